@@ -1,0 +1,242 @@
+# Makefile: builds tally out of tree into build/<variant>, tests it and checks it. `make help` lists the targets.
+
+MAKEFLAGS += --no-builtin-rules                  # a built-in rule would hand parse.y to yacc
+.SUFFIXES:
+.DELETE_ON_ERROR:
+.DEFAULT_GOAL := all
+
+comma := ,
+Q     := $(if $(V),,@)
+
+ifeq ($(origin CC),default)
+CC := gcc
+endif
+IS_CLANG := $(findstring clang,$(notdir $(CC)))
+ifeq ($(origin CXX),default)
+CXX := $(if $(IS_CLANG),$(subst clang,clang++,$(CC)),g++)
+endif
+
+# One folder for each way to build: build/release, build/address-undefined, build/thread, build/tiny, each also as ...-clang.
+KIND    := $(if $(SANITIZE),$(subst $(comma),-,$(SANITIZE)),)$(if $(and $(SANITIZE),$(TINY)),-,)$(if $(TINY),tiny,)
+VARIANT := $(if $(KIND),$(KIND),release)$(if $(IS_CLANG),-clang,)$(if $(WERROR),-werror,)
+B       := build/$(VARIANT)
+G       := $(B)/gen
+
+OPT  := $(if $(SANITIZE),-O1,-O2)
+CSTD := -std=c11 -D_GNU_SOURCE
+CXXSTD := -std=c++17
+WARN := -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wsign-conversion -Wundef -Wvla -Wcast-qual -Wwrite-strings \
+        -Wpointer-arith -Wformat=2 -Wimplicit-fallthrough
+CWARN := $(WARN) -Wstrict-prototypes -Wmissing-prototypes -Wold-style-definition
+GENWARN := -Wall -Wextra -Wno-unused-parameter -Wno-unused-variable -Wno-unused-but-set-variable -Wno-implicit-fallthrough
+# A test is told apart from the product by what Criterion's macros make of it: empty initialisers and absent prototypes.
+TESTWARN := $(CWARN) -Wno-missing-prototypes -Wno-pedantic -Wno-missing-field-initializers $(if $(IS_CLANG),-Wno-missing-variable-declarations,)
+CFLAGS   ?= $(OPT) -g
+CXXFLAGS ?= $(OPT) -g
+EXTRA   := $(if $(SANITIZE),-fsanitize=$(SANITIZE) -fno-sanitize-recover=all -fno-omit-frame-pointer,) \
+           $(if $(TINY),-DTL_TINY,) $(if $(WERROR),-Werror,)
+INCLUDES := -Icommon -I. -I$(G)
+LIBS := -lsqlite3 -lzstd -lxxhash -lsimdjson -lpthread -lm -ldl
+
+# --- what there is to build ---------------------------------------------------------------------------------------------
+COMMON_C   := $(wildcard common/*/*.c)
+COMMON_CXX := $(wildcard common/*/*.cpp)
+COMMON_RE  := $(wildcard common/*/*.re)
+COMMON_Y   := $(wildcard common/*/*.y)
+LAYERS     := speed_layer batch_layer serving
+LAYER_C    := $(wildcard $(LAYERS:%=%/*.c))
+
+# lex.re -> build/<variant>/gen/sql/lex.c, parse.y -> gen/sql/parse.c and gen/sql/parse.h (included as "sql/parse.h")
+GEN_RE := $(COMMON_RE:common/%.re=$(G)/%.c)
+GEN_Y  := $(COMMON_Y:common/%.y=$(G)/%.c)
+GEN_H  := $(COMMON_Y:common/%.y=$(G)/%.h)
+
+objects = $(patsubst %,$(B)/%.o,$(basename $(1)))
+MAIN_O := $(B)/common/main/main.o
+# Commands register themselves in a linker section, so what may hold one is linked whole and never through the archive.
+WHOLE_O  := $(filter-out $(MAIN_O),$(call objects,$(filter common/main/%,$(COMMON_C)) $(LAYER_C)))
+COMMON_O := $(call objects,$(filter-out common/main/%,$(COMMON_C)) $(COMMON_CXX)) $(GEN_RE:.c=.o) $(GEN_Y:.c=.o)
+ARCHIVE  := $(B)/libtally.a
+PROGRAM  := $(B)/tally
+
+SUITES        := unit integration fault
+unit_C        := $(wildcard tests/unit/*.c tests/golden/*.c)
+integration_C := $(wildcard tests/integration/*.c)
+fault_C       := $(wildcard tests/fault/*.c)
+SUPPORT_C     := $(wildcard tests/support/*.c)
+# A suite without a test file of its own is not built, and `make test` says so.
+SUITES_HERE   := $(foreach s,$(SUITES),$(if $(wildcard tests/$(s)/*_test.c),$(s),))
+TOOL_C   := $(wildcard tests/data/*.c)
+TOOLS    := $(patsubst tests/data/%.c,$(B)/%,$(TOOL_C))
+BENCH_C  := $(wildcard tests/bench/*.c)
+BENCH_CXX := $(wildcard tests/bench/*.cpp)
+BENCHES  := $(patsubst tests/bench/%,$(B)/bench_%,$(basename $(BENCH_C) $(BENCH_CXX)))
+FUZZ_C   := $(wildcard tests/fuzz/*_fuzz.c)
+REPLAYS  := $(patsubst tests/fuzz/%_fuzz.c,$(B)/replay_%,$(FUZZ_C))
+FUZZERS  := $(patsubst tests/fuzz/%_fuzz.c,build/fuzz/%,$(FUZZ_C))
+
+# --- targets ------------------------------------------------------------------------------------------------------------
+.PHONY: all test unit integration fault replay test-unit test-integration test-fault test-all check bench benches fuzz fuzzers \
+        demo tools install format lint lint-links lint-objects deps deps-lint help clean FORCE
+
+all: $(PROGRAM) tools $(if $(filter release,$(VARIANT)),build/tally,) ## build/tally and the traffic generator
+
+build/tally: $(B)/tally
+	$(Q)ln -sfn release/tally $@
+
+tools: $(TOOLS)
+
+help: ## this list
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' Makefile | awk -F'|' '{ printf "%-18s %s\n", $$1, $$2 }'
+	@echo
+	@echo "  V=1 shows the commands, CC=clang changes the compiler, SANITIZE=address,undefined or SANITIZE=thread adds the"
+	@echo "  sanitizers, TINY=1 builds batches of 2 rows and tables of 2 buckets. Each has a folder of its own in build/."
+
+# The tools may have arrived only just now, so make starts again after deps.
+test: deps ## everything that Criterion runs, and the fuzz corpora
+	$(Q)$(MAKE) --no-print-directory test-all
+
+test-all: all $(SUITES_HERE:%=$(B)/%) $(REPLAYS)
+	$(Q)TALLY_BIN=$(CURDIR)/$(PROGRAM) tests/run.sh $(if $(KIND),$(VARIANT),) $(B) $(SUITES_HERE:%=$(B)/%) $(REPLAYS)
+
+unit integration fault: %: $(B)/%
+$(SUITES:%=test-%): test-%: $(PROGRAM) tools $(B)/%
+	$(Q)TALLY_BIN=$(CURDIR)/$(PROGRAM) tests/run.sh $(if $(KIND),$(VARIANT),) $(B) $(B)/$*
+
+check: ## lint, test, both sanitizers, the tiny build
+	$(Q)$(MAKE) --no-print-directory lint
+	$(Q)$(MAKE) --no-print-directory test
+	$(Q)$(MAKE) --no-print-directory SANITIZE=address,undefined test
+	$(Q)$(MAKE) --no-print-directory SANITIZE=thread test
+	$(Q)$(MAKE) --no-print-directory TINY=1 test-unit
+
+demo: deps ## the whole pipeline on generated traffic, with the reconciliation report
+	$(Q)$(MAKE) --no-print-directory all
+	$(Q)TALLY_BIN=$(CURDIR)/build/tally TRAFFIC_BIN=$(CURDIR)/$(B)/traffic deploy/demo.sh
+
+benches: $(BENCHES)
+bench: deps ## the figures of the core and the parts, side by side with the yardstick
+	$(Q)$(MAKE) --no-print-directory all benches
+	$(Q)TALLY_BIN=$(CURDIR)/$(PROGRAM) BENCH_DIR=$(CURDIR)/$(B) tests/bench/run.sh
+
+FUZZ_SECONDS ?= 30
+fuzzers: $(FUZZERS)
+fuzz: deps-lint ## each parser under libFuzzer for FUZZ_SECONDS (30) seconds
+	$(Q)$(MAKE) --no-print-directory CC=clang fuzzers
+	$(Q)for target in $(FUZZERS); do \
+	    corpus=build/fuzz/corpus/$$(basename $$target); mkdir -p $$corpus tests/fuzz/corpus/$$(basename $$target); \
+	    echo "  FUZZ $$target"; \
+	    $$target -max_total_time=$(FUZZ_SECONDS) -print_final_stats=1 -verbosity=0 -artifact_prefix=$$corpus/ \
+	        $$corpus tests/fuzz/corpus/$$(basename $$target) || exit 1; \
+	done
+
+PREFIX ?= /usr/local
+install: all ## into PREFIX (/usr/local), below DESTDIR
+	install -D -m 755 $(PROGRAM) $(DESTDIR)$(PREFIX)/bin/tally
+
+clean: ## removes build/
+	rm -rf build
+
+# --- packages -----------------------------------------------------------------------------------------------------------
+DEPS      := gcc g++ make libc6-dev libsqlite3-dev libzstd-dev libxxhash-dev libsimdjson-dev re2c lemon libcriterion-dev sqlite3 zstd
+DEPS_LINT := clang clang-format clang-tidy shellcheck
+
+deps: ## installs what is missing from Debian (sudo where not root)
+	@sh tests/lint/deps.sh $(DEPS)
+deps-lint:
+	@sh tests/lint/deps.sh $(DEPS) $(DEPS_LINT)
+
+# --- style and structure ------------------------------------------------------------------------------------------------
+TIDY_C   = $(COMMON_C) $(LAYER_C)
+FORMAT_FILES = $(wildcard common/*/*.[ch] common/*/*.cpp $(LAYERS:%=%/*.[ch]) tests/*/*.[ch] tests/*/*.cpp)
+
+format: ## clang-format over the tree
+	clang-format -i $(FORMAT_FILES)
+
+lint: deps-lint ## rooms, links, format, clang-tidy, shellcheck, gcc and clang without a warning
+	$(Q)bash tests/lint/rooms.sh
+	$(Q)clang-format --dry-run -Werror $(FORMAT_FILES)
+	$(Q)shellcheck -x $$(find .ci deploy tests -name '*.sh' -o -path './.ci/run' -o -path '.ci/run')
+	$(Q)$(MAKE) --no-print-directory CC=clang WERROR=1 lint-objects
+	$(Q)$(MAKE) --no-print-directory WERROR=1 lint-objects lint-links
+	$(Q)bash tests/lint/tidy.sh $(B) -- $(CSTD) $(INCLUDES) -- $(TIDY_C)
+	@echo "lint: clean"
+
+lint-objects: $(MAIN_O) $(WHOLE_O) $(COMMON_O) $(call objects,$(unit_C) $(integration_C) $(fault_C) $(SUPPORT_C) $(TOOL_C) $(BENCH_C) $(BENCH_CXX))
+
+# Each layer alone with common: a call into another layer is an undefined reference.
+lint-links: $(foreach l,$(LAYERS),$(if $(wildcard $(l)/*.c),$(B)/alone_$(l),))
+define LAYER_ALONE
+$(B)/alone_$(1): $(MAIN_O) $(call objects,$(filter common/main/%,$(filter-out common/main/main.c,$(COMMON_C))) $(wildcard $(1)/*.c)) $(ARCHIVE)
+	$$(Q)echo "  LINK $(1) alone with common"
+	$$(Q)$$(CXX) $$(EXTRA) -o $$@ $$^ $$(LIBS)
+endef
+$(foreach l,$(LAYERS),$(eval $(call LAYER_ALONE,$(l))))
+
+# --- rules --------------------------------------------------------------------------------------------------------------
+# Objects are made again when the flags have changed.
+FLAGS_LINE := $(CC) $(CXX) $(CFLAGS) $(CXXFLAGS) $(CWARN) $(EXTRA) $(INCLUDES)
+$(B)/flags: FORCE
+	@mkdir -p $(@D); echo '$(FLAGS_LINE)' | cmp -s - $@ || echo '$(FLAGS_LINE)' > $@
+
+$(B)/tests/%.o: tests/%.c $(B)/flags | $(GEN_H)
+	$(Q)mkdir -p $(@D); echo "  CC   $<"
+	$(Q)$(CC) $(CSTD) $(TESTWARN) $(CFLAGS) $(EXTRA) $(INCLUDES) -Itests -MMD -MP -c -o $@ $<
+
+$(B)/%.o: %.c $(B)/flags | $(GEN_H)
+	$(Q)mkdir -p $(@D); echo "  CC   $<"
+	$(Q)$(CC) $(CSTD) $(CWARN) $(CFLAGS) $(EXTRA) $(INCLUDES) -MMD -MP -c -o $@ $<
+
+$(B)/%.o: %.cpp $(B)/flags
+	$(Q)mkdir -p $(@D); echo "  CXX  $<"
+	$(Q)$(CXX) $(CXXSTD) $(WARN) $(CXXFLAGS) $(EXTRA) $(INCLUDES) -MMD -MP -c -o $@ $<
+
+$(G)/%.o: $(G)/%.c $(B)/flags | $(GEN_H)
+	$(Q)echo "  CC   $<"
+	$(Q)$(CC) $(CSTD) $(GENWARN) $(CFLAGS) $(EXTRA) $(INCLUDES) -MMD -MP -c -o $@ $<
+
+$(G)/%.c: common/%.re
+	$(Q)mkdir -p $(@D); echo "  RE2C $<"
+	$(Q)re2c -W --no-generation-date -o $@ $<
+
+$(G)/%.c $(G)/%.h &: common/%.y
+	$(Q)mkdir -p $(@D); echo "  LEMON $<"
+	$(Q)lemon -q -d$(@D) $<
+
+$(ARCHIVE): $(COMMON_O)
+	$(Q)rm -f $@; ar rcs $@ $^
+
+$(PROGRAM): $(MAIN_O) $(WHOLE_O) $(ARCHIVE)
+	$(Q)echo "  LINK $@"
+	$(Q)$(CXX) $(EXTRA) -rdynamic -o $@ $^ $(LIBS)
+
+define SUITE
+$(B)/$(1): $(call objects,$($(1)_C) $(SUPPORT_C)) $(WHOLE_O) $(ARCHIVE)
+	$$(Q)echo "  LINK $$@"
+	$$(Q)$$(CXX) $$(EXTRA) -o $$@ $$^ -lcriterion $$(LIBS)
+endef
+$(foreach s,$(SUITES),$(eval $(call SUITE,$(s))))
+
+$(TOOLS): $(B)/%: $(B)/tests/data/%.o $(ARCHIVE)
+	$(Q)echo "  LINK $@"
+	$(Q)$(CXX) $(EXTRA) -o $@ $^ $(LIBS)
+
+$(BENCHES): $(B)/bench_%: $(B)/tests/bench/%.o $(WHOLE_O) $(ARCHIVE)
+	$(Q)echo "  LINK $@"
+	$(Q)$(CXX) $(EXTRA) -o $@ $^ $(LIBS)
+
+# The corpus without a fuzzer: a plain main() hands each file to the target.
+$(REPLAYS): $(B)/replay_%: $(B)/tests/fuzz/%_fuzz.o $(B)/tests/fuzz/replay.o $(ARCHIVE)
+	$(Q)echo "  LINK $@"
+	$(Q)$(CXX) $(EXTRA) -o $@ $^ $(LIBS)
+
+FUZZ_FLAGS := -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all -g -O1
+build/fuzz/%: tests/fuzz/%_fuzz.c $(filter-out common/main/%,$(COMMON_C)) $(COMMON_CXX) $(GEN_RE) $(GEN_Y) | $(GEN_H)
+	$(Q)mkdir -p $(@D)/obj.$*; echo "  FUZZER $@"
+	$(Q)set -e; for source in $(filter %.c,$^); do \
+	    clang $(CSTD) -w $(FUZZ_FLAGS) $(INCLUDES) -Itests -c -o $(@D)/obj.$*/$$(echo $$source | tr / _).o $$source; done; \
+	for source in $(COMMON_CXX); do \
+	    clang++ $(CXXSTD) -w $(FUZZ_FLAGS) $(INCLUDES) -c -o $(@D)/obj.$*/$$(echo $$source | tr / _).o $$source; done
+	$(Q)clang++ $(FUZZ_FLAGS) -o $@ $(@D)/obj.$*/*.o $(LIBS)
+
+-include $(shell find $(B) -name '*.d' 2>/dev/null)

@@ -1,0 +1,63 @@
+/* main.c: finds the command that was asked for and runs it. */
+#include <stdio.h>
+#include <string.h>
+
+#include "main/command.h"
+#include "main/option.h"
+
+static void usage_print(FILE *out)
+{
+    const struct tl_command *command;
+
+    fputs("tally counts what happens on a website twice, at once and from the full record, and explains every difference.\n"
+          "\n"
+          "usage: tally COMMAND [OPTION]...\n"
+          "\n",
+          out);
+    for (size_t i = 0; (command = tl_command_at(i)) != NULL; i++)
+        fprintf(out, "  %-12s %s\n", command->name, command->help);
+    fputs("\n"
+          "`tally COMMAND --help` says what a command takes.\n"
+          "\n"
+          "example: tally speed --views views.sql --once && tally query hits_5m --views views.sql\n",
+          out);
+}
+
+static int command_unknown(const char *name)
+{
+    const char *names[64];
+    const struct tl_command *command;
+    const char *nearest;
+    size_t count = 0;
+
+    while (count < TL_COUNT(names) && (command = tl_command_at(count)) != NULL)
+        names[count++] = command->name;
+    nearest = tl_option_nearest(name, names, count);
+    if (nearest != NULL)
+        fprintf(stderr, "tally: there is no command '%s'; did you mean '%s'?\n", name, nearest);
+    else
+        fprintf(stderr, "tally: there is no command '%s'; `tally --help` lists them\n", name);
+    return tl_exit_status(TL_ERR_USAGE);
+}
+
+int main(int argc, char **argv)
+{
+    const struct tl_command *command;
+    const char *name;
+
+    if (argc < 2) {
+        usage_print(stderr);
+        return tl_exit_status(TL_ERR_USAGE);
+    }
+    name = argv[1];
+    if (strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0 || strcmp(name, "help") == 0) {
+        usage_print(stdout);
+        return 0;
+    }
+    if (strcmp(name, "--version") == 0)
+        name = "version";
+    command = tl_command_find(name);
+    if (command == NULL)
+        return command_unknown(name);
+    return command->run(argc - 1, argv + 1);
+}

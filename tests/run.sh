@@ -1,0 +1,57 @@
+#!/bin/bash
+# run.sh: runs test programs in turn, prints the closing line of each, and fails when one fails or has run no test.
+#
+# tests/run.sh [VARIANT-LABEL] BUILD-DIR PROGRAM...     (the Makefile calls it; TALLY_BIN names the program under test)
+# Criterion's own options can be handed on in CRITERION_ARGS, such as CRITERION_ARGS='--filter=table/*'.
+set -euo pipefail
+
+label=
+if [ ! -d "$1" ]; then
+    label=" ($1)"
+    shift
+fi
+build=$1
+shift
+if [ $# -eq 0 ]; then
+    echo "run.sh: no test program to run" >&2
+    exit 1
+fi
+
+# The sanitizers stop at the first finding; a halt in a test's process is a crash that Criterion counts.
+export ASAN_OPTIONS="${ASAN_OPTIONS:-detect_leaks=1:abort_on_error=0:exitcode=99}"
+export UBSAN_OPTIONS="${UBSAN_OPTIONS:-print_stacktrace=1}"
+export TSAN_OPTIONS="${TSAN_OPTIONS:-halt_on_error=1:exitcode=99}"
+
+read -r -a criterion_args <<<"${CRITERION_ARGS:-}"
+failed=0
+for program in "$@"; do
+    name=$(basename "$program")
+    log=$build/$name.log
+    started=$SECONDS
+    status=0
+    case $name in
+    replay_*)
+        "$program" "tests/fuzz/corpus/${name#replay_}" >"$log" 2>&1 || status=$?
+        closing=$(tail -n 1 "$log")
+        count=$(sed -n 's/^replayed \([0-9]*\) .*/\1/p' "$log")
+        ;;
+    *)
+        "$program" "${criterion_args[@]}" >"$log" 2>&1 || status=$?
+        closing=$(sed 's/\x1b\[[0-9;]*m//g' "$log" | grep 'Synthesis:' | tail -n 1 || true)
+        count=$(sed -n 's/.*Tested: *\([0-9]*\).*/\1/p' <<<"$closing")
+        ;;
+    esac
+    if [ "$status" -eq 0 ] && [ "${count:-0}" -eq 0 ]; then
+        status=1
+        closing="no test has run"
+    fi
+    if [ "$status" -ne 0 ]; then
+        failed=1
+        cat "$log"
+    else
+        # What was left out must be seen: a skipped test says why.
+        sed 's/\x1b\[[0-9;]*m//g' "$log" | grep -E '^\[SKIP\]|Test was skipped|skipped:' || true
+    fi
+    printf '%s%s: %s [exit %d, %d s]\n' "$name" "$label" "${closing:-no closing line}" "$status" $((SECONDS - started))
+done
+exit $failed
