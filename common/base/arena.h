@@ -1,0 +1,32 @@
+/* arena.h: memory with one lifetime: bump, reset, drop.
+ *
+ * An arena serves one thread. What it hands out lives until reset or done. */
+#ifndef TL_ARENA_H
+#define TL_ARENA_H
+
+#include "base/base.h"
+#include "base/sv.h"
+
+struct tl_arena_chunk;
+
+struct tl_arena {
+    struct tl_arena_chunk *first, *current;
+    size_t chunk_bytes; /* size of an ordinary chunk; a larger request gets a chunk of its own */
+    size_t held_bytes;  /* what the arena has from malloc */
+    size_t bytes_max;   /* 0: no limit of its own */
+};
+
+void tl_arena_init(struct tl_arena *arena, size_t chunk_bytes, size_t bytes_max);
+void tl_arena_done(struct tl_arena *arena);
+/* Forgets everything handed out and keeps the memory for reuse (warm arenas do not call malloc). */
+void tl_arena_reset(struct tl_arena *arena);
+/* NULL when malloc or bytes_max says no. Aligned for any type. Not zeroed. */
+TL_MUST_USE void *tl_arena_alloc(struct tl_arena *arena, size_t bytes);
+TL_MUST_USE void *tl_arena_zalloc(struct tl_arena *arena, size_t bytes); /* zeroed */
+/* Unaligned bytes, for text. */
+TL_MUST_USE char *tl_arena_bytes(struct tl_arena *arena, size_t bytes);
+/* Copies the text (with a terminating zero behind it). On failure false. */
+TL_MUST_USE bool tl_arena_copy(struct tl_arena *arena, struct tl_sv text, struct tl_sv *out);
+TL_MUST_USE char *tl_arena_printf(struct tl_arena *arena, const char *fmt, ...) TL_PRINTF(2, 3);
+
+#endif

@@ -1,0 +1,73 @@
+/* base.c: fills the error that a caller reads, and knows the exit status of each code. */
+#include "base/base.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+/* The arguments may point into err->message (a caller that puts its own words before an error's), hence the copy. */
+TL_PRINTF(4, 0) static void fill(struct tl_err *err, enum tl_code code, int saved_errno, const char *fmt, va_list args)
+{
+    char message[sizeof err->message];
+    int size;
+
+    assert(code != TL_OK);
+    if (err == NULL)
+        return;
+    size = vsnprintf(message, sizeof message, fmt, args);
+    if (size < 0)
+        size = 0;
+    if (saved_errno != 0 && (size_t)size < sizeof message) {
+        char reason[128];
+
+        snprintf(message + size, sizeof message - (size_t)size, ": %s", strerror_r(saved_errno, reason, sizeof reason));
+    }
+    err->code = code;
+    err->retriable = saved_errno == EINTR || saved_errno == EAGAIN;
+    memcpy(err->message, message, strnlen(message, sizeof message - 1) + 1);
+}
+
+enum tl_code tl_fail(struct tl_err *err, enum tl_code code, const char *fmt, ...)
+{
+    va_list args;
+
+    va_start(args, fmt);
+    fill(err, code, 0, fmt, args);
+    va_end(args);
+    return code;
+}
+
+enum tl_code tl_fail_errno(struct tl_err *err, enum tl_code code, const char *fmt, ...)
+{
+    int saved_errno = errno;
+    va_list args;
+
+    va_start(args, fmt);
+    fill(err, code, saved_errno, fmt, args);
+    va_end(args);
+    errno = saved_errno;
+    return code;
+}
+
+enum tl_code tl_fail_memory(struct tl_err *err, size_t bytes)
+{
+    return tl_fail(err, TL_ERR_MEMORY, "out of memory: no %zu bytes to be had", bytes);
+}
+
+int tl_exit_status(enum tl_code code)
+{
+    switch (code) {
+    case TL_OK: return 0;
+    case TL_ERR_ANSWER_NO: return 1;
+    case TL_ERR_USAGE:
+    case TL_ERR_DEFINITION: return 2;
+    case TL_ERR_BUSY: return 75; /* EX_TEMPFAIL: cron tries again */
+    case TL_ERR_IO:
+    case TL_ERR_CORRUPT:
+    case TL_ERR_LIMIT:
+    case TL_ERR_MEMORY:
+    case TL_ERR_FENCED:
+    case TL_ERR_NOT_FOUND: return 3;
+    }
+    return 3;
+}

@@ -1,0 +1,54 @@
+/* buf.h: bytes that grow up to a stated maximum, and a reader that never runs past their end. */
+#ifndef TL_BUF_H
+#define TL_BUF_H
+
+#include "base/base.h"
+#include "base/sv.h"
+
+/* A failed append sets `failed` and drops that append and all that follow, so a run of appends is checked once. */
+struct tl_buf {
+    char *data;
+    size_t size, capacity, bytes_max; /* bytes_max 0: no limit of its own */
+    bool failed;
+};
+
+void tl_buf_init(struct tl_buf *buf, size_t bytes_max);
+void tl_buf_done(struct tl_buf *buf);
+static inline void tl_buf_clear(struct tl_buf *buf) { buf->size = 0; buf->failed = false; }
+static inline struct tl_sv tl_buf_sv(const struct tl_buf *buf) { return (struct tl_sv){buf->data, buf->size}; }
+/* Room for `more` further bytes behind size; NULL (and failed) if there is none. Does not change size. */
+TL_MUST_USE char *tl_buf_reserve(struct tl_buf *buf, size_t more);
+void tl_buf_put(struct tl_buf *buf, const void *bytes, size_t size);
+void tl_buf_put_sv(struct tl_buf *buf, struct tl_sv text);
+void tl_buf_put_str(struct tl_buf *buf, const char *text);
+void tl_buf_put_u8(struct tl_buf *buf, uint8_t value);
+void tl_buf_put_u32(struct tl_buf *buf, uint32_t value);       /* little endian */
+void tl_buf_put_u64(struct tl_buf *buf, uint64_t value);       /* little endian */
+void tl_buf_put_varint(struct tl_buf *buf, uint64_t value);    /* LEB128 */
+void tl_buf_put_zigzag(struct tl_buf *buf, int64_t value);     /* signed, LEB128 of the zigzag form */
+void tl_buf_put_block(struct tl_buf *buf, struct tl_sv bytes); /* varint size, then the bytes */
+TL_PRINTF(2, 3) void tl_buf_printf(struct tl_buf *buf, const char *fmt, ...);
+/* The text as a JSON string with its quotes: escapes what RFC 8259 demands, takes well-formed UTF-8 as it is. */
+void tl_buf_put_json(struct tl_buf *buf, struct tl_sv text);
+TL_MUST_USE enum tl_code tl_buf_check(const struct tl_buf *buf, const char *what, struct tl_err *err);
+
+/* Reads what tl_buf_put_* wrote. A read past the end sets `failed` and gives zeros; check once at the end. */
+struct tl_reader {
+    const char *at, *end;
+    bool failed;
+};
+
+static inline struct tl_reader tl_reader_of(struct tl_sv bytes)
+{
+    return (struct tl_reader){bytes.data, bytes.size ? bytes.data + bytes.size : bytes.data, false};
+}
+uint8_t tl_reader_u8(struct tl_reader *reader);
+uint32_t tl_reader_u32(struct tl_reader *reader);
+uint64_t tl_reader_u64(struct tl_reader *reader);
+uint64_t tl_reader_varint(struct tl_reader *reader);
+int64_t tl_reader_zigzag(struct tl_reader *reader);
+struct tl_sv tl_reader_bytes(struct tl_reader *reader, size_t size);
+struct tl_sv tl_reader_block(struct tl_reader *reader);
+static inline bool tl_reader_at_end(const struct tl_reader *reader) { return !reader->failed && reader->at == reader->end; }
+
+#endif
