@@ -20,7 +20,9 @@
 #define __asan_unpoison_memory_region(at, size) ((void)(at), (void)(size))
 #endif
 
-/* Chunks before `current` in the list are full; `current` is being filled; those behind it are empty. */
+/* Ordinary chunks before `current` in the list are full, those behind it are empty. A request above chunk_bytes has a chunk of its
+ * own in a list of its own, and is served from there again after a reset: so the same requests in the same order need no malloc
+ * the second time, and a small block never sits in what a large one will want. */
 struct tl_arena_chunk {
     struct tl_arena_chunk *next;
     size_t size, used; /* of data */
@@ -32,10 +34,8 @@ void tl_arena_init(struct tl_arena *arena, size_t chunk_bytes, size_t bytes_max)
     *arena = (struct tl_arena){.chunk_bytes = chunk_bytes, .bytes_max = bytes_max};
 }
 
-void tl_arena_done(struct tl_arena *arena)
+static void list_free(struct tl_arena_chunk *chunk)
 {
-    struct tl_arena_chunk *chunk = arena->first;
-
     while (chunk != NULL) {
         struct tl_arena_chunk *next = chunk->next;
 
@@ -43,41 +43,44 @@ void tl_arena_done(struct tl_arena *arena)
         free(chunk);
         chunk = next;
     }
+}
+
+void tl_arena_done(struct tl_arena *arena)
+{
+    list_free(arena->first);
+    list_free(arena->large);
+    list_free(arena->spare);
     *arena = (struct tl_arena){.chunk_bytes = arena->chunk_bytes, .bytes_max = arena->bytes_max};
+}
+
+static void chunk_empty(struct tl_arena_chunk *chunk)
+{
+    chunk->used = 0;
+    __asan_poison_memory_region(chunk->data, chunk->size);
 }
 
 void tl_arena_reset(struct tl_arena *arena)
 {
-    if (arena->first == NULL)
-        return;
-    for (struct tl_arena_chunk *chunk = arena->first;; chunk = chunk->next) {
-        chunk->used = 0;
-        __asan_poison_memory_region(chunk->data, chunk->size);
+    struct tl_arena_chunk *chunk;
+
+    while ((chunk = arena->large) != NULL) {
+        arena->large = chunk->next;
+        chunk_empty(chunk);
+        chunk->next = arena->spare;
+        arena->spare = chunk;
+    }
+    for (chunk = arena->first; chunk != NULL; chunk = chunk->next) {
+        chunk_empty(chunk);
         if (chunk == arena->current)
             break; /* those behind it are empty already */
     }
     arena->current = arena->first;
 }
 
-/* Takes the first empty chunk that has room out of the list. */
-static struct tl_arena_chunk *chunk_unlink(struct tl_arena *arena, size_t bytes)
-{
-    struct tl_arena_chunk **link = arena->current != NULL ? &arena->current->next : &arena->first;
-
-    for (; *link != NULL; link = &(*link)->next)
-        if ((*link)->size >= bytes) {
-            struct tl_arena_chunk *chunk = *link;
-
-            *link = chunk->next;
-            return chunk;
-        }
-    return NULL;
-}
-
-static struct tl_arena_chunk *chunk_make(struct tl_arena *arena, size_t bytes)
+static struct tl_arena_chunk *chunk_make(struct tl_arena *arena, size_t size)
 {
     struct tl_arena_chunk *chunk;
-    size_t size = bytes > arena->chunk_bytes ? bytes : arena->chunk_bytes, whole, held;
+    size_t whole, held;
 
     if (tl_add_overflows(size, sizeof *chunk, &whole) || tl_add_overflows(arena->held_bytes, whole, &held))
         return NULL;
@@ -86,10 +89,10 @@ static struct tl_arena_chunk *chunk_make(struct tl_arena *arena, size_t bytes)
     chunk = malloc(whole);
     if (chunk == NULL)
         return NULL;
+    chunk->next = NULL;
     chunk->size = size;
-    chunk->used = 0;
     arena->held_bytes = held;
-    __asan_poison_memory_region(chunk->data, chunk->size);
+    chunk_empty(chunk);
     return chunk;
 }
 
@@ -100,9 +103,39 @@ static void *chunk_take(struct tl_arena_chunk *chunk, size_t start, size_t bytes
     return chunk->data + start;
 }
 
+/* Four sizes an octave: requests that grow a little with each reset find a spare chunk instead of leaving ever more behind. */
+static size_t size_rounded(size_t bytes)
+{
+    size_t step = (size_t)1 << (sizeof(long) * 8 - 1 - (size_t)__builtin_clzl(bytes)) >> 2, rounded;
+
+    return tl_add_overflows(bytes, step - 1, &rounded) ? bytes : rounded & ~(step - 1);
+}
+
+static void *take_large(struct tl_arena *arena, size_t bytes)
+{
+    struct tl_arena_chunk **best = NULL, *chunk;
+
+    for (struct tl_arena_chunk **link = &arena->spare; *link != NULL; link = &(*link)->next)
+        if ((*link)->size >= bytes && (best == NULL || (*link)->size < (*best)->size))
+            best = link;
+    if (best != NULL) {
+        chunk = *best;
+        *best = chunk->next;
+    } else {
+        chunk = chunk_make(arena, size_rounded(bytes));
+        if (chunk == NULL)
+            chunk = chunk_make(arena, bytes);
+        if (chunk == NULL)
+            return NULL;
+    }
+    chunk->next = arena->large;
+    arena->large = chunk;
+    return chunk_take(chunk, 0, bytes);
+}
+
 static void *take(struct tl_arena *arena, size_t bytes, size_t align)
 {
-    struct tl_arena_chunk *chunk = arena->current;
+    struct tl_arena_chunk *chunk = arena->current, **link;
 
     if (chunk != NULL) {
         size_t start = (chunk->used + (align - 1)) & ~(align - 1);
@@ -110,24 +143,25 @@ static void *take(struct tl_arena *arena, size_t bytes, size_t align)
         if (start <= chunk->size && bytes <= chunk->size - start)
             return chunk_take(chunk, start, bytes);
     }
-    chunk = chunk_unlink(arena, bytes);
-    if (chunk == NULL)
-        chunk = chunk_make(arena, bytes);
-    if (chunk == NULL)
-        return NULL;
-    if (arena->current == NULL) {
-        chunk->next = arena->first;
-        arena->first = chunk;
-        arena->current = chunk;
-    } else if (bytes > arena->chunk_bytes) {
-        /* A large request fills its chunk: it goes to the front, and the current chunk keeps its rest. */
-        chunk->next = arena->first;
-        arena->first = chunk;
+    if (bytes > arena->chunk_bytes && bytes >= 8)
+        return take_large(arena, bytes);
+    /* The next empty chunk that has room; chunks differ only where chunk_bytes was changed on the way. */
+    for (link = chunk != NULL ? &chunk->next : &arena->first; *link != NULL && (*link)->size < bytes;)
+        link = &(*link)->next;
+    if (*link != NULL) {
+        struct tl_arena_chunk *found = *link;
+
+        *link = found->next;
+        chunk = found;
     } else {
-        chunk->next = arena->current->next;
-        arena->current->next = chunk;
-        arena->current = chunk;
+        chunk = chunk_make(arena, arena->chunk_bytes > 8 ? arena->chunk_bytes : 8);
+        if (chunk == NULL)
+            return NULL;
     }
+    link = arena->current != NULL ? &arena->current->next : &arena->first;
+    chunk->next = *link;
+    *link = chunk;
+    arena->current = chunk;
     return chunk_take(chunk, 0, bytes);
 }
 

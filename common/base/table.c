@@ -37,6 +37,8 @@ struct entry {
 enum {
     KEY_NEAR_MAX = 20,
     SLOTS_FIRST = 16,
+    MEMORY_CHUNK_FIRST_BYTES = 4096,
+    MEMORY_CHUNK_LAST_BYTES = 256 * 1024,
     /* Chunk 0 has 16 entries and each next one twice as many, up to 8192: a window with three keys stays small, and the
      * address of entry i is still a shift and a count of leading zeros away. */
     CHUNK_FIRST_LOG2 = 4,
@@ -105,7 +107,7 @@ void tl_table_init(struct tl_table *table, size_t state_bytes, uint32_t count_ma
         /* The entry number + 1 and the number of slots (a power of two, at most three quarters full) are 32 bits wide. */
         .count_max = count_max == 0 || count_max > UINT32_C(3) << 29 ? UINT32_C(3) << 29 : count_max,
     };
-    tl_arena_init(&table->memory, 4096, 0);
+    tl_arena_init(&table->memory, MEMORY_CHUNK_FIRST_BYTES, 0);
 }
 
 void tl_table_done(struct tl_table *table)
@@ -136,6 +138,7 @@ void tl_table_reset(struct tl_table *table)
         memset(table->slots, 0, table->slots_count * sizeof *table->slots);
     }
     tl_arena_reset(&table->memory);
+    table->memory.chunk_bytes = MEMORY_CHUNK_FIRST_BYTES; /* the same requests find the same chunks */
     table->count = 0;
     table->chunks_count = 0;
 }
@@ -207,7 +210,7 @@ static bool chunk_ready(struct tl_table *table, uint32_t chunk)
     if (tl_mul_overflows(stride_of(table), (size_t)chunk_entries(chunk), &bytes))
         return false;
     /* What stands beside the entries (long keys, what states point at) grows in step with them. */
-    if (bytes > table->memory.chunk_bytes && table->memory.chunk_bytes < 256 * 1024)
+    if (bytes > table->memory.chunk_bytes && table->memory.chunk_bytes < MEMORY_CHUNK_LAST_BYTES)
         table->memory.chunk_bytes *= 2;
     table->chunks[chunk] = tl_arena_alloc(&table->memory, bytes);
     if (table->chunks[chunk] == NULL)

@@ -92,7 +92,7 @@ static bool date_is_real(int64_t year, int64_t month, int64_t day)
 enum tl_code tl_option_time(struct tl_sv text, int64_t *out_ms, struct tl_err *err)
 {
     struct tl_sv rest = text;
-    int64_t year, month, day, hour, minute, second, offset_hour = 0, offset_minute = 0, ms = 0, unit = 100;
+    int64_t year, month, day, day_ms, hour, minute, second, offset_hour = 0, offset_minute = 0, ms = 0, unit = 100;
     char sign;
 
     if (tl_sv_eq(text, TL_SV("now"))) {
@@ -102,9 +102,11 @@ enum tl_code tl_option_time(struct tl_sv text, int64_t *out_ms, struct tl_err *e
     if (!read_digits(&rest, 4, &year) || !read_char(&rest, "-", NULL) || !read_digits(&rest, 2, &month) ||
         !read_char(&rest, "-", NULL) || !read_digits(&rest, 2, &day) || !date_is_real(year, month, day))
         goto refused;
-    *out_ms = days_from_civil(year, month, day) * 86400000;
-    if (rest.size == 0)
+    day_ms = days_from_civil(year, month, day) * 86400000;
+    if (rest.size == 0) {
+        *out_ms = day_ms;
         return TL_OK;
+    }
     if (!read_char(&rest, "Tt ", NULL) || !read_digits(&rest, 2, &hour) || !read_char(&rest, ":", NULL) ||
         !read_digits(&rest, 2, &minute) || hour > 23 || minute > 59)
         goto refused;
@@ -134,7 +136,7 @@ enum tl_code tl_option_time(struct tl_sv text, int64_t *out_ms, struct tl_err *e
     }
     if (rest.size != 0)
         goto refused;
-    *out_ms += (((hour + offset_hour) * 60 + minute + offset_minute) * 60 + second) * 1000 + ms;
+    *out_ms = day_ms + (((hour + offset_hour) * 60 + minute + offset_minute) * 60 + second) * 1000 + ms;
     return TL_OK;
 refused:
     return tl_fail(err, TL_ERR_USAGE, "'%.*s' is no time; right would be 2026-03-01T02:00:00Z, 2026-03-01 (midnight UTC) or now",
