@@ -19,23 +19,23 @@ static_assert(sizeof(struct tl_table_slot) == TL_TABLE_SLOT_BYTES, "tl_table_pre
 /* An entry: this, then the state (aligned for any type). A short key stands in the entry, so that comparing it touches no
  * other line.
  *
- *      0        8     12              32
- *      +--------+-----+---------------+---------------+
- *      | hash   | size| key           | state ...     |      size <= 20
- *      | hash   | size| ... | pointer | state ...     |      longer: the pointer stands at 16
- *      +--------+-----+---------------+---------------+ */
+ *      0        8      12       16                 32
+ *      +--------+------+--------+------------------+-----------+
+ *      | hash   | size | number | key              | state ... |     size <= 16
+ *      | hash   | size | number | pointer |        | state ... |     longer
+ *      +--------+------+--------+------------------+-----------+ */
 struct entry {
     uint64_t hash;
     uint32_t key_size;
-    char near[4];
+    uint32_t number;
     union {
-        char near_rest[16];
+        char near[16];
         const char *far;
     } key;
 };
 
 enum {
-    KEY_NEAR_MAX = 20,
+    KEY_NEAR_MAX = 16,
     SLOTS_FIRST = 16,
     MEMORY_CHUNK_FIRST_BYTES = 4096,
     MEMORY_CHUNK_LAST_BYTES = 256 * 1024,
@@ -48,7 +48,7 @@ enum {
 };
 
 static_assert(sizeof(struct entry) == 32, "the header keeps the state aligned");
-static_assert(offsetof(struct entry, near) + KEY_NEAR_MAX == sizeof(struct entry), "a short key fills the header");
+static_assert(offsetof(struct entry, key) + KEY_NEAR_MAX == sizeof(struct entry), "a short key fills the header");
 
 uint64_t tl_hash_bytes(struct tl_sv bytes)
 {
@@ -91,7 +91,7 @@ static struct entry *entry_at(const struct tl_table *table, uint32_t i)
 
 static const char *entry_key(const struct entry *entry)
 {
-    return entry->key_size <= KEY_NEAR_MAX ? (const char *)entry + offsetof(struct entry, near) : entry->key.far;
+    return entry->key_size <= KEY_NEAR_MAX ? entry->key.near : entry->key.far;
 }
 
 static void *entry_state(struct entry *entry)
@@ -251,10 +251,11 @@ void *tl_table_put(struct tl_table *table, uint64_t hash, struct tl_sv key, bool
     memset(entry, 0, stride_of(table));
     entry->hash = hash;
     entry->key_size = (uint32_t)key.size;
+    entry->number = table->count;
     if (far != NULL)
         entry->key.far = far;
     else if (key.size > 0)
-        memcpy((char *)entry + offsetof(struct entry, near), key.data, key.size);
+        memcpy(entry->key.near, key.data, key.size);
     table->slots[empty] = (struct tl_table_slot){(uint32_t)(hash >> 32), table->count + 1};
     table->count++;
     if (is_new != NULL)
@@ -281,6 +282,14 @@ void *tl_table_at(const struct tl_table *table, uint32_t i, struct tl_sv *key, u
     if (hash != NULL)
         *hash = entry->hash;
     return entry_state(entry);
+}
+
+uint32_t tl_table_number(const struct tl_table *table, const void *state)
+{
+    uint32_t number = ((const struct entry *)state)[-1].number;
+
+    assert(number < table->count && entry_state(entry_at(table, number)) == state);
+    return number;
 }
 
 size_t tl_table_bytes(const struct tl_table *table)

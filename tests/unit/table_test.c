@@ -51,6 +51,7 @@ static void check_all(struct tl_table *table, unsigned count)
         cr_assert_eq(tl_table_at(table, i, &stored, &hash), state, "in order of first put");
         cr_assert(tl_sv_eq(stored, key));
         cr_assert_eq(hash, tl_hash_bytes(key));
+        cr_assert_eq(tl_table_number(table, state), i);
     }
     cr_assert_null(tl_table_find(table, tl_hash_bytes(TL_SV("nobody")), TL_SV("nobody")));
 }
