@@ -1,7 +1,11 @@
 # Makefile: builds tally out of tree into build/<variant>, tests it and checks it. `make help` lists the targets.
 
 MAKEFLAGS += --no-builtin-rules                  # a built-in rule would hand parse.y to yacc
+ifeq ($(MAKELEVEL)$(filter -j%,$(MAKEFLAGS)),0)
+MAKEFLAGS += -j$(shell nproc 2>/dev/null || echo 1)  # plain `make` uses the whole machine; -j1 says otherwise
+endif
 .SUFFIXES:
+.SECONDARY:
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := all
 
@@ -77,7 +81,7 @@ FUZZERS  := $(patsubst tests/fuzz/%_fuzz.c,build/fuzz/%,$(FUZZ_C))
 
 # --- targets ------------------------------------------------------------------------------------------------------------
 .PHONY: all test unit integration fault replay test-unit test-integration test-fault test-all check bench benches fuzz fuzzers \
-        demo tools install format lint lint-links lint-objects deps deps-lint help clean FORCE
+        demo tools generated install format lint lint-links lint-objects deps deps-lint help clean FORCE
 
 all: $(PROGRAM) tools $(if $(filter release,$(VARIANT)),build/tally,) ## build/tally and the traffic generator
 
@@ -85,6 +89,7 @@ build/tally: $(B)/tally
 	$(Q)ln -sfn release/tally $@
 
 tools: $(TOOLS)
+generated: $(GEN_H) $(GEN_RE) $(GEN_Y)
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' Makefile | awk -F'|' '{ printf "%-18s %s\n", $$1, $$2 }'
@@ -97,11 +102,11 @@ test: deps ## everything that Criterion runs, and the fuzz corpora
 	$(Q)$(MAKE) --no-print-directory test-all
 
 test-all: all $(SUITES_HERE:%=$(B)/%) $(REPLAYS)
-	$(Q)TALLY_BIN=$(CURDIR)/$(PROGRAM) tests/run.sh $(if $(KIND),$(VARIANT),) $(B) $(SUITES_HERE:%=$(B)/%) $(REPLAYS)
+	$(Q)TALLY_BIN=$(CURDIR)/$(PROGRAM) tests/suites.sh $(if $(KIND),$(VARIANT),) $(B) $(SUITES_HERE:%=$(B)/%) $(REPLAYS)
 
 unit integration fault: %: $(B)/%
 $(SUITES:%=test-%): test-%: $(PROGRAM) tools $(B)/%
-	$(Q)TALLY_BIN=$(CURDIR)/$(PROGRAM) tests/run.sh $(if $(KIND),$(VARIANT),) $(B) $(B)/$*
+	$(Q)TALLY_BIN=$(CURDIR)/$(PROGRAM) tests/suites.sh $(if $(KIND),$(VARIANT),) $(B) $(B)/$*
 
 check: ## lint, test, both sanitizers, the tiny build
 	$(Q)$(MAKE) --no-print-directory lint
@@ -153,13 +158,13 @@ FORMAT_FILES = $(wildcard common/*/*.[ch] common/*/*.cpp $(LAYERS:%=%/*.[ch]) te
 format: ## clang-format over the tree
 	clang-format -i $(FORMAT_FILES)
 
-lint: deps-lint ## rooms, links, format, clang-tidy, shellcheck, gcc and clang without a warning
+lint: deps-lint generated ## rooms, links, format, clang-tidy, shellcheck, gcc and clang without a warning
 	$(Q)bash tests/lint/rooms.sh
 	$(Q)clang-format --dry-run -Werror $(FORMAT_FILES)
-	$(Q)shellcheck -x $$(find .ci deploy tests -name '*.sh' -o -path './.ci/run' -o -path '.ci/run')
-	$(Q)$(MAKE) --no-print-directory CC=clang WERROR=1 lint-objects
-	$(Q)$(MAKE) --no-print-directory WERROR=1 lint-objects lint-links
-	$(Q)bash tests/lint/tidy.sh $(B) -- $(CSTD) $(INCLUDES) -- $(TIDY_C)
+	$(Q)shellcheck $$(find .ci/run deploy tests -name '*.sh' -o -path .ci/run)
+	$(Q)$(MAKE) --no-print-directory WERROR=1 CC=clang CFLAGS=-O0 CXXFLAGS=-O0 lint-objects
+	$(Q)$(MAKE) --no-print-directory WERROR=1 CFLAGS=-O2 CXXFLAGS=-O1 lint-objects lint-links
+	$(Q)bash tests/lint/tidy.sh $(CSTD) $(INCLUDES) -- $(TIDY_C)
 	@echo "lint: clean"
 
 lint-objects: $(MAIN_O) $(WHOLE_O) $(COMMON_O) $(call objects,$(unit_C) $(integration_C) $(fault_C) $(SUPPORT_C) $(TOOL_C) $(BENCH_C) $(BENCH_CXX))

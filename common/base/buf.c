@@ -174,7 +174,8 @@ void tl_buf_put_json(struct tl_buf *buf, struct tl_sv text)
             case '\r': escape[escape_size++] = 'r'; break;
             case '\t': escape[escape_size++] = 't'; break;
             default:
-                memcpy(escape + escape_size, "u00", 3);
+                escape[1] = 'u';
+                escape[2] = escape[3] = '0';
                 escape[4] = hex[c >> 4];
                 escape[5] = hex[c & 15];
                 escape_size = 6;

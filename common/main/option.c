@@ -388,7 +388,7 @@ static bool is_abbreviated(const char *given, const char *name)
 {
     size_t size;
 
-    if (given == NULL || strncmp(given, "--", 2) != 0)
+    if (strncmp(given, "--", 2) != 0)
         return false;
     size = strcspn(given + 2, "=");
     return size != strlen(name);
@@ -417,7 +417,7 @@ bool tl_options_parse(const struct tl_usage *usage, int argc, char **argv, struc
     opterr = 0;
     optind = 0; /* glibc: begin anew, for a second parse in one process */
     for (;;) {
-        int index = -1, at = optind == 0 ? 1 : optind;
+        int index = -1;
         const struct row *row;
         const char *given;
 
@@ -425,7 +425,7 @@ bool tl_options_parse(const struct tl_usage *usage, int argc, char **argv, struc
         if (answer == -1)
             break;
         /* getopt has moved arguments behind the options, so what it has just read stands before optind. */
-        given = optind - 1 >= at || optind >= 1 ? argv[optind - 1] : NULL;
+        given = argv[optind > 0 ? optind - 1 : 0];
         if (answer == '?') {
             char letter[3] = {'-', (char)optopt, '\0'};
 
@@ -460,7 +460,7 @@ bool tl_options_parse(const struct tl_usage *usage, int argc, char **argv, struc
         }
         row = row_of(&rows, answer);
         assert(row != NULL);
-        if (option_set(row, optarg, &err) != TL_OK) {
+        if (option_set(row, optarg != NULL ? optarg : "", &err) != TL_OK) {
             fprintf(stderr, "tally %s: --%s: %s\n", command, row->option->name, err.message);
             goto wrong;
         }

@@ -1,7 +1,7 @@
 #!/bin/bash
-# run.sh: runs test programs in turn, prints the closing line of each, and fails when one fails or has run no test.
+# suites.sh: runs test programs in turn, prints the closing line of each, and fails when one fails or has run no test.
 #
-# tests/run.sh [VARIANT-LABEL] BUILD-DIR PROGRAM...     (the Makefile calls it; TALLY_BIN names the program under test)
+# tests/suites.sh [VARIANT-LABEL] BUILD-DIR PROGRAM...     (the Makefile calls it; TALLY_BIN names the program under test)
 # Criterion's own options can be handed on in CRITERION_ARGS, such as CRITERION_ARGS='--filter=table/*'.
 set -euo pipefail
 
@@ -13,7 +13,7 @@ fi
 build=$1
 shift
 if [ $# -eq 0 ]; then
-    echo "run.sh: no test program to run" >&2
+    echo "suites.sh: no test program to run" >&2
     exit 1
 fi
 

@@ -1,0 +1,18 @@
+#!/bin/bash
+# tidy.sh: runs clang-tidy (.clang-tidy has the checks) over the files, on all processors, and shows only findings.
+#
+# tests/lint/tidy.sh COMPILER-FLAG... -- FILE...
+set -euo pipefail
+
+flags=()
+while [ $# -gt 0 ] && [ "$1" != -- ]; do
+    flags+=("$1")
+    shift
+done
+shift
+[ $# -gt 0 ] || exit 0
+
+export TIDY_FLAGS="${flags[*]}"
+# What clang-tidy writes to stderr is the count of warnings in system headers that it keeps to itself.
+# shellcheck disable=SC2016  # expanded by the inner shell
+printf '%s\0' "$@" | xargs -0 -n 1 -P "$(nproc)" bash -c 'read -r -a flags <<<"$TIDY_FLAGS"; clang-tidy --quiet "$1" -- "${flags[@]}" 2>/dev/null' tidy
