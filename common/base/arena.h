@@ -12,9 +12,9 @@ struct tl_arena_chunk;
 struct tl_arena {
     struct tl_arena_chunk *first, *current; /* ordinary chunks: full, current, empty */
     struct tl_arena_chunk *large, *spare;   /* chunks of one large block each: in use, free since a reset */
-    size_t chunk_bytes; /* size of an ordinary chunk; a larger request gets a chunk of its own */
-    size_t held_bytes;  /* what the arena has from malloc */
-    size_t bytes_max;   /* 0: no limit of its own */
+    size_t chunk_bytes;                     /* size of an ordinary chunk; a larger request gets a chunk of its own */
+    size_t held_bytes;                      /* what the arena has from malloc */
+    size_t bytes_max;                       /* 0: no limit of its own */
 };
 
 void tl_arena_init(struct tl_arena *arena, size_t chunk_bytes, size_t bytes_max);

@@ -20,16 +20,16 @@
 
 enum tl_code {
     TL_OK = 0,
-    TL_ERR_USAGE,       /* a flag or argument is wrong: exit 2 */
-    TL_ERR_DEFINITION,  /* the views file is wrong: exit 2 */
-    TL_ERR_IO,          /* the operating system, the log, the store or the disk failed: exit 3 */
-    TL_ERR_CORRUPT,     /* a file or database is not what it says it is; nothing was written: exit 3 */
-    TL_ERR_LIMIT,       /* a stated maximum was reached; the object is unchanged */
-    TL_ERR_MEMORY,      /* malloc said no: exit 3 */
-    TL_ERR_BUSY,        /* another run holds the lock: exit 75 */
-    TL_ERR_FENCED,      /* a newer process has taken over the store: exit 3 */
-    TL_ERR_NOT_FOUND,   /* the named thing is not there */
-    TL_ERR_ANSWER_NO,   /* the question was answered with 'no': exit 1 */
+    TL_ERR_USAGE,      /* a flag or argument is wrong: exit 2 */
+    TL_ERR_DEFINITION, /* the views file is wrong: exit 2 */
+    TL_ERR_IO,         /* the operating system, the log, the store or the disk failed: exit 3 */
+    TL_ERR_CORRUPT,    /* a file or database is not what it says it is; nothing was written: exit 3 */
+    TL_ERR_LIMIT,      /* a stated maximum was reached; the object is unchanged */
+    TL_ERR_MEMORY,     /* malloc said no: exit 3 */
+    TL_ERR_BUSY,       /* another run holds the lock: exit 75 */
+    TL_ERR_FENCED,     /* a newer process has taken over the store: exit 3 */
+    TL_ERR_NOT_FOUND,  /* the named thing is not there */
+    TL_ERR_ANSWER_NO,  /* the question was answered with 'no': exit 1 */
 };
 
 struct tl_err {
@@ -58,8 +58,14 @@ int tl_exit_status(enum tl_code code);
 #define tl_add_overflows(a, b, out) __builtin_add_overflow((a), (b), (out))
 #define tl_mul_overflows(a, b, out) __builtin_mul_overflow((a), (b), (out))
 
-static inline int64_t tl_min_i64(int64_t a, int64_t b) { return a < b ? a : b; }
-static inline int64_t tl_max_i64(int64_t a, int64_t b) { return a > b ? a : b; }
+static inline int64_t tl_min_i64(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
+}
+static inline int64_t tl_max_i64(int64_t a, int64_t b)
+{
+    return a > b ? a : b;
+}
 /* Adds and stays inside int64_t: times near the ends of the axis saturate. */
 static inline int64_t tl_add_sat_i64(int64_t a, int64_t b)
 {

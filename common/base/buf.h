@@ -14,8 +14,15 @@ struct tl_buf {
 
 void tl_buf_init(struct tl_buf *buf, size_t bytes_max);
 void tl_buf_done(struct tl_buf *buf);
-static inline void tl_buf_clear(struct tl_buf *buf) { buf->size = 0; buf->failed = false; }
-static inline struct tl_sv tl_buf_sv(const struct tl_buf *buf) { return (struct tl_sv){buf->data, buf->size}; }
+static inline void tl_buf_clear(struct tl_buf *buf)
+{
+    buf->size = 0;
+    buf->failed = false;
+}
+static inline struct tl_sv tl_buf_sv(const struct tl_buf *buf)
+{
+    return (struct tl_sv){buf->data, buf->size};
+}
 /* Room for `more` further bytes behind size; NULL (and failed) if there is none. Does not change size. */
 TL_MUST_USE char *tl_buf_reserve(struct tl_buf *buf, size_t more);
 void tl_buf_put(struct tl_buf *buf, const void *bytes, size_t size);
@@ -49,6 +56,9 @@ uint64_t tl_reader_varint(struct tl_reader *reader);
 int64_t tl_reader_zigzag(struct tl_reader *reader);
 struct tl_sv tl_reader_bytes(struct tl_reader *reader, size_t size);
 struct tl_sv tl_reader_block(struct tl_reader *reader);
-static inline bool tl_reader_at_end(const struct tl_reader *reader) { return !reader->failed && reader->at == reader->end; }
+static inline bool tl_reader_at_end(const struct tl_reader *reader)
+{
+    return !reader->failed && reader->at == reader->end;
+}
 
 #endif

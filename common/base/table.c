@@ -294,6 +294,5 @@ uint32_t tl_table_number(const struct tl_table *table, const void *state)
 
 size_t tl_table_bytes(const struct tl_table *table)
 {
-    return table->memory.held_bytes + table->slots_count * sizeof *table->slots +
-           table->chunks_capacity * sizeof *table->chunks;
+    return table->memory.held_bytes + table->slots_count * sizeof *table->slots + table->chunks_capacity * sizeof *table->chunks;
 }

@@ -38,14 +38,18 @@ void *tl_table_find(const struct tl_table *table, uint64_t hash, struct tl_sv ke
 static inline void tl_table_prefetch(const struct tl_table *table, uint64_t hash)
 {
     if (table->slots_count > 0)
-        __builtin_prefetch((const char *)table->slots + (size_t)((uint32_t)hash & (table->slots_count - 1)) * TL_TABLE_SLOT_BYTES);
+        __builtin_prefetch((const char *)table->slots +
+                           (size_t)((uint32_t)hash & (table->slots_count - 1)) * TL_TABLE_SLOT_BYTES);
 }
 /* Entry number `i` (0 .. count-1) in order of first put. */
 void *tl_table_at(const struct tl_table *table, uint32_t i, struct tl_sv *key, uint64_t *hash);
 /* The entry number of a state that put, find or at gave. */
 uint32_t tl_table_number(const struct tl_table *table, const void *state);
 /* Memory with the table's lifetime, for what a state points at. */
-static inline struct tl_arena *tl_table_arena(struct tl_table *table) { return &table->memory; }
+static inline struct tl_arena *tl_table_arena(struct tl_table *table)
+{
+    return &table->memory;
+}
 size_t tl_table_bytes(const struct tl_table *table); /* all it holds from malloc */
 
 #endif

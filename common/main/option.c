@@ -12,14 +12,14 @@
 
 #define COMMON(field) offsetof(struct tl_common_options, field)
 static const struct tl_option common_table[] = {
-    {"views", TL_OPT_FILE, "FILE", "the views file: tables, views and settings", COMMON(views), 0},
-    {"checks", TL_OPT_FILE, "FILE", "data-quality checks for batch", COMMON(checks), 0},
-    {"functions", TL_OPT_FILE, "LIB.so", "functions of your own, from a shared library", COMMON(functions), 0},
-    {"data", TL_OPT_FILE, "DIR", "where local files live (default ./tally-data)", COMMON(data), 0},
-    {"log", TL_OPT_CHOICE, "local|kafka", "where events come from (default local: DIR/log.db)", COMMON(log), 0},
-    {"store", TL_OPT_URL, "URL", "where rows are kept (default sqlite:DIR/views.db)", COMMON(store), 0},
-    {"log-format", TL_OPT_CHOICE, "text|json", "how stderr is written (default text)", COMMON(log_format), 0},
-    {"verbose", TL_OPT_FLAG, NULL, "says more on stderr", COMMON(verbose), 'v'},
+    {"views",      TL_OPT_FILE,   "FILE",        "the views file: tables, views and settings",         COMMON(views),      0  },
+    {"checks",     TL_OPT_FILE,   "FILE",        "data-quality checks for batch",                      COMMON(checks),     0  },
+    {"functions",  TL_OPT_FILE,   "LIB.so",      "functions of your own, from a shared library",       COMMON(functions),  0  },
+    {"data",       TL_OPT_FILE,   "DIR",         "where local files live (default ./tally-data)",      COMMON(data),       0  },
+    {"log",        TL_OPT_CHOICE, "local|kafka", "where events come from (default local: DIR/log.db)", COMMON(log),        0  },
+    {"store",      TL_OPT_URL,    "URL",         "where rows are kept (default sqlite:DIR/views.db)",  COMMON(store),      0  },
+    {"log-format", TL_OPT_CHOICE, "text|json",   "how stderr is written (default text)",               COMMON(log_format), 0  },
+    {"verbose",    TL_OPT_FLAG,   NULL,          "says more on stderr",                                COMMON(verbose),    'v'},
 };
 
 enum { OPTIONS_MAX = 64, LETTERS_MAX = 2 * OPTIONS_MAX + 4, HELP = OPTIONS_MAX };
@@ -148,8 +148,17 @@ enum tl_code tl_option_duration(struct tl_sv text, int64_t *out_ms, struct tl_er
     static const struct {
         char name[8];
         int64_t ms;
-    } units[] = {{"ms", 1},        {"s", 1000},      {"sec", 1000},   {"m", 60000},   {"min", 60000},
-                 {"h", 3600000}, {"d", 86400000}, {"day", 86400000}, {"days", 86400000}};
+    } units[] = {
+        {"ms",   1       },
+        {"s",    1000    },
+        {"sec",  1000    },
+        {"m",    60000   },
+        {"min",  60000   },
+        {"h",    3600000 },
+        {"d",    86400000},
+        {"day",  86400000},
+        {"days", 86400000}
+    };
     struct tl_sv number = {text.data, 0}, unit;
     int64_t value, ms;
 
@@ -282,7 +291,8 @@ static void help_rows(FILE *out, const struct tl_option *options, size_t count)
 
 static void help_print(FILE *out, const char *command, const struct tl_usage *usage)
 {
-    fprintf(out, "usage: tally %s [OPTION]...%s%s\n", command, usage->synopsis ? " " : "", usage->synopsis ? usage->synopsis : "");
+    fprintf(out, "usage: tally %s [OPTION]...%s%s\n", command, usage->synopsis ? " " : "",
+            usage->synopsis ? usage->synopsis : "");
     if (usage->text != NULL)
         fprintf(out, "\n%s\n", usage->text);
     if (usage->options_count > 0) {
@@ -394,7 +404,8 @@ static bool is_abbreviated(const char *given, const char *name)
     return size != strlen(name);
 }
 
-bool tl_options_parse(const struct tl_usage *usage, int argc, char **argv, struct tl_common_options *common, void *own, int *status)
+bool tl_options_parse(const struct tl_usage *usage, int argc, char **argv, struct tl_common_options *common, void *own,
+                      int *status)
 {
     const char *command = argv[0];
     struct option longs[OPTIONS_MAX + 2];

@@ -39,15 +39,16 @@
 #include "base/base.h"
 #include "base/sv.h"
 
-enum tl_option_kind {     /* the field's type, and what is taken: */
-    TL_OPT_FLAG,          /* bool; takes no value */
-    TL_OPT_TEXT,          /* const char *; any text, not empty */
-    TL_OPT_URL,           /* const char *; the same, shown as a URL */
-    TL_OPT_FILE,          /* const char *; the same, shown as a path; whether it exists is the command's to say */
-    TL_OPT_CHOICE,        /* const char *; one of the words in `value`, which are separated by '|' */
-    TL_OPT_COUNT,         /* int64_t; a whole number >= 0 */
-    TL_OPT_TIME,          /* int64_t, milliseconds since 1970; tl_option_time says what is taken */
-    TL_OPT_DURATION,      /* int64_t, milliseconds; a whole number with a unit: 200ms 30s 15min 1h 7d */
+/* The type of the field, and what is taken. */
+enum tl_option_kind {
+    TL_OPT_FLAG,     /* bool; takes no value */
+    TL_OPT_TEXT,     /* const char *; any text, not empty */
+    TL_OPT_URL,      /* const char *; the same, shown as a URL */
+    TL_OPT_FILE,     /* const char *; the same, shown as a path; whether it exists is the command's to say */
+    TL_OPT_CHOICE,   /* const char *; one of the words in `value`, which are separated by '|' */
+    TL_OPT_COUNT,    /* int64_t; a whole number >= 0 */
+    TL_OPT_TIME,     /* int64_t, milliseconds since 1970; tl_option_time says what is taken */
+    TL_OPT_DURATION, /* int64_t, milliseconds; a whole number with a unit: 200ms 30s 15min 1h 7d */
 };
 
 /* A time that was not given. */

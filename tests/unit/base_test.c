@@ -80,15 +80,24 @@ struct status_case {
 ParameterizedTestParameters(base, exit_status)
 {
     static struct status_case cases[] = {
-        {TL_OK, 0},         {TL_ERR_ANSWER_NO, 1}, {TL_ERR_USAGE, 2},  {TL_ERR_DEFINITION, 2}, {TL_ERR_IO, 3},
-        {TL_ERR_CORRUPT, 3}, {TL_ERR_MEMORY, 3},    {TL_ERR_FENCED, 3}, {TL_ERR_LIMIT, 3},      {TL_ERR_BUSY, 75},
+        {TL_OK,             0 },
+        {TL_ERR_ANSWER_NO,  1 },
+        {TL_ERR_USAGE,      2 },
+        {TL_ERR_DEFINITION, 2 },
+        {TL_ERR_IO,         3 },
+        {TL_ERR_CORRUPT,    3 },
+        {TL_ERR_MEMORY,     3 },
+        {TL_ERR_FENCED,     3 },
+        {TL_ERR_LIMIT,      3 },
+        {TL_ERR_BUSY,       75},
     };
     return cr_make_param_array(struct status_case, cases, sizeof cases / sizeof *cases);
 }
 
 ParameterizedTest(struct status_case *c, base, exit_status)
 {
-    cr_assert_eq(tl_exit_status(c->code), c->status, "code %d: got %d, want %d", (int)c->code, tl_exit_status(c->code), c->status);
+    cr_assert_eq(tl_exit_status(c->code), c->status, "code %d: got %d, want %d", (int)c->code, tl_exit_status(c->code),
+                 c->status);
 }
 
 Test(base, sums_saturate_at_the_ends_of_the_axis)

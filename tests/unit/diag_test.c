@@ -47,7 +47,11 @@ TestSuite(diag, .init = screen_open, .fini = screen_close);
 
 Test(diag, a_line_of_text)
 {
-    struct tl_diag_kv pairs[] = {{"topic", "events", 0}, {"partition", NULL, 3}, {"idle_ms", NULL, 60000}};
+    struct tl_diag_kv pairs[] = {
+        {"topic",     "events", 0    },
+        {"partition", NULL,     3    },
+        {"idle_ms",   NULL,     60000}
+    };
 
     tl_diag_setup("speed", false, false);
     tl_diag_event(TL_WARN, "partition idle", pairs, TL_COUNT(pairs));
@@ -59,7 +63,10 @@ Test(diag, a_line_of_text)
 
 Test(diag, a_line_of_json)
 {
-    struct tl_diag_kv pairs[] = {{"url", "/a\"\n\x1b[31m", 0}, {"offset", NULL, -1}};
+    struct tl_diag_kv pairs[] = {
+        {"url",    "/a\"\n\x1b[31m", 0 },
+        {"offset", NULL,             -1}
+    };
 
     tl_diag_setup("batch", true, true);
     tl_diag_event(TL_ERROR, "bad\nline", pairs, TL_COUNT(pairs));
@@ -77,18 +84,18 @@ struct value_case {
 ParameterizedTestParameters(diag, values)
 {
     static struct value_case cases[] = {
-        {"plain", "/index.html?a", "/index.html?a"},
-        {"empty", "", "\"\""},
-        {"space", "a b", "\"a b\""},
-        {"equals sign", "a=b", "\"a=b\""},
-        {"quote and backslash", "a\"b\\", "\"a\\\"b\\\\\""},
-        {"a forged line", "x\n2026 error", "\"x\\n2026 error\""},
-        {"return and tab", "\r\t", "\"\\r\\t\""},
-        {"terminal colours", "\x1b[31m", "\"\\x1b[31m\""},
-        {"delete", "\x7f", "\"\\x7f\""},
-        {"C1 control", "\xc2\x9b" "31m", "\"\\xc2\\x9b31m\""},
-        {"other alphabets", "\xc3\xa4", "\"\xc3\xa4\""},
-        {"no UTF-8", "\xff\x9b", "\"\\xff\\x9b\""},
+        {"plain",               "/index.html?a", "/index.html?a"     },
+        {"empty",               "",              "\"\""              },
+        {"space",               "a b",           "\"a b\""           },
+        {"equals sign",         "a=b",           "\"a=b\""           },
+        {"quote and backslash", "a\"b\\",        "\"a\\\"b\\\\\""    },
+        {"a forged line",       "x\n2026 error", "\"x\\n2026 error\""},
+        {"return and tab",      "\r\t",          "\"\\r\\t\""        },
+        {"terminal colours",    "\x1b[31m",      "\"\\x1b[31m\""     },
+        {"delete",              "\x7f",          "\"\\x7f\""         },
+        {"C1 control",          "\xc2\x9bm",     "\"\\xc2\\x9bm\""   },
+        {"other alphabets",     "\xc3\xa4",      "\"\xc3\xa4\""      },
+        {"no UTF-8",            "\xff\x9b",      "\"\\xff\\x9b\""    },
     };
     return cr_make_param_array(struct value_case, cases, sizeof cases / sizeof *cases);
 }

@@ -16,12 +16,12 @@ struct sample {
 };
 
 static const struct tl_option sample_table[] = {
-    {"from", TL_OPT_TIME, "TIME", "rows after this", offsetof(struct sample, from_ms), 0},
-    {"limit", TL_OPT_COUNT, "N", "at most so many rows", offsetof(struct sample, limit), 'n'},
-    {"tick", TL_OPT_DURATION, "200ms", "time between commits", offsetof(struct sample, tick_ms), 0},
-    {"format", TL_OPT_CHOICE, "table|csv|json", "how rows are written", offsetof(struct sample, format), 0},
-    {"host", TL_OPT_TEXT, "NAME", "where the log has none", offsetof(struct sample, host), 0},
-    {"once", TL_OPT_FLAG, NULL, "to the present end", offsetof(struct sample, once), 0},
+    {"from",   TL_OPT_TIME,     "TIME",           "rows after this",        offsetof(struct sample, from_ms), 0  },
+    {"limit",  TL_OPT_COUNT,    "N",              "at most so many rows",   offsetof(struct sample, limit),   'n'},
+    {"tick",   TL_OPT_DURATION, "200ms",          "time between commits",   offsetof(struct sample, tick_ms), 0  },
+    {"format", TL_OPT_CHOICE,   "table|csv|json", "how rows are written",   offsetof(struct sample, format),  0  },
+    {"host",   TL_OPT_TEXT,     "NAME",           "where the log has none", offsetof(struct sample, host),    0  },
+    {"once",   TL_OPT_FLAG,     NULL,             "to the present end",     offsetof(struct sample, once),    0  },
 };
 
 static const struct tl_usage sample_usage = {
@@ -117,25 +117,25 @@ struct wrong_case {
 ParameterizedTestParameters(option, wrong)
 {
     static struct wrong_case cases[] = {
-        {"--limti 3", "did you mean '--limit'"},
-        {"--formt=csv", "did you mean '--format'"},
-        {"--veiws x", "did you mean '--views'"},
-        {"--lim 3", "did you mean '--limit'"},
-        {"--hel", "did you mean '--help'"},
-        {"--zzzzzz", "tally sample --help"},
-        {"-z", "'-z'"},
-        {"--limit", "--limit wants a value: N"},
-        {"-n", "--limit wants a value: N"},
-        {"--limit -1", "no whole number"},
-        {"--limit 1.5", "no whole number"},
-        {"--format xml", "none of table|csv|json"},
-        {"--format table|csv", "none of"},
-        {"--host=", "is empty"},
-        {"--once=yes", "takes no value"},
-        {"--from 2026-03-01T00:00:00", "'2026-03-01T00:00:00Z'"},
-        {"--from yesterday", "2026-03-01T02:00:00Z"},
-        {"--tick 5", "200ms, 30s"},
-        {"a b c", "does not know what to do with 'c'"},
+        {"--limti 3",                  "did you mean '--limit'"           },
+        {"--formt=csv",                "did you mean '--format'"          },
+        {"--veiws x",                  "did you mean '--views'"           },
+        {"--lim 3",                    "did you mean '--limit'"           },
+        {"--hel",                      "did you mean '--help'"            },
+        {"--zzzzzz",                   "tally sample --help"              },
+        {"-z",                         "'-z'"                             },
+        {"--limit",                    "--limit wants a value: N"         },
+        {"-n",                         "--limit wants a value: N"         },
+        {"--limit -1",                 "no whole number"                  },
+        {"--limit 1.5",                "no whole number"                  },
+        {"--format xml",               "none of table|csv|json"           },
+        {"--format table|csv",         "none of"                          },
+        {"--host=",                    "is empty"                         },
+        {"--once=yes",                 "takes no value"                   },
+        {"--from 2026-03-01T00:00:00", "'2026-03-01T00:00:00Z'"           },
+        {"--from yesterday",           "2026-03-01T02:00:00Z"             },
+        {"--tick 5",                   "200ms, 30s"                       },
+        {"a b c",                      "does not know what to do with 'c'"},
     };
     return cr_make_param_array(struct wrong_case, cases, sizeof cases / sizeof *cases);
 }
@@ -189,18 +189,18 @@ struct time_case {
 ParameterizedTestParameters(option, times)
 {
     static struct time_case cases[] = {
-        {"2026-03-01", true, 1772323200000},
-        {"2026-03-01T02:00:07Z", true, 1772330407000},
-        {"2026-03-01T02:00:07.25Z", true, 1772330407250},
-        {"2026-03-01T03:00:07+01:00", true, 1772330407000},
-        {"2026-03-01T02:00:07", false, 0},
-        {"2026-03-01T02:00:07 ", false, 0},
-        {"2026-02-29", false, 0},
-        {"2026-13-01", false, 0},
-        {"2026-3-1", false, 0},
-        {"2026-03-01T25:00:00Z", false, 0},
-        {"1772330407", false, 0},
-        {"", false, 0},
+        {"2026-03-01",                true,  1772323200000},
+        {"2026-03-01T02:00:07Z",      true,  1772330407000},
+        {"2026-03-01T02:00:07.25Z",   true,  1772330407250},
+        {"2026-03-01T03:00:07+01:00", true,  1772330407000},
+        {"2026-03-01T02:00:07",       false, 0            },
+        {"2026-03-01T02:00:07 ",      false, 0            },
+        {"2026-02-29",                false, 0            },
+        {"2026-13-01",                false, 0            },
+        {"2026-3-1",                  false, 0            },
+        {"2026-03-01T25:00:00Z",      false, 0            },
+        {"1772330407",                false, 0            },
+        {"",                          false, 0            },
     };
     return cr_make_param_array(struct time_case, cases, sizeof cases / sizeof *cases);
 }
