@@ -32,7 +32,7 @@ CXXSTD := -std=c++17
 WARN := -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wsign-conversion -Wundef -Wvla -Wcast-qual -Wwrite-strings \
         -Wpointer-arith -Wformat=2 -Wimplicit-fallthrough
 CWARN := $(WARN) -Wstrict-prototypes -Wmissing-prototypes -Wold-style-definition
-GENWARN := -Wall -Wextra -Wno-unused-parameter -Wno-unused-variable -Wno-unused-but-set-variable -Wno-implicit-fallthrough
+GENWARN := -Wall -Wextra -Wno-unused-parameter -Wno-unused-variable -Wno-unused-but-set-variable -Wno-implicit-fallthrough -Wno-type-limits
 # A test is told apart from the product by what Criterion's macros make of it: empty initialisers and absent prototypes.
 TESTWARN := $(CWARN) -Wno-missing-prototypes -Wno-pedantic -Wno-missing-field-initializers $(if $(IS_CLANG),-Wno-missing-variable-declarations,)
 CFLAGS   ?= $(OPT) -g
@@ -67,7 +67,8 @@ SUITES        := unit integration fault
 unit_C        := $(wildcard tests/unit/*.c tests/golden/*.c)
 integration_C := $(wildcard tests/integration/*.c)
 fault_C       := $(wildcard tests/fault/*.c)
-SUPPORT_C     := $(wildcard tests/support/*.c)
+# Criterion's own runner does not run under the thread sanitizer; tests/support/fork_runner.c does.
+SUPPORT_C     := $(filter-out $(if $(findstring thread,$(SANITIZE)),,tests/support/fork_runner.c),$(wildcard tests/support/*.c))
 # A suite without a test file of its own is not built, and `make test` says so.
 SUITES_HERE   := $(foreach s,$(SUITES),$(if $(wildcard tests/$(s)/*_test.c),$(s),))
 TOOL_C   := $(wildcard tests/data/*.c)

@@ -36,7 +36,7 @@ for program in "$@"; do
         count=$(sed -n 's/^replayed \([0-9]*\) .*/\1/p' "$log")
         ;;
     *)
-        "$program" "${criterion_args[@]}" >"$log" 2>&1 || status=$?
+        "$program" --verbose "${criterion_args[@]}" >"$log" 2>&1 || status=$?
         closing=$(sed 's/\x1b\[[0-9;]*m//g' "$log" | grep 'Synthesis:' | tail -n 1 || true)
         count=$(sed -n 's/.*Tested: *\([0-9]*\).*/\1/p' <<<"$closing")
         ;;
@@ -47,10 +47,10 @@ for program in "$@"; do
     fi
     if [ "$status" -ne 0 ]; then
         failed=1
-        cat "$log"
+        sed 's/\x1b\[[0-9;]*m//g' "$log" | grep -vE '^\[(RUN |PASS)' || true
     else
         # What was left out must be seen: a skipped test says why.
-        sed 's/\x1b\[[0-9;]*m//g' "$log" | grep -E '^\[SKIP\]|Test was skipped|skipped:' || true
+        sed 's/\x1b\[[0-9;]*m//g' "$log" | grep '^\[SKIP\]' || true
     fi
     printf '%s%s: %s [exit %d, %d s]\n' "$name" "$label" "${closing:-no closing line}" "$status" $((SECONDS - started))
 done

@@ -13,7 +13,9 @@
 #endif
 #endif
 #ifdef ARENA_POISON
-#include <sanitizer/asan_interface.h>
+/* As in <sanitizer/asan_interface.h>, but not const: gcc takes a const argument for memory that is read. */
+void __asan_poison_memory_region(volatile void *at, size_t size);
+void __asan_unpoison_memory_region(volatile void *at, size_t size);
 #else
 /* Without the sanitizer these cost nothing; with it, what a reset has taken back may not be read. */
 #define __asan_poison_memory_region(at, size) ((void)(at), (void)(size))

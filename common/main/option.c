@@ -212,7 +212,7 @@ static enum tl_code option_set(const struct row *row, const char *text, struct t
         break;
     case TL_OPT_TIME: TL_TRY(tl_option_time(tl_sv_from(text), &number, err)); break;
     case TL_OPT_DURATION: TL_TRY(tl_option_duration(tl_sv_from(text), &number, err)); break;
-    default: assert(!"a kind of option that nobody reads"); return TL_ERR_USAGE;
+    default: assert(0 && "a kind of option that nobody reads"); return TL_ERR_USAGE;
     }
     memcpy(field, &number, sizeof number);
 out:

@@ -1,0 +1,206 @@
+/* fork_runner.c: runs Criterion's tests where its own runner cannot: under the thread sanitizer.
+ *
+ * Criterion's runner maps an arena at an address that the thread sanitizer keeps for itself, and gives up. This one walks the
+ * same linker sections (cr_tst, cr_sts), forks for each test and each case, and closes with the same line. It stands in
+ * for what the assertions call in the library; it is linked in SANITIZE=thread builds only.
+ * Understood: --filter=SUITE/TEST (with * and ?). */
+#include <criterion/criterion.h>
+#include <criterion/internal/parameterized.h>
+#include <criterion/logging.h>
+#include <fnmatch.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+extern struct criterion_test *__start_cr_tst[] __attribute__((weak));
+extern struct criterion_test *__stop_cr_tst[] __attribute__((weak));
+extern struct criterion_suite *__start_cr_sts[] __attribute__((weak));
+extern struct criterion_suite *__stop_cr_sts[] __attribute__((weak));
+
+enum { EXIT_FAILED = 101, EXIT_SKIPPED = 102, RUNNING_MAX = 16 };
+
+/* In a child: what it runs. */
+static struct criterion_test *test_now;
+static struct criterion_suite *suite_now;
+static void *parameter_now;
+
+static void __attribute__((noreturn)) leave(int status)
+{
+    fflush(NULL);
+    _exit(status);
+}
+
+void criterion_send_assert(struct criterion_assert_stats *stats)
+{
+    if (!stats->passed)
+        fprintf(stderr, "[----] %s:%u: Assertion Failed: %s\n", stats->file, stats->line, stats->message ? stats->message : "");
+}
+
+void criterion_abort_test(void)
+{
+    leave(EXIT_FAILED);
+}
+
+void criterion_continue_test(void)
+{
+    leave(EXIT_FAILED);
+}
+
+void criterion_skip_test(const char *format, ...)
+{
+    va_list args;
+
+    fprintf(stderr, "[SKIP] %s::%s: ", test_now->category, test_now->name);
+    va_start(args, format);
+    vfprintf(stderr, format, args);
+    va_end(args);
+    fputc('\n', stderr);
+    leave(EXIT_SKIPPED);
+}
+
+void criterion_test_die(const char *format, ...)
+{
+    va_list args;
+
+    va_start(args, format);
+    vfprintf(stderr, format, args);
+    va_end(args);
+    leave(EXIT_FAILED);
+}
+
+void criterion_internal_test_setup(void)
+{
+    if (suite_now != NULL && suite_now->data != NULL && suite_now->data->init != NULL)
+        suite_now->data->init();
+    if (test_now->data->init != NULL)
+        test_now->data->init();
+}
+
+void criterion_internal_test_main(void (*fn)(void))
+{
+    if (test_now->data->kind_ == CR_TEST_PARAMETERIZED)
+        ((void (*)(void *))fn)(parameter_now);
+    else
+        fn();
+}
+
+void criterion_internal_test_teardown(void)
+{
+    if (test_now->data->fini != NULL)
+        test_now->data->fini();
+    if (suite_now != NULL && suite_now->data != NULL && suite_now->data->fini != NULL)
+        suite_now->data->fini();
+}
+
+static struct {
+    pid_t pid;
+    struct criterion_test *test;
+} running[RUNNING_MAX];
+static int running_count, tested, passing, failing, crashing;
+
+static void reap(void)
+{
+    int status, signal_number, exit_code;
+    pid_t pid = waitpid(-1, &status, 0);
+    struct criterion_test *test = NULL;
+
+    for (int i = 0; i < running_count; i++)
+        if (running[i].pid == pid) {
+            test = running[i].test;
+            running[i] = running[--running_count];
+            break;
+        }
+    if (test == NULL)
+        return;
+    signal_number = WIFSIGNALED(status) ? WTERMSIG(status) : 0;
+    exit_code = WIFEXITED(status) ? WEXITSTATUS(status) : 0;
+    if (exit_code == EXIT_SKIPPED)
+        return;
+    tested++;
+    if (signal_number == test->data->signal && exit_code == test->data->exit_code) {
+        passing++;
+        return;
+    }
+    if (exit_code == EXIT_FAILED)
+        failing++;
+    else
+        crashing++;
+    fprintf(stderr, "[FAIL] %s::%s: signal %d, exit status %d\n", test->category, test->name, signal_number, exit_code);
+}
+
+static void start(struct criterion_test *test, struct criterion_suite *suite, void *parameter)
+{
+    static int processors;
+    pid_t pid;
+
+    if (processors == 0) {
+        processors = (int)sysconf(_SC_NPROCESSORS_ONLN);
+        if (processors < 1)
+            processors = 1;
+        if (processors > RUNNING_MAX)
+            processors = RUNNING_MAX;
+    }
+    while (running_count >= processors)
+        reap();
+    fflush(NULL);
+    pid = fork();
+    if (pid < 0) {
+        perror("fork");
+        exit(1);
+    }
+    if (pid == 0) {
+        test_now = test;
+        suite_now = suite;
+        parameter_now = parameter;
+        if (test->data->timeout > 0)
+            alarm((unsigned)test->data->timeout + 1);
+        test->test();
+        leave(0);
+    }
+    running[running_count].pid = pid;
+    running[running_count++].test = test;
+}
+
+static struct criterion_suite *suite_of(const struct criterion_test *test)
+{
+    for (struct criterion_suite **at = __start_cr_sts; at < __stop_cr_sts; at++)
+        if (*at != NULL && strcmp((*at)->name, test->category) == 0)
+            return *at;
+    return NULL;
+}
+
+int main(int argc, char **argv)
+{
+    const char *filter = "*";
+
+    for (int i = 1; i < argc; i++)
+        if (strncmp(argv[i], "--filter=", 9) == 0)
+            filter = argv[i] + 9;
+    for (struct criterion_test **at = __start_cr_tst; at < __stop_cr_tst; at++) {
+        struct criterion_test *test = *at;
+        struct criterion_suite *suite;
+        char name[256];
+
+        if (test == NULL)
+            continue;
+        snprintf(name, sizeof name, "%s/%s", test->category, test->name);
+        suite = suite_of(test);
+        if (fnmatch(filter, name, 0) != 0 || test->data->disabled || (suite && suite->data && suite->data->disabled))
+            continue;
+        if (test->data->kind_ == CR_TEST_PARAMETERIZED) {
+            struct criterion_test_params cases = test->data->param_();
+
+            for (size_t i = 0; i < cases.length; i++)
+                start(test, suite, (char *)cases.params + i * cases.size);
+        } else {
+            start(test, suite, NULL);
+        }
+    }
+    while (running_count > 0)
+        reap();
+    fprintf(stderr, "[====] Synthesis: Tested: %d | Passing: %d | Failing: %d | Crashing: %d\n", tested, passing, failing, crashing);
+    return failing + crashing > 0;
+}
