@@ -20,6 +20,10 @@ speed_layer  base event sql core log store master net main speed_layer
 batch_layer  base event sql core log store master net main batch_layer
 serving      base event sql core log store master net main serving
 '
+# A folder may not be there yet.
+mapfile -t product < <(find common speed_layer batch_layer serving -maxdepth 0 2>/dev/null)
+mapfile -t everything < <(find common speed_layer batch_layer serving tests deploy -maxdepth 0 2>/dev/null)
+
 findings=0
 finding() {
     echo "rooms: $*" >&2
@@ -49,17 +53,17 @@ while read -r file; do
         esac
         [[ $may == *" $other "* ]] || finding "$file:$line: $room may not include \"$include\"; it may use:$may"
     done < <(sed -nE 's/^[[:space:]]*#[[:space:]]*include[[:space:]]+"([^"]+)".*/\1/; T; =; p' "$file" | paste -d: - -)
-done < <(find common speed_layer batch_layer serving -type f -name '*.[ch]' -o -type f \( -name '*.cpp' -o -name '*.re' -o -name '*.y' \) | sort)
+done < <(find "${product[@]}" -type f \( -name '*.[ch]' -o -name '*.cpp' -o -name '*.re' -o -name '*.y' \) | sort)
 
 while read -r file; do
     name=$(basename "$file")
     first=$(head -n 1 "$file")
     [[ $first == *"$name:"* ]] || finding "$file:1: the first line does not say '$name: ...'"
-done < <(find common speed_layer batch_layer serving tests -type f \( -name '*.[ch]' -o -name '*.cpp' -o -name '*.re' -o -name '*.y' \) | sort)
+done < <(find "${everything[@]}" -type f \( -name '*.[ch]' -o -name '*.cpp' -o -name '*.re' -o -name '*.y' \) | sort)
 
 while read -r name; do
     finding "'$name' is the name of several files: $(find . -path ./build -prune -o -path ./.git -prune -o -type f -name "$name" -print | tr '\n' ' ')"
-done < <(find common speed_layer batch_layer serving tests deploy -type f \( -name '*.[ch]' -o -name '*.cpp' -o -name '*.re' -o -name '*.y' -o -name '*.sh' \) \
+done < <(find "${everything[@]}" -type f \( -name '*.[ch]' -o -name '*.cpp' -o -name '*.re' -o -name '*.y' -o -name '*.sh' \) \
     -printf '%f\n' | sort | uniq -d)
 
 exit $findings

@@ -201,6 +201,7 @@ int main(int argc, char **argv)
     }
     while (running_count > 0)
         reap();
-    fprintf(stderr, "[====] Synthesis: Tested: %d | Passing: %d | Failing: %d | Crashing: %d\n", tested, passing, failing, crashing);
+    fprintf(stderr, "[====] Synthesis: Tested: %d | Passing: %d | Failing: %d | Crashing: %d\n", tested, passing, failing,
+            crashing);
     return failing + crashing > 0;
 }
