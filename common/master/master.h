@@ -1,0 +1,121 @@
+/* master.h: the master record: immutable files, each one contiguous offset range of one partition.
+ *
+ *   DIR/topics/<topic>/partition=<n>/<topic>+<n>+<first offset, 10 digits>.jsonl.zst    a line is one message, byte for byte
+ *                                    same name .other.zst    messages that are no line: tombstones, embedded newlines, binary
+ *                                    same name .index        offset and log timestamp of every message, facts about them
+ *   DIR/topics/<topic>/complete.json                         per partition: complete up to which offset, as of when
+ *
+ * Written to a name that begins with '_', fsynced, renamed (the .jsonl.zst last: a file is there when that name is), the folder
+ * fsynced. The data file is a row of zstd frames ("blocks") of about TL_MASTER_BLOCK_BYTES, each with whole lines, so that zstdcat,
+ * DuckDB, ClickHouse and Spark read the file as it is, and several threads can read blocks side by side.
+ * Files never change once they are there. An index that does not fit its file is TL_ERR_CORRUPT, which names the file. An index or
+ * other file without its data file is what a killed writer left: ignored, and overwritten by the next.
+ * Topic names in paths are percent-encoded outside [A-Za-z0-9._-], and so is a '.' or '_' at their beginning: "..", and names that
+ * Spark and Hive take for hidden, are then names like any other.
+ *
+ * What is a line: 1 byte to TL_MASTER_LINE_BYTES_MAX of valid UTF-8 without control characters but the tab, that begins and ends (spaces
+ * and tabs aside) as a JSON text does: { }, [ ], " ", a number, true, false, null. Whether it is one all through is not asked: what is
+ * not is one bad line to other readers (DuckDB: read_json with ignore_errors, newline_delimited and the columns named passes over
+ * it), and a dead letter for both layers alike. */
+#ifndef TL_MASTER_H
+#define TL_MASTER_H
+
+#include "base/base.h"
+#include "event/batch.h"
+
+#ifdef TL_TINY
+#define TL_MASTER_BLOCK_BYTES 256
+#else
+#define TL_MASTER_BLOCK_BYTES (1u << 20)
+#endif
+
+/* The largest line: DuckDB's read_json gives up on a file with a line of more than 16 MiB; 'tally.max-event-bytes' is 8 MiB unless set. */
+#define TL_MASTER_LINE_BYTES_MAX (8u << 20)
+
+struct tl_master;
+
+TL_MUST_USE enum tl_code tl_master_open(const char *data_dir, struct tl_master **out, struct tl_err *err);
+void tl_master_close(struct tl_master *master);
+
+/* ---- what is there ---- */
+
+struct tl_master_day {
+    int32_t day; /* days since 1970-01-01 UTC */
+    uint64_t events_count;
+};
+
+struct tl_master_block {
+    uint64_t position, packed_bytes, raw_bytes; /* the zstd frame in the data file */
+    uint32_t messages_count;                    /* lines and others */
+    int64_t first_offset, last_offset;
+    int64_t log_ms_min, log_ms_max;
+    int64_t time_ms_min, time_ms_max; /* of the events that are neither dead letters nor in the future; min > max: none */
+};
+
+struct tl_master_file {
+    struct tl_sv topic;
+    uint32_t partition;
+    const char *path; /* of the data file */
+    int64_t first_offset, last_offset;
+    uint64_t messages_count, raw_bytes;
+    uint64_t time_rule;               /* which event-time rule the facts were made with: tl_master_facts */
+    int64_t time_ms_min, time_ms_max; /* min > max: none */
+    int64_t watermark_ms;             /* highest watermark that an event of this file gave; INT64_MIN: none */
+    const struct tl_master_day *days; /* ascending */
+    uint32_t days_count;
+    const struct tl_master_block *blocks;
+    uint32_t blocks_count;
+    const struct tl_master_index *index; /* for the reader: where each part lies in the three files (master_index.h) */
+};
+
+/* The topic's files by partition, then first offset; valid until close or the next list of that topic. Reads and checks the indexes. Gaps
+ * between files are allowed (compaction, trimmed logs), overlaps are TL_ERR_CORRUPT. No such topic: count 0. Files that are not named
+ * like ours are none of ours and are passed over. The bytes of blocks are checked when they are read. */
+TL_MUST_USE enum tl_code tl_master_list(struct tl_master *master, struct tl_sv topic, const struct tl_master_file **files,
+                                        size_t *count, struct tl_err *err);
+
+struct tl_master_complete {
+    uint32_t partition;
+    int64_t offset; /* every message below it is on record */
+    int64_t end_ms; /* wall-clock time at which that was the log's end; INT64_MIN: it never was */
+};
+/* No statement yet: count 0, *identity 0. *out is valid until close or the next call for that topic. */
+TL_MUST_USE enum tl_code tl_master_read_complete(struct tl_master *master, struct tl_sv topic,
+                                                 const struct tl_master_complete **out, size_t *count, uint64_t *identity,
+                                                 struct tl_err *err);
+/* Replaces the topic's statement, atomically. `identity` is the log's (log.h): an archive refuses to go on under another one. */
+TL_MUST_USE enum tl_code tl_master_write_complete(struct tl_master *master, struct tl_sv topic,
+                                                  const struct tl_master_complete *complete, size_t count, uint64_t identity,
+                                                  struct tl_err *err);
+
+/* ---- reading ---- */
+
+struct tl_master_reader; /* one a thread */
+TL_MUST_USE enum tl_code tl_master_reader_open(struct tl_master_reader **out, struct tl_err *err);
+void tl_master_reader_close(struct tl_master_reader *reader);
+/* All messages of the block in offset order, padded; valid until the next read on this reader. Warm, nothing is allocated. */
+TL_MUST_USE enum tl_code tl_master_read_block(struct tl_master_reader *reader, const struct tl_master_file *file, uint32_t block,
+                                              const struct tl_message **messages, size_t *count, struct tl_err *err);
+
+/* ---- writing ---- */
+
+/* What the writer's caller knows of one message's events (core/intake.h tells it). */
+struct tl_master_facts {
+    uint32_t events_count;  /* events with a usable time: neither dead letters nor in the future */
+    const int64_t *time_ms; /* their event times */
+    int64_t watermark_ms;   /* the highest that one of them gave; INT64_MIN: none */
+};
+
+struct tl_master_writer;
+/* Starts a file of the partition. The writer holds one file's statistics and one block in memory. Leftover temporary files of the
+ * partition are removed. `time_rule`: a hash that says how event times were read; kept in the index. */
+TL_MUST_USE enum tl_code tl_master_writer_open(struct tl_master *master, struct tl_sv topic, uint32_t partition,
+                                               uint64_t time_rule, struct tl_master_writer **out, struct tl_err *err);
+TL_MUST_USE enum tl_code tl_master_writer_add(struct tl_master_writer *writer, const struct tl_message *message,
+                                              const struct tl_master_facts *facts, struct tl_err *err);
+uint64_t tl_master_writer_raw_bytes(const struct tl_master_writer *writer);
+/* Makes the file durable and visible; a writer to which nothing was added leaves no file. The writer is gone either way. */
+TL_MUST_USE enum tl_code tl_master_writer_finish(struct tl_master_writer *writer, struct tl_err *err);
+void tl_master_writer_abandon(struct tl_master_writer *writer); /* removes what it wrote; NULL is fine */
+
+#endif
