@@ -214,6 +214,20 @@ ParameterizedTest(struct time_case *c, option, times)
     cr_assert_eq(got, c->taken ? c->ms : 4711, "'%s': got %lld", c->text, (long long)got);
 }
 
+Test(option, now_is_the_clocks_time)
+{
+    char path[] = "/tmp/tally-clock-XXXXXX";
+    int fd = mkstemp(path);
+    int64_t ms = 0;
+
+    cr_assert_eq(write(fd, "1772330407123", 13), 13);
+    close(fd);
+    setenv("TALLY_CLOCK_FILE", path, 1);
+    cr_assert_eq(tl_option_time(TL_SV("now"), &ms, NULL), TL_OK);
+    unlink(path);
+    cr_assert_eq(ms, INT64_C(1772330407123));
+}
+
 Test(option, durations)
 {
     int64_t ms = 0;

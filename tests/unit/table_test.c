@@ -30,6 +30,8 @@ static void put_all(struct tl_table *table, unsigned count)
         state[0] = i;
         state[1] = (uint64_t)(uintptr_t)state;
         state[2] = UINT64_MAX;
+        /* What states point at: mostly small, now and then larger than the arena's first chunks. */
+        cr_assert_not_null(tl_arena_alloc(tl_table_arena(table), i % 500 == 499 ? 6000 : i % 61));
     }
 }
 
@@ -100,6 +102,9 @@ Test(table, equal_hashes_are_told_apart_by_the_key)
     for (unsigned i = 0; i < 500; i++)
         cr_assert_eq(*(uint64_t *)tl_table_find(&table, 42, key_of(buffer, i)), i);
     cr_assert_null(tl_table_find(&table, 42, TL_SV("501")));
+    cr_assert_not_null(tl_table_put(&table, 43, TL_SV("abcd"), NULL));
+    cr_assert_null(tl_table_find(&table, 43, TL_SV("abc")), "a beginning is another key");
+    cr_assert_null(tl_table_find(&table, 43, TL_SV("abcde")));
     tl_table_done(&table);
 }
 
