@@ -1,0 +1,393 @@
+/* core_rate.c: how fast the core is: JSON bytes in memory -> the rows of a views file, through the general plan, on one thread.
+ *
+ * bench_core_rate VIEWS.sql FILE.jsonl [ROUNDS]
+ *
+ * It does what a worker and its committer do, without log and store: messages of 4,096 lines are pushed, windows that the watermark has
+ * passed are retired, and their rows are formatted as CSV into a buffer that is thrown away. The end of the file closes what is open.
+ * Prints one line as yardstick.cpp does: events/s (median of the rounds), events, rows, late, and the same checksum over the rows (of the
+ * views hits and hits_by_referrer: window start, host, referrer, count), made in a pass of its own; and how often memory was
+ * allocated in the second half of the last timed round (all of the process: malloc itself is counted), per event. */
+#include "core/core.h"
+#include "core/function.h"
+#include "event/timestamp.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <xxhash.h>
+
+/* ---- malloc, counted --------------------------------------------------------------------------------------------------- */
+
+#if defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+#define COUNTS_ALLOCATIONS 0
+#endif
+#endif
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__) || !defined(__GLIBC__)
+#define COUNTS_ALLOCATIONS 0
+#endif
+#ifndef COUNTS_ALLOCATIONS
+#define COUNTS_ALLOCATIONS 1
+#endif
+
+static uint64_t allocations;
+
+#if COUNTS_ALLOCATIONS
+/* glibc lets a program bring its own malloc and keeps the original under these names. */
+extern void *__libc_malloc(size_t size);
+extern void *__libc_calloc(size_t count, size_t size);
+extern void *__libc_realloc(void *memory, size_t size);
+extern void *__libc_memalign(size_t alignment, size_t size);
+
+void *malloc(size_t size)
+{
+    allocations++;
+    return __libc_malloc(size);
+}
+
+void *calloc(size_t count, size_t size)
+{
+    allocations++;
+    return __libc_calloc(count, size);
+}
+
+void *realloc(void *memory, size_t size)
+{
+    allocations++;
+    return __libc_realloc(memory, size);
+}
+
+void *aligned_alloc(size_t alignment, size_t size)
+{
+    allocations++;
+    return __libc_memalign(alignment, size);
+}
+
+int posix_memalign(void **memory, size_t alignment, size_t size)
+{
+    allocations++;
+    *memory = __libc_memalign(alignment, size);
+    return *memory == NULL ? ENOMEM : 0;
+}
+#endif
+
+/* ---- rows -------------------------------------------------------------------------------------------------------------- */
+
+enum { OUT_BYTES = 1 << 20, VIEWS_MAX = 8, PUSH_LINES = 4096 };
+
+struct sink {
+    const struct tl_view *view;
+    uint8_t number; /* of the view, for the checksum */
+    bool check;
+    char *out;
+    size_t used;
+    uint64_t rows, bytes, checksum;
+    int64_t start_ms, end_ms; /* whose texts are in `times` */
+    char times[2 * TL_TIME_TEXT_BYTES];
+    size_t times_length;
+};
+
+static char *put_uint(char *at, uint64_t value)
+{
+    char digits[20];
+    size_t n = 0;
+
+    do
+        digits[n++] = (char)('0' + value % 10);
+    while ((value /= 10) > 0);
+    while (n > 0)
+        *at++ = digits[--n];
+    return at;
+}
+
+static char *put_int(char *at, int64_t value)
+{
+    if (value < 0)
+        *at++ = '-';
+    return put_uint(at, value < 0 ? 0 - (uint64_t)value : (uint64_t)value);
+}
+
+/* view, start, count, host, whether there is a referrer, referrer: as in yardstick.cpp */
+static uint64_t row_checksum(const struct sink *s, const struct tl_rows *rows, uint32_t row)
+{
+    const struct tl_vec *host = &rows->columns[2], *referrer = s->view->keys_count > 1 ? &rows->columns[3] : NULL;
+    const struct tl_vec *count = &rows->columns[s->view->outputs_count - 1];
+    bool has = referrer != NULL && !referrer->null[row];
+    size_t size = 19 + host->sv[row].size + (has ? referrer->sv[row].size : 0);
+    char *text = calloc(1, size);
+    uint64_t sum;
+
+    if (text == NULL)
+        abort();
+    text[0] = (char)s->number;
+    memcpy(text + 1, &rows->start_ms[row], 8);
+    memcpy(text + 9, &count->i64[row], 8);
+    text[17] = has;
+    memcpy(text + 18, host->sv[row].data, host->sv[row].size);
+    if (has && referrer->sv[row].size > 0)
+        memcpy(text + 19 + host->sv[row].size, referrer->sv[row].data, referrer->sv[row].size);
+    sum = XXH3_64bits(text, size);
+    free(text);
+    return sum;
+}
+
+static enum tl_code sink_rows(void *ctx, const struct tl_rows *rows, struct tl_err *err)
+{
+    struct sink *s = ctx;
+
+    (void)err;
+    s->rows += rows->count;
+    for (uint32_t i = 0; i < rows->count; i++) {
+        char *at;
+
+        if (rows->start_ms[i] != s->start_ms || s->times_length == 0) {
+            s->start_ms = rows->start_ms[i];
+            s->times_length = tl_time_to_iso_z(s->start_ms, s->times);
+            s->times[s->times_length++] = ',';
+            s->times_length += tl_time_to_iso_z(rows->end_ms[i], s->times + s->times_length);
+        }
+        if (s->used + 8192 > OUT_BYTES) {
+            s->bytes += s->used;
+            s->used = 0;
+        }
+        at = s->out + s->used;
+        memcpy(at, s->times, s->times_length);
+        at += s->times_length;
+        for (uint32_t c = 2; c < s->view->outputs_count; c++) {
+            const struct tl_vec *column = &rows->columns[c];
+
+            *at++ = ',';
+            if (column->null[i])
+                continue;
+            if (tl_kind_form(column->kind) == TL_FORM_TEXT) {
+                size_t size = column->sv[i].size < 4000 ? column->sv[i].size : 4000;
+
+                if (size > 0)
+                    memcpy(at, column->sv[i].data, size);
+                at += size;
+            } else {
+                at = put_int(at, column->i64[i]);
+            }
+        }
+        *at++ = '\n';
+        s->used = (size_t)(at - s->out);
+        if (s->check)
+            s->checksum += row_checksum(s, rows, i);
+    }
+    return TL_OK;
+}
+
+/* ---- deduplication, where the views file asks for it --------------------------------------------------------------------- */
+
+static enum tl_code see_ids(void *ctx, uint32_t source, uint32_t partition, const struct tl_id *ids, const int64_t *time_ms,
+                            const int64_t *log_ms, uint32_t count, uint8_t *seen, struct tl_err *err)
+{
+    struct tl_horizon *horizon = ctx;
+
+    (void)source;
+    (void)partition;
+    (void)time_ms;
+    for (uint32_t i = 0; i < count; i++) {
+        enum tl_seen answer;
+        enum tl_code rc = tl_horizon_see(horizon, ids[i], log_ms[i], &answer, err);
+
+        if (rc != TL_OK)
+            return rc;
+        seen[i] = (uint8_t)answer;
+    }
+    return TL_OK;
+}
+
+/* ---- a round ------------------------------------------------------------------------------------------------------------ */
+
+struct file {
+    char *data;
+    size_t size;
+};
+
+struct figures {
+    double seconds;
+    uint64_t events, rows, late, checksum, allocations; /* allocations: of the second half */
+};
+
+static double now_s(void)
+{
+    struct timespec t;
+
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
+}
+
+static enum tl_code retire(const struct tl_plan *plan, struct tl_partial *partial, struct sink *sinks, int64_t watermark_ms,
+                           struct tl_err *err)
+{
+    for (uint32_t v = 0; v < plan->views_count; v++) {
+        int64_t upto_ms = watermark_ms == INT64_MAX ? INT64_MAX : tl_window_final_ms(&plan->views[v], watermark_ms);
+        enum tl_code rc = tl_window_retire(partial->views[v].window, upto_ms, sink_rows, &sinks[v], err);
+
+        if (rc != TL_OK)
+            return rc;
+    }
+    return TL_OK;
+}
+
+/* What the committer takes at a tick is thrown away here. */
+static uint64_t drop_ledger(const struct tl_plan *plan, struct tl_partial *partial)
+{
+    uint64_t late = 0;
+
+    for (uint32_t v = 0; v < plan->views_count; v++) {
+        late += partial->views[v].ledger.count;
+        partial->views[v].ledger.count = 0;
+    }
+    for (uint32_t s = 0; s < plan->sources_count; s++)
+        partial->sources[s].ledger.count = 0;
+    return late;
+}
+
+static enum tl_code run(const struct tl_plan *plan, const struct file *file, bool check, char *out, struct tl_message *messages,
+                        struct figures *f, struct tl_err *err)
+{
+    struct tl_watermark_partition partition = {.partition = 0, .watermark_ms = INT64_MIN};
+    struct tl_core_config config = {.plan = plan, .ranges_count = 1};
+    struct sink sinks[VIEWS_MAX] = {{0}};
+    struct tl_watermark watermark = {0};
+    struct tl_partial *partial = NULL;
+    struct tl_horizon *horizon = NULL;
+    struct tl_core *core = NULL;
+    const char *at = file->data, *end = at + file->size;
+    uint64_t half = 0, ledgered = 0;
+    bool halved = false;
+    double begin;
+    enum tl_code rc;
+
+    *f = (struct figures){0};
+    for (uint32_t v = 0; v < plan->views_count; v++)
+        sinks[v] = (struct sink){.view = &plan->views[v], .number = (uint8_t)v, .check = check, .out = out};
+    if (plan->sources[0].dedup_slot >= 0) {
+        TL_TRY(tl_horizon_open(plan->settings.dedup_horizon_ms, plan->settings.dedup_ids_max, &horizon, err));
+        config.dedup = see_ids;
+        config.dedup_ctx = horizon;
+    }
+    TL_TRY(tl_core_open(&config, &core, err));
+    TL_TRY(tl_partial_open(plan, 1, &partial, err));
+    TL_TRY(tl_watermark_init(&watermark, &partition, 1, INT64_MAX, INT64_MIN, err));
+    begin = now_s();
+    while (at < end) {
+        struct tl_core_input input = {.messages = messages, .watermark = &watermark};
+
+        while (at < end && input.count < PUSH_LINES) {
+            const char *newline = memchr(at, '\n', (size_t)(end - at));
+            const char *stop = newline != NULL ? newline : end;
+
+            /* The log's clock: far ahead of every event, so none is in the future. */
+            messages[input.count++] = (struct tl_message){
+                (int64_t)f->events++, INT64_C(4102444800000), {at, (size_t)(stop - at)}
+            };
+            at = stop + 1;
+        }
+        input.next_offset = (int64_t)f->events;
+        TL_TRY(tl_core_push(core, &input, partial, err));
+        TL_TRY(retire(plan, partial, sinks, watermark.judge_ms, err));
+        ledgered += drop_ledger(plan, partial);
+        if (horizon != NULL)
+            tl_horizon_saved(horizon);
+        if (!halved && at >= file->data + file->size / 2) {
+            halved = true;
+            half = allocations;
+        }
+    }
+    f->allocations = allocations - half;
+    TL_TRY(retire(plan, partial, sinks, INT64_MAX, err));
+    f->seconds = now_s() - begin;
+    /* Each late event is late for each view. */
+    f->late = ledgered / plan->views_count;
+    for (uint32_t v = 0; v < plan->views_count; v++) {
+        f->rows += sinks[v].rows;
+        f->checksum += sinks[v].checksum;
+    }
+out:
+    tl_watermark_done(&watermark);
+    tl_partial_close(partial);
+    tl_core_close(core);
+    tl_horizon_close(horizon);
+    return rc;
+}
+
+static enum tl_code load(const char *path, struct file *out, struct tl_err *err)
+{
+    FILE *in = fopen(path, "rb");
+    enum tl_code rc = TL_OK;
+    long size;
+
+    if (in == NULL)
+        return tl_fail_errno(err, TL_ERR_IO, "%s", path);
+    if (fseek(in, 0, SEEK_END) != 0 || (size = ftell(in)) <= 0 || fseek(in, 0, SEEK_SET) != 0) {
+        rc = tl_fail_errno(err, TL_ERR_IO, "%s: empty, or not a file", path);
+    } else if ((out->data = calloc(1, (size_t)size + TL_MESSAGE_PADDING)) == NULL) {
+        rc = tl_fail_memory(err, (size_t)size);
+    } else {
+        out->size = fread(out->data, 1, (size_t)size, in);
+        if (out->size != (size_t)size)
+            rc = tl_fail_errno(err, TL_ERR_IO, "%s: could not be read whole", path);
+    }
+    fclose(in);
+    return rc;
+}
+
+static int by_seconds(const void *a, const void *b)
+{
+    double x = *(const double *)a, y = *(const double *)b;
+
+    return (x > y) - (x < y);
+}
+
+int main(int argc, char **argv)
+{
+    struct tl_err err = {0};
+    struct tl_plan *plan = NULL;
+    struct file file = {0};
+    struct figures f = {0}, checked = {0};
+    struct tl_message *messages = calloc(PUSH_LINES, sizeof *messages);
+    char *out = malloc(OUT_BYTES);
+    long rounds = argc > 3 ? strtol(argv[3], NULL, 10) : 1;
+    double seconds[100];
+    enum tl_code rc = TL_OK;
+
+    if (argc < 3 || argc > 4 || rounds < 1 || rounds > (long)TL_COUNT(seconds)) {
+        fputs("usage: bench_core_rate VIEWS.sql FILE.jsonl [ROUNDS, at most 100]\n", stderr);
+        free(messages);
+        free(out);
+        return 2;
+    }
+    if (messages == NULL || out == NULL)
+        TL_TRY(tl_fail_memory(&err, OUT_BYTES));
+    TL_TRY(tl_plan_load(argv[1], tl_function_catalog(), &plan, &err));
+    if (plan->sources_count != 1 || plan->views_count > VIEWS_MAX)
+        TL_TRY(tl_fail(&err, TL_ERR_USAGE, "%s: the bench takes one source and up to %d views", argv[1], VIEWS_MAX));
+    TL_TRY(load(argv[2], &file, &err));
+    for (long i = 0; i < rounds; i++) {
+        TL_TRY(run(plan, &file, false, out, messages, &f, &err));
+        seconds[i] = f.seconds;
+    }
+    qsort(seconds, (size_t)rounds, sizeof *seconds, by_seconds);
+    TL_TRY(run(plan, &file, true, out, messages, &checked, &err));
+    printf("events_per_s=%.0f seconds=%.4f events=%" PRIu64 " rows=%" PRIu64 " late=%" PRIu64 " checksum=%016" PRIx64,
+           (double)f.events / seconds[rounds / 2], seconds[rounds / 2], f.events, f.rows, f.late, checked.checksum);
+    if (COUNTS_ALLOCATIONS)
+        printf(" allocations=%" PRIu64 " allocations_per_event=%.6f\n", f.allocations,
+               (double)f.allocations / ((double)f.events / 2));
+    else
+        printf(" allocations=uncounted\n");
+out:
+    if (rc != TL_OK)
+        fprintf(stderr, "bench_core_rate: %s\n", err.message);
+    free(file.data);
+    free(messages);
+    free(out);
+    tl_plan_close(plan);
+    return tl_exit_status(rc);
+}
