@@ -30,7 +30,7 @@ OPT  := $(if $(SANITIZE),-O1,-O2)
 CSTD := -std=c11 -D_GNU_SOURCE
 CXXSTD := -std=c++17
 WARN := -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wsign-conversion -Wundef -Wvla -Wcast-qual -Wwrite-strings \
-        -Wpointer-arith -Wformat=2 -Wimplicit-fallthrough
+        -Wpointer-arith -Wformat=2 -Wimplicit-fallthrough -Wno-overlength-strings
 CWARN := $(WARN) -Wstrict-prototypes -Wmissing-prototypes -Wold-style-definition
 GENWARN := -Wall -Wextra -Wno-unused-parameter -Wno-unused-variable -Wno-unused-but-set-variable -Wno-implicit-fallthrough -Wno-type-limits
 # A test is told apart from the product by what Criterion's macros make of it: empty initialisers and absent prototypes.

@@ -27,7 +27,7 @@ TL_PRINTF(4, 0) static void fill(struct tl_err *err, enum tl_code code, int save
     memcpy(err->message, message, strnlen(message, sizeof message - 1) + 1);
 }
 
-enum tl_code tl_fail(struct tl_err *err, enum tl_code code, const char *fmt, ...)
+enum tl_code(tl_fail)(struct tl_err *err, enum tl_code code, const char *fmt, ...)
 {
     va_list args;
 
@@ -37,7 +37,7 @@ enum tl_code tl_fail(struct tl_err *err, enum tl_code code, const char *fmt, ...
     return code;
 }
 
-enum tl_code tl_fail_errno(struct tl_err *err, enum tl_code code, const char *fmt, ...)
+enum tl_code(tl_fail_errno)(struct tl_err *err, enum tl_code code, const char *fmt, ...)
 {
     int saved_errno = errno;
     va_list args;
@@ -49,7 +49,7 @@ enum tl_code tl_fail_errno(struct tl_err *err, enum tl_code code, const char *fm
     return code;
 }
 
-enum tl_code tl_fail_memory(struct tl_err *err, size_t bytes)
+enum tl_code(tl_fail_memory)(struct tl_err *err, size_t bytes)
 {
     return tl_fail(err, TL_ERR_MEMORY, "out of memory: no %zu bytes to be had", bytes);
 }

@@ -43,6 +43,17 @@ TL_PRINTF(3, 4) enum tl_code tl_fail(struct tl_err *err, enum tl_code code, cons
 /* The same for a failed system call: appends ": " and the text of errno. */
 TL_PRINTF(3, 4) enum tl_code tl_fail_errno(struct tl_err *err, enum tl_code code, const char *fmt, ...);
 TL_MUST_USE enum tl_code tl_fail_memory(struct tl_err *err, size_t bytes);
+/* The macros hand back the caller's own constant: the compiler then knows that a failure is never TL_OK, and does not take what
+ * only a success fills for uninitialised. */
+static inline enum tl_code tl_code_known(enum tl_code filled, enum tl_code code)
+{
+    (void)filled;
+    return code;
+}
+#define tl_fail(err, code, ...) tl_code_known(tl_fail((err), (code), __VA_ARGS__), (code))
+#define tl_fail_errno(err, code, ...) tl_code_known(tl_fail_errno((err), (code), __VA_ARGS__), (code))
+#define tl_fail_memory(err, bytes) tl_code_known(tl_fail_memory((err), (bytes)), TL_ERR_MEMORY)
+
 /* The exit status that design.md gives to a code. */
 int tl_exit_status(enum tl_code code);
 
