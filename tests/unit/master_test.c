@@ -374,7 +374,7 @@ static size_t command_read(const char *command, char *out, size_t size)
     return got;
 }
 
-ParameterizedTest(struct line_case *c, master, what_is_a_line, .init = folder_open, .fini = folder_close)
+ParameterizedTest(struct line_case *c, master, what_is_a_line)
 {
     struct tl_master *master = master_open();
     struct tl_master_writer *writer = NULL;
@@ -528,7 +528,7 @@ ParameterizedTestParameters(master, what_does_not_fit_is_refused)
     return cr_make_param_array(struct damage_case, cases, sizeof cases / sizeof *cases);
 }
 
-ParameterizedTest(struct damage_case *c, master, what_does_not_fit_is_refused, .init = folder_open, .fini = folder_close)
+ParameterizedTest(struct damage_case *c, master, what_does_not_fit_is_refused)
 {
     struct tl_master *master = master_open();
     const struct tl_master_file *files = NULL;
@@ -831,7 +831,7 @@ ParameterizedTestParameters(master, topics_are_encoded)
     return cr_make_param_array(struct topic_case, cases, sizeof cases / sizeof *cases);
 }
 
-ParameterizedTest(struct topic_case *c, master, topics_are_encoded, .init = folder_open, .fini = folder_close)
+ParameterizedTest(struct topic_case *c, master, topics_are_encoded)
 {
     struct tl_master *master = master_open();
     const struct tl_master_file *files;

@@ -1,0 +1,500 @@
+/* archive.c: the log -> the master record: what is there now, or with --follow what comes as well.
+ *
+ * A pass takes each partition from behind the last offset on record to the log's present end, into files of its own, and then states in
+ * complete.json up to which offset the record is complete and when that was the log's end. The clock is read before the log is
+ * asked for its end, so the statement is true whatever was appended in between: batch publishes by it.
+ *
+ * --follow is a pass every --interval. Between passes nothing is open but the lock, so there is nothing to lose: what a killed archive has
+ * not put on record is still in the log.
+ *
+ * A pass goes by what lies on disk, not by complete.json: a file that got its name counts even if the statement was not written
+ * any more. The statement's own offset counts where it is ahead (the log's end may lie behind a gap), and its identity is written before
+ * the first file, so that a topic that was deleted and made again is never mixed with the old one. */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/diag.h"
+#include "base/lock.h"
+#include "core/function.h"
+#include "core/intake.h"
+#include "log/log.h"
+#include "main/command.h"
+#include "main/option.h"
+#include "main/stop.h"
+#include "master/master.h"
+#include "sql/plan.h"
+
+enum {
+    READ_BYTES = 4 << 20,        /* of the log at once */
+    NAP_MS = 200,                /* how soon a SIGTERM that falls between a check and a sleep is seen */
+    NO_LOG_YET_MS = 1000,        /* how often --follow looks for a log that is not there */
+    FILE_MESSAGES_MAX = 8 << 20, /* so that an index has a maximum, however short the messages are */
+};
+#define OFFSET_UNKNOWN INT64_MIN
+
+struct archive_options {
+    bool follow, accept_gap;
+    int64_t interval_ms, file_bytes;
+};
+
+struct partition {
+    int64_t next_offset; /* every message below it is on record; OFFSET_UNKNOWN: nothing is */
+    int64_t end_ms;      /* as in struct tl_master_complete */
+};
+
+struct topic {
+    struct tl_sv name; /* the plan's */
+    struct tl_intake *intake;
+    uint64_t time_rule;
+    bool loaded; /* the following is as on disk */
+    uint64_t identity;
+    struct partition *partitions;
+    uint32_t partitions_count;
+    uint64_t messages_count, files_count; /* archived by this run, for its last line */
+};
+
+struct archive {
+    struct archive_options options;
+    const struct tl_common_options *common;
+    struct tl_plan *plan;
+    struct tl_master *master;
+    struct tl_log *log; /* NULL: not there (yet) */
+    struct topic *topics;
+    uint32_t topics_count;
+};
+
+/* ---- where the record stands ---- */
+
+static enum tl_code partitions_grow(struct topic *topic, uint32_t count, struct tl_err *err)
+{
+    struct partition *partitions;
+
+    if (count <= topic->partitions_count)
+        return TL_OK;
+    partitions = realloc(topic->partitions, count * sizeof *partitions);
+    if (partitions == NULL)
+        return tl_fail_memory(err, count * sizeof *partitions);
+    for (uint32_t i = topic->partitions_count; i < count; i++)
+        partitions[i] = (struct partition){OFFSET_UNKNOWN, INT64_MIN};
+    topic->partitions = partitions;
+    topic->partitions_count = count;
+    return TL_OK;
+}
+
+static enum tl_code made_again(const struct archive *archive, const struct topic *topic, const char *why, struct tl_err *err)
+{
+    return tl_fail(err, TL_ERR_CORRUPT,
+                   "topic %.*s was deleted and made again: %s; its record in %s ends with the old topic. Move %s/topics/%.*s "
+                   "away to begin a new "
+                   "record, or give the new topic another name",
+                   TL_SV_ARG(topic->name), why, archive->common->data, archive->common->data, TL_SV_ARG(topic->name));
+}
+
+static enum tl_code statement_write(const struct archive *archive, const struct topic *topic, struct tl_err *err)
+{
+    struct tl_master_complete *complete = calloc(topic->partitions_count, sizeof *complete);
+    uint32_t count = 0;
+    enum tl_code rc;
+
+    if (complete == NULL)
+        return tl_fail_memory(err, topic->partitions_count * sizeof *complete);
+    for (uint32_t i = 0; i < topic->partitions_count; i++)
+        if (topic->partitions[i].next_offset != OFFSET_UNKNOWN)
+            complete[count++] = (struct tl_master_complete){i, topic->partitions[i].next_offset, topic->partitions[i].end_ms};
+    rc = tl_master_write_complete(archive->master, topic->name, complete, count, topic->identity, err);
+    free(complete);
+    return rc;
+}
+
+/* Reads what is on record, and sees that it is this log's. */
+static enum tl_code topic_load(const struct archive *archive, struct topic *topic, uint32_t partitions_count, uint64_t identity,
+                               struct tl_err *err)
+{
+    const struct tl_master_complete *complete;
+    const struct tl_master_file *files;
+    size_t complete_count, files_count;
+    uint64_t known_identity;
+    enum tl_code rc;
+
+    topic->partitions_count = 0;
+    TL_TRY(partitions_grow(topic, partitions_count, err));
+    TL_TRY(tl_master_read_complete(archive->master, topic->name, &complete, &complete_count, &known_identity, err));
+    TL_TRY(tl_master_list(archive->master, topic->name, &files, &files_count, err));
+    if (complete_count > 0 && known_identity != identity)
+        TL_TRY(made_again(archive, topic, "the log gives it another identity than complete.json has", err));
+    for (size_t i = 0; i < complete_count; i++) {
+        if (complete[i].partition >= partitions_count)
+            TL_TRY(made_again(archive, topic, "it has fewer partitions than before", err));
+        topic->partitions[complete[i].partition] = (struct partition){complete[i].offset, complete[i].end_ms};
+    }
+    for (size_t i = 0; i < files_count; i++) {
+        struct partition *partition;
+
+        if (files[i].partition >= partitions_count)
+            TL_TRY(made_again(archive, topic, "it has fewer partitions than before", err));
+        partition = &topic->partitions[files[i].partition];
+        if (files[i].last_offset == INT64_MAX)
+            TL_TRY(tl_fail(err, TL_ERR_LIMIT, "%s: ends with the largest offset that there is", files[i].path));
+        partition->next_offset = tl_max_i64(partition->next_offset, files[i].last_offset + 1);
+    }
+    topic->identity = identity;
+    topic->loaded = true;
+out:
+    return rc;
+}
+
+/* What the log holds against what is on record. Sets partition->next_offset where nothing was known, or where a gap is accepted. */
+static enum tl_code range_check(const struct archive *archive, const struct topic *topic, uint32_t number, int64_t first,
+                                int64_t end, struct tl_err *err)
+{
+    struct partition *partition = &topic->partitions[number];
+    char name[256], why[128];
+
+    snprintf(name, sizeof name, "%.*s", TL_SV_ARG(topic->name));
+    if (partition->next_offset == OFFSET_UNKNOWN)
+        partition->next_offset = first;
+    if (end < partition->next_offset) {
+        snprintf(why, sizeof why,
+                 "partition %" PRIu32 " of the log ends at %" PRId64 ", and offsets below %" PRId64 " are on record", number, end,
+                 partition->next_offset);
+        return made_again(archive, topic, why, err);
+    }
+    if (first <= partition->next_offset)
+        return TL_OK;
+    if (!archive->options.accept_gap)
+        return tl_fail(err, TL_ERR_LIMIT,
+                       "topic %s partition %" PRIu32 ": offsets %" PRId64 " to %" PRId64
+                       " are missing: the record is complete below %" PRId64 ", and the log begins at %" PRId64
+                       " now; --accept-gap goes on without them",
+                       name, number, partition->next_offset, first - 1, partition->next_offset, first);
+    tl_diag_event(TL_WARN, "goes on without the offsets that the log has no more",
+                  (const struct tl_diag_kv[]){
+                      {"topic",        name, 0                     },
+                      {"partition",    NULL, number                },
+                      {"first_offset", NULL, partition->next_offset},
+                      {"last_offset",  NULL, first - 1             }
+    },
+                  4);
+    partition->next_offset = first;
+    return TL_OK;
+}
+
+/* ---- one partition ---- */
+
+struct copy {
+    const struct archive *archive;
+    struct topic *topic;
+    uint32_t partition;
+    struct tl_master_writer *writer; /* NULL: no file is open */
+    uint64_t messages_count;         /* in that file */
+};
+
+static enum tl_code file_finish(struct copy *copy, int64_t next_offset, struct tl_err *err)
+{
+    struct tl_master_writer *writer = copy->writer;
+    enum tl_code rc;
+
+    copy->writer = NULL;
+    rc = tl_master_writer_finish(writer, err);
+    if (rc != TL_OK)
+        return rc;
+    copy->topic->partitions[copy->partition].next_offset = next_offset;
+    copy->topic->messages_count += copy->messages_count;
+    copy->topic->files_count++;
+    copy->messages_count = 0;
+    return TL_OK;
+}
+
+static enum tl_code each_message(void *ctx, const struct tl_message *message, const int64_t *time_ms, uint32_t times_count,
+                                 int64_t watermark_ms, struct tl_err *err)
+{
+    struct copy *copy = ctx;
+    struct tl_master_facts facts = {times_count, time_ms, watermark_ms};
+    enum tl_code rc = TL_OK;
+
+    if (copy->writer == NULL)
+        TL_TRY(tl_master_writer_open(copy->archive->master, copy->topic->name, copy->partition, copy->topic->time_rule,
+                                     &copy->writer, err));
+    TL_TRY(tl_master_writer_add(copy->writer, message, &facts, err));
+    copy->messages_count++;
+    if (tl_master_writer_raw_bytes(copy->writer) >= (uint64_t)copy->archive->options.file_bytes ||
+        copy->messages_count >= FILE_MESSAGES_MAX)
+        TL_TRY(file_finish(copy, message->offset + 1, err));
+out:
+    return rc;
+}
+
+/* Up to `end`, or to where a signal found it. Whatever happens, next_offset is what is durable. */
+static enum tl_code partition_copy(const struct archive *archive, struct topic *topic, uint32_t number, int64_t end,
+                                   struct tl_err *err)
+{
+    struct copy copy = {.archive = archive, .topic = topic, .partition = number};
+    int64_t next = topic->partitions[number].next_offset;
+    enum tl_code rc = TL_OK;
+
+    while (next < end && !tl_stop_requested()) {
+        struct tl_log_entries entries;
+
+        TL_TRY(tl_log_read(archive->log, topic->name, number, next, TL_BATCH_ROWS, READ_BYTES, &entries, err));
+        TL_TRY(tl_intake_run(topic->intake, entries.messages, entries.count, err));
+        TL_TRY(tl_intake_facts(topic->intake, entries.messages, entries.count, each_message, &copy, err));
+        if (entries.next_offset > next)
+            next = entries.next_offset;
+        else if (entries.at_end)
+            next = end; /* nothing stands between here and the end */
+        else
+            TL_TRY(tl_fail(err, TL_ERR_IO,
+                           "topic %.*s partition %" PRIu32 ": the log gives nothing from offset %" PRId64
+                           " on, and says that its end is %" PRId64,
+                           TL_SV_ARG(topic->name), number, next, end));
+    }
+    if (copy.writer != NULL)
+        TL_TRY(file_finish(&copy, next, err));
+    topic->partitions[number].next_offset = next;
+out:
+    tl_master_writer_abandon(copy.writer);
+    return rc;
+}
+
+/* ---- one pass ---- */
+
+static enum tl_code topic_pass(const struct archive *archive, struct topic *topic, struct tl_err *err)
+{
+    uint32_t partitions_count;
+    uint64_t identity;
+    bool new_record;
+    enum tl_code rc;
+
+    rc = tl_log_topic(archive->log, topic->name, &partitions_count, &identity, err);
+    if (rc == TL_ERR_NOT_FOUND) {
+        tl_diag(TL_DEBUG, "topic %.*s is not there yet", TL_SV_ARG(topic->name));
+        return TL_OK;
+    }
+    TL_TRY(rc);
+    if (topic->loaded && identity != topic->identity)
+        TL_TRY(made_again(archive, topic, "the log gives it another identity than before", err));
+    if (!topic->loaded)
+        TL_TRY(topic_load(archive, topic, partitions_count, identity, err));
+    new_record = true;
+    for (uint32_t i = 0; i < topic->partitions_count; i++)
+        new_record = new_record && topic->partitions[i].next_offset == OFFSET_UNKNOWN;
+    TL_TRY(partitions_grow(topic, partitions_count, err));
+
+    /* All partitions are checked before any is copied. */
+    for (uint32_t i = 0; i < topic->partitions_count; i++) {
+        int64_t first, end;
+
+        TL_TRY(tl_log_range(archive->log, topic->name, i, &first, &end, err));
+        TL_TRY(range_check(archive, topic, i, first, end, err));
+    }
+    if (new_record)
+        TL_TRY(statement_write(archive, topic, err));
+    for (uint32_t i = 0; i < topic->partitions_count && !tl_stop_requested(); i++) {
+        int64_t now_ms = tl_clock_wall_ms(), first, end;
+
+        TL_TRY(tl_log_range(archive->log, topic->name, i, &first, &end, err));
+        TL_TRY(range_check(archive, topic, i, first, end, err));
+        TL_TRY(partition_copy(archive, topic, i, end, err));
+        if (topic->partitions[i].next_offset >= end)
+            topic->partitions[i].end_ms = now_ms;
+    }
+    TL_TRY(statement_write(archive, topic, err));
+out:
+    if (rc != TL_OK)
+        topic->loaded = false;
+    return rc;
+}
+
+/* *waits: there is no log yet. */
+static enum tl_code archive_pass(struct archive *archive, bool *waits, struct tl_err *err)
+{
+    enum tl_code rc;
+
+    *waits = false;
+    if (archive->log == NULL) {
+        rc = tl_log_open(archive->common->log, archive->common->data, TL_LOG_READ, &archive->log, err);
+        if (rc == TL_ERR_NOT_FOUND) {
+            *waits = true;
+            return TL_OK;
+        }
+        TL_TRY(rc);
+    }
+    for (uint32_t i = 0; i < archive->topics_count && !tl_stop_requested(); i++)
+        TL_TRY(topic_pass(archive, &archive->topics[i], err));
+    rc = TL_OK;
+out:
+    return rc;
+}
+
+/* A pass that failed because of the disk or the log is made again from what is on disk: space may have been freed. What was damaged or is
+ * missing does not come back by itself. */
+static enum tl_code archive_follow(struct archive *archive, struct tl_err *err)
+{
+    char reported[sizeof err->message] = "";
+    bool waits = false, said = false;
+    enum tl_code rc;
+
+    for (;;) {
+        int64_t until_ms, left_ms;
+
+        rc = archive_pass(archive, &waits, err);
+        if (rc != TL_OK && rc != TL_ERR_IO)
+            return rc;
+        if (rc != TL_OK && strcmp(reported, err->message) != 0) {
+            memcpy(reported, err->message, sizeof reported);
+            tl_diag(TL_WARN, "%s; tries again every %" PRId64 " s", err->message, archive->options.interval_ms / 1000);
+        }
+        if (rc == TL_OK && reported[0] != '\0') {
+            tl_diag(TL_INFO, "goes on: what failed before works again");
+            reported[0] = '\0';
+        }
+        if (rc != TL_OK) {
+            tl_log_close(archive->log);
+            archive->log = NULL;
+        }
+        if (waits && !said)
+            tl_diag(TL_INFO, "there is no log in %s yet: waits for it", archive->common->data);
+        said = waits;
+        until_ms = tl_clock_monotonic_ms() +
+                   (waits ? tl_min_i64(NO_LOG_YET_MS, archive->options.interval_ms) : archive->options.interval_ms);
+        while (!tl_stop_requested() && (left_ms = until_ms - tl_clock_monotonic_ms()) > 0)
+            tl_clock_sleep_ms(tl_min_i64(left_ms, NAP_MS));
+        if (tl_stop_requested())
+            return rc;
+    }
+}
+
+/* ---- the command ---- */
+
+/* Several sources may read one topic; the record is one, and its facts are by the first source's rule (the index says which). */
+static enum tl_code topics_open(struct archive *archive, struct tl_err *err)
+{
+    const struct tl_plan *plan = archive->plan;
+    enum tl_code rc = TL_OK;
+
+    archive->topics = calloc(plan->sources_count + 1, sizeof *archive->topics);
+    if (archive->topics == NULL)
+        return tl_fail_memory(err, plan->sources_count * sizeof *archive->topics);
+    for (uint32_t i = 0; i < plan->sources_count; i++) {
+        struct topic *topic = &archive->topics[archive->topics_count];
+        bool known = false;
+
+        for (uint32_t t = 0; t < archive->topics_count; t++)
+            known = known || tl_sv_eq(archive->topics[t].name, plan->sources[i].topic);
+        if (known)
+            continue;
+        TL_TRY(tl_intake_open(plan, i, &topic->intake, err));
+        topic->name = plan->sources[i].topic;
+        topic->time_rule = tl_intake_time_rule(plan, i);
+        archive->topics_count++;
+    }
+out:
+    return rc;
+}
+
+static void archive_done(struct archive *archive)
+{
+    for (uint32_t i = 0; i < archive->topics_count; i++) {
+        tl_intake_close(archive->topics[i].intake);
+        free(archive->topics[i].partitions);
+    }
+    free(archive->topics);
+    tl_log_close(archive->log);
+    tl_master_close(archive->master);
+    tl_plan_close(archive->plan);
+}
+
+static const char *thousands(uint64_t number, char out[32])
+{
+    char digits[24];
+    size_t size = (size_t)snprintf(digits, sizeof digits, "%" PRIu64, number), to = 0;
+
+    for (size_t i = 0; i < size; i++) {
+        if (i > 0 && (size - i) % 3 == 0)
+            out[to++] = ',';
+        out[to++] = digits[i];
+    }
+    out[to] = '\0';
+    return out;
+}
+
+static void summary_print(const struct archive *archive)
+{
+    char messages[32], files[32];
+
+    for (uint32_t i = 0; i < archive->topics_count; i++) {
+        const struct topic *topic = &archive->topics[i];
+
+        if (topic->files_count > 0)
+            printf("archived %s event%s of topic %.*s (%" PRIu32 " partition%s) in %s file%s\n",
+                   thousands(topic->messages_count, messages), topic->messages_count == 1 ? "" : "s", TL_SV_ARG(topic->name),
+                   topic->partitions_count, topic->partitions_count == 1 ? "" : "s", thousands(topic->files_count, files),
+                   topic->files_count == 1 ? "" : "s");
+    }
+}
+
+static const struct tl_option archive_table[] = {
+    {"follow",     TL_OPT_FLAG,     NULL,   "stay, and copy what comes as well",                                 offsetof(struct archive_options, follow),      0},
+    {"interval",   TL_OPT_DURATION, "TIME", "with --follow: how often (60s)",                                    offsetof(struct archive_options, interval_ms), 0},
+    {"file-bytes", TL_OPT_COUNT,    "N",    "begin a new file when one holds so many bytes of events (256 MiB)",
+     offsetof(struct archive_options,                                                                                                             file_bytes),  0},
+    {"accept-gap", TL_OPT_FLAG,     NULL,   "go on where the log has lost offsets that are not on record",
+     offsetof(struct archive_options,                                                                                                             accept_gap),  0},
+};
+
+static const struct tl_usage archive_usage = {
+    .text = "Copies the log into the master record: immutable files in DIR/topics, each one range of offsets.\n"
+            "Copies what is there now and ends; the next run goes on behind it.",
+    .example = "tally archive --views views.sql --follow --interval 30s",
+    .options = archive_table,
+    .options_count = TL_COUNT(archive_table),
+};
+
+TL_COMMAND(archive, "copy the log into the master record")
+{
+    struct tl_common_options common;
+    struct archive archive = {
+        .options = {.interval_ms = 60000, .file_bytes = 256 << 20},
+          .common = &common
+    };
+    struct tl_lock *lock = NULL;
+    struct tl_err err = {0};
+    char *lock_path = NULL;
+    bool waits = false;
+    int status = 0;
+    enum tl_code rc;
+
+    if (!tl_options_parse(&archive_usage, argc, argv, &common, &archive.options, &status))
+        return status;
+    tl_stop_install();
+    if (archive.options.interval_ms <= 0)
+        TL_TRY(tl_fail(&err, TL_ERR_USAGE, "--interval must be more than 0; 60s is usual"));
+    TL_TRY(tl_options_need_views(&common, &err));
+    TL_TRY(tl_plan_load(common.views, tl_function_catalog(), &archive.plan, &err));
+    TL_TRY(topics_open(&archive, &err));
+    TL_TRY(tl_master_open(common.data, &archive.master, &err));
+    if (asprintf(&lock_path, "%s/archive.lock", common.data) < 0) {
+        lock_path = NULL;
+        TL_TRY(tl_fail_memory(&err, strlen(common.data)));
+    }
+    TL_TRY(tl_lock_take(lock_path, "archive", &lock, &err));
+    if (archive.options.follow) {
+        TL_TRY(archive_follow(&archive, &err));
+    } else {
+        TL_TRY(archive_pass(&archive, &waits, &err));
+        if (waits)
+            tl_diag(TL_INFO, "there is no log in %s yet: nothing to archive", common.data);
+    }
+out:
+    summary_print(&archive);
+    if (rc != TL_OK)
+        tl_diag_err(&err);
+    archive_done(&archive);
+    tl_lock_release(lock);
+    free(lock_path);
+    return tl_exit_status(rc);
+}
