@@ -1,0 +1,62 @@
+/* merge_view.h: the text of the SQL VIEW that serves each window once: batch up to the time boundary, speed after it.
+ *
+ * Is:      text only; it reads boundary, pointer and final_ms from the tally_ tables at the moment of the query, so a publication or
+ *          a tick changes what it shows without making it anew. The two databases differ in one word (enum tl_dialect).
+ * Is not:  a place that runs SQL.
+ *
+ * Columns: the view's own in their order (times as ISO text), then
+ *   _layer     'batch' or 'speed'
+ *   _final     1: will not change until a later run or rollback; 0: may still grow
+ *   _start_ms, _end_ms   the window as instants; without a window both are the event time. _end_ms is what to cut ranges by: indexed
+ *   _ms_<name> for each column of the view's own that holds a time: milliseconds since 1970
+ *   _partition, _offset, _row   without a window: which event
+ *
+ * A row of a window is served by batch when it stands in the run that its range (from, to] points to and _end_ms <= B; by speed when
+ * _end_ms > B. A row without a window is served by batch when it stands in the run that [from, to) points to and its event time < B;
+ * by speed unless its event time < B and its offset lies below the one up to which that run had read its partition.
+ * Source: design.md "serving", semantics.md 10.3. */
+#ifndef TL_MERGE_VIEW_H
+#define TL_MERGE_VIEW_H
+
+#include "base/buf.h"
+#include "event/rows.h"
+#include "store/store.h"
+
+enum tl_dialect {
+    TL_DIALECT_SQLITE, /* likely(x): a hint that x cuts little away, so that a range which the query asks for is looked up instead */
+    TL_DIALECT_POSTGRES, /* has statistics for that */
+};
+
+struct tl_merge_view {
+    int64_t definition;
+    struct tl_sv view, topic, speed_table, batch_table; /* bare names */
+    bool windowed;
+    const struct tl_shape_column *columns;
+    uint32_t columns_count;
+};
+
+/* CREATE VIEW ... AS ... */
+void tl_merge_view_put(struct tl_buf *out, enum tl_dialect dialect, const struct tl_merge_view *view);
+/* A SELECT with the same columns of one layer alone (speed: all its rows; batch: all published ones), or of the view itself. */
+void tl_merge_view_put_layer(struct tl_buf *out, const struct tl_merge_view *view, enum tl_layer layer);
+
+/* A condition on the row of speed's table that goes by the alias `row`, of a view without a window: the published run of the row's range
+ * had read it. */
+void tl_merge_view_put_read_by_run(struct tl_buf *out, const struct tl_merge_view *view, const char *row);
+
+/* The one place where an identifier is quoted, and the one for a text constant. */
+void tl_merge_view_put_name(struct tl_buf *out, struct tl_sv name);
+void tl_merge_view_put_text(struct tl_buf *out, struct tl_sv text);
+/* The stored form of a column that holds a time: "_ms_<name>". */
+void tl_merge_view_put_ms_name(struct tl_buf *out, struct tl_sv name);
+
+static inline bool tl_merge_view_is_time(enum tl_kind kind)
+{
+    return kind == TL_TIMESTAMP || kind == TL_TIMESTAMP_LTZ;
+}
+static inline bool tl_merge_view_is_window(enum tl_column_role role)
+{
+    return role == TL_ROLE_WINDOW_START || role == TL_ROLE_WINDOW_END || role == TL_ROLE_WINDOW_TIME;
+}
+
+#endif

@@ -1,0 +1,220 @@
+/* store.h: where the views' rows, the accumulators, the offsets and the ledger live: one transaction holds them all.
+ *
+ * Is:      what speed commits at a tick, what batch stages and publishes, what serving reads. SQLite now; PostgreSQL behind the same calls.
+ * Is not:  a place that knows windows or accumulators: rows and bytes come from core and go back to it.
+ *
+ * Tables, for a view v (names in the store; identifiers are quoted in one function):
+ *   v_speed     rows of the stream: _end_ms, _start_ms, _key (the identity), the view's columns, _acc, _change
+ *   v_batch     rows of the batch runs: the same with _run instead of _change; staged and superseded runs stand there too
+ *   v           the SQL VIEW that serves each window once: batch up to the time boundary, speed after it, with _layer, _final (merge_view.h)
+ *   While a definition is being built beside the active one, its tables are v_speed__<8 hex> and v_batch__<8 hex>; the swap renames.
+ *   A window column is a generated one (ISO text of _start_ms and so on); times are INTEGER milliseconds with their ISO text beside them.
+ *   tally_*     definitions, offsets, dedup, ledger, dead_letter, outcome, epoch, change, run, run_range, run_offset, pointer, cut, meta
+ *
+ * `_final` is not written row by row: a row is final when _end_ms <= the definition's final_ms, which each tick moves on.
+ * Every call that fails leaves the transaction to be rolled back. Runs on: one handle a thread. */
+#ifndef TL_STORE_H
+#define TL_STORE_H
+
+#include "base/base.h"
+#include "base/buf.h"
+#include "event/batch.h"
+#include "event/outcome.h"
+#include "event/rows.h"
+
+struct tl_store;
+
+enum tl_store_mode {
+    TL_STORE_READ,  /* TL_ERR_NOT_FOUND where there is none */
+    TL_STORE_WRITE, /* makes file and schema if need be; migrates an older schema; refuses a newer or foreign one (TL_ERR_CORRUPT) */
+};
+
+/* "sqlite:PATH". */
+TL_MUST_USE enum tl_code tl_store_open(const char *url, enum tl_store_mode mode, struct tl_store **out, struct tl_err *err);
+void tl_store_close(struct tl_store *store);
+
+/* A write transaction (short) or a snapshot to read from. Calls below that write need one open, unless they say "own transaction". */
+TL_MUST_USE enum tl_code tl_store_begin(struct tl_store *store, struct tl_err *err);
+TL_MUST_USE enum tl_code tl_store_begin_read(struct tl_store *store, struct tl_err *err);
+TL_MUST_USE enum tl_code tl_store_commit(struct tl_store *store, struct tl_err *err);
+void tl_store_rollback(struct tl_store *store); /* of either; without one, nothing */
+
+/* ---- definitions ---- */
+
+enum tl_definition_state { TL_DEFINITION_BUILDING, TL_DEFINITION_ACTIVE, TL_DEFINITION_RETIRED };
+
+struct tl_definition {
+    int64_t id;
+    char hash[33];
+    enum tl_definition_state state;
+    int64_t lateness_ms;
+    int64_t final_ms;    /* speed: rows with end_ms <= this are final; INT64_MIN: none */
+    int64_t boundary_ms; /* B: batch serves rows with end_ms <= this; INT64_MIN: nothing is published */
+    bool speed_ready;    /* speed has caught up at least once */
+    bool speed_known;    /* speed has offsets for it */
+    struct tl_sv view, topic, normalised; /* valid until the next call that lists definitions */
+};
+
+/* Own transaction. Finds the definition by (view, hash) or registers it and makes its tables; it is active at once when the view had none. A
+ * retired one that comes back is registered anew. */
+TL_MUST_USE enum tl_code tl_store_define(struct tl_store *store, const struct tl_shape *shape, int64_t *id, struct tl_err *err);
+TL_MUST_USE enum tl_code tl_store_definition(struct tl_store *store, int64_t id, struct tl_definition *out, struct tl_err *err);
+/* The active definition of a view. TL_ERR_NOT_FOUND, with the views that there are in the message. */
+TL_MUST_USE enum tl_code tl_store_active(struct tl_store *store, struct tl_sv view, struct tl_definition *out, struct tl_err *err);
+TL_MUST_USE enum tl_code tl_store_definitions(struct tl_store *store, const struct tl_definition **out, size_t *count,
+                                              struct tl_err *err);
+/* Own transaction. Swaps a building definition in when it has all that the active one of its view has: it is speed_ready if the other one
+ * is known to speed, and published as far as the other one is. *swapped says whether. The other one's tables go. */
+TL_MUST_USE enum tl_code tl_store_swap(struct tl_store *store, int64_t id, bool *swapped, struct tl_err *err);
+
+/* ---- the speed layer's tick ---- */
+
+/* Own transaction: raises the epoch; the caller may write from now on, whoever held it before may not. */
+TL_MUST_USE enum tl_code tl_store_take_epoch(struct tl_store *store, const char *owner, int64_t *epoch, struct tl_err *err);
+/* Begins a tick's transaction: locks the epoch row first (TL_ERR_FENCED when the epoch is not ours any more), then takes the next change
+ * number, so that the order of commits is the order of numbers. */
+TL_MUST_USE enum tl_code tl_store_begin_tick(struct tl_store *store, int64_t epoch, int64_t *change, struct tl_err *err);
+
+/* Inserts or replaces rows by identity. */
+TL_MUST_USE enum tl_code tl_store_put_speed_rows(struct tl_store *store, int64_t definition, const struct tl_rows *rows, int64_t change,
+                                                 struct tl_err *err);
+TL_MUST_USE enum tl_code tl_store_put_final(struct tl_store *store, int64_t definition, int64_t final_ms, struct tl_err *err);
+TL_MUST_USE enum tl_code tl_store_put_ready(struct tl_store *store, int64_t definition, struct tl_err *err);
+
+struct tl_position {
+    uint32_t partition;
+    int64_t next_offset;
+    int64_t watermark_ms; /* of the partition; INT64_MIN: none */
+    int64_t judged_ms;    /* the watermark that its last event was judged by */
+    int64_t log_ms;       /* highest log timestamp read */
+    uint64_t messages_count, events_count; /* read so far, in all */
+};
+TL_MUST_USE enum tl_code tl_store_put_position(struct tl_store *store, int64_t definition, const struct tl_position *position,
+                                               struct tl_err *err);
+/* The topic's identity (log.h) under which the positions were taken. */
+TL_MUST_USE enum tl_code tl_store_put_identity(struct tl_store *store, int64_t definition, uint64_t identity, struct tl_err *err);
+
+/* Adds to the definition's totals of speed. */
+TL_MUST_USE enum tl_code tl_store_add_outcomes(struct tl_store *store, int64_t definition, const uint64_t counts[TL_OUTCOMES],
+                                               struct tl_err *err);
+/* run 0: speed's ledger. A line that is there already stays as it is. */
+TL_MUST_USE enum tl_code tl_store_put_ledger(struct tl_store *store, int64_t definition, int64_t run, const struct tl_ledger_line *lines,
+                                             size_t count, struct tl_err *err);
+TL_MUST_USE enum tl_code tl_store_put_dead(struct tl_store *store, struct tl_sv topic, uint32_t partition, const struct tl_dead *dead,
+                                           size_t count, struct tl_err *err);
+/* One tick's ids of one partition. lane 0: the active definitions, which stand at the same offsets; else a building definition's id. */
+TL_MUST_USE enum tl_code tl_store_put_dedup(struct tl_store *store, int64_t lane, struct tl_sv topic, uint32_t partition,
+                                            int64_t next_offset, int64_t log_ms_max, struct tl_sv ids, struct tl_err *err);
+/* Drops the blobs whose log_ms_max lies below `log_ms`, and all of a lane when it is INT64_MAX. */
+TL_MUST_USE enum tl_code tl_store_drop_dedup(struct tl_store *store, int64_t lane, struct tl_sv topic, uint32_t partition, int64_t log_ms,
+                                             struct tl_err *err);
+
+/* ---- what speed reads when it starts ---- */
+
+TL_MUST_USE enum tl_code tl_store_positions(struct tl_store *store, int64_t definition,
+                                            enum tl_code (*each)(void *ctx, const struct tl_position *position, struct tl_err *err),
+                                            void *ctx, uint64_t *identity, struct tl_err *err);
+TL_MUST_USE enum tl_code tl_store_dedup(struct tl_store *store, int64_t lane, struct tl_sv topic, uint32_t partition,
+                                        enum tl_code (*each)(void *ctx, struct tl_sv ids, struct tl_err *err), void *ctx,
+                                        struct tl_err *err); /* in the order of next_offset */
+
+/* A stored row with its accumulators and its values; views are valid during the call. `columns` as in the shape, roles WINDOW_* included. */
+struct tl_stored_row {
+    int64_t start_ms, end_ms;
+    struct tl_sv key, accumulators;
+    const struct tl_value *columns;
+    uint32_t columns_count;
+    int64_t change_or_run;
+    uint32_t partition, row; /* without a window */
+    int64_t offset;
+};
+enum tl_layer { TL_LAYER_MERGED, TL_LAYER_SPEED, TL_LAYER_BATCH };
+/* Rows of one layer with from_ms < end_ms <= to_ms (without a window: from_ms <= event time < to_ms), in order of (end_ms, start_ms, key); of
+ * batch, published rows only. TL_LAYER_MERGED is not for this call. */
+TL_MUST_USE enum tl_code tl_store_rows(struct tl_store *store, int64_t definition, enum tl_layer layer, int64_t from_ms, int64_t to_ms,
+                                       enum tl_code (*each)(void *ctx, const struct tl_stored_row *row, struct tl_err *err), void *ctx,
+                                       struct tl_err *err);
+/* The same as a cursor, so that two can be walked side by side. */
+struct tl_store_cursor;
+TL_MUST_USE enum tl_code tl_store_cursor_open(struct tl_store *store, int64_t definition, enum tl_layer layer, int64_t from_ms,
+                                              int64_t to_ms, struct tl_store_cursor **out, struct tl_err *err);
+/* *row is NULL at the end; valid until the next call on this cursor. */
+TL_MUST_USE enum tl_code tl_store_cursor_next(struct tl_store_cursor *cursor, const struct tl_stored_row **row, struct tl_err *err);
+void tl_store_cursor_close(struct tl_store_cursor *cursor);
+
+/* ---- batch: stage under a run's id, then publish in one short transaction ---- */
+
+enum tl_run_state { TL_RUN_STAGED, TL_RUN_PUBLISHED, TL_RUN_FAILED, TL_RUN_ROLLED_BACK };
+
+/* Own transaction. `reason` is what `tally runs` shows: "nightly", "backfill 2015-05-17..2015-05-20". */
+TL_MUST_USE enum tl_code tl_store_run_begin(struct tl_store *store, const char *reason, int64_t started_ms, int64_t *run,
+                                            struct tl_err *err);
+TL_MUST_USE enum tl_code tl_store_stage_rows(struct tl_store *store, int64_t run, int64_t definition, const struct tl_rows *rows,
+                                             struct tl_err *err);
+/* The archive's offsets that the run read: batch's part of the manifest. Every message below next_offset was seen. */
+TL_MUST_USE enum tl_code tl_store_stage_offset(struct tl_store *store, int64_t run, struct tl_sv topic, uint32_t partition,
+                                               int64_t next_offset, struct tl_err *err);
+struct tl_run_range {
+    int64_t run, from_ms, to_ms; /* (from_ms, to_ms]; INT64_MIN: from the beginning of time */
+    uint64_t rows_count;
+    uint64_t outcomes[TL_OUTCOMES]; /* of the events with event time in [from_ms, to_ms) */
+    struct tl_sv carry;             /* what is still open at to_ms, bytes of core */
+};
+TL_MUST_USE enum tl_code tl_store_stage_range(struct tl_store *store, int64_t definition, const struct tl_run_range *range,
+                                              struct tl_err *err);
+/* Own transaction, short: locks the epoch row as a tick does, points every staged range of the run at it (older ranges that a new one
+ * covers go; a partial overlap is an error and publishes nothing), moves the boundaries, takes a change number, marks the run. */
+TL_MUST_USE enum tl_code tl_store_publish(struct tl_store *store, int64_t run, int64_t ended_ms, struct tl_err *err);
+/* Own transactions, short: removes what unpublished runs staged, and marks them failed. The caller holds batch's lock. */
+TL_MUST_USE enum tl_code tl_store_discard_staged(struct tl_store *store, struct tl_err *err);
+/* Own transactions, short: speed rows and ledger lines whose range was published before `published_before_ms` go. */
+TL_MUST_USE enum tl_code tl_store_prune_speed(struct tl_store *store, int64_t definition, int64_t published_before_ms,
+                                              struct tl_err *err);
+
+/* Published ranges of a definition in order of time. */
+TL_MUST_USE enum tl_code tl_store_ranges(struct tl_store *store, int64_t definition,
+                                         enum tl_code (*each)(void *ctx, const struct tl_run_range *range, struct tl_err *err), void *ctx,
+                                         struct tl_err *err);
+TL_MUST_USE enum tl_code tl_store_run_offsets(struct tl_store *store, int64_t run,
+                                              enum tl_code (*each)(void *ctx, struct tl_sv topic, uint32_t partition, int64_t next_offset,
+                                                                   struct tl_err *err),
+                                              void *ctx, struct tl_err *err);
+
+struct tl_run {
+    int64_t id, started_ms, ended_ms; /* ended_ms INT64_MIN: not ended */
+    enum tl_run_state state;
+    struct tl_sv reason;
+    uint64_t ranges_count, rows_count;
+};
+TL_MUST_USE enum tl_code tl_store_runs(struct tl_store *store, enum tl_code (*each)(void *ctx, const struct tl_run *run, struct tl_err *err),
+                                       void *ctx, struct tl_err *err);
+
+/* ---- serving ---- */
+
+struct tl_query {
+    struct tl_sv view;
+    enum tl_layer layer;
+    int64_t from_ms, to_ms; /* as tl_store_rows; INT64_MIN and INT64_MAX: all */
+    int64_t limit;          /* < 0: all */
+};
+/* Calls head once with the columns: the view's own, then _layer and _final; then row for each, sorted by window and then by the view's other columns. Times
+ * come as TL_TIMESTAMP_LTZ values. */
+TL_MUST_USE enum tl_code tl_store_query(struct tl_store *store, const struct tl_query *query,
+                                        enum tl_code (*head)(void *ctx, const struct tl_shape_column *columns, size_t count, struct tl_err *err),
+                                        enum tl_code (*row)(void *ctx, const struct tl_value *values, size_t count, struct tl_err *err),
+                                        void *ctx, struct tl_err *err);
+/* Speed's totals (run 0) or the sums over the published ranges (run -1) of a definition. */
+TL_MUST_USE enum tl_code tl_store_outcomes(struct tl_store *store, int64_t definition, int64_t run, uint64_t counts[TL_OUTCOMES],
+                                           struct tl_err *err);
+/* Ledger lines of a definition in order of (partition, offset, row): of speed (run 0), or of one batch run. */
+TL_MUST_USE enum tl_code tl_store_ledger(struct tl_store *store, int64_t definition, int64_t run,
+                                         enum tl_code (*each)(void *ctx, const struct tl_ledger_line *line, struct tl_err *err), void *ctx,
+                                         struct tl_err *err);
+/* Lines per cause. */
+TL_MUST_USE enum tl_code tl_store_ledger_counts(struct tl_store *store, int64_t definition, int64_t run, uint64_t counts[TL_CAUSES],
+                                                struct tl_err *err);
+TL_MUST_USE enum tl_code tl_store_dead_count(struct tl_store *store, struct tl_sv topic, uint64_t *count, struct tl_err *err);
+/* Changes whenever somebody else has committed since the last call on this handle. */
+TL_MUST_USE enum tl_code tl_store_version(struct tl_store *store, int64_t *version, struct tl_err *err);
+
+#endif

@@ -1,0 +1,554 @@
+/* store_sqlite_read.c: what is read from the SQLite store: rows side by side, queries, ranges, runs, counts. */
+#include "store/store_sqlite.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* clang-format off */
+static const char sql_pieces[] =
+    "SELECT from_ms, to_ms, run FROM tally_pointer WHERE definition = ?1 AND to_ms > ?2 AND from_ms < ?3 ORDER BY to_ms";
+static const char sql_ranges[] =
+    "SELECT r.run, r.from_ms, r.to_ms, r.rows_count, r.dead_letter, r.future, r.duplicate, r.filtered, r.rejected, r.late,"
+    " r.partly_counted, r.counted, r.carry FROM tally_pointer AS p JOIN tally_run_range AS r ON r.run = p.run"
+    " AND r.definition = p.definition AND r.from_ms = p.from_ms WHERE p.definition = ?1 ORDER BY p.to_ms";
+static const char sql_run_offsets[] =
+    "SELECT topic, partition, next_offset FROM tally_run_offset WHERE run = ?1 ORDER BY topic, partition";
+static const char sql_runs[] =
+    "SELECT r.run, r.started_ms, r.ended_ms, r.state, r.reason, count(g.run), COALESCE(sum(g.rows_count), 0) FROM tally_run AS r"
+    " LEFT JOIN tally_run_range AS g ON g.run = r.run GROUP BY r.run ORDER BY r.run";
+static const char sql_outcomes_speed[] =
+    "SELECT dead_letter, future, duplicate, filtered, rejected, late, partly_counted, counted FROM tally_outcome WHERE definition = ?1";
+static const char sql_outcomes_published[] =
+    "SELECT sum(r.dead_letter), sum(r.future), sum(r.duplicate), sum(r.filtered), sum(r.rejected), sum(r.late), sum(r.partly_counted),"
+    " sum(r.counted) FROM tally_pointer AS p JOIN tally_run_range AS r ON r.run = p.run AND r.definition = p.definition"
+    " AND r.from_ms = p.from_ms WHERE p.definition = ?1";
+static const char sql_outcomes_run[] =
+    "SELECT sum(dead_letter), sum(future), sum(duplicate), sum(filtered), sum(rejected), sum(late), sum(partly_counted), sum(counted)"
+    " FROM tally_run_range WHERE definition = ?1 AND run = ?2";
+static const char sql_ledger[] =
+    "SELECT partition, \"offset\", \"row\", cause, flags, watermark_ms, event_time_ms FROM tally_ledger WHERE definition = ?1"
+    " AND run = ?2 ORDER BY partition, \"offset\", \"row\"";
+static const char sql_ledger_counts[] =
+    "SELECT cause, count(*) FROM tally_ledger WHERE definition = ?1 AND run = ?2 GROUP BY cause";
+static const char sql_dead_count[] = "SELECT count(*) FROM tally_dead_letter WHERE topic = ?1";
+static const char sql_version[] = "PRAGMA data_version";
+/* clang-format on */
+
+/* A value of the kind in which the store keeps it: times as milliseconds. */
+static void read_value(sqlite3_stmt *statement, int at, enum tl_kind kind, struct tl_value *out)
+{
+    *out = (struct tl_value){.kind = kind};
+    switch (tl_kind_form(kind)) {
+    case TL_FORM_I64: out->i64 = sqlite3_column_int64(statement, at); break;
+    case TL_FORM_F64:
+        if (sqlite3_column_type(statement, at) == SQLITE_TEXT && tl_sv_eq(tl_sq_column_text(statement, at), TL_SV(TL_SQ_NAN)))
+            out->f64 = NAN;
+        else
+            out->f64 = sqlite3_column_double(statement, at);
+        break;
+    case TL_FORM_TEXT: out->sv = tl_sq_column_text(statement, at); break;
+    }
+    out->is_null = sqlite3_column_type(statement, at) == SQLITE_NULL;
+}
+
+/* ---- cursors ---- */
+
+/* Published ranges never overlap, so batch's rows come in order when the ranges are read one after the other. */
+struct piece {
+    int64_t from_ms, to_ms, run; /* _end_ms in (from_ms, to_ms] */
+};
+
+struct cursor {
+    struct tl_store_cursor base;
+    struct tl_sq *s;
+    const struct tl_sq_definition *d;
+    sqlite3_stmt *statement;
+    bool mine, bound;
+    struct piece *pieces;
+    size_t pieces_count, at;
+    struct tl_value *columns;
+    struct tl_stored_row row;
+};
+
+/* Event times in [from, to) are ends in (from - 1, to - 1]. */
+static int64_t end_of(const struct tl_sq_definition *d, int64_t time_ms)
+{
+    return d->windowed ? time_ms : tl_add_sat_i64(time_ms, -1);
+}
+
+static enum tl_code add_piece(struct cursor *c, size_t *capacity, struct piece piece, struct tl_err *err)
+{
+    if (c->pieces_count == *capacity) {
+        size_t more = *capacity == 0 ? 16 : 2 * *capacity;
+        struct piece *pieces = realloc(c->pieces, more * sizeof *pieces);
+
+        if (pieces == NULL)
+            return tl_fail_memory(err, more * sizeof *pieces);
+        c->pieces = pieces;
+        *capacity = more;
+    }
+    c->pieces[c->pieces_count++] = piece;
+    return TL_OK;
+}
+
+static enum tl_code list_pieces(struct cursor *c, enum tl_layer layer, int64_t from_ms, int64_t to_ms, struct tl_err *err)
+{
+    struct tl_sq *s = c->s;
+    sqlite3_stmt *statement = NULL;
+    size_t capacity = 0;
+    bool row = false;
+    enum tl_code rc;
+
+    if (layer == TL_LAYER_SPEED)
+        return add_piece(c, &capacity, (struct piece){end_of(c->d, from_ms), end_of(c->d, to_ms), 0}, err);
+    TL_TRY(tl_sq_statement(s, sql_pieces, &statement, err, "iii", c->d->id, from_ms, to_ms));
+    for (;;) {
+        TL_TRY(tl_sq_step(s, statement, &row, err));
+        if (!row)
+            break;
+        TL_TRY(add_piece(c, &capacity,
+                         (struct piece){end_of(c->d, tl_max_i64(from_ms, sqlite3_column_int64(statement, 0))),
+                                        end_of(c->d, tl_min_i64(to_ms, sqlite3_column_int64(statement, 1))),
+                                        sqlite3_column_int64(statement, 2)},
+                         err));
+    }
+out:
+    tl_sq_statement_close(s, statement);
+    return rc;
+}
+
+static void put_select(struct tl_buf *sql, const struct tl_sq_definition *d, enum tl_layer layer)
+{
+    tl_buf_printf(sql, "SELECT _start_ms, _end_ms, _key, _acc, %s", layer == TL_LAYER_SPEED ? "_change" : "_run");
+    if (!d->windowed)
+        tl_buf_put_str(sql, ", _partition, _offset, _row");
+    for (uint32_t i = 0; i < d->stored_count; i++) {
+        tl_buf_put_str(sql, ", ");
+        tl_sq_put_stored_name(sql, &d->columns[d->stored[i]]);
+    }
+    tl_buf_put_str(sql, " FROM ");
+    tl_merge_view_put_name(sql, tl_buf_sv(layer == TL_LAYER_SPEED ? &d->speed_table : &d->batch_table));
+    tl_buf_put_str(sql, layer == TL_LAYER_SPEED ? " WHERE " : " WHERE _run = ?3 AND ");
+    tl_buf_put_str(sql, "_end_ms > ?1 AND _end_ms <= ?2 ORDER BY _end_ms, _start_ms, _key");
+}
+
+enum tl_code tl_sq_cursor_open(struct tl_store *store, int64_t definition, enum tl_layer layer, int64_t from_ms, int64_t to_ms,
+                               struct tl_store_cursor **out, struct tl_err *err)
+{
+    struct tl_sq *s = tl_sq_of(store);
+    struct tl_sq_definition *d;
+    struct cursor *c = calloc(1, sizeof *c);
+    struct tl_buf sql;
+    enum tl_code rc;
+
+    assert(layer != TL_LAYER_MERGED);
+    tl_buf_init(&sql, 0);
+    if (c == NULL)
+        return tl_fail_memory(err, sizeof *c);
+    c->base.store = store;
+    c->s = s;
+    TL_TRY(tl_sq_read_begin(s, &c->mine, err));
+    TL_TRY(tl_sq_definition(s, definition, &d, err));
+    c->d = d;
+    c->columns = calloc((size_t)d->columns_count + 1, sizeof *c->columns);
+    if (c->columns == NULL)
+        TL_TRY(tl_fail_memory(err, ((size_t)d->columns_count + 1) * sizeof *c->columns));
+    TL_TRY(list_pieces(c, layer, from_ms, to_ms, err));
+    put_select(&sql, d, layer);
+    TL_TRY(tl_sq_prepare(s, &sql, &c->statement, err));
+    *out = &c->base;
+    c = NULL;
+out:
+    if (c != NULL)
+        tl_sq_cursor_close(&c->base);
+    tl_buf_done(&sql);
+    return rc;
+}
+
+static void fill_row(struct cursor *c)
+{
+    sqlite3_stmt *statement = c->statement;
+    struct tl_stored_row *row = &c->row;
+    const struct tl_sq_definition *d = c->d;
+    int at = 5;
+
+    *row = (struct tl_stored_row){
+        .start_ms = sqlite3_column_int64(statement, 0),
+        .end_ms = sqlite3_column_int64(statement, 1),
+        .key = tl_sq_column_blob(statement, 2),
+        .accumulators = tl_sq_column_blob(statement, 3),
+        .columns = c->columns,
+        .columns_count = d->columns_count,
+        .change_or_run = sqlite3_column_int64(statement, 4),
+    };
+    if (!d->windowed) {
+        row->partition = (uint32_t)sqlite3_column_int64(statement, at++);
+        row->offset = sqlite3_column_int64(statement, at++);
+        row->row = (uint32_t)sqlite3_column_int64(statement, at++);
+    }
+    for (uint32_t i = 0; i < d->stored_count; i++)
+        read_value(statement, at++, d->columns[d->stored[i]].kind, &c->columns[d->stored[i]]);
+    for (uint32_t i = 0; i < d->columns_count; i++)
+        if (tl_merge_view_is_window(d->columns[i].role))
+            c->columns[i] = (struct tl_value){.kind = d->columns[i].kind,
+                                              .i64 = d->columns[i].role == TL_ROLE_WINDOW_START ? row->start_ms
+                                                     : d->columns[i].role == TL_ROLE_WINDOW_END ? row->end_ms
+                                                                                                : row->end_ms - 1};
+}
+
+enum tl_code tl_sq_cursor_next(struct tl_store_cursor *cursor, const struct tl_stored_row **row, struct tl_err *err)
+{
+    struct cursor *c = (struct cursor *)cursor;
+    bool found = false;
+    enum tl_code rc;
+
+    *row = NULL;
+    while (c->at < c->pieces_count) {
+        if (!c->bound) {
+            const struct piece *piece = &c->pieces[c->at];
+
+            if (sqlite3_bind_int64(c->statement, 1, piece->from_ms) != SQLITE_OK ||
+                sqlite3_bind_int64(c->statement, 2, piece->to_ms) != SQLITE_OK ||
+                (sqlite3_bind_parameter_count(c->statement) == 3 && sqlite3_bind_int64(c->statement, 3, piece->run) != SQLITE_OK))
+                return tl_sq_fail(c->s, err, "bind a value");
+            c->bound = true;
+        }
+        TL_TRY(tl_sq_step(c->s, c->statement, &found, err));
+        if (found) {
+            fill_row(c);
+            *row = &c->row;
+            return TL_OK;
+        }
+        sqlite3_reset(c->statement);
+        c->bound = false;
+        c->at++;
+    }
+    return TL_OK;
+out:
+    return rc;
+}
+
+void tl_sq_cursor_close(struct tl_store_cursor *cursor)
+{
+    struct cursor *c = (struct cursor *)cursor;
+
+    sqlite3_finalize(c->statement);
+    tl_sq_read_end(c->s, c->mine);
+    free(c->pieces);
+    free(c->columns);
+    free(c);
+}
+
+/* ---- ranges and runs ---- */
+
+enum tl_code tl_sq_ranges(struct tl_store *store, int64_t definition,
+                          enum tl_code (*each)(void *ctx, const struct tl_run_range *range, struct tl_err *err), void *ctx,
+                          struct tl_err *err)
+{
+    struct tl_sq *s = tl_sq_of(store);
+    sqlite3_stmt *statement = NULL;
+    bool row = false;
+    enum tl_code rc;
+
+    TL_TRY(tl_sq_statement(s, sql_ranges, &statement, err, "i", definition));
+    for (;;) {
+        struct tl_run_range range;
+
+        TL_TRY(tl_sq_step(s, statement, &row, err));
+        if (!row)
+            break;
+        range = (struct tl_run_range){
+            .run = sqlite3_column_int64(statement, 0),
+            .from_ms = sqlite3_column_int64(statement, 1),
+            .to_ms = sqlite3_column_int64(statement, 2),
+            .rows_count = (uint64_t)sqlite3_column_int64(statement, 3),
+            .carry = tl_sq_column_blob(statement, 4 + TL_OUTCOMES),
+        };
+        for (int i = 0; i < TL_OUTCOMES; i++)
+            range.outcomes[i] = (uint64_t)sqlite3_column_int64(statement, 4 + i);
+        TL_TRY(each(ctx, &range, err));
+    }
+out:
+    tl_sq_statement_close(s, statement);
+    return rc;
+}
+
+enum tl_code tl_sq_run_offsets(struct tl_store *store, int64_t run,
+                               enum tl_code (*each)(void *ctx, struct tl_sv topic, uint32_t partition, int64_t next_offset,
+                                                    struct tl_err *err),
+                               void *ctx, struct tl_err *err)
+{
+    struct tl_sq *s = tl_sq_of(store);
+    sqlite3_stmt *statement = NULL;
+    bool row = false;
+    enum tl_code rc;
+
+    TL_TRY(tl_sq_statement(s, sql_run_offsets, &statement, err, "i", run));
+    for (;;) {
+        TL_TRY(tl_sq_step(s, statement, &row, err));
+        if (!row)
+            break;
+        TL_TRY(each(ctx, tl_sq_column_text(statement, 0), (uint32_t)sqlite3_column_int64(statement, 1),
+                    sqlite3_column_int64(statement, 2), err));
+    }
+out:
+    tl_sq_statement_close(s, statement);
+    return rc;
+}
+
+enum tl_code tl_sq_runs(struct tl_store *store, enum tl_code (*each)(void *ctx, const struct tl_run *run, struct tl_err *err),
+                        void *ctx, struct tl_err *err)
+{
+    static const char *const states[] = {[TL_RUN_STAGED] = "staged",
+                                         [TL_RUN_PUBLISHED] = "published",
+                                         [TL_RUN_FAILED] = "failed",
+                                         [TL_RUN_ROLLED_BACK] = "rolled back"};
+    struct tl_sq *s = tl_sq_of(store);
+    sqlite3_stmt *statement = NULL;
+    bool row = false;
+    enum tl_code rc;
+
+    TL_TRY(tl_sq_statement(s, sql_runs, &statement, err, ""));
+    for (;;) {
+        struct tl_run run;
+
+        TL_TRY(tl_sq_step(s, statement, &row, err));
+        if (!row)
+            break;
+        run = (struct tl_run){
+            .id = sqlite3_column_int64(statement, 0),
+            .started_ms = sqlite3_column_int64(statement, 1),
+            .ended_ms = sqlite3_column_type(statement, 2) == SQLITE_NULL ? INT64_MIN : sqlite3_column_int64(statement, 2),
+            .reason = tl_sq_column_text(statement, 4),
+            .ranges_count = (uint64_t)sqlite3_column_int64(statement, 5),
+            .rows_count = (uint64_t)sqlite3_column_int64(statement, 6),
+        };
+        for (size_t i = 0; i < TL_COUNT(states); i++)
+            if (tl_sv_eq(tl_sq_column_text(statement, 3), tl_sv_from(states[i])))
+                run.state = (enum tl_run_state)i;
+        TL_TRY(each(ctx, &run, err));
+    }
+out:
+    tl_sq_statement_close(s, statement);
+    return rc;
+}
+
+/* ---- queries ---- */
+
+static bool is_time(const struct tl_shape_column *column)
+{
+    return tl_merge_view_is_window(column->role) || tl_merge_view_is_time(column->kind);
+}
+
+static void put_query_column(struct tl_buf *sql, const struct tl_shape_column *column)
+{
+    if (column->role == TL_ROLE_WINDOW_START)
+        tl_buf_put_str(sql, "_start_ms");
+    else if (column->role == TL_ROLE_WINDOW_END)
+        tl_buf_put_str(sql, "_end_ms");
+    else if (column->role == TL_ROLE_WINDOW_TIME)
+        tl_buf_put_str(sql, "_end_ms - 1");
+    else
+        tl_sq_put_stored_name(sql, column);
+}
+
+/* Bounds that say nothing are left out: with one, the merged view would look the range up and read all that lies on the other side of
+ * the time boundary. */
+static void put_query(struct tl_buf *sql, const struct tl_sq_definition *d, const struct tl_query *query)
+{
+    struct tl_merge_view view = tl_sq_merge_view(d);
+    const char *glue = " WHERE ";
+
+    tl_buf_put_str(sql, "SELECT ");
+    for (uint32_t i = 0; i < d->columns_count; i++) {
+        put_query_column(sql, &d->columns[i]);
+        tl_buf_put_str(sql, ", ");
+    }
+    tl_buf_put_str(sql, "_layer, _final FROM ");
+    if (query->layer == TL_LAYER_MERGED) {
+        tl_merge_view_put_name(sql, d->view);
+    } else {
+        tl_buf_put_str(sql, "(");
+        tl_merge_view_put_layer(sql, &view, query->layer);
+        tl_buf_put_str(sql, ")");
+    }
+    if (query->from_ms != INT64_MIN) {
+        tl_buf_printf(sql, "%s_end_ms %s ?1", glue, d->windowed ? ">" : ">=");
+        glue = " AND ";
+    }
+    if (query->to_ms != INT64_MAX)
+        tl_buf_printf(sql, "%s_end_ms %s ?2", glue, d->windowed ? "<=" : "<");
+    tl_buf_put_str(sql, " ORDER BY _end_ms, _start_ms");
+    for (uint32_t i = 0; i < d->stored_count; i++) {
+        tl_buf_put_str(sql, ", ");
+        tl_sq_put_stored_name(sql, &d->columns[d->stored[i]]);
+    }
+    tl_buf_put_str(sql, " LIMIT ?3");
+}
+
+static enum tl_code answer(struct tl_sq *s, const struct tl_sq_definition *d, sqlite3_stmt *statement,
+                           enum tl_code (*head)(void *ctx, const struct tl_shape_column *columns, size_t count,
+                                                struct tl_err *err),
+                           enum tl_code (*each)(void *ctx, const struct tl_value *values, size_t count, struct tl_err *err),
+                           void *ctx, struct tl_err *err)
+{
+    size_t count = (size_t)d->columns_count + 2;
+    struct tl_shape_column *columns = calloc(count, sizeof *columns);
+    struct tl_value *values = calloc(count, sizeof *values);
+    bool row = false;
+    enum tl_code rc;
+
+    if (columns == NULL || values == NULL)
+        TL_TRY(tl_fail_memory(err, count * sizeof *values));
+    for (uint32_t i = 0; i < d->columns_count; i++) {
+        columns[i] = d->columns[i];
+        if (is_time(&columns[i]))
+            columns[i].kind = TL_TIMESTAMP_LTZ;
+    }
+    columns[count - 2] = (struct tl_shape_column){.name = TL_SV("_layer"), .kind = TL_STRING, .role = TL_ROLE_VALUE};
+    columns[count - 1] = (struct tl_shape_column){.name = TL_SV("_final"), .kind = TL_BOOLEAN, .role = TL_ROLE_VALUE};
+    TL_TRY(head(ctx, columns, count, err));
+    for (;;) {
+        TL_TRY(tl_sq_step(s, statement, &row, err));
+        if (!row)
+            break;
+        for (size_t i = 0; i < count; i++)
+            read_value(statement, (int)i, columns[i].kind, &values[i]);
+        TL_TRY(each(ctx, values, count, err));
+    }
+out:
+    free(columns);
+    free(values);
+    return rc;
+}
+
+enum tl_code tl_sq_query(struct tl_store *store, const struct tl_query *query,
+                         enum tl_code (*head)(void *ctx, const struct tl_shape_column *columns, size_t count, struct tl_err *err),
+                         enum tl_code (*row)(void *ctx, const struct tl_value *values, size_t count, struct tl_err *err),
+                         void *ctx, struct tl_err *err)
+{
+    struct tl_sq *s = tl_sq_of(store);
+    struct tl_sq_definition *d;
+    sqlite3_stmt *statement = NULL;
+    struct tl_buf sql;
+    bool mine = false;
+    int64_t id = 0;
+    enum tl_code rc;
+
+    tl_buf_init(&sql, 0);
+    TL_TRY(tl_sq_read_begin(s, &mine, err));
+    TL_TRY(tl_sq_active(s, query->view, &id, err));
+    TL_TRY(tl_sq_definition(s, id, &d, err));
+    put_query(&sql, d, query);
+    TL_TRY(tl_sq_prepare(s, &sql, &statement, err));
+    if (sqlite3_bind_int64(statement, 3, query->limit < 0 ? -1 : query->limit) != SQLITE_OK ||
+        (query->from_ms != INT64_MIN && sqlite3_bind_int64(statement, 1, query->from_ms) != SQLITE_OK) ||
+        (query->to_ms != INT64_MAX && sqlite3_bind_int64(statement, 2, query->to_ms) != SQLITE_OK))
+        TL_TRY(tl_sq_fail(s, err, "bind a value"));
+    TL_TRY(answer(s, d, statement, head, row, ctx, err));
+out:
+    sqlite3_finalize(statement);
+    tl_sq_read_end(s, mine);
+    tl_buf_done(&sql);
+    return rc;
+}
+
+/* ---- counts ---- */
+
+enum tl_code tl_sq_outcomes(struct tl_store *store, int64_t definition, int64_t run, uint64_t counts[TL_OUTCOMES],
+                            struct tl_err *err)
+{
+    struct tl_sq *s = tl_sq_of(store);
+    sqlite3_stmt *statement = NULL;
+    bool row = false;
+    enum tl_code rc;
+
+    if (run == 0)
+        TL_TRY(tl_sq_statement(s, sql_outcomes_speed, &statement, err, "i", definition));
+    else if (run < 0)
+        TL_TRY(tl_sq_statement(s, sql_outcomes_published, &statement, err, "i", definition));
+    else
+        TL_TRY(tl_sq_statement(s, sql_outcomes_run, &statement, err, "ii", definition, run));
+    TL_TRY(tl_sq_step(s, statement, &row, err));
+    for (int i = 0; i < TL_OUTCOMES; i++)
+        counts[i] = row ? (uint64_t)sqlite3_column_int64(statement, i) : 0; /* the sum of no ranges is NULL: 0 */
+out:
+    tl_sq_statement_close(s, statement);
+    return rc;
+}
+
+enum tl_code tl_sq_ledger(struct tl_store *store, int64_t definition, int64_t run,
+                          enum tl_code (*each)(void *ctx, const struct tl_ledger_line *line, struct tl_err *err), void *ctx,
+                          struct tl_err *err)
+{
+    struct tl_sq *s = tl_sq_of(store);
+    sqlite3_stmt *statement = NULL;
+    bool row = false;
+    enum tl_code rc;
+
+    TL_TRY(tl_sq_statement(s, sql_ledger, &statement, err, "ii", definition, run));
+    for (;;) {
+        struct tl_ledger_line line;
+
+        TL_TRY(tl_sq_step(s, statement, &row, err));
+        if (!row)
+            break;
+        line = (struct tl_ledger_line){
+            .partition = (uint32_t)sqlite3_column_int64(statement, 0),
+            .offset = sqlite3_column_int64(statement, 1),
+            .row = (uint32_t)sqlite3_column_int64(statement, 2),
+            .cause = (enum tl_cause)sqlite3_column_int64(statement, 3),
+            .flags = (uint8_t)sqlite3_column_int64(statement, 4),
+            .watermark_ms = sqlite3_column_int64(statement, 5),
+            .event_time_ms = sqlite3_column_int64(statement, 6),
+        };
+        TL_TRY(each(ctx, &line, err));
+    }
+out:
+    tl_sq_statement_close(s, statement);
+    return rc;
+}
+
+enum tl_code tl_sq_ledger_counts(struct tl_store *store, int64_t definition, int64_t run, uint64_t counts[TL_CAUSES],
+                                 struct tl_err *err)
+{
+    struct tl_sq *s = tl_sq_of(store);
+    sqlite3_stmt *statement = NULL;
+    bool row = false;
+    enum tl_code rc;
+
+    memset(counts, 0, TL_CAUSES * sizeof *counts);
+    TL_TRY(tl_sq_statement(s, sql_ledger_counts, &statement, err, "ii", definition, run));
+    for (;;) {
+        int64_t cause;
+
+        TL_TRY(tl_sq_step(s, statement, &row, err));
+        if (!row)
+            break;
+        cause = sqlite3_column_int64(statement, 0);
+        if (cause < 0 || cause >= TL_CAUSES)
+            TL_TRY(tl_fail(err, TL_ERR_CORRUPT, "%s: the database is damaged: the ledger names a cause %lld", s->path,
+                           (long long)cause));
+        counts[cause] = (uint64_t)sqlite3_column_int64(statement, 1);
+    }
+out:
+    tl_sq_statement_close(s, statement);
+    return rc;
+}
+
+enum tl_code tl_sq_dead_count(struct tl_store *store, struct tl_sv topic, uint64_t *count, struct tl_err *err)
+{
+    int64_t found = 0;
+    enum tl_code rc;
+
+    TL_TRY(tl_sq_get(tl_sq_of(store), sql_dead_count, &found, NULL, err, "t", topic));
+    *count = (uint64_t)found;
+out:
+    return rc;
+}
+
+enum tl_code tl_sq_version(struct tl_store *store, int64_t *version, struct tl_err *err)
+{
+    return tl_sq_get(tl_sq_of(store), sql_version, version, NULL, err, "");
+}

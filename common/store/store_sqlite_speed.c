@@ -1,0 +1,284 @@
+/* store_sqlite_speed.c: the speed layer's tick in the SQLite store: rows, offsets, ledger, dead letters, event ids. */
+#include "store/store_sqlite.h"
+
+#include <string.h>
+
+/* clang-format off */
+static const char sql_take_epoch[] = "UPDATE tally_epoch SET epoch = epoch + 1, owner = ?1 RETURNING epoch";
+static const char sql_epoch[] = "SELECT epoch, owner FROM tally_epoch";
+static const char sql_put_final[] = "UPDATE tally_progress SET final_ms = ?2 WHERE definition = ?1";
+static const char sql_put_ready[] = "UPDATE tally_progress SET speed_ready = 1 WHERE definition = ?1";
+static const char sql_put_identity[] = "UPDATE tally_progress SET identity = ?2 WHERE definition = ?1";
+static const char sql_identity[] = "SELECT identity FROM tally_progress WHERE definition = ?1";
+static const char sql_put_position[] =
+    "INSERT INTO tally_offset (definition, partition, next_offset, watermark_ms, judged_ms, log_ms, messages_count, events_count)"
+    " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) ON CONFLICT (definition, partition) DO UPDATE SET next_offset = excluded.next_offset,"
+    " watermark_ms = excluded.watermark_ms, judged_ms = excluded.judged_ms, log_ms = excluded.log_ms,"
+    " messages_count = excluded.messages_count, events_count = excluded.events_count";
+static const char sql_positions[] =
+    "SELECT partition, next_offset, watermark_ms, judged_ms, log_ms, messages_count, events_count FROM tally_offset"
+    " WHERE definition = ?1 ORDER BY partition";
+static const char sql_add_outcomes[] =
+    "INSERT INTO tally_outcome (definition, dead_letter, future, duplicate, filtered, rejected, late, partly_counted, counted)"
+    " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9) ON CONFLICT (definition) DO UPDATE SET dead_letter = dead_letter + ?2,"
+    " future = future + ?3, duplicate = duplicate + ?4, filtered = filtered + ?5, rejected = rejected + ?6, late = late + ?7,"
+    " partly_counted = partly_counted + ?8, counted = counted + ?9";
+static const char sql_put_ledger[] =
+    "INSERT INTO tally_ledger (definition, run, partition, \"offset\", \"row\", cause, flags, watermark_ms, event_time_ms)"
+    " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9) ON CONFLICT DO NOTHING";
+static const char sql_put_dead[] =
+    "INSERT INTO tally_dead_letter (topic, partition, \"offset\", \"row\", log_ms, reason, raw) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)"
+    " ON CONFLICT DO NOTHING";
+static const char sql_put_dedup[] =
+    "INSERT INTO tally_dedup (lane, topic, partition, next_offset, log_ms_max, ids) VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
+static const char sql_drop_dedup[] = "DELETE FROM tally_dedup WHERE lane = ?1 AND topic = ?2 AND partition = ?3 AND log_ms_max < ?4";
+static const char sql_drop_dedup_all[] = "DELETE FROM tally_dedup WHERE lane = ?1 AND topic = ?2 AND partition = ?3";
+static const char sql_dedup[] =
+    "SELECT ids FROM tally_dedup WHERE lane = ?1 AND topic = ?2 AND partition = ?3 ORDER BY next_offset, id";
+/* clang-format on */
+
+/* The order of the outcomes in tally_outcome and tally_run_range. */
+_Static_assert(TL_OUT_DEAD_LETTER == 0 && TL_OUT_FUTURE == 1 && TL_OUT_DUPLICATE == 2 && TL_OUT_FILTERED == 3 &&
+                   TL_OUT_REJECTED == 4 && TL_OUT_LATE == 5 && TL_OUT_PARTLY_COUNTED == 6 && TL_OUT_COUNTED == 7 &&
+                   TL_OUTCOMES == 8,
+               "the store's columns follow enum tl_outcome");
+
+enum tl_code tl_sq_take_epoch(struct tl_store *store, const char *owner, int64_t *epoch, struct tl_err *err)
+{
+    struct tl_sq *s = tl_sq_of(store);
+    int64_t taken = 0;
+    enum tl_code rc;
+
+    TL_TRY(tl_sq_begin(s, err));
+    rc = tl_sq_get(s, sql_take_epoch, &taken, NULL, err, "t", tl_sv_from(owner));
+    if (rc == TL_OK)
+        rc = tl_sq_commit(s, err);
+    if (rc != TL_OK)
+        tl_sq_rollback(s);
+    else
+        *epoch = taken;
+out:
+    return rc;
+}
+
+static enum tl_code check_epoch(struct tl_sq *s, int64_t epoch, struct tl_err *err)
+{
+    sqlite3_stmt *statement = NULL;
+    bool row = false;
+    enum tl_code rc;
+
+    TL_TRY(tl_sq_statement(s, sql_epoch, &statement, err, ""));
+    TL_TRY(tl_sq_step(s, statement, &row, err));
+    if (!row)
+        TL_TRY(tl_fail(err, TL_ERR_CORRUPT, "%s: the database is damaged: it has no epoch", s->path));
+    if (sqlite3_column_int64(statement, 0) != epoch)
+        TL_TRY(tl_fail(err, TL_ERR_FENCED, "%s: %.*s has taken over the store (epoch %lld, ours was %lld); nothing was written",
+                       s->path, TL_SV_ARG(tl_sq_column_text(statement, 1)), (long long)sqlite3_column_int64(statement, 0),
+                       (long long)epoch));
+out:
+    tl_sq_statement_close(s, statement);
+    return rc;
+}
+
+enum tl_code tl_sq_begin_tick(struct tl_store *store, int64_t epoch, int64_t *change, struct tl_err *err)
+{
+    struct tl_sq *s = tl_sq_of(store);
+    enum tl_code rc;
+
+    /* BEGIN IMMEDIATE takes the one write lock of the file, so nobody moves the epoch from here to the commit. */
+    TL_TRY(tl_sq_begin(s, err));
+    rc = check_epoch(s, epoch, err);
+    if (rc == TL_OK)
+        rc = tl_sq_next_change(s, change, err);
+    if (rc != TL_OK)
+        tl_sq_rollback(s);
+out:
+    return rc;
+}
+
+static enum tl_code open_upsert(struct tl_sq *s, struct tl_sq_definition *d, struct tl_err *err)
+{
+    struct tl_buf sql;
+    enum tl_code rc;
+
+    tl_buf_init(&sql, 0);
+    tl_sq_put_insert(&sql, d, &d->speed_table, "_change");
+    tl_buf_put_str(&sql,
+                   " ON CONFLICT (_end_ms, _start_ms, _key) DO UPDATE SET _change = excluded._change, _acc = excluded._acc");
+    for (uint32_t i = 0; i < d->stored_count; i++) {
+        tl_buf_put_str(&sql, ", ");
+        tl_sq_put_stored_name(&sql, &d->columns[d->stored[i]]);
+        tl_buf_put_str(&sql, " = excluded.");
+        tl_sq_put_stored_name(&sql, &d->columns[d->stored[i]]);
+    }
+    TL_TRY(tl_sq_prepare(s, &sql, &d->upsert, err));
+out:
+    tl_buf_done(&sql);
+    return rc;
+}
+
+enum tl_code tl_sq_put_speed_rows(struct tl_store *store, int64_t definition, const struct tl_rows *rows, int64_t change,
+                                  struct tl_err *err)
+{
+    struct tl_sq *s = tl_sq_of(store);
+    struct tl_sq_definition *d;
+    enum tl_code rc;
+
+    TL_TRY(tl_sq_definition(s, definition, &d, err));
+    if (d->upsert == NULL)
+        TL_TRY(open_upsert(s, d, err));
+    if (sqlite3_bind_int64(d->upsert, 1, change) != SQLITE_OK)
+        return tl_sq_fail(s, err, "bind a value");
+    for (uint32_t i = 0; i < rows->count && rc == TL_OK; i++) {
+        if (tl_sq_bind_row(d->upsert, d, rows, i) != SQLITE_OK || sqlite3_step(d->upsert) != SQLITE_DONE)
+            rc = tl_sq_fail(s, err, "write rows of %.*s", TL_SV_ARG(d->view));
+        sqlite3_reset(d->upsert);
+    }
+    sqlite3_clear_bindings(d->upsert);
+out:
+    return rc;
+}
+
+enum tl_code tl_sq_put_final(struct tl_store *store, int64_t definition, int64_t final_ms, struct tl_err *err)
+{
+    return tl_sq_do(tl_sq_of(store), sql_put_final, err, "ii", definition, final_ms);
+}
+
+enum tl_code tl_sq_put_ready(struct tl_store *store, int64_t definition, struct tl_err *err)
+{
+    return tl_sq_do(tl_sq_of(store), sql_put_ready, err, "i", definition);
+}
+
+enum tl_code tl_sq_put_identity(struct tl_store *store, int64_t definition, uint64_t identity, struct tl_err *err)
+{
+    return tl_sq_do(tl_sq_of(store), sql_put_identity, err, "ii", definition, (int64_t)identity);
+}
+
+enum tl_code tl_sq_put_position(struct tl_store *store, int64_t definition, const struct tl_position *position,
+                                struct tl_err *err)
+{
+    return tl_sq_do(tl_sq_of(store), sql_put_position, err, "iiiiiiii", definition, (int64_t)position->partition,
+                    position->next_offset, position->watermark_ms, position->judged_ms, position->log_ms,
+                    (int64_t)position->messages_count, (int64_t)position->events_count);
+}
+
+enum tl_code tl_sq_add_outcomes(struct tl_store *store, int64_t definition, const uint64_t counts[TL_OUTCOMES],
+                                struct tl_err *err)
+{
+    return tl_sq_do(tl_sq_of(store), sql_add_outcomes, err, "iiiiiiiii", definition, (int64_t)counts[0], (int64_t)counts[1],
+                    (int64_t)counts[2], (int64_t)counts[3], (int64_t)counts[4], (int64_t)counts[5], (int64_t)counts[6],
+                    (int64_t)counts[7]);
+}
+
+enum tl_code tl_sq_put_ledger(struct tl_store *store, int64_t definition, int64_t run, const struct tl_ledger_line *lines,
+                              size_t count, struct tl_err *err)
+{
+    struct tl_sq *s = tl_sq_of(store);
+    sqlite3_stmt *statement = NULL;
+    enum tl_code rc;
+
+    TL_TRY(tl_sq_statement(s, sql_put_ledger, &statement, err, "ii", definition, run));
+    for (size_t i = 0; i < count && rc == TL_OK; i++) {
+        const struct tl_ledger_line *line = &lines[i];
+        int bad = SQLITE_OK;
+
+        bad |= sqlite3_bind_int64(statement, 3, line->partition);
+        bad |= sqlite3_bind_int64(statement, 4, line->offset);
+        bad |= sqlite3_bind_int64(statement, 5, line->row);
+        bad |= sqlite3_bind_int64(statement, 6, line->cause);
+        bad |= sqlite3_bind_int64(statement, 7, line->flags);
+        bad |= sqlite3_bind_int64(statement, 8, line->watermark_ms);
+        bad |= sqlite3_bind_int64(statement, 9, line->event_time_ms);
+        if (bad != SQLITE_OK || sqlite3_step(statement) != SQLITE_DONE)
+            rc = tl_sq_fail(s, err, "write the ledger");
+        sqlite3_reset(statement);
+    }
+out:
+    tl_sq_statement_close(s, statement);
+    return rc;
+}
+
+enum tl_code tl_sq_put_dead(struct tl_store *store, struct tl_sv topic, uint32_t partition, const struct tl_dead *dead,
+                            size_t count, struct tl_err *err)
+{
+    enum tl_code rc = TL_OK;
+
+    for (size_t i = 0; i < count && rc == TL_OK; i++)
+        rc = tl_sq_do(tl_sq_of(store), sql_put_dead, err, "tiiiiib", topic, (int64_t)partition, dead[i].offset,
+                      (int64_t)dead[i].row, dead[i].log_ms, (int64_t)dead[i].reason, dead[i].raw);
+    return rc;
+}
+
+enum tl_code tl_sq_put_dedup(struct tl_store *store, int64_t lane, struct tl_sv topic, uint32_t partition, int64_t next_offset,
+                             int64_t log_ms_max, struct tl_sv ids, struct tl_err *err)
+{
+    return tl_sq_do(tl_sq_of(store), sql_put_dedup, err, "itiiib", lane, topic, (int64_t)partition, next_offset, log_ms_max, ids);
+}
+
+enum tl_code tl_sq_drop_dedup(struct tl_store *store, int64_t lane, struct tl_sv topic, uint32_t partition, int64_t log_ms,
+                              struct tl_err *err)
+{
+    if (log_ms == INT64_MAX)
+        return tl_sq_do(tl_sq_of(store), sql_drop_dedup_all, err, "iti", lane, topic, (int64_t)partition);
+    return tl_sq_do(tl_sq_of(store), sql_drop_dedup, err, "itii", lane, topic, (int64_t)partition, log_ms);
+}
+
+enum tl_code tl_sq_positions(struct tl_store *store, int64_t definition,
+                             enum tl_code (*each)(void *ctx, const struct tl_position *position, struct tl_err *err), void *ctx,
+                             uint64_t *identity, struct tl_err *err)
+{
+    struct tl_sq *s = tl_sq_of(store);
+    sqlite3_stmt *statement = NULL;
+    bool mine = false, row = false, found = false;
+    int64_t stored = 0;
+    enum tl_code rc;
+
+    TL_TRY(tl_sq_read_begin(s, &mine, err));
+    TL_TRY(tl_sq_get(s, sql_identity, &stored, &found, err, "i", definition));
+    if (!found)
+        TL_TRY(tl_fail(err, TL_ERR_NOT_FOUND, "%s: there is no definition %lld", s->path, (long long)definition));
+    TL_TRY(tl_sq_statement(s, sql_positions, &statement, err, "i", definition));
+    for (;;) {
+        struct tl_position position;
+
+        TL_TRY(tl_sq_step(s, statement, &row, err));
+        if (!row)
+            break;
+        position = (struct tl_position){
+            .partition = (uint32_t)sqlite3_column_int64(statement, 0),
+            .next_offset = sqlite3_column_int64(statement, 1),
+            .watermark_ms = sqlite3_column_int64(statement, 2),
+            .judged_ms = sqlite3_column_int64(statement, 3),
+            .log_ms = sqlite3_column_int64(statement, 4),
+            .messages_count = (uint64_t)sqlite3_column_int64(statement, 5),
+            .events_count = (uint64_t)sqlite3_column_int64(statement, 6),
+        };
+        TL_TRY(each(ctx, &position, err));
+    }
+    if (identity != NULL)
+        *identity = (uint64_t)stored;
+out:
+    tl_sq_statement_close(s, statement);
+    tl_sq_read_end(s, mine);
+    return rc;
+}
+
+enum tl_code tl_sq_dedup(struct tl_store *store, int64_t lane, struct tl_sv topic, uint32_t partition,
+                         enum tl_code (*each)(void *ctx, struct tl_sv ids, struct tl_err *err), void *ctx, struct tl_err *err)
+{
+    struct tl_sq *s = tl_sq_of(store);
+    sqlite3_stmt *statement = NULL;
+    bool row = false;
+    enum tl_code rc;
+
+    TL_TRY(tl_sq_statement(s, sql_dedup, &statement, err, "iti", lane, topic, (int64_t)partition));
+    for (;;) {
+        TL_TRY(tl_sq_step(s, statement, &row, err));
+        if (!row)
+            break;
+        TL_TRY(each(ctx, tl_sq_column_blob(statement, 0), err));
+    }
+out:
+    tl_sq_statement_close(s, statement);
+    return rc;
+}
