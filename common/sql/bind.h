@@ -1,0 +1,133 @@
+/* bind.h: names and types: what was written (ast.h) -> what it means (plan.h).
+ *
+ * How: each physical column of a table is one tl_expr of kind SLOT that everything shares; a view's columns are expressions over
+ * them, so reading a view is reading its expressions: nothing has to be inlined later. When the whole file is bound, the
+ * columns that stored views reach are numbered and the shared slots get their final numbers.
+ *
+ * bind.c: statements, tables, views. bind_select.c: FROM, windows, GROUP BY, outputs. bind_expr.c: expressions. */
+#ifndef TL_BIND_H
+#define TL_BIND_H
+
+#include "sql/ast.h"
+#include "sql/plan.h"
+#include "sql/settings.h"
+
+enum {
+    TL_BIND_DEPTH_MAX = 2 * TL_SQL_DEPTH_MAX, /* of an expression with the views that it reads */
+    TL_BIND_NODES_MAX = 50000,                /* of one expression, written out in full */
+};
+
+struct tl_bind_table {
+    struct tl_source source; /* complete once the file is bound */
+    const struct tl_ast_statement *statement;
+    struct tl_field *fields;  /* all physical columns */
+    struct tl_expr **slots;   /* the shared expression of each */
+    bool *wanted;
+    uint32_t fields_count;
+    struct tl_expr *event_time; /* TL_SLOT_EVENT_TIME; NULL: no watermark, no event time */
+    struct tl_table_options options;
+    uint32_t number; /* among the plan's sources, once used */
+    bool used;
+};
+
+struct tl_bind_column {
+    struct tl_sv name;
+    struct tl_expr *expr; /* over source slots; NULL: one of the window's columns */
+    uint32_t window_slot; /* TL_SLOT_WINDOW_START .. TIME, when expr is NULL */
+    bool is_time;         /* the table's event time, handed on as it is */
+};
+
+/* What can stand behind FROM: a table, a view, a subquery, a windowed one. */
+struct tl_query {
+    struct tl_bind_table *table;
+    struct tl_bind_column *columns;
+    uint32_t columns_count;
+    struct tl_expr *filter; /* all WHEREs so far, or NULL */
+    struct tl_window_spec window;
+    /* Set when it is grouped: `columns` then are the outputs' names only. */
+    bool grouped;
+    struct tl_expr **keys;
+    struct tl_sv *keys_name;
+    uint32_t keys_count;
+    struct tl_agg_call *aggs;
+    uint32_t aggs_count, aggs_capacity;
+    struct tl_output *outputs;
+    struct tl_span *outputs_at;
+    uint32_t outputs_count;
+};
+
+struct tl_relation {
+    struct tl_sv name;
+    struct tl_span at;
+    bool is_view, temporary;
+    struct tl_query query;
+    struct tl_relation *next;
+};
+
+/* What explain says beside the plan (plan_text.c). */
+struct tl_plan_notes {
+    const char *file;
+    struct tl_setting_values settings;
+    struct tl_span *lateness_at;                   /* per view */
+    bool *periodic;                                /* per source */
+    const struct tl_script *script;
+    struct tl_sv *unused;                          /* temporary views that no stored view reads */
+    uint32_t unused_count;
+};
+
+struct tl_bind {
+    struct tl_plan *plan;
+    struct tl_arena *arena;
+    const struct tl_catalog *catalog;
+    const struct tl_script *script;
+    const struct tl_text *text;
+    struct tl_err *err;
+    struct tl_setting_values settings;
+    struct tl_relation *relations, *relations_last;
+    struct tl_plan_notes *notes;
+};
+
+/* GROUP BY while outputs are bound. */
+struct tl_group {
+    struct tl_query *out;
+    const struct tl_ast_expr *const *keys_ast; /* as written, in the order of out->keys */
+    bool window_time;                          /* GROUP BY holds it */
+};
+
+struct tl_scope {
+    const struct tl_query *from; /* NULL: no columns (window sizes) */
+    struct tl_sv from_name;      /* the name or alias that may qualify a column */
+    const char *clause;          /* "WHERE": for messages */
+    struct tl_group *group;      /* NULL: over source slots */
+    bool in_aggregate;
+};
+
+/* The whole file; fills plan. */
+TL_MUST_USE enum tl_code tl_bind_script(struct tl_bind *bind);
+TL_MUST_USE enum tl_code tl_bind_select(struct tl_bind *bind, const struct tl_ast_select *select, struct tl_query *out);
+/* The query of a view, with CREATE VIEW v (names) applied. */
+TL_MUST_USE enum tl_code tl_bind_view_select(struct tl_bind *bind, const struct tl_ast_statement *statement, struct tl_query *out);
+TL_MUST_USE enum tl_code tl_bind_expr(struct tl_bind *bind, const struct tl_scope *scope, const struct tl_ast_expr *ast,
+                                      struct tl_expr **out);
+/* The same, and it must be BOOLEAN. */
+TL_MUST_USE enum tl_code tl_bind_condition(struct tl_bind *bind, const struct tl_scope *scope, const struct tl_ast_expr *ast,
+                                           struct tl_expr **out);
+/* An aggregate call where GROUP BY is (bind_select.c): a slot of the group. */
+TL_MUST_USE enum tl_code tl_bind_aggregate(struct tl_bind *bind, const struct tl_scope *scope, const struct tl_ast_expr *ast,
+                                           struct tl_expr **out);
+bool tl_bind_is_aggregate(struct tl_sv name);
+/* Resolves a type as written. *precision: of a timestamp, else 0. */
+TL_MUST_USE enum tl_code tl_bind_type(struct tl_bind *bind, const struct tl_ast_type *type, enum tl_kind *kind, unsigned *precision);
+/* New expressions; NULL: out of memory. Every tl_expr of a plan is made here. */
+struct tl_expr *tl_bind_slot(struct tl_bind *bind, enum tl_kind kind, uint32_t slot, struct tl_place place);
+/* AND of two conditions, either of which may be NULL. */
+TL_MUST_USE enum tl_code tl_bind_and(struct tl_bind *bind, struct tl_expr *a, struct tl_expr *b, struct tl_span at, struct tl_expr **out);
+/* Same meaning, node by node. */
+bool tl_expr_same(const struct tl_expr *a, const struct tl_expr *b);
+TL_MUST_USE enum tl_code tl_bind_no_memory(struct tl_bind *bind);
+/* Column of that name in the query, or NULL. */
+const struct tl_bind_column *tl_query_column(const struct tl_query *query, struct tl_sv name);
+struct tl_relation *tl_bind_relation(struct tl_bind *bind, struct tl_sv name);
+#define TL_SHOWN(sv) (int)((sv).size < 60 ? (sv).size : 60), (sv).data /* for %.*s: names of the file, cut */
+
+#endif

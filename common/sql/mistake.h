@@ -1,0 +1,48 @@
+/* mistake.h: what is wrong in a views file: file:line:column, the line, a caret under the place, a hint.
+ *
+ *     views.sql:4:12: there is no column 'hots' in events
+ *       4 |     SELECT hots FROM events
+ *         |            ^^^^
+ *       did you mean 'host'?
+ *
+ * Only the first mistake of a file is reported; the text becomes tl_err.message as a whole. */
+#ifndef TL_MISTAKE_H
+#define TL_MISTAKE_H
+
+#include "base/base.h"
+#include "base/sv.h"
+#include "sql/plan.h"
+
+/* The file's text and the name that stands for it in messages. */
+struct tl_text {
+    const char *name;
+    struct tl_sv text;
+};
+
+/* Where something was written: its bytes in the text, and its first character as people count. */
+struct tl_span {
+    uint32_t offset, bytes;
+    struct tl_place place;
+};
+
+/* From the first byte of `from` to the last of `to`. */
+struct tl_span tl_span_join(struct tl_span from, struct tl_span to);
+/* The span of `bytes` bytes at this offset: counts lines and characters from the text's begin. */
+struct tl_span tl_span_at(const struct tl_text *text, size_t offset, size_t bytes);
+
+/* Fills *err with TL_ERR_DEFINITION and returns it. `hint` (may be NULL) says what would be right. */
+TL_PRINTF(5, 6)
+enum tl_code tl_mistake(struct tl_err *err, const struct tl_text *text, struct tl_span at, const char *hint, const char *fmt, ...);
+
+/* The nearest of some names: feed them one by one, then read `best`. A name is near when at most a third of its letters differ. */
+struct tl_nearest {
+    struct tl_sv given, best; /* best.data NULL: none is near */
+    size_t distance;
+};
+
+struct tl_nearest tl_nearest_to(struct tl_sv given);
+void tl_nearest_offer(struct tl_nearest *nearest, struct tl_sv name);
+/* "did you mean 'host'?" into `out`, or `otherwise` (may be NULL) when no name is near. Returns what is to be used as a hint. */
+const char *tl_nearest_hint(const struct tl_nearest *nearest, char *out, size_t out_bytes, const char *otherwise);
+
+#endif

@@ -1,0 +1,149 @@
+/* plan.h: what a views file means: sources, views, expressions, windows, aggregates. Plain data in one arena.
+ *
+ * Is:      the only thing that the core, the layers and the store know of a views file.
+ * Is not:  text (ast.h has places and spelling), or code that runs (core/ runs it).
+ *
+ * Everything is resolved: temporary views and computed columns are inlined, types are decided, casts are explicit. */
+#ifndef TL_PLAN_H
+#define TL_PLAN_H
+
+#include "base/arena.h"
+#include "base/buf.h"
+#include "event/schema.h"
+#include "event/value.h"
+#include "sql/catalog.h"
+
+struct tl_place {
+    uint32_t line, column; /* from 1; column counts characters; line 0: nowhere */
+};
+
+enum tl_expr_op {
+    TL_EXPR_CONSTANT,
+    TL_EXPR_SLOT,     /* an input column: see the two slot spaces below */
+    TL_EXPR_CALL,     /* function over args; a cast is a call of "CAST" */
+    TL_EXPR_AND,      /* two or more args, three-valued; later args are evaluated only where still undecided */
+    TL_EXPR_OR,
+    TL_EXPR_CASE,     /* args: condition, value, condition, value, ..., else (always there, NULL constant if unwritten) */
+    TL_EXPR_COALESCE, /* first that is not NULL */
+};
+
+struct tl_expr {
+    enum tl_expr_op op;
+    enum tl_kind kind; /* of the result; never TL_NULL once bound */
+    struct tl_value constant;
+    uint32_t slot;
+    const struct tl_function *function;
+    const void *state; /* of function->prepare */
+    struct tl_expr **args;
+    uint32_t args_count;
+    struct tl_place place;
+};
+
+/* Slots of a source: 0 .. fields_count-1 are schema.fields; this one is the event time, evaluated once per batch. */
+#define TL_SLOT_EVENT_TIME UINT32_MAX
+/* Slots of a group: window_start, window_end, window_time, then keys, then aggregates. */
+enum { TL_SLOT_WINDOW_START, TL_SLOT_WINDOW_END, TL_SLOT_WINDOW_TIME, TL_SLOT_KEYS };
+
+struct tl_option_pair {
+    struct tl_sv key, value;
+    struct tl_place place;
+};
+
+struct tl_source {
+    struct tl_sv name;  /* of the table */
+    struct tl_sv topic; /* 'topic' of its WITH clause, else the table's name */
+    const struct tl_option_pair *options; /* the WITH clause as written */
+    uint32_t options_count;
+    struct tl_schema schema;   /* wanted physical columns only, dedup key and event time's inputs included */
+    struct tl_sv time_name;    /* the column the watermark is for */
+    enum tl_kind time_kind;    /* TL_TIMESTAMP or TL_TIMESTAMP_LTZ */
+    struct tl_expr *time;      /* over schema slots: a physical column or a computed one */
+    struct tl_expr *watermark; /* over schema slots and TL_SLOT_EVENT_TIME; NULL result: no change */
+    int64_t watermark_delay_ms; /* when the expression is time - INTERVAL: that interval; else INT64_MIN */
+    int64_t idle_timeout_ms;    /* 0: never idle */
+    int32_t dedup_slot;         /* schema slot of 'tally.dedup.key', -1: no deduplication */
+};
+
+enum tl_agg_kind { TL_AGG_COUNT_STAR, TL_AGG_COUNT, TL_AGG_SUM, TL_AGG_MIN, TL_AGG_MAX, TL_AGG_AVG };
+
+struct tl_agg_call {
+    enum tl_agg_kind agg;
+    struct tl_expr *arg;   /* over source slots; NULL for COUNT(*) */
+    struct tl_expr *where; /* FILTER (WHERE ...), or NULL */
+    bool distinct;
+    enum tl_kind kind; /* of the result, by Flink's rules (semantics.md 7) */
+};
+
+enum tl_window_kind { TL_WINDOW_NONE, TL_WINDOW_TUMBLE, TL_WINDOW_HOP, TL_WINDOW_CUMULATE, TL_WINDOW_SESSION, TL_WINDOW_COUNT };
+
+struct tl_window_spec {
+    enum tl_window_kind window;
+    int64_t size_ms;   /* > 0 */
+    int64_t slide_ms;  /* TUMBLE: equal to size_ms */
+    int64_t offset_ms; /* |offset| < slide */
+};
+
+struct tl_output {
+    struct tl_sv name;
+    enum tl_kind kind;
+    struct tl_expr *expr; /* windowed: over group slots; without a window: over source slots */
+};
+
+/* A stored view: one definition. */
+struct tl_view {
+    struct tl_sv name, comment;
+    struct tl_sv sql;        /* its statement as written */
+    struct tl_sv normalised; /* the plan as text: what the hash is made of, and what explain prints */
+    char hash[33];           /* XXH3-128 of `normalised`, hex, zero-terminated: the definition */
+    uint32_t source;
+    struct tl_expr *filter; /* over source slots; NULL: all rows */
+    struct tl_window_spec window;
+    int64_t lateness_ms; /* 'tally.allowed-lateness' as set where the view was created */
+    struct tl_expr **keys; /* over source slots; GROUP BY without the window columns */
+    struct tl_sv *keys_name;
+    uint32_t keys_count;
+    struct tl_agg_call *aggs;
+    uint32_t aggs_count;
+    struct tl_output *outputs; /* the view's own columns, in their order */
+    uint32_t outputs_count;
+};
+
+struct tl_settings {
+    struct tl_sv time_zone;       /* 'table.local-time-zone'; "UTC" unless set */
+    int64_t future_skew_max_ms;   /* 'tally.max-future-skew', 5 min */
+    int64_t dedup_horizon_ms;     /* 'tally.dedup.horizon', 1 h of log timestamp */
+    uint32_t dedup_ids_max;       /* 1,000,000 a partition */
+    int64_t batch_grace_ms;       /* 'tally.batch-grace', 15 min */
+    int64_t speed_retention_ms;   /* 'tally.speed-retention', 7 d */
+    size_t event_bytes_max;       /* 'tally.max-event-bytes', 8 MiB */
+};
+
+struct tl_plan_notes; /* what explain says beside: where settings come from, the statements as written (bind.h) */
+
+struct tl_plan {
+    struct tl_arena arena;
+    const struct tl_plan_notes *notes;
+    struct tl_settings settings;
+    struct tl_source *sources; /* only those that a stored view reads */
+    uint32_t sources_count;
+    struct tl_view *views;
+    uint32_t views_count;
+};
+
+/* Reads, parses and binds the file. TL_ERR_DEFINITION: err->message holds file:line:column, the line, a caret and a hint;
+ * nothing else is to be printed. `catalog` must outlive the plan. */
+TL_MUST_USE enum tl_code tl_plan_load(const char *path, const struct tl_catalog *catalog, struct tl_plan **out, struct tl_err *err);
+/* The same from text; `name` stands for the file in messages. */
+TL_MUST_USE enum tl_code tl_plan_parse(struct tl_sv text, const char *name, const struct tl_catalog *catalog, struct tl_plan **out,
+                                       struct tl_err *err);
+void tl_plan_close(struct tl_plan *plan);
+const struct tl_view *tl_plan_view(const struct tl_plan *plan, struct tl_sv name); /* NULL: no such view */
+/* What `tally explain` prints. */
+void tl_plan_print(const struct tl_plan *plan, struct tl_buf *out);
+/* The expression in SQL, normalised: what error texts and `normalised` are made of. */
+void tl_expr_print(const struct tl_expr *expr, const struct tl_source *source, const struct tl_view *view, struct tl_buf *out);
+
+/* Event times whose windows are [start, end) with this end: TUMBLE's arithmetic, also below zero (semantics.md 1.1). */
+int64_t tl_window_start_ms(int64_t time_ms, int64_t offset_ms, int64_t size_ms);
+
+#endif

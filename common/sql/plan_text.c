@@ -1,0 +1,596 @@
+/* plan_text.c: writes plans and expressions.
+ *
+ * The normalised text is one line a fact, names and types written out, columns in alphabetical order: white space, comments,
+ * the case of keywords, names of temporary views and the order of columns in CREATE TABLE leave it alone. Its XXH3 (128 bits)
+ * is the definition, so a change of this text makes every stored view new: raise TL_NORMALISER_VERSION only for a reason. */
+#include "sql/plan_text.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <xxhash.h>
+
+#include "event/timestamp.h"
+#include "sql/bind.h"
+
+void tl_name_print(struct tl_sv name, struct tl_buf *out)
+{
+    bool plain = name.size > 0 && !(name.data[0] >= '0' && name.data[0] <= '9') && tl_lex_keyword(name) == 0;
+
+    for (size_t i = 0; i < name.size && plain; i++)
+        plain = (name.data[i] >= 'a' && name.data[i] <= 'z') || (name.data[i] >= 'A' && name.data[i] <= 'Z') ||
+                (name.data[i] >= '0' && name.data[i] <= '9') || name.data[i] == '_';
+    if (plain) {
+        tl_buf_put_sv(out, name);
+        return;
+    }
+    tl_buf_put_u8(out, '`');
+    for (size_t i = 0; i < name.size; i++) {
+        tl_buf_put(out, name.data + i, 1);
+        if (name.data[i] == '`')
+            tl_buf_put_u8(out, '`');
+    }
+    tl_buf_put_u8(out, '`');
+}
+
+static void text_print(struct tl_sv text, struct tl_buf *out)
+{
+    tl_buf_put_u8(out, '\'');
+    for (size_t i = 0; i < text.size; i++) {
+        tl_buf_put(out, text.data + i, 1);
+        if (text.data[i] == '\'')
+            tl_buf_put_u8(out, '\'');
+    }
+    tl_buf_put_u8(out, '\'');
+}
+
+/* --- expressions ---------------------------------------------------------------------------------------------------------- */
+
+static void interval_print(int64_t ms, struct tl_buf *out)
+{
+    static const struct {
+        int64_t ms;
+        const char *name;
+    } units[] = {{86400000, "DAY"}, {3600000, "HOUR"}, {60000, "MINUTE"}, {1000, "SECOND"}};
+    uint64_t size = ms < 0 ? -(uint64_t)ms : (uint64_t)ms;
+
+    for (size_t i = 0; i < TL_COUNT(units); i++)
+        if (size != 0 && size % (uint64_t)units[i].ms == 0) {
+            uint64_t count = size / (uint64_t)units[i].ms;
+            int digits = snprintf(NULL, 0, "%llu", (unsigned long long)count);
+
+            tl_buf_printf(out, "INTERVAL '%s%llu' %s", ms < 0 ? "-" : "", (unsigned long long)count, units[i].name);
+            if (digits > 2)
+                tl_buf_printf(out, "(%d)", digits);
+            return;
+        }
+    tl_buf_printf(out, "INTERVAL '%s%llu.%03llu' SECOND", ms < 0 ? "-" : "", (unsigned long long)size / 1000, (unsigned long long)size % 1000);
+    if (size >= 100000)
+        tl_buf_printf(out, "(%d)", snprintf(NULL, 0, "%llu", (unsigned long long)size / 1000));
+}
+
+/* The fewest digits that give the number back, always with a point or an exponent: an INT looks different. */
+static void double_print(double value, struct tl_buf *out)
+{
+    char text[40];
+
+    for (int digits = 1; digits <= 17; digits++) {
+        snprintf(text, sizeof text, "%.*g", digits, value);
+        if (strtod(text, NULL) == value)
+            break;
+    }
+    tl_buf_put_str(out, text);
+    if (strpbrk(text, ".eni") == NULL)
+        tl_buf_put_str(out, ".0");
+}
+
+static void constant_print(const struct tl_value *value, struct tl_buf *out)
+{
+    char text[TL_TIME_TEXT_BYTES];
+    bool bare = value->kind == TL_INT || (value->kind == TL_BIGINT && (value->i64 < INT32_MIN || value->i64 > INT32_MAX));
+
+    if (value->is_null) {
+        tl_buf_printf(out, "CAST(NULL AS %s)", tl_kind_name(value->kind));
+        return;
+    }
+    switch (value->kind) {
+    case TL_BOOLEAN:
+        tl_buf_put_str(out, value->i64 ? "TRUE" : "FALSE");
+        break;
+    case TL_TINYINT:
+    case TL_SMALLINT:
+    case TL_INT:
+    case TL_BIGINT:
+        tl_buf_printf(out, bare ? "%lld" : "CAST(%lld AS ", (long long)value->i64);
+        if (!bare)
+            tl_buf_printf(out, "%s)", tl_kind_name(value->kind));
+        break;
+    case TL_FLOAT:
+        tl_buf_put_str(out, "CAST(");
+        double_print(value->f64, out);
+        tl_buf_put_str(out, " AS FLOAT)");
+        break;
+    case TL_DOUBLE:
+        double_print(value->f64, out);
+        break;
+    case TL_STRING:
+        text_print(value->sv, out);
+        break;
+    case TL_TIMESTAMP:
+        tl_time_to_sql(value->i64, text);
+        tl_buf_printf(out, "TIMESTAMP '%s'", text);
+        break;
+    case TL_TIMESTAMP_LTZ:
+        tl_time_to_sql(value->i64, text);
+        tl_buf_printf(out, "CAST(TIMESTAMP '%s' AS TIMESTAMP_LTZ(3))", text);
+        break;
+    case TL_INTERVAL:
+        interval_print(value->i64, out);
+        break;
+    case TL_NULL:
+        tl_buf_put_str(out, "NULL");
+        break;
+    }
+}
+
+static void aggregate_print(const struct tl_agg_call *call, const struct tl_source *source, struct tl_buf *out)
+{
+    static const char *const names[] = {
+        [TL_AGG_COUNT_STAR] = "COUNT", [TL_AGG_COUNT] = "COUNT", [TL_AGG_SUM] = "SUM", [TL_AGG_MIN] = "MIN", [TL_AGG_MAX] = "MAX", [TL_AGG_AVG] = "AVG"};
+
+    tl_buf_printf(out, "%s(%s", names[call->agg], call->distinct ? "DISTINCT " : "");
+    if (call->agg == TL_AGG_COUNT_STAR)
+        tl_buf_put_u8(out, '*');
+    else
+        tl_expr_print(call->arg, source, NULL, out);
+    tl_buf_put_u8(out, ')');
+    if (call->where != NULL) {
+        tl_buf_put_str(out, " FILTER (WHERE ");
+        tl_expr_print(call->where, source, NULL, out);
+        tl_buf_put_u8(out, ')');
+    }
+}
+
+static void slot_print(const struct tl_expr *expr, const struct tl_source *source, const struct tl_view *view, struct tl_buf *out)
+{
+    static const char *const window_names[] = {"window_start", "window_end", "window_time"};
+    uint32_t slot = expr->slot;
+
+    if (view == NULL || view->window.window == TL_WINDOW_NONE) {
+        if (slot == TL_SLOT_EVENT_TIME)
+            tl_name_print(source->time_name, out);
+        else
+            tl_name_print(source->schema.fields[slot].name, out);
+        return;
+    }
+    if (slot < TL_SLOT_KEYS)
+        tl_buf_put_str(out, window_names[slot]);
+    else if (slot - TL_SLOT_KEYS < view->keys_count)
+        tl_expr_print(view->keys[slot - TL_SLOT_KEYS], source, NULL, out);
+    else
+        aggregate_print(&view->aggs[slot - TL_SLOT_KEYS - view->keys_count], source, out);
+}
+
+static void args_print(const struct tl_expr *expr, const char *between, const struct tl_source *source, const struct tl_view *view, struct tl_buf *out)
+{
+    for (uint32_t i = 0; i < expr->args_count; i++) {
+        if (i > 0)
+            tl_buf_put_str(out, between);
+        tl_expr_print(expr->args[i], source, view, out);
+    }
+}
+
+static void call_print(const struct tl_expr *expr, const struct tl_source *source, const struct tl_view *view, struct tl_buf *out)
+{
+    const char *name = expr->function->name;
+    bool word = name[0] >= 'A' && name[0] <= 'Z';
+
+    if (strcmp(name, "CAST") == 0) {
+        tl_buf_put_str(out, "CAST(");
+        tl_expr_print(expr->args[0], source, view, out);
+        tl_buf_printf(out, " AS %s)", tl_kind_name(expr->kind));
+    } else if (strncmp(name, "IS ", 3) == 0 && expr->args_count == 1) {
+        tl_buf_put_u8(out, '(');
+        tl_expr_print(expr->args[0], source, view, out);
+        tl_buf_printf(out, " %s)", name);
+    } else if (strcmp(name, "NEGATE") == 0) {
+        tl_buf_put_str(out, "(- ");
+        tl_expr_print(expr->args[0], source, view, out);
+        tl_buf_put_u8(out, ')');
+    } else if (strcmp(name, "NOT") == 0) {
+        tl_buf_put_str(out, "(NOT ");
+        tl_expr_print(expr->args[0], source, view, out);
+        tl_buf_put_u8(out, ')');
+    } else if (strcmp(name, "LIKE") == 0) {
+        tl_buf_put_u8(out, '(');
+        tl_expr_print(expr->args[0], source, view, out);
+        tl_buf_put_str(out, " LIKE ");
+        tl_expr_print(expr->args[1], source, view, out);
+        if (expr->args_count > 2) {
+            tl_buf_put_str(out, " ESCAPE ");
+            tl_expr_print(expr->args[2], source, view, out);
+        }
+        tl_buf_put_u8(out, ')');
+    } else if (!word && expr->args_count == 2) {
+        tl_buf_put_u8(out, '(');
+        tl_expr_print(expr->args[0], source, view, out);
+        tl_buf_printf(out, " %s ", name);
+        tl_expr_print(expr->args[1], source, view, out);
+        tl_buf_put_u8(out, ')');
+    } else {
+        tl_buf_printf(out, "%s(", name);
+        args_print(expr, ", ", source, view, out);
+        tl_buf_put_u8(out, ')');
+    }
+}
+
+void tl_expr_print(const struct tl_expr *expr, const struct tl_source *source, const struct tl_view *view, struct tl_buf *out)
+{
+    switch (expr->op) {
+    case TL_EXPR_CONSTANT:
+        constant_print(&expr->constant, out);
+        break;
+    case TL_EXPR_SLOT:
+        slot_print(expr, source, view, out);
+        break;
+    case TL_EXPR_CALL:
+        call_print(expr, source, view, out);
+        break;
+    case TL_EXPR_AND:
+    case TL_EXPR_OR:
+        tl_buf_put_u8(out, '(');
+        args_print(expr, expr->op == TL_EXPR_AND ? " AND " : " OR ", source, view, out);
+        tl_buf_put_u8(out, ')');
+        break;
+    case TL_EXPR_CASE:
+        tl_buf_put_str(out, "CASE");
+        for (uint32_t i = 0; i + 1 < expr->args_count; i++) {
+            tl_buf_put_str(out, i % 2 == 0 ? " WHEN " : " THEN ");
+            tl_expr_print(expr->args[i], source, view, out);
+        }
+        tl_buf_put_str(out, " ELSE ");
+        tl_expr_print(expr->args[expr->args_count - 1], source, view, out);
+        tl_buf_put_str(out, " END");
+        break;
+    case TL_EXPR_COALESCE:
+        tl_buf_put_str(out, "COALESCE(");
+        args_print(expr, ", ", source, view, out);
+        tl_buf_put_u8(out, ')');
+        break;
+    }
+}
+
+/* --- the normalised text and its hash ------------------------------------------------------------------------------------- */
+
+static void expr_mark(const struct tl_expr *expr, const struct tl_source *source, bool *used)
+{
+    if (expr == NULL)
+        return;
+    if (expr->op == TL_EXPR_SLOT && expr->slot < source->schema.fields_count)
+        used[expr->slot] = true;
+    for (uint32_t i = 0; i < expr->args_count; i++)
+        expr_mark(expr->args[i], source, used);
+}
+
+/* The columns that this view needs of its source: another view's columns are not its business. */
+static void view_mark(const struct tl_view *view, const struct tl_source *source, bool *used)
+{
+    expr_mark(source->time, source, used);
+    expr_mark(source->watermark, source, used);
+    if (source->dedup_slot >= 0)
+        used[source->dedup_slot] = true;
+    expr_mark(view->filter, source, used);
+    for (uint32_t i = 0; i < view->keys_count; i++)
+        expr_mark(view->keys[i], source, used);
+    for (uint32_t i = 0; i < view->aggs_count; i++) {
+        expr_mark(view->aggs[i].arg, source, used);
+        expr_mark(view->aggs[i].where, source, used);
+    }
+    for (uint32_t i = 0; view->window.window == TL_WINDOW_NONE && i < view->outputs_count; i++)
+        expr_mark(view->outputs[i].expr, source, used);
+}
+
+/* The marked columns, each once, by name; `between` separates them. */
+static void columns_print(const struct tl_source *source, const bool *used, const char *between, struct tl_buf *out)
+{
+    const struct tl_field *last = NULL;
+    bool first = true;
+
+    for (;;) {
+        const struct tl_field *next = NULL;
+
+        for (uint32_t i = 0; i < source->schema.fields_count; i++) {
+            const struct tl_field *field = &source->schema.fields[i];
+
+            if (used[i] && (last == NULL || tl_sv_cmp(field->name, last->name) > 0) && (next == NULL || tl_sv_cmp(field->name, next->name) < 0))
+                next = field;
+        }
+        if (next == NULL)
+            return;
+        if (!first)
+            tl_buf_put_str(out, between);
+        first = false;
+        tl_name_print(next->name, out);
+        tl_buf_printf(out, " %s", tl_kind_name(next->kind));
+        last = next;
+    }
+}
+
+static const char *time_format_name(const struct tl_source *source)
+{
+    return source->schema.time_format == TL_TIME_ISO_8601 ? "ISO-8601" : "SQL";
+}
+
+static void normal_print(const struct tl_plan *plan, const struct tl_view *view, const bool *used, struct tl_buf *out)
+{
+    const struct tl_source *source = &plan->sources[view->source];
+
+    tl_buf_printf(out, "normaliser %d\nzone %.*s\ntopic %.*s json %s\ncolumns ", TL_NORMALISER_VERSION, TL_SV_ARG(plan->settings.time_zone),
+                  TL_SV_ARG(source->topic), time_format_name(source));
+    columns_print(source, used, ", ", out);
+    tl_buf_printf(out, "\ntime %s ", tl_kind_name(source->time_kind));
+    tl_expr_print(source->time, source, NULL, out);
+    tl_buf_put_str(out, "\nwatermark ");
+    tl_expr_print(source->watermark, source, NULL, out);
+    tl_buf_printf(out, "\nlateness %lld ms\nskew %lld ms\ndedup ", (long long)view->lateness_ms, (long long)plan->settings.future_skew_max_ms);
+    if (source->dedup_slot >= 0)
+        tl_name_print(source->schema.fields[source->dedup_slot].name, out);
+    else
+        tl_buf_put_str(out, "none");
+    if (view->filter != NULL) {
+        tl_buf_put_str(out, "\nfilter ");
+        tl_expr_print(view->filter, source, NULL, out);
+    }
+    if (view->window.window != TL_WINDOW_NONE)
+        tl_buf_printf(out, "\nwindow TUMBLE size %lld ms offset %lld ms", (long long)view->window.size_ms, (long long)view->window.offset_ms);
+    for (uint32_t i = 0; i < view->keys_count; i++) {
+        tl_buf_printf(out, "\nkey %s ", tl_kind_name(view->keys[i]->kind));
+        tl_expr_print(view->keys[i], source, NULL, out);
+    }
+    for (uint32_t i = 0; i < view->aggs_count; i++) {
+        tl_buf_printf(out, "\naggregate %s ", tl_kind_name(view->aggs[i].kind));
+        aggregate_print(&view->aggs[i], source, out);
+    }
+    for (uint32_t i = 0; i < view->outputs_count; i++) {
+        tl_buf_put_str(out, "\noutput ");
+        tl_name_print(view->outputs[i].name, out);
+        tl_buf_printf(out, " %s ", tl_kind_name(view->outputs[i].kind));
+        tl_expr_print(view->outputs[i].expr, source, view, out);
+    }
+    tl_buf_put_str(out, "\n");
+}
+
+enum tl_code tl_view_normalise(struct tl_plan *plan, struct tl_view *view, struct tl_err *err)
+{
+    const struct tl_source *source = &plan->sources[view->source];
+    bool *used = tl_arena_zalloc(&plan->arena, sizeof *used * (source->schema.fields_count + 1u));
+    XXH128_canonical_t hash;
+    struct tl_buf buf;
+    enum tl_code rc;
+
+    if (used == NULL)
+        return tl_fail_memory(err, source->schema.fields_count);
+    tl_buf_init(&buf, 64u << 20);
+    view_mark(view, source, used);
+    normal_print(plan, view, used, &buf);
+    TL_TRY(tl_buf_check(&buf, "the plan of a view", err));
+    if (!tl_arena_copy(&plan->arena, tl_buf_sv(&buf), &view->normalised))
+        TL_TRY(tl_fail_memory(err, buf.size));
+    XXH128_canonicalFromHash(&hash, XXH3_128bits(view->normalised.data, view->normalised.size));
+    for (size_t i = 0; i < sizeof hash.digest; i++)
+        snprintf(view->hash + 2 * i, 3, "%02x", hash.digest[i]);
+out:
+    tl_buf_done(&buf);
+    return rc;
+}
+
+/* --- what `tally explain` prints ------------------------------------------------------------------------------------------ */
+
+static void label_print(const char *label, struct tl_buf *out)
+{
+    tl_buf_printf(out, "  %-13s", label);
+}
+
+static void origin_print(struct tl_span at, struct tl_buf *out)
+{
+    if (at.place.line > 0)
+        tl_buf_printf(out, "  (SET in line %u)\n", at.place.line);
+    else
+        tl_buf_put_str(out, "  (default)\n");
+}
+
+static void bytes_print(size_t bytes, struct tl_buf *out)
+{
+    if (bytes % (1u << 20) == 0)
+        tl_buf_printf(out, "%zu MiB", bytes >> 20);
+    else if (bytes % 1024 == 0)
+        tl_buf_printf(out, "%zu KiB", bytes >> 10);
+    else
+        tl_buf_printf(out, "%zu bytes", bytes);
+}
+
+static void settings_print(const struct tl_plan *plan, struct tl_buf *out)
+{
+    const struct tl_setting_values *values = &plan->notes->settings;
+    const struct tl_settings *s = &plan->settings;
+
+    tl_buf_put_str(out, "\nsettings\n");
+    for (int i = 0; i < TL_SETTINGS_COUNT; i++) {
+        bool duration = true;
+        int64_t ms = 0;
+
+        tl_buf_printf(out, "  %-23s", tl_setting_key((enum tl_setting)i));
+        switch ((enum tl_setting)i) {
+        case TL_SET_TIME_ZONE:
+            tl_buf_put_sv(out, s->time_zone);
+            duration = false;
+            break;
+        case TL_SET_LATENESS:
+            ms = values->lateness_ms;
+            break;
+        case TL_SET_FUTURE_SKEW:
+            ms = s->future_skew_max_ms;
+            break;
+        case TL_SET_DEDUP_KEY:
+            text_print(values->set_at[i].place.line > 0 ? values->dedup_key : TL_SV("event_id"), out);
+            duration = false;
+            break;
+        case TL_SET_DEDUP_HORIZON:
+            ms = s->dedup_horizon_ms;
+            break;
+        case TL_SET_BATCH_GRACE:
+            ms = s->batch_grace_ms;
+            break;
+        case TL_SET_SPEED_RETENTION:
+            ms = s->speed_retention_ms;
+            break;
+        case TL_SET_EVENT_BYTES:
+            bytes_print(s->event_bytes_max, out);
+            duration = false;
+            break;
+        case TL_SETTINGS_COUNT:
+            break;
+        }
+        if (duration)
+            tl_duration_print(ms, out);
+        origin_print(values->set_at[i], out);
+    }
+}
+
+static void source_print(const struct tl_plan *plan, uint32_t number, struct tl_buf *out)
+{
+    const struct tl_source *source = &plan->sources[number];
+
+    tl_buf_put_str(out, "\nsource ");
+    tl_name_print(source->name, out);
+    tl_buf_put_u8(out, '\n');
+    label_print("topic", out);
+    tl_buf_printf(out, "%.*s, JSON, times as %s\n", TL_SV_ARG(source->topic), time_format_name(source));
+    label_print("reads", out);
+    for (uint32_t i = 0; i < source->schema.fields_count; i++) {
+        tl_buf_put_str(out, i > 0 ? ", " : "");
+        tl_name_print(source->schema.fields[i].name, out);
+        tl_buf_printf(out, " %s", tl_kind_name(source->schema.fields[i].kind));
+    }
+    tl_buf_put_u8(out, '\n');
+    label_print("event time", out);
+    tl_name_print(source->time_name, out);
+    tl_buf_printf(out, " %s", tl_kind_name(source->time_kind));
+    if (source->time->op != TL_EXPR_SLOT) {
+        tl_buf_put_str(out, " = ");
+        tl_expr_print(source->time, source, NULL, out);
+    }
+    tl_buf_put_u8(out, '\n');
+    label_print("watermark", out);
+    tl_expr_print(source->watermark, source, NULL, out);
+    if (source->watermark_delay_ms != INT64_MIN) {
+        tl_buf_put_str(out, ": ");
+        tl_duration_print(source->watermark_delay_ms, out);
+        tl_buf_put_str(out, " behind the latest event");
+    }
+    tl_buf_printf(out, "; follows every event%s\n", plan->notes->periodic[number] ? " (on-periodic is for Flink)" : "");
+    label_print("idle", out);
+    if (source->idle_timeout_ms > 0) {
+        tl_buf_put_str(out, "a partition read to its end and quiet for ");
+        tl_duration_print(source->idle_timeout_ms, out);
+        tl_buf_put_u8(out, '\n');
+    } else {
+        tl_buf_put_str(out, "never\n");
+    }
+    label_print("duplicates", out);
+    if (source->dedup_slot >= 0) {
+        tl_buf_put_str(out, "same ");
+        tl_name_print(source->schema.fields[source->dedup_slot].name, out);
+        tl_buf_put_str(out, " in a partition within ");
+        tl_duration_print(plan->settings.dedup_horizon_ms, out);
+        tl_buf_put_u8(out, '\n');
+    } else {
+        tl_buf_put_str(out, "none are looked for\n");
+    }
+}
+
+static void view_print(const struct tl_plan *plan, uint32_t number, struct tl_buf *out)
+{
+    const struct tl_view *view = &plan->views[number];
+    const struct tl_source *source = &plan->sources[view->source];
+    bool *used = calloc(source->schema.fields_count + 1u, sizeof *used);
+
+    if (used == NULL) {
+        out->failed = true;
+        return;
+    }
+    view_mark(view, source, used);
+    tl_buf_put_str(out, "\nview ");
+    tl_name_print(view->name, out);
+    tl_buf_put_u8(out, '\n');
+    if (view->comment.size > 0) {
+        label_print("comment", out);
+        tl_buf_put_sv(out, view->comment);
+        tl_buf_put_u8(out, '\n');
+    }
+    label_print("definition", out);
+    tl_buf_printf(out, "%s\n", view->hash);
+    label_print("from", out);
+    tl_name_print(source->name, out);
+    tl_buf_printf(out, " (topic %.*s)\n", TL_SV_ARG(source->topic));
+    label_print("columns", out);
+    columns_print(source, used, ", ", out);
+    free(used);
+    tl_buf_put_u8(out, '\n');
+    label_print("filter", out);
+    if (view->filter != NULL)
+        tl_expr_print(view->filter, source, NULL, out);
+    else
+        tl_buf_put_str(out, "none");
+    tl_buf_put_u8(out, '\n');
+    label_print("window", out);
+    if (view->window.window == TL_WINDOW_NONE) {
+        tl_buf_put_str(out, "none: one row per event\n");
+    } else {
+        tl_buf_put_str(out, "TUMBLE ");
+        tl_duration_print(view->window.size_ms, out);
+        if (view->window.offset_ms != 0) {
+            tl_buf_put_str(out, ", offset ");
+            tl_duration_print(view->window.offset_ms, out);
+        }
+        tl_buf_put_str(out, "\n");
+        label_print("lateness", out);
+        tl_duration_print(view->lateness_ms, out);
+        origin_print(plan->notes->lateness_at[number], out);
+        label_print("key", out);
+        for (uint32_t i = 0; i < view->keys_count; i++) {
+            tl_buf_put_str(out, i > 0 ? ", " : "");
+            tl_expr_print(view->keys[i], source, NULL, out);
+            tl_buf_printf(out, " %s", tl_kind_name(view->keys[i]->kind));
+        }
+        tl_buf_put_str(out, view->keys_count > 0 ? "\n" : "none: one row per window\n");
+        label_print("accumulators", out);
+        for (uint32_t i = 0; i < view->aggs_count; i++) {
+            tl_buf_put_str(out, i > 0 ? ", " : "");
+            aggregate_print(&view->aggs[i], source, out);
+            tl_buf_printf(out, " %s", tl_kind_name(view->aggs[i].kind));
+        }
+        tl_buf_put_str(out, view->aggs_count > 0 ? "\n" : "none\n");
+    }
+    for (uint32_t i = 0; i < view->outputs_count; i++) {
+        label_print(i == 0 ? "outputs" : "", out);
+        tl_name_print(view->outputs[i].name, out);
+        tl_buf_printf(out, " %s = ", tl_kind_name(view->outputs[i].kind));
+        tl_expr_print(view->outputs[i].expr, source, view, out);
+        tl_buf_put_u8(out, '\n');
+    }
+    label_print("tables", out);
+    tl_buf_printf(out, "%.*s_speed, %.*s_batch; %.*s merges them\n", TL_SV_ARG(view->name), TL_SV_ARG(view->name), TL_SV_ARG(view->name));
+}
+
+void tl_plan_print(const struct tl_plan *plan, struct tl_buf *out)
+{
+    tl_buf_printf(out, "%s: %u source%s, %u view%s\n", plan->notes->file, plan->sources_count, plan->sources_count == 1 ? "" : "s", plan->views_count,
+                  plan->views_count == 1 ? "" : "s");
+    settings_print(plan, out);
+    for (uint32_t i = 0; i < plan->sources_count; i++)
+        source_print(plan, i, out);
+    for (uint32_t i = 0; i < plan->views_count; i++)
+        view_print(plan, i, out);
+}

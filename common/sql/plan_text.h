@@ -1,0 +1,14 @@
+/* plan_text.h: a plan as text: normalised (what the hash is made of) and for people. tl_plan_print and tl_expr_print are in plan.h. */
+#ifndef TL_PLAN_TEXT_H
+#define TL_PLAN_TEXT_H
+
+#include "sql/plan.h"
+
+/* Fills view->normalised and view->hash; the sources must be complete. */
+TL_MUST_USE enum tl_code tl_view_normalise(struct tl_plan *plan, struct tl_view *view, struct tl_err *err);
+/* The script for Flink: statements as written, a sink for each view, one INSERT each. */
+void tl_plan_print_flink(const struct tl_plan *plan, struct tl_buf *out);
+/* A name as SQL wants it: in backticks unless it is an ordinary word. */
+void tl_name_print(struct tl_sv name, struct tl_buf *out);
+
+#endif

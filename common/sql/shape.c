@@ -1,0 +1,34 @@
+/* shape.c: a view of the plan as the store knows it. See shape.h. */
+#include "sql/shape.h"
+
+static enum tl_column_role role_of(const struct tl_view *view, const struct tl_expr *expr)
+{
+    if (view->window.window == TL_WINDOW_NONE || expr->op != TL_EXPR_SLOT)
+        return TL_ROLE_VALUE;
+    switch (expr->slot) {
+    case TL_SLOT_WINDOW_START: return TL_ROLE_WINDOW_START;
+    case TL_SLOT_WINDOW_END: return TL_ROLE_WINDOW_END;
+    case TL_SLOT_WINDOW_TIME: return TL_ROLE_WINDOW_TIME;
+    default: return expr->slot < TL_SLOT_KEYS + view->keys_count ? TL_ROLE_KEY : TL_ROLE_VALUE;
+    }
+}
+
+enum tl_code tl_shape_of(struct tl_plan *plan, const struct tl_view *view, struct tl_shape *out, struct tl_err *err)
+{
+    struct tl_shape_column *columns = tl_arena_alloc(&plan->arena, view->outputs_count * sizeof *columns);
+
+    if (columns == NULL)
+        return tl_fail_memory(err, view->outputs_count * sizeof *columns);
+    for (uint32_t o = 0; o < view->outputs_count; o++)
+        columns[o] = (struct tl_shape_column){view->outputs[o].name, view->outputs[o].kind, role_of(view, view->outputs[o].expr)};
+    *out = (struct tl_shape){.view = view->name,
+                             .hash = view->hash,
+                             .comment = view->comment,
+                             .normalised = view->normalised,
+                             .topic = plan->sources[view->source].topic,
+                             .windowed = view->window.window != TL_WINDOW_NONE,
+                             .lateness_ms = view->lateness_ms,
+                             .columns = columns,
+                             .columns_count = view->outputs_count};
+    return TL_OK;
+}
