@@ -1,0 +1,120 @@
+/* function_math.c: arithmetic on numbers, as Java computes it. */
+#include <math.h>
+
+#include "core/function_number.h"
+#include "core/function_rows.h"
+
+/* Integers of every width go through one kernel: computed modulo 2^64, then cut to the width and sign-extended. */
+#define INTEGER_KERNEL(name, arg_b, expression)                                                                                  \
+    static bool name(const struct tl_call *call)                                                                                 \
+    {                                                                                                                            \
+        const unsigned spare = tl_i64_spare_bits(call->out->kind);                                                               \
+        const int64_t *a = call->args[0].i64, *b = call->args[arg_b].i64;                                                        \
+                                                                                                                                 \
+        tl_call_clear_null(call);                                                                                                \
+        for (uint32_t i = 0, row; tl_call_row(call, &i, &row);)                                                                  \
+            call->out->i64[row] = (int64_t)((expression((uint64_t)a[row], (uint64_t)b[row])) << spare) >> spare;                 \
+        return true;                                                                                                             \
+    }
+
+#define PLUS(x, y) (x) + (y)
+#define MINUS(x, y) (x) - (y)
+#define TIMES(x, y) (x) * (y)
+#define NEGATIVE(x, y) (0 * (y)) - (x)
+INTEGER_KERNEL(add_i64, 1, PLUS)
+INTEGER_KERNEL(subtract_i64, 1, MINUS)
+INTEGER_KERNEL(multiply_i64, 1, TIMES)
+INTEGER_KERNEL(negate_i64, 0, NEGATIVE)
+
+/* Division by -1 is a negation: it wraps where the machine's division would trap. */
+static bool divide_i64(const struct tl_call *call)
+{
+    const enum tl_kind kind = call->out->kind;
+    const int64_t *a = call->args[0].i64, *b = call->args[1].i64;
+
+    tl_call_clear_null(call);
+    for (uint32_t i = 0, row; tl_call_row(call, &i, &row);) {
+        if (b[row] == 0) {
+            tl_call_fail(call, row, "/");
+            continue;
+        }
+        call->out->i64[row] = tl_i64_wrap(kind, b[row] == -1 ? (int64_t)(0 - (uint64_t)a[row]) : a[row] / b[row]);
+    }
+    return true;
+}
+
+static bool remainder_i64(const struct tl_call *call)
+{
+    const int64_t *a = call->args[0].i64, *b = call->args[1].i64;
+
+    tl_call_clear_null(call);
+    for (uint32_t i = 0, row; tl_call_row(call, &i, &row);) {
+        if (b[row] == 0) {
+            tl_call_fail(call, row, "%");
+            continue;
+        }
+        call->out->i64[row] = b[row] == -1 ? 0 : a[row] % b[row];
+    }
+    return true;
+}
+
+static bool abs_i64(const struct tl_call *call)
+{
+    const enum tl_kind kind = call->out->kind;
+    const int64_t *a = call->args[0].i64;
+
+    tl_call_clear_null(call);
+    for (uint32_t i = 0, row; tl_call_row(call, &i, &row);)
+        call->out->i64[row] = a[row] < 0 ? tl_i64_wrap(kind, (int64_t)(0 - (uint64_t)a[row])) : a[row];
+    return true;
+}
+
+/* A float's operation done in double and rounded to float gives the float's own result: 53 >= 2 * 24 + 2 bits. */
+#define REAL_KERNEL(name, arg_b, expression)                                                                                     \
+    static bool name##_f64(const struct tl_call *call)                                                                           \
+    {                                                                                                                            \
+        const double *a = call->args[0].f64, *b = call->args[arg_b].f64;                                                         \
+                                                                                                                                 \
+        tl_call_clear_null(call);                                                                                                \
+        for (uint32_t i = 0, row; tl_call_row(call, &i, &row);)                                                                  \
+            call->out->f64[row] = expression(a[row], b[row]);                                                                    \
+        return true;                                                                                                             \
+    }                                                                                                                            \
+    static bool name##_f32(const struct tl_call *call)                                                                           \
+    {                                                                                                                            \
+        const double *a = call->args[0].f64, *b = call->args[arg_b].f64;                                                         \
+                                                                                                                                 \
+        tl_call_clear_null(call);                                                                                                \
+        for (uint32_t i = 0, row; tl_call_row(call, &i, &row);)                                                                  \
+            call->out->f64[row] = (double)(float)(expression(a[row], b[row]));                                                   \
+        return true;                                                                                                             \
+    }
+
+#define OVER(x, y) (x) / (y)
+#define REAL_NEGATIVE(x, y) ((void)(y), -(x))
+#define REAL_ABS(x, y) ((void)(y), fabs(x))
+REAL_KERNEL(add, 1, PLUS)
+REAL_KERNEL(subtract, 1, MINUS)
+REAL_KERNEL(multiply, 1, TIMES)
+REAL_KERNEL(divide, 1, OVER) /* by zero: an infinity or NaN, as in Java */
+REAL_KERNEL(remainder, 1, fmod)
+REAL_KERNEL(negate, 0, REAL_NEGATIVE)
+REAL_KERNEL(abs, 0, REAL_ABS)
+
+#define ARITHMETIC(NAME, kernel, CAN_FAIL)                                                                                       \
+    TL_INFIX(NAME, TINYINT, TINYINT, TINYINT, kernel##_i64, CAN_FAIL),                                                           \
+        TL_INFIX(NAME, SMALLINT, SMALLINT, SMALLINT, kernel##_i64, CAN_FAIL),                                                    \
+        TL_INFIX(NAME, INT, INT, INT, kernel##_i64, CAN_FAIL), TL_INFIX(NAME, BIGINT, BIGINT, BIGINT, kernel##_i64, CAN_FAIL),   \
+        TL_INFIX(NAME, FLOAT, FLOAT, FLOAT, kernel##_f32, false), TL_INFIX(NAME, DOUBLE, DOUBLE, DOUBLE, kernel##_f64, false)
+#define ONE_NUMBER(NAME, kernel)                                                                                                 \
+    TL_PREFIX(NAME, TINYINT, TINYINT, kernel##_i64), TL_PREFIX(NAME, SMALLINT, SMALLINT, kernel##_i64),                          \
+        TL_PREFIX(NAME, INT, INT, kernel##_i64), TL_PREFIX(NAME, BIGINT, BIGINT, kernel##_i64),                                  \
+        TL_PREFIX(NAME, FLOAT, FLOAT, kernel##_f32), TL_PREFIX(NAME, DOUBLE, DOUBLE, kernel##_f64)
+
+static const struct tl_function functions[] = {
+    ARITHMETIC("+", add, false),   ARITHMETIC("-", subtract, false), ARITHMETIC("*", multiply, false),
+    ARITHMETIC("/", divide, true), ARITHMETIC("%", remainder, true), ONE_NUMBER("NEGATE", negate),
+    ONE_NUMBER("ABS", abs),
+};
+
+const struct tl_catalog tl_functions_math = {functions, TL_COUNT(functions), &tl_functions_text};
