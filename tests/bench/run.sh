@@ -1,0 +1,237 @@
+#!/bin/bash
+# run.sh: the figures of the core and of batch beside their yardsticks, run in turn on the same machine in the same minutes.
+#
+# `make bench` calls it. BENCH_DIR is where the bench programs are (build/release), TALLY_BIN the program. BENCH_COUNT (2000000) events,
+# BENCH_ROUNDS (5) rounds, BENCH_ONLY (core batch speed): which parts. What it makes lies in build/bench and is used again.
+#
+# Only ratios of two programs of one round count: the machines are noisy. Each row says what was measured, its ratio or figure (median of
+# the rounds), the target, and whether it was hit.
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+
+programs=${BENCH_DIR:-build/release}
+tally=${TALLY_BIN:-build/release/tally}
+count=${BENCH_COUNT:-2000000}
+rounds=${BENCH_ROUNDS:-5}
+only=${BENCH_ONLY:-core batch speed}
+bench=tests/bench
+work=build/bench
+duckdb_version=2.0.0
+mkdir -p "$work"
+misses=0
+
+# ---- helpers -------------------------------------------------------------------------------------------------------------
+note() {
+    printf '%s\n' "$*" >&2
+}
+# The value of name=value in a line.
+field() {
+    sed -n "s/.*\\b$1=\\([^ ]*\\).*/\\1/p" <<<"$2"
+}
+median() {
+    tr ' ' '\n' <<<"$*" | sed '/^$/d' | sort -g | awk '{ v[NR] = $1 } END { print v[int((NR + 1) / 2)] }'
+}
+ratio() {
+    awk -v a="$1" -v b="$2" 'BEGIN { printf "%.2f", (b > 0) ? a / b : 0 }'
+}
+# Million events a second; MB.
+millions() {
+    awk -v n="$1" 'BEGIN { printf "%.2f M/s", n / 1e6 }'
+}
+megabytes() {
+    awk -v n="$1" 'BEGIN { printf "%.0f MB", n / 1e6 }'
+}
+row() {
+    printf '%-58s %-24s %-22s %s\n' "$@"
+}
+# row_target NAME SHOWN VALUE '>='|'<=' TARGET TEXT
+row_target() {
+    local verdict=hit
+
+    if ! awk -v a="$3" -v b="$5" -v op="$4" 'BEGIN { exit !(op == ">=" ? a >= b : a <= b) }'; then
+        verdict=MISS
+        misses=$((misses + 1))
+    fi
+    row "$1" "$2" "$6" "$verdict"
+}
+wants() {
+    grep -qw -- "$1" <<<"$only"
+}
+# The same rows on both sides, or the comparison means nothing.
+same() {
+    if [ "$2" != "$3" ]; then
+        note "run.sh: $1 differ: $2 and $3; the figures below compare different work"
+        misses=$((misses + 1))
+    fi
+}
+
+# ---- data ----------------------------------------------------------------------------------------------------------------
+events() {
+    local made
+    made="$count $(cksum <"$programs/bench_events")"
+    if [ ! -s "$work/$1.jsonl" ] || [ "$(cat "$work/$1.made" 2>/dev/null)" != "$made" ]; then
+        note "  making $work/$1.jsonl ($count events)"
+        rm -rf "$work/$1.made" "$work/$1.data"
+        "$programs/bench_events" "$1" --count "$count" >"$work/$1.jsonl"
+        echo "$made" >"$work/$1.made"
+    fi
+}
+# The same events as a master record: what `tally batch` and DuckDB both read.
+archive() {
+    if [ ! -e "$work/$1.data/done" ]; then
+        note "  importing $work/$1.jsonl into the master record"
+        rm -rf "$work/$1.data"
+        "$tally" import "$work/$1.jsonl" --format jsonl --into archive --views $bench/views.sql --data "$work/$1.data" >&2
+        touch "$work/$1.data/done"
+    fi
+}
+duckdb=
+find_duckdb() {
+    local venv=$work/venv
+
+    if [ ! -x "$venv/bin/python" ] || ! "$venv/bin/python" -c "import duckdb; assert duckdb.__version__ == '$duckdb_version'" 2>/dev/null; then
+        note "  installing duckdb $duckdb_version from PyPI into $venv"
+        if ! { python3 -m venv "$venv" && "$venv/bin/pip" install -q --disable-pip-version-check "duckdb==$duckdb_version"; } >&2; then
+            note "  no DuckDB here (python3-venv and PyPI are needed): its rows are left out"
+            return 0
+        fi
+    fi
+    duckdb=$venv/bin/python
+}
+
+# ---- core ----------------------------------------------------------------------------------------------------------------
+core() {
+    local shape i line yard=() ours=() dedup=() share allocations=() yard_line='' our_line=''
+
+    for shape in sparse dense; do
+        events "$shape"
+        yard=() ours=() dedup=() allocations=()
+        for ((i = 0; i < rounds; i++)); do
+            yard_line=$("$programs/bench_yardstick" "$work/$shape.jsonl")
+            our_line=$("$programs/bench_core_rate" $bench/views.sql "$work/$shape.jsonl")
+            line=$("$programs/bench_core_rate" $bench/views_dedup.sql "$work/$shape.jsonl")
+            yard+=("$(field events_per_s "$yard_line")")
+            ours+=("$(field events_per_s "$our_line")")
+            dedup+=("$(field events_per_s "$line")")
+            allocations+=("$(field allocations "$our_line")")
+        done
+        same "rows ($shape)" "$(field rows "$yard_line")" "$(field rows "$our_line")"
+        same "checksums ($shape)" "$(field checksum "$yard_line")" "$(field checksum "$our_line")"
+        row "yardstick, $shape" "$(millions "$(median "${yard[@]}")")" "$(field rows "$yard_line") rows" ""
+        share=$(ratio "$(median "${ours[@]}")" "$(median "${yard[@]}")")
+        row_target "core, $shape: share of the yardstick" "$share ($(millions "$(median "${ours[@]}")"))" "$share" '>=' 0.70 ">= 0.70"
+        row_target "core, $shape: against 1.9 M/s" "$(millions "$(median "${ours[@]}")")" "$(median "${ours[@]}")" '>=' 1900000 ">= 1.9 M/s"
+        row "core, $shape, with deduplication" "$(millions "$(median "${dedup[@]}")")" "" ""
+        row_target "core, $shape: allocations once warm" "$(median "${allocations[@]}")" "$(median "${allocations[@]}")" '<=' 0 "0"
+    done
+}
+
+# ---- batch ---------------------------------------------------------------------------------------------------------------
+batch_against() { # shape, plain|dedup
+    local shape=$1 kind=$2 i views=$bench/views.sql glob="$work/$1.data/topics/*/partition=*/*.jsonl.zst"
+    local ours=() theirs=() our_line='' their_line=''
+
+    [ "$kind" = plain ] || views=$bench/views_dedup.sql
+    for ((i = 0; i < rounds; i++)); do
+        our_line=$("$programs/bench_batch_rate" "$views" "$work/$shape.data" memory)
+        ours+=("$(field events_per_s "$our_line")")
+        if [ -n "$duckdb" ]; then
+            their_line=$("$duckdb" $bench/duckdb_batch.py 1 memory "$kind" "$glob")
+            theirs+=("$(field events_per_s "$their_line")")
+        fi
+    done
+    if [ -z "$duckdb" ]; then
+        row "batch in memory, $shape, $kind" "$(millions "$(median "${ours[@]}")")" "no DuckDB here" ""
+        return 0
+    fi
+    same "rows (batch, $shape, $kind)" "$(field rows "$our_line")" "$(field rows "$their_line")"
+    row_target "batch in memory, $shape, $kind: against DuckDB" \
+        "$(ratio "$(median "${ours[@]}")" "$(median "${theirs[@]}")") x ($(millions "$(median "${ours[@]}")"))" \
+        "$(ratio "$(median "${ours[@]}")" "$(median "${theirs[@]}")")" '>=' 2 ">= 2 x"
+}
+batch_published() { # shape
+    local shape=$1 i glob="$work/$1.data/topics/*/partition=*/*.jsonl.zst"
+    local ours=() theirs=() peak=() own=() line='' seconds rss rows
+
+    for ((i = 0; i < rounds; i++)); do
+        rm -f "$work/store.db" "$work/store.db-wal" "$work/store.db-shm"
+        "$programs/bench_timed" "$work/timed" "$tally" batch --views $bench/views.sql --data "$work/$shape.data" \
+            --store "sqlite:$work/store.db" --to now >/dev/null 2>"$work/batch.log" || {
+            cat "$work/batch.log" >&2
+            return 1
+        }
+        line=$(cat "$work/timed")
+        ours+=("$(field seconds "$line")")
+        peak+=("$(field rss_bytes "$line")")
+        if [ "$shape" = sparse ]; then
+            rm -f "$work/own.db" "$work/own.db-wal" "$work/own.db-shm"
+            line=$("$programs/bench_batch_rate" $bench/views.sql "$work/$shape.data" "sqlite:$work/own.db")
+            own+=("$(field rows_per_s "$line")")
+            rows=$(field rows "$line")
+        elif [ -n "$duckdb" ]; then
+            theirs+=("$(field seconds "$("$duckdb" $bench/duckdb_batch.py 1 table plain "$glob" "$work/own.duckdb")")")
+        fi
+    done
+    seconds=$(median "${ours[@]}")
+    rss=$(median "${peak[@]}")
+    if [ "$shape" = sparse ]; then
+        row_target "batch published, sparse: share of the store's row rate" \
+            "$(ratio "$(awk -v r="$rows" -v s="$seconds" 'BEGIN { print r / s }')" "$(median "${own[@]}")") (${seconds} s)" \
+            "$(ratio "$(awk -v r="$rows" -v s="$seconds" 'BEGIN { print r / s }')" "$(median "${own[@]}")")" '>=' 0.8 ">= 0.80"
+        row "batch, sparse: peak memory" "$(megabytes "$rss")" "" ""
+    else
+        if [ -n "$duckdb" ]; then
+            row_target "batch published, dense: against DuckDB's own table" "$(ratio "$(median "${theirs[@]}")" "$seconds") x (${seconds} s)" \
+                "$(ratio "$(median "${theirs[@]}")" "$seconds")" '>=' 2 ">= 2 x"
+        fi
+        row_target "batch, dense: peak memory" "$(megabytes "$rss")" "$rss" '<=' 100000000 "<= 100 MB"
+        "$programs/bench_timed" "$work/timed" "$tally" batch --views $bench/views_dedup.sql --data "$work/$shape.data" \
+            --store "sqlite:$work/dedup.db" --to now >/dev/null 2>"$work/batch.log"
+        rm -f "$work/dedup.db" "$work/dedup.db-wal" "$work/dedup.db-shm"
+        rss=$(field rss_bytes "$(cat "$work/timed")")
+        row_target "batch, dense, dedup: peak memory beside 24 bytes an id" "$(megabytes $((rss - 24 * count)))" $((rss - 24 * count)) '<=' \
+            100000000 "<= 100 MB"
+    fi
+}
+batch() {
+    local shape kind
+
+    find_duckdb
+    for shape in sparse dense; do
+        events "$shape"
+        archive "$shape"
+        for kind in plain dedup; do
+            batch_against "$shape" "$kind"
+        done
+        batch_published "$shape"
+    done
+}
+
+# ---- speed ---------------------------------------------------------------------------------------------------------------
+# 100,000 open groups: as many referrers in one window that is still open when the log ends.
+speed() {
+    local dir=$work/groups.data rss
+
+    rm -rf "$dir"
+    awk 'BEGIN { for (i = 0; i < 100000; i++)
+        printf "{\"event_id\":\"g%d\",\"host\":\"www.example.com\",\"referrer\":\"https://example.org/from/%d\",\"event_time\":\"2025-03-03T10:00:%02d.%03dZ\"}\n",
+            i, i, i / 2000, i % 1000 }' |
+        "$tally" import - --format jsonl --into log --views $bench/views_dedup.sql --data "$dir" >&2
+    "$programs/bench_timed" "$work/timed" "$tally" speed --once --views $bench/views_dedup.sql --data "$dir" >/dev/null 2>"$work/speed.log" || {
+        cat "$work/speed.log" >&2
+        return 1
+    }
+    rss=$(field rss_bytes "$(cat "$work/timed")")
+    row_target "speed: memory at 100,000 open groups" "$(megabytes "$rss")" "$rss" '<=' 64000000 "<= 64 MB"
+}
+
+# ---- all of it -----------------------------------------------------------------------------------------------------------
+printf '%s events, %s rounds, %s, %s cores\n\n' "$count" "$rounds" \
+    "$(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo 2>/dev/null | head -n 1)" "$(nproc)"
+row "what" "figure (median)" "target" ""
+for part in core batch speed; do
+    if wants "$part"; then
+        "$part"
+    fi
+done
+printf '\n%s\n' "$([ "$misses" = 0 ] && echo 'every target was hit' || echo "$misses missed")"
