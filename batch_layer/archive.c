@@ -23,6 +23,7 @@
 #include "core/intake.h"
 #include "log/log.h"
 #include "main/command.h"
+#include "main/data_dir.h"
 #include "main/option.h"
 #include "main/stop.h"
 #include "master/master.h"
@@ -96,7 +97,7 @@ static enum tl_code made_again(const struct archive *archive, const struct topic
 
 static enum tl_code statement_write(const struct archive *archive, const struct topic *topic, struct tl_err *err)
 {
-    struct tl_master_complete *complete = calloc(topic->partitions_count, sizeof *complete);
+    struct tl_master_complete *complete = calloc(topic->partitions_count + 1u, sizeof *complete);
     uint32_t count = 0;
     enum tl_code rc;
 
@@ -477,6 +478,7 @@ TL_COMMAND(archive, "copy the log into the master record")
     TL_TRY(tl_plan_load(common.views, tl_function_catalog(), &archive.plan, &err));
     TL_TRY(topics_open(&archive, &err));
     TL_TRY(tl_master_open(common.data, &archive.master, &err));
+    TL_TRY(tl_data_dir_make(common.data, &err));
     if (asprintf(&lock_path, "%s/archive.lock", common.data) < 0) {
         lock_path = NULL;
         TL_TRY(tl_fail_memory(&err, strlen(common.data)));

@@ -10,8 +10,14 @@
 static const char magic[8] = {'T', 'L', 'Y', 'I', 'N', 'D', 'E', 'X'};
 
 /* Differences of timestamps may be larger than an int64_t; they wrap, and the sum wraps back. */
-static int64_t wrap_minus(int64_t a, int64_t b) { return (int64_t)((uint64_t)a - (uint64_t)b); }
-static int64_t wrap_plus(int64_t a, int64_t b) { return (int64_t)((uint64_t)a + (uint64_t)b); }
+static int64_t wrap_minus(int64_t a, int64_t b)
+{
+    return (int64_t)((uint64_t)a - (uint64_t)b);
+}
+static int64_t wrap_plus(int64_t a, int64_t b)
+{
+    return (int64_t)((uint64_t)a + (uint64_t)b);
+}
 
 static void put_block(struct tl_buf *out, const struct tl_master_block *block, const struct tl_master_extent *extent,
                       const struct tl_master_block *before)

@@ -1,0 +1,283 @@
+/* archive_kill_test.c: kill -9 of archive at any instant, and a system call that fails: the files on record are offsets 0 .. k, each once, and the
+ * next run goes on from there.
+ *
+ * Two ways: at random instants, repeatedly on one record; and, by ptrace, right before the n-th system call that changes something, for
+ * each n until a run ends by itself. */
+#include <criterion/criterion.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ptrace.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/user.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+/* The kernel's header and glibc's share names, so what is used of it is written out. */
+#ifndef PTRACE_GET_SYSCALL_INFO
+#define PTRACE_GET_SYSCALL_INFO 0x420e
+#endif
+
+#include "base/clock.h"
+#include "master/master.h"
+#include "support/record.h"
+#include "support/run.h"
+
+static char dir[RUN_DIR_BYTES], views[256], data[256];
+static struct tl_err err;
+
+static void folder_open(void)
+{
+    run_folder_make(dir);
+    snprintf(views, sizeof views, "%s", run_file_write(dir, "views.sql", record_views));
+    snprintf(data, sizeof data, "%s/data", dir);
+    cr_assert_eq(mkdir(data, 0777), 0);
+}
+
+static void folder_close(void)
+{
+    run_folder_remove(dir);
+}
+
+TestSuite(archive_kill, .init = folder_open, .fini = folder_close);
+
+/* Whatever happened: each partition's record is 0 .. k, and what complete.json says is true. */
+static void record_is_sound(uint32_t partitions, const char *when, long number)
+{
+    struct tl_master *master = NULL;
+    const struct tl_master_complete *complete;
+    uint64_t identity;
+    size_t count;
+
+    cr_assert_eq(tl_master_open(data, &master, &err), TL_OK);
+    cr_assert_eq(tl_master_read_complete(master, TL_SV("events"), &complete, &count, &identity, &err), TL_OK, "%s %ld: %s", when,
+                 number, err.message);
+    for (uint32_t p = 0; p < partitions; p++) {
+        int64_t next = record_verify(data, "events", p, 0, NULL);
+
+        for (size_t i = 0; i < count; i++)
+            if (complete[i].partition == p)
+                cr_assert_leq(complete[i].offset, next, "%s %ld: complete to %" PRId64 ", and on record to %" PRId64, when,
+                              number, complete[i].offset, next);
+    }
+    tl_master_close(master);
+}
+
+static size_t temporaries_count(void)
+{
+    char command[400];
+    FILE *pipe;
+    size_t count = 0;
+    int c;
+
+    snprintf(command, sizeof command, "find '%s/topics' -name '_*' | head -20", data);
+    pipe = popen(command, "r");
+    cr_assert_not_null(pipe);
+    while ((c = fgetc(pipe)) != EOF)
+        count += c == '\n';
+    pclose(pipe);
+    return count;
+}
+
+Test(archive_kill, at_random_instants, .timeout = 240)
+{
+    enum { KILLS = 12, EACH = 3000 };
+    const char *wanted = getenv("TALLY_TEST_SEED");
+    uint64_t seed = wanted != NULL ? strtoull(wanted, NULL, 10) : (uint64_t)tl_clock_monotonic_ns();
+    struct run run = {0};
+    int64_t started_ns, whole_ns, to = EACH;
+    int killed = 0;
+
+    fprintf(stderr, "archive_kill: TALLY_TEST_SEED=%llu\n", (unsigned long long)seed);
+    /* How long a whole run takes, on a record that is then thrown away. */
+    record_append(data, "events", 2, 0, to);
+    started_ns = tl_clock_monotonic_ns();
+    RUN(&run, "archive", "--views", views, "--data", data, "--file-bytes", "20000");
+    whole_ns = tl_clock_monotonic_ns() - started_ns;
+    cr_assert_eq(run.status, 0, "%s", run.err);
+    for (int i = 0; i < KILLS; i++) {
+        int64_t after_ns;
+        struct timespec nap;
+
+        to += EACH;
+        record_append(data, "events", 2, to - EACH, to);
+        seed = seed * 6364136223846793005u + 1442695040888963407u;
+        after_ns = (int64_t)((seed >> 33) % (uint64_t)whole_ns);
+        nap = (struct timespec){.tv_sec = after_ns / 1000000000, .tv_nsec = after_ns % 1000000000};
+        run_done(&run);
+        run_start(&run, (const char *const[]){"archive", "--views", views, "--data", data, "--file-bytes", "20000", NULL});
+        nanosleep(&nap, NULL);
+        run_signal(&run, SIGKILL);
+        run_wait(&run);
+        killed += run.status == 128 + SIGKILL;
+        record_is_sound(2, "kill", i);
+    }
+    cr_assert_gt(killed, 0, "no run was caught at work");
+    run_done(&run);
+    RUN(&run, "archive", "--views", views, "--data", data, "--file-bytes", "20000");
+    cr_assert_eq(run.status, 0, "%s", run.err);
+    for (uint32_t p = 0; p < 2; p++)
+        cr_assert_eq(record_verify(data, "events", p, 0, NULL), to);
+    cr_assert_eq(temporaries_count(), 0);
+    run_done(&run);
+}
+
+/* ---- by system call ---- */
+
+struct syscall_info { /* the kernel's struct ptrace_syscall_info, as far as it is read */
+    uint8_t op;
+    uint8_t pad[3];
+    uint32_t arch;
+    uint64_t instruction_pointer, stack_pointer;
+    uint64_t nr;
+    uint64_t args[6];
+    uint64_t more[4];
+};
+enum { AT_ENTRY = 1 };
+
+/* Does it change something on disk? Opening counts where it may make a file. */
+static bool changes(const struct syscall_info *info)
+{
+    switch (info->nr) {
+#ifdef SYS_rename
+    case SYS_rename:
+#endif
+#ifdef SYS_unlink
+    case SYS_unlink:
+#endif
+#ifdef SYS_mkdir
+    case SYS_mkdir:
+#endif
+#ifdef SYS_renameat
+    case SYS_renameat:
+#endif
+#ifdef SYS_renameat2
+    case SYS_renameat2:
+#endif
+    case SYS_unlinkat:
+    case SYS_mkdirat:
+    case SYS_ftruncate:
+    case SYS_fsync:
+    case SYS_fdatasync:
+    case SYS_pwrite64:
+    case SYS_write: return true;
+    case SYS_openat: return (info->args[2] & O_CREAT) != 0;
+    default: return false;
+    }
+}
+
+enum what { KILL_BEFORE, FAIL };
+
+/* Runs archive and meets its n-th changing system call. Returns its exit status, 128 + SIGKILL where it was killed, -1 where it cannot be
+ * traced. *met: there was an n-th. */
+static int archive_traced(enum what what, long n, bool *met)
+{
+    pid_t child = fork();
+    long seen = 0;
+    int status, deliver = 0;
+
+    *met = false;
+    cr_assert_geq(child, 0);
+    if (child == 0) {
+        int null = open("/dev/null", O_WRONLY);
+
+        dup2(null, STDOUT_FILENO);
+        dup2(null, STDERR_FILENO);
+        setenv("ASAN_OPTIONS", "detect_leaks=0", 1); /* the leak check traces, too */
+        if (ptrace(PTRACE_TRACEME, 0, NULL, NULL) != 0)
+            _exit(126);
+        execl(run_program(), run_program(), "archive", "--views", views, "--data", data, "--file-bytes", "9000", (char *)NULL);
+        _exit(127);
+    }
+    cr_assert_eq(waitpid(child, &status, 0), child);
+    if (WIFEXITED(status))
+        return -1;
+    cr_assert_eq(ptrace(PTRACE_SETOPTIONS, child, NULL, (void *)(uintptr_t)(PTRACE_O_TRACESYSGOOD | PTRACE_O_EXITKILL)), 0);
+    for (;;) {
+        struct syscall_info info = {0};
+
+        if (ptrace(PTRACE_SYSCALL, child, NULL, (void *)(intptr_t)deliver) != 0)
+            cr_assert_eq(errno, ESRCH);
+        cr_assert_eq(waitpid(child, &status, 0), child);
+        if (WIFEXITED(status))
+            return WEXITSTATUS(status);
+        if (WIFSIGNALED(status))
+            return 128 + WTERMSIG(status);
+        deliver = WSTOPSIG(status) == (SIGTRAP | 0x80) || WSTOPSIG(status) == SIGTRAP ? 0 : WSTOPSIG(status);
+        if (WSTOPSIG(status) != (SIGTRAP | 0x80))
+            continue;
+        if (ptrace(PTRACE_GET_SYSCALL_INFO, child, (void *)sizeof info, &info) <= 0) {
+            kill(child, SIGKILL);
+            waitpid(child, &status, 0);
+            return -1;
+        }
+        if (info.op != AT_ENTRY || !changes(&info) || seen++ != n)
+            continue;
+        *met = true;
+        if (what == KILL_BEFORE) {
+            cr_assert_eq(kill(child, SIGKILL), 0);
+#ifdef __x86_64__
+        } else {
+            /* A number that no system call has: it fails with ENOSYS and does nothing. */
+            cr_assert_eq(ptrace(PTRACE_POKEUSER, child, (void *)offsetof(struct user_regs_struct, orig_rax), (void *)-1L), 0);
+#endif
+        }
+    }
+}
+
+static void sweep(enum what what, const char *name)
+{
+    enum { MESSAGES = 250 };
+    char topics[300], command[400];
+    bool met = true;
+    long n, points = 0;
+
+    snprintf(topics, sizeof topics, "%s/topics", data);
+    snprintf(command, sizeof command, "rm -rf '%s'", topics);
+    record_append(data, "events", 2, 0, MESSAGES);
+    for (n = 0; met; n++) {
+        int status = archive_traced(what, n, &met);
+
+        if (status == -1)
+            cr_skip("processes cannot be traced here\n");
+        if (what == KILL_BEFORE)
+            cr_assert_eq(status, met ? 128 + SIGKILL : 0, "%s %ld: exit status %d", name, n, status);
+        else
+            cr_assert(status == 0 || status == 3, "%s %ld: exit status %d", name, n, status);
+        record_is_sound(2, name, n);
+        /* The next run puts everything right, whatever it finds. */
+        if (met) {
+            struct run run;
+
+            RUN(&run, "archive", "--views", views, "--data", data, "--file-bytes", "9000");
+            cr_assert_eq(run.status, 0, "%s %ld: %s", name, n, run.err);
+            run_done(&run);
+            points++;
+        }
+        for (uint32_t p = 0; p < 2; p++)
+            cr_assert_eq(record_verify(data, "events", p, 0, NULL), MESSAGES, "%s %ld", name, n);
+        cr_assert_eq(temporaries_count(), 0, "%s %ld", name, n);
+        cr_assert_eq(system(command), 0);
+    }
+    fprintf(stderr, "archive_kill: %s at each of %ld system calls\n", name, points);
+    cr_assert_gt(points, 20);
+}
+
+Test(archive_kill, before_each_system_call, .timeout = 300)
+{
+    sweep(KILL_BEFORE, "kill");
+}
+
+#ifdef __x86_64__
+Test(archive_kill, each_system_call_fails_once, .timeout = 300)
+{
+    sweep(FAIL, "failure");
+}
+#endif

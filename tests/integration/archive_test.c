@@ -1,0 +1,332 @@
+/* archive_test.c: `tally archive` as a user runs it, on the embedded log. */
+#include <criterion/criterion.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "log/log.h"
+#include "master/master.h"
+#include "support/record.h"
+#include "support/run.h"
+
+static char dir[RUN_DIR_BYTES], views[256], data[256];
+static struct run run;
+static struct tl_err err;
+
+static void folder_open(void)
+{
+    run_folder_make(dir);
+    snprintf(views, sizeof views, "%s", run_file_write(dir, "views.sql", record_views));
+    snprintf(data, sizeof data, "%s/data", dir);
+    cr_assert_eq(mkdir(data, 0777), 0);
+    cr_assert_eq(unsetenv("TALLY_VIEWS"), 0);
+    cr_assert_eq(unsetenv("TALLY_CLOCK_FILE"), 0);
+}
+
+static void folder_close(void)
+{
+    run_done(&run);
+    run_folder_remove(dir);
+}
+
+TestSuite(archive, .init = folder_open, .fini = folder_close);
+
+#define ARCHIVE() (run_done(&run), RUN(&run, "archive", "--views", views, "--data", data))
+#define ARCHIVE_WITH(...) (run_done(&run), RUN(&run, "archive", "--views", views, "--data", data, __VA_ARGS__))
+
+static void nap(int ms)
+{
+    struct timespec time = {.tv_sec = ms / 1000, .tv_nsec = (long)(ms % 1000) * 1000000};
+
+    nanosleep(&time, NULL);
+}
+
+/* complete.json's word for a partition. */
+static struct tl_master_complete complete_read(uint32_t partition)
+{
+    struct tl_master *master = NULL;
+    const struct tl_master_complete *complete;
+    struct tl_master_complete found = {partition, -1, INT64_MIN};
+    uint64_t identity;
+    size_t count;
+
+    cr_assert_eq(tl_master_open(data, &master, &err), TL_OK);
+    cr_assert_eq(tl_master_read_complete(master, TL_SV("events"), &complete, &count, &identity, &err), TL_OK, "%s", err.message);
+    for (size_t i = 0; i < count; i++)
+        if (complete[i].partition == partition)
+            found = complete[i];
+    tl_master_close(master);
+    return found;
+}
+
+Test(archive, a_log_that_is_not_there_is_nothing_to_do)
+{
+    ARCHIVE();
+    cr_assert_eq(run.status, 0, "%s", run.err);
+    cr_assert_str_eq(run.out, "");
+    cr_assert_not_null(strstr(run.err, "nothing to archive"), "%s", run.err);
+}
+
+Test(archive, a_topic_that_is_not_there_is_nothing_to_do)
+{
+    record_append(data, "others", 1, 0, 10);
+    ARCHIVE();
+    cr_assert_eq(run.status, 0, "%s", run.err);
+    cr_assert_str_eq(run.out, "");
+}
+
+Test(archive, copies_what_is_there_once)
+{
+    record_append(data, "events", 2, 0, 5000);
+    ARCHIVE();
+    cr_assert_eq(run.status, 0, "%s", run.err);
+    cr_assert_str_eq(run.out, "archived 10,000 events of topic events (2 partitions) in 2 files\n");
+    cr_assert_str_eq(run.err, "");
+    cr_assert_eq(record_verify(data, "events", 0, 0, NULL), 5000);
+    cr_assert_eq(record_verify(data, "events", 1, 0, NULL), 5000);
+    cr_assert_eq(complete_read(0).offset, 5000);
+    cr_assert_eq(complete_read(1).offset, 5000);
+
+    ARCHIVE();
+    cr_assert_eq(run.status, 0, "%s", run.err);
+    cr_assert_str_eq(run.out, "", "a second run has nothing to add");
+
+    record_append(data, "events", 2, 5000, 5001);
+    record_append(data, "events", 3, 5001, 5001); /* a third partition, empty */
+    ARCHIVE();
+    cr_assert_str_eq(run.out, "archived 2 events of topic events (3 partitions) in 2 files\n");
+    for (uint32_t p = 0; p < 2; p++) {
+        uint32_t files;
+
+        cr_assert_eq(record_verify(data, "events", p, 0, &files), 5001);
+        cr_assert_eq(files, 2);
+    }
+    cr_assert_eq(complete_read(2).offset, 0);
+}
+
+Test(archive, begins_a_new_file_when_one_is_full)
+{
+    uint32_t files;
+
+    record_append(data, "events", 1, 0, 2000);
+    ARCHIVE_WITH("--file-bytes", "20000");
+    cr_assert_eq(run.status, 0, "%s", run.err);
+    cr_assert_eq(record_verify(data, "events", 0, 0, &files), 2000);
+    cr_assert(files >= 7 && files <= 12, "%" PRIu32 " files of 20,000 bytes", files);
+}
+
+Test(archive, the_index_has_the_facts_of_the_events)
+{
+    struct tl_master *master = NULL;
+    const struct tl_master_file *files;
+    size_t count;
+
+    record_append(data, "events", 1, 0, 100); /* offset 0 lies half a second before midnight */
+    ARCHIVE();
+    cr_assert_eq(run.status, 0, "%s", run.err);
+    cr_assert_eq(tl_master_open(data, &master, &err), TL_OK);
+    cr_assert_eq(tl_master_list(master, TL_SV("events"), &files, &count, &err), TL_OK, "%s", err.message);
+    cr_assert_eq(count, 1);
+    cr_assert_eq(files[0].messages_count, 100);
+    cr_assert_eq(files[0].time_ms_min, RECORD_START_MS - 500);
+    cr_assert_eq(files[0].time_ms_max, RECORD_START_MS + 99 * 1000 - 500);
+    cr_assert_eq(files[0].watermark_ms, RECORD_START_MS + 99 * 1000 - 500 - 15000);
+    cr_assert_neq(files[0].time_rule, 0);
+    cr_assert_eq(files[0].days_count, 2);
+    cr_assert_eq(files[0].days[0].day, (int32_t)(RECORD_START_MS / 86400000 - 1));
+    cr_assert_eq(files[0].days[0].events_count, 1);
+    /* 7, 48, 89 and 23, 64 are no JSON; 19 and 60 have a newline inside and are events like any other. */
+    cr_assert_eq(files[0].days[1].events_count, 94);
+    tl_master_close(master);
+}
+
+Test(archive, says_when_the_log_ended)
+{
+    char clock[300];
+
+    snprintf(clock, sizeof clock, "%s", run_file_write(dir, "clock", "1772400000000"));
+    cr_assert_eq(setenv("TALLY_CLOCK_FILE", clock, 1), 0);
+    record_append(data, "events", 1, 0, 10);
+    ARCHIVE();
+    cr_assert_eq(run.status, 0, "%s", run.err);
+    cr_assert_eq(complete_read(0).offset, 10);
+    cr_assert_eq(complete_read(0).end_ms, INT64_C(1772400000000));
+    /* Nothing was added, and still the log was seen to its end, later. */
+    run_file_write(dir, "clock", "1772400060000");
+    ARCHIVE();
+    cr_assert_eq(complete_read(0).end_ms, INT64_C(1772400060000));
+}
+
+Test(archive, one_at_a_time)
+{
+    struct run first = {0};
+    char want[400];
+
+    record_append(data, "events", 1, 0, 10);
+    run_start(&first, (const char *const[]){"archive", "--views", views, "--data", data, "--follow", "--interval", "50ms", NULL});
+    for (int i = 0; i < 200 && complete_read(0).offset != 10; i++)
+        nap(20);
+    ARCHIVE();
+    cr_assert_eq(run.status, 75, "%s", run.err);
+    snprintf(want, sizeof want, "another archive holds %s/archive.lock: pid %ld since 20", data, (long)first.pid);
+    cr_assert_not_null(strstr(run.err, want), "%s", run.err);
+    run_signal(&first, SIGKILL);
+    run_wait(&first);
+    ARCHIVE();
+    cr_assert_eq(run.status, 0, "a holder that died has let go: %s", run.err);
+    run_done(&first);
+}
+
+Test(archive, follow_copies_what_comes_and_ends_with_a_signal)
+{
+    run_start(&run, (const char *const[]){"archive", "--views", views, "--data", data, "--follow", "--interval", "50ms", NULL});
+    nap(100); /* there is no log yet */
+    record_append(data, "events", 2, 0, 100);
+    for (int i = 0; i < 300 && (complete_read(0).offset != 100 || complete_read(1).offset != 100); i++)
+        nap(20);
+    cr_assert_eq(record_verify(data, "events", 1, 0, NULL), 100);
+    record_append(data, "events", 2, 100, 150);
+    for (int i = 0; i < 300 && (complete_read(0).offset != 150 || complete_read(1).offset != 150); i++)
+        nap(20);
+    cr_assert_eq(record_verify(data, "events", 0, 0, NULL), 150);
+    run_signal(&run, SIGTERM);
+    cr_assert(run_wait_for(&run, 5000), "ends soon after SIGTERM");
+    cr_assert_eq(run.status, 0, "%s", run.err);
+    cr_assert_eq(strncmp(run.out, "archived 300 events of topic events (2 partitions) in ", 54), 0, "%s", run.out);
+}
+
+Test(archive, a_topic_made_again_is_not_mixed_with_the_old_one)
+{
+    char command[400];
+    uint32_t files;
+
+    record_append(data, "events", 1, 0, 100);
+    ARCHIVE();
+    cr_assert_eq(run.status, 0, "%s", run.err);
+    snprintf(command, sizeof command, "rm -f '%s'/log.db*", data);
+    cr_assert_eq(system(command), 0);
+    record_append(data, "events", 1, 0, 300); /* longer than the old one */
+    ARCHIVE();
+    cr_assert_eq(run.status, 3, "%s", run.err);
+    cr_assert_not_null(strstr(run.err, "topic events was deleted and made again"), "%s", run.err);
+    cr_assert_eq(record_verify(data, "events", 0, 0, &files), 100, "the record is as it was");
+    cr_assert_eq(files, 1);
+    ARCHIVE_WITH("--accept-gap");
+    cr_assert_eq(run.status, 3, "that is no gap: %s", run.err);
+}
+
+static void log_trim(uint32_t partition, int64_t offset)
+{
+    struct tl_log *log = NULL;
+
+    cr_assert_eq(tl_log_open("local", data, TL_LOG_APPEND, &log, &err), TL_OK, "%s", err.message);
+    cr_assert_eq(tl_log_trim(log, TL_SV("events"), partition, offset, &err), TL_OK, "%s", err.message);
+    tl_log_close(log);
+}
+
+Test(archive, a_gap_is_named_and_not_passed_over)
+{
+    uint32_t files;
+    struct tl_master *master = NULL;
+    const struct tl_master_file *list;
+    size_t count;
+
+    record_append(data, "events", 2, 0, 100);
+    ARCHIVE();
+    cr_assert_eq(run.status, 0, "%s", run.err);
+    record_append(data, "events", 2, 100, 200);
+    log_trim(1, 150);
+    ARCHIVE();
+    cr_assert_eq(run.status, 3, "%s", run.err);
+    cr_assert_not_null(strstr(run.err, "topic events partition 1: offsets 100 to 149 are missing"), "%s", run.err);
+    cr_assert_eq(record_verify(data, "events", 0, 0, &files), 100, "nothing was copied, of no partition");
+    ARCHIVE_WITH("--accept-gap");
+    cr_assert_eq(run.status, 0, "%s", run.err);
+    cr_assert_not_null(strstr(run.err, "partition=1 first_offset=100 last_offset=149"), "%s", run.err);
+    cr_assert_str_eq(run.out, "archived 150 events of topic events (2 partitions) in 2 files\n");
+    cr_assert_eq(record_verify(data, "events", 0, 0, &files), 200);
+    cr_assert_eq(tl_master_open(data, &master, &err), TL_OK);
+    cr_assert_eq(tl_master_list(master, TL_SV("events"), &list, &count, &err), TL_OK, "%s", err.message);
+    cr_assert_eq(count, 4);
+    cr_assert_eq(list[3].first_offset, 150);
+    cr_assert_eq(list[3].last_offset, 199);
+    tl_master_close(master);
+    ARCHIVE();
+    cr_assert_eq(run.status, 0, "the gap was accepted once and for all: %s", run.err);
+}
+
+Test(archive, a_log_that_was_trimmed_before_begins_where_it_begins)
+{
+    record_append(data, "events", 1, 0, 100);
+    log_trim(0, 40);
+    ARCHIVE();
+    cr_assert_eq(run.status, 0, "%s", run.err);
+    cr_assert_eq(record_verify(data, "events", 0, 40, NULL), 100);
+}
+
+Test(archive, a_log_emptied_after_it_was_archived_is_no_gap)
+{
+    record_append(data, "events", 1, 0, 100);
+    ARCHIVE();
+    log_trim(0, 100);
+    ARCHIVE();
+    cr_assert_eq(run.status, 0, "%s", run.err);
+    record_append(data, "events", 1, 100, 120);
+    ARCHIVE();
+    cr_assert_eq(run.status, 0, "%s", run.err);
+    cr_assert_eq(record_verify(data, "events", 0, 0, NULL), 120);
+}
+
+Test(archive, a_damaged_record_is_refused_by_name)
+{
+    char path[400];
+    struct stat before, after;
+
+    record_append(data, "events", 1, 0, 100);
+    ARCHIVE();
+    record_append(data, "events", 1, 100, 200);
+    snprintf(path, sizeof path, "%s/topics/events/partition=0/events+0+0000000000.index", data);
+    cr_assert_eq(stat(path, &before), 0);
+    cr_assert_eq(truncate(path, before.st_size - 1), 0);
+    ARCHIVE();
+    cr_assert_eq(run.status, 3, "%s", run.err);
+    cr_assert_not_null(strstr(run.err, path), "%s", run.err);
+    cr_assert_str_eq(run.out, "");
+    cr_assert_eq(stat(path, &after), 0);
+    cr_assert_eq(after.st_size, before.st_size - 1, "it was left as it is");
+}
+
+Test(archive, a_foreign_log_is_refused_by_name)
+{
+    char path[400];
+
+    snprintf(path, sizeof path, "%s",
+             run_file_write(data, "log.db", "this is no database, and long enough to be looked at in earnest"));
+    ARCHIVE();
+    cr_assert_eq(run.status, 3, "%s", run.err);
+    cr_assert_not_null(strstr(run.err, path), "%s", run.err);
+}
+
+Test(archive, wrong_usage)
+{
+    char wrong[300];
+
+    run_done(&run);
+    RUN(&run, "archive", "--data", data);
+    cr_assert_eq(run.status, 2, "%s", run.err);
+    cr_assert_not_null(strstr(run.err, "--views"), "%s", run.err);
+    ARCHIVE_WITH("--interval", "0s");
+    cr_assert_eq(run.status, 2, "%s", run.err);
+    ARCHIVE_WITH("--file-bytes", "many");
+    cr_assert_eq(run.status, 2, "%s", run.err);
+    snprintf(wrong, sizeof wrong, "%s", run_file_write(dir, "wrong.sql", "CREATE TABLE events (url STRING\n"));
+    run_done(&run);
+    RUN(&run, "archive", "--data", data, "--views", wrong);
+    cr_assert_eq(run.status, 2, "%s", run.err);
+    cr_assert_not_null(strstr(run.err, "wrong.sql:"), "%s", run.err);
+}
