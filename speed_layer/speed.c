@@ -1,0 +1,627 @@
+/* speed.c: the command: deals partitions to workers, ticks, drains.
+ *
+ * Shutdown, in this order: 1. SIGTERM or the end of --once; 2. a last tick is asked for and committed; 3. workers->stop; 4. workers are
+ * joined; 5. committer, store, lock are closed. */
+#include <errno.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/diag.h"
+#include "base/lock.h"
+#include "core/function.h"
+#include "lane.h"
+#include "main/command.h"
+#include "main/data_dir.h"
+#include "main/option.h"
+#include "main/stop.h"
+#include "sql/shape.h"
+#include "tick.h"
+#include "worker.h"
+
+enum { WORKERS_MAX = 64, WAIT_FOR_LOG_MS = 200, STAND_BY_MS = 500, RETRY_MIN_MS = 100, RETRY_MAX_MS = 5000 };
+
+struct speed_options {
+    bool once, accept_gap;
+    int64_t tick_ms, workers;
+};
+
+struct speed {
+    const struct tl_common_options *common;
+    const struct speed_options *own;
+    struct tl_plan *plan;
+    struct tl_store *store;
+    struct tl_lock *lock;
+    struct tl_log *log;
+    int64_t epoch;
+    struct tl_definition *definitions; /* per view */
+    bool said_waiting;
+};
+
+/* ---- lanes ---- */
+
+static void lane_close(struct tl_lane *lane)
+{
+    free(lane->views_wanted);
+    free(lane->definitions);
+    free(lane->final_ms);
+    free(lane->identities);
+    free(lane->partitions);
+    *lane = (struct tl_lane){0};
+}
+
+static enum tl_code lane_open(struct tl_lane *lane, const struct tl_plan *plan, struct tl_err *err)
+{
+    *lane = (struct tl_lane){.plan = plan};
+    lane->views_wanted = calloc(plan->views_count, sizeof *lane->views_wanted);
+    lane->definitions = calloc(plan->views_count, sizeof *lane->definitions);
+    lane->final_ms = calloc(plan->views_count, sizeof *lane->final_ms);
+    lane->identities = calloc(plan->sources_count, sizeof *lane->identities);
+    if (lane->views_wanted == NULL || lane->definitions == NULL || lane->final_ms == NULL || lane->identities == NULL)
+        return tl_fail_memory(err, plan->views_count * sizeof *lane->definitions);
+    return TL_OK;
+}
+
+static void lane_add_view(struct tl_lane *lane, uint32_t v, const struct tl_definition *definition)
+{
+    lane->views_wanted[v] = true;
+    lane->definitions[v] = definition->id;
+    lane->final_ms[v] = definition->final_ms;
+}
+
+/* Where one definition stands, per partition of its source. */
+struct standing {
+    struct tl_position *positions;
+    uint32_t count, capacity;
+};
+
+static enum tl_code add_position(void *ctx, const struct tl_position *position, struct tl_err *err)
+{
+    struct standing *standing = ctx;
+
+    if (standing->count == standing->capacity) {
+        uint32_t capacity = standing->capacity * 2 + 8;
+        struct tl_position *positions = realloc(standing->positions, capacity * sizeof *positions);
+
+        if (positions == NULL)
+            return tl_fail_memory(err, capacity * sizeof *positions);
+        standing->positions = positions;
+        standing->capacity = capacity;
+    }
+    standing->positions[standing->count++] = *position;
+    return TL_OK;
+}
+
+/* The stored offset must still make sense for the log as it is: never silently behind. */
+static enum tl_code check_position(const struct speed *speed, const struct tl_source *source, struct tl_position *position, int64_t first,
+                                   int64_t end, struct tl_err *err)
+{
+    if (position->next_offset > end)
+        return tl_fail(err, TL_ERR_IO,
+                       "topic %.*s partition %u: the store has read up to offset %lld, but the log ends at %lld: the topic was deleted and made "
+                       "again, or another log is in use; start with a new data directory, or bring the log back",
+                       TL_SV_ARG(source->topic), position->partition, (long long)position->next_offset, (long long)end);
+    if (position->next_offset >= first)
+        return TL_OK;
+    if (!speed->own->accept_gap)
+        return tl_fail(err, TL_ERR_IO,
+                       "topic %.*s partition %u: offsets %lld to %lld are gone from the log before they were counted; "
+                       "--accept-gap goes on at %lld and records the gap as an outage",
+                       TL_SV_ARG(source->topic), position->partition, (long long)position->next_offset, (long long)(first - 1),
+                       (long long)first);
+    return TL_OK;
+}
+
+static enum tl_code record_gap(struct speed *speed, int64_t definition, struct tl_position *position, int64_t first, struct tl_err *err)
+{
+    struct tl_ledger_line line = {.partition = position->partition,
+                                  .offset = position->next_offset,
+                                  .cause = TL_CAUSE_OFFSET_GAP,
+                                  .watermark_ms = position->watermark_ms,
+                                  .event_time_ms = INT64_MIN};
+    int64_t change;
+    enum tl_code rc = TL_OK;
+
+    tl_diag(TL_WARN, "gap accepted: partition %u offsets %lld to %lld", position->partition, (long long)position->next_offset,
+            (long long)(first - 1));
+    position->next_offset = first;
+    TL_TRY(tl_store_begin_tick(speed->store, speed->epoch, &change, err));
+    TL_TRY(tl_store_put_ledger(speed->store, definition, 0, &line, 1, err));
+    TL_TRY(tl_store_put_position(speed->store, definition, position, err));
+    TL_TRY(tl_store_commit(speed->store, err));
+out:
+    tl_store_rollback(speed->store);
+    return rc;
+}
+
+/* Adds the partitions of one source as `standing` has them; where it has none (a new definition, a new partition), from the log's start. */
+static enum tl_code lane_add_source(struct speed *speed, struct tl_lane *lane, uint32_t s, int64_t definition,
+                                    const struct standing *standing, struct tl_err *err)
+{
+    const struct tl_source *source = &speed->plan->sources[s];
+    struct tl_lane_partition *partitions;
+    uint32_t count;
+    enum tl_code rc = TL_OK;
+
+    TL_TRY(tl_log_topic(speed->log, source->topic, &count, &lane->identities[s], err));
+    partitions = realloc(lane->partitions, (lane->partitions_count + count + 1) * sizeof *partitions);
+    if (partitions == NULL)
+        return tl_fail_memory(err, count * sizeof *partitions);
+    lane->partitions = partitions;
+    for (uint32_t p = 0; p < count; p++) {
+        struct tl_lane_partition *mine = &lane->partitions[lane->partitions_count];
+        int64_t first, end;
+        bool known = false;
+
+        TL_TRY(tl_log_range(speed->log, source->topic, p, &first, &end, err));
+        *mine = (struct tl_lane_partition){.source = s, .partition = p, .until_offset = INT64_MAX};
+        mine->position = (struct tl_position){
+            .partition = p, .next_offset = first, .watermark_ms = INT64_MIN, .judged_ms = INT64_MIN, .log_ms = INT64_MIN};
+        for (uint32_t i = 0; i < standing->count; i++) {
+            if (standing->positions[i].partition == p) {
+                mine->position = standing->positions[i];
+                known = true;
+            }
+        }
+        if (known) {
+            TL_TRY(check_position(speed, source, &mine->position, first, end, err));
+            if (mine->position.next_offset < first)
+                TL_TRY(record_gap(speed, definition, &mine->position, first, err));
+        }
+        if (speed->own->once)
+            mine->until_offset = end;
+        lane->partitions_count++;
+    }
+out:
+    return rc;
+}
+
+/* ---- running a lane ---- */
+
+static enum tl_code first_failure(struct tl_worker *workers, uint32_t workers_count, struct tl_err *err)
+{
+    for (uint32_t w = 0; w < workers_count; w++) {
+        if (atomic_load(&workers[w].failed)) {
+            if (err != NULL)
+                *err = workers[w].err;
+            return workers[w].err.code;
+        }
+    }
+    return TL_OK;
+}
+
+static bool some_full(struct tl_worker *workers, uint32_t workers_count)
+{
+    for (uint32_t w = 0; w < workers_count; w++)
+        if (atomic_load(&workers[w].full))
+            return true;
+    return false;
+}
+
+static void wait_on(int fd, int64_t ms)
+{
+    struct pollfd poll_fd = {.fd = fd, .events = POLLIN};
+    uint64_t count;
+
+    if (ms > 0 && poll(&poll_fd, 1, (int)tl_min_i64(ms, 1000)) == 1 && read(fd, &count, sizeof count) < 0)
+        return;
+}
+
+/* Commits, again and again while the store says that it may work later: a full disk, a long lock. Said once, and when it is over. */
+static enum tl_code commit_patiently(struct tl_tick *tick, struct tl_err *err)
+{
+    int64_t pause_ms = RETRY_MIN_MS;
+    enum tl_code rc;
+
+    while ((rc = tl_tick_commit(tick, err)) != TL_OK && err->retriable && !tl_stop_requested()) {
+        if (pause_ms == RETRY_MIN_MS)
+            tl_diag(TL_WARN, "the store does not take the tick, trying again: %s", err->message);
+        tl_clock_sleep_ms(pause_ms);
+        pause_ms = tl_min_i64(pause_ms * 2, RETRY_MAX_MS);
+    }
+    if (rc == TL_OK && pause_ms > RETRY_MIN_MS)
+        tl_diag(TL_INFO, "the store takes ticks again");
+    return rc;
+}
+
+static enum tl_code one_tick(struct tl_tick *tick, struct tl_worker_signals *signals, struct tl_worker *workers, uint32_t workers_count,
+                             struct tl_err *err)
+{
+    uint64_t ticket = atomic_fetch_add(&signals->ticket, 1) + 1;
+    enum tl_code rc = TL_OK;
+
+    while (!tl_tick_collect(tick, ticket)) {
+        wait_on(signals->wake_fd, 100);
+        TL_TRY(first_failure(workers, workers_count, err));
+    }
+    TL_TRY(tl_tick_merge(tick, err));
+    TL_TRY(commit_patiently(tick, err));
+out:
+    return rc;
+}
+
+/* Once every partition has been at its end, the lane's definitions have caught up. */
+static enum tl_code note_ready(struct speed *speed, const struct tl_lane *lane, struct tl_err *err)
+{
+    int64_t change;
+    bool swapped, news = false;
+    enum tl_code rc = TL_OK;
+
+    for (uint32_t v = 0; v < lane->plan->views_count; v++)
+        news = news || (lane->definitions[v] != 0 && !speed->definitions[v].speed_ready);
+    if (!news)
+        return TL_OK;
+    TL_TRY(tl_store_begin_tick(speed->store, speed->epoch, &change, err));
+    for (uint32_t v = 0; v < lane->plan->views_count; v++) {
+        if (lane->definitions[v] != 0) {
+            TL_TRY(tl_store_put_ready(speed->store, lane->definitions[v], err));
+            speed->definitions[v].speed_ready = true;
+        }
+    }
+    TL_TRY(tl_store_commit(speed->store, err));
+    for (uint32_t v = 0; v < lane->plan->views_count; v++) {
+        if (lane->definitions[v] != 0) {
+            TL_TRY(tl_store_swap(speed->store, lane->definitions[v], &swapped, err));
+            if (swapped)
+                tl_diag(TL_INFO, "view %.*s: its new definition has caught up and serves now", TL_SV_ARG(lane->plan->views[v].name));
+        }
+    }
+out:
+    tl_store_rollback(speed->store);
+    return rc;
+}
+
+/* bounded: ends when every partition has reached its `until`. */
+static enum tl_code tick_until_done(struct speed *speed, struct tl_lane *lane, struct tl_tick *tick, struct tl_worker_signals *signals,
+                                    struct tl_worker *workers, uint32_t workers_count, bool bounded, struct tl_err *err)
+{
+    int64_t next_ms = tl_clock_monotonic_ms() + speed->own->tick_ms;
+    bool done = false;
+    enum tl_code rc = TL_OK;
+
+    while (!done) {
+        bool ending = tl_stop_requested();
+
+        while (!ending && tl_clock_monotonic_ms() < next_ms && !some_full(workers, workers_count)) {
+            TL_TRY(first_failure(workers, workers_count, err));
+            wait_on(signals->wake_fd, bounded ? tl_min_i64(next_ms - tl_clock_monotonic_ms(), 20) : next_ms - tl_clock_monotonic_ms());
+            ending = tl_stop_requested();
+        }
+        next_ms = tl_clock_monotonic_ms() + speed->own->tick_ms;
+        TL_TRY(one_tick(tick, signals, workers, workers_count, err));
+        if (tl_tick_at_end(tick))
+            TL_TRY(note_ready(speed, lane, err));
+        done = ending || (bounded && tl_tick_at_rest(tick));
+        TL_TRY(tl_tick_settle(tick, err));
+    }
+out:
+    return rc;
+}
+
+/* Rings inside want their cache lines to themselves. */
+static struct tl_worker *workers_alloc(uint32_t count)
+{
+    struct tl_worker *workers = aligned_alloc(_Alignof(struct tl_worker), count * sizeof *workers);
+
+    if (workers != NULL)
+        memset(workers, 0, count * sizeof *workers);
+    return workers;
+}
+
+static uint32_t workers_for(const struct speed *speed, const struct tl_lane *lane)
+{
+    int64_t wanted = speed->own->workers;
+
+    if (wanted == 0)
+        wanted = sysconf(_SC_NPROCESSORS_ONLN);
+    wanted = tl_min_i64(tl_max_i64(wanted, 1), WORKERS_MAX);
+    return (uint32_t)tl_min_i64(wanted, lane->partitions_count);
+}
+
+static enum tl_code run_lane(struct speed *speed, struct tl_lane *lane, bool bounded, struct tl_err *err)
+{
+    struct tl_worker_signals signals = {.wake_fd = -1};
+    struct tl_worker *workers = NULL;
+    struct tl_tick tick = {0};
+    uint32_t workers_count = workers_for(speed, lane), opened = 0;
+    enum tl_code rc = TL_OK;
+
+    if (lane->partitions_count == 0)
+        return TL_OK;
+    signals.wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (signals.wake_fd < 0)
+        return tl_fail_errno(err, TL_ERR_IO, "eventfd");
+    workers = workers_alloc(workers_count);
+    if (workers == NULL)
+        TL_TRY(tl_fail_memory(err, workers_count * sizeof *workers));
+    for (; opened < workers_count; opened++) {
+        rc = tl_worker_open(&workers[opened], lane, opened, workers_count, speed->common->log, speed->common->data, speed->store,
+                            &signals, err);
+        if (rc != TL_OK) {
+            tl_worker_close(&workers[opened]);
+            goto out;
+        }
+    }
+    TL_TRY(tl_tick_open(&tick, lane, speed->store, speed->epoch, workers, workers_count, err));
+    for (uint32_t w = 0; w < workers_count; w++)
+        TL_TRY(tl_worker_start(&workers[w], err));
+    TL_TRY(tick_until_done(speed, lane, &tick, &signals, workers, workers_count, bounded, err));
+out:
+    atomic_store(&signals.stop, true);
+    for (uint32_t w = 0; w < opened; w++)
+        tl_worker_close(&workers[w]);
+    tl_tick_close(&tick);
+    free(workers);
+    if (signals.wake_fd >= 0)
+        close(signals.wake_fd);
+    return rc;
+}
+
+/* ---- which definitions go together ---- */
+
+static bool same_standing(const struct standing *a, const struct standing *b)
+{
+    if (a->count != b->count)
+        return false;
+    for (uint32_t i = 0; i < a->count; i++)
+        if (a->positions[i].partition != b->positions[i].partition || a->positions[i].next_offset != b->positions[i].next_offset)
+            return false;
+    return true;
+}
+
+/* How far a definition is, for comparing those of one source. */
+static int64_t reach(const struct standing *standing)
+{
+    int64_t sum = -1;
+
+    for (uint32_t i = 0; i < standing->count; i++)
+        sum += standing->positions[i].next_offset + 1;
+    return sum;
+}
+
+/* Per source, the view that is furthest: the others of that source have to catch up with it. UINT32_MAX: no view of it. */
+static uint32_t furthest(const struct speed *speed, const struct standing *standings, uint32_t source)
+{
+    uint32_t best = UINT32_MAX;
+
+    for (uint32_t v = 0; v < speed->plan->views_count; v++)
+        if (speed->plan->views[v].source == source && (best == UINT32_MAX || reach(&standings[v]) > reach(&standings[best])))
+            best = v;
+    return best;
+}
+
+static enum tl_code read_standings(struct speed *speed, struct standing *standings, struct tl_err *err)
+{
+    enum tl_code rc = TL_OK;
+
+    for (uint32_t v = 0; v < speed->plan->views_count; v++) {
+        const struct tl_source *source = &speed->plan->sources[speed->plan->views[v].source];
+        uint64_t stored = 0, identity = 0;
+        uint32_t partitions;
+
+        standings[v].count = 0;
+        TL_TRY(tl_store_positions(speed->store, speed->definitions[v].id, add_position, &standings[v], &stored, err));
+        TL_TRY(tl_log_topic(speed->log, source->topic, &partitions, &identity, err));
+        if (standings[v].count > 0 && stored != identity)
+            TL_TRY(tl_fail(err, TL_ERR_IO,
+                           "topic %.*s was deleted and made again since view %.*s was counted: its offsets mean other events now; start with a new "
+                           "data directory, or bring the log back",
+                           TL_SV_ARG(source->topic), TL_SV_ARG(speed->plan->views[v].name)));
+    }
+out:
+    return rc;
+}
+
+/* A definition that is behind gets a lane of its own, up to where the furthest one of its source stands. */
+static enum tl_code catch_up(struct speed *speed, struct standing *standings, uint32_t v, const struct standing *goal, struct tl_err *err)
+{
+    struct tl_lane lane;
+    enum tl_code rc = TL_OK;
+
+    TL_TRY(lane_open(&lane, speed->plan, err));
+    lane.number = speed->definitions[v].id;
+    lane_add_view(&lane, v, &speed->definitions[v]);
+    TL_TRY(lane_add_source(speed, &lane, speed->plan->views[v].source, speed->definitions[v].id, &standings[v], err));
+    for (uint32_t p = 0; p < lane.partitions_count; p++) {
+        lane.partitions[p].until_offset = lane.partitions[p].position.next_offset; /* unless the goal knows the partition */
+        for (uint32_t g = 0; g < goal->count; g++)
+            if (goal->positions[g].partition == lane.partitions[p].partition)
+                lane.partitions[p].until_offset = goal->positions[g].next_offset;
+    }
+    tl_diag(TL_INFO, "view %.*s: building its new definition %.8s from the log", TL_SV_ARG(speed->plan->views[v].name),
+            speed->definitions[v].hash);
+    TL_TRY(run_lane(speed, &lane, true, err));
+out:
+    lane_close(&lane);
+    return rc;
+}
+
+static enum tl_code drop_lane_ids(struct speed *speed, uint32_t v, const struct standing *standing, struct tl_err *err)
+{
+    const struct tl_source *source = &speed->plan->sources[speed->plan->views[v].source];
+    int64_t change;
+    enum tl_code rc = TL_OK;
+
+    TL_TRY(tl_store_begin_tick(speed->store, speed->epoch, &change, err));
+    for (uint32_t p = 0; p < standing->count; p++)
+        TL_TRY(tl_store_drop_dedup(speed->store, speed->definitions[v].id, source->topic, standing->positions[p].partition, INT64_MAX,
+                                   err));
+    TL_TRY(tl_store_commit(speed->store, err));
+out:
+    tl_store_rollback(speed->store);
+    return rc;
+}
+
+static enum tl_code run_all(struct speed *speed, struct tl_err *err)
+{
+    const struct tl_plan *plan = speed->plan;
+    struct standing *standings = calloc(plan->views_count, sizeof *standings);
+    struct tl_lane lane = {0};
+    enum tl_code rc = TL_OK;
+
+    if (standings == NULL)
+        return tl_fail_memory(err, plan->views_count * sizeof *standings);
+    TL_TRY(read_standings(speed, standings, err));
+    for (uint32_t v = 0; v < plan->views_count && !tl_stop_requested(); v++) {
+        const struct standing *goal = &standings[furthest(speed, standings, plan->views[v].source)];
+
+        if (!same_standing(&standings[v], goal)) {
+            TL_TRY(catch_up(speed, standings, v, goal, err));
+            TL_TRY(drop_lane_ids(speed, v, goal, err));
+        }
+    }
+    if (tl_stop_requested())
+        goto out;
+    TL_TRY(read_standings(speed, standings, err));
+    TL_TRY(lane_open(&lane, plan, err));
+    for (uint32_t v = 0; v < plan->views_count; v++) {
+        TL_TRY(tl_store_definition(speed->store, speed->definitions[v].id, &speed->definitions[v], err));
+        lane_add_view(&lane, v, &speed->definitions[v]);
+    }
+    for (uint32_t s = 0; s < plan->sources_count; s++) {
+        uint32_t v = furthest(speed, standings, s);
+
+        TL_TRY(lane_add_source(speed, &lane, s, speed->definitions[v].id, &standings[v], err));
+    }
+    TL_TRY(run_lane(speed, &lane, speed->own->once, err));
+out:
+    lane_close(&lane);
+    for (uint32_t v = 0; v < plan->views_count; v++)
+        free(standings[v].positions);
+    free(standings);
+    return rc;
+}
+
+/* ---- the command ---- */
+
+/* Waits for the log and all its topics; with --once what is not there is nothing to read. *there: they are. */
+static enum tl_code open_log(struct speed *speed, bool *there, struct tl_err *err)
+{
+    enum tl_code rc = TL_OK;
+
+    for (*there = false; !*there && !tl_stop_requested();) {
+        rc = tl_log_open(speed->common->log, speed->common->data, TL_LOG_READ, &speed->log, err);
+        for (uint32_t s = 0; rc == TL_OK && s < speed->plan->sources_count; s++) {
+            uint32_t partitions;
+            uint64_t identity;
+
+            rc = tl_log_topic(speed->log, speed->plan->sources[s].topic, &partitions, &identity, err);
+        }
+        *there = rc == TL_OK;
+        if (rc != TL_OK && rc != TL_ERR_NOT_FOUND)
+            return rc;
+        if (*there)
+            break;
+        if (!speed->said_waiting)
+            tl_diag(TL_INFO, speed->own->once ? "nothing to read: %s" : "waiting for the log: %s", err->message);
+        speed->said_waiting = true;
+        tl_log_close(speed->log);
+        speed->log = NULL;
+        if (speed->own->once)
+            break;
+        tl_clock_sleep_ms(WAIT_FOR_LOG_MS);
+    }
+    return TL_OK;
+}
+
+/* One process at a time: a second one stands by, or says who is at work when it is to run once. */
+static enum tl_code take_lock(struct speed *speed, struct tl_err *err)
+{
+    char path[4200];
+    bool said = false;
+
+    snprintf(path, sizeof path, "%s/speed.lock", speed->common->data);
+    for (;;) {
+        enum tl_code rc = tl_lock_take(path, "speed", &speed->lock, err);
+
+        if (rc != TL_ERR_BUSY || speed->own->once || tl_stop_requested())
+            return rc;
+        if (!said)
+            tl_diag(TL_INFO, "standing by: %s", err->message);
+        said = true;
+        tl_clock_sleep_ms(STAND_BY_MS);
+    }
+}
+
+static enum tl_code define_views(struct speed *speed, struct tl_err *err)
+{
+    enum tl_code rc = TL_OK;
+
+    for (uint32_t v = 0; v < speed->plan->views_count; v++) {
+        struct tl_shape shape;
+        int64_t id;
+
+        TL_TRY(tl_shape_of(speed->plan, &speed->plan->views[v], &shape, err));
+        TL_TRY(tl_store_define(speed->store, &shape, &id, err));
+        TL_TRY(tl_store_definition(speed->store, id, &speed->definitions[v], err));
+    }
+out:
+    return rc;
+}
+
+static enum tl_code speed_main(struct speed *speed, struct tl_err *err)
+{
+    char owner[64];
+    bool there;
+    enum tl_code rc = TL_OK;
+
+    TL_TRY(tl_options_need_views(speed->common, err));
+    TL_TRY(tl_plan_load(speed->common->views, tl_function_catalog(), &speed->plan, err));
+    TL_TRY(tl_data_dir_make(speed->common->data, err));
+    TL_TRY(take_lock(speed, err));
+    TL_TRY(tl_store_open(speed->common->store, TL_STORE_WRITE, &speed->store, err));
+    speed->definitions = calloc(speed->plan->views_count, sizeof *speed->definitions);
+    if (speed->definitions == NULL)
+        TL_TRY(tl_fail_memory(err, speed->plan->views_count * sizeof *speed->definitions));
+    snprintf(owner, sizeof owner, "speed pid %ld", (long)getpid());
+    TL_TRY(tl_store_take_epoch(speed->store, owner, &speed->epoch, err));
+    TL_TRY(define_views(speed, err));
+    TL_TRY(open_log(speed, &there, err));
+    if (there)
+        TL_TRY(run_all(speed, err));
+out:
+    tl_log_close(speed->log);
+    tl_store_close(speed->store);
+    tl_lock_release(speed->lock);
+    free(speed->definitions);
+    tl_plan_close(speed->plan);
+    return rc;
+}
+
+static const struct tl_option speed_table[] = {
+    {"once", TL_OPT_FLAG, NULL, "read to the log's present end, commit and exit", offsetof(struct speed_options, once), 0},
+    {"tick", TL_OPT_DURATION, "200ms", "how often what has changed is committed", offsetof(struct speed_options, tick_ms), 0},
+    {"workers", TL_OPT_COUNT, "N", "threads; one per core unless set, never more than partitions", offsetof(struct speed_options, workers),
+     0},
+    {"accept-gap", TL_OPT_FLAG, NULL, "go on where the log begins when offsets are gone, and record the gap",
+     offsetof(struct speed_options, accept_gap), 0},
+};
+
+static const struct tl_usage speed_usage = {
+    .text = "Counts events as they arrive: reads the log, keeps every view of the views file up to date in the store, one transaction a tick.",
+    .example = "tally speed --views views.sql --data tally-data --once",
+    .options = speed_table,
+    .options_count = TL_COUNT(speed_table),
+};
+
+TL_COMMAND(speed, "count events as they arrive")
+{
+    struct speed_options own = {.tick_ms = 200};
+    struct tl_common_options common;
+    struct speed speed = {.common = &common, .own = &own};
+    struct tl_err err = {0};
+    int status = 0;
+    enum tl_code rc;
+
+    if (!tl_options_parse(&speed_usage, argc, argv, &common, &own, &status))
+        return status;
+    tl_stop_install();
+    rc = speed_main(&speed, &err);
+    if (rc != TL_OK)
+        tl_diag_err(&err);
+    return tl_exit_status(rc);
+}

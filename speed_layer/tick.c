@@ -1,0 +1,346 @@
+/* tick.c: the committer. See tick.h. */
+#include "tick.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- opening ---- */
+
+struct load {
+    struct tl_window *window;
+};
+
+static enum tl_code load_row(void *ctx, const struct tl_stored_row *row, struct tl_err *err)
+{
+    struct load *load = ctx;
+
+    return tl_window_load(load->window, row->start_ms, row->end_ms, row->key, row->accumulators, err);
+}
+
+static enum tl_code load_windows(struct tl_tick *tick, struct tl_err *err)
+{
+    const struct tl_lane *lane = tick->lane;
+    enum tl_code rc = TL_OK;
+
+    TL_TRY(tl_store_begin_read(tick->store, err));
+    for (uint32_t v = 0; v < lane->plan->views_count; v++) {
+        struct load load = {tick->all->views[v].window};
+
+        tick->final_ms[v] = lane->final_ms[v];
+        if (lane->definitions[v] != 0 && load.window != NULL)
+            TL_TRY(tl_store_rows(tick->store, lane->definitions[v], TL_LAYER_SPEED, lane->final_ms[v], INT64_MAX, load_row, &load,
+                                 err));
+    }
+out:
+    tl_store_rollback(tick->store);
+    return rc;
+}
+
+enum tl_code tl_tick_open(struct tl_tick *tick, const struct tl_lane *lane, struct tl_store *store, int64_t epoch,
+                          struct tl_worker *workers, uint32_t workers_count, struct tl_err *err)
+{
+    enum tl_code rc = TL_OK;
+
+    *tick = (struct tl_tick){.lane = lane, .store = store, .epoch = epoch, .workers = workers, .workers_count = workers_count};
+    tick->in_hand = calloc(workers_count, sizeof(struct tl_partial *));
+    tick->positions = calloc(lane->partitions_count, sizeof *tick->positions);
+    tick->identity_put = calloc(lane->plan->views_count, sizeof *tick->identity_put);
+    tick->final_ms = calloc(lane->plan->views_count, sizeof *tick->final_ms);
+    tick->judged_ms = calloc(lane->plan->sources_count, sizeof *tick->judged_ms);
+    if (tick->in_hand == NULL || tick->positions == NULL || tick->identity_put == NULL || tick->final_ms == NULL ||
+        tick->judged_ms == NULL)
+        TL_TRY(tl_fail_memory(err, lane->partitions_count * sizeof *tick->positions));
+    for (uint32_t p = 0; p < lane->partitions_count; p++)
+        tick->positions[p] = lane->partitions[p].position;
+    TL_TRY(tl_partial_open(lane->plan, 1, &tick->all, err));
+    TL_TRY(load_windows(tick, err));
+out:
+    return rc;
+}
+
+void tl_tick_close(struct tl_tick *tick)
+{
+    tl_partial_close(tick->all);
+    free(tick->in_hand);
+    free(tick->positions);
+    free(tick->identity_put);
+    free(tick->final_ms);
+    free(tick->judged_ms);
+}
+
+/* ---- collecting ---- */
+
+static bool reads_source(const struct tl_worker *worker, uint32_t source)
+{
+    return worker->watermarks[source].partitions_count > 0;
+}
+
+static struct tl_partial_partition *state_of(const struct tl_tick *tick, uint32_t p)
+{
+    const struct tl_lane_partition *partition = &tick->lane->partitions[p];
+
+    return tl_partial_partition(tick->in_hand[p % tick->workers_count], partition->source, partition->partition);
+}
+
+bool tl_tick_collect(struct tl_tick *tick, uint64_t ticket)
+{
+    bool all = true;
+
+    for (uint32_t w = 0; w < tick->workers_count; w++) {
+        if (tick->in_hand[w] == NULL)
+            tick->in_hand[w] = tl_ring_take(&tick->workers[w].out);
+        all = all && tick->in_hand[w] != NULL && tick->in_hand[w]->ticket == ticket;
+    }
+    return all;
+}
+
+enum tl_code tl_tick_merge(struct tl_tick *tick, struct tl_err *err)
+{
+    const struct tl_plan *plan = tick->lane->plan;
+    enum tl_code rc = TL_OK;
+
+    for (uint32_t s = 0; s < plan->sources_count; s++) {
+        int64_t judged_ms = INT64_MAX;
+
+        for (uint32_t w = 0; w < tick->workers_count; w++)
+            if (reads_source(&tick->workers[w], s))
+                judged_ms = tl_min_i64(judged_ms, tick->in_hand[w]->sources[s].judged_ms);
+        tick->judged_ms[s] = judged_ms == INT64_MAX ? INT64_MIN : judged_ms;
+    }
+    for (uint32_t w = 0; w < tick->workers_count; w++)
+        TL_TRY(tl_partial_merge_windows(tick->all, tick->in_hand[w], err));
+    for (uint32_t p = 0; p < tick->lane->partitions_count; p++) {
+        const struct tl_partial_partition *state = state_of(tick, p);
+        struct tl_position *position = &tick->positions[p];
+
+        if (!state->touched)
+            continue;
+        position->next_offset = state->next_offset;
+        position->watermark_ms = state->watermark_ms;
+        position->judged_ms = tl_max_i64(position->judged_ms, state->judged_ms);
+        position->log_ms = tl_max_i64(position->log_ms, state->log_ms);
+        position->messages_count += state->messages_count;
+        position->events_count += state->events_count;
+        tick->events_count += state->events_count;
+    }
+out:
+    return rc;
+}
+
+/* ---- one transaction ---- */
+
+struct sink {
+    struct tl_tick *tick;
+    int64_t definition, change;
+};
+
+static enum tl_code put_rows(void *ctx, const struct tl_rows *rows, struct tl_err *err)
+{
+    struct sink *sink = ctx;
+
+    sink->tick->rows_count += rows->count;
+    return tl_store_put_speed_rows(sink->tick->store, sink->definition, rows, sink->change, err);
+}
+
+static enum tl_code put_ledgers(struct tl_tick *tick, uint32_t v, const struct tl_partial *partial, struct tl_err *err)
+{
+    const struct tl_partial_view *view = &partial->views[v];
+    const struct tl_partial_source *source = &partial->sources[tick->lane->plan->views[v].source];
+    int64_t definition = tick->lane->definitions[v];
+    enum tl_code rc = TL_OK;
+
+    /* The view's own line of a row stands before one with flags only. */
+    TL_TRY(tl_store_put_ledger(tick->store, definition, 0, view->ledger.lines, view->ledger.count, err));
+    TL_TRY(tl_store_put_ledger(tick->store, definition, 0, source->ledger.lines, source->ledger.count, err));
+out:
+    return rc;
+}
+
+static enum tl_code put_view(struct tl_tick *tick, uint32_t v, int64_t change, struct tl_err *err)
+{
+    const struct tl_lane *lane = tick->lane;
+    const struct tl_view *view = &lane->plan->views[v];
+    struct sink sink = {tick, lane->definitions[v], change};
+    uint64_t outcomes[TL_OUTCOMES] = {0};
+    bool counted = false;
+    int64_t final_ms = tl_max_i64(tick->final_ms[v], tl_window_final_ms(view, tick->judged_ms[view->source]));
+    enum tl_code rc = TL_OK;
+
+    if (tick->all->views[v].window != NULL)
+        TL_TRY(tl_window_changed(tick->all->views[v].window, put_rows, &sink, err));
+    for (uint32_t w = 0; w < tick->workers_count; w++) {
+        const struct tl_partial *partial = tick->in_hand[w];
+
+        if (partial->views[v].events != NULL && partial->views[v].events->count > 0) {
+            struct tl_rows rows = tl_event_rows_view(partial->views[v].events);
+
+            TL_TRY(put_rows(&sink, &rows, err));
+        }
+        TL_TRY(put_ledgers(tick, v, partial, err));
+        for (int o = 0; o < TL_OUTCOMES; o++) {
+            outcomes[o] += partial->views[v].outcomes[0][o] + partial->sources[view->source].outcomes[0][o];
+            counted = counted || outcomes[o] > 0;
+        }
+    }
+    if (counted)
+        TL_TRY(tl_store_add_outcomes(tick->store, sink.definition, outcomes, err));
+    if (final_ms > tick->final_ms[v])
+        TL_TRY(tl_store_put_final(tick->store, sink.definition, final_ms, err));
+    if (!tick->identity_put[v])
+        TL_TRY(tl_store_put_identity(tick->store, sink.definition, lane->identities[view->source], err));
+out:
+    return rc;
+}
+
+static enum tl_code put_partition(struct tl_tick *tick, uint32_t p, struct tl_err *err)
+{
+    const struct tl_lane *lane = tick->lane;
+    const struct tl_lane_partition *partition = &lane->partitions[p];
+    const struct tl_source *source = &lane->plan->sources[partition->source];
+    const struct tl_partial_partition *state = state_of(tick, p);
+    const struct tl_position *position = &tick->positions[p];
+    enum tl_code rc = TL_OK;
+
+    if (!state->touched && tick->ticks_count > 0) /* the first tick puts all, so that a definition is known to speed */
+        return TL_OK;
+    for (uint32_t v = 0; v < lane->plan->views_count; v++)
+        if (lane->definitions[v] != 0 && lane->plan->views[v].source == partition->source)
+            TL_TRY(tl_store_put_position(tick->store, lane->definitions[v], position, err));
+    TL_TRY(tl_store_put_dead(tick->store, source->topic, partition->partition, state->dead, state->dead_count, err));
+    if (state->ids.size > 0) {
+        TL_TRY(tl_store_put_dedup(tick->store, lane->number, source->topic, partition->partition, position->next_offset,
+                                  position->log_ms, tl_buf_sv(&state->ids), err));
+        TL_TRY(tl_store_drop_dedup(tick->store, lane->number, source->topic, partition->partition,
+                                   tl_add_sat_i64(position->log_ms, -lane->plan->settings.dedup_horizon_ms), err));
+    }
+out:
+    return rc;
+}
+
+/* A tick without news is no transaction: an idle site writes nothing. */
+static bool has_news(const struct tl_tick *tick)
+{
+    if (tick->ticks_count == 0)
+        return true;
+    for (uint32_t p = 0; p < tick->lane->partitions_count; p++)
+        if (state_of(tick, p)->touched)
+            return true;
+    for (uint32_t v = 0; v < tick->lane->plan->views_count; v++) {
+        const struct tl_view *view = &tick->lane->plan->views[v];
+
+        if (tick->lane->definitions[v] != 0 && tl_window_final_ms(view, tick->judged_ms[view->source]) > tick->final_ms[v])
+            return true;
+    }
+    return false;
+}
+
+enum tl_code tl_tick_commit(struct tl_tick *tick, struct tl_err *err)
+{
+    const struct tl_lane *lane = tick->lane;
+    uint64_t rows_before = tick->rows_count;
+    int64_t change;
+    enum tl_code rc = TL_OK;
+
+    if (!has_news(tick))
+        return TL_OK;
+    TL_TRY(tl_store_begin_tick(tick->store, tick->epoch, &change, err));
+    for (uint32_t v = 0; v < lane->plan->views_count; v++)
+        if (lane->definitions[v] != 0)
+            TL_TRY(put_view(tick, v, change, err));
+    for (uint32_t p = 0; p < lane->partitions_count; p++)
+        TL_TRY(put_partition(tick, p, err));
+    TL_TRY(tl_store_commit(tick->store, err));
+    tick->ticks_count++;
+    memset(tick->identity_put, 1, lane->plan->views_count * sizeof *tick->identity_put);
+out:
+    if (rc != TL_OK) {
+        tl_store_rollback(tick->store);
+        tick->rows_count = rows_before;
+    }
+    return rc;
+}
+
+/* ---- after the transaction ---- */
+
+/* What worker number `w` is to know of the source: the minimum of the active partitions of the others, and the floor. */
+static void tell(const struct tl_tick *tick, uint32_t w, uint32_t source, int64_t combined_ms)
+{
+    int64_t others_ms = INT64_MAX;
+
+    for (uint32_t p = 0; p < tick->lane->partitions_count; p++) {
+        const struct tl_partial_partition *state = state_of(tick, p);
+
+        if (tick->lane->partitions[p].source == source && p % tick->workers_count != w && !state->idle)
+            others_ms = tl_min_i64(others_ms, state->watermark_ms);
+    }
+    tick->in_hand[w]->sources[source].others_ms = others_ms;
+    tick->in_hand[w]->sources[source].floor_ms = combined_ms;
+}
+
+/* The combined watermark of the source's partitions, as the partials tell it. */
+static int64_t combined(const struct tl_tick *tick, uint32_t source)
+{
+    int64_t min = INT64_MAX, max = INT64_MIN;
+
+    for (uint32_t p = 0; p < tick->lane->partitions_count; p++) {
+        const struct tl_partial_partition *state = state_of(tick, p);
+
+        if (tick->lane->partitions[p].source != source)
+            continue;
+        max = tl_max_i64(max, state->watermark_ms);
+        if (!state->idle)
+            min = tl_min_i64(min, state->watermark_ms);
+    }
+    return min == INT64_MAX ? max : min;
+}
+
+enum tl_code tl_tick_settle(struct tl_tick *tick, struct tl_err *err)
+{
+    const struct tl_plan *plan = tick->lane->plan;
+    enum tl_code rc = TL_OK;
+
+    for (uint32_t v = 0; v < plan->views_count; v++) {
+        const struct tl_view *view = &plan->views[v];
+
+        tick->final_ms[v] = tl_max_i64(tick->final_ms[v], tl_window_final_ms(view, tick->judged_ms[view->source]));
+        if (tick->all->views[v].window == NULL)
+            continue;
+        tl_window_settle(tick->all->views[v].window);
+        TL_TRY(tl_window_retire(tick->all->views[v].window, tick->final_ms[v], NULL, NULL, err));
+    }
+    for (uint32_t s = 0; s < plan->sources_count; s++) {
+        int64_t combined_ms = combined(tick, s);
+
+        for (uint32_t w = 0; w < tick->workers_count; w++)
+            tell(tick, w, s, combined_ms);
+    }
+    for (uint32_t w = 0; w < tick->workers_count; w++) {
+        tl_partial_reset(tick->in_hand[w]);
+        if (!tl_ring_put(&tick->workers[w].back, tick->in_hand[w]))
+            TL_TRY(tl_fail(err, TL_ERR_LIMIT, "a worker's ring is full, which two partials cannot do"));
+        tick->in_hand[w] = NULL;
+    }
+out:
+    return rc;
+}
+
+bool tl_tick_at_end(const struct tl_tick *tick)
+{
+    for (uint32_t p = 0; p < tick->lane->partitions_count; p++) {
+        const struct tl_partial_partition *state = state_of(tick, p);
+
+        if (!state->at_end && state->next_offset < tick->lane->partitions[p].until_offset)
+            return false;
+    }
+    return true;
+}
+
+bool tl_tick_at_rest(const struct tl_tick *tick)
+{
+    if (!tl_tick_at_end(tick))
+        return false;
+    for (uint32_t s = 0; s < tick->lane->plan->sources_count; s++)
+        if (tick->judged_ms[s] < combined(tick, s))
+            return false;
+    return true;
+}

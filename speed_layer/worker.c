@@ -1,0 +1,358 @@
+/* worker.c: one thread: its partitions of the log, its core, its partial. See worker.h. */
+#include "worker.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+
+#ifdef TL_TINY
+enum { READ_BYTES_MAX = 4096 };
+#else
+enum { READ_BYTES_MAX = 4 << 20 };
+#endif
+enum { WAIT_MS = 10 };
+
+static void wake_committer(const struct tl_worker *worker)
+{
+    uint64_t one = 1;
+
+    while (write(worker->signals->wake_fd, &one, sizeof one) < 0 && errno == EINTR)
+        ;
+}
+
+/* ---- opening ---- */
+
+static enum tl_code load_ids(void *ctx, struct tl_sv ids, struct tl_err *err)
+{
+    return tl_horizon_load(ctx, ids, err);
+}
+
+static enum tl_code open_partition(struct tl_worker *worker, struct tl_lane_partition *lane_partition, struct tl_store *store,
+                                   struct tl_err *err)
+{
+    struct tl_worker_partition *mine = &worker->partitions[worker->partitions_count];
+    const struct tl_plan *plan = worker->lane->plan;
+    const struct tl_source *source = &plan->sources[lane_partition->source];
+    enum tl_code rc = TL_OK;
+
+    *mine = (struct tl_worker_partition){.lane = lane_partition,
+                                         .next_offset = lane_partition->position.next_offset,
+                                         .quiet_since_ms = tl_clock_monotonic_ms()};
+    worker->partitions_count++;
+    if (source->dedup_slot >= 0) {
+        TL_TRY(tl_horizon_open(plan->settings.dedup_horizon_ms, plan->settings.dedup_ids_max, &mine->horizon, err));
+        TL_TRY(tl_store_dedup(store, worker->lane->number, source->topic, lane_partition->partition, load_ids, mine->horizon, err));
+    }
+out:
+    return rc;
+}
+
+/* The minimum of the source's partitions that other workers read. */
+static int64_t others_at_start(const struct tl_worker *worker, uint32_t source, uint32_t worker_number, uint32_t workers_count)
+{
+    int64_t min = INT64_MAX;
+
+    for (uint32_t p = 0; p < worker->lane->partitions_count; p++)
+        if (worker->lane->partitions[p].source == source && p % workers_count != worker_number)
+            min = tl_min_i64(min, worker->lane->partitions[p].position.watermark_ms);
+    return min;
+}
+
+/* What the source's events were judged by so far: a restart must not judge more mildly, for final windows are gone from memory. */
+static int64_t judged_at_start(const struct tl_lane *lane, uint32_t source)
+{
+    int64_t judged = INT64_MIN;
+
+    for (uint32_t p = 0; p < lane->partitions_count; p++)
+        if (lane->partitions[p].source == source)
+            judged = tl_max_i64(judged, lane->partitions[p].position.judged_ms);
+    for (uint32_t v = 0; v < lane->plan->views_count; v++)
+        if (lane->definitions[v] != 0 && lane->plan->views[v].source == source && lane->final_ms[v] != INT64_MIN)
+            judged = tl_max_i64(judged, tl_add_sat_i64(lane->final_ms[v] - 1, lane->plan->views[v].lateness_ms));
+    return judged;
+}
+
+static enum tl_code open_watermark(struct tl_worker *worker, uint32_t source, uint32_t worker_number, uint32_t workers_count,
+                                   struct tl_err *err)
+{
+    struct tl_watermark_partition *own = calloc(worker->partitions_count + 1, sizeof *own);
+    uint32_t count = 0;
+    enum tl_code rc;
+
+    if (own == NULL)
+        return tl_fail_memory(err, worker->partitions_count * sizeof *own);
+    for (uint32_t p = 0; p < worker->partitions_count; p++) {
+        struct tl_worker_partition *mine = &worker->partitions[p];
+
+        if (mine->lane->source != source)
+            continue;
+        mine->watermark_index = count;
+        own[count++] = (struct tl_watermark_partition){mine->lane->partition, mine->lane->position.watermark_ms, false};
+    }
+    rc = tl_watermark_init(&worker->watermarks[source], own, count, others_at_start(worker, source, worker_number, workers_count),
+                           judged_at_start(worker->lane, source), err);
+    free(own);
+    return rc;
+}
+
+static enum tl_code see_ids(void *ctx, uint32_t source, uint32_t partition, const struct tl_id *ids, const int64_t *time_ms,
+                            const int64_t *log_ms, uint32_t count, uint8_t *seen, struct tl_err *err)
+{
+    struct tl_worker *worker = ctx;
+    enum tl_code rc = TL_OK;
+
+    (void)time_ms;
+    for (uint32_t p = 0; p < worker->partitions_count; p++) {
+        struct tl_worker_partition *mine = &worker->partitions[p];
+
+        if (mine->lane->source != source || mine->lane->partition != partition)
+            continue;
+        for (uint32_t i = 0; i < count; i++) {
+            enum tl_seen answer;
+
+            TL_TRY(tl_horizon_see(mine->horizon, ids[i], log_ms[i], &answer, err));
+            seen[i] = (uint8_t)answer;
+        }
+    }
+out:
+    return rc;
+}
+
+enum tl_code tl_worker_open(struct tl_worker *worker, const struct tl_lane *lane, uint32_t worker_number, uint32_t workers_count,
+                            const char *log_spec, const char *data_dir, struct tl_store *store, struct tl_worker_signals *signals,
+                            struct tl_err *err)
+{
+    struct tl_core_config config = {
+        .plan = lane->plan, .views_wanted = lane->views_wanted, .dedup = see_ids, .dedup_ctx = worker};
+    enum tl_code rc = TL_OK;
+
+    *worker = (struct tl_worker){.lane = lane, .signals = signals};
+    worker->partitions = calloc(lane->partitions_count, sizeof *worker->partitions);
+    worker->watermarks = calloc(lane->plan->sources_count, sizeof *worker->watermarks);
+    if (worker->partitions == NULL || worker->watermarks == NULL)
+        TL_TRY(tl_fail_memory(err, lane->partitions_count * sizeof *worker->partitions));
+    TL_TRY(tl_ring_init(&worker->out, TL_WORKER_PARTIALS, err));
+    TL_TRY(tl_ring_init(&worker->back, TL_WORKER_PARTIALS, err));
+    TL_TRY(tl_log_open(log_spec, data_dir, TL_LOG_READ, &worker->log, err));
+    TL_TRY(tl_core_open(&config, &worker->core, err));
+    for (uint32_t p = worker_number; p < lane->partitions_count; p += workers_count)
+        TL_TRY(open_partition(worker, &lane->partitions[p], store, err));
+    for (uint32_t s = 0; s < lane->plan->sources_count; s++)
+        TL_TRY(open_watermark(worker, s, worker_number, workers_count, err));
+    for (int i = 0; i < TL_WORKER_PARTIALS; i++)
+        TL_TRY(tl_partial_open(lane->plan, 1, &worker->own[i], err));
+    worker->at_hand = worker->own[0];
+    worker->spare = worker->own[1];
+out:
+    return rc;
+}
+
+void tl_worker_close(struct tl_worker *worker)
+{
+    if (worker->running)
+        pthread_join(worker->thread, NULL);
+    worker->running = false;
+    for (int i = 0; i < TL_WORKER_PARTIALS; i++)
+        tl_partial_close(worker->own[i]);
+    for (uint32_t p = 0; p < worker->partitions_count; p++)
+        tl_horizon_close(worker->partitions[p].horizon);
+    for (uint32_t s = 0; worker->watermarks != NULL && s < worker->lane->plan->sources_count; s++)
+        tl_watermark_done(&worker->watermarks[s]);
+    free(worker->partitions);
+    free(worker->watermarks);
+    tl_core_close(worker->core);
+    tl_log_close(worker->log);
+    tl_ring_done(&worker->out);
+    tl_ring_done(&worker->back);
+}
+
+/* ---- running ---- */
+
+/* Takes back what the committer has done with, and hears how far the others are. */
+static void take_back(struct tl_worker *worker)
+{
+    struct tl_partial *partial;
+
+    while ((partial = tl_ring_take(&worker->back)) != NULL) {
+        for (uint32_t s = 0; s < worker->lane->plan->sources_count; s++)
+            if (worker->watermarks[s].partitions_count > 0)
+                tl_watermark_hear(&worker->watermarks[s], partial->sources[s].others_ms, partial->sources[s].floor_ms);
+        worker->spare = partial;
+    }
+}
+
+/* States where each of the worker's partitions is, also those without news, and gives the partial away. */
+static enum tl_code hand_over(struct tl_worker *worker, uint64_t ticket, struct tl_err *err)
+{
+    struct tl_partial *partial = worker->at_hand;
+    enum tl_code rc = TL_OK;
+
+    for (uint32_t p = 0; p < worker->partitions_count; p++) {
+        struct tl_worker_partition *mine = &worker->partitions[p];
+        struct tl_partial_partition *state = tl_partial_partition(partial, mine->lane->source, mine->lane->partition);
+        const struct tl_watermark_partition *mark;
+
+        if (state == NULL)
+            TL_TRY(tl_fail_memory(err, sizeof *state));
+        mark = &worker->watermarks[mine->lane->source].partitions[mine->watermark_index];
+        state->next_offset = mine->next_offset;
+        state->watermark_ms = mark->watermark_ms;
+        state->idle = mark->idle;
+        state->at_end = mine->at_end;
+        if (mine->horizon != NULL) {
+            tl_horizon_save(mine->horizon, &state->ids);
+            TL_TRY(tl_buf_check(&state->ids, "event ids", err));
+            tl_horizon_saved(mine->horizon);
+        }
+    }
+    for (uint32_t s = 0; s < worker->lane->plan->sources_count; s++)
+        partial->sources[s].judged_ms = worker->watermarks[s].judge_ms;
+    partial->ticket = worker->ticket = ticket;
+    worker->at_hand = NULL;
+    if (!tl_ring_put(&worker->out, partial))
+        TL_TRY(tl_fail(err, TL_ERR_LIMIT, "the committer's ring is full, which two partials cannot do"));
+    wake_committer(worker);
+out:
+    return rc;
+}
+
+/* The partition with something to read whose watermark is furthest behind; NULL: none. */
+static struct tl_worker_partition *choose(struct tl_worker *worker)
+{
+    struct tl_worker_partition *best = NULL;
+    int64_t best_ms = INT64_MAX;
+
+    for (uint32_t p = 0; p < worker->partitions_count; p++) {
+        struct tl_worker_partition *mine = &worker->partitions[p];
+        int64_t at_ms = worker->watermarks[mine->lane->source].partitions[mine->watermark_index].watermark_ms;
+
+        if ((mine->at_end && !mine->look) || mine->next_offset >= mine->lane->until_offset)
+            continue;
+        if (best == NULL || at_ms < best_ms) {
+            best = mine;
+            best_ms = at_ms;
+        }
+    }
+    return best;
+}
+
+static enum tl_code read_some(struct tl_worker *worker, struct tl_worker_partition *mine, struct tl_err *err)
+{
+    const struct tl_source *source = &worker->lane->plan->sources[mine->lane->source];
+    struct tl_log_entries entries;
+    struct tl_core_input input = {.source = mine->lane->source,
+                                  .partition = mine->lane->partition,
+                                  .watermark = &worker->watermarks[mine->lane->source],
+                                  .watermark_index = mine->watermark_index};
+    enum tl_code rc = TL_OK;
+
+    TL_TRY(tl_log_read(worker->log, source->topic, mine->lane->partition, mine->next_offset, TL_BATCH_ROWS, READ_BYTES_MAX, &entries,
+                       err));
+    while (entries.count > 0 && entries.messages[entries.count - 1].offset >= mine->lane->until_offset) {
+        entries.count--; /* a bounded lane ends in the middle of a read */
+        entries.next_offset = mine->lane->until_offset;
+    }
+    mine->at_end = entries.at_end;
+    mine->look = false;
+    if (entries.next_offset > mine->lane->until_offset)
+        entries.next_offset = mine->lane->until_offset;
+    input.messages = entries.messages;
+    input.count = entries.count;
+    input.next_offset = entries.next_offset;
+    if (entries.count > 0) {
+        TL_TRY(tl_core_push(worker->core, &input, worker->at_hand, err));
+        mine->quiet_since_ms = tl_clock_monotonic_ms();
+    }
+    mine->next_offset = entries.next_offset;
+out:
+    return rc;
+}
+
+static void judge_idleness(struct tl_worker *worker)
+{
+    int64_t now_ms = tl_clock_monotonic_ms();
+
+    for (uint32_t p = 0; p < worker->partitions_count; p++) {
+        struct tl_worker_partition *mine = &worker->partitions[p];
+        const struct tl_source *source = &worker->lane->plan->sources[mine->lane->source];
+        struct tl_watermark *watermark = &worker->watermarks[mine->lane->source];
+
+        if (source->idle_timeout_ms > 0 && mine->at_end && !watermark->partitions[mine->watermark_index].idle &&
+            now_ms - mine->quiet_since_ms >= source->idle_timeout_ms)
+            tl_watermark_idle(watermark, mine->watermark_index, true);
+    }
+}
+
+/* After a wait every partition may have something again. */
+static void look_again(struct tl_worker *worker)
+{
+    for (uint32_t p = 0; p < worker->partitions_count; p++)
+        worker->partitions[p].look = true;
+}
+
+static enum tl_code run(struct tl_worker *worker, struct tl_err *err)
+{
+    enum tl_code rc = TL_OK;
+
+    while (!atomic_load(&worker->signals->stop)) {
+        uint64_t ticket = atomic_load(&worker->signals->ticket);
+        struct tl_worker_partition *next;
+
+        take_back(worker);
+        if (worker->at_hand == NULL) {
+            worker->at_hand = worker->spare;
+            worker->spare = NULL;
+        }
+        if (worker->at_hand == NULL) { /* both are away: the committer is behind */
+            tl_clock_sleep_ms(1);
+            continue;
+        }
+        judge_idleness(worker);
+        if (ticket > worker->ticket) {
+            atomic_store(&worker->full, false);
+            TL_TRY(hand_over(worker, ticket, err));
+            continue;
+        }
+        if (tl_partial_groups(worker->at_hand) >= TL_WORKER_GROUPS_MAX) {
+            if (!atomic_exchange(&worker->full, true))
+                wake_committer(worker);
+            tl_clock_sleep_ms(1);
+            continue;
+        }
+        next = choose(worker);
+        if (next != NULL) {
+            TL_TRY(read_some(worker, next, err));
+        } else {
+            tl_log_wait(worker->log, WAIT_MS);
+            look_again(worker);
+        }
+    }
+out:
+    return rc;
+}
+
+static void *thread_main(void *arg)
+{
+    struct tl_worker *worker = arg;
+
+    if (run(worker, &worker->err) != TL_OK) {
+        atomic_store(&worker->failed, true);
+        wake_committer(worker);
+    }
+    return NULL;
+}
+
+enum tl_code tl_worker_start(struct tl_worker *worker, struct tl_err *err)
+{
+    int failure = pthread_create(&worker->thread, NULL, thread_main, worker);
+
+    if (failure != 0) {
+        errno = failure;
+        return tl_fail_errno(err, TL_ERR_IO, "cannot start a worker thread");
+    }
+    worker->running = true;
+    return TL_OK;
+}
