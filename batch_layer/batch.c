@@ -1,0 +1,543 @@
+/* batch.c: the command: finds the dirty ranges of every view, recomputes them, publishes them all at once.
+ *
+ * One run covers all views. Views of one source that have the same work are computed in one pass. A job is a span of contiguous ranges
+ * for such a group of views; when a job's carry differs from what the clean range behind it was computed with, that range becomes a
+ * job too, and so on forward exactly as far as the carry differs. Nothing is visible before the publication at the end. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/diag.h"
+#include "base/lock.h"
+#include "core/function.h"
+#include "days.h"
+#include "event/timestamp.h"
+#include "main/command.h"
+#include "main/data_dir.h"
+#include "main/option.h"
+#include "main/progress.h"
+#include "main/stop.h"
+#include "recompute.h"
+#include "sql/shape.h"
+
+struct batch_options {
+    int64_t from_ms, to_ms, jobs;
+};
+
+/* Spans of one group of views. */
+struct job {
+    uint32_t source;
+    bool *views; /* per view of the plan */
+    int64_t *bounds;
+    uint32_t ranges_count;
+};
+
+/* What a view carries over a bound, as this run has computed it. */
+struct carry {
+    uint32_t view;
+    int64_t at_ms;
+    struct tl_buf bytes;
+};
+
+struct batch {
+    const struct tl_common_options *common;
+    const struct batch_options *own;
+    struct tl_plan *plan;
+    struct tl_store *store;
+    struct tl_master *master;
+    struct tl_lock *lock;
+    struct tl_input **inputs; /* per source */
+    int64_t *definitions;     /* per view */
+    struct tl_days *days;     /* per view */
+    struct job *jobs;         /* a queue in order of time within each group */
+    uint32_t jobs_count, jobs_capacity;
+    struct carry *carries;
+    uint32_t carries_count, carries_capacity;
+    struct tl_progress progress;
+    int64_t run;
+    int64_t started_ms;
+    uint64_t ranges_count, rows_count, events_count, duplicates_count;
+};
+
+/* ---- jobs ---- */
+
+static enum tl_code add_job(struct batch *batch, uint32_t at, uint32_t source, const bool *views, const int64_t *bounds,
+                            uint32_t ranges_count, struct tl_err *err)
+{
+    uint32_t views_count = batch->plan->views_count;
+    struct job job = {.source = source, .ranges_count = ranges_count};
+
+    if (batch->jobs_count == batch->jobs_capacity) {
+        uint32_t capacity = batch->jobs_capacity * 2 + 16;
+        struct job *jobs = realloc(batch->jobs, capacity * sizeof *jobs);
+
+        if (jobs == NULL)
+            return tl_fail_memory(err, capacity * sizeof *jobs);
+        batch->jobs = jobs;
+        batch->jobs_capacity = capacity;
+    }
+    job.views = malloc(views_count * sizeof *job.views);
+    job.bounds = malloc((ranges_count + 1) * sizeof *job.bounds);
+    if (job.views == NULL || job.bounds == NULL) {
+        free(job.views);
+        free(job.bounds);
+        return tl_fail_memory(err, ranges_count * sizeof *job.bounds);
+    }
+    memcpy(job.views, views, views_count * sizeof *job.views);
+    memcpy(job.bounds, bounds, (ranges_count + 1) * sizeof *job.bounds);
+    memmove(batch->jobs + at + 1, batch->jobs + at, (batch->jobs_count - at) * sizeof *batch->jobs);
+    batch->jobs[at] = job;
+    batch->jobs_count++;
+    return TL_OK;
+}
+
+static bool same_work(const struct tl_days *a, const struct tl_days *b)
+{
+    if (a->count != b->count)
+        return false;
+    for (uint32_t d = 0; d < a->count; d++)
+        if (a->days[d].from_ms != b->days[d].from_ms || a->days[d].to_ms != b->days[d].to_ms ||
+            (a->days[d].reason == TL_DAY_CLEAN) != (b->days[d].reason == TL_DAY_CLEAN))
+            return false;
+    return true;
+}
+
+/* Does a window of the view lie across this instant? */
+static bool crosses(const struct tl_view *view, int64_t bound_ms)
+{
+    return view->window.window != TL_WINDOW_NONE &&
+           tl_window_start_ms(bound_ms, view->window.offset_ms, view->window.size_ms) != bound_ms;
+}
+
+/* A span must be cut where some view of the group has windows across a bound, for the carry there must hold earlier events only. */
+static bool must_cut(const struct batch *batch, const bool *views, int64_t bound_ms)
+{
+    for (uint32_t v = 0; v < batch->plan->views_count; v++)
+        if (views[v] && crosses(&batch->plan->views[v], bound_ms))
+            return true;
+    return false;
+}
+
+static enum tl_code add_spans(struct batch *batch, uint32_t source, const bool *views, const struct tl_days *days, struct tl_err *err)
+{
+    int64_t *bounds = malloc((days->count + 1) * sizeof *bounds);
+    uint32_t ranges = 0;
+    enum tl_code rc = TL_OK;
+
+    if (bounds == NULL)
+        return tl_fail_memory(err, days->count * sizeof *bounds);
+    for (uint32_t d = 0; d < days->count; d++) {
+        const struct tl_day *day = &days->days[d];
+        bool last = d + 1 == days->count || days->days[d + 1].reason == TL_DAY_CLEAN;
+
+        if (day->reason == TL_DAY_CLEAN)
+            continue;
+        if (ranges == 0)
+            bounds[0] = day->from_ms;
+        bounds[++ranges] = day->to_ms;
+        if (last || must_cut(batch, views, day->to_ms)) {
+            TL_TRY(add_job(batch, batch->jobs_count, source, views, bounds, ranges, err));
+            ranges = 0;
+        }
+    }
+out:
+    free(bounds);
+    return rc;
+}
+
+/* Groups the views that have the same work, and cuts their work into jobs. */
+static enum tl_code make_jobs(struct batch *batch, struct tl_err *err)
+{
+    uint32_t count = batch->plan->views_count;
+    bool *done = calloc(count, sizeof *done), *views = calloc(count, sizeof *views);
+    enum tl_code rc = TL_OK;
+
+    if (done == NULL || views == NULL)
+        TL_TRY(tl_fail_memory(err, count));
+    for (uint32_t v = 0; v < count; v++) {
+        if (done[v])
+            continue;
+        memset(views, 0, count * sizeof *views);
+        for (uint32_t other = v; other < count; other++) {
+            if (!done[other] && batch->plan->views[other].source == batch->plan->views[v].source &&
+                same_work(&batch->days[v], &batch->days[other]))
+                views[other] = done[other] = true;
+        }
+        TL_TRY(add_spans(batch, batch->plan->views[v].source, views, &batch->days[v], err));
+    }
+out:
+    free(done);
+    free(views);
+    return rc;
+}
+
+/* ---- carry ---- */
+
+static struct tl_sv carry_at(const struct batch *batch, uint32_t view, int64_t at_ms)
+{
+    const struct tl_days *days = &batch->days[view];
+
+    for (uint32_t c = batch->carries_count; c-- > 0;)
+        if (batch->carries[c].view == view && batch->carries[c].at_ms == at_ms)
+            return tl_buf_sv(&batch->carries[c].bytes);
+    for (uint32_t d = 0; d < days->count; d++)
+        if (days->days[d].reason == TL_DAY_CLEAN && days->days[d].to_ms == at_ms)
+            return days->days[d].carry;
+    return (struct tl_sv){NULL, 0};
+}
+
+static enum tl_code remember_carry(struct batch *batch, uint32_t view, int64_t at_ms, const struct tl_buf *bytes, struct tl_err *err)
+{
+    struct carry *carry;
+
+    if (batch->carries_count == batch->carries_capacity) {
+        uint32_t capacity = batch->carries_capacity * 2 + 16;
+        struct carry *carries = realloc(batch->carries, capacity * sizeof *carries);
+
+        if (carries == NULL)
+            return tl_fail_memory(err, capacity * sizeof *carries);
+        batch->carries = carries;
+        batch->carries_capacity = capacity;
+    }
+    carry = &batch->carries[batch->carries_count++];
+    *carry = (struct carry){.view = view, .at_ms = at_ms};
+    tl_buf_init(&carry->bytes, 0);
+    tl_buf_put_sv(&carry->bytes, tl_buf_sv(bytes));
+    return tl_buf_check(&carry->bytes, "carry", err);
+}
+
+/* The clean range that begins where the job ended must be done too if it was computed with another carry: the published one at that
+ * bound stands with the range that used to end there, which this job has replaced. */
+static enum tl_code follow_carry(struct batch *batch, uint32_t at, uint32_t view, int64_t end_ms, struct tl_sv before,
+                                 const struct tl_buf *now, struct tl_err *err)
+{
+    const struct tl_days *days = &batch->days[view];
+    enum tl_code rc = TL_OK;
+    bool *views;
+
+    if (tl_sv_eq(before, tl_buf_sv(now)))
+        return TL_OK;
+    for (uint32_t d = 0; d < days->count; d++) {
+        int64_t bounds[2] = {days->days[d].from_ms, days->days[d].to_ms};
+
+        if (days->days[d].reason != TL_DAY_CLEAN || days->days[d].from_ms != end_ms)
+            continue;
+        views = calloc(batch->plan->views_count, sizeof *views);
+        if (views == NULL)
+            return tl_fail_memory(err, batch->plan->views_count);
+        views[view] = true;
+        rc = add_job(batch, at, batch->plan->views[view].source, views, bounds, 1, err);
+        free(views);
+        break;
+    }
+    return rc;
+}
+
+struct published_carry {
+    int64_t at_ms;
+    struct tl_buf *out;
+};
+
+static enum tl_code find_carry(void *ctx, const struct tl_run_range *range, struct tl_err *err)
+{
+    struct published_carry *found = ctx;
+
+    (void)err;
+    if (range->to_ms == found->at_ms)
+        tl_buf_put_sv(found->out, range->carry);
+    return TL_OK;
+}
+
+/* The carry over this bound as it is published now. */
+static enum tl_code carry_before(struct batch *batch, uint32_t view, int64_t at_ms, struct tl_buf *out, struct tl_err *err)
+{
+    struct published_carry found = {at_ms, out};
+    enum tl_code rc = TL_OK;
+
+    TL_TRY(tl_store_begin_read(batch->store, err));
+    TL_TRY(tl_store_ranges(batch->store, batch->definitions[view], find_carry, &found, err));
+    TL_TRY(tl_buf_check(out, "carry", err));
+out:
+    tl_store_rollback(batch->store);
+    return rc;
+}
+
+/* ---- a job ---- */
+
+static void show_progress(void *ctx, uint64_t done, uint64_t count)
+{
+    tl_progress_step(ctx, done, count);
+}
+
+static enum tl_code run_job(struct batch *batch, uint32_t at, struct tl_err *err)
+{
+    const struct job *job = &batch->jobs[at];
+    uint32_t count = batch->plan->views_count;
+    int64_t end_ms = job->bounds[job->ranges_count];
+    struct tl_sv *carry_in = calloc(count, sizeof *carry_in);
+    struct tl_buf *carry_out = calloc(count, sizeof *carry_out);
+    const bool *views = job->views;
+    struct tl_buf before;
+    struct tl_recompute recompute = {.input = batch->inputs[job->source],
+                                     .views_wanted = job->views,
+                                     .definitions = batch->definitions,
+                                     .bounds = job->bounds,
+                                     .ranges_count = job->ranges_count,
+                                     .carry_in = carry_in,
+                                     .carry_out = carry_out,
+                                     .jobs = (uint32_t)batch->own->jobs,
+                                     .store = batch->store,
+                                     .run = batch->run,
+                                     .progress = show_progress,
+                                     .progress_ctx = &batch->progress};
+    enum tl_code rc = TL_OK;
+
+    tl_buf_init(&before, 0);
+    if (carry_in == NULL || carry_out == NULL)
+        TL_TRY(tl_fail_memory(err, count * sizeof *carry_out));
+    for (uint32_t v = 0; v < count; v++)
+        if (views[v])
+            carry_in[v] = carry_at(batch, v, job->bounds[0]);
+    TL_TRY(tl_recompute(&recompute, err));
+    batch->ranges_count += job->ranges_count;
+    batch->rows_count += recompute.rows_count;
+    batch->events_count += recompute.events_count;
+    batch->duplicates_count += recompute.duplicates_count;
+    for (uint32_t v = 0; v < count; v++) {
+        if (!views[v])
+            continue;
+        tl_buf_clear(&before);
+        TL_TRY(carry_before(batch, v, end_ms, &before, err));
+        TL_TRY(remember_carry(batch, v, end_ms, &carry_out[v], err));
+        /* Behind this job in the queue, so before the view's later spans. The queue may move: `job` is not used any more. */
+        TL_TRY(follow_carry(batch, at + 1, v, end_ms, tl_buf_sv(&before), &carry_out[v], err));
+    }
+out:
+    for (uint32_t v = 0; carry_out != NULL && v < count; v++)
+        tl_buf_done(&carry_out[v]);
+    tl_buf_done(&before);
+    free(carry_in);
+    free(carry_out);
+    return rc;
+}
+
+/* ---- a run ---- */
+
+static enum tl_code stage_offsets(struct batch *batch, struct tl_err *err)
+{
+    enum tl_code rc = TL_OK;
+
+    TL_TRY(tl_store_begin(batch->store, err));
+    for (uint32_t s = 0; s < batch->plan->sources_count; s++) {
+        for (uint32_t p = 0; p < batch->inputs[s]->partitions_count; p++) {
+            const struct tl_input_partition *partition = &batch->inputs[s]->partitions[p];
+
+            TL_TRY(tl_store_stage_offset(batch->store, batch->run, partition->topic, partition->partition & ~TL_PARTITION_IMPORTED,
+                                         partition->next_offset, err));
+        }
+    }
+    TL_TRY(tl_store_commit(batch->store, err));
+out:
+    tl_store_rollback(batch->store);
+    return rc;
+}
+
+static void describe(const struct batch *batch, char *out, size_t size)
+{
+    char from[TL_TIME_TEXT_BYTES] = "", to[TL_TIME_TEXT_BYTES] = "";
+
+    if (batch->own->from_ms == TL_TIME_NONE && batch->own->to_ms == TL_TIME_NONE) {
+        snprintf(out, size, "nightly");
+        return;
+    }
+    if (batch->own->from_ms != TL_TIME_NONE)
+        tl_time_to_iso_z(batch->own->from_ms, from);
+    if (batch->own->to_ms != TL_TIME_NONE)
+        tl_time_to_iso_z(batch->own->to_ms, to);
+    snprintf(out, size, "%s %s..%s", batch->own->from_ms != TL_TIME_NONE ? "backfill" : "up to", from, to);
+}
+
+static enum tl_code finish(struct batch *batch, struct tl_err *err)
+{
+    int64_t keep_ms = batch->plan->settings.speed_retention_ms, boundary_ms = INT64_MAX;
+    char boundary[TL_TIME_TEXT_BYTES];
+    bool swapped;
+    enum tl_code rc = TL_OK;
+
+    for (uint32_t v = 0; v < batch->plan->views_count; v++) {
+        struct tl_definition definition;
+
+        TL_TRY(tl_store_swap(batch->store, batch->definitions[v], &swapped, err));
+        if (swapped)
+            tl_diag(TL_INFO, "view %.*s: its new definition is published as far as the old one and serves now",
+                    TL_SV_ARG(batch->plan->views[v].name));
+        TL_TRY(tl_store_prune_speed(batch->store, batch->definitions[v], batch->started_ms - keep_ms, err));
+        TL_TRY(tl_store_definition(batch->store, batch->definitions[v], &definition, err));
+        boundary_ms = tl_min_i64(boundary_ms, definition.boundary_ms);
+    }
+    tl_time_to_iso_z(boundary_ms, boundary);
+    printf("run %lld: published up to %s: %llu ranges, %llu rows, %llu events read, %llu duplicates removed, %.1f s\n",
+           (long long)batch->run, boundary, (unsigned long long)batch->ranges_count, (unsigned long long)batch->rows_count,
+           (unsigned long long)batch->events_count, (unsigned long long)batch->duplicates_count,
+           (double)(tl_clock_wall_ms() - batch->started_ms) / 1000.0);
+out:
+    return rc;
+}
+
+static enum tl_code do_run(struct batch *batch, struct tl_err *err)
+{
+    char reason[128];
+    enum tl_code rc = TL_OK;
+
+    TL_TRY(tl_store_discard_staged(batch->store, err));
+    TL_TRY(make_jobs(batch, err));
+    if (batch->jobs_count == 0)
+        return TL_OK; /* nothing has changed, and nothing is said */
+    describe(batch, reason, sizeof reason);
+    TL_TRY(tl_store_run_begin(batch->store, reason, batch->started_ms, &batch->run, err));
+    TL_TRY(stage_offsets(batch, err));
+    for (uint32_t j = 0; j < batch->jobs_count; j++) {
+        if (tl_stop_requested())
+            TL_TRY(tl_fail(err, TL_ERR_IO, "run %lld: stopped before it was published; the next run does its work", (long long)batch->run));
+        TL_TRY(run_job(batch, j, err));
+    }
+    tl_progress_end(&batch->progress);
+    TL_TRY(tl_store_publish(batch->store, batch->run, tl_clock_wall_ms(), err));
+    TL_TRY(finish(batch, err));
+out:
+    return rc;
+}
+
+/* Says where the wish could not be met. */
+static void note_limits(const struct batch *batch, uint32_t v)
+{
+    const struct tl_days *days = &batch->days[v];
+    char text[TL_TIME_TEXT_BYTES], complete[TL_TIME_TEXT_BYTES];
+
+    if (batch->own->from_ms != TL_TIME_NONE && days->boundary_ms != INT64_MIN && batch->own->from_ms > days->boundary_ms &&
+        days->target_ms > days->boundary_ms) {
+        tl_time_to_iso_z(days->boundary_ms, text);
+        tl_diag(TL_INFO, "view %.*s: starts at %s, since ranges leave no gap", TL_SV_ARG(batch->plan->views[v].name), text);
+    }
+    if (batch->own->to_ms != TL_TIME_NONE && days->target_ms < batch->own->to_ms) {
+        if (days->target_ms == INT64_MIN) {
+            tl_diag(TL_INFO, "view %.*s: nothing can be published: the archive holds no events, or not up to any moment",
+                    TL_SV_ARG(batch->plan->views[v].name));
+            return;
+        }
+        tl_time_to_iso_z(days->target_ms, text);
+        tl_time_to_iso_z(days->complete_ms, complete);
+        tl_diag(TL_INFO, "view %.*s: ends at %s: the archive is complete up to %s (run tally archive, or wait for 'tally.batch-grace')",
+                TL_SV_ARG(batch->plan->views[v].name), text, complete);
+    }
+}
+
+static enum tl_code look(struct batch *batch, struct tl_err *err)
+{
+    const struct tl_plan *plan = batch->plan;
+    struct tl_days_wish wish = {batch->own->from_ms, batch->own->to_ms, batch->started_ms};
+    enum tl_code rc = TL_OK;
+
+    batch->inputs = calloc(plan->sources_count, sizeof(struct tl_input *));
+    batch->definitions = calloc(plan->views_count, sizeof *batch->definitions);
+    batch->days = calloc(plan->views_count, sizeof *batch->days);
+    if (batch->inputs == NULL || batch->definitions == NULL || batch->days == NULL)
+        TL_TRY(tl_fail_memory(err, plan->views_count * sizeof *batch->days));
+    TL_TRY(tl_master_open(batch->common->data, &batch->master, err));
+    for (uint32_t s = 0; s < plan->sources_count; s++)
+        TL_TRY(tl_input_open(batch->master, plan, s, &batch->inputs[s], err));
+    for (uint32_t v = 0; v < plan->views_count; v++) {
+        struct tl_shape shape;
+
+        TL_TRY(tl_shape_of(batch->plan, &plan->views[v], &shape, err));
+        TL_TRY(tl_store_define(batch->store, &shape, &batch->definitions[v], err));
+        TL_TRY(tl_days_open(&batch->days[v], batch->store, batch->definitions[v], batch->inputs[plan->views[v].source],
+                            &plan->views[v], &wish, err));
+        note_limits(batch, v);
+    }
+out:
+    return rc;
+}
+
+static void close_all(struct batch *batch)
+{
+    for (uint32_t j = 0; j < batch->jobs_count; j++) {
+        free(batch->jobs[j].views);
+        free(batch->jobs[j].bounds);
+    }
+    for (uint32_t c = 0; c < batch->carries_count; c++)
+        tl_buf_done(&batch->carries[c].bytes);
+    for (uint32_t v = 0; batch->days != NULL && v < batch->plan->views_count; v++)
+        tl_days_close(&batch->days[v]);
+    for (uint32_t s = 0; batch->inputs != NULL && s < batch->plan->sources_count; s++)
+        tl_input_close(batch->inputs[s]);
+    free(batch->jobs);
+    free(batch->carries);
+    free(batch->days);
+    free(batch->definitions);
+    free(batch->inputs);
+    tl_master_close(batch->master);
+    tl_store_close(batch->store);
+    tl_lock_release(batch->lock);
+    tl_plan_close(batch->plan);
+}
+
+static enum tl_code batch_main(struct batch *batch, struct tl_err *err)
+{
+    char path[4200];
+    enum tl_code rc = TL_OK;
+
+    if (batch->own->from_ms != TL_TIME_NONE && batch->own->to_ms != TL_TIME_NONE && batch->own->from_ms >= batch->own->to_ms)
+        TL_TRY(tl_fail(err, TL_ERR_USAGE, "--from must be before --to: a range is what lies after --from, up to --to"));
+    TL_TRY(tl_options_need_views(batch->common, err));
+    TL_TRY(tl_plan_load(batch->common->views, tl_function_catalog(), &batch->plan, err));
+    TL_TRY(tl_data_dir_make(batch->common->data, err));
+    snprintf(path, sizeof path, "%s/batch.lock", batch->common->data);
+    TL_TRY(tl_lock_take(path, "batch", &batch->lock, err));
+    batch->started_ms = tl_clock_wall_ms();
+    TL_TRY(tl_store_open(batch->common->store, TL_STORE_WRITE, &batch->store, err));
+    TL_TRY(look(batch, err));
+    TL_TRY(do_run(batch, err));
+out:
+    tl_progress_end(&batch->progress);
+    close_all(batch);
+    return rc;
+}
+
+static const struct tl_option batch_table[] = {
+    {"from", TL_OPT_TIME, "TIME", "recompute what ends after this, changed or not", offsetof(struct batch_options, from_ms), 0},
+    {"to", TL_OPT_TIME, "TIME", "publish up to here; \"now\" for all that the archive is complete for; unless set: the last midnight",
+     offsetof(struct batch_options, to_ms), 0},
+    {"jobs", TL_OPT_COUNT, "N", "threads; one per core unless set", offsetof(struct batch_options, jobs), 0},
+};
+
+static const struct tl_usage batch_usage = {
+    .text = "Recomputes from the master record the days whose input changed since they were last published, and publishes them at once. Run it "
+            "twice, and the second time changes nothing. Silent when there is nothing to do.",
+    .example = "tally batch --views views.sql --data tally-data",
+    .options = batch_table,
+    .options_count = TL_COUNT(batch_table),
+};
+
+TL_COMMAND(batch, "recompute what changed from the full record, and publish it")
+{
+    struct batch_options own = {.from_ms = TL_TIME_NONE, .to_ms = TL_TIME_NONE};
+    struct tl_common_options common;
+    struct batch batch = {.common = &common, .own = &own};
+    struct tl_err err = {0};
+    int status = 0;
+    enum tl_code rc;
+
+    if (!tl_options_parse(&batch_usage, argc, argv, &common, &own, &status))
+        return status;
+    if (own.jobs == 0)
+        own.jobs = tl_max_i64(sysconf(_SC_NPROCESSORS_ONLN), 1);
+    tl_stop_install();
+    tl_progress_begin(&batch.progress, "batch");
+    rc = batch_main(&batch, &err);
+    if (rc != TL_OK)
+        tl_diag_err(&err);
+    return tl_exit_status(rc);
+}

@@ -1,0 +1,255 @@
+/* days.c: which ranges of a view are dirty, and why. See days.h. */
+#include "days.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "event/timestamp.h"
+
+/* What one run had read, per partition of the input. */
+struct run_offsets {
+    int64_t run;
+    int64_t *next_offset; /* by index of the input's partitions; 0 where the run knew nothing of it */
+};
+
+struct published {
+    struct tl_days *days;
+    struct tl_store *store;
+    const struct tl_input *input;
+    struct tl_run_range *ranges;
+    uint32_t count, capacity;
+    struct run_offsets *runs;
+    uint32_t runs_count, runs_capacity;
+};
+
+/* ---- what is published ---- */
+
+static enum tl_code add_range(void *ctx, const struct tl_run_range *range, struct tl_err *err)
+{
+    struct published *published = ctx;
+    struct tl_run_range *mine;
+
+    if (published->count == published->capacity) {
+        uint32_t capacity = published->capacity * 2 + 64;
+        struct tl_run_range *ranges = realloc(published->ranges, capacity * sizeof *ranges);
+
+        if (ranges == NULL)
+            return tl_fail_memory(err, capacity * sizeof *ranges);
+        published->ranges = ranges;
+        published->capacity = capacity;
+    }
+    mine = &published->ranges[published->count++];
+    *mine = *range;
+    if (!tl_arena_copy(&published->days->arena, range->carry, &mine->carry))
+        return tl_fail_memory(err, range->carry.size);
+    return TL_OK;
+}
+
+struct offsets_ctx {
+    const struct tl_input *input;
+    int64_t *next_offset;
+};
+
+static enum tl_code add_offset(void *ctx, struct tl_sv topic, uint32_t partition, int64_t next_offset, struct tl_err *err)
+{
+    struct offsets_ctx *offsets = ctx;
+
+    (void)err;
+    for (uint32_t p = 0; p < offsets->input->partitions_count; p++) {
+        const struct tl_input_partition *mine = &offsets->input->partitions[p];
+
+        if ((mine->partition & ~TL_PARTITION_IMPORTED) == partition && tl_sv_eq(mine->topic, topic))
+            offsets->next_offset[p] = next_offset;
+    }
+    return TL_OK;
+}
+
+static enum tl_code offsets_of(struct published *published, int64_t run, const int64_t **out, struct tl_err *err)
+{
+    struct offsets_ctx ctx = {published->input, NULL};
+    enum tl_code rc = TL_OK;
+
+    for (uint32_t r = 0; r < published->runs_count; r++) {
+        if (published->runs[r].run == run) {
+            *out = published->runs[r].next_offset;
+            return TL_OK;
+        }
+    }
+    if (published->runs_count == published->runs_capacity) {
+        uint32_t capacity = published->runs_capacity * 2 + 16;
+        struct run_offsets *runs = realloc(published->runs, capacity * sizeof *runs);
+
+        if (runs == NULL)
+            return tl_fail_memory(err, capacity * sizeof *runs);
+        published->runs = runs;
+        published->runs_capacity = capacity;
+    }
+    ctx.next_offset =
+        tl_arena_zalloc(&published->days->arena, (published->input->partitions_count + 1) * sizeof *ctx.next_offset);
+    if (ctx.next_offset == NULL)
+        return tl_fail_memory(err, published->input->partitions_count * sizeof *ctx.next_offset);
+    TL_TRY(tl_store_run_offsets(published->store, run, add_offset, &ctx, err));
+    published->runs[published->runs_count++] = (struct run_offsets){run, ctx.next_offset};
+    *out = ctx.next_offset;
+out:
+    return rc;
+}
+
+static enum tl_code has_new_input(struct published *published, const struct tl_run_range *range, bool *dirty, struct tl_err *err)
+{
+    const int64_t *next_offset = NULL;
+    enum tl_code rc = TL_OK;
+
+    *dirty = false;
+    TL_TRY(offsets_of(published, range->run, &next_offset, err));
+    for (uint32_t p = 0; p < published->input->partitions_count && !*dirty; p++)
+        *dirty = tl_input_has_new(&published->input->partitions[p], next_offset[p], range->from_ms, range->to_ms);
+out:
+    return rc;
+}
+
+/* ---- cutting ---- */
+
+static int64_t midnight_before(int64_t ms)
+{
+    int64_t rest = ms % TL_DAY_MS;
+
+    return ms - (rest < 0 ? rest + TL_DAY_MS : rest);
+}
+
+static int by_time(const void *a, const void *b)
+{
+    const int64_t *x = a, *y = b;
+
+    return (*x > *y) - (*x < *y);
+}
+
+static enum tl_code add_day(struct tl_days *days, struct tl_day day, struct tl_err *err)
+{
+    if (days->count == days->capacity) {
+        uint32_t capacity = days->capacity * 2 + 64;
+        struct tl_day *grown = realloc(days->days, capacity * sizeof *grown);
+
+        if (grown == NULL)
+            return tl_fail_memory(err, capacity * sizeof *grown);
+        days->days = grown;
+        days->capacity = capacity;
+    }
+    days->days[days->count++] = day;
+    return TL_OK;
+}
+
+/* Adds (from, to], cut at both ends of every day that has events in it. */
+static enum tl_code add_cut(struct tl_days *days, const struct tl_input *input, int64_t from_ms, int64_t to_ms,
+                            enum tl_day_reason reason, struct tl_err *err)
+{
+    size_t room = 0, cuts = 0;
+    int64_t *at;
+    enum tl_code rc = TL_OK;
+
+    for (uint32_t p = 0; p < input->partitions_count; p++)
+        for (uint32_t f = 0; f < input->partitions[p].files_count; f++)
+            room += 2 * (size_t)input->partitions[p].files[f].days_count;
+    at = malloc((room + 1) * sizeof *at);
+    if (at == NULL)
+        return tl_fail_memory(err, room * sizeof *at);
+    for (uint32_t p = 0; p < input->partitions_count; p++) {
+        for (uint32_t f = 0; f < input->partitions[p].files_count; f++) {
+            const struct tl_input_file *file = &input->partitions[p].files[f];
+
+            for (uint32_t d = 0; d < file->days_count; d++) {
+                for (int side = 0; side < 2; side++) {
+                    int64_t midnight_ms = (file->days[d].day + side) * TL_DAY_MS;
+
+                    if (midnight_ms > from_ms && midnight_ms < to_ms)
+                        at[cuts++] = midnight_ms;
+                }
+            }
+        }
+    }
+    qsort(at, cuts, sizeof *at, by_time);
+    for (size_t c = 0; c < cuts; c++) {
+        if (at[c] > from_ms)
+            TL_TRY(add_day(days, (struct tl_day){.from_ms = from_ms, .to_ms = at[c], .reason = reason}, err));
+        from_ms = at[c];
+    }
+    TL_TRY(add_day(days, (struct tl_day){.from_ms = from_ms, .to_ms = to_ms, .reason = reason}, err));
+out:
+    free(at);
+    return rc;
+}
+
+/* ---- the whole ---- */
+
+/* Where publishing may and shall end. */
+static int64_t target_of(const struct tl_days *days, const struct tl_input *input, const struct tl_days_wish *wish)
+{
+    struct tl_input_times times = tl_input_times(input);
+    int64_t limit_ms = days->complete_ms;
+
+    if (times.min_ms > times.max_ms || limit_ms == INT64_MIN)
+        return days->boundary_ms; /* without events there is nothing to publish */
+    if (limit_ms == INT64_MAX) /* imports alone are complete, but time still has to pass */
+        limit_ms = tl_max_i64(wish->now_ms, times.max_ms + 1);
+    limit_ms = wish->to_ms == INT64_MIN ? midnight_before(limit_ms) : tl_min_i64(limit_ms, wish->to_ms);
+    return tl_max_i64(limit_ms, days->boundary_ms);
+}
+
+static enum tl_code plan_days(struct published *published, const struct tl_days_wish *wish, struct tl_err *err)
+{
+    struct tl_days *days = published->days;
+    int64_t open_from_ms = days->boundary_ms; /* INT64_MIN: all before the first event is the first range */
+    uint32_t kept = published->count;
+    enum tl_code rc = TL_OK;
+
+    days->target_ms = target_of(days, published->input, wish);
+    /* A last range that ends within a day grows to the day's end (or the new target) instead of leaving a stub. */
+    if (kept > 0 && days->target_ms > days->boundary_ms && midnight_before(days->boundary_ms) != days->boundary_ms)
+        open_from_ms = published->ranges[--kept].from_ms;
+    for (uint32_t r = 0; r < kept; r++) {
+        const struct tl_run_range *range = &published->ranges[r];
+        bool asked = wish->from_ms != INT64_MIN && range->to_ms > wish->from_ms &&
+                     (wish->to_ms == INT64_MIN || range->from_ms < wish->to_ms);
+        bool dirty = false;
+
+        TL_TRY(has_new_input(published, range, &dirty, err));
+        if (asked || dirty)
+            TL_TRY(add_cut(days, published->input, range->from_ms, range->to_ms, dirty ? TL_DAY_INPUT : TL_DAY_ASKED, err));
+        else
+            TL_TRY(add_day(days,
+                           (struct tl_day){range->from_ms, range->to_ms, TL_DAY_CLEAN, range->carry}, err));
+    }
+    if (days->target_ms > days->boundary_ms)
+        TL_TRY(add_cut(days, published->input, open_from_ms, days->target_ms, TL_DAY_NEW, err));
+out:
+    return rc;
+}
+
+enum tl_code tl_days_open(struct tl_days *days, struct tl_store *store, int64_t definition, const struct tl_input *input,
+                          const struct tl_view *view, const struct tl_days_wish *wish, struct tl_err *err)
+{
+    struct published published = {.days = days, .store = store, .input = input};
+    struct tl_definition stored;
+    enum tl_code rc = TL_OK;
+
+    *days = (struct tl_days){.boundary_ms = INT64_MIN, .target_ms = INT64_MIN};
+    tl_arena_init(&days->arena, 1u << 16, 0);
+    days->complete_ms = tl_input_complete_ms(input, view->lateness_ms, input->plan->settings.batch_grace_ms);
+    TL_TRY(tl_store_begin_read(store, err));
+    TL_TRY(tl_store_definition(store, definition, &stored, err));
+    TL_TRY(tl_store_ranges(store, definition, add_range, &published, err));
+    days->boundary_ms = stored.boundary_ms;
+    TL_TRY(plan_days(&published, wish, err));
+out:
+    tl_store_rollback(store);
+    free(published.ranges);
+    free(published.runs);
+    return rc;
+}
+
+void tl_days_close(struct tl_days *days)
+{
+    free(days->days);
+    tl_arena_done(&days->arena);
+    *days = (struct tl_days){0};
+}

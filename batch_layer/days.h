@@ -1,0 +1,44 @@
+/* days.h: which ranges of a view are dirty, and why; and up to where it may be published.
+ *
+ *   published      (-inf,17th] (17th,18th] (18th,19th]            B = 19th
+ *   new input         |            x                               events of the 17th came late
+ *   complete for                                       20th 07:30
+ *   to recompute                (17th,18th]             (19th,20th] nightly: up to the last midnight
+ *
+ * Ranges are recomputed whole. A range that is recomputed is cut anew at the midnights of days that have events, so the empty span
+ * before the first event, and any other, is one range. Ranges never leave gaps. What a changed carry makes dirty is only known
+ * when the range before it has been recomputed: batch.c extends its jobs then. */
+#ifndef TL_DAYS_H
+#define TL_DAYS_H
+
+#include "input.h"
+#include "store/store.h"
+
+enum tl_day_reason { TL_DAY_CLEAN, TL_DAY_NEW, TL_DAY_INPUT, TL_DAY_ASKED };
+
+struct tl_day {
+    int64_t from_ms, to_ms; /* (from_ms, to_ms] */
+    enum tl_day_reason reason;
+    struct tl_sv carry; /* clean: as published */
+};
+
+struct tl_days {
+    struct tl_arena arena;
+    struct tl_day *days; /* contiguous, in order of time; clean ones as published */
+    uint32_t count, capacity;
+    int64_t boundary_ms; /* B as published; INT64_MIN: nothing is */
+    int64_t target_ms;   /* where the last of `days` ends; INT64_MIN: nothing can be published */
+    int64_t complete_ms; /* up to which the archive is complete */
+};
+
+struct tl_days_wish {
+    int64_t from_ms; /* backfill: recompute what overlaps (from_ms, to_ms], dirty or not; INT64_MIN: only what is dirty */
+    int64_t to_ms;   /* publish up to here; INT64_MIN: up to the last midnight */
+    int64_t now_ms;
+};
+
+TL_MUST_USE enum tl_code tl_days_open(struct tl_days *days, struct tl_store *store, int64_t definition, const struct tl_input *input,
+                                      const struct tl_view *view, const struct tl_days_wish *wish, struct tl_err *err);
+void tl_days_close(struct tl_days *days);
+
+#endif

@@ -1,0 +1,315 @@
+/* feed.c: messages of the master record in the order in which batch judges duplicates. See feed.h. */
+#include "feed.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* An unpacked block. A reader's messages are good until its next read, so each unpacked block has a reader of its own; they are
+ * reused through a list of free ones. */
+struct tl_feed_block {
+    struct tl_master_reader *reader;
+    const struct tl_message *messages;
+    size_t count, at;
+    uint32_t holders; /* chunks that have messages of it, and the stream while it reads it */
+    struct tl_feed_block *next_free;
+};
+
+struct block_ref {
+    const struct tl_input_file *file;
+    uint32_t block;
+    int64_t floor_ms; /* minimum of event times in this and all later blocks of the stream */
+};
+
+struct stream {
+    uint32_t partition;
+    struct block_ref *blocks;
+    uint32_t blocks_count, next;
+    struct tl_feed_block *current; /* NULL: the next block must be unpacked, or there is none */
+};
+
+struct tl_feed {
+    struct stream *streams;
+    uint32_t streams_count;
+    struct tl_feed_block *free_blocks;
+    struct tl_feed_block **all_blocks;
+    uint32_t all_count, all_capacity;
+    uint64_t bytes_count, bytes_done;
+};
+
+static bool is_wanted(const struct tl_input_file *file, uint32_t block, int64_t from_ms, int64_t to_ms)
+{
+    const struct tl_input_times *times = &file->blocks[block];
+
+    return times->min_ms <= times->max_ms && times->min_ms < to_ms && times->max_ms >= from_ms;
+}
+
+static enum tl_code open_stream(struct tl_feed *feed, struct stream *stream, const struct tl_input_partition *partition, int64_t from_ms,
+                                int64_t to_ms, struct tl_err *err)
+{
+    uint64_t room = 0;
+    int64_t floor_ms = INT64_MAX;
+
+    stream->partition = partition->partition;
+    for (uint32_t f = 0; f < partition->files_count; f++)
+        room += partition->files[f].file->blocks_count;
+    stream->blocks = malloc((room + 1) * sizeof *stream->blocks);
+    if (stream->blocks == NULL)
+        return tl_fail_memory(err, room * sizeof *stream->blocks);
+    for (uint32_t f = 0; f < partition->files_count; f++) {
+        const struct tl_input_file *file = &partition->files[f];
+
+        for (uint32_t b = 0; b < file->file->blocks_count; b++) {
+            if (!is_wanted(file, b, from_ms, to_ms))
+                continue;
+            stream->blocks[stream->blocks_count++] = (struct block_ref){file, b, file->blocks[b].min_ms};
+            feed->bytes_count += file->file->blocks[b].raw_bytes;
+        }
+    }
+    for (uint32_t b = stream->blocks_count; b-- > 0;) {
+        floor_ms = tl_min_i64(floor_ms, stream->blocks[b].floor_ms);
+        stream->blocks[b].floor_ms = floor_ms;
+    }
+    return TL_OK;
+}
+
+enum tl_code tl_feed_open(const struct tl_input *input, int64_t from_ms, int64_t to_ms, struct tl_feed **out, struct tl_err *err)
+{
+    struct tl_feed *feed = calloc(1, sizeof *feed);
+    enum tl_code rc = TL_OK;
+
+    if (feed == NULL)
+        return tl_fail_memory(err, sizeof *feed);
+    feed->streams = calloc(input->partitions_count + 1, sizeof *feed->streams);
+    if (feed->streams == NULL)
+        TL_TRY(tl_fail_memory(err, input->partitions_count * sizeof *feed->streams));
+    for (uint32_t p = 0; p < input->partitions_count; p++, feed->streams_count++)
+        TL_TRY(open_stream(feed, &feed->streams[p], &input->partitions[p], from_ms, to_ms, err));
+    *out = feed;
+    feed = NULL;
+out:
+    tl_feed_close(feed);
+    return rc;
+}
+
+void tl_feed_close(struct tl_feed *feed)
+{
+    if (feed == NULL)
+        return;
+    for (uint32_t s = 0; s < feed->streams_count; s++)
+        free(feed->streams[s].blocks);
+    for (uint32_t b = 0; b < feed->all_count; b++) {
+        tl_master_reader_close(feed->all_blocks[b]->reader);
+        free(feed->all_blocks[b]);
+    }
+    free(feed->all_blocks);
+    free(feed->streams);
+    free(feed);
+}
+
+static enum tl_code free_block(struct tl_feed *feed, struct tl_feed_block **out, struct tl_err *err)
+{
+    struct tl_feed_block *block = feed->free_blocks;
+    enum tl_code rc = TL_OK;
+
+    if (block != NULL) {
+        feed->free_blocks = block->next_free;
+        *out = block;
+        return TL_OK;
+    }
+    if (feed->all_count == feed->all_capacity) {
+        uint32_t capacity = feed->all_capacity * 2 + 8;
+        struct tl_feed_block **all = realloc(feed->all_blocks, capacity * sizeof *all);
+
+        if (all == NULL)
+            return tl_fail_memory(err, capacity * sizeof *all);
+        feed->all_blocks = all;
+        feed->all_capacity = capacity;
+    }
+    block = calloc(1, sizeof *block);
+    if (block == NULL)
+        return tl_fail_memory(err, sizeof *block);
+    TL_TRY(tl_master_reader_open(&block->reader, err));
+    feed->all_blocks[feed->all_count++] = block;
+    *out = block;
+    block = NULL;
+out:
+    free(block);
+    return rc;
+}
+
+static void let_go(struct tl_feed *feed, struct tl_feed_block *block)
+{
+    if (--block->holders == 0) {
+        block->next_free = feed->free_blocks;
+        feed->free_blocks = block;
+    }
+}
+
+/* The stream's current block, unpacked if need be; NULL at its end. */
+static enum tl_code current_of(struct tl_feed *feed, struct stream *stream, struct tl_feed_block **out, struct tl_err *err)
+{
+    enum tl_code rc = TL_OK;
+
+    while (stream->current == NULL && stream->next < stream->blocks_count) {
+        const struct block_ref *ref = &stream->blocks[stream->next];
+        struct tl_feed_block *block = NULL;
+
+        TL_TRY(free_block(feed, &block, err));
+        block->holders = 1;
+        block->at = 0;
+        rc = tl_master_read_block(block->reader, ref->file->file, ref->block, &block->messages, &block->count, err);
+        if (rc != TL_OK || block->count == 0) {
+            let_go(feed, block);
+            TL_TRY(rc);
+            stream->next++;
+            continue;
+        }
+        feed->bytes_done += ref->file->file->blocks[ref->block].raw_bytes;
+        stream->current = block;
+    }
+    *out = stream->current;
+out:
+    return rc;
+}
+
+static bool comes_before(const struct tl_message *a, uint32_t a_partition, const struct tl_message *b, uint32_t b_partition)
+{
+    if (a->log_ms != b->log_ms)
+        return a->log_ms < b->log_ms;
+    return a_partition < b_partition;
+}
+
+static bool chunk_reserve(struct tl_chunk *chunk)
+{
+    if (chunk->capacity < TL_BATCH_ROWS) {
+        struct tl_message *messages = realloc(chunk->messages, TL_BATCH_ROWS * sizeof *messages);
+        uint32_t *partitions = realloc(chunk->partitions, TL_BATCH_ROWS * sizeof *partitions);
+
+        if (messages != NULL)
+            chunk->messages = messages;
+        if (partitions != NULL)
+            chunk->partitions = partitions;
+        if (messages == NULL || partitions == NULL)
+            return false;
+        chunk->capacity = TL_BATCH_ROWS;
+    }
+    return true;
+}
+
+static bool chunk_hold(struct tl_chunk *chunk, struct tl_feed_block *block)
+{
+    for (size_t h = chunk->held_count; h-- > 0;)
+        if (chunk->held[h] == block)
+            return true;
+    if (chunk->held_count == chunk->held_capacity) {
+        size_t capacity = chunk->held_capacity * 2 + 8;
+        struct tl_feed_block **held = realloc(chunk->held, capacity * sizeof *held);
+
+        if (held == NULL)
+            return false;
+        chunk->held = held;
+        chunk->held_capacity = capacity;
+    }
+    block->holders++;
+    chunk->held[chunk->held_count++] = block;
+    return true;
+}
+
+/* The stream whose next message comes first, and the message before which it must stop: the next one of the runner-up. */
+static enum tl_code first_stream(struct tl_feed *feed, struct stream **first, const struct tl_message **stop, uint32_t *stop_partition,
+                                 struct tl_err *err)
+{
+    const struct tl_message *best = NULL;
+    enum tl_code rc = TL_OK;
+
+    *first = NULL;
+    *stop = NULL;
+    for (uint32_t s = 0; s < feed->streams_count; s++) {
+        struct stream *stream = &feed->streams[s];
+        struct tl_feed_block *block;
+        const struct tl_message *next;
+
+        TL_TRY(current_of(feed, stream, &block, err));
+        if (block == NULL)
+            continue;
+        next = &block->messages[block->at];
+        if (*first == NULL || comes_before(next, stream->partition, best, (*first)->partition)) {
+            if (*first != NULL) {
+                *stop = best;
+                *stop_partition = (*first)->partition;
+            }
+            *first = stream;
+            best = next;
+        } else if (*stop == NULL || comes_before(next, stream->partition, *stop, *stop_partition)) {
+            *stop = next;
+            *stop_partition = stream->partition;
+        }
+    }
+out:
+    return rc;
+}
+
+enum tl_code tl_feed_next(struct tl_feed *feed, struct tl_chunk *chunk, struct tl_err *err)
+{
+    enum tl_code rc = TL_OK;
+
+    chunk->count = 0;
+    if (!chunk_reserve(chunk))
+        return tl_fail_memory(err, TL_BATCH_ROWS * sizeof *chunk->messages);
+    while (chunk->count < TL_BATCH_ROWS) {
+        const struct tl_message *stop;
+        uint32_t stop_partition = 0;
+        struct stream *stream;
+        struct tl_feed_block *block;
+
+        TL_TRY(first_stream(feed, &stream, &stop, &stop_partition, err));
+        if (stream == NULL)
+            break;
+        block = stream->current;
+        if (!chunk_hold(chunk, block))
+            TL_TRY(tl_fail_memory(err, sizeof block));
+        do {
+            chunk->messages[chunk->count] = block->messages[block->at++];
+            chunk->partitions[chunk->count++] = stream->partition;
+        } while (chunk->count < TL_BATCH_ROWS && block->at < block->count &&
+                 (stop == NULL || comes_before(&block->messages[block->at], stream->partition, stop, stop_partition)));
+        if (block->at == block->count) {
+            let_go(feed, block);
+            stream->current = NULL;
+            stream->next++;
+        }
+    }
+out:
+    return rc;
+}
+
+void tl_feed_release(struct tl_feed *feed, struct tl_chunk *chunk)
+{
+    for (size_t h = 0; h < chunk->held_count; h++)
+        let_go(feed, chunk->held[h]);
+    chunk->held_count = chunk->count = 0;
+}
+
+void tl_chunk_done(struct tl_chunk *chunk)
+{
+    free(chunk->messages);
+    free(chunk->partitions);
+    free(chunk->held);
+    *chunk = (struct tl_chunk){0};
+}
+
+int64_t tl_feed_floor_ms(const struct tl_feed *feed)
+{
+    int64_t floor_ms = INT64_MAX;
+
+    for (uint32_t s = 0; s < feed->streams_count; s++)
+        if (feed->streams[s].next < feed->streams[s].blocks_count)
+            floor_ms = tl_min_i64(floor_ms, feed->streams[s].blocks[feed->streams[s].next].floor_ms);
+    return floor_ms;
+}
+
+uint64_t tl_feed_bytes(const struct tl_feed *feed, uint64_t *done)
+{
+    *done = feed->bytes_done;
+    return feed->bytes_count;
+}

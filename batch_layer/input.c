@@ -1,0 +1,293 @@
+/* input.c: what the master record holds for one source. See input.h. */
+#include "input.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/intake.h"
+
+static const struct tl_input_times no_times = {INT64_MAX, INT64_MIN};
+
+static void widen(struct tl_input_times *times, int64_t min_ms, int64_t max_ms)
+{
+    times->min_ms = tl_min_i64(times->min_ms, min_ms);
+    times->max_ms = tl_max_i64(times->max_ms, max_ms);
+}
+
+static bool overlaps(const struct tl_input_times *times, int64_t from_ms, int64_t to_ms)
+{
+    return times->min_ms <= times->max_ms && times->min_ms < to_ms && times->max_ms >= from_ms;
+}
+
+/* ---- facts ---- */
+
+struct survey {
+    struct tl_input_file *file;
+    uint32_t block;
+    struct tl_master_day *days; /* by position of first sight; sorted at the end */
+    uint32_t days_count, days_capacity;
+};
+
+static int32_t day_of(int64_t time_ms)
+{
+    int64_t day = time_ms / INT64_C(86400000);
+
+    return (int32_t)(time_ms % INT64_C(86400000) < 0 ? day - 1 : day);
+}
+
+static enum tl_code survey_day(struct survey *survey, int32_t day, struct tl_err *err)
+{
+    for (uint32_t i = survey->days_count; i-- > 0;) { /* the newest day is the likeliest */
+        if (survey->days[i].day == day) {
+            survey->days[i].events_count++;
+            return TL_OK;
+        }
+    }
+    if (survey->days_count == survey->days_capacity) {
+        uint32_t capacity = survey->days_capacity * 2 + 16;
+        struct tl_master_day *days = realloc(survey->days, capacity * sizeof *days);
+
+        if (days == NULL)
+            return tl_fail_memory(err, capacity * sizeof *days);
+        survey->days = days;
+        survey->days_capacity = capacity;
+    }
+    survey->days[survey->days_count++] = (struct tl_master_day){day, 1};
+    return TL_OK;
+}
+
+static enum tl_code survey_message(void *ctx, const struct tl_message *message, const int64_t *time_ms, uint32_t times_count,
+                                   int64_t watermark_ms, struct tl_err *err)
+{
+    struct survey *survey = ctx;
+    enum tl_code rc = TL_OK;
+
+    (void)message;
+    for (uint32_t i = 0; i < times_count; i++) {
+        widen(&survey->file->blocks[survey->block], time_ms[i], time_ms[i]);
+        TL_TRY(survey_day(survey, day_of(time_ms[i]), err));
+    }
+    survey->file->watermark_ms = tl_max_i64(survey->file->watermark_ms, watermark_ms);
+out:
+    return rc;
+}
+
+static int by_day(const void *a, const void *b)
+{
+    const struct tl_master_day *x = a, *y = b;
+
+    return (x->day > y->day) - (x->day < y->day);
+}
+
+/* Learns a file's facts by reading it: its index speaks of another rule of event time. */
+static enum tl_code survey_file(struct tl_input *input, struct tl_input_file *file, struct tl_err *err)
+{
+    struct survey survey = {.file = file};
+    struct tl_master_reader *reader = NULL;
+    struct tl_intake *intake = NULL;
+    struct tl_master_day *days;
+    enum tl_code rc = TL_OK;
+
+    TL_TRY(tl_intake_open(input->plan, input->source, &intake, err));
+    TL_TRY(tl_master_reader_open(&reader, err));
+    for (survey.block = 0; survey.block < file->file->blocks_count; survey.block++) {
+        const struct tl_message *messages;
+        size_t count;
+
+        TL_TRY(tl_master_read_block(reader, file->file, survey.block, &messages, &count, err));
+        TL_TRY(tl_intake_run(intake, messages, count, err));
+        TL_TRY(tl_intake_facts(intake, messages, count, survey_message, &survey, err));
+        widen(&file->times, file->blocks[survey.block].min_ms, file->blocks[survey.block].max_ms);
+    }
+    qsort(survey.days, survey.days_count, sizeof *survey.days, by_day);
+    days = tl_arena_alloc(&input->arena, (survey.days_count + 1) * sizeof *days);
+    if (days == NULL)
+        TL_TRY(tl_fail_memory(err, survey.days_count * sizeof *days));
+    if (survey.days_count > 0)
+        memcpy(days, survey.days, survey.days_count * sizeof *days);
+    file->days = days;
+    file->days_count = survey.days_count;
+out:
+    free(survey.days);
+    tl_master_reader_close(reader);
+    tl_intake_close(intake);
+    return rc;
+}
+
+static enum tl_code add_file(struct tl_input *input, struct tl_input_file *mine, const struct tl_master_file *file, uint64_t time_rule,
+                             struct tl_err *err)
+{
+    *mine = (struct tl_input_file){.file = file, .times = no_times, .watermark_ms = INT64_MIN};
+    mine->blocks = tl_arena_alloc(&input->arena, (file->blocks_count + 1) * sizeof *mine->blocks);
+    if (mine->blocks == NULL)
+        return tl_fail_memory(err, file->blocks_count * sizeof *mine->blocks);
+    for (uint32_t b = 0; b < file->blocks_count; b++)
+        mine->blocks[b] = no_times;
+    if (file->time_rule != time_rule)
+        return survey_file(input, mine, err);
+    for (uint32_t b = 0; b < file->blocks_count; b++)
+        mine->blocks[b] = (struct tl_input_times){file->blocks[b].time_ms_min, file->blocks[b].time_ms_max};
+    mine->times = (struct tl_input_times){file->time_ms_min, file->time_ms_max};
+    mine->watermark_ms = file->watermark_ms;
+    mine->days = file->days;
+    mine->days_count = file->days_count;
+    return TL_OK;
+}
+
+/* ---- opening ---- */
+
+static struct tl_input_partition *partition_get(struct tl_input *input, uint32_t number, struct tl_sv topic, uint32_t room)
+{
+    for (uint32_t p = 0; p < input->partitions_count; p++)
+        if (input->partitions[p].partition == number)
+            return &input->partitions[p];
+    assert(input->partitions_count < room);
+    (void)room;
+    input->partitions[input->partitions_count] =
+        (struct tl_input_partition){.partition = number, .topic = topic, .end_ms = INT64_MIN};
+    return &input->partitions[input->partitions_count++];
+}
+
+static enum tl_code add_topic(struct tl_master *master, struct tl_input *input, struct tl_sv topic, uint32_t number_base,
+                              struct tl_err *err)
+{
+    uint64_t time_rule = tl_intake_time_rule(input->plan, input->source), identity;
+    const struct tl_master_file *files;
+    const struct tl_master_complete *complete;
+    struct tl_input_partition *partitions;
+    size_t files_count, complete_count;
+    uint32_t room;
+    enum tl_code rc = TL_OK;
+
+    TL_TRY(tl_master_list(master, topic, &files, &files_count, err));
+    TL_TRY(tl_master_read_complete(master, topic, &complete, &complete_count, &identity, err));
+    room = input->partitions_count + (uint32_t)(files_count + complete_count);
+    partitions = tl_arena_alloc(&input->arena, (room + 1) * sizeof *partitions);
+    if (partitions == NULL)
+        TL_TRY(tl_fail_memory(err, room * sizeof *partitions));
+    if (input->partitions_count > 0)
+        memcpy(partitions, input->partitions, input->partitions_count * sizeof *partitions);
+    input->partitions = partitions;
+    for (size_t f = 0; f < files_count; f++) {
+        struct tl_input_partition *mine = partition_get(input, number_base + files[f].partition, topic, room);
+
+        if (mine->files == NULL) {
+            mine->files = tl_arena_alloc(&input->arena, files_count * sizeof *mine->files);
+            if (mine->files == NULL)
+                TL_TRY(tl_fail_memory(err, files_count * sizeof *mine->files));
+        }
+        TL_TRY(add_file(input, &mine->files[mine->files_count], &files[f], time_rule, err));
+        mine->files_count++;
+        mine->next_offset = files[f].last_offset + 1;
+    }
+    for (size_t c = 0; c < complete_count; c++) {
+        struct tl_input_partition *mine = partition_get(input, number_base + complete[c].partition, topic, room);
+
+        mine->next_offset = tl_max_i64(mine->next_offset, complete[c].offset);
+        mine->end_ms = complete[c].end_ms;
+    }
+out:
+    return rc;
+}
+
+enum tl_code tl_input_open(struct tl_master *master, const struct tl_plan *plan, uint32_t source, struct tl_input **out,
+                           struct tl_err *err)
+{
+    struct tl_input *input = calloc(1, sizeof *input);
+    struct tl_sv topic = plan->sources[source].topic;
+    char *import;
+    enum tl_code rc = TL_OK;
+
+    if (input == NULL)
+        return tl_fail_memory(err, sizeof *input);
+    input->plan = plan;
+    input->source = source;
+    tl_arena_init(&input->arena, 1u << 16, 0);
+    import = tl_arena_printf(&input->arena, "%.*s.import", TL_SV_ARG(topic));
+    if (import == NULL)
+        TL_TRY(tl_fail_memory(err, topic.size));
+    TL_TRY(add_topic(master, input, topic, 0, err));
+    TL_TRY(add_topic(master, input, tl_sv_from(import), TL_PARTITION_IMPORTED, err));
+    for (uint32_t p = 0; p < input->partitions_count; p++) /* nothing can be missing from an import */
+        if (input->partitions[p].partition >= TL_PARTITION_IMPORTED)
+            input->partitions[p].end_ms = INT64_MAX;
+    *out = input;
+    input = NULL;
+out:
+    tl_input_close(input);
+    return rc;
+}
+
+void tl_input_close(struct tl_input *input)
+{
+    if (input == NULL)
+        return;
+    tl_arena_done(&input->arena);
+    free(input);
+}
+
+/* ---- questions ---- */
+
+int64_t tl_input_complete_ms(const struct tl_input *input, int64_t lateness_ms, int64_t grace_ms)
+{
+    int64_t complete_ms = INT64_MAX;
+
+    for (uint32_t p = 0; p < input->partitions_count; p++) {
+        const struct tl_input_partition *partition = &input->partitions[p];
+        int64_t watermark_ms = INT64_MIN, mine_ms = INT64_MIN;
+
+        if (partition->end_ms == INT64_MAX)
+            continue;
+        for (uint32_t f = 0; f < partition->files_count; f++)
+            watermark_ms = tl_max_i64(watermark_ms, partition->files[f].watermark_ms);
+        if (watermark_ms != INT64_MIN)
+            mine_ms = tl_add_sat_i64(tl_add_sat_i64(watermark_ms, 1), -lateness_ms);
+        if (partition->end_ms != INT64_MIN)
+            mine_ms = tl_max_i64(mine_ms, partition->end_ms - grace_ms);
+        complete_ms = tl_min_i64(complete_ms, mine_ms);
+    }
+    return input->partitions_count == 0 ? INT64_MIN : complete_ms;
+}
+
+struct tl_input_times tl_input_times(const struct tl_input *input)
+{
+    struct tl_input_times times = no_times;
+
+    for (uint32_t p = 0; p < input->partitions_count; p++)
+        for (uint32_t f = 0; f < input->partitions[p].files_count; f++)
+            widen(&times, input->partitions[p].files[f].times.min_ms, input->partitions[p].files[f].times.max_ms);
+    return times;
+}
+
+static bool file_has_events(const struct tl_input_file *file, int64_t from_ms, int64_t to_ms)
+{
+    bool day_fits = false, block_fits = false;
+
+    if (!overlaps(&file->times, from_ms, to_ms))
+        return false;
+    for (uint32_t d = 0; d < file->days_count && !day_fits; d++) {
+        int64_t start_ms = (int64_t)file->days[d].day * INT64_C(86400000);
+
+        day_fits = start_ms < to_ms && start_ms + INT64_C(86400000) > from_ms;
+    }
+    for (uint32_t b = 0; b < file->file->blocks_count && !block_fits; b++)
+        block_fits = overlaps(&file->blocks[b], from_ms, to_ms);
+    return day_fits && block_fits;
+}
+
+bool tl_input_has_new(const struct tl_input_partition *partition, int64_t next_offset, int64_t from_ms, int64_t to_ms)
+{
+    for (uint32_t f = 0; f < partition->files_count; f++)
+        if (partition->files[f].file->last_offset >= next_offset && file_has_events(&partition->files[f], from_ms, to_ms))
+            return true;
+    return false;
+}
+
+bool tl_input_has_events(const struct tl_input *input, int64_t from_ms, int64_t to_ms)
+{
+    for (uint32_t p = 0; p < input->partitions_count; p++)
+        for (uint32_t f = 0; f < input->partitions[p].files_count; f++)
+            if (file_has_events(&input->partitions[p].files[f], from_ms, to_ms))
+                return true;
+    return false;
+}

@@ -1,0 +1,56 @@
+/* input.h: what the master record holds for one source, and what is known of its events' times.
+ *
+ * A source has two topics on record: the log's, and "<topic>.import", whose partitions have numbers of their own
+ * (TL_PARTITION_IMPORTED). The facts about event times stand in the files' indexes. Files whose index was made under another rule of event
+ * time (another time column, format or skew) are read once to learn them anew. */
+#ifndef TL_INPUT_H
+#define TL_INPUT_H
+
+#include "master/master.h"
+#include "sql/plan.h"
+
+struct tl_input_times {
+    int64_t min_ms, max_ms; /* min > max: no event with a usable time */
+};
+
+struct tl_input_file {
+    const struct tl_master_file *file;
+    struct tl_input_times times;
+    struct tl_input_times *blocks; /* as many as the file has */
+    int64_t watermark_ms;
+    const struct tl_master_day *days;
+    uint32_t days_count;
+};
+
+struct tl_input_partition {
+    uint32_t partition; /* with TL_PARTITION_IMPORTED for the import topic */
+    struct tl_sv topic; /* of the master record */
+    struct tl_input_file *files; /* by offset */
+    uint32_t files_count;
+    int64_t next_offset; /* behind the last message on record, or what complete.json says if that is more */
+    int64_t end_ms;      /* wall-clock time at which the record reached the log's end; INT64_MIN: never; INT64_MAX: always complete */
+};
+
+struct tl_input {
+    const struct tl_plan *plan;
+    uint32_t source;
+    struct tl_arena arena;
+    struct tl_input_partition *partitions;
+    uint32_t partitions_count;
+};
+
+TL_MUST_USE enum tl_code tl_input_open(struct tl_master *master, const struct tl_plan *plan, uint32_t source, struct tl_input **out,
+                                       struct tl_err *err);
+void tl_input_close(struct tl_input *input);
+
+/* Up to which instant the input is complete for a view with this lateness: every partition either reached a watermark
+ * >= B - 1 + lateness, or was read to the log's end at a wall-clock time >= B + grace. INT64_MAX: for ever (imports only); INT64_MIN: not at all. */
+int64_t tl_input_complete_ms(const struct tl_input *input, int64_t lateness_ms, int64_t grace_ms);
+/* Earliest and latest event time. */
+struct tl_input_times tl_input_times(const struct tl_input *input);
+/* Has the partition files with messages at or behind next_offset that have events in [from_ms, to_ms)? */
+bool tl_input_has_new(const struct tl_input_partition *partition, int64_t next_offset, int64_t from_ms, int64_t to_ms);
+/* May there be events in [from_ms, to_ms) at all? By UTC days: may say yes for less than a day without one, never no wrongly. */
+bool tl_input_has_events(const struct tl_input *input, int64_t from_ms, int64_t to_ms);
+
+#endif

@@ -1,0 +1,513 @@
+/* recompute.c: a span of ranges of the master record through the core. See recompute.h. */
+#include "recompute.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/core.h"
+#include "feed.h"
+
+#ifdef TL_TINY
+enum { ROUND_CHUNKS = 2, COMMIT_ROWS = 3 };
+#else
+enum { ROUND_CHUNKS = 8 /* per thread */, COMMIT_ROWS = 50000 };
+#endif
+enum { JOBS_MAX = 64 };
+
+struct worker {
+    struct pass *pass;
+    pthread_t thread;
+    bool running;
+    struct tl_core *core;
+    struct tl_partial *partials[2]; /* of the round at hand, and of the one that main is merging */
+    struct tl_chunk chunk;
+    uint64_t turn; /* of the chunk at hand */
+    bool turn_passed;
+};
+
+/* Everything below the lock is the threads' common state. */
+struct pass {
+    struct tl_recompute *job;
+    const struct tl_plan *plan;
+    struct tl_feed *feed;
+    struct tl_partial *all;
+    struct worker *workers;
+    uint32_t workers_count;
+    uint64_t (*outcomes)[TL_OUTCOMES]; /* view * ranges_count + range */
+    uint64_t *rows;                    /* the same */
+    uint64_t uncommitted;              /* rows in the open transaction */
+    bool in_transaction;
+
+    pthread_mutex_t lock;
+    pthread_cond_t changed;
+    uint64_t round;        /* number of the round that workers are to do */
+    uint32_t side;         /* which of the partials it fills */
+    uint32_t chunks_left;  /* in this round */
+    uint32_t at_work;      /* workers that have not ended the round */
+    uint64_t next_turn;    /* to be given out */
+    uint64_t turn;         /* whose turn it is to judge duplicates */
+    bool ended;            /* the feed is empty */
+    bool stop;
+    enum tl_code failure;
+    struct tl_err err;
+    struct tl_idset **ids; /* per range; only the one whose turn it is touches them */
+};
+
+/* ---- duplicates, in turn ---- */
+
+static uint32_t range_of(const struct pass *pass, int64_t time_ms, uint32_t last)
+{
+    const int64_t *bounds = pass->job->bounds;
+    uint32_t low = 0, high = pass->job->ranges_count;
+
+    if (time_ms >= bounds[last] && time_ms < bounds[last + 1])
+        return last;
+    while (high - low > 1) {
+        uint32_t middle = low + (high - low) / 2;
+
+        if (bounds[middle] <= time_ms)
+            low = middle;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+static void fail_pass(struct pass *pass, enum tl_code rc, const struct tl_err *err)
+{
+    pthread_mutex_lock(&pass->lock);
+    if (pass->failure == TL_OK) {
+        pass->failure = rc;
+        pass->err = *err;
+    }
+    pthread_cond_broadcast(&pass->changed);
+    pthread_mutex_unlock(&pass->lock);
+}
+
+static bool wait_turn(struct worker *worker)
+{
+    struct pass *pass = worker->pass;
+    bool mine;
+
+    pthread_mutex_lock(&pass->lock);
+    while (pass->turn != worker->turn && pass->failure == TL_OK)
+        pthread_cond_wait(&pass->changed, &pass->lock);
+    mine = pass->failure == TL_OK;
+    pthread_mutex_unlock(&pass->lock);
+    return mine;
+}
+
+static void pass_turn(struct worker *worker)
+{
+    struct pass *pass = worker->pass;
+
+    pthread_mutex_lock(&pass->lock);
+    pass->turn = worker->turn + 1;
+    worker->turn_passed = true;
+    pthread_cond_broadcast(&pass->changed);
+    pthread_mutex_unlock(&pass->lock);
+}
+
+static enum tl_code see_ids(void *ctx, uint32_t source, uint32_t partition, const struct tl_id *ids, const int64_t *time_ms,
+                            const int64_t *log_ms, uint32_t count, uint8_t *seen, struct tl_err *err)
+{
+    struct worker *worker = ctx;
+    struct pass *pass = worker->pass;
+    uint32_t range = 0;
+    enum tl_code rc = TL_OK;
+
+    (void)source;
+    (void)partition;
+    (void)log_ms;
+    if (!wait_turn(worker))
+        return tl_fail(err, TL_ERR_IO, "another thread of this run has failed");
+    for (uint32_t i = 0; i < count; i++) {
+        enum tl_seen answer;
+
+        range = range_of(pass, time_ms[i], range);
+        if (pass->ids[range] == NULL)
+            TL_TRY(tl_idset_open(&pass->ids[range], err));
+        TL_TRY(tl_idset_see(pass->ids[range], ids[i], &answer, err));
+        seen[i] = (uint8_t)answer;
+    }
+    pass_turn(worker);
+out:
+    return rc;
+}
+
+/* ---- workers ---- */
+
+static enum tl_code do_round(struct worker *worker, struct tl_err *err)
+{
+    struct pass *pass = worker->pass;
+    struct tl_core_input input = {.source = pass->job->input->source, .partition = UINT32_MAX};
+    struct tl_partial *partial = worker->partials[pass->side];
+    enum tl_code rc = TL_OK;
+
+    for (;;) {
+        pthread_mutex_lock(&pass->lock);
+        if (pass->chunks_left == 0 || pass->ended || pass->failure != TL_OK) {
+            pthread_mutex_unlock(&pass->lock);
+            break;
+        }
+        pass->chunks_left--;
+        rc = tl_feed_next(pass->feed, &worker->chunk, err);
+        pass->ended = pass->ended || worker->chunk.count == 0;
+        worker->turn = pass->next_turn++;
+        worker->turn_passed = false;
+        pthread_mutex_unlock(&pass->lock);
+        TL_TRY(rc);
+
+        input.messages = worker->chunk.messages;
+        input.partitions = worker->chunk.partitions;
+        input.count = worker->chunk.count;
+        if (worker->chunk.count > 0)
+            TL_TRY(tl_core_push(worker->core, &input, partial, err));
+        if (!worker->turn_passed) { /* no ids were asked for: the turn still has to pass on in order */
+            if (!wait_turn(worker))
+                break;
+            pass_turn(worker);
+        }
+        pthread_mutex_lock(&pass->lock);
+        tl_feed_release(pass->feed, &worker->chunk);
+        pthread_mutex_unlock(&pass->lock);
+    }
+out:
+    return rc;
+}
+
+static void *thread_main(void *arg)
+{
+    struct worker *worker = arg;
+    struct pass *pass = worker->pass;
+    uint64_t done = 0;
+
+    for (;;) {
+        struct tl_err err = {0};
+        enum tl_code rc;
+
+        pthread_mutex_lock(&pass->lock);
+        while (pass->round == done && !pass->stop)
+            pthread_cond_wait(&pass->changed, &pass->lock);
+        if (pass->stop) {
+            pthread_mutex_unlock(&pass->lock);
+            return NULL;
+        }
+        done = pass->round;
+        pthread_mutex_unlock(&pass->lock);
+        rc = do_round(worker, &err);
+        if (rc != TL_OK)
+            fail_pass(pass, rc, &err);
+        pthread_mutex_lock(&pass->lock);
+        if (--pass->at_work == 0)
+            pthread_cond_broadcast(&pass->changed);
+        pthread_mutex_unlock(&pass->lock);
+    }
+}
+
+static void begin_round(struct pass *pass, uint32_t side)
+{
+    pthread_mutex_lock(&pass->lock);
+    pass->side = side;
+    pass->chunks_left = ROUND_CHUNKS * pass->workers_count;
+    pass->at_work = pass->workers_count;
+    pass->round++;
+    pthread_cond_broadcast(&pass->changed);
+    pthread_mutex_unlock(&pass->lock);
+}
+
+static enum tl_code end_round(struct pass *pass, bool *ended, struct tl_err *err)
+{
+    enum tl_code rc;
+
+    pthread_mutex_lock(&pass->lock);
+    while (pass->at_work > 0)
+        pthread_cond_wait(&pass->changed, &pass->lock);
+    *ended = pass->ended;
+    rc = pass->failure;
+    if (rc != TL_OK)
+        *err = pass->err;
+    pthread_mutex_unlock(&pass->lock);
+    return rc;
+}
+
+/* ---- main: merge, retire, stage ---- */
+
+struct sink {
+    struct pass *pass;
+    uint32_t view;
+};
+
+static enum tl_code begin_staging(struct pass *pass, struct tl_err *err)
+{
+    enum tl_code rc = TL_OK;
+
+    if (!pass->in_transaction)
+        TL_TRY(tl_store_begin(pass->job->store, err));
+    pass->in_transaction = true;
+out:
+    return rc;
+}
+
+static enum tl_code commit_staging(struct pass *pass, bool now, struct tl_err *err)
+{
+    enum tl_code rc = TL_OK;
+
+    if (!pass->in_transaction || (!now && pass->uncommitted < COMMIT_ROWS))
+        return TL_OK;
+    TL_TRY(tl_store_commit(pass->job->store, err));
+    pass->in_transaction = false;
+    pass->uncommitted = 0;
+out:
+    return rc;
+}
+
+static enum tl_code stage_rows(void *ctx, const struct tl_rows *rows, struct tl_err *err)
+{
+    struct sink *sink = ctx;
+    struct pass *pass = sink->pass;
+    struct tl_recompute *job = pass->job;
+    bool windowed = pass->plan->views[sink->view].window.window != TL_WINDOW_NONE;
+    uint64_t *counts = pass->rows + (size_t)sink->view * job->ranges_count;
+    uint32_t range = 0;
+    enum tl_code rc = TL_OK;
+
+    TL_TRY(begin_staging(pass, err));
+    TL_TRY(tl_store_stage_rows(job->store, job->run, job->definitions[sink->view], rows, err));
+    for (uint32_t i = 0; i < rows->count; i++) {
+        /* (from, to] holds the end of a window; [from, to) the time of an event. */
+        range = range_of(pass, windowed ? rows->end_ms[i] - 1 : rows->end_ms[i], range);
+        counts[range]++;
+    }
+    job->rows_count += rows->count;
+    pass->uncommitted += rows->count;
+    TL_TRY(commit_staging(pass, false, err));
+out:
+    return rc;
+}
+
+static enum tl_code stage_ledger(struct pass *pass, uint32_t v, const struct tl_ledger *ledger, struct tl_err *err)
+{
+    enum tl_code rc = TL_OK;
+
+    if (ledger->count == 0)
+        return TL_OK;
+    TL_TRY(begin_staging(pass, err));
+    TL_TRY(tl_store_put_ledger(pass->job->store, pass->job->definitions[v], pass->job->run, ledger->lines, ledger->count, err));
+    pass->uncommitted += ledger->count;
+    TL_TRY(commit_staging(pass, false, err));
+out:
+    return rc;
+}
+
+static enum tl_code take_partial(struct pass *pass, struct tl_partial *partial, struct tl_err *err)
+{
+    struct tl_recompute *job = pass->job;
+    uint32_t source = job->input->source;
+    enum tl_code rc = TL_OK;
+
+    TL_TRY(tl_partial_merge_windows(pass->all, partial, err));
+    for (uint32_t v = 0; v < pass->plan->views_count; v++) {
+        struct sink sink = {pass, v};
+
+        if (!job->views_wanted[v])
+            continue;
+        if (partial->views[v].events != NULL && partial->views[v].events->count > 0) {
+            struct tl_rows rows = tl_event_rows_view(partial->views[v].events);
+
+            TL_TRY(stage_rows(&sink, &rows, err));
+        }
+        TL_TRY(stage_ledger(pass, v, &partial->views[v].ledger, err));
+        TL_TRY(stage_ledger(pass, v, &partial->sources[source].ledger, err));
+        for (uint32_t r = 0; r < job->ranges_count; r++)
+            for (int o = 0; o < TL_OUTCOMES; o++)
+                pass->outcomes[(size_t)v * job->ranges_count + r][o] +=
+                    partial->views[v].outcomes[r][o] + partial->sources[source].outcomes[r][o];
+    }
+    for (uint32_t r = 0; r < job->ranges_count; r++)
+        job->duplicates_count += partial->sources[source].outcomes[r][TL_OUT_DUPLICATE];
+    for (uint32_t p = 0; p < partial->partitions_count; p++)
+        job->events_count += partial->partitions[p].events_count;
+    tl_partial_reset(partial);
+out:
+    return rc;
+}
+
+static enum tl_code retire(struct pass *pass, int64_t floor_ms, struct tl_err *err)
+{
+    struct tl_recompute *job = pass->job;
+    int64_t upto_ms = tl_min_i64(floor_ms, job->bounds[job->ranges_count]);
+    enum tl_code rc = TL_OK;
+
+    for (uint32_t v = 0; v < pass->plan->views_count; v++) {
+        struct sink sink = {pass, v};
+
+        if (job->views_wanted[v] && pass->all->views[v].window != NULL) {
+            tl_window_settle(pass->all->views[v].window); /* batch has no use for the marks of what has changed */
+            TL_TRY(tl_window_retire(pass->all->views[v].window, upto_ms, stage_rows, &sink, err));
+        }
+    }
+out:
+    return rc;
+}
+
+/* Ids of ranges that nothing unread can belong to. Between rounds nobody else looks. */
+static void drop_ids(struct pass *pass, int64_t floor_ms)
+{
+    for (uint32_t r = 0; r < pass->job->ranges_count; r++) {
+        if (pass->job->bounds[r + 1] <= floor_ms) {
+            tl_idset_close(pass->ids[r]);
+            pass->ids[r] = NULL;
+        }
+    }
+}
+
+/* Rounds overlap: while the workers fill one side, main merges and stages the other. */
+static enum tl_code run_rounds(struct pass *pass, struct tl_err *err)
+{
+    struct tl_recompute *job = pass->job;
+    uint32_t side = 0;
+    bool ended = false;
+    enum tl_code rc = TL_OK;
+
+    begin_round(pass, side);
+    while (!ended) {
+        int64_t floor_ms;
+        uint64_t done, count;
+
+        TL_TRY(end_round(pass, &ended, err));
+        floor_ms = ended ? INT64_MAX : tl_feed_floor_ms(pass->feed);
+        drop_ids(pass, floor_ms);
+        count = tl_feed_bytes(pass->feed, &done);
+        if (job->progress != NULL)
+            job->progress(job->progress_ctx, done, count);
+        if (!ended)
+            begin_round(pass, 1 - side);
+        for (uint32_t w = 0; w < pass->workers_count; w++)
+            TL_TRY(take_partial(pass, pass->workers[w].partials[side], err));
+        TL_TRY(retire(pass, floor_ms, err));
+        side = 1 - side;
+    }
+out:
+    return rc;
+}
+
+static enum tl_code stage_ranges(struct pass *pass, struct tl_err *err)
+{
+    struct tl_recompute *job = pass->job;
+    struct tl_sv nothing = {NULL, 0};
+    enum tl_code rc = TL_OK;
+
+    TL_TRY(begin_staging(pass, err));
+    for (uint32_t v = 0; v < pass->plan->views_count; v++) {
+        if (!job->views_wanted[v])
+            continue;
+        tl_buf_clear(&job->carry_out[v]);
+        if (pass->all->views[v].window != NULL && tl_window_groups(pass->all->views[v].window) > 0)
+            TL_TRY(tl_window_save(pass->all->views[v].window, &job->carry_out[v], err));
+        for (uint32_t r = 0; r < job->ranges_count; r++) {
+            size_t at = (size_t)v * job->ranges_count + r;
+            struct tl_run_range range = {.run = job->run,
+                                         .from_ms = job->bounds[r],
+                                         .to_ms = job->bounds[r + 1],
+                                         .rows_count = pass->rows[at],
+                                         .carry = r + 1 == job->ranges_count ? tl_buf_sv(&job->carry_out[v]) : nothing};
+
+            memcpy(range.outcomes, pass->outcomes[at], sizeof range.outcomes);
+            TL_TRY(tl_store_stage_range(job->store, job->definitions[v], &range, err));
+        }
+    }
+    TL_TRY(commit_staging(pass, true, err));
+out:
+    return rc;
+}
+
+/* ---- opening ---- */
+
+static enum tl_code open_worker(struct pass *pass, struct worker *worker, struct tl_err *err)
+{
+    struct tl_recompute *job = pass->job;
+    struct tl_core_config config = {.plan = pass->plan,
+                                    .views_wanted = job->views_wanted,
+                                    .bounds = job->bounds,
+                                    .ranges_count = job->ranges_count,
+                                    .dedup = see_ids,
+                                    .dedup_ctx = worker};
+    enum tl_code rc = TL_OK;
+
+    worker->pass = pass;
+    TL_TRY(tl_core_open(&config, &worker->core, err));
+    for (int side = 0; side < 2; side++)
+        TL_TRY(tl_partial_open(pass->plan, job->ranges_count, &worker->partials[side], err));
+    if ((errno = pthread_create(&worker->thread, NULL, thread_main, worker)) != 0)
+        TL_TRY(tl_fail_errno(err, TL_ERR_IO, "cannot start a thread"));
+    worker->running = true;
+out:
+    return rc;
+}
+
+static void close_workers(struct pass *pass)
+{
+    pthread_mutex_lock(&pass->lock);
+    pass->stop = true;
+    if (pass->failure == TL_OK)
+        pass->failure = TL_ERR_IO; /* whoever still waits for a turn must not */
+    pthread_cond_broadcast(&pass->changed);
+    pthread_mutex_unlock(&pass->lock);
+    for (uint32_t w = 0; w < pass->workers_count; w++) {
+        struct worker *worker = &pass->workers[w];
+
+        if (worker->running)
+            pthread_join(worker->thread, NULL);
+        tl_core_close(worker->core);
+        tl_partial_close(worker->partials[0]);
+        tl_partial_close(worker->partials[1]);
+        tl_chunk_done(&worker->chunk);
+    }
+    free(pass->workers);
+}
+
+enum tl_code tl_recompute(struct tl_recompute *job, struct tl_err *err)
+{
+    const struct tl_plan *plan = job->input->plan;
+    struct pass pass = {.job = job, .plan = plan, .lock = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER};
+    size_t cells = (size_t)plan->views_count * job->ranges_count;
+    uint32_t jobs = (uint32_t)tl_min_i64(tl_max_i64(job->jobs, 1), JOBS_MAX);
+    enum tl_code rc = TL_OK;
+
+    pass.outcomes = calloc(cells, sizeof *pass.outcomes);
+    pass.rows = calloc(cells, sizeof *pass.rows);
+    pass.ids = calloc(job->ranges_count, sizeof(struct tl_idset *));
+    pass.workers = calloc(jobs, sizeof *pass.workers);
+    if (pass.outcomes == NULL || pass.rows == NULL || pass.ids == NULL || pass.workers == NULL)
+        TL_TRY(tl_fail_memory(err, cells * sizeof *pass.outcomes));
+    TL_TRY(tl_partial_open(plan, job->ranges_count, &pass.all, err));
+    for (uint32_t v = 0; v < plan->views_count; v++)
+        if (job->views_wanted[v] && pass.all->views[v].window != NULL && job->carry_in[v].size > 0)
+            TL_TRY(tl_window_restore(pass.all->views[v].window, job->carry_in[v], err));
+    TL_TRY(tl_feed_open(job->input, job->bounds[0], job->bounds[job->ranges_count], &pass.feed, err));
+    for (; pass.workers_count < jobs; pass.workers_count++)
+        if ((rc = open_worker(&pass, &pass.workers[pass.workers_count], err)) != TL_OK) {
+            pass.workers_count++; /* half open: closed with the others */
+            goto out;
+        }
+    TL_TRY(run_rounds(&pass, err));
+    TL_TRY(stage_ranges(&pass, err));
+out:
+    if (pass.workers != NULL)
+        close_workers(&pass);
+    if (rc != TL_OK)
+        tl_store_rollback(job->store);
+    for (uint32_t r = 0; pass.ids != NULL && r < job->ranges_count; r++)
+        tl_idset_close(pass.ids[r]);
+    tl_feed_close(pass.feed);
+    tl_partial_close(pass.all);
+    free(pass.ids);
+    free(pass.rows);
+    free(pass.outcomes);
+    pthread_mutex_destroy(&pass.lock);
+    pthread_cond_destroy(&pass.changed);
+    return rc;
+}

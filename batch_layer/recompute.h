@@ -1,0 +1,37 @@
+/* recompute.h: a span of contiguous ranges of the master record through the core, staged in the store.
+ *
+ *   feed ──chunk──> worker: parse ─> its turn: duplicates ─> accumulate ──partial──> main: merge, retire, stage
+ *                   worker: parse ─> its turn: duplicates ─> accumulate ──partial──┘
+ *
+ * Chunks are judged for duplicates in the order of the feed, whichever thread has them: so the smallest (log timestamp, partition, offset)
+ * wins, however many threads there are. A window is final, and leaves memory, when nothing that is still to be read may belong to it
+ * (feed.h, floor): memory follows the windows that the unread files may still touch, and the ids of the ranges at hand.
+ *
+ * A span must not hold a bound that some view's window crosses, except its ends: what is open at its end is the carry. cut_spans() in
+ * days.c sees to it. */
+#ifndef TL_RECOMPUTE_H
+#define TL_RECOMPUTE_H
+
+#include "input.h"
+#include "store/store.h"
+
+struct tl_recompute {
+    const struct tl_input *input;
+    const bool *views_wanted;      /* per view of the plan; all of this input's source */
+    const int64_t *definitions;    /* per view */
+    const int64_t *bounds;         /* ranges_count + 1, ascending; bounds[0] may be INT64_MIN */
+    uint32_t ranges_count;
+    const struct tl_sv *carry_in;  /* per view: what was open at bounds[0]; empty: nothing */
+    struct tl_buf *carry_out;      /* per view, initialised: what is open at the last bound */
+    uint32_t jobs;                 /* threads, >= 1 */
+    struct tl_store *store;
+    int64_t run;
+    void (*progress)(void *ctx, uint64_t bytes_done, uint64_t bytes_count);
+    void *progress_ctx;
+    uint64_t events_count, rows_count, duplicates_count; /* out: added to */
+};
+
+/* Stages rows, ledger lines and the ranges. Each transaction is short. On failure what is staged stays invisible. */
+TL_MUST_USE enum tl_code tl_recompute(struct tl_recompute *job, struct tl_err *err);
+
+#endif
