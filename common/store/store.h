@@ -8,8 +8,9 @@
  *   v_batch     rows of the batch runs: the same with _run instead of _change; staged and superseded runs stand there too
  *   v           the SQL VIEW that serves each window once: batch up to the time boundary, speed after it, with _layer, _final (merge_view.h)
  *   While a definition is being built beside the active one, its tables are v_speed__<8 hex> and v_batch__<8 hex>; the swap renames.
- *   A window column is a generated one (ISO text of _start_ms and so on); times are INTEGER milliseconds with their ISO text beside them.
- *   tally_*     definitions, offsets, dedup, ledger, dead_letter, outcome, epoch, change, run, run_range, run_offset, pointer, cut, meta
+ *   The tables hold times as INTEGER milliseconds and no window columns; v shows them as ISO text, with the milliseconds beside them.
+ *   tally_*     definition, column, progress, offset, dedup, ledger, dead_letter, outcome, epoch, change, run, run_range, run_offset, pointer,
+ *               cut, quarantine, meta
  *
  * `_final` is not written row by row: a row is final when _end_ms <= the definition's final_ms, which each tick moves on.
  * Every call that fails leaves the transaction to be rolled back. Runs on: one handle a thread. */

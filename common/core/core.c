@@ -1,0 +1,569 @@
+/* core.c: plan + messages + watermark -> partial. See core.h. */
+#include "core/core.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/expr.h"
+#include "core/intake.h"
+
+/* What is kept per view between pushes: scratch columns, by key, aggregate and output. */
+struct view_scratch {
+    bool wanted;
+    bool can_fail; /* some expression of it may fail for a row */
+    struct tl_vec *keys, *args, *outputs;
+};
+
+struct tl_core {
+    struct tl_core_config config;
+    struct tl_arena arena; /* lives as long as the core */
+    struct tl_intake **intakes; /* one per source */
+    struct view_scratch *views;
+    struct tl_arena scratch; /* reset per view and push */
+    uint32_t capacity;       /* rows of the arrays below */
+    int64_t *judged_ms;      /* by row */
+    uint32_t *candidates;    /* usable rows in range that are no duplicates */
+    uint32_t *selected, *late;
+    uint32_t *range;  /* by row: which of the ranges */
+    uint32_t *partition; /* by row; filled only when a push has several */
+    uint8_t *failed;     /* by row */
+    struct tl_id *ids; /* by row */
+    uint8_t *has_id;
+    struct tl_id *asked;
+    int64_t *asked_time_ms, *asked_log_ms;
+    uint8_t *seen;
+    uint64_t *candidates_in, *selected_in; /* per range */
+    uint64_t allocations_count;
+};
+
+/* ---- memory ---- */
+
+static bool grow(void **array, size_t size, uint32_t capacity)
+{
+    void *grown = realloc(*array, size * capacity);
+
+    if (grown != NULL)
+        *array = grown;
+    return grown != NULL;
+}
+
+static enum tl_code follow_capacity(struct tl_core *core, uint32_t rows, struct tl_err *err)
+{
+    uint32_t capacity = core->capacity ? core->capacity : TL_BATCH_ROWS;
+    bool ok = true;
+
+    if (core->capacity > 0 && rows <= core->capacity)
+        return TL_OK;
+    while (capacity < rows)
+        capacity = capacity + capacity / 2 + 1;
+    ok &= grow((void **)&core->judged_ms, sizeof *core->judged_ms, capacity);
+    ok &= grow((void **)&core->candidates, sizeof *core->candidates, capacity);
+    ok &= grow((void **)&core->selected, sizeof *core->selected, capacity);
+    ok &= grow((void **)&core->late, sizeof *core->late, capacity);
+    ok &= grow((void **)&core->range, sizeof *core->range, capacity);
+    ok &= grow((void **)&core->partition, sizeof *core->partition, capacity);
+    ok &= grow((void **)&core->failed, sizeof *core->failed, capacity);
+    ok &= grow((void **)&core->ids, sizeof *core->ids, capacity);
+    ok &= grow((void **)&core->has_id, sizeof *core->has_id, capacity);
+    ok &= grow((void **)&core->asked, sizeof *core->asked, capacity);
+    ok &= grow((void **)&core->asked_time_ms, sizeof *core->asked_time_ms, capacity);
+    ok &= grow((void **)&core->asked_log_ms, sizeof *core->asked_log_ms, capacity);
+    ok &= grow((void **)&core->seen, sizeof *core->seen, capacity);
+    if (!ok)
+        return tl_fail_memory(err, capacity * sizeof *core->ids);
+    core->capacity = capacity;
+    core->allocations_count++;
+    return TL_OK;
+}
+
+static bool may_fail(const struct tl_expr *expr)
+{
+    if (expr == NULL)
+        return false;
+    if (expr->op == TL_EXPR_CALL && expr->function->can_fail)
+        return true;
+    for (uint32_t i = 0; i < expr->args_count; i++)
+        if (may_fail(expr->args[i]))
+            return true;
+    return false;
+}
+
+static enum tl_code open_view(struct tl_core *core, uint32_t v, struct tl_err *err)
+{
+    const struct tl_view *view = &core->config.plan->views[v];
+    struct view_scratch *mine = &core->views[v];
+
+    mine->wanted = core->config.views_wanted == NULL || core->config.views_wanted[v];
+    mine->can_fail = may_fail(view->filter);
+    mine->keys = tl_arena_zalloc(&core->arena, (view->keys_count + 1) * sizeof *mine->keys);
+    mine->args = tl_arena_zalloc(&core->arena, (view->aggs_count + 1) * sizeof *mine->args);
+    mine->outputs = tl_arena_zalloc(&core->arena, (view->outputs_count + 1) * sizeof *mine->outputs);
+    if (mine->keys == NULL || mine->args == NULL || mine->outputs == NULL)
+        return tl_fail_memory(err, view->outputs_count * sizeof *mine->outputs);
+    for (uint32_t k = 0; k < view->keys_count; k++)
+        mine->can_fail |= may_fail(view->keys[k]);
+    for (uint32_t a = 0; a < view->aggs_count; a++)
+        mine->can_fail |= may_fail(view->aggs[a].arg);
+    for (uint32_t o = 0; view->window.window == TL_WINDOW_NONE && o < view->outputs_count; o++)
+        mine->can_fail |= may_fail(view->outputs[o].expr);
+    return TL_OK;
+}
+
+enum tl_code tl_core_open(const struct tl_core_config *config, struct tl_core **out, struct tl_err *err)
+{
+    struct tl_core *core = calloc(1, sizeof *core);
+    const struct tl_plan *plan = config->plan;
+    enum tl_code rc = TL_OK;
+
+    if (core == NULL)
+        return tl_fail_memory(err, sizeof *core);
+    core->config = *config;
+    if (config->bounds == NULL)
+        core->config.ranges_count = 1;
+    tl_arena_init(&core->arena, 1u << 14, 0);
+    tl_arena_init(&core->scratch, 1u << 18, 0);
+    core->intakes = tl_arena_zalloc(&core->arena, plan->sources_count * sizeof(struct tl_intake *));
+    core->views = tl_arena_zalloc(&core->arena, plan->views_count * sizeof *core->views);
+    core->candidates_in = tl_arena_zalloc(&core->arena, core->config.ranges_count * sizeof *core->candidates_in);
+    core->selected_in = tl_arena_zalloc(&core->arena, core->config.ranges_count * sizeof *core->selected_in);
+    if (core->intakes == NULL || core->views == NULL || core->candidates_in == NULL || core->selected_in == NULL)
+        TL_TRY(tl_fail_memory(err, core->config.ranges_count * sizeof *core->selected_in));
+    for (uint32_t s = 0; s < plan->sources_count; s++)
+        TL_TRY(tl_intake_open(plan, s, &core->intakes[s], err));
+    for (uint32_t v = 0; v < plan->views_count; v++)
+        TL_TRY(open_view(core, v, err));
+    TL_TRY(follow_capacity(core, TL_BATCH_ROWS, err));
+    core->allocations_count = 0;
+    *out = core;
+    core = NULL;
+out:
+    tl_core_close(core);
+    return rc;
+}
+
+void tl_core_close(struct tl_core *core)
+{
+    if (core == NULL)
+        return;
+    for (uint32_t s = 0; core->intakes != NULL && s < core->config.plan->sources_count; s++)
+        tl_intake_close(core->intakes[s]);
+    free(core->judged_ms);
+    free(core->candidates);
+    free(core->selected);
+    free(core->late);
+    free(core->range);
+    free(core->partition);
+    free(core->failed);
+    free(core->ids);
+    free(core->has_id);
+    free(core->asked);
+    free(core->asked_time_ms);
+    free(core->asked_log_ms);
+    free(core->seen);
+    tl_arena_done(&core->scratch);
+    tl_arena_done(&core->arena);
+    free(core);
+}
+
+uint64_t tl_core_allocations(const struct tl_core *core)
+{
+    uint64_t count = core->allocations_count;
+
+    for (uint32_t s = 0; s < core->config.plan->sources_count; s++)
+        count += core->intakes[s]->allocations_count + core->intakes[s]->batch->allocations_count;
+    return count;
+}
+
+/* ---- what is the same for all views of the source ---- */
+
+struct push {
+    struct tl_core *core;
+    const struct tl_core_input *input;
+    struct tl_intake *intake;
+    struct tl_batch *batch;
+    struct tl_partial *partial;
+    struct tl_partial_source *source;
+    struct tl_partial_partition *partition;
+    uint32_t candidates_count;
+    struct tl_err *err;
+};
+
+static uint32_t partition_of(const struct push *p, uint32_t row)
+{
+    return p->input->partitions != NULL ? p->core->partition[row] : p->input->partition;
+}
+
+/* Rows stand in the order of their messages and know the bytes of theirs. */
+static void spread_partitions(struct push *p)
+{
+    size_t m = 0;
+
+    for (uint32_t row = 0; row < p->batch->rows; row++) {
+        while (p->input->messages[m].value.data != p->batch->raw[row].data)
+            m++;
+        p->core->partition[row] = p->input->partitions[m];
+    }
+}
+
+static bool ledger_line(const struct push *p, struct tl_ledger *ledger, uint32_t row, enum tl_cause cause, uint8_t more_flags)
+{
+    struct tl_ledger_line line = {
+        .partition = partition_of(p, row),
+        .row = p->batch->row[row],
+        .offset = p->batch->offset[row],
+        .cause = cause,
+        .flags = (uint8_t)(p->batch->flags[row] | more_flags),
+        .watermark_ms = p->input->watermark != NULL ? p->core->judged_ms[row] : INT64_MIN,
+        .event_time_ms = p->intake->time.null[row] ? INT64_MIN : p->intake->time.i64[row],
+    };
+
+    return tl_ledger_add(ledger, &line);
+}
+
+/* Which range a time lies in; UINT32_MAX: none. Events come nearly in order: the last answer is tried first. */
+static uint32_t range_of(const struct tl_core *core, int64_t time_ms, uint32_t last)
+{
+    const int64_t *bounds = core->config.bounds;
+    uint32_t low = 0, high = core->config.ranges_count;
+
+    if (time_ms >= bounds[last] && time_ms < bounds[last + 1])
+        return last;
+    if (time_ms < bounds[0] || time_ms >= bounds[high])
+        return UINT32_MAX;
+    while (high - low > 1) {
+        uint32_t middle = low + (high - low) / 2;
+
+        if (bounds[middle] <= time_ms)
+            low = middle;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+static void choose_candidates(struct push *p)
+{
+    struct tl_core *core = p->core;
+    const struct tl_intake *intake = p->intake;
+    uint32_t count = 0, last = 0;
+
+    if (core->config.bounds == NULL) {
+        memcpy(core->candidates, intake->usable, intake->usable_count * sizeof *core->candidates);
+        p->candidates_count = intake->usable_count;
+        return;
+    }
+    for (uint32_t i = 0; i < intake->usable_count; i++) {
+        uint32_t row = intake->usable[i];
+        uint32_t range = range_of(core, intake->time.i64[row], last);
+
+        if (range == UINT32_MAX)
+            continue;
+        core->range[row] = last = range;
+        core->candidates[count++] = row;
+    }
+    p->candidates_count = count;
+}
+
+/* Asks for the candidates that have an id and takes the duplicates out. */
+static enum tl_code drop_duplicates(struct push *p)
+{
+    struct tl_core *core = p->core;
+    int32_t slot = p->intake->source->dedup_slot;
+    const struct tl_vec *column;
+    uint32_t asked = 0, kept = 0;
+    enum tl_code rc = TL_OK;
+
+    if (slot < 0 || (core->config.dedup == NULL && core->config.wanted == NULL))
+        return TL_OK;
+    column = &p->batch->column[slot];
+    for (uint32_t i = 0; i < p->candidates_count; i++) {
+        uint32_t row = core->candidates[i];
+
+        core->has_id[row] = !column->null[row];
+        if (column->null[row])
+            continue;
+        core->ids[row] = tl_id_of(column->sv[row], p->intake->time.i64[row]);
+        core->asked[asked] = core->ids[row];
+        core->asked_time_ms[asked] = p->intake->time.i64[row];
+        core->asked_log_ms[asked++] = p->batch->log_ms[row];
+    }
+    if (core->config.dedup == NULL)
+        return TL_OK;
+    TL_TRY(core->config.dedup(core->config.dedup_ctx, p->input->source, p->input->partition, core->asked, core->asked_time_ms,
+                              core->asked_log_ms, asked, core->seen, p->err));
+    asked = 0;
+    for (uint32_t i = 0; i < p->candidates_count; i++) {
+        uint32_t row = core->candidates[i];
+        uint8_t seen = core->has_id[row] ? core->seen[asked++] : TL_SEEN_NEW;
+
+        if (seen == TL_SEEN_DUPLICATE) {
+            p->source->outcomes[core->config.bounds != NULL ? core->range[row] : 0][TL_OUT_DUPLICATE]++;
+            if (!ledger_line(p, &p->source->ledger, row, TL_CAUSE_DUPLICATE, 0))
+                TL_TRY(tl_fail_memory(p->err, sizeof(struct tl_ledger_line)));
+            continue;
+        }
+        if (seen == TL_SEEN_CONFLICT)
+            p->batch->flags[row] |= TL_FLAG_ID_CONFLICT;
+        core->candidates[kept++] = row;
+    }
+    p->candidates_count = kept;
+out:
+    return rc;
+}
+
+static enum tl_code push_source(struct push *p)
+{
+    struct tl_core *core = p->core;
+    const struct tl_core_input *input = p->input;
+    struct tl_batch *batch = p->batch;
+    enum tl_code rc = TL_OK;
+
+    TL_TRY(follow_capacity(core, batch->rows, p->err));
+    if (input->partitions != NULL)
+        spread_partitions(p);
+    if (input->watermark != NULL) {
+        tl_watermark_pass(input->watermark, input->watermark_index, p->intake->watermark_ms, batch->rows, core->judged_ms);
+        p->source->judged_ms = input->watermark->judge_ms;
+        p->partition->watermark_ms = input->watermark->partitions[input->watermark_index].watermark_ms;
+        if (batch->rows > 0)
+            p->partition->judged_ms = core->judged_ms[batch->rows - 1];
+    }
+    for (size_t i = 0; i < input->count; i++)
+        p->partition->log_ms = tl_max_i64(p->partition->log_ms, input->messages[i].log_ms);
+    p->partition->touched = true;
+    p->partition->next_offset = input->next_offset;
+    p->partition->messages_count += input->count;
+    p->partition->events_count += batch->dead_count + p->intake->usable_count + p->intake->future_count;
+    choose_candidates(p);
+    TL_TRY(drop_duplicates(p));
+    if (core->config.bounds == NULL) {
+        p->source->outcomes[0][TL_OUT_DEAD_LETTER] += batch->dead_count;
+        p->source->outcomes[0][TL_OUT_FUTURE] += p->intake->future_count;
+        if (!tl_partial_add_dead(p->partial, p->partition, batch->dead, batch->dead_count))
+            TL_TRY(tl_fail_memory(p->err, TL_DEAD_BYTES_MAX));
+        for (uint32_t i = 0; i < p->intake->future_count; i++)
+            if (!ledger_line(p, &p->source->ledger, p->intake->future[i], TL_CAUSE_FUTURE_EVENT, 0))
+                TL_TRY(tl_fail_memory(p->err, sizeof(struct tl_ledger_line)));
+    }
+    /* Flags of rows that are counted or filtered all the same. Where a view has a line of its own for the row, that one stands and carries
+     * the flags too: the store keeps the first, and views' lines are written first. */
+    for (uint32_t i = 0; i < p->candidates_count; i++) {
+        uint32_t row = core->candidates[i];
+
+        if (batch->flags[row] != 0 && !ledger_line(p, &p->source->ledger, row, TL_CAUSE_NONE, 0))
+            TL_TRY(tl_fail_memory(p->err, sizeof(struct tl_ledger_line)));
+    }
+out:
+    return rc;
+}
+
+/* ---- a view ---- */
+
+static bool eval_columns(struct tl_eval *eval, struct tl_expr *const *exprs, uint32_t count, const uint32_t *rows, uint32_t rows_count,
+                         struct tl_vec *out)
+{
+    for (uint32_t i = 0; i < count; i++)
+        if (!tl_expr_eval(eval, exprs[i], rows, rows_count, &out[i]))
+            return false;
+    return true;
+}
+
+/* Takes the rows whose evaluation failed out of the selection, with a line for each among the candidates. */
+static enum tl_code reject_failed(struct push *p, struct tl_partial_view *view, uint32_t *selected_count)
+{
+    struct tl_core *core = p->core;
+    enum tl_code rc = TL_OK;
+    uint32_t kept = 0;
+
+    for (uint32_t i = 0; i < p->candidates_count; i++) {
+        uint32_t row = core->candidates[i];
+
+        if (!core->failed[row])
+            continue;
+        view->outcomes[core->config.bounds != NULL ? core->range[row] : 0][TL_OUT_REJECTED]++;
+        if (!ledger_line(p, &view->ledger, row, TL_CAUSE_EVAL_ERROR, 0))
+            TL_TRY(tl_fail_memory(p->err, sizeof(struct tl_ledger_line)));
+    }
+    for (uint32_t i = 0; i < *selected_count; i++)
+        if (!core->failed[core->selected[i]])
+            core->selected[kept++] = core->selected[i];
+    *selected_count = kept;
+out:
+    return rc;
+}
+
+struct wanted_ctx {
+    const struct push *push;
+    uint32_t view;
+};
+
+static bool is_wanted(void *ctx, uint32_t row, int64_t start_ms, int64_t end_ms, struct tl_sv key)
+{
+    const struct wanted_ctx *w = ctx;
+    const struct push *p = w->push;
+    const struct tl_core *core = p->core;
+    struct tl_core_event event = {.source = p->input->source,
+                                  .partition = partition_of(p, row),
+                                  .row = p->batch->row[row],
+                                  .offset = p->batch->offset[row],
+                                  .time_ms = p->intake->time.i64[row],
+                                  .log_ms = p->batch->log_ms[row]};
+
+    if (p->intake->source->dedup_slot >= 0 && core->has_id[row]) {
+        event.id = core->ids[row];
+        event.has_id = true;
+    }
+    return core->config.wanted(core->config.wanted_ctx, w->view, &event, start_ms, end_ms, key);
+}
+
+static enum tl_code push_windowed(struct push *p, const struct tl_view *view, struct view_scratch *scratch, struct tl_partial_view *mine,
+                                  struct tl_eval *eval, struct wanted_ctx *wanted, uint32_t *selected_count, uint32_t *late_count)
+{
+    struct tl_core *core = p->core;
+    struct tl_window_rows in = {.time_ms = p->intake->time.i64,
+                                .judged_ms = p->input->watermark != NULL ? core->judged_ms : NULL,
+                                .keys = scratch->keys,
+                                .args = scratch->args,
+                                .wanted = core->config.wanted != NULL ? is_wanted : NULL,
+                                .wanted_ctx = wanted};
+    enum tl_code rc = TL_OK;
+
+    if (!eval_columns(eval, view->keys, view->keys_count, core->selected, *selected_count, scratch->keys))
+        return tl_fail_memory(p->err, 0);
+    for (uint32_t a = 0; a < view->aggs_count; a++)
+        if (view->aggs[a].arg != NULL &&
+            !tl_expr_eval(eval, view->aggs[a].arg, core->selected, *selected_count, &scratch->args[a]))
+            return tl_fail_memory(p->err, 0);
+    if (scratch->can_fail)
+        TL_TRY(reject_failed(p, mine, selected_count));
+    in.rows = core->selected;
+    in.rows_count = *selected_count;
+    TL_TRY(tl_window_push(mine->window, &in, core->late, late_count, p->err));
+    for (uint32_t i = 0; i < *late_count; i++)
+        if (!ledger_line(p, &mine->ledger, core->late[i], TL_CAUSE_LATE_DROP, 0))
+            TL_TRY(tl_fail_memory(p->err, sizeof(struct tl_ledger_line)));
+out:
+    return rc;
+}
+
+static enum tl_code push_events(struct push *p, const struct tl_view *view, struct view_scratch *scratch, struct tl_partial_view *mine,
+                                struct tl_eval *eval, struct wanted_ctx *wanted, uint32_t *selected_count)
+{
+    struct tl_core *core = p->core;
+    enum tl_code rc = TL_OK;
+
+    for (uint32_t o = 0; o < view->outputs_count; o++)
+        if (!tl_expr_eval(eval, view->outputs[o].expr, core->selected, *selected_count, &scratch->outputs[o]))
+            return tl_fail_memory(p->err, 0);
+    if (scratch->can_fail)
+        TL_TRY(reject_failed(p, mine, selected_count));
+    if (core->config.wanted != NULL) {
+        uint32_t kept = 0;
+
+        for (uint32_t i = 0; i < *selected_count; i++) {
+            uint32_t row = core->selected[i];
+            int64_t time_ms = p->intake->time.i64[row];
+
+            if (is_wanted(wanted, row, time_ms, time_ms, (struct tl_sv){NULL, 0}))
+                core->selected[kept++] = row;
+        }
+        *selected_count = kept;
+    }
+    if (!tl_event_rows_add(mine->events, view, scratch->outputs, p->batch, &p->intake->time, p->input->partition, core->selected,
+                           *selected_count))
+        return tl_fail_memory(p->err, *selected_count);
+out:
+    return rc;
+}
+
+/* FILTERED is what is left of the candidates; the other outcomes were counted where they came about. */
+static void count_outcomes(struct push *p, struct tl_partial_view *mine, uint32_t selected_count, uint32_t late_count,
+                           uint64_t rejected_before)
+{
+    struct tl_core *core = p->core;
+
+    if (core->config.bounds == NULL) {
+        uint64_t rejected = mine->outcomes[0][TL_OUT_REJECTED] - rejected_before;
+
+        mine->outcomes[0][TL_OUT_FILTERED] += p->candidates_count - rejected - selected_count;
+        mine->outcomes[0][TL_OUT_LATE] += late_count;
+        mine->outcomes[0][TL_OUT_COUNTED] += selected_count - late_count;
+        return;
+    }
+    /* With ranges nothing is late. `failed` still says who was rejected when the view can fail at all. */
+    for (uint32_t i = 0; i < p->candidates_count; i++)
+        core->candidates_in[core->range[core->candidates[i]]] += 1;
+    for (uint32_t i = 0; i < selected_count; i++)
+        core->selected_in[core->range[core->selected[i]]] += 1;
+    for (uint32_t i = 0; i < p->candidates_count; i++) {
+        uint32_t row = core->candidates[i], range = core->range[row];
+
+        if (core->failed[row]) /* zeroed for views that cannot fail */
+            core->candidates_in[range] -= 1;
+    }
+    for (uint32_t i = 0; i < p->candidates_count; i++) {
+        uint32_t range = core->range[core->candidates[i]];
+
+        mine->outcomes[range][TL_OUT_FILTERED] += core->candidates_in[range] - core->selected_in[range];
+        mine->outcomes[range][TL_OUT_COUNTED] += core->selected_in[range];
+        core->candidates_in[range] = core->selected_in[range] = 0; /* each range once */
+    }
+}
+
+static enum tl_code push_view(struct push *p, uint32_t v)
+{
+    struct tl_core *core = p->core;
+    const struct tl_view *view = &core->config.plan->views[v];
+    struct view_scratch *scratch = &core->views[v];
+    struct tl_partial_view *mine = &p->partial->views[v];
+    struct wanted_ctx wanted = {p, v};
+    struct tl_eval eval = {.slots = p->batch->column,
+                           .slots_count = p->batch->schema->fields_count,
+                           .event_time = &p->intake->time,
+                           .rows_count = p->batch->rows,
+                           .arena = &core->scratch,
+                           .failed = core->failed};
+    uint64_t rejected_before = mine->outcomes[0][TL_OUT_REJECTED];
+    uint32_t selected = p->candidates_count, late = 0;
+    enum tl_code rc = TL_OK;
+
+    tl_arena_reset(&core->scratch);
+    memcpy(core->selected, core->candidates, selected * sizeof *core->selected);
+    if (scratch->can_fail || core->config.bounds != NULL)
+        memset(core->failed, 0, p->batch->rows);
+    if (view->filter != NULL) {
+        selected = tl_expr_filter(&eval, view->filter, core->selected, selected);
+        if (selected == UINT32_MAX)
+            return tl_fail_memory(p->err, 0);
+    }
+    if (mine->window != NULL)
+        TL_TRY(push_windowed(p, view, scratch, mine, &eval, &wanted, &selected, &late));
+    else
+        TL_TRY(push_events(p, view, scratch, mine, &eval, &wanted, &selected));
+    count_outcomes(p, mine, selected, late, rejected_before);
+out:
+    return rc;
+}
+
+enum tl_code tl_core_push(struct tl_core *core, const struct tl_core_input *input, struct tl_partial *partial, struct tl_err *err)
+{
+    struct push p = {.core = core,
+                     .input = input,
+                     .intake = core->intakes[input->source],
+                     .partial = partial,
+                     .source = &partial->sources[input->source],
+                     .partition = tl_partial_partition(partial, input->source, input->partition),
+                     .err = err};
+    enum tl_code rc = TL_OK;
+
+    if (p.partition == NULL)
+        return tl_fail_memory(err, sizeof *p.partition);
+    p.batch = p.intake->batch;
+    TL_TRY(tl_intake_run(p.intake, input->messages, input->count, err));
+    TL_TRY(push_source(&p));
+    for (uint32_t v = 0; v < core->config.plan->views_count; v++)
+        if (core->views[v].wanted && core->config.plan->views[v].source == input->source)
+            TL_TRY(push_view(&p, v));
+out:
+    return rc;
+}

@@ -1,0 +1,445 @@
+/* dedup.c: event ids already counted. See dedup.h.
+ *
+ * Both forms are open addressing with linear probing over a capacity that need not be a power of two: the home of a hash is
+ * its upper bits times the capacity (Lemire's fast range), so tables can grow by less than 2 and stay full enough for the
+ * promised 24 bytes an id. The horizon keeps its ids in a queue of chunks in the order they came, and an index of queue positions
+ * beside it; the queue's front is what is forgotten next. */
+#include "core/dedup.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define XXH_INLINE_ALL
+#include <xxhash.h>
+
+struct tl_id tl_id_of(struct tl_sv id, int64_t event_time_ms)
+{
+    XXH128_hash_t hash = XXH3_128bits(id.data, id.size);
+    struct tl_id out = {hash.high64, (uint32_t)hash.low64, (uint32_t)XXH3_64bits(&event_time_ms, sizeof event_time_ms)};
+
+    if (out.high == 0 && out.low == 0) /* the empty slot of an id set */
+        out.low = 1;
+    return out;
+}
+
+static uint32_t home_of(uint64_t hash, uint32_t capacity)
+{
+    return (uint32_t)(((hash >> 32) * capacity) >> 32);
+}
+
+/* ---- the horizon ---- */
+
+#ifdef TL_TINY
+enum { CHUNK_IDS = 2, INDEX_MIN = 2 };
+#else
+enum { CHUNK_IDS = 4096, INDEX_MIN = 64 };
+#endif
+
+struct entry {
+    uint64_t high;
+    uint32_t time;
+    uint32_t log; /* log timestamp less the chunk's base; never above UINT32_MAX, a chunk ends there */
+};
+
+struct chunk {
+    int64_t base_ms;
+    uint32_t count; /* ids in it; less than CHUNK_IDS where the base had to change */
+    uint64_t first; /* position of its first id */
+    struct entry ids[CHUNK_IDS];
+};
+
+/* Positions count all ids ever remembered, so an index slot is the low 32 bits of position + 1; 0 is empty. Live positions span at
+ * most ids_max < 2^31, so the low bits tell them apart. Chunks are found through a small ring of chunk pointers: positions are dense, but
+ * chunks may be short, so the ring is searched by binary search over `first`. */
+struct tl_horizon {
+    int64_t horizon_ms;
+    uint32_t ids_max;
+    int64_t newest_ms;
+    uint64_t front, back; /* live positions are [front, back) */
+    uint64_t saved;       /* positions below it are in the store */
+    struct chunk **chunks;
+    uint32_t chunks_count, chunks_capacity, chunks_first;
+    struct chunk *spare;
+    uint32_t *index;
+    uint32_t index_capacity;
+};
+
+enum tl_code tl_horizon_open(int64_t horizon_ms, uint32_t ids_max, struct tl_horizon **out, struct tl_err *err)
+{
+    struct tl_horizon *horizon = calloc(1, sizeof *horizon);
+
+    if (horizon == NULL)
+        return tl_fail_memory(err, sizeof *horizon);
+    horizon->horizon_ms = horizon_ms;
+    horizon->ids_max = ids_max;
+    horizon->newest_ms = INT64_MIN;
+    *out = horizon;
+    return TL_OK;
+}
+
+void tl_horizon_close(struct tl_horizon *horizon)
+{
+    if (horizon == NULL)
+        return;
+    for (uint32_t i = 0; i < horizon->chunks_count; i++)
+        free(horizon->chunks[horizon->chunks_first + i]);
+    free(horizon->spare);
+    free(horizon->chunks);
+    free(horizon->index);
+    free(horizon);
+}
+
+size_t tl_horizon_count(const struct tl_horizon *horizon) { return (size_t)(horizon->back - horizon->front); }
+
+size_t tl_horizon_bytes(const struct tl_horizon *horizon)
+{
+    return sizeof *horizon + (horizon->chunks_count + (horizon->spare != NULL)) * sizeof(struct chunk) +
+           horizon->chunks_capacity * sizeof(struct chunk *) + (size_t)horizon->index_capacity * sizeof *horizon->index;
+}
+
+static struct chunk *chunk_of(const struct tl_horizon *horizon, uint64_t position)
+{
+    uint32_t low = horizon->chunks_first, high = horizon->chunks_first + horizon->chunks_count;
+
+    while (high - low > 1) {
+        uint32_t middle = low + (high - low) / 2;
+
+        if (horizon->chunks[middle]->first <= position)
+            low = middle;
+        else
+            high = middle;
+    }
+    return horizon->chunks[low];
+}
+
+static struct entry *entry_at(const struct tl_horizon *horizon, uint64_t position, int64_t *log_ms)
+{
+    struct chunk *chunk = chunk_of(horizon, position);
+    struct entry *entry = &chunk->ids[position - chunk->first];
+
+    *log_ms = chunk->base_ms + (int64_t)entry->log;
+    return entry;
+}
+
+/* The position that an index slot stands for: the live one with these low bits. */
+static uint64_t position_of(const struct tl_horizon *horizon, uint32_t slot)
+{
+    uint32_t low = slot - 1;
+
+    return horizon->front + (uint32_t)(low - (uint32_t)horizon->front);
+}
+
+static void index_put(struct tl_horizon *horizon, uint64_t high, uint64_t position)
+{
+    uint32_t at = home_of(high, horizon->index_capacity);
+
+    while (horizon->index[at] != 0)
+        at = at + 1 == horizon->index_capacity ? 0 : at + 1;
+    horizon->index[at] = (uint32_t)position + 1;
+}
+
+static bool is_between(uint32_t hole, uint32_t home, uint32_t at)
+{
+    return hole <= at ? (hole < home && home <= at) : (hole < home || home <= at);
+}
+
+/* Takes the front id out of the index and closes the hole, so that no tombstones pile up. */
+static void index_drop(struct tl_horizon *horizon, uint64_t high, uint64_t position)
+{
+    uint32_t at = home_of(high, horizon->index_capacity), hole;
+    int64_t unused_ms;
+
+    while (horizon->index[at] != (uint32_t)position + 1)
+        at = at + 1 == horizon->index_capacity ? 0 : at + 1;
+    hole = at;
+    for (;;) {
+        at = at + 1 == horizon->index_capacity ? 0 : at + 1;
+        if (horizon->index[at] == 0)
+            break;
+        if (!is_between(hole, home_of(entry_at(horizon, position_of(horizon, horizon->index[at]), &unused_ms)->high,
+                                      horizon->index_capacity),
+                        at)) {
+            horizon->index[hole] = horizon->index[at];
+            hole = at;
+        }
+    }
+    horizon->index[hole] = 0;
+}
+
+/* Room for one more id at a load of at most 0.85. */
+static enum tl_code index_grow(struct tl_horizon *horizon, struct tl_err *err)
+{
+    uint64_t count = tl_horizon_count(horizon);
+    uint32_t capacity;
+    uint32_t *index;
+    int64_t unused_ms;
+
+    if (horizon->index_capacity > 0 && (count + 1) * 20 <= (uint64_t)horizon->index_capacity * 17)
+        return TL_OK;
+    capacity = horizon->index_capacity ? horizon->index_capacity + horizon->index_capacity / 2 + 2 : INDEX_MIN + 1;
+    index = calloc(capacity, sizeof *index);
+    if (index == NULL)
+        return tl_fail_memory(err, capacity * sizeof *index);
+    free(horizon->index);
+    horizon->index = index;
+    horizon->index_capacity = capacity;
+    for (uint64_t position = horizon->front; position < horizon->back; position++)
+        index_put(horizon, entry_at(horizon, position, &unused_ms)->high, position);
+    return TL_OK;
+}
+
+static void forget_front(struct tl_horizon *horizon)
+{
+    int64_t unused_ms;
+
+    index_drop(horizon, entry_at(horizon, horizon->front, &unused_ms)->high, horizon->front);
+    horizon->front++;
+    while (horizon->chunks_count > 1) {
+        struct chunk *chunk = horizon->chunks[horizon->chunks_first];
+
+        if (horizon->front < chunk->first + chunk->count)
+            break;
+        horizon->chunks_first++;
+        horizon->chunks_count--;
+        free(horizon->spare);
+        horizon->spare = chunk;
+    }
+}
+
+/* What lies behind the horizon of the newest log timestamp goes, and with it room is made for one more. */
+static void forget(struct tl_horizon *horizon)
+{
+    int64_t log_ms;
+
+    while (horizon->front < horizon->back) {
+        (void)entry_at(horizon, horizon->front, &log_ms);
+        if (log_ms >= tl_add_sat_i64(horizon->newest_ms, -horizon->horizon_ms) && tl_horizon_count(horizon) < horizon->ids_max)
+            break;
+        forget_front(horizon);
+    }
+}
+
+/* A chunk at the back that can take an id of this log timestamp. */
+static enum tl_code chunk_for(struct tl_horizon *horizon, int64_t log_ms, struct chunk **out, struct tl_err *err)
+{
+    struct chunk *last = horizon->chunks_count ? horizon->chunks[horizon->chunks_first + horizon->chunks_count - 1] : NULL;
+    struct chunk *chunk;
+
+    if (last != NULL && last->count < CHUNK_IDS && log_ms >= last->base_ms && log_ms - last->base_ms <= UINT32_MAX) {
+        *out = last;
+        return TL_OK;
+    }
+    if (horizon->chunks_first + horizon->chunks_count == horizon->chunks_capacity) {
+        if (horizon->chunks_first > horizon->chunks_capacity / 2) {
+            memmove(horizon->chunks, horizon->chunks + horizon->chunks_first, horizon->chunks_count * sizeof(struct chunk *));
+            horizon->chunks_first = 0;
+        } else {
+            uint32_t capacity = horizon->chunks_capacity * 2 + 8;
+            struct chunk **chunks = realloc(horizon->chunks, capacity * sizeof *chunks);
+
+            if (chunks == NULL)
+                return tl_fail_memory(err, capacity * sizeof *chunks);
+            horizon->chunks = chunks;
+            horizon->chunks_capacity = capacity;
+        }
+    }
+    chunk = horizon->spare != NULL ? horizon->spare : malloc(sizeof *chunk);
+    if (chunk == NULL)
+        return tl_fail_memory(err, sizeof *chunk);
+    horizon->spare = NULL;
+    /* Log timestamps may step back a little between neighbours: a minute of room below keeps such steps in one chunk. */
+    chunk->base_ms = tl_add_sat_i64(log_ms, -60000);
+    chunk->count = 0;
+    chunk->first = horizon->back;
+    horizon->chunks[horizon->chunks_first + horizon->chunks_count++] = chunk;
+    *out = chunk;
+    return TL_OK;
+}
+
+static enum tl_code remember(struct tl_horizon *horizon, uint64_t high, uint32_t time, int64_t log_ms, struct tl_err *err)
+{
+    enum tl_code rc = TL_OK;
+    struct chunk *chunk = NULL;
+
+    TL_TRY(index_grow(horizon, err));
+    TL_TRY(chunk_for(horizon, log_ms, &chunk, err));
+    chunk->ids[chunk->count++] = (struct entry){high, time, (uint32_t)(log_ms - chunk->base_ms)};
+    index_put(horizon, high, horizon->back++);
+out:
+    return rc;
+}
+
+enum tl_code tl_horizon_see(struct tl_horizon *horizon, struct tl_id id, int64_t log_ms, enum tl_seen *seen, struct tl_err *err)
+{
+    enum tl_seen answer = TL_SEEN_NEW;
+
+    horizon->newest_ms = tl_max_i64(horizon->newest_ms, log_ms);
+    forget(horizon);
+    if (horizon->index_capacity > 0) {
+        uint32_t at = home_of(id.high, horizon->index_capacity);
+
+        for (; horizon->index[at] != 0; at = at + 1 == horizon->index_capacity ? 0 : at + 1) {
+            int64_t then_ms;
+            const struct entry *entry = entry_at(horizon, position_of(horizon, horizon->index[at]), &then_ms);
+
+            if (entry->high != id.high || then_ms < tl_add_sat_i64(log_ms, -horizon->horizon_ms))
+                continue;
+            answer = TL_SEEN_CONFLICT;
+            if (entry->time == id.time) {
+                answer = TL_SEEN_DUPLICATE;
+                break;
+            }
+        }
+    }
+    if (answer != TL_SEEN_DUPLICATE) {
+        enum tl_code rc = remember(horizon, id.high, id.time, log_ms, err);
+
+        if (rc != TL_OK)
+            return rc;
+    }
+    *seen = answer;
+    return TL_OK;
+}
+
+void tl_horizon_save(const struct tl_horizon *horizon, struct tl_buf *out)
+{
+    uint64_t position = horizon->saved > horizon->front ? horizon->saved : horizon->front;
+
+    while (position < horizon->back) {
+        const struct chunk *chunk = chunk_of(horizon, position);
+        uint64_t end = chunk->first + chunk->count;
+
+        tl_buf_put_u64(out, (uint64_t)chunk->base_ms);
+        tl_buf_put_u32(out, (uint32_t)(end - position));
+        for (; position < end; position++) {
+            const struct entry *entry = &chunk->ids[position - chunk->first];
+
+            tl_buf_put_u64(out, entry->high);
+            tl_buf_put_u32(out, entry->time);
+            tl_buf_put_u32(out, entry->log);
+        }
+    }
+}
+
+void tl_horizon_saved(struct tl_horizon *horizon) { horizon->saved = horizon->back; }
+
+enum tl_code tl_horizon_load(struct tl_horizon *horizon, struct tl_sv bytes, struct tl_err *err)
+{
+    struct tl_reader reader = tl_reader_of(bytes);
+    enum tl_code rc = TL_OK;
+
+    while (!tl_reader_at_end(&reader)) {
+        int64_t base_ms = (int64_t)tl_reader_u64(&reader);
+        uint32_t count = tl_reader_u32(&reader);
+
+        if (reader.failed || (uint64_t)count * 16 > (uint64_t)(reader.end - reader.at))
+            return tl_fail(err, TL_ERR_CORRUPT, "ids for deduplication: %zu bytes that are not whole", bytes.size);
+        for (uint32_t i = 0; i < count; i++) {
+            uint64_t high = tl_reader_u64(&reader);
+            uint32_t time = tl_reader_u32(&reader);
+            int64_t log_ms = tl_add_sat_i64(base_ms, (int64_t)tl_reader_u32(&reader));
+
+            horizon->newest_ms = tl_max_i64(horizon->newest_ms, log_ms);
+            forget(horizon);
+            TL_TRY(remember(horizon, high, time, log_ms, err));
+        }
+    }
+    tl_horizon_saved(horizon);
+out:
+    return rc;
+}
+
+/* ---- the set of a range ---- */
+
+/* Segments by the id's top bits grow one at a time, so that the whole never stands twice in memory. */
+enum { SEGMENT_BITS = 6, SEGMENTS = 1 << SEGMENT_BITS };
+
+struct segment {
+    struct tl_id *ids; /* high and low both 0: empty */
+    uint32_t count, capacity;
+};
+
+struct tl_idset {
+    struct segment segments[SEGMENTS];
+    size_t count, held_bytes;
+};
+
+enum tl_code tl_idset_open(struct tl_idset **out, struct tl_err *err)
+{
+    struct tl_idset *set = calloc(1, sizeof *set);
+
+    if (set == NULL)
+        return tl_fail_memory(err, sizeof *set);
+    set->held_bytes = sizeof *set;
+    *out = set;
+    return TL_OK;
+}
+
+void tl_idset_close(struct tl_idset *set)
+{
+    if (set == NULL)
+        return;
+    for (int i = 0; i < SEGMENTS; i++)
+        free(set->segments[i].ids);
+    free(set);
+}
+
+size_t tl_idset_count(const struct tl_idset *set) { return set->count; }
+size_t tl_idset_bytes(const struct tl_idset *set) { return set->held_bytes; }
+
+static void segment_put(struct segment *segment, struct tl_id id)
+{
+    uint32_t at = home_of(id.high << SEGMENT_BITS, segment->capacity);
+
+    while (segment->ids[at].high != 0 || segment->ids[at].low != 0)
+        at = at + 1 == segment->capacity ? 0 : at + 1;
+    segment->ids[at] = id;
+    segment->count++;
+}
+
+static enum tl_code segment_grow(struct tl_idset *set, struct segment *segment, struct tl_err *err)
+{
+    struct segment grown = {0};
+
+    if ((uint64_t)(segment->count + 1) * 10 <= (uint64_t)segment->capacity * 9)
+        return TL_OK;
+    grown.capacity = segment->capacity + segment->capacity * 3 / 10 + 4;
+    grown.ids = calloc(grown.capacity, sizeof *grown.ids);
+    if (grown.ids == NULL)
+        return tl_fail_memory(err, grown.capacity * sizeof *grown.ids);
+    for (uint32_t i = 0; i < segment->capacity; i++)
+        if (segment->ids[i].high != 0 || segment->ids[i].low != 0)
+            segment_put(&grown, segment->ids[i]);
+    set->held_bytes += (size_t)(grown.capacity - segment->capacity) * sizeof *grown.ids;
+    free(segment->ids);
+    *segment = grown;
+    return TL_OK;
+}
+
+enum tl_code tl_idset_see(struct tl_idset *set, struct tl_id id, enum tl_seen *seen, struct tl_err *err)
+{
+    struct segment *segment = &set->segments[id.high >> (64 - SEGMENT_BITS)];
+    enum tl_code rc = TL_OK;
+    enum tl_seen answer = TL_SEEN_NEW;
+    uint32_t at;
+
+    TL_TRY(segment_grow(set, segment, err));
+    at = home_of(id.high << SEGMENT_BITS, segment->capacity);
+    for (; segment->ids[at].high != 0 || segment->ids[at].low != 0; at = at + 1 == segment->capacity ? 0 : at + 1) {
+        const struct tl_id *there = &segment->ids[at];
+
+        if (there->high != id.high || there->low != id.low)
+            continue;
+        answer = TL_SEEN_CONFLICT;
+        if (there->time == id.time) {
+            *seen = TL_SEEN_DUPLICATE;
+            goto out;
+        }
+    }
+    segment->ids[at] = id;
+    segment->count++;
+    set->count++;
+    *seen = answer;
+out:
+    return rc;
+}

@@ -1,0 +1,330 @@
+/* partial.c: what one worker has done since its last tick. See partial.h. */
+#include "core/partial.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- ledger ---- */
+
+bool tl_ledger_add(struct tl_ledger *ledger, const struct tl_ledger_line *line)
+{
+    if (ledger->count == ledger->capacity) {
+        size_t capacity = ledger->capacity * 2 + 64;
+        struct tl_ledger_line *lines = realloc(ledger->lines, capacity * sizeof *lines);
+
+        if (lines == NULL)
+            return false;
+        ledger->lines = lines;
+        ledger->capacity = capacity;
+    }
+    ledger->lines[ledger->count++] = *line;
+    return true;
+}
+
+/* ---- rows of a view without a window ---- */
+
+static struct tl_event_rows *event_rows_open(const struct tl_view *view)
+{
+    struct tl_event_rows *events = calloc(1, sizeof *events);
+
+    if (events == NULL)
+        return NULL;
+    tl_arena_init(&events->text, 1u << 16, 0);
+    events->columns = calloc(view->outputs_count, sizeof *events->columns);
+    if (events->columns == NULL) {
+        free(events);
+        return NULL;
+    }
+    for (uint32_t o = 0; o < view->outputs_count; o++)
+        events->columns[o].kind = view->outputs[o].kind;
+    return events;
+}
+
+static void event_rows_close(struct tl_event_rows *events, const struct tl_view *view)
+{
+    if (events == NULL)
+        return;
+    for (uint32_t o = 0; o < view->outputs_count; o++) {
+        free(events->columns[o].null);
+        free(events->columns[o].i64);
+    }
+    free(events->columns);
+    free(events->time_ms);
+    free(events->offset);
+    free(events->partition);
+    free(events->row);
+    free(events->key);
+    tl_arena_done(&events->text);
+    free(events);
+}
+
+static bool grow(void **array, size_t size, uint32_t capacity)
+{
+    void *grown = realloc(*array, size * capacity);
+
+    if (grown != NULL)
+        *array = grown;
+    return grown != NULL;
+}
+
+static size_t form_bytes(enum tl_kind kind) { return tl_kind_form(kind) == TL_FORM_TEXT ? sizeof(struct tl_sv) : sizeof(int64_t); }
+
+static bool event_rows_reserve(struct tl_event_rows *events, const struct tl_view *view, uint32_t more)
+{
+    uint32_t capacity = events->capacity ? events->capacity : TL_BATCH_ROWS;
+    bool ok = true;
+
+    if (events->capacity - events->count >= more)
+        return true;
+    while (capacity - events->count < more)
+        capacity *= 2;
+    ok &= grow((void **)&events->time_ms, sizeof *events->time_ms, capacity);
+    ok &= grow((void **)&events->offset, sizeof *events->offset, capacity);
+    ok &= grow((void **)&events->partition, sizeof *events->partition, capacity);
+    ok &= grow((void **)&events->row, sizeof *events->row, capacity);
+    ok &= grow((void **)&events->key, sizeof *events->key, capacity);
+    for (uint32_t o = 0; o < view->outputs_count; o++) {
+        ok &= grow((void **)&events->columns[o].null, 1, capacity);
+        ok &= grow((void **)&events->columns[o].i64, form_bytes(view->outputs[o].kind), capacity);
+    }
+    if (ok)
+        events->capacity = capacity;
+    return ok;
+}
+
+/* The identity in bytes: partition, offset, row, big-endian, so that memcmp orders it. */
+enum { IDENTITY_BYTES = 16 };
+
+static void put_identity(char out[IDENTITY_BYTES], uint32_t partition, int64_t offset, uint32_t row)
+{
+    uint64_t biased = (uint64_t)offset ^ (UINT64_C(1) << 63);
+
+    for (int i = 0; i < 4; i++) {
+        out[i] = (char)(partition >> (24 - 8 * i));
+        out[12 + i] = (char)(row >> (24 - 8 * i));
+    }
+    for (int i = 0; i < 8; i++)
+        out[4 + i] = (char)(biased >> (56 - 8 * i));
+}
+
+bool tl_event_rows_add(struct tl_event_rows *events, const struct tl_view *view, const struct tl_vec *outputs,
+                       const struct tl_batch *batch, const struct tl_vec *time, uint32_t partition, const uint32_t *rows,
+                       uint32_t rows_count)
+{
+    if (!event_rows_reserve(events, view, rows_count))
+        return false;
+    for (uint32_t i = 0; i < rows_count; i++) {
+        uint32_t row = rows[i], at = events->count + i;
+        char *identity = tl_arena_bytes(&events->text, IDENTITY_BYTES);
+
+        if (identity == NULL)
+            return false;
+        put_identity(identity, partition, batch->offset[row], batch->row[row]);
+        events->key[at] = (struct tl_sv){identity, IDENTITY_BYTES};
+        events->time_ms[at] = time->i64[row];
+        events->offset[at] = batch->offset[row];
+        events->partition[at] = partition;
+        events->row[at] = batch->row[row];
+        for (uint32_t o = 0; o < view->outputs_count; o++) {
+            struct tl_value value = tl_vec_get(&outputs[o], row);
+
+            if (tl_kind_form(value.kind) == TL_FORM_TEXT && !value.is_null && !tl_arena_copy(&events->text, value.sv, &value.sv))
+                return false;
+            tl_vec_set(&events->columns[o], at, &value);
+        }
+    }
+    events->count += rows_count;
+    return true;
+}
+
+struct tl_rows tl_event_rows_view(const struct tl_event_rows *events)
+{
+    return (struct tl_rows){.count = events->count,
+                            .start_ms = events->time_ms,
+                            .end_ms = events->time_ms,
+                            .key = events->key,
+                            .columns = events->columns,
+                            .partition = events->partition,
+                            .row = events->row,
+                            .offset = events->offset};
+}
+
+/* ---- the partial ---- */
+
+enum tl_code tl_partial_open(const struct tl_plan *plan, uint32_t ranges_count, struct tl_partial **out, struct tl_err *err)
+{
+    struct tl_partial *partial = calloc(1, sizeof *partial);
+    enum tl_code rc = TL_OK;
+
+    if (partial == NULL)
+        return tl_fail_memory(err, sizeof *partial);
+    partial->plan = plan;
+    partial->ranges_count = ranges_count;
+    tl_arena_init(&partial->text, 1u << 16, 0);
+    partial->views = calloc(plan->views_count, sizeof *partial->views);
+    partial->sources = calloc(plan->sources_count, sizeof *partial->sources);
+    if (partial->views == NULL || partial->sources == NULL)
+        TL_TRY(tl_fail_memory(err, plan->views_count * sizeof *partial->views));
+    for (uint32_t s = 0; s < plan->sources_count; s++) {
+        partial->sources[s].judged_ms = INT64_MIN;
+        partial->sources[s].outcomes = calloc(ranges_count, sizeof *partial->sources[s].outcomes);
+        if (partial->sources[s].outcomes == NULL)
+            TL_TRY(tl_fail_memory(err, ranges_count * sizeof *partial->sources[s].outcomes));
+    }
+    for (uint32_t v = 0; v < plan->views_count; v++) {
+        const struct tl_view *view = &plan->views[v];
+        struct tl_partial_view *mine = &partial->views[v];
+
+        mine->outcomes = calloc(ranges_count, sizeof *mine->outcomes);
+        if (mine->outcomes == NULL)
+            TL_TRY(tl_fail_memory(err, ranges_count * sizeof *mine->outcomes));
+        if (view->window.window == TL_WINDOW_NONE) {
+            mine->events = event_rows_open(view);
+            if (mine->events == NULL)
+                TL_TRY(tl_fail_memory(err, sizeof *mine->events));
+        } else {
+            TL_TRY(tl_window_open(view, &mine->window, err));
+        }
+    }
+    *out = partial;
+    partial = NULL;
+out:
+    tl_partial_close(partial);
+    return rc;
+}
+
+void tl_partial_close(struct tl_partial *partial)
+{
+    if (partial == NULL)
+        return;
+    for (uint32_t v = 0; partial->views != NULL && v < partial->plan->views_count; v++) {
+        tl_window_close(partial->views[v].window);
+        event_rows_close(partial->views[v].events, &partial->plan->views[v]);
+        free(partial->views[v].outcomes);
+        free(partial->views[v].ledger.lines);
+    }
+    for (uint32_t s = 0; partial->sources != NULL && s < partial->plan->sources_count; s++) {
+        free(partial->sources[s].outcomes);
+        free(partial->sources[s].ledger.lines);
+    }
+    for (uint32_t p = 0; p < partial->partitions_count; p++) {
+        free(partial->partitions[p].dead);
+        tl_buf_done(&partial->partitions[p].ids);
+    }
+    free(partial->views);
+    free(partial->sources);
+    free(partial->partitions);
+    tl_arena_done(&partial->text);
+    free(partial);
+}
+
+void tl_partial_reset(struct tl_partial *partial)
+{
+    for (uint32_t v = 0; v < partial->plan->views_count; v++) {
+        struct tl_partial_view *view = &partial->views[v];
+
+        if (view->window != NULL)
+            tl_window_reset(view->window);
+        if (view->events != NULL) {
+            view->events->count = 0;
+            tl_arena_reset(&view->events->text);
+        }
+        view->ledger.count = 0;
+        memset(view->outcomes, 0, partial->ranges_count * sizeof *view->outcomes);
+    }
+    for (uint32_t s = 0; s < partial->plan->sources_count; s++) {
+        partial->sources[s].ledger.count = 0;
+        memset(partial->sources[s].outcomes, 0, partial->ranges_count * sizeof *partial->sources[s].outcomes);
+    }
+    for (uint32_t p = 0; p < partial->partitions_count; p++) {
+        struct tl_partial_partition *partition = &partial->partitions[p];
+
+        partition->touched = false;
+        partition->messages_count = partition->events_count = 0;
+        partition->dead_count = 0;
+        tl_buf_clear(&partition->ids);
+    }
+    tl_arena_reset(&partial->text);
+}
+
+enum tl_code tl_partial_merge_windows(struct tl_partial *into, struct tl_partial *from, struct tl_err *err)
+{
+    enum tl_code rc = TL_OK;
+
+    for (uint32_t v = 0; v < into->plan->views_count; v++)
+        if (into->views[v].window != NULL)
+            TL_TRY(tl_window_merge(into->views[v].window, from->views[v].window, err));
+out:
+    return rc;
+}
+
+struct tl_partial_partition *tl_partial_partition(struct tl_partial *partial, uint32_t source, uint32_t partition)
+{
+    for (uint32_t p = 0; p < partial->partitions_count; p++)
+        if (partial->partitions[p].source == source && partial->partitions[p].partition == partition)
+            return &partial->partitions[p];
+    if (partial->partitions_count == partial->partitions_capacity) {
+        uint32_t capacity = partial->partitions_capacity * 2 + 4;
+        struct tl_partial_partition *partitions = realloc(partial->partitions, capacity * sizeof *partitions);
+
+        if (partitions == NULL)
+            return NULL;
+        partial->partitions = partitions;
+        partial->partitions_capacity = capacity;
+    }
+    partial->partitions[partial->partitions_count] = (struct tl_partial_partition){
+        .source = source, .partition = partition, .watermark_ms = INT64_MIN, .judged_ms = INT64_MIN, .log_ms = INT64_MIN};
+    tl_buf_init(&partial->partitions[partial->partitions_count].ids, 0);
+    return &partial->partitions[partial->partitions_count++];
+}
+
+bool tl_partial_add_dead(struct tl_partial *partial, struct tl_partial_partition *partition, const struct tl_dead *dead, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        struct tl_dead copy = dead[i];
+
+        if (partition->dead_count == partition->dead_capacity) {
+            size_t capacity = partition->dead_capacity * 2 + 16;
+            struct tl_dead *grown = realloc(partition->dead, capacity * sizeof *grown);
+
+            if (grown == NULL)
+                return false;
+            partition->dead = grown;
+            partition->dead_capacity = capacity;
+        }
+        if (copy.raw.size > TL_DEAD_BYTES_MAX)
+            copy.raw.size = TL_DEAD_BYTES_MAX;
+        if (copy.raw.data != NULL && !tl_arena_copy(&partial->text, copy.raw, &copy.raw))
+            return false;
+        partition->dead[partition->dead_count++] = copy;
+    }
+    return true;
+}
+
+uint64_t tl_partial_groups(const struct tl_partial *partial)
+{
+    uint64_t groups = 0;
+
+    for (uint32_t v = 0; v < partial->plan->views_count; v++) {
+        const struct tl_partial_view *view = &partial->views[v];
+
+        groups += view->window != NULL ? tl_window_groups(view->window) : view->events->count;
+    }
+    return groups;
+}
+
+size_t tl_partial_bytes(const struct tl_partial *partial)
+{
+    size_t bytes = sizeof *partial + partial->text.held_bytes;
+
+    for (uint32_t v = 0; v < partial->plan->views_count; v++) {
+        const struct tl_partial_view *view = &partial->views[v];
+
+        bytes += view->ledger.capacity * sizeof *view->ledger.lines;
+        if (view->window != NULL)
+            bytes += tl_window_bytes(view->window);
+        if (view->events != NULL)
+            bytes += view->events->text.held_bytes + view->events->capacity * 64ull;
+    }
+    return bytes;
+}

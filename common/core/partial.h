@@ -1,0 +1,97 @@
+/* partial.h: what one worker has done since its last tick: accumulators by view, window and key, and all that goes with them.
+ *
+ * A partial moves whole from the worker to the committer, is merged into the committer's own (windows only), is written in one store
+ * transaction, and goes back empty. Everything in it is a copy: it does not depend on the batches it came from.
+ *
+ *   per view       open windows (or the rows of a view without one), outcomes, ledger lines
+ *   per source     outcomes and ledger lines that are the same for all its views (future, duplicate, flags), the judging watermark
+ *   per partition  next offset, watermark, counts, dead letters
+ *
+ * Runs on: one thread at a time. */
+#ifndef TL_PARTIAL_H
+#define TL_PARTIAL_H
+
+#include "core/window.h"
+#include "event/batch.h"
+#include "event/outcome.h"
+#include "event/rows.h"
+
+struct tl_ledger {
+    struct tl_ledger_line *lines;
+    size_t count, capacity;
+};
+
+/* Rows of a view without a window, as columns that grow. */
+struct tl_event_rows {
+    uint32_t count, capacity;
+    int64_t *time_ms, *offset;
+    uint32_t *partition, *row;
+    struct tl_sv *key;
+    struct tl_vec *columns; /* as many as the view has outputs */
+    struct tl_arena text;
+};
+
+struct tl_partial_view {
+    struct tl_window *window;     /* NULL for a view without one */
+    struct tl_event_rows *events; /* NULL for a view with one */
+    uint64_t (*outcomes)[TL_OUTCOMES]; /* per range (core.h); speed has one. FILTERED .. COUNTED only */
+    struct tl_ledger ledger;
+};
+
+struct tl_partial_source {
+    uint64_t (*outcomes)[TL_OUTCOMES]; /* per range: FUTURE and DUPLICATE; DEAD_LETTER in range 0. The same for every view of the source */
+    struct tl_ledger ledger;
+    int64_t judged_ms; /* what the worker judges the next event by */
+    /* On the way back from the committer (tl_watermark_hear): */
+    int64_t others_ms, floor_ms;
+};
+
+struct tl_partial_partition {
+    uint32_t source, partition;
+    bool touched;         /* since the last reset */
+    bool at_end, idle;    /* as of the hand-over: read to its end; out of the minimum */
+    int64_t next_offset;  /* behind the last message pushed */
+    int64_t watermark_ms; /* of the partition */
+    int64_t judged_ms;    /* what its last event was judged by */
+    int64_t log_ms;       /* highest log timestamp */
+    uint64_t messages_count, events_count;
+    struct tl_dead *dead; /* raw bytes cut to DEAD_BYTES_MAX, in `text` */
+    size_t dead_count, dead_capacity;
+    struct tl_buf ids; /* of deduplication, as tl_horizon_save gives them */
+};
+
+enum { TL_DEAD_BYTES_MAX = 1 << 16 }; /* what is kept of a dead letter's bytes */
+
+struct tl_partial {
+    const struct tl_plan *plan;
+    uint32_t ranges_count;
+    struct tl_partial_view *views;     /* as in the plan */
+    struct tl_partial_source *sources; /* as in the plan */
+    struct tl_partial_partition *partitions;
+    uint32_t partitions_count, partitions_capacity;
+    struct tl_arena text;
+    uint64_t ticket; /* the committer's number of the tick it was handed over for */
+};
+
+TL_MUST_USE enum tl_code tl_partial_open(const struct tl_plan *plan, uint32_t ranges_count, struct tl_partial **out, struct tl_err *err);
+void tl_partial_close(struct tl_partial *partial);
+/* Empties it; keeps memory, and the partitions with their positions (untouched). */
+void tl_partial_reset(struct tl_partial *partial);
+/* Moves the windows of `from` into `into`; the rest of `from` stays where it is. */
+TL_MUST_USE enum tl_code tl_partial_merge_windows(struct tl_partial *into, struct tl_partial *from, struct tl_err *err);
+/* The entry of a partition, made when it is new. NULL: out of memory. */
+struct tl_partial_partition *tl_partial_partition(struct tl_partial *partial, uint32_t source, uint32_t partition);
+TL_MUST_USE bool tl_ledger_add(struct tl_ledger *ledger, const struct tl_ledger_line *line);
+/* Copies the dead letters of a batch. */
+TL_MUST_USE bool tl_partial_add_dead(struct tl_partial *partial, struct tl_partial_partition *partition, const struct tl_dead *dead,
+                                     size_t count);
+/* Copies the selected rows: outputs[o] are the view's columns by row number. */
+TL_MUST_USE bool tl_event_rows_add(struct tl_event_rows *events, const struct tl_view *view, const struct tl_vec *outputs,
+                                   const struct tl_batch *batch, const struct tl_vec *time, uint32_t partition, const uint32_t *rows,
+                                   uint32_t rows_count);
+/* As rows for the store. Valid until the next add or reset. */
+struct tl_rows tl_event_rows_view(const struct tl_event_rows *events);
+uint64_t tl_partial_groups(const struct tl_partial *partial); /* groups and event rows in it */
+size_t tl_partial_bytes(const struct tl_partial *partial);
+
+#endif

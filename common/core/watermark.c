@@ -1,0 +1,93 @@
+/* watermark.c: how far event time has come. See watermark.h. */
+#include "core/watermark.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum tl_code tl_watermark_init(struct tl_watermark *watermark, const struct tl_watermark_partition *partitions,
+                               uint32_t partitions_count, int64_t others_ms, int64_t judged_ms, struct tl_err *err)
+{
+    struct tl_watermark_partition *own = malloc((partitions_count ? partitions_count : 1) * sizeof *own);
+
+    if (own == NULL)
+        return tl_fail_memory(err, partitions_count * sizeof *own);
+    if (partitions_count > 0)
+        memcpy(own, partitions, partitions_count * sizeof *own);
+    *watermark = (struct tl_watermark){own, partitions_count, others_ms, judged_ms};
+    return TL_OK;
+}
+
+void tl_watermark_done(struct tl_watermark *watermark)
+{
+    free(watermark->partitions);
+    *watermark = (struct tl_watermark){0};
+}
+
+/* The minimum over the worker's active partitions but one (UINT32_MAX: but none), and over what it heard of the others. */
+static int64_t minimum_but(const struct tl_watermark *watermark, uint32_t but)
+{
+    int64_t min = watermark->others_ms;
+
+    for (uint32_t i = 0; i < watermark->partitions_count; i++) {
+        const struct tl_watermark_partition *p = &watermark->partitions[i];
+
+        if (i != but && !p->idle)
+            min = tl_min_i64(min, p->watermark_ms);
+    }
+    return min;
+}
+
+/* The judge follows the minimum upwards. A minimum over nothing (INT64_MAX) says nothing: all is idle, and only the floor moves on. */
+static void follow(struct tl_watermark *watermark)
+{
+    int64_t min = minimum_but(watermark, UINT32_MAX);
+
+    if (min != INT64_MAX)
+        watermark->judge_ms = tl_max_i64(watermark->judge_ms, min);
+}
+
+void tl_watermark_pass(struct tl_watermark *watermark, uint32_t index, const int64_t *event_ms, uint32_t count, int64_t *judged_ms)
+{
+    struct tl_watermark_partition *own = &watermark->partitions[index];
+    int64_t rest = minimum_but(watermark, index);
+    int64_t at = own->watermark_ms;
+    int64_t judge = watermark->judge_ms;
+
+    if (count == 0)
+        return;
+    own->idle = false;
+    for (uint32_t i = 0; i < count; i++) {
+        int64_t min = tl_min_i64(at, rest);
+
+        judge = tl_max_i64(judge, min);
+        judged_ms[i] = judge;
+        at = tl_max_i64(at, event_ms[i]);
+    }
+    own->watermark_ms = at;
+    watermark->judge_ms = tl_max_i64(judge, tl_min_i64(at, rest));
+}
+
+void tl_watermark_idle(struct tl_watermark *watermark, uint32_t index, bool idle)
+{
+    watermark->partitions[index].idle = idle;
+    follow(watermark);
+}
+
+void tl_watermark_hear(struct tl_watermark *watermark, int64_t others_ms, int64_t floor_ms)
+{
+    watermark->others_ms = others_ms;
+    watermark->judge_ms = tl_max_i64(watermark->judge_ms, floor_ms);
+    follow(watermark);
+}
+
+int64_t tl_watermark_combined(const struct tl_watermark_partition *partitions, uint32_t count)
+{
+    int64_t min = INT64_MAX, max = INT64_MIN;
+
+    for (uint32_t i = 0; i < count; i++) {
+        if (!partitions[i].idle)
+            min = tl_min_i64(min, partitions[i].watermark_ms);
+        max = tl_max_i64(max, partitions[i].watermark_ms);
+    }
+    return min == INT64_MAX ? max : min;
+}

@@ -1,0 +1,42 @@
+/* watermark.h: how far event time has come: per partition, and the minimum that decides what is late.
+ *
+ * One worker reads some of a source's partitions. It judges an event by the minimum of its own partitions' watermarks as of the event
+ * before and of the others' as last handed out by the committer: never stricter than the truth, exact with one partition. The judging
+ * watermark never goes back. A partition that never had an event stands at INT64_MIN and holds everything back until it is idle; idle ones
+ * leave the minimum, and any event makes theirs take part again at once (Flink's rule inside one source: CombinedWatermarkStatus). When all
+ * partitions of all workers are idle, the committer raises the floor to the maximum of them all.
+ * Source: semantics.md 3; design.md, core. Runs on: the worker's thread. No clock: the caller says what is idle. */
+#ifndef TL_WATERMARK_H
+#define TL_WATERMARK_H
+
+#include "base/base.h"
+
+struct tl_watermark_partition {
+    uint32_t partition;
+    int64_t watermark_ms; /* INT64_MIN: no event yet */
+    bool idle;
+};
+
+struct tl_watermark {
+    struct tl_watermark_partition *partitions;
+    uint32_t partitions_count;
+    int64_t others_ms; /* minimum of the other workers' active partitions; INT64_MAX: there are none */
+    int64_t judge_ms;  /* what the next event is judged by */
+};
+
+/* The worker's partitions with the watermarks that the store has for them. `judged_ms`: the highest that any of the source's events was
+ * judged by so far. */
+TL_MUST_USE enum tl_code tl_watermark_init(struct tl_watermark *watermark, const struct tl_watermark_partition *partitions,
+                                           uint32_t partitions_count, int64_t others_ms, int64_t judged_ms, struct tl_err *err);
+void tl_watermark_done(struct tl_watermark *watermark);
+/* For rows of one partition, in order: judged_ms[i] is what row i is judged by, then its own watermark event_ms[i] (INT64_MIN: none) counts. */
+void tl_watermark_pass(struct tl_watermark *watermark, uint32_t index, const int64_t *event_ms, uint32_t count, int64_t *judged_ms);
+void tl_watermark_idle(struct tl_watermark *watermark, uint32_t index, bool idle);
+/* What the committer hands out: the others' minimum (INT64_MAX when all of them are idle or there are none), and a floor below which
+ * nothing is judged any more (INT64_MIN: none). */
+void tl_watermark_hear(struct tl_watermark *watermark, int64_t others_ms, int64_t floor_ms);
+
+/* For the committer: the combined watermark of all partitions, by the rule above. */
+int64_t tl_watermark_combined(const struct tl_watermark_partition *partitions, uint32_t count);
+
+#endif

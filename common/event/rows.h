@@ -1,0 +1,44 @@
+/* rows.h: a view's result rows as columns, and the shape of such rows: what core gives, the store keeps, reconcile compares. */
+#ifndef TL_ROWS_H
+#define TL_ROWS_H
+
+#include "event/value.h"
+
+enum tl_column_role {
+    TL_ROLE_VALUE,
+    TL_ROLE_KEY,          /* a bare GROUP BY column */
+    TL_ROLE_WINDOW_START, /* equals start_ms: need not be stored again */
+    TL_ROLE_WINDOW_END,
+    TL_ROLE_WINDOW_TIME, /* end_ms - 1 */
+};
+
+struct tl_shape_column {
+    struct tl_sv name;
+    enum tl_kind kind;
+    enum tl_column_role role;
+};
+
+/* One definition of a view as the store needs it. */
+struct tl_shape {
+    struct tl_sv view;
+    const char *hash; /* 32 hex digits */
+    struct tl_sv comment, normalised, topic;
+    bool windowed; /* false: one row per event; start_ms = end_ms = event time */
+    int64_t lateness_ms;
+    const struct tl_shape_column *columns; /* the view's own, in their order */
+    uint32_t columns_count;
+};
+
+/* Rows of one definition. Identity: (end_ms, start_ms, key). `key` is the group's key in the form of tl_value_put_key; for a view
+ * without a window it is partition (u32), offset (i64), row (u32), big-endian, and the three stand in columns of their own too. */
+struct tl_rows {
+    uint32_t count;
+    const int64_t *start_ms, *end_ms; /* instants */
+    const struct tl_sv *key;
+    const struct tl_sv *accumulators; /* byte form of the group (agg.h); empty without a window */
+    const struct tl_vec *columns;     /* as many as the shape has; roles WINDOW_* are filled too */
+    const uint32_t *partition, *row;  /* without a window only, else NULL */
+    const int64_t *offset;
+};
+
+#endif

@@ -1,0 +1,38 @@
+/* timestamp.h: texts <-> milliseconds since 1970-01-01, proleptic Gregorian calendar, no leap seconds.
+ *
+ * Source of each accepted form: semantics.md 9.1 (JSON) and 8 (functions), read off Flink 2.3. */
+#ifndef TL_TIMESTAMP_H
+#define TL_TIMESTAMP_H
+
+#include "base/base.h"
+#include "base/sv.h"
+
+#define TL_DAY_MS INT64_C(86400000)
+/* The calendar's ends: 0001-01-01T00:00:00.000 and 9999-12-31T23:59:59.999, what the texts can say. */
+#define TL_TIME_MIN_MS INT64_C(-62135596800000)
+#define TL_TIME_MAX_MS INT64_C(253402300799999)
+
+int64_t tl_days_from_civil(int64_t year, unsigned month, unsigned day);
+void tl_civil_from_days(int64_t days, int64_t *year, unsigned *month, unsigned *day);
+
+/* JSON, TIMESTAMP, SQL: "yyyy-MM-dd HH:mm:ss[.f{1..9}]"; *clamped when the day was cut to the month's last (2024-02-30). */
+TL_MUST_USE bool tl_time_from_sql(struct tl_sv text, int64_t *ms, bool *clamped);
+/* JSON, TIMESTAMP_LTZ, SQL: the same with a literal Z. */
+TL_MUST_USE bool tl_time_from_sql_z(struct tl_sv text, int64_t *ms, bool *clamped);
+/* JSON, TIMESTAMP, ISO-8601: "yyyy-MM-ddTHH:mm:ss[.f]", a trailing Z is bad. */
+TL_MUST_USE bool tl_time_from_iso(struct tl_sv text, int64_t *ms, bool *clamped);
+/* JSON, TIMESTAMP_LTZ, ISO-8601: the same, a trailing Z is required. The hot one. */
+TL_MUST_USE bool tl_time_from_iso_z(struct tl_sv text, int64_t *ms, bool *clamped);
+/* What people and programs type: RFC 3339 with Z or an offset, seconds and fraction optional, or a bare date (midnight UTC).
+ * A time of day without a zone is refused. */
+TL_MUST_USE bool tl_time_from_rfc3339(struct tl_sv text, int64_t *ms);
+/* "10/Oct/2000:13:55:36 -0700" of access logs. */
+TL_MUST_USE bool tl_time_from_access_log(struct tl_sv text, int64_t *ms);
+
+enum { TL_TIME_TEXT_BYTES = 32 };
+/* "2015-05-17T10:05:00.000Z", zero-terminated; returns the length. Years beyond 0..9999 get a sign and more digits. */
+size_t tl_time_to_iso_z(int64_t ms, char out[TL_TIME_TEXT_BYTES]);
+/* "2015-05-17 10:05:00.000": a TIMESTAMP(3) as Flink prints it. */
+size_t tl_time_to_sql(int64_t ms, char out[TL_TIME_TEXT_BYTES]);
+
+#endif

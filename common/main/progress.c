@@ -1,0 +1,38 @@
+/* progress.c: how far a long command is. See progress.h. */
+#include "main/progress.h"
+
+#include <stdio.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+
+enum { STEP_MS = 100 };
+
+void tl_progress_begin(struct tl_progress *progress, const char *what)
+{
+    *progress = (struct tl_progress){.what = what, .visible = isatty(STDERR_FILENO) == 1, .started_ms = tl_clock_monotonic_ms()};
+}
+
+void tl_progress_step(struct tl_progress *progress, uint64_t done, uint64_t count)
+{
+    int64_t now_ms = tl_clock_monotonic_ms();
+    double seconds = (double)(now_ms - progress->started_ms) / 1000.0, megabytes = (double)done / 1e6;
+    double rate = seconds > 0 ? megabytes / seconds : 0;
+
+    if (!progress->visible || now_ms - progress->last_ms < STEP_MS)
+        return;
+    progress->last_ms = now_ms;
+    progress->shown = true;
+    if (count > 0 && rate > 0)
+        fprintf(stderr, "\r\033[K%s  %.1f of %.1f MB  %.0f%%  %.1f MB/s  %.0f s", progress->what, megabytes, (double)count / 1e6,
+                100.0 * (double)done / (double)count, rate, ((double)count / 1e6 - megabytes) / rate);
+    else
+        fprintf(stderr, "\r\033[K%s  %.1f MB  %.1f MB/s", progress->what, megabytes, rate);
+}
+
+void tl_progress_end(struct tl_progress *progress)
+{
+    if (progress->shown)
+        fputs("\r\033[K", stderr);
+    progress->shown = false;
+}

@@ -1,0 +1,10 @@
+/* stop.h: SIGTERM and SIGINT ask a command to drain and end; everybody who waits looks here. */
+#ifndef TL_STOP_H
+#define TL_STOP_H
+
+#include "base/base.h"
+
+void tl_stop_install(void);   /* handlers for SIGTERM and SIGINT; SIGPIPE is ignored */
+bool tl_stop_requested(void); /* async-signal-safe, from any thread */
+
+#endif
