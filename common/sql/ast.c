@@ -436,6 +436,8 @@ struct tl_ast_statement *tl_ast_statement(struct tl_parse *parse, enum tl_ast_st
         return NULL;
     statement->kind = kind;
     statement->name = name;
+    /* Made when the semicolon is seen: `last` is the token before it. */
+    statement->at = tl_span_join(parse->first.at, parse->last.at);
     return statement;
 }
 
@@ -443,9 +445,6 @@ void tl_ast_statement_end(struct tl_parse *parse, struct tl_ast_statement *state
 {
     if (statement == NULL || parse->rc != TL_OK)
         return;
-    statement->at = tl_span_join(parse->first.at, parse->last.at);
-    if (statement->select != NULL)
-        statement->select_at = tl_span_join(statement->select->at, parse->last.at);
     if (parse->statements_last != NULL)
         parse->statements_last->next = statement;
     else

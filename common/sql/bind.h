@@ -71,8 +71,6 @@ struct tl_plan_notes {
     struct tl_span *lateness_at;                   /* per view */
     bool *periodic;                                /* per source */
     const struct tl_script *script;
-    struct tl_sv *unused;                          /* temporary views that no stored view reads */
-    uint32_t unused_count;
 };
 
 struct tl_bind {

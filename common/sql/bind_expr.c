@@ -102,19 +102,30 @@ bool tl_expr_same(const struct tl_expr *a, const struct tl_expr *b)
     return true;
 }
 
+/* A chain of ANDs is one node, however it was put together: the same conditions in a view or in a view that it reads are the
+ * same plan. */
 enum tl_code tl_bind_and(struct tl_bind *bind, struct tl_expr *a, struct tl_expr *b, struct tl_span at, struct tl_expr **out)
 {
+    struct tl_expr *const sides[2] = {a, b};
     struct tl_expr *expr;
+    uint32_t count = 0;
 
     if (a == NULL || b == NULL) {
         *out = a != NULL ? a : b;
         return TL_OK;
     }
-    expr = expr_make(bind, TL_EXPR_AND, TL_BOOLEAN, at.place, 2);
+    for (size_t i = 0; i < TL_COUNT(sides); i++)
+        count += sides[i]->op == TL_EXPR_AND ? sides[i]->args_count : 1;
+    expr = expr_make(bind, TL_EXPR_AND, TL_BOOLEAN, at.place, count);
     if (expr == NULL)
         return tl_bind_no_memory(bind);
-    expr->args[0] = a;
-    expr->args[1] = b;
+    count = 0;
+    for (size_t i = 0; i < TL_COUNT(sides); i++) {
+        if (sides[i]->op != TL_EXPR_AND)
+            expr->args[count++] = sides[i];
+        for (uint32_t k = 0; sides[i]->op == TL_EXPR_AND && k < sides[i]->args_count; k++)
+            expr->args[count++] = sides[i]->args[k];
+    }
     *out = expr;
     return expr_close(bind, expr, at);
 }

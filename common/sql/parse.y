@@ -76,6 +76,8 @@ statement(R) ::= CREATE temporary(T) VIEW if_not_exists(I) name(N) view_names(L)
         R->names = L;
         R->comment = M;
         R->select = Q;
+        if (Q)
+            R->select_at = tl_span_join(Q->at, parse->last.at);
     }
 }
 

@@ -510,9 +510,9 @@ static void source_print(const struct tl_plan *plan, uint32_t number, struct tl_
     }
 }
 
-static void view_print(const struct tl_plan *plan, uint32_t number, struct tl_buf *out)
+void tl_plan_print_view(const struct tl_plan *plan, const struct tl_view *view, struct tl_buf *out)
 {
-    const struct tl_view *view = &plan->views[number];
+    uint32_t number = (uint32_t)(view - plan->views);
     const struct tl_source *source = &plan->sources[view->source];
     bool *used = calloc(source->schema.fields_count + 1u, sizeof *used);
 
@@ -592,5 +592,5 @@ void tl_plan_print(const struct tl_plan *plan, struct tl_buf *out)
     for (uint32_t i = 0; i < plan->sources_count; i++)
         source_print(plan, i, out);
     for (uint32_t i = 0; i < plan->views_count; i++)
-        view_print(plan, i, out);
+        tl_plan_print_view(plan, &plan->views[i], out);
 }

@@ -6,6 +6,8 @@
 
 /* Fills view->normalised and view->hash; the sources must be complete. */
 TL_MUST_USE enum tl_code tl_view_normalise(struct tl_plan *plan, struct tl_view *view, struct tl_err *err);
+/* The part of tl_plan_print that is about one view. */
+void tl_plan_print_view(const struct tl_plan *plan, const struct tl_view *view, struct tl_buf *out);
 /* The script for Flink: statements as written, a sink for each view, one INSERT each. */
 void tl_plan_print_flink(const struct tl_plan *plan, struct tl_buf *out);
 /* A name as SQL wants it: in backticks unless it is an ordinary word. */
