@@ -57,9 +57,15 @@ static uint64_t rng_next(struct rng *rng)
 }
 
 /* 0 .. n-1; the bias of the multiplication is below n / 2^32. */
-static uint32_t rng_below(struct rng *rng, uint32_t n) { return (uint32_t)(((rng_next(rng) >> 32) * n) >> 32); }
+static uint32_t rng_below(struct rng *rng, uint32_t n)
+{
+    return (uint32_t)(((rng_next(rng) >> 32) * n) >> 32);
+}
 
-static bool rng_chance(struct rng *rng, uint32_t per_million) { return rng_below(rng, 1000000) < per_million; }
+static bool rng_chance(struct rng *rng, uint32_t per_million)
+{
+    return rng_below(rng, 1000000) < per_million;
+}
 
 /* Exponential with mean 1, as a multiple of 1/256: -log2 of a uniform number, its fraction taken as straight between powers
  * of two, times ln 2. Integers give the same on every machine. */
@@ -73,7 +79,10 @@ static uint32_t rng_exponential_q8(struct rng *rng)
     return (uint32_t)((uint64_t)log2_q8 * 177 / 256);
 }
 
-static int64_t rng_exponential(struct rng *rng, int64_t mean) { return mean * (int64_t)rng_exponential_q8(rng) / 256; }
+static int64_t rng_exponential(struct rng *rng, int64_t mean)
+{
+    return mean * (int64_t)rng_exponential_q8(rng) / 256;
+}
 
 /* 0 .. n-1, small numbers far more often: what is popular. */
 static uint32_t skew(uint64_t random, uint32_t n)
