@@ -661,8 +661,9 @@ static void send_broken(struct traffic *t, const struct request *r, struct line 
         line->text[0] = (char)0x82; /* whatever follows, no JSON begins like this */
         t->sum.binary++;
     } else {
-        line->length = (uint32_t)(put(put(put(line->text, "upstream sent no valid header while reading "), r->path), ": reset") -
-                                  line->text);
+        char *at = put(put(line->text, "upstream sent no valid header while reading "), r->path);
+
+        line->length = (uint32_t)(put_hex(put(at, ": reset, request "), r->id_hi, 16) - line->text);
         t->sum.not_json++;
     }
 }
