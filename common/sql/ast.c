@@ -556,6 +556,8 @@ static void hint_expected(const bool *accepted, int accepted_count, char *out, s
     if (expression)
         names[count++] = "an expression";
     for (int t = 1; t < accepted_count; t++) {
+        bool falls_back = accepted[TL_TK_IDENT] && (t == TL_TK_COMMENT || t == TL_TK_ENFORCED || t == TL_TK_KEY || t == TL_TK_VIEW ||
+                                                    t == TL_TK_TEMPORARY || t == TL_TK_IF || t == TL_TK_REPLACE);
         bool part_of_expression = t == TL_TK_INTEGER || t == TL_TK_DECIMAL || t == TL_TK_STRING || t == TL_TK_TRUE || t == TL_TK_FALSE ||
                                   t == TL_TK_NULL || t == TL_TK_UNKNOWN || t == TL_TK_TIMESTAMP || t == TL_TK_INTERVAL || t == TL_TK_IDENT ||
                                   t == TL_TK_CASE || t == TL_TK_CAST || t == TL_TK_TRY_CAST || t == TL_TK_LP || t == TL_TK_NOT ||
@@ -565,7 +567,7 @@ static void hint_expected(const bool *accepted, int accepted_count, char *out, s
                              t == TL_TK_GE || t == TL_TK_AND || t == TL_TK_OR || t == TL_TK_NOT || t == TL_TK_IS || t == TL_TK_IN ||
                              t == TL_TK_LIKE || t == TL_TK_BETWEEN || t == TL_TK_ESCAPE;
 
-        if (!accepted[t] || (expression && part_of_expression) || (operators && operator_mark))
+        if (!accepted[t] || falls_back || (expression && part_of_expression) || (operators && operator_mark))
             continue;
         if (count == TL_COUNT(names)) {
             count = 0;
@@ -603,10 +605,12 @@ void tl_ast_unexpected(struct tl_parse *parse, int kind, struct tl_token token, 
                                        : "CREATE makes a TABLE, a VIEW or a TEMPORARY VIEW");
         return;
     }
-    if (refusal_find(parse, kind, token))
+    if (parse->clause != 0 && parse->last_kind != TL_TK_AS && parse->last_kind != TL_TK_DOT && refusal_find(parse, kind, token))
+        return;
+    if ((kind == TL_TK_METADATA || kind == TL_TK_WITH || kind == TL_TK_VALUES) && !accepted[TL_TK_IDENT] && refusal_find(parse, kind, token))
         return;
     hint_expected(accepted, accepted_count, hint, sizeof hint);
-    if (kind == TL_TK_COMMA && accepted[TL_TK_WHERE] && accepted[TL_TK_GROUP]) {
+    if (kind == TL_TK_COMMA && parse->clause == TL_TK_FROM && parse->last_kind != TL_TK_FROM) {
         tl_ast_refuse(parse, token.at, "FROM takes one table, one view, or TABLE(TUMBLE(...))", "a view reads one table");
         return;
     }
@@ -623,10 +627,21 @@ void tl_ast_unexpected(struct tl_parse *parse, int kind, struct tl_token token, 
         for (int t = 1; t < accepted_count; t++)
             if (accepted[t] && tl_lex_keyword(tl_sv_from(tl_lex_name(t))) == t)
                 tl_nearest_offer(&nearest, tl_sv_from(tl_lex_name(t)));
+        /* Behind a complete clause the parser has already decided that the statement ends. */
+        if (parse->clause == TL_TK_FROM)
+            tl_nearest_offer(&nearest, TL_SV("WHERE"));
+        if (parse->clause == TL_TK_FROM || parse->clause == TL_TK_WHERE)
+            tl_nearest_offer(&nearest, TL_SV("GROUP"));
         if (nearest.best.data != NULL && nearest.distance <= 2)
             snprintf(hint, sizeof hint, "%s", tl_nearest_hint(&nearest, nearest_hint, sizeof nearest_hint, ""));
     } else if (accepted[TL_TK_IDENT] && tl_lex_keyword(token.text) != 0 && token.text.size < 40) {
         snprintf(hint, sizeof hint, "it is a reserved word; as a name it stands in backticks: `%.*s`", TL_SV_ARG(token.text));
+    }
+    if (kind == TL_TK_STRING && parse->last_kind == TL_TK_IDENT) { /* `a INT COMENT 'x'`: the word was taken for part of the type */
+        nearest = tl_nearest_to(parse->last.text);
+        tl_nearest_offer(&nearest, TL_SV("COMMENT"));
+        if (nearest.best.data != NULL)
+            snprintf(hint, sizeof hint, "%s", tl_nearest_hint(&nearest, nearest_hint, sizeof nearest_hint, ""));
     }
     if (kind == 0 || parse->token_kind == 0) {
         tl_ast_refuse(parse, token.at, hint, "the file ends inside a statement");
@@ -638,5 +653,5 @@ void tl_ast_unexpected(struct tl_parse *parse, int kind, struct tl_token token, 
     if (kind == TL_TK_SEMI)
         tl_ast_refuse(parse, token.at, hint, "the statement ends too early");
     else
-        tl_ast_refuse(parse, token.at, hint, "'%s' cannot stand here", text);
+        tl_ast_refuse(parse, token.at, hint, kind == TL_TK_STRING ? "%s cannot stand here" : "'%s' cannot stand here", text);
 }

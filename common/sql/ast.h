@@ -159,6 +159,7 @@ struct tl_parse {
     struct tl_lex lex;
     struct tl_token first, last; /* of the statement: first token, and the last one seen before the present */
     int last_kind, token_kind;
+    int clause; /* the last of SELECT, FROM, WHERE, GROUP in the statement, 0 before */
     struct tl_ast_statement *statements, *statements_last;
     uint32_t statements_count;
 };

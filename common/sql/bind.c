@@ -487,6 +487,7 @@ static enum tl_code script_finish(struct tl_bind *bind)
 enum tl_code tl_bind_script(struct tl_bind *bind)
 {
     uint32_t views_max = bind->script->statements_count + 1u;
+    struct tl_span last = bind->script->end;
     enum tl_code rc = TL_OK;
 
     tl_settings_init(&bind->settings);
@@ -516,8 +517,10 @@ enum tl_code tl_bind_script(struct tl_bind *bind)
     }
     if (rc != TL_OK)
         return rc;
+    for (const struct tl_ast_statement *s = bind->script->statements; s != NULL; s = s->next)
+        last = s->name.text.data != NULL ? s->name.at : s->at;
     if (bind->plan->views_count == 0)
-        return tl_mistake(bind->err, bind->text, bind->script->end, "add CREATE VIEW name AS SELECT ... (a temporary view is not kept)",
+        return tl_mistake(bind->err, bind->text, last, "add CREATE VIEW name AS SELECT ... (a temporary view is not kept)",
                           "there is nothing to keep: the file has no CREATE VIEW");
     return script_finish(bind);
 }

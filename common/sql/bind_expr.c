@@ -508,6 +508,18 @@ static enum tl_code null_type(struct tl_bind *bind, struct tl_expr **expr, enum 
     return (*expr)->kind == TL_NULL ? cast_make(bind, *expr, kind, at, expr) : TL_OK;
 }
 
+static enum tl_code operator_unknown(struct tl_bind *bind, const struct tl_ast_expr *ast, const enum tl_kind *kinds, uint32_t count)
+{
+    bool like = tl_sv_eq(ast->text, TL_SV("LIKE"));
+    struct tl_sv symbol = tl_sv_eq(ast->text, TL_SV("NEGATE")) ? TL_SV("-") : ast->text;
+
+    if (count == 1)
+        return tl_mistake(bind->err, bind->text, ast->key_at, "CAST it to a type that has it", "%.*s has no meaning for %s", TL_SHOWN(symbol),
+                          tl_kind_name(kinds[0]));
+    return tl_mistake(bind->err, bind->text, ast->key_at, like ? "LIKE is for texts: CAST(x AS STRING)" : meet_hint(kinds[0], kinds[1]),
+                      "%.*s has no meaning between %s and %s", TL_SHOWN(symbol), tl_kind_name(kinds[0]), tl_kind_name(kinds[1]));
+}
+
 static enum tl_code operator_find(struct tl_bind *bind, const struct tl_ast_expr *ast, struct tl_expr *const *args, uint32_t count,
                                   struct tl_expr **out)
 {
@@ -518,9 +530,7 @@ static enum tl_code operator_find(struct tl_bind *bind, const struct tl_ast_expr
         kinds[i] = args[i]->kind;
     function = function_find(bind->catalog, ast->text, kinds, count, 0);
     if (function == NULL)
-        return tl_mistake(bind->err, bind->text, ast->key_at, count == 2 ? meet_hint(kinds[0], kinds[1]) : "CAST it to a type that has it",
-                          count == 2 ? "%.*s has no meaning between %s and %s" : "%.*s has no meaning for %s%s", TL_SHOWN(ast->text),
-                          tl_kind_name(kinds[0]), count == 2 ? tl_kind_name(kinds[1]) : "");
+        return operator_unknown(bind, ast, kinds, count);
     return call_make(bind, function, args, count, ast->key_at, out);
 }
 
@@ -823,6 +833,15 @@ static bool kind_widens(enum tl_kind from, enum tl_kind to)
     return from == to || from == TL_NULL || (tl_kind_is_numeric(from) && tl_kind_is_numeric(to) && from < to);
 }
 
+static bool name_known(const struct tl_catalog *catalog, struct tl_sv name)
+{
+    for (; catalog != NULL; catalog = catalog->next)
+        for (size_t i = 0; i < catalog->functions_count; i++)
+            if (tl_sv_eq_nocase(name, tl_sv_from(catalog->functions[i].name)))
+                return true;
+    return false;
+}
+
 static enum tl_code call_bind(struct tl_bind *bind, const struct tl_scope *scope, const struct tl_ast_expr *ast, struct tl_expr **out)
 {
     const struct tl_function *found = NULL;
@@ -835,6 +854,8 @@ static enum tl_code call_bind(struct tl_bind *bind, const struct tl_scope *scope
         return tl_bind_aggregate(bind, scope, ast, out);
     if (ast->star)
         return tl_mistake(bind->err, bind->text, ast->at, "only COUNT takes a star: COUNT(*)", "%.*s(*) has no meaning", TL_SHOWN(ast->text));
+    if (!tl_sv_eq_nocase(ast->text, TL_SV("COALESCE")) && !name_known(bind->catalog, ast->text))
+        return call_unknown(bind, ast, NULL);
     rc = args_bind(bind, scope, ast, &args);
     if (rc != TL_OK)
         return rc;
@@ -890,8 +911,10 @@ static enum tl_code column_unknown(struct tl_bind *bind, const struct tl_scope *
     for (uint32_t i = 0; i < scope->from->columns_count; i++) {
         tl_nearest_offer(&nearest, scope->from->columns[i].name);
         if (size < sizeof all)
-            size += (size_t)snprintf(all + size, sizeof all - size, "%s%.*s", i == 0 ? "there are " : ", ", TL_SHOWN(scope->from->columns[i].name));
+            size += (size_t)snprintf(all + size, sizeof all - size, "%s%.*s", i == 0 ? "it has " : ", ", TL_SHOWN(scope->from->columns[i].name));
     }
+    if (strcmp(scope->clause, "a computed column") == 0 && nearest.best.data == NULL)
+        size = (size_t)snprintf(all, sizeof all, "a computed column is made of the columns that are read, not of other computed ones");
     if (size >= sizeof all)
         memcpy(all + sizeof all - 4, "...", 4);
     return tl_mistake(bind->err, bind->text, ast->key_at, tl_nearest_hint(&nearest, hint, sizeof hint, size > 0 ? all : NULL),

@@ -411,11 +411,15 @@ static void parse_tokens(struct tl_parse *parse, yyParser *parser)
             tl_ast_refuse(parse, token.at, "split it into several views", "brackets are nested deeper than %d", TL_SQL_DEPTH_MAX);
         if (kind == TL_TK_RP && depth > 0)
             depth--;
-        if (parse->last_kind == TL_TK_SEMI)
+        if (parse->last_kind == TL_TK_SEMI) {
             parse->first = token;
+            parse->clause = 0;
+        }
         parse->token_kind = kind;
         if (parse->rc == TL_OK)
             tl_parser(parser, kind, token);
+        if (kind == TL_TK_SELECT || kind == TL_TK_FROM || kind == TL_TK_WHERE || kind == TL_TK_GROUP)
+            parse->clause = kind;
         parse->last = token;
         parse->last_kind = kind;
         if (kind == TL_TK_SEMI)
