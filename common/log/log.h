@@ -16,8 +16,8 @@ struct tl_log;
 
 enum tl_log_mode { TL_LOG_READ, TL_LOG_APPEND };
 
-/* `spec`: "local": DIR/log.db under `data_dir`. TL_LOG_APPEND makes the file if need be; TL_LOG_READ of a log that is not there yet
- * is TL_ERR_NOT_FOUND. A foreign or damaged file is TL_ERR_CORRUPT and is left as it is. */
+/* `spec`: "local": DIR/log.db under `data_dir`. TL_LOG_APPEND makes the file if need be; TL_LOG_READ of a log that is not
+ * there yet is TL_ERR_NOT_FOUND. A foreign or damaged file is TL_ERR_CORRUPT and is left as it is. */
 TL_MUST_USE enum tl_code tl_log_open(const char *spec, const char *data_dir, enum tl_log_mode mode, struct tl_log **out,
                                      struct tl_err *err);
 void tl_log_close(struct tl_log *log);
