@@ -1,0 +1,359 @@
+/* status.c: the command: is every event accounted for, per view, and how far is each layer?
+ *
+ * The answer is 'no' (exit 1) when some view's outcomes do not sum to the events that its offsets say were read. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/diag.h"
+#include "event/timestamp.h"
+#include "log/log.h"
+#include "main/command.h"
+#include "main/option.h"
+#include "master/master.h"
+#include "store/store.h"
+
+enum { PARTITIONS_MAX = 4096 };
+
+struct status_options {
+    const char *format;
+};
+
+struct status {
+    const struct tl_common_options *common;
+    struct tl_store *store;
+    struct tl_log *log;       /* NULL: none to be seen from here */
+    struct tl_master *master;
+    struct tl_buf out;
+    bool json, agrees;
+    int64_t now_ms;
+};
+
+struct positions {
+    struct tl_position *at;
+    size_t count;
+    uint64_t messages_count, events_count;
+};
+
+/* ---- reading ---- */
+
+static enum tl_code add_position(void *ctx, const struct tl_position *position, struct tl_err *err)
+{
+    struct positions *positions = ctx;
+
+    if (positions->count == PARTITIONS_MAX)
+        return tl_fail(err, TL_ERR_LIMIT, "more than %d partitions", PARTITIONS_MAX);
+    positions->at[positions->count++] = *position;
+    positions->messages_count += position->messages_count;
+    positions->events_count += position->events_count;
+    return TL_OK;
+}
+
+struct ranges {
+    uint64_t count;
+    int64_t run;
+};
+
+static enum tl_code count_range(void *ctx, const struct tl_run_range *range, struct tl_err *err)
+{
+    struct ranges *ranges = ctx;
+
+    (void)err;
+    ranges->count++;
+    if (range->run > ranges->run)
+        ranges->run = range->run;
+    return TL_OK;
+}
+
+static int64_t log_end(const struct status *status, struct tl_sv topic, uint32_t partition)
+{
+    struct tl_err unused;
+    int64_t first, end;
+
+    if (status->log == NULL || tl_log_range(status->log, topic, partition, &first, &end, &unused) != TL_OK)
+        return -1;
+    return end;
+}
+
+/* ---- writing ---- */
+
+static void put_count(struct tl_buf *out, uint64_t count)
+{
+    char digits[24];
+    int size = snprintf(digits, sizeof digits, "%llu", (unsigned long long)count);
+
+    for (int i = 0; i < size; i++) {
+        if (i > 0 && (size - i) % 3 == 0)
+            tl_buf_put_u8(out, ',');
+        tl_buf_put_u8(out, (uint8_t)digits[i]);
+    }
+}
+
+static const char *time_text(int64_t ms, char out[TL_TIME_TEXT_BYTES])
+{
+    if (ms == INT64_MIN)
+        return "none yet";
+    tl_time_to_iso_z(ms, out);
+    return out;
+}
+
+static void put_time_json(struct tl_buf *out, const char *key, int64_t ms)
+{
+    char text[TL_TIME_TEXT_BYTES];
+
+    if (ms == INT64_MIN)
+        tl_buf_printf(out, "\"%s\": null", key);
+    else
+        tl_buf_printf(out, "\"%s\": \"%s\"", key, time_text(ms, text));
+}
+
+static void put_outcomes_json(struct tl_buf *out, const char *key, const uint64_t counts[TL_OUTCOMES])
+{
+    tl_buf_printf(out, "\"%s\": {", key);
+    for (int o = 0; o < TL_OUTCOMES; o++)
+        tl_buf_printf(out, "%s\"%s\": %llu", o > 0 ? ", " : "", tl_outcome_name((enum tl_outcome)o), (unsigned long long)counts[o]);
+    tl_buf_put_str(out, "}");
+}
+
+static void put_sum(struct tl_buf *out, const uint64_t counts[TL_OUTCOMES])
+{
+    bool first = true;
+
+    for (int o = TL_OUTCOMES; o-- > 0;) {
+        if (counts[o] == 0 && o != TL_OUT_COUNTED)
+            continue;
+        tl_buf_put_str(out, first ? "" : " + ");
+        put_count(out, counts[o]);
+        tl_buf_printf(out, " %s", tl_outcome_name((enum tl_outcome)o));
+        first = false;
+    }
+}
+
+struct view_status {
+    const struct tl_definition *definition;
+    struct positions positions;
+    struct ranges ranges;
+    uint64_t speed[TL_OUTCOMES], batch[TL_OUTCOMES];
+    uint64_t speed_sum, lag;
+    bool agrees;
+};
+
+static void put_view_text(struct status *status, const struct view_status *view)
+{
+    const struct tl_definition *definition = view->definition;
+    struct tl_buf *out = &status->out;
+    char text[TL_TIME_TEXT_BYTES];
+
+    tl_buf_printf(out, "view %.*s  (definition %.8s%s)\n", TL_SV_ARG(definition->view), definition->hash,
+                  definition->state == TL_DEFINITION_ACTIVE ? "" : ", being built");
+    tl_buf_put_str(out, "  events  ");
+    put_count(out, view->positions.events_count);
+    tl_buf_put_str(out, " read = ");
+    put_sum(out, view->speed);
+    tl_buf_put_str(out, view->agrees ? "  (agrees)\n" : "  (DOES NOT AGREE)\n");
+    for (size_t p = 0; p < view->positions.count; p++) {
+        const struct tl_position *position = &view->positions.at[p];
+        int64_t end = log_end(status, definition->topic, position->partition);
+
+        tl_buf_printf(out, "  speed   %.*s/%u  offset ", TL_SV_ARG(definition->topic), position->partition);
+        put_count(out, (uint64_t)position->next_offset);
+        if (end >= 0) {
+            tl_buf_put_str(out, " of ");
+            put_count(out, (uint64_t)end);
+        }
+        tl_buf_printf(out, "  watermark %s\n", time_text(position->watermark_ms, text));
+    }
+    if (view->positions.count == 0)
+        tl_buf_put_str(out, "  speed   has not run\n");
+    else
+        tl_buf_printf(out, "  speed   rows are final up to %s\n", time_text(definition->final_ms, text));
+    if (definition->boundary_ms == INT64_MIN) {
+        tl_buf_put_str(out, "  batch   nothing is published\n");
+        return;
+    }
+    tl_buf_printf(out, "  batch   published up to %s  (%llu ranges, newest run %lld)\n  batch   ",
+                  time_text(definition->boundary_ms, text), (unsigned long long)view->ranges.count, (long long)view->ranges.run);
+    put_sum(out, view->batch);
+    tl_buf_put_str(out, "\n");
+}
+
+static void put_view_json(struct status *status, const struct view_status *view, bool first)
+{
+    const struct tl_definition *definition = view->definition;
+    struct tl_buf *out = &status->out;
+
+    tl_buf_put_str(out, first ? "\n    {\"view\": " : ",\n    {\"view\": ");
+    tl_buf_put_json(out, definition->view);
+    tl_buf_printf(out, ", \"definition\": \"%s\", \"state\": \"%s\", \"events\": %llu, \"messages\": %llu, \"agrees\": %s, ",
+                  definition->hash, definition->state == TL_DEFINITION_ACTIVE ? "active" : "building",
+                  (unsigned long long)view->positions.events_count, (unsigned long long)view->positions.messages_count,
+                  view->agrees ? "true" : "false");
+    put_outcomes_json(out, "speed", view->speed);
+    tl_buf_put_str(out, ", ");
+    put_outcomes_json(out, "batch", view->batch);
+    tl_buf_put_str(out, ", ");
+    put_time_json(out, "final", definition->final_ms);
+    tl_buf_put_str(out, ", ");
+    put_time_json(out, "boundary", definition->boundary_ms);
+    tl_buf_put_str(out, ", \"partitions\": [");
+    for (size_t p = 0; p < view->positions.count; p++) {
+        const struct tl_position *position = &view->positions.at[p];
+        int64_t end = log_end(status, definition->topic, position->partition);
+
+        tl_buf_put_str(out, p > 0 ? ", {\"topic\": " : "{\"topic\": ");
+        tl_buf_put_json(out, definition->topic);
+        tl_buf_printf(out, ", \"partition\": %u, \"offset\": %lld, ", position->partition, (long long)position->next_offset);
+        if (end >= 0)
+            tl_buf_printf(out, "\"end\": %lld, \"lag\": %lld, ", (long long)end, (long long)(end - position->next_offset));
+        put_time_json(out, "watermark", position->watermark_ms);
+        tl_buf_put_str(out, "}");
+    }
+    tl_buf_put_str(out, "]}");
+}
+
+static enum tl_code put_view(struct status *status, const struct tl_definition *definition, bool first, struct tl_err *err)
+{
+    struct view_status view = {.definition = definition};
+    uint64_t identity;
+    enum tl_code rc = TL_OK;
+
+    view.positions.at = calloc(PARTITIONS_MAX, sizeof *view.positions.at);
+    if (view.positions.at == NULL)
+        return tl_fail_memory(err, PARTITIONS_MAX * sizeof *view.positions.at);
+    TL_TRY(tl_store_positions(status->store, definition->id, add_position, &view.positions, &identity, err));
+    TL_TRY(tl_store_ranges(status->store, definition->id, count_range, &view.ranges, err));
+    TL_TRY(tl_store_outcomes(status->store, definition->id, 0, view.speed, err));
+    TL_TRY(tl_store_outcomes(status->store, definition->id, -1, view.batch, err));
+    for (int o = 0; o < TL_OUTCOMES; o++)
+        view.speed_sum += view.speed[o];
+    view.agrees = view.speed_sum == view.positions.events_count;
+    status->agrees = status->agrees && view.agrees;
+    if (status->json)
+        put_view_json(status, &view, first);
+    else
+        put_view_text(status, &view);
+out:
+    free(view.positions.at);
+    return rc;
+}
+
+/* The archive's statement for a topic; nothing where there is none. */
+static enum tl_code put_archive(struct status *status, struct tl_sv topic, bool first, struct tl_err *err)
+{
+    const struct tl_master_complete *complete;
+    char text[TL_TIME_TEXT_BYTES];
+    size_t count;
+    uint64_t identity;
+    enum tl_code rc = TL_OK;
+
+    TL_TRY(tl_master_read_complete(status->master, topic, &complete, &count, &identity, err));
+    for (size_t c = 0; c < count; c++) {
+        int64_t end_ms = complete[c].end_ms == INT64_MAX ? INT64_MIN : complete[c].end_ms;
+
+        if (status->json) {
+            tl_buf_put_str(&status->out, first && c == 0 ? "\n    {\"topic\": " : ",\n    {\"topic\": ");
+            tl_buf_put_json(&status->out, topic);
+            tl_buf_printf(&status->out, ", \"partition\": %u, \"offset\": %lld, ", complete[c].partition, (long long)complete[c].offset);
+            put_time_json(&status->out, "as_of", end_ms);
+            tl_buf_put_str(&status->out, "}");
+        } else {
+            tl_buf_printf(&status->out, "archive   %.*s/%u  complete up to offset ", TL_SV_ARG(topic), complete[c].partition);
+            put_count(&status->out, (uint64_t)complete[c].offset);
+            tl_buf_printf(&status->out, end_ms == INT64_MIN ? "\n" : " as of %s\n", time_text(end_ms, text));
+        }
+    }
+out:
+    return rc;
+}
+
+static enum tl_code put_all(struct status *status, struct tl_err *err)
+{
+    const struct tl_definition *definitions;
+    size_t count;
+    bool first = true;
+    enum tl_code rc = TL_OK;
+
+    TL_TRY(tl_store_begin_read(status->store, err));
+    TL_TRY(tl_store_definitions(status->store, &definitions, &count, err));
+    tl_buf_put_str(&status->out, status->json ? "{\n  \"views\": [" : "");
+    for (size_t d = 0; d < count; d++) {
+        if (definitions[d].state == TL_DEFINITION_RETIRED)
+            continue;
+        TL_TRY(put_view(status, &definitions[d], first, err));
+        first = false;
+    }
+    tl_buf_put_str(&status->out, status->json ? "\n  ],\n  \"archive\": [" : "");
+    first = true;
+    for (size_t d = 0; d < count; d++) {
+        bool seen = false;
+
+        for (size_t other = 0; other < d && !seen; other++)
+            seen = tl_sv_eq(definitions[other].topic, definitions[d].topic);
+        if (!seen && definitions[d].state != TL_DEFINITION_RETIRED) {
+            size_t before = status->out.size;
+
+            TL_TRY(put_archive(status, definitions[d].topic, first, err));
+            first = first && status->out.size == before;
+        }
+    }
+    tl_buf_printf(&status->out, status->json ? "\n  ],\n  \"agrees\": %s\n}\n" : "", status->agrees ? "true" : "false");
+    if (!status->json)
+        tl_buf_put_str(&status->out, status->agrees ? "every event is accounted for\n" : "SOME EVENTS ARE NOT ACCOUNTED FOR\n");
+    TL_TRY(tl_buf_check(&status->out, "status", err));
+    if (fwrite(status->out.data, 1, status->out.size, stdout) != status->out.size || fflush(stdout) != 0)
+        TL_TRY(tl_fail_errno(err, TL_ERR_IO, "cannot write to standard output"));
+    if (!status->agrees)
+        TL_TRY(tl_fail(err, TL_ERR_ANSWER_NO, "the outcomes of a view do not sum to the events that were read"));
+out:
+    tl_store_rollback(status->store);
+    return rc;
+}
+
+static enum tl_code status_main(struct status *status, struct tl_err *err)
+{
+    struct tl_err unused;
+    enum tl_code rc = TL_OK;
+
+    TL_TRY(tl_store_open(status->common->store, TL_STORE_READ, &status->store, err));
+    TL_TRY(tl_master_open(status->common->data, &status->master, err));
+    if (tl_log_open(status->common->log, status->common->data, TL_LOG_READ, &status->log, &unused) != TL_OK)
+        status->log = NULL;
+    TL_TRY(put_all(status, err));
+out:
+    tl_log_close(status->log);
+    tl_master_close(status->master);
+    tl_store_close(status->store);
+    return rc;
+}
+
+static const struct tl_option status_table[] = {
+    {"format", TL_OPT_CHOICE, "text|json", "how it is written", offsetof(struct status_options, format), 0},
+};
+
+static const struct tl_usage status_usage = {
+    .text = "Each event accounted for, per view; offsets and watermarks of speed, the boundary of batch, the archive. Exit 1 when the sums do not agree.",
+    .example = "tally status --data tally-data",
+    .options = status_table,
+    .options_count = TL_COUNT(status_table),
+};
+
+TL_COMMAND(status, "is every event accounted for, and how far is each layer")
+{
+    struct status_options own = {.format = "text"};
+    struct tl_common_options common;
+    struct status status = {.common = &common, .agrees = true, .now_ms = tl_clock_wall_ms()};
+    struct tl_err err = {0};
+    int exit_status = 0;
+    enum tl_code rc;
+
+    if (!tl_options_parse(&status_usage, argc, argv, &common, &own, &exit_status))
+        return exit_status;
+    status.json = strcmp(own.format, "json") == 0;
+    tl_buf_init(&status.out, 0);
+    rc = status_main(&status, &err);
+    tl_buf_done(&status.out);
+    if (rc != TL_OK)
+        tl_diag_err(&err);
+    return tl_exit_status(rc);
+}

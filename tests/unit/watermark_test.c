@@ -1,0 +1,129 @@
+/* watermark_test.c: what judges an event, with one partition and with several, idle and revived. */
+#include <criterion/criterion.h>
+#include <criterion/new/assert.h>
+
+#include "core/watermark.h"
+
+static void open_two(struct tl_watermark *w, int64_t others_ms)
+{
+    struct tl_watermark_partition own[] = {{0, INT64_MIN, false}, {1, INT64_MIN, false}};
+    struct tl_err err;
+
+    cr_assert_eq(tl_watermark_init(w, own, 2, others_ms, INT64_MIN, &err), TL_OK);
+}
+
+Test(watermark, a_row_is_judged_by_the_rows_before_it)
+{
+    struct tl_watermark_partition own[] = {{0, INT64_MIN, false}};
+    int64_t event_ms[] = {1000, 14999, 9999}, judged_ms[3];
+    struct tl_watermark w;
+    struct tl_err err;
+
+    cr_assert_eq(tl_watermark_init(&w, own, 1, INT64_MAX, INT64_MIN, &err), TL_OK);
+    tl_watermark_pass(&w, 0, event_ms, 3, judged_ms);
+    cr_expect_eq(judged_ms[0], INT64_MIN);
+    cr_expect_eq(judged_ms[1], 1000);
+    cr_expect_eq(judged_ms[2], 14999);
+    cr_expect_eq(w.judge_ms, 14999);
+    tl_watermark_done(&w);
+}
+
+Test(watermark, rows_without_a_watermark_change_nothing)
+{
+    struct tl_watermark_partition own[] = {{0, 500, false}};
+    int64_t event_ms[] = {INT64_MIN, 700}, judged_ms[2];
+    struct tl_watermark w;
+    struct tl_err err;
+
+    cr_assert_eq(tl_watermark_init(&w, own, 1, INT64_MAX, 500, &err), TL_OK);
+    tl_watermark_pass(&w, 0, event_ms, 2, judged_ms);
+    cr_expect_eq(judged_ms[0], 500);
+    cr_expect_eq(judged_ms[1], 500);
+    cr_expect_eq(w.judge_ms, 700);
+    tl_watermark_done(&w);
+}
+
+Test(watermark, a_partition_without_events_holds_everything_back_until_it_is_idle)
+{
+    int64_t event_ms[] = {100000}, judged_ms[1];
+    struct tl_watermark w;
+
+    open_two(&w, INT64_MAX);
+    tl_watermark_pass(&w, 0, event_ms, 1, judged_ms);
+    cr_expect_eq(w.judge_ms, INT64_MIN);
+    tl_watermark_idle(&w, 1, true);
+    cr_expect_eq(w.judge_ms, 100000);
+    tl_watermark_done(&w);
+}
+
+/* semantics.md case 18: the revived partition takes part at once, so the watermark stalls until it has caught up. */
+Test(watermark, a_revived_partition_stalls_but_never_sets_back)
+{
+    int64_t a[] = {100000}, b[] = {50000}, c[] = {120000}, d[] = {130000}, judged_ms[1];
+    struct tl_watermark w;
+
+    open_two(&w, INT64_MAX);
+    tl_watermark_pass(&w, 0, a, 1, judged_ms);
+    tl_watermark_idle(&w, 1, true);
+    tl_watermark_pass(&w, 1, b, 1, judged_ms);
+    cr_expect_eq(judged_ms[0], 100000, "P1's row is judged by what was reached");
+    tl_watermark_pass(&w, 0, c, 1, judged_ms);
+    cr_expect_eq(w.judge_ms, 100000, "P1 at 50 s holds the minimum");
+    tl_watermark_pass(&w, 1, d, 1, judged_ms);
+    cr_expect_eq(w.judge_ms, 120000);
+    tl_watermark_done(&w);
+}
+
+Test(watermark, the_others_count_as_last_heard)
+{
+    int64_t a[] = {100000}, b[] = {110000}, judged_ms[1];
+    struct tl_watermark w;
+
+    open_two(&w, 30000);
+    tl_watermark_pass(&w, 0, a, 1, judged_ms);
+    tl_watermark_pass(&w, 1, b, 1, judged_ms);
+    cr_expect_eq(w.judge_ms, 30000);
+    tl_watermark_hear(&w, 105000, INT64_MIN);
+    cr_expect_eq(w.judge_ms, 100000);
+    tl_watermark_hear(&w, 20000, INT64_MIN);
+    cr_expect_eq(w.judge_ms, 100000, "never back");
+    tl_watermark_done(&w);
+}
+
+Test(watermark, when_all_are_idle_only_the_floor_moves)
+{
+    int64_t a[] = {100000}, judged_ms[1];
+    struct tl_watermark w;
+
+    open_two(&w, INT64_MAX);
+    tl_watermark_pass(&w, 0, a, 1, judged_ms);
+    tl_watermark_idle(&w, 1, true);
+    tl_watermark_idle(&w, 0, true);
+    cr_expect_eq(w.judge_ms, 100000);
+    tl_watermark_hear(&w, INT64_MAX, 250000);
+    cr_expect_eq(w.judge_ms, 250000);
+    tl_watermark_done(&w);
+}
+
+Test(watermark, a_stored_judgement_is_kept)
+{
+    struct tl_watermark_partition own[] = {{0, 1000, false}};
+    int64_t event_ms[] = {1500}, judged_ms[1];
+    struct tl_watermark w;
+    struct tl_err err;
+
+    cr_assert_eq(tl_watermark_init(&w, own, 1, 500, 900, &err), TL_OK);
+    tl_watermark_pass(&w, 0, event_ms, 1, judged_ms);
+    cr_expect_eq(judged_ms[0], 900);
+    tl_watermark_done(&w);
+}
+
+Test(watermark, combined)
+{
+    struct tl_watermark_partition active[] = {{0, 100, false}, {1, 50, false}, {2, 10, true}};
+    struct tl_watermark_partition idle[] = {{0, 100, true}, {1, 50, true}};
+
+    cr_expect_eq(tl_watermark_combined(active, 3), 50);
+    cr_expect_eq(tl_watermark_combined(idle, 2), 100, "all idle: the highest");
+    cr_expect_eq(tl_watermark_combined(idle, 0), INT64_MIN);
+}
