@@ -25,6 +25,7 @@
 #include "main/command.h"
 #include "main/data_dir.h"
 #include "main/option.h"
+#include "main/progress.h"
 #include "main/stop.h"
 #include "master/master.h"
 #include "sql/plan.h"
@@ -66,6 +67,8 @@ struct archive {
     struct tl_log *log; /* NULL: not there (yet) */
     struct topic *topics;
     uint32_t topics_count;
+    struct tl_progress progress;
+    uint64_t finished_bytes; /* of files that are done */
 };
 
 /* ---- where the record stands ---- */
@@ -187,7 +190,7 @@ static enum tl_code range_check(const struct archive *archive, const struct topi
 /* ---- one partition ---- */
 
 struct copy {
-    const struct archive *archive;
+    struct archive *archive;
     struct topic *topic;
     uint32_t partition;
     struct tl_master_writer *writer; /* NULL: no file is open */
@@ -200,6 +203,7 @@ static enum tl_code file_finish(struct copy *copy, int64_t next_offset, struct t
     enum tl_code rc;
 
     copy->writer = NULL;
+    copy->archive->finished_bytes += tl_master_writer_raw_bytes(writer);
     rc = tl_master_writer_finish(writer, err);
     if (rc != TL_OK)
         return rc;
@@ -230,8 +234,7 @@ out:
 }
 
 /* Up to `end`, or to where a signal found it. Whatever happens, next_offset is what is durable. */
-static enum tl_code partition_copy(const struct archive *archive, struct topic *topic, uint32_t number, int64_t end,
-                                   struct tl_err *err)
+static enum tl_code partition_copy(struct archive *archive, struct topic *topic, uint32_t number, int64_t end, struct tl_err *err)
 {
     struct copy copy = {.archive = archive, .topic = topic, .partition = number};
     int64_t next = topic->partitions[number].next_offset;
@@ -243,6 +246,8 @@ static enum tl_code partition_copy(const struct archive *archive, struct topic *
         TL_TRY(tl_log_read(archive->log, topic->name, number, next, TL_BATCH_ROWS, READ_BYTES, &entries, err));
         TL_TRY(tl_intake_run(topic->intake, entries.messages, entries.count, err));
         TL_TRY(tl_intake_facts(topic->intake, entries.messages, entries.count, each_message, &copy, err));
+        tl_progress_step(&archive->progress,
+                         archive->finished_bytes + (copy.writer == NULL ? 0 : tl_master_writer_raw_bytes(copy.writer)), 0);
         if (entries.next_offset > next)
             next = entries.next_offset;
         else if (entries.at_end)
@@ -263,7 +268,7 @@ out:
 
 /* ---- one pass ---- */
 
-static enum tl_code topic_pass(const struct archive *archive, struct topic *topic, struct tl_err *err)
+static enum tl_code topic_pass(struct archive *archive, struct topic *topic, struct tl_err *err)
 {
     uint32_t partitions_count;
     uint64_t identity;
@@ -324,10 +329,12 @@ static enum tl_code archive_pass(struct archive *archive, bool *waits, struct tl
         }
         TL_TRY(rc);
     }
+    tl_progress_begin(&archive->progress, "archive");
     for (uint32_t i = 0; i < archive->topics_count && !tl_stop_requested(); i++)
         TL_TRY(topic_pass(archive, &archive->topics[i], err));
     rc = TL_OK;
 out:
+    tl_progress_end(&archive->progress);
     return rc;
 }
 

@@ -200,6 +200,55 @@ Test(archive, follow_copies_what_comes_and_ends_with_a_signal)
     cr_assert_eq(strncmp(run.out, "archived 300 events of topic events (2 partitions) in ", 54), 0, "%s", run.out);
 }
 
+/* Is there a file of the record, or one in the making? */
+static bool record_begun(void)
+{
+    char command[400];
+
+    snprintf(command, sizeof command, "test -n \"$(find '%s/topics' -name '*.jsonl.zst' 2>/dev/null)\"", data);
+    return system(command) == 0;
+}
+
+Test(archive, a_signal_ends_it_behind_the_current_file)
+{
+    record_append(data, "events", 2, 0, 20000);
+    run_start(&run, (const char *const[]){"archive", "--views", views, "--data", data, "--file-bytes", "5000", NULL});
+    for (int i = 0; i < 5000 && !record_begun(); i++)
+        nap(1);
+    run_signal(&run, SIGTERM);
+    cr_assert(run_wait_for(&run, 5000), "ends soon after SIGTERM");
+    cr_assert_eq(run.status, 0, "%s", run.err);
+    for (uint32_t p = 0; p < 2; p++)
+        cr_assert_eq(record_verify(data, "events", p, 0, NULL), complete_read(p).offset, "the statement says what is on record");
+    cr_assert_lt(record_verify(data, "events", 1, 0, NULL), 20000, "it was caught at work");
+    cr_assert_eq(complete_read(1).end_ms, INT64_MIN, "the log's end was never reached");
+    ARCHIVE();
+    cr_assert_eq(run.status, 0, "%s", run.err);
+    for (uint32_t p = 0; p < 2; p++)
+        cr_assert_eq(record_verify(data, "events", p, 0, NULL), 20000);
+}
+
+Test(archive, follow_outlives_a_disk_that_fails_for_a_while)
+{
+    char topics[300];
+
+    /* A file where the folder should be: nothing can be written below it. */
+    record_append(data, "events", 1, 0, 100);
+    snprintf(topics, sizeof topics, "%s", run_file_write(data, "topics", "in the way"));
+    run_start(&run, (const char *const[]){"archive", "--views", views, "--data", data, "--follow", "--interval", "50ms", NULL});
+    nap(400);
+    cr_assert_eq(unlink(topics), 0);
+    for (int i = 0; i < 300 && complete_read(0).offset != 100; i++)
+        nap(20);
+    run_signal(&run, SIGTERM);
+    cr_assert(run_wait_for(&run, 5000), "ends soon after SIGTERM");
+    cr_assert_eq(run.status, 0, "%s", run.err);
+    cr_assert_eq(record_verify(data, "events", 0, 0, NULL), 100);
+    cr_assert_not_null(strstr(run.err, "tries again"), "%s", run.err);
+    cr_assert_eq(strstr(strstr(run.err, "tries again") + 1, "tries again"), NULL, "said once: %s", run.err);
+    cr_assert_not_null(strstr(run.err, "works again"), "%s", run.err);
+}
+
 Test(archive, a_topic_made_again_is_not_mixed_with_the_old_one)
 {
     char command[400];
