@@ -1,7 +1,8 @@
 /* merge_view.h: the text of the SQL VIEW that serves each window once: batch up to the time boundary, speed after it.
  *
  * Is:      text only; it reads boundary, pointer and final_ms from the tally_ tables at the moment of the query, so a publication or
- *          a tick changes what it shows without making it anew. The two databases differ in one word (enum tl_dialect).
+ *          a tick changes what it shows without making it anew. The two databases differ in a hint and in how a time is
+ *          written (enum tl_dialect).
  * Is not:  a place that runs SQL.
  *
  * Columns: the view's own in their order (times as ISO text), then
@@ -38,7 +39,7 @@ struct tl_merge_view {
 /* CREATE VIEW ... AS ... */
 void tl_merge_view_put(struct tl_buf *out, enum tl_dialect dialect, const struct tl_merge_view *view);
 /* A SELECT with the same columns of one layer alone (speed: all its rows; batch: all published ones), or of the view itself. */
-void tl_merge_view_put_layer(struct tl_buf *out, const struct tl_merge_view *view, enum tl_layer layer);
+void tl_merge_view_put_layer(struct tl_buf *out, enum tl_dialect dialect, const struct tl_merge_view *view, enum tl_layer layer);
 
 /* A condition on the row of speed's table that goes by the alias `row`, of a view without a window: the published run of the row's range
  * had read it. */

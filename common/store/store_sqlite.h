@@ -10,8 +10,8 @@
  *   BOOLEAN, integers  INTEGER
  *   FLOAT, DOUBLE      REAL; NaN is the text 'NaN', for SQLite would make NULL of it; infinities are REAL. -0.0 may come back as 0.0
  *   STRING             TEXT
- *   times              INTEGER milliseconds in "_ms_<name>", and <name> is a generated column: the ISO text, computed when read
- *   window columns     not stored: generated from _start_ms and _end_ms
+ *   times              INTEGER milliseconds in "_ms_<name>"; <name>, the ISO text, is a column of the merged view only
+ *   window columns     not stored: _start_ms and _end_ms tell them; ISO text in the merged view
  * Both tables are clustered (WITHOUT ROWID): v_speed on (_end_ms, _start_ms, _key), v_batch on (_run, _end_ms, _start_ms, _key), so that
  * a run's rows, which come in order of time, are appended. _acc stands last: a reader of values does not pass over it. */
 #ifndef TL_STORE_SQLITE_H

@@ -43,18 +43,15 @@ static const char *const sql_forget[] = {
 static const char sql_drop_lane[] = "DELETE FROM tally_dedup WHERE lane = ?1";
 /* clang-format on */
 
-static const char iso_of[] = "strftime('%Y-%m-%dT%H:%M:%fZ', ";
-
 static const struct {
     enum tl_column_role role;
     const char *name;
-    const char *ms; /* what a window's column is computed from */
 } roles[] = {
-    {TL_ROLE_VALUE,        "value",        NULL           },
-    {TL_ROLE_KEY,          "key",          NULL           },
-    {TL_ROLE_WINDOW_START, "window_start", "_start_ms"    },
-    {TL_ROLE_WINDOW_END,   "window_end",   "_end_ms"      },
-    {TL_ROLE_WINDOW_TIME,  "window_time",  "(_end_ms - 1)"},
+    {TL_ROLE_VALUE,        "value"       },
+    {TL_ROLE_KEY,          "key"         },
+    {TL_ROLE_WINDOW_START, "window_start"},
+    {TL_ROLE_WINDOW_END,   "window_end"  },
+    {TL_ROLE_WINDOW_TIME,  "window_time" },
 };
 
 static const char *const states[] = {
@@ -80,15 +77,7 @@ static void put_type(struct tl_buf *out, enum tl_kind kind)
     }
 }
 
-static const char *window_ms(enum tl_column_role role)
-{
-    for (size_t i = 0; i < TL_COUNT(roles); i++)
-        if (roles[i].role == role)
-            return roles[i].ms;
-    return NULL;
-}
-
-/* `own`: "_run" in front of the key, or NULL; then the table is speed's and has _change. */
+/* Batch's table has _run in front of the key, speed's has _change. */
 static void put_create_table(struct tl_buf *out, const struct tl_shape *shape, struct tl_sv table, bool batch)
 {
     tl_buf_put_str(out, "CREATE TABLE ");
@@ -96,21 +85,12 @@ static void put_create_table(struct tl_buf *out, const struct tl_shape *shape, s
     tl_buf_put_str(out, " (");
     for (uint32_t i = 0; i < shape->columns_count; i++) {
         const struct tl_shape_column *column = &shape->columns[i];
-        const char *ms = window_ms(column->role);
 
-        tl_merge_view_put_name(out, column->name);
-        if (ms != NULL) {
-            tl_buf_printf(out, " TEXT GENERATED ALWAYS AS (%s%s / 1000.0, 'unixepoch')) VIRTUAL, ", iso_of, ms);
-        } else if (tl_merge_view_is_time(column->kind)) {
-            tl_buf_printf(out, " TEXT GENERATED ALWAYS AS (%s", iso_of);
-            tl_merge_view_put_ms_name(out, column->name);
-            tl_buf_put_str(out, " / 1000.0, 'unixepoch')) VIRTUAL, ");
-            tl_merge_view_put_ms_name(out, column->name);
-            tl_buf_put_str(out, " INTEGER, ");
-        } else {
-            put_type(out, column->kind);
-            tl_buf_put_str(out, ", ");
-        }
+        if (tl_merge_view_is_window(column->role))
+            continue;
+        tl_sq_put_stored_name(out, column);
+        put_type(out, column->kind);
+        tl_buf_put_str(out, ", ");
     }
     if (batch)
         tl_buf_put_str(out, "_run INTEGER NOT NULL, ");

@@ -370,7 +370,7 @@ static void put_query(struct tl_buf *sql, const struct tl_sq_definition *d, cons
         tl_merge_view_put_name(sql, d->view);
     } else {
         tl_buf_put_str(sql, "(");
-        tl_merge_view_put_layer(sql, &view, query->layer);
+        tl_merge_view_put_layer(sql, TL_DIALECT_SQLITE, &view, query->layer);
         tl_buf_put_str(sql, ")");
     }
     if (query->from_ms != INT64_MIN) {
