@@ -34,7 +34,8 @@ static const struct tl_token no_token;
 %right NOT.
 %left IS.
 %left EQ NE LT LE GT GE.
-%left BETWEEN IN LIKE ESCAPE.
+%left BETWEEN IN LIKE.
+%nonassoc ESCAPE.
 %left PLUS MINUS.
 %left STAR SLASH PERCENT CONCAT.
 %right UNARY.
