@@ -41,8 +41,8 @@ struct tl_log_entries {
 
 /* Up to `messages_max` entries, and about `bytes_max` bytes (at least one entry), from `offset` on. An offset below `first` is
  * TL_ERR_LIMIT ("offset out of range", with the gap in the message). Does not wait. */
-TL_MUST_USE enum tl_code tl_log_read(struct tl_log *log, struct tl_sv topic, uint32_t partition, int64_t offset, size_t messages_max,
-                                     size_t bytes_max, struct tl_log_entries *out, struct tl_err *err);
+TL_MUST_USE enum tl_code tl_log_read(struct tl_log *log, struct tl_sv topic, uint32_t partition, int64_t offset,
+                                     size_t messages_max, size_t bytes_max, struct tl_log_entries *out, struct tl_err *err);
 /* Sleeps until something may have been appended by anyone, or the time is over. */
 void tl_log_wait(struct tl_log *log, int64_t timeout_ms);
 
@@ -61,9 +61,11 @@ struct tl_log_note {
 TL_MUST_USE enum tl_code tl_log_append(struct tl_log *log, struct tl_sv topic, const struct tl_log_record *records,
                                        size_t records_count, const struct tl_log_note *note, struct tl_err *err);
 /* Calls `each` for every note whose key begins with `prefix`; a call that returns false ends it. */
-TL_MUST_USE enum tl_code tl_log_notes(struct tl_log *log, struct tl_sv prefix, bool (*each)(void *ctx, struct tl_sv key, struct tl_sv value),
-                                      void *ctx, struct tl_err *err);
+TL_MUST_USE enum tl_code tl_log_notes(struct tl_log *log, struct tl_sv prefix,
+                                      bool (*each)(void *ctx, struct tl_sv key, struct tl_sv value), void *ctx,
+                                      struct tl_err *err);
 /* Deletes entries below `offset`: the caller knows that they are archived and consumed. Offsets are not reissued. */
-TL_MUST_USE enum tl_code tl_log_trim(struct tl_log *log, struct tl_sv topic, uint32_t partition, int64_t offset, struct tl_err *err);
+TL_MUST_USE enum tl_code tl_log_trim(struct tl_log *log, struct tl_sv topic, uint32_t partition, int64_t offset,
+                                     struct tl_err *err);
 
 #endif
