@@ -1,0 +1,569 @@
+/* simulate.c: both layers around the real core. See simulate.h. */
+#include "simulate.h"
+
+#include <criterion/criterion.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/function.h"
+
+#define MUST(call)                                                                                                               \
+    do {                                                                                                                         \
+        if ((call) != TL_OK)                                                                                                     \
+            cr_assert(false, "%s: %s", #call, err.message);                                                                            \
+    } while (0)
+
+enum { PARTITIONS_MAX = 8, WORKERS_MAX = 8 };
+
+struct tl_plan *sim_plan(const char *sql)
+{
+    struct tl_plan *plan = NULL;
+    struct tl_err err = {0};
+
+    MUST(tl_plan_parse(tl_sv_from(sql), "test.sql", tl_function_catalog(), &plan, &err));
+    return plan;
+}
+
+void sim_add(struct sim_history *history, uint32_t partition, int64_t log_ms, const char *text)
+{
+    size_t size = strlen(text);
+    int64_t offset = 0;
+    char *copy = calloc(1, size + TL_MESSAGE_PADDING);
+
+    for (size_t i = history->count; i-- > 0;) {
+        if (history->events[i].partition == partition) {
+            offset = history->events[i].offset + 1;
+            break;
+        }
+    }
+    if (history->count == history->capacity) {
+        history->capacity = history->capacity * 2 + 64;
+        history->events = realloc(history->events, history->capacity * sizeof *history->events);
+    }
+    cr_assert(copy != NULL && history->events != NULL);
+    memcpy(copy, text, size);
+    history->events[history->count++] = (struct sim_event){partition, offset, log_ms, copy};
+    if (partition >= history->partitions_count)
+        history->partitions_count = partition + 1;
+}
+
+void sim_history_done(struct sim_history *history)
+{
+    for (size_t i = 0; i < history->count; i++)
+        free(history->events[i].text);
+    free(history->events);
+}
+
+void sim_result_done(struct sim_result *result)
+{
+    tl_buf_done(&result->rows);
+    tl_buf_done(&result->ledger);
+}
+
+/* ---- lines ---- */
+
+static void put_value(struct tl_buf *out, const struct tl_vec *column, uint32_t row)
+{
+    struct tl_value value = tl_vec_get(column, row);
+
+    tl_buf_put_u8(out, ' ');
+    if (value.is_null)
+        tl_buf_put_str(out, "NULL");
+    else if (tl_kind_form(value.kind) == TL_FORM_TEXT)
+        tl_buf_put_json(out, value.sv);
+    else if (tl_kind_form(value.kind) == TL_FORM_F64)
+        tl_buf_printf(out, "%.17g", value.f64);
+    else
+        tl_buf_printf(out, "%" PRId64, value.i64);
+}
+
+static int by_line(const void *a, const void *b)
+{
+    return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+static void sort_lines(struct tl_buf *text)
+{
+    size_t count = 0;
+    char **lines, *at, *copy;
+
+    tl_buf_put_u8(text, 0);
+    cr_assert(!text->failed);
+    copy = strdup(text->data);
+    lines = calloc(text->size + 1, sizeof *lines);
+    cr_assert(copy != NULL && lines != NULL);
+    for (at = copy; *at != 0;) {
+        char *end = strchr(at, '\n');
+
+        *end = 0;
+        lines[count++] = at;
+        at = end + 1;
+    }
+    qsort(lines, count, sizeof *lines, by_line);
+    tl_buf_clear(text);
+    for (size_t i = 0; i < count; i++)
+        tl_buf_printf(text, "%s\n", lines[i]);
+    tl_buf_put_u8(text, 0);
+    free(lines);
+    free(copy);
+}
+
+static void put_ledger(struct tl_buf *out, const struct tl_plan *plan, uint32_t v, const struct tl_ledger *ledger)
+{
+    for (size_t i = 0; i < ledger->count; i++)
+        if (ledger->lines[i].cause != TL_CAUSE_NONE)
+            tl_buf_printf(out, "%.*s %u %" PRId64 " %u %s\n", TL_SV_ARG(plan->views[v].name), ledger->lines[i].partition,
+                          ledger->lines[i].offset, ledger->lines[i].row, tl_cause_name(ledger->lines[i].cause));
+}
+
+/* ---- the stream ---- */
+
+struct stored_row {
+    uint32_t view;
+    int64_t start_ms, end_ms;
+    char *key, *accumulators, *line;
+    size_t key_size, accumulators_size;
+};
+
+/* What outlives a restart. */
+struct disk {
+    struct stored_row *rows;
+    size_t count, capacity;
+    int64_t next[PARTITIONS_MAX]; /* index into the history */
+    int64_t watermark_ms[PARTITIONS_MAX], judged_ms;
+    struct tl_buf ids[PARTITIONS_MAX];
+    struct tl_buf ledger;
+};
+
+struct stream_worker {
+    struct stream *stream;
+    struct tl_core *core;
+    struct tl_partial *partial;
+    struct tl_watermark watermark;
+};
+
+struct stream {
+    struct tl_plan *plan;
+    const struct sim_history *history;
+    const struct sim_stream *how;
+    struct sim_result *out;
+    struct disk disk;
+    struct stream_worker workers[WORKERS_MAX];
+    struct tl_horizon *horizons[PARTITIONS_MAX];
+    int64_t next[PARTITIONS_MAX];
+    struct tl_partial *all;
+    unsigned seed;
+};
+
+static enum tl_code see_stream(void *ctx, uint32_t source, uint32_t partition, const struct tl_id *ids, const int64_t *time_ms,
+                               const int64_t *log_ms, uint32_t count, uint8_t *seen, struct tl_err *err)
+{
+    struct stream *stream = ((struct stream_worker *)ctx)->stream;
+    enum tl_code rc = TL_OK;
+
+    (void)source;
+    (void)time_ms;
+    for (uint32_t i = 0; i < count; i++) {
+        enum tl_seen answer;
+
+        TL_TRY(tl_horizon_see(stream->horizons[partition], ids[i], log_ms[i], &answer, err));
+        seen[i] = (uint8_t)answer;
+    }
+out:
+    return rc;
+}
+
+static void save_row(struct disk *disk, uint32_t view, const struct tl_rows *rows, uint32_t i, struct tl_buf *line)
+{
+    struct stored_row *row = NULL;
+
+    for (size_t r = disk->count; r-- > 0 && row == NULL;)
+        if (disk->rows[r].view == view && disk->rows[r].end_ms == rows->end_ms[i] && disk->rows[r].start_ms == rows->start_ms[i] &&
+            disk->rows[r].key_size == rows->key[i].size && memcmp(disk->rows[r].key, rows->key[i].data, rows->key[i].size) == 0)
+            row = &disk->rows[r];
+    if (row == NULL) {
+        if (disk->count == disk->capacity) {
+            disk->capacity = disk->capacity * 2 + 64;
+            disk->rows = realloc(disk->rows, disk->capacity * sizeof *disk->rows);
+            cr_assert(disk->rows != NULL);
+        }
+        row = &disk->rows[disk->count++];
+        *row = (struct stored_row){.view = view, .start_ms = rows->start_ms[i], .end_ms = rows->end_ms[i]};
+        row->key_size = rows->key[i].size;
+        row->key = malloc(row->key_size + 1);
+        cr_assert(row->key != NULL);
+        memcpy(row->key, rows->key[i].data, row->key_size);
+    }
+    free(row->line);
+    free(row->accumulators);
+    row->line = strndup(line->data, line->size);
+    row->accumulators_size = rows->accumulators != NULL ? rows->accumulators[i].size : 0;
+    row->accumulators = malloc(row->accumulators_size + 1);
+    cr_assert(row->line != NULL && row->accumulators != NULL);
+    if (row->accumulators_size > 0)
+        memcpy(row->accumulators, rows->accumulators[i].data, row->accumulators_size);
+}
+
+struct rows_ctx {
+    const struct tl_plan *plan;
+    uint32_t view;
+    struct disk *disk;   /* stream: rows are kept by identity */
+    struct tl_buf *text; /* batch: rows are written */
+    int64_t upto_ms;
+};
+
+static enum tl_code take_rows(void *ctx, const struct tl_rows *rows, struct tl_err *err)
+{
+    struct rows_ctx *take = ctx;
+    const struct tl_view *view = &take->plan->views[take->view];
+    struct tl_buf line;
+
+    (void)err;
+    tl_buf_init(&line, 0);
+    for (uint32_t i = 0; i < rows->count; i++) {
+        tl_buf_clear(&line);
+        tl_buf_printf(&line, "%.*s %" PRId64 " %" PRId64, TL_SV_ARG(view->name), rows->start_ms[i], rows->end_ms[i]);
+        for (uint32_t o = 0; o < view->outputs_count; o++)
+            put_value(&line, &rows->columns[o], i);
+        tl_buf_put_u8(&line, '\n');
+        if (take->disk != NULL)
+            save_row(take->disk, take->view, rows, i, &line);
+        else
+            tl_buf_put_sv(take->text, tl_buf_sv(&line));
+    }
+    tl_buf_done(&line);
+    return TL_OK;
+}
+
+static void stream_open(struct stream *s)
+{
+    struct tl_err err = {0};
+    uint32_t workers = s->how->workers_count;
+
+    MUST(tl_partial_open(s->plan, 1, &s->all, &err));
+    for (size_t r = 0; r < s->disk.count; r++) {
+        const struct stored_row *row = &s->disk.rows[r];
+
+        if (s->all->views[row->view].window != NULL && row->end_ms > s->out->final_ms[row->view])
+            MUST(tl_window_load(s->all->views[row->view].window, row->start_ms, row->end_ms, (struct tl_sv){row->key, row->key_size},
+                                (struct tl_sv){row->accumulators, row->accumulators_size}, &err));
+    }
+    for (uint32_t p = 0; p < s->history->partitions_count; p++) {
+        s->next[p] = s->disk.next[p];
+        MUST(tl_horizon_open(s->plan->settings.dedup_horizon_ms, s->plan->settings.dedup_ids_max, &s->horizons[p], &err));
+        MUST(tl_horizon_load(s->horizons[p], tl_buf_sv(&s->disk.ids[p]), &err));
+    }
+    for (uint32_t w = 0; w < workers; w++) {
+        struct stream_worker *worker = &s->workers[w];
+        struct tl_core_config config = {.plan = s->plan, .dedup = see_stream, .dedup_ctx = worker};
+        struct tl_watermark_partition own[PARTITIONS_MAX];
+        uint32_t count = 0;
+        int64_t others_ms = INT64_MAX;
+
+        for (uint32_t p = 0; p < s->history->partitions_count; p++) {
+            if (p % workers == w)
+                own[count++] = (struct tl_watermark_partition){p, s->disk.watermark_ms[p], false};
+            else
+                others_ms = tl_min_i64(others_ms, s->disk.watermark_ms[p]);
+        }
+        worker->stream = s;
+        MUST(tl_core_open(&config, &worker->core, &err));
+        MUST(tl_partial_open(s->plan, 1, &worker->partial, &err));
+        MUST(tl_watermark_init(&worker->watermark, own, count, others_ms, s->disk.judged_ms, &err));
+    }
+}
+
+static void stream_close(struct stream *s)
+{
+    for (uint32_t w = 0; w < s->how->workers_count; w++) {
+        tl_core_close(s->workers[w].core);
+        tl_partial_close(s->workers[w].partial);
+        tl_watermark_done(&s->workers[w].watermark);
+    }
+    for (uint32_t p = 0; p < s->history->partitions_count; p++)
+        tl_horizon_close(s->horizons[p]);
+    tl_partial_close(s->all);
+}
+
+/* The event of the partition at or behind history index `from`; history->count: none. */
+static int64_t next_of(const struct sim_history *history, uint32_t partition, int64_t from)
+{
+    while ((size_t)from < history->count && history->events[from].partition != partition)
+        from++;
+    return from;
+}
+
+static bool stream_read(struct stream *s, uint32_t partition)
+{
+    struct stream_worker *worker = &s->workers[partition % s->how->workers_count];
+    struct tl_message messages[64];
+    struct tl_core_input input = {.partition = partition,
+                                  .messages = messages,
+                                  .watermark = &worker->watermark,
+                                  .watermark_index = partition / s->how->workers_count};
+    uint32_t limit = 1 + (uint32_t)rand_r(&s->seed) % s->how->read_max;
+    struct tl_err err = {0};
+
+    for (int64_t at = next_of(s->history, partition, s->next[partition]); (size_t)at < s->history->count && input.count < limit;
+         at = next_of(s->history, partition, at + 1)) {
+        const struct sim_event *event = &s->history->events[at];
+
+        messages[input.count++] = (struct tl_message){event->offset, event->log_ms, tl_sv_from(event->text)};
+        input.next_offset = event->offset + 1;
+        s->next[partition] = at + 1;
+    }
+    if (input.count > 0)
+        MUST(tl_core_push(worker->core, &input, worker->partial, &err));
+    return input.count > 0;
+}
+
+static void stream_tick(struct stream *s)
+{
+    uint32_t workers = s->how->workers_count;
+    struct tl_watermark_partition marks[PARTITIONS_MAX];
+    int64_t judged_ms = INT64_MAX, combined_ms;
+    struct tl_err err = {0};
+
+    for (uint32_t w = 0; w < workers; w++) {
+        struct tl_partial *partial = s->workers[w].partial;
+
+        if (s->workers[w].watermark.partitions_count > 0)
+            judged_ms = tl_min_i64(judged_ms, s->workers[w].watermark.judge_ms);
+        MUST(tl_partial_merge_windows(s->all, partial, &err));
+        for (uint32_t v = 0; v < s->plan->views_count; v++) {
+            for (int o = 0; o < TL_OUTCOMES; o++)
+                s->out->outcomes[v][o] += partial->views[v].outcomes[0][o] + partial->sources[0].outcomes[0][o];
+            put_ledger(&s->disk.ledger, s->plan, v, &partial->views[v].ledger);
+            put_ledger(&s->disk.ledger, s->plan, v, &partial->sources[0].ledger);
+            if (partial->views[v].events != NULL) {
+                struct rows_ctx take = {.plan = s->plan, .view = v, .disk = &s->disk};
+                struct tl_rows rows = tl_event_rows_view(partial->views[v].events);
+
+                MUST(take_rows(&take, &rows, &err));
+            }
+        }
+        for (uint32_t p = 0; p < partial->partitions_count; p++)
+            s->out->events_count += partial->partitions[p].events_count;
+        tl_partial_reset(partial);
+    }
+    for (uint32_t v = 0; v < s->plan->views_count; v++) {
+        struct rows_ctx take = {.plan = s->plan, .view = v, .disk = &s->disk};
+
+        if (s->all->views[v].window == NULL)
+            continue;
+        MUST(tl_window_changed(s->all->views[v].window, take_rows, &take, &err));
+        tl_window_settle(s->all->views[v].window);
+        s->out->final_ms[v] = tl_max_i64(s->out->final_ms[v], tl_window_final_ms(&s->plan->views[v], judged_ms));
+        MUST(tl_window_retire(s->all->views[v].window, s->out->final_ms[v], NULL, NULL, &err));
+    }
+    for (uint32_t p = 0; p < s->history->partitions_count; p++) {
+        s->disk.next[p] = s->next[p];
+        s->disk.watermark_ms[p] = s->workers[p % workers].watermark.partitions[p / workers].watermark_ms;
+        marks[p] = s->workers[p % workers].watermark.partitions[p / workers];
+        tl_horizon_save(s->horizons[p], &s->disk.ids[p]);
+        tl_horizon_saved(s->horizons[p]);
+    }
+    combined_ms = tl_watermark_combined(marks, s->history->partitions_count);
+    s->disk.judged_ms = tl_max_i64(s->disk.judged_ms, combined_ms);
+    for (uint32_t w = 0; w < workers; w++) {
+        int64_t others_ms = INT64_MAX;
+
+        for (uint32_t p = 0; p < s->history->partitions_count; p++)
+            if (p % workers != w && !marks[p].idle)
+                others_ms = tl_min_i64(others_ms, marks[p].watermark_ms);
+        tl_watermark_hear(&s->workers[w].watermark, others_ms, combined_ms);
+    }
+}
+
+void sim_stream(struct tl_plan *plan, const struct sim_history *history, const struct sim_stream *how, struct sim_result *out)
+{
+    static struct stream s;
+    unsigned seed = how->seed;
+    bool more = true;
+
+    s = (struct stream){.plan = plan, .history = history, .how = how, .out = out, .seed = how->seed ^ 0x9e3779b9u};
+    cr_assert(plan->sources_count == 1 && history->partitions_count <= PARTITIONS_MAX && plan->views_count <= 16);
+    *out = (struct sim_result){0};
+    tl_buf_init(&out->rows, 0);
+    tl_buf_init(&out->ledger, 0);
+    tl_buf_init(&s.disk.ledger, 0);
+    s.disk.judged_ms = INT64_MIN;
+    for (uint32_t v = 0; v < plan->views_count; v++)
+        out->final_ms[v] = INT64_MIN;
+    for (uint32_t p = 0; p < PARTITIONS_MAX; p++) {
+        tl_buf_init(&s.disk.ids[p], 0);
+        s.disk.watermark_ms[p] = INT64_MIN;
+    }
+    stream_open(&s);
+    while (more) {
+        uint32_t first = (uint32_t)rand_r(&seed) % history->partitions_count;
+
+        more = false;
+        for (uint32_t i = 0; i < history->partitions_count && !more; i++)
+            more = stream_read(&s, (first + i) % history->partitions_count);
+        if (rand_r(&seed) % 100 >= how->tick_percent && more)
+            continue;
+        stream_tick(&s);
+        if (rand_r(&seed) % 100 < how->restart_percent) {
+            stream_close(&s);
+            stream_open(&s);
+        } else if (rand_r(&seed) % 100 < how->restart_percent) {
+            (void)stream_read(&s, first); /* killed with work that no tick has kept */
+            stream_close(&s);
+            stream_open(&s);
+            more = true;
+        }
+    }
+    stream_tick(&s); /* the workers have heard of each other */
+    stream_close(&s);
+    for (size_t r = 0; r < s.disk.count; r++) {
+        tl_buf_put_str(&out->rows, s.disk.rows[r].line);
+        free(s.disk.rows[r].line);
+        free(s.disk.rows[r].key);
+        free(s.disk.rows[r].accumulators);
+    }
+    tl_buf_put_sv(&out->ledger, tl_buf_sv(&s.disk.ledger));
+    sort_lines(&out->rows);
+    sort_lines(&out->ledger);
+    tl_buf_done(&s.disk.ledger);
+    for (uint32_t p = 0; p < PARTITIONS_MAX; p++)
+        tl_buf_done(&s.disk.ids[p]);
+    free(s.disk.rows);
+}
+
+/* ---- batch ---- */
+
+struct batch {
+    const struct sim_batch *how;
+    struct tl_idset **ids; /* per range */
+};
+
+static enum tl_code see_batch(void *ctx, uint32_t source, uint32_t partition, const struct tl_id *ids, const int64_t *time_ms,
+                              const int64_t *log_ms, uint32_t count, uint8_t *seen, struct tl_err *err)
+{
+    struct batch *batch = ctx;
+    enum tl_code rc = TL_OK;
+
+    (void)source;
+    (void)partition;
+    (void)log_ms;
+    for (uint32_t i = 0; i < count; i++) {
+        enum tl_seen answer;
+        uint32_t range = 0;
+
+        while (time_ms[i] >= batch->how->bounds[range + 1])
+            range++;
+        if (batch->ids[range] == NULL)
+            TL_TRY(tl_idset_open(&batch->ids[range], err));
+        TL_TRY(tl_idset_see(batch->ids[range], ids[i], &answer, err));
+        seen[i] = (uint8_t)answer;
+    }
+out:
+    return rc;
+}
+
+static int by_log(const void *a, const void *b)
+{
+    const struct sim_event *x = a, *y = b;
+
+    if (x->log_ms != y->log_ms)
+        return x->log_ms < y->log_ms ? -1 : 1;
+    if (x->partition != y->partition)
+        return x->partition < y->partition ? -1 : 1;
+    return (x->offset > y->offset) - (x->offset < y->offset);
+}
+
+static void batch_pass(struct tl_plan *plan, const struct sim_event *events, size_t count, const struct sim_batch *how,
+                       const int64_t *bounds, uint32_t ranges_count, struct tl_buf *carry, unsigned *seed, struct sim_result *out)
+{
+    struct sim_batch mine = {.bounds = bounds, .ranges_count = ranges_count};
+    struct batch batch = {.how = &mine};
+    struct tl_core_config config = {
+        .plan = plan, .bounds = bounds, .ranges_count = ranges_count, .dedup = see_batch, .dedup_ctx = &batch};
+    struct tl_core *core = NULL;
+    struct tl_partial *partials[WORKERS_MAX], *all = NULL;
+    struct tl_err err = {0};
+
+    batch.ids = calloc(ranges_count, sizeof(struct tl_idset *));
+    cr_assert_not_null(batch.ids);
+    MUST(tl_core_open(&config, &core, &err));
+    MUST(tl_partial_open(plan, ranges_count, &all, &err));
+    for (uint32_t w = 0; w < how->workers_count; w++)
+        MUST(tl_partial_open(plan, ranges_count, &partials[w], &err));
+    for (uint32_t v = 0; v < plan->views_count; v++)
+        if (all->views[v].window != NULL && carry[v].size > 0)
+            MUST(tl_window_restore(all->views[v].window, tl_buf_sv(&carry[v]), &err));
+    for (size_t at = 0; at < count;) {
+        struct tl_message messages[64];
+        uint32_t partitions[64];
+        struct tl_core_input input = {.messages = messages, .partitions = partitions};
+        uint32_t limit = 1 + (uint32_t)rand_r(seed) % how->chunk_max;
+
+        for (; at < count && input.count < limit; at++) {
+            messages[input.count] = (struct tl_message){events[at].offset, events[at].log_ms, tl_sv_from(events[at].text)};
+            partitions[input.count++] = events[at].partition;
+        }
+        MUST(tl_core_push(core, &input, partials[(uint32_t)rand_r(seed) % how->workers_count], &err));
+    }
+    for (uint32_t w = 0; w < how->workers_count; w++) {
+        MUST(tl_partial_merge_windows(all, partials[w], &err));
+        for (uint32_t v = 0; v < plan->views_count; v++) {
+            struct rows_ctx take = {.plan = plan, .view = v, .text = &out->rows};
+
+            for (uint32_t r = 0; r < ranges_count; r++)
+                for (int o = 0; o < TL_OUTCOMES; o++)
+                    out->outcomes[v][o] += partials[w]->views[v].outcomes[r][o] + partials[w]->sources[0].outcomes[r][o];
+            put_ledger(&out->ledger, plan, v, &partials[w]->views[v].ledger);
+            put_ledger(&out->ledger, plan, v, &partials[w]->sources[0].ledger);
+            if (partials[w]->views[v].events != NULL) {
+                struct tl_rows rows = tl_event_rows_view(partials[w]->views[v].events);
+
+                MUST(take_rows(&take, &rows, &err));
+            }
+        }
+        tl_partial_close(partials[w]);
+    }
+    for (uint32_t v = 0; v < plan->views_count; v++) {
+        struct rows_ctx take = {.plan = plan, .view = v, .text = &out->rows};
+
+        if (all->views[v].window == NULL)
+            continue;
+        MUST(tl_window_retire(all->views[v].window, bounds[ranges_count], take_rows, &take, &err));
+        tl_buf_clear(&carry[v]);
+        MUST(tl_window_save(all->views[v].window, &carry[v], &err));
+    }
+    for (uint32_t r = 0; r < ranges_count; r++)
+        tl_idset_close(batch.ids[r]);
+    free(batch.ids);
+    tl_partial_close(all);
+    tl_core_close(core);
+}
+
+void sim_batch(struct tl_plan *plan, const struct sim_history *history, const struct sim_batch *how, struct sim_result *out)
+{
+    struct sim_event *events = calloc(history->count + 1, sizeof *events);
+    struct tl_buf carry[16];
+    unsigned seed = how->seed;
+
+    cr_assert(events != NULL && how->chunk_max <= 64 && how->workers_count <= WORKERS_MAX && plan->views_count <= 16);
+    memcpy(events, history->events, history->count * sizeof *events);
+    qsort(events, history->count, sizeof *events, by_log);
+    *out = (struct sim_result){0};
+    tl_buf_init(&out->rows, 0);
+    tl_buf_init(&out->ledger, 0);
+    for (uint32_t v = 0; v < plan->views_count; v++)
+        tl_buf_init(&carry[v], 0);
+    if (how->one_pass) {
+        batch_pass(plan, events, history->count, how, how->bounds, how->ranges_count, carry, &seed, out);
+    } else {
+        for (uint32_t r = 0; r < how->ranges_count; r++)
+            batch_pass(plan, events, history->count, how, how->bounds + r, 1, carry, &seed, out);
+    }
+    sort_lines(&out->rows);
+    sort_lines(&out->ledger);
+    for (uint32_t v = 0; v < plan->views_count; v++)
+        tl_buf_done(&carry[v]);
+    free(events);
+}
