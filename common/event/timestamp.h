@@ -8,23 +8,28 @@
 #include "base/sv.h"
 
 #define TL_DAY_MS INT64_C(86400000)
-/* The calendar's ends: 0001-01-01T00:00:00.000 and 9999-12-31T23:59:59.999, what the texts can say. */
-#define TL_TIME_MIN_MS INT64_C(-62135596800000)
+/* The calendar's ends: 0000-01-01T00:00:00.000 and 9999-12-31T23:59:59.999, what the texts can say. */
+#define TL_TIME_MIN_MS INT64_C(-62167219200000)
 #define TL_TIME_MAX_MS INT64_C(253402300799999)
 
 int64_t tl_days_from_civil(int64_t year, unsigned month, unsigned day);
 void tl_civil_from_days(int64_t days, int64_t *year, unsigned *month, unsigned *day);
 
+/* The four forms of Flink's JSON format. Each has all of its digits: years 0000 to 9999, seconds, then nothing or a point and 1 to 9
+ * digits (cut to milliseconds); nothing before or behind. Three of them are resolved as Java's ResolverStyle.SMART does: a day up
+ * to 31 that the month does not have becomes its last (*clamped), 24:00:00 with nothing behind is the next day's midnight. The
+ * fourth, TIMESTAMP in ISO-8601, is Java's ISO_LOCAL_DATE_TIME, whose style is STRICT: both are bad there. Not taken, though Java
+ * would: signed years, a point without digits, and in ISO-8601 a time without seconds. What is written on failure is nothing. */
 /* JSON, TIMESTAMP, SQL: "yyyy-MM-dd HH:mm:ss[.f{1..9}]"; *clamped when the day was cut to the month's last (2024-02-30). */
 TL_MUST_USE bool tl_time_from_sql(struct tl_sv text, int64_t *ms, bool *clamped);
 /* JSON, TIMESTAMP_LTZ, SQL: the same with a literal Z. */
 TL_MUST_USE bool tl_time_from_sql_z(struct tl_sv text, int64_t *ms, bool *clamped);
-/* JSON, TIMESTAMP, ISO-8601: "yyyy-MM-ddTHH:mm:ss[.f]", a trailing Z is bad. */
+/* JSON, TIMESTAMP, ISO-8601: "yyyy-MM-ddTHH:mm:ss[.f]", a trailing Z is bad. Strict: *clamped is always false. */
 TL_MUST_USE bool tl_time_from_iso(struct tl_sv text, int64_t *ms, bool *clamped);
 /* JSON, TIMESTAMP_LTZ, ISO-8601: the same, a trailing Z is required. The hot one. */
 TL_MUST_USE bool tl_time_from_iso_z(struct tl_sv text, int64_t *ms, bool *clamped);
 /* What people and programs type: RFC 3339 with Z or an offset, seconds and fraction optional, or a bare date (midnight UTC).
- * A time of day without a zone is refused. */
+ * A time of day without a zone is refused, so is a day that the month does not have. T and Z may be small, and T a space. */
 TL_MUST_USE bool tl_time_from_rfc3339(struct tl_sv text, int64_t *ms);
 /* "10/Oct/2000:13:55:36 -0700" of access logs. */
 TL_MUST_USE bool tl_time_from_access_log(struct tl_sv text, int64_t *ms);
