@@ -62,6 +62,7 @@ static void record_is_sound(uint32_t partitions, const char *when, long number)
     for (uint32_t p = 0; p < partitions; p++) {
         int64_t next = record_verify(data, "events", p, 0, NULL);
 
+        cr_assert(next == 0 || count > 0, "%s %ld: files, and no word of the log that they are from", when, number);
         for (size_t i = 0; i < count; i++)
             if (complete[i].partition == p)
                 cr_assert_leq(complete[i].offset, next, "%s %ld: complete to %" PRId64 ", and on record to %" PRId64, when,
@@ -70,14 +71,15 @@ static void record_is_sound(uint32_t partitions, const char *when, long number)
     tl_master_close(master);
 }
 
-static size_t temporaries_count(void)
+/* Files of the record whose name fits the pattern. */
+static size_t names_count(const char *pattern)
 {
     char command[400];
     FILE *pipe;
     size_t count = 0;
     int c;
 
-    snprintf(command, sizeof command, "find '%s/topics' -name '_*' | head -20", data);
+    snprintf(command, sizeof command, "find '%s' -path '*/topics/*' -name '%s'", data, pattern);
     pipe = popen(command, "r");
     cr_assert_not_null(pipe);
     while ((c = fgetc(pipe)) != EOF)
@@ -88,7 +90,7 @@ static size_t temporaries_count(void)
 
 Test(archive_kill, at_random_instants, .timeout = 240)
 {
-    enum { KILLS = 12, EACH = 3000 };
+    enum { KILLS = 12, TRIES = 40, EACH = 3000 };
     const char *wanted = getenv("TALLY_TEST_SEED");
     uint64_t seed = wanted != NULL ? strtoull(wanted, NULL, 10) : (uint64_t)tl_clock_monotonic_ns();
     struct run run = {0};
@@ -96,13 +98,13 @@ Test(archive_kill, at_random_instants, .timeout = 240)
     int killed = 0;
 
     fprintf(stderr, "archive_kill: TALLY_TEST_SEED=%llu\n", (unsigned long long)seed);
-    /* How long a whole run takes, on a record that is then thrown away. */
+    /* How long a whole run takes: the kills fall into that span. */
     record_append(data, "events", 2, 0, to);
     started_ns = tl_clock_monotonic_ns();
     RUN(&run, "archive", "--views", views, "--data", data, "--file-bytes", "20000");
     whole_ns = tl_clock_monotonic_ns() - started_ns;
     cr_assert_eq(run.status, 0, "%s", run.err);
-    for (int i = 0; i < KILLS; i++) {
+    for (int i = 0; i < TRIES && killed < KILLS; i++) {
         int64_t after_ns;
         struct timespec nap;
 
@@ -116,7 +118,11 @@ Test(archive_kill, at_random_instants, .timeout = 240)
         nanosleep(&nap, NULL);
         run_signal(&run, SIGKILL);
         run_wait(&run);
-        killed += run.status == 128 + SIGKILL;
+        /* The disk is not equally fast all the time: one that came through shows that the measure is too long now. */
+        if (run.status == 128 + SIGKILL)
+            killed++;
+        else
+            whole_ns = whole_ns / 2 + 1000000;
         record_is_sound(2, "kill", i);
     }
     cr_assert_gt(killed, 0, "no run was caught at work");
@@ -125,7 +131,7 @@ Test(archive_kill, at_random_instants, .timeout = 240)
     cr_assert_eq(run.status, 0, "%s", run.err);
     for (uint32_t p = 0; p < 2; p++)
         cr_assert_eq(record_verify(data, "events", p, 0, NULL), to);
-    cr_assert_eq(temporaries_count(), 0);
+    cr_assert_eq(names_count("_*"), 0);
     run_done(&run);
 }
 
@@ -176,8 +182,8 @@ static bool changes(const struct syscall_info *info)
 enum what { KILL_BEFORE, FAIL };
 
 /* Runs archive and meets its n-th changing system call. Returns its exit status, 128 + SIGKILL where it was killed, -1 where it cannot be
- * traced. *met: there was an n-th. */
-static int archive_traced(enum what what, long n, bool *met)
+ * traced. *met: there was an n-th, and it was *nr. */
+static int archive_traced(enum what what, long n, bool *met, uint64_t *nr)
 {
     pid_t child = fork();
     long seen = 0;
@@ -221,6 +227,7 @@ static int archive_traced(enum what what, long n, bool *met)
         if (info.op != AT_ENTRY || !changes(&info) || seen++ != n)
             continue;
         *met = true;
+        *nr = info.nr;
         if (what == KILL_BEFORE) {
             cr_assert_eq(kill(child, SIGKILL), 0);
 #ifdef __x86_64__
@@ -230,6 +237,15 @@ static int archive_traced(enum what what, long n, bool *met)
 #endif
         }
     }
+}
+
+static bool removes(uint64_t nr)
+{
+#ifdef SYS_unlink
+    if (nr == SYS_unlink)
+        return true;
+#endif
+    return nr == SYS_unlinkat;
 }
 
 static void sweep(enum what what, const char *name)
@@ -243,7 +259,8 @@ static void sweep(enum what what, const char *name)
     snprintf(command, sizeof command, "rm -rf '%s'", topics);
     record_append(data, "events", 2, 0, MESSAGES);
     for (n = 0; met; n++) {
-        int status = archive_traced(what, n, &met);
+        uint64_t nr = 0;
+        int status = archive_traced(what, n, &met, &nr);
 
         if (status == -1)
             cr_skip("processes cannot be traced here\n");
@@ -252,6 +269,10 @@ static void sweep(enum what what, const char *name)
         else
             cr_assert(status == 0 || status == 3, "%s %ld: exit status %d", name, n, status);
         record_is_sound(2, name, n);
+        if (what == FAIL && !removes(nr)) {
+            cr_assert_eq(names_count("_*"), 0, "%s %ld: what it could not finish is gone", name, n);
+            cr_assert_eq(names_count("*.index"), names_count("*.jsonl.zst"), "%s %ld: no index stands alone", name, n);
+        }
         /* The next run puts everything right, whatever it finds. */
         if (met) {
             struct run run;
@@ -263,7 +284,7 @@ static void sweep(enum what what, const char *name)
         }
         for (uint32_t p = 0; p < 2; p++)
             cr_assert_eq(record_verify(data, "events", p, 0, NULL), MESSAGES, "%s %ld", name, n);
-        cr_assert_eq(temporaries_count(), 0, "%s %ld", name, n);
+        cr_assert_eq(names_count("_*"), 0, "%s %ld", name, n);
         cr_assert_eq(system(command), 0);
     }
     fprintf(stderr, "archive_kill: %s at each of %ld system calls\n", name, points);
