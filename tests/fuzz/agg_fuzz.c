@@ -1,0 +1,62 @@
+/* agg_fuzz.c: accumulators from any bytes: refused, or a state that saves, loads, merges and finishes. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/agg.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static const enum tl_kind kinds[] = {TL_BOOLEAN, TL_INT, TL_BIGINT, TL_FLOAT, TL_DOUBLE, TL_STRING, TL_TIMESTAMP_LTZ};
+
+static void must(bool held)
+{
+    if (!held)
+        abort();
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    struct tl_arena arena;
+    struct tl_expr arg = {.op = TL_EXPR_SLOT};
+    struct tl_agg_call call = {.arg = &arg};
+    struct tl_agg_layout layout;
+    struct tl_buf first, second;
+    struct tl_vec out;
+    const void *blocks[2];
+    void *block, *again;
+    struct tl_reader reader;
+
+    if (size < 2)
+        return 0;
+    /* The first two bytes choose the call, the rest is its byte form. */
+    call.agg = (enum tl_agg_kind)(data[0] % 6);
+    arg.kind = kinds[data[1] % TL_COUNT(kinds)];
+    if ((call.agg == TL_AGG_SUM || call.agg == TL_AGG_AVG) && !tl_kind_is_numeric(arg.kind))
+        return 0;
+    call.kind = call.agg == TL_AGG_COUNT_STAR || call.agg == TL_AGG_COUNT ? TL_BIGINT : arg.kind;
+    tl_arena_init(&arena, 4096, 0);
+    tl_buf_init(&first, 0);
+    tl_buf_init(&second, 0);
+    must(tl_agg_layout_init(&layout, &call, 1, &arena, NULL) == TL_OK);
+    must((block = tl_arena_zalloc(&arena, layout.state_bytes)) != NULL);
+    must((again = tl_arena_zalloc(&arena, layout.state_bytes)) != NULL);
+    must(tl_vec_alloc(&arena, call.kind, 2, &out));
+    reader = tl_reader_of((struct tl_sv){(const char *)data + 2, size - 2});
+    if (tl_agg_load(&layout, &reader, block, &arena, NULL) == TL_OK) {
+        tl_agg_save(&layout, block, &first);
+        reader = tl_reader_of(tl_buf_sv(&first));
+        must(tl_agg_load(&layout, &reader, again, &arena, NULL) == TL_OK && tl_reader_at_end(&reader));
+        tl_agg_save(&layout, again, &second);
+        must(tl_sv_eq(tl_buf_sv(&first), tl_buf_sv(&second)));
+        must(tl_agg_merge(&layout, again, block, &arena));
+        must(tl_agg_merge(&layout, again, block, &arena));
+        blocks[0] = block;
+        blocks[1] = again;
+        tl_agg_finish(&layout, 0, blocks, 2, &out);
+        tl_agg_save(&layout, again, &second);
+    }
+    tl_buf_done(&first);
+    tl_buf_done(&second);
+    tl_arena_done(&arena);
+    return 0;
+}
