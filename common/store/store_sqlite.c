@@ -490,10 +490,13 @@ static enum tl_code check_file(const char *path, bool *there, struct tl_err *err
         memset(header, 0, sizeof header);
         TL_TRY(read_header(path, header, err));
         *there = memcmp(header, "SQLite format 3", 16) == 0 && big_endian(header + 68) == APPLICATION_ID;
+        /* Also with our mark on it: SQLite will take back what stands there. */
+        if (is_half_made(path)) {
+            *there = false;
+            return TL_OK;
+        }
         if (*there)
             break;
-        if (is_half_made(path))
-            return TL_OK;
         /* Once more: its maker may have finished between the two looks. */
     }
     if (!*there && memcmp(header, "SQLite format 3", 16) != 0)

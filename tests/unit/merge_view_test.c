@@ -1,0 +1,191 @@
+/* merge_view_test.c: the text of the merged view, and how SQLite reads it: by the primary keys, never all of a table for a part. */
+#include <criterion/criterion.h>
+#include <sqlite3.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "store/merge_view.h"
+#include "support/store_fixture.h"
+
+#define MIN_MS INT64_MIN
+enum { WINDOWS = 4000 };
+
+static char url[512];
+
+static struct tl_merge_view view_of(const struct tl_shape *shape)
+{
+    return (struct tl_merge_view){.definition = 7,
+                                  .view = shape->view,
+                                  .topic = shape->topic,
+                                  .speed_table = TL_SV("a\"b_speed"),
+                                  .batch_table = TL_SV("a\"b_batch"),
+                                  .windowed = shape->windowed,
+                                  .columns = shape->columns,
+                                  .columns_count = shape->columns_count};
+}
+
+static const char *text_of(enum tl_dialect dialect, const struct tl_merge_view *view)
+{
+    static struct tl_buf text;
+
+    tl_buf_done(&text);
+    tl_buf_init(&text, 0);
+    tl_merge_view_put(&text, dialect, view);
+    tl_buf_put_u8(&text, '\0');
+    cr_assert(!text.failed);
+    return text.data;
+}
+
+Test(merge_view, text)
+{
+    struct tl_shape shape = store_windowed("hits", 'a');
+    struct tl_merge_view view = view_of(&shape);
+    const char *text = text_of(TL_DIALECT_SQLITE, &view);
+
+    cr_assert_not_null(strstr(text,
+                              "CREATE VIEW \"hits\" AS SELECT strftime('%Y-%m-%dT%H:%M:%fZ', _start_ms / 1000.0, 'unixepoch') AS "
+                              "\"window_start\", "));
+    cr_assert_not_null(strstr(text, "FROM \"a\"\"b_batch\" AS b"));
+    cr_assert_not_null(strstr(text, "FROM \"a\"\"b_speed\" AS s"));
+    cr_assert_not_null(strstr(text, "likely(s._end_ms > "));
+    text = text_of(TL_DIALECT_POSTGRES, &view);
+    cr_assert_null(strstr(text, "likely"));
+    cr_assert_null(strstr(text, "strftime"));
+    cr_assert_not_null(
+        strstr(text, "to_char(to_timestamp(_start_ms / 1000.0) AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.MS\"Z\"')"));
+}
+
+Test(merge_view, text_without_a_window)
+{
+    struct tl_shape shape = store_windowless("bots", 'a');
+    struct tl_merge_view view = view_of(&shape);
+    const char *text;
+
+    view.topic = TL_SV("it's");
+    text = text_of(TL_DIALECT_SQLITE, &view);
+    cr_assert_not_null(strstr(text, "o.topic = 'it''s'"));
+    cr_assert_not_null(strstr(text, "\"_ms_event_time\""));
+    cr_assert_not_null(strstr(text, "_partition, _offset, _row"));
+}
+
+/* ---- as the sqlite3 shell sees it ---- */
+
+/* Each window i (1 ..) ends at i * 10 and stands in speed; batch has published those up to `published`, a run for every `run_windows`. */
+static void fill(int published, int run_windows)
+{
+    struct tl_store *store;
+    struct tl_shape shape = store_windowed("hits", 'a');
+    struct store_rows rows;
+    int64_t id = 0, epoch, change = 0;
+
+    store_sqlite.url(url);
+    store = store_open(url, TL_STORE_WRITE);
+    OK(tl_store_define(store, &shape, &id, err));
+    epoch = store_epoch(store);
+    store_rows_init(&rows, true, WINDOWS);
+    for (int64_t i = 1; i <= WINDOWS; i++)
+        store_rows_add(&rows, i * 10 - 10, i * 10, "h", i);
+    OK(tl_store_begin_tick(store, epoch, &change, err));
+    OK(tl_store_put_speed_rows(store, id, &rows.rows, change, err));
+    OK(tl_store_commit(store, err));
+    for (int64_t from = 0; from < published; from += run_windows) {
+        int64_t run = store_run(store, "r");
+
+        store_rows_clear(&rows);
+        for (int64_t i = from + 1; i <= from + run_windows; i++)
+            store_rows_add(&rows, i * 10 - 10, i * 10, "h", -i);
+        OK(tl_store_begin(store, err));
+        OK(tl_store_stage_rows(store, run, id, &rows.rows, err));
+        OK(tl_store_commit(store, err));
+        /* Ranges of 10 windows each. */
+        for (int64_t to = from; to < from + run_windows; to += 10)
+            store_stage_range(store, run, id, to * 10, (to + 10) * 10);
+        OK(tl_store_publish(store, run, 1, err));
+    }
+    store_rows_done(&rows);
+    tl_store_close(store);
+}
+
+/* Runs the statement; *steps: what SQLite's machine did for it, the same on every computer. */
+static int64_t ask(const char *sql, int *steps, char *plan, size_t plan_size)
+{
+    sqlite3 *db = NULL;
+    sqlite3_stmt *statement = NULL;
+    char explain[512];
+    int64_t rows = 0;
+
+    cr_assert_eq(sqlite3_open_v2(store_path(url), &db, SQLITE_OPEN_READONLY, NULL), SQLITE_OK);
+    cr_assert_eq(sqlite3_prepare_v2(db, sql, -1, &statement, NULL), SQLITE_OK, "%s", sqlite3_errmsg(db));
+    while (sqlite3_step(statement) == SQLITE_ROW)
+        rows++;
+    *steps = sqlite3_stmt_status(statement, SQLITE_STMTSTATUS_VM_STEP, 0);
+    sqlite3_finalize(statement);
+    snprintf(explain, sizeof explain, "EXPLAIN QUERY PLAN %s", sql);
+    cr_assert_eq(sqlite3_prepare_v2(db, explain, -1, &statement, NULL), SQLITE_OK);
+    plan[0] = '\0';
+    while (sqlite3_step(statement) == SQLITE_ROW) {
+        size_t size = strlen(plan);
+
+        snprintf(plan + size, plan_size - size, "%s\n", (const char *)sqlite3_column_text(statement, 3));
+    }
+    sqlite3_finalize(statement);
+    sqlite3_close(db);
+    return rows;
+}
+
+Test(merge_view, a_range_is_looked_up, .fini = store_folder_remove)
+{
+    char plan[4096];
+    int steps, all;
+
+    fill(3000, 500); /* 6 runs of 50 ranges; speed from 3001 on */
+    cr_assert_eq(ask("SELECT * FROM hits", &all, plan, sizeof plan), WINDOWS);
+    cr_assert_eq(ask("SELECT * FROM hits WHERE _end_ms > 29950 AND _end_ms <= 30050 ORDER BY _end_ms, _start_ms, host", &steps,
+                     plan, sizeof plan),
+                 10);
+    cr_assert_not_null(strstr(plan, "SEARCH b USING PRIMARY KEY (_run=? AND _end_ms>? AND _end_ms<?)"), "%s", plan);
+    cr_assert_not_null(strstr(plan, "SEARCH s USING PRIMARY KEY (_end_ms>? AND _end_ms<?)"), "%s", plan);
+    cr_assert_null(strstr(plan, "SCAN b"), "%s", plan);
+    cr_assert_null(strstr(plan, "SCAN s"), "%s", plan);
+    /* Ten rows of four thousand: not more than a twentieth of the work, the lookup of the runs included. */
+    cr_assert_lt(steps, all / 20, "%d of %d", steps, all);
+    /* The same where the bound cuts one side only, and for sums. */
+    cr_assert_eq(ask("SELECT * FROM hits WHERE _end_ms <= 100", &steps, plan, sizeof plan), 10);
+    cr_assert_lt(steps, all / 20, "%d of %d", steps, all);
+    cr_assert_eq(ask("SELECT * FROM hits WHERE _end_ms > 39900", &steps, plan, sizeof plan), 10);
+    cr_assert_lt(steps, all / 20, "%d of %d", steps, all);
+    cr_assert_eq(
+        ask("SELECT sum(num_hits) FROM hits WHERE _end_ms > 15000 AND _end_ms <= 15100 GROUP BY host", &steps, plan, sizeof plan),
+        1);
+    cr_assert_lt(steps, all / 20, "%d of %d", steps, all);
+}
+
+Test(merge_view, without_a_range_speed_is_read_from_the_boundary, .fini = store_folder_remove)
+{
+    char plan[4096];
+    int steps, batch;
+
+    fill(WINDOWS, WINDOWS / 2);
+    cr_assert_eq(ask("SELECT _end_ms FROM hits WHERE _layer = 'batch'", &batch, plan, sizeof plan), WINDOWS);
+    cr_assert_eq(ask("SELECT _end_ms FROM hits WHERE _layer = 'speed'", &steps, plan, sizeof plan), 0);
+    cr_assert_eq(ask("SELECT _end_ms FROM hits", &steps, plan, sizeof plan), WINDOWS);
+    cr_assert_lt(steps, batch + 200, "%d, batch alone %d", steps, batch);
+}
+
+Test(merge_view, times_are_iso_text, .fini = store_folder_remove)
+{
+    sqlite3 *db = NULL;
+    sqlite3_stmt *statement = NULL;
+
+    fill(10, 10);
+    cr_assert_eq(sqlite3_open_v2(store_path(url), &db, SQLITE_OPEN_READONLY, NULL), SQLITE_OK);
+    cr_assert_eq(sqlite3_prepare_v2(db, "SELECT * FROM hits ORDER BY _end_ms LIMIT 1", -1, &statement, NULL), SQLITE_OK);
+    cr_assert_eq(sqlite3_step(statement), SQLITE_ROW);
+    cr_assert_str_eq((const char *)sqlite3_column_text(statement, 0), "1970-01-01T00:00:00.000Z");
+    cr_assert_str_eq((const char *)sqlite3_column_text(statement, 1), "1970-01-01T00:00:00.010Z");
+    cr_assert_str_eq(sqlite3_column_name(statement, 2), "host");
+    cr_assert_str_eq((const char *)sqlite3_column_text(statement, 4), "batch");
+    cr_assert_str_eq(sqlite3_column_name(statement, 5), "_final");
+    sqlite3_finalize(statement);
+    sqlite3_close(db);
+}

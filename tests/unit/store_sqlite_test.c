@@ -1,0 +1,339 @@
+/* store_sqlite_test.c: the SQLite store's file: what is ours is opened, what is not stays as it was, byte for byte. */
+#include <criterion/criterion.h>
+#include <criterion/parameterized.h>
+#include <fcntl.h>
+#include <sqlite3.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "support/store_fixture.h"
+
+static char url[512];
+
+static void sql(const char *text)
+{
+    sqlite3 *db = NULL;
+    char *why = NULL;
+
+    cr_assert_eq(sqlite3_open(store_path(url), &db), SQLITE_OK);
+    cr_assert_eq(sqlite3_exec(db, text, NULL, NULL, &why), SQLITE_OK, "%s: %s", text, why);
+    cr_assert_eq(sqlite3_close(db), SQLITE_OK);
+}
+
+static struct tl_buf content(const char *path)
+{
+    struct tl_buf bytes;
+    FILE *file = fopen(path, "rb");
+    char chunk[4096];
+    size_t got;
+
+    tl_buf_init(&bytes, 0);
+    if (file == NULL)
+        return bytes;
+    while ((got = fread(chunk, 1, sizeof chunk, file)) > 0)
+        tl_buf_put(&bytes, chunk, got);
+    fclose(file);
+    return bytes;
+}
+
+static void write_file(const char *path, const void *bytes, size_t size)
+{
+    FILE *file = fopen(path, "wb");
+
+    cr_assert_not_null(file);
+    cr_assert_eq(fwrite(bytes, 1, size, file), size);
+    cr_assert_eq(fclose(file), 0);
+}
+
+static void make_store(void)
+{
+    struct tl_shape shape = store_windowed("hits", 'a');
+    struct tl_store *store;
+    int64_t id = 0;
+
+    store_sqlite.url(url);
+    store = store_open(url, TL_STORE_WRITE);
+    OK(tl_store_define(store, &shape, &id, err));
+    store_put_speed(store, store_epoch(store), id, 0, 10, "a", 1);
+    tl_store_close(store);
+}
+
+/* Both ways to open it are refused, and neither the file nor anything beside it has changed. */
+static void expect_refusal(const char *word)
+{
+    static const char *const beside[] = {"", "-wal", "-shm", "-journal"};
+    struct tl_store *store = NULL;
+    struct tl_buf before[TL_COUNT(beside)];
+    char name[600];
+
+    for (size_t i = 0; i < TL_COUNT(beside); i++) {
+        snprintf(name, sizeof name, "%s%s", store_path(url), beside[i]);
+        before[i] = content(name);
+    }
+    FAILS(TL_ERR_CORRUPT, word, tl_store_open(url, TL_STORE_WRITE, &store, err));
+    FAILS(TL_ERR_CORRUPT, store_path(url), tl_store_open(url, TL_STORE_READ, &store, err));
+    cr_assert_null(store);
+    for (size_t i = 0; i < TL_COUNT(beside); i++) {
+        struct tl_buf after;
+
+        snprintf(name, sizeof name, "%s%s", store_path(url), beside[i]);
+        after = content(name);
+        if (i != 2) /* the index of a WAL is no content: SQLite makes it anew */
+            cr_assert(tl_sv_eq(tl_buf_sv(&before[i]), tl_buf_sv(&after)), "%s has changed", name);
+        tl_buf_done(&before[i]);
+        tl_buf_done(&after);
+    }
+}
+
+struct foreign_case {
+    char name[40], word[40];
+    char statements[200]; /* on a fresh SQLite file; or */
+    char bytes[200];
+};
+
+ParameterizedTestParameters(store_sqlite, foreign)
+{
+    static struct foreign_case cases[] = {
+        {"text",                          "no SQLite database", "",
+         "not a database, but somebody's notes, and they are longer than one header of SQLite's would be: "
+         "one hundred bytes and more"                                                                               },
+        {"one byte",                      "no SQLite database", "",                                              "x"},
+        {"another program's",             "of another program", "CREATE TABLE t (a); INSERT INTO t VALUES (1)",  "" },
+        {"another program's, with an id", "0x00000007",         "PRAGMA application_id = 7; CREATE TABLE t (a)", "" },
+        {"another program's, with a WAL", "of another program", "PRAGMA journal_mode = WAL; CREATE TABLE t (a)", "" },
+    };
+    return cr_make_param_array(struct foreign_case, cases, TL_COUNT(cases));
+}
+
+ParameterizedTest(struct foreign_case *c, store_sqlite, foreign, .fini = store_folder_remove)
+{
+    store_sqlite.url(url);
+    if (c->statements[0] != '\0')
+        sql(c->statements);
+    else
+        write_file(store_path(url), c->bytes, strlen(c->bytes));
+    expect_refusal(c->word);
+}
+
+Test(store_sqlite, newer, .fini = store_folder_remove)
+{
+    make_store();
+    sql("PRAGMA user_version = 2");
+    expect_refusal("a newer tally");
+}
+
+/* The newer version stands in the WAL only: the tally that migrated it was killed. */
+Test(store_sqlite, newer_in_the_wal, .fini = store_folder_remove)
+{
+    struct tl_buf file, wal;
+    char name[600];
+    sqlite3 *db = NULL;
+
+    make_store();
+    snprintf(name, sizeof name, "%s-wal", store_path(url));
+    cr_assert_eq(sqlite3_open(store_path(url), &db), SQLITE_OK);
+    cr_assert_eq(sqlite3_exec(db, "PRAGMA user_version = 2", NULL, NULL, NULL), SQLITE_OK);
+    file = content(store_path(url));
+    wal = content(name);
+    cr_assert_gt(wal.size, 0);
+    sqlite3_close(db);
+    write_file(store_path(url), file.data, file.size);
+    write_file(name, wal.data, wal.size);
+    expect_refusal("a newer tally");
+}
+
+Test(store_sqlite, no_version, .fini = store_folder_remove)
+{
+    make_store();
+    sql("PRAGMA user_version = 0");
+    expect_refusal("damaged");
+}
+
+Test(store_sqlite, table_missing, .fini = store_folder_remove)
+{
+    make_store();
+    sql("DROP TABLE tally_epoch");
+    expect_refusal("damaged");
+}
+
+Test(store_sqlite, cut_short, .fini = store_folder_remove)
+{
+    struct stat st;
+
+    make_store();
+    cr_assert_eq(stat(store_path(url), &st), 0);
+    for (off_t size = 8192; size < st.st_size; size += 8192 * 7) {
+        cr_assert_eq(truncate(store_path(url), size), 0);
+        expect_refusal("damaged");
+    }
+    cr_assert_eq(truncate(store_path(url), 99), 0);
+    expect_refusal("damaged");
+    cr_assert_eq(truncate(store_path(url), 60), 0);
+    expect_refusal("another program"); /* the mark is cut off */
+}
+
+static enum tl_code no_row(void *ctx, const struct tl_stored_row *row, struct tl_err *err)
+{
+    (void)ctx;
+    (void)row;
+    (void)err;
+    return TL_OK;
+}
+
+/* Garbage in any page: an error, or rows, but never a crash. */
+Test(store_sqlite, garbage_in_a_page, .fini = store_folder_remove)
+{
+    struct tl_buf whole;
+    struct tl_store *store;
+    struct tl_err err = {.message = ""};
+    int refused = 0;
+
+    make_store();
+    whole = content(store_path(url));
+    for (size_t page = 1; page < whole.size / 8192; page++) {
+        char *damaged = malloc(whole.size);
+
+        cr_assert_not_null(damaged);
+        memcpy(damaged, whole.data, whole.size);
+        memset(damaged + page * 8192, 0xa5, 4096);
+        write_file(store_path(url), damaged, whole.size);
+        free(damaged);
+        store = NULL;
+        if (tl_store_open(url, TL_STORE_WRITE, &store, &err) != TL_OK ||
+            tl_store_rows(store, 1, TL_LAYER_SPEED, INT64_MIN, INT64_MAX, no_row, NULL, &err) != TL_OK) {
+            cr_assert_eq(err.code, TL_ERR_CORRUPT, "page %zu: %s", page, err.message);
+            cr_assert_not_null(strstr(err.message, store_path(url)), "%s", err.message);
+            refused++;
+        }
+        tl_store_close(store);
+    }
+    cr_assert_gt(refused, 2);
+    tl_buf_done(&whole);
+}
+
+Test(store_sqlite, an_empty_file_is_a_new_store, .fini = store_folder_remove)
+{
+    struct tl_store *store = NULL;
+
+    store_sqlite.url(url);
+    write_file(store_path(url), "", 0);
+    FAILS(TL_ERR_NOT_FOUND, "no store yet", tl_store_open(url, TL_STORE_READ, &store, err));
+    store = store_open(url, TL_STORE_WRITE);
+    cr_assert_eq(store_epoch(store), 1);
+    tl_store_close(store);
+}
+
+Test(store_sqlite, a_folder_is_no_store, .fini = store_folder_remove)
+{
+    struct tl_store *store = NULL;
+
+    store_sqlite.url(url);
+    cr_assert_eq(mkdir(store_path(url), 0777), 0);
+    FAILS(TL_ERR_CORRUPT, "not a file", tl_store_open(url, TL_STORE_WRITE, &store, err));
+    strcat(url, "/none/views.db");
+    FAILS(TL_ERR_IO, "none/views.db", tl_store_open(url, TL_STORE_WRITE, &store, err));
+}
+
+/* Whoever made the store was killed in its one transaction: pages in the file, the journal still there. */
+Test(store_sqlite, half_made, .fini = store_folder_remove)
+{
+    sqlite3 *db = NULL;
+    struct tl_buf file, journal;
+    struct tl_store *store = NULL;
+    char name[600];
+
+    store_sqlite.url(url);
+    snprintf(name, sizeof name, "%s-journal", store_path(url));
+    cr_assert_eq(sqlite3_open(store_path(url), &db), SQLITE_OK);
+    /* A cache of one page spills, so that pages stand in the file before the commit. */
+    cr_assert_eq(
+        sqlite3_exec(db,
+                     "PRAGMA cache_size = 1; BEGIN EXCLUSIVE; CREATE TABLE t (a); WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL "
+                     "SELECT i + 1 FROM n WHERE i < 2000) INSERT INTO t SELECT randomblob(100) FROM n",
+                     NULL, NULL, NULL),
+        SQLITE_OK);
+    file = content(store_path(url));
+    journal = content(name);
+    cr_assert_gt(file.size, 0);
+    cr_assert_gt(journal.size, 0);
+    sqlite3_exec(db, "ROLLBACK", NULL, NULL, NULL);
+    sqlite3_close(db);
+    write_file(store_path(url), file.data, file.size);
+    write_file(name, journal.data, journal.size);
+    FAILS(TL_ERR_NOT_FOUND, "no store yet", tl_store_open(url, TL_STORE_READ, &store, err));
+    store = store_open(url, TL_STORE_WRITE);
+    cr_assert_eq(store_epoch(store), 1);
+    tl_store_close(store);
+    store = store_open(url, TL_STORE_READ);
+    tl_store_close(store);
+    tl_buf_done(&file);
+    tl_buf_done(&journal);
+}
+
+Test(store_sqlite, written_durably, .fini = store_folder_remove)
+{
+    sqlite3 *db = NULL;
+    sqlite3_stmt *statement = NULL;
+
+    make_store();
+    cr_assert_eq(sqlite3_open(store_path(url), &db), SQLITE_OK);
+    cr_assert_eq(sqlite3_prepare_v2(db, "PRAGMA journal_mode", -1, &statement, NULL), SQLITE_OK);
+    cr_assert_eq(sqlite3_step(statement), SQLITE_ROW);
+    cr_assert_str_eq((const char *)sqlite3_column_text(statement, 0), "wal");
+    sqlite3_finalize(statement);
+    cr_assert_eq(sqlite3_prepare_v2(db, "PRAGMA integrity_check", -1, &statement, NULL), SQLITE_OK);
+    cr_assert_eq(sqlite3_step(statement), SQLITE_ROW);
+    cr_assert_str_eq((const char *)sqlite3_column_text(statement, 0), "ok");
+    sqlite3_finalize(statement);
+    sqlite3_close(db);
+}
+
+/* A view that somebody made on top of ours neither stops a swap nor is lost by it. */
+Test(store_sqlite, views_on_top_outlive_a_swap, .fini = store_folder_remove)
+{
+    struct tl_shape shape = store_windowed("hits", 'b');
+    struct tl_store *store;
+    sqlite3 *db = NULL;
+    int64_t id = 0;
+    bool swapped = false;
+
+    make_store();
+    sql("CREATE VIEW mine AS SELECT host, sum(num_hits) AS n FROM hits GROUP BY host");
+    store = store_open(url, TL_STORE_WRITE);
+    OK(tl_store_define(store, &shape, &id, err));
+    OK(tl_store_swap(store, id, &swapped, err));
+    cr_assert(swapped);
+    cr_assert_eq(sqlite3_open(store_path(url), &db), SQLITE_OK);
+    cr_assert_eq(sqlite3_exec(db, "SELECT n FROM mine", NULL, NULL, NULL), SQLITE_OK, "%s", sqlite3_errmsg(db));
+    sqlite3_close(db);
+    tl_store_close(store);
+}
+
+/* Somebody else keeps the write lock: we wait, say so, and can go on afterwards. */
+Test(store_sqlite, locked_by_another, .fini = store_folder_remove)
+{
+    struct tl_store *store;
+    struct tl_err why = {.message = ""};
+    sqlite3 *db = NULL;
+
+    make_store();
+    store = store_open(url, TL_STORE_WRITE);
+    cr_assert_eq(sqlite3_open(store_path(url), &db), SQLITE_OK);
+    cr_assert_eq(sqlite3_exec(db, "BEGIN IMMEDIATE", NULL, NULL, NULL), SQLITE_OK);
+    cr_assert_eq(tl_store_begin(store, &why), TL_ERR_IO);
+    cr_assert(why.retriable);
+    cr_assert_not_null(strstr(why.message, "another process"), "%s", why.message);
+    cr_assert_eq(sqlite3_exec(db, "ROLLBACK", NULL, NULL, NULL), SQLITE_OK);
+    OK(tl_store_begin(store, err));
+    tl_store_rollback(store);
+    tl_store_rollback(store);
+    FAILS(TL_ERR_IO, "inside another one", (tl_store_begin(store, err) == TL_OK ? tl_store_begin(store, err) : TL_OK));
+    tl_store_close(store);
+    sqlite3_close(db);
+    store = store_open(url, TL_STORE_READ);
+    FAILS(TL_ERR_IO, "reading only", tl_store_begin(store, err));
+    tl_store_close(store);
+}
