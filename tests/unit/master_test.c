@@ -481,7 +481,7 @@ struct damage_case {
     char name[40];
     enum damage damage;
     char said[60];
-    char file[20]; /* the message names this one */
+    char file[32]; /* the message names this one */
 };
 
 static const char *const stem = "topics/events/partition=0/events+0+0000000000";
