@@ -1,0 +1,288 @@
+/* plan_test.c: what a definition depends on and what not; the plan as people read it; the script for Flink. */
+#include "sql/plan.h"
+
+#include <criterion/criterion.h>
+#include <criterion/parameterized.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/buf.h"
+#include "sql/plan_text.h"
+#include "support/sql_case.h"
+
+#define TABLE "CREATE TABLE e (event_id STRING, host STRING, n INT, at TIMESTAMP(3), WATERMARK FOR at AS at - INTERVAL '15' SECOND) WITH ('topic' = 'x');\n"
+#define VIEW                                                                                                                     \
+    "CREATE VIEW v AS SELECT window_start, window_end, host, COUNT(*) AS c "                                                     \
+    "FROM TABLE(TUMBLE(TABLE e, DESCRIPTOR(at), INTERVAL '5' MINUTE)) WHERE n > 1 GROUP BY window_start, window_end, host;"
+
+struct same_case {
+    char name[48], sql[900];
+};
+
+static void hash_of(const char *sql, char out[33])
+{
+    struct tl_plan *plan = sql_plan(sql);
+    const struct tl_view *view = tl_plan_view(plan, TL_SV("v"));
+
+    cr_assert_not_null(view);
+    memcpy(out, view->hash, 33);
+    tl_plan_close(plan);
+}
+
+ParameterizedTestParameters(plan, same_definition)
+{
+    static struct same_case cases[] = {
+        {"white space and comments",
+         TABLE "CREATE VIEW v AS -- a comment\n SELECT window_start,window_end,host,COUNT( * )AS c /* another */\n\n"
+               "FROM TABLE(TUMBLE(TABLE e,DESCRIPTOR(at),INTERVAL '5' MINUTE))WHERE n>1 GROUP BY window_start,window_end,host"},
+        {"case of keywords and functions",
+         TABLE "create view v as select window_start, window_end, host, count(*) c "
+               "from table(tumble(table e, descriptor(at), interval '5' minutes)) where n > 1 group by window_start, window_end, host"},
+        {"names of temporary views",
+         TABLE "CREATE TEMPORARY VIEW some AS SELECT host, at AS t, n AS m FROM e WHERE n > 1;"
+               "CREATE VIEW v AS SELECT window_start, window_end, host, COUNT(*) AS c "
+               "FROM TABLE(TUMBLE(TABLE some, DESCRIPTOR(t), INTERVAL '5' MINUTE)) GROUP BY window_start, window_end, host"},
+        {"order of columns",
+         "CREATE TABLE e (n INT, host STRING, WATERMARK FOR at AS at - INTERVAL '15' SECOND, at TIMESTAMP(3), event_id STRING) WITH ('topic' = 'x');\n" VIEW},
+        {"columns that the view does not need",
+         "CREATE TABLE e (event_id STRING, host STRING, more DOUBLE, n INT, at TIMESTAMP(3), WATERMARK FOR at AS at - INTERVAL '15' SECOND) WITH ('topic' = 'x');\n" VIEW},
+        {"another view", TABLE "CREATE VIEW a AS SELECT * FROM e;" VIEW},
+        {"name of the table", "CREATE TABLE f (event_id STRING, host STRING, n INT, at TIMESTAMP(3), WATERMARK FOR at AS at - INTERVAL '15' SECOND) WITH ('topic' = 'x');\n"
+                              "CREATE VIEW v AS SELECT window_start, window_end, host, COUNT(*) AS c "
+                              "FROM TABLE(TUMBLE(TABLE f, DESCRIPTOR(at), INTERVAL '5' MINUTE)) WHERE n > 1 GROUP BY window_start, window_end, host;"},
+        {"options of the connector",
+         "CREATE TABLE e (event_id STRING, host STRING, n INT, at TIMESTAMP(3), WATERMARK FOR at AS at - INTERVAL '15' SECOND) "
+         "WITH ('connector' = 'kafka', 'topic' = 'x', 'properties.bootstrap.servers' = 'y', 'scan.watermark.idle-timeout' = '1 s');\n" VIEW},
+        {"settings that change no row", TABLE "SET 'tally.batch-grace' = '1 h'; SET 'tally.speed-retention' = '1 d'; SET 'any' = 'thing';" VIEW},
+        {"defaults written out", TABLE "SET 'tally.allowed-lateness' = '0'; SET 'tally.max-future-skew' = '300 s'; SET 'tally.dedup.key' = 'event_id';" VIEW},
+        {"the window by name",
+         TABLE "CREATE VIEW v AS SELECT window_start, window_end, host, COUNT(*) AS c "
+               "FROM TUMBLE(DATA => TABLE e, TIMECOL => DESCRIPTOR(at), SIZE => INTERVAL '300' SECOND(3), `OFFSET` => INTERVAL '0' DAY) AS w "
+               "WHERE w.n > 1 GROUP BY window_end, w.host, window_start"},
+        {"a comment of the view",
+         TABLE "CREATE VIEW v COMMENT 'x' AS SELECT window_start, window_end, host, COUNT(*) AS c "
+               "FROM TABLE(TUMBLE(TABLE e, DESCRIPTOR(at), INTERVAL '5' MINUTE)) WHERE n > 1 GROUP BY window_start, window_end, host;"},
+    };
+    return cr_make_param_array(struct same_case, cases, TL_COUNT(cases));
+}
+
+ParameterizedTest(struct same_case *c, plan, same_definition)
+{
+    char want[33], got[33];
+
+    hash_of(TABLE VIEW, want);
+    hash_of(c->sql, got);
+    cr_assert_str_eq(got, want, "%s", c->name);
+}
+
+ParameterizedTestParameters(plan, other_definition)
+{
+    static struct same_case cases[] = {
+        {"topic", "CREATE TABLE e (event_id STRING, host STRING, n INT, at TIMESTAMP(3), WATERMARK FOR at AS at - INTERVAL '15' SECOND) WITH ('topic' = 'y');\n" VIEW},
+        {"time format",
+         "CREATE TABLE e (event_id STRING, host STRING, n INT, at TIMESTAMP(3), WATERMARK FOR at AS at - INTERVAL '15' SECOND) "
+         "WITH ('topic' = 'x', 'json.timestamp-format.standard' = 'ISO-8601');\n" VIEW},
+        {"type of the time", "CREATE TABLE e (event_id STRING, host STRING, n INT, at TIMESTAMP_LTZ(3), WATERMARK FOR at AS at - INTERVAL '15' SECOND) WITH ('topic' = 'x');\n" VIEW},
+        {"watermark", "CREATE TABLE e (event_id STRING, host STRING, n INT, at TIMESTAMP(3), WATERMARK FOR at AS at - INTERVAL '16' SECOND) WITH ('topic' = 'x');\n" VIEW},
+        {"type of a column", "CREATE TABLE e (event_id STRING, host STRING, n BIGINT, at TIMESTAMP(3), WATERMARK FOR at AS at - INTERVAL '15' SECOND) WITH ('topic' = 'x');\n" VIEW},
+        {"lateness", TABLE "SET 'tally.allowed-lateness' = '1 ms';" VIEW},
+        {"skew", TABLE "SET 'tally.max-future-skew' = '1 s';" VIEW},
+        {"deduplication off", TABLE "SET 'tally.dedup.key' = '';" VIEW},
+        {"deduplication by another column", TABLE "SET 'tally.dedup.key' = 'host';" VIEW},
+        {"filter",
+         TABLE "CREATE VIEW v AS SELECT window_start, window_end, host, COUNT(*) AS c "
+               "FROM TABLE(TUMBLE(TABLE e, DESCRIPTOR(at), INTERVAL '5' MINUTE)) WHERE n > 2 GROUP BY window_start, window_end, host;"},
+        {"a text in the case it has",
+         TABLE "CREATE VIEW v AS SELECT window_start, window_end, host, COUNT(*) AS c "
+               "FROM TABLE(TUMBLE(TABLE e, DESCRIPTOR(at), INTERVAL '5' MINUTE)) WHERE n > 1 AND host <> 'A' GROUP BY window_start, window_end, host;"},
+        {"size",
+         TABLE "CREATE VIEW v AS SELECT window_start, window_end, host, COUNT(*) AS c "
+               "FROM TABLE(TUMBLE(TABLE e, DESCRIPTOR(at), INTERVAL '6' MINUTE)) WHERE n > 1 GROUP BY window_start, window_end, host;"},
+        {"offset",
+         TABLE "CREATE VIEW v AS SELECT window_start, window_end, host, COUNT(*) AS c "
+               "FROM TABLE(TUMBLE(TABLE e, DESCRIPTOR(at), INTERVAL '5' MINUTE, INTERVAL '1' MINUTE)) WHERE n > 1 GROUP BY window_start, window_end, host;"},
+        {"key",
+         TABLE "CREATE VIEW v AS SELECT window_start, window_end, LOWER(host) AS host, COUNT(*) AS c "
+               "FROM TABLE(TUMBLE(TABLE e, DESCRIPTOR(at), INTERVAL '5' MINUTE)) WHERE n > 1 GROUP BY window_start, window_end, LOWER(host);"},
+        {"aggregate",
+         TABLE "CREATE VIEW v AS SELECT window_start, window_end, host, COUNT(n) AS c "
+               "FROM TABLE(TUMBLE(TABLE e, DESCRIPTOR(at), INTERVAL '5' MINUTE)) WHERE n > 1 GROUP BY window_start, window_end, host;"},
+        {"name of an output",
+         TABLE "CREATE VIEW v AS SELECT window_start, window_end, host, COUNT(*) AS d "
+               "FROM TABLE(TUMBLE(TABLE e, DESCRIPTOR(at), INTERVAL '5' MINUTE)) WHERE n > 1 GROUP BY window_start, window_end, host;"},
+        {"order of outputs",
+         TABLE "CREATE VIEW v AS SELECT window_start, host, window_end, COUNT(*) AS c "
+               "FROM TABLE(TUMBLE(TABLE e, DESCRIPTOR(at), INTERVAL '5' MINUTE)) WHERE n > 1 GROUP BY window_start, window_end, host;"},
+    };
+    return cr_make_param_array(struct same_case, cases, TL_COUNT(cases));
+}
+
+ParameterizedTest(struct same_case *c, plan, other_definition)
+{
+    char base[33], got[33];
+
+    hash_of(TABLE VIEW, base);
+    hash_of(c->sql, got);
+    cr_assert_str_neq(got, base, "%s", c->name);
+}
+
+/* The text and its hash are on disk in every store: a change here makes every stored view new. */
+Test(plan, the_normalised_text_is_stable)
+{
+    struct tl_plan *plan = sql_plan(TABLE VIEW);
+
+    cr_assert(tl_sv_eq(plan->views[0].normalised, TL_SV("normaliser 1\n"
+                                                        "zone UTC\n"
+                                                        "topic x json SQL\n"
+                                                        "columns at TIMESTAMP(3), event_id STRING, host STRING, n INT\n"
+                                                        "time TIMESTAMP(3) at\n"
+                                                        "watermark (at - INTERVAL '15' SECOND)\n"
+                                                        "lateness 0 ms\n"
+                                                        "skew 300000 ms\n"
+                                                        "dedup event_id\n"
+                                                        "filter (n > 1)\n"
+                                                        "window TUMBLE size 300000 ms offset 0 ms\n"
+                                                        "key STRING host\n"
+                                                        "aggregate BIGINT COUNT(*)\n"
+                                                        "output window_start TIMESTAMP(3) window_start\n"
+                                                        "output window_end TIMESTAMP(3) window_end\n"
+                                                        "output host STRING host\n"
+                                                        "output c BIGINT COUNT(*)\n")),
+              "%.*s", TL_SV_ARG(plan->views[0].normalised));
+    cr_assert_str_eq(plan->views[0].hash, "84d6856c6a44eb694d0ad67f0f98787c");
+    tl_plan_close(plan);
+}
+
+Test(plan, explained)
+{
+    struct tl_plan *plan = sql_plan("SET 'tally.allowed-lateness' = '1 min';\n" TABLE VIEW "CREATE VIEW w COMMENT 'all of it' AS SELECT at, host FROM e;");
+    struct tl_buf buf;
+
+    tl_buf_init(&buf, 0);
+    tl_plan_print(plan, &buf);
+    tl_buf_put_u8(&buf, 0);
+    cr_assert_str_eq(buf.data,
+                     "views.sql: 1 source, 2 views\n"
+                     "\n"
+                     "settings\n"
+                     "  table.local-time-zone  UTC  (default)\n"
+                     "  tally.allowed-lateness 1 min  (SET in line 1)\n"
+                     "  tally.max-future-skew  5 min  (default)\n"
+                     "  tally.dedup.key        'event_id'  (default)\n"
+                     "  tally.dedup.horizon    1 h  (default)\n"
+                     "  tally.batch-grace      15 min  (default)\n"
+                     "  tally.speed-retention  7 d  (default)\n"
+                     "  tally.max-event-bytes  8 MiB  (default)\n"
+                     "\n"
+                     "source e\n"
+                     "  topic        x, JSON, times as SQL\n"
+                     "  reads        event_id STRING, host STRING, n INT, at TIMESTAMP(3)\n"
+                     "  event time   at TIMESTAMP(3)\n"
+                     "  watermark    (at - INTERVAL '15' SECOND): 15 s behind the latest event; follows every event\n"
+                     "  idle         never\n"
+                     "  duplicates   same event_id in a partition within 1 h\n"
+                     "\n"
+                     "view v\n"
+                     "  definition   04e83ef9c1eef213b2b4ae69c5a423ae\n"
+                     "  from         e (topic x)\n"
+                     "  columns      at TIMESTAMP(3), event_id STRING, host STRING, n INT\n"
+                     "  filter       (n > 1)\n"
+                     "  window       TUMBLE 5 min\n"
+                     "  lateness     1 min  (SET in line 1)\n"
+                     "  key          host STRING\n"
+                     "  accumulators COUNT(*) BIGINT\n"
+                     "  outputs      window_start TIMESTAMP(3) = window_start\n"
+                     "               window_end TIMESTAMP(3) = window_end\n"
+                     "               host STRING = host\n"
+                     "               c BIGINT = COUNT(*)\n"
+                     "  tables       v_speed, v_batch; v merges them\n"
+                     "\n"
+                     "view w\n"
+                     "  comment      all of it\n"
+                     "  definition   e63f7d7cc11ca9d7f963904a3d2daca4\n"
+                     "  from         e (topic x)\n"
+                     "  columns      at TIMESTAMP(3), event_id STRING, host STRING\n"
+                     "  filter       none\n"
+                     "  window       none: one row per event\n"
+                     "  outputs      at TIMESTAMP(3) = at\n"
+                     "               host STRING = host\n"
+                     "  tables       w_speed, w_batch; w merges them\n",
+                     "%s", buf.data);
+    tl_buf_done(&buf);
+    tl_plan_close(plan);
+}
+
+Test(plan, script_for_flink)
+{
+    struct tl_plan *plan = sql_plan("SET 'tally.allowed-lateness' = '1 min';\n" TABLE "CREATE TEMPORARY VIEW p AS\n  SELECT * FROM e WHERE IS_FILE_REQUEST(host);\n"
+                                    "CREATE VIEW w (`when`, host) AS SELECT at, host -- all of it\n FROM p;\n"
+                                    "CREATE VIEW v AS SELECT window_start, COUNT(*) AS c FROM TABLE(TUMBLE(TABLE w, DESCRIPTOR(`when`), INTERVAL '1' DAY))\n"
+                                    "GROUP BY window_start, window_end");
+    struct tl_buf buf;
+
+    tl_buf_init(&buf, 0);
+    tl_plan_print_flink(plan, &buf);
+    tl_buf_put_u8(&buf, 0);
+    cr_assert_str_eq(buf.data,
+                     "-- views.sql as a script for Apache Flink: put the sinks of your choice in place of 'print'.\n"
+                     "-- IS_FILE_REQUEST is a function of tally's own: register one of that name in Flink first.\n"
+                     "\n"
+                     "SET 'tally.allowed-lateness' = '1 min';\n"
+                     "\n"
+                     "CREATE TABLE e (event_id STRING, host STRING, n INT, at TIMESTAMP(3), WATERMARK FOR at AS at - INTERVAL '15' SECOND) WITH ('topic' = 'x');\n"
+                     "\n"
+                     "CREATE TEMPORARY VIEW p AS\n"
+                     "  SELECT * FROM e WHERE IS_FILE_REQUEST(host);\n"
+                     "\n"
+                     "CREATE VIEW w (`when`, host) AS SELECT at, host -- all of it\n"
+                     " FROM p;\n"
+                     "\n"
+                     "CREATE TABLE w_sink (`when` TIMESTAMP(3), host STRING) WITH ('connector' = 'print');\n"
+                     "CREATE TABLE v (window_start TIMESTAMP(3), c BIGINT) WITH ('connector' = 'print');\n"
+                     "\n"
+                     "EXECUTE STATEMENT SET BEGIN\n"
+                     "\n"
+                     "INSERT INTO w_sink\n"
+                     "SELECT at, host -- all of it\n"
+                     " FROM p;\n"
+                     "\n"
+                     "INSERT INTO v\n"
+                     "SELECT window_start, COUNT(*) AS c FROM TABLE(TUMBLE(TABLE w, DESCRIPTOR(`when`), INTERVAL '1' DAY))\n"
+                     "GROUP BY window_start, window_end;\n"
+                     "\n"
+                     "END;\n",
+                     "%s", buf.data);
+    tl_buf_done(&buf);
+    tl_plan_close(plan);
+}
+
+struct start_case {
+    char name[48];
+    int64_t time_ms, offset_ms, size_ms, start_ms;
+};
+
+/* semantics.md 1.1 and 11: values of Flink's own class. */
+ParameterizedTestParameters(plan, window_start)
+{
+    static struct start_case cases[] = {
+        {"on the edge opens the next window", 60000, 0, 60000, 60000},
+        {"one ms before the edge stays", 59999, 0, 60000, 0},
+        {"before 1970 rounds down", -1, 0, 5000, -5000},
+        {"on an edge before 1970", -5000, 0, 5000, -5000},
+        {"behind an edge before 1970", -5001, 0, 5000, -10000},
+        {"an offset", 1000, 2000, 5000, -3000},
+        {"an offset below zero", 1000, -1000, 5000, -1000},
+        {"10 min, offset 4 min", 4000, 240000, 600000, -360000},
+        {"10 min, offset -6 min", 4000, -360000, 600000, -360000},
+        {"the end of the axis", INT64_MAX, -1, 10, INT64_MAX - 8},
+        {"the begin of the axis", INT64_MIN, 0, 7, INT64_MIN},
+    };
+    return cr_make_param_array(struct start_case, cases, TL_COUNT(cases));
+}
+
+ParameterizedTest(struct start_case *c, plan, window_start)
+{
+    int64_t got = tl_window_start_ms(c->time_ms, c->offset_ms, c->size_ms);
+
+    cr_assert_eq(got, c->start_ms, "%s: got %lld, want %lld", c->name, (long long)got, (long long)c->start_ms);
+}
