@@ -147,27 +147,22 @@ static bool text_better(bool want_max, struct tl_sv a, struct tl_sv b)
 
 /* --- step -------------------------------------------------------------------------------------------------------------- */
 
-/* One loop for each shape: `state` is the row's state, `row` its number; rows whose argument is NULL are passed over. */
-#define EACH_ROW(type, body)                                                                                                     \
-    for (uint32_t i = 0; i < rows_count; i++) {                                                                                  \
-        const uint32_t row = rows[i];                                                                                            \
-                                                                                                                                 \
-        if (!null[row]) {                                                                                                        \
-            type *state = (type *)(void *)((char *)states[i] + offset);                                                          \
-            body                                                                                                                 \
-        }                                                                                                                        \
-    }
+/* The state of this call in a row's block. */
+static inline void *state_at(void *block, uint32_t offset)
+{
+    return (char *)block + offset;
+}
 
 static void step_count_star(uint32_t offset, uint32_t rows_count, void *const *states)
 {
     for (uint32_t i = 0; i < rows_count; i++)
-        ((struct count *)(void *)((char *)states[i] + offset))->count++;
+        ((struct count *)state_at(states[i], offset))->count++;
 }
 
 static void step_count(uint32_t offset, const uint8_t *null, const uint32_t *rows, uint32_t rows_count, void *const *states)
 {
     for (uint32_t i = 0; i < rows_count; i++)
-        ((struct count *)(void *)((char *)states[i] + offset))->count += !null[rows[i]];
+        ((struct count *)state_at(states[i], offset))->count += !null[rows[i]];
 }
 
 static void step_int_sum(uint32_t offset, const struct tl_vec *arg, const uint32_t *rows, uint32_t rows_count,
@@ -176,10 +171,14 @@ static void step_int_sum(uint32_t offset, const struct tl_vec *arg, const uint32
     const uint8_t *null = arg->null;
     const int64_t *values = arg->i64;
 
-    EACH_ROW(struct int_sum, {
-        state->sum += (uint64_t)values[row];
+    for (uint32_t i = 0; i < rows_count; i++) {
+        struct int_sum *state = state_at(states[i], offset);
+
+        if (null[rows[i]])
+            continue;
+        state->sum += (uint64_t)values[rows[i]];
         state->count++;
-    })
+    }
 }
 
 static bool step_real_sum(uint32_t offset, const struct tl_vec *arg, const uint32_t *rows, uint32_t rows_count,
@@ -188,11 +187,15 @@ static bool step_real_sum(uint32_t offset, const struct tl_vec *arg, const uint3
     const uint8_t *null = arg->null;
     const double *values = arg->f64;
 
-    EACH_ROW(struct real_sum, {
-        if (!tl_exact_sum_add(&state->sum, values[row], arenas[i]))
+    for (uint32_t i = 0; i < rows_count; i++) {
+        struct real_sum *state = state_at(states[i], offset);
+
+        if (null[rows[i]])
+            continue;
+        if (!tl_exact_sum_add(&state->sum, values[rows[i]], arenas[i]))
             return false;
         state->count++;
-    })
+    }
     return true;
 }
 
@@ -202,11 +205,15 @@ static void step_int_best(uint32_t offset, bool want_max, const struct tl_vec *a
     const uint8_t *null = arg->null;
     const int64_t *values = arg->i64;
 
-    EACH_ROW(struct int_best, {
-        if (!state->any || int_better(want_max, values[row], state->value))
-            state->value = values[row];
+    for (uint32_t i = 0; i < rows_count; i++) {
+        struct int_best *state = state_at(states[i], offset);
+
+        if (null[rows[i]])
+            continue;
+        if (!state->any || int_better(want_max, values[rows[i]], state->value))
+            state->value = values[rows[i]];
         state->any = 1;
-    })
+    }
 }
 
 static void step_real_best(uint32_t offset, bool want_max, const struct tl_vec *arg, const uint32_t *rows, uint32_t rows_count,
@@ -215,11 +222,15 @@ static void step_real_best(uint32_t offset, bool want_max, const struct tl_vec *
     const uint8_t *null = arg->null;
     const double *values = arg->f64;
 
-    EACH_ROW(struct real_best, {
-        if (!state->any || real_better(want_max, values[row], state->value))
-            state->value = values[row];
+    for (uint32_t i = 0; i < rows_count; i++) {
+        struct real_best *state = state_at(states[i], offset);
+
+        if (null[rows[i]])
+            continue;
+        if (!state->any || real_better(want_max, values[rows[i]], state->value))
+            state->value = values[rows[i]];
         state->any = 1;
-    })
+    }
 }
 
 static bool step_text_best(uint32_t offset, bool want_max, const struct tl_vec *arg, const uint32_t *rows, uint32_t rows_count,
@@ -228,11 +239,15 @@ static bool step_text_best(uint32_t offset, bool want_max, const struct tl_vec *
     const uint8_t *null = arg->null;
     const struct tl_sv *values = arg->sv;
 
-    EACH_ROW(struct text_best, {
-        if ((state->data == NULL || text_better(want_max, values[row], text_of(state))) &&
-            !text_keep(state, values[row], arenas[i]))
+    for (uint32_t i = 0; i < rows_count; i++) {
+        struct text_best *state = state_at(states[i], offset);
+
+        if (null[rows[i]])
+            continue;
+        if ((state->data == NULL || text_better(want_max, values[rows[i]], text_of(state))) &&
+            !text_keep(state, values[rows[i]], arenas[i]))
             return false;
-    })
+    }
     return true;
 }
 

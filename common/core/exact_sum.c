@@ -380,7 +380,7 @@ enum tl_code tl_exact_sum_load(struct tl_exact_sum *sum, struct tl_reader *bytes
         magnitude = tl_reader_bytes(bytes, (size_t)size);
         if (bytes->failed || magnitude.data[0] == 0 || magnitude.data[size - 1] == 0)
             return tl_fail(err, TL_ERR_CORRUPT, "exact sum: the span is not the smallest, or the bytes end");
-        limb_low = (unsigned)(lowest / 4);
+        limb_low = (unsigned)tl_min_i64((int64_t)(lowest / 4), LIMBS_MAX - 1); /* the highest holds the bytes beyond it */
         limb_high = (unsigned)tl_min_i64((int64_t)((lowest + size - 1) / 4), LIMBS_MAX - 1);
         if (!cover(sum, limb_low, (unsigned)tl_min_i64(limb_high + 2, LIMBS_MAX), arena))
             return tl_fail_memory(err, LIMBS_MAX * sizeof *sum->limbs);

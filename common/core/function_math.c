@@ -4,27 +4,27 @@
 #include "core/function_number.h"
 #include "core/function_rows.h"
 
-/* Integers of every width go through one kernel: computed modulo 2^64, then cut to the width and sign-extended. */
-#define INTEGER_KERNEL(name, arg_b, expression)                                                                                  \
+/* Integers of every width go through one kernel: computed modulo 2^64 from x and y, then cut to the width and sign-extended. */
+#define INTEGER_KERNEL(name, expression)                                                                                         \
     static bool name(const struct tl_call *call)                                                                                 \
     {                                                                                                                            \
         const unsigned spare = tl_i64_spare_bits(call->out->kind);                                                               \
-        const int64_t *a = call->args[0].i64, *b = call->args[arg_b].i64;                                                        \
+        const int64_t *a = call->args[0].i64, *b = call->args[call->args_count - 1].i64;                                         \
                                                                                                                                  \
         tl_call_clear_null(call);                                                                                                \
-        for (uint32_t i = 0, row; tl_call_row(call, &i, &row);)                                                                  \
-            call->out->i64[row] = (int64_t)((expression((uint64_t)a[row], (uint64_t)b[row])) << spare) >> spare;                 \
+        for (uint32_t i = 0, row; tl_call_row(call, &i, &row);) {                                                                \
+            const uint64_t x = (uint64_t)a[row], y = (uint64_t)b[row];                                                           \
+                                                                                                                                 \
+            (void)y;                                                                                                             \
+            call->out->i64[row] = (int64_t)((expression) << spare) >> spare;                                                     \
+        }                                                                                                                        \
         return true;                                                                                                             \
     }
 
-#define PLUS(x, y) (x) + (y)
-#define MINUS(x, y) (x) - (y)
-#define TIMES(x, y) (x) * (y)
-#define NEGATIVE(x, y) (0 * (y)) - (x)
-INTEGER_KERNEL(add_i64, 1, PLUS)
-INTEGER_KERNEL(subtract_i64, 1, MINUS)
-INTEGER_KERNEL(multiply_i64, 1, TIMES)
-INTEGER_KERNEL(negate_i64, 0, NEGATIVE)
+INTEGER_KERNEL(add_i64, x + y)
+INTEGER_KERNEL(subtract_i64, x - y)
+INTEGER_KERNEL(multiply_i64, x *y)
+INTEGER_KERNEL(negate_i64, 0 - x)
 
 /* Division by -1 is a negation: it wraps where the machine's division would trap. */
 static bool divide_i64(const struct tl_call *call)
@@ -70,36 +70,36 @@ static bool abs_i64(const struct tl_call *call)
 }
 
 /* A float's operation done in double and rounded to float gives the float's own result: 53 >= 2 * 24 + 2 bits. */
-#define REAL_KERNEL(name, arg_b, expression)                                                                                     \
+#define REAL_KERNEL(name, expression)                                                                                            \
     static bool name##_f64(const struct tl_call *call)                                                                           \
     {                                                                                                                            \
-        const double *a = call->args[0].f64, *b = call->args[arg_b].f64;                                                         \
+        const double *a = call->args[0].f64, *b = call->args[call->args_count - 1].f64;                                          \
                                                                                                                                  \
         tl_call_clear_null(call);                                                                                                \
-        for (uint32_t i = 0, row; tl_call_row(call, &i, &row);)                                                                  \
-            call->out->f64[row] = expression(a[row], b[row]);                                                                    \
+        for (uint32_t i = 0, row; tl_call_row(call, &i, &row);) {                                                                \
+            const double x = a[row], y = b[row];                                                                                 \
+                                                                                                                                 \
+            (void)y;                                                                                                             \
+            call->out->f64[row] = (expression);                                                                                  \
+        }                                                                                                                        \
         return true;                                                                                                             \
     }                                                                                                                            \
     static bool name##_f32(const struct tl_call *call)                                                                           \
     {                                                                                                                            \
-        const double *a = call->args[0].f64, *b = call->args[arg_b].f64;                                                         \
-                                                                                                                                 \
-        tl_call_clear_null(call);                                                                                                \
+        if (!name##_f64(call))                                                                                                   \
+            return false;                                                                                                        \
         for (uint32_t i = 0, row; tl_call_row(call, &i, &row);)                                                                  \
-            call->out->f64[row] = (double)(float)(expression(a[row], b[row]));                                                   \
+            call->out->f64[row] = (double)(float)call->out->f64[row];                                                            \
         return true;                                                                                                             \
     }
 
-#define OVER(x, y) (x) / (y)
-#define REAL_NEGATIVE(x, y) ((void)(y), -(x))
-#define REAL_ABS(x, y) ((void)(y), fabs(x))
-REAL_KERNEL(add, 1, PLUS)
-REAL_KERNEL(subtract, 1, MINUS)
-REAL_KERNEL(multiply, 1, TIMES)
-REAL_KERNEL(divide, 1, OVER) /* by zero: an infinity or NaN, as in Java */
-REAL_KERNEL(remainder, 1, fmod)
-REAL_KERNEL(negate, 0, REAL_NEGATIVE)
-REAL_KERNEL(abs, 0, REAL_ABS)
+REAL_KERNEL(add, x + y)
+REAL_KERNEL(subtract, x - y)
+REAL_KERNEL(multiply, x *y)
+REAL_KERNEL(divide, x / y) /* by zero: an infinity or NaN, as in Java */
+REAL_KERNEL(remainder, fmod(x, y))
+REAL_KERNEL(negate, -x)
+REAL_KERNEL(abs, fabs(x))
 
 #define ARITHMETIC(NAME, kernel, CAN_FAIL)                                                                                       \
     TL_INFIX(NAME, TINYINT, TINYINT, TINYINT, kernel##_i64, CAN_FAIL),                                                           \

@@ -130,8 +130,10 @@ static size_t print_plain(const struct decimal *decimal, char *out)
     size_t size = 0;
 
     if (decimal->exponent < 0) {
-        memcpy(out, "0.00", 4);
-        size = (size_t)(1 - decimal->exponent); /* -1, -2 or -3 */
+        out[size++] = '0';
+        out[size++] = '.';
+        for (int zero = -1; zero > decimal->exponent; zero--)
+            out[size++] = '0';
         if (count == 2 && decimal->digits[1] == '0')
             count = 1;
     } else {
@@ -159,8 +161,10 @@ size_t tl_f64_print(double value, bool is_float, char out[TL_NUMBER_TEXT_BYTES])
         out[size++] = '-';
     value = fabs(value);
     if (value == 0) {
-        memcpy(out + size, "0.0", 3);
-        return size + 3;
+        out[size++] = '0';
+        out[size++] = '.';
+        out[size++] = '0';
+        return size;
     }
     decimal_shortest(value, is_float, &decimal);
     if (value >= 1e-3 && value < 1e7)

@@ -381,6 +381,22 @@ Test(exact_sum, broken_bytes_are_refused)
     }
 }
 
+/* Bytes that stand in the upper half of the highest limb, and nothing below. */
+Test(exact_sum, highest_bytes_load)
+{
+    static const uint8_t bytes[] = {4, 0x8C, 0x02, 1, 4};
+    struct tl_exact_sum sum = {0};
+    struct tl_reader reader = tl_reader_of((struct tl_sv){(const char *)bytes, sizeof bytes});
+    struct tl_buf buf;
+
+    cr_assert_eq(tl_exact_sum_load(&sum, &reader, &arena, NULL), TL_OK);
+    cr_assert_eq(tl_exact_sum_to_double(&sum, 1), -(double)INFINITY);
+    tl_buf_init(&buf, 0);
+    save(&sum, &buf);
+    cr_assert(tl_sv_eq(tl_buf_sv(&buf), (struct tl_sv){(const char *)bytes, sizeof bytes}));
+    tl_buf_done(&buf);
+}
+
 /* The widest form that may come from bytes: what follows must stay defined, and the highest byte in place. */
 Test(exact_sum, widest_form_loads)
 {
