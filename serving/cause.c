@@ -1,0 +1,744 @@
+/* cause.c: which events the layers counted differently, why, and the proof that this is the whole difference. See cause.h. */
+#include "cause.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/intake.h"
+
+/* What is on record of one topic. */
+struct tl_cause_record {
+    struct tl_sv topic;
+    uint32_t number_base; /* 0, or TL_PARTITION_IMPORTED */
+    const struct tl_master_file *files;
+    size_t files_count;
+    const struct tl_master_complete *complete;
+    size_t complete_count;
+    uint32_t partitions_count; /* highest number on record + 1 */
+    bool listed;
+};
+
+/* Event times [from, to) of differing windows. */
+struct span {
+    int64_t from_ms, to_ms;
+};
+
+struct proof {
+    struct tl_cause_finder *finder;
+    uint32_t source;
+    struct span *spans; /* ascending, apart from each other */
+    size_t spans_count;
+    int64_t bounds[2]; /* of all spans */
+    struct tl_core *cores[TL_SIDES];
+    struct tl_partial *partials[TL_SIDES];
+    struct tl_value *columns; /* room for one row of any view */
+    bool in_log_only;         /* of the messages being pushed */
+    bool out_of_memory;       /* in a call from the core, which takes only yes or no */
+};
+
+struct side_of {
+    struct proof *proof;
+    enum tl_side side;
+};
+
+/* State of finder->seen. */
+struct seen {
+    uint32_t causes_mask; /* counted over all views */
+    uint32_t last_view;   /* in which it was counted last, plus 1: a view's calls for one event come together */
+};
+
+void tl_cause_init(struct tl_cause_finder *finder)
+{
+    *finder = (struct tl_cause_finder){0};
+    tl_arena_init(&finder->memory, 1u << 16, 0);
+    tl_table_init(&finder->seen, sizeof(struct seen), 0);
+}
+
+void tl_cause_done(struct tl_cause_finder *finder)
+{
+    for (uint32_t s = 0; finder->intakes != NULL && s < finder->plan->sources_count; s++)
+        tl_intake_close(finder->intakes[s]);
+    if (finder->reader != NULL)
+        tl_master_reader_close(finder->reader);
+    tl_table_done(&finder->seen);
+    tl_arena_done(&finder->memory);
+}
+
+/* ---- the differing events ---- */
+
+static bool count_event(struct proof *proof, uint32_t view, const struct tl_core_event *event, enum tl_cause cause)
+{
+    struct tl_cause_finder *finder = proof->finder;
+    struct seen *seen;
+    char key[20];
+
+    memcpy(key, &event->offset, 8);
+    memcpy(key + 8, &event->partition, 4);
+    memcpy(key + 12, &event->row, 4);
+    memcpy(key + 16, &event->source, 4);
+    seen = tl_table_put(&finder->seen, tl_hash_bytes((struct tl_sv){key, sizeof key}), (struct tl_sv){key, sizeof key}, NULL);
+    if (seen == NULL)
+        return false;
+    if ((seen->causes_mask & 1u << cause) == 0)
+        finder->events_count[cause]++;
+    if (seen->last_view != view + 1)
+        finder->views[view].events_count[cause]++;
+    seen->causes_mask |= 1u << cause;
+    seen->last_view = view + 1;
+    return true;
+}
+
+static bool comes_before(const struct tl_unit_sample *a, const struct tl_unit_sample *b)
+{
+    if (a->partition != b->partition)
+        return a->partition < b->partition;
+    return a->offset != b->offset ? a->offset < b->offset : a->row < b->row;
+}
+
+static void add_sample(struct tl_unit_cause *of, const struct tl_core_event *event)
+{
+    struct tl_unit_sample sample = {
+        event->partition, event->row, event->offset, event->time_ms, {NULL, 0}
+    };
+    uint32_t at = of->samples_count;
+
+    while (at > 0 && comes_before(&sample, &of->samples[at - 1]))
+        at--;
+    if (at == TL_SAMPLES_MAX)
+        return;
+    if (of->samples_count < TL_SAMPLES_MAX)
+        of->samples_count++;
+    memmove(&of->samples[at + 1], &of->samples[at], (of->samples_count - at - 1) * sizeof sample);
+    of->samples[at] = sample;
+}
+
+static bool note_difference(struct proof *proof, struct tl_unit *unit, const struct tl_core_event *event, enum tl_cause cause,
+                            enum tl_side missing)
+{
+    struct tl_unit_cause **at = &unit->causes, *mine;
+
+    while (*at != NULL && ((*at)->cause < cause || ((*at)->cause == cause && (*at)->missing < missing)))
+        at = &(*at)->next;
+    mine = *at;
+    if (mine == NULL || mine->cause != cause || mine->missing != missing) {
+        mine = tl_arena_zalloc(&proof->finder->memory, sizeof *mine);
+        if (mine == NULL)
+            return false;
+        mine->cause = cause;
+        mine->missing = missing;
+        mine->next = *at;
+        *at = mine;
+    }
+    mine->events_count++;
+    add_sample(mine, event);
+    return count_event(proof, unit->view, event, cause);
+}
+
+/* Identity of an event's row as event/rows.h has it: big-endian. */
+static struct tl_sv event_key(char out[16], const struct tl_core_event *event)
+{
+    uint64_t offset = (uint64_t)event->offset;
+
+    for (int i = 0; i < 4; i++) {
+        out[i] = (char)(event->partition >> (24 - 8 * i));
+        out[12 + i] = (char)(event->row >> (24 - 8 * i));
+    }
+    for (int i = 0; i < 8; i++)
+        out[4 + i] = (char)(offset >> (56 - 8 * i));
+    return (struct tl_sv){out, 16};
+}
+
+/* From the core, for each event and the group it would go into. Batch's core is asked first: that call notes the difference. */
+static bool is_wanted(void *ctx, uint32_t view, const struct tl_core_event *event, int64_t start_ms, int64_t end_ms,
+                      struct tl_sv key)
+{
+    const struct side_of *of = ctx;
+    struct proof *proof = of->proof;
+    const struct tl_cause_view *mine = &proof->finder->views[view];
+    char identity[16];
+    struct tl_unit *unit;
+    struct tl_judgement judged;
+    bool speed, batch;
+
+    if (!mine->shape->windowed)
+        key = event_key(identity, event);
+    unit = tl_compare_find(proof->finder->compare, view, start_ms, end_ms, key);
+    if (unit == NULL)
+        return false;
+    judged = tl_evidence_judge(mine->evidence, event, end_ms, proof->in_log_only);
+    speed = judged.cause[TL_SIDE_SPEED] == TL_CAUSE_NONE;
+    batch = judged.cause[TL_SIDE_BATCH] == TL_CAUSE_NONE;
+    if (of->side == TL_SIDE_BATCH && speed != batch) {
+        enum tl_side missing = speed ? TL_SIDE_BATCH : TL_SIDE_SPEED;
+
+        if (!note_difference(proof, unit, event, judged.cause[missing], missing))
+            proof->out_of_memory = true;
+    }
+    return of->side == TL_SIDE_BATCH ? batch : speed;
+}
+
+/* ---- recomputation ---- */
+
+static enum tl_code push(struct proof *proof, uint32_t partition, const struct tl_message *messages, size_t count,
+                         struct tl_err *err)
+{
+    static const enum tl_side order[TL_SIDES] = {TL_SIDE_BATCH, TL_SIDE_SPEED};
+    struct tl_core_input input = {.source = proof->source, .partition = partition};
+    enum tl_code rc = TL_OK;
+
+    for (size_t at = 0; at < count; at += input.count) {
+        input.messages = messages + at;
+        input.count = count - at < TL_BATCH_ROWS ? count - at : TL_BATCH_ROWS;
+        input.next_offset = messages[at + input.count - 1].offset + 1;
+        for (int i = 0; i < TL_SIDES; i++) {
+            struct tl_partial *partial = proof->partials[order[i]];
+
+            TL_TRY(tl_core_push(proof->cores[order[i]], &input, partial, err));
+            /* Its ledger says nothing new, and must not grow with the record. */
+            partial->sources[proof->source].ledger.count = 0;
+            for (uint32_t v = 0; v < proof->finder->plan->views_count; v++)
+                partial->views[v].ledger.count = 0;
+        }
+        if (proof->out_of_memory)
+            TL_TRY(tl_fail_memory(err, sizeof(struct tl_unit_cause)));
+    }
+    proof->finder->messages_count += count;
+out:
+    return rc;
+}
+
+struct sink {
+    struct proof *proof;
+    enum tl_side side;
+    uint32_t view;
+};
+
+static enum tl_code settle_rows(void *ctx, const struct tl_rows *rows, struct tl_err *err)
+{
+    struct sink *sink = ctx;
+    struct proof *proof = sink->proof;
+    struct tl_compare *compare = proof->finder->compare;
+    uint32_t columns_count = proof->finder->views[sink->view].shape->columns_count;
+
+    for (uint32_t i = 0; i < rows->count; i++) {
+        struct tl_unit *unit = tl_compare_find(compare, sink->view, rows->start_ms[i], rows->end_ms[i], rows->key[i]);
+
+        assert(unit != NULL);
+        for (uint32_t c = 0; c < columns_count; c++)
+            proof->columns[c] = tl_vec_get(&rows->columns[c], i);
+        unit->came_out[sink->side] = true;
+        unit->agrees[sink->side] = tl_unit_values_eq(proof->columns, unit->stored[sink->side], columns_count);
+        if (unit->agrees[sink->side])
+            continue;
+        unit->recomputed[sink->side] = tl_compare_keep(compare, proof->columns, columns_count);
+        if (unit->recomputed[sink->side] == NULL)
+            return tl_fail_memory(err, columns_count * sizeof *proof->columns);
+    }
+    return TL_OK;
+}
+
+static enum tl_code settle(struct proof *proof, struct tl_err *err)
+{
+    const struct tl_plan *plan = proof->finder->plan;
+    enum tl_code rc = TL_OK;
+
+    for (int side = 0; side < TL_SIDES; side++) {
+        for (uint32_t v = 0; v < plan->views_count; v++) {
+            struct tl_partial_view *mine = &proof->partials[side]->views[v];
+            struct sink sink = {proof, (enum tl_side)side, v};
+
+            if (plan->views[v].source != proof->source || proof->finder->views[v].evidence == NULL)
+                continue;
+            if (mine->window != NULL) {
+                tl_window_settle(mine->window);
+                TL_TRY(tl_window_retire(mine->window, INT64_MAX, settle_rows, &sink, err));
+            } else {
+                struct tl_rows rows = tl_event_rows_view(mine->events);
+
+                TL_TRY(settle_rows(&sink, &rows, err));
+            }
+        }
+    }
+out:
+    return rc;
+}
+
+static bool is_passing(enum tl_cause cause)
+{
+    return cause == TL_CAUSE_NOT_YET_ARCHIVED || cause == TL_CAUSE_NOT_YET_READ || cause == TL_CAUSE_NOT_YET_FINAL ||
+           cause == TL_CAUSE_ARCHIVED_AFTER_PUBLISH;
+}
+
+static void conclude(struct tl_cause_finder *finder)
+{
+    for (uint32_t u = 0; u < tl_compare_units(finder->compare); u++) {
+        struct tl_unit *unit = tl_compare_unit(finder->compare, u);
+
+        for (int side = 0; side < TL_SIDES; side++)
+            if (!unit->came_out[side])
+                unit->agrees[side] = unit->stored[side] == NULL;
+        unit->explained = unit->agrees[TL_SIDE_SPEED] && unit->agrees[TL_SIDE_BATCH] && unit->causes != NULL;
+        for (const struct tl_unit_cause *c = unit->causes; c != NULL && unit->explained; c = c->next)
+            unit->pending = unit->pending || is_passing(c->cause);
+    }
+}
+
+/* ---- what is to be read ---- */
+
+static int by_from(const void *a, const void *b)
+{
+    const struct span *x = a, *y = b;
+
+    return (x->from_ms > y->from_ms) - (x->from_ms < y->from_ms);
+}
+
+static enum tl_code find_spans(struct proof *proof, struct tl_err *err)
+{
+    const struct tl_cause_finder *finder = proof->finder;
+    uint32_t units_count = tl_compare_units(finder->compare);
+    size_t count = 0, kept = 0;
+
+    proof->spans = malloc(((size_t)units_count + 1) * sizeof *proof->spans);
+    if (proof->spans == NULL)
+        return tl_fail_memory(err, units_count * sizeof *proof->spans);
+    for (uint32_t u = 0; u < units_count; u++) {
+        const struct tl_unit *unit = tl_compare_unit(finder->compare, u);
+
+        if (finder->plan->views[unit->view].source != proof->source)
+            continue;
+        if (count > 0 && proof->spans[count - 1].from_ms == unit->start_ms) { /* the next key of the same window */
+            proof->spans[count - 1].to_ms = tl_max_i64(proof->spans[count - 1].to_ms, unit->end_ms);
+            continue;
+        }
+        proof->spans[count++] = (struct span){unit->start_ms, unit->end_ms};
+    }
+    for (size_t i = 0; i < count; i++) /* an event's row has no length */
+        proof->spans[i].to_ms = tl_max_i64(proof->spans[i].to_ms, tl_add_sat_i64(proof->spans[i].from_ms, 1));
+    qsort(proof->spans, count, sizeof *proof->spans, by_from);
+    for (size_t i = 0; i < count; i++) {
+        if (kept > 0 && proof->spans[i].from_ms <= proof->spans[kept - 1].to_ms)
+            proof->spans[kept - 1].to_ms = tl_max_i64(proof->spans[kept - 1].to_ms, proof->spans[i].to_ms);
+        else
+            proof->spans[kept++] = proof->spans[i];
+    }
+    proof->spans_count = kept;
+    if (kept > 0) {
+        proof->bounds[0] = proof->spans[0].from_ms;
+        proof->bounds[1] = proof->spans[kept - 1].to_ms;
+    }
+    return TL_OK;
+}
+
+/* Does some span hold a time from min to max? */
+static bool overlaps(const struct proof *proof, int64_t min_ms, int64_t max_ms)
+{
+    size_t low = 0, high = proof->spans_count;
+
+    if (min_ms > max_ms)
+        return false;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+
+        if (proof->spans[middle].to_ms <= min_ms)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low < proof->spans_count && proof->spans[low].from_ms <= max_ms;
+}
+
+static enum tl_code list_record(struct tl_cause_finder *finder, struct tl_cause_record *record, struct tl_err *err)
+{
+    uint64_t identity;
+    enum tl_code rc = TL_OK;
+
+    TL_TRY(tl_master_list(finder->master, record->topic, &record->files, &record->files_count, err));
+    TL_TRY(tl_master_read_complete(finder->master, record->topic, &record->complete, &record->complete_count, &identity, err));
+    for (size_t f = 0; f < record->files_count; f++)
+        if (record->files[f].partition >= record->partitions_count)
+            record->partitions_count = record->files[f].partition + 1;
+    for (size_t c = 0; c < record->complete_count; c++)
+        if (record->complete[c].partition >= record->partitions_count)
+            record->partitions_count = record->complete[c].partition + 1;
+    record->listed = true;
+out:
+    return rc;
+}
+
+/* The topic's record and its import's. */
+static enum tl_code list_records(struct tl_cause_finder *finder, uint32_t source, struct tl_cause_record **out,
+                                 struct tl_err *err)
+{
+    struct tl_cause_record *records;
+    enum tl_code rc = TL_OK;
+
+    if (finder->records == NULL) {
+        finder->records = tl_arena_zalloc(&finder->memory, 2 * finder->plan->sources_count * sizeof *finder->records);
+        if (finder->records == NULL)
+            return tl_fail_memory(err, finder->plan->sources_count * sizeof *finder->records);
+    }
+    records = &finder->records[2 * source];
+    if (!records[0].listed) {
+        struct tl_sv topic = finder->plan->sources[source].topic;
+        char *import = tl_arena_printf(&finder->memory, "%.*s.import", TL_SV_ARG(topic));
+
+        if (import == NULL)
+            return tl_fail_memory(err, topic.size);
+        records[0].topic = topic;
+        records[1].topic = tl_sv_from(import);
+        records[1].number_base = TL_PARTITION_IMPORTED;
+        TL_TRY(list_record(finder, &records[1], err));
+        TL_TRY(list_record(finder, &records[0], err));
+    }
+    *out = records;
+out:
+    return rc;
+}
+
+/* Behind the last message on record, or what the archive says if that is more. */
+static int64_t record_end(const struct tl_cause_record *record, uint32_t partition)
+{
+    int64_t end = 0;
+
+    for (size_t f = 0; f < record->files_count; f++)
+        if (record->files[f].partition == partition)
+            end = tl_max_i64(end, record->files[f].last_offset + 1);
+    for (size_t c = 0; c < record->complete_count; c++)
+        if (record->complete[c].partition == partition)
+            end = tl_max_i64(end, record->complete[c].offset);
+    return end;
+}
+
+static enum tl_code add_gap(struct tl_cause_finder *finder, const struct tl_cause_record *record, uint32_t partition,
+                            int64_t first, int64_t last, struct tl_err *err)
+{
+    if ((finder->gaps_count & (finder->gaps_count - 1)) == 0) {
+        size_t capacity = finder->gaps_count == 0 ? 1 : 2 * (size_t)finder->gaps_count;
+        struct tl_record_gap *gaps = tl_arena_alloc(&finder->memory, capacity * sizeof *gaps);
+
+        if (gaps == NULL)
+            return tl_fail_memory(err, capacity * sizeof *gaps);
+        if (finder->gaps_count > 0)
+            memcpy(gaps, finder->gaps, finder->gaps_count * sizeof *gaps);
+        finder->gaps = gaps;
+    }
+    finder->gaps[finder->gaps_count++] = (struct tl_record_gap){record->topic, partition, first, last};
+    return TL_OK;
+}
+
+/* What some run had read of a partition must be on record. */
+static int64_t read_by_runs(const struct tl_cause_finder *finder, uint32_t source, uint32_t number)
+{
+    int64_t end = 0;
+
+    for (uint32_t v = 0; v < finder->plan->views_count; v++) {
+        const struct tl_evidence *e = finder->views[v].evidence;
+
+        if (e == NULL || finder->plan->views[v].source != source)
+            continue;
+        for (uint32_t r = 0; r < e->ranges_count; r++)
+            for (uint32_t p = 0; p < e->ranges[r].offsets_count; p++)
+                if (e->ranges[r].offsets[p].partition == number)
+                    end = tl_max_i64(end, e->ranges[r].offsets[p].next_offset);
+    }
+    return end;
+}
+
+static uint32_t partitions_read(const struct tl_cause_finder *finder, uint32_t source, const struct tl_cause_record *record)
+{
+    uint32_t count = record->partitions_count;
+
+    for (uint32_t v = 0; v < finder->plan->views_count; v++) {
+        const struct tl_evidence *e = finder->views[v].evidence;
+
+        if (e == NULL || finder->plan->views[v].source != source)
+            continue;
+        for (uint32_t r = 0; r < e->ranges_count; r++)
+            for (uint32_t p = 0; p < e->ranges[r].offsets_count; p++)
+                if ((e->ranges[r].offsets[p].partition & TL_PARTITION_IMPORTED) == record->number_base)
+                    count = (uint32_t)tl_max_i64(count, (e->ranges[r].offsets[p].partition & ~TL_PARTITION_IMPORTED) + 1);
+    }
+    return count;
+}
+
+static enum tl_code find_gaps(struct tl_cause_finder *finder, uint32_t source, const struct tl_cause_record *record,
+                              struct tl_err *err)
+{
+    uint32_t partitions_count = partitions_read(finder, source, record);
+    enum tl_code rc = TL_OK;
+
+    for (uint32_t n = 0; n < partitions_count; n++) {
+        int64_t end = tl_max_i64(record_end(record, n), read_by_runs(finder, source, record->number_base + n)), next = 0;
+
+        for (size_t f = 0; f < record->files_count; f++) {
+            if (record->files[f].partition != n)
+                continue;
+            if (record->files[f].first_offset > next)
+                TL_TRY(add_gap(finder, record, n, next, record->files[f].first_offset - 1, err));
+            next = record->files[f].last_offset + 1;
+        }
+        if (next < end)
+            TL_TRY(add_gap(finder, record, n, next, end - 1, err));
+    }
+out:
+    return rc;
+}
+
+/* ---- reading ---- */
+
+static enum tl_code read_record(struct proof *proof, const struct tl_cause_record *record, struct tl_err *err)
+{
+    struct tl_cause_finder *finder = proof->finder;
+    uint64_t time_rule = tl_intake_time_rule(finder->plan, proof->source);
+    enum tl_code rc = TL_OK;
+
+    for (size_t f = 0; f < record->files_count; f++) {
+        const struct tl_master_file *file = &record->files[f];
+        bool known = file->time_rule == time_rule; /* else its index speaks of other times: all of it is read */
+
+        if (known && !overlaps(proof, file->time_ms_min, file->time_ms_max))
+            continue;
+        for (uint32_t b = 0; b < file->blocks_count; b++) {
+            const struct tl_message *messages;
+            size_t count;
+
+            if (known && !overlaps(proof, file->blocks[b].time_ms_min, file->blocks[b].time_ms_max))
+                continue;
+            TL_TRY(tl_master_read_block(finder->reader, file, b, &messages, &count, err));
+            finder->blocks_count++;
+            TL_TRY(push(proof, record->number_base + file->partition, messages, count, err));
+        }
+    }
+out:
+    return rc;
+}
+
+/* How far speed has read a partition, in the view that is furthest. */
+static int64_t read_by_speed(const struct tl_cause_finder *finder, uint32_t source, uint32_t partition)
+{
+    int64_t end = 0;
+
+    for (uint32_t v = 0; v < finder->plan->views_count; v++) {
+        const struct tl_evidence *e = finder->views[v].evidence;
+
+        if (e == NULL || finder->plan->views[v].source != source)
+            continue;
+        for (uint32_t p = 0; p < e->positions_count; p++)
+            if (e->positions[p].partition == partition)
+                end = tl_max_i64(end, e->positions[p].next_offset);
+    }
+    return end;
+}
+
+enum { TAIL_BYTES = 4 << 20 };
+
+static enum tl_code read_tail_of(struct proof *proof, const struct tl_cause_record *record, uint32_t partition,
+                                 struct tl_err *err)
+{
+    struct tl_cause_finder *finder = proof->finder;
+    int64_t from = record_end(record, partition), to = read_by_speed(finder, proof->source, partition), first, end;
+    struct tl_log_entries entries;
+    enum tl_code rc = TL_OK;
+
+    if (from >= to)
+        return TL_OK;
+    TL_TRY(tl_log_range(finder->log, record->topic, partition, &first, &end, err));
+    if (first > from)
+        TL_TRY(add_gap(finder, record, partition, from, tl_min_i64(first, to) - 1, err));
+    for (from = tl_max_i64(from, first); from < to; from = entries.next_offset) {
+        TL_TRY(tl_log_read(finder->log, record->topic, partition, from, TL_BATCH_ROWS, TAIL_BYTES, &entries, err));
+        TL_TRY(push(proof, partition, entries.messages, entries.count, err));
+        if (entries.next_offset <= from)
+            break; /* the log ends here */
+    }
+out:
+    return rc;
+}
+
+/* Events that speed has counted and that are not yet on record. */
+static enum tl_code read_tail(struct proof *proof, const struct tl_cause_record *record, struct tl_err *err)
+{
+    uint32_t partitions = 0;
+    uint64_t identity;
+    enum tl_code rc = TL_OK;
+
+    if (proof->finder->log == NULL)
+        return TL_OK;
+    rc = tl_log_topic(proof->finder->log, record->topic, &partitions, &identity, err);
+    if (rc == TL_ERR_NOT_FOUND)
+        return TL_OK;
+    proof->in_log_only = true;
+    for (uint32_t p = 0; p < partitions && rc == TL_OK; p++)
+        TL_TRY(read_tail_of(proof, record, p, err));
+out:
+    return rc;
+}
+
+/* ---- one source ---- */
+
+static enum tl_code open_proof(struct proof *proof, struct side_of sides[TL_SIDES], bool *views_wanted, struct tl_err *err)
+{
+    struct tl_cause_finder *finder = proof->finder;
+    uint32_t columns_max = 0;
+    enum tl_code rc = TL_OK;
+
+    for (uint32_t v = 0; v < finder->plan->views_count; v++) {
+        views_wanted[v] = finder->views[v].evidence != NULL && finder->plan->views[v].source == proof->source;
+        if (views_wanted[v] && finder->views[v].shape->columns_count > columns_max)
+            columns_max = finder->views[v].shape->columns_count;
+    }
+    proof->columns = calloc((size_t)columns_max + 1, sizeof *proof->columns);
+    if (proof->columns == NULL)
+        return tl_fail_memory(err, columns_max * sizeof *proof->columns);
+    if (finder->reader == NULL)
+        TL_TRY(tl_master_reader_open(&finder->reader, err));
+    for (int side = 0; side < TL_SIDES; side++) {
+        /* With one range of event time, the core passes over the rest without a trace. */
+        struct tl_core_config config = {.plan = finder->plan,
+                                        .views_wanted = views_wanted,
+                                        .bounds = proof->bounds,
+                                        .ranges_count = 1,
+                                        .wanted = is_wanted,
+                                        .wanted_ctx = &sides[side]};
+
+        sides[side] = (struct side_of){proof, (enum tl_side)side};
+        TL_TRY(tl_core_open(&config, &proof->cores[side], err));
+        TL_TRY(tl_partial_open(finder->plan, 1, &proof->partials[side], err));
+    }
+out:
+    return rc;
+}
+
+static enum tl_code prove_source(struct tl_cause_finder *finder, uint32_t source, struct tl_err *err)
+{
+    struct proof proof = {.finder = finder, .source = source};
+    struct side_of sides[TL_SIDES];
+    struct tl_cause_record *records;
+    bool *views_wanted = calloc(finder->plan->views_count, sizeof *views_wanted);
+    enum tl_code rc = TL_OK;
+
+    if (views_wanted == NULL)
+        return tl_fail_memory(err, finder->plan->views_count);
+    TL_TRY(find_spans(&proof, err));
+    if (proof.spans_count == 0)
+        goto out;
+    TL_TRY(open_proof(&proof, sides, views_wanted, err));
+    TL_TRY(list_records(finder, source, &records, err));
+    for (int i = 0; i < 2; i++) {
+        TL_TRY(find_gaps(finder, source, &records[i], err));
+        TL_TRY(read_record(&proof, &records[i], err));
+    }
+    TL_TRY(read_tail(&proof, &records[0], err));
+    TL_TRY(settle(&proof, err));
+out:
+    for (int side = 0; side < TL_SIDES; side++) {
+        tl_core_close(proof.cores[side]);
+        tl_partial_close(proof.partials[side]);
+    }
+    free(proof.columns);
+    free(proof.spans);
+    free(views_wanted);
+    return rc;
+}
+
+enum tl_code tl_cause_prove(struct tl_cause_finder *finder, struct tl_err *err)
+{
+    enum tl_code rc = TL_OK;
+
+    for (uint32_t s = 0; s < finder->plan->sources_count; s++)
+        TL_TRY(prove_source(finder, s, err));
+    conclude(finder);
+out:
+    return rc;
+}
+
+/* ---- names of events ---- */
+
+static const struct tl_message *message_at(const struct tl_message *messages, size_t count, int64_t offset)
+{
+    for (size_t i = 0; i < count; i++)
+        if (messages[i].offset == offset)
+            return &messages[i];
+    return NULL;
+}
+
+/* The message, valid until the next call. NULL: it is not to be had. */
+static enum tl_code find_message(struct tl_cause_finder *finder, uint32_t source, uint32_t number, int64_t offset,
+                                 const struct tl_message **out, struct tl_err *err)
+{
+    const struct tl_cause_record *record = &finder->records[2 * source + (number >= TL_PARTITION_IMPORTED)];
+    uint32_t partition = number & ~TL_PARTITION_IMPORTED;
+    struct tl_log_entries entries;
+    enum tl_code rc = TL_OK;
+
+    *out = NULL;
+    for (size_t f = 0; f < record->files_count; f++) {
+        const struct tl_master_file *file = &record->files[f];
+
+        if (file->partition != partition || offset < file->first_offset || offset > file->last_offset)
+            continue;
+        for (uint32_t b = 0; b < file->blocks_count; b++) {
+            const struct tl_message *messages;
+            size_t count;
+
+            if (offset < file->blocks[b].first_offset || offset > file->blocks[b].last_offset)
+                continue;
+            TL_TRY(tl_master_read_block(finder->reader, file, b, &messages, &count, err));
+            *out = message_at(messages, count, offset);
+            return TL_OK;
+        }
+    }
+    if (finder->log == NULL || number >= TL_PARTITION_IMPORTED)
+        return TL_OK;
+    rc = tl_log_read(finder->log, record->topic, partition, offset, 1, 1, &entries, err);
+    if (rc == TL_ERR_LIMIT)
+        return TL_OK;
+    if (rc == TL_OK)
+        *out = message_at(entries.messages, entries.count, offset);
+out:
+    return rc;
+}
+
+static enum tl_code name_sample(struct tl_cause_finder *finder, uint32_t source, struct tl_unit_sample *sample,
+                                struct tl_err *err)
+{
+    const struct tl_message *message;
+    struct tl_intake *intake = finder->intakes[source];
+    int32_t slot = finder->plan->sources[source].dedup_slot;
+    enum tl_code rc = TL_OK;
+
+    TL_TRY(find_message(finder, source, sample->partition, sample->offset, &message, err));
+    if (message == NULL)
+        return TL_OK;
+    TL_TRY(tl_intake_run(intake, message, 1, err));
+    for (uint32_t i = 0; i < intake->batch->rows; i++) {
+        const struct tl_vec *column = &intake->batch->column[slot];
+
+        if (intake->batch->row[i] == sample->row && !column->null[i] &&
+            !tl_arena_copy(&finder->memory, column->sv[i], &sample->id))
+            return tl_fail_memory(err, column->sv[i].size);
+    }
+out:
+    return rc;
+}
+
+enum tl_code tl_cause_name_samples(struct tl_cause_finder *finder, struct tl_unit *unit, struct tl_err *err)
+{
+    uint32_t source = finder->plan->views[unit->view].source;
+    enum tl_code rc = TL_OK;
+
+    if (finder->plan->sources[source].dedup_slot < 0 || unit->causes == NULL)
+        return TL_OK;
+    if (finder->intakes == NULL) {
+        finder->intakes = tl_arena_zalloc(&finder->memory, finder->plan->sources_count * sizeof(struct tl_intake *));
+        if (finder->intakes == NULL)
+            return tl_fail_memory(err, finder->plan->sources_count * sizeof(struct tl_intake *));
+    }
+    if (finder->intakes[source] == NULL)
+        TL_TRY(tl_intake_open(finder->plan, source, &finder->intakes[source], err));
+    for (struct tl_unit_cause *cause = unit->causes; cause != NULL; cause = cause->next)
+        for (uint32_t s = 0; s < cause->samples_count; s++)
+            TL_TRY(name_sample(finder, source, &cause->samples[s], err));
+out:
+    return rc;
+}

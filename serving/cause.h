@@ -1,0 +1,66 @@
+/* cause.h: which events the layers counted differently, why, and the proof that this is the whole difference.
+ *
+ *   master record ──blocks of the differing windows──┐               ┌─> core, events that speed counted ──> = speed's row?
+ *                                                    ├─> evidence.h ─┤
+ *   log, behind the record's end ────────────────────┘               └─> core, events that batch counted ──> = batch's row?
+ *
+ * For each event of a differing unit, the evidence says whether either layer counted it. An event that exactly one layer counted is a difference, and what kept it from the other one is its cause (semantics.md 10.2). The proof
+ * does not trust this reasoning: for either layer, the core runs over exactly the events that the layer is said to have counted, without
+ * watermark and deduplication (the ledger stands for them), and must give the very row that the layer has stored, or none where it has
+ * none. Whatever the aggregate is. A unit for which both come out, and which has a cause, is explained. Anything else is not: a row that
+ * was forged, lost or counted twice does not come out of any set of events.
+ *
+ * Evidence is read from the store in the caller's snapshot. Then the master record is read (only blocks that overlap differing windows), and
+ * the log from where the record ends up to where speed stands. Order does not matter: accumulators merge in any order. */
+#ifndef TL_CAUSE_H
+#define TL_CAUSE_H
+
+#include "compare.h"
+#include "evidence.h"
+#include "log/log.h"
+#include "master/master.h"
+#include "sql/plan.h"
+
+/* Offsets that should be on record and are not. */
+struct tl_record_gap {
+    struct tl_sv topic;
+    uint32_t partition;
+    int64_t first_offset, last_offset;
+};
+
+struct tl_cause_view {
+    const struct tl_shape *shape;
+    const struct tl_evidence *evidence; /* NULL: the view is not compared */
+    uint64_t events_count[TL_CAUSES];   /* out: differing events by cause, each once */
+};
+
+struct tl_cause_record; /* what is on record of one topic (cause.c) */
+
+/* The caller fills in plan, master, log, compare and views between init and prove. */
+struct tl_cause_finder {
+    struct tl_plan *plan;
+    struct tl_master *master;
+    struct tl_log *log; /* NULL: there is none */
+    struct tl_compare *compare;
+    struct tl_cause_view *views; /* as in the plan */
+
+    uint64_t events_count[TL_CAUSES];      /* out: over all views; an event that differs in several counts once */
+    uint64_t blocks_count, messages_count; /* out: read from the record, and from both */
+    struct tl_record_gap *gaps;            /* out */
+    uint32_t gaps_count;
+
+    struct tl_arena memory;
+    struct tl_table seen;            /* differing events */
+    struct tl_cause_record *records; /* per source: the topic's, and its import's */
+    struct tl_intake **intakes;      /* per source, once asked for */
+    struct tl_master_reader *reader;
+};
+
+void tl_cause_init(struct tl_cause_finder *finder);
+void tl_cause_done(struct tl_cause_finder *finder);
+/* Judges every unit of the compare. TL_ERR_IO, TL_ERR_CORRUPT: the record or the log cannot be read. */
+TL_MUST_USE enum tl_code tl_cause_prove(struct tl_cause_finder *finder, struct tl_err *err);
+/* Looks up the event ids of a unit's samples. An event that cannot be found has none. */
+TL_MUST_USE enum tl_code tl_cause_name_samples(struct tl_cause_finder *finder, struct tl_unit *unit, struct tl_err *err);
+
+#endif

@@ -1,0 +1,310 @@
+/* evidence.c: what the store says of the events of one view. See evidence.h. */
+#include "evidence.h"
+
+#include <string.h>
+
+/* What the ledgers say of one event. */
+struct refusal {
+    int64_t watermark_ms; /* speed: by which it was judged */
+    uint8_t cause[TL_SIDES];
+};
+
+enum { IDENTITY_BYTES = 16 };
+
+static struct tl_sv identity_of(char out[IDENTITY_BYTES], uint32_t partition, int64_t offset, uint32_t row)
+{
+    memcpy(out, &offset, sizeof offset);
+    memcpy(out + 8, &partition, sizeof partition);
+    memcpy(out + 12, &row, sizeof row);
+    return (struct tl_sv){out, IDENTITY_BYTES};
+}
+
+/* Lines of these causes only flag an event, or speak of offsets instead of an event. */
+static bool refuses(enum tl_cause cause)
+{
+    switch (cause) {
+    case TL_CAUSE_NONE:
+    case TL_CAUSE_ID_CONFLICT:
+    case TL_CAUSE_JSON_BAD_FIELD:
+    case TL_CAUSE_OFFSET_GAP: return false;
+    default: return true;
+    }
+}
+
+/* A growing array in an arena: the old one is left behind. */
+static void *grown(struct tl_arena *arena, const void *items, uint32_t count, size_t size)
+{
+    char *out;
+
+    if ((count & (count - 1)) != 0) /* room for the next power of two */
+        return NULL;
+    out = tl_arena_alloc(arena, (count == 0 ? 1 : 2 * (size_t)count) * size);
+    if (out != NULL && count > 0)
+        memcpy(out, items, count * size);
+    return out;
+}
+
+#define APPEND(arena, items, count, item, err)                                                                                   \
+    do {                                                                                                                         \
+        if (((count) & ((count)-1)) == 0) {                                                                                      \
+            void *room = grown((arena), (items), (count), sizeof *(items));                                                      \
+                                                                                                                                 \
+            if (room == NULL)                                                                                                    \
+                return tl_fail_memory((err), (count) * sizeof *(items));                                                         \
+            (items) = room;                                                                                                      \
+        }                                                                                                                        \
+        (items)[(count)++] = (item);                                                                                             \
+    } while (0)
+
+/* ---- positions, ranges, manifests ---- */
+
+static enum tl_code add_position(void *ctx, const struct tl_position *position, struct tl_err *err)
+{
+    struct tl_evidence *e = ctx;
+    struct tl_evidence_partition mine = {position->partition, position->next_offset};
+
+    APPEND(&e->memory, e->positions, e->positions_count, mine, err);
+    return TL_OK;
+}
+
+struct span {
+    struct tl_evidence *evidence;
+    int64_t from_ms, to_ms;
+    int64_t run; /* whose ledger is being read; 0: speed's */
+};
+
+static enum tl_code add_range(void *ctx, const struct tl_run_range *range, struct tl_err *err)
+{
+    struct span *span = ctx;
+    struct tl_evidence *e = span->evidence;
+    struct tl_evidence_range mine = {.run = range->run, .from_ms = range->from_ms, .to_ms = range->to_ms};
+
+    if (range->to_ms > span->from_ms && range->from_ms < span->to_ms)
+        APPEND(&e->memory, e->ranges, e->ranges_count, mine, err);
+    return TL_OK;
+}
+
+struct manifest {
+    struct tl_evidence *evidence;
+    struct tl_sv topic;
+    struct tl_evidence_partition *offsets;
+    uint32_t count;
+};
+
+static enum tl_code add_offset(void *ctx, struct tl_sv topic, uint32_t partition, int64_t next_offset, struct tl_err *err)
+{
+    const struct tl_sv import = TL_SV(".import");
+    struct manifest *manifest = ctx;
+    struct tl_evidence_partition mine = {partition, next_offset};
+
+    if (!tl_sv_eq(topic, manifest->topic)) {
+        struct tl_sv stem = {topic.data, topic.size - import.size};
+
+        if (!tl_sv_ends(topic, import) || !tl_sv_eq(stem, manifest->topic))
+            return TL_OK;
+        mine.partition |= TL_PARTITION_IMPORTED;
+    }
+    APPEND(&manifest->evidence->memory, manifest->offsets, manifest->count, mine, err);
+    return TL_OK;
+}
+
+static enum tl_code read_manifests(struct tl_evidence *e, struct tl_store *store, struct tl_sv topic, struct tl_err *err)
+{
+    enum tl_code rc = TL_OK;
+
+    for (uint32_t r = 0; r < e->ranges_count; r++) {
+        struct tl_evidence_range *range = &e->ranges[r];
+        struct manifest manifest = {.evidence = e, .topic = topic};
+
+        for (uint32_t other = 0; other < r; other++) {
+            if (e->ranges[other].run == range->run) {
+                range->offsets = e->ranges[other].offsets;
+                range->offsets_count = e->ranges[other].offsets_count;
+                break;
+            }
+        }
+        if (range->offsets != NULL)
+            continue;
+        TL_TRY(tl_store_run_offsets(store, range->run, add_offset, &manifest, err));
+        range->offsets = manifest.offsets;
+        range->offsets_count = manifest.count;
+    }
+out:
+    return rc;
+}
+
+static const struct tl_evidence_range *range_at(const struct tl_evidence *e, int64_t time_ms)
+{
+    uint32_t low = 0, high = e->ranges_count;
+
+    while (low < high) {
+        uint32_t middle = low + (high - low) / 2;
+
+        if (e->ranges[middle].to_ms <= time_ms)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low < e->ranges_count && e->ranges[low].from_ms <= time_ms ? &e->ranges[low] : NULL;
+}
+
+static int64_t next_offset_of(const struct tl_evidence_partition *partitions, uint32_t count, uint32_t partition)
+{
+    for (uint32_t p = 0; p < count; p++)
+        if (partitions[p].partition == partition)
+            return partitions[p].next_offset;
+    return INT64_MIN; /* nothing of it has been read */
+}
+
+/* ---- ledgers ---- */
+
+/* A gap is two lines: its first offset in row 0, its last one in row 1 (semantics of the speed layer's ledger). One without an end
+ * reaches up to speed's position. */
+static enum tl_code add_gap(struct tl_evidence *e, const struct tl_ledger_line *line, struct tl_err *err)
+{
+    struct tl_evidence_gap gap = {line->partition, line->offset,
+                                  next_offset_of(e->positions, e->positions_count, line->partition) - 1};
+
+    if (line->row == 0) {
+        APPEND(&e->memory, e->gaps, e->gaps_count, gap, err);
+    } else if (e->gaps_count > 0 && e->gaps[e->gaps_count - 1].partition == line->partition) {
+        e->gaps[e->gaps_count - 1].last_offset = line->offset; /* lines come in order of offset */
+    }
+    return TL_OK;
+}
+
+static enum tl_code add_line(void *ctx, const struct tl_ledger_line *line, struct tl_err *err)
+{
+    struct span *span = ctx;
+    struct tl_evidence *e = span->evidence;
+    char bytes[IDENTITY_BYTES];
+    struct tl_sv identity = identity_of(bytes, line->partition, line->offset, line->row);
+    struct refusal *refusal;
+    bool is_new = false;
+
+    if (line->cause == TL_CAUSE_OFFSET_GAP && span->run == 0)
+        return add_gap(e, line, err);
+    if (!refuses(line->cause) || line->event_time_ms < span->from_ms || line->event_time_ms >= span->to_ms)
+        return TL_OK;
+    if (span->run != 0) {
+        const struct tl_evidence_range *range = range_at(e, line->event_time_ms);
+
+        if (range == NULL || range->run != span->run)
+            return TL_OK; /* of a range that a later run has published anew */
+    }
+    refusal = tl_table_put(&e->lines, tl_hash_bytes(identity), identity, &is_new);
+    if (refusal == NULL)
+        return tl_fail_memory(err, sizeof *refusal);
+    if (is_new)
+        *refusal = (struct refusal){.watermark_ms = INT64_MIN};
+    refusal->cause[span->run == 0 ? TL_SIDE_SPEED : TL_SIDE_BATCH] = (uint8_t)line->cause;
+    if (span->run == 0)
+        refusal->watermark_ms = line->watermark_ms;
+    return TL_OK;
+}
+
+static void count_both(struct tl_evidence *e)
+{
+    for (uint32_t i = 0; i < e->lines.count; i++) {
+        struct tl_sv key;
+        uint64_t hash;
+        const struct refusal *refusal = tl_table_at(&e->lines, i, &key, &hash);
+
+        if (refusal->cause[TL_SIDE_SPEED] == TL_CAUSE_DUPLICATE && refusal->cause[TL_SIDE_BATCH] == TL_CAUSE_DUPLICATE)
+            e->both_duplicate_count++;
+        if (refusal->cause[TL_SIDE_SPEED] == TL_CAUSE_EVAL_ERROR && refusal->cause[TL_SIDE_BATCH] == TL_CAUSE_EVAL_ERROR)
+            e->both_failed_count++;
+    }
+}
+
+static enum tl_code read_ledgers(struct tl_evidence *e, struct tl_store *store, struct span *span, struct tl_err *err)
+{
+    enum tl_code rc = TL_OK;
+
+    span->run = 0;
+    TL_TRY(tl_store_ledger(store, e->definition, 0, add_line, span, err));
+    for (uint32_t r = 0; r < e->ranges_count; r++) {
+        bool known = false;
+
+        span->run = e->ranges[r].run;
+        for (uint32_t other = 0; other < r && !known; other++)
+            known = e->ranges[other].run == span->run;
+        if (!known)
+            TL_TRY(tl_store_ledger(store, e->definition, span->run, add_line, span, err));
+    }
+    count_both(e);
+out:
+    return rc;
+}
+
+enum tl_code tl_evidence_init(struct tl_evidence *e, struct tl_store *store, const struct tl_definition *definition,
+                              struct tl_sv topic, int64_t from_ms, int64_t to_ms, struct tl_err *err)
+{
+    struct span span = {e, from_ms, to_ms, 0};
+    uint64_t identity;
+    enum tl_code rc = TL_OK;
+
+    *e = (struct tl_evidence){
+        .definition = definition->id, .lateness_ms = definition->lateness_ms, .final_ms = definition->final_ms};
+    tl_arena_init(&e->memory, 1u << 14, 0);
+    tl_table_init(&e->lines, sizeof(struct refusal), 0);
+    TL_TRY(tl_store_positions(store, e->definition, add_position, e, &identity, err));
+    TL_TRY(tl_store_ranges(store, e->definition, add_range, &span, err));
+    TL_TRY(read_manifests(e, store, topic, err));
+    TL_TRY(read_ledgers(e, store, &span, err));
+out:
+    return rc;
+}
+
+void tl_evidence_done(struct tl_evidence *e)
+{
+    tl_arena_done(&e->memory);
+    tl_table_done(&e->lines);
+}
+
+/* ---- judging ---- */
+
+static enum tl_cause judge_speed(const struct tl_evidence *e, const struct tl_core_event *event, const struct refusal *refusal,
+                                 int64_t end_ms)
+{
+    if (event->partition >= TL_PARTITION_IMPORTED)
+        return TL_CAUSE_IMPORTED;
+    for (uint32_t g = 0; g < e->gaps_count; g++)
+        if (e->gaps[g].partition == event->partition && event->offset >= e->gaps[g].first_offset &&
+            event->offset <= e->gaps[g].last_offset)
+            return TL_CAUSE_OFFSET_GAP;
+    if (event->offset >= next_offset_of(e->positions, e->positions_count, event->partition))
+        return TL_CAUSE_NOT_YET_READ;
+    if (refusal == NULL)
+        return TL_CAUSE_NONE;
+    /* Partly late: missing in the windows that were final by then, counted in the others. */
+    if (refusal->cause[TL_SIDE_SPEED] == TL_CAUSE_LATE_PARTIAL &&
+        refusal->watermark_ms < tl_add_sat_i64(end_ms - 1, e->lateness_ms))
+        return TL_CAUSE_NONE;
+    return (enum tl_cause)refusal->cause[TL_SIDE_SPEED];
+}
+
+static enum tl_cause judge_batch(const struct tl_evidence *e, const struct tl_core_event *event, const struct refusal *refusal,
+                                 bool in_log_only)
+{
+    const struct tl_evidence_range *range = range_at(e, event->time_ms);
+
+    if (in_log_only)
+        return TL_CAUSE_NOT_YET_ARCHIVED;
+    if (range == NULL || event->offset >= next_offset_of(range->offsets, range->offsets_count, event->partition))
+        return TL_CAUSE_ARCHIVED_AFTER_PUBLISH;
+    return refusal == NULL ? TL_CAUSE_NONE : (enum tl_cause)refusal->cause[TL_SIDE_BATCH];
+}
+
+struct tl_judgement tl_evidence_judge(const struct tl_evidence *e, const struct tl_core_event *event, int64_t end_ms,
+                                      bool in_log_only)
+{
+    char bytes[IDENTITY_BYTES];
+    struct tl_sv identity = identity_of(bytes, event->partition, event->offset, event->row);
+    const struct refusal *refusal = tl_table_find(&e->lines, tl_hash_bytes(identity), identity);
+    struct tl_judgement judgement;
+
+    judgement.cause[TL_SIDE_SPEED] = judge_speed(e, event, refusal, end_ms);
+    judgement.cause[TL_SIDE_BATCH] = judge_batch(e, event, refusal, in_log_only);
+    return judgement;
+}

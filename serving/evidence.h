@@ -1,0 +1,63 @@
+/* evidence.h: what the store says of the events of one view: which of them did each layer count?
+ *
+ *                    speed                                        batch
+ *   never saw it     imported; lost in a gap of the log           still in the log only
+ *   had not read it  offset at or behind its position             offset at or behind the manifest of the run that published its range
+ *   refused it       a line of its ledger (run 0)                 a line of that run's ledger
+ *
+ * What neither says was counted; what became of it there (a filter, a dead letter, the future) is the core's to say, and the same in both.
+ * Source: semantics.md 10.1, 10.2. Memory: 50 bytes or so for each ledger line that refuses an event of the compared span. */
+#ifndef TL_EVIDENCE_H
+#define TL_EVIDENCE_H
+
+#include "base/table.h"
+#include "compare.h"
+#include "core/core.h"
+#include "store/store.h"
+
+struct tl_evidence_partition {
+    uint32_t partition;
+    int64_t next_offset;
+};
+
+/* A published range with the offsets that its run had read. */
+struct tl_evidence_range {
+    int64_t run, from_ms, to_ms; /* events with from_ms <= time < to_ms */
+    const struct tl_evidence_partition *offsets;
+    uint32_t offsets_count;
+};
+
+/* Offsets that speed passed over: [first, last]. */
+struct tl_evidence_gap {
+    uint32_t partition;
+    int64_t first_offset, last_offset;
+};
+
+struct tl_evidence {
+    struct tl_arena memory;
+    int64_t definition, lateness_ms, final_ms;
+    struct tl_evidence_partition *positions; /* of speed */
+    uint32_t positions_count;
+    struct tl_evidence_range *ranges; /* in order of time, without overlap */
+    uint32_t ranges_count;
+    struct tl_evidence_gap *gaps;
+    uint32_t gaps_count;
+    struct tl_table lines;                            /* (partition, offset, row) -> causes of both layers (cause.c) */
+    uint64_t both_duplicate_count, both_failed_count; /* refused in both layers, by event time in the compared span */
+};
+
+/* Reads what concerns events with from_ms <= time < to_ms (and all gaps). `topic` is the source's. Closed by done, also after a failure. */
+TL_MUST_USE enum tl_code tl_evidence_init(struct tl_evidence *evidence, struct tl_store *store,
+                                          const struct tl_definition *definition, struct tl_sv topic, int64_t from_ms,
+                                          int64_t to_ms, struct tl_err *err);
+void tl_evidence_done(struct tl_evidence *evidence);
+
+/* What became of one event in one layer. TL_CAUSE_NONE: it was counted. */
+struct tl_judgement {
+    enum tl_cause cause[TL_SIDES];
+};
+/* `end_ms`: the window it would go into. `in_log_only`: it was read from the log, behind the end of the record. */
+struct tl_judgement tl_evidence_judge(const struct tl_evidence *evidence, const struct tl_core_event *event, int64_t end_ms,
+                                      bool in_log_only);
+
+#endif

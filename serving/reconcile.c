@@ -1,0 +1,555 @@
+/* reconcile.c: the command: compares what both layers counted over a range, and explains every difference.
+ *
+ * Order: one snapshot of the store (rows that differ, offsets, manifests, ledgers); then, without it, the master record and the log's tail
+ * for the events behind the differences; then the report. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/diag.h"
+#include "cause.h"
+#include "core/function.h"
+#include "event/timestamp.h"
+#include "main/command.h"
+#include "main/option.h"
+#include "report.h"
+#include "sql/settings.h"
+#include "sql/shape.h"
+
+struct reconcile_options {
+    int64_t from_ms, to_ms, limit;
+    const char *format;
+};
+
+/* One view of the plan. */
+struct compared {
+    bool wanted;
+    bool known; /* the store has this definition */
+    struct tl_definition definition;
+    struct tl_shape shape;
+    struct tl_evidence evidence;
+    bool has_evidence;
+};
+
+struct reconcile {
+    const struct tl_common_options *common;
+    const struct reconcile_options *own;
+    struct tl_plan *plan;
+    struct tl_store *store;
+    struct tl_master *master;
+    struct tl_log *log;
+    struct compared *views; /* as in the plan, and so are the next three */
+    struct tl_report_view *reported;
+    struct tl_cause_view *causes;
+    bool *views_wanted;
+    struct tl_compare compare;
+    struct tl_cause_finder finder;
+    struct tl_arena memory;
+    struct tl_sv *notes;
+    size_t notes_count, notes_capacity;
+    struct tl_report report;
+    struct tl_unit **units;
+};
+
+/* ---- notes ---- */
+
+TL_PRINTF(3, 4) static enum tl_code note(struct reconcile *r, struct tl_err *err, const char *fmt, ...)
+{
+    char text[600];
+    va_list args;
+
+    if (r->notes_count == r->notes_capacity) {
+        size_t capacity = r->notes_capacity * 2 + 8;
+        struct tl_sv *notes = realloc(r->notes, capacity * sizeof *notes);
+
+        if (notes == NULL)
+            return tl_fail_memory(err, capacity * sizeof *notes);
+        r->notes = notes;
+        r->notes_capacity = capacity;
+    }
+    va_start(args, fmt);
+    vsnprintf(text, sizeof text, fmt, args);
+    va_end(args);
+    if (!tl_arena_copy(&r->memory, tl_sv_from(text), &r->notes[r->notes_count]))
+        return tl_fail_memory(err, sizeof text);
+    r->notes_count++;
+    return TL_OK;
+}
+
+static const char *time_text(int64_t ms, char out[TL_TIME_TEXT_BYTES])
+{
+    tl_time_to_iso_z(ms, out);
+    return out;
+}
+
+/* ---- which views ---- */
+
+static enum tl_code unknown_view(const struct reconcile *r, const char *name, struct tl_err *err)
+{
+    const char *names[64], *nearest;
+    char copies[64][80];
+    size_t count = 0;
+
+    for (uint32_t v = 0; v < r->plan->views_count && count < TL_COUNT(names); v++) {
+        snprintf(copies[count], sizeof copies[count], "%.*s", TL_SV_ARG(r->plan->views[v].name));
+        names[count] = copies[count];
+        count++;
+    }
+    nearest = tl_option_nearest(name, names, count);
+    return tl_fail(err, TL_ERR_USAGE, "%s has no stored view '%s'%s%s%s", r->common->views, name,
+                   nearest != NULL ? "; did you mean '" : "", nearest != NULL ? nearest : "", nearest != NULL ? "'?" : "");
+}
+
+static enum tl_code choose_views(struct reconcile *r, struct tl_err *err)
+{
+    enum tl_code rc = TL_OK;
+
+    for (uint32_t v = 0; v < r->plan->views_count; v++) {
+        r->views_wanted[v] = r->common->args_count == 0;
+        TL_TRY(tl_shape_of(r->plan, &r->plan->views[v], &r->views[v].shape, err));
+        r->reported[v] = (struct tl_report_view){.name = r->plan->views[v].name,
+                                                 .topic = r->plan->sources[r->plan->views[v].source].topic,
+                                                 .shape = &r->views[v].shape,
+                                                 .boundary_ms = INT64_MIN};
+        r->causes[v].shape = &r->views[v].shape;
+    }
+    for (int i = 0; i < r->common->args_count; i++) {
+        const struct tl_view *view = tl_plan_view(r->plan, tl_sv_from(r->common->args[i]));
+
+        if (view == NULL)
+            TL_TRY(unknown_view(r, r->common->args[i], err));
+        else
+            r->views_wanted[view - r->plan->views] = true;
+    }
+out:
+    return rc;
+}
+
+/* The definition that the views file has. Another one in its place cannot be recomputed: its text is not here. */
+static enum tl_code find_definition(struct reconcile *r, uint32_t v, struct tl_err *err)
+{
+    const struct tl_view *view = &r->plan->views[v];
+    const struct tl_definition *definitions;
+    const char *other = NULL;
+    size_t count;
+    enum tl_code rc = TL_OK;
+
+    TL_TRY(tl_store_definitions(r->store, &definitions, &count, err));
+    for (size_t d = 0; d < count; d++) {
+        if (!tl_sv_eq(definitions[d].view, view->name) || definitions[d].state == TL_DEFINITION_RETIRED)
+            continue;
+        if (strcmp(definitions[d].hash, view->hash) == 0) {
+            r->views[v].definition = definitions[d];
+            r->views[v].known = true;
+            r->reported[v].boundary_ms = definitions[d].boundary_ms;
+            return TL_OK;
+        }
+        other = definitions[d].hash;
+    }
+    if (other != NULL)
+        TL_TRY(tl_fail(err, TL_ERR_DEFINITION,
+                       "%s: view %.*s is not what the store counts: it has definition %.8s, the file %.8s; give the file that "
+                       "speed and batch run with",
+                       r->common->views, TL_SV_ARG(view->name), other, view->hash));
+    TL_TRY(note(r, err, "view %.*s: nothing is counted yet", TL_SV_ARG(view->name)));
+out:
+    return rc;
+}
+
+/* ---- the range ---- */
+
+struct kept {
+    struct tl_store *store;
+    int64_t before_ms; /* what was published earlier may be gone */
+    int64_t gone_ms;   /* out: speed's rows up to here may be gone; INT64_MIN: none */
+    bool ended;
+    const struct tl_run *runs;
+    int64_t ended_ms; /* of the run that is looked for */
+    int64_t run;
+};
+
+static enum tl_code find_run(void *ctx, const struct tl_run *run, struct tl_err *err)
+{
+    struct kept *kept = ctx;
+
+    (void)err;
+    if (run->id == kept->run)
+        kept->ended_ms = run->ended_ms;
+    return TL_OK;
+}
+
+static enum tl_code see_range(void *ctx, const struct tl_run_range *range, struct tl_err *err)
+{
+    struct kept *kept = ctx;
+    enum tl_code rc = TL_OK;
+
+    if (kept->ended)
+        return TL_OK;
+    if (kept->run != range->run) {
+        kept->run = range->run;
+        TL_TRY(tl_store_runs(kept->store, find_run, kept, err));
+    }
+    kept->ended = kept->ended_ms == INT64_MIN || kept->ended_ms >= kept->before_ms;
+    if (!kept->ended)
+        kept->gone_ms = range->to_ms;
+out:
+    return rc;
+}
+
+/* Speed's rows are kept for a while after publication. Those of ranges that were published before may be gone, as far as there are none. */
+static enum tl_code find_gone(struct reconcile *r, uint32_t v, int64_t *gone_ms, struct tl_err *err)
+{
+    int64_t definition = r->views[v].definition.id;
+    struct kept kept = {.store = r->store,
+                        .before_ms = tl_add_sat_i64(tl_clock_wall_ms(), -r->plan->settings.speed_retention_ms),
+                        .gone_ms = INT64_MIN,
+                        .run = -1};
+    struct tl_store_cursor *cursor = NULL;
+    const struct tl_stored_row *row;
+    enum tl_code rc = TL_OK;
+
+    *gone_ms = INT64_MIN;
+    TL_TRY(tl_store_ranges(r->store, definition, see_range, &kept, err));
+    if (kept.gone_ms == INT64_MIN)
+        return TL_OK;
+    TL_TRY(tl_store_cursor_open(r->store, definition, TL_LAYER_SPEED, INT64_MIN, kept.gone_ms, &cursor, err));
+    TL_TRY(tl_store_cursor_next(cursor, &row, err));
+    *gone_ms = row == NULL ? kept.gone_ms : r->views[v].shape.windowed ? row->end_ms - 1 : row->end_ms;
+out:
+    if (cursor != NULL)
+        tl_store_cursor_close(cursor);
+    return rc;
+}
+
+/* What is compared of a view: what was asked for, as far as it is published and speed still has its rows. */
+static enum tl_code cut_range(struct reconcile *r, uint32_t v, struct tl_err *err)
+{
+    struct tl_report_view *view = &r->reported[v];
+    int64_t boundary_ms = view->boundary_ms, gone_ms;
+    char to[TL_TIME_TEXT_BYTES], boundary[TL_TIME_TEXT_BYTES];
+    struct tl_buf retention;
+    enum tl_code rc = TL_OK;
+
+    tl_buf_init(&retention, 0);
+    view->from_ms = r->own->from_ms;
+    view->to_ms = tl_min_i64(r->report.to_ms, boundary_ms);
+    if (boundary_ms == INT64_MIN) {
+        TL_TRY(note(r, err, "view %.*s: nothing is published yet; `tally batch` publishes", TL_SV_ARG(view->name)));
+        goto out;
+    }
+    if (r->report.to_ms != INT64_MAX && r->report.to_ms > boundary_ms) {
+        r->report.cut = true;
+        if (view->from_ms >= boundary_ms)
+            TL_TRY(note(r, err, "view %.*s: the range lies outside what is published, which ends at %s: nothing is compared",
+                        TL_SV_ARG(view->name), time_text(boundary_ms, boundary)));
+        else
+            TL_TRY(note(r, err, "view %.*s: the range up to %s is cut at %s, where what is published ends", TL_SV_ARG(view->name),
+                        time_text(r->report.to_ms, to), time_text(boundary_ms, boundary)));
+    }
+    TL_TRY(find_gone(r, v, &gone_ms, err));
+    if (gone_ms > view->from_ms) {
+        tl_duration_print(r->plan->settings.speed_retention_ms, &retention);
+        TL_TRY(tl_buf_check(&retention, "a note", err));
+        TL_TRY(note(r, err, "view %.*s: nothing is compared up to %s: speed's rows are kept for %.*s after publication",
+                    TL_SV_ARG(view->name), time_text(gone_ms, to), TL_SV_ARG(tl_buf_sv(&retention))));
+        view->from_ms = gone_ms;
+        r->report.cut = true;
+    }
+out:
+    tl_buf_done(&retention);
+    return rc;
+}
+
+/* ---- the snapshot ---- */
+
+static enum tl_code compare_view(struct reconcile *r, uint32_t v, struct tl_err *err)
+{
+    struct compared *mine = &r->views[v];
+    struct tl_report_view *view = &r->reported[v];
+    struct tl_compare_counts counts = {0};
+    int64_t times_from_ms;
+    enum tl_code rc = TL_OK;
+
+    TL_TRY(find_definition(r, v, err));
+    if (!mine->known)
+        return TL_OK;
+    TL_TRY(cut_range(r, v, err));
+    if (view->from_ms >= view->to_ms)
+        return TL_OK;
+    TL_TRY(tl_compare_view(&r->compare, r->store, v, mine->definition.id, view->from_ms, view->to_ms, &counts, err));
+    view->groups_count = counts.groups_count;
+    view->equal_count = counts.equal_count;
+    /* A window that ends behind `from` may begin before it. */
+    times_from_ms = tl_add_sat_i64(view->from_ms, -r->plan->views[v].window.size_ms);
+    mine->has_evidence = true;
+    TL_TRY(tl_evidence_init(&mine->evidence, r->store, &mine->definition, view->topic, times_from_ms, view->to_ms, err));
+    r->causes[v].evidence = &mine->evidence;
+out:
+    return rc;
+}
+
+/* What both layers refuse is the same for all views of a source, but for failed evaluations. */
+static enum tl_code count_refused(struct reconcile *r, struct tl_err *err)
+{
+    uint64_t *counts = r->report.refused_count;
+    enum tl_code rc = TL_OK;
+
+    for (uint32_t s = 0; s < r->plan->sources_count; s++) {
+        uint64_t outcomes[TL_OUTCOMES], duplicates = 0, future = 0, dead = 0;
+        bool some = false;
+
+        for (uint32_t v = 0; v < r->plan->views_count; v++) {
+            if (!r->views_wanted[v] || !r->views[v].known || r->plan->views[v].source != s)
+                continue;
+            some = true;
+            TL_TRY(tl_store_outcomes(r->store, r->views[v].definition.id, 0, outcomes, err));
+            future = outcomes[TL_OUT_FUTURE] > future ? outcomes[TL_OUT_FUTURE] : future;
+            dead = outcomes[TL_OUT_DEAD_LETTER] > dead ? outcomes[TL_OUT_DEAD_LETTER] : dead;
+            if (!r->views[v].has_evidence)
+                continue;
+            if (r->views[v].evidence.both_duplicate_count > duplicates)
+                duplicates = r->views[v].evidence.both_duplicate_count;
+            counts[TL_REFUSED_EVAL_ERROR] += r->views[v].evidence.both_failed_count;
+        }
+        if (!some)
+            continue;
+        counts[TL_REFUSED_DUPLICATE] += duplicates;
+        counts[TL_REFUSED_FUTURE] += future;
+        counts[TL_REFUSED_DEAD_LETTER] += dead;
+    }
+out:
+    return rc;
+}
+
+static enum tl_code take_snapshot(struct reconcile *r, struct tl_err *err)
+{
+    enum tl_code rc = TL_OK;
+
+    TL_TRY(tl_store_begin_read(r->store, err));
+    for (uint32_t v = 0; v < r->plan->views_count; v++)
+        if (r->views_wanted[v])
+            TL_TRY(compare_view(r, v, err));
+    TL_TRY(count_refused(r, err));
+out:
+    tl_store_rollback(r->store);
+    return rc;
+}
+
+/* ---- the causes ---- */
+
+static enum tl_code explain(struct reconcile *r, struct tl_err *err)
+{
+    enum tl_code rc = TL_OK;
+
+    if (tl_compare_units(&r->compare) == 0)
+        return TL_OK;
+    TL_TRY(tl_master_open(r->common->data, &r->master, err));
+    rc = tl_log_open(r->common->log, r->common->data, TL_LOG_READ, &r->log, err);
+    if (rc != TL_ERR_NOT_FOUND)
+        TL_TRY(rc);
+    r->finder.plan = r->plan;
+    r->finder.master = r->master;
+    r->finder.log = r->log;
+    r->finder.compare = &r->compare;
+    r->finder.views = r->causes;
+    TL_TRY(tl_cause_prove(&r->finder, err));
+out:
+    return rc;
+}
+
+/* ---- the report ---- */
+
+static void sum_up(struct reconcile *r)
+{
+    for (uint32_t u = 0; u < tl_compare_units(&r->compare); u++) {
+        const struct tl_unit *unit = tl_compare_unit(&r->compare, u);
+        struct tl_report_view *view = &r->reported[unit->view];
+
+        view->explained_count += unit->explained;
+        view->unexplained_count += !unit->explained;
+        view->pending_count += unit->pending;
+    }
+    for (uint32_t v = 0; v < r->plan->views_count; v++) {
+        struct tl_report_view *view = &r->reported[v];
+
+        r->report.groups_count += view->groups_count;
+        r->report.equal_count += view->equal_count;
+        r->report.explained_count += view->explained_count;
+        r->report.unexplained_count += view->unexplained_count;
+        r->report.pending_count += view->pending_count;
+        memcpy(view->events_count, r->causes[v].events_count, sizeof view->events_count);
+    }
+    memcpy(r->report.events_count, r->finder.events_count, sizeof r->report.events_count);
+}
+
+static enum tl_code choose_units(struct reconcile *r, struct tl_err *err)
+{
+    uint32_t count = tl_compare_units(&r->compare);
+    size_t room = count < (uint64_t)r->own->limit ? count : (size_t)r->own->limit, chosen = 0;
+    enum tl_code rc = TL_OK;
+
+    r->units = malloc((room + 1) * sizeof *r->units);
+    if (r->units == NULL)
+        return tl_fail_memory(err, room * sizeof *r->units);
+    for (int explained = 0; explained < 2; explained++) {
+        for (uint32_t u = 0; u < count && chosen < room; u++) {
+            struct tl_unit *unit = tl_compare_unit(&r->compare, u);
+
+            if (unit->explained == (explained == 1))
+                r->units[chosen++] = unit;
+        }
+    }
+    for (size_t u = 0; u < chosen; u++)
+        TL_TRY(tl_cause_name_samples(&r->finder, r->units[u], err));
+    r->report.units = r->units;
+    r->report.units_count = chosen;
+    r->report.units_left_out = count - chosen;
+out:
+    return rc;
+}
+
+/* Holes in the record matter only where something does not come out. */
+static enum tl_code note_gaps(struct reconcile *r, struct tl_err *err)
+{
+    enum tl_code rc = TL_OK;
+
+    if (r->report.unexplained_count == 0)
+        return TL_OK;
+    for (uint32_t g = 0; g < r->finder.gaps_count; g++) {
+        const struct tl_record_gap *gap = &r->finder.gaps[g];
+
+        TL_TRY(note(r, err,
+                    "topic %.*s partition %u: offsets %lld to %lld are not on record; a file may be missing from %s/topics, and "
+                    "what is unexplained "
+                    "may lie there",
+                    TL_SV_ARG(gap->topic), gap->partition, (long long)gap->first_offset, (long long)gap->last_offset,
+                    r->common->data));
+    }
+out:
+    return rc;
+}
+
+static enum tl_code print_report(struct reconcile *r, struct tl_err *err)
+{
+    struct tl_buf out;
+    enum tl_code rc = TL_OK;
+
+    tl_buf_init(&out, 0);
+    r->report.notes = r->notes;
+    r->report.notes_count = r->notes_count;
+    r->report.views = r->reported;
+    r->report.views_wanted = r->views_wanted;
+    r->report.views_count = r->plan->views_count;
+    if (strcmp(r->own->format, "json") == 0)
+        tl_report_json(&r->report, &out);
+    else
+        tl_report_text(&r->report, &out);
+    TL_TRY(tl_buf_check(&out, "the report", err));
+    if (fwrite(out.data, 1, out.size, stdout) != out.size || fflush(stdout) != 0)
+        TL_TRY(tl_fail_errno(err, TL_ERR_IO, "cannot write the report to standard output"));
+out:
+    tl_buf_done(&out);
+    return rc;
+}
+
+/* ---- the command ---- */
+
+static enum tl_code reconcile(struct reconcile *r, struct tl_err *err)
+{
+    enum tl_code rc = TL_OK;
+
+    TL_TRY(tl_options_need_views(r->common, err));
+    r->report.from_ms = r->own->from_ms;
+    r->report.to_ms = r->own->to_ms == TL_TIME_NONE ? INT64_MAX : r->own->to_ms;
+    if (r->report.from_ms >= r->report.to_ms)
+        TL_TRY(tl_fail(err, TL_ERR_USAGE, "--from must be before --to"));
+    TL_TRY(tl_plan_load(r->common->views, tl_function_catalog(), &r->plan, err));
+    r->views = calloc(r->plan->views_count + 1, sizeof *r->views);
+    r->reported = calloc(r->plan->views_count + 1, sizeof *r->reported);
+    r->causes = calloc(r->plan->views_count + 1, sizeof *r->causes);
+    r->views_wanted = calloc(r->plan->views_count + 1, sizeof *r->views_wanted);
+    if (r->views == NULL || r->reported == NULL || r->causes == NULL || r->views_wanted == NULL)
+        TL_TRY(tl_fail_memory(err, r->plan->views_count * sizeof *r->views));
+    TL_TRY(choose_views(r, err));
+    TL_TRY(tl_store_open(r->common->store, TL_STORE_READ, &r->store, err));
+    TL_TRY(take_snapshot(r, err));
+    TL_TRY(explain(r, err));
+    sum_up(r);
+    TL_TRY(note_gaps(r, err));
+    TL_TRY(choose_units(r, err));
+    TL_TRY(print_report(r, err));
+    if (r->report.unexplained_count == 0)
+        goto out;
+    if (r->finder.gaps_count > 0)
+        TL_TRY(
+            tl_fail(err, TL_ERR_IO, "the record has holes (the report's notes name them): what is unexplained cannot be judged"));
+    rc = TL_ERR_ANSWER_NO; /* the report has said it */
+out:
+    return rc;
+}
+
+static void reconcile_done(struct reconcile *r)
+{
+    tl_cause_done(&r->finder);
+    tl_compare_done(&r->compare);
+    for (uint32_t v = 0; r->plan != NULL && r->views != NULL && v < r->plan->views_count; v++)
+        if (r->views[v].has_evidence)
+            tl_evidence_done(&r->views[v].evidence);
+    tl_log_close(r->log);
+    tl_master_close(r->master);
+    tl_store_close(r->store);
+    tl_plan_close(r->plan);
+    tl_arena_done(&r->memory);
+    free(r->views);
+    free(r->reported);
+    free(r->causes);
+    free(r->views_wanted);
+    free(r->notes);
+    free(r->units);
+}
+
+static const struct tl_option reconcile_table[] = {
+    {"from",   TL_OPT_TIME,   "TIME",      "compare windows that end after this; from the beginning unless set",
+     offsetof(struct reconcile_options,                                                                                                                       from_ms), 0},
+    {"to",     TL_OPT_TIME,   "TIME",      "compare windows that end at this or before; all that is published unless set",
+     offsetof(struct reconcile_options,                                                                                                                       to_ms),   0},
+    {"format", TL_OPT_CHOICE, "text|json", "how the report is written",                                                    offsetof(struct reconcile_options, format),  0},
+    {"limit",  TL_OPT_COUNT,  "N",         "list so many differing units, unexplained ones first (20)",
+     offsetof(struct reconcile_options,                                                                                                                       limit),   0},
+};
+
+static const struct tl_usage reconcile_usage = {
+    .synopsis = "[VIEW...]",
+    .text = "Compares what speed and batch counted, window by window and key by key, up to where batch has published. For each "
+            "difference it\n"
+            "finds the events that only one layer counted, says why, and recomputes both rows from the events that each layer "
+            "counted.\n"
+            "Exit status 1: something is unexplained.",
+    .example = "tally reconcile --views views.sql --data tally-data --format json",
+    .options = reconcile_table,
+    .options_count = TL_COUNT(reconcile_table),
+    .args_max = -1,
+};
+
+TL_COMMAND(reconcile, "compare both layers and explain every difference")
+{
+    struct reconcile_options own = {.from_ms = TL_TIME_NONE, .to_ms = TL_TIME_NONE, .limit = 20, .format = "text"};
+    struct tl_common_options common;
+    struct reconcile r = {.common = &common, .own = &own};
+    struct tl_err err = {0};
+    int status = 0;
+    enum tl_code rc;
+
+    if (!tl_options_parse(&reconcile_usage, argc, argv, &common, &own, &status))
+        return status;
+    tl_arena_init(&r.memory, 4096, 0);
+    tl_compare_init(&r.compare, 0);
+    tl_cause_init(&r.finder);
+    rc = reconcile(&r, &err);
+    if (rc != TL_OK && rc != TL_ERR_ANSWER_NO)
+        tl_diag_err(&err);
+    reconcile_done(&r);
+    return tl_exit_status(rc);
+}

@@ -1,0 +1,571 @@
+/* report.c: what reconcile found, as text for a terminal and as JSON. See report.h. */
+#include "report.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "event/batch.h"
+#include "event/timestamp.h"
+#include "print.h"
+
+/* ---- causes in words ---- */
+
+struct words {
+    const char *one, *many;
+    const char *meaning;
+};
+
+/* Which are differences between counts of the same events. The rest of the closed list has no event that reconcile could name yet. */
+static const struct words words[TL_CAUSES] = {
+    [TL_CAUSE_LATE_DROP] = {"late event",                       "late events",                       "came when their window was final already; batch counts them"  },
+    [TL_CAUSE_LATE_PARTIAL] = {"partly late event",                "partly late events",
+                            "came when some of their windows were final; batch counts them in all"                                                                  },
+    [TL_CAUSE_SESSION_SPLIT] = {"split session",                    "split sessions",                    "speed had closed the session before the event came"           },
+    [TL_CAUSE_SESSION_BRIDGE] = {"bridged session",                  "bridged sessions",                  "the event joins two sessions that speed had closed"           },
+    [TL_CAUSE_DUPLICATE] =
+        {"duplicate",                        "duplicates",
+                            "copies of an event that only one layer took for such: speed looks within a partition and 'tally.dedup.horizon', batch "
+         "over all it reads"                                                                                                                                        },
+    [TL_CAUSE_ID_CONFLICT] = {"id conflict",                      "id conflicts",                      "the same id with another event time"                          },
+    [TL_CAUSE_JSON_BAD_ROW] = {"malformed event",                  "malformed events",                  "not a JSON object"                                            },
+    [TL_CAUSE_JSON_BAD_FIELD] = {"bad field",                        "bad fields",                        "a value that could not be read"                               },
+    [TL_CAUSE_BAD_EVENT_TIME] = {"bad event time",                   "bad event times",                   "without a usable event time"                                  },
+    [TL_CAUSE_FUTURE_EVENT] = {"future event",                     "future events",                     "more than 'tally.max-future-skew' ahead of the log's own time"},
+    [TL_CAUSE_DQ_REJECT] = {"rejected event",                   "rejected events",                   "refused by a data-quality check of batch"                     },
+    [TL_CAUSE_EVAL_ERROR] = {"failed evaluation",                "failed evaluations",                "an expression of the view failed for them in one layer"       },
+    [TL_CAUSE_NOT_YET_ARCHIVED] = {"event not yet archived",           "events not yet archived",
+                            "counted by speed, still in the log only; run `tally archive`, then `tally batch`"                                                      },
+    [TL_CAUSE_NOT_YET_READ] = {"event not yet read",               "events not yet read",               "speed has not come to them; run `tally speed`"                },
+    [TL_CAUSE_NOT_YET_FINAL] = {"event not yet final",              "events not yet final",              "speed's watermark has not passed their window"                },
+    [TL_CAUSE_ARCHIVED_AFTER_PUBLISH] =
+        {"event archived after publication", "events archived after publication",
+                            "came on record after the run that published their range; the next `tally batch` counts them"                                           },
+    [TL_CAUSE_IMPORTED] = {"imported event",                   "imported events",                   "imported into the master record, never streamed"              },
+    [TL_CAUSE_SEALED_DAY] = {"event of a sealed day",            "events of a sealed day",            "came for a day that is not recomputed any more"               },
+    [TL_CAUSE_DEFINITION_CHANGED] = {"changed definition",               "changed definitions",               "the layers counted different definitions"                     },
+    [TL_CAUSE_RULES_CHANGED] = {"changed rule",                     "changed rules",                     "data files changed between the runs"                          },
+    [TL_CAUSE_NONDETERMINISTIC_UDF] = {"unsteady function",                "unsteady functions",
+                            "a function gave different results for the same event"                                                                                  },
+    [TL_CAUSE_OFFSET_GAP] = {"event lost to speed",              "events lost to speed",
+                            "gone from the log before speed had read them (--accept-gap); batch has them on record"                                                 },
+    [TL_CAUSE_FIRED_BY_IDLE] = {"window closed when idle",          "windows closed when idle",
+                            "the window was closed by the clock, not by events"                                                                                     },
+};
+
+/* ---- numbers ---- */
+
+/* 1234567 -> "1,234,567" */
+static void put_count(struct tl_buf *out, uint64_t count)
+{
+    char digits[24];
+    int size = snprintf(digits, sizeof digits, "%" PRIu64, count);
+
+    for (int i = 0; i < size; i++) {
+        if (i > 0 && (size - i) % 3 == 0)
+            tl_buf_put_u8(out, ',');
+        tl_buf_put_u8(out, (uint8_t)digits[i]);
+    }
+}
+
+static void put_counted(struct tl_buf *out, uint64_t count, const char *one, const char *many)
+{
+    put_count(out, count);
+    tl_buf_printf(out, " %s", count == 1 ? one : many);
+}
+
+/* In hundredths of a percent; 0 and 10000 are kept for nothing and all. */
+static unsigned share_of(uint64_t part, uint64_t whole)
+{
+    unsigned share = (unsigned)((double)part / (double)whole * 10000);
+
+    if (part == whole)
+        return 10000;
+    if (share == 0 && part > 0)
+        return 1;
+    return share > 9999 ? 9999 : share;
+}
+
+static void put_share(struct tl_buf *out, unsigned share)
+{
+    if (share == 10000)
+        tl_buf_put_str(out, "100%");
+    else
+        tl_buf_printf(out, "%u.%02u%%", share / 100, share % 100);
+}
+
+static void put_causes_in_words(struct tl_buf *out, const uint64_t counts[TL_CAUSES])
+{
+    const char *glue = ": ";
+
+    for (int c = 0; c < TL_CAUSES; c++) {
+        if (counts[c] == 0 || words[c].one == NULL)
+            continue;
+        tl_buf_put_str(out, glue);
+        put_counted(out, counts[c], words[c].one, words[c].many);
+        glue = ", ";
+    }
+}
+
+void tl_report_headline(const struct tl_report *report, struct tl_buf *out)
+{
+    unsigned equal, unexplained;
+
+    if (report->groups_count == 0) {
+        tl_buf_put_str(out, "no groups to compare");
+        return;
+    }
+    equal = share_of(report->equal_count, report->groups_count);
+    unexplained = share_of(report->unexplained_count, report->groups_count);
+    put_share(out, equal);
+    tl_buf_put_str(out, " of groups equal; ");
+    if (report->explained_count == 0)
+        tl_buf_put_str(out, "0 explained");
+    else if (equal + unexplained >= 10000) /* what is cut off elsewhere */
+        put_share(out, 1);
+    else
+        put_share(out, 10000 - equal - unexplained);
+    if (report->explained_count > 0) {
+        tl_buf_put_str(out, " explained");
+        put_causes_in_words(out, report->events_count);
+    }
+    tl_buf_put_str(out, "; ");
+    put_count(out, report->unexplained_count);
+    tl_buf_put_str(out, " unexplained");
+}
+
+/* ---- values ---- */
+
+static void put_json_time(struct tl_buf *out, int64_t ms)
+{
+    char text[TL_TIME_TEXT_BYTES];
+    size_t size;
+
+    if (ms == INT64_MIN || ms == INT64_MAX) {
+        tl_buf_put_str(out, "null");
+        return;
+    }
+    size = tl_time_to_iso_z(ms, text);
+    tl_buf_put_json(out, (struct tl_sv){text, size});
+}
+
+static void put_time(struct tl_buf *out, int64_t ms)
+{
+    char text[TL_TIME_TEXT_BYTES];
+
+    if (ms == INT64_MIN)
+        tl_buf_put_str(out, "the beginning");
+    else
+        tl_buf_put(out, text, tl_time_to_iso_z(ms, text));
+}
+
+/* Text from outside on a terminal: in quotes unless it is plain, without any control character. */
+static void put_safe(struct tl_buf *out, struct tl_sv text)
+{
+    bool plain = text.size > 0;
+
+    for (size_t i = 0; i < text.size; i++) {
+        unsigned char c = (unsigned char)text.data[i];
+
+        plain = plain && c > ' ' && c < 0x7f && strchr("\"\\=,", c) == NULL;
+    }
+    if (plain) {
+        tl_buf_put_sv(out, text);
+        return;
+    }
+    tl_buf_put_u8(out, '"');
+    for (size_t i = 0; i < text.size; i++) {
+        unsigned char c = (unsigned char)text.data[i];
+
+        if (c < 0x20 || c == 0x7f)
+            tl_buf_printf(out, "\\u%04x", c);
+        else if (c == 0xc2 && i + 1 < text.size && (unsigned char)text.data[i + 1] < 0xa0) /* U+0080 .. U+009F */
+            tl_buf_printf(out, "\\u%04x", (unsigned char)text.data[++i]);
+        else if (c == 0xe2 && i + 2 < text.size && (unsigned char)text.data[i + 1] == 0x80 &&
+                 (unsigned char)text.data[i + 2] >= 0xa8 &&
+                 (unsigned char)text.data[i + 2] <= 0xae) { /* line ends, overrides of direction */
+            tl_buf_printf(out, "\\u20%02x", (unsigned char)text.data[i + 2] - 0x80);
+            i += 2;
+        } else {
+            if (c == '"' || c == '\\')
+                tl_buf_put_u8(out, '\\');
+            tl_buf_put_u8(out, c);
+        }
+    }
+    tl_buf_put_u8(out, '"');
+}
+
+static void put_value(struct tl_buf *out, const struct tl_value *value)
+{
+    if (!value->is_null && value->kind == TL_STRING)
+        put_safe(out, value->sv);
+    else if (!value->is_null && (value->kind == TL_TIMESTAMP || value->kind == TL_TIMESTAMP_LTZ))
+        put_time(out, value->i64);
+    else
+        tl_print_json(out, value);
+}
+
+static bool is_window(enum tl_column_role role)
+{
+    return role == TL_ROLE_WINDOW_START || role == TL_ROLE_WINDOW_END || role == TL_ROLE_WINDOW_TIME;
+}
+
+/* Any row that the unit has: its key columns are the same in all. */
+static const struct tl_value *any_row(const struct tl_unit *unit)
+{
+    for (int side = 0; side < TL_SIDES; side++)
+        if (unit->stored[side] != NULL)
+            return unit->stored[side];
+    return NULL;
+}
+
+/* ---- JSON ---- */
+
+static void put_json_causes(struct tl_buf *out, const uint64_t counts[TL_CAUSES])
+{
+    const char *glue = "";
+
+    tl_buf_put_u8(out, '{');
+    for (int c = 0; c < TL_CAUSES; c++) {
+        if (counts[c] == 0)
+            continue;
+        tl_buf_printf(out, "%s\"%s\": %" PRIu64, glue, tl_cause_name((enum tl_cause)c), counts[c]);
+        glue = ", ";
+    }
+    tl_buf_put_u8(out, '}');
+}
+
+static void put_json_columns(struct tl_buf *out, const struct tl_shape *shape, const struct tl_value *row, bool keys_only)
+{
+    const char *glue = "";
+
+    if (row == NULL) {
+        tl_buf_put_str(out, "null");
+        return;
+    }
+    tl_buf_put_u8(out, '{');
+    for (uint32_t c = 0; c < shape->columns_count; c++) {
+        if (keys_only && shape->columns[c].role != TL_ROLE_KEY)
+            continue;
+        tl_buf_put_str(out, glue);
+        tl_buf_put_json(out, shape->columns[c].name);
+        tl_buf_put_str(out, ": ");
+        tl_print_json(out, &row[c]);
+        glue = ", ";
+    }
+    tl_buf_put_u8(out, '}');
+}
+
+/* What the layer should hold: what came out of its events. */
+static const struct tl_value *should_be(const struct tl_unit *unit, enum tl_side side)
+{
+    return unit->agrees[side] ? unit->stored[side] : unit->recomputed[side];
+}
+
+static void put_json_sample(struct tl_buf *out, struct tl_sv topic, const struct tl_unit_sample *sample)
+{
+    bool imported = sample->partition >= TL_PARTITION_IMPORTED;
+    struct tl_buf name;
+
+    tl_buf_init(&name, 0);
+    tl_buf_put_sv(&name, topic);
+    tl_buf_put_str(&name, imported ? ".import" : "");
+    tl_buf_put_str(out, "{\"topic\": ");
+    tl_buf_put_json(out, tl_buf_sv(&name));
+    tl_buf_done(&name);
+    tl_buf_printf(out, ", \"partition\": %" PRIu32 ", \"offset\": %" PRId64 ", \"row\": %" PRIu32 ", \"event_time\": ",
+                  sample->partition & ~TL_PARTITION_IMPORTED, sample->offset, sample->row);
+    put_json_time(out, sample->time_ms);
+    tl_buf_put_str(out, ", \"event_id\": ");
+    if (sample->id.data == NULL)
+        tl_buf_put_str(out, "null");
+    else
+        tl_buf_put_json(out, sample->id);
+    tl_buf_put_u8(out, '}');
+}
+
+static const char *side_name(enum tl_side side)
+{
+    return side == TL_SIDE_SPEED ? "speed" : "batch";
+}
+
+static void put_json_unit(struct tl_buf *out, const struct tl_report_view *view, const struct tl_unit *unit)
+{
+    const struct tl_shape *shape = view->shape;
+
+    tl_buf_put_str(out, "{\"view\": ");
+    tl_buf_put_json(out, view->name);
+    tl_buf_printf(out, ", \"verdict\": \"%s\", \"pending\": %s, \"window\": ", unit->explained ? "explained" : "unexplained",
+                  unit->pending ? "true" : "false");
+    if (shape->windowed) {
+        tl_buf_put_str(out, "{\"start\": ");
+        put_json_time(out, unit->start_ms);
+        tl_buf_put_str(out, ", \"end\": ");
+        put_json_time(out, unit->end_ms);
+        tl_buf_put_u8(out, '}');
+    } else {
+        tl_buf_put_str(out, "null");
+    }
+    tl_buf_put_str(out, ", \"key\": ");
+    put_json_columns(out, shape, any_row(unit), true);
+    for (int side = 0; side < TL_SIDES; side++) {
+        tl_buf_printf(out, ", \"%s\": ", side_name((enum tl_side)side));
+        put_json_columns(out, shape, unit->stored[side], false);
+    }
+    if (!unit->explained) {
+        tl_buf_put_str(out, ", \"recomputed\": {\"speed\": ");
+        put_json_columns(out, shape, should_be(unit, TL_SIDE_SPEED), false);
+        tl_buf_put_str(out, ", \"batch\": ");
+        put_json_columns(out, shape, should_be(unit, TL_SIDE_BATCH), false);
+        tl_buf_put_u8(out, '}');
+    }
+    tl_buf_put_str(out, ", \"causes\": [");
+    for (const struct tl_unit_cause *c = unit->causes; c != NULL; c = c->next) {
+        tl_buf_printf(out, "%s{\"cause\": \"%s\", \"missing_in\": \"%s\", \"events\": %" PRIu64 ", \"samples\": [",
+                      c == unit->causes ? "" : ", ", tl_cause_name(c->cause), side_name(c->missing), c->events_count);
+        for (uint32_t s = 0; s < c->samples_count; s++) {
+            tl_buf_put_str(out, s > 0 ? ", " : "");
+            put_json_sample(out, view->topic, &c->samples[s]);
+        }
+        tl_buf_put_str(out, "]}");
+    }
+    tl_buf_put_str(out, "]}");
+}
+
+static void put_json_counts(struct tl_buf *out, uint64_t groups, uint64_t equal, uint64_t explained, uint64_t unexplained,
+                            uint64_t pending)
+{
+    tl_buf_printf(out,
+                  "\"groups\": %" PRIu64 ", \"equal\": %" PRIu64 ", \"explained\": %" PRIu64 ", \"unexplained\": %" PRIu64
+                  ", \"pending\": %" PRIu64,
+                  groups, equal, explained, unexplained, pending);
+}
+
+static void put_json_view(struct tl_buf *out, const struct tl_report_view *view)
+{
+    tl_buf_put_str(out, "{\"name\": ");
+    tl_buf_put_json(out, view->name);
+    tl_buf_put_str(out, ", \"from\": ");
+    put_json_time(out, view->from_ms);
+    tl_buf_put_str(out, ", \"to\": ");
+    put_json_time(out, view->to_ms);
+    tl_buf_put_str(out, ", \"boundary\": ");
+    put_json_time(out, view->boundary_ms);
+    tl_buf_put_str(out, ", ");
+    put_json_counts(out, view->groups_count, view->equal_count, view->explained_count, view->unexplained_count,
+                    view->pending_count);
+    tl_buf_put_str(out, ", \"causes\": ");
+    put_json_causes(out, view->events_count);
+    tl_buf_put_u8(out, '}');
+}
+
+void tl_report_json(const struct tl_report *report, struct tl_buf *out)
+{
+    const char *glue = "";
+
+    tl_buf_put_str(out, "{\"notes\": [");
+    for (size_t n = 0; n < report->notes_count; n++) {
+        tl_buf_put_str(out, n > 0 ? ", " : "");
+        tl_buf_put_json(out, report->notes[n]);
+    }
+    tl_buf_put_str(out, "],\n\"range\": {\"from\": ");
+    put_json_time(out, report->from_ms);
+    tl_buf_put_str(out, ", \"to\": ");
+    put_json_time(out, report->to_ms);
+    tl_buf_printf(out, ", \"cut\": %s},\n\"summary\": {", report->cut ? "true" : "false");
+    put_json_counts(out, report->groups_count, report->equal_count, report->explained_count, report->unexplained_count,
+                    report->pending_count);
+    tl_buf_put_str(out, "},\n\"causes\": ");
+    put_json_causes(out, report->events_count);
+    tl_buf_printf(out,
+                  ",\n\"refused_by_both\": {\"dead_letter\": %" PRIu64 ", \"future_event\": %" PRIu64 ", \"duplicate\": %" PRIu64
+                  ", \"eval_error\": %" PRIu64 "},\n\"views\": [",
+                  report->refused_count[TL_REFUSED_DEAD_LETTER], report->refused_count[TL_REFUSED_FUTURE],
+                  report->refused_count[TL_REFUSED_DUPLICATE], report->refused_count[TL_REFUSED_EVAL_ERROR]);
+    for (uint32_t v = 0; v < report->views_count; v++) {
+        if (!report->views_wanted[v])
+            continue;
+        tl_buf_put_str(out, glue);
+        put_json_view(out, &report->views[v]);
+        glue = ",\n";
+    }
+    tl_buf_put_str(out, "],\n\"units\": [");
+    for (size_t u = 0; u < report->units_count; u++) {
+        tl_buf_put_str(out, u > 0 ? ",\n" : "");
+        put_json_unit(out, &report->views[report->units[u]->view], report->units[u]);
+    }
+    tl_buf_printf(out, "],\n\"units_left_out\": %zu}\n", report->units_left_out);
+}
+
+/* ---- text ---- */
+
+enum { CELL_BYTES = 40 };
+
+static void put_cell(struct tl_buf *out, uint64_t count, int width)
+{
+    struct tl_buf cell;
+
+    tl_buf_init(&cell, 0);
+    put_count(&cell, count);
+    tl_buf_printf(out, " %*.*s", width, TL_SV_ARG(tl_buf_sv(&cell)));
+    tl_buf_done(&cell);
+}
+
+static void put_views(struct tl_buf *out, const struct tl_report *report)
+{
+    int width = 4;
+
+    for (uint32_t v = 0; v < report->views_count; v++)
+        if (report->views_wanted[v] && report->views[v].name.size < CELL_BYTES)
+            width = width > (int)report->views[v].name.size ? width : (int)report->views[v].name.size;
+    tl_buf_printf(out, "\n%-*s  %-24s %12s %12s %10s %12s\n", width, "view", "compared up to", "groups", "equal", "explained",
+                  "unexplained");
+    for (uint32_t v = 0; v < report->views_count; v++) {
+        const struct tl_report_view *view = &report->views[v];
+        char text[TL_TIME_TEXT_BYTES] = "-";
+
+        if (!report->views_wanted[v])
+            continue;
+        if (view->to_ms > view->from_ms)
+            (void)tl_time_to_iso_z(view->to_ms, text);
+        tl_buf_printf(out, "%-*.*s  %-24s", width, TL_SV_ARG(view->name), text);
+        put_cell(out, view->groups_count, 12);
+        put_cell(out, view->equal_count, 12);
+        put_cell(out, view->explained_count, 10);
+        put_cell(out, view->unexplained_count, 12);
+        if (view->pending_count > 0) {
+            tl_buf_put_str(out, "  (");
+            put_count(out, view->pending_count);
+            tl_buf_put_str(out, " pending)");
+        }
+        tl_buf_put_u8(out, '\n');
+    }
+}
+
+static void put_causes(struct tl_buf *out, const struct tl_report *report)
+{
+    bool some = false;
+
+    for (int c = 0; c < TL_CAUSES; c++) {
+        if (report->events_count[c] == 0)
+            continue;
+        if (!some)
+            tl_buf_put_str(out, "\nevents that one layer counted and the other did not\n");
+        some = true;
+        tl_buf_printf(out, "  %-24s", tl_cause_name((enum tl_cause)c));
+        put_cell(out, report->events_count[c], 10);
+        tl_buf_printf(out, "  %s\n", words[c].meaning != NULL ? words[c].meaning : "");
+    }
+}
+
+static void put_refused(struct tl_buf *out, const struct tl_report *report)
+{
+    tl_buf_put_str(out, "\nrefused by both layers: ");
+    put_counted(out, report->refused_count[TL_REFUSED_DEAD_LETTER], "dead letter", "dead letters");
+    tl_buf_put_str(out, " and ");
+    put_counted(out, report->refused_count[TL_REFUSED_FUTURE], "future event", "future events");
+    tl_buf_put_str(out, " (of the whole log), ");
+    put_counted(out, report->refused_count[TL_REFUSED_DUPLICATE], "duplicate", "duplicates");
+    if (report->refused_count[TL_REFUSED_EVAL_ERROR] > 0) {
+        tl_buf_put_str(out, ", ");
+        put_counted(out, report->refused_count[TL_REFUSED_EVAL_ERROR], "failed evaluation", "failed evaluations");
+    }
+    tl_buf_put_u8(out, '\n');
+}
+
+static void put_row(struct tl_buf *out, const char *label, const struct tl_shape *shape, const struct tl_value *row)
+{
+    tl_buf_printf(out, "    %-17s", label);
+    if (row == NULL)
+        tl_buf_put_str(out, " no row");
+    for (uint32_t c = 0; row != NULL && c < shape->columns_count; c++) {
+        if (is_window(shape->columns[c].role) || shape->columns[c].role == TL_ROLE_KEY)
+            continue;
+        tl_buf_printf(out, " %.*s=", TL_SV_ARG(shape->columns[c].name));
+        put_value(out, &row[c]);
+    }
+    tl_buf_put_u8(out, '\n');
+}
+
+static void put_sample(struct tl_buf *out, struct tl_sv topic, const struct tl_unit_sample *sample)
+{
+    tl_buf_printf(out, "      %.*s%s/%" PRIu32 " offset %" PRId64, TL_SV_ARG(topic),
+                  sample->partition >= TL_PARTITION_IMPORTED ? ".import" : "", sample->partition & ~TL_PARTITION_IMPORTED,
+                  sample->offset);
+    if (sample->row > 0)
+        tl_buf_printf(out, " row %" PRIu32, sample->row);
+    tl_buf_put_str(out, " at ");
+    put_time(out, sample->time_ms);
+    if (sample->id.data != NULL) {
+        tl_buf_put_str(out, " id ");
+        put_safe(out, sample->id);
+    }
+    tl_buf_put_u8(out, '\n');
+}
+
+static void put_unit(struct tl_buf *out, const struct tl_report_view *view, const struct tl_unit *unit)
+{
+    const struct tl_shape *shape = view->shape;
+    const struct tl_value *row = any_row(unit);
+
+    tl_buf_printf(out, "  %s%.*s", unit->explained ? "" : "UNEXPLAINED ", TL_SV_ARG(view->name));
+    if (shape->windowed) {
+        tl_buf_put_str(out, " [");
+        put_time(out, unit->start_ms);
+        tl_buf_put_str(out, ", ");
+        put_time(out, unit->end_ms);
+        tl_buf_put_u8(out, ')');
+    } else {
+        tl_buf_put_str(out, " event at ");
+        put_time(out, unit->start_ms);
+    }
+    for (uint32_t c = 0; row != NULL && c < shape->columns_count; c++) {
+        if (shape->columns[c].role != TL_ROLE_KEY)
+            continue;
+        tl_buf_printf(out, " %.*s=", TL_SV_ARG(shape->columns[c].name));
+        put_value(out, &row[c]);
+    }
+    tl_buf_put_u8(out, '\n');
+    put_row(out, "speed has", shape, unit->stored[TL_SIDE_SPEED]);
+    if (!unit->explained)
+        put_row(out, "  its events give", shape, should_be(unit, TL_SIDE_SPEED));
+    put_row(out, "batch has", shape, unit->stored[TL_SIDE_BATCH]);
+    if (!unit->explained)
+        put_row(out, "  its events give", shape, should_be(unit, TL_SIDE_BATCH));
+    for (const struct tl_unit_cause *c = unit->causes; c != NULL; c = c->next) {
+        tl_buf_printf(out, "    %s: ", tl_cause_name(c->cause));
+        put_counted(out, c->events_count, "event", "events");
+        tl_buf_printf(out, " not counted by %s\n", side_name(c->missing));
+        for (uint32_t s = 0; s < c->samples_count; s++)
+            put_sample(out, view->topic, &c->samples[s]);
+        if (c->events_count > c->samples_count)
+            tl_buf_put_str(out, "      ...\n");
+    }
+}
+
+void tl_report_text(const struct tl_report *report, struct tl_buf *out)
+{
+    for (size_t n = 0; n < report->notes_count; n++) {
+        tl_buf_put_str(out, "note: ");
+        tl_buf_put_sv(out, report->notes[n]);
+        tl_buf_put_u8(out, '\n');
+    }
+    tl_report_headline(report, out);
+    tl_buf_put_u8(out, '\n');
+    put_views(out, report);
+    put_causes(out, report);
+    put_refused(out, report);
+    if (report->units_count > 0) {
+        tl_buf_put_str(out, "\nunits that differ");
+        if (report->units_left_out > 0) {
+            tl_buf_put_str(out, " (");
+            put_count(out, report->units_count);
+            tl_buf_put_str(out, " of ");
+            put_count(out, report->units_count + report->units_left_out);
+            tl_buf_put_str(out, "; --limit shows more)");
+        }
+        tl_buf_put_u8(out, '\n');
+    }
+    for (size_t u = 0; u < report->units_count; u++)
+        put_unit(out, &report->views[report->units[u]->view], report->units[u]);
+}

@@ -1,0 +1,59 @@
+/* report.h: what reconcile found, as text for a terminal and as JSON.
+ *
+ * Is not: the finding (compare.h, cause.h). Everything here is borrowed by the caller's struct for the call.
+ *
+ * JSON, one object, keys always in this order; times are instants ("2015-05-17T10:05:00.000Z"), null where there is none:
+ *   notes            [text]  what must be known first: a range that was cut, views without a publication, rows that are gone, a record with holes
+ *   range            {from, to: as asked, null: no bound; cut: true where more was asked for than is published}
+ *   summary          {groups, equal, explained, unexplained, pending}   pending: those among the explained that the next commit or run changes
+ *   causes           {cause: events}   an event that differs in several views counts once per cause; only causes that occur, in the order of 10.2
+ *   refused_by_both  {dead_letter, future_event, duplicate, eval_error}   dead letters and events in the future of the whole log,
+ *                    the others by event time in the range
+ *   views            [{name, from, to, boundary, groups, equal, explained, unexplained, pending, causes}]
+ *   units            [{view, verdict: "explained" | "unexplained", pending, window: {start, end} (null without one), key: {column: value},
+ *                      speed: {column: value} | null, batch, and where unexplained recomputed: {speed, batch}, causes: [{cause,
+ *                      missing_in: "speed" | "batch", events, samples: [{topic, partition, offset, row, event_time, event_id}]}]}]
+ *                    unexplained ones first, at most --limit of them
+ *   units_left_out   how many differing units are not listed
+ * `recomputed` is what the layer should hold by its own offsets and ledger. */
+#ifndef TL_REPORT_H
+#define TL_REPORT_H
+
+#include "base/buf.h"
+#include "compare.h"
+#include "event/rows.h"
+
+struct tl_report_view {
+    struct tl_sv name, topic;
+    const struct tl_shape *shape;
+    int64_t from_ms, to_ms; /* as compared; INT64_MIN: from the beginning. from >= to: nothing was */
+    int64_t boundary_ms;    /* INT64_MIN: nothing is published */
+    uint64_t groups_count, equal_count, explained_count, unexplained_count, pending_count;
+    uint64_t events_count[TL_CAUSES];
+};
+
+enum tl_refused { TL_REFUSED_DEAD_LETTER, TL_REFUSED_FUTURE, TL_REFUSED_DUPLICATE, TL_REFUSED_EVAL_ERROR, TL_REFUSED };
+
+struct tl_report {
+    const struct tl_sv *notes;
+    size_t notes_count;
+    int64_t from_ms, to_ms; /* as asked: INT64_MIN and INT64_MAX where not */
+    bool cut;
+    const struct tl_report_view *views; /* as in the plan: tl_unit's view is a number in here */
+    const bool *views_wanted;
+    uint32_t views_count;
+    uint64_t groups_count, equal_count, explained_count, unexplained_count, pending_count;
+    uint64_t events_count[TL_CAUSES];
+    uint64_t refused_count[TL_REFUSED];
+    struct tl_unit *const *units; /* those to be listed */
+    size_t units_count, units_left_out;
+};
+
+/* The headline: "99.98% of groups equal; 0.02% explained: 312 late events, 41 duplicates; 0 unexplained". No line end. Shares are
+ * cut to two digits so that 100% means all, and one that is not nothing shows as 0.01% at least. */
+void tl_report_headline(const struct tl_report *report, struct tl_buf *out);
+/* What comes from outside is escaped: no control character reaches the terminal. */
+void tl_report_text(const struct tl_report *report, struct tl_buf *out);
+void tl_report_json(const struct tl_report *report, struct tl_buf *out);
+
+#endif
