@@ -1,0 +1,1 @@
+SET 'tally.dedup.key' = 'x'; RESET; CREATE TABLE IF NOT EXISTS `t``u` (a INT COMENT 'x')
