@@ -130,7 +130,7 @@ static void put_batch(struct tl_buf *out, enum tl_dialect dialect, const struct 
     put_columns(out, dialect, view, TL_LAYER_BATCH);
     tl_buf_put_str(out, " FROM ");
     tl_merge_view_put_name(out, view->batch_table);
-    tl_buf_printf(out, " AS b WHERE b._run IN (SELECT p.run FROM tally_pointer AS p WHERE p.definition = %lld) AND +b._run = ",
+    tl_buf_printf(out, " AS b WHERE b._run IN (SELECT p.run FROM tally_pointer AS p WHERE p.definition = %lld) AND b._run = ",
                   (long long)view->definition);
     put_run_of(out, view, "b");
 }

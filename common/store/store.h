@@ -26,7 +26,7 @@
 struct tl_store;
 
 enum tl_store_mode {
-    TL_STORE_READ,  /* TL_ERR_NOT_FOUND where there is none */
+    TL_STORE_READ, /* TL_ERR_NOT_FOUND where there is none */
     TL_STORE_WRITE, /* makes file and schema if need be; migrates an older schema; refuses a newer or foreign one (TL_ERR_CORRUPT) */
 };
 
@@ -49,10 +49,10 @@ struct tl_definition {
     char hash[33];
     enum tl_definition_state state;
     int64_t lateness_ms;
-    int64_t final_ms;    /* speed: rows with end_ms <= this are final; INT64_MIN: none */
-    int64_t boundary_ms; /* B: batch serves rows with end_ms <= this; INT64_MIN: nothing is published */
-    bool speed_ready;    /* speed has caught up at least once */
-    bool speed_known;    /* speed has offsets for it */
+    int64_t final_ms;                     /* speed: rows with end_ms <= this are final; INT64_MIN: none */
+    int64_t boundary_ms;                  /* B: batch serves rows with end_ms <= this; INT64_MIN: nothing is published */
+    bool speed_ready;                     /* speed has caught up at least once */
+    bool speed_known;                     /* speed has offsets for it */
     struct tl_sv view, topic, normalised; /* valid until the next call that lists definitions */
 };
 
@@ -61,7 +61,8 @@ struct tl_definition {
 TL_MUST_USE enum tl_code tl_store_define(struct tl_store *store, const struct tl_shape *shape, int64_t *id, struct tl_err *err);
 TL_MUST_USE enum tl_code tl_store_definition(struct tl_store *store, int64_t id, struct tl_definition *out, struct tl_err *err);
 /* The active definition of a view. TL_ERR_NOT_FOUND, with the views that there are in the message. */
-TL_MUST_USE enum tl_code tl_store_active(struct tl_store *store, struct tl_sv view, struct tl_definition *out, struct tl_err *err);
+TL_MUST_USE enum tl_code tl_store_active(struct tl_store *store, struct tl_sv view, struct tl_definition *out,
+                                         struct tl_err *err);
 TL_MUST_USE enum tl_code tl_store_definitions(struct tl_store *store, const struct tl_definition **out, size_t *count,
                                               struct tl_err *err);
 /* Own transaction. Swaps a building definition in when it has all that the active one of its view has: it is speed_ready if the other one
@@ -77,17 +78,17 @@ TL_MUST_USE enum tl_code tl_store_take_epoch(struct tl_store *store, const char 
 TL_MUST_USE enum tl_code tl_store_begin_tick(struct tl_store *store, int64_t epoch, int64_t *change, struct tl_err *err);
 
 /* Inserts or replaces rows by identity. */
-TL_MUST_USE enum tl_code tl_store_put_speed_rows(struct tl_store *store, int64_t definition, const struct tl_rows *rows, int64_t change,
-                                                 struct tl_err *err);
+TL_MUST_USE enum tl_code tl_store_put_speed_rows(struct tl_store *store, int64_t definition, const struct tl_rows *rows,
+                                                 int64_t change, struct tl_err *err);
 TL_MUST_USE enum tl_code tl_store_put_final(struct tl_store *store, int64_t definition, int64_t final_ms, struct tl_err *err);
 TL_MUST_USE enum tl_code tl_store_put_ready(struct tl_store *store, int64_t definition, struct tl_err *err);
 
 struct tl_position {
     uint32_t partition;
     int64_t next_offset;
-    int64_t watermark_ms; /* of the partition; INT64_MIN: none */
-    int64_t judged_ms;    /* the watermark that its last event was judged by */
-    int64_t log_ms;       /* highest log timestamp read */
+    int64_t watermark_ms;                  /* of the partition; INT64_MIN: none */
+    int64_t judged_ms;                     /* the watermark that its last event was judged by */
+    int64_t log_ms;                        /* highest log timestamp read */
     uint64_t messages_count, events_count; /* read so far, in all */
 };
 TL_MUST_USE enum tl_code tl_store_put_position(struct tl_store *store, int64_t definition, const struct tl_position *position,
@@ -99,21 +100,22 @@ TL_MUST_USE enum tl_code tl_store_put_identity(struct tl_store *store, int64_t d
 TL_MUST_USE enum tl_code tl_store_add_outcomes(struct tl_store *store, int64_t definition, const uint64_t counts[TL_OUTCOMES],
                                                struct tl_err *err);
 /* run 0: speed's ledger. A line that is there already stays as it is. */
-TL_MUST_USE enum tl_code tl_store_put_ledger(struct tl_store *store, int64_t definition, int64_t run, const struct tl_ledger_line *lines,
-                                             size_t count, struct tl_err *err);
-TL_MUST_USE enum tl_code tl_store_put_dead(struct tl_store *store, struct tl_sv topic, uint32_t partition, const struct tl_dead *dead,
-                                           size_t count, struct tl_err *err);
+TL_MUST_USE enum tl_code tl_store_put_ledger(struct tl_store *store, int64_t definition, int64_t run,
+                                             const struct tl_ledger_line *lines, size_t count, struct tl_err *err);
+TL_MUST_USE enum tl_code tl_store_put_dead(struct tl_store *store, struct tl_sv topic, uint32_t partition,
+                                           const struct tl_dead *dead, size_t count, struct tl_err *err);
 /* One tick's ids of one partition. lane 0: the active definitions, which stand at the same offsets; else a building definition's id. */
 TL_MUST_USE enum tl_code tl_store_put_dedup(struct tl_store *store, int64_t lane, struct tl_sv topic, uint32_t partition,
                                             int64_t next_offset, int64_t log_ms_max, struct tl_sv ids, struct tl_err *err);
 /* Drops the blobs whose log_ms_max lies below `log_ms`, and all of a lane when it is INT64_MAX. */
-TL_MUST_USE enum tl_code tl_store_drop_dedup(struct tl_store *store, int64_t lane, struct tl_sv topic, uint32_t partition, int64_t log_ms,
-                                             struct tl_err *err);
+TL_MUST_USE enum tl_code tl_store_drop_dedup(struct tl_store *store, int64_t lane, struct tl_sv topic, uint32_t partition,
+                                             int64_t log_ms, struct tl_err *err);
 
 /* ---- what speed reads when it starts ---- */
 
 TL_MUST_USE enum tl_code tl_store_positions(struct tl_store *store, int64_t definition,
-                                            enum tl_code (*each)(void *ctx, const struct tl_position *position, struct tl_err *err),
+                                            enum tl_code (*each)(void *ctx, const struct tl_position *position,
+                                                                 struct tl_err *err),
                                             void *ctx, uint64_t *identity, struct tl_err *err);
 TL_MUST_USE enum tl_code tl_store_dedup(struct tl_store *store, int64_t lane, struct tl_sv topic, uint32_t partition,
                                         enum tl_code (*each)(void *ctx, struct tl_sv ids, struct tl_err *err), void *ctx,
@@ -132,15 +134,17 @@ struct tl_stored_row {
 enum tl_layer { TL_LAYER_MERGED, TL_LAYER_SPEED, TL_LAYER_BATCH };
 /* Rows of one layer with from_ms < end_ms <= to_ms (without a window: from_ms <= event time < to_ms), in order of (end_ms, start_ms, key); of
  * batch, published rows only. TL_LAYER_MERGED is not for this call. */
-TL_MUST_USE enum tl_code tl_store_rows(struct tl_store *store, int64_t definition, enum tl_layer layer, int64_t from_ms, int64_t to_ms,
-                                       enum tl_code (*each)(void *ctx, const struct tl_stored_row *row, struct tl_err *err), void *ctx,
-                                       struct tl_err *err);
+TL_MUST_USE enum tl_code tl_store_rows(struct tl_store *store, int64_t definition, enum tl_layer layer, int64_t from_ms,
+                                       int64_t to_ms,
+                                       enum tl_code (*each)(void *ctx, const struct tl_stored_row *row, struct tl_err *err),
+                                       void *ctx, struct tl_err *err);
 /* The same as a cursor, so that two can be walked side by side. */
 struct tl_store_cursor;
 TL_MUST_USE enum tl_code tl_store_cursor_open(struct tl_store *store, int64_t definition, enum tl_layer layer, int64_t from_ms,
                                               int64_t to_ms, struct tl_store_cursor **out, struct tl_err *err);
 /* *row is NULL at the end; valid until the next call on this cursor. */
-TL_MUST_USE enum tl_code tl_store_cursor_next(struct tl_store_cursor *cursor, const struct tl_stored_row **row, struct tl_err *err);
+TL_MUST_USE enum tl_code tl_store_cursor_next(struct tl_store_cursor *cursor, const struct tl_stored_row **row,
+                                              struct tl_err *err);
 void tl_store_cursor_close(struct tl_store_cursor *cursor);
 
 /* ---- batch: stage under a run's id, then publish in one short transaction ---- */
@@ -174,11 +178,11 @@ TL_MUST_USE enum tl_code tl_store_prune_speed(struct tl_store *store, int64_t de
 
 /* Published ranges of a definition in order of time. */
 TL_MUST_USE enum tl_code tl_store_ranges(struct tl_store *store, int64_t definition,
-                                         enum tl_code (*each)(void *ctx, const struct tl_run_range *range, struct tl_err *err), void *ctx,
-                                         struct tl_err *err);
+                                         enum tl_code (*each)(void *ctx, const struct tl_run_range *range, struct tl_err *err),
+                                         void *ctx, struct tl_err *err);
 TL_MUST_USE enum tl_code tl_store_run_offsets(struct tl_store *store, int64_t run,
-                                              enum tl_code (*each)(void *ctx, struct tl_sv topic, uint32_t partition, int64_t next_offset,
-                                                                   struct tl_err *err),
+                                              enum tl_code (*each)(void *ctx, struct tl_sv topic, uint32_t partition,
+                                                                   int64_t next_offset, struct tl_err *err),
                                               void *ctx, struct tl_err *err);
 
 struct tl_run {
@@ -187,8 +191,9 @@ struct tl_run {
     struct tl_sv reason;
     uint64_t ranges_count, rows_count;
 };
-TL_MUST_USE enum tl_code tl_store_runs(struct tl_store *store, enum tl_code (*each)(void *ctx, const struct tl_run *run, struct tl_err *err),
-                                       void *ctx, struct tl_err *err);
+TL_MUST_USE enum tl_code tl_store_runs(struct tl_store *store,
+                                       enum tl_code (*each)(void *ctx, const struct tl_run *run, struct tl_err *err), void *ctx,
+                                       struct tl_err *err);
 
 /* ---- serving ---- */
 
@@ -200,20 +205,21 @@ struct tl_query {
 };
 /* Calls head once with the columns: the view's own, then _layer and _final; then row for each, sorted by window and then by the view's other columns. Times
  * come as TL_TIMESTAMP_LTZ values. */
-TL_MUST_USE enum tl_code tl_store_query(struct tl_store *store, const struct tl_query *query,
-                                        enum tl_code (*head)(void *ctx, const struct tl_shape_column *columns, size_t count, struct tl_err *err),
-                                        enum tl_code (*row)(void *ctx, const struct tl_value *values, size_t count, struct tl_err *err),
-                                        void *ctx, struct tl_err *err);
+TL_MUST_USE enum tl_code
+tl_store_query(struct tl_store *store, const struct tl_query *query,
+               enum tl_code (*head)(void *ctx, const struct tl_shape_column *columns, size_t count, struct tl_err *err),
+               enum tl_code (*row)(void *ctx, const struct tl_value *values, size_t count, struct tl_err *err), void *ctx,
+               struct tl_err *err);
 /* Speed's totals (run 0) or the sums over the published ranges (run -1) of a definition. */
 TL_MUST_USE enum tl_code tl_store_outcomes(struct tl_store *store, int64_t definition, int64_t run, uint64_t counts[TL_OUTCOMES],
                                            struct tl_err *err);
 /* Ledger lines of a definition in order of (partition, offset, row): of speed (run 0), or of one batch run. */
 TL_MUST_USE enum tl_code tl_store_ledger(struct tl_store *store, int64_t definition, int64_t run,
-                                         enum tl_code (*each)(void *ctx, const struct tl_ledger_line *line, struct tl_err *err), void *ctx,
-                                         struct tl_err *err);
+                                         enum tl_code (*each)(void *ctx, const struct tl_ledger_line *line, struct tl_err *err),
+                                         void *ctx, struct tl_err *err);
 /* Lines per cause. */
-TL_MUST_USE enum tl_code tl_store_ledger_counts(struct tl_store *store, int64_t definition, int64_t run, uint64_t counts[TL_CAUSES],
-                                                struct tl_err *err);
+TL_MUST_USE enum tl_code tl_store_ledger_counts(struct tl_store *store, int64_t definition, int64_t run,
+                                                uint64_t counts[TL_CAUSES], struct tl_err *err);
 TL_MUST_USE enum tl_code tl_store_dead_count(struct tl_store *store, struct tl_sv topic, uint64_t *count, struct tl_err *err);
 /* Changes whenever somebody else has committed since the last call on this handle. */
 TL_MUST_USE enum tl_code tl_store_version(struct tl_store *store, int64_t *version, struct tl_err *err);

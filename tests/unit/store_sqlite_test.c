@@ -142,6 +142,8 @@ Test(store_sqlite, newer_in_the_wal, .fini = store_folder_remove)
     sqlite3_close(db);
     write_file(store_path(url), file.data, file.size);
     write_file(name, wal.data, wal.size);
+    tl_buf_done(&file);
+    tl_buf_done(&wal);
     expect_refusal("a newer tally");
 }
 
