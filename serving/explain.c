@@ -20,7 +20,8 @@ static const struct tl_option explain_table[] = {
 
 static const struct tl_usage explain_usage = {
     .synopsis = "[VIEWS.sql] [VIEW]",
-    .text = "Prints the plan of a views file: settings and where each was set, sources with the columns that are read, and for each view\n"
+    .text = "Prints the plan of a views file: settings and where each was set, sources with the columns that are read, and for "
+            "each view\n"
             "its definition, filter, window, key, accumulators, outputs and tables. With VIEW, of that view alone.",
     .example = "tally explain views.sql",
     .options = explain_table,
@@ -51,8 +52,8 @@ static enum tl_code view_print(const struct tl_plan *plan, const char *name, str
         count++;
     }
     nearest = tl_option_nearest(name, names, count);
-    return tl_fail(err, TL_ERR_USAGE, "there is no stored view '%s'%s%s%s", name, nearest != NULL ? "; did you mean '" : "", nearest != NULL ? nearest : "",
-                   nearest != NULL ? "'?" : "");
+    return tl_fail(err, TL_ERR_USAGE, "there is no stored view '%s'%s%s%s", name, nearest != NULL ? "; did you mean '" : "",
+                   nearest != NULL ? nearest : "", nearest != NULL ? "'?" : "");
 }
 
 static enum tl_code explain(const struct tl_common_options *common, const struct explain_options *own, struct tl_err *err)

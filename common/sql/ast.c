@@ -116,7 +116,8 @@ static void expr_adopt(struct tl_parse *parse, struct tl_ast_expr *expr, struct 
             expr->depth = arg->depth + 1;
     }
     if (expr->depth > TL_SQL_DEPTH_MAX)
-        tl_ast_refuse(parse, expr->key_at, "split it into several views or columns", "the expression is nested deeper than %d", TL_SQL_DEPTH_MAX);
+        tl_ast_refuse(parse, expr->key_at, "split it into several views or columns", "the expression is nested deeper than %d",
+                      TL_SQL_DEPTH_MAX);
 }
 
 struct tl_ast_list tl_ast_list_add(struct tl_ast_list list, struct tl_ast_expr *expr)
@@ -160,8 +161,10 @@ struct tl_ast_expr *tl_ast_interval(struct tl_parse *parse, struct tl_token word
         return NULL;
     expr->text = unquoted(parse, text.text, '\'');
     expr->unit = unit.text;
-    if (precision.text.size > 0 && (!number_read(precision.text, &expr->precision) || expr->precision < 1 || expr->precision > 10))
-        tl_ast_refuse(parse, precision.at, "it is the number of digits: INTERVAL '180' MINUTE(3)", "the precision of an interval is 1 to 10");
+    if (precision.text.size > 0 &&
+        (!number_read(precision.text, &expr->precision) || expr->precision < 1 || expr->precision > 10))
+        tl_ast_refuse(parse, precision.at, "it is the number of digits: INTERVAL '180' MINUTE(3)",
+                      "the precision of an interval is 1 to 10");
     return expr;
 }
 
@@ -178,7 +181,8 @@ struct tl_ast_expr *tl_ast_column(struct tl_parse *parse, const struct tl_token 
     return expr;
 }
 
-struct tl_ast_expr *tl_ast_call(struct tl_parse *parse, struct tl_token name, struct tl_ast_list args, bool star, struct tl_token last)
+struct tl_ast_expr *tl_ast_call(struct tl_parse *parse, struct tl_token name, struct tl_ast_list args, bool star,
+                                struct tl_token last)
 {
     struct tl_ast_expr *expr = expr_make(parse, TL_AST_CALL, tl_span_join(name.at, last.at), name.at);
 
@@ -272,8 +276,8 @@ struct tl_ast_expr *tl_ast_cast(struct tl_parse *parse, struct tl_token at, stru
     return expr;
 }
 
-struct tl_ast_expr *tl_ast_over(struct tl_parse *parse, enum tl_ast_op op, const char *symbol, struct tl_token at, struct tl_ast_expr *x,
-                                struct tl_ast_list list, struct tl_span last)
+struct tl_ast_expr *tl_ast_over(struct tl_parse *parse, enum tl_ast_op op, const char *symbol, struct tl_token at,
+                                struct tl_ast_expr *x, struct tl_ast_list list, struct tl_span last)
 {
     struct tl_ast_expr *expr;
 
@@ -329,14 +333,15 @@ struct tl_ast_type tl_ast_type(struct tl_token name, const struct tl_token *more
 void tl_ast_type_number(struct tl_parse *parse, struct tl_ast_type *type, struct tl_token number)
 {
     if (!number_read(number.text, &type->numbers[type->numbers_count]))
-        tl_ast_refuse(parse, number.at, NULL, "%.40s is no size of a type", number.text.size < 40 ? "this number" : "such a number");
+        tl_ast_refuse(parse, number.at, NULL, "%.40s is no size of a type",
+                      number.text.size < 40 ? "this number" : "such a number");
     type->numbers_count++;
     if (number.at.offset > type->at.offset + type->at.bytes)
         type->at = tl_span_join(type->at, number.at);
 }
 
-struct tl_ast_column *tl_ast_table_column(struct tl_parse *parse, enum tl_ast_column_kind kind, struct tl_token word, struct tl_token name,
-                                          const struct tl_ast_type *type, struct tl_ast_expr *expr)
+struct tl_ast_column *tl_ast_table_column(struct tl_parse *parse, enum tl_ast_column_kind kind, struct tl_token word,
+                                          struct tl_token name, const struct tl_ast_type *type, struct tl_ast_expr *expr)
 {
     struct tl_ast_column *column = node_make(parse, sizeof *column);
 
@@ -364,8 +369,8 @@ struct tl_ast_option *tl_ast_option(struct tl_parse *parse, struct tl_token key,
 
 /* --- queries ---------------------------------------------------------------------------------------------------------------- */
 
-struct tl_ast_item *tl_ast_item(struct tl_parse *parse, struct tl_span at, const struct tl_token *qualifier, struct tl_ast_expr *expr,
-                                const struct tl_token *alias)
+struct tl_ast_item *tl_ast_item(struct tl_parse *parse, struct tl_span at, const struct tl_token *qualifier,
+                                struct tl_ast_expr *expr, const struct tl_token *alias)
 {
     struct tl_ast_item *item = node_make(parse, sizeof *item);
 
@@ -411,8 +416,9 @@ struct tl_ast_from *tl_ast_from(struct tl_parse *parse, struct tl_span at, struc
     return from;
 }
 
-struct tl_ast_select *tl_ast_select(struct tl_parse *parse, struct tl_token at, struct tl_ast_item *items, struct tl_ast_from *from,
-                                    struct tl_ast_expr *where, struct tl_token group_at, struct tl_ast_list group)
+struct tl_ast_select *tl_ast_select(struct tl_parse *parse, struct tl_token at, struct tl_ast_item *items,
+                                    struct tl_ast_from *from, struct tl_ast_expr *where, struct tl_token group_at,
+                                    struct tl_ast_list group)
 {
     struct tl_ast_select *select = node_make(parse, sizeof *select);
 
@@ -462,35 +468,37 @@ struct refusal {
 
 /* Words of SQL that have no place in a view: said at the word itself. */
 static const struct refusal refusals[] = {
-    {TL_TK_HAVING, "HAVING has no place in a view: it would take rows back that were already shown",
-     "keep the groups, and choose among them where the view is read"},
-    {TL_TK_JOIN, "a view reads one table: JOIN has no place here", "FROM takes one table, one view, or TABLE(TUMBLE(...))"},
-    {TL_TK_INNER, "a view reads one table: JOIN has no place here", "FROM takes one table, one view, or TABLE(TUMBLE(...))"},
-    {TL_TK_LEFT, "a view reads one table: JOIN has no place here", "FROM takes one table, one view, or TABLE(TUMBLE(...))"},
-    {TL_TK_RIGHT, "a view reads one table: JOIN has no place here", "FROM takes one table, one view, or TABLE(TUMBLE(...))"},
-    {TL_TK_FULL, "a view reads one table: JOIN has no place here", "FROM takes one table, one view, or TABLE(TUMBLE(...))"},
-    {TL_TK_CROSS, "a view reads one table: JOIN has no place here", "FROM takes one table, one view, or TABLE(TUMBLE(...))"},
-    {TL_TK_NATURAL, "a view reads one table: JOIN has no place here", "FROM takes one table, one view, or TABLE(TUMBLE(...))"},
-    {TL_TK_LATERAL, "a view reads one table: LATERAL has no place here", "FROM takes one table, one view, or TABLE(TUMBLE(...))"},
-    {TL_TK_MATCH_RECOGNIZE, "MATCH_RECOGNIZE has no place in a view", "FROM takes one table, one view, or TABLE(TUMBLE(...))"},
-    {TL_TK_FOR, "FOR SYSTEM_TIME has no place in a view", "FROM takes one table, one view, or TABLE(TUMBLE(...))"},
-    {TL_TK_ORDER, "ORDER BY has no place in a view: its rows have the order of window and key", "sort where the view is read"},
-    {TL_TK_LIMIT, "LIMIT has no place in a view", "take as many rows as you want where the view is read: tally query --limit"},
-    {TL_TK_FETCH, "FETCH has no place in a view", "take as many rows as you want where the view is read: tally query --limit"},
-    {TL_TK_OFFSET, "OFFSET is a reserved word", "a name that is a reserved word stands in backticks: `OFFSET`"},
-    {TL_TK_UNION, "a view is one SELECT: UNION has no place here", "make one view for each SELECT, or one SELECT whose WHERE takes both"},
-    {TL_TK_EXCEPT, "a view is one SELECT: EXCEPT has no place here", "say it in WHERE: ... AND NOT (condition)"},
-    {TL_TK_INTERSECT, "a view is one SELECT: INTERSECT has no place here", "say it in WHERE: ... AND condition"},
-    {TL_TK_OVER, "OVER has no place in a view: aggregates are per window and GROUP BY key",
-     "write FROM TABLE(TUMBLE(...)) and GROUP BY window_start, window_end, keys"},
-    {TL_TK_FILTER, "FILTER has no place behind an aggregate",
-     "write the condition into the argument: COUNT(CASE WHEN condition THEN 1 END), SUM(CASE WHEN condition THEN x END)"},
-    {TL_TK_EXISTS, "a query inside an expression has no place in a view", "a view reads one table: write a condition over its columns"},
-    {TL_TK_SIMILAR, "SIMILAR TO has no place here", "use LIKE, with % for any text and _ for one character"},
-    {TL_TK_METADATA, "METADATA columns have no place here: a table's columns are fields of its JSON events",
-     "partition and offset of an event stand beside each row of a view without a window"},
-    {TL_TK_VALUES, "VALUES has no place here: a view reads a table", "write SELECT ... FROM table"},
-    {TL_TK_UNIQUE, "UNIQUE has no place here", "'tally.dedup.key' names the column that makes an event unique"},
+    {TL_TK_HAVING,          "HAVING has no place in a view: it would take rows back that were already shown",
+     "keep the groups, and choose among them where the view is read"                                                                                                                           },
+    {TL_TK_JOIN,            "a view reads one table: JOIN has no place here",                                       "FROM takes one table, one view, or TABLE(TUMBLE(...))"                    },
+    {TL_TK_INNER,           "a view reads one table: JOIN has no place here",                                       "FROM takes one table, one view, or TABLE(TUMBLE(...))"                    },
+    {TL_TK_LEFT,            "a view reads one table: JOIN has no place here",                                       "FROM takes one table, one view, or TABLE(TUMBLE(...))"                    },
+    {TL_TK_RIGHT,           "a view reads one table: JOIN has no place here",                                       "FROM takes one table, one view, or TABLE(TUMBLE(...))"                    },
+    {TL_TK_FULL,            "a view reads one table: JOIN has no place here",                                       "FROM takes one table, one view, or TABLE(TUMBLE(...))"                    },
+    {TL_TK_CROSS,           "a view reads one table: JOIN has no place here",                                       "FROM takes one table, one view, or TABLE(TUMBLE(...))"                    },
+    {TL_TK_NATURAL,         "a view reads one table: JOIN has no place here",                                       "FROM takes one table, one view, or TABLE(TUMBLE(...))"                    },
+    {TL_TK_LATERAL,         "a view reads one table: LATERAL has no place here",                                    "FROM takes one table, one view, or TABLE(TUMBLE(...))"                    },
+    {TL_TK_MATCH_RECOGNIZE, "MATCH_RECOGNIZE has no place in a view",                                               "FROM takes one table, one view, or TABLE(TUMBLE(...))"                    },
+    {TL_TK_FOR,             "FOR SYSTEM_TIME has no place in a view",                                               "FROM takes one table, one view, or TABLE(TUMBLE(...))"                    },
+    {TL_TK_ORDER,           "ORDER BY has no place in a view: its rows have the order of window and key",           "sort where the view is read"                                              },
+    {TL_TK_LIMIT,           "LIMIT has no place in a view",                                                         "take as many rows as you want where the view is read: tally query --limit"},
+    {TL_TK_FETCH,           "FETCH has no place in a view",                                                         "take as many rows as you want where the view is read: tally query --limit"},
+    {TL_TK_OFFSET,          "OFFSET is a reserved word",                                                            "a name that is a reserved word stands in backticks: `OFFSET`"             },
+    {TL_TK_UNION,           "a view is one SELECT: UNION has no place here",
+     "make one view for each SELECT, or one SELECT whose WHERE takes both"                                                                                                                     },
+    {TL_TK_EXCEPT,          "a view is one SELECT: EXCEPT has no place here",                                       "say it in WHERE: ... AND NOT (condition)"                                 },
+    {TL_TK_INTERSECT,       "a view is one SELECT: INTERSECT has no place here",                                    "say it in WHERE: ... AND condition"                                       },
+    {TL_TK_OVER,            "OVER has no place in a view: aggregates are per window and GROUP BY key",
+     "write FROM TABLE(TUMBLE(...)) and GROUP BY window_start, window_end, keys"                                                                                                               },
+    {TL_TK_FILTER,          "FILTER has no place behind an aggregate",
+     "write the condition into the argument: COUNT(CASE WHEN condition THEN 1 END), SUM(CASE WHEN condition THEN x END)"                                                                       },
+    {TL_TK_EXISTS,          "a query inside an expression has no place in a view",
+     "a view reads one table: write a condition over its columns"                                                                                                                              },
+    {TL_TK_SIMILAR,         "SIMILAR TO has no place here",                                                         "use LIKE, with % for any text and _ for one character"                    },
+    {TL_TK_METADATA,        "METADATA columns have no place here: a table's columns are fields of its JSON events",
+     "partition and offset of an event stand beside each row of a view without a window"                                                                                                       },
+    {TL_TK_VALUES,          "VALUES has no place here: a view reads a table",                                       "write SELECT ... FROM table"                                              },
+    {TL_TK_UNIQUE,          "UNIQUE has no place here",                                                             "'tally.dedup.key' names the column that makes an event unique"            },
 };
 
 static bool refusal_find(struct tl_parse *parse, int kind, struct tl_token token)
@@ -509,11 +517,13 @@ static bool refusal_find(struct tl_parse *parse, int kind, struct tl_token token
         return true;
     }
     if (kind == TL_TK_SELECT && parse->last_kind == TL_TK_LP) {
-        tl_ast_refuse(parse, at, "a view reads one table: write a condition over its columns", "a query inside an expression has no place in a view");
+        tl_ast_refuse(parse, at, "a view reads one table: write a condition over its columns",
+                      "a query inside an expression has no place in a view");
         return true;
     }
     if (kind == TL_TK_WITH && parse->last_kind == TL_TK_AS) {
-        tl_ast_refuse(parse, at, "write CREATE TEMPORARY VIEW name AS SELECT ... before it, and read that", "WITH has no place in front of a query");
+        tl_ast_refuse(parse, at, "write CREATE TEMPORARY VIEW name AS SELECT ... before it, and read that",
+                      "WITH has no place in front of a query");
         return true;
     }
     for (size_t i = 0; i < TL_COUNT(refusals); i++)
@@ -537,11 +547,14 @@ static void refuse_beginning(struct tl_parse *parse, int kind, struct tl_token t
         tl_ast_refuse(parse, token.at, "CREATE VIEW is enough: tally makes the tables and keeps them up to date",
                       "a views file writes into no table of its own");
     else if (kind == TL_TK_SELECT)
-        tl_ast_refuse(parse, token.at, "give the query a name: CREATE VIEW name AS SELECT ...", "a query alone is kept by nobody");
+        tl_ast_refuse(parse, token.at, "give the query a name: CREATE VIEW name AS SELECT ...",
+                      "a query alone is kept by nobody");
     else if (kind == TL_TK_ALTER)
-        tl_ast_refuse(parse, token.at, "constraints belong into the checks file (--checks)", "ALTER has no place in a views file");
+        tl_ast_refuse(parse, token.at, "constraints belong into the checks file (--checks)",
+                      "ALTER has no place in a views file");
     else
-        tl_ast_refuse(parse, token.at, kind == TL_TK_IDENT ? tl_nearest_hint(&nearest, text, sizeof text, hint) : hint, "no statement begins with %s",
+        tl_ast_refuse(parse, token.at, kind == TL_TK_IDENT ? tl_nearest_hint(&nearest, text, sizeof text, hint) : hint,
+                      "no statement begins with %s",
                       token.text.size > 0 && token.text.size < 40 && kind != TL_TK_STRING ? "this word" : "this");
 }
 
@@ -556,16 +569,17 @@ static void hint_expected(const bool *accepted, int accepted_count, char *out, s
     if (expression)
         names[count++] = "an expression";
     for (int t = 1; t < accepted_count; t++) {
-        bool falls_back = accepted[TL_TK_IDENT] && (t == TL_TK_COMMENT || t == TL_TK_ENFORCED || t == TL_TK_KEY || t == TL_TK_VIEW ||
-                                                    t == TL_TK_TEMPORARY || t == TL_TK_IF || t == TL_TK_REPLACE);
-        bool part_of_expression = t == TL_TK_INTEGER || t == TL_TK_DECIMAL || t == TL_TK_STRING || t == TL_TK_TRUE || t == TL_TK_FALSE ||
-                                  t == TL_TK_NULL || t == TL_TK_UNKNOWN || t == TL_TK_TIMESTAMP || t == TL_TK_INTERVAL || t == TL_TK_IDENT ||
-                                  t == TL_TK_CASE || t == TL_TK_CAST || t == TL_TK_TRY_CAST || t == TL_TK_LP || t == TL_TK_NOT ||
-                                  t == TL_TK_MINUS || t == TL_TK_PLUS;
+        bool falls_back =
+            accepted[TL_TK_IDENT] && (t == TL_TK_COMMENT || t == TL_TK_ENFORCED || t == TL_TK_KEY || t == TL_TK_VIEW ||
+                                      t == TL_TK_TEMPORARY || t == TL_TK_IF || t == TL_TK_REPLACE);
+        bool part_of_expression = t == TL_TK_INTEGER || t == TL_TK_DECIMAL || t == TL_TK_STRING || t == TL_TK_TRUE ||
+                                  t == TL_TK_FALSE || t == TL_TK_NULL || t == TL_TK_UNKNOWN || t == TL_TK_TIMESTAMP ||
+                                  t == TL_TK_INTERVAL || t == TL_TK_IDENT || t == TL_TK_CASE || t == TL_TK_CAST ||
+                                  t == TL_TK_TRY_CAST || t == TL_TK_LP || t == TL_TK_NOT || t == TL_TK_MINUS || t == TL_TK_PLUS;
         bool operator_mark = t == TL_TK_PLUS || t == TL_TK_MINUS || t == TL_TK_STAR || t == TL_TK_SLASH || t == TL_TK_PERCENT ||
-                             t == TL_TK_CONCAT || t == TL_TK_EQ || t == TL_TK_NE || t == TL_TK_LT || t == TL_TK_LE || t == TL_TK_GT ||
-                             t == TL_TK_GE || t == TL_TK_AND || t == TL_TK_OR || t == TL_TK_NOT || t == TL_TK_IS || t == TL_TK_IN ||
-                             t == TL_TK_LIKE || t == TL_TK_BETWEEN || t == TL_TK_ESCAPE;
+                             t == TL_TK_CONCAT || t == TL_TK_EQ || t == TL_TK_NE || t == TL_TK_LT || t == TL_TK_LE ||
+                             t == TL_TK_GT || t == TL_TK_GE || t == TL_TK_AND || t == TL_TK_OR || t == TL_TK_NOT ||
+                             t == TL_TK_IS || t == TL_TK_IN || t == TL_TK_LIKE || t == TL_TK_BETWEEN || t == TL_TK_ESCAPE;
 
         if (!accepted[t] || falls_back || (expression && part_of_expression) || (operators && operator_mark))
             continue;
@@ -579,7 +593,11 @@ static void hint_expected(const bool *accepted, int accepted_count, char *out, s
         names[count++] = "an operator";
     out[0] = '\0';
     for (size_t i = 0; i < count && size < out_bytes; i++)
-        size += (size_t)snprintf(out + size, out_bytes - size, "%s%s", i == 0 ? "expected " : i + 1 == count ? " or " : ", ", names[i]);
+        size += (size_t)snprintf(out + size, out_bytes - size, "%s%s",
+                                 i == 0           ? "expected "
+                                 : i + 1 == count ? " or "
+                                                  : ", ",
+                                 names[i]);
 }
 
 void tl_ast_unexpected(struct tl_parse *parse, int kind, struct tl_token token, const bool *accepted, int accepted_count)
@@ -600,14 +618,17 @@ void tl_ast_unexpected(struct tl_parse *parse, int kind, struct tl_token token, 
     }
     if (parse->last_kind == TL_TK_CREATE || (parse->last_kind == TL_TK_TEMPORARY && kind != TL_TK_SEMI)) {
         tl_ast_refuse(parse, token.at,
-                      kind == TL_TK_FUNCTION ? "functions come from a shared library: --functions LIB.so" : "write CREATE TABLE, CREATE VIEW or CREATE TEMPORARY VIEW",
-                      kind == TL_TK_OR ? "CREATE OR REPLACE has no place here: a changed definition is built beside the old one by itself"
-                                       : "CREATE makes a TABLE, a VIEW or a TEMPORARY VIEW");
+                      kind == TL_TK_FUNCTION ? "functions come from a shared library: --functions LIB.so"
+                                             : "write CREATE TABLE, CREATE VIEW or CREATE TEMPORARY VIEW",
+                      kind == TL_TK_OR
+                          ? "CREATE OR REPLACE has no place here: a changed definition is built beside the old one by itself"
+                          : "CREATE makes a TABLE, a VIEW or a TEMPORARY VIEW");
         return;
     }
     if (parse->clause != 0 && parse->last_kind != TL_TK_AS && parse->last_kind != TL_TK_DOT && refusal_find(parse, kind, token))
         return;
-    if ((kind == TL_TK_METADATA || kind == TL_TK_WITH || kind == TL_TK_VALUES) && !accepted[TL_TK_IDENT] && refusal_find(parse, kind, token))
+    if ((kind == TL_TK_METADATA || kind == TL_TK_WITH || kind == TL_TK_VALUES) && !accepted[TL_TK_IDENT] &&
+        refusal_find(parse, kind, token))
         return;
     hint_expected(accepted, accepted_count, hint, sizeof hint);
     if (kind == TL_TK_COMMA && parse->clause == TL_TK_FROM && parse->last_kind != TL_TK_FROM) {
@@ -615,7 +636,8 @@ void tl_ast_unexpected(struct tl_parse *parse, int kind, struct tl_token token, 
         return;
     }
     if ((kind == TL_TK_RP || kind == TL_TK_FROM) && parse->last_kind == TL_TK_COMMA) {
-        tl_ast_refuse(parse, parse->last.at, "remove the comma, or write what is missing behind it", "nothing follows this comma");
+        tl_ast_refuse(parse, parse->last.at, "remove the comma, or write what is missing behind it",
+                      "nothing follows this comma");
         return;
     }
     if (kind == TL_TK_IDENT && parse->first.text.size == 3 && tl_lex_keyword(parse->first.text) == TL_TK_SET) {
@@ -637,7 +659,8 @@ void tl_ast_unexpected(struct tl_parse *parse, int kind, struct tl_token token, 
     } else if (accepted[TL_TK_IDENT] && tl_lex_keyword(token.text) != 0 && token.text.size < 40) {
         snprintf(hint, sizeof hint, "it is a reserved word; as a name it stands in backticks: `%.*s`", TL_SV_ARG(token.text));
     }
-    if (kind == TL_TK_STRING && parse->last_kind == TL_TK_IDENT) { /* `a INT COMENT 'x'`: the word was taken for part of the type */
+    if (kind == TL_TK_STRING &&
+        parse->last_kind == TL_TK_IDENT) { /* `a INT COMENT 'x'`: the word was taken for part of the type */
         nearest = tl_nearest_to(parse->last.text);
         tl_nearest_offer(&nearest, TL_SV("COMMENT"));
         if (nearest.best.data != NULL)

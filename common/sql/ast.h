@@ -9,8 +9,8 @@
 #include "sql/mistake.h"
 
 enum {
-    TL_SQL_DEPTH_MAX = 200,      /* nesting of expressions and brackets: below what any stack could mind */
-    TL_SQL_BYTES_MAX = 1 << 20,  /* of a views file */
+    TL_SQL_DEPTH_MAX = 200,     /* nesting of expressions and brackets: below what any stack could mind */
+    TL_SQL_BYTES_MAX = 1 << 20, /* of a views file */
 };
 
 enum tl_ast_op {
@@ -45,8 +45,8 @@ struct tl_ast_expr {
     struct tl_span at;     /* all of it */
     struct tl_span key_at; /* the operator or the function's name: where a caret belongs */
     struct tl_sv text, qualifier;
-    struct tl_sv unit;   /* INTERVAL: as written */
-    uint64_t precision;  /* INTERVAL: (n), or 0 when not written */
+    struct tl_sv unit;  /* INTERVAL: as written */
+    uint64_t precision; /* INTERVAL: (n), or 0 when not written */
     struct tl_ast_type type;
     struct tl_ast_expr *args, *args_last, *next; /* args hang together by next */
     uint32_t args_count, depth;
@@ -93,8 +93,8 @@ enum tl_ast_arg_kind { TL_AST_ARG_TABLE, TL_AST_ARG_DESCRIPTOR, TL_AST_ARG_EXPR 
 struct tl_ast_arg { /* of a window function */
     enum tl_ast_arg_kind kind;
     struct tl_span at;
-    struct tl_ast_name label; /* NAME => ...; text.data NULL: positional */
-    struct tl_ast_names names; /* TABLE name; DESCRIPTOR(names) */
+    struct tl_ast_name label;      /* NAME => ...; text.data NULL: positional */
+    struct tl_ast_names names;     /* TABLE name; DESCRIPTOR(names) */
     struct tl_ast_names partition; /* PARTITION BY */
     struct tl_ast_expr *expr;
     struct tl_ast_arg *next;
@@ -104,9 +104,9 @@ struct tl_ast_select;
 
 struct tl_ast_from {
     struct tl_span at;
-    struct tl_ast_name name;       /* a table or view; the window function's name where args is set */
-    struct tl_ast_select *select;  /* (SELECT ...) */
-    struct tl_ast_arg *args;       /* of a window function */
+    struct tl_ast_name name;      /* a table or view; the window function's name where args is set */
+    struct tl_ast_select *select; /* (SELECT ...) */
+    struct tl_ast_arg *args;      /* of a window function */
     uint32_t args_count;
     struct tl_ast_name alias; /* text.data NULL: none */
 };
@@ -178,7 +178,8 @@ struct tl_ast_expr *tl_ast_literal(struct tl_parse *parse, enum tl_ast_op op, st
 struct tl_ast_expr *tl_ast_interval(struct tl_parse *parse, struct tl_token word, struct tl_token text, struct tl_token unit,
                                     struct tl_token precision, struct tl_token last);
 struct tl_ast_expr *tl_ast_column(struct tl_parse *parse, const struct tl_token *qualifier, struct tl_token name);
-struct tl_ast_expr *tl_ast_call(struct tl_parse *parse, struct tl_token name, struct tl_ast_list args, bool star, struct tl_token last);
+struct tl_ast_expr *tl_ast_call(struct tl_parse *parse, struct tl_token name, struct tl_ast_list args, bool star,
+                                struct tl_token last);
 struct tl_ast_expr *tl_ast_prefix(struct tl_parse *parse, const char *symbol, struct tl_token at, struct tl_ast_expr *arg);
 struct tl_ast_expr *tl_ast_suffix(struct tl_parse *parse, const char *symbol, struct tl_token at, struct tl_token last,
                                   struct tl_ast_expr *arg);
@@ -190,25 +191,26 @@ struct tl_ast_expr *tl_ast_chain(struct tl_parse *parse, enum tl_ast_op op, stru
 struct tl_ast_expr *tl_ast_cast(struct tl_parse *parse, struct tl_token at, struct tl_ast_expr *arg, struct tl_ast_type type,
                                 struct tl_token last);
 /* x IN (list), x BETWEEN low AND high, x LIKE pattern ESCAPE c: the args are x and then the list. */
-struct tl_ast_expr *tl_ast_over(struct tl_parse *parse, enum tl_ast_op op, const char *symbol, struct tl_token at, struct tl_ast_expr *x,
-                                struct tl_ast_list list, struct tl_span last);
+struct tl_ast_expr *tl_ast_over(struct tl_parse *parse, enum tl_ast_op op, const char *symbol, struct tl_token at,
+                                struct tl_ast_expr *x, struct tl_ast_list list, struct tl_span last);
 struct tl_ast_expr *tl_ast_case(struct tl_parse *parse, struct tl_token at, struct tl_ast_expr *operand, struct tl_ast_list arms,
                                 struct tl_ast_expr *otherwise, struct tl_token last);
 struct tl_ast_expr *tl_ast_brackets(struct tl_ast_expr *expr, struct tl_token open, struct tl_token close);
 struct tl_ast_list tl_ast_list_add(struct tl_ast_list list, struct tl_ast_expr *expr);
 struct tl_ast_type tl_ast_type(struct tl_token name, const struct tl_token *more_first, const struct tl_token *more_last);
 void tl_ast_type_number(struct tl_parse *parse, struct tl_ast_type *type, struct tl_token number);
-struct tl_ast_column *tl_ast_table_column(struct tl_parse *parse, enum tl_ast_column_kind kind, struct tl_token word, struct tl_token name,
-                                          const struct tl_ast_type *type, struct tl_ast_expr *expr);
+struct tl_ast_column *tl_ast_table_column(struct tl_parse *parse, enum tl_ast_column_kind kind, struct tl_token word,
+                                          struct tl_token name, const struct tl_ast_type *type, struct tl_ast_expr *expr);
 struct tl_ast_option *tl_ast_option(struct tl_parse *parse, struct tl_token key, struct tl_token value);
-struct tl_ast_item *tl_ast_item(struct tl_parse *parse, struct tl_span at, const struct tl_token *qualifier, struct tl_ast_expr *expr,
-                                const struct tl_token *alias);
+struct tl_ast_item *tl_ast_item(struct tl_parse *parse, struct tl_span at, const struct tl_token *qualifier,
+                                struct tl_ast_expr *expr, const struct tl_token *alias);
 struct tl_ast_arg *tl_ast_arg(struct tl_parse *parse, enum tl_ast_arg_kind kind, struct tl_span at, struct tl_ast_names names,
                               struct tl_ast_names partition, struct tl_ast_expr *expr);
 struct tl_ast_from *tl_ast_from(struct tl_parse *parse, struct tl_span at, struct tl_ast_name name, struct tl_ast_select *select,
                                 struct tl_ast_arg *args);
-struct tl_ast_select *tl_ast_select(struct tl_parse *parse, struct tl_token at, struct tl_ast_item *items, struct tl_ast_from *from,
-                                    struct tl_ast_expr *where, struct tl_token group_at, struct tl_ast_list group);
+struct tl_ast_select *tl_ast_select(struct tl_parse *parse, struct tl_token at, struct tl_ast_item *items,
+                                    struct tl_ast_from *from, struct tl_ast_expr *where, struct tl_token group_at,
+                                    struct tl_ast_list group);
 struct tl_ast_statement *tl_ast_statement(struct tl_parse *parse, enum tl_ast_statement_kind kind, struct tl_ast_name name);
 /* Appends it to the script; NULL (an empty statement) is fine. */
 void tl_ast_statement_end(struct tl_parse *parse, struct tl_ast_statement *statement);

@@ -62,8 +62,10 @@ static enum tl_code view_name_check(struct tl_bind *bind, const struct tl_ast_na
     bool fit = text.size > 0 && text.size <= 48 && letter(text.data[0]);
 
     for (size_t i = 0; i < TL_COUNT(reserved); i++)
-        if (text.size >= strlen(reserved[i]) && tl_sv_eq_nocase((struct tl_sv){text.data, strlen(reserved[i])}, tl_sv_from(reserved[i])))
-            return tl_mistake(bind->err, bind->text, name->at, "choose another name", "names that begin with %s are reserved", reserved[i]);
+        if (text.size >= strlen(reserved[i]) &&
+            tl_sv_eq_nocase((struct tl_sv){text.data, strlen(reserved[i])}, tl_sv_from(reserved[i])))
+            return tl_mistake(bind->err, bind->text, name->at, "choose another name", "names that begin with %s are reserved",
+                              reserved[i]);
     for (size_t i = 0; fit && i < text.size; i++)
         fit = letter(text.data[i]) || (text.data[i] >= '0' && text.data[i] <= '9');
     if (!fit)
@@ -76,8 +78,10 @@ static enum tl_code view_name_check(struct tl_bind *bind, const struct tl_ast_na
 
             if (longer.size == shorter.size + ending && tl_sv_eq_nocase((struct tl_sv){longer.data, shorter.size}, shorter) &&
                 tl_sv_eq_nocase((struct tl_sv){longer.data + shorter.size, ending}, tl_sv_from(endings[k / 2])))
-                return tl_mistake(bind->err, bind->text, name->at, "choose another name: a view v has the tables v_speed and v_batch, and case does not tell them apart",
-                                  "'%.*s' and the view '%.*s' would share a table", TL_SHOWN(text), TL_SHOWN(other));
+                return tl_mistake(
+                    bind->err, bind->text, name->at,
+                    "choose another name: a view v has the tables v_speed and v_batch, and case does not tell them apart",
+                    "'%.*s' and the view '%.*s' would share a table", TL_SHOWN(text), TL_SHOWN(other));
         }
     return TL_OK;
 }
@@ -92,12 +96,13 @@ static const struct tl_ast_column *watermark_find(const struct tl_ast_statement 
     return NULL;
 }
 
-static enum tl_code column_name_check(struct tl_bind *bind, const struct tl_ast_statement *statement, const struct tl_ast_column *column)
+static enum tl_code column_name_check(struct tl_bind *bind, const struct tl_ast_statement *statement,
+                                      const struct tl_ast_column *column)
 {
     for (const struct tl_ast_column *c = statement->columns; c != column; c = c->next)
         if (c->kind != TL_AST_WATERMARK && tl_sv_eq(c->name.text, column->name.text))
-            return tl_mistake(bind->err, bind->text, column->name.at, "keep one of the two", "the column '%.*s' is already in line %u",
-                              TL_SHOWN(column->name.text), c->name.at.place.line);
+            return tl_mistake(bind->err, bind->text, column->name.at, "keep one of the two",
+                              "the column '%.*s' is already in line %u", TL_SHOWN(column->name.text), c->name.at.place.line);
     return TL_OK;
 }
 
@@ -138,7 +143,8 @@ static enum tl_code fields_bind(struct tl_bind *bind, struct tl_bind_table *tabl
 }
 
 /* All columns in the order of CREATE TABLE, computed ones bound over the physical ones. */
-static enum tl_code columns_bind(struct tl_bind *bind, struct tl_bind_table *table, const struct tl_query *physical, struct tl_query *out)
+static enum tl_code columns_bind(struct tl_bind *bind, struct tl_bind_table *table, const struct tl_query *physical,
+                                 struct tl_query *out)
 {
     struct tl_scope scope = {.from = physical, .from_name = table->source.name, .clause = "a computed column"};
     uint32_t count = 0, field = 0;
@@ -178,7 +184,8 @@ static struct tl_bind_column *column_of(struct tl_query *query, struct tl_sv nam
     return NULL;
 }
 
-static enum tl_code time_precision_check(struct tl_bind *bind, const struct tl_bind_table *table, const struct tl_ast_column *watermark)
+static enum tl_code time_precision_check(struct tl_bind *bind, const struct tl_bind_table *table,
+                                         const struct tl_ast_column *watermark)
 {
     for (const struct tl_ast_column *c = table->statement->columns; c != NULL; c = c->next)
         if (c->kind == TL_AST_PHYSICAL && tl_sv_eq(c->name.text, watermark->name.text)) {
@@ -187,7 +194,8 @@ static enum tl_code time_precision_check(struct tl_bind *bind, const struct tl_b
             enum tl_code rc = tl_bind_type(bind, &c->type, &kind, &precision);
 
             if (rc == TL_OK && precision != 3)
-                return tl_mistake(bind->err, bind->text, c->type.at, kind == TL_TIMESTAMP ? "write TIMESTAMP(3)" : "write TIMESTAMP_LTZ(3)",
+                return tl_mistake(bind->err, bind->text, c->type.at,
+                                  kind == TL_TIMESTAMP ? "write TIMESTAMP(3)" : "write TIMESTAMP_LTZ(3)",
                                   "the event time has milliseconds");
             return rc;
         }
@@ -199,8 +207,9 @@ static int64_t watermark_delay(const struct tl_bind_table *table, const struct t
 {
     if (expr == table->event_time)
         return 0;
-    if (expr->op == TL_EXPR_CALL && strcmp(expr->function->name, "-") == 0 && expr->args_count == 2 && expr->args[0] == table->event_time &&
-        expr->args[1]->op == TL_EXPR_CONSTANT && expr->args[1]->kind == TL_INTERVAL && !expr->args[1]->constant.is_null)
+    if (expr->op == TL_EXPR_CALL && strcmp(expr->function->name, "-") == 0 && expr->args_count == 2 &&
+        expr->args[0] == table->event_time && expr->args[1]->op == TL_EXPR_CONSTANT && expr->args[1]->kind == TL_INTERVAL &&
+        !expr->args[1]->constant.is_null)
         return expr->args[1]->constant.i64;
     return INT64_MIN;
 }
@@ -217,7 +226,8 @@ static enum tl_code watermark_bind(struct tl_bind *bind, struct tl_bind_table *t
         return TL_OK;
     for (const struct tl_ast_column *c = watermark->next; c != NULL; c = c->next)
         if (c->kind == TL_AST_WATERMARK)
-            return tl_mistake(bind->err, bind->text, c->at, "keep one of them", "the table's watermark is already in line %u", watermark->at.place.line);
+            return tl_mistake(bind->err, bind->text, c->at, "keep one of them", "the table's watermark is already in line %u",
+                              watermark->at.place.line);
     column = column_of(query, watermark->name.text);
     if (column == NULL) {
         struct tl_nearest nearest = tl_nearest_to(watermark->name.text);
@@ -225,12 +235,15 @@ static enum tl_code watermark_bind(struct tl_bind *bind, struct tl_bind_table *t
 
         for (uint32_t i = 0; i < query->columns_count; i++)
             tl_nearest_offer(&nearest, query->columns[i].name);
-        return tl_mistake(bind->err, bind->text, watermark->name.at, tl_nearest_hint(&nearest, hint, sizeof hint, "name the column that holds the event time"),
+        return tl_mistake(bind->err, bind->text, watermark->name.at,
+                          tl_nearest_hint(&nearest, hint, sizeof hint, "name the column that holds the event time"),
                           "there is no column '%.*s' in %.*s", TL_SHOWN(watermark->name.text), TL_SHOWN(source->name));
     }
     if (column->expr->kind != TL_TIMESTAMP && column->expr->kind != TL_TIMESTAMP_LTZ)
-        return tl_mistake(bind->err, bind->text, watermark->name.at, "declare it TIMESTAMP(3) or TIMESTAMP_LTZ(3), or add a computed column: ts AS TO_TIMESTAMP(...)",
-                          "the event time is a timestamp, and '%.*s' is %s", TL_SHOWN(column->name), tl_kind_name(column->expr->kind));
+        return tl_mistake(bind->err, bind->text, watermark->name.at,
+                          "declare it TIMESTAMP(3) or TIMESTAMP_LTZ(3), or add a computed column: ts AS TO_TIMESTAMP(...)",
+                          "the event time is a timestamp, and '%.*s' is %s", TL_SHOWN(column->name),
+                          tl_kind_name(column->expr->kind));
     TL_TRY(time_precision_check(bind, table, watermark));
     source->time = column->expr;
     source->time_name = column->name;
@@ -242,11 +255,13 @@ static enum tl_code watermark_bind(struct tl_bind *bind, struct tl_bind_table *t
     column->is_time = true;
     TL_TRY(tl_bind_expr(bind, &scope, watermark->expr, &source->watermark));
     if (source->watermark->kind != source->time_kind)
-        return tl_mistake(bind->err, bind->text, watermark->expr->at, "write column - INTERVAL '15' SECOND", "the watermark is %s, the event time %s",
-                          tl_kind_name(source->watermark->kind), tl_kind_name(source->time_kind));
+        return tl_mistake(bind->err, bind->text, watermark->expr->at, "write column - INTERVAL '15' SECOND",
+                          "the watermark is %s, the event time %s", tl_kind_name(source->watermark->kind),
+                          tl_kind_name(source->time_kind));
     source->watermark_delay_ms = watermark_delay(table, source->watermark);
     if (source->watermark_delay_ms != INT64_MIN && source->watermark_delay_ms < 0)
-        return tl_mistake(bind->err, bind->text, watermark->expr->at, "write column - INTERVAL '15' SECOND", "a watermark ahead of the events makes every event late");
+        return tl_mistake(bind->err, bind->text, watermark->expr->at, "write column - INTERVAL '15' SECOND",
+                          "a watermark ahead of the events makes every event late");
 out:
     return rc;
 }
@@ -255,7 +270,7 @@ static enum tl_code table_bind(struct tl_bind *bind, const struct tl_ast_stateme
 {
     struct tl_bind_table *table = tl_arena_zalloc(bind->arena, sizeof *table);
     struct tl_query physical = {0};
-    struct tl_relation *relation;
+    struct tl_relation *relation = NULL;
     enum tl_code rc;
     bool skip;
 
@@ -272,7 +287,8 @@ static enum tl_code table_bind(struct tl_bind *bind, const struct tl_ast_stateme
     TL_TRY(tl_table_options_read(statement->options, bind->text, bind->arena, &table->options, bind->err));
     table->source.topic = table->options.topic.data != NULL ? table->options.topic : statement->name.text;
     if (!tl_topic_is_fit(table->source.topic))
-        return tl_mistake(bind->err, bind->text, statement->name.at, "add to WITH: 'topic' = 'name' (letters, digits, '.', '_', '-')",
+        return tl_mistake(bind->err, bind->text, statement->name.at,
+                          "add to WITH: 'topic' = 'name' (letters, digits, '.', '_', '-')",
                           "'%.*s' cannot be the name of a topic", TL_SHOWN(table->source.topic));
     table->source.options = table->options.pairs;
     table->source.options_count = table->options.pairs_count;
@@ -295,15 +311,19 @@ static enum tl_code outputs_check(struct tl_bind *bind, const struct tl_query *q
         struct tl_span at = query->outputs_at[i];
 
         if (name.data[0] == '_')
-            return tl_mistake(bind->err, bind->text, at, "give it another name with AS", "'%.*s': names that begin with _ are reserved (_layer, _final)", TL_SHOWN(name));
+            return tl_mistake(bind->err, bind->text, at, "give it another name with AS",
+                              "'%.*s': names that begin with _ are reserved (_layer, _final)", TL_SHOWN(name));
         if (name.size > 63)
-            return tl_mistake(bind->err, bind->text, at, "give it a shorter one with AS", "the name of an output has at most 63 bytes");
+            return tl_mistake(bind->err, bind->text, at, "give it a shorter one with AS",
+                              "the name of an output has at most 63 bytes");
         for (size_t k = 0; k < name.size; k++)
             if ((unsigned char)name.data[k] < 0x20 || name.data[k] == 0x7F)
-                return tl_mistake(bind->err, bind->text, at, "give it another name with AS", "the name of an output has no control characters");
+                return tl_mistake(bind->err, bind->text, at, "give it another name with AS",
+                                  "the name of an output has no control characters");
         for (uint32_t k = 0; k < i; k++)
             if (tl_sv_eq_nocase(query->outputs[k].name, name))
-                return tl_mistake(bind->err, bind->text, at, "give one of them another name with AS", "'%.*s' and '%.*s' would share a column: case does not tell them apart",
+                return tl_mistake(bind->err, bind->text, at, "give one of them another name with AS",
+                                  "'%.*s' and '%.*s' would share a column: case does not tell them apart",
                                   TL_SHOWN(query->outputs[k].name), TL_SHOWN(name));
     }
     return TL_OK;
@@ -316,12 +336,14 @@ static enum tl_code view_store(struct tl_bind *bind, const struct tl_ast_stateme
     char hint[160];
 
     if (table->event_time == NULL) {
-        snprintf(hint, sizeof hint, "add to CREATE TABLE %.*s: WATERMARK FOR column AS column - INTERVAL '15' SECOND", TL_SHOWN(table->source.name));
-        return tl_mistake(bind->err, bind->text, statement->select->from->at, hint, "%.*s has no watermark, so no column is its event time",
-                          TL_SHOWN(table->source.name));
+        snprintf(hint, sizeof hint, "add to CREATE TABLE %.*s: WATERMARK FOR column AS column - INTERVAL '15' SECOND",
+                 TL_SHOWN(table->source.name));
+        return tl_mistake(bind->err, bind->text, statement->select->from->at, hint,
+                          "%.*s has no watermark, so no column is its event time", TL_SHOWN(table->source.name));
     }
     if (query->window.window != TL_WINDOW_NONE && !query->grouped)
-        return tl_mistake(bind->err, bind->text, statement->select->at, "write GROUP BY window_start, window_end and the keys", "a view over windows has a GROUP BY");
+        return tl_mistake(bind->err, bind->text, statement->select->at, "write GROUP BY window_start, window_end and the keys",
+                          "a view over windows has a GROUP BY");
     *view = (struct tl_view){
         .name = statement->name.text,
         .comment = statement->comment,
@@ -348,7 +370,7 @@ static enum tl_code view_store(struct tl_bind *bind, const struct tl_ast_stateme
 
 static enum tl_code view_bind(struct tl_bind *bind, const struct tl_ast_statement *statement)
 {
-    struct tl_relation *relation;
+    struct tl_relation *relation = NULL;
     enum tl_code rc;
     bool skip;
 
@@ -402,9 +424,11 @@ static enum tl_code dedup_find(struct tl_bind *bind, struct tl_bind_table *table
         return TL_OK;
     }
     if (*field >= 0)
-        return tl_mistake(bind->err, bind->text, at, "declare the column STRING: numbers are read as their text", "an event's id is STRING, and '%.*s' in %.*s is %s", TL_SHOWN(name),
-                          TL_SHOWN(table->source.name), tl_kind_name(table->fields[*field].kind));
-    return tl_mistake(bind->err, bind->text, at, tl_nearest_hint(&nearest, hint, sizeof hint, "name a column of the table, or '' for no deduplication"),
+        return tl_mistake(bind->err, bind->text, at, "declare the column STRING: numbers are read as their text",
+                          "an event's id is STRING, and '%.*s' in %.*s is %s", TL_SHOWN(name), TL_SHOWN(table->source.name),
+                          tl_kind_name(table->fields[*field].kind));
+    return tl_mistake(bind->err, bind->text, at,
+                      tl_nearest_hint(&nearest, hint, sizeof hint, "name a column of the table, or '' for no deduplication"),
                       "there is no column '%.*s' in %.*s", TL_SHOWN(name), TL_SHOWN(table->source.name));
 }
 
@@ -495,24 +519,16 @@ enum tl_code tl_bind_script(struct tl_bind *bind)
     bind->plan->sources = tl_arena_zalloc(bind->arena, sizeof *bind->plan->sources * views_max);
     bind->notes->lateness_at = tl_arena_zalloc(bind->arena, sizeof *bind->notes->lateness_at * views_max);
     bind->notes->periodic = tl_arena_zalloc(bind->arena, sizeof *bind->notes->periodic * views_max);
-    if (bind->plan->views == NULL || bind->plan->sources == NULL || bind->notes->lateness_at == NULL || bind->notes->periodic == NULL)
+    if (bind->plan->views == NULL || bind->plan->sources == NULL || bind->notes->lateness_at == NULL ||
+        bind->notes->periodic == NULL)
         return tl_bind_no_memory(bind);
     for (const struct tl_ast_statement *s = bind->script->statements; s != NULL && rc == TL_OK; s = s->next) {
         switch (s->kind) {
-        case TL_AST_SET:
-            rc = tl_settings_set(&bind->settings, bind->text, &s->name, &s->value, bind->err);
-            break;
-        case TL_AST_RESET:
-            rc = tl_settings_reset(&bind->settings, bind->text, &s->name, bind->err);
-            break;
-        case TL_AST_SHOW_SETTINGS:
-            break;
-        case TL_AST_CREATE_TABLE:
-            rc = table_bind(bind, s);
-            break;
-        case TL_AST_CREATE_VIEW:
-            rc = view_bind(bind, s);
-            break;
+        case TL_AST_SET: rc = tl_settings_set(&bind->settings, bind->text, &s->name, &s->value, bind->err); break;
+        case TL_AST_RESET: rc = tl_settings_reset(&bind->settings, bind->text, &s->name, bind->err); break;
+        case TL_AST_SHOW_SETTINGS: break;
+        case TL_AST_CREATE_TABLE: rc = table_bind(bind, s); break;
+        case TL_AST_CREATE_VIEW: rc = view_bind(bind, s); break;
         }
     }
     if (rc != TL_OK)

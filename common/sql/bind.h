@@ -4,7 +4,8 @@
  * them, so reading a view is reading its expressions: nothing has to be inlined later. When the whole file is bound, the
  * columns that stored views reach are numbered and the shared slots get their final numbers.
  *
- * bind.c: statements, tables, views. bind_select.c: FROM, windows, GROUP BY, outputs. bind_expr.c: expressions. */
+ * bind.c: statements, tables, views. bind_select.c: FROM, windows, GROUP BY, outputs. bind_expr.c: expressions.
+ * bind_literal.c: types and constants. */
 #ifndef TL_BIND_H
 #define TL_BIND_H
 
@@ -20,8 +21,8 @@ enum {
 struct tl_bind_table {
     struct tl_source source; /* complete once the file is bound */
     const struct tl_ast_statement *statement;
-    struct tl_field *fields;  /* all physical columns */
-    struct tl_expr **slots;   /* the shared expression of each */
+    struct tl_field *fields; /* all physical columns */
+    struct tl_expr **slots;  /* the shared expression of each */
     bool *wanted;
     uint32_t fields_count;
     struct tl_expr *event_time; /* TL_SLOT_EVENT_TIME; NULL: no watermark, no event time */
@@ -68,8 +69,8 @@ struct tl_relation {
 struct tl_plan_notes {
     const char *file;
     struct tl_setting_values settings;
-    struct tl_span *lateness_at;                   /* per view */
-    bool *periodic;                                /* per source */
+    struct tl_span *lateness_at; /* per view */
+    bool *periodic;              /* per source */
     const struct tl_script *script;
 };
 
@@ -104,7 +105,8 @@ struct tl_scope {
 TL_MUST_USE enum tl_code tl_bind_script(struct tl_bind *bind);
 TL_MUST_USE enum tl_code tl_bind_select(struct tl_bind *bind, const struct tl_ast_select *select, struct tl_query *out);
 /* The query of a view, with CREATE VIEW v (names) applied. */
-TL_MUST_USE enum tl_code tl_bind_view_select(struct tl_bind *bind, const struct tl_ast_statement *statement, struct tl_query *out);
+TL_MUST_USE enum tl_code tl_bind_view_select(struct tl_bind *bind, const struct tl_ast_statement *statement,
+                                             struct tl_query *out);
 TL_MUST_USE enum tl_code tl_bind_expr(struct tl_bind *bind, const struct tl_scope *scope, const struct tl_ast_expr *ast,
                                       struct tl_expr **out);
 /* The same, and it must be BOOLEAN. */
@@ -115,11 +117,20 @@ TL_MUST_USE enum tl_code tl_bind_aggregate(struct tl_bind *bind, const struct tl
                                            struct tl_expr **out);
 bool tl_bind_is_aggregate(struct tl_sv name);
 /* Resolves a type as written. *precision: of a timestamp, else 0. */
-TL_MUST_USE enum tl_code tl_bind_type(struct tl_bind *bind, const struct tl_ast_type *type, enum tl_kind *kind, unsigned *precision);
+TL_MUST_USE enum tl_code tl_bind_type(struct tl_bind *bind, const struct tl_ast_type *type, enum tl_kind *kind,
+                                      unsigned *precision);
+/* Literals (bind_literal.c). `negative`: a minus stands in front; `at` then covers both. */
+TL_MUST_USE enum tl_code tl_bind_number(struct tl_bind *bind, const struct tl_ast_expr *ast, bool negative, struct tl_span at,
+                                        struct tl_expr **out);
+TL_MUST_USE enum tl_code tl_bind_timestamp(struct tl_bind *bind, const struct tl_ast_expr *ast, struct tl_expr **out);
+TL_MUST_USE enum tl_code tl_bind_interval(struct tl_bind *bind, const struct tl_ast_expr *ast, bool negative, struct tl_span at,
+                                          struct tl_expr **out);
+TL_MUST_USE enum tl_code tl_bind_constant(struct tl_bind *bind, struct tl_value value, struct tl_span at, struct tl_expr **out);
 /* New expressions; NULL: out of memory. Every tl_expr of a plan is made here. */
 struct tl_expr *tl_bind_slot(struct tl_bind *bind, enum tl_kind kind, uint32_t slot, struct tl_place place);
 /* AND of two conditions, either of which may be NULL. */
-TL_MUST_USE enum tl_code tl_bind_and(struct tl_bind *bind, struct tl_expr *a, struct tl_expr *b, struct tl_span at, struct tl_expr **out);
+TL_MUST_USE enum tl_code tl_bind_and(struct tl_bind *bind, struct tl_expr *a, struct tl_expr *b, struct tl_span at,
+                                     struct tl_expr **out);
 /* Same meaning, node by node. */
 bool tl_expr_same(const struct tl_expr *a, const struct tl_expr *b);
 TL_MUST_USE enum tl_code tl_bind_no_memory(struct tl_bind *bind);

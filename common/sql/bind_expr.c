@@ -1,10 +1,7 @@
 /* bind_expr.c: expressions: columns and functions are found, types decided, casts written out. */
-#include <math.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
-#include "event/timestamp.h"
 #include "sql/bind.h"
 
 /* Every tl_expr of a plan is the first member of one of these: what it would be, written out in full, is kept beside it, since
@@ -24,7 +21,8 @@ enum tl_code tl_bind_no_memory(struct tl_bind *bind)
     return tl_fail_memory(bind->err, sizeof(struct bound));
 }
 
-static struct tl_expr *expr_make(struct tl_bind *bind, enum tl_expr_op op, enum tl_kind kind, struct tl_place place, uint32_t args_count)
+static struct tl_expr *expr_make(struct tl_bind *bind, enum tl_expr_op op, enum tl_kind kind, struct tl_place place,
+                                 uint32_t args_count)
 {
     struct bound *made = tl_arena_zalloc(bind->arena, sizeof *made);
 
@@ -75,7 +73,7 @@ struct tl_expr *tl_bind_slot(struct tl_bind *bind, enum tl_kind kind, uint32_t s
     return expr;
 }
 
-static enum tl_code constant_make(struct tl_bind *bind, struct tl_value value, struct tl_span at, struct tl_expr **out)
+enum tl_code tl_bind_constant(struct tl_bind *bind, struct tl_value value, struct tl_span at, struct tl_expr **out)
 {
     struct tl_expr *expr = expr_make(bind, TL_EXPR_CONSTANT, value.kind, at.place, 0);
 
@@ -130,225 +128,6 @@ enum tl_code tl_bind_and(struct tl_bind *bind, struct tl_expr *a, struct tl_expr
     return expr_close(bind, expr, at);
 }
 
-/* --- types ---------------------------------------------------------------------------------------------------------------- */
-
-static const struct type_row {
-    const char *name;
-    enum tl_kind kind;
-    uint32_t numbers_max;
-} type_rows[] = {
-    {"BOOLEAN", TL_BOOLEAN, 0}, {"TINYINT", TL_TINYINT, 0}, {"SMALLINT", TL_SMALLINT, 0}, {"INT", TL_INT, 0},
-    {"INTEGER", TL_INT, 0},     {"BIGINT", TL_BIGINT, 0},   {"FLOAT", TL_FLOAT, 0},       {"DOUBLE", TL_DOUBLE, 0},
-    {"STRING", TL_STRING, 0},   {"VARCHAR", TL_STRING, 1},  {"CHAR", TL_STRING, 1},       {"TIMESTAMP", TL_TIMESTAMP, 1},
-    {"TIMESTAMP_LTZ", TL_TIMESTAMP_LTZ, 1},
-};
-
-static enum tl_code type_unknown(struct tl_bind *bind, const struct tl_ast_type *type)
-{
-    static const char all[] = "types are BOOLEAN, TINYINT, SMALLINT, INT, BIGINT, FLOAT, DOUBLE, STRING, TIMESTAMP(3) and TIMESTAMP_LTZ(3)";
-    static const struct {
-        const char *name, *hint;
-    } known[] = {
-        {"DECIMAL", "take DOUBLE, or BIGINT of the smallest unit (cents)"},
-        {"DEC", "take DOUBLE, or BIGINT of the smallest unit (cents)"},
-        {"NUMERIC", "take DOUBLE, or BIGINT of the smallest unit (cents)"},
-        {"DATE", "take TIMESTAMP(3), or STRING"},
-        {"TIME", "take TIMESTAMP(3), or STRING"},
-        {"BYTES", "take STRING"},
-        {"BINARY", "take STRING"},
-        {"VARBINARY", "take STRING"},
-        {"ARRAY", "take STRING: it then holds the JSON text"},
-        {"MAP", "take STRING: it then holds the JSON text"},
-        {"ROW", "take STRING: it then holds the JSON text"},
-        {"TEXT", "take STRING"},
-        {"LONG", "take BIGINT"},
-        {"BOOL", "take BOOLEAN"},
-        {"DATETIME", "take TIMESTAMP(3) or TIMESTAMP_LTZ(3)"},
-        {"TIMESTAMPTZ", "take TIMESTAMP_LTZ(3)"},
-    };
-    struct tl_nearest nearest = tl_nearest_to(type->name);
-    char hint[96];
-
-    for (size_t i = 0; i < TL_COUNT(known); i++)
-        if (tl_sv_eq_nocase(type->name, tl_sv_from(known[i].name)))
-            return tl_mistake(bind->err, bind->text, type->at, known[i].hint, "there is no type %s", known[i].name);
-    for (size_t i = 0; i < TL_COUNT(type_rows); i++)
-        tl_nearest_offer(&nearest, tl_sv_from(type_rows[i].name));
-    return tl_mistake(bind->err, bind->text, type->at, tl_nearest_hint(&nearest, hint, sizeof hint, all), "there is no type '%.*s'",
-                      TL_SHOWN(type->name));
-}
-
-/* The words behind TIMESTAMP: compared without regard to the white space between them. */
-static bool words_are(struct tl_sv text, const char *words)
-{
-    struct tl_sv want = tl_sv_from(words);
-
-    while (want.size > 0) {
-        struct tl_sv word = tl_sv_cut(&want, ' ');
-
-        text = tl_sv_trim(text);
-        if (text.size < word.size || !tl_sv_eq_nocase((struct tl_sv){text.data, word.size}, word))
-            return false;
-        text.data += word.size;
-        text.size -= word.size;
-    }
-    return text.size == 0;
-}
-
-enum tl_code tl_bind_type(struct tl_bind *bind, const struct tl_ast_type *type, enum tl_kind *kind, unsigned *precision)
-{
-    const struct type_row *row = NULL;
-
-    for (size_t i = 0; i < TL_COUNT(type_rows) && row == NULL; i++)
-        if (tl_sv_eq_nocase(type->name, tl_sv_from(type_rows[i].name)))
-            row = &type_rows[i];
-    if (row == NULL)
-        return type_unknown(bind, type);
-    *kind = row->kind;
-    *precision = 0;
-    if (type->more.size > 0) {
-        if (words_are(type->more, "METADATA"))
-            return tl_mistake(bind->err, bind->text, type->at, "partition and offset of an event stand beside each row of a view without a window",
-                              "METADATA columns have no place here: a table's columns are fields of its JSON events");
-        if (row->kind == TL_TIMESTAMP && words_are(type->more, "WITH LOCAL TIME ZONE"))
-            *kind = TL_TIMESTAMP_LTZ;
-        else if (!(row->kind == TL_TIMESTAMP && words_are(type->more, "WITHOUT TIME ZONE")) &&
-                 !(row->kind == TL_DOUBLE && words_are(type->more, "PRECISION")))
-            return tl_mistake(bind->err, bind->text, type->at,
-                              row->kind == TL_TIMESTAMP ? "an instant is TIMESTAMP_LTZ(3), a wall clock is TIMESTAMP(3)" : "behind a type stand NOT NULL and COMMENT 'text'",
-                              "there is no type '%.*s %.*s'", TL_SHOWN(type->name), TL_SHOWN(type->more));
-    }
-    if (type->numbers_count > row->numbers_max)
-        return tl_mistake(bind->err, bind->text, type->at, NULL, "%s takes %s", row->name, row->numbers_max == 0 ? "no number" : "one number");
-    if (*kind == TL_TIMESTAMP || *kind == TL_TIMESTAMP_LTZ) {
-        uint64_t digits = type->numbers_count > 0 ? type->numbers[0] : 6; /* Flink's default */
-
-        if (digits > 3)
-            return tl_mistake(bind->err, bind->text, type->at, *kind == TL_TIMESTAMP ? "write TIMESTAMP(3)" : "write TIMESTAMP_LTZ(3)",
-                              "times are kept in milliseconds%s", type->numbers_count > 0 ? "" : ", and without a number Flink means (6)");
-        *precision = (unsigned)digits;
-    }
-    return TL_OK;
-}
-
-/* --- literals ------------------------------------------------------------------------------------------------------------- */
-
-/* Integers are INT, or BIGINT where that is too narrow. What has a point or an exponent is DOUBLE: a deviation from Flink,
- * which makes a DECIMAL of 1.5. */
-static enum tl_code number_bind(struct tl_bind *bind, const struct tl_ast_expr *ast, bool negative, struct tl_span at, struct tl_expr **out)
-{
-    struct tl_value value = {.kind = TL_INT};
-    char digits[32];
-
-    if (memchr(ast->text.data, '.', ast->text.size) || memchr(ast->text.data, 'e', ast->text.size) || memchr(ast->text.data, 'E', ast->text.size)) {
-        char text[320];
-
-        value.kind = TL_DOUBLE;
-        snprintf(text, sizeof text, "%.*s", (int)tl_min_i64((int64_t)ast->text.size, 310), ast->text.data);
-        value.f64 = strtod(text, NULL); /* not tl_sv_to_f64: SQL also takes "1." and ".5" */
-        if (ast->text.size > 310 || !isfinite(value.f64))
-            return tl_mistake(bind->err, bind->text, at, "numbers with a point or an exponent are DOUBLE", "%.*s is beyond DOUBLE", TL_SHOWN(ast->text));
-        value.f64 = negative ? -value.f64 : value.f64;
-        return constant_make(bind, value, at, out);
-    }
-    snprintf(digits, sizeof digits, "%s%.*s", negative ? "-" : "", (int)tl_min_i64((int64_t)ast->text.size, 30), ast->text.data);
-    if (ast->text.size > 20 || !tl_sv_to_i64(tl_sv_from(digits), &value.i64))
-        return tl_mistake(bind->err, bind->text, at, "with an exponent it is a DOUBLE: 1e19", "%.*s is beyond BIGINT", TL_SHOWN(ast->text));
-    if (value.i64 < INT32_MIN || value.i64 > INT32_MAX)
-        value.kind = TL_BIGINT;
-    return constant_make(bind, value, at, out);
-}
-
-static enum tl_code timestamp_bind(struct tl_bind *bind, const struct tl_ast_expr *ast, struct tl_expr **out)
-{
-    struct tl_value value = {.kind = TL_TIMESTAMP};
-    const char *point = memchr(ast->text.data, '.', ast->text.size);
-    bool clamped = false;
-
-    if (!tl_time_from_sql(ast->text, &value.i64, &clamped))
-        return tl_mistake(bind->err, bind->text, ast->at, "write TIMESTAMP '2024-03-01 10:00:00' or TIMESTAMP '2024-03-01 10:00:00.123'",
-                          "'%.*s' is no timestamp", TL_SHOWN(ast->text));
-    if (clamped)
-        return tl_mistake(bind->err, bind->text, ast->at, NULL, "there is no such day: '%.*s'", TL_SHOWN(ast->text));
-    if (point != NULL && ast->text.data + ast->text.size - point > 4)
-        return tl_mistake(bind->err, bind->text, ast->at, "write at most three digits behind the point", "times are kept in milliseconds");
-    return constant_make(bind, value, ast->at, out);
-}
-
-struct interval_unit {
-    const char *name, *plural;
-    int64_t ms;
-};
-
-static const struct interval_unit *interval_unit_find(struct tl_sv name)
-{
-    static const struct interval_unit units[] = {
-        {"SECOND", "SECONDS", 1000}, {"MINUTE", "MINUTES", 60000}, {"HOUR", "HOURS", 3600000}, {"DAY", "DAYS", 86400000}};
-
-    for (size_t i = 0; i < TL_COUNT(units); i++)
-        if (tl_sv_eq_nocase(name, tl_sv_from(units[i].name)) || tl_sv_eq_nocase(name, tl_sv_from(units[i].plural)))
-            return &units[i];
-    return NULL;
-}
-
-static enum tl_code interval_unit_unknown(struct tl_bind *bind, const struct tl_ast_expr *ast)
-{
-    static const char *const calendar[] = {"MONTH", "MONTHS", "YEAR", "YEARS", "QUARTER", "QUARTERS", "WEEK", "WEEKS"};
-    struct tl_span at = tl_span_at(bind->text, (size_t)(ast->unit.data - bind->text->text.data), ast->unit.size);
-
-    for (size_t i = 0; i < TL_COUNT(calendar); i++)
-        if (tl_sv_eq_nocase(ast->unit, tl_sv_from(calendar[i])))
-            return tl_mistake(bind->err, bind->text, at, i < 6 ? "months and years differ in length: take days, and roll them up in the query" : "write it in days: INTERVAL '7' DAY",
-                              "an interval has the unit SECOND, MINUTE, HOUR or DAY");
-    return tl_mistake(bind->err, bind->text, at, "write INTERVAL '5' MINUTE", "an interval has the unit SECOND, MINUTE, HOUR or DAY");
-}
-
-/* Calcite gives an interval two digits unless more are asked for, so a file that says '180' MINUTE would not run on Flink. */
-static enum tl_code interval_bind(struct tl_bind *bind, const struct tl_ast_expr *ast, bool negative, struct tl_span at, struct tl_expr **out)
-{
-    struct tl_value value = {.kind = TL_INTERVAL};
-    const struct interval_unit *unit = interval_unit_find(ast->unit);
-    struct tl_sv fraction = tl_sv_trim(ast->text), whole;
-    int64_t digits_max = ast->precision > 0 ? (int64_t)ast->precision : 2, count, limit = 1, ms = 0, scale = 100;
-    char hint[120];
-
-    if (unit == NULL)
-        return interval_unit_unknown(bind, ast);
-    if (fraction.size > 0 && (fraction.data[0] == '-' || fraction.data[0] == '+')) {
-        negative = negative != (fraction.data[0] == '-');
-        fraction.data++;
-        fraction.size--;
-    }
-    whole = tl_sv_cut(&fraction, '.');
-    if (whole.size == 0 || whole.data[0] < '0' || whole.data[0] > '9' || !tl_sv_to_i64(whole, &count) ||
-        (whole.data + whole.size < ast->text.data + ast->text.size && *(whole.data + whole.size) == '.' && fraction.size == 0))
-        return tl_mistake(bind->err, bind->text, ast->at, "write a whole number: INTERVAL '5' MINUTE", "'%.*s' is no interval", TL_SHOWN(ast->text));
-    if (fraction.size > 0 && unit->ms != 1000)
-        return tl_mistake(bind->err, bind->text, ast->at, "write it in a smaller unit: INTERVAL '90' SECOND", "only seconds have a fraction");
-    for (size_t i = 0; i < fraction.size; i++) {
-        if (fraction.data[i] < '0' || fraction.data[i] > '9')
-            return tl_mistake(bind->err, bind->text, ast->at, "write INTERVAL '0.5' SECOND", "'%.*s' is no interval", TL_SHOWN(ast->text));
-        if (i >= 3 && fraction.data[i] != '0')
-            return tl_mistake(bind->err, bind->text, ast->at, "write at most three digits behind the point", "times are kept in milliseconds");
-        ms += (fraction.data[i] - '0') * scale;
-        scale /= 10;
-    }
-    for (int64_t i = 0; i < digits_max; i++)
-        limit *= 10;
-    if (count >= limit) {
-        int digits = snprintf(NULL, 0, "%lld", (long long)count);
-
-        if (digits > 10)
-            return tl_mistake(bind->err, bind->text, ast->at, "ten digits are the most", "the interval is too long");
-        snprintf(hint, sizeof hint, "write the number of digits: INTERVAL '%.*s' %s(%d)", TL_SHOWN(ast->text), unit->name, digits);
-        return tl_mistake(bind->err, bind->text, ast->at, hint, "%lld exceeds the precision of %s(%lld)", (long long)count, unit->name,
-                          (long long)digits_max);
-    }
-    value.i64 = count * unit->ms + ms;
-    value.i64 = negative ? -value.i64 : value.i64;
-    return constant_make(bind, value, at, out);
-}
-
 /* --- casts and common types ----------------------------------------------------------------------------------------------- */
 
 static bool kinds_match(enum tl_kind parameter, enum tl_kind given)
@@ -368,8 +147,8 @@ static enum tl_kind parameter_kind(const struct tl_function *function, uint32_t 
 }
 
 /* The row of the catalog for exactly these kinds (result 0: any). */
-static const struct tl_function *function_find(const struct tl_catalog *catalog, struct tl_sv name, const enum tl_kind *kinds, uint32_t kinds_count,
-                                               enum tl_kind result)
+static const struct tl_function *function_find(const struct tl_catalog *catalog, struct tl_sv name, const enum tl_kind *kinds,
+                                               uint32_t kinds_count, enum tl_kind result)
 {
     for (; catalog != NULL; catalog = catalog->next)
         for (size_t i = 0; i < catalog->functions_count; i++) {
@@ -386,8 +165,8 @@ static const struct tl_function *function_find(const struct tl_catalog *catalog,
 }
 
 /* Makes the call; args have the kinds that the function wants. */
-static enum tl_code call_make(struct tl_bind *bind, const struct tl_function *function, struct tl_expr *const *args, uint32_t args_count,
-                              struct tl_span at, struct tl_expr **out)
+static enum tl_code call_make(struct tl_bind *bind, const struct tl_function *function, struct tl_expr *const *args,
+                              uint32_t args_count, struct tl_span at, struct tl_expr **out)
 {
     struct tl_expr *expr = expr_make(bind, TL_EXPR_CALL, function->result, at.place, args_count);
     struct tl_value *constants;
@@ -442,7 +221,8 @@ static bool constant_widen(struct tl_value *value, enum tl_kind kind)
     return true;
 }
 
-static enum tl_code cast_make(struct tl_bind *bind, struct tl_expr *expr, enum tl_kind kind, struct tl_span at, struct tl_expr **out)
+static enum tl_code cast_make(struct tl_bind *bind, struct tl_expr *expr, enum tl_kind kind, struct tl_span at,
+                              struct tl_expr **out)
 {
     const struct tl_function *function;
 
@@ -454,11 +234,13 @@ static enum tl_code cast_make(struct tl_bind *bind, struct tl_expr *expr, enum t
         struct tl_value value = expr->constant;
 
         if (constant_widen(&value, kind))
-            return constant_make(bind, value, at, out);
+            return tl_bind_constant(bind, value, at, out);
     }
     function = function_find(bind->catalog, TL_SV("CAST"), &expr->kind, 1, kind);
     if (function == NULL)
-        return tl_mistake(bind->err, bind->text, at, expr->kind == TL_NULL ? NULL : "go through STRING, if that is what you want: CAST(CAST(x AS STRING) AS type)",
+        return tl_mistake(bind->err, bind->text, at,
+                          expr->kind == TL_NULL ? NULL
+                                                : "go through STRING, if that is what you want: CAST(CAST(x AS STRING) AS type)",
                           "%s cannot be cast to %s", tl_kind_name(expr->kind), tl_kind_name(kind));
     return call_make(bind, function, &expr, 1, at, out);
 }
@@ -487,7 +269,8 @@ static const char *meet_hint(enum tl_kind a, enum tl_kind b)
 
     if (a == TL_STRING || b == TL_STRING) {
         if (kind_is_time(other))
-            return other == TL_TIMESTAMP ? "write TIMESTAMP '2024-03-01 10:00:00', or CAST(x AS TIMESTAMP(3))" : "write CAST(x AS TIMESTAMP_LTZ(3))";
+            return other == TL_TIMESTAMP ? "write TIMESTAMP '2024-03-01 10:00:00', or CAST(x AS TIMESTAMP(3))"
+                                         : "write CAST(x AS TIMESTAMP_LTZ(3))";
         if (tl_kind_is_numeric(other))
             return "write the number without quotes, or CAST one of the two";
         if (other == TL_BOOLEAN)
@@ -508,20 +291,22 @@ static enum tl_code null_type(struct tl_bind *bind, struct tl_expr **expr, enum 
     return (*expr)->kind == TL_NULL ? cast_make(bind, *expr, kind, at, expr) : TL_OK;
 }
 
-static enum tl_code operator_unknown(struct tl_bind *bind, const struct tl_ast_expr *ast, const enum tl_kind *kinds, uint32_t count)
+static enum tl_code operator_unknown(struct tl_bind *bind, const struct tl_ast_expr *ast, const enum tl_kind *kinds,
+                                     uint32_t count)
 {
     bool like = tl_sv_eq(ast->text, TL_SV("LIKE"));
     struct tl_sv symbol = tl_sv_eq(ast->text, TL_SV("NEGATE")) ? TL_SV("-") : ast->text;
 
     if (count == 1)
-        return tl_mistake(bind->err, bind->text, ast->key_at, "CAST it to a type that has it", "%.*s has no meaning for %s", TL_SHOWN(symbol),
-                          tl_kind_name(kinds[0]));
-    return tl_mistake(bind->err, bind->text, ast->key_at, like ? "LIKE is for texts: CAST(x AS STRING)" : meet_hint(kinds[0], kinds[1]),
+        return tl_mistake(bind->err, bind->text, ast->key_at, "CAST it to a type that has it", "%.*s has no meaning for %s",
+                          TL_SHOWN(symbol), tl_kind_name(kinds[0]));
+    return tl_mistake(bind->err, bind->text, ast->key_at,
+                      like ? "LIKE is for texts: CAST(x AS STRING)" : meet_hint(kinds[0], kinds[1]),
                       "%.*s has no meaning between %s and %s", TL_SHOWN(symbol), tl_kind_name(kinds[0]), tl_kind_name(kinds[1]));
 }
 
-static enum tl_code operator_find(struct tl_bind *bind, const struct tl_ast_expr *ast, struct tl_expr *const *args, uint32_t count,
-                                  struct tl_expr **out)
+static enum tl_code operator_find(struct tl_bind *bind, const struct tl_ast_expr *ast, struct tl_expr *const *args,
+                                  uint32_t count, struct tl_expr **out)
 {
     enum tl_kind kinds[TL_ARGS_MAX] = {TL_NULL};
     const struct tl_function *function;
@@ -540,10 +325,12 @@ static bool times_fold(const struct tl_ast_expr *ast, const struct tl_expr *a, c
     bool minus = tl_sv_eq(ast->text, TL_SV("-"));
     int64_t sum;
 
-    if (a->op != TL_EXPR_CONSTANT || b->op != TL_EXPR_CONSTANT || a->constant.is_null || b->constant.is_null || b->kind != TL_INTERVAL ||
-        !(a->kind == TL_INTERVAL || kind_is_time(a->kind)) || !(minus || tl_sv_eq(ast->text, TL_SV("+"))))
+    if (a->op != TL_EXPR_CONSTANT || b->op != TL_EXPR_CONSTANT || a->constant.is_null || b->constant.is_null ||
+        b->kind != TL_INTERVAL || !(a->kind == TL_INTERVAL || kind_is_time(a->kind)) ||
+        !(minus || tl_sv_eq(ast->text, TL_SV("+"))))
         return false;
-    if (minus ? __builtin_sub_overflow(a->constant.i64, b->constant.i64, &sum) : tl_add_overflows(a->constant.i64, b->constant.i64, &sum))
+    if (minus ? __builtin_sub_overflow(a->constant.i64, b->constant.i64, &sum)
+              : tl_add_overflows(a->constant.i64, b->constant.i64, &sum))
         return false;
     *out = (struct tl_value){.kind = a->kind, .i64 = sum};
     return true;
@@ -564,47 +351,52 @@ static enum tl_code infix_bind(struct tl_bind *bind, const struct tl_ast_expr *a
         args[1] = swap;
     }
     if (times_fold(ast, args[0], args[1], &value))
-        return constant_make(bind, value, ast->at, out);
+        return tl_bind_constant(bind, value, ast->at, out);
     if (plus_minus && args[1]->kind == TL_INTERVAL) {
         if (args[0]->kind == TL_NULL)
             return tl_mistake(bind->err, bind->text, left->at, "write CAST(NULL AS TIMESTAMP(3))", "NULL has no type here");
         return operator_find(bind, ast, args, 2, out);
     }
     if (tl_sv_eq(ast->text, TL_SV("-")) && kind_is_time(args[0]->kind) && kind_is_time(args[1]->kind))
-        return tl_mistake(bind->err, bind->text, ast->key_at, "take an interval from a time: x - INTERVAL '5' MINUTE", "the distance of two times is no value here");
+        return tl_mistake(bind->err, bind->text, ast->key_at, "take an interval from a time: x - INTERVAL '5' MINUTE",
+                          "the distance of two times is no value here");
     common = kind_common(args[0]->kind, args[1]->kind);
     if (common == TL_NULL)
-        return tl_mistake(bind->err, bind->text, ast->key_at, "write IS NULL, or give NULL a type: CAST(NULL AS INT)", "NULL has no type here");
+        return tl_mistake(bind->err, bind->text, ast->key_at, "write IS NULL, or give NULL a type: CAST(NULL AS INT)",
+                          "NULL has no type here");
     if (common == 0)
-        return tl_mistake(bind->err, bind->text, ast->key_at, meet_hint(args[0]->kind, args[1]->kind), "%.*s has no meaning between %s and %s", TL_SHOWN(ast->text),
-                          tl_kind_name(args[0]->kind), tl_kind_name(args[1]->kind));
+        return tl_mistake(bind->err, bind->text, ast->key_at, meet_hint(args[0]->kind, args[1]->kind),
+                          "%.*s has no meaning between %s and %s", TL_SHOWN(ast->text), tl_kind_name(args[0]->kind),
+                          tl_kind_name(args[1]->kind));
     rc = cast_make(bind, args[0], common, left->at, &args[0]);
     if (rc == TL_OK)
         rc = cast_make(bind, args[1], common, right->at, &args[1]);
     return rc == TL_OK ? operator_find(bind, ast, args, 2, out) : rc;
 }
 
-static enum tl_code operator_bind(struct tl_bind *bind, const struct tl_scope *scope, const struct tl_ast_expr *ast, struct tl_expr **out)
+static enum tl_code operator_bind(struct tl_bind *bind, const struct tl_scope *scope, const struct tl_ast_expr *ast,
+                                  struct tl_expr **out)
 {
     struct tl_expr *args[TL_ARGS_MAX] = {NULL};
     const struct tl_ast_expr *arg = ast->args;
     bool is_infix = ast->args_count == 2 && !tl_sv_eq(ast->text, TL_SV("LIKE")) && !tl_sv_eq(ast->text, TL_SV("||"));
-    enum tl_kind wanted = tl_sv_eq(ast->text, TL_SV("LIKE")) || tl_sv_eq(ast->text, TL_SV("||"))       ? TL_STRING
+    enum tl_kind wanted = tl_sv_eq(ast->text, TL_SV("LIKE")) || tl_sv_eq(ast->text, TL_SV("||"))               ? TL_STRING
                           : tl_sv_eq(ast->text, TL_SV("IS NULL")) || tl_sv_eq(ast->text, TL_SV("IS NOT NULL")) ? TL_STRING
-                          : tl_sv_eq(ast->text, TL_SV("NEGATE"))                                       ? TL_INT
-                                                                                                       : TL_BOOLEAN;
+                          : tl_sv_eq(ast->text, TL_SV("NEGATE"))                                               ? TL_INT
+                                                                                                               : TL_BOOLEAN;
     enum tl_code rc = TL_OK;
 
     if (tl_sv_eq(ast->text, TL_SV("NEGATE")) && arg->op == TL_AST_NUMBER)
-        return number_bind(bind, arg, true, ast->at, out);
+        return tl_bind_number(bind, arg, true, ast->at, out);
     if (tl_sv_eq(ast->text, TL_SV("NEGATE")) && arg->op == TL_AST_INTERVAL)
-        return interval_bind(bind, arg, true, ast->at, out);
+        return tl_bind_interval(bind, arg, true, ast->at, out);
     for (uint32_t i = 0; rc == TL_OK && i < ast->args_count; i++, arg = arg->next) {
         rc = tl_bind_expr(bind, scope, arg, &args[i]);
         if (rc == TL_OK && !is_infix)
             rc = null_type(bind, &args[i], wanted, arg->at);
         if (rc == TL_OK && tl_sv_eq(ast->text, TL_SV("NOT")) && args[i]->kind != TL_BOOLEAN)
-            rc = tl_mistake(bind->err, bind->text, arg->at, "write a condition: x = 1, x IS NULL, x LIKE 'a%'", "NOT wants a condition, and this is %s", tl_kind_name(args[i]->kind));
+            rc = tl_mistake(bind->err, bind->text, arg->at, "write a condition: x = 1, x IS NULL, x LIKE 'a%'",
+                            "NOT wants a condition, and this is %s", tl_kind_name(args[i]->kind));
     }
     if (rc != TL_OK)
         return rc;
@@ -612,8 +404,8 @@ static enum tl_code operator_bind(struct tl_bind *bind, const struct tl_scope *s
 }
 
 /* n-ary AND and OR over already bound conditions. */
-static enum tl_code chain_make(struct tl_bind *bind, enum tl_expr_op op, struct tl_expr *const *args, uint32_t count, struct tl_span at,
-                               struct tl_expr **out)
+static enum tl_code chain_make(struct tl_bind *bind, enum tl_expr_op op, struct tl_expr *const *args, uint32_t count,
+                               struct tl_span at, struct tl_expr **out)
 {
     struct tl_expr *expr;
 
@@ -630,7 +422,8 @@ static enum tl_code chain_make(struct tl_bind *bind, enum tl_expr_op op, struct 
     return expr_close(bind, expr, at);
 }
 
-static enum tl_code args_bind(struct tl_bind *bind, const struct tl_scope *scope, const struct tl_ast_expr *ast, struct tl_expr ***out)
+static enum tl_code args_bind(struct tl_bind *bind, const struct tl_scope *scope, const struct tl_ast_expr *ast,
+                              struct tl_expr ***out)
 {
     struct tl_expr **args = tl_arena_zalloc(bind->arena, sizeof *args * (ast->args_count + 2u));
     const struct tl_ast_expr *arg = ast->args;
@@ -647,8 +440,9 @@ static enum tl_code args_bind(struct tl_bind *bind, const struct tl_scope *scope
     return TL_OK;
 }
 
-static enum tl_code compare_make(struct tl_bind *bind, const struct tl_ast_expr *ast, const char *symbol, const struct tl_ast_expr *left_ast,
-                                 const struct tl_ast_expr *right_ast, struct tl_expr *left, struct tl_expr *right, struct tl_expr **out)
+static enum tl_code compare_make(struct tl_bind *bind, const struct tl_ast_expr *ast, const char *symbol,
+                                 const struct tl_ast_expr *left_ast, const struct tl_ast_expr *right_ast, struct tl_expr *left,
+                                 struct tl_expr *right, struct tl_expr **out)
 {
     struct tl_ast_expr sides[2] = {*left_ast, *right_ast};
     struct tl_ast_expr compare = {.op = TL_AST_OPERATOR, .at = right_ast->at, .key_at = ast->key_at, .text = tl_sv_from(symbol)};
@@ -684,20 +478,22 @@ static enum tl_code between_bind(struct tl_bind *bind, const struct tl_ast_expr 
 }
 
 /* Gives all of every `step`-th args, from `first`, one type. The last one may stand alone (ELSE). */
-static enum tl_code values_unify(struct tl_bind *bind, struct tl_expr **args, const struct tl_ast_expr *const *asts, uint32_t count,
-                                 struct tl_span at, const char *what, enum tl_kind *kind)
+static enum tl_code values_unify(struct tl_bind *bind, struct tl_expr **args, const struct tl_ast_expr *const *asts,
+                                 uint32_t count, struct tl_span at, const char *what, enum tl_kind *kind)
 {
     *kind = TL_NULL;
     for (uint32_t i = 0; i < count; i++) {
         enum tl_kind common = kind_common(*kind, args[i]->kind);
 
         if (common == 0)
-            return tl_mistake(bind->err, bind->text, asts[i]->at, meet_hint(*kind, args[i]->kind), "%s gives one type: this is %s, before it was %s", what,
-                              tl_kind_name(args[i]->kind), tl_kind_name(*kind));
+            return tl_mistake(bind->err, bind->text, asts[i]->at, meet_hint(*kind, args[i]->kind),
+                              "%s gives one type: this is %s, before it was %s", what, tl_kind_name(args[i]->kind),
+                              tl_kind_name(*kind));
         *kind = common;
     }
     if (*kind == TL_NULL)
-        return tl_mistake(bind->err, bind->text, at, "give one of them a type: CAST(NULL AS STRING)", "%s of NULLs alone has no type", what);
+        return tl_mistake(bind->err, bind->text, at, "give one of them a type: CAST(NULL AS STRING)",
+                          "%s of NULLs alone has no type", what);
     for (uint32_t i = 0; i < count; i++) {
         enum tl_code rc = cast_make(bind, args[i], *kind, asts[i] != NULL ? asts[i]->at : at, &args[i]);
 
@@ -709,10 +505,11 @@ static enum tl_code values_unify(struct tl_bind *bind, struct tl_expr **args, co
 
 static enum tl_code case_bind(struct tl_bind *bind, const struct tl_ast_expr *ast, struct tl_expr **args, struct tl_expr **out)
 {
-    uint32_t skip = ast->has_operand ? 1 : 0, arms = (ast->args_count - skip - (ast->has_else ? 1 : 0)) / 2, values_count = arms + 1;
+    uint32_t skip = ast->has_operand ? 1 : 0, arms = (ast->args_count - skip - (ast->has_else ? 1 : 0)) / 2,
+             values_count = arms + 1;
     const struct tl_ast_expr *at = ast->args, *operand = ast->has_operand ? ast->args : NULL, **asts;
     struct tl_expr *expr = expr_make(bind, TL_EXPR_CASE, TL_NULL, ast->at.place, arms * 2 + 1), **values, *nothing;
-    enum tl_code rc = constant_make(bind, (struct tl_value){.kind = TL_NULL, .is_null = true}, ast->at, &nothing);
+    enum tl_code rc = tl_bind_constant(bind, (struct tl_value){.kind = TL_NULL, .is_null = true}, ast->at, &nothing);
 
     values = tl_arena_zalloc(bind->arena, sizeof *values * values_count);
     asts = tl_arena_zalloc(bind->arena, sizeof *asts * values_count);
@@ -728,8 +525,8 @@ static enum tl_code case_bind(struct tl_bind *bind, const struct tl_ast_expr *as
         } else {
             rc = null_type(bind, &condition, TL_BOOLEAN, at->at);
             if (rc == TL_OK && condition->kind != TL_BOOLEAN)
-                rc = tl_mistake(bind->err, bind->text, at->at, "write a condition, or CASE x WHEN value THEN ...", "WHEN wants a condition, and this is %s",
-                                tl_kind_name(condition->kind));
+                rc = tl_mistake(bind->err, bind->text, at->at, "write a condition, or CASE x WHEN value THEN ...",
+                                "WHEN wants a condition, and this is %s", tl_kind_name(condition->kind));
         }
         if (rc != TL_OK)
             return rc;
@@ -750,7 +547,8 @@ static enum tl_code case_bind(struct tl_bind *bind, const struct tl_ast_expr *as
     return expr_close(bind, expr, ast->key_at);
 }
 
-static enum tl_code coalesce_bind(struct tl_bind *bind, const struct tl_ast_expr *ast, struct tl_expr **args, struct tl_expr **out)
+static enum tl_code coalesce_bind(struct tl_bind *bind, const struct tl_ast_expr *ast, struct tl_expr **args,
+                                  struct tl_expr **out)
 {
     const struct tl_ast_expr **asts = tl_arena_zalloc(bind->arena, sizeof *asts * (ast->args_count + 1u)), *at = ast->args;
     struct tl_expr *expr;
@@ -777,22 +575,29 @@ static enum tl_code coalesce_bind(struct tl_bind *bind, const struct tl_ast_expr
 /* Words that are functions or values elsewhere: said once, with what to do instead. */
 static enum tl_code name_special(struct tl_bind *bind, struct tl_sv name, struct tl_span at)
 {
-    static const char *const clocks[] = {"CURRENT_TIMESTAMP", "LOCALTIMESTAMP", "CURRENT_DATE", "CURRENT_TIME", "LOCALTIME", "NOW", "PROCTIME",
-                                         "CURRENT_ROW_TIMESTAMP", "UNIX_TIMESTAMP", "RAND", "RAND_INTEGER", "UUID"};
-    static const char *const windows[] = {"TUMBLE_START", "TUMBLE_END", "TUMBLE_ROWTIME", "HOP_START", "HOP_END", "SESSION_START", "SESSION_END"};
-    static const char *const aggregates[] = {"FIRST_VALUE", "LAST_VALUE", "LISTAGG", "APPROX_COUNT_DISTINCT", "PERCENTILE", "STDDEV_POP",
-                                             "STDDEV_SAMP", "VAR_POP", "VAR_SAMP", "VARIANCE", "STDDEV", "COLLECT", "ROW_NUMBER", "RANK"};
+    static const char *const clocks[] = {
+        "CURRENT_TIMESTAMP", "LOCALTIMESTAMP",        "CURRENT_DATE",   "CURRENT_TIME", "LOCALTIME",    "NOW",
+        "PROCTIME",          "CURRENT_ROW_TIMESTAMP", "UNIX_TIMESTAMP", "RAND",         "RAND_INTEGER", "UUID"};
+    static const char *const windows[] = {"TUMBLE_START", "TUMBLE_END",    "TUMBLE_ROWTIME", "HOP_START",
+                                          "HOP_END",      "SESSION_START", "SESSION_END"};
+    static const char *const aggregates[] = {"FIRST_VALUE", "LAST_VALUE", "LISTAGG",     "APPROX_COUNT_DISTINCT",
+                                             "PERCENTILE",  "STDDEV_POP", "STDDEV_SAMP", "VAR_POP",
+                                             "VAR_SAMP",    "VARIANCE",   "STDDEV",      "COLLECT",
+                                             "ROW_NUMBER",  "RANK"};
 
     for (size_t i = 0; i < TL_COUNT(clocks); i++)
         if (tl_sv_eq_nocase(name, tl_sv_from(clocks[i])))
-            return tl_mistake(bind->err, bind->text, at, "use the table's event time: both layers then compute the same", "%s would differ between the layers", clocks[i]);
+            return tl_mistake(bind->err, bind->text, at, "use the table's event time: both layers then compute the same",
+                              "%s would differ between the layers", clocks[i]);
     for (size_t i = 0; i < TL_COUNT(windows); i++)
         if (tl_sv_eq_nocase(name, tl_sv_from(windows[i])))
-            return tl_mistake(bind->err, bind->text, at, "use window_start, window_end and window_time of FROM TABLE(TUMBLE(...))", "%s belongs to Flink's older group windows",
-                              windows[i]);
+            return tl_mistake(bind->err, bind->text, at,
+                              "use window_start, window_end and window_time of FROM TABLE(TUMBLE(...))",
+                              "%s belongs to Flink's older group windows", windows[i]);
     for (size_t i = 0; i < TL_COUNT(aggregates); i++)
         if (tl_sv_eq_nocase(name, tl_sv_from(aggregates[i])))
-            return tl_mistake(bind->err, bind->text, at, "aggregates are COUNT, SUM, MIN, MAX and AVG", "%s has no place here", aggregates[i]);
+            return tl_mistake(bind->err, bind->text, at, "aggregates are COUNT, SUM, MIN, MAX and AVG", "%s has no place here",
+                              aggregates[i]);
     return TL_OK;
 }
 
@@ -811,7 +616,8 @@ static enum tl_code call_unknown(struct tl_bind *bind, const struct tl_ast_expr 
             struct tl_sv name = tl_sv_from(c->functions[i].name);
 
             if (tl_sv_eq_nocase(name, ast->text) && size < sizeof hint)
-                size += (size_t)snprintf(hint + size, sizeof hint - size, "%s%s", size == 0 ? "there is " : ", ", c->functions[i].signature);
+                size += (size_t)snprintf(hint + size, sizeof hint - size, "%s%s", size == 0 ? "there is " : ", ",
+                                         c->functions[i].signature);
             else if (name.data[0] >= 'A' && name.data[0] <= 'Z' && memchr(name.data, ' ', name.size) == NULL)
                 tl_nearest_offer(&nearest, name);
         }
@@ -819,9 +625,10 @@ static enum tl_code call_unknown(struct tl_bind *bind, const struct tl_ast_expr 
         tl_nearest_offer(&nearest, TL_SV("COALESCE"));
         tl_nearest_offer(&nearest, TL_SV("COUNT"));
         tl_nearest_offer(&nearest, TL_SV("AVG"));
-        return tl_mistake(bind->err, bind->text, ast->key_at,
-                          tl_nearest_hint(&nearest, hint, sizeof hint, "functions of your own come from a shared library: --functions LIB.so"),
-                          "there is no function %.*s", TL_SHOWN(ast->text));
+        return tl_mistake(
+            bind->err, bind->text, ast->key_at,
+            tl_nearest_hint(&nearest, hint, sizeof hint, "functions of your own come from a shared library: --functions LIB.so"),
+            "there is no function %.*s", TL_SHOWN(ast->text));
     }
     for (uint32_t i = 0, n = 0; i < ast->args_count && n < sizeof given; i++)
         n += (uint32_t)snprintf(given + n, sizeof given - n, "%s%s", i == 0 ? "" : ", ", tl_kind_name(args[i]->kind));
@@ -842,7 +649,8 @@ static bool name_known(const struct tl_catalog *catalog, struct tl_sv name)
     return false;
 }
 
-static enum tl_code call_bind(struct tl_bind *bind, const struct tl_scope *scope, const struct tl_ast_expr *ast, struct tl_expr **out)
+static enum tl_code call_bind(struct tl_bind *bind, const struct tl_scope *scope, const struct tl_ast_expr *ast,
+                              struct tl_expr **out)
 {
     const struct tl_function *found = NULL;
     const struct tl_ast_expr *at = ast->args;
@@ -853,7 +661,8 @@ static enum tl_code call_bind(struct tl_bind *bind, const struct tl_scope *scope
     if (tl_bind_is_aggregate(ast->text))
         return tl_bind_aggregate(bind, scope, ast, out);
     if (ast->star)
-        return tl_mistake(bind->err, bind->text, ast->at, "only COUNT takes a star: COUNT(*)", "%.*s(*) has no meaning", TL_SHOWN(ast->text));
+        return tl_mistake(bind->err, bind->text, ast->at, "only COUNT takes a star: COUNT(*)", "%.*s(*) has no meaning",
+                          TL_SHOWN(ast->text));
     if (!tl_sv_eq_nocase(ast->text, TL_SV("COALESCE")) && !name_known(bind->catalog, ast->text))
         return call_unknown(bind, ast, NULL);
     rc = args_bind(bind, scope, ast, &args);
@@ -870,7 +679,8 @@ static enum tl_code call_bind(struct tl_bind *bind, const struct tl_scope *scope
     for (const struct tl_catalog *c = bind->catalog; c != NULL && found == NULL; c = c->next)
         for (size_t i = 0; i < c->functions_count && found == NULL; i++) {
             const struct tl_function *f = &c->functions[i];
-            bool fits = tl_sv_eq_nocase(ast->text, tl_sv_from(f->name)) && ast->args_count >= f->args_min && ast->args_count <= f->args_max;
+            bool fits = tl_sv_eq_nocase(ast->text, tl_sv_from(f->name)) && ast->args_count >= f->args_min &&
+                        ast->args_count <= f->args_max;
 
             for (uint32_t k = 0; fits && k < ast->args_count; k++)
                 fits = kind_widens(kinds[k], parameter_kind(f, k));
@@ -906,15 +716,18 @@ static enum tl_code column_unknown(struct tl_bind *bind, const struct tl_scope *
     if (rc != TL_OK)
         return rc;
     if (tl_sv_starts(ast->text, TL_SV("window_")) && scope->from->window.window == TL_WINDOW_NONE)
-        return tl_mistake(bind->err, bind->text, ast->key_at, "write FROM TABLE(TUMBLE(TABLE t, DESCRIPTOR(time), INTERVAL '5' MINUTE))",
+        return tl_mistake(bind->err, bind->text, ast->key_at,
+                          "write FROM TABLE(TUMBLE(TABLE t, DESCRIPTOR(time), INTERVAL '5' MINUTE))",
                           "%.*s belongs to a window, and FROM has none", TL_SHOWN(ast->text));
     for (uint32_t i = 0; i < scope->from->columns_count; i++) {
         tl_nearest_offer(&nearest, scope->from->columns[i].name);
         if (size < sizeof all)
-            size += (size_t)snprintf(all + size, sizeof all - size, "%s%.*s", i == 0 ? "it has " : ", ", TL_SHOWN(scope->from->columns[i].name));
+            size += (size_t)snprintf(all + size, sizeof all - size, "%s%.*s", i == 0 ? "it has " : ", ",
+                                     TL_SHOWN(scope->from->columns[i].name));
     }
     if (strcmp(scope->clause, "a computed column") == 0 && nearest.best.data == NULL)
-        size = (size_t)snprintf(all, sizeof all, "a computed column is made of the columns that are read, not of other computed ones");
+        size = (size_t)snprintf(all, sizeof all,
+                                "a computed column is made of the columns that are read, not of other computed ones");
     if (size >= sizeof all)
         memcpy(all + sizeof all - 4, "...", 4);
     return tl_mistake(bind->err, bind->text, ast->key_at, tl_nearest_hint(&nearest, hint, sizeof hint, size > 0 ? all : NULL),
@@ -922,7 +735,8 @@ static enum tl_code column_unknown(struct tl_bind *bind, const struct tl_scope *
 }
 
 /* The column that is meant; NULL and *rc otherwise. */
-static const struct tl_bind_column *column_find(struct tl_bind *bind, const struct tl_scope *scope, const struct tl_ast_expr *ast, enum tl_code *rc)
+static const struct tl_bind_column *column_find(struct tl_bind *bind, const struct tl_scope *scope, const struct tl_ast_expr *ast,
+                                                enum tl_code *rc)
 {
     const struct tl_bind_column *column;
     char hint[100];
@@ -933,8 +747,8 @@ static const struct tl_bind_column *column_find(struct tl_bind *bind, const stru
     }
     if (ast->qualifier.size > 0 && !tl_sv_eq(ast->qualifier, scope->from_name)) {
         snprintf(hint, sizeof hint, "FROM has %.*s", TL_SHOWN(scope->from_name));
-        *rc = tl_mistake(bind->err, bind->text, ast->at, scope->from_name.size > 0 ? hint : "write the column's name alone", "there is no '%.*s' in FROM",
-                         TL_SHOWN(ast->qualifier));
+        *rc = tl_mistake(bind->err, bind->text, ast->at, scope->from_name.size > 0 ? hint : "write the column's name alone",
+                         "there is no '%.*s' in FROM", TL_SHOWN(ast->qualifier));
         return NULL;
     }
     column = tl_query_column(scope->from, ast->text);
@@ -943,7 +757,8 @@ static const struct tl_bind_column *column_find(struct tl_bind *bind, const stru
     return column;
 }
 
-static enum tl_code column_bind(struct tl_bind *bind, const struct tl_scope *scope, const struct tl_ast_expr *ast, struct tl_expr **out)
+static enum tl_code column_bind(struct tl_bind *bind, const struct tl_scope *scope, const struct tl_ast_expr *ast,
+                                struct tl_expr **out)
 {
     bool grouped = scope->group != NULL && !scope->in_aggregate;
     enum tl_code rc = TL_OK;
@@ -954,17 +769,20 @@ static enum tl_code column_bind(struct tl_bind *bind, const struct tl_scope *sco
         return rc;
     if (column->expr == NULL && !grouped)
         return tl_mistake(bind->err, bind->text, ast->at,
-                          scope->in_aggregate ? "it is the same for the whole group: write it beside the aggregate" : "it belongs to the group: use it in SELECT",
+                          scope->in_aggregate ? "it is the same for the whole group: write it beside the aggregate"
+                                              : "it belongs to the group: use it in SELECT",
                           "%.*s has no place in %s", TL_SHOWN(ast->text), scope->in_aggregate ? "an aggregate" : scope->clause);
     if (column->expr == NULL) {
         if (column->window_slot == TL_SLOT_WINDOW_TIME && !scope->group->window_time)
-            return tl_mistake(bind->err, bind->text, ast->at, "write GROUP BY window_start, window_end, window_time", "window_time is not in GROUP BY");
+            return tl_mistake(bind->err, bind->text, ast->at, "write GROUP BY window_start, window_end, window_time",
+                              "window_time is not in GROUP BY");
         kind = column->window_slot == TL_SLOT_WINDOW_TIME ? scope->from->table->source.time_kind : TL_TIMESTAMP;
         *out = tl_bind_slot(bind, kind, column->window_slot, ast->at.place);
         return *out != NULL ? TL_OK : tl_bind_no_memory(bind);
     }
     if (grouped)
-        return tl_mistake(bind->err, bind->text, ast->at, "add it to GROUP BY, or say which of the values is meant: MIN(x), MAX(x)",
+        return tl_mistake(bind->err, bind->text, ast->at,
+                          "add it to GROUP BY, or say which of the values is meant: MIN(x), MAX(x)",
                           "'%.*s' is neither in GROUP BY nor inside an aggregate", TL_SHOWN(ast->text));
     *out = column->expr;
     return TL_OK;
@@ -977,13 +795,14 @@ static bool ast_same(const struct tl_scope *scope, const struct tl_ast_expr *a, 
 {
     const struct tl_ast_expr *x = a->args, *y = b->args;
 
-    if (a->op != b->op || a->args_count != b->args_count || a->star != b->star || a->has_operand != b->has_operand || a->has_else != b->has_else ||
-        a->precision != b->precision || !tl_sv_eq_nocase(a->unit, b->unit))
+    if (a->op != b->op || a->args_count != b->args_count || a->star != b->star || a->has_operand != b->has_operand ||
+        a->has_else != b->has_else || a->precision != b->precision || !tl_sv_eq_nocase(a->unit, b->unit))
         return false;
     if (a->op == TL_AST_CALL ? !tl_sv_eq_nocase(a->text, b->text) : !tl_sv_eq(a->text, b->text))
         return false;
     if (a->op == TL_AST_COLUMN)
-        return (a->qualifier.size == 0 || tl_sv_eq(a->qualifier, scope->from_name)) && (b->qualifier.size == 0 || tl_sv_eq(b->qualifier, scope->from_name));
+        return (a->qualifier.size == 0 || tl_sv_eq(a->qualifier, scope->from_name)) &&
+               (b->qualifier.size == 0 || tl_sv_eq(b->qualifier, scope->from_name));
     if (a->op == TL_AST_CAST && (!tl_sv_eq_nocase(a->type.name, b->type.name) || !tl_sv_eq_nocase(a->type.more, b->type.more)))
         return false;
     for (; x != NULL && y != NULL; x = x->next, y = y->next) {
@@ -995,7 +814,8 @@ static bool ast_same(const struct tl_scope *scope, const struct tl_ast_expr *a, 
     return true;
 }
 
-static enum tl_code key_find(struct tl_bind *bind, const struct tl_scope *scope, const struct tl_ast_expr *ast, struct tl_expr **out)
+static enum tl_code key_find(struct tl_bind *bind, const struct tl_scope *scope, const struct tl_ast_expr *ast,
+                             struct tl_expr **out)
 {
     const struct tl_group *group = scope->group;
 
@@ -1009,7 +829,7 @@ static enum tl_code key_find(struct tl_bind *bind, const struct tl_scope *scope,
 
 enum tl_code tl_bind_expr(struct tl_bind *bind, const struct tl_scope *scope, const struct tl_ast_expr *ast, struct tl_expr **out)
 {
-    struct tl_expr **args, *arg;
+    struct tl_expr **args = NULL, *arg;
     enum tl_kind kind;
     unsigned precision;
     enum tl_code rc = TL_OK;
@@ -1021,25 +841,17 @@ enum tl_code tl_bind_expr(struct tl_bind *bind, const struct tl_scope *scope, co
             return rc;
     }
     switch (ast->op) {
-    case TL_AST_NUMBER:
-        return number_bind(bind, ast, false, ast->at, out);
-    case TL_AST_STRING:
-        return constant_make(bind, (struct tl_value){.kind = TL_STRING, .sv = ast->text}, ast->at, out);
+    case TL_AST_NUMBER: return tl_bind_number(bind, ast, false, ast->at, out);
+    case TL_AST_STRING: return tl_bind_constant(bind, (struct tl_value){.kind = TL_STRING, .sv = ast->text}, ast->at, out);
     case TL_AST_TRUE:
     case TL_AST_FALSE:
-        return constant_make(bind, (struct tl_value){.kind = TL_BOOLEAN, .i64 = ast->op == TL_AST_TRUE}, ast->at, out);
-    case TL_AST_NULL:
-        return constant_make(bind, (struct tl_value){.kind = TL_NULL, .is_null = true}, ast->at, out);
-    case TL_AST_TIMESTAMP:
-        return timestamp_bind(bind, ast, out);
-    case TL_AST_INTERVAL:
-        return interval_bind(bind, ast, false, ast->at, out);
-    case TL_AST_COLUMN:
-        return column_bind(bind, scope, ast, out);
-    case TL_AST_OPERATOR:
-        return operator_bind(bind, scope, ast, out);
-    case TL_AST_CALL:
-        return call_bind(bind, scope, ast, out);
+        return tl_bind_constant(bind, (struct tl_value){.kind = TL_BOOLEAN, .i64 = ast->op == TL_AST_TRUE}, ast->at, out);
+    case TL_AST_NULL: return tl_bind_constant(bind, (struct tl_value){.kind = TL_NULL, .is_null = true}, ast->at, out);
+    case TL_AST_TIMESTAMP: return tl_bind_timestamp(bind, ast, out);
+    case TL_AST_INTERVAL: return tl_bind_interval(bind, ast, false, ast->at, out);
+    case TL_AST_COLUMN: return column_bind(bind, scope, ast, out);
+    case TL_AST_OPERATOR: return operator_bind(bind, scope, ast, out);
+    case TL_AST_CALL: return call_bind(bind, scope, ast, out);
     case TL_AST_CAST:
         rc = tl_bind_type(bind, &ast->type, &kind, &precision);
         if (rc == TL_OK)
@@ -1049,9 +861,7 @@ enum tl_code tl_bind_expr(struct tl_bind *bind, const struct tl_scope *scope, co
     case TL_AST_OR:
     case TL_AST_CASE:
     case TL_AST_IN:
-    case TL_AST_BETWEEN:
-        rc = args_bind(bind, scope, ast, &args);
-        break;
+    case TL_AST_BETWEEN: rc = args_bind(bind, scope, ast, &args); break;
     }
     if (rc != TL_OK)
         return rc;
@@ -1064,14 +874,15 @@ enum tl_code tl_bind_expr(struct tl_bind *bind, const struct tl_scope *scope, co
     return chain_make(bind, ast->op == TL_AST_AND ? TL_EXPR_AND : TL_EXPR_OR, args, ast->args_count, ast->key_at, out);
 }
 
-enum tl_code tl_bind_condition(struct tl_bind *bind, const struct tl_scope *scope, const struct tl_ast_expr *ast, struct tl_expr **out)
+enum tl_code tl_bind_condition(struct tl_bind *bind, const struct tl_scope *scope, const struct tl_ast_expr *ast,
+                               struct tl_expr **out)
 {
     enum tl_code rc = tl_bind_expr(bind, scope, ast, out);
 
     if (rc == TL_OK)
         rc = null_type(bind, out, TL_BOOLEAN, ast->at);
     if (rc == TL_OK && (*out)->kind != TL_BOOLEAN)
-        return tl_mistake(bind->err, bind->text, ast->at, "write a condition: x = 1, x IS NULL, x LIKE 'a%'", "a condition is wanted here, and this is %s",
-                          tl_kind_name((*out)->kind));
+        return tl_mistake(bind->err, bind->text, ast->at, "write a condition: x = 1, x IS NULL, x LIKE 'a%'",
+                          "a condition is wanted here, and this is %s", tl_kind_name((*out)->kind));
     return rc;
 }

@@ -16,7 +16,7 @@ struct tl_token {
 struct tl_lex {
     const char *at; /* the text must have a zero behind its end, and no zero before */
     const char *begin;
-    struct tl_place place;      /* of `placed` */
+    struct tl_place place; /* of `placed` */
     const char *placed;
     const char *problem, *hint; /* set when TL_TK_ILLEGAL was returned */
 };

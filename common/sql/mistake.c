@@ -26,7 +26,9 @@ static bool byte_continues(char byte)
 
 struct tl_span tl_span_at(const struct tl_text *text, size_t offset, size_t bytes)
 {
-    struct tl_span span = {(uint32_t)offset, (uint32_t)bytes, {1, 1}};
+    struct tl_span span = {
+        (uint32_t)offset, (uint32_t)bytes, {1, 1}
+    };
 
     for (size_t i = 0; i < offset && i < text->text.size; i++) {
         if (text->text.data[i] == '\n') {
@@ -70,11 +72,35 @@ static uint32_t character_take(struct tl_sv *text)
 /* How many cells a terminal gives to the character. The C library's wcwidth would depend on the locale. */
 static unsigned character_cells(uint32_t c)
 {
-    static const uint32_t none[][2] = {{0x300, 0x36F}, {0x483, 0x489}, {0x591, 0x5BD}, {0x64B, 0x65F}, {0x1AB0, 0x1AFF}, {0x1DC0, 0x1DFF},
-                                       {0x200B, 0x200F}, {0x202A, 0x202E}, {0x2060, 0x2064}, {0x20D0, 0x20FF}, {0xFE00, 0xFE0F}, {0xFE20, 0xFE2F},
-                                       {0xFEFF, 0xFEFF}};
-    static const uint32_t two[][2] = {{0x1100, 0x115F}, {0x2E80, 0x303E}, {0x3041, 0xA4CF}, {0xAC00, 0xD7A3}, {0xF900, 0xFAFF}, {0xFE30, 0xFE6F},
-                                      {0xFF00, 0xFF60}, {0xFFE0, 0xFFE6}, {0x1F300, 0x1F64F}, {0x1F680, 0x1F6FF}, {0x1F900, 0x1F9FF}, {0x20000, 0x3FFFD}};
+    static const uint32_t none[][2] = {
+        {0x300,  0x36F },
+        {0x483,  0x489 },
+        {0x591,  0x5BD },
+        {0x64B,  0x65F },
+        {0x1AB0, 0x1AFF},
+        {0x1DC0, 0x1DFF},
+        {0x200B, 0x200F},
+        {0x202A, 0x202E},
+        {0x2060, 0x2064},
+        {0x20D0, 0x20FF},
+        {0xFE00, 0xFE0F},
+        {0xFE20, 0xFE2F},
+        {0xFEFF, 0xFEFF}
+    };
+    static const uint32_t two[][2] = {
+        {0x1100,  0x115F },
+        {0x2E80,  0x303E },
+        {0x3041,  0xA4CF },
+        {0xAC00,  0xD7A3 },
+        {0xF900,  0xFAFF },
+        {0xFE30,  0xFE6F },
+        {0xFF00,  0xFF60 },
+        {0xFFE0,  0xFFE6 },
+        {0x1F300, 0x1F64F},
+        {0x1F680, 0x1F6FF},
+        {0x1F900, 0x1F9FF},
+        {0x20000, 0x3FFFD}
+    };
 
     for (size_t i = 0; i < TL_COUNT(none); i++)
         if (c >= none[i][0] && c <= none[i][1])
@@ -113,7 +139,8 @@ static void page_str(struct page *page, const char *text)
 /* One character as it may be shown: a control character cannot move the cursor, and bytes that are no text show as '?'. */
 static void page_character(struct page *page, uint32_t c, const char *bytes, size_t size)
 {
-    bool hidden = c < 0x20 || (c >= 0x7F && c < 0xA0) || (c >= 0x202A && c <= 0x202E) || c == 0xFFFD || c == 0x2028 || c == 0x2029;
+    bool hidden =
+        c < 0x20 || (c >= 0x7F && c < 0xA0) || (c >= 0x202A && c <= 0x202E) || c == 0xFFFD || c == 0x2028 || c == 0x2029;
 
     if (c != '\t' && hidden)
         page_str(page, "?");
@@ -256,7 +283,10 @@ static size_t word_distance(struct tl_sv a, struct tl_sv b)
 
 struct tl_nearest tl_nearest_to(struct tl_sv given)
 {
-    return (struct tl_nearest){given, {NULL, 0}, SIZE_MAX};
+    return (struct tl_nearest){
+        given, {NULL, 0},
+         SIZE_MAX
+    };
 }
 
 void tl_nearest_offer(struct tl_nearest *nearest, struct tl_sv name)

@@ -32,7 +32,8 @@ struct tl_span tl_span_at(const struct tl_text *text, size_t offset, size_t byte
 
 /* Fills *err with TL_ERR_DEFINITION and returns it. `hint` (may be NULL) says what would be right. */
 TL_PRINTF(5, 6)
-enum tl_code tl_mistake(struct tl_err *err, const struct tl_text *text, struct tl_span at, const char *hint, const char *fmt, ...);
+enum tl_code tl_mistake(struct tl_err *err, const struct tl_text *text, struct tl_span at, const char *hint, const char *fmt,
+                        ...);
 
 /* The nearest of some names: feed them one by one, then read `best`. A name is near when at most a third of its letters differ. */
 struct tl_nearest {

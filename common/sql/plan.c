@@ -11,7 +11,8 @@
 
 enum { ARENA_CHUNK_BYTES = 32 * 1024, ARENA_BYTES_MAX = 256 << 20 };
 
-static enum tl_code plan_fill(struct tl_plan *plan, struct tl_sv text, const char *name, const struct tl_catalog *catalog, struct tl_err *err)
+static enum tl_code plan_fill(struct tl_plan *plan, struct tl_sv text, const char *name, const struct tl_catalog *catalog,
+                              struct tl_err *err)
 {
     struct tl_script *script = tl_arena_zalloc(&plan->arena, sizeof *script);
     struct tl_plan_notes *notes = tl_arena_zalloc(&plan->arena, sizeof *notes);
@@ -31,7 +32,8 @@ out:
     return rc;
 }
 
-enum tl_code tl_plan_parse(struct tl_sv text, const char *name, const struct tl_catalog *catalog, struct tl_plan **out, struct tl_err *err)
+enum tl_code tl_plan_parse(struct tl_sv text, const char *name, const struct tl_catalog *catalog, struct tl_plan **out,
+                           struct tl_err *err)
 {
     struct tl_plan *plan = calloc(1, sizeof *plan);
     enum tl_code rc;
@@ -56,7 +58,8 @@ enum tl_code tl_plan_load(const char *path, const struct tl_catalog *catalog, st
     enum tl_code rc = TL_OK;
 
     if (file == NULL)
-        return tl_fail_errno(err, errno == ENOENT || errno == EISDIR ? TL_ERR_DEFINITION : TL_ERR_IO, "the views file %s cannot be opened", path);
+        return tl_fail_errno(err, errno == ENOENT || errno == EISDIR ? TL_ERR_DEFINITION : TL_ERR_IO,
+                             "the views file %s cannot be opened", path);
     text = malloc(room);
     if (text == NULL) {
         rc = tl_fail_memory(err, room);

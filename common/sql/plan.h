@@ -19,9 +19,9 @@ struct tl_place {
 
 enum tl_expr_op {
     TL_EXPR_CONSTANT,
-    TL_EXPR_SLOT,     /* an input column: see the two slot spaces below */
-    TL_EXPR_CALL,     /* function over args; a cast is a call of "CAST" */
-    TL_EXPR_AND,      /* two or more args, three-valued; later args are evaluated only where still undecided */
+    TL_EXPR_SLOT, /* an input column: see the two slot spaces below */
+    TL_EXPR_CALL, /* function over args; a cast is a call of "CAST" */
+    TL_EXPR_AND,  /* two or more args, three-valued; later args are evaluated only where still undecided */
     TL_EXPR_OR,
     TL_EXPR_CASE,     /* args: condition, value, condition, value, ..., else (always there, NULL constant if unwritten) */
     TL_EXPR_COALESCE, /* first that is not NULL */
@@ -50,15 +50,15 @@ struct tl_option_pair {
 };
 
 struct tl_source {
-    struct tl_sv name;  /* of the table */
-    struct tl_sv topic; /* 'topic' of its WITH clause, else the table's name */
+    struct tl_sv name;                    /* of the table */
+    struct tl_sv topic;                   /* 'topic' of its WITH clause, else the table's name */
     const struct tl_option_pair *options; /* the WITH clause as written */
     uint32_t options_count;
-    struct tl_schema schema;   /* wanted physical columns only, dedup key and event time's inputs included */
-    struct tl_sv time_name;    /* the column the watermark is for */
-    enum tl_kind time_kind;    /* TL_TIMESTAMP or TL_TIMESTAMP_LTZ */
-    struct tl_expr *time;      /* over schema slots: a physical column or a computed one */
-    struct tl_expr *watermark; /* over schema slots and TL_SLOT_EVENT_TIME; NULL result: no change */
+    struct tl_schema schema;    /* wanted physical columns only, dedup key and event time's inputs included */
+    struct tl_sv time_name;     /* the column the watermark is for */
+    enum tl_kind time_kind;     /* TL_TIMESTAMP or TL_TIMESTAMP_LTZ */
+    struct tl_expr *time;       /* over schema slots: a physical column or a computed one */
+    struct tl_expr *watermark;  /* over schema slots and TL_SLOT_EVENT_TIME; NULL result: no change */
     int64_t watermark_delay_ms; /* when the expression is time - INTERVAL: that interval; else INT64_MIN */
     int64_t idle_timeout_ms;    /* 0: never idle */
     int32_t dedup_slot;         /* schema slot of 'tally.dedup.key', -1: no deduplication */
@@ -98,7 +98,7 @@ struct tl_view {
     uint32_t source;
     struct tl_expr *filter; /* over source slots; NULL: all rows */
     struct tl_window_spec window;
-    int64_t lateness_ms; /* 'tally.allowed-lateness' as set where the view was created */
+    int64_t lateness_ms;   /* 'tally.allowed-lateness' as set where the view was created */
     struct tl_expr **keys; /* over source slots; GROUP BY without the window columns */
     struct tl_sv *keys_name;
     uint32_t keys_count;
@@ -109,13 +109,13 @@ struct tl_view {
 };
 
 struct tl_settings {
-    struct tl_sv time_zone;       /* 'table.local-time-zone'; "UTC" unless set */
-    int64_t future_skew_max_ms;   /* 'tally.max-future-skew', 5 min */
-    int64_t dedup_horizon_ms;     /* 'tally.dedup.horizon', 1 h of log timestamp */
-    uint32_t dedup_ids_max;       /* 1,000,000 a partition */
-    int64_t batch_grace_ms;       /* 'tally.batch-grace', 15 min */
-    int64_t speed_retention_ms;   /* 'tally.speed-retention', 7 d */
-    size_t event_bytes_max;       /* 'tally.max-event-bytes', 8 MiB */
+    struct tl_sv time_zone;     /* 'table.local-time-zone'; "UTC" unless set */
+    int64_t future_skew_max_ms; /* 'tally.max-future-skew', 5 min */
+    int64_t dedup_horizon_ms;   /* 'tally.dedup.horizon', 1 h of log timestamp */
+    uint32_t dedup_ids_max;     /* 1,000,000 a partition */
+    int64_t batch_grace_ms;     /* 'tally.batch-grace', 15 min */
+    int64_t speed_retention_ms; /* 'tally.speed-retention', 7 d */
+    size_t event_bytes_max;     /* 'tally.max-event-bytes', 8 MiB */
 };
 
 struct tl_plan_notes; /* what explain says beside: where settings come from, the statements as written (bind.h) */
@@ -132,10 +132,11 @@ struct tl_plan {
 
 /* Reads, parses and binds the file. TL_ERR_DEFINITION: err->message holds file:line:column, the line, a caret and a hint;
  * nothing else is to be printed. `catalog` must outlive the plan. */
-TL_MUST_USE enum tl_code tl_plan_load(const char *path, const struct tl_catalog *catalog, struct tl_plan **out, struct tl_err *err);
+TL_MUST_USE enum tl_code tl_plan_load(const char *path, const struct tl_catalog *catalog, struct tl_plan **out,
+                                      struct tl_err *err);
 /* The same from text; `name` stands for the file in messages. */
-TL_MUST_USE enum tl_code tl_plan_parse(struct tl_sv text, const char *name, const struct tl_catalog *catalog, struct tl_plan **out,
-                                       struct tl_err *err);
+TL_MUST_USE enum tl_code tl_plan_parse(struct tl_sv text, const char *name, const struct tl_catalog *catalog,
+                                       struct tl_plan **out, struct tl_err *err);
 void tl_plan_close(struct tl_plan *plan);
 const struct tl_view *tl_plan_view(const struct tl_plan *plan, struct tl_sv name); /* NULL: no such view */
 /* What `tally explain` prints. */

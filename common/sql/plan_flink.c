@@ -81,7 +81,8 @@ void tl_plan_print_flink(const struct tl_plan *plan, struct tl_buf *out)
 {
     const struct tl_script *script = plan->notes->script;
 
-    tl_buf_printf(out, "-- %s as a script for Apache Flink: put the sinks of your choice in place of 'print'.\n", plan->notes->file);
+    tl_buf_printf(out, "-- %s as a script for Apache Flink: put the sinks of your choice in place of 'print'.\n",
+                  plan->notes->file);
     if (text_calls(&script->text, TL_SV("IS_FILE_REQUEST")))
         tl_buf_put_str(out, "-- IS_FILE_REQUEST is a function of tally's own: register one of that name in Flink first.\n");
     for (const struct tl_ast_statement *s = script->statements; s != NULL; s = s->next) {

@@ -52,7 +52,12 @@ static void interval_print(int64_t ms, struct tl_buf *out)
     static const struct {
         int64_t ms;
         const char *name;
-    } units[] = {{86400000, "DAY"}, {3600000, "HOUR"}, {60000, "MINUTE"}, {1000, "SECOND"}};
+    } units[] = {
+        {86400000, "DAY"   },
+        {3600000,  "HOUR"  },
+        {60000,    "MINUTE"},
+        {1000,     "SECOND"}
+    };
     uint64_t size = ms < 0 ? -(uint64_t)ms : (uint64_t)ms;
 
     for (size_t i = 0; i < TL_COUNT(units); i++)
@@ -65,7 +70,8 @@ static void interval_print(int64_t ms, struct tl_buf *out)
                 tl_buf_printf(out, "(%d)", digits);
             return;
         }
-    tl_buf_printf(out, "INTERVAL '%s%llu.%03llu' SECOND", ms < 0 ? "-" : "", (unsigned long long)size / 1000, (unsigned long long)size % 1000);
+    tl_buf_printf(out, "INTERVAL '%s%llu.%03llu' SECOND", ms < 0 ? "-" : "", (unsigned long long)size / 1000,
+                  (unsigned long long)size % 1000);
     if (size >= 100000)
         tl_buf_printf(out, "(%d)", snprintf(NULL, 0, "%llu", (unsigned long long)size / 1000));
 }
@@ -95,9 +101,7 @@ static void constant_print(const struct tl_value *value, struct tl_buf *out)
         return;
     }
     switch (value->kind) {
-    case TL_BOOLEAN:
-        tl_buf_put_str(out, value->i64 ? "TRUE" : "FALSE");
-        break;
+    case TL_BOOLEAN: tl_buf_put_str(out, value->i64 ? "TRUE" : "FALSE"); break;
     case TL_TINYINT:
     case TL_SMALLINT:
     case TL_INT:
@@ -111,12 +115,8 @@ static void constant_print(const struct tl_value *value, struct tl_buf *out)
         double_print(value->f64, out);
         tl_buf_put_str(out, " AS FLOAT)");
         break;
-    case TL_DOUBLE:
-        double_print(value->f64, out);
-        break;
-    case TL_STRING:
-        text_print(value->sv, out);
-        break;
+    case TL_DOUBLE: double_print(value->f64, out); break;
+    case TL_STRING: text_print(value->sv, out); break;
     case TL_TIMESTAMP:
         tl_time_to_sql(value->i64, text);
         tl_buf_printf(out, "TIMESTAMP '%s'", text);
@@ -125,19 +125,15 @@ static void constant_print(const struct tl_value *value, struct tl_buf *out)
         tl_time_to_sql(value->i64, text);
         tl_buf_printf(out, "CAST(TIMESTAMP '%s' AS TIMESTAMP_LTZ(3))", text);
         break;
-    case TL_INTERVAL:
-        interval_print(value->i64, out);
-        break;
-    case TL_NULL:
-        tl_buf_put_str(out, "NULL");
-        break;
+    case TL_INTERVAL: interval_print(value->i64, out); break;
+    case TL_NULL: tl_buf_put_str(out, "NULL"); break;
     }
 }
 
 static void aggregate_print(const struct tl_agg_call *call, const struct tl_source *source, struct tl_buf *out)
 {
-    static const char *const names[] = {
-        [TL_AGG_COUNT_STAR] = "COUNT", [TL_AGG_COUNT] = "COUNT", [TL_AGG_SUM] = "SUM", [TL_AGG_MIN] = "MIN", [TL_AGG_MAX] = "MAX", [TL_AGG_AVG] = "AVG"};
+    static const char *const names[] = {[TL_AGG_COUNT_STAR] = "COUNT", [TL_AGG_COUNT] = "COUNT", [TL_AGG_SUM] = "SUM",
+                                        [TL_AGG_MIN] = "MIN",          [TL_AGG_MAX] = "MAX",     [TL_AGG_AVG] = "AVG"};
 
     tl_buf_printf(out, "%s(%s", names[call->agg], call->distinct ? "DISTINCT " : "");
     if (call->agg == TL_AGG_COUNT_STAR)
@@ -172,7 +168,8 @@ static void slot_print(const struct tl_expr *expr, const struct tl_source *sourc
         aggregate_print(&view->aggs[slot - TL_SLOT_KEYS - view->keys_count], source, out);
 }
 
-static void args_print(const struct tl_expr *expr, const char *between, const struct tl_source *source, const struct tl_view *view, struct tl_buf *out)
+static void args_print(const struct tl_expr *expr, const char *between, const struct tl_source *source,
+                       const struct tl_view *view, struct tl_buf *out)
 {
     for (uint32_t i = 0; i < expr->args_count; i++) {
         if (i > 0)
@@ -228,15 +225,9 @@ static void call_print(const struct tl_expr *expr, const struct tl_source *sourc
 void tl_expr_print(const struct tl_expr *expr, const struct tl_source *source, const struct tl_view *view, struct tl_buf *out)
 {
     switch (expr->op) {
-    case TL_EXPR_CONSTANT:
-        constant_print(&expr->constant, out);
-        break;
-    case TL_EXPR_SLOT:
-        slot_print(expr, source, view, out);
-        break;
-    case TL_EXPR_CALL:
-        call_print(expr, source, view, out);
-        break;
+    case TL_EXPR_CONSTANT: constant_print(&expr->constant, out); break;
+    case TL_EXPR_SLOT: slot_print(expr, source, view, out); break;
+    case TL_EXPR_CALL: call_print(expr, source, view, out); break;
     case TL_EXPR_AND:
     case TL_EXPR_OR:
         tl_buf_put_u8(out, '(');
@@ -303,7 +294,8 @@ static void columns_print(const struct tl_source *source, const bool *used, cons
         for (uint32_t i = 0; i < source->schema.fields_count; i++) {
             const struct tl_field *field = &source->schema.fields[i];
 
-            if (used[i] && (last == NULL || tl_sv_cmp(field->name, last->name) > 0) && (next == NULL || tl_sv_cmp(field->name, next->name) < 0))
+            if (used[i] && (last == NULL || tl_sv_cmp(field->name, last->name) > 0) &&
+                (next == NULL || tl_sv_cmp(field->name, next->name) < 0))
                 next = field;
         }
         if (next == NULL)
@@ -326,14 +318,15 @@ static void normal_print(const struct tl_plan *plan, const struct tl_view *view,
 {
     const struct tl_source *source = &plan->sources[view->source];
 
-    tl_buf_printf(out, "normaliser %d\nzone %.*s\ntopic %.*s json %s\ncolumns ", TL_NORMALISER_VERSION, TL_SV_ARG(plan->settings.time_zone),
-                  TL_SV_ARG(source->topic), time_format_name(source));
+    tl_buf_printf(out, "normaliser %d\nzone %.*s\ntopic %.*s json %s\ncolumns ", TL_NORMALISER_VERSION,
+                  TL_SV_ARG(plan->settings.time_zone), TL_SV_ARG(source->topic), time_format_name(source));
     columns_print(source, used, ", ", out);
     tl_buf_printf(out, "\ntime %s ", tl_kind_name(source->time_kind));
     tl_expr_print(source->time, source, NULL, out);
     tl_buf_put_str(out, "\nwatermark ");
     tl_expr_print(source->watermark, source, NULL, out);
-    tl_buf_printf(out, "\nlateness %lld ms\nskew %lld ms\ndedup ", (long long)view->lateness_ms, (long long)plan->settings.future_skew_max_ms);
+    tl_buf_printf(out, "\nlateness %lld ms\nskew %lld ms\ndedup ", (long long)view->lateness_ms,
+                  (long long)plan->settings.future_skew_max_ms);
     if (source->dedup_slot >= 0)
         tl_name_print(source->schema.fields[source->dedup_slot].name, out);
     else
@@ -343,7 +336,8 @@ static void normal_print(const struct tl_plan *plan, const struct tl_view *view,
         tl_expr_print(view->filter, source, NULL, out);
     }
     if (view->window.window != TL_WINDOW_NONE)
-        tl_buf_printf(out, "\nwindow TUMBLE size %lld ms offset %lld ms", (long long)view->window.size_ms, (long long)view->window.offset_ms);
+        tl_buf_printf(out, "\nwindow TUMBLE size %lld ms offset %lld ms", (long long)view->window.size_ms,
+                      (long long)view->window.offset_ms);
     for (uint32_t i = 0; i < view->keys_count; i++) {
         tl_buf_printf(out, "\nkey %s ", tl_kind_name(view->keys[i]->kind));
         tl_expr_print(view->keys[i], source, NULL, out);
@@ -426,31 +420,20 @@ static void settings_print(const struct tl_plan *plan, struct tl_buf *out)
             tl_buf_put_sv(out, s->time_zone);
             duration = false;
             break;
-        case TL_SET_LATENESS:
-            ms = values->lateness_ms;
-            break;
-        case TL_SET_FUTURE_SKEW:
-            ms = s->future_skew_max_ms;
-            break;
+        case TL_SET_LATENESS: ms = values->lateness_ms; break;
+        case TL_SET_FUTURE_SKEW: ms = s->future_skew_max_ms; break;
         case TL_SET_DEDUP_KEY:
             text_print(values->set_at[i].place.line > 0 ? values->dedup_key : TL_SV("event_id"), out);
             duration = false;
             break;
-        case TL_SET_DEDUP_HORIZON:
-            ms = s->dedup_horizon_ms;
-            break;
-        case TL_SET_BATCH_GRACE:
-            ms = s->batch_grace_ms;
-            break;
-        case TL_SET_SPEED_RETENTION:
-            ms = s->speed_retention_ms;
-            break;
+        case TL_SET_DEDUP_HORIZON: ms = s->dedup_horizon_ms; break;
+        case TL_SET_BATCH_GRACE: ms = s->batch_grace_ms; break;
+        case TL_SET_SPEED_RETENTION: ms = s->speed_retention_ms; break;
         case TL_SET_EVENT_BYTES:
             bytes_print(s->event_bytes_max, out);
             duration = false;
             break;
-        case TL_SETTINGS_COUNT:
-            break;
+        case TL_SETTINGS_COUNT: break;
         }
         if (duration)
             tl_duration_print(ms, out);
@@ -581,13 +564,14 @@ void tl_plan_print_view(const struct tl_plan *plan, const struct tl_view *view, 
         tl_buf_put_u8(out, '\n');
     }
     label_print("tables", out);
-    tl_buf_printf(out, "%.*s_speed, %.*s_batch; %.*s merges them\n", TL_SV_ARG(view->name), TL_SV_ARG(view->name), TL_SV_ARG(view->name));
+    tl_buf_printf(out, "%.*s_speed, %.*s_batch; %.*s merges them\n", TL_SV_ARG(view->name), TL_SV_ARG(view->name),
+                  TL_SV_ARG(view->name));
 }
 
 void tl_plan_print(const struct tl_plan *plan, struct tl_buf *out)
 {
-    tl_buf_printf(out, "%s: %u source%s, %u view%s\n", plan->notes->file, plan->sources_count, plan->sources_count == 1 ? "" : "s", plan->views_count,
-                  plan->views_count == 1 ? "" : "s");
+    tl_buf_printf(out, "%s: %u source%s, %u view%s\n", plan->notes->file, plan->sources_count,
+                  plan->sources_count == 1 ? "" : "s", plan->views_count, plan->views_count == 1 ? "" : "s");
     settings_print(plan, out);
     for (uint32_t i = 0; i < plan->sources_count; i++)
         source_print(plan, i, out);

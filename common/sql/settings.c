@@ -5,14 +5,10 @@
 #include <string.h>
 
 static const char *const keys[TL_SETTINGS_COUNT] = {
-    [TL_SET_TIME_ZONE] = "table.local-time-zone",
-    [TL_SET_LATENESS] = "tally.allowed-lateness",
-    [TL_SET_FUTURE_SKEW] = "tally.max-future-skew",
-    [TL_SET_DEDUP_KEY] = "tally.dedup.key",
-    [TL_SET_DEDUP_HORIZON] = "tally.dedup.horizon",
-    [TL_SET_BATCH_GRACE] = "tally.batch-grace",
-    [TL_SET_SPEED_RETENTION] = "tally.speed-retention",
-    [TL_SET_EVENT_BYTES] = "tally.max-event-bytes",
+    [TL_SET_TIME_ZONE] = "table.local-time-zone",       [TL_SET_LATENESS] = "tally.allowed-lateness",
+    [TL_SET_FUTURE_SKEW] = "tally.max-future-skew",     [TL_SET_DEDUP_KEY] = "tally.dedup.key",
+    [TL_SET_DEDUP_HORIZON] = "tally.dedup.horizon",     [TL_SET_BATCH_GRACE] = "tally.batch-grace",
+    [TL_SET_SPEED_RETENTION] = "tally.speed-retention", [TL_SET_EVENT_BYTES] = "tally.max-event-bytes",
 };
 
 static const char duration_hint[] = "write a whole number and a unit: '200 ms', '30 s', '5 min', '1 h', '7 d'";
@@ -44,17 +40,44 @@ struct unit {
 
 /* Source of the spellings: Flink 2.3, org.apache.flink.util.TimeUtils. Finer than milliseconds nothing here is. */
 static const struct unit time_units[] = {
-    {"ms", 1},           {"milli", 1},       {"millis", 1},        {"millisecond", 1}, {"milliseconds", 1}, {"s", 1000},
-    {"sec", 1000},       {"secs", 1000},     {"second", 1000},     {"seconds", 1000},  {"m", 60000},        {"min", 60000},
-    {"minute", 60000},   {"minutes", 60000}, {"h", 3600000},       {"hour", 3600000},  {"hours", 3600000},  {"d", 86400000},
-    {"day", 86400000},   {"days", 86400000},
+    {"ms",           1       },
+    {"milli",        1       },
+    {"millis",       1       },
+    {"millisecond",  1       },
+    {"milliseconds", 1       },
+    {"s",            1000    },
+    {"sec",          1000    },
+    {"secs",         1000    },
+    {"second",       1000    },
+    {"seconds",      1000    },
+    {"m",            60000   },
+    {"min",          60000   },
+    {"minute",       60000   },
+    {"minutes",      60000   },
+    {"h",            3600000 },
+    {"hour",         3600000 },
+    {"hours",        3600000 },
+    {"d",            86400000},
+    {"day",          86400000},
+    {"days",         86400000},
 };
 
 /* Source: Flink 2.3, MemorySize; and the binary names beside. */
 static const struct unit size_units[] = {
-    {"b", 1},          {"bytes", 1},      {"k", 1 << 10},         {"kb", 1 << 10},    {"kib", 1 << 10},       {"kibibytes", 1 << 10},
-    {"m", 1 << 20},    {"mb", 1 << 20},   {"mib", 1 << 20},       {"mebibytes", 1 << 20}, {"g", 1 << 30},     {"gb", 1 << 30},
-    {"gib", 1 << 30},  {"gibibytes", 1 << 30},
+    {"b",         1      },
+    {"bytes",     1      },
+    {"k",         1 << 10},
+    {"kb",        1 << 10},
+    {"kib",       1 << 10},
+    {"kibibytes", 1 << 10},
+    {"m",         1 << 20},
+    {"mb",        1 << 20},
+    {"mib",       1 << 20},
+    {"mebibytes", 1 << 20},
+    {"g",         1 << 30},
+    {"gb",        1 << 30},
+    {"gib",       1 << 30},
+    {"gibibytes", 1 << 30},
 };
 
 static bool quantity_read(struct tl_sv text, const struct unit *units, size_t units_count, int64_t *out)
@@ -91,7 +114,12 @@ bool tl_duration_read(struct tl_sv text, int64_t *ms)
 
 void tl_duration_print(int64_t ms, struct tl_buf *out)
 {
-    static const struct unit units[] = {{"d", 86400000}, {"h", 3600000}, {"min", 60000}, {"s", 1000}};
+    static const struct unit units[] = {
+        {"d",   86400000},
+        {"h",   3600000 },
+        {"min", 60000   },
+        {"s",   1000    }
+    };
 
     for (size_t i = 0; i < TL_COUNT(units); i++)
         if (ms != 0 && ms % units[i].size == 0) {
@@ -109,8 +137,8 @@ static int shown(struct tl_sv text)
     return text.size < 60 ? (int)text.size : 60;
 }
 
-static enum tl_code duration_set(const struct tl_text *text, const struct tl_ast_name *key, const struct tl_ast_name *value, int64_t min_ms,
-                                 int64_t *out, struct tl_err *err)
+static enum tl_code duration_set(const struct tl_text *text, const struct tl_ast_name *key, const struct tl_ast_name *value,
+                                 int64_t min_ms, int64_t *out, struct tl_err *err)
 {
     const int64_t max_ms = INT64_C(3650) * 86400000; /* ten years: sums of times and durations then stay inside int64_t */
     int64_t ms;
@@ -118,7 +146,8 @@ static enum tl_code duration_set(const struct tl_text *text, const struct tl_ast
     if (!tl_duration_read(value->text, &ms))
         return tl_mistake(err, text, value->at, duration_hint, "'%.*s' is no duration", shown(value->text), value->text.data);
     if (ms < min_ms || ms > max_ms)
-        return tl_mistake(err, text, value->at, min_ms > 0 ? "write at least '1 ms' and at most '3650 d'" : "write at most '3650 d'",
+        return tl_mistake(err, text, value->at,
+                          min_ms > 0 ? "write at least '1 ms' and at most '3650 d'" : "write at most '3650 d'",
                           "'%.*s' is out of range", shown(key->text), key->text.data);
     *out = ms;
     return TL_OK;
@@ -144,10 +173,11 @@ static enum tl_code event_bytes_set(struct tl_setting_values *values, const stru
     int64_t bytes;
 
     if (!quantity_read(value->text, size_units, TL_COUNT(size_units), &bytes))
-        return tl_mistake(err, text, value->at, "write a whole number and a unit: '512 kb', '8 mb'", "'%.*s' is no size", shown(value->text),
-                          value->text.data);
+        return tl_mistake(err, text, value->at, "write a whole number and a unit: '512 kb', '8 mb'", "'%.*s' is no size",
+                          shown(value->text), value->text.data);
     if (bytes < 1024 || bytes > 1 << 30)
-        return tl_mistake(err, text, value->at, "write at least '1 kb' and at most '1 gb'", "'tally.max-event-bytes' is out of range");
+        return tl_mistake(err, text, value->at, "write at least '1 kb' and at most '1 gb'",
+                          "'tally.max-event-bytes' is out of range");
     values->plan.event_bytes_max = (size_t)bytes;
     return TL_OK;
 }
@@ -168,11 +198,12 @@ static enum tl_code key_unknown(const struct tl_text *text, const struct tl_ast_
     for (size_t i = 0; i < TL_SETTINGS_COUNT; i++)
         if (i != TL_SET_TIME_ZONE)
             tl_nearest_offer(&nearest, tl_sv_from(keys[i]));
-    return tl_mistake(err, text, key->at,
-                      tl_nearest_hint(&nearest, hint, sizeof hint,
-                                      "there are tally.allowed-lateness, tally.max-future-skew, tally.dedup.key, tally.dedup.horizon, "
-                                      "tally.batch-grace, tally.speed-retention and tally.max-event-bytes"),
-                      "there is no setting '%.*s'", shown(key->text), key->text.data);
+    return tl_mistake(
+        err, text, key->at,
+        tl_nearest_hint(&nearest, hint, sizeof hint,
+                        "there are tally.allowed-lateness, tally.max-future-skew, tally.dedup.key, tally.dedup.horizon, "
+                        "tally.batch-grace, tally.speed-retention and tally.max-event-bytes"),
+        "there is no setting '%.*s'", shown(key->text), key->text.data);
 }
 
 enum tl_code tl_settings_set(struct tl_setting_values *values, const struct tl_text *text, const struct tl_ast_name *key,
@@ -182,32 +213,15 @@ enum tl_code tl_settings_set(struct tl_setting_values *values, const struct tl_t
     enum tl_code rc = TL_OK;
 
     switch (setting) {
-    case TL_SET_TIME_ZONE:
-        rc = time_zone_set(values, text, value, err);
-        break;
-    case TL_SET_LATENESS:
-        rc = duration_set(text, key, value, 0, &values->lateness_ms, err);
-        break;
-    case TL_SET_FUTURE_SKEW:
-        rc = duration_set(text, key, value, 0, &values->plan.future_skew_max_ms, err);
-        break;
-    case TL_SET_DEDUP_KEY:
-        values->dedup_key = value->text;
-        break;
-    case TL_SET_DEDUP_HORIZON:
-        rc = duration_set(text, key, value, 1, &values->plan.dedup_horizon_ms, err);
-        break;
-    case TL_SET_BATCH_GRACE:
-        rc = duration_set(text, key, value, 0, &values->plan.batch_grace_ms, err);
-        break;
-    case TL_SET_SPEED_RETENTION:
-        rc = duration_set(text, key, value, 0, &values->plan.speed_retention_ms, err);
-        break;
-    case TL_SET_EVENT_BYTES:
-        rc = event_bytes_set(values, text, value, err);
-        break;
-    default:
-        return tl_sv_starts(key->text, TL_SV("tally.")) ? key_unknown(text, key, err) : TL_OK;
+    case TL_SET_TIME_ZONE: rc = time_zone_set(values, text, value, err); break;
+    case TL_SET_LATENESS: rc = duration_set(text, key, value, 0, &values->lateness_ms, err); break;
+    case TL_SET_FUTURE_SKEW: rc = duration_set(text, key, value, 0, &values->plan.future_skew_max_ms, err); break;
+    case TL_SET_DEDUP_KEY: values->dedup_key = value->text; break;
+    case TL_SET_DEDUP_HORIZON: rc = duration_set(text, key, value, 1, &values->plan.dedup_horizon_ms, err); break;
+    case TL_SET_BATCH_GRACE: rc = duration_set(text, key, value, 0, &values->plan.batch_grace_ms, err); break;
+    case TL_SET_SPEED_RETENTION: rc = duration_set(text, key, value, 0, &values->plan.speed_retention_ms, err); break;
+    case TL_SET_EVENT_BYTES: rc = event_bytes_set(values, text, value, err); break;
+    default: return tl_sv_starts(key->text, TL_SV("tally.")) ? key_unknown(text, key, err) : TL_OK;
     }
     if (rc == TL_OK)
         values->set_at[setting] = value->at;
@@ -226,31 +240,15 @@ enum tl_code tl_settings_reset(struct tl_setting_values *values, const struct tl
         return TL_OK;
     }
     switch (setting) {
-    case TL_SET_TIME_ZONE:
-        values->plan.time_zone = fresh.plan.time_zone;
-        break;
-    case TL_SET_LATENESS:
-        values->lateness_ms = fresh.lateness_ms;
-        break;
-    case TL_SET_FUTURE_SKEW:
-        values->plan.future_skew_max_ms = fresh.plan.future_skew_max_ms;
-        break;
-    case TL_SET_DEDUP_KEY:
-        break;
-    case TL_SET_DEDUP_HORIZON:
-        values->plan.dedup_horizon_ms = fresh.plan.dedup_horizon_ms;
-        break;
-    case TL_SET_BATCH_GRACE:
-        values->plan.batch_grace_ms = fresh.plan.batch_grace_ms;
-        break;
-    case TL_SET_SPEED_RETENTION:
-        values->plan.speed_retention_ms = fresh.plan.speed_retention_ms;
-        break;
-    case TL_SET_EVENT_BYTES:
-        values->plan.event_bytes_max = fresh.plan.event_bytes_max;
-        break;
-    default:
-        return tl_sv_starts(key->text, TL_SV("tally.")) ? key_unknown(text, key, err) : TL_OK;
+    case TL_SET_TIME_ZONE: values->plan.time_zone = fresh.plan.time_zone; break;
+    case TL_SET_LATENESS: values->lateness_ms = fresh.lateness_ms; break;
+    case TL_SET_FUTURE_SKEW: values->plan.future_skew_max_ms = fresh.plan.future_skew_max_ms; break;
+    case TL_SET_DEDUP_KEY: break;
+    case TL_SET_DEDUP_HORIZON: values->plan.dedup_horizon_ms = fresh.plan.dedup_horizon_ms; break;
+    case TL_SET_BATCH_GRACE: values->plan.batch_grace_ms = fresh.plan.batch_grace_ms; break;
+    case TL_SET_SPEED_RETENTION: values->plan.speed_retention_ms = fresh.plan.speed_retention_ms; break;
+    case TL_SET_EVENT_BYTES: values->plan.event_bytes_max = fresh.plan.event_bytes_max; break;
+    default: return tl_sv_starts(key->text, TL_SV("tally.")) ? key_unknown(text, key, err) : TL_OK;
     }
     values->set_at[setting] = (struct tl_span){0};
     return TL_OK;
@@ -271,10 +269,11 @@ bool tl_topic_is_fit(struct tl_sv name)
     return true;
 }
 
-static enum tl_code choice_wrong(const struct tl_text *text, const struct tl_ast_option *option, const char *hint, struct tl_err *err)
+static enum tl_code choice_wrong(const struct tl_text *text, const struct tl_ast_option *option, const char *hint,
+                                 struct tl_err *err)
 {
-    return tl_mistake(err, text, option->value.at, hint, "'%.*s' cannot be '%.*s'", shown(option->key.text), option->key.text.data,
-                      shown(option->value.text), option->value.text.data);
+    return tl_mistake(err, text, option->value.at, hint, "'%.*s' cannot be '%.*s'", shown(option->key.text),
+                      option->key.text.data, shown(option->value.text), option->value.text.data);
 }
 
 static enum tl_code option_read(const struct tl_ast_option *option, const struct tl_text *text, struct tl_table_options *out,
@@ -287,17 +286,20 @@ static enum tl_code option_read(const struct tl_ast_option *option, const struct
             return choice_wrong(text, option, "a table reads one topic: letters, digits, '.', '_' and '-', at most 249", err);
         out->topic = value;
     } else if (tl_sv_eq(key, TL_SV("topic-pattern"))) {
-        return tl_mistake(err, text, option->key.at, "write 'topic' = 'name'", "a table reads one topic: a pattern has no place here");
+        return tl_mistake(err, text, option->key.at, "write 'topic' = 'name'",
+                          "a table reads one topic: a pattern has no place here");
     } else if (tl_sv_eq(key, TL_SV("format")) || tl_sv_eq(key, TL_SV("value.format"))) {
         if (!tl_sv_eq(value, TL_SV("json")))
             return choice_wrong(text, option, "events are JSON objects: write 'format' = 'json'", err);
-    } else if (tl_sv_eq(key, TL_SV("json.timestamp-format.standard")) || tl_sv_eq(key, TL_SV("value.json.timestamp-format.standard"))) {
+    } else if (tl_sv_eq(key, TL_SV("json.timestamp-format.standard")) ||
+               tl_sv_eq(key, TL_SV("value.json.timestamp-format.standard"))) {
         if (tl_sv_eq(value, TL_SV("ISO-8601")))
             out->time_format = TL_TIME_ISO_8601;
         else if (tl_sv_eq(value, TL_SV("SQL")))
             out->time_format = TL_TIME_SQL;
         else
-            return choice_wrong(text, option, "write 'SQL' (2024-03-01 10:00:00.123) or 'ISO-8601' (2024-03-01T10:00:00.123Z)", err);
+            return choice_wrong(text, option, "write 'SQL' (2024-03-01 10:00:00.123) or 'ISO-8601' (2024-03-01T10:00:00.123Z)",
+                                err);
     } else if (tl_sv_eq(key, TL_SV("scan.watermark.idle-timeout"))) {
         if (!tl_duration_read(value, &out->idle_timeout_ms))
             return choice_wrong(text, option, duration_hint, err);
@@ -327,8 +329,8 @@ enum tl_code tl_table_options_read(const struct tl_ast_option *options, const st
 
         for (uint32_t i = 0; i < out->pairs_count; i++)
             if (tl_sv_eq(pairs[i].key, o->key.text))
-                return tl_mistake(err, text, o->key.at, "keep one of the two", "'%.*s' was already given in line %u", shown(o->key.text),
-                                  o->key.text.data, pairs[i].place.line);
+                return tl_mistake(err, text, o->key.at, "keep one of the two", "'%.*s' was already given in line %u",
+                                  shown(o->key.text), o->key.text.data, pairs[i].place.line);
         rc = option_read(o, text, out, err);
         if (rc != TL_OK)
             return rc;

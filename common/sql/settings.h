@@ -25,16 +25,16 @@ enum tl_setting {
 struct tl_setting_values {
     struct tl_settings plan;
     int64_t lateness_ms;
-    struct tl_sv dedup_key;                     /* of SET; empty: off. Meaningless unless its place is set */
-    struct tl_span set_at[TL_SETTINGS_COUNT];   /* the value in SET; place.line 0: the default */
+    struct tl_sv dedup_key;                   /* of SET; empty: off. Meaningless unless its place is set */
+    struct tl_span set_at[TL_SETTINGS_COUNT]; /* the value in SET; place.line 0: the default */
 };
 
 void tl_settings_init(struct tl_setting_values *values);
-TL_MUST_USE enum tl_code tl_settings_set(struct tl_setting_values *values, const struct tl_text *text, const struct tl_ast_name *key,
-                                         const struct tl_ast_name *value, struct tl_err *err);
+TL_MUST_USE enum tl_code tl_settings_set(struct tl_setting_values *values, const struct tl_text *text,
+                                         const struct tl_ast_name *key, const struct tl_ast_name *value, struct tl_err *err);
 /* RESET 'key', and RESET of all (key->text.data NULL). */
-TL_MUST_USE enum tl_code tl_settings_reset(struct tl_setting_values *values, const struct tl_text *text, const struct tl_ast_name *key,
-                                           struct tl_err *err);
+TL_MUST_USE enum tl_code tl_settings_reset(struct tl_setting_values *values, const struct tl_text *text,
+                                           const struct tl_ast_name *key, struct tl_err *err);
 const char *tl_setting_key(enum tl_setting setting);
 
 /* Flink's form: a whole number and a unit ("30 s", "5min", "7 days"; milliseconds without one). */
@@ -51,8 +51,8 @@ struct tl_table_options {
     bool periodic; /* 'on-periodic' was asked for: explain says that every event is followed all the same */
 };
 
-TL_MUST_USE enum tl_code tl_table_options_read(const struct tl_ast_option *options, const struct tl_text *text, struct tl_arena *arena,
-                                               struct tl_table_options *out, struct tl_err *err);
+TL_MUST_USE enum tl_code tl_table_options_read(const struct tl_ast_option *options, const struct tl_text *text,
+                                               struct tl_arena *arena, struct tl_table_options *out, struct tl_err *err);
 /* What Kafka takes as a topic's name, and the store as a part of its own. */
 bool tl_topic_is_fit(struct tl_sv name);
 

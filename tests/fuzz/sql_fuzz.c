@@ -36,7 +36,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     tl_plan_print_flink(plan, &out);
     check(!out.failed);
     tl_buf_done(&out);
-    check(tl_plan_parse(text, "again.sql", tl_function_catalog(), &again, &err) == TL_OK && again->views_count == plan->views_count);
+    check(tl_plan_parse(text, "again.sql", tl_function_catalog(), &again, &err) == TL_OK &&
+          again->views_count == plan->views_count);
     for (uint32_t i = 0; i < plan->views_count; i++)
         check(strcmp(plan->views[i].hash, again->views[i].hash) == 0);
     tl_plan_close(again);

@@ -65,8 +65,8 @@ void sql_mistake_check(const struct sql_mistake *c)
     if (c->under[0] == '\0')
         cr_assert_eq(carets, 1, "%s: %s", c->name, err.message);
     else
-        cr_assert(carets == characters(c->under) && strncmp(line + at, c->under, strlen(c->under)) == 0, "%s: carets under '%.*s', want '%s'\n%s", c->name,
-                  (int)carets, line + at, c->under, err.message);
+        cr_assert(carets == characters(c->under) && strncmp(line + at, c->under, strlen(c->under)) == 0,
+                  "%s: carets under '%.*s', want '%s'\n%s", c->name, (int)carets, line + at, c->under, err.message);
     if (c->hint[0] == '\0')
         cr_assert_str_eq(hint, "", "%s: %s", c->name, err.message);
     else

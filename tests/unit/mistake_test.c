@@ -15,24 +15,24 @@ struct shown_case {
 ParameterizedTestParameters(mistake, shown)
 {
     static struct shown_case cases[] = {
-        {"one line", "SELECT hots FROM t", 7, 4, "v.sql:1:8: what\n  1 | SELECT hots FROM t\n    |        ^^^^\n  hint"},
-        {"the second line", "a\nbcd\ne", 3, 1, "v.sql:2:2: what\n  2 | bcd\n    |  ^\n  hint"},
-        {"the first character", "abc", 0, 3, "v.sql:1:1: what\n  1 | abc\n    | ^^^\n  hint"},
-        {"the end of the text", "abc", 3, 0, "v.sql:1:4: what\n  1 | abc\n    |    ^\n  hint"},
-        {"the end of a line", "ab\ncd", 2, 1, "v.sql:1:3: what\n  1 | ab\n    |   ^\n  hint"},
-        {"carriage return", "ab\r\ncd\r\n", 5, 1, "v.sql:2:2: what\n  2 | cd\n    |  ^\n  hint"},
-        {"letters of two bytes", "'äöü' x", 9, 1, "v.sql:1:7: what\n  1 | 'äöü' x\n    |       ^\n  hint"},
-        {"a mark of two bytes", "xß y", 1, 2, "v.sql:1:2: what\n  1 | xß y\n    |  ^\n  hint"},
-        {"letters two cells wide", "'日本' x", 9, 1, "v.sql:1:6: what\n  1 | '日本' x\n    |        ^\n  hint"},
-        {"a wide mark", "a日b", 1, 3, "v.sql:1:2: what\n  1 | a日b\n    |  ^^\n  hint"},
-        {"an emoji", "'\xF0\x9F\x99\x82' x", 7, 1, "v.sql:1:5: what\n  1 | '\xF0\x9F\x99\x82' x\n    |      ^\n  hint"},
-        {"a combining accent", "e\xCC\x81 x", 4, 1, "v.sql:1:4: what\n  1 | e\xCC\x81 x\n    |   ^\n  hint"},
-        {"tabs stay tabs", "\ta\tx", 3, 1, "v.sql:1:4: what\n  1 | \ta\tx\n    | \t \t^\n  hint"},
-        {"control characters are not shown", "a\x1B[2Jx", 5, 1, "v.sql:1:6: what\n  1 | a?[2Jx\n    |      ^\n  hint"},
-        {"bytes that are no text", "a\xFF\xC3(x", 1, 1, "v.sql:1:2: what\n  1 | a?\?(x\n    |  ^\n  hint"},
-        {"a span over two lines ends with the first", "abc\ndef", 1, 5, "v.sql:1:2: what\n  1 | abc\n    |  ^^\n  hint"},
-        {"an empty text", "", 0, 0, "v.sql:1:1: what\n  1 | \n    | ^\n  hint"},
-        {"beyond the end", "a", 1, 9, "v.sql:1:2: what\n  1 | a\n    |  ^\n  hint"},
+        {"one line",                                  "SELECT hots FROM t",   7, 4, "v.sql:1:8: what\n  1 | SELECT hots FROM t\n    |        ^^^^\n  hint"},
+        {"the second line",                           "a\nbcd\ne",            3, 1, "v.sql:2:2: what\n  2 | bcd\n    |  ^\n  hint"                        },
+        {"the first character",                       "abc",                  0, 3, "v.sql:1:1: what\n  1 | abc\n    | ^^^\n  hint"                       },
+        {"the end of the text",                       "abc",                  3, 0, "v.sql:1:4: what\n  1 | abc\n    |    ^\n  hint"                      },
+        {"the end of a line",                         "ab\ncd",               2, 1, "v.sql:1:3: what\n  1 | ab\n    |   ^\n  hint"                        },
+        {"carriage return",                           "ab\r\ncd\r\n",         5, 1, "v.sql:2:2: what\n  2 | cd\n    |  ^\n  hint"                         },
+        {"letters of two bytes",                      "'äöü' x",           9, 1, "v.sql:1:7: what\n  1 | 'äöü' x\n    |       ^\n  hint"            },
+        {"a mark of two bytes",                       "xß y",                1, 2, "v.sql:1:2: what\n  1 | xß y\n    |  ^\n  hint"                      },
+        {"letters two cells wide",                    "'日本' x",           9, 1, "v.sql:1:6: what\n  1 | '日本' x\n    |        ^\n  hint"           },
+        {"a wide mark",                               "a日b",                1, 3, "v.sql:1:2: what\n  1 | a日b\n    |  ^^\n  hint"                     },
+        {"an emoji",                                  "'\xF0\x9F\x99\x82' x", 7, 1, "v.sql:1:5: what\n  1 | '\xF0\x9F\x99\x82' x\n    |      ^\n  hint"   },
+        {"a combining accent",                        "e\xCC\x81 x",          4, 1, "v.sql:1:4: what\n  1 | e\xCC\x81 x\n    |   ^\n  hint"               },
+        {"tabs stay tabs",                            "\ta\tx",               3, 1, "v.sql:1:4: what\n  1 | \ta\tx\n    | \t \t^\n  hint"                 },
+        {"control characters are not shown",          "a\x1B[2Jx",            5, 1, "v.sql:1:6: what\n  1 | a?[2Jx\n    |      ^\n  hint"                 },
+        {"bytes that are no text",                    "a\xFF\xC3(x",          1, 1, "v.sql:1:2: what\n  1 | a?\?(x\n    |  ^\n  hint"                     },
+        {"a span over two lines ends with the first", "abc\ndef",             1, 5, "v.sql:1:2: what\n  1 | abc\n    |  ^^\n  hint"                       },
+        {"an empty text",                             "",                     0, 0, "v.sql:1:1: what\n  1 | \n    | ^\n  hint"                            },
+        {"beyond the end",                            "a",                    1, 9, "v.sql:1:2: what\n  1 | a\n    |  ^\n  hint"                          },
     };
     return cr_make_param_array(struct shown_case, cases, TL_COUNT(cases));
 }
@@ -51,7 +51,9 @@ ParameterizedTest(struct shown_case *c, mistake, shown)
 Test(mistake, a_long_line)
 {
     char sql[3000];
-    struct tl_text text = {"v.sql", {sql, sizeof sql - 1}};
+    struct tl_text text = {
+        "v.sql", {sql, sizeof sql - 1}
+    };
     struct tl_err err = {0};
     const char *line, *caret;
 
@@ -70,7 +72,9 @@ Test(mistake, a_long_line)
 Test(mistake, everything_long)
 {
     static char sql[5000], name[2000], hint[3000];
-    struct tl_text text = {name, {sql, sizeof sql - 1}};
+    struct tl_text text = {
+        name, {sql, sizeof sql - 1}
+    };
     struct tl_err err = {0};
     size_t size;
 
@@ -102,15 +106,15 @@ struct near_case {
 ParameterizedTestParameters(mistake, nearest)
 {
     static struct near_case cases[] = {
-        {"hots", {"url", "host", "ip"}, "did you mean 'host'?"},
-        {"HOST", {"url", "host"}, "did you mean 'host'?"},
+        {"hots",       {"url", "host", "ip"},      "did you mean 'host'?"      },
+        {"HOST",       {"url", "host"},            "did you mean 'host'?"      },
         {"evnet_time", {"event_id", "event_time"}, "did you mean 'event_time'?"},
-        {"customer", {"url", "host", "ip"}, "otherwise"},
-        {"a", {"b", "c"}, "otherwise"},
-        {"ab", {"ba", "xyz"}, "did you mean 'ba'?"},
-        {"", {"a"}, "otherwise"},
-        {"host", {""}, "otherwise"},
-        {"sum", {"SUM", "sun"}, "did you mean 'SUM'?"},
+        {"customer",   {"url", "host", "ip"},      "otherwise"                 },
+        {"a",          {"b", "c"},                 "otherwise"                 },
+        {"ab",         {"ba", "xyz"},              "did you mean 'ba'?"        },
+        {"",           {"a"},                      "otherwise"                 },
+        {"host",       {""},                       "otherwise"                 },
+        {"sum",        {"SUM", "sun"},             "did you mean 'SUM'?"       },
     };
     return cr_make_param_array(struct near_case, cases, TL_COUNT(cases));
 }

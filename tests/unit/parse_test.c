@@ -17,6 +17,7 @@ struct order_case {
 /* The condition as it is printed, with every bracket. */
 ParameterizedTestParameters(parse, precedence)
 {
+    /* clang-format off */
     static struct order_case cases[] = {
         {"AND before OR", "ok OR ok AND n = 1", "(ok OR (ok AND (n = 1)))"},
         {"brackets", "(ok OR ok) AND n = 1", "((ok OR ok) AND (n = 1))"},
@@ -50,6 +51,7 @@ ParameterizedTestParameters(parse, precedence)
         {"a quote in a text", "host = 'it''s'", "(host = 'it''s')"},
         {"a qualified name", "t.n = `t`.`n`", "(n = n)"},
     };
+    /* clang-format on */
     return cr_make_param_array(struct order_case, cases, TL_COUNT(cases));
 }
 
@@ -75,6 +77,7 @@ struct form_case {
 
 ParameterizedTestParameters(parse, forms)
 {
+    /* clang-format off */
     static struct form_case cases[] = {
         {"no semicolon at the end", "CREATE VIEW v AS SELECT ts FROM t"},
         {"many semicolons", ";;CREATE VIEW v AS SELECT ts FROM t;;;"},
@@ -103,6 +106,7 @@ ParameterizedTestParameters(parse, forms)
          "CREATE VIEW v AS SELECT window_start, COUNT(*) AS c FROM (SELECT * FROM TABLE(TUMBLE(TABLE t, DESCRIPTOR(ts), INTERVAL '1' DAY)) WHERE ok) "
          "WHERE n > 1 GROUP BY window_start, window_end"},
     };
+    /* clang-format on */
     return cr_make_param_array(struct form_case, cases, TL_COUNT(cases));
 }
 
@@ -119,6 +123,7 @@ ParameterizedTest(struct form_case *c, parse, forms)
 
 ParameterizedTestParameters(parse, mistakes)
 {
+    /* clang-format off */
     static struct sql_mistake cases[] = {
         {"unknown statement",
          EVENTS "SELEC ts FROM t",
@@ -294,6 +299,7 @@ ParameterizedTestParameters(parse, mistakes)
          2, 116, "OFFSET is a reserved word",
          "OFFSET", "a name that is a reserved word stands in backticks: `OFFSET`"},
     };
+    /* clang-format on */
     return cr_make_param_array(struct sql_mistake, cases, TL_COUNT(cases));
 }
 
@@ -324,6 +330,7 @@ struct deep_case {
 /* Nothing that is nested may reach the end of a stack; what is long without being deep is taken. */
 ParameterizedTestParameters(parse, depth)
 {
+    /* clang-format off */
     static struct deep_case cases[] = {
         {"brackets", "", "(", "ok", "brackets are nested deeper than 200", 200000},
         {"NOT", "", "NOT ", "ok", "nested deeper than 200", 100000},
@@ -336,6 +343,7 @@ ParameterizedTestParameters(parse, depth)
         {"a long IN", "n IN (1", ", 1", ")", "", 10000},
         {"IS", "ok", " IS TRUE", "", "nested deeper than 200", 20000},
     };
+    /* clang-format on */
     return cr_make_param_array(struct deep_case, cases, TL_COUNT(cases));
 }
 

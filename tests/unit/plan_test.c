@@ -10,7 +10,9 @@
 #include "sql/plan_text.h"
 #include "support/sql_case.h"
 
-#define TABLE "CREATE TABLE e (event_id STRING, host STRING, n INT, at TIMESTAMP(3), WATERMARK FOR at AS at - INTERVAL '15' SECOND) WITH ('topic' = 'x');\n"
+#define TABLE                                                                                                                    \
+    "CREATE TABLE e (event_id STRING, host STRING, n INT, at TIMESTAMP(3), WATERMARK FOR at AS at - INTERVAL '15' SECOND) WITH " \
+    "('topic' = 'x');\n"
 #define VIEW                                                                                                                     \
     "CREATE VIEW v AS SELECT window_start, window_end, host, COUNT(*) AS c "                                                     \
     "FROM TABLE(TUMBLE(TABLE e, DESCRIPTOR(at), INTERVAL '5' MINUTE)) WHERE n > 1 GROUP BY window_start, window_end, host;"
@@ -31,6 +33,7 @@ static void hash_of(const char *sql, char out[33])
 
 ParameterizedTestParameters(plan, same_definition)
 {
+    /* clang-format off */
     static struct same_case cases[] = {
         {"white space and comments",
          TABLE "CREATE VIEW v AS -- a comment\n SELECT window_start,window_end,host,COUNT( * )AS c /* another */\n\n"
@@ -63,6 +66,7 @@ ParameterizedTestParameters(plan, same_definition)
          TABLE "CREATE VIEW v COMMENT 'x' AS SELECT window_start, window_end, host, COUNT(*) AS c "
                "FROM TABLE(TUMBLE(TABLE e, DESCRIPTOR(at), INTERVAL '5' MINUTE)) WHERE n > 1 GROUP BY window_start, window_end, host;"},
     };
+    /* clang-format on */
     return cr_make_param_array(struct same_case, cases, TL_COUNT(cases));
 }
 
@@ -77,6 +81,7 @@ ParameterizedTest(struct same_case *c, plan, same_definition)
 
 ParameterizedTestParameters(plan, other_definition)
 {
+    /* clang-format off */
     static struct same_case cases[] = {
         {"topic", "CREATE TABLE e (event_id STRING, host STRING, n INT, at TIMESTAMP(3), WATERMARK FOR at AS at - INTERVAL '15' SECOND) WITH ('topic' = 'y');\n" VIEW},
         {"time format",
@@ -114,6 +119,7 @@ ParameterizedTestParameters(plan, other_definition)
          TABLE "CREATE VIEW v AS SELECT window_start, host, window_end, COUNT(*) AS c "
                "FROM TABLE(TUMBLE(TABLE e, DESCRIPTOR(at), INTERVAL '5' MINUTE)) WHERE n > 1 GROUP BY window_start, window_end, host;"},
     };
+    /* clang-format on */
     return cr_make_param_array(struct same_case, cases, TL_COUNT(cases));
 }
 
@@ -155,7 +161,8 @@ Test(plan, the_normalised_text_is_stable)
 
 Test(plan, explained)
 {
-    struct tl_plan *plan = sql_plan("SET 'tally.allowed-lateness' = '1 min';\n" TABLE VIEW "CREATE VIEW w COMMENT 'all of it' AS SELECT at, host FROM e;");
+    struct tl_plan *plan = sql_plan("SET 'tally.allowed-lateness' = '1 min';\n" TABLE VIEW
+                                    "CREATE VIEW w COMMENT 'all of it' AS SELECT at, host FROM e;");
     struct tl_buf buf;
 
     tl_buf_init(&buf, 0);
@@ -214,10 +221,12 @@ Test(plan, explained)
 
 Test(plan, script_for_flink)
 {
-    struct tl_plan *plan = sql_plan("SET 'tally.allowed-lateness' = '1 min';\n" TABLE "CREATE TEMPORARY VIEW p AS\n  SELECT * FROM e WHERE IS_FILE_REQUEST(host);\n"
-                                    "CREATE VIEW w (`when`, host) AS SELECT at, host -- all of it\n FROM p;\n"
-                                    "CREATE VIEW v AS SELECT window_start, COUNT(*) AS c FROM TABLE(TUMBLE(TABLE w, DESCRIPTOR(`when`), INTERVAL '1' DAY))\n"
-                                    "GROUP BY window_start, window_end");
+    struct tl_plan *plan = sql_plan(
+        "SET 'tally.allowed-lateness' = '1 min';\n" TABLE
+        "CREATE TEMPORARY VIEW p AS\n  SELECT * FROM e WHERE IS_FILE_REQUEST(host);\n"
+        "CREATE VIEW w (`when`, host) AS SELECT at, host -- all of it\n FROM p;\n"
+        "CREATE VIEW v AS SELECT window_start, COUNT(*) AS c FROM TABLE(TUMBLE(TABLE w, DESCRIPTOR(`when`), INTERVAL '1' DAY))\n"
+        "GROUP BY window_start, window_end");
     struct tl_buf buf;
 
     tl_buf_init(&buf, 0);
@@ -229,7 +238,8 @@ Test(plan, script_for_flink)
                      "\n"
                      "SET 'tally.allowed-lateness' = '1 min';\n"
                      "\n"
-                     "CREATE TABLE e (event_id STRING, host STRING, n INT, at TIMESTAMP(3), WATERMARK FOR at AS at - INTERVAL '15' SECOND) WITH ('topic' = 'x');\n"
+                     "CREATE TABLE e (event_id STRING, host STRING, n INT, at TIMESTAMP(3), WATERMARK FOR at AS at - INTERVAL "
+                     "'15' SECOND) WITH ('topic' = 'x');\n"
                      "\n"
                      "CREATE TEMPORARY VIEW p AS\n"
                      "  SELECT * FROM e WHERE IS_FILE_REQUEST(host);\n"
@@ -264,6 +274,7 @@ struct start_case {
 /* semantics.md 1.1 and 11: values of Flink's own class. */
 ParameterizedTestParameters(plan, window_start)
 {
+    /* clang-format off */
     static struct start_case cases[] = {
         {"on the edge opens the next window", 60000, 0, 60000, 60000},
         {"one ms before the edge stays", 59999, 0, 60000, 0},
@@ -277,6 +288,7 @@ ParameterizedTestParameters(plan, window_start)
         {"the end of the axis", INT64_MAX, -1, 10, INT64_MAX - 8},
         {"the begin of the axis", INT64_MIN, 0, 7, INT64_MIN},
     };
+    /* clang-format on */
     return cr_make_param_array(struct start_case, cases, TL_COUNT(cases));
 }
 

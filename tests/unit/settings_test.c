@@ -23,26 +23,30 @@ Test(settings, defaults)
 
 Test(settings, each_can_be_set)
 {
-    struct tl_plan *plan = sql_plan(EVENTS "SET 'table.local-time-zone' = 'Etc/UTC'; SET 'tally.allowed-lateness' = '1 min'; SET 'tally.max-future-skew' = '2 h';"
-                                           "SET 'tally.dedup.key' = 'id'; SET 'tally.dedup.horizon' = '3 d'; SET 'tally.batch-grace' = '0';"
-                                           "SET 'tally.speed-retention' = '30 days'; SET 'tally.max-event-bytes' = '512 kb'; SET 'pipeline.name' = 'x';"
-                                           "CREATE VIEW v AS SELECT ts FROM t");
+    struct tl_plan *plan = sql_plan(
+        EVENTS
+        "SET 'table.local-time-zone' = 'Etc/UTC'; SET 'tally.allowed-lateness' = '1 min'; SET 'tally.max-future-skew' = '2 h';"
+        "SET 'tally.dedup.key' = 'id'; SET 'tally.dedup.horizon' = '3 d'; SET 'tally.batch-grace' = '0';"
+        "SET 'tally.speed-retention' = '30 days'; SET 'tally.max-event-bytes' = '512 kb'; SET 'pipeline.name' = 'x';"
+        "CREATE VIEW v AS SELECT ts FROM t");
     const struct tl_settings *s = &plan->settings;
 
     cr_assert(s->future_skew_max_ms == 7200000 && s->dedup_horizon_ms == 3 * INT64_C(86400000) && s->batch_grace_ms == 0);
     cr_assert(s->speed_retention_ms == 30 * INT64_C(86400000) && s->event_bytes_max == 512u << 10);
     cr_assert_eq(plan->sources[0].schema.event_bytes_max, 512u << 10);
     cr_assert_eq(plan->views[0].lateness_ms, 60000);
-    cr_assert(plan->sources[0].dedup_slot >= 0 && tl_sv_eq(plan->sources[0].schema.fields[plan->sources[0].dedup_slot].name, TL_SV("id")));
+    cr_assert(plan->sources[0].dedup_slot >= 0 &&
+              tl_sv_eq(plan->sources[0].schema.fields[plan->sources[0].dedup_slot].name, TL_SV("id")));
     tl_plan_close(plan);
 }
 
 /* Lateness holds for the views below it, all else for the file. */
 Test(settings, where_they_hold)
 {
-    struct tl_plan *plan = sql_plan(EVENTS "CREATE VIEW a AS SELECT ts FROM t; SET 'tally.allowed-lateness' = '5 s'; SET 'tally.batch-grace' = '1 s';"
-                                           "CREATE VIEW b AS SELECT ts FROM t; RESET 'tally.allowed-lateness'; CREATE VIEW c AS SELECT ts FROM t;"
-                                           "SET 'tally.batch-grace' = '2 s'");
+    struct tl_plan *plan = sql_plan(
+        EVENTS "CREATE VIEW a AS SELECT ts FROM t; SET 'tally.allowed-lateness' = '5 s'; SET 'tally.batch-grace' = '1 s';"
+               "CREATE VIEW b AS SELECT ts FROM t; RESET 'tally.allowed-lateness'; CREATE VIEW c AS SELECT ts FROM t;"
+               "SET 'tally.batch-grace' = '2 s'");
 
     cr_assert(plan->views[0].lateness_ms == 0 && plan->views[1].lateness_ms == 5000 && plan->views[2].lateness_ms == 0);
     cr_assert_eq(plan->settings.batch_grace_ms, 2000, "the last one holds");
@@ -51,12 +55,16 @@ Test(settings, where_they_hold)
 
 Test(settings, reset)
 {
-    struct tl_plan *plan = sql_plan(EVENTS "SET 'tally.max-future-skew' = '1 s'; SET 'tally.dedup.horizon' = '1 s'; SET 'tally.batch-grace' = '1 s';"
-                                           "SET 'tally.speed-retention' = '1 s'; SET 'tally.max-event-bytes' = '1 kb'; SET 'tally.dedup.key' = 'nothing';"
-                                           "RESET 'tally.max-future-skew'; RESET 'tally.dedup.horizon'; RESET 'tally.batch-grace'; RESET 'tally.speed-retention';"
-                                           "RESET 'tally.max-event-bytes'; RESET 'tally.dedup.key'; RESET 'table.local-time-zone'; CREATE VIEW v AS SELECT ts FROM t");
+    struct tl_plan *plan = sql_plan(
+        EVENTS
+        "SET 'tally.max-future-skew' = '1 s'; SET 'tally.dedup.horizon' = '1 s'; SET 'tally.batch-grace' = '1 s';"
+        "SET 'tally.speed-retention' = '1 s'; SET 'tally.max-event-bytes' = '1 kb'; SET 'tally.dedup.key' = 'nothing';"
+        "RESET 'tally.max-future-skew'; RESET 'tally.dedup.horizon'; RESET 'tally.batch-grace'; RESET 'tally.speed-retention';"
+        "RESET 'tally.max-event-bytes'; RESET 'tally.dedup.key'; RESET 'table.local-time-zone'; CREATE VIEW v AS SELECT ts FROM "
+        "t");
 
-    cr_assert(plan->settings.future_skew_max_ms == 300000 && plan->settings.dedup_horizon_ms == 3600000 && plan->settings.batch_grace_ms == 900000);
+    cr_assert(plan->settings.future_skew_max_ms == 300000 && plan->settings.dedup_horizon_ms == 3600000 &&
+              plan->settings.batch_grace_ms == 900000);
     cr_assert(plan->settings.speed_retention_ms == 7 * INT64_C(86400000) && plan->settings.event_bytes_max == 8u << 20);
     tl_plan_close(plan);
     plan = sql_plan(EVENTS "SET 'tally.batch-grace' = '1 s'; RESET; CREATE VIEW v AS SELECT ts FROM t");
@@ -66,8 +74,10 @@ Test(settings, reset)
 
 Test(settings, deduplication)
 {
-    static const char table[] = "CREATE TABLE u (event_id STRING, other STRING, a TIMESTAMP(3), WATERMARK FOR a AS a);CREATE VIEW v AS SELECT a FROM u;";
-    static const char number[] = "CREATE TABLE u (event_id BIGINT, a TIMESTAMP(3), WATERMARK FOR a AS a);CREATE VIEW v AS SELECT a FROM u;";
+    static const char table[] =
+        "CREATE TABLE u (event_id STRING, other STRING, a TIMESTAMP(3), WATERMARK FOR a AS a);CREATE VIEW v AS SELECT a FROM u;";
+    static const char number[] =
+        "CREATE TABLE u (event_id BIGINT, a TIMESTAMP(3), WATERMARK FOR a AS a);CREATE VIEW v AS SELECT a FROM u;";
     char sql[300];
     struct tl_plan *plan = sql_plan(table);
 
@@ -91,6 +101,7 @@ struct duration_case {
 
 ParameterizedTestParameters(settings, durations)
 {
+    /* clang-format off */
     static struct duration_case cases[] = {
         {"200 ms", true, 200, "200 ms"},       {"30 s", true, 30000, "30 s"},           {"5min", true, 300000, "5 min"},
         {"1 h", true, 3600000, "1 h"},         {"7 d", true, 604800000, "7 d"},         {"2 days", true, 172800000, "2 d"},
@@ -100,6 +111,7 @@ ParameterizedTestParameters(settings, durations)
         {"-5 s", false, 0, ""},                {"1.5 s", false, 0, ""},                 {"5 weeks", false, 0, ""},
         {"99999999999999999999 s", false, 0, ""}, {"9223372036854775807 d", false, 0, ""}, {"5 s s", false, 0, ""},
     };
+    /* clang-format on */
     return cr_make_param_array(struct duration_case, cases, TL_COUNT(cases));
 }
 
@@ -120,6 +132,7 @@ ParameterizedTest(struct duration_case *c, settings, durations)
 
 ParameterizedTestParameters(settings, mistakes)
 {
+    /* clang-format off */
     static struct sql_mistake cases[] = {
         {"unknown tally key",
          EVENTS "SET 'tally.allowed-latenes' = '5 s'",
@@ -170,6 +183,7 @@ ParameterizedTestParameters(settings, mistakes)
          2, 7, "there is no setting 'tally.dedup'",
          "'tally.dedup'", "did you mean 'tally.dedup.key'?"},
     };
+    /* clang-format on */
     return cr_make_param_array(struct sql_mistake, cases, TL_COUNT(cases));
 }
 
