@@ -13,7 +13,9 @@ enum { READ_BYTES_MAX = 4096 };
 #else
 enum { READ_BYTES_MAX = 4 << 20 };
 #endif
-enum { WAIT_MS = 10 };
+/* With several partitions a worker reads a little of each in turn: what is late is judged by the one that is furthest behind, so large reads
+ * would let late events pass while it catches up. */
+enum { WAIT_MS = 10, READ_SEVERAL_MAX = 64 };
 
 static void wake_committer(const struct tl_worker *worker)
 {
@@ -249,8 +251,8 @@ static enum tl_code read_some(struct tl_worker *worker, struct tl_worker_partiti
                                   .watermark_index = mine->watermark_index};
     enum tl_code rc = TL_OK;
 
-    TL_TRY(tl_log_read(worker->log, source->topic, mine->lane->partition, mine->next_offset, TL_BATCH_ROWS, READ_BYTES_MAX, &entries,
-                       err));
+    TL_TRY(tl_log_read(worker->log, source->topic, mine->lane->partition, mine->next_offset,
+                       worker->lane->partitions_count > 1 ? READ_SEVERAL_MAX : TL_BATCH_ROWS, READ_BYTES_MAX, &entries, err));
     while (entries.count > 0 && entries.messages[entries.count - 1].offset >= mine->lane->until_offset) {
         entries.count--; /* a bounded lane ends in the middle of a read */
         entries.next_offset = mine->lane->until_offset;

@@ -17,7 +17,7 @@ enum { CHUNK_ROWS = 2 };
 #else
 enum { CHUNK_ROWS = 1024 };
 #endif
-enum { MARK_BYTES = 8, GROUPS_MAX = 1 << 30, POOL_MAX = 64 };
+enum { MARK_BYTES = 8, GROUPS_MAX = 1 << 30, POOL_MAX = 4096 };
 
 struct mark {
     uint32_t entry;

@@ -1,0 +1,154 @@
+/* batch_kill_test.c: kill -9 of batch at random instants: readers see the publication before or the one after, never a mix, and the next
+ * run gives what a run gives that was never killed. */
+#include <criterion/criterion.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+
+#include "base/clock.h"
+#include "support/chance.h"
+#include "support/dump.h"
+#include "support/run.h"
+#include "support/visits.h"
+
+enum { STEP_MS = 17280, A_DAY = 5000 };
+
+static char dir[RUN_DIR_BYTES], views[300];
+
+static void folder_open(void)
+{
+    run_folder_make(dir);
+    snprintf(views, sizeof views, "%s", run_file_write(dir, "views.sql", visits_views));
+}
+
+static void folder_close(void)
+{
+    run_folder_remove(dir);
+}
+
+TestSuite(batch_kill, .init = folder_open, .fini = folder_close);
+
+static void must(const char *data, const char *command, const char *more)
+{
+    struct run run = {0};
+
+    RUN(&run, command, "--views", views, "--data", data, more);
+    cr_assert_eq(run.status, 0, "%s: %s", command, run.err);
+    run_done(&run);
+}
+
+/* A reader that never rests: the number of events in the merged view up to the boundary is one that some whole publication has. */
+struct reader {
+    pthread_t thread;
+    atomic_bool stop;
+    char store[400];
+    char seen[16][40]; /* distinct answers, in order */
+    int seen_count;
+    long reads;
+};
+
+static void *read_on(void *arg)
+{
+    struct reader *reader = arg;
+
+    while (!atomic_load(&reader->stop)) {
+        /* One statement is one snapshot: all views' boundaries and the rows served from batch. */
+        char *now = dump_sql(reader->store, "SELECT (SELECT coalesce(sum(hits), 0) FROM hits WHERE _layer = 'batch'),"
+                                            " (SELECT count(*) FROM big WHERE _layer = 'batch'),"
+                                            " (SELECT count(DISTINCT boundary_ms) FROM tally_progress)");
+
+        if (reader->seen_count == 0 || strcmp(now, reader->seen[reader->seen_count - 1]) != 0) {
+            cr_assert_lt(reader->seen_count, 16, "more states than publications");
+            snprintf(reader->seen[reader->seen_count++], sizeof reader->seen[0], "%s", now);
+        }
+        reader->reads++;
+        free(now);
+    }
+    return NULL;
+}
+
+Test(batch_kill, readers_see_whole_publications_and_the_next_run_repairs, .timeout = 240)
+{
+    const char *kills_wanted = getenv("TALLY_KILLS");
+    int kills = kills_wanted != NULL ? atoi(kills_wanted) : 12, killed = 0;
+    struct chance chance = chance_open("batch_kill");
+    char calm[300], rough[300], store[400], *want, *got;
+    struct reader reader = {.seen_count = 0};
+    struct run run = {0};
+    int64_t started_ns, whole_ns;
+
+    snprintf(calm, sizeof calm, "%s/calm", dir);
+    snprintf(rough, sizeof rough, "%s/rough", dir);
+    for (int side = 0; side < 2; side++) {
+        const char *data = side == 0 ? calm : rough;
+
+        mkdir(data, 0777);
+        visits_append(data, 2, STEP_MS, 0, 3 * A_DAY);
+        must(data, "archive", NULL);
+    }
+    started_ns = tl_clock_monotonic_ns();
+    must(calm, "batch", NULL);
+    whole_ns = tl_clock_monotonic_ns() - started_ns;
+    must(rough, "speed", "--once");
+    snprintf(reader.store, sizeof reader.store, "%s/views.db", rough);
+    pthread_create(&reader.thread, NULL, read_on, &reader);
+    for (int k = 0; k < kills * 3 && killed < kills; k++) {
+        int64_t after_ns = (int64_t)chance_below(&chance, (uint32_t)whole_ns);
+        struct timespec nap = {.tv_sec = after_ns / 1000000000, .tv_nsec = after_ns % 1000000000};
+
+        run_start(&run, (const char *const[]){"batch", "--views", views, "--data", rough, "--from", "2026-03-01", NULL});
+        nanosleep(&nap, NULL);
+        run_signal(&run, SIGKILL);
+        run_wait(&run);
+        killed += run.status == 128 + SIGKILL;
+        run_done(&run);
+    }
+    cr_expect_gt(killed, 0, "no run was caught at work");
+    must(rough, "batch", "--to=2026-03-04");
+    atomic_store(&reader.stop, true);
+    pthread_join(reader.thread, NULL);
+    cr_assert_gt(reader.reads, 0);
+    /* Nothing, then all three days of both views at one boundary: no state in between, and none after. */
+    cr_expect_leq(reader.seen_count, 2, "%d states, the second: %s", reader.seen_count, reader.seen[1]);
+    cr_expect_str_eq(reader.seen[0], "0|0|1\n");
+    snprintf(store, sizeof store, "%s/views.db", calm);
+    want = dump_batch(store, "hits");
+    got = dump_batch(reader.store, "hits");
+    cr_assert_gt(strlen(want), 10000);
+    cr_expect(strcmp(got, want) == 0, "the rows differ from those of a run that was never killed");
+    free(want);
+    free(got);
+    /* What the killed runs had staged is gone. */
+    got = dump_sql(reader.store, "SELECT count(*) FROM hits_batch WHERE _run NOT IN (SELECT run FROM tally_run WHERE state = 'published')");
+    cr_expect_str_eq(got, "0\n");
+    free(got);
+}
+
+Test(batch_kill, a_second_run_is_told_who_holds_the_lock, .timeout = 60)
+{
+    struct run first = {0}, second = {0};
+    char data[300];
+    bool told = false;
+
+    snprintf(data, sizeof data, "%s/data", dir);
+    mkdir(data, 0777);
+    visits_append(data, 1, STEP_MS, 0, 4 * A_DAY);
+    must(data, "archive", NULL);
+    for (int i = 0; i < 20 && !told; i++) {
+        run_start(&first, (const char *const[]){"batch", "--views", views, "--data", data, "--from", "2026-03-01", NULL});
+        tl_clock_sleep_ms(10 + 3 * i);
+        run_start(&second, (const char *const[]){"batch", "--views", views, "--data", data, NULL});
+        run_wait(&second);
+        run_wait(&first);
+        cr_assert_eq(first.status == 0 || first.status == 75, true, "%s", first.err);
+        told = second.status == 75 && strstr(second.err, "pid") != NULL && strstr(second.err, "batch.lock") != NULL;
+        run_done(&first);
+        run_done(&second);
+    }
+    cr_expect(told, "two runs never met");
+}

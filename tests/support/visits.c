@@ -1,0 +1,51 @@
+/* visits.c: events that are the same for the same numbers. See visits.h. */
+#include "support/visits.h"
+
+#include <criterion/criterion.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "event/timestamp.h"
+#include "log/log.h"
+
+const char visits_views[] =
+    "CREATE TABLE events (event_id STRING, host STRING, n INT, event_time TIMESTAMP_LTZ(3),\n"
+    "    WATERMARK FOR event_time AS event_time - INTERVAL '5' SECOND\n"
+    ") WITH ('connector' = 'kafka', 'topic' = 'events', 'format' = 'json', 'json.timestamp-format.standard' = 'ISO-8601');\n"
+    "CREATE VIEW hits AS SELECT window_start, window_end, host, COUNT(*) AS hits, SUM(n) AS total\n"
+    "    FROM TABLE(TUMBLE(TABLE events, DESCRIPTOR(event_time), INTERVAL '10' SECOND)) GROUP BY window_start, window_end, host;\n"
+    "CREATE VIEW big AS SELECT event_id, n FROM events WHERE n > 90;\n";
+
+void visits_append(const char *data, uint32_t partitions, int64_t step_ms, int from, int to)
+{
+    struct tl_log *log = NULL;
+    struct tl_err err;
+
+    cr_assert_eq(tl_log_open("local", data, TL_LOG_APPEND, &log, &err), TL_OK, "%s", err.message);
+    cr_assert_eq(tl_log_create_topic(log, TL_SV("events"), partitions, &err), TL_OK, "%s", err.message);
+    while (from < to) {
+        static char texts[500][200];
+        struct tl_log_record records[500];
+        size_t count = 0;
+
+        for (; from < to && count < 500; from++, count++) {
+            unsigned state = (unsigned)from * 2654435761u + 1;
+            int64_t log_ms = VISITS_START_MS + from * step_ms, time_ms = log_ms - rand_r(&state) % 2000;
+            int id = rand_r(&state) % 20 == 0 ? from - 1 - rand_r(&state) % 5 : from;
+            char when[TL_TIME_TEXT_BYTES];
+
+            if (rand_r(&state) % 15 == 0)
+                time_ms -= rand_r(&state) % 40000;
+            if (id != from) /* a copy has the time of the event that it copies, or else another */
+                time_ms = VISITS_START_MS + id * step_ms;
+            tl_time_to_iso_z(time_ms, when);
+            snprintf(texts[count], sizeof texts[count],
+                     rand_r(&state) % 50 == 0 ? "{\"event_id\": \"e%d\", \"host\": \"h%d\", \"n\": %d"
+                                              : "{\"event_id\": \"e%d\", \"host\": \"h%d\", \"n\": %d, \"event_time\": \"%s\"}",
+                     id, rand_r(&state) % 7, rand_r(&state) % 100, when);
+            records[count] = (struct tl_log_record){(uint32_t)from % partitions, log_ms, tl_sv_from(texts[count])};
+        }
+        cr_assert_eq(tl_log_append(log, TL_SV("events"), records, count, NULL, &err), TL_OK, "%s", err.message);
+    }
+    tl_log_close(log);
+}
