@@ -183,7 +183,6 @@ struct magnitude {
     unsigned count; /* the highest is not zero; 0: the number is zero */
     int exponent;   /* of limb 0's lowest bit */
     bool negative;
-    bool more; /* a remainder below limb 0 */
 };
 
 static void magnitude_of(const struct tl_exact_sum *sum, struct magnitude *out)
@@ -195,7 +194,6 @@ static void magnitude_of(const struct tl_exact_sum *sum, struct magnitude *out)
     out->count = 0;
     out->exponent = 32 * sum->first + UNIT_EXPONENT;
     out->negative = false;
-    out->more = false;
     if (count == 0)
         return;
     memcpy(limbs, sum->limbs, count * sizeof *limbs);
@@ -218,7 +216,8 @@ static void magnitude_of(const struct tl_exact_sum *sum, struct magnitude *out)
     }
 }
 
-/* Long division by up to 64 bits. Four limbs more below keep at least 54 significant bits and a sticky rest. */
+/* Long division by up to 64 bits. With four limbs more below, the quotient keeps at least 54 significant bits, and a remainder shows in
+ * them, for it is less than 2^64: so none is kept beside. */
 static void divide(struct magnitude *number, uint64_t divisor)
 {
     u128 rest = 0;
@@ -238,7 +237,6 @@ static void divide(struct magnitude *number, uint64_t divisor)
             count = i + 1;
     }
     number->count = count;
-    number->more = rest != 0;
 }
 
 static bool bit_at(const struct magnitude *number, int64_t bit)
@@ -251,7 +249,7 @@ static double rounded(const struct magnitude *number, int precision, int exponen
 {
     int64_t highest, lowest;
     uint64_t significand = 0;
-    bool half, rest;
+    bool half, rest = false;
     double value;
 
     if (number->count == 0)
@@ -261,7 +259,6 @@ static double rounded(const struct magnitude *number, int precision, int exponen
     for (int64_t bit = tl_max_i64(highest, lowest); bit >= lowest; bit--)
         significand = significand << 1 | bit_at(number, bit);
     half = bit_at(number, lowest - 1);
-    rest = number->more;
     for (int64_t i = 0; half && !rest && i < (lowest - 1) / 32; i++)
         rest = number->limbs[i] != 0;
     if (half && !rest && lowest - 1 > 0 && (lowest - 1) / 32 < (int64_t)number->count)

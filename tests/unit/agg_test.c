@@ -405,6 +405,50 @@ Test(agg, broken_bytes_never_crash)
     tl_arena_done(&arena);
 }
 
+struct broken_case {
+    char name[40];
+    enum tl_agg_kind agg;
+    enum tl_kind kind;
+    uint8_t bytes[12];
+    size_t size;
+};
+
+ParameterizedTestParameters(agg, broken)
+{
+    static struct broken_case cases[] = {
+        {"neither any nor none",     TL_AGG_MIN,   TL_INT,     {2, 2},                                                    2 },
+        {"beyond INT",               TL_AGG_MAX,   TL_INT,     {1, 0x80, 0x80, 0x80, 0x80, 0x10},                         6 },
+        {"beyond BOOLEAN",           TL_AGG_MAX,   TL_BOOLEAN, {1, 4},                                                    2 },
+        {"a sum beyond TINYINT",     TL_AGG_SUM,   TL_TINYINT, {1, 0x80, 0x02},                                           3 },
+        {"a sum of two",             TL_AGG_SUM,   TL_TINYINT, {2, 2},                                                    2 },
+        {"an average without a sum", TL_AGG_AVG,   TL_INT,     {3},                                                       1 },
+        {"a count beyond BIGINT",    TL_AGG_COUNT, TL_INT,     {0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 1}, 10},
+        {"another NaN",              TL_AGG_MIN,   TL_DOUBLE,  {1, 1, 0, 0, 0, 0, 0, 0xF8, 0x7F},                         9 },
+        {"no float",                 TL_AGG_MIN,   TL_FLOAT,   {1, 1, 0, 0, 0, 0, 0, 0xF0, 0x3F},                         9 },
+        {"numbers but no sum",       TL_AGG_AVG,   TL_DOUBLE,  {2, 0},                                                    2 },
+        {"a sum but no numbers",     TL_AGG_AVG,   TL_DOUBLE,  {0, 2},                                                    2 },
+        {"a text that ends",         TL_AGG_MAX,   TL_STRING,  {1, 3, 'a', 'b'},                                          4 },
+    };
+    return cr_make_param_array(struct broken_case, cases, sizeof cases / sizeof *cases);
+}
+
+ParameterizedTest(struct broken_case *c, agg, broken)
+{
+    struct tl_arena arena;
+    struct tl_expr arg = {.op = TL_EXPR_SLOT, .kind = c->kind};
+    struct tl_agg_call call = {.agg = c->agg, .arg = &arg, .kind = result_of(c->agg, c->kind)};
+    struct tl_agg_layout layout;
+    struct tl_reader reader = tl_reader_of((struct tl_sv){(const char *)c->bytes, c->size});
+    struct tl_err err = {.code = TL_OK};
+
+    tl_arena_init(&arena, 4096, 0);
+    cr_assert_eq(tl_agg_layout_init(&layout, &call, 1, &arena, &err), TL_OK);
+    cr_assert_eq(tl_agg_load(&layout, &reader, tl_arena_zalloc(&arena, layout.state_bytes), &arena, &err), TL_ERR_CORRUPT, "%s",
+                 c->name);
+    cr_assert_eq(err.code, TL_ERR_CORRUPT);
+    tl_arena_done(&arena);
+}
+
 Test(agg, an_empty_group_is_small)
 {
     struct tl_arena arena;

@@ -228,21 +228,33 @@ Test(exact_sum, float_rounds_once)
     cr_assert(isinf(tl_exact_sum_to_float(&sum, 1)));
 }
 
-/* Carries must be spread before the limbs run over; 2^30 additions are too many for a test, so the counter is moved on. */
+/* 2^30 additions are too many for a test; merging a sum into itself is as many. The carries pile up in the window's highest limb, and
+ * are still there when a larger number makes the window grow. */
 Test(exact_sum, carries_are_spread)
 {
-    struct tl_exact_sum sum = {0};
-    struct wide want = {{0}};
+    static const double terms[] = {0x1.fffffffffffffp10, -0x1.8p-20, 0x1.fffffffffffffp40, 0x1.fffffffffffffp35};
 
-    for (int i = 0; i < 1000; i++) {
-        double value = i % 3 ? 0x1.fffffffffffffp10 : -0x1.fffffffffffffp-20;
+    for (int negative = 0; negative < 2; negative++) {
+        struct tl_exact_sum sum = {0};
+        struct wide want = {{0}};
 
-        cr_assert(tl_exact_sum_add(&sum, value, &arena));
-        wide_add(&want, value, 1, false);
-        if (i % 100 == 0)
-            sum.pending = 1 << 30;
+        for (size_t i = 0; i < sizeof terms / sizeof *terms; i++) {
+            double value = negative ? -terms[i] : terms[i];
+
+            cr_assert(tl_exact_sum_add(&sum, value, &arena));
+            wide_add(&want, value, UINT64_C(1) << 62, false);
+        }
+        for (int i = 0; i < 62; i++) {
+            cr_assert(tl_exact_sum_merge(&sum, &sum, &arena));
+            cr_assert_leq(sum.pending, UINT32_C(1) << 31);
+        }
+        cr_assert(is_nearest(&want, 1, tl_exact_sum_to_double(&sum, 1), false));
+        cr_assert(tl_exact_sum_add(&sum, 0x1.8p300, &arena));
+        wide_add(&want, 0x1.8p300, 1, false);
+        cr_assert(tl_exact_sum_add(&sum, -0x1.8p300, &arena));
+        wide_add(&want, -0x1.8p300, 1, false);
+        cr_assert(is_nearest(&want, 1, tl_exact_sum_to_double(&sum, 1), false));
     }
-    cr_assert(is_nearest(&want, 1, tl_exact_sum_to_double(&sum, 1), false));
 }
 
 /* --- properties -------------------------------------------------------------------------------------------------------- */

@@ -99,6 +99,8 @@ static void setup(void)
                 value.is_null = r == 8;
             }
             tl_vec_set(&slots[s], r, &value);
+            if (s < 2 && value.is_null)
+                slots[s].i64[r] = 1; /* whoever looks below a NULL goes wrong */
         }
     }
     eval = (struct tl_eval){
@@ -252,6 +254,17 @@ Test(expr, slots_are_aliases)
     cr_assert(tl_expr_eval(&eval, slot(&t, TL_INT, TL_SLOT_EVENT_TIME), all, ROWS, &out));
     cr_assert_eq(out.i64, slots[2].i64);
     cr_assert_eq(arena.held_bytes, before);
+}
+
+Test(expr, tests_of_truth_see_null)
+{
+    struct tree t = {.count = 0};
+    struct tl_expr *b = slot(&t, TL_BOOLEAN, 1);
+
+    check(call(&t, "IS TRUE", TL_BOOLEAN, b, NULL), all, ROWS, "010010010");
+    check(call(&t, "IS NOT TRUE", TL_BOOLEAN, b, NULL), all, ROWS, "101101101");
+    check(call(&t, "IS FALSE", TL_BOOLEAN, b, NULL), all, ROWS, "100100100");
+    check(call(&t, "IS NOT FALSE", TL_BOOLEAN, b, NULL), all, ROWS, "011011011");
 }
 
 Test(expr, filter_keeps_true_only)
