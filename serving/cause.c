@@ -134,20 +134,6 @@ static bool note_difference(struct proof *proof, struct tl_unit *unit, const str
     return count_event(proof, unit->view, event, cause);
 }
 
-/* Identity of an event's row as event/rows.h has it: big-endian. */
-static struct tl_sv event_key(char out[16], const struct tl_core_event *event)
-{
-    uint64_t offset = (uint64_t)event->offset;
-
-    for (int i = 0; i < 4; i++) {
-        out[i] = (char)(event->partition >> (24 - 8 * i));
-        out[12 + i] = (char)(event->row >> (24 - 8 * i));
-    }
-    for (int i = 0; i < 8; i++)
-        out[4 + i] = (char)(offset >> (56 - 8 * i));
-    return (struct tl_sv){out, 16};
-}
-
 /* From the core, for each event and the group it would go into. Batch's core is asked first: that call notes the difference. */
 static bool is_wanted(void *ctx, uint32_t view, const struct tl_core_event *event, int64_t start_ms, int64_t end_ms,
                       struct tl_sv key)
@@ -155,13 +141,15 @@ static bool is_wanted(void *ctx, uint32_t view, const struct tl_core_event *even
     const struct side_of *of = ctx;
     struct proof *proof = of->proof;
     const struct tl_cause_view *mine = &proof->finder->views[view];
-    char identity[16];
+    char row_key[TL_EVENT_KEY_BYTES];
     struct tl_unit *unit;
     struct tl_judgement judged;
     bool speed, batch;
 
-    if (!mine->shape->windowed)
-        key = event_key(identity, event);
+    if (!mine->shape->windowed) {
+        tl_event_key(event->partition, event->offset, event->row, row_key);
+        key = (struct tl_sv){row_key, sizeof row_key};
+    }
     unit = tl_compare_find(proof->finder->compare, view, start_ms, end_ms, key);
     if (unit == NULL)
         return false;

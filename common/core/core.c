@@ -469,8 +469,8 @@ static enum tl_code push_events(struct push *p, const struct tl_view *view, stru
         }
         *selected_count = kept;
     }
-    if (!tl_event_rows_add(mine->events, view, scratch->outputs, p->batch, &p->intake->time, p->input->partition, core->selected,
-                           *selected_count))
+    if (!tl_event_rows_add(mine->events, view, scratch->outputs, p->batch, &p->intake->time, p->input->partition,
+                           p->input->partitions != NULL ? core->partition : NULL, core->selected, *selected_count))
         return tl_fail_memory(p->err, *selected_count);
 out:
     return rc;

@@ -92,10 +92,7 @@ static bool event_rows_reserve(struct tl_event_rows *events, const struct tl_vie
     return ok;
 }
 
-/* The identity in bytes: partition, offset, row, big-endian, so that memcmp orders it. */
-enum { IDENTITY_BYTES = 16 };
-
-static void put_identity(char out[IDENTITY_BYTES], uint32_t partition, int64_t offset, uint32_t row)
+void tl_event_key(uint32_t partition, int64_t offset, uint32_t row, char out[TL_EVENT_KEY_BYTES])
 {
     uint64_t biased = (uint64_t)offset ^ (UINT64_C(1) << 63);
 
@@ -108,19 +105,21 @@ static void put_identity(char out[IDENTITY_BYTES], uint32_t partition, int64_t o
 }
 
 bool tl_event_rows_add(struct tl_event_rows *events, const struct tl_view *view, const struct tl_vec *outputs,
-                       const struct tl_batch *batch, const struct tl_vec *time, uint32_t partition, const uint32_t *rows,
-                       uint32_t rows_count)
+                       const struct tl_batch *batch, const struct tl_vec *time, uint32_t partition,
+                       const uint32_t *partitions, const uint32_t *rows, uint32_t rows_count)
 {
     if (!event_rows_reserve(events, view, rows_count))
         return false;
     for (uint32_t i = 0; i < rows_count; i++) {
         uint32_t row = rows[i], at = events->count + i;
-        char *identity = tl_arena_bytes(&events->text, IDENTITY_BYTES);
+        char *key = tl_arena_bytes(&events->text, TL_EVENT_KEY_BYTES);
 
-        if (identity == NULL)
+        if (key == NULL)
             return false;
-        put_identity(identity, partition, batch->offset[row], batch->row[row]);
-        events->key[at] = (struct tl_sv){identity, IDENTITY_BYTES};
+        if (partitions != NULL)
+            partition = partitions[row];
+        tl_event_key(partition, batch->offset[row], batch->row[row], key);
+        events->key[at] = (struct tl_sv){key, TL_EVENT_KEY_BYTES};
         events->time_ms[at] = time->i64[row];
         events->offset[at] = batch->offset[row];
         events->partition[at] = partition;

@@ -85,10 +85,14 @@ TL_MUST_USE bool tl_ledger_add(struct tl_ledger *ledger, const struct tl_ledger_
 /* Copies the dead letters of a batch. */
 TL_MUST_USE bool tl_partial_add_dead(struct tl_partial *partial, struct tl_partial_partition *partition, const struct tl_dead *dead,
                                      size_t count);
-/* Copies the selected rows: outputs[o] are the view's columns by row number. */
+/* Copies the selected rows: outputs[o] are the view's columns by row number. `partitions`: of each row, by row number; NULL: all are of
+ * `partition`. */
 TL_MUST_USE bool tl_event_rows_add(struct tl_event_rows *events, const struct tl_view *view, const struct tl_vec *outputs,
-                                   const struct tl_batch *batch, const struct tl_vec *time, uint32_t partition, const uint32_t *rows,
-                                   uint32_t rows_count);
+                                   const struct tl_batch *batch, const struct tl_vec *time, uint32_t partition,
+                                   const uint32_t *partitions, const uint32_t *rows, uint32_t rows_count);
+/* The key of an event's row (event/rows.h): partition, offset (its sign flipped, so that bytes order as numbers), row, big-endian. */
+enum { TL_EVENT_KEY_BYTES = 16 };
+void tl_event_key(uint32_t partition, int64_t offset, uint32_t row, char out[TL_EVENT_KEY_BYTES]);
 /* As rows for the store. Valid until the next add or reset. */
 struct tl_rows tl_event_rows_view(const struct tl_event_rows *events);
 uint64_t tl_partial_groups(const struct tl_partial *partial); /* groups and event rows in it */
