@@ -239,14 +239,16 @@ static enum tl_code cut_range(struct reconcile *r, uint32_t v, struct tl_err *er
         TL_TRY(note(r, err, "view %.*s: nothing is published yet; `tally batch` publishes", TL_SV_ARG(view->name)));
         goto out;
     }
+    if (view->from_ms >= boundary_ms) {
+        r->report.cut = true;
+        TL_TRY(note(r, err, "view %.*s: the range lies outside what is published, which ends at %s: nothing is compared",
+                    TL_SV_ARG(view->name), time_text(boundary_ms, boundary)));
+        goto out;
+    }
     if (r->report.to_ms != INT64_MAX && r->report.to_ms > boundary_ms) {
         r->report.cut = true;
-        if (view->from_ms >= boundary_ms)
-            TL_TRY(note(r, err, "view %.*s: the range lies outside what is published, which ends at %s: nothing is compared",
-                        TL_SV_ARG(view->name), time_text(boundary_ms, boundary)));
-        else
-            TL_TRY(note(r, err, "view %.*s: the range up to %s is cut at %s, where what is published ends", TL_SV_ARG(view->name),
-                        time_text(r->report.to_ms, to), time_text(boundary_ms, boundary)));
+        TL_TRY(note(r, err, "view %.*s: the range up to %s is cut at %s, where what is published ends", TL_SV_ARG(view->name),
+                    time_text(r->report.to_ms, to), time_text(boundary_ms, boundary)));
     }
     TL_TRY(find_gone(r, v, &gone_ms, err));
     if (gone_ms > view->from_ms) {

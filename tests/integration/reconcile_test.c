@@ -1,0 +1,533 @@
+/* reconcile_test.c: planted differences are found with their causes, and what was forged is not explained away.
+ *
+ * Events go into the log by its own interface, so that partitions, offsets and log timestamps are the test's to choose. */
+#include <criterion/criterion.h>
+#include <criterion/parameterized.h>
+#include <inttypes.h>
+#include <sqlite3.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "event/timestamp.h"
+#include "log/log.h"
+#include "master/master.h"
+#include "support/run.h"
+
+#define START_MS INT64_C(1772323200000) /* 2026-03-01T00:00:00Z */
+
+static const char views[] =
+    "SET 'table.local-time-zone' = 'UTC';\n"
+    "CREATE TABLE events (\n"
+    "    event_id STRING, host STRING, `bytes` BIGINT, event_time TIMESTAMP_LTZ(3),\n"
+    "    WATERMARK FOR event_time AS event_time - INTERVAL '5' SECOND\n"
+    ") WITH ('connector' = 'kafka', 'topic' = 'events', 'properties.bootstrap.servers' = 'localhost:9092',\n"
+    "        'format' = 'json', 'json.timestamp-format.standard' = 'ISO-8601');\n"
+    "CREATE VIEW hits AS\n"
+    "    SELECT window_start, window_end, host, COUNT(*) AS num_hits, SUM(`bytes`) AS bytes_sum\n"
+    "    FROM TABLE(TUMBLE(TABLE events, DESCRIPTOR(event_time), INTERVAL '10' SECOND))\n"
+    "    GROUP BY window_start, window_end, host;\n"
+    "CREATE VIEW latest AS\n"
+    "    SELECT window_start, window_end, MAX(`bytes`) AS largest, AVG(`bytes`) AS mean\n"
+    "    FROM TABLE(TUMBLE(TABLE events, DESCRIPTOR(event_time), INTERVAL '1' MINUTE))\n"
+    "    GROUP BY window_start, window_end;\n";
+
+static const char views_rows[] = "CREATE VIEW big AS SELECT event_id, host, `bytes`, event_time FROM events WHERE `bytes` > 2;\n";
+
+enum { PATH_BYTES = RUN_DIR_BYTES + 64 };
+
+struct scene {
+    char dir[RUN_DIR_BYTES];
+    char views[PATH_BYTES], store[PATH_BYTES];
+    struct run run; /* the last reconcile */
+};
+
+static void scene_open(struct scene *scene, const char *more_views)
+{
+    char text[4096];
+
+    memset(scene, 0, sizeof *scene);
+    run_folder_make(scene->dir);
+    snprintf(text, sizeof text, "%s%s", views, more_views);
+    snprintf(scene->views, sizeof scene->views, "%s", run_file_write(scene->dir, "views.sql", text));
+    snprintf(scene->store, sizeof scene->store, "%s/views.db", scene->dir);
+}
+
+static void scene_close(struct scene *scene)
+{
+    run_done(&scene->run);
+    run_folder_remove(scene->dir);
+}
+
+/* ---- events ---- */
+
+struct event {
+    const char *id; /* NULL: none */
+    int64_t second; /* of event time, from START_MS */
+    const char *host;
+    int64_t bytes;
+};
+
+static int event_text(char *out, size_t size, const struct event *event)
+{
+    char when[TL_TIME_TEXT_BYTES], id[64] = "null";
+
+    tl_time_to_iso_z(START_MS + event->second * 1000, when);
+    if (event->id != NULL)
+        snprintf(id, sizeof id, "\"%s\"", event->id);
+    return snprintf(out, size, "{\"event_id\":%s,\"host\":\"%s\",\"bytes\":%" PRId64 ",\"event_time\":\"%s\"}", id, event->host,
+                    event->bytes, when);
+}
+
+/* Appends to one partition of a topic with two; the log timestamp is START_MS + log_second. */
+static void append(const struct scene *scene, uint32_t partition, int64_t log_second, const struct event *events, size_t count)
+{
+    struct tl_log *log = NULL;
+    struct tl_err err;
+
+    cr_assert_eq(tl_log_open("local", scene->dir, TL_LOG_APPEND, &log, &err), TL_OK, "%s", err.message);
+    cr_assert_eq(tl_log_create_topic(log, TL_SV("events"), 2, &err), TL_OK, "%s", err.message);
+    for (size_t i = 0; i < count; i++) {
+        char text[256];
+        struct tl_log_record record = {
+            partition, START_MS + log_second * 1000, {text, 0}
+        };
+
+        record.value.size = (size_t)event_text(text, sizeof text, &events[i]);
+        cr_assert_eq(tl_log_append(log, TL_SV("events"), &record, 1, NULL, &err), TL_OK, "%s", err.message);
+    }
+    tl_log_close(log);
+}
+#define APPEND(scene, partition, log_second, ...)                                                                                \
+    append((scene), (partition), (log_second), (const struct event[]){__VA_ARGS__},                                              \
+           sizeof((const struct event[]){__VA_ARGS__}) / sizeof(struct event))
+
+/* One event of either partition in each of `count` windows of ten seconds: a body of groups that are equal. */
+static void append_body(const struct scene *scene, int64_t from_second, int64_t count)
+{
+    for (int64_t i = 0; i < count; i++) {
+        char id[2][32];
+
+        for (uint32_t p = 0; p < 2; p++) {
+            struct event event = {id[p], from_second + i * 10 + p, "body.example", i % 7};
+
+            snprintf(id[p], sizeof id[p], "body-%" PRId64 "-%u", event.second, p);
+            append(scene, p, from_second + i * 10 + 9, &event, 1);
+        }
+    }
+}
+
+/* ---- the program ---- */
+
+static void tally(const struct scene *scene, const char *command, const char *option, const char *value)
+{
+    struct run run;
+
+    RUN(&run, command, "--views", scene->views, "--data", scene->dir, option, value);
+    cr_assert_eq(run.status, 0, "tally %s: %s", command, run.err);
+    run_done(&run);
+}
+
+static void speed(const struct scene *scene)
+{
+    tally(scene, "speed", "--once", NULL);
+}
+
+static void archive(const struct scene *scene)
+{
+    tally(scene, "archive", NULL, NULL);
+}
+
+/* Publishes up to START_MS + second. */
+static void batch(const struct scene *scene, int64_t second)
+{
+    char to[TL_TIME_TEXT_BYTES];
+
+    tl_time_to_iso_z(START_MS + second * 1000, to);
+    tally(scene, "batch", "--to", to);
+}
+
+static void reconcile(struct scene *scene, const char *option, const char *value)
+{
+    run_done(&scene->run);
+    RUN(&scene->run, "reconcile", "--views", scene->views, "--data", scene->dir, "--format", "json", option, value);
+}
+
+/* A value of the last report, as text; "" for NULL. */
+static const char *report(const struct scene *scene, const char *path)
+{
+    static char texts[8][512];
+    static int at;
+    char *text = texts[at++ % 8];
+    sqlite3 *db;
+    sqlite3_stmt *statement;
+
+    cr_assert_eq(sqlite3_open(":memory:", &db), SQLITE_OK);
+    cr_assert_eq(sqlite3_prepare_v2(db, "SELECT json_extract(?1, ?2)", -1, &statement, NULL), SQLITE_OK);
+    sqlite3_bind_text(statement, 1, scene->run.out, -1, SQLITE_STATIC);
+    sqlite3_bind_text(statement, 2, path, -1, SQLITE_STATIC);
+    cr_assert_eq(sqlite3_step(statement), SQLITE_ROW, "%s of: %s%s", path, scene->run.out, scene->run.err);
+    snprintf(text, 512, "%s",
+             sqlite3_column_type(statement, 0) == SQLITE_NULL ? "" : (const char *)sqlite3_column_text(statement, 0));
+    sqlite3_finalize(statement);
+    sqlite3_close(db);
+    return text;
+}
+
+static int64_t report_count(const struct scene *scene, const char *path)
+{
+    return strtoll(report(scene, path), NULL, 10);
+}
+
+#define EXPECT(scene, path, want)                                                                                                \
+    cr_assert_str_eq(report((scene), (path)), (want), "%s is %s, not %s: %s%s", (path), report((scene), (path)), (want),         \
+                     (scene)->run.out, (scene)->run.err)
+#define EXPECT_STATUS(scene, want)                                                                                               \
+    cr_assert_eq((scene)->run.status, (want), "exit status %d: %s%s", (scene)->run.status, (scene)->run.out, (scene)->run.err)
+
+static void forge(const struct scene *scene, const char *sql)
+{
+    sqlite3 *db;
+    char *message = NULL;
+
+    cr_assert_eq(sqlite3_open(scene->store, &db), SQLITE_OK);
+    cr_assert_eq(sqlite3_exec(db, sql, NULL, NULL, &message), SQLITE_OK, "%s: %s", sql, message);
+    cr_assert_gt(sqlite3_changes(db), 0, "%s: changes nothing", sql);
+    sqlite3_close(db);
+}
+
+/* A body, both layers up to second 600. */
+static void play(struct scene *scene)
+{
+    append_body(scene, 0, 90);
+    speed(scene);
+    archive(scene);
+    batch(scene, 600);
+}
+
+/* ---- tests ---- */
+
+Test(reconcile, nothing_differs)
+{
+    struct scene scene;
+
+    scene_open(&scene, views_rows);
+    play(&scene);
+    reconcile(&scene, NULL, NULL);
+    EXPECT_STATUS(&scene, 0);
+    EXPECT(&scene, "$.summary.unexplained", "0");
+    EXPECT(&scene, "$.summary.explained", "0");
+    EXPECT(&scene, "$.causes", "{}");
+    EXPECT(&scene, "$.views[0].groups", "60");
+    EXPECT(&scene, "$.views[1].groups", "10");
+    cr_assert_gt(report_count(&scene, "$.views[2].groups"), 20);
+    EXPECT(&scene, "$.views[0].boundary", "2026-03-01T00:10:00.000Z");
+    EXPECT(&scene, "$.range.cut", "0");
+    scene_close(&scene);
+}
+
+Test(reconcile, late_events)
+{
+    struct scene scene;
+
+    scene_open(&scene, "");
+    append_body(&scene, 0, 30);
+    speed(&scene); /* so that the next run's workers know how far the other partition is */
+    APPEND(&scene, 0, 300, {"late-1", 12, "late.example", 5}, {"late-2", 13, "body.example", 6},
+           {"late-3", 14, "body.example", 7});
+    append_body(&scene, 300, 60);
+    speed(&scene);
+    archive(&scene);
+    batch(&scene, 600);
+    reconcile(&scene, NULL, NULL);
+    EXPECT_STATUS(&scene, 0);
+    EXPECT(&scene, "$.summary.explained", "3"); /* two keys of hits, one minute of latest */
+    EXPECT(&scene, "$.summary.unexplained", "0");
+    EXPECT(&scene, "$.summary.pending", "0");
+    EXPECT(&scene, "$.causes", "{\"late_drop\":3}");
+    EXPECT(&scene, "$.views[0].causes.late_drop", "3");
+    EXPECT(&scene, "$.views[1].causes.late_drop", "3");
+    EXPECT(&scene, "$.units[0].key.host", "body.example");
+    EXPECT(&scene, "$.units[0].speed.num_hits", "2");
+    EXPECT(&scene, "$.units[0].batch.num_hits", "4");
+    EXPECT(&scene, "$.units[0].window.end", "2026-03-01T00:00:20.000Z");
+    EXPECT(&scene, "$.units[0].causes[0].missing_in", "speed");
+    EXPECT(&scene, "$.units[0].causes[0].samples[0].event_id", "late-2");
+    EXPECT(&scene, "$.units[1].speed", "");
+    EXPECT(&scene, "$.units[1].causes[0].samples[0].event_id", "late-1");
+    EXPECT(&scene, "$.units[2].view", "latest");
+    scene_close(&scene);
+}
+
+Test(reconcile, duplicates_across_partitions)
+{
+    struct scene scene;
+
+    scene_open(&scene, "");
+    append_body(&scene, 0, 30);
+    APPEND(&scene, 0, 299, {"twice", 295, "twice.example", 5}, {"thrice", 296, "twice.example", 6},
+           {"thrice", 296, "twice.example", 6});
+    APPEND(&scene, 1, 299, {"twice", 295, "twice.example", 5});
+    append_body(&scene, 300, 60);
+    speed(&scene);
+    archive(&scene);
+    batch(&scene, 600);
+    reconcile(&scene, NULL, NULL);
+    EXPECT_STATUS(&scene, 0);
+    EXPECT(&scene, "$.causes", "{\"duplicate\":1}");
+    EXPECT(&scene, "$.units[0].speed.num_hits", "3");
+    EXPECT(&scene, "$.units[0].batch.num_hits", "2");
+    EXPECT(&scene, "$.units[0].causes[0].missing_in", "batch");
+    EXPECT(&scene, "$.units[0].causes[0].samples[0].partition", "1");
+    EXPECT(&scene, "$.refused_by_both.duplicate", "1");
+    scene_close(&scene);
+}
+
+/* Writes the events as a file of the import's topic, with an index that knows nothing of their times. */
+static void import(const struct scene *scene, const struct event *events, size_t count)
+{
+    struct tl_master *master = NULL;
+    struct tl_master_writer *writer = NULL;
+    struct tl_master_facts facts = {0, NULL, INT64_MIN};
+    struct tl_err err;
+
+    cr_assert_eq(tl_master_open(scene->dir, &master, &err), TL_OK, "%s", err.message);
+    cr_assert_eq(tl_master_writer_open(master, TL_SV("events.import"), 0, 0, &writer, &err), TL_OK, "%s", err.message);
+    for (size_t i = 0; i < count; i++) {
+        char text[256];
+        struct tl_message message = {
+            (int64_t)i, START_MS + events[i].second * 1000, {text, 0}
+        };
+
+        message.value.size = (size_t)event_text(text, sizeof text, &events[i]);
+        cr_assert_eq(tl_master_writer_add(writer, &message, &facts, &err), TL_OK, "%s", err.message);
+    }
+    cr_assert_eq(tl_master_writer_finish(writer, &err), TL_OK, "%s", err.message);
+    tl_master_close(master);
+}
+
+Test(reconcile, imported_history)
+{
+    struct scene scene;
+    static const struct event events[] = {
+        {"old-1", -100, "body.example", 1},
+        {"old-2", 15,   "body.example", 9},
+        {"old-3", 16,   "old.example",  2}
+    };
+
+    scene_open(&scene, views_rows);
+    append_body(&scene, 0, 90);
+    speed(&scene);
+    archive(&scene);
+    import(&scene, events, 3);
+    batch(&scene, 600);
+    reconcile(&scene, NULL, NULL);
+    EXPECT_STATUS(&scene, 0);
+    EXPECT(&scene, "$.causes", "{\"imported\":3}");
+    EXPECT(&scene, "$.units[0].causes[0].samples[0].topic", "events.import");
+    EXPECT(&scene, "$.units[0].causes[0].samples[0].event_id", "old-1");
+    EXPECT(&scene, "$.views[2].causes", "{\"imported\":1}"); /* more than 2 bytes */
+    scene_close(&scene);
+}
+
+struct forgery_case {
+    char name[48], sql[256], view[16];
+    bool comes_from_nothing; /* no event gives such a unit */
+};
+
+ParameterizedTestParameters(reconcile, forged)
+{
+    static struct forgery_case cases[] = {
+        {"a count in speed's table",        "UPDATE hits_speed SET num_hits = num_hits + 1 WHERE _end_ms = 1772323250000", "hits",
+         false                                                                                                                            },
+        {"a sum in batch's table",          "UPDATE hits_batch SET bytes_sum = 77 WHERE _end_ms = 1772323250000",          "hits",   false},
+        {"a NULL in batch's table",         "UPDATE latest_batch SET mean = NULL WHERE _end_ms = 1772323260000",           "latest", false},
+        {"a key in speed's table",          "UPDATE hits_speed SET host = 'forged' WHERE _end_ms = 1772323250000",         "hits",   false},
+        {"speed has lost a row",            "DELETE FROM hits_speed WHERE _end_ms = 1772323250000",                        "hits",   false},
+        {"batch has lost a row",            "DELETE FROM hits_batch WHERE _end_ms = 1772323250000",                        "hits",   false},
+        {"speed has one too many",
+         "INSERT INTO hits_speed (_end_ms, _start_ms, _key, host, num_hits, bytes_sum, _acc, _change)"
+         " SELECT _end_ms, _start_ms, x'01666f7200', 'for', 1, 1, _acc, _change FROM hits_speed LIMIT 1",                  "hits",   true },
+        {"a row without a window in speed", "UPDATE big_speed SET host = 'forged' WHERE _offset = 5 AND _partition = 0",   "big",
+         false                                                                                                                            },
+        {"a row without a window in batch", "DELETE FROM big_batch WHERE _offset = 5 AND _partition = 1",                  "big",    false},
+    };
+
+    return cr_make_param_array(struct forgery_case, cases, sizeof cases / sizeof *cases);
+}
+
+ParameterizedTest(struct forgery_case *c, reconcile, forged)
+{
+    struct scene scene;
+
+    scene_open(&scene, views_rows);
+    play(&scene);
+    forge(&scene, c->sql);
+    reconcile(&scene, NULL, NULL);
+    EXPECT_STATUS(&scene, 1);
+    EXPECT(&scene, "$.summary.unexplained", "1");
+    EXPECT(&scene, "$.summary.explained", "0");
+    EXPECT(&scene, "$.units[0].verdict", "unexplained");
+    EXPECT(&scene, "$.units[0].view", c->view);
+    cr_assert_eq(report(&scene, "$.units[0].recomputed.speed")[0] == '\0', c->comes_from_nothing, "%s: %s", c->name,
+                 scene.run.out);
+    cr_assert_str_eq(report(&scene, "$.units[0].recomputed.speed"), report(&scene, "$.units[0].recomputed.batch"), "%s: %s",
+                     c->name, scene.run.out);
+    scene_close(&scene);
+}
+
+/* A forged row in a window that also has an honest difference: the honest cause does not cover it. */
+Test(reconcile, forged_beside_a_late_event)
+{
+    struct scene scene;
+
+    scene_open(&scene, "");
+    append_body(&scene, 0, 30);
+    speed(&scene); /* so that the next run's workers know how far the other partition is */
+    APPEND(&scene, 0, 300, {"late-1", 12, "body.example", 5}, {"late-2", 32, "body.example", 50});
+    append_body(&scene, 300, 60);
+    speed(&scene);
+    archive(&scene);
+    batch(&scene, 600);
+    forge(&scene, "UPDATE hits_speed SET num_hits = 1 WHERE _end_ms = 1772323220000");
+    reconcile(&scene, NULL, NULL);
+    EXPECT_STATUS(&scene, 1);
+    EXPECT(&scene, "$.summary.unexplained", "1");
+    EXPECT(&scene, "$.summary.explained", "2");
+    EXPECT(&scene, "$.units[0].verdict", "unexplained");
+    EXPECT(&scene, "$.units[0].speed.num_hits", "1");
+    EXPECT(&scene, "$.units[0].recomputed.speed.num_hits", "2");
+    EXPECT(&scene, "$.units[0].batch.num_hits", "3");
+    EXPECT(&scene, "$.units[0].causes[0].cause", "late_drop");
+    EXPECT(&scene, "$.units[1].verdict", "explained");
+    scene_close(&scene);
+}
+
+Test(reconcile, what_comes_after_publication)
+{
+    struct scene scene;
+
+    scene_open(&scene, views_rows);
+    play(&scene);
+    /* In the log only: late for speed, so only its row-by-row view has it. */
+    APPEND(&scene, 0, 1000, {"after", 25, "after.example", 5});
+    reconcile(&scene, NULL, NULL);
+    EXPECT_STATUS(&scene, 0);
+    EXPECT(&scene, "$.summary.explained", "0");
+    speed(&scene);
+    reconcile(&scene, NULL, NULL);
+    EXPECT_STATUS(&scene, 0);
+    EXPECT(&scene, "$.causes", "{\"not_yet_archived\":1}");
+    EXPECT(&scene, "$.summary.pending", "1");
+    EXPECT(&scene, "$.units[0].view", "big");
+    EXPECT(&scene, "$.units[0].causes[0].samples[0].event_id", "after");
+    archive(&scene);
+    reconcile(&scene, NULL, NULL);
+    EXPECT_STATUS(&scene, 0);
+    EXPECT(&scene, "$.causes", "{\"archived_after_publish\":1}");
+    EXPECT(&scene, "$.summary.pending", "1");
+    batch(&scene, 600);
+    reconcile(&scene, NULL, NULL);
+    EXPECT_STATUS(&scene, 0);
+    EXPECT(&scene, "$.causes", "{\"late_drop\":1}");
+    EXPECT(&scene, "$.summary.pending", "0");
+    scene_close(&scene);
+}
+
+Test(reconcile, speed_is_behind)
+{
+    struct scene scene;
+
+    scene_open(&scene, "");
+    append_body(&scene, 0, 30);
+    speed(&scene);
+    append_body(&scene, 300, 60);
+    archive(&scene);
+    batch(&scene, 600);
+    reconcile(&scene, NULL, NULL);
+    EXPECT_STATUS(&scene, 0);
+    EXPECT(&scene, "$.causes", "{\"not_yet_read\":60}");
+    EXPECT(&scene, "$.views[0].equal", "30");
+    EXPECT(&scene, "$.views[0].pending", "30");
+    speed(&scene);
+    reconcile(&scene, NULL, NULL);
+    EXPECT_STATUS(&scene, 0);
+    EXPECT(&scene, "$.summary.explained", "0");
+    scene_close(&scene);
+}
+
+Test(reconcile, ranges)
+{
+    struct scene scene;
+
+    scene_open(&scene, "");
+    play(&scene);
+    forge(&scene, "UPDATE hits_speed SET num_hits = 9 WHERE _end_ms = 1772323250000"); /* second 50 */
+    reconcile(&scene, "--from", "2026-03-01T00:00:50Z");                               /* (from, to] */
+    EXPECT_STATUS(&scene, 0);
+    EXPECT(&scene, "$.views[0].groups", "55");
+    reconcile(&scene, "--to", "2026-03-01T00:00:50Z");
+    EXPECT_STATUS(&scene, 1);
+    EXPECT(&scene, "$.views[0].groups", "5");
+    reconcile(&scene, "--to", "2026-03-02");
+    EXPECT_STATUS(&scene, 1);
+    EXPECT(&scene, "$.range.cut", "1");
+    cr_assert_not_null(strstr(report(&scene, "$.notes[0]"), "is cut at 2026-03-01T00:10:00.000Z"), "%s", scene.run.out);
+    reconcile(&scene, "--from", "2026-03-02");
+    EXPECT_STATUS(&scene, 0);
+    EXPECT(&scene, "$.summary.groups", "0");
+    cr_assert_not_null(strstr(report(&scene, "$.notes[0]"), "outside what is published"), "%s", scene.run.out);
+    reconcile(&scene, "--limit", "0");
+    EXPECT_STATUS(&scene, 1);
+    EXPECT(&scene, "$.units", "[]");
+    EXPECT(&scene, "$.units_left_out", "1");
+    scene_close(&scene);
+}
+
+/* A missing file cannot be told from a forged row, so nothing is judged: exit 3, and the report says which offsets are missing. */
+Test(reconcile, missing_file)
+{
+    struct scene scene;
+    char path[PATH_BYTES + 64];
+
+    scene_open(&scene, "");
+    append_body(&scene, 0, 30);
+    speed(&scene);
+    archive(&scene);
+    APPEND(&scene, 0, 300, {"late-1", 12, "body.example", 5});
+    append_body(&scene, 300, 60);
+    speed(&scene);
+    archive(&scene);
+    batch(&scene, 600);
+    snprintf(path, sizeof path, "%s/topics/events/partition=0/events+0+0000000000.jsonl.zst", scene.dir);
+    cr_assert_eq(unlink(path), 0, "%s", path);
+    reconcile(&scene, NULL, NULL);
+    EXPECT_STATUS(&scene, 3);
+    cr_assert_not_null(strstr(report(&scene, "$.notes[0]"), "partition 0: offsets 0 to 29 are not on record"), "%s",
+                       scene.run.out);
+    scene_close(&scene);
+}
+
+Test(reconcile, usage)
+{
+    struct scene scene;
+    struct run run;
+
+    scene_open(&scene, "");
+    reconcile(&scene, NULL, NULL);
+    EXPECT_STATUS(&scene, 3); /* no store yet */
+    RUN(&run, "reconcile", "hitz", "--views", scene.views, "--data", scene.dir);
+    cr_assert_eq(run.status, 2);
+    cr_assert_not_null(strstr(run.err, "did you mean 'hits'?"), "%s", run.err);
+    run_done(&run);
+    append_body(&scene, 0, 3);
+    speed(&scene);
+    reconcile(&scene, NULL, NULL);
+    EXPECT_STATUS(&scene, 0);
+    cr_assert_not_null(strstr(report(&scene, "$.notes[0]"), "nothing is published yet"), "%s", scene.run.out);
+    run_file_write(scene.dir, "views.sql", views_rows); /* no table: a mistake */
+    reconcile(&scene, NULL, NULL);
+    EXPECT_STATUS(&scene, 2);
+    scene_close(&scene);
+}
