@@ -115,7 +115,7 @@ static enum tl_code fields_bind(struct tl_bind *bind, struct tl_bind_table *tabl
     for (const struct tl_ast_column *c = statement->columns; c != NULL; c = c->next)
         count++;
     table->fields = tl_arena_zalloc(bind->arena, sizeof *table->fields * (count + 1u));
-    table->slots = tl_arena_zalloc(bind->arena, sizeof *table->slots * (count + 1u));
+    table->slots = tl_arena_zalloc(bind->arena, sizeof(struct tl_expr *) * (count + 1u));
     table->wanted = tl_arena_zalloc(bind->arena, sizeof *table->wanted * (count + 1u));
     physical->columns = tl_arena_zalloc(bind->arena, sizeof *physical->columns * (count + 1u));
     if (table->fields == NULL || table->slots == NULL || table->wanted == NULL || physical->columns == NULL)

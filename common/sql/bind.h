@@ -133,7 +133,7 @@ TL_MUST_USE enum tl_code tl_bind_and(struct tl_bind *bind, struct tl_expr *a, st
                                      struct tl_expr **out);
 /* Same meaning, node by node. */
 bool tl_expr_same(const struct tl_expr *a, const struct tl_expr *b);
-TL_MUST_USE enum tl_code tl_bind_no_memory(struct tl_bind *bind);
+#define tl_bind_no_memory(bind) tl_fail_memory((bind)->err, sizeof(struct tl_expr))
 /* Column of that name in the query, or NULL. */
 const struct tl_bind_column *tl_query_column(const struct tl_query *query, struct tl_sv name);
 struct tl_relation *tl_bind_relation(struct tl_bind *bind, struct tl_sv name);

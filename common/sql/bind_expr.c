@@ -16,11 +16,6 @@ static const struct bound *bound_of(const struct tl_expr *expr)
     return (const struct bound *)(const void *)expr;
 }
 
-enum tl_code tl_bind_no_memory(struct tl_bind *bind)
-{
-    return tl_fail_memory(bind->err, sizeof(struct bound));
-}
-
 static struct tl_expr *expr_make(struct tl_bind *bind, enum tl_expr_op op, enum tl_kind kind, struct tl_place place,
                                  uint32_t args_count)
 {
@@ -34,7 +29,7 @@ static struct tl_expr *expr_make(struct tl_bind *bind, enum tl_expr_op op, enum 
     made->expr.args_count = args_count;
     made->depth = made->nodes = 1;
     if (args_count > 0) {
-        made->expr.args = tl_arena_zalloc(bind->arena, sizeof *made->expr.args * args_count);
+        made->expr.args = tl_arena_zalloc(bind->arena, sizeof(struct tl_expr *) * args_count);
         if (made->expr.args == NULL)
             return NULL;
     }
@@ -425,7 +420,7 @@ static enum tl_code chain_make(struct tl_bind *bind, enum tl_expr_op op, struct 
 static enum tl_code args_bind(struct tl_bind *bind, const struct tl_scope *scope, const struct tl_ast_expr *ast,
                               struct tl_expr ***out)
 {
-    struct tl_expr **args = tl_arena_zalloc(bind->arena, sizeof *args * (ast->args_count + 2u));
+    struct tl_expr **args = tl_arena_zalloc(bind->arena, sizeof(struct tl_expr *) * (ast->args_count + 2u));
     const struct tl_ast_expr *arg = ast->args;
 
     if (args == NULL)
@@ -485,6 +480,7 @@ static enum tl_code values_unify(struct tl_bind *bind, struct tl_expr **args, co
     for (uint32_t i = 0; i < count; i++) {
         enum tl_kind common = kind_common(*kind, args[i]->kind);
 
+        assert(asts[i] != NULL);
         if (common == 0)
             return tl_mistake(bind->err, bind->text, asts[i]->at, meet_hint(*kind, args[i]->kind),
                               "%s gives one type: this is %s, before it was %s", what, tl_kind_name(args[i]->kind),
@@ -511,8 +507,8 @@ static enum tl_code case_bind(struct tl_bind *bind, const struct tl_ast_expr *as
     struct tl_expr *expr = expr_make(bind, TL_EXPR_CASE, TL_NULL, ast->at.place, arms * 2 + 1), **values, *nothing;
     enum tl_code rc = tl_bind_constant(bind, (struct tl_value){.kind = TL_NULL, .is_null = true}, ast->at, &nothing);
 
-    values = tl_arena_zalloc(bind->arena, sizeof *values * values_count);
-    asts = tl_arena_zalloc(bind->arena, sizeof *asts * values_count);
+    values = tl_arena_zalloc(bind->arena, sizeof(struct tl_expr *) * values_count);
+    asts = tl_arena_zalloc(bind->arena, sizeof(struct tl_ast_expr *) * values_count);
     if (rc != TL_OK || expr == NULL || values == NULL || asts == NULL)
         return tl_bind_no_memory(bind);
     if (operand != NULL)
@@ -520,6 +516,7 @@ static enum tl_code case_bind(struct tl_bind *bind, const struct tl_ast_expr *as
     for (uint32_t i = 0; i < arms; i++) {
         struct tl_expr *condition = args[skip + 2 * i];
 
+        assert(at != NULL && at->next != NULL);
         if (operand != NULL) {
             rc = compare_make(bind, ast, "=", operand, at, args[0], condition, &condition);
         } else {
@@ -550,7 +547,8 @@ static enum tl_code case_bind(struct tl_bind *bind, const struct tl_ast_expr *as
 static enum tl_code coalesce_bind(struct tl_bind *bind, const struct tl_ast_expr *ast, struct tl_expr **args,
                                   struct tl_expr **out)
 {
-    const struct tl_ast_expr **asts = tl_arena_zalloc(bind->arena, sizeof *asts * (ast->args_count + 1u)), *at = ast->args;
+    const struct tl_ast_expr **asts = tl_arena_zalloc(bind->arena, sizeof(struct tl_ast_expr *) * (ast->args_count + 1u)),
+                             *at = ast->args;
     struct tl_expr *expr;
     enum tl_kind kind;
     enum tl_code rc;
@@ -567,7 +565,7 @@ static enum tl_code coalesce_bind(struct tl_bind *bind, const struct tl_ast_expr
     expr = expr_make(bind, TL_EXPR_COALESCE, kind, ast->at.place, ast->args_count);
     if (expr == NULL)
         return tl_bind_no_memory(bind);
-    memcpy(expr->args, args, sizeof *args * ast->args_count);
+    memcpy(expr->args, args, sizeof(struct tl_expr *) * ast->args_count);
     *out = expr;
     return expr_close(bind, expr, ast->key_at);
 }
@@ -630,6 +628,7 @@ static enum tl_code call_unknown(struct tl_bind *bind, const struct tl_ast_expr 
             tl_nearest_hint(&nearest, hint, sizeof hint, "functions of your own come from a shared library: --functions LIB.so"),
             "there is no function %.*s", TL_SHOWN(ast->text));
     }
+    assert(args != NULL); /* a known name: the arguments are bound */
     for (uint32_t i = 0, n = 0; i < ast->args_count && n < sizeof given; i++)
         n += (uint32_t)snprintf(given + n, sizeof given - n, "%s%s", i == 0 ? "" : ", ", tl_kind_name(args[i]->kind));
     return tl_mistake(bind->err, bind->text, ast->key_at, hint, "%.*s does not take (%s)", TL_SHOWN(ast->text), given);
@@ -827,14 +826,14 @@ static enum tl_code key_find(struct tl_bind *bind, const struct tl_scope *scope,
     return TL_OK;
 }
 
-enum tl_code tl_bind_expr(struct tl_bind *bind, const struct tl_scope *scope, const struct tl_ast_expr *ast, struct tl_expr **out)
+static enum tl_code expr_bind(struct tl_bind *bind, const struct tl_scope *scope, const struct tl_ast_expr *ast,
+                              struct tl_expr **out)
 {
     struct tl_expr **args = NULL, *arg;
     enum tl_kind kind;
     unsigned precision;
     enum tl_code rc = TL_OK;
 
-    *out = NULL;
     if (scope->group != NULL && !scope->in_aggregate) {
         rc = key_find(bind, scope, ast, out);
         if (rc != TL_OK || *out != NULL)
@@ -872,6 +871,16 @@ enum tl_code tl_bind_expr(struct tl_bind *bind, const struct tl_scope *scope, co
     if (ast->op == TL_AST_BETWEEN)
         return between_bind(bind, ast, args, out);
     return chain_make(bind, ast->op == TL_AST_AND ? TL_EXPR_AND : TL_EXPR_OR, args, ast->args_count, ast->key_at, out);
+}
+
+enum tl_code tl_bind_expr(struct tl_bind *bind, const struct tl_scope *scope, const struct tl_ast_expr *ast, struct tl_expr **out)
+{
+    enum tl_code rc;
+
+    *out = NULL;
+    rc = expr_bind(bind, scope, ast, out);
+    assert(rc != TL_OK || *out != NULL);
+    return rc;
 }
 
 enum tl_code tl_bind_condition(struct tl_bind *bind, const struct tl_scope *scope, const struct tl_ast_expr *ast,

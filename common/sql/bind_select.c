@@ -382,10 +382,10 @@ static enum tl_code group_bind(struct tl_bind *bind, const struct tl_ast_select 
                                struct tl_group *group)
 {
     struct tl_query *out = group->out;
-    const struct tl_ast_expr **keys_ast = tl_arena_zalloc(bind->arena, sizeof *keys_ast * (select->group_count + 1u));
+    const struct tl_ast_expr **keys_ast = tl_arena_zalloc(bind->arena, sizeof(struct tl_ast_expr *) * (select->group_count + 1u));
     bool has_start = false, has_end = false;
 
-    out->keys = tl_arena_zalloc(bind->arena, sizeof *out->keys * (select->group_count + 1u));
+    out->keys = tl_arena_zalloc(bind->arena, sizeof(struct tl_expr *) * (select->group_count + 1u));
     out->keys_name = tl_arena_zalloc(bind->arena, sizeof *out->keys_name * (select->group_count + 1u));
     if (keys_ast == NULL || out->keys == NULL || out->keys_name == NULL)
         return tl_bind_no_memory(bind);

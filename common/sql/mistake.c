@@ -206,14 +206,14 @@ static void page_line(struct page *page, const struct tl_text *text, struct tl_s
         page_str(page, "^");
 }
 
-enum tl_code tl_mistake(struct tl_err *err, const struct tl_text *text, struct tl_span at, const char *hint, const char *fmt, ...)
+void tl_mistake_write(struct tl_err *err, const struct tl_text *text, struct tl_span at, const char *hint, const char *fmt, ...)
 {
     struct page page;
     char what[512];
     va_list args;
 
     if (err == NULL)
-        return TL_ERR_DEFINITION;
+        return;
     va_start(args, fmt);
     vsnprintf(what, sizeof what, fmt, args);
     va_end(args);
@@ -240,7 +240,6 @@ enum tl_code tl_mistake(struct tl_err *err, const struct tl_text *text, struct t
         page_str(&page, hint);
     }
     page.out[page.size] = '\0';
-    return TL_ERR_DEFINITION;
 }
 
 /* --- names that are nearly right -------------------------------------------------------------------------------------- */

@@ -30,10 +30,11 @@ struct tl_span tl_span_join(struct tl_span from, struct tl_span to);
 /* The span of `bytes` bytes at this offset: counts lines and characters from the text's begin. */
 struct tl_span tl_span_at(const struct tl_text *text, size_t offset, size_t bytes);
 
-/* Fills *err with TL_ERR_DEFINITION and returns it. `hint` (may be NULL) says what would be right. */
+/* Fills *err (which may be NULL); `hint` (may be NULL) says what would be right. */
 TL_PRINTF(5, 6)
-enum tl_code tl_mistake(struct tl_err *err, const struct tl_text *text, struct tl_span at, const char *hint, const char *fmt,
-                        ...);
+void tl_mistake_write(struct tl_err *err, const struct tl_text *text, struct tl_span at, const char *hint, const char *fmt, ...);
+/* The same, and gives TL_ERR_DEFINITION: for `return tl_mistake(...)`. A macro, so that an analyser sees that it is never TL_OK. */
+#define tl_mistake(...) (tl_mistake_write(__VA_ARGS__), TL_ERR_DEFINITION)
 
 /* The nearest of some names: feed them one by one, then read `best`. A name is near when at most a third of its letters differ. */
 struct tl_nearest {

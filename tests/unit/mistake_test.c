@@ -59,7 +59,7 @@ Test(mistake, a_long_line)
 
     memset(sql, 'a', sizeof sql);
     memcpy(sql + 2000, "wrong", 5);
-    tl_mistake(&err, &text, tl_span_at(&text, 2000, 5), NULL, "what");
+    tl_mistake_write(&err, &text, tl_span_at(&text, 2000, 5), NULL, "what");
     line = strchr(err.message, '\n') + 1;
     caret = strchr(line, '\n') + 1;
     cr_assert_eq(strncmp(line, "  1 | ...aaa", 12), 0, "%s", err.message);
@@ -82,7 +82,7 @@ Test(mistake, everything_long)
     for (size_t i = 0; i + 3 < sizeof hint; i += 3)
         memcpy(hint + i, "日", 3);
     memset(sql, 'x', sizeof sql - 1);
-    tl_mistake(&err, &text, tl_span_at(&text, 4000, 900), hint, "%s", sql);
+    tl_mistake_write(&err, &text, tl_span_at(&text, 4000, 900), hint, "%s", sql);
     size = strlen(err.message);
     cr_assert_lt(size, sizeof err.message);
     cr_assert_eq(strncmp(err.message + size - 3, "日", 3), 0, "whole characters at the end");
@@ -94,7 +94,7 @@ Test(mistake, no_hint_no_line)
     struct tl_text text = {"v", TL_SV("abc")};
     struct tl_err err = {0};
 
-    tl_mistake(&err, &text, tl_span_at(&text, 0, 1), NULL, "what %d", 7);
+    tl_mistake_write(&err, &text, tl_span_at(&text, 0, 1), NULL, "what %d", 7);
     cr_assert_str_eq(err.message, "v:1:1: what 7\n  1 | abc\n    | ^");
     cr_assert_eq(tl_mistake(NULL, &text, tl_span_at(&text, 0, 1), NULL, "what"), TL_ERR_DEFINITION, "err may be NULL");
 }
