@@ -116,22 +116,31 @@ static enum tl_code check_position(const struct speed *speed, const struct tl_so
     return TL_OK;
 }
 
-static enum tl_code record_gap(struct speed *speed, int64_t definition, struct tl_position *position, int64_t first, struct tl_err *err)
+/* Two lines in the ledger of each of the lane's views of the source: the gap's first offset in row 0, its last one in row 1. */
+static enum tl_code record_gap(struct speed *speed, const struct tl_lane *lane, uint32_t source, struct tl_position *position,
+                               int64_t first, struct tl_err *err)
 {
-    struct tl_ledger_line line = {.partition = position->partition,
-                                  .offset = position->next_offset,
-                                  .cause = TL_CAUSE_OFFSET_GAP,
-                                  .watermark_ms = position->watermark_ms,
-                                  .event_time_ms = INT64_MIN};
+    struct tl_ledger_line lines[2];
     int64_t change;
     enum tl_code rc = TL_OK;
 
+    for (uint32_t i = 0; i < TL_COUNT(lines); i++)
+        lines[i] = (struct tl_ledger_line){.partition = position->partition,
+                                           .row = i,
+                                           .offset = i == 0 ? position->next_offset : first - 1,
+                                           .cause = TL_CAUSE_OFFSET_GAP,
+                                           .watermark_ms = position->watermark_ms,
+                                           .event_time_ms = INT64_MIN};
     tl_diag(TL_WARN, "gap accepted: partition %u offsets %lld to %lld", position->partition, (long long)position->next_offset,
             (long long)(first - 1));
     position->next_offset = first;
     TL_TRY(tl_store_begin_tick(speed->store, speed->epoch, &change, err));
-    TL_TRY(tl_store_put_ledger(speed->store, definition, 0, &line, 1, err));
-    TL_TRY(tl_store_put_position(speed->store, definition, position, err));
+    for (uint32_t v = 0; v < lane->plan->views_count; v++) {
+        if (lane->definitions[v] == 0 || lane->plan->views[v].source != source)
+            continue;
+        TL_TRY(tl_store_put_ledger(speed->store, lane->definitions[v], 0, lines, TL_COUNT(lines), err));
+        TL_TRY(tl_store_put_position(speed->store, lane->definitions[v], position, err));
+    }
     TL_TRY(tl_store_commit(speed->store, err));
 out:
     tl_store_rollback(speed->store);
@@ -139,8 +148,8 @@ out:
 }
 
 /* Adds the partitions of one source as `standing` has them; where it has none (a new definition, a new partition), from the log's start. */
-static enum tl_code lane_add_source(struct speed *speed, struct tl_lane *lane, uint32_t s, int64_t definition,
-                                    const struct standing *standing, struct tl_err *err)
+static enum tl_code lane_add_source(struct speed *speed, struct tl_lane *lane, uint32_t s, const struct standing *standing,
+                                    struct tl_err *err)
 {
     const struct tl_source *source = &speed->plan->sources[s];
     struct tl_lane_partition *partitions;
@@ -170,7 +179,7 @@ static enum tl_code lane_add_source(struct speed *speed, struct tl_lane *lane, u
         if (known) {
             TL_TRY(check_position(speed, source, &mine->position, first, end, err));
             if (mine->position.next_offset < first)
-                TL_TRY(record_gap(speed, definition, &mine->position, first, err));
+                TL_TRY(record_gap(speed, lane, s, &mine->position, first, err));
         }
         if (speed->own->once)
             mine->until_offset = end;
@@ -425,7 +434,7 @@ static enum tl_code catch_up(struct speed *speed, struct standing *standings, ui
     TL_TRY(lane_open(&lane, speed->plan, err));
     lane.number = speed->definitions[v].id;
     lane_add_view(&lane, v, &speed->definitions[v]);
-    TL_TRY(lane_add_source(speed, &lane, speed->plan->views[v].source, speed->definitions[v].id, &standings[v], err));
+    TL_TRY(lane_add_source(speed, &lane, speed->plan->views[v].source, &standings[v], err));
     for (uint32_t p = 0; p < lane.partitions_count; p++) {
         lane.partitions[p].until_offset = lane.partitions[p].position.next_offset; /* unless the goal knows the partition */
         for (uint32_t g = 0; g < goal->count; g++)
@@ -485,7 +494,7 @@ static enum tl_code run_all(struct speed *speed, struct tl_err *err)
     for (uint32_t s = 0; s < plan->sources_count; s++) {
         uint32_t v = furthest(speed, standings, s);
 
-        TL_TRY(lane_add_source(speed, &lane, s, speed->definitions[v].id, &standings[v], err));
+        TL_TRY(lane_add_source(speed, &lane, s, &standings[v], err));
     }
     TL_TRY(run_lane(speed, &lane, speed->own->once, err));
 out:

@@ -51,7 +51,7 @@ enum tl_cause {
 };
 const char *tl_cause_name(enum tl_cause cause); /* "late_drop", ... */
 
-/* One line per (definition, partition, offset, row). */
+/* One line per (definition, partition, offset, row). A gap in the log (offset_gap) is two: its first offset in row 0, its last in row 1. */
 struct tl_ledger_line {
     uint32_t partition; /* index within the topic */
     uint32_t row;

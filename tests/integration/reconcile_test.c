@@ -457,6 +457,35 @@ Test(reconcile, speed_is_behind)
     scene_close(&scene);
 }
 
+/* Entries were deleted before speed had read them: --accept-gap goes on behind them, and batch has them on record. */
+Test(reconcile, offset_gap)
+{
+    struct scene scene;
+    struct tl_log *log = NULL;
+    struct tl_err err;
+
+    scene_open(&scene, views_rows);
+    append_body(&scene, 0, 30);
+    speed(&scene);
+    append_body(&scene, 300, 10);
+    archive(&scene);
+    cr_assert_eq(tl_log_open("local", scene.dir, TL_LOG_APPEND, &log, &err), TL_OK, "%s", err.message);
+    cr_assert_eq(tl_log_trim(log, TL_SV("events"), 0, 35, &err), TL_OK, "%s", err.message);
+    tl_log_close(log);
+    append_body(&scene, 400, 30);
+    tally(&scene, "speed", "--once", "--accept-gap");
+    archive(&scene);
+    batch(&scene, 600);
+    reconcile(&scene, NULL, NULL);
+    EXPECT_STATUS(&scene, 0);
+    EXPECT(&scene, "$.causes", "{\"offset_gap\":5}");
+    EXPECT(&scene, "$.views[0].causes.offset_gap", "5");
+    EXPECT(&scene, "$.views[2].causes.offset_gap",
+           "2"); /* more than 2 bytes; largest and mean of the minute are what they were */
+    EXPECT(&scene, "$.units[0].causes[0].samples[0].offset", "30");
+    scene_close(&scene);
+}
+
 Test(reconcile, ranges)
 {
     struct scene scene;
