@@ -563,6 +563,14 @@ ParameterizedTestParameters(bind, window_mistakes)
          EVENTS "CREATE VIEW v AS SELECT window_start, window_end, COUNT(*) AS c FROM TABLE(TUMBLE(TABLE t, "
                 "DESCRIPTOR(ts), INTERVAL '10' MINUTE, INTERVAL '-16' MINUTE)) GROUP BY window_start, window_end",  2, 130, "the offset of a window is smaller than its size",                   "INTERVAL '-16' MINUTE",
          "windows repeat with their size: take the remainder"                                                                                                                                                                                                                              },
+        {"offset of the size",
+         EVENTS "CREATE VIEW v AS SELECT window_start, window_end, COUNT(*) AS c FROM TABLE(TUMBLE(TABLE t, "
+                "DESCRIPTOR(ts), INTERVAL '10' MINUTE, INTERVAL '10' MINUTE)) GROUP BY window_start, window_end",   2, 130, "the offset of a window is smaller than its size",                   "INTERVAL '10' MINUTE",
+         "windows repeat with their size: take the remainder"                                                                                                                                                                                                                              },
+        {"offset of the size below zero",
+         EVENTS "CREATE VIEW v AS SELECT window_start, window_end, COUNT(*) AS c FROM TABLE(TUMBLE(TABLE t, "
+                "DESCRIPTOR(ts), INTERVAL '10' MINUTE, INTERVAL '-10' MINUTE)) GROUP BY window_start, window_end",  2, 130, "the offset of a window is smaller than its size",                   "INTERVAL '-10' MINUTE",
+         "windows repeat with their size: take the remainder"                                                                                                                                                                                                                              },
         {"too many digits",
          EVENTS "CREATE VIEW v AS SELECT window_start, window_end, COUNT(*) AS c FROM TABLE(TUMBLE(TABLE t, "
                 "DESCRIPTOR(ts), INTERVAL '180' MINUTE)) GROUP BY window_start, window_end",                        2, 108, "180 exceeds the precision of MINUTE(2)",                            "INTERVAL '180' MINUTE",
