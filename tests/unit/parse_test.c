@@ -167,7 +167,7 @@ ParameterizedTestParameters(parse, mistakes)
          "tally", "write SET 'key' = 'value'"},
         {"HAVING",
          EVENTS "CREATE VIEW v AS SELECT window_start, window_end, COUNT(*) AS c FROM TABLE(TUMBLE(TABLE t, "
-         "DESCRIPTOR(ts), INTERVAL '1' MINUTE)) GROUP BY window_start, window_end, host HAVING COUNT(*) > 1",
+                "DESCRIPTOR(ts), INTERVAL '1' MINUTE)) GROUP BY window_start, window_end, host HAVING COUNT(*) > 1",
          2, 170, "HAVING has no place in a view: it would take rows back that were already shown",
          "HAVING", "keep the groups, and choose among them where the view is read"},
         {"JOIN",
@@ -199,13 +199,13 @@ ParameterizedTestParameters(parse, mistakes)
          2, 25, "SELECT DISTINCT has no place in a view",
          "DISTINCT", "GROUP BY window_start, window_end and the columns gives each combination once"},
         {"COUNT DISTINCT",
-         EVENTS "CREATE VIEW v AS SELECT window_start, window_end, COUNT(DISTINCT host) AS c FROM "
-         "TABLE(TUMBLE(TABLE t, DESCRIPTOR(ts), INTERVAL '1' MINUTE)) GROUP BY window_start, window_end",
+         EVENTS "CREATE VIEW v AS SELECT window_start, window_end, COUNT(DISTINCT host) AS c FROM TABLE(TUMBLE(TABLE "
+                "t, DESCRIPTOR(ts), INTERVAL '1' MINUTE)) GROUP BY window_start, window_end",
          2, 57, "DISTINCT has no place in an aggregate",
          "DISTINCT", "aggregates take every value: COUNT(x), SUM(x), MIN(x), MAX(x), AVG(x)"},
         {"FILTER",
          EVENTS "CREATE VIEW v AS SELECT window_start, window_end, COUNT(*) FILTER (WHERE ok) AS c FROM "
-         "TABLE(TUMBLE(TABLE t, DESCRIPTOR(ts), INTERVAL '1' MINUTE)) GROUP BY window_start, window_end",
+                "TABLE(TUMBLE(TABLE t, DESCRIPTOR(ts), INTERVAL '1' MINUTE)) GROUP BY window_start, window_end",
          2, 60, "FILTER has no place behind an aggregate",
          "FILTER", "write the condition into the argument: COUNT(CASE WHEN condition THEN 1 END), SUM(CASE WHEN condition THEN x END)"},
         {"OVER",
@@ -289,13 +289,12 @@ ParameterizedTestParameters(parse, mistakes)
          2, 18, "VALUES has no place here: a view reads a table",
          "VALUES", "write SELECT ... FROM table"},
         {"window ORDER",
-         EVENTS "CREATE VIEW v AS SELECT ts FROM TABLE(TUMBLE(TABLE t ORDER BY ts, DESCRIPTOR(ts), INTERVAL '1' "
-         "DAY))",
+         EVENTS "CREATE VIEW v AS SELECT ts FROM TABLE(TUMBLE(TABLE t ORDER BY ts, DESCRIPTOR(ts), INTERVAL '1' DAY))",
          2, 54, "ORDER BY has no place in a view: its rows have the order of window and key",
          "ORDER", "sort where the view is read"},
         {"OFFSET without backticks",
-         EVENTS "CREATE VIEW v AS SELECT ts FROM TABLE(TUMBLE(DATA => TABLE t, TIMECOL => DESCRIPTOR(ts), SIZE "
-         "=> INTERVAL '1' DAY, OFFSET => INTERVAL '1' HOUR))",
+         EVENTS "CREATE VIEW v AS SELECT ts FROM TABLE(TUMBLE(DATA => TABLE t, TIMECOL => DESCRIPTOR(ts), SIZE => "
+                "INTERVAL '1' DAY, OFFSET => INTERVAL '1' HOUR))",
          2, 116, "OFFSET is a reserved word",
          "OFFSET", "a name that is a reserved word stands in backticks: `OFFSET`"},
     };
