@@ -1,0 +1,163 @@
+/* evidence_test.c: what became of an event in each layer, as offsets, manifests and ledgers say. */
+#include <criterion/criterion.h>
+#include <criterion/parameterized.h>
+#include <string.h>
+
+#include "serving/evidence.h"
+#include "support/store_fixture.h"
+
+#define IMPORTED TL_PARTITION_IMPORTED
+
+struct judge_case {
+    char name[72];
+    uint32_t partition, row;
+    int64_t offset, time_ms, end_ms;
+    bool in_log_only;
+    enum tl_cause speed, batch;
+};
+
+ParameterizedTestParameters(evidence, judge)
+{
+    static struct judge_case cases[] = {
+        {"counted by both",                                               0,        0, 0,  500,  1000, false, TL_CAUSE_NONE,         TL_CAUSE_NONE                  },
+        {"the last that speed has read",                                  0,        0, 9,  1500, 2000, false, TL_CAUSE_NONE,         TL_CAUSE_NONE                  },
+        {"the first that it has not",                                     0,        0, 10, 1500, 2000, false, TL_CAUSE_NOT_YET_READ, TL_CAUSE_NONE                  },
+        {"a partition unknown to speed",                                  3,        0, 0,  1500, 2000, false, TL_CAUSE_NOT_YET_READ, TL_CAUSE_ARCHIVED_AFTER_PUBLISH},
+        {"the last that run 1 had read",                                  0,        0, 7,  500,  1000, false, TL_CAUSE_NONE,         TL_CAUSE_NONE                  },
+        {"the first that it had not",                                     0,        0, 8,  500,  1000, false, TL_CAUSE_NONE,         TL_CAUSE_ARCHIVED_AFTER_PUBLISH},
+        {"run 2 had read further",                                        0,        0, 8,  1000, 2000, false, TL_CAUSE_NONE,         TL_CAUSE_NONE                  },
+        {"an event at the end of what is published",                      0,        0, 1,  2000, 3000, false, TL_CAUSE_NONE,         TL_CAUSE_ARCHIVED_AFTER_PUBLISH},
+        {"in the log only",                                               0,        0, 9,  500,  1000, true,  TL_CAUSE_NONE,         TL_CAUSE_NOT_YET_ARCHIVED      },
+        {"late for speed",                                                0,        0, 3,  500,  1000, false, TL_CAUSE_LATE_DROP,    TL_CAUSE_NONE                  },
+        {"its neighbour in the array is not",                             0,        1, 3,  500,  1000, false, TL_CAUSE_NONE,         TL_CAUSE_NONE                  },
+        {"the same offset of another partition",                          1,        0, 3,  500,  1000, false, TL_CAUSE_NONE,         TL_CAUSE_NONE                  },
+        {"a duplicate in both",                                           0,        0, 4,  500,  1000, false, TL_CAUSE_DUPLICATE,    TL_CAUSE_DUPLICATE             },
+        {"a line that only flags",                                        0,        0, 5,  500,  1000, false, TL_CAUSE_NONE,         TL_CAUSE_NONE                  },
+        {"an id conflict is counted",                                     0,        0, 6,  500,  1000, false, TL_CAUSE_NONE,         TL_CAUSE_NONE                  },
+        {"partly late: the window was final",                             0,        0, 7,  600,  700,  false, TL_CAUSE_LATE_PARTIAL, TL_CAUSE_NONE                  },
+        {"partly late: its last millisecond and the lateness had passed", 0,        0, 7,  600,  751,  false, TL_CAUSE_LATE_PARTIAL,
+         TL_CAUSE_NONE                                                                                                                                              },
+        {"partly late: the next window was open",                         0,        0, 7,  600,  752,  false, TL_CAUSE_NONE,         TL_CAUSE_NONE                  },
+        {"a duplicate for batch",                                         0,        0, 2,  500,  1000, false, TL_CAUSE_NONE,         TL_CAUSE_DUPLICATE             },
+        {"refused by a run that does not serve the range",                0,        0, 1,  500,  1000, false, TL_CAUSE_NONE,         TL_CAUSE_NONE                  },
+        {"imported",                                                      IMPORTED, 0, 4,  500,  1000, false, TL_CAUSE_IMPORTED,     TL_CAUSE_NONE                  },
+        {"imported after publication",                                    IMPORTED, 0, 5,  500,  1000, false, TL_CAUSE_IMPORTED,     TL_CAUSE_ARCHIVED_AFTER_PUBLISH},
+        {"an import that batch refused",                                  IMPORTED, 0, 3,  500,  1000, false, TL_CAUSE_IMPORTED,     TL_CAUSE_DUPLICATE             },
+        {"before a gap",                                                  1,        0, 4,  500,  1000, false, TL_CAUSE_NONE,         TL_CAUSE_NONE                  },
+        {"the first of a gap",                                            1,        0, 5,  500,  1000, false, TL_CAUSE_OFFSET_GAP,   TL_CAUSE_NONE                  },
+        {"the last of a gap",                                             1,        0, 7,  500,  1000, false, TL_CAUSE_OFFSET_GAP,   TL_CAUSE_NONE                  },
+        {"behind a gap",                                                  1,        0, 8,  500,  1000, false, TL_CAUSE_NONE,         TL_CAUSE_NONE                  },
+        {"a gap of one",                                                  1,        0, 10, 500,  1000, false, TL_CAUSE_OFFSET_GAP,   TL_CAUSE_NONE                  },
+        {"behind it",                                                     1,        0, 11, 500,  1000, false, TL_CAUSE_NONE,         TL_CAUSE_NONE                  },
+    };
+
+    return cr_make_param_array(struct judge_case, cases, sizeof cases / sizeof *cases);
+}
+
+static struct tl_ledger_line line(uint32_t partition, int64_t offset, uint32_t row, enum tl_cause cause, int64_t time_ms)
+{
+    return (struct tl_ledger_line){
+        .partition = partition, .offset = offset, .row = row, .cause = cause, .watermark_ms = 800, .event_time_ms = time_ms};
+}
+
+static void put_speed(struct tl_store *store, int64_t definition)
+{
+    static const struct tl_position positions[] = {
+        {.partition = 0, .next_offset = 10},
+        {.partition = 1, .next_offset = 20}
+    };
+    struct tl_ledger_line lines[] = {
+        line(0, 3, 0, TL_CAUSE_LATE_DROP, 500),
+        line(0, 4, 0, TL_CAUSE_DUPLICATE, 500),
+        line(0, 5, 0, TL_CAUSE_NONE, 500),
+        line(0, 6, 0, TL_CAUSE_ID_CONFLICT, 500),
+        line(0, 7, 0, TL_CAUSE_LATE_PARTIAL, 600),
+        line(1, 5, 0, TL_CAUSE_OFFSET_GAP, INT64_MIN),
+        line(1, 7, 1, TL_CAUSE_OFFSET_GAP, INT64_MIN),
+        line(1, 10, 0, TL_CAUSE_OFFSET_GAP, INT64_MIN),
+        line(1, 10, 1, TL_CAUSE_OFFSET_GAP, INT64_MIN),
+        line(0, 9, 0, TL_CAUSE_EVAL_ERROR, 5000), /* beyond the span */
+    };
+    int64_t epoch = store_epoch(store), change;
+
+    OK(tl_store_begin_tick(store, epoch, &change, err));
+    for (size_t p = 0; p < TL_COUNT(positions); p++)
+        OK(tl_store_put_position(store, definition, &positions[p], err));
+    OK(tl_store_put_ledger(store, definition, 0, lines, TL_COUNT(lines), err));
+    OK(tl_store_commit(store, err));
+}
+
+/* Run 1 publishes up to 1000, run 2 up to 2000. */
+static void put_batch(struct tl_store *store, int64_t definition)
+{
+    struct tl_ledger_line first[] = {line(0, 2, 0, TL_CAUSE_DUPLICATE, 500), line(0, 4, 0, TL_CAUSE_DUPLICATE, 500),
+                                     line(IMPORTED, 3, 0, TL_CAUSE_DUPLICATE, 500)};
+    struct tl_ledger_line second[] = {line(0, 1, 0, TL_CAUSE_DUPLICATE, 500)};
+    int64_t run = store_run(store, "first");
+
+    OK(tl_store_begin(store, err));
+    OK(tl_store_stage_offset(store, run, TL_SV("events"), 0, 8, err));
+    OK(tl_store_stage_offset(store, run, TL_SV("events"), 1, 20, err));
+    OK(tl_store_stage_offset(store, run, TL_SV("events.import"), 0, 5, err));
+    OK(tl_store_stage_offset(store, run, TL_SV("other"), 0, 1000, err));
+    OK(tl_store_stage_offset(store, run, TL_SV("import"), 3, 1000, err));
+    OK(tl_store_put_ledger(store, definition, run, first, TL_COUNT(first), err));
+    OK(tl_store_commit(store, err));
+    store_stage_range(store, run, definition, INT64_MIN, 1000);
+    OK(tl_store_publish(store, run, 1, err));
+    run = store_run(store, "second");
+    OK(tl_store_begin(store, err));
+    OK(tl_store_stage_offset(store, run, TL_SV("events"), 0, 30, err));
+    OK(tl_store_put_ledger(store, definition, run, second, TL_COUNT(second), err));
+    OK(tl_store_commit(store, err));
+    store_stage_range(store, run, definition, 1000, 2000);
+    OK(tl_store_publish(store, run, 2, err));
+}
+
+static struct tl_store *open_evidence(struct tl_evidence *evidence)
+{
+    struct tl_shape shape = store_windowed("hits_5m", 'a');
+    struct tl_definition definition;
+    struct tl_store *store;
+    char url[512];
+    int64_t id = 0;
+
+    shape.topic = TL_SV("events");
+    shape.lateness_ms = 50;
+    store_sqlite.url(url);
+    store = store_open(url, TL_STORE_WRITE);
+    OK(tl_store_define(store, &shape, &id, err));
+    put_speed(store, id);
+    put_batch(store, id);
+    OK(tl_store_definition(store, id, &definition, err));
+    OK(tl_evidence_init(evidence, store, &definition, TL_SV("events"), INT64_MIN, 2000, err));
+    return store;
+}
+
+ParameterizedTest(struct judge_case *c, evidence, judge, .fini = store_folder_remove)
+{
+    struct tl_core_event event = {.partition = c->partition, .row = c->row, .offset = c->offset, .time_ms = c->time_ms};
+    struct tl_evidence evidence;
+    struct tl_store *store = open_evidence(&evidence);
+    struct tl_judgement judged = tl_evidence_judge(&evidence, &event, c->end_ms, c->in_log_only);
+
+    cr_assert_eq(judged.cause[TL_SIDE_SPEED], c->speed, "%s: speed: %s", c->name, tl_cause_name(judged.cause[TL_SIDE_SPEED]));
+    cr_assert_eq(judged.cause[TL_SIDE_BATCH], c->batch, "%s: batch: %s", c->name, tl_cause_name(judged.cause[TL_SIDE_BATCH]));
+    tl_evidence_done(&evidence);
+    tl_store_close(store);
+}
+
+/* Memory follows what refuses an event of the span. */
+Test(evidence, what_is_kept, .fini = store_folder_remove)
+{
+    struct tl_evidence evidence;
+    struct tl_store *store = open_evidence(&evidence);
+
+    cr_assert_eq(evidence.lines.count, 5); /* late, duplicate in both, partly late, duplicate of batch, of the import */
+    cr_assert_eq(evidence.both_duplicate_count, 1);
+    cr_assert_eq(evidence.both_failed_count, 0);
+    cr_assert_eq(evidence.gaps_count, 2);
+    cr_assert_eq(evidence.ranges_count, 2);
+    tl_evidence_done(&evidence);
+    tl_store_close(store);
+}
