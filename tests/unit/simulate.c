@@ -58,6 +58,7 @@ void sim_history_done(struct sim_history *history)
 
 void sim_result_done(struct sim_result *result)
 {
+    tl_buf_done(&result->flags);
     tl_buf_done(&result->rows);
     tl_buf_done(&result->ledger);
 }
@@ -116,6 +117,23 @@ static void put_ledger(struct tl_buf *out, const struct tl_plan *plan, uint32_t 
         if (ledger->lines[i].cause != TL_CAUSE_NONE)
             tl_buf_printf(out, "%.*s %u %" PRId64 " %u %s\n", TL_SV_ARG(plan->views[v].name), ledger->lines[i].partition,
                           ledger->lines[i].offset, ledger->lines[i].row, tl_cause_name(ledger->lines[i].cause));
+}
+
+static void put_flags(struct tl_buf *out, const struct tl_ledger *ledger)
+{
+    static const char *const names[] = {"dup_key", "json_bad_field", "date_clamped", "id_conflict"};
+
+    for (size_t i = 0; i < ledger->count; i++) {
+        const struct tl_ledger_line *line = &ledger->lines[i];
+
+        if (line->cause != TL_CAUSE_NONE)
+            continue;
+        tl_buf_printf(out, "%u %" PRId64 " %u", line->partition, line->offset, line->row);
+        for (unsigned f = 0; f < TL_COUNT(names); f++)
+            if (line->flags & 1u << f)
+                tl_buf_printf(out, " %s", names[f]);
+        tl_buf_put_u8(out, '\n');
+    }
 }
 
 /* ---- the stream ---- */
@@ -332,6 +350,7 @@ static void stream_tick(struct stream *s)
         if (s->workers[w].watermark.partitions_count > 0)
             judged_ms = tl_min_i64(judged_ms, s->workers[w].watermark.judge_ms);
         MUST(tl_partial_merge_windows(s->all, partial, &err));
+        put_flags(&s->out->flags, &partial->sources[0].ledger);
         for (uint32_t v = 0; v < s->plan->views_count; v++) {
             for (int o = 0; o < TL_OUTCOMES; o++)
                 s->out->outcomes[v][o] += partial->views[v].outcomes[0][o] + partial->sources[0].outcomes[0][o];
@@ -388,6 +407,7 @@ void sim_stream(struct tl_plan *plan, const struct sim_history *history, const s
     *out = (struct sim_result){0};
     tl_buf_init(&out->rows, 0);
     tl_buf_init(&out->ledger, 0);
+    tl_buf_init(&out->flags, 0);
     tl_buf_init(&s.disk.ledger, 0);
     s.disk.judged_ms = INT64_MIN;
     for (uint32_t v = 0; v < plan->views_count; v++)
@@ -427,6 +447,7 @@ void sim_stream(struct tl_plan *plan, const struct sim_history *history, const s
     tl_buf_put_sv(&out->ledger, tl_buf_sv(&s.disk.ledger));
     sort_lines(&out->rows);
     sort_lines(&out->ledger);
+    sort_lines(&out->flags);
     tl_buf_done(&s.disk.ledger);
     for (uint32_t p = 0; p < PARTITIONS_MAX; p++)
         tl_buf_done(&s.disk.ids[p]);
@@ -509,6 +530,7 @@ static void batch_pass(struct tl_plan *plan, const struct sim_event *events, siz
     }
     for (uint32_t w = 0; w < how->workers_count; w++) {
         MUST(tl_partial_merge_windows(all, partials[w], &err));
+        put_flags(&out->flags, &partials[w]->sources[0].ledger);
         for (uint32_t v = 0; v < plan->views_count; v++) {
             struct rows_ctx take = {.plan = plan, .view = v, .text = &out->rows};
 
@@ -553,6 +575,7 @@ void sim_batch(struct tl_plan *plan, const struct sim_history *history, const st
     *out = (struct sim_result){0};
     tl_buf_init(&out->rows, 0);
     tl_buf_init(&out->ledger, 0);
+    tl_buf_init(&out->flags, 0);
     for (uint32_t v = 0; v < plan->views_count; v++)
         tl_buf_init(&carry[v], 0);
     if (how->one_pass) {
@@ -563,6 +586,7 @@ void sim_batch(struct tl_plan *plan, const struct sim_history *history, const st
     }
     sort_lines(&out->rows);
     sort_lines(&out->ledger);
+    sort_lines(&out->flags);
     for (uint32_t v = 0; v < plan->views_count; v++)
         tl_buf_done(&carry[v]);
     free(events);

@@ -1,0 +1,10 @@
+-- allowed_lateness: a window takes events until the watermark reaches its last millisecond + lateness, inclusively (semantics.md 11, case 19).
+SET 'tally.allowed-lateness' = '5 s';
+CREATE TABLE events (
+    event_id STRING, host STRING, n INT, event_time TIMESTAMP_LTZ(3),
+    WATERMARK FOR event_time AS event_time - INTERVAL '0' SECOND
+) WITH ('connector' = 'kafka', 'topic' = 'events', 'format' = 'json', 'json.timestamp-format.standard' = 'ISO-8601');
+CREATE VIEW hits AS
+    SELECT window_start, window_end, COUNT(*) AS hits
+    FROM TABLE(TUMBLE(TABLE events, DESCRIPTOR(event_time), INTERVAL '10' SECOND))
+    GROUP BY window_start, window_end;

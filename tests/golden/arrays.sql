@@ -1,0 +1,11 @@
+-- arrays: an array counts as its objects, each with a row number of its own; what is no object in it is a dead letter (design.md, the core).
+-- shuffle 15000
+CREATE TABLE events (
+    event_id STRING, host STRING, n INT, event_time TIMESTAMP_LTZ(3),
+    WATERMARK FOR event_time AS event_time - INTERVAL '15' SECOND
+) WITH ('connector' = 'kafka', 'topic' = 'events', 'format' = 'json', 'json.timestamp-format.standard' = 'ISO-8601');
+CREATE VIEW hits AS
+    SELECT window_start, window_end, host, COUNT(*) AS hits
+    FROM TABLE(TUMBLE(TABLE events, DESCRIPTOR(event_time), INTERVAL '10' SECOND))
+    GROUP BY window_start, window_end, host;
+CREATE VIEW raw AS SELECT host FROM events WHERE n = 1;

@@ -1,0 +1,15 @@
+-- dead_letters: what is not one balanced JSON object, or has no event time, is a dead letter for every view.
+-- shuffle 15000
+CREATE TABLE events (
+    event_id STRING, host STRING, n INT, event_time TIMESTAMP_LTZ(3),
+    WATERMARK FOR event_time AS event_time - INTERVAL '15' SECOND
+) WITH ('connector' = 'kafka', 'topic' = 'events', 'format' = 'json', 'json.timestamp-format.standard' = 'ISO-8601');
+CREATE VIEW hits AS
+    SELECT window_start, window_end, COUNT(*) AS hits
+    FROM TABLE(TUMBLE(TABLE events, DESCRIPTOR(event_time), INTERVAL '10' SECOND))
+    GROUP BY window_start, window_end;
+CREATE VIEW none AS
+    SELECT window_start, window_end, COUNT(*) AS hits
+    FROM TABLE(TUMBLE(TABLE events, DESCRIPTOR(event_time), INTERVAL '10' SECOND))
+    WHERE n > 100
+    GROUP BY window_start, window_end;

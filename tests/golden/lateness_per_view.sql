@@ -1,0 +1,14 @@
+-- lateness_per_view: the setting holds for the views that are created behind it.
+CREATE TABLE events (
+    event_id STRING, host STRING, n INT, event_time TIMESTAMP_LTZ(3),
+    WATERMARK FOR event_time AS event_time - INTERVAL '0' SECOND
+) WITH ('connector' = 'kafka', 'topic' = 'events', 'format' = 'json', 'json.timestamp-format.standard' = 'ISO-8601');
+CREATE VIEW strict AS
+    SELECT window_start, window_end, COUNT(*) AS hits
+    FROM TABLE(TUMBLE(TABLE events, DESCRIPTOR(event_time), INTERVAL '10' SECOND))
+    GROUP BY window_start, window_end;
+SET 'tally.allowed-lateness' = '1 min';
+CREATE VIEW patient AS
+    SELECT window_start, window_end, COUNT(*) AS hits
+    FROM TABLE(TUMBLE(TABLE events, DESCRIPTOR(event_time), INTERVAL '10' SECOND))
+    GROUP BY window_start, window_end;
