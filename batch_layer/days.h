@@ -7,7 +7,7 @@
  *
  * Ranges are recomputed whole. A range that is recomputed is cut anew at the midnights of days that have events, so the empty span
  * before the first event, and any other, is one range. Ranges never leave gaps. What a changed carry makes dirty is only known
- * when the range before it has been recomputed: batch.c extends its jobs then. */
+ * when the range before it has been recomputed: batch_run.c extends its jobs then. */
 #ifndef TL_DAYS_H
 #define TL_DAYS_H
 

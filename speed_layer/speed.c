@@ -23,7 +23,8 @@
 #include "tick.h"
 #include "worker.h"
 
-enum { WORKERS_MAX = 64, WAIT_FOR_LOG_MS = 200, STAND_BY_MS = 500, RETRY_MIN_MS = 100, RETRY_MAX_MS = 5000 };
+enum { LOOK_MS = 1000, /* how often the topics are looked at anew */
+       WORKERS_MAX = 64, WAIT_FOR_LOG_MS = 200, STAND_BY_MS = 500, RETRY_MIN_MS = 100, RETRY_MAX_MS = 5000 };
 
 struct speed_options {
     bool once, accept_gap;
@@ -40,6 +41,7 @@ struct speed {
     int64_t epoch;
     struct tl_definition *definitions; /* per view */
     bool said_waiting;
+    bool deal_again; /* a topic has more partitions than before */
 };
 
 /* ---- lanes ---- */
@@ -284,16 +286,53 @@ out:
     return rc;
 }
 
+/* Looks at the topics anew, through a handle of its own, for a file that was replaced would go unnoticed through the old one: a topic
+ * that was made again ends the program; new partitions end the lane, to be dealt with the others. */
+static enum tl_code look_at_topics(struct speed *speed, const struct tl_lane *lane, struct tl_err *err)
+{
+    struct tl_log *log = NULL;
+    enum tl_code rc = TL_OK;
+
+    TL_TRY(tl_log_open(speed->common->log, speed->common->data, TL_LOG_READ, &log, err));
+    for (uint32_t s = 0; s < lane->plan->sources_count; s++) {
+        struct tl_sv topic = lane->plan->sources[s].topic;
+        uint32_t partitions, known = 0;
+        uint64_t identity;
+
+        TL_TRY(tl_log_topic(log, topic, &partitions, &identity, err));
+        if (identity != lane->identities[s])
+            TL_TRY(tl_fail(err, TL_ERR_IO,
+                           "topic %.*s was deleted and made again while it was being read: its offsets mean other events now; start with a new "
+                           "data directory, or bring the log back",
+                           TL_SV_ARG(topic)));
+        for (uint32_t p = 0; p < lane->partitions_count; p++)
+            known += lane->partitions[p].source == s;
+        if (partitions > known) {
+            tl_diag(TL_INFO, "topic %.*s has %u partitions now, %u before", TL_SV_ARG(topic), partitions, known);
+            speed->deal_again = true;
+        }
+    }
+out:
+    tl_log_close(log);
+    return rc;
+}
+
 /* bounded: ends when every partition has reached its `until`. */
 static enum tl_code tick_until_done(struct speed *speed, struct tl_lane *lane, struct tl_tick *tick, struct tl_worker_signals *signals,
                                     struct tl_worker *workers, uint32_t workers_count, bool bounded, struct tl_err *err)
 {
-    int64_t next_ms = tl_clock_monotonic_ms() + speed->own->tick_ms;
+    int64_t next_ms = tl_clock_monotonic_ms() + speed->own->tick_ms, look_ms = tl_clock_monotonic_ms() + LOOK_MS;
     bool done = false;
     enum tl_code rc = TL_OK;
 
     while (!done) {
         bool ending = tl_stop_requested();
+
+        if (!bounded && tl_clock_monotonic_ms() >= look_ms) {
+            TL_TRY(look_at_topics(speed, lane, err));
+            look_ms = tl_clock_monotonic_ms() + LOOK_MS;
+            ending = ending || speed->deal_again;
+        }
 
         while (!ending && tl_clock_monotonic_ms() < next_ms && !some_full(workers, workers_count)) {
             TL_TRY(first_failure(workers, workers_count, err));
@@ -590,8 +629,12 @@ static enum tl_code speed_main(struct speed *speed, struct tl_err *err)
     TL_TRY(tl_store_take_epoch(speed->store, owner, &speed->epoch, err));
     TL_TRY(define_views(speed, err));
     TL_TRY(open_log(speed, &there, err));
-    if (there)
+    while (there && !tl_stop_requested()) {
+        speed->deal_again = false;
         TL_TRY(run_all(speed, err));
+        if (!speed->deal_again)
+            break;
+    }
 out:
     tl_log_close(speed->log);
     tl_store_close(speed->store);

@@ -1,4 +1,4 @@
-/* batch.c: the command: finds the dirty ranges of every view, recomputes them, publishes them all at once.
+/* batch_run.c: the command: finds the dirty ranges of every view, recomputes them, publishes them all at once.
  *
  * One run covers all views. Views of one source that have the same work are computed in one pass. A job is a span of contiguous ranges
  * for such a group of views; when a job's carry differs from what the clean range behind it was computed with, that range becomes a

@@ -1,0 +1,198 @@
+/* speed_test.c: the speed layer as its operator sees it: following, new partitions, a log that was made again, a second process, SIGTERM. */
+#include <criterion/criterion.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "store/store.h"
+#include "support/dump.h"
+#include "support/run.h"
+#include "support/visits.h"
+
+enum { STEP_MS = 200, PATIENCE_MS = 20000 };
+
+static char dir[RUN_DIR_BYTES], views[300], data[300], store[400];
+
+static void folder_open(void)
+{
+    run_folder_make(dir);
+    snprintf(views, sizeof views, "%s", run_file_write(dir, "views.sql", visits_views));
+    snprintf(data, sizeof data, "%s/data", dir);
+    snprintf(store, sizeof store, "%s/views.db", data);
+    cr_assert_eq(mkdir(data, 0777), 0);
+}
+
+static void folder_close(void)
+{
+    run_folder_remove(dir);
+}
+
+TestSuite(speed, .init = folder_open, .fini = folder_close, .timeout = 60);
+
+static void follow(struct run *run)
+{
+    run_start(run, (const char *const[]){"speed", "--views", views, "--data", data, "--tick", "20ms", NULL});
+}
+
+/* Waits until speed has read so many messages of view "hits". */
+static bool has_read(long messages)
+{
+    for (int64_t until = tl_clock_monotonic_ms() + PATIENCE_MS; tl_clock_monotonic_ms() < until; tl_clock_sleep_ms(20)) {
+        char *sum;
+        long found;
+
+        if (access(store, F_OK) != 0)
+            continue;
+        sum = dump_sql(store, "SELECT coalesce((SELECT sum(o.messages_count) FROM tally_offset o JOIN tally_definition d USING (definition)"
+                              " WHERE d.view = 'hits'), 0) WHERE EXISTS (SELECT * FROM sqlite_master WHERE name = 'tally_offset')");
+        found = strtol(sum, NULL, 10);
+        free(sum);
+        if (found >= messages)
+            return true;
+    }
+    return false;
+}
+
+Test(speed, follows_what_is_appended_and_drains_on_sigterm)
+{
+    struct run run = {0};
+
+    follow(&run); /* before there is a log at all */
+    tl_clock_sleep_ms(300);
+    visits_append(data, 2, STEP_MS, 0, 1000);
+    cr_expect(has_read(1000));
+    visits_append(data, 2, STEP_MS, 1000, 1500);
+    cr_expect(has_read(1500));
+    run_signal(&run, SIGTERM);
+    run_wait(&run);
+    cr_expect_eq(run.status, 0, "%s", run.err);
+    cr_expect(strstr(run.err, "waiting for the log") != NULL, "%s", run.err);
+    run_done(&run);
+}
+
+Test(speed, new_partitions_are_dealt_while_it_runs)
+{
+    struct run run = {0};
+
+    visits_append(data, 1, STEP_MS, 0, 500);
+    follow(&run);
+    cr_expect(has_read(500));
+    visits_append(data, 3, STEP_MS, 500, 1100);
+    cr_expect(has_read(1100), "the new partitions were not read");
+    run_signal(&run, SIGTERM);
+    run_wait(&run);
+    cr_expect_eq(run.status, 0, "%s", run.err);
+    run_done(&run);
+}
+
+Test(speed, a_log_that_was_made_again_ends_it_at_work_and_at_start)
+{
+    struct run run = {0};
+    char path[400];
+
+    visits_append(data, 1, STEP_MS, 0, 500);
+    follow(&run);
+    cr_expect(has_read(500));
+    for (int i = 0; i < 3; i++) {
+        static const char *const names[] = {"log.db", "log.db-wal", "log.db-shm"};
+
+        snprintf(path, sizeof path, "%s/%s", data, names[i]);
+        unlink(path);
+    }
+    visits_append(data, 1, STEP_MS, 0, 900);
+    cr_assert(run_wait_for(&run, PATIENCE_MS), "it goes on as if nothing had happened");
+    cr_expect_eq(run.status, 3);
+    run_done(&run);
+    RUN(&run, "speed", "--views", views, "--data", data, "--once");
+    cr_expect_eq(run.status, 3);
+    cr_expect(strstr(run.err, "deleted and made again") != NULL, "%s", run.err);
+    run_done(&run);
+}
+
+Test(speed, a_second_one_stands_by_and_a_second_once_is_told)
+{
+    struct run first = {0}, second = {0}, once = {0};
+
+    visits_append(data, 1, STEP_MS, 0, 300);
+    follow(&first);
+    cr_expect(has_read(300));
+    RUN(&once, "speed", "--views", views, "--data", data, "--once");
+    cr_expect_eq(once.status, 75);
+    cr_expect(strstr(once.err, "pid") != NULL, "%s", once.err);
+    run_done(&once);
+    follow(&second);
+    tl_clock_sleep_ms(300);
+    run_signal(&first, SIGKILL); /* the second takes over */
+    run_wait(&first);
+    visits_append(data, 1, STEP_MS, 300, 700);
+    cr_expect(has_read(700), "nobody took over");
+    run_signal(&second, SIGTERM);
+    run_wait(&second);
+    cr_expect_eq(second.status, 0, "%s", second.err);
+    cr_expect(strstr(second.err, "standing by") != NULL, "%s", second.err);
+    run_done(&first);
+    run_done(&second);
+}
+
+/* A stalled process that comes back: somebody else has raised the epoch meanwhile, and its next tick is refused. */
+Test(speed, a_zombie_is_refused_at_its_next_tick)
+{
+    struct run run = {0};
+    struct tl_store *other = NULL;
+    struct tl_err err;
+    int64_t epoch;
+
+    visits_append(data, 1, STEP_MS, 0, 300);
+    follow(&run);
+    cr_expect(has_read(300));
+    run_signal(&run, SIGSTOP);
+    {
+        char url[500];
+
+        snprintf(url, sizeof url, "sqlite:%s", store);
+        cr_assert_eq(tl_store_open(url, TL_STORE_WRITE, &other, &err), TL_OK, "%s", err.message);
+        cr_assert_eq(tl_store_take_epoch(other, "another", &epoch, &err), TL_OK, "%s", err.message);
+        tl_store_close(other);
+    }
+    visits_append(data, 1, STEP_MS, 300, 600);
+    run_signal(&run, SIGCONT);
+    cr_assert(run_wait_for(&run, PATIENCE_MS), "it goes on writing");
+    cr_expect_eq(run.status, 3, "%d %s", run.status, run.err);
+    {
+        char *sum = dump_sql(store, "SELECT sum(o.messages_count) FROM tally_offset o JOIN tally_definition d USING (definition) WHERE d.view = 'hits'");
+
+        cr_expect_str_eq(sum, "300\n");
+        free(sum);
+    }
+    run_done(&run);
+}
+
+Test(speed, up_runs_all_parts_and_ends_them)
+{
+    struct run run = {0};
+    char *left;
+
+    visits_append(data, 2, 17280, 0, 12000); /* more than two days */
+    run_start(&run, (const char *const[]){"up", "--views", views, "--data", data, "--archive-every", "200ms", "--batch-every", "300ms", NULL});
+    cr_expect(has_read(12000));
+    for (int i = 0; i < 200; i++) {
+        char *published = dump_sql(store, "SELECT count(*) FROM tally_pointer");
+        bool done = strcmp(published, "0\n") != 0;
+
+        free(published);
+        if (done)
+            break;
+        tl_clock_sleep_ms(50);
+    }
+    run_signal(&run, SIGTERM);
+    run_wait(&run);
+    cr_expect_eq(run.status, 0, "%s", run.err);
+    left = dump_sql(store, "SELECT min(boundary_ms) >= 1772496000000, min(boundary_ms) % 86400000 FROM tally_progress");
+    cr_expect_str_eq(left, "1|0\n", "published up to a midnight, the two whole days at least: %s", left);
+    free(left);
+    run_done(&run);
+}
