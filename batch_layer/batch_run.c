@@ -120,7 +120,8 @@ static bool must_cut(const struct batch *batch, const bool *views, int64_t bound
     return false;
 }
 
-static enum tl_code add_spans(struct batch *batch, uint32_t source, const bool *views, const struct tl_days *days, struct tl_err *err)
+static enum tl_code add_spans(struct batch *batch, uint32_t source, const bool *views, const struct tl_days *days,
+                              struct tl_err *err)
 {
     int64_t *bounds = malloc((days->count + 1) * sizeof *bounds);
     uint32_t ranges = 0;
@@ -188,7 +189,8 @@ static struct tl_sv carry_at(const struct batch *batch, uint32_t view, int64_t a
     return (struct tl_sv){NULL, 0};
 }
 
-static enum tl_code remember_carry(struct batch *batch, uint32_t view, int64_t at_ms, const struct tl_buf *bytes, struct tl_err *err)
+static enum tl_code remember_carry(struct batch *batch, uint32_t view, int64_t at_ms, const struct tl_buf *bytes,
+                                   struct tl_err *err)
 {
     struct carry *carry;
 
@@ -334,8 +336,8 @@ static enum tl_code stage_offsets(struct batch *batch, struct tl_err *err)
         for (uint32_t p = 0; p < batch->inputs[s]->partitions_count; p++) {
             const struct tl_input_partition *partition = &batch->inputs[s]->partitions[p];
 
-            TL_TRY(tl_store_stage_offset(batch->store, batch->run, partition->topic, partition->partition & ~TL_PARTITION_IMPORTED,
-                                         partition->next_offset, err));
+            TL_TRY(tl_store_stage_offset(batch->store, batch->run, partition->topic,
+                                         partition->partition & ~TL_PARTITION_IMPORTED, partition->next_offset, err));
         }
     }
     TL_TRY(tl_store_commit(batch->store, err));
@@ -400,7 +402,8 @@ static enum tl_code do_run(struct batch *batch, struct tl_err *err)
     TL_TRY(stage_offsets(batch, err));
     for (uint32_t j = 0; j < batch->jobs_count; j++) {
         if (tl_stop_requested())
-            TL_TRY(tl_fail(err, TL_ERR_IO, "run %lld: stopped before it was published; the next run does its work", (long long)batch->run));
+            TL_TRY(tl_fail(err, TL_ERR_IO, "run %lld: stopped before it was published; the next run does its work",
+                           (long long)batch->run));
         TL_TRY(run_job(batch, j, err));
     }
     tl_progress_end(&batch->progress);
@@ -429,7 +432,8 @@ static void note_limits(const struct batch *batch, uint32_t v)
         }
         tl_time_to_iso_z(days->target_ms, text);
         tl_time_to_iso_z(days->complete_ms, complete);
-        tl_diag(TL_INFO, "view %.*s: ends at %s: the archive is complete up to %s (run tally archive, or wait for 'tally.batch-grace')",
+        tl_diag(TL_INFO,
+                "view %.*s: ends at %s: the archive is complete up to %s (run tally archive, or wait for 'tally.batch-grace')",
                 TL_SV_ARG(batch->plan->views[v].name), text, complete);
     }
 }
@@ -507,14 +511,15 @@ out:
 }
 
 static const struct tl_option batch_table[] = {
-    {"from", TL_OPT_TIME, "TIME", "recompute what ends after this, changed or not", offsetof(struct batch_options, from_ms), 0},
-    {"to", TL_OPT_TIME, "TIME", "publish up to here; \"now\" for all that the archive is complete for; unless set: the last midnight",
-     offsetof(struct batch_options, to_ms), 0},
-    {"jobs", TL_OPT_COUNT, "N", "threads; one per core unless set", offsetof(struct batch_options, jobs), 0},
+    {"from", TL_OPT_TIME,  "TIME", "recompute what ends after this, changed or not",                        offsetof(struct batch_options, from_ms), 0},
+    {"to",   TL_OPT_TIME,  "TIME",
+     "publish up to here; \"now\" for all that the archive is complete for; unless set: the last midnight", offsetof(struct batch_options, to_ms),   0},
+    {"jobs", TL_OPT_COUNT, "N",    "threads; one per core unless set",                                      offsetof(struct batch_options, jobs),    0},
 };
 
 static const struct tl_usage batch_usage = {
-    .text = "Recomputes from the master record the days whose input changed since they were last published, and publishes them at once. Run it "
+    .text = "Recomputes from the master record the days whose input changed since they were last published, and publishes them "
+            "at once. Run it "
             "twice, and the second time changes nothing. Silent when there is nothing to do.",
     .example = "tally batch --views views.sql --data tally-data",
     .options = batch_table,

@@ -189,7 +189,7 @@ static int64_t target_of(const struct tl_days *days, const struct tl_input *inpu
 
     if (times.min_ms > times.max_ms || limit_ms == INT64_MIN)
         return days->boundary_ms; /* without events there is nothing to publish */
-    if (limit_ms == INT64_MAX) /* imports alone are complete, but time still has to pass */
+    if (limit_ms == INT64_MAX)    /* imports alone are complete, but time still has to pass */
         limit_ms = tl_max_i64(wish->now_ms, times.max_ms + 1);
     limit_ms = wish->to_ms == INT64_MIN ? midnight_before(limit_ms) : tl_min_i64(limit_ms, wish->to_ms);
     return tl_max_i64(limit_ms, days->boundary_ms);
@@ -216,8 +216,7 @@ static enum tl_code plan_days(struct published *published, const struct tl_days_
         if (asked || dirty)
             TL_TRY(add_cut(days, published->input, range->from_ms, range->to_ms, dirty ? TL_DAY_INPUT : TL_DAY_ASKED, err));
         else
-            TL_TRY(add_day(days,
-                           (struct tl_day){range->from_ms, range->to_ms, TL_DAY_CLEAN, range->carry}, err));
+            TL_TRY(add_day(days, (struct tl_day){range->from_ms, range->to_ms, TL_DAY_CLEAN, range->carry}, err));
     }
     if (days->target_ms > days->boundary_ms)
         TL_TRY(add_cut(days, published->input, open_from_ms, days->target_ms, TL_DAY_NEW, err));

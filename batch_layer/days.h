@@ -37,8 +37,9 @@ struct tl_days_wish {
     int64_t now_ms;
 };
 
-TL_MUST_USE enum tl_code tl_days_open(struct tl_days *days, struct tl_store *store, int64_t definition, const struct tl_input *input,
-                                      const struct tl_view *view, const struct tl_days_wish *wish, struct tl_err *err);
+TL_MUST_USE enum tl_code tl_days_open(struct tl_days *days, struct tl_store *store, int64_t definition,
+                                      const struct tl_input *input, const struct tl_view *view, const struct tl_days_wish *wish,
+                                      struct tl_err *err);
 void tl_days_close(struct tl_days *days);
 
 #endif

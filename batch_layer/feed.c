@@ -43,8 +43,8 @@ static bool is_wanted(const struct tl_input_file *file, uint32_t block, int64_t 
     return times->min_ms <= times->max_ms && times->min_ms < to_ms && times->max_ms >= from_ms;
 }
 
-static enum tl_code open_stream(struct tl_feed *feed, struct stream *stream, const struct tl_input_partition *partition, int64_t from_ms,
-                                int64_t to_ms, struct tl_err *err)
+static enum tl_code open_stream(struct tl_feed *feed, struct stream *stream, const struct tl_input_partition *partition,
+                                int64_t from_ms, int64_t to_ms, struct tl_err *err)
 {
     uint64_t room = 0;
     int64_t floor_ms = INT64_MAX;
@@ -216,8 +216,8 @@ static bool chunk_hold(struct tl_chunk *chunk, struct tl_feed_block *block)
 }
 
 /* The stream whose next message comes first, and the message before which it must stop: the next one of the runner-up. */
-static enum tl_code first_stream(struct tl_feed *feed, struct stream **first, const struct tl_message **stop, uint32_t *stop_partition,
-                                 struct tl_err *err)
+static enum tl_code first_stream(struct tl_feed *feed, struct stream **first, const struct tl_message **stop,
+                                 uint32_t *stop_partition, struct tl_err *err)
 {
     const struct tl_message *best = NULL;
     enum tl_code rc = TL_OK;

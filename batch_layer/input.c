@@ -114,8 +114,8 @@ out:
     return rc;
 }
 
-static enum tl_code add_file(struct tl_input *input, struct tl_input_file *mine, const struct tl_master_file *file, uint64_t time_rule,
-                             struct tl_err *err)
+static enum tl_code add_file(struct tl_input *input, struct tl_input_file *mine, const struct tl_master_file *file,
+                             uint64_t time_rule, struct tl_err *err)
 {
     *mine = (struct tl_input_file){.file = file, .times = no_times, .watermark_ms = INT64_MIN};
     mine->blocks = tl_arena_alloc(&input->arena, (file->blocks_count + 1) * sizeof *mine->blocks);

@@ -23,12 +23,12 @@ struct tl_input_file {
 };
 
 struct tl_input_partition {
-    uint32_t partition; /* with TL_PARTITION_IMPORTED for the import topic */
-    struct tl_sv topic; /* of the master record */
+    uint32_t partition;          /* with TL_PARTITION_IMPORTED for the import topic */
+    struct tl_sv topic;          /* of the master record */
     struct tl_input_file *files; /* by offset */
     uint32_t files_count;
     int64_t next_offset; /* behind the last message on record, or what complete.json says if that is more */
-    int64_t end_ms;      /* wall-clock time at which the record reached the log's end; INT64_MIN: never; INT64_MAX: always complete */
+    int64_t end_ms; /* wall-clock time at which the record reached the log's end; INT64_MIN: never; INT64_MAX: always complete */
 };
 
 struct tl_input {
@@ -39,8 +39,8 @@ struct tl_input {
     uint32_t partitions_count;
 };
 
-TL_MUST_USE enum tl_code tl_input_open(struct tl_master *master, const struct tl_plan *plan, uint32_t source, struct tl_input **out,
-                                       struct tl_err *err);
+TL_MUST_USE enum tl_code tl_input_open(struct tl_master *master, const struct tl_plan *plan, uint32_t source,
+                                       struct tl_input **out, struct tl_err *err);
 void tl_input_close(struct tl_input *input);
 
 /* Up to which instant the input is complete for a view with this lateness: every partition either reached a watermark

@@ -42,13 +42,13 @@ struct pass {
 
     pthread_mutex_t lock;
     pthread_cond_t changed;
-    uint64_t round;        /* number of the round that workers are to do */
-    uint32_t side;         /* which of the partials it fills */
-    uint32_t chunks_left;  /* in this round */
-    uint32_t at_work;      /* workers that have not ended the round */
-    uint64_t next_turn;    /* to be given out */
-    uint64_t turn;         /* whose turn it is to judge duplicates */
-    bool ended;            /* the feed is empty */
+    uint64_t round;       /* number of the round that workers are to do */
+    uint32_t side;        /* which of the partials it fills */
+    uint32_t chunks_left; /* in this round */
+    uint32_t at_work;     /* workers that have not ended the round */
+    uint64_t next_turn;   /* to be given out */
+    uint64_t turn;        /* whose turn it is to judge duplicates */
+    bool ended;           /* the feed is empty */
     bool stop;
     enum tl_code failure;
     struct tl_err err;

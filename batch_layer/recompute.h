@@ -17,13 +17,13 @@
 
 struct tl_recompute {
     const struct tl_input *input;
-    const bool *views_wanted;      /* per view of the plan; all of this input's source */
-    const int64_t *definitions;    /* per view */
-    const int64_t *bounds;         /* ranges_count + 1, ascending; bounds[0] may be INT64_MIN */
+    const bool *views_wanted;   /* per view of the plan; all of this input's source */
+    const int64_t *definitions; /* per view */
+    const int64_t *bounds;      /* ranges_count + 1, ascending; bounds[0] may be INT64_MIN */
     uint32_t ranges_count;
-    const struct tl_sv *carry_in;  /* per view: what was open at bounds[0]; empty: nothing */
-    struct tl_buf *carry_out;      /* per view, initialised: what is open at the last bound */
-    uint32_t jobs;                 /* threads, >= 1 */
+    const struct tl_sv *carry_in; /* per view: what was open at bounds[0]; empty: nothing */
+    struct tl_buf *carry_out;     /* per view, initialised: what is open at the last bound */
+    uint32_t jobs;                /* threads, >= 1 */
     struct tl_store *store;
     int64_t run;
     void (*progress)(void *ctx, uint64_t bytes_done, uint64_t bytes_count);

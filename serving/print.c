@@ -80,8 +80,8 @@ void tl_print_value(struct tl_buf *out, const struct tl_value *value)
 
 void tl_print_json(struct tl_buf *out, const struct tl_value *value)
 {
-    bool bare = value->kind == TL_BOOLEAN || tl_kind_is_integer(value->kind) ||
-                (tl_kind_is_numeric(value->kind) && isfinite(value->f64));
+    bool bare =
+        value->kind == TL_BOOLEAN || tl_kind_is_integer(value->kind) || (tl_kind_is_numeric(value->kind) && isfinite(value->f64));
     char text[TL_TIME_TEXT_BYTES];
 
     if (value->is_null)

@@ -34,7 +34,8 @@ void tl_printer_init(struct tl_printer *printer, enum tl_print_format format, FI
 void tl_printer_done(struct tl_printer *printer);
 TL_MUST_USE enum tl_code tl_printer_head(struct tl_printer *printer, const struct tl_shape_column *columns, size_t count,
                                          struct tl_err *err);
-TL_MUST_USE enum tl_code tl_printer_row(struct tl_printer *printer, const struct tl_value *values, size_t count, struct tl_err *err);
+TL_MUST_USE enum tl_code tl_printer_row(struct tl_printer *printer, const struct tl_value *values, size_t count,
+                                        struct tl_err *err);
 /* The end of the table or array; TL_ERR_IO when stdout did not take it all. */
 TL_MUST_USE enum tl_code tl_printer_end(struct tl_printer *printer, struct tl_err *err);
 

@@ -24,7 +24,8 @@ static enum tl_code print_head(void *ctx, const struct tl_shape_column *columns,
     struct query *query = ctx;
 
     query->columns_count = count;
-    while (query->printer.format == TL_PRINT_CSV && query->columns_count > 0 && columns[query->columns_count - 1].name.data[0] == '_')
+    while (query->printer.format == TL_PRINT_CSV && query->columns_count > 0 &&
+           columns[query->columns_count - 1].name.data[0] == '_')
         query->columns_count--;
     return tl_printer_head(&query->printer, columns, query->columns_count, err);
 }
@@ -52,7 +53,8 @@ static enum tl_code query_main(const struct tl_common_options *common, const str
 
     tl_printer_init(&query.printer, tl_print_format_of(own->format), stdout);
     if (own->from_ms != TL_TIME_NONE && own->to_ms != TL_TIME_NONE && own->from_ms >= own->to_ms)
-        TL_TRY(tl_fail(err, TL_ERR_USAGE, "--from must be before --to: rows are those whose window ends after --from, up to --to"));
+        TL_TRY(
+            tl_fail(err, TL_ERR_USAGE, "--from must be before --to: rows are those whose window ends after --from, up to --to"));
     TL_TRY(tl_store_open(common->store, TL_STORE_READ, &store, err));
     TL_TRY(tl_store_begin_read(store, err));
     rc = tl_store_query(store, &asked, print_head, print_row, &query, err);
@@ -69,17 +71,18 @@ out:
 }
 
 static const struct tl_option query_table[] = {
-    {"layer", TL_OPT_CHOICE, "merged|speed|batch", "whose rows: the best known for every moment, or one layer's",
-     offsetof(struct query_options, layer), 0},
-    {"from", TL_OPT_TIME, "TIME", "rows whose window ends after this", offsetof(struct query_options, from_ms), 0},
-    {"to", TL_OPT_TIME, "TIME", "rows whose window ends at this time or before", offsetof(struct query_options, to_ms), 0},
-    {"limit", TL_OPT_COUNT, "N", "at most so many rows", offsetof(struct query_options, limit), 0},
-    {"format", TL_OPT_CHOICE, "table|csv|json", "how rows are written", offsetof(struct query_options, format), 0},
+    {"layer",  TL_OPT_CHOICE, "merged|speed|batch", "whose rows: the best known for every moment, or one layer's",
+     offsetof(struct query_options,                                                                                                               layer),   0},
+    {"from",   TL_OPT_TIME,   "TIME",               "rows whose window ends after this",                           offsetof(struct query_options, from_ms), 0},
+    {"to",     TL_OPT_TIME,   "TIME",               "rows whose window ends at this time or before",               offsetof(struct query_options, to_ms),   0},
+    {"limit",  TL_OPT_COUNT,  "N",                  "at most so many rows",                                        offsetof(struct query_options, limit),   0},
+    {"format", TL_OPT_CHOICE, "table|csv|json",     "how rows are written",                                        offsetof(struct query_options, format),  0},
 };
 
 static const struct tl_usage query_usage = {
     .synopsis = "VIEW",
-    .text = "Rows of a view, sorted by window and then by its columns. CSV holds the view's own columns; table and JSON also say which layer a row is "
+    .text = "Rows of a view, sorted by window and then by its columns. CSV holds the view's own columns; table and JSON also say "
+            "which layer a row is "
             "from (_layer) and whether it can still change (_final).",
     .example = "tally query hits_5m --from 2026-03-01 --to 2026-03-02 --format csv",
     .options = query_table,

@@ -23,7 +23,7 @@ struct status_options {
 struct status {
     const struct tl_common_options *common;
     struct tl_store *store;
-    struct tl_log *log;       /* NULL: none to be seen from here */
+    struct tl_log *log; /* NULL: none to be seen from here */
     struct tl_master *master;
     struct tl_buf out;
     bool json, agrees;
@@ -112,7 +112,8 @@ static void put_outcomes_json(struct tl_buf *out, const char *key, const uint64_
 {
     tl_buf_printf(out, "\"%s\": {", key);
     for (int o = 0; o < TL_OUTCOMES; o++)
-        tl_buf_printf(out, "%s\"%s\": %llu", o > 0 ? ", " : "", tl_outcome_name((enum tl_outcome)o), (unsigned long long)counts[o]);
+        tl_buf_printf(out, "%s\"%s\": %llu", o > 0 ? ", " : "", tl_outcome_name((enum tl_outcome)o),
+                      (unsigned long long)counts[o]);
     tl_buf_put_str(out, "}");
 }
 
@@ -254,7 +255,8 @@ static enum tl_code put_archive(struct status *status, struct tl_sv topic, bool 
         if (status->json) {
             tl_buf_put_str(&status->out, first && c == 0 ? "\n    {\"topic\": " : ",\n    {\"topic\": ");
             tl_buf_put_json(&status->out, topic);
-            tl_buf_printf(&status->out, ", \"partition\": %u, \"offset\": %lld, ", complete[c].partition, (long long)complete[c].offset);
+            tl_buf_printf(&status->out, ", \"partition\": %u, \"offset\": %lld, ", complete[c].partition,
+                          (long long)complete[c].offset);
             put_time_json(&status->out, "as_of", end_ms);
             tl_buf_put_str(&status->out, "}");
         } else {
@@ -332,7 +334,8 @@ static const struct tl_option status_table[] = {
 };
 
 static const struct tl_usage status_usage = {
-    .text = "Each event accounted for, per view; offsets and watermarks of speed, the boundary of batch, the archive. Exit 1 when the sums do not agree.",
+    .text = "Each event accounted for, per view; offsets and watermarks of speed, the boundary of batch, the archive. Exit 1 "
+            "when the sums do not agree.",
     .example = "tally status --data tally-data",
     .options = status_table,
     .options_count = TL_COUNT(status_table),

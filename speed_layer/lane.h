@@ -17,11 +17,11 @@ struct tl_lane_partition {
 
 struct tl_lane {
     const struct tl_plan *plan;
-    int64_t number;         /* for the dedup blobs */
-    bool *views_wanted;     /* per view of the plan */
-    int64_t *definitions;   /* per view: its id in the store, 0 where it is not in this lane */
-    int64_t *final_ms;      /* per view: windows up to it are final already */
-    uint64_t *identities;   /* per source: the topic's identity */
+    int64_t number;       /* for the dedup blobs */
+    bool *views_wanted;   /* per view of the plan */
+    int64_t *definitions; /* per view: its id in the store, 0 where it is not in this lane */
+    int64_t *final_ms;    /* per view: windows up to it are final already */
+    uint64_t *identities; /* per source: the topic's identity */
     struct tl_lane_partition *partitions;
     uint32_t partitions_count;
 };

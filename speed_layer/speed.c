@@ -23,8 +23,14 @@
 #include "tick.h"
 #include "worker.h"
 
-enum { LOOK_MS = 1000, /* how often the topics are looked at anew */
-       WORKERS_MAX = 64, WAIT_FOR_LOG_MS = 200, STAND_BY_MS = 500, RETRY_MIN_MS = 100, RETRY_MAX_MS = 5000 };
+enum {
+    LOOK_MS = 1000, /* how often the topics are looked at anew */
+    WORKERS_MAX = 64,
+    WAIT_FOR_LOG_MS = 200,
+    STAND_BY_MS = 500,
+    RETRY_MIN_MS = 100,
+    RETRY_MAX_MS = 5000
+};
 
 struct speed_options {
     bool once, accept_gap;
@@ -99,12 +105,13 @@ static enum tl_code add_position(void *ctx, const struct tl_position *position, 
 }
 
 /* The stored offset must still make sense for the log as it is: never silently behind. */
-static enum tl_code check_position(const struct speed *speed, const struct tl_source *source, struct tl_position *position, int64_t first,
-                                   int64_t end, struct tl_err *err)
+static enum tl_code check_position(const struct speed *speed, const struct tl_source *source, struct tl_position *position,
+                                   int64_t first, int64_t end, struct tl_err *err)
 {
     if (position->next_offset > end)
         return tl_fail(err, TL_ERR_IO,
-                       "topic %.*s partition %u: the store has read up to offset %lld, but the log ends at %lld: the topic was deleted and made "
+                       "topic %.*s partition %u: the store has read up to offset %lld, but the log ends at %lld: the topic was "
+                       "deleted and made "
                        "again, or another log is in use; start with a new data directory, or bring the log back",
                        TL_SV_ARG(source->topic), position->partition, (long long)position->next_offset, (long long)end);
     if (position->next_offset >= first)
@@ -239,8 +246,8 @@ static enum tl_code commit_patiently(struct tl_tick *tick, struct tl_err *err)
     return rc;
 }
 
-static enum tl_code one_tick(struct tl_tick *tick, struct tl_worker_signals *signals, struct tl_worker *workers, uint32_t workers_count,
-                             struct tl_err *err)
+static enum tl_code one_tick(struct tl_tick *tick, struct tl_worker_signals *signals, struct tl_worker *workers,
+                             uint32_t workers_count, struct tl_err *err)
 {
     uint64_t ticket = atomic_fetch_add(&signals->ticket, 1) + 1;
     enum tl_code rc = TL_OK;
@@ -278,7 +285,8 @@ static enum tl_code note_ready(struct speed *speed, const struct tl_lane *lane, 
         if (lane->definitions[v] != 0) {
             TL_TRY(tl_store_swap(speed->store, lane->definitions[v], &swapped, err));
             if (swapped)
-                tl_diag(TL_INFO, "view %.*s: its new definition has caught up and serves now", TL_SV_ARG(lane->plan->views[v].name));
+                tl_diag(TL_INFO, "view %.*s: its new definition has caught up and serves now",
+                        TL_SV_ARG(lane->plan->views[v].name));
         }
     }
 out:
@@ -302,7 +310,8 @@ static enum tl_code look_at_topics(struct speed *speed, const struct tl_lane *la
         TL_TRY(tl_log_topic(log, topic, &partitions, &identity, err));
         if (identity != lane->identities[s])
             TL_TRY(tl_fail(err, TL_ERR_IO,
-                           "topic %.*s was deleted and made again while it was being read: its offsets mean other events now; start with a new "
+                           "topic %.*s was deleted and made again while it was being read: its offsets mean other events now; "
+                           "start with a new "
                            "data directory, or bring the log back",
                            TL_SV_ARG(topic)));
         for (uint32_t p = 0; p < lane->partitions_count; p++)
@@ -318,8 +327,9 @@ out:
 }
 
 /* bounded: ends when every partition has reached its `until`. */
-static enum tl_code tick_until_done(struct speed *speed, struct tl_lane *lane, struct tl_tick *tick, struct tl_worker_signals *signals,
-                                    struct tl_worker *workers, uint32_t workers_count, bool bounded, struct tl_err *err)
+static enum tl_code tick_until_done(struct speed *speed, struct tl_lane *lane, struct tl_tick *tick,
+                                    struct tl_worker_signals *signals, struct tl_worker *workers, uint32_t workers_count,
+                                    bool bounded, struct tl_err *err)
 {
     int64_t next_ms = tl_clock_monotonic_ms() + speed->own->tick_ms, look_ms = tl_clock_monotonic_ms() + LOOK_MS;
     bool done = false;
@@ -336,7 +346,8 @@ static enum tl_code tick_until_done(struct speed *speed, struct tl_lane *lane, s
 
         while (!ending && tl_clock_monotonic_ms() < next_ms && !some_full(workers, workers_count)) {
             TL_TRY(first_failure(workers, workers_count, err));
-            wait_on(signals->wake_fd, bounded ? tl_min_i64(next_ms - tl_clock_monotonic_ms(), 20) : next_ms - tl_clock_monotonic_ms());
+            wait_on(signals->wake_fd,
+                    bounded ? tl_min_i64(next_ms - tl_clock_monotonic_ms(), 20) : next_ms - tl_clock_monotonic_ms());
             ending = tl_stop_requested();
         }
         next_ms = tl_clock_monotonic_ms() + speed->own->tick_ms;
@@ -456,7 +467,8 @@ static enum tl_code read_standings(struct speed *speed, struct standing *standin
         TL_TRY(tl_log_topic(speed->log, source->topic, &partitions, &identity, err));
         if (standings[v].count > 0 && stored != identity)
             TL_TRY(tl_fail(err, TL_ERR_IO,
-                           "topic %.*s was deleted and made again since view %.*s was counted: its offsets mean other events now; start with a new "
+                           "topic %.*s was deleted and made again since view %.*s was counted: its offsets mean other events "
+                           "now; start with a new "
                            "data directory, or bring the log back",
                            TL_SV_ARG(source->topic), TL_SV_ARG(speed->plan->views[v].name)));
     }
@@ -465,7 +477,8 @@ out:
 }
 
 /* A definition that is behind gets a lane of its own, up to where the furthest one of its source stands. */
-static enum tl_code catch_up(struct speed *speed, struct standing *standings, uint32_t v, const struct standing *goal, struct tl_err *err)
+static enum tl_code catch_up(struct speed *speed, struct standing *standings, uint32_t v, const struct standing *goal,
+                             struct tl_err *err)
 {
     struct tl_lane lane;
     enum tl_code rc = TL_OK;
@@ -496,8 +509,8 @@ static enum tl_code drop_lane_ids(struct speed *speed, uint32_t v, const struct 
 
     TL_TRY(tl_store_begin_tick(speed->store, speed->epoch, &change, err));
     for (uint32_t p = 0; p < standing->count; p++)
-        TL_TRY(tl_store_drop_dedup(speed->store, speed->definitions[v].id, source->topic, standing->positions[p].partition, INT64_MAX,
-                                   err));
+        TL_TRY(tl_store_drop_dedup(speed->store, speed->definitions[v].id, source->topic, standing->positions[p].partition,
+                                   INT64_MAX, err));
     TL_TRY(tl_store_commit(speed->store, err));
 out:
     tl_store_rollback(speed->store);
@@ -645,16 +658,17 @@ out:
 }
 
 static const struct tl_option speed_table[] = {
-    {"once", TL_OPT_FLAG, NULL, "read to the log's present end, commit and exit", offsetof(struct speed_options, once), 0},
-    {"tick", TL_OPT_DURATION, "200ms", "how often what has changed is committed", offsetof(struct speed_options, tick_ms), 0},
-    {"workers", TL_OPT_COUNT, "N", "threads; one per core unless set, never more than partitions", offsetof(struct speed_options, workers),
-     0},
-    {"accept-gap", TL_OPT_FLAG, NULL, "go on where the log begins when offsets are gone, and record the gap",
-     offsetof(struct speed_options, accept_gap), 0},
+    {"once",       TL_OPT_FLAG,     NULL,    "read to the log's present end, commit and exit",                       offsetof(struct speed_options, once),       0},
+    {"tick",       TL_OPT_DURATION, "200ms", "how often what has changed is committed",                              offsetof(struct speed_options, tick_ms),    0},
+    {"workers",    TL_OPT_COUNT,    "N",     "threads; one per core unless set, never more than partitions",
+     offsetof(struct speed_options,                                                                                                                 workers),    0},
+    {"accept-gap", TL_OPT_FLAG,     NULL,    "go on where the log begins when offsets are gone, and record the gap",
+     offsetof(struct speed_options,                                                                                                                 accept_gap), 0},
 };
 
 static const struct tl_usage speed_usage = {
-    .text = "Counts events as they arrive: reads the log, keeps every view of the views file up to date in the store, one transaction a tick.",
+    .text = "Counts events as they arrive: reads the log, keeps every view of the views file up to date in the store, one "
+            "transaction a tick.",
     .example = "tally speed --views views.sql --data tally-data --once",
     .options = speed_table,
     .options_count = TL_COUNT(speed_table),

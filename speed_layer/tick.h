@@ -24,12 +24,12 @@ struct tl_tick {
     int64_t epoch;
     struct tl_worker *workers;
     uint32_t workers_count;
-    struct tl_partial *all;          /* open windows since the beginning */
-    struct tl_partial **in_hand;     /* one per worker: of the tick being committed; NULL: none */
-    struct tl_position *positions;   /* per partition of the lane, as committed */
-    bool *identity_put;              /* per view */
-    int64_t *final_ms;               /* per view, as committed */
-    int64_t *judged_ms;              /* per source: minimum over the workers, as of the last collect */
+    struct tl_partial *all;        /* open windows since the beginning */
+    struct tl_partial **in_hand;   /* one per worker: of the tick being committed; NULL: none */
+    struct tl_position *positions; /* per partition of the lane, as committed */
+    bool *identity_put;            /* per view */
+    int64_t *final_ms;             /* per view, as committed */
+    int64_t *judged_ms;            /* per source: minimum over the workers, as of the last collect */
     uint64_t ticks_count, rows_count, events_count;
 };
 

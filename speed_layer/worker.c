@@ -40,13 +40,13 @@ static enum tl_code open_partition(struct tl_worker *worker, struct tl_lane_part
     const struct tl_source *source = &plan->sources[lane_partition->source];
     enum tl_code rc = TL_OK;
 
-    *mine = (struct tl_worker_partition){.lane = lane_partition,
-                                         .next_offset = lane_partition->position.next_offset,
-                                         .quiet_since_ms = tl_clock_monotonic_ms()};
+    *mine = (struct tl_worker_partition){
+        .lane = lane_partition, .next_offset = lane_partition->position.next_offset, .quiet_since_ms = tl_clock_monotonic_ms()};
     worker->partitions_count++;
     if (source->dedup_slot >= 0) {
         TL_TRY(tl_horizon_open(plan->settings.dedup_horizon_ms, plan->settings.dedup_ids_max, &mine->horizon, err));
-        TL_TRY(tl_store_dedup(store, worker->lane->number, source->topic, lane_partition->partition, load_ids, mine->horizon, err));
+        TL_TRY(
+            tl_store_dedup(store, worker->lane->number, source->topic, lane_partition->partition, load_ids, mine->horizon, err));
     }
 out:
     return rc;

@@ -45,12 +45,12 @@ struct tl_worker {
     struct tl_watermark *watermarks; /* per source */
     struct tl_worker_partition *partitions;
     uint32_t partitions_count;
-    struct tl_ring out, back; /* partials to and from the committer */
+    struct tl_ring out, back;                   /* partials to and from the committer */
     struct tl_partial *own[TL_WORKER_PARTIALS]; /* all it has, for the end */
     struct tl_partial *at_hand, *spare;
-    uint64_t ticket;       /* the last tick it handed over for */
-    atomic_bool full;      /* waits for a tick */
-    atomic_bool failed;    /* `err` says why; set last */
+    uint64_t ticket;    /* the last tick it handed over for */
+    atomic_bool full;   /* waits for a tick */
+    atomic_bool failed; /* `err` says why; set last */
     struct tl_err err;
     pthread_t thread;
     bool running;
@@ -58,8 +58,8 @@ struct tl_worker {
 
 /* Opens everything for the partitions numbered worker_number, worker_number + workers_count, ... of the lane, and loads their ids from the store. */
 TL_MUST_USE enum tl_code tl_worker_open(struct tl_worker *worker, const struct tl_lane *lane, uint32_t worker_number,
-                                        uint32_t workers_count, const char *log_spec, const char *data_dir, struct tl_store *store,
-                                        struct tl_worker_signals *signals, struct tl_err *err);
+                                        uint32_t workers_count, const char *log_spec, const char *data_dir,
+                                        struct tl_store *store, struct tl_worker_signals *signals, struct tl_err *err);
 TL_MUST_USE enum tl_code tl_worker_start(struct tl_worker *worker, struct tl_err *err);
 /* Ends the thread (signals->stop must be set) and frees everything. */
 void tl_worker_close(struct tl_worker *worker);

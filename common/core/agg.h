@@ -33,7 +33,7 @@ void tl_agg_finish(const struct tl_agg_layout *layout, uint32_t call, const void
                    struct tl_vec *out);
 void tl_agg_save(const struct tl_agg_layout *layout, const void *block, struct tl_buf *out);
 /* Fills a zeroed block. TL_ERR_CORRUPT when the bytes are not such a form. */
-TL_MUST_USE enum tl_code tl_agg_load(const struct tl_agg_layout *layout, struct tl_reader *bytes, void *block, struct tl_arena *arena,
-                                     struct tl_err *err);
+TL_MUST_USE enum tl_code tl_agg_load(const struct tl_agg_layout *layout, struct tl_reader *bytes, void *block,
+                                     struct tl_arena *arena, struct tl_err *err);
 
 #endif

@@ -16,7 +16,7 @@ struct view_scratch {
 
 struct tl_core {
     struct tl_core_config config;
-    struct tl_arena arena; /* lives as long as the core */
+    struct tl_arena arena;      /* lives as long as the core */
     struct tl_intake **intakes; /* one per source */
     struct view_scratch *views;
     struct tl_arena scratch; /* reset per view and push */
@@ -24,10 +24,10 @@ struct tl_core {
     int64_t *judged_ms;      /* by row */
     uint32_t *candidates;    /* usable rows in range that are no duplicates */
     uint32_t *selected, *late;
-    uint32_t *range;  /* by row: which of the ranges */
+    uint32_t *range;     /* by row: which of the ranges */
     uint32_t *partition; /* by row; filled only when a push has several */
     uint8_t *failed;     /* by row */
-    struct tl_id *ids; /* by row */
+    struct tl_id *ids;   /* by row */
     uint8_t *has_id;
     struct tl_id *asked;
     int64_t *asked_time_ms, *asked_log_ms;
@@ -359,8 +359,8 @@ out:
 
 /* ---- a view ---- */
 
-static bool eval_columns(struct tl_eval *eval, struct tl_expr *const *exprs, uint32_t count, const uint32_t *rows, uint32_t rows_count,
-                         struct tl_vec *out)
+static bool eval_columns(struct tl_eval *eval, struct tl_expr *const *exprs, uint32_t count, const uint32_t *rows,
+                         uint32_t rows_count, struct tl_vec *out)
 {
     for (uint32_t i = 0; i < count; i++)
         if (!tl_expr_eval(eval, exprs[i], rows, rows_count, &out[i]))
@@ -416,8 +416,9 @@ static bool is_wanted(void *ctx, uint32_t row, int64_t start_ms, int64_t end_ms,
     return core->config.wanted(core->config.wanted_ctx, w->view, &event, start_ms, end_ms, key);
 }
 
-static enum tl_code push_windowed(struct push *p, const struct tl_view *view, struct view_scratch *scratch, struct tl_partial_view *mine,
-                                  struct tl_eval *eval, struct wanted_ctx *wanted, uint32_t *selected_count, uint32_t *late_count)
+static enum tl_code push_windowed(struct push *p, const struct tl_view *view, struct view_scratch *scratch,
+                                  struct tl_partial_view *mine, struct tl_eval *eval, struct wanted_ctx *wanted,
+                                  uint32_t *selected_count, uint32_t *late_count)
 {
     struct tl_core *core = p->core;
     struct tl_window_rows in = {.time_ms = p->intake->time.i64,
@@ -446,8 +447,9 @@ out:
     return rc;
 }
 
-static enum tl_code push_events(struct push *p, const struct tl_view *view, struct view_scratch *scratch, struct tl_partial_view *mine,
-                                struct tl_eval *eval, struct wanted_ctx *wanted, uint32_t *selected_count)
+static enum tl_code push_events(struct push *p, const struct tl_view *view, struct view_scratch *scratch,
+                                struct tl_partial_view *mine, struct tl_eval *eval, struct wanted_ctx *wanted,
+                                uint32_t *selected_count)
 {
     struct tl_core *core = p->core;
     enum tl_code rc = TL_OK;

@@ -19,8 +19,9 @@ struct tl_core;
 struct tl_intake;
 
 /* The events of one push that have an id, in order. Fills seen[]. */
-typedef enum tl_code (*tl_core_dedup)(void *ctx, uint32_t source, uint32_t partition, const struct tl_id *ids, const int64_t *time_ms,
-                                      const int64_t *log_ms, uint32_t count, uint8_t *seen /* enum tl_seen */, struct tl_err *err);
+typedef enum tl_code (*tl_core_dedup)(void *ctx, uint32_t source, uint32_t partition, const struct tl_id *ids,
+                                      const int64_t *time_ms, const int64_t *log_ms, uint32_t count,
+                                      uint8_t *seen /* enum tl_seen */, struct tl_err *err);
 
 struct tl_core_event {
     uint32_t source, partition, row;
@@ -40,7 +41,8 @@ struct tl_core_config {
     tl_core_dedup dedup; /* NULL: no deduplication */
     void *dedup_ctx;
     /* Reconcile: whether an event is to go into a group it belongs to. NULL: it is. */
-    bool (*wanted)(void *ctx, uint32_t view, const struct tl_core_event *event, int64_t start_ms, int64_t end_ms, struct tl_sv key);
+    bool (*wanted)(void *ctx, uint32_t view, const struct tl_core_event *event, int64_t start_ms, int64_t end_ms,
+                   struct tl_sv key);
     void *wanted_ctx;
 };
 
@@ -51,10 +53,10 @@ struct tl_core_input {
     uint32_t source, partition;
     const struct tl_message *messages;
     size_t count;
-    const uint32_t *partitions;    /* batch: the partition of each message, where they are of several; else NULL */
-    int64_t next_offset;           /* behind the last message, gaps included */
+    const uint32_t *partitions;     /* batch: the partition of each message, where they are of several; else NULL */
+    int64_t next_offset;            /* behind the last message, gaps included */
     struct tl_watermark *watermark; /* NULL: nothing is late (batch); else the source's, of this worker */
-    uint32_t watermark_index;      /* which of its partitions this is */
+    uint32_t watermark_index;       /* which of its partitions this is */
 };
 /* Adds the messages to the partial. On failure the partial may hold part of them: the caller throws it away. */
 TL_MUST_USE enum tl_code tl_core_push(struct tl_core *core, const struct tl_core_input *input, struct tl_partial *partial,

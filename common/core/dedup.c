@@ -89,7 +89,10 @@ void tl_horizon_close(struct tl_horizon *horizon)
     free(horizon);
 }
 
-size_t tl_horizon_count(const struct tl_horizon *horizon) { return (size_t)(horizon->back - horizon->front); }
+size_t tl_horizon_count(const struct tl_horizon *horizon)
+{
+    return (size_t)(horizon->back - horizon->front);
+}
 
 size_t tl_horizon_bytes(const struct tl_horizon *horizon)
 {
@@ -156,9 +159,10 @@ static void index_drop(struct tl_horizon *horizon, uint64_t high, uint64_t posit
         at = at + 1 == horizon->index_capacity ? 0 : at + 1;
         if (horizon->index[at] == 0)
             break;
-        if (!is_between(hole, home_of(entry_at(horizon, position_of(horizon, horizon->index[at]), &unused_ms)->high,
-                                      horizon->index_capacity),
-                        at)) {
+        if (!is_between(
+                hole,
+                home_of(entry_at(horizon, position_of(horizon, horizon->index[at]), &unused_ms)->high, horizon->index_capacity),
+                at)) {
             horizon->index[hole] = horizon->index[at];
             hole = at;
         }
@@ -321,7 +325,10 @@ void tl_horizon_save(const struct tl_horizon *horizon, struct tl_buf *out)
     }
 }
 
-void tl_horizon_saved(struct tl_horizon *horizon) { horizon->saved = horizon->back; }
+void tl_horizon_saved(struct tl_horizon *horizon)
+{
+    horizon->saved = horizon->back;
+}
 
 enum tl_code tl_horizon_load(struct tl_horizon *horizon, struct tl_sv bytes, struct tl_err *err)
 {
@@ -384,8 +391,14 @@ void tl_idset_close(struct tl_idset *set)
     free(set);
 }
 
-size_t tl_idset_count(const struct tl_idset *set) { return set->count; }
-size_t tl_idset_bytes(const struct tl_idset *set) { return set->held_bytes; }
+size_t tl_idset_count(const struct tl_idset *set)
+{
+    return set->count;
+}
+size_t tl_idset_bytes(const struct tl_idset *set)
+{
+    return set->held_bytes;
+}
 
 static void segment_put(struct segment *segment, struct tl_id id)
 {

@@ -16,7 +16,7 @@ struct tl_intake {
     const struct tl_source *source;
     int64_t future_skew_max_ms;
     struct tl_json_event *parser;
-    struct tl_batch *batch; /* rows as parsed; batch->dead has the dead letters, those for event time too */
+    struct tl_batch *batch;  /* rows as parsed; batch->dead has the dead letters, those for event time too */
     struct tl_arena scratch; /* reset by each run */
     uint32_t capacity;       /* of the arrays below */
     struct tl_vec time;      /* event time of each row; NULL for dead rows */
@@ -33,7 +33,8 @@ TL_MUST_USE enum tl_code tl_intake_open(const struct tl_plan *plan, uint32_t sou
 void tl_intake_close(struct tl_intake *intake);
 /* Replaces what the last run left with these messages' rows (they must stay readable as long as the rows are read). Rows of an
  * array may be more than the messages. */
-TL_MUST_USE enum tl_code tl_intake_run(struct tl_intake *intake, const struct tl_message *messages, size_t count, struct tl_err *err);
+TL_MUST_USE enum tl_code tl_intake_run(struct tl_intake *intake, const struct tl_message *messages, size_t count,
+                                       struct tl_err *err);
 /* A hash of all that decides an event time and a watermark: the column, its format, its expression, the watermark, the skew. */
 uint64_t tl_intake_time_rule(const struct tl_plan *plan, uint32_t source);
 /* What batch->offset says per row, per message: calls `each` once per message in order with its usable event times (possibly none) and the

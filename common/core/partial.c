@@ -67,7 +67,10 @@ static bool grow(void **array, size_t size, uint32_t capacity)
     return grown != NULL;
 }
 
-static size_t form_bytes(enum tl_kind kind) { return tl_kind_form(kind) == TL_FORM_TEXT ? sizeof(struct tl_sv) : sizeof(int64_t); }
+static size_t form_bytes(enum tl_kind kind)
+{
+    return tl_kind_form(kind) == TL_FORM_TEXT ? sizeof(struct tl_sv) : sizeof(int64_t);
+}
 
 static bool event_rows_reserve(struct tl_event_rows *events, const struct tl_view *view, uint32_t more)
 {
@@ -105,8 +108,8 @@ void tl_event_key(uint32_t partition, int64_t offset, uint32_t row, char out[TL_
 }
 
 bool tl_event_rows_add(struct tl_event_rows *events, const struct tl_view *view, const struct tl_vec *outputs,
-                       const struct tl_batch *batch, const struct tl_vec *time, uint32_t partition,
-                       const uint32_t *partitions, const uint32_t *rows, uint32_t rows_count)
+                       const struct tl_batch *batch, const struct tl_vec *time, uint32_t partition, const uint32_t *partitions,
+                       const uint32_t *rows, uint32_t rows_count)
 {
     if (!event_rows_reserve(events, view, rows_count))
         return false;
@@ -277,7 +280,8 @@ struct tl_partial_partition *tl_partial_partition(struct tl_partial *partial, ui
     return &partial->partitions[partial->partitions_count++];
 }
 
-bool tl_partial_add_dead(struct tl_partial *partial, struct tl_partial_partition *partition, const struct tl_dead *dead, size_t count)
+bool tl_partial_add_dead(struct tl_partial *partial, struct tl_partial_partition *partition, const struct tl_dead *dead,
+                         size_t count)
 {
     for (size_t i = 0; i < count; i++) {
         struct tl_dead copy = dead[i];

@@ -32,14 +32,15 @@ struct tl_event_rows {
 };
 
 struct tl_partial_view {
-    struct tl_window *window;     /* NULL for a view without one */
-    struct tl_event_rows *events; /* NULL for a view with one */
+    struct tl_window *window;          /* NULL for a view without one */
+    struct tl_event_rows *events;      /* NULL for a view with one */
     uint64_t (*outcomes)[TL_OUTCOMES]; /* per range (core.h); speed has one. FILTERED .. COUNTED only */
     struct tl_ledger ledger;
 };
 
 struct tl_partial_source {
-    uint64_t (*outcomes)[TL_OUTCOMES]; /* per range: FUTURE and DUPLICATE; DEAD_LETTER in range 0. The same for every view of the source */
+    uint64_t (*outcomes)
+        [TL_OUTCOMES]; /* per range: FUTURE and DUPLICATE; DEAD_LETTER in range 0. The same for every view of the source */
     struct tl_ledger ledger;
     int64_t judged_ms; /* what the worker judges the next event by */
     /* On the way back from the committer (tl_watermark_hear): */
@@ -73,7 +74,8 @@ struct tl_partial {
     uint64_t ticket; /* the committer's number of the tick it was handed over for */
 };
 
-TL_MUST_USE enum tl_code tl_partial_open(const struct tl_plan *plan, uint32_t ranges_count, struct tl_partial **out, struct tl_err *err);
+TL_MUST_USE enum tl_code tl_partial_open(const struct tl_plan *plan, uint32_t ranges_count, struct tl_partial **out,
+                                         struct tl_err *err);
 void tl_partial_close(struct tl_partial *partial);
 /* Empties it; keeps memory, and the partitions with their positions (untouched). */
 void tl_partial_reset(struct tl_partial *partial);
@@ -83,8 +85,8 @@ TL_MUST_USE enum tl_code tl_partial_merge_windows(struct tl_partial *into, struc
 struct tl_partial_partition *tl_partial_partition(struct tl_partial *partial, uint32_t source, uint32_t partition);
 TL_MUST_USE bool tl_ledger_add(struct tl_ledger *ledger, const struct tl_ledger_line *line);
 /* Copies the dead letters of a batch. */
-TL_MUST_USE bool tl_partial_add_dead(struct tl_partial *partial, struct tl_partial_partition *partition, const struct tl_dead *dead,
-                                     size_t count);
+TL_MUST_USE bool tl_partial_add_dead(struct tl_partial *partial, struct tl_partial_partition *partition,
+                                     const struct tl_dead *dead, size_t count);
 /* Copies the selected rows: outputs[o] are the view's columns by row number. `partitions`: of each row, by row number; NULL: all are of
  * `partition`. */
 TL_MUST_USE bool tl_event_rows_add(struct tl_event_rows *events, const struct tl_view *view, const struct tl_vec *outputs,

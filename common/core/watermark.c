@@ -46,7 +46,8 @@ static void follow(struct tl_watermark *watermark)
         watermark->judge_ms = tl_max_i64(watermark->judge_ms, min);
 }
 
-void tl_watermark_pass(struct tl_watermark *watermark, uint32_t index, const int64_t *event_ms, uint32_t count, int64_t *judged_ms)
+void tl_watermark_pass(struct tl_watermark *watermark, uint32_t index, const int64_t *event_ms, uint32_t count,
+                       int64_t *judged_ms)
 {
     struct tl_watermark_partition *own = &watermark->partitions[index];
     int64_t rest = minimum_but(watermark, index);

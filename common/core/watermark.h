@@ -30,7 +30,8 @@ TL_MUST_USE enum tl_code tl_watermark_init(struct tl_watermark *watermark, const
                                            uint32_t partitions_count, int64_t others_ms, int64_t judged_ms, struct tl_err *err);
 void tl_watermark_done(struct tl_watermark *watermark);
 /* For rows of one partition, in order: judged_ms[i] is what row i is judged by, then its own watermark event_ms[i] (INT64_MIN: none) counts. */
-void tl_watermark_pass(struct tl_watermark *watermark, uint32_t index, const int64_t *event_ms, uint32_t count, int64_t *judged_ms);
+void tl_watermark_pass(struct tl_watermark *watermark, uint32_t index, const int64_t *event_ms, uint32_t count,
+                       int64_t *judged_ms);
 void tl_watermark_idle(struct tl_watermark *watermark, uint32_t index, bool idle);
 /* What the committer hands out: the others' minimum (INT64_MAX when all of them are idle or there are none), and a floor below which
  * nothing is judged any more (INT64_MIN: none). */

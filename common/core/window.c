@@ -175,7 +175,10 @@ void tl_window_reset(struct tl_window *w)
     w->panes_count = 0;
 }
 
-uint64_t tl_window_groups(const struct tl_window *w) { return w->groups_count; }
+uint64_t tl_window_groups(const struct tl_window *w)
+{
+    return w->groups_count;
+}
 
 static size_t pane_bytes(const struct pane *pane)
 {

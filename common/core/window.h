@@ -32,18 +32,18 @@ void tl_window_reset(struct tl_window *window); /* empties it, keeps its memory 
 struct tl_window_rows {
     const uint32_t *rows; /* ascending */
     uint32_t rows_count;
-    const int64_t *time_ms;           /* by row number */
-    const int64_t *judged_ms;         /* by row number: the watermark that each is judged by; NULL: nothing is late */
-    const struct tl_vec *keys;        /* as many as the view has, by row number */
-    const struct tl_vec *args;        /* one per aggregate; not looked at for COUNT(*) */
+    const int64_t *time_ms;    /* by row number */
+    const int64_t *judged_ms;  /* by row number: the watermark that each is judged by; NULL: nothing is late */
+    const struct tl_vec *keys; /* as many as the view has, by row number */
+    const struct tl_vec *args; /* one per aggregate; not looked at for COUNT(*) */
     /* NULL, or whether the row is to go into this group: reconcile recomputes only what differs, from chosen events. */
     bool (*wanted)(void *ctx, uint32_t row, int64_t start_ms, int64_t end_ms, struct tl_sv key);
     void *wanted_ctx;
 };
 /* Adds the rows. Rows that are too late go to late[] (room for rows_count), in order; *late_count says how many. TL_ERR_MEMORY and
  * TL_ERR_LIMIT: the window may hold part of the rows and is only good for reset or close. */
-TL_MUST_USE enum tl_code tl_window_push(struct tl_window *window, const struct tl_window_rows *in, uint32_t *late, uint32_t *late_count,
-                                        struct tl_err *err);
+TL_MUST_USE enum tl_code tl_window_push(struct tl_window *window, const struct tl_window_rows *in, uint32_t *late,
+                                        uint32_t *late_count, struct tl_err *err);
 /* Moves the groups of `from` into `into` and marks them changed there; `from` is empty afterwards. */
 TL_MUST_USE enum tl_code tl_window_merge(struct tl_window *into, struct tl_window *from, struct tl_err *err);
 
@@ -53,7 +53,8 @@ typedef enum tl_code (*tl_rows_sink)(void *ctx, const struct tl_rows *rows, stru
 TL_MUST_USE enum tl_code tl_window_changed(struct tl_window *window, tl_rows_sink sink, void *ctx, struct tl_err *err);
 void tl_window_settle(struct tl_window *window); /* what has changed is stored */
 /* Hands over (when sink is not NULL) the rows of all windows with end_ms <= upto_ms, in order of end_ms, and drops these windows. */
-TL_MUST_USE enum tl_code tl_window_retire(struct tl_window *window, int64_t upto_ms, tl_rows_sink sink, void *ctx, struct tl_err *err);
+TL_MUST_USE enum tl_code tl_window_retire(struct tl_window *window, int64_t upto_ms, tl_rows_sink sink, void *ctx,
+                                          struct tl_err *err);
 /* Up to which end_ms windows are final under a watermark: W >= end - 1 + lateness. INT64_MIN for none. */
 int64_t tl_window_final_ms(const struct tl_view *view, int64_t watermark_ms);
 

@@ -27,14 +27,14 @@ struct tl_message {
 
 /* Why a message, or one row of it, is a dead letter. The text forms are what the store and the report show. */
 enum tl_dead_reason {
-    TL_DEAD_NOT_JSON = 1,  /* json_bad_row: not one balanced JSON object or array of objects */
-    TL_DEAD_EMPTY,         /* json_bad_row: empty message, tombstone, or an array without an object */
-    TL_DEAD_NOT_OBJECT,    /* json_bad_row: a top-level or array element that is not an object */
-    TL_DEAD_TOO_LARGE,     /* json_bad_row: larger than tally.max-event-bytes */
-    TL_DEAD_TOO_DEEP,      /* json_bad_row: nested deeper than 1,024 */
-    TL_DEAD_TRAILING,      /* json_bad_row: text behind the object */
-    TL_DEAD_TIME_MISSING,  /* bad_event_time: the event time is absent or NULL */
-    TL_DEAD_TIME_BAD,      /* bad_event_time: it cannot be read in the column's format */
+    TL_DEAD_NOT_JSON = 1,    /* json_bad_row: not one balanced JSON object or array of objects */
+    TL_DEAD_EMPTY,           /* json_bad_row: empty message, tombstone, or an array without an object */
+    TL_DEAD_NOT_OBJECT,      /* json_bad_row: a top-level or array element that is not an object */
+    TL_DEAD_TOO_LARGE,       /* json_bad_row: larger than tally.max-event-bytes */
+    TL_DEAD_TOO_DEEP,        /* json_bad_row: nested deeper than 1,024 */
+    TL_DEAD_TRAILING,        /* json_bad_row: text behind the object */
+    TL_DEAD_TIME_MISSING,    /* bad_event_time: the event time is absent or NULL */
+    TL_DEAD_TIME_BAD,        /* bad_event_time: it cannot be read in the column's format */
     TL_DEAD_UNREADABLE_LINE, /* import: a line of an access log that is not in the named format */
 };
 const char *tl_dead_reason_text(enum tl_dead_reason reason);  /* one clear sentence fragment */
@@ -56,14 +56,14 @@ struct tl_batch {
     struct tl_vec *column; /* one per schema field */
     int64_t *offset;       /* per row */
     int64_t *log_ms;
-    uint32_t *row;         /* number within the message: 0, or the place in its array */
+    uint32_t *row; /* number within the message: 0, or the place in its array */
     uint8_t *flags;
-    uint8_t *bad;          /* per row * fields: 1 where the value was there but could not be read (then NULL) */
-    struct tl_sv *raw;     /* the whole message of the row */
+    uint8_t *bad;      /* per row * fields: 1 where the value was there but could not be read (then NULL) */
+    struct tl_sv *raw; /* the whole message of the row */
     struct tl_dead *dead;
     uint32_t dead_count, dead_capacity;
     struct tl_arena text;
-    uint64_t messages_count; /* entries of the log that went in since the last clear */
+    uint64_t messages_count;    /* entries of the log that went in since the last clear */
     uint64_t allocations_count; /* growths so far: 0 once warm */
 };
 

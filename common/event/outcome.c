@@ -4,10 +4,14 @@
 const char *tl_outcome_name(enum tl_outcome outcome)
 {
     static const char *const names[TL_OUTCOMES] = {
-        [TL_OUT_DEAD_LETTER] = "dead_letter", [TL_OUT_FUTURE] = "future",
-        [TL_OUT_DUPLICATE] = "duplicate",     [TL_OUT_FILTERED] = "filtered",
-        [TL_OUT_REJECTED] = "rejected",       [TL_OUT_LATE] = "late",
-        [TL_OUT_PARTLY_COUNTED] = "partly_counted", [TL_OUT_COUNTED] = "counted",
+        [TL_OUT_DEAD_LETTER] = "dead_letter",
+        [TL_OUT_FUTURE] = "future",
+        [TL_OUT_DUPLICATE] = "duplicate",
+        [TL_OUT_FILTERED] = "filtered",
+        [TL_OUT_REJECTED] = "rejected",
+        [TL_OUT_LATE] = "late",
+        [TL_OUT_PARTLY_COUNTED] = "partly_counted",
+        [TL_OUT_COUNTED] = "counted",
     };
 
     return names[outcome];

@@ -29,8 +29,8 @@ enum tl_form { TL_FORM_I64, TL_FORM_F64, TL_FORM_TEXT };
 enum tl_form tl_kind_form(enum tl_kind kind);
 /* As Flink prints it: "TIMESTAMP_LTZ(3)", "STRING". */
 const char *tl_kind_name(enum tl_kind kind);
-bool tl_kind_is_integer(enum tl_kind kind);  /* TINYINT .. BIGINT */
-bool tl_kind_is_numeric(enum tl_kind kind);  /* integers, FLOAT, DOUBLE */
+bool tl_kind_is_integer(enum tl_kind kind); /* TINYINT .. BIGINT */
+bool tl_kind_is_numeric(enum tl_kind kind); /* integers, FLOAT, DOUBLE */
 /* Smallest and largest value of an integer kind. */
 void tl_kind_range(enum tl_kind kind, int64_t *min, int64_t *max);
 

@@ -35,8 +35,8 @@ struct part {
 static int run_part(const struct part *part, const struct tl_common_options *common)
 {
     const struct tl_command *command = tl_command_find(part->name);
-    const char *args[ARGS_MAX] = {part->name, "--views", common->views, "--data", common->data, "--log", common->log,
-                                  "--store",  common->store, "--log-format", common->log_format};
+    const char *args[ARGS_MAX] = {part->name,  "--views", common->views, "--data",       common->data,      "--log",
+                                  common->log, "--store", common->store, "--log-format", common->log_format};
     int count = 11;
 
     if (common->functions != NULL) {
@@ -135,9 +135,9 @@ static enum tl_code up_main(const struct tl_common_options *common, const struct
 {
     char interval[32];
     struct part parts[] = {
-        {.name = "speed"},
-        {.name = "archive", .extra = {"--follow", "--interval", interval}},
-        {.name = "batch", .repeats = true},
+        {.name = "speed"                               },
+        { .name = "archive", .extra = {"--follow", "--interval", interval}},
+        { .name = "batch",                               .repeats = true},
     };
     enum tl_code rc = TL_OK;
 
@@ -158,7 +158,8 @@ out:
 }
 
 static const struct tl_option up_table[] = {
-    {"batch-every", TL_OPT_DURATION, "1h", "how often batch looks for days to recompute", offsetof(struct up_options, batch_every_ms), 0},
+    {"batch-every",   TL_OPT_DURATION, "1h",  "how often batch looks for days to recompute",
+     offsetof(struct up_options, batch_every_ms),   0},
     {"archive-every", TL_OPT_DURATION, "60s", "how often the archive makes a file of what is new",
      offsetof(struct up_options, archive_every_ms), 0},
 };

@@ -124,7 +124,8 @@ Test(batch_kill, readers_see_whole_publications_and_the_next_run_repairs, .timeo
     free(want);
     free(got);
     /* What the killed runs had staged is gone. */
-    got = dump_sql(reader.store, "SELECT count(*) FROM hits_batch WHERE _run NOT IN (SELECT run FROM tally_run WHERE state = 'published')");
+    got = dump_sql(reader.store,
+                   "SELECT count(*) FROM hits_batch WHERE _run NOT IN (SELECT run FROM tally_run WHERE state = 'published')");
     cr_expect_str_eq(got, "0\n");
     free(got);
 }

@@ -123,14 +123,14 @@ Test(speed_kill, several_partitions_and_workers_account_for_every_event, .timeou
 
     run_with_kills(data, 4, EVENTS, kills_wanted != NULL ? atoi(kills_wanted) : 15, &chance);
     /* Rows = counted; ledger lines = late, duplicate, future, rejected; dead letters; all together the log. */
-    sums = dump_sql(store_of(data),
-                    "SELECT (SELECT sum(hits) FROM hits_speed) = o.counted,"
-                    " (SELECT count(*) FROM tally_ledger l WHERE l.definition = o.definition AND cause <> 0) = o.late + o.duplicate + o.future + o.rejected,"
-                    " (SELECT count(*) FROM tally_dead_letter) = o.dead_letter,"
-                    " o.counted + o.late + o.duplicate + o.future + o.rejected + o.filtered + o.dead_letter,"
-                    " (SELECT sum(events_count) FROM tally_offset f WHERE f.definition = o.definition),"
-                    " (SELECT sum(next_offset) FROM tally_offset f WHERE f.definition = o.definition)"
-                    " FROM tally_outcome o JOIN tally_definition d USING (definition) WHERE view = 'hits'");
+    sums = dump_sql(store_of(data), "SELECT (SELECT sum(hits) FROM hits_speed) = o.counted,"
+                                    " (SELECT count(*) FROM tally_ledger l WHERE l.definition = o.definition AND cause <> 0) = "
+                                    "o.late + o.duplicate + o.future + o.rejected,"
+                                    " (SELECT count(*) FROM tally_dead_letter) = o.dead_letter,"
+                                    " o.counted + o.late + o.duplicate + o.future + o.rejected + o.filtered + o.dead_letter,"
+                                    " (SELECT sum(events_count) FROM tally_offset f WHERE f.definition = o.definition),"
+                                    " (SELECT sum(next_offset) FROM tally_offset f WHERE f.definition = o.definition)"
+                                    " FROM tally_outcome o JOIN tally_definition d USING (definition) WHERE view = 'hits'");
     cr_expect_str_eq(sums, "1|1|1|20000|20000|20000\n");
     free(sums);
 }

@@ -47,8 +47,9 @@ static bool has_read(long messages)
 
         if (access(store, F_OK) != 0)
             continue;
-        sum = dump_sql(store, "SELECT coalesce((SELECT sum(o.messages_count) FROM tally_offset o JOIN tally_definition d USING (definition)"
-                              " WHERE d.view = 'hits'), 0) WHERE EXISTS (SELECT * FROM sqlite_master WHERE name = 'tally_offset')");
+        sum = dump_sql(
+            store, "SELECT coalesce((SELECT sum(o.messages_count) FROM tally_offset o JOIN tally_definition d USING (definition)"
+                   " WHERE d.view = 'hits'), 0) WHERE EXISTS (SELECT * FROM sqlite_master WHERE name = 'tally_offset')");
         found = strtol(sum, NULL, 10);
         free(sum);
         if (found >= messages)
@@ -163,7 +164,9 @@ Test(speed, a_zombie_is_refused_at_its_next_tick)
     cr_assert(run_wait_for(&run, PATIENCE_MS), "it goes on writing");
     cr_expect_eq(run.status, 3, "%d %s", run.status, run.err);
     {
-        char *sum = dump_sql(store, "SELECT sum(o.messages_count) FROM tally_offset o JOIN tally_definition d USING (definition) WHERE d.view = 'hits'");
+        char *sum = dump_sql(
+            store,
+            "SELECT sum(o.messages_count) FROM tally_offset o JOIN tally_definition d USING (definition) WHERE d.view = 'hits'");
 
         cr_expect_str_eq(sum, "300\n");
         free(sum);
@@ -177,7 +180,8 @@ Test(speed, up_runs_all_parts_and_ends_them)
     char *left;
 
     visits_append(data, 2, 17280, 0, 12000); /* more than two days */
-    run_start(&run, (const char *const[]){"up", "--views", views, "--data", data, "--archive-every", "200ms", "--batch-every", "300ms", NULL});
+    run_start(&run, (const char *const[]){"up", "--views", views, "--data", data, "--archive-every", "200ms", "--batch-every",
+                                          "300ms", NULL});
     cr_expect(has_read(12000));
     for (int i = 0; i < 200; i++) {
         char *published = dump_sql(store, "SELECT count(*) FROM tally_pointer");

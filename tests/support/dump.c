@@ -92,10 +92,13 @@ char *dump_speed(const char *path, const char *view)
     snprintf(table, sizeof table, "%s_speed", view);
     columns = columns_of(db, table, "_change");
     put_formatted(&out, db, "SELECT %s FROM \"%s\" ORDER BY _end_ms, _start_ms, _key", columns, table);
-    put_formatted(&out, db, "SELECT l.* FROM tally_ledger l JOIN tally_definition d USING (definition) WHERE run = 0 AND view = '%s' ORDER BY 1, 2, 3, 4, 5",
+    put_formatted(&out, db,
+                  "SELECT l.* FROM tally_ledger l JOIN tally_definition d USING (definition) WHERE run = 0 AND view = '%s' ORDER "
+                  "BY 1, 2, 3, 4, 5",
                   view);
     put_formatted(&out, db, "SELECT o.* FROM tally_outcome o JOIN tally_definition d USING (definition) WHERE view = '%s'", view);
-    put_formatted(&out, db, "SELECT o.* FROM tally_offset o JOIN tally_definition d USING (definition) WHERE view = '%s' ORDER BY 1, 2",
+    put_formatted(&out, db,
+                  "SELECT o.* FROM tally_offset o JOIN tally_definition d USING (definition) WHERE view = '%s' ORDER BY 1, 2",
                   view);
     put_query(&out, db, "SELECT * FROM tally_dead_letter ORDER BY 1, 2, 3, 4");
     free(columns);
@@ -113,7 +116,8 @@ char *dump_batch(const char *path, const char *view)
     columns = columns_of(db, table, "_run");
     put_formatted(&out, db,
                   "SELECT %s FROM \"%s\" b WHERE EXISTS (SELECT * FROM tally_pointer p JOIN tally_definition d USING (definition)"
-                  " WHERE b._run = p.run AND b._end_ms > p.from_ms AND b._end_ms <= p.to_ms AND d.state = 'active') ORDER BY _end_ms, _start_ms, _key",
+                  " WHERE b._run = p.run AND b._end_ms > p.from_ms AND b._end_ms <= p.to_ms AND d.state = 'active') ORDER BY "
+                  "_end_ms, _start_ms, _key",
                   columns, table);
     free(columns);
     return close_dump(db, &out);

@@ -13,7 +13,8 @@ const char visits_views[] =
     "    WATERMARK FOR event_time AS event_time - INTERVAL '5' SECOND\n"
     ") WITH ('connector' = 'kafka', 'topic' = 'events', 'format' = 'json', 'json.timestamp-format.standard' = 'ISO-8601');\n"
     "CREATE VIEW hits AS SELECT window_start, window_end, host, COUNT(*) AS hits, SUM(n) AS total\n"
-    "    FROM TABLE(TUMBLE(TABLE events, DESCRIPTOR(event_time), INTERVAL '10' SECOND)) GROUP BY window_start, window_end, host;\n"
+    "    FROM TABLE(TUMBLE(TABLE events, DESCRIPTOR(event_time), INTERVAL '10' SECOND)) GROUP BY window_start, window_end, "
+    "host;\n"
     "CREATE VIEW big AS SELECT event_id, n FROM events WHERE n > 90;\n";
 
 void visits_append(const char *data, uint32_t partitions, int64_t step_ms, int from, int to)

@@ -10,13 +10,15 @@
 
 #define TABLE(delay)                                                                                                             \
     "CREATE TABLE events (event_id STRING, host STRING, n INT, x DOUBLE, event_time TIMESTAMP_LTZ(3),"                           \
-    " WATERMARK FOR event_time AS event_time - INTERVAL '" delay "' SECOND)"                                                      \
+    " WATERMARK FOR event_time AS event_time - INTERVAL '" delay "' SECOND)"                                                     \
     " WITH ('connector' = 'kafka', 'topic' = 'events', 'format' = 'json', 'json.timestamp-format.standard' = 'ISO-8601');"
 #define HITS(size)                                                                                                               \
-    "CREATE VIEW hits AS SELECT window_start, window_end, host, COUNT(*) AS hits"                                                 \
-    " FROM TABLE(TUMBLE(TABLE events, DESCRIPTOR(event_time), INTERVAL '" size "' SECOND)) GROUP BY window_start, window_end, host;"
+    "CREATE VIEW hits AS SELECT window_start, window_end, host, COUNT(*) AS hits"                                                \
+    " FROM TABLE(TUMBLE(TABLE events, DESCRIPTOR(event_time), INTERVAL '" size                                                   \
+    "' SECOND)) GROUP BY window_start, window_end, host;"
 
-static void add(struct sim_history *history, uint32_t partition, int64_t log_ms, int64_t time_ms, const char *host, const char *id)
+static void add(struct sim_history *history, uint32_t partition, int64_t log_ms, int64_t time_ms, const char *host,
+                const char *id)
 {
     char text[512], when[TL_TIME_TEXT_BYTES];
 
@@ -116,10 +118,10 @@ Test(core, each_event_has_the_first_outcome_that_applies)
     struct sim_result r;
 
     add(&h, 0, 0, 1000, "a", "one");
-    add(&h, 0, 0, 1000, "a", "one");                  /* duplicate */
-    add(&h, 0, 0, 2000, "a", "one");                  /* id_conflict: counted */
-    add(&h, 0, 0, INT64_C(253000000000000), "a", "x"); /* the year 9987: future */
-    add(&h, 0, 0, 3000, "hidden", "two");             /* filtered */
+    add(&h, 0, 0, 1000, "a", "one");                                                                /* duplicate */
+    add(&h, 0, 0, 2000, "a", "one");                                                                /* id_conflict: counted */
+    add(&h, 0, 0, INT64_C(253000000000000), "a", "x");                                              /* the year 9987: future */
+    add(&h, 0, 0, 3000, "hidden", "two");                                                           /* filtered */
     sim_add(&h, 0, 0, "{\"event_time\": \"1970-01-01T00:00:04.000Z\", \"host\": \"a\", \"n\": 0}"); /* 10 / 0: rejected */
     add(&h, 0, 0, 60000, "a", "three");
     add(&h, 0, 0, 5000, "a", "four"); /* late */
@@ -138,7 +140,8 @@ Test(core, each_event_has_the_first_outcome_that_applies)
     cr_expect_eq(r.outcomes[0][TL_OUT_REJECTED], 1);
     cr_expect_eq(r.outcomes[0][TL_OUT_LATE], 1);
     cr_expect_eq(r.outcomes[0][TL_OUT_COUNTED], 4);
-    cr_expect_str_eq(r.ledger.data, "hits 0 1 0 duplicate\nhits 0 3 0 future_event\nhits 0 5 0 eval_error\nhits 0 7 0 late_drop\n");
+    cr_expect_str_eq(r.ledger.data,
+                     "hits 0 1 0 duplicate\nhits 0 3 0 future_event\nhits 0 5 0 eval_error\nhits 0 7 0 late_drop\n");
     cr_expect_str_eq(r.rows.data, "hits 0 10000 0 10000 \"a\" 2 NULL\n"
                                   "hits 60000 70000 60000 70000 \"a\" 1 NULL\n"
                                   "hits 60000 70000 60000 70000 \"b\" 1 NULL\n");
@@ -167,9 +170,10 @@ Test(core, an_event_far_ahead_does_not_drag_the_watermark_along)
 #define PROPERTY_VIEWS                                                                                                           \
     TABLE("15")                                                                                                                  \
     HITS("60")                                                                                                                   \
-    "CREATE VIEW sums AS SELECT window_start, window_end, COUNT(n) AS c, SUM(n) AS s, MIN(n) AS lo, MAX(x) AS hi, AVG(x) AS mean," \
+    "CREATE VIEW sums AS SELECT window_start, window_end, COUNT(n) AS c, SUM(n) AS s, MIN(n) AS lo, MAX(x) AS hi, AVG(x) AS "    \
+    "mean,"                                                                                                                      \
     " SUM(x) AS total, MIN(host) AS h0, MAX(host) AS h1"                                                                         \
-    " FROM TABLE(TUMBLE(TABLE events, DESCRIPTOR(event_time), INTERVAL '70' SECOND)) WHERE n > -40 OR n IS NULL"                   \
+    " FROM TABLE(TUMBLE(TABLE events, DESCRIPTOR(event_time), INTERVAL '70' SECOND)) WHERE n > -40 OR n IS NULL"                 \
     " GROUP BY window_start, window_end;"                                                                                        \
     "CREATE VIEW raw AS SELECT host, n, event_time FROM events WHERE n > 45;"
 
@@ -194,7 +198,8 @@ static unsigned property_seed(void)
 
 /* One set of events; each call gives another order of arrival within the bound, and another partitioning by the event's number, so that copies (none
  * here) and rows keep their identity out of the comparison. */
-static void make_history(struct made *made, size_t count, unsigned seed, unsigned order, uint32_t partitions, struct sim_history *out)
+static void make_history(struct made *made, size_t count, unsigned seed, unsigned order, uint32_t partitions,
+                         struct sim_history *out)
 {
     struct made *sorted = calloc(count, sizeof *sorted);
     unsigned state = order;
@@ -245,8 +250,11 @@ Test(core_property, any_order_partitioning_workers_and_restarts_give_the_same_ro
         cr_assert_eq(want.outcomes[0][TL_OUT_COUNTED], EVENTS);
         for (unsigned order = 1; order <= 3; order++) {
             struct sim_history shuffled = {0};
-            struct sim_stream many = {.workers_count = order, .seed = seed * 31 + h * 7 + order, .tick_percent = 30,
-                                      .restart_percent = 20, .read_max = 12};
+            struct sim_stream many = {.workers_count = order,
+                                      .seed = seed * 31 + h * 7 + order,
+                                      .tick_percent = 30,
+                                      .restart_percent = 20,
+                                      .read_max = 12};
 
             make_history(made, EVENTS, seed + h, order + h * 10, order + 1, &shuffled);
             sim_stream(plan, &shuffled, &many, &got);
@@ -256,8 +264,12 @@ Test(core_property, any_order_partitioning_workers_and_restarts_give_the_same_ro
                 cr_assert_eq(got.outcomes[1][o], want.outcomes[1][o]);
             sim_result_done(&got);
             for (int pass = 0; pass < 2; pass++) {
-                struct sim_batch batch = {.workers_count = order, .seed = seed + order, .bounds = bounds, .ranges_count = 5,
-                                          .one_pass = pass == 0, .chunk_max = 30};
+                struct sim_batch batch = {.workers_count = order,
+                                          .seed = seed + order,
+                                          .bounds = bounds,
+                                          .ranges_count = 5,
+                                          .one_pass = pass == 0,
+                                          .chunk_max = 30};
 
                 /* In one pass no window may cross a bound: 7 minutes hold both sizes. Range by range they may. */
                 bounds[0] = INT64_MIN;
@@ -292,7 +304,8 @@ Test(core_property, restarts_change_nothing_on_one_partition_even_with_late_even
         struct sim_history history = {0};
         struct sim_result want, got;
         struct sim_stream calm = {.workers_count = 1, .seed = seed + h, .tick_percent = 20, .read_max = 9};
-        struct sim_stream rough = {.workers_count = 1, .seed = seed - h, .tick_percent = 35, .restart_percent = 40, .read_max = 5};
+        struct sim_stream rough = {
+            .workers_count = 1, .seed = seed - h, .tick_percent = 35, .restart_percent = 40, .read_max = 5};
         unsigned state = seed + h;
         int64_t log_ms = 1431857100000;
         uint64_t sum = 0;
@@ -339,7 +352,8 @@ Test(core_property, rows_and_ledger_equal_the_log_on_several_partitions, .timeou
     for (unsigned h = 0; h < HISTORIES; h++) {
         struct sim_history history = {0};
         struct sim_result got;
-        struct sim_stream rough = {.workers_count = 1 + h % 3, .seed = seed + h, .tick_percent = 35, .restart_percent = 30, .read_max = 7};
+        struct sim_stream rough = {
+            .workers_count = 1 + h % 3, .seed = seed + h, .tick_percent = 35, .restart_percent = 30, .read_max = 7};
         unsigned state = seed * 3 + h;
         int64_t log_ms = 1431857100000;
         uint64_t sum = 0, rows = 0, lines = 0;

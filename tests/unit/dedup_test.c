@@ -69,7 +69,10 @@ Test(dedup, the_horizon_equals_a_plain_list)
 {
     enum { EVENTS = 20000, HORIZON_MS = 700, IDS_MAX = 500 };
     unsigned seed = 20261123;
-    static struct { uint64_t n; int64_t time_ms, log_ms; } list[EVENTS];
+    static struct {
+        uint64_t n;
+        int64_t time_ms, log_ms;
+    } list[EVENTS];
     size_t front = 0, back = 0;
     int64_t log_ms = 0, newest_ms = INT64_MIN;
     struct tl_horizon *h = open_horizon(HORIZON_MS, IDS_MAX);

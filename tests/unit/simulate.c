@@ -12,7 +12,7 @@
 #define MUST(call)                                                                                                               \
     do {                                                                                                                         \
         if ((call) != TL_OK)                                                                                                     \
-            cr_assert(false, "%s: %s", #call, err.message);                                                                            \
+            cr_assert(false, "%s: %s", #call, err.message);                                                                      \
     } while (0)
 
 enum { PARTITIONS_MAX = 8, WORKERS_MAX = 8 };
@@ -198,8 +198,9 @@ static void save_row(struct disk *disk, uint32_t view, const struct tl_rows *row
     struct stored_row *row = NULL;
 
     for (size_t r = disk->count; r-- > 0 && row == NULL;)
-        if (disk->rows[r].view == view && disk->rows[r].end_ms == rows->end_ms[i] && disk->rows[r].start_ms == rows->start_ms[i] &&
-            disk->rows[r].key_size == rows->key[i].size && memcmp(disk->rows[r].key, rows->key[i].data, rows->key[i].size) == 0)
+        if (disk->rows[r].view == view && disk->rows[r].end_ms == rows->end_ms[i] &&
+            disk->rows[r].start_ms == rows->start_ms[i] && disk->rows[r].key_size == rows->key[i].size &&
+            memcmp(disk->rows[r].key, rows->key[i].data, rows->key[i].size) == 0)
             row = &disk->rows[r];
     if (row == NULL) {
         if (disk->count == disk->capacity) {
@@ -265,7 +266,8 @@ static void stream_open(struct stream *s)
         const struct stored_row *row = &s->disk.rows[r];
 
         if (s->all->views[row->view].window != NULL && row->end_ms > s->out->final_ms[row->view])
-            MUST(tl_window_load(s->all->views[row->view].window, row->start_ms, row->end_ms, (struct tl_sv){row->key, row->key_size},
+            MUST(tl_window_load(s->all->views[row->view].window, row->start_ms, row->end_ms,
+                                (struct tl_sv){row->key, row->key_size},
                                 (struct tl_sv){row->accumulators, row->accumulators_size}, &err));
     }
     for (uint32_t p = 0; p < s->history->partitions_count; p++) {

@@ -21,9 +21,9 @@ struct sim_history {
 };
 
 struct sim_result {
-    struct tl_buf rows;   /* "view start end value value ..." lines, sorted */
-    struct tl_buf ledger; /* "view partition offset row cause" lines, sorted */
-    struct tl_buf flags;  /* "partition offset row flag ..." lines of rows that have no other line, sorted */
+    struct tl_buf rows;                 /* "view start end value value ..." lines, sorted */
+    struct tl_buf ledger;               /* "view partition offset row cause" lines, sorted */
+    struct tl_buf flags;                /* "partition offset row flag ..." lines of rows that have no other line, sorted */
     uint64_t outcomes[16][TL_OUTCOMES]; /* per view; dead letters, future and duplicates included */
     uint64_t events_count;
     int64_t final_ms[16];

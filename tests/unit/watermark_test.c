@@ -6,7 +6,10 @@
 
 static void open_two(struct tl_watermark *w, int64_t others_ms)
 {
-    struct tl_watermark_partition own[] = {{0, INT64_MIN, false}, {1, INT64_MIN, false}};
+    struct tl_watermark_partition own[] = {
+        {0, INT64_MIN, false},
+        {1, INT64_MIN, false}
+    };
     struct tl_err err;
 
     cr_assert_eq(tl_watermark_init(w, own, 2, others_ms, INT64_MIN, &err), TL_OK);
@@ -14,7 +17,9 @@ static void open_two(struct tl_watermark *w, int64_t others_ms)
 
 Test(watermark, a_row_is_judged_by_the_rows_before_it)
 {
-    struct tl_watermark_partition own[] = {{0, INT64_MIN, false}};
+    struct tl_watermark_partition own[] = {
+        {0, INT64_MIN, false}
+    };
     int64_t event_ms[] = {1000, 14999, 9999}, judged_ms[3];
     struct tl_watermark w;
     struct tl_err err;
@@ -30,7 +35,9 @@ Test(watermark, a_row_is_judged_by_the_rows_before_it)
 
 Test(watermark, rows_without_a_watermark_change_nothing)
 {
-    struct tl_watermark_partition own[] = {{0, 500, false}};
+    struct tl_watermark_partition own[] = {
+        {0, 500, false}
+    };
     int64_t event_ms[] = {INT64_MIN, 700}, judged_ms[2];
     struct tl_watermark w;
     struct tl_err err;
@@ -107,7 +114,9 @@ Test(watermark, when_all_are_idle_only_the_floor_moves)
 
 Test(watermark, a_stored_judgement_is_kept)
 {
-    struct tl_watermark_partition own[] = {{0, 1000, false}};
+    struct tl_watermark_partition own[] = {
+        {0, 1000, false}
+    };
     int64_t event_ms[] = {1500}, judged_ms[1];
     struct tl_watermark w;
     struct tl_err err;
@@ -120,8 +129,15 @@ Test(watermark, a_stored_judgement_is_kept)
 
 Test(watermark, combined)
 {
-    struct tl_watermark_partition active[] = {{0, 100, false}, {1, 50, false}, {2, 10, true}};
-    struct tl_watermark_partition idle[] = {{0, 100, true}, {1, 50, true}};
+    struct tl_watermark_partition active[] = {
+        {0, 100, false},
+        {1, 50,  false},
+        {2, 10,  true }
+    };
+    struct tl_watermark_partition idle[] = {
+        {0, 100, true},
+        {1, 50,  true}
+    };
 
     cr_expect_eq(tl_watermark_combined(active, 3), 50);
     cr_expect_eq(tl_watermark_combined(idle, 2), 100, "all idle: the highest");
