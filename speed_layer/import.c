@@ -33,19 +33,13 @@
 #include "sql/plan.h"
 
 enum { SHOWN_MAX = 5, SHOWN_BYTES = 160 };
-#ifdef TL_TINY
-#define FILE_BYTES (4u << 10)
-#define FILE_BYTES_ENOUGH (1u << 10)
-#else
-#define FILE_BYTES (256u << 20)
-#define FILE_BYTES_ENOUGH (16u << 20) /* below it, the next log goes into the same data file */
-#endif
+#define FILE_BYTES_ENOUGH (16 << 20) /* below it, the next log goes into the same data file */
 
 static const struct tl_sv mark = {"unreadable line: ", 17};
 
 struct import_options {
     const char *format, *into, *host, *topic;
-    int64_t partitions, partition;
+    int64_t partitions, partition, file_bytes;
 };
 
 /* What became of the lines of one log. */
@@ -612,7 +606,8 @@ static enum tl_code import_open(struct import *import, struct tl_lock **lock, st
     }
     TL_TRY(tl_lock_take(lock_path, "import", lock, err));
     if (strcmp(import->options.into, "archive") == 0)
-        TL_TRY(tl_import_archive_open(import->common->data, import->plan, import->source, FILE_BYTES, &import->archive, err));
+        TL_TRY(tl_import_archive_open(import->common->data, import->plan, import->source, (uint64_t)import->options.file_bytes,
+                                      &import->archive, err));
     else
         TL_TRY(open_log(import, err));
     TL_TRY(load_known(import, err));
@@ -635,16 +630,15 @@ static void import_done(struct import *import)
     free(import->records);
 }
 
+#define AT(field) offsetof(struct import_options, field)
 static const struct tl_option import_table[] = {
-    {"format",     TL_OPT_CHOICE, "jsonl|combined|common|vhost_combined", "what the lines are; must be given",
-     offsetof(struct import_options,                                                                                                                                   format),     0},
-    {"into",       TL_OPT_CHOICE, "log|archive",                          "the log (default), or the master record, for batch alone",
-     offsetof(struct import_options,                                                                                                                                   into),       0},
-    {"host",       TL_OPT_TEXT,   "NAME",                                 "the site of an access log that does not say it",            offsetof(struct import_options, host),       0},
-    {"topic",      TL_OPT_TEXT,   "NAME",                                 "which topic, where the views read several",                 offsetof(struct import_options, topic),      0},
-    {"partitions", TL_OPT_COUNT,  "N",                                    "make or raise the topic to N partitions",                   offsetof(struct import_options, partitions), 0},
-    {"partition",  TL_OPT_COUNT,  "N",                                    "append to this partition; otherwise a line's hash decides",
-     offsetof(struct import_options,                                                                                                                                   partition),  0},
+    {"format",     TL_OPT_CHOICE, "jsonl|combined|common|vhost_combined", "what the lines are; must be given",                             AT(format),     0},
+    {"into",       TL_OPT_CHOICE, "log|archive",                          "the log (default), or the master record, for batch alone",      AT(into),       0},
+    {"host",       TL_OPT_TEXT,   "NAME",                                 "the site of an access log that does not say it",                AT(host),       0},
+    {"topic",      TL_OPT_TEXT,   "NAME",                                 "which topic, where the views read several",                     AT(topic),      0},
+    {"partitions", TL_OPT_COUNT,  "N",                                    "into the log: make or raise the topic to N partitions",         AT(partitions), 0},
+    {"partition",  TL_OPT_COUNT,  "N",                                    "append to this partition; otherwise a line's hash decides",     AT(partition),  0},
+    {"file-bytes", TL_OPT_COUNT,  "N",                                    "into the archive: begin a new file at so many bytes (256 MiB)", AT(file_bytes), 0},
 };
 
 static const struct tl_usage import_usage = {
@@ -668,7 +662,7 @@ TL_COMMAND(import, "put access logs and JSON Lines into the log or the archive")
 {
     struct tl_common_options common;
     struct import import = {
-        .common = &common, .options = {.into = "log", .partitions = -1, .partition = -1}
+        .common = &common, .options = {.into = "log", .partitions = -1, .partition = -1, .file_bytes = 256 << 20}
     };
     struct tl_lock *lock = NULL;
     struct tl_err err = {0};
