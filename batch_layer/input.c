@@ -99,7 +99,8 @@ static enum tl_code survey_file(struct tl_input *input, struct tl_input_file *fi
         TL_TRY(tl_intake_facts(intake, messages, count, survey_message, &survey, err));
         widen(&file->times, file->blocks[survey.block].min_ms, file->blocks[survey.block].max_ms);
     }
-    qsort(survey.days, survey.days_count, sizeof *survey.days, by_day);
+    if (survey.days_count > 0)
+        qsort(survey.days, survey.days_count, sizeof *survey.days, by_day);
     days = tl_arena_alloc(&input->arena, (survey.days_count + 1) * sizeof *days);
     if (days == NULL)
         TL_TRY(tl_fail_memory(err, survey.days_count * sizeof *days));

@@ -299,8 +299,9 @@ static enum tl_code put_all(struct status *status, struct tl_err *err)
             first = first && status->out.size == before;
         }
     }
-    tl_buf_printf(&status->out, status->json ? "\n  ],\n  \"agrees\": %s\n}\n" : "", status->agrees ? "true" : "false");
-    if (!status->json)
+    if (status->json)
+        tl_buf_printf(&status->out, "\n  ],\n  \"agrees\": %s\n}\n", status->agrees ? "true" : "false");
+    else
         tl_buf_put_str(&status->out, status->agrees ? "every event is accounted for\n" : "SOME EVENTS ARE NOT ACCOUNTED FOR\n");
     TL_TRY(tl_buf_check(&status->out, "status", err));
     if (fwrite(status->out.data, 1, status->out.size, stdout) != status->out.size || fflush(stdout) != 0)

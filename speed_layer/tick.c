@@ -79,6 +79,7 @@ static struct tl_partial_partition *state_of(const struct tl_tick *tick, uint32_
 {
     const struct tl_lane_partition *partition = &tick->lane->partitions[p];
 
+    assert(tick->workers_count > 0);
     return tl_partial_partition(tick->in_hand[p % tick->workers_count], partition->source, partition->partition);
 }
 

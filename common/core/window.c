@@ -142,7 +142,7 @@ void tl_window_close(struct tl_window *w)
         return;
     for (uint32_t i = 0; i < w->panes_count; i++)
         pane_free(w->panes[i]);
-    for (uint32_t i = 0; i < w->pool_count; i++)
+    for (uint32_t i = 0; w->pool != NULL && i < w->pool_count; i++)
         pane_free(w->pool[i]);
     free(w->panes);
     free(w->pool);
