@@ -165,7 +165,6 @@ struct kept {
     int64_t before_ms; /* what was published earlier may be gone */
     int64_t gone_ms;   /* out: speed's rows up to here may be gone; INT64_MIN: none */
     bool ended;
-    const struct tl_run *runs;
     int64_t ended_ms; /* of the run that is looked for */
     int64_t run;
 };
@@ -198,28 +197,46 @@ out:
     return rc;
 }
 
-/* Speed's rows are kept for a while after publication. Those of ranges that were published before may be gone, as far as there are none. */
-static enum tl_code find_gone(struct reconcile *r, uint32_t v, int64_t *gone_ms, struct tl_err *err)
+static enum tl_code first_row(struct reconcile *r, uint32_t v, enum tl_layer layer, int64_t from_ms, int64_t to_ms,
+                              int64_t *end_ms, struct tl_err *err)
 {
-    int64_t definition = r->views[v].definition.id;
-    struct kept kept = {.store = r->store,
-                        .before_ms = tl_add_sat_i64(tl_clock_wall_ms(), -r->plan->settings.speed_retention_ms),
-                        .gone_ms = INT64_MIN,
-                        .run = -1};
     struct tl_store_cursor *cursor = NULL;
     const struct tl_stored_row *row;
     enum tl_code rc = TL_OK;
 
-    *gone_ms = INT64_MIN;
-    TL_TRY(tl_store_ranges(r->store, definition, see_range, &kept, err));
-    if (kept.gone_ms == INT64_MIN)
-        return TL_OK;
-    TL_TRY(tl_store_cursor_open(r->store, definition, TL_LAYER_SPEED, INT64_MIN, kept.gone_ms, &cursor, err));
+    TL_TRY(tl_store_cursor_open(r->store, r->views[v].definition.id, layer, from_ms, to_ms, &cursor, err));
     TL_TRY(tl_store_cursor_next(cursor, &row, err));
-    *gone_ms = row == NULL ? kept.gone_ms : r->views[v].shape.windowed ? row->end_ms - 1 : row->end_ms;
+    *end_ms = row == NULL ? INT64_MAX : row->end_ms;
 out:
     if (cursor != NULL)
         tl_store_cursor_close(cursor);
+    return rc;
+}
+
+/* Speed's rows are kept for a while after publication. Of those that were published before, the ones below the first that is there may
+ * be gone, which matters where batch has some. */
+static enum tl_code find_gone(struct reconcile *r, uint32_t v, int64_t *gone_ms, struct tl_err *err)
+{
+    struct kept kept = {.store = r->store,
+                        .before_ms = tl_add_sat_i64(tl_clock_wall_ms(), -r->plan->settings.speed_retention_ms),
+                        .gone_ms = INT64_MIN,
+                        .run = -1};
+    int64_t from_ms = r->reported[v].from_ms, first_ms;
+    enum tl_code rc = TL_OK;
+
+    *gone_ms = INT64_MIN;
+    TL_TRY(tl_store_ranges(r->store, r->views[v].definition.id, see_range, &kept, err));
+    if (kept.gone_ms <= from_ms)
+        return TL_OK;
+    TL_TRY(first_row(r, v, TL_LAYER_SPEED, INT64_MIN, kept.gone_ms, &first_ms, err));
+    if (first_ms != INT64_MAX)
+        kept.gone_ms = r->views[v].shape.windowed ? first_ms - 1 : first_ms;
+    if (kept.gone_ms <= from_ms)
+        return TL_OK;
+    TL_TRY(first_row(r, v, TL_LAYER_BATCH, from_ms, kept.gone_ms, &first_ms, err));
+    if (first_ms != INT64_MAX)
+        *gone_ms = kept.gone_ms;
+out:
     return rc;
 }
 
@@ -392,9 +409,9 @@ static enum tl_code choose_units(struct reconcile *r, struct tl_err *err)
     size_t room = count < (uint64_t)r->own->limit ? count : (size_t)r->own->limit, chosen = 0;
     enum tl_code rc = TL_OK;
 
-    r->units = malloc((room + 1) * sizeof *r->units);
+    r->units = malloc((room + 1) * sizeof(struct tl_unit *));
     if (r->units == NULL)
-        return tl_fail_memory(err, room * sizeof *r->units);
+        return tl_fail_memory(err, room * sizeof(struct tl_unit *));
     for (int explained = 0; explained < 2; explained++) {
         for (uint32_t u = 0; u < count && chosen < room; u++) {
             struct tl_unit *unit = tl_compare_unit(&r->compare, u);

@@ -405,22 +405,28 @@ Test(reconcile, forged_beside_a_late_event)
     scene_open(&scene, "");
     append_body(&scene, 0, 30);
     speed(&scene); /* so that the next run's workers know how far the other partition is */
-    APPEND(&scene, 0, 300, {"late-1", 12, "body.example", 5}, {"late-2", 32, "body.example", 50});
+    APPEND(&scene, 0, 300, {"late-1", 12, "body.example", 5}, {"late-2", 32, "body.example", 50},
+           {"late-3", 42, "body.example", 5});
     append_body(&scene, 300, 60);
     speed(&scene);
     archive(&scene);
     batch(&scene, 600);
     forge(&scene, "UPDATE hits_speed SET num_hits = 1 WHERE _end_ms = 1772323220000");
+    forge(&scene, "UPDATE hits_batch SET num_hits = 7 WHERE _end_ms = 1772323240000");
     reconcile(&scene, NULL, NULL);
     EXPECT_STATUS(&scene, 1);
-    EXPECT(&scene, "$.summary.unexplained", "1");
-    EXPECT(&scene, "$.summary.explained", "2");
+    EXPECT(&scene, "$.summary.unexplained", "2");
+    EXPECT(&scene, "$.summary.explained", "2"); /* late-3 in hits, the largest of the minute */
     EXPECT(&scene, "$.units[0].verdict", "unexplained");
     EXPECT(&scene, "$.units[0].speed.num_hits", "1");
     EXPECT(&scene, "$.units[0].recomputed.speed.num_hits", "2");
     EXPECT(&scene, "$.units[0].batch.num_hits", "3");
+    EXPECT(&scene, "$.units[0].recomputed.batch.num_hits", "3");
     EXPECT(&scene, "$.units[0].causes[0].cause", "late_drop");
-    EXPECT(&scene, "$.units[1].verdict", "explained");
+    EXPECT(&scene, "$.units[1].verdict", "unexplained");
+    EXPECT(&scene, "$.units[1].batch.num_hits", "7");
+    EXPECT(&scene, "$.units[1].recomputed.batch.num_hits", "3");
+    EXPECT(&scene, "$.units[2].verdict", "explained");
     scene_close(&scene);
 }
 
@@ -531,6 +537,47 @@ Test(reconcile, ranges)
     EXPECT_STATUS(&scene, 1);
     EXPECT(&scene, "$.units", "[]");
     EXPECT(&scene, "$.units_left_out", "1");
+    scene_close(&scene);
+}
+
+static void set_clock(const struct scene *scene, int64_t days_ahead)
+{
+    char text[32];
+
+    snprintf(text, sizeof text, "%" PRId64, ((int64_t)time(NULL) + days_ahead * 86400) * 1000);
+    setenv("TALLY_CLOCK_FILE", run_file_write(scene->dir, "clock", text), 1);
+}
+
+/* Speed's rows go a week after their publication; what is left is compared, and the report says so. */
+Test(reconcile, rows_that_are_gone)
+{
+    struct scene scene;
+
+    scene_open(&scene, views_rows);
+    append_body(&scene, 0, 60);
+    speed(&scene);
+    archive(&scene);
+    batch(&scene, 86400);
+    set_clock(&scene, 8);
+    reconcile(&scene, NULL, NULL); /* nothing has taken them away yet */
+    EXPECT_STATUS(&scene, 0);
+    EXPECT(&scene, "$.notes", "[]");
+    EXPECT(&scene, "$.views[0].groups", "60");
+    append_body(&scene, 86400, 60);
+    speed(&scene);
+    archive(&scene);
+    batch(&scene, 86700);
+    reconcile(&scene, NULL, NULL);
+    EXPECT_STATUS(&scene, 0);
+    EXPECT(&scene, "$.views[0].groups", "30");
+    EXPECT(&scene, "$.views[0].equal", "30");
+    EXPECT(&scene, "$.views[0].from", "2026-03-02T00:00:00.000Z");
+    EXPECT(&scene, "$.views[1].groups", "5");
+    EXPECT(&scene, "$.summary.explained", "0");
+    EXPECT(&scene, "$.range.cut", "1");
+    cr_assert_not_null(strstr(report(&scene, "$.notes[0]"), "speed's rows are kept for 7 d after"), "%s", scene.run.out);
+    reconcile(&scene, "--from", "2026-03-02");
+    EXPECT(&scene, "$.notes", "[]");
     scene_close(&scene);
 }
 
