@@ -206,12 +206,12 @@ enum tl_code tl_import_progress_known(const struct tl_import_progress *progress,
         if (best->kind.host.data == NULL)
             return tl_fail(
                 err, TL_ERR_USAGE,
-                "%s: its first %llu lines were imported without --host; leave it out to go on with this log, for the same lines "
+                "%s: its lines 1 to %llu were imported without --host; leave it out to go on with this log, for the same lines "
                 "under another host would count twice",
                 name, (unsigned long long)best->lines_count);
         return tl_fail(
             err, TL_ERR_USAGE,
-            "%s: its first %llu lines were imported with --host %.*s; say so to go on with this log, for the same lines under "
+            "%s: its lines 1 to %llu were imported with --host %.*s; say so to go on with this log, for the same lines under "
             "another host would count twice",
             name, (unsigned long long)best->lines_count, TL_SV_ARG(best->kind.host));
     }

@@ -199,6 +199,17 @@ static void verify_log(int lines)
 
 /* ---- tests ---- */
 
+static void sh(const char *format, const char *a, const char *b)
+{
+    char command[1000];
+
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wformat-nonliteral"
+    snprintf(command, sizeof command, format, a, b);
+#pragma GCC diagnostic pop
+    cr_assert_eq(system(command), 0, "%s", command);
+}
+
 Test(import, a_second_time_adds_nothing)
 {
     char copy[300], want[700];
@@ -251,6 +262,41 @@ Test(import, a_log_that_has_grown_is_continued)
     verify_log(1000);
 }
 
+Test(import, equal_lines_on_both_sides_of_an_import)
+{
+    static const char line[] = "1.1.1.1 - - [01/Mar/2026:10:00:00 +0000] \"GET / HTTP/1.1\" 200 1 \"-\" \"-\"\n";
+    struct tl_log *log;
+    struct tl_log_entries entries;
+    struct tl_buf text;
+
+    tl_buf_init(&text, 0);
+    for (int i = 0; i < 2; i++) {
+        tl_buf_put_str(&text, line);
+        write_file("access.log", text.data, text.size);
+        IMPORT(path, "--format", "combined", "--host", "x.com");
+        cr_assert_eq(run.status, 0, "%s", run.err);
+    }
+    log = log_open();
+    entries = log_read(log, 0);
+    cr_assert_eq(entries.count, 2);
+    cr_assert_not(
+        tl_sv_eq(field(entries.messages[0].value, "\"event_id\":\""), field(entries.messages[1].value, "\"event_id\":\"")));
+    tl_log_close(log);
+    tl_buf_done(&text);
+}
+
+Test(import, standard_input_that_was_read_from)
+{
+    char command[2000];
+
+    write_log("access.log", 50);
+    snprintf(command, sizeof command,
+             "{ read skipped; '%s' import - --views '%s' --data '%s' --format combined --host x.com > '%s/out'; } < '%s'",
+             run_program(), views, data, dir, path);
+    cr_assert_eq(system(command), 0);
+    sh("grep -q '^standard input: 49 lines: 49 new, 0 known, 0 broken$' '%s/out'", dir, "");
+}
+
 Test(import, another_log_is_new)
 {
     struct tl_log *log;
@@ -299,17 +345,6 @@ Test(import, a_last_line_without_a_line_feed)
     cr_assert_eq(log_end(log, "events", 0), 3);
     tl_log_close(log);
     tl_buf_done(&text);
-}
-
-static void sh(const char *format, const char *a, const char *b)
-{
-    char command[1000];
-
-#pragma GCC diagnostic push
-#pragma GCC diagnostic ignored "-Wformat-nonliteral"
-    snprintf(command, sizeof command, format, a, b);
-#pragma GCC diagnostic pop
-    cr_assert_eq(system(command), 0, "%s", command);
 }
 
 Test(import, packed_and_from_standard_input)
@@ -601,6 +636,10 @@ Test(import, into_the_archive)
     says(want); /* in the record: not once more into the log */
     IMPORT(path, "--format", "combined", "--host", "x.com", "--into", "archive");
     says(want);
+    sh("rm '%s/topics/events.import/complete.json'", data, ""); /* as after a kill between the file and the statement */
+    IMPORT(path, "--format", "combined", "--host", "x.com", "--into", "archive");
+    says(want);
+    cr_assert_eq(verify_record(1000), 2);
 }
 
 Test(import, what_is_in_the_log_does_not_go_into_the_archive)
