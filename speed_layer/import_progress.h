@@ -9,7 +9,8 @@
  * known again when more has come behind it.
  *
  * As bytes (a note in the log, a line of the archive's list):
- *   u8 version 1, u8 format, varint lines, 16 bytes hash, u8 has tail, 16 bytes hash of the tail, u8 has host, block host, block topic
+ *   u8 version 1, u8 format, varint lines, 16 bytes hash, u8 has tail, 16 bytes hash of the tail, u8 has host, block host,
+ *   block topic
  *
  * Is not: the place where entries are kept (import.c: notes in the log; import_archive.c: a file). */
 #ifndef TL_IMPORT_PROGRESS_H

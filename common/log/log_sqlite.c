@@ -516,7 +516,7 @@ static enum tl_code copy_entries(struct sqlite_log *log, sqlite3_stmt *select, s
         message->offset = sqlite3_column_int64(select, 0);
         message->log_ms = sqlite3_column_int64(select, 1);
         message->value = (struct tl_sv){null ? NULL : "", value.size};
-        if (value.size > 0)
+        if (value.data != NULL)
             memcpy(to, value.data, value.size);
         log->bytes.size += value.size;
     }

@@ -155,7 +155,7 @@ static struct tl_sv field(struct tl_sv value, const char *before)
     return (struct tl_sv){at, (size_t)(end - at)};
 }
 
-/* Every event of the first `lines` is there once, in order, with an id of its own; broken lines stand between them as they are. */
+/* Every event of the first `lines` is there once, in order, with an id of its own; broken lines stand between as they are. */
 static void verify_events(const struct tl_message *messages, size_t count, int lines)
 {
     struct tl_table ids;
