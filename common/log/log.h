@@ -39,8 +39,8 @@ struct tl_log_entries {
     bool at_end;         /* the partition was read to its end as of this call */
 };
 
-/* Up to `messages_max` entries, and about `bytes_max` bytes (at least one entry), from `offset` on. An offset below `first` is
- * TL_ERR_LIMIT ("offset out of range", with the gap in the message). Does not wait. */
+/* Up to `messages_max` entries, and about `bytes_max` bytes (at least one entry), from `offset` on. An offset below `first` or beyond
+ * `end` is TL_ERR_LIMIT ("offset out of range", with the gap in the message). Does not wait. */
 TL_MUST_USE enum tl_code tl_log_read(struct tl_log *log, struct tl_sv topic, uint32_t partition, int64_t offset,
                                      size_t messages_max, size_t bytes_max, struct tl_log_entries *out, struct tl_err *err);
 /* Sleeps until something may have been appended by anyone, or the time is over. */

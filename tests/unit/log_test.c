@@ -215,6 +215,29 @@ Test(log, damage_is_named)
     free(bytes);
 }
 
+Test(log, many_entries_are_deleted_in_pieces)
+{
+    enum { ENTRIES = 25000 };
+    static struct tl_log_record records[ENTRIES];
+    struct tl_log *log = NULL;
+    sqlite3 *db = NULL;
+    sqlite3_stmt *count = NULL;
+
+    for (size_t i = 0; i < ENTRIES; i++)
+        records[i] = (struct tl_log_record){0, 1, TL_SV("x")};
+    cr_assert_eq(tl_log_open("local", dir, TL_LOG_APPEND, &log, &err), TL_OK, "%s", err.message);
+    cr_assert_eq(tl_log_create_topic(log, TOPIC, 1, &err), TL_OK);
+    cr_assert_eq(tl_log_append(log, TOPIC, records, ENTRIES, NULL, &err), TL_OK, "%s", err.message);
+    cr_assert_eq(tl_log_trim(log, TOPIC, 0, ENTRIES - 3, &err), TL_OK, "%s", err.message);
+    cr_assert_eq(sqlite3_open(path, &db), SQLITE_OK);
+    cr_assert_eq(sqlite3_prepare_v2(db, "SELECT count(*) FROM entries_1_0", -1, &count, NULL), SQLITE_OK);
+    cr_assert_eq(sqlite3_step(count), SQLITE_ROW);
+    cr_assert_eq(sqlite3_column_int(count, 0), 3);
+    sqlite3_finalize(count);
+    sqlite3_close(db);
+    tl_log_close(log);
+}
+
 Test(log, a_wal_without_its_log_is_not_played_into_a_new_one)
 {
     char wal[120];
