@@ -2,13 +2,16 @@
 #include "main/stop.h"
 
 #include <signal.h>
+#include <stdatomic.h>
 
-static volatile sig_atomic_t requested;
+/* The handler may run in any thread, so an atomic without a lock and not a sig_atomic_t, which is for one thread only. */
+static atomic_int requested;
+_Static_assert(ATOMIC_INT_LOCK_FREE == 2, "a signal handler cannot take a lock");
 
 static void request(int signal_number)
 {
     (void)signal_number;
-    requested = 1;
+    atomic_store(&requested, 1);
 }
 
 void tl_stop_install(void)
@@ -25,5 +28,5 @@ void tl_stop_install(void)
 
 bool tl_stop_requested(void)
 {
-    return requested != 0;
+    return atomic_load(&requested) != 0;
 }

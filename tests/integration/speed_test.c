@@ -9,6 +9,7 @@
 
 #include "base/clock.h"
 #include "store/store.h"
+#include "support/chance.h"
 #include "support/dump.h"
 #include "support/run.h"
 #include "support/visits.h"
@@ -139,6 +140,44 @@ Test(speed, a_second_one_stands_by_and_a_second_once_is_told)
     run_done(&second);
 }
 
+/* The list at the top of speed.c, walked with several workers that are busy: in the middle of a backlog, of a tick, of a new deal. What the
+ * thread sanitizer sees on the way ends the program with another status. */
+Test(speed, shutdown_is_in_order_whatever_the_workers_do, .timeout = 240)
+{
+    enum { ROUNDS = 8, HALF = 3000 };
+    struct chance chance = chance_open("speed/shutdown");
+    struct run run = {0};
+    uint32_t partitions = 5;
+    int appended = 0;
+
+    for (int round = 1; round <= ROUNDS; round++) {
+        char *sum;
+
+        visits_append(data, partitions, STEP_MS, appended, appended + HALF);
+        run_start(&run, (const char *const[]){"speed", "--views", views, "--data", data, "--tick", round % 2 ? "3ms" : "100ms",
+                                              "--workers", "3", NULL});
+        cr_assert(has_read(appended + 1), "round %d: nothing was read", round);
+        if (round % 2 == 0) {
+            partitions += round == 4; /* one more: all are dealt again */
+            visits_append(data, partitions, STEP_MS, appended + HALF, appended + 2 * HALF);
+            appended += HALF;
+            tl_clock_sleep_ms(chance_below(&chance, round == 4 ? 1200 : 60));
+        }
+        appended += HALF;
+        run_signal(&run, round % 3 ? SIGTERM : SIGINT);
+        run_wait(&run);
+        cr_assert_eq(run.status, 0, "round %d: exit %d: %s", round, run.status, run.err);
+        run_done(&run);
+        RUN(&run, "speed", "--views", views, "--data", data, "--once", "--workers", "3");
+        cr_assert_eq(run.status, 0, "round %d: exit %d: %s", round, run.status, run.err);
+        run_done(&run);
+        sum = dump_sql(store, "SELECT sum(o.messages_count) FROM tally_offset o JOIN tally_definition d USING (definition)"
+                              " WHERE d.view = 'hits'");
+        cr_assert_eq(strtol(sum, NULL, 10), (long)appended, "round %d: %d appended, read %s", round, appended, sum);
+        free(sum);
+    }
+}
+
 /* A stalled process that comes back: somebody else has raised the epoch meanwhile, and its next tick is refused. */
 Test(speed, a_zombie_is_refused_at_its_next_tick)
 {
@@ -147,8 +186,8 @@ Test(speed, a_zombie_is_refused_at_its_next_tick)
     struct tl_err err;
     int64_t epoch;
 
-    visits_append(data, 1, STEP_MS, 0, 300);
-    follow(&run);
+    visits_append(data, 3, STEP_MS, 0, 300);
+    run_start(&run, (const char *const[]){"speed", "--views", views, "--data", data, "--tick", "20ms", "--workers", "3", NULL});
     cr_expect(has_read(300));
     run_signal(&run, SIGSTOP);
     {
@@ -159,7 +198,7 @@ Test(speed, a_zombie_is_refused_at_its_next_tick)
         cr_assert_eq(tl_store_take_epoch(other, "another", &epoch, &err), TL_OK, "%s", err.message);
         tl_store_close(other);
     }
-    visits_append(data, 1, STEP_MS, 300, 600);
+    visits_append(data, 3, STEP_MS, 300, 600);
     run_signal(&run, SIGCONT);
     cr_assert(run_wait_for(&run, PATIENCE_MS), "it goes on writing");
     cr_expect_eq(run.status, 3, "%d %s", run.status, run.err);
