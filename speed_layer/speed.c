@@ -156,6 +156,19 @@ out:
     return rc;
 }
 
+/* A topic comes into being with its first event: one that is not there yet has no partitions, and the others are counted meanwhile. */
+static enum tl_code topic_now(struct tl_log *log, struct tl_sv topic, uint32_t *partitions, uint64_t *identity,
+                              struct tl_err *err)
+{
+    enum tl_code rc = tl_log_topic(log, topic, partitions, identity, err);
+
+    if (rc != TL_ERR_NOT_FOUND)
+        return rc;
+    *partitions = 0;
+    *identity = 0;
+    return TL_OK;
+}
+
 /* Adds the partitions of one source as `standing` has them; where it has none (a new definition, a new partition), from the log's start. */
 static enum tl_code lane_add_source(struct speed *speed, struct tl_lane *lane, uint32_t s, const struct standing *standing,
                                     struct tl_err *err)
@@ -165,7 +178,7 @@ static enum tl_code lane_add_source(struct speed *speed, struct tl_lane *lane, u
     uint32_t count;
     enum tl_code rc = TL_OK;
 
-    TL_TRY(tl_log_topic(speed->log, source->topic, &count, &lane->identities[s], err));
+    TL_TRY(topic_now(speed->log, source->topic, &count, &lane->identities[s], err));
     partitions = realloc(lane->partitions, (lane->partitions_count + count + 1) * sizeof *partitions);
     if (partitions == NULL)
         return tl_fail_memory(err, count * sizeof *partitions);
@@ -307,8 +320,8 @@ static enum tl_code look_at_topics(struct speed *speed, const struct tl_lane *la
         uint32_t partitions, known = 0;
         uint64_t identity;
 
-        TL_TRY(tl_log_topic(log, topic, &partitions, &identity, err));
-        if (identity != lane->identities[s])
+        TL_TRY(topic_now(log, topic, &partitions, &identity, err));
+        if (lane->identities[s] != 0 && identity != lane->identities[s])
             TL_TRY(tl_fail(err, TL_ERR_IO,
                            "topic %.*s was deleted and made again while it was being read: its offsets mean other events now; "
                            "start with a new "
@@ -464,7 +477,7 @@ static enum tl_code read_standings(struct speed *speed, struct standing *standin
 
         standings[v].count = 0;
         TL_TRY(tl_store_positions(speed->store, speed->definitions[v].id, add_position, &standings[v], &stored, err));
-        TL_TRY(tl_log_topic(speed->log, source->topic, &partitions, &identity, err));
+        TL_TRY(topic_now(speed->log, source->topic, &partitions, &identity, err));
         if (standings[v].count > 0 && stored != identity)
             TL_TRY(tl_fail(err, TL_ERR_IO,
                            "topic %.*s was deleted and made again since view %.*s was counted: its offsets mean other events "
@@ -559,20 +572,22 @@ out:
 
 /* ---- the command ---- */
 
-/* Waits for the log and all its topics; with --once what is not there is nothing to read. *there: they are. */
+/* Waits for the log and the first of its topics; with --once what is not there is nothing to read. *there: they are. */
 static enum tl_code open_log(struct speed *speed, bool *there, struct tl_err *err)
 {
     enum tl_code rc = TL_OK;
 
     for (*there = false; !*there && !tl_stop_requested();) {
         rc = tl_log_open(speed->common->log, speed->common->data, TL_LOG_READ, &speed->log, err);
-        for (uint32_t s = 0; rc == TL_OK && s < speed->plan->sources_count; s++) {
+        for (uint32_t s = 0; rc == TL_OK && !*there && s < speed->plan->sources_count; s++) {
             uint32_t partitions;
             uint64_t identity;
 
             rc = tl_log_topic(speed->log, speed->plan->sources[s].topic, &partitions, &identity, err);
+            *there = rc == TL_OK;
+            if (rc == TL_ERR_NOT_FOUND && s + 1 < speed->plan->sources_count)
+                rc = TL_OK;
         }
-        *there = rc == TL_OK;
         if (rc != TL_OK && rc != TL_ERR_NOT_FOUND)
             return rc;
         if (*there)
