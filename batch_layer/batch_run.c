@@ -377,7 +377,8 @@ static enum tl_code finish(struct batch *batch, struct tl_err *err)
                     TL_SV_ARG(batch->plan->views[v].name));
         TL_TRY(tl_store_prune_speed(batch->store, batch->definitions[v], batch->started_ms - keep_ms, err));
         TL_TRY(tl_store_definition(batch->store, batch->definitions[v], &definition, err));
-        boundary_ms = tl_min_i64(boundary_ms, definition.boundary_ms);
+        if (definition.boundary_ms != INT64_MIN) /* a view of a topic that has no events yet is published nowhere */
+            boundary_ms = tl_min_i64(boundary_ms, definition.boundary_ms);
     }
     tl_time_to_iso_z(boundary_ms, boundary);
     printf("run %lld: published up to %s: %llu ranges, %llu rows, %llu events read, %llu duplicates removed, %.1f s\n",
