@@ -168,7 +168,8 @@ lint: deps-lint generated ## rooms, links, format, clang-tidy, shellcheck, gcc a
 	$(Q)bash tests/lint/tidy.sh $(CSTD) $(INCLUDES) -- $(TIDY_C)
 	@echo "lint: clean"
 
-lint-objects: $(MAIN_O) $(WHOLE_O) $(COMMON_O) $(call objects,$(unit_C) $(integration_C) $(fault_C) $(SUPPORT_C) $(TOOL_C) $(BENCH_C) $(BENCH_CXX))
+LINT_TESTS := $(unit_C) $(integration_C) $(fault_C) $(wildcard tests/support/*.c tests/fuzz/*.c) $(TOOL_C) $(BENCH_C) $(BENCH_CXX)
+lint-objects: $(MAIN_O) $(WHOLE_O) $(COMMON_O) $(call objects,$(LINT_TESTS))
 
 # Each layer alone with common: a call into another layer is an undefined reference.
 lint-links: $(foreach l,$(LAYERS),$(if $(wildcard $(l)/*.c),$(B)/alone_$(l),))

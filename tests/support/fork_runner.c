@@ -49,6 +49,10 @@ void criterion_continue_test(void)
     leave(EXIT_FAILED);
 }
 
+/* These two are declared without saying that they format. */
+void criterion_skip_test(const char *format, ...) __attribute__((format(printf, 1, 2)));
+void criterion_test_die(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
 void criterion_skip_test(const char *format, ...)
 {
     va_list args;
@@ -59,6 +63,19 @@ void criterion_skip_test(const char *format, ...)
     va_end(args);
     fputc('\n', stderr);
     leave(EXIT_SKIPPED);
+}
+
+/* cr_log_info() and its like: the library's own sends them to a runner that is not there. */
+void cr_log(enum criterion_severity severity, const char *msg, ...)
+{
+    va_list args;
+
+    (void)severity;
+    fputs("[----] ", stderr);
+    va_start(args, msg);
+    vfprintf(stderr, msg, args);
+    va_end(args);
+    fputc('\n', stderr);
 }
 
 void criterion_test_die(const char *format, ...)
@@ -98,6 +115,7 @@ void criterion_internal_test_teardown(void)
 static struct {
     pid_t pid;
     struct criterion_test *test;
+    size_t number; /* of a parameterised test's case, from 0 */
 } running[RUNNING_MAX];
 static int running_count, tested, passing, failing, crashing;
 
@@ -106,10 +124,12 @@ static void reap(void)
     int status, signal_number, exit_code;
     pid_t pid = waitpid(-1, &status, 0);
     struct criterion_test *test = NULL;
+    size_t number = 0;
 
     for (int i = 0; i < running_count; i++)
         if (running[i].pid == pid) {
             test = running[i].test;
+            number = running[i].number;
             running[i] = running[--running_count];
             break;
         }
@@ -128,10 +148,11 @@ static void reap(void)
         failing++;
     else
         crashing++;
-    fprintf(stderr, "[FAIL] %s::%s: signal %d, exit status %d\n", test->category, test->name, signal_number, exit_code);
+    fprintf(stderr, "[FAIL] %s::%s (case %zu): signal %d, exit status %d\n", test->category, test->name, number, signal_number,
+            exit_code);
 }
 
-static void start(struct criterion_test *test, struct criterion_suite *suite, void *parameter)
+static void start(struct criterion_test *test, struct criterion_suite *suite, void *parameter, size_t number)
 {
     static int processors;
     pid_t pid;
@@ -161,6 +182,7 @@ static void start(struct criterion_test *test, struct criterion_suite *suite, vo
         leave(0);
     }
     running[running_count].pid = pid;
+    running[running_count].number = number;
     running[running_count++].test = test;
 }
 
@@ -194,9 +216,9 @@ int main(int argc, char **argv)
             struct criterion_test_params cases = test->data->param_();
 
             for (size_t i = 0; i < cases.length; i++)
-                start(test, suite, (char *)cases.params + i * cases.size);
+                start(test, suite, (char *)cases.params + i * cases.size, i);
         } else {
-            start(test, suite, NULL);
+            start(test, suite, NULL, 0);
         }
     }
     while (running_count > 0)
