@@ -514,16 +514,19 @@ out:
     return rc;
 }
 
-static enum tl_code drop_lane_ids(struct speed *speed, uint32_t v, const struct standing *standing, struct tl_err *err)
+/* A definition that has caught up goes on with the ids of the others: those of its own lane have done their work, also where the process
+ * ended between the two. Until then they must stay, for the lane goes on from them. */
+static enum tl_code drop_lane_ids(struct speed *speed, const struct standing *standings, struct tl_err *err)
 {
-    const struct tl_source *source = &speed->plan->sources[speed->plan->views[v].source];
+    const struct tl_plan *plan = speed->plan;
     int64_t change;
     enum tl_code rc = TL_OK;
 
     TL_TRY(tl_store_begin_tick(speed->store, speed->epoch, &change, err));
-    for (uint32_t p = 0; p < standing->count; p++)
-        TL_TRY(tl_store_drop_dedup(speed->store, speed->definitions[v].id, source->topic, standing->positions[p].partition,
-                                   INT64_MAX, err));
+    for (uint32_t v = 0; v < plan->views_count; v++)
+        for (uint32_t p = 0; p < standings[v].count; p++)
+            TL_TRY(tl_store_drop_dedup(speed->store, speed->definitions[v].id, plan->sources[plan->views[v].source].topic,
+                                       standings[v].positions[p].partition, INT64_MAX, err));
     TL_TRY(tl_store_commit(speed->store, err));
 out:
     tl_store_rollback(speed->store);
@@ -543,14 +546,13 @@ static enum tl_code run_all(struct speed *speed, struct tl_err *err)
     for (uint32_t v = 0; v < plan->views_count && !tl_stop_requested(); v++) {
         const struct standing *goal = &standings[furthest(speed, standings, plan->views[v].source)];
 
-        if (!same_standing(&standings[v], goal)) {
+        if (!same_standing(&standings[v], goal))
             TL_TRY(catch_up(speed, standings, v, goal, err));
-            TL_TRY(drop_lane_ids(speed, v, goal, err));
-        }
     }
     if (tl_stop_requested())
         goto out;
     TL_TRY(read_standings(speed, standings, err));
+    TL_TRY(drop_lane_ids(speed, standings, err));
     TL_TRY(lane_open(&lane, plan, err));
     for (uint32_t v = 0; v < plan->views_count; v++) {
         TL_TRY(tl_store_definition(speed->store, speed->definitions[v].id, &speed->definitions[v], err));

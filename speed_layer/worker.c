@@ -27,9 +27,17 @@ static void wake_committer(const struct tl_worker *worker)
 
 /* ---- opening ---- */
 
-static enum tl_code load_ids(void *ctx, struct tl_sv ids, struct tl_err *err)
+static enum tl_code add_ids(void *ctx, struct tl_sv ids, struct tl_err *err)
 {
     return tl_horizon_load(ctx, ids, err);
+}
+
+/* The ids that stood before what is read next. The active definitions' may lie behind that (a definition starts again, another table
+ * of the topic is new), and a definition that comes back after a while goes on with theirs. */
+static enum tl_code load_ids(struct tl_store *store, int64_t lane, struct tl_sv topic, const struct tl_worker_partition *mine,
+                             struct tl_err *err)
+{
+    return tl_store_dedup(store, lane, topic, mine->lane->partition, mine->next_offset, add_ids, mine->horizon, err);
 }
 
 static enum tl_code open_partition(struct tl_worker *worker, struct tl_lane_partition *lane_partition, struct tl_store *store,
@@ -45,8 +53,9 @@ static enum tl_code open_partition(struct tl_worker *worker, struct tl_lane_part
     worker->partitions_count++;
     if (source->dedup_slot >= 0) {
         TL_TRY(tl_horizon_open(plan->settings.dedup_horizon_ms, plan->settings.dedup_ids_max, &mine->horizon, err));
-        TL_TRY(
-            tl_store_dedup(store, worker->lane->number, source->topic, lane_partition->partition, load_ids, mine->horizon, err));
+        TL_TRY(load_ids(store, 0, source->topic, mine, err));
+        if (worker->lane->number != 0)
+            TL_TRY(load_ids(store, worker->lane->number, source->topic, mine, err));
     }
 out:
     return rc;

@@ -338,6 +338,7 @@ enum tl_code tl_horizon_load(struct tl_horizon *horizon, struct tl_sv bytes, str
     while (!tl_reader_at_end(&reader)) {
         int64_t base_ms = (int64_t)tl_reader_u64(&reader);
         uint32_t count = tl_reader_u32(&reader);
+        enum tl_seen seen;
 
         if (reader.failed || (uint64_t)count * 16 > (uint64_t)(reader.end - reader.at))
             return tl_fail(err, TL_ERR_CORRUPT, "ids for deduplication: %zu bytes that are not whole", bytes.size);
@@ -346,9 +347,8 @@ enum tl_code tl_horizon_load(struct tl_horizon *horizon, struct tl_sv bytes, str
             uint32_t time = tl_reader_u32(&reader);
             int64_t log_ms = tl_add_sat_i64(base_ms, (int64_t)tl_reader_u32(&reader));
 
-            horizon->newest_ms = tl_max_i64(horizon->newest_ms, log_ms);
-            forget(horizon);
-            TL_TRY(remember(horizon, high, time, log_ms, err));
+            /* Seen, not only remembered: two tables of a topic save the same ids. */
+            TL_TRY(tl_horizon_see(horizon, (struct tl_id){.high = high, .time = time}, log_ms, &seen, err));
         }
     }
     tl_horizon_saved(horizon);

@@ -172,10 +172,10 @@ enum tl_code tl_store_positions(struct tl_store *store, int64_t definition,
     return store->ops->positions(store, definition, each, ctx, identity, err);
 }
 
-enum tl_code tl_store_dedup(struct tl_store *store, int64_t lane, struct tl_sv topic, uint32_t partition,
+enum tl_code tl_store_dedup(struct tl_store *store, int64_t lane, struct tl_sv topic, uint32_t partition, int64_t next_offset,
                             enum tl_code (*each)(void *ctx, struct tl_sv ids, struct tl_err *err), void *ctx, struct tl_err *err)
 {
-    return store->ops->dedup(store, lane, topic, partition, each, ctx, err);
+    return store->ops->dedup(store, lane, topic, partition, next_offset, each, ctx, err);
 }
 
 enum tl_code tl_store_cursor_open(struct tl_store *store, int64_t definition, enum tl_layer layer, int64_t from_ms, int64_t to_ms,

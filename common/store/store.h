@@ -117,7 +117,9 @@ TL_MUST_USE enum tl_code tl_store_positions(struct tl_store *store, int64_t defi
                                             enum tl_code (*each)(void *ctx, const struct tl_position *position,
                                                                  struct tl_err *err),
                                             void *ctx, uint64_t *identity, struct tl_err *err);
+/* The ids of a lane up to `next_offset`: the ones behind it are of definitions that stood further than the one that starts now. */
 TL_MUST_USE enum tl_code tl_store_dedup(struct tl_store *store, int64_t lane, struct tl_sv topic, uint32_t partition,
+                                        int64_t next_offset,
                                         enum tl_code (*each)(void *ctx, struct tl_sv ids, struct tl_err *err), void *ctx,
                                         struct tl_err *err); /* in the order of next_offset */
 

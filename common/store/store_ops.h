@@ -42,7 +42,7 @@ struct tl_store_ops {
     enum tl_code (*positions)(struct tl_store *store, int64_t definition,
                               enum tl_code (*each)(void *ctx, const struct tl_position *position, struct tl_err *err), void *ctx,
                               uint64_t *identity, struct tl_err *err);
-    enum tl_code (*dedup)(struct tl_store *store, int64_t lane, struct tl_sv topic, uint32_t partition,
+    enum tl_code (*dedup)(struct tl_store *store, int64_t lane, struct tl_sv topic, uint32_t partition, int64_t next_offset,
                           enum tl_code (*each)(void *ctx, struct tl_sv ids, struct tl_err *err), void *ctx, struct tl_err *err);
 
     enum tl_code (*cursor_open)(struct tl_store *store, int64_t definition, enum tl_layer layer, int64_t from_ms, int64_t to_ms,

@@ -150,7 +150,7 @@ enum tl_code tl_sq_drop_dedup(struct tl_store *store, int64_t lane, struct tl_sv
 enum tl_code tl_sq_positions(struct tl_store *store, int64_t definition,
                              enum tl_code (*each)(void *ctx, const struct tl_position *position, struct tl_err *err), void *ctx,
                              uint64_t *identity, struct tl_err *err);
-enum tl_code tl_sq_dedup(struct tl_store *store, int64_t lane, struct tl_sv topic, uint32_t partition,
+enum tl_code tl_sq_dedup(struct tl_store *store, int64_t lane, struct tl_sv topic, uint32_t partition, int64_t next_offset,
                          enum tl_code (*each)(void *ctx, struct tl_sv ids, struct tl_err *err), void *ctx, struct tl_err *err);
 
 enum tl_code tl_sq_run_begin(struct tl_store *store, const char *reason, int64_t started_ms, int64_t *run, struct tl_err *err);

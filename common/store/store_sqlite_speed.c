@@ -34,7 +34,7 @@ static const char sql_put_dedup[] =
 static const char sql_drop_dedup[] = "DELETE FROM tally_dedup WHERE lane = ?1 AND topic = ?2 AND partition = ?3 AND log_ms_max < ?4";
 static const char sql_drop_dedup_all[] = "DELETE FROM tally_dedup WHERE lane = ?1 AND topic = ?2 AND partition = ?3";
 static const char sql_dedup[] =
-    "SELECT ids FROM tally_dedup WHERE lane = ?1 AND topic = ?2 AND partition = ?3 ORDER BY next_offset, id";
+    "SELECT ids FROM tally_dedup WHERE lane = ?1 AND topic = ?2 AND partition = ?3 AND next_offset <= ?4 ORDER BY next_offset, id";
 /* clang-format on */
 
 /* The order of the outcomes in tally_outcome and tally_run_range. */
@@ -263,7 +263,7 @@ out:
     return rc;
 }
 
-enum tl_code tl_sq_dedup(struct tl_store *store, int64_t lane, struct tl_sv topic, uint32_t partition,
+enum tl_code tl_sq_dedup(struct tl_store *store, int64_t lane, struct tl_sv topic, uint32_t partition, int64_t next_offset,
                          enum tl_code (*each)(void *ctx, struct tl_sv ids, struct tl_err *err), void *ctx, struct tl_err *err)
 {
     struct tl_sq *s = tl_sq_of(store);
@@ -271,7 +271,7 @@ enum tl_code tl_sq_dedup(struct tl_store *store, int64_t lane, struct tl_sv topi
     bool row = false;
     enum tl_code rc;
 
-    TL_TRY(tl_sq_statement(s, sql_dedup, &statement, err, "iti", lane, topic, (int64_t)partition));
+    TL_TRY(tl_sq_statement(s, sql_dedup, &statement, err, "itii", lane, topic, (int64_t)partition, next_offset));
     for (;;) {
         TL_TRY(tl_sq_step(s, statement, &row, err));
         if (!row)

@@ -221,7 +221,7 @@ static void expect_ids(struct tl_store *store, int64_t lane, const char *want)
     struct tl_buf text;
 
     tl_buf_init(&text, 0);
-    OK(tl_store_dedup(store, lane, TL_SV("events"), 0, join_ids, &text, err));
+    OK(tl_store_dedup(store, lane, TL_SV("events"), 0, MAX_MS, join_ids, &text, err));
     cr_assert(tl_sv_eq(tl_buf_sv(&text), tl_sv_from(want)), "%.*s, not %s", TL_SV_ARG(tl_buf_sv(&text)), want);
     tl_buf_done(&text);
 }
@@ -242,9 +242,12 @@ static void event_ids(const struct store_backend *backend)
         struct tl_buf text;
 
         tl_buf_init(&text, 0);
-        OK(tl_store_dedup(store, 0, TL_SV("events"), 0, join_ids, &text, err));
+        OK(tl_store_dedup(store, 0, TL_SV("events"), 0, MAX_MS, join_ids, &text, err));
         cr_assert_eq(text.size, sizeof "fi.st|second||" - 1);
         cr_assert_eq(memcmp(text.data, "fi\0st|second||", text.size), 0);
+        tl_buf_clear(&text);
+        OK(tl_store_dedup(store, 0, TL_SV("events"), 0, 19, join_ids, &text, err));
+        cr_assert_eq(text.size, sizeof "fi.st|" - 1, "ids of the second blob lie behind offset 19");
         tl_buf_done(&text);
     }
     OK(tl_store_begin(store, err));
