@@ -243,7 +243,13 @@ Test(sources, from_to_and_limit_are_about_window_ends_in_every_layer, .timeout =
     pipeline_open(&p, EVENTS("5") HITS);
     for (int minute = 0; minute < 5; minute++)
         append(&p, "events", 1, 0, START_MS + minute * 60000, START_MS + minute * 60000, "\"host\": \"a,\\\"b\\\"\"");
-    run_all(&p);
+    TALLY(&p, 0, "speed", "--once");
+    TALLY(&p, 0, "archive");
+    TALLY(&p, 0, "batch", "--to", "2024-03-01T00:02:00Z");
+    cr_assert_eq(pipeline_number(&p, "SELECT count(*) FROM hits"), 5, "each once");
+    cr_assert_eq(pipeline_number(&p, "SELECT count(*) FROM hits WHERE _layer = 'batch'"), 2,
+                 "the one that ends at the boundary is batch's");
+    TALLY(&p, 0, "batch", "--to", "now");
     for (size_t l = 0; l < TL_COUNT(layers); l++) {
         TALLY(&p, 0, "query", "hits", "--layer", layers[l], "--format", "csv", "--from", "2024-03-01T00:02:00Z", "--to",
               "2024-03-01T00:04:00Z");
