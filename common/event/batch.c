@@ -78,6 +78,7 @@ static enum tl_code grow(struct tl_batch *batch, uint32_t capacity, struct tl_er
         uint8_t *null = (uint8_t *)block + layout.null + (size_t)i * capacity;
 
         if (rows > 0) {
+            assert(column->i64 != NULL && column->null != NULL);
             memcpy(wide, column->i64, rows * each);
             memcpy(null, column->null, rows);
         }

@@ -218,6 +218,7 @@ ParameterizedTestParameters(json_event, value)
         {TL_STRING,        "\"\\ud800\\ud83d\\ude00\"",                                    "\"\357\277\275\360\237\230\200\""                    },
         {TL_STRING,        "\"\\ud800\\n\"",                                               "\"\357\277\275\\n\""                                 },
         {TL_STRING,        "\"\\ud800\\u0041\"",                                           "\"\357\277\275A\""                                   },
+        {TL_STRING,        "\"\\ud800\\ue000\"",                                           "\"\357\277\275\356\200\200\""                        },
         {TL_STRING,        "\"\\uffff\"",                                                  "\"\357\277\277\""                                    },
         {TL_STRING,        "\"\\x\"",                                                      "BAD"                                                 },
         {TL_STRING,        "\"\\u12\"",                                                    "BAD"                                                 },
@@ -231,6 +232,7 @@ ParameterizedTestParameters(json_event, value)
         {TL_STRING,        "\"a\xe2\x82z\"",                                               "\"a\357\277\275z\""                                  },
         {TL_STRING,        "\"\xf0\x9f\x98\"",                                             "\"\357\277\275\""                                    },
         {TL_STRING,        "\"\xf0\x80\x80\"",                                             "\"\357\277\275\357\277\275\357\277\275\""            },
+        {TL_STRING,        "\"\xf0\x90\x80z\xe0\xa0\"",                                    "\"\357\277\275z\357\277\275\""                       },
         {TL_STRING,        "\"\xed\xa0\x80\"",                                             "\"\357\277\275\357\277\275\357\277\275\""            },
         {TL_STRING,        "\"\xc0\xaf\"",                                                 "\"\357\277\275\357\277\275\""                        },
         {TL_STRING,        "\"\xf4\x90\x80\x80\"",                                         "\"\357\277\275\357\277\275\357\277\275\357\277\275\""},
@@ -770,11 +772,26 @@ Test(json_event, random_mutations)
 /* The same where simdjson has no SIMD: it is asked to pretend, before its first use in this process. */
 Test(json_event, random_mutations_without_simd)
 {
+    static const char *const cases[][2] = {
+        {"{\"url\":\"a\tb\",\"n\":1}", "row 0: NULL, \"a\\tb\", 1, NULL, NULL"             },
+        {"{\"url\":\"\xff\",\"n\":1}", "row 0: NULL, \"\357\277\275\", 1, NULL, NULL"      },
+        {"{\"url\":[\"\t\"]}",         "row 0: NULL, \"[\\\"\\\\t\\\"]\", NULL, NULL, NULL"},
+        {"{\"n\":1,\"\":\" 2e3 \"}\n", "row 0: NULL, NULL, 1, 2000, NULL"                  },
+    };
+    struct tl_buf got;
+
     cr_assert_eq(setenv("SIMDJSON_FORCE_IMPLEMENTATION", "fallback", 1), 0);
     random_state = (uint64_t)time(NULL) + 1;
     printf("json_event_test: seed %llu\n", (unsigned long long)random_state);
     sets_open();
+    tl_buf_init(&got, 0);
     check_sets("{\"url\":1\"x\",\"n\":\\\"}", 19, 1);
+    for (size_t i = 0; i < TL_COUNT(cases); i++) {
+        check_sets(cases[i][0], strlen(cases[i][0]), 1);
+        print_batch(&got, sets[SETS - 1].batch);
+        cr_assert_str_eq(got.data, cases[i][1], "%s: got %s", cases[i][0], got.data);
+    }
+    tl_buf_done(&got);
     mutate(5000);
     sets_close();
 }
@@ -842,6 +859,47 @@ static void *deep_nesting(void *unused)
     tl_buf_done(&got);
     rig_close(&rig);
     return NULL;
+}
+
+Test(json_event, the_depth_is_the_schemas)
+{
+    static const struct {
+        uint32_t depth_max;
+        const char *json, *want;
+    } cases[] = {
+        {0, "{}",           "dead 0 TOO_DEEP"  },
+        {0, "[]",           "dead 0 TOO_DEEP"  },
+        {1, "{\"n\":1}",    "row 0: NULL, 1"   },
+        {1, "{\"x\":{}}",   "dead 0 TOO_DEEP"  },
+        {1, "[1]",          "dead 0 NOT_OBJECT"},
+        {1, "[{}]",         "dead 0 TOO_DEEP"  },
+        {1, "[[]]",         "dead 0 TOO_DEEP"  },
+        {2, "[{\"n\":1}]",  "row 0: NULL, 1"   },
+        {2, "[{\"x\":[]}]", "dead 0 TOO_DEEP"  },
+    };
+    struct tl_buf got;
+
+    tl_buf_init(&got, 0);
+    for (size_t i = 0; i < TL_COUNT(cases); i++) {
+        struct tl_schema schema = {url_and_n, 2, TL_TIME_ISO_8601, BYTES_MAX, cases[i].depth_max};
+        char padded[64 + TL_MESSAGE_PADDING] = "";
+        struct tl_message message = {
+            .value = {padded, strlen(cases[i].json)}
+        };
+        struct tl_json_event *parser;
+        struct tl_batch *batch;
+        struct tl_err err;
+
+        memcpy(padded, cases[i].json, message.value.size);
+        cr_assert_eq(tl_json_event_open(&schema, &parser, &err), TL_OK);
+        cr_assert_eq(tl_batch_open(&schema, &batch, &err), TL_OK);
+        cr_assert_eq(tl_json_event_parse(parser, &message, batch, &err), TL_OK);
+        print_batch(&got, batch);
+        cr_assert_str_eq(got.data, cases[i].want, "%s with %u: got %s", cases[i].json, cases[i].depth_max, got.data);
+        tl_json_event_close(parser);
+        tl_batch_close(batch);
+    }
+    tl_buf_done(&got);
 }
 
 /* On a stack of 256 KiB: nothing recurses. */
