@@ -44,7 +44,7 @@ failed:
     return false;
 }
 
-char *tl_buf_reserve(struct tl_buf *buf, size_t more)
+char *tl_buf_grow(struct tl_buf *buf, size_t more)
 {
     return grow(buf, more, 0) ? buf->data + buf->size : NULL;
 }
@@ -65,11 +65,6 @@ void tl_buf_put_sv(struct tl_buf *buf, struct tl_sv text)
 void tl_buf_put_str(struct tl_buf *buf, const char *text)
 {
     tl_buf_put(buf, text, strlen(text));
-}
-
-void tl_buf_put_u8(struct tl_buf *buf, uint8_t value)
-{
-    tl_buf_put(buf, &value, 1);
 }
 
 static void put_little(struct tl_buf *buf, uint64_t value, size_t size)
@@ -96,6 +91,10 @@ void tl_buf_put_varint(struct tl_buf *buf, uint64_t value)
     unsigned char bytes[10];
     size_t size = 0;
 
+    if (value < 0x80) {
+        tl_buf_put_u8(buf, (uint8_t)value);
+        return;
+    }
     while (value >= 0x80) {
         bytes[size++] = (unsigned char)(value | 0x80);
         value >>= 7;
@@ -204,19 +203,6 @@ enum tl_code tl_buf_check(const struct tl_buf *buf, const char *what, struct tl_
     return tl_fail(err, TL_ERR_MEMORY, "%s: out of memory behind %zu bytes", what, buf->size);
 }
 
-struct tl_sv tl_reader_bytes(struct tl_reader *reader, size_t size)
-{
-    struct tl_sv bytes = {reader->at, size};
-
-    if (reader->failed || size > (size_t)(reader->end - reader->at)) {
-        reader->failed = true;
-        return (struct tl_sv){NULL, 0};
-    }
-    if (size > 0)
-        reader->at += size;
-    return bytes;
-}
-
 static uint64_t read_little(struct tl_reader *reader, size_t size)
 {
     struct tl_sv bytes = tl_reader_bytes(reader, size);
@@ -225,11 +211,6 @@ static uint64_t read_little(struct tl_reader *reader, size_t size)
     for (size_t i = 0; i < bytes.size; i++)
         value |= (uint64_t)(unsigned char)bytes.data[i] << (8 * i);
     return value;
-}
-
-uint8_t tl_reader_u8(struct tl_reader *reader)
-{
-    return (uint8_t)read_little(reader, 1);
 }
 
 uint32_t tl_reader_u32(struct tl_reader *reader)

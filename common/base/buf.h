@@ -23,12 +23,26 @@ static inline struct tl_sv tl_buf_sv(const struct tl_buf *buf)
 {
     return (struct tl_sv){buf->data, buf->size};
 }
+TL_MUST_USE char *tl_buf_grow(struct tl_buf *buf, size_t more); /* what reserve does where there is no room yet */
 /* Room for `more` further bytes behind size; NULL (and failed) if there is none. Does not change size. */
-TL_MUST_USE char *tl_buf_reserve(struct tl_buf *buf, size_t more);
+TL_MUST_USE static inline char *tl_buf_reserve(struct tl_buf *buf, size_t more)
+{
+    if (!buf->failed && buf->data != NULL && buf->bytes_max == 0 && more <= buf->capacity - buf->size)
+        return buf->data + buf->size;
+    return tl_buf_grow(buf, more);
+}
 void tl_buf_put(struct tl_buf *buf, const void *bytes, size_t size);
 void tl_buf_put_sv(struct tl_buf *buf, struct tl_sv text);
 void tl_buf_put_str(struct tl_buf *buf, const char *text);
-void tl_buf_put_u8(struct tl_buf *buf, uint8_t value);
+static inline void tl_buf_put_u8(struct tl_buf *buf, uint8_t value)
+{
+    char *at = tl_buf_reserve(buf, 1);
+
+    if (at != NULL) {
+        *at = (char)value;
+        buf->size++;
+    }
+}
 void tl_buf_put_u32(struct tl_buf *buf, uint32_t value);       /* little endian */
 void tl_buf_put_u64(struct tl_buf *buf, uint64_t value);       /* little endian */
 void tl_buf_put_varint(struct tl_buf *buf, uint64_t value);    /* LEB128 */
@@ -49,12 +63,29 @@ static inline struct tl_reader tl_reader_of(struct tl_sv bytes)
 {
     return (struct tl_reader){bytes.data, bytes.size ? bytes.data + bytes.size : bytes.data, false};
 }
-uint8_t tl_reader_u8(struct tl_reader *reader);
+/* `size` bytes of it, in place. */
+static inline struct tl_sv tl_reader_bytes(struct tl_reader *reader, size_t size)
+{
+    struct tl_sv bytes = {reader->at, size};
+
+    if (reader->failed || size > (size_t)(reader->end - reader->at)) {
+        reader->failed = true;
+        return (struct tl_sv){NULL, 0};
+    }
+    if (size > 0)
+        reader->at += size;
+    return bytes;
+}
+static inline uint8_t tl_reader_u8(struct tl_reader *reader)
+{
+    struct tl_sv byte = tl_reader_bytes(reader, 1);
+
+    return byte.size > 0 ? (uint8_t)byte.data[0] : 0;
+}
 uint32_t tl_reader_u32(struct tl_reader *reader);
 uint64_t tl_reader_u64(struct tl_reader *reader);
 uint64_t tl_reader_varint(struct tl_reader *reader);
 int64_t tl_reader_zigzag(struct tl_reader *reader);
-struct tl_sv tl_reader_bytes(struct tl_reader *reader, size_t size);
 struct tl_sv tl_reader_block(struct tl_reader *reader);
 static inline bool tl_reader_at_end(const struct tl_reader *reader)
 {

@@ -55,7 +55,6 @@ struct tl_window {
     uint32_t rows_capacity;
     /* Rows on their way out. */
     struct group_ref *refs;
-    int64_t *start_ms, *end_ms;
     struct tl_sv *keys, *accumulators;
     const void **blocks;
     struct tl_vec *slots, *outputs;
@@ -76,8 +75,6 @@ static bool alloc_chunk(struct tl_window *w)
     bool ok = true;
 
     ok &= (w->refs = tl_arena_alloc(a, CHUNK_ROWS * sizeof *w->refs)) != NULL;
-    ok &= (w->start_ms = tl_arena_alloc(a, CHUNK_ROWS * sizeof *w->start_ms)) != NULL;
-    ok &= (w->end_ms = tl_arena_alloc(a, CHUNK_ROWS * sizeof *w->end_ms)) != NULL;
     ok &= (w->keys = tl_arena_alloc(a, CHUNK_ROWS * sizeof *w->keys)) != NULL;
     ok &= (w->accumulators = tl_arena_alloc(a, CHUNK_ROWS * sizeof *w->accumulators)) != NULL;
     ok &= (w->accumulators_at = tl_arena_alloc(a, (CHUNK_ROWS + 1) * sizeof *w->accumulators_at)) != NULL;
@@ -407,6 +404,33 @@ enum tl_code tl_window_merge(struct tl_window *into, struct tl_window *from, str
 
 /* ---- rows out ---- */
 
+/* The way back from encode_key, texts by hand again. */
+static bool decode_key(struct tl_window *w, struct tl_sv key, uint32_t row)
+{
+    struct tl_reader reader = tl_reader_of(key);
+
+    for (uint32_t k = 0; k < w->view->keys_count; k++) {
+        struct tl_vec *column = &w->slots[TL_SLOT_KEYS + k];
+
+        if (column->kind == TL_STRING && reader.at < reader.end && *reader.at == 1) {
+            const char *text = reader.at + 1, *zero = memchr(text, 0, (size_t)(reader.end - text));
+
+            if (zero == NULL)
+                return false;
+            column->null[row] = 0;
+            column->sv[row] = (struct tl_sv){text, (size_t)(zero - text)};
+            reader.at = zero + 1;
+        } else {
+            struct tl_value value;
+
+            if (!tl_value_get_key(&reader, column->kind, &value))
+                return false;
+            tl_vec_set(column, row, &value);
+        }
+    }
+    return true;
+}
+
 static enum tl_code flush(struct tl_window *w, uint32_t count, tl_rows_sink sink, void *ctx, struct tl_err *err)
 {
     const struct tl_view *view = w->view;
@@ -416,8 +440,8 @@ static enum tl_code flush(struct tl_window *w, uint32_t count, tl_rows_sink sink
                            .arena = &w->scratch,
                            .failed = w->failed};
     struct tl_rows rows = {.count = count,
-                           .start_ms = w->start_ms,
-                           .end_ms = w->end_ms,
+                           .start_ms = w->slots[TL_SLOT_WINDOW_START].i64,
+                           .end_ms = w->slots[TL_SLOT_WINDOW_END].i64,
                            .key = w->keys,
                            .accumulators = w->accumulators,
                            .columns = w->outputs};
@@ -431,19 +455,13 @@ static enum tl_code flush(struct tl_window *w, uint32_t count, tl_rows_sink sink
         const struct group_ref *ref = &w->refs[i];
         uint64_t hash;
         const char *block = tl_table_at(&ref->pane->groups, ref->entry, &w->keys[i], &hash);
-        struct tl_reader reader = tl_reader_of(w->keys[i]);
 
         w->blocks[i] = block + MARK_BYTES;
-        w->slots[TL_SLOT_WINDOW_START].i64[i] = w->start_ms[i] = ref->pane->start_ms;
-        w->slots[TL_SLOT_WINDOW_END].i64[i] = w->end_ms[i] = ref->pane->end_ms;
+        w->slots[TL_SLOT_WINDOW_START].i64[i] = ref->pane->start_ms;
+        w->slots[TL_SLOT_WINDOW_END].i64[i] = ref->pane->end_ms;
         w->slots[TL_SLOT_WINDOW_TIME].i64[i] = ref->pane->end_ms - 1;
-        for (uint32_t k = 0; k < view->keys_count; k++) {
-            struct tl_value value;
-
-            if (!tl_value_get_key(&reader, view->keys[k]->kind, &value))
-                return tl_fail(err, TL_ERR_CORRUPT, "view %.*s: a stored group key cannot be read", TL_SV_ARG(view->name));
-            tl_vec_set(&w->slots[TL_SLOT_KEYS + k], i, &value);
-        }
+        if (!decode_key(w, w->keys[i], i))
+            return tl_fail(err, TL_ERR_CORRUPT, "view %.*s: a stored group key cannot be read", TL_SV_ARG(view->name));
         w->accumulators_at[i] = w->bytes.size;
         tl_agg_save(&w->layout, w->blocks[i], &w->bytes);
     }

@@ -12,7 +12,7 @@
 #ifdef TL_TINY
 #define TL_BATCH_ROWS 2
 #else
-#define TL_BATCH_ROWS 4096 /* what a reader asks for at once; an array of objects may make a batch longer */
+#define TL_BATCH_ROWS 1024 /* what a reader asks for at once; an array of objects may make a batch longer */
 #endif
 
 /* One entry of a log. `value` must have TL_MESSAGE_PADDING readable bytes behind it (any content). NULL data: a tombstone. */

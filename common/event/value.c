@@ -6,25 +6,6 @@
 
 #include "base/buf.h"
 
-enum tl_form tl_kind_form(enum tl_kind kind)
-{
-    switch (kind) {
-    case TL_FLOAT:
-    case TL_DOUBLE: return TL_FORM_F64;
-    case TL_STRING: return TL_FORM_TEXT;
-    case TL_BOOLEAN:
-    case TL_TINYINT:
-    case TL_SMALLINT:
-    case TL_INT:
-    case TL_BIGINT:
-    case TL_TIMESTAMP:
-    case TL_TIMESTAMP_LTZ:
-    case TL_INTERVAL:
-    case TL_NULL: break;
-    }
-    return TL_FORM_I64;
-}
-
 const char *tl_kind_name(enum tl_kind kind)
 {
     switch (kind) {
@@ -103,30 +84,6 @@ bool tl_vec_alloc(struct tl_arena *arena, enum tl_kind kind, size_t rows, struct
         return false;
     *out = vec;
     return true;
-}
-
-struct tl_value tl_vec_get(const struct tl_vec *vec, size_t row)
-{
-    struct tl_value value = {.kind = vec->kind, .is_null = vec->null[row] != 0};
-
-    switch (tl_kind_form(vec->kind)) {
-    case TL_FORM_I64: value.i64 = vec->i64[row]; break;
-    case TL_FORM_F64: value.f64 = vec->f64[row]; break;
-    case TL_FORM_TEXT: value.sv = vec->sv[row]; break;
-    }
-    return value;
-}
-
-void tl_vec_set(struct tl_vec *vec, size_t row, const struct tl_value *value)
-{
-    assert(value->kind == TL_NULL || tl_kind_form(vec->kind) == tl_kind_form(value->kind));
-    assert(value->kind != TL_NULL || value->is_null);
-    vec->null[row] = value->is_null;
-    switch (tl_kind_form(vec->kind)) {
-    case TL_FORM_I64: vec->i64[row] = value->is_null ? 0 : value->i64; break;
-    case TL_FORM_F64: vec->f64[row] = value->is_null ? 0 : value->f64; break;
-    case TL_FORM_TEXT: vec->sv[row] = value->is_null ? (struct tl_sv){NULL, 0} : value->sv; break;
-    }
 }
 
 bool tl_value_eq(const struct tl_value *a, const struct tl_value *b)

@@ -26,7 +26,10 @@ enum tl_kind {
 
 enum tl_form { TL_FORM_I64, TL_FORM_F64, TL_FORM_TEXT };
 
-enum tl_form tl_kind_form(enum tl_kind kind);
+static inline enum tl_form tl_kind_form(enum tl_kind kind)
+{
+    return kind == TL_STRING ? TL_FORM_TEXT : kind == TL_FLOAT || kind == TL_DOUBLE ? TL_FORM_F64 : TL_FORM_I64;
+}
 /* As Flink prints it: "TIMESTAMP_LTZ(3)", "STRING". */
 const char *tl_kind_name(enum tl_kind kind);
 bool tl_kind_is_integer(enum tl_kind kind); /* TINYINT .. BIGINT */
@@ -58,9 +61,30 @@ struct tl_vec {
 
 /* Room for `rows` rows of the kind; nothing is initialised. */
 TL_MUST_USE bool tl_vec_alloc(struct tl_arena *arena, enum tl_kind kind, size_t rows, struct tl_vec *out);
-struct tl_value tl_vec_get(const struct tl_vec *vec, size_t row);
-void tl_vec_set(struct tl_vec *vec, size_t row, const struct tl_value *value); /* kinds must have the same form */
-bool tl_value_eq(const struct tl_value *a, const struct tl_value *b);          /* NULL equals NULL here; NaN equals NaN */
+static inline struct tl_value tl_vec_get(const struct tl_vec *vec, size_t row)
+{
+    struct tl_value value = {.kind = vec->kind, .is_null = vec->null[row] != 0};
+
+    switch (tl_kind_form(vec->kind)) {
+    case TL_FORM_I64: value.i64 = vec->i64[row]; break;
+    case TL_FORM_F64: value.f64 = vec->f64[row]; break;
+    case TL_FORM_TEXT: value.sv = vec->sv[row]; break;
+    }
+    return value;
+}
+/* Kinds must have the same form. */
+static inline void tl_vec_set(struct tl_vec *vec, size_t row, const struct tl_value *value)
+{
+    assert(value->kind == TL_NULL || tl_kind_form(vec->kind) == tl_kind_form(value->kind));
+    assert(value->kind != TL_NULL || value->is_null);
+    vec->null[row] = value->is_null;
+    switch (tl_kind_form(vec->kind)) {
+    case TL_FORM_I64: vec->i64[row] = value->is_null ? 0 : value->i64; break;
+    case TL_FORM_F64: vec->f64[row] = value->is_null ? 0 : value->f64; break;
+    case TL_FORM_TEXT: vec->sv[row] = value->is_null ? (struct tl_sv){NULL, 0} : value->sv; break;
+    }
+}
+bool tl_value_eq(const struct tl_value *a, const struct tl_value *b); /* NULL equals NULL here; NaN equals NaN */
 
 /* A value as bytes whose memcmp order is the value's order: 0 for NULL or 1 and then big-endian bits, or the text and a 0.
  * This is the form of group keys, in memory and in the store. -0.0 is written as 0.0; every NaN as one NaN. */
