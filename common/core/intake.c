@@ -156,8 +156,7 @@ enum tl_code tl_intake_run(struct tl_intake *intake, const struct tl_message *me
     tl_batch_clear(intake->batch);
     tl_arena_reset(&intake->scratch);
     intake->usable_count = intake->future_count = 0;
-    for (size_t i = 0; i < count; i++)
-        TL_TRY(tl_json_event_parse(intake->parser, &messages[i], intake->batch, err));
+    TL_TRY(tl_json_event_parse_all(intake->parser, messages, count, intake->batch, err));
     TL_TRY(follow_capacity(intake, intake->batch->rows, err));
     TL_TRY(evaluate_times(intake, err));
     TL_TRY(sort_rows(intake, err));

@@ -1193,8 +1193,8 @@ static size_t run_length(const struct tl_message *messages, size_t count)
     for (; n < count && messages[n - 1].value.data != NULL; n++) {
         struct tl_sv last = messages[n - 1].value, next = messages[n].value;
 
-        if (next.data != last.data + last.size + 1 || last.data[last.size] != '\n' ||
-            next.size > (size_t)RUN_BYTES_MAX || (size_t)(next.data - begin) > (size_t)RUN_BYTES_MAX - next.size)
+        if (next.data != last.data + last.size + 1 || last.data[last.size] != '\n' || next.size > (size_t)RUN_BYTES_MAX ||
+            (size_t)(next.data - begin) > (size_t)RUN_BYTES_MAX - next.size)
             break;
     }
     return n;
