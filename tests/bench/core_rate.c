@@ -2,8 +2,10 @@
  *
  * bench_core_rate VIEWS.sql FILE.jsonl [ROUNDS]
  *
- * It does what a worker and its committer do, without log and store: messages of 4,096 lines are pushed, windows that the watermark has
- * passed are retired, and their rows are formatted as CSV into a buffer that is thrown away. The end of the file closes what is open.
+ * It does what a worker and its committer do, without log and store: TL_BATCH_ROWS messages at a time are pushed, windows that the
+ * watermark has passed are retired, and their rows are formatted as CSV into a buffer that is thrown away. The end of the file closes
+ * what is open. Where the lines end is known before the clock starts, as a log knows it of its messages; the yardstick needs no line
+ * ends, for simdjson finds the documents of a whole text by itself.
  * Prints one line as yardstick.cpp does: events/s (median of the rounds), events, rows, late, and the same checksum over the rows (of the
  * views hits and hits_by_referrer: window start, host, referrer, count), made in a pass of its own; and how often memory was
  * allocated in the second half of the last timed round (all of the process: malloc itself is counted), per event. */
@@ -76,7 +78,7 @@ int posix_memalign(void **memory, size_t alignment, size_t size)
 
 /* ---- rows -------------------------------------------------------------------------------------------------------------- */
 
-enum { OUT_BYTES = 1 << 20, VIEWS_MAX = 8, PUSH_LINES = 4096 };
+enum { OUT_BYTES = 1 << 20, VIEWS_MAX = 8 };
 
 struct sink {
     const struct tl_view *view;
@@ -138,9 +140,9 @@ static enum tl_code sink_rows(void *ctx, const struct tl_rows *rows, struct tl_e
 {
     struct sink *s = ctx;
 
-    (void)err;
     s->rows += rows->count;
     for (uint32_t i = 0; i < rows->count; i++) {
+        size_t most = sizeof s->times + 24 * s->view->outputs_count;
         char *at;
 
         if (rows->start_ms[i] != s->start_ms || s->times_length == 0) {
@@ -149,10 +151,15 @@ static enum tl_code sink_rows(void *ctx, const struct tl_rows *rows, struct tl_e
             s->times[s->times_length++] = ',';
             s->times_length += tl_time_to_iso_z(rows->end_ms[i], s->times + s->times_length);
         }
-        if (s->used + 8192 > OUT_BYTES) {
+        for (uint32_t c = 2; c < s->view->outputs_count; c++)
+            if (tl_kind_form(rows->columns[c].kind) == TL_FORM_TEXT)
+                most += rows->columns[c].sv[i].size;
+        if (s->used + most > OUT_BYTES) {
             s->bytes += s->used;
             s->used = 0;
         }
+        if (most > OUT_BYTES)
+            return tl_fail(err, TL_ERR_LIMIT, "a row of %zu bytes: the bench has room for %d", most, OUT_BYTES);
         at = s->out + s->used;
         memcpy(at, s->times, s->times_length);
         at += s->times_length;
@@ -163,11 +170,9 @@ static enum tl_code sink_rows(void *ctx, const struct tl_rows *rows, struct tl_e
             if (column->null[i])
                 continue;
             if (tl_kind_form(column->kind) == TL_FORM_TEXT) {
-                size_t size = column->sv[i].size < 4000 ? column->sv[i].size : 4000;
-
-                if (size > 0)
-                    memcpy(at, column->sv[i].data, size);
-                at += size;
+                if (column->sv[i].size > 0)
+                    memcpy(at, column->sv[i].data, column->sv[i].size);
+                at += column->sv[i].size;
             } else {
                 at = put_int(at, column->i64[i]);
             }
@@ -206,6 +211,8 @@ static enum tl_code see_ids(void *ctx, uint32_t source, uint32_t partition, cons
 struct file {
     char *data;
     size_t size;
+    struct tl_message *messages; /* its lines */
+    size_t count;
 };
 
 struct figures {
@@ -248,8 +255,8 @@ static uint64_t drop_ledger(const struct tl_plan *plan, struct tl_partial *parti
     return late;
 }
 
-static enum tl_code run(const struct tl_plan *plan, const struct file *file, bool check, char *out, struct tl_message *messages,
-                        struct figures *f, struct tl_err *err)
+static enum tl_code run(const struct tl_plan *plan, const struct file *file, bool check, char *out, struct figures *f,
+                        struct tl_err *err)
 {
     struct tl_watermark_partition partition = {.partition = 0, .watermark_ms = INT64_MIN};
     struct tl_core_config config = {.plan = plan, .ranges_count = 1};
@@ -258,7 +265,6 @@ static enum tl_code run(const struct tl_plan *plan, const struct file *file, boo
     struct tl_partial *partial = NULL;
     struct tl_horizon *horizon = NULL;
     struct tl_core *core = NULL;
-    const char *at = file->data, *end = at + file->size;
     uint64_t half = 0, ledgered = 0;
     bool halved = false;
     double begin;
@@ -276,26 +282,18 @@ static enum tl_code run(const struct tl_plan *plan, const struct file *file, boo
     TL_TRY(tl_partial_open(plan, 1, &partial, err));
     TL_TRY(tl_watermark_init(&watermark, &partition, 1, INT64_MAX, INT64_MIN, err));
     begin = now_s();
-    while (at < end) {
-        struct tl_core_input input = {.messages = messages, .watermark = &watermark};
+    while (f->events < file->count) {
+        struct tl_core_input input = {.messages = file->messages + f->events, .watermark = &watermark};
 
-        while (at < end && input.count < PUSH_LINES) {
-            const char *newline = memchr(at, '\n', (size_t)(end - at));
-            const char *stop = newline != NULL ? newline : end;
-
-            /* The log's clock: far ahead of every event, so none is in the future. */
-            messages[input.count++] = (struct tl_message){
-                (int64_t)f->events++, INT64_C(4102444800000), {at, (size_t)(stop - at)}
-            };
-            at = stop + 1;
-        }
+        input.count = file->count - f->events < TL_BATCH_ROWS ? file->count - f->events : TL_BATCH_ROWS;
+        f->events += input.count;
         input.next_offset = (int64_t)f->events;
         TL_TRY(tl_core_push(core, &input, partial, err));
         TL_TRY(retire(plan, partial, sinks, watermark.judge_ms, err));
         ledgered += drop_ledger(plan, partial);
         if (horizon != NULL)
             tl_horizon_saved(horizon);
-        if (!halved && at >= file->data + file->size / 2) {
+        if (!halved && f->events >= file->count / 2) {
             halved = true;
             half = allocations;
         }
@@ -338,6 +336,32 @@ static enum tl_code load(const char *path, struct file *out, struct tl_err *err)
     return rc;
 }
 
+static enum tl_code find_lines(struct file *file, struct tl_err *err)
+{
+    const char *at = file->data, *end = at + file->size;
+    size_t capacity = 0;
+
+    while (at < end) {
+        const char *newline = memchr(at, '\n', (size_t)(end - at));
+        const char *stop = newline != NULL ? newline : end;
+
+        if (file->count == capacity) {
+            struct tl_message *more = realloc(file->messages, (capacity = capacity * 2 + 4096) * sizeof *more);
+
+            if (more == NULL)
+                return tl_fail_memory(err, capacity * sizeof *more);
+            file->messages = more;
+        }
+        /* The log's clock: far ahead of every event, so none is in the future. */
+        file->messages[file->count] = (struct tl_message){
+            (int64_t)file->count, INT64_C(4102444800000), {at, (size_t)(stop - at)}
+        };
+        file->count++;
+        at = stop + 1;
+    }
+    return TL_OK;
+}
+
 static int by_seconds(const void *a, const void *b)
 {
     double x = *(const double *)a, y = *(const double *)b;
@@ -351,7 +375,6 @@ int main(int argc, char **argv)
     struct tl_plan *plan = NULL;
     struct file file = {0};
     struct figures f = {0}, checked = {0};
-    struct tl_message *messages = calloc(PUSH_LINES, sizeof *messages);
     char *out = malloc(OUT_BYTES);
     long rounds = argc > 3 ? strtol(argv[3], NULL, 10) : 1;
     double seconds[100];
@@ -359,22 +382,22 @@ int main(int argc, char **argv)
 
     if (argc < 3 || argc > 4 || rounds < 1 || rounds > (long)TL_COUNT(seconds)) {
         fputs("usage: bench_core_rate VIEWS.sql FILE.jsonl [ROUNDS, at most 100]\n", stderr);
-        free(messages);
         free(out);
         return 2;
     }
-    if (messages == NULL || out == NULL)
+    if (out == NULL)
         TL_TRY(tl_fail_memory(&err, OUT_BYTES));
     TL_TRY(tl_plan_load(argv[1], tl_function_catalog(), &plan, &err));
     if (plan->sources_count != 1 || plan->views_count > VIEWS_MAX)
         TL_TRY(tl_fail(&err, TL_ERR_USAGE, "%s: the bench takes one source and up to %d views", argv[1], VIEWS_MAX));
     TL_TRY(load(argv[2], &file, &err));
+    TL_TRY(find_lines(&file, &err));
     for (long i = 0; i < rounds; i++) {
-        TL_TRY(run(plan, &file, false, out, messages, &f, &err));
+        TL_TRY(run(plan, &file, false, out, &f, &err));
         seconds[i] = f.seconds;
     }
     qsort(seconds, (size_t)rounds, sizeof *seconds, by_seconds);
-    TL_TRY(run(plan, &file, true, out, messages, &checked, &err));
+    TL_TRY(run(plan, &file, true, out, &checked, &err));
     printf("events_per_s=%.0f seconds=%.4f events=%" PRIu64 " rows=%" PRIu64 " late=%" PRIu64 " checksum=%016" PRIx64,
            (double)f.events / seconds[rounds / 2], seconds[rounds / 2], f.events, f.rows, f.late, checked.checksum);
     if (COUNTS_ALLOCATIONS)
@@ -386,7 +409,7 @@ out:
     if (rc != TL_OK)
         fprintf(stderr, "bench_core_rate: %s\n", err.message);
     free(file.data);
-    free(messages);
+    free(file.messages);
     free(out);
     tl_plan_close(plan);
     return tl_exit_status(rc);
