@@ -34,9 +34,10 @@ struct job {
     uint32_t ranges_count;
 };
 
-/* What a view carries over a bound, as this run has computed it. */
+/* What a view carries over the bound that its last job ended at, as this run has computed it: a view's jobs go forward in time, so no
+ * older one is asked for. */
 struct carry {
-    uint32_t view;
+    bool known;
     int64_t at_ms;
     struct tl_buf bytes;
 };
@@ -53,8 +54,7 @@ struct batch {
     struct tl_days *days;     /* per view */
     struct job *jobs;         /* a queue in order of time within each group */
     uint32_t jobs_count, jobs_capacity;
-    struct carry *carries;
-    uint32_t carries_count, carries_capacity;
+    struct carry *carries; /* per view */
     struct tl_progress progress;
     int64_t run;
     int64_t started_ms;
@@ -176,36 +176,34 @@ out:
 
 /* ---- carry ---- */
 
-static struct tl_sv carry_at(const struct batch *batch, uint32_t view, int64_t at_ms)
+/* The carry over this bound as it is published now. */
+static enum tl_code published_carry(struct batch *batch, uint32_t view, int64_t at_ms, struct tl_buf *out, struct tl_err *err)
 {
-    const struct tl_days *days = &batch->days[view];
+    tl_buf_clear(out);
+    return tl_store_carry(batch->store, batch->definitions[view], at_ms, out, err);
+}
 
-    for (uint32_t c = batch->carries_count; c-- > 0;)
-        if (batch->carries[c].view == view && batch->carries[c].at_ms == at_ms)
-            return tl_buf_sv(&batch->carries[c].bytes);
-    for (uint32_t d = 0; d < days->count; d++)
-        if (days->days[d].reason == TL_DAY_CLEAN && days->days[d].to_ms == at_ms)
-            return days->days[d].carry;
-    return (struct tl_sv){NULL, 0};
+/* What the view's next job, which begins here, starts with: what its last one left here, or else what is published. */
+static enum tl_code carry_at(struct batch *batch, uint32_t view, int64_t at_ms, struct tl_sv *out, struct tl_err *err)
+{
+    struct carry *carry = &batch->carries[view];
+    enum tl_code rc = TL_OK;
+
+    if (!carry->known || carry->at_ms != at_ms)
+        TL_TRY(published_carry(batch, view, at_ms, &carry->bytes, err));
+    *out = tl_buf_sv(&carry->bytes);
+out:
+    return rc;
 }
 
 static enum tl_code remember_carry(struct batch *batch, uint32_t view, int64_t at_ms, const struct tl_buf *bytes,
                                    struct tl_err *err)
 {
-    struct carry *carry;
+    struct carry *carry = &batch->carries[view];
 
-    if (batch->carries_count == batch->carries_capacity) {
-        uint32_t capacity = batch->carries_capacity * 2 + 16;
-        struct carry *carries = realloc(batch->carries, capacity * sizeof *carries);
-
-        if (carries == NULL)
-            return tl_fail_memory(err, capacity * sizeof *carries);
-        batch->carries = carries;
-        batch->carries_capacity = capacity;
-    }
-    carry = &batch->carries[batch->carries_count++];
-    *carry = (struct carry){.view = view, .at_ms = at_ms};
-    tl_buf_init(&carry->bytes, 0);
+    carry->known = true;
+    carry->at_ms = at_ms;
+    tl_buf_clear(&carry->bytes);
     tl_buf_put_sv(&carry->bytes, tl_buf_sv(bytes));
     return tl_buf_check(&carry->bytes, "carry", err);
 }
@@ -234,35 +232,6 @@ static enum tl_code follow_carry(struct batch *batch, uint32_t at, uint32_t view
         free(views);
         break;
     }
-    return rc;
-}
-
-struct published_carry {
-    int64_t at_ms;
-    struct tl_buf *out;
-};
-
-static enum tl_code find_carry(void *ctx, const struct tl_run_range *range, struct tl_err *err)
-{
-    struct published_carry *found = ctx;
-
-    (void)err;
-    if (range->to_ms == found->at_ms)
-        tl_buf_put_sv(found->out, range->carry);
-    return TL_OK;
-}
-
-/* The carry over this bound as it is published now. */
-static enum tl_code carry_before(struct batch *batch, uint32_t view, int64_t at_ms, struct tl_buf *out, struct tl_err *err)
-{
-    struct published_carry found = {at_ms, out};
-    enum tl_code rc = TL_OK;
-
-    TL_TRY(tl_store_begin_read(batch->store, err));
-    TL_TRY(tl_store_ranges(batch->store, batch->definitions[view], find_carry, &found, err));
-    TL_TRY(tl_buf_check(out, "carry", err));
-out:
-    tl_store_rollback(batch->store);
     return rc;
 }
 
@@ -301,7 +270,7 @@ static enum tl_code run_job(struct batch *batch, uint32_t at, struct tl_err *err
         TL_TRY(tl_fail_memory(err, count * sizeof *carry_out));
     for (uint32_t v = 0; v < count; v++)
         if (views[v])
-            carry_in[v] = carry_at(batch, v, job->bounds[0]);
+            TL_TRY(carry_at(batch, v, job->bounds[0], &carry_in[v], err));
     TL_TRY(tl_recompute(&recompute, err));
     batch->ranges_count += job->ranges_count;
     batch->rows_count += recompute.rows_count;
@@ -310,8 +279,7 @@ static enum tl_code run_job(struct batch *batch, uint32_t at, struct tl_err *err
     for (uint32_t v = 0; v < count; v++) {
         if (!views[v])
             continue;
-        tl_buf_clear(&before);
-        TL_TRY(carry_before(batch, v, end_ms, &before, err));
+        TL_TRY(published_carry(batch, v, end_ms, &before, err));
         TL_TRY(remember_carry(batch, v, end_ms, &carry_out[v], err));
         /* Behind this job in the queue, so before the view's later spans. The queue may move: `job` is not used any more. */
         TL_TRY(follow_carry(batch, at + 1, v, end_ms, tl_buf_sv(&before), &carry_out[v], err));
@@ -401,12 +369,8 @@ static enum tl_code do_run(struct batch *batch, struct tl_err *err)
     describe(batch, reason, sizeof reason);
     TL_TRY(tl_store_run_begin(batch->store, reason, batch->started_ms, &batch->run, err));
     TL_TRY(stage_offsets(batch, err));
-    for (uint32_t j = 0; j < batch->jobs_count; j++) {
-        if (tl_stop_requested())
-            TL_TRY(tl_fail(err, TL_ERR_IO, "run %lld: stopped before it was published; the next run does its work",
-                           (long long)batch->run));
+    for (uint32_t j = 0; j < batch->jobs_count; j++)
         TL_TRY(run_job(batch, j, err));
-    }
     tl_progress_end(&batch->progress);
     TL_TRY(tl_store_publish(batch->store, batch->run, tl_clock_wall_ms(), err));
     TL_TRY(finish(batch, err));
@@ -448,7 +412,8 @@ static enum tl_code look(struct batch *batch, struct tl_err *err)
     batch->inputs = calloc(plan->sources_count, sizeof(struct tl_input *));
     batch->definitions = calloc(plan->views_count, sizeof *batch->definitions);
     batch->days = calloc(plan->views_count, sizeof *batch->days);
-    if (batch->inputs == NULL || batch->definitions == NULL || batch->days == NULL)
+    batch->carries = calloc(plan->views_count, sizeof *batch->carries);
+    if (batch->inputs == NULL || batch->definitions == NULL || batch->days == NULL || batch->carries == NULL)
         TL_TRY(tl_fail_memory(err, plan->views_count * sizeof *batch->days));
     TL_TRY(tl_master_open(batch->common->data, &batch->master, err));
     for (uint32_t s = 0; s < plan->sources_count; s++)
@@ -472,8 +437,8 @@ static void close_all(struct batch *batch)
         free(batch->jobs[j].views);
         free(batch->jobs[j].bounds);
     }
-    for (uint32_t c = 0; c < batch->carries_count; c++)
-        tl_buf_done(&batch->carries[c].bytes);
+    for (uint32_t v = 0; batch->carries != NULL && v < batch->plan->views_count; v++)
+        tl_buf_done(&batch->carries[v].bytes);
     for (uint32_t v = 0; batch->days != NULL && v < batch->plan->views_count; v++)
         tl_days_close(&batch->days[v]);
     for (uint32_t s = 0; batch->inputs != NULL && s < batch->plan->sources_count; s++)

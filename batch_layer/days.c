@@ -27,7 +27,6 @@ struct published {
 static enum tl_code add_range(void *ctx, const struct tl_run_range *range, struct tl_err *err)
 {
     struct published *published = ctx;
-    struct tl_run_range *mine;
 
     if (published->count == published->capacity) {
         uint32_t capacity = published->capacity * 2 + 64;
@@ -38,10 +37,7 @@ static enum tl_code add_range(void *ctx, const struct tl_run_range *range, struc
         published->ranges = ranges;
         published->capacity = capacity;
     }
-    mine = &published->ranges[published->count++];
-    *mine = *range;
-    if (!tl_arena_copy(&published->days->arena, range->carry, &mine->carry))
-        return tl_fail_memory(err, range->carry.size);
+    published->ranges[published->count++] = *range;
     return TL_OK;
 }
 
@@ -216,7 +212,7 @@ static enum tl_code plan_days(struct published *published, const struct tl_days_
         if (asked || dirty)
             TL_TRY(add_cut(days, published->input, range->from_ms, range->to_ms, dirty ? TL_DAY_INPUT : TL_DAY_ASKED, err));
         else
-            TL_TRY(add_day(days, (struct tl_day){range->from_ms, range->to_ms, TL_DAY_CLEAN, range->carry}, err));
+            TL_TRY(add_day(days, (struct tl_day){range->from_ms, range->to_ms, TL_DAY_CLEAN}, err));
     }
     if (days->target_ms > days->boundary_ms)
         TL_TRY(add_cut(days, published->input, open_from_ms, days->target_ms, TL_DAY_NEW, err));

@@ -19,7 +19,6 @@ enum tl_day_reason { TL_DAY_CLEAN, TL_DAY_NEW, TL_DAY_INPUT, TL_DAY_ASKED };
 struct tl_day {
     int64_t from_ms, to_ms; /* (from_ms, to_ms] */
     enum tl_day_reason reason;
-    struct tl_sv carry; /* clean: as published */
 };
 
 struct tl_days {

@@ -8,6 +8,7 @@
 
 #include "core/core.h"
 #include "feed.h"
+#include "main/stop.h"
 
 #ifdef TL_TINY
 enum { ROUND_CHUNKS = 2, COMMIT_ROWS = 3 };
@@ -378,6 +379,9 @@ static enum tl_code run_rounds(struct pass *pass, struct tl_err *err)
         uint64_t done, count;
 
         TL_TRY(end_round(pass, &ended, err));
+        if (tl_stop_requested())
+            TL_TRY(tl_fail(err, TL_ERR_IO, "run %lld: stopped before it was published; the next run does its work",
+                           (long long)job->run));
         floor_ms = ended ? INT64_MAX : tl_feed_floor_ms(pass->feed);
         drop_ids(pass, floor_ms);
         count = tl_feed_bytes(pass->feed, &done);

@@ -31,7 +31,7 @@ struct tl_recompute {
     uint64_t events_count, rows_count, duplicates_count; /* out: added to */
 };
 
-/* Stages rows, ledger lines and the ranges. Each transaction is short. On failure what is staged stays invisible. */
+/* Stages rows, ledger lines and the ranges. Each transaction is short. Ends early, as a failure, when a stop is requested. On failure what is staged stays invisible. */
 TL_MUST_USE enum tl_code tl_recompute(struct tl_recompute *job, struct tl_err *err);
 
 #endif

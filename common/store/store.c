@@ -229,6 +229,11 @@ enum tl_code tl_store_ranges(struct tl_store *store, int64_t definition,
     return store->ops->ranges(store, definition, each, ctx, err);
 }
 
+enum tl_code tl_store_carry(struct tl_store *store, int64_t definition, int64_t to_ms, struct tl_buf *out, struct tl_err *err)
+{
+    return store->ops->carry(store, definition, to_ms, out, err);
+}
+
 enum tl_code tl_store_run_offsets(struct tl_store *store, int64_t run,
                                   enum tl_code (*each)(void *ctx, struct tl_sv topic, uint32_t partition, int64_t next_offset,
                                                        struct tl_err *err),

@@ -165,7 +165,7 @@ struct tl_run_range {
     int64_t run, from_ms, to_ms; /* (from_ms, to_ms]; INT64_MIN: from the beginning of time */
     uint64_t rows_count;
     uint64_t outcomes[TL_OUTCOMES]; /* of the events with event time in [from_ms, to_ms) */
-    struct tl_sv carry;             /* what is still open at to_ms, bytes of core */
+    struct tl_sv carry;             /* for staging: what is still open at to_ms, bytes of core; tl_store_carry reads it */
 };
 TL_MUST_USE enum tl_code tl_store_stage_range(struct tl_store *store, int64_t definition, const struct tl_run_range *range,
                                               struct tl_err *err);
@@ -182,6 +182,10 @@ TL_MUST_USE enum tl_code tl_store_prune_speed(struct tl_store *store, int64_t de
 TL_MUST_USE enum tl_code tl_store_ranges(struct tl_store *store, int64_t definition,
                                          enum tl_code (*each)(void *ctx, const struct tl_run_range *range, struct tl_err *err),
                                          void *ctx, struct tl_err *err);
+/* Adds to `out` what the published range that ends at `to_ms` carries; nothing where no range ends there. It may be large: it is read where
+ * it is needed, not with the ranges. */
+TL_MUST_USE enum tl_code tl_store_carry(struct tl_store *store, int64_t definition, int64_t to_ms, struct tl_buf *out,
+                                        struct tl_err *err);
 TL_MUST_USE enum tl_code tl_store_run_offsets(struct tl_store *store, int64_t run,
                                               enum tl_code (*each)(void *ctx, struct tl_sv topic, uint32_t partition,
                                                                    int64_t next_offset, struct tl_err *err),

@@ -59,6 +59,7 @@ struct tl_store_ops {
     enum tl_code (*publish)(struct tl_store *store, int64_t run, int64_t ended_ms, struct tl_err *err);
     enum tl_code (*discard_staged)(struct tl_store *store, struct tl_err *err);
     enum tl_code (*prune_speed)(struct tl_store *store, int64_t definition, int64_t published_before_ms, struct tl_err *err);
+    enum tl_code (*carry)(struct tl_store *store, int64_t definition, int64_t to_ms, struct tl_buf *out, struct tl_err *err);
     enum tl_code (*ranges)(struct tl_store *store, int64_t definition,
                            enum tl_code (*each)(void *ctx, const struct tl_run_range *range, struct tl_err *err), void *ctx,
                            struct tl_err *err);

@@ -637,6 +637,7 @@ static const struct tl_store_ops sqlite_ops = {
     .publish = tl_sq_publish,
     .discard_staged = tl_sq_discard_staged,
     .prune_speed = tl_sq_prune_speed,
+    .carry = tl_sq_carry,
     .ranges = tl_sq_ranges,
     .run_offsets = tl_sq_run_offsets,
     .runs = tl_sq_runs,

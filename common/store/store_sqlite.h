@@ -167,6 +167,7 @@ enum tl_code tl_sq_cursor_open(struct tl_store *store, int64_t definition, enum 
                                struct tl_store_cursor **out, struct tl_err *err);
 enum tl_code tl_sq_cursor_next(struct tl_store_cursor *cursor, const struct tl_stored_row **row, struct tl_err *err);
 void tl_sq_cursor_close(struct tl_store_cursor *cursor);
+enum tl_code tl_sq_carry(struct tl_store *store, int64_t definition, int64_t to_ms, struct tl_buf *out, struct tl_err *err);
 enum tl_code tl_sq_ranges(struct tl_store *store, int64_t definition,
                           enum tl_code (*each)(void *ctx, const struct tl_run_range *range, struct tl_err *err), void *ctx,
                           struct tl_err *err);

@@ -10,8 +10,11 @@ static const char sql_pieces[] =
     "SELECT from_ms, to_ms, run FROM tally_pointer WHERE definition = ?1 AND to_ms > ?2 AND from_ms < ?3 ORDER BY to_ms";
 static const char sql_ranges[] =
     "SELECT r.run, r.from_ms, r.to_ms, r.rows_count, r.dead_letter, r.future, r.duplicate, r.filtered, r.rejected, r.late,"
-    " r.partly_counted, r.counted, r.carry FROM tally_pointer AS p JOIN tally_run_range AS r ON r.run = p.run"
+    " r.partly_counted, r.counted FROM tally_pointer AS p JOIN tally_run_range AS r ON r.run = p.run"
     " AND r.definition = p.definition AND r.from_ms = p.from_ms WHERE p.definition = ?1 ORDER BY p.to_ms";
+static const char sql_carry[] =
+    "SELECT r.carry FROM tally_pointer AS p JOIN tally_run_range AS r ON r.run = p.run AND r.definition = p.definition"
+    " AND r.from_ms = p.from_ms WHERE p.definition = ?1 AND p.to_ms = ?2";
 static const char sql_run_offsets[] =
     "SELECT topic, partition, next_offset FROM tally_run_offset WHERE run = ?1 ORDER BY topic, partition";
 static const char sql_runs[] =
@@ -263,12 +266,28 @@ enum tl_code tl_sq_ranges(struct tl_store *store, int64_t definition,
             .from_ms = sqlite3_column_int64(statement, 1),
             .to_ms = sqlite3_column_int64(statement, 2),
             .rows_count = (uint64_t)sqlite3_column_int64(statement, 3),
-            .carry = tl_sq_column_blob(statement, 4 + TL_OUTCOMES),
         };
         for (int i = 0; i < TL_OUTCOMES; i++)
             range.outcomes[i] = (uint64_t)sqlite3_column_int64(statement, 4 + i);
         TL_TRY(each(ctx, &range, err));
     }
+out:
+    tl_sq_statement_close(s, statement);
+    return rc;
+}
+
+enum tl_code tl_sq_carry(struct tl_store *store, int64_t definition, int64_t to_ms, struct tl_buf *out, struct tl_err *err)
+{
+    struct tl_sq *s = tl_sq_of(store);
+    sqlite3_stmt *statement = NULL;
+    bool row = false;
+    enum tl_code rc;
+
+    TL_TRY(tl_sq_statement(s, sql_carry, &statement, err, "ii", definition, to_ms));
+    TL_TRY(tl_sq_step(s, statement, &row, err));
+    if (row)
+        tl_buf_put_sv(out, tl_sq_column_blob(statement, 0));
+    TL_TRY(tl_buf_check(out, "carry", err));
 out:
     tl_sq_statement_close(s, statement);
     return rc;

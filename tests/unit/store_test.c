@@ -721,9 +721,19 @@ static enum tl_code see_range(void *ctx, const struct tl_run_range *range, struc
     struct tl_buf *text = ctx;
 
     (void)err;
-    tl_buf_printf(text, "(%lld,%lld] run %lld %llu %.*s\n", (long long)range->from_ms, (long long)range->to_ms,
-                  (long long)range->run, (unsigned long long)range->rows_count, TL_SV_ARG(range->carry));
+    tl_buf_printf(text, "(%lld,%lld] run %lld %llu\n", (long long)range->from_ms, (long long)range->to_ms, (long long)range->run,
+                  (unsigned long long)range->rows_count);
     return TL_OK;
+}
+
+static void expect_carry(struct tl_store *store, int64_t id, int64_t to_ms, const char *want)
+{
+    struct tl_buf bytes;
+
+    tl_buf_init(&bytes, 0);
+    OK(tl_store_carry(store, id, to_ms, &bytes, err));
+    cr_assert(tl_sv_eq(tl_buf_sv(&bytes), tl_sv_from(want)), "%.*s, not %s", TL_SV_ARG(tl_buf_sv(&bytes)), want);
+    tl_buf_done(&bytes);
 }
 
 static void expect_ranges(struct tl_store *store, int64_t id, const char *want)
@@ -756,27 +766,31 @@ static void newer_ranges_supersede(const struct store_backend *backend)
     stage_one(store, run, id, 10, 20, 2);
     stage_one(store, run, id, 20, 30, 3);
     OK(tl_store_publish(store, run, 5, err));
-    expect_ranges(store, id, "(0,10] run 1 3 open\n(10,20] run 1 0 \n(20,30] run 1 0 \n");
+    expect_ranges(store, id, "(0,10] run 1 3\n(10,20] run 1 0\n(20,30] run 1 0\n");
+    expect_carry(store, id, 10, "open");
+    expect_carry(store, id, 20, "");
+    expect_carry(store, id, 15, "");
     run = store_run(store, "2");
     stage_one(store, run, id, 10, 20, 22);
     OK(tl_store_publish(store, run, 5, err));
-    expect_ranges(store, id, "(0,10] run 1 3 open\n(10,20] run 2 0 \n(20,30] run 1 0 \n");
+    expect_ranges(store, id, "(0,10] run 1 3\n(10,20] run 2 0\n(20,30] run 1 0\n");
     expect(MERGED(store, "hits"), "0 10 b 1 batch 1\n10 20 b 22 batch 1\n20 30 b 3 batch 1\n");
     cut = store_run(store, "3 cuts");
     stage_one(store, cut, id, 5, 20, 33);
     FAILS(TL_ERR_LIMIT, "would cut the range (0, 10]", tl_store_publish(store, cut, 5, err));
-    expect_ranges(store, id, "(0,10] run 1 3 open\n(10,20] run 2 0 \n(20,30] run 1 0 \n");
+    expect_ranges(store, id, "(0,10] run 1 3\n(10,20] run 2 0\n(20,30] run 1 0\n");
     expect(MERGED(store, "hits"), "0 10 b 1 batch 1\n10 20 b 22 batch 1\n20 30 b 3 batch 1\n");
     run = store_run(store, "4");
     stage_one(store, run, id, 0, 30, 4);
     OK(tl_store_publish(store, run, 5, err));
-    expect_ranges(store, id, "(0,30] run 4 0 \n");
+    expect_ranges(store, id, "(0,30] run 4 0\n");
+    expect_carry(store, id, 10, ""); /* the range that ended there is covered */
     expect(MERGED(store, "hits"), "20 30 b 4 batch 1\n");
     run = store_run(store, "5: days instead of the span that was one range");
     stage_one(store, run, id, 0, 10, 51);
     stage_one(store, run, id, 10, 30, 52);
     OK(tl_store_publish(store, run, 5, err));
-    expect_ranges(store, id, "(0,10] run 5 0 \n(10,30] run 5 0 \n");
+    expect_ranges(store, id, "(0,10] run 5 0\n(10,30] run 5 0\n");
     expect(MERGED(store, "hits"), "0 10 b 51 batch 1\n20 30 b 52 batch 1\n");
     run = store_run(store, "6: overlaps itself");
     stage_one(store, run, id, 0, 20, 61);

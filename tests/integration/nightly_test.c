@@ -1,0 +1,75 @@
+/* nightly_test.c: batch as cron and its operator meet it: stopped on the way, and run again. */
+#include <criterion/criterion.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "support/dump.h"
+#include "support/run.h"
+#include "support/visits.h"
+
+enum { STEP_MS = 20, PATIENCE_MS = 20000 };
+
+static char dir[RUN_DIR_BYTES], views[300], data[300], store[400];
+
+static void folder_open(void)
+{
+    run_folder_make(dir);
+    snprintf(views, sizeof views, "%s", run_file_write(dir, "views.sql", visits_views));
+    snprintf(data, sizeof data, "%s/data", dir);
+    snprintf(store, sizeof store, "%s/views.db", data);
+    cr_assert_eq(mkdir(data, 0777), 0);
+}
+
+static void folder_close(void)
+{
+    run_folder_remove(dir);
+}
+
+TestSuite(nightly, .init = folder_open, .fini = folder_close, .timeout = 60);
+
+/* The first line of the answer as a number; 0 while there is no such table. */
+static long number_of(const char *sql)
+{
+    long number = 0;
+
+    if (access(store, F_OK) == 0) {
+        char *text = dump_sql(store, sql);
+
+        number = strtol(text, NULL, 10);
+        free(text);
+    }
+    return number;
+}
+
+Test(nightly, sigterm_ends_a_run_on_the_way_and_the_next_one_does_its_work)
+{
+    struct run run = {0};
+    long begun = 0;
+
+    visits_append(data, 2, STEP_MS, 0, 60000); /* one range: there is no end of a job to wait for */
+    RUN(&run, "archive", "--views", views, "--data", data);
+    cr_assert_eq(run.status, 0, "%s", run.err);
+    run_done(&run);
+    RUN(&run, "speed", "--views", views, "--data", data, "--once"); /* makes the store */
+    cr_assert_eq(run.status, 0, "%s", run.err);
+    run_done(&run);
+    run_start(&run, (const char *const[]){"batch", "--views", views, "--data", data, "--jobs", "1", NULL});
+    for (int64_t until = tl_clock_monotonic_ms() + PATIENCE_MS; begun == 0 && tl_clock_monotonic_ms() < until;)
+        begun = number_of("SELECT count(*) FROM tally_run");
+    run_signal(&run, SIGTERM);
+    run_wait(&run);
+    cr_expect_eq(run.status, 3, "%s", run.out);
+    cr_expect(strstr(run.err, "stopped before it was published") != NULL, "%s", run.err);
+    run_done(&run);
+    cr_expect_eq(number_of("SELECT count(*) FROM tally_pointer"), 0);
+    RUN(&run, "batch", "--views", views, "--data", data);
+    cr_expect_eq(run.status, 0, "%s", run.err);
+    run_done(&run);
+    cr_expect(number_of("SELECT count(*) FROM tally_pointer") > 0);
+    cr_expect_eq(number_of("SELECT count(*) FROM hits_batch WHERE _run = 1"), 0, "rows of the run that was stopped are left");
+}
