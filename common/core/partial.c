@@ -295,6 +295,9 @@ bool tl_partial_add_dead(struct tl_partial *partial, struct tl_partial_partition
             partition->dead = grown;
             partition->dead_capacity = capacity;
         }
+        /* A message of many bad rows is kept once, with the first of them: an array of 8 MiB may have millions. */
+        if (i > 0 && dead[i - 1].offset == copy.offset)
+            copy.raw = (struct tl_sv){NULL, 0};
         if (copy.raw.size > TL_DEAD_BYTES_MAX)
             copy.raw.size = TL_DEAD_BYTES_MAX;
         if (copy.raw.data != NULL && !tl_arena_copy(&partial->text, copy.raw, &copy.raw))

@@ -56,7 +56,7 @@ struct tl_partial_partition {
     int64_t judged_ms;    /* what its last event was judged by */
     int64_t log_ms;       /* highest log timestamp */
     uint64_t messages_count, events_count;
-    struct tl_dead *dead; /* raw bytes cut to DEAD_BYTES_MAX, in `text` */
+    struct tl_dead *dead; /* raw bytes cut to DEAD_BYTES_MAX, in `text`; a message's, with its first dead row */
     size_t dead_count, dead_capacity;
     struct tl_buf ids; /* of deduplication, as tl_horizon_save gives them */
 };

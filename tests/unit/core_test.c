@@ -382,3 +382,37 @@ Test(core_property, rows_and_ledger_equal_the_log_on_several_partitions, .timeou
     }
     tl_plan_close(plan);
 }
+
+/* An array of many bad rows: each is a dead letter, but the message's bytes are kept once. */
+Test(core, a_message_of_many_dead_rows_is_kept_once)
+{
+    struct tl_plan *plan = sim_plan(TABLE("5") HITS("10"));
+    struct tl_core_config config = {.plan = plan};
+    struct tl_core_input input = {.count = 1, .next_offset = 1};
+    struct tl_partial *partial = NULL;
+    struct tl_message message;
+    struct tl_core *core = NULL;
+    struct tl_err err;
+    size_t size = 0;
+    char *text = calloc(1, 300000 + TL_MESSAGE_PADDING);
+
+    cr_assert_not_null(text);
+    text[size++] = '[';
+    for (int i = 0; i < 100000; i++)
+        size += (size_t)sprintf(text + size, "7%c", i == 99999 ? ']' : ',');
+    message = (struct tl_message){
+        0, 0, {text, size}
+    };
+    input.messages = &message;
+    cr_assert_eq(tl_core_open(&config, &core, &err), TL_OK);
+    cr_assert_eq(tl_partial_open(plan, 1, &partial, &err), TL_OK);
+    cr_assert_eq(tl_core_push(core, &input, partial, &err), TL_OK);
+    cr_assert_eq(partial->partitions[0].dead_count, 100000);
+    cr_expect_eq(partial->partitions[0].dead[0].raw.size, TL_DEAD_BYTES_MAX);
+    cr_expect_null(partial->partitions[0].dead[1].raw.data);
+    cr_expect_lt(partial->text.held_bytes, 1000000);
+    tl_partial_close(partial);
+    tl_core_close(core);
+    tl_plan_close(plan);
+    free(text);
+}
