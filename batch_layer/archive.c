@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/count_text.h"
 #include "base/diag.h"
 #include "base/lock.h"
 #include "core/function.h"
@@ -416,31 +417,17 @@ static void archive_done(struct archive *archive)
     tl_plan_close(archive->plan);
 }
 
-static const char *thousands(uint64_t number, char out[32])
-{
-    char digits[24];
-    size_t size = (size_t)snprintf(digits, sizeof digits, "%" PRIu64, number), to = 0;
-
-    for (size_t i = 0; i < size; i++) {
-        if (i > 0 && (size - i) % 3 == 0)
-            out[to++] = ',';
-        out[to++] = digits[i];
-    }
-    out[to] = '\0';
-    return out;
-}
-
 static void summary_print(const struct archive *archive)
 {
-    char messages[32], files[32];
+    char messages[TL_COUNT_TEXT_BYTES], files[TL_COUNT_TEXT_BYTES];
 
     for (uint32_t i = 0; i < archive->topics_count; i++) {
         const struct topic *topic = &archive->topics[i];
 
         if (topic->files_count > 0)
             printf("archived %s event%s of topic %.*s (%" PRIu32 " partition%s) in %s file%s\n",
-                   thousands(topic->messages_count, messages), topic->messages_count == 1 ? "" : "s", TL_SV_ARG(topic->name),
-                   topic->partitions_count, topic->partitions_count == 1 ? "" : "s", thousands(topic->files_count, files),
+                   tl_count_text(topic->messages_count, messages), topic->messages_count == 1 ? "" : "s", TL_SV_ARG(topic->name),
+                   topic->partitions_count, topic->partitions_count == 1 ? "" : "s", tl_count_text(topic->files_count, files),
                    topic->files_count == 1 ? "" : "s");
     }
 }

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/count_text.h"
 #include "base/diag.h"
 #include "base/lock.h"
 #include "core/function.h"
@@ -332,7 +333,8 @@ static void describe(const struct batch *batch, char *out, size_t size)
 static enum tl_code finish(struct batch *batch, struct tl_err *err)
 {
     int64_t keep_ms = batch->plan->settings.speed_retention_ms, boundary_ms = INT64_MAX;
-    char boundary[TL_TIME_TEXT_BYTES];
+    char boundary[TL_TIME_TEXT_BYTES], ranges[TL_COUNT_TEXT_BYTES], rows[TL_COUNT_TEXT_BYTES], events[TL_COUNT_TEXT_BYTES],
+        duplicates[TL_COUNT_TEXT_BYTES];
     bool swapped;
     enum tl_code rc = TL_OK;
 
@@ -349,10 +351,11 @@ static enum tl_code finish(struct batch *batch, struct tl_err *err)
             boundary_ms = tl_min_i64(boundary_ms, definition.boundary_ms);
     }
     tl_time_to_iso_z(boundary_ms, boundary);
-    printf("run %lld: published up to %s: %llu ranges, %llu rows, %llu events read, %llu duplicates removed, %.1f s\n",
-           (long long)batch->run, boundary, (unsigned long long)batch->ranges_count, (unsigned long long)batch->rows_count,
-           (unsigned long long)batch->events_count, (unsigned long long)batch->duplicates_count,
-           (double)(tl_clock_wall_ms() - batch->started_ms) / 1000.0);
+    printf("run %lld: published up to %s: %s range%s, %s row%s, %s event%s read, %s duplicate%s removed, %.1f s\n",
+           (long long)batch->run, boundary, tl_count_text(batch->ranges_count, ranges), batch->ranges_count == 1 ? "" : "s",
+           tl_count_text(batch->rows_count, rows), batch->rows_count == 1 ? "" : "s", tl_count_text(batch->events_count, events),
+           batch->events_count == 1 ? "" : "s", tl_count_text(batch->duplicates_count, duplicates),
+           batch->duplicates_count == 1 ? "" : "s", (double)(tl_clock_wall_ms() - batch->started_ms) / 1000.0);
 out:
     return rc;
 }

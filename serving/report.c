@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/count_text.h"
 #include "event/batch.h"
 #include "event/timestamp.h"
 #include "print.h"
@@ -55,17 +56,11 @@ static const struct words words[TL_CAUSES] = {
 
 /* ---- numbers ---- */
 
-/* 1234567 -> "1,234,567" */
 static void put_count(struct tl_buf *out, uint64_t count)
 {
-    char digits[24];
-    int size = snprintf(digits, sizeof digits, "%" PRIu64, count);
+    char text[TL_COUNT_TEXT_BYTES];
 
-    for (int i = 0; i < size; i++) {
-        if (i > 0 && (size - i) % 3 == 0)
-            tl_buf_put_u8(out, ',');
-        tl_buf_put_u8(out, (uint8_t)digits[i]);
-    }
+    tl_buf_put_str(out, tl_count_text(count, text));
 }
 
 static void put_counted(struct tl_buf *out, uint64_t count, const char *one, const char *many)

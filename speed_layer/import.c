@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/count_text.h"
 #include "base/diag.h"
 #include "base/lock.h"
 #include "base/table.h"
@@ -360,29 +361,16 @@ out:
     return rc;
 }
 
-static const char *thousands(uint64_t number, char out[32])
-{
-    char digits[24];
-    size_t size = (size_t)snprintf(digits, sizeof digits, "%" PRIu64, number), to = 0;
-
-    for (size_t i = 0; i < size; i++) {
-        if (i > 0 && (size - i) % 3 == 0)
-            out[to++] = ',';
-        out[to++] = digits[i];
-    }
-    out[to] = '\0';
-    return out;
-}
-
 static void summary_put(struct import *import, const char *name, const struct counts *counts)
 {
-    char lines[32], fresh[32], known[32], broken[32], blank[32];
+    char lines[TL_COUNT_TEXT_BYTES], fresh[TL_COUNT_TEXT_BYTES], known[TL_COUNT_TEXT_BYTES], broken[TL_COUNT_TEXT_BYTES],
+        blank[TL_COUNT_TEXT_BYTES];
 
-    tl_buf_printf(&import->summary, "%s: %s line%s: %s new, %s known, %s broken", name, thousands(counts->lines, lines),
-                  counts->lines == 1 ? "" : "s", thousands(counts->fresh, fresh), thousands(counts->known, known),
-                  thousands(counts->broken, broken));
+    tl_buf_printf(&import->summary, "%s: %s line%s: %s new, %s known, %s broken", name, tl_count_text(counts->lines, lines),
+                  counts->lines == 1 ? "" : "s", tl_count_text(counts->fresh, fresh), tl_count_text(counts->known, known),
+                  tl_count_text(counts->broken, broken));
     if (counts->blank > 0)
-        tl_buf_printf(&import->summary, ", %s blank", thousands(counts->blank, blank));
+        tl_buf_printf(&import->summary, ", %s blank", tl_count_text(counts->blank, blank));
     tl_buf_put_sv(&import->summary, TL_SV("\n"));
 }
 
