@@ -2,11 +2,13 @@
 #include "worker.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/diag.h"
 
 #ifdef TL_TINY
 enum { READ_BYTES_MAX = 4096 };
@@ -282,6 +284,17 @@ out:
     return rc;
 }
 
+/* Once each time that a partition falls silent: what comes from it later may be late. */
+static void idle_report(const struct tl_source *source, const struct tl_worker_partition *mine, int64_t idle_ms)
+{
+    char topic[256];
+    struct tl_diag_kv pairs[] = {
+        {"topic", topic, 0}, {"partition", NULL, mine->lane->partition}, {"idle_ms", NULL, idle_ms}};
+
+    snprintf(topic, sizeof topic, "%.*s", TL_SV_ARG(source->topic));
+    tl_diag_event(TL_WARN, "partition idle", pairs, TL_COUNT(pairs));
+}
+
 static void judge_idleness(struct tl_worker *worker)
 {
     int64_t now_ms = tl_clock_monotonic_ms();
@@ -292,8 +305,10 @@ static void judge_idleness(struct tl_worker *worker)
         struct tl_watermark *watermark = &worker->watermarks[mine->lane->source];
 
         if (source->idle_timeout_ms > 0 && mine->at_end && !watermark->partitions[mine->watermark_index].idle &&
-            now_ms - mine->quiet_since_ms >= source->idle_timeout_ms)
+            now_ms - mine->quiet_since_ms >= source->idle_timeout_ms) {
             tl_watermark_idle(watermark, mine->watermark_index, true);
+            idle_report(source, mine, now_ms - mine->quiet_since_ms);
+        }
     }
 }
 

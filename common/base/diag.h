@@ -12,8 +12,7 @@ enum tl_level { TL_DEBUG, TL_INFO, TL_WARN, TL_ERROR };
 
 /* `part` is the command's name. Debug lines appear with -v only. */
 void tl_diag_setup(const char *part, bool json, bool verbose);
-/* `fmt` makes the message; `keys` (may be NULL) is a printf format of its own for "key=value key=value", already safe:
- * use tl_diag_kv for values that come from outside. */
+/* `fmt` makes the message, at most 2 KiB of it. Values that monitors look for, and those that come from outside, are pairs: tl_diag_event. */
 TL_PRINTF(2, 3) void tl_diag(enum tl_level level, const char *fmt, ...);
 void tl_diag_err(const struct tl_err *err); /* the error's message as it is (several lines allowed), level error */
 

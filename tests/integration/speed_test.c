@@ -91,6 +91,31 @@ Test(speed, new_partitions_are_dealt_while_it_runs)
     run_done(&run);
 }
 
+Test(speed, a_silent_partition_is_said_once)
+{
+    static const char format[] = "'format' = 'json'";
+    const char *at = strstr(visits_views, format);
+    const char *line;
+    char text[2000];
+    struct run run = {0};
+
+    cr_assert(at != NULL);
+    snprintf(text, sizeof text, "%.*s'scan.watermark.idle-timeout' = '200 ms', %s", (int)(at - visits_views), visits_views, at);
+    run_file_write(dir, "views.sql", text);
+    visits_append(data, 2, STEP_MS, 0, 500);
+    follow(&run);
+    cr_expect(has_read(500));
+    tl_clock_sleep_ms(1000);
+    run_signal(&run, SIGTERM);
+    run_wait(&run);
+    cr_expect_eq(run.status, 0, "%s", run.err);
+    line = strstr(run.err, " warn speed partition idle topic=events partition=1 idle_ms=");
+    cr_assert(line != NULL, "%s", run.err);
+    cr_expect(strstr(line + 1, " warn speed partition idle topic=events partition=1 ") == NULL, "said twice: %s", run.err);
+    cr_expect(strstr(run.err, " topic=events partition=0 idle_ms=") != NULL, "%s", run.err);
+    run_done(&run);
+}
+
 Test(speed, a_log_that_was_made_again_ends_it_at_work_and_at_start)
 {
     struct run run = {0};
