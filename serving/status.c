@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/count_text.h"
 #include "base/diag.h"
 #include "event/timestamp.h"
 #include "log/log.h"
@@ -80,14 +81,9 @@ static int64_t log_end(const struct status *status, struct tl_sv topic, uint32_t
 
 static void put_count(struct tl_buf *out, uint64_t count)
 {
-    char digits[24];
-    int size = snprintf(digits, sizeof digits, "%llu", (unsigned long long)count);
+    char text[TL_COUNT_TEXT_BYTES];
 
-    for (int i = 0; i < size; i++) {
-        if (i > 0 && (size - i) % 3 == 0)
-            tl_buf_put_u8(out, ',');
-        tl_buf_put_u8(out, (uint8_t)digits[i]);
-    }
+    tl_buf_put_str(out, tl_count_text(count, text));
 }
 
 static const char *time_text(int64_t ms, char out[TL_TIME_TEXT_BYTES])
@@ -315,13 +311,17 @@ out:
 
 static enum tl_code status_main(struct status *status, struct tl_err *err)
 {
-    struct tl_err unused;
+    struct tl_err log_err;
     enum tl_code rc = TL_OK;
 
     TL_TRY(tl_store_open(status->common->store, TL_STORE_READ, &status->store, err));
     TL_TRY(tl_master_open(status->common->data, &status->master, err));
-    if (tl_log_open(status->common->log, status->common->data, TL_LOG_READ, &status->log, &unused) != TL_OK)
+    /* The log's end is a help, not the answer: without it the rest is shown, and a log that is there and cannot be read is said. */
+    if (tl_log_open(status->common->log, status->common->data, TL_LOG_READ, &status->log, &log_err) != TL_OK) {
         status->log = NULL;
+        if (log_err.code != TL_ERR_NOT_FOUND)
+            tl_diag(TL_WARN, "how far the log goes is not known: %s", log_err.message);
+    }
     TL_TRY(put_all(status, err));
 out:
     tl_log_close(status->log);
