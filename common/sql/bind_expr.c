@@ -708,6 +708,7 @@ const struct tl_bind_column *tl_query_column(const struct tl_query *query, struc
 static enum tl_code column_unknown(struct tl_bind *bind, const struct tl_scope *scope, const struct tl_ast_expr *ast)
 {
     struct tl_nearest nearest = tl_nearest_to(ast->text);
+    struct tl_sv where = scope->from_name.size > 0 ? scope->from_name : TL_SV("FROM"); /* TABLE(TUMBLE(...)) may have no name */
     char hint[160], all[160];
     size_t size = 0;
     enum tl_code rc = name_special(bind, ast->text, ast->key_at);
@@ -730,7 +731,7 @@ static enum tl_code column_unknown(struct tl_bind *bind, const struct tl_scope *
     if (size >= sizeof all)
         memcpy(all + sizeof all - 4, "...", 4);
     return tl_mistake(bind->err, bind->text, ast->key_at, tl_nearest_hint(&nearest, hint, sizeof hint, size > 0 ? all : NULL),
-                      "there is no column '%.*s' in %.*s", TL_SHOWN(ast->text), TL_SHOWN(scope->from_name));
+                      "there is no column '%.*s' in %.*s", TL_SHOWN(ast->text), TL_SHOWN(where));
 }
 
 /* The column that is meant; NULL and *rc otherwise. */

@@ -455,6 +455,11 @@ ParameterizedTestParameters(bind, views)
          EVENTS "CREATE VIEW v AS SELECT ts, customer FROM t",
          2, 29, "there is no column 'customer' in t",
          "customer", "it has id, host, n, big, f, d, ok, at, ts"},
+        {"unknown column of windows without a name",
+         EVENTS "CREATE VIEW v AS SELECT window_start, window_end, hots, COUNT(*) AS c FROM TABLE(TUMBLE(TABLE t, "
+                "DESCRIPTOR(ts), INTERVAL '1' MINUTE)) GROUP BY window_start, window_end, hots",
+         2, 171, "there is no column 'hots' in FROM",
+         "hots", "did you mean 'host'?"},
         {"wrong case",
          EVENTS "CREATE VIEW v AS SELECT ts, Host FROM t",
          2, 29, "there is no column 'Host' in t",
