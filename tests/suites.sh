@@ -47,10 +47,11 @@ for program in "$@"; do
     fi
     if [ "$status" -ne 0 ]; then
         failed=1
-        sed 's/\x1b\[[0-9;]*m//g' "$log" | grep -vE '^\[(RUN |PASS)' || true
+        sed 's/\x1b\[[0-9;]*m//g' "$log" | grep -vE '^\[(RUN |PASS)|^\[SKIP\].*Test is disabled$' || true
     else
-        # What was left out must be seen: a skipped test says why.
-        sed 's/\x1b\[[0-9;]*m//g' "$log" | grep '^\[SKIP\]' || true
+        # What was left out must be seen: a skipped test says why. What a filter leaves out was left out on purpose.
+        if [ -n "${CRITERION_ARGS:-}" ]; then hide='Test is disabled$'; else hide='^$'; fi
+        sed 's/\x1b\[[0-9;]*m//g' "$log" | grep '^\[SKIP\]' | grep -v "$hide" || true
     fi
     printf '%s%s: %s [exit %d, %d s]\n' "$name" "$label" "${closing:-no closing line}" "$status" $((SECONDS - started))
 done
