@@ -342,7 +342,8 @@ static enum tl_code run(struct tl_worker *worker, struct tl_err *err)
             TL_TRY(hand_over(worker, ticket, err));
             continue;
         }
-        if (tl_partial_groups(worker->at_hand) >= TL_WORKER_GROUPS_MAX) {
+        if (tl_partial_groups(worker->at_hand) >= TL_WORKER_GROUPS_MAX ||
+            tl_partial_load(worker->at_hand) >= TL_WORKER_LOAD_MAX) {
             if (!atomic_exchange(&worker->full, true))
                 wake_committer(worker);
             tl_clock_sleep_ms(1);

@@ -19,6 +19,7 @@
 
 enum { TL_WORKER_PARTIALS = 2 };
 enum { TL_WORKER_GROUPS_MAX = 1 << 18 }; /* a partial with so many groups is full: some 50 MB */
+enum { TL_WORKER_LOAD_MAX = 1 << 26 };   /* or with so many bytes of event rows, ledger lines and dead letters */
 
 /* What all threads of a lane look at. */
 struct tl_worker_signals {

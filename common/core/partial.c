@@ -72,6 +72,16 @@ static size_t form_bytes(enum tl_kind kind)
     return tl_kind_form(kind) == TL_FORM_TEXT ? sizeof(struct tl_sv) : sizeof(int64_t);
 }
 
+/* Of one row, without its text. */
+static size_t event_row_bytes(const struct tl_view *view)
+{
+    size_t bytes = 2 * sizeof(int64_t) + 2 * sizeof(uint32_t) + sizeof(struct tl_sv) + TL_EVENT_KEY_BYTES;
+
+    for (uint32_t o = 0; o < view->outputs_count; o++)
+        bytes += 1 + form_bytes(view->outputs[o].kind);
+    return bytes;
+}
+
 static bool event_rows_reserve(struct tl_event_rows *events, const struct tl_view *view, uint32_t more)
 {
     uint32_t capacity = events->capacity ? events->capacity : TL_BATCH_ROWS;
@@ -130,8 +140,11 @@ bool tl_event_rows_add(struct tl_event_rows *events, const struct tl_view *view,
         for (uint32_t o = 0; o < view->outputs_count; o++) {
             struct tl_value value = tl_vec_get(&outputs[o], row);
 
-            if (tl_kind_form(value.kind) == TL_FORM_TEXT && !value.is_null && !tl_arena_copy(&events->text, value.sv, &value.sv))
-                return false;
+            if (tl_kind_form(value.kind) == TL_FORM_TEXT && !value.is_null) {
+                if (!tl_arena_copy(&events->text, value.sv, &value.sv))
+                    return false;
+                events->text_bytes += value.sv.size;
+            }
             tl_vec_set(&events->columns[o], at, &value);
         }
     }
@@ -230,6 +243,7 @@ void tl_partial_reset(struct tl_partial *partial)
         if (view->events != NULL) {
             view->events->count = 0;
             tl_arena_reset(&view->events->text);
+            view->events->text_bytes = 0;
         }
         view->ledger.count = 0;
         memset(view->outcomes, 0, partial->ranges_count * sizeof *view->outcomes);
@@ -247,6 +261,7 @@ void tl_partial_reset(struct tl_partial *partial)
         tl_buf_clear(&partition->ids);
     }
     tl_arena_reset(&partial->text);
+    partial->text_bytes = 0;
 }
 
 enum tl_code tl_partial_merge_windows(struct tl_partial *into, struct tl_partial *from, struct tl_err *err)
@@ -302,6 +317,7 @@ bool tl_partial_add_dead(struct tl_partial *partial, struct tl_partial_partition
             copy.raw.size = TL_DEAD_BYTES_MAX;
         if (copy.raw.data != NULL && !tl_arena_copy(&partial->text, copy.raw, &copy.raw))
             return false;
+        partial->text_bytes += copy.raw.size;
         partition->dead[partition->dead_count++] = copy;
     }
     return true;
@@ -319,6 +335,24 @@ uint64_t tl_partial_groups(const struct tl_partial *partial)
     return groups;
 }
 
+size_t tl_partial_load(const struct tl_partial *partial)
+{
+    size_t load = partial->text_bytes;
+
+    for (uint32_t v = 0; v < partial->plan->views_count; v++) {
+        const struct tl_partial_view *view = &partial->views[v];
+
+        load += view->ledger.count * sizeof *view->ledger.lines;
+        if (view->events != NULL)
+            load += view->events->count * event_row_bytes(&partial->plan->views[v]) + view->events->text_bytes;
+    }
+    for (uint32_t s = 0; s < partial->plan->sources_count; s++)
+        load += partial->sources[s].ledger.count * sizeof *partial->sources[s].ledger.lines;
+    for (uint32_t p = 0; p < partial->partitions_count; p++)
+        load += partial->partitions[p].dead_count * sizeof *partial->partitions[p].dead;
+    return load;
+}
+
 size_t tl_partial_bytes(const struct tl_partial *partial)
 {
     size_t bytes = sizeof *partial + partial->text.held_bytes;
@@ -330,7 +364,7 @@ size_t tl_partial_bytes(const struct tl_partial *partial)
         if (view->window != NULL)
             bytes += tl_window_bytes(view->window);
         if (view->events != NULL)
-            bytes += view->events->text.held_bytes + view->events->capacity * 64ull;
+            bytes += view->events->text.held_bytes + view->events->capacity * event_row_bytes(&partial->plan->views[v]);
     }
     return bytes;
 }

@@ -29,6 +29,7 @@ struct tl_event_rows {
     struct tl_sv *key;
     struct tl_vec *columns; /* as many as the view has outputs */
     struct tl_arena text;
+    size_t text_bytes; /* in use of it */
 };
 
 struct tl_partial_view {
@@ -71,7 +72,8 @@ struct tl_partial {
     struct tl_partial_partition *partitions;
     uint32_t partitions_count, partitions_capacity;
     struct tl_arena text;
-    uint64_t ticket; /* the committer's number of the tick it was handed over for */
+    size_t text_bytes; /* in use of it */
+    uint64_t ticket;   /* the committer's number of the tick it was handed over for */
 };
 
 TL_MUST_USE enum tl_code tl_partial_open(const struct tl_plan *plan, uint32_t ranges_count, struct tl_partial **out,
@@ -98,6 +100,8 @@ void tl_event_key(uint32_t partition, int64_t offset, uint32_t row, char out[TL_
 /* As rows for the store. Valid until the next add or reset. */
 struct tl_rows tl_event_rows_view(const struct tl_event_rows *events);
 uint64_t tl_partial_groups(const struct tl_partial *partial); /* groups and event rows in it */
+/* Bytes in use beside the windows: event rows, ledger lines, dead letters. 0 after a reset, unlike what it holds. */
+size_t tl_partial_load(const struct tl_partial *partial);
 size_t tl_partial_bytes(const struct tl_partial *partial);
 
 #endif
