@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -39,6 +40,7 @@ void run_start(struct run *run, const char *const *args)
     run->pid = fork();
     cr_assert_geq(run->pid, 0, "fork: %s", strerror(errno));
     if (run->pid == 0) {
+        prctl(PR_SET_PDEATHSIG, SIGKILL); /* a test that fails does not leave it running */
         if (dup2(run->out_fd, STDOUT_FILENO) < 0 || dup2(run->err_fd, STDERR_FILENO) < 0)
             _exit(126);
         execv(argv[0], argv);
