@@ -251,8 +251,9 @@ static enum tl_code chunk_for(struct tl_horizon *horizon, int64_t log_ms, struct
     if (chunk == NULL)
         return tl_fail_memory(err, sizeof *chunk);
     horizon->spare = NULL;
-    /* Log timestamps may step back a little between neighbours: a minute of room below keeps such steps in one chunk. */
-    chunk->base_ms = tl_add_sat_i64(log_ms, -60000);
+    /* Log timestamps may step back, and in a log that was filled backwards they do so all the time: with half of the room below, a chunk
+     * holds 24 days either way. */
+    chunk->base_ms = tl_add_sat_i64(log_ms, -(INT64_C(1) << 31));
     chunk->count = 0;
     chunk->first = horizon->back;
     horizon->chunks[horizon->chunks_first + horizon->chunks_count++] = chunk;

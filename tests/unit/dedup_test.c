@@ -201,3 +201,15 @@ Test(dedup, memory_is_what_was_promised)
     tl_idset_close(set);
     tl_horizon_close(h);
 }
+
+/* Newest first, minutes apart, as a log is that was copied from its end. */
+Test(dedup, memory_holds_where_log_timestamps_go_down)
+{
+    struct tl_horizon *h = open_horizon(INT64_C(3600000), 1u << 20);
+
+    for (uint64_t n = 0; n < 20000; n++)
+        cr_assert_eq(see(h, n, 0, -(int64_t)n * 120000), TL_SEEN_NEW);
+    cr_expect(tl_horizon_bytes(h) < 40 * tl_horizon_count(h), "%zu bytes for %zu ids", tl_horizon_bytes(h), tl_horizon_count(h));
+    cr_expect_eq(see(h, 19999, 0, -INT64_C(19999) * 120000), TL_SEEN_DUPLICATE);
+    tl_horizon_close(h);
+}
