@@ -94,6 +94,42 @@ static const char *time_text(int64_t ms, char out[TL_TIME_TEXT_BYTES])
     return out;
 }
 
+/* How fresh that is: "2 h 5 min ago", in the two largest units. */
+static void put_age(struct status *status, int64_t ms)
+{
+    static const struct {
+        const char *name;
+        int64_t seconds;
+    } units[] = {
+        {"d",   86400},
+        {"h",   3600 },
+        {"min", 60   },
+        {"s",   1    }
+    };
+    int64_t seconds = ms <= status->now_ms ? (status->now_ms - ms) / 1000 : 0;
+    size_t unit = 0;
+
+    if (ms > status->now_ms) {
+        tl_buf_put_str(&status->out, "ahead of the clock");
+        return;
+    }
+    while (unit + 1 < TL_COUNT(units) && seconds < units[unit].seconds)
+        unit++;
+    tl_buf_printf(&status->out, "%lld %s", (long long)(seconds / units[unit].seconds), units[unit].name);
+    seconds %= units[unit].seconds;
+    if (unit + 1 < TL_COUNT(units) && seconds >= units[unit + 1].seconds)
+        tl_buf_printf(&status->out, " %lld %s", (long long)(seconds / units[unit + 1].seconds), units[unit + 1].name);
+    tl_buf_put_str(&status->out, " ago");
+}
+
+static void put_age_json(struct status *status, const char *key, int64_t ms)
+{
+    if (ms == INT64_MIN)
+        tl_buf_printf(&status->out, "\"%s\": null", key);
+    else
+        tl_buf_printf(&status->out, "\"%s\": %lld", key, (long long)(status->now_ms - ms));
+}
+
 static void put_time_json(struct tl_buf *out, const char *key, int64_t ms)
 {
     char text[TL_TIME_TEXT_BYTES];
@@ -132,7 +168,7 @@ struct view_status {
     struct positions positions;
     struct ranges ranges;
     uint64_t speed[TL_OUTCOMES], batch[TL_OUTCOMES];
-    uint64_t speed_sum, lag;
+    uint64_t speed_sum;
     bool agrees;
 };
 
@@ -163,14 +199,21 @@ static void put_view_text(struct status *status, const struct view_status *view)
     }
     if (view->positions.count == 0)
         tl_buf_put_str(out, "  speed   has not run\n");
-    else
-        tl_buf_printf(out, "  speed   rows are final up to %s\n", time_text(definition->final_ms, text));
+    else if (definition->final_ms == INT64_MIN)
+        tl_buf_put_str(out, "  speed   no row is final yet\n");
+    else {
+        tl_buf_printf(out, "  speed   rows are final up to %s  (", time_text(definition->final_ms, text));
+        put_age(status, definition->final_ms);
+        tl_buf_put_str(out, ")\n");
+    }
     if (definition->boundary_ms == INT64_MIN) {
         tl_buf_put_str(out, "  batch   nothing is published\n");
         return;
     }
-    tl_buf_printf(out, "  batch   published up to %s  (%llu ranges, newest run %lld)\n  batch   ",
-                  time_text(definition->boundary_ms, text), (unsigned long long)view->ranges.count, (long long)view->ranges.run);
+    tl_buf_printf(out, "  batch   published up to %s  (", time_text(definition->boundary_ms, text));
+    put_age(status, definition->boundary_ms);
+    tl_buf_printf(out, "; %llu range%s, newest run %lld)\n  batch   ", (unsigned long long)view->ranges.count,
+                  view->ranges.count == 1 ? "" : "s", (long long)view->ranges.run);
     put_sum(out, view->batch);
     tl_buf_put_str(out, "\n");
 }
@@ -192,7 +235,11 @@ static void put_view_json(struct status *status, const struct view_status *view,
     tl_buf_put_str(out, ", ");
     put_time_json(out, "final", definition->final_ms);
     tl_buf_put_str(out, ", ");
+    put_age_json(status, "final_age_ms", definition->final_ms);
+    tl_buf_put_str(out, ", ");
     put_time_json(out, "boundary", definition->boundary_ms);
+    tl_buf_put_str(out, ", ");
+    put_age_json(status, "boundary_age_ms", definition->boundary_ms);
     tl_buf_put_str(out, ", \"partitions\": [");
     for (size_t p = 0; p < view->positions.count; p++) {
         const struct tl_position *position = &view->positions.at[p];
@@ -254,11 +301,18 @@ static enum tl_code put_archive(struct status *status, struct tl_sv topic, bool 
             tl_buf_printf(&status->out, ", \"partition\": %u, \"offset\": %lld, ", complete[c].partition,
                           (long long)complete[c].offset);
             put_time_json(&status->out, "as_of", end_ms);
+            tl_buf_put_str(&status->out, ", ");
+            put_age_json(status, "age_ms", end_ms);
             tl_buf_put_str(&status->out, "}");
         } else {
             tl_buf_printf(&status->out, "archive   %.*s/%u  complete up to offset ", TL_SV_ARG(topic), complete[c].partition);
             put_count(&status->out, (uint64_t)complete[c].offset);
-            tl_buf_printf(&status->out, end_ms == INT64_MIN ? "\n" : " as of %s\n", time_text(end_ms, text));
+            if (end_ms != INT64_MIN) {
+                tl_buf_printf(&status->out, " as of %s  (", time_text(end_ms, text));
+                put_age(status, end_ms);
+                tl_buf_put_str(&status->out, ")");
+            }
+            tl_buf_put_str(&status->out, "\n");
         }
     }
 out:
@@ -335,8 +389,9 @@ static const struct tl_option status_table[] = {
 };
 
 static const struct tl_usage status_usage = {
-    .text = "Each event accounted for, per view; offsets and watermarks of speed, the boundary of batch, the archive. Exit 1 "
-            "when the sums do not agree.",
+    .text =
+        "Each event accounted for, per view; offsets and watermarks of speed, the boundary of batch, the archive, and how fresh "
+        "each is. Exit 1 when the sums do not agree.",
     .example = "tally status --data tally-data",
     .options = status_table,
     .options_count = TL_COUNT(status_table),

@@ -102,6 +102,9 @@ Test(sources, two_topics_each_with_partitions_watermarks_and_ids_of_its_own, .ti
     cr_assert_eq(pipeline_number(&p, "SELECT sum(duplicate) FROM tally_outcome"), 1);
     TALLY(&p, 0, "status", "--format", "json");
     cr_assert(strstr(p.run.out, "\"agrees\": false") == NULL, "%s", p.run.out);
+    cr_assert(strstr(p.run.out, "\"final_age_ms\": ") != NULL && strstr(p.run.out, "\"boundary_age_ms\": ") != NULL &&
+                  strstr(p.run.out, "\"age_ms\": ") != NULL,
+              "how fresh each layer is: %s", p.run.out);
     TALLY(&p, 0, "reconcile", "--format", "json");
     cr_assert(strstr(p.run.out, "\"explained\": 0, \"unexplained\": 0") != NULL, "%.500s", p.run.out);
     pipeline_close(&p);
@@ -120,6 +123,7 @@ Test(sources, a_topic_that_is_not_there_yet_holds_nothing_up, .timeout = 60)
     cr_assert(strstr(p.run.out, "published up to 2") != NULL, "%s", p.run.out);
     in_all_layers(&p, "hits", hits_want, "one of two topics");
     TALLY(&p, 0, "status");
+    cr_assert(strstr(p.run.out, "rows are final up to 2") != NULL && strstr(p.run.out, " ago)\n") != NULL, "%s", p.run.out);
     TALLY(&p, 0, "reconcile");
     append(&p, "clicks", 2, 1, START_MS, START_MS, "\"button\": \"left\"");
     run_all(&p);
