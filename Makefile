@@ -209,6 +209,7 @@ $(G)/%.c: common/%.re
 $(G)/%.c $(G)/%.h &: common/%.y
 	$(Q)mkdir -p $(@D); echo "  LEMON $<"
 	$(Q)lemon -q -d$(@D) $<
+	$(Q)touch $(G)/$*.c $(G)/$*.h  # lemon leaves a header alone that would stay as it is, and make would call it again for ever
 
 $(ARCHIVE): $(COMMON_O)
 	$(Q)rm -f $@; ar rcs $@ $^
