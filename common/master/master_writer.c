@@ -69,30 +69,6 @@ struct tl_master_writer {
     uint8_t *is_other;
 };
 
-/* How many bytes the well-formed UTF-8 sequence of more than one byte at `at` has; 0 where it is not well-formed (Unicode 15, table 3-7). */
-static size_t utf8_size(const unsigned char *at, size_t left)
-{
-    unsigned char low = 0x80, high = 0xbf;
-    size_t size = at[0] >= 0xf0 ? 4 : at[0] >= 0xe0 ? 3 : 2;
-
-    if (at[0] < 0xc2 || at[0] > 0xf4 || left < size)
-        return 0;
-    if (at[0] == 0xe0)
-        low = 0xa0; /* overlong */
-    else if (at[0] == 0xed)
-        high = 0x9f; /* surrogates */
-    else if (at[0] == 0xf0)
-        low = 0x90; /* overlong */
-    else if (at[0] == 0xf4)
-        high = 0x8f; /* beyond U+10FFFF */
-    if (at[1] < low || at[1] > high)
-        return 0;
-    for (size_t i = 2; i < size; i++)
-        if ((at[i] & 0xc0) != 0x80)
-            return 0;
-    return size;
-}
-
 /* Valid UTF-8 without control characters but the tab. */
 static bool text_is_plain(struct tl_sv text)
 {
@@ -115,7 +91,7 @@ static bool text_is_plain(struct tl_sv text)
                 return false;
             at++;
         } else {
-            size_t size = utf8_size(at, (size_t)(end - at));
+            size_t size = tl_utf8_size((const char *)at, (size_t)(end - at));
 
             if (size == 0)
                 return false;
