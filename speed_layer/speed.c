@@ -435,35 +435,44 @@ out:
 
 /* ---- which definitions go together ---- */
 
-static bool same_standing(const struct standing *a, const struct standing *b)
+/* Where the views of one source meet: each of its partitions as far as some view has read it. No one view need be furthest in all. */
+static enum tl_code meeting_point(const struct speed *speed, const struct standing *standings, uint32_t source,
+                                  struct standing *goal, struct tl_err *err)
 {
-    if (a->count != b->count)
-        return false;
-    for (uint32_t i = 0; i < a->count; i++)
-        if (a->positions[i].partition != b->positions[i].partition || a->positions[i].next_offset != b->positions[i].next_offset)
+    enum tl_code rc = TL_OK;
+
+    goal->count = 0;
+    for (uint32_t v = 0; v < speed->plan->views_count; v++) {
+        if (speed->plan->views[v].source != source)
+            continue;
+        for (uint32_t i = 0; i < standings[v].count; i++) {
+            const struct tl_position *position = &standings[v].positions[i];
+            uint32_t g = 0;
+
+            while (g < goal->count && goal->positions[g].partition != position->partition)
+                g++;
+            if (g == goal->count)
+                TL_TRY(add_position(goal, position, err));
+            else if (goal->positions[g].next_offset < position->next_offset)
+                goal->positions[g] = *position;
+        }
+    }
+out:
+    return rc;
+}
+
+/* Has it all that the goal has? */
+static bool has_come_to(const struct standing *standing, const struct standing *goal)
+{
+    for (uint32_t g = 0; g < goal->count; g++) {
+        uint32_t i = 0;
+
+        while (i < standing->count && standing->positions[i].partition != goal->positions[g].partition)
+            i++;
+        if (i == standing->count || standing->positions[i].next_offset < goal->positions[g].next_offset)
             return false;
+    }
     return true;
-}
-
-/* How far a definition is, for comparing those of one source. */
-static int64_t reach(const struct standing *standing)
-{
-    int64_t sum = -1;
-
-    for (uint32_t i = 0; i < standing->count; i++)
-        sum += standing->positions[i].next_offset + 1;
-    return sum;
-}
-
-/* Per source, the view that is furthest: the others of that source have to catch up with it. UINT32_MAX: no view of it. */
-static uint32_t furthest(const struct speed *speed, const struct standing *standings, uint32_t source)
-{
-    uint32_t best = UINT32_MAX;
-
-    for (uint32_t v = 0; v < speed->plan->views_count; v++)
-        if (speed->plan->views[v].source == source && (best == UINT32_MAX || reach(&standings[v]) > reach(&standings[best])))
-            best = v;
-    return best;
 }
 
 static enum tl_code read_standings(struct speed *speed, struct standing *standings, struct tl_err *err)
@@ -489,7 +498,7 @@ out:
     return rc;
 }
 
-/* A definition that is behind gets a lane of its own, up to where the furthest one of its source stands. */
+/* A definition that is behind gets a lane of its own, up to where those of its source meet. */
 static enum tl_code catch_up(struct speed *speed, struct standing *standings, uint32_t v, const struct standing *goal,
                              struct tl_err *err)
 {
@@ -536,7 +545,7 @@ out:
 static enum tl_code run_all(struct speed *speed, struct tl_err *err)
 {
     const struct tl_plan *plan = speed->plan;
-    struct standing *standings = calloc(plan->views_count, sizeof *standings);
+    struct standing *standings = calloc(plan->views_count, sizeof *standings), goal = {0};
     struct tl_lane lane = {0};
     enum tl_code rc = TL_OK;
 
@@ -544,10 +553,9 @@ static enum tl_code run_all(struct speed *speed, struct tl_err *err)
         return tl_fail_memory(err, plan->views_count * sizeof *standings);
     TL_TRY(read_standings(speed, standings, err));
     for (uint32_t v = 0; v < plan->views_count && !tl_stop_requested(); v++) {
-        const struct standing *goal = &standings[furthest(speed, standings, plan->views[v].source)];
-
-        if (!same_standing(&standings[v], goal))
-            TL_TRY(catch_up(speed, standings, v, goal, err));
+        TL_TRY(meeting_point(speed, standings, plan->views[v].source, &goal, err));
+        if (!has_come_to(&standings[v], &goal))
+            TL_TRY(catch_up(speed, standings, v, &goal, err));
     }
     if (tl_stop_requested())
         goto out;
@@ -559,9 +567,8 @@ static enum tl_code run_all(struct speed *speed, struct tl_err *err)
         lane_add_view(&lane, v, &speed->definitions[v]);
     }
     for (uint32_t s = 0; s < plan->sources_count; s++) {
-        uint32_t v = furthest(speed, standings, s);
-
-        TL_TRY(lane_add_source(speed, &lane, s, &standings[v], err));
+        TL_TRY(meeting_point(speed, standings, s, &goal, err));
+        TL_TRY(lane_add_source(speed, &lane, s, &goal, err));
     }
     TL_TRY(run_lane(speed, &lane, speed->own->once, err));
 out:
@@ -569,6 +576,7 @@ out:
     for (uint32_t v = 0; v < plan->views_count; v++)
         free(standings[v].positions);
     free(standings);
+    free(goal.positions);
     return rc;
 }
 
