@@ -153,8 +153,11 @@ void tl_window_close(struct tl_window *w)
     free(w);
 }
 
+/* NULL: it has moved to another window. */
 static void pane_drop(struct tl_window *w, struct pane *pane)
 {
+    if (pane == NULL)
+        return;
     w->groups_count -= pane->groups.count;
     if (w->pool_count < POOL_MAX) {
         tl_table_reset(&pane->groups);
@@ -213,6 +216,23 @@ static uint32_t pane_place(const struct tl_window *w, int64_t start_ms)
     return low;
 }
 
+/* Makes room for one more pane at `place`; the caller fills it. */
+static bool pane_room(struct tl_window *w, uint32_t place)
+{
+    if (w->panes_count == w->panes_capacity) {
+        uint32_t capacity = w->panes_capacity * 2 + 4;
+        struct pane **panes = realloc(w->panes, capacity * sizeof *panes);
+
+        if (panes == NULL)
+            return false;
+        w->panes = panes;
+        w->panes_capacity = capacity;
+    }
+    memmove(w->panes + place + 1, w->panes + place, (w->panes_count - place) * sizeof *w->panes);
+    w->panes_count++;
+    return true;
+}
+
 static struct pane *pane_get(struct tl_window *w, int64_t start_ms, int64_t end_ms)
 {
     uint32_t place = pane_place(w, start_ms);
@@ -220,28 +240,18 @@ static struct pane *pane_get(struct tl_window *w, int64_t start_ms, int64_t end_
 
     if (place < w->panes_count && w->panes[place]->start_ms == start_ms)
         return w->panes[place];
-    if (w->panes_count == w->panes_capacity) {
-        uint32_t capacity = w->panes_capacity * 2 + 4;
-        struct pane **panes = realloc(w->panes, capacity * sizeof *panes);
-
-        if (panes == NULL)
-            return NULL;
-        w->panes = panes;
-        w->panes_capacity = capacity;
-    }
-    if (w->pool_count > 0) {
-        pane = w->pool[--w->pool_count];
-    } else {
+    if (w->pool_count == 0) {
         pane = calloc(1, sizeof *pane);
         if (pane == NULL)
             return NULL;
         tl_table_init(&pane->groups, MARK_BYTES + w->layout.state_bytes, GROUPS_MAX);
+        w->pool[w->pool_count++] = pane;
     }
+    if (!pane_room(w, place))
+        return NULL;
+    pane = w->panes[place] = w->pool[--w->pool_count];
     pane->start_ms = start_ms;
     pane->end_ms = end_ms;
-    memmove(w->panes + place + 1, w->panes + place, (w->panes_count - place) * sizeof *w->panes);
-    w->panes[place] = pane;
-    w->panes_count++;
     return pane;
 }
 
@@ -376,30 +386,57 @@ enum tl_code tl_window_push(struct tl_window *w, const struct tl_window_rows *in
     return TL_OK;
 }
 
+static enum tl_code merge_pane(struct tl_window *into, struct pane *target, const struct pane *source, struct tl_err *err)
+{
+    for (uint32_t i = 0; i < source->groups.count; i++) {
+        struct tl_sv key;
+        uint64_t hash;
+        const char *given = tl_table_at(&source->groups, i, &key, &hash);
+        char *block = group_get(into, target, hash, key);
+
+        if (block == NULL)
+            return tl_fail_memory(err, into->layout.state_bytes);
+        if (!tl_agg_merge(&into->layout, block + MARK_BYTES, given + MARK_BYTES, tl_table_arena(&target->groups)))
+            return tl_fail_memory(err, into->layout.state_bytes);
+        if (!mark_changed(target, block))
+            return tl_fail_memory(err, 0);
+    }
+    return TL_OK;
+}
+
+/* A window that `into` does not have moves whole, memory and all; where windows are short, that is nearly every one. An empty pane
+ * goes the other way, so that both sides stay warm. */
+static enum tl_code move_pane(struct tl_window *into, uint32_t place, struct tl_window *from, uint32_t p, struct tl_err *err)
+{
+    struct pane *pane = from->panes[p];
+
+    for (uint32_t i = 0; i < pane->groups.count; i++)
+        if (!mark_changed(pane, tl_table_at(&pane->groups, i, NULL, NULL)))
+            return tl_fail_memory(err, 0);
+    if (!pane_room(into, place))
+        return tl_fail_memory(err, into->panes_count * sizeof *into->panes);
+    into->panes[place] = pane;
+    into->groups_count += pane->groups.count;
+    from->groups_count -= pane->groups.count;
+    from->panes[p] = into->pool_count > 0 ? into->pool[--into->pool_count] : NULL;
+    return TL_OK;
+}
+
 enum tl_code tl_window_merge(struct tl_window *into, struct tl_window *from, struct tl_err *err)
 {
+    enum tl_code rc = TL_OK;
+
     for (uint32_t p = 0; p < from->panes_count; p++) {
-        struct pane *source = from->panes[p];
-        struct pane *target = pane_get(into, source->start_ms, source->end_ms);
+        uint32_t place = pane_place(into, from->panes[p]->start_ms);
 
-        if (target == NULL)
-            return tl_fail_memory(err, sizeof *target);
-        for (uint32_t i = 0; i < source->groups.count; i++) {
-            struct tl_sv key;
-            uint64_t hash;
-            const char *given = tl_table_at(&source->groups, i, &key, &hash);
-            char *block = group_get(into, target, hash, key);
-
-            if (block == NULL)
-                return tl_fail_memory(err, into->layout.state_bytes);
-            if (!tl_agg_merge(&into->layout, block + MARK_BYTES, given + MARK_BYTES, tl_table_arena(&target->groups)))
-                return tl_fail_memory(err, into->layout.state_bytes);
-            if (!mark_changed(target, block))
-                return tl_fail_memory(err, 0);
-        }
+        if (place < into->panes_count && into->panes[place]->start_ms == from->panes[p]->start_ms)
+            TL_TRY(merge_pane(into, into->panes[place], from->panes[p], err));
+        else
+            TL_TRY(move_pane(into, place, from, p, err));
     }
+out:
     tl_window_reset(from);
-    return TL_OK;
+    return rc;
 }
 
 /* ---- rows out ---- */
