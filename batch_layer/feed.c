@@ -8,6 +8,9 @@
  * reused through a list of free ones. */
 struct tl_feed_block {
     struct tl_master_reader *reader;
+    struct stream *stream;
+    const struct block_ref *ref;
+    bool ready; /* unpacked */
     const struct tl_message *messages;
     size_t count, at;
     uint32_t holders; /* chunks that have messages of it, and the stream while it reads it */
@@ -24,8 +27,11 @@ struct stream {
     uint32_t partition;
     struct block_ref *blocks;
     uint32_t blocks_count, next;
-    struct tl_feed_block *current; /* NULL: the next block must be unpacked, or there is none */
+    struct tl_feed_block *current; /* block number `next`; NULL: nobody has claimed it, or there is none */
+    struct tl_feed_block *ahead;   /* the one behind it */
 };
+
+enum { AHEAD_MAX = 2 /* blocks, of all streams: a thread that unpacks keeps one that does not from waiting */ };
 
 struct tl_feed {
     struct stream *streams;
@@ -33,6 +39,7 @@ struct tl_feed {
     struct tl_feed_block *free_blocks;
     struct tl_feed_block **all_blocks;
     uint32_t all_count, all_capacity;
+    uint32_t ahead_count;
     uint64_t bytes_count, bytes_done;
 };
 
@@ -145,31 +152,82 @@ static void let_go(struct tl_feed *feed, struct tl_feed_block *block)
     }
 }
 
-/* The stream's current block, unpacked if need be; NULL at its end. */
-static enum tl_code current_of(struct tl_feed *feed, struct stream *stream, struct tl_feed_block **out, struct tl_err *err)
+static enum tl_code claim(struct tl_feed *feed, struct stream *stream, uint32_t number, struct tl_feed_block **out,
+                          struct tl_err *err)
 {
     enum tl_code rc = TL_OK;
 
-    while (stream->current == NULL && stream->next < stream->blocks_count) {
-        const struct block_ref *ref = &stream->blocks[stream->next];
-        struct tl_feed_block *block = NULL;
-
-        TL_TRY(free_block(feed, &block, err));
-        block->holders = 1;
-        block->at = 0;
-        rc = tl_master_read_block(block->reader, ref->file->file, ref->block, &block->messages, &block->count, err);
-        if (rc != TL_OK || block->count == 0) {
-            let_go(feed, block);
-            TL_TRY(rc);
-            stream->next++;
-            continue;
-        }
-        feed->bytes_done += ref->file->file->blocks[ref->block].raw_bytes;
-        stream->current = block;
-    }
-    *out = stream->current;
+    TL_TRY(free_block(feed, out, err));
+    (*out)->stream = stream;
+    (*out)->ref = &stream->blocks[number];
+    (*out)->ready = false;
+    (*out)->at = (*out)->count = 0;
+    (*out)->holders = 1;
 out:
     return rc;
+}
+
+enum tl_code tl_feed_claim(struct tl_feed *feed, struct tl_feed_block **block, struct tl_err *err)
+{
+    struct stream *soonest = NULL;
+    enum tl_code rc = TL_OK;
+
+    *block = NULL;
+    for (uint32_t s = 0; s < feed->streams_count; s++) {
+        struct stream *stream = &feed->streams[s];
+        const struct tl_feed_block *current = stream->current;
+
+        if (current == NULL && stream->next < stream->blocks_count) {
+            TL_TRY(claim(feed, stream, stream->next, &stream->current, err));
+            *block = stream->current;
+            goto out;
+        }
+        if (current != NULL && current->ready && stream->ahead == NULL && stream->next + 1 < stream->blocks_count &&
+            (soonest == NULL || current->count - current->at < soonest->current->count - soonest->current->at))
+            soonest = stream;
+    }
+    if (soonest != NULL && feed->ahead_count < AHEAD_MAX) {
+        TL_TRY(claim(feed, soonest, soonest->next + 1, &soonest->ahead, err));
+        feed->ahead_count++;
+        *block = soonest->ahead;
+    }
+out:
+    return rc;
+}
+
+enum tl_code tl_feed_unpack(struct tl_feed_block *block, struct tl_err *err)
+{
+    return tl_master_read_block(block->reader, block->ref->file->file, block->ref->block, &block->messages, &block->count, err);
+}
+
+/* Leaves the blocks behind that have been read to their end. */
+static void step(struct tl_feed *feed, struct stream *stream)
+{
+    while (stream->current != NULL && stream->current->ready && stream->current->at == stream->current->count) {
+        let_go(feed, stream->current);
+        feed->ahead_count -= stream->ahead != NULL;
+        stream->current = stream->ahead;
+        stream->ahead = NULL;
+        stream->next++;
+    }
+}
+
+void tl_feed_unpacked(struct tl_feed *feed, struct tl_feed_block *block)
+{
+    block->ready = true;
+    feed->bytes_done += block->ref->file->file->blocks[block->ref->block].raw_bytes;
+    step(feed, block->stream);
+}
+
+bool tl_feed_ready(const struct tl_feed *feed)
+{
+    for (uint32_t s = 0; s < feed->streams_count; s++) {
+        const struct stream *stream = &feed->streams[s];
+
+        if (stream->next < stream->blocks_count && (stream->current == NULL || !stream->current->ready))
+            return false;
+    }
+    return true;
 }
 
 static bool comes_before(const struct tl_message *a, uint32_t a_partition, const struct tl_message *b, uint32_t b_partition)
@@ -216,23 +274,19 @@ static bool chunk_hold(struct tl_chunk *chunk, struct tl_feed_block *block)
 }
 
 /* The stream whose next message comes first, and the message before which it must stop: the next one of the runner-up. */
-static enum tl_code first_stream(struct tl_feed *feed, struct stream **first, const struct tl_message **stop,
-                                 uint32_t *stop_partition, struct tl_err *err)
+static void first_stream(struct tl_feed *feed, struct stream **first, const struct tl_message **stop, uint32_t *stop_partition)
 {
     const struct tl_message *best = NULL;
-    enum tl_code rc = TL_OK;
 
     *first = NULL;
     *stop = NULL;
     for (uint32_t s = 0; s < feed->streams_count; s++) {
         struct stream *stream = &feed->streams[s];
-        struct tl_feed_block *block;
         const struct tl_message *next;
 
-        TL_TRY(current_of(feed, stream, &block, err));
-        if (block == NULL)
+        if (stream->current == NULL)
             continue;
-        next = &block->messages[block->at];
+        next = &stream->current->messages[stream->current->at];
         if (*first == NULL || comes_before(next, stream->partition, best, (*first)->partition)) {
             if (*first != NULL) {
                 *stop = best;
@@ -245,8 +299,6 @@ static enum tl_code first_stream(struct tl_feed *feed, struct stream **first, co
             *stop_partition = stream->partition;
         }
     }
-out:
-    return rc;
 }
 
 enum tl_code tl_feed_next(struct tl_feed *feed, struct tl_chunk *chunk, struct tl_err *err)
@@ -256,13 +308,15 @@ enum tl_code tl_feed_next(struct tl_feed *feed, struct tl_chunk *chunk, struct t
     chunk->count = 0;
     if (!chunk_reserve(chunk))
         return tl_fail_memory(err, TL_BATCH_ROWS * sizeof *chunk->messages);
-    while (chunk->count < TL_BATCH_ROWS) {
+    assert(tl_feed_ready(feed));
+    /* A chunk ends early where the next block is still being unpacked. */
+    while (chunk->count < TL_BATCH_ROWS && tl_feed_ready(feed)) {
         const struct tl_message *stop;
         uint32_t stop_partition = 0;
         struct stream *stream;
         struct tl_feed_block *block;
 
-        TL_TRY(first_stream(feed, &stream, &stop, &stop_partition, err));
+        first_stream(feed, &stream, &stop, &stop_partition);
         if (stream == NULL)
             break;
         block = stream->current;
@@ -273,11 +327,7 @@ enum tl_code tl_feed_next(struct tl_feed *feed, struct tl_chunk *chunk, struct t
             chunk->partitions[chunk->count++] = stream->partition;
         } while (chunk->count < TL_BATCH_ROWS && block->at < block->count &&
                  (stop == NULL || comes_before(&block->messages[block->at], stream->partition, stop, stop_partition)));
-        if (block->at == block->count) {
-            let_go(feed, block);
-            stream->current = NULL;
-            stream->next++;
-        }
+        step(feed, stream);
     }
 out:
     return rc;

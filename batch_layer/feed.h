@@ -6,7 +6,8 @@
  *
  * Only blocks that may hold events of the wanted span of event time are read. A chunk's messages are views into unpacked blocks,
  * which are kept as long as a chunk needs them.
- * Runs on: any thread, one at a time (recompute.c holds a lock around it). */
+ * Runs on: any thread, one at a time (recompute.c holds a lock around it), but for tl_feed_unpack, which is most of the work: whoever wants
+ * a chunk first unpacks what is claimed, so that blocks lie ready before they are needed. */
 #ifndef TL_FEED_H
 #define TL_FEED_H
 
@@ -27,7 +28,13 @@ struct tl_chunk {
 TL_MUST_USE enum tl_code tl_feed_open(const struct tl_input *input, int64_t from_ms, int64_t to_ms, struct tl_feed **out,
                                       struct tl_err *err);
 void tl_feed_close(struct tl_feed *feed);
-/* Fills the chunk with up to TL_BATCH_ROWS messages; count 0 at the end. */
+/* A block to be unpacked now: one that is needed next, or will be soon. NULL in *block: none for the moment. */
+TL_MUST_USE enum tl_code tl_feed_claim(struct tl_feed *feed, struct tl_feed_block **block, struct tl_err *err);
+TL_MUST_USE enum tl_code tl_feed_unpack(struct tl_feed_block *block, struct tl_err *err); /* on any thread, beside all else */
+void tl_feed_unpacked(struct tl_feed *feed, struct tl_feed_block *block);                 /* hands it in */
+/* Whether the next message is known, or that there is none. False: another thread is unpacking what is needed. */
+bool tl_feed_ready(const struct tl_feed *feed);
+/* Only when ready. Fills the chunk with up to TL_BATCH_ROWS messages; count 0 at the end. */
 TL_MUST_USE enum tl_code tl_feed_next(struct tl_feed *feed, struct tl_chunk *chunk, struct tl_err *err);
 /* Gives back the blocks that the chunk holds. */
 void tl_feed_release(struct tl_feed *feed, struct tl_chunk *chunk);

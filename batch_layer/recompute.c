@@ -140,27 +140,56 @@ out:
 
 /* ---- workers ---- */
 
+/* Takes the next chunk of the round; *got says whether there is one. Unpacks first what can be unpacked, with the lock given back. */
+static enum tl_code next_chunk(struct worker *worker, bool *got, struct tl_err *err)
+{
+    struct pass *pass = worker->pass;
+    enum tl_code rc = TL_OK;
+
+    *got = false;
+    pthread_mutex_lock(&pass->lock);
+    while (pass->chunks_left > 0 && !pass->ended && pass->failure == TL_OK) {
+        struct tl_feed_block *block;
+
+        TL_TRY(tl_feed_claim(pass->feed, &block, err));
+        if (block != NULL) {
+            pthread_mutex_unlock(&pass->lock);
+            rc = tl_feed_unpack(block, err);
+            pthread_mutex_lock(&pass->lock);
+            TL_TRY(rc);
+            tl_feed_unpacked(pass->feed, block);
+            pthread_cond_broadcast(&pass->changed);
+        } else if (!tl_feed_ready(pass->feed)) {
+            pthread_cond_wait(&pass->changed, &pass->lock);
+        } else {
+            TL_TRY(tl_feed_next(pass->feed, &worker->chunk, err));
+            pass->chunks_left--;
+            pass->ended = worker->chunk.count == 0;
+            worker->turn = pass->next_turn++;
+            worker->turn_passed = false;
+            *got = true;
+            if (pass->ended || pass->chunks_left == 0)
+                pthread_cond_broadcast(&pass->changed); /* whoever waits for a block must not */
+            break;
+        }
+    }
+out:
+    pthread_mutex_unlock(&pass->lock);
+    return rc;
+}
+
 static enum tl_code do_round(struct worker *worker, struct tl_err *err)
 {
     struct pass *pass = worker->pass;
     struct tl_core_input input = {.source = pass->job->input->source, .partition = UINT32_MAX};
     struct tl_partial *partial = worker->partials[pass->side];
     enum tl_code rc = TL_OK;
+    bool got;
 
     for (;;) {
-        pthread_mutex_lock(&pass->lock);
-        if (pass->chunks_left == 0 || pass->ended || pass->failure != TL_OK) {
-            pthread_mutex_unlock(&pass->lock);
+        TL_TRY(next_chunk(worker, &got, err));
+        if (!got)
             break;
-        }
-        pass->chunks_left--;
-        rc = tl_feed_next(pass->feed, &worker->chunk, err);
-        pass->ended = pass->ended || worker->chunk.count == 0;
-        worker->turn = pass->next_turn++;
-        worker->turn_passed = false;
-        pthread_mutex_unlock(&pass->lock);
-        TL_TRY(rc);
-
         input.messages = worker->chunk.messages;
         input.partitions = worker->chunk.partitions;
         input.count = worker->chunk.count;
