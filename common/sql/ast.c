@@ -618,7 +618,7 @@ void tl_ast_unexpected(struct tl_parse *parse, int kind, struct tl_token token, 
     }
     if (parse->last_kind == TL_TK_CREATE || (parse->last_kind == TL_TK_TEMPORARY && kind != TL_TK_SEMI)) {
         tl_ast_refuse(parse, token.at,
-                      kind == TL_TK_FUNCTION ? "functions come from a shared library: --functions LIB.so"
+                      kind == TL_TK_FUNCTION ? "functions are built in; a views file makes none"
                                              : "write CREATE TABLE, CREATE VIEW or CREATE TEMPORARY VIEW",
                       kind == TL_TK_OR
                           ? "CREATE OR REPLACE has no place here: a changed definition is built beside the old one by itself"

@@ -296,7 +296,9 @@ static enum tl_code operator_unknown(struct tl_bind *bind, const struct tl_ast_e
         return tl_mistake(bind->err, bind->text, ast->key_at, "CAST it to a type that has it", "%.*s has no meaning for %s",
                           TL_SHOWN(symbol), tl_kind_name(kinds[0]));
     return tl_mistake(bind->err, bind->text, ast->key_at,
-                      like ? "LIKE is for texts: CAST(x AS STRING)" : meet_hint(kinds[0], kinds[1]),
+                      like                   ? "LIKE is for texts: CAST(x AS STRING)"
+                      : kinds[0] == kinds[1] ? "CAST both to a type that has it"
+                                             : meet_hint(kinds[0], kinds[1]),
                       "%.*s has no meaning between %s and %s", TL_SHOWN(symbol), tl_kind_name(kinds[0]), tl_kind_name(kinds[1]));
 }
 
@@ -625,7 +627,7 @@ static enum tl_code call_unknown(struct tl_bind *bind, const struct tl_ast_expr 
         tl_nearest_offer(&nearest, TL_SV("AVG"));
         return tl_mistake(
             bind->err, bind->text, ast->key_at,
-            tl_nearest_hint(&nearest, hint, sizeof hint, "functions of your own come from a shared library: --functions LIB.so"),
+            tl_nearest_hint(&nearest, hint, sizeof hint, "functions are ABS, CAST, COALESCE, IS_FILE_REQUEST, LOWER and UPPER"),
             "there is no function %.*s", TL_SHOWN(ast->text));
     }
     assert(args != NULL); /* a known name: the arguments are bound */
