@@ -614,7 +614,7 @@ static enum tl_code open_log(struct speed *speed, bool *there, struct tl_err *er
     return TL_OK;
 }
 
-/* One process at a time: a second one stands by, or says who is at work when it is to run once. */
+/* One process at a time: a second one stands by, or says who is at work when it is to run once. Without a lock: told to stop meanwhile. */
 static enum tl_code take_lock(struct speed *speed, struct tl_err *err)
 {
     char path[4200];
@@ -624,8 +624,10 @@ static enum tl_code take_lock(struct speed *speed, struct tl_err *err)
     for (;;) {
         enum tl_code rc = tl_lock_take(path, "speed", &speed->lock, err);
 
-        if (rc != TL_ERR_BUSY || speed->own->once || tl_stop_requested())
+        if (rc != TL_ERR_BUSY || speed->own->once)
             return rc;
+        if (tl_stop_requested())
+            return TL_OK;
         if (!said)
             tl_diag(TL_INFO, "standing by: %s", err->message);
         said = true;
@@ -659,6 +661,8 @@ static enum tl_code speed_main(struct speed *speed, struct tl_err *err)
     TL_TRY(tl_plan_load(speed->common->views, tl_function_catalog(), &speed->plan, err));
     TL_TRY(tl_data_dir_make(speed->common->data, err));
     TL_TRY(take_lock(speed, err));
+    if (speed->lock == NULL)
+        goto out;
     TL_TRY(tl_store_open(speed->common->store, TL_STORE_WRITE, &speed->store, err));
     speed->definitions = calloc(speed->plan->views_count, sizeof *speed->definitions);
     if (speed->definitions == NULL)

@@ -13,9 +13,11 @@
 
 #include "base/clock.h"
 #include "base/diag.h"
+#include "core/function.h"
 #include "main/command.h"
 #include "main/option.h"
 #include "main/stop.h"
+#include "sql/plan.h"
 
 enum { LOOK_MS = 100, DRAIN_MS = 10000, ARGS_MAX = 24 };
 
@@ -139,10 +141,14 @@ static enum tl_code up_main(const struct tl_common_options *common, const struct
         { .name = "archive", .extra = {"--follow", "--interval", interval}},
         { .name = "batch",                               .repeats = true},
     };
+    struct tl_plan *plan = NULL;
     enum tl_code rc = TL_OK;
 
     snprintf(interval, sizeof interval, "%lldms", (long long)own->archive_every_ms);
     TL_TRY(tl_options_need_views(common, err));
+    TL_TRY(tl_plan_load(common->views, tl_function_catalog(), &plan,
+                        err)); /* with a mistake in it nothing starts, and it is said once */
+    tl_plan_close(plan);
     parts[2].due_ms = tl_clock_monotonic_ms() + own->batch_every_ms;
     while (!tl_stop_requested()) {
         for (size_t p = 0; p < TL_COUNT(parts); p++)

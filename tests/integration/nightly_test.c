@@ -1,4 +1,4 @@
-/* nightly_test.c: batch as cron and its operator meet it: stopped on the way, and run again. */
+/* nightly_test.c: commands as cron and their operator meet them: stopped on the way, run again, twice at once, with a mistake. */
 #include <criterion/criterion.h>
 #include <signal.h>
 #include <stdio.h>
@@ -72,4 +72,40 @@ Test(nightly, sigterm_ends_a_run_on_the_way_and_the_next_one_does_its_work)
     run_done(&run);
     cr_expect(number_of("SELECT count(*) FROM tally_pointer") > 0);
     cr_expect_eq(number_of("SELECT count(*) FROM hits_batch WHERE _run = 1"), 0, "rows of the run that was stopped are left");
+}
+
+Test(nightly, a_mistake_in_the_views_file_is_said_once_by_up_and_nothing_starts)
+{
+    struct run run = {0};
+    char *first;
+
+    snprintf(views, sizeof views, "%s", run_file_write(dir, "views.sql", "CREATE VIEW hits AS SELECT host FROM nowhere;\n"));
+    snprintf(data, sizeof data, "%s/none", dir);
+    RUN(&run, "up", "--views", views, "--data", data);
+    cr_expect_eq(run.status, 2);
+    first = strstr(run.err, " error ");
+    cr_expect(first != NULL && strstr(first + 1, " error ") == NULL, "%s", run.err);
+    cr_expect_neq(access(data, F_OK), 0, "a data directory was made");
+    run_done(&run);
+}
+
+Test(nightly, a_speed_that_stands_by_ends_in_peace)
+{
+    struct run first = {0}, second = {0};
+
+    run_start(&first, (const char *const[]){"speed", "--views", views, "--data", data, NULL});
+    for (int64_t until = tl_clock_monotonic_ms() + PATIENCE_MS;
+         number_of("SELECT count(*) FROM sqlite_master WHERE name = 'hits_speed'") == 0 && tl_clock_monotonic_ms() < until;)
+        tl_clock_sleep_ms(10);
+    run_start(&second, (const char *const[]){"speed", "--views", views, "--data", data, NULL});
+    tl_clock_sleep_ms(300);
+    run_signal(&second, SIGTERM);
+    run_wait(&second);
+    cr_expect_eq(second.status, 0, "%s", second.err);
+    cr_expect(strstr(second.err, "standing by") != NULL, "%s", second.err);
+    run_done(&second);
+    run_signal(&first, SIGTERM);
+    run_wait(&first);
+    cr_expect_eq(first.status, 0, "%s", first.err);
+    run_done(&first);
 }
