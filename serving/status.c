@@ -67,12 +67,34 @@ static enum tl_code count_range(void *ctx, const struct tl_run_range *range, str
     return TL_OK;
 }
 
-static int64_t log_end(const struct status *status, struct tl_sv topic, uint32_t partition)
+struct view_status {
+    const struct tl_definition *definition;
+    struct positions positions;
+    struct ranges ranges;
+    uint64_t speed[TL_OUTCOMES], batch[TL_OUTCOMES];
+    uint64_t speed_sum;
+    bool agrees;
+    bool made_again; /* its topic: the log has other events at these offsets */
+};
+
+/* Offsets of a topic that was made again mean other events than those that were counted. */
+static bool is_made_again(const struct status *status, struct tl_sv topic, uint64_t counted_identity)
 {
+    struct tl_err unused;
+    uint32_t partitions;
+    uint64_t identity;
+
+    return status->log != NULL && counted_identity != 0 &&
+           tl_log_topic(status->log, topic, &partitions, &identity, &unused) == TL_OK && identity != counted_identity;
+}
+
+static int64_t log_end(const struct status *status, const struct view_status *view, uint32_t partition)
+{
+    struct tl_sv topic = view->definition->topic;
     struct tl_err unused;
     int64_t first, end;
 
-    if (status->log == NULL || tl_log_range(status->log, topic, partition, &first, &end, &unused) != TL_OK)
+    if (status->log == NULL || view->made_again || tl_log_range(status->log, topic, partition, &first, &end, &unused) != TL_OK)
         return -1;
     return end;
 }
@@ -163,15 +185,6 @@ static void put_sum(struct tl_buf *out, const uint64_t counts[TL_OUTCOMES])
     }
 }
 
-struct view_status {
-    const struct tl_definition *definition;
-    struct positions positions;
-    struct ranges ranges;
-    uint64_t speed[TL_OUTCOMES], batch[TL_OUTCOMES];
-    uint64_t speed_sum;
-    bool agrees;
-};
-
 static void put_view_text(struct status *status, const struct view_status *view)
 {
     const struct tl_definition *definition = view->definition;
@@ -187,7 +200,7 @@ static void put_view_text(struct status *status, const struct view_status *view)
     tl_buf_put_str(out, view->agrees ? "  (agrees)\n" : "  (DOES NOT AGREE)\n");
     for (size_t p = 0; p < view->positions.count; p++) {
         const struct tl_position *position = &view->positions.at[p];
-        int64_t end = log_end(status, definition->topic, position->partition);
+        int64_t end = log_end(status, view, position->partition);
 
         tl_buf_printf(out, "  speed   %.*s/%u  offset ", TL_SV_ARG(definition->topic), position->partition);
         put_count(out, (uint64_t)position->next_offset);
@@ -243,7 +256,7 @@ static void put_view_json(struct status *status, const struct view_status *view,
     tl_buf_put_str(out, ", \"partitions\": [");
     for (size_t p = 0; p < view->positions.count; p++) {
         const struct tl_position *position = &view->positions.at[p];
-        int64_t end = log_end(status, definition->topic, position->partition);
+        int64_t end = log_end(status, view, position->partition);
 
         tl_buf_put_str(out, p > 0 ? ", {\"topic\": " : "{\"topic\": ");
         tl_buf_put_json(out, definition->topic);
@@ -273,6 +286,10 @@ static enum tl_code put_view(struct status *status, const struct tl_definition *
         view.speed_sum += view.speed[o];
     view.agrees = view.speed_sum == view.positions.events_count;
     status->agrees = status->agrees && view.agrees;
+    view.made_again = is_made_again(status, definition->topic, identity);
+    if (view.made_again)
+        tl_diag(TL_WARN, "topic %.*s was deleted and made again since view %.*s was counted", TL_SV_ARG(definition->topic),
+                TL_SV_ARG(definition->view));
     if (status->json)
         put_view_json(status, &view, first);
     else

@@ -143,6 +143,9 @@ Test(speed, a_log_that_was_made_again_ends_it_at_work_and_at_start)
     cr_expect_eq(run.status, 3);
     cr_expect(strstr(run.err, "deleted and made again") != NULL, "%s", run.err);
     run_done(&run);
+    RUN(&run, "status", "--data", data);
+    cr_expect(strstr(run.err, "topic events was deleted and made again since view hits was counted") != NULL, "%s", run.err);
+    run_done(&run);
 }
 
 Test(speed, a_second_one_stands_by_and_a_second_once_is_told)
