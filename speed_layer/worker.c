@@ -289,7 +289,10 @@ static void idle_report(const struct tl_source *source, const struct tl_worker_p
 {
     char topic[256];
     struct tl_diag_kv pairs[] = {
-        {"topic", topic, 0}, {"partition", NULL, mine->lane->partition}, {"idle_ms", NULL, idle_ms}};
+        {"topic",     topic, 0                    },
+        {"partition", NULL,  mine->lane->partition},
+        {"idle_ms",   NULL,  idle_ms              }
+    };
 
     snprintf(topic, sizeof topic, "%.*s", TL_SV_ARG(source->topic));
     tl_diag_event(TL_WARN, "partition idle", pairs, TL_COUNT(pairs));

@@ -490,7 +490,8 @@ ParameterizedTest(struct damage_case *c, bad_file, is_named_and_left_as_it_is, .
     }
     if (c->victim == LOG && c->damage != NOISE) { /* the answer is the store's; that the log's end is missing from it is said */
         TALLY(&p, 0, "status");
-        cr_assert(strstr(p.run.err, " warn status how far the log goes is not known: ") != NULL && strstr(p.run.err, base) != NULL,
+        cr_assert(strstr(p.run.err, " warn status how far the log goes is not known: ") != NULL &&
+                      strstr(p.run.err, base) != NULL,
                   "%s: %s", c->name, p.run.err);
     }
     free(before);
