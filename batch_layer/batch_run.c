@@ -72,11 +72,9 @@ static enum tl_code add_job(struct batch *batch, uint32_t at, uint32_t source, c
 
     if (batch->jobs_count == batch->jobs_capacity) {
         uint32_t capacity = batch->jobs_capacity * 2 + 16;
-        struct job *jobs = realloc(batch->jobs, capacity * sizeof *jobs);
 
-        if (jobs == NULL)
-            return tl_fail_memory(err, capacity * sizeof *jobs);
-        batch->jobs = jobs;
+        if (!TL_RESIZE(batch->jobs, capacity))
+            return tl_fail_memory(err, capacity * sizeof *batch->jobs);
         batch->jobs_capacity = capacity;
     }
     job.views = malloc(views_count * sizeof *job.views);

@@ -30,11 +30,9 @@ static enum tl_code add_range(void *ctx, const struct tl_run_range *range, struc
 
     if (published->count == published->capacity) {
         uint32_t capacity = published->capacity * 2 + 64;
-        struct tl_run_range *ranges = realloc(published->ranges, capacity * sizeof *ranges);
 
-        if (ranges == NULL)
-            return tl_fail_memory(err, capacity * sizeof *ranges);
-        published->ranges = ranges;
+        if (!TL_RESIZE(published->ranges, capacity))
+            return tl_fail_memory(err, capacity * sizeof *published->ranges);
         published->capacity = capacity;
     }
     published->ranges[published->count++] = *range;
@@ -73,11 +71,9 @@ static enum tl_code offsets_of(struct published *published, int64_t run, const i
     }
     if (published->runs_count == published->runs_capacity) {
         uint32_t capacity = published->runs_capacity * 2 + 16;
-        struct run_offsets *runs = realloc(published->runs, capacity * sizeof *runs);
 
-        if (runs == NULL)
-            return tl_fail_memory(err, capacity * sizeof *runs);
-        published->runs = runs;
+        if (!TL_RESIZE(published->runs, capacity))
+            return tl_fail_memory(err, capacity * sizeof *published->runs);
         published->runs_capacity = capacity;
     }
     ctx.next_offset =
@@ -124,11 +120,9 @@ static enum tl_code add_day(struct tl_days *days, struct tl_day day, struct tl_e
 {
     if (days->count == days->capacity) {
         uint32_t capacity = days->capacity * 2 + 64;
-        struct tl_day *grown = realloc(days->days, capacity * sizeof *grown);
 
-        if (grown == NULL)
-            return tl_fail_memory(err, capacity * sizeof *grown);
-        days->days = grown;
+        if (!TL_RESIZE(days->days, capacity))
+            return tl_fail_memory(err, capacity * sizeof *days->days);
         days->capacity = capacity;
     }
     days->days[days->count++] = day;

@@ -45,11 +45,9 @@ static enum tl_code survey_day(struct survey *survey, int32_t day, struct tl_err
     }
     if (survey->days_count == survey->days_capacity) {
         uint32_t capacity = survey->days_capacity * 2 + 16;
-        struct tl_master_day *days = realloc(survey->days, capacity * sizeof *days);
 
-        if (days == NULL)
-            return tl_fail_memory(err, capacity * sizeof *days);
-        survey->days = days;
+        if (!TL_RESIZE(survey->days, capacity))
+            return tl_fail_memory(err, capacity * sizeof *survey->days);
         survey->days_capacity = capacity;
     }
     survey->days[survey->days_count++] = (struct tl_master_day){day, 1};

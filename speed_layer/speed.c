@@ -93,11 +93,9 @@ static enum tl_code add_position(void *ctx, const struct tl_position *position, 
 
     if (standing->count == standing->capacity) {
         uint32_t capacity = standing->capacity * 2 + 8;
-        struct tl_position *positions = realloc(standing->positions, capacity * sizeof *positions);
 
-        if (positions == NULL)
-            return tl_fail_memory(err, capacity * sizeof *positions);
-        standing->positions = positions;
+        if (!TL_RESIZE(standing->positions, capacity))
+            return tl_fail_memory(err, capacity * sizeof *standing->positions);
         standing->capacity = capacity;
     }
     standing->positions[standing->count++] = *position;

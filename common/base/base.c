@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* The arguments may point into err->message (a caller that puts its own words before an error's), hence the copy. */
@@ -70,4 +71,19 @@ int tl_exit_status(enum tl_code code)
     case TL_ERR_NOT_FOUND: return 3;
     }
     return 3;
+}
+
+bool tl_array_resize(void *array_at, size_t item_bytes, size_t items_count)
+{
+    void *array;
+    size_t bytes;
+
+    if (__builtin_mul_overflow(item_bytes, items_count, &bytes))
+        return false;
+    memcpy(&array, array_at, sizeof array); /* a pointer to whatever type */
+    array = realloc(array, bytes > 0 ? bytes : 1);
+    if (array == NULL)
+        return false;
+    memcpy(array_at, &array, sizeof array);
+    return true;
 }

@@ -69,6 +69,10 @@ int tl_exit_status(enum tl_code code);
 #define tl_add_overflows(a, b, out) __builtin_add_overflow((a), (b), (out))
 #define tl_mul_overflows(a, b, out) __builtin_mul_overflow((a), (b), (out))
 
+/* Gives an array from malloc (or NULL) room for so many items. False: out of memory, and the array is as it was. */
+#define TL_RESIZE(array, items_count) tl_array_resize(&(array), sizeof *(array), (items_count))
+TL_MUST_USE bool tl_array_resize(void *array_at, size_t item_bytes, size_t items_count);
+
 static inline int64_t tl_min_i64(int64_t a, int64_t b)
 {
     return a < b ? a : b;

@@ -38,15 +38,6 @@ struct tl_core {
 
 /* ---- memory ---- */
 
-static bool grow(void **array, size_t size, uint32_t capacity)
-{
-    void *grown = realloc(*array, size * capacity);
-
-    if (grown != NULL)
-        *array = grown;
-    return grown != NULL;
-}
-
 static enum tl_code follow_capacity(struct tl_core *core, uint32_t rows, struct tl_err *err)
 {
     uint32_t capacity = core->capacity ? core->capacity : TL_BATCH_ROWS;
@@ -56,19 +47,19 @@ static enum tl_code follow_capacity(struct tl_core *core, uint32_t rows, struct 
         return TL_OK;
     while (capacity < rows)
         capacity = capacity + capacity / 2 + 1;
-    ok &= grow((void **)&core->judged_ms, sizeof *core->judged_ms, capacity);
-    ok &= grow((void **)&core->candidates, sizeof *core->candidates, capacity);
-    ok &= grow((void **)&core->selected, sizeof *core->selected, capacity);
-    ok &= grow((void **)&core->late, sizeof *core->late, capacity);
-    ok &= grow((void **)&core->range, sizeof *core->range, capacity);
-    ok &= grow((void **)&core->partition, sizeof *core->partition, capacity);
-    ok &= grow((void **)&core->failed, sizeof *core->failed, capacity);
-    ok &= grow((void **)&core->ids, sizeof *core->ids, capacity);
-    ok &= grow((void **)&core->has_id, sizeof *core->has_id, capacity);
-    ok &= grow((void **)&core->asked, sizeof *core->asked, capacity);
-    ok &= grow((void **)&core->asked_time_ms, sizeof *core->asked_time_ms, capacity);
-    ok &= grow((void **)&core->asked_log_ms, sizeof *core->asked_log_ms, capacity);
-    ok &= grow((void **)&core->seen, sizeof *core->seen, capacity);
+    ok &= TL_RESIZE(core->judged_ms, capacity);
+    ok &= TL_RESIZE(core->candidates, capacity);
+    ok &= TL_RESIZE(core->selected, capacity);
+    ok &= TL_RESIZE(core->late, capacity);
+    ok &= TL_RESIZE(core->range, capacity);
+    ok &= TL_RESIZE(core->partition, capacity);
+    ok &= TL_RESIZE(core->failed, capacity);
+    ok &= TL_RESIZE(core->ids, capacity);
+    ok &= TL_RESIZE(core->has_id, capacity);
+    ok &= TL_RESIZE(core->asked, capacity);
+    ok &= TL_RESIZE(core->asked_time_ms, capacity);
+    ok &= TL_RESIZE(core->asked_log_ms, capacity);
+    ok &= TL_RESIZE(core->seen, capacity);
     if (!ok)
         return tl_fail_memory(err, capacity * sizeof *core->ids);
     core->capacity = capacity;

@@ -13,25 +13,19 @@
 static enum tl_code follow_capacity(struct tl_intake *intake, uint32_t rows, struct tl_err *err)
 {
     uint32_t capacity = intake->capacity ? intake->capacity : TL_BATCH_ROWS;
-    int64_t *watermark;
-    uint32_t *usable, *future;
-    uint8_t *failed;
+    bool ok = true;
 
     if (rows <= intake->capacity && intake->capacity > 0)
         return TL_OK;
     while (capacity < rows)
         capacity = capacity + capacity / 2 + 1;
     /* Each is taken over as soon as it has grown, so that a failure in between leaves arrays that are large enough or unused. */
-    if ((watermark = realloc(intake->watermark_ms, capacity * sizeof *watermark)) != NULL)
-        intake->watermark_ms = watermark;
-    if ((usable = realloc(intake->usable, capacity * sizeof *usable)) != NULL)
-        intake->usable = usable;
-    if ((future = realloc(intake->future, capacity * sizeof *future)) != NULL)
-        intake->future = future;
-    if ((failed = realloc(intake->failed, capacity)) != NULL)
-        intake->failed = failed;
-    if (watermark == NULL || usable == NULL || future == NULL || failed == NULL)
-        return tl_fail_memory(err, capacity * sizeof *watermark);
+    ok &= TL_RESIZE(intake->watermark_ms, capacity);
+    ok &= TL_RESIZE(intake->usable, capacity);
+    ok &= TL_RESIZE(intake->future, capacity);
+    ok &= TL_RESIZE(intake->failed, capacity);
+    if (!ok)
+        return tl_fail_memory(err, capacity * sizeof *intake->watermark_ms);
     intake->capacity = capacity;
     intake->allocations_count++;
     return TL_OK;

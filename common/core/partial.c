@@ -10,11 +10,9 @@ bool tl_ledger_add(struct tl_ledger *ledger, const struct tl_ledger_line *line)
 {
     if (ledger->count == ledger->capacity) {
         size_t capacity = ledger->capacity * 2 + 64;
-        struct tl_ledger_line *lines = realloc(ledger->lines, capacity * sizeof *lines);
 
-        if (lines == NULL)
+        if (!TL_RESIZE(ledger->lines, capacity))
             return false;
-        ledger->lines = lines;
         ledger->capacity = capacity;
     }
     ledger->lines[ledger->count++] = *line;
@@ -58,15 +56,6 @@ static void event_rows_close(struct tl_event_rows *events, const struct tl_view 
     free(events);
 }
 
-static bool grow(void **array, size_t size, uint32_t capacity)
-{
-    void *grown = realloc(*array, size * capacity);
-
-    if (grown != NULL)
-        *array = grown;
-    return grown != NULL;
-}
-
 static size_t form_bytes(enum tl_kind kind)
 {
     return tl_kind_form(kind) == TL_FORM_TEXT ? sizeof(struct tl_sv) : sizeof(int64_t);
@@ -91,14 +80,14 @@ static bool event_rows_reserve(struct tl_event_rows *events, const struct tl_vie
         return true;
     while (capacity - events->count < more)
         capacity *= 2;
-    ok &= grow((void **)&events->time_ms, sizeof *events->time_ms, capacity);
-    ok &= grow((void **)&events->offset, sizeof *events->offset, capacity);
-    ok &= grow((void **)&events->partition, sizeof *events->partition, capacity);
-    ok &= grow((void **)&events->row, sizeof *events->row, capacity);
-    ok &= grow((void **)&events->key, sizeof *events->key, capacity);
+    ok &= TL_RESIZE(events->time_ms, capacity);
+    ok &= TL_RESIZE(events->offset, capacity);
+    ok &= TL_RESIZE(events->partition, capacity);
+    ok &= TL_RESIZE(events->row, capacity);
+    ok &= TL_RESIZE(events->key, capacity);
     for (uint32_t o = 0; o < view->outputs_count; o++) {
-        ok &= grow((void **)&events->columns[o].null, 1, capacity);
-        ok &= grow((void **)&events->columns[o].i64, form_bytes(view->outputs[o].kind), capacity);
+        ok &= TL_RESIZE(events->columns[o].null, capacity);
+        ok &= tl_array_resize(&events->columns[o].i64, form_bytes(view->outputs[o].kind), capacity);
     }
     if (ok)
         events->capacity = capacity;
@@ -282,11 +271,9 @@ struct tl_partial_partition *tl_partial_partition(struct tl_partial *partial, ui
             return &partial->partitions[p];
     if (partial->partitions_count == partial->partitions_capacity) {
         uint32_t capacity = partial->partitions_capacity * 2 + 4;
-        struct tl_partial_partition *partitions = realloc(partial->partitions, capacity * sizeof *partitions);
 
-        if (partitions == NULL)
+        if (!TL_RESIZE(partial->partitions, capacity))
             return NULL;
-        partial->partitions = partitions;
         partial->partitions_capacity = capacity;
     }
     partial->partitions[partial->partitions_count] = (struct tl_partial_partition){
@@ -303,11 +290,9 @@ bool tl_partial_add_dead(struct tl_partial *partial, struct tl_partial_partition
 
         if (partition->dead_count == partition->dead_capacity) {
             size_t capacity = partition->dead_capacity * 2 + 16;
-            struct tl_dead *grown = realloc(partition->dead, capacity * sizeof *grown);
 
-            if (grown == NULL)
+            if (!TL_RESIZE(partition->dead, capacity))
                 return false;
-            partition->dead = grown;
             partition->dead_capacity = capacity;
         }
         /* A message of many bad rows is kept once, with the first of them: an array of 8 MiB may have millions. */

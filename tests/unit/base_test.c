@@ -1,5 +1,6 @@
 /* base_test.c: errors are filled once, never overrun, and have the exit status that scripts rely on. */
 #include <criterion/criterion.h>
+#include <stdlib.h>
 #include <criterion/parameterized.h>
 #include <errno.h>
 #include <string.h>
@@ -107,4 +108,17 @@ Test(base, sums_saturate_at_the_ends_of_the_axis)
     cr_assert_eq(tl_add_sat_i64(INT64_MAX, INT64_MIN), -1);
     cr_assert_eq(tl_min_i64(-1, 1), -1);
     cr_assert_eq(tl_max_i64(-1, 1), 1);
+}
+
+Test(base, an_array_grows_or_stays_as_it_is)
+{
+    uint32_t *numbers = NULL;
+
+    cr_assert(TL_RESIZE(numbers, 3));
+    numbers[2] = 7;
+    cr_assert(TL_RESIZE(numbers, 1000));
+    cr_expect_eq(numbers[2], 7);
+    cr_expect_not(TL_RESIZE(numbers, SIZE_MAX / 2), "more bytes than a size holds");
+    cr_expect_eq(numbers[2], 7);
+    free(numbers);
 }
