@@ -47,6 +47,11 @@ static bool is_wanted(const struct tl_input_file *file, uint32_t block, int64_t 
 {
     const struct tl_input_times *times = &file->blocks[block];
 
+    /* A block of dead letters alone is read with its file, and a file of them with what lies before all events. */
+    if (times->min_ms > times->max_ms)
+        times = &file->times;
+    if (times->min_ms > times->max_ms)
+        return from_ms == INT64_MIN;
     return times->min_ms <= times->max_ms && times->min_ms < to_ms && times->max_ms >= from_ms;
 }
 

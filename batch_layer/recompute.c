@@ -332,6 +332,25 @@ out:
     return rc;
 }
 
+/* What is no event is no range's, and stands beside speed's dead letters: whoever comes first keeps it. */
+static enum tl_code stage_dead(struct pass *pass, const struct tl_partial_partition *partition, struct tl_err *err)
+{
+    const struct tl_input *input = pass->job->input;
+    enum tl_code rc = TL_OK;
+
+    for (uint32_t p = 0; partition->dead_count > 0 && p < input->partitions_count; p++) {
+        if (input->partitions[p].partition != partition->partition)
+            continue;
+        TL_TRY(begin_staging(pass, err));
+        TL_TRY(tl_store_put_dead(pass->job->store, input->partitions[p].topic, partition->partition & ~TL_PARTITION_IMPORTED,
+                                 partition->dead, partition->dead_count, err));
+        pass->uncommitted += partition->dead_count;
+        TL_TRY(commit_staging(pass, false, err));
+    }
+out:
+    return rc;
+}
+
 static enum tl_code take_partial(struct pass *pass, struct tl_partial *partial, struct tl_err *err)
 {
     struct tl_recompute *job = pass->job;
@@ -358,8 +377,10 @@ static enum tl_code take_partial(struct pass *pass, struct tl_partial *partial, 
     }
     for (uint32_t r = 0; r < job->ranges_count; r++)
         job->duplicates_count += partial->sources[source].outcomes[r][TL_OUT_DUPLICATE];
-    for (uint32_t p = 0; p < partial->partitions_count; p++)
+    for (uint32_t p = 0; p < partial->partitions_count; p++) {
         job->events_count += partial->partitions[p].events_count;
+        TL_TRY(stage_dead(pass, &partial->partitions[p], err));
+    }
     tl_partial_reset(partial);
 out:
     return rc;

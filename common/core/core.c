@@ -302,6 +302,32 @@ out:
     return rc;
 }
 
+/* Dead letters go with the partition of their message. Those of the parser come in the order of the messages, then those for
+ * their event time do, so the search goes on from the last place and begins anew once. */
+static enum tl_code keep_dead(struct push *p)
+{
+    const struct tl_core_input *input = p->input;
+    size_t m = 0;
+
+    if (input->partitions == NULL) {
+        if (!tl_partial_add_dead(p->partial, p->partition, p->batch->dead, p->batch->dead_count))
+            return tl_fail_memory(p->err, TL_DEAD_BYTES_MAX);
+        return TL_OK;
+    }
+    for (uint32_t i = 0; i < p->batch->dead_count; i++) {
+        const struct tl_dead *dead = &p->batch->dead[i];
+        struct tl_partial_partition *partition;
+
+        while (input->messages[m].value.data != dead->raw.data || input->messages[m].offset != dead->offset)
+            m = m + 1 == input->count ? 0 : m + 1;
+        partition = tl_partial_partition(p->partial, input->source, input->partitions[m]);
+        if (partition == NULL || !tl_partial_add_dead(p->partial, partition, dead, 1))
+            return tl_fail_memory(p->err, TL_DEAD_BYTES_MAX);
+    }
+    p->partition = tl_partial_partition(p->partial, input->source, input->partition); /* the entries may have moved */
+    return TL_OK;
+}
+
 static enum tl_code push_source(struct push *p)
 {
     struct tl_core *core = p->core;
@@ -325,13 +351,12 @@ static enum tl_code push_source(struct push *p)
     p->partition->next_offset = input->next_offset;
     p->partition->messages_count += input->count;
     p->partition->events_count += batch->dead_count + p->intake->usable_count + p->intake->future_count;
+    TL_TRY(keep_dead(p));
     choose_candidates(p);
     TL_TRY(drop_duplicates(p));
     if (core->config.bounds == NULL) {
         p->source->outcomes[0][TL_OUT_DEAD_LETTER] += batch->dead_count;
         p->source->outcomes[0][TL_OUT_FUTURE] += p->intake->future_count;
-        if (!tl_partial_add_dead(p->partial, p->partition, batch->dead, batch->dead_count))
-            TL_TRY(tl_fail_memory(p->err, TL_DEAD_BYTES_MAX));
         for (uint32_t i = 0; i < p->intake->future_count; i++)
             if (!ledger_line(p, &p->source->ledger, p->intake->future[i], TL_CAUSE_FUTURE_EVENT, 0))
                 TL_TRY(tl_fail_memory(p->err, sizeof(struct tl_ledger_line)));

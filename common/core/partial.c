@@ -296,7 +296,7 @@ bool tl_partial_add_dead(struct tl_partial *partial, struct tl_partial_partition
             partition->dead_capacity = capacity;
         }
         /* A message of many bad rows is kept once, with the first of them: an array of 8 MiB may have millions. */
-        if (i > 0 && dead[i - 1].offset == copy.offset)
+        if (partition->dead_count > 0 && partition->dead[partition->dead_count - 1].offset == copy.offset)
             copy.raw = (struct tl_sv){NULL, 0};
         if (copy.raw.size > TL_DEAD_BYTES_MAX)
             copy.raw.size = TL_DEAD_BYTES_MAX;
