@@ -18,7 +18,6 @@ const char *tl_dead_reason_text(enum tl_dead_reason reason)
     case TL_DEAD_TRAILING: return "text behind the JSON object";
     case TL_DEAD_TIME_MISSING: return "no event time";
     case TL_DEAD_TIME_BAD: return "an event time that cannot be read in the column's format";
-    case TL_DEAD_UNREADABLE_LINE: return "a line that is not in the named access log format";
     }
     return "unknown";
 }

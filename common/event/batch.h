@@ -27,15 +27,14 @@ struct tl_message {
 
 /* Why a message, or one row of it, is a dead letter. The text forms are what the store and the report show. */
 enum tl_dead_reason {
-    TL_DEAD_NOT_JSON = 1,    /* json_bad_row: not one balanced JSON object or array of objects */
-    TL_DEAD_EMPTY,           /* json_bad_row: empty message, tombstone, or an array without an object */
-    TL_DEAD_NOT_OBJECT,      /* json_bad_row: a top-level or array element that is not an object */
-    TL_DEAD_TOO_LARGE,       /* json_bad_row: larger than tally.max-event-bytes */
-    TL_DEAD_TOO_DEEP,        /* json_bad_row: nested deeper than 1,024 */
-    TL_DEAD_TRAILING,        /* json_bad_row: text behind the object */
-    TL_DEAD_TIME_MISSING,    /* bad_event_time: the event time is absent or NULL */
-    TL_DEAD_TIME_BAD,        /* bad_event_time: it cannot be read in the column's format */
-    TL_DEAD_UNREADABLE_LINE, /* import: a line of an access log that is not in the named format */
+    TL_DEAD_NOT_JSON = 1, /* json_bad_row: not one balanced JSON object or array of objects */
+    TL_DEAD_EMPTY,        /* json_bad_row: empty message, tombstone, or an array without an object */
+    TL_DEAD_NOT_OBJECT,   /* json_bad_row: a top-level or array element that is not an object */
+    TL_DEAD_TOO_LARGE,    /* json_bad_row: larger than tally.max-event-bytes */
+    TL_DEAD_TOO_DEEP,     /* json_bad_row: nested deeper than 1,024 */
+    TL_DEAD_TRAILING,     /* json_bad_row: text behind the object */
+    TL_DEAD_TIME_MISSING, /* bad_event_time: the event time is absent or NULL */
+    TL_DEAD_TIME_BAD,     /* bad_event_time: it cannot be read in the column's format */
 };
 const char *tl_dead_reason_text(enum tl_dead_reason reason);  /* one clear sentence fragment */
 const char *tl_dead_reason_cause(enum tl_dead_reason reason); /* "json_bad_row" or "bad_event_time" */

@@ -152,7 +152,7 @@ Test(batch, dead_letters)
 
 Test(batch, each_reason_has_a_text_and_a_cause)
 {
-    for (int i = TL_DEAD_NOT_JSON; i <= TL_DEAD_UNREADABLE_LINE; i++) {
+    for (int i = TL_DEAD_NOT_JSON; i <= TL_DEAD_TIME_BAD; i++) {
         enum tl_dead_reason reason = (enum tl_dead_reason)i;
         bool of_time = reason == TL_DEAD_TIME_MISSING || reason == TL_DEAD_TIME_BAD;
 

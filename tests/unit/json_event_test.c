@@ -76,7 +76,7 @@ static void rig_parse(struct rig *rig, const void *bytes, size_t size)
 static const char *reason_word(enum tl_dead_reason reason)
 {
     static const char *const words[] = {"?",        "NOT_JSON", "EMPTY",        "NOT_OBJECT", "TOO_LARGE",
-                                        "TOO_DEEP", "TRAILING", "TIME_MISSING", "TIME_BAD",   "UNREADABLE_LINE"};
+                                        "TOO_DEEP", "TRAILING", "TIME_MISSING", "TIME_BAD"};
 
     return words[reason];
 }
