@@ -106,7 +106,7 @@ static enum tl_code put_line(struct tl_printer *printer, struct tl_err *err)
 
     if (rc != TL_OK)
         return rc;
-    if (fwrite(printer->line.data, 1, printer->line.size, printer->out) != printer->line.size)
+    if (printer->line.size > 0 && fwrite(printer->line.data, 1, printer->line.size, printer->out) != printer->line.size)
         return tl_fail_errno(err, TL_ERR_IO, "cannot write to standard output");
     tl_buf_clear(&printer->line);
     return TL_OK;
