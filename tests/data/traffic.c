@@ -1117,7 +1117,8 @@ static int write_summary(const struct traffic *t)
 int main(int argc, char **argv)
 {
     static char buffer[1 << 20];
-    struct traffic t = {
+    /* Static, for what it holds lives until the program ends. */
+    static struct traffic t = {
         .o = {.seed = 1,
               .events = 100000,
               .start_ms = INT64_C(1740960000000),
