@@ -63,8 +63,10 @@ struct tl_vec {
 TL_MUST_USE bool tl_vec_alloc(struct tl_arena *arena, enum tl_kind kind, size_t rows, struct tl_vec *out);
 static inline struct tl_value tl_vec_get(const struct tl_vec *vec, size_t row)
 {
-    struct tl_value value = {.kind = vec->kind, .is_null = vec->null[row] != 0};
+    struct tl_value value;
 
+    value.kind = vec->kind; /* plain statements: the C++ file reads this header too */
+    value.is_null = vec->null[row] != 0;
     switch (tl_kind_form(vec->kind)) {
     case TL_FORM_I64: value.i64 = vec->i64[row]; break;
     case TL_FORM_F64: value.f64 = vec->f64[row]; break;

@@ -83,7 +83,7 @@ enum tl_code tl_master_index_edge(struct tl_sv bytes, uint64_t *head_end, struct
     struct tl_sv start = tl_reader_bytes(&reader, sizeof magic);
     uint32_t version = tl_reader_u32(&reader), head_bytes = tl_reader_u32(&reader);
 
-    if (reader.failed)
+    if (reader.failed || start.data == NULL)
         return tl_fail(err, TL_ERR_CORRUPT, "is cut off: it has only %zu bytes", bytes.size);
     if (memcmp(start.data, magic, sizeof magic) != 0)
         return tl_fail(err, TL_ERR_CORRUPT, "is no index of a master file: it does not begin with TLYINDEX");
