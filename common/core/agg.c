@@ -56,7 +56,7 @@ static enum shape shape_of(const struct tl_agg_call *call)
 
     if (call->agg == TL_AGG_COUNT_STAR || call->agg == TL_AGG_COUNT)
         return SHAPE_COUNT;
-    form = tl_kind_form(call->arg->kind);
+    form = tl_kind_form(call->args[0]->kind);
     if (call->agg == TL_AGG_SUM || call->agg == TL_AGG_AVG)
         return form == TL_FORM_I64 ? SHAPE_INT_SUM : SHAPE_REAL_SUM;
     return form == TL_FORM_I64 ? SHAPE_INT_BEST : form == TL_FORM_F64 ? SHAPE_REAL_BEST : SHAPE_TEXT_BEST;
@@ -75,20 +75,49 @@ static uint32_t state_bytes(enum shape shape)
     return 0;
 }
 
+static uint32_t input_find(const struct tl_expr *const *inputs, uint32_t count, const struct tl_expr *expr)
+{
+    uint32_t at = 0;
+
+    while (at < count && inputs[at] != expr)
+        at++;
+    return at;
+}
+
+static void input_add(const struct tl_expr **inputs, uint32_t *count, const struct tl_expr *expr)
+{
+    uint32_t at = input_find(inputs, *count, expr);
+
+    inputs[at] = expr;
+    if (at == *count)
+        (*count)++;
+}
+
 enum tl_code tl_agg_layout_init(struct tl_agg_layout *layout, const struct tl_agg_call *calls, uint32_t calls_count,
                                 struct tl_arena *arena, struct tl_err *err)
 {
     uint32_t bytes = 0;
     uint32_t *offset = tl_arena_alloc(arena, (calls_count + 1) * sizeof *offset);
+    uint32_t inputs_count = 0, inputs_max = 0;
+    const struct tl_expr **inputs;
 
-    if (offset == NULL)
+    for (uint32_t i = 0; i < calls_count; i++)
+        inputs_max += calls[i].args_count + 1;
+    inputs = tl_arena_alloc(arena, (inputs_max + 1) * sizeof(struct tl_expr *));
+    if (offset == NULL || inputs == NULL)
         return tl_fail_memory(err, (calls_count + 1) * sizeof *offset);
     for (uint32_t i = 0; i < calls_count; i++) {
-        assert(calls[i].agg == TL_AGG_COUNT_STAR || calls[i].arg != NULL);
+        for (uint32_t a = 0; a < calls[i].args_count; a++)
+            input_add(inputs, &inputs_count, calls[i].args[a]);
+        if (calls[i].where != NULL)
+            input_add(inputs, &inputs_count, calls[i].where);
+    }
+    for (uint32_t i = 0; i < calls_count; i++) {
+        assert(calls[i].agg == TL_AGG_COUNT_STAR || calls[i].args_count > 0);
         offset[i] = bytes;
         bytes += state_bytes(shape_of(&calls[i]));
     }
-    *layout = (struct tl_agg_layout){calls, calls_count, offset, bytes};
+    *layout = (struct tl_agg_layout){calls, calls_count, inputs, inputs_count, offset, bytes};
     return TL_OK;
 }
 
@@ -251,8 +280,8 @@ static bool step_text_best(uint32_t offset, bool want_max, const struct tl_vec *
     return true;
 }
 
-bool tl_agg_step(const struct tl_agg_layout *layout, uint32_t call, const struct tl_vec *arg, const uint32_t *rows,
-                 uint32_t rows_count, void *const *states, struct tl_arena *const *arenas)
+static bool step_call(const struct tl_agg_layout *layout, uint32_t call, const struct tl_vec *arg, const uint32_t *rows,
+                      uint32_t rows_count, void *const *states, struct tl_arena *const *arenas)
 {
     const struct tl_agg_call *agg = &layout->calls[call];
     uint32_t offset = layout->offset[call];
@@ -270,6 +299,20 @@ bool tl_agg_step(const struct tl_agg_layout *layout, uint32_t call, const struct
     case SHAPE_INT_BEST: step_int_best(offset, want_max, arg, rows, rows_count, states); return true;
     case SHAPE_REAL_BEST: step_real_best(offset, want_max, arg, rows, rows_count, states); return true;
     case SHAPE_TEXT_BEST: return step_text_best(offset, want_max, arg, rows, rows_count, states, arenas);
+    }
+    return true;
+}
+
+bool tl_agg_step(const struct tl_agg_layout *layout, const struct tl_agg_rows *in, const uint32_t *rows, uint32_t rows_count,
+                 void *const *states, struct tl_arena *const *arenas)
+{
+    for (uint32_t i = 0; i < layout->calls_count; i++) {
+        const struct tl_agg_call *call = &layout->calls[i];
+        const struct tl_vec *arg =
+            call->args_count > 0 ? &in->inputs[input_find(layout->inputs, layout->inputs_count, call->args[0])] : NULL;
+
+        if (!step_call(layout, i, arg, rows, rows_count, states, arenas))
+            return false;
     }
     return true;
 }
@@ -499,7 +542,7 @@ static enum tl_code load_best(const struct tl_agg_call *agg, enum shape shape, s
 
         best->any = 1;
         best->value = tl_reader_zigzag(bytes);
-        return bytes->failed || tl_i64_wrap(agg->arg->kind, best->value) != best->value ? TL_ERR_CORRUPT : TL_OK;
+        return bytes->failed || tl_i64_wrap(agg->args[0]->kind, best->value) != best->value ? TL_ERR_CORRUPT : TL_OK;
     }
     if (shape == SHAPE_REAL_BEST) {
         struct real_best *best = state;
@@ -509,7 +552,7 @@ static enum tl_code load_best(const struct tl_agg_call *agg, enum shape shape, s
         memcpy(&best->value, &bits, sizeof bits);
         if (bytes->failed || tl_f64_bits(best->value) != bits)
             return TL_ERR_CORRUPT;
-        return agg->arg->kind == TL_FLOAT && !isnan(best->value) && (double)(float)best->value != best->value ? TL_ERR_CORRUPT
+        return agg->args[0]->kind == TL_FLOAT && !isnan(best->value) && (double)(float)best->value != best->value ? TL_ERR_CORRUPT
                                                                                                               : TL_OK;
     } else {
         struct tl_sv text = tl_reader_block(bytes);

@@ -15,16 +15,26 @@
 struct tl_agg_layout {
     const struct tl_agg_call *calls;
     uint32_t calls_count;
+    const struct tl_expr **inputs; /* what is to be evaluated for each row: the calls' arguments and filters, each once */
+    uint32_t inputs_count;
     uint32_t *offset;     /* of each call's state within the block */
     uint32_t state_bytes; /* of the block, a multiple of 8 */
 };
 
+/* The rows of a batch, as columns by row number. */
+struct tl_agg_rows {
+    const struct tl_vec *inputs;                       /* as many as the layout has */
+    const int64_t *time_ms, *offset;                   /* these four order FIRST_VALUE, LAST_VALUE and LISTAGG; */
+    const uint32_t *partition, *number;                /* partition is NULL where all are of partition_all */
+    uint32_t partition_all;
+};
+
 TL_MUST_USE enum tl_code tl_agg_layout_init(struct tl_agg_layout *layout, const struct tl_agg_call *calls, uint32_t calls_count,
                                             struct tl_arena *arena, struct tl_err *err);
-/* Steps call number `call` for the selected rows: row rows[i] goes to block states[i]. `arg` is its argument's column (NULL for
- * COUNT(*)); rows with a NULL argument are skipped as SQL says. arenas[i] is the memory that goes with states[i].
- * False: out of memory. Kept as one loop per (aggregate, form), so it runs a column at a time. */
-TL_MUST_USE bool tl_agg_step(const struct tl_agg_layout *layout, uint32_t call, const struct tl_vec *arg, const uint32_t *rows,
+/* Steps all calls for the selected rows: row rows[i] goes to block states[i]; arenas[i] is the memory that goes with it. Rows with a
+ * NULL argument are skipped as SQL says, and where FILTER is not TRUE. False: out of memory. One loop per (aggregate, form), so it
+ * runs a column at a time. */
+TL_MUST_USE bool tl_agg_step(const struct tl_agg_layout *layout, const struct tl_agg_rows *in, const uint32_t *rows,
                              uint32_t rows_count, void *const *states, struct tl_arena *const *arenas);
 /* Adds block `from` to block `into`. */
 TL_MUST_USE bool tl_agg_merge(const struct tl_agg_layout *layout, void *into, const void *from, struct tl_arena *arena);

@@ -11,7 +11,8 @@
 struct view_scratch {
     bool wanted;
     bool can_fail; /* some expression of it may fail for a row */
-    struct tl_vec *keys, *args, *outputs;
+    struct tl_agg_layout layout; /* for the columns that the accumulators want */
+    struct tl_vec *keys, *inputs, *outputs;
 };
 
 struct tl_core {
@@ -83,18 +84,24 @@ static enum tl_code open_view(struct tl_core *core, uint32_t v, struct tl_err *e
 {
     const struct tl_view *view = &core->config.plan->views[v];
     struct view_scratch *mine = &core->views[v];
+    enum tl_code rc;
 
     mine->wanted = core->config.views_wanted == NULL || core->config.views_wanted[v];
     mine->can_fail = may_fail(view->filter);
     mine->keys = tl_arena_zalloc(&core->arena, (view->keys_count + 1) * sizeof *mine->keys);
-    mine->args = tl_arena_zalloc(&core->arena, (view->aggs_count + 1) * sizeof *mine->args);
     mine->outputs = tl_arena_zalloc(&core->arena, (view->outputs_count + 1) * sizeof *mine->outputs);
-    if (mine->keys == NULL || mine->args == NULL || mine->outputs == NULL)
+    if (mine->keys == NULL || mine->outputs == NULL)
         return tl_fail_memory(err, view->outputs_count * sizeof *mine->outputs);
+    rc = tl_agg_layout_init(&mine->layout, view->aggs, view->aggs_count, &core->arena, err);
+    if (rc != TL_OK)
+        return rc;
+    mine->inputs = tl_arena_zalloc(&core->arena, (mine->layout.inputs_count + 1) * sizeof *mine->inputs);
+    if (mine->inputs == NULL)
+        return tl_fail_memory(err, mine->layout.inputs_count * sizeof *mine->inputs);
     for (uint32_t k = 0; k < view->keys_count; k++)
         mine->can_fail |= may_fail(view->keys[k]);
-    for (uint32_t a = 0; a < view->aggs_count; a++)
-        mine->can_fail |= may_fail(view->aggs[a].arg);
+    for (uint32_t i = 0; i < mine->layout.inputs_count; i++)
+        mine->can_fail |= may_fail(mine->layout.inputs[i]);
     for (uint32_t o = 0; view->window.window == TL_WINDOW_NONE && o < view->outputs_count; o++)
         mine->can_fail |= may_fail(view->outputs[o].expr);
     return TL_OK;
@@ -440,16 +447,20 @@ static enum tl_code push_windowed(struct push *p, const struct tl_view *view, st
     struct tl_window_rows in = {.time_ms = p->intake->time.i64,
                                 .judged_ms = p->input->watermark != NULL ? core->judged_ms : NULL,
                                 .keys = scratch->keys,
-                                .args = scratch->args,
+                                .agg = {.inputs = scratch->inputs,
+                                        .time_ms = p->intake->time.i64,
+                                        .offset = p->batch->offset,
+                                        .partition = p->input->partitions != NULL ? core->partition : NULL,
+                                        .number = p->batch->row,
+                                        .partition_all = p->input->partition},
                                 .wanted = core->config.wanted != NULL ? is_wanted : NULL,
                                 .wanted_ctx = wanted};
     enum tl_code rc = TL_OK;
 
     if (!eval_columns(eval, view->keys, view->keys_count, core->selected, *selected_count, scratch->keys))
         return tl_fail_memory(p->err, 0);
-    for (uint32_t a = 0; a < view->aggs_count; a++)
-        if (view->aggs[a].arg != NULL &&
-            !tl_expr_eval(eval, view->aggs[a].arg, core->selected, *selected_count, &scratch->args[a]))
+    for (uint32_t i = 0; i < scratch->layout.inputs_count; i++)
+        if (!tl_expr_eval(eval, scratch->layout.inputs[i], core->selected, *selected_count, &scratch->inputs[i]))
             return tl_fail_memory(p->err, 0);
     if (scratch->can_fail)
         TL_TRY(reject_failed(p, mine, selected_count));

@@ -88,7 +88,8 @@ static bool alloc_chunk(struct tl_window *w)
     for (uint32_t i = 0; i < CHUNK_ROWS; i++)
         w->all[i] = i;
     for (uint32_t i = 0; i < slots; i++) {
-        enum tl_kind kind = i < TL_SLOT_KEYS                      ? TL_TIMESTAMP
+        enum tl_kind kind = i == TL_SLOT_CLOSED_BY                ? TL_STRING
+                            : i < TL_SLOT_KEYS                    ? TL_TIMESTAMP
                             : i < TL_SLOT_KEYS + view->keys_count ? view->keys[i - TL_SLOT_KEYS]->kind
                                                                   : view->aggs[i - TL_SLOT_KEYS - view->keys_count].kind;
 
@@ -379,9 +380,8 @@ enum tl_code tl_window_push(struct tl_window *w, const struct tl_window_rows *in
         w->arenas[taken] = tl_table_arena(&pane->groups);
         w->taken[taken++] = row;
     }
-    for (uint32_t a = 0; a < w->view->aggs_count; a++)
-        if (!tl_agg_step(&w->layout, a, &in->args[a], w->taken, taken, w->states, w->arenas))
-            return tl_fail_memory(err, w->layout.state_bytes);
+    if (!tl_agg_step(&w->layout, &in->agg, w->taken, taken, w->states, w->arenas))
+        return tl_fail_memory(err, w->layout.state_bytes);
     *late_count = dropped;
     return TL_OK;
 }

@@ -35,7 +35,7 @@ struct tl_window_rows {
     const int64_t *time_ms;    /* by row number */
     const int64_t *judged_ms;  /* by row number: the watermark that each is judged by; NULL: nothing is late */
     const struct tl_vec *keys; /* as many as the view has, by row number */
-    const struct tl_vec *args; /* one per aggregate; not looked at for COUNT(*) */
+    struct tl_agg_rows agg;
     /* NULL, or whether the row is to go into this group: reconcile recomputes only what differs, from chosen events. */
     bool (*wanted)(void *ctx, uint32_t row, int64_t start_ms, int64_t end_ms, struct tl_sv key);
     void *wanted_ctx;

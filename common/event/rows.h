@@ -12,6 +12,12 @@ enum tl_column_role {
     TL_ROLE_WINDOW_TIME, /* end_ms - 1 */
 };
 
+/* What speed has to keep of a definition beside its rows, so that a restart finds it: accumulators that belong to no row of their own. */
+enum tl_state_form {
+    TL_STATE_IN_ROWS, /* TUMBLE: a row's accumulators are the state */
+    TL_STATE_BESIDE,  /* slices, sessions, count windows, and where HAVING hides rows: struct tl_states */
+};
+
 struct tl_shape_column {
     struct tl_sv name;
     enum tl_kind kind;
@@ -24,6 +30,8 @@ struct tl_shape {
     const char *hash; /* 32 hex digits */
     struct tl_sv comment, normalised, topic;
     bool windowed; /* false: one row per event; start_ms = end_ms = event time */
+    enum tl_state_form state;
+    bool cut_per_key; /* sessions and count windows: the time boundary is a key's own (semantics.md 10.3) */
     int64_t lateness_ms;
     const struct tl_shape_column *columns; /* the view's own, in their order */
     uint32_t columns_count;
@@ -39,6 +47,13 @@ struct tl_rows {
     const struct tl_vec *columns;     /* as many as the shape has; roles WINDOW_* are filled too */
     const uint32_t *partition, *row;  /* without a window only, else NULL */
     const int64_t *offset;
+};
+
+/* State beside the rows. Identity: (start_ms, end_ms, key), all three the core's own business. Empty bytes: it is gone. */
+struct tl_states {
+    uint32_t count;
+    const int64_t *start_ms, *end_ms;
+    const struct tl_sv *key, *bytes;
 };
 
 #endif

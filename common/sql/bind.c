@@ -348,6 +348,7 @@ static enum tl_code view_store(struct tl_bind *bind, const struct tl_ast_stateme
         .name = statement->name.text,
         .comment = statement->comment,
         .sql = {bind->text->text.data + statement->at.offset, statement->at.bytes},
+        .inner = -1,
         .filter = query->filter,
         .window = query->window,
         .lateness_ms = bind->settings.lateness_ms,
@@ -474,7 +475,8 @@ static void view_want(struct tl_bind_table *table, const struct tl_view *view)
     for (uint32_t i = 0; i < view->keys_count; i++)
         expr_want(table, view->keys[i]);
     for (uint32_t i = 0; i < view->aggs_count; i++) {
-        expr_want(table, view->aggs[i].arg);
+        for (uint32_t a = 0; a < view->aggs[i].args_count; a++)
+            expr_want(table, view->aggs[i].args[a]);
         expr_want(table, view->aggs[i].where);
     }
     for (uint32_t i = 0; view->window.window == TL_WINDOW_NONE && i < view->outputs_count; i++)

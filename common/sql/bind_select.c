@@ -221,7 +221,7 @@ static enum tl_code window_bind(struct tl_bind *bind, const struct tl_ast_from *
             return tl_mistake(bind->err, bind->text, args[PART_OFFSET]->at, "windows repeat with their size: take the remainder",
                               "the offset of a window is smaller than its size");
     }
-    out->window = (struct tl_window_spec){TL_WINDOW_TUMBLE, size_ms, size_ms, offset_ms};
+    out->window = (struct tl_window_spec){.window = TL_WINDOW_TUMBLE, .size_ms = size_ms, .slide_ms = size_ms, .offset_ms = offset_ms};
     TL_TRY(window_columns(bind, out, from->name.at));
 out:
     return rc;
@@ -285,7 +285,7 @@ static enum tl_code aggregate_add(struct tl_bind *bind, struct tl_query *out, co
     uint32_t at = 0;
 
     while (at < out->aggs_count &&
-           !(out->aggs[at].agg == call->agg && (call->arg == NULL || tl_expr_same(out->aggs[at].arg, call->arg))))
+           !(out->aggs[at].agg == call->agg && (call->args_count == 0 || tl_expr_same(out->aggs[at].args[0], call->args[0]))))
         at++;
     if (at == out->aggs_count) {
         if (out->aggs_count == out->aggs_capacity) {
@@ -332,18 +332,22 @@ enum tl_code tl_bind_aggregate(struct tl_bind *bind, const struct tl_scope *scop
         return tl_mistake(bind->err, bind->text, ast->at, call.agg == TL_AGG_COUNT ? "write COUNT(*) or COUNT(x)" : NULL,
                           "%s takes one argument", name);
     inner.in_aggregate = true;
-    rc = tl_bind_expr(bind, &inner, ast->args, &call.arg);
+    call.args = tl_arena_alloc(bind->arena, sizeof(struct tl_expr *));
+    if (call.args == NULL)
+        return tl_bind_no_memory(bind);
+    call.args_count = 1;
+    rc = tl_bind_expr(bind, &inner, ast->args, &call.args[0]);
     if (rc != TL_OK)
         return rc;
-    if (call.arg->kind == TL_NULL || call.arg->kind == TL_INTERVAL)
+    if (call.args[0]->kind == TL_NULL || call.args[0]->kind == TL_INTERVAL)
         return tl_mistake(bind->err, bind->text, ast->args->at, "name a column: an aggregate is over the rows of a group",
-                          "%s of %s has no meaning", name, call.arg->kind == TL_NULL ? "NULL" : "an interval");
-    if ((call.agg == TL_AGG_SUM || call.agg == TL_AGG_AVG) && !tl_kind_is_numeric(call.arg->kind))
+                          "%s of %s has no meaning", name, call.args[0]->kind == TL_NULL ? "NULL" : "an interval");
+    if ((call.agg == TL_AGG_SUM || call.agg == TL_AGG_AVG) && !tl_kind_is_numeric(call.args[0]->kind))
         return tl_mistake(bind->err, bind->text, ast->args->at,
-                          call.arg->kind == TL_STRING ? "CAST it: SUM(CAST(x AS BIGINT))" : "COUNT, MIN and MAX take any type",
-                          "%s wants a number, and this is %s", name, tl_kind_name(call.arg->kind));
+                          call.args[0]->kind == TL_STRING ? "CAST it: SUM(CAST(x AS BIGINT))" : "COUNT, MIN and MAX take any type",
+                          "%s wants a number, and this is %s", name, tl_kind_name(call.args[0]->kind));
     if (call.agg != TL_AGG_COUNT)
-        call.kind = call.arg->kind; /* Flink: SUM, AVG, MIN and MAX keep the type (semantics.md 7) */
+        call.kind = call.args[0]->kind; /* Flink: SUM, AVG, MIN and MAX keep the type (semantics.md 7) */
     return aggregate_add(bind, scope->group->out, &call, ast->at.place, out);
 }
 

@@ -13,6 +13,8 @@
 #include "event/value.h"
 #include "sql/catalog.h"
 
+struct tl_zone; /* event/zone.h */
+
 struct tl_place {
     uint32_t line, column; /* from 1; column counts characters; line 0: nowhere */
 };
@@ -41,8 +43,8 @@ struct tl_expr {
 
 /* Slots of a source: 0 .. fields_count-1 are schema.fields; this one is the event time, evaluated once per batch. */
 #define TL_SLOT_EVENT_TIME UINT32_MAX
-/* Slots of a group: window_start, window_end, window_time, then keys, then aggregates. */
-enum { TL_SLOT_WINDOW_START, TL_SLOT_WINDOW_END, TL_SLOT_WINDOW_TIME, TL_SLOT_KEYS };
+/* Slots of a group: window_start, window_end, window_time, closed_by (COUNT_WINDOW alone), then keys, then aggregates. */
+enum { TL_SLOT_WINDOW_START, TL_SLOT_WINDOW_END, TL_SLOT_WINDOW_TIME, TL_SLOT_CLOSED_BY, TL_SLOT_KEYS };
 
 struct tl_option_pair {
     struct tl_sv key, value;
@@ -64,29 +66,64 @@ struct tl_source {
     int32_t dedup_slot;         /* schema slot of 'tally.dedup.key', -1: no deduplication */
 };
 
-enum tl_agg_kind { TL_AGG_COUNT_STAR, TL_AGG_COUNT, TL_AGG_SUM, TL_AGG_MIN, TL_AGG_MAX, TL_AGG_AVG };
-
-struct tl_agg_call {
-    enum tl_agg_kind agg;
-    struct tl_expr *arg;   /* over source slots; NULL for COUNT(*) */
-    struct tl_expr *where; /* FILTER (WHERE ...), or NULL */
-    bool distinct;
-    enum tl_kind kind; /* of the result, by Flink's rules (semantics.md 7) */
+enum tl_agg_kind {
+    TL_AGG_COUNT_STAR,
+    TL_AGG_COUNT,
+    TL_AGG_SUM,
+    TL_AGG_MIN,
+    TL_AGG_MAX,
+    TL_AGG_AVG,
+    TL_AGG_STDDEV_POP,
+    TL_AGG_STDDEV_SAMP,
+    TL_AGG_VAR_POP,
+    TL_AGG_VAR_SAMP,
+    TL_AGG_FIRST_VALUE, /* by (event time, partition, offset, row), NULLs skipped */
+    TL_AGG_LAST_VALUE,
+    TL_AGG_LISTAGG, /* in that order too */
+    TL_AGG_APPROX_COUNT_DISTINCT,
+    TL_AGG_PERCENTILE,        /* exact, linear interpolation */
+    TL_AGG_APPROX_PERCENTILE, /* from log-scale buckets */
+    TL_AGG_WINDOW_FUNNEL,     /* longest chain of steps */
 };
 
-enum tl_window_kind { TL_WINDOW_NONE, TL_WINDOW_TUMBLE, TL_WINDOW_HOP, TL_WINDOW_CUMULATE, TL_WINDOW_SESSION, TL_WINDOW_COUNT };
+/* Equal expressions among the arguments and filters of one view are one object: what is evaluated once can be told by its address. */
+struct tl_agg_call {
+    enum tl_agg_kind agg;
+    struct tl_expr **args; /* over source slots; none for COUNT(*). PERCENTILE: value [, frequency]; WINDOW_FUNNEL: time, step, step, ... */
+    uint32_t args_count;
+    struct tl_expr *where; /* FILTER (WHERE ...), or NULL */
+    bool distinct;
+    enum tl_kind kind;      /* of the result, by Flink's rules (semantics.md 7) */
+    double point;           /* PERCENTILE, APPROX_PERCENTILE: 0 to 1 */
+    struct tl_sv separator; /* LISTAGG */
+    int64_t within_ms;      /* WINDOW_FUNNEL: from the first step to the last */
+};
+
+enum tl_window_kind {
+    TL_WINDOW_NONE,
+    TL_WINDOW_TUMBLE,
+    TL_WINDOW_HOP,
+    TL_WINDOW_CUMULATE,
+    TL_WINDOW_SESSION,
+    TL_WINDOW_COUNT,
+    TL_WINDOW_INNER, /* a view on a windowed view: the windows of the rows that it reads */
+};
 
 struct tl_window_spec {
     enum tl_window_kind window;
-    int64_t size_ms;   /* > 0 */
-    int64_t slide_ms;  /* TUMBLE: equal to size_ms */
-    int64_t offset_ms; /* |offset| < slide */
+    int64_t size_ms;   /* > 0; SESSION: the gap; COUNT: the time-out */
+    int64_t slide_ms;  /* HOP: the slide, CUMULATE: the step, both dividing size_ms; else equal to size_ms */
+    int64_t offset_ms; /* TUMBLE, HOP, CUMULATE: |offset| < slide, step */
+    uint32_t rows_max; /* COUNT: rows of a whole window, >= 1 */
+    /* Windows lie on the wall clock of this zone ('table.local-time-zone', where the time column is TIMESTAMP_LTZ). NULL: on UTC, or on the
+     * clock of a TIMESTAMP column. */
+    const struct tl_zone *zone;
 };
 
 struct tl_output {
     struct tl_sv name;
     enum tl_kind kind;
-    struct tl_expr *expr; /* windowed: over group slots; without a window: over source slots */
+    struct tl_expr *expr; /* windowed: over group slots; without a window, and with inner_rows: over source slots */
 };
 
 /* A stored view: one definition. */
@@ -96,14 +133,19 @@ struct tl_view {
     struct tl_sv normalised; /* the plan as text: what the hash is made of, and what explain prints */
     char hash[33];           /* XXH3-128 of `normalised`, hex, zero-terminated: the definition */
     uint32_t source;
+    /* A view on a windowed view reads that one's final rows as its events: all that says "source slots" below then means the inner view's
+     * outputs by number, and TL_SLOT_EVENT_TIME its window_time. -1: reads the source. The inner view stands before this one. */
+    int32_t inner;
     struct tl_expr *filter; /* over source slots; NULL: all rows */
     struct tl_window_spec window;
     int64_t lateness_ms;   /* 'tally.allowed-lateness' as set where the view was created */
     struct tl_expr **keys; /* over source slots; GROUP BY without the window columns */
     struct tl_sv *keys_name;
     uint32_t keys_count;
+    bool inner_rows; /* TL_WINDOW_INNER without GROUP BY: a row for each row of the inner view, with its key; keys_count is 0 */
     struct tl_agg_call *aggs;
     uint32_t aggs_count;
+    struct tl_expr *having;    /* over group slots; NULL: all groups */
     struct tl_output *outputs; /* the view's own columns, in their order */
     uint32_t outputs_count;
 };

@@ -139,7 +139,7 @@ static void aggregate_print(const struct tl_agg_call *call, const struct tl_sour
     if (call->agg == TL_AGG_COUNT_STAR)
         tl_buf_put_u8(out, '*');
     else
-        tl_expr_print(call->arg, source, NULL, out);
+        tl_expr_print(call->args[0], source, NULL, out);
     tl_buf_put_u8(out, ')');
     if (call->where != NULL) {
         tl_buf_put_str(out, " FILTER (WHERE ");
@@ -150,7 +150,7 @@ static void aggregate_print(const struct tl_agg_call *call, const struct tl_sour
 
 static void slot_print(const struct tl_expr *expr, const struct tl_source *source, const struct tl_view *view, struct tl_buf *out)
 {
-    static const char *const window_names[] = {"window_start", "window_end", "window_time"};
+    static const char *const window_names[] = {"window_start", "window_end", "window_time", "closed_by"};
     uint32_t slot = expr->slot;
 
     if (view == NULL || view->window.window == TL_WINDOW_NONE) {
@@ -275,7 +275,8 @@ static void view_mark(const struct tl_view *view, const struct tl_source *source
     for (uint32_t i = 0; i < view->keys_count; i++)
         expr_mark(view->keys[i], source, used);
     for (uint32_t i = 0; i < view->aggs_count; i++) {
-        expr_mark(view->aggs[i].arg, source, used);
+        for (uint32_t a = 0; a < view->aggs[i].args_count; a++)
+            expr_mark(view->aggs[i].args[a], source, used);
         expr_mark(view->aggs[i].where, source, used);
     }
     for (uint32_t i = 0; view->window.window == TL_WINDOW_NONE && i < view->outputs_count; i++)

@@ -9,8 +9,23 @@ static enum tl_column_role role_of(const struct tl_view *view, const struct tl_e
     case TL_SLOT_WINDOW_START: return TL_ROLE_WINDOW_START;
     case TL_SLOT_WINDOW_END: return TL_ROLE_WINDOW_END;
     case TL_SLOT_WINDOW_TIME: return TL_ROLE_WINDOW_TIME;
+    case TL_SLOT_CLOSED_BY: return TL_ROLE_VALUE;
     default: return expr->slot < TL_SLOT_KEYS + view->keys_count ? TL_ROLE_KEY : TL_ROLE_VALUE;
     }
+}
+
+static enum tl_state_form state_of(const struct tl_view *view)
+{
+    switch (view->window.window) {
+    case TL_WINDOW_NONE: return TL_STATE_IN_ROWS;
+    case TL_WINDOW_TUMBLE:
+    case TL_WINDOW_INNER: return view->having == NULL ? TL_STATE_IN_ROWS : TL_STATE_BESIDE;
+    case TL_WINDOW_HOP:
+    case TL_WINDOW_CUMULATE:
+    case TL_WINDOW_SESSION:
+    case TL_WINDOW_COUNT: return TL_STATE_BESIDE;
+    }
+    return TL_STATE_IN_ROWS;
 }
 
 enum tl_code tl_shape_of(struct tl_plan *plan, const struct tl_view *view, struct tl_shape *out, struct tl_err *err)
@@ -27,6 +42,8 @@ enum tl_code tl_shape_of(struct tl_plan *plan, const struct tl_view *view, struc
                              .normalised = view->normalised,
                              .topic = plan->sources[view->source].topic,
                              .windowed = view->window.window != TL_WINDOW_NONE,
+                             .state = state_of(view),
+                             .cut_per_key = view->window.window == TL_WINDOW_SESSION || view->window.window == TL_WINDOW_COUNT,
                              .lateness_ms = view->lateness_ms,
                              .columns = columns,
                              .columns_count = view->outputs_count};

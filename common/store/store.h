@@ -80,6 +80,19 @@ TL_MUST_USE enum tl_code tl_store_begin_tick(struct tl_store *store, int64_t epo
 /* Inserts or replaces rows by identity. */
 TL_MUST_USE enum tl_code tl_store_put_speed_rows(struct tl_store *store, int64_t definition, const struct tl_rows *rows,
                                                  int64_t change, struct tl_err *err);
+/* Rows that are no longer: a session that grew, a group that HAVING hides now. By identity (columns are not looked at); one that is not there
+ * is no error. */
+TL_MUST_USE enum tl_code tl_store_drop_speed_rows(struct tl_store *store, int64_t definition, const struct tl_rows *rows,
+                                                  int64_t change, struct tl_err *err);
+/* Inserts, replaces or (empty bytes) deletes state by identity; TL_STATE_BESIDE only. */
+TL_MUST_USE enum tl_code tl_store_put_states(struct tl_store *store, int64_t definition, const struct tl_states *states,
+                                             struct tl_err *err);
+/* Deletes the states with end_ms <= upto_ms. */
+TL_MUST_USE enum tl_code tl_store_drop_states(struct tl_store *store, int64_t definition, int64_t upto_ms, struct tl_err *err);
+/* All of them, one at a time (count 1), in order of identity. */
+TL_MUST_USE enum tl_code tl_store_states(struct tl_store *store, int64_t definition,
+                                         enum tl_code (*each)(void *ctx, const struct tl_states *states, struct tl_err *err),
+                                         void *ctx, struct tl_err *err);
 TL_MUST_USE enum tl_code tl_store_put_final(struct tl_store *store, int64_t definition, int64_t final_ms, struct tl_err *err);
 TL_MUST_USE enum tl_code tl_store_put_ready(struct tl_store *store, int64_t definition, struct tl_err *err);
 

@@ -75,7 +75,7 @@ Test(bind, the_file_of_the_design)
               view->window.offset_ms == 0);
     cr_assert(view->keys_count == 1 && is_slot(view->keys[0], slot_of(source, "host")) &&
               tl_sv_eq(view->keys_name[0], TL_SV("host")));
-    cr_assert(view->aggs_count == 1 && view->aggs[0].agg == TL_AGG_COUNT_STAR && view->aggs[0].arg == NULL &&
+    cr_assert(view->aggs_count == 1 && view->aggs[0].agg == TL_AGG_COUNT_STAR && view->aggs[0].args_count == 0 &&
               view->aggs[0].kind == TL_BIGINT);
     cr_assert_eq(view->outputs_count, 4);
     cr_assert(is_slot(view->outputs[0].expr, TL_SLOT_WINDOW_START) && view->outputs[0].kind == TL_TIMESTAMP);
