@@ -103,22 +103,6 @@ static bool same_work(const struct tl_days *a, const struct tl_days *b)
     return true;
 }
 
-/* Does a window of the view lie across this instant? */
-static bool crosses(const struct tl_view *view, int64_t bound_ms)
-{
-    return view->window.window != TL_WINDOW_NONE &&
-           tl_window_start_ms(bound_ms, view->window.offset_ms, view->window.size_ms) != bound_ms;
-}
-
-/* A span must be cut where some view of the group has windows across a bound, for the carry there must hold earlier events only. */
-static bool must_cut(const struct batch *batch, const bool *views, int64_t bound_ms)
-{
-    for (uint32_t v = 0; v < batch->plan->views_count; v++)
-        if (views[v] && crosses(&batch->plan->views[v], bound_ms))
-            return true;
-    return false;
-}
-
 static enum tl_code add_spans(struct batch *batch, uint32_t source, const bool *views, const struct tl_days *days,
                               struct tl_err *err)
 {
@@ -137,7 +121,7 @@ static enum tl_code add_spans(struct batch *batch, uint32_t source, const bool *
         if (ranges == 0)
             bounds[0] = day->from_ms;
         bounds[++ranges] = day->to_ms;
-        if (last || must_cut(batch, views, day->to_ms)) {
+        if (last) {
             TL_TRY(add_job(batch, batch->jobs_count, source, views, bounds, ranges, err));
             ranges = 0;
         }

@@ -34,6 +34,8 @@ struct pass {
     const struct tl_plan *plan;
     struct tl_feed *feed;
     struct tl_partial *all;
+    struct tl_relay *relay; /* NULL: no view reads another */
+    uint32_t cut;           /* ranges whose end has been cut */
     struct worker *workers;
     uint32_t workers_count;
     uint64_t (*outcomes)[TL_OUTCOMES]; /* view * ranges_count + range */
@@ -299,7 +301,8 @@ static enum tl_code stage_rows(void *ctx, const struct tl_rows *rows, struct tl_
     struct sink *sink = ctx;
     struct pass *pass = sink->pass;
     struct tl_recompute *job = pass->job;
-    bool windowed = pass->plan->views[sink->view].window.window != TL_WINDOW_NONE;
+    /* (from, to] holds the end of a window; [from, to) the time of an event, and the end of a session. */
+    bool windowed = pass->plan->views[sink->view].window.window != TL_WINDOW_NONE && !tl_relay_ends_open(pass->plan, sink->view);
     uint64_t *counts = pass->rows + (size_t)sink->view * job->ranges_count;
     uint32_t range = 0;
     enum tl_code rc = TL_OK;
@@ -307,7 +310,6 @@ static enum tl_code stage_rows(void *ctx, const struct tl_rows *rows, struct tl_
     TL_TRY(begin_staging(pass, err));
     TL_TRY(tl_store_stage_rows(job->store, job->run, job->definitions[sink->view], rows, err));
     for (uint32_t i = 0; i < rows->count; i++) {
-        /* (from, to] holds the end of a window; [from, to) the time of an event. */
         range = range_of(pass, windowed ? rows->end_ms[i] - 1 : rows->end_ms[i], range);
         counts[range]++;
     }
@@ -386,20 +388,56 @@ out:
     return rc;
 }
 
-static enum tl_code retire(struct pass *pass, int64_t floor_ms, struct tl_err *err)
+/* The range, whose rows are all staged, with what is open at its end. */
+static enum tl_code stage_range(struct pass *pass, uint32_t v, uint32_t r, struct tl_err *err)
 {
     struct tl_recompute *job = pass->job;
-    int64_t upto_ms = tl_min_i64(floor_ms, job->bounds[job->ranges_count]);
+    size_t at = (size_t)v * job->ranges_count + r;
+    struct tl_run_range range = {
+        .run = job->run, .from_ms = job->bounds[r], .to_ms = job->bounds[r + 1], .rows_count = pass->rows[at]};
+    enum tl_code rc = TL_OK;
+
+    tl_buf_clear(&job->carry_out[v]);
+    if (pass->all->views[v].window != NULL)
+        TL_TRY(tl_window_cut(pass->all->views[v].window, &job->carry_out[v], err));
+    range.carry = tl_buf_sv(&job->carry_out[v]);
+    memcpy(range.outcomes, pass->outcomes[at], sizeof range.outcomes);
+    TL_TRY(begin_staging(pass, err));
+    TL_TRY(tl_store_stage_range(job->store, job->definitions[v], &range, err));
+    pass->uncommitted++;
+    TL_TRY(commit_staging(pass, false, err));
+out:
+    return rc;
+}
+
+static enum tl_code retire_upto(struct pass *pass, int64_t upto_ms, struct tl_err *err)
+{
     enum tl_code rc = TL_OK;
 
     for (uint32_t v = 0; v < pass->plan->views_count; v++) {
         struct sink sink = {pass, v};
 
-        if (job->views_wanted[v] && pass->all->views[v].window != NULL) {
-            tl_window_settle(pass->all->views[v].window); /* batch has no use for the marks of what has changed */
-            TL_TRY(tl_window_retire(pass->all->views[v].window, upto_ms, stage_rows, &sink, err));
-        }
+        if (pass->job->views_wanted[v])
+            TL_TRY(tl_relay_retire(pass->relay, pass->all, v, upto_ms, stage_rows, &sink, err));
     }
+out:
+    return rc;
+}
+
+/* Windows that nothing unread can belong to, and the ranges that have ended. */
+static enum tl_code retire(struct pass *pass, int64_t floor_ms, struct tl_err *err)
+{
+    struct tl_recompute *job = pass->job;
+    enum tl_code rc = TL_OK;
+
+    for (; pass->cut < job->ranges_count && job->bounds[pass->cut + 1] <= floor_ms; pass->cut++) {
+        TL_TRY(retire_upto(pass, job->bounds[pass->cut + 1], err));
+        for (uint32_t v = 0; v < pass->plan->views_count; v++)
+            if (job->views_wanted[v])
+                TL_TRY(stage_range(pass, v, pass->cut, err));
+    }
+    if (pass->cut < job->ranges_count)
+        TL_TRY(retire_upto(pass, floor_ms, err));
 out:
     return rc;
 }
@@ -448,36 +486,6 @@ out:
     return rc;
 }
 
-static enum tl_code stage_ranges(struct pass *pass, struct tl_err *err)
-{
-    struct tl_recompute *job = pass->job;
-    struct tl_sv nothing = {NULL, 0};
-    enum tl_code rc = TL_OK;
-
-    TL_TRY(begin_staging(pass, err));
-    for (uint32_t v = 0; v < pass->plan->views_count; v++) {
-        if (!job->views_wanted[v])
-            continue;
-        tl_buf_clear(&job->carry_out[v]);
-        if (pass->all->views[v].window != NULL && tl_window_groups(pass->all->views[v].window) > 0)
-            TL_TRY(tl_window_save(pass->all->views[v].window, &job->carry_out[v], err));
-        for (uint32_t r = 0; r < job->ranges_count; r++) {
-            size_t at = (size_t)v * job->ranges_count + r;
-            struct tl_run_range range = {.run = job->run,
-                                         .from_ms = job->bounds[r],
-                                         .to_ms = job->bounds[r + 1],
-                                         .rows_count = pass->rows[at],
-                                         .carry = r + 1 == job->ranges_count ? tl_buf_sv(&job->carry_out[v]) : nothing};
-
-            memcpy(range.outcomes, pass->outcomes[at], sizeof range.outcomes);
-            TL_TRY(tl_store_stage_range(job->store, job->definitions[v], &range, err));
-        }
-    }
-    TL_TRY(commit_staging(pass, true, err));
-out:
-    return rc;
-}
-
 /* ---- opening ---- */
 
 static enum tl_code open_worker(struct pass *pass, struct worker *worker, struct tl_err *err)
@@ -489,12 +497,13 @@ static enum tl_code open_worker(struct pass *pass, struct worker *worker, struct
                                     .ranges_count = job->ranges_count,
                                     .dedup = see_ids,
                                     .dedup_ctx = worker};
+    struct tl_window_options options = {.bounds = job->bounds, .ranges_count = job->ranges_count};
     enum tl_code rc = TL_OK;
 
     worker->pass = pass;
     TL_TRY(tl_core_open(&config, &worker->core, err));
     for (int side = 0; side < 2; side++)
-        TL_TRY(tl_partial_open(pass->plan, job->ranges_count, &worker->partials[side], err));
+        TL_TRY(tl_partial_open(pass->plan, &options, &worker->partials[side], err));
     if ((errno = pthread_create(&worker->thread, NULL, thread_main, worker)) != 0)
         TL_TRY(tl_fail_errno(err, TL_ERR_IO, "cannot start a thread"));
     worker->running = true;
@@ -527,6 +536,7 @@ enum tl_code tl_recompute(struct tl_recompute *job, struct tl_err *err)
 {
     const struct tl_plan *plan = job->input->plan;
     struct pass pass = {.job = job, .plan = plan, .lock = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER};
+    struct tl_window_options options = {.bounds = job->bounds, .ranges_count = job->ranges_count};
     size_t cells = (size_t)plan->views_count * job->ranges_count;
     uint32_t jobs = (uint32_t)tl_min_i64(tl_max_i64(job->jobs, 1), JOBS_MAX);
     enum tl_code rc = TL_OK;
@@ -537,7 +547,8 @@ enum tl_code tl_recompute(struct tl_recompute *job, struct tl_err *err)
     pass.workers = calloc(jobs, sizeof *pass.workers);
     if (pass.outcomes == NULL || pass.rows == NULL || pass.ids == NULL || pass.workers == NULL)
         TL_TRY(tl_fail_memory(err, cells * sizeof *pass.outcomes));
-    TL_TRY(tl_partial_open(plan, job->ranges_count, &pass.all, err));
+    TL_TRY(tl_partial_open(plan, &options, &pass.all, err));
+    TL_TRY(tl_relay_open(plan, &options, &pass.relay, err));
     for (uint32_t v = 0; v < plan->views_count; v++)
         if (job->views_wanted[v] && pass.all->views[v].window != NULL && job->carry_in[v].size > 0)
             TL_TRY(tl_window_restore(pass.all->views[v].window, job->carry_in[v], err));
@@ -548,7 +559,7 @@ enum tl_code tl_recompute(struct tl_recompute *job, struct tl_err *err)
             goto out;
         }
     TL_TRY(run_rounds(&pass, err));
-    TL_TRY(stage_ranges(&pass, err));
+    TL_TRY(commit_staging(&pass, true, err));
 out:
     if (pass.workers != NULL)
         close_workers(&pass);
@@ -557,6 +568,7 @@ out:
     for (uint32_t r = 0; pass.ids != NULL && r < job->ranges_count; r++)
         tl_idset_close(pass.ids[r]);
     tl_feed_close(pass.feed);
+    tl_relay_close(pass.relay);
     tl_partial_close(pass.all);
     free(pass.ids);
     free(pass.rows);

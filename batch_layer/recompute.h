@@ -7,11 +7,12 @@
  * wins, however many threads there are. A window is final, and leaves memory, when nothing that is still to be read may belong to it
  * (feed.h, floor): memory follows the windows that the unread files may still touch, and the ids of the ranges at hand.
  *
- * A span must not hold a bound that some view's window crosses, except its ends: what is open at its end is the carry. cut_spans() in
- * days.c sees to it. */
+ * Windows that lie across a bound within the span: what is open there is that range's carry, and goes on with what lies behind
+ * (tl_window_cut). */
 #ifndef TL_RECOMPUTE_H
 #define TL_RECOMPUTE_H
 
+#include "core/relay.h"
 #include "input.h"
 #include "store/store.h"
 

@@ -238,7 +238,6 @@ static enum tl_code settle(struct proof *proof, struct tl_err *err)
             if (plan->views[v].source != proof->source || proof->finder->views[v].evidence == NULL)
                 continue;
             if (mine->window != NULL) {
-                tl_window_settle(mine->window);
                 TL_TRY(tl_window_retire(mine->window, INT64_MAX, settle_rows, &sink, err));
             } else {
                 struct tl_rows rows = tl_event_rows_view(mine->events);
@@ -588,10 +587,11 @@ static enum tl_code open_proof(struct proof *proof, struct side_of sides[TL_SIDE
                                         .ranges_count = 1,
                                         .wanted = is_wanted,
                                         .wanted_ctx = &sides[side]};
+        struct tl_window_options options = {.ranges_count = 1, .whole = true};
 
         sides[side] = (struct side_of){proof, (enum tl_side)side};
         TL_TRY(tl_core_open(&config, &proof->cores[side], err));
-        TL_TRY(tl_partial_open(finder->plan, 1, &proof->partials[side], err));
+        TL_TRY(tl_partial_open(finder->plan, &options, &proof->partials[side], err));
     }
 out:
     return rc;

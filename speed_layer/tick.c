@@ -4,17 +4,23 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* ---- opening ---- */
+#include "sql/shape.h"
 
-struct load {
-    struct tl_window *window;
-};
+/* ---- opening ---- */
 
 static enum tl_code load_row(void *ctx, const struct tl_stored_row *row, struct tl_err *err)
 {
-    struct load *load = ctx;
+    return tl_window_load_row(ctx, row->start_ms, row->end_ms, row->key, row->accumulators, err);
+}
 
-    return tl_window_load(load->window, row->start_ms, row->end_ms, row->key, row->accumulators, err);
+static enum tl_code load_states(void *ctx, const struct tl_states *states, struct tl_err *err)
+{
+    enum tl_code rc = TL_OK;
+
+    for (uint32_t i = 0; i < states->count; i++)
+        TL_TRY(tl_window_load_state(ctx, states->start_ms[i], states->end_ms[i], states->key[i], states->bytes[i], err));
+out:
+    return rc;
 }
 
 static enum tl_code load_windows(struct tl_tick *tick, struct tl_err *err)
@@ -24,12 +30,17 @@ static enum tl_code load_windows(struct tl_tick *tick, struct tl_err *err)
 
     TL_TRY(tl_store_begin_read(tick->store, err));
     for (uint32_t v = 0; v < lane->plan->views_count; v++) {
-        struct load load = {tick->all->views[v].window};
+        struct tl_window *window = tick->all->views[v].window;
 
         tick->final_ms[v] = lane->final_ms[v];
-        if (lane->definitions[v] != 0 && load.window != NULL)
-            TL_TRY(tl_store_rows(tick->store, lane->definitions[v], TL_LAYER_SPEED, lane->final_ms[v], INT64_MAX, load_row, &load,
-                                 err));
+        if (lane->definitions[v] == 0 || window == NULL)
+            continue;
+        tl_window_resume(window, lane->final_ms[v]);
+        if (tick->beside[v])
+            TL_TRY(tl_store_states(tick->store, lane->definitions[v], load_states, window, err));
+        else
+            TL_TRY(tl_store_rows(tick->store, lane->definitions[v], TL_LAYER_SPEED, lane->final_ms[v], INT64_MAX, load_row,
+                                 window, err));
     }
 out:
     tl_store_rollback(tick->store);
@@ -47,12 +58,16 @@ enum tl_code tl_tick_open(struct tl_tick *tick, const struct tl_lane *lane, stru
     tick->identity_put = calloc(lane->plan->views_count, sizeof *tick->identity_put);
     tick->final_ms = calloc(lane->plan->views_count, sizeof *tick->final_ms);
     tick->judged_ms = calloc(lane->plan->sources_count, sizeof *tick->judged_ms);
+    tick->beside = calloc(lane->plan->views_count, sizeof *tick->beside);
     if (tick->in_hand == NULL || tick->positions == NULL || tick->identity_put == NULL || tick->final_ms == NULL ||
-        tick->judged_ms == NULL)
+        tick->judged_ms == NULL || tick->beside == NULL)
         TL_TRY(tl_fail_memory(err, lane->partitions_count * sizeof *tick->positions));
     for (uint32_t p = 0; p < lane->partitions_count; p++)
         tick->positions[p] = lane->partitions[p].position;
-    TL_TRY(tl_partial_open(lane->plan, 1, &tick->all, err));
+    for (uint32_t v = 0; v < lane->plan->views_count; v++)
+        tick->beside[v] = tl_view_state(&lane->plan->views[v]) == TL_STATE_BESIDE;
+    TL_TRY(tl_partial_open(lane->plan, NULL, &tick->all, err));
+    TL_TRY(tl_relay_open(lane->plan, NULL, &tick->relay, err));
     TL_TRY(load_windows(tick, err));
 out:
     return rc;
@@ -61,6 +76,8 @@ out:
 void tl_tick_close(struct tl_tick *tick)
 {
     tl_partial_close(tick->all);
+    tl_relay_close(tick->relay);
+    free(tick->beside);
     free(tick->in_hand);
     free(tick->positions);
     free(tick->identity_put);
@@ -110,6 +127,7 @@ enum tl_code tl_tick_merge(struct tl_tick *tick, struct tl_err *err)
     }
     for (uint32_t w = 0; w < tick->workers_count; w++)
         TL_TRY(tl_partial_merge_windows(tick->all, tick->in_hand[w], err));
+    TL_TRY(tl_relay_advance(tick->relay, tick->all, tick->judged_ms, err));
     for (uint32_t p = 0; p < tick->lane->partitions_count; p++) {
         const struct tl_partial_partition *state = state_of(tick, p);
         struct tl_position *position = &tick->positions[p];
@@ -143,6 +161,50 @@ static enum tl_code put_rows(void *ctx, const struct tl_rows *rows, struct tl_er
     return tl_store_put_speed_rows(sink->tick->store, sink->definition, rows, sink->change, err);
 }
 
+static enum tl_code drop_rows(void *ctx, const struct tl_rows *rows, struct tl_err *err)
+{
+    struct sink *sink = ctx;
+
+    return tl_store_drop_speed_rows(sink->tick->store, sink->definition, rows, sink->change, err);
+}
+
+static enum tl_code put_states(void *ctx, const struct tl_states *states, struct tl_err *err)
+{
+    struct sink *sink = ctx;
+
+    return tl_store_put_states(sink->tick->store, sink->definition, states, err);
+}
+
+static enum tl_code put_window(struct tl_tick *tick, uint32_t v, struct sink *sink, struct tl_err *err)
+{
+    struct tl_window *window = tick->all->views[v].window;
+    const struct tl_window_sink to = {
+        .ctx = sink, .rows = put_rows, .gone = drop_rows, .states = tick->beside[v] ? put_states : NULL};
+    enum tl_code rc = TL_OK;
+
+    TL_TRY(tl_window_changed(window, &to, err));
+    if (tick->beside[v] && tl_window_states_upto_ms(window) != INT64_MIN)
+        TL_TRY(tl_store_drop_states(tick->store, sink->definition, tl_window_states_upto_ms(window), err));
+out:
+    return rc;
+}
+
+/* The view whose outcomes these are: the events of a view on a view are those of the first one down that reads the source. */
+static uint32_t root_of(const struct tl_plan *plan, uint32_t v)
+{
+    while (plan->views[v].inner >= 0)
+        v = (uint32_t)plan->views[v].inner;
+    return v;
+}
+
+static int64_t final_now(const struct tl_tick *tick, uint32_t v)
+{
+    const struct tl_plan *plan = tick->lane->plan;
+    int64_t final_ms = tl_window_final_ms(&plan->views[v], tl_relay_watermark_ms(plan, v, tick->judged_ms));
+
+    return tl_max_i64(tick->final_ms[v], final_ms);
+}
+
 static enum tl_code put_ledgers(struct tl_tick *tick, uint32_t v, const struct tl_partial *partial, struct tl_err *err)
 {
     const struct tl_partial_view *view = &partial->views[v];
@@ -164,11 +226,18 @@ static enum tl_code put_view(struct tl_tick *tick, uint32_t v, int64_t change, s
     struct sink sink = {tick, lane->definitions[v], change};
     uint64_t outcomes[TL_OUTCOMES] = {0};
     bool counted = false;
-    int64_t final_ms = tl_max_i64(tick->final_ms[v], tl_window_final_ms(view, tick->judged_ms[view->source]));
+    int64_t final_ms = final_now(tick, v);
+    uint32_t root = root_of(lane->plan, v);
     enum tl_code rc = TL_OK;
 
     if (tick->all->views[v].window != NULL)
-        TL_TRY(tl_window_changed(tick->all->views[v].window, put_rows, &sink, err));
+        TL_TRY(put_window(tick, v, &sink, err));
+    TL_TRY(tl_store_put_ledger(tick->store, sink.definition, 0, tick->all->views[v].ledger.lines,
+                               tick->all->views[v].ledger.count, err));
+    for (int o = 0; o < TL_OUTCOMES; o++) {
+        outcomes[o] = tick->all->views[root].outcomes[0][o];
+        counted = counted || outcomes[o] > 0;
+    }
     for (uint32_t w = 0; w < tick->workers_count; w++) {
         const struct tl_partial *partial = tick->in_hand[w];
 
@@ -179,7 +248,7 @@ static enum tl_code put_view(struct tl_tick *tick, uint32_t v, int64_t change, s
         }
         TL_TRY(put_ledgers(tick, v, partial, err));
         for (int o = 0; o < TL_OUTCOMES; o++) {
-            outcomes[o] += partial->views[v].outcomes[0][o] + partial->sources[view->source].outcomes[0][o];
+            outcomes[o] += partial->views[root].outcomes[0][o] + partial->sources[view->source].outcomes[0][o];
             counted = counted || outcomes[o] > 0;
         }
     }
@@ -226,12 +295,9 @@ static bool has_news(const struct tl_tick *tick)
     for (uint32_t p = 0; p < tick->lane->partitions_count; p++)
         if (state_of(tick, p)->touched)
             return true;
-    for (uint32_t v = 0; v < tick->lane->plan->views_count; v++) {
-        const struct tl_view *view = &tick->lane->plan->views[v];
-
-        if (tick->lane->definitions[v] != 0 && tl_window_final_ms(view, tick->judged_ms[view->source]) > tick->final_ms[v])
+    for (uint32_t v = 0; v < tick->lane->plan->views_count; v++)
+        if (tick->lane->definitions[v] != 0 && final_now(tick, v) > tick->final_ms[v])
             return true;
-    }
     return false;
 }
 
@@ -301,14 +367,11 @@ enum tl_code tl_tick_settle(struct tl_tick *tick, struct tl_err *err)
     enum tl_code rc = TL_OK;
 
     for (uint32_t v = 0; v < plan->views_count; v++) {
-        const struct tl_view *view = &plan->views[v];
-
-        tick->final_ms[v] = tl_max_i64(tick->final_ms[v], tl_window_final_ms(view, tick->judged_ms[view->source]));
-        if (tick->all->views[v].window == NULL)
-            continue;
-        tl_window_settle(tick->all->views[v].window);
-        TL_TRY(tl_window_retire(tick->all->views[v].window, tick->final_ms[v], NULL, NULL, err));
+        tick->final_ms[v] = final_now(tick, v);
+        if (tick->all->views[v].window != NULL)
+            TL_TRY(tl_window_settle(tick->all->views[v].window, err));
     }
+    tl_partial_reset_notes(tick->all);
     for (uint32_t s = 0; s < plan->sources_count; s++) {
         int64_t combined_ms = combined(tick, s);
 

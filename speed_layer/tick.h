@@ -14,6 +14,7 @@
 #define TL_TICK_H
 
 #include "core/partial.h"
+#include "core/relay.h"
 #include "lane.h"
 #include "store/store.h"
 #include "worker.h"
@@ -24,7 +25,9 @@ struct tl_tick {
     int64_t epoch;
     struct tl_worker *workers;
     uint32_t workers_count;
-    struct tl_partial *all;        /* open windows since the beginning */
+    struct tl_partial *all;        /* open windows since the beginning; what this tick has judged of held rows */
+    struct tl_relay *relay;        /* NULL: no view reads another */
+    bool *beside;                  /* per view: its state stands beside its rows */
     struct tl_partial **in_hand;   /* one per worker: of the tick being committed; NULL: none */
     struct tl_position *positions; /* per partition of the lane, as committed */
     bool *identity_put;            /* per view */

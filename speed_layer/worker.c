@@ -156,7 +156,7 @@ enum tl_code tl_worker_open(struct tl_worker *worker, const struct tl_lane *lane
     for (uint32_t s = 0; s < lane->plan->sources_count; s++)
         TL_TRY(open_watermark(worker, s, worker_number, workers_count, err));
     for (int i = 0; i < TL_WORKER_PARTIALS; i++)
-        TL_TRY(tl_partial_open(lane->plan, 1, &worker->own[i], err));
+        TL_TRY(tl_partial_open(lane->plan, NULL, &worker->own[i], err));
     worker->at_hand = worker->own[0];
     worker->spare = worker->own[1];
 out:

@@ -296,3 +296,25 @@ size_t tl_table_bytes(const struct tl_table *table)
 {
     return table->memory.held_bytes + table->slots_count * sizeof *table->slots + table->chunks_capacity * sizeof *table->chunks;
 }
+
+static int by_key(const void *a, const void *b, void *table)
+{
+    struct tl_sv key_a, key_b;
+
+    (void)tl_table_at(table, *(const uint32_t *)a, &key_a, NULL);
+    (void)tl_table_at(table, *(const uint32_t *)b, &key_b, NULL);
+    return tl_sv_cmp(key_a, key_b);
+}
+
+enum tl_code tl_table_sorted(const struct tl_table *table, uint32_t **out, struct tl_err *err)
+{
+    uint32_t *order = malloc(((size_t)table->count + 1) * sizeof *order);
+
+    if (order == NULL)
+        return tl_fail_memory(err, table->count * sizeof *order);
+    for (uint32_t i = 0; i < table->count; i++)
+        order[i] = i;
+    qsort_r(order, table->count, sizeof *order, by_key, (void *)(uintptr_t)(const void *)table);
+    *out = order;
+    return TL_OK;
+}

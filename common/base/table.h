@@ -45,6 +45,8 @@ static inline void tl_table_prefetch(const struct tl_table *table, uint64_t hash
 void *tl_table_at(const struct tl_table *table, uint32_t i, struct tl_sv *key, uint64_t *hash);
 /* The entry number of a state that put, find or at gave. */
 uint32_t tl_table_number(const struct tl_table *table, const void *state);
+/* The entry numbers in order of their keys' bytes; the caller frees them. */
+TL_MUST_USE enum tl_code tl_table_sorted(const struct tl_table *table, uint32_t **out, struct tl_err *err);
 /* Memory with the table's lifetime, for what a state points at. */
 static inline struct tl_arena *tl_table_arena(struct tl_table *table)
 {

@@ -10,7 +10,7 @@
 /* What is kept per view between pushes: scratch columns, by key, aggregate and output. */
 struct view_scratch {
     bool wanted;
-    bool can_fail; /* some expression of it may fail for a row */
+    bool can_fail;               /* some expression of it may fail for a row */
     struct tl_agg_layout layout; /* for the columns that the accumulators want */
     struct tl_vec *keys, *inputs, *outputs;
 };
@@ -24,7 +24,8 @@ struct tl_core {
     uint32_t capacity;       /* rows of the arrays below */
     int64_t *judged_ms;      /* by row */
     uint32_t *candidates;    /* usable rows in range that are no duplicates */
-    uint32_t *selected, *late;
+    uint32_t *selected;
+    struct tl_window_late *late;
     uint32_t *range;     /* by row: which of the ranges */
     uint32_t *partition; /* by row; filled only when a push has several */
     uint8_t *failed;     /* by row */
@@ -441,20 +442,24 @@ static bool is_wanted(void *ctx, uint32_t row, int64_t start_ms, int64_t end_ms,
 
 static enum tl_code push_windowed(struct push *p, const struct tl_view *view, struct view_scratch *scratch,
                                   struct tl_partial_view *mine, struct tl_eval *eval, struct wanted_ctx *wanted,
-                                  uint32_t *selected_count, uint32_t *late_count)
+                                  uint32_t *selected_count, struct tl_window_verdict *verdict)
 {
     struct tl_core *core = p->core;
-    struct tl_window_rows in = {.time_ms = p->intake->time.i64,
-                                .judged_ms = p->input->watermark != NULL ? core->judged_ms : NULL,
-                                .keys = scratch->keys,
-                                .agg = {.inputs = scratch->inputs,
-                                        .time_ms = p->intake->time.i64,
-                                        .offset = p->batch->offset,
-                                        .partition = p->input->partitions != NULL ? core->partition : NULL,
-                                        .number = p->batch->row,
-                                        .partition_all = p->input->partition},
-                                .wanted = core->config.wanted != NULL ? is_wanted : NULL,
-                                .wanted_ctx = wanted};
+    struct tl_window_rows in = {
+        .time_ms = p->intake->time.i64,
+        .judged_ms = p->input->watermark != NULL ? core->judged_ms : NULL,
+        .range = core->config.bounds != NULL ? core->range : NULL,
+        .flags = p->batch->flags,
+        .keys = scratch->keys,
+        .agg = {.inputs = scratch->inputs,
+                .time_ms = p->intake->time.i64,
+                .offset = p->batch->offset,
+                .partition = p->input->partitions != NULL ? core->partition : NULL,
+                .number = p->batch->row,
+                .partition_all = p->input->partition},
+        .wanted = core->config.wanted != NULL ? is_wanted : NULL,
+        .wanted_ctx = wanted
+    };
     enum tl_code rc = TL_OK;
 
     if (!eval_columns(eval, view->keys, view->keys_count, core->selected, *selected_count, scratch->keys))
@@ -466,9 +471,10 @@ static enum tl_code push_windowed(struct push *p, const struct tl_view *view, st
         TL_TRY(reject_failed(p, mine, selected_count));
     in.rows = core->selected;
     in.rows_count = *selected_count;
-    TL_TRY(tl_window_push(mine->window, &in, core->late, late_count, p->err));
-    for (uint32_t i = 0; i < *late_count; i++)
-        if (!ledger_line(p, &mine->ledger, core->late[i], TL_CAUSE_LATE_DROP, 0))
+    TL_TRY(tl_window_push(mine->window, &in, verdict, p->err));
+    for (uint32_t i = 0; i < verdict->late_count; i++)
+        if (!ledger_line(p, &mine->ledger, core->late[i].row, core->late[i].partly ? TL_CAUSE_LATE_PARTIAL : TL_CAUSE_LATE_DROP,
+                         0))
             TL_TRY(tl_fail_memory(p->err, sizeof(struct tl_ledger_line)));
 out:
     return rc;
@@ -506,17 +512,21 @@ out:
 }
 
 /* FILTERED is what is left of the candidates; the other outcomes were counted where they came about. */
-static void count_outcomes(struct push *p, struct tl_partial_view *mine, uint32_t selected_count, uint32_t late_count,
-                           uint64_t rejected_before)
+static void count_outcomes(struct push *p, struct tl_partial_view *mine, uint32_t selected_count,
+                           const struct tl_window_verdict *verdict, uint64_t rejected_before)
 {
     struct tl_core *core = p->core;
+    uint32_t partly = 0;
 
     if (core->config.bounds == NULL) {
         uint64_t rejected = mine->outcomes[0][TL_OUT_REJECTED] - rejected_before;
 
         mine->outcomes[0][TL_OUT_FILTERED] += p->candidates_count - rejected - selected_count;
-        mine->outcomes[0][TL_OUT_LATE] += late_count;
-        mine->outcomes[0][TL_OUT_COUNTED] += selected_count - late_count;
+        for (uint32_t i = 0; i < verdict->late_count; i++)
+            partly += verdict->late[i].partly;
+        mine->outcomes[0][TL_OUT_LATE] += verdict->late_count - partly;
+        mine->outcomes[0][TL_OUT_PARTLY_COUNTED] += partly;
+        mine->outcomes[0][TL_OUT_COUNTED] += selected_count - verdict->late_count - verdict->held_count;
         return;
     }
     /* With ranges nothing is late. `failed` still says who was rejected when the view can fail at all. */
@@ -553,7 +563,8 @@ static enum tl_code push_view(struct push *p, uint32_t v)
                            .arena = &core->scratch,
                            .failed = core->failed};
     uint64_t rejected_before = mine->outcomes[0][TL_OUT_REJECTED];
-    uint32_t selected = p->candidates_count, late = 0;
+    struct tl_window_verdict verdict = {.late = core->late};
+    uint32_t selected = p->candidates_count;
     enum tl_code rc = TL_OK;
 
     tl_arena_reset(&core->scratch);
@@ -566,10 +577,10 @@ static enum tl_code push_view(struct push *p, uint32_t v)
             return tl_fail_memory(p->err, 0);
     }
     if (mine->window != NULL)
-        TL_TRY(push_windowed(p, view, scratch, mine, &eval, &wanted, &selected, &late));
+        TL_TRY(push_windowed(p, view, scratch, mine, &eval, &wanted, &selected, &verdict));
     else
         TL_TRY(push_events(p, view, scratch, mine, &eval, &wanted, &selected));
-    count_outcomes(p, mine, selected, late, rejected_before);
+    count_outcomes(p, mine, selected, &verdict, rejected_before);
 out:
     return rc;
 }
@@ -591,7 +602,7 @@ enum tl_code tl_core_push(struct tl_core *core, const struct tl_core_input *inpu
     TL_TRY(tl_intake_run(p.intake, input->messages, input->count, err));
     TL_TRY(push_source(&p));
     for (uint32_t v = 0; v < core->config.plan->views_count; v++)
-        if (core->views[v].wanted && core->config.plan->views[v].source == input->source)
+        if (core->views[v].wanted && core->config.plan->views[v].source == input->source && core->config.plan->views[v].inner < 0)
             TL_TRY(push_view(&p, v));
 out:
     return rc;

@@ -155,8 +155,10 @@ struct tl_rows tl_event_rows_view(const struct tl_event_rows *events)
 
 /* ---- the partial ---- */
 
-enum tl_code tl_partial_open(const struct tl_plan *plan, uint32_t ranges_count, struct tl_partial **out, struct tl_err *err)
+enum tl_code tl_partial_open(const struct tl_plan *plan, const struct tl_window_options *options, struct tl_partial **out,
+                             struct tl_err *err)
 {
+    uint32_t ranges_count = options != NULL ? options->ranges_count : 1;
     struct tl_partial *partial = calloc(1, sizeof *partial);
     enum tl_code rc = TL_OK;
 
@@ -187,7 +189,7 @@ enum tl_code tl_partial_open(const struct tl_plan *plan, uint32_t ranges_count, 
             if (mine->events == NULL)
                 TL_TRY(tl_fail_memory(err, sizeof *mine->events));
         } else {
-            TL_TRY(tl_window_open(view, &mine->window, err));
+            TL_TRY(tl_window_open(view, options, &mine->window, err));
         }
     }
     *out = partial;
@@ -222,8 +224,21 @@ void tl_partial_close(struct tl_partial *partial)
     free(partial);
 }
 
+void tl_partial_reset_notes(struct tl_partial *partial)
+{
+    for (uint32_t v = 0; v < partial->plan->views_count; v++) {
+        partial->views[v].ledger.count = 0;
+        memset(partial->views[v].outcomes, 0, partial->ranges_count * sizeof *partial->views[v].outcomes);
+    }
+    for (uint32_t s = 0; s < partial->plan->sources_count; s++) {
+        partial->sources[s].ledger.count = 0;
+        memset(partial->sources[s].outcomes, 0, partial->ranges_count * sizeof *partial->sources[s].outcomes);
+    }
+}
+
 void tl_partial_reset(struct tl_partial *partial)
 {
+    tl_partial_reset_notes(partial);
     for (uint32_t v = 0; v < partial->plan->views_count; v++) {
         struct tl_partial_view *view = &partial->views[v];
 
@@ -234,12 +249,6 @@ void tl_partial_reset(struct tl_partial *partial)
             tl_arena_reset(&view->events->text);
             view->events->text_bytes = 0;
         }
-        view->ledger.count = 0;
-        memset(view->outcomes, 0, partial->ranges_count * sizeof *view->outcomes);
-    }
-    for (uint32_t s = 0; s < partial->plan->sources_count; s++) {
-        partial->sources[s].ledger.count = 0;
-        memset(partial->sources[s].outcomes, 0, partial->ranges_count * sizeof *partial->sources[s].outcomes);
     }
     for (uint32_t p = 0; p < partial->partitions_count; p++) {
         struct tl_partial_partition *partition = &partial->partitions[p];

@@ -76,11 +76,14 @@ struct tl_partial {
     uint64_t ticket;   /* the committer's number of the tick it was handed over for */
 };
 
-TL_MUST_USE enum tl_code tl_partial_open(const struct tl_plan *plan, uint32_t ranges_count, struct tl_partial **out,
-                                         struct tl_err *err);
+/* `options` of its windows; NULL: a stream's, of one range. */
+TL_MUST_USE enum tl_code tl_partial_open(const struct tl_plan *plan, const struct tl_window_options *options,
+                                         struct tl_partial **out, struct tl_err *err);
 void tl_partial_close(struct tl_partial *partial);
 /* Empties it; keeps memory, and the partitions with their positions (untouched). */
 void tl_partial_reset(struct tl_partial *partial);
+/* Forgets its ledger lines and outcomes, and keeps the windows. */
+void tl_partial_reset_notes(struct tl_partial *partial);
 /* Moves the windows of `from` into `into`; the rest of `from` stays where it is. */
 TL_MUST_USE enum tl_code tl_partial_merge_windows(struct tl_partial *into, struct tl_partial *from, struct tl_err *err);
 /* The entry of a partition, made when it is new. NULL: out of memory. */

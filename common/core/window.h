@@ -1,69 +1,141 @@
 /* window.h: puts rows into event-time windows and keeps each window's groups until it is final.
  *
- *        pane [10:00, 10:05)                 pane [10:05, 10:10)
- *        key -> accumulators                 key -> accumulators
- *        "a.example" -> count 17             "a.example" -> count 3
- *        "b.example" -> count 2
+ *   TUMBLE           one window a row: a pane, a table of groups that is dropped whole                     (pane.c)
+ *   HOP, CUMULATE    windows are unions of slices: a row costs one update, not one per window              (slice.c)
+ *   SESSION          rows of a key within a gap of each other; sessions grow, and join                     (session.c)
+ *   COUNT_WINDOW     n rows of a key in the order of event time, or what came within a time-out            (count_window.c)
+ *   INNER            the windows of the rows that a view on a windowed view reads                          (inner.c)
  *
- * Is:      arithmetic and accumulators; speed and batch make the same calls. A pane is a table of groups; its memory is dropped
- *          (and reused) whole when the window is final. Panes are what sliding windows will be unions of.
+ * Is:      arithmetic and accumulators; speed and batch make the same calls.
  * Is not:  a clock (the watermark is an argument), a store (rows leave through a sink).
  * Runs on: one thread at a time. Nothing here is shared.
  *
+ * A worker pushes rows into windows of its own and hands them over; whoever collects merges them into the windows that last:
+ *
+ *   stream   push, push, ... ──merge──> advance(watermark) ─> finals, changed (repeatable) ─> settle
+ *   batch    push, push, ... ──merge──> retire(upto) ─> cut(bound) ─> retire ...
+ *
  * Times: int64_t milliseconds since 1970-01-01 UTC. A window is [start_ms, end_ms). A watermark W says: no event with event time
- * <= W is still expected. An event is too late for a window when W >= end_ms - 1 + lateness_ms.
- * Source: Apache Flink 2, WindowOperator.isWindowLate and TimeWindow.maxTimestamp; semantics.md 1.1, 4. */
+ * <= W is still expected. A row is too late for a window when W >= end_ms - 1 + lateness_ms. Windows lie on the wall clock of the
+ * view's zone; what leaves are instants. Where a window ends at a wall clock that does not exist, it ends with the gap, 1 ms later than
+ * its last instant; at one that exists twice, with the second.
+ * Source: Apache Flink 2, WindowOperator.isWindowLate, TimeWindow.maxTimestamp, SliceAssigners, MergingWindowSet; semantics.md 1 to 6. */
 #ifndef TL_WINDOW_H
 #define TL_WINDOW_H
 
 #include "base/buf.h"
 #include "core/agg.h"
+#include "event/outcome.h"
 #include "event/rows.h"
 #include "sql/plan.h"
 
 struct tl_window;
 
-/* The view must outlive it. */
-TL_MUST_USE enum tl_code tl_window_open(const struct tl_view *view, struct tl_window **out, struct tl_err *err);
+struct tl_window_options {
+    /* Batch: ascending bounds of event time, ranges_count + 1. Rows on two sides of a bound stay apart until it is cut. NULL: none. */
+    const int64_t *bounds;
+    uint32_t ranges_count;
+    /* HOP and CUMULATE without slices, each window on its own: for reconcile, which asks for each window's rows one by one. */
+    bool whole;
+};
+
+/* The view, and the bounds, must outlive it. `options` NULL: a stream's. */
+TL_MUST_USE enum tl_code tl_window_open(const struct tl_view *view, const struct tl_window_options *options,
+                                        struct tl_window **out, struct tl_err *err);
 void tl_window_close(struct tl_window *window);
 void tl_window_reset(struct tl_window *window); /* empties it, keeps its memory */
 
-/* The rows of a batch that passed the view's filter, as columns. */
+/* ---- rows in ---- */
+
+/* The rows of a batch that passed the view's filter, as columns by row number. */
 struct tl_window_rows {
     const uint32_t *rows; /* ascending */
     uint32_t rows_count;
-    const int64_t *time_ms;    /* by row number */
-    const int64_t *judged_ms;  /* by row number: the watermark that each is judged by; NULL: nothing is late */
-    const struct tl_vec *keys; /* as many as the view has, by row number */
+    const int64_t *time_ms;
+    const int64_t *judged_ms;  /* the watermark that each is judged by; NULL: nothing is late */
+    const uint32_t *range;     /* which of the ranges between the bounds; NULL: there is one */
+    const uint8_t *flags;      /* for ledger lines; NULL: none */
+    const struct tl_vec *keys; /* as many as the view has */
     struct tl_agg_rows agg;
+    /* INNER: the window of each row, and with inner_rows its key and the view's outputs. */
+    const int64_t *start_ms, *end_ms;
+    const struct tl_sv *row_key;
+    const struct tl_vec *outputs;
     /* NULL, or whether the row is to go into this group: reconcile recomputes only what differs, from chosen events. */
     bool (*wanted)(void *ctx, uint32_t row, int64_t start_ms, int64_t end_ms, struct tl_sv key);
     void *wanted_ctx;
 };
-/* Adds the rows. Rows that are too late go to late[] (room for rows_count), in order; *late_count says how many. TL_ERR_MEMORY and
- * TL_ERR_LIMIT: the window may hold part of the rows and is only good for reset or close. */
-TL_MUST_USE enum tl_code tl_window_push(struct tl_window *window, const struct tl_window_rows *in, uint32_t *late,
-                                        uint32_t *late_count, struct tl_err *err);
+
+struct tl_window_late {
+    uint32_t row;
+    bool partly; /* some of its windows were still open, and have it */
+};
+
+struct tl_window_verdict {
+    struct tl_window_late *late; /* room for rows_count; in order of rows */
+    uint32_t late_count;
+    /* Sessions: rows that are behind the watermark and in no ledger yet: whether a session that is still open takes them, the collector knows
+     * (tl_window_advance). They are not in late[]. */
+    uint32_t held_count;
+};
+/* Adds the rows. TL_ERR_MEMORY and TL_ERR_LIMIT: the window may hold part of the rows and is only good for reset or close. */
+TL_MUST_USE enum tl_code tl_window_push(struct tl_window *window, const struct tl_window_rows *in,
+                                        struct tl_window_verdict *verdict, struct tl_err *err);
 /* Moves the groups of `from` into `into` and marks them changed there; `from` is empty afterwards. */
 TL_MUST_USE enum tl_code tl_window_merge(struct tl_window *into, struct tl_window *from, struct tl_err *err);
 
+/* ---- a stream ---- */
+
+/* Judges the rows that were held, and lets fire what the watermark has passed. Once a tick, when all workers' windows are merged; a watermark
+ * that steps back changes nothing. What was judged: `lines` until the next advance, `outcomes` (LATE and COUNTED) are added to. */
+struct tl_window_judged {
+    const struct tl_ledger_line *lines;
+    size_t lines_count;
+    uint64_t outcomes[TL_OUTCOMES];
+};
+TL_MUST_USE enum tl_code tl_window_advance(struct tl_window *window, int64_t watermark_ms, struct tl_window_judged *judged,
+                                           struct tl_err *err);
+
 typedef enum tl_code (*tl_rows_sink)(void *ctx, const struct tl_rows *rows, struct tl_err *err);
 
-/* Hands over the rows of the groups that were merged since the last settle, in chunks. Repeatable until settle. */
-TL_MUST_USE enum tl_code tl_window_changed(struct tl_window *window, tl_rows_sink sink, void *ctx, struct tl_err *err);
-void tl_window_settle(struct tl_window *window); /* what has changed is stored */
-/* Hands over (when sink is not NULL) the rows of all windows with end_ms <= upto_ms, in order of end_ms, and drops these windows. */
-TL_MUST_USE enum tl_code tl_window_retire(struct tl_window *window, int64_t upto_ms, tl_rows_sink sink, void *ctx,
-                                          struct tl_err *err);
+/* Hands over the rows that the last advance made final: what a view on this one reads. In order of end_ms. */
+TL_MUST_USE enum tl_code tl_window_finals(struct tl_window *window, tl_rows_sink sink, void *ctx, struct tl_err *err);
+
+struct tl_window_sink {
+    void *ctx;
+    tl_rows_sink rows; /* to insert or replace */
+    tl_rows_sink gone; /* no rows any more: a session that grew, a group that HAVING hides. Identities only; before any rows */
+    enum tl_code (*states)(void *ctx, const struct tl_states *states, struct tl_err *err); /* TL_STATE_BESIDE */
+};
+/* Hands over what is to be stored: all that has changed since the last settle. Repeatable until settle. */
+TL_MUST_USE enum tl_code tl_window_changed(struct tl_window *window, const struct tl_window_sink *sink, struct tl_err *err);
+/* States with end_ms up to here are of no more use after the last advance (tl_store_drop_states); INT64_MIN: none. */
+int64_t tl_window_states_upto_ms(const struct tl_window *window);
+/* What has changed is stored: forgets that, and drops what is final. */
+TL_MUST_USE enum tl_code tl_window_settle(struct tl_window *window, struct tl_err *err);
 /* Up to which end_ms windows are final under a watermark: W >= end - 1 + lateness. INT64_MIN for none. */
 int64_t tl_window_final_ms(const struct tl_view *view, int64_t watermark_ms);
 
-/* Puts a stored group back. A group that is there already is merged with. */
-TL_MUST_USE enum tl_code tl_window_load(struct tl_window *window, int64_t start_ms, int64_t end_ms, struct tl_sv key,
-                                        struct tl_sv accumulators, struct tl_err *err);
-/* All open groups as bytes: the carry. Canonical: equal contents give equal bytes, whatever the order of arrival. */
-TL_MUST_USE enum tl_code tl_window_save(const struct tl_window *window, struct tl_buf *out, struct tl_err *err);
-TL_MUST_USE enum tl_code tl_window_restore(struct tl_window *window, struct tl_sv bytes, struct tl_err *err);
+/* After a restart, into an empty window: first how far it was (the stored final_ms), then what was stored. */
+void tl_window_resume(struct tl_window *window, int64_t final_ms);
+TL_MUST_USE enum tl_code tl_window_load_row(struct tl_window *window, int64_t start_ms, int64_t end_ms, struct tl_sv key,
+                                            struct tl_sv accumulators, struct tl_err *err);
+TL_MUST_USE enum tl_code tl_window_load_state(struct tl_window *window, int64_t start_ms, int64_t end_ms, struct tl_sv key,
+                                              struct tl_sv bytes, struct tl_err *err);
+
+/* ---- batch ---- */
+
+/* Hands over the rows of all windows with end_ms <= upto_ms, nearly in order of end_ms, and drops these windows; of sessions those with end_ms < upto_ms, for an event at the end still joins. All events before upto_ms must have been merged. upto_ms does not pass
+ * the next bound that is not cut. */
+TL_MUST_USE enum tl_code tl_window_retire(struct tl_window *window, int64_t upto_ms, tl_rows_sink sink, void *ctx,
+                                          struct tl_err *err);
+/* At the next bound, after a retire up to it: adds to `carry` what is open across it, and joins that with what lies behind. Canonical: equal
+ * contents give equal bytes, whatever the order of arrival. Nothing is added where nothing is open. */
+TL_MUST_USE enum tl_code tl_window_cut(struct tl_window *window, struct tl_buf *carry, struct tl_err *err);
+/* Windows that are open across the last bound that was cut, in no order: for the time boundary of sessions and count windows. */
+TL_MUST_USE enum tl_code tl_window_open_rows(struct tl_window *window, tl_rows_sink sink, void *ctx, struct tl_err *err);
+/* Into an empty window, before the first range. */
+TL_MUST_USE enum tl_code tl_window_restore(struct tl_window *window, struct tl_sv carry, struct tl_err *err);
 
 uint64_t tl_window_groups(const struct tl_window *window);
 size_t tl_window_bytes(const struct tl_window *window); /* all it holds */

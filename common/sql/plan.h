@@ -89,7 +89,8 @@ enum tl_agg_kind {
 /* Equal expressions among the arguments and filters of one view are one object: what is evaluated once can be told by its address. */
 struct tl_agg_call {
     enum tl_agg_kind agg;
-    struct tl_expr **args; /* over source slots; none for COUNT(*). PERCENTILE: value [, frequency]; WINDOW_FUNNEL: time, step, step, ... */
+    struct tl_expr *
+        *args; /* over source slots; none for COUNT(*). PERCENTILE: value [, frequency]; WINDOW_FUNNEL: time, step, step, ... */
     uint32_t args_count;
     struct tl_expr *where; /* FILTER (WHERE ...), or NULL */
     bool distinct;

@@ -14,12 +14,12 @@ static enum tl_column_role role_of(const struct tl_view *view, const struct tl_e
     }
 }
 
-static enum tl_state_form state_of(const struct tl_view *view)
+enum tl_state_form tl_view_state(const struct tl_view *view)
 {
     switch (view->window.window) {
-    case TL_WINDOW_NONE: return TL_STATE_IN_ROWS;
-    case TL_WINDOW_TUMBLE:
-    case TL_WINDOW_INNER: return view->having == NULL ? TL_STATE_IN_ROWS : TL_STATE_BESIDE;
+    case TL_WINDOW_NONE:
+    case TL_WINDOW_INNER: return TL_STATE_IN_ROWS; /* has none: its rows are final when they come */
+    case TL_WINDOW_TUMBLE: return view->having == NULL ? TL_STATE_IN_ROWS : TL_STATE_BESIDE;
     case TL_WINDOW_HOP:
     case TL_WINDOW_CUMULATE:
     case TL_WINDOW_SESSION:
@@ -42,7 +42,7 @@ enum tl_code tl_shape_of(struct tl_plan *plan, const struct tl_view *view, struc
                              .normalised = view->normalised,
                              .topic = plan->sources[view->source].topic,
                              .windowed = view->window.window != TL_WINDOW_NONE,
-                             .state = state_of(view),
+                             .state = tl_view_state(view),
                              .cut_per_key = view->window.window == TL_WINDOW_SESSION || view->window.window == TL_WINDOW_COUNT,
                              .lateness_ms = view->lateness_ms,
                              .columns = columns,

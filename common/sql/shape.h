@@ -8,4 +8,6 @@
 /* Everything in *out lives as long as the plan. */
 TL_MUST_USE enum tl_code tl_shape_of(struct tl_plan *plan, const struct tl_view *view, struct tl_shape *out, struct tl_err *err);
 
+enum tl_state_form tl_view_state(const struct tl_view *view);
+
 #endif

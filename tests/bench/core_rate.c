@@ -280,7 +280,7 @@ static enum tl_code run(const struct tl_plan *plan, const struct file *file, boo
         config.dedup_ctx = horizon;
     }
     TL_TRY(tl_core_open(&config, &core, err));
-    TL_TRY(tl_partial_open(plan, 1, &partial, err));
+    TL_TRY(tl_partial_open(plan, NULL, &partial, err));
     TL_TRY(tl_watermark_init(&watermark, &partition, 1, INT64_MAX, INT64_MIN, err));
     begin = now_s();
     while (f->events < file->count) {

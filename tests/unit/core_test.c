@@ -405,7 +405,7 @@ Test(core, a_message_of_many_dead_rows_is_kept_once)
     };
     input.messages = &message;
     cr_assert_eq(tl_core_open(&config, &core, &err), TL_OK);
-    cr_assert_eq(tl_partial_open(plan, 1, &partial, &err), TL_OK);
+    cr_assert_eq(tl_partial_open(plan, NULL, &partial, &err), TL_OK);
     cr_assert_eq(tl_core_push(core, &input, partial, &err), TL_OK);
     cr_assert_eq(partial->partitions[0].dead_count, 100000);
     cr_expect_eq(partial->partitions[0].dead[0].raw.size, TL_DEAD_BYTES_MAX);

@@ -22,7 +22,7 @@ Test(partial, its_load_follows_what_is_in_it_and_is_nothing_after_a_reset)
     size_t empty, before;
 
     cr_assert_eq(tl_plan_parse(tl_sv_from(views), "views.sql", tl_function_catalog(), &plan, &err), TL_OK, "%s", err.message);
-    cr_assert_eq(tl_partial_open(plan, 1, &partial, &err), TL_OK, "%s", err.message);
+    cr_assert_eq(tl_partial_open(plan, NULL, &partial, &err), TL_OK, "%s", err.message);
     empty = tl_partial_load(partial);
     cr_assert_eq(empty, 0);
     partition = tl_partial_partition(partial, 0, 0);

@@ -8,6 +8,8 @@
 #include <string.h>
 
 #include "core/function.h"
+#include "core/relay.h"
+#include "sql/shape.h"
 
 #define MUST(call)                                                                                                               \
     do {                                                                                                                         \
@@ -145,10 +147,14 @@ struct stored_row {
     size_t key_size, accumulators_size;
 };
 
-/* What outlives a restart. */
-struct disk {
+/* What outlives a restart: rows and states by identity (a state has bytes and no line). */
+struct stored {
     struct stored_row *rows;
     size_t count, capacity;
+};
+
+struct disk {
+    struct stored rows, states;
     int64_t next[PARTITIONS_MAX]; /* index into the history */
     int64_t watermark_ms[PARTITIONS_MAX], judged_ms;
     struct tl_buf ids[PARTITIONS_MAX];
@@ -172,6 +178,7 @@ struct stream {
     struct tl_horizon *horizons[PARTITIONS_MAX];
     int64_t next[PARTITIONS_MAX];
     struct tl_partial *all;
+    struct tl_relay *relay;
     unsigned seed;
 };
 
@@ -193,36 +200,54 @@ out:
     return rc;
 }
 
-static void save_row(struct disk *disk, uint32_t view, const struct tl_rows *rows, uint32_t i, struct tl_buf *line)
+static struct stored_row *find(struct stored *stored, uint32_t view, int64_t start_ms, int64_t end_ms, struct tl_sv key)
 {
-    struct stored_row *row = NULL;
+    for (size_t r = stored->count; r-- > 0;) {
+        struct stored_row *row = &stored->rows[r];
 
-    for (size_t r = disk->count; r-- > 0 && row == NULL;)
-        if (disk->rows[r].view == view && disk->rows[r].end_ms == rows->end_ms[i] &&
-            disk->rows[r].start_ms == rows->start_ms[i] && disk->rows[r].key_size == rows->key[i].size &&
-            memcmp(disk->rows[r].key, rows->key[i].data, rows->key[i].size) == 0)
-            row = &disk->rows[r];
+        if (row->view == view && row->end_ms == end_ms && row->start_ms == start_ms && row->key_size == key.size &&
+            memcmp(row->key, key.data, key.size) == 0)
+            return row;
+    }
+    return NULL;
+}
+
+static void save(struct stored *stored, uint32_t view, int64_t start_ms, int64_t end_ms, struct tl_sv key, struct tl_sv bytes,
+                 struct tl_sv line)
+{
+    struct stored_row *row = find(stored, view, start_ms, end_ms, key);
+
     if (row == NULL) {
-        if (disk->count == disk->capacity) {
-            disk->capacity = disk->capacity * 2 + 64;
-            disk->rows = realloc(disk->rows, disk->capacity * sizeof *disk->rows);
-            cr_assert(disk->rows != NULL);
+        if (stored->count == stored->capacity) {
+            stored->capacity = stored->capacity * 2 + 64;
+            stored->rows = realloc(stored->rows, stored->capacity * sizeof *stored->rows);
+            cr_assert(stored->rows != NULL);
         }
-        row = &disk->rows[disk->count++];
-        *row = (struct stored_row){.view = view, .start_ms = rows->start_ms[i], .end_ms = rows->end_ms[i]};
-        row->key_size = rows->key[i].size;
-        row->key = malloc(row->key_size + 1);
+        row = &stored->rows[stored->count++];
+        *row = (struct stored_row){.view = view, .start_ms = start_ms, .end_ms = end_ms};
+        row->key_size = key.size;
+        row->key = malloc(key.size + 1);
         cr_assert(row->key != NULL);
-        memcpy(row->key, rows->key[i].data, row->key_size);
+        memcpy(row->key, key.data, key.size);
     }
     free(row->line);
     free(row->accumulators);
-    row->line = strndup(line->data, line->size);
-    row->accumulators_size = rows->accumulators != NULL ? rows->accumulators[i].size : 0;
-    row->accumulators = malloc(row->accumulators_size + 1);
+    row->line = strndup(line.size > 0 ? line.data : "", line.size);
+    row->accumulators_size = bytes.size;
+    row->accumulators = malloc(bytes.size + 1);
     cr_assert(row->line != NULL && row->accumulators != NULL);
-    if (row->accumulators_size > 0)
-        memcpy(row->accumulators, rows->accumulators[i].data, row->accumulators_size);
+    if (bytes.size > 0)
+        memcpy(row->accumulators, bytes.data, bytes.size);
+}
+
+static void drop(struct stored *stored, struct stored_row *row)
+{
+    if (row == NULL)
+        return;
+    free(row->line);
+    free(row->key);
+    free(row->accumulators);
+    *row = stored->rows[--stored->count];
 }
 
 struct rows_ctx {
@@ -248,7 +273,8 @@ static enum tl_code take_rows(void *ctx, const struct tl_rows *rows, struct tl_e
             put_value(&line, &rows->columns[o], i);
         tl_buf_put_u8(&line, '\n');
         if (take->disk != NULL)
-            save_row(take->disk, take->view, rows, i, &line);
+            save(&take->disk->rows, take->view, rows->start_ms[i], rows->end_ms[i], rows->key[i],
+                 rows->accumulators != NULL ? rows->accumulators[i] : (struct tl_sv){NULL, 0}, tl_buf_sv(&line));
         else
             tl_buf_put_sv(take->text, tl_buf_sv(&line));
     }
@@ -256,20 +282,76 @@ static enum tl_code take_rows(void *ctx, const struct tl_rows *rows, struct tl_e
     return TL_OK;
 }
 
+static enum tl_code drop_rows(void *ctx, const struct tl_rows *rows, struct tl_err *err)
+{
+    struct rows_ctx *take = ctx;
+
+    (void)err;
+    for (uint32_t i = 0; i < rows->count; i++)
+        drop(&take->disk->rows, find(&take->disk->rows, take->view, rows->start_ms[i], rows->end_ms[i], rows->key[i]));
+    return TL_OK;
+}
+
+static enum tl_code take_states(void *ctx, const struct tl_states *states, struct tl_err *err)
+{
+    struct rows_ctx *take = ctx;
+    struct tl_sv nothing = {NULL, 0};
+
+    (void)err;
+    for (uint32_t i = 0; i < states->count; i++) {
+        if (states->bytes[i].size > 0)
+            save(&take->disk->states, take->view, states->start_ms[i], states->end_ms[i], states->key[i], states->bytes[i],
+                 nothing);
+        else
+            drop(&take->disk->states,
+                 find(&take->disk->states, take->view, states->start_ms[i], states->end_ms[i], states->key[i]));
+    }
+    return TL_OK;
+}
+
+static bool state_is_beside(struct tl_plan *plan, uint32_t v)
+{
+    struct tl_shape shape;
+    struct tl_err err = {0};
+
+    MUST(tl_shape_of(plan, &plan->views[v], &shape, &err));
+    return shape.state == TL_STATE_BESIDE;
+}
+
+static void load_windows(struct stream *s)
+{
+    struct tl_err err = {0};
+
+    for (uint32_t v = 0; v < s->plan->views_count; v++) {
+        struct tl_window *window = s->all->views[v].window;
+        bool beside = state_is_beside(s->plan, v);
+        const struct stored *from = beside ? &s->disk.states : &s->disk.rows;
+
+        if (window == NULL)
+            continue;
+        tl_window_resume(window, s->out->final_ms[v]);
+        for (size_t r = 0; r < from->count; r++) {
+            const struct stored_row *row = &from->rows[r];
+            struct tl_sv key = {row->key, row->key_size}, bytes = {row->accumulators, row->accumulators_size};
+
+            if (row->view != v)
+                continue;
+            if (beside)
+                MUST(tl_window_load_state(window, row->start_ms, row->end_ms, key, bytes, &err));
+            else if (row->end_ms > s->out->final_ms[v])
+                MUST(tl_window_load_row(window, row->start_ms, row->end_ms, key, bytes, &err));
+        }
+    }
+}
+
 static void stream_open(struct stream *s)
 {
     struct tl_err err = {0};
     uint32_t workers = s->how->workers_count;
 
-    MUST(tl_partial_open(s->plan, 1, &s->all, &err));
-    for (size_t r = 0; r < s->disk.count; r++) {
-        const struct stored_row *row = &s->disk.rows[r];
-
-        if (s->all->views[row->view].window != NULL && row->end_ms > s->out->final_ms[row->view])
-            MUST(tl_window_load(s->all->views[row->view].window, row->start_ms, row->end_ms,
-                                (struct tl_sv){row->key, row->key_size},
-                                (struct tl_sv){row->accumulators, row->accumulators_size}, &err));
-    }
+    MUST(tl_partial_open(s->plan, NULL, &s->all, &err));
+    MUST(tl_relay_open(s->plan, NULL, &s->relay, &err));
+    load_windows(s);
     for (uint32_t p = 0; p < s->history->partitions_count; p++) {
         s->next[p] = s->disk.next[p];
         MUST(tl_horizon_open(s->plan->settings.dedup_horizon_ms, s->plan->settings.dedup_ids_max, &s->horizons[p], &err));
@@ -290,7 +372,7 @@ static void stream_open(struct stream *s)
         }
         worker->stream = s;
         MUST(tl_core_open(&config, &worker->core, &err));
-        MUST(tl_partial_open(s->plan, 1, &worker->partial, &err));
+        MUST(tl_partial_open(s->plan, NULL, &worker->partial, &err));
         MUST(tl_watermark_init(&worker->watermark, own, count, others_ms, s->disk.judged_ms, &err));
     }
 }
@@ -304,6 +386,7 @@ static void stream_close(struct stream *s)
     }
     for (uint32_t p = 0; p < s->history->partitions_count; p++)
         tl_horizon_close(s->horizons[p]);
+    tl_relay_close(s->relay);
     tl_partial_close(s->all);
 }
 
@@ -339,6 +422,35 @@ static bool stream_read(struct stream *s, uint32_t partition)
     return input.count > 0;
 }
 
+static void store_view(struct stream *s, uint32_t v, int64_t watermark_ms)
+{
+    struct rows_ctx take = {.plan = s->plan, .view = v, .disk = &s->disk};
+    struct tl_window_sink sink = {.ctx = &take, .rows = take_rows, .gone = drop_rows, .states = take_states};
+    struct tl_window *window = s->all->views[v].window;
+    struct tl_err err = {0};
+    int64_t upto_ms;
+
+    if (window == NULL)
+        return;
+    for (int o = 0; o < TL_OUTCOMES; o++)
+        s->out->outcomes[v][o] += s->all->views[v].outcomes[0][o];
+    put_ledger(&s->disk.ledger, s->plan, v, &s->all->views[v].ledger);
+    if (!state_is_beside(s->plan, v))
+        sink.states = NULL;
+    MUST(tl_window_changed(window, &sink, &err));
+    upto_ms = tl_window_states_upto_ms(window);
+    for (size_t r = 0; sink.states != NULL && r < s->disk.states.count;) {
+        struct stored_row *row = &s->disk.states.rows[r];
+
+        if (row->view == v && row->end_ms <= upto_ms)
+            drop(&s->disk.states, row);
+        else
+            r++;
+    }
+    MUST(tl_window_settle(window, &err));
+    s->out->final_ms[v] = tl_max_i64(s->out->final_ms[v], tl_window_final_ms(&s->plan->views[v], watermark_ms));
+}
+
 static void stream_tick(struct stream *s)
 {
     uint32_t workers = s->how->workers_count;
@@ -369,16 +481,10 @@ static void stream_tick(struct stream *s)
             s->out->events_count += partial->partitions[p].events_count;
         tl_partial_reset(partial);
     }
-    for (uint32_t v = 0; v < s->plan->views_count; v++) {
-        struct rows_ctx take = {.plan = s->plan, .view = v, .disk = &s->disk};
-
-        if (s->all->views[v].window == NULL)
-            continue;
-        MUST(tl_window_changed(s->all->views[v].window, take_rows, &take, &err));
-        tl_window_settle(s->all->views[v].window);
-        s->out->final_ms[v] = tl_max_i64(s->out->final_ms[v], tl_window_final_ms(&s->plan->views[v], judged_ms));
-        MUST(tl_window_retire(s->all->views[v].window, s->out->final_ms[v], NULL, NULL, &err));
-    }
+    MUST(tl_relay_advance(s->relay, s->all, &judged_ms, &err));
+    for (uint32_t v = 0; v < s->plan->views_count; v++)
+        store_view(s, v, tl_relay_watermark_ms(s->plan, v, &judged_ms));
+    tl_partial_reset_notes(s->all);
     for (uint32_t p = 0; p < s->history->partitions_count; p++) {
         s->disk.next[p] = s->next[p];
         s->disk.watermark_ms[p] = s->workers[p % workers].watermark.partitions[p / workers].watermark_ms;
@@ -440,12 +546,12 @@ void sim_stream(struct tl_plan *plan, const struct sim_history *history, const s
     }
     stream_tick(&s); /* the workers have heard of each other */
     stream_close(&s);
-    for (size_t r = 0; r < s.disk.count; r++) {
-        tl_buf_put_str(&out->rows, s.disk.rows[r].line);
-        free(s.disk.rows[r].line);
-        free(s.disk.rows[r].key);
-        free(s.disk.rows[r].accumulators);
+    while (s.disk.rows.count > 0) {
+        tl_buf_put_str(&out->rows, s.disk.rows.rows[0].line);
+        drop(&s.disk.rows, &s.disk.rows.rows[0]);
     }
+    while (s.disk.states.count > 0)
+        drop(&s.disk.states, &s.disk.states.rows[0]);
     tl_buf_put_sv(&out->ledger, tl_buf_sv(&s.disk.ledger));
     sort_lines(&out->rows);
     sort_lines(&out->ledger);
@@ -453,7 +559,8 @@ void sim_stream(struct tl_plan *plan, const struct sim_history *history, const s
     tl_buf_done(&s.disk.ledger);
     for (uint32_t p = 0; p < PARTITIONS_MAX; p++)
         tl_buf_done(&s.disk.ids[p]);
-    free(s.disk.rows);
+    free(s.disk.rows.rows);
+    free(s.disk.states.rows);
 }
 
 /* ---- batch ---- */
@@ -506,15 +613,18 @@ static void batch_pass(struct tl_plan *plan, const struct sim_event *events, siz
     struct tl_core_config config = {
         .plan = plan, .bounds = bounds, .ranges_count = ranges_count, .dedup = see_batch, .dedup_ctx = &batch};
     struct tl_core *core = NULL;
+    struct tl_window_options options = {.bounds = bounds, .ranges_count = ranges_count};
     struct tl_partial *partials[WORKERS_MAX], *all = NULL;
+    struct tl_relay *relay = NULL;
     struct tl_err err = {0};
 
     batch.ids = calloc(ranges_count, sizeof(struct tl_idset *));
     cr_assert_not_null(batch.ids);
     MUST(tl_core_open(&config, &core, &err));
-    MUST(tl_partial_open(plan, ranges_count, &all, &err));
+    MUST(tl_partial_open(plan, &options, &all, &err));
+    MUST(tl_relay_open(plan, &options, &relay, &err));
     for (uint32_t w = 0; w < how->workers_count; w++)
-        MUST(tl_partial_open(plan, ranges_count, &partials[w], &err));
+        MUST(tl_partial_open(plan, &options, &partials[w], &err));
     for (uint32_t v = 0; v < plan->views_count; v++)
         if (all->views[v].window != NULL && carry[v].size > 0)
             MUST(tl_window_restore(all->views[v].window, tl_buf_sv(&carry[v]), &err));
@@ -549,15 +659,26 @@ static void batch_pass(struct tl_plan *plan, const struct sim_event *events, siz
         }
         tl_partial_close(partials[w]);
     }
-    for (uint32_t v = 0; v < plan->views_count; v++) {
-        struct rows_ctx take = {.plan = plan, .view = v, .text = &out->rows};
+    for (uint32_t r = 0; r < ranges_count; r++) {
+        for (uint32_t v = 0; v < plan->views_count; v++) {
+            struct rows_ctx take = {.plan = plan, .view = v, .text = &out->rows};
 
-        if (all->views[v].window == NULL)
-            continue;
-        MUST(tl_window_retire(all->views[v].window, bounds[ranges_count], take_rows, &take, &err));
-        tl_buf_clear(&carry[v]);
-        MUST(tl_window_save(all->views[v].window, &carry[v], &err));
+            if (all->views[v].window == NULL)
+                continue;
+            /* Twice, so that what retires before its range ends is seen too. */
+            MUST(tl_relay_retire(relay, all, v, bounds[r] / 2 + bounds[r + 1] / 2, take_rows, &take, &err));
+        }
+        for (uint32_t v = 0; v < plan->views_count; v++) {
+            struct rows_ctx take = {.plan = plan, .view = v, .text = &out->rows};
+
+            if (all->views[v].window == NULL)
+                continue;
+            MUST(tl_relay_retire(relay, all, v, bounds[r + 1], take_rows, &take, &err));
+            tl_buf_clear(&carry[v]);
+            MUST(tl_window_cut(all->views[v].window, &carry[v], &err));
+        }
     }
+    tl_relay_close(relay);
     for (uint32_t r = 0; r < ranges_count; r++)
         tl_idset_close(batch.ids[r]);
     free(batch.ids);
