@@ -144,7 +144,7 @@ clean: ## removes build/
 	rm -rf build
 
 # --- packages -----------------------------------------------------------------------------------------------------------
-DEPS      := gcc g++ make libc6-dev libsqlite3-dev libzstd-dev libxxhash-dev libsimdjson-dev re2c lemon libcriterion-dev sqlite3 zstd
+DEPS      := gcc g++ make libc6-dev libsqlite3-dev libzstd-dev libxxhash-dev libsimdjson-dev re2c lemon libcriterion-dev sqlite3 zstd tzdata
 DEPS_LINT := clang clang-format clang-tidy shellcheck
 
 deps: ## installs what is missing from Debian (sudo where not root)

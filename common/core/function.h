@@ -7,8 +7,7 @@
  *
  * Beside Flink: text orders as UTF-8 (Flink: UTF-16 beyond the basic plane); a CAST that does not read rejects the row (Flink's job
  * fails), and so does an integer's / or % by zero; a DOUBLE prints with the fewest digits, as JDK 19 and later do; CAST to DOUBLE takes
- * no hexadecimal; a LIKE pattern that is a column and longer than 1,024 bytes rejects the row; casts between timestamps and text or
- * TIMESTAMP_LTZ are in UTC. */
+ * no hexadecimal; a LIKE pattern that is a column and longer than 1,024 bytes rejects the row. */
 #ifndef TL_FUNCTION_H
 #define TL_FUNCTION_H
 

@@ -1,8 +1,9 @@
 /* function_cast.c: CAST between all kinds that Flink casts, by Flink's rules.
  *
  * What cannot be read fails the row (eval_error); Flink's job would fail. Integers narrow by dropping bits, reals to integers
- * saturate and then narrow (Java's narrowing conversions). TIMESTAMP_LTZ is read and printed in UTC. There is no CAST between numbers
- * and timestamps, nor from FLOAT and DOUBLE to BOOLEAN: Flink refuses these.
+ * saturate and then narrow (Java's narrowing conversions). TIMESTAMP_LTZ meets texts and TIMESTAMP on the wall clock of
+ * 'table.local-time-zone': what that shows twice is the earlier instant, what it never shows is moved on by the gap. There is no CAST
+ * between numbers and timestamps, nor from FLOAT and DOUBLE to BOOLEAN: Flink refuses these.
  * Source: Apache Flink 2, the CastRule classes of flink-table-planner, BinaryStringDataUtil, CastRulesTest. */
 #include <string.h>
 
@@ -10,6 +11,7 @@
 #include "core/function_rows.h"
 #include "core/function_time.h"
 #include "event/timestamp.h"
+#include "event/zone.h"
 
 static bool same_i64(const struct tl_call *call)
 {
@@ -127,15 +129,48 @@ static bool f64_to_text(const struct tl_call *call)
     return true;
 }
 
+/* The state of a call that crosses between instants and wall clocks is the zone. A TIMESTAMP has none, and NULL is UTC: its own clock. */
+static enum tl_code zone_prepare(const struct tl_value *constants, uint32_t args_count, const struct tl_zone *zone,
+                                 struct tl_arena *arena, const void **state, struct tl_err *err)
+{
+    (void)constants;
+    (void)args_count;
+    (void)arena;
+    (void)err;
+    *state = zone;
+    return TL_OK;
+}
+
 static bool time_to_text(const struct tl_call *call)
 {
+    struct tl_zone_span span = {0};
     char text[TL_TIME_TEXT_BYTES];
 
     tl_call_clear_null(call);
     for (uint32_t i = 0, row; tl_call_row(call, &i, &row);) {
-        if (!put_text(call, row, text, tl_time_to_sql(call->args[0].i64[row], text)))
+        if (!put_text(call, row, text, tl_time_to_sql(tl_zone_local_near_ms(call->state, &span, call->args[0].i64[row]), text)))
             return false;
     }
+    return true;
+}
+
+static bool instant_to_wall(const struct tl_call *call)
+{
+    struct tl_zone_span span = {0};
+
+    tl_call_clear_null(call);
+    for (uint32_t i = 0, row; tl_call_row(call, &i, &row);)
+        call->out->i64[row] = tl_zone_local_near_ms(call->state, &span, call->args[0].i64[row]);
+    return true;
+}
+
+static bool wall_to_instant(const struct tl_call *call)
+{
+    struct tl_zone_span span = {0};
+
+    tl_call_clear_null(call);
+    for (uint32_t i = 0, row; tl_call_row(call, &i, &row);)
+        call->out->i64[row] = tl_zone_instant_near_ms(call->state, &span, call->args[0].i64[row]);
     return true;
 }
 
@@ -205,19 +240,26 @@ static bool text_to_f64(const struct tl_call *call)
 
 static bool text_to_time(const struct tl_call *call)
 {
+    struct tl_zone_span span = {0};
+    int64_t local_ms;
+
     tl_call_clear_null(call);
     for (uint32_t i = 0, row; tl_call_row(call, &i, &row);) {
-        if (!tl_time_from_text(call->args[0].sv[row], &call->out->i64[row]))
+        if (tl_time_from_text(call->args[0].sv[row], &local_ms))
+            call->out->i64[row] = tl_zone_instant_near_ms(call->state, &span, local_ms);
+        else
             tl_call_fail(call, row, "CAST");
     }
     return true;
 }
 
-#define CAST(A, RESULT, KERNEL, CAN_FAIL)                                                                                        \
+#define CAST_PREPARED(A, RESULT, KERNEL, CAN_FAIL, PREPARE)                                                                      \
     {                                                                                                                            \
         .name = "CAST", .signature = "CAST(" #A " AS " #RESULT ") -> " #RESULT, .args = {TL_##A}, .args_min = 1, .args_max = 1,  \
-        .result = TL_##RESULT, .null_in_null_out = true, .can_fail = (CAN_FAIL), .kernel = (KERNEL)                              \
+        .result = TL_##RESULT, .null_in_null_out = true, .can_fail = (CAN_FAIL), .kernel = (KERNEL), .prepare = (PREPARE)        \
     }
+#define CAST(A, RESULT, KERNEL, CAN_FAIL) CAST_PREPARED(A, RESULT, KERNEL, CAN_FAIL, NULL)
+#define CAST_ZONED(A, RESULT, KERNEL, CAN_FAIL) CAST_PREPARED(A, RESULT, KERNEL, CAN_FAIL, zone_prepare)
 #define FROM_INTEGER(A)                                                                                                          \
     CAST(A, BOOLEAN, i64_to_i64, false), CAST(A, TINYINT, i64_to_i64, false), CAST(A, SMALLINT, i64_to_i64, false),              \
         CAST(A, INT, i64_to_i64, false), CAST(A, BIGINT, i64_to_i64, false), CAST(A, FLOAT, i64_to_f32, false),                  \
@@ -252,12 +294,12 @@ static const struct tl_function functions[] = {
     CAST(STRING, DOUBLE, text_to_f64, true),
     CAST(STRING, STRING, same_text, false),
     CAST(STRING, TIMESTAMP, text_to_time, true),
-    CAST(STRING, TIMESTAMP_LTZ, text_to_time, true),
+    CAST_ZONED(STRING, TIMESTAMP_LTZ, text_to_time, true),
     CAST(TIMESTAMP, STRING, time_to_text, false),
     CAST(TIMESTAMP, TIMESTAMP, same_i64, false),
-    CAST(TIMESTAMP, TIMESTAMP_LTZ, same_i64, false),
-    CAST(TIMESTAMP_LTZ, STRING, time_to_text, false),
-    CAST(TIMESTAMP_LTZ, TIMESTAMP, same_i64, false),
+    CAST_ZONED(TIMESTAMP, TIMESTAMP_LTZ, wall_to_instant, false),
+    CAST_ZONED(TIMESTAMP_LTZ, STRING, time_to_text, false),
+    CAST_ZONED(TIMESTAMP_LTZ, TIMESTAMP, instant_to_wall, false),
     CAST(TIMESTAMP_LTZ, TIMESTAMP_LTZ, same_i64, false),
 };
 

@@ -68,13 +68,14 @@ static bool is_constant(const struct tl_value *value)
     return value->kind == TL_STRING && !value->is_null;
 }
 
-static enum tl_code like_prepare(const struct tl_value *constants, uint32_t args_count, struct tl_arena *arena,
-                                 const void **state, struct tl_err *err)
+static enum tl_code like_prepare(const struct tl_value *constants, uint32_t args_count, const struct tl_zone *zone,
+                                 struct tl_arena *arena, const void **state, struct tl_err *err)
 {
     struct tl_sv escape = {NULL, 0};
     const struct tl_like *compiled;
     enum tl_code rc;
 
+    (void)zone;
     *state = NULL;
     if (args_count == 3 && is_constant(&constants[2])) {
         escape = constants[2].sv;

@@ -510,6 +510,22 @@ static enum tl_code script_finish(struct tl_bind *bind)
     return TL_OK;
 }
 
+/* The zone that the last SET leaves, for expressions that are bound before it. A mistake ends it, and is told in its own turn. */
+static const struct tl_zone *zone_of_file(const struct tl_bind *bind)
+{
+    struct tl_setting_values values;
+    enum tl_code rc = TL_OK;
+
+    tl_settings_init(&values);
+    for (const struct tl_ast_statement *s = bind->script->statements; s != NULL && rc == TL_OK; s = s->next) {
+        if (s->kind == TL_AST_SET)
+            rc = tl_settings_set(&values, bind->text, &s->name, &s->value, bind->arena, NULL);
+        else if (s->kind == TL_AST_RESET)
+            rc = tl_settings_reset(&values, bind->text, &s->name, NULL);
+    }
+    return values.plan.zone;
+}
+
 enum tl_code tl_bind_script(struct tl_bind *bind)
 {
     uint32_t views_max = bind->script->statements_count + 1u;
@@ -517,6 +533,7 @@ enum tl_code tl_bind_script(struct tl_bind *bind)
     enum tl_code rc = TL_OK;
 
     tl_settings_init(&bind->settings);
+    bind->zone = zone_of_file(bind);
     bind->plan->views = tl_arena_zalloc(bind->arena, sizeof *bind->plan->views * views_max);
     bind->plan->sources = tl_arena_zalloc(bind->arena, sizeof *bind->plan->sources * views_max);
     bind->notes->lateness_at = tl_arena_zalloc(bind->arena, sizeof *bind->notes->lateness_at * views_max);
@@ -526,7 +543,7 @@ enum tl_code tl_bind_script(struct tl_bind *bind)
         return tl_bind_no_memory(bind);
     for (const struct tl_ast_statement *s = bind->script->statements; s != NULL && rc == TL_OK; s = s->next) {
         switch (s->kind) {
-        case TL_AST_SET: rc = tl_settings_set(&bind->settings, bind->text, &s->name, &s->value, bind->err); break;
+        case TL_AST_SET: rc = tl_settings_set(&bind->settings, bind->text, &s->name, &s->value, bind->arena, bind->err); break;
         case TL_AST_RESET: rc = tl_settings_reset(&bind->settings, bind->text, &s->name, bind->err); break;
         case TL_AST_SHOW_SETTINGS: break;
         case TL_AST_CREATE_TABLE: rc = table_bind(bind, s); break;

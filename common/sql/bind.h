@@ -82,6 +82,7 @@ struct tl_bind {
     const struct tl_text *text;
     struct tl_err *err;
     struct tl_setting_values settings;
+    const struct tl_zone *zone; /* 'table.local-time-zone' of the whole file; NULL: UTC */
     struct tl_relation *relations, *relations_last;
     struct tl_plan_notes *notes;
 };

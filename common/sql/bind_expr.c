@@ -182,7 +182,7 @@ static enum tl_code call_make(struct tl_bind *bind, const struct tl_function *fu
             if (args[i]->op == TL_EXPR_CONSTANT)
                 constants[i] = args[i]->constant;
         }
-        rc = function->prepare(constants, args_count, bind->arena, &expr->state, &why);
+        rc = function->prepare(constants, args_count, bind->zone, bind->arena, &expr->state, &why);
         if (rc == TL_ERR_MEMORY)
             return tl_bind_no_memory(bind);
         if (rc != TL_OK)

@@ -13,6 +13,7 @@
 enum { TL_ARGS_MAX = 8 };
 
 struct tl_eval;
+struct tl_zone; /* event/zone.h */
 
 /* One call over a selection of rows. Writes out->null and the slot for each selected row, and touches no other.
  * Text results are views into arguments, into constants, or into `arena`, which lives until the batch is done. */
@@ -38,9 +39,10 @@ struct tl_function {
     /* Returns false for memory or out of range of the arena; the batch then fails as a whole. */
     bool (*kernel)(const struct tl_call *call);
     /* May be NULL. Called once, at bind time, with constant arguments (kind TL_NULL and is_null where not constant): compiles a
-     * pattern, say, into the plan's arena. An error is a mistake of the views file. */
-    enum tl_code (*prepare)(const struct tl_value *constants, uint32_t args_count, struct tl_arena *arena, const void **state,
-                            struct tl_err *err);
+     * pattern, say, into the plan's arena. `zone` is 'table.local-time-zone' (NULL: UTC) and lives as long as the plan: a function
+     * whose result depends on it keeps it in its state. An error is a mistake of the views file. */
+    enum tl_code (*prepare)(const struct tl_value *constants, uint32_t args_count, const struct tl_zone *zone,
+                            struct tl_arena *arena, const void **state, struct tl_err *err);
 };
 
 struct tl_catalog {

@@ -152,7 +152,8 @@ struct tl_view {
 };
 
 struct tl_settings {
-    struct tl_sv time_zone;     /* 'table.local-time-zone'; "UTC" unless set */
+    struct tl_sv time_zone;     /* 'table.local-time-zone' as tl_zone_name says it; "UTC" unless set */
+    const struct tl_zone *zone; /* the same; NULL: UTC */
     int64_t future_skew_max_ms; /* 'tally.max-future-skew', 5 min */
     int64_t dedup_horizon_ms;   /* 'tally.dedup.horizon', 1 h of log timestamp */
     uint32_t dedup_ids_max;     /* 1,000,000 a partition */

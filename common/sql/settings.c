@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "event/zone.h"
+
 static const char *const keys[TL_SETTINGS_COUNT] = {
     [TL_SET_TIME_ZONE] = "table.local-time-zone",       [TL_SET_LATENESS] = "tally.allowed-lateness",
     [TL_SET_FUTURE_SKEW] = "tally.max-future-skew",     [TL_SET_DEDUP_KEY] = "tally.dedup.key",
@@ -153,18 +155,53 @@ static enum tl_code duration_set(const struct tl_text *text, const struct tl_ast
     return TL_OK;
 }
 
-static enum tl_code time_zone_set(struct tl_setting_values *values, const struct tl_text *text, const struct tl_ast_name *value,
-                                  struct tl_err *err)
+/* What was meant: the zone of a town that was named alone ("Berlin"), or the nearest name. Abbreviations are left alone: most are near
+ * to one another. */
+static enum tl_code time_zone_unknown(const struct tl_text *text, const struct tl_ast_name *value, struct tl_arena *arena,
+                                      struct tl_err *err)
 {
-    static const char *const zones[] = {"UTC", "GMT", "Etc/UTC"};
+    struct tl_nearest nearest = tl_nearest_to(value->text);
+    struct tl_sv *names = NULL;
+    size_t count = 0;
+    enum tl_code rc = tl_zone_names(arena, &names, &count, err);
+    char hint[128];
 
-    for (size_t i = 0; i < TL_COUNT(zones); i++)
-        if (tl_sv_eq(value->text, tl_sv_from(zones[i]))) {
-            values->plan.time_zone = TL_SV("UTC");
-            return TL_OK;
+    if (rc != TL_OK)
+        return rc;
+    for (size_t i = 0; value->text.size > 3 && i < count; i++) {
+        const char *slash = memrchr(names[i].data, '/', names[i].size);
+        size_t town = slash != NULL ? (size_t)(slash + 1 - names[i].data) : 0;
+
+        tl_nearest_offer(&nearest, names[i]);
+        if (tl_sv_eq_nocase(value->text, (struct tl_sv){names[i].data + town, names[i].size - town})) {
+            nearest.best = names[i];
+            nearest.distance = 0;
         }
-    return tl_mistake(err, text, value->at, "windows and days are those of UTC: write 'UTC' (or 'GMT', 'Etc/UTC')",
-                      "the time zone '%.*s' has no place here", shown(value->text), value->text.data);
+    }
+    return tl_mistake(err, text, value->at,
+                      tl_nearest_hint(&nearest, hint, sizeof hint,
+                                      count == 0 ? "there is no tz database here: install tzdata, or write 'UTC'"
+                                                 : "write 'UTC', a place as 'Europe/Berlin', or an offset as 'GMT+05:30'"),
+                      "there is no time zone '%.*s'", shown(value->text), value->text.data);
+}
+
+static enum tl_code time_zone_set(struct tl_setting_values *values, const struct tl_text *text, const struct tl_ast_name *value,
+                                  struct tl_arena *arena, struct tl_err *err)
+{
+    const struct tl_zone *zone;
+    enum tl_code rc;
+
+    if (tl_sv_eq(value->text, TL_SV("default")))
+        return tl_mistake(err, text, value->at, "write 'UTC', or the zone that is meant: 'Europe/Berlin'",
+                          "'default' is another zone on another machine");
+    rc = tl_zone_open(value->text, arena, &zone, err);
+    if (rc == TL_ERR_NOT_FOUND)
+        return time_zone_unknown(text, value, arena, err);
+    if (rc != TL_OK)
+        return rc;
+    values->plan.zone = zone;
+    values->plan.time_zone = tl_zone_name(zone);
+    return TL_OK;
 }
 
 static enum tl_code event_bytes_set(struct tl_setting_values *values, const struct tl_text *text, const struct tl_ast_name *value,
@@ -207,13 +244,13 @@ static enum tl_code key_unknown(const struct tl_text *text, const struct tl_ast_
 }
 
 enum tl_code tl_settings_set(struct tl_setting_values *values, const struct tl_text *text, const struct tl_ast_name *key,
-                             const struct tl_ast_name *value, struct tl_err *err)
+                             const struct tl_ast_name *value, struct tl_arena *arena, struct tl_err *err)
 {
     int setting = setting_find(key->text);
     enum tl_code rc = TL_OK;
 
     switch (setting) {
-    case TL_SET_TIME_ZONE: rc = time_zone_set(values, text, value, err); break;
+    case TL_SET_TIME_ZONE: rc = time_zone_set(values, text, value, arena, err); break;
     case TL_SET_LATENESS: rc = duration_set(text, key, value, 0, &values->lateness_ms, err); break;
     case TL_SET_FUTURE_SKEW: rc = duration_set(text, key, value, 0, &values->plan.future_skew_max_ms, err); break;
     case TL_SET_DEDUP_KEY: values->dedup_key = value->text; break;
@@ -240,7 +277,10 @@ enum tl_code tl_settings_reset(struct tl_setting_values *values, const struct tl
         return TL_OK;
     }
     switch (setting) {
-    case TL_SET_TIME_ZONE: values->plan.time_zone = fresh.plan.time_zone; break;
+    case TL_SET_TIME_ZONE:
+        values->plan.time_zone = fresh.plan.time_zone;
+        values->plan.zone = fresh.plan.zone;
+        break;
     case TL_SET_LATENESS: values->lateness_ms = fresh.lateness_ms; break;
     case TL_SET_FUTURE_SKEW: values->plan.future_skew_max_ms = fresh.plan.future_skew_max_ms; break;
     case TL_SET_DEDUP_KEY: break;

@@ -1,7 +1,8 @@
 /* settings.h: SET keys and WITH options: what they may be, what they are unless set, and where each was set.
  *
  * A setting holds for the whole file wherever it stands (the last SET of a key wins), except 'tally.allowed-lateness', which
- * each view takes as it is where the view is created. Keys of Flink that mean nothing here are taken and left alone. */
+ * each view takes as it is where the view is created. So also on Flink: it reads the session's zone when a view is put into a sink, and
+ * the script that `explain --flink` prints has all SETs above that. Keys of Flink that mean nothing here are taken and left alone. */
 #ifndef TL_SETTINGS_H
 #define TL_SETTINGS_H
 
@@ -30,8 +31,10 @@ struct tl_setting_values {
 };
 
 void tl_settings_init(struct tl_setting_values *values);
+/* A time zone lives in the arena. */
 TL_MUST_USE enum tl_code tl_settings_set(struct tl_setting_values *values, const struct tl_text *text,
-                                         const struct tl_ast_name *key, const struct tl_ast_name *value, struct tl_err *err);
+                                         const struct tl_ast_name *key, const struct tl_ast_name *value, struct tl_arena *arena,
+                                         struct tl_err *err);
 /* RESET 'key', and RESET of all (key->text.data NULL). */
 TL_MUST_USE enum tl_code tl_settings_reset(struct tl_setting_values *values, const struct tl_text *text,
                                            const struct tl_ast_name *key, struct tl_err *err);

@@ -92,11 +92,13 @@ ParameterizedTest(struct type_case *c, bind_expr, types)
 
 static struct tl_value prepared[2];
 static uint32_t prepared_count;
+static const struct tl_zone *prepared_zone;
 
-static enum tl_code prepare_record(const struct tl_value *constants, uint32_t args_count, struct tl_arena *arena,
-                                   const void **state, struct tl_err *err)
+static enum tl_code prepare_record(const struct tl_value *constants, uint32_t args_count, const struct tl_zone *zone,
+                                   struct tl_arena *arena, const void **state, struct tl_err *err)
 {
     (void)arena;
+    prepared_zone = zone;
     prepared_count = args_count;
     for (uint32_t i = 0; i < args_count && i < 2; i++)
         prepared[i] = constants[i];
@@ -173,7 +175,7 @@ Test(bind_expr, prepare_sees_the_constants)
     struct tl_err err = {0};
 
     cr_assert_eq(own_parse("G(host, 'abc')", &plan, &err), TL_OK, "%s", err.message);
-    cr_assert_eq(prepared_count, 2);
+    cr_assert(prepared_count == 2 && prepared_zone == NULL);
     cr_assert(prepared[0].kind == TL_NULL && prepared[0].is_null);
     cr_assert(prepared[1].kind == TL_STRING && tl_sv_eq(prepared[1].sv, TL_SV("abc")));
     cr_assert_eq(plan->views[0].outputs[0].expr->state, prepared);

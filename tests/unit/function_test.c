@@ -9,6 +9,7 @@
 #include "core/expr.h"
 #include "core/function.h"
 #include "core/function_number.h"
+#include "event/zone.h"
 
 /* Arguments and results as text: "NULL", "ERROR" (the row failed), else the value as its kind writes it. Kind 0: no such argument. */
 struct call_case {
@@ -57,6 +58,8 @@ static bool same(const struct tl_value *got, const char *want)
     return tl_value_eq(got, &value);
 }
 
+static const struct tl_zone *zone; /* 'table.local-time-zone', for prepare */
+
 /* Calls the function on constants (prepared as such) or on columns of three rows, of which the first and the last are selected. */
 static void check(const struct call_case *c, bool constant)
 {
@@ -87,10 +90,15 @@ static void check(const struct call_case *c, bool constant)
         for (uint32_t r = 0; r < 3; r += 2)
             tl_vec_set(&slots[i], r, &values[i]);
     }
-    if (function->prepare != NULL && constant) {
+    if (function->prepare != NULL) {
+        static const struct tl_value columns[2] = {
+            {.kind = TL_NULL, .is_null = true},
+            {.kind = TL_NULL, .is_null = true}
+        };
         struct tl_err err;
 
-        cr_assert_eq(function->prepare(values, count, &arena, &call.state, &err), TL_OK, "%s: %s", c->name, err.message);
+        cr_assert_eq(function->prepare(constant ? values : columns, count, zone, &arena, &call.state, &err), TL_OK, "%s: %s",
+                     c->name, err.message);
     }
     cr_assert(tl_expr_eval(&eval, &call, rows, 2, &out));
     for (uint32_t r = 0; r < 3; r += 2) {
@@ -295,6 +303,53 @@ ParameterizedTest(struct call_case *c, function, casts)
 
 /* --- numbers as Java prints them --------------------------------------------------------------------------------------- */
 
+struct zoned_case {
+    char zone[24];
+    struct call_case call;
+};
+
+ParameterizedTestParameters(function, casts_in_a_zone)
+{
+    /* clang-format off */
+    /* What Flink 2.3's DateTimeUtils gave. */
+    static struct zoned_case cases[] = {
+        {"America/Los_Angeles", {"before the gap", "CAST", TL_STRING, "2021-03-14 01:59:59.999", 0, "", TL_TIMESTAMP_LTZ, "1615715999999"}},
+        {"America/Los_Angeles", {"in the gap", "CAST", TL_STRING, "2021-03-14 02:30:00", 0, "", TL_TIMESTAMP_LTZ, "1615717800000"}},
+        {"America/Los_Angeles", {"in the overlap", "CAST", TL_STRING, "2021-11-07 01:30:00", 0, "", TL_TIMESTAMP_LTZ, "1636273800000"}},
+        {"Australia/Lord_Howe", {"half an hour's gap", "CAST", TL_STRING, "2024-10-06 02:15:00", 0, "", TL_TIMESTAMP_LTZ, "1728143100000"}},
+        {"Asia/Kathmandu", {"a date", "CAST", TL_STRING, "2024-03-01", 0, "", TL_TIMESTAMP_LTZ, "1709230500000"}},
+        {"Pacific/Apia", {"the day that never was", "CAST", TL_STRING, "2011-12-30 12:00:00", 0, "", TL_TIMESTAMP_LTZ, "1325282400000"}},
+        {"Africa/Monrovia", {"seconds in the offset", "CAST", TL_STRING, "1971-06-01 00:00:00", 0, "", TL_TIMESTAMP_LTZ, "44585070000"}},
+        {"Europe/Berlin", {"in the year 2150", "CAST", TL_STRING, "2150-03-29 02:30:00", 0, "", TL_TIMESTAMP_LTZ, "5687803800000"}},
+        {"GMT+05:30", {"cut and carried", "CAST", TL_STRING, "2024-02-30 24:00:00", 0, "", TL_TIMESTAMP_LTZ, "1709231400000"}},
+        {"America/Los_Angeles", {"no time", "CAST", TL_STRING, "soon", 0, "", TL_TIMESTAMP_LTZ, "ERROR"}},
+        {"America/Los_Angeles", {"NULL", "CAST", TL_STRING, "NULL", 0, "", TL_TIMESTAMP_LTZ, "NULL"}},
+        {"America/Los_Angeles", {"a TIMESTAMP has no zone", "CAST", TL_STRING, "2021-03-14 02:30:00", 0, "", TL_TIMESTAMP, "1615689000000"}},
+        {"America/Los_Angeles", {"wall clock to instant", "CAST", TL_TIMESTAMP, "1615689000000", 0, "", TL_TIMESTAMP_LTZ, "1615717800000"}},
+        {"America/Los_Angeles", {"instant to wall clock", "CAST", TL_TIMESTAMP_LTZ, "1615717800000", 0, "", TL_TIMESTAMP, "1615692600000"}},
+        {"America/Los_Angeles", {"instant to text", "CAST", TL_TIMESTAMP_LTZ, "1615717800000", 0, "", TL_STRING, "2021-03-14 03:30:00.000"}},
+        {"America/Los_Angeles", {"the second time round", "CAST", TL_TIMESTAMP_LTZ, "1636277400000", 0, "", TL_STRING, "2021-11-07 01:30:00.000"}},
+        {"America/Los_Angeles", {"wall clock to text", "CAST", TL_TIMESTAMP, "1615689000000", 0, "", TL_STRING, "2021-03-14 02:30:00.000"}},
+        {"Pacific/Apia", {"a day later", "CAST", TL_TIMESTAMP_LTZ, "1325282400000", 0, "", TL_STRING, "2011-12-31 12:00:00.000"}},
+        {"Africa/Monrovia", {"seconds go away again", "CAST", TL_TIMESTAMP_LTZ, "44585070000", 0, "", TL_STRING, "1971-06-01 00:00:00.000"}},
+        {"America/Los_Angeles", {"intervals are of instants", "+", TL_TIMESTAMP_LTZ, "1615715999999", TL_INTERVAL, "3600000", TL_TIMESTAMP_LTZ, "1615719599999"}},
+    };
+    /* clang-format on */
+    return cr_make_param_array(struct zoned_case, cases, TL_COUNT(cases));
+}
+
+ParameterizedTest(struct zoned_case *c, function, casts_in_a_zone)
+{
+    struct tl_arena arena;
+    struct tl_err err = {0};
+
+    tl_arena_init(&arena, 4096, 0);
+    cr_assert_eq(tl_zone_open(tl_sv_from(c->zone), &arena, &zone, &err), TL_OK, "%s", err.message);
+    check(&c->call, false);
+    check(&c->call, true);
+    tl_arena_done(&arena);
+}
+
 struct print_case {
     char text[32];
     double value;
@@ -364,14 +419,14 @@ Test(function, like_mistakes_are_found_when_bound)
 
     cr_assert_not_null(like);
     tl_arena_init(&arena, 4096, 0);
-    cr_assert_eq(like->prepare((struct tl_value[]){column, bad, escape}, 3, &arena, &state, &err), TL_ERR_DEFINITION);
+    cr_assert_eq(like->prepare((struct tl_value[]){column, bad, escape}, 3, NULL, &arena, &state, &err), TL_ERR_DEFINITION);
     cr_assert_not_null(strstr(err.message, "a!b"), "%s", err.message);
-    cr_assert_eq(like->prepare((struct tl_value[]){column, column, two}, 3, &arena, &state, &err), TL_ERR_DEFINITION);
-    cr_assert_eq(like->prepare((struct tl_value[]){column, good, escape}, 3, &arena, &state, &err), TL_OK);
+    cr_assert_eq(like->prepare((struct tl_value[]){column, column, two}, 3, NULL, &arena, &state, &err), TL_ERR_DEFINITION);
+    cr_assert_eq(like->prepare((struct tl_value[]){column, good, escape}, 3, NULL, &arena, &state, &err), TL_OK);
     cr_assert_not_null(state);
-    cr_assert_eq(like->prepare((struct tl_value[]){column, column, escape}, 3, &arena, &state, &err), TL_OK);
+    cr_assert_eq(like->prepare((struct tl_value[]){column, column, escape}, 3, NULL, &arena, &state, &err), TL_OK);
     cr_assert_null(state, "a pattern that is a column is compiled row by row");
-    cr_assert_eq(like->prepare((struct tl_value[]){column, null, escape}, 3, &arena, &state, &err), TL_OK);
+    cr_assert_eq(like->prepare((struct tl_value[]){column, null, escape}, 3, NULL, &arena, &state, &err), TL_OK);
     tl_arena_done(&arena);
 }
 

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/buf.h"
+#include "event/zone.h"
 #include "support/sql_case.h"
 
 Test(settings, defaults)
@@ -14,7 +15,7 @@ Test(settings, defaults)
     struct tl_plan *plan = sql_plan(EVENTS "CREATE VIEW v AS SELECT ts FROM t");
     const struct tl_settings *s = &plan->settings;
 
-    cr_assert(tl_sv_eq(s->time_zone, TL_SV("UTC")));
+    cr_assert(tl_sv_eq(s->time_zone, TL_SV("UTC")) && s->zone == NULL);
     cr_assert(s->future_skew_max_ms == 300000 && s->dedup_horizon_ms == 3600000 && s->dedup_ids_max == 1000000);
     cr_assert(s->batch_grace_ms == 900000 && s->speed_retention_ms == 7 * INT64_C(86400000) && s->event_bytes_max == 8u << 20);
     cr_assert_eq(plan->views[0].lateness_ms, 0);
@@ -50,6 +51,29 @@ Test(settings, where_they_hold)
 
     cr_assert(plan->views[0].lateness_ms == 0 && plan->views[1].lateness_ms == 5000 && plan->views[2].lateness_ms == 0);
     cr_assert_eq(plan->settings.batch_grace_ms, 2000, "the last one holds");
+    tl_plan_close(plan);
+}
+
+/* The last zone holds for expressions above it too: they print instants on its wall clock. */
+Test(settings, time_zone)
+{
+    struct tl_plan *plan = sql_plan(EVENTS "SET 'table.local-time-zone' = 'Asia/Tokyo';"
+                                           "CREATE VIEW v AS SELECT ts, CAST(ts AS STRING) AS text FROM t;"
+                                           "SET 'table.local-time-zone' = 'America/Los_Angeles';");
+    const struct tl_zone *zone = plan->settings.zone;
+
+    cr_assert(tl_sv_eq(plan->settings.time_zone, TL_SV("America/Los_Angeles")));
+    cr_assert_eq(tl_zone_local_ms(zone, 0), -8 * INT64_C(3600000));
+    cr_assert(tl_sv_eq(tl_zone_name(plan->views[0].outputs[1].expr->state), TL_SV("America/Los_Angeles")));
+    tl_plan_close(plan);
+    plan =
+        sql_plan(EVENTS "SET 'table.local-time-zone' = 'Asia/Tokyo'; RESET 'table.local-time-zone'; CREATE VIEW v AS SELECT ts, "
+                        "CAST(ts AS STRING) AS text FROM t");
+    cr_assert(plan->settings.zone == NULL && tl_sv_eq(plan->settings.time_zone, TL_SV("UTC")));
+    cr_assert_null(plan->views[0].outputs[1].expr->state);
+    tl_plan_close(plan);
+    plan = sql_plan(EVENTS "SET 'table.local-time-zone' = 'GMT+5'; CREATE VIEW v AS SELECT ts FROM t");
+    cr_assert(tl_sv_eq(plan->settings.time_zone, TL_SV("GMT+05:00")));
     tl_plan_close(plan);
 }
 
@@ -167,9 +191,37 @@ ParameterizedTestParameters(settings, mistakes)
          2, 31, "'tally.max-event-bytes' is out of range",
          "'10'", "write at least '1 kb' and at most '1 gb'"},
         {"time zone",
-         EVENTS "SET 'table.local-time-zone' = 'Europe/Berlin'",
-         2, 31, "the time zone 'Europe/Berlin' has no place here",
-         "'Europe/Berlin'", "windows and days are those of UTC: write 'UTC' (or 'GMT', 'Etc/UTC')"},
+         EVENTS "SET 'table.local-time-zone' = 'Europe/Berln'",
+         2, 31, "there is no time zone 'Europe/Berln'",
+         "'Europe/Berln'", "did you mean 'Europe/Berlin'?"},
+        {"time zone in small letters",
+         EVENTS "SET 'table.local-time-zone' = 'america/los_angeles'",
+         2, 31, "there is no time zone 'america/los_angeles'",
+         "'america/los_angeles'", "did you mean 'America/Los_Angeles'?"},
+        {"a town",
+         EVENTS "SET 'table.local-time-zone' = 'kathmandu'",
+         2, 31, "there is no time zone 'kathmandu'",
+         "'kathmandu'", "did you mean 'Asia/Kathmandu'?"},
+        {"an abbreviation",
+         EVENTS "SET 'table.local-time-zone' = 'PST'",
+         2, 31, "there is no time zone 'PST'",
+         "'PST'", "write 'UTC', a place as 'Europe/Berlin', or an offset as 'GMT+05:30'"},
+        {"an offset without GMT",
+         EVENTS "SET 'table.local-time-zone' = '+05:30'",
+         2, 31, "there is no time zone '+05:30'",
+         "'+05:30'", "write 'UTC', a place as 'Europe/Berlin', or an offset as 'GMT+05:30'"},
+        {"an offset from UTC",
+         EVENTS "SET 'table.local-time-zone' = 'UTC+08:00'",
+         2, 31, "there is no time zone 'UTC+08:00'",
+         "'UTC+08:00'", "write 'UTC', a place as 'Europe/Berlin', or an offset as 'GMT+05:30'"},
+        {"the zone of the machine",
+         EVENTS "SET 'table.local-time-zone' = 'default'",
+         2, 31, "'default' is another zone on another machine",
+         "'default'", "write 'UTC', or the zone that is meant: 'Europe/Berlin'"},
+        {"a mistake above a time zone",
+         EVENTS "SET 'tally.colour' = 'red'; SET 'table.local-time-zone' = 'PST'",
+         2, 5, "there is no setting 'tally.colour'",
+         "'tally.colour'", "there are tally.allowed-lateness, tally.max-future-skew, tally.dedup.key, tally.dedup.horizon, tally.batch-grace, tally.speed-retention and tally.max-event-bytes"},
         {"dedup key that is no column",
          EVENTS "SET 'tally.dedup.key' = 'idd';\nCREATE VIEW v AS SELECT ts FROM t",
          2, 25, "there is no column 'idd' in t",
