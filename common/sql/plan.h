@@ -89,7 +89,8 @@ enum tl_agg_kind {
 /* Equal expressions among the arguments and filters of one view are one object: what is evaluated once can be told by its address. */
 struct tl_agg_call {
     enum tl_agg_kind agg;
-    struct tl_expr **args; /* over source slots; none for COUNT(*). PERCENTILE: value [, frequency]; WINDOW_FUNNEL: time, step, step, ... */
+    struct tl_expr *
+        *args; /* over source slots; none for COUNT(*). PERCENTILE: value [, frequency]; WINDOW_FUNNEL: time, step, step, ... */
     uint32_t args_count;
     struct tl_expr *where; /* FILTER (WHERE ...), or NULL */
     bool distinct;
@@ -113,7 +114,7 @@ struct tl_window_spec {
     enum tl_window_kind window;
     int64_t size_ms;   /* > 0; SESSION: the gap; COUNT: the time-out */
     int64_t slide_ms;  /* HOP: the slide, CUMULATE: the step, both dividing size_ms; else equal to size_ms */
-    int64_t offset_ms; /* TUMBLE, HOP, CUMULATE: |offset| < slide, step */
+    int64_t offset_ms; /* TUMBLE, CUMULATE: |offset| < size, HOP: |offset| < slide */
     uint32_t rows_max; /* COUNT: rows of a whole window, >= 1 */
     /* Windows lie on the wall clock of this zone ('table.local-time-zone', where the time column is TIMESTAMP_LTZ). NULL: on UTC, or on the
      * clock of a TIMESTAMP column. */
@@ -152,6 +153,7 @@ struct tl_view {
 
 struct tl_settings {
     struct tl_sv time_zone;     /* 'table.local-time-zone'; "UTC" unless set */
+    const struct tl_zone *zone; /* the same, NULL: UTC */
     int64_t future_skew_max_ms; /* 'tally.max-future-skew', 5 min */
     int64_t dedup_horizon_ms;   /* 'tally.dedup.horizon', 1 h of log timestamp */
     uint32_t dedup_ids_max;     /* 1,000,000 a partition */
