@@ -102,6 +102,16 @@ static struct tl_ast_expr *expr_make(struct tl_parse *parse, enum tl_ast_op op, 
     return expr;
 }
 
+/* The expression is deeper than what stands in it. */
+static void depth_cover(struct tl_parse *parse, struct tl_ast_expr *expr, const struct tl_ast_expr *inside)
+{
+    if (inside->depth >= expr->depth)
+        expr->depth = inside->depth + 1;
+    if (expr->depth > TL_SQL_DEPTH_MAX)
+        tl_ast_refuse(parse, expr->key_at, "split it into several views or columns", "the expression is nested deeper than %d",
+                      TL_SQL_DEPTH_MAX);
+}
+
 /* Hangs `arg` (with whatever hangs on its `next`) under the expression. */
 static void expr_adopt(struct tl_parse *parse, struct tl_ast_expr *expr, struct tl_ast_expr *arg)
 {
@@ -112,12 +122,8 @@ static void expr_adopt(struct tl_parse *parse, struct tl_ast_expr *expr, struct 
             expr->args = arg;
         expr->args_last = arg;
         expr->args_count++;
-        if (arg->depth >= expr->depth)
-            expr->depth = arg->depth + 1;
+        depth_cover(parse, expr, arg);
     }
-    if (expr->depth > TL_SQL_DEPTH_MAX)
-        tl_ast_refuse(parse, expr->key_at, "split it into several views or columns", "the expression is nested deeper than %d",
-                      TL_SQL_DEPTH_MAX);
 }
 
 struct tl_ast_list tl_ast_list_add(struct tl_ast_list list, struct tl_ast_expr *expr)
@@ -181,7 +187,7 @@ struct tl_ast_expr *tl_ast_column(struct tl_parse *parse, const struct tl_token 
     return expr;
 }
 
-struct tl_ast_expr *tl_ast_call(struct tl_parse *parse, struct tl_token name, struct tl_ast_list args, bool star,
+struct tl_ast_expr *tl_ast_call(struct tl_parse *parse, struct tl_token name, struct tl_ast_list args, bool star, bool distinct,
                                 struct tl_token last)
 {
     struct tl_ast_expr *expr = expr_make(parse, TL_AST_CALL, tl_span_join(name.at, last.at), name.at);
@@ -190,8 +196,21 @@ struct tl_ast_expr *tl_ast_call(struct tl_parse *parse, struct tl_token name, st
         return NULL;
     expr->text = unquoted(parse, name.text, '`');
     expr->star = star;
+    expr->distinct = distinct;
     expr_adopt(parse, expr, args.first);
     return expr;
+}
+
+struct tl_ast_expr *tl_ast_filter(struct tl_parse *parse, struct tl_ast_expr *call, struct tl_token at, struct tl_ast_expr *where,
+                                  struct tl_token last)
+{
+    if (call == NULL || where == NULL)
+        return NULL;
+    call->at = tl_span_join(call->at, last.at);
+    call->where = where;
+    call->where_at = at.at;
+    depth_cover(parse, call, where);
+    return call;
 }
 
 static struct tl_ast_expr *operator_make(struct tl_parse *parse, const char *symbol, struct tl_token key, struct tl_span at)
@@ -468,8 +487,6 @@ struct refusal {
 
 /* Words of SQL that have no place in a view: said at the word itself. */
 static const struct refusal refusals[] = {
-    {TL_TK_HAVING,          "HAVING has no place in a view: it would take rows back that were already shown",
-     "keep the groups, and choose among them where the view is read"                                                                                                                           },
     {TL_TK_JOIN,            "a view reads one table: JOIN has no place here",                                       "FROM takes one table, one view, or TABLE(TUMBLE(...))"                    },
     {TL_TK_INNER,           "a view reads one table: JOIN has no place here",                                       "FROM takes one table, one view, or TABLE(TUMBLE(...))"                    },
     {TL_TK_LEFT,            "a view reads one table: JOIN has no place here",                                       "FROM takes one table, one view, or TABLE(TUMBLE(...))"                    },
@@ -490,8 +507,7 @@ static const struct refusal refusals[] = {
     {TL_TK_INTERSECT,       "a view is one SELECT: INTERSECT has no place here",                                    "say it in WHERE: ... AND condition"                                       },
     {TL_TK_OVER,            "OVER has no place in a view: aggregates are per window and GROUP BY key",
      "write FROM TABLE(TUMBLE(...)) and GROUP BY window_start, window_end, keys"                                                                                                               },
-    {TL_TK_FILTER,          "FILTER has no place behind an aggregate",
-     "write the condition into the argument: COUNT(CASE WHEN condition THEN 1 END), SUM(CASE WHEN condition THEN x END)"                                                                       },
+    {TL_TK_FILTER,          "FILTER stands behind an aggregate",                                                    "write COUNT(*) FILTER (WHERE condition)"                                  },
     {TL_TK_EXISTS,          "a query inside an expression has no place in a view",
      "a view reads one table: write a condition over its columns"                                                                                                                              },
     {TL_TK_SIMILAR,         "SIMILAR TO has no place here",                                                         "use LIKE, with % for any text and _ for one character"                    },
@@ -512,8 +528,11 @@ static bool refusal_find(struct tl_parse *parse, int kind, struct tl_token token
             tl_ast_refuse(parse, at, "GROUP BY window_start, window_end and the columns gives each combination once",
                           "SELECT DISTINCT has no place in a view");
         else
-            tl_ast_refuse(parse, at, "aggregates take every value: COUNT(x), SUM(x), MIN(x), MAX(x), AVG(x)",
-                          "DISTINCT has no place in an aggregate");
+            tl_ast_refuse(parse, at, "write COUNT(DISTINCT x)", "DISTINCT stands in front of an aggregate's argument");
+        return true;
+    }
+    if (kind == TL_TK_GROUP && parse->clause == TL_TK_HAVING) {
+        tl_ast_refuse(parse, at, "write GROUP BY ... HAVING condition", "HAVING stands behind GROUP BY");
         return true;
     }
     if (kind == TL_TK_SELECT && parse->last_kind == TL_TK_LP) {
@@ -654,6 +673,8 @@ void tl_ast_unexpected(struct tl_parse *parse, int kind, struct tl_token token, 
             tl_nearest_offer(&nearest, TL_SV("WHERE"));
         if (parse->clause == TL_TK_FROM || parse->clause == TL_TK_WHERE)
             tl_nearest_offer(&nearest, TL_SV("GROUP"));
+        if (parse->clause == TL_TK_GROUP)
+            tl_nearest_offer(&nearest, TL_SV("HAVING"));
         if (nearest.best.data != NULL && nearest.distance <= 2)
             snprintf(hint, sizeof hint, "%s", tl_nearest_hint(&nearest, nearest_hint, sizeof nearest_hint, ""));
     } else if (accepted[TL_TK_IDENT] && tl_lex_keyword(token.text) != 0 && token.text.size < 40) {

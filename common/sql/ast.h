@@ -51,6 +51,9 @@ struct tl_ast_expr {
     struct tl_ast_expr *args, *args_last, *next; /* args hang together by next */
     uint32_t args_count, depth;
     bool star, has_operand, has_else, in_brackets;
+    bool distinct;             /* f(DISTINCT ...) */
+    struct tl_ast_expr *where; /* f(...) FILTER (WHERE ...), or NULL */
+    struct tl_span where_at;   /* the word FILTER */
 };
 
 struct tl_ast_name {
@@ -119,6 +122,8 @@ struct tl_ast_select {
     struct tl_span group_at;
     struct tl_ast_expr *group; /* list by next */
     uint32_t group_count;
+    struct tl_span having_at;
+    struct tl_ast_expr *having;
 };
 
 enum tl_ast_statement_kind { TL_AST_SET, TL_AST_RESET, TL_AST_SHOW_SETTINGS, TL_AST_CREATE_TABLE, TL_AST_CREATE_VIEW };
@@ -159,7 +164,7 @@ struct tl_parse {
     struct tl_lex lex;
     struct tl_token first, last; /* of the statement: first token, and the last one seen before the present */
     int last_kind, token_kind;
-    int clause; /* the last of SELECT, FROM, WHERE, GROUP in the statement, 0 before */
+    int clause; /* the last of SELECT, FROM, WHERE, GROUP, HAVING in the statement, 0 before */
     struct tl_ast_statement *statements, *statements_last;
     uint32_t statements_count;
 };
@@ -178,8 +183,11 @@ struct tl_ast_expr *tl_ast_literal(struct tl_parse *parse, enum tl_ast_op op, st
 struct tl_ast_expr *tl_ast_interval(struct tl_parse *parse, struct tl_token word, struct tl_token text, struct tl_token unit,
                                     struct tl_token precision, struct tl_token last);
 struct tl_ast_expr *tl_ast_column(struct tl_parse *parse, const struct tl_token *qualifier, struct tl_token name);
-struct tl_ast_expr *tl_ast_call(struct tl_parse *parse, struct tl_token name, struct tl_ast_list args, bool star,
+struct tl_ast_expr *tl_ast_call(struct tl_parse *parse, struct tl_token name, struct tl_ast_list args, bool star, bool distinct,
                                 struct tl_token last);
+/* call FILTER (WHERE condition) */
+struct tl_ast_expr *tl_ast_filter(struct tl_parse *parse, struct tl_ast_expr *call, struct tl_token at, struct tl_ast_expr *where,
+                                  struct tl_token last);
 struct tl_ast_expr *tl_ast_prefix(struct tl_parse *parse, const char *symbol, struct tl_token at, struct tl_ast_expr *arg);
 struct tl_ast_expr *tl_ast_suffix(struct tl_parse *parse, const char *symbol, struct tl_token at, struct tl_token last,
                                   struct tl_ast_expr *arg);

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "sql/plan_text.h"
+#include "sql/shape.h"
 
 /* --- names ---------------------------------------------------------------------------------------------------------------- */
 
@@ -348,24 +349,55 @@ static enum tl_code view_store(struct tl_bind *bind, const struct tl_ast_stateme
         .name = statement->name.text,
         .comment = statement->comment,
         .sql = {bind->text->text.data + statement->at.offset, statement->at.bytes},
-        .inner = -1,
+        .inner = query->inner != NULL ? (int32_t)query->inner->view : -1,
         .filter = query->filter,
         .window = query->window,
         .lateness_ms = bind->settings.lateness_ms,
         .keys = query->keys,
         .keys_name = query->keys_name,
         .keys_count = query->keys_count,
+        .inner_rows = query->inner != NULL && !query->grouped,
         .aggs = query->aggs,
         .aggs_count = query->aggs_count,
+        .having = query->having,
         .outputs = query->outputs,
         .outputs_count = query->outputs_count,
     };
+    if (view->inner_rows)
+        view->window.window = TL_WINDOW_INNER;
     if (!table->used) {
         table->used = true;
         table->number = bind->plan->sources_count++;
     }
     view->source = table->number;
     bind->notes->lateness_at[bind->plan->views_count++] = bind->settings.set_at[TL_SET_LATENESS];
+    return TL_OK;
+}
+
+/* A stored view with windows is read by its outputs: its final rows are the events. */
+static enum tl_code view_columns(struct tl_bind *bind, struct tl_relation *relation)
+{
+    const struct tl_view *view = &bind->plan->views[relation->view];
+    struct tl_query query = {.table = relation->query.table, .inner = relation, .columns_count = view->outputs_count};
+
+    query.columns = tl_arena_zalloc(bind->arena, sizeof *query.columns * (view->outputs_count + 1u));
+    if (query.columns == NULL)
+        return tl_bind_no_memory(bind);
+    for (uint32_t i = 0; i < view->outputs_count; i++) {
+        struct tl_bind_column *column = &query.columns[i];
+        enum tl_column_role role = tl_view_role(bind->plan, view, i);
+
+        column->name = view->outputs[i].name;
+        column->expr = tl_bind_slot(bind, view->outputs[i].kind, i, relation->query.outputs_at[i].place);
+        if (column->expr == NULL)
+            return tl_bind_no_memory(bind);
+        column->is_window = role == TL_ROLE_WINDOW_START || role == TL_ROLE_WINDOW_END || role == TL_ROLE_WINDOW_TIME;
+        column->is_time = role == TL_ROLE_WINDOW_TIME;
+        column->window_slot = role == TL_ROLE_WINDOW_END    ? TL_SLOT_WINDOW_END
+                              : role == TL_ROLE_WINDOW_TIME ? TL_SLOT_WINDOW_TIME
+                                                            : TL_SLOT_WINDOW_START;
+    }
+    relation->query = query;
     return TL_OK;
 }
 
@@ -384,7 +416,10 @@ static enum tl_code view_bind(struct tl_bind *bind, const struct tl_ast_statemen
     TL_TRY(tl_bind_view_select(bind, statement, &relation->query));
     if (!statement->temporary) {
         TL_TRY(outputs_check(bind, &relation->query));
+        relation->view = bind->plan->views_count;
         TL_TRY(view_store(bind, statement, &relation->query));
+        if (bind->plan->views[relation->view].window.window != TL_WINDOW_NONE)
+            TL_TRY(view_columns(bind, relation));
     }
     relation_link(bind, relation);
 out:
@@ -471,6 +506,8 @@ static enum tl_code source_finish(struct tl_bind *bind, struct tl_bind_table *ta
 
 static void view_want(struct tl_bind_table *table, const struct tl_view *view)
 {
+    if (view->inner >= 0) /* reads another view's outputs */
+        return;
     expr_want(table, view->filter);
     for (uint32_t i = 0; i < view->keys_count; i++)
         expr_want(table, view->keys[i]);
@@ -481,6 +518,22 @@ static void view_want(struct tl_bind_table *table, const struct tl_view *view)
     }
     for (uint32_t i = 0; view->window.window == TL_WINDOW_NONE && i < view->outputs_count; i++)
         expr_want(table, view->outputs[i].expr);
+}
+
+/* Windows of an instant lie on the wall clock of the session's zone; those that count rows lie on no clock. */
+static void zone_set(const struct tl_plan *plan, struct tl_view *view)
+{
+    switch (view->window.window) {
+    case TL_WINDOW_TUMBLE:
+    case TL_WINDOW_HOP:
+    case TL_WINDOW_CUMULATE:
+    case TL_WINDOW_SESSION:
+        view->window.zone = plan->sources[view->source].time_kind == TL_TIMESTAMP_LTZ ? plan->settings.zone : NULL;
+        break;
+    case TL_WINDOW_INNER: view->window.zone = plan->views[view->inner].window.zone; break;
+    case TL_WINDOW_NONE:
+    case TL_WINDOW_COUNT: break;
+    }
 }
 
 static enum tl_code script_finish(struct tl_bind *bind)
@@ -502,7 +555,10 @@ static enum tl_code script_finish(struct tl_bind *bind)
             return rc;
     }
     for (uint32_t i = 0; i < plan->views_count; i++) {
-        enum tl_code rc = tl_view_normalise(plan, &plan->views[i], bind->err);
+        enum tl_code rc;
+
+        zone_set(plan, &plan->views[i]);
+        rc = tl_view_normalise(plan, &plan->views[i], bind->err);
 
         if (rc != TL_OK)
             return rc;

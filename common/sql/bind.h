@@ -3,9 +3,10 @@
  * How: each physical column of a table is one tl_expr of kind SLOT that everything shares; a view's columns are expressions over
  * them, so reading a view is reading its expressions: nothing has to be inlined later. When the whole file is bound, the
  * columns that stored views reach are numbered and the shared slots get their final numbers.
+ * A stored view with windows is where that ends: its outputs, by number, are the slots of what reads it.
  *
- * bind.c: statements, tables, views. bind_select.c: FROM, windows, GROUP BY, outputs. bind_expr.c: expressions.
- * bind_literal.c: types and constants. */
+ * bind.c: statements, tables, views. bind_select.c: FROM, GROUP BY, HAVING, outputs. bind_window.c: window functions.
+ * bind_aggregate.c: aggregates. bind_expr.c: expressions. bind_literal.c: types and constants. */
 #ifndef TL_BIND_H
 #define TL_BIND_H
 
@@ -34,17 +35,23 @@ struct tl_bind_table {
 struct tl_bind_column {
     struct tl_sv name;
     struct tl_expr *expr; /* over source slots; NULL: one of the window's columns */
-    uint32_t window_slot; /* TL_SLOT_WINDOW_START .. TIME, when expr is NULL */
-    bool is_time;         /* the table's event time, handed on as it is */
+    bool is_window;       /* a column of the query's window, or of the windows of the view that it reads (expr is then set) */
+    uint32_t window_slot; /* TL_SLOT_WINDOW_START .. CLOSED_BY, when is_window */
+    bool is_time;         /* the table's event time, or the window_time of the view that is read, handed on as it is */
 };
 
 /* What can stand behind FROM: a table, a view, a subquery, a windowed one. */
 struct tl_query {
     struct tl_bind_table *table;
+    const struct tl_relation *inner; /* the stored view with windows whose rows are read, or NULL: the table's events */
     struct tl_bind_column *columns;
     uint32_t columns_count;
-    struct tl_expr *filter; /* all WHEREs so far, or NULL */
+    /* All WHEREs so far, or NULL. What stands behind a window holds before it: Flink moves such conditions below the window, SESSION's
+     * too (PullUpWindowTableFunctionIntoWindowAggregateRule); conditions over window columns, which it leaves, are refused here. */
+    struct tl_expr *filter;
     struct tl_window_spec window;
+    struct tl_expr **partition;                 /* PARTITION BY of SESSION and COUNT_WINDOW: what GROUP BY has to hold */
+    const struct tl_ast_names *partition_names; /* the same as written; NULL: the query has no window of its own */
     /* Set when it is grouped: `columns` then are the outputs' names only. */
     bool grouped;
     struct tl_expr **keys;
@@ -52,6 +59,7 @@ struct tl_query {
     uint32_t keys_count;
     struct tl_agg_call *aggs;
     uint32_t aggs_count, aggs_capacity;
+    struct tl_expr *having;
     struct tl_output *outputs;
     struct tl_span *outputs_at;
     uint32_t outputs_count;
@@ -61,7 +69,8 @@ struct tl_relation {
     struct tl_sv name;
     struct tl_span at;
     bool is_view, temporary;
-    struct tl_query query;
+    struct tl_query query; /* what reading it gives */
+    uint32_t view;         /* its number in the plan, where query.inner is itself */
     struct tl_relation *next;
 };
 
@@ -91,7 +100,7 @@ struct tl_bind {
 struct tl_group {
     struct tl_query *out;
     const struct tl_ast_expr *const *keys_ast; /* as written, in the order of out->keys */
-    bool window_time;                          /* GROUP BY holds it */
+    bool window[TL_SLOT_KEYS];                 /* the columns of the window that GROUP BY holds */
 };
 
 struct tl_scope {
@@ -105,6 +114,16 @@ struct tl_scope {
 /* The whole file; fills plan. */
 TL_MUST_USE enum tl_code tl_bind_script(struct tl_bind *bind);
 TL_MUST_USE enum tl_code tl_bind_select(struct tl_bind *bind, const struct tl_ast_select *select, struct tl_query *out);
+/* A window function behind FROM (bind_window.c): the columns of what it reads, and the window's own. */
+TL_MUST_USE enum tl_code tl_bind_window(struct tl_bind *bind, const struct tl_ast_from *from, struct tl_query *out);
+/* GROUP BY is bound, the window columns are there: has it the keys that the window wants (SESSION, COUNT_WINDOW)? */
+TL_MUST_USE enum tl_code tl_bind_window_keys(struct tl_bind *bind, const struct tl_ast_select *select,
+                                             const struct tl_group *group);
+/* Its name: "SESSION". */
+const char *tl_window_name(enum tl_window_kind window);
+/* The table or view of that name; a mistake where there is none, or none that can be read. */
+TL_MUST_USE enum tl_code tl_bind_relation_find(struct tl_bind *bind, const struct tl_ast_name *name,
+                                               const struct tl_relation **out);
 /* The query of a view, with CREATE VIEW v (names) applied. */
 TL_MUST_USE enum tl_code tl_bind_view_select(struct tl_bind *bind, const struct tl_ast_statement *statement,
                                              struct tl_query *out);
@@ -113,10 +132,11 @@ TL_MUST_USE enum tl_code tl_bind_expr(struct tl_bind *bind, const struct tl_scop
 /* The same, and it must be BOOLEAN. */
 TL_MUST_USE enum tl_code tl_bind_condition(struct tl_bind *bind, const struct tl_scope *scope, const struct tl_ast_expr *ast,
                                            struct tl_expr **out);
-/* An aggregate call where GROUP BY is (bind_select.c): a slot of the group. */
+/* An aggregate call where GROUP BY is (bind_aggregate.c): a slot of the group. */
 TL_MUST_USE enum tl_code tl_bind_aggregate(struct tl_bind *bind, const struct tl_scope *scope, const struct tl_ast_expr *ast,
                                            struct tl_expr **out);
 bool tl_bind_is_aggregate(struct tl_sv name);
+void tl_bind_aggregates_offer(struct tl_nearest *nearest);
 /* Resolves a type as written. *precision: of a timestamp, else 0. */
 TL_MUST_USE enum tl_code tl_bind_type(struct tl_bind *bind, const struct tl_ast_type *type, enum tl_kind *kind,
                                       unsigned *precision);
@@ -137,7 +157,8 @@ bool tl_expr_same(const struct tl_expr *a, const struct tl_expr *b);
 #define tl_bind_no_memory(bind) tl_fail_memory((bind)->err, sizeof(struct tl_expr))
 /* Column of that name in the query, or NULL. */
 const struct tl_bind_column *tl_query_column(const struct tl_query *query, struct tl_sv name);
-struct tl_relation *tl_bind_relation(struct tl_bind *bind, struct tl_sv name);
-#define TL_SHOWN(sv) (int)((sv).size < 60 ? (sv).size : 60), (sv).data /* for %.*s: names of the file, cut */
+struct tl_relation *tl_bind_relation(struct tl_bind *bind, struct tl_sv name); /* NULL: there is none */
+extern const char tl_window_hint[];                                            /* what to write where windows are missing */
+#define TL_SHOWN(sv) (int)((sv).size < 60 ? (sv).size : 60), (sv).data         /* for %.*s: names of the file, cut */
 
 #endif

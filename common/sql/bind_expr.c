@@ -578,12 +578,12 @@ static enum tl_code name_special(struct tl_bind *bind, struct tl_sv name, struct
     static const char *const clocks[] = {
         "CURRENT_TIMESTAMP", "LOCALTIMESTAMP",        "CURRENT_DATE",   "CURRENT_TIME", "LOCALTIME",    "NOW",
         "PROCTIME",          "CURRENT_ROW_TIMESTAMP", "UNIX_TIMESTAMP", "RAND",         "RAND_INTEGER", "UUID"};
-    static const char *const windows[] = {"TUMBLE_START", "TUMBLE_END",    "TUMBLE_ROWTIME", "HOP_START",
-                                          "HOP_END",      "SESSION_START", "SESSION_END"};
-    static const char *const aggregates[] = {"FIRST_VALUE", "LAST_VALUE", "LISTAGG",     "APPROX_COUNT_DISTINCT",
-                                             "PERCENTILE",  "STDDEV_POP", "STDDEV_SAMP", "VAR_POP",
-                                             "VAR_SAMP",    "VARIANCE",   "STDDEV",      "COLLECT",
-                                             "ROW_NUMBER",  "RANK"};
+    static const char *const windows[] = {
+        "TUMBLE",      "TUMBLE_START",    "TUMBLE_END",       "TUMBLE_ROWTIME",  "HOP",
+        "HOP_START",   "HOP_END",         "HOP_ROWTIME",      "SESSION",         "SESSION_START",
+        "SESSION_END", "SESSION_ROWTIME", "SESSION_PROCTIME", "TUMBLE_PROCTIME", "HOP_PROCTIME"};
+    static const char *const aggregates[] = {"COLLECT", "ARRAY_AGG",  "JSON_OBJECTAGG", "JSON_ARRAYAGG", "BIT_AND", "ROW_NUMBER",
+                                             "RANK",    "DENSE_RANK", "NTILE",          "LAG",           "LEAD"};
 
     for (size_t i = 0; i < TL_COUNT(clocks); i++)
         if (tl_sv_eq_nocase(name, tl_sv_from(clocks[i])))
@@ -596,8 +596,11 @@ static enum tl_code name_special(struct tl_bind *bind, struct tl_sv name, struct
                               "%s belongs to Flink's older group windows", windows[i]);
     for (size_t i = 0; i < TL_COUNT(aggregates); i++)
         if (tl_sv_eq_nocase(name, tl_sv_from(aggregates[i])))
-            return tl_mistake(bind->err, bind->text, at, "aggregates are COUNT, SUM, MIN, MAX and AVG", "%s has no place here",
-                              aggregates[i]);
+            return tl_mistake(
+                bind->err, bind->text, at,
+                "aggregates are COUNT, SUM, MIN, MAX, AVG, STDDEV, VARIANCE, FIRST_VALUE, LAST_VALUE, LISTAGG, PERCENTILE "
+                "and more: see the docs",
+                "%s has no place here", aggregates[i]);
     return TL_OK;
 }
 
@@ -623,8 +626,7 @@ static enum tl_code call_unknown(struct tl_bind *bind, const struct tl_ast_expr 
         }
     if (size == 0) {
         tl_nearest_offer(&nearest, TL_SV("COALESCE"));
-        tl_nearest_offer(&nearest, TL_SV("COUNT"));
-        tl_nearest_offer(&nearest, TL_SV("AVG"));
+        tl_bind_aggregates_offer(&nearest);
         return tl_mistake(
             bind->err, bind->text, ast->key_at,
             tl_nearest_hint(&nearest, hint, sizeof hint, "functions are ABS, CAST, COALESCE, IS_FILE_REQUEST, LOWER and UPPER"),
@@ -661,6 +663,11 @@ static enum tl_code call_bind(struct tl_bind *bind, const struct tl_scope *scope
 
     if (tl_bind_is_aggregate(ast->text))
         return tl_bind_aggregate(bind, scope, ast, out);
+    if (ast->where != NULL || ast->distinct)
+        return tl_mistake(bind->err, bind->text, ast->where != NULL ? ast->where_at : ast->at,
+                          ast->where != NULL ? "write COUNT(*) FILTER (WHERE condition)" : "write COUNT(DISTINCT x)",
+                          "%.*s is no aggregate: %s has no meaning for it", TL_SHOWN(ast->text),
+                          ast->where != NULL ? "FILTER" : "DISTINCT");
     if (ast->star)
         return tl_mistake(bind->err, bind->text, ast->at, "only COUNT takes a star: COUNT(*)", "%.*s(*) has no meaning",
                           TL_SHOWN(ast->text));
@@ -707,6 +714,14 @@ const struct tl_bind_column *tl_query_column(const struct tl_query *query, struc
     return NULL;
 }
 
+static bool output_is(const struct tl_scope *scope, struct tl_sv name)
+{
+    for (uint32_t i = 0; i < scope->group->out->outputs_count; i++)
+        if (tl_sv_eq(scope->group->out->outputs[i].name, name))
+            return true;
+    return false;
+}
+
 static enum tl_code column_unknown(struct tl_bind *bind, const struct tl_scope *scope, const struct tl_ast_expr *ast)
 {
     struct tl_nearest nearest = tl_nearest_to(ast->text);
@@ -717,10 +732,17 @@ static enum tl_code column_unknown(struct tl_bind *bind, const struct tl_scope *
 
     if (rc != TL_OK)
         return rc;
-    if (tl_sv_starts(ast->text, TL_SV("window_")) && scope->from->window.window == TL_WINDOW_NONE)
+    if (tl_sv_starts(ast->text, TL_SV("window_")) && scope->from->window.window == TL_WINDOW_NONE && scope->from->inner == NULL)
         return tl_mistake(bind->err, bind->text, ast->key_at,
                           "write FROM TABLE(TUMBLE(TABLE t, DESCRIPTOR(time), INTERVAL '5' MINUTE))",
                           "%.*s belongs to a window, and FROM has none", TL_SHOWN(ast->text));
+    if (tl_sv_eq(ast->text, TL_SV("closed_by")))
+        return tl_mistake(bind->err, bind->text, ast->key_at,
+                          "it says whether the count or the time-out closed a window of COUNT_WINDOW",
+                          "closed_by belongs to COUNT_WINDOW");
+    if (strcmp(scope->clause, "HAVING") == 0 && output_is(scope, ast->text))
+        return tl_mistake(bind->err, bind->text, ast->key_at, "write the expression itself: HAVING COUNT(*) > 10",
+                          "HAVING takes the expression, not its name '%.*s'", TL_SHOWN(ast->text));
     for (uint32_t i = 0; i < scope->from->columns_count; i++) {
         tl_nearest_offer(&nearest, scope->from->columns[i].name);
         if (size < sizeof all)
@@ -774,11 +796,16 @@ static enum tl_code column_bind(struct tl_bind *bind, const struct tl_scope *sco
                           scope->in_aggregate ? "it is the same for the whole group: write it beside the aggregate"
                                               : "it belongs to the group: use it in SELECT",
                           "%.*s has no place in %s", TL_SHOWN(ast->text), scope->in_aggregate ? "an aggregate" : scope->clause);
-    if (column->expr == NULL) {
-        if (column->window_slot == TL_SLOT_WINDOW_TIME && !scope->group->window_time)
-            return tl_mistake(bind->err, bind->text, ast->at, "write GROUP BY window_start, window_end, window_time",
-                              "window_time is not in GROUP BY");
-        kind = column->window_slot == TL_SLOT_WINDOW_TIME ? scope->from->table->source.time_kind : TL_TIMESTAMP;
+    if (column->is_window && grouped) {
+        if (!scope->group->window[column->window_slot])
+            return tl_mistake(bind->err, bind->text, ast->at,
+                              column->expr != NULL                       ? "add it to GROUP BY"
+                              : column->window_slot == TL_SLOT_CLOSED_BY ? "write GROUP BY window_start, window_end, closed_by"
+                                                                         : "write GROUP BY window_start, window_end, window_time",
+                              "%.*s is not in GROUP BY", TL_SHOWN(ast->text));
+        kind = column->window_slot == TL_SLOT_CLOSED_BY     ? TL_STRING
+               : column->window_slot == TL_SLOT_WINDOW_TIME ? scope->from->table->source.time_kind
+                                                            : TL_TIMESTAMP;
         *out = tl_bind_slot(bind, kind, column->window_slot, ast->at.place);
         return *out != NULL ? TL_OK : tl_bind_no_memory(bind);
     }
@@ -798,7 +825,8 @@ static bool ast_same(const struct tl_scope *scope, const struct tl_ast_expr *a, 
     const struct tl_ast_expr *x = a->args, *y = b->args;
 
     if (a->op != b->op || a->args_count != b->args_count || a->star != b->star || a->has_operand != b->has_operand ||
-        a->has_else != b->has_else || a->precision != b->precision || !tl_sv_eq_nocase(a->unit, b->unit))
+        a->has_else != b->has_else || a->precision != b->precision || !tl_sv_eq_nocase(a->unit, b->unit) ||
+        a->distinct != b->distinct || a->where != NULL || b->where != NULL)
         return false;
     if (a->op == TL_AST_CALL ? !tl_sv_eq_nocase(a->text, b->text) : !tl_sv_eq(a->text, b->text))
         return false;

@@ -41,8 +41,8 @@ static const struct tl_token no_token;
 %right UNARY.
 
 /* Known to the lexer, taken nowhere: each has a sentence of its own in ast.c. */
-%token ILLEGAL ALL ALTER CROSS DISTINCT DROP EXCEPT EXECUTE EXISTS FETCH FILTER FULL FUNCTION HAVING INNER INSERT INTERSECT JOIN LATERAL
-       LEFT LIMIT MATCH_RECOGNIZE METADATA NATURAL OFFSET ON ORDER OVER RIGHT SIMILAR UNION UNIQUE VALUES.
+%token ILLEGAL ALTER CROSS DROP EXCEPT EXECUTE EXISTS FETCH FULL FUNCTION INNER INSERT INTERSECT JOIN LATERAL LEFT
+       LIMIT MATCH_RECOGNIZE METADATA NATURAL OFFSET ON ORDER OVER RIGHT SIMILAR UNION UNIQUE VALUES.
 
 script ::= statements.
 statements ::= .
@@ -192,7 +192,13 @@ zone(R) ::= WITH(A) IDENT IDENT IDENT(B). { R = (struct zone_words){A, B}; }
 
 /* --- queries -------------------------------------------------------------------------------------------------------------- */
 %type query {struct tl_ast_select *}
-query(R) ::= SELECT(S) items(I) FROM from(F) where(W) group(G). { R = tl_ast_select(parse, S, I.first, F, W, G.at, G.list); }
+query(R) ::= SELECT(S) items(I) FROM from(F) where(W) group(G) having(H). {
+    R = tl_ast_select(parse, S, I.first, F, W, G.at, G.list);
+    if (R) {
+        R->having_at = H.at.at;
+        R->having = H.condition;
+    }
+}
 %type items {struct item_list}
 items(R) ::= item(I). { R = (struct item_list){0}; LIST_ADD(R, I); }
 items(R) ::= items(L) COMMA item(I). { R = L; LIST_ADD(R, I); }
@@ -246,6 +252,15 @@ struct group_list {
 %type group {struct group_list}
 group(R) ::= . { R = (struct group_list){0}; }
 group(R) ::= GROUP(G) BY exprs(L). { R = (struct group_list){G, L}; }
+%include {
+struct having {
+    struct tl_token at;
+    struct tl_ast_expr *condition;
+};
+}
+%type having {struct having}
+having(R) ::= . { R = (struct having){0}; }
+having(R) ::= HAVING(H) expr(E). { R = (struct having){H, E}; }
 
 /* --- expressions ---------------------------------------------------------------------------------------------------------- */
 %type exprs {struct tl_ast_list}
@@ -274,9 +289,15 @@ expr(R) ::= INTERVAL(W) STRING IDENT TO IDENT(U). {
 }
 expr(R) ::= IDENT(N). { R = tl_ast_column(parse, NULL, N); }
 expr(R) ::= IDENT(Q) DOT IDENT(N). { R = tl_ast_column(parse, &Q, N); }
-expr(R) ::= IDENT(N) LP RP(Z). { R = tl_ast_call(parse, N, (struct tl_ast_list){0}, false, Z); }
-expr(R) ::= IDENT(N) LP exprs(L) RP(Z). { R = tl_ast_call(parse, N, L, false, Z); }
-expr(R) ::= IDENT(N) LP STAR RP(Z). { R = tl_ast_call(parse, N, (struct tl_ast_list){0}, true, Z); }
+expr(R) ::= call(C). { R = C; }
+expr(R) ::= call(C) FILTER(F) LP WHERE expr(E) RP(Z). { R = tl_ast_filter(parse, C, F, E, Z); }
+%type call {struct tl_ast_expr *}
+call(R) ::= IDENT(N) LP RP(Z). { R = tl_ast_call(parse, N, (struct tl_ast_list){0}, false, false, Z); }
+call(R) ::= IDENT(N) LP exprs(L) RP(Z). { R = tl_ast_call(parse, N, L, false, false, Z); }
+call(R) ::= IDENT(N) LP ALL exprs(L) RP(Z). { R = tl_ast_call(parse, N, L, false, false, Z); }
+call(R) ::= IDENT(N) LP DISTINCT exprs(L) RP(Z). { R = tl_ast_call(parse, N, L, false, true, Z); }
+call(R) ::= IDENT(N) LP STAR RP(Z). { R = tl_ast_call(parse, N, (struct tl_ast_list){0}, true, false, Z); }
+call(R) ::= IDENT(N) LP DISTINCT STAR RP(Z). { R = tl_ast_call(parse, N, (struct tl_ast_list){0}, true, true, Z); }
 expr(R) ::= CAST(C) LP expr(E) AS type(T) RP(Z). { R = tl_ast_cast(parse, C, E, T, Z); }
 expr(R) ::= TRY_CAST(C) LP expr(E) AS type(T) RP(Z). {
     R = NULL;
@@ -419,7 +440,8 @@ static void parse_tokens(struct tl_parse *parse, yyParser *parser)
         parse->token_kind = kind;
         if (parse->rc == TL_OK)
             tl_parser(parser, kind, token);
-        if (kind == TL_TK_SELECT || kind == TL_TK_FROM || kind == TL_TK_WHERE || kind == TL_TK_GROUP)
+        if (kind == TL_TK_SELECT || kind == TL_TK_FROM || kind == TL_TK_GROUP || kind == TL_TK_HAVING ||
+            (kind == TL_TK_WHERE && parse->clause == TL_TK_FROM)) /* FILTER has a WHERE too */
             parse->clause = kind;
         parse->last = token;
         parse->last_kind = kind;

@@ -114,7 +114,7 @@ struct tl_window_spec {
     enum tl_window_kind window;
     int64_t size_ms;   /* > 0; SESSION: the gap; COUNT: the time-out */
     int64_t slide_ms;  /* HOP: the slide, CUMULATE: the step, both dividing size_ms; else equal to size_ms */
-    int64_t offset_ms; /* TUMBLE, HOP, CUMULATE: |offset| < slide, step */
+    int64_t offset_ms; /* TUMBLE, CUMULATE: |offset| < size, HOP: |offset| < slide */
     uint32_t rows_max; /* COUNT: rows of a whole window, >= 1 */
     /* Windows lie on the wall clock of this zone ('table.local-time-zone', where the time column is TIMESTAMP_LTZ). NULL: on UTC, or on the
      * clock of a TIMESTAMP column. */

@@ -130,16 +130,50 @@ static void constant_print(const struct tl_value *value, struct tl_buf *out)
     }
 }
 
+static const char *aggregate_name(enum tl_agg_kind agg)
+{
+    static const char *const names[] = {[TL_AGG_COUNT_STAR] = "COUNT",
+                                        [TL_AGG_COUNT] = "COUNT",
+                                        [TL_AGG_SUM] = "SUM",
+                                        [TL_AGG_MIN] = "MIN",
+                                        [TL_AGG_MAX] = "MAX",
+                                        [TL_AGG_AVG] = "AVG",
+                                        [TL_AGG_STDDEV_POP] = "STDDEV_POP",
+                                        [TL_AGG_STDDEV_SAMP] = "STDDEV_SAMP",
+                                        [TL_AGG_VAR_POP] = "VAR_POP",
+                                        [TL_AGG_VAR_SAMP] = "VAR_SAMP",
+                                        [TL_AGG_FIRST_VALUE] = "FIRST_VALUE",
+                                        [TL_AGG_LAST_VALUE] = "LAST_VALUE",
+                                        [TL_AGG_LISTAGG] = "LISTAGG",
+                                        [TL_AGG_APPROX_COUNT_DISTINCT] = "APPROX_COUNT_DISTINCT",
+                                        [TL_AGG_PERCENTILE] = "PERCENTILE",
+                                        [TL_AGG_APPROX_PERCENTILE] = "APPROX_PERCENTILE",
+                                        [TL_AGG_WINDOW_FUNNEL] = "WINDOW_FUNNEL"};
+
+    return names[agg];
+}
+
 static void aggregate_print(const struct tl_agg_call *call, const struct tl_source *source, struct tl_buf *out)
 {
-    static const char *const names[] = {[TL_AGG_COUNT_STAR] = "COUNT", [TL_AGG_COUNT] = "COUNT", [TL_AGG_SUM] = "SUM",
-                                        [TL_AGG_MIN] = "MIN",          [TL_AGG_MAX] = "MAX",     [TL_AGG_AVG] = "AVG"};
-
-    tl_buf_printf(out, "%s(%s", names[call->agg], call->distinct ? "DISTINCT " : "");
+    tl_buf_printf(out, "%s(%s", aggregate_name(call->agg), call->distinct ? "DISTINCT " : "");
     if (call->agg == TL_AGG_COUNT_STAR)
         tl_buf_put_u8(out, '*');
-    else
-        tl_expr_print(call->args[0], source, NULL, out);
+    if (call->agg == TL_AGG_WINDOW_FUNNEL) {
+        interval_print(call->within_ms, out);
+        tl_buf_put_str(out, ", ");
+    }
+    for (uint32_t i = 0; i < call->args_count; i++) {
+        tl_buf_put_str(out, i > 0 ? ", " : "");
+        tl_expr_print(call->args[i], source, NULL, out);
+        if (i == 0 && (call->agg == TL_AGG_PERCENTILE || call->agg == TL_AGG_APPROX_PERCENTILE)) {
+            tl_buf_put_str(out, ", ");
+            double_print(call->point, out);
+        }
+    }
+    if (call->agg == TL_AGG_LISTAGG) {
+        tl_buf_put_str(out, ", ");
+        text_print(call->separator, out);
+    }
     tl_buf_put_u8(out, ')');
     if (call->where != NULL) {
         tl_buf_put_str(out, " FILTER (WHERE ");
@@ -148,12 +182,18 @@ static void aggregate_print(const struct tl_agg_call *call, const struct tl_sour
     }
 }
 
+/* Are the outputs made of groups? Else of what the view reads, row by row. */
+static bool outputs_of_groups(const struct tl_view *view)
+{
+    return view->window.window != TL_WINDOW_NONE && !view->inner_rows;
+}
+
 static void slot_print(const struct tl_expr *expr, const struct tl_source *source, const struct tl_view *view, struct tl_buf *out)
 {
     static const char *const window_names[] = {"window_start", "window_end", "window_time", "closed_by"};
     uint32_t slot = expr->slot;
 
-    if (view == NULL || view->window.window == TL_WINDOW_NONE) {
+    if (view == NULL || !outputs_of_groups(view)) {
         if (slot == TL_SLOT_EVENT_TIME)
             tl_name_print(source->time_name, out);
         else
@@ -264,6 +304,31 @@ static void expr_mark(const struct tl_expr *expr, const struct tl_source *source
         expr_mark(expr->args[i], source, used);
 }
 
+/* What the view reads, by names: its source, or the outputs of the view whose rows it reads. NULL: out of memory. */
+static struct tl_source *reading_open(const struct tl_plan *plan, const struct tl_view *view)
+{
+    const struct tl_view *inner = view->inner >= 0 ? &plan->views[view->inner] : NULL;
+    uint32_t count = inner != NULL ? inner->outputs_count : 0;
+    struct tl_source *reading = malloc(sizeof *reading + count * sizeof(struct tl_field));
+    struct tl_field *fields = (struct tl_field *)(reading + 1);
+
+    if (reading == NULL)
+        return NULL;
+    *reading = plan->sources[view->source];
+    if (inner == NULL)
+        return reading;
+    for (uint32_t i = 0; i < count; i++)
+        fields[i] = (struct tl_field){inner->outputs[i].name, inner->outputs[i].kind};
+    *reading = (struct tl_source){
+        .name = inner->name,
+        .schema = {.fields = fields, .fields_count = count},
+        .time_name = TL_SV("window_time"),
+        .time_kind = reading->time_kind,
+        .dedup_slot = -1
+    };
+    return reading;
+}
+
 /* The columns that this view needs of its source: another view's columns are not its business. */
 static void view_mark(const struct tl_view *view, const struct tl_source *source, bool *used)
 {
@@ -279,7 +344,7 @@ static void view_mark(const struct tl_view *view, const struct tl_source *source
             expr_mark(view->aggs[i].args[a], source, used);
         expr_mark(view->aggs[i].where, source, used);
     }
-    for (uint32_t i = 0; view->window.window == TL_WINDOW_NONE && i < view->outputs_count; i++)
+    for (uint32_t i = 0; !outputs_of_groups(view) && i < view->outputs_count; i++)
         expr_mark(view->outputs[i].expr, source, used);
 }
 
@@ -315,12 +380,10 @@ static const char *time_format_name(const struct tl_source *source)
     return source->schema.time_format == TL_TIME_ISO_8601 ? "ISO-8601" : "SQL";
 }
 
-static void normal_print(const struct tl_plan *plan, const struct tl_view *view, const bool *used, struct tl_buf *out)
+static void normal_source_print(const struct tl_plan *plan, const struct tl_view *view, const struct tl_source *source,
+                                const bool *used, struct tl_buf *out)
 {
-    const struct tl_source *source = &plan->sources[view->source];
-
-    tl_buf_printf(out, "normaliser %d\nzone %.*s\ntopic %.*s json %s\ncolumns ", TL_NORMALISER_VERSION,
-                  TL_SV_ARG(plan->settings.time_zone), TL_SV_ARG(source->topic), time_format_name(source));
+    tl_buf_printf(out, "topic %.*s json %s\ncolumns ", TL_SV_ARG(source->topic), time_format_name(source));
     columns_print(source, used, ", ", out);
     tl_buf_printf(out, "\ntime %s ", tl_kind_name(source->time_kind));
     tl_expr_print(source->time, source, NULL, out);
@@ -332,43 +395,82 @@ static void normal_print(const struct tl_plan *plan, const struct tl_view *view,
         tl_name_print(source->schema.fields[source->dedup_slot].name, out);
     else
         tl_buf_put_str(out, "none");
+}
+
+static void normal_window_print(const struct tl_window_spec *window, bool inner_rows, struct tl_buf *out)
+{
+    long long size_ms = window->size_ms, slide_ms = window->slide_ms, offset_ms = window->offset_ms;
+
+    switch (window->window) {
+    case TL_WINDOW_NONE: break;
+    case TL_WINDOW_TUMBLE: tl_buf_printf(out, "\nwindow TUMBLE size %lld ms offset %lld ms", size_ms, offset_ms); break;
+    case TL_WINDOW_HOP:
+        tl_buf_printf(out, "\nwindow HOP slide %lld ms size %lld ms offset %lld ms", slide_ms, size_ms, offset_ms);
+        break;
+    case TL_WINDOW_CUMULATE:
+        tl_buf_printf(out, "\nwindow CUMULATE step %lld ms size %lld ms offset %lld ms", slide_ms, size_ms, offset_ms);
+        break;
+    case TL_WINDOW_SESSION: tl_buf_printf(out, "\nwindow SESSION gap %lld ms", size_ms); break;
+    case TL_WINDOW_COUNT:
+        tl_buf_printf(out, "\nwindow COUNT_WINDOW rows %u timeout %lld ms", (unsigned)window->rows_max, size_ms);
+        break;
+    case TL_WINDOW_INNER: tl_buf_put_str(out, inner_rows ? "\nrows of the view" : "\nwindows of the view"); break;
+    }
+}
+
+static void normal_print(const struct tl_plan *plan, const struct tl_view *view, const struct tl_source *reading,
+                         const bool *used, struct tl_buf *out)
+{
+    tl_buf_printf(out, "normaliser %d\nzone %.*s\n", TL_NORMALISER_VERSION, TL_SV_ARG(plan->settings.time_zone));
+    if (view->inner < 0) {
+        normal_source_print(plan, view, reading, used, out);
+    } else { /* a changed view changes those that read it */
+        tl_buf_printf(out, "view %s\ncolumns ", plan->views[view->inner].hash);
+        columns_print(reading, used, ", ", out);
+        tl_buf_printf(out, "\nlateness %lld ms", (long long)view->lateness_ms);
+    }
     if (view->filter != NULL) {
         tl_buf_put_str(out, "\nfilter ");
-        tl_expr_print(view->filter, source, NULL, out);
+        tl_expr_print(view->filter, reading, NULL, out);
     }
-    if (view->window.window != TL_WINDOW_NONE)
-        tl_buf_printf(out, "\nwindow TUMBLE size %lld ms offset %lld ms", (long long)view->window.size_ms,
-                      (long long)view->window.offset_ms);
+    normal_window_print(&view->window, view->inner_rows, out);
     for (uint32_t i = 0; i < view->keys_count; i++) {
         tl_buf_printf(out, "\nkey %s ", tl_kind_name(view->keys[i]->kind));
-        tl_expr_print(view->keys[i], source, NULL, out);
+        tl_expr_print(view->keys[i], reading, NULL, out);
     }
     for (uint32_t i = 0; i < view->aggs_count; i++) {
         tl_buf_printf(out, "\naggregate %s ", tl_kind_name(view->aggs[i].kind));
-        aggregate_print(&view->aggs[i], source, out);
+        aggregate_print(&view->aggs[i], reading, out);
+    }
+    if (view->having != NULL) {
+        tl_buf_put_str(out, "\nhaving ");
+        tl_expr_print(view->having, reading, view, out);
     }
     for (uint32_t i = 0; i < view->outputs_count; i++) {
         tl_buf_put_str(out, "\noutput ");
         tl_name_print(view->outputs[i].name, out);
         tl_buf_printf(out, " %s ", tl_kind_name(view->outputs[i].kind));
-        tl_expr_print(view->outputs[i].expr, source, view, out);
+        tl_expr_print(view->outputs[i].expr, reading, view, out);
     }
     tl_buf_put_str(out, "\n");
 }
 
 enum tl_code tl_view_normalise(struct tl_plan *plan, struct tl_view *view, struct tl_err *err)
 {
-    const struct tl_source *source = &plan->sources[view->source];
-    bool *used = tl_arena_zalloc(&plan->arena, sizeof *used * (source->schema.fields_count + 1u));
+    struct tl_source *reading = reading_open(plan, view);
+    bool *used;
     XXH128_canonical_t hash;
     struct tl_buf buf;
     enum tl_code rc;
 
-    if (used == NULL)
-        return tl_fail_memory(err, source->schema.fields_count);
     tl_buf_init(&buf, 64u << 20);
-    view_mark(view, source, used);
-    normal_print(plan, view, used, &buf);
+    if (reading == NULL)
+        TL_TRY(tl_fail_memory(err, sizeof *reading));
+    used = tl_arena_zalloc(&plan->arena, sizeof *used * (reading->schema.fields_count + 1u));
+    if (used == NULL)
+        TL_TRY(tl_fail_memory(err, reading->schema.fields_count));
+    view_mark(view, reading, used);
+    normal_print(plan, view, reading, used, &buf);
     TL_TRY(tl_buf_check(&buf, "the plan of a view", err));
     if (!tl_arena_copy(&plan->arena, tl_buf_sv(&buf), &view->normalised))
         TL_TRY(tl_fail_memory(err, buf.size));
@@ -377,6 +479,7 @@ enum tl_code tl_view_normalise(struct tl_plan *plan, struct tl_view *view, struc
         snprintf(view->hash + 2 * i, 3, "%02x", hash.digest[i]);
 out:
     tl_buf_done(&buf);
+    free(reading);
     return rc;
 }
 
@@ -494,17 +597,86 @@ static void source_print(const struct tl_plan *plan, uint32_t number, struct tl_
     }
 }
 
+static void window_print(const struct tl_plan *plan, const struct tl_view *view, struct tl_buf *out)
+{
+    const struct tl_window_spec *window = &view->window;
+
+    switch (window->window) {
+    case TL_WINDOW_NONE: tl_buf_put_str(out, "none: one row per event\n"); return;
+    case TL_WINDOW_INNER:
+        tl_buf_put_str(out, "those of ");
+        tl_name_print(plan->views[view->inner].name, out);
+        tl_buf_put_str(out, view->inner_rows ? ": one row per row\n" : "\n");
+        return;
+    case TL_WINDOW_COUNT:
+        tl_buf_printf(out, "COUNT_WINDOW %u row%s, or ", (unsigned)window->rows_max, window->rows_max == 1 ? "" : "s");
+        tl_duration_print(window->size_ms, out);
+        tl_buf_put_str(out, " from the first\n");
+        return;
+    case TL_WINDOW_TUMBLE: tl_buf_put_str(out, "TUMBLE "); break;
+    case TL_WINDOW_HOP: tl_buf_put_str(out, "HOP "); break;
+    case TL_WINDOW_CUMULATE: tl_buf_put_str(out, "CUMULATE "); break;
+    case TL_WINDOW_SESSION: tl_buf_put_str(out, "SESSION gap "); break;
+    }
+    tl_duration_print(window->size_ms, out);
+    if (window->window == TL_WINDOW_HOP || window->window == TL_WINDOW_CUMULATE) {
+        tl_buf_put_str(out, window->window == TL_WINDOW_HOP ? ", slide " : ", step ");
+        tl_duration_print(window->slide_ms, out);
+    }
+    if (window->offset_ms != 0) {
+        tl_buf_put_str(out, ", offset ");
+        tl_duration_print(window->offset_ms, out);
+    }
+    tl_buf_put_u8(out, '\n');
+}
+
+/* Keys, accumulators and HAVING of a view with groups. */
+static void groups_print(const struct tl_view *view, const struct tl_source *reading, struct tl_buf *out)
+{
+    label_print("key", out);
+    for (uint32_t i = 0; i < view->keys_count; i++) {
+        tl_buf_put_str(out, i > 0 ? ", " : "");
+        tl_expr_print(view->keys[i], reading, NULL, out);
+        tl_buf_printf(out, " %s", tl_kind_name(view->keys[i]->kind));
+    }
+    tl_buf_put_str(out, view->keys_count > 0 ? "\n" : "none: one row per window\n");
+    label_print("accumulators", out);
+    for (uint32_t i = 0; i < view->aggs_count; i++) {
+        tl_buf_put_str(out, i > 0 ? ", " : "");
+        aggregate_print(&view->aggs[i], reading, out);
+        tl_buf_printf(out, " %s", tl_kind_name(view->aggs[i].kind));
+    }
+    tl_buf_put_str(out, view->aggs_count > 0 ? "\n" : "none\n");
+    if (view->having != NULL) {
+        label_print("having", out);
+        tl_expr_print(view->having, reading, view, out);
+        tl_buf_put_u8(out, '\n');
+    }
+}
+
+static void outputs_print(const struct tl_view *view, const struct tl_source *reading, struct tl_buf *out)
+{
+    for (uint32_t i = 0; i < view->outputs_count; i++) {
+        label_print(i == 0 ? "outputs" : "", out);
+        tl_name_print(view->outputs[i].name, out);
+        tl_buf_printf(out, " %s = ", tl_kind_name(view->outputs[i].kind));
+        tl_expr_print(view->outputs[i].expr, reading, view, out);
+        tl_buf_put_u8(out, '\n');
+    }
+}
+
 void tl_plan_print_view(const struct tl_plan *plan, const struct tl_view *view, struct tl_buf *out)
 {
     uint32_t number = (uint32_t)(view - plan->views);
-    const struct tl_source *source = &plan->sources[view->source];
-    bool *used = calloc(source->schema.fields_count + 1u, sizeof *used);
+    struct tl_source *reading = reading_open(plan, view);
+    bool *used = reading != NULL ? calloc(reading->schema.fields_count + 1u, sizeof *used) : NULL;
 
     if (used == NULL) {
+        free(reading);
         out->failed = true;
         return;
     }
-    view_mark(view, source, used);
+    view_mark(view, reading, used);
     tl_buf_put_str(out, "\nview ");
     tl_name_print(view->name, out);
     tl_buf_put_u8(out, '\n');
@@ -516,57 +688,35 @@ void tl_plan_print_view(const struct tl_plan *plan, const struct tl_view *view, 
     label_print("definition", out);
     tl_buf_printf(out, "%s\n", view->hash);
     label_print("from", out);
-    tl_name_print(source->name, out);
-    tl_buf_printf(out, " (topic %.*s)\n", TL_SV_ARG(source->topic));
+    tl_name_print(reading->name, out);
+    if (view->inner < 0)
+        tl_buf_printf(out, " (topic %.*s)\n", TL_SV_ARG(reading->topic));
+    else
+        tl_buf_put_str(out, " (its final rows)\n");
     label_print("columns", out);
-    columns_print(source, used, ", ", out);
-    free(used);
+    columns_print(reading, used, ", ", out);
     tl_buf_put_u8(out, '\n');
     label_print("filter", out);
     if (view->filter != NULL)
-        tl_expr_print(view->filter, source, NULL, out);
+        tl_expr_print(view->filter, reading, NULL, out);
     else
         tl_buf_put_str(out, "none");
     tl_buf_put_u8(out, '\n');
     label_print("window", out);
-    if (view->window.window == TL_WINDOW_NONE) {
-        tl_buf_put_str(out, "none: one row per event\n");
-    } else {
-        tl_buf_put_str(out, "TUMBLE ");
-        tl_duration_print(view->window.size_ms, out);
-        if (view->window.offset_ms != 0) {
-            tl_buf_put_str(out, ", offset ");
-            tl_duration_print(view->window.offset_ms, out);
-        }
-        tl_buf_put_str(out, "\n");
+    window_print(plan, view, out);
+    if (view->window.window != TL_WINDOW_NONE) {
         label_print("lateness", out);
         tl_duration_print(view->lateness_ms, out);
         origin_print(plan->notes->lateness_at[number], out);
-        label_print("key", out);
-        for (uint32_t i = 0; i < view->keys_count; i++) {
-            tl_buf_put_str(out, i > 0 ? ", " : "");
-            tl_expr_print(view->keys[i], source, NULL, out);
-            tl_buf_printf(out, " %s", tl_kind_name(view->keys[i]->kind));
-        }
-        tl_buf_put_str(out, view->keys_count > 0 ? "\n" : "none: one row per window\n");
-        label_print("accumulators", out);
-        for (uint32_t i = 0; i < view->aggs_count; i++) {
-            tl_buf_put_str(out, i > 0 ? ", " : "");
-            aggregate_print(&view->aggs[i], source, out);
-            tl_buf_printf(out, " %s", tl_kind_name(view->aggs[i].kind));
-        }
-        tl_buf_put_str(out, view->aggs_count > 0 ? "\n" : "none\n");
     }
-    for (uint32_t i = 0; i < view->outputs_count; i++) {
-        label_print(i == 0 ? "outputs" : "", out);
-        tl_name_print(view->outputs[i].name, out);
-        tl_buf_printf(out, " %s = ", tl_kind_name(view->outputs[i].kind));
-        tl_expr_print(view->outputs[i].expr, source, view, out);
-        tl_buf_put_u8(out, '\n');
-    }
+    if (outputs_of_groups(view))
+        groups_print(view, reading, out);
+    outputs_print(view, reading, out);
     label_print("tables", out);
     tl_buf_printf(out, "%.*s_speed, %.*s_batch; %.*s merges them\n", TL_SV_ARG(view->name), TL_SV_ARG(view->name),
                   TL_SV_ARG(view->name));
+    free(used);
+    free(reading);
 }
 
 void tl_plan_print(const struct tl_plan *plan, struct tl_buf *out)

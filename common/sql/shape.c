@@ -1,10 +1,14 @@
 /* shape.c: a view of the plan as the store knows it. See shape.h. */
 #include "sql/shape.h"
 
-static enum tl_column_role role_of(const struct tl_view *view, const struct tl_expr *expr)
+enum tl_column_role tl_view_role(const struct tl_plan *plan, const struct tl_view *view, uint32_t output)
 {
+    const struct tl_expr *expr = view->outputs[output].expr;
+
     if (view->window.window == TL_WINDOW_NONE || expr->op != TL_EXPR_SLOT)
         return TL_ROLE_VALUE;
+    if (view->inner_rows)
+        return tl_view_role(plan, &plan->views[view->inner], expr->slot);
     switch (expr->slot) {
     case TL_SLOT_WINDOW_START: return TL_ROLE_WINDOW_START;
     case TL_SLOT_WINDOW_END: return TL_ROLE_WINDOW_END;
@@ -35,7 +39,7 @@ enum tl_code tl_shape_of(struct tl_plan *plan, const struct tl_view *view, struc
     if (columns == NULL)
         return tl_fail_memory(err, view->outputs_count * sizeof *columns);
     for (uint32_t o = 0; o < view->outputs_count; o++)
-        columns[o] = (struct tl_shape_column){view->outputs[o].name, view->outputs[o].kind, role_of(view, view->outputs[o].expr)};
+        columns[o] = (struct tl_shape_column){view->outputs[o].name, view->outputs[o].kind, tl_view_role(plan, view, o)};
     *out = (struct tl_shape){.view = view->name,
                              .hash = view->hash,
                              .comment = view->comment,

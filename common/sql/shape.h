@@ -5,6 +5,8 @@
 #include "event/rows.h"
 #include "sql/plan.h"
 
+/* What an output of the view is to its rows. An output that hands on a column of an inner view's rows (inner_rows) is what it was there. */
+enum tl_column_role tl_view_role(const struct tl_plan *plan, const struct tl_view *view, uint32_t output);
 /* Everything in *out lives as long as the plan. */
 TL_MUST_USE enum tl_code tl_shape_of(struct tl_plan *plan, const struct tl_view *view, struct tl_shape *out, struct tl_err *err);
 

@@ -175,99 +175,103 @@ ParameterizedTest(struct watermark_case *c, bind, watermarks)
     tl_plan_close(plan);
 }
 
-struct window_case {
-    char name[40], written[200];
-    int64_t size_ms, offset_ms;
-};
-
-ParameterizedTestParameters(bind, windows)
+Test(bind, having)
 {
-    static struct window_case cases[] = {
-        {"by position",              "TUMBLE(TABLE t, DESCRIPTOR(ts), INTERVAL '10' MINUTES)",                          600000,   0      },
-        {"an offset",                "TUMBLE(TABLE t, DESCRIPTOR(ts), INTERVAL '10' MINUTES, INTERVAL '4' MINUTE)",     600000,   240000 },
-        {"an offset below zero",     "TUMBLE(TABLE t, DESCRIPTOR(ts), INTERVAL '10' MINUTES, -INTERVAL '6' MINUTE)",    600000,   -360000},
-        {"by name",                  "TUMBLE(DATA => TABLE t, TIMECOL => DESCRIPTOR(ts), SIZE => INTERVAL '1' DAY)",    86400000, 0      },
-        {"by name in another order",
-         "TUMBLE(DATA => TABLE t, SIZE => INTERVAL '1' DAY, `OFFSET` => INTERVAL '8' HOUR, TIMECOL => DESCRIPTOR(ts))", 86400000,
-         28800000                                                                                                                        },
-        {"lower case",               "tumble(table t, descriptor(ts), interval '1' second)",                            1000,     0      },
-        {"a size put together",      "TUMBLE(TABLE t, DESCRIPTOR(ts), INTERVAL '1' DAY - INTERVAL '1' SECOND)",         86399000, 0      },
-    };
-    return cr_make_param_array(struct window_case, cases, TL_COUNT(cases));
-}
-
-ParameterizedTest(struct window_case *c, bind, windows)
-{
-    char sql[700];
-    struct tl_plan *plan;
-
-    snprintf(sql, sizeof sql,
-             EVENTS "CREATE VIEW v AS SELECT window_end, COUNT(*) AS c FROM TABLE(%s) GROUP BY window_start, window_end",
-             c->written);
-    plan = sql_plan(sql);
-    cr_assert_eq(plan->views[0].window.window, TL_WINDOW_TUMBLE);
-    cr_assert_eq(plan->views[0].window.size_ms, c->size_ms, "%s", c->name);
-    cr_assert_eq(plan->views[0].window.offset_ms, c->offset_ms, "%s", c->name);
-    tl_plan_close(plan);
-}
-
-struct agg_case {
-    char name[40], written[80];
-    enum tl_agg_kind agg;
-    enum tl_kind kind;
-};
-
-/* Flink's result types: semantics.md 7. */
-ParameterizedTestParameters(bind, aggregates)
-{
-    static struct agg_case cases[] = {
-        {"rows",                      "COUNT(*)",     TL_AGG_COUNT_STAR, TL_BIGINT       },
-        {"values",                    "count(host)",  TL_AGG_COUNT,      TL_BIGINT       },
-        {"SUM of INT is INT",         "SUM(n)",       TL_AGG_SUM,        TL_INT          },
-        {"SUM of BIGINT",             "SUM(big)",     TL_AGG_SUM,        TL_BIGINT       },
-        {"SUM of FLOAT is FLOAT",     "SUM(f)",       TL_AGG_SUM,        TL_FLOAT        },
-        {"SUM of a wider expression", "SUM(n + big)", TL_AGG_SUM,        TL_BIGINT       },
-        {"AVG of INT is INT",         "AVG(n)",       TL_AGG_AVG,        TL_INT          },
-        {"AVG of DOUBLE",             "AVG(d)",       TL_AGG_AVG,        TL_DOUBLE       },
-        {"MIN of a text",             "MIN(host)",    TL_AGG_MIN,        TL_STRING       },
-        {"MAX of the event time",     "MAX(ts)",      TL_AGG_MAX,        TL_TIMESTAMP_LTZ},
-        {"MAX of a truth",            "MAX(ok)",      TL_AGG_MAX,        TL_BOOLEAN      },
-    };
-    return cr_make_param_array(struct agg_case, cases, TL_COUNT(cases));
-}
-
-ParameterizedTest(struct agg_case *c, bind, aggregates)
-{
-    char sql[700];
-    struct tl_plan *plan;
-
-    snprintf(sql, sizeof sql,
-             EVENTS "CREATE VIEW v AS SELECT %s AS x FROM TABLE(TUMBLE(TABLE t, DESCRIPTOR(ts), INTERVAL '1' DAY)) GROUP BY "
-                    "window_start, window_end",
-             c->written);
-    plan = sql_plan(sql);
-    cr_assert(plan->views[0].aggs_count == 1 && plan->views[0].aggs[0].agg == c->agg, "%s", c->name);
-    cr_assert_eq(plan->views[0].aggs[0].kind, c->kind, "%s: %s", c->name, tl_kind_name(plan->views[0].aggs[0].kind));
-    cr_assert_eq(plan->views[0].outputs[0].kind, c->kind, "%s", c->name);
-    tl_plan_close(plan);
-}
-
-Test(bind, keys_and_aggregates_are_shared)
-{
-    struct tl_plan *plan = sql_plan(EVENTS "CREATE VIEW v AS SELECT window_time, LOWER(host) AS h, lower(w.host) AS i, COUNT(*) "
-                                           "AS a, COUNT(*) + 1 AS b, SUM(n) / COUNT(*) AS c,"
-                                           " SUM(w.n) AS d, CASE WHEN LOWER(host) = 'x' THEN MAX(n) END AS e, 7 AS f"
-                                           " FROM TABLE(TUMBLE(TABLE t, DESCRIPTOR(ts), INTERVAL '1' DAY)) w GROUP BY "
-                                           "window_start, LOWER(host), window_end, window_time, lower(host)");
+    struct tl_plan *plan = sql_plan(
+        EVENTS "CREATE VIEW v AS SELECT window_start, host, COUNT(*) AS c FROM TABLE(TUMBLE(TABLE t, DESCRIPTOR(ts), INTERVAL "
+               "'1' DAY)) GROUP BY window_start, window_end, host HAVING COUNT(*) > 1 AND host <> 'x' AND MAX(n) = 2 AND "
+               "window_end > TIMESTAMP '2024-01-01 00:00:00'");
     const struct tl_view *view = &plan->views[0];
 
-    cr_assert_eq(view->keys_count, 1, "one key, however often it is written");
-    cr_assert_eq(view->aggs_count, 3, "COUNT(*), SUM(n), MAX(n)");
-    cr_assert(is_slot(view->outputs[0].expr, TL_SLOT_WINDOW_TIME) && view->outputs[0].kind == TL_TIMESTAMP_LTZ,
-              "window_time keeps the time's type");
-    cr_assert(is_slot(view->outputs[1].expr, TL_SLOT_KEYS) && is_slot(view->outputs[2].expr, TL_SLOT_KEYS));
-    cr_assert(is_slot(view->outputs[3].expr, TL_SLOT_KEYS + 1) && is_slot(view->outputs[6].expr, TL_SLOT_KEYS + 2));
-    cr_assert(view->outputs[5].kind == TL_BIGINT && view->outputs[8].expr->op == TL_EXPR_CONSTANT);
+    cr_assert(view->having->op == TL_EXPR_AND && view->having->args_count == 4);
+    cr_assert(is_slot(view->having->args[0]->args[0], TL_SLOT_KEYS + 1), "the aggregate of the outputs");
+    cr_assert(is_slot(view->having->args[1]->args[0], TL_SLOT_KEYS));
+    cr_assert(is_slot(view->having->args[2]->args[0], TL_SLOT_KEYS + 2) && view->aggs_count == 2);
+    cr_assert(is_slot(view->having->args[3]->args[0], TL_SLOT_WINDOW_END));
+    tl_plan_close(plan);
+}
+
+/* The stored view with windows that the cases below read. */
+#define HITS                                                                                                                     \
+    EVENTS                                                                                                                       \
+    "CREATE VIEW hits AS SELECT window_start AS a, window_end AS b, window_time AS rowtime, LOWER(host) AS h, COUNT(*) AS c "    \
+    "FROM TABLE(TUMBLE(TABLE t, DESCRIPTOR(ts), INTERVAL '5' MINUTE)) GROUP BY window_start, window_end, window_time, "          \
+    "LOWER(host);\n"
+
+Test(bind, a_window_over_a_windowed_view)
+{
+    struct tl_plan *plan = sql_plan(
+        HITS "SET 'tally.allowed-lateness' = '1 min'; CREATE VIEW v AS SELECT window_start, h, SUM(c) AS c, MAX(a) AS last, "
+             "MAX(rowtime) AS r FROM TABLE(HOP(TABLE hits, DESCRIPTOR(rowtime), INTERVAL '1' HOUR, INTERVAL '1' DAY)) "
+             "WHERE c > 1 GROUP BY window_start, window_end, h");
+    const struct tl_view *view = tl_plan_view(plan, TL_SV("v"));
+
+    cr_assert(view->inner == 0 && view->source == plan->views[0].source && !view->inner_rows && plan->views[0].inner == -1);
+    cr_assert(view->window.window == TL_WINDOW_HOP && view->window.slide_ms == 3600000);
+    cr_assert(view->lateness_ms == 60000 && plan->views[0].lateness_ms == 0, "each has its own");
+    cr_assert(view->keys_count == 1 && is_slot(view->keys[0], 3), "outputs by number");
+    cr_assert(is_slot(view->filter->args[0], 4));
+    cr_assert(is_slot(view->aggs[0].args[0], 4) && view->aggs[0].kind == TL_BIGINT);
+    cr_assert(is_slot(view->aggs[1].args[0], 0) && is_slot(view->aggs[2].args[0], 2));
+    cr_assert_eq(plan->sources[0].schema.fields_count, 2, "ts and host: the outer view reads no column of the table");
+    tl_plan_close(plan);
+}
+
+Test(bind, rows_of_a_windowed_view)
+{
+    struct tl_plan *plan = sql_plan(HITS "CREATE TEMPORARY VIEW p AS SELECT *, c * 2 AS twice FROM hits WHERE c > 1;"
+                                         "CREATE VIEW v AS SELECT b, h, twice + 1 AS x, rowtime FROM p WHERE h <> 'x'");
+    const struct tl_view *view = tl_plan_view(plan, TL_SV("v"));
+
+    cr_assert(view->inner == 0 && view->inner_rows && view->window.window == TL_WINDOW_INNER);
+    cr_assert(view->keys_count == 0 && view->aggs_count == 0 && view->having == NULL);
+    cr_assert(view->filter->op == TL_EXPR_AND && is_slot(view->filter->args[0]->args[0], 4) &&
+              is_slot(view->filter->args[1]->args[0], 3));
+    cr_assert(is_slot(view->outputs[0].expr, 1) && is_slot(view->outputs[1].expr, 3) && is_slot(view->outputs[3].expr, 2));
+    cr_assert(is_slot(view->outputs[2].expr->args[0]->args[0], 4), "the view between is its own");
+    tl_plan_close(plan);
+}
+
+Test(bind, groups_of_a_windowed_view)
+{
+    struct tl_plan *plan = sql_plan(
+        HITS "CREATE VIEW v AS SELECT b AS e, a, SUM(c) AS c, rowtime FROM hits GROUP BY a, b, rowtime HAVING COUNT(*) > 1");
+    const struct tl_view *view = tl_plan_view(plan, TL_SV("v"));
+
+    cr_assert(view->inner == 0 && !view->inner_rows && view->window.window == TL_WINDOW_INNER && view->keys_count == 0);
+    cr_assert(is_slot(view->outputs[0].expr, TL_SLOT_WINDOW_END) && is_slot(view->outputs[1].expr, TL_SLOT_WINDOW_START));
+    cr_assert(is_slot(view->outputs[3].expr, TL_SLOT_WINDOW_TIME) && view->outputs[3].kind == TL_TIMESTAMP_LTZ);
+    cr_assert(is_slot(view->aggs[0].args[0], 4) && view->having != NULL);
+    tl_plan_close(plan);
+}
+
+Test(bind, views_on_views_at_any_depth)
+{
+    struct tl_plan *plan = sql_plan(
+        HITS "CREATE VIEW l1 AS SELECT * FROM hits WHERE c > 1;"
+             "CREATE VIEW l2 AS SELECT a, b, rowtime, h, MAX(c) AS m FROM l1 GROUP BY a, b, rowtime, h;"
+             "CREATE VIEW l3 AS SELECT window_time AS rt, SUM(m) AS s FROM TABLE(TUMBLE(TABLE l2, "
+             "DESCRIPTOR(rowtime), INTERVAL '1' HOUR)) GROUP BY window_start, window_end, window_time;"
+             "CREATE VIEW l4 AS SELECT window_start, MAX(s) AS s FROM TABLE(CUMULATE(TABLE l3, DESCRIPTOR(rt), INTERVAL '1' "
+             "HOUR, INTERVAL '1' DAY)) GROUP BY window_start, window_end");
+
+    cr_assert_eq(plan->views_count, 5);
+    for (uint32_t i = 1; i < plan->views_count; i++)
+        cr_assert_eq(plan->views[i].inner, (int32_t)i - 1, "each reads the one before");
+    tl_plan_close(plan);
+}
+
+/* Sessions belong to a key: so do the groups over them. */
+Test(bind, groups_of_sessions)
+{
+    struct tl_plan *plan = sql_plan(
+        EVENTS
+        "CREATE VIEW s AS SELECT window_start, window_end, host AS h, id, COUNT(*) AS c FROM TABLE(SESSION(TABLE t PARTITION BY "
+        "(host, id), DESCRIPTOR(ts), INTERVAL '5' MINUTE)) GROUP BY window_start, window_end, id, host;"
+        "CREATE VIEW x AS SELECT *, h AS again FROM s WHERE c > 1;"
+        "CREATE VIEW v AS SELECT window_start, window_end, id, SUM(c) AS c FROM x GROUP BY window_start, window_end, again, id");
+
+    cr_assert(plan->views[2].inner == 1 && plan->views[2].keys_count == 2);
     tl_plan_close(plan);
 }
 
@@ -586,230 +590,86 @@ ParameterizedTestParameters(bind, views)
                 "window_start, window_end",
          2, 25, "a star has no place where GROUP BY is",
          "*", "name the outputs: window_start, window_end, the keys, COUNT(*) AS num_hits"},
-        {"aggregate in WHERE",
-         EVENTS "CREATE VIEW v AS SELECT ts FROM t WHERE COUNT(*) > 1",
-         2, 41, "COUNT has no place in WHERE",
-         "COUNT", "aggregates stand in SELECT, over the rows that WHERE keeps"},
-        {"aggregate in GROUP BY",
-         EVENTS "CREATE VIEW v AS SELECT window_start, window_end, COUNT(*) AS c FROM TABLE(TUMBLE(TABLE t, "
-                "DESCRIPTOR(ts), INTERVAL '1' MINUTE)) GROUP BY window_start, window_end, SUM(n)",
-         2, 165, "SUM has no place in GROUP BY",
-         "SUM", "aggregates stand in SELECT, over the rows that WHERE keeps"},
-        {"aggregate in an aggregate",
-         EVENTS "CREATE VIEW v AS SELECT window_start, window_end, SUM(COUNT(*)) AS c FROM TABLE(TUMBLE(TABLE t, "
-                "DESCRIPTOR(ts), INTERVAL '1' MINUTE)) GROUP BY window_start, window_end",
-         2, 55, "an aggregate inside an aggregate has no meaning",
-         "COUNT", "aggregate once, and combine the results: SUM(x) / COUNT(*)"},
         {"window_start in WHERE",
          EVENTS "CREATE VIEW v AS SELECT window_start, window_end, COUNT(*) AS c FROM TABLE(TUMBLE(TABLE t, "
                 "DESCRIPTOR(ts), INTERVAL '1' MINUTE)) WHERE window_start > at GROUP BY window_start, window_end",
          2, 136, "window_start has no place in WHERE",
          "window_start", "it belongs to the group: use it in SELECT"},
-        {"window_start in an aggregate",
-         EVENTS "CREATE VIEW v AS SELECT window_start, window_end, MAX(window_start) AS c FROM TABLE(TUMBLE(TABLE t, "
-                "DESCRIPTOR(ts), INTERVAL '1' MINUTE)) GROUP BY window_start, window_end",
-         2, 55, "window_start has no place in an aggregate",
-         "window_start", "it is the same for the whole group: write it beside the aggregate"},
         {"window_start without a window",
          EVENTS "CREATE VIEW v AS SELECT window_start FROM t",
          2, 25, "window_start belongs to a window, and FROM has none",
          "window_start", "write FROM TABLE(TUMBLE(TABLE t, DESCRIPTOR(time), INTERVAL '5' MINUTE))"},
-        {"SUM of a text",
-         EVENTS "CREATE VIEW v AS SELECT window_start, window_end, SUM(host) AS c FROM TABLE(TUMBLE(TABLE t, "
-                "DESCRIPTOR(ts), INTERVAL '1' MINUTE)) GROUP BY window_start, window_end",
-         2, 55, "SUM wants a number, and this is STRING",
-         "host", "CAST it: SUM(CAST(x AS BIGINT))"},
-        {"SUM of a star",
-         EVENTS "CREATE VIEW v AS SELECT window_start, window_end, SUM(*) AS c FROM TABLE(TUMBLE(TABLE t, "
-                "DESCRIPTOR(ts), INTERVAL '1' MINUTE)) GROUP BY window_start, window_end",
-         2, 51, "only COUNT takes a star",
-         "SUM(*)", "name the column: SUM(bytes)"},
-        {"COUNT of two",
-         EVENTS "CREATE VIEW v AS SELECT window_start, window_end, COUNT(host, id) AS c FROM TABLE(TUMBLE(TABLE t, "
-                "DESCRIPTOR(ts), INTERVAL '1' MINUTE)) GROUP BY window_start, window_end",
-         2, 51, "COUNT takes one argument",
-         "COUNT(host, id)", "write COUNT(*) or COUNT(x)"},
-        {"COUNT of NULL",
-         EVENTS "CREATE VIEW v AS SELECT window_start, window_end, COUNT(NULL) AS c FROM TABLE(TUMBLE(TABLE t, "
-                "DESCRIPTOR(ts), INTERVAL '1' MINUTE)) GROUP BY window_start, window_end",
-         2, 57, "COUNT of NULL has no meaning",
-         "NULL", "name a column: an aggregate is over the rows of a group"},
-        {"an aggregate of Flink's",
-         EVENTS "CREATE VIEW v AS SELECT window_start, window_end, LISTAGG(host) AS c FROM TABLE(TUMBLE(TABLE t, "
-                "DESCRIPTOR(ts), INTERVAL '1' MINUTE)) GROUP BY window_start, window_end",
-         2, 51, "LISTAGG has no place here",
-         "LISTAGG", "aggregates are COUNT, SUM, MIN, MAX and AVG"},
-        {"over a windowed view",
-         EVENTS "CREATE VIEW v AS SELECT window_start, window_end, COUNT(*) AS c FROM TABLE(TUMBLE(TABLE t, "
-                "DESCRIPTOR(ts), INTERVAL '1' MINUTE)) GROUP BY window_start, window_end;\nCREATE VIEW x AS SELECT * "
-                "FROM v",
-         3, 32, "'v' has windows: a view reads a table, or views without GROUP BY",
-         "v", "read the table itself, or a view without GROUP BY"},
+        {"HAVING without GROUP BY",
+         EVENTS "CREATE VIEW v AS SELECT ts FROM t HAVING n > 1",
+         2, 35, "HAVING chooses among groups, and there is no GROUP BY",
+         "HAVING", "conditions over rows stand in WHERE"},
+        {"HAVING before GROUP BY",
+         EVENTS "CREATE VIEW v AS SELECT COUNT(*) AS c FROM TABLE(TUMBLE(TABLE t, DESCRIPTOR(ts), INTERVAL '1' "
+                "MINUTE)) HAVING COUNT(*) > 1 GROUP BY window_start, window_end",
+         2, 124, "HAVING stands behind GROUP BY",
+         "GROUP", "write GROUP BY ... HAVING condition"},
+        {"HAVING that is no condition",
+         EVENTS "CREATE VIEW v AS SELECT COUNT(*) AS c FROM TABLE(TUMBLE(TABLE t, DESCRIPTOR(ts), INTERVAL '1' "
+                "MINUTE)) GROUP BY window_start, window_end HAVING COUNT(*)",
+         2, 145, "a condition is wanted here, and this is BIGINT",
+         "COUNT(*)", "write a condition: x = 1, x IS NULL, x LIKE 'a%'"},
+        {"HAVING by the output's name",
+         EVENTS "CREATE VIEW v AS SELECT COUNT(*) AS c FROM TABLE(TUMBLE(TABLE t, DESCRIPTOR(ts), INTERVAL '1' "
+                "MINUTE)) GROUP BY window_start, window_end HAVING c > 1",
+         2, 145, "HAVING takes the expression, not its name 'c'",
+         "c", "write the expression itself: HAVING COUNT(*) > 10"},
+        {"HAVING over a column that is no key",
+         EVENTS "CREATE VIEW v AS SELECT COUNT(*) AS c FROM TABLE(TUMBLE(TABLE t, DESCRIPTOR(ts), INTERVAL '1' "
+                "MINUTE)) GROUP BY window_start, window_end HAVING n > 1",
+         2, 145, "'n' is neither in GROUP BY nor inside an aggregate",
+         "n", "add it to GROUP BY, or say which of the values is meant: MIN(x), MAX(x)"},
+        {"misspelled HAVING",
+         EVENTS "CREATE VIEW v AS SELECT COUNT(*) AS c FROM TABLE(TUMBLE(TABLE t, DESCRIPTOR(ts), INTERVAL '1' "
+                "MINUTE)) GROUP BY window_start, window_end, host HAVIN COUNT(*) > 1",
+         2, 144, "'HAVIN' cannot stand here",
+         "HAVIN", "did you mean 'HAVING'?"},
+        {"over a temporary view with windows",
+         EVENTS "CREATE TEMPORARY VIEW v AS SELECT window_start, window_end, COUNT(*) AS c FROM TABLE(TUMBLE(TABLE "
+                "t, DESCRIPTOR(ts), INTERVAL '1' MINUTE)) GROUP BY window_start, window_end;\nCREATE VIEW x AS SELECT "
+                "* FROM v",
+         3, 32, "'v' has windows and is not stored",
+         "v", "make it CREATE VIEW, without TEMPORARY: the final rows of a stored view can be read"},
+        {"a window over such a view",
+         EVENTS "CREATE TEMPORARY VIEW v AS SELECT window_time AS rowtime, COUNT(*) AS c FROM TABLE(TUMBLE(TABLE t, "
+                "DESCRIPTOR(ts), INTERVAL '1' MINUTE)) GROUP BY window_start, window_end, window_time;\nCREATE VIEW x "
+                "AS SELECT SUM(c) AS c FROM TABLE(TUMBLE(TABLE v, DESCRIPTOR(rowtime), INTERVAL '1' DAY)) GROUP BY "
+                "window_start, window_end",
+         3, 61, "'v' has windows and is not stored",
+         "v", "make it CREATE VIEW, without TEMPORARY: the final rows of a stored view can be read"},
         {"over a windowed query",
          EVENTS "CREATE VIEW v AS SELECT c FROM (SELECT COUNT(*) AS c FROM TABLE(TUMBLE(TABLE t, DESCRIPTOR(ts), "
                 "INTERVAL '1' DAY)) GROUP BY window_start, window_end)",
          2, 32, "a query over windows has no place here",
-         "(SELECT COUNT(*) AS c FROM TABLE(TUMBLE(TABLE t, DESCRI", "make one view of it: the windows, and what is computed of their aggregates"},
+         "(SELECT COUNT(*) AS c FROM TABLE(TUMBLE(TABLE t, DESCRI", "make it a view of its own, CREATE VIEW name AS SELECT ..., and read that"},
+        {"GROUP BY keys alone of the view that is read",
+         EVENTS "CREATE VIEW v AS SELECT window_start, window_end, host, COUNT(*) AS c FROM TABLE(TUMBLE(TABLE t, "
+                "DESCRIPTOR(ts), INTERVAL '1' MINUTE)) GROUP BY window_start, window_end, host;\nCREATE VIEW x AS "
+                "SELECT host, SUM(c) AS c FROM v GROUP BY host",
+         3, 50, "GROUP BY lacks window_start and window_end",
+         "GROUP", "GROUP BY the window_start and the window_end of the view that is read, and then the keys"},
+        {"an unknown column of the view that is read",
+         EVENTS "CREATE VIEW v AS SELECT window_start, window_end, COUNT(*) AS c FROM TABLE(TUMBLE(TABLE t, "
+                "DESCRIPTOR(ts), INTERVAL '1' MINUTE)) GROUP BY window_start, window_end;\nCREATE VIEW x AS SELECT "
+                "window_tim FROM v WHERE c > 1",
+         3, 25, "there is no column 'window_tim' in v",
+         "window_tim", "did you mean 'window_end'?"},
+        {"a column that the view does not hand on",
+         EVENTS "CREATE VIEW v AS SELECT window_start, window_end, COUNT(*) AS c FROM TABLE(TUMBLE(TABLE t, "
+                "DESCRIPTOR(ts), INTERVAL '1' MINUTE)) GROUP BY window_start, window_end, host;\nCREATE VIEW x AS "
+                "SELECT host FROM v",
+         3, 25, "there is no column 'host' in v",
+         "host", "it has window_start, window_end, c"},
     };
     /* clang-format on */
     return cr_make_param_array(struct sql_mistake, cases, TL_COUNT(cases));
 }
 
 ParameterizedTest(struct sql_mistake *c, bind, views)
-{
-    sql_mistake_check(c);
-}
-
-ParameterizedTestParameters(bind, window_mistakes)
-{
-    /* clang-format off */
-    static struct sql_mistake cases[] = {
-        {"HOP",
-         EVENTS "CREATE VIEW v AS SELECT window_start, window_end, COUNT(*) AS c FROM TABLE(HOP(TABLE t, "
-                "DESCRIPTOR(ts), INTERVAL '1' MINUTE, INTERVAL '5' MINUTE)) GROUP BY window_start, window_end",
-         2, 76, "HOP has no place behind FROM",
-         "HOP", "windows are TUMBLE: take one of the slide's size, and add windows up where the view is read"},
-        {"CUMULATE",
-         EVENTS "CREATE VIEW v AS SELECT window_start, window_end, COUNT(*) AS c FROM TABLE(CUMULATE(TABLE t, "
-                "DESCRIPTOR(ts), INTERVAL '1' MINUTE, INTERVAL '5' MINUTE)) GROUP BY window_start, window_end",
-         2, 76, "CUMULATE has no place behind FROM",
-         "CUMULATE", "windows are TUMBLE: take one of the step's size, and add windows up where the view is read"},
-        {"SESSION",
-         EVENTS "CREATE VIEW v AS SELECT window_start, window_end, COUNT(*) AS c FROM TABLE(SESSION(TABLE t "
-                "PARTITION BY (id, host), DESCRIPTOR(ts), INTERVAL '1' MINUTE)) GROUP BY window_start, window_end",
-         2, 76, "SESSION has no place behind FROM",
-         "SESSION", "windows are TUMBLE: each has the same length"},
-        {"COUNT_WINDOW",
-         EVENTS "CREATE VIEW v AS SELECT window_start, window_end, COUNT(*) AS c FROM TABLE(COUNT_WINDOW(TABLE t "
-                "PARTITION BY id, DESCRIPTOR(ts), 3, INTERVAL '1' MINUTE)) GROUP BY window_start, window_end",
-         2, 76, "COUNT_WINDOW has no place behind FROM",
-         "COUNT_WINDOW", "windows are TUMBLE: each has the same length in time"},
-        {"misspelled TUMBLE",
-         EVENTS "CREATE VIEW v AS SELECT window_start, window_end, COUNT(*) AS c FROM TABLE(TUMBEL(TABLE t, "
-                "DESCRIPTOR(ts), INTERVAL '1' MINUTE)) GROUP BY window_start, window_end",
-         2, 76, "there is no window function 'TUMBEL'",
-         "TUMBEL", "did you mean 'TUMBLE'?"},
-        {"no TABLE",
-         EVENTS "CREATE VIEW v AS SELECT window_start, window_end, COUNT(*) AS c FROM TABLE(TUMBLE(t, "
-                "DESCRIPTOR(ts), INTERVAL '1' MINUTE)) GROUP BY window_start, window_end",
-         2, 83, "the first argument of TUMBLE is TABLE and a name",
-         "t", "write TUMBLE(TABLE t, DESCRIPTOR(time), INTERVAL '5' MINUTE)"},
-        {"no DESCRIPTOR",
-         EVENTS "CREATE VIEW v AS SELECT window_start, window_end, COUNT(*) AS c FROM TABLE(TUMBLE(TABLE t, ts, "
-                "INTERVAL '1' MINUTE)) GROUP BY window_start, window_end",
-         2, 92, "the time column of a window stands in DESCRIPTOR",
-         "ts", "write DESCRIPTOR(column)"},
-        {"wrong column",
-         EVENTS "CREATE VIEW v AS SELECT window_start, window_end, COUNT(*) AS c FROM TABLE(TUMBLE(TABLE t, "
-                "DESCRIPTOR(at), INTERVAL '1' MINUTE)) GROUP BY window_start, window_end",
-         2, 103, "'at' is not the event time: the watermark of t is for ts",
-         "at", "write DESCRIPTOR(ts)"},
-        {"unknown column",
-         EVENTS "CREATE VIEW v AS SELECT window_start, window_end, COUNT(*) AS c FROM TABLE(TUMBLE(TABLE t, "
-                "DESCRIPTOR(tss), INTERVAL '1' MINUTE)) GROUP BY window_start, window_end",
-         2, 103, "there is no column 'tss' in t",
-         "tss", "write DESCRIPTOR(ts)"},
-        {"size of nothing",
-         EVENTS "CREATE VIEW v AS SELECT window_start, window_end, COUNT(*) AS c FROM TABLE(TUMBLE(TABLE t, "
-                "DESCRIPTOR(ts), INTERVAL '0' MINUTE)) GROUP BY window_start, window_end",
-         2, 108, "the size of a window is more than nothing",
-         "INTERVAL '0' MINUTE", "write INTERVAL '5' MINUTE"},
-        {"size is a number",
-         EVENTS "CREATE VIEW v AS SELECT window_start, window_end, COUNT(*) AS c FROM TABLE(TUMBLE(TABLE t, "
-                "DESCRIPTOR(ts), 5)) GROUP BY window_start, window_end",
-         2, 108, "the size of a window is an interval",
-         "5", "write INTERVAL '5' MINUTE"},
-        {"size is a column",
-         EVENTS "CREATE VIEW v AS SELECT window_start, window_end, COUNT(*) AS c FROM TABLE(TUMBLE(TABLE t, "
-                "DESCRIPTOR(ts), n)) GROUP BY window_start, window_end",
-         2, 108, "a column has no place here",
-         "n", "write a constant: INTERVAL '5' MINUTE"},
-        {"offset too large",
-         EVENTS "CREATE VIEW v AS SELECT window_start, window_end, COUNT(*) AS c FROM TABLE(TUMBLE(TABLE t, "
-                "DESCRIPTOR(ts), INTERVAL '10' MINUTE, INTERVAL '-16' MINUTE)) GROUP BY window_start, window_end",
-         2, 130, "the offset of a window is smaller than its size",
-         "INTERVAL '-16' MINUTE", "windows repeat with their size: take the remainder"},
-        {"offset of the size",
-         EVENTS "CREATE VIEW v AS SELECT window_start, window_end, COUNT(*) AS c FROM TABLE(TUMBLE(TABLE t, "
-                "DESCRIPTOR(ts), INTERVAL '10' MINUTE, INTERVAL '10' MINUTE)) GROUP BY window_start, window_end",
-         2, 130, "the offset of a window is smaller than its size",
-         "INTERVAL '10' MINUTE", "windows repeat with their size: take the remainder"},
-        {"offset of the size below zero",
-         EVENTS "CREATE VIEW v AS SELECT window_start, window_end, COUNT(*) AS c FROM TABLE(TUMBLE(TABLE t, "
-                "DESCRIPTOR(ts), INTERVAL '10' MINUTE, INTERVAL '-10' MINUTE)) GROUP BY window_start, window_end",
-         2, 130, "the offset of a window is smaller than its size",
-         "INTERVAL '-10' MINUTE", "windows repeat with their size: take the remainder"},
-        {"too many digits",
-         EVENTS "CREATE VIEW v AS SELECT window_start, window_end, COUNT(*) AS c FROM TABLE(TUMBLE(TABLE t, "
-                "DESCRIPTOR(ts), INTERVAL '180' MINUTE)) GROUP BY window_start, window_end",
-         2, 108, "180 exceeds the precision of MINUTE(2)",
-         "INTERVAL '180' MINUTE", "write the number of digits: INTERVAL '180' MINUTE(3)"},
-        {"months",
-         EVENTS "CREATE VIEW v AS SELECT window_start, window_end, COUNT(*) AS c FROM TABLE(TUMBLE(TABLE t, "
-                "DESCRIPTOR(ts), INTERVAL '1' MONTH)) GROUP BY window_start, window_end",
-         2, 121, "an interval has the unit SECOND, MINUTE, HOUR or DAY",
-         "MONTH", "months and years differ in length: take days, and roll them up in the query"},
-        {"unknown unit",
-         EVENTS "CREATE VIEW v AS SELECT window_start, window_end, COUNT(*) AS c FROM TABLE(TUMBLE(TABLE t, "
-                "DESCRIPTOR(ts), INTERVAL '1' MINUT)) GROUP BY window_start, window_end",
-         2, 121, "an interval has the unit SECOND, MINUTE, HOUR or DAY",
-         "MINUT", "write INTERVAL '5' MINUTE"},
-        {"no interval",
-         EVENTS "CREATE VIEW v AS SELECT window_start, window_end, COUNT(*) AS c FROM TABLE(TUMBLE(TABLE t, "
-                "DESCRIPTOR(ts), INTERVAL 'five' MINUTE)) GROUP BY window_start, window_end",
-         2, 108, "'five' is no interval",
-         "INTERVAL 'five' MINUTE", "write a whole number: INTERVAL '5' MINUTE"},
-        {"fraction of a minute",
-         EVENTS "CREATE VIEW v AS SELECT window_start, window_end, COUNT(*) AS c FROM TABLE(TUMBLE(TABLE t, "
-                "DESCRIPTOR(ts), INTERVAL '1.5' MINUTE)) GROUP BY window_start, window_end",
-         2, 108, "only seconds have a fraction",
-         "INTERVAL '1.5' MINUTE", "write it in a smaller unit: INTERVAL '90' SECOND"},
-        {"microseconds",
-         EVENTS "CREATE VIEW v AS SELECT window_start, window_end, COUNT(*) AS c FROM TABLE(TUMBLE(TABLE t, "
-                "DESCRIPTOR(ts), INTERVAL '1.0005' SECOND)) GROUP BY window_start, window_end",
-         2, 108, "times are kept in milliseconds",
-         "INTERVAL '1.0005' SECOND", "write at most three digits behind the point"},
-        {"size missing",
-         EVENTS "CREATE VIEW v AS SELECT window_start, window_end, COUNT(*) AS c FROM TABLE(TUMBLE(TABLE t, "
-                "DESCRIPTOR(ts))) GROUP BY window_start, window_end",
-         2, 76, "TUMBLE lacks its size",
-         "TUMBLE", "write TUMBLE(TABLE t, DESCRIPTOR(time), INTERVAL '5' MINUTE)"},
-        {"too many",
-         EVENTS "CREATE VIEW v AS SELECT window_start, window_end, COUNT(*) AS c FROM TABLE(TUMBLE(TABLE t, "
-                "DESCRIPTOR(ts), INTERVAL '1' DAY, INTERVAL '1' HOUR, 5)) GROUP BY window_start, window_end",
-         2, 145, "TUMBLE takes a table, a time column, a size and perhaps an offset",
-         "5", "write TUMBLE(TABLE t, DESCRIPTOR(time), INTERVAL '5' MINUTE)"},
-        {"named and not",
-         EVENTS "CREATE VIEW v AS SELECT window_start, window_end, COUNT(*) AS c FROM TABLE(TUMBLE(DATA => TABLE t, "
-                "DESCRIPTOR(ts), INTERVAL '1' DAY)) GROUP BY window_start, window_end",
-         2, 100, "arguments by name and by position are mixed",
-         "DESCRIPTOR(ts)", "give all arguments by name, or none"},
-        {"unknown name",
-         EVENTS "CREATE VIEW v AS SELECT window_start, window_end, COUNT(*) AS c FROM TABLE(TUMBLE(DATA => TABLE t, "
-                "TIMECOLUMN => DESCRIPTOR(ts), SIZE => INTERVAL '1' DAY)) GROUP BY window_start, window_end",
-         2, 100, "TUMBLE has no argument 'TIMECOLUMN'",
-         "TIMECOLUMN", "did you mean 'TIMECOL'?"},
-        {"DATA not first",
-         EVENTS "CREATE VIEW v AS SELECT window_start, window_end, COUNT(*) AS c FROM TABLE(TUMBLE(TIMECOL => "
-                "DESCRIPTOR(ts), DATA => TABLE t, SIZE => INTERVAL '1' DAY)) GROUP BY window_start, window_end",
-         2, 83, "DATA comes first",
-         "TIMECOL", "begin with DATA => TABLE t"},
-        {"PARTITION BY",
-         EVENTS "CREATE VIEW v AS SELECT window_start, window_end, COUNT(*) AS c FROM TABLE(TUMBLE(TABLE t PARTITION "
-                "BY host, DESCRIPTOR(ts), INTERVAL '1' DAY)) GROUP BY window_start, window_end",
-         2, 104, "TUMBLE takes no PARTITION BY",
-         "host", "write the column into GROUP BY"},
-        {"view without the time",
-         EVENTS "CREATE TEMPORARY VIEW x AS SELECT host FROM t;\nCREATE VIEW v AS SELECT window_start FROM "
-                "TABLE(TUMBLE(TABLE x, DESCRIPTOR(ts), INTERVAL '1' DAY)) GROUP BY window_start, window_end",
-         3, 76, "there is no column 'ts' in x",
-         "ts", "add ts to the columns of x"},
-    };
-    /* clang-format on */
-    return cr_make_param_array(struct sql_mistake, cases, TL_COUNT(cases));
-}
-
-ParameterizedTest(struct sql_mistake *c, bind, window_mistakes)
 {
     sql_mistake_check(c);
 }
