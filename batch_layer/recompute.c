@@ -9,6 +9,7 @@
 #include "core/core.h"
 #include "feed.h"
 #include "main/stop.h"
+#include "sql/shape.h"
 
 #ifdef TL_TINY
 enum { ROUND_CHUNKS = 2, COMMIT_ROWS = 3 };
@@ -301,8 +302,9 @@ static enum tl_code stage_rows(void *ctx, const struct tl_rows *rows, struct tl_
     struct sink *sink = ctx;
     struct pass *pass = sink->pass;
     struct tl_recompute *job = pass->job;
-    /* (from, to] holds the end of a window; [from, to) the time of an event, and the end of a session. */
-    bool windowed = pass->plan->views[sink->view].window.window != TL_WINDOW_NONE && !tl_relay_ends_open(pass->plan, sink->view);
+    /* (from, to] holds the end of a window; [from, to) the time of an event, and the end of a session (tl_view_ends_open). */
+    bool windowed = pass->plan->views[sink->view].window.window != TL_WINDOW_NONE &&
+                    !tl_view_ends_open(pass->plan, &pass->plan->views[sink->view]);
     uint64_t *counts = pass->rows + (size_t)sink->view * job->ranges_count;
     uint32_t range = 0;
     enum tl_code rc = TL_OK;

@@ -136,7 +136,7 @@ static bool note_difference(struct proof *proof, struct tl_unit *unit, const str
 
 /* From the core, for each event and the group it would go into. Batch's core is asked first: that call notes the difference. */
 static bool is_wanted(void *ctx, uint32_t view, const struct tl_core_event *event, int64_t start_ms, int64_t end_ms,
-                      struct tl_sv key)
+                      struct tl_sv key, int64_t *watermark_ms)
 {
     const struct side_of *of = ctx;
     struct proof *proof = of->proof;
@@ -146,6 +146,7 @@ static bool is_wanted(void *ctx, uint32_t view, const struct tl_core_event *even
     struct tl_judgement judged;
     bool speed, batch;
 
+    (void)watermark_ms;
     if (!mine->shape->windowed) {
         tl_event_key(event->partition, event->offset, event->row, row_key);
         key = (struct tl_sv){row_key, sizeof row_key};

@@ -553,7 +553,7 @@ static enum tl_code load_best(const struct tl_agg_call *agg, enum shape shape, s
         if (bytes->failed || tl_f64_bits(best->value) != bits)
             return TL_ERR_CORRUPT;
         return agg->args[0]->kind == TL_FLOAT && !isnan(best->value) && (double)(float)best->value != best->value ? TL_ERR_CORRUPT
-                                                                                                              : TL_OK;
+                                                                                                                  : TL_OK;
     } else {
         struct tl_sv text = tl_reader_block(bytes);
 

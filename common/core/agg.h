@@ -23,9 +23,9 @@ struct tl_agg_layout {
 
 /* The rows of a batch, as columns by row number. */
 struct tl_agg_rows {
-    const struct tl_vec *inputs;                       /* as many as the layout has */
-    const int64_t *time_ms, *offset;                   /* these four order FIRST_VALUE, LAST_VALUE and LISTAGG; */
-    const uint32_t *partition, *number;                /* partition is NULL where all are of partition_all */
+    const struct tl_vec *inputs;        /* as many as the layout has */
+    const int64_t *time_ms, *offset;    /* these four order FIRST_VALUE, LAST_VALUE and LISTAGG; */
+    const uint32_t *partition, *number; /* partition is NULL where all are of partition_all */
     uint32_t partition_all;
 };
 

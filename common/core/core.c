@@ -421,7 +421,7 @@ struct wanted_ctx {
     uint32_t view;
 };
 
-static bool is_wanted(void *ctx, uint32_t row, int64_t start_ms, int64_t end_ms, struct tl_sv key)
+static bool is_wanted(void *ctx, uint32_t row, int64_t start_ms, int64_t end_ms, struct tl_sv key, int64_t *watermark_ms)
 {
     const struct wanted_ctx *w = ctx;
     const struct push *p = w->push;
@@ -437,7 +437,7 @@ static bool is_wanted(void *ctx, uint32_t row, int64_t start_ms, int64_t end_ms,
         event.id = core->ids[row];
         event.has_id = true;
     }
-    return core->config.wanted(core->config.wanted_ctx, w->view, &event, start_ms, end_ms, key);
+    return core->config.wanted(core->config.wanted_ctx, w->view, &event, start_ms, end_ms, key, watermark_ms);
 }
 
 static enum tl_code push_windowed(struct push *p, const struct tl_view *view, struct view_scratch *scratch,
@@ -497,9 +497,9 @@ static enum tl_code push_events(struct push *p, const struct tl_view *view, stru
 
         for (uint32_t i = 0; i < *selected_count; i++) {
             uint32_t row = core->selected[i];
-            int64_t time_ms = p->intake->time.i64[row];
+            int64_t time_ms = p->intake->time.i64[row], watermark_ms = INT64_MIN;
 
-            if (is_wanted(wanted, row, time_ms, time_ms, (struct tl_sv){NULL, 0}))
+            if (is_wanted(wanted, row, time_ms, time_ms, (struct tl_sv){NULL, 0}, &watermark_ms))
                 core->selected[kept++] = row;
         }
         *selected_count = kept;

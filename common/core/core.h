@@ -42,7 +42,7 @@ struct tl_core_config {
     void *dedup_ctx;
     /* Reconcile: whether an event is to go into a group it belongs to. NULL: it is. */
     bool (*wanted)(void *ctx, uint32_t view, const struct tl_core_event *event, int64_t start_ms, int64_t end_ms,
-                   struct tl_sv key);
+                   struct tl_sv key, int64_t *watermark_ms /* window.h */);
     void *wanted_ctx;
 };
 

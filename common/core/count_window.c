@@ -153,7 +153,7 @@ static enum tl_code count_push(struct tl_window *w, const struct tl_window_rows 
 
     for (uint32_t i = 0; i < in->rows_count; i++) {
         uint32_t row = in->rows[i];
-        int64_t time_ms = in->time_ms[row];
+        int64_t time_ms = in->time_ms[row], watermark_ms = INT64_MIN;
         struct place place = {.offset = in->agg.offset[row],
                               .partition = in->agg.partition != NULL ? in->agg.partition[row] : in->agg.partition_all,
                               .number = in->agg.number[row]};
@@ -166,7 +166,7 @@ static enum tl_code count_push(struct tl_window *w, const struct tl_window_rows 
         }
         if (!tl_window_encode_key(w, in->keys, row))
             return tl_fail_memory(err, w->key.size);
-        if (in->wanted != NULL && !in->wanted(in->wanted_ctx, row, time_ms, time_ms + 1, tl_buf_sv(&w->key)))
+        if (in->wanted != NULL && !in->wanted(in->wanted_ctx, row, time_ms, time_ms + 1, tl_buf_sv(&w->key), &watermark_ms))
             continue;
         key = tl_pieces_key(&own->pieces, tl_buf_sv(&w->key));
         if (key == NULL || (piece = add_row(own, key, time_ms, &place)) == NULL)
@@ -632,14 +632,15 @@ out:
 
 /* ---- batch ---- */
 
-/* Before an instant there are only rows of the ranges up to it, so ranges need no telling apart. */
+/* Like a session, a window that ends at upto_ms waits: what ends at a bound belongs to the range behind it. So its last row waits too.
+ * Before an instant there are only rows of the ranges up to it, so ranges need no telling apart. */
 static enum tl_code count_retire(struct tl_window *w, int64_t upto_ms, struct tl_err *err)
 {
     struct counts *own = w->own;
     enum tl_code rc = TL_OK;
 
     tl_pieces_settle(&own->pieces); /* batch has no use for the marks of what has changed */
-    TL_TRY(release(w, upto_ms == INT64_MAX ? upto_ms : upto_ms - 1, err));
+    TL_TRY(release(w, upto_ms == INT64_MAX ? upto_ms : tl_add_sat_i64(upto_ms, -2), err));
     TL_TRY(count_finals(w, err));
     TL_TRY(tl_window_flush(w, err));
     tl_pieces_settle(&own->pieces);
@@ -649,10 +650,24 @@ out:
     return rc;
 }
 
-/* Keys (varint); each, in order: key, and its open window as a block. Rows that wait lie behind the bound. */
+static bool is_open_at(const struct tl_piece *piece, int64_t bound_ms)
+{
+    return (piece->marks & PIECE_OPEN) != 0 || piece->from_ms < bound_ms;
+}
+
+static bool has_open_at(const struct tl_key *key, int64_t bound_ms)
+{
+    for (const struct tl_piece *piece = key->newest; piece != NULL; piece = piece->older)
+        if (is_open_at(piece, bound_ms))
+            return true;
+    return false;
+}
+
+/* Keys (varint); each, in order: key, and as a block its pieces: the open window, and rows before the bound that wait. */
 static enum tl_code count_cut(struct tl_window *w, struct tl_buf *carry, struct tl_err *err)
 {
     struct counts *own = w->own;
+    int64_t bound_ms = tl_window_next_bound_ms(w);
     uint64_t count = 0;
     uint32_t *order = NULL;
     struct tl_buf bytes;
@@ -660,19 +675,21 @@ static enum tl_code count_cut(struct tl_window *w, struct tl_buf *carry, struct 
 
     tl_buf_init(&bytes, 0);
     for (uint32_t i = 0; i < own->pieces.table.count; i++)
-        count += *open_window(tl_pieces_at(&own->pieces, i)) != NULL;
+        count += has_open_at(tl_pieces_at(&own->pieces, i), bound_ms);
     if (count == 0)
         goto out;
     tl_buf_put_varint(carry, count);
     TL_TRY(tl_table_sorted(&own->pieces.table, &order, err));
     for (uint32_t i = 0; i < own->pieces.table.count; i++) {
-        struct tl_key *key = tl_pieces_at(&own->pieces, order[i]);
+        const struct tl_key *key = tl_pieces_at(&own->pieces, order[i]);
 
-        if (*open_window(key) == NULL)
+        if (!has_open_at(key, bound_ms))
             continue;
         tl_buf_clear(&bytes);
-        TL_TRY(put_piece(w, *open_window(key), &bytes, err));
-        TL_TRY(tl_buf_check(&bytes, "a window that is open", err));
+        for (const struct tl_piece *piece = key->newest; piece != NULL; piece = piece->older)
+            if (is_open_at(piece, bound_ms))
+                TL_TRY(put_piece(w, piece, &bytes, err));
+        TL_TRY(tl_buf_check(&bytes, "windows that are open", err));
         tl_buf_put_block(carry, tl_pieces_key_text(&own->pieces, key));
         tl_buf_put_block(carry, tl_buf_sv(&bytes));
     }
@@ -682,6 +699,7 @@ out:
     return rc;
 }
 
+/* The window that is open, and each row that waits as if it opened one: what may cross the bound. */
 static enum tl_code count_open_rows(struct tl_window *w, struct tl_err *err)
 {
     struct counts *own = w->own;
@@ -689,10 +707,9 @@ static enum tl_code count_open_rows(struct tl_window *w, struct tl_err *err)
 
     for (uint32_t i = 0; i < own->pieces.table.count; i++) {
         struct tl_key *key = tl_pieces_at(&own->pieces, i);
-        const struct tl_piece *open = *open_window(key);
 
-        if (open != NULL) {
-            struct closed closed = {key, open, timeout_ms(w, open->from_ms), false};
+        for (const struct tl_piece *piece = key->newest; piece != NULL; piece = piece->older) {
+            struct closed closed = {key, piece, timeout_ms(w, piece->from_ms), false};
 
             TL_TRY(emit_closed(w, &closed, err));
         }
@@ -709,16 +726,13 @@ static enum tl_code count_restore(struct tl_window *w, struct tl_reader *reader,
 
     for (uint64_t k = 0; k < keys && !reader->failed; k++) {
         struct tl_sv text = tl_reader_block(reader);
-        struct tl_reader piece = tl_reader_of(tl_reader_block(reader));
+        struct tl_reader pieces = tl_reader_of(tl_reader_block(reader));
         struct tl_key *key = tl_pieces_key(&own->pieces, text);
 
         if (key == NULL)
             TL_TRY(tl_fail_memory(err, sizeof *key));
-        if (reader->failed)
-            break;
-        TL_TRY(load_piece(w, key, &piece, err));
-        if (!tl_reader_at_end(&piece))
-            TL_TRY(TL_ERR_CORRUPT);
+        while (!reader->failed && !tl_reader_at_end(&pieces))
+            TL_TRY(load_piece(w, key, &pieces, err));
     }
 out:
     return rc;

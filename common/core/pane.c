@@ -268,7 +268,7 @@ static enum tl_code push_tumble(struct tl_window *w, const struct tl_window_rows
 
     for (uint32_t i = 0; i < in->rows_count; i++) {
         uint32_t row = in->rows[i];
-        int64_t local_ms = tl_window_local_ms(w, in->time_ms[row]);
+        int64_t local_ms = tl_window_local_ms(w, in->time_ms[row]), watermark_ms = INT64_MIN;
 
         if (i == 0 || local_ms < place.start_ms || local_ms >= place.end_ms ||
             (place.segment != WHOLE && place.segment != tl_window_segment(w, in, row))) {
@@ -286,7 +286,7 @@ static enum tl_code push_tumble(struct tl_window *w, const struct tl_window_rows
         }
         if (!tl_window_encode_key(w, in->keys, row))
             return tl_fail_memory(err, w->key.size);
-        if (in->wanted != NULL && !in->wanted(in->wanted_ctx, row, from_ms, to_ms, tl_buf_sv(&w->key)))
+        if (in->wanted != NULL && !in->wanted(in->wanted_ctx, row, from_ms, to_ms, tl_buf_sv(&w->key), &watermark_ms))
             continue;
         if (pane == NULL && (pane = pane_get(w, &place)) == NULL)
             return tl_fail_memory(err, sizeof *pane);
@@ -306,7 +306,7 @@ static enum tl_code push_whole(struct tl_window *w, const struct tl_window_rows 
     assert(in->judged_ms == NULL);
     for (uint32_t i = 0; i < in->rows_count; i++) {
         uint32_t row = in->rows[i];
-        int64_t local_ms = tl_window_local_ms(w, in->time_ms[row]);
+        int64_t local_ms = tl_window_local_ms(w, in->time_ms[row]), watermark_ms = INT64_MIN;
         int64_t slice_ms = tl_window_start_ms(local_ms, spec->offset_ms, spec->slide_ms);
         int64_t day_ms = tl_window_start_ms(local_ms, spec->offset_ms, spec->size_ms); /* CUMULATE starts anew there */
         bool hop = spec->window == TL_WINDOW_HOP;
@@ -319,7 +319,7 @@ static enum tl_code push_whole(struct tl_window *w, const struct tl_window_rows 
             struct pane *pane;
 
             if (in->wanted != NULL && !in->wanted(in->wanted_ctx, row, tl_window_start_instant(w, place.start_ms),
-                                                  tl_window_end_instant(w, place.end_ms), tl_buf_sv(&w->key)))
+                                                  tl_window_end_instant(w, place.end_ms), tl_buf_sv(&w->key), &watermark_ms))
                 continue;
             if ((pane = pane_get(w, &place)) == NULL)
                 return tl_fail_memory(err, sizeof *pane);

@@ -6,6 +6,7 @@
 
 #include "base/table.h"
 #include "core/expr.h"
+#include "sql/shape.h"
 
 /* One that reads another. */
 struct reader {
@@ -250,13 +251,6 @@ int64_t tl_relay_watermark_ms(const struct tl_plan *plan, uint32_t view, const i
     return inner_ms == INT64_MIN ? INT64_MIN : tl_add_sat_i64(inner_ms, -plan->views[plan->views[view].inner].lateness_ms);
 }
 
-bool tl_relay_ends_open(const struct tl_plan *plan, uint32_t view)
-{
-    if (plan->views[view].window.window == TL_WINDOW_SESSION)
-        return true;
-    return plan->views[view].inner >= 0 && tl_relay_ends_open(plan, (uint32_t)plan->views[view].inner);
-}
-
 enum tl_code tl_relay_advance(struct tl_relay *relay, struct tl_partial *all, const int64_t *watermark_ms, struct tl_err *err)
 {
     const struct tl_plan *plan = all->plan;
@@ -314,9 +308,8 @@ enum tl_code tl_relay_retire(struct tl_relay *relay, struct tl_partial *all, uin
     if (window == NULL)
         return TL_OK;
     TL_TRY(tl_relay_deliver(relay, view, window, err));
-    /* What a session that ends at upto_ms gives is still to come. Sessions see to that themselves. */
-    if (mine->inner >= 0 && mine->window.window != TL_WINDOW_SESSION && tl_relay_ends_open(all->plan, view) &&
-        upto_ms != INT64_MAX)
+    /* What a session that ends at upto_ms gives is still to come; sessions themselves see to that. */
+    if (mine->inner >= 0 && tl_view_ends_open(all->plan, &all->plan->views[mine->inner]) && upto_ms != INT64_MAX)
         upto_ms--;
     TL_TRY(tl_window_retire(window, upto_ms, is_read(all->plan, view) ? take_both : sink, is_read(all->plan, view) ? &tee : ctx,
                             err));

@@ -30,8 +30,5 @@ TL_MUST_USE enum tl_code tl_relay_retire(struct tl_relay *relay, struct tl_parti
                                          tl_rows_sink sink, void *ctx, struct tl_err *err);
 /* The watermark that a view is advanced by. */
 int64_t tl_relay_watermark_ms(const struct tl_plan *plan, uint32_t view, const int64_t *watermark_ms);
-/* Do windows of the view that end exactly at a bound stay open there? Sessions do, for an event at their end still joins; so do those of views
- * that read them. They belong to the range behind the bound: [from, to) of their ends, where others have (from, to]. */
-bool tl_relay_ends_open(const struct tl_plan *plan, uint32_t view);
 
 #endif

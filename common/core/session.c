@@ -18,7 +18,8 @@
  *
  * That the collector sees sessions as they are at the end of the tick does no harm: a session that had fired for the held row cannot have been
  * touched by a row that was ahead later, and one that was open can only have grown.
- * Sessions that have fired stay as shades, for twice the gap, to tell a row that was split off from them (Flink has no counter for that). A
+ * Sessions that have fired stay as shades, to tell a row that was split off from them (Flink has no counter for that): as long as a row can
+ * still come that touches them and is taken, so while an open session begins within a gap of their end, and for twice the gap anyhow. A
  * late row that touches two of them would have made one of both: session_bridge.
  *
  * In batch nothing is late: all rows are ahead, and sessions on two sides of a bound stay apart until it is cut. */
@@ -135,13 +136,25 @@ static bool put_due(struct sessions *own, int64_t at_ms, struct tl_key *key)
     return tl_due_put(&own->due, at_ms, key);
 }
 
+/* The end of an open session that a row could join and touch the shade as well; INT64_MIN: there is none. */
+static int64_t kept_by(const struct tl_window *w, const struct tl_key *key, const struct tl_piece *shade)
+{
+    int64_t end_ms = INT64_MIN;
+
+    for (const struct tl_piece *piece = key->newest; piece != NULL; piece = piece->older)
+        if (!(piece->marks & PIECE_SHADE) && piece->from_ms <= tl_add_sat_i64(shade->to_ms, gap_of(w)))
+            end_ms = tl_max_i64(end_ms, piece->to_ms);
+    return end_ms;
+}
+
 /* When the key's first piece fires, or its first shade goes. INT64_MAX: it has none. */
 static int64_t due_ms(const struct tl_window *w, const struct tl_key *key)
 {
     int64_t at_ms = INT64_MAX;
 
     for (const struct tl_piece *piece = key->newest; piece != NULL; piece = piece->older)
-        at_ms = tl_min_i64(at_ms, piece->marks & PIECE_SHADE ? shade_end(w, piece) : piece->to_ms);
+        at_ms = tl_min_i64(at_ms,
+                           piece->marks & PIECE_SHADE ? tl_max_i64(shade_end(w, piece), kept_by(w, key, piece)) : piece->to_ms);
     return at_ms;
 }
 
@@ -247,8 +260,8 @@ static struct tl_piece *session_of(struct tl_window *w, struct tl_key *key, int6
 
 /* ---- rows in ---- */
 
-/* Out of memory, or the row is held: *held says how many are. */
-static bool hold_row(struct tl_window *w, const struct tl_window_rows *in, uint32_t row, int64_t local_ms, int64_t passed_ms)
+/* False: out of memory. */
+static bool hold_row(struct tl_window *w, const struct tl_window_rows *in, uint32_t row, int64_t local_ms, int64_t watermark_ms)
 {
     struct sessions *own = w->own;
     struct held *held;
@@ -261,12 +274,12 @@ static bool hold_row(struct tl_window *w, const struct tl_window_rows *in, uint3
         own->held_capacity = capacity;
     }
     held = &own->held[own->held_count];
-    *held = (struct held){.time_ms = local_ms, .passed_ms = passed_ms};
+    *held = (struct held){.time_ms = local_ms, .passed_ms = tl_window_passed_ms(w, watermark_ms)};
     held->line = (struct tl_ledger_line){.partition = in->agg.partition != NULL ? in->agg.partition[row] : in->agg.partition_all,
                                          .row = in->agg.number[row],
                                          .offset = in->agg.offset[row],
                                          .flags = in->flags != NULL ? in->flags[row] : 0,
-                                         .watermark_ms = in->judged_ms[row],
+                                         .watermark_ms = watermark_ms,
                                          .event_time_ms = in->time_ms[row]};
     held->block = tl_arena_zalloc(&own->held_memory, w->layout.state_bytes + 1u);
     if (held->block == NULL || !tl_arena_copy(&own->held_memory, tl_buf_sv(&w->key), &held->key))
@@ -296,18 +309,19 @@ static enum tl_code session_push(struct tl_window *w, const struct tl_window_row
     for (uint32_t i = 0; i < in->rows_count; i++) {
         uint32_t row = in->rows[i];
         int64_t from_ms = tl_window_local_ms(w, in->time_ms[row]), to_ms = tl_add_sat_i64(from_ms, gap_ms);
-        int64_t passed_ms = in->judged_ms != NULL ? tl_window_passed_ms(w, in->judged_ms[row]) : INT64_MIN;
+        int64_t watermark_ms = in->judged_ms != NULL ? in->judged_ms[row] : INT64_MIN, passed_ms;
         struct tl_piece *session;
         struct tl_key *key;
 
         if (!tl_window_encode_key(w, in->keys, row))
             return tl_fail_memory(err, w->key.size);
-        if (in->wanted != NULL &&
-            !in->wanted(in->wanted_ctx, row, in->time_ms[row], tl_window_end_instant(w, to_ms), tl_buf_sv(&w->key)))
+        if (in->wanted != NULL && !in->wanted(in->wanted_ctx, row, in->time_ms[row], tl_window_end_instant(w, to_ms),
+                                              tl_buf_sv(&w->key), &watermark_ms))
             continue;
+        passed_ms = tl_window_passed_ms(w, watermark_ms);
         if (passed_ms != INT64_MIN && tl_window_fire_ms(w, from_ms) <= passed_ms) {
             verdict->held_count++;
-            if (!hold_row(w, in, row, from_ms, passed_ms))
+            if (!hold_row(w, in, row, from_ms, watermark_ms))
                 return tl_fail_memory(err, sizeof(struct held));
             continue;
         }
@@ -390,7 +404,7 @@ static enum tl_code judge(struct tl_window *w, const struct held *held, struct t
     int64_t from_ms = held->time_ms, to_ms = tl_add_sat_i64(from_ms, gap_of(w));
     const struct tl_key *key = tl_pieces_key(&own->pieces, held->key);
     struct tl_ledger_line line = held->line;
-    uint32_t fired = 0, open = 0;
+    uint32_t fired = 0, old = 0, open = 0; /* old: may be swept away at any tick, unless an open session keeps them */
     bool taken;
     enum tl_code rc = TL_OK;
 
@@ -401,13 +415,17 @@ static enum tl_code judge(struct tl_window *w, const struct held *held, struct t
             continue;
         if (!has_fired(w, piece, held->passed_ms))
             open++;
-        else if (tl_window_fire_ms(w, shade_end(w, piece)) > held->passed_ms) /* whenever shades are swept away */
+        else if (tl_window_fire_ms(w, shade_end(w, piece)) > held->passed_ms)
             fired++;
+        else
+            old++;
     }
     taken = open > 0 || tl_window_fire_ms(w, to_ms) > held->passed_ms;
     w->outcomes[taken ? TL_OUT_COUNTED : TL_OUT_LATE]++;
     if (taken)
         TL_TRY(add_to(w, held->key, from_ms, to_ms, w->joined, held->passed_ms, held->block, err));
+    if (open > 0)
+        fired += old;
     if (taken && fired == 0)
         return TL_OK;
     line.cause = taken ? TL_CAUSE_SESSION_SPLIT : fired > 1 ? TL_CAUSE_SESSION_BRIDGE : TL_CAUSE_LATE_DROP;
@@ -489,7 +507,7 @@ static enum tl_code look_at(struct tl_window *w, struct tl_key *key, struct tl_e
                 return tl_fail_memory(err, sizeof(struct tl_piece *));
         }
         if (!(piece->marks & PIECE_SHADE) || (piece->marks & PIECE_CHANGED) ||
-            tl_window_fire_ms(w, shade_end(w, piece)) > w->passed_ms) {
+            tl_window_fire_ms(w, shade_end(w, piece)) > w->passed_ms || kept_by(w, key, piece) != INT64_MIN) {
             link = &piece->older;
             continue;
         }

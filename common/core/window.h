@@ -61,8 +61,9 @@ struct tl_window_rows {
     const int64_t *start_ms, *end_ms;
     const struct tl_sv *row_key;
     const struct tl_vec *outputs;
-    /* NULL, or whether the row is to go into this group: reconcile recomputes only what differs, from chosen events. */
-    bool (*wanted)(void *ctx, uint32_t row, int64_t start_ms, int64_t end_ms, struct tl_sv key);
+    /* NULL, or whether the row is to go into this group: reconcile recomputes only what differs, from chosen events. Of sessions and count
+     * windows, [start_ms, end_ms) is the row's own: it may set *watermark_ms (INT64_MIN when called) to what the row was judged by. */
+    bool (*wanted)(void *ctx, uint32_t row, int64_t start_ms, int64_t end_ms, struct tl_sv key, int64_t *watermark_ms);
     void *wanted_ctx;
 };
 

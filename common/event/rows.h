@@ -32,6 +32,7 @@ struct tl_shape {
     bool windowed; /* false: one row per event; start_ms = end_ms = event time */
     enum tl_state_form state;
     bool cut_per_key; /* sessions and count windows: the time boundary is a key's own (semantics.md 10.3) */
+    bool ends_open;   /* a row that ends at the bound of a range belongs to the range behind it */
     int64_t lateness_ms;
     const struct tl_shape_column *columns; /* the view's own, in their order */
     uint32_t columns_count;

@@ -32,6 +32,18 @@ enum tl_state_form tl_view_state(const struct tl_view *view)
     return TL_STATE_IN_ROWS;
 }
 
+bool tl_view_cut_per_key(const struct tl_plan *plan, const struct tl_view *view)
+{
+    if (view->window.window == TL_WINDOW_INNER)
+        return tl_view_cut_per_key(plan, &plan->views[view->inner]);
+    return view->window.window == TL_WINDOW_SESSION || view->window.window == TL_WINDOW_COUNT;
+}
+
+bool tl_view_ends_open(const struct tl_plan *plan, const struct tl_view *view)
+{
+    return tl_view_cut_per_key(plan, view) || (view->inner >= 0 && tl_view_ends_open(plan, &plan->views[view->inner]));
+}
+
 enum tl_code tl_shape_of(struct tl_plan *plan, const struct tl_view *view, struct tl_shape *out, struct tl_err *err)
 {
     struct tl_shape_column *columns = tl_arena_alloc(&plan->arena, view->outputs_count * sizeof *columns);
@@ -47,7 +59,8 @@ enum tl_code tl_shape_of(struct tl_plan *plan, const struct tl_view *view, struc
                              .topic = plan->sources[view->source].topic,
                              .windowed = view->window.window != TL_WINDOW_NONE,
                              .state = tl_view_state(view),
-                             .cut_per_key = view->window.window == TL_WINDOW_SESSION || view->window.window == TL_WINDOW_COUNT,
+                             .cut_per_key = tl_view_cut_per_key(plan, view),
+                             .ends_open = tl_view_ends_open(plan, view),
                              .lateness_ms = view->lateness_ms,
                              .columns = columns,
                              .columns_count = view->outputs_count};

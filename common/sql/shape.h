@@ -11,5 +11,10 @@ enum tl_column_role tl_view_role(const struct tl_plan *plan, const struct tl_vie
 TL_MUST_USE enum tl_code tl_shape_of(struct tl_plan *plan, const struct tl_view *view, struct tl_shape *out, struct tl_err *err);
 
 enum tl_state_form tl_view_state(const struct tl_view *view);
+/* Rows with the bounds of sessions or count windows, which the two layers may have cut differently. */
+bool tl_view_cut_per_key(const struct tl_plan *plan, const struct tl_view *view);
+/* Does what ends exactly at a bound belong to the range behind it, [from, to) of ends, where other windows have (from, to]? A session's end is an
+ * instant at which it can still be joined; so it is for what reads sessions. */
+bool tl_view_ends_open(const struct tl_plan *plan, const struct tl_view *view);
 
 #endif

@@ -126,7 +126,7 @@ static void model_sessions(struct model *m)
     for (size_t i = 0; i < m->count; i++) {
         struct event *e = &m->events[i];
         struct session mine = {e->time_ms, e->time_ms + m->of->size_ms, e->key, 1, e->n, false};
-        int touched_fired = 0;
+        int touched_fired = 0, touched_old = 0; /* old: fired so long ago that a late row is not told from others by it */
         bool joined = false;
 
         for (size_t s = 0; s < count; s++) {
@@ -136,7 +136,10 @@ static void model_sessions(struct model *m)
                 other->end_ms < e->time_ms)
                 continue;
             if (passed(m, e, other->end_ms)) {
-                touched_fired += e->watermark_ms - m->of->lateness_ms < other->end_ms + 2 * m->of->size_ms - 1;
+                if (e->watermark_ms - m->of->lateness_ms < other->end_ms + 2 * m->of->size_ms - 1)
+                    touched_fired++;
+                else
+                    touched_old++;
                 continue;
             }
             mine.start_ms = tl_min_i64(mine.start_ms, other->start_ms);
@@ -150,7 +153,7 @@ static void model_sessions(struct model *m)
         e->cause = TL_CAUSE_NONE;
         if (e->late)
             e->cause = touched_fired > 1 ? TL_CAUSE_SESSION_BRIDGE : TL_CAUSE_LATE_DROP;
-        else if (touched_fired > 0)
+        else if (touched_fired > 0 || (joined && touched_old > 0))
             e->cause = TL_CAUSE_SESSION_SPLIT;
         if (!e->late)
             all[count++] = mine;
@@ -266,13 +269,9 @@ static struct tl_plan *plan_of(const struct window_case *c)
 {
     char sql[1000];
 
-    struct tl_plan *plan;
     snprintf(sql, sizeof sql, "SET 'tally.allowed-lateness' = '%d s'; SET 'tally.dedup.key' = '';" TABLE SELECT "%s" GROUP,
-             (int)(c->lateness_ms / 1000), c->delay, "TUMBLE(TABLE events, DESCRIPTOR(event_time), INTERVAL '10' SECOND)");
-    plan = sim_plan(sql);
-    plan->views[0].window = (struct tl_window_spec){
-        .window = c->kind, .size_ms = c->size_ms, .slide_ms = c->slide_ms, .offset_ms = c->offset_ms, .rows_max = c->rows_max};
-    return plan;
+             (int)(c->lateness_ms / 1000), c->delay, c->window);
+    return sim_plan(sql);
 }
 
 /* Mostly in order, with gaps that close sessions, ties, and events that are late by anything. */
