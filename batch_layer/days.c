@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "event/timestamp.h"
+#include "event/zone.h"
 
 /* What one run had read, per partition of the input. */
 struct run_offsets {
@@ -16,6 +17,7 @@ struct published {
     struct tl_days *days;
     struct tl_store *store;
     const struct tl_input *input;
+    const struct tl_zone *zone; /* whose midnights part the days */
     struct tl_run_range *ranges;
     uint32_t count, capacity;
     struct run_offsets *runs;
@@ -102,11 +104,63 @@ out:
 
 /* ---- cutting ---- */
 
-static int64_t midnight_before(int64_t ms)
+/* A day that the clock leaps over (Apia, 2011-12-30) has no end of its own. */
+static bool day_is_shown(const struct tl_zone *zone, int64_t wall_ms)
 {
-    int64_t rest = ms % TL_DAY_MS;
+    return tl_zone_first_ms(zone, wall_ms) < tl_zone_first_ms(zone, wall_ms + TL_DAY_MS);
+}
 
-    return ms - (rest < 0 ? rest + TL_DAY_MS : rest);
+/* The last midnight that the instant has behind it, as the wall clock says it. A day of the wall clock is over where a window over it
+ * is (zone.h): so a window of a whole day ends with a range and carries nothing. */
+static int64_t wall_midnight_before(const struct tl_zone *zone, int64_t instant_ms)
+{
+    int64_t wall_ms = tl_zone_local_ms(zone, instant_ms), rest = wall_ms % TL_DAY_MS;
+
+    wall_ms -= rest < 0 ? rest + TL_DAY_MS : rest;
+    while (tl_zone_end_ms(zone, wall_ms) > instant_ms /* the clock goes back over midnight, and has yet to */
+           || !day_is_shown(zone, wall_ms - TL_DAY_MS))
+        wall_ms -= TL_DAY_MS;
+    return wall_ms;
+}
+
+static int64_t midnight_before(const struct tl_zone *zone, int64_t instant_ms)
+{
+    return tl_zone_end_ms(zone, wall_midnight_before(zone, instant_ms));
+}
+
+struct cuts {
+    int64_t *at_ms;
+    size_t count, capacity;
+};
+
+static enum tl_code add_midnight(struct cuts *cuts, int64_t at_ms, struct tl_err *err)
+{
+    if (cuts->count == cuts->capacity) {
+        size_t capacity = cuts->capacity * 2 + 64;
+
+        if (!TL_RESIZE(cuts->at_ms, capacity))
+            return tl_fail_memory(err, capacity * sizeof *cuts->at_ms);
+        cuts->capacity = capacity;
+    }
+    cuts->at_ms[cuts->count++] = at_ms;
+    return TL_OK;
+}
+
+/* The midnights inside (from, to) of all days that share an instant with this day of UTC: what is known of events is counted by those. */
+static enum tl_code add_midnights(struct cuts *cuts, const struct tl_zone *zone, int64_t utc_day, int64_t from_ms, int64_t to_ms,
+                                  struct tl_err *err)
+{
+    int64_t begin_ms = utc_day * TL_DAY_MS, wall_ms = wall_midnight_before(zone, begin_ms), at_ms;
+    enum tl_code rc = TL_OK;
+
+    do {
+        at_ms = tl_zone_end_ms(zone, wall_ms);
+        if (at_ms > from_ms && at_ms < to_ms && day_is_shown(zone, wall_ms - TL_DAY_MS))
+            TL_TRY(add_midnight(cuts, at_ms, err));
+        wall_ms += TL_DAY_MS;
+    } while (at_ms < begin_ms + TL_DAY_MS);
+out:
+    return rc;
 }
 
 static int by_time(const void *a, const void *b)
@@ -130,58 +184,49 @@ static enum tl_code add_day(struct tl_days *days, struct tl_day day, struct tl_e
 }
 
 /* Adds (from, to], cut at both ends of every day that has events in it. */
-static enum tl_code add_cut(struct tl_days *days, const struct tl_input *input, int64_t from_ms, int64_t to_ms,
-                            enum tl_day_reason reason, struct tl_err *err)
+static enum tl_code add_cut(const struct published *published, int64_t from_ms, int64_t to_ms, enum tl_day_reason reason,
+                            struct tl_err *err)
 {
-    size_t room = 0, cuts = 0;
-    int64_t *at;
+    const struct tl_input *input = published->input;
+    struct tl_days *days = published->days;
+    struct cuts cuts = {0};
     enum tl_code rc = TL_OK;
 
-    for (uint32_t p = 0; p < input->partitions_count; p++)
-        for (uint32_t f = 0; f < input->partitions[p].files_count; f++)
-            room += 2 * (size_t)input->partitions[p].files[f].days_count;
-    at = malloc((room + 1) * sizeof *at);
-    if (at == NULL)
-        return tl_fail_memory(err, room * sizeof *at);
     for (uint32_t p = 0; p < input->partitions_count; p++) {
         for (uint32_t f = 0; f < input->partitions[p].files_count; f++) {
             const struct tl_input_file *file = &input->partitions[p].files[f];
 
-            for (uint32_t d = 0; d < file->days_count; d++) {
-                for (int side = 0; side < 2; side++) {
-                    int64_t midnight_ms = (file->days[d].day + side) * TL_DAY_MS;
-
-                    if (midnight_ms > from_ms && midnight_ms < to_ms)
-                        at[cuts++] = midnight_ms;
-                }
-            }
+            for (uint32_t d = 0; d < file->days_count; d++)
+                TL_TRY(add_midnights(&cuts, published->zone, file->days[d].day, from_ms, to_ms, err));
         }
     }
-    qsort(at, cuts, sizeof *at, by_time);
-    for (size_t c = 0; c < cuts; c++) {
-        if (at[c] > from_ms)
-            TL_TRY(add_day(days, (struct tl_day){.from_ms = from_ms, .to_ms = at[c], .reason = reason}, err));
-        from_ms = at[c];
+    if (cuts.count > 0)
+        qsort(cuts.at_ms, cuts.count, sizeof *cuts.at_ms, by_time);
+    for (size_t c = 0; c < cuts.count; c++) {
+        if (cuts.at_ms[c] > from_ms)
+            TL_TRY(add_day(days, (struct tl_day){.from_ms = from_ms, .to_ms = cuts.at_ms[c], .reason = reason}, err));
+        from_ms = cuts.at_ms[c];
     }
     TL_TRY(add_day(days, (struct tl_day){.from_ms = from_ms, .to_ms = to_ms, .reason = reason}, err));
 out:
-    free(at);
+    free(cuts.at_ms);
     return rc;
 }
 
 /* ---- the whole ---- */
 
 /* Where publishing may and shall end. */
-static int64_t target_of(const struct tl_days *days, const struct tl_input *input, const struct tl_days_wish *wish)
+static int64_t target_of(const struct published *published, const struct tl_days_wish *wish)
 {
-    struct tl_input_times times = tl_input_times(input);
+    const struct tl_days *days = published->days;
+    struct tl_input_times times = tl_input_times(published->input);
     int64_t limit_ms = days->complete_ms;
 
     if (times.min_ms > times.max_ms || limit_ms == INT64_MIN)
         return days->boundary_ms; /* without events there is nothing to publish */
     if (limit_ms == INT64_MAX)    /* imports alone are complete, but time still has to pass */
         limit_ms = tl_max_i64(wish->now_ms, times.max_ms + 1);
-    limit_ms = wish->to_ms == INT64_MIN ? midnight_before(limit_ms) : tl_min_i64(limit_ms, wish->to_ms);
+    limit_ms = wish->to_ms == INT64_MIN ? midnight_before(published->zone, limit_ms) : tl_min_i64(limit_ms, wish->to_ms);
     return tl_max_i64(limit_ms, days->boundary_ms);
 }
 
@@ -192,9 +237,10 @@ static enum tl_code plan_days(struct published *published, const struct tl_days_
     uint32_t kept = published->count;
     enum tl_code rc = TL_OK;
 
-    days->target_ms = target_of(days, published->input, wish);
+    days->target_ms = target_of(published, wish);
     /* A last range that ends within a day grows to the day's end (or the new target) instead of leaving a stub. */
-    if (kept > 0 && days->target_ms > days->boundary_ms && midnight_before(days->boundary_ms) != days->boundary_ms)
+    if (kept > 0 && days->target_ms > days->boundary_ms &&
+        midnight_before(published->zone, days->boundary_ms) != days->boundary_ms)
         open_from_ms = published->ranges[--kept].from_ms;
     for (uint32_t r = 0; r < kept; r++) {
         const struct tl_run_range *range = &published->ranges[r];
@@ -204,12 +250,12 @@ static enum tl_code plan_days(struct published *published, const struct tl_days_
 
         TL_TRY(has_new_input(published, range, &dirty, err));
         if (asked || dirty)
-            TL_TRY(add_cut(days, published->input, range->from_ms, range->to_ms, dirty ? TL_DAY_INPUT : TL_DAY_ASKED, err));
+            TL_TRY(add_cut(published, range->from_ms, range->to_ms, dirty ? TL_DAY_INPUT : TL_DAY_ASKED, err));
         else
             TL_TRY(add_day(days, (struct tl_day){range->from_ms, range->to_ms, TL_DAY_CLEAN}, err));
     }
     if (days->target_ms > days->boundary_ms)
-        TL_TRY(add_cut(days, published->input, open_from_ms, days->target_ms, TL_DAY_NEW, err));
+        TL_TRY(add_cut(published, open_from_ms, days->target_ms, TL_DAY_NEW, err));
 out:
     return rc;
 }
@@ -217,13 +263,15 @@ out:
 enum tl_code tl_days_open(struct tl_days *days, struct tl_store *store, int64_t definition, const struct tl_input *input,
                           const struct tl_view *view, const struct tl_days_wish *wish, struct tl_err *err)
 {
-    struct published published = {.days = days, .store = store, .input = input};
+    const struct tl_plan *plan = input->plan;
+    bool zoned = plan->sources[view->source].time_kind == TL_TIMESTAMP_LTZ; /* a TIMESTAMP has midnights of its own clock */
+    struct published published = {.days = days, .store = store, .input = input, .zone = zoned ? plan->settings.zone : NULL};
     struct tl_definition stored;
     enum tl_code rc = TL_OK;
 
     *days = (struct tl_days){.boundary_ms = INT64_MIN, .target_ms = INT64_MIN};
     tl_arena_init(&days->arena, 1u << 16, 0);
-    days->complete_ms = tl_input_complete_ms(input, view->lateness_ms, input->plan->settings.batch_grace_ms);
+    days->complete_ms = tl_input_complete_ms(input, view->lateness_ms, plan->settings.batch_grace_ms);
     TL_TRY(tl_store_begin_read(store, err));
     TL_TRY(tl_store_definition(store, definition, &stored, err));
     TL_TRY(tl_store_ranges(store, definition, add_range, &published, err));

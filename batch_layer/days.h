@@ -5,9 +5,10 @@
  *   complete for                                       20th 07:30
  *   to recompute                (17th,18th]             (19th,20th] nightly: up to the last midnight
  *
- * Ranges are recomputed whole. A range that is recomputed is cut anew at the midnights of days that have events, so the empty span
- * before the first event, and any other, is one range. Ranges never leave gaps. What a changed carry makes dirty is only known
- * when the range before it has been recomputed: batch_run.c extends its jobs then. */
+ * Ranges are recomputed whole. A range that is recomputed is cut anew at the midnights of days that may have events (these are known by
+ * days of UTC), so the empty span before the first event, and any other, is one range. Midnights are those of 'table.local-time-zone'
+ * where the event time is TIMESTAMP_LTZ: a day may have 23 or 25 hours. Ranges never leave gaps. What a changed carry makes dirty is
+ * only known when the range before it has been recomputed: batch_run.c extends its jobs then. */
 #ifndef TL_DAYS_H
 #define TL_DAYS_H
 
