@@ -132,6 +132,126 @@ ParameterizedTest(struct same_case *c, plan, other_definition)
     cr_assert_str_neq(got, base, "%s", c->name);
 }
 
+/* Two views named v that differ in one thing each: every field of a window, an aggregate, HAVING and the view within. */
+struct pair_case {
+    char name[48], a[420], b[420];
+};
+
+#define OVER(window) "SELECT window_end, COUNT(*) AS c FROM TABLE(" window ") GROUP BY window_start, window_end"
+#define DAILY(output)                                                                                                            \
+    "SELECT " output " AS c FROM TABLE(TUMBLE(TABLE e, DESCRIPTOR(at), INTERVAL '1' DAY)) GROUP BY window_start, window_end"
+#define HOURS(size, name)                                                                                                        \
+    "SELECT window_time AS rt, host AS h, COUNT(*) AS c FROM TABLE(TUMBLE(TABLE e, DESCRIPTOR(at), INTERVAL '" size "' HOUR)) "  \
+    "GROUP BY window_start, window_end, window_time, host; CREATE VIEW v AS SELECT " name " FROM i"
+
+ParameterizedTestParameters(plan, differences)
+{
+    /* clang-format off */
+    static struct pair_case cases[] = {
+        {"kind of window", OVER("TUMBLE(TABLE e, DESCRIPTOR(at), INTERVAL '5' MINUTE)"), OVER("SESSION(TABLE e, DESCRIPTOR(at), INTERVAL '5' MINUTE)")},
+        {"HOP or CUMULATE", OVER("HOP(TABLE e, DESCRIPTOR(at), INTERVAL '1' MINUTE, INTERVAL '5' MINUTE)"),
+         OVER("CUMULATE(TABLE e, DESCRIPTOR(at), INTERVAL '1' MINUTE, INTERVAL '5' MINUTE)")},
+        {"slide", OVER("HOP(TABLE e, DESCRIPTOR(at), INTERVAL '1' MINUTE, INTERVAL '6' MINUTE)"),
+         OVER("HOP(TABLE e, DESCRIPTOR(at), INTERVAL '2' MINUTE, INTERVAL '6' MINUTE)")},
+        {"size of HOP", OVER("HOP(TABLE e, DESCRIPTOR(at), INTERVAL '1' MINUTE, INTERVAL '6' MINUTE)"),
+         OVER("HOP(TABLE e, DESCRIPTOR(at), INTERVAL '1' MINUTE, INTERVAL '5' MINUTE)")},
+        {"offset of HOP", OVER("HOP(TABLE e, DESCRIPTOR(at), INTERVAL '1' MINUTE, INTERVAL '6' MINUTE)"),
+         OVER("HOP(TABLE e, DESCRIPTOR(at), INTERVAL '1' MINUTE, INTERVAL '6' MINUTE, INTERVAL '1' SECOND)")},
+        {"step", OVER("CUMULATE(TABLE e, DESCRIPTOR(at), INTERVAL '1' MINUTE, INTERVAL '6' MINUTE)"),
+         OVER("CUMULATE(TABLE e, DESCRIPTOR(at), INTERVAL '3' MINUTE, INTERVAL '6' MINUTE)")},
+        {"gap", OVER("SESSION(TABLE e, DESCRIPTOR(at), INTERVAL '5' MINUTE)"), OVER("SESSION(TABLE e, DESCRIPTOR(at), INTERVAL '6' MINUTE)")},
+        {"number of rows", OVER("COUNT_WINDOW(TABLE e, DESCRIPTOR(at), 3, INTERVAL '6' MINUTE)"), OVER("COUNT_WINDOW(TABLE e, DESCRIPTOR(at), 4, INTERVAL '6' MINUTE)")},
+        {"time-out", OVER("COUNT_WINDOW(TABLE e, DESCRIPTOR(at), 3, INTERVAL '6' MINUTE)"), OVER("COUNT_WINDOW(TABLE e, DESCRIPTOR(at), 3, INTERVAL '7' MINUTE)")},
+        {"DISTINCT", DAILY("COUNT(n)"), DAILY("COUNT(DISTINCT n)")},
+        {"FILTER", DAILY("COUNT(n)"), DAILY("COUNT(n) FILTER (WHERE n > 1)")},
+        {"condition of FILTER", DAILY("COUNT(n) FILTER (WHERE n > 2)"), DAILY("COUNT(n) FILTER (WHERE n > 1)")},
+        {"point", DAILY("PERCENTILE(n, 0.5)"), DAILY("PERCENTILE(n, 0.6)")},
+        {"exact or not", DAILY("PERCENTILE(n, 0.5)"), DAILY("APPROX_PERCENTILE(n, 0.5)")},
+        {"frequency", DAILY("PERCENTILE(n, 0.5)"), DAILY("PERCENTILE(n, 0.5, n)")},
+        {"separator", DAILY("LISTAGG(host)"), DAILY("LISTAGG(host, ';')")},
+        {"time of a funnel", DAILY("WINDOW_FUNNEL(INTERVAL '1' HOUR, at, n = 1)"), DAILY("WINDOW_FUNNEL(INTERVAL '2' HOUR, at, n = 1)")},
+        {"step of a funnel", DAILY("WINDOW_FUNNEL(INTERVAL '1' HOUR, at, n = 1)"), DAILY("WINDOW_FUNNEL(INTERVAL '1' HOUR, at, n = 2)")},
+        {"POP or SAMP", DAILY("STDDEV_POP(n)"), DAILY("STDDEV_SAMP(n)")},
+        {"HAVING", DAILY("COUNT(*)"), DAILY("COUNT(*)") " HAVING COUNT(*) > 1"},
+        {"condition of HAVING", DAILY("COUNT(*)") " HAVING COUNT(*) > 2", DAILY("COUNT(*)") " HAVING COUNT(*) > 1"},
+    };
+    /* clang-format on */
+    return cr_make_param_array(struct pair_case, cases, TL_COUNT(cases));
+}
+
+ParameterizedTest(struct pair_case *c, plan, differences)
+{
+    char sql[900], a[33], b[33];
+
+    snprintf(sql, sizeof sql, TABLE "CREATE VIEW v AS %s", c->a);
+    hash_of(sql, a);
+    snprintf(sql, sizeof sql, TABLE "CREATE VIEW v AS %s", c->b);
+    hash_of(sql, b);
+    cr_assert_str_neq(a, b, "%s", c->name);
+}
+
+/* A changed view within changes the view that reads it, whatever it takes of it; its name does not. */
+Test(plan, the_view_within_is_a_part)
+{
+    char base[33], got[33];
+
+    hash_of(TABLE "CREATE VIEW i AS " HOURS("1", "c"), base);
+    hash_of(TABLE "CREATE VIEW i AS " HOURS("2", "c"), got);
+    cr_assert_str_neq(got, base, "the view within");
+    hash_of(TABLE "CREATE VIEW i AS " HOURS("1", "h"), got);
+    cr_assert_str_neq(got, base, "what is taken");
+    hash_of(TABLE "CREATE VIEW j AS SELECT window_time AS rt, host AS h, COUNT(*) AS c FROM TABLE(TUMBLE(TABLE e, "
+                  "DESCRIPTOR(at), INTERVAL '1' HOUR)) "
+                  "GROUP BY window_start, window_end, window_time, host; CREATE VIEW v AS SELECT c FROM j",
+            got);
+    cr_assert_str_eq(got, base, "its name");
+}
+
+Test(plan, explained_windows)
+{
+    static const struct {
+        const char *sql, *lines;
+    } cases[] = {
+        {"CREATE VIEW v AS " OVER("HOP(TABLE e, DESCRIPTOR(at), INTERVAL '1' MINUTE, INTERVAL '1' HOUR, INTERVAL '5' SECOND)"),
+         "  window       HOP 1 h, slide 1 min, offset 5 s\n"                                                                           },
+        {"CREATE VIEW v AS " OVER("CUMULATE(TABLE e, DESCRIPTOR(at), INTERVAL '1' HOUR, INTERVAL '1' DAY)"),
+         "  window       CUMULATE 1 d, step 1 h\n"                                                                                     },
+        {"CREATE VIEW v AS " OVER("SESSION(TABLE e, DESCRIPTOR(at), INTERVAL '30' MINUTE)"),
+         "  window       SESSION gap 30 min\n"                                                                                         },
+        {"CREATE VIEW v AS " OVER("COUNT_WINDOW(TABLE e, DESCRIPTOR(at), 3, INTERVAL '1' MINUTE)"),
+         "  window       COUNT_WINDOW 3 rows, or 1 min from the first\n"                                                               },
+        {"CREATE VIEW i AS " HOURS("1",                                                                                         "c, h"), "  from         i (its final rows)\n"
+                                                 "  columns      c BIGINT, h STRING\n"
+                                                 "  filter       none\n"
+                                                 "  window       those of i: one row per row\n"
+                                                 "  lateness     0 ms  (default)\n"
+                                                 "  outputs      c BIGINT = c\n"
+                                                 "               h STRING = h\n"},
+        {"CREATE VIEW v AS " DAILY(
+             "PERCENTILE(n, 0.5) + WINDOW_FUNNEL(INTERVAL '1' HOUR, at, n = 1)") " HAVING COUNT(DISTINCT host) > 1",
+         "  accumulators PERCENTILE(n, 0.5) DOUBLE, WINDOW_FUNNEL(INTERVAL '1' HOUR, at, (n = 1)) INT, COUNT(DISTINCT host) "
+         "BIGINT\n"
+         "  having       (COUNT(DISTINCT host) > CAST(1 AS BIGINT))\n"         },
+        {"CREATE VIEW v AS " DAILY("LISTAGG(DISTINCT host) FILTER (WHERE n > 1)"),
+         "  accumulators LISTAGG(DISTINCT host, ',') FILTER (WHERE (n > 1)) STRING\n"                                           },
+    };
+
+    for (size_t i = 0; i < TL_COUNT(cases); i++) {
+        char sql[900];
+        struct tl_plan *plan;
+        struct tl_buf buf;
+
+        snprintf(sql, sizeof sql, TABLE "%s", cases[i].sql);
+        plan = sql_plan(sql);
+        tl_buf_init(&buf, 0);
+        tl_plan_print(plan, &buf);
+        tl_buf_put_u8(&buf, 0);
+        cr_assert_not_null(strstr((const char *)buf.data, cases[i].lines), "%s", buf.data);
+        tl_buf_done(&buf);
+        tl_plan_close(plan);
+    }
+}
+
 /* The text and its hash are on disk in every store: a change here makes every stored view new. */
 Test(plan, the_normalised_text_is_stable)
 {
@@ -247,21 +367,71 @@ Test(plan, script_for_flink)
                      "CREATE VIEW w (`when`, host) AS SELECT at, host -- all of it\n"
                      " FROM p;\n"
                      "\n"
-                     "CREATE TABLE w_sink (`when` TIMESTAMP(3), host STRING) WITH ('connector' = 'print');\n"
-                     "CREATE TABLE v (window_start TIMESTAMP(3), c BIGINT) WITH ('connector' = 'print');\n"
+                     "CREATE TABLE `w_sink` (`when` TIMESTAMP(3), `host` STRING) WITH ('connector' = 'print');\n"
+                     "CREATE TABLE `v` (`window_start` TIMESTAMP(3), `c` BIGINT) WITH ('connector' = 'print');\n"
                      "\n"
                      "EXECUTE STATEMENT SET BEGIN\n"
                      "\n"
-                     "INSERT INTO w_sink\n"
+                     "INSERT INTO `w_sink`\n"
                      "SELECT at, host -- all of it\n"
                      " FROM p;\n"
                      "\n"
-                     "INSERT INTO v\n"
+                     "INSERT INTO `v`\n"
                      "SELECT window_start, COUNT(*) AS c FROM TABLE(TUMBLE(TABLE w, DESCRIPTOR(`when`), INTERVAL '1' DAY))\n"
                      "GROUP BY window_start, window_end;\n"
                      "\n"
                      "END;\n",
                      "%s", buf.data);
+    tl_buf_done(&buf);
+    tl_plan_close(plan);
+}
+
+/* What Flink does not have is named; what it would lose of a view's text stands in WITH. */
+Test(plan, script_for_flink_of_sessions)
+{
+    struct tl_plan *plan = sql_plan(
+        TABLE "CREATE VIEW s AS SELECT window_start, window_end, host, n, WINDOW_FUNNEL(INTERVAL '1' HOUR, at, n = 1) AS f FROM\n"
+              "TABLE(SESSION(TABLE e PARTITION BY (host, n), DESCRIPTOR(at), INTERVAL '5' MINUTE)) GROUP BY window_start, "
+              "window_end, host, n;\n"
+              "CREATE TEMPORARY VIEW p (a, b) AS SELECT window_start, f FROM s WHERE n > 1;\n"
+              "CREATE VIEW v AS SELECT a, b FROM (SELECT * FROM p WHERE b > 1)");
+    struct tl_buf buf;
+
+    tl_buf_init(&buf, 0);
+    tl_plan_print_flink(plan, &buf);
+    tl_buf_put_u8(&buf, 0);
+    cr_assert_str_eq(
+        buf.data,
+        "-- views.sql as a script for Apache Flink: put the sinks of your choice in place of 'print'.\n"
+        "-- WINDOW_FUNNEL is an aggregate of tally's own: register one of that name in Flink first.\n"
+        "\n"
+        "CREATE TABLE e (event_id STRING, host STRING, n INT, at TIMESTAMP(3), WATERMARK FOR at AS at - INTERVAL "
+        "'15' SECOND) WITH ('topic' = 'x');\n"
+        "\n"
+        "CREATE TABLE `s_sink` (`window_start` TIMESTAMP(3), `window_end` TIMESTAMP(3), `host` STRING, `n` INT, `f` INT) WITH "
+        "('connector' = 'print');\n"
+        "CREATE TABLE `v` (`a` TIMESTAMP(3), `b` INT) WITH ('connector' = 'print');\n"
+        "\n"
+        "EXECUTE STATEMENT SET BEGIN\n"
+        "\n"
+        "INSERT INTO `s_sink`\n"
+        "SELECT window_start, window_end, host, n, WINDOW_FUNNEL(INTERVAL '1' HOUR, at, n = 1) AS f FROM\n"
+        "TABLE(SESSION(TABLE e PARTITION BY (host, n), DESCRIPTOR(at), INTERVAL '5' MINUTE)) GROUP BY window_start, window_end, "
+        "host, n;\n"
+        "\n"
+        "INSERT INTO `v`\n"
+        "WITH `s` AS (\n"
+        "SELECT window_start, window_end, host, n, WINDOW_FUNNEL(INTERVAL '1' HOUR, at, n = 1) AS f FROM\n"
+        "TABLE(SESSION(TABLE e PARTITION BY (host, n), DESCRIPTOR(at), INTERVAL '5' MINUTE)) GROUP BY window_start, window_end, "
+        "host, n\n"
+        "),\n"
+        "`p` (`a`, `b`) AS (\n"
+        "SELECT window_start, f FROM s WHERE n > 1\n"
+        ")\n"
+        "SELECT a, b FROM (SELECT * FROM p WHERE b > 1);\n"
+        "\n"
+        "END;\n",
+        "%s", buf.data);
     tl_buf_done(&buf);
     tl_plan_close(plan);
 }
