@@ -121,7 +121,7 @@ ParameterizedTest(struct foreign_case *c, store_sqlite, foreign, .fini = store_f
 Test(store_sqlite, newer, .fini = store_folder_remove)
 {
     make_store();
-    sql("PRAGMA user_version = 2");
+    sql("PRAGMA user_version = 3");
     expect_refusal("a newer tally");
 }
 
@@ -135,7 +135,7 @@ Test(store_sqlite, newer_in_the_wal, .fini = store_folder_remove)
     make_store();
     snprintf(name, sizeof name, "%s-wal", store_path(url));
     cr_assert_eq(sqlite3_open(store_path(url), &db), SQLITE_OK);
-    cr_assert_eq(sqlite3_exec(db, "PRAGMA user_version = 2", NULL, NULL, NULL), SQLITE_OK);
+    cr_assert_eq(sqlite3_exec(db, "PRAGMA user_version = 3", NULL, NULL, NULL), SQLITE_OK);
     file = content(store_path(url));
     wal = content(name);
     cr_assert_gt(wal.size, 0);
