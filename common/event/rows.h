@@ -33,6 +33,9 @@ struct tl_shape {
     enum tl_state_form state;
     bool cut_per_key; /* sessions and count windows: the time boundary is a key's own (semantics.md 10.3) */
     bool ends_open;   /* a row that ends at the bound of a range belongs to the range behind it */
+    /* Of cut_per_key: so many bytes at the end of a row's key are no part of the key but tell its rows apart where start and end do not
+     * (COUNT_WINDOW: the place of the first event, semantics.md 6.4). */
+    uint32_t key_tail_bytes;
     int64_t lateness_ms;
     const struct tl_shape_column *columns; /* the view's own, in their order */
     uint32_t columns_count;

@@ -104,24 +104,57 @@ static void put_boundary(struct tl_buf *out, const struct tl_merge_view *view)
     tl_buf_printf(out, "(SELECT g.boundary_ms FROM tally_progress AS g WHERE g.definition = %lld)", (long long)view->definition);
 }
 
-/* The run that the range around `row` points to, NULL where nothing is published. A range of windows is (from, to] of their ends, one
- * of single events [from, to) of their times. */
-static void put_run_of(struct tl_buf *out, const struct tl_merge_view *view, const char *row)
+void tl_merge_view_put_key(struct tl_buf *out, enum tl_dialect dialect, const struct tl_merge_view *view, const char *row)
 {
+    const char *alias = row == NULL ? "" : row, *dot = row == NULL ? "" : ".";
+
+    if (view->key_tail_bytes == 0)
+        tl_buf_printf(out, "%s%s_key", alias, dot);
+    else
+        tl_buf_printf(out,
+                      dialect == TL_DIALECT_SQLITE ? "substr(%s%s_key, 1, length(%s%s_key) - %u)"
+                                                   : "substring(%s%s_key FROM 1 FOR octet_length(%s%s_key) - %u)",
+                      alias, dot, alias, dot, view->key_tail_bytes);
+}
+
+void tl_merge_view_put_cut(struct tl_buf *out, enum tl_dialect dialect, const struct tl_merge_view *view, const char *row)
+{
+    tl_buf_printf(out, "COALESCE((SELECT c.cut_ms FROM tally_cut AS c WHERE c.definition = %lld AND c.\"key\" = ",
+                  (long long)view->definition);
+    tl_merge_view_put_key(out, dialect, view, row);
+    tl_buf_put_str(out, "), ");
+    put_boundary(out, view);
+    tl_buf_put_str(out, ")");
+}
+
+void tl_merge_view_put_run_of(struct tl_buf *out, const struct tl_merge_view *view, const char *row)
+{
+    bool holds_from = tl_merge_view_holds_from(view->windowed, view->cut_per_key);
+
     tl_buf_printf(
         out,
         "(SELECT CASE WHEN p.from_ms %s %s._end_ms THEN p.run END FROM tally_pointer AS p WHERE p.definition = %lld AND "
         "p.to_ms %s %s._end_ms ORDER BY p.to_ms LIMIT 1)",
-        view->windowed ? "<" : "<=", row, (long long)view->definition, view->windowed ? ">=" : ">", row);
+        holds_from ? "<=" : "<", row, (long long)view->definition, holds_from ? ">" : ">=", row);
 }
 
 void tl_merge_view_put_read_by_run(struct tl_buf *out, const struct tl_merge_view *view, const char *row)
 {
     tl_buf_printf(out, "%s._offset < COALESCE((SELECT o.next_offset FROM tally_run_offset AS o WHERE o.run = ", row);
-    put_run_of(out, view, row);
+    tl_merge_view_put_run_of(out, view, row);
     tl_buf_put_str(out, " AND o.topic = ");
     tl_merge_view_put_text(out, view->topic);
     tl_buf_printf(out, " AND o.partition = %s._partition), 0)", row);
+}
+
+/* No row of speed that ends at or before it is served. It says nothing new, but it is what a query without a range of its own looks speed's
+ * rows up by; one lookup, in the index of tally_cut by cut_ms. */
+static void put_lowest_cut(struct tl_buf *out, const struct tl_merge_view *view)
+{
+    tl_buf_printf(out, "COALESCE((SELECT MIN(c.cut_ms) FROM tally_cut AS c WHERE c.definition = %lld), ",
+                  (long long)view->definition);
+    put_boundary(out, view);
+    tl_buf_put_str(out, ")");
 }
 
 static void put_batch(struct tl_buf *out, enum tl_dialect dialect, const struct tl_merge_view *view)
@@ -132,7 +165,7 @@ static void put_batch(struct tl_buf *out, enum tl_dialect dialect, const struct 
     tl_merge_view_put_name(out, view->batch_table);
     tl_buf_printf(out, " AS b WHERE b._run IN (SELECT p.run FROM tally_pointer AS p WHERE p.definition = %lld) AND b._run = ",
                   (long long)view->definition);
-    put_run_of(out, view, "b");
+    tl_merge_view_put_run_of(out, view, "b");
 }
 
 static void put_speed(struct tl_buf *out, enum tl_dialect dialect, const struct tl_merge_view *view)
@@ -153,9 +186,24 @@ void tl_merge_view_put(struct tl_buf *out, enum tl_dialect dialect, const struct
     tl_buf_put_str(out, " AND ");
     put_hint(out, dialect);
     tl_buf_printf(out, "(b._end_ms %s ", view->windowed ? "<=" : "<");
-    put_boundary(out, view);
+    if (view->cut_per_key)
+        tl_merge_view_put_cut(out, dialect, view, "b");
+    else
+        put_boundary(out, view);
     tl_buf_put_str(out, ") UNION ALL ");
     put_speed(out, dialect, view);
+    if (view->cut_per_key) {
+        tl_buf_put_str(out, " WHERE ");
+        put_hint(out, dialect);
+        tl_buf_put_str(out, "(s._end_ms > ");
+        put_lowest_cut(out, view);
+        tl_buf_put_str(out, ") AND ");
+        put_hint(out, dialect);
+        tl_buf_put_str(out, "(s._start_ms >= ");
+        tl_merge_view_put_cut(out, dialect, view, "s");
+        tl_buf_put_str(out, ")");
+        return;
+    }
     if (view->windowed) {
         tl_buf_put_str(out, " WHERE ");
         put_hint(out, dialect);

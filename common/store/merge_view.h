@@ -12,8 +12,11 @@
  *   _ms_<name> for each column of the view's own that holds a time: milliseconds since 1970
  *   _partition, _offset, _row   without a window: which event
  *
- * A row of a window is served by batch when it stands in the run that its range (from, to] points to and _end_ms <= B; by speed when
- * _end_ms > B. A row without a window is served by batch when it stands in the run that [from, to) points to and its event time < B;
+ * A published range is (from, to] of its rows' ends, or [from, to): tl_merge_view_holds_from.
+ *
+ * A row of a window is served by batch when it stands in the run that its range points to and _end_ms <= B; by speed when
+ * _end_ms > B. Where each key has a boundary of its own (sessions, count windows), B_k is the key's row of tally_cut, else B, and a row is
+ * served by batch when _end_ms <= B_k, by speed when _start_ms >= B_k (cut.h). A row without a window is served by batch when it stands in the run that [from, to) points to and its event time < B;
  * by speed unless its event time < B and its offset lies below the one up to which that run had read its partition.
  * Source: design.md "serving", semantics.md 10.3. */
 #ifndef TL_MERGE_VIEW_H
@@ -31,7 +34,8 @@ enum tl_dialect {
 struct tl_merge_view {
     int64_t definition;
     struct tl_sv view, topic, speed_table, batch_table; /* bare names */
-    bool windowed;
+    bool windowed, cut_per_key;
+    uint32_t key_tail_bytes; /* as in the shape */
     const struct tl_shape_column *columns;
     uint32_t columns_count;
 };
@@ -45,12 +49,25 @@ void tl_merge_view_put_layer(struct tl_buf *out, enum tl_dialect dialect, const 
  * had read it. */
 void tl_merge_view_put_read_by_run(struct tl_buf *out, const struct tl_merge_view *view, const char *row);
 
+/* The key that the rows of one key share, of the row that goes by the alias `row` (NULL: without one, as an index wants it). */
+void tl_merge_view_put_key(struct tl_buf *out, enum tl_dialect dialect, const struct tl_merge_view *view, const char *row);
+/* Its time boundary B_k; of cut_per_key only. */
+void tl_merge_view_put_cut(struct tl_buf *out, enum tl_dialect dialect, const struct tl_merge_view *view, const char *row);
+/* The run that the published range around the row `row` points to; NULL where nothing is published. */
+void tl_merge_view_put_run_of(struct tl_buf *out, const struct tl_merge_view *view, const char *row);
+
 /* The one place where an identifier is quoted, and the one for a text constant. */
 void tl_merge_view_put_name(struct tl_buf *out, struct tl_sv name);
 void tl_merge_view_put_text(struct tl_buf *out, struct tl_sv text);
 /* The stored form of a column that holds a time: "_ms_<name>". */
 void tl_merge_view_put_ms_name(struct tl_buf *out, struct tl_sv name);
 
+/* Whether a published range is [from, to) of its rows' ends, and not (from, to]: single events, whose end is their time; and where a
+ * session may end at `to` and is carried, for an event at that instant still joins it (semantics.md 5.9). */
+static inline bool tl_merge_view_holds_from(bool windowed, bool cut_per_key)
+{
+    return !windowed || cut_per_key;
+}
 static inline bool tl_merge_view_is_time(enum tl_kind kind)
 {
     return kind == TL_TIMESTAMP || kind == TL_TIMESTAMP_LTZ;

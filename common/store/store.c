@@ -114,6 +114,28 @@ enum tl_code tl_store_put_speed_rows(struct tl_store *store, int64_t definition,
     return store->ops->put_speed_rows(store, definition, rows, change, err);
 }
 
+enum tl_code tl_store_drop_speed_rows(struct tl_store *store, int64_t definition, const struct tl_rows *rows, struct tl_err *err)
+{
+    return store->ops->drop_speed_rows(store, definition, rows, err);
+}
+
+enum tl_code tl_store_put_states(struct tl_store *store, int64_t definition, const struct tl_states *states, struct tl_err *err)
+{
+    return store->ops->put_states(store, definition, states, err);
+}
+
+enum tl_code tl_store_drop_states(struct tl_store *store, int64_t definition, int64_t upto_ms, struct tl_err *err)
+{
+    return store->ops->drop_states(store, definition, upto_ms, err);
+}
+
+enum tl_code tl_store_states(struct tl_store *store, int64_t definition,
+                             enum tl_code (*each)(void *ctx, const struct tl_states *states, struct tl_err *err), void *ctx,
+                             struct tl_err *err)
+{
+    return store->ops->states(store, definition, each, ctx, err);
+}
+
 enum tl_code tl_store_put_final(struct tl_store *store, int64_t definition, int64_t final_ms, struct tl_err *err)
 {
     return store->ops->put_final(store, definition, final_ms, err);
@@ -205,6 +227,12 @@ enum tl_code tl_store_stage_range(struct tl_store *store, int64_t definition, co
                                   struct tl_err *err)
 {
     return store->ops->stage_range(store, definition, range, err);
+}
+
+enum tl_code tl_store_stage_open(struct tl_store *store, int64_t run, int64_t definition, int64_t to_ms,
+                                 const struct tl_rows *rows, struct tl_err *err)
+{
+    return store->ops->stage_open(store, run, definition, to_ms, rows, err);
 }
 
 enum tl_code tl_store_publish(struct tl_store *store, int64_t run, int64_t ended_ms, struct tl_err *err)

@@ -7,10 +7,15 @@
  *   v_speed     rows of the stream: _end_ms, _start_ms, _key (the identity), the view's columns, _acc, _change
  *   v_batch     rows of the batch runs: the same with _run instead of _change; staged and superseded runs stand there too
  *   v           the SQL VIEW that serves each window once: batch up to the time boundary, speed after it, with _layer, _final (merge_view.h)
- *   While a definition is being built beside the active one, its tables are v_speed__<8 hex> and v_batch__<8 hex>; the swap renames.
+ *   v_state     where the shape says TL_STATE_BESIDE: state that belongs to no row: _end_ms, _start_ms, _key, _bytes
+ *   While a definition is being built beside the active one, its tables are v_speed__<8 hex>, v_batch__<8 hex> and so on; the swap renames.
  *   The tables hold times as INTEGER milliseconds and no window columns; v shows them as ISO text, with the milliseconds beside them.
  *   tally_*     definition, column, progress, offset, dedup, ledger, dead_letter, outcome, epoch, change, run, run_range, run_offset, pointer,
- *               cut, quarantine, meta
+ *               open, cut, quarantine, meta
+ *
+ * Where the shape says cut_per_key, each key has a time boundary of its own, at or below B (cut.h). tally_cut has those that lie below. The
+ * publication computes them, from both layers' rows and from what batch carries over B; a tick lowers them, by itself, when a row that it
+ * puts comes to cross one. Until the next publication none is raised.
  *
  * `_final` is not written row by row: a row is final when _end_ms <= the definition's final_ms, which each tick moves on.
  * Every call that fails leaves the transaction to be rolled back. Runs on: one handle a thread. */
@@ -49,10 +54,13 @@ struct tl_definition {
     char hash[33];
     enum tl_definition_state state;
     int64_t lateness_ms;
-    int64_t final_ms;                     /* speed: rows with end_ms <= this are final; INT64_MIN: none */
-    int64_t boundary_ms;                  /* B: batch serves rows with end_ms <= this; INT64_MIN: nothing is published */
-    bool speed_ready;                     /* speed has caught up at least once */
-    bool speed_known;                     /* speed has offsets for it */
+    int64_t final_ms;              /* speed: rows with end_ms <= this are final; INT64_MIN: none */
+    int64_t boundary_ms;           /* B: batch serves rows with end_ms <= this; INT64_MIN: nothing is published */
+    bool speed_ready;              /* speed has caught up at least once */
+    bool speed_known;              /* speed has offsets for it */
+    enum tl_state_form state_form; /* this and the next two as in the shape */
+    bool cut_per_key;
+    uint32_t key_tail_bytes;
     struct tl_sv view, topic, normalised; /* valid until the next call that lists definitions */
 };
 
@@ -77,19 +85,19 @@ TL_MUST_USE enum tl_code tl_store_take_epoch(struct tl_store *store, const char 
  * number, so that the order of commits is the order of numbers. */
 TL_MUST_USE enum tl_code tl_store_begin_tick(struct tl_store *store, int64_t epoch, int64_t *change, struct tl_err *err);
 
-/* Inserts or replaces rows by identity. */
+/* Inserts or replaces rows by identity. Where each key has a boundary of its own, a row that crosses it lowers it. */
 TL_MUST_USE enum tl_code tl_store_put_speed_rows(struct tl_store *store, int64_t definition, const struct tl_rows *rows,
                                                  int64_t change, struct tl_err *err);
 /* Rows that are no longer: a session that grew, a group that HAVING hides now. By identity (columns are not looked at); one that is not there
  * is no error. */
 TL_MUST_USE enum tl_code tl_store_drop_speed_rows(struct tl_store *store, int64_t definition, const struct tl_rows *rows,
-                                                  int64_t change, struct tl_err *err);
+                                                  struct tl_err *err);
 /* Inserts, replaces or (empty bytes) deletes state by identity; TL_STATE_BESIDE only. */
 TL_MUST_USE enum tl_code tl_store_put_states(struct tl_store *store, int64_t definition, const struct tl_states *states,
                                              struct tl_err *err);
 /* Deletes the states with end_ms <= upto_ms. */
 TL_MUST_USE enum tl_code tl_store_drop_states(struct tl_store *store, int64_t definition, int64_t upto_ms, struct tl_err *err);
-/* All of them, one at a time (count 1), in order of identity. */
+/* All of them, one at a time (count 1), in order of (end_ms, start_ms, key). */
 TL_MUST_USE enum tl_code tl_store_states(struct tl_store *store, int64_t definition,
                                          enum tl_code (*each)(void *ctx, const struct tl_states *states, struct tl_err *err),
                                          void *ctx, struct tl_err *err);
@@ -174,20 +182,28 @@ TL_MUST_USE enum tl_code tl_store_stage_rows(struct tl_store *store, int64_t run
 /* The archive's offsets that the run read: batch's part of the manifest. Every message below next_offset was seen. */
 TL_MUST_USE enum tl_code tl_store_stage_offset(struct tl_store *store, int64_t run, struct tl_sv topic, uint32_t partition,
                                                int64_t next_offset, struct tl_err *err);
+/* Rows belong to the range (from_ms, to_ms] that holds their end; with cut_per_key to [from_ms, to_ms), for what ends at to_ms is carried
+ * (tl_store_stage_open) and belongs to the next one; without a window to the [from_ms, to_ms) of their event time. */
 struct tl_run_range {
-    int64_t run, from_ms, to_ms; /* (from_ms, to_ms]; INT64_MIN: from the beginning of time */
+    int64_t run, from_ms, to_ms; /* INT64_MIN: from the beginning of time */
     uint64_t rows_count;
     uint64_t outcomes[TL_OUTCOMES]; /* of the events with event time in [from_ms, to_ms) */
     struct tl_sv carry;             /* for staging: what is still open at to_ms, bytes of core; tl_store_carry reads it */
 };
 TL_MUST_USE enum tl_code tl_store_stage_range(struct tl_store *store, int64_t definition, const struct tl_run_range *range,
                                               struct tl_err *err);
+/* What the staged range that ends at `to_ms` carries over that end, of a definition with cut_per_key: start and key of each session or
+ * count window (the rest of `rows` is not looked at). It is wanted where the boundary will lie: at the end of a run's last range. */
+TL_MUST_USE enum tl_code tl_store_stage_open(struct tl_store *store, int64_t run, int64_t definition, int64_t to_ms,
+                                             const struct tl_rows *rows, struct tl_err *err);
 /* Own transaction, short: locks the epoch row as a tick does, points every staged range of the run at it (older ranges that a new one
- * covers go; a partial overlap is an error and publishes nothing), moves the boundaries, takes a change number, marks the run. */
+ * covers go; a partial overlap is an error and publishes nothing), moves the boundaries, cuts the keys anew where each has its own, takes a
+ * change number, marks the run. */
 TL_MUST_USE enum tl_code tl_store_publish(struct tl_store *store, int64_t run, int64_t ended_ms, struct tl_err *err);
 /* Own transactions, short: removes what unpublished runs staged, and marks them failed. The caller holds batch's lock. */
 TL_MUST_USE enum tl_code tl_store_discard_staged(struct tl_store *store, struct tl_err *err);
-/* Own transactions, short: speed rows and ledger lines whose range was published before `published_before_ms` go. */
+/* Own transactions, short: speed rows and ledger lines whose range was published before `published_before_ms` go, but no row that is served
+ * still, for its key is cut below. */
 TL_MUST_USE enum tl_code tl_store_prune_speed(struct tl_store *store, int64_t definition, int64_t published_before_ms,
                                               struct tl_err *err);
 

@@ -24,6 +24,12 @@ struct tl_store_ops {
     enum tl_code (*begin_tick)(struct tl_store *store, int64_t epoch, int64_t *change, struct tl_err *err);
     enum tl_code (*put_speed_rows)(struct tl_store *store, int64_t definition, const struct tl_rows *rows, int64_t change,
                                    struct tl_err *err);
+    enum tl_code (*drop_speed_rows)(struct tl_store *store, int64_t definition, const struct tl_rows *rows, struct tl_err *err);
+    enum tl_code (*put_states)(struct tl_store *store, int64_t definition, const struct tl_states *states, struct tl_err *err);
+    enum tl_code (*drop_states)(struct tl_store *store, int64_t definition, int64_t upto_ms, struct tl_err *err);
+    enum tl_code (*states)(struct tl_store *store, int64_t definition,
+                           enum tl_code (*each)(void *ctx, const struct tl_states *states, struct tl_err *err), void *ctx,
+                           struct tl_err *err);
     enum tl_code (*put_final)(struct tl_store *store, int64_t definition, int64_t final_ms, struct tl_err *err);
     enum tl_code (*put_ready)(struct tl_store *store, int64_t definition, struct tl_err *err);
     enum tl_code (*put_position)(struct tl_store *store, int64_t definition, const struct tl_position *position,
@@ -56,6 +62,8 @@ struct tl_store_ops {
     enum tl_code (*stage_offset)(struct tl_store *store, int64_t run, struct tl_sv topic, uint32_t partition, int64_t next_offset,
                                  struct tl_err *err);
     enum tl_code (*stage_range)(struct tl_store *store, int64_t definition, const struct tl_run_range *range, struct tl_err *err);
+    enum tl_code (*stage_open)(struct tl_store *store, int64_t run, int64_t definition, int64_t to_ms, const struct tl_rows *rows,
+                               struct tl_err *err);
     enum tl_code (*publish)(struct tl_store *store, int64_t run, int64_t ended_ms, struct tl_err *err);
     enum tl_code (*discard_staged)(struct tl_store *store, struct tl_err *err);
     enum tl_code (*prune_speed)(struct tl_store *store, int64_t definition, int64_t published_before_ms, struct tl_err *err);

@@ -17,12 +17,14 @@
 #include "event/schema.h"
 
 #define APPLICATION_ID 0x544c7374 /* "TLst" */
-#define SCHEMA_VERSION 1
+#define SCHEMA_VERSION 2
 #define TEXT_OF(number) TEXT_OF_(number)
 #define TEXT_OF_(number) #number
 
 /* clang-format off */
-static const char *const sql_schema[] = {
+/* What each version added to the one before. A new file goes through all of them, an older one through those that it lacks, so both are the
+ * same. */
+static const char *const sql_version_1[] = {
     "CREATE TABLE tally_meta (name TEXT NOT NULL PRIMARY KEY, value ANY) STRICT, WITHOUT ROWID;",
     "CREATE TABLE tally_epoch (id INTEGER PRIMARY KEY CHECK (id = 1), epoch INTEGER NOT NULL, owner TEXT NOT NULL) STRICT;",
     "CREATE TABLE tally_change (id INTEGER PRIMARY KEY CHECK (id = 1), change INTEGER NOT NULL) STRICT;",
@@ -68,13 +70,30 @@ static const char *const sql_schema[] = {
     "CREATE TABLE tally_pointer (definition INTEGER NOT NULL, to_ms INTEGER NOT NULL, from_ms INTEGER NOT NULL, run INTEGER NOT NULL,"
     " PRIMARY KEY (definition, to_ms)) STRICT, WITHOUT ROWID;",
     "CREATE INDEX tally_pointer_run ON tally_pointer (definition, run);",
-    /* Sessions and count windows will be cut per key (semantics.md 10.3); TUMBLE, HOP and CUMULATE never are. */
+    /* Cuts below the boundary (cut.h): of sessions and count windows only. */
     "CREATE TABLE tally_cut (definition INTEGER NOT NULL, \"key\" BLOB NOT NULL, cut_ms INTEGER NOT NULL,"
     " PRIMARY KEY (definition, \"key\")) STRICT, WITHOUT ROWID;",
     "CREATE TABLE tally_quarantine (definition INTEGER NOT NULL, run INTEGER NOT NULL, partition INTEGER NOT NULL,"
     " \"offset\" INTEGER NOT NULL, \"row\" INTEGER NOT NULL, check_name TEXT NOT NULL, event BLOB NOT NULL,"
     " PRIMARY KEY (definition, run, partition, \"offset\", \"row\", check_name)) STRICT;",
     "INSERT INTO tally_meta VALUES ('normaliser', " TEXT_OF(TL_NORMALISER_VERSION) ");",
+};
+/* The definitions of before are of TUMBLE, or without a window. */
+static const char *const sql_version_2[] = {
+    "ALTER TABLE tally_definition ADD COLUMN state_beside INTEGER NOT NULL DEFAULT 0;",
+    "ALTER TABLE tally_definition ADD COLUMN cut_per_key INTEGER NOT NULL DEFAULT 0;",
+    "ALTER TABLE tally_definition ADD COLUMN key_tail_bytes INTEGER NOT NULL DEFAULT 0;",
+    /* What a range carries over its end: the earliest start of each key. */
+    "CREATE TABLE tally_open (run INTEGER NOT NULL, definition INTEGER NOT NULL, to_ms INTEGER NOT NULL, \"key\" BLOB NOT NULL,"
+    " start_ms INTEGER NOT NULL, PRIMARY KEY (run, definition, to_ms, \"key\")) STRICT, WITHOUT ROWID;",
+    "CREATE INDEX tally_cut_lowest ON tally_cut (definition, cut_ms);",
+};
+static const struct {
+    const char *const *statements;
+    size_t count;
+} sql_versions[SCHEMA_VERSION] = {
+    {sql_version_1, TL_COUNT(sql_version_1)},
+    {sql_version_2, TL_COUNT(sql_version_2)},
 };
 /* clang-format on */
 
@@ -304,9 +323,7 @@ static enum tl_code refresh(struct tl_sq *s, struct tl_err *err)
         return TL_OK;
     for (struct tl_sq_definition *d = s->definitions; d != NULL; d = d->next) {
         d->known = false;
-        sqlite3_finalize(d->upsert);
-        sqlite3_finalize(d->stage);
-        d->upsert = d->stage = NULL;
+        tl_sq_close_own(d);
     }
     s->schema_version = version;
 out:
@@ -517,6 +534,19 @@ out:
     return rc;
 }
 
+/* From the version that the file has, in the caller's transaction. */
+static enum tl_code bring_up(struct tl_sq *s, int64_t version, struct tl_err *err)
+{
+    enum tl_code rc = TL_OK;
+
+    for (size_t v = (size_t)version; v < SCHEMA_VERSION; v++)
+        for (size_t i = 0; i < sql_versions[v].count; i++)
+            TL_TRY(tl_sq_exec(s, sql_versions[v].statements[i], err));
+    TL_TRY(tl_sq_exec(s, "PRAGMA user_version = " TEXT_OF(SCHEMA_VERSION), err));
+out:
+    return rc;
+}
+
 static enum tl_code make_schema(struct tl_sq *s, struct tl_err *err)
 {
     int64_t objects = 0;
@@ -529,10 +559,25 @@ static enum tl_code make_schema(struct tl_sq *s, struct tl_err *err)
     TL_TRY(tl_sq_get(s, sql_objects, &objects, NULL, err, ""));
     if (objects == 0) { /* else another process was faster */
         TL_TRY(tl_sq_exec(s, "PRAGMA application_id = " TEXT_OF(APPLICATION_ID), err));
-        TL_TRY(tl_sq_exec(s, "PRAGMA user_version = " TEXT_OF(SCHEMA_VERSION), err));
-        for (size_t i = 0; i < TL_COUNT(sql_schema); i++)
-            TL_TRY(tl_sq_exec(s, sql_schema[i], err));
+        TL_TRY(bring_up(s, 0, err));
     }
+    TL_TRY(tl_sq_commit(s, err));
+out:
+    if (rc != TL_OK)
+        tl_sq_rollback(s);
+    return rc;
+}
+
+/* Once more inside of the transaction: another process may have been faster. */
+static enum tl_code migrate(struct tl_sq *s, struct tl_err *err)
+{
+    int64_t version = 0;
+    enum tl_code rc;
+
+    TL_TRY(tl_sq_exec(s, "BEGIN EXCLUSIVE", err));
+    TL_TRY(tl_sq_get(s, sql_user_version, &version, NULL, err, ""));
+    if (version < SCHEMA_VERSION)
+        TL_TRY(bring_up(s, version, err));
     TL_TRY(tl_sq_commit(s, err));
 out:
     if (rc != TL_OK)
@@ -548,10 +593,17 @@ static enum tl_code check_schema(struct tl_sq *s, struct tl_err *err)
     TL_TRY(tl_sq_get(s, sql_user_version, &version, NULL, err, ""));
     if (version > SCHEMA_VERSION)
         TL_TRY(fail_newer(s->path, version, err));
-    if (version < SCHEMA_VERSION) /* There has been no older one; a migration would begin here, with BEGIN EXCLUSIVE. */
+    if (version < 1)
         TL_TRY(tl_fail(err, TL_ERR_CORRUPT, "%s: the database is damaged: schema version %lld; put a backup in its place",
                        s->path, (long long)version));
+    if (version < SCHEMA_VERSION && !s->writable)
+        TL_TRY(tl_fail(err, TL_ERR_CORRUPT,
+                       "%s: an older tally made this store (its schema is version %lld, this tally's is %d); `tally speed` or "
+                       "`tally batch` brings it up to date; nothing was written",
+                       s->path, (long long)version, SCHEMA_VERSION));
     TL_TRY(tl_sq_get(s, sql_probe, &probe, NULL, err, ""));
+    if (version < SCHEMA_VERSION)
+        TL_TRY(migrate(s, err));
 out:
     return rc;
 }
@@ -590,10 +642,10 @@ static void op_close(struct tl_store *store)
     for (size_t i = 0; i < s->statements_count; i++)
         sqlite3_finalize(s->statements[i].statement);
     for (struct tl_sq_definition *d = s->definitions; d != NULL; d = d->next) {
-        sqlite3_finalize(d->upsert);
-        sqlite3_finalize(d->stage);
+        tl_sq_close_own(d);
         tl_buf_done(&d->speed_table);
         tl_buf_done(&d->batch_table);
+        tl_buf_done(&d->state_table);
     }
     sqlite3_close_v2(s->db); /* v2: a cursor that is still open keeps it */
     tl_arena_done(&s->lasting);
@@ -616,6 +668,10 @@ static const struct tl_store_ops sqlite_ops = {
     .take_epoch = tl_sq_take_epoch,
     .begin_tick = tl_sq_begin_tick,
     .put_speed_rows = tl_sq_put_speed_rows,
+    .drop_speed_rows = tl_sq_drop_speed_rows,
+    .put_states = tl_sq_put_states,
+    .drop_states = tl_sq_drop_states,
+    .states = tl_sq_states,
     .put_final = tl_sq_put_final,
     .put_ready = tl_sq_put_ready,
     .put_position = tl_sq_put_position,
@@ -634,6 +690,7 @@ static const struct tl_store_ops sqlite_ops = {
     .stage_rows = tl_sq_stage_rows,
     .stage_offset = tl_sq_stage_offset,
     .stage_range = tl_sq_stage_range,
+    .stage_open = tl_sq_stage_open,
     .publish = tl_sq_publish,
     .discard_staged = tl_sq_discard_staged,
     .prune_speed = tl_sq_prune_speed,

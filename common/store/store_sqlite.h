@@ -1,9 +1,10 @@
-/* store_sqlite.h: one SQLite handle: what the four store_sqlite*.c share. Private to common/store.
+/* store_sqlite.h: one SQLite handle: what the store_sqlite*.c share. Private to common/store.
  *
  * store_sqlite.c        the file, its schema, transactions, statements, errors
  * store_sqlite_definition.c  views' definitions, their tables, the swap
- * store_sqlite_speed.c  the tick: rows, offsets, ledger, dead letters, event ids
+ * store_sqlite_speed.c  the tick: rows, state, offsets, ledger, dead letters, event ids
  * store_sqlite_batch.c  runs: stage, publish, discard, prune
+ * store_sqlite_cut.c    cuts per key: anew at a publication, lowered by a tick
  * store_sqlite_read.c   cursors and queries
  *
  * Values in a view's tables (the names are those of merge_view.h):
@@ -13,7 +14,9 @@
  *   times              INTEGER milliseconds in "_ms_<name>"; <name>, the ISO text, is a column of the merged view only
  *   window columns     not stored: _start_ms and _end_ms tell them; ISO text in the merged view
  * Both tables are clustered (WITHOUT ROWID): v_speed on (_end_ms, _start_ms, _key), v_batch on (_run, _end_ms, _start_ms, _key), so that
- * a run's rows, which come in order of time, are appended. _acc stands last: a reader of values does not pass over it. */
+ * a run's rows, which come in order of time, are appended. _acc stands last: a reader of values does not pass over it. Where each key has a
+ * boundary of its own, both have an index on key and _end_ms besides, for the walk of cut.h. v_state is clustered on (_end_ms, _start_ms,
+ * _key): what is over goes from its front. */
 #ifndef TL_STORE_SQLITE_H
 #define TL_STORE_SQLITE_H
 
@@ -30,13 +33,28 @@
 
 enum { TL_SQ_STATEMENTS_MAX = 96 };
 
+/* Statements on a definition's own tables, made when they are first wanted. */
+enum tl_sq_own {
+    TL_SQ_UPSERT,
+    TL_SQ_DROP_ROW,
+    TL_SQ_PUT_STATE,
+    TL_SQ_DROP_STATE,
+    TL_SQ_DROP_STATES,
+    TL_SQ_STAGE,
+    TL_SQ_SPEED_SPANS,
+    TL_SQ_BATCH_SPANS,
+    TL_SQ_OWN,
+};
+
 struct tl_sq_definition {
     struct tl_sq_definition *next;
     int64_t id;
     char hash[33];
     int64_t lateness_ms;
     struct tl_sv view, topic, normalised; /* like the columns, kept until the handle is closed */
-    bool windowed;
+    bool windowed, cut_per_key;
+    enum tl_state_form state_form;
+    uint32_t key_tail_bytes;
     struct tl_shape_column *columns;
     uint32_t columns_count;
     uint32_t *stored; /* indexes of the columns that are stored: all but the window's */
@@ -44,8 +62,8 @@ struct tl_sq_definition {
     /* The rest goes when the schema changes. */
     bool known;
     enum tl_definition_state state;
-    struct tl_buf speed_table, batch_table;
-    sqlite3_stmt *upsert, *stage;
+    struct tl_buf speed_table, batch_table, state_table; /* the last also where there is none */
+    sqlite3_stmt *own[TL_SQ_OWN];
 };
 
 struct tl_sq {
@@ -110,6 +128,7 @@ TL_MUST_USE enum tl_code tl_sq_next_change(struct tl_sq *s, int64_t *change, str
 TL_MUST_USE enum tl_code tl_sq_definition(struct tl_sq *s, int64_t id, struct tl_sq_definition **out, struct tl_err *err);
 TL_MUST_USE enum tl_code tl_sq_active(struct tl_sq *s, struct tl_sv view, int64_t *id, struct tl_err *err);
 struct tl_merge_view tl_sq_merge_view(const struct tl_sq_definition *definition);
+void tl_sq_close_own(struct tl_sq_definition *definition);
 
 /* ---- rows ---- */
 
@@ -119,6 +138,21 @@ void tl_sq_put_stored_name(struct tl_buf *out, const struct tl_shape_column *col
 /* Binds row i to all parameters of that INSERT but the first; SQLITE_OK or not. Borrows the row. */
 TL_MUST_USE int tl_sq_bind_row(sqlite3_stmt *statement, const struct tl_sq_definition *definition, const struct tl_rows *rows,
                                uint32_t i);
+
+/* ---- cuts ---- */
+
+/* The key that rows of one key share. */
+static inline struct tl_sv tl_sq_key(const struct tl_sq_definition *definition, struct tl_sv key)
+{
+    assert(key.size >= definition->key_tail_bytes);
+    return (struct tl_sv){key.data, key.size - definition->key_tail_bytes};
+}
+/* Of a definition with cut_per_key, all anew: its pointer and boundary are the new ones, `run` is the one whose range ends at the boundary. */
+TL_MUST_USE enum tl_code tl_sq_cuts_renew(struct tl_sq *s, struct tl_sq_definition *definition, int64_t boundary_ms, int64_t run,
+                                          struct tl_err *err);
+/* The cuts that these rows of speed, which stand in its table by now, come to cross. */
+TL_MUST_USE enum tl_code tl_sq_cuts_lower(struct tl_sq *s, struct tl_sq_definition *definition, const struct tl_rows *rows,
+                                          struct tl_err *err);
 
 /* ---- the calls of store.h, by file ---- */
 
@@ -132,6 +166,12 @@ enum tl_code tl_sq_take_epoch(struct tl_store *store, const char *owner, int64_t
 enum tl_code tl_sq_begin_tick(struct tl_store *store, int64_t epoch, int64_t *change, struct tl_err *err);
 enum tl_code tl_sq_put_speed_rows(struct tl_store *store, int64_t definition, const struct tl_rows *rows, int64_t change,
                                   struct tl_err *err);
+enum tl_code tl_sq_drop_speed_rows(struct tl_store *store, int64_t definition, const struct tl_rows *rows, struct tl_err *err);
+enum tl_code tl_sq_put_states(struct tl_store *store, int64_t definition, const struct tl_states *states, struct tl_err *err);
+enum tl_code tl_sq_drop_states(struct tl_store *store, int64_t definition, int64_t upto_ms, struct tl_err *err);
+enum tl_code tl_sq_states(struct tl_store *store, int64_t definition,
+                          enum tl_code (*each)(void *ctx, const struct tl_states *states, struct tl_err *err), void *ctx,
+                          struct tl_err *err);
 enum tl_code tl_sq_put_final(struct tl_store *store, int64_t definition, int64_t final_ms, struct tl_err *err);
 enum tl_code tl_sq_put_ready(struct tl_store *store, int64_t definition, struct tl_err *err);
 enum tl_code tl_sq_put_position(struct tl_store *store, int64_t definition, const struct tl_position *position,
@@ -159,6 +199,8 @@ enum tl_code tl_sq_stage_rows(struct tl_store *store, int64_t run, int64_t defin
 enum tl_code tl_sq_stage_offset(struct tl_store *store, int64_t run, struct tl_sv topic, uint32_t partition, int64_t next_offset,
                                 struct tl_err *err);
 enum tl_code tl_sq_stage_range(struct tl_store *store, int64_t definition, const struct tl_run_range *range, struct tl_err *err);
+enum tl_code tl_sq_stage_open(struct tl_store *store, int64_t run, int64_t definition, int64_t to_ms, const struct tl_rows *rows,
+                              struct tl_err *err);
 enum tl_code tl_sq_publish(struct tl_store *store, int64_t run, int64_t ended_ms, struct tl_err *err);
 enum tl_code tl_sq_discard_staged(struct tl_store *store, struct tl_err *err);
 enum tl_code tl_sq_prune_speed(struct tl_store *store, int64_t definition, int64_t published_before_ms, struct tl_err *err);

@@ -39,6 +39,12 @@ static const char sql_mark_published[] =
     " published = (SELECT COALESCE(MAX(published), 0) + 1 FROM tally_run) WHERE run = ?1";
 static const char sql_staged_run[] = "SELECT run FROM tally_run WHERE state = 'staged' ORDER BY run LIMIT 1";
 static const char sql_next_definition[] = "SELECT definition FROM tally_progress WHERE definition > ?1 ORDER BY definition LIMIT 1";
+static const char sql_stage_open[] =
+    "INSERT INTO tally_open (run, definition, to_ms, \"key\", start_ms) VALUES (?1, ?2, ?3, ?4, ?5)"
+    " ON CONFLICT (run, definition, to_ms, \"key\") DO UPDATE SET start_ms = min(start_ms, excluded.start_ms)";
+static const char sql_discard_open[] =
+    "DELETE FROM tally_open WHERE (run, definition, to_ms, \"key\") IN (SELECT run, definition, to_ms, \"key\" FROM tally_open"
+    " WHERE run = ?1 AND definition = ?2 LIMIT ?3)";
 static const char sql_discard_ledger[] =
     "DELETE FROM tally_ledger WHERE (definition, run, partition, \"offset\", \"row\") IN (SELECT definition, run, partition, \"offset\","
     " \"row\" FROM tally_ledger WHERE definition = ?1 AND run = ?2 LIMIT ?3)";
@@ -82,7 +88,7 @@ static enum tl_code open_stage(struct tl_sq *s, struct tl_sq_definition *d, stru
 
     tl_buf_init(&sql, 0);
     tl_sq_put_insert(&sql, d, &d->batch_table, "_run");
-    TL_TRY(tl_sq_prepare(s, &sql, &d->stage, err));
+    TL_TRY(tl_sq_prepare(s, &sql, &d->own[TL_SQ_STAGE], err));
 out:
     tl_buf_done(&sql);
     return rc;
@@ -96,21 +102,21 @@ enum tl_code tl_sq_stage_rows(struct tl_store *store, int64_t run, int64_t defin
     enum tl_code rc;
 
     TL_TRY(tl_sq_definition(s, definition, &d, err));
-    if (d->stage == NULL)
+    if (d->own[TL_SQ_STAGE] == NULL)
         TL_TRY(open_stage(s, d, err));
-    if (sqlite3_bind_int64(d->stage, 1, run) != SQLITE_OK)
+    if (sqlite3_bind_int64(d->own[TL_SQ_STAGE], 1, run) != SQLITE_OK)
         return tl_sq_fail(s, err, "bind a value");
     for (uint32_t i = 0; i < rows->count && rc == TL_OK; i++) {
-        if (tl_sq_bind_row(d->stage, d, rows, i) != SQLITE_OK || sqlite3_step(d->stage) != SQLITE_DONE) {
+        if (tl_sq_bind_row(d->own[TL_SQ_STAGE], d, rows, i) != SQLITE_OK || sqlite3_step(d->own[TL_SQ_STAGE]) != SQLITE_DONE) {
             if ((sqlite3_errcode(s->db) & 0xff) == SQLITE_CONSTRAINT)
                 rc = tl_fail(err, TL_ERR_LIMIT, "%s: run %lld staged a row of %.*s twice (window %lld to %lld)", s->path,
                              (long long)run, TL_SV_ARG(d->view), (long long)rows->start_ms[i], (long long)rows->end_ms[i]);
             else
                 rc = tl_sq_fail(s, err, "stage rows of %.*s", TL_SV_ARG(d->view));
         }
-        sqlite3_reset(d->stage);
+        sqlite3_reset(d->own[TL_SQ_STAGE]);
     }
-    sqlite3_clear_bindings(d->stage);
+    sqlite3_clear_bindings(d->own[TL_SQ_STAGE]);
 out:
     return rc;
 }
@@ -129,6 +135,21 @@ enum tl_code tl_sq_stage_range(struct tl_store *store, int64_t definition, const
     return tl_sq_do(tl_sq_of(store), sql_stage_range, err, "iiiiiiiiiiiiib", range->run, definition, range->from_ms, range->to_ms,
                     (int64_t)range->rows_count, (int64_t)counts[0], (int64_t)counts[1], (int64_t)counts[2], (int64_t)counts[3],
                     (int64_t)counts[4], (int64_t)counts[5], (int64_t)counts[6], (int64_t)counts[7], range->carry);
+}
+
+enum tl_code tl_sq_stage_open(struct tl_store *store, int64_t run, int64_t definition, int64_t to_ms, const struct tl_rows *rows,
+                              struct tl_err *err)
+{
+    struct tl_sq *s = tl_sq_of(store);
+    struct tl_sq_definition *d;
+    enum tl_code rc;
+
+    TL_TRY(tl_sq_definition(s, definition, &d, err));
+    assert(d->cut_per_key);
+    for (uint32_t i = 0; i < rows->count; i++)
+        TL_TRY(tl_sq_do(s, sql_stage_open, err, "iiibi", run, definition, to_ms, tl_sq_key(d, rows->key[i]), rows->start_ms[i]));
+out:
+    return rc;
 }
 
 /* ---- publication ---- */
@@ -188,12 +209,16 @@ out:
 
 static enum tl_code point(struct tl_sq *s, int64_t run, int64_t definition, struct tl_err *err)
 {
+    struct tl_sq_definition *d;
     int64_t boundary_ms, last;
     enum tl_code rc;
 
+    TL_TRY(tl_sq_definition(s, definition, &d, err));
     TL_TRY(tl_sq_do(s, sql_point, err, "ii", run, definition));
     TL_TRY(contiguous(s, definition, INT64_MAX, &boundary_ms, &last, err));
     TL_TRY(tl_sq_do(s, sql_put_boundary, err, "ii", definition, boundary_ms));
+    if (d->cut_per_key)
+        TL_TRY(tl_sq_cuts_renew(s, d, boundary_ms, last, err));
 out:
     return rc;
 }
@@ -312,6 +337,10 @@ static enum tl_code discard_rows(struct tl_sq *s, int64_t run, int64_t definitio
     statement = NULL;
     TL_TRY(tl_sq_statement(s, sql_discard_ledger, &statement, err, "iii", definition, run, (int64_t)TL_SQ_CHUNK_ROWS));
     TL_TRY(delete_in_chunks(s, statement, err));
+    tl_sq_statement_close(s, statement);
+    statement = NULL;
+    TL_TRY(tl_sq_statement(s, sql_discard_open, &statement, err, "iii", run, definition, (int64_t)TL_SQ_CHUNK_ROWS));
+    TL_TRY(delete_in_chunks(s, statement, err));
 out:
     tl_sq_statement_close(s, statement);
     tl_buf_done(&sql);
@@ -358,7 +387,7 @@ out:
     return rc;
 }
 
-/* Speed's rows up to `end_ms`; without a window those that the run of their range had read. */
+/* Speed's rows up to `end_ms`; without a window those that the run of their range had read, and of a key that is cut those below its cut. */
 static void put_prune(struct tl_buf *sql, const struct tl_sq_definition *d, int64_t end_ms)
 {
     struct tl_merge_view view = tl_sq_merge_view(d);
@@ -367,10 +396,15 @@ static void put_prune(struct tl_buf *sql, const struct tl_sq_definition *d, int6
     tl_merge_view_put_name(sql, tl_buf_sv(&d->speed_table));
     tl_buf_put_str(sql, " WHERE (_end_ms, _start_ms, _key) IN (SELECT s._end_ms, s._start_ms, s._key FROM ");
     tl_merge_view_put_name(sql, tl_buf_sv(&d->speed_table));
-    tl_buf_printf(sql, " AS s WHERE s._end_ms %s %lld", d->windowed ? "<=" : "<", (long long)end_ms);
+    tl_buf_printf(sql, " AS s WHERE s._end_ms %s %lld",
+                  tl_merge_view_holds_from(d->windowed, d->cut_per_key) ? "<" : "<=", (long long)end_ms);
     if (!d->windowed) {
         tl_buf_put_str(sql, " AND ");
         tl_merge_view_put_read_by_run(sql, &view, "s");
+    }
+    if (d->cut_per_key) {
+        tl_buf_put_str(sql, " AND s._start_ms < ");
+        tl_merge_view_put_cut(sql, TL_DIALECT_SQLITE, &view, "s");
     }
     tl_buf_printf(sql, " LIMIT %d)", TL_SQ_CHUNK_ROWS);
 }

@@ -1,6 +1,7 @@
 /* store_sqlite_definition.c: definitions in the SQLite store: their tables and columns, which one is active, the swap.
  *
- * An active definition's tables are <view>_speed and <view>_batch; one that is being built beside it has <view>_speed__<8 hex> and so on.
+ * An active definition's tables are <view>_speed and <view>_batch, and <view>_state where it has state beside its rows; one that is being
+ * built beside it has <view>_speed__<8 hex> and so on.
  * The swap is one transaction: the old tables go, the new ones take their names, and the merged view is made for them. legacy_alter_table
  * is on for writers, so that a rename neither rewrites nor trips over views that people made on top of ours. */
 #include "store/store_sqlite.h"
@@ -16,13 +17,15 @@ static const char sql_by_hash[] = "SELECT definition FROM tally_definition WHERE
 static const char sql_active_of[] = "SELECT definition FROM tally_definition WHERE view = ?1 AND state = 'active'";
 static const char sql_object_named[] = "SELECT count(*) FROM sqlite_master WHERE name = ?1 COLLATE NOCASE";
 static const char sql_add_definition[] =
-    "INSERT INTO tally_definition (view, hash, state, windowed, lateness_ms, normaliser, topic, comment, normalised)"
-    " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9) RETURNING definition";
+    "INSERT INTO tally_definition (view, hash, state, windowed, lateness_ms, normaliser, topic, comment, normalised, state_beside,"
+    " cut_per_key, key_tail_bytes) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12) RETURNING definition";
 static const char sql_add_column[] = "INSERT INTO tally_column VALUES (?1, ?2, ?3, ?4, ?5)";
 static const char sql_add_progress[] = "INSERT INTO tally_progress VALUES (?1, ?2, ?2, 0, 0)";
 static const char sql_state[] = "SELECT state FROM tally_definition WHERE definition = ?1";
 static const char sql_set_state[] = "UPDATE tally_definition SET state = ?2 WHERE definition = ?1";
-static const char sql_facts[] = "SELECT view, hash, windowed, lateness_ms, topic, normalised FROM tally_definition WHERE definition = ?1";
+static const char sql_facts[] =
+    "SELECT view, hash, windowed, lateness_ms, topic, normalised, state_beside, cut_per_key, key_tail_bytes FROM tally_definition"
+    " WHERE definition = ?1";
 static const char sql_columns_count[] = "SELECT count(*) FROM tally_column WHERE definition = ?1";
 static const char sql_columns[] = "SELECT name, kind, role FROM tally_column WHERE definition = ?1 ORDER BY position";
 static const char sql_progress[] =
@@ -37,6 +40,7 @@ static const char *const sql_forget[] = {
     "DELETE FROM tally_outcome WHERE definition = ?1",  "DELETE FROM tally_ledger WHERE definition = ?1",
     "DELETE FROM tally_pointer WHERE definition = ?1",  "DELETE FROM tally_cut WHERE definition = ?1",
     "DELETE FROM tally_quarantine WHERE definition = ?1", "DELETE FROM tally_dedup WHERE lane = ?1",
+    "DELETE FROM tally_open WHERE definition = ?1",
     /* What `tally runs` counts stays; the carry was the old definition's. */
     "UPDATE tally_run_range SET carry = x'' WHERE definition = ?1",
 };
@@ -111,9 +115,19 @@ struct tl_merge_view tl_sq_merge_view(const struct tl_sq_definition *d)
         .speed_table = tl_buf_sv(&d->speed_table),
         .batch_table = tl_buf_sv(&d->batch_table),
         .windowed = d->windowed,
+        .cut_per_key = d->cut_per_key,
+        .key_tail_bytes = d->key_tail_bytes,
         .columns = d->columns,
         .columns_count = d->columns_count,
     };
+}
+
+void tl_sq_close_own(struct tl_sq_definition *d)
+{
+    for (size_t i = 0; i < TL_COUNT(d->own); i++) {
+        sqlite3_finalize(d->own[i]);
+        d->own[i] = NULL;
+    }
 }
 
 static enum tl_code exec_buf(struct tl_sq *s, struct tl_buf *sql, struct tl_err *err)
@@ -206,9 +220,13 @@ static enum tl_code load(struct tl_sq *s, int64_t id, struct tl_sq_definition **
     d->lateness_ms = sqlite3_column_int64(statement, 3);
     TL_TRY(copy(s, tl_sq_column_text(statement, 4), &d->topic, err));
     TL_TRY(copy(s, tl_sq_column_text(statement, 5), &d->normalised, err));
+    d->state_form = sqlite3_column_int(statement, 6) != 0 ? TL_STATE_BESIDE : TL_STATE_IN_ROWS;
+    d->cut_per_key = sqlite3_column_int(statement, 7) != 0;
+    d->key_tail_bytes = (uint32_t)sqlite3_column_int64(statement, 8);
     TL_TRY(load_columns(s, d, err));
     tl_buf_init(&d->speed_table, 0);
     tl_buf_init(&d->batch_table, 0);
+    tl_buf_init(&d->state_table, 0);
     d->next = s->definitions;
     s->definitions = d;
     *out = d;
@@ -236,10 +254,13 @@ static enum tl_code load_state(struct tl_sq *s, struct tl_sq_definition *d, stru
         TL_TRY(fail_damaged(s, d->id, err));
     tl_buf_clear(&d->speed_table);
     tl_buf_clear(&d->batch_table);
+    tl_buf_clear(&d->state_table);
     put_table_name(&d->speed_table, d->view, "_speed", d->hash, d->state);
     put_table_name(&d->batch_table, d->view, "_batch", d->hash, d->state);
+    put_table_name(&d->state_table, d->view, "_state", d->hash, d->state);
     TL_TRY(tl_buf_check(&d->speed_table, "a table's name", err));
     TL_TRY(tl_buf_check(&d->batch_table, "a table's name", err));
+    TL_TRY(tl_buf_check(&d->state_table, "a table's name", err));
     d->known = true;
 out:
     tl_sq_statement_close(s, statement);
@@ -322,6 +343,9 @@ static enum tl_code fill(struct tl_sq *s, int64_t id, struct tl_definition *out,
                                   .lateness_ms = d->lateness_ms,
                                   .final_ms = INT64_MIN,
                                   .boundary_ms = INT64_MIN,
+                                  .state_form = d->state_form,
+                                  .cut_per_key = d->cut_per_key,
+                                  .key_tail_bytes = d->key_tail_bytes,
                                   .view = d->view,
                                   .topic = d->topic,
                                   .normalised = d->normalised};
@@ -466,9 +490,10 @@ static enum tl_code add_facts(struct tl_sq *s, const struct tl_shape *shape, enu
 {
     enum tl_code rc;
 
-    TL_TRY(tl_sq_get(s, sql_add_definition, id, NULL, err, "tttiiittt", shape->view, tl_sv_from(shape->hash),
+    TL_TRY(tl_sq_get(s, sql_add_definition, id, NULL, err, "tttiiitttiii", shape->view, tl_sv_from(shape->hash),
                      tl_sv_from(states[state]), (int64_t)shape->windowed, shape->lateness_ms, (int64_t)TL_NORMALISER_VERSION,
-                     shape->topic, shape->comment, shape->normalised));
+                     shape->topic, shape->comment, shape->normalised, (int64_t)(shape->state == TL_STATE_BESIDE),
+                     (int64_t)shape->cut_per_key, (int64_t)shape->key_tail_bytes));
     for (uint32_t i = 0; i < shape->columns_count; i++) {
         const char *role = NULL;
 
@@ -484,24 +509,54 @@ out:
     return rc;
 }
 
-static enum tl_code make_tables(struct tl_sq *s, const struct tl_shape *shape, int64_t id, struct tl_sv speed, struct tl_sv batch,
-                                struct tl_err *err)
+static enum tl_code make_key_index(struct tl_sq *s, const struct tl_merge_view *view, const char *layer, struct tl_sv table,
+                                   struct tl_err *err)
 {
     struct tl_buf sql;
     enum tl_code rc;
 
     tl_buf_init(&sql, 0);
-    put_create_table(&sql, shape, speed, false);
+    tl_buf_printf(&sql, "CREATE INDEX tally_key_%s_%lld ON ", layer, (long long)view->definition);
+    tl_merge_view_put_name(&sql, table);
+    tl_buf_put_str(&sql, " (");
+    tl_merge_view_put_key(&sql, TL_DIALECT_SQLITE, view, NULL);
+    tl_buf_put_str(&sql, ", _end_ms)");
+    TL_TRY(exec_buf(s, &sql, err));
+out:
+    tl_buf_done(&sql);
+    return rc;
+}
+
+/* An index keeps its name when its table is renamed. */
+static enum tl_code make_tables(struct tl_sq *s, const struct tl_shape *shape, const struct tl_merge_view *view,
+                                struct tl_sv state_table, struct tl_err *err)
+{
+    struct tl_buf sql;
+    enum tl_code rc;
+
+    tl_buf_init(&sql, 0);
+    put_create_table(&sql, shape, view->speed_table, false);
     TL_TRY(exec_buf(s, &sql, err));
     tl_buf_clear(&sql);
-    put_create_table(&sql, shape, batch, true);
+    put_create_table(&sql, shape, view->batch_table, true);
     TL_TRY(exec_buf(s, &sql, err));
     tl_buf_clear(&sql);
-    /* An index keeps its name when its table is renamed. */
-    tl_buf_printf(&sql, "CREATE INDEX tally_change_%lld ON ", (long long)id);
-    tl_merge_view_put_name(&sql, speed);
+    tl_buf_printf(&sql, "CREATE INDEX tally_change_%lld ON ", (long long)view->definition);
+    tl_merge_view_put_name(&sql, view->speed_table);
     tl_buf_put_str(&sql, " (_change)");
     TL_TRY(exec_buf(s, &sql, err));
+    if (shape->cut_per_key) {
+        TL_TRY(make_key_index(s, view, "speed", view->speed_table, err));
+        TL_TRY(make_key_index(s, view, "batch", view->batch_table, err));
+    }
+    if (shape->state == TL_STATE_BESIDE) {
+        tl_buf_clear(&sql);
+        tl_buf_put_str(&sql, "CREATE TABLE ");
+        tl_merge_view_put_name(&sql, state_table);
+        tl_buf_put_str(&sql, " (_end_ms INTEGER NOT NULL, _start_ms INTEGER NOT NULL, _key BLOB NOT NULL, _bytes BLOB NOT NULL,"
+                             " PRIMARY KEY (_end_ms, _start_ms, _key)) WITHOUT ROWID");
+        TL_TRY(exec_buf(s, &sql, err));
+    }
 out:
     tl_buf_done(&sql);
     return rc;
@@ -524,13 +579,14 @@ static enum tl_code define(struct tl_sq *s, const struct tl_shape *shape, int64_
 {
     enum tl_definition_state state;
     struct tl_merge_view view;
-    struct tl_buf speed, batch;
+    struct tl_buf speed, batch, beside;
     int64_t active = 0;
     bool found = false;
     enum tl_code rc;
 
     tl_buf_init(&speed, 0);
     tl_buf_init(&batch, 0);
+    tl_buf_init(&beside, 0);
     TL_TRY(tl_sq_get(s, sql_by_hash, id, &found, err, "tt", shape->view, tl_sv_from(shape->hash)));
     if (found)
         goto out;
@@ -545,28 +601,34 @@ static enum tl_code define(struct tl_sq *s, const struct tl_shape *shape, int64_
     state = found ? TL_DEFINITION_BUILDING : TL_DEFINITION_ACTIVE;
     put_table_name(&speed, shape->view, "_speed", shape->hash, state);
     put_table_name(&batch, shape->view, "_batch", shape->hash, state);
+    put_table_name(&beside, shape->view, "_state", shape->hash, state);
     TL_TRY(tl_buf_check(&speed, "a table's name", err));
     TL_TRY(tl_buf_check(&batch, "a table's name", err));
+    TL_TRY(tl_buf_check(&beside, "a table's name", err));
     if (state == TL_DEFINITION_ACTIVE)
         TL_TRY(check_free(s, shape, shape->view, err));
     TL_TRY(check_free(s, shape, tl_buf_sv(&speed), err));
     TL_TRY(check_free(s, shape, tl_buf_sv(&batch), err));
+    if (shape->state == TL_STATE_BESIDE)
+        TL_TRY(check_free(s, shape, tl_buf_sv(&beside), err));
     TL_TRY(add_facts(s, shape, state, id, err));
-    TL_TRY(make_tables(s, shape, *id, tl_buf_sv(&speed), tl_buf_sv(&batch), err));
-    if (state == TL_DEFINITION_ACTIVE) {
-        view = (struct tl_merge_view){.definition = *id,
-                                      .view = shape->view,
-                                      .topic = shape->topic,
-                                      .speed_table = tl_buf_sv(&speed),
-                                      .batch_table = tl_buf_sv(&batch),
-                                      .windowed = shape->windowed,
-                                      .columns = shape->columns,
-                                      .columns_count = shape->columns_count};
+    view = (struct tl_merge_view){.definition = *id,
+                                  .view = shape->view,
+                                  .topic = shape->topic,
+                                  .speed_table = tl_buf_sv(&speed),
+                                  .batch_table = tl_buf_sv(&batch),
+                                  .windowed = shape->windowed,
+                                  .cut_per_key = shape->cut_per_key,
+                                  .key_tail_bytes = shape->key_tail_bytes,
+                                  .columns = shape->columns,
+                                  .columns_count = shape->columns_count};
+    TL_TRY(make_tables(s, shape, &view, tl_buf_sv(&beside), err));
+    if (state == TL_DEFINITION_ACTIVE)
         TL_TRY(make_view(s, &view, err));
-    }
 out:
     tl_buf_done(&speed);
     tl_buf_done(&batch);
+    tl_buf_done(&beside);
     return rc;
 }
 
@@ -630,6 +692,8 @@ static enum tl_code retire(struct tl_sq *s, int64_t id, struct tl_err *err)
         TL_TRY(drop(s, "VIEW", old->view, err));
     TL_TRY(drop(s, "TABLE", tl_buf_sv(&old->speed_table), err));
     TL_TRY(drop(s, "TABLE", tl_buf_sv(&old->batch_table), err));
+    if (old->state_form == TL_STATE_BESIDE)
+        TL_TRY(drop(s, "TABLE", tl_buf_sv(&old->state_table), err));
     for (size_t i = 0; i < TL_COUNT(sql_forget); i++)
         TL_TRY(tl_sq_do(s, sql_forget[i], err, "i", id));
     TL_TRY(tl_sq_do(s, sql_set_state, err, "it", id, tl_sv_from(states[TL_DEFINITION_RETIRED])));
@@ -642,13 +706,14 @@ static enum tl_code swap(struct tl_sq *s, int64_t id, bool *swapped, struct tl_e
     struct tl_sq_definition *d;
     struct tl_definition is, other;
     struct tl_merge_view view;
-    struct tl_buf speed, batch;
+    struct tl_buf speed, batch, beside;
     int64_t active = 0, older = 0;
     bool found = false;
     enum tl_code rc;
 
     tl_buf_init(&speed, 0);
     tl_buf_init(&batch, 0);
+    tl_buf_init(&beside, 0);
     TL_TRY(tl_sq_definition(s, id, &d, err));
     if (d->state == TL_DEFINITION_ACTIVE)
         goto out;
@@ -668,10 +733,14 @@ static enum tl_code swap(struct tl_sq *s, int64_t id, bool *swapped, struct tl_e
     }
     put_table_name(&speed, d->view, "_speed", d->hash, TL_DEFINITION_ACTIVE);
     put_table_name(&batch, d->view, "_batch", d->hash, TL_DEFINITION_ACTIVE);
+    put_table_name(&beside, d->view, "_state", d->hash, TL_DEFINITION_ACTIVE);
     TL_TRY(tl_buf_check(&speed, "a table's name", err));
     TL_TRY(tl_buf_check(&batch, "a table's name", err));
+    TL_TRY(tl_buf_check(&beside, "a table's name", err));
     TL_TRY(rename_table(s, tl_buf_sv(&d->speed_table), tl_buf_sv(&speed), err));
     TL_TRY(rename_table(s, tl_buf_sv(&d->batch_table), tl_buf_sv(&batch), err));
+    if (d->state_form == TL_STATE_BESIDE)
+        TL_TRY(rename_table(s, tl_buf_sv(&d->state_table), tl_buf_sv(&beside), err));
     TL_TRY(tl_sq_do(s, sql_set_state, err, "it", id, tl_sv_from(states[TL_DEFINITION_ACTIVE])));
     /* From now on it stands where the other active ones stand, in their lane of event ids. */
     TL_TRY(tl_sq_do(s, sql_drop_lane, err, "i", id));
@@ -683,6 +752,7 @@ static enum tl_code swap(struct tl_sq *s, int64_t id, bool *swapped, struct tl_e
 out:
     tl_buf_done(&speed);
     tl_buf_done(&batch);
+    tl_buf_done(&beside);
     return rc;
 }
 

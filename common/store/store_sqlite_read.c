@@ -7,7 +7,7 @@
 
 /* clang-format off */
 static const char sql_pieces[] =
-    "SELECT from_ms, to_ms, run FROM tally_pointer WHERE definition = ?1 AND to_ms > ?2 AND from_ms < ?3 ORDER BY to_ms";
+    "SELECT from_ms, to_ms, run FROM tally_pointer WHERE definition = ?1 AND to_ms > ?2 AND from_ms <= ?3 ORDER BY to_ms";
 static const char sql_ranges[] =
     "SELECT r.run, r.from_ms, r.to_ms, r.rows_count, r.dead_letter, r.future, r.duplicate, r.filtered, r.rejected, r.late,"
     " r.partly_counted, r.counted FROM tally_pointer AS p JOIN tally_run_range AS r ON r.run = p.run"
@@ -80,6 +80,12 @@ static int64_t end_of(const struct tl_sq_definition *d, int64_t time_ms)
     return d->windowed ? time_ms : tl_add_sat_i64(time_ms, -1);
 }
 
+/* So are those of a published range that is [from, to). */
+static int64_t end_in_range(const struct tl_sq_definition *d, int64_t limit_ms)
+{
+    return tl_merge_view_holds_from(d->windowed, d->cut_per_key) ? tl_add_sat_i64(limit_ms, -1) : limit_ms;
+}
+
 static enum tl_code add_piece(struct cursor *c, size_t *capacity, struct piece piece, struct tl_err *err)
 {
     if (c->pieces_count == *capacity) {
@@ -111,8 +117,8 @@ static enum tl_code list_pieces(struct cursor *c, enum tl_layer layer, int64_t f
         if (!row)
             break;
         TL_TRY(add_piece(c, &capacity,
-                         (struct piece){end_of(c->d, tl_max_i64(from_ms, sqlite3_column_int64(statement, 0))),
-                                        end_of(c->d, tl_min_i64(to_ms, sqlite3_column_int64(statement, 1))),
+                         (struct piece){tl_max_i64(end_of(c->d, from_ms), end_in_range(c->d, sqlite3_column_int64(statement, 0))),
+                                        tl_min_i64(end_of(c->d, to_ms), end_in_range(c->d, sqlite3_column_int64(statement, 1))),
                                         sqlite3_column_int64(statement, 2)},
                          err));
     }

@@ -1,4 +1,4 @@
-/* store_sqlite_speed.c: the speed layer's tick in the SQLite store: rows, offsets, ledger, dead letters, event ids. */
+/* store_sqlite_speed.c: the speed layer's tick in the SQLite store: rows, state, offsets, ledger, dead letters, event ids. */
 #include "store/store_sqlite.h"
 
 #include <string.h>
@@ -111,7 +111,7 @@ static enum tl_code open_upsert(struct tl_sq *s, struct tl_sq_definition *d, str
         tl_buf_put_str(&sql, " = excluded.");
         tl_sq_put_stored_name(&sql, &d->columns[d->stored[i]]);
     }
-    TL_TRY(tl_sq_prepare(s, &sql, &d->upsert, err));
+    TL_TRY(tl_sq_prepare(s, &sql, &d->own[TL_SQ_UPSERT], err));
 out:
     tl_buf_done(&sql);
     return rc;
@@ -125,19 +125,162 @@ enum tl_code tl_sq_put_speed_rows(struct tl_store *store, int64_t definition, co
     enum tl_code rc;
 
     TL_TRY(tl_sq_definition(s, definition, &d, err));
-    if (d->upsert == NULL)
+    if (d->own[TL_SQ_UPSERT] == NULL)
         TL_TRY(open_upsert(s, d, err));
-    if (sqlite3_bind_int64(d->upsert, 1, change) != SQLITE_OK)
+    if (sqlite3_bind_int64(d->own[TL_SQ_UPSERT], 1, change) != SQLITE_OK)
         return tl_sq_fail(s, err, "bind a value");
     for (uint32_t i = 0; i < rows->count && rc == TL_OK; i++) {
-        if (tl_sq_bind_row(d->upsert, d, rows, i) != SQLITE_OK || sqlite3_step(d->upsert) != SQLITE_DONE)
+        if (tl_sq_bind_row(d->own[TL_SQ_UPSERT], d, rows, i) != SQLITE_OK || sqlite3_step(d->own[TL_SQ_UPSERT]) != SQLITE_DONE)
             rc = tl_sq_fail(s, err, "write rows of %.*s", TL_SV_ARG(d->view));
-        sqlite3_reset(d->upsert);
+        sqlite3_reset(d->own[TL_SQ_UPSERT]);
     }
-    sqlite3_clear_bindings(d->upsert);
+    sqlite3_clear_bindings(d->own[TL_SQ_UPSERT]);
+    TL_TRY(rc);
+    if (d->cut_per_key)
+        TL_TRY(tl_sq_cuts_lower(s, d, rows, err));
 out:
     return rc;
 }
+
+/* ---- rows that are no longer, state beside rows ---- */
+
+/* "<before> <table> <after>" */
+static enum tl_code open_own(struct tl_sq *s, struct tl_sq_definition *d, enum tl_sq_own own, const char *before,
+                             const struct tl_buf *table, const char *after, struct tl_err *err)
+{
+    struct tl_buf sql;
+    enum tl_code rc;
+
+    tl_buf_init(&sql, 0);
+    tl_buf_put_str(&sql, before);
+    tl_merge_view_put_name(&sql, tl_buf_sv(table));
+    tl_buf_put_str(&sql, after);
+    TL_TRY(tl_sq_prepare(s, &sql, &d->own[own], err));
+out:
+    tl_buf_done(&sql);
+    return rc;
+}
+
+static const char of_identity[] = " WHERE _end_ms = ?1 AND _start_ms = ?2 AND _key = ?3";
+
+/* Runs it for one identity; `bytes` is parameter 4, NULL: it has none. */
+static enum tl_code do_own(struct tl_sq *s, sqlite3_stmt *statement, int64_t end_ms, int64_t start_ms, struct tl_sv key,
+                           const struct tl_sv *bytes, struct tl_err *err)
+{
+    int bad = SQLITE_OK;
+    bool row = false;
+    enum tl_code rc;
+
+    bad |= sqlite3_bind_int64(statement, 1, end_ms);
+    bad |= sqlite3_bind_int64(statement, 2, start_ms);
+    bad |= sqlite3_bind_blob64(statement, 3, key.size == 0 ? "" : key.data, key.size, SQLITE_STATIC);
+    if (bytes != NULL)
+        bad |= sqlite3_bind_blob64(statement, 4, bytes->data, bytes->size, SQLITE_STATIC);
+    rc = bad != SQLITE_OK ? tl_sq_fail(s, err, "bind a value") : tl_sq_step(s, statement, &row, err);
+    sqlite3_reset(statement);
+    sqlite3_clear_bindings(statement);
+    return rc;
+}
+
+enum tl_code tl_sq_drop_speed_rows(struct tl_store *store, int64_t definition, const struct tl_rows *rows, struct tl_err *err)
+{
+    struct tl_sq *s = tl_sq_of(store);
+    struct tl_sq_definition *d;
+    enum tl_code rc;
+
+    TL_TRY(tl_sq_definition(s, definition, &d, err));
+    if (d->own[TL_SQ_DROP_ROW] == NULL)
+        TL_TRY(open_own(s, d, TL_SQ_DROP_ROW, "DELETE FROM ", &d->speed_table, of_identity, err));
+    for (uint32_t i = 0; i < rows->count; i++)
+        TL_TRY(do_own(s, d->own[TL_SQ_DROP_ROW], rows->end_ms[i], rows->start_ms[i], rows->key[i], NULL, err));
+out:
+    return rc;
+}
+
+enum tl_code tl_sq_put_states(struct tl_store *store, int64_t definition, const struct tl_states *states, struct tl_err *err)
+{
+    struct tl_sq *s = tl_sq_of(store);
+    struct tl_sq_definition *d;
+    enum tl_code rc;
+
+    TL_TRY(tl_sq_definition(s, definition, &d, err));
+    assert(d->state_form == TL_STATE_BESIDE);
+    if (d->own[TL_SQ_PUT_STATE] == NULL)
+        TL_TRY(open_own(s, d, TL_SQ_PUT_STATE, "INSERT INTO ", &d->state_table,
+                        " (_end_ms, _start_ms, _key, _bytes) VALUES (?1, ?2, ?3, ?4)"
+                        " ON CONFLICT (_end_ms, _start_ms, _key) DO UPDATE SET _bytes = excluded._bytes",
+                        err));
+    if (d->own[TL_SQ_DROP_STATE] == NULL)
+        TL_TRY(open_own(s, d, TL_SQ_DROP_STATE, "DELETE FROM ", &d->state_table, of_identity, err));
+    for (uint32_t i = 0; i < states->count; i++) {
+        bool gone = states->bytes[i].size == 0;
+
+        TL_TRY(do_own(s, d->own[gone ? TL_SQ_DROP_STATE : TL_SQ_PUT_STATE], states->end_ms[i], states->start_ms[i],
+                      states->key[i], gone ? NULL : &states->bytes[i], err));
+    }
+out:
+    return rc;
+}
+
+enum tl_code tl_sq_drop_states(struct tl_store *store, int64_t definition, int64_t upto_ms, struct tl_err *err)
+{
+    struct tl_sq *s = tl_sq_of(store);
+    struct tl_sq_definition *d;
+    bool row = false;
+    enum tl_code rc;
+
+    TL_TRY(tl_sq_definition(s, definition, &d, err));
+    assert(d->state_form == TL_STATE_BESIDE);
+    if (d->own[TL_SQ_DROP_STATES] == NULL)
+        TL_TRY(open_own(s, d, TL_SQ_DROP_STATES, "DELETE FROM ", &d->state_table, " WHERE _end_ms <= ?1", err));
+    rc = sqlite3_bind_int64(d->own[TL_SQ_DROP_STATES], 1, upto_ms) != SQLITE_OK
+             ? tl_sq_fail(s, err, "bind a value")
+             : tl_sq_step(s, d->own[TL_SQ_DROP_STATES], &row, err);
+    sqlite3_reset(d->own[TL_SQ_DROP_STATES]);
+out:
+    return rc;
+}
+
+enum tl_code tl_sq_states(struct tl_store *store, int64_t definition,
+                          enum tl_code (*each)(void *ctx, const struct tl_states *states, struct tl_err *err), void *ctx,
+                          struct tl_err *err)
+{
+    struct tl_sq *s = tl_sq_of(store);
+    struct tl_sq_definition *d;
+    sqlite3_stmt *statement = NULL;
+    struct tl_buf sql;
+    bool mine = false, row = false;
+    enum tl_code rc;
+
+    tl_buf_init(&sql, 0);
+    TL_TRY(tl_sq_read_begin(s, &mine, err));
+    TL_TRY(tl_sq_definition(s, definition, &d, err));
+    assert(d->state_form == TL_STATE_BESIDE);
+    tl_buf_put_str(&sql, "SELECT _start_ms, _end_ms, _key, _bytes FROM ");
+    tl_merge_view_put_name(&sql, tl_buf_sv(&d->state_table));
+    tl_buf_put_str(&sql, " ORDER BY _end_ms, _start_ms, _key");
+    TL_TRY(tl_sq_prepare(s, &sql, &statement, err));
+    for (;;) {
+        int64_t start_ms, end_ms;
+        struct tl_sv key, bytes;
+
+        TL_TRY(tl_sq_step(s, statement, &row, err));
+        if (!row)
+            break;
+        start_ms = sqlite3_column_int64(statement, 0);
+        end_ms = sqlite3_column_int64(statement, 1);
+        key = tl_sq_column_blob(statement, 2);
+        bytes = tl_sq_column_blob(statement, 3);
+        TL_TRY(each(ctx, &(struct tl_states){1, &start_ms, &end_ms, &key, &bytes}, err));
+    }
+out:
+    sqlite3_finalize(statement);
+    tl_sq_read_end(s, mine);
+    tl_buf_done(&sql);
+    return rc;
+}
+
+/* ---- the rest of the tick ---- */
 
 enum tl_code tl_sq_put_final(struct tl_store *store, int64_t definition, int64_t final_ms, struct tl_err *err)
 {

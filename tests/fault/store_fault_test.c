@@ -171,6 +171,31 @@ static void shim_start(void)
 
 enum { TICKS = 4, PUBLISHED = 2 + TICKS, CHANGED, SWAPPED, STEPS };
 
+/* View c has one session, which grows at both ends with each tick, and its state. */
+static enum tl_code tick_session(struct tl_store *store, int64_t value, int64_t change, struct tl_err *err)
+{
+    int64_t start_ms = 0, end_ms = value;
+    struct tl_sv key = TL_SV("s"), bytes = {(const char *)&end_ms, sizeof end_ms};
+    struct tl_definition c;
+    struct store_rows gone, put;
+    enum tl_code rc;
+
+    store_rows_init(&gone, true, (uint32_t)value);
+    store_rows_init(&put, true, 1);
+    for (int64_t i = 1; i < value; i++)
+        store_rows_add(&gone, 90 - i, 300 + i, "s", i);
+    store_rows_add(&put, 90 - value, 300 + value, "s", value);
+    TL_TRY(tl_store_active(store, TL_SV("c"), &c, err));
+    TL_TRY(tl_store_drop_speed_rows(store, c.id, &gone.rows, err));
+    TL_TRY(tl_store_put_speed_rows(store, c.id, &put.rows, change, err));
+    TL_TRY(tl_store_put_states(store, c.id, &(struct tl_states){1, &start_ms, &end_ms, &key, &bytes}, err));
+    TL_TRY(tl_store_drop_states(store, c.id, value - 1, err));
+out:
+    store_rows_done(&gone);
+    store_rows_done(&put);
+    return rc;
+}
+
 /* Everything that a step writes belongs together; step 1 + TICKS stages, which nobody sees. */
 static enum tl_code tick(struct tl_store *store, int64_t value, struct tl_err *err)
 {
@@ -191,7 +216,36 @@ static enum tl_code tick(struct tl_store *store, int64_t value, struct tl_err *e
     begun = true;
     TL_TRY(tl_store_put_speed_rows(store, a.id, &rows.rows, change, err));
     TL_TRY(tl_store_put_speed_rows(store, b.id, &rows.rows, change, err));
+    TL_TRY(tick_session(store, value, change, err));
     TL_TRY(tl_store_put_position(store, a.id, &position, err));
+    TL_TRY(tl_store_commit(store, err));
+    begun = false;
+out:
+    if (begun)
+        tl_store_rollback(store);
+    store_rows_done(&rows);
+    return rc;
+}
+
+/* Of view c [0, 40) is over, and another one is carried over the end. */
+static enum tl_code stage_sessions(struct tl_store *store, int64_t run, struct tl_err *err)
+{
+    struct tl_run_range range = {.run = run, .from_ms = 0, .to_ms = 200};
+    struct tl_definition c;
+    struct store_rows rows;
+    bool begun = false;
+    enum tl_code rc;
+
+    store_rows_init(&rows, true, 1);
+    store_rows_add(&rows, 0, 40, "s", -1);
+    TL_TRY(tl_store_active(store, TL_SV("c"), &c, err));
+    TL_TRY(tl_store_begin(store, err));
+    begun = true;
+    TL_TRY(tl_store_stage_rows(store, run, c.id, &rows.rows, err));
+    store_rows_clear(&rows);
+    store_rows_add(&rows, 60, 210, "s", -2);
+    TL_TRY(tl_store_stage_open(store, run, c.id, 200, &rows.rows, err));
+    TL_TRY(tl_store_stage_range(store, c.id, &range, err));
     TL_TRY(tl_store_commit(store, err));
     begun = false;
 out:
@@ -223,6 +277,7 @@ static enum tl_code stage(struct tl_store *store, int64_t *run, struct tl_err *e
         TL_TRY(tl_store_commit(store, err));
         begun = false;
     }
+    TL_TRY(stage_sessions(store, *run, err));
 out:
     if (begun)
         tl_store_rollback(store);
@@ -253,7 +308,7 @@ out:
 /* *done: how many steps have said that they were done. */
 static enum tl_code work(const char *url, struct tl_store **store, int *done, struct tl_err *err)
 {
-    struct tl_shape a = store_windowed("a", 'a'), b = store_windowed("b", 'b');
+    struct tl_shape a = store_windowed("a", 'a'), b = store_windowed("b", 'b'), c = store_sessions("c", 'd', 0);
     int64_t id, run;
     bool swapped;
     enum tl_code rc;
@@ -262,6 +317,7 @@ static enum tl_code work(const char *url, struct tl_store **store, int *done, st
     TL_TRY(tl_store_open(url, TL_STORE_WRITE, store, err));
     TL_TRY(tl_store_define(*store, &a, &id, err));
     TL_TRY(tl_store_define(*store, &b, &id, err));
+    TL_TRY(tl_store_define(*store, &c, &id, err));
     for (*done = 1; *done <= TICKS; ++*done)
         TL_TRY(tick(*store, *done, err));
     TL_TRY(stage(*store, &run, err));
@@ -308,6 +364,37 @@ static struct seen seen_of(struct tl_store *store, int64_t id, enum tl_layer lay
     return seen;
 }
 
+static enum tl_code see_state(void *ctx, const struct tl_states *states, struct tl_err *err)
+{
+    struct seen *seen = ctx;
+
+    (void)err;
+    seen->rows++;
+    cr_assert_eq(states->bytes[0].size, sizeof seen->value);
+    memcpy(&seen->value, states->bytes[0].data, sizeof seen->value);
+    cr_assert_eq(states->end_ms[0], seen->value);
+    return TL_OK;
+}
+
+/* Row, state and cut of view c are those of the tick that wrote `position`. */
+static void check_sessions(struct tl_store *store, int64_t position, bool published, int n)
+{
+    struct tl_definition c = {0};
+    struct seen states = {0, 0};
+    char want[200] = "";
+    const char *got;
+
+    OK(tl_store_active(store, TL_SV("c"), &c, err));
+    OK(tl_store_states(store, c.id, see_state, &states, err));
+    cr_assert_eq(states.rows, position != 0, "call %d", n);
+    cr_assert_eq(states.value, position, "call %d: state and offset part", n);
+    if (position != 0)
+        snprintf(want, sizeof want, "%s%lld %lld s %lld speed 0\n", published && 90 - position >= 40 ? "0 40 s -1 batch 1\n" : "",
+                 (long long)(90 - position), (long long)(300 + position), (long long)position);
+    got = store_answer(store, "c", TL_LAYER_MERGED, INT64_MIN, INT64_MAX);
+    cr_assert_str_eq(got, want, "call %d: got:\n%swant:\n%s", n, got, want);
+}
+
 static void check_integrity(const char *path)
 {
     sqlite3 *db = NULL;
@@ -326,14 +413,14 @@ static void check(const char *url, int done, int n)
     struct tl_store *store = store_open(url, TL_STORE_WRITE);
     const struct tl_definition *list;
     struct tl_definition a = {0}, b = {0};
-    struct seen speed_a, batch_a, batch_b;
+    struct seen speed_a, batch_a = {0, 0}, batch_b;
     int64_t position = 0;
     size_t count = 0;
     struct tl_err why;
 
     OK(tl_store_definitions(store, &list, &count, err));
-    cr_assert(done == 0 || count >= 2, "call %d: a definition is lost", n);
-    if (count >= 2) {
+    cr_assert(done == 0 || count >= 3, "call %d: a definition is lost", n);
+    if (count >= 3) {
         OK(tl_store_active(store, TL_SV("a"), &a, err));
         OK(tl_store_active(store, TL_SV("b"), &b, err));
         OK(tl_store_positions(store, a.id, see_position, &position, NULL, err));
@@ -347,6 +434,7 @@ static void check(const char *url, int done, int n)
         cr_assert(done < PUBLISHED || batch_a.rows == 20, "call %d: a publication is lost", n);
         cr_assert(batch_a.rows == 0 || batch_a.rows == 20, "call %d", n);
         cr_assert_eq(a.boundary_ms == 200, batch_a.rows == 20, "call %d", n);
+        check_sessions(store, position, batch_a.rows == 20, n);
         if (b.hash[0] == 'b') {
             cr_assert_lt(done, SWAPPED, "call %d: a swap is lost", n);
             cr_assert_eq(batch_b.rows, batch_a.rows, "call %d: one view is published, the other is not", n);
@@ -359,10 +447,13 @@ static void check(const char *url, int done, int n)
     tl_store_close(store);
     check_integrity(store_path(url));
     /* What is left can be worked on. */
-    if (count >= 2) {
+    if (count >= 3) {
+        bool published = batch_a.rows == 20;
+
         store = store_open(url, TL_STORE_WRITE);
         cr_assert_eq(tl_store_discard_staged(store, &why), TL_OK, "call %d: %s", n, why.message);
         cr_assert_eq(tick(store, 99, &why), TL_OK, "call %d: %s", n, why.message);
+        check_sessions(store, 99, published, n); /* it has lowered the cut */
         tl_store_close(store);
     }
 }

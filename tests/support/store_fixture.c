@@ -88,6 +88,16 @@ struct tl_shape store_windowed(const char *view, char hash)
     return shape_of(view, hash, true, columns, TL_COUNT(columns));
 }
 
+struct tl_shape store_sessions(const char *view, char hash, uint32_t key_tail_bytes)
+{
+    struct tl_shape shape = store_windowed(view, hash);
+
+    shape.state = TL_STATE_BESIDE;
+    shape.cut_per_key = true;
+    shape.key_tail_bytes = key_tail_bytes;
+    return shape;
+}
+
 struct tl_shape store_windowless(const char *view, char hash)
 {
     static const struct tl_shape_column columns[] = {
@@ -186,6 +196,19 @@ void store_rows_add(struct store_rows *rows, int64_t start_ms, int64_t end_ms, c
     slots.columns[3].i64[i] = hits;
 }
 
+void store_rows_add_tail(struct store_rows *rows)
+{
+    uint32_t last = rows->rows.count - 1;
+    struct tl_sv *key = &slots_of(rows).key[last];
+    char longer[64];
+
+    cr_assert(key->size + STORE_TAIL_BYTES <= sizeof longer);
+    memcpy(longer, key->data, key->size);
+    for (int i = 0; i < STORE_TAIL_BYTES; i++)
+        longer[key->size + (size_t)i] = (char)((uint64_t)rows->rows.start_ms[last] >> (24 - 8 * i));
+    *key = text_of(rows, longer, key->size + STORE_TAIL_BYTES);
+}
+
 void store_rows_add_event(struct store_rows *rows, int64_t time_ms, uint32_t partition, int64_t offset, const char *url)
 {
     struct slots slots = slots_of(rows);
@@ -240,6 +263,18 @@ void store_stage_range(struct tl_store *store, int64_t run, int64_t definition, 
     OK(tl_store_begin(store, err));
     OK(tl_store_stage_range(store, definition, &range, err));
     OK(tl_store_commit(store, err));
+}
+
+void store_stage_open(struct tl_store *store, int64_t run, int64_t definition, int64_t to_ms, int64_t start_ms, const char *host)
+{
+    struct store_rows rows;
+
+    store_rows_init(&rows, true, 1);
+    store_rows_add(&rows, start_ms, to_ms, host, 0);
+    OK(tl_store_begin(store, err));
+    OK(tl_store_stage_open(store, run, definition, to_ms, &rows.rows, err));
+    OK(tl_store_commit(store, err));
+    store_rows_done(&rows);
 }
 
 int64_t store_run(struct tl_store *store, const char *reason)

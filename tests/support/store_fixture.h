@@ -22,6 +22,9 @@ struct tl_store *store_open(const char *url, enum tl_store_mode mode); /* fails 
 
 /* The view hits_5m: window_start, window_end, host (key), num_hits. `hash` differs by its first character. */
 struct tl_shape store_windowed(const char *view, char hash);
+/* The same columns of a view of sessions or, with STORE_TAIL_BYTES, of count windows: state beside the rows, a cut for each key. */
+enum { STORE_TAIL_BYTES = 4 };
+struct tl_shape store_sessions(const char *view, char hash, uint32_t key_tail_bytes);
 /* The view bots: event_time, url; a row per event. */
 struct tl_shape store_windowless(const char *view, char hash);
 
@@ -36,6 +39,8 @@ void store_rows_done(struct store_rows *rows);
 void store_rows_clear(struct store_rows *rows);
 /* The key is the host's, the accumulator the hits' bytes. */
 void store_rows_add(struct store_rows *rows, int64_t start_ms, int64_t end_ms, const char *host, int64_t hits);
+/* Adds to the last row's key a tail: its start. */
+void store_rows_add_tail(struct store_rows *rows);
 void store_rows_add_event(struct store_rows *rows, int64_t time_ms, uint32_t partition, int64_t offset, const char *url);
 
 /* One row in a transaction of its own. */
@@ -44,6 +49,8 @@ void store_put_speed(struct tl_store *store, int64_t epoch, int64_t definition, 
 void store_stage(struct tl_store *store, int64_t run, int64_t definition, int64_t start_ms, int64_t end_ms, const char *host,
                  int64_t hits);
 void store_stage_range(struct tl_store *store, int64_t run, int64_t definition, int64_t from_ms, int64_t to_ms);
+/* One session, without a tail, that the range carries over its end. */
+void store_stage_open(struct tl_store *store, int64_t run, int64_t definition, int64_t to_ms, int64_t start_ms, const char *host);
 int64_t store_run(struct tl_store *store, const char *reason);
 int64_t store_epoch(struct tl_store *store);
 

@@ -20,6 +20,8 @@ static struct tl_merge_view view_of(const struct tl_shape *shape)
                                   .speed_table = TL_SV("a\"b_speed"),
                                   .batch_table = TL_SV("a\"b_batch"),
                                   .windowed = shape->windowed,
+                                  .cut_per_key = shape->cut_per_key,
+                                  .key_tail_bytes = shape->key_tail_bytes,
                                   .columns = shape->columns,
                                   .columns_count = shape->columns_count};
 }
@@ -68,13 +70,32 @@ Test(merge_view, text_without_a_window)
     cr_assert_not_null(strstr(text, "_partition, _offset, _row"));
 }
 
+Test(merge_view, text_with_cuts_per_key)
+{
+    struct tl_shape shape = store_sessions("visits", 'a', 0);
+    struct tl_merge_view view = view_of(&shape);
+    const char *text = text_of(TL_DIALECT_SQLITE, &view);
+
+    cr_assert_not_null(
+        strstr(text, "likely(b._end_ms <= COALESCE((SELECT c.cut_ms FROM tally_cut AS c WHERE c.definition = 7 AND c.\"key\" = "
+                     "b._key), (SELECT g.boundary_ms "));
+    cr_assert_not_null(strstr(text,
+                              "likely(s._start_ms >= COALESCE((SELECT c.cut_ms FROM tally_cut AS c WHERE c.definition = 7 AND "
+                              "c.\"key\" = s._key), "));
+    cr_assert_not_null(strstr(text, "p.from_ms <= b._end_ms"));
+    view.key_tail_bytes = 20;
+    cr_assert_not_null(strstr(text_of(TL_DIALECT_SQLITE, &view), "c.\"key\" = substr(b._key, 1, length(b._key) - 20)"));
+    text = text_of(TL_DIALECT_POSTGRES, &view);
+    cr_assert_null(strstr(text, "likely"));
+    cr_assert_not_null(strstr(text, "c.\"key\" = substring(s._key FROM 1 FOR octet_length(s._key) - 20)"));
+}
+
 /* ---- as the sqlite3 shell sees it ---- */
 
 /* Each window i (1 ..) ends at i * 10 and stands in speed; batch has published those up to `published`, a run for every `run_windows`. */
-static void fill(int published, int run_windows)
+static void fill_view(struct tl_shape shape, int published, int run_windows)
 {
     struct tl_store *store;
-    struct tl_shape shape = store_windowed("hits", 'a');
     struct store_rows rows;
     int64_t id = 0, epoch, change = 0;
 
@@ -104,6 +125,11 @@ static void fill(int published, int run_windows)
     }
     store_rows_done(&rows);
     tl_store_close(store);
+}
+
+static void fill(int published, int run_windows)
+{
+    fill_view(store_windowed("hits", 'a'), published, run_windows);
 }
 
 /* Runs the statement; *steps: what SQLite's machine did for it, the same on every computer. */
@@ -170,6 +196,33 @@ Test(merge_view, without_a_range_speed_is_read_from_the_boundary, .fini = store_
     cr_assert_eq(ask("SELECT _end_ms FROM hits WHERE _layer = 'speed'", &steps, plan, sizeof plan), 0);
     cr_assert_eq(ask("SELECT _end_ms FROM hits", &steps, plan, sizeof plan), WINDOWS);
     cr_assert_lt(steps, batch + 200, "%d, batch alone %d", steps, batch);
+}
+
+/* Cuts are looked up by key, and a query finds its rows as it does without them. */
+Test(merge_view, cuts_are_looked_up, .fini = store_folder_remove)
+{
+    struct tl_store *store;
+    char plan[4096];
+    int steps, all;
+
+    fill_view(store_sessions("hits", 'a', 0), 3000, 3000);
+    store = store_open(url, TL_STORE_WRITE);
+    store_put_speed(store, store_epoch(store), 1, 29980, 30030, "h", 0); /* over B */
+    tl_store_close(store);
+    cr_assert_eq(ask("SELECT * FROM hits", &all, plan, sizeof plan), WINDOWS + 1);
+    cr_assert_not_null(strstr(plan, "SEARCH c USING PRIMARY KEY (definition=? AND key=?)"), "%s", plan);
+    cr_assert_not_null(strstr(plan, "SEARCH c USING COVERING INDEX tally_cut_lowest (definition=?)"), "%s", plan);
+    cr_assert_null(strstr(plan, "SCAN c"), "%s", plan);
+    cr_assert_eq(ask("SELECT * FROM hits WHERE _end_ms > 29950 AND _end_ms <= 30050 ORDER BY _end_ms, _start_ms, host", &steps,
+                     plan, sizeof plan),
+                 11);
+    cr_assert_not_null(strstr(plan, "SEARCH b USING PRIMARY KEY (_run=? AND _end_ms>? AND _end_ms<?)"), "%s", plan);
+    cr_assert_not_null(strstr(plan, "SEARCH s USING PRIMARY KEY (_end_ms>? AND _end_ms<?)"), "%s", plan);
+    cr_assert_lt(steps, all / 20, "%d of %d", steps, all);
+    /* Without a range speed is read from the lowest cut on. */
+    cr_assert_eq(ask("SELECT _end_ms FROM hits WHERE _layer = 'speed'", &steps, plan, sizeof plan), 1003);
+    cr_assert_not_null(strstr(plan, "SEARCH s USING PRIMARY KEY (_end_ms>?)"), "%s", plan);
+    cr_assert_eq(ask("SELECT _end_ms FROM hits WHERE _layer = 'batch'", &steps, plan, sizeof plan), 2998);
 }
 
 Test(merge_view, times_are_iso_text, .fini = store_folder_remove)

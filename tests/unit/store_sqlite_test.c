@@ -121,7 +121,7 @@ ParameterizedTest(struct foreign_case *c, store_sqlite, foreign, .fini = store_f
 Test(store_sqlite, newer, .fini = store_folder_remove)
 {
     make_store();
-    sql("PRAGMA user_version = 2");
+    sql("PRAGMA user_version = 3");
     expect_refusal("a newer tally");
 }
 
@@ -135,7 +135,7 @@ Test(store_sqlite, newer_in_the_wal, .fini = store_folder_remove)
     make_store();
     snprintf(name, sizeof name, "%s-wal", store_path(url));
     cr_assert_eq(sqlite3_open(store_path(url), &db), SQLITE_OK);
-    cr_assert_eq(sqlite3_exec(db, "PRAGMA user_version = 2", NULL, NULL, NULL), SQLITE_OK);
+    cr_assert_eq(sqlite3_exec(db, "PRAGMA user_version = 3", NULL, NULL, NULL), SQLITE_OK);
     file = content(store_path(url));
     wal = content(name);
     cr_assert_gt(wal.size, 0);
@@ -145,6 +145,59 @@ Test(store_sqlite, newer_in_the_wal, .fini = store_folder_remove)
     tl_buf_done(&file);
     tl_buf_done(&wal);
     expect_refusal("a newer tally");
+}
+
+static struct tl_buf schema_of(void)
+{
+    struct tl_buf text;
+    sqlite3 *db = NULL;
+    sqlite3_stmt *statement = NULL;
+
+    tl_buf_init(&text, 0);
+    cr_assert_eq(sqlite3_open(store_path(url), &db), SQLITE_OK);
+    cr_assert_eq(
+        sqlite3_prepare_v2(db, "SELECT sql FROM sqlite_master UNION ALL SELECT user_version FROM pragma_user_version ORDER BY 1",
+                           -1, &statement, NULL),
+        SQLITE_OK, "%s", sqlite3_errmsg(db));
+    while (sqlite3_step(statement) == SQLITE_ROW)
+        tl_buf_printf(&text, "%s\n", (const char *)sqlite3_column_text(statement, 0));
+    sqlite3_finalize(statement);
+    sqlite3_close(db);
+    return text;
+}
+
+/* A file of version 1 has what version 2 added taken away from it. */
+Test(store_sqlite, an_older_store_is_brought_up, .fini = store_folder_remove)
+{
+    struct tl_shape hits = store_windowed("hits", 'a'), visits = store_sessions("visits", 'b', 0);
+    struct tl_buf before, after;
+    struct tl_store *store = NULL;
+    struct tl_definition definition;
+    int64_t id = 0;
+
+    make_store();
+    before = schema_of();
+    sql("ALTER TABLE tally_definition DROP COLUMN state_beside; ALTER TABLE tally_definition DROP COLUMN cut_per_key;"
+        "ALTER TABLE tally_definition DROP COLUMN key_tail_bytes; DROP TABLE tally_open; DROP INDEX tally_cut_lowest;"
+        "PRAGMA user_version = 1");
+    FAILS(TL_ERR_CORRUPT, "brings it up to date", tl_store_open(url, TL_STORE_READ, &store, err));
+    cr_assert_null(store);
+    tl_store_close(store_open(url, TL_STORE_WRITE));
+    after = schema_of();
+    cr_assert(tl_sv_eq(tl_buf_sv(&before), tl_buf_sv(&after)), "%.*s\nis not\n%.*s", TL_SV_ARG(tl_buf_sv(&after)),
+              TL_SV_ARG(tl_buf_sv(&before)));
+    store = store_open(url, TL_STORE_WRITE);
+    OK(tl_store_define(store, &hits, &id, err));
+    cr_assert_eq(id, 1);
+    OK(tl_store_definition(store, id, &definition, err));
+    cr_assert(definition.state_form == TL_STATE_IN_ROWS && !definition.cut_per_key);
+    cr_assert_str_eq(store_answer(store, "hits", TL_LAYER_MERGED, INT64_MIN, INT64_MAX), "0 10 a 1 speed 0\n");
+    OK(tl_store_define(store, &visits, &id, err));
+    OK(tl_store_definition(store, id, &definition, err));
+    cr_assert(definition.state_form == TL_STATE_BESIDE && definition.cut_per_key);
+    tl_store_close(store);
+    tl_buf_done(&before);
+    tl_buf_done(&after);
 }
 
 Test(store_sqlite, no_version, .fini = store_folder_remove)

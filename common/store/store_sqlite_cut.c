@@ -1,0 +1,185 @@
+/* store_sqlite_cut.c: cuts per key in the SQLite store: all anew at a publication, lowered by a tick whose row comes to cross one.
+ *
+ * Only a key with a session across the boundary has a cut below it, so a publication looks at those: the carried ones, and speed's rows
+ * that end behind the boundary and begin before it. From there each key is walked by itself, through the indexes on key and end: a key that
+ * is never quiet (a monitor's) leads far back, and must not take the rows of all others along. The walk reads the key's rows down to its
+ * cut, whatever the tables hold. It ends by itself where speed's rows end, pruned or never there: batch's sessions of a key do not cross one
+ * another (its count windows may, within a millisecond). What a cut would want that comes to lie below speed's oldest kept row is pending.
+ * Between publications a tick keeps to what holds for each cut: no row of its key crosses it. A row that goes leaves that true. */
+#include "store/cut.h"
+
+#include "store/store_sqlite.h"
+
+/* clang-format off */
+static const char sql_forget_cuts[] = "DELETE FROM tally_cut WHERE definition = ?1";
+static const char sql_cuts[] = "SELECT \"key\", cut_ms FROM tally_cut WHERE definition = ?1 ORDER BY \"key\"";
+static const char sql_cut[] = "SELECT cut_ms FROM tally_cut WHERE definition = ?1 AND \"key\" = ?2";
+static const char sql_put_cut[] =
+    "INSERT INTO tally_cut (definition, \"key\", cut_ms) VALUES (?1, ?2, ?3)"
+    " ON CONFLICT (definition, \"key\") DO UPDATE SET cut_ms = excluded.cut_ms";
+static const char sql_boundary[] = "SELECT boundary_ms FROM tally_progress WHERE definition = ?1";
+/* clang-format on */
+
+/* ---- the walk of one key ---- */
+
+struct layer {
+    struct tl_sq *s;
+    sqlite3_stmt *statement; /* _start_ms, _end_ms in descending order of _end_ms */
+};
+
+static enum tl_code next_span(void *ctx, struct tl_cut_span *out, bool *there, struct tl_err *err)
+{
+    struct layer *layer = ctx;
+    enum tl_code rc;
+
+    TL_TRY(tl_sq_step(layer->s, layer->statement, there, err));
+    if (*there)
+        *out = (struct tl_cut_span){sqlite3_column_int64(layer->statement, 0), sqlite3_column_int64(layer->statement, 1)};
+out:
+    return rc;
+}
+
+/* Parameters: 1 the key, 2 the boundary (batch's only). */
+static enum tl_code open_spans(struct tl_sq *s, struct tl_sq_definition *d, struct tl_err *err)
+{
+    struct tl_merge_view view = tl_sq_merge_view(d);
+    struct tl_buf sql;
+    enum tl_code rc;
+
+    tl_buf_init(&sql, 0);
+    tl_buf_put_str(&sql, "SELECT s._start_ms, s._end_ms FROM ");
+    tl_merge_view_put_name(&sql, view.speed_table);
+    tl_buf_put_str(&sql, " AS s WHERE ");
+    tl_merge_view_put_key(&sql, TL_DIALECT_SQLITE, &view, "s");
+    tl_buf_put_str(&sql, " = ?1 ORDER BY s._end_ms DESC");
+    if (d->own[TL_SQ_SPEED_SPANS] == NULL)
+        TL_TRY(tl_sq_prepare(s, &sql, &d->own[TL_SQ_SPEED_SPANS], err));
+    tl_buf_clear(&sql);
+    tl_buf_put_str(&sql, "SELECT b._start_ms, b._end_ms FROM ");
+    tl_merge_view_put_name(&sql, view.batch_table);
+    tl_buf_put_str(&sql, " AS b WHERE ");
+    tl_merge_view_put_key(&sql, TL_DIALECT_SQLITE, &view, "b");
+    tl_buf_put_str(&sql, " = ?1 AND b._end_ms <= ?2 AND b._run = ");
+    tl_merge_view_put_run_of(&sql, &view, "b");
+    tl_buf_put_str(&sql, " ORDER BY b._end_ms DESC");
+    TL_TRY(tl_sq_prepare(s, &sql, &d->own[TL_SQ_BATCH_SPANS], err));
+out:
+    tl_buf_done(&sql);
+    return rc;
+}
+
+static enum tl_code walk(struct tl_sq *s, struct tl_sq_definition *d, struct tl_sv key, int64_t boundary_ms, int64_t *cut_ms,
+                         struct tl_err *err)
+{
+    struct layer speed, batch;
+    const char *data = key.size == 0 ? "" : key.data;
+    enum tl_code rc = TL_OK;
+
+    if (d->own[TL_SQ_BATCH_SPANS] == NULL)
+        TL_TRY(open_spans(s, d, err));
+    speed = (struct layer){s, d->own[TL_SQ_SPEED_SPANS]};
+    batch = (struct layer){s, d->own[TL_SQ_BATCH_SPANS]};
+    if (sqlite3_bind_blob64(speed.statement, 1, data, key.size, SQLITE_STATIC) != SQLITE_OK ||
+        sqlite3_bind_blob64(batch.statement, 1, data, key.size, SQLITE_STATIC) != SQLITE_OK ||
+        sqlite3_bind_int64(batch.statement, 2, boundary_ms) != SQLITE_OK)
+        rc = tl_sq_fail(s, err, "bind a value");
+    else
+        rc = tl_cut_walk(
+            (struct tl_cut_layer[]){
+                {next_span, &speed},
+                {next_span, &batch}
+        },
+            cut_ms, err);
+    sqlite3_reset(speed.statement);
+    sqlite3_reset(batch.statement);
+    sqlite3_clear_bindings(speed.statement);
+    sqlite3_clear_bindings(batch.statement);
+out:
+    return rc;
+}
+
+/* ---- a publication ---- */
+
+/* The keys that have a session across the boundary, each with the earliest start of one. */
+static enum tl_code begin_walks(struct tl_sq *s, struct tl_sq_definition *d, int64_t boundary_ms, int64_t run, struct tl_err *err)
+{
+    struct tl_merge_view view = tl_sq_merge_view(d);
+    sqlite3_stmt *statement = NULL;
+    struct tl_buf sql;
+    bool row = false;
+    enum tl_code rc;
+
+    tl_buf_init(&sql, 0);
+    tl_buf_printf(&sql,
+                  "INSERT INTO tally_cut (definition, \"key\", cut_ms) SELECT %lld, k, MIN(start_ms) FROM (SELECT o.\"key\" AS k,"
+                  " o.start_ms AS start_ms FROM tally_open AS o WHERE o.run = ?1 AND o.definition = %lld AND o.to_ms = ?2"
+                  " AND o.start_ms < ?2 UNION ALL SELECT ",
+                  (long long)d->id, (long long)d->id);
+    tl_merge_view_put_key(&sql, TL_DIALECT_SQLITE, &view, "s");
+    tl_buf_put_str(&sql, ", s._start_ms FROM ");
+    tl_merge_view_put_name(&sql, view.speed_table);
+    tl_buf_put_str(&sql, " AS s WHERE s._end_ms > ?2 AND s._start_ms < ?2) GROUP BY k");
+    TL_TRY(tl_sq_prepare(s, &sql, &statement, err));
+    if (sqlite3_bind_int64(statement, 1, run) != SQLITE_OK || sqlite3_bind_int64(statement, 2, boundary_ms) != SQLITE_OK)
+        TL_TRY(tl_sq_fail(s, err, "bind a value"));
+    TL_TRY(tl_sq_step(s, statement, &row, err));
+out:
+    sqlite3_finalize(statement);
+    tl_buf_done(&sql);
+    return rc;
+}
+
+enum tl_code tl_sq_cuts_renew(struct tl_sq *s, struct tl_sq_definition *d, int64_t boundary_ms, int64_t run, struct tl_err *err)
+{
+    sqlite3_stmt *statement = NULL;
+    bool row = false;
+    enum tl_code rc;
+
+    TL_TRY(tl_sq_do(s, sql_forget_cuts, err, "i", d->id));
+    TL_TRY(begin_walks(s, d, boundary_ms, run, err));
+    /* A cut that is written while they are listed keeps its place in the list; seen once more it would walk nowhere. */
+    TL_TRY(tl_sq_statement(s, sql_cuts, &statement, err, "i", d->id));
+    for (;;) {
+        int64_t begin_ms, cut_ms;
+        struct tl_sv key;
+
+        TL_TRY(tl_sq_step(s, statement, &row, err));
+        if (!row)
+            break;
+        key = tl_sq_column_blob(statement, 0);
+        begin_ms = cut_ms = sqlite3_column_int64(statement, 1);
+        TL_TRY(walk(s, d, key, boundary_ms, &cut_ms, err));
+        if (cut_ms < begin_ms)
+            TL_TRY(tl_sq_do(s, sql_put_cut, err, "ibi", d->id, key, cut_ms));
+    }
+out:
+    tl_sq_statement_close(s, statement);
+    return rc;
+}
+
+/* ---- a tick ---- */
+
+enum tl_code tl_sq_cuts_lower(struct tl_sq *s, struct tl_sq_definition *d, const struct tl_rows *rows, struct tl_err *err)
+{
+    int64_t boundary_ms = INT64_MIN;
+    enum tl_code rc;
+
+    TL_TRY(tl_sq_get(s, sql_boundary, &boundary_ms, NULL, err, "i", d->id));
+    for (uint32_t i = 0; i < rows->count; i++) {
+        struct tl_sv key = tl_sq_key(d, rows->key[i]);
+        int64_t cut_ms = boundary_ms;
+        bool found = false;
+
+        if (rows->start_ms[i] >= boundary_ms) /* no cut lies higher */
+            continue;
+        TL_TRY(tl_sq_get(s, sql_cut, &cut_ms, &found, err, "ib", d->id, key));
+        if (!found)
+            cut_ms = boundary_ms;
+        if (!tl_cut_crosses(rows->start_ms[i], rows->end_ms[i], cut_ms))
+            continue;
+        TL_TRY(walk(s, d, key, boundary_ms, &cut_ms, err));
+        TL_TRY(tl_sq_do(s, sql_put_cut, err, "ibi", d->id, key, cut_ms));
+    }
+out:
+    return rc;
+}
