@@ -509,7 +509,8 @@ static enum tl_code flush(struct tl_window *w, uint32_t count, tl_rows_sink sink
         w->accumulators[i] =
             (struct tl_sv){w->bytes.data + w->accumulators_at[i], w->accumulators_at[i + 1] - w->accumulators_at[i]};
     for (uint32_t a = 0; a < view->aggs_count; a++)
-        tl_agg_finish(&w->layout, a, w->blocks, count, &w->slots[TL_SLOT_KEYS + view->keys_count + a]);
+        if (!tl_agg_finish(&w->layout, a, w->blocks, count, &w->scratch, &w->slots[TL_SLOT_KEYS + view->keys_count + a]))
+            return tl_fail_memory(err, w->layout.state_bytes);
     /* A column that cannot be computed from its aggregates (say, a division by a count of 0) is NULL. */
     for (uint32_t o = 0; o < view->outputs_count; o++)
         if (!tl_expr_eval(&eval, view->outputs[o].expr, w->all, count, &w->outputs[o]))
