@@ -314,6 +314,21 @@ double tl_exact_sum_to_float(const struct tl_exact_sum *sum, uint64_t divisor)
     return value;
 }
 
+bool tl_exact_sum_magnitude(const struct tl_exact_sum *sum, uint32_t limbs[TL_EXACT_SUM_LIMBS], unsigned *count, int *exponent)
+{
+    struct magnitude number;
+    double value;
+
+    static_assert((int)TL_EXACT_SUM_LIMBS == (int)MAGNITUDE_LIMBS, "as the header says");
+    if (special(sum, &value) && value != 0.0)
+        return false;
+    magnitude_of(sum, &number);
+    memcpy(limbs, number.limbs, number.count * sizeof *limbs);
+    *count = number.count;
+    *exponent = number.exponent;
+    return true;
+}
+
 void tl_exact_sum_save(const struct tl_exact_sum *sum, struct tl_buf *out)
 {
     struct magnitude number;

@@ -34,6 +34,11 @@ double tl_exact_sum_to_double(const struct tl_exact_sum *sum, uint64_t divisor);
 /* The same, rounded once to float. */
 double tl_exact_sum_to_float(const struct tl_exact_sum *sum, uint64_t divisor);
 
+/* A finite sum as a whole number: its magnitude is the sum of limbs[i] * 2^(32 * i + *exponent), the highest of *count limbs not zero. False:
+ * NaN or infinite. For what is computed from several sums and rounded once (agg_moments.c). */
+enum { TL_EXACT_SUM_LIMBS = 72 };
+bool tl_exact_sum_magnitude(const struct tl_exact_sum *sum, uint32_t limbs[TL_EXACT_SUM_LIMBS], unsigned *count, int *exponent);
+
 /* Byte form, canonical: one byte for the class (exact_sum.c draws it), and for finite sums other than zero the span of its bytes. */
 void tl_exact_sum_save(const struct tl_exact_sum *sum, struct tl_buf *out);
 /* Fills a zeroed sum. TL_ERR_CORRUPT when the bytes are not such a form. */

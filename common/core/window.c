@@ -291,7 +291,8 @@ static enum tl_code fill_slots(struct tl_window *w, struct tl_err *err)
             return tl_fail(err, TL_ERR_CORRUPT, "view %.*s: a stored group key cannot be read", TL_SV_ARG(w->view->name));
     }
     for (uint32_t a = 0; a < w->view->aggs_count; a++)
-        tl_agg_finish(&w->layout, a, out->blocks, out->count, &slots[TL_SLOT_KEYS + w->view->keys_count + a]);
+        if (!tl_agg_finish(&w->layout, a, out->blocks, out->count, &w->scratch, &slots[TL_SLOT_KEYS + w->view->keys_count + a]))
+            return tl_fail_memory(err, w->layout.state_bytes);
     return TL_OK;
 }
 

@@ -7,6 +7,7 @@
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static const enum tl_kind kinds[] = {TL_BOOLEAN, TL_INT, TL_BIGINT, TL_FLOAT, TL_DOUBLE, TL_STRING, TL_TIMESTAMP_LTZ};
+enum { AGGS = TL_AGG_WINDOW_FUNNEL + 1, STEPS = 3 };
 
 static void must(bool held)
 {
@@ -14,11 +15,41 @@ static void must(bool held)
         abort();
 }
 
+static bool takes(const struct tl_agg_call *call, enum tl_kind kind)
+{
+    switch (call->agg) {
+    case TL_AGG_COUNT_STAR:
+    case TL_AGG_COUNT:
+    case TL_AGG_MIN:
+    case TL_AGG_MAX:
+    case TL_AGG_FIRST_VALUE:
+    case TL_AGG_LAST_VALUE:
+    case TL_AGG_APPROX_COUNT_DISTINCT: return true;
+    case TL_AGG_LISTAGG: return kind == TL_STRING;
+    case TL_AGG_WINDOW_FUNNEL: return kind == TL_TIMESTAMP_LTZ;
+    default: return tl_kind_is_numeric(kind);
+    }
+}
+
+static enum tl_kind result_of(enum tl_agg_kind agg, enum tl_kind arg)
+{
+    switch (agg) {
+    case TL_AGG_COUNT_STAR:
+    case TL_AGG_COUNT:
+    case TL_AGG_APPROX_COUNT_DISTINCT:
+    case TL_AGG_WINDOW_FUNNEL: return TL_BIGINT;
+    case TL_AGG_PERCENTILE:
+    case TL_AGG_APPROX_PERCENTILE: return TL_DOUBLE;
+    default: return arg;
+    }
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct tl_arena arena;
-    struct tl_expr arg = {.op = TL_EXPR_SLOT};
-    struct tl_agg_call call = {.arg = &arg};
+    struct tl_expr arg = {.op = TL_EXPR_SLOT}, step = {.op = TL_EXPR_SLOT, .kind = TL_BOOLEAN};
+    struct tl_expr *args[1 + STEPS] = {&arg, &step, &step, &step};
+    struct tl_agg_call call = {.args = args, .args_count = 1, .point = 0.3, .separator = TL_SV(","), .within_ms = 100};
     struct tl_agg_layout layout;
     struct tl_buf first, second;
     struct tl_vec out;
@@ -28,12 +59,15 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
     if (size < 2)
         return 0;
-    /* The first two bytes choose the call, the rest is its byte form. */
-    call.agg = (enum tl_agg_kind)(data[0] % 6);
+    /* The first two bytes choose the call and whether it is DISTINCT, the rest is its byte form. */
+    call.agg = (enum tl_agg_kind)(data[0] % AGGS);
+    call.distinct = data[0] / AGGS % 2;
     arg.kind = kinds[data[1] % TL_COUNT(kinds)];
-    if ((call.agg == TL_AGG_SUM || call.agg == TL_AGG_AVG) && !tl_kind_is_numeric(arg.kind))
+    if (!takes(&call, arg.kind))
         return 0;
-    call.kind = call.agg == TL_AGG_COUNT_STAR || call.agg == TL_AGG_COUNT ? TL_BIGINT : arg.kind;
+    if (call.agg == TL_AGG_WINDOW_FUNNEL)
+        call.args_count = 1 + STEPS;
+    call.kind = result_of(call.agg, arg.kind);
     tl_arena_init(&arena, 4096, 0);
     tl_buf_init(&first, 0);
     tl_buf_init(&second, 0);
@@ -52,7 +86,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         must(tl_agg_merge(&layout, again, block, &arena));
         blocks[0] = block;
         blocks[1] = again;
-        tl_agg_finish(&layout, 0, blocks, 2, &out);
+        must(tl_agg_finish(&layout, 0, blocks, 2, &arena, &out));
         tl_agg_save(&layout, again, &second);
     }
     tl_buf_done(&first);

@@ -447,3 +447,31 @@ Test(exact_sum, no_memory_leaves_it_unchanged)
     cr_assert(tl_exact_sum_is_empty(&sum));
     tl_arena_done(&small);
 }
+
+/* The whole number and its exponent give the sum back; what is not finite has none. */
+Test(exact_sum, magnitude)
+{
+    static const double terms[] = {0x1p-1074, 3.0, -0x1.8p100, 1e308, 0.1, -0.0};
+    struct chance chance = chance_open("exact_sum");
+    struct tl_arena arena;
+    uint32_t limbs[TL_EXACT_SUM_LIMBS];
+    unsigned count;
+    int exponent;
+
+    tl_arena_init(&arena, 4096, 0);
+    for (int round = 0; round < 200; round++) {
+        struct tl_exact_sum sum = {0}, back = {0};
+
+        for (uint32_t i = chance_below(&chance, 6); i > 0; i--)
+            cr_assert(tl_exact_sum_add(&sum, terms[chance_below(&chance, 6)], &arena));
+        cr_assert(tl_exact_sum_magnitude(&sum, limbs, &count, &exponent));
+        cr_assert(count == 0 || limbs[count - 1] != 0);
+        for (unsigned i = 0; i < count; i++)
+            cr_assert(tl_exact_sum_add(&back, ldexp(limbs[i], exponent + 32 * (int)i), &arena));
+        cr_assert_eq(tl_exact_sum_to_double(&back, 1), fabs(tl_exact_sum_to_double(&sum, 1)), "seed %llu",
+                     (unsigned long long)chance.seed);
+        cr_assert(tl_exact_sum_add(&sum, round % 2 ? (double)NAN : (double)INFINITY, &arena));
+        cr_assert_not(tl_exact_sum_magnitude(&sum, limbs, &count, &exponent));
+    }
+    tl_arena_done(&arena);
+}
