@@ -165,7 +165,7 @@ static enum tl_code drop_rows(void *ctx, const struct tl_rows *rows, struct tl_e
 {
     struct sink *sink = ctx;
 
-    return tl_store_drop_speed_rows(sink->tick->store, sink->definition, rows, sink->change, err);
+    return tl_store_drop_speed_rows(sink->tick->store, sink->definition, rows, err);
 }
 
 static enum tl_code put_states(void *ctx, const struct tl_states *states, struct tl_err *err)

@@ -98,7 +98,6 @@ TL_MUST_USE bool tl_event_rows_add(struct tl_event_rows *events, const struct tl
                                    const struct tl_batch *batch, const struct tl_vec *time, uint32_t partition,
                                    const uint32_t *partitions, const uint32_t *rows, uint32_t rows_count);
 /* The key of an event's row (event/rows.h): partition, offset (its sign flipped, so that bytes order as numbers), row, big-endian. */
-enum { TL_EVENT_KEY_BYTES = 16 };
 void tl_event_key(uint32_t partition, int64_t offset, uint32_t row, char out[TL_EVENT_KEY_BYTES]);
 /* As rows for the store. Valid until the next add or reset. */
 struct tl_rows tl_event_rows_view(const struct tl_event_rows *events);

@@ -18,6 +18,9 @@ enum tl_state_form {
     TL_STATE_BESIDE,  /* slices, sessions, count windows, and where HAVING hides rows: struct tl_states */
 };
 
+/* Where an event's row, or the first event of a COUNT_WINDOW, stands in the log, as bytes of a key (core/partial.h, tl_event_key). */
+enum { TL_EVENT_KEY_BYTES = 16 };
+
 struct tl_shape_column {
     struct tl_sv name;
     enum tl_kind kind;

@@ -44,6 +44,14 @@ bool tl_view_ends_open(const struct tl_plan *plan, const struct tl_view *view)
     return tl_view_cut_per_key(plan, view) || (view->inner >= 0 && tl_view_ends_open(plan, &plan->views[view->inner]));
 }
 
+/* COUNT_WINDOW's rows are told apart by the place of their first event (core/count_window.c), in a log or not. */
+static uint32_t key_tail_bytes(const struct tl_plan *plan, const struct tl_view *view)
+{
+    if (view->inner_rows)
+        return key_tail_bytes(plan, &plan->views[view->inner]);
+    return view->window.window == TL_WINDOW_COUNT ? TL_EVENT_KEY_BYTES : 0;
+}
+
 enum tl_code tl_shape_of(struct tl_plan *plan, const struct tl_view *view, struct tl_shape *out, struct tl_err *err)
 {
     struct tl_shape_column *columns = tl_arena_alloc(&plan->arena, view->outputs_count * sizeof *columns);
@@ -61,6 +69,7 @@ enum tl_code tl_shape_of(struct tl_plan *plan, const struct tl_view *view, struc
                              .state = tl_view_state(view),
                              .cut_per_key = tl_view_cut_per_key(plan, view),
                              .ends_open = tl_view_ends_open(plan, view),
+                             .key_tail_bytes = key_tail_bytes(plan, view),
                              .lateness_ms = view->lateness_ms,
                              .columns = columns,
                              .columns_count = view->outputs_count};

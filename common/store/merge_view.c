@@ -129,7 +129,7 @@ void tl_merge_view_put_cut(struct tl_buf *out, enum tl_dialect dialect, const st
 
 void tl_merge_view_put_run_of(struct tl_buf *out, const struct tl_merge_view *view, const char *row)
 {
-    bool holds_from = tl_merge_view_holds_from(view->windowed, view->cut_per_key);
+    bool holds_from = tl_merge_view_holds_from(view->windowed, view->ends_open);
 
     tl_buf_printf(
         out,
@@ -185,7 +185,8 @@ void tl_merge_view_put(struct tl_buf *out, enum tl_dialect dialect, const struct
     put_batch(out, dialect, view);
     tl_buf_put_str(out, " AND ");
     put_hint(out, dialect);
-    tl_buf_printf(out, "(b._end_ms %s ", view->windowed ? "<=" : "<");
+    tl_buf_printf(out, "(b._end_ms %s ",
+                  view->cut_per_key || !tl_merge_view_holds_from(view->windowed, view->ends_open) ? "<=" : "<");
     if (view->cut_per_key)
         tl_merge_view_put_cut(out, dialect, view, "b");
     else
@@ -207,7 +208,7 @@ void tl_merge_view_put(struct tl_buf *out, enum tl_dialect dialect, const struct
     if (view->windowed) {
         tl_buf_put_str(out, " WHERE ");
         put_hint(out, dialect);
-        tl_buf_put_str(out, "(s._end_ms > ");
+        tl_buf_printf(out, "(s._end_ms %s ", view->ends_open ? ">=" : ">");
         put_boundary(out, view);
         tl_buf_put_str(out, ")");
         return;

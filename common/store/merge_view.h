@@ -34,7 +34,7 @@ enum tl_dialect {
 struct tl_merge_view {
     int64_t definition;
     struct tl_sv view, topic, speed_table, batch_table; /* bare names */
-    bool windowed, cut_per_key;
+    bool windowed, cut_per_key, ends_open;
     uint32_t key_tail_bytes; /* as in the shape */
     const struct tl_shape_column *columns;
     uint32_t columns_count;
@@ -63,10 +63,10 @@ void tl_merge_view_put_text(struct tl_buf *out, struct tl_sv text);
 void tl_merge_view_put_ms_name(struct tl_buf *out, struct tl_sv name);
 
 /* Whether a published range is [from, to) of its rows' ends, and not (from, to]: single events, whose end is their time; and where a
- * session may end at `to` and is carried, for an event at that instant still joins it (semantics.md 5.9). */
-static inline bool tl_merge_view_holds_from(bool windowed, bool cut_per_key)
+ * session may end at `to` and is carried, for an event at that instant still joins it (semantics.md 5.9; ends_open in the shape). */
+static inline bool tl_merge_view_holds_from(bool windowed, bool ends_open)
 {
-    return !windowed || cut_per_key;
+    return !windowed || ends_open;
 }
 static inline bool tl_merge_view_is_time(enum tl_kind kind)
 {

@@ -59,7 +59,7 @@ struct tl_definition {
     bool speed_ready;              /* speed has caught up at least once */
     bool speed_known;              /* speed has offsets for it */
     enum tl_state_form state_form; /* this and the next two as in the shape */
-    bool cut_per_key;
+    bool cut_per_key, ends_open;
     uint32_t key_tail_bytes;
     struct tl_sv view, topic, normalised; /* valid until the next call that lists definitions */
 };
@@ -182,7 +182,7 @@ TL_MUST_USE enum tl_code tl_store_stage_rows(struct tl_store *store, int64_t run
 /* The archive's offsets that the run read: batch's part of the manifest. Every message below next_offset was seen. */
 TL_MUST_USE enum tl_code tl_store_stage_offset(struct tl_store *store, int64_t run, struct tl_sv topic, uint32_t partition,
                                                int64_t next_offset, struct tl_err *err);
-/* Rows belong to the range (from_ms, to_ms] that holds their end; with cut_per_key to [from_ms, to_ms), for what ends at to_ms is carried
+/* Rows belong to the range (from_ms, to_ms] that holds their end; with ends_open to [from_ms, to_ms), for what ends at to_ms is carried
  * (tl_store_stage_open) and belongs to the next one; without a window to the [from_ms, to_ms) of their event time. */
 struct tl_run_range {
     int64_t run, from_ms, to_ms; /* INT64_MIN: from the beginning of time */

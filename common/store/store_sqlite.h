@@ -52,7 +52,7 @@ struct tl_sq_definition {
     char hash[33];
     int64_t lateness_ms;
     struct tl_sv view, topic, normalised; /* like the columns, kept until the handle is closed */
-    bool windowed, cut_per_key;
+    bool windowed, cut_per_key, ends_open;
     enum tl_state_form state_form;
     uint32_t key_tail_bytes;
     struct tl_shape_column *columns;

@@ -397,7 +397,7 @@ static void put_prune(struct tl_buf *sql, const struct tl_sq_definition *d, int6
     tl_buf_put_str(sql, " WHERE (_end_ms, _start_ms, _key) IN (SELECT s._end_ms, s._start_ms, s._key FROM ");
     tl_merge_view_put_name(sql, tl_buf_sv(&d->speed_table));
     tl_buf_printf(sql, " AS s WHERE s._end_ms %s %lld",
-                  tl_merge_view_holds_from(d->windowed, d->cut_per_key) ? "<" : "<=", (long long)end_ms);
+                  tl_merge_view_holds_from(d->windowed, d->ends_open) ? "<" : "<=", (long long)end_ms);
     if (!d->windowed) {
         tl_buf_put_str(sql, " AND ");
         tl_merge_view_put_read_by_run(sql, &view, "s");

@@ -18,13 +18,13 @@ static const char sql_active_of[] = "SELECT definition FROM tally_definition WHE
 static const char sql_object_named[] = "SELECT count(*) FROM sqlite_master WHERE name = ?1 COLLATE NOCASE";
 static const char sql_add_definition[] =
     "INSERT INTO tally_definition (view, hash, state, windowed, lateness_ms, normaliser, topic, comment, normalised, state_beside,"
-    " cut_per_key, key_tail_bytes) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12) RETURNING definition";
+    " cut_per_key, key_tail_bytes, ends_open) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13) RETURNING definition";
 static const char sql_add_column[] = "INSERT INTO tally_column VALUES (?1, ?2, ?3, ?4, ?5)";
 static const char sql_add_progress[] = "INSERT INTO tally_progress VALUES (?1, ?2, ?2, 0, 0)";
 static const char sql_state[] = "SELECT state FROM tally_definition WHERE definition = ?1";
 static const char sql_set_state[] = "UPDATE tally_definition SET state = ?2 WHERE definition = ?1";
 static const char sql_facts[] =
-    "SELECT view, hash, windowed, lateness_ms, topic, normalised, state_beside, cut_per_key, key_tail_bytes FROM tally_definition"
+    "SELECT view, hash, windowed, lateness_ms, topic, normalised, state_beside, cut_per_key, key_tail_bytes, ends_open FROM tally_definition"
     " WHERE definition = ?1";
 static const char sql_columns_count[] = "SELECT count(*) FROM tally_column WHERE definition = ?1";
 static const char sql_columns[] = "SELECT name, kind, role FROM tally_column WHERE definition = ?1 ORDER BY position";
@@ -117,6 +117,7 @@ struct tl_merge_view tl_sq_merge_view(const struct tl_sq_definition *d)
         .windowed = d->windowed,
         .cut_per_key = d->cut_per_key,
         .key_tail_bytes = d->key_tail_bytes,
+        .ends_open = d->ends_open,
         .columns = d->columns,
         .columns_count = d->columns_count,
     };
@@ -223,6 +224,7 @@ static enum tl_code load(struct tl_sq *s, int64_t id, struct tl_sq_definition **
     d->state_form = sqlite3_column_int(statement, 6) != 0 ? TL_STATE_BESIDE : TL_STATE_IN_ROWS;
     d->cut_per_key = sqlite3_column_int(statement, 7) != 0;
     d->key_tail_bytes = (uint32_t)sqlite3_column_int64(statement, 8);
+    d->ends_open = sqlite3_column_int(statement, 9) != 0;
     TL_TRY(load_columns(s, d, err));
     tl_buf_init(&d->speed_table, 0);
     tl_buf_init(&d->batch_table, 0);
@@ -346,6 +348,8 @@ static enum tl_code fill(struct tl_sq *s, int64_t id, struct tl_definition *out,
                                   .state_form = d->state_form,
                                   .cut_per_key = d->cut_per_key,
                                   .key_tail_bytes = d->key_tail_bytes,
+                                  .ends_open = d->ends_open,
+                                  .ends_open = d->ends_open,
                                   .view = d->view,
                                   .topic = d->topic,
                                   .normalised = d->normalised};
@@ -490,10 +494,10 @@ static enum tl_code add_facts(struct tl_sq *s, const struct tl_shape *shape, enu
 {
     enum tl_code rc;
 
-    TL_TRY(tl_sq_get(s, sql_add_definition, id, NULL, err, "tttiiitttiii", shape->view, tl_sv_from(shape->hash),
+    TL_TRY(tl_sq_get(s, sql_add_definition, id, NULL, err, "tttiiitttiiii", shape->view, tl_sv_from(shape->hash),
                      tl_sv_from(states[state]), (int64_t)shape->windowed, shape->lateness_ms, (int64_t)TL_NORMALISER_VERSION,
                      shape->topic, shape->comment, shape->normalised, (int64_t)(shape->state == TL_STATE_BESIDE),
-                     (int64_t)shape->cut_per_key, (int64_t)shape->key_tail_bytes));
+                     (int64_t)shape->cut_per_key, (int64_t)shape->key_tail_bytes, (int64_t)shape->ends_open));
     for (uint32_t i = 0; i < shape->columns_count; i++) {
         const char *role = NULL;
 
@@ -620,6 +624,7 @@ static enum tl_code define(struct tl_sq *s, const struct tl_shape *shape, int64_
                                   .windowed = shape->windowed,
                                   .cut_per_key = shape->cut_per_key,
                                   .key_tail_bytes = shape->key_tail_bytes,
+                                  .ends_open = shape->ends_open,
                                   .columns = shape->columns,
                                   .columns_count = shape->columns_count};
     TL_TRY(make_tables(s, shape, &view, tl_buf_sv(&beside), err));

@@ -83,7 +83,7 @@ static int64_t end_of(const struct tl_sq_definition *d, int64_t time_ms)
 /* So are those of a published range that is [from, to). */
 static int64_t end_in_range(const struct tl_sq_definition *d, int64_t limit_ms)
 {
-    return tl_merge_view_holds_from(d->windowed, d->cut_per_key) ? tl_add_sat_i64(limit_ms, -1) : limit_ms;
+    return tl_merge_view_holds_from(d->windowed, d->ends_open) ? tl_add_sat_i64(limit_ms, -1) : limit_ms;
 }
 
 static enum tl_code add_piece(struct cursor *c, size_t *capacity, struct piece piece, struct tl_err *err)
