@@ -13,7 +13,7 @@
 #include "base/diag.h"
 #include "base/lock.h"
 #include "core/function.h"
-#include "days.h"
+#include "family.h"
 #include "event/timestamp.h"
 #include "main/command.h"
 #include "main/data_dir.h"
@@ -197,11 +197,15 @@ static enum tl_code follow_carry(struct batch *batch, uint32_t at, uint32_t view
                                  const struct tl_buf *now, struct tl_err *err)
 {
     const struct tl_days *days = &batch->days[view];
+    uint32_t root = tl_family_root(batch->plan, view);
     enum tl_code rc = TL_OK;
     bool *views;
 
     if (tl_sv_eq(before, tl_buf_sv(now)))
         return TL_OK;
+    for (uint32_t j = at; j < batch->jobs_count; j++)
+        if (batch->jobs[j].bounds[0] == end_ms && batch->jobs[j].views[view])
+            return TL_OK; /* another of its family has seen to it */
     for (uint32_t d = 0; d < days->count; d++) {
         int64_t bounds[2] = {days->days[d].from_ms, days->days[d].to_ms};
 
@@ -210,7 +214,8 @@ static enum tl_code follow_carry(struct batch *batch, uint32_t at, uint32_t view
         views = calloc(batch->plan->views_count, sizeof *views);
         if (views == NULL)
             return tl_fail_memory(err, batch->plan->views_count);
-        views[view] = true;
+        for (uint32_t v = root; v < batch->plan->views_count; v++)
+            views[v] = tl_family_root(batch->plan, v) == root;
         rc = add_job(batch, at, batch->plan->views[view].source, views, bounds, 1, err);
         free(views);
         break;
@@ -391,7 +396,8 @@ static void note_limits(const struct batch *batch, uint32_t v)
 static enum tl_code look(struct batch *batch, struct tl_err *err)
 {
     const struct tl_plan *plan = batch->plan;
-    struct tl_days_wish wish = {batch->own->from_ms, batch->own->to_ms, batch->started_ms};
+    struct tl_days_wish wish = {.from_ms = batch->own->from_ms, .to_ms = batch->own->to_ms, .now_ms = batch->started_ms};
+    struct tl_family_views families = {.plan = plan, .store = batch->store};
     enum tl_code rc = TL_OK;
 
     batch->inputs = calloc(plan->sources_count, sizeof(struct tl_input *));
@@ -408,10 +414,13 @@ static enum tl_code look(struct batch *batch, struct tl_err *err)
 
         TL_TRY(tl_shape_of(batch->plan, &plan->views[v], &shape, err));
         TL_TRY(tl_store_define(batch->store, &shape, &batch->definitions[v], err));
-        TL_TRY(tl_days_open(&batch->days[v], batch->store, batch->definitions[v], batch->inputs[plan->views[v].source],
-                            &plan->views[v], &wish, err));
-        note_limits(batch, v);
     }
+    families.inputs = batch->inputs;
+    families.definitions = batch->definitions;
+    families.days = batch->days;
+    TL_TRY(tl_family_open_days(&families, &wish, err));
+    for (uint32_t v = 0; v < plan->views_count; v++)
+        note_limits(batch, v);
 out:
     return rc;
 }

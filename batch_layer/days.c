@@ -227,7 +227,7 @@ static int64_t target_of(const struct published *published, const struct tl_days
     if (limit_ms == INT64_MAX)    /* imports alone are complete, but time still has to pass */
         limit_ms = tl_max_i64(wish->now_ms, times.max_ms + 1);
     limit_ms = wish->to_ms == INT64_MIN ? midnight_before(published->zone, limit_ms) : tl_min_i64(limit_ms, wish->to_ms);
-    return tl_max_i64(limit_ms, days->boundary_ms);
+    return tl_max_i64(limit_ms, wish->anew ? wish->at_least_ms : days->boundary_ms);
 }
 
 static enum tl_code plan_days(struct published *published, const struct tl_days_wish *wish, struct tl_err *err)
@@ -238,6 +238,8 @@ static enum tl_code plan_days(struct published *published, const struct tl_days_
     enum tl_code rc = TL_OK;
 
     days->target_ms = target_of(published, wish);
+    if (wish->anew)
+        return days->target_ms == INT64_MIN ? TL_OK : add_cut(published, INT64_MIN, days->target_ms, TL_DAY_ASKED, err);
     /* A last range that ends within a day grows to the day's end (or the new target) instead of leaving a stub. */
     if (kept > 0 && days->target_ms > days->boundary_ms &&
         midnight_before(published->zone, days->boundary_ms) != days->boundary_ms)
@@ -271,7 +273,7 @@ enum tl_code tl_days_open(struct tl_days *days, struct tl_store *store, int64_t 
 
     *days = (struct tl_days){.boundary_ms = INT64_MIN, .target_ms = INT64_MIN};
     tl_arena_init(&days->arena, 1u << 16, 0);
-    days->complete_ms = tl_input_complete_ms(input, view->lateness_ms, plan->settings.batch_grace_ms);
+    days->complete_ms = tl_input_complete_ms(input, wish->lateness_ms, plan->settings.batch_grace_ms);
     TL_TRY(tl_store_begin_read(store, err));
     TL_TRY(tl_store_definition(store, definition, &stored, err));
     TL_TRY(tl_store_ranges(store, definition, add_range, &published, err));

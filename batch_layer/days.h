@@ -35,6 +35,9 @@ struct tl_days_wish {
     int64_t from_ms; /* backfill: recompute what overlaps (from_ms, to_ms], dirty or not; INT64_MIN: only what is dirty */
     int64_t to_ms;   /* publish up to here; INT64_MIN: up to the last midnight */
     int64_t now_ms;
+    int64_t lateness_ms; /* how far behind the watermark rows become final: of a view on a view, all of theirs together */
+    bool anew;           /* all of time as one, cut at midnights, whatever is published */
+    int64_t at_least_ms; /* with anew: published up to here at least */
 };
 
 TL_MUST_USE enum tl_code tl_days_open(struct tl_days *days, struct tl_store *store, int64_t definition,

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "core/core.h"
+#include "family.h"
 #include "feed.h"
 #include "main/stop.h"
 #include "sql/shape.h"
@@ -395,6 +396,7 @@ static enum tl_code stage_range(struct pass *pass, uint32_t v, uint32_t r, struc
 {
     struct tl_recompute *job = pass->job;
     size_t at = (size_t)v * job->ranges_count + r;
+    uint32_t root = tl_family_root(pass->plan, v); /* the events of a view on a view are those of its root */
     struct tl_run_range range = {
         .run = job->run, .from_ms = job->bounds[r], .to_ms = job->bounds[r + 1], .rows_count = pass->rows[at]};
     enum tl_code rc = TL_OK;
@@ -403,11 +405,46 @@ static enum tl_code stage_range(struct pass *pass, uint32_t v, uint32_t r, struc
     if (pass->all->views[v].window != NULL)
         TL_TRY(tl_window_cut(pass->all->views[v].window, &job->carry_out[v], err));
     range.carry = tl_buf_sv(&job->carry_out[v]);
-    memcpy(range.outcomes, pass->outcomes[at], sizeof range.outcomes);
+    memcpy(range.outcomes, pass->outcomes[(size_t)root * job->ranges_count + r], sizeof range.outcomes);
     TL_TRY(begin_staging(pass, err));
     TL_TRY(tl_store_stage_range(job->store, job->definitions[v], &range, err));
     pass->uncommitted++;
     TL_TRY(commit_staging(pass, false, err));
+out:
+    return rc;
+}
+
+struct open_sink {
+    struct pass *pass;
+    uint32_t view;
+};
+
+static enum tl_code stage_open(void *ctx, const struct tl_rows *rows, struct tl_err *err)
+{
+    struct open_sink *sink = ctx;
+    struct tl_recompute *job = sink->pass->job;
+    enum tl_code rc = TL_OK;
+
+    TL_TRY(begin_staging(sink->pass, err));
+    TL_TRY(tl_store_stage_open(job->store, job->run, job->definitions[sink->view], job->bounds[job->ranges_count], rows, err));
+    TL_TRY(tl_relay_push(sink->pass->relay, sink->view, rows, err));
+out:
+    return rc;
+}
+
+/* What lies across the end of the span, of views whose keys have time boundaries of their own: the boundary may come to lie here. */
+static enum tl_code stage_all_open(struct pass *pass, struct tl_err *err)
+{
+    enum tl_code rc = TL_OK;
+
+    for (uint32_t v = 0; v < pass->plan->views_count; v++) {
+        struct open_sink sink = {pass, v};
+
+        if (!pass->job->views_wanted[v] || !tl_view_cut_per_key(pass->plan, &pass->plan->views[v]))
+            continue;
+        TL_TRY(tl_relay_deliver(pass->relay, v, pass->all->views[v].window, err));
+        TL_TRY(tl_window_open_rows(pass->all->views[v].window, stage_open, &sink, err));
+    }
 out:
     return rc;
 }
@@ -561,6 +598,7 @@ enum tl_code tl_recompute(struct tl_recompute *job, struct tl_err *err)
             goto out;
         }
     TL_TRY(run_rounds(&pass, err));
+    TL_TRY(stage_all_open(&pass, err));
     TL_TRY(commit_staging(&pass, true, err));
 out:
     if (pass.workers != NULL)

@@ -257,6 +257,7 @@ const struct tl_window_ops tl_window_inner = {
     .settle = inner_settle,
     .load = inner_load,
     .retire = inner_retire,
+    .open_rows = emit_all,
     .groups = inner_groups,
     .bytes = inner_bytes,
 };

@@ -349,7 +349,6 @@ static enum tl_code fill(struct tl_sq *s, int64_t id, struct tl_definition *out,
                                   .cut_per_key = d->cut_per_key,
                                   .key_tail_bytes = d->key_tail_bytes,
                                   .ends_open = d->ends_open,
-                                  .ends_open = d->ends_open,
                                   .view = d->view,
                                   .topic = d->topic,
                                   .normalised = d->normalised};

@@ -93,7 +93,7 @@ struct tl_shape store_sessions(const char *view, char hash, uint32_t key_tail_by
     struct tl_shape shape = store_windowed(view, hash);
 
     shape.state = TL_STATE_BESIDE;
-    shape.cut_per_key = true;
+    shape.cut_per_key = shape.ends_open = true;
     shape.key_tail_bytes = key_tail_bytes;
     return shape;
 }

@@ -21,6 +21,7 @@ static struct tl_merge_view view_of(const struct tl_shape *shape)
                                   .batch_table = TL_SV("a\"b_batch"),
                                   .windowed = shape->windowed,
                                   .cut_per_key = shape->cut_per_key,
+                                  .ends_open = shape->ends_open,
                                   .key_tail_bytes = shape->key_tail_bytes,
                                   .columns = shape->columns,
                                   .columns_count = shape->columns_count};

@@ -178,6 +178,7 @@ Test(store_sqlite, an_older_store_is_brought_up, .fini = store_folder_remove)
     make_store();
     before = schema_of();
     sql("ALTER TABLE tally_definition DROP COLUMN state_beside; ALTER TABLE tally_definition DROP COLUMN cut_per_key;"
+        " ALTER TABLE tally_definition DROP COLUMN ends_open;"
         "ALTER TABLE tally_definition DROP COLUMN key_tail_bytes; DROP TABLE tally_open; DROP INDEX tally_cut_lowest;"
         "PRAGMA user_version = 1");
     FAILS(TL_ERR_CORRUPT, "brings it up to date", tl_store_open(url, TL_STORE_READ, &store, err));
