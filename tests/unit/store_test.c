@@ -1178,7 +1178,8 @@ static void a_new_definition_is_swapped_in(const struct store_backend *backend)
 static void state_is_swapped_in_too(const struct store_backend *backend)
 {
     struct tl_store *store = fresh(backend);
-    int64_t old = define(store, store_sessions("visits", 'a', 0)), epoch = store_epoch(store), run = store_run(store, "1"), id, change;
+    int64_t old = define(store, store_sessions("visits", 'a', 0)), epoch = store_epoch(store), run = store_run(store, "1"), id,
+            change;
     struct tl_shape shape = store_sessions("visits", 'b', 0);
     bool swapped = false;
 
@@ -1378,20 +1379,23 @@ static void sessions_are_cut_per_key(const struct store_backend *backend)
     store_put_speed(store, epoch, id, 12, 13, "from the boundary", 6);
     store_put_speed(store, epoch, id, 8, 14, "over a batch row", 7);
     store_put_speed(store, epoch, id, 1, 3, "over a batch row", 8);
-    expect(MERGED(store, "visits"),
-           "1 3 over a batch row 8 speed 0\n0 5 agrees 3 speed 0\n0 10 drawing 1 speed 0\n0 12 at the boundary 5 speed 0\n"
-           "12 13 from the boundary 6 speed 0\n8 14 over a batch row 7 speed 0\n5 15 drawing 2 speed 0\n20 25 agrees 4 speed 0\n");
+    expect(
+        MERGED(store, "visits"),
+        "1 3 over a batch row 8 speed 0\n0 5 agrees 3 speed 0\n0 10 drawing 1 speed 0\n0 12 at the boundary 5 speed 0\n"
+        "12 13 from the boundary 6 speed 0\n8 14 over a batch row 7 speed 0\n5 15 drawing 2 speed 0\n20 25 agrees 4 speed 0\n");
     store_stage(store, run, id, 0, 5, "agrees", 103);
     store_stage(store, run, id, 2, 10, "over a batch row", 107);
     store_stage_open(store, run, id, 12, 0, "drawing");
     store_stage_open(store, run, id, 12, 0, "at the boundary");
     store_stage_range(store, run, id, MIN_MS, 12);
     OK(tl_store_publish(store, run, 1, err));
-    expect(MERGED(store, "visits"),
-           "1 3 over a batch row 8 speed 0\n0 5 agrees 103 batch 1\n0 10 drawing 1 speed 0\n0 12 at the boundary 5 speed 0\n"
-           "12 13 from the boundary 6 speed 0\n8 14 over a batch row 7 speed 0\n5 15 drawing 2 speed 0\n20 25 agrees 4 speed 0\n");
+    expect(
+        MERGED(store, "visits"),
+        "1 3 over a batch row 8 speed 0\n0 5 agrees 103 batch 1\n0 10 drawing 1 speed 0\n0 12 at the boundary 5 speed 0\n"
+        "12 13 from the boundary 6 speed 0\n8 14 over a batch row 7 speed 0\n5 15 drawing 2 speed 0\n20 25 agrees 4 speed 0\n");
     expect(store_answer(store, "visits", TL_LAYER_MERGED, 5, 12), "0 10 drawing 1 speed 0\n0 12 at the boundary 5 speed 0\n");
-    expect(store_answer(store, "visits", TL_LAYER_BATCH, MIN_MS, MAX_MS), "0 5 agrees 103 batch 1\n2 10 over a batch row 107 batch 1\n");
+    expect(store_answer(store, "visits", TL_LAYER_BATCH, MIN_MS, MAX_MS),
+           "0 5 agrees 103 batch 1\n2 10 over a batch row 107 batch 1\n");
     /* The next publication lies behind what was carried: the cuts rise. */
     run = store_run(store, "2");
     store_stage(store, run, id, 0, 15, "drawing", 101);
@@ -1574,8 +1578,7 @@ static enum tl_code crowd_row(void *ctx, const struct tl_value *values, size_t c
     (void)err;
     cr_assert_eq(count, 6);
     cr_assert(crowd->served_count[key] < TL_COUNT(crowd->served[key]));
-    crowd->served[key][crowd->served_count[key]++] =
-        (struct history_row){values[0].i64, values[1].i64, (uint64_t)values[3].i64};
+    crowd->served[key][crowd->served_count[key]++] = (struct history_row){values[0].i64, values[1].i64, (uint64_t)values[3].i64};
     return TL_OK;
 }
 
@@ -1595,8 +1598,7 @@ static void crowd_check(struct crowd *crowd, const struct chance *chance)
     memset(crowd->served_count, 0, sizeof crowd->served_count);
     OK(tl_store_query(crowd->store, &query, any_head, crowd_row, crowd, err));
     for (int key = 0; key < HISTORY_KEYS; key++) {
-        struct history_balance balance =
-            history_weigh(&crowd->histories[key], crowd->served[key], crowd->served_count[key]);
+        struct history_balance balance = history_weigh(&crowd->histories[key], crowd->served[key], crowd->served_count[key]);
 
         cr_assert(balance.lost == 0 && balance.doubled == 0, "key %c, boundary %lld: %d lost, %d doubled; TALLY_SEED=%llu",
                   'a' + key, (long long)crowd->histories[key].boundary_ms, balance.lost, balance.doubled,
