@@ -16,12 +16,15 @@ import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import java.util.stream.Stream;
 import org.apache.flink.table.api.EnvironmentSettings;
+import org.apache.flink.table.api.ValidationException;
 import org.apache.flink.table.api.bridge.java.StreamTableEnvironment;
+import org.apache.flink.table.catalog.Column;
 import org.apache.flink.util.ExceptionUtils;
 
 public final class Proof {
     private static final Pattern SET = Pattern.compile("SET\\s+'((?:[^']|'')*)'\\s*=\\s*'((?:[^']|'')*)'");
 
+    private static final Pattern INSERT = Pattern.compile("INSERT INTO (\\S+)\\s+(SELECT.*?);", Pattern.DOTALL);
     private static final Pattern SET_END = Pattern.compile(";\\s*END$");
 
     private Proof() {}
@@ -77,11 +80,38 @@ public final class Proof {
             if (set.matches()) { /* executeSql takes no SET: it is the client's */
                 tables.getConfig().set(set.group(1).replace("''", "'"), set.group(2).replace("''", "'"));
             } else if (statement.startsWith("EXECUTE")) {
+                checkTypes(tables, statement);
                 tables.executeSql(statement).await();
             } else {
                 tables.executeSql(statement);
             }
         }
+    }
+
+    /* A sink's columns must have the types that Flink derives for its SELECT: an INSERT would cast them and hide a difference. */
+    private static void checkTypes(StreamTableEnvironment tables, String set) {
+        Matcher insert = INSERT.matcher(set);
+
+        while (insert.find()) {
+            List<Column> wanted = tables.sqlQuery(insert.group(2)).getResolvedSchema().getColumns();
+            List<Column> given = tables.from(insert.group(1)).getResolvedSchema().getColumns();
+
+            for (int i = 0; i < wanted.size(); i++) {
+                String type = typeName(wanted.get(i));
+
+                if (!type.equals(typeName(given.get(i)))) {
+                    throw new ValidationException("%s.%s is %s in Flink, and %s in the script".formatted(insert.group(1),
+                            given.get(i).getName(), type, typeName(given.get(i))));
+                }
+            }
+        }
+    }
+
+    /* What an event time and a literal text are called beside their type says nothing of their values. */
+    private static String typeName(Column column) {
+        return column.getDataType().getLogicalType().copy(true).asSummaryString()
+                .replaceFirst(" \\*ROWTIME\\*$", "")
+                .replaceFirst("^CHAR\\(\\d+\\)$|^VARCHAR\\(\\d+\\)$", "STRING");
     }
 
     /* Splits a script at its semicolons; the INSERTs of a statement set stay together. Comments are left out. */
