@@ -533,7 +533,7 @@ ParameterizedTestParameters(bind_window, mistakes)
                 "DESCRIPTOR(ts), INTERVAL '1' MINUTE)) GROUP BY window_start, window_end, window_time, host;\nCREATE VIEW v AS "
                 "SELECT window_start, COUNT(*) AS c FROM TABLE(SESSION(TABLE s PARTITION BY host, DESCRIPTOR(wt), INTERVAL '1' "
                 "HOUR)) GROUP BY window_start, window_end, host",
-         3, 73, "'s' has sessions or count windows, and sessions of those are not kept",
+         3, 78, "'s' has sessions or count windows, and sessions of those are not kept",
          "s", "read the table itself, with a longer gap"},
         {"window_time of two in GROUP BY",
          EVENTS "CREATE VIEW i AS SELECT window_time, COUNT(*) AS c FROM TABLE(TUMBLE(TABLE t, DESCRIPTOR(ts), "
