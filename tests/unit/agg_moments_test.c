@@ -12,7 +12,7 @@ struct moments_case {
     char name[48];
     enum tl_agg_kind agg;
     enum tl_kind kind;
-    char inputs[4][24];
+    char inputs[5][24];
     uint32_t count;
     char want[24];
 };
@@ -39,6 +39,8 @@ ParameterizedTestParameters(agg_moments, results)
         {"a NaN",                                    TL_AGG_STDDEV_SAMP, TL_DOUBLE,  {"nan", "1"},                                     2, "nan"                },
         {"VAR_POP(FLOAT) is a float",                TL_AGG_VAR_POP,     TL_FLOAT,   {"1", "2", "2"},                                  3, "0x1.c71c72p-3"      },
  /* Flink: (14 - 36 / 3) / 3 = 0, (5 - 9 / 2) / 1 = 1: each division cut off */
+        {"VAR_POP(INT) of 4.96",                     TL_AGG_VAR_POP,     TL_INT,     {"1", "2", "3", "1", "7"},                        5, "4"                  },
+        {"VAR_SAMP(INT) of 6.2",                     TL_AGG_VAR_SAMP,    TL_INT,     {"1", "2", "3", "1", "7"},                        5, "6"                  },
         {"VAR_POP(INT) cuts off",                    TL_AGG_VAR_POP,     TL_INT,     {"1", "2", "3"},                                  3, "0"                  },
         {"VAR_SAMP(INT): the inner one first",       TL_AGG_VAR_SAMP,    TL_INT,     {"1", "2"},                                       2, "1"                  },
         {"STDDEV_POP(INT) cuts off",                 TL_AGG_STDDEV_POP,  TL_INT,     {"0", "5"},                                       2, "2"                  },
@@ -88,7 +90,7 @@ static int64_t flink_of_integers(enum tl_agg_kind agg, const int64_t *values, ui
         sum += values[i];
         squares += (__int128)values[i] * values[i];
     }
-    variance = (squares - sum * sum / count) / (agg == TL_AGG_VAR_SAMP || agg == TL_AGG_STDDEV_SAMP ? count - 1 : count);
+    variance = (squares * count - sum * sum) / count / (agg == TL_AGG_VAR_SAMP || agg == TL_AGG_STDDEV_SAMP ? count - 1 : count);
     return agg == TL_AGG_VAR_POP || agg == TL_AGG_VAR_SAMP ? (int64_t)variance : (int64_t)pow((double)variance, 0.5);
 }
 
