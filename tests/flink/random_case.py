@@ -30,6 +30,7 @@ NOT_OVER_HOP = ["AVG(DISTINCT status)", "SUM(DISTINCT status)", "SUM(DISTINCT se
 IN_ORDER = ["FIRST_VALUE(url)", "LAST_VALUE(url)", "FIRST_VALUE(seconds)", "LAST_VALUE(status)", "LISTAGG(url)", "LISTAGG(url, '|')", "LISTAGG(DISTINCT url, '+')"]
 KEYS = [[], [], ["host"], ["host"], ["host", "ip"], ["status"], ["UPPER(host)"]]
 DIVISORS = [1, 2, 3, 4, 6, 12]
+GAPS = [1, 4, 11]
 
 
 def streams(pairs, seed):
@@ -68,7 +69,25 @@ class Stream:
             clock_ms += self.chance.choice([0, 1, self.chance.randint(0, pace_ms), pace_ms, 1000 * self.unit])
             if self.chance.random() < 0.03:
                 clock_ms += 20000 * self.unit  # a quiet time, in which sessions end
-            yield self.event(clock_ms if self.in_order else max(0, clock_ms - self.lateness_ms()))
+            if self.in_order or self.chance.random() < 0.8:
+                yield self.event(clock_ms if self.in_order else max(0, clock_ms - self.lateness_ms()))
+            else:
+                clock_ms = yield from self.edge(clock_ms)
+
+    def edge(self, clock_ms):
+        """The watermark comes to where a millisecond decides: the end of a window, or of the session of an event before. Then late events."""
+        if self.chance.random() < 0.5:
+            size_ms = self.chance.choice([1, 4, 12]) * self.unit * 1000
+            start_ms = round(self.start.replace(tzinfo=datetime.timezone.utc).timestamp() * 1000)
+            end_ms = (start_ms + clock_ms) // size_ms * size_ms + size_ms - start_ms
+        else:
+            yield self.event(clock_ms)
+            end_ms = clock_ms + self.chance.choice(GAPS) * self.unit * 1000
+        delay_ms = 1000 * self.delay
+        yield self.event(end_ms - 1 + delay_ms + self.chance.choice([-1, 0, 0, 1]))
+        for _ in range(self.chance.randint(1, 4)):
+            yield self.event(max(0, end_ms + self.chance.choice([-1, 0, -1000 * self.unit, -self.chance.randint(0, 12000 * self.unit)])))
+        return end_ms + delay_ms
 
     def lateness_ms(self):
         return self.chance.choice([0, 0, 0, 1, self.chance.randint(0, 1000 * self.delay), 1000 * self.delay,
@@ -94,7 +113,7 @@ class Stream:
         offset = self.chance.choice(["", "", f", {interval(self.chance.randint(1 - part, part - 1))}"])
         if kind == "SESSION":
             partition = f" PARTITION BY {keys[0]}" if len(keys) == 1 else f" PARTITION BY ({', '.join(keys)})" if keys else ""
-            return kind, f"SESSION(TABLE {table}{partition}, DESCRIPTOR({time}), {interval(self.chance.choice([1, 4, 11]) * self.unit)})"
+            return kind, f"SESSION(TABLE {table}{partition}, DESCRIPTOR({time}), {interval(self.chance.choice(GAPS) * self.unit)})"
         sizes = interval(size) if kind == "TUMBLE" else f"{interval(part)}, {interval(size)}"
         return kind, f"{kind}(TABLE {table}, DESCRIPTOR({time}), {sizes}{offset})"
 

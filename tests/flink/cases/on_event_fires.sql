@@ -5,6 +5,6 @@ CREATE TABLE events (
 ) WITH ('connector' = 'kafka', 'topic' = 'events', 'format' = 'json', 'json.timestamp-format.standard' = 'ISO-8601',
         'scan.watermark.emit.strategy' = 'on-event');
 CREATE VIEW hits AS
-    SELECT window_start, window_end, COUNT(*) AS hits
+    SELECT window_start, window_end, COUNT(*) AS hits, SUM(amount) AS amount
     FROM TABLE(TUMBLE(TABLE events, DESCRIPTOR(event_time), INTERVAL '10' SECOND))
     GROUP BY window_start, window_end;
