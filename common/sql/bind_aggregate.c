@@ -36,7 +36,7 @@ static const struct aggregate {
     {"LAST_VALUE",            TL_AGG_LAST_VALUE,            TAKES_ANY,    0,         1, 1,                    false, "LAST_VALUE(x)"                 },
     {"LISTAGG",               TL_AGG_LISTAGG,               TAKES_TEXT,   TL_STRING, 1, 2,                    true,  "LISTAGG(x) or LISTAGG(x, '; ')"},
     {"APPROX_COUNT_DISTINCT", TL_AGG_APPROX_COUNT_DISTINCT, TAKES_ANY,    TL_BIGINT, 1, 1,                    false, "APPROX_COUNT_DISTINCT(x)"      },
-    {"PERCENTILE",            TL_AGG_PERCENTILE,            TAKES_NUMBER, TL_DOUBLE, 2, 3,                    false, "PERCENTILE(x, 0.95)"           },
+    {"PERCENTILE",            TL_AGG_PERCENTILE,            TAKES_NUMBER, TL_DOUBLE, 2, 3,                    true,  "PERCENTILE(x, 0.95)"           },
     {"APPROX_PERCENTILE",     TL_AGG_APPROX_PERCENTILE,     TAKES_NUMBER, TL_DOUBLE, 2, 2,                    false, "APPROX_PERCENTILE(x, 0.95)"    },
     {"WINDOW_FUNNEL",         TL_AGG_WINDOW_FUNNEL,         TAKES_ANY,    TL_INT,    3, 2 + FUNNEL_STEPS_MAX, false,
      "WINDOW_FUNNEL(INTERVAL '1' HOUR, time, step, step, ...)"                                                                                       },
@@ -276,9 +276,13 @@ static enum tl_code call_check(struct tl_bind *bind, const struct tl_scope *scop
                           "each row is one of its own: DISTINCT * has no meaning");
     if (ast->distinct && !row->distinct)
         return tl_mistake(bind->err, bind->text, ast->at,
-                          row->agg == TL_AGG_APPROX_COUNT_DISTINCT ? "leave DISTINCT out: the name says it"
-                                                                   : "COUNT, SUM, AVG, MIN, MAX, LISTAGG, the deviations and variances take it",
+                          row->agg == TL_AGG_APPROX_COUNT_DISTINCT
+                              ? "leave DISTINCT out: the name says it"
+                              : "COUNT, SUM, AVG, MIN, MAX, LISTAGG, PERCENTILE, deviations and variances do",
                           "%s takes no DISTINCT", row->name);
+    if (ast->distinct && row->agg == TL_AGG_PERCENTILE && ast->args_count > 2)
+        return tl_mistake(bind->err, bind->text, ast->at, "leave one of the two out",
+                          "DISTINCT counts each value once, and a frequency says how often");
     if (!ast->star && (ast->args_count < row->args_min || ast->args_count > row->args_max))
         return args_count_mistake(bind, ast, row);
     return TL_OK;

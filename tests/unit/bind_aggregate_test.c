@@ -249,7 +249,7 @@ ParameterizedTestParameters(bind_aggregate, mistakes)
          EVENTS "CREATE VIEW v AS SELECT FIRST_VALUE(DISTINCT host) AS x FROM TABLE(TUMBLE(TABLE t, DESCRIPTOR(ts), "
                 "INTERVAL '1' MINUTE)) GROUP BY window_start, window_end",
          2, 25, "FIRST_VALUE takes no DISTINCT",
-         "FIRST_VALUE(DISTINCT host)", "COUNT, SUM, AVG, MIN, MAX, LISTAGG, the deviations and variances take it"},
+         "FIRST_VALUE(DISTINCT host)", "COUNT, SUM, AVG, MIN, MAX, LISTAGG, PERCENTILE, deviations and variances do"},
         {"DISTINCT twice",
          EVENTS "CREATE VIEW v AS SELECT APPROX_COUNT_DISTINCT(DISTINCT host) AS x FROM TABLE(TUMBLE(TABLE t, "
                 "DESCRIPTOR(ts), INTERVAL '1' MINUTE)) GROUP BY window_start, window_end",
