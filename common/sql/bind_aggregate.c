@@ -26,12 +26,12 @@ static const struct aggregate {
     {"MIN",                   TL_AGG_MIN,                   TAKES_ANY,    0,         1, 1,                    true,  "MIN(x)"                        },
     {"MAX",                   TL_AGG_MAX,                   TAKES_ANY,    0,         1, 1,                    true,  "MAX(x)"                        },
     {"AVG",                   TL_AGG_AVG,                   TAKES_NUMBER, 0,         1, 1,                    true,  "AVG(x)"                        },
-    {"STDDEV_POP",            TL_AGG_STDDEV_POP,            TAKES_NUMBER, 0,         1, 1,                    false, "STDDEV_POP(x)"                 },
-    {"STDDEV_SAMP",           TL_AGG_STDDEV_SAMP,           TAKES_NUMBER, 0,         1, 1,                    false, "STDDEV_SAMP(x)"                },
-    {"STDDEV",                TL_AGG_STDDEV_SAMP,           TAKES_NUMBER, 0,         1, 1,                    false, "STDDEV(x)"                     },
-    {"VAR_POP",               TL_AGG_VAR_POP,               TAKES_NUMBER, 0,         1, 1,                    false, "VAR_POP(x)"                    },
-    {"VAR_SAMP",              TL_AGG_VAR_SAMP,              TAKES_NUMBER, 0,         1, 1,                    false, "VAR_SAMP(x)"                   },
-    {"VARIANCE",              TL_AGG_VAR_SAMP,              TAKES_NUMBER, 0,         1, 1,                    false, "VARIANCE(x)"                   },
+    {"STDDEV_POP",            TL_AGG_STDDEV_POP,            TAKES_NUMBER, 0,         1, 1,                    true,  "STDDEV_POP(x)"                 },
+    {"STDDEV_SAMP",           TL_AGG_STDDEV_SAMP,           TAKES_NUMBER, 0,         1, 1,                    true,  "STDDEV_SAMP(x)"                },
+    {"STDDEV",                TL_AGG_STDDEV_SAMP,           TAKES_NUMBER, 0,         1, 1,                    true,  "STDDEV(x)"                     },
+    {"VAR_POP",               TL_AGG_VAR_POP,               TAKES_NUMBER, 0,         1, 1,                    true,  "VAR_POP(x)"                    },
+    {"VAR_SAMP",              TL_AGG_VAR_SAMP,              TAKES_NUMBER, 0,         1, 1,                    true,  "VAR_SAMP(x)"                   },
+    {"VARIANCE",              TL_AGG_VAR_SAMP,              TAKES_NUMBER, 0,         1, 1,                    true,  "VARIANCE(x)"                   },
     {"FIRST_VALUE",           TL_AGG_FIRST_VALUE,           TAKES_ANY,    0,         1, 1,                    false, "FIRST_VALUE(x)"                },
     {"LAST_VALUE",            TL_AGG_LAST_VALUE,            TAKES_ANY,    0,         1, 1,                    false, "LAST_VALUE(x)"                 },
     {"LISTAGG",               TL_AGG_LISTAGG,               TAKES_TEXT,   TL_STRING, 1, 2,                    true,  "LISTAGG(x) or LISTAGG(x, '; ')"},
@@ -277,7 +277,7 @@ static enum tl_code call_check(struct tl_bind *bind, const struct tl_scope *scop
     if (ast->distinct && !row->distinct)
         return tl_mistake(bind->err, bind->text, ast->at,
                           row->agg == TL_AGG_APPROX_COUNT_DISTINCT ? "leave DISTINCT out: the name says it"
-                                                                   : "COUNT, SUM, AVG, MIN, MAX and LISTAGG take it",
+                                                                   : "COUNT, SUM, AVG, MIN, MAX, LISTAGG, the deviations and variances take it",
                           "%s takes no DISTINCT", row->name);
     if (!ast->star && (ast->args_count < row->args_min || ast->args_count > row->args_max))
         return args_count_mistake(bind, ast, row);
