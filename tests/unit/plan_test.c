@@ -257,7 +257,7 @@ Test(plan, the_normalised_text_is_stable)
 {
     struct tl_plan *plan = sql_plan(TABLE VIEW);
 
-    cr_assert(tl_sv_eq(plan->views[0].normalised, TL_SV("normaliser 1\n"
+    cr_assert(tl_sv_eq(plan->views[0].normalised, TL_SV("normaliser 2\n"
                                                         "zone UTC\n"
                                                         "topic x json SQL\n"
                                                         "columns at TIMESTAMP(3), event_id STRING, host STRING, n INT\n"
