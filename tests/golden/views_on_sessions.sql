@@ -13,7 +13,3 @@ CREATE VIEW halves AS
     SELECT window_start, window_end, COUNT(*) AS visits, SUM(hits) AS hits
     FROM TABLE(TUMBLE(TABLE visits, DESCRIPTOR(seen), INTERVAL '30' SECOND))
     GROUP BY window_start, window_end;
-CREATE VIEW again AS
-    SELECT window_start, window_end, host, COUNT(*) AS visits, SUM(hits) AS hits
-    FROM TABLE(SESSION(TABLE visits PARTITION BY host, DESCRIPTOR(seen), INTERVAL '15' SECOND))
-    GROUP BY window_start, window_end, host;
