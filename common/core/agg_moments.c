@@ -105,16 +105,6 @@ static bool subtract(struct whole *a, const struct whole *b)
     return borrow == 0;
 }
 
-static void add_one(struct whole *number)
-{
-    unsigned i = 0;
-
-    while (++number->limbs[i] == 0)
-        i++;
-    if (i >= number->count)
-        number->count = i + 1;
-}
-
 /* True: it left a rest. */
 static bool divide(struct whole *number, uint64_t divisor)
 {
@@ -214,12 +204,11 @@ bool tl_moments_int_result(const struct tl_moments_int *moments, enum tl_agg_kin
     if (moments->count <= wants_sample(agg))
         return false;
     whole_of_words(moments->squares, 3, &number);
+    multiply(&number, moments->count);
     int_sum_squared(moments, &squared);
-    /* What the division cuts off makes the difference smaller, so that it counts one less before it is cut off itself. */
-    if (divide(&squared, moments->count))
-        add_one(&squared);
     if (!subtract(&number, &squared))
         memset(&number, 0, sizeof number); /* only where forged sums were merged and wrapped */
+    divide(&number, moments->count);
     divide(&number, moments->count - wants_sample(agg));
     tl_kind_range(kind, &min, &max);
     value = number.count > 4

@@ -157,10 +157,10 @@ int64_t tl_window_end_instant(const struct tl_window *w, int64_t local_end_ms)
 bool tl_window_is_repeated(const struct tl_window *w, int64_t local_start_ms, int64_t local_end_ms)
 {
     const struct tl_window_spec *spec = &w->view->window;
-    int64_t before_ms = local_end_ms - spec->slide_ms;
+    int64_t slice_ms = local_end_ms - spec->slide_ms;
 
-    return spec->window == TL_WINDOW_CUMULATE && spec->zone != NULL && before_ms > local_start_ms &&
-           tl_window_end_instant(w, before_ms) == tl_window_end_instant(w, local_end_ms);
+    return spec->window == TL_WINDOW_CUMULATE && spec->zone != NULL && slice_ms > local_start_ms &&
+           tl_zone_local_ms(spec->zone, tl_window_start_instant(w, slice_ms)) >= local_end_ms;
 }
 
 int64_t tl_window_states_upto_ms(const struct tl_window *w)
