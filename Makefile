@@ -129,7 +129,7 @@ test-flink-long: deps-flink ## random pairs of a view and a stream alone, RANDOM
 
 $(FLINK_PROOF): $(shell find tests/flink/src tests/flink/pom.xml -type f)
 	$(Q)mkdir -p $(@D); echo "  MVN  tests/flink"
-	$(Q)mvn -q -B -Dstyle.color=never -f tests/flink/pom.xml -Dout=$(CURDIR)/$(FLINK) compile
+	$(Q)mvn -q -B -f tests/flink/pom.xml -Dout=$(CURDIR)/$(FLINK) compile
 	$(Q)touch $@
 
 check: ## lint, test, both sanitizers, the tiny build

@@ -282,7 +282,7 @@ def check(work, case, views):
     if (work / case.name / "refused").exists() and not (work / case.name / "stream").exists():
         raise Failure((work / case.name / "refused").read_text(encoding="utf-8"))
     compared = sum(check_view(work, case, mode, view) for mode in case.modes for view in views)
-    if compared == 0 and not case.own and not case.wanted:
+    if compared == 0 and views == case.views and not case.wanted:  # a random view may have no row
         raise Failure("there was no row to compare")
     return compared
 

@@ -27,7 +27,8 @@ AGGREGATES = ["COUNT(*)", "COUNT(status)", "COUNT(DISTINCT url)", "COUNT(DISTINC
               "AVG(status)", "AVG(amount)", "AVG(seconds)", "STDDEV_POP(seconds)", "STDDEV_SAMP(seconds)",
               "VAR_POP(seconds)", "VAR_SAMP(seconds)", "PERCENTILE(seconds, 0.5)", "PERCENTILE(status, 0.9)", "PERCENTILE(amount, 0.25)"]
 NOT_OVER_HOP = ["AVG(DISTINCT status)", "SUM(DISTINCT status)", "SUM(DISTINCT seconds)"]
-IN_ORDER = ["FIRST_VALUE(url)", "LAST_VALUE(url)", "FIRST_VALUE(seconds)", "LAST_VALUE(status)", "LISTAGG(url)", "LISTAGG(url, '|')", "LISTAGG(DISTINCT url, '+')"]
+IN_ORDER = ["FIRST_VALUE(url)", "LAST_VALUE(url)", "FIRST_VALUE(seconds)", "LAST_VALUE(status)", "LISTAGG(url)", "LISTAGG(url, '|')",
+            "LISTAGG(DISTINCT url, '+')"]
 KEYS = [[], [], ["host"], ["host"], ["host", "ip"], ["status"], ["UPPER(host)"]]
 DIVISORS = [1, 2, 3, 4, 6, 12]
 GAPS = [1, 4, 11]

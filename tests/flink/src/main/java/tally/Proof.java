@@ -12,6 +12,7 @@ import java.util.List;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
+import java.util.concurrent.TimeUnit;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import java.util.stream.Stream;
@@ -81,7 +82,7 @@ public final class Proof {
                 tables.getConfig().set(set.group(1).replace("''", "'"), set.group(2).replace("''", "'"));
             } else if (statement.startsWith("EXECUTE")) {
                 checkTypes(tables, statement);
-                tables.executeSql(statement).await();
+                tables.executeSql(statement).await(10, TimeUnit.MINUTES); /* a job that hangs fails alone */
             } else {
                 tables.executeSql(statement);
             }
