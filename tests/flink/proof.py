@@ -29,6 +29,7 @@ LAYER_OF = {"stream": "speed", "record": "batch"}
 TOLERANCE = {"DOUBLE": 1e-9, "FLOAT": 1e-5}  # relative: Flink adds in the order of arrival, tally exactly and rounds once
 END_DAYS = 60  # the closing event comes so long after all others, and no window is longer than half of that
 SHOWN_MAX = 8  # rows of a difference
+MILLISECOND = datetime.timedelta(milliseconds=1)
 
 TIME = re.compile(r"\d{4}-\d\d-\d\d([T ])\d\d:\d\d:\d\d(\.\d+)?(Z?)$")
 
@@ -187,7 +188,7 @@ def rows_of_tally(work, case, mode, view, head):
     for named in json.loads((work / case.name / f"tally.{mode}.{view}").read_text(encoding="utf-8")):
         if {key for key in named if key not in ("_layer", "_final")} != {name for name, _ in head}:
             raise Failure(f"{view} has the columns {', '.join(named)}")
-        row = [wall_clock(case, named[name]) if is_wall_clock(case, name, kind) else named[name] for name, kind in head]
+        row = [wall_clock(case, named[name], name) if is_bound(case, name, kind) else named[name] for name, kind in head]
         if not is_closing(case, row):
             if named["_final"] is not True:
                 raise Failure(f"{view} ({mode}): a row is not final: {json.dumps(row)}")
@@ -195,14 +196,50 @@ def rows_of_tally(work, case, mode, view, head):
     return rows
 
 
-def is_wall_clock(case, name, kind):
-    """tally prints window_start and window_end as instants; Flink has them as wall clock of the session's zone."""
-    return name in ("window_start", "window_end") and kind == "TIMESTAMP(3)" and re.search(r"TIMESTAMP_LTZ\(3\),", case.sql)
+# tally has the bounds of windows as instants, Flink as wall clock of the session's zone. Compared is the wall clock: of the first instant, and
+# behind the last. A bound that the clock jumps over is no instant: there tally's windows begin and end with the jump (common/sql/FLINK.md), and
+# those that differ only by what does not exist are one. window_time in Flink is the first showing of a wall clock, in tally the last.
 
 
-def wall_clock(case, text):
-    time = time_read(text).replace(tzinfo=datetime.timezone.utc).astimezone(case.zone)
-    return time_print(time.replace(tzinfo=None))
+def is_bound(case, name, kind):
+    """The bounds of windows, and of those that a view reads."""
+    zoned = re.search(r"TIMESTAMP_LTZ\(3\),", case.sql)
+    if name in ("window_time", "part_time"):
+        return zoned and kind == "TIMESTAMP_LTZ(3)"
+    return zoned and kind == "TIMESTAMP(3)" and name in ("window_start", "window_end", "part_start", "part_end")
+
+
+def wall_clock(case, text, name):
+    behind = MILLISECOND if name in ("window_end", "part_end") else datetime.timedelta()
+    time = (time_read(text) - behind).replace(tzinfo=datetime.timezone.utc).astimezone(case.zone)
+    return time_print(time.replace(tzinfo=None) + behind)
+
+
+def over_jump(case, text, name, kind):
+    """A bound that Flink gave, as tally has it."""
+    if kind == "TIMESTAMP_LTZ(3)":
+        return wall_clock(case, text, name)
+    behind = MILLISECOND if name in ("window_end", "part_end") else datetime.timedelta()
+    wall = time_read(text) - behind
+    early, late = (wall.replace(tzinfo=case.zone, fold=fold).astimezone(datetime.timezone.utc) for fold in (1, 0))
+    if late.astimezone(case.zone).replace(tzinfo=None) == wall:
+        return text
+    while late - early > MILLISECOND:  # the instant of the jump lies between
+        middle = early + (late - early) / 2
+        if middle.astimezone(case.zone).utcoffset() == early.astimezone(case.zone).utcoffset():
+            early = middle
+        else:
+            late = middle
+    jump = late.replace(microsecond=late.microsecond // 1000 * 1000)
+    return time_print(jump.astimezone(case.zone).replace(tzinfo=None) + behind)
+
+
+def bounds_as_tally(case, head, rows):
+    if case.zone.key == "UTC":
+        return rows
+    moved = [[over_jump(case, value, name, kind) if is_bound(case, name, kind) else value
+              for (name, kind), value in zip(head, row, strict=True)] for row in rows]
+    return [json.loads(row) for row in dict.fromkeys(json.dumps(row) for row in moved)]
 
 
 def is_closing(case, row):
@@ -265,6 +302,7 @@ def check_view(work, case, mode, view):
     if (work / case.name / "refused").exists():
         raise Failure((work / case.name / "refused").read_text(encoding="utf-8"))
     mine = lists_sorted(case, view, head, rows_of_tally(work, case, mode, view, head))
+    rows = bounds_as_tally(case, head, rows)
     if (mode, view) in case.own:
         if not difference(("tally", "Flink"), head, mine, rows):
             raise Failure(f"{view} ({mode}): tally deviates no more from Flink")

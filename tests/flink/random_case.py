@@ -136,10 +136,10 @@ class Stream:
                 f"    GROUP BY {', '.join(['window_start', 'window_end', *time, *keys])}{having};\n")
 
     def cascade(self, name):
-        """A window over a windowed view, which is a building block."""
+        """A window over a windowed view."""
         kind, inner = self.window("events", "event_time", ["host"], ["TUMBLE", "HOP"] + (["SESSION"] if self.zone == "UTC" else []))
         outer = self.window(f"{name}_inner", "part_time", ["host"], ["TUMBLE", "HOP", "CUMULATE"])[1]
-        return (f"CREATE TEMPORARY VIEW {name}_inner AS\n    SELECT window_start AS part_start, window_end AS part_end, window_time AS part_time, host, "
+        return (f"CREATE VIEW {name}_inner AS\n    SELECT window_start AS part_start, window_end AS part_end, window_time AS part_time, host, "
                 f"COUNT(*) AS hits, {self.aggregates(kind)[-1]} AS other\n    FROM TABLE({inner})\n    GROUP BY window_start, window_end, window_time, host;\n"
                 f"CREATE VIEW {name} AS\n    SELECT window_start, window_end, host, SUM(hits) AS hits, COUNT(*) AS parts, COUNT(other) AS others\n"
                 f"    FROM TABLE({outer})\n    GROUP BY window_start, window_end, host;\n")
