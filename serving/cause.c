@@ -30,6 +30,8 @@ struct proof {
     bool out_of_memory; /* in a call from the core, which takes only yes or no */
 };
 
+static const struct tl_window_options whole_windows = {.ranges_count = 1, .whole = true};
+
 struct side_of {
     struct proof *proof;
     enum tl_side side;
@@ -244,6 +246,24 @@ static enum tl_code settle_rows(void *ctx, const struct tl_rows *rows, struct tl
                                sink->side, rows, err);
 }
 
+/* As the layers do: a worker's window, here the one that was pushed to, is merged into one that collects. */
+static enum tl_code settle_window(struct proof *proof, enum tl_side side, uint32_t v, struct tl_err *err)
+{
+    struct sink sink = {proof, side, v};
+    struct tl_window_judged judged = {0};
+    struct tl_window *window = NULL;
+    enum tl_code rc = TL_OK;
+
+    TL_TRY(tl_window_open(&proof->finder->plan->views[v], &whole_windows, &window, err));
+    TL_TRY(tl_window_merge(window, proof->partials[side]->views[v].window, err));
+    /* Sessions: the rows that speed had held are judged, by the watermarks that its ledger tells, and nothing fires. */
+    TL_TRY(tl_window_advance(window, INT64_MIN, &judged, err));
+    TL_TRY(tl_window_retire(window, INT64_MAX, settle_rows, &sink, err));
+out:
+    tl_window_close(window);
+    return rc;
+}
+
 static enum tl_code settle(struct proof *proof, struct tl_err *err)
 {
     const struct tl_plan *plan = proof->finder->plan;
@@ -253,14 +273,11 @@ static enum tl_code settle(struct proof *proof, struct tl_err *err)
         for (uint32_t v = 0; v < plan->views_count; v++) {
             struct tl_partial_view *mine = &proof->partials[side]->views[v];
             struct sink sink = {proof, (enum tl_side)side, v};
-            struct tl_window_judged judged = {0};
 
             if (plan->views[v].source != proof->source || proof->finder->views[v].evidence == NULL)
                 continue;
             if (mine->window != NULL) {
-                /* Sessions: the rows that speed had held are judged, by the watermarks that its ledger tells, and nothing fires. */
-                TL_TRY(tl_window_advance(mine->window, INT64_MIN, &judged, err));
-                TL_TRY(tl_window_retire(mine->window, INT64_MAX, settle_rows, &sink, err));
+                TL_TRY(settle_window(proof, (enum tl_side)side, v, err));
             } else {
                 struct tl_rows rows = tl_event_rows_view(mine->events);
 
@@ -565,11 +582,10 @@ static enum tl_code open_proof(struct proof *proof, struct side_of sides[TL_SIDE
                                         .ranges_count = 1,
                                         .wanted = is_wanted,
                                         .wanted_ctx = &sides[side]};
-        struct tl_window_options options = {.ranges_count = 1, .whole = true};
 
         sides[side] = (struct side_of){proof, (enum tl_side)side};
         TL_TRY(tl_core_open(&config, &proof->cores[side], err));
-        TL_TRY(tl_partial_open(finder->plan, &options, &proof->partials[side], err));
+        TL_TRY(tl_partial_open(finder->plan, &whole_windows, &proof->partials[side], err));
     }
 out:
     return rc;
