@@ -529,7 +529,8 @@ static enum tl_code join(struct tl_window *w, struct tl_key *key, struct tl_piec
     return TL_OK;
 }
 
-/* Pieces (varint); each, in order of keys and oldest first: key, first and last window (zigzag), accumulators. */
+/* Pieces (varint) and the last window that has retired (zigzag); each piece, in order of keys and oldest first: key, first and last window
+ * (zigzag), accumulators. */
 static enum tl_code slice_cut(struct tl_window *w, struct tl_buf *carry, struct tl_err *err)
 {
     struct slices *own = w->own;
@@ -543,6 +544,7 @@ static enum tl_code slice_cut(struct tl_window *w, struct tl_buf *carry, struct 
     if (count == 0)
         return TL_OK;
     tl_buf_put_varint(carry, count);
+    tl_buf_put_zigzag(carry, own->final_ms);
     TL_TRY(tl_table_sorted(&own->pieces.table, &order, err));
     for (uint32_t i = 0; i < own->pieces.table.count; i++) {
         struct tl_key *key = tl_pieces_at(&own->pieces, order[i]);
@@ -592,8 +594,7 @@ static enum tl_code slice_restore(struct tl_window *w, struct tl_reader *reader,
     uint64_t count = tl_reader_varint(reader);
     enum tl_code rc = TL_OK;
 
-    /* The windows up to the bound were given with the ranges before it. */
-    own->final_ms = last_upto(w, w->options.bounds[0], tl_window_end_instant);
+    own->final_ms = tl_reader_zigzag(reader); /* that is the bound, or what reads sessions has a window that ends at it still open */
     for (uint64_t i = 0; i < count && !reader->failed; i++) {
         struct tl_sv key = tl_reader_block(reader);
         int64_t from_ms = tl_reader_zigzag(reader), to_ms = tl_reader_zigzag(reader);
