@@ -326,7 +326,8 @@ static enum tl_code slice_advance(struct tl_window *w, struct tl_err *err)
         for (uint32_t c = 0; c < own->pieces.changed_count; c++)
             TL_TRY(find_due(w, (struct slice_key *)own->pieces.changed[c], err));
     }
-    qsort(own->due.items, own->due.count, sizeof *own->due.items, by_end);
+    if (own->due.count > 1)
+        qsort(own->due.items, own->due.count, sizeof *own->due.items, by_end);
 out:
     return rc;
 }
@@ -411,7 +412,8 @@ static enum tl_code emit_between(struct tl_window *w, int64_t after_ms, int64_t 
 
     for (uint32_t i = 0; upto_ms > after_ms && i < own->pieces.table.count; i++)
         TL_TRY(add_between(w, (struct slice_key *)tl_pieces_at(&own->pieces, i), after_ms, upto_ms, err));
-    qsort(own->due.items + kept, own->due.count - kept, sizeof *own->due.items, by_end);
+    if (own->due.count > kept)
+        qsort(own->due.items + kept, own->due.count - kept, sizeof *own->due.items, by_end);
     for (size_t d = kept; d < own->due.count; d++)
         TL_TRY(emit_due(w, &own->due.items[d], err));
 out:
