@@ -131,7 +131,7 @@ core() {
 # them, with the rows that are not final yet; there are the allocations counted, for sessions and slices come and go.
 windows_core() { # shape, retire|ticks
     local shape=$1 mode=$2 view i line events
-    local -A rate=() update=() per_row=() rows=() allocations=()
+    local -A rate=() update=() per_row=() rows=() allocated=()
 
     for ((i = 0; i < rounds; i++)); do
         for view in tumble hop cumulate session; do
@@ -140,7 +140,7 @@ windows_core() { # shape, retire|ticks
             rate[$view]+=" $(field events_per_s "$line")"
             update[$view]+=" $(field push_ns "$line")"
             per_row[$view]+=" $(field rows_ns "$line")"
-            allocations[$view]+=" $(field allocations "$line")"
+            allocated[$view]+=" $(field allocations "$line")"
             rows[$view]=$(field rows "$line")
             events=$(field events "$line")
         done
@@ -161,7 +161,7 @@ windows_core() { # shape, retire|ticks
     [ "$mode" = ticks ] || return 0
     row "session, $shape, $mode" "$(millions "$(median "${rate[session]}")")" "${rows[session]} rows" ""
     for view in hop cumulate session; do
-        row_target "$view, $shape, $mode: allocations once warm" "$(median "${allocations[$view]}")" "$(median "${allocations[$view]}")" '<=' 0 "0"
+        row_target "$view, $shape, $mode: allocations once warm" "$(median "${allocated[$view]}")" "$(median "${allocated[$view]}")" '<=' 0 "0"
     done
 }
 windows() {
