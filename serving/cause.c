@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "core/intake.h"
+#include "spans.h"
 
 /* What is on record of one topic. */
 struct tl_cause_record {
@@ -18,23 +19,18 @@ struct tl_cause_record {
     bool listed;
 };
 
-/* Event times [from, to) of differing windows. */
-struct span {
-    int64_t from_ms, to_ms;
-};
-
 struct proof {
     struct tl_cause_finder *finder;
     uint32_t source;
-    struct span *spans; /* ascending, apart from each other */
-    size_t spans_count;
-    int64_t bounds[2]; /* of all spans */
+    struct tl_spans spans; /* of differing units */
+    int64_t bounds[2];     /* of all spans */
     struct tl_core *cores[TL_SIDES];
     struct tl_partial *partials[TL_SIDES];
-    struct tl_value *columns; /* room for one row of any view */
-    bool in_log_only;         /* of the messages being pushed */
-    bool out_of_memory;       /* in a call from the core, which takes only yes or no */
+    bool in_log_only;   /* of the messages being pushed */
+    bool out_of_memory; /* in a call from the core, which takes only yes or no */
 };
+
+static const struct tl_window_options whole_windows = {.ranges_count = 1, .whole = true};
 
 struct side_of {
     struct proof *proof;
@@ -44,7 +40,6 @@ struct side_of {
 /* State of finder->seen. */
 struct seen {
     uint32_t causes_mask; /* counted over all views */
-    uint32_t last_view;   /* in which it was counted last, plus 1: a view's calls for one event come together */
 };
 
 void tl_cause_init(struct tl_cause_finder *finder)
@@ -66,9 +61,24 @@ void tl_cause_done(struct tl_cause_finder *finder)
 
 /* ---- the differing events ---- */
 
+static struct tl_unit_sample sample_of(const struct tl_core_event *event)
+{
+    return (struct tl_unit_sample){
+        event->partition, event->row, event->offset, event->time_ms, {NULL, 0}
+    };
+}
+
+static bool is_same(const struct tl_unit_sample *a, const struct tl_unit_sample *b)
+{
+    return a->partition == b->partition && a->offset == b->offset && a->row == b->row;
+}
+
+/* The calls of a view for one event come together: its last one is enough to count it once. */
 static bool count_event(struct proof *proof, uint32_t view, const struct tl_core_event *event, enum tl_cause cause)
 {
     struct tl_cause_finder *finder = proof->finder;
+    struct tl_cause_view *mine = &finder->views[view];
+    struct tl_unit_sample sample = sample_of(event);
     struct seen *seen;
     char key[20];
 
@@ -81,10 +91,13 @@ static bool count_event(struct proof *proof, uint32_t view, const struct tl_core
         return false;
     if ((seen->causes_mask & 1u << cause) == 0)
         finder->events_count[cause]++;
-    if (seen->last_view != view + 1)
-        finder->views[view].events_count[cause]++;
     seen->causes_mask |= 1u << cause;
-    seen->last_view = view + 1;
+    if (mine->last_causes == 0 || !is_same(&mine->last, &sample))
+        mine->last_causes = 0;
+    if ((mine->last_causes & 1u << cause) == 0)
+        mine->events_count[cause]++;
+    mine->last_causes |= 1u << cause;
+    mine->last = sample;
     return true;
 }
 
@@ -95,27 +108,25 @@ static bool comes_before(const struct tl_unit_sample *a, const struct tl_unit_sa
     return a->offset != b->offset ? a->offset < b->offset : a->row < b->row;
 }
 
-static void add_sample(struct tl_unit_cause *of, const struct tl_core_event *event)
+static void add_sample(struct tl_unit_cause *of, const struct tl_unit_sample *sample)
 {
-    struct tl_unit_sample sample = {
-        event->partition, event->row, event->offset, event->time_ms, {NULL, 0}
-    };
     uint32_t at = of->samples_count;
 
-    while (at > 0 && comes_before(&sample, &of->samples[at - 1]))
+    while (at > 0 && comes_before(sample, &of->samples[at - 1]))
         at--;
     if (at == TL_SAMPLES_MAX)
         return;
     if (of->samples_count < TL_SAMPLES_MAX)
         of->samples_count++;
-    memmove(&of->samples[at + 1], &of->samples[at], (of->samples_count - at - 1) * sizeof sample);
-    of->samples[at] = sample;
+    memmove(&of->samples[at + 1], &of->samples[at], (of->samples_count - at - 1) * sizeof *sample);
+    of->samples[at] = *sample;
 }
 
 static bool note_difference(struct proof *proof, struct tl_unit *unit, const struct tl_core_event *event, enum tl_cause cause,
                             enum tl_side missing)
 {
     struct tl_unit_cause **at = &unit->causes, *mine;
+    struct tl_unit_sample sample = sample_of(event);
 
     while (*at != NULL && ((*at)->cause < cause || ((*at)->cause == cause && (*at)->missing < missing)))
         at = &(*at)->next;
@@ -129,9 +140,28 @@ static bool note_difference(struct proof *proof, struct tl_unit *unit, const str
         mine->next = *at;
         *at = mine;
     }
-    mine->events_count++;
-    add_sample(mine, event);
-    return count_event(proof, unit->view, event, cause);
+    if (mine->events_count == 0 || !is_same(&mine->last, &sample)) {
+        mine->events_count++;
+        add_sample(mine, &sample);
+    }
+    mine->last = sample;
+    if (!unit->beside && !count_event(proof, unit->view, event, cause))
+        return false;
+    /* What is made of this unit differs by the same events. */
+    for (const struct tl_unit_link *link = unit->outers; link != NULL; link = link->next_outer)
+        if (!note_difference(proof, link->outer, event, cause, missing))
+            return false;
+    return true;
+}
+
+/* HOP and CUMULATE: of a key speed stores a row of the next window to fire, and none of those behind it. */
+static bool waits_to_fire(const struct tl_cause_view *view, const struct tl_unit *unit)
+{
+    const struct tl_evidence *e = view->evidence;
+    enum tl_window_kind kind = view->plan_view->window.window;
+
+    return (kind == TL_WINDOW_HOP || kind == TL_WINDOW_CUMULATE) && unit->stored[TL_SIDE_SPEED] == NULL &&
+           unit->end_ms > tl_add_sat_i64(e->final_ms, e->lateness_ms);
 }
 
 /* From the core, for each event and the group it would go into. Batch's core is asked first: that call notes the difference. */
@@ -144,25 +174,30 @@ static bool is_wanted(void *ctx, uint32_t view, const struct tl_core_event *even
     char row_key[TL_EVENT_KEY_BYTES];
     struct tl_unit *unit;
     struct tl_judgement judged;
-    bool speed, batch;
+    bool speed, batch, noted = true;
 
-    (void)watermark_ms;
     if (!mine->shape->windowed) {
         tl_event_key(event->partition, event->offset, event->row, row_key);
         key = (struct tl_sv){row_key, sizeof row_key};
     }
-    unit = tl_compare_find(proof->finder->compare, view, start_ms, end_ms, key);
-    if (unit == NULL)
+    unit = tl_compare_find(proof->finder->compare, mine->plan_view, view, start_ms, end_ms, key);
+    if (unit == NULL || unit->left_out)
         return false;
-    judged = tl_evidence_judge(mine->evidence, event, end_ms, proof->in_log_only);
+    judged = tl_evidence_judge(mine->evidence, event, start_ms, end_ms, proof->in_log_only);
+    if (judged.cause[TL_SIDE_SPEED] == TL_CAUSE_NONE && waits_to_fire(mine, unit))
+        judged.cause[TL_SIDE_SPEED] = TL_CAUSE_NOT_YET_FINAL;
     speed = judged.cause[TL_SIDE_SPEED] == TL_CAUSE_NONE;
     batch = judged.cause[TL_SIDE_BATCH] == TL_CAUSE_NONE;
     if (of->side == TL_SIDE_BATCH && speed != batch) {
         enum tl_side missing = speed ? TL_SIDE_BATCH : TL_SIDE_SPEED;
 
-        if (!note_difference(proof, unit, event, judged.cause[missing], missing))
-            proof->out_of_memory = true;
+        noted = note_difference(proof, unit, event, judged.cause[missing], missing);
+    } else if (of->side == TL_SIDE_BATCH && speed && judged.split) {
+        noted = note_difference(proof, unit, event, TL_CAUSE_SESSION_SPLIT, TL_SIDES);
     }
+    proof->out_of_memory = proof->out_of_memory || !noted;
+    if (of->side == TL_SIDE_SPEED && judged.split)
+        *watermark_ms = judged.watermark_ms;
     return of->side == TL_SIDE_BATCH ? batch : speed;
 }
 
@@ -205,25 +240,28 @@ struct sink {
 static enum tl_code settle_rows(void *ctx, const struct tl_rows *rows, struct tl_err *err)
 {
     struct sink *sink = ctx;
-    struct proof *proof = sink->proof;
-    struct tl_compare *compare = proof->finder->compare;
-    uint32_t columns_count = proof->finder->views[sink->view].shape->columns_count;
+    const struct tl_cause_finder *finder = sink->proof->finder;
 
-    for (uint32_t i = 0; i < rows->count; i++) {
-        struct tl_unit *unit = tl_compare_find(compare, sink->view, rows->start_ms[i], rows->end_ms[i], rows->key[i]);
+    return tl_compare_came_out(finder->compare, finder->views[sink->view].plan_view, sink->view, finder->views[sink->view].shape,
+                               sink->side, rows, err);
+}
 
-        assert(unit != NULL);
-        for (uint32_t c = 0; c < columns_count; c++)
-            proof->columns[c] = tl_vec_get(&rows->columns[c], i);
-        unit->came_out[sink->side] = true;
-        unit->agrees[sink->side] = tl_unit_values_eq(proof->columns, unit->stored[sink->side], columns_count);
-        if (unit->agrees[sink->side])
-            continue;
-        unit->recomputed[sink->side] = tl_compare_keep(compare, proof->columns, columns_count);
-        if (unit->recomputed[sink->side] == NULL)
-            return tl_fail_memory(err, columns_count * sizeof *proof->columns);
-    }
-    return TL_OK;
+/* As the layers do: a worker's window, here the one that was pushed to, is merged into one that collects. */
+static enum tl_code settle_window(struct proof *proof, enum tl_side side, uint32_t v, struct tl_err *err)
+{
+    struct sink sink = {proof, side, v};
+    struct tl_window_judged judged = {0};
+    struct tl_window *window = NULL;
+    enum tl_code rc = TL_OK;
+
+    TL_TRY(tl_window_open(&proof->finder->plan->views[v], &whole_windows, &window, err));
+    TL_TRY(tl_window_merge(window, proof->partials[side]->views[v].window, err));
+    /* Sessions: the rows that speed had held are judged, by the watermarks that its ledger tells, and nothing fires. */
+    TL_TRY(tl_window_advance(window, INT64_MIN, &judged, err));
+    TL_TRY(tl_window_retire(window, INT64_MAX, settle_rows, &sink, err));
+out:
+    tl_window_close(window);
+    return rc;
 }
 
 static enum tl_code settle(struct proof *proof, struct tl_err *err)
@@ -239,7 +277,7 @@ static enum tl_code settle(struct proof *proof, struct tl_err *err)
             if (plan->views[v].source != proof->source || proof->finder->views[v].evidence == NULL)
                 continue;
             if (mine->window != NULL) {
-                TL_TRY(tl_window_retire(mine->window, INT64_MAX, settle_rows, &sink, err));
+                TL_TRY(settle_window(proof, (enum tl_side)side, v, err));
             } else {
                 struct tl_rows rows = tl_event_rows_view(mine->events);
 
@@ -257,15 +295,19 @@ static bool is_passing(enum tl_cause cause)
            cause == TL_CAUSE_ARCHIVED_AFTER_PUBLISH;
 }
 
+/* A unit of a view on a view is explained by the units that it is made of: they stand before it. */
 static void conclude(struct tl_cause_finder *finder)
 {
     for (uint32_t u = 0; u < tl_compare_units(finder->compare); u++) {
         struct tl_unit *unit = tl_compare_unit(finder->compare, u);
 
-        for (int side = 0; side < TL_SIDES; side++)
-            if (!unit->came_out[side])
-                unit->agrees[side] = unit->stored[side] == NULL;
-        unit->explained = unit->agrees[TL_SIDE_SPEED] && unit->agrees[TL_SIDE_BATCH] && unit->causes != NULL;
+        tl_unit_conclude_rows(unit);
+        unit->explained = unit->agrees[TL_SIDE_SPEED] && unit->agrees[TL_SIDE_BATCH] &&
+                          (unit->causes != NULL || unit->inners != NULL) && !unit->left_out;
+        for (const struct tl_unit_link *link = unit->inners; link != NULL; link = link->next_inner) {
+            unit->left_out = unit->left_out || link->inner->left_out;
+            unit->explained = unit->explained && link->inner->explained;
+        }
         for (const struct tl_unit_cause *c = unit->causes; c != NULL && unit->explained; c = c->next)
             unit->pending = unit->pending || is_passing(c->cause);
     }
@@ -273,66 +315,25 @@ static void conclude(struct tl_cause_finder *finder)
 
 /* ---- what is to be read ---- */
 
-static int by_from(const void *a, const void *b)
-{
-    const struct span *x = a, *y = b;
-
-    return (x->from_ms > y->from_ms) - (x->from_ms < y->from_ms);
-}
-
 static enum tl_code find_spans(struct proof *proof, struct tl_err *err)
 {
     const struct tl_cause_finder *finder = proof->finder;
-    uint32_t units_count = tl_compare_units(finder->compare);
-    size_t count = 0, kept = 0;
 
-    proof->spans = malloc(((size_t)units_count + 1) * sizeof *proof->spans);
-    if (proof->spans == NULL)
-        return tl_fail_memory(err, units_count * sizeof *proof->spans);
-    for (uint32_t u = 0; u < units_count; u++) {
+    for (uint32_t u = 0; u < tl_compare_units(finder->compare); u++) {
         const struct tl_unit *unit = tl_compare_unit(finder->compare, u);
+        const struct tl_view *view = &finder->plan->views[unit->view];
 
-        if (finder->plan->views[unit->view].source != proof->source)
+        if (view->source != proof->source || view->inner >= 0 || unit->left_out)
             continue;
-        if (count > 0 && proof->spans[count - 1].from_ms == unit->start_ms) { /* the next key of the same window */
-            proof->spans[count - 1].to_ms = tl_max_i64(proof->spans[count - 1].to_ms, unit->end_ms);
-            continue;
-        }
-        proof->spans[count++] = (struct span){unit->start_ms, unit->end_ms};
+        if (!tl_spans_add(&proof->spans, unit->start_ms, unit->end_ms))
+            return tl_fail_memory(err, proof->spans.count * sizeof(struct tl_span));
     }
-    for (size_t i = 0; i < count; i++) /* an event's row has no length */
-        proof->spans[i].to_ms = tl_max_i64(proof->spans[i].to_ms, tl_add_sat_i64(proof->spans[i].from_ms, 1));
-    qsort(proof->spans, count, sizeof *proof->spans, by_from);
-    for (size_t i = 0; i < count; i++) {
-        if (kept > 0 && proof->spans[i].from_ms <= proof->spans[kept - 1].to_ms)
-            proof->spans[kept - 1].to_ms = tl_max_i64(proof->spans[kept - 1].to_ms, proof->spans[i].to_ms);
-        else
-            proof->spans[kept++] = proof->spans[i];
-    }
-    proof->spans_count = kept;
-    if (kept > 0) {
-        proof->bounds[0] = proof->spans[0].from_ms;
-        proof->bounds[1] = proof->spans[kept - 1].to_ms;
+    tl_spans_settle(&proof->spans);
+    if (proof->spans.count > 0) {
+        proof->bounds[0] = proof->spans.items[0].from_ms;
+        proof->bounds[1] = proof->spans.items[proof->spans.count - 1].to_ms;
     }
     return TL_OK;
-}
-
-/* Does some span hold a time from min to max? */
-static bool overlaps(const struct proof *proof, int64_t min_ms, int64_t max_ms)
-{
-    size_t low = 0, high = proof->spans_count;
-
-    if (min_ms > max_ms)
-        return false;
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-
-        if (proof->spans[middle].to_ms <= min_ms)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return low < proof->spans_count && proof->spans[low].from_ms <= max_ms;
 }
 
 static enum tl_code list_record(struct tl_cause_finder *finder, struct tl_cause_record *record, struct tl_err *err)
@@ -484,13 +485,13 @@ static enum tl_code read_record(struct proof *proof, const struct tl_cause_recor
         const struct tl_master_file *file = &record->files[f];
         bool known = file->time_rule == time_rule; /* else its index speaks of other times: all of it is read */
 
-        if (known && !overlaps(proof, file->time_ms_min, file->time_ms_max))
+        if (known && !tl_spans_overlap(&proof->spans, file->time_ms_min, file->time_ms_max))
             continue;
         for (uint32_t b = 0; b < file->blocks_count; b++) {
             const struct tl_message *messages;
             size_t count;
 
-            if (known && !overlaps(proof, file->blocks[b].time_ms_min, file->blocks[b].time_ms_max))
+            if (known && !tl_spans_overlap(&proof->spans, file->blocks[b].time_ms_min, file->blocks[b].time_ms_max))
                 continue;
             TL_TRY(tl_master_read_block(finder->reader, file, b, &messages, &count, err));
             finder->blocks_count++;
@@ -567,17 +568,10 @@ out:
 static enum tl_code open_proof(struct proof *proof, struct side_of sides[TL_SIDES], bool *views_wanted, struct tl_err *err)
 {
     struct tl_cause_finder *finder = proof->finder;
-    uint32_t columns_max = 0;
     enum tl_code rc = TL_OK;
 
-    for (uint32_t v = 0; v < finder->plan->views_count; v++) {
+    for (uint32_t v = 0; v < finder->plan->views_count; v++)
         views_wanted[v] = finder->views[v].evidence != NULL && finder->plan->views[v].source == proof->source;
-        if (views_wanted[v] && finder->views[v].shape->columns_count > columns_max)
-            columns_max = finder->views[v].shape->columns_count;
-    }
-    proof->columns = calloc((size_t)columns_max + 1, sizeof *proof->columns);
-    if (proof->columns == NULL)
-        return tl_fail_memory(err, columns_max * sizeof *proof->columns);
     if (finder->reader == NULL)
         TL_TRY(tl_master_reader_open(&finder->reader, err));
     for (int side = 0; side < TL_SIDES; side++) {
@@ -588,11 +582,10 @@ static enum tl_code open_proof(struct proof *proof, struct side_of sides[TL_SIDE
                                         .ranges_count = 1,
                                         .wanted = is_wanted,
                                         .wanted_ctx = &sides[side]};
-        struct tl_window_options options = {.ranges_count = 1, .whole = true};
 
         sides[side] = (struct side_of){proof, (enum tl_side)side};
         TL_TRY(tl_core_open(&config, &proof->cores[side], err));
-        TL_TRY(tl_partial_open(finder->plan, &options, &proof->partials[side], err));
+        TL_TRY(tl_partial_open(finder->plan, &whole_windows, &proof->partials[side], err));
     }
 out:
     return rc;
@@ -609,7 +602,7 @@ static enum tl_code prove_source(struct tl_cause_finder *finder, uint32_t source
     if (views_wanted == NULL)
         return tl_fail_memory(err, finder->plan->views_count);
     TL_TRY(find_spans(&proof, err));
-    if (proof.spans_count == 0)
+    if (proof.spans.count == 0)
         goto out;
     TL_TRY(open_proof(&proof, sides, views_wanted, err));
     TL_TRY(list_records(finder, source, &records, err));
@@ -624,8 +617,7 @@ out:
         tl_core_close(proof.cores[side]);
         tl_partial_close(proof.partials[side]);
     }
-    free(proof.columns);
-    free(proof.spans);
+    tl_spans_done(&proof.spans);
     free(views_wanted);
     return rc;
 }

@@ -10,6 +10,11 @@
  * none. Whatever the aggregate is. A unit for which both come out, and which has a cause, is explained. Anything else is not: a row that
  * was forged, lost or counted twice does not come out of any set of events.
  *
+ *   HOP, CUMULATE    speed counted a partly late event in those of its windows that had not passed (late_partial)
+ *   sessions         speed counted a split event by the watermark that its ledger line tells: the proof's window holds it, judges it by that, and
+ *                    must cut the sessions as speed did. Neither layer lacks the event, and yet it is the cause (session_split)
+ *   views on views   derivation.h has proved that either layer made its rows of the inner view's: what explains those explains these
+ *
  * Evidence is read from the store in the caller's snapshot. Then the master record is read (only blocks that overlap differing windows), and
  * the log from where the record ends up to where speed stands. Order does not matter: accumulators merge in any order. */
 #ifndef TL_CAUSE_H
@@ -29,9 +34,12 @@ struct tl_record_gap {
 };
 
 struct tl_cause_view {
+    const struct tl_view *plan_view;
     const struct tl_shape *shape;
-    const struct tl_evidence *evidence; /* NULL: the view is not compared */
+    const struct tl_evidence *evidence; /* NULL: the view is not compared, or reads another view */
     uint64_t events_count[TL_CAUSES];   /* out: differing events by cause, each once */
+    struct tl_unit_sample last;         /* that was counted, and for which causes */
+    uint32_t last_causes;
 };
 
 struct tl_cause_record; /* what is on record of one topic (cause.c) */

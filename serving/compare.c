@@ -1,15 +1,26 @@
 /* compare.c: walks the rows of both layers side by side. See compare.h. */
 #include "compare.h"
 
+#include <stdlib.h>
 #include <string.h>
+
+#include "core/window.h"
 
 /* Before the key: view, start, end. */
 enum { IDENTITY_HEAD = 20 };
+
+/* A key's differing spans, in order of time: they do not overlap. State of compare->spans. */
+struct spans {
+    struct tl_unit **units;
+    uint32_t count;
+};
 
 void tl_compare_init(struct tl_compare *compare, uint32_t units_max)
 {
     tl_arena_init(&compare->memory, 1u << 16, 0);
     tl_table_init(&compare->units, sizeof(struct tl_unit), units_max);
+    tl_table_init(&compare->spans, sizeof(struct spans), 0);
+    tl_table_init(&compare->links, sizeof(struct tl_unit_link), 0);
     tl_buf_init(&compare->identity, 0);
 }
 
@@ -17,10 +28,24 @@ void tl_compare_done(struct tl_compare *compare)
 {
     tl_arena_done(&compare->memory);
     tl_table_done(&compare->units);
+    tl_table_done(&compare->spans);
+    tl_table_done(&compare->links);
     tl_buf_done(&compare->identity);
 }
 
 /* ---- units ---- */
+
+bool tl_compare_by_span(const struct tl_view *view)
+{
+    return view->window.window == TL_WINDOW_SESSION || view->window.window == TL_WINDOW_COUNT;
+}
+
+struct tl_sv tl_unit_key(const struct tl_view *plan_view, const struct tl_shape *shape, struct tl_sv row_key)
+{
+    if (tl_compare_by_span(plan_view) && row_key.size >= shape->key_tail_bytes)
+        row_key.size -= shape->key_tail_bytes;
+    return row_key;
+}
 
 static bool put_identity(struct tl_compare *compare, uint32_t view, int64_t start_ms, int64_t end_ms, struct tl_sv key)
 {
@@ -47,15 +72,68 @@ struct tl_unit *tl_compare_unit(const struct tl_compare *compare, uint32_t i)
     return tl_table_at(&compare->units, i, &key, &hash);
 }
 
-struct tl_unit *tl_compare_find(struct tl_compare *compare, uint32_t view, int64_t start_ms, int64_t end_ms, struct tl_sv key)
+static struct tl_unit *find_span(struct tl_compare *compare, uint32_t view, int64_t time_ms, struct tl_sv key)
+{
+    const struct spans *spans;
+    struct tl_sv identity;
+    uint32_t low = 0, high;
+
+    tl_buf_clear(&compare->identity);
+    tl_buf_put_u32(&compare->identity, view);
+    tl_buf_put_sv(&compare->identity, key);
+    if (compare->identity.failed)
+        return NULL;
+    identity = tl_buf_sv(&compare->identity);
+    spans = tl_table_find(&compare->spans, tl_hash_bytes(identity), identity);
+    if (spans == NULL)
+        return NULL;
+    for (high = spans->count; low < high;) {
+        uint32_t middle = low + (high - low) / 2;
+
+        if (spans->units[middle]->end_ms <= time_ms)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low < spans->count && spans->units[low]->start_ms <= time_ms ? spans->units[low] : NULL;
+}
+
+struct tl_unit *tl_compare_find(struct tl_compare *compare, const struct tl_view *plan_view, uint32_t view, int64_t start_ms,
+                                int64_t end_ms, struct tl_sv key)
 {
     struct tl_sv identity;
 
+    if (tl_compare_by_span(plan_view))
+        return find_span(compare, view, start_ms, key);
     if (!put_identity(compare, view, start_ms, end_ms, key))
         return NULL;
     identity = tl_buf_sv(&compare->identity);
     return tl_table_find(&compare->units, tl_hash_bytes(identity), identity);
 }
+
+static enum tl_code add_unit(struct tl_compare *compare, uint32_t view, int64_t start_ms, int64_t end_ms, struct tl_sv key,
+                             struct tl_unit **out, struct tl_err *err)
+{
+    struct tl_sv identity;
+    struct tl_unit *unit;
+    uint64_t hash;
+
+    if (!put_identity(compare, view, start_ms, end_ms, key))
+        return tl_fail_memory(err, key.size);
+    identity = tl_buf_sv(&compare->identity);
+    unit = tl_table_put(&compare->units, tl_hash_bytes(identity), identity, NULL);
+    if (unit == NULL)
+        return tl_fail(err, TL_ERR_MEMORY,
+                       "more units differ (%u so far) than there is memory for; a shorter --from --to takes less",
+                       compare->units.count);
+    *unit = (struct tl_unit){.view = view, .start_ms = start_ms, .end_ms = end_ms};
+    (void)tl_table_at(&compare->units, tl_table_number(&compare->units, unit), &unit->key, &hash);
+    unit->key = (struct tl_sv){unit->key.data + IDENTITY_HEAD, unit->key.size - IDENTITY_HEAD};
+    *out = unit;
+    return TL_OK;
+}
+
+/* ---- rows of units ---- */
 
 bool tl_unit_values_eq(const struct tl_value *a, const struct tl_value *b, uint32_t columns_count)
 {
@@ -67,7 +145,7 @@ bool tl_unit_values_eq(const struct tl_value *a, const struct tl_value *b, uint3
     return true;
 }
 
-const struct tl_value *tl_compare_keep(struct tl_compare *compare, const struct tl_value *columns, uint32_t columns_count)
+static const struct tl_value *keep_values(struct tl_compare *compare, const struct tl_value *columns, uint32_t columns_count)
 {
     struct tl_value *kept = tl_arena_alloc(&compare->memory, (columns_count + 1) * sizeof *kept);
 
@@ -82,36 +160,136 @@ const struct tl_value *tl_compare_keep(struct tl_compare *compare, const struct 
     return kept;
 }
 
-static enum tl_code add_unit(struct tl_compare *compare, uint32_t view, const struct tl_stored_row *const rows[TL_SIDES],
-                             struct tl_err *err)
+static enum tl_code keep_row(struct tl_compare *compare, int64_t start_ms, int64_t end_ms, struct tl_sv key,
+                             const struct tl_value *columns, uint32_t columns_count, struct tl_unit_row **out, struct tl_err *err)
 {
-    const struct tl_stored_row *row = rows[TL_SIDE_SPEED] != NULL ? rows[TL_SIDE_SPEED] : rows[TL_SIDE_BATCH];
-    struct tl_sv identity;
-    struct tl_unit *unit;
-    uint64_t hash;
+    struct tl_unit_row *row = tl_arena_zalloc(&compare->memory, sizeof *row);
 
-    if (!put_identity(compare, view, row->start_ms, row->end_ms, row->key))
-        return tl_fail_memory(err, row->key.size);
-    identity = tl_buf_sv(&compare->identity);
-    unit = tl_table_put(&compare->units, tl_hash_bytes(identity), identity, NULL);
-    if (unit == NULL)
-        return tl_fail(err, TL_ERR_MEMORY,
-                       "more units differ (%u so far) than there is memory for; a shorter --from --to takes less",
-                       compare->units.count);
-    *unit = (struct tl_unit){.view = view, .start_ms = row->start_ms, .end_ms = row->end_ms};
-    (void)tl_table_at(&compare->units, tl_table_number(&compare->units, unit), &unit->key, &hash);
-    unit->key = (struct tl_sv){unit->key.data + IDENTITY_HEAD, unit->key.size - IDENTITY_HEAD};
-    for (int side = 0; side < TL_SIDES; side++) {
-        if (rows[side] == NULL)
-            continue;
-        unit->stored[side] = tl_compare_keep(compare, rows[side]->columns, rows[side]->columns_count);
-        if (unit->stored[side] == NULL)
-            return tl_fail_memory(err, rows[side]->columns_count * sizeof(struct tl_value));
-    }
+    if (row == NULL || !tl_arena_copy(&compare->memory, key, &row->key) ||
+        (row->columns = keep_values(compare, columns, columns_count)) == NULL)
+        return tl_fail_memory(err, columns_count * sizeof(struct tl_value));
+    row->start_ms = start_ms;
+    row->end_ms = end_ms;
+    *out = row;
     return TL_OK;
 }
 
-/* ---- the walk ---- */
+static enum tl_code add_stored(struct tl_compare *compare, struct tl_unit *unit, enum tl_side side,
+                               const struct tl_stored_row *stored, bool equal, struct tl_err *err)
+{
+    struct tl_unit_row *row;
+    enum tl_code rc = TL_OK;
+
+    TL_TRY(keep_row(compare, stored->start_ms, stored->end_ms, stored->key, stored->columns, stored->columns_count, &row, err));
+    row->equal = equal;
+    if (unit->last[side] != NULL)
+        unit->last[side]->next = row;
+    else
+        unit->stored[side] = row;
+    unit->last[side] = row;
+out:
+    return rc;
+}
+
+static struct tl_unit_row *stored_row(struct tl_unit *unit, enum tl_side side, int64_t start_ms, int64_t end_ms, struct tl_sv key)
+{
+    struct tl_unit_row *row = unit->stored[side];
+
+    while (row != NULL && (row->start_ms != start_ms || row->end_ms != end_ms || !tl_sv_eq(row->key, key)))
+        row = row->next;
+    return row;
+}
+
+enum tl_code tl_compare_came_out(struct tl_compare *compare, const struct tl_view *plan_view, uint32_t view,
+                                 const struct tl_shape *shape, enum tl_side side, const struct tl_rows *rows, struct tl_err *err)
+{
+    struct tl_value *columns = malloc(((size_t)shape->columns_count + 1) * sizeof *columns);
+    enum tl_code rc = TL_OK;
+
+    if (columns == NULL)
+        return tl_fail_memory(err, shape->columns_count * sizeof *columns);
+    for (uint32_t i = 0; i < rows->count; i++) {
+        struct tl_sv key = rows->key[i];
+        struct tl_unit *unit =
+            tl_compare_find(compare, plan_view, view, rows->start_ms[i], rows->end_ms[i], tl_unit_key(plan_view, shape, key));
+        struct tl_unit_row *stored, *other;
+
+        if (unit == NULL)
+            continue;
+        for (uint32_t c = 0; c < shape->columns_count; c++)
+            columns[c] = tl_vec_get(&rows->columns[c], i);
+        stored = stored_row(unit, side, rows->start_ms[i], rows->end_ms[i], key);
+        if (stored != NULL && tl_unit_values_eq(columns, stored->columns, shape->columns_count)) {
+            stored->came_out = true;
+            continue;
+        }
+        TL_TRY(keep_row(compare, rows->start_ms[i], rows->end_ms[i], key, columns, shape->columns_count, &other, err));
+        other->came_out = true;
+        other->next = unit->others[side];
+        unit->others[side] = other;
+    }
+out:
+    free(columns);
+    return rc;
+}
+
+void tl_unit_conclude_rows(struct tl_unit *unit)
+{
+    for (int side = 0; side < TL_SIDES; side++) {
+        unit->agrees[side] = unit->others[side] == NULL;
+        for (const struct tl_unit_row *row = unit->stored[side]; row != NULL; row = row->next)
+            unit->agrees[side] = unit->agrees[side] && row->came_out;
+    }
+}
+
+enum tl_code tl_compare_link(struct tl_compare *compare, struct tl_unit *inner, struct tl_unit *outer, struct tl_err *err)
+{
+    uint32_t numbers[2] = {tl_table_number(&compare->units, inner), tl_table_number(&compare->units, outer)};
+    struct tl_sv key = {(const char *)numbers, sizeof numbers};
+    struct tl_unit_link *link;
+    bool is_new = false;
+
+    link = tl_table_put(&compare->links, tl_hash_bytes(key), key, &is_new);
+    if (link == NULL)
+        return tl_fail_memory(err, sizeof *link);
+    if (!is_new)
+        return TL_OK;
+    *link = (struct tl_unit_link){inner, outer, outer->inners, inner->outers};
+    outer->inners = inner->outers = link;
+    return TL_OK;
+}
+
+/* ---- two cursors side by side ---- */
+
+struct pair {
+    struct tl_store_cursor *cursors[TL_SIDES];
+    const struct tl_stored_row *next[TL_SIDES];
+    const struct tl_stored_row *rows[TL_SIDES]; /* at one place; NULL: the layer has none there. Both: there are no more */
+    bool equal;
+};
+
+/* Rows with an end in (from, to]; of a view without windows, events with a time in [from, to). */
+static enum tl_code pair_open(struct pair *pair, struct tl_store *store, int64_t definition, int64_t from_ms, int64_t to_ms,
+                              struct tl_err *err)
+{
+    static const enum tl_layer layers[TL_SIDES] = {TL_LAYER_SPEED, TL_LAYER_BATCH};
+    enum tl_code rc = TL_OK;
+
+    *pair = (struct pair){0};
+    for (int side = 0; side < TL_SIDES; side++) {
+        TL_TRY(tl_store_cursor_open(store, definition, layers[side], from_ms, to_ms, &pair->cursors[side], err));
+        TL_TRY(tl_store_cursor_next(pair->cursors[side], &pair->next[side], err));
+    }
+out:
+    return rc;
+}
+
+static void pair_close(struct pair *pair)
+{
+    for (int side = 0; side < TL_SIDES; side++)
+        if (pair->cursors[side] != NULL)
+            tl_store_cursor_close(pair->cursors[side]);
+}
 
 static int by_place(const struct tl_stored_row *a, const struct tl_stored_row *b)
 {
@@ -122,40 +300,374 @@ static int by_place(const struct tl_stored_row *a, const struct tl_stored_row *b
     return tl_sv_cmp(a->key, b->key);
 }
 
-enum tl_code tl_compare_view(struct tl_compare *compare, struct tl_store *store, uint32_t view, int64_t definition,
-                             int64_t from_ms, int64_t to_ms, struct tl_compare_counts *counts, struct tl_err *err)
+/* Moves on to the next place. */
+static enum tl_code pair_next(struct pair *pair, struct tl_err *err)
 {
-    static const enum tl_layer layers[TL_SIDES] = {TL_LAYER_SPEED, TL_LAYER_BATCH};
-    struct tl_store_cursor *cursors[TL_SIDES] = {NULL, NULL};
-    const struct tl_stored_row *next[TL_SIDES] = {NULL, NULL};
     enum tl_code rc = TL_OK;
 
     for (int side = 0; side < TL_SIDES; side++) {
-        TL_TRY(tl_store_cursor_open(store, definition, layers[side], from_ms, to_ms, &cursors[side], err));
-        TL_TRY(tl_store_cursor_next(cursors[side], &next[side], err));
+        if (pair->rows[side] != NULL)
+            TL_TRY(tl_store_cursor_next(pair->cursors[side], &pair->next[side], err));
     }
-    while (next[TL_SIDE_SPEED] != NULL || next[TL_SIDE_BATCH] != NULL) {
-        const struct tl_stored_row *rows[TL_SIDES] = {next[TL_SIDE_SPEED], next[TL_SIDE_BATCH]};
+    memcpy(pair->rows, pair->next, sizeof pair->rows);
+    pair->equal = false;
+    if (pair->rows[0] == NULL || pair->rows[1] == NULL)
+        return TL_OK;
+    if (by_place(pair->rows[0], pair->rows[1]) != 0)
+        pair->rows[by_place(pair->rows[0], pair->rows[1]) < 0 ? 1 : 0] = NULL; /* the layer that is further has no such row */
+    else
+        pair->equal = pair->rows[0]->columns_count == pair->rows[1]->columns_count &&
+                      tl_unit_values_eq(pair->rows[0]->columns, pair->rows[1]->columns, pair->rows[0]->columns_count);
+out:
+    return rc;
+}
 
-        if (rows[0] != NULL && rows[1] != NULL) {
-            int order = by_place(rows[0], rows[1]);
+static const struct tl_stored_row *any_row(const struct pair *pair)
+{
+    return pair->rows[TL_SIDE_SPEED] != NULL ? pair->rows[TL_SIDE_SPEED] : pair->rows[TL_SIDE_BATCH];
+}
 
-            if (order != 0)
-                rows[order < 0 ? 1 : 0] = NULL; /* the layer that is further has no such row */
+/* What of an end lies in (from, to] once it is taken off: where ranges hold their beginning, [from, to) is (from - 1, to - 1]. */
+static int64_t ends_limit(const struct tl_compare_range *range, int64_t limit_ms)
+{
+    return range->shape->ends_open && limit_ms != INT64_MAX ? tl_add_sat_i64(limit_ms, -1) : limit_ms;
+}
+
+/* ---- windows ---- */
+
+static enum tl_code compare_windows(struct tl_compare *compare, struct tl_store *store, const struct tl_compare_range *range,
+                                    struct tl_compare_counts *counts, struct tl_err *err)
+{
+    int64_t asked_ms = ends_limit(range, range->asked_ms);
+    const struct tl_stored_row *row;
+    struct pair pair;
+    enum tl_code rc = TL_OK;
+
+    TL_TRY(pair_open(&pair, store, range->definition, ends_limit(range, range->from_ms), ends_limit(range, range->to_ms), err));
+    for (;;) {
+        bool beside;
+
+        TL_TRY(pair_next(&pair, err));
+        row = any_row(&pair);
+        if (row == NULL)
+            break;
+        beside = range->asked_ms != range->from_ms && row->end_ms <= asked_ms;
+        counts->groups_count += !beside;
+        counts->equal_count += !beside && pair.equal;
+        if (!pair.equal) {
+            struct tl_unit *unit;
+
+            TL_TRY(add_unit(compare, range->view, row->start_ms, row->end_ms, row->key, &unit, err));
+            unit->beside = beside;
+            for (int side = 0; side < TL_SIDES; side++)
+                if (pair.rows[side] != NULL)
+                    TL_TRY(add_stored(compare, unit, (enum tl_side)side, pair.rows[side], false, err));
         }
-        counts->groups_count++;
-        if (rows[0] != NULL && rows[1] != NULL && rows[0]->columns_count == rows[1]->columns_count &&
-            tl_unit_values_eq(rows[0]->columns, rows[1]->columns, rows[0]->columns_count))
-            counts->equal_count++;
-        else
-            TL_TRY(add_unit(compare, view, rows, err));
-        for (int side = 0; side < TL_SIDES; side++)
-            if (rows[side] != NULL)
-                TL_TRY(tl_store_cursor_next(cursors[side], &next[side], err));
     }
 out:
-    for (int side = 0; side < TL_SIDES; side++)
-        if (cursors[side] != NULL)
-            tl_store_cursor_close(cursors[side]);
+    pair_close(&pair);
     return rc;
+}
+
+/* ---- spans ---- */
+
+/* A span of one key, as far as it has been found. */
+struct found {
+    int64_t from_ms, to_ms; /* INT64_MAX: batch carries some of it */
+    bool differs;
+    bool inside; /* has a row that is compared */
+    struct tl_sv key;
+    struct found *older;
+};
+
+/* State of walk.keys. */
+struct found_key {
+    struct found *newest; /* in descending order of time; they do not overlap */
+};
+
+struct walk {
+    struct tl_compare *compare;
+    const struct tl_compare_range *range;
+    int64_t from_ms; /* rows have been read from there on, in the sense of the range */
+    struct tl_table keys;
+    struct found *free;
+    uint32_t count;
+};
+
+static enum tl_code add_found(struct walk *walk, struct tl_sv key, const struct found *more, struct tl_err *err)
+{
+    struct found_key *entry = tl_table_put(&walk->keys, tl_hash_bytes(key), key, NULL);
+    struct found sum = *more, *found;
+
+    if (entry == NULL)
+        return tl_fail_memory(err, key.size);
+    /* Ends do not go down, so what does not overlap the newest one overlaps none. */
+    while (entry->newest != NULL && entry->newest->to_ms > sum.from_ms) {
+        found = entry->newest;
+        sum.from_ms = tl_min_i64(sum.from_ms, found->from_ms);
+        sum.to_ms = tl_max_i64(sum.to_ms, found->to_ms);
+        sum.differs = sum.differs || found->differs;
+        sum.inside = sum.inside || found->inside;
+        entry->newest = found->older;
+        found->older = walk->free;
+        walk->free = found;
+        walk->count--;
+    }
+    found = walk->free;
+    if (found != NULL)
+        walk->free = found->older;
+    else if ((found = tl_arena_alloc(tl_table_arena(&walk->keys), sizeof *found)) == NULL)
+        return tl_fail_memory(err, sizeof *found);
+    *found = sum;
+    found->older = entry->newest;
+    entry->newest = found;
+    walk->count++;
+    return TL_OK;
+}
+
+/* Is the end compared? */
+static bool is_inside(const struct tl_compare_range *range, int64_t end_ms)
+{
+    return end_ms > ends_limit(range, range->from_ms) && end_ms <= ends_limit(range, range->to_ms);
+}
+
+static bool is_beyond(const struct tl_compare_range *range, int64_t end_ms)
+{
+    return end_ms > ends_limit(range, range->to_ms);
+}
+
+static enum tl_code add_carried(void *ctx, const struct tl_rows *rows, struct tl_err *err)
+{
+    struct walk *walk = ctx;
+    enum tl_code rc = TL_OK;
+
+    for (uint32_t i = 0; i < rows->count; i++) {
+        struct found more = {.from_ms = rows->start_ms[i], .to_ms = INT64_MAX};
+
+        if (more.from_ms < walk->range->to_ms)
+            TL_TRY(add_found(walk, tl_unit_key(walk->range->plan_view, walk->range->shape, rows->key[i]), &more, err));
+    }
+out:
+    return rc;
+}
+
+/* What batch carries over its boundary is in no row of it yet. */
+static enum tl_code walk_carried(struct walk *walk, struct tl_store *store, struct tl_err *err)
+{
+    struct tl_window *window = NULL;
+    struct tl_buf carry;
+    enum tl_code rc = TL_OK;
+
+    tl_buf_init(&carry, 0);
+    TL_TRY(tl_store_carry(store, walk->range->definition, walk->range->boundary_ms, &carry, err));
+    if (carry.size == 0)
+        goto out;
+    TL_TRY(tl_window_open(walk->range->plan_view, NULL, &window, err));
+    TL_TRY(tl_window_restore(window, tl_buf_sv(&carry), err));
+    TL_TRY(tl_window_open_rows(window, add_carried, walk, err));
+out:
+    tl_window_close(window);
+    tl_buf_done(&carry);
+    return rc;
+}
+
+/* All rows from walk->from_ms on that begin before the end of what is compared, and what is carried. */
+static enum tl_code walk_spans(struct walk *walk, struct tl_store *store, struct tl_err *err)
+{
+    const struct tl_compare_range *range = walk->range;
+    struct pair pair;
+    enum tl_code rc = TL_OK;
+
+    TL_TRY(pair_open(&pair, store, range->definition, ends_limit(range, walk->from_ms), INT64_MAX, err));
+    for (;;) {
+        const struct tl_stored_row *row;
+        struct found more;
+
+        TL_TRY(pair_next(&pair, err));
+        row = any_row(&pair);
+        if (row == NULL)
+            break;
+        if (row->start_ms >= range->to_ms)
+            continue;
+        more = (struct found){.from_ms = row->start_ms,
+                              .to_ms = row->end_ms,
+                              .differs = !pair.equal && !is_beyond(range, row->end_ms),
+                              .inside = is_inside(range, row->end_ms)};
+        TL_TRY(add_found(walk, tl_unit_key(range->plan_view, range->shape, row->key), &more, err));
+    }
+    TL_TRY(walk_carried(walk, store, err));
+out:
+    pair_close(&pair);
+    return rc;
+}
+
+/* How far back the spans with compared rows reach; INT64_MAX: there is none. */
+static int64_t earliest(const struct walk *walk)
+{
+    int64_t earliest_ms = INT64_MAX;
+
+    for (uint32_t i = 0; i < walk->keys.count; i++) {
+        const struct found_key *entry = tl_table_at(&walk->keys, i, NULL, NULL);
+
+        for (const struct found *found = entry->newest; found != NULL; found = found->older)
+            if (found->inside)
+                earliest_ms = tl_min_i64(earliest_ms, found->from_ms);
+    }
+    return earliest_ms;
+}
+
+/* Walks until no span reaches back to where nothing has been read: each time twice as far as it had to be. */
+static enum tl_code find_spans(struct walk *walk, struct tl_store *store, struct tl_err *err)
+{
+    enum tl_code rc = TL_OK;
+
+    for (walk->from_ms = walk->range->from_ms;;) {
+        int64_t earliest_ms;
+
+        TL_TRY(walk_spans(walk, store, err));
+        earliest_ms = earliest(walk);
+        if (earliest_ms >= walk->from_ms || walk->from_ms <= walk->range->floor_ms)
+            break;
+        walk->from_ms = tl_max_i64(walk->range->floor_ms, tl_add_sat_i64(earliest_ms, earliest_ms - walk->from_ms));
+        tl_table_reset(&walk->keys);
+        walk->free = NULL;
+        walk->count = 0;
+    }
+out:
+    return rc;
+}
+
+static int by_time(const void *a, const void *b)
+{
+    const struct found *x = *(struct found *const *)a, *y = *(struct found *const *)b;
+
+    if (x->to_ms != y->to_ms)
+        return x->to_ms < y->to_ms ? -1 : 1;
+    if (x->from_ms != y->from_ms)
+        return x->from_ms < y->from_ms ? -1 : 1;
+    return tl_sv_cmp(x->key, y->key);
+}
+
+/* Makes its unit known by the key. Spans come in order of time. */
+static enum tl_code index_span(struct tl_compare *compare, struct tl_unit *unit, struct tl_err *err)
+{
+    struct spans *spans;
+    struct tl_sv identity;
+
+    tl_buf_clear(&compare->identity);
+    tl_buf_put_u32(&compare->identity, unit->view);
+    tl_buf_put_sv(&compare->identity, unit->key);
+    identity = tl_buf_sv(&compare->identity);
+    spans = compare->identity.failed ? NULL : tl_table_put(&compare->spans, tl_hash_bytes(identity), identity, NULL);
+    if (spans == NULL)
+        return tl_fail_memory(err, unit->key.size);
+    if ((spans->count & (spans->count - 1)) == 0) { /* room for the next power of two; the old one is left behind */
+        size_t room = spans->count == 0 ? 1 : 2 * (size_t)spans->count;
+        struct tl_unit **units = tl_arena_alloc(&compare->memory, room * sizeof(struct tl_unit *));
+
+        if (units == NULL)
+            return tl_fail_memory(err, room * sizeof(struct tl_unit *));
+        if (spans->count > 0)
+            memcpy(units, spans->units, spans->count * sizeof(struct tl_unit *));
+        spans->units = units;
+    }
+    spans->units[spans->count++] = unit;
+    return TL_OK;
+}
+
+/* Counts the spans, and makes units of those that differ. */
+static enum tl_code settle_spans(struct walk *walk, struct tl_compare_counts *counts, struct tl_err *err)
+{
+    const struct tl_compare_range *range = walk->range;
+    struct found **differing = malloc(((size_t)walk->count + 1) * sizeof(struct found *));
+    size_t count = 0;
+    enum tl_code rc = TL_OK;
+
+    if (differing == NULL)
+        return tl_fail_memory(err, walk->count * sizeof(struct found *));
+    for (uint32_t i = 0; i < walk->keys.count; i++) {
+        struct tl_sv key;
+        struct found_key *entry = tl_table_at(&walk->keys, i, &key, NULL);
+
+        for (struct found *found = entry->newest; found != NULL; found = found->older) {
+            bool beside = range->asked_ms != range->from_ms && found->to_ms <= ends_limit(range, range->asked_ms);
+
+            if (!found->inside)
+                continue;
+            if (found->differs) {
+                found->key = key;
+                differing[count++] = found;
+            } else {
+                counts->groups_count += !beside;
+                counts->equal_count += !beside;
+            }
+        }
+    }
+    qsort(differing, count, sizeof(struct found *), by_time);
+    for (size_t d = 0; d < count; d++) {
+        bool beyond = is_beyond(range, differing[d]->to_ms);
+        bool gone = range->floor_ms != INT64_MIN && differing[d]->from_ms < range->floor_ms;
+        struct tl_unit *unit;
+
+        TL_TRY(add_unit(walk->compare, range->view, differing[d]->from_ms, differing[d]->to_ms, differing[d]->key, &unit, err));
+        TL_TRY(index_span(walk->compare, unit, err));
+        unit->left_out = beyond || gone;
+        unit->beside = range->asked_ms != range->from_ms && differing[d]->to_ms <= ends_limit(range, range->asked_ms);
+        if (unit->beside)
+            continue;
+        counts->groups_count += !unit->left_out;
+        counts->gone_count += gone;
+        counts->beyond_count += beyond && !gone;
+    }
+out:
+    free(differing);
+    return rc;
+}
+
+/* The second walk: the rows of the differing spans. */
+static enum tl_code collect_rows(struct walk *walk, struct tl_store *store, struct tl_err *err)
+{
+    const struct tl_compare_range *range = walk->range;
+    struct pair pair;
+    enum tl_code rc = TL_OK;
+
+    TL_TRY(pair_open(&pair, store, range->definition, ends_limit(range, walk->from_ms), ends_limit(range, range->to_ms), err));
+    for (;;) {
+        const struct tl_stored_row *row;
+        struct tl_unit *unit;
+
+        TL_TRY(pair_next(&pair, err));
+        row = any_row(&pair);
+        if (row == NULL)
+            break;
+        unit = find_span(walk->compare, range->view, row->start_ms, tl_unit_key(range->plan_view, range->shape, row->key));
+        for (int side = 0; unit != NULL && side < TL_SIDES; side++)
+            if (pair.rows[side] != NULL)
+                TL_TRY(add_stored(walk->compare, unit, (enum tl_side)side, pair.rows[side], pair.equal, err));
+    }
+out:
+    pair_close(&pair);
+    return rc;
+}
+
+static enum tl_code compare_spans(struct tl_compare *compare, struct tl_store *store, const struct tl_compare_range *range,
+                                  struct tl_compare_counts *counts, struct tl_err *err)
+{
+    struct walk walk = {.compare = compare, .range = range};
+    enum tl_code rc = TL_OK;
+
+    tl_table_init(&walk.keys, sizeof(struct found_key), 0);
+    TL_TRY(find_spans(&walk, store, err));
+    TL_TRY(settle_spans(&walk, counts, err));
+    TL_TRY(collect_rows(&walk, store, err));
+out:
+    tl_table_done(&walk.keys);
+    return rc;
+}
+
+enum tl_code tl_compare_view(struct tl_compare *compare, struct tl_store *store, const struct tl_compare_range *range,
+                             struct tl_compare_counts *counts, struct tl_err *err)
+{
+    return tl_compare_by_span(range->plan_view) ? compare_spans(compare, store, range, counts, err)
+                                                : compare_windows(compare, store, range, counts, err);
 }

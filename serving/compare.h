@@ -8,12 +8,24 @@
  * all of the view's own columns; the accumulators' bytes are not looked at. Rows come in the order of (end, start, key), so the walk holds
  * one row of each layer, and memory follows the units that differ.
  *
- * Is not:  a judge: whether a difference is explained, cause.h says. */
+ * Sessions and count windows the layers may have cut differently, so their rows cannot be laid side by side one by one. Their unit is the
+ * longest span of one key's overlapping windows in both layers, back to the last instant that no window of either crosses:
+ *
+ *   speed   [0 ------ 10)   [20 -- 25)      [40 ---
+ *   batch       [5 ------ 15)   [20 -- 25)  [40 ---     B
+ *   units   |-------------| |--------|      |------ ... left out
+ *
+ * Two walks: the first finds the spans, and those in which any row differs; the second collects all rows of those, equal ones too, for they must
+ * come out of the proof as well. Memory of the first: 60 bytes or so for each span, and the keys. A span that differs and reaches beyond what is
+ * compared cannot be judged yet, nor can one that begins where speed's rows are gone: it is left out.
+ *
+ * Is not:  a judge: whether a difference is explained, cause.h says; derivation.h for a view that reads another. */
 #ifndef TL_COMPARE_H
 #define TL_COMPARE_H
 
 #include "base/table.h"
 #include "event/outcome.h"
+#include "sql/plan.h"
 #include "store/store.h"
 
 enum tl_side { TL_SIDE_SPEED, TL_SIDE_BATCH, TL_SIDES };
@@ -29,30 +41,54 @@ struct tl_unit_sample {
 
 struct tl_unit_cause {
     enum tl_cause cause;
-    enum tl_side missing; /* the layer that did not count them */
+    enum tl_side missing; /* the layer that did not count them; TL_SIDES: none, but speed counted them in sessions of their own */
     uint64_t events_count;
+    struct tl_unit_sample last;                    /* that was counted: an event may come by several windows */
     struct tl_unit_sample samples[TL_SAMPLES_MAX]; /* the first ones by partition and offset */
     uint32_t samples_count;
     struct tl_unit_cause *next;
 };
 
-struct tl_unit {
-    uint32_t view; /* number in the plan */
+struct tl_unit_row {
     int64_t start_ms, end_ms;
+    struct tl_sv key;               /* the row's own, with what tells it apart */
+    const struct tl_value *columns; /* the view's */
+    bool equal;                     /* stored: the other layer has the same */
+    bool came_out;                  /* of the recomputation, just so */
+    struct tl_unit_row *next;
+};
+
+struct tl_unit_link;
+
+struct tl_unit {
+    uint32_t view;            /* number in the plan */
+    int64_t start_ms, end_ms; /* of the window, or of the span */
     struct tl_sv key;
-    const struct tl_value *stored[TL_SIDES]; /* the view's columns; NULL: the layer has no such row */
-    /* Filled by cause.h: */
-    const struct tl_value *recomputed[TL_SIDES]; /* only where it is not what is stored; NULL then says that nothing came out */
-    bool came_out[TL_SIDES];                     /* of the recomputation */
-    bool agrees[TL_SIDES];                       /* with what is stored */
-    struct tl_unit_cause *causes;                /* in order of cause */
+    struct tl_unit_row *stored[TL_SIDES]; /* in the order of the store; NULL: the layer has none. At most one but for a span */
+    struct tl_unit_row *last[TL_SIDES];   /* of these */
+    bool beside;                          /* not asked for: a unit of a view on this one may be made of it */
+    bool left_out;                        /* cannot be judged yet; of a view on a view: made of what cannot */
+    /* Units of a view on a view are made of units of the inner one (derivation.h): */
+    struct tl_unit_link *inners, *outers;
+    /* Filled by cause.h, or by derivation.h: */
+    struct tl_unit_row *others[TL_SIDES]; /* came out, and are not what is stored */
+    bool agrees[TL_SIDES];                /* what came out with what is stored */
+    struct tl_unit_cause *causes;         /* in order of cause */
     bool explained;
     bool pending; /* explained, and the next commit or run will change it */
+};
+
+/* The inner unit's difference is the outer one's. */
+struct tl_unit_link {
+    struct tl_unit *inner, *outer;
+    struct tl_unit_link *next_inner, *next_outer; /* of the same outer unit; of the same inner one */
 };
 
 struct tl_compare {
     struct tl_arena memory; /* values of the differing rows */
     struct tl_table units;  /* identity -> struct tl_unit, in order of (view, end, start, key) as the views were walked */
+    struct tl_table spans;  /* (view, key) -> its units, of views that are compared by span */
+    struct tl_table links;  /* (inner, outer), by number -> struct tl_unit_link */
     struct tl_buf identity;
 };
 
@@ -60,20 +96,45 @@ struct tl_compare {
 void tl_compare_init(struct tl_compare *compare, uint32_t units_max);
 void tl_compare_done(struct tl_compare *compare);
 
-struct tl_compare_counts {
-    uint64_t groups_count, equal_count; /* groups: units that either layer has */
+/* One view, and what of it. A row is compared when its end is in (from, to], with ends_open in [from, to); of a view without windows, when its
+ * event's time is in [from, to). */
+struct tl_compare_range {
+    uint32_t view; /* number in the plan */
+    const struct tl_view *plan_view;
+    const struct tl_shape *shape;
+    int64_t definition;
+    int64_t boundary_ms; /* what batch carries over it reaches beyond what is compared; of spans only */
+    int64_t from_ms, to_ms;
+    int64_t asked_ms; /* units that end before what is asked for are compared beside; from_ms: none are */
+    int64_t floor_ms; /* a span that begins before it is left out, for rows of it may be gone; INT64_MIN: none */
 };
-/* Walks one view: rows with from_ms < end <= to_ms, or events with from_ms <= time < to_ms where it has no windows. Within the caller's
- * snapshot of the store. Adds to *counts. */
-TL_MUST_USE enum tl_code tl_compare_view(struct tl_compare *compare, struct tl_store *store, uint32_t view, int64_t definition,
-                                         int64_t from_ms, int64_t to_ms, struct tl_compare_counts *counts, struct tl_err *err);
+
+struct tl_compare_counts {
+    uint64_t groups_count, equal_count; /* groups: units that either layer has, but for those that are left out */
+    uint64_t beyond_count, gone_count;  /* left out: they reach beyond what is compared; they begin before `floor_ms` */
+};
+/* Are units of the view spans? */
+bool tl_compare_by_span(const struct tl_view *view);
+/* Walks one view, within the caller's snapshot of the store. Adds to *counts. */
+TL_MUST_USE enum tl_code tl_compare_view(struct tl_compare *compare, struct tl_store *store, const struct tl_compare_range *range,
+                                         struct tl_compare_counts *counts, struct tl_err *err);
 uint32_t tl_compare_units(const struct tl_compare *compare);
 struct tl_unit *tl_compare_unit(const struct tl_compare *compare, uint32_t i); /* 0 .. units-1 */
-/* NULL: no differing unit of that identity. */
-struct tl_unit *tl_compare_find(struct tl_compare *compare, uint32_t view, int64_t start_ms, int64_t end_ms, struct tl_sv key);
+/* The differing unit of this window and key; of a view that is compared by span, the one that start_ms lies in. `key` without a tail
+ * (tl_unit_key). NULL: there is none. */
+struct tl_unit *tl_compare_find(struct tl_compare *compare, const struct tl_view *plan_view, uint32_t view, int64_t start_ms,
+                                int64_t end_ms, struct tl_sv key);
+/* The key that all rows of a unit share, of one of its rows. */
+struct tl_sv tl_unit_key(const struct tl_view *plan_view, const struct tl_shape *shape, struct tl_sv row_key);
+/* Rows that came out of a recomputation: those of differing units are noted there. */
+TL_MUST_USE enum tl_code tl_compare_came_out(struct tl_compare *compare, const struct tl_view *plan_view, uint32_t view,
+                                             const struct tl_shape *shape, enum tl_side side, const struct tl_rows *rows,
+                                             struct tl_err *err);
+/* Once all rows are out: what came out is what is stored. */
+void tl_unit_conclude_rows(struct tl_unit *unit);
+TL_MUST_USE enum tl_code tl_compare_link(struct tl_compare *compare, struct tl_unit *inner, struct tl_unit *outer,
+                                         struct tl_err *err);
 /* All columns equal, or both NULL. */
 bool tl_unit_values_eq(const struct tl_value *a, const struct tl_value *b, uint32_t columns_count);
-/* A copy in the compare's memory. NULL: there is none left. */
-const struct tl_value *tl_compare_keep(struct tl_compare *compare, const struct tl_value *columns, uint32_t columns_count);
 
 #endif

@@ -36,6 +36,7 @@ struct tl_evidence_gap {
 struct tl_evidence {
     struct tl_arena memory;
     int64_t definition, lateness_ms, final_ms;
+    const struct tl_window_spec *window;     /* NULL: its windows end on the clock of UTC */
     struct tl_evidence_partition *positions; /* of speed */
     uint32_t positions_count;
     struct tl_evidence_range *ranges; /* in order of time, without overlap */
@@ -46,18 +47,22 @@ struct tl_evidence {
     uint64_t both_duplicate_count, both_failed_count; /* refused in both layers, by event time in the compared span */
 };
 
-/* Reads what concerns events with from_ms <= time < to_ms (and all gaps). `topic` is the source's. Closed by done, also after a failure. */
+/* Reads what concerns events with from_ms <= time < to_ms (and all gaps). `topic` is the source's; `window` the view's, and stays the caller's.
+ * Closed by done, also after a failure. */
 TL_MUST_USE enum tl_code tl_evidence_init(struct tl_evidence *evidence, struct tl_store *store,
-                                          const struct tl_definition *definition, struct tl_sv topic, int64_t from_ms,
-                                          int64_t to_ms, struct tl_err *err);
+                                          const struct tl_definition *definition, struct tl_sv topic,
+                                          const struct tl_window_spec *window, int64_t from_ms, int64_t to_ms,
+                                          struct tl_err *err);
 void tl_evidence_done(struct tl_evidence *evidence);
 
-/* What became of one event in one layer. TL_CAUSE_NONE: it was counted. */
+/* What became of one event in either layer. TL_CAUSE_NONE: it was counted. */
 struct tl_judgement {
     enum tl_cause cause[TL_SIDES];
+    bool split;           /* speed counted it, by this watermark, in a session that it cut off from one that had fired */
+    int64_t watermark_ms; /* of split */
 };
-/* `end_ms`: the window it would go into. `in_log_only`: it was read from the log, behind the end of the record. */
-struct tl_judgement tl_evidence_judge(const struct tl_evidence *evidence, const struct tl_core_event *event, int64_t end_ms,
-                                      bool in_log_only);
+/* `start_ms`, `end_ms`: the window it would go into. `in_log_only`: it was read from the log, behind the end of the record. */
+struct tl_judgement tl_evidence_judge(const struct tl_evidence *evidence, const struct tl_core_event *event, int64_t start_ms,
+                                      int64_t end_ms, bool in_log_only);
 
 #endif

@@ -1,7 +1,7 @@
 /* reconcile.c: the command: compares what both layers counted over a range, and explains every difference.
  *
- * Order: one snapshot of the store (rows that differ, offsets, manifests, ledgers); then, without it, the master record and the log's tail
- * for the events behind the differences; then the report. */
+ * Order: one snapshot of the store (rows that differ, what views on views are made of, offsets, manifests, ledgers); then, without it, the master
+ * record and the log's tail for the events behind the differences; then the report. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,6 +11,7 @@
 #include "base/diag.h"
 #include "cause.h"
 #include "core/function.h"
+#include "derivation.h"
 #include "event/timestamp.h"
 #include "main/command.h"
 #include "main/option.h"
@@ -25,8 +26,11 @@ struct reconcile_options {
 
 /* One view of the plan. */
 struct compared {
-    bool wanted;
-    bool known; /* the store has this definition */
+    bool needed; /* wanted, or read by a view that is */
+    bool known;  /* the store has this definition */
+    /* What is compared; with what is not asked for, and views on this one need. */
+    int64_t from_ms, to_ms;
+    bool rows_gone; /* before from_ms, in speed */
     struct tl_definition definition;
     struct tl_shape shape;
     struct tl_evidence evidence;
@@ -40,9 +44,10 @@ struct reconcile {
     struct tl_store *store;
     struct tl_master *master;
     struct tl_log *log;
-    struct compared *views; /* as in the plan, and so are the next three */
+    struct compared *views; /* as in the plan, and so are the next four */
     struct tl_report_view *reported;
     struct tl_cause_view *causes;
+    int64_t *definitions; /* 0: not compared */
     bool *views_wanted;
     struct tl_compare compare;
     struct tl_cause_finder finder;
@@ -112,7 +117,9 @@ static enum tl_code choose_views(struct reconcile *r, struct tl_err *err)
         r->reported[v] = (struct tl_report_view){.name = r->plan->views[v].name,
                                                  .topic = r->plan->sources[r->plan->views[v].source].topic,
                                                  .shape = &r->views[v].shape,
+                                                 .by_span = tl_compare_by_span(&r->plan->views[v]),
                                                  .boundary_ms = INT64_MIN};
+        r->causes[v].plan_view = &r->plan->views[v];
         r->causes[v].shape = &r->views[v].shape;
     }
     for (int i = 0; i < r->common->args_count; i++) {
@@ -125,6 +132,31 @@ static enum tl_code choose_views(struct reconcile *r, struct tl_err *err)
     }
 out:
     return rc;
+}
+
+/* From where on the rows of its inner view are needed for what is compared of a view from `from_ms` on. */
+static int64_t reach_of(const struct tl_view *view, int64_t from_ms)
+{
+    if (view->window.window == TL_WINDOW_INNER) /* the same windows */
+        return from_ms;
+    return tl_compare_by_span(view) ? INT64_MIN : tl_add_sat_i64(from_ms, -view->window.size_ms);
+}
+
+/* A view that others read is compared with them. Inner views stand before those that read them. */
+static void choose_needed(struct reconcile *r)
+{
+    for (uint32_t v = r->plan->views_count; v-- > 0;) {
+        const struct tl_view *view = &r->plan->views[v];
+        struct compared *mine = &r->views[v], *inner = view->inner >= 0 ? &r->views[view->inner] : NULL;
+
+        mine->from_ms = mine->needed ? tl_min_i64(mine->from_ms, r->own->from_ms) : r->own->from_ms;
+        mine->needed = mine->needed || r->views_wanted[v];
+        if (!mine->needed || inner == NULL)
+            continue;
+        inner->from_ms =
+            inner->needed ? tl_min_i64(inner->from_ms, reach_of(view, mine->from_ms)) : reach_of(view, mine->from_ms);
+        inner->needed = true;
+    }
 }
 
 /* The definition that the views file has. Another one in its place cannot be recomputed: its text is not here. */
@@ -153,7 +185,8 @@ static enum tl_code find_definition(struct reconcile *r, uint32_t v, struct tl_e
                        "%s: view %.*s is not what the store counts: it has definition %.8s, the file %.8s; give the file that "
                        "speed and batch run with",
                        r->common->views, TL_SV_ARG(view->name), other, view->hash));
-    TL_TRY(note(r, err, "view %.*s: nothing is counted yet", TL_SV_ARG(view->name)));
+    if (r->views_wanted[v])
+        TL_TRY(note(r, err, "view %.*s: nothing is counted yet", TL_SV_ARG(view->name)));
 out:
     return rc;
 }
@@ -221,7 +254,7 @@ static enum tl_code find_gone(struct reconcile *r, uint32_t v, int64_t *gone_ms,
                         .before_ms = tl_add_sat_i64(tl_clock_wall_ms(), -r->plan->settings.speed_retention_ms),
                         .gone_ms = INT64_MIN,
                         .run = -1};
-    int64_t from_ms = r->reported[v].from_ms, first_ms;
+    int64_t from_ms = r->views[v].from_ms, first_ms;
     enum tl_code rc = TL_OK;
 
     *gone_ms = INT64_MIN;
@@ -240,73 +273,178 @@ out:
     return rc;
 }
 
-/* What is compared of a view: what was asked for, as far as it is published and speed still has its rows. */
-static enum tl_code cut_range(struct reconcile *r, uint32_t v, struct tl_err *err)
+/* Where speed's rows are gone, of this view or of the one that it reads, nothing is compared. */
+static enum tl_code cut_gone(struct reconcile *r, uint32_t v, struct tl_err *err)
 {
-    struct tl_report_view *view = &r->reported[v];
-    int64_t boundary_ms = view->boundary_ms, gone_ms;
-    char to[TL_TIME_TEXT_BYTES], boundary[TL_TIME_TEXT_BYTES];
+    const struct tl_view *view = &r->plan->views[v];
+    struct compared *mine = &r->views[v];
+    const struct compared *inner = view->inner >= 0 ? &r->views[view->inner] : NULL;
+    int64_t gone_ms;
     struct tl_buf retention;
+    char to[TL_TIME_TEXT_BYTES];
     enum tl_code rc = TL_OK;
 
     tl_buf_init(&retention, 0);
-    view->from_ms = r->own->from_ms;
-    view->to_ms = tl_min_i64(r->report.to_ms, boundary_ms);
-    if (boundary_ms == INT64_MIN) {
-        TL_TRY(note(r, err, "view %.*s: nothing is published yet; `tally batch` publishes", TL_SV_ARG(view->name)));
-        goto out;
-    }
-    if (view->from_ms >= boundary_ms) {
-        r->report.cut = true;
-        TL_TRY(note(r, err, "view %.*s: the range lies outside what is published, which ends at %s: nothing is compared",
-                    TL_SV_ARG(view->name), time_text(boundary_ms, boundary)));
-        goto out;
-    }
-    if (r->report.to_ms != INT64_MAX && r->report.to_ms > boundary_ms) {
-        r->report.cut = true;
-        TL_TRY(note(r, err, "view %.*s: the range up to %s is cut at %s, where what is published ends", TL_SV_ARG(view->name),
-                    time_text(r->report.to_ms, to), time_text(boundary_ms, boundary)));
-    }
     TL_TRY(find_gone(r, v, &gone_ms, err));
-    if (gone_ms > view->from_ms) {
-        tl_duration_print(r->plan->settings.speed_retention_ms, &retention);
-        TL_TRY(tl_buf_check(&retention, "a note", err));
-        TL_TRY(note(r, err, "view %.*s: nothing is compared up to %s: speed's rows are kept for %.*s after publication",
-                    TL_SV_ARG(view->name), time_text(gone_ms, to), TL_SV_ARG(tl_buf_sv(&retention))));
-        view->from_ms = gone_ms;
-        r->report.cut = true;
+    if (inner != NULL && inner->rows_gone) {
+        int64_t whole_ms = view->window.window == TL_WINDOW_INNER || tl_compare_by_span(view)
+                               ? inner->from_ms
+                               : tl_add_sat_i64(inner->from_ms, view->window.size_ms);
+
+        gone_ms = tl_max_i64(gone_ms, whole_ms);
     }
+    if (gone_ms <= mine->from_ms)
+        goto out;
+    mine->from_ms = gone_ms;
+    mine->rows_gone = true;
+    if (gone_ms <= r->own->from_ms || !r->views_wanted[v])
+        goto out;
+    tl_duration_print(r->plan->settings.speed_retention_ms, &retention);
+    TL_TRY(tl_buf_check(&retention, "a note", err));
+    TL_TRY(note(r, err, "view %.*s: nothing is compared up to %s: speed's rows are kept for %.*s after publication",
+                TL_SV_ARG(view->name), time_text(gone_ms, to), TL_SV_ARG(tl_buf_sv(&retention))));
+    r->report.cut = true;
 out:
     tl_buf_done(&retention);
     return rc;
 }
 
+/* Rows of count windows, and of views on views, speed has where its watermark has passed, and little behind it: up to there they are compared. */
+static enum tl_code cut_final(struct reconcile *r, uint32_t v, struct tl_err *err)
+{
+    const struct tl_view *view = &r->plan->views[v];
+    struct compared *mine = &r->views[v];
+    int64_t final_ms = mine->definition.final_ms;
+    char final[TL_TIME_TEXT_BYTES];
+    enum tl_code rc = TL_OK;
+
+    if ((view->window.window != TL_WINDOW_COUNT && view->inner < 0) || final_ms >= mine->to_ms)
+        return TL_OK;
+    mine->to_ms = final_ms;
+    if (!r->views_wanted[v])
+        return TL_OK;
+    if (final_ms == INT64_MIN)
+        TL_TRY(note(r, err, "view %.*s: no row of speed is final yet: nothing is compared", TL_SV_ARG(view->name)));
+    else
+        TL_TRY(note(r, err, "view %.*s: nothing is compared behind %s, up to which speed's rows are final", TL_SV_ARG(view->name),
+                    time_text(final_ms, final)));
+out:
+    return rc;
+}
+
+/* What is compared of a view: what was asked for, as far as it is published and speed still has its rows. */
+static enum tl_code cut_range(struct reconcile *r, uint32_t v, struct tl_err *err)
+{
+    struct compared *mine = &r->views[v];
+    struct tl_report_view *view = &r->reported[v];
+    int64_t boundary_ms = view->boundary_ms;
+    char to[TL_TIME_TEXT_BYTES], boundary[TL_TIME_TEXT_BYTES];
+    bool wanted = r->views_wanted[v];
+    enum tl_code rc = TL_OK;
+
+    mine->to_ms = tl_min_i64(r->report.to_ms, boundary_ms);
+    if (boundary_ms == INT64_MIN) {
+        if (wanted)
+            TL_TRY(note(r, err, "view %.*s: nothing is published yet; `tally batch` publishes", TL_SV_ARG(view->name)));
+        goto out;
+    }
+    if (r->own->from_ms >= boundary_ms) {
+        r->report.cut = r->report.cut || wanted;
+        if (wanted)
+            TL_TRY(note(r, err, "view %.*s: the range lies outside what is published, which ends at %s: nothing is compared",
+                        TL_SV_ARG(view->name), time_text(boundary_ms, boundary)));
+        goto out;
+    }
+    if (wanted && r->report.to_ms != INT64_MAX && r->report.to_ms > boundary_ms) {
+        r->report.cut = true;
+        TL_TRY(note(r, err, "view %.*s: the range up to %s is cut at %s, where what is published ends", TL_SV_ARG(view->name),
+                    time_text(r->report.to_ms, to), time_text(boundary_ms, boundary)));
+    }
+    TL_TRY(cut_gone(r, v, err));
+    TL_TRY(cut_final(r, v, err));
+out:
+    view->from_ms = tl_max_i64(r->own->from_ms, mine->from_ms);
+    view->to_ms = mine->to_ms;
+    return rc;
+}
+
 /* ---- the snapshot ---- */
+
+/* Events that may be in differing units: a window that ends behind `from` may begin before it, and a span may reach back further. */
+static int64_t first_time(const struct reconcile *r, uint32_t v)
+{
+    int64_t first_ms = tl_add_sat_i64(r->views[v].from_ms, -r->plan->views[v].window.size_ms);
+
+    for (uint32_t u = 0; u < tl_compare_units(&r->compare); u++) {
+        const struct tl_unit *unit = tl_compare_unit(&r->compare, u);
+
+        if (unit->view == v)
+            first_ms = tl_min_i64(first_ms, unit->start_ms);
+    }
+    return first_ms;
+}
 
 static enum tl_code compare_view(struct reconcile *r, uint32_t v, struct tl_err *err)
 {
     struct compared *mine = &r->views[v];
     struct tl_report_view *view = &r->reported[v];
+    const struct tl_view *plan_view = &r->plan->views[v];
     struct tl_compare_counts counts = {0};
-    int64_t times_from_ms;
+    struct tl_compare_range range;
     enum tl_code rc = TL_OK;
 
     TL_TRY(find_definition(r, v, err));
-    if (!mine->known)
+    if (!mine->known || (plan_view->inner >= 0 && r->definitions[plan_view->inner] == 0))
         return TL_OK;
     TL_TRY(cut_range(r, v, err));
-    if (view->from_ms >= view->to_ms)
+    if (mine->from_ms >= mine->to_ms || (r->views_wanted[v] && view->from_ms >= view->to_ms))
         return TL_OK;
-    TL_TRY(tl_compare_view(&r->compare, r->store, v, mine->definition.id, view->from_ms, view->to_ms, &counts, err));
-    view->groups_count = counts.groups_count;
+    r->definitions[v] = mine->definition.id;
+    range = (struct tl_compare_range){.view = v,
+                                      .plan_view = plan_view,
+                                      .shape = &mine->shape,
+                                      .definition = mine->definition.id,
+                                      .boundary_ms = view->boundary_ms,
+                                      .from_ms = mine->from_ms,
+                                      .to_ms = mine->to_ms,
+                                      .asked_ms = r->views_wanted[v] ? view->from_ms : INT64_MAX,
+                                      .floor_ms = mine->rows_gone ? mine->from_ms : INT64_MIN};
+    TL_TRY(tl_compare_view(&r->compare, r->store, &range, &counts, err));
     view->equal_count = counts.equal_count;
-    /* A window that ends behind `from` may begin before it. */
-    times_from_ms = tl_add_sat_i64(view->from_ms, -r->plan->views[v].window.size_ms);
+    view->gone_count = counts.gone_count;
+    if (plan_view->inner >= 0)
+        return TL_OK;
     mine->has_evidence = true;
-    TL_TRY(tl_evidence_init(&mine->evidence, r->store, &mine->definition, view->topic, times_from_ms, view->to_ms, err));
+    TL_TRY(tl_evidence_init(&mine->evidence, r->store, &mine->definition, view->topic, &plan_view->window, first_time(r, v),
+                            mine->to_ms, err));
     r->causes[v].evidence = &mine->evidence;
 out:
     return rc;
+}
+
+static enum tl_code derive(struct reconcile *r, struct tl_err *err)
+{
+    const struct tl_shape **shapes = calloc(r->plan->views_count + 1, sizeof(struct tl_shape *));
+    struct tl_derivation derivation = {
+        .plan = r->plan, .store = r->store, .compare = &r->compare, .shapes = shapes, .definitions = r->definitions};
+    enum tl_code rc = TL_OK;
+
+    if (shapes == NULL)
+        return tl_fail_memory(err, r->plan->views_count * sizeof(struct tl_shape *));
+    for (uint32_t v = 0; v < r->plan->views_count; v++)
+        shapes[v] = &r->views[v].shape;
+    TL_TRY(tl_derivation_prove(&derivation, err));
+out:
+    free(shapes);
+    return rc;
+}
+
+/* The view at the root of a view on a view: what it says of events holds for those that read it. */
+static const struct compared *root_of(const struct reconcile *r, uint32_t v)
+{
+    while (r->plan->views[v].inner >= 0)
+        v = (uint32_t)r->plan->views[v].inner;
+    return &r->views[v];
 }
 
 /* What both layers refuse is the same for all views of a source, but for failed evaluations. */
@@ -317,6 +455,7 @@ static enum tl_code count_refused(struct reconcile *r, struct tl_err *err)
 
     for (uint32_t s = 0; s < r->plan->sources_count; s++) {
         uint64_t outcomes[TL_OUTCOMES], duplicates = 0, future = 0, dead = 0;
+        const struct compared *root;
         bool some = false;
 
         for (uint32_t v = 0; v < r->plan->views_count; v++) {
@@ -326,11 +465,13 @@ static enum tl_code count_refused(struct reconcile *r, struct tl_err *err)
             TL_TRY(tl_store_outcomes(r->store, r->views[v].definition.id, 0, outcomes, err));
             future = outcomes[TL_OUT_FUTURE] > future ? outcomes[TL_OUT_FUTURE] : future;
             dead = outcomes[TL_OUT_DEAD_LETTER] > dead ? outcomes[TL_OUT_DEAD_LETTER] : dead;
-            if (!r->views[v].has_evidence)
+            root = root_of(r, v);
+            if (!root->has_evidence)
                 continue;
-            if (r->views[v].evidence.both_duplicate_count > duplicates)
-                duplicates = r->views[v].evidence.both_duplicate_count;
-            counts[TL_REFUSED_EVAL_ERROR] += r->views[v].evidence.both_failed_count;
+            if (root->evidence.both_duplicate_count > duplicates)
+                duplicates = root->evidence.both_duplicate_count;
+            if (root == &r->views[v])
+                counts[TL_REFUSED_EVAL_ERROR] += root->evidence.both_failed_count;
         }
         if (!some)
             continue;
@@ -348,8 +489,9 @@ static enum tl_code take_snapshot(struct reconcile *r, struct tl_err *err)
 
     TL_TRY(tl_store_begin_read(r->store, err));
     for (uint32_t v = 0; v < r->plan->views_count; v++)
-        if (r->views_wanted[v])
+        if (r->views[v].needed)
             TL_TRY(compare_view(r, v, err));
+    TL_TRY(derive(r, err));
     TL_TRY(count_refused(r, err));
 out:
     tl_store_rollback(r->store);
@@ -386,13 +528,19 @@ static void sum_up(struct reconcile *r)
         const struct tl_unit *unit = tl_compare_unit(&r->compare, u);
         struct tl_report_view *view = &r->reported[unit->view];
 
-        view->explained_count += unit->explained;
-        view->unexplained_count += !unit->explained;
-        view->pending_count += unit->pending;
+        if (unit->beside)
+            continue;
+        view->beyond_count += unit->left_out;
+        view->explained_count += !unit->left_out && unit->explained;
+        view->unexplained_count += !unit->left_out && !unit->explained;
+        view->pending_count += !unit->left_out && unit->pending;
     }
     for (uint32_t v = 0; v < r->plan->views_count; v++) {
         struct tl_report_view *view = &r->reported[v];
 
+        view->beyond_count -= view->gone_count;
+        view->pending_count += view->beyond_count;
+        view->groups_count = view->equal_count + view->explained_count + view->unexplained_count;
         r->report.groups_count += view->groups_count;
         r->report.equal_count += view->equal_count;
         r->report.explained_count += view->explained_count;
@@ -403,20 +551,45 @@ static void sum_up(struct reconcile *r)
     memcpy(r->report.events_count, r->finder.events_count, sizeof r->report.events_count);
 }
 
+/* What differs and cannot be judged, for not all of it is there. */
+static enum tl_code note_left_out(struct reconcile *r, struct tl_err *err)
+{
+    char time[TL_TIME_TEXT_BYTES];
+    enum tl_code rc = TL_OK;
+
+    for (uint32_t v = 0; v < r->plan->views_count; v++) {
+        const struct tl_report_view *view = &r->reported[v];
+
+        if (view->beyond_count > 0)
+            TL_TRY(
+                note(r, err,
+                     "view %.*s: left out as pending: %llu group%s that differ%s and reach%s beyond %s, up to which is compared",
+                     TL_SV_ARG(view->name), (unsigned long long)view->beyond_count, view->beyond_count == 1 ? "" : "s",
+                     view->beyond_count == 1 ? "s" : "", view->beyond_count == 1 ? "es" : "", time_text(view->to_ms, time)));
+        if (view->gone_count > 0)
+            TL_TRY(note(r, err, "view %.*s: left out: %llu group%s that begin%s before %s, up to where speed's rows are gone",
+                        TL_SV_ARG(view->name), (unsigned long long)view->gone_count, view->gone_count == 1 ? "" : "s",
+                        view->gone_count == 1 ? "s" : "", time_text(view->from_ms, time)));
+    }
+out:
+    return rc;
+}
+
 static enum tl_code choose_units(struct reconcile *r, struct tl_err *err)
 {
     uint32_t count = tl_compare_units(&r->compare);
-    size_t room = count < (uint64_t)r->own->limit ? count : (size_t)r->own->limit, chosen = 0;
+    size_t room = count < (uint64_t)r->own->limit ? count : (size_t)r->own->limit, chosen = 0, listed = 0;
     enum tl_code rc = TL_OK;
 
     r->units = malloc((room + 1) * sizeof(struct tl_unit *));
     if (r->units == NULL)
         return tl_fail_memory(err, room * sizeof(struct tl_unit *));
     for (int explained = 0; explained < 2; explained++) {
-        for (uint32_t u = 0; u < count && chosen < room; u++) {
+        for (uint32_t u = 0; u < count; u++) {
             struct tl_unit *unit = tl_compare_unit(&r->compare, u);
 
-            if (unit->explained == (explained == 1))
+            listed += explained == 0 && !unit->beside && !unit->left_out;
+            if (!unit->beside && !unit->left_out && unit->explained == (explained == 1) && chosen < room)
                 r->units[chosen++] = unit;
         }
     }
@@ -424,7 +597,7 @@ static enum tl_code choose_units(struct reconcile *r, struct tl_err *err)
         TL_TRY(tl_cause_name_samples(&r->finder, r->units[u], err));
     r->report.units = r->units;
     r->report.units_count = chosen;
-    r->report.units_left_out = count - chosen;
+    r->report.units_left_out = listed - chosen;
 out:
     return rc;
 }
@@ -488,14 +661,17 @@ static enum tl_code reconcile(struct reconcile *r, struct tl_err *err)
     r->views = calloc(r->plan->views_count + 1, sizeof *r->views);
     r->reported = calloc(r->plan->views_count + 1, sizeof *r->reported);
     r->causes = calloc(r->plan->views_count + 1, sizeof *r->causes);
+    r->definitions = calloc(r->plan->views_count + 1, sizeof *r->definitions);
     r->views_wanted = calloc(r->plan->views_count + 1, sizeof *r->views_wanted);
-    if (r->views == NULL || r->reported == NULL || r->causes == NULL || r->views_wanted == NULL)
+    if (r->views == NULL || r->reported == NULL || r->causes == NULL || r->definitions == NULL || r->views_wanted == NULL)
         TL_TRY(tl_fail_memory(err, r->plan->views_count * sizeof *r->views));
     TL_TRY(choose_views(r, err));
+    choose_needed(r);
     TL_TRY(tl_store_open(r->common->store, TL_STORE_READ, &r->store, err));
     TL_TRY(take_snapshot(r, err));
     TL_TRY(explain(r, err));
     sum_up(r);
+    TL_TRY(note_left_out(r, err));
     TL_TRY(note_gaps(r, err));
     TL_TRY(choose_units(r, err));
     TL_TRY(print_report(r, err));
@@ -524,6 +700,7 @@ static void reconcile_done(struct reconcile *r)
     free(r->views);
     free(r->reported);
     free(r->causes);
+    free(r->definitions);
     free(r->views_wanted);
     free(r->notes);
     free(r->units);

@@ -22,8 +22,9 @@ static const struct words words[TL_CAUSES] = {
     [TL_CAUSE_LATE_DROP] = {"late event",                       "late events",                       "came when their window was final already; batch counts them"  },
     [TL_CAUSE_LATE_PARTIAL] = {"partly late event",                "partly late events",
                             "came when some of their windows were final; batch counts them in all"                                                                  },
-    [TL_CAUSE_SESSION_SPLIT] = {"split session",                    "split sessions",                    "speed had closed the session before the event came"           },
-    [TL_CAUSE_SESSION_BRIDGE] = {"bridged session",                  "bridged sessions",                  "the event joins two sessions that speed had closed"           },
+    [TL_CAUSE_SESSION_SPLIT] = {"split session",                    "split sessions",
+                            "speed had closed the session before they came, and counts them in another"                                                             },
+    [TL_CAUSE_SESSION_BRIDGE] = {"bridged session",                  "bridged sessions",                  "join sessions that speed had closed; batch counts them"       },
     [TL_CAUSE_DUPLICATE] =
         {"duplicate",                        "duplicates",
                             "copies of an event that only one layer took for such: speed looks within a partition and 'tally.dedup.horizon', batch "
@@ -210,8 +211,15 @@ static const struct tl_value *any_row(const struct tl_unit *unit)
 {
     for (int side = 0; side < TL_SIDES; side++)
         if (unit->stored[side] != NULL)
-            return unit->stored[side];
+            return unit->stored[side]->columns;
     return NULL;
+}
+
+static bool comes_before(const struct tl_unit_row *a, const struct tl_unit_row *b)
+{
+    if (a->end_ms != b->end_ms)
+        return a->end_ms < b->end_ms;
+    return a->start_ms != b->start_ms ? a->start_ms < b->start_ms : tl_sv_cmp(a->key, b->key) < 0;
 }
 
 /* ---- JSON ---- */
@@ -251,10 +259,45 @@ static void put_json_columns(struct tl_buf *out, const struct tl_shape *shape, c
     tl_buf_put_u8(out, '}');
 }
 
-/* What the layer should hold: what came out of its events. */
-static const struct tl_value *should_be(const struct tl_unit *unit, enum tl_side side)
+/* What the layer should hold came out of its events: rows that are stored, and others. In order of end. NULL: no more. */
+static const struct tl_unit_row *next_that_came_out(const struct tl_unit *unit, enum tl_side side,
+                                                    const struct tl_unit_row *after)
 {
-    return unit->agrees[side] ? unit->stored[side] : unit->recomputed[side];
+    const struct tl_unit_row *lists[2] = {unit->stored[side], unit->others[side]}, *next = NULL;
+
+    for (int l = 0; l < 2; l++) {
+        for (const struct tl_unit_row *row = lists[l]; row != NULL; row = row->next) {
+            if (row->came_out && (after == NULL || comes_before(after, row)) && (next == NULL || comes_before(row, next)))
+                next = row;
+        }
+    }
+    return next;
+}
+
+static const struct tl_unit_row *next_row(const struct tl_unit *unit, enum tl_side side, bool recomputed,
+                                          const struct tl_unit_row *after)
+{
+    if (recomputed)
+        return next_that_came_out(unit, side, after);
+    return after == NULL ? unit->stored[side] : after->next;
+}
+
+/* A row of one layer, or null; of a unit that is a span the list of its rows. */
+static void put_json_rows(struct tl_buf *out, const struct tl_report_view *view, const struct tl_unit *unit, enum tl_side side,
+                          bool recomputed)
+{
+    const struct tl_unit_row *row = next_row(unit, side, recomputed, NULL);
+
+    if (!view->by_span) {
+        put_json_columns(out, view->shape, row == NULL ? NULL : row->columns, false);
+        return;
+    }
+    tl_buf_put_u8(out, '[');
+    for (bool first = true; row != NULL; row = next_row(unit, side, recomputed, row), first = false) {
+        tl_buf_put_str(out, first ? "" : ", ");
+        put_json_columns(out, view->shape, row->columns, false);
+    }
+    tl_buf_put_u8(out, ']');
 }
 
 static void put_json_sample(struct tl_buf *out, struct tl_sv topic, const struct tl_unit_sample *sample)
@@ -305,19 +348,22 @@ static void put_json_unit(struct tl_buf *out, const struct tl_report_view *view,
     put_json_columns(out, shape, any_row(unit), true);
     for (int side = 0; side < TL_SIDES; side++) {
         tl_buf_printf(out, ", \"%s\": ", side_name((enum tl_side)side));
-        put_json_columns(out, shape, unit->stored[side], false);
+        put_json_rows(out, view, unit, (enum tl_side)side, false);
     }
     if (!unit->explained) {
         tl_buf_put_str(out, ", \"recomputed\": {\"speed\": ");
-        put_json_columns(out, shape, should_be(unit, TL_SIDE_SPEED), false);
+        put_json_rows(out, view, unit, TL_SIDE_SPEED, true);
         tl_buf_put_str(out, ", \"batch\": ");
-        put_json_columns(out, shape, should_be(unit, TL_SIDE_BATCH), false);
+        put_json_rows(out, view, unit, TL_SIDE_BATCH, true);
         tl_buf_put_u8(out, '}');
     }
     tl_buf_put_str(out, ", \"causes\": [");
     for (const struct tl_unit_cause *c = unit->causes; c != NULL; c = c->next) {
-        tl_buf_printf(out, "%s{\"cause\": \"%s\", \"missing_in\": \"%s\", \"events\": %" PRIu64 ", \"samples\": [",
-                      c == unit->causes ? "" : ", ", tl_cause_name(c->cause), side_name(c->missing), c->events_count);
+        const char *quote = c->missing == TL_SIDES ? "" : "\"";
+
+        tl_buf_printf(out, "%s{\"cause\": \"%s\", \"missing_in\": %s%s%s, \"events\": %" PRIu64 ", \"samples\": [",
+                      c == unit->causes ? "" : ", ", tl_cause_name(c->cause), quote,
+                      c->missing == TL_SIDES ? "null" : side_name(c->missing), quote, c->events_count);
         for (uint32_t s = 0; s < c->samples_count; s++) {
             tl_buf_put_str(out, s > 0 ? ", " : "");
             put_json_sample(out, view->topic, &c->samples[s]);
@@ -445,7 +491,7 @@ static void put_causes(struct tl_buf *out, const struct tl_report *report)
         if (report->events_count[c] == 0)
             continue;
         if (!some)
-            tl_buf_put_str(out, "\nevents that one layer counted and the other did not\n");
+            tl_buf_put_str(out, "\nevents by which the layers differ\n");
         some = true;
         tl_buf_printf(out, "  %-24s", tl_cause_name((enum tl_cause)c));
         put_cell(out, report->events_count[c], 10);
@@ -468,18 +514,51 @@ static void put_refused(struct tl_buf *out, const struct tl_report *report)
     tl_buf_put_u8(out, '\n');
 }
 
-static void put_row(struct tl_buf *out, const char *label, const struct tl_shape *shape, const struct tl_value *row)
+static void put_row(struct tl_buf *out, const char *label, const struct tl_report_view *view, const struct tl_unit_row *row)
 {
+    const struct tl_shape *shape = view->shape;
+
     tl_buf_printf(out, "    %-17s", label);
     if (row == NULL)
         tl_buf_put_str(out, " no row");
+    if (row != NULL && view->by_span) {
+        tl_buf_put_str(out, " [");
+        put_time(out, row->start_ms);
+        tl_buf_put_str(out, ", ");
+        put_time(out, row->end_ms);
+        tl_buf_put_u8(out, ')');
+    }
     for (uint32_t c = 0; row != NULL && c < shape->columns_count; c++) {
         if (is_window(shape->columns[c].role) || shape->columns[c].role == TL_ROLE_KEY)
             continue;
         tl_buf_printf(out, " %.*s=", TL_SV_ARG(shape->columns[c].name));
-        put_value(out, &row[c]);
+        put_value(out, &row->columns[c]);
     }
     tl_buf_put_u8(out, '\n');
+}
+
+enum { ROWS_SHOWN = 8 };
+
+/* Of a span with many rows the first ones. */
+static void put_rows(struct tl_buf *out, const char *label, const struct tl_report_view *view, const struct tl_unit *unit,
+                     enum tl_side side, bool recomputed)
+{
+    const struct tl_unit_row *row = next_row(unit, side, recomputed, NULL);
+    int shown = 0;
+
+    do {
+        put_row(out, shown == 0 ? label : "", view, row);
+        row = row == NULL ? NULL : next_row(unit, side, recomputed, row);
+    } while (row != NULL && ++shown < ROWS_SHOWN);
+    if (row != NULL)
+        tl_buf_put_str(out, "                      ...\n");
+}
+
+static void put_layer(struct tl_buf *out, const struct tl_report_view *view, const struct tl_unit *unit, enum tl_side side)
+{
+    put_rows(out, side == TL_SIDE_SPEED ? "speed has" : "batch has", view, unit, side, false);
+    if (!unit->explained)
+        put_rows(out, "  its events give", view, unit, side, true);
 }
 
 static void put_sample(struct tl_buf *out, struct tl_sv topic, const struct tl_unit_sample *sample)
@@ -521,16 +600,16 @@ static void put_unit(struct tl_buf *out, const struct tl_report_view *view, cons
         put_value(out, &row[c]);
     }
     tl_buf_put_u8(out, '\n');
-    put_row(out, "speed has", shape, unit->stored[TL_SIDE_SPEED]);
-    if (!unit->explained)
-        put_row(out, "  its events give", shape, should_be(unit, TL_SIDE_SPEED));
-    put_row(out, "batch has", shape, unit->stored[TL_SIDE_BATCH]);
-    if (!unit->explained)
-        put_row(out, "  its events give", shape, should_be(unit, TL_SIDE_BATCH));
+    put_layer(out, view, unit, TL_SIDE_SPEED);
+    put_layer(out, view, unit, TL_SIDE_BATCH);
     for (const struct tl_unit_cause *c = unit->causes; c != NULL; c = c->next) {
         tl_buf_printf(out, "    %s: ", tl_cause_name(c->cause));
         put_counted(out, c->events_count, "event", "events");
-        tl_buf_printf(out, " not counted by %s\n", side_name(c->missing));
+        if (c->missing == TL_SIDES)
+            tl_buf_put_str(out, c->events_count == 1 ? " joined a session of its own in speed\n"
+                                                     : " joined sessions of their own in speed\n");
+        else
+            tl_buf_printf(out, " not counted by %s\n", side_name(c->missing));
         for (uint32_t s = 0; s < c->samples_count; s++)
             put_sample(out, view->topic, &c->samples[s]);
         if (c->events_count > c->samples_count)

@@ -5,15 +5,19 @@
  * JSON, one object, keys always in this order; times are instants ("2015-05-17T10:05:00.000Z"), null where there is none:
  *   notes            [text]  what must be known first: a range that was cut, views without a publication, rows that are gone, a record with holes
  *   range            {from, to: as asked, null: no bound; cut: true where more was asked for than is published}
- *   summary          {groups, equal, explained, unexplained, pending}   pending: those among the explained that the next commit or run changes
- *   causes           {cause: events}   an event that differs in several views counts once per cause; only causes that occur, in the order of 10.2
+ *   summary          {groups, equal, explained, unexplained, pending}   pending: those among the explained that the next commit or run changes, and
+ *                    spans that are left out (compare.h), no groups yet, since they reach beyond what is compared
+ *   causes           {cause: events}   an event that differs in several views counts once per cause; only causes that occur, in the order of 10.2.
+ *                    Events that one layer did not count; session_split: both did, and speed in a session of its own
  *   refused_by_both  {dead_letter, future_event, duplicate, eval_error}   dead letters and events in the future of the whole log,
  *                    the others by event time in the range
  *   views            [{name, from, to, boundary, groups, equal, explained, unexplained, pending, causes}]
  *   units            [{view, verdict: "explained" | "unexplained", pending, window: {start, end} (null without one), key: {column: value},
  *                      speed: {column: value} | null, batch, and where unexplained recomputed: {speed, batch}, causes: [{cause,
- *                      missing_in: "speed" | "batch", events, samples: [{topic, partition, offset, row, event_time, event_id}]}]}]
- *                    unexplained ones first, at most --limit of them
+ *                      missing_in: "speed" | "batch" | null (session_split), events, samples: [{topic, partition, offset, row, event_time,
+ *                      event_id}]}]}]
+ *                    unexplained ones first, at most --limit of them. Of sessions and count windows the unit is a span of the key's time, `window`
+ *                    is that span, and speed, batch and the recomputed ones are lists of rows
  *   units_left_out   how many differing units are not listed
  * `recomputed` is what the layer should hold by its own offsets and ledger. */
 #ifndef TL_REPORT_H
@@ -29,6 +33,8 @@ struct tl_report_view {
     int64_t from_ms, to_ms; /* as compared; INT64_MIN: from the beginning. from >= to: nothing was */
     int64_t boundary_ms;    /* INT64_MIN: nothing is published */
     uint64_t groups_count, equal_count, explained_count, unexplained_count, pending_count;
+    uint64_t beyond_count, gone_count; /* left out: see compare.h */
+    bool by_span;                      /* units have lists of rows */
     uint64_t events_count[TL_CAUSES];
 };
 

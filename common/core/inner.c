@@ -119,6 +119,13 @@ static enum tl_code push_row(struct tl_window *w, const struct tl_window_rows *i
     return rc;
 }
 
+static bool is_wanted(const struct tl_window_rows *in, uint32_t row, struct tl_sv key)
+{
+    int64_t watermark_ms = INT64_MIN;
+
+    return in->wanted == NULL || in->wanted(in->wanted_ctx, row, in->start_ms[row], in->end_ms[row], key, &watermark_ms);
+}
+
 static void *group_get(struct inner *own, int64_t start_ms, int64_t end_ms, struct tl_sv key)
 {
     tl_buf_clear(&own->key);
@@ -142,14 +149,18 @@ static enum tl_code inner_push(struct tl_window *w, const struct tl_window_rows 
         void *block;
 
         if (w->view->inner_rows) {
-            TL_TRY(push_row(w, in, row, err));
+            if (is_wanted(in, row, in->row_key[row]))
+                TL_TRY(push_row(w, in, row, err));
             continue;
         }
-        if (!tl_window_encode_key(w, in->keys, row) ||
-            (block = group_get(own, in->start_ms[row], in->end_ms[row], tl_buf_sv(&w->key))) == NULL)
+        if (!tl_window_encode_key(w, in->keys, row))
+            TL_TRY(tl_fail_memory(err, w->key.size));
+        if (!is_wanted(in, row, tl_buf_sv(&w->key)))
+            continue;
+        block = group_get(own, in->start_ms[row], in->end_ms[row], tl_buf_sv(&w->key));
+        if (block == NULL)
             TL_TRY(tl_fail_memory(err, w->layout.state_bytes));
-        else
-            tl_window_take(w, row, block, tl_table_arena(&own->groups));
+        tl_window_take(w, row, block, tl_table_arena(&own->groups));
     }
     TL_TRY(tl_window_step(w, in, err));
 out:

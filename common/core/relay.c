@@ -19,6 +19,9 @@ struct tl_relay {
     const struct tl_plan *plan;
     struct tl_window_options options;
     struct reader *readers; /* per view */
+    bool (*wanted)(void *ctx, uint32_t view, uint32_t row, int64_t start_ms, int64_t end_ms,
+                   struct tl_sv key); /* NULL: all are */
+    void *wanted_ctx;
     struct tl_arena arena, scratch;
     /* By row: */
     uint32_t capacity;
@@ -109,7 +112,28 @@ static bool follow_capacity(struct tl_relay *relay, uint32_t rows)
     return true;
 }
 
+void tl_relay_ask(struct tl_relay *relay,
+                  bool (*wanted)(void *ctx, uint32_t view, uint32_t row, int64_t start_ms, int64_t end_ms, struct tl_sv key),
+                  void *ctx)
+{
+    relay->wanted = wanted;
+    relay->wanted_ctx = ctx;
+}
+
 /* ---- rows ---- */
+
+struct wanted_ctx {
+    const struct tl_relay *relay;
+    uint32_t view;
+};
+
+static bool is_wanted(void *ctx, uint32_t row, int64_t start_ms, int64_t end_ms, struct tl_sv key, int64_t *watermark_ms)
+{
+    const struct wanted_ctx *w = ctx;
+
+    (void)watermark_ms; /* nothing is late */
+    return w->relay->wanted(w->relay->wanted_ctx, w->view, row, start_ms, end_ms, key);
+}
 
 static uint32_t range_of(const struct tl_window_options *options, int64_t time_ms)
 {
@@ -158,6 +182,7 @@ static enum tl_code push_to(struct tl_relay *relay, uint32_t v, const struct tl_
                            .arena = &relay->scratch,
                            .failed = relay->failed};
     struct tl_window_verdict verdict = {0};
+    struct wanted_ctx wanted = {relay, v};
     struct tl_window_rows in = {
         .rows = relay->selected,
         .time_ms = relay->time_ms,
@@ -167,7 +192,9 @@ static enum tl_code push_to(struct tl_relay *relay, uint32_t v, const struct tl_
         .start_ms = rows->start_ms,
         .end_ms = rows->end_ms,
         .row_key = rows->key,
-        .outputs = reader->outputs
+        .outputs = reader->outputs,
+        .wanted = relay->wanted != NULL ? is_wanted : NULL,
+        .wanted_ctx = &wanted
     };
     uint32_t count = rows->count;
 

@@ -16,6 +16,10 @@ struct tl_relay;
 TL_MUST_USE enum tl_code tl_relay_open(const struct tl_plan *plan, const struct tl_window_options *options, struct tl_relay **out,
                                        struct tl_err *err);
 void tl_relay_close(struct tl_relay *relay);
+/* Reconcile: whether a row of the inner view (by number in its push) is to go into a group it belongs to of view number `view`. */
+void tl_relay_ask(struct tl_relay *relay,
+                  bool (*wanted)(void *ctx, uint32_t view, uint32_t row, int64_t start_ms, int64_t end_ms, struct tl_sv key),
+                  void *ctx);
 /* Hands the rows of view number `inner` to all that read it. */
 TL_MUST_USE enum tl_code tl_relay_push(struct tl_relay *relay, uint32_t inner, const struct tl_rows *rows, struct tl_err *err);
 /* Moves what has come for view number `outer` into its window. */

@@ -38,6 +38,7 @@ struct tl_bind_column {
     bool is_window;       /* a column of the query's window, or of the windows of the view that it reads (expr is then set) */
     uint32_t window_slot; /* TL_SLOT_WINDOW_START .. CLOSED_BY, when is_window */
     bool is_time;         /* the table's event time, or the window_time of the view that is read, handed on as it is */
+    bool is_twice;        /* a window_time of the view that is read, and the window's own: to name it is a mistake */
 };
 
 /* What can stand behind FROM: a table, a view, a subquery, a windowed one. */

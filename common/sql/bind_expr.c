@@ -778,6 +778,11 @@ static const struct tl_bind_column *column_find(struct tl_bind *bind, const stru
     column = tl_query_column(scope->from, ast->text);
     if (column == NULL)
         *rc = column_unknown(bind, scope, ast);
+    if (column != NULL && column->is_twice) {
+        *rc = tl_mistake(bind->err, bind->text, ast->at, "give the one that is read another name: window_time AS rowtime",
+                         "'%.*s' is a column of what is read and of the window", TL_SHOWN(ast->text));
+        return NULL;
+    }
     return column;
 }
 

@@ -252,7 +252,7 @@ static enum tl_code item_bind(struct tl_bind *bind, const struct tl_ast_item *it
     if (scope->group == NULL && item->expr->op == TL_AST_COLUMN &&
         (item->expr->qualifier.size == 0 || tl_sv_eq(item->expr->qualifier, scope->from_name)))
         through = tl_query_column(scope->from, item->expr->text);
-    if (through != NULL) { /* handed on as it is: it stays the event time, or a column of the window */
+    if (through != NULL && !through->is_twice) { /* handed on as it is: it stays the event time, or a column of the window */
         struct tl_sv name = column.name;
 
         column = *through;

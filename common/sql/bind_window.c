@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "sql/bind.h"
+#include "sql/shape.h"
 
 enum part {
     PART_DATA,
@@ -366,34 +367,42 @@ static enum tl_code partition_bind(struct tl_bind *bind, const struct call *call
     return TL_OK;
 }
 
-/* Adds window_start, window_end and window_time, and closed_by where it is known. */
+/* Adds window_start, window_end and window_time, and closed_by where it is known. Flink takes a view with columns of these names as long as
+ * nobody names them; GROUP BY names all but window_time. */
 static enum tl_code columns_add(struct tl_bind *bind, const struct call *call, struct tl_query *query)
 {
     static const char *const names[] = {"window_start", "window_end", "window_time", "closed_by"};
-    uint32_t count = call->form->window == TL_WINDOW_COUNT ? TL_SLOT_CLOSED_BY + 1 : TL_SLOT_WINDOW_TIME + 1;
-    struct tl_bind_column *columns = tl_arena_zalloc(bind->arena, sizeof *columns * (query->columns_count + count));
+    uint32_t names_count = call->form->window == TL_WINDOW_COUNT ? TL_SLOT_CLOSED_BY + 1 : TL_SLOT_WINDOW_TIME + 1;
+    uint32_t count = query->columns_count;
+    struct tl_bind_column *columns = tl_arena_zalloc(bind->arena, sizeof *columns * (count + names_count));
     char hint[160];
 
     if (columns == NULL)
         return tl_bind_no_memory(bind);
-    for (uint32_t i = 0; i < query->columns_count; i++) {
+    for (uint32_t i = 0; i < count; i++) {
         columns[i] = query->columns[i];
         columns[i].is_time = columns[i].is_window = false; /* behind a window it is an ordinary column: semantics.md 1.5 */
     }
-    for (uint32_t i = 0; i < count; i++) {
+    for (uint32_t i = 0; i < names_count; i++) {
+        const struct tl_bind_column *same = tl_query_column(query, tl_sv_from(names[i]));
+
+        if (same != NULL && i == TL_SLOT_WINDOW_TIME) {
+            columns[same - query->columns].is_twice = true;
+            continue;
+        }
         if (query->inner != NULL)
             snprintf(hint, sizeof hint, "give it another name in %.*s: %s AS inner_%s", TL_SHOWN(query->inner->name), names[i],
                      names[i]);
-        if (tl_query_column(query, tl_sv_from(names[i])) != NULL)
+        if (same != NULL)
             return tl_mistake(bind->err, bind->text, call->from->name.at,
                               query->inner != NULL ? hint
                                                    : "rename it in a temporary view: SELECT ..., window_start AS other FROM ...",
                               "the %s has a column %s of its own", query->inner != NULL ? "view" : "table", names[i]);
-        columns[query->columns_count + i] =
+        columns[count++] =
             (struct tl_bind_column){.name = tl_sv_from(names[i]), .is_window = true, .window_slot = TL_SLOT_WINDOW_START + i};
     }
     query->columns = columns;
-    query->columns_count += count;
+    query->columns_count = count;
     return TL_OK;
 }
 
@@ -416,6 +425,10 @@ enum tl_code tl_bind_window(struct tl_bind *bind, const struct tl_ast_from *from
         return tl_mistake(bind->err, bind->text, data->names.first->at, "read the table itself", "'%.*s' has windows already",
                           TL_SHOWN(relation->name));
     TL_TRY(descriptor_check(bind, &call, out, relation->name));
+    if (call.form->window == TL_WINDOW_SESSION && out->inner != NULL &&
+        tl_view_ends_open(bind->plan, &bind->plan->views[out->inner->view]))
+        return tl_mistake(bind->err, bind->text, data->names.first->at, "read the table itself, with a longer gap",
+                          "'%.*s' has sessions or count windows, and sessions of those are not kept", TL_SHOWN(relation->name));
     TL_TRY(partition_bind(bind, &call, relation->name, out));
     TL_TRY(spec_bind(bind, &call, &out->window));
     TL_TRY(columns_add(bind, &call, out));

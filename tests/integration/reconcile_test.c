@@ -1,6 +1,4 @@
-/* reconcile_test.c: planted differences are found with their causes, and what was forged is not explained away.
- *
- * Events go into the log by its own interface, so that partitions, offsets and log timestamps are the test's to choose. */
+/* reconcile_test.c: planted differences are found with their causes, and what was forged is not explained away. */
 #include <criterion/criterion.h>
 #include <criterion/parameterized.h>
 #include <inttypes.h>
@@ -11,219 +9,28 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "event/timestamp.h"
 #include "log/log.h"
 #include "master/master.h"
-#include "support/run.h"
+#include "support/reconcile_scene.h"
 
-#define START_MS INT64_C(1772323200000) /* 2026-03-01T00:00:00Z */
-
-static const char views[] =
-    "SET 'table.local-time-zone' = 'UTC';\n"
-    "CREATE TABLE events (\n"
-    "    event_id STRING, host STRING, `bytes` BIGINT, event_time TIMESTAMP_LTZ(3),\n"
-    "    WATERMARK FOR event_time AS event_time - INTERVAL '5' SECOND\n"
-    ") WITH ('connector' = 'kafka', 'topic' = 'events', 'properties.bootstrap.servers' = 'localhost:9092',\n"
-    "        'format' = 'json', 'json.timestamp-format.standard' = 'ISO-8601');\n"
-    "CREATE VIEW hits AS\n"
-    "    SELECT window_start, window_end, host, COUNT(*) AS num_hits, SUM(`bytes`) AS bytes_sum\n"
-    "    FROM TABLE(TUMBLE(TABLE events, DESCRIPTOR(event_time), INTERVAL '10' SECOND))\n"
-    "    GROUP BY window_start, window_end, host;\n"
-    "CREATE VIEW latest AS\n"
-    "    SELECT window_start, window_end, MAX(`bytes`) AS largest, AVG(`bytes`) AS mean\n"
-    "    FROM TABLE(TUMBLE(TABLE events, DESCRIPTOR(event_time), INTERVAL '1' MINUTE))\n"
-    "    GROUP BY window_start, window_end;\n";
+static const char views[] = "CREATE VIEW hits AS\n"
+                            "    SELECT window_start, window_end, host, COUNT(*) AS num_hits, SUM(`bytes`) AS bytes_sum\n"
+                            "    FROM TABLE(TUMBLE(TABLE events, DESCRIPTOR(event_time), INTERVAL '10' SECOND))\n"
+                            "    GROUP BY window_start, window_end, host;\n"
+                            "CREATE VIEW latest AS\n"
+                            "    SELECT window_start, window_end, MAX(`bytes`) AS largest, AVG(`bytes`) AS mean\n"
+                            "    FROM TABLE(TUMBLE(TABLE events, DESCRIPTOR(event_time), INTERVAL '1' MINUTE))\n"
+                            "    GROUP BY window_start, window_end;\n";
 
 static const char views_rows[] = "CREATE VIEW big AS SELECT event_id, host, `bytes`, event_time FROM events WHERE `bytes` > 2;\n";
-
-enum { PATH_BYTES = RUN_DIR_BYTES + 64 };
-
-struct scene {
-    char dir[RUN_DIR_BYTES];
-    char views[PATH_BYTES], store[PATH_BYTES];
-    struct run run; /* the last reconcile */
-};
-
-static void scene_open(struct scene *scene, const char *more_views)
-{
-    char text[4096];
-
-    memset(scene, 0, sizeof *scene);
-    run_folder_make(scene->dir);
-    snprintf(text, sizeof text, "%s%s", views, more_views);
-    snprintf(scene->views, sizeof scene->views, "%s", run_file_write(scene->dir, "views.sql", text));
-    snprintf(scene->store, sizeof scene->store, "%s/views.db", scene->dir);
-}
-
-static void scene_close(struct scene *scene)
-{
-    run_done(&scene->run);
-    run_folder_remove(scene->dir);
-}
-
-/* ---- events ---- */
-
-struct event {
-    const char *id; /* NULL: none */
-    int64_t second; /* of event time, from START_MS */
-    const char *host;
-    int64_t bytes;
-};
-
-static int event_text(char *out, size_t size, const struct event *event)
-{
-    char when[TL_TIME_TEXT_BYTES], id[64] = "null";
-
-    tl_time_to_iso_z(START_MS + event->second * 1000, when);
-    if (event->id != NULL)
-        snprintf(id, sizeof id, "\"%s\"", event->id);
-    return snprintf(out, size, "{\"event_id\":%s,\"host\":\"%s\",\"bytes\":%" PRId64 ",\"event_time\":\"%s\"}", id, event->host,
-                    event->bytes, when);
-}
-
-static void append_records(const struct scene *scene, const struct tl_log_record *records, size_t count)
-{
-    struct tl_log *log = NULL;
-    struct tl_err err;
-
-    cr_assert_eq(tl_log_open("local", scene->dir, TL_LOG_APPEND, &log, &err), TL_OK, "%s", err.message);
-    cr_assert_eq(tl_log_create_topic(log, TL_SV("events"), 2, &err), TL_OK, "%s", err.message);
-    cr_assert_eq(tl_log_append(log, TL_SV("events"), records, count, NULL, &err), TL_OK, "%s", err.message);
-    tl_log_close(log);
-}
-
-enum { TEXT_BYTES = 256, APPEND_MAX = 200 };
-
-static struct tl_log_record record_of(char text[TEXT_BYTES], uint32_t partition, int64_t log_second, const struct event *event)
-{
-    size_t size = (size_t)event_text(text, TEXT_BYTES, event);
-
-    return (struct tl_log_record){
-        partition, START_MS + log_second * 1000, {text, size}
-    };
-}
-
-/* Appends to one partition of a topic with two; the log timestamp is START_MS + log_second. */
-static void append(const struct scene *scene, uint32_t partition, int64_t log_second, const struct event *events, size_t count)
-{
-    static char texts[APPEND_MAX][TEXT_BYTES];
-    struct tl_log_record records[APPEND_MAX];
-
-    cr_assert_leq(count, APPEND_MAX);
-    for (size_t i = 0; i < count; i++)
-        records[i] = record_of(texts[i], partition, log_second, &events[i]);
-    append_records(scene, records, count);
-}
-#define APPEND(scene, partition, log_second, ...)                                                                                \
-    append((scene), (partition), (log_second), (const struct event[]){__VA_ARGS__},                                              \
-           sizeof((const struct event[]){__VA_ARGS__}) / sizeof(struct event))
-
-/* One event of either partition in each of `count` windows of ten seconds: a body of groups that are equal. */
-static void append_body(const struct scene *scene, int64_t from_second, int64_t count)
-{
-    static char texts[APPEND_MAX][TEXT_BYTES];
-    struct tl_log_record records[APPEND_MAX];
-    size_t made = 0;
-
-    cr_assert_leq(2 * count, APPEND_MAX);
-    for (int64_t i = 0; i < count; i++) {
-        for (uint32_t p = 0; p < 2; p++, made++) {
-            char id[32];
-            struct event event = {id, from_second + i * 10 + p, "body.example", i % 7};
-
-            snprintf(id, sizeof id, "body-%" PRId64 "-%u", event.second, p);
-            records[made] = record_of(texts[made], p, from_second + i * 10 + 9, &event);
-        }
-    }
-    append_records(scene, records, made);
-}
-
-/* ---- the program ---- */
-
-static void tally(const struct scene *scene, const char *command, const char *option, const char *value)
-{
-    struct run run;
-
-    RUN(&run, command, "--views", scene->views, "--data", scene->dir, option, value);
-    cr_assert_eq(run.status, 0, "tally %s: %s", command, run.err);
-    run_done(&run);
-}
-
-static void speed(const struct scene *scene)
-{
-    tally(scene, "speed", "--once", NULL);
-}
-
-static void archive(const struct scene *scene)
-{
-    tally(scene, "archive", NULL, NULL);
-}
-
-/* Publishes up to START_MS + second. */
-static void batch(const struct scene *scene, int64_t second)
-{
-    char to[TL_TIME_TEXT_BYTES];
-
-    tl_time_to_iso_z(START_MS + second * 1000, to);
-    tally(scene, "batch", "--to", to);
-}
-
-static void reconcile(struct scene *scene, const char *option, const char *value)
-{
-    run_done(&scene->run);
-    RUN(&scene->run, "reconcile", "--views", scene->views, "--data", scene->dir, "--format", "json", option, value);
-}
-
-/* A value of the last report, as text; "" for NULL. */
-static const char *report(const struct scene *scene, const char *path)
-{
-    static char texts[8][512];
-    static int at;
-    char *text = texts[at++ % 8];
-    sqlite3 *db;
-    sqlite3_stmt *statement;
-
-    cr_assert_eq(sqlite3_open(":memory:", &db), SQLITE_OK);
-    cr_assert_eq(sqlite3_prepare_v2(db, "SELECT json_extract(?1, ?2)", -1, &statement, NULL), SQLITE_OK);
-    sqlite3_bind_text(statement, 1, scene->run.out, -1, SQLITE_STATIC);
-    sqlite3_bind_text(statement, 2, path, -1, SQLITE_STATIC);
-    cr_assert_eq(sqlite3_step(statement), SQLITE_ROW, "%s of: %s%s", path, scene->run.out, scene->run.err);
-    snprintf(text, 512, "%s",
-             sqlite3_column_type(statement, 0) == SQLITE_NULL ? "" : (const char *)sqlite3_column_text(statement, 0));
-    sqlite3_finalize(statement);
-    sqlite3_close(db);
-    return text;
-}
-
-static int64_t report_count(const struct scene *scene, const char *path)
-{
-    return strtoll(report(scene, path), NULL, 10);
-}
-
-#define EXPECT(scene, path, want)                                                                                                \
-    cr_assert_str_eq(report((scene), (path)), (want), "%s is %s, not %s: %s%s", (path), report((scene), (path)), (want),         \
-                     (scene)->run.out, (scene)->run.err)
-#define EXPECT_STATUS(scene, want)                                                                                               \
-    cr_assert_eq((scene)->run.status, (want), "exit status %d: %s%s", (scene)->run.status, (scene)->run.out, (scene)->run.err)
-
-static void forge(const struct scene *scene, const char *sql)
-{
-    sqlite3 *db;
-    char *message = NULL;
-
-    cr_assert_eq(sqlite3_open(scene->store, &db), SQLITE_OK);
-    cr_assert_eq(sqlite3_exec(db, sql, NULL, NULL, &message), SQLITE_OK, "%s: %s", sql, message);
-    cr_assert_gt(sqlite3_changes(db), 0, "%s: changes nothing", sql);
-    sqlite3_close(db);
-}
 
 /* A body, both layers up to second 600. */
 static void play(struct scene *scene)
 {
     append_body(scene, 0, 90);
-    speed(scene);
-    archive(scene);
-    batch(scene, 600);
+    scene_speed(scene);
+    scene_archive(scene);
+    scene_batch(scene, 600);
 }
 
 /* ---- tests ---- */
@@ -232,7 +39,7 @@ Test(reconcile, nothing_differs)
 {
     struct scene scene;
 
-    scene_open(&scene, views_rows);
+    scene_open(&scene, views, views_rows);
     play(&scene);
     reconcile(&scene, NULL, NULL);
     EXPECT_STATUS(&scene, 0);
@@ -251,15 +58,15 @@ Test(reconcile, late_events)
 {
     struct scene scene;
 
-    scene_open(&scene, "");
+    scene_open(&scene, views, "");
     append_body(&scene, 0, 30);
-    speed(&scene); /* so that the next run's workers know how far the other partition is */
+    scene_speed(&scene); /* so that the next run's workers know how far the other partition is */
     APPEND(&scene, 0, 300, {"late-1", 12, "late.example", 5}, {"late-2", 13, "body.example", 6},
            {"late-3", 14, "body.example", 7});
     append_body(&scene, 300, 60);
-    speed(&scene);
-    archive(&scene);
-    batch(&scene, 600);
+    scene_speed(&scene);
+    scene_archive(&scene);
+    scene_batch(&scene, 600);
     reconcile(&scene, NULL, NULL);
     EXPECT_STATUS(&scene, 0);
     EXPECT(&scene, "$.summary.explained", "3"); /* two keys of hits, one minute of latest */
@@ -284,15 +91,15 @@ Test(reconcile, duplicates_across_partitions)
 {
     struct scene scene;
 
-    scene_open(&scene, "");
+    scene_open(&scene, views, "");
     append_body(&scene, 0, 30);
     APPEND(&scene, 0, 299, {"twice", 295, "twice.example", 5}, {"thrice", 296, "twice.example", 6},
            {"thrice", 296, "twice.example", 6});
     APPEND(&scene, 1, 299, {"twice", 295, "twice.example", 5});
     append_body(&scene, 300, 60);
-    speed(&scene);
-    archive(&scene);
-    batch(&scene, 600);
+    scene_speed(&scene);
+    scene_archive(&scene);
+    scene_batch(&scene, 600);
     reconcile(&scene, NULL, NULL);
     EXPECT_STATUS(&scene, 0);
     EXPECT(&scene, "$.causes", "{\"duplicate\":1}");
@@ -336,12 +143,12 @@ Test(reconcile, imported_history)
         {"old-3", 16,   "old.example",  2}
     };
 
-    scene_open(&scene, views_rows);
+    scene_open(&scene, views, views_rows);
     append_body(&scene, 0, 90);
-    speed(&scene);
-    archive(&scene);
+    scene_speed(&scene);
+    scene_archive(&scene);
     import(&scene, events, 3);
-    batch(&scene, 600);
+    scene_batch(&scene, 600);
     reconcile(&scene, NULL, NULL);
     EXPECT_STATUS(&scene, 0);
     EXPECT(&scene, "$.causes", "{\"imported\":3}");
@@ -381,7 +188,7 @@ ParameterizedTest(struct forgery_case *c, reconcile, forged)
 {
     struct scene scene;
 
-    scene_open(&scene, views_rows);
+    scene_open(&scene, views, views_rows);
     play(&scene);
     forge(&scene, c->sql);
     reconcile(&scene, NULL, NULL);
@@ -402,15 +209,15 @@ Test(reconcile, forged_beside_a_late_event)
 {
     struct scene scene;
 
-    scene_open(&scene, "");
+    scene_open(&scene, views, "");
     append_body(&scene, 0, 30);
-    speed(&scene); /* so that the next run's workers know how far the other partition is */
+    scene_speed(&scene); /* so that the next run's workers know how far the other partition is */
     APPEND(&scene, 0, 300, {"late-1", 12, "body.example", 5}, {"late-2", 32, "body.example", 50},
            {"late-3", 42, "body.example", 5});
     append_body(&scene, 300, 60);
-    speed(&scene);
-    archive(&scene);
-    batch(&scene, 600);
+    scene_speed(&scene);
+    scene_archive(&scene);
+    scene_batch(&scene, 600);
     forge(&scene, "UPDATE hits_speed SET num_hits = 1 WHERE _end_ms = 1772323220000");
     forge(&scene, "UPDATE hits_batch SET num_hits = 7 WHERE _end_ms = 1772323240000");
     reconcile(&scene, NULL, NULL);
@@ -434,26 +241,26 @@ Test(reconcile, what_comes_after_publication)
 {
     struct scene scene;
 
-    scene_open(&scene, views_rows);
+    scene_open(&scene, views, views_rows);
     play(&scene);
     /* In the log only: late for speed, so only its row-by-row view has it. */
     APPEND(&scene, 0, 1000, {"after", 25, "after.example", 5});
     reconcile(&scene, NULL, NULL);
     EXPECT_STATUS(&scene, 0);
     EXPECT(&scene, "$.summary.explained", "0");
-    speed(&scene);
+    scene_speed(&scene);
     reconcile(&scene, NULL, NULL);
     EXPECT_STATUS(&scene, 0);
     EXPECT(&scene, "$.causes", "{\"not_yet_archived\":1}");
     EXPECT(&scene, "$.summary.pending", "1");
     EXPECT(&scene, "$.units[0].view", "big");
     EXPECT(&scene, "$.units[0].causes[0].samples[0].event_id", "after");
-    archive(&scene);
+    scene_archive(&scene);
     reconcile(&scene, NULL, NULL);
     EXPECT_STATUS(&scene, 0);
     EXPECT(&scene, "$.causes", "{\"archived_after_publish\":1}");
     EXPECT(&scene, "$.summary.pending", "1");
-    batch(&scene, 600);
+    scene_batch(&scene, 600);
     reconcile(&scene, NULL, NULL);
     EXPECT_STATUS(&scene, 0);
     EXPECT(&scene, "$.causes", "{\"late_drop\":1}");
@@ -465,18 +272,18 @@ Test(reconcile, speed_is_behind)
 {
     struct scene scene;
 
-    scene_open(&scene, "");
+    scene_open(&scene, views, "");
     append_body(&scene, 0, 30);
-    speed(&scene);
+    scene_speed(&scene);
     append_body(&scene, 300, 60);
-    archive(&scene);
-    batch(&scene, 600);
+    scene_archive(&scene);
+    scene_batch(&scene, 600);
     reconcile(&scene, NULL, NULL);
     EXPECT_STATUS(&scene, 0);
     EXPECT(&scene, "$.causes", "{\"not_yet_read\":60}");
     EXPECT(&scene, "$.views[0].equal", "30");
     EXPECT(&scene, "$.views[0].pending", "30");
-    speed(&scene);
+    scene_speed(&scene);
     reconcile(&scene, NULL, NULL);
     EXPECT_STATUS(&scene, 0);
     EXPECT(&scene, "$.summary.explained", "0");
@@ -490,18 +297,18 @@ Test(reconcile, offset_gap)
     struct tl_log *log = NULL;
     struct tl_err err;
 
-    scene_open(&scene, views_rows);
+    scene_open(&scene, views, views_rows);
     append_body(&scene, 0, 30);
-    speed(&scene);
+    scene_speed(&scene);
     append_body(&scene, 300, 10);
-    archive(&scene);
+    scene_archive(&scene);
     cr_assert_eq(tl_log_open("local", scene.dir, TL_LOG_APPEND, &log, &err), TL_OK, "%s", err.message);
     cr_assert_eq(tl_log_trim(log, TL_SV("events"), 0, 35, &err), TL_OK, "%s", err.message);
     tl_log_close(log);
     append_body(&scene, 400, 30);
     tally(&scene, "speed", "--once", "--accept-gap");
-    archive(&scene);
-    batch(&scene, 600);
+    scene_archive(&scene);
+    scene_batch(&scene, 600);
     reconcile(&scene, NULL, NULL);
     EXPECT_STATUS(&scene, 0);
     EXPECT(&scene, "$.causes", "{\"offset_gap\":5}");
@@ -516,7 +323,7 @@ Test(reconcile, ranges)
 {
     struct scene scene;
 
-    scene_open(&scene, "");
+    scene_open(&scene, views, "");
     play(&scene);
     forge(&scene, "UPDATE hits_speed SET num_hits = 9 WHERE _end_ms = 1772323250000"); /* second 50 */
     reconcile(&scene, "--from", "2026-03-01T00:00:50Z");                               /* (from, to] */
@@ -553,20 +360,20 @@ Test(reconcile, rows_that_are_gone)
 {
     struct scene scene;
 
-    scene_open(&scene, views_rows);
+    scene_open(&scene, views, views_rows);
     append_body(&scene, 0, 60);
-    speed(&scene);
-    archive(&scene);
-    batch(&scene, 86400);
+    scene_speed(&scene);
+    scene_archive(&scene);
+    scene_batch(&scene, 86400);
     set_clock(&scene, 8);
     reconcile(&scene, NULL, NULL); /* nothing has taken them away yet */
     EXPECT_STATUS(&scene, 0);
     EXPECT(&scene, "$.notes", "[]");
     EXPECT(&scene, "$.views[0].groups", "60");
     append_body(&scene, 86400, 60);
-    speed(&scene);
-    archive(&scene);
-    batch(&scene, 86700);
+    scene_speed(&scene);
+    scene_archive(&scene);
+    scene_batch(&scene, 86700);
     reconcile(&scene, NULL, NULL);
     EXPECT_STATUS(&scene, 0);
     EXPECT(&scene, "$.views[0].groups", "30");
@@ -587,15 +394,15 @@ Test(reconcile, missing_file)
     struct scene scene;
     char path[PATH_BYTES + 64];
 
-    scene_open(&scene, "");
+    scene_open(&scene, views, "");
     append_body(&scene, 0, 30);
-    speed(&scene);
-    archive(&scene);
+    scene_speed(&scene);
+    scene_archive(&scene);
     APPEND(&scene, 0, 300, {"late-1", 12, "body.example", 5});
     append_body(&scene, 300, 60);
-    speed(&scene);
-    archive(&scene);
-    batch(&scene, 600);
+    scene_speed(&scene);
+    scene_archive(&scene);
+    scene_batch(&scene, 600);
     snprintf(path, sizeof path, "%s/topics/events/partition=0/events+0+0000000000.jsonl.zst", scene.dir);
     cr_assert_eq(unlink(path), 0, "%s", path);
     reconcile(&scene, NULL, NULL);
@@ -610,7 +417,7 @@ Test(reconcile, usage)
     struct scene scene;
     struct run run;
 
-    scene_open(&scene, "");
+    scene_open(&scene, views, "");
     reconcile(&scene, NULL, NULL);
     EXPECT_STATUS(&scene, 3); /* no store yet */
     RUN(&run, "reconcile", "hitz", "--views", scene.views, "--data", scene.dir);
@@ -618,7 +425,7 @@ Test(reconcile, usage)
     cr_assert_not_null(strstr(run.err, "did you mean 'hits'?"), "%s", run.err);
     run_done(&run);
     append_body(&scene, 0, 3);
-    speed(&scene);
+    scene_speed(&scene);
     reconcile(&scene, NULL, NULL);
     EXPECT_STATUS(&scene, 0);
     cr_assert_not_null(strstr(report(&scene, "$.notes[0]"), "nothing is published yet"), "%s", scene.run.out);
@@ -688,13 +495,13 @@ static int64_t play_random(uint64_t seed)
     uint64_t state = seed;
     int64_t published = 0, explained = 0;
 
-    scene_open(&scene, views_rows);
+    scene_open(&scene, views, views_rows);
     for (int64_t round = 0; round < 8; round++) {
         append_random(&scene, &state, 60 + round * 60, 20 + below(&state, 30));
         if (below(&state, 3) > 0)
-            speed(&scene);
+            scene_speed(&scene);
         if (below(&state, 3) > 0)
-            archive(&scene);
+            scene_archive(&scene);
         if (round == 2) {
             struct event events[10];
             char ids[10][32];
@@ -708,10 +515,10 @@ static int64_t play_random(uint64_t seed)
             import(&scene, events, 10);
         }
         if (round > 1 && below(&state, 2) == 0) {
-            speed(&scene);
-            archive(&scene);
+            scene_speed(&scene);
+            scene_archive(&scene);
             published = 120 + below(&state, round * 60);
-            batch(&scene, published);
+            scene_batch(&scene, published);
         }
         if (published > 0) {
             reconcile(&scene, NULL, NULL);
@@ -720,9 +527,9 @@ static int64_t play_random(uint64_t seed)
             explained += report_count(&scene, "$.summary.explained");
         }
     }
-    speed(&scene);
-    archive(&scene);
-    batch(&scene, 400);
+    scene_speed(&scene);
+    scene_archive(&scene);
+    scene_batch(&scene, 400);
     forge(&scene, below(&state, 2) == 0 ? forge_speed : forge_batch);
     reconcile(&scene, NULL, NULL);
     cr_assert_eq(scene.run.status, 1, "seed %" PRIu64 ": exit status %d: %s%s", seed, scene.run.status, scene.run.out,

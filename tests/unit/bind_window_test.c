@@ -133,6 +133,21 @@ Test(bind_window, closed_by)
     tl_plan_close(plan);
 }
 
+/* As on Flink: the window's own is hidden as long as nobody names it. */
+Test(bind_window, a_window_time_that_is_read)
+{
+    struct tl_plan *plan = sql_plan(
+        EVENTS
+        "CREATE VIEW i AS SELECT COUNT(*) AS c, window_time FROM TABLE(TUMBLE(TABLE t, DESCRIPTOR(ts), INTERVAL '1' MINUTE)) "
+        "GROUP BY window_start, window_end, window_time;"
+        "CREATE VIEW v AS SELECT window_start, SUM(c) AS c FROM TABLE(TUMBLE(TABLE i, DESCRIPTOR(window_time), INTERVAL '1' "
+        "HOUR)) GROUP BY window_start, window_end");
+
+    cr_assert(plan->views[1].inner == 0 && plan->views[1].window.size_ms == 3600000);
+    cr_assert(is_slot(plan->views[1].aggs[0].args[0], 0));
+    tl_plan_close(plan);
+}
+
 /* Flink moves it below the window, SESSION's too. */
 Test(bind_window, where_behind_a_session_holds_before_it)
 {
@@ -513,6 +528,34 @@ ParameterizedTestParameters(bind_window, mistakes)
                 "window_end, SUM(c) AS c FROM x GROUP BY window_start, window_end, host, id, d",
          4, 115, "each window of s belongs to one of its keys",
          "d", "GROUP BY window_start, window_end and exactly the keys of s"},
+        {"sessions of sessions",
+         EVENTS "CREATE VIEW s AS SELECT window_time AS wt, host, COUNT(*) AS c FROM TABLE(SESSION(TABLE t PARTITION BY host, "
+                "DESCRIPTOR(ts), INTERVAL '1' MINUTE)) GROUP BY window_start, window_end, window_time, host;\nCREATE VIEW v AS "
+                "SELECT window_start, COUNT(*) AS c FROM TABLE(SESSION(TABLE s PARTITION BY host, DESCRIPTOR(wt), INTERVAL '1' "
+                "HOUR)) GROUP BY window_start, window_end, host",
+         3, 78, "'s' has sessions or count windows, and sessions of those are not kept",
+         "s", "read the table itself, with a longer gap"},
+        {"window_time of two in GROUP BY",
+         EVENTS "CREATE VIEW i AS SELECT window_time, COUNT(*) AS c FROM TABLE(TUMBLE(TABLE t, DESCRIPTOR(ts), "
+                "INTERVAL '1' MINUTE)) GROUP BY window_start, window_end, window_time;\nCREATE VIEW v AS SELECT "
+                "window_start, SUM(c) AS c FROM TABLE(TUMBLE(TABLE i, DESCRIPTOR(window_time), INTERVAL '1' HOUR)) "
+                "GROUP BY window_start, window_end, window_time",
+         3, 158, "'window_time' is a column of what is read and of the window",
+         "window_time", "give the one that is read another name: window_time AS rowtime"},
+        {"window_time of two in an aggregate",
+         EVENTS "CREATE VIEW i AS SELECT window_time, COUNT(*) AS c FROM TABLE(TUMBLE(TABLE t, DESCRIPTOR(ts), "
+                "INTERVAL '1' MINUTE)) GROUP BY window_start, window_end, window_time;\nCREATE VIEW v AS SELECT "
+                "window_start, MAX(window_time) AS c FROM TABLE(TUMBLE(TABLE i, DESCRIPTOR(window_time), INTERVAL "
+                "'1' HOUR)) GROUP BY window_start, window_end",
+         3, 43, "'window_time' is a column of what is read and of the window",
+         "window_time", "give the one that is read another name: window_time AS rowtime"},
+        {"window_time of two handed on",
+         EVENTS "CREATE VIEW i AS SELECT window_time, COUNT(*) AS c FROM TABLE(TUMBLE(TABLE t, DESCRIPTOR(ts), "
+                "INTERVAL '1' MINUTE)) GROUP BY window_start, window_end, window_time;\nCREATE TEMPORARY VIEW p AS "
+                "SELECT window_start, window_end, window_time FROM TABLE(TUMBLE(TABLE i, DESCRIPTOR(window_time), "
+                "INTERVAL '1' HOUR));\nCREATE VIEW v AS SELECT window_start FROM p GROUP BY window_start, window_end",
+         3, 61, "'window_time' is a column of what is read and of the window",
+         "window_time", "give the one that is read another name: window_time AS rowtime"},
     };
     /* clang-format on */
     return cr_make_param_array(struct sql_mistake, cases, TL_COUNT(cases));

@@ -130,7 +130,7 @@ static struct tl_store *open_evidence(struct tl_evidence *evidence)
     put_speed(store, id);
     put_batch(store, id);
     OK(tl_store_definition(store, id, &definition, err));
-    OK(tl_evidence_init(evidence, store, &definition, TL_SV("events"), INT64_MIN, 2000, err));
+    OK(tl_evidence_init(evidence, store, &definition, TL_SV("events"), NULL, INT64_MIN, 2000, err));
     return store;
 }
 
@@ -139,7 +139,7 @@ ParameterizedTest(struct judge_case *c, evidence, judge, .fini = store_folder_re
     struct tl_core_event event = {.partition = c->partition, .row = c->row, .offset = c->offset, .time_ms = c->time_ms};
     struct tl_evidence evidence;
     struct tl_store *store = open_evidence(&evidence);
-    struct tl_judgement judged = tl_evidence_judge(&evidence, &event, c->end_ms, c->in_log_only);
+    struct tl_judgement judged = tl_evidence_judge(&evidence, &event, c->end_ms - 100, c->end_ms, c->in_log_only);
 
     cr_assert_eq(judged.cause[TL_SIDE_SPEED], c->speed, "%s: speed: %s", c->name, tl_cause_name(judged.cause[TL_SIDE_SPEED]));
     cr_assert_eq(judged.cause[TL_SIDE_BATCH], c->batch, "%s: batch: %s", c->name, tl_cause_name(judged.cause[TL_SIDE_BATCH]));

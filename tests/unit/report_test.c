@@ -59,6 +59,7 @@ struct scene {
     struct tl_shape_column columns[4];
     struct tl_shape shape;
     struct tl_value speed[4], batch[4], forged[4];
+    struct tl_unit_row speed_row, batch_row, forged_row, speed_other, batch_other;
     struct tl_unit_cause cause;
     struct tl_unit explained, unexplained;
     struct tl_unit *units[2];
@@ -93,21 +94,24 @@ static void set_scene(struct scene *s, struct tl_sv host)
         .events_count = 2,
         .samples_count = 1,
         .samples = {{.partition = TL_PARTITION_IMPORTED + 1, .row = 3, .offset = 42, .time_ms = 1431857101000, .id = host}}};
+    s->speed_row = (struct tl_unit_row){.columns = s->speed, .came_out = true};
+    s->batch_row = (struct tl_unit_row){.columns = s->batch, .came_out = true};
+    s->forged_row = (struct tl_unit_row){.columns = s->forged};
+    s->speed_other = (struct tl_unit_row){.columns = s->speed, .came_out = true};
+    s->batch_other = (struct tl_unit_row){.columns = s->batch, .came_out = true};
     s->explained = (struct tl_unit){
         .start_ms = 1431857100000,
         .end_ms = 1431857110000,
-        .stored = {s->speed, s->batch},
-        .came_out = {true,     true    },
-        .agrees = {true,     true    },
+        .stored = {&s->speed_row, &s->batch_row},
+        .agrees = {true,          true         },
         .causes = &s->cause,
         .explained = true
     };
     s->unexplained = (struct tl_unit){
         .start_ms = 1431857100000,
         .end_ms = 1431857110000,
-        .stored = {s->forged, NULL    },
-        .recomputed = {s->speed,  s->batch},
-        .came_out = {true,      true    },
+        .stored = {&s->forged_row,  NULL           },
+        .others = {&s->speed_other, &s->batch_other},
         .causes = &s->cause
     };
     s->units[0] = &s->unexplained;
@@ -264,5 +268,49 @@ Test(report, text_says_notes_first_and_both_sides)
     cr_assert_not_null(strstr(out.data, "events.import/1 offset 42 row 3 at 2015-05-17T10:05:01.000Z id a\n      ...\n"), "%s",
                        out.data);
     cr_assert_not_null(strstr(out.data, "(2 of 7; --limit shows more)"), "%s", out.data);
+    tl_buf_done(&out);
+}
+
+/* Of sessions a unit is a span, and has lists of rows. */
+Test(report, spans)
+{
+    struct scene scene;
+    struct tl_buf out;
+
+    set_scene(&scene, TL_SV("a"));
+    scene.view.by_span = true;
+    scene.explained.end_ms = 1431857120000;
+    scene.speed_row.start_ms = 1431857100000;
+    scene.speed_row.end_ms = 1431857110000;
+    scene.forged_row =
+        (struct tl_unit_row){.start_ms = 1431857105000, .end_ms = 1431857120000, .columns = scene.forged, .came_out = true};
+    scene.speed_row.next = &scene.forged_row;
+    scene.explained.stored[TL_SIDE_BATCH] = NULL;
+    scene.cause.cause = TL_CAUSE_SESSION_SPLIT;
+    scene.cause.missing = TL_SIDES;
+    scene.unexplained.stored[TL_SIDE_SPEED] = &scene.speed_row;
+    scene.unexplained.others[TL_SIDE_BATCH] = NULL;
+    scene.speed_other.start_ms = 1431857101000;
+    scene.speed_other.end_ms = 1431857112000;
+    tl_buf_init(&out, 0);
+    tl_report_json(&scene.report, &out);
+    cr_assert_str_eq(at(&out, "$.units[1].window.end"), "2015-05-17T10:05:20.000Z");
+    cr_assert_str_eq(at(&out, "$.units[1].speed[0].num_hits"), "17");
+    cr_assert_str_eq(at(&out, "$.units[1].speed[1].num_hits"), "99");
+    cr_assert_str_eq(at(&out, "$.units[1].batch"), "[]");
+    cr_assert_str_eq(at(&out, "$.units[1].causes[0].cause"), "session_split");
+    cr_assert_str_eq(at(&out, "$.units[1].causes[0].missing_in"), "");
+    cr_assert_str_eq(at(&out, "$.units[0].recomputed.speed[0].num_hits"), "17");
+    cr_assert_str_eq(at(&out, "$.units[0].recomputed.speed[1].num_hits"), "17");
+    cr_assert_str_eq(at(&out, "$.units[0].recomputed.speed[2].num_hits"), "99");
+    cr_assert_str_eq(at(&out, "$.units[0].recomputed.batch"), "[]");
+    tl_buf_clear(&out);
+    tl_report_text(&scene.report, &out);
+    tl_buf_put_u8(&out, '\0');
+    cr_assert_not_null(strstr(out.data, "    speed has         [2015-05-17T10:05:00.000Z, 2015-05-17T10:05:10.000Z) num_hits=17\n"
+                                        "                      [2015-05-17T10:05:05.000Z, 2015-05-17T10:05:20.000Z) num_hits=99\n"
+                                        "    batch has         no row\n"
+                                        "    session_split: 2 events joined sessions of their own in speed\n"),
+                       "%s", out.data);
     tl_buf_done(&out);
 }

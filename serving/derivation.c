@@ -1,0 +1,245 @@
+/* derivation.c: a view on a view: of which rows of the inner view is a differing unit made. See derivation.h. */
+#include "derivation.h"
+
+#include <stdlib.h>
+
+#include "core/relay.h"
+#include "spans.h"
+
+#ifdef TL_TINY
+enum { CHUNK_ROWS = 2 };
+#else
+enum { CHUNK_ROWS = 1024 };
+#endif
+
+/* The rows of one inner view, on their way to the views that read it. */
+struct reading {
+    const struct tl_derivation *d;
+    struct tl_relay *relay;
+    uint32_t inner;
+    struct tl_spans spans;
+    struct tl_arena arena, text; /* for the reading; for a chunk */
+    /* A chunk, as columns: */
+    uint32_t count;
+    int64_t start_ms[CHUNK_ROWS], end_ms[CHUNK_ROWS];
+    struct tl_sv key[CHUNK_ROWS];
+    struct tl_unit *unit[CHUNK_ROWS]; /* the row is one by which the layers differ; else NULL */
+    struct tl_vec *columns;
+    enum tl_code failure; /* in a call from the relay, which takes only yes or no */
+    struct tl_err *err;
+};
+
+/* From the relay, for each row and the group it would go into. */
+static bool is_wanted(void *ctx, uint32_t view, uint32_t row, int64_t start_ms, int64_t end_ms, struct tl_sv key)
+{
+    struct reading *reading = ctx;
+    const struct tl_derivation *d = reading->d;
+    struct tl_unit *outer;
+
+    if (d->definitions[view] == 0)
+        return false;
+    outer = tl_compare_find(d->compare, &d->plan->views[view], view, start_ms, end_ms, key);
+    if (outer == NULL)
+        return false;
+    if (reading->unit[row] != NULL && reading->failure == TL_OK)
+        reading->failure = tl_compare_link(d->compare, reading->unit[row], outer, reading->err);
+    return true;
+}
+
+/* ---- rows ---- */
+
+static enum tl_code push(struct reading *reading, struct tl_err *err)
+{
+    struct tl_rows rows = {.count = reading->count,
+                           .start_ms = reading->start_ms,
+                           .end_ms = reading->end_ms,
+                           .key = reading->key,
+                           .columns = reading->columns};
+    enum tl_code rc = TL_OK;
+
+    reading->count = 0;
+    TL_TRY(tl_relay_push(reading->relay, reading->inner, &rows, err));
+    TL_TRY(reading->failure);
+    tl_arena_reset(&reading->text);
+out:
+    return rc;
+}
+
+/* The differing unit of the row, unless the other layer has the same row. */
+static struct tl_unit *differing(const struct reading *reading, enum tl_side side, const struct tl_stored_row *row)
+{
+    const struct tl_derivation *d = reading->d;
+    const struct tl_view *view = &d->plan->views[reading->inner];
+    struct tl_unit *unit = tl_compare_find(d->compare, view, reading->inner, row->start_ms, row->end_ms,
+                                           tl_unit_key(view, d->shapes[reading->inner], row->key));
+
+    if (unit == NULL)
+        return NULL;
+    for (const struct tl_unit_row *mine = unit->stored[side]; mine != NULL; mine = mine->next)
+        if (mine->equal && mine->start_ms == row->start_ms && mine->end_ms == row->end_ms && tl_sv_eq(mine->key, row->key))
+            return NULL;
+    return unit;
+}
+
+static enum tl_code add_row(struct reading *reading, enum tl_side side, const struct tl_stored_row *row, struct tl_err *err)
+{
+    uint32_t i = reading->count++;
+    enum tl_code rc = TL_OK;
+
+    reading->start_ms[i] = row->start_ms;
+    reading->end_ms[i] = row->end_ms;
+    reading->unit[i] = differing(reading, side, row);
+    if (!tl_arena_copy(&reading->text, row->key, &reading->key[i]))
+        return tl_fail_memory(err, row->key.size);
+    for (uint32_t c = 0; c < row->columns_count; c++) {
+        struct tl_value value = row->columns[c];
+
+        if (tl_kind_form(value.kind) == TL_FORM_TEXT && !value.is_null && !tl_arena_copy(&reading->text, value.sv, &value.sv))
+            return tl_fail_memory(err, value.sv.size);
+        tl_vec_set(&reading->columns[c], i, &value);
+    }
+    if (reading->count == CHUNK_ROWS)
+        TL_TRY(push(reading, err));
+out:
+    return rc;
+}
+
+/* A row's time is its window_time, the last millisecond before its end. */
+static enum tl_code read_span(struct reading *reading, enum tl_side side, const struct tl_span *span, struct tl_err *err)
+{
+    static const enum tl_layer layers[TL_SIDES] = {TL_LAYER_SPEED, TL_LAYER_BATCH};
+    const struct tl_derivation *d = reading->d;
+    struct tl_store_cursor *cursor = NULL;
+    const struct tl_stored_row *row;
+    enum tl_code rc = TL_OK;
+
+    TL_TRY(
+        tl_store_cursor_open(d->store, d->definitions[reading->inner], layers[side], span->from_ms, span->to_ms, &cursor, err));
+    for (;;) {
+        TL_TRY(tl_store_cursor_next(cursor, &row, err));
+        if (row == NULL)
+            break;
+        TL_TRY(add_row(reading, side, row, err));
+    }
+    TL_TRY(push(reading, err));
+out:
+    if (cursor != NULL)
+        tl_store_cursor_close(cursor);
+    return rc;
+}
+
+/* ---- what comes out ---- */
+
+struct sink {
+    struct reading *reading;
+    enum tl_side side;
+    uint32_t view;
+};
+
+static enum tl_code settle_rows(void *ctx, const struct tl_rows *rows, struct tl_err *err)
+{
+    struct sink *sink = ctx;
+    const struct tl_derivation *d = sink->reading->d;
+
+    return tl_compare_came_out(d->compare, &d->plan->views[sink->view], sink->view, d->shapes[sink->view], sink->side, rows, err);
+}
+
+static enum tl_code settle(struct reading *reading, enum tl_side side, struct tl_err *err)
+{
+    const struct tl_window_options options = {.ranges_count = 1, .whole = true};
+    const struct tl_plan *plan = reading->d->plan;
+    struct tl_window *window = NULL;
+    enum tl_code rc = TL_OK;
+
+    for (uint32_t v = 0; v < plan->views_count; v++) {
+        struct sink sink = {reading, side, v};
+
+        if (plan->views[v].inner != (int32_t)reading->inner)
+            continue;
+        TL_TRY(tl_window_open(&plan->views[v], &options, &window, err));
+        TL_TRY(tl_relay_deliver(reading->relay, v, window, err));
+        TL_TRY(tl_window_retire(window, INT64_MAX, settle_rows, &sink, err));
+        tl_window_close(window);
+        window = NULL;
+    }
+out:
+    tl_window_close(window);
+    return rc;
+}
+
+/* ---- one inner view ---- */
+
+/* Times of inner rows of which differing units may be made. */
+static enum tl_code find_spans(struct reading *reading, struct tl_err *err)
+{
+    const struct tl_derivation *d = reading->d;
+
+    for (uint32_t u = 0; u < tl_compare_units(d->compare); u++) {
+        const struct tl_unit *unit = tl_compare_unit(d->compare, u);
+        const struct tl_view *view = &d->plan->views[unit->view];
+        /* Without windows of its own, it has those of the inner rows, and these have their time at the end. */
+        int64_t from_ms = view->window.window == TL_WINDOW_INNER ? unit->end_ms - 1 : unit->start_ms;
+
+        if (view->inner == (int32_t)reading->inner && !unit->left_out && !tl_spans_add(&reading->spans, from_ms, unit->end_ms))
+            return tl_fail_memory(err, reading->spans.count * sizeof(struct tl_span));
+    }
+    tl_spans_settle(&reading->spans);
+    return TL_OK;
+}
+
+static enum tl_code open_columns(struct reading *reading, struct tl_err *err)
+{
+    const struct tl_shape *shape = reading->d->shapes[reading->inner];
+
+    reading->columns = tl_arena_zalloc(&reading->arena, (shape->columns_count + 1) * sizeof *reading->columns);
+    if (reading->columns == NULL)
+        return tl_fail_memory(err, shape->columns_count * sizeof *reading->columns);
+    for (uint32_t c = 0; c < shape->columns_count; c++)
+        if (!tl_vec_alloc(&reading->arena, shape->columns[c].kind, CHUNK_ROWS, &reading->columns[c]))
+            return tl_fail_memory(err, CHUNK_ROWS * sizeof(struct tl_sv));
+    return TL_OK;
+}
+
+static enum tl_code prove_readers(const struct tl_derivation *d, uint32_t inner, struct tl_err *err)
+{
+    const struct tl_window_options options = {.ranges_count = 1, .whole = true};
+    struct reading *reading = calloc(1, sizeof *reading);
+    enum tl_code rc = TL_OK;
+
+    if (reading == NULL)
+        return tl_fail_memory(err, sizeof *reading);
+    reading->d = d;
+    reading->inner = inner;
+    reading->err = err;
+    tl_arena_init(&reading->arena, 1u << 14, 0);
+    tl_arena_init(&reading->text, 1u << 14, 0);
+    TL_TRY(find_spans(reading, err));
+    if (reading->spans.count == 0)
+        goto out;
+    TL_TRY(open_columns(reading, err));
+    TL_TRY(tl_relay_open(d->plan, &options, &reading->relay, err));
+    tl_relay_ask(reading->relay, is_wanted, reading);
+    for (int side = 0; side < TL_SIDES; side++) {
+        for (size_t s = 0; s < reading->spans.count; s++)
+            TL_TRY(read_span(reading, (enum tl_side)side, &reading->spans.items[s], err));
+        TL_TRY(settle(reading, (enum tl_side)side, err));
+    }
+out:
+    tl_relay_close(reading->relay);
+    tl_spans_done(&reading->spans);
+    tl_arena_done(&reading->text);
+    tl_arena_done(&reading->arena);
+    free(reading);
+    return rc;
+}
+
+enum tl_code tl_derivation_prove(const struct tl_derivation *d, struct tl_err *err)
+{
+    enum tl_code rc = TL_OK;
+
+    for (uint32_t v = 0; v < d->plan->views_count; v++)
+        if (d->definitions[v] != 0)
+            TL_TRY(prove_readers(d, v, err));
+out:
+    return rc;
+}

@@ -1,0 +1,390 @@
+/* reconcile_windows_test.c: every kind of window, and views on views: late events are explained, and what was forged is not. */
+#include <criterion/criterion.h>
+#include <criterion/parameterized.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "support/chance.h"
+#include "support/reconcile_scene.h"
+
+static const char views[] =
+    "CREATE VIEW hops AS SELECT window_start, window_end, host, COUNT(*) AS hits, SUM(`bytes`) AS total\n"
+    "    FROM TABLE(HOP(TABLE events, DESCRIPTOR(event_time), INTERVAL '10' SECOND, INTERVAL '30' SECOND))\n"
+    "    GROUP BY window_start, window_end, host;\n"
+    "CREATE VIEW steps AS SELECT window_start, window_end, host, COUNT(*) AS hits\n"
+    "    FROM TABLE(CUMULATE(TABLE events, DESCRIPTOR(event_time), INTERVAL '10' SECOND, INTERVAL '1' MINUTE))\n"
+    "    GROUP BY window_start, window_end, host;\n"
+    "CREATE VIEW visits AS SELECT window_start, window_end, host, COUNT(*) AS hits\n"
+    "    FROM TABLE(SESSION(TABLE events PARTITION BY host, DESCRIPTOR(event_time), INTERVAL '10' SECOND))\n"
+    "    GROUP BY window_start, window_end, host;\n"
+    "CREATE VIEW threes AS SELECT window_start, window_end, host, COUNT(*) AS hits, MAX(event_id) AS id, closed_by\n"
+    "    FROM TABLE(COUNT_WINDOW(TABLE events PARTITION BY host, DESCRIPTOR(event_time), 3, INTERVAL '20' SECOND))\n"
+    "    GROUP BY window_start, window_end, host, closed_by;\n"
+    "CREATE VIEW tens AS SELECT window_start AS ten_start, window_end AS ten_end, window_time, host, COUNT(*) AS hits\n"
+    "    FROM TABLE(TUMBLE(TABLE events, DESCRIPTOR(event_time), INTERVAL '10' SECOND))\n"
+    "    GROUP BY window_start, window_end, window_time, host;\n"
+    "CREATE VIEW minutes AS SELECT window_start, window_end, host, SUM(hits) AS hits, MAX(hits) AS most\n"
+    "    FROM TABLE(TUMBLE(TABLE tens, DESCRIPTOR(window_time), INTERVAL '1' MINUTE))\n"
+    "    GROUP BY window_start, window_end, host;\n"
+    "CREATE VIEW hosts AS SELECT window_start, window_end, COUNT(*) AS hosts, SUM(hits) AS hits FROM hops\n"
+    "    GROUP BY window_start, window_end;\n"
+    "CREATE VIEW long_visits AS SELECT window_start, window_end, host, SUM(hits) AS hits FROM visits WHERE hits > 1\n"
+    "    GROUP BY window_start, window_end, host;\n";
+
+/* Their numbers in the report. */
+enum { HOPS, STEPS, VISITS, THREES, TENS, MINUTES, HOSTS, LONG_VISITS, VIEWS };
+
+/* A value of one view of the last report. */
+static const char *of_view(const struct scene *scene, int view, const char *what)
+{
+    char path[64];
+
+    snprintf(path, sizeof path, "$.views[%d].%s", view, what);
+    return report(scene, path);
+}
+#define EXPECT_VIEW(scene, view, what, want)                                                                                     \
+    cr_assert_str_eq(of_view((scene), (view), (what)), (want), #view " %s: %s, not %s: %s", (what),                              \
+                     of_view((scene), (view), (what)), (want), (scene)->run.out)
+
+/* The one unit of a view in the last report: a value of it. */
+static const char *of_unit(const struct scene *scene, const char *view, const char *what)
+{
+    static char texts[8][512];
+    static int at;
+    char *text = texts[at++ % 8];
+
+    for (int u = 0;; u++) {
+        char path[96];
+
+        snprintf(path, sizeof path, "$.units[%d].view", u);
+        cr_assert(report(scene, path)[0] != '\0', "no unit of %s in: %s", view, scene->run.out);
+        if (strcmp(report(scene, path), view) != 0)
+            continue;
+        snprintf(path, sizeof path, "$.units[%d].%s", u, what);
+        snprintf(text, 512, "%s", report(scene, path));
+        return text;
+    }
+}
+#define EXPECT_UNIT(scene, view, what, want)                                                                                     \
+    cr_assert_str_eq(of_unit((scene), (view), (what)), (want), "%s %s: %s, not %s: %s", (view), (what),                          \
+                     of_unit((scene), (view), (what)), (want), (scene)->run.out)
+
+/* Events up to second 300 and speed's first run, by which the watermark is 285; then late ones, and both layers up to 600. */
+static void play(struct scene *scene, const struct event *first, size_t first_count, const struct event *late, size_t late_count)
+{
+    scene_open(scene, views, "");
+    append(scene, 0, 299, first, first_count);
+    append_body(scene, 0, 30);
+    scene_speed(scene);
+    append(scene, 0, 300, late, late_count);
+    append_body(scene, 300, 60);
+    scene_speed(scene);
+    scene_archive(scene);
+    scene_batch(scene, 600);
+    reconcile(scene, "--limit", "200");
+}
+#define FIRST(...) (const struct event[]){__VA_ARGS__}, sizeof((const struct event[]){__VA_ARGS__}) / sizeof(struct event)
+
+Test(reconcile_windows, nothing_differs)
+{
+    struct scene scene;
+
+    play(&scene, FIRST({"a", 100, "a.example", 1}, {"b", 131, "a.example", 2}), FIRST({"c", 310, "a.example", 3}));
+    EXPECT_STATUS(&scene, 0);
+    EXPECT(&scene, "$.summary.explained", "0");
+    EXPECT(&scene, "$.summary.unexplained", "0");
+    EXPECT(&scene, "$.summary.pending", "0");
+    for (int v = 0; v < VIEWS; v++)
+        cr_assert_gt(strtol(of_view(&scene, v, "groups"), NULL, 10), v == LONG_VISITS ? -1 : 0, "view %d: %s", v, scene.run.out);
+    scene_close(&scene);
+}
+
+/* The watermark is 285: of the sliding windows of an event at 275, [250, 280) had passed, and [260, 290), [270, 300) had not. */
+Test(reconcile_windows, late_events_of_sliding_windows)
+{
+    struct scene scene;
+
+    play(&scene, FIRST({"a", 270, "a.example", 1}), FIRST({"partly", 275, "a.example", 2}, {"late", 12, "a.example", 4}));
+    EXPECT_STATUS(&scene, 0);
+    EXPECT(&scene, "$.summary.unexplained", "0");
+    EXPECT_VIEW(&scene, HOPS, "explained", "4");
+    EXPECT_VIEW(&scene, HOPS, "causes", "{\"late_drop\":1,\"late_partial\":1}");
+    EXPECT_VIEW(&scene, STEPS, "explained", "6"); /* [0, 20) to [0, 60), and [240, 280) */
+    EXPECT_VIEW(&scene, STEPS, "causes", "{\"late_drop\":1,\"late_partial\":1}");
+    EXPECT_UNIT(&scene, "hops", "window.end", "2026-03-01T00:00:20.000Z");
+    EXPECT(&scene, "$.units[3].window.end", "2026-03-01T00:04:40.000Z");
+    EXPECT(&scene, "$.units[3].speed.hits", "1");
+    EXPECT(&scene, "$.units[3].batch.hits", "2");
+    EXPECT(&scene, "$.units[3].causes[0].cause", "late_partial");
+    EXPECT(&scene, "$.units[3].causes[0].missing_in", "speed");
+    EXPECT(&scene, "$.units[3].causes[0].samples[0].event_id", "partly");
+    /* A view on them: its windows are the same, and an event that comes by several of them counts once. */
+    EXPECT_VIEW(&scene, HOSTS, "explained", "4");
+    EXPECT_VIEW(&scene, HOSTS, "causes", "{\"late_drop\":1,\"late_partial\":1}");
+    scene_close(&scene);
+}
+
+/* What fired at 280 takes no more rows: 278 opens a session of its own, which batch does not have. */
+Test(reconcile_windows, split_session)
+{
+    struct scene scene;
+
+    play(&scene, FIRST({"a", 270, "a.example", 1}), FIRST({"split", 278, "a.example", 2}));
+    EXPECT_STATUS(&scene, 0);
+    EXPECT_VIEW(&scene, VISITS, "explained", "1");
+    EXPECT_VIEW(&scene, VISITS, "causes", "{\"session_split\":1}");
+    EXPECT_UNIT(&scene, "visits", "key.host", "a.example");
+    EXPECT_UNIT(&scene, "visits", "window.start", "2026-03-01T00:04:30.000Z");
+    EXPECT_UNIT(&scene, "visits", "window.end", "2026-03-01T00:04:48.000Z");
+    EXPECT_UNIT(&scene, "visits", "speed[0].hits", "1");
+    EXPECT_UNIT(&scene, "visits", "speed[1].hits", "1");
+    EXPECT_UNIT(&scene, "visits", "batch[0].hits", "2");
+    EXPECT_UNIT(&scene, "visits", "batch[1]", "");
+    EXPECT_UNIT(&scene, "visits", "causes[0].missing_in", "");
+    EXPECT_UNIT(&scene, "visits", "causes[0].samples[0].event_id", "split");
+    EXPECT_VIEW(&scene, LONG_VISITS, "explained", "1");
+    EXPECT_VIEW(&scene, LONG_VISITS, "causes", "{\"session_split\":1}");
+    EXPECT_UNIT(&scene, "long_visits", "speed", "");
+    EXPECT_UNIT(&scene, "long_visits", "batch.hits", "2");
+    scene_close(&scene);
+}
+
+/* A late event between two sessions that had fired; and one that only comes too late. */
+Test(reconcile_windows, bridged_sessions)
+{
+    struct scene scene;
+
+    play(&scene, FIRST({"a", 256, "a.example", 1}, {"b", 274, "a.example", 2}, {"c", 50, "c.example", 2}),
+         FIRST({"bridge", 265, "a.example", 4}, {"late", 55, "c.example", 4}));
+    EXPECT_STATUS(&scene, 0);
+    EXPECT_VIEW(&scene, VISITS, "explained", "2");
+    EXPECT_VIEW(&scene, VISITS, "causes", "{\"late_drop\":1,\"session_bridge\":1}");
+    EXPECT_UNIT(&scene, "visits", "key.host", "c.example");
+    EXPECT_UNIT(&scene, "visits", "causes[0].missing_in", "speed");
+    scene_close(&scene);
+}
+
+/* One event more, and the windows behind it are others, up to where both layers begin anew. */
+Test(reconcile_windows, late_event_of_count_windows)
+{
+    struct scene scene;
+
+    play(&scene,
+         FIRST({"a", 100, "a.example", 1}, {"b", 101, "a.example", 1}, {"c", 102, "a.example", 1}, {"d", 103, "a.example", 1},
+               {"e", 150, "a.example", 1}),
+         FIRST({"late", 101, "a.example", 1}));
+    EXPECT_STATUS(&scene, 0);
+    EXPECT_VIEW(&scene, THREES, "explained", "1");
+    EXPECT_VIEW(&scene, THREES, "causes", "{\"late_drop\":1}");
+    EXPECT_UNIT(&scene, "threes", "window.start", "2026-03-01T00:01:40.000Z");
+    EXPECT_UNIT(&scene, "threes", "window.end", "2026-03-01T00:02:03.000Z");
+    EXPECT_UNIT(&scene, "threes", "speed[0].id", "c");
+    EXPECT_UNIT(&scene, "threes", "speed[1].id", "d");
+    EXPECT_UNIT(&scene, "threes", "batch[0].id", "late");
+    EXPECT_UNIT(&scene, "threes", "batch[1].hits", "2");
+    EXPECT_UNIT(&scene, "threes", "speed[2]", "");
+    scene_close(&scene);
+}
+
+Test(reconcile_windows, view_on_view)
+{
+    struct scene scene;
+
+    play(&scene, FIRST({"a", 12, "a.example", 1}, {"b", 42, "a.example", 1}),
+         FIRST({"late-1", 12, "a.example", 1}, {"late-2", 13, "a.example", 1}, {"late-3", 45, "a.example", 1}));
+    EXPECT_STATUS(&scene, 0);
+    EXPECT_VIEW(&scene, TENS, "explained", "2");
+    EXPECT_VIEW(&scene, MINUTES, "explained", "1");
+    EXPECT_VIEW(&scene, MINUTES, "causes", "{\"late_drop\":3}");
+    EXPECT_UNIT(&scene, "minutes", "speed.hits", "2");
+    EXPECT_UNIT(&scene, "minutes", "batch.hits", "5");
+    EXPECT_UNIT(&scene, "minutes", "batch.most", "3");
+    EXPECT_UNIT(&scene, "minutes", "causes[0].events", "3");
+    EXPECT_UNIT(&scene, "minutes", "causes[0].samples[2].event_id", "late-3");
+    /* Asked for alone, it needs the inner view all the same, and says nothing of it. */
+    reconcile(&scene, "minutes", NULL);
+    EXPECT_STATUS(&scene, 0);
+    EXPECT(&scene, "$.summary.explained", "1");
+    EXPECT(&scene, "$.causes", "{\"late_drop\":3}");
+    EXPECT(&scene, "$.views[0].name", "minutes");
+    EXPECT(&scene, "$.views[1]", "");
+    EXPECT(&scene, "$.units[1]", "");
+    scene_close(&scene);
+}
+
+/* ---- forgery ---- */
+
+struct forgery_case {
+    char name[48], sql[320], view[16];
+    bool in_outer; /* a view on this one is made of it, and differs too */
+};
+
+ParameterizedTestParameters(reconcile_windows, forged)
+{
+    static struct forgery_case cases[] = {
+        {"HOP, a count",                "UPDATE hops_speed SET hits = hits + 1 WHERE host = 'a.example' AND _end_ms = 1772323320000",     "hops"         },
+        {"HOP, one row less",           "DELETE FROM hops_speed WHERE host = 'a.example' AND _end_ms = 1772323320000",                    "hops"         },
+        {"CUMULATE, a count",           "UPDATE steps_speed SET hits = 7 WHERE host = 'a.example' AND _end_ms = 1772323320000",           "steps"        },
+        {"CUMULATE, one row less",      "DELETE FROM steps_batch WHERE host = 'a.example' AND _end_ms = 1772323320000",                   "steps"        },
+        {"SESSION, a count",            "UPDATE visits_speed SET hits = hits + 1 WHERE host = 'a.example' AND _start_ms = 1772323300000",
+         "visits"                                                                                                                                        },
+        {"SESSION, one row less",       "DELETE FROM visits_speed WHERE host = 'a.example' AND _start_ms = 1772323300000",                "visits"       },
+        {"SESSION, one row more",
+         "INSERT INTO visits_speed (_end_ms, _start_ms, _key, host, hits, _acc, _change) SELECT _end_ms - 1, _start_ms, _key, "
+         "host,"
+         " hits, _acc, _change FROM visits_speed WHERE host = 'a.example' AND _start_ms = 1772323300000",                                 "visits"       },
+        {"SESSION, cut in another way",
+         "UPDATE visits_speed SET _end_ms = _end_ms + 5000 WHERE host = 'a.example' AND _start_ms = 1772323300000",                       "visits"       },
+        {"SESSION, beside a split",     "UPDATE visits_speed SET hits = 4 WHERE host = 'a.example' AND _start_ms = 1772323478000",
+         "visits",                                                                                                                                         true},
+        {"COUNT_WINDOW, a value",                             "UPDATE threes_speed SET id = 'x' WHERE host = 'a.example' AND _start_ms = 1772323300000",
+         "threes"},
+        {"COUNT_WINDOW, one row less",                             "DELETE FROM threes_batch WHERE host = 'a.example' AND _start_ms = 1772323300000",
+         "threes"   },
+        {"COUNT_WINDOW, who closed it",
+         "UPDATE threes_speed SET closed_by = 'timeout' WHERE host = 'a.example' AND _start_ms = 1772323300000",                                                                                                 "threes"                                          },
+        {"a view on a view, a sum",
+         "UPDATE minutes_speed SET hits = hits + 1 WHERE host = 'a.example' AND _end_ms = 1772323320000",                                                                                                     "minutes"                                                 },
+        {"a view on a view, one row less",                             "DELETE FROM minutes_batch WHERE host = 'a.example' AND _end_ms = 1772323320000",
+         "minutes"},
+        {"a view on a view, beside late events",
+         "UPDATE minutes_speed SET hits = 0 WHERE host = 'a.example' AND _end_ms = 1772323260000",                                                                                        "minutes"                                                        },
+        {"windows of a view, a count",                             "UPDATE hosts_speed SET hosts = 9 WHERE _end_ms = 1772323320000",                                                                                                  "hosts"},
+        {"groups of sessions, one row less",
+         "DELETE FROM long_visits_speed WHERE host = 'a.example' AND _start_ms = 1772323300000",                                                                                            "long_visits"                                                          },
+    };
+
+    return cr_make_param_array(struct forgery_case, cases, sizeof cases / sizeof *cases);
+}
+
+ParameterizedTest(struct forgery_case *c, reconcile_windows, forged)
+{
+    struct scene scene;
+
+    play(&scene,
+         FIRST({"a", 100, "a.example", 1}, {"b", 101, "a.example", 1}, {"c", 102, "a.example", 1}, {"d", 42, "a.example", 1},
+               {"e", 270, "a.example", 1}),
+         FIRST({"late", 43, "a.example", 1}, {"split", 278, "a.example", 2}));
+    EXPECT_STATUS(&scene, 0);
+    forge(&scene, c->sql);
+    reconcile(&scene, NULL, NULL);
+    EXPECT_STATUS(&scene, 1);
+    EXPECT(&scene, "$.summary.unexplained", c->in_outer ? "2" : "1");
+    EXPECT(&scene, "$.units[0].verdict", "unexplained");
+    EXPECT(&scene, "$.units[0].view", c->view);
+    scene_close(&scene);
+}
+
+/* A forged inner row is found in the inner view, and what is made of it is not explained by it. */
+Test(reconcile_windows, forged_inner_row)
+{
+    struct scene scene;
+
+    play(&scene, FIRST({"a", 42, "a.example", 1}), FIRST({"late", 43, "a.example", 1}));
+    forge(&scene, "UPDATE tens_speed SET hits = 3 WHERE host = 'a.example'");
+    reconcile(&scene, NULL, NULL);
+    EXPECT_STATUS(&scene, 1);
+    EXPECT(&scene, "$.summary.unexplained", "2");
+    EXPECT(&scene, "$.units[0].view", "tens");
+    EXPECT(&scene, "$.units[1].view", "minutes");
+    scene_close(&scene);
+}
+
+/* ---- what is not there yet ---- */
+
+/* Speed has not come to the rest: sliding windows, sessions and rows of ten seconds say so; count windows and views on views are compared up
+ * to where speed's rows are final. */
+Test(reconcile_windows, speed_is_behind)
+{
+    struct scene scene;
+
+    scene_open(&scene, views, "");
+    APPEND(&scene, 0, 299, {"a", 270, "a.example", 1}, {"b", 284, "b.example", 1});
+    append_body(&scene, 0, 30);
+    scene_speed(&scene);
+    APPEND(&scene, 0, 300, {"split", 278, "a.example", 1}, {"c", 310, "b.example", 1});
+    append_body(&scene, 300, 60);
+    scene_archive(&scene);
+    scene_batch(&scene, 600);
+    reconcile(&scene, NULL, NULL);
+    EXPECT_STATUS(&scene, 0);
+    EXPECT_VIEW(&scene, HOPS, "causes", "{\"not_yet_read\":62,\"not_yet_final\":8}");
+    EXPECT_VIEW(&scene, VISITS, "causes", "{\"not_yet_read\":2}"); /* the body is one session, across the end */
+    EXPECT_VIEW(&scene, TENS, "causes", "{\"not_yet_read\":62}");
+    EXPECT_VIEW(&scene, THREES, "to", "2026-03-01T00:04:45.001Z");
+    EXPECT_VIEW(&scene, MINUTES, "to", "2026-03-01T00:04:45.001Z");
+    EXPECT_VIEW(&scene, MINUTES, "equal", "4");
+    cr_assert_not_null(strstr(report(&scene, "$.notes[0]"), "view threes: nothing is compared behind 2026-03-01T00:04:45.001Z"),
+                       "%s", scene.run.out);
+    scene_speed(&scene);
+    reconcile(&scene, NULL, NULL);
+    EXPECT_STATUS(&scene, 0);
+    EXPECT_VIEW(&scene, VISITS, "causes", "{\"session_split\":1}");
+    EXPECT_VIEW(&scene, MINUTES, "to", "2026-03-01T00:10:00.000Z");
+    EXPECT(&scene, "$.summary.pending", "0");
+    scene_close(&scene);
+}
+
+/* Batch carries a session over the boundary of which speed has a part before it: it is judged when the next run has published it. */
+Test(reconcile_windows, spans_beyond_the_end)
+{
+    struct scene scene;
+
+    scene_open(&scene, views, "");
+    APPEND(&scene, 0, 299, {"a", 270, "a.example", 1}, {"b", 271, "a.example", 1});
+    append_body(&scene, 0, 30);
+    scene_speed(&scene);
+    APPEND(&scene, 0, 300, {"split", 279, "a.example", 1}, {"c", 286, "a.example", 1});
+    append_body(&scene, 300, 60);
+    scene_speed(&scene);
+    scene_archive(&scene);
+    scene_batch(&scene, 285);
+    reconcile(&scene, NULL, NULL);
+    EXPECT_STATUS(&scene, 0);
+    EXPECT_VIEW(&scene, VISITS, "groups", "0");
+    EXPECT_VIEW(&scene, VISITS, "pending", "1");
+    EXPECT_VIEW(&scene, LONG_VISITS, "groups", "0");
+    EXPECT_VIEW(&scene, LONG_VISITS, "pending", "1");
+    EXPECT(&scene, "$.summary.unexplained", "0");
+    cr_assert_not_null(
+        strstr(report(&scene, "$.notes[0]"), "view visits: left out as pending: 1 group that differs and reaches beyond"), "%s",
+        scene.run.out);
+    scene_batch(&scene, 600);
+    reconcile(&scene, NULL, NULL);
+    EXPECT_STATUS(&scene, 0);
+    EXPECT_VIEW(&scene, VISITS, "causes", "{\"session_split\":1}");
+    EXPECT_VIEW(&scene, VISITS, "explained", "1");
+    EXPECT_VIEW(&scene, LONG_VISITS, "explained", "3"); /* two windows of speed, one of batch */
+    EXPECT(&scene, "$.summary.pending", "0");
+    /* A range that begins within a session takes it whole. */
+    reconcile(&scene, "--from", "2026-03-01T00:04:50Z");
+    EXPECT_VIEW(&scene, VISITS, "explained", "1");
+    reconcile(&scene, "--to", "2026-03-01T00:04:50Z");
+    EXPECT_STATUS(&scene, 0);
+    EXPECT_VIEW(&scene, VISITS, "explained", "0");
+    EXPECT_VIEW(&scene, VISITS, "pending", "1");
+    scene_close(&scene);
+}
+
+/* Events of a view on a view are those of the view at its root. */
+Test(reconcile_windows, status_agrees)
+{
+    struct scene scene;
+    struct run run;
+
+    play(&scene, FIRST({"a", 42, "a.example", 1}), FIRST({"late", 43, "a.example", 1}, {"split", 278, "a.example", 2}));
+    RUN(&run, "status", "--data", scene.dir, "--format", "json");
+    cr_assert_eq(run.status, 0, "%s%s", run.out, run.err);
+    run_done(&scene.run);
+    scene.run = run;
+    EXPECT(&scene, "$.agrees", "1");
+    for (int v = 0; v < VIEWS; v++)
+        EXPECT_VIEW(&scene, v, "agrees", "1");
+    cr_assert_str_eq(of_view(&scene, MINUTES, "speed"), of_view(&scene, TENS, "speed"), "%s", scene.run.out);
+    cr_assert_str_eq(of_view(&scene, MINUTES, "batch"), of_view(&scene, TENS, "batch"), "%s", scene.run.out);
+    cr_assert_str_eq(of_view(&scene, HOSTS, "speed"), of_view(&scene, HOPS, "speed"), "%s", scene.run.out);
+    scene_close(&scene);
+}
