@@ -82,7 +82,8 @@ FUZZERS  := $(patsubst tests/fuzz/%_fuzz.c,build/fuzz/%,$(FUZZ_C))
 
 # --- targets ------------------------------------------------------------------------------------------------------------
 .PHONY: all test unit integration fault replay test-unit test-integration test-fault test-all check bench benches fuzz fuzzers \
-        demo tools generated install format lint lint-links lint-objects deps deps-lint help clean FORCE
+        test-flink test-flink-long demo tools generated install format lint lint-links lint-objects deps deps-lint deps-flink help \
+        clean FORCE
 
 all: $(PROGRAM) tools $(if $(filter release,$(VARIANT)),build/tally,) ## build/tally and the traffic generator
 
@@ -108,6 +109,28 @@ test-all: all $(SUITES_HERE:%=$(B)/%) $(REPLAYS)
 unit integration fault: %: $(B)/%
 $(SUITES:%=test-%): test-%: $(PROGRAM) tools $(B)/%
 	$(Q)TALLY_BIN=$(CURDIR)/$(PROGRAM) tests/suites.sh $(if $(KIND),$(VARIANT),) $(B) $(B)/$*
+
+# --- the proof against Apache Flink ------------------------------------------------------------------------------------
+# Maven's versions are pinned (tests/flink/pom.xml); once they are here nothing is asked of the network.
+FLINK        := build/flink
+FLINK_PROOF  := $(FLINK)/proof.built
+FLINK_CASES  ?=
+RANDOM_PAIRS ?= 200
+SEED         ?= 1
+PROOF        := python3 -B tests/flink/proof.py --tally $(PROGRAM) --flink $(FLINK) --work $(FLINK)/work --random $(RANDOM_PAIRS) --seed $(SEED)
+
+test-flink: deps-flink ## the same views in a real Flink and in tally: all rows agree (RANDOM_PAIRS, SEED, FLINK_CASES)
+	$(Q)$(MAKE) --no-print-directory $(PROGRAM) $(FLINK_PROOF)
+	$(Q)$(PROOF) $(FLINK_CASES)
+
+test-flink-long: deps-flink ## random pairs of a view and a stream alone, RANDOM_PAIRS of them
+	$(Q)$(MAKE) --no-print-directory $(PROGRAM) $(FLINK_PROOF)
+	$(Q)$(PROOF) none
+
+$(FLINK_PROOF): $(shell find tests/flink/src tests/flink/pom.xml -type f)
+	$(Q)mkdir -p $(@D); echo "  MVN  tests/flink"
+	$(Q)mvn -q -B -f tests/flink/pom.xml -Dout=$(CURDIR)/$(FLINK) compile
+	$(Q)touch $@
 
 check: ## lint, test, both sanitizers, the tiny build
 	$(Q)$(MAKE) --no-print-directory lint
@@ -146,11 +169,14 @@ clean: ## removes build/
 # --- packages -----------------------------------------------------------------------------------------------------------
 DEPS      := gcc g++ make libc6-dev libsqlite3-dev libzstd-dev libxxhash-dev libsimdjson-dev re2c lemon libcriterion-dev sqlite3 zstd tzdata
 DEPS_LINT := clang clang-format clang-tidy shellcheck
+DEPS_FLINK := openjdk-17-jdk-headless maven python3 tzdata
 
 deps: ## installs what is missing from Debian (sudo where not root)
 	@sh tests/lint/deps.sh $(DEPS)
 deps-lint:
 	@sh tests/lint/deps.sh $(DEPS) $(DEPS_LINT)
+deps-flink:
+	@sh tests/lint/deps.sh $(DEPS) $(DEPS_FLINK)
 
 # --- style and structure ------------------------------------------------------------------------------------------------
 TIDY_C   = $(COMMON_C) $(LAYER_C)

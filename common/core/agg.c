@@ -7,7 +7,8 @@
 #include "core/agg_state.h"
 #include "core/function_number.h"
 
-enum { NO_INPUT = UINT32_MAX, FILTER_ROWS = 512 };
+#define NO_INPUT UINT32_MAX
+enum { FILTER_ROWS = 512 };
 
 /* --- layout ------------------------------------------------------------------------------------------------------------ */
 

@@ -186,15 +186,17 @@ static inline bool text_step(bool want_max, const struct tl_agg_state *state, co
 {
     const uint8_t *null = tl_agg_input(state, in, 0)->null;
     const struct tl_sv *values = tl_agg_input(state, in, 0)->sv;
+    const struct tl_agg_selection of = *to; /* a call below could change what `to` points at, for all the compiler knows */
+    uint32_t offset = state->offset;
 
-    for (uint32_t i = 0; i < to->count; i++) {
-        struct tl_agg_text *best = tl_agg_at(state, to->blocks[i]);
-        uint32_t row = to->rows[i];
+    for (uint32_t i = 0; i < of.count; i++) {
+        struct tl_agg_text *best = (struct tl_agg_text *)(void *)((char *)of.blocks[i] + offset);
+        uint32_t row = of.rows[i];
 
         if (null[row])
             continue;
         if ((best->data == NULL || text_better(want_max, values[row], tl_agg_text_sv(best))) &&
-            !tl_agg_text_keep(best, values[row], to->arenas[i]))
+            !tl_agg_text_keep(best, values[row], of.arenas[i]))
             return false;
     }
     return true;

@@ -42,7 +42,7 @@ static void settle(struct moments *moments)
 {
     uint32_t kept = 0;
 
-    if (moments->sorted)
+    if (moments->sorted || moments->items == NULL)
         return;
     qsort(moments->items, moments->count, sizeof *moments->items, by_time);
     for (uint32_t i = 1; i < moments->count; i++) {
@@ -83,6 +83,7 @@ static bool add(struct funnel *funnel, struct moment moment, struct tl_arena *ar
     }
     if (last != NULL && last->time_ms >= moment.time_ms) /* equal where the last is another since they were put in order */
         moments->sorted = false;
+    assert(moments->items != NULL);
     moments->items[moments->count++] = moment;
     return true;
 }

@@ -284,7 +284,7 @@ static bool set_finish(const struct tl_agg_state *state, const struct tl_agg_cal
 static void set_save(const struct tl_agg_state *state, const void *block, struct tl_buf *out)
 {
     const struct tl_set *set = &((const struct distinct_list *)tl_agg_in(state, block))->set;
-    struct entry *items = malloc((set->count + 1u) * sizeof *items);
+    struct entry *items = calloc(set->count + 1u, sizeof *items);
 
     if (items == NULL) {
         out->failed = true;

@@ -204,10 +204,11 @@ bool tl_moments_int_result(const struct tl_moments_int *moments, enum tl_agg_kin
     if (moments->count <= wants_sample(agg))
         return false;
     whole_of_words(moments->squares, 3, &number);
+    multiply(&number, moments->count);
     int_sum_squared(moments, &squared);
-    divide(&squared, moments->count);
     if (!subtract(&number, &squared))
         memset(&number, 0, sizeof number); /* only where forged sums were merged and wrapped */
+    divide(&number, moments->count);
     divide(&number, moments->count - wants_sample(agg));
     tl_kind_range(kind, &min, &max);
     value = number.count > 4

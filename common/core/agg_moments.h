@@ -2,10 +2,9 @@
  *
  * Nothing is rounded before the end: sums of integers are whole numbers of 128 and 192 bits, those of FLOAT and DOUBLE exact sums, so
  * order and grouping cannot show, and there is no cancellation.
- * Flink rewrites VAR_POP(x) to (SUM(x * x) - SUM(x) * SUM(x) / COUNT(x)) / COUNT(x), VAR_SAMP to the same over COUNT(x) - 1 or NULL,
- * STDDEV_* to POWER(that, 0.5), all in the argument's type, which is the result's (Calcite, AggregateReduceFunctionsRule). So of integers
- * each division is cut off, and a root too; that is done here too, but nothing overflows on the way: what the type cannot hold becomes
- * its greatest value. Of FLOAT and DOUBLE the exact variance is rounded to DOUBLE once, its root once more, and to FLOAT at last. */
+ * The result has the argument's type. Flink 2.3 computes it in DOUBLE, by Welford's running update, and casts: of integers it is cut off, and what
+ * the type cannot hold is its greatest value. So it is here, but of the exact variance, or of its root: Flink's last digits depend on the order
+ * of the rows. Of FLOAT and DOUBLE the exact variance is rounded to DOUBLE once, its root once more, and to FLOAT at last. */
 #ifndef TL_AGG_MOMENTS_H
 #define TL_AGG_MOMENTS_H
 

@@ -5,7 +5,7 @@
  * PERCENTILE may be given counts a value so often; NULL, zero and less count it not at all. Numbers stand in the order of
  * java.lang.Double.compare: -0.0 before 0.0, NaN behind +Inf.
  *
- * PERCENTILE keeps every different value. APPROX_PERCENTILE keeps buckets: a double's sign, exponent and first 6 bits of fraction, so its
+ * PERCENTILE keeps every different value, which is what DISTINCT asks for: each then counts once. APPROX_PERCENTILE keeps buckets: a double's sign, exponent and first 6 bits of fraction, so its
  * bits shifted; no logarithm, hence the same on every machine. A bucket [x, x + x * 2^-6 or less) stands for its middle, which is within
  * 2^-7 (0.8%) of each value in it; what is interpolated between two values of one sign then is within 2^-7 of what PERCENTILE gives.
  * Numbers below 2^-1022 (where bits run out) are one bucket with zero, and stand for 0. The infinities and NaN have buckets of their own.
@@ -166,8 +166,10 @@ static bool finish(const struct tl_agg_state *state, const struct tl_agg_call *c
         if (!TL_AGG_GROW(values, capacity, tl_set_count(set), arena))
             return false;
         while (tl_set_next(set, &at, &member)) {
-            values[count++] = (struct often){value_of(state, member.value), (int64_t)member.word};
-            total = tl_add_sat_i64(total, (int64_t)member.word);
+            int64_t times = call->distinct ? 1 : (int64_t)member.word;
+
+            values[count++] = (struct often){value_of(state, member.value), times};
+            total = tl_add_sat_i64(total, times);
         }
         out->null[i] = count == 0;
         out->f64[i] = 0;

@@ -175,14 +175,15 @@ static bool real_step(const struct tl_agg_state *state, const struct tl_agg_rows
     uint32_t offset = state->offset;
     const uint8_t *null = tl_agg_input(state, in, 0)->null;
     const double *values = tl_agg_input(state, in, 0)->f64;
+    const struct tl_agg_selection of = *to; /* a call below could change what `to` points at, for all the compiler knows */
 
-    for (uint32_t i = 0; i < to->count; i++) {
-        struct real_sum *sum = (struct real_sum *)(void *)((char *)to->blocks[i] + offset);
-        uint32_t row = to->rows[i];
+    for (uint32_t i = 0; i < of.count; i++) {
+        struct real_sum *sum = (struct real_sum *)(void *)((char *)of.blocks[i] + offset);
+        uint32_t row = of.rows[i];
 
         if (null[row])
             continue;
-        if (!tl_exact_sum_add(&sum->sum, values[row], to->arenas[i]))
+        if (!tl_exact_sum_add(&sum->sum, values[row], of.arenas[i]))
             return false;
         sum->count++;
     }

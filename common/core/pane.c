@@ -318,6 +318,8 @@ static enum tl_code push_whole(struct tl_window *w, const struct tl_window_rows 
             struct place place = {hop ? end_ms - spec->size_ms : day_ms, end_ms, WHOLE};
             struct pane *pane;
 
+            if (tl_window_is_repeated(w, place.start_ms, place.end_ms))
+                continue;
             if (in->wanted != NULL && !in->wanted(in->wanted_ctx, row, tl_window_start_instant(w, place.start_ms),
                                                   tl_window_end_instant(w, place.end_ms), tl_buf_sv(&w->key), &watermark_ms))
                 continue;

@@ -113,14 +113,23 @@ static int64_t last_upto(struct tl_window *w, int64_t upto_ms, int64_t (*instant
     return end_ms;
 }
 
-/* The first window at or behind end_ms that has rows of the key; INT64_MAX: none. `marks`: rows in pieces with one of these; 0: in any. */
-static int64_t first_from(const struct tl_key *key, int64_t end_ms, uint32_t marks)
+static int64_t first_with_rows(const struct tl_key *key, int64_t end_ms, uint32_t marks)
 {
     int64_t first_ms = INT64_MAX;
 
     for (const struct tl_piece *piece = key->newest; piece != NULL; piece = piece->older)
         if (piece->to_ms >= end_ms && (marks == 0 || (piece->marks & marks) != 0))
             first_ms = tl_min_i64(first_ms, tl_max_i64(piece->from_ms, end_ms));
+    return first_ms;
+}
+
+/* The first window at or behind end_ms that has rows of the key; INT64_MAX: none. `marks`: rows in pieces with one of these; 0: in any. */
+static int64_t first_from(const struct tl_window *w, const struct tl_key *key, int64_t end_ms, uint32_t marks)
+{
+    int64_t first_ms = first_with_rows(key, end_ms, marks);
+
+    while (first_ms != INT64_MAX && tl_window_is_repeated(w, start_of(w, first_ms), first_ms))
+        first_ms = first_with_rows(key, first_ms + w->view->window.slide_ms, marks);
     return first_ms;
 }
 
@@ -255,13 +264,14 @@ static int by_end(const void *a, const void *b)
 }
 
 /* The key's rows of windows behind after_ms, up to upto_ms. */
-static enum tl_code add_between(struct slices *own, struct slice_key *key, int64_t after_ms, int64_t upto_ms, int64_t slide_ms,
-                                struct tl_err *err)
+static enum tl_code add_between(struct tl_window *w, struct slice_key *key, int64_t after_ms, int64_t upto_ms, struct tl_err *err)
 {
+    struct slices *own = w->own;
+    int64_t slide_ms = w->view->window.slide_ms;
     enum tl_code rc = TL_OK;
 
-    for (int64_t end_ms = first_from(&key->key, tl_add_sat_i64(after_ms, slide_ms), 0); end_ms <= upto_ms && end_ms != INT64_MAX;
-         end_ms = first_from(&key->key, end_ms + slide_ms, 0))
+    for (int64_t end_ms = first_from(w, &key->key, tl_add_sat_i64(after_ms, slide_ms), 0);
+         end_ms <= upto_ms && end_ms != INT64_MAX; end_ms = first_from(w, &key->key, end_ms + slide_ms, 0))
         TL_TRY(add_due(&own->due, key, end_ms, err));
 out:
     return rc;
@@ -275,13 +285,13 @@ static enum tl_code find_due(struct tl_window *w, struct slice_key *key, struct 
     enum tl_code rc = TL_OK;
 
     /* Fired before, not final, and a late row has come. */
-    for (end_ms = first_from(&key->key, tl_add_sat_i64(own->final_ms, slide_ms), PIECE_CHANGED);
+    for (end_ms = first_from(w, &key->key, tl_add_sat_i64(own->final_ms, slide_ms), PIECE_CHANGED);
          changed && end_ms <= own->fired_ms && end_ms != INT64_MAX;
-         end_ms = first_from(&key->key, end_ms + slide_ms, PIECE_CHANGED))
+         end_ms = first_from(w, &key->key, end_ms + slide_ms, PIECE_CHANGED))
         TL_TRY(add_due(&own->due, key, end_ms, err));
     /* All that fire now, and the next one. */
-    for (end_ms = first_from(&key->key, tl_add_sat_i64(own->fired_ms, slide_ms), 0); end_ms != INT64_MAX;
-         end_ms = first_from(&key->key, end_ms + slide_ms, 0)) {
+    for (end_ms = first_from(w, &key->key, tl_add_sat_i64(own->fired_ms, slide_ms), 0); end_ms != INT64_MAX;
+         end_ms = first_from(w, &key->key, end_ms + slide_ms, 0)) {
         bool written = (key->key.marks & KEY_WRITTEN) != 0 && end_ms <= key->written_ms;
 
         if (changed || !written)
@@ -400,8 +410,7 @@ static enum tl_code emit_between(struct tl_window *w, int64_t after_ms, int64_t 
     enum tl_code rc = TL_OK;
 
     for (uint32_t i = 0; upto_ms > after_ms && i < own->pieces.table.count; i++)
-        TL_TRY(add_between(own, (struct slice_key *)tl_pieces_at(&own->pieces, i), after_ms, upto_ms, w->view->window.slide_ms,
-                           err));
+        TL_TRY(add_between(w, (struct slice_key *)tl_pieces_at(&own->pieces, i), after_ms, upto_ms, err));
     qsort(own->due.items + kept, own->due.count - kept, sizeof *own->due.items, by_end);
     for (size_t d = kept; d < own->due.count; d++)
         TL_TRY(emit_due(w, &own->due.items[d], err));
@@ -520,7 +529,8 @@ static enum tl_code join(struct tl_window *w, struct tl_key *key, struct tl_piec
     return TL_OK;
 }
 
-/* Pieces (varint); each, in order of keys and oldest first: key, first and last window (zigzag), accumulators. */
+/* Pieces (varint) and the last window that has retired (zigzag); each piece, in order of keys and oldest first: key, first and last window
+ * (zigzag), accumulators. */
 static enum tl_code slice_cut(struct tl_window *w, struct tl_buf *carry, struct tl_err *err)
 {
     struct slices *own = w->own;
@@ -534,6 +544,7 @@ static enum tl_code slice_cut(struct tl_window *w, struct tl_buf *carry, struct 
     if (count == 0)
         return TL_OK;
     tl_buf_put_varint(carry, count);
+    tl_buf_put_zigzag(carry, own->final_ms);
     TL_TRY(tl_table_sorted(&own->pieces.table, &order, err));
     for (uint32_t i = 0; i < own->pieces.table.count; i++) {
         struct tl_key *key = tl_pieces_at(&own->pieces, order[i]);
@@ -572,7 +583,7 @@ static enum tl_code slice_load(struct tl_window *w, int64_t start_ms, int64_t en
         return tl_fail_memory(err, w->layout.state_bytes);
     if (!own->resumed)
         resume(w);
-    ((struct slice_key *)entry)->written_ms = first_from(entry, tl_add_sat_i64(own->fired_ms, w->view->window.slide_ms), 0);
+    ((struct slice_key *)entry)->written_ms = first_from(w, entry, tl_add_sat_i64(own->fired_ms, w->view->window.slide_ms), 0);
     entry->marks |= KEY_WRITTEN;
     return tl_window_load_block(w, bytes, tl_piece_block(&own->pieces, piece), tl_table_arena(&own->pieces.table), err);
 }
@@ -583,8 +594,7 @@ static enum tl_code slice_restore(struct tl_window *w, struct tl_reader *reader,
     uint64_t count = tl_reader_varint(reader);
     enum tl_code rc = TL_OK;
 
-    /* The windows up to the bound were given with the ranges before it. */
-    own->final_ms = last_upto(w, w->options.bounds[0], tl_window_end_instant);
+    own->final_ms = tl_reader_zigzag(reader); /* that is the bound, or what reads sessions has a window that ends at it still open */
     for (uint64_t i = 0; i < count && !reader->failed; i++) {
         struct tl_sv key = tl_reader_block(reader);
         int64_t from_ms = tl_reader_zigzag(reader), to_ms = tl_reader_zigzag(reader);

@@ -151,14 +151,16 @@ int64_t tl_window_start_instant(const struct tl_window *w, int64_t local_start_m
 
 int64_t tl_window_end_instant(const struct tl_window *w, int64_t local_end_ms)
 {
-    const struct tl_zone *zone = w->view->window.zone;
-    int64_t last_ms;
+    return tl_add_sat_i64(tl_window_fire_ms(w, local_end_ms), 1);
+}
 
-    if (zone == NULL)
-        return local_end_ms;
-    last_ms = tl_zone_last_ms(zone, tl_add_sat_i64(local_end_ms, -1));
-    /* Within a gap that is the first instant behind it, and the window has ended before. */
-    return tl_zone_local_ms(zone, last_ms) == tl_add_sat_i64(local_end_ms, -1) ? tl_add_sat_i64(last_ms, 1) : last_ms;
+bool tl_window_is_repeated(const struct tl_window *w, int64_t local_start_ms, int64_t local_end_ms)
+{
+    const struct tl_window_spec *spec = &w->view->window;
+    int64_t slice_ms = local_end_ms - spec->slide_ms;
+
+    return spec->window == TL_WINDOW_CUMULATE && spec->zone != NULL && slice_ms > local_start_ms &&
+           tl_zone_local_ms(spec->zone, tl_window_start_instant(w, slice_ms)) >= local_end_ms;
 }
 
 int64_t tl_window_states_upto_ms(const struct tl_window *w)

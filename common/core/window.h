@@ -17,8 +17,8 @@
  *
  * Times: int64_t milliseconds since 1970-01-01 UTC. A window is [start_ms, end_ms). A watermark W says: no event with event time
  * <= W is still expected. A row is too late for a window when W >= end_ms - 1 + lateness_ms. Windows lie on the wall clock of the
- * view's zone; what leaves are instants. Where a window ends at a wall clock that does not exist, it ends with the gap, 1 ms later than
- * its last instant; at one that exists twice, with the second.
+ * view's zone; what leaves are instants. A window whose last millisecond is shown twice ends with the second showing; one whose last
+ * millisecond is never shown, because the clock jumps over it, 1 ms behind the jump, for that is when Flink fires it (zone.h, tl_zone_end_ms).
  * Source: Apache Flink 2, WindowOperator.isWindowLate, TimeWindow.maxTimestamp, SliceAssigners, MergingWindowSet; semantics.md 1 to 6. */
 #ifndef TL_WINDOW_H
 #define TL_WINDOW_H

@@ -99,6 +99,9 @@ static inline int64_t tl_window_fire_ms(const struct tl_window *w, int64_t local
 int64_t tl_window_start_instant(const struct tl_window *w, int64_t local_start_ms);
 /* All events of the window lie before it. */
 int64_t tl_window_end_instant(const struct tl_window *w, int64_t local_end_ms);
+/* A step of CUMULATE whose last slice lies within a gap of the wall clock, whole, has the rows of the step before it, and may have the instants of
+ * the one behind: it is left out. */
+bool tl_window_is_repeated(const struct tl_window *w, int64_t local_start_ms, int64_t local_end_ms);
 static inline uint32_t tl_window_segment(const struct tl_window *w, const struct tl_window_rows *in, uint32_t row)
 {
     uint32_t range = in->range != NULL ? in->range[row] : 0;

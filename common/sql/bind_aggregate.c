@@ -26,17 +26,17 @@ static const struct aggregate {
     {"MIN",                   TL_AGG_MIN,                   TAKES_ANY,    0,         1, 1,                    true,  "MIN(x)"                        },
     {"MAX",                   TL_AGG_MAX,                   TAKES_ANY,    0,         1, 1,                    true,  "MAX(x)"                        },
     {"AVG",                   TL_AGG_AVG,                   TAKES_NUMBER, 0,         1, 1,                    true,  "AVG(x)"                        },
-    {"STDDEV_POP",            TL_AGG_STDDEV_POP,            TAKES_NUMBER, 0,         1, 1,                    false, "STDDEV_POP(x)"                 },
-    {"STDDEV_SAMP",           TL_AGG_STDDEV_SAMP,           TAKES_NUMBER, 0,         1, 1,                    false, "STDDEV_SAMP(x)"                },
-    {"STDDEV",                TL_AGG_STDDEV_SAMP,           TAKES_NUMBER, 0,         1, 1,                    false, "STDDEV(x)"                     },
-    {"VAR_POP",               TL_AGG_VAR_POP,               TAKES_NUMBER, 0,         1, 1,                    false, "VAR_POP(x)"                    },
-    {"VAR_SAMP",              TL_AGG_VAR_SAMP,              TAKES_NUMBER, 0,         1, 1,                    false, "VAR_SAMP(x)"                   },
-    {"VARIANCE",              TL_AGG_VAR_SAMP,              TAKES_NUMBER, 0,         1, 1,                    false, "VARIANCE(x)"                   },
+    {"STDDEV_POP",            TL_AGG_STDDEV_POP,            TAKES_NUMBER, 0,         1, 1,                    true,  "STDDEV_POP(x)"                 },
+    {"STDDEV_SAMP",           TL_AGG_STDDEV_SAMP,           TAKES_NUMBER, 0,         1, 1,                    true,  "STDDEV_SAMP(x)"                },
+    {"STDDEV",                TL_AGG_STDDEV_SAMP,           TAKES_NUMBER, 0,         1, 1,                    true,  "STDDEV(x)"                     },
+    {"VAR_POP",               TL_AGG_VAR_POP,               TAKES_NUMBER, 0,         1, 1,                    true,  "VAR_POP(x)"                    },
+    {"VAR_SAMP",              TL_AGG_VAR_SAMP,              TAKES_NUMBER, 0,         1, 1,                    true,  "VAR_SAMP(x)"                   },
+    {"VARIANCE",              TL_AGG_VAR_SAMP,              TAKES_NUMBER, 0,         1, 1,                    true,  "VARIANCE(x)"                   },
     {"FIRST_VALUE",           TL_AGG_FIRST_VALUE,           TAKES_ANY,    0,         1, 1,                    false, "FIRST_VALUE(x)"                },
     {"LAST_VALUE",            TL_AGG_LAST_VALUE,            TAKES_ANY,    0,         1, 1,                    false, "LAST_VALUE(x)"                 },
     {"LISTAGG",               TL_AGG_LISTAGG,               TAKES_TEXT,   TL_STRING, 1, 2,                    true,  "LISTAGG(x) or LISTAGG(x, '; ')"},
     {"APPROX_COUNT_DISTINCT", TL_AGG_APPROX_COUNT_DISTINCT, TAKES_ANY,    TL_BIGINT, 1, 1,                    false, "APPROX_COUNT_DISTINCT(x)"      },
-    {"PERCENTILE",            TL_AGG_PERCENTILE,            TAKES_NUMBER, TL_DOUBLE, 2, 3,                    false, "PERCENTILE(x, 0.95)"           },
+    {"PERCENTILE",            TL_AGG_PERCENTILE,            TAKES_NUMBER, TL_DOUBLE, 2, 3,                    true,  "PERCENTILE(x, 0.95)"           },
     {"APPROX_PERCENTILE",     TL_AGG_APPROX_PERCENTILE,     TAKES_NUMBER, TL_DOUBLE, 2, 2,                    false, "APPROX_PERCENTILE(x, 0.95)"    },
     {"WINDOW_FUNNEL",         TL_AGG_WINDOW_FUNNEL,         TAKES_ANY,    TL_INT,    3, 2 + FUNNEL_STEPS_MAX, false,
      "WINDOW_FUNNEL(INTERVAL '1' HOUR, time, step, step, ...)"                                                                                       },
@@ -276,9 +276,13 @@ static enum tl_code call_check(struct tl_bind *bind, const struct tl_scope *scop
                           "each row is one of its own: DISTINCT * has no meaning");
     if (ast->distinct && !row->distinct)
         return tl_mistake(bind->err, bind->text, ast->at,
-                          row->agg == TL_AGG_APPROX_COUNT_DISTINCT ? "leave DISTINCT out: the name says it"
-                                                                   : "COUNT, SUM, AVG, MIN, MAX and LISTAGG take it",
+                          row->agg == TL_AGG_APPROX_COUNT_DISTINCT
+                              ? "leave DISTINCT out: the name says it"
+                              : "COUNT, SUM, AVG, MIN, MAX, LISTAGG, PERCENTILE, deviations and variances do",
                           "%s takes no DISTINCT", row->name);
+    if (ast->distinct && row->agg == TL_AGG_PERCENTILE && ast->args_count > 2)
+        return tl_mistake(bind->err, bind->text, ast->at, "leave one of the two out",
+                          "DISTINCT counts each value once, and a frequency says how often");
     if (!ast->star && (ast->args_count < row->args_min || ast->args_count > row->args_max))
         return args_count_mistake(bind, ast, row);
     return TL_OK;

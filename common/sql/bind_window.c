@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "sql/bind.h"
+#include "sql/shape.h"
 
 enum part {
     PART_DATA,
@@ -424,6 +425,10 @@ enum tl_code tl_bind_window(struct tl_bind *bind, const struct tl_ast_from *from
         return tl_mistake(bind->err, bind->text, data->names.first->at, "read the table itself", "'%.*s' has windows already",
                           TL_SHOWN(relation->name));
     TL_TRY(descriptor_check(bind, &call, out, relation->name));
+    if (call.form->window == TL_WINDOW_SESSION && out->inner != NULL &&
+        tl_view_ends_open(bind->plan, &bind->plan->views[out->inner->view]))
+        return tl_mistake(bind->err, bind->text, data->names.first->at, "read the table itself, with a longer gap",
+                          "'%.*s' has sessions or count windows, and sessions of those are not kept", TL_SHOWN(relation->name));
     TL_TRY(partition_bind(bind, &call, relation->name, out));
     TL_TRY(spec_bind(bind, &call, &out->window));
     TL_TRY(columns_add(bind, &call, out));

@@ -1,17 +1,23 @@
 /* core_rate.c: how fast the core is: JSON bytes in memory -> the rows of a views file, through the general plan, on one thread.
  *
- * bench_core_rate VIEWS.sql FILE.jsonl [ROUNDS]
+ * bench_core_rate VIEWS.sql FILE.jsonl [ROUNDS [retire|ticks]]
  *
- * It does what a worker and its committer do, without log and store: TL_BATCH_ROWS messages at a time are pushed, windows that the
- * watermark has passed are retired, and their rows are formatted as CSV into a buffer that is thrown away. The end of the file closes
+ *   retire  TL_BATCH_ROWS messages at a time are pushed, and windows that the watermark has passed are retired: each row leaves once
+ *   ticks   as a worker and its committer do it, without log and store: after TICK_PUSHES pushes the partial is merged into the windows
+ *           that last, these advance, and what has changed is handed out, provisional rows and states for a restart too
+ *
+ * Rows are formatted as CSV into a buffer that is thrown away; the views begin with window_start and window_end. The end of the file closes
  * what is open. Where the lines end is known before the clock starts, as a log knows it of its messages; the yardstick needs no line
  * ends, for simdjson finds the documents of a whole text by itself.
- * Prints one line as yardstick.cpp does: events/s (median of the rounds), events, rows, late, and the same checksum over the rows (of the
- * views hits and hits_by_referrer: window start, host, referrer, count), made in a pass of its own; and how often memory was
- * allocated in the second half of the last timed round (all of the process: malloc itself is counted), per event. */
+ * Prints one line as yardstick.cpp does: events/s (of the median round), events, rows, late, and the same checksum over the rows (of the
+ * views hits and hits_by_referrer: window start, host, referrer, count), made in a pass of its own; push_ns, what an event took until it was in
+ * its window, and rows_ns, what the rest took, per row; and how often memory was allocated in the second half of the last timed round
+ * (all of the process: malloc itself is counted), per event. */
 #include "core/core.h"
 #include "core/function.h"
+#include "core/relay.h"
 #include "event/timestamp.h"
+#include "sql/shape.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -78,7 +84,7 @@ int posix_memalign(void **memory, size_t alignment, size_t size)
 
 /* ---- rows -------------------------------------------------------------------------------------------------------------- */
 
-enum { OUT_BYTES = 1 << 20, VIEWS_MAX = 8 };
+enum { OUT_BYTES = 1 << 20, VIEWS_MAX = 8, ROUNDS_MAX = 100 };
 
 struct sink {
     const struct tl_view *view;
@@ -216,8 +222,19 @@ struct file {
 };
 
 struct figures {
-    double seconds;
+    double seconds, push_seconds;                       /* all of it; until events were in their windows */
     uint64_t events, rows, late, checksum, allocations; /* allocations: of the second half */
+};
+
+enum { TICK_PUSHES = 128 }; /* some 100 ms at full speed: the default tick */
+
+/* One worker, and with `all` its committer. */
+struct round {
+    const struct tl_plan *plan;
+    struct tl_partial *partial, *all; /* all NULL: windows are retired where they were filled */
+    struct tl_relay *relay;
+    struct sink sinks[VIEWS_MAX];
+    uint64_t ledgered;
 };
 
 /* The thread's own time: what else the machine does in between does not count. */
@@ -229,12 +246,11 @@ static double now_s(void)
     return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
 }
 
-static enum tl_code retire(const struct tl_plan *plan, struct tl_partial *partial, struct sink *sinks, int64_t watermark_ms,
-                           struct tl_err *err)
+static enum tl_code retire(struct round *r, int64_t watermark_ms, struct tl_err *err)
 {
-    for (uint32_t v = 0; v < plan->views_count; v++) {
-        int64_t upto_ms = watermark_ms == INT64_MAX ? INT64_MAX : tl_window_final_ms(&plan->views[v], watermark_ms);
-        enum tl_code rc = tl_window_retire(partial->views[v].window, upto_ms, sink_rows, &sinks[v], err);
+    for (uint32_t v = 0; v < r->plan->views_count; v++) {
+        int64_t upto_ms = watermark_ms == INT64_MAX ? INT64_MAX : tl_window_final_ms(&r->plan->views[v], watermark_ms);
+        enum tl_code rc = tl_window_retire(r->partial->views[v].window, upto_ms, sink_rows, &r->sinks[v], err);
 
         if (rc != TL_OK)
             return rc;
@@ -242,56 +258,100 @@ static enum tl_code retire(const struct tl_plan *plan, struct tl_partial *partia
     return TL_OK;
 }
 
-/* What the committer takes at a tick is thrown away here. */
-static uint64_t drop_ledger(const struct tl_plan *plan, struct tl_partial *partial)
+/* What goes to the store beside rows is made and thrown away. */
+static enum tl_code drop_gone(void *ctx, const struct tl_rows *rows, struct tl_err *err)
 {
-    uint64_t late = 0;
-
-    for (uint32_t v = 0; v < plan->views_count; v++) {
-        late += partial->views[v].ledger.count;
-        partial->views[v].ledger.count = 0;
-    }
-    for (uint32_t s = 0; s < plan->sources_count; s++)
-        partial->sources[s].ledger.count = 0;
-    return late;
+    (void)ctx;
+    (void)rows;
+    (void)err;
+    return TL_OK;
 }
 
-static enum tl_code run(const struct tl_plan *plan, const struct file *file, bool check, char *out, struct figures *f,
+static enum tl_code drop_states(void *ctx, const struct tl_states *states, struct tl_err *err)
+{
+    (void)ctx;
+    (void)states;
+    (void)err;
+    return TL_OK;
+}
+
+static enum tl_code tick(struct round *r, int64_t watermark_ms, struct tl_err *err)
+{
+    enum tl_code rc = TL_OK;
+
+    TL_TRY(tl_partial_merge_windows(r->all, r->partial, err));
+    TL_TRY(tl_relay_advance(r->relay, r->all, &watermark_ms, err));
+    for (uint32_t v = 0; v < r->plan->views_count; v++) {
+        const struct tl_view *view = &r->plan->views[v];
+        const struct tl_window_sink to = {.ctx = &r->sinks[v],
+                                          .rows = sink_rows,
+                                          .gone = drop_gone,
+                                          .states = tl_view_state(view) == TL_STATE_BESIDE ? drop_states : NULL};
+
+        TL_TRY(tl_window_changed(r->all->views[v].window, &to, err));
+        TL_TRY(tl_window_settle(r->all->views[v].window, err));
+        r->ledgered += r->all->views[v].ledger.count;
+    }
+    tl_partial_reset_notes(r->all);
+out:
+    return rc;
+}
+
+/* What the committer takes at a tick is thrown away here. */
+static void drop_ledger(struct round *r)
+{
+    for (uint32_t v = 0; v < r->plan->views_count; v++) {
+        r->ledgered += r->partial->views[v].ledger.count;
+        r->partial->views[v].ledger.count = 0;
+    }
+    for (uint32_t s = 0; s < r->plan->sources_count; s++)
+        r->partial->sources[s].ledger.count = 0;
+}
+
+static enum tl_code run(const struct tl_plan *plan, const struct file *file, bool ticks, bool check, char *out, struct figures *f,
                         struct tl_err *err)
 {
     struct tl_watermark_partition partition = {.partition = 0, .watermark_ms = INT64_MIN};
     struct tl_core_config config = {.plan = plan, .ranges_count = 1};
-    struct sink sinks[VIEWS_MAX] = {{0}};
+    struct round r = {.plan = plan};
     struct tl_watermark watermark = {0};
-    struct tl_partial *partial = NULL;
     struct tl_horizon *horizon = NULL;
     struct tl_core *core = NULL;
-    uint64_t half = 0, ledgered = 0;
+    uint64_t half = 0, pushes = 0;
     bool halved = false;
     double begin;
     enum tl_code rc;
 
     *f = (struct figures){0};
     for (uint32_t v = 0; v < plan->views_count; v++)
-        sinks[v] = (struct sink){.view = &plan->views[v], .number = (uint8_t)v, .check = check, .out = out};
+        r.sinks[v] = (struct sink){.view = &plan->views[v], .number = (uint8_t)v, .check = check, .out = out};
     if (plan->sources[0].dedup_slot >= 0) {
         TL_TRY(tl_horizon_open(plan->settings.dedup_horizon_ms, plan->settings.dedup_ids_max, &horizon, err));
         config.dedup = see_ids;
         config.dedup_ctx = horizon;
     }
     TL_TRY(tl_core_open(&config, &core, err));
-    TL_TRY(tl_partial_open(plan, NULL, &partial, err));
+    TL_TRY(tl_partial_open(plan, NULL, &r.partial, err));
+    if (ticks) {
+        TL_TRY(tl_partial_open(plan, NULL, &r.all, err));
+        TL_TRY(tl_relay_open(plan, NULL, &r.relay, err));
+    }
     TL_TRY(tl_watermark_init(&watermark, &partition, 1, INT64_MAX, INT64_MIN, err));
     begin = now_s();
     while (f->events < file->count) {
         struct tl_core_input input = {.messages = file->messages + f->events, .watermark = &watermark};
+        double pushed = now_s();
 
         input.count = file->count - f->events < TL_BATCH_ROWS ? file->count - f->events : TL_BATCH_ROWS;
         f->events += input.count;
         input.next_offset = (int64_t)f->events;
-        TL_TRY(tl_core_push(core, &input, partial, err));
-        TL_TRY(retire(plan, partial, sinks, watermark.judge_ms, err));
-        ledgered += drop_ledger(plan, partial);
+        TL_TRY(tl_core_push(core, &input, r.partial, err));
+        f->push_seconds += now_s() - pushed;
+        if (!ticks)
+            TL_TRY(retire(&r, watermark.judge_ms, err));
+        else if (++pushes % TICK_PUSHES == 0)
+            TL_TRY(tick(&r, watermark.judge_ms, err));
+        drop_ledger(&r);
         if (horizon != NULL)
             tl_horizon_saved(horizon);
         if (!halved && f->events >= file->count / 2) {
@@ -300,17 +360,19 @@ static enum tl_code run(const struct tl_plan *plan, const struct file *file, boo
         }
     }
     f->allocations = allocations - half;
-    TL_TRY(retire(plan, partial, sinks, INT64_MAX, err));
+    TL_TRY(ticks ? tick(&r, INT64_MAX, err) : retire(&r, INT64_MAX, err));
     f->seconds = now_s() - begin;
     /* Each late event is late for each view. */
-    f->late = ledgered / plan->views_count;
+    f->late = r.ledgered / plan->views_count;
     for (uint32_t v = 0; v < plan->views_count; v++) {
-        f->rows += sinks[v].rows;
-        f->checksum += sinks[v].checksum;
+        f->rows += r.sinks[v].rows;
+        f->checksum += r.sinks[v].checksum;
     }
 out:
     tl_watermark_done(&watermark);
-    tl_partial_close(partial);
+    tl_relay_close(r.relay);
+    tl_partial_close(r.all);
+    tl_partial_close(r.partial);
     tl_core_close(core);
     tl_horizon_close(horizon);
     return rc;
@@ -365,7 +427,7 @@ static enum tl_code find_lines(struct file *file, struct tl_err *err)
 
 static int by_seconds(const void *a, const void *b)
 {
-    double x = *(const double *)a, y = *(const double *)b;
+    double x = ((const struct figures *)a)->seconds, y = ((const struct figures *)b)->seconds;
 
     return (x > y) - (x < y);
 }
@@ -375,14 +437,16 @@ int main(int argc, char **argv)
     struct tl_err err = {0};
     struct tl_plan *plan = NULL;
     struct file file = {0};
-    struct figures f = {0}, checked = {0};
+    struct figures f[ROUNDS_MAX] = {{0}}, checked = {0};
     char *out = malloc(OUT_BYTES);
     long rounds = argc > 3 ? strtol(argv[3], NULL, 10) : 1;
-    double seconds[100];
+    bool ticks = argc > 4 && strcmp(argv[4], "ticks") == 0;
+    const struct figures *median;
+    uint64_t warm;
     enum tl_code rc = TL_OK;
 
-    if (argc < 3 || argc > 4 || rounds < 1 || rounds > (long)TL_COUNT(seconds)) {
-        fputs("usage: bench_core_rate VIEWS.sql FILE.jsonl [ROUNDS, at most 100]\n", stderr);
+    if (argc < 3 || argc > 5 || rounds < 1 || rounds > ROUNDS_MAX || (argc == 5 && !ticks && strcmp(argv[4], "retire") != 0)) {
+        fprintf(stderr, "usage: bench_core_rate VIEWS.sql FILE.jsonl [ROUNDS, at most %d [retire|ticks]]\n", ROUNDS_MAX);
         free(out);
         return 2;
     }
@@ -393,17 +457,19 @@ int main(int argc, char **argv)
         TL_TRY(tl_fail(&err, TL_ERR_USAGE, "%s: the bench takes one source and up to %d views", argv[1], VIEWS_MAX));
     TL_TRY(load(argv[2], &file, &err));
     TL_TRY(find_lines(&file, &err));
-    for (long i = 0; i < rounds; i++) {
-        TL_TRY(run(plan, &file, false, out, &f, &err));
-        seconds[i] = f.seconds;
-    }
-    qsort(seconds, (size_t)rounds, sizeof *seconds, by_seconds);
-    TL_TRY(run(plan, &file, true, out, &checked, &err));
+    for (long i = 0; i < rounds; i++)
+        TL_TRY(run(plan, &file, ticks, false, out, &f[i], &err));
+    warm = f[rounds - 1].allocations;
+    qsort(f, (size_t)rounds, sizeof *f, by_seconds);
+    median = &f[rounds / 2];
+    TL_TRY(run(plan, &file, ticks, true, out, &checked, &err));
     printf("events_per_s=%.0f seconds=%.4f events=%" PRIu64 " rows=%" PRIu64 " late=%" PRIu64 " checksum=%016" PRIx64,
-           (double)f.events / seconds[rounds / 2], seconds[rounds / 2], f.events, f.rows, f.late, checked.checksum);
+           (double)median->events / median->seconds, median->seconds, median->events, median->rows, median->late,
+           checked.checksum);
+    printf(" push_ns=%.1f rows_ns=%.1f", 1e9 * median->push_seconds / (double)median->events,
+           1e9 * (median->seconds - median->push_seconds) / (double)(median->rows > 0 ? median->rows : 1));
     if (COUNTS_ALLOCATIONS)
-        printf(" allocations=%" PRIu64 " allocations_per_event=%.6f\n", f.allocations,
-               (double)f.allocations / ((double)f.events / 2));
+        printf(" allocations=%" PRIu64 " allocations_per_event=%.6f\n", warm, (double)warm / ((double)median->events / 2));
     else
         printf(" allocations=uncounted\n");
 out:

@@ -115,6 +115,25 @@ Test(speed_kill, one_partition_equals_a_run_that_was_never_killed, .timeout = 24
     expect_same(dump_speed(store_of(rough), "big"), dump_speed(store_of(calm), "big"));
 }
 
+Test(speed_kill, every_kind_of_window_equals_a_run_that_was_never_killed, .timeout = 240)
+{
+    enum { EVENTS = 9000 };
+    struct chance chance = chance_open("speed_kill/every_kind_of_window");
+    const char *kills_wanted = getenv("TALLY_KILLS");
+    const char *calm = data_dir("calm"), *rough = data_dir("rough");
+
+    snprintf(views, sizeof views, "%s", run_file_write(dir, "windows.sql", visits_windows));
+    visits_append(calm, 1, STEP_MS, 0, EVENTS);
+    run_once(calm);
+    run_with_kills(rough, 1, EVENTS, kills_wanted != NULL ? atoi(kills_wanted) : 20, &chance);
+    for (const char *const *name = visits_windows_names; *name != NULL; name++) {
+        char *want = dump_speed(store_of(calm), *name);
+
+        cr_assert_gt(strlen(want), 2000, "%s", *name);
+        expect_same(dump_speed(store_of(rough), *name), want);
+    }
+}
+
 Test(speed_kill, several_partitions_and_workers_account_for_every_event, .timeout = 240)
 {
     enum { EVENTS = 20000 };

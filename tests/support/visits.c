@@ -8,14 +8,38 @@
 #include "event/timestamp.h"
 #include "log/log.h"
 
-const char visits_views[] =
-    "CREATE TABLE events (event_id STRING, host STRING, n INT, event_time TIMESTAMP_LTZ(3),\n"
-    "    WATERMARK FOR event_time AS event_time - INTERVAL '5' SECOND\n"
+#define TABLE                                                                                                                    \
+    "CREATE TABLE events (event_id STRING, host STRING, n INT, event_time TIMESTAMP_LTZ(3),\n"                                   \
+    "    WATERMARK FOR event_time AS event_time - INTERVAL '5' SECOND\n"                                                         \
     ") WITH ('connector' = 'kafka', 'topic' = 'events', 'format' = 'json', 'json.timestamp-format.standard' = 'ISO-8601');\n"
-    "CREATE VIEW hits AS SELECT window_start, window_end, host, COUNT(*) AS hits, SUM(n) AS total\n"
-    "    FROM TABLE(TUMBLE(TABLE events, DESCRIPTOR(event_time), INTERVAL '10' SECOND)) GROUP BY window_start, window_end, "
-    "host;\n"
-    "CREATE VIEW big AS SELECT event_id, n FROM events WHERE n > 90;\n";
+
+const char visits_views[] =
+    TABLE "CREATE VIEW hits AS SELECT window_start, window_end, host, COUNT(*) AS hits, SUM(n) AS total\n"
+          "    FROM TABLE(TUMBLE(TABLE events, DESCRIPTOR(event_time), INTERVAL '10' SECOND)) GROUP BY window_start, window_end, "
+          "host;\n"
+          "CREATE VIEW big AS SELECT event_id, n FROM events WHERE n > 90;\n";
+
+const char visits_windows[] = TABLE
+    "CREATE VIEW hops AS SELECT window_start, window_end, host, COUNT(*) AS hits, COUNT(DISTINCT n) AS ns\n"
+    "    FROM TABLE(HOP(TABLE events, DESCRIPTOR(event_time), INTERVAL '5' SECOND, INTERVAL '20' SECOND))\n"
+    "    GROUP BY window_start, window_end, host;\n"
+    "CREATE VIEW sums AS SELECT window_start, window_end, host, SUM(n) AS total, LAST_VALUE(n) AS latest\n"
+    "    FROM TABLE(CUMULATE(TABLE events, DESCRIPTOR(event_time), INTERVAL '10' SECOND, INTERVAL '1' MINUTE))\n"
+    "    GROUP BY window_start, window_end, host;\n"
+    "CREATE VIEW visits AS SELECT window_start AS began, window_end AS ended, window_time AS rowtime, host, COUNT(*) AS hits\n"
+    "    FROM TABLE(SESSION(TABLE events PARTITION BY host, DESCRIPTOR(event_time), INTERVAL '3' SECOND))\n"
+    "    GROUP BY window_start, window_end, window_time, host;\n"
+    "CREATE VIEW dozens AS SELECT window_start, window_end, host, closed_by, COUNT(*) AS hits, MIN(n) AS low\n"
+    "    FROM TABLE(COUNT_WINDOW(TABLE events PARTITION BY host, DESCRIPTOR(event_time), 12, INTERVAL '15' SECOND))\n"
+    "    GROUP BY window_start, window_end, host, closed_by;\n"
+    "CREATE VIEW busy AS SELECT window_start, window_end, host, COUNT(*) AS hits\n"
+    "    FROM TABLE(TUMBLE(TABLE events, DESCRIPTOR(event_time), INTERVAL '10' SECOND)) GROUP BY window_start, window_end, host\n"
+    "    HAVING COUNT(*) > 7;\n"
+    "CREATE VIEW visits_1m AS SELECT window_start, window_end, COUNT(*) AS visits, SUM(hits) AS hits\n"
+    "    FROM TABLE(TUMBLE(TABLE visits, DESCRIPTOR(rowtime), INTERVAL '1' MINUTE)) GROUP BY window_start, window_end;\n"
+    "CREATE VIEW long_visits AS SELECT began, ended, host, hits FROM visits WHERE hits > 5;\n";
+
+const char *const visits_windows_names[] = {"hops", "sums", "visits", "dozens", "busy", "visits_1m", "long_visits", NULL};
 
 void visits_append(const char *data, uint32_t partitions, int64_t step_ms, int from, int to)
 {

@@ -6,6 +6,9 @@
 
 /* "hits": 10-second windows by host; "big": a view without a window. The watermark is 5 s behind. */
 extern const char visits_views[];
+/* Every other kind of window, HAVING, and views on views: the names are in visits_windows_names, the last one is NULL. */
+extern const char visits_windows[];
+extern const char *const visits_windows_names[];
 #define VISITS_START_MS INT64_C(1772323200000) /* 2026-03-01T00:00:00Z */
 
 /* Appends events number `from` .. `to`-1 to the embedded log of `data`, one every step_ms, dealt to the partitions in turn. */

@@ -38,9 +38,10 @@ ParameterizedTestParameters(agg_moments, results)
         {"an infinity",                              TL_AGG_VAR_POP,     TL_DOUBLE,  {"inf", "1"},                                     2, "nan"                },
         {"a NaN",                                    TL_AGG_STDDEV_SAMP, TL_DOUBLE,  {"nan", "1"},                                     2, "nan"                },
         {"VAR_POP(FLOAT) is a float",                TL_AGG_VAR_POP,     TL_FLOAT,   {"1", "2", "2"},                                  3, "0x1.c71c72p-3"      },
- /* Flink: (14 - 36 / 3) / 3 = 0, (5 - 9 / 2) / 1 = 1: each division cut off */
+ /* 2/3, 8/9, 1/2: cut off once, at the end */
         {"VAR_POP(INT) cuts off",                    TL_AGG_VAR_POP,     TL_INT,     {"1", "2", "3"},                                  3, "0"                  },
-        {"VAR_SAMP(INT): the inner one first",       TL_AGG_VAR_SAMP,    TL_INT,     {"1", "2"},                                       2, "1"                  },
+        {"VAR_SAMP(INT) cuts off",                   TL_AGG_VAR_SAMP,    TL_INT,     {"1", "2"},                                       2, "0"                  },
+        {"VAR_POP(INT) cuts off at the end",         TL_AGG_VAR_POP,     TL_INT,     {"0", "2", "2"},                                  3, "0"                  },
         {"STDDEV_POP(INT) cuts off",                 TL_AGG_STDDEV_POP,  TL_INT,     {"0", "5"},                                       2, "2"                  },
         {"VAR_POP below zero",                       TL_AGG_VAR_POP,     TL_BIGINT,  {"-4", "-8"},                                     2, "4"                  },
         {"VAR_POP(TINYINT): squares do not wrap",    TL_AGG_VAR_POP,     TL_TINYINT, {"100", "110"},                                   2, "25"                 },
@@ -79,8 +80,8 @@ ParameterizedTest(struct moments_case *c, agg_moments, results)
     agg_run_close(&run);
 }
 
-/* Flink's formula as it stands, in numbers wide enough that nothing wraps. */
-static int64_t flink_of_integers(enum tl_agg_kind agg, const int64_t *values, uint32_t count)
+/* The variance as one fraction, in numbers wide enough that nothing wraps. */
+static int64_t of_integers(enum tl_agg_kind agg, const int64_t *values, uint32_t count)
 {
     __int128 sum = 0, squares = 0, variance;
 
@@ -88,7 +89,7 @@ static int64_t flink_of_integers(enum tl_agg_kind agg, const int64_t *values, ui
         sum += values[i];
         squares += (__int128)values[i] * values[i];
     }
-    variance = (squares - sum * sum / count) / (agg == TL_AGG_VAR_SAMP || agg == TL_AGG_STDDEV_SAMP ? count - 1 : count);
+    variance = (count * squares - sum * sum) / count / (agg == TL_AGG_VAR_SAMP || agg == TL_AGG_STDDEV_SAMP ? count - 1 : count);
     return agg == TL_AGG_VAR_POP || agg == TL_AGG_VAR_SAMP ? (int64_t)variance : (int64_t)pow((double)variance, 0.5);
 }
 
@@ -128,7 +129,7 @@ Test(agg_moments, as_models_have_it)
         }
         got = agg_run_result(&run);
         if (round % 2) {
-            cr_assert_eq(got.i64, flink_of_integers(agg, integers, count), "seed %llu", (unsigned long long)chance.seed);
+            cr_assert_eq(got.i64, of_integers(agg, integers, count), "seed %llu", (unsigned long long)chance.seed);
         } else {
             double want = by_two_passes(agg, reals, count);
 

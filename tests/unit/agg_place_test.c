@@ -89,3 +89,29 @@ Test(agg_place, one_partition_for_all)
     cr_assert_eq(agg_run_finish(&run, block).i64, 2);
     agg_run_close(&run);
 }
+
+/* Two rows never have one place, but forged bytes may say so: order must not show even then. */
+Test(agg_place, equal_places_in_any_order)
+{
+    const enum tl_kind kinds[] = {TL_INT, TL_FLOAT, TL_STRING};
+    struct chance chance = chance_open("agg_place");
+
+    for (int way = 0; way < 6; way++) {
+        enum tl_kind kind = kinds[way % 3];
+        struct tl_agg_call call = {.agg = way < 3 ? TL_AGG_FIRST_VALUE : TL_AGG_LAST_VALUE, .kind = kind};
+        const char *const texts[] = {"b", "", "a"};
+        struct agg_run run;
+
+        agg_run_open(&run, &call, &kind, 1, false, 3);
+        for (uint32_t i = 0; i < 3; i++) {
+            agg_run_put(&run, 0, i,
+                        kind == TL_STRING  ? agg_text(texts[i])
+                        : kind == TL_FLOAT ? agg_f64(kind, i == 0 ? 0.0 : -(double)i)
+                                           : agg_i64(kind, -(int64_t)i));
+            run.offset[i] = run.time_ms[i] = 0;
+        }
+        for (int i = 0; i < 20; i++)
+            agg_run_check_parts(&run, &chance);
+        agg_run_close(&run);
+    }
+}

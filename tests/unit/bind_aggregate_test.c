@@ -46,6 +46,7 @@ ParameterizedTestParameters(bind_aggregate, calls)
         {"STDDEV is STDDEV_SAMP", "STDDEV(d)", TL_AGG_STDDEV_SAMP, TL_DOUBLE, 1, false, false},
         {"VAR_POP", "VAR_POP(big)", TL_AGG_VAR_POP, TL_BIGINT, 1, false, false},
         {"VAR_SAMP", "VAR_SAMP(d)", TL_AGG_VAR_SAMP, TL_DOUBLE, 1, false, false},
+        {"VAR_SAMP of DISTINCT", "VAR_SAMP(DISTINCT d)", TL_AGG_VAR_SAMP, TL_DOUBLE, 1, true, false},
         {"VARIANCE is VAR_SAMP", "VARIANCE(d)", TL_AGG_VAR_SAMP, TL_DOUBLE, 1, false, false},
         {"FIRST_VALUE", "FIRST_VALUE(host)", TL_AGG_FIRST_VALUE, TL_STRING, 1, false, false},
         {"LAST_VALUE of a time", "LAST_VALUE(at)", TL_AGG_LAST_VALUE, TL_TIMESTAMP, 1, false, false},
@@ -248,12 +249,7 @@ ParameterizedTestParameters(bind_aggregate, mistakes)
          EVENTS "CREATE VIEW v AS SELECT FIRST_VALUE(DISTINCT host) AS x FROM TABLE(TUMBLE(TABLE t, DESCRIPTOR(ts), "
                 "INTERVAL '1' MINUTE)) GROUP BY window_start, window_end",
          2, 25, "FIRST_VALUE takes no DISTINCT",
-         "FIRST_VALUE(DISTINCT host)", "COUNT, SUM, AVG, MIN, MAX and LISTAGG take it"},
-        {"DISTINCT of STDDEV",
-         EVENTS "CREATE VIEW v AS SELECT STDDEV(DISTINCT n) AS x FROM TABLE(TUMBLE(TABLE t, DESCRIPTOR(ts), INTERVAL "
-                "'1' MINUTE)) GROUP BY window_start, window_end",
-         2, 25, "STDDEV takes no DISTINCT",
-         "STDDEV(DISTINCT n)", "COUNT, SUM, AVG, MIN, MAX and LISTAGG take it"},
+         "FIRST_VALUE(DISTINCT host)", "COUNT, SUM, AVG, MIN, MAX, LISTAGG, PERCENTILE, deviations and variances do"},
         {"DISTINCT twice",
          EVENTS "CREATE VIEW v AS SELECT APPROX_COUNT_DISTINCT(DISTINCT host) AS x FROM TABLE(TUMBLE(TABLE t, "
                 "DESCRIPTOR(ts), INTERVAL '1' MINUTE)) GROUP BY window_start, window_end",

@@ -528,6 +528,13 @@ ParameterizedTestParameters(bind_window, mistakes)
                 "window_end, SUM(c) AS c FROM x GROUP BY window_start, window_end, host, id, d",
          4, 115, "each window of s belongs to one of its keys",
          "d", "GROUP BY window_start, window_end and exactly the keys of s"},
+        {"sessions of sessions",
+         EVENTS "CREATE VIEW s AS SELECT window_time AS wt, host, COUNT(*) AS c FROM TABLE(SESSION(TABLE t PARTITION BY host, "
+                "DESCRIPTOR(ts), INTERVAL '1' MINUTE)) GROUP BY window_start, window_end, window_time, host;\nCREATE VIEW v AS "
+                "SELECT window_start, COUNT(*) AS c FROM TABLE(SESSION(TABLE s PARTITION BY host, DESCRIPTOR(wt), INTERVAL '1' "
+                "HOUR)) GROUP BY window_start, window_end, host",
+         3, 78, "'s' has sessions or count windows, and sessions of those are not kept",
+         "s", "read the table itself, with a longer gap"},
         {"window_time of two in GROUP BY",
          EVENTS "CREATE VIEW i AS SELECT window_time, COUNT(*) AS c FROM TABLE(TUMBLE(TABLE t, DESCRIPTOR(ts), "
                 "INTERVAL '1' MINUTE)) GROUP BY window_start, window_end, window_time;\nCREATE VIEW v AS SELECT "

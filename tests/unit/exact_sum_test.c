@@ -453,12 +453,10 @@ Test(exact_sum, magnitude)
 {
     static const double terms[] = {0x1p-1074, 3.0, -0x1.8p100, 1e308, 0.1, -0.0};
     struct chance chance = chance_open("exact_sum");
-    struct tl_arena arena;
     uint32_t limbs[TL_EXACT_SUM_LIMBS];
     unsigned count;
     int exponent;
 
-    tl_arena_init(&arena, 4096, 0);
     for (int round = 0; round < 200; round++) {
         struct tl_exact_sum sum = {0}, back = {0};
 
@@ -473,5 +471,4 @@ Test(exact_sum, magnitude)
         cr_assert(tl_exact_sum_add(&sum, round % 2 ? (double)NAN : (double)INFINITY, &arena));
         cr_assert_not(tl_exact_sum_magnitude(&sum, limbs, &count, &exponent));
     }
-    tl_arena_done(&arena);
 }

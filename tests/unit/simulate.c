@@ -62,6 +62,7 @@ void sim_result_done(struct sim_result *result)
 {
     tl_buf_done(&result->flags);
     tl_buf_done(&result->rows);
+    tl_buf_done(&result->ended);
     tl_buf_done(&result->ledger);
 }
 
@@ -451,6 +452,17 @@ static void store_view(struct stream *s, uint32_t v, int64_t watermark_ms)
     s->out->final_ms[v] = tl_max_i64(s->out->final_ms[v], tl_window_final_ms(&s->plan->views[v], watermark_ms));
 }
 
+/* Lets the windows advance, and keeps what has changed. */
+static void advance(struct stream *s, int64_t watermark_ms)
+{
+    struct tl_err err = {0};
+
+    MUST(tl_relay_advance(s->relay, s->all, &watermark_ms, &err));
+    for (uint32_t v = 0; v < s->plan->views_count; v++)
+        store_view(s, v, tl_relay_watermark_ms(s->plan, v, &watermark_ms));
+    tl_partial_reset_notes(s->all);
+}
+
 static void stream_tick(struct stream *s)
 {
     uint32_t workers = s->how->workers_count;
@@ -466,6 +478,8 @@ static void stream_tick(struct stream *s)
         MUST(tl_partial_merge_windows(s->all, partial, &err));
         put_flags(&s->out->flags, &partial->sources[0].ledger);
         for (uint32_t v = 0; v < s->plan->views_count; v++) {
+            if (s->plan->views[v].inner >= 0)
+                continue; /* reads no event */
             for (int o = 0; o < TL_OUTCOMES; o++)
                 s->out->outcomes[v][o] += partial->views[v].outcomes[0][o] + partial->sources[0].outcomes[0][o];
             put_ledger(&s->disk.ledger, s->plan, v, &partial->views[v].ledger);
@@ -481,10 +495,7 @@ static void stream_tick(struct stream *s)
             s->out->events_count += partial->partitions[p].events_count;
         tl_partial_reset(partial);
     }
-    MUST(tl_relay_advance(s->relay, s->all, &judged_ms, &err));
-    for (uint32_t v = 0; v < s->plan->views_count; v++)
-        store_view(s, v, tl_relay_watermark_ms(s->plan, v, &judged_ms));
-    tl_partial_reset_notes(s->all);
+    advance(s, judged_ms);
     for (uint32_t p = 0; p < s->history->partitions_count; p++) {
         s->disk.next[p] = s->next[p];
         s->disk.watermark_ms[p] = s->workers[p % workers].watermark.partitions[p / workers].watermark_ms;
@@ -504,6 +515,26 @@ static void stream_tick(struct stream *s)
     }
 }
 
+static void put_stored(const struct stored *stored, struct tl_buf *out)
+{
+    for (size_t r = 0; r < stored->count; r++)
+        tl_buf_put_str(out, stored->rows[r].line);
+}
+
+/* Flink sends Long.MAX (semantics.md 3.6). What has been judged stays so: only rows change. */
+static void end_input(struct stream *s, unsigned *seed)
+{
+    int64_t final_ms[TL_COUNT(s->out->final_ms)];
+
+    if (rand_r(seed) % 100 < s->how->restart_percent) {
+        stream_close(s);
+        stream_open(s);
+    }
+    memcpy(final_ms, s->out->final_ms, sizeof final_ms);
+    advance(s, INT64_MAX);
+    memcpy(s->out->final_ms, final_ms, sizeof final_ms);
+}
+
 void sim_stream(struct tl_plan *plan, const struct sim_history *history, const struct sim_stream *how, struct sim_result *out)
 {
     static struct stream s;
@@ -514,6 +545,7 @@ void sim_stream(struct tl_plan *plan, const struct sim_history *history, const s
     cr_assert(plan->sources_count == 1 && history->partitions_count <= PARTITIONS_MAX && plan->views_count <= 16);
     *out = (struct sim_result){0};
     tl_buf_init(&out->rows, 0);
+    tl_buf_init(&out->ended, 0);
     tl_buf_init(&out->ledger, 0);
     tl_buf_init(&out->flags, 0);
     tl_buf_init(&s.disk.ledger, 0);
@@ -545,15 +577,17 @@ void sim_stream(struct tl_plan *plan, const struct sim_history *history, const s
         }
     }
     stream_tick(&s); /* the workers have heard of each other */
+    put_stored(&s.disk.rows, &out->rows);
+    end_input(&s, &seed);
+    put_stored(&s.disk.rows, &out->ended);
     stream_close(&s);
-    while (s.disk.rows.count > 0) {
-        tl_buf_put_str(&out->rows, s.disk.rows.rows[0].line);
+    while (s.disk.rows.count > 0)
         drop(&s.disk.rows, &s.disk.rows.rows[0]);
-    }
     while (s.disk.states.count > 0)
         drop(&s.disk.states, &s.disk.states.rows[0]);
     tl_buf_put_sv(&out->ledger, tl_buf_sv(&s.disk.ledger));
     sort_lines(&out->rows);
+    sort_lines(&out->ended);
     sort_lines(&out->ledger);
     sort_lines(&out->flags);
     tl_buf_done(&s.disk.ledger);
@@ -646,6 +680,8 @@ static void batch_pass(struct tl_plan *plan, const struct sim_event *events, siz
         for (uint32_t v = 0; v < plan->views_count; v++) {
             struct rows_ctx take = {.plan = plan, .view = v, .text = &out->rows};
 
+            if (plan->views[v].inner >= 0)
+                continue;
             for (uint32_t r = 0; r < ranges_count; r++)
                 for (int o = 0; o < TL_OUTCOMES; o++)
                     out->outcomes[v][o] += partials[w]->views[v].outcomes[r][o] + partials[w]->sources[0].outcomes[r][o];
@@ -697,6 +733,7 @@ void sim_batch(struct tl_plan *plan, const struct sim_history *history, const st
     qsort(events, history->count, sizeof *events, by_log);
     *out = (struct sim_result){0};
     tl_buf_init(&out->rows, 0);
+    tl_buf_init(&out->ended, 0);
     tl_buf_init(&out->ledger, 0);
     tl_buf_init(&out->flags, 0);
     for (uint32_t v = 0; v < plan->views_count; v++)

@@ -1,7 +1,8 @@
 /* simulate.h: both layers around the real core, without threads, log and store, so that thousands of histories run in a second.
  *
  * The stream: partitions dealt to workers, read in a random interleaving, ticks and restarts at random places; what a restart finds is what
- * the last tick kept, as bytes. Batch: ranges, chunks, workers and carry. Both give rows as lines of text, sorted. */
+ * the last tick kept, as bytes. At the end its input ends, and every window fires. Batch: ranges, chunks, workers and carry. Both give rows as
+ * lines of text, sorted. */
 #ifndef TL_SIMULATE_H
 #define TL_SIMULATE_H
 
@@ -22,11 +23,12 @@ struct sim_history {
 
 struct sim_result {
     struct tl_buf rows;                 /* "view start end value value ..." lines, sorted */
+    struct tl_buf ended;                /* of a stream: the same when its input has ended, and nothing is provisional any more */
     struct tl_buf ledger;               /* "view partition offset row cause" lines, sorted */
     struct tl_buf flags;                /* "partition offset row flag ..." lines of rows that have no other line, sorted */
     uint64_t outcomes[16][TL_OUTCOMES]; /* per view; dead letters, future and duplicates included */
     uint64_t events_count;
-    int64_t final_ms[16];
+    int64_t final_ms[16]; /* before the input ended */
 };
 
 struct tl_plan *sim_plan(const char *sql); /* fails the test with the mistake */

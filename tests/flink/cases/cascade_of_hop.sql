@@ -1,0 +1,14 @@
+-- cascade_of_hop: a window over a sliding one.
+CREATE TABLE events (
+    host STRING, ip STRING, url STRING, status INT, amount BIGINT, seconds DOUBLE, event_time TIMESTAMP_LTZ(3),
+    WATERMARK FOR event_time AS event_time - INTERVAL '5' SECOND
+) WITH ('connector' = 'kafka', 'topic' = 'events', 'format' = 'json', 'json.timestamp-format.standard' = 'ISO-8601',
+        'scan.watermark.emit.strategy' = 'on-event');
+CREATE VIEW small AS
+    SELECT window_start AS part_start, window_end AS part_end, window_time AS part_time, host, COUNT(*) AS hits
+    FROM TABLE(HOP(TABLE events, DESCRIPTOR(event_time), INTERVAL '5' SECOND, INTERVAL '10' SECOND))
+    GROUP BY window_start, window_end, window_time, host;
+CREATE VIEW big AS
+    SELECT window_start, window_end, host, SUM(hits) AS hits, COUNT(*) AS parts
+    FROM TABLE(TUMBLE(TABLE small, DESCRIPTOR(part_time), INTERVAL '1' MINUTE))
+    GROUP BY window_start, window_end, host;

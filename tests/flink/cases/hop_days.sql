@@ -1,0 +1,10 @@
+-- hop_days: days that begin at every hour.
+CREATE TABLE events (
+    host STRING, ip STRING, url STRING, status INT, amount BIGINT, seconds DOUBLE, event_time TIMESTAMP_LTZ(3),
+    WATERMARK FOR event_time AS event_time - INTERVAL '1' MINUTE
+) WITH ('connector' = 'kafka', 'topic' = 'events', 'format' = 'json', 'json.timestamp-format.standard' = 'ISO-8601',
+        'scan.watermark.emit.strategy' = 'on-event');
+CREATE VIEW hits AS
+    SELECT window_start, window_end, host, COUNT(*) AS hits
+    FROM TABLE(HOP(TABLE events, DESCRIPTOR(event_time), INTERVAL '6' HOUR, INTERVAL '1' DAY))
+    GROUP BY window_start, window_end, host;

@@ -1,0 +1,10 @@
+-- hop_late_keys: partly late for one key, where another has moved the watermark.
+CREATE TABLE events (
+    host STRING, ip STRING, url STRING, status INT, amount BIGINT, seconds DOUBLE, event_time TIMESTAMP_LTZ(3),
+    WATERMARK FOR event_time AS event_time - INTERVAL '1' SECOND
+) WITH ('connector' = 'kafka', 'topic' = 'events', 'format' = 'json', 'json.timestamp-format.standard' = 'ISO-8601',
+        'scan.watermark.emit.strategy' = 'on-event');
+CREATE VIEW hits AS
+    SELECT window_start, window_end, host, COUNT(*) AS hits, SUM(amount) AS amount
+    FROM TABLE(HOP(TABLE events, DESCRIPTOR(event_time), INTERVAL '4' SECOND, INTERVAL '12' SECOND))
+    GROUP BY window_start, window_end, host;

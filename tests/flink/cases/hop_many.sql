@@ -1,0 +1,10 @@
+-- hop_many: 60 windows an event.
+CREATE TABLE events (
+    host STRING, ip STRING, url STRING, status INT, amount BIGINT, seconds DOUBLE, event_time TIMESTAMP_LTZ(3),
+    WATERMARK FOR event_time AS event_time - INTERVAL '1' MINUTE
+) WITH ('connector' = 'kafka', 'topic' = 'events', 'format' = 'json', 'json.timestamp-format.standard' = 'ISO-8601',
+        'scan.watermark.emit.strategy' = 'on-event');
+CREATE VIEW hits AS
+    SELECT window_start, window_end, COUNT(*) AS hits, COUNT(DISTINCT host) AS hosts
+    FROM TABLE(HOP(TABLE events, DESCRIPTOR(event_time), INTERVAL '1' MINUTE, INTERVAL '1' HOUR))
+    GROUP BY window_start, window_end;

@@ -1,0 +1,10 @@
+-- late_at_all: late events of several keys, some in windows that nobody else is in.
+CREATE TABLE events (
+    host STRING, ip STRING, url STRING, status INT, amount BIGINT, seconds DOUBLE, event_time TIMESTAMP_LTZ(3),
+    WATERMARK FOR event_time AS event_time - INTERVAL '2' SECOND
+) WITH ('connector' = 'kafka', 'topic' = 'events', 'format' = 'json', 'json.timestamp-format.standard' = 'ISO-8601',
+        'scan.watermark.emit.strategy' = 'on-event');
+CREATE VIEW hits AS
+    SELECT window_start, window_end, host, COUNT(*) AS hits, SUM(amount) AS amount
+    FROM TABLE(TUMBLE(TABLE events, DESCRIPTOR(event_time), INTERVAL '10' SECOND))
+    GROUP BY window_start, window_end, host;

@@ -1,0 +1,11 @@
+-- session_where: rows that WHERE drops lengthen no session; the filter stands before the window.
+CREATE TABLE events (
+    host STRING, ip STRING, url STRING, status INT, amount BIGINT, seconds DOUBLE, event_time TIMESTAMP_LTZ(3),
+    WATERMARK FOR event_time AS event_time - INTERVAL '5' SECOND
+) WITH ('connector' = 'kafka', 'topic' = 'events', 'format' = 'json', 'json.timestamp-format.standard' = 'ISO-8601',
+        'scan.watermark.emit.strategy' = 'on-event');
+CREATE TEMPORARY VIEW pages AS SELECT * FROM events WHERE status < 400;
+CREATE VIEW sessions AS
+    SELECT window_start, window_end, host, COUNT(*) AS hits
+    FROM TABLE(SESSION(TABLE pages PARTITION BY host, DESCRIPTOR(event_time), INTERVAL '10' SECOND))
+    GROUP BY window_start, window_end, host;

@@ -1,0 +1,10 @@
+-- subquery: a query in FROM behind the window's rows.
+CREATE TABLE events (
+    host STRING, ip STRING, url STRING, status INT, amount BIGINT, seconds DOUBLE, event_time TIMESTAMP_LTZ(3),
+    WATERMARK FOR event_time AS event_time - INTERVAL '5' SECOND
+) WITH ('connector' = 'kafka', 'topic' = 'events', 'format' = 'json', 'json.timestamp-format.standard' = 'ISO-8601',
+        'scan.watermark.emit.strategy' = 'on-event');
+CREATE VIEW v AS
+    SELECT window_start, window_end, who, COUNT(*) AS hits
+    FROM (SELECT UPPER(host) AS who, window_start, window_end FROM TABLE(TUMBLE(TABLE events, DESCRIPTOR(event_time), INTERVAL '10' SECOND)))
+    GROUP BY window_start, window_end, who;

@@ -1,0 +1,10 @@
+-- sum_distinct_tumble: each value once.
+CREATE TABLE events (
+    host STRING, ip STRING, url STRING, status INT, amount BIGINT, seconds DOUBLE, event_time TIMESTAMP_LTZ(3),
+    WATERMARK FOR event_time AS event_time - INTERVAL '5' SECOND
+) WITH ('connector' = 'kafka', 'topic' = 'events', 'format' = 'json', 'json.timestamp-format.standard' = 'ISO-8601',
+        'scan.watermark.emit.strategy' = 'on-event');
+CREATE VIEW v AS
+    SELECT window_start, window_end, host, SUM(DISTINCT status) AS s, SUM(DISTINCT amount) AS b, SUM(DISTINCT seconds) AS d, SUM(DISTINCT status) FILTER (WHERE seconds > 0) AS positive
+    FROM TABLE(TUMBLE(TABLE events, DESCRIPTOR(event_time), INTERVAL '10' SECOND))
+    GROUP BY window_start, window_end, host;

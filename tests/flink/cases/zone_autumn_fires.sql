@@ -1,0 +1,11 @@
+-- zone_autumn_fires: the window of the hour that comes twice is final when its second end has passed, not the first (semantics.md 11, case 17).
+SET 'table.local-time-zone' = 'America/Los_Angeles';
+CREATE TABLE events (
+    host STRING, ip STRING, url STRING, status INT, amount BIGINT, seconds DOUBLE, event_time TIMESTAMP_LTZ(3),
+    WATERMARK FOR event_time AS event_time - INTERVAL '0' SECOND
+) WITH ('connector' = 'kafka', 'topic' = 'events', 'format' = 'json', 'json.timestamp-format.standard' = 'ISO-8601',
+        'scan.watermark.emit.strategy' = 'on-event');
+CREATE VIEW hits AS
+    SELECT window_start, window_end, COUNT(*) AS hits
+    FROM TABLE(TUMBLE(TABLE events, DESCRIPTOR(event_time), INTERVAL '1' HOUR))
+    GROUP BY window_start, window_end;

@@ -1,0 +1,11 @@
+-- zone_hop: sliding windows over both nights.
+SET 'table.local-time-zone' = 'America/Los_Angeles';
+CREATE TABLE events (
+    host STRING, ip STRING, url STRING, status INT, amount BIGINT, seconds DOUBLE, event_time TIMESTAMP_LTZ(3),
+    WATERMARK FOR event_time AS event_time - INTERVAL '10' MINUTE
+) WITH ('connector' = 'kafka', 'topic' = 'events', 'format' = 'json', 'json.timestamp-format.standard' = 'ISO-8601',
+        'scan.watermark.emit.strategy' = 'on-event');
+CREATE VIEW hits AS
+    SELECT window_start, window_end, COUNT(*) AS hits
+    FROM TABLE(HOP(TABLE events, DESCRIPTOR(event_time), INTERVAL '30' MINUTE, INTERVAL '2' HOUR))
+    GROUP BY window_start, window_end;

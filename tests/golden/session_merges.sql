@@ -1,0 +1,10 @@
+-- session_merges: touching is merging, and a row between two sessions makes one of them (semantics.md 11, cases 10 and 11).
+-- shuffle 30000
+CREATE TABLE events (
+    host STRING, n INT, event_time TIMESTAMP_LTZ(3),
+    WATERMARK FOR event_time AS event_time - INTERVAL '30' SECOND
+) WITH ('connector' = 'kafka', 'topic' = 'events', 'format' = 'json', 'json.timestamp-format.standard' = 'ISO-8601');
+CREATE VIEW visits AS
+    SELECT window_start, window_end, host, COUNT(*) AS hits
+    FROM TABLE(SESSION(TABLE events PARTITION BY host, DESCRIPTOR(event_time), INTERVAL '10' SECOND))
+    GROUP BY window_start, window_end, host;

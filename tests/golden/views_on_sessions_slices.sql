@@ -1,0 +1,18 @@
+-- views_on_sessions_slices: HOP and CUMULATE over sessions: a window that ends where a range does waits for sessions that end there, and comes once.
+-- shuffle 30000
+CREATE TABLE events (
+    host STRING, n INT, event_time TIMESTAMP_LTZ(3),
+    WATERMARK FOR event_time AS event_time - INTERVAL '30' SECOND
+) WITH ('connector' = 'kafka', 'topic' = 'events', 'format' = 'json', 'json.timestamp-format.standard' = 'ISO-8601');
+CREATE VIEW visits AS
+    SELECT window_start AS began, window_end AS ended, window_time AS seen, host, COUNT(*) AS hits
+    FROM TABLE(SESSION(TABLE events PARTITION BY host, DESCRIPTOR(event_time), INTERVAL '10' SECOND))
+    GROUP BY window_start, window_end, window_time, host;
+CREATE VIEW hops AS
+    SELECT window_start, window_end, COUNT(*) AS visits, SUM(hits) AS hits
+    FROM TABLE(HOP(TABLE visits, DESCRIPTOR(seen), INTERVAL '10' SECOND, INTERVAL '20' SECOND))
+    GROUP BY window_start, window_end;
+CREATE VIEW steps AS
+    SELECT window_start, window_end, COUNT(*) AS visits, SUM(hits) AS hits
+    FROM TABLE(CUMULATE(TABLE visits, DESCRIPTOR(seen), INTERVAL '10' SECOND, INTERVAL '20' SECOND))
+    GROUP BY window_start, window_end;
