@@ -23,6 +23,7 @@ void scene_open(struct scene *scene, const char *views, const char *more_views)
     char text[8192];
 
     memset(scene, 0, sizeof *scene);
+    scene->partitions = 2;
     run_folder_make(scene->dir);
     snprintf(text, sizeof text, "%s%s%s", scene_table, views, more_views);
     snprintf(scene->views, sizeof scene->views, "%s", run_file_write(scene->dir, "views.sql", text));
@@ -54,7 +55,7 @@ void append_records(const struct scene *scene, const struct tl_log_record *recor
     struct tl_err err;
 
     cr_assert_eq(tl_log_open("local", scene->dir, TL_LOG_APPEND, &log, &err), TL_OK, "%s", err.message);
-    cr_assert_eq(tl_log_create_topic(log, TL_SV("events"), 2, &err), TL_OK, "%s", err.message);
+    cr_assert_eq(tl_log_create_topic(log, TL_SV("events"), scene->partitions, &err), TL_OK, "%s", err.message);
     cr_assert_eq(tl_log_append(log, TL_SV("events"), records, count, NULL, &err), TL_OK, "%s", err.message);
     tl_log_close(log);
 }

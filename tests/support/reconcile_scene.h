@@ -1,6 +1,6 @@
 /* reconcile_scene.h: events that a test plants in the log, partition by partition, and what reconcile says of them.
  *
- *     scene_open(&scene, views, more_views);          the topic `events`, two partitions
+ *     scene_open(&scene, views, more_views);          the topic `events`, of two partitions
  *     APPEND(&scene, 0, 300, {"id", 12, "host", 5});  partition 0, log time 300 s: an event at 12 s
  *     scene_speed(&scene); scene_archive(&scene); scene_batch(&scene, 600);
  *     reconcile(&scene, NULL, NULL);
@@ -28,7 +28,8 @@ enum { PATH_BYTES = RUN_DIR_BYTES + 64 };
 struct scene {
     char dir[RUN_DIR_BYTES];
     char views[PATH_BYTES], store[PATH_BYTES];
-    struct run run; /* the last reconcile */
+    uint32_t partitions; /* of the topic; 2 unless set before the first event */
+    struct run run;      /* the last reconcile */
 };
 
 /* `views` and `more_views` stand behind the table in the views file. */
@@ -49,7 +50,7 @@ enum { TEXT_BYTES = 256, APPEND_MAX = 200 };
 int event_text(char *out, size_t size, const struct event *event);
 struct tl_log_record record_of(char text[TEXT_BYTES], uint32_t partition, int64_t log_second, const struct event *event);
 void append_records(const struct scene *scene, const struct tl_log_record *records, size_t count);
-/* Appends to one partition of a topic with two; the log timestamp is START_MS + log_second. */
+/* Appends to one partition; the log timestamp is START_MS + log_second. */
 void append(const struct scene *scene, uint32_t partition, int64_t log_second, const struct event *events, size_t count);
 #define APPEND(scene, partition, log_second, ...)                                                                                \
     append((scene), (partition), (log_second), (const struct event[]){__VA_ARGS__},                                              \
