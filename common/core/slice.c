@@ -596,7 +596,8 @@ static enum tl_code slice_restore(struct tl_window *w, struct tl_reader *reader,
     uint64_t count = tl_reader_varint(reader);
     enum tl_code rc = TL_OK;
 
-    own->final_ms = tl_reader_zigzag(reader); /* that is the bound, or what reads sessions has a window that ends at it still open */
+    own->final_ms =
+        tl_reader_zigzag(reader); /* that is the bound, or what reads sessions has a window that ends at it still open */
     for (uint64_t i = 0; i < count && !reader->failed; i++) {
         struct tl_sv key = tl_reader_block(reader);
         int64_t from_ms = tl_reader_zigzag(reader), to_ms = tl_reader_zigzag(reader);
