@@ -153,7 +153,7 @@ Test(pieces, tidy_keeps_what_is_open_and_gives_back_the_rest)
     struct tl_buf kept[KEPT];
     size_t bytes_max = 0;
     uint32_t moves = 0;
-    char text[40];
+    char text[80];
 
     fixture_open(&f);
     for (int i = 0; i < KEPT; i++) {
