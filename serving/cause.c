@@ -295,19 +295,22 @@ static bool is_passing(enum tl_cause cause)
            cause == TL_CAUSE_ARCHIVED_AFTER_PUBLISH;
 }
 
-/* A unit of a view on a view is explained by the units that it is made of: they stand before it. */
+/* A unit of a view on a view is explained by the units that it is made of: they stand before it. Where one of them cannot be judged yet, nor can it;
+ * but rows that do not come out of the inner ones are not what the layer made of them, whatever explains these. */
 static void conclude(struct tl_cause_finder *finder)
 {
     for (uint32_t u = 0; u < tl_compare_units(finder->compare); u++) {
         struct tl_unit *unit = tl_compare_unit(finder->compare, u);
+        bool came_out;
 
         tl_unit_conclude_rows(unit);
-        unit->explained = unit->agrees[TL_SIDE_SPEED] && unit->agrees[TL_SIDE_BATCH] &&
-                          (unit->causes != NULL || unit->inners != NULL) && !unit->left_out;
+        came_out = unit->agrees[TL_SIDE_SPEED] && unit->agrees[TL_SIDE_BATCH];
+        unit->explained = came_out && (unit->causes != NULL || unit->inners != NULL);
         for (const struct tl_unit_link *link = unit->inners; link != NULL; link = link->next_inner) {
-            unit->left_out = unit->left_out || link->inner->left_out;
+            unit->left_out = unit->left_out || (came_out && link->inner->left_out);
             unit->explained = unit->explained && link->inner->explained;
         }
+        unit->explained = unit->explained && !unit->left_out;
         for (const struct tl_unit_cause *c = unit->causes; c != NULL && unit->explained; c = c->next)
             unit->pending = unit->pending || is_passing(c->cause);
     }

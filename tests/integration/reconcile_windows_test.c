@@ -405,7 +405,7 @@ static void append_random(const struct scene *scene, struct chance *chance, int6
 
         if (chance_below(chance, 3) == 0)
             event.second -= chance_below(chance, chance_below(chance, 2) == 0 ? 120 : 25);
-        if (chance_below(chance, 8) == 0) { /* an id that always has this time and content */
+        if (chance_below(chance, 8) == 0 && 60 + number * 11 <= second) { /* an id that always has this time and content */
             event.second = 60 + number * 11;
             event.host = hosts[number % 4];
             event.bytes = number % 9;
@@ -431,7 +431,7 @@ static int64_t play_random(struct chance *chance, uint32_t partitions)
     scene.partitions = partitions;
     for (int64_t round = 0; round < 6; round++) {
         append_random(&scene, chance, 60 + round * 60, 40 + chance_below(chance, 30), partitions);
-        if (chance_below(chance, 4) > 0)
+        if (round == 0 || chance_below(chance, 4) > 0)
             scene_speed(&scene);
         if (chance_below(chance, 4) > 0)
             scene_archive(&scene);
