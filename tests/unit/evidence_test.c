@@ -206,11 +206,12 @@ enum { HALF_HOUR = 1800000, HOUR = 3600000 };
 ParameterizedTestParameters(evidence, gaps)
 {
     static struct gap_case cases[] = {
-        {"an end before the gap fires 1 ms before it",     -2 * HOUR,  -HOUR, HOUR,      HOUR, -HOUR - 1, true },
-        {"not earlier",                                    -2 * HOUR,  -HOUR, HOUR,      HOUR, -HOUR - 2, false},
-        {"an end where the gap begins too",                -HOUR,      0,     HOUR,      HOUR, -1,        true },
-        {"an end within the gap fires with the gap's end", -HALF_HOUR, 0,     HALF_HOUR, HOUR, -1,        false},
-        {"then",                                           -HALF_HOUR, 0,     HALF_HOUR, HOUR, 0,         true },
+        {"an end before the gap fires 1 ms before it",     -2 * HOUR,  -HOUR, HOUR,       HOUR,       -HOUR - 1, true },
+        {"not earlier",                                    -2 * HOUR,  -HOUR, HOUR,       HOUR,       -HOUR - 2, false},
+        {"an end where the gap begins too",                -HOUR,      0,     HOUR,       HOUR,       -1,        true },
+        {"an end within the gap fires with the gap's end", -HALF_HOUR, 0,     HALF_HOUR,  HOUR,       -1,        false},
+        {"off the grid of the gap's beginning too",        -HALF_HOUR, 0,     45 * 60000, 45 * 60000, -1,        false},
+        {"then",                                           -HALF_HOUR, 0,     HALF_HOUR,  HOUR,       0,         true },
     };
 
     return cr_make_param_array(struct gap_case, cases, sizeof cases / sizeof *cases);
