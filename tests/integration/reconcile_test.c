@@ -10,7 +10,6 @@
 #include <unistd.h>
 
 #include "log/log.h"
-#include "master/master.h"
 #include "support/reconcile_scene.h"
 
 static const char views[] = "CREATE VIEW hits AS\n"
@@ -111,29 +110,6 @@ Test(reconcile, duplicates_across_partitions)
     scene_close(&scene);
 }
 
-/* Writes the events as a file of the import's topic, with an index that knows nothing of their times. */
-static void import(const struct scene *scene, const struct event *events, size_t count)
-{
-    struct tl_master *master = NULL;
-    struct tl_master_writer *writer = NULL;
-    struct tl_master_facts facts = {0, NULL, INT64_MIN};
-    struct tl_err err;
-
-    cr_assert_eq(tl_master_open(scene->dir, &master, &err), TL_OK, "%s", err.message);
-    cr_assert_eq(tl_master_writer_open(master, TL_SV("events.import"), 0, 0, &writer, &err), TL_OK, "%s", err.message);
-    for (size_t i = 0; i < count; i++) {
-        char text[256];
-        struct tl_message message = {
-            (int64_t)i, START_MS + events[i].second * 1000, {text, 0}
-        };
-
-        message.value.size = (size_t)event_text(text, sizeof text, &events[i]);
-        cr_assert_eq(tl_master_writer_add(writer, &message, &facts, &err), TL_OK, "%s", err.message);
-    }
-    cr_assert_eq(tl_master_writer_finish(writer, &err), TL_OK, "%s", err.message);
-    tl_master_close(master);
-}
-
 Test(reconcile, imported_history)
 {
     struct scene scene;
@@ -147,7 +123,7 @@ Test(reconcile, imported_history)
     append_body(&scene, 0, 90);
     scene_speed(&scene);
     scene_archive(&scene);
-    import(&scene, events, 3);
+    scene_import(&scene, events, 3);
     scene_batch(&scene, 600);
     reconcile(&scene, NULL, NULL);
     EXPECT_STATUS(&scene, 0);
@@ -512,7 +488,7 @@ static int64_t play_random(uint64_t seed)
                 events[i] = (struct event){ids[i], 100 + number * 7, "c", number % 9};
                 snprintf(ids[i], sizeof ids[i], "copy-%" PRId64, number);
             }
-            import(&scene, events, 10);
+            scene_import(&scene, events, 10);
         }
         if (round > 1 && below(&state, 2) == 0) {
             scene_speed(&scene);

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "event/timestamp.h"
+#include "master/master.h"
 
 const char scene_table[] =
     "SET 'table.local-time-zone' = 'UTC';\n"
@@ -99,6 +100,28 @@ void append_body(const struct scene *scene, int64_t from_second, int64_t count)
         }
     }
     append_records(scene, records, made);
+}
+
+void scene_import(const struct scene *scene, const struct event *events, size_t count)
+{
+    struct tl_master *master = NULL;
+    struct tl_master_writer *writer = NULL;
+    struct tl_master_facts facts = {0, NULL, INT64_MIN};
+    struct tl_err err;
+
+    cr_assert_eq(tl_master_open(scene->dir, &master, &err), TL_OK, "%s", err.message);
+    cr_assert_eq(tl_master_writer_open(master, TL_SV("events.import"), 0, 0, &writer, &err), TL_OK, "%s", err.message);
+    for (size_t i = 0; i < count; i++) {
+        char text[256];
+        struct tl_message message = {
+            (int64_t)i, START_MS + events[i].second * 1000, {text, 0}
+        };
+
+        message.value.size = (size_t)event_text(text, sizeof text, &events[i]);
+        cr_assert_eq(tl_master_writer_add(writer, &message, &facts, &err), TL_OK, "%s", err.message);
+    }
+    cr_assert_eq(tl_master_writer_finish(writer, &err), TL_OK, "%s", err.message);
+    tl_master_close(master);
 }
 
 /* ---- the program ---- */

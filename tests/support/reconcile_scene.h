@@ -58,6 +58,9 @@ void append(const struct scene *scene, uint32_t partition, int64_t log_second, c
 /* One event of either partition in each of `count` windows of ten seconds: a body of groups that are equal. */
 void append_body(const struct scene *scene, int64_t from_second, int64_t count);
 
+/* Writes the events as a file of the import's topic, with an index that knows nothing of their times. */
+void scene_import(const struct scene *scene, const struct event *events, size_t count);
+
 /* ---- the program ---- */
 
 void tally(const struct scene *scene, const char *command, const char *option, const char *value);
