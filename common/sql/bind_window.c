@@ -224,6 +224,7 @@ static enum tl_code pane_check(struct tl_bind *bind, const struct call *call, en
     int64_t a = size_ms, b = pane_ms;
     char hint[160];
 
+    assert(pane_ms > 0); /* interval_arg has seen to it */
     if (size_ms % pane_ms == 0)
         return TL_OK;
     while (b != 0) { /* Euclid: the largest that divides both */
@@ -275,6 +276,7 @@ static enum tl_code spec_bind(struct tl_bind *bind, const struct call *call, str
             return tl_mistake(bind->err, bind->text, call->args[PART_OFFSET]->at,
                               "windows repeat with their size: take the remainder",
                               "the offset of a window is smaller than its size");
+        assert(spec.slide_ms > 0 && spec.size_ms > 0);
         spec.offset_ms %= spec.window == TL_WINDOW_HOP ? spec.slide_ms : spec.size_ms;
     }
     *out = spec;
@@ -416,6 +418,7 @@ enum tl_code tl_bind_window(struct tl_bind *bind, const struct tl_ast_from *from
     TL_TRY(form_find(bind, &from->name, &call.form));
     TL_TRY(args_place(bind, &call));
     data = call.args[PART_DATA];
+    assert(data != NULL); /* all have it, and args_place wants it */
     if (data->kind != TL_AST_ARG_TABLE)
         return tl_mistake(bind->err, bind->text, data->at, call.form->hint, "the first argument of %s is TABLE and a name",
                           call.form->name);
