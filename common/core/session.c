@@ -40,6 +40,7 @@ enum {
     PIECE_CHANGED = 2, /* since that row was written */
     PIECE_SHADE = 4,   /* has fired */
     KEY_IS_DUE = 1,    /* stands in `due` */
+    KEY_NESTED = 2,    /* one of its sessions may lie within another */
 };
 
 /* A row that is behind the watermark. */
@@ -136,13 +137,20 @@ static bool put_due(struct sessions *own, int64_t at_ms, struct tl_key *key)
     return tl_due_put(&own->due, at_ms, key);
 }
 
-/* The end of an open session that a row could join and touch the shade as well; INT64_MIN: there is none. */
-static int64_t kept_by(const struct tl_window *w, const struct tl_key *key, const struct tl_piece *shade)
+/* The end of an open session that a row could join and touch the shade as well; INT64_MIN: there is none. Shades are asked for in order of the
+ * list: `at` is how far the search has come along it. */
+static int64_t kept_by(const struct tl_window *w, const struct tl_key *key, const struct tl_piece *shade,
+                       const struct tl_piece **at)
 {
-    int64_t end_ms = INT64_MIN;
+    int64_t upto_ms = tl_add_sat_i64(shade->to_ms, gap_of(w)), end_ms = INT64_MIN;
 
+    if (!(key->marks & KEY_NESTED)) {
+        while (*at != NULL && (((*at)->marks & PIECE_SHADE) || (*at)->from_ms > upto_ms))
+            *at = (*at)->older;
+        return *at != NULL ? (*at)->to_ms : INT64_MIN;
+    }
     for (const struct tl_piece *piece = key->newest; piece != NULL; piece = piece->older)
-        if (!(piece->marks & PIECE_SHADE) && piece->from_ms <= tl_add_sat_i64(shade->to_ms, gap_of(w)))
+        if (!(piece->marks & PIECE_SHADE) && piece->from_ms <= upto_ms)
             end_ms = tl_max_i64(end_ms, piece->to_ms);
     return end_ms;
 }
@@ -150,12 +158,17 @@ static int64_t kept_by(const struct tl_window *w, const struct tl_key *key, cons
 /* When the key's first piece fires, or its first shade goes. INT64_MAX: it has none. */
 static int64_t due_ms(const struct tl_window *w, const struct tl_key *key)
 {
-    int64_t at_ms = INT64_MAX;
+    const struct tl_piece *at = key->newest;
+    int64_t due_ms = INT64_MAX;
 
-    for (const struct tl_piece *piece = key->newest; piece != NULL; piece = piece->older)
-        at_ms = tl_min_i64(at_ms,
-                           piece->marks & PIECE_SHADE ? tl_max_i64(shade_end(w, piece), kept_by(w, key, piece)) : piece->to_ms);
-    return at_ms;
+    for (const struct tl_piece *piece = key->newest; piece != NULL; piece = piece->older) {
+        int64_t piece_ms = piece->to_ms;
+
+        if (piece->marks & PIECE_SHADE)
+            piece_ms = tl_max_i64(shade_end(w, piece), kept_by(w, key, piece, &at));
+        due_ms = tl_min_i64(due_ms, piece_ms);
+    }
+    return due_ms;
 }
 
 /* The key has a new piece. One that is due already is looked at in time, unless the piece ends before all others. */
@@ -202,6 +215,29 @@ static bool note_gone(struct tl_window *w, const struct tl_key *key, const struc
     return true;
 }
 
+/* A key's list is in order of ends too, so a search stops at the first piece that ends before what is looked for. Not so where one lies within
+ * another: a session that was split off from one that has fired can be taken back beyond its beginning. Then all of the list is searched. */
+static bool is_behind(const struct tl_key *key, const struct tl_piece *piece, int64_t from_ms)
+{
+    return piece->to_ms < from_ms && !(key->marks & KEY_NESTED);
+}
+
+/* Where in the key's list [from, to) is to stand. */
+static struct tl_piece **place_of(struct tl_key *key, int64_t from_ms, int64_t to_ms)
+{
+    struct tl_piece **link = &key->newest;
+    const struct tl_piece *newer = NULL;
+
+    for (; *link != NULL && ((*link)->from_ms > from_ms || ((*link)->from_ms == from_ms && (*link)->to_ms > to_ms));
+         link = &(*link)->older)
+        newer = *link;
+    if (key->newest == NULL)
+        key->marks &= ~(uint32_t)KEY_NESTED;
+    if ((newer != NULL && newer->to_ms < to_ms) || (*link != NULL && (*link)->to_ms > to_ms))
+        key->marks |= KEY_NESTED;
+    return link;
+}
+
 /* Puts a piece back in its place after its bounds have changed. */
 static void reorder(struct tl_key *key, struct tl_piece *piece)
 {
@@ -210,9 +246,7 @@ static void reorder(struct tl_key *key, struct tl_piece *piece)
     while (*link != piece)
         link = &(*link)->older;
     *link = piece->older;
-    for (link = &key->newest; *link != NULL && ((*link)->from_ms > piece->from_ms ||
-                                                ((*link)->from_ms == piece->from_ms && (*link)->to_ms > piece->to_ms));)
-        link = &(*link)->older;
+    link = place_of(key, piece->from_ms, piece->to_ms);
     piece->older = *link;
     *link = piece;
 }
@@ -225,7 +259,7 @@ static struct tl_piece *session_of(struct tl_window *w, struct tl_key *key, int6
     struct sessions *own = w->own;
     struct tl_piece *session = NULL;
 
-    for (struct tl_piece **link = &key->newest; *link != NULL;) {
+    for (struct tl_piece **link = &key->newest; *link != NULL && !is_behind(key, *link, from_ms);) {
         struct tl_piece *piece = *link;
 
         if (piece->segment != segment || !touches(piece, from_ms, to_ms) || has_fired(w, piece, passed_ms)) {
@@ -247,7 +281,7 @@ static struct tl_piece *session_of(struct tl_window *w, struct tl_key *key, int6
         tl_pieces_drop(&own->pieces, key, link);
     }
     if (session == NULL) {
-        session = tl_pieces_add(&own->pieces, key, from_ms, to_ms, segment);
+        session = tl_pieces_insert(&own->pieces, key, place_of(key, from_ms, to_ms), from_ms, to_ms, segment);
         return session != NULL && make_due(w, key, session) ? session : NULL;
     }
     if (session->from_ms != from_ms || session->to_ms != to_ms) {
@@ -294,7 +328,7 @@ static bool would_join(const struct tl_key *key, int64_t from_ms, int64_t to_ms)
 {
     uint32_t touched = 0;
 
-    for (const struct tl_piece *piece = key->newest; piece != NULL; piece = piece->older)
+    for (const struct tl_piece *piece = key->newest; piece != NULL && !is_behind(key, piece, from_ms); piece = piece->older)
         touched += touches(piece, from_ms, to_ms);
     return touched > 1;
 }
@@ -377,16 +411,31 @@ static enum tl_code keep_held(struct sessions *own, const struct held *given, co
     return TL_OK;
 }
 
+/* Takes the key's list and turns it around: each that is put into another list in this order has its place at the head of it. */
+static struct tl_piece *take_oldest_first(struct tl_key *key)
+{
+    struct tl_piece *oldest = NULL;
+
+    while (key->newest != NULL) {
+        struct tl_piece *piece = key->newest;
+
+        key->newest = piece->older;
+        piece->older = oldest;
+        oldest = piece;
+    }
+    return oldest;
+}
+
 static enum tl_code session_merge(struct tl_window *into, struct tl_window *from, struct tl_err *err)
 {
     struct sessions *part = from->own;
     enum tl_code rc = TL_OK;
 
     for (uint32_t i = 0; i < part->pieces.table.count; i++) {
-        const struct tl_key *key = tl_pieces_at(&part->pieces, i);
+        struct tl_key *key = tl_pieces_at(&part->pieces, i);
         struct tl_sv text = tl_pieces_key_text(&part->pieces, key);
 
-        for (const struct tl_piece *piece = key->newest; piece != NULL; piece = piece->older)
+        for (const struct tl_piece *piece = take_oldest_first(key); piece != NULL; piece = piece->older)
             TL_TRY(add_to(into, text, piece->from_ms, piece->to_ms, piece->segment > into->joined ? piece->segment : into->joined,
                           INT64_MIN, tl_piece_block(&part->pieces, piece), err));
     }
@@ -495,9 +544,11 @@ static enum tl_code look_again(struct tl_window *w, struct tl_err *err)
 static enum tl_code look_at(struct tl_window *w, struct tl_key *key, struct tl_err *err)
 {
     struct sessions *own = w->own;
+    const struct tl_piece *at;
 
     if (!(key->marks & KEY_IS_DUE)) /* it was in twice */
         return TL_OK;
+    at = key->newest;
     for (struct tl_piece **link = &key->newest; *link != NULL;) {
         struct tl_piece *piece = *link;
 
@@ -507,7 +558,7 @@ static enum tl_code look_at(struct tl_window *w, struct tl_key *key, struct tl_e
                 return tl_fail_memory(err, sizeof(struct tl_piece *));
         }
         if (!(piece->marks & PIECE_SHADE) || (piece->marks & PIECE_CHANGED) ||
-            tl_window_fire_ms(w, shade_end(w, piece)) > w->passed_ms || kept_by(w, key, piece) != INT64_MIN) {
+            tl_window_fire_ms(w, shade_end(w, piece)) > w->passed_ms || kept_by(w, key, piece, &at) != INT64_MIN) {
             link = &piece->older;
             continue;
         }
@@ -716,7 +767,7 @@ static enum tl_code load_session(struct tl_window *w, struct tl_sv text, struct 
     if (reader->failed || from_ms > to_ms)
         return TL_ERR_CORRUPT;
     if ((key = tl_pieces_key(&own->pieces, text)) == NULL ||
-        (piece = tl_pieces_add(&own->pieces, key, from_ms, to_ms, w->joined)) == NULL)
+        (piece = tl_pieces_insert(&own->pieces, key, place_of(key, from_ms, to_ms), from_ms, to_ms, w->joined)) == NULL)
         return tl_fail_memory(err, w->layout.state_bytes);
     if (is_stored) {
         *(struct stored *)tl_piece_extra(piece) = (struct stored){from_ms, to_ms};
@@ -798,38 +849,47 @@ static enum tl_code join(struct tl_window *w, struct tl_key *key, struct tl_err 
     return TL_OK;
 }
 
+static int by_text(const void *a, const void *b, void *pieces)
+{
+    return tl_sv_cmp(tl_pieces_key_text(pieces, *(struct tl_key *const *)a),
+                     tl_pieces_key_text(pieces, *(struct tl_key *const *)b));
+}
+
 /* Keys (varint); each, in order: key as a block, its sessions as a block of the form of a state. */
 static enum tl_code session_cut(struct tl_window *w, struct tl_buf *carry, struct tl_err *err)
 {
     struct sessions *own = w->own;
     bool is_last = w->joined + 1 == w->options.ranges_count;
-    uint64_t count = 0;
-    uint32_t *order = NULL;
+    struct tl_key **open = NULL;
+    size_t count = 0, capacity = 0;
     struct tl_buf bytes;
     enum tl_code rc = TL_OK;
 
     tl_buf_init(&bytes, 0);
-    for (uint32_t i = 0; i < own->pieces.table.count; i++)
-        count += has_open(tl_pieces_at(&own->pieces, i), w->joined);
-    if (count == 0)
-        goto out;
-    tl_buf_put_varint(carry, count);
-    TL_TRY(tl_table_sorted(&own->pieces.table, &order, err));
     for (uint32_t i = 0; i < own->pieces.table.count; i++) {
-        struct tl_key *key = tl_pieces_at(&own->pieces, order[i]);
+        struct tl_key *key = tl_pieces_at(&own->pieces, i);
 
         if (!has_open(key, w->joined))
             continue;
+        if (count == capacity && !TL_RESIZE(open, capacity = capacity * 2 + 64))
+            TL_TRY(tl_fail_memory(err, capacity * sizeof *open));
+        open[count++] = key;
+    }
+    if (count == 0)
+        goto out;
+    qsort_r(open, count, sizeof *open, by_text, &own->pieces);
+    tl_buf_put_varint(carry, count);
+    for (size_t i = 0; i < count; i++) {
         tl_buf_clear(&bytes);
-        TL_TRY(put_state(w, key, &bytes, err));
+        TL_TRY(put_state(w, open[i], &bytes, err));
         TL_TRY(tl_buf_check(&bytes, "sessions", err));
-        tl_buf_put_block(carry, tl_pieces_key_text(&own->pieces, key));
+        tl_buf_put_block(carry, tl_pieces_key_text(&own->pieces, open[i]));
         tl_buf_put_block(carry, tl_buf_sv(&bytes));
         if (!is_last)
-            TL_TRY(join(w, key, err));
+            TL_TRY(join(w, open[i], err));
     }
 out:
-    free(order);
+    free(open);
     tl_buf_done(&bytes);
     return rc;
 }
