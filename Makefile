@@ -81,7 +81,7 @@ REPLAYS  := $(patsubst tests/fuzz/%_fuzz.c,$(B)/replay_%,$(FUZZ_C))
 FUZZERS  := $(patsubst tests/fuzz/%_fuzz.c,build/fuzz/%,$(FUZZ_C))
 
 # --- targets ------------------------------------------------------------------------------------------------------------
-.PHONY: all test unit integration fault replay test-unit test-integration test-fault test-all check bench benches fuzz fuzzers \
+.PHONY: all test unit integration fault replay test-unit test-unit-long test-integration test-fault test-all check bench benches fuzz fuzzers \
         test-flink test-flink-long demo tools generated install format lint lint-links lint-objects deps deps-lint deps-flink help \
         clean FORCE
 
@@ -131,6 +131,9 @@ $(FLINK_PROOF): $(shell find tests/flink/src tests/flink/pom.xml -type f)
 	$(Q)mkdir -p $(@D); echo "  MVN  tests/flink"
 	$(Q)mvn -q -B -f tests/flink/pom.xml -Dout=$(CURDIR)/$(FLINK) compile
 	$(Q)touch $@
+
+test-unit-long: ## the unit tests with all that is only sampled otherwise: every time zone, sets of ten million
+	$(Q)TALLY_LONG=1 $(MAKE) --no-print-directory test-unit
 
 check: ## lint, test, both sanitizers, the tiny build
 	$(Q)$(MAKE) --no-print-directory lint

@@ -10,7 +10,10 @@
 /* What is kept per view between pushes: scratch columns, by key, aggregate and output. */
 struct view_scratch {
     bool wanted;
-    bool can_fail;               /* some expression of it may fail for a row */
+    bool can_fail;         /* some expression of it may fail for a row */
+    uint32_t filter_of;    /* the first view that has the same filter, and evaluates it: often the view itself */
+    bool filter_is_shared; /* others read what it lets pass: */
+    uint32_t *passed, passed_count;
     struct tl_agg_layout layout; /* for the columns that the accumulators want */
     struct tl_vec *keys, *inputs, *outputs;
 };
@@ -62,6 +65,9 @@ static enum tl_code follow_capacity(struct tl_core *core, uint32_t rows, struct 
     ok &= TL_RESIZE(core->asked_time_ms, capacity);
     ok &= TL_RESIZE(core->asked_log_ms, capacity);
     ok &= TL_RESIZE(core->seen, capacity);
+    for (uint32_t v = 0; v < core->config.plan->views_count; v++)
+        if (core->views[v].filter_is_shared)
+            ok &= TL_RESIZE(core->views[v].passed, capacity);
     if (!ok)
         return tl_fail_memory(err, capacity * sizeof *core->ids);
     core->capacity = capacity;
@@ -79,6 +85,24 @@ static bool may_fail(const struct tl_expr *expr)
         if (may_fail(expr->args[i]))
             return true;
     return false;
+}
+
+/* A filter that may fail for a row is evaluated by each: whose row is rejected is each one's own matter. */
+static void share_filter(struct tl_core *core, uint32_t v)
+{
+    const struct tl_view *views = core->config.plan->views;
+
+    core->views[v].filter_of = v;
+    if (views[v].filter == NULL || views[v].inner >= 0 || may_fail(views[v].filter))
+        return;
+    for (uint32_t other = 0; other < v; other++) {
+        if (!core->views[other].wanted || views[other].source != views[v].source || views[other].inner >= 0 ||
+            views[other].filter == NULL || !tl_expr_same(views[other].filter, views[v].filter))
+            continue;
+        core->views[v].filter_of = other;
+        core->views[other].filter_is_shared = true;
+        return;
+    }
 }
 
 static enum tl_code open_view(struct tl_core *core, uint32_t v, struct tl_err *err)
@@ -129,8 +153,10 @@ enum tl_code tl_core_open(const struct tl_core_config *config, struct tl_core **
         TL_TRY(tl_fail_memory(err, core->config.ranges_count * sizeof *core->selected_in));
     for (uint32_t s = 0; s < plan->sources_count; s++)
         TL_TRY(tl_intake_open(plan, s, &core->intakes[s], err));
-    for (uint32_t v = 0; v < plan->views_count; v++)
+    for (uint32_t v = 0; v < plan->views_count; v++) {
         TL_TRY(open_view(core, v, err));
+        share_filter(core, v);
+    }
     TL_TRY(follow_capacity(core, TL_BATCH_ROWS, err));
     core->allocations_count = 0;
     *out = core;
@@ -146,6 +172,8 @@ void tl_core_close(struct tl_core *core)
         return;
     for (uint32_t s = 0; core->intakes != NULL && s < core->config.plan->sources_count; s++)
         tl_intake_close(core->intakes[s]);
+    for (uint32_t v = 0; core->views != NULL && v < core->config.plan->views_count; v++)
+        free(core->views[v].passed);
     free(core->judged_ms);
     free(core->candidates);
     free(core->selected);
@@ -549,6 +577,30 @@ static void count_outcomes(struct push *p, struct tl_partial_view *mine, uint32_
     }
 }
 
+/* False: out of memory. */
+static bool apply_filter(struct tl_core *core, uint32_t v, struct tl_eval *eval, uint32_t *selected_count)
+{
+    const struct tl_view *view = &core->config.plan->views[v];
+    struct view_scratch *mine = &core->views[v];
+    const struct view_scratch *first = &core->views[mine->filter_of];
+
+    if (view->filter == NULL)
+        return true;
+    if (mine != first) {
+        memcpy(core->selected, first->passed, first->passed_count * sizeof *core->selected);
+        *selected_count = first->passed_count;
+        return true;
+    }
+    *selected_count = tl_expr_filter(eval, view->filter, core->selected, *selected_count);
+    if (*selected_count == UINT32_MAX)
+        return false;
+    if (mine->filter_is_shared) {
+        memcpy(mine->passed, core->selected, *selected_count * sizeof *mine->passed);
+        mine->passed_count = *selected_count;
+    }
+    return true;
+}
+
 static enum tl_code push_view(struct push *p, uint32_t v)
 {
     struct tl_core *core = p->core;
@@ -571,11 +623,8 @@ static enum tl_code push_view(struct push *p, uint32_t v)
     memcpy(core->selected, core->candidates, selected * sizeof *core->selected);
     if (scratch->can_fail || core->config.bounds != NULL)
         memset(core->failed, 0, p->batch->rows);
-    if (view->filter != NULL) {
-        selected = tl_expr_filter(&eval, view->filter, core->selected, selected);
-        if (selected == UINT32_MAX)
-            return tl_fail_memory(p->err, 0);
-    }
+    if (!apply_filter(core, v, &eval, &selected))
+        return tl_fail_memory(p->err, 0);
     if (mine->window != NULL)
         TL_TRY(push_windowed(p, view, scratch, mine, &eval, &wanted, &selected, &verdict));
     else

@@ -244,13 +244,11 @@ static bool mark_changed(struct pane *pane, void *block)
 
 /* ---- rows in ---- */
 
-static enum tl_code take_row(struct tl_window *w, const struct tl_window_rows *in, struct pane *pane, uint32_t row,
-                             struct tl_err *err)
+static enum tl_code take_row(struct tl_window *w, struct pane *pane, uint32_t row, struct tl_err *err)
 {
     struct tl_sv key = tl_buf_sv(&w->key);
     char *block = group_get(w->own, pane, tl_hash_bytes(key), key);
 
-    (void)in;
     if (block == NULL)
         return tl_fail_memory(err, w->layout.state_bytes);
     tl_window_take(w, row, block + MARK_BYTES, tl_table_arena(&pane->groups));
@@ -290,7 +288,7 @@ static enum tl_code push_tumble(struct tl_window *w, const struct tl_window_rows
             continue;
         if (pane == NULL && (pane = pane_get(w, &place)) == NULL)
             return tl_fail_memory(err, sizeof *pane);
-        TL_TRY(take_row(w, in, pane, row, err));
+        TL_TRY(take_row(w, pane, row, err));
     }
     TL_TRY(tl_window_step(w, in, err));
 out:
@@ -327,7 +325,7 @@ static enum tl_code push_whole(struct tl_window *w, const struct tl_window_rows 
                 return tl_fail_memory(err, sizeof *pane);
             if (w->taken_count == w->rows_capacity)
                 TL_TRY(tl_window_step(w, in, err));
-            TL_TRY(take_row(w, in, pane, row, err));
+            TL_TRY(take_row(w, pane, row, err));
         }
     }
     TL_TRY(tl_window_step(w, in, err));

@@ -525,7 +525,8 @@ static enum tl_code session_advance(struct tl_window *w, struct tl_err *err)
     struct sessions *own = w->own;
     enum tl_code rc = TL_OK;
 
-    qsort(own->held, own->held_count, sizeof *own->held, by_watermark);
+    if (own->held_count > 1)
+        qsort(own->held, own->held_count, sizeof *own->held, by_watermark);
     for (size_t h = 0; h < own->held_count; h++)
         TL_TRY(judge(w, &own->held[h], err));
     own->held_count = 0;

@@ -15,7 +15,8 @@
  * fired, the next one is written, whether a row came or not; so a row of every window stands there before it is final, and what has not
  * changed is not written again. Late rows (lateness) change rows of windows that have fired and are not final.
  *
- * A window is put together from its pieces when its row is due: as many merges as it has slices with rows of that key. */
+ * A window is put together from its pieces when its row is due: as many merges as it has slices with rows of that key. While much is caught up
+ * at once a key has many pieces that wait, so windows are found by going along them once, and each is put together from where its own lie. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -31,6 +32,7 @@ struct slice_key {
 /* A row that is due. */
 struct due {
     struct slice_key *key;
+    const struct tl_piece *newest; /* that may belong to the window: the older ones follow it */
     int64_t end_ms;
 };
 
@@ -45,6 +47,10 @@ struct slices {
     int64_t fired_ms, final_ms, next_fired_ms, next_final_ms;
     bool resumed;
     struct dues due, gone; /* to be written, to be deleted */
+    /* One key's pieces, oldest first, and how far the windows have come along them: what lies before line_first has ended; up to line_newest
+     * the pieces have begun. */
+    struct tl_piece **line;
+    uint32_t line_count, line_capacity, line_first, line_newest;
 };
 
 enum { PIECE_CHANGED = 1, KEY_WRITTEN = 1 };
@@ -67,6 +73,7 @@ static void slice_close(struct tl_window *w)
     tl_pieces_done(&own->pieces);
     free(own->due.items);
     free(own->gone.items);
+    free(own->line);
     free(own);
 }
 
@@ -84,7 +91,8 @@ static size_t slice_bytes(const struct tl_window *w)
 {
     const struct slices *own = w->own;
 
-    return sizeof *own + tl_pieces_bytes(&own->pieces) + (own->due.capacity + own->gone.capacity) * sizeof(struct due);
+    return sizeof *own + tl_pieces_bytes(&own->pieces) + (own->due.capacity + own->gone.capacity) * sizeof(struct due) +
+           own->line_capacity * sizeof *own->line;
 }
 
 /* ---- windows ---- */
@@ -113,24 +121,70 @@ static int64_t last_upto(struct tl_window *w, int64_t upto_ms, int64_t (*instant
     return end_ms;
 }
 
-static int64_t first_with_rows(const struct tl_key *key, int64_t end_ms, uint32_t marks)
+/* From a piece's first window to its last one, at most. */
+static int64_t span_of(const struct tl_window *w)
 {
-    int64_t first_ms = INT64_MAX;
+    return w->view->window.size_ms - w->view->window.slide_ms;
+}
+
+/* Windows of the line are asked for in ascending order from now on. */
+static void line_rewind(struct slices *own)
+{
+    own->line_first = own->line_newest = 0;
+}
+
+static enum tl_code line_up(struct slices *own, const struct tl_key *key, struct tl_err *err)
+{
+    uint32_t count = 0;
 
     for (const struct tl_piece *piece = key->newest; piece != NULL; piece = piece->older)
+        count++;
+    if (count > own->line_capacity) {
+        uint32_t capacity = count + count / 2 + 64;
+
+        if (!TL_RESIZE(own->line, capacity))
+            return tl_fail_memory(err, capacity * sizeof *own->line);
+        own->line_capacity = capacity;
+    }
+    own->line_count = count;
+    for (struct tl_piece *piece = key->newest; piece != NULL; piece = piece->older)
+        own->line[--count] = piece;
+    line_rewind(own);
+    return TL_OK;
+}
+
+static int64_t first_with_rows(const struct tl_window *w, int64_t end_ms, uint32_t marks)
+{
+    struct slices *own = w->own;
+    int64_t first_ms = INT64_MAX, begun_ms = tl_add_sat_i64(end_ms, -span_of(w));
+
+    while (own->line_first < own->line_count && own->line[own->line_first]->from_ms < begun_ms)
+        own->line_first++;
+    for (uint32_t i = own->line_first; i < own->line_count && first_ms > end_ms && own->line[i]->from_ms < first_ms; i++) {
+        const struct tl_piece *piece = own->line[i];
+
         if (piece->to_ms >= end_ms && (marks == 0 || (piece->marks & marks) != 0))
             first_ms = tl_min_i64(first_ms, tl_max_i64(piece->from_ms, end_ms));
+    }
     return first_ms;
 }
 
-/* The first window at or behind end_ms that has rows of the key; INT64_MAX: none. `marks`: rows in pieces with one of these; 0: in any. */
-static int64_t first_from(const struct tl_window *w, const struct tl_key *key, int64_t end_ms, uint32_t marks)
+/* The first window at or behind end_ms that has rows of the line; INT64_MAX: none. `marks`: rows in pieces with one of these; 0: in any. */
+static int64_t first_from(const struct tl_window *w, int64_t end_ms, uint32_t marks)
 {
-    int64_t first_ms = first_with_rows(key, end_ms, marks);
+    int64_t first_ms = first_with_rows(w, end_ms, marks);
 
     while (first_ms != INT64_MAX && tl_window_is_repeated(w, start_of(w, first_ms), first_ms))
-        first_ms = first_with_rows(key, first_ms + w->view->window.slide_ms, marks);
+        first_ms = first_with_rows(w, first_ms + w->view->window.slide_ms, marks);
     return first_ms;
+}
+
+/* The newest piece of the line that has begun with a window; there must be one. */
+static const struct tl_piece *newest_of(struct slices *own, int64_t end_ms)
+{
+    while (own->line_newest < own->line_count && own->line[own->line_newest]->from_ms <= end_ms)
+        own->line_newest++;
+    return own->line[own->line_newest - 1];
 }
 
 /* After a restart: each key whose state was stored has a row of its next window. A key that rows have come for since is written anyway. */
@@ -232,8 +286,9 @@ static enum tl_code slice_merge(struct tl_window *into, struct tl_window *from, 
         key = tl_pieces_key(&whole->pieces, tl_pieces_key_text(&part->pieces, given));
         if (key == NULL || !tl_pieces_mark(&whole->pieces, key))
             TL_TRY(tl_fail_memory(err, sizeof(struct slice_key)));
-        for (const struct tl_piece *piece = given->newest; piece != NULL; piece = piece->older)
-            TL_TRY(add_piece(into, key, &part->pieces, piece, err));
+        TL_TRY(line_up(part, given, err)); /* the newest last: its place is at the head of the list */
+        for (uint32_t p = 0; p < part->line_count; p++)
+            TL_TRY(add_piece(into, key, &part->pieces, part->line[p], err));
     }
 out:
     return rc;
@@ -241,7 +296,7 @@ out:
 
 /* ---- what is due ---- */
 
-static enum tl_code add_due(struct dues *dues, struct slice_key *key, int64_t end_ms, struct tl_err *err)
+static enum tl_code add_due(struct dues *dues, const struct due *due, struct tl_err *err)
 {
     if (dues->count == dues->capacity) {
         size_t capacity = dues->capacity * 2 + 64;
@@ -250,8 +305,14 @@ static enum tl_code add_due(struct dues *dues, struct slice_key *key, int64_t en
             return tl_fail_memory(err, capacity * sizeof *dues->items);
         dues->capacity = capacity;
     }
-    dues->items[dues->count++] = (struct due){key, end_ms};
+    dues->items[dues->count++] = *due;
     return TL_OK;
+}
+
+/* A window of the line. */
+static enum tl_code add_row(struct slices *own, struct slice_key *key, int64_t end_ms, struct tl_err *err)
+{
+    return add_due(&own->due, &(struct due){.key = key, .newest = newest_of(own, end_ms), .end_ms = end_ms}, err);
 }
 
 static int by_end(const void *a, const void *b)
@@ -270,9 +331,10 @@ static enum tl_code add_between(struct tl_window *w, struct slice_key *key, int6
     int64_t slide_ms = w->view->window.slide_ms;
     enum tl_code rc = TL_OK;
 
-    for (int64_t end_ms = first_from(w, &key->key, tl_add_sat_i64(after_ms, slide_ms), 0);
-         end_ms <= upto_ms && end_ms != INT64_MAX; end_ms = first_from(w, &key->key, end_ms + slide_ms, 0))
-        TL_TRY(add_due(&own->due, key, end_ms, err));
+    TL_TRY(line_up(own, &key->key, err));
+    for (int64_t end_ms = first_from(w, tl_add_sat_i64(after_ms, slide_ms), 0); end_ms <= upto_ms && end_ms != INT64_MAX;
+         end_ms = first_from(w, end_ms + slide_ms, 0))
+        TL_TRY(add_row(own, key, end_ms, err));
 out:
     return rc;
 }
@@ -284,23 +346,24 @@ static enum tl_code find_due(struct tl_window *w, struct slice_key *key, struct 
     bool changed = key->key.changed;
     enum tl_code rc = TL_OK;
 
+    TL_TRY(line_up(own, &key->key, err));
     /* Fired before, not final, and a late row has come. */
-    for (end_ms = first_from(w, &key->key, tl_add_sat_i64(own->final_ms, slide_ms), PIECE_CHANGED);
-         changed && end_ms <= own->fired_ms && end_ms != INT64_MAX;
-         end_ms = first_from(w, &key->key, end_ms + slide_ms, PIECE_CHANGED))
-        TL_TRY(add_due(&own->due, key, end_ms, err));
+    for (end_ms = first_from(w, tl_add_sat_i64(own->final_ms, slide_ms), PIECE_CHANGED);
+         changed && end_ms <= own->fired_ms && end_ms != INT64_MAX; end_ms = first_from(w, end_ms + slide_ms, PIECE_CHANGED))
+        TL_TRY(add_row(own, key, end_ms, err));
+    line_rewind(own);
     /* All that fire now, and the next one. */
-    for (end_ms = first_from(w, &key->key, tl_add_sat_i64(own->fired_ms, slide_ms), 0); end_ms != INT64_MAX;
-         end_ms = first_from(w, &key->key, end_ms + slide_ms, 0)) {
+    for (end_ms = first_from(w, tl_add_sat_i64(own->fired_ms, slide_ms), 0); end_ms != INT64_MAX;
+         end_ms = first_from(w, end_ms + slide_ms, 0)) {
         bool written = (key->key.marks & KEY_WRITTEN) != 0 && end_ms <= key->written_ms;
 
         if (changed || !written)
-            TL_TRY(add_due(&own->due, key, end_ms, err));
+            TL_TRY(add_row(own, key, end_ms, err));
         if (end_ms <= own->next_fired_ms)
             continue;
         if ((key->key.marks & KEY_WRITTEN) != 0 &&
             key->written_ms > end_ms) /* a row has come before what was thought to be next */
-            TL_TRY(add_due(&own->gone, key, key->written_ms, err));
+            TL_TRY(add_due(&own->gone, &(struct due){.key = key, .end_ms = key->written_ms}, err));
         break;
     }
 out:
@@ -326,7 +389,8 @@ static enum tl_code slice_advance(struct tl_window *w, struct tl_err *err)
         for (uint32_t c = 0; c < own->pieces.changed_count; c++)
             TL_TRY(find_due(w, (struct slice_key *)own->pieces.changed[c], err));
     }
-    qsort(own->due.items, own->due.count, sizeof *own->due.items, by_end);
+    if (own->due.count > 1)
+        qsort(own->due.items, own->due.count, sizeof *own->due.items, by_end);
 out:
     return rc;
 }
@@ -334,16 +398,17 @@ out:
 /* ---- rows out ---- */
 
 /* Puts the window together. Where one piece is all of it, its accumulators serve. */
-static const void *fold(struct tl_window *w, const struct tl_key *key, int64_t end_ms)
+static const void *fold(struct tl_window *w, const struct due *due)
 {
     const struct slices *own = w->own;
+    int64_t begun_ms = tl_add_sat_i64(due->end_ms, -span_of(w));
     const void *only = NULL;
     void *sum = NULL;
 
-    for (const struct tl_piece *piece = key->newest; piece != NULL; piece = piece->older) {
+    for (const struct tl_piece *piece = due->newest; piece != NULL && piece->from_ms >= begun_ms; piece = piece->older) {
         const void *block = tl_piece_block(&own->pieces, piece);
 
-        if (piece->from_ms > end_ms || piece->to_ms < end_ms)
+        if (piece->to_ms < due->end_ms)
             continue;
         if (only == NULL) {
             only = block;
@@ -366,7 +431,7 @@ static enum tl_code emit_due(struct tl_window *w, const struct due *due, struct 
     ref.start_ms = tl_window_start_instant(w, ref.local_start_ms);
     ref.end_ms = tl_window_end_instant(w, ref.local_end_ms);
     ref.key = ref.row_key = tl_pieces_key_text(&own->pieces, &due->key->key);
-    ref.block = fold(w, &due->key->key, due->end_ms);
+    ref.block = fold(w, due);
     if (ref.block == NULL)
         return tl_fail_memory(err, w->layout.state_bytes);
     return tl_window_emit(w, &ref, err);
@@ -411,7 +476,8 @@ static enum tl_code emit_between(struct tl_window *w, int64_t after_ms, int64_t 
 
     for (uint32_t i = 0; upto_ms > after_ms && i < own->pieces.table.count; i++)
         TL_TRY(add_between(w, (struct slice_key *)tl_pieces_at(&own->pieces, i), after_ms, upto_ms, err));
-    qsort(own->due.items + kept, own->due.count - kept, sizeof *own->due.items, by_end);
+    if (own->due.count > kept)
+        qsort(own->due.items + kept, own->due.count - kept, sizeof *own->due.items, by_end);
     for (size_t d = kept; d < own->due.count; d++)
         TL_TRY(emit_due(w, &own->due.items[d], err));
 out:
@@ -576,6 +642,7 @@ static enum tl_code slice_load(struct tl_window *w, int64_t start_ms, int64_t en
     struct slices *own = w->own;
     struct tl_key *entry = tl_pieces_key(&own->pieces, key);
     struct tl_piece *piece;
+    enum tl_code rc;
 
     if (start_ms > end_ms)
         return TL_ERR_CORRUPT;
@@ -583,7 +650,10 @@ static enum tl_code slice_load(struct tl_window *w, int64_t start_ms, int64_t en
         return tl_fail_memory(err, w->layout.state_bytes);
     if (!own->resumed)
         resume(w);
-    ((struct slice_key *)entry)->written_ms = first_from(w, entry, tl_add_sat_i64(own->fired_ms, w->view->window.slide_ms), 0);
+    rc = line_up(own, entry, err);
+    if (rc != TL_OK)
+        return rc;
+    ((struct slice_key *)entry)->written_ms = first_from(w, tl_add_sat_i64(own->fired_ms, w->view->window.slide_ms), 0);
     entry->marks |= KEY_WRITTEN;
     return tl_window_load_block(w, bytes, tl_piece_block(&own->pieces, piece), tl_table_arena(&own->pieces.table), err);
 }
@@ -594,7 +664,8 @@ static enum tl_code slice_restore(struct tl_window *w, struct tl_reader *reader,
     uint64_t count = tl_reader_varint(reader);
     enum tl_code rc = TL_OK;
 
-    own->final_ms = tl_reader_zigzag(reader); /* that is the bound, or what reads sessions has a window that ends at it still open */
+    own->final_ms =
+        tl_reader_zigzag(reader); /* that is the bound, or what reads sessions has a window that ends at it still open */
     for (uint64_t i = 0; i < count && !reader->failed; i++) {
         struct tl_sv key = tl_reader_block(reader);
         int64_t from_ms = tl_reader_zigzag(reader), to_ms = tl_reader_zigzag(reader);

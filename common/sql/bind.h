@@ -153,8 +153,6 @@ struct tl_expr *tl_bind_slot(struct tl_bind *bind, enum tl_kind kind, uint32_t s
 /* AND of two conditions, either of which may be NULL. */
 TL_MUST_USE enum tl_code tl_bind_and(struct tl_bind *bind, struct tl_expr *a, struct tl_expr *b, struct tl_span at,
                                      struct tl_expr **out);
-/* Same meaning, node by node. */
-bool tl_expr_same(const struct tl_expr *a, const struct tl_expr *b);
 #define tl_bind_no_memory(bind) tl_fail_memory((bind)->err, sizeof(struct tl_expr))
 /* Column of that name in the query, or NULL. */
 const struct tl_bind_column *tl_query_column(const struct tl_query *query, struct tl_sv name);

@@ -185,6 +185,8 @@ void tl_plan_close(struct tl_plan *plan);
 const struct tl_view *tl_plan_view(const struct tl_plan *plan, struct tl_sv name); /* NULL: no such view */
 /* What `tally explain` prints. */
 void tl_plan_print(const struct tl_plan *plan, struct tl_buf *out);
+/* Same meaning, node by node. */
+bool tl_expr_same(const struct tl_expr *a, const struct tl_expr *b);
 /* The expression in SQL, normalised: what error texts and `normalised` are made of. */
 void tl_expr_print(const struct tl_expr *expr, const struct tl_source *source, const struct tl_view *view, struct tl_buf *out);
 

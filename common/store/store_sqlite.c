@@ -85,8 +85,8 @@ static const char *const sql_version_2[] = {
     "ALTER TABLE tally_definition ADD COLUMN key_tail_bytes INTEGER NOT NULL DEFAULT 0;",
     "ALTER TABLE tally_definition ADD COLUMN ends_open INTEGER NOT NULL DEFAULT 0;",
     /* What a range carries over its end: the earliest start of each key. */
-    "CREATE TABLE tally_open (run INTEGER NOT NULL, definition INTEGER NOT NULL, to_ms INTEGER NOT NULL, \"key\" BLOB NOT NULL,"
-    " start_ms INTEGER NOT NULL, PRIMARY KEY (run, definition, to_ms, \"key\")) STRICT, WITHOUT ROWID;",
+    ("CREATE TABLE tally_open (run INTEGER NOT NULL, definition INTEGER NOT NULL, to_ms INTEGER NOT NULL, \"key\" BLOB NOT NULL,"
+     " start_ms INTEGER NOT NULL, PRIMARY KEY (run, definition, to_ms, \"key\")) STRICT, WITHOUT ROWID;"),
     "CREATE INDEX tally_cut_lowest ON tally_cut (definition, cut_ms);",
 };
 static const struct {

@@ -3,6 +3,8 @@
  * bench_batch_rate VIEWS.sql DATA_DIR memory [JOBS]          the recomputation alone, as `tally batch` does it: every day a range
  * bench_batch_rate VIEWS.sql DATA_DIR sqlite:PATH [JOBS]     the same first, then its rows into an empty store, which is timed: the
  *                                                            store's own rate
+ * bench_batch_rate VIEWS.sql DATA_DIR csv:PATH [JOBS]        the same first, then its rows into a file, to be compared: times in
+ *                                                            milliseconds, texts as they are
  *
  * The seam is the store's table of calls: a store that keeps the staged rows in memory stands in for the real one. Prints one line. */
 #include "batch_layer/recompute.h"
@@ -156,12 +158,21 @@ static enum tl_code memory_stage_range(struct tl_store *store, int64_t definitio
     return TL_OK;
 }
 
+/* What is open at the end of the record: rows like the others here. */
+static enum tl_code memory_stage_open(struct tl_store *store, int64_t run, int64_t definition, int64_t to_ms,
+                                      const struct tl_rows *rows, struct tl_err *err)
+{
+    (void)to_ms;
+    return memory_stage_rows(store, run, definition, rows, err);
+}
+
 /* What recompute.c calls, and nothing else. */
 static const struct tl_store_ops memory_ops = {
     .begin = memory_begin,
     .commit = memory_begin,
     .rollback = memory_rollback,
     .stage_rows = memory_stage_rows,
+    .stage_open = memory_stage_open,
     .put_ledger = memory_put_ledger,
     .stage_range = memory_stage_range,
 };
@@ -262,6 +273,35 @@ out:
     return rc;
 }
 
+static enum tl_code write_csv(const struct memory_store *m, const char *path, struct tl_err *err)
+{
+    FILE *out = fopen(path, "w");
+    bool failed;
+
+    if (out == NULL)
+        return tl_fail_errno(err, TL_ERR_IO, "%s", path);
+    for (size_t i = 0; i < m->count; i++) {
+        const struct tl_rows *rows = &m->pieces[i].rows;
+
+        for (uint32_t row = 0; row < rows->count; row++) {
+            for (uint32_t c = 0; c < m->shapes[m->pieces[i].definition].columns_count; c++) {
+                const struct tl_vec *column = &rows->columns[c];
+
+                fputs(c > 0 ? "," : "", out);
+                if (column->null[row])
+                    continue;
+                if (tl_kind_form(column->kind) == TL_FORM_TEXT)
+                    fwrite(column->sv[row].data, 1, column->sv[row].size, out);
+                else
+                    fprintf(out, "%" PRId64, column->i64[row]);
+            }
+            fputc('\n', out);
+        }
+    }
+    failed = ferror(out) != 0;
+    return fclose(out) != 0 || failed ? tl_fail_errno(err, TL_ERR_IO, "%s", path) : TL_OK;
+}
+
 int main(int argc, char **argv)
 {
     struct tl_err err = {0};
@@ -274,11 +314,11 @@ int main(int argc, char **argv)
     enum tl_code rc = TL_OK;
 
     if (argc < 4 || argc > 5 || jobs < 1 || jobs > 256) {
-        fputs("usage: bench_batch_rate VIEWS.sql DATA_DIR memory|sqlite:PATH [JOBS]\n", stderr);
+        fputs("usage: bench_batch_rate VIEWS.sql DATA_DIR memory|sqlite:PATH|csv:PATH [JOBS]\n", stderr);
         return 2;
     }
     tl_arena_init(&m.arena, 1 << 20, 0);
-    m.for_replay = strcmp(argv[3], "memory") != 0;
+    m.for_replay = strncmp(argv[3], "sqlite:", 7) == 0;
     TL_TRY(tl_plan_load(argv[1], tl_function_catalog(), &plan, &err));
     if (plan->sources_count != 1 || plan->views_count > VIEWS_MAX)
         TL_TRY(tl_fail(&err, TL_ERR_USAGE, "%s: the bench takes one source and up to %d views", argv[1], VIEWS_MAX));
@@ -292,6 +332,8 @@ int main(int argc, char **argv)
         printf(" store_seconds=%.4f rows_per_s=%.0f", store_seconds, (double)m.rows / store_seconds);
     }
     printf("\n");
+    if (strncmp(argv[3], "csv:", 4) == 0)
+        TL_TRY(write_csv(&m, argv[3] + 4, &err));
 out:
     if (rc != TL_OK)
         fprintf(stderr, "bench_batch_rate: %s\n", err.message);

@@ -2,7 +2,7 @@
 # run.sh: the figures of the core and of batch beside their yardsticks, run in turn on the same machine in the same minutes.
 #
 # `make bench` calls it. BENCH_DIR is where the bench programs are (build/release), TALLY_BIN the program. BENCH_COUNT (2000000) events,
-# BENCH_ROUNDS (5) rounds, BENCH_ONLY (core batch speed): which parts. What it makes lies in build/bench and is used again.
+# BENCH_ROUNDS (5) rounds, BENCH_ONLY (core windows state batch speed): which parts. What it makes lies in build/bench and is used again.
 #
 # Only ratios of two programs of one round count: the machines are noisy. Each row says what was measured, its ratio or figure (median of
 # the rounds), the target, and whether it was hit.
@@ -13,7 +13,7 @@ programs=${BENCH_DIR:-build/release}
 tally=${TALLY_BIN:-build/release/tally}
 count=${BENCH_COUNT:-2000000}
 rounds=${BENCH_ROUNDS:-5}
-only=${BENCH_ONLY:-core batch speed}
+only=${BENCH_ONLY:-core windows state batch speed}
 bench=tests/bench
 work=build/bench
 duckdb_version=2.0.0
@@ -126,12 +126,84 @@ core() {
     done
 }
 
+# ---- windows -------------------------------------------------------------------------------------------------------------
+# HOP, CUMULATE and sessions beside TUMBLE of a minute, the same keys and aggregates. `retire`: each row leaves once. `ticks`: as speed takes
+# them, with the rows that are not final yet; there are the allocations counted, for sessions and slices come and go.
+windows_core() { # shape, retire|ticks
+    local shape=$1 mode=$2 view i line events
+    local -A rate=() update=() per_row=() rows=() allocated=()
+
+    for ((i = 0; i < rounds; i++)); do
+        for view in tumble hop cumulate session; do
+            [ "$view$mode" != sessionretire ] || continue # what was late, only an advance judges
+            line=$("$programs/bench_core_rate" "$bench/views_$view.sql" "$work/$shape.jsonl" 1 "$mode")
+            rate[$view]+=" $(field events_per_s "$line")"
+            update[$view]+=" $(field push_ns "$line")"
+            per_row[$view]+=" $(field rows_ns "$line")"
+            allocated[$view]+=" $(field allocations "$line")"
+            rows[$view]=$(field rows "$line")
+            events=$(field events "$line")
+        done
+    done
+    for view in hop cumulate; do
+        line="$view, $shape, $mode: "
+        i=$(ratio "$(median "${rate[tumble]}")" "$(median "${rate[$view]}")")
+        if [ "$shape" = dense ]; then
+            row_target "${line}cost of an event against tumble" "$i x ($(millions "$(median "${rate[$view]}")"))" "$i" '<=' 1.5 "<= 1.5 x"
+        else
+            row "${line}cost of an event against tumble" "$i x ($(millions "$(median "${rate[$view]}")"))" \
+                "$(ratio "${rows[$view]}" "$events") rows an event" ""
+        fi
+        i=$(ratio "$(median "${update[$view]}")" "$(median "${update[tumble]}")")
+        row_target "${line}the same without its rows" "$i x ($(median "${update[$view]}") ns)" "$i" '<=' 1.5 "<= 1.5 x"
+        row "${line}cost of a row" "$(median "${per_row[$view]}") ns" "tumble $(median "${per_row[tumble]}") ns" ""
+    done
+    [ "$mode" = ticks ] || return 0
+    row "session, $shape, $mode" "$(millions "$(median "${rate[session]}")")" "${rows[session]} rows" ""
+    for view in hop cumulate session; do
+        row_target "$view, $shape, $mode: allocations once warm" "$(median "${allocated[$view]}")" "$(median "${allocated[$view]}")" '<=' 0 "0"
+    done
+}
+windows() {
+    local shape
+
+    for shape in dense sparse; do
+        events "$shape"
+        windows_core "$shape" retire
+    done
+    windows_core dense ticks
+}
+
+# ---- state ---------------------------------------------------------------------------------------------------------------
+state() {
+    local line first='' size
+
+    line=$("$programs/bench_state_bytes" $bench/views_state.sql visits 1000000)
+    same "open sessions" 1000000 "$(field groups "$line")"
+    row_target "1,000,000 open sessions: bytes each" "$(field bytes_per_event "$line")" "$(field bytes_per_event "$line")" '<=' 200 "<= 200"
+    row "1,000,000 open sessions: peak memory" "$(megabytes "$(field rss_bytes "$line")")" "" ""
+    line=$("$programs/bench_state_bytes" $bench/views_state.sql exact 10000000)
+    same "distinct numbers" 10000000 "$(field last "$line")"
+    row_target "COUNT(DISTINCT) of 10,000,000 BIGINT: bytes each" "$(field bytes_per_event "$line")" "$(field bytes_per_event "$line")" '<=' 16 "<= 16"
+    row "COUNT(DISTINCT) of 10,000,000 BIGINT: peak memory" "$(megabytes "$(field rss_bytes "$line")")" "" ""
+    for size in 10000 1000000 10000000; do
+        line=$("$programs/bench_state_bytes" $bench/views_state.sql approximate "$size")
+        first=${first:-$(field bytes "$line")}
+        row_target "APPROX_COUNT_DISTINCT of $size: bytes, scratch and all" "$(field bytes "$line") ($(field last "$line"))" \
+            "$(field bytes "$line")" '<=' "$first" "as of 10000"
+    done
+}
+
 # ---- batch ---------------------------------------------------------------------------------------------------------------
-batch_against() { # shape, plain|dedup
-    local shape=$1 kind=$2 i views=$bench/views.sql glob="$work/$1.data/topics/*/partition=*/*.jsonl.zst"
+batch_against() { # shape, plain|dedup|sessions
+    local shape=$1 kind=$2 i views glob="$work/$1.data/topics/*/partition=*/*.jsonl.zst"
     local ours=() theirs=() our_line='' their_line=''
 
-    [ "$kind" = plain ] || views=$bench/views_dedup.sql
+    case $kind in
+        plain) views=$bench/views.sql ;;
+        dedup) views=$bench/views_dedup.sql ;;
+        sessions) views=$bench/views_session.sql ;;
+    esac
     for ((i = 0; i < rounds; i++)); do
         our_line=$("$programs/bench_batch_rate" "$views" "$work/$shape.data" memory)
         ours+=("$(field events_per_s "$our_line")")
@@ -148,6 +220,19 @@ batch_against() { # shape, plain|dedup
     row_target "batch in memory, $shape, $kind: against DuckDB" \
         "$(ratio "$(median "${ours[@]}")" "$(median "${theirs[@]}")") x ($(millions "$(median "${ours[@]}")"))" \
         "$(ratio "$(median "${ours[@]}")" "$(median "${theirs[@]}")")" '>=' 2 ">= 2 x"
+}
+# Row by row, once and not timed.
+same_sessions() { # shape
+    local side
+
+    [ -n "$duckdb" ] || return 0
+    "$programs/bench_batch_rate" $bench/views_session.sql "$work/$1.data" "csv:$work/ours.csv" >/dev/null
+    "$duckdb" $bench/duckdb_batch.py 1 memory sessions "$work/$1.data/topics/*/partition=*/*.jsonl.zst" "$work/theirs.csv" >/dev/null
+    for side in ours theirs; do
+        LC_ALL=C sort -o "$work/$side.csv" "$work/$side.csv"
+    done
+    same "sessions ($1)" "$(cksum <"$work/ours.csv")" "$(cksum <"$work/theirs.csv")"
+    rm -f "$work/ours.csv" "$work/theirs.csv"
 }
 batch_published() { # shape
     local shape=$1 i glob="$work/$1.data/topics/*/partition=*/*.jsonl.zst"
@@ -200,7 +285,8 @@ batch() {
     for shape in sparse dense; do
         events "$shape"
         archive "$shape"
-        for kind in plain dedup; do
+        same_sessions "$shape"
+        for kind in plain dedup sessions; do
             batch_against "$shape" "$kind"
         done
         batch_published "$shape"
@@ -229,7 +315,7 @@ speed() {
 printf '%s events, %s rounds, %s, %s cores\n\n' "$count" "$rounds" \
     "$(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo 2>/dev/null | head -n 1)" "$(nproc)"
 row "what" "figure (median)" "target" ""
-for part in core batch speed; do
+for part in core windows state batch speed; do
     if wants "$part"; then
         "$part"
     fi

@@ -1,5 +1,6 @@
 /* core_test.c: the transformation that both layers share: cases of time, and the properties that must hold on any input. */
 #include <criterion/criterion.h>
+#include <criterion/parameterized.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -167,15 +168,103 @@ Test(core, an_event_far_ahead_does_not_drag_the_watermark_along)
 
 /* ---- properties ---- */
 
-#define PROPERTY_VIEWS                                                                                                           \
-    TABLE("15")                                                                                                                  \
-    HITS("60")                                                                                                                   \
-    "CREATE VIEW sums AS SELECT window_start, window_end, COUNT(n) AS c, SUM(n) AS s, MIN(n) AS lo, MAX(x) AS hi, AVG(x) AS "    \
-    "mean,"                                                                                                                      \
-    " SUM(x) AS total, MIN(host) AS h0, MAX(host) AS h1"                                                                         \
-    " FROM TABLE(TUMBLE(TABLE events, DESCRIPTOR(event_time), INTERVAL '70' SECOND)) WHERE n > -40 OR n IS NULL"                 \
-    " GROUP BY window_start, window_end;"                                                                                        \
-    "CREATE VIEW raw AS SELECT host, n, event_time FROM events WHERE n > 45;"
+/* clang-format off */
+#define OVER(window) " FROM TABLE(" window ") GROUP BY window_start, window_end"
+#define BY_HOST(window) OVER(window) ", host"
+#define SESSION(table, time, gap) "SESSION(TABLE " table " PARTITION BY host, DESCRIPTOR(" time "), INTERVAL '" gap "' SECOND)"
+#define COUNT_WINDOW(table, time, rows, timeout) \
+    "COUNT_WINDOW(TABLE " table " PARTITION BY host, DESCRIPTOR(" time "), " rows ", INTERVAL '" timeout "' SECOND)"
+#define TUMBLE(table, time, size) "TUMBLE(TABLE " table ", DESCRIPTOR(" time "), INTERVAL '" size "' SECOND)"
+#define HOP(table, time, slide, size) \
+    "HOP(TABLE " table ", DESCRIPTOR(" time "), INTERVAL '" slide "' SECOND, INTERVAL '" size "' SECOND(3))"
+#define CUMULATE(table, time, step, size) \
+    "CUMULATE(TABLE " table ", DESCRIPTOR(" time "), INTERVAL '" step "' SECOND, INTERVAL '" size "' SECOND(3))"
+#define VIEW(name, what) "CREATE VIEW " name " AS SELECT window_start, window_end, " what
+
+#define IN_ANY_ORDER \
+    "COUNT(n) AS c, SUM(n) AS s, MIN(n) AS lo, MAX(x) AS hi, AVG(x) AS mean, SUM(x) AS total, MIN(host) AS h0, MAX(host) AS h1," \
+    " COUNT(DISTINCT n) AS cd, SUM(DISTINCT n) AS sd, VAR_SAMP(x) AS v, STDDEV_POP(n) AS d, PERCENTILE(n, 0.3) AS p," \
+    " APPROX_PERCENTILE(x, 0.9) AS ap, APPROX_COUNT_DISTINCT(n) AS ac, COUNT(*) FILTER (WHERE n > 0) AS f"
+#define IN_ORDER \
+    "FIRST_VALUE(n) AS first_n, LAST_VALUE(n) FILTER (WHERE n > 0) AS last_n, LISTAGG(host) AS l, LISTAGG(DISTINCT host) AS ld," \
+    " WINDOW_FUNNEL(INTERVAL '20' SECOND, event_time, host = 'h1', host = 'h2', n > 10) AS reached"
+#define EACH_WINDOW(what) \
+    VIEW("tumbles", what) OVER("TUMBLE(TABLE events, DESCRIPTOR(event_time), INTERVAL '70' SECOND, INTERVAL '7' SECOND)") ";" \
+    VIEW("hops", "host, " what) BY_HOST(HOP("events", "event_time", "20", "80")) ";" \
+    VIEW("steps", "host, " what) BY_HOST(CUMULATE("events", "event_time", "20", "60")) ";" \
+    VIEW("visits", "host, " what) BY_HOST(SESSION("events", "event_time", "9")) ";" \
+    VIEW("fives", "host, closed_by, " what) BY_HOST(COUNT_WINDOW("events", "event_time", "5", "40")) ", closed_by;"
+/* To be read by other views. */
+#define INNER_VIEW(name, window) \
+    "CREATE VIEW " name " AS SELECT window_start AS ws, window_end AS we, window_time AS wt, host, COUNT(*) AS c, SUM(n) AS n" \
+    " FROM TABLE(" window ") GROUP BY window_start, window_end, window_time, host;"
+
+#define HAVING_VIEWS \
+    VIEW("tumbles", "host, SUM(n) AS s") BY_HOST(TUMBLE("events", "event_time", "30")) " HAVING SUM(n) > 0;" \
+    VIEW("hops", "host, SUM(n) AS s") BY_HOST(HOP("events", "event_time", "20", "80")) " HAVING SUM(n) > 0;" \
+    VIEW("visits", "host, COUNT(*) AS c") BY_HOST(SESSION("events", "event_time", "9")) " HAVING COUNT(*) < 3;" \
+    VIEW("fives", "host, SUM(n) AS s") BY_HOST(COUNT_WINDOW("events", "event_time", "5", "40")) " HAVING SUM(n) > 0;"
+#define VIEWS_ON_VIEWS \
+    INNER_VIEW("tens", TUMBLE("events", "event_time", "10")) \
+    INNER_VIEW("sessions", SESSION("events", "event_time", "9")) \
+    INNER_VIEW("forties", HOP("events", "event_time", "20", "40")) \
+    "CREATE VIEW busy AS SELECT * FROM tens WHERE c > 1;" \
+    "CREATE VIEW best AS SELECT ws, we, wt, MAX(c) AS best, COUNT(*) AS hosts FROM busy GROUP BY ws, we, wt;" \
+    VIEW("minutes", "SUM(best) AS s") OVER(TUMBLE("best", "wt", "60")) ";" \
+    VIEW("of_sessions", "SUM(c) AS s, COUNT(*) AS v") OVER(HOP("sessions", "wt", "20", "40")) ";" \
+    "CREATE VIEW long_ones AS SELECT * FROM sessions WHERE c > 2;" \
+    VIEW("of_hops", "host, SUM(c) AS s") BY_HOST(CUMULATE("forties", "wt", "60", "180")) ";" \
+    VIEW("runs", "host, SUM(c) AS s") BY_HOST(SESSION("tens", "wt", "15")) ";" \
+    VIEW("pairs", "host, closed_by, SUM(c) AS s") BY_HOST(COUNT_WINDOW("tens", "wt", "2", "60")) ", closed_by;"
+#define IN_A_ZONE \
+    "SET 'table.local-time-zone' = 'America/Los_Angeles';" TABLE("15") HITS("90") \
+    VIEW("days", "COUNT(*) AS c") OVER("TUMBLE(TABLE events, DESCRIPTOR(event_time), INTERVAL '1' DAY)") ";" \
+    VIEW("hops", "host, COUNT(*) AS c") \
+    BY_HOST("HOP(TABLE events, DESCRIPTOR(event_time), INTERVAL '30' MINUTE, INTERVAL '90' MINUTE)") ";" \
+    VIEW("steps", "host, COUNT(*) AS c") \
+    BY_HOST("CUMULATE(TABLE events, DESCRIPTOR(event_time), INTERVAL '20' MINUTE, INTERVAL '3' HOUR)") ";" \
+    VIEW("visits", "host, COUNT(*) AS c") BY_HOST("SESSION(TABLE events PARTITION BY host, DESCRIPTOR(event_time), INTERVAL '3' MINUTE)") ";" \
+    VIEW("fives", "host, closed_by, COUNT(*) AS c") \
+    BY_HOST("COUNT_WINDOW(TABLE events PARTITION BY host, DESCRIPTOR(event_time), 5, INTERVAL '4' MINUTE)") ", closed_by;"
+/* Views of every kind over late events. */
+#define LATE_VIEWS \
+    HITS("10") \
+    VIEW("hops", "host, COUNT(*) AS c") BY_HOST(HOP("events", "event_time", "5", "20")) ";" \
+    VIEW("steps", "host, COUNT(*) AS c") BY_HOST(CUMULATE("events", "event_time", "5", "20")) ";" \
+    VIEW("visits", "host, COUNT(*) AS c") BY_HOST(SESSION("events", "event_time", "4")) ";" \
+    VIEW("threes", "host, closed_by, COUNT(*) AS c") BY_HOST(COUNT_WINDOW("events", "event_time", "3", "9")) ", closed_by;" \
+    INNER_VIEW("inner_visits", SESSION("events", "event_time", "4")) \
+    INNER_VIEW("inner_hops", HOP("events", "event_time", "5", "10")) \
+    "CREATE VIEW many AS SELECT * FROM inner_visits WHERE c > 1;" \
+    VIEW("halves", "SUM(c) AS s") OVER(TUMBLE("inner_hops", "wt", "30")) ";"
+
+/* What a history is computed into, and of what kind it is. */
+struct property_case {
+    char name[32];
+    int64_t from_ms;
+    int step_ms; /* from an event to the next, at most */
+    bool ties;   /* events may have one time: what goes by order is compared without them (design.md, property 1) */
+    char sql[5000];
+};
+
+/* An afternoon; half past midnight of the days that have 25 and 23 hours in Los Angeles. */
+#define QUIET  INT64_C(1431857100000)
+#define AUTUMN INT64_C(1636270200000)
+#define SPRING INT64_C(1615710600000)
+
+static struct property_case property_cases[] = {
+    {"ties", QUIET, 4000, true,
+     TABLE("15") HITS("60") VIEW("sums", IN_ANY_ORDER) OVER(TUMBLE("events", "event_time", "70")) ";"
+     "CREATE VIEW raw AS SELECT host, n, event_time FROM events WHERE n > 45;"
+     VIEW("visits", "host, " IN_ANY_ORDER) BY_HOST(SESSION("events", "event_time", "3")) ";"},
+    {"every kind of window", QUIET, 4000, false, TABLE("15") HITS("60") EACH_WINDOW(IN_ANY_ORDER)},
+    {"what goes by order", QUIET, 4000, false, TABLE("15") HITS("60") EACH_WINDOW(IN_ORDER)},
+    {"HAVING", QUIET, 4000, false, TABLE("15") HITS("60") HAVING_VIEWS},
+    {"views on views", QUIET, 4000, false, TABLE("15") HITS("60") VIEWS_ON_VIEWS},
+    {"the hour that comes twice", AUTUMN, 80000, false, IN_A_ZONE},
+    {"the hour that never comes", SPRING, 80000, false, IN_A_ZONE},
+};
+/* clang-format on */
 
 struct made {
     int64_t time_ms, arrival_ms, partition;
@@ -198,19 +287,19 @@ static unsigned property_seed(void)
 
 /* One set of events; each call gives another order of arrival within the bound, and another partitioning by the event's number, so that copies (none
  * here) and rows keep their identity out of the comparison. */
-static void make_history(struct made *made, size_t count, unsigned seed, unsigned order, uint32_t partitions,
-                         struct sim_history *out)
+static void make_history(const struct property_case *c, struct made *made, size_t count, unsigned seed, unsigned order,
+                         uint32_t partitions, struct sim_history *out)
 {
     struct made *sorted = calloc(count, sizeof *sorted);
     unsigned state = order;
-    int64_t time_ms = 1431857100000;
+    int64_t time_ms = c->from_ms;
     unsigned content = seed;
 
     cr_assert_not_null(sorted);
     for (size_t i = 0; i < count; i++) {
         char when[TL_TIME_TEXT_BYTES];
 
-        time_ms += rand_r(&content) % 4000;
+        time_ms += c->ties && rand_r(&content) % 20 == 0 ? 0 : 1 + rand_r(&content) % c->step_ms;
         made[i].time_ms = time_ms;
         tl_time_to_iso_z(time_ms, when);
         snprintf(made[i].text, sizeof made[i].text,
@@ -229,24 +318,44 @@ static void make_history(struct made *made, size_t count, unsigned seed, unsigne
     free(sorted);
 }
 
-Test(core_property, any_order_partitioning_workers_and_restarts_give_the_same_rows_as_batch, .timeout = 120)
+/* Five ranges; bounds fall anywhere, on the edges of windows too. */
+static void choose_bounds(const struct made *made, size_t count, unsigned *state, int64_t bounds[6])
 {
-    enum { EVENTS = 400, HISTORIES = 40 };
+    bounds[0] = INT64_MIN;
+    for (size_t b = 1; b < 5; b++) {
+        bounds[b] = made[count * b / 5].time_ms + rand_r(state) % 3 - 1;
+        if (rand_r(state) % 3 == 0)
+            bounds[b] = bounds[b] / 10000 * 10000;
+        if (bounds[b] <= bounds[b - 1])
+            bounds[b] = bounds[b - 1] + 1;
+    }
+    bounds[5] = INT64_C(1) << 58;
+}
+
+ParameterizedTestParameters(core_property, any_order_partitioning_workers_and_restarts_give_the_same_rows_as_batch)
+{
+    return cr_make_param_array(struct property_case, property_cases, TL_COUNT(property_cases));
+}
+
+ParameterizedTest(struct property_case *c, core_property, any_order_partitioning_workers_and_restarts_give_the_same_rows_as_batch,
+                  .timeout = 120)
+{
+    enum { EVENTS = 300, HISTORIES = 12 };
     struct made *made = calloc(EVENTS, sizeof *made);
-    struct tl_plan *plan = sim_plan(PROPERTY_VIEWS);
-    unsigned seed = property_seed();
+    struct tl_plan *plan = sim_plan(c->sql);
+    unsigned seed = property_seed(), state = seed;
 
     cr_assert_not_null(made);
-    printf("seed %u (TALLY_SEED sets it)\n", seed);
+    printf("%s: seed %u (TALLY_SEED sets it)\n", c->name, seed);
     for (unsigned h = 0; h < HISTORIES; h++) {
         struct sim_history plain = {0};
         struct sim_result want, got;
         struct sim_stream one = {.workers_count = 1, .seed = seed + h, .tick_percent = 10, .read_max = 20};
         int64_t bounds[6];
 
-        make_history(made, EVENTS, seed + h, 0, 1, &plain);
+        make_history(c, made, EVENTS, seed + h, 0, 1, &plain);
         sim_stream(plan, &plain, &one, &want);
-        cr_assert_gt(want.rows.size, 1000);
+        cr_assert_gt(want.ended.size, 1000);
         cr_assert_eq(want.outcomes[0][TL_OUT_COUNTED], EVENTS);
         for (unsigned order = 1; order <= 3; order++) {
             struct sim_history shuffled = {0};
@@ -256,10 +365,12 @@ Test(core_property, any_order_partitioning_workers_and_restarts_give_the_same_ro
                                       .restart_percent = 20,
                                       .read_max = 12};
 
-            make_history(made, EVENTS, seed + h, order + h * 10, order + 1, &shuffled);
+            make_history(c, made, EVENTS, seed + h, order + h * 10, order + 1, &shuffled);
             sim_stream(plan, &shuffled, &many, &got);
-            cr_assert_str_eq(got.rows.data, want.rows.data, "seed %u, history %u, order %u: stream", seed, h, order);
-            cr_assert_str_eq(got.ledger.data, "", "seed %u, history %u, order %u: %s", seed, h, order, got.ledger.data);
+            cr_assert_str_eq(got.ended.data, want.ended.data, "%s, seed %u, history %u, order %u: stream", c->name, seed, h,
+                             order);
+            cr_assert_str_eq(got.ledger.data, "", "%s, seed %u, history %u, order %u: %s", c->name, seed, h, order,
+                             got.ledger.data);
             for (int o = 0; o < TL_OUTCOMES; o++)
                 cr_assert_eq(got.outcomes[1][o], want.outcomes[1][o]);
             sim_result_done(&got);
@@ -271,14 +382,10 @@ Test(core_property, any_order_partitioning_workers_and_restarts_give_the_same_ro
                                           .one_pass = pass == 0,
                                           .chunk_max = 30};
 
-                /* In one pass no window may cross a bound: 7 minutes hold both sizes. Range by range they may. */
-                bounds[0] = INT64_MIN;
-                for (int b = 1; b < 6; b++)
-                    bounds[b] = pass == 0 ? made[0].time_ms / 420000 * 420000 + b * 420000 : made[0].time_ms + b * 100000 + b;
-                bounds[5] = made[EVENTS - 1].time_ms / 420000 * 420000 + 8400000;
+                choose_bounds(made, EVENTS, &state, bounds);
                 sim_batch(plan, &shuffled, &batch, &got);
-                cr_assert_str_eq(got.rows.data, want.rows.data, "seed %u, history %u, order %u: batch %s", seed, h, order,
-                                 pass == 0 ? "in one pass" : "range by range");
+                cr_assert_str_eq(got.rows.data, want.ended.data, "%s, seed %u, history %u, order %u: batch %s", c->name, seed, h,
+                                 order, pass == 0 ? "in one pass" : "range by range");
                 cr_assert_eq(got.outcomes[0][TL_OUT_COUNTED], EVENTS);
                 sim_result_done(&got);
             }
@@ -291,15 +398,27 @@ Test(core_property, any_order_partitioning_workers_and_restarts_give_the_same_ro
     free(made);
 }
 
+ParameterizedTestParameters(core_property, restarts_change_nothing_on_one_partition_even_with_late_events)
+{
+    static struct property_case cases[] = {
+        {"strict",  0, 0, true, "SET 'tally.dedup.horizon' = '60 s';" TABLE("5") LATE_VIEWS               },
+        {"patient", 0, 0, true,
+         "SET 'tally.dedup.horizon' = '60 s'; SET 'tally.allowed-lateness' = '7 s';" TABLE("5") LATE_VIEWS},
+    };
+
+    return cr_make_param_array(struct property_case, cases, TL_COUNT(cases));
+}
+
 /* With late events and copies: one partition and restarts anywhere give the rows and the ledger of a run without restarts, and rows plus
  * ledger equal the log. */
-Test(core_property, restarts_change_nothing_on_one_partition_even_with_late_events, .timeout = 120)
+ParameterizedTest(struct property_case *c, core_property, restarts_change_nothing_on_one_partition_even_with_late_events,
+                  .timeout = 120)
 {
-    enum { EVENTS = 300, HISTORIES = 60 };
-    struct tl_plan *plan = sim_plan("SET 'tally.dedup.horizon' = '60 s';" TABLE("5") HITS("10"));
+    enum { EVENTS = 300, HISTORIES = 30 };
+    struct tl_plan *plan = sim_plan(c->sql);
     unsigned seed = property_seed();
 
-    printf("seed %u\n", seed);
+    printf("%s: seed %u\n", c->name, seed);
     for (unsigned h = 0; h < HISTORIES; h++) {
         struct sim_history history = {0};
         struct sim_result want, got;
@@ -308,7 +427,6 @@ Test(core_property, restarts_change_nothing_on_one_partition_even_with_late_even
             .workers_count = 1, .seed = seed - h, .tick_percent = 35, .restart_percent = 40, .read_max = 5};
         unsigned state = seed + h;
         int64_t log_ms = 1431857100000;
-        uint64_t sum = 0;
 
         for (int i = 0; i < EVENTS; i++) {
             char id[16], host[8];
@@ -322,21 +440,131 @@ Test(core_property, restarts_change_nothing_on_one_partition_even_with_late_even
         }
         sim_stream(plan, &history, &calm, &want);
         sim_stream(plan, &history, &rough, &got);
-        cr_assert_str_eq(got.rows.data, want.rows.data, "seed %u, history %u: rows", seed, h);
-        cr_assert_str_eq(got.ledger.data, want.ledger.data, "seed %u, history %u: ledger", seed, h);
-        cr_assert_gt(got.outcomes[0][TL_OUT_LATE], 0);
-        cr_assert_gt(got.outcomes[0][TL_OUT_DUPLICATE], 0);
-        for (int o = 0; o < TL_OUTCOMES; o++) {
-            cr_assert_eq(got.outcomes[0][o], want.outcomes[0][o]);
-            sum += got.outcomes[0][o];
+        cr_assert_str_eq(got.rows.data, want.rows.data, "%s, seed %u, history %u: rows", c->name, seed, h);
+        cr_assert_str_eq(got.ended.data, want.ended.data, "%s, seed %u, history %u: rows, input ended", c->name, seed, h);
+        cr_assert_str_eq(got.ledger.data, want.ledger.data, "%s, seed %u, history %u: ledger", c->name, seed, h);
+        for (uint32_t v = 0; v < plan->views_count; v++) {
+            uint64_t sum = 0;
+
+            if (plan->views[v].inner >= 0)
+                continue;
+            cr_assert_gt(got.outcomes[v][TL_OUT_LATE], 0);
+            cr_assert_gt(got.outcomes[v][TL_OUT_DUPLICATE], 0);
+            for (int o = 0; o < TL_OUTCOMES; o++) {
+                cr_assert_eq(got.outcomes[v][o], want.outcomes[v][o]);
+                sum += got.outcomes[v][o];
+            }
+            cr_assert_eq(sum, got.events_count);
+            cr_assert_eq(sum, history.count);
         }
-        cr_assert_eq(sum, got.events_count);
-        cr_assert_eq(sum, history.count);
         sim_result_done(&want);
         sim_result_done(&got);
         sim_history_done(&history);
     }
     tl_plan_close(plan);
+}
+
+/* The last number of each of the view's lines, summed. */
+static uint64_t sum_of_last(const char *rows, const char *view)
+{
+    uint64_t sum = 0;
+
+    for (const char *at = rows; *at != 0; at = strchr(at, '\n') + 1) {
+        const char *end = strchr(at, '\n');
+
+        if (strncmp(at, view, strlen(view)) != 0 || at[strlen(view)] != ' ')
+            continue;
+        while (end[-1] != ' ')
+            end--;
+        sum += strtoull(end, NULL, 10);
+    }
+    return sum;
+}
+
+/* semantics.md 11, invariant (e): what is counted is the rows that were taken, each as often as it has windows less those that it missed. */
+Test(core_property, sums_over_windows_are_rows_less_what_was_missed, .timeout = 120)
+{
+    enum { EVENTS = 300, HISTORIES = 40 };
+    struct tl_plan *plan =
+        sim_plan(TABLE("5") HITS("5") VIEW("hops", "COUNT(*) AS c") OVER(HOP("events", "event_time", "5", "20")) ";");
+    unsigned seed = property_seed();
+
+    printf("seed %u\n", seed);
+    for (unsigned h = 0; h < HISTORIES; h++) {
+        struct sim_history history = {0};
+        struct sim_result got;
+        struct sim_stream rough = {
+            .workers_count = 1, .seed = seed + h, .tick_percent = 35, .restart_percent = 30, .read_max = 7};
+        unsigned state = seed * 5 + h;
+        int64_t log_ms = 1431857100000, watermark_ms = INT64_MIN;
+        uint64_t taken = 0, missed = 0;
+
+        for (int i = 0; i < EVENTS; i++) {
+            int64_t time_ms, gone;
+
+            log_ms += rand_r(&state) % 2000;
+            time_ms = log_ms - (rand_r(&state) % 3 == 0 ? rand_r(&state) % 30000 : 0);
+            add(&history, 0, log_ms, time_ms, "a", NULL);
+            /* Its four windows end behind it, five seconds apart. Of them those that fired: end - 1 <= watermark. */
+            gone = watermark_ms == INT64_MIN ? 0 : (watermark_ms + 1) / 5000 - time_ms / 5000;
+            gone = tl_max_i64(0, tl_min_i64(gone, 4));
+            taken += gone < 4;
+            missed += gone < 4 ? (uint64_t)gone : 0;
+            watermark_ms = tl_max_i64(watermark_ms, time_ms - 5000);
+        }
+        sim_stream(plan, &history, &rough, &got);
+        cr_assert_gt(missed, 0);
+        cr_assert_eq(got.outcomes[1][TL_OUT_COUNTED] + got.outcomes[1][TL_OUT_PARTLY_COUNTED], taken, "seed %u, history %u", seed,
+                     h);
+        cr_assert_eq(sum_of_last(got.ended.data, "hops"), taken * 4 - missed, "seed %u, history %u", seed, h);
+        cr_assert_eq(sum_of_last(got.ended.data, "hits"), got.outcomes[0][TL_OUT_COUNTED], "seed %u, history %u", seed, h);
+        sim_result_done(&got);
+        sim_history_done(&history);
+    }
+    tl_plan_close(plan);
+}
+
+/* Invariant (f): in batch sessions of a key neither touch nor overlap, however the ranges fall; and no event is lost. */
+Test(core_property, sessions_of_a_key_never_touch_in_batch, .timeout = 120)
+{
+    enum { EVENTS = 300, HISTORIES = 40, GAP_MS = 3000 };
+    struct tl_plan *plan =
+        sim_plan(TABLE("5") VIEW("visits", "host, COUNT(*) AS c") BY_HOST(SESSION("events", "event_time", "3")) ";");
+    struct made *made = calloc(EVENTS, sizeof *made);
+    struct property_case of = {.from_ms = QUIET, .step_ms = 2500, .ties = true};
+    unsigned seed = property_seed(), state = seed;
+
+    cr_assert_not_null(made);
+    printf("seed %u\n", seed);
+    for (unsigned h = 0; h < HISTORIES; h++) {
+        struct sim_history history = {0};
+        struct sim_result got;
+        int64_t bounds[6], ended_ms[5] = {0};
+        struct sim_batch how = {.workers_count = 1 + h % 3,
+                                .seed = seed + h,
+                                .bounds = bounds,
+                                .ranges_count = 5,
+                                .one_pass = h % 2 == 0,
+                                .chunk_max = 30};
+
+        make_history(&of, made, EVENTS, seed + h, h + 1, 2, &history);
+        choose_bounds(made, EVENTS, &state, bounds);
+        sim_batch(plan, &history, &how, &got);
+        for (const char *at = got.rows.data; *at != 0; at = strchr(at, '\n') + 1) { /* in order of their start */
+            int64_t start_ms, end_ms;
+            unsigned host;
+
+            cr_assert_eq(sscanf(at, "visits %" SCNd64 " %" SCNd64 " %*d %*d \"h%u\"", &start_ms, &end_ms, &host), 3);
+            cr_assert_gt(start_ms, ended_ms[host], "seed %u, history %u", seed, h);
+            cr_assert_geq(end_ms, start_ms + GAP_MS);
+            ended_ms[host] = end_ms;
+        }
+        cr_assert_eq(sum_of_last(got.rows.data, "visits"), EVENTS, "seed %u, history %u", seed, h);
+        sim_result_done(&got);
+        sim_history_done(&history);
+    }
+    tl_plan_close(plan);
+    free(made);
 }
 
 /* With several partitions which event is late may differ; but each has one outcome, and counted + refused is the log. */
@@ -356,7 +584,7 @@ Test(core_property, rows_and_ledger_equal_the_log_on_several_partitions, .timeou
             .workers_count = 1 + h % 3, .seed = seed + h, .tick_percent = 35, .restart_percent = 30, .read_max = 7};
         unsigned state = seed * 3 + h;
         int64_t log_ms = 1431857100000;
-        uint64_t sum = 0, rows = 0, lines = 0;
+        uint64_t sum = 0, rows, lines = 0;
 
         for (int i = 0; i < EVENTS; i++) {
             log_ms += rand_r(&state) % 2000;
@@ -366,13 +594,7 @@ Test(core_property, rows_and_ledger_equal_the_log_on_several_partitions, .timeou
         for (int o = 0; o < TL_OUTCOMES; o++)
             sum += got.outcomes[0][o];
         cr_assert_eq(sum, EVENTS, "seed %u, history %u", seed, h);
-        for (const char *at = got.rows.data; *at != 0; at = strchr(at, '\n') + 1) {
-            const char *end = strchr(at, '\n');
-
-            while (end[-1] != ' ')
-                end--;
-            rows += strtoull(end, NULL, 10);
-        }
+        rows = sum_of_last(got.rows.data, "hits");
         for (const char *at = got.ledger.data; *at != 0; at = strchr(at, '\n') + 1)
             lines++;
         cr_assert_eq(rows, got.outcomes[0][TL_OUT_COUNTED], "seed %u, history %u", seed, h);

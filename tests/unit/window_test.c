@@ -397,6 +397,7 @@ ParameterizedTest(struct window_case *c, window, a_stream_with_late_events_is_wh
         m.final_ms = INT64_MAX;
         model_run(&m);
         check_subset(got.rows.data, m.rows.data, c->name, chance.seed);
+        cr_assert_str_eq(got.ended.data, m.rows.data, "%s, seed %" PRIu64 ", history %d: all has fired", c->name, chance.seed, h);
         model_done(&m);
         tl_buf_done(&final);
         sim_result_done(&got);
