@@ -26,7 +26,7 @@ void tl_pieces_done(struct tl_pieces *pieces)
 static void forget(struct tl_pieces *pieces)
 {
     pieces->free = NULL;
-    pieces->count = pieces->keys_count = pieces->left_behind = 0;
+    pieces->count = pieces->keys_count = pieces->free_count = pieces->left_behind = 0;
     pieces->changed_count = 0;
 }
 
@@ -70,10 +70,12 @@ struct tl_piece *tl_pieces_insert(struct tl_pieces *pieces, struct tl_key *key, 
 {
     struct tl_piece *piece = pieces->free;
 
-    if (piece != NULL)
+    if (piece != NULL) {
         pieces->free = piece->older;
-    else if ((piece = tl_arena_alloc(tl_table_arena(&pieces->table), piece_bytes(pieces))) == NULL)
+        pieces->free_count--;
+    } else if ((piece = tl_arena_alloc(tl_table_arena(&pieces->table), piece_bytes(pieces))) == NULL) {
         return NULL;
+    }
     memset(piece, 0, piece_bytes(pieces));
     piece->from_ms = from_ms;
     piece->to_ms = to_ms;
@@ -110,6 +112,7 @@ void tl_pieces_let_go(struct tl_pieces *pieces, struct tl_piece *piece)
 {
     piece->older = pieces->free;
     pieces->free = piece;
+    pieces->free_count++;
     pieces->left_behind++;
 }
 
@@ -161,15 +164,24 @@ static bool copy_pieces(const struct tl_pieces *pieces, const struct tl_key *fro
     return true;
 }
 
-enum tl_code tl_pieces_tidy(struct tl_pieces *pieces, bool *moved, struct tl_err *err)
+static bool is_wasteful(const struct tl_pieces *pieces)
 {
     uint64_t gone = pieces->table.count - pieces->keys_count;
+
+    if (gone > pieces->keys_count / 2 + TIDY_MIN || pieces->free_count > 2 * pieces->count + TIDY_MIN)
+        return true;
+    /* Pieces that come and go leave nothing behind but what their accumulators pointed at, and that shows in what is held. */
+    return pieces->left_behind > 2 * pieces->count + TIDY_MIN && tl_table_bytes(&pieces->table) > 2 * pieces->built_bytes;
+}
+
+enum tl_code tl_pieces_tidy(struct tl_pieces *pieces, bool *moved, struct tl_err *err)
+{
     struct tl_table next;
     enum tl_code rc = TL_OK;
 
     assert(pieces->changed_count == 0);
     *moved = false;
-    if (gone <= pieces->keys_count / 2 + TIDY_MIN && pieces->left_behind <= 2 * pieces->count + TIDY_MIN)
+    if (!is_wasteful(pieces))
         return TL_OK;
     tl_table_init(&next, pieces->table.state_bytes, 0);
     for (uint32_t i = 0; i < pieces->table.count; i++) {
@@ -189,7 +201,8 @@ enum tl_code tl_pieces_tidy(struct tl_pieces *pieces, bool *moved, struct tl_err
     tl_table_done(&pieces->table);
     pieces->table = next;
     pieces->free = NULL;
-    pieces->left_behind = 0;
+    pieces->free_count = pieces->left_behind = 0;
+    pieces->built_bytes = tl_table_bytes(&pieces->table);
     *moved = true;
     return TL_OK;
 out:

@@ -33,7 +33,9 @@ struct tl_pieces {
     uint32_t extra_bytes; /* between a piece and its accumulators; a multiple of 8 */
     struct tl_piece *free;
     uint64_t count, keys_count; /* pieces; keys that have one */
-    uint64_t left_behind;       /* pieces let go since the table was built */
+    uint64_t free_count;        /* pieces that wait to be used again */
+    uint64_t left_behind; /* pieces let go since the table was built: their accumulators may have left memory in the arena */
+    size_t built_bytes;   /* of the table, when it was built */
     struct tl_key **changed;
     uint32_t changed_count, changed_capacity;
 };
