@@ -200,6 +200,21 @@ static struct tl_unit_row *stored_row(struct tl_unit *unit, enum tl_side side, i
     return row;
 }
 
+/* As the store would give it back: of a window it keeps the instants, where the core's columns have the wall clock of the view's zone. */
+static struct tl_value stored_value(const struct tl_shape *shape, const struct tl_rows *rows, uint32_t column, uint32_t row)
+{
+    struct tl_value value = tl_vec_get(&rows->columns[column], row);
+    enum tl_column_role role = shape->columns[column].role;
+
+    if (role == TL_ROLE_WINDOW_START)
+        value.i64 = rows->start_ms[row];
+    else if (role == TL_ROLE_WINDOW_END)
+        value.i64 = rows->end_ms[row];
+    else if (role == TL_ROLE_WINDOW_TIME)
+        value.i64 = rows->end_ms[row] - 1;
+    return value;
+}
+
 enum tl_code tl_compare_came_out(struct tl_compare *compare, const struct tl_view *plan_view, uint32_t view,
                                  const struct tl_shape *shape, enum tl_side side, const struct tl_rows *rows, struct tl_err *err)
 {
@@ -217,7 +232,7 @@ enum tl_code tl_compare_came_out(struct tl_compare *compare, const struct tl_vie
         if (unit == NULL)
             continue;
         for (uint32_t c = 0; c < shape->columns_count; c++)
-            columns[c] = tl_vec_get(&rows->columns[c], i);
+            columns[c] = stored_value(shape, rows, c, i);
         stored = stored_row(unit, side, rows->start_ms[i], rows->end_ms[i], key);
         if (stored != NULL && tl_unit_values_eq(columns, stored->columns, shape->columns_count)) {
             stored->came_out = true;
