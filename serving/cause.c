@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "core/intake.h"
+#include "event/zone.h"
 #include "spans.h"
 
 /* What is on record of one topic. */
@@ -22,12 +23,13 @@ struct tl_cause_record {
 struct proof {
     struct tl_cause_finder *finder;
     uint32_t source;
-    struct tl_spans spans; /* of differing units */
-    int64_t bounds[2];     /* of all spans */
+    struct tl_time_spans spans; /* of differing units */
+    int64_t bounds[2];          /* of all spans */
     struct tl_core *cores[TL_SIDES];
     struct tl_partial *partials[TL_SIDES];
-    bool in_log_only;   /* of the messages being pushed */
-    bool out_of_memory; /* in a call from the core, which takes only yes or no */
+    struct reach *reach; /* NULL, or what the events are asked for instead: how far they hang together */
+    bool in_log_only;    /* of the messages being pushed */
+    bool out_of_memory;  /* in a call from the core, which takes only yes or no */
 };
 
 static const struct tl_window_options whole_windows = {.ranges_count = 1, .whole = true};
@@ -217,6 +219,8 @@ static enum tl_code push(struct proof *proof, uint32_t partition, const struct t
         for (int i = 0; i < TL_SIDES; i++) {
             struct tl_partial *partial = proof->partials[order[i]];
 
+            if (partial == NULL)
+                continue;
             TL_TRY(tl_core_push(proof->cores[order[i]], &input, partial, err));
             /* Its ledger says nothing new, and must not grow with the record. */
             partial->sources[proof->source].ledger.count = 0;
@@ -328,10 +332,10 @@ static enum tl_code find_spans(struct proof *proof, struct tl_err *err)
 
         if (view->source != proof->source || view->inner >= 0 || unit->left_out)
             continue;
-        if (!tl_spans_add(&proof->spans, unit->start_ms, unit->end_ms))
-            return tl_fail_memory(err, proof->spans.count * sizeof(struct tl_span));
+        if (!tl_time_spans_add(&proof->spans, unit->start_ms, unit->end_ms))
+            return tl_fail_memory(err, proof->spans.count * sizeof(struct tl_time_span));
     }
-    tl_spans_settle(&proof->spans);
+    tl_time_spans_settle(&proof->spans);
     if (proof->spans.count > 0) {
         proof->bounds[0] = proof->spans.items[0].from_ms;
         proof->bounds[1] = proof->spans.items[proof->spans.count - 1].to_ms;
@@ -488,13 +492,13 @@ static enum tl_code read_record(struct proof *proof, const struct tl_cause_recor
         const struct tl_master_file *file = &record->files[f];
         bool known = file->time_rule == time_rule; /* else its index speaks of other times: all of it is read */
 
-        if (known && !tl_spans_overlap(&proof->spans, file->time_ms_min, file->time_ms_max))
+        if (known && !tl_time_spans_overlap(&proof->spans, file->time_ms_min, file->time_ms_max))
             continue;
         for (uint32_t b = 0; b < file->blocks_count; b++) {
             const struct tl_message *messages;
             size_t count;
 
-            if (known && !tl_spans_overlap(&proof->spans, file->blocks[b].time_ms_min, file->blocks[b].time_ms_max))
+            if (known && !tl_time_spans_overlap(&proof->spans, file->blocks[b].time_ms_min, file->blocks[b].time_ms_max))
                 continue;
             TL_TRY(tl_master_read_block(finder->reader, file, b, &messages, &count, err));
             finder->blocks_count++;
@@ -532,10 +536,12 @@ static enum tl_code read_tail_of(struct proof *proof, const struct tl_cause_reco
     struct tl_log_entries entries;
     enum tl_code rc = TL_OK;
 
-    if (from >= to)
+    if (from >= to && proof->reach == NULL)
         return TL_OK;
     TL_TRY(tl_log_range(finder->log, record->topic, partition, &first, &end, err));
-    if (first > from)
+    if (proof->reach != NULL)
+        to = end;
+    else if (first > from)
         TL_TRY(add_gap(finder, record, partition, from, tl_min_i64(first, to) - 1, err));
     for (from = tl_max_i64(from, first); from < to; from = entries.next_offset) {
         TL_TRY(tl_log_read(finder->log, record->topic, partition, from, TL_BATCH_ROWS, TAIL_BYTES, &entries, err));
@@ -568,30 +574,36 @@ out:
 
 /* ---- one source ---- */
 
-static enum tl_code open_proof(struct proof *proof, struct side_of sides[TL_SIDES], bool *views_wanted, struct tl_err *err)
+typedef bool (*wanted_fn)(void *ctx, uint32_t view, const struct tl_core_event *event, int64_t start_ms, int64_t end_ms,
+                          struct tl_sv key, int64_t *watermark_ms);
+
+static enum tl_code open_side(struct proof *proof, enum tl_side side, const bool *views_wanted, wanted_fn wanted,
+                              void *wanted_ctx, struct tl_err *err)
 {
-    struct tl_cause_finder *finder = proof->finder;
+    /* With one range of event time, the core passes over the rest without a trace. */
+    struct tl_core_config config = {.plan = proof->finder->plan,
+                                    .views_wanted = views_wanted,
+                                    .bounds = proof->bounds,
+                                    .ranges_count = 1,
+                                    .wanted = wanted,
+                                    .wanted_ctx = wanted_ctx};
     enum tl_code rc = TL_OK;
 
-    for (uint32_t v = 0; v < finder->plan->views_count; v++)
-        views_wanted[v] = finder->views[v].evidence != NULL && finder->plan->views[v].source == proof->source;
-    if (finder->reader == NULL)
-        TL_TRY(tl_master_reader_open(&finder->reader, err));
-    for (int side = 0; side < TL_SIDES; side++) {
-        /* With one range of event time, the core passes over the rest without a trace. */
-        struct tl_core_config config = {.plan = finder->plan,
-                                        .views_wanted = views_wanted,
-                                        .bounds = proof->bounds,
-                                        .ranges_count = 1,
-                                        .wanted = is_wanted,
-                                        .wanted_ctx = &sides[side]};
-
-        sides[side] = (struct side_of){proof, (enum tl_side)side};
-        TL_TRY(tl_core_open(&config, &proof->cores[side], err));
-        TL_TRY(tl_partial_open(finder->plan, &whole_windows, &proof->partials[side], err));
-    }
+    if (proof->finder->reader == NULL)
+        TL_TRY(tl_master_reader_open(&proof->finder->reader, err));
+    TL_TRY(tl_core_open(&config, &proof->cores[side], err));
+    TL_TRY(tl_partial_open(proof->finder->plan, &whole_windows, &proof->partials[side], err));
 out:
     return rc;
+}
+
+static void close_proof(struct proof *proof)
+{
+    for (int side = 0; side < TL_SIDES; side++) {
+        tl_core_close(proof->cores[side]);
+        tl_partial_close(proof->partials[side]);
+    }
+    tl_time_spans_done(&proof->spans);
 }
 
 static enum tl_code prove_source(struct tl_cause_finder *finder, uint32_t source, struct tl_err *err)
@@ -607,7 +619,12 @@ static enum tl_code prove_source(struct tl_cause_finder *finder, uint32_t source
     TL_TRY(find_spans(&proof, err));
     if (proof.spans.count == 0)
         goto out;
-    TL_TRY(open_proof(&proof, sides, views_wanted, err));
+    for (uint32_t v = 0; v < finder->plan->views_count; v++)
+        views_wanted[v] = finder->views[v].evidence != NULL && finder->plan->views[v].source == source;
+    for (int side = 0; side < TL_SIDES; side++) {
+        sides[side] = (struct side_of){&proof, (enum tl_side)side};
+        TL_TRY(open_side(&proof, (enum tl_side)side, views_wanted, is_wanted, &sides[side], err));
+    }
     TL_TRY(list_records(finder, source, &records, err));
     for (int i = 0; i < 2; i++) {
         TL_TRY(find_gaps(finder, source, &records[i], err));
@@ -616,11 +633,7 @@ static enum tl_code prove_source(struct tl_cause_finder *finder, uint32_t source
     TL_TRY(read_tail(&proof, &records[0], err));
     TL_TRY(settle(&proof, err));
 out:
-    for (int side = 0; side < TL_SIDES; side++) {
-        tl_core_close(proof.cores[side]);
-        tl_partial_close(proof.partials[side]);
-    }
-    tl_spans_done(&proof.spans);
+    close_proof(&proof);
     free(views_wanted);
     return rc;
 }
@@ -633,6 +646,84 @@ enum tl_code tl_cause_prove(struct tl_cause_finder *finder, struct tl_err *err)
         TL_TRY(prove_source(finder, s, err));
     conclude(finder);
 out:
+    return rc;
+}
+
+/* ---- how far events hang together ---- */
+
+struct reach {
+    struct proof *proof;
+    const struct tl_window_spec *window;
+    struct tl_table *keys; /* -> struct tl_compare_reach */
+};
+
+enum { REACH_SETTLE_MIN = 1024 };
+
+/* The first instant at which no window can be open that the event is the last one of. */
+static int64_t reach_end(const struct tl_window_spec *window, int64_t time_ms, int64_t end_ms)
+{
+    int64_t end = tl_add_sat_i64(time_ms, window->size_ms);
+
+    if (window->window != TL_WINDOW_COUNT) /* the session of the event alone */
+        return end_ms;
+    if (window->zone == NULL)
+        return end;
+    return tl_max_i64(end,
+                      tl_zone_first_ms(window->zone, tl_add_sat_i64(tl_zone_local_ms(window->zone, time_ms), window->size_ms)));
+}
+
+/* From the core. Nothing is wanted: its time is enough. */
+static bool note_reach(void *ctx, uint32_t view, const struct tl_core_event *event, int64_t start_ms, int64_t end_ms,
+                       struct tl_sv key, int64_t *watermark_ms)
+{
+    struct reach *reach = ctx;
+    struct tl_compare_reach *mine = tl_table_find(reach->keys, tl_hash_bytes(key), key);
+
+    (void)view;
+    (void)start_ms;
+    (void)watermark_ms;
+    if (mine == NULL)
+        return false;
+    if (!tl_time_spans_add(&mine->spans, event->time_ms, reach_end(reach->window, event->time_ms, end_ms)))
+        reach->proof->out_of_memory = true;
+    if (mine->spans.count >= mine->settle_count) { /* memory follows the spans, not the events */
+        tl_time_spans_settle(&mine->spans);
+        mine->settle_count = 2 * mine->spans.count + REACH_SETTLE_MIN;
+    }
+    return false;
+}
+
+enum tl_code tl_cause_reach(void *ctx, const struct tl_compare_range *range, struct tl_table *keys, struct tl_err *err)
+{
+    struct tl_cause_finder *finder = ctx;
+    const struct tl_window_spec *window = &range->plan_view->window;
+    struct proof proof = {.finder = finder, .source = range->plan_view->source};
+    struct reach reach = {&proof, window, keys};
+    struct tl_cause_record *records;
+    bool *views_wanted = calloc(finder->plan->views_count, sizeof *views_wanted);
+    enum tl_code rc = TL_OK;
+
+    if (views_wanted == NULL)
+        return tl_fail_memory(err, finder->plan->views_count);
+    views_wanted[range->view] = true;
+    proof.reach = &reach;
+    proof.bounds[0] = range->floor_ms == INT64_MIN ? INT64_MIN : tl_add_sat_i64(range->floor_ms, -window->size_ms);
+    proof.bounds[1] = range->to_ms;
+    if (!tl_time_spans_add(&proof.spans, proof.bounds[0], proof.bounds[1]))
+        TL_TRY(tl_fail_memory(err, sizeof(struct tl_time_span)));
+    TL_TRY(open_side(&proof, TL_SIDE_BATCH, views_wanted, note_reach, &reach, err));
+    TL_TRY(list_records(finder, proof.source, &records, err));
+    for (int i = 0; i < 2; i++)
+        TL_TRY(read_record(&proof, &records[i], err));
+    TL_TRY(read_tail(&proof, &records[0], err));
+    for (uint32_t i = 0; i < keys->count; i++) {
+        struct tl_compare_reach *mine = tl_table_at(keys, i, NULL, NULL);
+
+        tl_time_spans_settle(&mine->spans);
+    }
+out:
+    close_proof(&proof);
+    free(views_wanted);
     return rc;
 }
 

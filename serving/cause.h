@@ -66,6 +66,10 @@ struct tl_cause_finder {
 
 void tl_cause_init(struct tl_cause_finder *finder);
 void tl_cause_done(struct tl_cause_finder *finder);
+/* For tl_compare_range.reach; ctx is the finder, of which plan, master and log are there, and views without evidence do. Reads the whole record up to
+ * the end of the range, or back to its floor. */
+TL_MUST_USE enum tl_code tl_cause_reach(void *ctx, const struct tl_compare_range *range, struct tl_table *keys,
+                                        struct tl_err *err);
 /* Judges every unit of the compare. TL_ERR_IO, TL_ERR_CORRUPT: the record or the log cannot be read. */
 TL_MUST_USE enum tl_code tl_cause_prove(struct tl_cause_finder *finder, struct tl_err *err);
 /* Looks up the event ids of a unit's samples. An event that cannot be found has none. */

@@ -552,6 +552,93 @@ out:
     return rc;
 }
 
+/* Takes on what of the key's events hangs together with it. */
+static void grow(struct found *found, const struct tl_time_spans *spans)
+{
+    int64_t from_ms = found->from_ms, to_ms = found->to_ms;
+
+    for (size_t i = 0; i < spans->count; i++) {
+        const struct tl_time_span *span = &spans->items[i];
+
+        if (span->from_ms < to_ms && span->to_ms > from_ms) {
+            found->from_ms = tl_min_i64(found->from_ms, span->from_ms);
+            found->to_ms = tl_max_i64(found->to_ms, span->to_ms);
+        }
+    }
+}
+
+/* Makes one of those that overlap now. They are in descending order. */
+static void join_found(struct walk *walk, struct found_key *entry)
+{
+    for (struct found *found = entry->newest; found != NULL;) {
+        struct found *older = found->older;
+
+        if (older == NULL || older->to_ms <= found->from_ms) {
+            found = older;
+            continue;
+        }
+        found->from_ms = tl_min_i64(found->from_ms, older->from_ms);
+        found->to_ms = tl_max_i64(found->to_ms, older->to_ms);
+        found->differs = found->differs || older->differs;
+        found->inside = found->inside || older->inside;
+        found->older = older->older;
+        walk->count--;
+    }
+}
+
+static enum tl_code grow_found(struct walk *walk, struct tl_table *reaches, struct tl_err *err)
+{
+    enum tl_code rc = TL_OK;
+
+    for (uint32_t i = 0; i < walk->keys.count; i++) {
+        struct tl_sv key;
+        uint64_t hash;
+        const struct found_key *entry = tl_table_at(&walk->keys, i, &key, &hash);
+        const struct found *found = entry->newest;
+
+        while (found != NULL && !found->differs)
+            found = found->older;
+        if (found != NULL && tl_table_put(reaches, hash, key, NULL) == NULL)
+            return tl_fail_memory(err, key.size);
+    }
+    if (reaches->count == 0)
+        return TL_OK;
+    TL_TRY(walk->range->reach(walk->range->reach_ctx, walk->range, reaches, err));
+    for (uint32_t i = 0; i < reaches->count; i++) {
+        struct tl_sv key;
+        uint64_t hash;
+        const struct tl_compare_reach *reach = tl_table_at(reaches, i, &key, &hash);
+        struct found_key *entry = tl_table_find(&walk->keys, hash, key);
+
+        for (struct found *found = entry->newest; found != NULL; found = found->older)
+            grow(found, &reach->spans);
+        join_found(walk, entry);
+        for (const struct found *found = entry->newest; found != NULL; found = found->older)
+            if (found->differs) /* all rows of it are to be collected */
+                walk->from_ms = tl_min_i64(walk->from_ms, found->from_ms);
+    }
+out:
+    return rc;
+}
+
+static enum tl_code grow_spans(struct walk *walk, struct tl_err *err)
+{
+    struct tl_table reaches;
+    enum tl_code rc;
+
+    if (walk->range->plan_view->having == NULL)
+        return TL_OK;
+    tl_table_init(&reaches, sizeof(struct tl_compare_reach), 0);
+    rc = grow_found(walk, &reaches, err);
+    for (uint32_t i = 0; i < reaches.count; i++) {
+        struct tl_compare_reach *reach = tl_table_at(&reaches, i, NULL, NULL);
+
+        tl_time_spans_done(&reach->spans);
+    }
+    tl_table_done(&reaches);
+    return rc;
+}
+
 static int by_time(const void *a, const void *b)
 {
     const struct found *x = *(struct found *const *)a, *y = *(struct found *const *)b;
@@ -673,6 +760,7 @@ static enum tl_code compare_spans(struct tl_compare *compare, struct tl_store *s
 
     tl_table_init(&walk.keys, sizeof(struct found_key), 0);
     TL_TRY(find_spans(&walk, store, err));
+    TL_TRY(grow_spans(&walk, err));
     TL_TRY(settle_spans(&walk, counts, err));
     TL_TRY(collect_rows(&walk, store, err));
 out:

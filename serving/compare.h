@@ -15,6 +15,9 @@
  *   batch       [5 ------ 15)   [20 -- 25)  [40 ---     B
  *   units   |-------------| |--------|      |------ ... left out
  *
+ * With HAVING, rows do not tell how far a span reaches: windows that either layer has hidden may touch those that it shows. Such spans grow to where
+ * the key's events leave room between them, which no window of either layer can cross (reach, below).
+ *
  * Two walks: the first finds the spans, and those in which any row differs; the second collects all rows of those, equal ones too, for they must
  * come out of the proof as well. Memory of the first: 60 bytes or so for each span, and the keys. A span that differs and reaches beyond what is
  * compared cannot be judged yet, nor can one that begins where speed's rows are gone: it is left out.
@@ -25,6 +28,7 @@
 
 #include "base/table.h"
 #include "event/outcome.h"
+#include "spans.h"
 #include "sql/plan.h"
 #include "store/store.h"
 
@@ -96,6 +100,12 @@ struct tl_compare {
 void tl_compare_init(struct tl_compare *compare, uint32_t units_max);
 void tl_compare_done(struct tl_compare *compare);
 
+/* How far the events of a key hang together. State of the table that tl_compare_range.reach fills. */
+struct tl_compare_reach {
+    struct tl_time_spans spans; /* settled: between two of them no window can be that has events of both */
+    size_t settle_count;        /* of the one who fills it */
+};
+
 /* One view, and what of it. A row is compared when its end is in (from, to], with ends_open in [from, to); of a view without windows, when its
  * event's time is in [from, to). */
 struct tl_compare_range {
@@ -107,6 +117,10 @@ struct tl_compare_range {
     int64_t from_ms, to_ms;
     int64_t asked_ms; /* units that end before what is asked for are compared beside; from_ms: none are */
     int64_t floor_ms; /* a span that begins before it is left out, for rows of it may be gone; INT64_MIN: none */
+    /* For spans of a view with HAVING: fills in, for each key of the table, how far its events before to_ms hang together; of those that begin
+     * before floor_ms, at least that they do. */
+    enum tl_code (*reach)(void *ctx, const struct tl_compare_range *range, struct tl_table *keys, struct tl_err *err);
+    void *reach_ctx;
 };
 
 struct tl_compare_counts {

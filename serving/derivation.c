@@ -17,7 +17,7 @@ struct reading {
     const struct tl_derivation *d;
     struct tl_relay *relay;
     uint32_t inner;
-    struct tl_spans spans;
+    struct tl_time_spans spans;
     struct tl_arena arena, text; /* for the reading; for a chunk */
     /* A chunk, as columns: */
     uint32_t count;
@@ -105,7 +105,7 @@ out:
 }
 
 /* A row's time is its window_time, the last millisecond before its end. */
-static enum tl_code read_span(struct reading *reading, enum tl_side side, const struct tl_span *span, struct tl_err *err)
+static enum tl_code read_span(struct reading *reading, enum tl_side side, const struct tl_time_span *span, struct tl_err *err)
 {
     static const enum tl_layer layers[TL_SIDES] = {TL_LAYER_SPEED, TL_LAYER_BATCH};
     const struct tl_derivation *d = reading->d;
@@ -180,10 +180,11 @@ static enum tl_code find_spans(struct reading *reading, struct tl_err *err)
         /* Without windows of its own, it has those of the inner rows, and these have their time at the end. */
         int64_t from_ms = view->window.window == TL_WINDOW_INNER ? unit->end_ms - 1 : unit->start_ms;
 
-        if (view->inner == (int32_t)reading->inner && !unit->left_out && !tl_spans_add(&reading->spans, from_ms, unit->end_ms))
-            return tl_fail_memory(err, reading->spans.count * sizeof(struct tl_span));
+        if (view->inner == (int32_t)reading->inner && !unit->left_out &&
+            !tl_time_spans_add(&reading->spans, from_ms, unit->end_ms))
+            return tl_fail_memory(err, reading->spans.count * sizeof(struct tl_time_span));
     }
-    tl_spans_settle(&reading->spans);
+    tl_time_spans_settle(&reading->spans);
     return TL_OK;
 }
 
@@ -226,7 +227,7 @@ static enum tl_code prove_readers(const struct tl_derivation *d, uint32_t inner,
     }
 out:
     tl_relay_close(reading->relay);
-    tl_spans_done(&reading->spans);
+    tl_time_spans_done(&reading->spans);
     tl_arena_done(&reading->text);
     tl_arena_done(&reading->arena);
     free(reading);

@@ -368,6 +368,26 @@ out:
     return rc;
 }
 
+/* ---- the record ---- */
+
+static enum tl_code open_record(struct reconcile *r, struct tl_err *err)
+{
+    enum tl_code rc = TL_OK;
+
+    TL_TRY(tl_master_open(r->common->data, &r->master, err));
+    rc = tl_log_open(r->common->log, r->common->data, TL_LOG_READ, &r->log, err);
+    if (rc != TL_ERR_NOT_FOUND)
+        TL_TRY(rc);
+    r->finder.plan = r->plan;
+    r->finder.master = r->master;
+    r->finder.log = r->log;
+    r->finder.compare = &r->compare;
+    r->finder.views = r->causes;
+    rc = TL_OK;
+out:
+    return rc;
+}
+
 /* ---- the snapshot ---- */
 
 /* Events that may be in differing units: a window that ends behind `from` may begin before it, and a span may reach back further. */
@@ -408,7 +428,9 @@ static enum tl_code compare_view(struct reconcile *r, uint32_t v, struct tl_err 
                                       .from_ms = mine->from_ms,
                                       .to_ms = mine->to_ms,
                                       .asked_ms = r->views_wanted[v] ? view->from_ms : INT64_MAX,
-                                      .floor_ms = mine->rows_gone ? mine->from_ms : INT64_MIN};
+                                      .floor_ms = mine->rows_gone ? mine->from_ms : INT64_MIN,
+                                      .reach = tl_cause_reach,
+                                      .reach_ctx = &r->finder};
     TL_TRY(tl_compare_view(&r->compare, r->store, &range, &counts, err));
     view->equal_count = counts.equal_count;
     view->gone_count = counts.gone_count;
@@ -495,28 +517,6 @@ static enum tl_code take_snapshot(struct reconcile *r, struct tl_err *err)
     TL_TRY(count_refused(r, err));
 out:
     tl_store_rollback(r->store);
-    return rc;
-}
-
-/* ---- the causes ---- */
-
-static enum tl_code explain(struct reconcile *r, struct tl_err *err)
-{
-    enum tl_code rc = TL_OK;
-
-    if (tl_compare_units(&r->compare) == 0)
-        return TL_OK;
-    TL_TRY(tl_master_open(r->common->data, &r->master, err));
-    rc = tl_log_open(r->common->log, r->common->data, TL_LOG_READ, &r->log, err);
-    if (rc != TL_ERR_NOT_FOUND)
-        TL_TRY(rc);
-    r->finder.plan = r->plan;
-    r->finder.master = r->master;
-    r->finder.log = r->log;
-    r->finder.compare = &r->compare;
-    r->finder.views = r->causes;
-    TL_TRY(tl_cause_prove(&r->finder, err));
-out:
     return rc;
 }
 
@@ -668,8 +668,10 @@ static enum tl_code reconcile(struct reconcile *r, struct tl_err *err)
     TL_TRY(choose_views(r, err));
     choose_needed(r);
     TL_TRY(tl_store_open(r->common->store, TL_STORE_READ, &r->store, err));
+    TL_TRY(open_record(r, err));
     TL_TRY(take_snapshot(r, err));
-    TL_TRY(explain(r, err));
+    if (tl_compare_units(&r->compare) > 0)
+        TL_TRY(tl_cause_prove(&r->finder, err));
     sum_up(r);
     TL_TRY(note_left_out(r, err));
     TL_TRY(note_gaps(r, err));

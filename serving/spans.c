@@ -3,18 +3,18 @@
 
 #include <stdlib.h>
 
-void tl_spans_done(struct tl_spans *spans)
+void tl_time_spans_done(struct tl_time_spans *spans)
 {
     free(spans->items);
-    *spans = (struct tl_spans){0};
+    *spans = (struct tl_time_spans){0};
 }
 
-bool tl_spans_add(struct tl_spans *spans, int64_t from_ms, int64_t to_ms)
+bool tl_time_spans_add(struct tl_time_spans *spans, int64_t from_ms, int64_t to_ms)
 {
-    struct tl_span span = {from_ms, tl_max_i64(to_ms, tl_add_sat_i64(from_ms, 1))};
+    struct tl_time_span span = {from_ms, tl_max_i64(to_ms, tl_add_sat_i64(from_ms, 1))};
 
     if (spans->count > 0 && spans->items[spans->count - 1].from_ms == from_ms) { /* the next key of the same window */
-        struct tl_span *last = &spans->items[spans->count - 1];
+        struct tl_time_span *last = &spans->items[spans->count - 1];
 
         last->to_ms = tl_max_i64(last->to_ms, span.to_ms);
         return true;
@@ -32,12 +32,12 @@ bool tl_spans_add(struct tl_spans *spans, int64_t from_ms, int64_t to_ms)
 
 static int by_from(const void *a, const void *b)
 {
-    const struct tl_span *x = a, *y = b;
+    const struct tl_time_span *x = a, *y = b;
 
     return (x->from_ms > y->from_ms) - (x->from_ms < y->from_ms);
 }
 
-void tl_spans_settle(struct tl_spans *spans)
+void tl_time_spans_settle(struct tl_time_spans *spans)
 {
     size_t kept = 0;
 
@@ -53,7 +53,7 @@ void tl_spans_settle(struct tl_spans *spans)
     spans->count = kept;
 }
 
-bool tl_spans_overlap(const struct tl_spans *spans, int64_t min_ms, int64_t max_ms)
+bool tl_time_spans_overlap(const struct tl_time_spans *spans, int64_t min_ms, int64_t max_ms)
 {
     size_t low = 0, high = spans->count;
 

@@ -35,6 +35,17 @@ static const char views[] =
     "CREATE VIEW long_visits AS SELECT window_start, window_end, host, SUM(hits) AS hits FROM visits WHERE hits > 1\n"
     "    GROUP BY window_start, window_end, host;\n";
 
+/* HAVING hides windows that hang together with those that it shows. */
+static const char having_views[] =
+    "CREATE VIEW loud_visits AS SELECT window_start, window_end, host, COUNT(*) AS hits\n"
+    "    FROM TABLE(SESSION(TABLE events PARTITION BY host, DESCRIPTOR(event_time), INTERVAL '5' SECOND))\n"
+    "    GROUP BY window_start, window_end, host HAVING SUM(`bytes`) / 2 * 2 = SUM(`bytes`);\n"
+    "CREATE VIEW loud_pairs AS SELECT window_start, window_end, host, COUNT(*) AS hits, MAX(event_id) AS id\n"
+    "    FROM TABLE(COUNT_WINDOW(TABLE events PARTITION BY host, DESCRIPTOR(event_time), 2, INTERVAL '5' SECOND))\n"
+    "    GROUP BY window_start, window_end, host HAVING SUM(`bytes`) / 2 * 2 = SUM(`bytes`);\n"
+    "CREATE VIEW loud_hosts AS SELECT window_start, window_end, host, SUM(hits) AS hits FROM loud_pairs\n"
+    "    GROUP BY window_start, window_end, host;\n";
+
 /* Their numbers in the report. */
 enum { HOPS, STEPS, VISITS, THREES, TENS, MINUTES, HOSTS, LONG_VISITS, VIEWS };
 
@@ -74,9 +85,10 @@ static const char *of_unit(const struct scene *scene, const char *view, const ch
                      of_unit((scene), (view), (what)), (want), (scene)->run.out)
 
 /* Events up to second 300 and speed's first run, by which the watermark is 285; then late ones, and both layers up to 600. */
-static void play(struct scene *scene, const struct event *first, size_t first_count, const struct event *late, size_t late_count)
+static void play_with(struct scene *scene, const char *more, const struct event *first, size_t first_count,
+                      const struct event *late, size_t late_count)
 {
-    scene_open(scene, views, "");
+    scene_open(scene, views, more);
     append(scene, 0, 299, first, first_count);
     append_body(scene, 0, 30);
     scene_speed(scene);
@@ -86,6 +98,11 @@ static void play(struct scene *scene, const struct event *first, size_t first_co
     scene_archive(scene);
     scene_batch(scene, 600);
     reconcile(scene, "--limit", "200");
+}
+
+static void play(struct scene *scene, const struct event *first, size_t first_count, const struct event *late, size_t late_count)
+{
+    play_with(scene, "", first, first_count, late, late_count);
 }
 #define FIRST(...) (const struct event[]){__VA_ARGS__}, sizeof((const struct event[]){__VA_ARGS__}) / sizeof(struct event)
 
@@ -168,6 +185,24 @@ Test(reconcile_windows, bridged_sessions)
     scene_close(&scene);
 }
 
+/* Batch joins two sessions that speed has, to one that HAVING hides: its events tell that the two are one unit. */
+Test(reconcile_windows, hidden_session)
+{
+    struct scene scene;
+
+    play_with(&scene, having_views, FIRST({"a", 100, "a.example", 2}, {"b", 108, "a.example", 2}),
+              FIRST({"late", 104, "a.example", 1}));
+    EXPECT_STATUS(&scene, 0);
+    EXPECT_VIEW(&scene, VIEWS, "name", "loud_visits");
+    EXPECT_VIEW(&scene, VIEWS, "explained", "1");
+    EXPECT_VIEW(&scene, VIEWS, "causes", "{\"late_drop\":1}");
+    EXPECT_UNIT(&scene, "loud_visits", "window.start", "2026-03-01T00:01:40.000Z");
+    EXPECT_UNIT(&scene, "loud_visits", "window.end", "2026-03-01T00:01:53.000Z");
+    EXPECT_UNIT(&scene, "loud_visits", "speed[1].hits", "1");
+    EXPECT_UNIT(&scene, "loud_visits", "batch", "[]");
+    scene_close(&scene);
+}
+
 /* One event more, and the windows behind it are others, up to where both layers begin anew. */
 Test(reconcile_windows, late_event_of_count_windows)
 {
@@ -195,16 +230,9 @@ Test(reconcile_windows, wall_clock_of_a_zone)
 {
     struct scene scene;
 
-    scene_open(&scene, views, "SET 'table.local-time-zone' = 'Europe/Berlin';\n");
-    append(&scene, 0, 299, FIRST({"a", 12, "a.example", 1}, {"b", 42, "a.example", 1}));
-    append_body(&scene, 0, 30);
-    scene_speed(&scene);
-    append(&scene, 0, 300, FIRST({"late-1", 12, "a.example", 1}, {"late-2", 45, "a.example", 1}));
-    append_body(&scene, 300, 60);
-    scene_speed(&scene);
-    scene_archive(&scene);
-    scene_batch(&scene, 600);
-    reconcile(&scene, "--limit", "200");
+    play_with(&scene, "SET 'table.local-time-zone' = 'Europe/Berlin';\n",
+              FIRST({"a", 12, "a.example", 1}, {"b", 42, "a.example", 1}),
+              FIRST({"late-1", 12, "a.example", 1}, {"late-2", 45, "a.example", 1}));
     EXPECT_STATUS(&scene, 0);
     EXPECT(&scene, "$.summary.unexplained", "0");
     EXPECT_VIEW(&scene, TENS, "explained", "2"); /* with window_time */
@@ -565,14 +593,15 @@ static void append_random(const struct scene *scene, struct chance *chance, int6
 /* Whatever comes in whatever order, nothing is unexplained; and one forged value of any kind is. Gives how many units were explained. */
 static int64_t play_random(struct chance *chance, uint32_t partitions, const char *zone)
 {
-    static const char *const tables[] = {"hops", "steps", "visits", "threes", "tens", "minutes", "hosts", "long_visits"};
-    const char *table = tables[chance_below(chance, 8)];
+    static const char *const tables[] = {"hops",  "steps",       "visits",      "threes",     "tens",      "minutes",
+                                         "hosts", "long_visits", "loud_visits", "loud_pairs", "loud_hosts"};
+    const char *table = tables[chance_below(chance, TL_COUNT(tables))];
     struct scene scene;
     int64_t explained = 0;
-    char sql[400], set[80];
+    char sql[400], more[2048];
 
-    snprintf(set, sizeof set, "SET 'table.local-time-zone' = '%s';\n", zone); /* the last one of a file holds */
-    scene_open(&scene, views, set);
+    snprintf(more, sizeof more, "SET 'table.local-time-zone' = '%s';\n%s", zone, having_views); /* the last SET of a file holds */
+    scene_open(&scene, views, more);
     scene.partitions = partitions;
     for (int64_t round = 0; round < 6; round++) {
         append_random(&scene, chance, 60 + round * 60, 40 + chance_below(chance, 30), partitions);
