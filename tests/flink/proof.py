@@ -198,7 +198,11 @@ def rows_of_tally(work, case, mode, view, head):
 
 # tally has the bounds of windows as instants, Flink as wall clock of the session's zone. Compared is the wall clock: of the first instant, and
 # behind the last. A bound that the clock jumps over is no instant: there tally's windows begin and end with the jump (common/sql/FLINK.md), and
-# those that differ only by what does not exist are one. window_time in Flink is the first showing of a wall clock, in tally the last.
+# those that differ only by what does not exist are one. window_time in Flink is the first showing of a wall clock, in tally the last; of a window
+# that ends where the clock jumps, the jump.
+
+ENDS = ("window_end", "part_end")
+TIME_OF = {"window_end": "window_time", "part_end": "part_time"}
 
 
 def is_bound(case, name, kind):
@@ -210,36 +214,65 @@ def is_bound(case, name, kind):
 
 
 def wall_clock(case, text, name):
-    behind = MILLISECOND if name in ("window_end", "part_end") else datetime.timedelta()
+    behind = MILLISECOND if name in ENDS else datetime.timedelta()
     time = (time_read(text) - behind).replace(tzinfo=datetime.timezone.utc).astimezone(case.zone)
     return time_print(time.replace(tzinfo=None) + behind)
 
 
-def over_jump(case, text, name, kind):
-    """A bound that Flink gave, as tally has it."""
-    if kind == "TIMESTAMP_LTZ(3)":
-        return wall_clock(case, text, name)
-    behind = MILLISECOND if name in ("window_end", "part_end") else datetime.timedelta()
+def jump_over(case, text, name):
+    """The instant at which the clock jumps over a bound that Flink gave; None: it does not."""
+    behind = MILLISECOND if name in ENDS else datetime.timedelta()
     wall = time_read(text) - behind
     early, late = (wall.replace(tzinfo=case.zone, fold=fold).astimezone(datetime.timezone.utc) for fold in (1, 0))
     if late.astimezone(case.zone).replace(tzinfo=None) == wall:
-        return text
+        return None
     while late - early > MILLISECOND:  # the instant of the jump lies between
         middle = early + (late - early) / 2
         if middle.astimezone(case.zone).utcoffset() == early.astimezone(case.zone).utcoffset():
             early = middle
         else:
             late = middle
-    jump = late.replace(microsecond=late.microsecond // 1000 * 1000)
-    return time_print(jump.astimezone(case.zone).replace(tzinfo=None) + behind)
+    return late.replace(microsecond=late.microsecond // 1000 * 1000)
 
 
-def bounds_as_tally(case, head, rows):
+def on_the_wall(case, instant):
+    return instant.astimezone(case.zone).replace(tzinfo=None)
+
+
+def row_as_tally(case, head, row):
+    """A row that Flink gave, as tally has it; and where a window of CUMULATE would end that tally has in its place, or None."""
+    moved, before = list(row), None
+    bounds = [(i, name, kind) for i, (name, kind) in enumerate(head) if is_bound(case, name, kind)]
+    for i, name, kind in bounds:
+        if kind == "TIMESTAMP_LTZ(3)":
+            moved[i] = wall_clock(case, row[i], name)
+    for i, name, kind in bounds:
+        jump = None if kind == "TIMESTAMP_LTZ(3)" else jump_over(case, row[i], name)
+        if jump is None:
+            continue
+        moved[i] = time_print(on_the_wall(case, jump) + (MILLISECOND if name in ENDS else datetime.timedelta()))
+        if name in ENDS:
+            before = time_print(on_the_wall(case, jump - MILLISECOND) + MILLISECOND)
+            for t, (other, other_kind) in enumerate(head):
+                if other == TIME_OF[name] and other_kind == "TIMESTAMP_LTZ(3)":
+                    moved[t] = time_print(on_the_wall(case, jump))
+    return moved, before
+
+
+def bounds_as_tally(case, view, head, rows):
     if case.zone.key == "UTC":
         return rows
-    moved = [[over_jump(case, value, name, kind) if is_bound(case, name, kind) else value
-              for (name, kind), value in zip(head, row, strict=True)] for row in rows]
-    return [json.loads(row) for row in dict.fromkeys(json.dumps(row) for row in moved)]
+    names = [name for name, _ in head]
+    # A row without its time: windows of CUMULATE that differ only by what does not exist hold the same.
+    rest = [i for i, name in enumerate(names) if name not in (*ENDS, *TIME_OF.values())]
+    end = next((i for i, name in enumerate(names) if name in ENDS), None)
+    cumulates = re.search(rf"CREATE VIEW {view} AS\s[^;]*\bCUMULATE\(", case.sql)
+    out, there = {}, {json.dumps([row[i] for i in [end, *rest]]) for row in rows} if cumulates and end is not None else set()
+    for row in rows:
+        moved, before = row_as_tally(case, head, row)
+        if not (before and json.dumps([before, *(moved[i] for i in rest)]) in there):
+            out[json.dumps(moved)] = moved
+    return list(out.values())
 
 
 def is_closing(case, row):
@@ -302,7 +335,7 @@ def check_view(work, case, mode, view):
     if (work / case.name / "refused").exists():
         raise Failure((work / case.name / "refused").read_text(encoding="utf-8"))
     mine = lists_sorted(case, view, head, rows_of_tally(work, case, mode, view, head))
-    rows = bounds_as_tally(case, head, rows)
+    rows = bounds_as_tally(case, view, head, rows)
     if (mode, view) in case.own:
         if not difference(("tally", "Flink"), head, mine, rows):
             raise Failure(f"{view} ({mode}): tally deviates no more from Flink")
