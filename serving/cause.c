@@ -198,7 +198,7 @@ static bool is_wanted(void *ctx, uint32_t view, const struct tl_core_event *even
         noted = note_difference(proof, unit, event, TL_CAUSE_SESSION_SPLIT, TL_SIDES);
     }
     proof->out_of_memory = proof->out_of_memory || !noted;
-    if (of->side == TL_SIDE_SPEED && judged.split)
+    if (of->side == TL_SIDE_SPEED)
         *watermark_ms = judged.watermark_ms;
     return of->side == TL_SIDE_BATCH ? batch : speed;
 }

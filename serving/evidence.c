@@ -175,6 +175,14 @@ static enum tl_code add_gap(struct tl_evidence *e, const struct tl_ledger_line *
     return TL_OK;
 }
 
+/* Of a session that took the row as speed judged it (session.c). */
+static bool tells_watermark(const struct span *span, const struct tl_ledger_line *line)
+{
+    const struct tl_window_spec *window = span->evidence->window;
+
+    return span->run == 0 && line->cause == TL_CAUSE_NONE && window != NULL && window->window == TL_WINDOW_SESSION;
+}
+
 static enum tl_code add_line(void *ctx, const struct tl_ledger_line *line, struct tl_err *err)
 {
     struct span *span = ctx;
@@ -186,7 +194,8 @@ static enum tl_code add_line(void *ctx, const struct tl_ledger_line *line, struc
 
     if (line->cause == TL_CAUSE_OFFSET_GAP && span->run == 0)
         return add_gap(e, line, err);
-    if (!refuses(line->cause) || line->event_time_ms < span->from_ms || line->event_time_ms >= span->to_ms)
+    if ((!refuses(line->cause) && !tells_watermark(span, line)) || line->event_time_ms < span->from_ms ||
+        line->event_time_ms >= span->to_ms)
         return TL_OK;
     if (span->run != 0) {
         const struct tl_evidence_range *range = range_at(e, line->event_time_ms);
@@ -199,7 +208,8 @@ static enum tl_code add_line(void *ctx, const struct tl_ledger_line *line, struc
         return tl_fail_memory(err, sizeof *refusal);
     if (is_new)
         *refusal = (struct refusal){.watermark_ms = INT64_MIN};
-    refusal->cause[span->run == 0 ? TL_SIDE_SPEED : TL_SIDE_BATCH] = (uint8_t)line->cause;
+    if (refuses(line->cause))
+        refusal->cause[span->run == 0 ? TL_SIDE_SPEED : TL_SIDE_BATCH] = (uint8_t)line->cause;
     if (span->run == 0)
         refusal->watermark_ms = line->watermark_ms;
     return TL_OK;
@@ -326,10 +336,10 @@ struct tl_judgement tl_evidence_judge(const struct tl_evidence *e, const struct 
 
     judgement.cause[TL_SIDE_SPEED] = judge_speed(e, event, refusal, start_ms, end_ms);
     judgement.cause[TL_SIDE_BATCH] = judge_batch(e, event, refusal, in_log_only);
-    if (judgement.cause[TL_SIDE_SPEED] == TL_CAUSE_SESSION_SPLIT) {
+    judgement.split = judgement.cause[TL_SIDE_SPEED] == TL_CAUSE_SESSION_SPLIT;
+    if (judgement.split)
         judgement.cause[TL_SIDE_SPEED] = TL_CAUSE_NONE;
-        judgement.split = true;
+    if (judgement.split || (refusal != NULL && refusal->cause[TL_SIDE_SPEED] == TL_CAUSE_NONE))
         judgement.watermark_ms = refusal->watermark_ms;
-    }
     return judgement;
 }

@@ -58,8 +58,8 @@ void tl_evidence_done(struct tl_evidence *evidence);
 /* What became of one event in either layer. TL_CAUSE_NONE: it was counted. */
 struct tl_judgement {
     enum tl_cause cause[TL_SIDES];
-    bool split;           /* speed counted it, by this watermark, in a session that it cut off from one that had fired */
-    int64_t watermark_ms; /* of split */
+    bool split;           /* speed counted it in a session that it cut off from one that had fired */
+    int64_t watermark_ms; /* by which speed judged a row of a session, where its ledger tells; else INT64_MIN */
 };
 /* `start_ms`, `end_ms`: the window it would go into. `in_log_only`: it was read from the log, behind the end of the record. */
 struct tl_judgement tl_evidence_judge(const struct tl_evidence *evidence, const struct tl_core_event *event, int64_t start_ms,

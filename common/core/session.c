@@ -454,7 +454,7 @@ static enum tl_code judge(struct tl_window *w, const struct held *held, struct t
     const struct tl_key *key = tl_pieces_key(&own->pieces, held->key);
     struct tl_ledger_line line = held->line;
     uint32_t fired = 0, old = 0, open = 0; /* old: may be swept away at any tick, unless an open session keeps them */
-    bool taken;
+    bool alone, taken;                     /* alone: it would open a session */
     enum tl_code rc = TL_OK;
 
     if (key == NULL)
@@ -469,15 +469,19 @@ static enum tl_code judge(struct tl_window *w, const struct held *held, struct t
         else
             old++;
     }
-    taken = open > 0 || tl_window_fire_ms(w, to_ms) > held->passed_ms;
+    alone = tl_window_fire_ms(w, to_ms) > held->passed_ms;
+    taken = open > 0 || alone;
     w->outcomes[taken ? TL_OUT_COUNTED : TL_OUT_LATE]++;
     if (taken)
         TL_TRY(add_to(w, held->key, from_ms, to_ms, w->joined, held->passed_ms, held->block, err));
     if (open > 0)
         fired += old;
-    if (taken && fired == 0)
+    if (alone && fired == 0)
         return TL_OK;
-    line.cause = taken ? TL_CAUSE_SESSION_SPLIT : fired > 1 ? TL_CAUSE_SESSION_BRIDGE : TL_CAUSE_LATE_DROP;
+    if (taken) /* without a cause: reconcile needs the watermark of a row that only an open session took, for by itself it would have fired */
+        line.cause = fired > 0 ? TL_CAUSE_SESSION_SPLIT : TL_CAUSE_NONE;
+    else
+        line.cause = fired > 1 ? TL_CAUSE_SESSION_BRIDGE : TL_CAUSE_LATE_DROP;
     TL_TRY(tl_window_note_judged(w, &line, err));
 out:
     return rc;

@@ -170,6 +170,22 @@ Test(reconcile_windows, split_session)
     scene_close(&scene);
 }
 
+/* By itself the last of them would be late, and it touches nothing that has fired: only the session that the others split off takes it. */
+Test(reconcile_windows, row_of_a_split_session)
+{
+    struct scene scene;
+
+    play(&scene, FIRST({"a", 270, "a.example", 1}),
+         FIRST({"split-1", 276, "a.example", 1}, {"split-2", 267, "a.example", 1}, {"taken", 258, "a.example", 1}));
+    EXPECT_STATUS(&scene, 0);
+    EXPECT_VIEW(&scene, VISITS, "explained", "1");
+    EXPECT_VIEW(&scene, VISITS, "causes", "{\"session_split\":2}");
+    EXPECT_UNIT(&scene, "visits", "speed[0].hits", "1");
+    EXPECT_UNIT(&scene, "visits", "speed[1].hits", "3");
+    EXPECT_UNIT(&scene, "visits", "batch[0].hits", "4");
+    scene_close(&scene);
+}
+
 /* A late event between two sessions that had fired; and one that only comes too late. */
 Test(reconcile_windows, bridged_sessions)
 {
