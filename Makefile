@@ -170,9 +170,9 @@ clean: ## removes build/
 	rm -rf build
 
 # --- packages -----------------------------------------------------------------------------------------------------------
-DEPS      := gcc g++ make libc6-dev libsqlite3-dev libzstd-dev libxxhash-dev libsimdjson-dev re2c lemon libcriterion-dev sqlite3 zstd tzdata
+DEPS      := gcc g++ make libc6-dev libsqlite3-dev libzstd-dev libxxhash-dev libsimdjson-dev re2c lemon libcriterion-dev sqlite3 zstd tzdata python3
 DEPS_LINT := clang clang-format clang-tidy shellcheck
-DEPS_FLINK := openjdk-17-jdk-headless maven python3 tzdata
+DEPS_FLINK := openjdk-17-jdk-headless maven
 
 deps: ## installs what is missing from Debian (sudo where not root)
 	@sh tests/lint/deps.sh $(DEPS)
