@@ -7,6 +7,7 @@ sums are exact in any order."""
 import datetime
 import json
 import random
+import zoneinfo
 
 VIEWS = 16  # of one stream: all of them are one job in Flink and one pass in tally
 
@@ -45,6 +46,11 @@ def interval(seconds):
     return f"INTERVAL '{seconds}' SECOND" + (f"({digits})" if digits > 2 else "")
 
 
+def fires(end, zone):
+    """The watermark at which a window fires that ends then on the wall clock: of an hour that is shown twice, in the second showing."""
+    return (end - datetime.timedelta(milliseconds=1)).replace(tzinfo=zone, fold=1).astimezone(datetime.timezone.utc)
+
+
 class Stream:
     def __init__(self, chance, name, views):
         self.chance, self.name, self.views = chance, name, views
@@ -56,10 +62,14 @@ class Stream:
         self.unit = chance.choice([1, 10, 60] if self.zone == "UTC" else [300, 900])  # seconds: windows are so many, and events about so far apart
         self.delay = chance.choice([0, 1, 5, 30, 90])
 
+        self.windows = {}  # of a view, in seconds: how far its slices lie apart, their offset, and how long its windows are
+
     def made(self):
         settings = f"SET 'table.local-time-zone' = '{self.zone}';\n"
         views = "".join(self.view(f"v{i:02}") if self.chance.random() < 0.9 else self.cascade(f"v{i:02}") for i in range(self.views))
-        return self.name, settings + TABLE.format(kind=self.kind, delay=self.delay) + views, "\n".join(self.events()) + "\n"
+        events = list(self.events())
+        return (self.name, settings + "".join(self.lost(events)) + TABLE.format(kind=self.kind, delay=self.delay) + views,
+                "\n".join(events) + "\n")
 
     # --- events ---
 
@@ -104,19 +114,58 @@ class Stream:
         return json.dumps({key: value for key, value in event.items() if value is not None or self.chance.random() < 0.5} |
                           {"event_time": time.isoformat(timespec="milliseconds") + ("" if self.kind == "TIMESTAMP(3)" else "Z")})
 
+    # --- what Flink loses ---
+
+    def lost(self, events):
+        """The comments that tell which windows Flink fires without their rows, on a night that shows an hour twice (common/sql/FLINK.md)."""
+        if self.zone == "UTC":
+            return
+        times = [datetime.datetime.fromisoformat(json.loads(line)["event_time"]) for line in events]
+        for mode, order in (("stream", times), ("record", sorted(times))):
+            for view, (part, offset, size) in self.windows.items():
+                for end in self.lost_slices(order, part, offset):
+                    start = end - datetime.timedelta(seconds=part)
+                    yield f"-- Flink loses: {mode} {view} {start} to {end}\n"
+                    if view.endswith("_inner"):
+                        last = end + datetime.timedelta(seconds=size)
+                        yield f"-- Flink loses: {mode} {view.removesuffix('_inner')} {start} to {last}\n"
+
+    def lost_slices(self, times, part, offset):
+        """The ends of the slices that the watermark passes in the hour's first showing without looking at them again before their windows fire, in
+        the second: Flink's operator takes the next end for the next one to fire (TimeWindowUtil.getNextTriggerWatermarkWithOffset)."""
+        zone, span = zoneinfo.ZoneInfo(self.zone), datetime.timedelta(seconds=part)
+        grid = datetime.datetime(1970, 1, 1) + datetime.timedelta(seconds=offset)
+        last = trigger = datetime.datetime.min.replace(tzinfo=datetime.timezone.utc)
+        for time in times:
+            watermark = time - datetime.timedelta(seconds=self.delay)
+            if watermark <= last:
+                continue
+            last = watermark
+            if watermark < trigger:
+                continue
+            wall = watermark.astimezone(zone).replace(tzinfo=None)
+            end = wall - (wall - grid) % span
+            if fires(end, zone) > watermark:
+                yield end
+            trigger = fires(end + span, zone)
+            if trigger <= watermark:
+                trigger += span
+
     # --- views ---
 
-    def window(self, table, time, keys, kinds):
+    def window(self, view, table, time, keys, kinds):
         """(kind, the call)"""
         kind = self.chance.choice(kinds)
         size = self.chance.choice([12, 24, 60]) * self.unit
         part = size // self.chance.choice(DIVISORS)
-        offset = self.chance.choice(["", "", f", {interval(self.chance.randint(1 - part, part - 1))}"])
+        moved = self.chance.randint(1 - part, part - 1)
+        offset = self.chance.choice([None, None, moved])
         if kind == "SESSION":
             partition = f" PARTITION BY {keys[0]}" if len(keys) == 1 else f" PARTITION BY ({', '.join(keys)})" if keys else ""
             return kind, f"SESSION(TABLE {table}{partition}, DESCRIPTOR({time}), {interval(self.chance.choice(GAPS) * self.unit)})"
+        self.windows[view] = (size if kind == "TUMBLE" else part, offset or 0, size)
         sizes = interval(size) if kind == "TUMBLE" else f"{interval(part)}, {interval(size)}"
-        return kind, f"{kind}(TABLE {table}, DESCRIPTOR({time}), {sizes}{offset})"
+        return kind, f"{kind}(TABLE {table}, DESCRIPTOR({time}), {sizes}{'' if offset is None else f', {interval(offset)}'})"
 
     def aggregates(self, kind):
         known = AGGREGATES + (NOT_OVER_HOP if kind != "HOP" else []) + (IN_ORDER if kind == "TUMBLE" and self.in_order else [])
@@ -126,7 +175,7 @@ class Stream:
     def view(self, name):
         keys = self.chance.choice(KEYS)
         plain = all("(" not in key for key in keys)  # PARTITION BY takes columns alone
-        kind, window = self.window("events", "event_time", keys,
+        kind, window = self.window(name, "events", "event_time", keys,
                                    ["TUMBLE", "HOP", "CUMULATE"] + (["SESSION"] * 2 if plain and self.zone == "UTC" else []))
         items = [f"{key} AS k{i}" for i, key in enumerate(keys)] + [f"{call} AS a{i}" for i, call in enumerate(self.aggregates(kind))]
         where = f"\n    WHERE {self.chance.choice(CONDITIONS)}" if self.chance.random() < 0.2 else ""
@@ -137,8 +186,8 @@ class Stream:
 
     def cascade(self, name):
         """A window over a windowed view."""
-        kind, inner = self.window("events", "event_time", ["host"], ["TUMBLE", "HOP"] + (["SESSION"] if self.zone == "UTC" else []))
-        outer = self.window(f"{name}_inner", "part_time", ["host"], ["TUMBLE", "HOP", "CUMULATE"])[1]
+        kind, inner = self.window(f"{name}_inner", "events", "event_time", ["host"], ["TUMBLE", "HOP"] + (["SESSION"] if self.zone == "UTC" else []))
+        outer = self.window(name, f"{name}_inner", "part_time", ["host"], ["TUMBLE", "HOP", "CUMULATE"])[1]
         return (f"CREATE VIEW {name}_inner AS\n    SELECT window_start AS part_start, window_end AS part_end, window_time AS part_time, host, "
                 f"COUNT(*) AS hits, {self.aggregates(kind)[-1]} AS other\n    FROM TABLE({inner})\n    GROUP BY window_start, window_end, window_time, host;\n"
                 f"CREATE VIEW {name} AS\n    SELECT window_start, window_end, host, SUM(hits) AS hits, COUNT(*) AS parts, COUNT(other) AS others\n"
