@@ -33,6 +33,7 @@ IN_ORDER = ["FIRST_VALUE(url)", "LAST_VALUE(url)", "FIRST_VALUE(seconds)", "LAST
 KEYS = [[], [], ["host"], ["host"], ["host", "ip"], ["status"], ["UPPER(host)"]]
 DIVISORS = [1, 2, 3, 4, 6, 12]
 GAPS = [1, 4, 11]
+HOUR, MILLISECOND = datetime.timedelta(hours=1), datetime.timedelta(milliseconds=1)
 
 
 def streams(pairs, seed):
@@ -47,8 +48,12 @@ def interval(seconds):
 
 
 def fires(end, zone):
-    """The watermark at which a window fires that ends then on the wall clock: of an hour that is shown twice, in the second showing."""
-    return (end - datetime.timedelta(milliseconds=1)).replace(tzinfo=zone, fold=1).astimezone(datetime.timezone.utc)
+    """The watermark at which a window fires that ends then on the wall clock: of an hour that is shown twice, in the second showing; of one that is
+    never shown, with the jump (TimeWindowUtil.toEpochMillsForTimer)."""
+    one, other = ((end - MILLISECOND + later).replace(tzinfo=zone).astimezone(datetime.timezone.utc) for later in (datetime.timedelta(), HOUR))
+    if other - one > HOUR:
+        return other - HOUR
+    return one.replace(minute=0, second=0, microsecond=0) if other == one else one
 
 
 class Stream:
@@ -117,39 +122,43 @@ class Stream:
     # --- what Flink loses ---
 
     def lost(self, events):
-        """The comments that tell which windows Flink fires without their rows, on a night that shows an hour twice (common/sql/FLINK.md)."""
+        """The comments that tell which windows Flink fires without their rows, on nights that change the clock (common/sql/FLINK.md)."""
         if self.zone == "UTC":
             return
         times = [datetime.datetime.fromisoformat(json.loads(line)["event_time"]) for line in events]
-        for mode, order in (("stream", times), ("record", sorted(times))):
-            for view, (part, offset, size) in self.windows.items():
-                for end in self.lost_slices(order, part, offset):
-                    start = end - datetime.timedelta(seconds=part)
-                    yield f"-- Flink loses: {mode} {view} {start} to {end}\n"
-                    if view.endswith("_inner"):
-                        last = end + datetime.timedelta(seconds=size)
-                        yield f"-- Flink loses: {mode} {view.removesuffix('_inner')} {start} to {last}\n"
+        for view, (part, offset, size) in self.windows.items():
+            for end in self.lost_slices(times, part, offset):
+                start = end - datetime.timedelta(seconds=part)
+                yield f"-- Flink loses: {view} {start} to {end}\n"
+                if view.endswith("_inner"):
+                    yield f"-- Flink loses: {view.removesuffix('_inner')} {start} to {end + datetime.timedelta(seconds=size)}\n"
 
     def lost_slices(self, times, part, offset):
-        """The ends of the slices that the watermark passes in the hour's first showing without looking at them again before their windows fire, in
-        the second: Flink's operator takes the next end for the next one to fire (TimeWindowUtil.getNextTriggerWatermarkWithOffset)."""
+        """The ends of the slices whose windows fire while Flink's operator waits for a later one: it has not handed over the slice's rows by then, and
+        drops them (TimeWindowUtil.getNextTriggerWatermarkWithOffset: after the first showing of an hour, or a window's length behind a jump)."""
         zone, span = zoneinfo.ZoneInfo(self.zone), datetime.timedelta(seconds=part)
         grid = datetime.datetime(1970, 1, 1) + datetime.timedelta(seconds=offset)
         last = trigger = datetime.datetime.min.replace(tzinfo=datetime.timezone.utc)
+        waiting = []
         for time in times:
             watermark = time - datetime.timedelta(seconds=self.delay)
             if watermark <= last:
                 continue
             last = watermark
             if watermark < trigger:
+                yield from (end for end in waiting if fires(end, zone) <= watermark)
+                waiting = [end for end in waiting if fires(end, zone) > watermark]
                 continue
             wall = watermark.astimezone(zone).replace(tzinfo=None)
-            end = wall - (wall - grid) % span
-            if fires(end, zone) > watermark:
-                yield end
-            trigger = fires(end + span, zone)
+            behind = wall - (wall - grid) % span + span
+            trigger = fires(behind, zone)
             if trigger <= watermark:
                 trigger += span
+            end, waiting = behind - HOUR // span * span - span, []
+            while end <= behind + HOUR + span:
+                if watermark < fires(end, zone) < trigger:
+                    waiting.append(end)
+                end += span
 
     # --- views ---
 

@@ -1,6 +1,5 @@
 -- zone_autumn_quarters: the watermark passes a window's end in the hour's first showing and goes on, and the window fires in the second.
 -- deviates: Flink's operator takes the end after the passed one for the next that fires, and then drops the rows that it holds of the passed one.
--- not as record: in order of time the end is passed by no leap
 SET 'table.local-time-zone' = 'America/Los_Angeles';
 CREATE TABLE events (
     host STRING, ip STRING, url STRING, status INT, amount BIGINT, seconds DOUBLE, event_time TIMESTAMP_LTZ(3),
