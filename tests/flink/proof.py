@@ -47,6 +47,11 @@ def time_print(time, pattern="T.Z"):
     return time.isoformat(pattern[0], "milliseconds") + pattern[2:]
 
 
+def pattern_of(text):
+    """What time_print() prints a time like this text by."""
+    return f"{TIME.match(text)[1]}.{TIME.match(text)[3]}"
+
+
 class Case:
     """A views file, its events in order of arrival, and what its comments say."""
 
@@ -58,8 +63,8 @@ class Case:
         self.modes = [mode for mode in LAYER_OF if not re.search(rf"^-- not as {mode}: \S", sql, re.M)]
         self.rewrites = re.findall(r"^-- in Flink: (.*) => (.*)$", sql, re.M)
         self.lists = dict(re.findall(r"^-- any order: (\w+\.\w+) by '(.*)'$", sql, re.M))
-        self.lost = [(view, time_read(start), time_read(end))
-                     for view, start, end in re.findall(r"^-- Flink loses: (\w+) (.*) to (.*)$", sql, re.M)]
+        self.not_compared = [(mode, view, time_read(start), time_read(end))
+                             for mode, view, start, end in re.findall(r"^-- not compared: (\w+) (\w+) (.*) to (.*)$", sql, re.M)]
         closing = re.search(r"^-- closing event: (.*)$", sql, re.M)
         self.closing = json.loads(closing[1]) if closing else {}
         zone = re.search(r"^SET 'table.local-time-zone' = '(.*)';", sql, re.M)
@@ -80,7 +85,7 @@ class Case:
     def closing_event(self):
         """An event with little but a time, so late that it closes every window of the others."""
         for event in self.objects():
-            end = {key: time_print(self.last + datetime.timedelta(days=END_DAYS), f"{TIME.match(value)[1]}.{TIME.match(value)[3]}")
+            end = {key: time_print(self.last + datetime.timedelta(days=END_DAYS), pattern_of(value))
                    for key, value in event.items() if is_time(value)}
             if end:
                 return json.dumps(end | self.closing)
@@ -277,11 +282,10 @@ def bounds_as_tally(case, view, head, rows):
     return list(out.values())
 
 
-def is_lost(case, mode, view, head, row):
-    """Whether a row's window has a part of what Flink is known to lose of the view: by watermarks, which come only in a stream."""
+def is_compared(case, mode, view, head, row):
     bounds = [time_read(row[i]) for name in ("window_start", "window_end", "part_start", "part_end")
               for i, (other, _) in enumerate(head) if other == name]
-    return mode == "stream" and any(lost == view and bounds[0] < end and bounds[1] > start for lost, start, end in case.lost)
+    return not any(row_of == [mode, view] and bounds[0] < end and bounds[1] > start for *row_of, start, end in case.not_compared)
 
 
 def is_closing(case, row):
@@ -345,7 +349,7 @@ def check_view(work, case, mode, view):
         raise Failure((work / case.name / "refused").read_text(encoding="utf-8"))
     mine = lists_sorted(case, view, head, rows_of_tally(work, case, mode, view, head))
     rows = bounds_as_tally(case, view, head, rows)
-    mine, rows = ([row for row in some if not is_lost(case, mode, view, head, row)] for some in (mine, rows))
+    mine, rows = ([row for row in some if is_compared(case, mode, view, head, row)] for some in (mine, rows))
     if (mode, view) in case.own:
         if not difference(("tally", "Flink"), head, mine, rows):
             raise Failure(f"{view} ({mode}): tally deviates no more from Flink")

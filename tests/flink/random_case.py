@@ -34,6 +34,7 @@ KEYS = [[], [], ["host"], ["host"], ["host", "ip"], ["status"], ["UPPER(host)"]]
 DIVISORS = [1, 2, 3, 4, 6, 12]
 GAPS = [1, 4, 11]
 HOUR, MILLISECOND = datetime.timedelta(hours=1), datetime.timedelta(milliseconds=1)
+EPOCH = datetime.datetime(1970, 1, 1)
 
 
 def streams(pairs, seed):
@@ -73,7 +74,7 @@ class Stream:
         settings = f"SET 'table.local-time-zone' = '{self.zone}';\n"
         views = "".join(self.view(f"v{i:02}") if self.chance.random() < 0.9 else self.cascade(f"v{i:02}") for i in range(self.views))
         events = list(self.events())
-        return (self.name, settings + "".join(self.lost(events)) + TABLE.format(kind=self.kind, delay=self.delay) + views,
+        return (self.name, settings + "".join(self.not_compared(events)) + TABLE.format(kind=self.kind, delay=self.delay) + views,
                 "\n".join(events) + "\n")
 
     # --- events ---
@@ -119,25 +120,40 @@ class Stream:
         return json.dumps({key: value for key, value in event.items() if value is not None or self.chance.random() < 0.5} |
                           {"event_time": time.isoformat(timespec="milliseconds") + ("" if self.kind == "TIMESTAMP(3)" else "Z")})
 
-    # --- what Flink loses ---
+    # --- what differs on nights that change the clock (common/sql/FLINK.md) ---
 
-    def lost(self, events):
-        """The comments that tell which windows Flink fires without their rows, on nights that change the clock (common/sql/FLINK.md)."""
+    def not_compared(self, events):
+        """The comments that tell which windows differ."""
         if self.zone == "UTC":
             return
         times = [datetime.datetime.fromisoformat(json.loads(line)["event_time"]) for line in events]
         for view, (part, offset, size) in self.windows.items():
+            outer = view.removesuffix("_inner")
             for end in self.lost_slices(times, part, offset):
                 start = end - datetime.timedelta(seconds=part)
-                yield f"-- Flink loses: {view} {start} to {end}\n"
-                if view.endswith("_inner"):
-                    yield f"-- Flink loses: {view.removesuffix('_inner')} {start} to {end + datetime.timedelta(seconds=size)}\n"
+                yield f"-- not compared: stream {view} {start} to {end}\n"
+                if outer != view:
+                    yield f"-- not compared: stream {outer} {start} to {end + datetime.timedelta(seconds=size)}\n"
+            for jump, end in self.jumped_ends(part, offset) if outer != view else []:
+                for mode in ("stream", "record"):
+                    yield f"-- not compared: {mode} {outer} {jump} to {end + HOUR}\n"
+
+    def jumped_ends(self, part, offset):
+        """The ends of windows that the clock jumps over, with where it jumps to. The time of such a window is the jump; in Flink, an hour later than what is
+        never shown."""
+        zone, span = zoneinfo.ZoneInfo(self.zone), datetime.timedelta(seconds=part)
+        hours = [(self.start.replace(tzinfo=datetime.timezone.utc) + i * HOUR).astimezone(zone).replace(tzinfo=None, minute=0) for i in range(24)]
+        for before, jump in zip(hours, hours[1:]):
+            end = jump - (jump - EPOCH - datetime.timedelta(seconds=offset)) % span
+            while end > before + HOUR and jump - before > HOUR:
+                yield jump, end
+                end -= span
 
     def lost_slices(self, times, part, offset):
         """The ends of the slices whose windows fire while Flink's operator waits for a later one: it has not handed over the slice's rows by then, and
         drops them (TimeWindowUtil.getNextTriggerWatermarkWithOffset: after the first showing of an hour, or a window's length behind a jump)."""
         zone, span = zoneinfo.ZoneInfo(self.zone), datetime.timedelta(seconds=part)
-        grid = datetime.datetime(1970, 1, 1) + datetime.timedelta(seconds=offset)
+        grid = EPOCH + datetime.timedelta(seconds=offset)
         last = trigger = datetime.datetime.min.replace(tzinfo=datetime.timezone.utc)
         waiting = []
         for time in times:
@@ -187,7 +203,10 @@ class Stream:
         kind, window = self.window(name, "events", "event_time", keys,
                                    ["TUMBLE", "HOP", "CUMULATE"] + (["SESSION"] * 2 if plain and self.zone == "UTC" else []))
         items = [f"{key} AS k{i}" for i, key in enumerate(keys)] + [f"{call} AS a{i}" for i, call in enumerate(self.aggregates(kind))]
-        where = f"\n    WHERE {self.chance.choice(CONDITIONS)}" if self.chance.random() < 0.2 else ""
+        condition = self.chance.choice(CONDITIONS) if self.chance.random() < 0.2 else None
+        if kind == "SESSION" and keys == ["status"] and condition == "status IS NULL":
+            condition = None  # Flink replaces the key by NULL, and then finds no PARTITION BY
+        where = f"\n    WHERE {condition}" if condition else ""
         having = f"\n    HAVING {self.chance.choice(HAVINGS)}" if self.chance.random() < 0.2 else ""
         time = ["window_time"] if self.chance.random() < 0.3 else []
         return (f"CREATE VIEW {name} AS\n    SELECT {', '.join(['window_start', 'window_end', *time, *items])}\n    FROM TABLE({window}){where}\n"
