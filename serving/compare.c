@@ -47,7 +47,7 @@ struct tl_sv tl_unit_key(const struct tl_view *plan_view, const struct tl_shape 
     return row_key;
 }
 
-static bool put_identity(struct tl_compare *compare, uint32_t view, int64_t start_ms, int64_t end_ms, struct tl_sv key)
+static void put_identity(struct tl_compare *compare, uint32_t view, int64_t start_ms, int64_t end_ms, struct tl_sv key)
 {
     struct tl_buf *identity = &compare->identity;
 
@@ -56,7 +56,6 @@ static bool put_identity(struct tl_compare *compare, uint32_t view, int64_t star
     tl_buf_put_u64(identity, (uint64_t)start_ms);
     tl_buf_put_u64(identity, (uint64_t)end_ms);
     tl_buf_put_sv(identity, key);
-    return !identity->failed;
 }
 
 uint32_t tl_compare_units(const struct tl_compare *compare)
@@ -81,8 +80,6 @@ static struct tl_unit *find_span(struct tl_compare *compare, uint32_t view, int6
     tl_buf_clear(&compare->identity);
     tl_buf_put_u32(&compare->identity, view);
     tl_buf_put_sv(&compare->identity, key);
-    if (compare->identity.failed)
-        return NULL;
     identity = tl_buf_sv(&compare->identity);
     spans = tl_table_find(&compare->spans, tl_hash_bytes(identity), identity);
     if (spans == NULL)
@@ -103,10 +100,11 @@ struct tl_unit *tl_compare_find(struct tl_compare *compare, const struct tl_view
 {
     struct tl_sv identity;
 
+    if (key.size > compare->key_max)
+        return NULL;
     if (tl_compare_by_span(plan_view))
         return find_span(compare, view, start_ms, key);
-    if (!put_identity(compare, view, start_ms, end_ms, key))
-        return NULL;
+    put_identity(compare, view, start_ms, end_ms, key);
     identity = tl_buf_sv(&compare->identity);
     return tl_table_find(&compare->units, tl_hash_bytes(identity), identity);
 }
@@ -118,7 +116,8 @@ static enum tl_code add_unit(struct tl_compare *compare, uint32_t view, int64_t 
     struct tl_unit *unit;
     uint64_t hash;
 
-    if (!put_identity(compare, view, start_ms, end_ms, key))
+    put_identity(compare, view, start_ms, end_ms, key);
+    if (compare->identity.failed)
         return tl_fail_memory(err, key.size);
     identity = tl_buf_sv(&compare->identity);
     unit = tl_table_put(&compare->units, tl_hash_bytes(identity), identity, NULL);
@@ -127,6 +126,8 @@ static enum tl_code add_unit(struct tl_compare *compare, uint32_t view, int64_t 
                        "more units differ (%u so far) than there is memory for; a shorter --from --to takes less",
                        compare->units.count);
     *unit = (struct tl_unit){.view = view, .start_ms = start_ms, .end_ms = end_ms};
+    if (key.size > compare->key_max)
+        compare->key_max = key.size;
     (void)tl_table_at(&compare->units, tl_table_number(&compare->units, unit), &unit->key, &hash);
     unit->key = (struct tl_sv){unit->key.data + IDENTITY_HEAD, unit->key.size - IDENTITY_HEAD};
     *out = unit;

@@ -93,7 +93,8 @@ struct tl_compare {
     struct tl_table units;  /* identity -> struct tl_unit, in order of (view, end, start, key) as the views were walked */
     struct tl_table spans;  /* (view, key) -> its units, of views that are compared by span */
     struct tl_table links;  /* (inner, outer), by number -> struct tl_unit_link */
-    struct tl_buf identity;
+    struct tl_buf identity; /* of what is looked for; has room for every unit's, so that looking cannot fail */
+    size_t key_max;         /* bytes of the longest key of a unit */
 };
 
 /* units_max 0: no limit but memory. */

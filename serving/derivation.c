@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "core/relay.h"
+#include "event/zone.h"
 #include "spans.h"
 
 #ifdef TL_TINY
@@ -81,6 +82,20 @@ static struct tl_unit *differing(const struct reading *reading, enum tl_side sid
     return unit;
 }
 
+/* As the core gives it to who reads the view: with the wall clock of the window's bounds, of which the store keeps the instants. */
+static struct tl_value core_value(const struct reading *reading, const struct tl_stored_row *row, uint32_t column)
+{
+    const struct tl_zone *zone = reading->d->plan->views[reading->inner].window.zone;
+    enum tl_column_role role = reading->d->shapes[reading->inner]->columns[column].role;
+    struct tl_value value = row->columns[column];
+
+    if (role == TL_ROLE_WINDOW_START)
+        value.i64 = tl_zone_local_ms(zone, row->start_ms);
+    else if (role == TL_ROLE_WINDOW_END)
+        value.i64 = tl_zone_end_local_ms(zone, row->end_ms);
+    return value;
+}
+
 static enum tl_code add_row(struct reading *reading, enum tl_side side, const struct tl_stored_row *row, struct tl_err *err)
 {
     uint32_t i = reading->count++;
@@ -92,7 +107,7 @@ static enum tl_code add_row(struct reading *reading, enum tl_side side, const st
     if (!tl_arena_copy(&reading->text, row->key, &reading->key[i]))
         return tl_fail_memory(err, row->key.size);
     for (uint32_t c = 0; c < row->columns_count; c++) {
-        struct tl_value value = row->columns[c];
+        struct tl_value value = core_value(reading, row, c);
 
         if (tl_kind_form(value.kind) == TL_FORM_TEXT && !value.is_null && !tl_arena_copy(&reading->text, value.sv, &value.sv))
             return tl_fail_memory(err, value.sv.size);

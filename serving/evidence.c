@@ -286,7 +286,7 @@ static int64_t fire_ms(const struct tl_evidence *e, int64_t start_ms, int64_t en
 
     if (window == NULL || window->zone == NULL)
         return end_ms - 1;
-    local_ms = tl_zone_local_ms(window->zone, end_ms - 1) + 1;
+    local_ms = tl_zone_end_local_ms(window->zone, end_ms);
     if (tl_window_start_ms(local_ms, window->offset_ms, window->slide_ms) != local_ms)
         return end_ms;
     if (window->window != TL_WINDOW_CUMULATE && tl_zone_first_ms(window->zone, local_ms - window->size_ms) != start_ms)

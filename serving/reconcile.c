@@ -134,12 +134,18 @@ out:
     return rc;
 }
 
+/* How long its windows may last: where a clock is changed, longer than they are on it. */
+static int64_t longest_ms(const struct tl_view *view)
+{
+    return tl_add_sat_i64(view->window.size_ms, view->window.zone == NULL ? 0 : TL_DAY_MS);
+}
+
 /* From where on the rows of its inner view are needed for what is compared of a view from `from_ms` on. */
 static int64_t reach_of(const struct tl_view *view, int64_t from_ms)
 {
     if (view->window.window == TL_WINDOW_INNER) /* the same windows */
         return from_ms;
-    return tl_compare_by_span(view) ? INT64_MIN : tl_add_sat_i64(from_ms, -view->window.size_ms);
+    return tl_compare_by_span(view) ? INT64_MIN : tl_add_sat_i64(from_ms, -longest_ms(view));
 }
 
 /* A view that others read is compared with them. Inner views stand before those that read them. */
@@ -289,7 +295,7 @@ static enum tl_code cut_gone(struct reconcile *r, uint32_t v, struct tl_err *err
     if (inner != NULL && inner->rows_gone) {
         int64_t whole_ms = view->window.window == TL_WINDOW_INNER || tl_compare_by_span(view)
                                ? inner->from_ms
-                               : tl_add_sat_i64(inner->from_ms, view->window.size_ms);
+                               : tl_add_sat_i64(inner->from_ms, longest_ms(view));
 
         gone_ms = tl_max_i64(gone_ms, whole_ms);
     }

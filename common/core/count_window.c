@@ -360,8 +360,6 @@ static enum tl_code emit_closed(struct tl_window *w, const struct closed *closed
     const struct counts *own = w->own;
     struct tl_window_ref ref = {.start_ms = closed->piece->from_ms,
                                 .end_ms = closed->end_ms,
-                                .local_start_ms = closed->piece->from_ms,
-                                .local_end_ms = closed->end_ms,
                                 .key = tl_pieces_key_text(&own->pieces, closed->key),
                                 .block = tl_piece_block(&own->pieces, closed->piece),
                                 .by_count = closed->by_count};
@@ -470,8 +468,6 @@ static enum tl_code count_changed(struct tl_window *w, struct tl_err *err)
             continue;
         ref = (struct tl_window_ref){.start_ms = next.start_ms,
                                      .end_ms = next.end_ms,
-                                     .local_start_ms = next.start_ms,
-                                     .local_end_ms = next.end_ms,
                                      .key = tl_pieces_key_text(&own->pieces, own->pieces.changed[c]),
                                      .block = next.block,
                                      .by_count = next.by_count};

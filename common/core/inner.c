@@ -189,14 +189,6 @@ out:
 
 /* ---- rows out ---- */
 
-static enum tl_code emit(struct tl_window *w, struct tl_window_ref *ref, struct tl_err *err)
-{
-    ref->local_start_ms = tl_window_local_ms(w, ref->start_ms);
-    ref->local_end_ms = tl_window_local_ms(w, ref->end_ms - 1) + 1;
-    ref->row_key = ref->key;
-    return tl_window_emit(w, ref, err);
-}
-
 static enum tl_code emit_all(struct tl_window *w, struct tl_err *err)
 {
     const struct inner *own = w->own;
@@ -210,16 +202,17 @@ static enum tl_code emit_all(struct tl_window *w, struct tl_err *err)
         head = tl_reader_of(ref.key);
         ref.end_ms = (int64_t)tl_reader_u64(&head);
         ref.start_ms = (int64_t)tl_reader_u64(&head);
-        ref.key = (struct tl_sv){ref.key.data + HEAD_BYTES, ref.key.size - HEAD_BYTES};
-        TL_TRY(emit(w, &ref, err));
+        ref.key = ref.row_key = (struct tl_sv){ref.key.data + HEAD_BYTES, ref.key.size - HEAD_BYTES};
+        TL_TRY(tl_window_emit(w, &ref, err));
     }
     for (size_t i = 0; i < own->count; i++) {
         struct tl_window_ref ref = {.start_ms = own->rows[i].start_ms,
                                     .end_ms = own->rows[i].end_ms,
                                     .key = own->rows[i].key,
+                                    .row_key = own->rows[i].key,
                                     .values = own->rows[i].values};
 
-        TL_TRY(emit(w, &ref, err));
+        TL_TRY(tl_window_emit(w, &ref, err));
     }
 out:
     return rc;

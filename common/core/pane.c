@@ -402,8 +402,7 @@ out:
 
 static enum tl_code emit_group(struct tl_window *w, const struct pane *pane, uint32_t entry, struct tl_err *err)
 {
-    struct tl_window_ref ref = {
-        .start_ms = pane->from_ms, .end_ms = pane->to_ms, .local_start_ms = pane->start_ms, .local_end_ms = pane->end_ms};
+    struct tl_window_ref ref = {.start_ms = pane->from_ms, .end_ms = pane->to_ms};
 
     ref.block = (const char *)tl_table_at(&pane->groups, entry, &ref.key, NULL) + MARK_BYTES;
     ref.row_key = ref.key;
@@ -458,6 +457,7 @@ static enum tl_code pane_states(struct tl_window *w, struct tl_err *err)
 
             tl_buf_clear(&w->key);
             tl_agg_save(&w->layout, block + MARK_BYTES, &w->key);
+            TL_TRY(tl_buf_check(&w->key, "accumulators", err)); /* a state without bytes is one that is gone */
             TL_TRY(tl_window_emit_state(w, pane->from_ms, pane->to_ms, key, tl_buf_sv(&w->key), err));
         }
     }

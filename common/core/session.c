@@ -601,8 +601,6 @@ static enum tl_code emit_session(struct tl_window *w, const struct tl_key *key, 
     const struct sessions *own = w->own;
     struct tl_window_ref ref = {.start_ms = tl_window_start_instant(w, piece->from_ms),
                                 .end_ms = tl_window_end_instant(w, piece->to_ms),
-                                .local_start_ms = piece->from_ms,
-                                .local_end_ms = piece->to_ms,
                                 .block = tl_piece_block(&own->pieces, piece)};
 
     ref.key = ref.row_key = tl_pieces_key_text(&own->pieces, key);

@@ -426,10 +426,9 @@ static const void *fold(struct tl_window *w, const struct due *due)
 static enum tl_code emit_due(struct tl_window *w, const struct due *due, struct tl_err *err)
 {
     struct slices *own = w->own;
-    struct tl_window_ref ref = {.local_start_ms = start_of(w, due->end_ms), .local_end_ms = due->end_ms};
+    struct tl_window_ref ref = {.start_ms = tl_window_start_instant(w, start_of(w, due->end_ms)),
+                                .end_ms = tl_window_end_instant(w, due->end_ms)};
 
-    ref.start_ms = tl_window_start_instant(w, ref.local_start_ms);
-    ref.end_ms = tl_window_end_instant(w, ref.local_end_ms);
     ref.key = ref.row_key = tl_pieces_key_text(&own->pieces, &due->key->key);
     ref.block = fold(w, due);
     if (ref.block == NULL)

@@ -285,8 +285,8 @@ static enum tl_code fill_slots(struct tl_window *w, struct tl_err *err)
         const struct tl_window_ref *ref = &out->refs[i];
 
         out->blocks[i] = ref->block;
-        slots[TL_SLOT_WINDOW_START].i64[i] = ref->local_start_ms;
-        slots[TL_SLOT_WINDOW_END].i64[i] = ref->local_end_ms;
+        slots[TL_SLOT_WINDOW_START].i64[i] = tl_window_local_ms(w, ref->start_ms);
+        slots[TL_SLOT_WINDOW_END].i64[i] = tl_add_sat_i64(tl_window_local_ms(w, tl_add_sat_i64(ref->end_ms, -1)), 1);
         slots[TL_SLOT_WINDOW_TIME].i64[i] = ref->end_ms - 1;
         slots[TL_SLOT_CLOSED_BY].sv[i] = ref->by_count ? TL_SV("count") : TL_SV("timeout");
         if (!decode_key(w, ref->key, i))

@@ -55,6 +55,12 @@ int64_t tl_zone_instant_ms(const struct tl_zone *zone, int64_t local_ms);
  * shows an earlier wall clock; never goes back. A day of the zone lies between the ends of the day before and of its own. */
 int64_t tl_zone_end_ms(const struct tl_zone *zone, int64_t local_ms);
 
+/* What such an end shows: the wall clock behind that of the last instant before it. */
+static inline int64_t tl_zone_end_local_ms(const struct tl_zone *zone, int64_t end_ms)
+{
+    return tl_add_sat_i64(tl_zone_local_ms(zone, tl_add_sat_i64(end_ms, -1)), 1);
+}
+
 /* For loops over rows: *span is the one that the row before fell into ({0} at first), and is moved on where it does not hold. */
 static inline int64_t tl_zone_local_near_ms(const struct tl_zone *zone, struct tl_zone_span *span, int64_t instant_ms)
 {

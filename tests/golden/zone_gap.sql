@@ -17,3 +17,5 @@ CREATE VIEW longer AS
     SELECT window_start, window_end, host, COUNT(*) AS hits
     FROM TABLE(SESSION(TABLE events PARTITION BY host, DESCRIPTOR(event_time), INTERVAL '1' HOUR))
     GROUP BY window_start, window_end, host;
+CREATE VIEW again AS
+    SELECT window_start, window_end, SUM(hits) AS hits FROM hops GROUP BY window_start, window_end;

@@ -46,6 +46,14 @@ static const char having_views[] =
     "CREATE VIEW loud_hosts AS SELECT window_start, window_end, host, SUM(hits) AS hits FROM loud_pairs\n"
     "    GROUP BY window_start, window_end, host;\n";
 
+/* What an outer view computes of an inner window's bounds, it computes of their wall clock. */
+static const char clock_views[] =
+    "CREATE VIEW clocks AS SELECT window_start, window_end, host, MAX(CAST(ten_start AS STRING)) AS a, MAX(CAST(ten_end AS STRING)) AS b,\n"
+    "    SUM(hits) AS hits FROM TABLE(TUMBLE(TABLE tens, DESCRIPTOR(window_time), INTERVAL '1' MINUTE))\n"
+    "    GROUP BY window_start, window_end, host;\n"
+    "CREATE VIEW morning AS SELECT ten_start, CAST(ten_end AS STRING) AS b, host, hits FROM tens\n"
+    "    WHERE CAST(ten_start AS STRING) LIKE '% 01:0%';\n";
+
 /* Their numbers in the report. */
 enum { HOPS, STEPS, VISITS, THREES, TENS, MINUTES, HOSTS, LONG_VISITS, VIEWS };
 
@@ -245,8 +253,10 @@ Test(reconcile_windows, late_event_of_count_windows)
 Test(reconcile_windows, wall_clock_of_a_zone)
 {
     struct scene scene;
+    char more[1024];
 
-    play_with(&scene, "SET 'table.local-time-zone' = 'Europe/Berlin';\n",
+    snprintf(more, sizeof more, "SET 'table.local-time-zone' = 'Europe/Berlin';\n%s", clock_views);
+    play_with(&scene, more,
               FIRST({"a", 12, "a.example", 1}, {"b", 42, "a.example", 1}),
               FIRST({"late-1", 12, "a.example", 1}, {"late-2", 45, "a.example", 1}));
     EXPECT_STATUS(&scene, 0);
@@ -255,6 +265,10 @@ Test(reconcile_windows, wall_clock_of_a_zone)
     EXPECT_VIEW(&scene, TENS, "causes", "{\"late_drop\":2}");
     EXPECT_VIEW(&scene, VISITS, "explained", "2");
     EXPECT_VIEW(&scene, MINUTES, "explained", "1");
+    EXPECT_VIEW(&scene, VIEWS, "explained", "1");
+    EXPECT_UNIT(&scene, "clocks", "batch.a", "2026-03-01 01:00:40.000");
+    EXPECT_VIEW(&scene, VIEWS + 1, "explained", "2");
+    EXPECT_UNIT(&scene, "morning", "batch.b", "2026-03-01 01:00:20.000");
     scene_close(&scene);
 }
 
