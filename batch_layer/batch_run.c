@@ -197,7 +197,7 @@ static enum tl_code follow_carry(struct batch *batch, uint32_t at, uint32_t view
                                  const struct tl_buf *now, struct tl_err *err)
 {
     const struct tl_days *days = &batch->days[view];
-    uint32_t root = tl_family_root(batch->plan, view);
+    uint32_t root = tl_view_root(batch->plan, view);
     enum tl_code rc = TL_OK;
     bool *views;
 
@@ -215,7 +215,7 @@ static enum tl_code follow_carry(struct batch *batch, uint32_t at, uint32_t view
         if (views == NULL)
             return tl_fail_memory(err, batch->plan->views_count);
         for (uint32_t v = root; v < batch->plan->views_count; v++)
-            views[v] = tl_family_root(batch->plan, v) == root;
+            views[v] = tl_view_root(batch->plan, v) == root;
         rc = add_job(batch, at, batch->plan->views[view].source, views, bounds, 1, err);
         free(views);
         break;

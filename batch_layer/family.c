@@ -1,22 +1,17 @@
 /* family.c: views that read one another. See family.h. */
 #include "family.h"
 
-uint32_t tl_family_root(const struct tl_plan *plan, uint32_t view)
-{
-    while (plan->views[view].inner >= 0)
-        view = (uint32_t)plan->views[view].inner;
-    return view;
-}
+#include "sql/shape.h"
 
 int64_t tl_family_lateness_ms(const struct tl_plan *plan, uint32_t view)
 {
-    uint32_t root = tl_family_root(plan, view);
+    uint32_t root = tl_view_root(plan, view);
     int64_t most_ms = 0;
 
     for (uint32_t v = root; v < plan->views_count; v++) {
         int64_t lateness_ms = plan->views[v].lateness_ms;
 
-        if (tl_family_root(plan, v) != root)
+        if (tl_view_root(plan, v) != root)
             continue;
         for (int32_t inner = plan->views[v].inner; inner >= 0; inner = plan->views[inner].inner)
             lateness_ms = tl_add_sat_i64(lateness_ms, plan->views[inner].lateness_ms);
@@ -50,10 +45,10 @@ static enum tl_code open_anew(struct tl_family_views *views, uint32_t root, stru
     wish.anew = true;
     wish.at_least_ms = INT64_MIN;
     for (uint32_t v = root; v < views->plan->views_count; v++)
-        if (tl_family_root(views->plan, v) == root)
+        if (tl_view_root(views->plan, v) == root)
             wish.at_least_ms = tl_max_i64(wish.at_least_ms, views->days[v].boundary_ms);
     for (uint32_t v = root; v < views->plan->views_count; v++) {
-        if (tl_family_root(views->plan, v) != root)
+        if (tl_view_root(views->plan, v) != root)
             continue;
         tl_days_close(&views->days[v]);
         TL_TRY(open_days(views, v, wish, err));
@@ -68,11 +63,11 @@ static void share_work(struct tl_family_views *views, uint32_t root)
     struct tl_days *days = &views->days[root];
 
     for (uint32_t v = root + 1; v < views->plan->views_count; v++)
-        for (uint32_t d = 0; tl_family_root(views->plan, v) == root && d < days->count; d++)
+        for (uint32_t d = 0; tl_view_root(views->plan, v) == root && d < days->count; d++)
             if (days->days[d].reason == TL_DAY_CLEAN)
                 days->days[d].reason = views->days[v].days[d].reason;
     for (uint32_t v = root + 1; v < views->plan->views_count; v++)
-        for (uint32_t d = 0; tl_family_root(views->plan, v) == root && d < days->count; d++)
+        for (uint32_t d = 0; tl_view_root(views->plan, v) == root && d < days->count; d++)
             if (views->days[v].days[d].reason == TL_DAY_CLEAN)
                 views->days[v].days[d].reason = days->days[d].reason;
 }
@@ -90,7 +85,7 @@ enum tl_code tl_family_open_days(struct tl_family_views *views, const struct tl_
         if (plan->views[root].inner >= 0)
             continue;
         for (uint32_t v = root + 1; v < plan->views_count; v++)
-            if (tl_family_root(plan, v) == root)
+            if (tl_view_root(plan, v) == root)
                 same = same && same_ranges(&views->days[root], &views->days[v]);
         if (same)
             share_work(views, root);

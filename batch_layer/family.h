@@ -9,9 +9,7 @@
 
 #include "days.h"
 
-/* The view at the root: the one of the family that reads the source. Two views are of one family when they have one root. */
-uint32_t tl_family_root(const struct tl_plan *plan, uint32_t view);
-/* How far behind the watermark the last of the family's rows become final. */
+/* Two views are of one family when they have one root (tl_view_root). How far behind the watermark the last of the family's rows become final. */
 int64_t tl_family_lateness_ms(const struct tl_plan *plan, uint32_t view);
 
 struct tl_family_views {

@@ -62,24 +62,6 @@ struct pass {
 
 /* ---- duplicates, in turn ---- */
 
-static uint32_t range_of(const struct pass *pass, int64_t time_ms, uint32_t last)
-{
-    const int64_t *bounds = pass->job->bounds;
-    uint32_t low = 0, high = pass->job->ranges_count;
-
-    if (time_ms >= bounds[last] && time_ms < bounds[last + 1])
-        return last;
-    while (high - low > 1) {
-        uint32_t middle = low + (high - low) / 2;
-
-        if (bounds[middle] <= time_ms)
-            low = middle;
-        else
-            high = middle;
-    }
-    return low;
-}
-
 static void fail_pass(struct pass *pass, enum tl_code rc, const struct tl_err *err)
 {
     pthread_mutex_lock(&pass->lock);
@@ -131,7 +113,7 @@ static enum tl_code see_ids(void *ctx, uint32_t source, uint32_t partition, cons
     for (uint32_t i = 0; i < count; i++) {
         enum tl_seen answer;
 
-        range = range_of(pass, time_ms[i], range);
+        range = tl_range_of(pass->job->bounds, pass->job->ranges_count, time_ms[i], range);
         if (pass->ids[range] == NULL)
             TL_TRY(tl_idset_open(&pass->ids[range], err));
         TL_TRY(tl_idset_see(pass->ids[range], ids[i], &answer, err));
@@ -313,7 +295,7 @@ static enum tl_code stage_rows(void *ctx, const struct tl_rows *rows, struct tl_
     TL_TRY(begin_staging(pass, err));
     TL_TRY(tl_store_stage_rows(job->store, job->run, job->definitions[sink->view], rows, err));
     for (uint32_t i = 0; i < rows->count; i++) {
-        range = range_of(pass, windowed ? rows->end_ms[i] - 1 : rows->end_ms[i], range);
+        range = tl_range_of(pass->job->bounds, pass->job->ranges_count, windowed ? rows->end_ms[i] - 1 : rows->end_ms[i], range);
         counts[range]++;
     }
     job->rows_count += rows->count;
@@ -396,7 +378,7 @@ static enum tl_code stage_range(struct pass *pass, uint32_t v, uint32_t r, struc
 {
     struct tl_recompute *job = pass->job;
     size_t at = (size_t)v * job->ranges_count + r;
-    uint32_t root = tl_family_root(pass->plan, v); /* the events of a view on a view are those of its root */
+    uint32_t root = tl_view_root(pass->plan, v); /* the events of a view on a view are those of its root */
     struct tl_run_range range = {
         .run = job->run, .from_ms = job->bounds[r], .to_ms = job->bounds[r + 1], .rows_count = pass->rows[at]};
     enum tl_code rc = TL_OK;

@@ -33,14 +33,11 @@ static bool refuses(enum tl_cause cause)
     }
 }
 
-/* A growing array in an arena: the old one is left behind. */
+/* A growing array in an arena, with room for the next power of two: the old one is left behind. NULL: out of memory. */
 static void *grown(struct tl_arena *arena, const void *items, uint32_t count, size_t size)
 {
-    char *out;
+    char *out = tl_arena_alloc(arena, (count == 0 ? 1 : 2 * (size_t)count) * size);
 
-    if ((count & (count - 1)) != 0) /* room for the next power of two */
-        return NULL;
-    out = tl_arena_alloc(arena, (count == 0 ? 1 : 2 * (size_t)count) * size);
     if (out != NULL && count > 0)
         memcpy(out, items, count * size);
     return out;

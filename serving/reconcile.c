@@ -467,14 +467,6 @@ out:
     return rc;
 }
 
-/* The view at the root of a view on a view: what it says of events holds for those that read it. */
-static const struct compared *root_of(const struct reconcile *r, uint32_t v)
-{
-    while (r->plan->views[v].inner >= 0)
-        v = (uint32_t)r->plan->views[v].inner;
-    return &r->views[v];
-}
-
 /* What both layers refuse is the same for all views of a source, but for failed evaluations. */
 static enum tl_code count_refused(struct reconcile *r, struct tl_err *err)
 {
@@ -493,7 +485,7 @@ static enum tl_code count_refused(struct reconcile *r, struct tl_err *err)
             TL_TRY(tl_store_outcomes(r->store, r->views[v].definition.id, 0, outcomes, err));
             future = outcomes[TL_OUT_FUTURE] > future ? outcomes[TL_OUT_FUTURE] : future;
             dead = outcomes[TL_OUT_DEAD_LETTER] > dead ? outcomes[TL_OUT_DEAD_LETTER] : dead;
-            root = root_of(r, v);
+            root = &r->views[tl_view_root(r->plan, v)];
             if (!root->has_evidence)
                 continue;
             if (root->evidence.both_duplicate_count > duplicates)

@@ -189,14 +189,6 @@ out:
     return rc;
 }
 
-/* The view whose outcomes these are: the events of a view on a view are those of the first one down that reads the source. */
-static uint32_t root_of(const struct tl_plan *plan, uint32_t v)
-{
-    while (plan->views[v].inner >= 0)
-        v = (uint32_t)plan->views[v].inner;
-    return v;
-}
-
 static int64_t final_now(const struct tl_tick *tick, uint32_t v)
 {
     const struct tl_plan *plan = tick->lane->plan;
@@ -227,7 +219,7 @@ static enum tl_code put_view(struct tl_tick *tick, uint32_t v, int64_t change, s
     uint64_t outcomes[TL_OUTCOMES] = {0};
     bool counted = false;
     int64_t final_ms = final_now(tick, v);
-    uint32_t root = root_of(lane->plan, v);
+    uint32_t root = tl_view_root(lane->plan, v);
     enum tl_code rc = TL_OK;
 
     if (tick->all->views[v].window != NULL)

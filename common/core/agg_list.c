@@ -3,7 +3,7 @@
  * Flink joins them as they arrive; by that, speed and batch could not agree. NULLs are skipped; the list of nothing is NULL.
  * With DISTINCT each text comes once, at its first place: the state is a set of texts (agg_set.h), each with a pointer to its place.
  * Without, it is an array, put in order when it is read: rows come nearly in order, so it mostly is.
- * One row has one place; texts at the same place (in forged bytes) are in their own order.
+ * One row has one place, but rows of an inner view (relay.c), and forged bytes, may share one; texts at the same place are in their own order.
  *
  * Byte form, of both: varint count; in order: place (agg_state.h), block text */
 #include <stdlib.h>

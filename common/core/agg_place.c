@@ -1,7 +1,7 @@
 /* agg_place.c: accumulators of FIRST_VALUE and LAST_VALUE, in the order of (event time, partition, offset, row number).
  *
  * Flink takes the first and last to arrive; by that, speed and batch could not agree. NULLs are skipped, as Flink does.
- * One row has one place, so two values at the same place only come of forged bytes; the greater value then wins, for order must not.
+ * One row has one place, but rows of an inner view (relay.c), and forged bytes, may share one; the greater value then wins, for order must not.
  *
  * Byte form: u8 any; any: place (agg_state.h), then zigzag value | u64 bits (one NaN only) | block text */
 #include <string.h>

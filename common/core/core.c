@@ -247,45 +247,25 @@ static bool ledger_line(const struct push *p, struct tl_ledger *ledger, uint32_t
     return tl_ledger_add(ledger, &line);
 }
 
-/* Which range a time lies in; UINT32_MAX: none. Events come nearly in order: the last answer is tried first. */
-static uint32_t range_of(const struct tl_core *core, int64_t time_ms, uint32_t last)
-{
-    const int64_t *bounds = core->config.bounds;
-    uint32_t low = 0, high = core->config.ranges_count;
-
-    if (time_ms >= bounds[last] && time_ms < bounds[last + 1])
-        return last;
-    if (time_ms < bounds[0] || time_ms >= bounds[high])
-        return UINT32_MAX;
-    while (high - low > 1) {
-        uint32_t middle = low + (high - low) / 2;
-
-        if (bounds[middle] <= time_ms)
-            low = middle;
-        else
-            high = middle;
-    }
-    return low;
-}
-
 static void choose_candidates(struct push *p)
 {
     struct tl_core *core = p->core;
     const struct tl_intake *intake = p->intake;
-    uint32_t count = 0, last = 0;
+    const int64_t *bounds = core->config.bounds;
+    uint32_t ranges = core->config.ranges_count, count = 0, last = 0;
 
-    if (core->config.bounds == NULL) {
+    if (bounds == NULL) {
         memcpy(core->candidates, intake->usable, intake->usable_count * sizeof *core->candidates);
         p->candidates_count = intake->usable_count;
         return;
     }
     for (uint32_t i = 0; i < intake->usable_count; i++) {
         uint32_t row = intake->usable[i];
-        uint32_t range = range_of(core, intake->time.i64[row], last);
+        int64_t time_ms = intake->time.i64[row];
 
-        if (range == UINT32_MAX)
+        if (time_ms < bounds[0] || time_ms >= bounds[ranges])
             continue;
-        core->range[row] = last = range;
+        core->range[row] = last = tl_range_of(bounds, ranges, time_ms, last);
         core->candidates[count++] = row;
     }
     p->candidates_count = count;

@@ -9,9 +9,10 @@
  * behind the watermark (less the lateness) is late: its turn has passed. A row at exactly first + time-out belongs to the next window.
  * When nothing before first + time-out can come any more, the window closes with what it has.
  *
- * A key's list (pieces.h): rows that wait, newest first, and behind them the window that is open. The store has of each key a provisional
- * row of its next window: the open one with the rows that wait, as if no other came. A row's identity holds the place of its first event, for
- * six events of one millisecond make two windows with equal start and end.
+ * A key's list (pieces.h): rows that wait, newest first, and behind them the window that is open. Many may wait, while a backlog is read or a
+ * file is: so rows are not put in their places one by one but put in order when they are needed, and taken from the other end of the list along an
+ * array of it. The store has of each key a provisional row of its next window: the open one with the rows that wait, as if no other came. A row's
+ * identity holds the place of its first event, for six events of one millisecond make two windows with equal start and end.
  * Ours, not Flink's: semantics.md 6.4. */
 #include <stdlib.h>
 #include <string.h>
@@ -31,7 +32,8 @@ struct place {
 enum {
     PIECE_OPEN = 1, /* the window that is open; else a row that waits */
     KEY_IS_DUE = 1,
-    KEY_STORED = 2, /* the store has a provisional row */
+    KEY_STORED = 2,   /* the store has a provisional row */
+    KEY_UNSORTED = 4, /* rows that wait are not in order */
 };
 
 struct count_key {
@@ -49,6 +51,14 @@ struct closed {
     bool by_count;
 };
 
+/* A key's list, oldest first. */
+struct line {
+    struct tl_piece **items;
+    uint32_t count, capacity;
+    struct tl_piece *open; /* the first, where it is the window that is open; else NULL */
+    uint32_t rows;         /* where the rows that wait begin */
+};
+
 struct counts {
     struct tl_pieces pieces;
     struct tl_due due; /* a key's next row to be released, or the end of its open window */
@@ -57,6 +67,7 @@ struct counts {
     struct closed *closed;
     size_t closed_count, closed_capacity;
     struct tl_piece *closed_pieces; /* to be let go at settle */
+    struct line line;
 };
 
 static enum tl_code count_open(struct tl_window *w, struct tl_err *err)
@@ -77,6 +88,7 @@ static void count_close(struct tl_window *w)
     tl_due_done(&own->due);
     free(own->looked);
     free(own->closed);
+    free(own->line.items);
     free(own);
 }
 
@@ -98,45 +110,120 @@ static size_t count_bytes(const struct tl_window *w)
     const struct counts *own = w->own;
 
     return sizeof *own + tl_pieces_bytes(&own->pieces) + own->due.capacity * sizeof *own->due.items +
-           own->closed_capacity * sizeof *own->closed + own->looked_capacity * sizeof(struct tl_key *);
+           own->closed_capacity * sizeof *own->closed + own->looked_capacity * sizeof(struct tl_key *) +
+           own->line.capacity * sizeof *own->line.items;
 }
 
 /* ---- rows in ---- */
 
-static bool is_behind(const struct tl_piece *piece, int64_t time_ms, const struct place *place)
+/* Is a row's turn after that of another? */
+static bool is_behind(const struct tl_piece *a, const struct tl_piece *b)
 {
-    const struct place *mine = tl_piece_extra(piece);
+    const struct place *x = tl_piece_extra(a), *y = tl_piece_extra(b);
 
-    if (piece->from_ms != time_ms)
-        return piece->from_ms > time_ms;
-    if (mine->partition != place->partition)
-        return mine->partition > place->partition;
-    return mine->offset != place->offset ? mine->offset > place->offset : mine->number > place->number;
+    if (a->from_ms != b->from_ms)
+        return a->from_ms > b->from_ms;
+    if (x->partition != y->partition)
+        return x->partition > y->partition;
+    return x->offset != y->offset ? x->offset > y->offset : x->number > y->number;
 }
 
-/* A row that waits, at its place. NULL: out of memory. */
+static bool is_open(const struct tl_piece *piece)
+{
+    return (piece->marks & PIECE_OPEN) != 0;
+}
+
+/* A row that waits, in front of the others. NULL: out of memory. */
 static struct tl_piece *add_row(struct counts *own, struct tl_key *key, int64_t time_ms, const struct place *place)
 {
-    struct tl_piece **link = &key->newest, *piece;
+    struct tl_piece *before = key->newest, *row = tl_pieces_insert(&own->pieces, key, &key->newest, time_ms, time_ms, 0);
 
-    while (*link != NULL && !((*link)->marks & PIECE_OPEN) && is_behind(*link, time_ms, place))
-        link = &(*link)->older;
-    piece = tl_pieces_insert(&own->pieces, key, link, time_ms, time_ms, 0);
-    if (piece != NULL)
-        *(struct place *)tl_piece_extra(piece) = *place;
-    return piece;
+    if (row == NULL)
+        return NULL;
+    *(struct place *)tl_piece_extra(row) = *place;
+    if (before != NULL && !is_open(before) && !is_behind(row, before))
+        key->marks |= KEY_UNSORTED;
+    return row;
 }
 
-/* Where the key's oldest waiting row hangs; a link to the open window or to NULL: none waits. */
-static struct tl_piece **oldest_row(struct tl_key *key)
-{
-    struct tl_piece **link = &key->newest;
+/* ---- the key's list ---- */
 
-    if (*link == NULL || ((*link)->marks & PIECE_OPEN))
-        return link;
-    while ((*link)->older != NULL && !((*link)->older->marks & PIECE_OPEN))
+/* Two lists that each begin with the row whose turn is last, as one. */
+static struct tl_piece *merge_rows(struct tl_piece *a, struct tl_piece *b)
+{
+    struct tl_piece *first = NULL, **link = &first;
+
+    while (a != NULL && b != NULL) {
+        if (is_behind(a, b)) {
+            *link = a;
+            a = a->older;
+        } else {
+            *link = b;
+            b = b->older;
+        }
         link = &(*link)->older;
-    return link;
+    }
+    *link = a != NULL ? a : b;
+    return first;
+}
+
+/* By merging runs of doubling length: bin i holds none, or a sorted run of 2^i rows. */
+static void put_in_order(struct tl_key *key)
+{
+    struct tl_piece *bins[64] = {NULL}, *piece = key->newest, *rows = NULL, **link = &key->newest;
+
+    if (!(key->marks & KEY_UNSORTED))
+        return;
+    key->marks &= ~(uint32_t)KEY_UNSORTED;
+    while (piece != NULL && !is_open(piece)) {
+        struct tl_piece *run = piece;
+        uint32_t i = 0;
+
+        piece = piece->older;
+        run->older = NULL;
+        for (; bins[i] != NULL; i++) {
+            run = merge_rows(bins[i], run);
+            bins[i] = NULL;
+        }
+        bins[i] = run;
+    }
+    for (uint32_t i = 0; i < TL_COUNT(bins); i++)
+        rows = merge_rows(bins[i], rows);
+    *link = rows;
+    while (*link != NULL)
+        link = &(*link)->older;
+    *link = piece;
+}
+
+/* NULL: out of memory. Good until a row is added. */
+static const struct line *line_up(struct counts *own, struct tl_key *key)
+{
+    struct line *line = &own->line;
+    uint32_t at = 0;
+
+    put_in_order(key);
+    line->count = 0;
+    for (const struct tl_piece *piece = key->newest; piece != NULL; piece = piece->older)
+        line->count++;
+    if (line->count >= line->capacity) {
+        uint32_t capacity = line->count + line->count / 2 + 64;
+
+        if (!TL_RESIZE(line->items, capacity))
+            return NULL;
+        line->capacity = capacity;
+    }
+    at = line->count;
+    for (struct tl_piece *piece = key->newest; piece != NULL; piece = piece->older)
+        line->items[--at] = piece;
+    line->open = line->count > 0 && is_open(line->items[0]) ? line->items[0] : NULL;
+    line->rows = line->open != NULL;
+    return line;
+}
+
+/* What points to item i, where all before it that is left is the open window. */
+static struct tl_piece **link_of(const struct line *line, struct tl_key *key, uint32_t i)
+{
+    return i + 1 < line->count ? &line->items[i + 1]->older : &key->newest;
 }
 
 static bool put_due(struct counts *own, int64_t at_ms, struct tl_key *key)
@@ -178,25 +265,40 @@ out:
     return rc;
 }
 
+/* Both lists are in order, so one walk along them finds all places. */
+static bool merge_key(struct tl_window *into, struct tl_key *key, const struct counts *part, const struct tl_key *given)
+{
+    struct counts *whole = into->own;
+    struct tl_piece **link = &key->newest, *row = NULL;
+
+    for (const struct tl_piece *piece = given->newest; piece != NULL; piece = piece->older) {
+        while (*link != NULL && !is_open(*link) && is_behind(*link, piece))
+            link = &(*link)->older;
+        row = tl_pieces_insert(&whole->pieces, key, link, piece->from_ms, piece->to_ms, 0);
+        if (row == NULL || !tl_agg_merge(&into->layout, tl_piece_block(&whole->pieces, row), tl_piece_block(&part->pieces, piece),
+                                         tl_table_arena(&whole->pieces.table)))
+            return false;
+        *(struct place *)tl_piece_extra(row) = *(const struct place *)tl_piece_extra(piece);
+        link = &row->older;
+    }
+    /* Where an older row waits, the key is due for that. */
+    return row == NULL || (*link != NULL && !is_open(*link)) || put_due(whole, row->from_ms, key);
+}
+
 static enum tl_code count_merge(struct tl_window *into, struct tl_window *from, struct tl_err *err)
 {
     struct counts *whole = into->own, *part = from->own;
 
     for (uint32_t i = 0; i < part->pieces.table.count; i++) {
-        const struct tl_key *given = tl_pieces_at(&part->pieces, i);
+        struct tl_key *given = tl_pieces_at(&part->pieces, i);
         struct tl_key *key = tl_pieces_key(&whole->pieces, tl_pieces_key_text(&part->pieces, given));
 
         if (key == NULL || !tl_pieces_mark(&whole->pieces, key))
             return tl_fail_memory(err, sizeof *key);
-        for (const struct tl_piece *piece = given->newest; piece != NULL; piece = piece->older) {
-            struct tl_piece *row = add_row(whole, key, piece->from_ms, tl_piece_extra(piece));
-
-            if (row == NULL ||
-                !tl_agg_merge(&into->layout, tl_piece_block(&whole->pieces, row), tl_piece_block(&part->pieces, piece),
-                              tl_table_arena(&whole->pieces.table)) ||
-                (*oldest_row(key) == row && !put_due(whole, piece->from_ms, key)))
-                return tl_fail_memory(err, into->layout.state_bytes);
-        }
+        put_in_order(given);
+        put_in_order(key);
+        if (!merge_key(into, key, part, given))
+            return tl_fail_memory(err, into->layout.state_bytes);
     }
     return TL_OK;
 }
@@ -206,16 +308,6 @@ static enum tl_code count_merge(struct tl_window *into, struct tl_window *from, 
 static int64_t timeout_ms(const struct tl_window *w, int64_t first_ms)
 {
     return tl_add_sat_i64(first_ms, w->view->window.size_ms);
-}
-
-/* The window that is open hangs at the end. */
-static struct tl_piece **open_window(struct tl_key *key)
-{
-    struct tl_piece **link = &key->newest;
-
-    while (*link != NULL && !((*link)->marks & PIECE_OPEN))
-        link = &(*link)->older;
-    return link;
 }
 
 static enum tl_code close_window(struct tl_window *w, struct tl_key *key, struct tl_piece **link, int64_t end_ms, bool by_count,
@@ -240,7 +332,7 @@ static enum tl_code close_window(struct tl_window *w, struct tl_key *key, struct
     return TL_OK;
 }
 
-/* The row takes part in the window that is open, or opens one. */
+/* The oldest row takes part in the window that is open, or opens one: *link is the row, and then the window. */
 static enum tl_code release_row(struct tl_window *w, struct tl_key *key, struct tl_piece **link, struct tl_err *err)
 {
     struct counts *own = w->own;
@@ -264,7 +356,7 @@ static enum tl_code release_row(struct tl_window *w, struct tl_key *key, struct 
     }
     place = tl_piece_extra(open);
     if (++place->rows == w->view->window.rows_max)
-        TL_TRY(close_window(w, key, open_window(key), time_ms + 1, true, err));
+        TL_TRY(close_window(w, key, link, time_ms + 1, true, err));
 out:
     return rc;
 }
@@ -287,15 +379,18 @@ static enum tl_code note_looked(struct counts *own, struct tl_key *key, struct t
 static enum tl_code look_at(struct tl_window *w, struct tl_key *key, int64_t upto_ms, struct tl_err *err)
 {
     struct counts *own = w->own;
+    const struct line *line;
     struct tl_piece **link;
+    uint32_t i;
     enum tl_code rc = TL_OK;
 
     if (!(key->marks & KEY_IS_DUE))
         return TL_OK;
-    for (link = oldest_row(key); *link != NULL && !((*link)->marks & PIECE_OPEN) && (*link)->from_ms <= upto_ms;
-         link = oldest_row(key))
-        TL_TRY(release_row(w, key, link, err));
-    link = open_window(key);
+    if ((line = line_up(own, key)) == NULL)
+        return tl_fail_memory(err, sizeof(struct tl_piece *));
+    for (i = line->rows; i < line->count && line->items[i]->from_ms <= upto_ms; i++)
+        TL_TRY(release_row(w, key, link_of(line, key, i), err));
+    link = i < line->count ? &line->items[i]->older : &key->newest;
     if (*link != NULL && timeout_ms(w, (*link)->from_ms) - 1 <= upto_ms)
         TL_TRY(close_window(w, key, link, timeout_ms(w, (*link)->from_ms), false, err));
     TL_TRY(note_looked(own, key, err));
@@ -304,15 +399,12 @@ out:
 }
 
 /* When the key's next row is released, or its open window ends. INT64_MAX: it has neither. */
-static int64_t due_ms(const struct tl_window *w, struct tl_key *key)
+static int64_t due_ms(const struct tl_window *w, const struct tl_key *key)
 {
-    const struct tl_piece *row = *oldest_row(key), *open = *open_window(key);
     int64_t at_ms = INT64_MAX;
 
-    if (row != NULL && !(row->marks & PIECE_OPEN))
-        at_ms = row->from_ms;
-    if (open != NULL)
-        at_ms = tl_min_i64(at_ms, timeout_ms(w, open->from_ms) - 1);
+    for (const struct tl_piece *piece = key->newest; piece != NULL; piece = piece->older)
+        at_ms = tl_min_i64(at_ms, is_open(piece) ? timeout_ms(w, piece->from_ms) - 1 : piece->from_ms);
     return at_ms;
 }
 
@@ -392,43 +484,32 @@ static enum tl_code next_window(struct tl_window *w, struct tl_key *key, bool wi
                                 struct tl_err *err)
 {
     struct counts *own = w->own;
-    const struct tl_piece *open = *open_window(key), *done = open;
-    uint64_t rows = open != NULL ? ((const struct place *)tl_piece_extra(open))->rows : 0;
+    const struct line *line = line_up(own, key);
+    uint64_t rows = 0;
     void *sum = NULL;
 
-    *found = key->newest != NULL;
-    if (key->newest == NULL)
-        return TL_OK;
-    *next = (struct next){.end_ms = INT64_MIN};
-    if (with_block && (sum = tl_arena_zalloc(&w->scratch, w->layout.state_bytes + 1u)) == NULL)
+    if (line == NULL || (with_block && (sum = tl_arena_zalloc(&w->scratch, w->layout.state_bytes + 1u)) == NULL))
         return tl_fail_memory(err, w->layout.state_bytes);
-    if (open != NULL) {
-        next->start_ms = open->from_ms;
-        next->place = *(const struct place *)tl_piece_extra(open);
-        if (with_block && !tl_agg_merge(&w->layout, sum, tl_piece_block(&own->pieces, open), &w->scratch))
-            return tl_fail_memory(err, w->layout.state_bytes);
-    }
-    while (rows < w->view->window.rows_max && key->newest != done) {
-        const struct tl_piece *row = key->newest;
+    *found = line->count > 0;
+    *next = (struct next){.end_ms = INT64_MIN, .block = sum};
+    for (uint32_t i = 0; i < line->count && rows < w->view->window.rows_max; i++) {
+        const struct tl_piece *piece = line->items[i];
+        const struct place *place = tl_piece_extra(piece);
 
-        while (row->older != done)
-            row = row->older;
-        if (rows > 0 && row->from_ms >= timeout_ms(w, next->start_ms))
+        if (i == 0) {
+            next->start_ms = piece->from_ms;
+            next->place = *place;
+        } else if (piece->from_ms >= timeout_ms(w, next->start_ms)) {
             break;
-        if (rows == 0) {
-            next->start_ms = row->from_ms;
-            next->place = *(const struct place *)tl_piece_extra(row);
         }
-        if (with_block && !tl_agg_merge(&w->layout, sum, tl_piece_block(&own->pieces, row), &w->scratch))
+        if (with_block && !tl_agg_merge(&w->layout, sum, tl_piece_block(&own->pieces, piece), &w->scratch))
             return tl_fail_memory(err, w->layout.state_bytes);
-        next->end_ms = row->from_ms + 1;
-        rows++;
-        done = row;
+        next->end_ms = piece->from_ms + 1;
+        rows += is_open(piece) ? place->rows : 1;
     }
     next->by_count = rows == w->view->window.rows_max;
     if (!next->by_count)
         next->end_ms = timeout_ms(w, next->start_ms);
-    next->block = sum;
     return TL_OK;
 }
 
@@ -485,7 +566,7 @@ static enum tl_code put_piece(struct tl_window *w, const struct tl_piece *piece,
     const struct counts *own = w->own;
     const struct place *place = tl_piece_extra(piece);
 
-    tl_buf_put_u8(out, (piece->marks & PIECE_OPEN) != 0);
+    tl_buf_put_u8(out, is_open(piece));
     tl_buf_put_zigzag(out, piece->from_ms);
     tl_buf_put_varint(out, place->partition);
     tl_buf_put_varint(out, place->number);
@@ -574,29 +655,42 @@ out:
     return rc;
 }
 
-static enum tl_code load_piece(struct tl_window *w, struct tl_key *key, struct tl_reader *reader, struct tl_err *err)
+/* A key's pieces from a state or a carry: the open one is the last. */
+static enum tl_code load_pieces(struct tl_window *w, struct tl_key *key, struct tl_reader *reader, struct tl_err *err)
 {
     struct counts *own = w->own;
-    bool is_open = tl_reader_u8(reader) != 0;
-    int64_t time_ms = tl_reader_zigzag(reader);
-    struct place place;
-    struct tl_piece *piece, **link;
-    struct tl_sv bytes;
+    struct tl_piece **link = &key->newest;
+    enum tl_code rc = TL_OK;
 
-    place.partition = (uint32_t)tl_reader_varint(reader);
-    place.number = (uint32_t)tl_reader_varint(reader);
-    place.offset = tl_reader_zigzag(reader);
-    place.rows = tl_reader_varint(reader);
-    bytes = tl_reader_block(reader);
-    link = open_window(key);
-    if (reader->failed || (is_open && *link != NULL) || is_open != (place.rows > 0))
+    if (*link != NULL)
         return TL_ERR_CORRUPT;
-    piece = is_open ? tl_pieces_insert(&own->pieces, key, link, time_ms, time_ms, 0) : add_row(own, key, time_ms, &place);
-    if (piece == NULL || !put_due(own, is_open ? timeout_ms(w, time_ms) - 1 : time_ms, key))
-        return tl_fail_memory(err, w->layout.state_bytes);
-    *(struct place *)tl_piece_extra(piece) = place;
-    piece->marks = is_open ? PIECE_OPEN : 0;
-    return tl_window_load_block(w, bytes, tl_piece_block(&own->pieces, piece), tl_table_arena(&own->pieces.table), err);
+    while (!tl_reader_at_end(reader)) {
+        bool opened = tl_reader_u8(reader) != 0;
+        int64_t time_ms = tl_reader_zigzag(reader);
+        struct place place;
+        struct tl_piece *piece;
+        struct tl_sv bytes;
+
+        place.partition = (uint32_t)tl_reader_varint(reader);
+        place.number = (uint32_t)tl_reader_varint(reader);
+        place.offset = tl_reader_zigzag(reader);
+        place.rows = tl_reader_varint(reader);
+        bytes = tl_reader_block(reader);
+        if (reader->failed || opened != (place.rows > 0) || (opened && !tl_reader_at_end(reader)))
+            return TL_ERR_CORRUPT;
+        piece = tl_pieces_insert(&own->pieces, key, link, time_ms, time_ms, 0);
+        if (piece == NULL)
+            return tl_fail_memory(err, w->layout.state_bytes);
+        *(struct place *)tl_piece_extra(piece) = place;
+        piece->marks = opened ? PIECE_OPEN : 0;
+        link = &piece->older;
+        TL_TRY(tl_window_load_block(w, bytes, tl_piece_block(&own->pieces, piece), tl_table_arena(&own->pieces.table), err));
+    }
+    key->marks |= KEY_UNSORTED; /* bytes are not believed */
+    if (key->newest != NULL && !put_due(own, due_ms(w, key), key))
+        return tl_fail_memory(err, sizeof(struct tl_due_item));
+out:
+    return rc;
 }
 
 static enum tl_code count_load(struct tl_window *w, int64_t start_ms, int64_t end_ms, struct tl_sv text, struct tl_sv bytes,
@@ -613,8 +707,7 @@ static enum tl_code count_load(struct tl_window *w, int64_t start_ms, int64_t en
     (void)end_ms;
     if (key == NULL)
         return tl_fail_memory(err, sizeof *key);
-    while (!tl_reader_at_end(&reader))
-        TL_TRY(load_piece(w, &key->key, &reader, err));
+    TL_TRY(load_pieces(w, &key->key, &reader, err));
     TL_TRY(next_window(w, &key->key, false, &next, &found, err));
     if (found) {
         key->key.marks |= KEY_STORED;
@@ -648,7 +741,7 @@ out:
 
 static bool is_open_at(const struct tl_piece *piece, int64_t bound_ms)
 {
-    return (piece->marks & PIECE_OPEN) != 0 || piece->from_ms < bound_ms;
+    return is_open(piece) || piece->from_ms < bound_ms;
 }
 
 static bool has_open_at(const struct tl_key *key, int64_t bound_ms)
@@ -727,8 +820,7 @@ static enum tl_code count_restore(struct tl_window *w, struct tl_reader *reader,
 
         if (key == NULL)
             TL_TRY(tl_fail_memory(err, sizeof *key));
-        while (!reader->failed && !tl_reader_at_end(&pieces))
-            TL_TRY(load_piece(w, key, &pieces, err));
+        TL_TRY(load_pieces(w, key, &pieces, err));
     }
 out:
     return rc;

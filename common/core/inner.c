@@ -69,7 +69,8 @@ static size_t inner_bytes(const struct tl_window *w)
 {
     const struct inner *own = w->own;
 
-    return sizeof *own + tl_table_bytes(&own->groups) + own->text.held_bytes + own->capacity * sizeof *own->rows;
+    return sizeof *own + tl_table_bytes(&own->groups) + own->text.held_bytes + own->key.capacity +
+           own->capacity * sizeof *own->rows;
 }
 
 /* ---- rows in ---- */

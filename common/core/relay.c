@@ -25,7 +25,7 @@ struct tl_relay {
     struct tl_arena arena, scratch;
     /* By row: */
     uint32_t capacity;
-    uint32_t *selected, *range, *number;
+    uint32_t *selected, *range, *partition, *number;
     int64_t *time_ms;
     uint8_t *failed, *null;
 };
@@ -91,6 +91,7 @@ void tl_relay_close(struct tl_relay *relay)
     free(relay->readers);
     free(relay->selected);
     free(relay->range);
+    free(relay->partition);
     free(relay->number);
     free(relay->time_ms);
     free(relay->failed);
@@ -104,8 +105,9 @@ static bool follow_capacity(struct tl_relay *relay, uint32_t rows)
 {
     if (rows <= relay->capacity)
         return true;
-    if (!TL_RESIZE(relay->selected, rows) || !TL_RESIZE(relay->range, rows) || !TL_RESIZE(relay->number, rows) ||
-        !TL_RESIZE(relay->time_ms, rows) || !TL_RESIZE(relay->failed, rows) || !TL_RESIZE(relay->null, rows))
+    if (!TL_RESIZE(relay->selected, rows) || !TL_RESIZE(relay->range, rows) || !TL_RESIZE(relay->partition, rows) ||
+        !TL_RESIZE(relay->number, rows) || !TL_RESIZE(relay->time_ms, rows) || !TL_RESIZE(relay->failed, rows) ||
+        !TL_RESIZE(relay->null, rows))
         return false;
     memset(relay->null, 0, rows);
     relay->capacity = rows;
@@ -133,21 +135,6 @@ static bool is_wanted(void *ctx, uint32_t row, int64_t start_ms, int64_t end_ms,
 
     (void)watermark_ms; /* nothing is late */
     return w->relay->wanted(w->relay->wanted_ctx, w->view, row, start_ms, end_ms, key);
-}
-
-static uint32_t range_of(const struct tl_window_options *options, int64_t time_ms)
-{
-    uint32_t low = 0, high = options->ranges_count;
-
-    while (high - low > 1) {
-        uint32_t middle = low + (high - low) / 2;
-
-        if (options->bounds[middle] <= time_ms)
-            low = middle;
-        else
-            high = middle;
-    }
-    return low;
 }
 
 static bool eval_columns(struct tl_eval *eval, const struct tl_expr *const *exprs, uint32_t count, const uint32_t *rows,
@@ -188,7 +175,11 @@ static enum tl_code push_to(struct tl_relay *relay, uint32_t v, const struct tl_
         .time_ms = relay->time_ms,
         .range = relay->options.bounds != NULL ? relay->range : NULL,
         .keys = reader->keys,
-        .agg = {.inputs = reader->inputs, .time_ms = relay->time_ms, .offset = rows->start_ms, .number = relay->number},
+        .agg = {.inputs = reader->inputs,
+                .time_ms = relay->time_ms,
+                .offset = rows->start_ms,
+                .partition = relay->partition,
+                .number = relay->number},
         .start_ms = rows->start_ms,
         .end_ms = rows->end_ms,
         .row_key = rows->key,
@@ -214,9 +205,19 @@ static enum tl_code push_to(struct tl_relay *relay, uint32_t v, const struct tl_
     return tl_window_push(reader->window, &in, &verdict, err);
 }
 
+/* A row has no place in a log; what orders those of one window is the same in both layers: the window's start as the offset, and a hash of the key. */
+static void put_place(struct tl_relay *relay, uint32_t row, struct tl_sv key)
+{
+    uint64_t hash = tl_hash_bytes(key);
+
+    relay->partition[row] = (uint32_t)(hash >> 32);
+    relay->number[row] = (uint32_t)hash;
+}
+
 enum tl_code tl_relay_push(struct tl_relay *relay, uint32_t inner, const struct tl_rows *rows, struct tl_err *err)
 {
     struct tl_vec time = {.kind = TL_TIMESTAMP};
+    uint32_t range = 0;
     enum tl_code rc = TL_OK;
 
     if (relay == NULL || rows->count == 0)
@@ -225,10 +226,9 @@ enum tl_code tl_relay_push(struct tl_relay *relay, uint32_t inner, const struct 
         return tl_fail_memory(err, rows->count * sizeof *relay->time_ms);
     for (uint32_t i = 0; i < rows->count; i++) {
         relay->time_ms[i] = rows->end_ms[i] - 1;
-        /* Rows have no place in a log; what orders those of one window is the same in both layers. */
-        relay->number[i] = (uint32_t)tl_hash_bytes(rows->key[i]);
+        put_place(relay, i, rows->key[i]);
         if (relay->options.bounds != NULL)
-            relay->range[i] = range_of(&relay->options, relay->time_ms[i]);
+            relay->range[i] = range = tl_range_of(relay->options.bounds, relay->options.ranges_count, relay->time_ms[i], range);
     }
     time.null = relay->null;
     time.i64 = relay->time_ms;

@@ -65,6 +65,8 @@ struct sessions {
     struct tl_piece **fired;
     struct tl_key **fired_key;
     size_t fired_count, fired_capacity;
+    const struct tl_piece **line; /* of one key, while its state is put */
+    uint32_t line_capacity;
 };
 
 static enum tl_code session_open(struct tl_window *w, struct tl_err *err)
@@ -90,6 +92,7 @@ static void session_close(struct tl_window *w)
     free(own->gone);
     free(own->fired);
     free(own->fired_key);
+    free(own->line);
     free(own);
 }
 
@@ -115,7 +118,8 @@ static size_t session_bytes(const struct tl_window *w)
 
     return sizeof *own + tl_pieces_bytes(&own->pieces) + own->held_memory.held_bytes +
            own->due.capacity * sizeof *own->due.items + own->held_capacity * sizeof *own->held +
-           own->gone_capacity * sizeof *own->gone + own->fired_capacity * (sizeof(struct tl_piece *) + sizeof(struct tl_key *));
+           own->gone_capacity * sizeof *own->gone + own->fired_capacity * (sizeof(struct tl_piece *) + sizeof(struct tl_key *)) +
+           own->looked_capacity * sizeof(struct tl_key *) + own->line_capacity * sizeof(struct tl_piece *);
 }
 
 /* ---- who waits for what ---- */
@@ -459,7 +463,7 @@ static enum tl_code judge(struct tl_window *w, const struct held *held, struct t
 
     if (key == NULL)
         return tl_fail_memory(err, held->key.size);
-    for (const struct tl_piece *piece = key->newest; piece != NULL; piece = piece->older) {
+    for (const struct tl_piece *piece = key->newest; piece != NULL && !is_behind(key, piece, from_ms); piece = piece->older) {
         if (!touches(piece, from_ms, to_ms))
             continue;
         if (!has_fired(w, piece, held->passed_ms))
@@ -670,23 +674,26 @@ static bool has_open(const struct tl_key *key, uint32_t segment)
  * end that they have fired. Nothing: the key has gone. */
 static enum tl_code put_state(struct tl_window *w, const struct tl_key *key, struct tl_buf *out, struct tl_err *err)
 {
-    const struct sessions *own = w->own;
-    const struct tl_piece *done = NULL;
+    struct sessions *own = w->own;
+    uint32_t count = 0;
     enum tl_code rc = TL_OK;
 
-    for (;;) { /* the list is the other way round, and short */
-        const struct tl_piece *piece = key->newest;
-
-        if (piece == done)
-            break;
-        while (piece->older != done)
-            piece = piece->older;
-        done = piece;
+    for (const struct tl_piece *piece = key->newest; piece != NULL; piece = piece->older) {
         if (piece->segment > w->joined)
             continue;
-        tl_buf_put_zigzag(out, piece->from_ms);
-        tl_buf_put_zigzag(out, piece->to_ms);
-        TL_TRY(tl_window_save_block(w, tl_piece_block(&own->pieces, piece), out, err));
+        if (count == own->line_capacity) {
+            uint32_t capacity = own->line_capacity * 2 + 64;
+
+            if (!TL_RESIZE(own->line, capacity))
+                return tl_fail_memory(err, capacity * sizeof *own->line);
+            own->line_capacity = capacity;
+        }
+        own->line[count++] = piece;
+    }
+    while (count-- > 0) {
+        tl_buf_put_zigzag(out, own->line[count]->from_ms);
+        tl_buf_put_zigzag(out, own->line[count]->to_ms);
+        TL_TRY(tl_window_save_block(w, tl_piece_block(&own->pieces, own->line[count]), out, err));
     }
 out:
     return rc;

@@ -615,19 +615,17 @@ static enum tl_code slice_cut(struct tl_window *w, struct tl_buf *carry, struct 
         struct tl_key *key = tl_pieces_at(&own->pieces, order[i]);
         struct tl_sv text = tl_pieces_key_text(&own->pieces, key);
 
-        for (;;) { /* the oldest that is not yet joined */
-            struct tl_piece *oldest = NULL;
+        TL_TRY(line_up(own, key, err));
+        for (uint32_t p = 0; p < own->line_count; p++) {
+            struct tl_piece *piece = own->line[p];
 
-            for (struct tl_piece *piece = key->newest; piece != NULL; piece = piece->older)
-                if (piece->segment <= w->joined)
-                    oldest = piece;
-            if (oldest == NULL)
-                break;
+            if (piece->segment > w->joined)
+                continue;
             tl_buf_put_block(carry, text);
-            tl_buf_put_zigzag(carry, oldest->from_ms);
-            tl_buf_put_zigzag(carry, oldest->to_ms);
-            TL_TRY(tl_window_save_block(w, tl_piece_block(&own->pieces, oldest), carry, err));
-            TL_TRY(join(w, key, oldest, err));
+            tl_buf_put_zigzag(carry, piece->from_ms);
+            tl_buf_put_zigzag(carry, piece->to_ms);
+            TL_TRY(tl_window_save_block(w, tl_piece_block(&own->pieces, piece), carry, err));
+            TL_TRY(join(w, key, piece, err)); /* what goes with it lies behind the bound, and is not asked for here */
         }
     }
 out:
@@ -641,6 +639,7 @@ static enum tl_code slice_load(struct tl_window *w, int64_t start_ms, int64_t en
     struct slices *own = w->own;
     struct tl_key *entry = tl_pieces_key(&own->pieces, key);
     struct tl_piece *piece;
+    int64_t written_ms;
     enum tl_code rc;
 
     if (start_ms > end_ms)
@@ -652,8 +651,11 @@ static enum tl_code slice_load(struct tl_window *w, int64_t start_ms, int64_t en
     rc = line_up(own, entry, err);
     if (rc != TL_OK)
         return rc;
-    ((struct slice_key *)entry)->written_ms = first_from(w, tl_add_sat_i64(own->fired_ms, w->view->window.slide_ms), 0);
-    entry->marks |= KEY_WRITTEN;
+    written_ms = first_from(w, tl_add_sat_i64(own->fired_ms, w->view->window.slide_ms), 0);
+    if (written_ms != INT64_MAX) { /* else all of its windows have fired, and wait to be final */
+        ((struct slice_key *)entry)->written_ms = written_ms;
+        entry->marks |= KEY_WRITTEN;
+    }
     return tl_window_load_block(w, bytes, tl_piece_block(&own->pieces, piece), tl_table_arena(&own->pieces.table), err);
 }
 

@@ -129,6 +129,7 @@ void tl_window_close(struct tl_window *w)
 
 void tl_window_reset(struct tl_window *w)
 {
+    assert(w->passed_ms == INT64_MIN && w->joined == 0);
     w->kind->reset(w);
 }
 
@@ -139,10 +140,29 @@ uint64_t tl_window_groups(const struct tl_window *w)
 
 size_t tl_window_bytes(const struct tl_window *w)
 {
-    return sizeof *w + w->arena.held_bytes + w->scratch.held_bytes + w->kind->bytes(w);
+    return sizeof *w + w->arena.held_bytes + w->scratch.held_bytes + w->key.capacity + w->out->text.capacity +
+           w->rows_capacity * (sizeof *w->states + sizeof *w->arenas + sizeof *w->taken) + w->lines_capacity * sizeof *w->lines +
+           w->kind->bytes(w);
 }
 
 /* ---- geometry ---- */
+
+uint32_t tl_range_of(const int64_t *bounds, uint32_t count, int64_t time_ms, uint32_t near)
+{
+    uint32_t low = 0, high = count;
+
+    if (time_ms >= bounds[near] && time_ms < bounds[near + 1])
+        return near;
+    while (high - low > 1) {
+        uint32_t middle = low + (high - low) / 2;
+
+        if (bounds[middle] <= time_ms)
+            low = middle;
+        else
+            high = middle;
+    }
+    return low;
+}
 
 int64_t tl_window_start_instant(const struct tl_window *w, int64_t local_start_ms)
 {

@@ -43,7 +43,8 @@ struct tl_window_options {
 TL_MUST_USE enum tl_code tl_window_open(const struct tl_view *view, const struct tl_window_options *options,
                                         struct tl_window **out, struct tl_err *err);
 void tl_window_close(struct tl_window *window);
-void tl_window_reset(struct tl_window *window); /* empties it, keeps its memory */
+/* Empties a window that rows were pushed into, and no more was done with, and keeps its memory: a worker's, once it has been merged. */
+void tl_window_reset(struct tl_window *window);
 
 /* ---- rows in ---- */
 
@@ -66,6 +67,9 @@ struct tl_window_rows {
     bool (*wanted)(void *ctx, uint32_t row, int64_t start_ms, int64_t end_ms, struct tl_sv key, int64_t *watermark_ms);
     void *wanted_ctx;
 };
+
+/* Which of `count` >= 1 ranges between the ascending bounds a time lies in; outside of all, the first or the last one. `near` is tried first. */
+uint32_t tl_range_of(const int64_t *bounds, uint32_t count, int64_t time_ms, uint32_t near);
 
 struct tl_window_late {
     uint32_t row;
@@ -99,7 +103,7 @@ TL_MUST_USE enum tl_code tl_window_advance(struct tl_window *window, int64_t wat
 
 typedef enum tl_code (*tl_rows_sink)(void *ctx, const struct tl_rows *rows, struct tl_err *err);
 
-/* Hands over the rows that the last advance made final: what a view on this one reads. In order of end_ms. */
+/* Hands over the rows that the last advance made final: what a view on this one reads. In no order. */
 TL_MUST_USE enum tl_code tl_window_finals(struct tl_window *window, tl_rows_sink sink, void *ctx, struct tl_err *err);
 
 struct tl_window_sink {

@@ -16,8 +16,8 @@ enum { TL_WINDOW_CHUNK_ROWS = 1024 };
 /* A row on its way out; the block (its accumulators) and the key stay until the chunk is flushed. */
 struct tl_window_ref {
     int64_t start_ms, end_ms; /* instants; what expressions see is the wall clock that these show */
-    struct tl_sv key;     /* the group's, as bytes */
-    struct tl_sv row_key; /* the row's identity: the key, and what a kind adds to it; INNER with rows: as given */
+    struct tl_sv key;         /* the group's, as bytes */
+    struct tl_sv row_key;     /* the row's identity: the key, and what a kind adds to it; INNER with rows: as given */
     const void *block;
     const struct tl_value *values; /* INNER with rows: the view's outputs; else NULL */
     bool by_count;                 /* COUNT: closed by its last row */

@@ -1,6 +1,13 @@
 /* shape.c: a view of the plan as the store knows it. See shape.h. */
 #include "sql/shape.h"
 
+uint32_t tl_view_root(const struct tl_plan *plan, uint32_t view)
+{
+    while (plan->views[view].inner >= 0)
+        view = (uint32_t)plan->views[view].inner;
+    return view;
+}
+
 enum tl_column_role tl_view_role(const struct tl_plan *plan, const struct tl_view *view, uint32_t output)
 {
     const struct tl_expr *expr = view->outputs[output].expr;

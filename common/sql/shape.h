@@ -5,6 +5,8 @@
 #include "event/rows.h"
 #include "sql/plan.h"
 
+/* The view at the root of a view on a view: the one that reads the source; what is said of its events holds for those that read it. */
+uint32_t tl_view_root(const struct tl_plan *plan, uint32_t view);
 /* What an output of the view is to its rows. An output that hands on a column of an inner view's rows (inner_rows) is what it was there. */
 enum tl_column_role tl_view_role(const struct tl_plan *plan, const struct tl_view *view, uint32_t output);
 /* Everything in *out lives as long as the plan. */

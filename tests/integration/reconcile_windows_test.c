@@ -48,7 +48,8 @@ static const char having_views[] =
 
 /* What an outer view computes of an inner window's bounds, it computes of their wall clock. */
 static const char clock_views[] =
-    "CREATE VIEW clocks AS SELECT window_start, window_end, host, MAX(CAST(ten_start AS STRING)) AS a, MAX(CAST(ten_end AS STRING)) AS b,\n"
+    "CREATE VIEW clocks AS SELECT window_start, window_end, host, MAX(CAST(ten_start AS STRING)) AS a, MAX(CAST(ten_end AS "
+    "STRING)) AS b,\n"
     "    SUM(hits) AS hits FROM TABLE(TUMBLE(TABLE tens, DESCRIPTOR(window_time), INTERVAL '1' MINUTE))\n"
     "    GROUP BY window_start, window_end, host;\n"
     "CREATE VIEW morning AS SELECT ten_start, CAST(ten_end AS STRING) AS b, host, hits FROM tens\n"
@@ -256,8 +257,7 @@ Test(reconcile_windows, wall_clock_of_a_zone)
     char more[1024];
 
     snprintf(more, sizeof more, "SET 'table.local-time-zone' = 'Europe/Berlin';\n%s", clock_views);
-    play_with(&scene, more,
-              FIRST({"a", 12, "a.example", 1}, {"b", 42, "a.example", 1}),
+    play_with(&scene, more, FIRST({"a", 12, "a.example", 1}, {"b", 42, "a.example", 1}),
               FIRST({"late-1", 12, "a.example", 1}, {"late-2", 45, "a.example", 1}));
     EXPECT_STATUS(&scene, 0);
     EXPECT(&scene, "$.summary.unexplained", "0");

@@ -288,8 +288,11 @@ static enum tl_code drop_rows(void *ctx, const struct tl_rows *rows, struct tl_e
     struct rows_ctx *take = ctx;
 
     (void)err;
-    for (uint32_t i = 0; i < rows->count; i++)
+    for (uint32_t i = 0; i < rows->count; i++) {
+        cr_assert_lt(rows->end_ms[i], INT64_MAX, "%.*s: a row of no window has gone",
+                     TL_SV_ARG(take->plan->views[take->view].name));
         drop(&take->disk->rows, find(&take->disk->rows, take->view, rows->start_ms[i], rows->end_ms[i], rows->key[i]));
+    }
     return TL_OK;
 }
 
