@@ -82,7 +82,7 @@ FUZZERS  := $(patsubst tests/fuzz/%_fuzz.c,build/fuzz/%,$(FUZZ_C))
 
 # --- targets ------------------------------------------------------------------------------------------------------------
 .PHONY: all test unit integration fault replay test-unit test-unit-long test-integration test-fault test-all check bench benches fuzz fuzzers \
-        test-flink test-flink-long demo tools generated install format lint lint-links lint-objects deps deps-lint deps-flink help \
+        test-flink test-flink-long test-layers demo tools generated install format lint lint-links lint-objects deps deps-lint deps-flink help \
         clean FORCE
 
 all: $(PROGRAM) tools $(if $(filter release,$(VARIANT)),build/tally,) ## build/tally and the traffic generator
@@ -126,6 +126,11 @@ test-flink: deps-flink ## the same views in a real Flink and in tally: all rows 
 test-flink-long: deps-flink ## random pairs of a view and a stream alone, RANDOM_PAIRS of them
 	$(Q)$(MAKE) --no-print-directory $(PROGRAM) $(FLINK_PROOF)
 	$(Q)$(PROOF) none
+
+STREAMS ?= 20
+test-layers: deps ## the views of test-flink and more in random histories: speed and batch give equal rows (STREAMS, SEED, FLINK_CASES)
+	$(Q)$(MAKE) --no-print-directory $(PROGRAM)
+	$(Q)python3 -B tests/flink/layers.py --tally $(PROGRAM) --work $(B)/layers --random $(STREAMS) --seed $(SEED) $(FLINK_CASES)
 
 $(FLINK_PROOF): $(shell find tests/flink/src tests/flink/pom.xml -type f)
 	$(Q)mkdir -p $(@D); echo "  MVN  tests/flink"

@@ -73,9 +73,11 @@ def in_our_days(case):
     if case.first.year >= 2020:
         return case
     moved = datetime.timedelta(days=(datetime.date(2026, 1, 1) - datetime.date(1970, 1, 1)).days)
-    events = [re.sub(r'"([^"]*)"', lambda text: f'"{time_print(time_read(text[1]) + moved, pattern_of(text[1]))}"' if is_time(text[1]) else text[0], line)
-              for line in case.events]
-    return Case(case.name, case.sql, "\n".join(events))
+
+    def later(text):
+        return f'"{time_print(time_read(text[1]) + moved, pattern_of(text[1]))}"' if is_time(text[1]) else text[0]
+
+    return Case(case.name, case.sql, "\n".join(re.sub(r'"([^"]*)"', later, line) for line in case.events))
 
 
 class Data:
@@ -244,9 +246,10 @@ def main():
     work = own.work.resolve()
     shutil.rmtree(work, ignore_errors=True)
     print(f"histories of seed {own.seed}:")
-    cases = [in_our_days(case) for case in [*([] if own.case == ["none"] else cases_read(own.case)), *cases_made(own.random, own.seed)]]
+    cases = [*([] if own.case == ["none"] else cases_read(own.case)), *cases_made(own.random, own.seed)]
+    todo = [(in_our_days(case), late) for case in cases for late in (False, True)]
     with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as threads:
-        results = list(threads.map(lambda todo: played(own.tally.resolve(), work, own.seed, *todo), [(case, late) for case in cases for late in (False, True)]))
+        results = list(threads.map(lambda one: played(own.tally.resolve(), work, own.seed, *one), todo))
     print(f"{results.count(True)} passed, {results.count(False)} failed")
     sys.exit(0 if results and all(results) else 1)
 

@@ -68,7 +68,7 @@ class Stream:
         self.unit = chance.choice([1, 10, 60] if self.zone == "UTC" else [300, 900])  # seconds: windows are so many, and events about so far apart
         self.delay = chance.choice([0, 1, 5, 30, 90])
 
-        self.windows = {}  # of a view, in seconds: how far its slices lie apart, their offset, and how long its windows are
+        self.windows = {}  # view -> how far its slices lie apart, their offset, and how long its windows are, in seconds
 
     def made(self):
         settings = f"SET 'table.local-time-zone' = '{self.zone}';\n"
@@ -139,8 +139,8 @@ class Stream:
                     yield f"-- not compared: {mode} {outer} {jump} to {end + HOUR}\n"
 
     def jumped_ends(self, part, offset):
-        """The ends of windows that the clock jumps over, with where it jumps to. The time of such a window is the jump; in Flink, an hour later than what is
-        never shown."""
+        """The ends of windows that the clock jumps over, with where it jumps to. The time of such a window is the jump; in Flink, an hour behind what
+        is never shown."""
         zone, span = zoneinfo.ZoneInfo(self.zone), datetime.timedelta(seconds=part)
         hours = [(self.start.replace(tzinfo=datetime.timezone.utc) + i * HOUR).astimezone(zone).replace(tzinfo=None, minute=0) for i in range(24)]
         for before, jump in zip(hours, hours[1:]):
@@ -150,8 +150,8 @@ class Stream:
                 end -= span
 
     def lost_slices(self, times, part, offset):
-        """The ends of the slices whose windows fire while Flink's operator waits for a later one: it has not handed over the slice's rows by then, and
-        drops them (TimeWindowUtil.getNextTriggerWatermarkWithOffset: after the first showing of an hour, or a window's length behind a jump)."""
+        """The ends of the slices whose windows fire while Flink's operator waits for a later one: it has not handed over the slice's rows by then,
+        and drops them (TimeWindowUtil.getNextTriggerWatermarkWithOffset: after the first showing of an hour, or a window's length behind a jump)."""
         zone, span = zoneinfo.ZoneInfo(self.zone), datetime.timedelta(seconds=part)
         grid = EPOCH + datetime.timedelta(seconds=offset)
         last = trigger = datetime.datetime.min.replace(tzinfo=datetime.timezone.utc)
