@@ -135,7 +135,7 @@ windows_core() { # shape, retire|ticks
     local -A rate=() update=() per_row=() rows=() allocated=()
 
     for ((i = 0; i < rounds; i++)); do
-        for view in tumble hop cumulate session; do
+        for view in tumble hop cumulate session count; do
             [ "$view$mode" != sessionretire ] || continue # what was late, only an advance judges
             line=$("$programs/bench_core_rate" "$bench/views_$view.sql" "$work/$shape.jsonl" 1 "$mode")
             rate[$view]+=" $(field events_per_s "$line")"
@@ -160,7 +160,9 @@ windows_core() { # shape, retire|ticks
         row "${line}cost of a row" "$(median "${per_row[$view]}") ns" "tumble $(median "${per_row[tumble]}") ns" ""
     done
     [ "$mode" = ticks ] || return 0
-    row "session, $shape, $mode" "$(millions "$(median "${rate[session]}")")" "${rows[session]} rows" ""
+    for view in session count; do
+        row "$view, $shape, $mode" "$(millions "$(median "${rate[$view]}")")" "${rows[$view]} rows" ""
+    done
     for view in hop cumulate session; do
         row_target "$view, $shape, $mode: allocations an event once warm" "$(median "${allocated[$view]}")" \
             "$(median "${allocated[$view]}")" '<=' 0.001 "0: <= 0.001"
@@ -311,6 +313,28 @@ speed() {
     }
     rss=$(field rss_bytes "$(cat "$work/timed")")
     row_target "speed: memory at 100,000 open groups" "$(megabytes "$rss")" "$rss" '<=' 64000000 "<= 64 MB"
+    backlog count
+    backlog session
+}
+
+# A backlog of one busy key in one tick: what an event costs must not grow with how many there are. CPU time: a tick is waited for.
+backlog() { # views
+    local size i line dir=$work/backlog.data
+    local -A seconds=()
+
+    for size in 100000 400000; do
+        for ((i = 0; i < rounds; i++)); do
+            rm -rf "$dir"
+            awk -v n=$size 'BEGIN { for (i = 0; i < n; i++)
+                printf "{\"event_id\":\"e%d\",\"host\":\"www.example.com\",\"ip\":\"192.0.2.1\",\"event_time\":\"2025-03-03T%02d:%02d:%02d.%03dZ\"}\n",
+                    i, i / 36000, (i / 600) % 60, (i / 10) % 60, (i % 10) * 100 }' |
+                "$tally" import - --format jsonl --into log --views "$bench/views_$1.sql" --data "$dir" 2>/dev/null
+            "$programs/bench_timed" "$work/timed" "$tally" speed --once --tick 5s --views "$bench/views_$1.sql" --data "$dir" >/dev/null 2>&1
+            seconds[$size]+=" $(field cpu_seconds "$(cat "$work/timed")")"
+        done
+    done
+    line=$(ratio "$(median "${seconds[400000]}")" "$(awk -v s="$(median "${seconds[100000]}")" 'BEGIN { print 4 * s }')")
+    row_target "$1: an event of 400,000 of one key against 100,000" "$line x ($(median "${seconds[400000]}") s of CPU)" "$line" '<=' 1.5 "<= 1.5 x"
 }
 
 # ---- all of it -----------------------------------------------------------------------------------------------------------
