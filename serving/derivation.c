@@ -4,14 +4,8 @@
 #include <stdlib.h>
 
 #include "core/relay.h"
-#include "event/zone.h"
 #include "spans.h"
-
-#ifdef TL_TINY
-enum { CHUNK_ROWS = 2 };
-#else
-enum { CHUNK_ROWS = 1024 };
-#endif
+#include "store/stored_chunk.h"
 
 /* The rows of one inner view, on their way to the views that read it. */
 struct reading {
@@ -19,14 +13,9 @@ struct reading {
     struct tl_relay *relay;
     uint32_t inner;
     struct tl_time_spans spans;
-    struct tl_arena arena, text; /* for the reading; for a chunk */
-    /* A chunk, as columns: */
-    uint32_t count;
-    int64_t start_ms[CHUNK_ROWS], end_ms[CHUNK_ROWS];
-    struct tl_sv key[CHUNK_ROWS];
-    struct tl_unit *unit[CHUNK_ROWS]; /* the row is one by which the layers differ; else NULL */
-    struct tl_vec *columns;
-    enum tl_code failure; /* in a call from the relay, which takes only yes or no */
+    struct tl_stored_chunk chunk;
+    struct tl_unit *unit[TL_STORED_CHUNK_ROWS]; /* of the chunk's rows: the row is one by which the layers differ; else NULL */
+    enum tl_code failure;                       /* in a call from the relay, which takes only yes or no */
     struct tl_err *err;
 };
 
@@ -51,17 +40,12 @@ static bool is_wanted(void *ctx, uint32_t view, uint32_t row, int64_t start_ms, 
 
 static enum tl_code push(struct reading *reading, struct tl_err *err)
 {
-    struct tl_rows rows = {.count = reading->count,
-                           .start_ms = reading->start_ms,
-                           .end_ms = reading->end_ms,
-                           .key = reading->key,
-                           .columns = reading->columns};
+    struct tl_rows rows = tl_stored_chunk_rows(&reading->chunk);
     enum tl_code rc = TL_OK;
 
-    reading->count = 0;
     TL_TRY(tl_relay_push(reading->relay, reading->inner, &rows, err));
     TL_TRY(reading->failure);
-    tl_arena_reset(&reading->text);
+    tl_stored_chunk_clear(&reading->chunk);
 out:
     return rc;
 }
@@ -82,43 +66,6 @@ static struct tl_unit *differing(const struct reading *reading, enum tl_side sid
     return unit;
 }
 
-/* As the core gives it to who reads the view: with the wall clock of the window's bounds, of which the store keeps the instants. */
-static struct tl_value core_value(const struct reading *reading, const struct tl_stored_row *row, uint32_t column)
-{
-    const struct tl_zone *zone = reading->d->plan->views[reading->inner].window.zone;
-    enum tl_column_role role = reading->d->shapes[reading->inner]->columns[column].role;
-    struct tl_value value = row->columns[column];
-
-    if (role == TL_ROLE_WINDOW_START)
-        value.i64 = tl_zone_local_ms(zone, row->start_ms);
-    else if (role == TL_ROLE_WINDOW_END)
-        value.i64 = tl_zone_end_local_ms(zone, row->end_ms);
-    return value;
-}
-
-static enum tl_code add_row(struct reading *reading, enum tl_side side, const struct tl_stored_row *row, struct tl_err *err)
-{
-    uint32_t i = reading->count++;
-    enum tl_code rc = TL_OK;
-
-    reading->start_ms[i] = row->start_ms;
-    reading->end_ms[i] = row->end_ms;
-    reading->unit[i] = differing(reading, side, row);
-    if (!tl_arena_copy(&reading->text, row->key, &reading->key[i]))
-        return tl_fail_memory(err, row->key.size);
-    for (uint32_t c = 0; c < row->columns_count; c++) {
-        struct tl_value value = core_value(reading, row, c);
-
-        if (tl_kind_form(value.kind) == TL_FORM_TEXT && !value.is_null && !tl_arena_copy(&reading->text, value.sv, &value.sv))
-            return tl_fail_memory(err, value.sv.size);
-        tl_vec_set(&reading->columns[c], i, &value);
-    }
-    if (reading->count == CHUNK_ROWS)
-        TL_TRY(push(reading, err));
-out:
-    return rc;
-}
-
 /* A row's time is its window_time, the last millisecond before its end. */
 static enum tl_code read_span(struct reading *reading, enum tl_side side, const struct tl_time_span *span, struct tl_err *err)
 {
@@ -134,7 +81,10 @@ static enum tl_code read_span(struct reading *reading, enum tl_side side, const 
         TL_TRY(tl_store_cursor_next(cursor, &row, err));
         if (row == NULL)
             break;
-        TL_TRY(add_row(reading, side, row, err));
+        reading->unit[reading->chunk.count] = differing(reading, side, row);
+        TL_TRY(tl_stored_chunk_add(&reading->chunk, row, err));
+        if (tl_stored_chunk_full(&reading->chunk))
+            TL_TRY(push(reading, err));
     }
     TL_TRY(push(reading, err));
 out:
@@ -203,19 +153,6 @@ static enum tl_code find_spans(struct reading *reading, struct tl_err *err)
     return TL_OK;
 }
 
-static enum tl_code open_columns(struct reading *reading, struct tl_err *err)
-{
-    const struct tl_shape *shape = reading->d->shapes[reading->inner];
-
-    reading->columns = tl_arena_zalloc(&reading->arena, (shape->columns_count + 1) * sizeof *reading->columns);
-    if (reading->columns == NULL)
-        return tl_fail_memory(err, shape->columns_count * sizeof *reading->columns);
-    for (uint32_t c = 0; c < shape->columns_count; c++)
-        if (!tl_vec_alloc(&reading->arena, shape->columns[c].kind, CHUNK_ROWS, &reading->columns[c]))
-            return tl_fail_memory(err, CHUNK_ROWS * sizeof(struct tl_sv));
-    return TL_OK;
-}
-
 static enum tl_code prove_readers(const struct tl_derivation *d, uint32_t inner, struct tl_err *err)
 {
     const struct tl_window_options options = {.ranges_count = 1, .whole = true};
@@ -227,12 +164,10 @@ static enum tl_code prove_readers(const struct tl_derivation *d, uint32_t inner,
     reading->d = d;
     reading->inner = inner;
     reading->err = err;
-    tl_arena_init(&reading->arena, 1u << 14, 0);
-    tl_arena_init(&reading->text, 1u << 14, 0);
     TL_TRY(find_spans(reading, err));
     if (reading->spans.count == 0)
         goto out;
-    TL_TRY(open_columns(reading, err));
+    TL_TRY(tl_stored_chunk_init(&reading->chunk, d->shapes[inner], d->plan->views[inner].window.zone, err));
     TL_TRY(tl_relay_open(d->plan, &options, &reading->relay, err));
     tl_relay_ask(reading->relay, is_wanted, reading);
     for (int side = 0; side < TL_SIDES; side++) {
@@ -243,8 +178,7 @@ static enum tl_code prove_readers(const struct tl_derivation *d, uint32_t inner,
 out:
     tl_relay_close(reading->relay);
     tl_time_spans_done(&reading->spans);
-    tl_arena_done(&reading->text);
-    tl_arena_done(&reading->arena);
+    tl_stored_chunk_done(&reading->chunk);
     free(reading);
     return rc;
 }

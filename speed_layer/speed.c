@@ -14,6 +14,7 @@
 #include "base/diag.h"
 #include "base/lock.h"
 #include "core/function.h"
+#include "follow.h"
 #include "lane.h"
 #include "main/command.h"
 #include "main/data_dir.h"
@@ -240,18 +241,23 @@ static void wait_on(int fd, int64_t ms)
         return;
 }
 
+/* Before what the store did not take is tried again. *pause_ms: RETRY_MIN_MS the first time, which is the one that is said. */
+static void wait_for_store(int64_t *pause_ms, const struct tl_err *err)
+{
+    if (*pause_ms == RETRY_MIN_MS)
+        tl_diag(TL_WARN, "the store does not take the tick, trying again: %s", err->message);
+    tl_clock_sleep_ms(*pause_ms);
+    *pause_ms = tl_min_i64(*pause_ms * 2, RETRY_MAX_MS);
+}
+
 /* Commits, again and again while the store says that it may work later: a full disk, a long lock. Said once, and when it is over. */
 static enum tl_code commit_patiently(struct tl_tick *tick, struct tl_err *err)
 {
     int64_t pause_ms = RETRY_MIN_MS;
     enum tl_code rc;
 
-    while ((rc = tl_tick_commit(tick, err)) != TL_OK && err->retriable && !tl_stop_requested()) {
-        if (pause_ms == RETRY_MIN_MS)
-            tl_diag(TL_WARN, "the store does not take the tick, trying again: %s", err->message);
-        tl_clock_sleep_ms(pause_ms);
-        pause_ms = tl_min_i64(pause_ms * 2, RETRY_MAX_MS);
-    }
+    while ((rc = tl_tick_commit(tick, err)) != TL_OK && err->retriable && !tl_stop_requested())
+        wait_for_store(&pause_ms, err);
     if (rc == TL_OK && pause_ms > RETRY_MIN_MS)
         tl_diag(TL_INFO, "the store takes ticks again");
     return rc;
@@ -521,6 +527,34 @@ out:
     return rc;
 }
 
+/* A view on a view has the final rows of the one that it reads, which stands before it and has caught up. */
+static enum tl_code catch_up_inner(struct speed *speed, uint32_t v, struct tl_err *err)
+{
+    uint32_t inner = (uint32_t)speed->plan->views[v].inner;
+    int64_t pause_ms = RETRY_MIN_MS;
+    struct tl_shape shape;
+    struct tl_lane lane = {0};
+    bool done = false;
+    enum tl_code rc = TL_OK;
+
+    tl_diag(TL_INFO, "view %.*s: building its new definition %.8s from the rows of %.*s", TL_SV_ARG(speed->plan->views[v].name),
+            speed->definitions[v].hash, TL_SV_ARG(speed->plan->views[inner].name));
+    TL_TRY(tl_shape_of(speed->plan, &speed->plan->views[inner], &shape, err));
+    TL_TRY(lane_open(&lane, speed->plan, err));
+    while (!done && !tl_stop_requested()) {
+        TL_TRY(tl_store_definition(speed->store, speed->definitions[v].id, &speed->definitions[v], err));
+        lane_add_view(&lane, v, &speed->definitions[v]);
+        rc = tl_follow(&lane, v, &shape, speed->definitions[inner].id, speed->store, speed->epoch, &done, err);
+        if (rc != TL_OK && !err->retriable)
+            break;
+        if (rc != TL_OK)
+            wait_for_store(&pause_ms, err);
+    }
+out:
+    lane_close(&lane);
+    return rc;
+}
+
 /* A definition that has caught up goes on with the ids of the others: those of its own lane have done their work, also where the process
  * ended between the two. Until then they must stay, for the lane goes on from them. */
 static enum tl_code drop_lane_ids(struct speed *speed, const struct standing *standings, struct tl_err *err)
@@ -552,7 +586,11 @@ static enum tl_code run_all(struct speed *speed, struct tl_err *err)
     TL_TRY(read_standings(speed, standings, err));
     for (uint32_t v = 0; v < plan->views_count && !tl_stop_requested(); v++) {
         TL_TRY(meeting_point(speed, standings, plan->views[v].source, &goal, err));
-        if (!has_come_to(&standings[v], &goal))
+        if (has_come_to(&standings[v], &goal))
+            continue;
+        if (plan->views[v].inner >= 0)
+            TL_TRY(catch_up_inner(speed, v, err));
+        else
             TL_TRY(catch_up(speed, standings, v, &goal, err));
     }
     if (tl_stop_requested())

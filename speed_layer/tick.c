@@ -53,8 +53,8 @@ enum tl_code tl_tick_open(struct tl_tick *tick, const struct tl_lane *lane, stru
     enum tl_code rc = TL_OK;
 
     *tick = (struct tl_tick){.lane = lane, .store = store, .epoch = epoch, .workers = workers, .workers_count = workers_count};
-    tick->in_hand = calloc(workers_count, sizeof(struct tl_partial *));
-    tick->positions = calloc(lane->partitions_count, sizeof *tick->positions);
+    tick->in_hand = calloc(workers_count + 1, sizeof(struct tl_partial *));
+    tick->positions = calloc(lane->partitions_count + 1, sizeof *tick->positions);
     tick->identity_put = calloc(lane->plan->views_count, sizeof *tick->identity_put);
     tick->final_ms = calloc(lane->plan->views_count, sizeof *tick->final_ms);
     tick->judged_ms = calloc(lane->plan->sources_count, sizeof *tick->judged_ms);

@@ -22,6 +22,7 @@ struct tl_relay {
     bool (*wanted)(void *ctx, uint32_t view, uint32_t row, int64_t start_ms, int64_t end_ms,
                    struct tl_sv key); /* NULL: all are */
     void *wanted_ctx;
+    int64_t only; /* -1: rows go to all that read them */
     struct tl_arena arena, scratch;
     /* By row: */
     uint32_t capacity;
@@ -65,6 +66,7 @@ enum tl_code tl_relay_open(const struct tl_plan *plan, const struct tl_window_op
     if (relay == NULL)
         return tl_fail_memory(err, sizeof *relay);
     relay->plan = plan;
+    relay->only = -1;
     if (options != NULL)
         relay->options = *options;
     tl_arena_init(&relay->arena, 1u << 12, 0);
@@ -120,6 +122,11 @@ void tl_relay_ask(struct tl_relay *relay,
 {
     relay->wanted = wanted;
     relay->wanted_ctx = ctx;
+}
+
+void tl_relay_only(struct tl_relay *relay, uint32_t view)
+{
+    relay->only = view;
 }
 
 /* ---- rows ---- */
@@ -233,7 +240,7 @@ enum tl_code tl_relay_push(struct tl_relay *relay, uint32_t inner, const struct 
     time.null = relay->null;
     time.i64 = relay->time_ms;
     for (uint32_t v = 0; v < relay->plan->views_count; v++)
-        if (relay->plan->views[v].inner == (int32_t)inner)
+        if (relay->plan->views[v].inner == (int32_t)inner && (relay->only < 0 || relay->only == v))
             TL_TRY(push_to(relay, v, rows, &time, err));
 out:
     return rc;

@@ -20,6 +20,8 @@ void tl_relay_close(struct tl_relay *relay);
 void tl_relay_ask(struct tl_relay *relay,
                   bool (*wanted)(void *ctx, uint32_t view, uint32_t row, int64_t start_ms, int64_t end_ms, struct tl_sv key),
                   void *ctx);
+/* From now on rows are handed to this one of the views alone. */
+void tl_relay_only(struct tl_relay *relay, uint32_t view);
 /* Hands the rows of view number `inner` to all that read it. */
 TL_MUST_USE enum tl_code tl_relay_push(struct tl_relay *relay, uint32_t inner, const struct tl_rows *rows, struct tl_err *err);
 /* Moves what has come for view number `outer` into its window. */

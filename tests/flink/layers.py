@@ -9,8 +9,9 @@ Each case of tests/flink/cases, and each of STREAMS random streams with views be
   late     events come too late for speed: batch and the merge must give these rows in the end, and reconcile must explain every difference
 
 A history is drawn from its name and the seed: how many partitions and which event goes where, in how many steps the events come, with how many
-workers speed counts a step, where it is killed, and what batch publishes in between, from when to when. Prints a line a history, and in the end
-"N passed, N failed" alone on a line. Exit status: 0 all rows agree, 1 some do not, 2 wrong usage."""
+workers speed counts a step, which views it knows by then, where it is killed, and what batch publishes in between, from when to when.
+
+Prints a line a history, and in the end "N passed, N failed" alone on a line. Exit status: 0 all rows agree, 1 some do not, 2 wrong usage."""
 
 import argparse
 import collections
@@ -86,25 +87,26 @@ class Data:
     def __init__(self, program, folder, views):
         self.program, self.folder, self.views, self.begins = program, folder, views, True
 
-    def command(self, *args):
-        return [self.program, *args, "--views", self.views, "--data", self.folder]
+    def command(self, *args, views=None):
+        return [self.program, *args, "--views", views or self.views, "--data", self.folder]
 
-    def run(self, *args, allowed=(0,)):
-        done = subprocess.run(self.command(*args), text=True, capture_output=True, encoding="utf-8", check=False, timeout=120)
+    def run(self, *args, allowed=(0,), views=None):
+        done = subprocess.run(self.command(*args, views=views), text=True, capture_output=True, encoding="utf-8", check=False, timeout=120)
         if done.returncode not in allowed:
             raise Failure(f"tally {' '.join(args)}: exit {done.returncode}\n{(done.stderr + done.stdout).strip()[:600]}")
         return done.stdout
 
-    def speed(self, chance):
+    def speed(self, chance, views):
+        """`views`: another views file than the one that all commands have."""
         args = ("speed", "--once", "--workers", str(chance.randint(1, 3)), "--tick", "5ms")
         if chance.random() < 0.3:
-            with subprocess.Popen(self.command(*args), stderr=subprocess.DEVNULL) as speed:
+            with subprocess.Popen(self.command(*args, views=views), stderr=subprocess.DEVNULL) as speed:
                 try:
                     speed.wait(chance.random() * 0.06)
                 except subprocess.TimeoutExpired:
                     speed.kill()
         else:
-            self.run(*args)
+            self.run(*args, views=views)
 
     def rows(self, view, layer):
         """(rows, rows that are final), each as text; none before speed or batch has begun."""
@@ -155,6 +157,21 @@ class History:
                 events.write_text("".join(" " * self.imports + line + "\n" for line in lines), encoding="utf-8")
                 data.run("import", str(events), "--format", "jsonl", "--partitions", str(self.partitions), "--partition", str(partition))
 
+    def some_views(self):
+        """The views file of a step: now and then some views are not in it, and what reads them."""
+        if self.chance.random() < 0.6:
+            return None
+        text = (self.folder / "views.sql").read_text(encoding="utf-8")
+        away = {view for view in self.case.views if self.chance.random() < 0.3}
+        for view, query in re.findall(r"^CREATE (?:TEMPORARY )?VIEW (\w+)([^;]*);", text, re.M):
+            if away & set(re.findall(r"\w+", query)):
+                away.add(view)
+        some = self.folder / "some.sql"
+        rest = re.sub(r"^CREATE (?:TEMPORARY )?VIEW (\w+)[^;]*;\n", lambda view: "" if view[1] in away else view[0], text, flags=re.M)
+        some.write_text(rest, encoding="utf-8")
+        self.steps.append(f"without {' '.join(sorted(away)) or 'none'}")
+        return some if set(self.case.views) - away else None
+
     def batch_some(self):
         first, last = self.times[0], self.times[-1]
         end = self.chance.choice([self.chance.choice(self.times) + datetime.timedelta(milliseconds=self.chance.choice([-1, 0, 0, 1, 60000])),
@@ -179,7 +196,7 @@ class History:
             self.take_in(self.data, first, last)
             self.steps.append(f"events to {last}")
             if self.chance.random() < 0.75:
-                self.data.speed(self.chance)
+                self.data.speed(self.chance, self.some_views())
             if self.chance.random() < 0.8:
                 self.data.run("archive")
                 for _ in range(self.chance.randint(0, 3)):

@@ -207,3 +207,114 @@ Test(definitions, views_that_are_ahead_of_one_another_count_each_event_once)
                      "view %s: %ld and %ld", v ? "two" : "one", outcome_of(v ? "two" : "one", "counted"),
                      outcome_of(v ? "two" : "one", "late"));
 }
+
+/* ---- views on views ---- */
+
+#define TENS(columns)                                                                                                            \
+    "CREATE VIEW tens AS SELECT window_start AS s, window_end AS e, window_time AS t, host, " columns                            \
+    "    FROM TABLE(TUMBLE(TABLE events, DESCRIPTOR(event_time), INTERVAL '10' SECOND))\n"                                       \
+    "    GROUP BY window_start, window_end, window_time, host;\n"
+#define OUTER                                                                                                                    \
+    "CREATE VIEW minutes AS SELECT window_start, window_end, host, SUM(hits) AS hits, COUNT(*) AS parts\n"                       \
+    "    FROM TABLE(HOP(TABLE tens, DESCRIPTOR(t), INTERVAL '20' SECOND, INTERVAL '1' MINUTE))\n"                                \
+    "    GROUP BY window_start, window_end, host;\n"                                                                             \
+    "CREATE VIEW busy AS SELECT s, e, t, host, hits FROM tens WHERE hits > 1;\n"                                                 \
+    "CREATE VIEW fewer AS SELECT window_start, window_end, SUM(hits) AS hits FROM TABLE(TUMBLE(TABLE busy, DESCRIPTOR(t), "      \
+    "INTERVAL '30' SECOND)) GROUP BY window_start, window_end;\n"
+#define HITS VIEW("hits", "COUNT(*) AS hits")
+
+/* As if the views had been there from the beginning. */
+static void expect_as_ever(const char *text, int events)
+{
+    static const char *const names[] = {"hits", "tens", "minutes", "busy", "fewer"};
+    char fresh[400], fresh_store[450];
+    struct run run;
+
+    snprintf(fresh, sizeof fresh, "%s/fresh", dir);
+    snprintf(fresh_store, sizeof fresh_store, "%s/views.db", fresh);
+    cr_assert_eq(mkdir(fresh, 0777), 0);
+    visits_append(fresh, 1, STEP_MS, 0, events);
+    views_are(text);
+    RUN(&run, "speed", "--views", views, "--data", fresh, "--once");
+    cr_assert_eq(run.status, 0, "%s", run.err);
+    run_done(&run);
+    for (size_t i = 0; i < TL_COUNT(names); i++) {
+        char *mine = dump_speed(store, names[i]), *theirs = dump_speed(fresh_store, names[i]);
+
+        cr_expect(strlen(theirs) > 300, "%s: %s", names[i], theirs);
+        for (char *a = mine, *b = theirs, *next; strcmp(a, b) != 0; b += next - a, a = next)
+            if ((next = strchr(a, '\n')) == NULL || strncmp(a, b, (size_t)(next++ - a)) != 0) {
+                cr_expect(false, "%s: %.300s\nand should be %.300s", names[i], a, b);
+                break;
+            }
+        cr_expect_eq(outcome_of(names[i], "counted"), outcome_of("hits", "counted"), "%s", names[i]);
+        free(mine);
+        free(theirs);
+    }
+    RUN(&run, "status", "--views", views, "--data", data);
+    cr_expect_eq(run.status, 0, "%s%s", run.out, run.err);
+    run_done(&run);
+}
+
+Test(definitions, views_on_a_view_are_added)
+{
+    visits_append(data, 1, STEP_MS, 0, 3000);
+    views_are(TABLE HITS TENS("COUNT(*) AS hits"));
+    speed_once();
+    visits_append(data, 1, STEP_MS, 3000, 5000);
+    views_are(TABLE HITS TENS("COUNT(*) AS hits") OUTER);
+    speed_once();
+    visits_append(data, 1, STEP_MS, 5000, 6000);
+    speed_once();
+    expect_as_ever(TABLE HITS TENS("COUNT(*) AS hits") OUTER, 6000);
+}
+
+Test(definitions, a_view_that_others_read_is_defined_anew)
+{
+    visits_append(data, 1, STEP_MS, 0, 3000);
+    views_are(TABLE HITS TENS("COUNT(*) AS hits") OUTER);
+    speed_once();
+    visits_append(data, 1, STEP_MS, 3000, 5000);
+    views_are(TABLE HITS TENS("COUNT(*) AS hits, SUM(n) AS total") OUTER);
+    speed_once();
+    expect_as_ever(TABLE HITS TENS("COUNT(*) AS hits, SUM(n) AS total") OUTER, 5000);
+}
+
+Test(definitions, views_on_a_view_come_back)
+{
+    visits_append(data, 1, STEP_MS, 0, 2000);
+    views_are(TABLE HITS TENS("COUNT(*) AS hits") OUTER);
+    speed_once();
+    visits_append(data, 1, STEP_MS, 2000, 3000);
+    views_are(TABLE HITS TENS("COUNT(*) AS hits")); /* without those that read it */
+    speed_once();
+    views_are(TABLE HITS TENS("COUNT(*) AS hits") OUTER);
+    speed_once();
+    visits_append(data, 1, STEP_MS, 3000, 4000);
+    views_are(TABLE HITS); /* and without all of them */
+    speed_once();
+    visits_append(data, 1, STEP_MS, 4000, 5000);
+    views_are(TABLE HITS TENS("COUNT(*) AS hits") OUTER);
+    speed_once();
+    expect_as_ever(TABLE HITS TENS("COUNT(*) AS hits") OUTER, 5000);
+}
+
+/* The building of views that read the rows of others is stopped at any time, and goes on. */
+Test(definitions, views_on_a_view_are_killed_while_they_catch_up)
+{
+    visits_append(data, 1, STEP_MS, 0, 40000);
+    views_are(TABLE HITS TENS("COUNT(*) AS hits"));
+    speed_once();
+    views_are(TABLE HITS TENS("COUNT(*) AS hits") OUTER);
+    for (useconds_t us = 3000; us < 60000; us += 4000) {
+        struct run run = {0};
+
+        run_start(&run, (const char *const[]){"speed", "--views", views, "--data", data, "--once", NULL});
+        usleep(us);
+        run_signal(&run, SIGKILL);
+        run_wait(&run);
+        run_done(&run);
+    }
+    speed_once();
+    expect_as_ever(TABLE HITS TENS("COUNT(*) AS hits") OUTER, 40000);
+}

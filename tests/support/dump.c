@@ -86,20 +86,21 @@ char *dump_speed(const char *path, const char *view)
 {
     sqlite3 *db = open_store(path);
     struct tl_buf out;
+    static const char *const tables[] = {"tally_ledger", "tally_outcome", "tally_offset"};
     char table[100], *columns;
 
     tl_buf_init(&out, 0);
     snprintf(table, sizeof table, "%s_speed", view);
     columns = columns_of(db, table, "_change");
     put_formatted(&out, db, "SELECT %s FROM \"%s\" ORDER BY _end_ms, _start_ms, _key", columns, table);
-    put_formatted(&out, db,
-                  "SELECT l.* FROM tally_ledger l JOIN tally_definition d USING (definition) WHERE run = 0 AND view = '%s' ORDER "
-                  "BY 1, 2, 3, 4, 5",
-                  view);
-    put_formatted(&out, db, "SELECT o.* FROM tally_outcome o JOIN tally_definition d USING (definition) WHERE view = '%s'", view);
-    put_formatted(&out, db,
-                  "SELECT o.* FROM tally_offset o JOIN tally_definition d USING (definition) WHERE view = '%s' ORDER BY 1, 2",
-                  view);
+    for (size_t t = 0; t < TL_COUNT(tables); t++) {
+        free(columns);
+        columns = columns_of(db, tables[t], "definition");
+        put_formatted(&out, db,
+                      "SELECT %s FROM %s JOIN tally_definition d USING (definition) WHERE view = '%s' AND d.state = 'active' "
+                      "ORDER BY 1, 2, 3, 4",
+                      columns, tables[t], view);
+    }
     put_query(&out, db, "SELECT * FROM tally_dead_letter ORDER BY 1, 2, 3, 4");
     free(columns);
     return close_dump(db, &out);
