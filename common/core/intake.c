@@ -8,6 +8,7 @@
 #include "base/table.h"
 #include "core/expr.h"
 #include "event/json_event.h"
+#include "event/timestamp.h"
 
 /* The arrays that hang on the batch's capacity, in one place so that none is forgotten when it grows. */
 static enum tl_code follow_capacity(struct tl_intake *intake, uint32_t rows, struct tl_err *err)
@@ -111,8 +112,16 @@ static enum tl_code evaluate_times(struct tl_intake *intake, struct tl_err *err)
     if (!tl_expr_eval(&eval, source->watermark, rows, batch->rows, &watermark))
         return tl_fail_memory(err, 0);
     for (uint32_t i = 0; i < batch->rows; i++)
-        intake->watermark_ms[i] = watermark.null[i] ? INT64_MIN : watermark.i64[i];
+        intake->watermark_ms[i] = watermark.null[i] ? INT64_MIN : tl_min_i64(watermark.i64[i], TL_TIME_MAX_MS);
     return TL_OK;
+}
+
+/* Why the row has no event time; 0: it has one. Times that no text can say come of computed columns. */
+static enum tl_dead_reason time_reason(const struct tl_intake *intake, uint32_t row)
+{
+    if (intake->time.null[row])
+        return time_was_bad(intake, row) ? TL_DEAD_TIME_BAD : TL_DEAD_TIME_MISSING;
+    return intake->time.i64[row] < TL_TIME_MIN_MS || intake->time.i64[row] > TL_TIME_MAX_MS ? TL_DEAD_TIME_OUTSIDE : 0;
 }
 
 /* Sorts the rows into dead, future and usable. */
@@ -123,11 +132,13 @@ static enum tl_code sort_rows(struct tl_intake *intake, struct tl_err *err)
 
     intake->usable_count = intake->future_count = 0;
     for (uint32_t row = 0; row < batch->rows; row++) {
-        if (intake->time.null[row]) {
+        enum tl_dead_reason reason = time_reason(intake, row);
+
+        if (reason != 0) {
             struct tl_dead dead = {.offset = batch->offset[row],
                                    .log_ms = batch->log_ms[row],
                                    .row = batch->row[row],
-                                   .reason = time_was_bad(intake, row) ? TL_DEAD_TIME_BAD : TL_DEAD_TIME_MISSING,
+                                   .reason = reason,
                                    .raw = batch->raw[row]};
 
             intake->watermark_ms[row] = INT64_MIN;
@@ -165,8 +176,8 @@ uint64_t tl_intake_time_rule(const struct tl_plan *plan, uint32_t source)
     uint64_t hash;
 
     tl_buf_init(&text, 0);
-    tl_buf_printf(&text, "normaliser %d format %d skew %lld time ", TL_NORMALISER_VERSION, (int)s->schema.time_format,
-                  (long long)plan->settings.future_skew_max_ms);
+    tl_buf_printf(&text, "normaliser %d format %d skew %lld bytes %zu time ", TL_NORMALISER_VERSION, (int)s->schema.time_format,
+                  (long long)plan->settings.future_skew_max_ms, plan->settings.event_bytes_max);
     tl_expr_print(s->time, s, NULL, &text);
     tl_buf_put_str(&text, " watermark ");
     tl_expr_print(s->watermark, s, NULL, &text);

@@ -18,13 +18,15 @@ const char *tl_dead_reason_text(enum tl_dead_reason reason)
     case TL_DEAD_TRAILING: return "text behind the JSON object";
     case TL_DEAD_TIME_MISSING: return "no event time";
     case TL_DEAD_TIME_BAD: return "an event time that cannot be read in the column's format";
+    case TL_DEAD_TIME_OUTSIDE: return "an event time outside the years 0000 to 9999";
     }
     return "unknown";
 }
 
 const char *tl_dead_reason_cause(enum tl_dead_reason reason)
 {
-    return reason == TL_DEAD_TIME_MISSING || reason == TL_DEAD_TIME_BAD ? "bad_event_time" : "json_bad_row";
+    return reason == TL_DEAD_TIME_MISSING || reason == TL_DEAD_TIME_BAD || reason == TL_DEAD_TIME_OUTSIDE ? "bad_event_time"
+                                                                                                          : "json_bad_row";
 }
 
 /* All per-row arrays lie in one malloc'd block, the widest elements first so that each is aligned. */

@@ -35,6 +35,7 @@ enum tl_dead_reason {
     TL_DEAD_TRAILING,     /* json_bad_row: text behind the object */
     TL_DEAD_TIME_MISSING, /* bad_event_time: the event time is absent or NULL */
     TL_DEAD_TIME_BAD,     /* bad_event_time: it cannot be read in the column's format */
+    TL_DEAD_TIME_OUTSIDE, /* bad_event_time: a computed one, outside the calendar (timestamp.h) */
 };
 const char *tl_dead_reason_text(enum tl_dead_reason reason);  /* one clear sentence fragment */
 const char *tl_dead_reason_cause(enum tl_dead_reason reason); /* "json_bad_row" or "bad_event_time" */

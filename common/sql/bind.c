@@ -54,11 +54,25 @@ static bool letter(char c)
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_';
 }
 
-/* A stored view's name becomes the name of tables in SQLite and PostgreSQL: <view>_speed, <view>_batch. */
+/* Of a definition that is being built, as in v_speed__a1b2c3d4. */
+static bool ends_as_built(struct tl_sv name)
+{
+    enum { HASH = 8, ENDING = HASH + 2 };
+    size_t at = name.size - HASH;
+
+    if (name.size < ENDING || name.data[at - 1] != '_' || name.data[at - 2] != '_')
+        return false;
+    while (at < name.size &&
+           ((name.data[at] >= '0' && name.data[at] <= '9') || ((name.data[at] | 32) >= 'a' && (name.data[at] | 32) <= 'f')))
+        at++;
+    return at == name.size;
+}
+
+/* A stored view's name becomes the name of tables in SQLite and PostgreSQL: <view>_speed, <view>_batch, <view>_state. */
 static enum tl_code view_name_check(struct tl_bind *bind, const struct tl_ast_name *name)
 {
     static const char *const reserved[] = {"tally_", "sqlite_", "pg_", "_"};
-    static const char *const endings[] = {"", "_speed", "_batch"};
+    static const char *const endings[] = {"", "_speed", "_batch", "_state"};
     struct tl_sv text = name->text;
     bool fit = text.size > 0 && text.size <= 48 && letter(text.data[0]);
 
@@ -67,6 +81,9 @@ static enum tl_code view_name_check(struct tl_bind *bind, const struct tl_ast_na
             tl_sv_eq_nocase((struct tl_sv){text.data, strlen(reserved[i])}, tl_sv_from(reserved[i])))
             return tl_mistake(bind->err, bind->text, name->at, "choose another name", "names that begin with %s are reserved",
                               reserved[i]);
+    if (ends_as_built(text))
+        return tl_mistake(bind->err, bind->text, name->at, "choose another name",
+                          "names that end with __ and eight hexadecimal digits are reserved");
     for (size_t i = 0; fit && i < text.size; i++)
         fit = letter(text.data[i]) || (text.data[i] >= '0' && text.data[i] <= '9');
     if (!fit)
@@ -79,10 +96,10 @@ static enum tl_code view_name_check(struct tl_bind *bind, const struct tl_ast_na
 
             if (longer.size == shorter.size + ending && tl_sv_eq_nocase((struct tl_sv){longer.data, shorter.size}, shorter) &&
                 tl_sv_eq_nocase((struct tl_sv){longer.data + shorter.size, ending}, tl_sv_from(endings[k / 2])))
-                return tl_mistake(
-                    bind->err, bind->text, name->at,
-                    "choose another name: a view v has the tables v_speed and v_batch, and case does not tell them apart",
-                    "'%.*s' and the view '%.*s' would share a table", TL_SHOWN(text), TL_SHOWN(other));
+                return tl_mistake(bind->err, bind->text, name->at,
+                                  "choose another name: a view v has the tables v_speed, v_batch and v_state, and case does not "
+                                  "tell them apart",
+                                  "'%.*s' and the view '%.*s' would share a table", TL_SHOWN(text), TL_SHOWN(other));
         }
     return TL_OK;
 }
@@ -241,10 +258,10 @@ static enum tl_code watermark_bind(struct tl_bind *bind, struct tl_bind_table *t
                           "there is no column '%.*s' in %.*s", TL_SHOWN(watermark->name.text), TL_SHOWN(source->name));
     }
     if (column->expr->kind != TL_TIMESTAMP && column->expr->kind != TL_TIMESTAMP_LTZ)
-        return tl_mistake(bind->err, bind->text, watermark->name.at,
-                          "declare it TIMESTAMP(3) or TIMESTAMP_LTZ(3), or add a computed column: ts AS TO_TIMESTAMP(...)",
-                          "the event time is a timestamp, and '%.*s' is %s", TL_SHOWN(column->name),
-                          tl_kind_name(column->expr->kind));
+        return tl_mistake(
+            bind->err, bind->text, watermark->name.at,
+            "declare it TIMESTAMP(3) or TIMESTAMP_LTZ(3), or add a computed column: ts AS CAST(... AS TIMESTAMP(3))",
+            "the event time is a timestamp, and '%.*s' is %s", TL_SHOWN(column->name), tl_kind_name(column->expr->kind));
     TL_TRY(time_precision_check(bind, table, watermark));
     source->time = column->expr;
     source->time_name = column->name;
@@ -305,8 +322,13 @@ out:
 
 /* --- views ---------------------------------------------------------------------------------------------------------------- */
 
+enum { OUTPUTS_MAX = 1000 }; /* SQLite's tables have at most 2,000 columns, PostgreSQL's 1,600 */
+
 static enum tl_code outputs_check(struct tl_bind *bind, const struct tl_query *query)
 {
+    if (query->outputs_count > OUTPUTS_MAX)
+        return tl_mistake(bind->err, bind->text, query->outputs_at[OUTPUTS_MAX], "make two views of it",
+                          "a stored view has at most %d outputs", OUTPUTS_MAX);
     for (uint32_t i = 0; i < query->outputs_count; i++) {
         struct tl_sv name = query->outputs[i].name;
         struct tl_span at = query->outputs_at[i];

@@ -389,8 +389,8 @@ static void normal_source_print(const struct tl_plan *plan, const struct tl_view
     tl_expr_print(source->time, source, NULL, out);
     tl_buf_put_str(out, "\nwatermark ");
     tl_expr_print(source->watermark, source, NULL, out);
-    tl_buf_printf(out, "\nlateness %lld ms\nskew %lld ms\ndedup ", (long long)view->lateness_ms,
-                  (long long)plan->settings.future_skew_max_ms);
+    tl_buf_printf(out, "\nlateness %lld ms\nskew %lld ms\nevent %zu bytes\ndedup ", (long long)view->lateness_ms,
+                  (long long)plan->settings.future_skew_max_ms, plan->settings.event_bytes_max);
     if (source->dedup_slot >= 0)
         tl_name_print(source->schema.fields[source->dedup_slot].name, out);
     else

@@ -152,9 +152,9 @@ Test(batch, dead_letters)
 
 Test(batch, each_reason_has_a_text_and_a_cause)
 {
-    for (int i = TL_DEAD_NOT_JSON; i <= TL_DEAD_TIME_BAD; i++) {
+    for (int i = TL_DEAD_NOT_JSON; i <= TL_DEAD_TIME_OUTSIDE; i++) {
         enum tl_dead_reason reason = (enum tl_dead_reason)i;
-        bool of_time = reason == TL_DEAD_TIME_MISSING || reason == TL_DEAD_TIME_BAD;
+        bool of_time = reason >= TL_DEAD_TIME_MISSING;
 
         cr_assert_gt(strlen(tl_dead_reason_text(reason)), 8, "%d", i);
         cr_assert_str_eq(tl_dead_reason_cause(reason), of_time ? "bad_event_time" : "json_bad_row");

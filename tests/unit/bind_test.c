@@ -300,6 +300,36 @@ Test(bind, two_sources)
     tl_plan_close(plan);
 }
 
+/* The tables of the stores have so many columns, and some of their own. */
+Test(bind, a_thousand_outputs_are_the_most)
+{
+    enum { MOST = 1000 };
+    struct tl_plan *plan = NULL;
+    struct tl_err err = {0};
+    struct tl_buf sql;
+    char place[40];
+
+    tl_buf_init(&sql, 0);
+    tl_buf_put_str(&sql, EVENTS "CREATE VIEW v AS SELECT n AS c0");
+    for (int i = 1; i < MOST; i++)
+        tl_buf_printf(&sql, ", n AS c%d", i);
+    for (int more = 0; more <= 1; more++) {
+        enum tl_code rc;
+
+        snprintf(place, sizeof place, "2:%zu: ", sql.size - strlen(EVENTS) + 3); /* behind ", " */
+        tl_buf_put_str(&sql, more ? ", n AS last FROM t" : " FROM t");
+        rc = tl_plan_parse(tl_buf_sv(&sql), "views.sql", tl_function_catalog(), &plan, &err);
+        cr_assert_eq(rc, more ? TL_ERR_DEFINITION : TL_OK, "%s", err.message);
+        cr_assert(!more || (strstr(err.message, "a stored view has at most 1000 outputs") != NULL &&
+                            strstr(err.message, place) != NULL),
+                  "%s: %.200s", place, err.message);
+        sql.size -= strlen(" FROM t");
+        if (!more)
+            tl_plan_close(plan);
+    }
+    tl_buf_done(&sql);
+}
+
 Test(bind, a_missing_file_is_a_definition_error)
 {
     struct tl_plan *plan = NULL;
@@ -356,7 +386,7 @@ ParameterizedTestParameters(bind, tables)
         {"watermark for a text",
          EVENTS "CREATE TABLE u (a STRING, WATERMARK FOR a AS a)",
          2, 41, "the event time is a timestamp, and 'a' is STRING",
-         "a", "declare it TIMESTAMP(3) or TIMESTAMP_LTZ(3), or add a computed column: ts AS TO_TIMESTAMP(...)"},
+         "a", "declare it TIMESTAMP(3) or TIMESTAMP_LTZ(3), or add a computed column: ts AS CAST(... AS TIMESTAMP(3))"},
         {"watermark precision",
          EVENTS "CREATE TABLE u (a TIMESTAMP(0), WATERMARK FOR a AS a)",
          2, 19, "the event time has milliseconds",
@@ -483,11 +513,19 @@ ParameterizedTestParameters(bind, views)
         {"shared table",
          EVENTS "CREATE VIEW v AS SELECT ts FROM t;\nCREATE VIEW v_speed AS SELECT ts FROM t",
          3, 13, "'v_speed' and the view 'v' would share a table",
-         "v_speed", "choose another name: a view v has the tables v_speed and v_batch, and case does not tell them apart"},
+         "v_speed", "choose another name: a view v has the tables v_speed, v_batch and v_state, and case does not tell them apart"},
+        {"shared state",
+         EVENTS "CREATE VIEW v_state AS SELECT ts FROM t;\nCREATE VIEW v AS SELECT ts FROM t",
+         3, 13, "'v' and the view 'v_state' would share a table",
+         "v", "choose another name: a view v has the tables v_speed, v_batch and v_state, and case does not tell them apart"},
+        {"as one that is being built",
+         EVENTS "CREATE VIEW v_speed__00c0FFee AS SELECT ts FROM t",
+         2, 13, "names that end with __ and eight hexadecimal digits are reserved",
+         "v_speed__00c0FFee", "choose another name"},
         {"names differ in case",
          EVENTS "CREATE VIEW v AS SELECT ts FROM t;\nCREATE VIEW V AS SELECT ts FROM t",
          3, 13, "'V' and the view 'v' would share a table",
-         "V", "choose another name: a view v has the tables v_speed and v_batch, and case does not tell them apart"},
+         "V", "choose another name: a view v has the tables v_speed, v_batch and v_state, and case does not tell them apart"},
         {"reserved beginning",
          EVENTS "CREATE VIEW tally_v AS SELECT ts FROM t",
          2, 13, "names that begin with tally_ are reserved",

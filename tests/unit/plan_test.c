@@ -92,6 +92,7 @@ ParameterizedTestParameters(plan, other_definition)
         {"type of a column", "CREATE TABLE e (event_id STRING, host STRING, n BIGINT, at TIMESTAMP(3), WATERMARK FOR at AS at - INTERVAL '15' SECOND) WITH ('topic' = 'x');\n" VIEW},
         {"lateness", TABLE "SET 'tally.allowed-lateness' = '1 ms';" VIEW},
         {"skew", TABLE "SET 'tally.max-future-skew' = '1 s';" VIEW},
+        {"the largest event", TABLE "SET 'tally.max-event-bytes' = '1 kb';" VIEW},
         {"deduplication off", TABLE "SET 'tally.dedup.key' = '';" VIEW},
         {"deduplication by another column", TABLE "SET 'tally.dedup.key' = 'host';" VIEW},
         {"filter",
@@ -265,6 +266,7 @@ Test(plan, the_normalised_text_is_stable)
                                                         "watermark (at - INTERVAL '15' SECOND)\n"
                                                         "lateness 0 ms\n"
                                                         "skew 300000 ms\n"
+                                                        "event 8388608 bytes\n"
                                                         "dedup event_id\n"
                                                         "filter (n > 1)\n"
                                                         "window TUMBLE size 300000 ms offset 0 ms\n"
@@ -275,7 +277,7 @@ Test(plan, the_normalised_text_is_stable)
                                                         "output host STRING host\n"
                                                         "output c BIGINT COUNT(*)\n")),
               "%.*s", TL_SV_ARG(plan->views[0].normalised));
-    cr_assert_str_eq(plan->views[0].hash, "b4396039d319c98de2fa1396b37f8b8a");
+    cr_assert_str_eq(plan->views[0].hash, "291b330b7d2eb39abda1914ee16a1dac");
     tl_plan_close(plan);
 }
 
@@ -310,7 +312,7 @@ Test(plan, explained)
                      "  duplicates   same event_id in a partition within 1 h\n"
                      "\n"
                      "view v\n"
-                     "  definition   71c4c82b5da19c2765f62a659ff022a7\n"
+                     "  definition   01aa36f21e7d1c710b30178cf807d8b6\n"
                      "  from         e (topic x)\n"
                      "  columns      at TIMESTAMP(3), event_id STRING, host STRING, n INT\n"
                      "  filter       (n > 1)\n"
@@ -326,7 +328,7 @@ Test(plan, explained)
                      "\n"
                      "view w\n"
                      "  comment      all of it\n"
-                     "  definition   aab6dfb16db6934d59506cc8668c5d42\n"
+                     "  definition   2fd443474ff3f77cd31e87419335a52e\n"
                      "  from         e (topic x)\n"
                      "  columns      at TIMESTAMP(3), event_id STRING, host STRING\n"
                      "  filter       none\n"
