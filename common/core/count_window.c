@@ -30,10 +30,9 @@ struct place {
 };
 
 enum {
-    PIECE_OPEN = 1, /* the window that is open; else a row that waits */
-    KEY_IS_DUE = 1,
-    KEY_STORED = 2,   /* the store has a provisional row */
-    KEY_UNSORTED = 4, /* rows that wait are not in order */
+    PIECE_OPEN = 1,   /* the window that is open; else a row that waits */
+    KEY_STORED = 1,   /* the store has a provisional row */
+    KEY_UNSORTED = 2, /* rows that wait are not in order */
 };
 
 struct count_key {
@@ -62,8 +61,6 @@ struct line {
 struct counts {
     struct tl_pieces pieces;
     struct tl_due due; /* a key's next row to be released, or the end of its open window */
-    struct tl_key **looked;
-    size_t looked_count, looked_capacity;
     struct closed *closed;
     size_t closed_count, closed_capacity;
     struct tl_piece *closed_pieces; /* to be let go at settle */
@@ -86,7 +83,6 @@ static void count_close(struct tl_window *w)
 
     tl_pieces_done(&own->pieces);
     tl_due_done(&own->due);
-    free(own->looked);
     free(own->closed);
     free(own->line.items);
     free(own);
@@ -97,7 +93,8 @@ static void count_reset(struct tl_window *w)
     struct counts *own = w->own;
 
     tl_pieces_reset(&own->pieces);
-    own->due.count = own->looked_count = own->closed_count = 0;
+    tl_due_reset(&own->due);
+    own->closed_count = 0;
 }
 
 static uint64_t count_groups(const struct tl_window *w)
@@ -109,8 +106,7 @@ static size_t count_bytes(const struct tl_window *w)
 {
     const struct counts *own = w->own;
 
-    return sizeof *own + tl_pieces_bytes(&own->pieces) + own->due.capacity * sizeof *own->due.items +
-           own->closed_capacity * sizeof *own->closed + own->looked_capacity * sizeof(struct tl_key *) +
+    return sizeof *own + tl_pieces_bytes(&own->pieces) + tl_due_bytes(&own->due) + own->closed_capacity * sizeof *own->closed +
            own->line.capacity * sizeof *own->line.items;
 }
 
@@ -226,12 +222,6 @@ static struct tl_piece **link_of(const struct line *line, struct tl_key *key, ui
     return i + 1 < line->count ? &line->items[i + 1]->older : &key->newest;
 }
 
-static bool put_due(struct counts *own, int64_t at_ms, struct tl_key *key)
-{
-    key->marks |= KEY_IS_DUE;
-    return tl_due_put(&own->due, at_ms, key);
-}
-
 static enum tl_code count_push(struct tl_window *w, const struct tl_window_rows *in, struct tl_window_verdict *verdict,
                                struct tl_err *err)
 {
@@ -282,7 +272,7 @@ static bool merge_key(struct tl_window *into, struct tl_key *key, const struct c
         link = &row->older;
     }
     /* Where an older row waits, the key is due for that. */
-    return row == NULL || (*link != NULL && !is_open(*link)) || put_due(whole, row->from_ms, key);
+    return row == NULL || (*link != NULL && !is_open(*link)) || tl_due_put(&whole->due, row->from_ms, key);
 }
 
 static enum tl_code count_merge(struct tl_window *into, struct tl_window *from, struct tl_err *err)
@@ -361,20 +351,6 @@ out:
     return rc;
 }
 
-static enum tl_code note_looked(struct counts *own, struct tl_key *key, struct tl_err *err)
-{
-    if (own->looked_count == own->looked_capacity) {
-        size_t capacity = own->looked_capacity * 2 + 64;
-
-        if (!TL_RESIZE(own->looked, capacity))
-            return tl_fail_memory(err, capacity * sizeof(struct tl_key *));
-        own->looked_capacity = capacity;
-    }
-    own->looked[own->looked_count++] = key;
-    key->marks &= ~(uint32_t)KEY_IS_DUE;
-    return TL_OK;
-}
-
 /* Releases the key's rows up to this time. */
 static enum tl_code look_at(struct tl_window *w, struct tl_key *key, int64_t upto_ms, struct tl_err *err)
 {
@@ -384,7 +360,7 @@ static enum tl_code look_at(struct tl_window *w, struct tl_key *key, int64_t upt
     uint32_t i;
     enum tl_code rc = TL_OK;
 
-    if (!(key->marks & KEY_IS_DUE))
+    if (!tl_due_is(key))
         return TL_OK;
     if ((line = line_up(own, key)) == NULL)
         return tl_fail_memory(err, sizeof(struct tl_piece *));
@@ -393,14 +369,16 @@ static enum tl_code look_at(struct tl_window *w, struct tl_key *key, int64_t upt
     link = i < line->count ? &line->items[i]->older : &key->newest;
     if (*link != NULL && timeout_ms(w, (*link)->from_ms) - 1 <= upto_ms)
         TL_TRY(close_window(w, key, link, timeout_ms(w, (*link)->from_ms), false, err));
-    TL_TRY(note_looked(own, key, err));
+    if (!tl_due_looked(&own->due, key))
+        TL_TRY(tl_fail_memory(err, sizeof key));
 out:
     return rc;
 }
 
 /* When the key's next row is released, or its open window ends. INT64_MAX: it has neither. */
-static int64_t due_ms(const struct tl_window *w, const struct tl_key *key)
+static int64_t due_ms(const void *ctx, const struct tl_key *key)
 {
+    const struct tl_window *w = ctx;
     int64_t at_ms = INT64_MAX;
 
     for (const struct tl_piece *piece = key->newest; piece != NULL; piece = piece->older)
@@ -415,14 +393,9 @@ static enum tl_code release(struct tl_window *w, int64_t upto_ms, struct tl_err 
 
     while (own->due.count > 0 && own->due.items[0].at_ms <= upto_ms)
         TL_TRY(look_at(w, tl_due_take(&own->due), upto_ms, err));
-    for (size_t i = 0; i < own->looked_count; i++) {
-        int64_t at_ms = due_ms(w, own->looked[i]);
-
-        if (at_ms != INT64_MAX && !put_due(own, at_ms, own->looked[i]))
-            TL_TRY(tl_fail_memory(err, sizeof(struct tl_due_item)));
-    }
+    if (!tl_due_again(&own->due, due_ms, w))
+        TL_TRY(tl_fail_memory(err, sizeof(struct tl_due_item)));
 out:
-    own->looked_count = 0;
     return rc;
 }
 
@@ -616,15 +589,8 @@ static enum tl_code tidy(struct tl_window *w, struct tl_err *err)
     enum tl_code rc = TL_OK;
 
     TL_TRY(tl_pieces_tidy(&own->pieces, &moved, err));
-    if (!moved)
-        return TL_OK;
-    own->due.count = 0;
-    for (uint32_t i = 0; i < own->pieces.table.count; i++) {
-        struct tl_key *key = tl_pieces_at(&own->pieces, i);
-
-        if (!put_due(own, due_ms(w, key), key))
-            TL_TRY(tl_fail_memory(err, sizeof(struct tl_due_item)));
-    }
+    if (moved && !tl_due_anew(&own->due, &own->pieces, due_ms, w))
+        TL_TRY(tl_fail_memory(err, sizeof(struct tl_due_item)));
 out:
     return rc;
 }
@@ -687,7 +653,7 @@ static enum tl_code load_pieces(struct tl_window *w, struct tl_key *key, struct 
         TL_TRY(tl_window_load_block(w, bytes, tl_piece_block(&own->pieces, piece), tl_table_arena(&own->pieces.table), err));
     }
     key->marks |= KEY_UNSORTED; /* bytes are not believed */
-    if (key->newest != NULL && !put_due(own, due_ms(w, key), key))
+    if (key->newest != NULL && !tl_due_put(&own->due, due_ms(w, key), key))
         return tl_fail_memory(err, sizeof(struct tl_due_item));
 out:
     return rc;

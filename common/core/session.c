@@ -27,6 +27,7 @@
 #include <string.h>
 
 #include "core/due.h"
+#include "core/held.h"
 #include "core/pieces.h"
 #include "core/window_kind.h"
 
@@ -39,26 +40,13 @@ enum {
     PIECE_STORED = 1,  /* `stored` says which row the store has */
     PIECE_CHANGED = 2, /* since that row was written */
     PIECE_SHADE = 4,   /* has fired */
-    KEY_IS_DUE = 1,    /* stands in `due` */
-    KEY_NESTED = 2,    /* one of its sessions may lie within another */
-};
-
-/* A row that is behind the watermark. */
-struct held {
-    int64_t time_ms, passed_ms; /* on the wall clock; the watermark that it is judged by, less the lateness */
-    struct tl_ledger_line line;
-    struct tl_sv key;
-    void *block;
+    KEY_NESTED = 1,    /* one of its sessions may lie within another */
 };
 
 struct sessions {
     struct tl_pieces pieces;
-    struct tl_due due;      /* when a key's session may have fired, or its shade may go: on the wall clock, in ends of sessions */
-    struct tl_key **looked; /* at, in this advance */
-    size_t looked_count, looked_capacity;
-    struct held *held;
-    size_t held_count, held_capacity;
-    struct tl_arena held_memory;
+    struct tl_due due; /* when a key's session may have fired, or its shade may go: on the wall clock, in ends of sessions */
+    struct tl_held held;
     /* Rows of the store that are no more; the sessions that fired with the last advance. */
     struct tl_window_ref *gone;
     size_t gone_count, gone_capacity;
@@ -76,7 +64,7 @@ static enum tl_code session_open(struct tl_window *w, struct tl_err *err)
     if (own == NULL)
         return tl_fail_memory(err, sizeof *own);
     tl_pieces_init(&own->pieces, &w->layout, sizeof(struct tl_key), sizeof(struct stored));
-    tl_arena_init(&own->held_memory, 1u << 12, 0);
+    tl_held_init(&own->held);
     return TL_OK;
 }
 
@@ -85,10 +73,8 @@ static void session_close(struct tl_window *w)
     struct sessions *own = w->own;
 
     tl_pieces_done(&own->pieces);
-    tl_arena_done(&own->held_memory);
+    tl_held_done(&own->held);
     tl_due_done(&own->due);
-    free(own->looked);
-    free(own->held);
     free(own->gone);
     free(own->fired);
     free(own->fired_key);
@@ -101,25 +87,25 @@ static void session_reset(struct tl_window *w)
     struct sessions *own = w->own;
 
     tl_pieces_reset(&own->pieces);
-    tl_arena_reset(&own->held_memory);
-    own->due.count = own->held_count = own->gone_count = own->fired_count = 0;
+    tl_held_clear(&own->held);
+    tl_due_reset(&own->due);
+    own->gone_count = own->fired_count = 0;
 }
 
 static uint64_t session_groups(const struct tl_window *w)
 {
     const struct sessions *own = w->own;
 
-    return own->pieces.count + own->held_count;
+    return own->pieces.count + own->held.count;
 }
 
 static size_t session_bytes(const struct tl_window *w)
 {
     const struct sessions *own = w->own;
 
-    return sizeof *own + tl_pieces_bytes(&own->pieces) + own->held_memory.held_bytes +
-           own->due.capacity * sizeof *own->due.items + own->held_capacity * sizeof *own->held +
+    return sizeof *own + tl_pieces_bytes(&own->pieces) + tl_held_bytes(&own->held) + tl_due_bytes(&own->due) +
            own->gone_capacity * sizeof *own->gone + own->fired_capacity * (sizeof(struct tl_piece *) + sizeof(struct tl_key *)) +
-           own->looked_capacity * sizeof(struct tl_key *) + own->line_capacity * sizeof(struct tl_piece *);
+           own->line_capacity * sizeof(struct tl_piece *);
 }
 
 /* ---- who waits for what ---- */
@@ -133,12 +119,6 @@ static int64_t gap_of(const struct tl_window *w)
 static int64_t shade_end(const struct tl_window *w, const struct tl_piece *piece)
 {
     return tl_add_sat_i64(piece->to_ms, 2 * gap_of(w));
-}
-
-static bool put_due(struct sessions *own, int64_t at_ms, struct tl_key *key)
-{
-    key->marks |= KEY_IS_DUE;
-    return tl_due_put(&own->due, at_ms, key);
 }
 
 /* The end of an open session that a row could join and touch the shade as well; INT64_MIN: there is none. Shades are asked for in order of the
@@ -160,8 +140,9 @@ static int64_t kept_by(const struct tl_window *w, const struct tl_key *key, cons
 }
 
 /* When the key's first piece fires, or its first shade goes. INT64_MAX: it has none. */
-static int64_t due_ms(const struct tl_window *w, const struct tl_key *key)
+static int64_t due_ms(const void *ctx, const struct tl_key *key)
 {
+    const struct tl_window *w = ctx;
     const struct tl_piece *at = key->newest;
     int64_t due_ms = INT64_MAX;
 
@@ -180,10 +161,10 @@ static bool make_due(struct tl_window *w, struct tl_key *key, const struct tl_pi
 {
     struct sessions *own = w->own;
 
-    for (const struct tl_piece *other = key->newest; other != NULL && (key->marks & KEY_IS_DUE) != 0; other = other->older)
+    for (const struct tl_piece *other = key->newest; other != NULL && tl_due_is(key); other = other->older)
         if (other != piece && !(other->marks & PIECE_SHADE) && other->to_ms <= piece->to_ms)
             return true;
-    return put_due(own, piece->to_ms, key);
+    return tl_due_put(&own->due, piece->to_ms, key);
 }
 
 /* ---- sessions ---- */
@@ -302,28 +283,19 @@ static struct tl_piece *session_of(struct tl_window *w, struct tl_key *key, int6
 static bool hold_row(struct tl_window *w, const struct tl_window_rows *in, uint32_t row, int64_t local_ms, int64_t watermark_ms)
 {
     struct sessions *own = w->own;
-    struct held *held;
+    struct tl_held_row given = {
+        .time_ms = local_ms, .passed_ms = tl_window_passed_ms(w, watermark_ms), .key = tl_buf_sv(&w->key)};
+    struct tl_held_row *held;
 
-    if (own->held_count == own->held_capacity) {
-        size_t capacity = own->held_capacity * 2 + 64;
-
-        if (!TL_RESIZE(own->held, capacity))
-            return false;
-        own->held_capacity = capacity;
-    }
-    held = &own->held[own->held_count];
-    *held = (struct held){.time_ms = local_ms, .passed_ms = tl_window_passed_ms(w, watermark_ms)};
-    held->line = (struct tl_ledger_line){.partition = in->agg.partition != NULL ? in->agg.partition[row] : in->agg.partition_all,
+    given.line = (struct tl_ledger_line){.partition = in->agg.partition != NULL ? in->agg.partition[row] : in->agg.partition_all,
                                          .row = in->agg.number[row],
                                          .offset = in->agg.offset[row],
                                          .flags = in->flags != NULL ? in->flags[row] : 0,
                                          .watermark_ms = watermark_ms,
                                          .event_time_ms = in->time_ms[row]};
-    held->block = tl_arena_zalloc(&own->held_memory, w->layout.state_bytes + 1u);
-    if (held->block == NULL || !tl_arena_copy(&own->held_memory, tl_buf_sv(&w->key), &held->key))
+    if ((held = tl_held_add(&own->held, &given, &w->layout)) == NULL)
         return false;
-    own->held_count++;
-    tl_window_take(w, row, held->block, &own->held_memory);
+    tl_window_take(w, row, held->block, &own->held.memory);
     return true;
 }
 
@@ -360,7 +332,7 @@ static enum tl_code session_push(struct tl_window *w, const struct tl_window_row
         if (passed_ms != INT64_MIN && tl_window_fire_ms(w, from_ms) <= passed_ms) {
             verdict->held_count++;
             if (!hold_row(w, in, row, from_ms, watermark_ms))
-                return tl_fail_memory(err, sizeof(struct held));
+                return tl_fail_memory(err, sizeof(struct tl_held_row));
             continue;
         }
         key = tl_pieces_key(&own->pieces, tl_buf_sv(&w->key));
@@ -393,28 +365,6 @@ static enum tl_code add_to(struct tl_window *w, struct tl_sv text, int64_t from_
     return TL_OK;
 }
 
-static enum tl_code keep_held(struct sessions *own, const struct held *given, const struct tl_agg_layout *layout,
-                              struct tl_err *err)
-{
-    struct held *held;
-
-    if (own->held_count == own->held_capacity) {
-        size_t capacity = own->held_capacity * 2 + 64;
-
-        if (!TL_RESIZE(own->held, capacity))
-            return tl_fail_memory(err, capacity * sizeof *own->held);
-        own->held_capacity = capacity;
-    }
-    held = &own->held[own->held_count];
-    *held = *given;
-    held->block = tl_arena_zalloc(&own->held_memory, layout->state_bytes + 1u);
-    if (held->block == NULL || !tl_arena_copy(&own->held_memory, given->key, &held->key) ||
-        !tl_agg_merge(layout, held->block, given->block, &own->held_memory))
-        return tl_fail_memory(err, layout->state_bytes);
-    own->held_count++;
-    return TL_OK;
-}
-
 /* Takes the key's list and turns it around: each that is put into another list in this order has its place at the head of it. */
 static struct tl_piece *take_oldest_first(struct tl_key *key)
 {
@@ -443,15 +393,15 @@ static enum tl_code session_merge(struct tl_window *into, struct tl_window *from
             TL_TRY(add_to(into, text, piece->from_ms, piece->to_ms, piece->segment > into->joined ? piece->segment : into->joined,
                           INT64_MIN, tl_piece_block(&part->pieces, piece), err));
     }
-    for (size_t h = 0; h < part->held_count; h++)
-        TL_TRY(keep_held(into->own, &part->held[h], &into->layout, err));
+    if (!tl_held_merge(&((struct sessions *)into->own)->held, &part->held, &into->layout))
+        TL_TRY(tl_fail_memory(err, into->layout.state_bytes));
 out:
     return rc;
 }
 
 /* ---- judging what was held ---- */
 
-static enum tl_code judge(struct tl_window *w, const struct held *held, struct tl_err *err)
+static enum tl_code judge(struct tl_window *w, const struct tl_held_row *held, struct tl_err *err)
 {
     struct sessions *own = w->own;
     int64_t from_ms = held->time_ms, to_ms = tl_add_sat_i64(from_ms, gap_of(w));
@@ -491,19 +441,6 @@ out:
     return rc;
 }
 
-static int by_watermark(const void *a, const void *b)
-{
-    const struct held *x = a, *y = b;
-
-    if (x->passed_ms != y->passed_ms)
-        return x->passed_ms < y->passed_ms ? -1 : 1;
-    if (x->line.partition != y->line.partition)
-        return x->line.partition < y->line.partition ? -1 : 1;
-    if (x->line.offset != y->line.offset)
-        return x->line.offset < y->line.offset ? -1 : 1;
-    return (x->line.row > y->line.row) - (x->line.row < y->line.row);
-}
-
 /* ---- firing ---- */
 
 static bool note_fired(struct sessions *own, struct tl_key *key, struct tl_piece *piece)
@@ -520,41 +457,12 @@ static bool note_fired(struct sessions *own, struct tl_key *key, struct tl_piece
     return true;
 }
 
-/* Not before the others are through: what has changed and not been written stays due. */
-static bool note_looked(struct sessions *own, struct tl_key *key)
-{
-    if (own->looked_count == own->looked_capacity) {
-        size_t capacity = own->looked_capacity * 2 + 64;
-
-        if (!TL_RESIZE(own->looked, capacity))
-            return false;
-        own->looked_capacity = capacity;
-    }
-    own->looked[own->looked_count++] = key;
-    key->marks &= ~(uint32_t)KEY_IS_DUE;
-    return true;
-}
-
-static enum tl_code look_again(struct tl_window *w, struct tl_err *err)
-{
-    struct sessions *own = w->own;
-
-    for (size_t i = 0; i < own->looked_count; i++) {
-        int64_t at_ms = due_ms(w, own->looked[i]);
-
-        if (at_ms != INT64_MAX && !put_due(own, at_ms, own->looked[i]))
-            return tl_fail_memory(err, sizeof(struct tl_due_item));
-    }
-    own->looked_count = 0;
-    return TL_OK;
-}
-
 static enum tl_code look_at(struct tl_window *w, struct tl_key *key, struct tl_err *err)
 {
     struct sessions *own = w->own;
     const struct tl_piece *at;
 
-    if (!(key->marks & KEY_IS_DUE)) /* it was in twice */
+    if (!tl_due_is(key)) /* it was in twice */
         return TL_OK;
     at = key->newest;
     for (struct tl_piece **link = &key->newest; *link != NULL;) {
@@ -574,7 +482,7 @@ static enum tl_code look_at(struct tl_window *w, struct tl_key *key, struct tl_e
         if (!tl_pieces_mark(&own->pieces, key)) /* its state is to be written anew */
             return tl_fail_memory(err, sizeof *key);
     }
-    if (!note_looked(own, key))
+    if (!tl_due_looked(&own->due, key))
         return tl_fail_memory(err, sizeof key);
     return TL_OK;
 }
@@ -584,16 +492,15 @@ static enum tl_code session_advance(struct tl_window *w, struct tl_err *err)
     struct sessions *own = w->own;
     enum tl_code rc = TL_OK;
 
-    if (own->held_count > 1)
-        qsort(own->held, own->held_count, sizeof *own->held, by_watermark);
-    for (size_t h = 0; h < own->held_count; h++)
-        TL_TRY(judge(w, &own->held[h], err));
-    own->held_count = 0;
-    tl_arena_reset(&own->held_memory);
+    tl_held_sort(&own->held);
+    for (size_t h = 0; h < own->held.count; h++)
+        TL_TRY(judge(w, &own->held.rows[h], err));
+    tl_held_clear(&own->held);
     own->fired_count = 0;
     while (own->due.count > 0 && w->passed_ms != INT64_MIN && tl_window_fire_ms(w, own->due.items[0].at_ms) <= w->passed_ms)
         TL_TRY(look_at(w, tl_due_take(&own->due), err));
-    TL_TRY(look_again(w, err));
+    if (!tl_due_again(&own->due, due_ms, w))
+        TL_TRY(tl_fail_memory(err, sizeof(struct tl_due_item)));
 out:
     return rc;
 }
@@ -718,21 +625,6 @@ out:
     return rc;
 }
 
-/* Keys and pieces have other addresses: so have those that are due. */
-static enum tl_code make_all_due(struct tl_window *w, struct tl_err *err)
-{
-    struct sessions *own = w->own;
-
-    own->due.count = 0;
-    for (uint32_t i = 0; i < own->pieces.table.count; i++) {
-        struct tl_key *key = tl_pieces_at(&own->pieces, i);
-
-        if (!put_due(own, due_ms(w, key), key))
-            return tl_fail_memory(err, sizeof(struct tl_due_item));
-    }
-    return TL_OK;
-}
-
 static enum tl_code tidy(struct tl_window *w, struct tl_err *err)
 {
     struct sessions *own = w->own;
@@ -740,8 +632,8 @@ static enum tl_code tidy(struct tl_window *w, struct tl_err *err)
     enum tl_code rc = TL_OK;
 
     TL_TRY(tl_pieces_tidy(&own->pieces, &moved, err));
-    if (moved)
-        TL_TRY(make_all_due(w, err));
+    if (moved && !tl_due_anew(&own->due, &own->pieces, due_ms, w)) /* keys have other addresses */
+        TL_TRY(tl_fail_memory(err, sizeof(struct tl_due_item)));
 out:
     return rc;
 }
@@ -784,7 +676,7 @@ static enum tl_code load_session(struct tl_window *w, struct tl_sv text, struct 
         if (w->settled_ms != INT64_MIN && tl_window_fire_ms(w, to_ms) <= w->settled_ms)
             piece->marks |= PIECE_SHADE;
     }
-    if (!put_due(own, due_ms(w, key), key))
+    if (!tl_due_put(&own->due, due_ms(w, key), key))
         return tl_fail_memory(err, sizeof(struct tl_due_item));
     return tl_window_load_block(w, bytes, tl_piece_block(&own->pieces, piece), tl_table_arena(&own->pieces.table), err);
 }
@@ -810,7 +702,7 @@ static enum tl_code retire_key(struct tl_window *w, struct tl_key *key, int64_t 
     struct sessions *own = w->own;
     enum tl_code rc = TL_OK;
 
-    if (!(key->marks & KEY_IS_DUE))
+    if (!tl_due_is(key))
         return TL_OK;
     for (struct tl_piece **link = &key->newest; *link != NULL;) {
         if (tl_window_end_instant(w, (*link)->to_ms) >= upto_ms) {
@@ -820,7 +712,7 @@ static enum tl_code retire_key(struct tl_window *w, struct tl_key *key, int64_t 
         TL_TRY(emit_session(w, key, *link, err));
         tl_pieces_drop(&own->pieces, key, link); /* its bytes stay until the rows are out */
     }
-    if (!note_looked(own, key))
+    if (!tl_due_looked(&own->due, key))
         TL_TRY(tl_fail_memory(err, sizeof key));
 out:
     return rc;
@@ -835,7 +727,8 @@ static enum tl_code session_retire(struct tl_window *w, int64_t upto_ms, struct 
     own->gone_count = 0;
     while (own->due.count > 0 && tl_window_end_instant(w, own->due.items[0].at_ms) < upto_ms)
         TL_TRY(retire_key(w, tl_due_take(&own->due), upto_ms, err));
-    TL_TRY(look_again(w, err));
+    if (!tl_due_again(&own->due, due_ms, w))
+        TL_TRY(tl_fail_memory(err, sizeof(struct tl_due_item)));
     TL_TRY(tl_window_flush(w, err));
     TL_TRY(tidy(w, err));
 out:

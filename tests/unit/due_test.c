@@ -52,3 +52,30 @@ Test(due, any_order)
     }
     tl_due_done(&due);
 }
+
+static int64_t when_marked(const void *ctx, const struct tl_key *key)
+{
+    (void)ctx;
+    return key->changed == 0 ? INT64_MAX : key->changed;
+}
+
+/* A key that was put in twice is looked at once, and comes again when all others are through. */
+Test(due, looked_at_and_again)
+{
+    struct tl_key a = {.changed = 9}, b = {.changed = 0};
+    struct tl_due due = {0};
+
+    cr_assert(tl_due_put(&due, 1, &a) && tl_due_put(&due, 2, &a) && tl_due_put(&due, 3, &b));
+    cr_assert(tl_due_is(&a) && tl_due_is(&b));
+    cr_assert_eq(tl_due_take(&due), &a);
+    cr_assert(tl_due_looked(&due, &a) && !tl_due_is(&a));
+    cr_assert_eq(tl_due_take(&due), &a, "it stands there still, and is not due");
+    cr_assert_eq(tl_due_take(&due), &b);
+    cr_assert(tl_due_looked(&due, &b));
+    cr_assert_eq(due.count, 0);
+    cr_assert(tl_due_again(&due, when_marked, NULL));
+    cr_assert(tl_due_is(&a) && !tl_due_is(&b), "b has nothing that is to be looked at");
+    cr_assert(due.count == 1 && due.items[0].at_ms == 9);
+    cr_assert(tl_due_again(&due, when_marked, NULL) && due.count == 1);
+    tl_due_done(&due);
+}
