@@ -99,16 +99,23 @@ help: ## this list
 	@echo "  V=1 shows the commands, CC=clang changes the compiler, SANITIZE=address,undefined or SANITIZE=thread adds the"
 	@echo "  sanitizers, TINY=1 builds batches of 2 rows and tables of 2 buckets. Each has a folder of its own in build/."
 
+# What the tests compare with, from PyPI: pinned, and asked for once.
+PYTHON := build/python/bin/python
+$(PYTHON): tests/reference/requirements.txt
+	$(Q)echo "  PYPI $<"; rm -rf build/python; python3 -m venv build/python
+	$(Q)build/python/bin/pip install -q --disable-pip-version-check -r $< || { rm -rf build/python; exit 1; }
+	$(Q)touch $@
+
 # The tools may have arrived only just now, so make starts again after deps.
 test: deps ## everything that Criterion runs, and the fuzz corpora
 	$(Q)$(MAKE) --no-print-directory test-all
 
-test-all: all $(SUITES_HERE:%=$(B)/%) $(REPLAYS)
-	$(Q)TALLY_BIN=$(CURDIR)/$(PROGRAM) tests/suites.sh $(if $(KIND),$(VARIANT),) $(B) $(SUITES_HERE:%=$(B)/%) $(REPLAYS)
+test-all: all $(SUITES_HERE:%=$(B)/%) $(REPLAYS) $(PYTHON)
+	$(Q)TALLY_BIN=$(CURDIR)/$(PROGRAM) TALLY_PYTHON=$(CURDIR)/$(PYTHON) tests/suites.sh $(if $(KIND),$(VARIANT),) $(B) $(SUITES_HERE:%=$(B)/%) $(REPLAYS)
 
 unit integration fault: %: $(B)/%
-$(SUITES:%=test-%): test-%: $(PROGRAM) tools $(B)/%
-	$(Q)TALLY_BIN=$(CURDIR)/$(PROGRAM) tests/suites.sh $(if $(KIND),$(VARIANT),) $(B) $(B)/$*
+$(SUITES:%=test-%): test-%: $(PROGRAM) tools $(B)/% $(PYTHON)
+	$(Q)TALLY_BIN=$(CURDIR)/$(PROGRAM) TALLY_PYTHON=$(CURDIR)/$(PYTHON) tests/suites.sh $(if $(KIND),$(VARIANT),) $(B) $(B)/$*
 
 # --- the proof against Apache Flink ------------------------------------------------------------------------------------
 # Maven's versions are pinned (tests/flink/pom.xml); once they are here nothing is asked of the network.
@@ -175,7 +182,7 @@ clean: ## removes build/
 	rm -rf build
 
 # --- packages -----------------------------------------------------------------------------------------------------------
-DEPS      := gcc g++ make libc6-dev libsqlite3-dev libzstd-dev libxxhash-dev libsimdjson-dev re2c lemon libcriterion-dev sqlite3 zstd tzdata python3
+DEPS      := gcc g++ make libc6-dev libsqlite3-dev libzstd-dev libxxhash-dev libsimdjson-dev re2c lemon libcriterion-dev sqlite3 zstd tzdata python3 python3-venv
 DEPS_LINT := clang clang-format clang-tidy shellcheck
 DEPS_FLINK := openjdk-17-jdk-headless maven
 
