@@ -245,7 +245,7 @@ Test(agg_sketch, datasketches_reads_it)
     const char *given = getenv("TALLY_PYTHON"), *python = given != NULL ? given : "python3";
     static const uint64_t counts[] = {0, 1, 7, 8, 100, 1536, 1537, 5000, 60000, 400000};
     const char *script = "tests/reference/sketch_reference.py";
-    char path[] = "/tmp/agg_sketch_test.XXXXXX", command[128];
+    char path[] = "/tmp/agg_sketch_test.XXXXXX", command[4300];
     struct tl_arena arena;
     struct tl_buf bytes;
     int file = mkstemp(path), status;
