@@ -14,6 +14,10 @@ struct view_scratch {
     uint32_t filter_of;    /* the first view that has the same filter, and evaluates it: often the view itself */
     bool filter_is_shared; /* others read what it lets pass: */
     uint32_t *passed, passed_count;
+    uint32_t windows_of;     /* the first view whose windows have the same slices, and which finds them: often the view itself */
+    bool windows_are_shared; /* others read in which slice each candidate lies: */
+    struct tl_assign assign;
+    bool assigned;               /* in this push */
     struct tl_agg_layout layout; /* for the columns that the accumulators want */
     struct tl_vec *keys, *inputs, *outputs;
 };
@@ -105,6 +109,24 @@ static void share_filter(struct tl_core *core, uint32_t v)
     }
 }
 
+static void share_windows(struct tl_core *core, uint32_t v)
+{
+    const struct tl_view *views = core->config.plan->views;
+
+    core->views[v].windows_of = v;
+    tl_assign_init(&core->views[v].assign, &views[v].window);
+    if (!core->views[v].wanted || views[v].inner >= 0 || !tl_assign_knows(&views[v].window))
+        return;
+    for (uint32_t other = 0; other < v; other++) {
+        if (!core->views[other].wanted || views[other].source != views[v].source || views[other].inner >= 0 ||
+            !tl_assign_same(&views[other].window, &views[v].window))
+            continue;
+        core->views[v].windows_of = other;
+        core->views[other].windows_are_shared = true;
+        return;
+    }
+}
+
 static enum tl_code open_view(struct tl_core *core, uint32_t v, struct tl_err *err)
 {
     const struct tl_view *view = &core->config.plan->views[v];
@@ -156,6 +178,7 @@ enum tl_code tl_core_open(const struct tl_core_config *config, struct tl_core **
     for (uint32_t v = 0; v < plan->views_count; v++) {
         TL_TRY(open_view(core, v, err));
         share_filter(core, v);
+        share_windows(core, v);
     }
     TL_TRY(follow_capacity(core, TL_BATCH_ROWS, err));
     core->allocations_count = 0;
@@ -172,8 +195,10 @@ void tl_core_close(struct tl_core *core)
         return;
     for (uint32_t s = 0; core->intakes != NULL && s < core->config.plan->sources_count; s++)
         tl_intake_close(core->intakes[s]);
-    for (uint32_t v = 0; core->views != NULL && v < core->config.plan->views_count; v++)
+    for (uint32_t v = 0; core->views != NULL && v < core->config.plan->views_count; v++) {
         free(core->views[v].passed);
+        tl_assign_done(&core->views[v].assign);
+    }
     free(core->judged_ms);
     free(core->candidates);
     free(core->selected);
@@ -448,6 +473,21 @@ static bool is_wanted(void *ctx, uint32_t row, int64_t start_ms, int64_t end_ms,
     return core->config.wanted(core->config.wanted_ctx, w->view, &event, start_ms, end_ms, key, watermark_ms);
 }
 
+/* Where windows are shared, in which slice each candidate lies; the views look up the rows that their filters let pass. */
+static enum tl_code assign_windows(struct push *p, const struct view_scratch *scratch, const struct tl_slice_run **runs)
+{
+    struct view_scratch *first = &p->core->views[scratch->windows_of];
+
+    *runs = NULL;
+    if (!first->windows_are_shared)
+        return TL_OK;
+    if (!first->assigned && !tl_assign_rows(&first->assign, p->core->candidates, p->candidates_count, p->intake->time.i64))
+        return tl_fail_memory(p->err, p->candidates_count * sizeof *first->assign.runs);
+    first->assigned = true;
+    *runs = first->assign.runs;
+    return TL_OK;
+}
+
 static enum tl_code push_windowed(struct push *p, const struct tl_view *view, struct view_scratch *scratch,
                                   struct tl_partial_view *mine, struct tl_eval *eval, struct wanted_ctx *wanted,
                                   uint32_t *selected_count, struct tl_window_verdict *verdict)
@@ -477,6 +517,7 @@ static enum tl_code push_windowed(struct push *p, const struct tl_view *view, st
             return tl_fail_memory(p->err, 0);
     if (scratch->can_fail)
         TL_TRY(reject_failed(p, mine, selected_count));
+    TL_TRY(assign_windows(p, scratch, &in.runs));
     in.rows = core->selected;
     in.rows_count = *selected_count;
     TL_TRY(tl_window_push(mine->window, &in, verdict, p->err));
@@ -630,6 +671,8 @@ enum tl_code tl_core_push(struct tl_core *core, const struct tl_core_input *inpu
     p.batch = p.intake->batch;
     TL_TRY(tl_intake_run(p.intake, input->messages, input->count, err));
     TL_TRY(push_source(&p));
+    for (uint32_t v = 0; v < core->config.plan->views_count; v++)
+        core->views[v].assigned = false;
     for (uint32_t v = 0; v < core->config.plan->views_count; v++)
         if (core->views[v].wanted && core->config.plan->views[v].source == input->source && core->config.plan->views[v].inner < 0)
             TL_TRY(push_view(&p, v));

@@ -258,23 +258,24 @@ static enum tl_code take_row(struct tl_window *w, struct pane *pane, uint32_t ro
 static enum tl_code push_tumble(struct tl_window *w, const struct tl_window_rows *in, struct tl_window_verdict *verdict,
                                 struct tl_err *err)
 {
-    const struct tl_window_spec *spec = &w->view->window;
-    int64_t lateness_ms = w->view->lateness_ms, from_ms = 0, to_ms = 0, fire_ms = 0;
+    const struct tl_slice_run *run = in->runs;
+    int64_t from_ms = 0, to_ms = 0, fire_ms = 0;
     struct place place = {0, 0, 0};
     struct pane *pane = NULL;
     enum tl_code rc = TL_OK;
 
     for (uint32_t i = 0; i < in->rows_count; i++) {
         uint32_t row = in->rows[i];
-        int64_t local_ms = tl_window_local_ms(w, in->time_ms[row]), watermark_ms = INT64_MIN;
+        int64_t watermark_ms = INT64_MIN;
 
-        if (i == 0 || local_ms < place.start_ms || local_ms >= place.end_ms ||
-            (place.segment != WHOLE && place.segment != tl_window_segment(w, in, row))) {
-            place.start_ms = tl_window_start_ms(local_ms, spec->offset_ms, spec->size_ms);
-            place.end_ms = tl_add_sat_i64(place.start_ms, spec->size_ms);
+        if (i == 0 || row >= run->upto || (place.segment != WHOLE && place.segment != tl_window_segment(w, in, row))) {
+            while (row >= run->upto)
+                run++;
+            place.start_ms = run->slice_ms;
+            place.end_ms = run->first_ms;
             from_ms = tl_window_start_instant(w, place.start_ms);
             to_ms = tl_window_end_instant(w, place.end_ms);
-            fire_ms = tl_add_sat_i64(tl_window_fire_ms(w, place.end_ms), lateness_ms);
+            fire_ms = tl_add_sat_i64(run->first_fire_ms, w->view->lateness_ms);
             place.segment = in->range != NULL ? part_of(w, tl_window_segment(w, in, row), from_ms, to_ms) : WHOLE;
             pane = NULL;
         }

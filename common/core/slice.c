@@ -217,42 +217,34 @@ static struct tl_piece *piece_get(struct slices *own, struct tl_key *key, int64_
 static enum tl_code slice_push(struct tl_window *w, const struct tl_window_rows *in, struct tl_window_verdict *verdict,
                                struct tl_err *err)
 {
-    const struct tl_window_spec *spec = &w->view->window;
     struct slices *own = w->own;
-    int64_t slice_ms = 0, first_ms = 0, last_ms = 0, first_fire_ms = 0, last_fire_ms = 0;
+    const struct tl_slice_run *run = in->runs;
     enum tl_code rc = TL_OK;
 
     assert(in->wanted == NULL);
     for (uint32_t i = 0; i < in->rows_count; i++) {
         uint32_t row = in->rows[i];
-        int64_t local_ms = tl_window_local_ms(w, in->time_ms[row]), from_ms;
+        int64_t from_ms;
         struct tl_key *key;
         struct tl_piece *piece;
 
-        if (i == 0 || local_ms < slice_ms || local_ms >= first_ms) {
-            slice_ms = tl_window_start_ms(local_ms, spec->offset_ms, spec->slide_ms);
-            first_ms = tl_add_sat_i64(slice_ms, spec->slide_ms);
-            last_ms = spec->window == TL_WINDOW_HOP
-                          ? tl_add_sat_i64(slice_ms, spec->size_ms)
-                          : tl_add_sat_i64(tl_window_start_ms(local_ms, spec->offset_ms, spec->size_ms), spec->size_ms);
-            first_fire_ms = tl_window_fire_ms(w, first_ms);
-            last_fire_ms = tl_window_fire_ms(w, last_ms);
-        }
-        from_ms = first_ms;
+        while (row >= run->upto)
+            run++;
+        from_ms = run->first_ms;
         if (in->judged_ms != NULL) {
             int64_t passed_ms = tl_window_passed_ms(w, in->judged_ms[row]);
 
-            if (passed_ms >= first_fire_ms) {
-                bool partly = passed_ms < last_fire_ms;
+            if (passed_ms >= run->first_fire_ms) {
+                bool partly = passed_ms < run->last_fire_ms;
 
                 verdict->late[verdict->late_count++] = (struct tl_window_late){row, partly};
                 if (!partly)
                     continue;
-                from_ms = last_upto(w, passed_ms, tl_window_fire_ms) + spec->slide_ms;
+                from_ms = last_upto(w, passed_ms, tl_window_fire_ms) + w->view->window.slide_ms;
             }
         }
         if (!tl_window_encode_key(w, in->keys, row) || (key = tl_pieces_key(&own->pieces, tl_buf_sv(&w->key))) == NULL ||
-            (piece = piece_get(own, key, from_ms, last_ms, tl_window_segment(w, in, row))) == NULL)
+            (piece = piece_get(own, key, from_ms, run->last_ms, tl_window_segment(w, in, row))) == NULL)
             return tl_fail_memory(err, w->layout.state_bytes);
         tl_window_take(w, row, tl_piece_block(&own->pieces, piece), tl_table_arena(&own->pieces.table));
     }

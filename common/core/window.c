@@ -99,6 +99,7 @@ enum tl_code tl_window_open(const struct tl_view *view, const struct tl_window_o
     tl_arena_init(&w->arena, 1u << 14, 0);
     tl_arena_init(&w->scratch, 1u << 14, 0);
     tl_buf_init(&w->key, 0);
+    tl_assign_init(&w->assign, &view->window);
     TL_TRY(tl_agg_layout_init(&w->layout, view->aggs, view->aggs_count, &w->arena, err));
     TL_TRY(open_out(w, err));
     TL_TRY(w->kind->open(w, err));
@@ -119,6 +120,7 @@ void tl_window_close(struct tl_window *w)
     free(w->arenas);
     free(w->taken);
     free(w->lines);
+    tl_assign_done(&w->assign);
     tl_buf_done(&w->key);
     if (w->out != NULL)
         tl_buf_done(&w->out->text);
@@ -142,7 +144,7 @@ size_t tl_window_bytes(const struct tl_window *w)
 {
     return sizeof *w + w->arena.held_bytes + w->scratch.held_bytes + w->key.capacity + w->out->text.capacity +
            w->rows_capacity * (sizeof *w->states + sizeof *w->arenas + sizeof *w->taken) + w->lines_capacity * sizeof *w->lines +
-           w->kind->bytes(w);
+           w->assign.capacity * sizeof *w->assign.runs + w->kind->bytes(w);
 }
 
 /* ---- geometry ---- */
@@ -253,10 +255,17 @@ enum tl_code tl_window_step(struct tl_window *w, const struct tl_window_rows *in
 enum tl_code tl_window_push(struct tl_window *w, const struct tl_window_rows *in, struct tl_window_verdict *verdict,
                             struct tl_err *err)
 {
+    struct tl_window_rows rows = *in;
+
     verdict->late_count = verdict->held_count = 0;
     if (!tl_window_room(w, in->rows_count))
         return tl_fail_memory(err, in->rows_count * sizeof *w->states);
-    return w->kind->push(w, in, verdict, err);
+    if (rows.runs == NULL && tl_assign_knows(&w->view->window)) {
+        if (!tl_assign_rows(&w->assign, in->rows, in->rows_count, in->time_ms))
+            return tl_fail_memory(err, in->rows_count * sizeof *w->assign.runs);
+        rows.runs = w->assign.runs;
+    }
+    return w->kind->push(w, &rows, verdict, err);
 }
 
 enum tl_code tl_window_merge(struct tl_window *into, struct tl_window *from, struct tl_err *err)

@@ -25,6 +25,7 @@
 
 #include "base/buf.h"
 #include "core/agg.h"
+#include "core/assign.h"
 #include "event/outcome.h"
 #include "event/rows.h"
 #include "sql/plan.h"
@@ -53,10 +54,11 @@ struct tl_window_rows {
     const uint32_t *rows; /* ascending */
     uint32_t rows_count;
     const int64_t *time_ms;
-    const int64_t *judged_ms;  /* the watermark that each is judged by; NULL: nothing is late */
-    const uint32_t *range;     /* which of the ranges between the bounds; NULL: there is one */
-    const uint8_t *flags;      /* for ledger lines; NULL: none */
-    const struct tl_vec *keys; /* as many as the view has */
+    const int64_t *judged_ms;        /* the watermark that each is judged by; NULL: nothing is late */
+    const uint32_t *range;           /* which of the ranges between the bounds; NULL: there is one */
+    const struct tl_slice_run *runs; /* of TUMBLE, HOP, CUMULATE: which slice each lies in; NULL: the window finds it out */
+    const uint8_t *flags;            /* for ledger lines; NULL: none */
+    const struct tl_vec *keys;       /* as many as the view has */
     struct tl_agg_rows agg;
     /* INNER: the window of each row, and with inner_rows its key and the view's outputs. */
     const int64_t *start_ms, *end_ms;

@@ -61,6 +61,7 @@ struct tl_window {
     struct tl_agg_layout layout;
     struct tl_arena scratch;  /* reset with each chunk of rows that leaves */
     struct tl_zone_span span; /* of the zone, around the last time asked for */
+    struct tl_assign assign;  /* where the rows come without */
     uint32_t joined;          /* bounds that are cut: rows of ranges below this are one with it */
     int64_t passed_ms,
         settled_ms; /* the watermark less the lateness: of the last advance, and of the one before it. INT64_MIN: none */
@@ -88,12 +89,9 @@ static inline int64_t tl_window_local_ms(struct tl_window *w, int64_t instant_ms
     return tl_add_sat_i64(instant_ms, w->span.offset_ms);
 }
 
-/* The watermark at which a window that ends at this wall clock fires: the last instant at which its last millisecond is shown; where it never
- * is, the first behind the gap (semantics.md 2.3). Does not go down as local_end_ms goes up. */
 static inline int64_t tl_window_fire_ms(const struct tl_window *w, int64_t local_end_ms)
 {
-    return w->view->window.zone == NULL ? tl_add_sat_i64(local_end_ms, -1)
-                                        : tl_zone_last_ms(w->view->window.zone, tl_add_sat_i64(local_end_ms, -1));
+    return tl_fire_ms(w->view->window.zone, local_end_ms);
 }
 int64_t tl_window_start_instant(const struct tl_window *w, int64_t local_start_ms);
 /* All events of the window lie before it. */
