@@ -185,7 +185,7 @@ static bool is_wanted(void *ctx, uint32_t view, const struct tl_core_event *even
     unit = tl_compare_find(proof->finder->compare, mine->plan_view, view, start_ms, end_ms, key);
     if (unit == NULL || unit->left_out)
         return false;
-    judged = tl_evidence_judge(mine->evidence, event, start_ms, end_ms, proof->in_log_only);
+    judged = tl_evidence_judge(mine->evidence, event, end_ms, proof->in_log_only);
     if (judged.cause[TL_SIDE_SPEED] == TL_CAUSE_NONE && waits_to_fire(mine, unit))
         judged.cause[TL_SIDE_SPEED] = TL_CAUSE_NOT_YET_FINAL;
     speed = judged.cause[TL_SIDE_SPEED] == TL_CAUSE_NONE;

@@ -274,25 +274,8 @@ void tl_evidence_done(struct tl_evidence *e)
 
 /* ---- judging ---- */
 
-/* The watermark at which the window fires. Where it ends within a gap of its zone, that is its end, the first instant behind the gap; else the last
- * one before its end (window.h). The instants alone do not tell which: the wall clock of the last one must be the end of such a window. */
-static int64_t fire_ms(const struct tl_evidence *e, int64_t start_ms, int64_t end_ms)
-{
-    const struct tl_window_spec *window = e->window;
-    int64_t local_ms;
-
-    if (window == NULL || window->zone == NULL)
-        return end_ms - 1;
-    local_ms = tl_zone_end_local_ms(window->zone, end_ms);
-    if (tl_window_start_ms(local_ms, window->offset_ms, window->slide_ms) != local_ms)
-        return end_ms;
-    if (window->window != TL_WINDOW_CUMULATE && tl_zone_first_ms(window->zone, local_ms - window->size_ms) != start_ms)
-        return end_ms;
-    return end_ms - 1;
-}
-
 static enum tl_cause judge_speed(const struct tl_evidence *e, const struct tl_core_event *event, const struct refusal *refusal,
-                                 int64_t start_ms, int64_t end_ms)
+                                 int64_t end_ms)
 {
     if (event->partition >= TL_PARTITION_IMPORTED)
         return TL_CAUSE_IMPORTED;
@@ -306,7 +289,8 @@ static enum tl_cause judge_speed(const struct tl_evidence *e, const struct tl_co
         return TL_CAUSE_NONE;
     /* Partly late: missing in the windows that were final by then, counted in the others. */
     if (refusal->cause[TL_SIDE_SPEED] == TL_CAUSE_LATE_PARTIAL &&
-        refusal->watermark_ms < tl_add_sat_i64(fire_ms(e, start_ms, end_ms), e->lateness_ms))
+        refusal->watermark_ms <
+            tl_add_sat_i64(end_ms - 1, e->lateness_ms)) /* a window fires 1 ms before its end, also in a gap of the clock */
         return TL_CAUSE_NONE;
     return (enum tl_cause)refusal->cause[TL_SIDE_SPEED];
 }
@@ -323,15 +307,15 @@ static enum tl_cause judge_batch(const struct tl_evidence *e, const struct tl_co
     return refusal == NULL ? TL_CAUSE_NONE : (enum tl_cause)refusal->cause[TL_SIDE_BATCH];
 }
 
-struct tl_judgement tl_evidence_judge(const struct tl_evidence *e, const struct tl_core_event *event, int64_t start_ms,
-                                      int64_t end_ms, bool in_log_only)
+struct tl_judgement tl_evidence_judge(const struct tl_evidence *e, const struct tl_core_event *event, int64_t end_ms,
+                                      bool in_log_only)
 {
     char bytes[IDENTITY_BYTES];
     struct tl_sv identity = identity_of(bytes, event->partition, event->offset, event->row);
     const struct refusal *refusal = tl_table_find(&e->lines, tl_hash_bytes(identity), identity);
     struct tl_judgement judgement = {.watermark_ms = INT64_MIN};
 
-    judgement.cause[TL_SIDE_SPEED] = judge_speed(e, event, refusal, start_ms, end_ms);
+    judgement.cause[TL_SIDE_SPEED] = judge_speed(e, event, refusal, end_ms);
     judgement.cause[TL_SIDE_BATCH] = judge_batch(e, event, refusal, in_log_only);
     judgement.split = judgement.cause[TL_SIDE_SPEED] == TL_CAUSE_SESSION_SPLIT;
     if (judgement.split)

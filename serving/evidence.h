@@ -61,8 +61,8 @@ struct tl_judgement {
     bool split;           /* speed counted it in a session that it cut off from one that had fired */
     int64_t watermark_ms; /* by which speed judged a row of a session, where its ledger tells; else INT64_MIN */
 };
-/* `start_ms`, `end_ms`: the window it would go into. `in_log_only`: it was read from the log, behind the end of the record. */
-struct tl_judgement tl_evidence_judge(const struct tl_evidence *evidence, const struct tl_core_event *event, int64_t start_ms,
-                                      int64_t end_ms, bool in_log_only);
+/* `end_ms`: of the window it would go into. `in_log_only`: it was read from the log, behind the end of the record. */
+struct tl_judgement tl_evidence_judge(const struct tl_evidence *evidence, const struct tl_core_event *event, int64_t end_ms,
+                                      bool in_log_only);
 
 #endif
