@@ -409,7 +409,7 @@ static enum tl_code stage_open(void *ctx, const struct tl_rows *rows, struct tl_
 
     TL_TRY(begin_staging(sink->pass, err));
     TL_TRY(tl_store_stage_open(job->store, job->run, job->definitions[sink->view], job->bounds[job->ranges_count], rows, err));
-    TL_TRY(tl_relay_push(sink->pass->relay, sink->view, rows, err));
+    TL_TRY(tl_relay_push_open(sink->pass->relay, sink->view, rows, err));
 out:
     return rc;
 }

@@ -23,6 +23,7 @@ struct tl_relay {
                    struct tl_sv key); /* NULL: all are */
     void *wanted_ctx;
     int64_t only; /* -1: rows go to all that read them */
+    bool of_open; /* in this push */
     struct tl_arena arena, scratch;
     /* By row: */
     uint32_t capacity;
@@ -200,7 +201,8 @@ static enum tl_code push_to(struct tl_relay *relay, uint32_t v, const struct tl_
     memset(relay->failed, 0, rows->count);
     for (uint32_t i = 0; i < rows->count; i++)
         relay->selected[i] = i;
-    if (view->filter != NULL && (count = tl_expr_filter(&eval, view->filter, relay->selected, count)) == UINT32_MAX)
+    if (view->filter != NULL && !relay->of_open &&
+        (count = tl_expr_filter(&eval, view->filter, relay->selected, count)) == UINT32_MAX)
         return tl_fail_memory(err, 0);
     if (!eval_columns(&eval, (const struct tl_expr *const *)view->keys, view->keys_count, relay->selected, count, reader->keys) ||
         !eval_columns(&eval, reader->layout.inputs, reader->layout.inputs_count, relay->selected, count, reader->inputs))
@@ -208,7 +210,7 @@ static enum tl_code push_to(struct tl_relay *relay, uint32_t v, const struct tl_
     for (uint32_t o = 0; view->inner_rows && o < view->outputs_count; o++)
         if (!tl_expr_eval(&eval, view->outputs[o].expr, relay->selected, count, &reader->outputs[o]))
             return tl_fail_memory(err, 0);
-    in.rows_count = drop_failed(relay, count);
+    in.rows_count = relay->of_open ? count : drop_failed(relay, count);
     return tl_window_push(reader->window, &in, &verdict, err);
 }
 
@@ -243,6 +245,18 @@ enum tl_code tl_relay_push(struct tl_relay *relay, uint32_t inner, const struct 
         if (relay->plan->views[v].inner == (int32_t)inner && (relay->only < 0 || relay->only == v))
             TL_TRY(push_to(relay, v, rows, &time, err));
 out:
+    return rc;
+}
+
+enum tl_code tl_relay_push_open(struct tl_relay *relay, uint32_t inner, const struct tl_rows *rows, struct tl_err *err)
+{
+    enum tl_code rc;
+
+    if (relay == NULL)
+        return TL_OK;
+    relay->of_open = true;
+    rc = tl_relay_push(relay, inner, rows, err);
+    relay->of_open = false;
     return rc;
 }
 

@@ -24,6 +24,9 @@ void tl_relay_ask(struct tl_relay *relay,
 void tl_relay_only(struct tl_relay *relay, uint32_t view);
 /* Hands the rows of view number `inner` to all that read it. */
 TL_MUST_USE enum tl_code tl_relay_push(struct tl_relay *relay, uint32_t inner, const struct tl_rows *rows, struct tl_err *err);
+/* The same of windows that are still open (tl_window_open_rows): no filter hides them, for what it will say of the whole window is not known. */
+TL_MUST_USE enum tl_code tl_relay_push_open(struct tl_relay *relay, uint32_t inner, const struct tl_rows *rows,
+                                            struct tl_err *err);
 /* Moves what has come for view number `outer` into its window. */
 TL_MUST_USE enum tl_code tl_relay_deliver(struct tl_relay *relay, uint32_t outer, struct tl_window *into, struct tl_err *err);
 /* Stream: lets every view of `all` advance, inner ones first: `watermark_ms` per source. What was judged goes to the ledgers and outcomes

@@ -11,6 +11,7 @@ struct tl_window_out {
     tl_rows_sink rows, gone;
     enum tl_code (*states)(void *ctx, const struct tl_states *states, struct tl_err *err);
     void *ctx;
+    bool of_open; /* rows of windows that are open: HAVING, which asks for the whole window, hides none */
     struct tl_window_ref refs[TL_WINDOW_CHUNK_ROWS];
     uint32_t count;
     /* As columns: */
@@ -416,7 +417,7 @@ enum tl_code tl_window_flush(struct tl_window *w, struct tl_err *err)
         return TL_OK;
     memset(out->failed, 0, out->count);
     TL_TRY(fill_slots(w, err));
-    if (view->having != NULL)
+    if (view->having != NULL && !out->of_open)
         TL_TRY(apply_having(w, &eval, err));
     TL_TRY(put_accumulators(w, err));
     rows.count = out->count;
@@ -631,9 +632,11 @@ enum tl_code tl_window_open_rows(struct tl_window *w, tl_rows_sink sink, void *c
     if (w->kind->open_rows == NULL)
         return TL_OK;
     aim(w, sink, NULL, ctx);
+    w->out->of_open = true;
     TL_TRY(w->kind->open_rows(w, err));
     TL_TRY(tl_window_flush(w, err));
 out:
+    w->out->of_open = false;
     return rc;
 }
 

@@ -139,7 +139,8 @@ TL_MUST_USE enum tl_code tl_window_retire(struct tl_window *window, int64_t upto
 /* At the next bound, after a retire up to it: adds to `carry` what is open across it, and joins that with what lies behind. Canonical: equal
  * contents give equal bytes, whatever the order of arrival. Nothing is added where nothing is open. */
 TL_MUST_USE enum tl_code tl_window_cut(struct tl_window *window, struct tl_buf *carry, struct tl_err *err);
-/* Windows that are open across the last bound that was cut, in no order: for the time boundary of sessions and count windows. */
+/* Windows that are open across the last bound that was cut, in no order: for the time boundary of sessions and count windows. Their values are
+ * what they have so far; HAVING hides none. */
 TL_MUST_USE enum tl_code tl_window_open_rows(struct tl_window *window, tl_rows_sink sink, void *ctx, struct tl_err *err);
 /* Into an empty window, before the first range. */
 TL_MUST_USE enum tl_code tl_window_restore(struct tl_window *window, struct tl_sv carry, struct tl_err *err);
