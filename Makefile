@@ -101,7 +101,8 @@ help: ## this list
 
 # What the tests compare with, from PyPI: pinned, and asked for once.
 PYTHON := build/python/bin/python
-$(PYTHON): tests/reference/requirements.txt
+PYTHON_HERE := build/python/installed
+$(PYTHON_HERE): tests/reference/requirements.txt
 	$(Q)echo "  PYPI $<"; rm -rf build/python; python3 -m venv build/python
 	$(Q)build/python/bin/pip install -q --disable-pip-version-check -r $< || { rm -rf build/python; exit 1; }
 	$(Q)touch $@
@@ -110,11 +111,11 @@ $(PYTHON): tests/reference/requirements.txt
 test: deps ## everything that Criterion runs, and the fuzz corpora
 	$(Q)$(MAKE) --no-print-directory test-all
 
-test-all: all $(SUITES_HERE:%=$(B)/%) $(REPLAYS) $(PYTHON)
+test-all: all $(SUITES_HERE:%=$(B)/%) $(REPLAYS) $(PYTHON_HERE)
 	$(Q)TALLY_BIN=$(CURDIR)/$(PROGRAM) TALLY_PYTHON=$(CURDIR)/$(PYTHON) tests/suites.sh $(if $(KIND),$(VARIANT),) $(B) $(SUITES_HERE:%=$(B)/%) $(REPLAYS)
 
 unit integration fault: %: $(B)/%
-$(SUITES:%=test-%): test-%: $(PROGRAM) tools $(B)/% $(PYTHON)
+$(SUITES:%=test-%): test-%: $(PROGRAM) tools $(B)/% $(PYTHON_HERE)
 	$(Q)TALLY_BIN=$(CURDIR)/$(PROGRAM) TALLY_PYTHON=$(CURDIR)/$(PYTHON) tests/suites.sh $(if $(KIND),$(VARIANT),) $(B) $(B)/$*
 
 # --- the proof against Apache Flink ------------------------------------------------------------------------------------

@@ -182,6 +182,10 @@ static void put_safe(struct tl_buf *out, struct tl_sv text)
                  (unsigned char)text.data[i + 2] <= 0xae) { /* line ends, overrides of direction */
             tl_buf_printf(out, "\\u20%02x", (unsigned char)text.data[i + 2] - 0x80);
             i += 2;
+        } else if (c == 0xe2 && i + 2 < text.size && (unsigned char)text.data[i + 1] == 0x81 &&
+                   (unsigned char)text.data[i + 2] >= 0xa6 && (unsigned char)text.data[i + 2] <= 0xa9) { /* and isolates */
+            tl_buf_printf(out, "\\u20%02x", (unsigned char)text.data[i + 2] - 0x40);
+            i += 2;
         } else {
             if (c == '"' || c == '\\')
                 tl_buf_put_u8(out, '\\');

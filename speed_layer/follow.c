@@ -157,6 +157,11 @@ out:
     return rc;
 }
 
+int64_t tl_follow_upto_ms(const struct tl_view *view, int64_t final_ms)
+{
+    return final_ms == INT64_MIN ? INT64_MIN : tl_add_sat_i64(final_ms, view->lateness_ms);
+}
+
 enum tl_code tl_follow(const struct tl_lane *lane, uint32_t v, const struct tl_shape *inner_shape, int64_t inner_definition,
                        struct tl_store *store, int64_t epoch, bool *done, struct tl_err *err)
 {
@@ -175,7 +180,7 @@ enum tl_code tl_follow(const struct tl_lane *lane, uint32_t v, const struct tl_s
     TL_TRY(tl_stored_chunk_init(&f->chunk, inner_shape, lane->plan->views[f->inner].window.zone, err));
     TL_TRY(tl_tick_open(&f->tick, lane, store, epoch, NULL, 0, err));
     tl_relay_only(f->tick.relay, v);
-    f->upto_ms = lane->final_ms[v] == INT64_MIN ? INT64_MIN : tl_add_sat_i64(lane->final_ms[v], view->lateness_ms);
+    f->upto_ms = tl_follow_upto_ms(view, lane->final_ms[v]);
     while (f->upto_ms < f->inner_definition.final_ms) {
         int64_t upto_ms;
 

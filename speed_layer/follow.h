@@ -12,6 +12,8 @@
 
 #include "lane.h"
 
+/* How far an outer view whose rows are final up to final_ms has had the rows of the inner one. INT64_MIN: it has had none. */
+int64_t tl_follow_upto_ms(const struct tl_view *view, int64_t final_ms);
 /* The lane has the outer view `v` alone, and no partitions; the inner one has caught up. A failure may be of the store's, and pass
  * (err->retriable): then it is called again. Told to stop it returns early; *done says whether it came to the end. */
 TL_MUST_USE enum tl_code tl_follow(const struct tl_lane *lane, uint32_t v, const struct tl_shape *inner_shape,

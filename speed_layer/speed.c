@@ -527,11 +527,29 @@ out:
     return rc;
 }
 
+/* Has a view on a view had all final rows of the one that it reads? These become so by the clock too, where partitions are idle. */
+static enum tl_code has_inner_rows(struct speed *speed, uint32_t v, bool *all, struct tl_err *err)
+{
+    const struct tl_view *view = &speed->plan->views[v];
+    struct tl_definition outer, inner;
+    enum tl_code rc = TL_OK;
+
+    *all = true;
+    if (view->inner < 0)
+        return TL_OK;
+    TL_TRY(tl_store_definition(speed->store, speed->definitions[v].id, &outer, err));
+    TL_TRY(tl_store_definition(speed->store, speed->definitions[view->inner].id, &inner, err));
+    *all = tl_follow_upto_ms(view, outer.final_ms) >= inner.final_ms;
+out:
+    return rc;
+}
+
 /* A view on a view has the final rows of the one that it reads, which stands before it and has caught up. */
 static enum tl_code catch_up_inner(struct speed *speed, uint32_t v, struct tl_err *err)
 {
     uint32_t inner = (uint32_t)speed->plan->views[v].inner;
     int64_t pause_ms = RETRY_MIN_MS;
+    uint32_t partitions;
     struct tl_shape shape;
     struct tl_lane lane = {0};
     bool done = false;
@@ -541,6 +559,8 @@ static enum tl_code catch_up_inner(struct speed *speed, uint32_t v, struct tl_er
             speed->definitions[v].hash, TL_SV_ARG(speed->plan->views[inner].name));
     TL_TRY(tl_shape_of(speed->plan, &speed->plan->views[inner], &shape, err));
     TL_TRY(lane_open(&lane, speed->plan, err));
+    TL_TRY(topic_now(speed->log, speed->plan->sources[speed->plan->views[v].source].topic, &partitions,
+                     &lane.identities[speed->plan->views[v].source], err));
     while (!done && !tl_stop_requested()) {
         TL_TRY(tl_store_definition(speed->store, speed->definitions[v].id, &speed->definitions[v], err));
         lane_add_view(&lane, v, &speed->definitions[v]);
@@ -585,8 +605,11 @@ static enum tl_code run_all(struct speed *speed, struct tl_err *err)
         return tl_fail_memory(err, plan->views_count * sizeof *standings);
     TL_TRY(read_standings(speed, standings, err));
     for (uint32_t v = 0; v < plan->views_count && !tl_stop_requested(); v++) {
+        bool all_rows;
+
         TL_TRY(meeting_point(speed, standings, plan->views[v].source, &goal, err));
-        if (has_come_to(&standings[v], &goal))
+        TL_TRY(has_inner_rows(speed, v, &all_rows, err));
+        if (has_come_to(&standings[v], &goal) && all_rows)
             continue;
         if (plan->views[v].inner >= 0)
             TL_TRY(catch_up_inner(speed, v, err));

@@ -326,11 +326,14 @@ static enum tl_code close_window(struct tl_window *w, struct tl_key *key, struct
 static enum tl_code release_row(struct tl_window *w, struct tl_key *key, struct tl_piece **link, struct tl_err *err)
 {
     struct counts *own = w->own;
-    struct tl_piece *row = *link, *open = row->older;
-    int64_t time_ms = row->from_ms;
+    struct tl_piece *row = *link, *open;
+    int64_t time_ms;
     struct place *place;
     enum tl_code rc = TL_OK;
 
+    assert(row != NULL);
+    open = row->older;
+    time_ms = row->from_ms;
     if (open != NULL && time_ms >= timeout_ms(w, open->from_ms)) {
         TL_TRY(close_window(w, key, &row->older, timeout_ms(w, open->from_ms), false, err));
         open = NULL;

@@ -396,6 +396,10 @@ static enum tl_code fill_outputs(struct tl_window *w, struct tl_eval *eval, stru
             /* A column that cannot be computed from its aggregates (say, a division by a count of 0) is NULL. */
             return tl_fail_memory(err, 0);
         }
+        if (tl_kind_form(out->outputs[o].kind) ==
+            TL_FORM_F64) /* -0 becomes 0: SQLite has none, and a view on this one must see what is stored */
+            for (uint32_t i = 0; i < out->count; i++)
+                out->outputs[o].f64[i] += 0.0;
     }
     return TL_OK;
 }

@@ -139,7 +139,7 @@ struct tl_view {
     int32_t inner;
     struct tl_expr *filter; /* over source slots; NULL: all rows */
     struct tl_window_spec window;
-    int64_t lateness_ms;   /* 'tally.allowed-lateness' as set where the view was created */
+    int64_t lateness_ms;   /* 'tally.allowed-lateness' as set where the view was created; TL_WINDOW_INNER: 0 */
     struct tl_expr **keys; /* over source slots; GROUP BY without the window columns */
     struct tl_sv *keys_name;
     uint32_t keys_count;

@@ -89,11 +89,36 @@ static struct tl_sv span_text(const struct tl_plan *plan, struct tl_span at)
     return (struct tl_sv){plan->notes->script->text.text.data + at.offset, at.bytes};
 }
 
+static bool is_named(const struct script *script, const struct tl_view *view, const char *ending, size_t repeated)
+{
+    size_t bytes = strlen(ending);
+
+    for (const struct tl_ast_statement *s = script->plan->notes->script->statements; s != NULL; s = s->next) {
+        struct tl_sv name = s->name.text;
+        bool same = (s->kind == TL_AST_CREATE_TABLE || s->kind == TL_AST_CREATE_VIEW) &&
+                    name.size == view->name.size + repeated * bytes && memcmp(name.data, view->name.data, view->name.size) == 0;
+
+        for (size_t i = 0; same && i < repeated; i++)
+            same = memcmp(name.data + view->name.size + i * bytes, ending, bytes) == 0;
+        if (same)
+            return true;
+    }
+    return false;
+}
+
+/* Another name than all that the file has. */
 static void sink_name_print(const struct script *script, const struct tl_view *view, struct tl_buf *out)
 {
-    const char *ending = node_find(script, view->name)->is_read ? "_sink" : "";
+    static const char ending[] = "_sink";
+    size_t repeated = 0;
 
-    tl_buf_printf(out, "`%.*s%s`", TL_SV_ARG(view->name), ending); /* no backtick can be in a stored view's name */
+    if (node_find(script, view->name)->is_read)
+        for (repeated = 1; is_named(script, view, ending, repeated);)
+            repeated++;
+    tl_buf_printf(out, "`%.*s", TL_SV_ARG(view->name)); /* no backtick can be in a stored view's name */
+    while (repeated-- > 0)
+        tl_buf_put_str(out, ending);
+    tl_buf_put_u8(out, '`');
 }
 
 /* In backticks always: Flink reserves more words than are known here. */

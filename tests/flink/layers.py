@@ -31,6 +31,7 @@ from proof import Case, Failure, cases_read, is_closing, is_time, pattern_of, ti
 
 VIEWS = 8  # of a random stream
 SHOWN_MAX = 3  # rows of a difference
+NOTHING_YET = "there is no "  # store, or view, or none yet
 
 # A delay that is long enough for every event of a case.
 DELAY = re.compile(r"(WATERMARK FOR (\w+) AS \2)( - INTERVAL '\d+' \w+(\(\d+\))?)?$", re.M)
@@ -92,7 +93,7 @@ class Data:
 
     def run(self, *args, allowed=(0,), views=None):
         done = subprocess.run(self.command(*args, views=views), text=True, capture_output=True, encoding="utf-8", check=False, timeout=120)
-        if done.returncode not in allowed:
+        if done.returncode not in allowed or (done.returncode in (2, 3) and NOTHING_YET not in done.stderr):
             raise Failure(f"tally {' '.join(args)}: exit {done.returncode}\n{(done.stderr + done.stdout).strip()[:600]}")
         return done.stdout
 
@@ -100,11 +101,14 @@ class Data:
         """`views`: another views file than the one that all commands have."""
         args = ("speed", "--once", "--workers", str(chance.randint(1, 3)), "--tick", "5ms")
         if chance.random() < 0.3:
-            with subprocess.Popen(self.command(*args, views=views), stderr=subprocess.DEVNULL) as speed:
+            with subprocess.Popen(self.command(*args, views=views), text=True, stderr=subprocess.PIPE) as speed:
                 try:
                     speed.wait(chance.random() * 0.06)
                 except subprocess.TimeoutExpired:
                     speed.kill()
+                said = speed.stderr.read()
+            if speed.returncode not in (0, -9):
+                raise Failure(f"tally {' '.join(args)}: exit {speed.returncode}\n{said.strip()[:600]}")
         else:
             self.run(*args, views=views)
 
@@ -131,7 +135,8 @@ class History:
 
     def settings(self):
         """In time, batch takes nothing that is not complete by the watermark; late, it takes all that is there, and again what comes behind it."""
-        return f"SET 'tally.batch-grace' = '{0 if self.late else 3650} d';\n"
+        lateness = self.chance.choice([0, 0, 1, 20, 600])
+        return f"SET 'tally.batch-grace' = '{0 if self.late else 3650} d';\nSET 'tally.allowed-lateness' = '{lateness} s';\n"
 
     def views(self):
         if self.late:

@@ -256,23 +256,36 @@ static void expect_as_ever(const char *text, int events)
     run_done(&run);
 }
 
-Test(definitions, views_on_a_view_are_added)
+#define INNER TENS("COUNT(*) AS hits")
+#define LATENESS "SET 'tally.allowed-lateness' = '30 s';\n"
+
+static void add_them(const char *without, const char *with)
 {
     visits_append(data, 1, STEP_MS, 0, 3000);
-    views_are(TABLE HITS TENS("COUNT(*) AS hits"));
+    views_are(without);
     speed_once();
     visits_append(data, 1, STEP_MS, 3000, 5000);
-    views_are(TABLE HITS TENS("COUNT(*) AS hits") OUTER);
+    views_are(with);
     speed_once();
     visits_append(data, 1, STEP_MS, 5000, 6000);
     speed_once();
-    expect_as_ever(TABLE HITS TENS("COUNT(*) AS hits") OUTER, 6000);
+    expect_as_ever(with, 6000);
+}
+
+Test(definitions, views_on_a_view_are_added)
+{
+    add_them(TABLE HITS INNER, TABLE HITS INNER OUTER);
+}
+
+Test(definitions, views_on_a_view_are_added_with_lateness)
+{
+    add_them(LATENESS TABLE HITS INNER, LATENESS TABLE HITS INNER OUTER);
 }
 
 Test(definitions, a_view_that_others_read_is_defined_anew)
 {
     visits_append(data, 1, STEP_MS, 0, 3000);
-    views_are(TABLE HITS TENS("COUNT(*) AS hits") OUTER);
+    views_are(TABLE HITS INNER OUTER);
     speed_once();
     visits_append(data, 1, STEP_MS, 3000, 5000);
     views_are(TABLE HITS TENS("COUNT(*) AS hits, SUM(n) AS total") OUTER);
@@ -280,41 +293,111 @@ Test(definitions, a_view_that_others_read_is_defined_anew)
     expect_as_ever(TABLE HITS TENS("COUNT(*) AS hits, SUM(n) AS total") OUTER, 5000);
 }
 
-Test(definitions, views_on_a_view_come_back)
+static void take_away_and_back(const char *hits, const char *inner, const char *all)
 {
     visits_append(data, 1, STEP_MS, 0, 2000);
-    views_are(TABLE HITS TENS("COUNT(*) AS hits") OUTER);
+    views_are(all);
     speed_once();
     visits_append(data, 1, STEP_MS, 2000, 3000);
-    views_are(TABLE HITS TENS("COUNT(*) AS hits")); /* without those that read it */
+    views_are(inner); /* without those that read it */
     speed_once();
-    views_are(TABLE HITS TENS("COUNT(*) AS hits") OUTER);
+    views_are(all);
     speed_once();
     visits_append(data, 1, STEP_MS, 3000, 4000);
-    views_are(TABLE HITS); /* and without all of them */
+    views_are(hits); /* and without all of them */
     speed_once();
     visits_append(data, 1, STEP_MS, 4000, 5000);
-    views_are(TABLE HITS TENS("COUNT(*) AS hits") OUTER);
+    views_are(all);
     speed_once();
-    expect_as_ever(TABLE HITS TENS("COUNT(*) AS hits") OUTER, 5000);
+    expect_as_ever(all, 5000);
+}
+
+Test(definitions, views_on_a_view_come_back)
+{
+    take_away_and_back(TABLE HITS, TABLE HITS INNER, TABLE HITS INNER OUTER);
+}
+
+Test(definitions, views_on_a_view_come_back_with_lateness)
+{
+    take_away_and_back(LATENESS TABLE HITS, LATENESS TABLE HITS INNER, LATENESS TABLE HITS INNER OUTER);
+}
+
+/* The inner view's rows become final by the clock, when partitions are idle: at the same offsets. */
+Test(definitions, a_view_comes_back_to_rows_that_became_final_without_an_event)
+{
+#define IDLE_TABLE                                                                                                               \
+    "CREATE TABLE events (event_id STRING, host STRING, n INT, event_time TIMESTAMP_LTZ(3),\n"                                   \
+    "    WATERMARK FOR event_time AS event_time - INTERVAL '5' SECOND\n"                                                         \
+    ") WITH ('connector' = 'kafka', 'topic' = 'events', 'format' = 'json', 'json.timestamp-format.standard' = 'ISO-8601',\n"     \
+    "        'scan.watermark.idle-timeout' = '2 s');\n"
+#define PARTS                                                                                                                    \
+    "CREATE VIEW parts AS SELECT window_start, window_end, COUNT(*) AS parts\n"                                                  \
+    "    FROM TABLE(TUMBLE(TABLE tens, DESCRIPTOR(t), INTERVAL '1' MINUTE)) GROUP BY window_start, window_end;\n"
+    struct run run = {0};
+    int64_t until = tl_clock_monotonic_ms() + PATIENCE_MS;
+    long before;
+
+    append(0, 600, 0, 300);
+    append(1, 0, 0, 300);
+    views_are(IDLE_TABLE INNER PARTS);
+    speed_once();
+    views_are(IDLE_TABLE INNER);
+    before = number_of("SELECT final_ms / 1000 FROM tally_progress JOIN tally_definition USING (definition) WHERE view = 'tens'");
+    run_start(&run, (const char *const[]){"speed", "--views", views, "--data", data, "--tick", "20ms", NULL});
+    while (number_of("SELECT final_ms / 1000 FROM tally_progress JOIN tally_definition USING (definition) WHERE view = 'tens'") ==
+               before &&
+           tl_clock_monotonic_ms() < until)
+        tl_clock_sleep_ms(50);
+    run_signal(&run, SIGTERM);
+    run_wait(&run);
+    run_done(&run);
+    cr_assert_gt(
+        number_of("SELECT final_ms / 1000 FROM tally_progress JOIN tally_definition USING (definition) WHERE view = 'tens'"),
+        before);
+    views_are(IDLE_TABLE INNER PARTS);
+    speed_once();
+    cr_expect_eq(
+        number_of("SELECT sum(parts) FROM parts_speed"),
+        number_of("SELECT count(*) FROM tens_speed WHERE _end_ms <= (SELECT final_ms FROM tally_progress JOIN tally_definition"
+                  " USING (definition) WHERE view = 'tens')"));
 }
 
 /* The building of views that read the rows of others is stopped at any time, and goes on. */
-Test(definitions, views_on_a_view_are_killed_while_they_catch_up)
+static void kill_them(int signal, int had)
 {
-    visits_append(data, 1, STEP_MS, 0, 40000);
-    views_are(TABLE HITS TENS("COUNT(*) AS hits"));
+    visits_append(data, 1, STEP_MS, 0, had);
+    views_are(TABLE HITS INNER OUTER);
+    if (had > 0)
+        speed_once();
+    visits_append(data, 1, STEP_MS, had, 40000);
+    views_are(TABLE HITS INNER);
     speed_once();
-    views_are(TABLE HITS TENS("COUNT(*) AS hits") OUTER);
+    views_are(TABLE HITS INNER OUTER);
     for (useconds_t us = 3000; us < 60000; us += 4000) {
         struct run run = {0};
 
         run_start(&run, (const char *const[]){"speed", "--views", views, "--data", data, "--once", NULL});
         usleep(us);
-        run_signal(&run, SIGKILL);
+        run_signal(&run, signal);
         run_wait(&run);
+        cr_expect(run.status == 0 || run.status == 128 + signal, "exit status %d: %s", run.status, run.err);
         run_done(&run);
     }
     speed_once();
-    expect_as_ever(TABLE HITS TENS("COUNT(*) AS hits") OUTER, 40000);
+    expect_as_ever(TABLE HITS INNER OUTER, 40000);
+}
+
+Test(definitions, views_on_a_view_are_killed_while_they_catch_up)
+{
+    kill_them(SIGKILL, 0);
+}
+
+Test(definitions, views_on_a_view_that_come_back_are_killed)
+{
+    kill_them(SIGKILL, 2000);
+}
+
+Test(definitions, views_on_a_view_that_come_back_are_stopped)
+{
+    kill_them(SIGTERM, 2000);
 }

@@ -341,6 +341,25 @@ Test(plan, explained)
     tl_plan_close(plan);
 }
 
+/* The sink of a view that others read has a name that nothing else in the file has. */
+Test(plan, sinks_for_flink_have_names_of_their_own)
+{
+    struct tl_plan *plan = sql_plan(TABLE "CREATE VIEW a AS SELECT window_start, window_end, host, COUNT(*) AS c FROM "
+                                          "TABLE(TUMBLE(TABLE e, DESCRIPTOR(at), INTERVAL '1' HOUR))"
+                                          " GROUP BY window_start, window_end, host; CREATE VIEW b AS SELECT host, c FROM a;"
+                                          "CREATE VIEW a_sink AS SELECT at, host FROM e;");
+    struct tl_buf buf;
+
+    tl_buf_init(&buf, 0);
+    tl_plan_print_flink(plan, &buf);
+    tl_buf_put_u8(&buf, 0);
+    cr_assert(strstr(buf.data, "CREATE TABLE `a_sink_sink`") != NULL && strstr(buf.data, "INSERT INTO `a_sink_sink`") != NULL,
+              "%s", buf.data);
+    cr_assert(strstr(strstr(buf.data, "CREATE TABLE `a_sink`") + 1, "CREATE TABLE `a_sink`") == NULL, "%s", buf.data);
+    tl_buf_done(&buf);
+    tl_plan_close(plan);
+}
+
 Test(plan, script_for_flink)
 {
     struct tl_plan *plan = sql_plan(
