@@ -241,8 +241,10 @@ bool tl_moments_real_add(struct tl_moments_real *moments, double value, struct t
             (rest != 0 && !tl_exact_sum_add(&moments->squares[which], rest, arena)))
             return false;
     }
-    moments->count++;
-    return tl_exact_sum_add(&moments->sum, value, arena);
+    if (!tl_exact_sum_add(&moments->sum, value, arena))
+        return false;
+    moments->count++; /* last: squares that are too many, where memory has ended, leave a form that can be read */
+    return true;
 }
 
 bool tl_moments_real_merge(struct tl_moments_real *into, const struct tl_moments_real *from, struct tl_arena *arena)
@@ -250,8 +252,10 @@ bool tl_moments_real_merge(struct tl_moments_real *into, const struct tl_moments
     for (unsigned i = 0; i < 3; i++)
         if (!tl_exact_sum_merge(&into->squares[i], &from->squares[i], arena))
             return false;
+    if (!tl_exact_sum_merge(&into->sum, &from->sum, arena))
+        return false;
     into->count += from->count;
-    return tl_exact_sum_merge(&into->sum, &from->sum, arena);
+    return true;
 }
 
 /* n * sum(x^2) - sum(x)^2 = *out * 2^*exponent. False: some number was NaN or infinite, or (in forged bytes) it is negative. */

@@ -404,6 +404,17 @@ static enum tl_code fill_outputs(struct tl_window *w, struct tl_eval *eval, stru
     return TL_OK;
 }
 
+/* The bytes of a group that is large are not kept once its row is out. */
+static void let_text_go(struct tl_window_out *out)
+{
+    enum { KEPT_BYTES = 1 << 20 };
+
+    if (out->text.capacity > KEPT_BYTES) {
+        tl_buf_done(&out->text);
+        tl_buf_init(&out->text, 0);
+    }
+}
+
 enum tl_code tl_window_flush(struct tl_window *w, struct tl_err *err)
 {
     const struct tl_view *view = w->view;
@@ -435,6 +446,7 @@ enum tl_code tl_window_flush(struct tl_window *w, struct tl_err *err)
         TL_TRY(out->rows(out->ctx, &rows, err));
 out:
     out->count = 0;
+    let_text_go(out);
     tl_arena_reset(&w->scratch);
     return rc;
 }
