@@ -543,9 +543,10 @@ Test(whole, a_window_that_ends_at_the_boundary_is_served_whatever_hides_it_while
               "CREATE VIEW whole AS SELECT window_start AS s, window_end AS e, host, COUNT(*) AS hits\n"
               "    FROM TABLE(COUNT_WINDOW(TABLE events PARTITION BY host, DESCRIPTOR(event_time), 2, INTERVAL '1' HOUR))\n"
               "    GROUP BY window_start, window_end, host;\n"
-              "CREATE VIEW twos AS SELECT s, e, host, hits FROM whole WHERE hits > 1;\n";
+              "CREATE VIEW twos AS SELECT s, e, host, hits FROM whole WHERE hits > 1;\n"
+              "CREATE VIEW parts AS SELECT s, e, host, 2 / (hits - 1) AS two FROM whole;\n"; /* fails while it has one event */
     static const int seconds[] = {10, 20, 30, 40, 4000};
-    static const char *const names[] = {"pairs", "whole", "twos"};
+    static const char *const names[] = {"pairs", "whole", "twos", "parts"};
     struct tl_log_record records[TL_COUNT(seconds)];
     char texts[TL_COUNT(seconds)][160];
     struct pipeline p;
@@ -569,5 +570,29 @@ Test(whole, a_window_that_ends_at_the_boundary_is_served_whatever_hides_it_while
         cr_expect(strstr(rows, "2024-03-01T00:00:30.000Z,2024-03-01T00:00:40.001Z,a,2") != NULL, "%s: %s", names[v], rows);
         free(rows);
     }
+    pipeline_close(&p);
+}
+
+/* A watermark that the views file puts beyond the calendar stands at its end, and speed comes to rest. */
+Test(whole, a_watermark_beyond_the_calendar_is_no_wait_without_end, .timeout = 60)
+{
+#define FAR "INTERVAL '9999999999' DAY(10)"
+#define FARTHER FAR " + " FAR " + " FAR " + " FAR
+    static const char text[] =
+        "CREATE TABLE events (host STRING, event_time TIMESTAMP_LTZ(3), WATERMARK FOR event_time AS event_time + " FARTHER
+        " + " FARTHER " + " FARTHER ") WITH ('connector' = 'kafka', 'topic' = 'events', 'format' = 'json',"
+        " 'json.timestamp-format.standard' = 'ISO-8601');\n"
+        "CREATE VIEW hits AS SELECT window_start, window_end, COUNT(*) AS hits\n"
+        "    FROM TABLE(TUMBLE(TABLE events, DESCRIPTOR(event_time), INTERVAL '1' DAY)) GROUP BY window_start, window_end;\n";
+    const struct tl_log_record record = {.log_ms = START_MS, .value = TL_SV("{\"event_time\":\"2024-03-01T00:00:00.000Z\"}")};
+    struct pipeline p;
+    char *rows;
+
+    pipeline_open(&p, text);
+    pipeline_append(&p, 1, &record, 1);
+    TALLY(&p, 0, "speed", "--once");
+    rows = pipeline_rows(&p, "hits", "speed");
+    cr_expect(strstr(rows, "2024-03-01T00:00:00.000Z,2024-03-02T00:00:00.000Z,1") != NULL, "%s", rows);
+    free(rows);
     pipeline_close(&p);
 }
