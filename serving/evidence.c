@@ -3,7 +3,6 @@
 
 #include <string.h>
 
-#include "event/zone.h"
 
 /* What the ledgers say of one event. */
 struct refusal {

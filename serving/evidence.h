@@ -36,7 +36,7 @@ struct tl_evidence_gap {
 struct tl_evidence {
     struct tl_arena memory;
     int64_t definition, lateness_ms, final_ms;
-    const struct tl_window_spec *window;     /* NULL: its windows end on the clock of UTC */
+    const struct tl_window_spec *window;     /* of the view; NULL: it has no sessions */
     struct tl_evidence_partition *positions; /* of speed */
     uint32_t positions_count;
     struct tl_evidence_range *ranges; /* in order of time, without overlap */
