@@ -3,7 +3,6 @@
 
 #include <string.h>
 
-
 /* What the ledgers say of one event. */
 struct refusal {
     int64_t watermark_ms; /* speed: by which it was judged */
