@@ -134,6 +134,10 @@ enum tl_code tl_sq_fail(struct tl_sq *s, struct tl_err *err, const char *doing, 
     else if (primary == SQLITE_FULL)
         tl_fail(err, TL_ERR_IO, "%s: %s: the disk is full; nothing of it was written; free some space and try again", s->path,
                 what);
+    else if (extended == SQLITE_READONLY_ROLLBACK)
+        tl_fail(err, TL_ERR_IO,
+                "%s: %s: a write was stopped in the middle and is to be taken back; `tally speed` or `tally batch` does that",
+                s->path, what);
     else
         tl_fail(err, TL_ERR_IO, "%s: %s: %s (SQLite code %d)", s->path, what, why, extended);
     if (err != NULL)
@@ -458,15 +462,17 @@ static enum tl_code read_header(const char *path, unsigned char header[HEADER_BY
     return code;
 }
 
-/* A journal beside the file says that it was empty before: whoever was making the store was stopped in the middle. */
-static bool is_half_made(const char *path)
+/* Is there a rollback journal beside the file? *was_empty: it says that the file was empty before, so that whoever was making the store was stopped in
+ * the middle. Else he was stopped between making it and writing a WAL. */
+static bool has_journal(const char *path, bool *was_empty)
 {
     static const unsigned char magic[8] = {0xd9, 0xd5, 0x05, 0xf9, 0x20, 0xa1, 0x63, 0xd7};
-    unsigned char header[20];
+    unsigned char header[20] = {0};
     char *name = NULL;
     ssize_t got = 0;
     int fd;
 
+    *was_empty = false;
     if (asprintf(&name, "%s-journal", path) < 0)
         return false;
     fd = open(name, O_RDONLY | O_CLOEXEC);
@@ -475,7 +481,21 @@ static bool is_half_made(const char *path)
         return false;
     got = pread(fd, header, sizeof header, 0);
     close(fd);
-    return got == (ssize_t)sizeof header && memcmp(header, magic, sizeof magic) == 0 && big_endian(header + 16) == 0;
+    *was_empty = big_endian(header + 16) == 0;
+    return got == (ssize_t)sizeof header && memcmp(header, magic, sizeof magic) == 0;
+}
+
+/* Who only reads cannot take back what a journal says (SQLITE_READONLY_ROLLBACK). Where he may write it is done for him; else his read fails, and
+ * says so. */
+static void take_back(const char *path)
+{
+    sqlite3 *db = NULL;
+
+    if (sqlite3_open_v2(path, &db, SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_READWRITE, NULL) == SQLITE_OK) {
+        sqlite3_busy_timeout(db, TL_SQ_BUSY_MS);
+        (void)sqlite3_exec(db, "SELECT count(*) FROM sqlite_master", NULL, NULL, NULL);
+    }
+    sqlite3_close(db);
 }
 
 static enum tl_code fail_newer(const char *path, int64_t version, struct tl_err *err)
@@ -491,6 +511,7 @@ static enum tl_code fail_newer(const char *path, int64_t version, struct tl_err 
 static enum tl_code check_file(const char *path, bool *there, struct tl_err *err)
 {
     unsigned char header[HEADER_BYTES] = {0};
+    bool was_empty;
     enum tl_code rc = TL_OK;
     struct stat st;
 
@@ -509,7 +530,7 @@ static enum tl_code check_file(const char *path, bool *there, struct tl_err *err
         TL_TRY(read_header(path, header, err));
         *there = memcmp(header, "SQLite format 3", 16) == 0 && big_endian(header + 68) == APPLICATION_ID;
         /* Also with our mark on it: SQLite will take back what stands there. */
-        if (is_half_made(path)) {
+        if (has_journal(path, &was_empty) && was_empty) {
             *there = false;
             return TL_OK;
         }
@@ -712,12 +733,14 @@ enum tl_code tl_store_sqlite_open(const char *path, enum tl_store_mode mode, str
     int flags =
         SQLITE_OPEN_NOMUTEX | (mode == TL_STORE_WRITE ? SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE : SQLITE_OPEN_READONLY);
     struct tl_sq *s = NULL;
-    bool there = false;
+    bool there = false, was_empty;
     enum tl_code rc;
 
     TL_TRY(check_file(path, &there, err));
     if (!there && mode == TL_STORE_READ)
         return tl_fail(err, TL_ERR_NOT_FOUND, "%s: there is no store yet; `tally speed` or `tally batch` makes it", path);
+    if (mode == TL_STORE_READ && has_journal(path, &was_empty))
+        take_back(path);
     s = calloc(1, sizeof *s);
     if (s == NULL)
         return tl_fail_memory(err, sizeof *s);

@@ -329,6 +329,39 @@ Test(store_sqlite, half_made, .fini = store_folder_remove)
     tl_buf_done(&journal);
 }
 
+/* Between making the store and writing a WAL there is a moment with a rollback journal; who reads then finds the store as it was before. */
+Test(store_sqlite, stopped_with_a_journal, .fini = store_folder_remove)
+{
+    sqlite3 *db = NULL;
+    struct tl_buf file, journal;
+    struct tl_store *store;
+    char name[600];
+
+    make_store();
+    sql("PRAGMA journal_mode = DELETE");
+    snprintf(name, sizeof name, "%s-journal", store_path(url));
+    cr_assert_eq(sqlite3_open(store_path(url), &db), SQLITE_OK);
+    cr_assert_eq(
+        sqlite3_exec(db,
+                     "PRAGMA cache_size = 1; BEGIN EXCLUSIVE; DELETE FROM hits_speed; CREATE TABLE t (a); WITH RECURSIVE n(i) AS"
+                     " (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 2000) INSERT INTO t SELECT randomblob(100) FROM n",
+                     NULL, NULL, NULL),
+        SQLITE_OK);
+    file = content(store_path(url));
+    journal = content(name);
+    cr_assert_gt(journal.size, 0);
+    sqlite3_exec(db, "ROLLBACK", NULL, NULL, NULL);
+    sqlite3_close(db);
+    write_file(store_path(url), file.data, file.size);
+    write_file(name, journal.data, journal.size);
+    store = store_open(url, TL_STORE_READ);
+    cr_assert_eq(access(name, F_OK), -1, "the journal is still there");
+    tl_store_close(store);
+    sql("SELECT 1 / (SELECT count(*) FROM hits_speed); UPDATE hits_speed SET _change = _change");
+    tl_buf_done(&file);
+    tl_buf_done(&journal);
+}
+
 Test(store_sqlite, written_durably, .fini = store_folder_remove)
 {
     sqlite3 *db = NULL;
