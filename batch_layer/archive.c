@@ -20,7 +20,6 @@
 #include "base/count_text.h"
 #include "base/diag.h"
 #include "base/lock.h"
-#include "core/function.h"
 #include "core/intake.h"
 #include "log/log.h"
 #include "main/command.h"
@@ -28,6 +27,7 @@
 #include "main/option.h"
 #include "main/progress.h"
 #include "main/stop.h"
+#include "main/views.h"
 #include "master/master.h"
 #include "sql/plan.h"
 
@@ -63,6 +63,7 @@ struct topic {
 struct archive {
     struct archive_options options;
     const struct tl_common_options *common;
+    struct tl_functions *functions;
     struct tl_plan *plan;
     struct tl_master *master;
     struct tl_log *log; /* NULL: not there (yet) */
@@ -414,7 +415,7 @@ static void archive_done(struct archive *archive)
     free(archive->topics);
     tl_log_close(archive->log);
     tl_master_close(archive->master);
-    tl_plan_close(archive->plan);
+    tl_views_close(archive->functions, archive->plan);
 }
 
 static void summary_print(const struct archive *archive)
@@ -469,7 +470,7 @@ TL_COMMAND(archive, "copy the log into the master record")
     if (archive.options.interval_ms <= 0)
         TL_TRY(tl_fail(&err, TL_ERR_USAGE, "--interval must be more than 0; 60s is usual"));
     TL_TRY(tl_options_need_views(&common, &err));
-    TL_TRY(tl_plan_load(common.views, tl_function_catalog(), &archive.plan, &err));
+    TL_TRY(tl_views_open(&common, common.views, &archive.functions, &archive.plan, &err));
     TL_TRY(topics_open(&archive, &err));
     TL_TRY(tl_master_open(common.data, &archive.master, &err));
     TL_TRY(tl_data_dir_make(common.data, &err));

@@ -12,7 +12,6 @@
 #include "base/count_text.h"
 #include "base/diag.h"
 #include "base/lock.h"
-#include "core/function.h"
 #include "family.h"
 #include "event/timestamp.h"
 #include "main/command.h"
@@ -20,6 +19,7 @@
 #include "main/option.h"
 #include "main/progress.h"
 #include "main/stop.h"
+#include "main/views.h"
 #include "recompute.h"
 #include "sql/shape.h"
 
@@ -46,6 +46,7 @@ struct carry {
 struct batch {
     const struct tl_common_options *common;
     const struct batch_options *own;
+    struct tl_functions *functions;
     struct tl_plan *plan;
     struct tl_store *store;
     struct tl_master *master;
@@ -445,7 +446,7 @@ static void close_all(struct batch *batch)
     tl_master_close(batch->master);
     tl_store_close(batch->store);
     tl_lock_release(batch->lock);
-    tl_plan_close(batch->plan);
+    tl_views_close(batch->functions, batch->plan);
 }
 
 static enum tl_code batch_main(struct batch *batch, struct tl_err *err)
@@ -456,7 +457,7 @@ static enum tl_code batch_main(struct batch *batch, struct tl_err *err)
     if (batch->own->from_ms != TL_TIME_NONE && batch->own->to_ms != TL_TIME_NONE && batch->own->from_ms >= batch->own->to_ms)
         TL_TRY(tl_fail(err, TL_ERR_USAGE, "--from must be before --to: a range is what lies after --from, up to --to"));
     TL_TRY(tl_options_need_views(batch->common, err));
-    TL_TRY(tl_plan_load(batch->common->views, tl_function_catalog(), &batch->plan, err));
+    TL_TRY(tl_views_open(batch->common, batch->common->views, &batch->functions, &batch->plan, err));
     TL_TRY(tl_data_dir_make(batch->common->data, err));
     snprintf(path, sizeof path, "%s/batch.lock", batch->common->data);
     TL_TRY(tl_lock_take(path, "batch", &batch->lock, err));

@@ -4,9 +4,9 @@
 
 #include "base/buf.h"
 #include "base/diag.h"
-#include "core/function.h"
 #include "main/command.h"
 #include "main/option.h"
+#include "main/views.h"
 #include "sql/plan.h"
 #include "sql/plan_text.h"
 
@@ -59,6 +59,7 @@ static enum tl_code view_print(const struct tl_plan *plan, const char *name, str
 static enum tl_code explain(const struct tl_common_options *common, const struct explain_options *own, struct tl_err *err)
 {
     const char *path = common->views, *view = NULL;
+    struct tl_functions *functions = NULL;
     struct tl_plan *plan = NULL;
     struct tl_buf out;
     enum tl_code rc;
@@ -74,7 +75,7 @@ static enum tl_code explain(const struct tl_common_options *common, const struct
     }
     if (path == NULL)
         TL_TRY(tl_options_need_views(common, err));
-    TL_TRY(tl_plan_load(path, tl_function_catalog(), &plan, err));
+    TL_TRY(tl_views_open(common, path, &functions, &plan, err));
     if (own->flink)
         tl_plan_print_flink(plan, &out);
     else if (view != NULL)
@@ -86,7 +87,7 @@ static enum tl_code explain(const struct tl_common_options *common, const struct
         TL_TRY(tl_fail_errno(err, TL_ERR_IO, "the plan cannot be written"));
 out:
     tl_buf_done(&out);
-    tl_plan_close(plan);
+    tl_views_close(functions, plan);
     return rc;
 }
 

@@ -10,11 +10,11 @@
 #include "base/clock.h"
 #include "base/diag.h"
 #include "cause.h"
-#include "core/function.h"
 #include "derivation.h"
 #include "event/timestamp.h"
 #include "main/command.h"
 #include "main/option.h"
+#include "main/views.h"
 #include "report.h"
 #include "sql/settings.h"
 #include "sql/shape.h"
@@ -40,6 +40,7 @@ struct compared {
 struct reconcile {
     const struct tl_common_options *common;
     const struct reconcile_options *own;
+    struct tl_functions *functions;
     struct tl_plan *plan;
     struct tl_store *store;
     struct tl_master *master;
@@ -655,7 +656,7 @@ static enum tl_code reconcile(struct reconcile *r, struct tl_err *err)
     r->report.to_ms = r->own->to_ms == TL_TIME_NONE ? INT64_MAX : r->own->to_ms;
     if (r->report.from_ms >= r->report.to_ms)
         TL_TRY(tl_fail(err, TL_ERR_USAGE, "--from must be before --to"));
-    TL_TRY(tl_plan_load(r->common->views, tl_function_catalog(), &r->plan, err));
+    TL_TRY(tl_views_open(r->common, r->common->views, &r->functions, &r->plan, err));
     r->views = calloc(r->plan->views_count + 1, sizeof *r->views);
     r->reported = calloc(r->plan->views_count + 1, sizeof *r->reported);
     r->causes = calloc(r->plan->views_count + 1, sizeof *r->causes);
@@ -695,7 +696,7 @@ static void reconcile_done(struct reconcile *r)
     tl_log_close(r->log);
     tl_master_close(r->master);
     tl_store_close(r->store);
-    tl_plan_close(r->plan);
+    tl_views_close(r->functions, r->plan);
     tl_arena_done(&r->memory);
     free(r->views);
     free(r->reported);

@@ -18,7 +18,6 @@
 #include "base/diag.h"
 #include "base/lock.h"
 #include "base/table.h"
-#include "core/function.h"
 #include "event/batch.h"
 #include "log/log.h"
 #include "main/command.h"
@@ -26,6 +25,7 @@
 #include "main/option.h"
 #include "main/progress.h"
 #include "main/stop.h"
+#include "main/views.h"
 #include "speed_layer/access_log.h"
 #include "speed_layer/import_archive.h"
 #include "speed_layer/import_progress.h"
@@ -52,6 +52,7 @@ struct import {
     const struct tl_common_options *common;
     struct import_options options;
     struct tl_import_kind kind;
+    struct tl_functions *functions;
     struct tl_plan *plan; /* NULL: --topic alone */
     uint32_t source;      /* of the plan */
     struct tl_log *log;
@@ -582,7 +583,7 @@ static enum tl_code import_open(struct import *import, struct tl_lock **lock, st
     TL_TRY(tl_import_progress_init(&import->progress, err));
     TL_TRY(check_options(import, err));
     if (import->common->views != NULL)
-        TL_TRY(tl_plan_load(import->common->views, tl_function_catalog(), &import->plan, err));
+        TL_TRY(tl_views_open(import->common, import->common->views, &import->functions, &import->plan, err));
     TL_TRY(choose_topic(import, err));
     for (int i = 0; i < import->common->args_count; i++)
         if (strcmp(import->common->args[i], "-") != 0 && access(import->common->args[i], R_OK) != 0)
@@ -608,7 +609,7 @@ static void import_done(struct import *import)
 {
     tl_import_archive_close(import->archive);
     tl_log_close(import->log);
-    tl_plan_close(import->plan);
+    tl_views_close(import->functions, import->plan);
     tl_import_progress_done(&import->progress);
     tl_repeats_done(&import->repeats);
     tl_buf_done(&import->json);

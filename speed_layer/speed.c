@@ -13,13 +13,13 @@
 #include "base/clock.h"
 #include "base/diag.h"
 #include "base/lock.h"
-#include "core/function.h"
 #include "follow.h"
 #include "lane.h"
 #include "main/command.h"
 #include "main/data_dir.h"
 #include "main/option.h"
 #include "main/stop.h"
+#include "main/views.h"
 #include "sql/shape.h"
 #include "tick.h"
 #include "worker.h"
@@ -41,6 +41,7 @@ struct speed_options {
 struct speed {
     const struct tl_common_options *common;
     const struct speed_options *own;
+    struct tl_functions *functions;
     struct tl_plan *plan;
     struct tl_store *store;
     struct tl_lock *lock;
@@ -717,7 +718,7 @@ static enum tl_code speed_main(struct speed *speed, struct tl_err *err)
     enum tl_code rc = TL_OK;
 
     TL_TRY(tl_options_need_views(speed->common, err));
-    TL_TRY(tl_plan_load(speed->common->views, tl_function_catalog(), &speed->plan, err));
+    TL_TRY(tl_views_open(speed->common, speed->common->views, &speed->functions, &speed->plan, err));
     TL_TRY(tl_data_dir_make(speed->common->data, err));
     TL_TRY(take_lock(speed, err));
     if (speed->lock == NULL)
@@ -741,7 +742,7 @@ out:
     tl_store_close(speed->store);
     tl_lock_release(speed->lock);
     free(speed->definitions);
-    tl_plan_close(speed->plan);
+    tl_views_close(speed->functions, speed->plan);
     return rc;
 }
 

@@ -47,8 +47,33 @@ static void list_free(struct tl_arena_chunk *chunk)
     }
 }
 
+struct tl_arena_end {
+    void (*end)(void *arg);
+    void *arg;
+    struct tl_arena_end *next;
+};
+
+static void call_ends(struct tl_arena *arena)
+{
+    for (struct tl_arena_end *e = arena->ends; e != NULL; e = e->next)
+        e->end(e->arg);
+    arena->ends = NULL;
+}
+
+bool tl_arena_on_end(struct tl_arena *arena, void (*end)(void *arg), void *arg)
+{
+    struct tl_arena_end *e = tl_arena_alloc(arena, sizeof *e);
+
+    if (e == NULL)
+        return false;
+    *e = (struct tl_arena_end){end, arg, arena->ends};
+    arena->ends = e;
+    return true;
+}
+
 void tl_arena_done(struct tl_arena *arena)
 {
+    call_ends(arena);
     list_free(arena->first);
     list_free(arena->large);
     list_free(arena->spare);
@@ -65,6 +90,7 @@ void tl_arena_reset(struct tl_arena *arena)
 {
     struct tl_arena_chunk *chunk;
 
+    call_ends(arena);
     while ((chunk = arena->large) != NULL) {
         arena->large = chunk->next;
         chunk_empty(chunk);

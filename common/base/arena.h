@@ -8,6 +8,7 @@
 #include "base/sv.h"
 
 struct tl_arena_chunk;
+struct tl_arena_end;
 
 struct tl_arena {
     struct tl_arena_chunk *first, *current; /* ordinary chunks: full, current, empty */
@@ -15,6 +16,7 @@ struct tl_arena {
     size_t chunk_bytes;                     /* size of an ordinary chunk; a larger request gets a chunk of its own */
     size_t held_bytes;                      /* what the arena has from malloc */
     size_t bytes_max;                       /* 0: no limit of its own */
+    struct tl_arena_end *ends;              /* what tl_arena_on_end asked for, the latest first */
 };
 
 void tl_arena_init(struct tl_arena *arena, size_t chunk_bytes, size_t bytes_max);
@@ -28,6 +30,8 @@ TL_MUST_USE void *tl_arena_zalloc(struct tl_arena *arena, size_t bytes); /* zero
 TL_MUST_USE char *tl_arena_bytes(struct tl_arena *arena, size_t bytes);
 /* Copies the text (with a terminating zero behind it). On failure false. */
 TL_MUST_USE bool tl_arena_copy(struct tl_arena *arena, struct tl_sv text, struct tl_sv *out);
+/* Calls `end(arg)` before the memory goes, at reset or done: for what an arena's content holds outside of it. The latest is called first. */
+TL_MUST_USE bool tl_arena_on_end(struct tl_arena *arena, void (*end)(void *arg), void *arg);
 TL_MUST_USE char *tl_arena_printf(struct tl_arena *arena, const char *fmt, ...) TL_PRINTF(2, 3);
 
 #endif

@@ -35,8 +35,9 @@ struct tl_core {
     struct tl_window_late *late;
     uint32_t *range;     /* by row: which of the ranges */
     uint32_t *partition; /* by row; filled only when a push has several */
-    uint8_t *failed;     /* by row */
-    struct tl_id *ids;   /* by row */
+    const char **failed; /* by row: the function that failed, or NULL */
+    struct tl_memories memories;
+    struct tl_id *ids; /* by row */
     uint8_t *has_id;
     struct tl_id *asked;
     int64_t *asked_time_ms, *asked_log_ms;
@@ -206,6 +207,7 @@ void tl_core_close(struct tl_core *core)
     free(core->range);
     free(core->partition);
     free(core->failed);
+    tl_memories_done(&core->memories);
     free(core->ids);
     free(core->has_id);
     free(core->asked);
@@ -267,6 +269,7 @@ static bool ledger_line(const struct push *p, struct tl_ledger *ledger, uint32_t
         .flags = (uint8_t)(p->batch->flags[row] | more_flags),
         .watermark_ms = p->input->watermark != NULL ? p->core->judged_ms[row] : INT64_MIN,
         .event_time_ms = p->intake->time.null[row] ? INT64_MIN : p->intake->time.i64[row],
+        .function = cause == TL_CAUSE_EVAL_ERROR ? p->core->failed[row] : NULL,
     };
 
     return tl_ledger_add(ledger, &line);
@@ -634,7 +637,8 @@ static enum tl_code push_view(struct push *p, uint32_t v)
                            .event_time = &p->intake->time,
                            .rows_count = p->batch->rows,
                            .arena = &core->scratch,
-                           .failed = core->failed};
+                           .failed = core->failed,
+                           .memories = &core->memories};
     uint64_t rejected_before = mine->outcomes[0][TL_OUT_REJECTED];
     struct tl_window_verdict verdict = {.late = core->late};
     uint32_t selected = p->candidates_count;
@@ -643,7 +647,7 @@ static enum tl_code push_view(struct push *p, uint32_t v)
     tl_arena_reset(&core->scratch);
     memcpy(core->selected, core->candidates, selected * sizeof *core->selected);
     if (scratch->can_fail || core->config.bounds != NULL)
-        memset(core->failed, 0, p->batch->rows);
+        memset(core->failed, 0, p->batch->rows * sizeof *core->failed);
     if (!apply_filter(core, v, &eval, &selected))
         return tl_fail_memory(p->err, 0);
     if (mine->window != NULL)

@@ -6,11 +6,23 @@
 
 #include <string.h>
 
-void tl_eval_error(struct tl_eval *eval, uint32_t row, const char *function)
+void tl_memories_done(struct tl_memories *memories)
 {
-    if (eval->failed != NULL)
-        eval->failed[row] = 1;
-    eval->failed_function = function;
+    while (memories->count > 0) {
+        memories->count--;
+        memories->kind[memories->count]->close(memories->memory[memories->count]);
+    }
+}
+
+static void *memory_of(struct tl_memories *memories, const struct tl_memory_kind *kind)
+{
+    for (uint32_t i = 0; i < memories->count; i++)
+        if (memories->kind[i] == kind)
+            return memories->memory[i];
+    assert(memories->count < TL_MEMORY_KINDS_MAX);
+    memories->kind[memories->count] = kind;
+    memories->memory[memories->count] = kind->open();
+    return memories->memory[memories->count] != NULL ? memories->memory[memories->count++] : NULL;
 }
 
 static bool make_vec(const struct tl_eval *eval, enum tl_kind kind, struct tl_vec *out)
@@ -132,8 +144,13 @@ static bool eval_call(struct tl_eval *eval, const struct tl_expr *expr, const ui
                       struct tl_vec *out)
 {
     struct tl_vec args[TL_ARGS_MAX];
-    struct tl_call call = {
-        .args = args, .args_count = expr->args_count, .out = out, .state = expr->state, .arena = eval->arena, .eval = eval};
+    struct tl_call call = {.args = args,
+                           .args_count = expr->args_count,
+                           .out = out,
+                           .function = expr->function,
+                           .state = expr->state,
+                           .arena = eval->arena,
+                           .eval = eval};
 
     assert(expr->args_count <= TL_ARGS_MAX);
     for (uint32_t a = 0; a < expr->args_count; a++)
@@ -147,6 +164,11 @@ static bool eval_call(struct tl_eval *eval, const struct tl_expr *expr, const ui
             return false;
         if (rows_count == 0)
             return true;
+    }
+    if (expr->function->memory != NULL) {
+        call.memory = memory_of(eval->memories, expr->function->memory);
+        if (call.memory == NULL)
+            return false;
     }
     call.rows = rows;
     call.rows_count = rows_count;

@@ -10,6 +10,16 @@
 #include "base/arena.h"
 #include "sql/plan.h"
 
+enum { TL_MEMORY_KINDS_MAX = 8 };
+
+/* What functions keep from call to call (catalog.h). All zero: nothing yet. Owned by whoever evaluates, on one thread. */
+struct tl_memories {
+    const struct tl_memory_kind *kind[TL_MEMORY_KINDS_MAX];
+    void *memory[TL_MEMORY_KINDS_MAX];
+    uint32_t count;
+};
+void tl_memories_done(struct tl_memories *memories);
+
 /* The input columns of one batch: slot -> column. */
 struct tl_eval {
     const struct tl_vec *slots;
@@ -17,8 +27,8 @@ struct tl_eval {
     const struct tl_vec *event_time; /* TL_SLOT_EVENT_TIME, or NULL where there is none */
     uint32_t rows_count;             /* length of every column */
     struct tl_arena *arena;          /* scratch and text results; lives as long as the results are read */
-    uint8_t *failed;                 /* one per row, set to 1 where evaluation failed; NULL when nothing can fail */
-    const char *failed_function;     /* name of the last function that failed, for the ledger and messages */
+    const char **failed;             /* by row: the function that failed, else NULL; NULL when nothing can fail */
+    struct tl_memories *memories;
 };
 
 /* Evaluates for the selected rows; other rows of *out are undefined. *out may alias an input column (a bare slot costs nothing).
@@ -27,7 +37,5 @@ TL_MUST_USE bool tl_expr_eval(struct tl_eval *eval, const struct tl_expr *expr, 
                               struct tl_vec *out);
 /* Keeps in `rows` those for which the condition is TRUE (not FALSE, not NULL, not failed); returns how many. UINT32_MAX: out of memory. */
 TL_MUST_USE uint32_t tl_expr_filter(struct tl_eval *eval, const struct tl_expr *condition, uint32_t *rows, uint32_t rows_count);
-/* For kernels: row number `row` cannot be computed. */
-void tl_eval_error(struct tl_eval *eval, uint32_t row, const char *function);
 
 #endif

@@ -3,7 +3,7 @@
 
 #include "core/function_rows.h"
 
-void tl_call_fail(const struct tl_call *call, uint32_t row, const char *function)
+void tl_call_null(const struct tl_call *call, uint32_t row)
 {
     call->out->null[row] = 1;
     switch (tl_kind_form(call->out->kind)) {
@@ -11,7 +11,13 @@ void tl_call_fail(const struct tl_call *call, uint32_t row, const char *function
     case TL_FORM_F64: call->out->f64[row] = 0; break;
     case TL_FORM_TEXT: call->out->sv[row] = (struct tl_sv){"", 0}; break;
     }
-    tl_eval_error(call->eval, row, function);
+}
+
+void tl_call_fail(const struct tl_call *call, uint32_t row)
+{
+    tl_call_null(call, row);
+    if (!call->function->fails_to_null && call->eval->failed != NULL)
+        call->eval->failed[row] = call->function->name;
 }
 
 /* One kernel for each physical form. Doubles compare as in Java: NaN is equal to nothing, -0.0 to 0.0. */
@@ -118,7 +124,7 @@ static const struct tl_function functions[] = {
     TEST("IS NOT FALSE", BOOLEAN, is_not_false),
 };
 
-static const struct tl_catalog catalog = {functions, TL_COUNT(functions), &tl_functions_math};
+static const struct tl_catalog catalog = {functions, TL_COUNT(functions), &tl_functions_math, NULL};
 
 const struct tl_catalog *tl_function_catalog(void)
 {

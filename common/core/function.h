@@ -1,18 +1,37 @@
-/* function.h: the built-in functions and operators, as one catalog (sql/catalog.h).
+/* function.h: the functions that a views file may call: the built-in ones, and what some of them work with.
  *
- * Results and NULL rules are Flink's (semantics.md 7, 8). Ours beyond Flink: IS_FILE_REQUEST(url) -> BOOLEAN: the path of the
- * URL (without query and fragment) ends in the extension of what a browser fetches by itself to show a page: styles, scripts, images,
- * fonts, sound and film (the list stands in function_text.c), in any case of letters. Documents and archives that a visitor asks for
- * (.pdf, .zip, .csv, .txt, .xml) and pages (.html, .php) are not file requests.
+ * FUNCTIONS.md (common/sql) has each with an example. Results and NULL rules are Flink's (semantics.md 7, 8), and differences stand in FLINK.md.
+ * Functions of one noun are a file function_<noun>.c, a table of rows (sql/catalog.h) each; function.c strings them together.
  *
- * Beside Flink: text orders as UTF-8 (Flink: UTF-16 beyond the basic plane); a CAST that does not read rejects the row (Flink's job
- * fails), and so does an integer's / or % by zero; a DOUBLE prints with the fewest digits, as JDK 19 and later do; CAST to DOUBLE takes
- * no hexadecimal; a LIKE pattern that is a column and longer than 1,024 bytes rejects the row. */
+ * What lies outside of the program is opened once a process and shared by its threads: files that the user names, the rules of user agents, a
+ * shared library of functions (udf.h), the secret of VISITOR_ID. A file is opened when the views file first calls a function that needs it,
+ * so a missing one is a mistake with a place, and costs nothing where it is not wanted. */
 #ifndef TL_FUNCTION_H
 #define TL_FUNCTION_H
 
+#include "base/buf.h"
 #include "sql/catalog.h"
 
+/* Built-in functions alone; those that need files are refused. */
 const struct tl_catalog *tl_function_catalog(void);
+
+enum { TL_SECRET_BYTES = 32 };
+
+/* Paths; NULL: as said. */
+struct tl_function_files {
+    const char *library;     /* functions of the user's; NULL: none */
+    const char *places;      /* .mmdb of GET_LOCATION; NULL: a views file that calls it is refused */
+    const char *user_agents; /* uap-core's regexes.yaml; NULL: where Debian has it */
+};
+
+/* The texts of `files` must outlive it. TL_ERR_DEFINITION: the library is refused, *err says why. */
+TL_MUST_USE enum tl_code tl_functions_open(const struct tl_function_files *files, struct tl_functions **out, struct tl_err *err);
+void tl_functions_close(struct tl_functions *functions); /* after all plans that were bound with it */
+const struct tl_catalog *tl_functions_catalog(const struct tl_functions *functions);
+/* A bound plan calls VISITOR_ID: the store's secret is to be set before the first event. */
+bool tl_functions_want_secret(const struct tl_functions *functions);
+void tl_functions_secret_set(struct tl_functions *functions, const uint8_t secret[TL_SECRET_BYTES]);
+/* The versions of what was opened, for the record of a run: "tzdata 2026f; uap-core regexes.yaml xxh3:0011223344556677". */
+void tl_functions_versions(const struct tl_functions *functions, struct tl_buf *out);
 
 #endif

@@ -130,14 +130,10 @@ static bool f64_to_text(const struct tl_call *call)
 }
 
 /* The state of a call that crosses between instants and wall clocks is the zone. A TIMESTAMP has none, and NULL is UTC: its own clock. */
-static enum tl_code zone_prepare(const struct tl_value *constants, uint32_t args_count, const struct tl_zone *zone,
-                                 struct tl_arena *arena, const void **state, struct tl_err *err)
+static enum tl_code zone_prepare(const struct tl_prepare *with, const void **state, struct tl_err *err)
 {
-    (void)constants;
-    (void)args_count;
-    (void)arena;
     (void)err;
-    *state = zone;
+    *state = with->zone;
     return TL_OK;
 }
 
@@ -206,7 +202,7 @@ static bool text_to_boolean(const struct tl_call *call)
     tl_call_clear_null(call);
     for (uint32_t i = 0, row; tl_call_row(call, &i, &row);)
         if (!read_boolean(call->args[0].sv[row], &call->out->i64[row]))
-            tl_call_fail(call, row, "CAST");
+            tl_call_fail(call, row);
     return true;
 }
 
@@ -217,7 +213,7 @@ static bool text_to_i64(const struct tl_call *call)
     tl_call_clear_null(call);
     for (uint32_t i = 0, row; tl_call_row(call, &i, &row);) {
         if (!tl_i64_read(call->args[0].sv[row], kind, &call->out->i64[row]))
-            tl_call_fail(call, row, "CAST");
+            tl_call_fail(call, row);
     }
     return true;
 }
@@ -233,7 +229,7 @@ static bool text_to_f64(const struct tl_call *call)
         if (read == TL_READ_MEMORY)
             return false;
         if (read == TL_READ_BAD)
-            tl_call_fail(call, row, "CAST");
+            tl_call_fail(call, row);
     }
     return true;
 }
@@ -248,7 +244,7 @@ static bool text_to_time(const struct tl_call *call)
         if (tl_time_from_text(call->args[0].sv[row], &local_ms))
             call->out->i64[row] = tl_zone_instant_near_ms(call->state, &span, local_ms);
         else
-            tl_call_fail(call, row, "CAST");
+            tl_call_fail(call, row);
     }
     return true;
 }
@@ -260,6 +256,13 @@ static bool text_to_time(const struct tl_call *call)
     }
 #define CAST(A, RESULT, KERNEL, CAN_FAIL) CAST_PREPARED(A, RESULT, KERNEL, CAN_FAIL, NULL)
 #define CAST_ZONED(A, RESULT, KERNEL, CAN_FAIL) CAST_PREPARED(A, RESULT, KERNEL, CAN_FAIL, zone_prepare)
+/* TRY_CAST is CAST, and what it cannot read is NULL. Where nothing can fail the binder takes CAST itself. */
+#define TRY_CAST(RESULT, KERNEL, PREPARE)                                                                                        \
+    {                                                                                                                            \
+        .name = "TRY_CAST", .signature = "TRY_CAST(STRING AS " #RESULT ") -> " #RESULT, .args = {TL_STRING}, .args_min = 1,      \
+        .args_max = 1, .result = TL_##RESULT, .null_in_null_out = true, .fails_to_null = true, .kernel = (KERNEL),               \
+        .prepare = (PREPARE)                                                                                                     \
+    }
 #define FROM_INTEGER(A)                                                                                                          \
     CAST(A, BOOLEAN, i64_to_i64, false), CAST(A, TINYINT, i64_to_i64, false), CAST(A, SMALLINT, i64_to_i64, false),              \
         CAST(A, INT, i64_to_i64, false), CAST(A, BIGINT, i64_to_i64, false), CAST(A, FLOAT, i64_to_f32, false),                  \
@@ -301,6 +304,15 @@ static const struct tl_function functions[] = {
     CAST_ZONED(TIMESTAMP_LTZ, STRING, time_to_text, false),
     CAST_ZONED(TIMESTAMP_LTZ, TIMESTAMP, instant_to_wall, false),
     CAST(TIMESTAMP_LTZ, TIMESTAMP_LTZ, same_i64, false),
+    TRY_CAST(BOOLEAN, text_to_boolean, NULL),
+    TRY_CAST(TINYINT, text_to_i64, NULL),
+    TRY_CAST(SMALLINT, text_to_i64, NULL),
+    TRY_CAST(INT, text_to_i64, NULL),
+    TRY_CAST(BIGINT, text_to_i64, NULL),
+    TRY_CAST(FLOAT, text_to_f64, NULL),
+    TRY_CAST(DOUBLE, text_to_f64, NULL),
+    TRY_CAST(TIMESTAMP, text_to_time, NULL),
+    TRY_CAST(TIMESTAMP_LTZ, text_to_time, zone_prepare),
 };
 
-const struct tl_catalog tl_functions_cast = {functions, TL_COUNT(functions), NULL};
+const struct tl_catalog tl_functions_cast = {functions, TL_COUNT(functions), NULL, NULL};

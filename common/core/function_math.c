@@ -35,7 +35,7 @@ static bool divide_i64(const struct tl_call *call)
     tl_call_clear_null(call);
     for (uint32_t i = 0, row; tl_call_row(call, &i, &row);) {
         if (b[row] == 0) {
-            tl_call_fail(call, row, "/");
+            tl_call_fail(call, row);
             continue;
         }
         call->out->i64[row] = tl_i64_wrap(kind, b[row] == -1 ? (int64_t)(0 - (uint64_t)a[row]) : a[row] / b[row]);
@@ -50,7 +50,7 @@ static bool remainder_i64(const struct tl_call *call)
     tl_call_clear_null(call);
     for (uint32_t i = 0, row; tl_call_row(call, &i, &row);) {
         if (b[row] == 0) {
-            tl_call_fail(call, row, "%");
+            tl_call_fail(call, row);
             continue;
         }
         call->out->i64[row] = b[row] == -1 ? 0 : a[row] % b[row];
@@ -117,4 +117,4 @@ static const struct tl_function functions[] = {
     ONE_NUMBER("ABS", abs),
 };
 
-const struct tl_catalog tl_functions_math = {functions, TL_COUNT(functions), &tl_functions_text};
+const struct tl_catalog tl_functions_math = {functions, TL_COUNT(functions), &tl_functions_text, NULL};

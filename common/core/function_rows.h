@@ -41,7 +41,9 @@ static inline void tl_call_clear_null(const struct tl_call *call)
         null[rows[i]] = 0;
 }
 
-/* The row cannot be computed: marks it, and its slot is NULL. */
-void tl_call_fail(const struct tl_call *call, uint32_t row, const char *function);
+/* The row cannot be computed: its slot is NULL, and it is marked unless that is the function's answer (TRY_CAST). */
+void tl_call_fail(const struct tl_call *call, uint32_t row);
+/* The slot is NULL. */
+void tl_call_null(const struct tl_call *call, uint32_t row);
 
 #endif

@@ -44,7 +44,7 @@ static bool like_variable(const struct tl_call *call)
         if (rc == TL_ERR_MEMORY)
             return false;
         if (rc != TL_OK) {
-            tl_call_fail(call, row, "LIKE");
+            tl_call_fail(call, row);
             continue;
         }
         call->out->i64[row] = tl_like_match(like, call->args[0].sv[row]);
@@ -68,14 +68,15 @@ static bool is_constant(const struct tl_value *value)
     return value->kind == TL_STRING && !value->is_null;
 }
 
-static enum tl_code like_prepare(const struct tl_value *constants, uint32_t args_count, const struct tl_zone *zone,
-                                 struct tl_arena *arena, const void **state, struct tl_err *err)
+static enum tl_code like_prepare(const struct tl_prepare *with, const void **state, struct tl_err *err)
 {
+    const struct tl_value *constants = with->constants;
+    const uint32_t args_count = with->args_count;
+    struct tl_arena *arena = with->arena;
     struct tl_sv escape = {NULL, 0};
     const struct tl_like *compiled;
     enum tl_code rc;
 
-    (void)zone;
     *state = NULL;
     if (args_count == 3 && is_constant(&constants[2])) {
         escape = constants[2].sv;
@@ -185,4 +186,4 @@ static const struct tl_function functions[] = {
     TL_PREFIX("IS_FILE_REQUEST", STRING, BOOLEAN, file_request),
 };
 
-const struct tl_catalog tl_functions_text = {functions, TL_COUNT(functions), &tl_functions_time};
+const struct tl_catalog tl_functions_text = {functions, TL_COUNT(functions), &tl_functions_time, NULL};

@@ -119,4 +119,4 @@ static const struct tl_function functions[] = {
     TL_PREFIX("NEGATE", INTERVAL, INTERVAL, interval_negate),
 };
 
-const struct tl_catalog tl_functions_time = {functions, TL_COUNT(functions), &tl_functions_cast};
+const struct tl_catalog tl_functions_time = {functions, TL_COUNT(functions), &tl_functions_cast, NULL};

@@ -63,6 +63,7 @@ void tl_intake_close(struct tl_intake *intake)
     free(intake->usable);
     free(intake->future);
     free(intake->failed);
+    tl_memories_done(&intake->memories);
     free(intake);
 }
 
@@ -94,13 +95,14 @@ static enum tl_code evaluate_times(struct tl_intake *intake, struct tl_err *err)
                            .slots_count = batch->schema->fields_count,
                            .rows_count = batch->rows,
                            .arena = &intake->scratch,
-                           .failed = intake->failed};
+                           .failed = intake->failed,
+                           .memories = &intake->memories};
     struct tl_vec watermark;
     int64_t delay = source->watermark_delay_ms;
 
     for (uint32_t i = 0; i < batch->rows; i++)
         rows[i] = i;
-    memset(intake->failed, 0, batch->rows);
+    memset(intake->failed, 0, batch->rows * sizeof *intake->failed);
     if (!tl_expr_eval(&eval, source->time, rows, batch->rows, &intake->time))
         return tl_fail_memory(err, 0);
     if (delay != INT64_MIN) {

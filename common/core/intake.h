@@ -7,6 +7,7 @@
 #ifndef TL_INTAKE_H
 #define TL_INTAKE_H
 
+#include "core/expr.h"
 #include "event/batch.h"
 #include "sql/plan.h"
 
@@ -25,7 +26,8 @@ struct tl_intake {
     uint32_t usable_count;
     uint32_t *future; /* rows in the future, ascending */
     uint32_t future_count;
-    uint8_t *failed;
+    const char **failed;
+    struct tl_memories memories;
     uint64_t allocations_count; /* growths of its own */
 };
 

@@ -29,7 +29,9 @@ struct tl_relay {
     uint32_t capacity;
     uint32_t *selected, *range, *partition, *number;
     int64_t *time_ms;
-    uint8_t *failed, *null;
+    const char **failed;
+    uint8_t *null;
+    struct tl_memories memories;
 };
 
 /* ---- opening ---- */
@@ -98,6 +100,7 @@ void tl_relay_close(struct tl_relay *relay)
     free(relay->number);
     free(relay->time_ms);
     free(relay->failed);
+    tl_memories_done(&relay->memories);
     free(relay->null);
     tl_arena_done(&relay->arena);
     tl_arena_done(&relay->scratch);
@@ -175,7 +178,8 @@ static enum tl_code push_to(struct tl_relay *relay, uint32_t v, const struct tl_
                            .event_time = time,
                            .rows_count = rows->count,
                            .arena = &relay->scratch,
-                           .failed = relay->failed};
+                           .failed = relay->failed,
+                           .memories = &relay->memories};
     struct tl_window_verdict verdict = {0};
     struct wanted_ctx wanted = {relay, v};
     struct tl_window_rows in = {
@@ -198,7 +202,7 @@ static enum tl_code push_to(struct tl_relay *relay, uint32_t v, const struct tl_
     uint32_t count = rows->count;
 
     tl_arena_reset(&relay->scratch);
-    memset(relay->failed, 0, rows->count);
+    memset(relay->failed, 0, rows->count * sizeof *relay->failed);
     for (uint32_t i = 0; i < rows->count; i++)
         relay->selected[i] = i;
     if (view->filter != NULL && !relay->of_open &&

@@ -20,7 +20,8 @@ struct tl_window_out {
     size_t bytes_at[TL_WINDOW_CHUNK_ROWS + 1];
     const void *blocks[TL_WINDOW_CHUNK_ROWS];
     uint32_t all[TL_WINDOW_CHUNK_ROWS], kept[TL_WINDOW_CHUNK_ROWS];
-    uint8_t failed[TL_WINDOW_CHUNK_ROWS];
+    const char *failed[TL_WINDOW_CHUNK_ROWS];
+    struct tl_memories memories;
     struct tl_vec *slots, *outputs;
     struct tl_buf text;
 };
@@ -123,8 +124,10 @@ void tl_window_close(struct tl_window *w)
     free(w->lines);
     tl_assign_done(&w->assign);
     tl_buf_done(&w->key);
-    if (w->out != NULL)
+    if (w->out != NULL) {
         tl_buf_done(&w->out->text);
+        tl_memories_done(&w->out->memories);
+    }
     tl_arena_done(&w->scratch);
     tl_arena_done(&w->arena);
     free(w);
@@ -423,14 +426,15 @@ enum tl_code tl_window_flush(struct tl_window *w, struct tl_err *err)
                            .slots_count = slots_count(view),
                            .rows_count = out->count,
                            .arena = &w->scratch,
-                           .failed = out->failed};
+                           .failed = out->failed,
+                           .memories = &out->memories};
     struct tl_rows rows = {
         .start_ms = out->start_ms, .end_ms = out->end_ms, .key = out->key, .accumulators = out->bytes, .columns = out->outputs};
     enum tl_code rc = TL_OK;
 
     if (out->count == 0)
         return TL_OK;
-    memset(out->failed, 0, out->count);
+    memset(out->failed, 0, out->count * sizeof *out->failed);
     TL_TRY(fill_slots(w, err));
     if (view->having != NULL && !out->of_open)
         TL_TRY(apply_having(w, &eval, err));

@@ -60,6 +60,8 @@ struct tl_ledger_line {
     uint8_t flags;         /* TL_FLAG_* of batch.h */
     int64_t watermark_ms;  /* by which the event was judged; INT64_MIN: none yet */
     int64_t event_time_ms; /* INT64_MIN: unknown */
+    const char *
+        function; /* eval_error: the function that failed; else NULL. Lives as long as the functions, or, read from the store, for the call */
 };
 
 #endif

@@ -12,14 +12,17 @@
 
 #define COMMON(field) offsetof(struct tl_common_options, field)
 static const struct tl_option common_table[] = {
-    {"views",      TL_OPT_FILE,   "FILE",        "the views file: tables, views and settings",                   COMMON(views),      0  },
-    {"checks",     TL_OPT_FILE,   "FILE",        "data-quality checks for batch (not yet taken)",                COMMON(checks),     0  },
-    {"functions",  TL_OPT_FILE,   "LIB.so",      "functions of your own, from a shared library (not yet taken)", COMMON(functions),  0  },
-    {"data",       TL_OPT_FILE,   "DIR",         "where local files live (default ./tally-data)",                COMMON(data),       0  },
-    {"log",        TL_OPT_CHOICE, "local|kafka", "where events come from (default local: DIR/log.db)",           COMMON(log),        0  },
-    {"store",      TL_OPT_URL,    "URL",         "where rows are kept (default sqlite:DIR/views.db)",            COMMON(store),      0  },
-    {"log-format", TL_OPT_CHOICE, "text|json",   "how stderr is written (default text)",                         COMMON(log_format), 0  },
-    {"verbose",    TL_OPT_FLAG,   NULL,          "says more on stderr",                                          COMMON(verbose),    'v'},
+    {"views",       TL_OPT_FILE,   "FILE",        "the views file: tables, views and settings",                                  COMMON(views),      0  },
+    {"checks",      TL_OPT_FILE,   "FILE",        "data-quality checks for batch (not yet taken)",                               COMMON(checks),     0  },
+    {"functions",   TL_OPT_FILE,   "LIB.so",      "functions of your own, from a shared library",                                COMMON(functions),  0  },
+    {"places",      TL_OPT_FILE,   "FILE.mmdb",   "where GET_LOCATION looks addresses up",                                       COMMON(places),     0  },
+    {"user-agents", TL_OPT_FILE,   "FILE",        "the rules of PARSE_USER_AGENT and IS_BOT (default uap-core's of the system)",
+     COMMON(user_agents),                                                                                                                            0  },
+    {"data",        TL_OPT_FILE,   "DIR",         "where local files live (default ./tally-data)",                               COMMON(data),       0  },
+    {"log",         TL_OPT_CHOICE, "local|kafka", "where events come from (default local: DIR/log.db)",                          COMMON(log),        0  },
+    {"store",       TL_OPT_URL,    "URL",         "where rows are kept (default sqlite:DIR/views.db)",                           COMMON(store),      0  },
+    {"log-format",  TL_OPT_CHOICE, "text|json",   "how stderr is written (default text)",                                        COMMON(log_format), 0  },
+    {"verbose",     TL_OPT_FLAG,   NULL,          "says more on stderr",                                                         COMMON(verbose),    'v'},
 };
 
 enum { OPTIONS_MAX = 64, LETTERS_MAX = 2 * OPTIONS_MAX + 4, HELP = OPTIONS_MAX };
@@ -476,9 +479,8 @@ bool tl_options_parse(const struct tl_usage *usage, int argc, char **argv, struc
             goto wrong;
         }
     }
-    if (common->checks != NULL || common->functions != NULL) { /* never taken and then forgotten */
-        fprintf(stderr, "tally %s: --%s: this tally has none of that yet; leave it out\n", command,
-                common->checks != NULL ? "checks" : "functions");
+    if (common->checks != NULL) { /* never taken and then forgotten */
+        fprintf(stderr, "tally %s: --checks: this tally has none of that yet; leave it out\n", command);
         goto wrong;
     }
     common->args = argv + optind;

@@ -65,15 +65,17 @@ struct tl_option {
 
 /* Texts point into argv or the environment and live as long as the process; `data` and `log` are never NULL. */
 struct tl_common_options {
-    const char *views;      /* --views FILE; NULL: not given (tl_options_need_views refuses politely) */
-    const char *checks;     /* --checks FILE; NULL: none */
-    const char *functions;  /* --functions LIB.so; NULL: none */
-    const char *data;       /* --data DIR; "./tally-data" */
-    const char *log;        /* --log local|kafka; "local" */
-    const char *store;      /* --store URL; "sqlite:DIR/views.db" with DIR from --data */
-    const char *log_format; /* --log-format text|json; "text" */
-    bool verbose;           /* -v */
-    char **args;            /* what is no option, in order; args[args_count] is NULL */
+    const char *views;       /* --views FILE; NULL: not given (tl_options_need_views refuses politely) */
+    const char *checks;      /* --checks FILE; NULL: none */
+    const char *functions;   /* --functions LIB.so; NULL: none */
+    const char *places;      /* --places FILE.mmdb, for GET_LOCATION; NULL: none */
+    const char *user_agents; /* --user-agents FILE, for PARSE_USER_AGENT and IS_BOT; NULL: where Debian has it */
+    const char *data;        /* --data DIR; "./tally-data" */
+    const char *log;         /* --log local|kafka; "local" */
+    const char *store;       /* --store URL; "sqlite:DIR/views.db" with DIR from --data */
+    const char *log_format;  /* --log-format text|json; "text" */
+    bool verbose;            /* -v */
+    char **args;             /* what is no option, in order; args[args_count] is NULL */
     int args_count;
     char store_default[4200]; /* where `store` points when it was not given: do not copy this struct by value */
 };

@@ -13,10 +13,10 @@
 
 #include "base/clock.h"
 #include "base/diag.h"
-#include "core/function.h"
 #include "main/command.h"
 #include "main/option.h"
 #include "main/stop.h"
+#include "main/views.h"
 #include "sql/plan.h"
 
 enum { LOOK_MS = 100, DRAIN_MS = 10000, ARGS_MAX = 24 };
@@ -39,16 +39,21 @@ static int run_part(const struct part *part, const struct tl_common_options *com
     const struct tl_command *command = tl_command_find(part->name);
     const char *args[ARGS_MAX] = {part->name,  "--views", common->views, "--data",       common->data,      "--log",
                                   common->log, "--store", common->store, "--log-format", common->log_format};
+    const struct {
+        const char *flag, *value;
+    } files[] = {
+        {"--functions",   common->functions  },
+        {"--places",      common->places     },
+        {"--user-agents", common->user_agents},
+        {"--checks",      common->checks     },
+    };
     int count = 11;
 
-    if (common->functions != NULL) {
-        args[count++] = "--functions";
-        args[count++] = common->functions;
-    }
-    if (common->checks != NULL) {
-        args[count++] = "--checks";
-        args[count++] = common->checks;
-    }
+    for (size_t i = 0; i < TL_COUNT(files); i++)
+        if (files[i].value != NULL) {
+            args[count++] = files[i].flag;
+            args[count++] = files[i].value;
+        }
     if (common->verbose)
         args[count++] = "-v";
     for (int e = 0; e < 4 && part->extra[e] != NULL; e++)
@@ -141,14 +146,14 @@ static enum tl_code up_main(const struct tl_common_options *common, const struct
         { .name = "archive", .extra = {"--follow", "--interval", interval}},
         { .name = "batch",                               .repeats = true},
     };
+    struct tl_functions *functions = NULL;
     struct tl_plan *plan = NULL;
     enum tl_code rc = TL_OK;
 
     snprintf(interval, sizeof interval, "%lldms", (long long)own->archive_every_ms);
     TL_TRY(tl_options_need_views(common, err));
-    TL_TRY(tl_plan_load(common->views, tl_function_catalog(), &plan,
-                        err)); /* with a mistake in it nothing starts, and it is said once */
-    tl_plan_close(plan);
+    TL_TRY(tl_views_open(common, common->views, &functions, &plan, err)); /* a mistake is said once, and nothing starts */
+    tl_views_close(functions, plan);
     parts[2].due_ms = tl_clock_monotonic_ms() + own->batch_every_ms;
     while (!tl_stop_requested()) {
         for (size_t p = 0; p < TL_COUNT(parts); p++)

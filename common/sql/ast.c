@@ -201,6 +201,32 @@ struct tl_ast_expr *tl_ast_call(struct tl_parse *parse, struct tl_token name, st
     return expr;
 }
 
+struct tl_ast_expr *tl_ast_call_words(struct tl_parse *parse, struct tl_token name, const char *words, struct tl_ast_list args,
+                                      struct tl_token last)
+{
+    struct tl_ast_expr *expr = tl_ast_call(parse, name, args, false, false, last);
+    char *text;
+
+    if (expr == NULL)
+        return NULL;
+    text = tl_arena_printf(parse->arena, "%.*s %s", TL_SV_ARG(expr->text), words);
+    if (text == NULL) {
+        tl_ast_no_memory(parse);
+        return NULL;
+    }
+    expr->text = tl_sv_from(text);
+    return expr;
+}
+
+struct tl_ast_expr *tl_ast_implied(struct tl_parse *parse, struct tl_token at, const char *text)
+{
+    struct tl_ast_expr *expr = expr_make(parse, TL_AST_STRING, at.at, at.at);
+
+    if (expr != NULL)
+        expr->text = tl_sv_from(text);
+    return expr;
+}
+
 struct tl_ast_expr *tl_ast_filter(struct tl_parse *parse, struct tl_ast_expr *call, struct tl_token at, struct tl_ast_expr *where,
                                   struct tl_token last)
 {
@@ -284,13 +310,14 @@ struct tl_ast_expr *tl_ast_chain(struct tl_parse *parse, enum tl_ast_op op, stru
 }
 
 struct tl_ast_expr *tl_ast_cast(struct tl_parse *parse, struct tl_token at, struct tl_ast_expr *arg, struct tl_ast_type type,
-                                struct tl_token last)
+                                bool is_try, struct tl_token last)
 {
     struct tl_ast_expr *expr = expr_make(parse, TL_AST_CAST, tl_span_join(at.at, last.at), at.at);
 
     if (expr == NULL || arg == NULL)
         return NULL;
     expr->type = type;
+    expr->is_try = is_try;
     expr_adopt(parse, expr, arg);
     return expr;
 }
@@ -590,11 +617,13 @@ static void hint_expected(const bool *accepted, int accepted_count, char *out, s
     for (int t = 1; t < accepted_count; t++) {
         bool falls_back =
             accepted[TL_TK_IDENT] && (t == TL_TK_COMMENT || t == TL_TK_ENFORCED || t == TL_TK_KEY || t == TL_TK_VIEW ||
-                                      t == TL_TK_TEMPORARY || t == TL_TK_IF || t == TL_TK_REPLACE);
+                                      t == TL_TK_TEMPORARY || t == TL_TK_IF || t == TL_TK_REPLACE || t == TL_TK_BOTH ||
+                                      t == TL_TK_LEADING || t == TL_TK_TRAILING || t == TL_TK_POSITION || t == TL_TK_DEFAULT);
         bool part_of_expression = t == TL_TK_INTEGER || t == TL_TK_DECIMAL || t == TL_TK_STRING || t == TL_TK_TRUE ||
                                   t == TL_TK_FALSE || t == TL_TK_NULL || t == TL_TK_UNKNOWN || t == TL_TK_TIMESTAMP ||
                                   t == TL_TK_INTERVAL || t == TL_TK_IDENT || t == TL_TK_CASE || t == TL_TK_CAST ||
-                                  t == TL_TK_TRY_CAST || t == TL_TK_LP || t == TL_TK_NOT || t == TL_TK_MINUS || t == TL_TK_PLUS;
+                                  t == TL_TK_TRY_CAST || t == TL_TK_LEFT || t == TL_TK_RIGHT || t == TL_TK_LP || t == TL_TK_NOT ||
+                                  t == TL_TK_MINUS || t == TL_TK_PLUS;
         bool operator_mark = t == TL_TK_PLUS || t == TL_TK_MINUS || t == TL_TK_STAR || t == TL_TK_SLASH || t == TL_TK_PERCENT ||
                              t == TL_TK_CONCAT || t == TL_TK_EQ || t == TL_TK_NE || t == TL_TK_LT || t == TL_TK_LE ||
                              t == TL_TK_GT || t == TL_TK_GE || t == TL_TK_AND || t == TL_TK_OR || t == TL_TK_NOT ||

@@ -45,12 +45,13 @@ struct tl_ast_expr {
     struct tl_span at;     /* all of it */
     struct tl_span key_at; /* the operator or the function's name: where a caret belongs */
     struct tl_sv text, qualifier;
-    struct tl_sv unit;  /* INTERVAL: as written */
-    uint64_t precision; /* INTERVAL: (n), or 0 when not written */
-    struct tl_ast_type type;
+    struct tl_sv unit;                           /* INTERVAL: as written */
+    uint64_t precision;                          /* INTERVAL: (n), or 0 when not written */
+    struct tl_ast_type type;                     /* CAST; JSON_VALUE: RETURNING, or empty */
     struct tl_ast_expr *args, *args_last, *next; /* args hang together by next */
     uint32_t args_count, depth;
     bool star, has_operand, has_else, in_brackets;
+    bool is_try;               /* TRY_CAST */
     bool distinct;             /* f(DISTINCT ...) */
     struct tl_ast_expr *where; /* f(...) FILTER (WHERE ...), or NULL */
     struct tl_span where_at;   /* the word FILTER */
@@ -185,6 +186,11 @@ struct tl_ast_expr *tl_ast_interval(struct tl_parse *parse, struct tl_token word
 struct tl_ast_expr *tl_ast_column(struct tl_parse *parse, const struct tl_token *qualifier, struct tl_token name);
 struct tl_ast_expr *tl_ast_call(struct tl_parse *parse, struct tl_token name, struct tl_ast_list args, bool star, bool distinct,
                                 struct tl_token last);
+/* A call with words of its own among the arguments: FLOOR(x TO DAY) is one of "FLOOR TO". */
+struct tl_ast_expr *tl_ast_call_words(struct tl_parse *parse, struct tl_token name, const char *words, struct tl_ast_list args,
+                                      struct tl_token last);
+/* A text that is not written: what is meant when a word is left out. */
+struct tl_ast_expr *tl_ast_implied(struct tl_parse *parse, struct tl_token at, const char *text);
 /* call FILTER (WHERE condition) */
 struct tl_ast_expr *tl_ast_filter(struct tl_parse *parse, struct tl_ast_expr *call, struct tl_token at, struct tl_ast_expr *where,
                                   struct tl_token last);
@@ -197,7 +203,7 @@ struct tl_ast_expr *tl_ast_infix(struct tl_parse *parse, const char *symbol, str
 struct tl_ast_expr *tl_ast_chain(struct tl_parse *parse, enum tl_ast_op op, struct tl_token at, struct tl_ast_expr *left,
                                  struct tl_ast_expr *right);
 struct tl_ast_expr *tl_ast_cast(struct tl_parse *parse, struct tl_token at, struct tl_ast_expr *arg, struct tl_ast_type type,
-                                struct tl_token last);
+                                bool is_try, struct tl_token last);
 /* x IN (list), x BETWEEN low AND high, x LIKE pattern ESCAPE c: the args are x and then the list. */
 struct tl_ast_expr *tl_ast_over(struct tl_parse *parse, enum tl_ast_op op, const char *symbol, struct tl_token at,
                                 struct tl_ast_expr *x, struct tl_ast_list list, struct tl_span last);

@@ -6,7 +6,7 @@
  * A stored view with windows is where that ends: its outputs, by number, are the slots of what reads it.
  *
  * bind.c: statements, tables, views. bind_select.c: FROM, GROUP BY, HAVING, outputs. bind_window.c: window functions.
- * bind_aggregate.c: aggregates. bind_expr.c: expressions. bind_literal.c: types and constants. */
+ * bind_aggregate.c: aggregates. bind_expr.c: expressions. bind_call.c: function calls. bind_literal.c: types and constants. */
 #ifndef TL_BIND_H
 #define TL_BIND_H
 
@@ -136,8 +136,8 @@ TL_MUST_USE enum tl_code tl_bind_condition(struct tl_bind *bind, const struct tl
 /* An aggregate call where GROUP BY is (bind_aggregate.c): a slot of the group. */
 TL_MUST_USE enum tl_code tl_bind_aggregate(struct tl_bind *bind, const struct tl_scope *scope, const struct tl_ast_expr *ast,
                                            struct tl_expr **out);
-bool tl_bind_is_aggregate(struct tl_sv name);
-void tl_bind_aggregates_offer(struct tl_nearest *nearest);
+bool tl_bind_is_aggregate(const struct tl_bind *bind, struct tl_sv name);
+void tl_bind_aggregates_offer(const struct tl_bind *bind, struct tl_nearest *nearest);
 /* Resolves a type as written. *precision: of a timestamp, else 0. */
 TL_MUST_USE enum tl_code tl_bind_type(struct tl_bind *bind, const struct tl_ast_type *type, enum tl_kind *kind,
                                       unsigned *precision);
@@ -148,6 +148,41 @@ TL_MUST_USE enum tl_code tl_bind_timestamp(struct tl_bind *bind, const struct tl
 TL_MUST_USE enum tl_code tl_bind_interval(struct tl_bind *bind, const struct tl_ast_expr *ast, bool negative, struct tl_span at,
                                           struct tl_expr **out);
 TL_MUST_USE enum tl_code tl_bind_constant(struct tl_bind *bind, struct tl_value value, struct tl_span at, struct tl_expr **out);
+/* A function call (bind_call.c). */
+TL_MUST_USE enum tl_code tl_bind_call(struct tl_bind *bind, const struct tl_scope *scope, const struct tl_ast_expr *ast,
+                                      struct tl_expr **out);
+/* Names that mean something elsewhere get their own sentence; TL_OK: the name is none of them. */
+TL_MUST_USE enum tl_code tl_bind_name_elsewhere(struct tl_bind *bind, struct tl_sv name, struct tl_span at);
+
+/* --- parts of expressions (bind_expr.c) --- */
+
+/* A node with room for its arguments; NULL: out of memory. Closed once they are in place: counts depth and nodes. */
+struct tl_expr *tl_bind_node(struct tl_bind *bind, enum tl_expr_op op, enum tl_kind kind, struct tl_place place,
+                             uint32_t args_count);
+TL_MUST_USE enum tl_code tl_bind_node_close(struct tl_bind *bind, struct tl_expr *expr, struct tl_span at);
+/* All arguments, as they are. */
+TL_MUST_USE enum tl_code tl_bind_args(struct tl_bind *bind, const struct tl_scope *scope, const struct tl_ast_expr *ast,
+                                      struct tl_expr ***out);
+TL_MUST_USE enum tl_code tl_bind_cast(struct tl_bind *bind, struct tl_expr *expr, enum tl_kind kind, struct tl_span at,
+                                      struct tl_expr **out);
+/* A comparison of two bound sides; asts say where they stand. */
+TL_MUST_USE enum tl_code tl_bind_compare(struct tl_bind *bind, const struct tl_ast_expr *ast, const char *symbol,
+                                         const struct tl_ast_expr *left_ast, const struct tl_ast_expr *right_ast,
+                                         struct tl_expr *left, struct tl_expr *right, struct tl_expr **out);
+/* Casts all of `args` to the type that they have in common. */
+TL_MUST_USE enum tl_code tl_bind_unify(struct tl_bind *bind, struct tl_expr **args, const struct tl_ast_expr *const *asts,
+                                       uint32_t count, struct tl_span at, const char *what, enum tl_kind *kind);
+/* An untyped NULL gets this kind; anything else stays. */
+TL_MUST_USE enum tl_code tl_bind_null_type(struct tl_bind *bind, struct tl_expr **expr, enum tl_kind kind, struct tl_span at);
+/* The row of the catalog for exactly these kinds (result 0: any), or NULL; and the kind of its parameter number i. */
+const struct tl_function *tl_bind_function(const struct tl_catalog *catalog, struct tl_sv name, const enum tl_kind *kinds,
+                                           uint32_t kinds_count, enum tl_kind result);
+enum tl_kind tl_bind_parameter(const struct tl_function *function, uint32_t i);
+/* The call itself, prepared; args have the kinds that the function wants. */
+TL_MUST_USE enum tl_code tl_bind_function_call(struct tl_bind *bind, const struct tl_function *function,
+                                               struct tl_expr *const *args, uint32_t args_count, struct tl_span at,
+                                               struct tl_expr **out);
+
 /* New expressions; NULL: out of memory. Every tl_expr of a plan is made here. */
 struct tl_expr *tl_bind_slot(struct tl_bind *bind, enum tl_kind kind, uint32_t slot, struct tl_place place);
 /* AND of two conditions, either of which may be NULL. */

@@ -50,13 +50,15 @@ static const struct aggregate *aggregate_find(struct tl_sv name)
     return NULL;
 }
 
-bool tl_bind_is_aggregate(struct tl_sv name)
+bool tl_bind_is_aggregate(const struct tl_bind *bind, struct tl_sv name)
 {
+    (void)bind;
     return aggregate_find(name) != NULL;
 }
 
-void tl_bind_aggregates_offer(struct tl_nearest *nearest)
+void tl_bind_aggregates_offer(const struct tl_bind *bind, struct tl_nearest *nearest)
 {
+    (void)bind;
     for (size_t i = 0; i < TL_COUNT(aggregates); i++)
         tl_nearest_offer(nearest, tl_sv_from(aggregates[i].name));
 }

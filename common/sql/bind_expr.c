@@ -16,8 +16,8 @@ static const struct bound *bound_of(const struct tl_expr *expr)
     return (const struct bound *)(const void *)expr;
 }
 
-static struct tl_expr *expr_make(struct tl_bind *bind, enum tl_expr_op op, enum tl_kind kind, struct tl_place place,
-                                 uint32_t args_count)
+struct tl_expr *tl_bind_node(struct tl_bind *bind, enum tl_expr_op op, enum tl_kind kind, struct tl_place place,
+                             uint32_t args_count)
 {
     struct bound *made = tl_arena_zalloc(bind->arena, sizeof *made);
 
@@ -37,7 +37,7 @@ static struct tl_expr *expr_make(struct tl_bind *bind, enum tl_expr_op op, enum 
 }
 
 /* Counts depth and nodes once the args are in place. */
-static enum tl_code expr_close(struct tl_bind *bind, struct tl_expr *expr, struct tl_span at)
+enum tl_code tl_bind_node_close(struct tl_bind *bind, struct tl_expr *expr, struct tl_span at)
 {
     struct bound *made = (struct bound *)(void *)expr;
 
@@ -61,7 +61,7 @@ static enum tl_code expr_close(struct tl_bind *bind, struct tl_expr *expr, struc
 
 struct tl_expr *tl_bind_slot(struct tl_bind *bind, enum tl_kind kind, uint32_t slot, struct tl_place place)
 {
-    struct tl_expr *expr = expr_make(bind, TL_EXPR_SLOT, kind, place, 0);
+    struct tl_expr *expr = tl_bind_node(bind, TL_EXPR_SLOT, kind, place, 0);
 
     if (expr != NULL)
         expr->slot = slot;
@@ -70,7 +70,7 @@ struct tl_expr *tl_bind_slot(struct tl_bind *bind, enum tl_kind kind, uint32_t s
 
 enum tl_code tl_bind_constant(struct tl_bind *bind, struct tl_value value, struct tl_span at, struct tl_expr **out)
 {
-    struct tl_expr *expr = expr_make(bind, TL_EXPR_CONSTANT, value.kind, at.place, 0);
+    struct tl_expr *expr = tl_bind_node(bind, TL_EXPR_CONSTANT, value.kind, at.place, 0);
 
     if (expr == NULL)
         return tl_bind_no_memory(bind);
@@ -109,7 +109,7 @@ enum tl_code tl_bind_and(struct tl_bind *bind, struct tl_expr *a, struct tl_expr
     }
     for (size_t i = 0; i < TL_COUNT(sides); i++)
         count += sides[i]->op == TL_EXPR_AND ? sides[i]->args_count : 1;
-    expr = expr_make(bind, TL_EXPR_AND, TL_BOOLEAN, at.place, count);
+    expr = tl_bind_node(bind, TL_EXPR_AND, TL_BOOLEAN, at.place, count);
     if (expr == NULL)
         return tl_bind_no_memory(bind);
     count = 0;
@@ -120,7 +120,7 @@ enum tl_code tl_bind_and(struct tl_bind *bind, struct tl_expr *a, struct tl_expr
             expr->args[count++] = sides[i]->args[k];
     }
     *out = expr;
-    return expr_close(bind, expr, at);
+    return tl_bind_node_close(bind, expr, at);
 }
 
 /* --- casts and common types ----------------------------------------------------------------------------------------------- */
@@ -130,20 +130,20 @@ static bool kinds_match(enum tl_kind parameter, enum tl_kind given)
     return parameter == given;
 }
 
-static enum tl_kind parameter_kind(const struct tl_function *function, uint32_t i)
+enum tl_kind tl_bind_parameter(const struct tl_function *function, uint32_t i)
 {
     uint32_t last = 0;
 
-    if (i < TL_ARGS_MAX && function->args[i] != 0)
+    if (i < TL_PARAMETERS_MAX && function->args[i] != 0)
         return function->args[i];
-    while (last + 1 < TL_ARGS_MAX && function->args[last + 1] != 0)
+    while (last + 1 < TL_PARAMETERS_MAX && function->args[last + 1] != 0)
         last++;
     return function->args[last];
 }
 
 /* The row of the catalog for exactly these kinds (result 0: any). */
-static const struct tl_function *function_find(const struct tl_catalog *catalog, struct tl_sv name, const enum tl_kind *kinds,
-                                               uint32_t kinds_count, enum tl_kind result)
+const struct tl_function *tl_bind_function(const struct tl_catalog *catalog, struct tl_sv name, const enum tl_kind *kinds,
+                                           uint32_t kinds_count, enum tl_kind result)
 {
     for (; catalog != NULL; catalog = catalog->next)
         for (size_t i = 0; i < catalog->functions_count; i++) {
@@ -152,7 +152,7 @@ static const struct tl_function *function_find(const struct tl_catalog *catalog,
                         tl_sv_eq_nocase(name, tl_sv_from(f->name));
 
             for (uint32_t k = 0; fits && k < kinds_count; k++)
-                fits = kinds_match(parameter_kind(f, k), kinds[k]);
+                fits = kinds_match(tl_bind_parameter(f, k), kinds[k]);
             if (fits)
                 return f;
         }
@@ -160,10 +160,10 @@ static const struct tl_function *function_find(const struct tl_catalog *catalog,
 }
 
 /* Makes the call; args have the kinds that the function wants. */
-static enum tl_code call_make(struct tl_bind *bind, const struct tl_function *function, struct tl_expr *const *args,
-                              uint32_t args_count, struct tl_span at, struct tl_expr **out)
+enum tl_code tl_bind_function_call(struct tl_bind *bind, const struct tl_function *function, struct tl_expr *const *args,
+                                   uint32_t args_count, struct tl_span at, struct tl_expr **out)
 {
-    struct tl_expr *expr = expr_make(bind, TL_EXPR_CALL, function->result, at.place, args_count);
+    struct tl_expr *expr = tl_bind_node(bind, TL_EXPR_CALL, function->result, at.place, args_count);
     struct tl_value *constants;
     struct tl_err why = {0};
     enum tl_code rc;
@@ -174,6 +174,9 @@ static enum tl_code call_make(struct tl_bind *bind, const struct tl_function *fu
     for (uint32_t i = 0; i < args_count; i++)
         expr->args[i] = args[i];
     if (function->prepare != NULL) {
+        struct tl_prepare with = {
+            .args_count = args_count, .zone = bind->zone, .functions = bind->catalog->files, .arena = bind->arena};
+
         constants = tl_arena_zalloc(bind->arena, sizeof *constants * (args_count + 1u));
         if (constants == NULL)
             return tl_bind_no_memory(bind);
@@ -182,13 +185,14 @@ static enum tl_code call_make(struct tl_bind *bind, const struct tl_function *fu
             if (args[i]->op == TL_EXPR_CONSTANT)
                 constants[i] = args[i]->constant;
         }
-        rc = function->prepare(constants, args_count, bind->zone, bind->arena, &expr->state, &why);
+        with.constants = constants;
+        rc = function->prepare(&with, &expr->state, &why);
         if (rc == TL_ERR_MEMORY)
             return tl_bind_no_memory(bind);
         if (rc != TL_OK)
             return tl_mistake(bind->err, bind->text, at, function->signature, "%.300s", why.message);
     }
-    rc = expr_close(bind, expr, at);
+    rc = tl_bind_node_close(bind, expr, at);
     if (rc == TL_OK)
         *out = expr;
     return rc;
@@ -216,8 +220,7 @@ static bool constant_widen(struct tl_value *value, enum tl_kind kind)
     return true;
 }
 
-static enum tl_code cast_make(struct tl_bind *bind, struct tl_expr *expr, enum tl_kind kind, struct tl_span at,
-                              struct tl_expr **out)
+enum tl_code tl_bind_cast(struct tl_bind *bind, struct tl_expr *expr, enum tl_kind kind, struct tl_span at, struct tl_expr **out)
 {
     const struct tl_function *function;
 
@@ -231,13 +234,13 @@ static enum tl_code cast_make(struct tl_bind *bind, struct tl_expr *expr, enum t
         if (constant_widen(&value, kind))
             return tl_bind_constant(bind, value, at, out);
     }
-    function = function_find(bind->catalog, TL_SV("CAST"), &expr->kind, 1, kind);
+    function = tl_bind_function(bind->catalog, TL_SV("CAST"), &expr->kind, 1, kind);
     if (function == NULL)
         return tl_mistake(bind->err, bind->text, at,
                           expr->kind == TL_NULL ? NULL
                                                 : "go through STRING, if that is what you want: CAST(CAST(x AS STRING) AS type)",
                           "%s cannot be cast to %s", tl_kind_name(expr->kind), tl_kind_name(kind));
-    return call_make(bind, function, &expr, 1, at, out);
+    return tl_bind_function_call(bind, function, &expr, 1, at, out);
 }
 
 /* Flink's: the wider integer; with FLOAT, FLOAT; with DOUBLE, DOUBLE. 0: there is none. */
@@ -281,9 +284,9 @@ static const char *meet_hint(enum tl_kind a, enum tl_kind b)
 /* --- operators and calls -------------------------------------------------------------------------------------------------- */
 
 /* An untyped NULL gets this kind; anything else stays. */
-static enum tl_code null_type(struct tl_bind *bind, struct tl_expr **expr, enum tl_kind kind, struct tl_span at)
+enum tl_code tl_bind_null_type(struct tl_bind *bind, struct tl_expr **expr, enum tl_kind kind, struct tl_span at)
 {
-    return (*expr)->kind == TL_NULL ? cast_make(bind, *expr, kind, at, expr) : TL_OK;
+    return (*expr)->kind == TL_NULL ? tl_bind_cast(bind, *expr, kind, at, expr) : TL_OK;
 }
 
 static enum tl_code operator_unknown(struct tl_bind *bind, const struct tl_ast_expr *ast, const enum tl_kind *kinds,
@@ -310,10 +313,10 @@ static enum tl_code operator_find(struct tl_bind *bind, const struct tl_ast_expr
 
     for (uint32_t i = 0; i < count; i++)
         kinds[i] = args[i]->kind;
-    function = function_find(bind->catalog, ast->text, kinds, count, 0);
+    function = tl_bind_function(bind->catalog, ast->text, kinds, count, 0);
     if (function == NULL)
         return operator_unknown(bind, ast, kinds, count);
-    return call_make(bind, function, args, count, ast->key_at, out);
+    return tl_bind_function_call(bind, function, args, count, ast->key_at, out);
 }
 
 /* Times and intervals that are constants are added here and now. */
@@ -365,9 +368,9 @@ static enum tl_code infix_bind(struct tl_bind *bind, const struct tl_ast_expr *a
         return tl_mistake(bind->err, bind->text, ast->key_at, meet_hint(args[0]->kind, args[1]->kind),
                           "%.*s has no meaning between %s and %s", TL_SHOWN(ast->text), tl_kind_name(args[0]->kind),
                           tl_kind_name(args[1]->kind));
-    rc = cast_make(bind, args[0], common, left->at, &args[0]);
+    rc = tl_bind_cast(bind, args[0], common, left->at, &args[0]);
     if (rc == TL_OK)
-        rc = cast_make(bind, args[1], common, right->at, &args[1]);
+        rc = tl_bind_cast(bind, args[1], common, right->at, &args[1]);
     return rc == TL_OK ? operator_find(bind, ast, args, 2, out) : rc;
 }
 
@@ -390,7 +393,7 @@ static enum tl_code operator_bind(struct tl_bind *bind, const struct tl_scope *s
     for (uint32_t i = 0; rc == TL_OK && i < ast->args_count; i++, arg = arg->next) {
         rc = tl_bind_expr(bind, scope, arg, &args[i]);
         if (rc == TL_OK && !is_infix)
-            rc = null_type(bind, &args[i], wanted, arg->at);
+            rc = tl_bind_null_type(bind, &args[i], wanted, arg->at);
         if (rc == TL_OK && tl_sv_eq(ast->text, TL_SV("NOT")) && args[i]->kind != TL_BOOLEAN)
             rc = tl_mistake(bind->err, bind->text, arg->at, "write a condition: x = 1, x IS NULL, x LIKE 'a%'",
                             "NOT wants a condition, and this is %s", tl_kind_name(args[i]->kind));
@@ -410,17 +413,17 @@ static enum tl_code chain_make(struct tl_bind *bind, enum tl_expr_op op, struct 
         *out = args[0];
         return TL_OK;
     }
-    expr = expr_make(bind, op, TL_BOOLEAN, at.place, count);
+    expr = tl_bind_node(bind, op, TL_BOOLEAN, at.place, count);
     if (expr == NULL)
         return tl_bind_no_memory(bind);
     for (uint32_t i = 0; i < count; i++)
         expr->args[i] = args[i];
     *out = expr;
-    return expr_close(bind, expr, at);
+    return tl_bind_node_close(bind, expr, at);
 }
 
-static enum tl_code args_bind(struct tl_bind *bind, const struct tl_scope *scope, const struct tl_ast_expr *ast,
-                              struct tl_expr ***out)
+enum tl_code tl_bind_args(struct tl_bind *bind, const struct tl_scope *scope, const struct tl_ast_expr *ast,
+                          struct tl_expr ***out)
 {
     struct tl_expr **args = tl_arena_zalloc(bind->arena, sizeof(struct tl_expr *) * (ast->args_count + 2u));
     const struct tl_ast_expr *arg = ast->args;
@@ -437,9 +440,9 @@ static enum tl_code args_bind(struct tl_bind *bind, const struct tl_scope *scope
     return TL_OK;
 }
 
-static enum tl_code compare_make(struct tl_bind *bind, const struct tl_ast_expr *ast, const char *symbol,
-                                 const struct tl_ast_expr *left_ast, const struct tl_ast_expr *right_ast, struct tl_expr *left,
-                                 struct tl_expr *right, struct tl_expr **out)
+enum tl_code tl_bind_compare(struct tl_bind *bind, const struct tl_ast_expr *ast, const char *symbol,
+                             const struct tl_ast_expr *left_ast, const struct tl_ast_expr *right_ast, struct tl_expr *left,
+                             struct tl_expr *right, struct tl_expr **out)
 {
     struct tl_ast_expr sides[2] = {*left_ast, *right_ast};
     struct tl_ast_expr compare = {.op = TL_AST_OPERATOR, .at = right_ast->at, .key_at = ast->key_at, .text = tl_sv_from(symbol)};
@@ -455,7 +458,7 @@ static enum tl_code in_bind(struct tl_bind *bind, const struct tl_ast_expr *ast,
     const struct tl_ast_expr *item = ast->args->next;
 
     for (uint32_t i = 1; i < ast->args_count; i++, item = item->next) {
-        enum tl_code rc = compare_make(bind, ast, "=", ast->args, item, args[0], args[i], &args[i]);
+        enum tl_code rc = tl_bind_compare(bind, ast, "=", ast->args, item, args[0], args[i], &args[i]);
 
         if (rc != TL_OK)
             return rc;
@@ -467,16 +470,16 @@ static enum tl_code between_bind(struct tl_bind *bind, const struct tl_ast_expr 
 {
     const struct tl_ast_expr *low = ast->args->next;
     struct tl_expr *sides[2];
-    enum tl_code rc = compare_make(bind, ast, ">=", ast->args, low, args[0], args[1], &sides[0]);
+    enum tl_code rc = tl_bind_compare(bind, ast, ">=", ast->args, low, args[0], args[1], &sides[0]);
 
     if (rc == TL_OK)
-        rc = compare_make(bind, ast, "<=", ast->args, low->next, args[0], args[2], &sides[1]);
+        rc = tl_bind_compare(bind, ast, "<=", ast->args, low->next, args[0], args[2], &sides[1]);
     return rc == TL_OK ? chain_make(bind, TL_EXPR_AND, sides, 2, ast->key_at, out) : rc;
 }
 
 /* Gives all of every `step`-th args, from `first`, one type. The last one may stand alone (ELSE). */
-static enum tl_code values_unify(struct tl_bind *bind, struct tl_expr **args, const struct tl_ast_expr *const *asts,
-                                 uint32_t count, struct tl_span at, const char *what, enum tl_kind *kind)
+enum tl_code tl_bind_unify(struct tl_bind *bind, struct tl_expr **args, const struct tl_ast_expr *const *asts, uint32_t count,
+                           struct tl_span at, const char *what, enum tl_kind *kind)
 {
     *kind = TL_NULL;
     for (uint32_t i = 0; i < count; i++) {
@@ -493,7 +496,7 @@ static enum tl_code values_unify(struct tl_bind *bind, struct tl_expr **args, co
         return tl_mistake(bind->err, bind->text, at, "give one of them a type: CAST(NULL AS STRING)",
                           "%s of NULLs alone has no type", what);
     for (uint32_t i = 0; i < count; i++) {
-        enum tl_code rc = cast_make(bind, args[i], *kind, asts[i] != NULL ? asts[i]->at : at, &args[i]);
+        enum tl_code rc = tl_bind_cast(bind, args[i], *kind, asts[i] != NULL ? asts[i]->at : at, &args[i]);
 
         if (rc != TL_OK)
             return rc;
@@ -506,7 +509,7 @@ static enum tl_code case_bind(struct tl_bind *bind, const struct tl_ast_expr *as
     uint32_t skip = ast->has_operand ? 1 : 0, arms = (ast->args_count - skip - (ast->has_else ? 1 : 0)) / 2,
              values_count = arms + 1;
     const struct tl_ast_expr *at = ast->args, *operand = ast->has_operand ? ast->args : NULL, **asts;
-    struct tl_expr *expr = expr_make(bind, TL_EXPR_CASE, TL_NULL, ast->at.place, arms * 2 + 1), **values, *nothing;
+    struct tl_expr *expr = tl_bind_node(bind, TL_EXPR_CASE, TL_NULL, ast->at.place, arms * 2 + 1), **values, *nothing;
     enum tl_code rc = tl_bind_constant(bind, (struct tl_value){.kind = TL_NULL, .is_null = true}, ast->at, &nothing);
 
     values = tl_arena_zalloc(bind->arena, sizeof(struct tl_expr *) * values_count);
@@ -520,9 +523,9 @@ static enum tl_code case_bind(struct tl_bind *bind, const struct tl_ast_expr *as
 
         assert(at != NULL && at->next != NULL);
         if (operand != NULL) {
-            rc = compare_make(bind, ast, "=", operand, at, args[0], condition, &condition);
+            rc = tl_bind_compare(bind, ast, "=", operand, at, args[0], condition, &condition);
         } else {
-            rc = null_type(bind, &condition, TL_BOOLEAN, at->at);
+            rc = tl_bind_null_type(bind, &condition, TL_BOOLEAN, at->at);
             if (rc == TL_OK && condition->kind != TL_BOOLEAN)
                 rc = tl_mistake(bind->err, bind->text, at->at, "write a condition, or CASE x WHEN value THEN ...",
                                 "WHEN wants a condition, and this is %s", tl_kind_name(condition->kind));
@@ -536,172 +539,14 @@ static enum tl_code case_bind(struct tl_bind *bind, const struct tl_ast_expr *as
     }
     values[arms] = ast->has_else ? args[skip + 2 * arms] : nothing;
     asts[arms] = ast->has_else ? at : ast;
-    rc = values_unify(bind, values, asts, values_count, ast->at, "CASE", &expr->kind);
+    rc = tl_bind_unify(bind, values, asts, values_count, ast->at, "CASE", &expr->kind);
     if (rc != TL_OK)
         return rc;
     for (uint32_t i = 0; i < arms; i++)
         expr->args[2 * i + 1] = values[i];
     expr->args[2 * arms] = values[arms];
     *out = expr;
-    return expr_close(bind, expr, ast->key_at);
-}
-
-static enum tl_code coalesce_bind(struct tl_bind *bind, const struct tl_ast_expr *ast, struct tl_expr **args,
-                                  struct tl_expr **out)
-{
-    const struct tl_ast_expr **asts = tl_arena_zalloc(bind->arena, sizeof(struct tl_ast_expr *) * (ast->args_count + 1u)),
-                             *at = ast->args;
-    struct tl_expr *expr;
-    enum tl_kind kind;
-    enum tl_code rc;
-
-    if (ast->args_count == 0)
-        return tl_mistake(bind->err, bind->text, ast->at, "write COALESCE(x, 'instead')", "COALESCE wants at least one argument");
-    if (asts == NULL)
-        return tl_bind_no_memory(bind);
-    for (uint32_t i = 0; i < ast->args_count; i++, at = at->next)
-        asts[i] = at;
-    rc = values_unify(bind, args, asts, ast->args_count, ast->at, "COALESCE", &kind);
-    if (rc != TL_OK)
-        return rc;
-    expr = expr_make(bind, TL_EXPR_COALESCE, kind, ast->at.place, ast->args_count);
-    if (expr == NULL)
-        return tl_bind_no_memory(bind);
-    memcpy(expr->args, args, sizeof(struct tl_expr *) * ast->args_count);
-    *out = expr;
-    return expr_close(bind, expr, ast->key_at);
-}
-
-/* Words that are functions or values elsewhere: said once, with what to do instead. */
-static enum tl_code name_special(struct tl_bind *bind, struct tl_sv name, struct tl_span at)
-{
-    static const char *const clocks[] = {
-        "CURRENT_TIMESTAMP", "LOCALTIMESTAMP",        "CURRENT_DATE",   "CURRENT_TIME", "LOCALTIME",    "NOW",
-        "PROCTIME",          "CURRENT_ROW_TIMESTAMP", "UNIX_TIMESTAMP", "RAND",         "RAND_INTEGER", "UUID"};
-    static const char *const windows[] = {
-        "TUMBLE",      "TUMBLE_START",    "TUMBLE_END",       "TUMBLE_ROWTIME",  "HOP",
-        "HOP_START",   "HOP_END",         "HOP_ROWTIME",      "SESSION",         "SESSION_START",
-        "SESSION_END", "SESSION_ROWTIME", "SESSION_PROCTIME", "TUMBLE_PROCTIME", "HOP_PROCTIME"};
-    static const char *const aggregates[] = {"COLLECT", "ARRAY_AGG",  "JSON_OBJECTAGG", "JSON_ARRAYAGG", "BIT_AND", "ROW_NUMBER",
-                                             "RANK",    "DENSE_RANK", "NTILE",          "LAG",           "LEAD"};
-
-    for (size_t i = 0; i < TL_COUNT(clocks); i++)
-        if (tl_sv_eq_nocase(name, tl_sv_from(clocks[i])))
-            return tl_mistake(bind->err, bind->text, at, "use the table's event time: both layers then compute the same",
-                              "%s would differ between the layers", clocks[i]);
-    for (size_t i = 0; i < TL_COUNT(windows); i++)
-        if (tl_sv_eq_nocase(name, tl_sv_from(windows[i])))
-            return tl_mistake(bind->err, bind->text, at,
-                              "use window_start, window_end and window_time of FROM TABLE(TUMBLE(...))",
-                              "%s belongs to Flink's older group windows", windows[i]);
-    for (size_t i = 0; i < TL_COUNT(aggregates); i++)
-        if (tl_sv_eq_nocase(name, tl_sv_from(aggregates[i])))
-            return tl_mistake(
-                bind->err, bind->text, at,
-                "aggregates are COUNT, SUM, MIN, MAX, AVG, STDDEV, VARIANCE, FIRST_VALUE, LAST_VALUE, LISTAGG, PERCENTILE "
-                "and more: see the docs",
-                "%s has no place here", aggregates[i]);
-    return TL_OK;
-}
-
-/* Names and signatures for a call that fits nothing. */
-static enum tl_code call_unknown(struct tl_bind *bind, const struct tl_ast_expr *ast, struct tl_expr *const *args)
-{
-    struct tl_nearest nearest = tl_nearest_to(ast->text);
-    char hint[300] = "", given[160] = "";
-    size_t size = 0;
-    enum tl_code rc = name_special(bind, ast->text, ast->key_at);
-
-    if (rc != TL_OK)
-        return rc;
-    for (const struct tl_catalog *c = bind->catalog; c != NULL; c = c->next)
-        for (size_t i = 0; i < c->functions_count; i++) {
-            struct tl_sv name = tl_sv_from(c->functions[i].name);
-
-            if (tl_sv_eq_nocase(name, ast->text) && size < sizeof hint)
-                size += (size_t)snprintf(hint + size, sizeof hint - size, "%s%s", size == 0 ? "there is " : ", ",
-                                         c->functions[i].signature);
-            else if (name.data[0] >= 'A' && name.data[0] <= 'Z' && memchr(name.data, ' ', name.size) == NULL)
-                tl_nearest_offer(&nearest, name);
-        }
-    if (size == 0) {
-        tl_nearest_offer(&nearest, TL_SV("COALESCE"));
-        tl_bind_aggregates_offer(&nearest);
-        return tl_mistake(
-            bind->err, bind->text, ast->key_at,
-            tl_nearest_hint(&nearest, hint, sizeof hint, "functions are ABS, CAST, COALESCE, IS_FILE_REQUEST, LOWER and UPPER"),
-            "there is no function %.*s", TL_SHOWN(ast->text));
-    }
-    assert(args != NULL); /* a known name: the arguments are bound */
-    for (uint32_t i = 0, n = 0; i < ast->args_count && n < sizeof given; i++)
-        n += (uint32_t)snprintf(given + n, sizeof given - n, "%s%s", i == 0 ? "" : ", ", tl_kind_name(args[i]->kind));
-    return tl_mistake(bind->err, bind->text, ast->key_at, hint, "%.*s does not take (%s)", TL_SHOWN(ast->text), given);
-}
-
-static bool kind_widens(enum tl_kind from, enum tl_kind to)
-{
-    return from == to || from == TL_NULL || (tl_kind_is_numeric(from) && tl_kind_is_numeric(to) && from < to);
-}
-
-static bool name_known(const struct tl_catalog *catalog, struct tl_sv name)
-{
-    for (; catalog != NULL; catalog = catalog->next)
-        for (size_t i = 0; i < catalog->functions_count; i++)
-            if (tl_sv_eq_nocase(name, tl_sv_from(catalog->functions[i].name)))
-                return true;
-    return false;
-}
-
-static enum tl_code call_bind(struct tl_bind *bind, const struct tl_scope *scope, const struct tl_ast_expr *ast,
-                              struct tl_expr **out)
-{
-    const struct tl_function *found = NULL;
-    const struct tl_ast_expr *at = ast->args;
-    struct tl_expr **args;
-    enum tl_kind *kinds;
-    enum tl_code rc;
-
-    if (tl_bind_is_aggregate(ast->text))
-        return tl_bind_aggregate(bind, scope, ast, out);
-    if (ast->where != NULL || ast->distinct)
-        return tl_mistake(bind->err, bind->text, ast->where != NULL ? ast->where_at : ast->at,
-                          ast->where != NULL ? "write COUNT(*) FILTER (WHERE condition)" : "write COUNT(DISTINCT x)",
-                          "%.*s is no aggregate: %s has no meaning for it", TL_SHOWN(ast->text),
-                          ast->where != NULL ? "FILTER" : "DISTINCT");
-    if (ast->star)
-        return tl_mistake(bind->err, bind->text, ast->at, "only COUNT takes a star: COUNT(*)", "%.*s(*) has no meaning",
-                          TL_SHOWN(ast->text));
-    if (!tl_sv_eq_nocase(ast->text, TL_SV("COALESCE")) && !name_known(bind->catalog, ast->text))
-        return call_unknown(bind, ast, NULL);
-    rc = args_bind(bind, scope, ast, &args);
-    if (rc != TL_OK)
-        return rc;
-    if (tl_sv_eq_nocase(ast->text, TL_SV("COALESCE")))
-        return coalesce_bind(bind, ast, args, out);
-    kinds = tl_arena_zalloc(bind->arena, sizeof *kinds * (ast->args_count + 1u));
-    if (kinds == NULL)
-        return tl_bind_no_memory(bind);
-    for (uint32_t i = 0; i < ast->args_count; i++)
-        kinds[i] = args[i]->kind;
-    found = function_find(bind->catalog, ast->text, kinds, ast->args_count, 0);
-    for (const struct tl_catalog *c = bind->catalog; c != NULL && found == NULL; c = c->next)
-        for (size_t i = 0; i < c->functions_count && found == NULL; i++) {
-            const struct tl_function *f = &c->functions[i];
-            bool fits = tl_sv_eq_nocase(ast->text, tl_sv_from(f->name)) && ast->args_count >= f->args_min &&
-                        ast->args_count <= f->args_max;
-
-            for (uint32_t k = 0; fits && k < ast->args_count; k++)
-                fits = kind_widens(kinds[k], parameter_kind(f, k));
-            found = fits ? f : NULL;
-        }
-    if (found == NULL)
-        return call_unknown(bind, ast, args);
-    for (uint32_t i = 0; i < ast->args_count; i++, at = at->next) {
-        rc = cast_make(bind, args[i], parameter_kind(found, i), at->at, &args[i]);
-        if (rc != TL_OK)
-            return rc;
-    }
-    return call_make(bind, found, args, ast->args_count, ast->key_at, out);
+    return tl_bind_node_close(bind, expr, ast->key_at);
 }
 
 /* --- columns -------------------------------------------------------------------------------------------------------------- */
@@ -728,7 +573,7 @@ static enum tl_code column_unknown(struct tl_bind *bind, const struct tl_scope *
     struct tl_sv where = scope->from_name.size > 0 ? scope->from_name : TL_SV("FROM"); /* TABLE(TUMBLE(...)) may have no name */
     char hint[160], all[160];
     size_t size = 0;
-    enum tl_code rc = name_special(bind, ast->text, ast->key_at);
+    enum tl_code rc = tl_bind_name_elsewhere(bind, ast->text, ast->key_at);
 
     if (rc != TL_OK)
         return rc;
@@ -831,14 +676,15 @@ static bool ast_same(const struct tl_scope *scope, const struct tl_ast_expr *a, 
 
     if (a->op != b->op || a->args_count != b->args_count || a->star != b->star || a->has_operand != b->has_operand ||
         a->has_else != b->has_else || a->precision != b->precision || !tl_sv_eq_nocase(a->unit, b->unit) ||
-        a->distinct != b->distinct || a->where != NULL || b->where != NULL)
+        a->distinct != b->distinct || a->is_try != b->is_try || a->where != NULL || b->where != NULL)
         return false;
     if (a->op == TL_AST_CALL ? !tl_sv_eq_nocase(a->text, b->text) : !tl_sv_eq(a->text, b->text))
         return false;
     if (a->op == TL_AST_COLUMN)
         return (a->qualifier.size == 0 || tl_sv_eq(a->qualifier, scope->from_name)) &&
                (b->qualifier.size == 0 || tl_sv_eq(b->qualifier, scope->from_name));
-    if (a->op == TL_AST_CAST && (!tl_sv_eq_nocase(a->type.name, b->type.name) || !tl_sv_eq_nocase(a->type.more, b->type.more)))
+    if ((a->op == TL_AST_CAST || a->op == TL_AST_CALL) &&
+        (!tl_sv_eq_nocase(a->type.name, b->type.name) || !tl_sv_eq_nocase(a->type.more, b->type.more)))
         return false;
     for (; x != NULL && y != NULL; x = x->next, y = y->next) {
         if (!ast_same(scope, x, y))
@@ -866,6 +712,7 @@ static enum tl_code expr_bind(struct tl_bind *bind, const struct tl_scope *scope
                               struct tl_expr **out)
 {
     struct tl_expr **args = NULL, *arg;
+    const struct tl_function *try_cast = NULL;
     enum tl_kind kind;
     unsigned precision;
     enum tl_code rc = TL_OK;
@@ -886,17 +733,21 @@ static enum tl_code expr_bind(struct tl_bind *bind, const struct tl_scope *scope
     case TL_AST_INTERVAL: return tl_bind_interval(bind, ast, false, ast->at, out);
     case TL_AST_COLUMN: return column_bind(bind, scope, ast, out);
     case TL_AST_OPERATOR: return operator_bind(bind, scope, ast, out);
-    case TL_AST_CALL: return call_bind(bind, scope, ast, out);
+    case TL_AST_CALL: return tl_bind_call(bind, scope, ast, out);
     case TL_AST_CAST:
         rc = tl_bind_type(bind, &ast->type, &kind, &precision);
         if (rc == TL_OK)
             rc = tl_bind_expr(bind, scope, ast->args, &arg);
-        return rc == TL_OK ? cast_make(bind, arg, kind, ast->at, out) : rc;
+        if (rc == TL_OK && ast->is_try)
+            try_cast = tl_bind_function(bind->catalog, TL_SV("TRY_CAST"), &arg->kind, 1, kind);
+        if (try_cast != NULL)
+            return tl_bind_function_call(bind, try_cast, &arg, 1, ast->at, out);
+        return rc == TL_OK ? tl_bind_cast(bind, arg, kind, ast->at, out) : rc;
     case TL_AST_AND:
     case TL_AST_OR:
     case TL_AST_CASE:
     case TL_AST_IN:
-    case TL_AST_BETWEEN: rc = args_bind(bind, scope, ast, &args); break;
+    case TL_AST_BETWEEN: rc = tl_bind_args(bind, scope, ast, &args); break;
     }
     if (rc != TL_OK)
         return rc;
@@ -925,7 +776,7 @@ enum tl_code tl_bind_condition(struct tl_bind *bind, const struct tl_scope *scop
     enum tl_code rc = tl_bind_expr(bind, scope, ast, out);
 
     if (rc == TL_OK)
-        rc = null_type(bind, out, TL_BOOLEAN, ast->at);
+        rc = tl_bind_null_type(bind, out, TL_BOOLEAN, ast->at);
     if (rc == TL_OK && (*out)->kind != TL_BOOLEAN)
         return tl_mistake(bind->err, bind->text, ast->at, "write a condition: x = 1, x IS NULL, x LIKE 'a%'",
                           "a condition is wanted here, and this is %s", tl_kind_name((*out)->kind));

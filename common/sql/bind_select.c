@@ -210,7 +210,7 @@ static enum tl_code item_name(struct tl_bind *bind, const struct tl_ast_item *it
     }
     if (!named_elsewhere)
         return tl_mistake(bind->err, bind->text, item->at,
-                          tl_bind_is_aggregate(item->expr->text) && item->expr->op == TL_AST_CALL
+                          tl_bind_is_aggregate(bind, item->expr->text) && item->expr->op == TL_AST_CALL
                               ? "write AS and a name: COUNT(*) AS num_hits"
                               : "write AS and a name behind it",
                           "this output has no name");

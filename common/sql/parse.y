@@ -13,6 +13,13 @@
 #include "sql/ast.h"
 
 static const struct tl_token no_token;
+
+static struct tl_ast_list list_of(struct tl_ast_expr *a, struct tl_ast_expr *b)
+{
+    struct tl_ast_list list = tl_ast_list_add((struct tl_ast_list){0}, a);
+
+    return b != NULL ? tl_ast_list_add(list, b) : list;
+}
 }
 
 %syntax_error {
@@ -26,7 +33,7 @@ static const struct tl_token no_token;
 %stack_overflow { tl_ast_no_memory(parse); }
 
 /* Words that Flink does not reserve may be names wherever they mean nothing else. */
-%fallback IDENT COMMENT ENFORCED KEY VIEW TEMPORARY IF REPLACE.
+%fallback IDENT COMMENT ENFORCED KEY VIEW TEMPORARY IF REPLACE BOTH LEADING TRAILING POSITION DEFAULT.
 
 /* From loose to tight, as in Calcite: IS binds looser than a comparison, IN, LIKE and BETWEEN tighter. */
 %left OR.
@@ -39,6 +46,7 @@ static const struct tl_token no_token;
 %left PLUS MINUS.
 %left STAR SLASH PERCENT CONCAT.
 %right UNARY.
+%nonassoc TO.
 
 /* Known to the lexer, taken nowhere: each has a sentence of its own in ast.c. */
 %token ILLEGAL ALTER CROSS DROP EXCEPT EXECUTE EXISTS FETCH FULL FUNCTION INNER INSERT INTERSECT JOIN LATERAL LEFT
@@ -280,7 +288,7 @@ expr(R) ::= IDENT(W) STRING(T). {
     tl_ast_refuse(parse, tl_span_join(W.at, T.at), "texts with a type are TIMESTAMP '2024-03-01 10:00:00' and INTERVAL '5' MINUTE",
                   "'%.*s' in front of a text has no meaning here", TL_SV_ARG(W.text));
 }
-expr(R) ::= INTERVAL(W) STRING(T) IDENT(U). { R = tl_ast_interval(parse, W, T, U, no_token, U); }
+expr(R) ::= INTERVAL(W) STRING(T) IDENT(U). [UNARY] { R = tl_ast_interval(parse, W, T, U, no_token, U); }
 expr(R) ::= INTERVAL(W) STRING(T) IDENT(U) LP INTEGER(P) RP(Z). { R = tl_ast_interval(parse, W, T, U, P, Z); }
 expr(R) ::= INTERVAL(W) STRING(T) IDENT(U) LP INTEGER(P) COMMA INTEGER RP(Z). { R = tl_ast_interval(parse, W, T, U, P, Z); }
 expr(R) ::= INTERVAL(W) STRING IDENT TO IDENT(U). {
@@ -298,14 +306,133 @@ call(R) ::= IDENT(N) LP ALL exprs(L) RP(Z). { R = tl_ast_call(parse, N, L, false
 call(R) ::= IDENT(N) LP DISTINCT exprs(L) RP(Z). { R = tl_ast_call(parse, N, L, false, true, Z); }
 call(R) ::= IDENT(N) LP STAR RP(Z). { R = tl_ast_call(parse, N, (struct tl_ast_list){0}, true, false, Z); }
 call(R) ::= IDENT(N) LP DISTINCT STAR RP(Z). { R = tl_ast_call(parse, N, (struct tl_ast_list){0}, true, true, Z); }
-expr(R) ::= CAST(C) LP expr(E) AS type(T) RP(Z). { R = tl_ast_cast(parse, C, E, T, Z); }
-expr(R) ::= TRY_CAST(C) LP expr(E) AS type(T) RP(Z). {
-    R = NULL;
-    (void)E;
-    (void)T;
-    tl_ast_refuse(parse, tl_span_join(C.at, Z.at), "write CAST; where it fails, the event is rejected with cause eval_error",
-                  "TRY_CAST has no place here");
+call(R) ::= LEFT(N) LP exprs(L) RP(Z). { R = tl_ast_call(parse, N, L, false, false, Z); }
+call(R) ::= RIGHT(N) LP exprs(L) RP(Z). { R = tl_ast_call(parse, N, L, false, false, Z); }
+call(R) ::= IDENT(N) LP expr(A) TO IDENT(U) RP(Z). { R = tl_ast_call_words(parse, N, "TO", list_of(A, tl_ast_column(parse, NULL, U)), Z); }
+call(R) ::= IDENT(N) LP expr(A) FROM expr(B) RP(Z). { R = tl_ast_call_words(parse, N, "FROM", list_of(A, B), Z); }
+call(R) ::= IDENT(N) LP expr(A) FROM expr(B) FOR expr(C) RP(Z). {
+    R = tl_ast_call_words(parse, N, "FROM", tl_ast_list_add(list_of(A, B), C), Z);
 }
+call(R) ::= IDENT(N) LP side(S) FROM expr(B) RP(Z). {
+    R = tl_ast_call_words(parse, N, "FROM", tl_ast_list_add(list_of(tl_ast_column(parse, NULL, S), tl_ast_implied(parse, S, " ")), B), Z);
+}
+call(R) ::= IDENT(N) LP side(S) expr(A) FROM expr(B) RP(Z). {
+    R = tl_ast_call_words(parse, N, "FROM", tl_ast_list_add(list_of(tl_ast_column(parse, NULL, S), A), B), Z);
+}
+%type side {struct tl_token}
+side(R) ::= BOTH(T). { R = T; }
+side(R) ::= LEADING(T). { R = T; }
+side(R) ::= TRAILING(T). { R = T; }
+/* Behind IN stands what begins with no bracket: POSITION('a' IN (x)) is the operator IN, and put right here. */
+expr(R) ::= POSITION(N). { R = tl_ast_column(parse, NULL, N); }
+call(R) ::= POSITION(N) LP expr(A) RP(Z). {
+    bool is_in = A && A->op == TL_AST_IN && A->args_count == 2;
+
+    R = is_in ? tl_ast_call_words(parse, N, "IN", list_of(A->args, A->args_last), Z)
+              : tl_ast_call(parse, N, list_of(A, NULL), false, false, Z);
+}
+call(R) ::= POSITION(N) LP expr(A) IN operand(B) RP(Z). { R = tl_ast_call_words(parse, N, "IN", list_of(A, B), Z); }
+%type operand {struct tl_ast_expr *}
+operand(R) ::= STRING(T). { R = tl_ast_literal(parse, TL_AST_STRING, T, T); }
+operand(R) ::= IDENT(N). { R = tl_ast_column(parse, NULL, N); }
+operand(R) ::= IDENT(Q) DOT IDENT(N). { R = tl_ast_column(parse, &Q, N); }
+operand(R) ::= call(C). { R = C; }
+
+/* JSON_VALUE(json, path RETURNING type NULL ON EMPTY ERROR ON ERROR): "JSON_VALUE ON" (json, path, what, value, what, value). */
+%include {
+struct json_on {
+    struct tl_token what; /* NULL, ERROR or DEFAULT; none: not written */
+    struct tl_ast_expr *value;
+};
+struct json_words {
+    struct tl_ast_type type;
+    struct json_on on_empty, on_error;
+};
+}
+%type json_words {struct json_words}
+json_words(R) ::= json_word(W). { R = (struct json_words){0}; json_words_add(parse, &R, W); }
+json_words(R) ::= json_words(L) json_word(W). { R = L; json_words_add(parse, &R, W); }
+%include {
+struct json_word {
+    struct tl_ast_type type;
+    struct json_on on;
+    struct tl_token when; /* EMPTY or ERROR; none: it is RETURNING */
+};
+
+static struct json_word json_returning(struct tl_parse *parse, struct tl_token word, struct tl_ast_type type)
+{
+    if (!tl_sv_eq_nocase(word.text, TL_SV("RETURNING")))
+        tl_ast_refuse(parse, word.at, "write RETURNING INT, NULL ON EMPTY, DEFAULT 0 ON ERROR", "'%.*s' has no meaning here",
+                      TL_SV_ARG(word.text));
+    return (struct json_word){.type = type};
+}
+
+static struct json_word json_error(struct tl_parse *parse, struct tl_token what, struct tl_token when)
+{
+    if (!tl_sv_eq_nocase(what.text, TL_SV("ERROR")))
+        tl_ast_refuse(parse, what.at, "write NULL, ERROR or DEFAULT x", "'%.*s' has no meaning before ON", TL_SV_ARG(what.text));
+    return (struct json_word){.on = {what, NULL}, .when = when};
+}
+
+static void json_words_add(struct tl_parse *parse, struct json_words *words, struct json_word word)
+{
+    bool is_empty = tl_sv_eq_nocase(word.when.text, TL_SV("EMPTY"));
+    struct json_on *on = is_empty ? &words->on_empty : &words->on_error;
+    bool again = word.when.text.size > 0 ? on->what.text.size > 0 : words->type.name.size > 0;
+
+    if (again)
+        tl_ast_refuse(parse, word.when.text.size > 0 ? word.when.at : word.type.at, "leave one of the two out", "this is said twice");
+    else if (word.when.text.size == 0)
+        words->type = word.type;
+    else if (!is_empty && !tl_sv_eq_nocase(word.when.text, TL_SV("ERROR")))
+        tl_ast_refuse(parse, word.when.at, "write ON EMPTY or ON ERROR", "'%.*s' has no meaning behind ON", TL_SV_ARG(word.when.text));
+    else
+        *on = word.on;
+}
+
+/* What happens is written out, also where it is not written: NULL. */
+static struct tl_ast_list json_on_add(struct tl_parse *parse, struct tl_ast_list args, struct json_on on, struct tl_token name)
+{
+    static const char *const names[] = {"NULL", "ERROR", "DEFAULT"};
+    const char *what = "NULL";
+
+    for (size_t i = 0; i < TL_COUNT(names); i++)
+        if (tl_sv_eq_nocase(on.what.text, tl_sv_from(names[i])))
+            what = names[i];
+    args = tl_ast_list_add(args, tl_ast_implied(parse, name, what));
+    return tl_ast_list_add(args, on.value != NULL ? on.value : tl_ast_literal(parse, TL_AST_NULL, name, name));
+}
+
+static struct tl_ast_expr *json_call(struct tl_parse *parse, struct tl_token name, struct tl_ast_list args, struct json_words words,
+                                     struct tl_token last)
+{
+    struct tl_ast_expr *call;
+
+    args = json_on_add(parse, args, words.on_empty, name);
+    args = json_on_add(parse, args, words.on_error, name);
+    call = tl_ast_call_words(parse, name, "ON", args, last);
+    if (call != NULL) {
+        call->type = words.type;
+        if (call->type.name.size == 0)
+            call->type.name = TL_SV("STRING");
+    }
+    return call;
+}
+}
+%type json_word {struct json_word}
+json_word(R) ::= IDENT(W) IDENT(T). { R = json_returning(parse, W, tl_ast_type(T, NULL, NULL)); }
+json_word(R) ::= IDENT(W) IDENT(T) LP INTEGER(P) RP. {
+    struct tl_ast_type type = tl_ast_type(T, NULL, NULL);
+
+    tl_ast_type_number(parse, &type, P);
+    R = json_returning(parse, W, type);
+}
+json_word(R) ::= NULL(V) ON IDENT(W). { R = (struct json_word){.on = {V, NULL}, .when = W}; }
+json_word(R) ::= IDENT(V) ON IDENT(W). { R = json_error(parse, V, W); }
+json_word(R) ::= DEFAULT(V) expr(E) ON IDENT(W). { R = (struct json_word){.on = {V, E}, .when = W}; }
+call(R) ::= IDENT(N) LP exprs(L) json_words(W) RP(Z). { R = json_call(parse, N, L, W, Z); }
+expr(R) ::= CAST(C) LP expr(E) AS type(T) RP(Z). { R = tl_ast_cast(parse, C, E, T, false, Z); }
+expr(R) ::= TRY_CAST(C) LP expr(E) AS type(T) RP(Z). { R = tl_ast_cast(parse, C, E, T, true, Z); }
 expr(R) ::= CASE(C) case_operand(O) arms(A) case_else(E) END(Z). { R = tl_ast_case(parse, C, O, A, E, Z); }
 expr(R) ::= LP(A) expr(E) RP(Z). { R = tl_ast_brackets(E, A, Z); }
 expr(R) ::= expr(A) OR(T) expr(B). { R = tl_ast_chain(parse, TL_AST_OR, T, A, B); }
@@ -344,13 +471,6 @@ struct word {
 static struct tl_ast_expr *maybe_not(struct tl_parse *parse, struct word word, struct tl_ast_expr *expr)
 {
     return word.negated ? tl_ast_prefix(parse, "NOT", word.at, expr) : expr;
-}
-
-static struct tl_ast_list list_of(struct tl_ast_expr *a, struct tl_ast_expr *b)
-{
-    struct tl_ast_list list = tl_ast_list_add((struct tl_ast_list){0}, a);
-
-    return b != NULL ? tl_ast_list_add(list, b) : list;
 }
 
 static struct tl_span end_of(struct tl_parse *parse, const struct tl_ast_expr *expr)

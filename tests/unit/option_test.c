@@ -136,7 +136,6 @@ ParameterizedTestParameters(option, wrong)
         {"--from yesterday",           "2026-03-01T02:00:00Z"             },
         {"--tick 5",                   "200ms, 30s"                       },
         {"--checks c.sql",             "--checks: this tally has none"    },
-        {"--functions f.so",           "--functions: this tally has none" },
         {"a b c",                      "does not know what to do with 'c'"},
     };
     return cr_make_param_array(struct wrong_case, cases, sizeof cases / sizeof *cases);
