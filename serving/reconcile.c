@@ -667,6 +667,7 @@ static enum tl_code reconcile(struct reconcile *r, struct tl_err *err)
     TL_TRY(choose_views(r, err));
     choose_needed(r);
     TL_TRY(tl_store_open(r->common->store, TL_STORE_READ, &r->store, err));
+    TL_TRY(tl_views_take_secret(r->functions, r->store, err));
     TL_TRY(open_record(r, err));
     TL_TRY(take_snapshot(r, err));
     if (tl_compare_units(&r->compare) > 0)
