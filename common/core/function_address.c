@@ -37,7 +37,15 @@ static bool anonymize_ip(const struct tl_call *call)
 }
 
 static const struct tl_function functions[] = {
-    TL_PREFIX("ANONYMIZE_IP", STRING, STRING, anonymize_ip),
+    {.name = "ANONYMIZE_IP",
+     .signature = "ANONYMIZE_IP(STRING) -> STRING",
+     .args = {TL_STRING},
+     .args_min = 1,
+     .args_max = 1,
+     .result = TL_STRING,
+     .null_in_null_out = true,
+     .ours = true,
+     .kernel = anonymize_ip},
 };
 
 const struct tl_catalog tl_functions_address = {functions, TL_COUNT(functions), &tl_functions_domain, NULL};

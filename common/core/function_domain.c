@@ -76,7 +76,7 @@ static bool url_host(struct tl_sv url, struct tl_sv *host, bool *is_v6)
         url.size--;
     if (!scheme_cut(&url))
         return false;
-    while (end < url.size && strchr("/?#\\", url.data[end]) == NULL)
+    while (end < url.size && memchr("/?#\\", url.data[end], 4) == NULL)
         end++;
     return authority_host((struct tl_sv){url.data, end}, host, is_v6);
 }
@@ -288,6 +288,7 @@ static const struct tl_function functions[] = {
      .args_min = 1,
      .args_max = 1,
      .result = TL_STRING,
+     .ours = true,
      .null_in_null_out = true,
      .kernel = referrer_domain,
      .prepare = referrer_domain_prepare,

@@ -113,6 +113,7 @@ static const struct tl_function functions[] = {
      .args_min = 1,
      .args_max = 1,
      .result = TL_STRING,
+     .ours = true,
      .null_in_null_out = true,
      .kernel = get_location,
      .prepare = get_location_prepare,

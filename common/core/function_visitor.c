@@ -155,6 +155,7 @@ static const struct tl_function functions[] = {
      .args_min = FIELDS,
      .args_max = FIELDS,
      .result = TL_STRING,
+     .ours = true,
      .of_event = true,
      .kernel = visitor_id,
      .prepare = visitor_id_prepare,
