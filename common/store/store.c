@@ -322,6 +322,13 @@ enum tl_code tl_store_ledger_counts(struct tl_store *store, int64_t definition, 
     return store->ops->ledger_counts(store, definition, run, counts, err);
 }
 
+enum tl_code tl_store_ledger_failures(struct tl_store *store, int64_t definition, int64_t run,
+                                      enum tl_code (*each)(void *ctx, struct tl_sv function, uint64_t count, struct tl_err *err),
+                                      void *ctx, struct tl_err *err)
+{
+    return store->ops->ledger_failures(store, definition, run, each, ctx, err);
+}
+
 enum tl_code tl_store_dead_count(struct tl_store *store, struct tl_sv topic, uint64_t *count, struct tl_err *err)
 {
     return store->ops->dead_count(store, topic, count, err);

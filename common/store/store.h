@@ -269,6 +269,11 @@ TL_MUST_USE enum tl_code tl_store_ledger(struct tl_store *store, int64_t definit
 /* Lines per cause. */
 TL_MUST_USE enum tl_code tl_store_ledger_counts(struct tl_store *store, int64_t definition, int64_t run,
                                                 uint64_t counts[TL_CAUSES], struct tl_err *err);
+/* The functions that failed (eval_error) and how many lines each has, the most first. */
+TL_MUST_USE enum tl_code tl_store_ledger_failures(struct tl_store *store, int64_t definition, int64_t run,
+                                                  enum tl_code (*each)(void *ctx, struct tl_sv function, uint64_t count,
+                                                                       struct tl_err *err),
+                                                  void *ctx, struct tl_err *err);
 TL_MUST_USE enum tl_code tl_store_dead_count(struct tl_store *store, struct tl_sv topic, uint64_t *count, struct tl_err *err);
 /* Changes whenever somebody else has committed since the last call on this handle. */
 TL_MUST_USE enum tl_code tl_store_version(struct tl_store *store, int64_t *version, struct tl_err *err);

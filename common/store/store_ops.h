@@ -96,6 +96,9 @@ struct tl_store_ops {
                            struct tl_err *err);
     enum tl_code (*ledger_counts)(struct tl_store *store, int64_t definition, int64_t run, uint64_t counts[TL_CAUSES],
                                   struct tl_err *err);
+    enum tl_code (*ledger_failures)(struct tl_store *store, int64_t definition, int64_t run,
+                                    enum tl_code (*each)(void *ctx, struct tl_sv function, uint64_t count, struct tl_err *err),
+                                    void *ctx, struct tl_err *err);
     enum tl_code (*dead_count)(struct tl_store *store, struct tl_sv topic, uint64_t *count, struct tl_err *err);
     enum tl_code (*version)(struct tl_store *store, int64_t *version, struct tl_err *err);
 };

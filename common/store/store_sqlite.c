@@ -800,6 +800,7 @@ static const struct tl_store_ops sqlite_ops = {
     .outcomes = tl_sq_outcomes,
     .ledger = tl_sq_ledger,
     .ledger_counts = tl_sq_ledger_counts,
+    .ledger_failures = tl_sq_ledger_failures,
     .dead_count = tl_sq_dead_count,
     .version = tl_sq_version,
 };

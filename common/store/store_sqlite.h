@@ -235,6 +235,9 @@ enum tl_code tl_sq_ledger(struct tl_store *store, int64_t definition, int64_t ru
                           struct tl_err *err);
 enum tl_code tl_sq_ledger_counts(struct tl_store *store, int64_t definition, int64_t run, uint64_t counts[TL_CAUSES],
                                  struct tl_err *err);
+enum tl_code tl_sq_ledger_failures(struct tl_store *store, int64_t definition, int64_t run,
+                                   enum tl_code (*each)(void *ctx, struct tl_sv function, uint64_t count, struct tl_err *err),
+                                   void *ctx, struct tl_err *err);
 enum tl_code tl_sq_dead_count(struct tl_store *store, struct tl_sv topic, uint64_t *count, struct tl_err *err);
 enum tl_code tl_sq_version(struct tl_store *store, int64_t *version, struct tl_err *err);
 

@@ -35,6 +35,10 @@ static const char sql_ledger[] =
     " AND run = ?2 ORDER BY partition, \"offset\", \"row\"";
 static const char sql_ledger_counts[] =
     "SELECT cause, count(*) FROM tally_ledger WHERE definition = ?1 AND run = ?2 GROUP BY cause";
+/* Lines of before the name was kept have none. */
+static const char sql_ledger_failures[] =
+    "SELECT COALESCE(function, '(unknown)') AS name, count(*) AS lines FROM tally_ledger WHERE definition = ?1 AND run = ?2 AND cause = ?3"
+    " GROUP BY name ORDER BY lines DESC, name";
 static const char sql_dead_count[] = "SELECT count(*) FROM tally_dead_letter WHERE topic = ?1";
 static const char sql_version[] = "PRAGMA data_version";
 /* clang-format on */
@@ -559,6 +563,27 @@ enum tl_code tl_sq_ledger_counts(struct tl_store *store, int64_t definition, int
             TL_TRY(tl_fail(err, TL_ERR_CORRUPT, "%s: the database is damaged: the ledger names a cause %lld", s->path,
                            (long long)cause));
         counts[cause] = (uint64_t)sqlite3_column_int64(statement, 1);
+    }
+out:
+    tl_sq_statement_close(s, statement);
+    return rc;
+}
+
+enum tl_code tl_sq_ledger_failures(struct tl_store *store, int64_t definition, int64_t run,
+                                   enum tl_code (*each)(void *ctx, struct tl_sv function, uint64_t count, struct tl_err *err),
+                                   void *ctx, struct tl_err *err)
+{
+    struct tl_sq *s = tl_sq_of(store);
+    sqlite3_stmt *statement = NULL;
+    bool row = false;
+    enum tl_code rc;
+
+    TL_TRY(tl_sq_statement(s, sql_ledger_failures, &statement, err, "iii", definition, run, (int64_t)TL_CAUSE_EVAL_ERROR));
+    for (;;) {
+        TL_TRY(tl_sq_step(s, statement, &row, err));
+        if (!row)
+            break;
+        TL_TRY(each(ctx, tl_sq_column_text(statement, 0), (uint64_t)sqlite3_column_int64(statement, 1), err));
     }
 out:
     tl_sq_statement_close(s, statement);

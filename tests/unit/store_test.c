@@ -447,6 +447,13 @@ static enum tl_code see_function(void *ctx, const struct tl_ledger_line *line, s
     return TL_OK;
 }
 
+static enum tl_code see_failure(void *ctx, struct tl_sv function, uint64_t count, struct tl_err *err)
+{
+    (void)err;
+    tl_buf_printf(ctx, "%.*s %llu\n", TL_SV_ARG(function), (unsigned long long)count);
+    return TL_OK;
+}
+
 static void the_ledger_names_the_function_that_failed(const struct store_backend *backend)
 {
     struct tl_store *store = fresh(backend);
@@ -455,6 +462,7 @@ static void the_ledger_names_the_function_that_failed(const struct store_backend
         {.offset = 1,                   .cause = TL_CAUSE_EVAL_ERROR, .function = "CAST"},
         {.offset = 2,                   .cause = TL_CAUSE_LATE_DROP },
         {.offset = 3, .cause = TL_CAUSE_EVAL_ERROR,              .function = "/"                  },
+        {.offset = 4, .cause = TL_CAUSE_EVAL_ERROR,              .function = "/"},
     };
     struct tl_buf text;
 
@@ -464,7 +472,12 @@ static void the_ledger_names_the_function_that_failed(const struct store_backend
     OK(tl_store_commit(store, err));
     OK(tl_store_ledger(store, id, 0, see_function, &text, err));
     tl_buf_put_u8(&text, '\0');
-    cr_assert_str_eq(text.data, "1 CAST\n2 -\n3 /\n");
+    cr_assert_str_eq(text.data, "1 CAST\n2 -\n3 /\n4 /\n");
+    tl_buf_clear(&text);
+    OK(tl_store_ledger_failures(store, id, 0, see_failure, &text, err));
+    OK(tl_store_ledger_failures(store, id, 1, see_failure, &text, err));
+    tl_buf_put_u8(&text, '\0');
+    cr_assert_str_eq(text.data, "/ 2\nCAST 1\n");
     tl_buf_done(&text);
     tl_store_close(store);
 }
