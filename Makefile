@@ -107,16 +107,27 @@ $(PYTHON_HERE): tests/reference/requirements.txt
 	$(Q)build/python/bin/pip install -q --disable-pip-version-check -r $< || { rm -rf build/python; exit 1; }
 	$(Q)touch $@
 
+# Files for GET_LOCATION: small ones made here, and the world's countries, fetched once by their pinned version.
+PLACES := build/places
+$(PLACES)/city.mmdb: tests/reference/places.py $(PYTHON_HERE)
+	$(Q)echo "  MMDB $(@D)"; $(PYTHON) -B $< $(@D)
+$(PLACES)/country.mmdb: tests/reference/country.sh
+	$(Q)echo "  NPM  $@"; $< $(@D) && touch $@
+PLACES_HERE := $(PLACES)/city.mmdb $(PLACES)/country.mmdb
+
+# What the suites are told of where things are.
+TEST_ENV := TALLY_BIN=$(CURDIR)/$(PROGRAM) TALLY_PYTHON=$(CURDIR)/$(PYTHON) TALLY_TEST_PLACES=$(CURDIR)/$(PLACES)/city.mmdb
+
 # The tools may have arrived only just now, so make starts again after deps.
 test: deps ## everything that Criterion runs, and the fuzz corpora
 	$(Q)$(MAKE) --no-print-directory test-all
 
-test-all: all $(SUITES_HERE:%=$(B)/%) $(REPLAYS) $(PYTHON_HERE)
-	$(Q)TALLY_BIN=$(CURDIR)/$(PROGRAM) TALLY_PYTHON=$(CURDIR)/$(PYTHON) tests/suites.sh $(if $(KIND),$(VARIANT),) $(B) $(SUITES_HERE:%=$(B)/%) $(REPLAYS)
+test-all: all $(SUITES_HERE:%=$(B)/%) $(REPLAYS) $(PYTHON_HERE) $(PLACES_HERE)
+	$(Q)$(TEST_ENV) tests/suites.sh $(if $(KIND),$(VARIANT),) $(B) $(SUITES_HERE:%=$(B)/%) $(REPLAYS)
 
 unit integration fault: %: $(B)/%
-$(SUITES:%=test-%): test-%: $(PROGRAM) tools $(B)/% $(PYTHON_HERE)
-	$(Q)TALLY_BIN=$(CURDIR)/$(PROGRAM) TALLY_PYTHON=$(CURDIR)/$(PYTHON) tests/suites.sh $(if $(KIND),$(VARIANT),) $(B) $(B)/$*
+$(SUITES:%=test-%): test-%: $(PROGRAM) tools $(B)/% $(PYTHON_HERE) $(PLACES_HERE)
+	$(Q)$(TEST_ENV) tests/suites.sh $(if $(KIND),$(VARIANT),) $(B) $(B)/$*
 
 # --- the proof against Apache Flink ------------------------------------------------------------------------------------
 # Maven's versions are pinned (tests/flink/pom.xml); once they are here nothing is asked of the network.

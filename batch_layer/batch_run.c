@@ -348,6 +348,20 @@ out:
     return rc;
 }
 
+static enum tl_code begin_run(struct batch *batch, const char *reason, struct tl_err *err)
+{
+    struct tl_buf versions;
+    enum tl_code rc;
+
+    tl_buf_init(&versions, 0);
+    tl_functions_versions(batch->functions, &versions);
+    TL_TRY(tl_buf_check(&versions, "the versions", err));
+    TL_TRY(tl_store_run_begin(batch->store, reason, tl_buf_sv(&versions), batch->started_ms, &batch->run, err));
+out:
+    tl_buf_done(&versions);
+    return rc;
+}
+
 static enum tl_code do_run(struct batch *batch, struct tl_err *err)
 {
     char reason[128];
@@ -358,7 +372,7 @@ static enum tl_code do_run(struct batch *batch, struct tl_err *err)
     if (batch->jobs_count == 0)
         return TL_OK; /* nothing has changed, and nothing is said */
     describe(batch, reason, sizeof reason);
-    TL_TRY(tl_store_run_begin(batch->store, reason, batch->started_ms, &batch->run, err));
+    TL_TRY(begin_run(batch, reason, err));
     TL_TRY(stage_offsets(batch, err));
     for (uint32_t j = 0; j < batch->jobs_count; j++)
         TL_TRY(run_job(batch, j, err));
@@ -463,6 +477,7 @@ static enum tl_code batch_main(struct batch *batch, struct tl_err *err)
     TL_TRY(tl_lock_take(path, "batch", &batch->lock, err));
     batch->started_ms = tl_clock_wall_ms();
     TL_TRY(tl_store_open(batch->common->store, TL_STORE_WRITE, &batch->store, err));
+    TL_TRY(tl_views_take_secret(batch->functions, batch->store, err));
     TL_TRY(look(batch, err));
     TL_TRY(do_run(batch, err));
 out:

@@ -18,6 +18,7 @@
 #include "report.h"
 #include "sql/settings.h"
 #include "sql/shape.h"
+#include "versions.h"
 
 struct reconcile_options {
     int64_t from_ms, to_ms, limit;
@@ -55,6 +56,7 @@ struct reconcile {
     struct tl_arena memory;
     struct tl_sv *notes;
     size_t notes_count, notes_capacity;
+    struct tl_versions versions;
     struct tl_report report;
     struct tl_unit **units;
 };
@@ -504,6 +506,61 @@ out:
     return rc;
 }
 
+/* ---- what the functions worked with ---- */
+
+static enum tl_code add_speed_versions(void *ctx, int64_t epoch, struct tl_sv versions, struct tl_err *err)
+{
+    (void)epoch;
+    return tl_versions_add(ctx, TL_VERSIONS_SPEED, versions, err);
+}
+
+struct serving_run {
+    struct tl_versions *versions;
+    struct tl_store *store;
+    int64_t from_ms, to_ms;
+    int64_t run; /* the last that was looked for */
+};
+
+static enum tl_code add_run_versions(void *ctx, const struct tl_run *run, struct tl_err *err)
+{
+    struct serving_run *serving = ctx;
+
+    return run->id == serving->run ? tl_versions_add(serving->versions, TL_VERSIONS_BATCH, run->versions, err) : TL_OK;
+}
+
+static enum tl_code add_range_versions(void *ctx, const struct tl_run_range *range, struct tl_err *err)
+{
+    struct serving_run *serving = ctx;
+
+    if (range->run == serving->run || range->to_ms <= serving->from_ms || range->from_ms >= serving->to_ms)
+        return TL_OK;
+    serving->run = range->run;
+    return tl_store_runs(serving->store, add_run_versions, serving, err);
+}
+
+/* Those of the runs that serve what is compared, of all that speed has worked with, and of what rows are recomputed with here. */
+static enum tl_code take_versions(struct reconcile *r, struct tl_err *err)
+{
+    struct tl_buf here;
+    enum tl_code rc = TL_OK;
+
+    tl_buf_init(&here, 0);
+    TL_TRY(tl_store_versions(r->store, add_speed_versions, &r->versions, err));
+    for (uint32_t v = 0; v < r->plan->views_count; v++) {
+        struct serving_run serving = {
+            .versions = &r->versions, .store = r->store, .from_ms = r->views[v].from_ms, .to_ms = r->views[v].to_ms, .run = -1};
+
+        if (r->definitions[v] != 0)
+            TL_TRY(tl_store_ranges(r->store, r->definitions[v], add_range_versions, &serving, err));
+    }
+    tl_functions_versions(r->functions, &here);
+    TL_TRY(tl_buf_check(&here, "the versions", err));
+    TL_TRY(tl_versions_add(&r->versions, TL_VERSIONS_RECONCILE, tl_buf_sv(&here), err));
+out:
+    tl_buf_done(&here);
+    return rc;
+}
+
 static enum tl_code take_snapshot(struct reconcile *r, struct tl_err *err)
 {
     enum tl_code rc = TL_OK;
@@ -514,6 +571,7 @@ static enum tl_code take_snapshot(struct reconcile *r, struct tl_err *err)
             TL_TRY(compare_view(r, v, err));
     TL_TRY(derive(r, err));
     TL_TRY(count_refused(r, err));
+    TL_TRY(take_versions(r, err));
 out:
     tl_store_rollback(r->store);
     return rc;
@@ -622,6 +680,25 @@ out:
     return rc;
 }
 
+/* Other rules give other rows from the same events: no event is behind such a difference, so it stays unexplained, and this says why. */
+static enum tl_code note_versions(struct reconcile *r, struct tl_err *err)
+{
+    struct tl_buf differences;
+    enum tl_code rc = TL_OK;
+
+    tl_buf_init(&differences, 0);
+    tl_versions_put_differences(&r->versions, &differences);
+    TL_TRY(tl_buf_check(&differences, "a note", err));
+    if (differences.size > 0 && r->report.unexplained_count > 0)
+        TL_TRY(note(r, err,
+                    "%s: functions worked with %.*s: what is unexplained may come of that; `tally batch --from TIME` recomputes "
+                    "batch's rows",
+                    tl_cause_name(TL_CAUSE_RULES_CHANGED), TL_SV_ARG(tl_buf_sv(&differences))));
+out:
+    tl_buf_done(&differences);
+    return rc;
+}
+
 static enum tl_code print_report(struct reconcile *r, struct tl_err *err)
 {
     struct tl_buf out;
@@ -667,6 +744,7 @@ static enum tl_code reconcile(struct reconcile *r, struct tl_err *err)
     TL_TRY(choose_views(r, err));
     choose_needed(r);
     TL_TRY(tl_store_open(r->common->store, TL_STORE_READ, &r->store, err));
+    TL_TRY(tl_views_take_secret(r->functions, r->store, err));
     TL_TRY(open_record(r, err));
     TL_TRY(take_snapshot(r, err));
     if (tl_compare_units(&r->compare) > 0)
@@ -674,6 +752,7 @@ static enum tl_code reconcile(struct reconcile *r, struct tl_err *err)
     sum_up(r);
     TL_TRY(note_left_out(r, err));
     TL_TRY(note_gaps(r, err));
+    TL_TRY(note_versions(r, err));
     TL_TRY(choose_units(r, err));
     TL_TRY(print_report(r, err));
     if (r->report.unexplained_count == 0)
@@ -697,6 +776,7 @@ static void reconcile_done(struct reconcile *r)
     tl_master_close(r->master);
     tl_store_close(r->store);
     tl_views_close(r->functions, r->plan);
+    tl_versions_done(&r->versions);
     tl_arena_done(&r->memory);
     free(r->views);
     free(r->reported);

@@ -74,7 +74,8 @@ struct view_status {
     uint64_t speed[TL_OUTCOMES], batch[TL_OUTCOMES];
     uint64_t speed_sum;
     bool agrees;
-    bool made_again; /* its topic: the log has other events at these offsets */
+    struct tl_buf failures; /* which functions failed, as it is written */
+    bool made_again;        /* its topic: the log has other events at these offsets */
 };
 
 /* Offsets of a topic that was made again mean other events than those that were counted. */
@@ -185,6 +186,43 @@ static void put_sum(struct tl_buf *out, const uint64_t counts[TL_OUTCOMES])
     }
 }
 
+/* ---- which functions failed ---- */
+
+struct failures {
+    struct tl_buf *out;
+    bool json;
+    uint64_t count; /* so far */
+};
+
+static enum tl_code put_failure(void *ctx, struct tl_sv function, uint64_t count, struct tl_err *err)
+{
+    struct failures *failures = ctx;
+
+    (void)err;
+    if (failures->json) {
+        tl_buf_put_str(failures->out, failures->count > 0 ? ", " : "");
+        tl_buf_put_json(failures->out, function);
+        tl_buf_printf(failures->out, ": %llu", (unsigned long long)count);
+    } else {
+        tl_buf_printf(failures->out, "%s%.*s ", failures->count > 0 ? ", " : "  failed  in ", TL_SV_ARG(function));
+        put_count(failures->out, count);
+    }
+    failures->count++;
+    return TL_OK;
+}
+
+/* Of speed's ledger, as far as it is kept. Nothing is looked for where nothing was rejected. */
+static enum tl_code put_failures(struct status *status, const struct view_status *view, struct tl_buf *out, struct tl_err *err)
+{
+    struct failures failures = {.out = out, .json = status->json};
+
+    if (view->speed[TL_OUT_REJECTED] == 0)
+        return TL_OK;
+    return tl_store_ledger_failures(status->store, view->definition->id, 0, put_failure, &failures, err);
+}
+
+/* ---- a view ---- */
+
 static void put_view_text(struct status *status, const struct view_status *view)
 {
     const struct tl_definition *definition = view->definition;
@@ -198,6 +236,10 @@ static void put_view_text(struct status *status, const struct view_status *view)
     tl_buf_put_str(out, " read = ");
     put_sum(out, view->speed);
     tl_buf_put_str(out, view->agrees ? "  (agrees)\n" : "  (DOES NOT AGREE)\n");
+    if (view->failures.size > 0) {
+        tl_buf_put_sv(out, tl_buf_sv(&view->failures));
+        tl_buf_put_u8(out, '\n');
+    }
     for (size_t p = 0; p < view->positions.count; p++) {
         const struct tl_position *position = &view->positions.at[p];
         int64_t end = log_end(status, view, position->partition);
@@ -245,7 +287,9 @@ static void put_view_json(struct status *status, const struct view_status *view,
     put_outcomes_json(out, "speed", view->speed);
     tl_buf_put_str(out, ", ");
     put_outcomes_json(out, "batch", view->batch);
-    tl_buf_put_str(out, ", ");
+    tl_buf_put_str(out, ", \"failed_in\": {");
+    tl_buf_put_sv(out, tl_buf_sv(&view->failures));
+    tl_buf_put_str(out, "}, ");
     put_time_json(out, "final", definition->final_ms);
     tl_buf_put_str(out, ", ");
     put_age_json(status, "final_age_ms", definition->final_ms);
@@ -275,6 +319,7 @@ static enum tl_code put_view(struct status *status, const struct tl_definition *
     uint64_t identity;
     enum tl_code rc = TL_OK;
 
+    tl_buf_init(&view.failures, 0);
     view.positions.at = calloc(PARTITIONS_MAX, sizeof *view.positions.at);
     if (view.positions.at == NULL)
         return tl_fail_memory(err, PARTITIONS_MAX * sizeof *view.positions.at);
@@ -282,6 +327,7 @@ static enum tl_code put_view(struct status *status, const struct tl_definition *
     TL_TRY(tl_store_ranges(status->store, definition->id, count_range, &view.ranges, err));
     TL_TRY(tl_store_outcomes(status->store, definition->id, 0, view.speed, err));
     TL_TRY(tl_store_outcomes(status->store, definition->id, -1, view.batch, err));
+    TL_TRY(put_failures(status, &view, &view.failures, err));
     for (int o = 0; o < TL_OUTCOMES; o++)
         view.speed_sum += view.speed[o];
     view.agrees = view.speed_sum == view.positions.events_count;
@@ -295,6 +341,7 @@ static enum tl_code put_view(struct status *status, const struct tl_definition *
     else
         put_view_text(status, &view);
 out:
+    tl_buf_done(&view.failures);
     free(view.positions.at);
     return rc;
 }

@@ -121,6 +121,7 @@ static enum tl_code take_line(void *ctx, const struct tl_ledger_line *line, stru
     struct reading *reading = ctx;
     struct tl_ledger_line mine = *line;
 
+    mine.function = NULL; /* it lives for the call, and is of a cause that is not taken */
     if (line->cause != TL_CAUSE_DUPLICATE && line->cause != TL_CAUSE_FUTURE_EVENT && line->cause != TL_CAUSE_OFFSET_GAP) {
         if (line->flags == 0)
             return TL_OK;

@@ -695,6 +695,20 @@ static enum tl_code take_lock(struct speed *speed, struct tl_err *err)
     }
 }
 
+static enum tl_code put_versions(struct speed *speed, struct tl_err *err)
+{
+    struct tl_buf versions;
+    enum tl_code rc;
+
+    tl_buf_init(&versions, 0);
+    tl_functions_versions(speed->functions, &versions);
+    TL_TRY(tl_buf_check(&versions, "the versions", err));
+    TL_TRY(tl_store_put_versions(speed->store, speed->epoch, tl_buf_sv(&versions), err));
+out:
+    tl_buf_done(&versions);
+    return rc;
+}
+
 static enum tl_code define_views(struct speed *speed, struct tl_err *err)
 {
     enum tl_code rc = TL_OK;
@@ -724,11 +738,13 @@ static enum tl_code speed_main(struct speed *speed, struct tl_err *err)
     if (speed->lock == NULL)
         goto out;
     TL_TRY(tl_store_open(speed->common->store, TL_STORE_WRITE, &speed->store, err));
+    TL_TRY(tl_views_take_secret(speed->functions, speed->store, err));
     speed->definitions = calloc(speed->plan->views_count, sizeof *speed->definitions);
     if (speed->definitions == NULL)
         TL_TRY(tl_fail_memory(err, speed->plan->views_count * sizeof *speed->definitions));
     snprintf(owner, sizeof owner, "speed pid %ld", (long)getpid());
     TL_TRY(tl_store_take_epoch(speed->store, owner, &speed->epoch, err));
+    TL_TRY(put_versions(speed, err));
     TL_TRY(define_views(speed, err));
     TL_TRY(open_log(speed, &there, err));
     while (there && !tl_stop_requested()) {

@@ -31,7 +31,7 @@ const struct tl_catalog *tl_functions_catalog(const struct tl_functions *functio
 /* A bound plan calls VISITOR_ID: the store's secret is to be set before the first event. */
 bool tl_functions_want_secret(const struct tl_functions *functions);
 void tl_functions_secret_set(struct tl_functions *functions, const uint8_t secret[TL_SECRET_BYTES]);
-/* The versions of what was opened, for the record of a run: "tzdata 2026f; uap-core regexes.yaml xxh3:0011223344556677". */
+/* The versions of the time zones and of what was opened, for the record of a run: "tzdata 2026f; uap-core regexes.yaml xxh3:0011223344556677". */
 void tl_functions_versions(const struct tl_functions *functions, struct tl_buf *out);
 
 #endif

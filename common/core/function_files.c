@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "event/zone.h"
+
 enum tl_code tl_functions_open(const struct tl_function_files *files, struct tl_functions **out, struct tl_err *err)
 {
     struct tl_functions *functions = calloc(1, sizeof *functions);
@@ -45,15 +47,16 @@ void tl_functions_secret_set(struct tl_functions *functions, const uint8_t secre
 
 void tl_functions_versions(const struct tl_functions *functions, struct tl_buf *out)
 {
-    bool any = false;
+    char zone[TL_ZONE_VERSION_BYTES];
 
+    tl_buf_put_str(out, "tzdata ");
+    tl_buf_put_str(out, tl_zone_version(zone) > 0 ? zone : "unknown");
     for (size_t i = 0; i < TL_RESOURCES; i++) {
         const struct tl_function_resource *resource = &functions->resources[i];
 
         if (resource->data == NULL || resource->version == NULL)
             continue;
-        tl_buf_put_str(out, any ? "; " : "");
+        tl_buf_put_str(out, "; ");
         resource->version(resource->data, out);
-        any = true;
     }
 }

@@ -191,7 +191,7 @@ static const struct tl_function functions[] = {
      .result = TL_BOOLEAN,
      .null_in_null_out = true,
      .ours = true,
-     .kernel = file_request},
+     .kernel = file_request  },
 };
 
 const struct tl_catalog tl_functions_text = {functions, TL_COUNT(functions), &tl_functions_time, NULL};

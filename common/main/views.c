@@ -18,6 +18,20 @@ out:
     return rc;
 }
 
+enum tl_code tl_views_take_secret(struct tl_functions *functions, struct tl_store *store, struct tl_err *err)
+{
+    uint8_t secret[TL_SECRET_BYTES];
+    enum tl_code rc = TL_OK;
+
+    static_assert((int)TL_SECRET_BYTES == (int)TL_STORE_SECRET_BYTES, "the store's secret is the functions'");
+    if (!tl_functions_want_secret(functions))
+        return TL_OK;
+    TL_TRY(tl_store_secret(store, TL_SV("visitor"), secret, err));
+    tl_functions_secret_set(functions, secret);
+out:
+    return rc;
+}
+
 void tl_views_close(struct tl_functions *functions, struct tl_plan *plan)
 {
     tl_plan_close(plan);

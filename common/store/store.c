@@ -73,6 +73,11 @@ enum tl_code tl_store_commit(struct tl_store *store, struct tl_err *err)
     return store->ops->commit(store, err);
 }
 
+enum tl_code tl_store_secret(struct tl_store *store, struct tl_sv name, uint8_t out[TL_STORE_SECRET_BYTES], struct tl_err *err)
+{
+    return store->ops->secret(store, name, out, err);
+}
+
 enum tl_code tl_store_define(struct tl_store *store, const struct tl_shape *shape, int64_t *id, struct tl_err *err)
 {
     return store->ops->define(store, shape, id, err);
@@ -101,6 +106,18 @@ enum tl_code tl_store_swap(struct tl_store *store, int64_t id, bool *swapped, st
 enum tl_code tl_store_take_epoch(struct tl_store *store, const char *owner, int64_t *epoch, struct tl_err *err)
 {
     return store->ops->take_epoch(store, owner, epoch, err);
+}
+
+enum tl_code tl_store_put_versions(struct tl_store *store, int64_t epoch, struct tl_sv versions, struct tl_err *err)
+{
+    return store->ops->put_versions(store, epoch, versions, err);
+}
+
+enum tl_code tl_store_versions(struct tl_store *store,
+                               enum tl_code (*each)(void *ctx, int64_t epoch, struct tl_sv versions, struct tl_err *err),
+                               void *ctx, struct tl_err *err)
+{
+    return store->ops->versions(store, each, ctx, err);
 }
 
 enum tl_code tl_store_begin_tick(struct tl_store *store, int64_t epoch, int64_t *change, struct tl_err *err)
@@ -206,9 +223,10 @@ enum tl_code tl_store_cursor_open(struct tl_store *store, int64_t definition, en
     return store->ops->cursor_open(store, definition, layer, from_ms, to_ms, out, err);
 }
 
-enum tl_code tl_store_run_begin(struct tl_store *store, const char *reason, int64_t started_ms, int64_t *run, struct tl_err *err)
+enum tl_code tl_store_run_begin(struct tl_store *store, const char *reason, struct tl_sv versions, int64_t started_ms,
+                                int64_t *run, struct tl_err *err)
 {
-    return store->ops->run_begin(store, reason, started_ms, run, err);
+    return store->ops->run_begin(store, reason, versions, started_ms, run, err);
 }
 
 enum tl_code tl_store_stage_rows(struct tl_store *store, int64_t run, int64_t definition, const struct tl_rows *rows,
@@ -302,6 +320,13 @@ enum tl_code tl_store_ledger_counts(struct tl_store *store, int64_t definition, 
                                     struct tl_err *err)
 {
     return store->ops->ledger_counts(store, definition, run, counts, err);
+}
+
+enum tl_code tl_store_ledger_failures(struct tl_store *store, int64_t definition, int64_t run,
+                                      enum tl_code (*each)(void *ctx, struct tl_sv function, uint64_t count, struct tl_err *err),
+                                      void *ctx, struct tl_err *err)
+{
+    return store->ops->ledger_failures(store, definition, run, each, ctx, err);
 }
 
 enum tl_code tl_store_dead_count(struct tl_store *store, struct tl_sv topic, uint64_t *count, struct tl_err *err)

@@ -10,7 +10,7 @@
  *   v_state     where the shape says TL_STATE_BESIDE: state that belongs to no row: _end_ms, _start_ms, _key, _bytes
  *   While a definition is being built beside the active one, its tables are v_speed__<8 hex>, v_batch__<8 hex> and so on; the swap renames.
  *   The tables hold times as INTEGER milliseconds and no window columns; v shows them as ISO text, with the milliseconds beside them.
- *   tally_*     definition, column, progress, offset, dedup, ledger, dead_letter, outcome, epoch, change, run, run_range, run_offset, pointer,
+ *   tally_*     definition, column, progress, offset, dedup, ledger, dead_letter, outcome, epoch, epoch_versions, change, run, run_range, run_offset, pointer,
  *               open, cut, quarantine, meta
  *
  * Where the shape says cut_per_key, each key has a time boundary of its own, at or below B (cut.h). tally_cut has those that lie below. The
@@ -44,6 +44,12 @@ TL_MUST_USE enum tl_code tl_store_begin(struct tl_store *store, struct tl_err *e
 TL_MUST_USE enum tl_code tl_store_begin_read(struct tl_store *store, struct tl_err *err);
 TL_MUST_USE enum tl_code tl_store_commit(struct tl_store *store, struct tl_err *err);
 void tl_store_rollback(struct tl_store *store); /* of either; without one, nothing */
+
+enum { TL_STORE_SECRET_BYTES = 32 };
+/* The store's own random bytes under that name: made, in a transaction of its own, where there are none yet; a store opened for reading
+ * gives TL_ERR_NOT_FOUND then. For whoever can read the store they are no secret. */
+TL_MUST_USE enum tl_code tl_store_secret(struct tl_store *store, struct tl_sv name, uint8_t out[TL_STORE_SECRET_BYTES],
+                                         struct tl_err *err);
 
 /* ---- definitions ---- */
 
@@ -81,6 +87,13 @@ TL_MUST_USE enum tl_code tl_store_swap(struct tl_store *store, int64_t id, bool 
 
 /* Own transaction: raises the epoch; the caller may write from now on, whoever held it before may not. */
 TL_MUST_USE enum tl_code tl_store_take_epoch(struct tl_store *store, const char *owner, int64_t *epoch, struct tl_err *err);
+/* Own transaction: what speed's functions work with from this epoch on (function.h: tl_functions_versions). */
+TL_MUST_USE enum tl_code tl_store_put_versions(struct tl_store *store, int64_t epoch, struct tl_sv versions, struct tl_err *err);
+/* All that speed has worked with, the earliest first. */
+TL_MUST_USE enum tl_code tl_store_versions(struct tl_store *store,
+                                           enum tl_code (*each)(void *ctx, int64_t epoch, struct tl_sv versions,
+                                                                struct tl_err *err),
+                                           void *ctx, struct tl_err *err);
 /* Begins a tick's transaction: locks the epoch row first (TL_ERR_FENCED when the epoch is not ours any more), then takes the next change
  * number, so that the order of commits is the order of numbers. */
 TL_MUST_USE enum tl_code tl_store_begin_tick(struct tl_store *store, int64_t epoch, int64_t *change, struct tl_err *err);
@@ -174,9 +187,10 @@ void tl_store_cursor_close(struct tl_store_cursor *cursor);
 
 enum tl_run_state { TL_RUN_STAGED, TL_RUN_PUBLISHED, TL_RUN_FAILED, TL_RUN_ROLLED_BACK };
 
-/* Own transaction. `reason` is what `tally runs` shows: "nightly", "backfill 2015-05-17..2015-05-20". */
-TL_MUST_USE enum tl_code tl_store_run_begin(struct tl_store *store, const char *reason, int64_t started_ms, int64_t *run,
-                                            struct tl_err *err);
+/* Own transaction. `reason` is what `tally runs` shows: "nightly", "backfill 2015-05-17..2015-05-20"; `versions` what its functions work with
+ * (function.h: tl_functions_versions). */
+TL_MUST_USE enum tl_code tl_store_run_begin(struct tl_store *store, const char *reason, struct tl_sv versions, int64_t started_ms,
+                                            int64_t *run, struct tl_err *err);
 TL_MUST_USE enum tl_code tl_store_stage_rows(struct tl_store *store, int64_t run, int64_t definition, const struct tl_rows *rows,
                                              struct tl_err *err);
 /* The archive's offsets that the run read: batch's part of the manifest. Every message below next_offset was seen. */
@@ -223,7 +237,7 @@ TL_MUST_USE enum tl_code tl_store_run_offsets(struct tl_store *store, int64_t ru
 struct tl_run {
     int64_t id, started_ms, ended_ms; /* ended_ms INT64_MIN: not ended */
     enum tl_run_state state;
-    struct tl_sv reason;
+    struct tl_sv reason, versions; /* versions: empty for runs of before they were kept */
     uint64_t ranges_count, rows_count;
 };
 TL_MUST_USE enum tl_code tl_store_runs(struct tl_store *store,
@@ -255,6 +269,11 @@ TL_MUST_USE enum tl_code tl_store_ledger(struct tl_store *store, int64_t definit
 /* Lines per cause. */
 TL_MUST_USE enum tl_code tl_store_ledger_counts(struct tl_store *store, int64_t definition, int64_t run,
                                                 uint64_t counts[TL_CAUSES], struct tl_err *err);
+/* The functions that failed (eval_error) and how many lines each has, the most first. */
+TL_MUST_USE enum tl_code tl_store_ledger_failures(struct tl_store *store, int64_t definition, int64_t run,
+                                                  enum tl_code (*each)(void *ctx, struct tl_sv function, uint64_t count,
+                                                                       struct tl_err *err),
+                                                  void *ctx, struct tl_err *err);
 TL_MUST_USE enum tl_code tl_store_dead_count(struct tl_store *store, struct tl_sv topic, uint64_t *count, struct tl_err *err);
 /* Changes whenever somebody else has committed since the last call on this handle. */
 TL_MUST_USE enum tl_code tl_store_version(struct tl_store *store, int64_t *version, struct tl_err *err);

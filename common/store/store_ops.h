@@ -14,6 +14,7 @@ struct tl_store_ops {
     enum tl_code (*commit)(struct tl_store *store, struct tl_err *err);
     void (*rollback)(struct tl_store *store);
 
+    enum tl_code (*secret)(struct tl_store *store, struct tl_sv name, uint8_t out[TL_STORE_SECRET_BYTES], struct tl_err *err);
     enum tl_code (*define)(struct tl_store *store, const struct tl_shape *shape, int64_t *id, struct tl_err *err);
     enum tl_code (*definition)(struct tl_store *store, int64_t id, struct tl_definition *out, struct tl_err *err);
     enum tl_code (*active)(struct tl_store *store, struct tl_sv view, struct tl_definition *out, struct tl_err *err);
@@ -21,6 +22,10 @@ struct tl_store_ops {
     enum tl_code (*swap)(struct tl_store *store, int64_t id, bool *swapped, struct tl_err *err);
 
     enum tl_code (*take_epoch)(struct tl_store *store, const char *owner, int64_t *epoch, struct tl_err *err);
+    enum tl_code (*put_versions)(struct tl_store *store, int64_t epoch, struct tl_sv versions, struct tl_err *err);
+    enum tl_code (*versions)(struct tl_store *store,
+                             enum tl_code (*each)(void *ctx, int64_t epoch, struct tl_sv versions, struct tl_err *err), void *ctx,
+                             struct tl_err *err);
     enum tl_code (*begin_tick)(struct tl_store *store, int64_t epoch, int64_t *change, struct tl_err *err);
     enum tl_code (*put_speed_rows)(struct tl_store *store, int64_t definition, const struct tl_rows *rows, int64_t change,
                                    struct tl_err *err);
@@ -56,7 +61,8 @@ struct tl_store_ops {
     enum tl_code (*cursor_next)(struct tl_store_cursor *cursor, const struct tl_stored_row **row, struct tl_err *err);
     void (*cursor_close)(struct tl_store_cursor *cursor);
 
-    enum tl_code (*run_begin)(struct tl_store *store, const char *reason, int64_t started_ms, int64_t *run, struct tl_err *err);
+    enum tl_code (*run_begin)(struct tl_store *store, const char *reason, struct tl_sv versions, int64_t started_ms, int64_t *run,
+                              struct tl_err *err);
     enum tl_code (*stage_rows)(struct tl_store *store, int64_t run, int64_t definition, const struct tl_rows *rows,
                                struct tl_err *err);
     enum tl_code (*stage_offset)(struct tl_store *store, int64_t run, struct tl_sv topic, uint32_t partition, int64_t next_offset,
@@ -90,6 +96,9 @@ struct tl_store_ops {
                            struct tl_err *err);
     enum tl_code (*ledger_counts)(struct tl_store *store, int64_t definition, int64_t run, uint64_t counts[TL_CAUSES],
                                   struct tl_err *err);
+    enum tl_code (*ledger_failures)(struct tl_store *store, int64_t definition, int64_t run,
+                                    enum tl_code (*each)(void *ctx, struct tl_sv function, uint64_t count, struct tl_err *err),
+                                    void *ctx, struct tl_err *err);
     enum tl_code (*dead_count)(struct tl_store *store, struct tl_sv topic, uint64_t *count, struct tl_err *err);
     enum tl_code (*version)(struct tl_store *store, int64_t *version, struct tl_err *err);
 };

@@ -11,13 +11,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "event/schema.h"
 
 #define APPLICATION_ID 0x544c7374 /* "TLst" */
-#define SCHEMA_VERSION 2
+#define SCHEMA_VERSION 3
 #define TEXT_OF(number) TEXT_OF_(number)
 #define TEXT_OF_(number) #number
 
@@ -89,12 +90,19 @@ static const char *const sql_version_2[] = {
      " start_ms INTEGER NOT NULL, PRIMARY KEY (run, definition, to_ms, \"key\")) STRICT, WITHOUT ROWID;"),
     "CREATE INDEX tally_cut_lowest ON tally_cut (definition, cut_ms);",
 };
+static const char *const sql_version_3[] = {
+    "ALTER TABLE tally_ledger ADD COLUMN function TEXT;",
+    "ALTER TABLE tally_run ADD COLUMN versions TEXT NOT NULL DEFAULT '';",
+    /* What speed ran with, from this epoch on: a line where it changed. */
+    "CREATE TABLE tally_epoch_versions (epoch INTEGER PRIMARY KEY, versions TEXT NOT NULL) STRICT;",
+};
 static const struct {
     const char *const *statements;
     size_t count;
 } sql_versions[SCHEMA_VERSION] = {
     {sql_version_1, TL_COUNT(sql_version_1)},
     {sql_version_2, TL_COUNT(sql_version_2)},
+    {sql_version_3, TL_COUNT(sql_version_3)},
 };
 /* clang-format on */
 
@@ -102,6 +110,8 @@ static const char sql_user_version[] = "PRAGMA user_version";
 static const char sql_schema_version[] = "PRAGMA schema_version";
 static const char sql_objects[] = "SELECT count(*) FROM sqlite_master";
 static const char sql_next_change[] = "UPDATE tally_change SET change = change + 1 RETURNING change";
+static const char sql_secret[] = "SELECT value FROM tally_meta WHERE name = 'secret.' || ?1";
+static const char sql_put_secret[] = "INSERT INTO tally_meta (name, value) VALUES ('secret.' || ?1, ?2)";
 static const char sql_probe[] = "SELECT e.epoch + c.change FROM tally_epoch AS e JOIN tally_change AS c ON c.id = e.id"
                                 " WHERE NOT EXISTS (SELECT 1 FROM tally_run, tally_pointer, tally_run_range, tally_progress"
                                 " WHERE tally_run.run < 0)";
@@ -416,6 +426,69 @@ static void op_rollback(struct tl_store *store)
     tl_sq_rollback(tl_sq_of(store));
 }
 
+/* ---- the secret ---- */
+
+static enum tl_code secret_read(struct tl_sq *s, struct tl_sv name, uint8_t out[TL_STORE_SECRET_BYTES], bool *found,
+                                struct tl_err *err)
+{
+    sqlite3_stmt *statement = NULL;
+    struct tl_sv value;
+    enum tl_code rc;
+
+    TL_TRY(tl_sq_statement(s, sql_secret, &statement, err, "t", name));
+    TL_TRY(tl_sq_step(s, statement, found, err));
+    if (!*found)
+        goto out;
+    value = tl_sq_column_blob(statement, 0);
+    if (value.size != TL_STORE_SECRET_BYTES)
+        TL_TRY(tl_fail(err, TL_ERR_CORRUPT, "%s: the database is damaged: secret.%.*s has %zu bytes, not %d", s->path,
+                       TL_SV_ARG(name), value.size, TL_STORE_SECRET_BYTES));
+    memcpy(out, value.data, TL_STORE_SECRET_BYTES);
+out:
+    tl_sq_statement_close(s, statement);
+    return rc;
+}
+
+/* In a write transaction: of two processes that begin at once the second finds what the first has made. */
+static enum tl_code secret_make(struct tl_sq *s, struct tl_sv name, uint8_t out[TL_STORE_SECRET_BYTES], struct tl_err *err)
+{
+    uint8_t made[TL_STORE_SECRET_BYTES];
+    bool found = false;
+    enum tl_code rc;
+
+    TL_TRY(tl_sq_begin(s, err));
+    TL_TRY(secret_read(s, name, made, &found, err));
+    if (!found) {
+        if (getrandom(made, sizeof made, 0) != (ssize_t)sizeof made)
+            TL_TRY(tl_fail_errno(err, TL_ERR_IO, "%s: no random bytes to make a secret of", s->path));
+        TL_TRY(tl_sq_do(s, sql_put_secret, err, "tb", name, (struct tl_sv){(const char *)made, sizeof made}));
+    }
+    TL_TRY(tl_sq_commit(s, err));
+    memcpy(out, made, sizeof made);
+out:
+    if (rc != TL_OK)
+        tl_sq_rollback(s);
+    return rc;
+}
+
+static enum tl_code op_secret(struct tl_store *store, struct tl_sv name, uint8_t out[TL_STORE_SECRET_BYTES], struct tl_err *err)
+{
+    struct tl_sq *s = tl_sq_of(store);
+    bool found = false;
+    enum tl_code rc;
+
+    TL_TRY(secret_read(s, name, out, &found, err));
+    if (found)
+        goto out;
+    if (!s->writable)
+        TL_TRY(tl_fail(err, TL_ERR_NOT_FOUND,
+                       "%s: there is no secret.%.*s yet: nothing was counted with it; `tally speed` or `tally batch` makes it",
+                       s->path, TL_SV_ARG(name)));
+    TL_TRY(secret_make(s, name, out, err));
+out:
+    return rc;
+}
+
 /* ---- the file ---- */
 
 static uint32_t big_endian(const unsigned char *at)
@@ -682,12 +755,15 @@ static const struct tl_store_ops sqlite_ops = {
     .begin_read = op_begin_read,
     .commit = op_commit,
     .rollback = op_rollback,
+    .secret = op_secret,
     .define = tl_sq_define,
     .definition = tl_sq_definition_get,
     .active = tl_sq_active_get,
     .definitions = tl_sq_definitions,
     .swap = tl_sq_swap,
     .take_epoch = tl_sq_take_epoch,
+    .put_versions = tl_sq_put_versions,
+    .versions = tl_sq_versions,
     .begin_tick = tl_sq_begin_tick,
     .put_speed_rows = tl_sq_put_speed_rows,
     .drop_speed_rows = tl_sq_drop_speed_rows,
@@ -724,6 +800,7 @@ static const struct tl_store_ops sqlite_ops = {
     .outcomes = tl_sq_outcomes,
     .ledger = tl_sq_ledger,
     .ledger_counts = tl_sq_ledger_counts,
+    .ledger_failures = tl_sq_ledger_failures,
     .dead_count = tl_sq_dead_count,
     .version = tl_sq_version,
 };

@@ -163,6 +163,10 @@ enum tl_code tl_sq_definitions(struct tl_store *store, const struct tl_definitio
 enum tl_code tl_sq_swap(struct tl_store *store, int64_t id, bool *swapped, struct tl_err *err);
 
 enum tl_code tl_sq_take_epoch(struct tl_store *store, const char *owner, int64_t *epoch, struct tl_err *err);
+enum tl_code tl_sq_put_versions(struct tl_store *store, int64_t epoch, struct tl_sv versions, struct tl_err *err);
+enum tl_code tl_sq_versions(struct tl_store *store,
+                            enum tl_code (*each)(void *ctx, int64_t epoch, struct tl_sv versions, struct tl_err *err), void *ctx,
+                            struct tl_err *err);
 enum tl_code tl_sq_begin_tick(struct tl_store *store, int64_t epoch, int64_t *change, struct tl_err *err);
 enum tl_code tl_sq_put_speed_rows(struct tl_store *store, int64_t definition, const struct tl_rows *rows, int64_t change,
                                   struct tl_err *err);
@@ -193,7 +197,8 @@ enum tl_code tl_sq_positions(struct tl_store *store, int64_t definition,
 enum tl_code tl_sq_dedup(struct tl_store *store, int64_t lane, struct tl_sv topic, uint32_t partition, int64_t next_offset,
                          enum tl_code (*each)(void *ctx, struct tl_sv ids, struct tl_err *err), void *ctx, struct tl_err *err);
 
-enum tl_code tl_sq_run_begin(struct tl_store *store, const char *reason, int64_t started_ms, int64_t *run, struct tl_err *err);
+enum tl_code tl_sq_run_begin(struct tl_store *store, const char *reason, struct tl_sv versions, int64_t started_ms, int64_t *run,
+                             struct tl_err *err);
 enum tl_code tl_sq_stage_rows(struct tl_store *store, int64_t run, int64_t definition, const struct tl_rows *rows,
                               struct tl_err *err);
 enum tl_code tl_sq_stage_offset(struct tl_store *store, int64_t run, struct tl_sv topic, uint32_t partition, int64_t next_offset,
@@ -230,6 +235,9 @@ enum tl_code tl_sq_ledger(struct tl_store *store, int64_t definition, int64_t ru
                           struct tl_err *err);
 enum tl_code tl_sq_ledger_counts(struct tl_store *store, int64_t definition, int64_t run, uint64_t counts[TL_CAUSES],
                                  struct tl_err *err);
+enum tl_code tl_sq_ledger_failures(struct tl_store *store, int64_t definition, int64_t run,
+                                   enum tl_code (*each)(void *ctx, struct tl_sv function, uint64_t count, struct tl_err *err),
+                                   void *ctx, struct tl_err *err);
 enum tl_code tl_sq_dead_count(struct tl_store *store, struct tl_sv topic, uint64_t *count, struct tl_err *err);
 enum tl_code tl_sq_version(struct tl_store *store, int64_t *version, struct tl_err *err);
 

@@ -11,7 +11,7 @@
 
 /* clang-format off */
 static const char sql_run_begin[] =
-    "INSERT INTO tally_run (reason, started_ms, state, normaliser) VALUES (?1, ?2, 'staged', ?3) RETURNING run";
+    "INSERT INTO tally_run (reason, versions, started_ms, state, normaliser) VALUES (?1, ?2, ?3, 'staged', ?4) RETURNING run";
 static const char sql_run_state[] = "SELECT state FROM tally_run WHERE run = ?1";
 static const char sql_stage_offset[] =
     "INSERT INTO tally_run_offset (run, topic, partition, next_offset) VALUES (?1, ?2, ?3, ?4)"
@@ -63,14 +63,16 @@ static const char sql_prune_ledger[] =
     " AND o.partition = l.partition)) LIMIT ?6)";
 /* clang-format on */
 
-enum tl_code tl_sq_run_begin(struct tl_store *store, const char *reason, int64_t started_ms, int64_t *run, struct tl_err *err)
+enum tl_code tl_sq_run_begin(struct tl_store *store, const char *reason, struct tl_sv versions, int64_t started_ms, int64_t *run,
+                             struct tl_err *err)
 {
     struct tl_sq *s = tl_sq_of(store);
     int64_t begun = 0;
     enum tl_code rc;
 
     TL_TRY(tl_sq_begin(s, err));
-    rc = tl_sq_get(s, sql_run_begin, &begun, NULL, err, "tii", tl_sv_from(reason), started_ms, (int64_t)TL_NORMALISER_VERSION);
+    rc = tl_sq_get(s, sql_run_begin, &begun, NULL, err, "ttii", tl_sv_from(reason), versions, started_ms,
+                   (int64_t)TL_NORMALISER_VERSION);
     if (rc == TL_OK)
         rc = tl_sq_commit(s, err);
     if (rc != TL_OK)

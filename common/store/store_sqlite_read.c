@@ -18,7 +18,8 @@ static const char sql_carry[] =
 static const char sql_run_offsets[] =
     "SELECT topic, partition, next_offset FROM tally_run_offset WHERE run = ?1 ORDER BY topic, partition";
 static const char sql_runs[] =
-    "SELECT r.run, r.started_ms, r.ended_ms, r.state, r.reason, count(g.run), COALESCE(sum(g.rows_count), 0) FROM tally_run AS r"
+    "SELECT r.run, r.started_ms, r.ended_ms, r.state, r.reason, count(g.run), COALESCE(sum(g.rows_count), 0), r.versions"
+    " FROM tally_run AS r"
     " LEFT JOIN tally_run_range AS g ON g.run = r.run GROUP BY r.run ORDER BY r.run";
 static const char sql_outcomes_speed[] =
     "SELECT dead_letter, future, duplicate, filtered, rejected, late, partly_counted, counted FROM tally_outcome WHERE definition = ?1";
@@ -30,10 +31,14 @@ static const char sql_outcomes_run[] =
     "SELECT sum(dead_letter), sum(future), sum(duplicate), sum(filtered), sum(rejected), sum(late), sum(partly_counted), sum(counted)"
     " FROM tally_run_range WHERE definition = ?1 AND run = ?2";
 static const char sql_ledger[] =
-    "SELECT partition, \"offset\", \"row\", cause, flags, watermark_ms, event_time_ms FROM tally_ledger WHERE definition = ?1"
+    "SELECT partition, \"offset\", \"row\", cause, flags, watermark_ms, event_time_ms, function FROM tally_ledger WHERE definition = ?1"
     " AND run = ?2 ORDER BY partition, \"offset\", \"row\"";
 static const char sql_ledger_counts[] =
     "SELECT cause, count(*) FROM tally_ledger WHERE definition = ?1 AND run = ?2 GROUP BY cause";
+/* Lines of before the name was kept have none. */
+static const char sql_ledger_failures[] =
+    "SELECT COALESCE(function, '(unknown)') AS name, count(*) AS lines FROM tally_ledger WHERE definition = ?1 AND run = ?2 AND cause = ?3"
+    " GROUP BY name ORDER BY lines DESC, name";
 static const char sql_dead_count[] = "SELECT count(*) FROM tally_dead_letter WHERE topic = ?1";
 static const char sql_version[] = "PRAGMA data_version";
 /* clang-format on */
@@ -348,6 +353,7 @@ enum tl_code tl_sq_runs(struct tl_store *store, enum tl_code (*each)(void *ctx, 
             .reason = tl_sq_column_text(statement, 4),
             .ranges_count = (uint64_t)sqlite3_column_int64(statement, 5),
             .rows_count = (uint64_t)sqlite3_column_int64(statement, 6),
+            .versions = tl_sq_column_text(statement, 7),
         };
         for (size_t i = 0; i < TL_COUNT(states); i++)
             if (tl_sv_eq(tl_sq_column_text(statement, 3), tl_sv_from(states[i])))
@@ -527,6 +533,7 @@ enum tl_code tl_sq_ledger(struct tl_store *store, int64_t definition, int64_t ru
             .flags = (uint8_t)sqlite3_column_int64(statement, 4),
             .watermark_ms = sqlite3_column_int64(statement, 5),
             .event_time_ms = sqlite3_column_int64(statement, 6),
+            .function = (const char *)sqlite3_column_text(statement, 7),
         };
         TL_TRY(each(ctx, &line, err));
     }
@@ -556,6 +563,27 @@ enum tl_code tl_sq_ledger_counts(struct tl_store *store, int64_t definition, int
             TL_TRY(tl_fail(err, TL_ERR_CORRUPT, "%s: the database is damaged: the ledger names a cause %lld", s->path,
                            (long long)cause));
         counts[cause] = (uint64_t)sqlite3_column_int64(statement, 1);
+    }
+out:
+    tl_sq_statement_close(s, statement);
+    return rc;
+}
+
+enum tl_code tl_sq_ledger_failures(struct tl_store *store, int64_t definition, int64_t run,
+                                   enum tl_code (*each)(void *ctx, struct tl_sv function, uint64_t count, struct tl_err *err),
+                                   void *ctx, struct tl_err *err)
+{
+    struct tl_sq *s = tl_sq_of(store);
+    sqlite3_stmt *statement = NULL;
+    bool row = false;
+    enum tl_code rc;
+
+    TL_TRY(tl_sq_statement(s, sql_ledger_failures, &statement, err, "iii", definition, run, (int64_t)TL_CAUSE_EVAL_ERROR));
+    for (;;) {
+        TL_TRY(tl_sq_step(s, statement, &row, err));
+        if (!row)
+            break;
+        TL_TRY(each(ctx, tl_sq_column_text(statement, 0), (uint64_t)sqlite3_column_int64(statement, 1), err));
     }
 out:
     tl_sq_statement_close(s, statement);

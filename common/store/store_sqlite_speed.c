@@ -5,6 +5,10 @@
 
 /* clang-format off */
 static const char sql_take_epoch[] = "UPDATE tally_epoch SET epoch = epoch + 1, owner = ?1 RETURNING epoch";
+static const char sql_put_versions[] =
+    "INSERT INTO tally_epoch_versions (epoch, versions) SELECT ?1, ?2"
+    " WHERE ?2 IS NOT (SELECT versions FROM tally_epoch_versions ORDER BY epoch DESC LIMIT 1)";
+static const char sql_versions[] = "SELECT epoch, versions FROM tally_epoch_versions ORDER BY epoch";
 static const char sql_epoch[] = "SELECT epoch, owner FROM tally_epoch";
 static const char sql_put_final[] = "UPDATE tally_progress SET final_ms = ?2 WHERE definition = ?1";
 static const char sql_put_ready[] = "UPDATE tally_progress SET speed_ready = 1 WHERE definition = ?1";
@@ -24,8 +28,8 @@ static const char sql_add_outcomes[] =
     " future = future + ?3, duplicate = duplicate + ?4, filtered = filtered + ?5, rejected = rejected + ?6, late = late + ?7,"
     " partly_counted = partly_counted + ?8, counted = counted + ?9";
 static const char sql_put_ledger[] =
-    "INSERT INTO tally_ledger (definition, run, partition, \"offset\", \"row\", cause, flags, watermark_ms, event_time_ms)"
-    " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9) ON CONFLICT DO NOTHING";
+    "INSERT INTO tally_ledger (definition, run, partition, \"offset\", \"row\", cause, flags, watermark_ms, event_time_ms,"
+    " function) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10) ON CONFLICT DO NOTHING";
 static const char sql_put_dead[] =
     "INSERT INTO tally_dead_letter (topic, partition, \"offset\", \"row\", log_ms, reason, raw) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)"
     " ON CONFLICT DO NOTHING";
@@ -58,6 +62,42 @@ enum tl_code tl_sq_take_epoch(struct tl_store *store, const char *owner, int64_t
     else
         *epoch = taken;
 out:
+    return rc;
+}
+
+enum tl_code tl_sq_put_versions(struct tl_store *store, int64_t epoch, struct tl_sv versions, struct tl_err *err)
+{
+    struct tl_sq *s = tl_sq_of(store);
+    enum tl_code rc;
+
+    TL_TRY(tl_sq_begin(s, err));
+    rc = tl_sq_do(s, sql_put_versions, err, "it", epoch, versions);
+    if (rc == TL_OK)
+        rc = tl_sq_commit(s, err);
+    if (rc != TL_OK)
+        tl_sq_rollback(s);
+out:
+    return rc;
+}
+
+enum tl_code tl_sq_versions(struct tl_store *store,
+                            enum tl_code (*each)(void *ctx, int64_t epoch, struct tl_sv versions, struct tl_err *err), void *ctx,
+                            struct tl_err *err)
+{
+    struct tl_sq *s = tl_sq_of(store);
+    sqlite3_stmt *statement = NULL;
+    bool row = false;
+    enum tl_code rc;
+
+    TL_TRY(tl_sq_statement(s, sql_versions, &statement, err, ""));
+    for (;;) {
+        TL_TRY(tl_sq_step(s, statement, &row, err));
+        if (!row)
+            break;
+        TL_TRY(each(ctx, sqlite3_column_int64(statement, 0), tl_sq_column_text(statement, 1), err));
+    }
+out:
+    tl_sq_statement_close(s, statement);
     return rc;
 }
 
@@ -332,6 +372,7 @@ enum tl_code tl_sq_put_ledger(struct tl_store *store, int64_t definition, int64_
         bad |= sqlite3_bind_int64(statement, 7, line->flags);
         bad |= sqlite3_bind_int64(statement, 8, line->watermark_ms);
         bad |= sqlite3_bind_int64(statement, 9, line->event_time_ms);
+        bad |= sqlite3_bind_text(statement, 10, line->function, -1, SQLITE_STATIC); /* NULL: NULL */
         if (bad != SQLITE_OK || sqlite3_step(statement) != SQLITE_DONE)
             rc = tl_sq_fail(s, err, "write the ledger");
         sqlite3_reset(statement);

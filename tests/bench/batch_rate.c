@@ -254,7 +254,7 @@ static enum tl_code replay(const struct memory_store *m, const struct tl_plan *p
     TL_TRY(tl_store_open(url, TL_STORE_WRITE, &store, err));
     for (uint32_t v = 0; v < plan->views_count; v++)
         TL_TRY(tl_store_define(store, &m->shapes[v], &ids[v], err));
-    TL_TRY(tl_store_run_begin(store, "bench", 0, &run, err));
+    TL_TRY(tl_store_run_begin(store, "bench", TL_SV(""), 0, &run, err));
     begin = now_s();
     TL_TRY(tl_store_begin(store, err));
     for (size_t i = 0; i < m->count; i++) {

@@ -265,7 +265,7 @@ static enum tl_code stage(struct tl_store *store, int64_t *run, struct tl_err *e
     store_rows_init(&rows, true, 20);
     for (int64_t i = 0; i < 20; i++)
         store_rows_add(&rows, i * 10, i * 10 + 10, "b", -1);
-    TL_TRY(tl_store_run_begin(store, "nightly", 1, run, err));
+    TL_TRY(tl_store_run_begin(store, "nightly", TL_SV("tzdata 2026a"), 1, run, err));
     for (int i = 0; i < 2; i++) {
         struct tl_run_range range = {.run = *run, .from_ms = 0, .to_ms = 200};
 
@@ -292,7 +292,7 @@ static enum tl_code change(struct tl_store *store, int64_t *id, struct tl_err *e
     enum tl_code rc;
 
     TL_TRY(tl_store_define(store, &shape, id, err));
-    TL_TRY(tl_store_run_begin(store, "for the new definition", 1, &range.run, err));
+    TL_TRY(tl_store_run_begin(store, "for the new definition", TL_SV(""), 1, &range.run, err));
     TL_TRY(tl_store_begin(store, err));
     rc = tl_store_stage_range(store, *id, &range, err);
     if (rc == TL_OK)

@@ -20,8 +20,12 @@ const struct tl_catalog *sql_value_catalog(void)
     struct tl_err err = {0};
 
     files.places = getenv("TALLY_TEST_PLACES");
-    if (functions == NULL)
+    if (files.places == NULL)
+        files.places = "build/places/city.mmdb";
+    if (functions == NULL) {
         cr_assert_eq(tl_functions_open(&files, &functions, &err), TL_OK, "%s", err.message);
+        tl_functions_secret_set(functions, (const uint8_t *)"the secret of the tests' visitors");
+    }
     return tl_functions_catalog(functions);
 }
 

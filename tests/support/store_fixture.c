@@ -281,7 +281,7 @@ int64_t store_run(struct tl_store *store, const char *reason)
 {
     int64_t run = 0;
 
-    OK(tl_store_run_begin(store, reason, 1000, &run, err));
+    OK(tl_store_run_begin(store, reason, TL_SV("tzdata 2026a"), 1000, &run, err));
     return run;
 }
 

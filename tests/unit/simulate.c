@@ -7,9 +7,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/function.h"
 #include "core/relay.h"
 #include "sql/shape.h"
+#include "support/sql_value.h"
 
 #define MUST(call)                                                                                                               \
     do {                                                                                                                         \
@@ -24,7 +24,7 @@ struct tl_plan *sim_plan(const char *sql)
     struct tl_plan *plan = NULL;
     struct tl_err err = {0};
 
-    MUST(tl_plan_parse(tl_sv_from(sql), "test.sql", tl_function_catalog(), &plan, &err));
+    MUST(tl_plan_parse(tl_sv_from(sql), "test.sql", sql_value_catalog(), &plan, &err));
     return plan;
 }
 

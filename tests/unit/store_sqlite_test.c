@@ -121,7 +121,7 @@ ParameterizedTest(struct foreign_case *c, store_sqlite, foreign, .fini = store_f
 Test(store_sqlite, newer, .fini = store_folder_remove)
 {
     make_store();
-    sql("PRAGMA user_version = 3");
+    sql("PRAGMA user_version = 4");
     expect_refusal("a newer tally");
 }
 
@@ -135,7 +135,7 @@ Test(store_sqlite, newer_in_the_wal, .fini = store_folder_remove)
     make_store();
     snprintf(name, sizeof name, "%s-wal", store_path(url));
     cr_assert_eq(sqlite3_open(store_path(url), &db), SQLITE_OK);
-    cr_assert_eq(sqlite3_exec(db, "PRAGMA user_version = 3", NULL, NULL, NULL), SQLITE_OK);
+    cr_assert_eq(sqlite3_exec(db, "PRAGMA user_version = 4", NULL, NULL, NULL), SQLITE_OK);
     file = content(store_path(url));
     wal = content(name);
     cr_assert_gt(wal.size, 0);
@@ -166,7 +166,12 @@ static struct tl_buf schema_of(void)
     return text;
 }
 
-/* A file of version 1 has what version 2 added taken away from it. */
+/* What version 3 added, taken away. */
+#define WITHOUT_3                                                                                                                \
+    "ALTER TABLE tally_ledger DROP COLUMN function; ALTER TABLE tally_run DROP COLUMN versions;"                                 \
+    " DROP TABLE tally_epoch_versions;"
+
+/* A file of version 1 has what later ones added taken away from it. */
 Test(store_sqlite, an_older_store_is_brought_up, .fini = store_folder_remove)
 {
     struct tl_shape hits = store_windowed("hits", 'a'), visits = store_sessions("visits", 'b', 0);
@@ -177,10 +182,10 @@ Test(store_sqlite, an_older_store_is_brought_up, .fini = store_folder_remove)
 
     make_store();
     before = schema_of();
-    sql("ALTER TABLE tally_definition DROP COLUMN state_beside; ALTER TABLE tally_definition DROP COLUMN cut_per_key;"
-        " ALTER TABLE tally_definition DROP COLUMN ends_open;"
-        "ALTER TABLE tally_definition DROP COLUMN key_tail_bytes; DROP TABLE tally_open; DROP INDEX tally_cut_lowest;"
-        "PRAGMA user_version = 1");
+    sql(WITHOUT_3 "ALTER TABLE tally_definition DROP COLUMN state_beside; ALTER TABLE tally_definition DROP COLUMN cut_per_key;"
+                  " ALTER TABLE tally_definition DROP COLUMN ends_open;"
+                  "ALTER TABLE tally_definition DROP COLUMN key_tail_bytes; DROP TABLE tally_open; DROP INDEX tally_cut_lowest;"
+                  "PRAGMA user_version = 1");
     FAILS(TL_ERR_CORRUPT, "brings it up to date", tl_store_open(url, TL_STORE_READ, &store, err));
     cr_assert_null(store);
     tl_store_close(store_open(url, TL_STORE_WRITE));
@@ -199,6 +204,56 @@ Test(store_sqlite, an_older_store_is_brought_up, .fini = store_folder_remove)
     tl_store_close(store);
     tl_buf_done(&before);
     tl_buf_done(&after);
+}
+
+static enum tl_code see_old_line(void *ctx, const struct tl_ledger_line *line, struct tl_err *err)
+{
+    (void)err;
+    cr_assert(line->cause == TL_CAUSE_EVAL_ERROR && line->offset == 7 && line->function == NULL);
+    ++*(int *)ctx;
+    return TL_OK;
+}
+
+static enum tl_code see_old_run(void *ctx, const struct tl_run *run, struct tl_err *err)
+{
+    (void)err;
+    cr_assert(tl_sv_eq(run->reason, TL_SV("nightly")) && run->versions.size == 0);
+    ++*(int *)ctx;
+    return TL_OK;
+}
+
+Test(store_sqlite, version_2_keeps_its_ledger_and_its_runs, .fini = store_folder_remove)
+{
+    const struct tl_ledger_line line = {.offset = 7, .cause = TL_CAUSE_EVAL_ERROR, .function = "/"};
+    struct tl_store *store;
+    int lines = 0, runs = 0;
+
+    make_store();
+    store = store_open(url, TL_STORE_WRITE);
+    OK(tl_store_begin(store, err));
+    OK(tl_store_put_ledger(store, 1, 0, &line, 1, err));
+    OK(tl_store_commit(store, err));
+    store_run(store, "nightly");
+    tl_store_close(store);
+    sql(WITHOUT_3 "PRAGMA user_version = 2");
+    store = store_open(url, TL_STORE_WRITE);
+    OK(tl_store_ledger(store, 1, 0, see_old_line, &lines, err));
+    OK(tl_store_runs(store, see_old_run, &runs, err));
+    cr_assert(lines == 1 && runs == 1);
+    tl_store_close(store);
+}
+
+/* It stands in the table that it says, and nowhere else. */
+Test(store_sqlite, a_damaged_secret_is_refused, .fini = store_folder_remove)
+{
+    uint8_t secret[TL_STORE_SECRET_BYTES];
+    struct tl_store *store;
+
+    make_store();
+    sql("INSERT INTO tally_meta VALUES ('secret.visitor', x'0011')");
+    store = store_open(url, TL_STORE_WRITE);
+    FAILS(TL_ERR_CORRUPT, "secret.visitor has 2 bytes", tl_store_secret(store, TL_SV("visitor"), secret, err));
+    tl_store_close(store);
 }
 
 Test(store_sqlite, no_version, .fini = store_folder_remove)

@@ -440,6 +440,149 @@ static void ledger_keeps_the_first_line(const struct store_backend *backend)
     tl_store_close(store);
 }
 
+static enum tl_code see_function(void *ctx, const struct tl_ledger_line *line, struct tl_err *err)
+{
+    (void)err;
+    tl_buf_printf(ctx, "%lld %s\n", (long long)line->offset, line->function != NULL ? line->function : "-");
+    return TL_OK;
+}
+
+static enum tl_code see_failure(void *ctx, struct tl_sv function, uint64_t count, struct tl_err *err)
+{
+    (void)err;
+    tl_buf_printf(ctx, "%.*s %llu\n", TL_SV_ARG(function), (unsigned long long)count);
+    return TL_OK;
+}
+
+static void the_ledger_names_the_function_that_failed(const struct store_backend *backend)
+{
+    struct tl_store *store = fresh(backend);
+    int64_t id = hits(store);
+    const struct tl_ledger_line lines[] = {
+        {.offset = 1,                   .cause = TL_CAUSE_EVAL_ERROR, .function = "CAST"},
+        {.offset = 2,                   .cause = TL_CAUSE_LATE_DROP },
+        {.offset = 3, .cause = TL_CAUSE_EVAL_ERROR,              .function = "/"                  },
+        {.offset = 4, .cause = TL_CAUSE_EVAL_ERROR,              .function = "/"},
+    };
+    struct tl_buf text;
+
+    tl_buf_init(&text, 0);
+    OK(tl_store_begin(store, err));
+    OK(tl_store_put_ledger(store, id, 0, lines, TL_COUNT(lines), err));
+    OK(tl_store_commit(store, err));
+    OK(tl_store_ledger(store, id, 0, see_function, &text, err));
+    tl_buf_put_u8(&text, '\0');
+    cr_assert_str_eq(text.data, "1 CAST\n2 -\n3 /\n4 /\n");
+    tl_buf_clear(&text);
+    OK(tl_store_ledger_failures(store, id, 0, see_failure, &text, err));
+    OK(tl_store_ledger_failures(store, id, 1, see_failure, &text, err));
+    tl_buf_put_u8(&text, '\0');
+    cr_assert_str_eq(text.data, "/ 2\nCAST 1\n");
+    tl_buf_done(&text);
+    tl_store_close(store);
+}
+
+static void a_secret_is_made_once(const struct store_backend *backend)
+{
+    uint8_t first[TL_STORE_SECRET_BYTES] = {0}, second[TL_STORE_SECRET_BYTES], other[TL_STORE_SECRET_BYTES];
+    static const uint8_t zeros[TL_STORE_SECRET_BYTES];
+    struct tl_store *store, *reader;
+
+    backend->url(url);
+    store = store_open(url, TL_STORE_WRITE);
+    reader = store_open(url, TL_STORE_READ);
+    FAILS(TL_ERR_NOT_FOUND, "nothing was counted with it", tl_store_secret(reader, TL_SV("visitor"), first, err));
+    cr_assert_eq(memcmp(first, zeros, sizeof first), 0);
+    OK(tl_store_secret(store, TL_SV("visitor"), first, err));
+    cr_assert_neq(memcmp(first, zeros, sizeof first), 0);
+    OK(tl_store_secret(reader, TL_SV("visitor"), second, err));
+    cr_assert_eq(memcmp(first, second, sizeof first), 0);
+    tl_store_close(reader);
+    tl_store_close(store);
+    store = store_open(url, TL_STORE_WRITE);
+    OK(tl_store_secret(store, TL_SV("visitor"), second, err));
+    cr_assert_eq(memcmp(first, second, sizeof first), 0, "another one after a restart");
+    OK(tl_store_secret(store, TL_SV("another"), other, err));
+    cr_assert_neq(memcmp(first, other, sizeof first), 0);
+    tl_store_close(store);
+    store = fresh(backend);
+    OK(tl_store_secret(store, TL_SV("visitor"), other, err));
+    cr_assert_neq(memcmp(first, other, sizeof first), 0, "two stores have one secret");
+    tl_store_close(store);
+}
+
+/* They begin together, each with a handle of its own, and all have the one that was first. */
+static void processes_agree_on_a_secret(const struct store_backend *backend)
+{
+    enum { PROCESSES = 6 };
+    uint8_t secrets[PROCESSES][TL_STORE_SECRET_BYTES];
+    int go[2], answers[PROCESSES][2];
+
+    backend->url(url);
+    tl_store_close(store_open(url, TL_STORE_WRITE));
+    cr_assert_eq(pipe(go), 0);
+    for (int i = 0; i < PROCESSES; i++) {
+        pid_t child;
+
+        cr_assert_eq(pipe(answers[i]), 0);
+        child = fork();
+        if (child == 0) {
+            struct tl_store *store = store_open(url, TL_STORE_WRITE);
+            char byte;
+
+            close(go[1]);
+            (void)!read(go[0], &byte, 1); /* until all are there */
+            OK(tl_store_secret(store, TL_SV("visitor"), secrets[i], err));
+            (void)!write(answers[i][1], secrets[i], sizeof secrets[i]);
+            tl_store_close(store);
+            _exit(0);
+        }
+        cr_assert_gt(child, 0);
+        close(answers[i][1]);
+    }
+    close(go[0]);
+    close(go[1]);
+    for (int i = 0; i < PROCESSES; i++) {
+        cr_assert_eq(read(answers[i][0], secrets[i], sizeof secrets[i]), (ssize_t)sizeof secrets[i]);
+        cr_assert_eq(memcmp(secrets[i], secrets[0], sizeof secrets[i]), 0, "process %d has another", i);
+        close(answers[i][0]);
+    }
+    while (wait(NULL) > 0)
+        ;
+}
+
+static enum tl_code see_versions(void *ctx, int64_t epoch, struct tl_sv versions, struct tl_err *err)
+{
+    (void)err;
+    tl_buf_printf(ctx, "%lld %.*s\n", (long long)epoch, TL_SV_ARG(versions));
+    return TL_OK;
+}
+
+static enum tl_code see_run_versions(void *ctx, const struct tl_run *run, struct tl_err *err)
+{
+    return see_versions(ctx, run->id, run->versions, err);
+}
+
+static void versions_are_kept_where_they_change(const struct store_backend *backend)
+{
+    struct tl_store *store = fresh(backend);
+    struct tl_buf text;
+    int64_t run;
+
+    tl_buf_init(&text, 0);
+    OK(tl_store_put_versions(store, 3, TL_SV("tzdata 2025b"), err));
+    OK(tl_store_put_versions(store, 4, TL_SV("tzdata 2025b"), err));
+    OK(tl_store_put_versions(store, 6, TL_SV("tzdata 2026a; places x"), err));
+    OK(tl_store_put_versions(store, 7, TL_SV("tzdata 2025b"), err));
+    OK(tl_store_versions(store, see_versions, &text, err));
+    OK(tl_store_run_begin(store, "nightly", TL_SV("tzdata 2026a; places x"), 1, &run, err));
+    OK(tl_store_runs(store, see_run_versions, &text, err));
+    tl_buf_put_u8(&text, '\0');
+    cr_assert_str_eq(text.data, "3 tzdata 2025b\n6 tzdata 2026a; places x\n7 tzdata 2025b\n1 tzdata 2026a; places x\n");
+    tl_buf_done(&text);
+    tl_store_close(store);
+}
+
 static void dead_letters_are_kept_once(const struct store_backend *backend)
 {
     struct tl_store *store = fresh(backend);
@@ -1736,6 +1879,10 @@ static const struct {
     CHECK(positions),
     CHECK(event_ids),
     CHECK(ledger_keeps_the_first_line),
+    CHECK(the_ledger_names_the_function_that_failed),
+    CHECK(a_secret_is_made_once),
+    CHECK(processes_agree_on_a_secret),
+    CHECK(versions_are_kept_where_they_change),
     CHECK(dead_letters_are_kept_once),
     CHECK(outcomes_add_up),
     CHECK(every_kind_of_value_comes_back),

@@ -1,0 +1,87 @@
+/* versions.c: what functions worked with in each layer and in reconcile, and where that parts. See versions.h. */
+#include "versions.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+struct tl_versions_item {
+    char *text; /* from malloc */
+    struct tl_sv name;
+    bool has[TL_VERSIONS_SIDES];
+};
+
+void tl_versions_done(struct tl_versions *versions)
+{
+    for (size_t i = 0; i < versions->items_count; i++)
+        free(versions->items[i].text);
+    free(versions->items);
+    *versions = (struct tl_versions){0};
+}
+
+static enum tl_code item_add(struct tl_versions *versions, enum tl_versions_side side, struct tl_sv text, struct tl_err *err)
+{
+    struct tl_versions_item *item;
+    struct tl_sv rest;
+
+    for (size_t i = 0; i < versions->items_count; i++)
+        if (tl_sv_eq(tl_sv_from(versions->items[i].text), text)) {
+            versions->items[i].has[side] = true;
+            return TL_OK;
+        }
+    if (!TL_RESIZE(versions->items, versions->items_count + 1))
+        return tl_fail_memory(err, (versions->items_count + 1) * sizeof *item);
+    item = &versions->items[versions->items_count];
+    *item = (struct tl_versions_item){.text = strndup(text.data, text.size)};
+    if (item->text == NULL)
+        return tl_fail_memory(err, text.size + 1);
+    rest = tl_sv_from(item->text);
+    item->name = tl_sv_cut(&rest, ' ');
+    item->has[side] = true;
+    versions->items_count++;
+    return TL_OK;
+}
+
+enum tl_code tl_versions_add(struct tl_versions *versions, enum tl_versions_side side, struct tl_sv text, struct tl_err *err)
+{
+    enum tl_code rc = TL_OK;
+
+    while (text.size > 0) {
+        struct tl_sv item = tl_sv_trim(tl_sv_cut(&text, ';'));
+
+        if (item.size > 0)
+            TL_TRY(item_add(versions, side, item, err));
+    }
+out:
+    return rc;
+}
+
+static bool has_another(const struct tl_versions *versions, const struct tl_versions_item *item)
+{
+    for (size_t i = 0; i < versions->items_count; i++)
+        if (&versions->items[i] != item && tl_sv_eq(versions->items[i].name, item->name))
+            return true;
+    return false;
+}
+
+void tl_versions_put_differences(const struct tl_versions *versions, struct tl_buf *out)
+{
+    static const char *const sides[TL_VERSIONS_SIDES] = {"speed", "batch", "reconcile"};
+    const char *glue = "";
+
+    for (size_t i = 0; i < versions->items_count; i++) {
+        const struct tl_versions_item *item = &versions->items[i];
+        bool any = false;
+
+        if (!has_another(versions, item))
+            continue;
+        tl_buf_printf(out, "%s%s (", glue, item->text);
+        for (int side = 0; side < TL_VERSIONS_SIDES; side++) {
+            if (!item->has[side])
+                continue;
+            tl_buf_printf(out, "%s%s", any ? ", " : "", sides[side]);
+            any = true;
+        }
+        tl_buf_put_u8(out, ')');
+        glue = ", ";
+    }
+}

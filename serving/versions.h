@@ -1,0 +1,26 @@
+/* versions.h: what functions worked with (time zones, rules, files of places) in each layer and in reconcile, and where that parts.
+ *
+ * A text is what tl_functions_versions() wrote: items with "; " between, each named by its first word. A name that only one side has is no
+ * difference: a view came to call one more function. */
+#ifndef TL_VERSIONS_H
+#define TL_VERSIONS_H
+
+#include "base/buf.h"
+
+enum tl_versions_side { TL_VERSIONS_SPEED, TL_VERSIONS_BATCH, TL_VERSIONS_RECONCILE, TL_VERSIONS_SIDES };
+
+struct tl_versions_item;
+
+/* All zero: nothing yet. */
+struct tl_versions {
+    struct tl_versions_item *items;
+    size_t items_count;
+};
+
+void tl_versions_done(struct tl_versions *versions);
+TL_MUST_USE enum tl_code tl_versions_add(struct tl_versions *versions, enum tl_versions_side side, struct tl_sv text,
+                                         struct tl_err *err);
+/* "tzdata 2025b (speed), tzdata 2026a (batch, reconcile)", for each name that has more than one; nothing where all agree. */
+void tl_versions_put_differences(const struct tl_versions *versions, struct tl_buf *out);
+
+#endif
