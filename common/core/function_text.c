@@ -183,7 +183,15 @@ static const struct tl_function functions[] = {
      .prepare = like_prepare},
     TL_PREFIX("LOWER", STRING, STRING, lower),
     TL_PREFIX("UPPER", STRING, STRING, upper),
-    TL_PREFIX("IS_FILE_REQUEST", STRING, BOOLEAN, file_request),
+    {.name = "IS_FILE_REQUEST",
+     .signature = "IS_FILE_REQUEST(STRING) -> BOOLEAN",
+     .args = {TL_STRING},
+     .args_min = 1,
+     .args_max = 1,
+     .result = TL_BOOLEAN,
+     .null_in_null_out = true,
+     .ours = true,
+     .kernel = file_request},
 };
 
 const struct tl_catalog tl_functions_text = {functions, TL_COUNT(functions), &tl_functions_time, NULL};

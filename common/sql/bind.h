@@ -78,6 +78,7 @@ struct tl_relation {
 /* What explain says beside the plan (plan_text.c). */
 struct tl_plan_notes {
     const char *file;
+    const struct tl_catalog *catalog;
     struct tl_setting_values settings;
     struct tl_span *lateness_at; /* per view */
     bool *periodic;              /* per source */

@@ -60,6 +60,7 @@ struct tl_function {
     enum tl_kind result;
     bool null_in_null_out; /* then the kernel is called for rows without a NULL argument only */
     bool can_fail;         /* may call tl_call_fail */
+    bool ours;             /* Flink has none of that name */
     bool fails_to_null;    /* TRY_CAST: what fails is NULL, and no error */
     uint8_t unit_arg;      /* not 0: this argument (from 1) is a word, DAY, and comes as a constant text in capitals */
     bool of_event;         /* the event time stands behind the arguments as one more: the binder adds it */

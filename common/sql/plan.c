@@ -25,6 +25,7 @@ static enum tl_code plan_fill(struct tl_plan *plan, struct tl_sv text, const cha
     plan->notes = notes;
     TL_TRY(tl_sql_parse(text, name_copy.data, &plan->arena, script, err));
     notes->file = name_copy.data;
+    notes->catalog = catalog;
     notes->script = script;
     bind.text = &script->text;
     TL_TRY(tl_bind_script(&bind));

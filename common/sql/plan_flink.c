@@ -145,13 +145,15 @@ static bool text_calls(const struct tl_text *text, struct tl_sv function)
     return false;
 }
 
-/* What the file holds that Flink does not have. */
-static void own_print(const struct tl_text *text, struct tl_buf *out)
+/* What the file holds that Flink does not have. Overloads of a name stand side by side. */
+static void own_print(const struct tl_plan *plan, struct tl_buf *out)
 {
+    const struct tl_text *text = &plan->notes->script->text;
+    const char *last = "";
+
     static const struct {
         const char *name, *what;
     } own[] = {
-        {"IS_FILE_REQUEST",       "is a function of tally's own: register one of that name in Flink first."           },
         {"COUNT_WINDOW",          "is a window of tally's own: register a table function of that name in Flink first."},
         {"WINDOW_FUNNEL",         "is an aggregate of tally's own: register one of that name in Flink first."         },
         {"APPROX_PERCENTILE",     "is an aggregate of tally's own: register one of that name in Flink first."         },
@@ -161,6 +163,14 @@ static void own_print(const struct tl_text *text, struct tl_buf *out)
     for (size_t i = 0; i < TL_COUNT(own); i++)
         if (text_calls(text, tl_sv_from(own[i].name)))
             tl_buf_printf(out, "-- %s %s\n", own[i].name, own[i].what);
+    for (const struct tl_catalog *c = plan->notes->catalog; c != NULL; c = c->next)
+        for (size_t i = 0; i < c->functions_count; i++) {
+            const struct tl_function *f = &c->functions[i];
+
+            if (f->ours && strcmp(f->name, last) != 0 && text_calls(text, tl_sv_from(f->name)))
+                tl_buf_printf(out, "-- %s is a function of tally's own: register one of that name in Flink first.\n", f->name);
+            last = f->name;
+        }
 }
 
 static void sink_print(const struct script *script, const struct tl_view *view, struct tl_buf *out)
@@ -225,7 +235,7 @@ void tl_plan_print_flink(const struct tl_plan *plan, struct tl_buf *out)
     }
     tl_buf_printf(out, "-- %s as a script for Apache Flink: put the sinks of your choice in place of 'print'.\n",
                   plan->notes->file);
-    own_print(&plan->notes->script->text, out);
+    own_print(plan, out);
     statements_print(&script, out);
     tl_buf_put_str(out, "\n");
     for (uint32_t i = 0; i < plan->views_count; i++)

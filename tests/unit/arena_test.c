@@ -102,3 +102,24 @@ Test(arena, zeroes_copies_and_prints)
     cr_assert_str_eq(tl_arena_printf(&arena, "%s-%04d", "topic", 7), "topic-0007");
     tl_arena_done(&arena);
 }
+
+static char ended[8];
+
+static void note_end(void *arg) /* a text */
+{
+    strcat(ended, arg);
+}
+
+Test(arena, what_lies_outside_ends_with_it)
+{
+    struct tl_arena arena;
+
+    tl_arena_init(&arena, 512, 0);
+    cr_assert(tl_arena_on_end(&arena, note_end, (char[]){"a"}));
+    cr_assert(tl_arena_on_end(&arena, note_end, (char[]){"b"}));
+    tl_arena_reset(&arena);
+    cr_assert_str_eq(ended, "ba", "the latest first");
+    cr_assert(tl_arena_on_end(&arena, note_end, (char[]){"c"}));
+    tl_arena_done(&arena);
+    cr_assert_str_eq(ended, "bac", "each once");
+}
