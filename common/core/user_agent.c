@@ -9,10 +9,12 @@
 #include "base/buf.h"
 #include "base/table.h"
 #include "core/literal_index.h"
+#include "core/user_agent_bot.h"
 #include "core/user_agent_rules.h"
 
 enum {
     GROUPS = 10, /* $0 to $9 */
+    REGEX_SHOWN = 100,
     /* Bounds of one match, in PCRE2's terms. The rules need at most some thousands of steps on true user agents, and 4 KiB of what they like
      * least end here in about a millisecond. */
     STEPS_MAX = 100000,
@@ -34,16 +36,6 @@ struct tl_user_agents {
     const struct tl_literal_index *literals;
     uint32_t sets_count, bot_set, browser_set;
     uint64_t hash;
-};
-
-/* --- bots ------------------------------------------------------------------------------------------------------------------ */
-
-static const struct tl_sv bot_words[] = {
-    {"bot", 3},
-};
-
-static const struct tl_sv browser_words[] = {
-    {"mozilla", 7},
 };
 
 /* --- opening --------------------------------------------------------------------------------------------------------------- */
@@ -104,8 +96,8 @@ static enum tl_code rule_compile(const char *path, const struct tl_user_agent_ru
     if (code == PCRE2_ERROR_HEAP_FAILED)
         return tl_fail_memory(err, from->regex.size);
     (void)pcre2_get_error_message(code, why, sizeof why);
-    return tl_fail(err, TL_ERR_DEFINITION, "%s:%u: the regular expression '%.*s' is wrong behind its first %zu bytes: %s", path,
-                   from->line, (int)(from->regex.size > 200 ? 200 : from->regex.size), from->regex.data, at, (char *)why);
+    return tl_fail(err, TL_ERR_DEFINITION, "%s:%u: %s, at byte %zu of the regular expression '%.*s'", path, from->line,
+                   (char *)why, at, (int)(from->regex.size > REGEX_SHOWN ? REGEX_SHOWN : from->regex.size), from->regex.data);
 }
 
 static enum tl_code section_compile(struct tl_user_agents *agents, const char *path, const struct tl_user_agent_rules *from,
@@ -133,10 +125,9 @@ out:
 
 static bool index_make(struct tl_user_agents *agents, struct numbers *n)
 {
-    const struct tl_literal_set bots = {bot_words, TL_COUNT(bot_words)}, browsers = {browser_words, TL_COUNT(browser_words)};
     struct tl_literal_set *sets;
 
-    if (!set_number(n, &bots, &agents->bot_set) || !set_number(n, &browsers, &agents->browser_set))
+    if (!set_number(n, &tl_bot_words, &agents->bot_set) || !set_number(n, &tl_browser_words, &agents->browser_set))
         return false;
     agents->sets_count = n->table.count;
     sets = tl_arena_alloc(&n->arena, agents->sets_count * sizeof *sets);
@@ -319,6 +310,14 @@ static bool section_parse(const struct tl_user_agents *agents, struct tl_user_ag
     return true;
 }
 
+/* See user_agent_bot.h. */
+static bool is_bot(const struct tl_user_agents *agents, const uint64_t *hits, const struct tl_user_agent *agent)
+{
+    return tl_sv_eq(agent->device.family, TL_SV("Spider")) || tl_literal_hit(hits, agents->bot_set) ||
+           (tl_sv_eq(agent->device.family, TL_SV("Other")) && tl_sv_eq(agent->os.family, TL_SV("Other")) &&
+            !tl_literal_hit(hits, agents->browser_set));
+}
+
 bool tl_user_agent_parse(const struct tl_user_agents *agents, struct tl_user_agent_scratch *scratch, struct tl_sv text,
                          struct tl_user_agent *out)
 {
@@ -342,7 +341,7 @@ bool tl_user_agent_parse(const struct tl_user_agents *agents, struct tl_user_age
         .patch = browser[3],
         .os = {os[0],  os[1], os[2], os[3], os[4]},
         .device = {device[0], device[1],      device[2]  },
-        .is_bot = tl_sv_eq(device[0], TL_SV("Spider"))
     };
+    out->is_bot = is_bot(agents, scratch->hits, out);
     return true;
 }

@@ -207,11 +207,13 @@ static enum tl_code file_read(const char *path, struct tl_buf *text, struct tl_e
     enum tl_code rc = TL_OK;
 
     if (file == NULL)
-        return tl_fail_errno(err, TL_ERR_DEFINITION, "the rules of user agents %s cannot be read", path);
+        return tl_fail_errno(err, TL_ERR_DEFINITION,
+                             "the rules of user agents %s (Debian's package uap-core has them; --user-agents names others)",
+                             path);
     while ((size = fread(part, 1, sizeof part, file)) > 0)
         tl_buf_put(text, part, size);
     if (ferror(file))
-        TL_TRY(tl_fail_errno(err, TL_ERR_DEFINITION, "the rules of user agents %s cannot be read", path));
+        TL_TRY(tl_fail_errno(err, TL_ERR_DEFINITION, "the rules of user agents %s", path));
     TL_TRY(tl_buf_check(text, path, err));
 out:
     fclose(file);

@@ -6,14 +6,14 @@
 #include <yaml.h>
 
 const struct uap_file uap_files[] = {
-    {UAP_TESTS "test_ua.yaml",                           TL_USER_AGENT_BROWSER, 0},
-    {UAP_TESTS "test_os.yaml",                           TL_USER_AGENT_OS,      0},
-    {UAP_TESTS "test_device.yaml",                       TL_USER_AGENT_DEVICE,  0},
-    {UAP_RESOURCES "firefox_user_agent_strings.yaml",    TL_USER_AGENT_BROWSER, 0},
-    {UAP_RESOURCES "opera_mini_user_agent_strings.yaml", TL_USER_AGENT_BROWSER, 0},
-    {UAP_RESOURCES "podcasting_user_agent_strings.yaml", TL_USER_AGENT_BROWSER, 0},
-    {UAP_RESOURCES "pgts_browser_list.yaml",             TL_USER_AGENT_BROWSER, 0},
-    {UAP_RESOURCES "additional_os_tests.yaml",           TL_USER_AGENT_OS,      0},
+    {UAP_TESTS "test_ua.yaml",                           TL_USER_AGENT_BROWSER},
+    {UAP_TESTS "test_os.yaml",                           TL_USER_AGENT_OS     },
+    {UAP_TESTS "test_device.yaml",                       TL_USER_AGENT_DEVICE },
+    {UAP_RESOURCES "firefox_user_agent_strings.yaml",    TL_USER_AGENT_BROWSER},
+    {UAP_RESOURCES "opera_mini_user_agent_strings.yaml", TL_USER_AGENT_BROWSER},
+    {UAP_RESOURCES "podcasting_user_agent_strings.yaml", TL_USER_AGENT_BROWSER},
+    {UAP_RESOURCES "pgts_browser_list.yaml",             TL_USER_AGENT_BROWSER},
+    {UAP_RESOURCES "additional_os_tests.yaml",           TL_USER_AGENT_OS     },
 };
 const uint32_t uap_files_count = TL_COUNT(uap_files);
 

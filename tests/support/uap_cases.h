@@ -17,7 +17,6 @@ struct uap_case {
 struct uap_file {
     const char *path;
     enum tl_user_agent_section section;
-    uint32_t deviations; /* cases in which uap-core's rules do not give what uap-core's file says */
 };
 
 /* Those that uap-core's own tests run, and two that they do not. */
