@@ -1,8 +1,8 @@
 /* literal_index.c: the automaton of Aho and Corasick. See literal_index.h.
  *
- * A state is a beginning of some literal: what has just been read, as far as it can still become one. Bytes that no literal has are one class,
- * and each other byte has a class of its own (capitals that of their small letter), so the table of steps is states x classes:
- * the 4 MB of a table with 256 columns become 1 MB for the rules of user agents. */
+ * A state is a beginning of some literal: what has just been read, as far as it can still become one. Bytes that no literal
+ * has are one class, and each other byte has a class of its own (capitals that of their small letter), so the table of steps
+ * is states x classes: the 4 MB of a table with 256 columns become 1 MB for the rules of user agents. */
 #include "core/literal_index.h"
 
 #include <stdlib.h>

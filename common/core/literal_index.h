@@ -1,6 +1,7 @@
 /* literal_index.h: which sets of literals have one in a text, found in one walk over the text (Aho and Corasick, 1975).
  *
- * Literals are in lower case, and the text is read as if it were (ASCII). The index lies in an arena and does not change: threads share it. */
+ * Literals are in lower case, and the text is read as if it were (ASCII). The index lies in an arena and does not change:
+ * threads share it. */
 #ifndef TL_LITERAL_INDEX_H
 #define TL_LITERAL_INDEX_H
 

@@ -1,9 +1,10 @@
 /* regex_literal.c: literals out of a regular expression. See regex_literal.h.
  *
- * Each part of an expression is known in one of two ways. Exactly: it matches these few strings and no others ("Build", "[Bb]", "a?"), and
- * parts that stand side by side are then the strings of one followed by those of the other. Or loosely: it matches who knows what, but always
- * with a literal of each of these sets inside (".*bot", "\d+ Build"). What an exact part has come to when a loose one follows is such a set.
- * An alternation of loose parts keeps one set: the best of each branch, together. */
+ * Each part of an expression is known in one of two ways. Exactly: it matches these few strings and no others ("Build",
+ * "[Bb]", "a?"), and parts that stand side by side are then the strings of one followed by those of the other. Or loosely:
+ * it matches who knows what, but always with a literal of each of these sets inside (".*bot", "\d+ Build"). What an exact
+ * part has come to when a loose one follows is such a set. An alternation of loose parts keeps one set: the best of each
+ * branch, together. */
 #include "core/regex_literal.h"
 
 #include <string.h>
@@ -63,7 +64,8 @@ static char lower(char c)
     return (char)(c >= 'A' && c <= 'Z' ? c + 32 : c);
 }
 
-/* --- strings --------------------------------------------------------------------------------------------------------------- */
+/* --- strings
+ * --------------------------------------------------------------------------------------------------------------- */
 
 static struct strings strings_make(struct reader *r, size_t count)
 {
@@ -138,7 +140,8 @@ static size_t shortest(struct strings s)
     return size;
 }
 
-/* --- parts ----------------------------------------------------------------------------------------------------------------- */
+/* --- parts
+ * ----------------------------------------------------------------------------------------------------------------- */
 
 static struct part part_exact(struct strings exact)
 {
@@ -241,7 +244,8 @@ static struct part part_repeat(struct reader *r, struct part part, uint32_t from
     return (struct part){.required = part_required(r, part)};
 }
 
-/* --- the expression -------------------------------------------------------------------------------------------------------- */
+/* --- the expression
+ * -------------------------------------------------------------------------------------------------------- */
 
 static struct part alternation(struct reader *r);
 

@@ -1,9 +1,10 @@
 /* regex_literal.h: what a text has to contain for a regular expression to match it, read off the expression.
  *
- * "; (Nexus|Pixel) \d+ Build" cannot match where neither "; nexus " nor "; pixel " occurs, nor where " build" does not. So an expression
- * gives sets of literals, and a text that it matches contains at least one literal of each set, in lower case (ASCII) as the literals are.
- * Whether the expression itself minds the case does not matter. What is not understood (look-around, back references, flags, escapes
- * beyond the common ones) gives no set at all: then every text has to be tried. */
+ * "; (Nexus|Pixel) \d+ Build" cannot match where neither "; nexus " nor "; pixel " occurs, nor where " build" does not. So
+ * an expression gives sets of literals, and a text that it matches contains at least one literal of each set, in lower case
+ * (ASCII) as the literals are. Whether the expression itself minds the case does not matter. What is not understood
+ * (look-around, back references, flags, escapes beyond the common ones) gives no set at all: then every text has to be
+ * tried. */
 #ifndef TL_REGEX_LITERAL_H
 #define TL_REGEX_LITERAL_H
 

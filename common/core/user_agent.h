@@ -1,11 +1,13 @@
-/* user_agent.h: which browser, operating system and device a user agent is, and whether it is a program that nobody looks through.
+/* user_agent.h: which browser, operating system and device a user agent is, and whether it is a program that nobody looks
+ * through.
  *
- * The rules are those of uap-core (user_agent_rules.h), and each section is a list of regular expressions of which the first that matches
- * decides. Few of the 1166 are tried: the literals of all of them (regex_literal.h) are looked for in one walk over the text, and a rule runs only
- * when each of its sets of literals has one there. tests/unit/user_agent_test.c holds this against trying every rule.
+ * The rules are those of uap-core (user_agent_rules.h), and each section is a list of regular expressions of which the first
+ * that matches decides. Few of the 1166 are tried: the literals of all of them (regex_literal.h) are looked for in one walk
+ * over the text, and a rule runs only when each of its sets of literals has one there. tests/unit/user_agent_test.c holds
+ * this against trying every rule.
  *
- * A user agent is bytes: what is longer than TL_USER_AGENT_BYTES_MAX is judged by its beginning. Regular expressions have limits on
- * backtracking; one that reaches them does not match.
+ * A user agent is bytes: what is longer than TL_USER_AGENT_BYTES_MAX is judged by its beginning. Regular expressions have
+ * limits on backtracking; one that reaches them does not match.
  * Source: specification.md of uap-core 0.16.0. */
 #ifndef TL_USER_AGENT_H
 #define TL_USER_AGENT_H
@@ -38,8 +40,8 @@ struct tl_user_agent_scratch {
 TL_MUST_USE bool tl_user_agent_scratch_init(struct tl_user_agent_scratch *scratch, const struct tl_user_agents *agents);
 void tl_user_agent_scratch_done(struct tl_user_agent_scratch *scratch); /* fine on zeros */
 
-/* Texts are NULL (data) where nothing is known; families are "Other" then. They are views into the text, the rules and the scratch, until
- * its next parse. */
+/* Texts are NULL (data) where nothing is known; families are "Other" then. They are views into the text, the rules and the
+ * scratch, until its next parse. */
 struct tl_user_agent {
     struct tl_sv family, major, minor, patch;
     struct {

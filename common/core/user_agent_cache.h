@@ -1,9 +1,11 @@
-/* user_agent_cache.h: what has been found out about user agents, by their text: the regular expressions never run twice for one that is here.
+/* user_agent_cache.h: what has been found out about user agents, by their text: the regular expressions never run twice for
+ * one that is here.
  *
- * A site sees some thousands of user agents again and again. PARSE_USER_AGENT and IS_BOT share the cache of their thread: a table with open addressing
- * over XXH3 that holds each text with its answer, so a hit is one hash and one comparison, and the JSON is not copied. When it is full
- * the clock's hand goes round (second chance): what was asked for since its last pass stays, the first that was not goes. What goes is freed
- * with the arena of the batch, for a row of the batch may have been given it.
+ * A site sees some thousands of user agents again and again. PARSE_USER_AGENT and IS_BOT share the cache of their thread: a
+ * table with open addressing over XXH3 that holds each text with its answer, so a hit is one hash and one comparison, and
+ * the JSON is not copied. When it is full the clock's hand goes round (second chance): what was asked for since its last
+ * pass stays, the first that was not goes. What goes is freed with the arena of the batch, for a row of the batch may have
+ * been given it.
  * Runs on: one thread. */
 #ifndef TL_USER_AGENT_CACHE_H
 #define TL_USER_AGENT_CACHE_H

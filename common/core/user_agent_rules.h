@@ -1,4 +1,5 @@
-/* user_agent_rules.h: the file that says which browser, system and device a user agent is: regexes.yaml of uap-core, as it is written.
+/* user_agent_rules.h: the file that says which browser, system and device a user agent is: regexes.yaml of uap-core, as it
+ * is written.
  *
  *     user_agent_parsers:                       os_parsers and device_parsers are like it
  *       - regex: '(Minefield)/(\d+)\.(\d+)'

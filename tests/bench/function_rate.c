@@ -2,11 +2,11 @@
  *
  * bench_function_rate [LOG]
  *
- * LOG is a web log of Apache's combined format, whose user agents are the rows in their order (those of ROWS_MAX lines at most); without it they are made: 500 different ones,
- * few of them most of the time. Each expression of the table below is a view's output and is evaluated by tl_expr_eval() over batches of
- * TL_BATCH_ROWS, the whole log again and again, for half a second a round; the best of ROUNDS counts.
- * Prints a line for each: name, events_per_s; and for PARSE_USER_AGENT what comes before: load_ms, how long the rules take to open, and
- * cold_per_s, different user agents a second when none is known yet. */
+ * LOG is a web log of Apache's combined format, whose user agents are the rows in their order (those of ROWS_MAX lines at
+ * most); without it they are made: 500 different ones, few of them most of the time. Each expression of the table below is a
+ * view's output and is evaluated by tl_expr_eval() over batches of TL_BATCH_ROWS, the whole log again and again, for half a
+ * second a round; the best of ROUNDS counts. Prints a line for each: name, events_per_s; and for PARSE_USER_AGENT what comes
+ * before: load_ms, how long the rules take to open, and cold_per_s, different user agents a second when none is known yet. */
 #include "core/core.h"
 #include "core/expr.h"
 #include "core/function.h"

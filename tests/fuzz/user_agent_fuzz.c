@@ -1,5 +1,5 @@
-/* user_agent_fuzz.c: any bytes as a user agent: looking for literals first changes nothing. And as a regular expression whose literals are
- * asked for, and as a text in which they are looked for. */
+/* user_agent_fuzz.c: any bytes as a user agent: looking for literals first changes nothing. And as a regular expression
+ * whose literals are asked for, and as a text in which they are looked for. */
 #include <stdlib.h>
 #include <string.h>
 

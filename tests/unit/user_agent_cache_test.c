@@ -1,4 +1,5 @@
-/* user_agent_cache_test.c: what was found out once is not found out again, and what was handed out stays until the batch is over. */
+/* user_agent_cache_test.c: what was found out once is not found out again, and what was handed out stays until the batch is
+ * over. */
 #include <criterion/criterion.h>
 #include <stdio.h>
 #include <stdlib.h>

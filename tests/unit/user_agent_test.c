@@ -77,7 +77,8 @@ Test(user_agent, uap_core_tests, .timeout = 600)
                  (unsigned long long)scratch.rules_run / all, 1166, all);
 }
 
-/* --- the search for literals changes nothing ------------------------------------------------------------------------------- */
+/* --- the search for literals changes nothing
+ * ------------------------------------------------------------------------------- */
 
 static void check_prefilter(struct tl_sv text)
 {
@@ -151,7 +152,8 @@ Test(user_agent, prefilter_changes_nothing, .timeout = 1800)
     }
 }
 
-/* --- what else the parser promises ----------------------------------------------------------------------------------------- */
+/* --- what else the parser promises
+ * ----------------------------------------------------------------------------------------- */
 
 static struct tl_user_agent parse(struct tl_sv text)
 {
@@ -225,7 +227,8 @@ ParameterizedTest(struct bot_case *c, user_agent_bots, cases, .init = open_rules
     cr_assert_eq(parse(tl_sv_from(c->text)).is_bot, c->want, "%s", c->text);
 }
 
-/* --- files of one's own ---------------------------------------------------------------------------------------------------- */
+/* --- files of one's own
+ * ---------------------------------------------------------------------------------------------------- */
 
 #define OS "os_parsers:\n  - regex: 'X'\n"
 #define DEVICE "device_parsers:\n  - regex: 'X'\n"
