@@ -2,7 +2,7 @@
 # run.sh: the figures of the core and of batch beside their yardsticks, run in turn on the same machine in the same minutes.
 #
 # `make bench` calls it. BENCH_DIR is where the bench programs are (build/release), TALLY_BIN the program. BENCH_COUNT (2000000) events,
-# BENCH_ROUNDS (5) rounds, BENCH_ONLY (core windows state batch speed): which parts. What it makes lies in build/bench and is used again.
+# BENCH_ROUNDS (5) rounds, BENCH_ONLY (core windows state functions batch speed): which parts. What it makes lies in build/bench and is used again.
 #
 # Only ratios of two programs of one round count: the machines are noisy. Each row says what was measured, its ratio or figure (median of
 # the rounds), the target, and whether it was hit.
@@ -13,7 +13,7 @@ programs=${BENCH_DIR:-build/release}
 tally=${TALLY_BIN:-build/release/tally}
 count=${BENCH_COUNT:-2000000}
 rounds=${BENCH_ROUNDS:-5}
-only=${BENCH_ONLY:-core windows state batch speed}
+only=${BENCH_ONLY:-core windows state functions batch speed}
 bench=tests/bench
 work=build/bench
 duckdb_version=2.0.0
@@ -198,6 +198,27 @@ state() {
     done
 }
 
+# ---- functions -----------------------------------------------------------------------------------------------------------
+# Over the user agents of a real web log where one lies beside the project, else over made ones; warm, one thread, the best of its own rounds.
+functions() {
+    local log=../shared/data/apache_logs lines line name
+
+    if [ -s "$log" ]; then
+        lines=$("$programs/bench_function_rate" "$log")
+    else
+        note "  no $log here: the user agents are made"
+        lines=$("$programs/bench_function_rate")
+    fi
+    line=$(grep '^user_agents ' <<<"$lines")
+    row "user agents: the rules opened" "$(field load_ms "$line") ms" "" ""
+    row "user agents: each of $(field different "$line") for the first time" "$(field cold_per_s "$line") /s" \
+        "$(field rules_each "$line") expressions" ""
+    for name in PARSE_USER_AGENT IS_BOT; do
+        line=$(grep "^$name " <<<"$lines")
+        row_target "$name, warm" "$(millions "$(field events_per_s "$line")")" "$(field events_per_s "$line")" '>=' 2000000 ">= 2 M/s"
+    done
+}
+
 # ---- batch ---------------------------------------------------------------------------------------------------------------
 batch_against() { # shape, plain|dedup|sessions
     local shape=$1 kind=$2 i views glob="$work/$1.data/topics/*/partition=*/*.jsonl.zst"
@@ -341,7 +362,7 @@ backlog() { # views
 printf '%s events, %s rounds, %s, %s cores\n\n' "$count" "$rounds" \
     "$(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo 2>/dev/null | head -n 1)" "$(nproc)"
 row "what" "figure (median)" "target" ""
-for part in core windows state batch speed; do
+for part in core windows state functions batch speed; do
     if wants "$part"; then
         "$part"
     fi
