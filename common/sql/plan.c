@@ -26,6 +26,7 @@ static enum tl_code plan_fill(struct tl_plan *plan, struct tl_sv text, const cha
     TL_TRY(tl_sql_parse(text, name_copy.data, &plan->arena, script, err));
     notes->file = name_copy.data;
     notes->script = script;
+    notes->catalog = catalog;
     bind.text = &script->text;
     TL_TRY(tl_bind_script(&bind));
 out:

@@ -146,7 +146,7 @@ static bool text_calls(const struct tl_text *text, struct tl_sv function)
 }
 
 /* What the file holds that Flink does not have. */
-static void own_print(const struct tl_text *text, struct tl_buf *out)
+static void own_print(const struct tl_text *text, const struct tl_catalog *catalog, struct tl_buf *out)
 {
     static const struct {
         const char *name, *what;
@@ -161,6 +161,11 @@ static void own_print(const struct tl_text *text, struct tl_buf *out)
     for (size_t i = 0; i < TL_COUNT(own); i++)
         if (text_calls(text, tl_sv_from(own[i].name)))
             tl_buf_printf(out, "-- %s %s\n", own[i].name, own[i].what);
+    for (; catalog != NULL; catalog = catalog->next)
+        for (size_t i = 0; i < catalog->functions_count; i++)
+            if (catalog->functions[i].own != NULL && text_calls(text, tl_sv_from(catalog->functions[i].name)))
+                tl_buf_printf(out, "-- %s comes from a library for tally: register one of that name in Flink first.\n",
+                              catalog->functions[i].signature);
 }
 
 static void sink_print(const struct script *script, const struct tl_view *view, struct tl_buf *out)
@@ -225,7 +230,7 @@ void tl_plan_print_flink(const struct tl_plan *plan, struct tl_buf *out)
     }
     tl_buf_printf(out, "-- %s as a script for Apache Flink: put the sinks of your choice in place of 'print'.\n",
                   plan->notes->file);
-    own_print(&plan->notes->script->text, out);
+    own_print(&plan->notes->script->text, plan->notes->catalog, out);
     statements_print(&script, out);
     tl_buf_put_str(out, "\n");
     for (uint32_t i = 0; i < plan->views_count; i++)
