@@ -179,7 +179,6 @@ static bool block_save(struct bench *b, const void *block, struct tl_sv *out)
     return saved;
 }
 
-/* What was said last of a step that failed is out of memory. */
 static enum tl_code same_bytes(struct bench *b, const void *block, struct tl_sv want, const char *what, struct tl_err *err)
 {
     struct tl_sv bytes;
@@ -227,20 +226,19 @@ static enum tl_code bytes_try(struct bench *b, const void *block, struct tl_err 
 static enum tl_code merge_try(struct bench *b, struct tl_sv all, struct tl_err *err)
 {
     static const char order[] = "the bytes go by the order in which states are merged";
-    static const char changed[] = "merge changes the state that it reads";
     void *even, *odd, *other_odd, *empty, *whole;
-    struct tl_sv odd_bytes;
+    struct tl_sv even_bytes;
     enum tl_code rc;
 
     if (!block_rows(b, 0, 2, &even) || !block_rows(b, 1, 2, &odd) || !block_rows(b, 1, 2, &other_odd) || !block_make(b, &empty) ||
-        !block_save(b, odd, &odd_bytes) || !tl_agg_merge(&b->layout, other_odd, even, &b->arena) ||
-        !tl_agg_merge(&b->layout, even, odd, &b->arena))
+        !block_make(b, &whole) || !block_save(b, even, &even_bytes) || !tl_agg_merge(&b->layout, other_odd, even, &b->arena))
+        return tl_fail_memory(err, sizeof *b);
+    TL_TRY(same_bytes(b, even, even_bytes, "merge changes the state that it reads", err));
+    TL_TRY(same_bytes(b, other_odd, all, order, err));
+    if (!tl_agg_merge(&b->layout, even, odd, &b->arena))
         return tl_fail_memory(err, sizeof *b);
     TL_TRY(same_bytes(b, even, all, order, err));
-    TL_TRY(same_bytes(b, other_odd, all, order, err));
-    TL_TRY(same_bytes(b, odd, odd_bytes, changed, err));
-    if (!tl_agg_merge(&b->layout, even, empty, &b->arena) || !block_make(b, &whole) ||
-        !tl_agg_merge(&b->layout, whole, even, &b->arena))
+    if (!tl_agg_merge(&b->layout, even, empty, &b->arena) || !tl_agg_merge(&b->layout, whole, even, &b->arena))
         return tl_fail_memory(err, sizeof *b);
     TL_TRY(same_bytes(b, even, all, "a state of no rows, merged, changes the bytes", err));
     TL_TRY(same_bytes(b, whole, all, "a state merged into one of no rows has other bytes", err));
