@@ -228,16 +228,35 @@ static bool longest_finish(struct tally_call *call, const void *state, struct ta
 /* --- what the library has ------------------------------------------------------------------------------------------------- */
 
 static const struct tally_scalar scalars[] = {
-    {"PATH_DEPTH", {TALLY_STRING}, TALLY_INT, 0, path_depth},
-    {"UTM_SOURCE", {TALLY_STRING}, TALLY_STRING, 0, utm_source},
+    {"PATH_DEPTH",    {TALLY_STRING}, TALLY_INT,    0, path_depth   },
+    {"UTM_SOURCE",    {TALLY_STRING}, TALLY_STRING, 0, utm_source   },
     {"HEX_TO_BIGINT", {TALLY_STRING}, TALLY_BIGINT, 0, hex_to_bigint},
 };
 
 static const struct tally_aggregate aggregates[] = {
-    {"GEOMETRIC_MEAN", {TALLY_DOUBLE}, TALLY_DOUBLE, sizeof(struct logarithms), mean_step, mean_merge, mean_save, mean_load, mean_finish},
-    {"LONGEST", {TALLY_STRING}, TALLY_STRING, sizeof(struct longest), longest_step, longest_merge, longest_save, longest_load, longest_finish},
+    {.name = "GEOMETRIC_MEAN",
+     .args = {TALLY_DOUBLE},
+     .result = TALLY_DOUBLE,
+     .state_bytes = sizeof(struct logarithms),
+     .step = mean_step,
+     .merge = mean_merge,
+     .save = mean_save,
+     .load = mean_load,
+     .finish = mean_finish   },
+    {.name = "LONGEST",
+     .args = {TALLY_STRING},
+     .result = TALLY_STRING,
+     .state_bytes = sizeof(struct longest),
+     .step = longest_step,
+     .merge = longest_merge,
+     .save = longest_save,
+     .load = longest_load,
+     .finish = longest_finish},
 };
 
+/* clang-format off */
 const struct tally_library tally_library = {
-    TALLY_LIBRARY_HEAD, "1.0", NULL, scalars, sizeof scalars / sizeof *scalars, aggregates, sizeof aggregates / sizeof *aggregates,
+    TALLY_LIBRARY_HEAD, .version = "1.0",
+    .scalars = scalars, .scalars_count = sizeof scalars / sizeof *scalars,
+    .aggregates = aggregates, .aggregates_count = sizeof aggregates / sizeof *aggregates,
 };
