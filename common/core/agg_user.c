@@ -54,6 +54,7 @@ static bool user_finish(const struct tl_agg_state *state, const struct tl_agg_ca
 {
     static const struct tally_value null = {.is_null = true};
     struct tl_user_call user = tl_user_call_with(arena, NULL);
+    struct tl_user_results into = tl_user_results_into(out);
 
     for (uint32_t i = 0; i < blocks_count; i++) {
         struct tally_value result = tl_user_result(call->kind);
@@ -61,7 +62,7 @@ static bool user_finish(const struct tl_agg_state *state, const struct tl_agg_ca
 
         if (user.denied)
             return false;
-        if ((!done || !tl_user_result_take(&result, out, i)) && !tl_user_result_take(&null, out, i))
+        if ((!done || !tl_user_result_take(&into, i, &result)) && !tl_user_result_take(&into, i, &null))
             return false;
     }
     return true;

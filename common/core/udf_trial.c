@@ -52,8 +52,7 @@ static struct tl_sv text_of(uint32_t number)
                                         "a",
                                         "/shop/cart?utm_source=mail&id=7",
                                         "b",
-                                        "Stra\xc3\x9f"
-                                        "e",
+                                        "\xc3\x84rger",
                                         "12",
                                         "https://www.example.com/",
                                         "zz",

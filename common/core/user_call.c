@@ -69,24 +69,27 @@ static bool is_text(struct tally_text text)
     return true;
 }
 
-static bool i64_fits(enum tl_kind kind, int64_t value)
+struct tl_user_results tl_user_results_into(struct tl_vec *out)
 {
-    int64_t min = 0, max = 1;
+    struct tl_user_results into = {out, 0, 1};
 
-    if (kind == TL_TIMESTAMP || kind == TL_TIMESTAMP_LTZ)
-        return value >= TL_TIME_MIN_MS && value <= TL_TIME_MAX_MS;
-    if (kind != TL_BOOLEAN)
-        tl_kind_range(kind, &min, &max);
-    return value >= min && value <= max;
+    if (out->kind == TL_TIMESTAMP || out->kind == TL_TIMESTAMP_LTZ) {
+        into.min = TL_TIME_MIN_MS;
+        into.max = TL_TIME_MAX_MS;
+    } else if (tl_kind_is_integer(out->kind)) {
+        tl_kind_range(out->kind, &into.min, &into.max);
+    }
+    return into;
 }
 
-bool tl_user_result_take(const struct tally_value *result, struct tl_vec *out, uint32_t row)
+static inline bool result_take(const struct tl_user_results *into, uint32_t row, const struct tally_value *result)
 {
+    struct tl_vec *out = into->out;
     bool is_null = result->is_null;
 
     switch (tl_kind_form(out->kind)) {
     case TL_FORM_I64:
-        if (!is_null && !i64_fits(out->kind, result->i64))
+        if (!is_null && (result->i64 < into->min || result->i64 > into->max))
             return false;
         out->i64[row] = is_null ? 0 : result->i64;
         break;
@@ -102,12 +105,18 @@ bool tl_user_result_take(const struct tally_value *result, struct tl_vec *out, u
     return true;
 }
 
+bool tl_user_result_take(const struct tl_user_results *into, uint32_t row, const struct tally_value *result)
+{
+    return result_take(into, row, result);
+}
+
 /* --- scalar functions -------------------------------------------------------------------------------------------------- */
 
 bool tl_user_scalar(const struct tl_call *call)
 {
     const struct tally_scalar *own = call->function->own;
     struct tl_user_call user = tl_user_call_with(call->arena, NULL);
+    struct tl_user_results into = tl_user_results_into(call->out);
     struct tally_value args[TALLY_ARGS_MAX] = {{0}};
 
     for (uint32_t a = 0; a < call->args_count; a++)
@@ -121,7 +130,7 @@ bool tl_user_scalar(const struct tl_call *call)
         done = own->call(&user.call, args, &result);
         if (user.denied)
             return false;
-        if (!done || !tl_user_result_take(&result, call->out, row))
+        if (!done || !result_take(&into, row, &result))
             tl_call_fail(call, row);
     }
     return true;

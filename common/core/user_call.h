@@ -37,8 +37,14 @@ static inline struct tally_value tl_user_result(enum tl_kind kind)
         result.text = (struct tally_text){"", 0};
     return result;
 }
-/* False: the type of the column has no such value, and the slot is as it was. */
-TL_MUST_USE bool tl_user_result_take(const struct tally_value *result, struct tl_vec *out, uint32_t row);
+/* Where results go. */
+struct tl_user_results {
+    struct tl_vec *out;
+    int64_t min, max; /* what the column's type has, where it is a whole number or a time */
+};
+struct tl_user_results tl_user_results_into(struct tl_vec *out);
+/* False: the type has no such value, and the slot is as it was. */
+TL_MUST_USE bool tl_user_result_take(const struct tl_user_results *into, uint32_t row, const struct tally_value *result);
 
 /* The kernel of every scalar function of a library: call->function->own is its row there. */
 bool tl_user_scalar(const struct tl_call *call);

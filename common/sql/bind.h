@@ -153,9 +153,10 @@ TL_MUST_USE enum tl_code tl_bind_constant(struct tl_bind *bind, struct tl_value 
 /* A function call (bind_call.c). */
 TL_MUST_USE enum tl_code tl_bind_call(struct tl_bind *bind, const struct tl_scope *scope, const struct tl_ast_expr *ast,
                                       struct tl_expr **out);
-/* The row of the catalog that the arguments, bound already, fit or widen to (result 0: any); a mistake with the signatures that there are. */
-TL_MUST_USE enum tl_code tl_bind_call_row(struct tl_bind *bind, const struct tl_ast_expr *ast, struct tl_expr *const *args,
-                                          enum tl_kind result, const struct tl_function **out);
+/* The row of the catalog that the arguments, bound already, fit or widen to (result 0: any). NULL: none, and bind->err has the signatures that
+ * there are: TL_ERR_DEFINITION. */
+const struct tl_function *tl_bind_call_row(struct tl_bind *bind, const struct tl_ast_expr *ast, struct tl_expr *const *args,
+                                           enum tl_kind result);
 /* A keyword, an aggregate, or a call that is an expression of its own: no function can have this name. The catalog is not asked. */
 bool tl_bind_name_is_taken(struct tl_sv name);
 /* Names that mean something elsewhere get their own sentence; TL_OK: the name is none of them. */

@@ -260,7 +260,9 @@ static enum tl_code user_args(struct tl_bind *bind, const struct tl_scope *scope
     enum tl_code rc;
 
     TL_TRY(tl_bind_args(bind, scope, ast, &args));
-    TL_TRY(tl_bind_call_row(bind, ast, args, 0, &call->user));
+    call->user = tl_bind_call_row(bind, ast, args, 0);
+    if (call->user == NULL)
+        return TL_ERR_DEFINITION;
     for (uint32_t i = 0; i < ast->args_count; i++, arg = arg->next) {
         TL_TRY(tl_bind_cast(bind, args[i], tl_bind_parameter(call->user, i), arg->at, &args[i]));
         arg_take(scope->group->out, call, args[i]);

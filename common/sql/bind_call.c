@@ -286,15 +286,14 @@ static const struct tl_function *row_find(const struct tl_catalog *catalog, cons
     return found;
 }
 
-enum tl_code tl_bind_call_row(struct tl_bind *bind, const struct tl_ast_expr *ast, struct tl_expr *const *args,
-                              enum tl_kind result, const struct tl_function **out)
+const struct tl_function *tl_bind_call_row(struct tl_bind *bind, const struct tl_ast_expr *ast, struct tl_expr *const *args,
+                                           enum tl_kind result)
 {
     const struct tl_function *found = ast->args_count < TL_ARGS_MAX ? row_find(bind->catalog, ast, args, result) : NULL;
 
     if (found == NULL)
-        return call_unknown(bind, ast, args);
-    *out = found;
-    return TL_OK;
+        (void)call_unknown(bind, ast, args);
+    return found;
 }
 
 bool tl_bind_name_is_taken(struct tl_sv name)
@@ -319,7 +318,7 @@ static enum tl_code event_time_bind(struct tl_bind *bind, const struct tl_scope 
 enum tl_code tl_bind_call(struct tl_bind *bind, const struct tl_scope *scope, const struct tl_ast_expr *ast, struct tl_expr **out)
 {
     const struct form *form = form_find(ast->text);
-    const struct tl_function *found = NULL;
+    const struct tl_function *found;
     const struct tl_ast_expr *at = ast->args;
     struct tl_expr **args;
     uint32_t args_count = ast->args_count;
@@ -346,7 +345,9 @@ enum tl_code tl_bind_call(struct tl_bind *bind, const struct tl_scope *scope, co
     if (ast->type.name.size > 0) /* RETURNING */
         TL_TRY(tl_bind_type(bind, &ast->type, &result, &precision));
     TL_TRY(call_args(bind, scope, ast, &args));
-    TL_TRY(tl_bind_call_row(bind, ast, args, result, &found));
+    found = tl_bind_call_row(bind, ast, args, result);
+    if (found == NULL)
+        return TL_ERR_DEFINITION;
     for (uint32_t i = 0; i < args_count; i++, at = at->next)
         TL_TRY(tl_bind_cast(bind, args[i], tl_bind_parameter(found, i), at->at, &args[i]));
     if (found->of_event)
