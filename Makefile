@@ -189,6 +189,7 @@ fuzz: deps-lint ## each parser under libFuzzer for FUZZ_SECONDS (30) seconds
 PREFIX ?= /usr/local
 install: all ## into PREFIX (/usr/local), below DESTDIR
 	install -D -m 755 $(PROGRAM) $(DESTDIR)$(PREFIX)/bin/tally
+	install -D -m 644 common/core/tally_function.h $(DESTDIR)$(PREFIX)/include/tally_function.h
 
 clean: ## removes build/
 	rm -rf build
@@ -208,7 +209,7 @@ deps-flink:
 
 # --- style and structure ------------------------------------------------------------------------------------------------
 TIDY_C   = $(COMMON_C) $(LAYER_C)
-FORMAT_FILES = $(wildcard common/*/*.[ch] common/*/*.cpp $(LAYERS:%=%/*.[ch]) tests/*/*.[ch] tests/*/*.cpp)
+FORMAT_FILES = $(wildcard common/*/*.[ch] common/*/*.cpp $(LAYERS:%=%/*.[ch]) tests/*/*.[ch] tests/*/*.cpp deploy/examples/*/*.c)
 
 format: ## clang-format over the tree
 	clang-format -i $(FORMAT_FILES)

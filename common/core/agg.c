@@ -34,6 +34,7 @@ static const struct tl_agg_shape *shape_of(const struct tl_agg_call *call)
     case TL_AGG_PERCENTILE: return &tl_agg_percentile;
     case TL_AGG_APPROX_PERCENTILE: return &tl_agg_approx_percentile;
     case TL_AGG_WINDOW_FUNNEL: return &tl_agg_funnel;
+    case TL_AGG_USER: return call->user->aggregate;
     }
     return NULL;
 }

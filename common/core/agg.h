@@ -14,7 +14,7 @@
  *     agg_best.c      MIN, MAX                        agg_quantile.c  PERCENTILE, APPROX_PERCENTILE
  *     agg_place.c     FIRST_VALUE, LAST_VALUE         agg_sketch.c    APPROX_COUNT_DISTINCT
  *     agg_list.c      LISTAGG, also DISTINCT          agg_funnel.c    WINDOW_FUNNEL
- *     agg_moments.c   VAR_*, STDDEV_* */
+ *     agg_moments.c   VAR_*, STDDEV_*                 agg_user.c      those of a library (udf.h) */
 #ifndef TL_AGG_H
 #define TL_AGG_H
 

@@ -48,6 +48,8 @@ extern const struct tl_agg_shape tl_agg_list, tl_agg_list_distinct;
 extern const struct tl_agg_shape tl_agg_percentile, tl_agg_approx_percentile;
 extern const struct tl_agg_shape tl_agg_approx_distinct;
 extern const struct tl_agg_shape tl_agg_funnel;
+/* An aggregate of a library's has one of its own: that parts its states from those of others. */
+struct tl_agg_shape tl_agg_user(size_t state_bytes);
 
 static inline void *tl_agg_at(const struct tl_agg_state *state, void *block)
 {

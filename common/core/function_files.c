@@ -4,7 +4,32 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/udf.h"
 #include "event/zone.h"
+
+static void library_close(void *data)
+{
+    tl_udf_close(data);
+}
+
+static void library_version(const void *data, struct tl_buf *out)
+{
+    tl_udf_version(data, out);
+}
+
+/* Its table stands behind the first of the built-in ones: no name is in two. */
+static enum tl_code library_open(struct tl_functions *functions, struct tl_err *err)
+{
+    struct tl_udf *udf;
+    enum tl_code rc = tl_udf_open(functions->files.library, tl_function_catalog(), &udf, err);
+
+    if (rc != TL_OK)
+        return rc;
+    functions->resources[TL_RESOURCE_LIBRARY] = (struct tl_function_resource){udf, library_close, library_version};
+    tl_udf_catalog(udf)->next = functions->catalog.next;
+    functions->catalog.next = tl_udf_catalog(udf);
+    return TL_OK;
+}
 
 enum tl_code tl_functions_open(const struct tl_function_files *files, struct tl_functions **out, struct tl_err *err)
 {
@@ -15,6 +40,14 @@ enum tl_code tl_functions_open(const struct tl_function_files *files, struct tl_
     functions->files = *files;
     functions->catalog = *tl_function_catalog();
     functions->catalog.files = functions;
+    if (files->library != NULL) {
+        enum tl_code rc = library_open(functions, err);
+
+        if (rc != TL_OK) {
+            tl_functions_close(functions);
+            return rc;
+        }
+    }
     *out = functions;
     return TL_OK;
 }

@@ -137,7 +137,8 @@ TL_MUST_USE enum tl_code tl_bind_condition(struct tl_bind *bind, const struct tl
 /* An aggregate call where GROUP BY is (bind_aggregate.c): a slot of the group. */
 TL_MUST_USE enum tl_code tl_bind_aggregate(struct tl_bind *bind, const struct tl_scope *scope, const struct tl_ast_expr *ast,
                                            struct tl_expr **out);
-bool tl_bind_is_aggregate(const struct tl_bind *bind, struct tl_sv name);
+bool tl_bind_is_aggregate(const struct tl_bind *bind, struct tl_sv name); /* one of a library's too */
+bool tl_bind_is_own_aggregate(struct tl_sv name);
 void tl_bind_aggregates_offer(const struct tl_bind *bind, struct tl_nearest *nearest);
 /* Resolves a type as written. *precision: of a timestamp, else 0. */
 TL_MUST_USE enum tl_code tl_bind_type(struct tl_bind *bind, const struct tl_ast_type *type, enum tl_kind *kind,
@@ -152,6 +153,12 @@ TL_MUST_USE enum tl_code tl_bind_constant(struct tl_bind *bind, struct tl_value 
 /* A function call (bind_call.c). */
 TL_MUST_USE enum tl_code tl_bind_call(struct tl_bind *bind, const struct tl_scope *scope, const struct tl_ast_expr *ast,
                                       struct tl_expr **out);
+/* The row of the catalog that the arguments, bound already, fit or widen to (result 0: any). NULL: none, and bind->err has the signatures that
+ * there are: TL_ERR_DEFINITION. */
+const struct tl_function *tl_bind_call_row(struct tl_bind *bind, const struct tl_ast_expr *ast, struct tl_expr *const *args,
+                                           enum tl_kind result);
+/* A keyword, an aggregate, or a call that is an expression of its own: no function can have this name. The catalog is not asked. */
+bool tl_bind_name_is_taken(struct tl_sv name);
 /* Names that mean something elsewhere get their own sentence; TL_OK: the name is none of them. */
 TL_MUST_USE enum tl_code tl_bind_name_elsewhere(struct tl_bind *bind, struct tl_sv name, struct tl_span at);
 

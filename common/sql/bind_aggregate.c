@@ -50,9 +50,23 @@ static const struct aggregate *aggregate_find(struct tl_sv name)
     return NULL;
 }
 
+/* The first of that name in a library, or NULL. */
+static const struct tl_function *user_find(const struct tl_bind *bind, struct tl_sv name)
+{
+    for (const struct tl_catalog *c = bind->catalog; c != NULL; c = c->next)
+        for (size_t i = 0; i < c->functions_count; i++)
+            if (c->functions[i].aggregate != NULL && tl_sv_eq_nocase(name, tl_sv_from(c->functions[i].name)))
+                return &c->functions[i];
+    return NULL;
+}
+
 bool tl_bind_is_aggregate(const struct tl_bind *bind, struct tl_sv name)
 {
-    (void)bind;
+    return aggregate_find(name) != NULL || user_find(bind, name) != NULL;
+}
+
+bool tl_bind_is_own_aggregate(struct tl_sv name)
+{
     return aggregate_find(name) != NULL;
 }
 
@@ -84,7 +98,7 @@ static bool call_same(const struct tl_agg_call *a, const struct tl_agg_call *b)
 {
     bool same = a->agg == b->agg && a->args_count == b->args_count && a->where == b->where && a->distinct == b->distinct &&
                 a->kind == b->kind && a->point == b->point && tl_sv_eq(a->separator, b->separator) &&
-                a->within_ms == b->within_ms;
+                a->within_ms == b->within_ms && a->user == b->user;
 
     for (uint32_t i = 0; same && i < a->args_count; i++)
         same = a->args[i] == b->args[i];
@@ -237,6 +251,27 @@ out:
     return rc;
 }
 
+/* Which of the rows of that name, the arguments say. */
+static enum tl_code user_args(struct tl_bind *bind, const struct tl_scope *scope, const struct tl_ast_expr *ast,
+                              struct tl_agg_call *call)
+{
+    const struct tl_ast_expr *arg = ast->args;
+    struct tl_expr **args;
+    enum tl_code rc;
+
+    TL_TRY(tl_bind_args(bind, scope, ast, &args));
+    call->user = tl_bind_call_row(bind, ast, args, 0);
+    if (call->user == NULL)
+        return TL_ERR_DEFINITION;
+    for (uint32_t i = 0; i < ast->args_count; i++, arg = arg->next) {
+        TL_TRY(tl_bind_cast(bind, args[i], tl_bind_parameter(call->user, i), arg->at, &args[i]));
+        arg_take(scope->group->out, call, args[i]);
+    }
+    call->kind = call->user->result;
+out:
+    return rc;
+}
+
 static enum tl_code args_count_mistake(struct tl_bind *bind, const struct tl_ast_expr *ast, const struct aggregate *row)
 {
     static const char *const numbers[] = {"no", "one", "two", "three"};
@@ -293,7 +328,9 @@ static enum tl_code call_check(struct tl_bind *bind, const struct tl_scope *scop
 enum tl_code tl_bind_aggregate(struct tl_bind *bind, const struct tl_scope *scope, const struct tl_ast_expr *ast,
                                struct tl_expr **out)
 {
-    const struct aggregate *row = aggregate_find(ast->text);
+    const struct tl_function *user = user_find(bind, ast->text);
+    const struct aggregate of_user = {.name = user != NULL ? user->name : "", .agg = TL_AGG_USER, .args_max = UINT32_MAX};
+    const struct aggregate *row = user != NULL ? &of_user : aggregate_find(ast->text);
     struct tl_agg_call call = {.agg = ast->star ? TL_AGG_COUNT_STAR : row->agg, .kind = row->kind};
     struct tl_scope inside = *scope;
     struct tl_expr *expr;
@@ -310,6 +347,7 @@ enum tl_code tl_bind_aggregate(struct tl_bind *bind, const struct tl_scope *scop
     case TL_AGG_APPROX_PERCENTILE: TL_TRY(percentile_args(bind, &inside, ast, row, &call)); break;
     case TL_AGG_LISTAGG: TL_TRY(listagg_args(bind, &inside, ast, row, &call)); break;
     case TL_AGG_WINDOW_FUNNEL: TL_TRY(funnel_args(bind, &inside, ast, row, &call)); break;
+    case TL_AGG_USER: TL_TRY(user_args(bind, &inside, ast, &call)); break;
     default:
         TL_TRY(value_arg(bind, &inside, ast->args, row, &expr));
         arg_take(scope->group->out, &call, expr);

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "sql/bind.h"
+#include "sql/lex.h"
 
 /* --- calls that are expressions of their own ------------------------------------------------------------------------------- */
 
@@ -285,6 +286,21 @@ static const struct tl_function *row_find(const struct tl_catalog *catalog, cons
     return found;
 }
 
+const struct tl_function *tl_bind_call_row(struct tl_bind *bind, const struct tl_ast_expr *ast, struct tl_expr *const *args,
+                                           enum tl_kind result)
+{
+    const struct tl_function *found = ast->args_count < TL_ARGS_MAX ? row_find(bind->catalog, ast, args, result) : NULL;
+
+    if (found == NULL)
+        (void)call_unknown(bind, ast, args);
+    return found;
+}
+
+bool tl_bind_name_is_taken(struct tl_sv name)
+{
+    return tl_lex_keyword(name) != 0 || form_find(name) != NULL || tl_bind_is_own_aggregate(name);
+}
+
 /* Its event's time stands behind the arguments of such a function. */
 static enum tl_code event_time_bind(struct tl_bind *bind, const struct tl_scope *scope, const struct tl_ast_expr *ast,
                                     const struct tl_function *function, struct tl_expr **out)
@@ -329,9 +345,9 @@ enum tl_code tl_bind_call(struct tl_bind *bind, const struct tl_scope *scope, co
     if (ast->type.name.size > 0) /* RETURNING */
         TL_TRY(tl_bind_type(bind, &ast->type, &result, &precision));
     TL_TRY(call_args(bind, scope, ast, &args));
-    found = row_find(bind->catalog, ast, args, result);
+    found = tl_bind_call_row(bind, ast, args, result);
     if (found == NULL)
-        return call_unknown(bind, ast, args);
+        return TL_ERR_DEFINITION;
     for (uint32_t i = 0; i < args_count; i++, at = at->next)
         TL_TRY(tl_bind_cast(bind, args[i], tl_bind_parameter(found, i), at->at, &args[i]));
     if (found->of_event)

@@ -16,6 +16,7 @@ enum {
     TL_ARGS_MAX = 32,      /* of a call: the last parameter may repeat */
 };
 
+struct tl_agg_shape; /* core/agg_state.h */
 struct tl_eval;
 struct tl_function;
 struct tl_functions; /* core/function.h: what functions work with: rules, files, a secret */
@@ -70,6 +71,9 @@ struct tl_function {
      * error is a mistake of the views file. */
     enum tl_code (*prepare)(const struct tl_prepare *with, const void **state, struct tl_err *err);
     const struct tl_memory_kind *memory; /* may be NULL */
+    /* Of a library of the user's (core/udf.h), else NULL: its row there, and of an aggregate how it accumulates; that one has no kernel. */
+    const void *own;
+    const struct tl_agg_shape *aggregate;
 };
 
 struct tl_catalog {

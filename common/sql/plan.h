@@ -84,6 +84,7 @@ enum tl_agg_kind {
     TL_AGG_PERCENTILE,        /* exact, linear interpolation */
     TL_AGG_APPROX_PERCENTILE, /* from log-scale buckets */
     TL_AGG_WINDOW_FUNNEL,     /* longest chain of steps */
+    TL_AGG_USER,              /* of a library: tl_agg_call.user says which */
 };
 
 /* Equal expressions among the arguments and filters of one view are one object: what is evaluated once can be told by its address. */
@@ -94,10 +95,11 @@ struct tl_agg_call {
     uint32_t args_count;
     struct tl_expr *where; /* FILTER (WHERE ...), or NULL */
     bool distinct;
-    enum tl_kind kind;      /* of the result, by Flink's rules (semantics.md 7) */
-    double point;           /* PERCENTILE, APPROX_PERCENTILE: 0 to 1 */
-    struct tl_sv separator; /* LISTAGG */
-    int64_t within_ms;      /* WINDOW_FUNNEL: from the first step to the last */
+    enum tl_kind kind;              /* of the result, by Flink's rules (semantics.md 7) */
+    double point;                   /* PERCENTILE, APPROX_PERCENTILE: 0 to 1 */
+    struct tl_sv separator;         /* LISTAGG */
+    int64_t within_ms;              /* WINDOW_FUNNEL: from the first step to the last */
+    const struct tl_function *user; /* USER */
 };
 
 enum tl_window_kind {

@@ -148,9 +148,6 @@ static bool text_calls(const struct tl_text *text, struct tl_sv function)
 /* What the file holds that Flink does not have. Overloads of a name stand side by side. */
 static void own_print(const struct tl_plan *plan, struct tl_buf *out)
 {
-    const struct tl_text *text = &plan->notes->script->text;
-    const char *last = "";
-
     static const struct {
         const char *name, *what;
     } own[] = {
@@ -159,6 +156,8 @@ static void own_print(const struct tl_plan *plan, struct tl_buf *out)
         {"APPROX_PERCENTILE",     "is an aggregate of tally's own: register one of that name in Flink first."         },
         {"APPROX_COUNT_DISTINCT", "is known to Flink in batch mode alone."                                            },
     };
+    const struct tl_text *text = &plan->notes->script->text;
+    const char *last = "";
 
     for (size_t i = 0; i < TL_COUNT(own); i++)
         if (text_calls(text, tl_sv_from(own[i].name)))
@@ -167,8 +166,10 @@ static void own_print(const struct tl_plan *plan, struct tl_buf *out)
         for (size_t i = 0; i < c->functions_count; i++) {
             const struct tl_function *f = &c->functions[i];
 
-            if (f->ours && strcmp(f->name, last) != 0 && text_calls(text, tl_sv_from(f->name)))
-                tl_buf_printf(out, "-- %s is a function of tally's own: register one of that name in Flink first.\n", f->name);
+            if ((f->ours || f->own != NULL) && strcmp(f->name, last) != 0 && text_calls(text, tl_sv_from(f->name)))
+                tl_buf_printf(out, "-- %s %s: register one of that name in Flink first.\n",
+                              f->own != NULL ? f->signature : f->name,
+                              f->own != NULL ? "comes from a library for tally" : "is a function of tally's own");
             last = f->name;
         }
 }

@@ -130,7 +130,7 @@ static void constant_print(const struct tl_value *value, struct tl_buf *out)
     }
 }
 
-static const char *aggregate_name(enum tl_agg_kind agg)
+static const char *aggregate_name(const struct tl_agg_call *call)
 {
     static const char *const names[] = {[TL_AGG_COUNT_STAR] = "COUNT",
                                         [TL_AGG_COUNT] = "COUNT",
@@ -150,12 +150,12 @@ static const char *aggregate_name(enum tl_agg_kind agg)
                                         [TL_AGG_APPROX_PERCENTILE] = "APPROX_PERCENTILE",
                                         [TL_AGG_WINDOW_FUNNEL] = "WINDOW_FUNNEL"};
 
-    return names[agg];
+    return call->agg == TL_AGG_USER ? call->user->name : names[call->agg];
 }
 
 static void aggregate_print(const struct tl_agg_call *call, const struct tl_source *source, struct tl_buf *out)
 {
-    tl_buf_printf(out, "%s(%s", aggregate_name(call->agg), call->distinct ? "DISTINCT " : "");
+    tl_buf_printf(out, "%s(%s", aggregate_name(call), call->distinct ? "DISTINCT " : "");
     if (call->agg == TL_AGG_COUNT_STAR)
         tl_buf_put_u8(out, '*');
     if (call->agg == TL_AGG_WINDOW_FUNNEL) {

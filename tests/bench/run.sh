@@ -2,7 +2,7 @@
 # run.sh: the figures of the core and of batch beside their yardsticks, run in turn on the same machine in the same minutes.
 #
 # `make bench` calls it. BENCH_DIR is where the bench programs are (build/release), TALLY_BIN the program. BENCH_COUNT (2000000) events,
-# BENCH_ROUNDS (5) rounds, BENCH_ONLY (core windows state functions batch speed): which parts. What it makes lies in build/bench and is used again.
+# BENCH_ROUNDS (5) rounds, BENCH_ONLY (core windows state functions user batch speed): which parts. What it makes lies in build/bench and is used again.
 #
 # Only ratios of two programs of one round count: the machines are noisy. Each row says what was measured, its ratio or figure (median of
 # the rounds), the target, and whether it was hit.
@@ -13,7 +13,7 @@ programs=${BENCH_DIR:-build/release}
 tally=${TALLY_BIN:-build/release/tally}
 count=${BENCH_COUNT:-2000000}
 rounds=${BENCH_ROUNDS:-5}
-only=${BENCH_ONLY:-core windows state functions batch speed}
+only=${BENCH_ONLY:-core windows state functions user batch speed}
 bench=tests/bench
 work=build/bench
 duckdb_version=2.0.0
@@ -358,11 +358,22 @@ backlog() { # views
     row_target "$1: an event of 400,000 of one key against 100,000" "$line x ($(median "${seconds[400000]}") s of CPU)" "$line" '<=' 1.5 "<= 1.5 x"
 }
 
+# ---- functions from a library ---------------------------------------------------------------------------------------------
+user() {
+    local line
+
+    cc -std=c11 -O2 -Icommon/core -shared -fPIC -fvisibility=hidden -o "$work/rate_functions.so" tests/library/rate_functions.c
+    while read -r line; do
+        row "$(field function "$line") from a library: time against built in" \
+            "$(field ratio "$line") x ($(millions "$(field user_per_s "$line")"))" "built in $(millions "$(field builtin_per_s "$line")")" ""
+    done < <("$programs/bench_user_function_rate" "$work/rate_functions.so")
+}
+
 # ---- all of it -----------------------------------------------------------------------------------------------------------
 printf '%s events, %s rounds, %s, %s cores\n\n' "$count" "$rounds" \
     "$(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo 2>/dev/null | head -n 1)" "$(nproc)"
 row "what" "figure (median)" "target" ""
-for part in core windows state functions batch speed; do
+for part in core windows state functions user batch speed; do
     if wants "$part"; then
         "$part"
     fi
