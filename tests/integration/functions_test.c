@@ -136,16 +136,31 @@ Test(functions, explain_knows_them)
     run_folder_remove(dir);
 }
 
-/* The header stands alone, in C and in C++. */
-Test(functions, the_header_alone)
+/* The header stands alone, in C and in C++, and the library in its first comment works as either. */
+Test(functions, the_header_and_its_example)
 {
-    static const char *const compilers[] = {"cc -x c -std=c11 -Wall -Wextra -Wpedantic -Wconversion -Wstrict-prototypes -Werror",
-                                            "c++ -x c++ -std=c++11 -Wall -Wextra -Wpedantic -Wconversion -Werror"};
+    static const char *const compilers[] = {"cc -x c -std=c11 -Wall -Wextra -Wpedantic -Wconversion -Wstrict-prototypes",
+                                            "c++ -x c++ -std=c++11 -Wall -Wextra -Wpedantic -Wconversion"};
+    char dir[RUN_DIR_BYTES], library[LIBRARY_PATH_BYTES], command[900];
 
+    run_folder_make(dir);
+    snprintf(library, sizeof library, "%s/even.so", dir);
     for (size_t i = 0; i < sizeof compilers / sizeof *compilers; i++) {
-        char command[300];
+        const char *sql = run_file_write(dir, "views.sql",
+                                         "CREATE TABLE t (n INT, ts TIMESTAMP_LTZ(3), WATERMARK FOR ts AS ts);\n"
+                                         "CREATE VIEW v AS SELECT n FROM t WHERE IS_EVEN(n);\n");
+        struct run run;
 
-        snprintf(command, sizeof command, "echo '#include <tally_function.h>' | %s -Icommon/core -fsyntax-only -", compilers[i]);
+        snprintf(command, sizeof command,
+                 "sed -n '/^ \\*     #include <tally_function/,/^ \\*     const struct tally_library/s/^ \\*  *//p' "
+                 "common/core/tally_function.h | sed 's/^ \\*$//' | %s -Werror -Icommon/core -shared -fPIC -fvisibility=hidden "
+                 "-o '%s' -",
+                 compilers[i], library);
         cr_assert_eq(system(command), 0, "%s", command);
+        RUN(&run, "explain", "--functions", library, "--views", sql);
+        cr_assert_eq(run.status, 0, "%s", run.err);
+        cr_assert(strstr(run.out, "IS_EVEN(") != NULL, "%s", run.out);
+        run_done(&run);
     }
+    run_folder_remove(dir);
 }
