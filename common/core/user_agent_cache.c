@@ -129,20 +129,21 @@ static uint32_t slot_of(const struct tl_user_agent_cache *c, uint64_t hash, stru
 
 static bool grow(struct tl_user_agent_cache *c)
 {
-    struct tl_user_agent_cache larger = *c;
+    struct tl_user_agent_slot *before = c->slots;
+    const uint32_t before_count = c->slots_count, slots_count = before_count == 0 ? SLOTS_MIN : before_count * 2;
+    struct tl_user_agent_slot *slots = calloc(slots_count, sizeof *slots);
 
-    larger.slots_count = c->slots_count == 0 ? SLOTS_MIN : c->slots_count * 2;
-    larger.slots = calloc(larger.slots_count, sizeof *larger.slots);
-    if (larger.slots == NULL)
+    if (slots == NULL)
         return false;
-    for (uint32_t i = 0; i < c->slots_count; i++) {
-        const struct entry *e = c->slots[i].entry;
+    c->slots = slots;
+    c->slots_count = slots_count;
+    for (uint32_t i = 0; i < before_count; i++) {
+        const struct entry *e = before[i].entry;
 
         if (e != NULL)
-            larger.slots[slot_of(&larger, c->slots[i].hash, (struct tl_sv){e->bytes, e->text_size})] = c->slots[i];
+            slots[slot_of(c, before[i].hash, (struct tl_sv){e->bytes, e->text_size})] = before[i];
     }
-    free(c->slots);
-    *c = larger;
+    free(before);
     return true;
 }
 

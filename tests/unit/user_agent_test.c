@@ -85,7 +85,7 @@ static void check_prefilter(struct tl_sv text)
     struct tl_user_agent quick, slow;
 
     cr_assert(tl_user_agent_parse(agents, &scratch, text, &quick) && tl_user_agent_parse(agents, &plain, text, &slow));
-    for (int section = 0; section < TL_USER_AGENT_SECTIONS; section++) {
+    for (enum tl_user_agent_section section = 0; section < TL_USER_AGENT_SECTIONS; section++) {
         struct tl_sv a[TL_USER_AGENT_FIELDS], b[TL_USER_AGENT_FIELDS];
 
         fields_of(&quick, section, a);
