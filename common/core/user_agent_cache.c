@@ -57,8 +57,7 @@ void tl_user_agent_cache_close(void *cache)
     free(c);
 }
 
-/* --- the answer
- * ------------------------------------------------------------------------------------------------------------ */
+/* --- the answer ----------------------------------------------------------------------------------------------------------- */
 
 static void put_field(struct tl_buf *out, const char *before, struct tl_sv value)
 {
@@ -109,8 +108,7 @@ static struct entry *entry_make(struct tl_user_agent_cache *c, struct tl_sv text
     return e;
 }
 
-/* --- the table
- * ------------------------------------------------------------------------------------------------------------- */
+/* --- the table ------------------------------------------------------------------------------------------------------------ */
 
 /* Where the text is, or where it belongs. */
 static uint32_t slot_of(const struct tl_user_agent_cache *c, uint64_t hash, struct tl_sv text)
