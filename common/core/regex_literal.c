@@ -64,8 +64,7 @@ static char lower(char c)
     return (char)(c >= 'A' && c <= 'Z' ? c + 32 : c);
 }
 
-/* --- strings
- * --------------------------------------------------------------------------------------------------------------- */
+/* --- strings -------------------------------------------------------------------------------------------------------------- */
 
 static struct strings strings_make(struct reader *r, size_t count)
 {
@@ -140,8 +139,7 @@ static size_t shortest(struct strings s)
     return size;
 }
 
-/* --- parts
- * ----------------------------------------------------------------------------------------------------------------- */
+/* --- parts ---------------------------------------------------------------------------------------------------------------- */
 
 static struct part part_exact(struct strings exact)
 {
@@ -244,8 +242,7 @@ static struct part part_repeat(struct reader *r, struct part part, uint32_t from
     return (struct part){.required = part_required(r, part)};
 }
 
-/* --- the expression
- * -------------------------------------------------------------------------------------------------------- */
+/* --- the expression ------------------------------------------------------------------------------------------------------- */
 
 static struct part alternation(struct reader *r);
 

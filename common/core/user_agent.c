@@ -44,34 +44,28 @@ struct tl_user_agents {
     uint64_t hash;
 };
 
-/* --- opening
- * --------------------------------------------------------------------------------------------------------------- */
+/* --- opening -------------------------------------------------------------------------------------------------------------- */
 
 /* Sets of literals by their number. Many rules share one ({" build", ") applewebkit"}), which then is looked for once. */
 struct numbers {
-    struct tl_table table; /* the set's text -> struct numbered */
+    struct tl_table table; /* the set's text -> the set */
     struct tl_buf text;
     struct tl_arena arena; /* the literals, until the index is made */
 };
 
-struct numbered {
-    struct tl_literal_set set;
-};
-
 static bool set_number(struct numbers *n, const struct tl_literal_set *set, uint32_t *out)
 {
-    struct numbered *state;
-    bool is_new;
+    struct tl_literal_set *state;
 
     tl_buf_clear(&n->text);
     for (uint32_t i = 0; i < set->count; i++)
         tl_buf_put_block(&n->text, set->literals[i]);
     if (n->text.failed)
         return false;
-    state = tl_table_put(&n->table, tl_hash_bytes(tl_buf_sv(&n->text)), tl_buf_sv(&n->text), &is_new);
+    state = tl_table_put(&n->table, tl_hash_bytes(tl_buf_sv(&n->text)), tl_buf_sv(&n->text), NULL);
     if (state == NULL)
         return false;
-    state->set = *set;
+    *state = *set;
     *out = tl_table_number(&n->table, state);
     return true;
 }
@@ -139,7 +133,7 @@ static bool index_make(struct tl_user_agents *agents, struct numbers *n)
     agents->sets_count = n->table.count;
     sets = tl_arena_alloc(&n->arena, agents->sets_count * sizeof *sets);
     for (uint32_t i = 0; sets != NULL && i < agents->sets_count; i++)
-        sets[i] = ((const struct numbered *)tl_table_at(&n->table, i, NULL, NULL))->set;
+        sets[i] = *(const struct tl_literal_set *)tl_table_at(&n->table, i, NULL, NULL);
     return sets != NULL && tl_literal_index_make(&agents->arena, sets, agents->sets_count, &agents->literals);
 }
 
@@ -154,7 +148,7 @@ enum tl_code tl_user_agents_open(const char *path, struct tl_user_agents **out, 
         return tl_fail_memory(err, sizeof *agents);
     tl_arena_init(&agents->arena, 1u << 16, 0);
     tl_arena_init(&n.arena, 1u << 16, 0);
-    tl_table_init(&n.table, sizeof(struct numbered), 0);
+    tl_table_init(&n.table, sizeof(struct tl_literal_set), 0);
     tl_buf_init(&n.text, 0);
     TL_TRY(tl_user_agent_rules_read(path, &agents->arena, &rules, err));
     agents->hash = rules.hash;
@@ -188,8 +182,7 @@ uint64_t tl_user_agents_hash(const struct tl_user_agents *agents)
     return agents->hash;
 }
 
-/* --- one text
- * -------------------------------------------------------------------------------------------------------------- */
+/* --- one text ------------------------------------------------------------------------------------------------------------- */
 
 bool tl_user_agent_scratch_init(struct tl_user_agent_scratch *scratch, const struct tl_user_agents *agents)
 {

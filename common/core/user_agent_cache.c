@@ -57,8 +57,7 @@ void tl_user_agent_cache_close(void *cache)
     free(c);
 }
 
-/* --- the answer
- * ------------------------------------------------------------------------------------------------------------ */
+/* --- the answer ----------------------------------------------------------------------------------------------------------- */
 
 static void put_field(struct tl_buf *out, const char *before, struct tl_sv value)
 {
@@ -109,8 +108,7 @@ static struct entry *entry_make(struct tl_user_agent_cache *c, struct tl_sv text
     return e;
 }
 
-/* --- the table
- * ------------------------------------------------------------------------------------------------------------- */
+/* --- the table ------------------------------------------------------------------------------------------------------------ */
 
 /* Where the text is, or where it belongs. */
 static uint32_t slot_of(const struct tl_user_agent_cache *c, uint64_t hash, struct tl_sv text)
@@ -129,20 +127,21 @@ static uint32_t slot_of(const struct tl_user_agent_cache *c, uint64_t hash, stru
 
 static bool grow(struct tl_user_agent_cache *c)
 {
-    struct tl_user_agent_cache larger = *c;
+    struct tl_user_agent_slot *before = c->slots;
+    const uint32_t before_count = c->slots_count, slots_count = before_count == 0 ? SLOTS_MIN : before_count * 2;
+    struct tl_user_agent_slot *slots = calloc(slots_count, sizeof *slots);
 
-    larger.slots_count = c->slots_count == 0 ? SLOTS_MIN : c->slots_count * 2;
-    larger.slots = calloc(larger.slots_count, sizeof *larger.slots);
-    if (larger.slots == NULL)
+    if (slots == NULL)
         return false;
-    for (uint32_t i = 0; i < c->slots_count; i++) {
-        const struct entry *e = c->slots[i].entry;
+    c->slots = slots;
+    c->slots_count = slots_count;
+    for (uint32_t i = 0; i < before_count; i++) {
+        const struct entry *e = before[i].entry;
 
         if (e != NULL)
-            larger.slots[slot_of(&larger, c->slots[i].hash, (struct tl_sv){e->bytes, e->text_size})] = c->slots[i];
+            slots[slot_of(c, before[i].hash, (struct tl_sv){e->bytes, e->text_size})] = before[i];
     }
-    free(c->slots);
-    *c = larger;
+    free(before);
     return true;
 }
 

@@ -115,8 +115,7 @@ ParameterizedTest(struct literal_case *c, regex_literal, cases)
     tl_arena_done(&arena);
 }
 
-/* --- against PCRE2
- * --------------------------------------------------------------------------------------------------------- */
+/* --- against PCRE2 -------------------------------------------------------------------------------------------------------- */
 
 static void pattern_make(struct chance *chance, uint32_t depth, struct tl_buf *out)
 {
