@@ -146,15 +146,12 @@ static const char *name_domain(const psl_ctx_t *list, struct tl_sv host, char ou
     return domain != NULL ? domain : out; /* localhost, co.uk */
 }
 
-static struct tl_sv url_domain(const psl_ctx_t *list, struct tl_sv url, char out[HOST_BYTES_MAX + 1])
+/* NULL data: there is none. `out` keeps it. */
+static struct tl_sv host_domain(const psl_ctx_t *list, struct tl_sv host, bool is_v6, char out[HOST_BYTES_MAX + 1])
 {
     const char *domain = NULL;
     struct tl_address address;
-    struct tl_sv host;
-    bool is_v6;
 
-    if (!url_host(url, &host, &is_v6))
-        return (struct tl_sv){NULL, 0};
     if (!is_v6)
         domain = name_domain(list, host, out);
     else if (tl_address_read(host, &address) && address.v6 && tl_address_print(&address, out) > 0)
@@ -250,6 +247,7 @@ out:
 
 /* --- the function ---------------------------------------------------------------------------------------------------------- */
 
+/* By host (of IPv6 it has colons, else none): libpsl takes 4.7 us for one, the cache 0.05 us. Few hosts refer most visitors. */
 static void *recent_open(void)
 {
     return tl_recent_open();
@@ -266,12 +264,13 @@ static bool referrer_domain(const struct tl_call *call)
 {
     tl_call_clear_null(call);
     for (uint32_t i = 0, row; tl_call_row(call, &i, &row);) {
-        struct tl_sv url = call->args[0].sv[row], domain;
+        struct tl_sv host, domain = {NULL, 0};
         char text[HOST_BYTES_MAX + 1];
+        bool is_v6;
 
-        if (!tl_recent_find(call->memory, url, &domain)) {
-            domain = url_domain(call->state, url, text);
-            tl_recent_put(call->memory, url, domain);
+        if (url_host(call->args[0].sv[row], &host, &is_v6) && !tl_recent_find(call->memory, host, &domain)) {
+            domain = host_domain(call->state, host, is_v6, text);
+            tl_recent_put(call->memory, host, domain);
         }
         if (domain.data == NULL)
             tl_call_null(call, row);
