@@ -16,7 +16,7 @@
 
 enum { HOST_BYTES_MAX = 253, FILE_BYTES_MAX = 16 << 20 };
 
-/* --- the host of an address of a page -------------------------------------------------------------------------------------- */
+/* --- the host of an address of a page -------------------------------------------------------------------------------- */
 
 /* "http://" or "https://" goes from the front. */
 static bool scheme_cut(struct tl_sv *url)
@@ -66,6 +66,11 @@ static bool authority_host(struct tl_sv authority, struct tl_sv *host, bool *is_
     return rest.size == 0 || is_port((struct tl_sv){rest.data + 1, rest.size - 1});
 }
 
+static bool ends_authority(char c)
+{
+    return c == '/' || c == '?' || c == '#' || c == '\\';
+}
+
 static bool url_host(struct tl_sv url, struct tl_sv *host, bool *is_v6)
 {
     size_t end = 0;
@@ -76,7 +81,7 @@ static bool url_host(struct tl_sv url, struct tl_sv *host, bool *is_v6)
         url.size--;
     if (!scheme_cut(&url))
         return false;
-    while (end < url.size && memchr("/?#\\", url.data[end], 4) == NULL)
+    while (end < url.size && !ends_authority(url.data[end]))
         end++;
     return authority_host((struct tl_sv){url.data, end}, host, is_v6);
 }
@@ -111,7 +116,7 @@ static bool name_read(struct tl_sv host, char out[HOST_BYTES_MAX + 1], bool *is_
     return true;
 }
 
-/* --- its domain ------------------------------------------------------------------------------------------------------------ */
+/* --- its domain ------------------------------------------------------------------------------------------------------ */
 
 /* 1.2.3.999 is neither an address nor a name. */
 static bool ends_in_number(const char *name)
@@ -159,7 +164,7 @@ static struct tl_sv host_domain(const psl_ctx_t *list, struct tl_sv host, bool i
     return domain != NULL ? tl_sv_from(domain) : (struct tl_sv){NULL, 0};
 }
 
-/* --- the list -------------------------------------------------------------------------------------------------------------- */
+/* --- the list -------------------------------------------------------------------------------------------------------- */
 
 struct suffixes {
     psl_ctx_t *list;
@@ -245,9 +250,9 @@ out:
     return rc;
 }
 
-/* --- the function ---------------------------------------------------------------------------------------------------------- */
+/* --- the function ---------------------------------------------------------------------------------------------------- */
 
-/* By host (of IPv6 it has colons, else none): libpsl takes 4.7 us for one, the cache 0.05 us. Few hosts refer most visitors. */
+/* By host (of IPv6 it has colons, else none): libpsl takes 3 to 5 us for one. Few hosts refer most visitors. */
 static void *recent_open(void)
 {
     return tl_recent_open();
