@@ -20,7 +20,7 @@ enum { ID_BYTES = 16, FIELDS = 3, EVENT_TIME = FIELDS /* the argument behind the
 static const int64_t day_ms = INT64_C(86400000);
 
 /* The key's schedule is made once a thread. A visitor's events come together: what was found for the message lately spares the hash
- * (2 us of OpenSSL's, against 0.1 us). */
+ * (0.11 us instead of 0.53 us for 120 bytes; a context copied for each row took 1.6 times as long). */
 struct memory {
     EVP_MAC_CTX *mac;
     bool has_key;

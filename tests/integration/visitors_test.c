@@ -121,7 +121,7 @@ Test(visitors, the_secret_stays_in_the_store)
     scene_close(&scene);
 }
 
-/* --- versions -------------------------------------------------------------------------------------------------------------- */
+/* --- versions -------------------------------------------------------------------------------------------------------- */
 
 Test(visitors, both_layers_say_what_they_worked_with)
 {
@@ -161,7 +161,7 @@ Test(visitors, other_rules_are_named_where_something_is_unexplained)
     scene_close(&scene);
 }
 
-/* --- functions that fail --------------------------------------------------------------------------------------------------- */
+/* --- functions that fail --------------------------------------------------------------------------------------------- */
 
 Test(visitors, the_ledger_says_which_function_failed)
 {
@@ -194,7 +194,7 @@ Test(visitors, the_ledger_says_which_function_failed)
     scene_close(&scene);
 }
 
-/* --- places ---------------------------------------------------------------------------------------------------------------- */
+/* --- places ---------------------------------------------------------------------------------------------------------- */
 
 Test(visitors, both_layers_find_the_same_places)
 {

@@ -49,7 +49,7 @@ static struct tl_buf content(const char *path)
     return bytes;
 }
 
-/* --- the function ---------------------------------------------------------------------------------------------------------- */
+/* --- the function ---------------------------------------------------------------------------------------------------- */
 
 ParameterizedTestParameters(function_place, values)
 {
@@ -106,7 +106,7 @@ static enum tl_code views_with(const char *path, struct tl_buf *versions, struct
     return rc;
 }
 
-/* --- files that are none --------------------------------------------------------------------------------------------------- */
+/* --- files that are none --------------------------------------------------------------------------------------------- */
 
 struct broken_case {
     char name[24], bytes[64], what[48];
@@ -207,7 +207,7 @@ Test(function_place, cut_short_or_damaged_anywhere, .fini = store_folder_remove,
     tl_buf_done(&bytes);
 }
 
-/* --- layouts --------------------------------------------------------------------------------------------------------------- */
+/* --- layouts --------------------------------------------------------------------------------------------------------- */
 
 struct layout_case {
     char file[16], ip[24], want[48];
@@ -247,7 +247,7 @@ ParameterizedTest(struct layout_case *c, function_place, layouts)
     tl_places_close(places);
 }
 
-/* --- versions -------------------------------------------------------------------------------------------------------------- */
+/* --- versions -------------------------------------------------------------------------------------------------------- */
 
 Test(function_place, the_file_is_named)
 {
