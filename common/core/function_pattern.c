@@ -290,6 +290,8 @@ static bool read_loosely(struct tl_sv text, int64_t *ms)
     if (!take_number(&date, '-', 4, &year) || !take_number(&date, '-', 2, &month) || !take_number(&date, 0, 2, &day) ||
         month < 1 || month > 12 || day < 1 || day > 31 || (space != NULL && !read_clock_loosely(text, &clock_ms)))
         return false;
+    if (year == 0) /* Java's old classes have no year 0, and lose the era on the way */
+        year = 1;
     *ms = (tl_days_from_civil(year, (unsigned)month, 1) + day - 1) * TL_DAY_MS + clock_ms;
     return true;
 }
