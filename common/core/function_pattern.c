@@ -283,7 +283,7 @@ static bool read_loosely(struct tl_sv text, int64_t *ms)
     struct tl_sv date;
 
     text = tl_sv_trim(text);
-    if (text.size < 8 || text.data[4] != '-')
+    if (text.size < 8 || memchr(text.data, '-', text.size) != text.data + 4)
         return false;
     space = memchr(text.data, ' ', text.size);
     date = tl_sv_cut(&text, ' ');

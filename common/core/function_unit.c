@@ -6,7 +6,9 @@
  *     is the next one on every day but 1 January;
  *   - before 1970 days are cut towards 1970 in FLOOR and CEIL to WEEK and longer units, and in EXTRACT everything is: hours are 0 or negative;
  *   - FLOOR and CEIL to MONTH and longer count the Julian calendar before 1582-10-15, and then write its date in the Gregorian one;
- *   - on TIMESTAMP_LTZ the offset of the zone is that at the argument, so FLOOR TO DAY on the day of a change misses midnight.
+ *   - on TIMESTAMP_LTZ the offset of the zone is that at the argument, so FLOOR TO DAY on the day of a change misses midnight, and EPOCH
+ *     is that of the wall clock; TIMESTAMPADD and TIMESTAMPDIFF compute with instants, months too;
+ *   - TIMESTAMPDIFF is an INT that wraps round.
  * Source: Apache Flink 2.3, DateTimeUtils and the call generators of flink-table-planner. */
 #include <string.h>
 
@@ -43,7 +45,8 @@ static const char *const unit_names[UNITS] = {"MILLISECOND", "SECOND", "MINUTE",
 
 static const int64_t unit_ms[UNITS] = {
     [MILLISECOND] = 1, [SECOND] = 1000, [MINUTE] = 60000, [HOUR] = 3600000, [DAY] = TL_DAY_MS, [WEEK] = 7 * TL_DAY_MS};
-static const int64_t unit_months[UNITS] = {[MONTH] = 1, [QUARTER] = 3, [YEAR] = 12};
+static const int64_t unit_months[UNITS] = {
+    [MONTH] = 1, [QUARTER] = 3, [YEAR] = 12, [DECADE] = 120, [CENTURY] = 1200, [MILLENNIUM] = 12000};
 
 /* What a call is prepared with. */
 struct measure {
@@ -51,9 +54,9 @@ struct measure {
     const struct tl_zone *zone; /* NULL too where the argument has none */
 };
 
-/* The unit is a word of the call, so always a constant where the binder prepares it. Units until `last` are taken. */
-static enum tl_code measure_prepare(const struct tl_prepare *with, uint32_t arg, enum unit last, const void **state,
-                                    struct tl_err *err)
+/* The unit is a word of the call, so always a constant where the binder prepares it. Units from `first` to `last` are taken. */
+static enum tl_code measure_prepare(const struct tl_prepare *with, uint32_t arg, enum unit first, enum unit last,
+                                    const void **state, struct tl_err *err)
 {
     const struct tl_value *word = &with->constants[arg];
     struct measure *measure;
@@ -65,13 +68,13 @@ static enum tl_code measure_prepare(const struct tl_prepare *with, uint32_t arg,
     if (measure == NULL)
         return tl_fail_memory(err, sizeof *measure);
     measure->zone = with->zone;
-    for (enum unit unit = 0; unit <= last; unit++) {
+    for (enum unit unit = first; unit <= last; unit++) {
         if (tl_sv_eq(word->sv, tl_sv_from(unit_names[unit]))) {
             measure->unit = unit;
             *state = measure;
             return TL_OK;
         }
-        strcat(strcat(all, unit == 0 ? "" : ", "), unit_names[unit]); /* all names together have 150 bytes */
+        strcat(strcat(all, unit == first ? "" : ", "), unit_names[unit]); /* all names together have 150 bytes */
     }
     return tl_fail(err, TL_ERR_DEFINITION, "there is no unit %.*s here; there are %s", TL_SV_ARG(word->sv), all);
 }
@@ -183,7 +186,7 @@ static bool ceil_instant(const struct tl_call *call)
 
 static enum tl_code bound_prepare(const struct tl_prepare *with, const void **state, struct tl_err *err)
 {
-    return measure_prepare(with, 1, MILLENNIUM, state, err);
+    return measure_prepare(with, 1, MILLISECOND, MILLENNIUM, state, err);
 }
 
 /* --- EXTRACT --------------------------------------------------------------------------------------------------------------- */
@@ -268,7 +271,7 @@ static bool extract_instant(const struct tl_call *call)
 
 static enum tl_code extract_prepare(const struct tl_prepare *with, const void **state, struct tl_err *err)
 {
-    return measure_prepare(with, 0, NANOSECOND, state, err);
+    return measure_prepare(with, 0, MILLISECOND, NANOSECOND, state, err);
 }
 
 /* YEAR(t) is EXTRACT(YEAR FROM t). */
@@ -394,9 +397,14 @@ static bool timestamp_diff(const struct tl_call *call)
     return true;
 }
 
-static enum tl_code shift_prepare(const struct tl_prepare *with, const void **state, struct tl_err *err)
+static enum tl_code add_prepare(const struct tl_prepare *with, const void **state, struct tl_err *err)
 {
-    return measure_prepare(with, 0, YEAR, state, err);
+    return measure_prepare(with, 0, MILLISECOND, MILLENNIUM, state, err);
+}
+
+static enum tl_code diff_prepare(const struct tl_prepare *with, const void **state, struct tl_err *err)
+{
+    return measure_prepare(with, 0, SECOND, YEAR, state, err);
 }
 
 /* --- rows ------------------------------------------------------------------------------------------------------------------ */
@@ -422,13 +430,13 @@ static enum tl_code shift_prepare(const struct tl_prepare *with, const void **st
     {                                                                                                                            \
         .name = "TIMESTAMPADD", .signature = "TIMESTAMPADD(unit, BIGINT, " #A ") -> " #A,                                        \
         .args = {TL_STRING, TL_BIGINT, TL_##A}, .args_min = 3, .args_max = 3, .result = TL_##A, .null_in_null_out = true,        \
-        .can_fail = true, .unit_arg = 1, .kernel = timestamp_add, .prepare = shift_prepare                                       \
+        .can_fail = true, .unit_arg = 1, .kernel = timestamp_add, .prepare = add_prepare                                         \
     }
 #define DIFF(A)                                                                                                                  \
     {                                                                                                                            \
         .name = "TIMESTAMPDIFF", .signature = "TIMESTAMPDIFF(unit, " #A ", " #A ") -> INT", .args = {TL_STRING, TL_##A, TL_##A}, \
         .args_min = 3, .args_max = 3, .result = TL_INT, .null_in_null_out = true, .unit_arg = 1, .kernel = timestamp_diff,       \
-        .prepare = shift_prepare                                                                                                 \
+        .prepare = diff_prepare                                                                                                  \
     }
 
 static const struct tl_function functions[] = {
