@@ -186,17 +186,30 @@ static bool put_time(const struct tl_call *call, uint32_t row, const struct tl_t
     return true;
 }
 
+/* Events come in the order of time, so most rows have the text of the row before: days above all. */
 static bool print_all(const struct tl_call *call, const struct tl_zone *zone)
 {
+    const bool constant = ((const struct manner *)call->state)->pattern != NULL;
     struct tl_zone_span span = {0};
+    int64_t from_ms = 0, grain_ms = 0; /* of the last text */
+    struct tl_sv text = {0};
 
     for (uint32_t i = 0, row; tl_call_row(call, &i, &row);) {
         const struct tl_time_pattern *pattern = pattern_of(call, row, TL_TIME_JAVA_TIME, false);
+        int64_t local_ms = tl_zone_local_near_ms(zone, &span, call->args[0].i64[row]);
 
-        if (pattern == NULL)
+        if (pattern == NULL) {
             tl_call_fail(call, row);
-        else if (!put_time(call, row, pattern, tl_zone_local_near_ms(zone, &span, call->args[0].i64[row])))
-            return false;
+        } else if (local_ms >= from_ms && (uint64_t)local_ms - (uint64_t)from_ms < (uint64_t)grain_ms) {
+            call->out->null[row] = 0;
+            call->out->sv[row] = text;
+        } else {
+            if (!put_time(call, row, pattern, local_ms))
+                return false;
+            text = call->out->sv[row];
+            from_ms = tl_add_sat_i64(local_ms, -(tl_ms_of_day(local_ms) % pattern->grain_ms));
+            grain_ms = constant ? pattern->grain_ms : 0;
+        }
     }
     return true;
 }

@@ -201,6 +201,27 @@ static bool has_letter(const struct tl_time_pattern *p, char letter)
     return false;
 }
 
+static uint32_t grain_of(const struct tl_time_pattern *p)
+{
+    uint32_t grain_ms = (uint32_t)TL_DAY_MS;
+
+    for (uint32_t i = 0; i < p->parts_count; i++) {
+        const char letter = p->parts[i].letter;
+        uint32_t of_letter = (uint32_t)TL_DAY_MS;
+
+        if (strchr("aHkKh", letter) != NULL)
+            of_letter = 3600000;
+        else if (letter == 'm')
+            of_letter = 60000;
+        else if (letter == 's')
+            of_letter = 1000;
+        else if (strchr("SInAN", letter) != NULL)
+            of_letter = 1;
+        grain_ms = of_letter < grain_ms ? of_letter : grain_ms;
+    }
+    return grain_ms;
+}
+
 enum tl_code tl_time_pattern_compile(struct tl_sv text, enum tl_time_style style, bool reads, struct tl_time_pattern *out,
                                      struct tl_err *err)
 {
@@ -243,14 +264,16 @@ enum tl_code tl_time_pattern_compile(struct tl_sv text, enum tl_time_style style
     for (; open > 0; open--)
         out->parts[out->parts_count++] = (struct tl_time_part){.letter = ']'};
     share_digits(out);
+    out->grain_ms = grain_of(out);
     return TL_OK;
 }
 
 /* --- print ----------------------------------------------------------------------------------------------------------------- */
 
 struct moment {
-    int64_t days, year, ms_of_day;
+    int64_t days, year;
     unsigned month, day;
+    uint32_t hour, minute, second, ms, ms_of_day;
 };
 
 static void moment_of(int64_t days, enum tl_time_style style, struct moment *out)
@@ -291,8 +314,6 @@ static int64_t week_value(const struct moment *m, enum tl_time_style style, char
 
 static int64_t value_of(const struct moment *m, enum tl_time_style style, char letter)
 {
-    const int64_t hour = m->ms_of_day / 3600000, half = hour % 12, ms = m->ms_of_day % 1000;
-
     switch (letter) {
     case 'G': return m->year > 0;
     case 'y': return m->year > 0 ? m->year : 1 - m->year;
@@ -308,17 +329,17 @@ static int64_t value_of(const struct moment *m, enum tl_time_style style, char l
     case 'i': return (weekday(m->days) + 6) % 7 + 1;
     case 'F': return (m->day - 1) % 7 + 1;
     case 'f': return (m->day - 1) / 7 + 1;
-    case 'a': return hour / 12;
-    case 'H': return hour;
-    case 'k': return hour == 0 ? 24 : hour;
-    case 'K': return half;
-    case 'h': return half == 0 ? 12 : half;
-    case 'm': return m->ms_of_day / 60000 % 60;
-    case 's': return m->ms_of_day / 1000 % 60;
-    case 'I': return ms;
+    case 'a': return m->hour >= 12;
+    case 'H': return m->hour;
+    case 'k': return m->hour == 0 ? 24 : m->hour;
+    case 'K': return m->hour % 12;
+    case 'h': return m->hour % 12 == 0 ? 12 : m->hour % 12;
+    case 'm': return m->minute;
+    case 's': return m->second;
+    case 'I': return m->ms;
     case 'A': return m->ms_of_day;
-    case 'N': return m->ms_of_day * 1000000;
-    default: return ms * 1000000; /* n, S */
+    case 'N': return m->ms_of_day * INT64_C(1000000);
+    default: return m->ms * INT64_C(1000000); /* n, S */
     }
 }
 
@@ -336,6 +357,11 @@ static char *put_number(char *at, const struct tl_time_part *part, int64_t value
     uint64_t size = value < 0 ? 0 - (uint64_t)value : (uint64_t)value;
     unsigned digits = 1;
 
+    if (part->digits_min == 2 && value >= 0 && size < 100) { /* nearly all of them */
+        at[0] = (char)('0' + (uint32_t)size / 10);
+        at[1] = (char)('0' + (uint32_t)size % 10);
+        return at + 2;
+    }
     if (part->two_digits)
         size %= 100;
     for (uint64_t rest = size / 10; rest > 0; rest /= 10)
@@ -347,11 +373,12 @@ static char *put_number(char *at, const struct tl_time_part *part, int64_t value
     return put_digits(at, size, digits > part->digits_min ? digits : part->digits_min);
 }
 
-static char *put_fraction(char *at, const struct tl_time_part *part, int64_t nanos)
+/* Only milliseconds are there. */
+static char *put_fraction(char *at, const struct tl_time_part *part, uint32_t ms)
 {
-    char digits[9];
+    char digits[] = "000000000";
 
-    put_digits(digits, (uint64_t)nanos, sizeof digits);
+    put_digits(digits, ms, 3);
     memcpy(at, digits, part->digits_min);
     return at + part->digits_min;
 }
@@ -364,25 +391,34 @@ static char *put_name(char *at, const struct tl_time_part *part, int64_t value)
     return at + name.size;
 }
 
+static char *put_part(char *at, const struct tl_time_pattern *pattern, const struct tl_time_part *part, const struct moment *m)
+{
+    if (part->letter == 'S')
+        return put_fraction(at, part, m->ms);
+    if (part->form != TL_TIME_NUMBER)
+        return put_name(at, part, value_of(m, pattern->style, part->letter));
+    return put_number(at, part, value_of(m, pattern->style, part->letter));
+}
+
 size_t tl_time_pattern_print(const struct tl_time_pattern *pattern, int64_t local_ms, char out[TL_TIME_PATTERN_TEXT_MAX])
 {
     struct moment moment;
     char *at = out;
 
     moment_of(tl_days_of_ms(local_ms), pattern->style, &moment);
-    moment.ms_of_day = tl_ms_of_day(local_ms);
+    moment.ms_of_day = (uint32_t)tl_ms_of_day(local_ms);
+    moment.ms = moment.ms_of_day % 1000;
+    moment.second = moment.ms_of_day / 1000 % 60;
+    moment.minute = moment.ms_of_day / 60000 % 60;
+    moment.hour = moment.ms_of_day / 3600000;
     for (uint32_t i = 0; i < pattern->parts_count; i++) {
         const struct tl_time_part *part = &pattern->parts[i];
 
-        if (part->letter == '\'') {
-            memcpy(at, pattern->literals + part->at, part->size);
-            at += part->size;
-        } else if (is_letter(part->letter)) {
-            int64_t value = value_of(&moment, pattern->style, part->letter);
-
-            at = part->form != TL_TIME_NUMBER ? put_name(at, part, value)
-                 : part->letter == 'S'        ? put_fraction(at, part, value)
-                                              : put_number(at, part, value);
+        if (is_letter(part->letter)) {
+            at = put_part(at, pattern, part, &moment);
+        } else if (part->letter == '\'') {
+            for (uint32_t k = 0; k < part->size; k++)
+                *at++ = pattern->literals[part->at + k];
         }
     }
     return (size_t)(at - out);

@@ -60,6 +60,7 @@ struct tl_time_part {
 struct tl_time_pattern {
     enum tl_time_style style;
     uint32_t parts_count;
+    uint32_t grain_ms; /* what is printed holds so long, from a multiple of it on: a day, an hour, ... 1 */
     struct tl_time_part parts[TL_TIME_PATTERN_MAX + 8]; /* sections that are still open are closed behind the last */
     char literals[TL_TIME_PATTERN_MAX];
 };

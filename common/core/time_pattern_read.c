@@ -54,9 +54,12 @@ static bool set(struct fields *f, enum field field, int64_t value)
 
 static enum field field_of(char letter)
 {
-    static const char letters[] = "uyGMdDeaHkKhmsn"; /* in the order of the fields */
+    static const uint8_t fields[] = {
+        ['u'] = YEAR,    ['y'] = YEAR_OF_ERA, ['G'] = ERA,  ['M'] = MONTH,   ['d'] = DAY,     ['D'] = DAY_OF_YEAR,
+        ['e'] = WEEKDAY, ['a'] = HALF,        ['H'] = HOUR, ['k'] = HOUR_24, ['K'] = HOUR_11, ['h'] = HOUR_12,
+        ['m'] = MINUTE,  ['s'] = SECOND,      ['n'] = NANO, ['S'] = NANO};
 
-    return letter == 'S' ? NANO : (enum field)(strchr(letters, letter) - letters);
+    return fields[(unsigned char)letter];
 }
 
 static int64_t get(const struct fields *f, enum field field, int64_t otherwise)
@@ -76,10 +79,17 @@ static size_t digits_count(struct tl_sv text, size_t at, size_t max)
 
 static bool digits_read(struct tl_sv text, size_t at, size_t size, int64_t *out)
 {
-    *out = 0;
-    for (size_t i = 0; i < size; i++)
-        if (tl_mul_overflows(*out, 10, out) || tl_add_overflows(*out, text.data[at + i] - '0', out))
-            return false;
+    int64_t value = 0;
+
+    if (size <= 18) {
+        for (size_t i = 0; i < size; i++)
+            value = value * 10 + (text.data[at + i] - '0');
+    } else {
+        for (size_t i = 0; i < size; i++)
+            if (tl_mul_overflows(value, 10, &value) || tl_add_overflows(value, text.data[at + i] - '0', &value))
+                return false;
+    }
+    *out = value;
     return true;
 }
 

@@ -287,6 +287,44 @@ Test(time_pattern, has_a_longest)
                  TL_OK);
 }
 
+/* The text is the same all over its grain, and another a grain later. */
+Test(time_pattern, holds_for_its_grain)
+{
+    static const struct {
+        char pattern[12];
+        uint32_t grain_ms;
+    } cases[] = {
+        {"yyyy-MM-dd", 86400000},
+        {"D",          86400000},
+        {"'m' EE",     86400000},
+        {"d a",        3600000 },
+        {"dH",         3600000 },
+        {"dh",         3600000 },
+        {"dK",         3600000 },
+        {"dk",         3600000 },
+        {"HH:mm",      60000   },
+        {"HH:mm:ss",   1000    },
+        {"s",          1000    },
+        {"SSS",        1       },
+        {"n",          1       },
+        {"A",          1       },
+        {"N",          1       },
+    };
+
+    for (size_t i = 0; i < TL_COUNT(cases); i++)
+        for (int64_t from_ms = -864000000; from_ms < 864000000; from_ms += 86400000) {
+            char first[TL_TIME_PATTERN_TEXT_MAX], other[TL_TIME_PATTERN_TEXT_MAX];
+            struct tl_time_pattern pattern;
+            size_t size;
+
+            cr_assert_eq(tl_time_pattern_compile(tl_sv_from(cases[i].pattern), TL_TIME_JAVA_TIME, false, &pattern, NULL), TL_OK);
+            cr_assert_eq(pattern.grain_ms, cases[i].grain_ms, "%s", cases[i].pattern);
+            size = tl_time_pattern_print(&pattern, from_ms, first);
+            cr_assert_eq(tl_time_pattern_print(&pattern, from_ms + pattern.grain_ms - 1, other), size);
+            cr_assert_eq(memcmp(first, other, size), 0, "%s", cases[i].pattern);
+        }
+}
+
 static bool read_by(const struct tl_time_pattern *pattern, struct tl_sv text, int64_t *ms)
 {
     return pattern->style == TL_TIME_JAVA_TIME ? tl_time_pattern_read(pattern, text, ms)
