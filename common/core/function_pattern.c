@@ -1,7 +1,7 @@
-/* function_pattern.c: functions that print and read times by patterns of letters: DATE_FORMAT, TO_TIMESTAMP, FROM_UNIXTIME, and more.
+/* function_pattern.c: functions that print and read times by patterns of letters: DATE_FORMAT, TO_TIMESTAMP, FROM_UNIXTIME, ...
  *
- * Flink prints and reads timestamps with java.time, and texts with java.text (time_pattern.h): DATE_FORMAT(STRING, f), UNIX_TIMESTAMP,
- * FROM_UNIXTIME and CONVERT_TZ are lenient, and take the later instant of a wall clock that is shown twice.
+ * Flink prints and reads timestamps with java.time, and the rest with java.text (time_pattern.h): DATE_FORMAT(STRING, f), CONVERT_TZ,
+ * UNIX_TIMESTAMP and FROM_UNIXTIME are lenient, and take the later instant of a wall clock that is shown twice.
  * A pattern that is a constant is compiled, and refused, when the views file is bound. */
 #include <stdlib.h>
 #include <string.h>
@@ -51,7 +51,8 @@ static const struct tl_time_pattern *pattern_find(struct patterns *patterns, str
     }
     slot = &patterns->slots[patterns->next++ % TL_COUNT(patterns->slots)];
     *slot = (struct pattern_slot){.style = style, .used = true, .reads = reads, .size = text.size};
-    memcpy(slot->text, text.data, text.size);
+    if (text.size > 0)
+        memcpy(slot->text, text.data, text.size);
     slot->good = tl_time_pattern_compile(text, style, reads, &slot->pattern, NULL) == TL_OK;
     return slot->good ? &slot->pattern : NULL;
 }
@@ -286,8 +287,8 @@ static bool read_clock_loosely(struct tl_sv text, int64_t *ms)
     return true;
 }
 
-/* What TO_TIMESTAMP takes although it does not fit the pattern: yyyy-[m]m-[d]d, or that, one space and h:m:s[.f]. Everything but the
- * month is carried on: 2024-02-30 is 2024-03-01, 25:00:00 an hour of the next day.
+/* What TO_TIMESTAMP takes although it does not fit the pattern: yyyy-[m]m-[d]d, or that, one space and h:m:s[.f]. All but the month
+ * is carried on: 2024-02-30 is 2024-03-01, 25:00:00 an hour of the next day.
  * Source: java.sql.Date.valueOf and java.sql.Timestamp.valueOf. */
 static bool read_loosely(struct tl_sv text, int64_t *ms)
 {
@@ -377,7 +378,7 @@ static bool print_text(const struct tl_call *call)
             tl_call_fail(call, row);
         else if (!tl_time_pattern_read_lenient(manner->standard, call->args[0].sv[row], &local_ms))
             tl_call_null(call, row);
-        else if (!put_time(call, row, pattern, local_ms / 1000 * 1000))
+        else if (!put_time(call, row, pattern, local_ms))
             return false;
     }
     return true;

@@ -1,17 +1,18 @@
-/* function_unit.c: functions on timestamps by units of time: FLOOR, CEIL, EXTRACT and its short forms, TIMESTAMPADD, TIMESTAMPDIFF.
+/* function_unit.c: functions on timestamps by units of time: FLOOR, CEIL, EXTRACT and short forms, TIMESTAMPADD, TIMESTAMPDIFF.
  *
  * What Flink computes is computed here, also where it looks odd:
  *   - WEEK begins on Sunday in FLOOR and CEIL, and is ISO's week, from Monday on, in EXTRACT;
- *   - CEIL to WEEK and longer units looks at the day alone: of 2024-03-01 10:00 to MONTH it is that day's midnight, before it; to QUARTER it
- *     is the next one on every day but 1 January;
- *   - before 1970 days are cut towards 1970 in FLOOR and CEIL to WEEK and longer units, and in EXTRACT everything is: hours are 0 or negative;
- *   - FLOOR and CEIL to MONTH and longer count the Julian calendar before 1582-10-15, and then write its date in the Gregorian one;
- *   - on TIMESTAMP_LTZ the offset of the zone is that at the argument, so FLOOR TO DAY on the day of a change misses midnight, and EPOCH
- *     is that of the wall clock; TIMESTAMPADD and TIMESTAMPDIFF compute with instants, months too;
- *   - TIMESTAMPDIFF is an INT that wraps round.
+ *   - CEIL to WEEK and longer units looks at the day alone: 2024-03-01 10:00 to MONTH is that day's midnight, which is before it;
+ *     to QUARTER it goes on to the next one on every day but 1 January;
+ *   - before 1970 days are cut towards 1970 in FLOOR and CEIL to WEEK and longer units, in EXTRACT all is: no hour is above 0;
+ *   - FLOOR and CEIL to WEEK and longer units count the Julian calendar before 1582-10-15, and take its date for a Gregorian one;
+ *   - on TIMESTAMP_LTZ the offset of the zone is that at the argument: FLOOR TO DAY on the day of a change misses midnight, and
+ *     EPOCH is that of the wall clock; TIMESTAMPADD and TIMESTAMPDIFF compute with instants, months too;
+ *   - TIMESTAMPDIFF is an INT that drops bits, and WEEK is that of SECOND, divided.
  * Source: Apache Flink 2.3, DateTimeUtils and the call generators of flink-table-planner. */
 #include <string.h>
 
+#include "core/function_number.h"
 #include "core/function_rows.h"
 #include "event/timestamp.h"
 #include "event/zone.h"
@@ -86,18 +87,12 @@ static int64_t days_to_ms(int64_t days)
     return tl_mul_overflows(days, TL_DAY_MS, &ms) ? (days < 0 ? INT64_MIN : INT64_MAX) : ms;
 }
 
-/* 0 for Sunday. */
-static int64_t weekday(int64_t days)
-{
-    return ((days + 4) % 7 + 7) % 7;
-}
-
 /* --- FLOOR, CEIL ----------------------------------------------------------------------------------------------------------- */
 
 static int64_t floor_days(enum unit unit, int64_t days, int64_t year, unsigned month)
 {
     switch (unit) {
-    case WEEK: return days - weekday(days);
+    case WEEK: return days - tl_weekday_of_days(days);
     case MONTH: return tl_days_from_civil(year, month, 1);
     case QUARTER: return tl_days_from_civil(year, (month - 1) / 3 * 3 + 1, 1);
     case YEAR: return tl_days_from_civil(year, 1, 1);
@@ -113,7 +108,7 @@ static int64_t ceil_days(enum unit unit, int64_t days, int64_t year, unsigned mo
     const bool first = month == 1 && day == 1;
 
     switch (unit) {
-    case WEEK: return days + (7 - weekday(days)) % 7;
+    case WEEK: return days + (7 - tl_weekday_of_days(days)) % 7;
     case MONTH: return tl_days_from_civil(year, day > 1 ? month + 1 : month, 1);
     case QUARTER: return tl_days_from_civil(year, (month - 1) / 3 * 3 + (first ? 1 : 4), 1);
     case YEAR: return tl_days_from_civil(first ? year : year + 1, 1, 1);
@@ -131,7 +126,8 @@ static int64_t bound_of_days(enum unit unit, int64_t ms, bool up)
     if (days < TL_GREGORIAN_DAYS) {
         tl_julian_from_days(days, &year, &month, &day);
         if (unit == WEEK)
-            return days_to_ms(tl_days_from_civil(year, month, day) + (up ? (7 - weekday(days)) % 7 : -weekday(days)));
+            return days_to_ms(tl_days_from_civil(year, month, day) +
+                              (up ? (7 - tl_weekday_of_days(days)) % 7 : -tl_weekday_of_days(days)));
     } else {
         tl_civil_from_days(days, &year, &month, &day);
     }
@@ -194,7 +190,7 @@ static enum tl_code bound_prepare(const struct tl_prepare *with, const void **st
 /* The week of ISO 8601 is of the year that its Thursday is in. */
 static int64_t iso_week(int64_t days, int64_t *year)
 {
-    int64_t thursday = days + 3 - (weekday(days) + 6) % 7;
+    int64_t thursday = days + 3 - (tl_weekday_of_days(days) + 6) % 7;
     unsigned month, day;
 
     tl_civil_from_days(thursday, year, &month, &day);
@@ -212,9 +208,9 @@ static int64_t extract_of_days(enum unit unit, int64_t days)
     unsigned month, day;
 
     if (unit == DOW)
-        return weekday(days) + 1;
+        return tl_weekday_of_days(days) + 1;
     if (unit == ISODOW)
-        return (weekday(days) + 6) % 7 + 1;
+        return (tl_weekday_of_days(days) + 6) % 7 + 1;
     if (unit == WEEK || unit == ISOYEAR) {
         week = iso_week(days, &iso_year);
         return unit == WEEK ? week : iso_year;
@@ -377,23 +373,27 @@ static bool timestamp_add(const struct tl_call *call)
     return true;
 }
 
+/* An INT, by Java's cast, which drops bits; of weeks it is the seconds that lose them. */
+static int64_t difference(enum unit unit, int64_t from_ms, int64_t to_ms)
+{
+    int64_t ms;
+
+    if (unit_months[unit] > 0)
+        return tl_i64_wrap(TL_INT, months_between(from_ms, to_ms) / unit_months[unit]);
+    if (__builtin_sub_overflow(to_ms, from_ms, &ms))
+        ms = to_ms < 0 ? INT64_MIN : INT64_MAX;
+    if (unit == WEEK)
+        return tl_i64_wrap(TL_INT, ms / 1000) / (unit_ms[WEEK] / 1000);
+    return tl_i64_wrap(TL_INT, ms / unit_ms[unit]);
+}
+
 static bool timestamp_diff(const struct tl_call *call)
 {
     const struct measure *measure = call->state;
-    const int64_t months = unit_months[measure->unit], size = unit_ms[measure->unit];
 
     tl_call_clear_null(call);
-    for (uint32_t i = 0, row; tl_call_row(call, &i, &row);) {
-        int64_t from = call->args[1].i64[row], to = call->args[2].i64[row], ms;
-
-        if (months > 0)
-            ms = months_between(from, to) / months;
-        else if (__builtin_sub_overflow(to, from, &ms))
-            ms = (to < 0 ? INT64_MIN : INT64_MAX) / size;
-        else
-            ms /= size;
-        call->out->i64[row] = (int32_t)(uint32_t)ms; /* INT, and Java's cast to it */
-    }
+    for (uint32_t i = 0, row; tl_call_row(call, &i, &row);)
+        call->out->i64[row] = difference(measure->unit, call->args[1].i64[row], call->args[2].i64[row]);
     return true;
 }
 

@@ -1,4 +1,4 @@
-/* time_pattern.c: patterns of letters for wall clocks: letters to parts, and parts to text. time_pattern_read.c is the other way. */
+/* time_pattern.c: patterns of letters for wall clocks: letters to parts, parts to text. time_pattern_read.c is the other way. */
 #include "core/time_pattern.h"
 
 #include <string.h>
@@ -148,8 +148,8 @@ static void put_literal(struct tl_time_pattern *p, uint32_t *literals_size, char
     part->size++;
 }
 
-/* The quoted text from text[i], which is a quote; returns how many bytes it has, 0 where it does not end. Two quotes are one. Four are
- * one to java.time, which sees the outer two around the inner, and two to java.text. */
+/* The quoted text from text[i], which is a quote; returns how many bytes it has, 0 where it does not end. Two quotes are one. Four
+ * are one to java.time, which sees the outer two around the inner, and two to java.text. */
 static size_t put_quoted(struct tl_time_pattern *p, uint32_t *literals_size, struct tl_sv text, size_t i)
 {
     const size_t from = i++;
@@ -292,16 +292,10 @@ static int64_t day_of_year(const struct moment *m, enum tl_time_style style)
     return m->days - (julian ? tl_days_from_julian(m->year, 1, 1) : tl_days_from_civil(m->year, 1, 1)) + 1;
 }
 
-/* Sunday is 0. */
-static int64_t weekday(int64_t days)
-{
-    return ((days + 4) % 7 + 7) % 7;
-}
-
 /* A week is of the year that its Saturday is in. */
 static void saturday_of(const struct moment *m, enum tl_time_style style, struct moment *out)
 {
-    moment_of(m->days + 6 - weekday(m->days), style, out);
+    moment_of(m->days + 6 - tl_weekday_of_days(m->days), style, out);
 }
 
 static int64_t week_value(const struct moment *m, enum tl_time_style style, char letter)
@@ -320,13 +314,13 @@ static int64_t value_of(const struct moment *m, enum tl_time_style style, char l
     case 'u': return m->year;
     case 'Y':
     case 'w': return week_value(m, style, letter);
-    case 'W': return (m->day - 1 + weekday(m->days - (int64_t)m->day + 1)) / 7 + 1;
+    case 'W': return (m->day - 1 + tl_weekday_of_days(m->days - (int64_t)m->day + 1)) / 7 + 1;
     case 'Q': return (m->month + 2) / 3;
     case 'M': return m->month;
     case 'd': return m->day;
     case 'D': return day_of_year(m, style);
-    case 'e': return weekday(m->days) + 1;
-    case 'i': return (weekday(m->days) + 6) % 7 + 1;
+    case 'e': return tl_weekday_of_days(m->days) + 1;
+    case 'i': return (tl_weekday_of_days(m->days) + 6) % 7 + 1;
     case 'F': return (m->day - 1) % 7 + 1;
     case 'f': return (m->day - 1) / 7 + 1;
     case 'a': return m->hour >= 12;

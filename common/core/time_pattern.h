@@ -1,8 +1,8 @@
 /* time_pattern.h: patterns of letters for wall clocks, as DATE_FORMAT and TO_TIMESTAMP take them: "yyyy-MM-dd'T'HH:mm".
  *
- * Is:      Java's two languages of such patterns, for Flink uses both: java.time's DateTimeFormatter for timestamps, and java.text's older
- *          SimpleDateFormat where a text comes in (DATE_FORMAT(STRING, f), UNIX_TIMESTAMP, FROM_UNIXTIME, CONVERT_TZ). Texts are
- *          English, weeks begin on Sunday and the first of a year is the one with 1 January: Java's root locale for "en".
+ * Is:      Java's two languages of such patterns, for Flink uses both: java.time's DateTimeFormatter for timestamps, and java.text's
+ *          older SimpleDateFormat for the rest (DATE_FORMAT(STRING, f), UNIX_TIMESTAMP, FROM_UNIXTIME, CONVERT_TZ). Texts are
+ *          English, weeks begin on Sunday, and the first week of a year is the one with 1 January: Java's locale "en".
  * Is not:  a zone: what is printed and read is a wall clock (zone.h), and letters that print a zone are refused.
  *
  *     letter        java.time                                 java.text

@@ -206,7 +206,7 @@ static bool year_resolve(struct fields *f)
 /* What was read beside the date has to be of it. */
 static bool date_holds(const struct fields *f, int64_t days, bool by_day_of_year)
 {
-    int64_t year, weekday = ((days + 4) % 7 + 7) % 7 + 1;
+    int64_t year, weekday = tl_weekday_of_days(days) + 1;
     unsigned month, day;
 
     tl_civil_from_days(days, &year, &month, &day);
@@ -286,6 +286,8 @@ bool tl_time_pattern_read(const struct tl_time_pattern *pattern, struct tl_sv te
     int64_t days, ms;
     bool whole;
 
+    if (text.size == 0)
+        text.data = "";
     if (!parts_read(pattern, text, &f) || !date_resolve(&f, &days, &whole) || !time_resolve(&f, &ms))
         return false;
     if (ms == TL_DAY_MS && !whole)
@@ -379,6 +381,8 @@ bool tl_time_pattern_read_lenient(const struct tl_time_pattern *pattern, struct 
     struct calendar calendar = {.year = 1970, .month = 1, .day = 1};
     size_t at = 0;
 
+    if (text.size == 0)
+        text.data = "";
     for (uint32_t i = 0; i < pattern->parts_count; i++) {
         const struct tl_time_part *part = &pattern->parts[i];
         int64_t value = 0;

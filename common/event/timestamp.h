@@ -21,6 +21,12 @@ unsigned tl_month_days(int64_t year, unsigned month);
 int64_t tl_days_from_julian(int64_t year, unsigned month, unsigned day);
 void tl_julian_from_days(int64_t days, int64_t *year, unsigned *month, unsigned *day);
 
+/* 0 for Sunday. */
+static inline int64_t tl_weekday_of_days(int64_t days)
+{
+    return ((days + 4) % 7 + 7) % 7;
+}
+
 /* The day of a wall clock, and how far it is into that day. */
 static inline int64_t tl_days_of_ms(int64_t ms)
 {

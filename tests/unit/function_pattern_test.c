@@ -1,10 +1,11 @@
-/* function_pattern_test.c: DATE_FORMAT, TO_TIMESTAMP, FROM_UNIXTIME and their kin: values of Flink 2.3, and what is said about calls that are none. */
+/* function_pattern_test.c: DATE_FORMAT, TO_TIMESTAMP, FROM_UNIXTIME, ...: values of Flink 2.3, and what is said about mistakes. */
 #include <criterion/criterion.h>
 #include <criterion/parameterized.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "core/expr.h"
+#include "core/time_pattern.h"
 #include "support/sql_case.h"
 #include "support/sql_value.h"
 
@@ -19,6 +20,7 @@ ParameterizedTestParameters(function_pattern, values)
         {"one with a letter of a zone", "DATE_FORMAT(at, url)", "ERROR DATE_FORMAT"},
         {"one that is one", "DATE_FORMAT(at, UPPER('yyyy'))", "'2024'"},
         {"", "DATE_FORMAT(at, CAST(NULL AS STRING))", "NULL"},
+        {"", "DATE_FORMAT(at, '')", "''"},
         {"", "DATE_FORMAT('2024-02-31 10:00:00.9', 'yyyy-MM-dd HH:mm:ss.SSS')", "'2024-03-02 10:00:00.000'"},
         {"", "DATE_FORMAT('2024-02-31 10:00:00', 'YYYY u')", "'2024 6'"},
         {"", "DATE_FORMAT('abc', 'yyyy')", "NULL"},
@@ -193,48 +195,99 @@ Test(function_pattern, patterns_of_columns_are_many)
         }
 }
 
-/* The same over one evaluator: eight patterns stay, and go. */
-Test(function_pattern, patterns_of_rows)
-{
-    enum { ROWS = 64 };
-    static const char letters[] = "MdDaHkKhmsQb";
-    static const char wants[][8] = {"3", "1", "61", "AM", "10", "10", "10", "10", "0", "0", "1", ""};
-    struct tl_plan *plan = sql_plan(EVENTS "CREATE VIEW v AS SELECT DATE_FORMAT(at, host) AS x FROM t");
-    struct tl_memories memories = {0};
-    const char *failed[ROWS] = {NULL};
-    uint32_t rows[ROWS], fields_count = plan->sources[0].schema.fields_count;
-    struct tl_vec slots[8], out;
-    struct tl_arena arena;
+/* A view over rows: host is a pattern of one letter, at goes on by a step. */
+enum { ROWS = 64 };
 
-    tl_arena_init(&arena, 4096, 0);
-    for (uint32_t f = 0; f < fields_count; f++) {
-        cr_assert(tl_vec_alloc(&arena, plan->sources[0].schema.fields[f].kind, ROWS, &slots[f]));
+static const char row_letters[] = "MdDaHkKhmsQb";
+
+struct rows {
+    struct tl_plan *plan;
+    struct tl_memories memories;
+    struct tl_arena arena;
+    const char *failed[ROWS];
+    struct tl_vec out;
+};
+
+static void rows_open(struct rows *r, const char *sql)
+{
+    *r = (struct rows){.plan = sql_plan(sql)};
+    tl_arena_init(&r->arena, 4096, 0);
+}
+
+static void rows_eval(struct rows *r, int64_t step_ms)
+{
+    const struct tl_schema *schema = &r->plan->sources[0].schema;
+    struct tl_vec slots[8];
+    uint32_t rows[ROWS];
+
+    for (uint32_t f = 0; f < schema->fields_count; f++) {
+        cr_assert(tl_vec_alloc(&r->arena, schema->fields[f].kind, ROWS, &slots[f]));
         memset(slots[f].null, 0, ROWS);
         for (uint32_t i = 0; i < ROWS; i++) {
             rows[i] = i;
             if (slots[f].kind == TL_STRING)
-                slots[f].sv[i] = (struct tl_sv){&letters[i * 5 % (sizeof letters - 1)], 1};
+                slots[f].sv[i] = (struct tl_sv){&row_letters[i * 5 % (sizeof row_letters - 1)], 1};
             else
-                slots[f].i64[i] = 1709287200123;
+                slots[f].i64[i] = 1709287200123 + i * step_ms;
         }
     }
-    for (int batch = 0; batch < 3; batch++) {
-        cr_assert(tl_expr_eval(&(struct tl_eval){.slots = slots,
-                                                 .slots_count = fields_count,
-                                                 .rows_count = ROWS,
-                                                 .arena = &arena,
-                                                 .failed = failed,
-                                                 .memories = &memories},
-                               plan->views[0].outputs[0].expr, rows, ROWS, &out));
-        for (uint32_t i = 0; i < ROWS; i++) {
-            const char *want = wants[i * 5 % (sizeof letters - 1)];
+    cr_assert(tl_expr_eval(&(struct tl_eval){.slots = slots,
+                                             .slots_count = schema->fields_count,
+                                             .rows_count = ROWS,
+                                             .arena = &r->arena,
+                                             .failed = r->failed,
+                                             .memories = &r->memories},
+                           r->plan->views[0].outputs[0].expr, rows, ROWS, &r->out));
+}
 
-            cr_assert_eq(failed[i] != NULL, want[0] == '\0');
-            cr_assert(out.null[i] == (want[0] == '\0') && tl_sv_eq(out.sv[i], tl_sv_from(want)), "row %u", i);
+static void rows_close(struct rows *r)
+{
+    tl_memories_done(&r->memories);
+    tl_arena_done(&r->arena);
+    tl_plan_close(r->plan);
+}
+
+/* Eight patterns are kept, and there are twelve. */
+Test(function_pattern, patterns_of_rows)
+{
+    static const char wants[][8] = {"3", "1", "61", "AM", "10", "10", "10", "10", "0", "0", "1", ""};
+    struct rows r;
+
+    rows_open(&r, EVENTS "CREATE VIEW v AS SELECT DATE_FORMAT(at, host) AS x FROM t");
+    for (int batch = 0; batch < 3; batch++) {
+        rows_eval(&r, 0);
+        for (uint32_t i = 0; i < ROWS; i++) {
+            const char *want = wants[i * 5 % (sizeof row_letters - 1)];
+
+            cr_assert_eq(r.failed[i] != NULL, want[0] == '\0');
+            cr_assert(r.out.null[i] == (want[0] == '\0') && tl_sv_eq(r.out.sv[i], tl_sv_from(want)), "row %u", i);
         }
     }
-    cr_assert_eq(memories.count, 1);
-    tl_memories_done(&memories);
-    tl_arena_done(&arena);
-    tl_plan_close(plan);
+    cr_assert_eq(r.memories.count, 1);
+    rows_close(&r);
+}
+
+/* Rows share the text of their day or hour, and no longer, whichever way time goes. */
+Test(function_pattern, rows_share_a_text)
+{
+    static const char *const patterns[] = {"yyyy-MM-dd", "dd a", "HH", "HH:mm", "ss", "SSS"};
+    static const int64_t steps_ms[] = {0, 1, 333, 59999, 3600000, 86399999, 123456789, -1, -7777777, -86400000};
+
+    for (size_t p = 0; p < TL_COUNT(patterns); p++)
+        for (size_t s = 0; s < TL_COUNT(steps_ms); s++) {
+            char sql[400], want[TL_TIME_PATTERN_TEXT_MAX];
+            struct tl_time_pattern pattern;
+            struct rows r;
+
+            snprintf(sql, sizeof sql, "%sCREATE VIEW v AS SELECT DATE_FORMAT(at, '%s') AS x FROM t", EVENTS, patterns[p]);
+            cr_assert_eq(tl_time_pattern_compile(tl_sv_from(patterns[p]), TL_TIME_JAVA_TIME, false, &pattern, NULL), TL_OK);
+            rows_open(&r, sql);
+            rows_eval(&r, steps_ms[s]);
+            for (uint32_t i = 0; i < ROWS; i++) {
+                size_t size = tl_time_pattern_print(&pattern, 1709287200123 + i * steps_ms[s], want);
+
+                cr_assert(tl_sv_eq(r.out.sv[i], (struct tl_sv){want, size}), "%s: row %u", patterns[p], i);
+            }
+            rows_close(&r);
+        }
 }

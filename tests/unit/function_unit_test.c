@@ -1,4 +1,4 @@
-/* function_unit_test.c: FLOOR, CEIL, EXTRACT, TIMESTAMPADD, TIMESTAMPDIFF: values of Flink 2.3, and what is said about calls that are none. */
+/* function_unit_test.c: FLOOR, CEIL, EXTRACT, TIMESTAMPADD, TIMESTAMPDIFF: values of Flink 2.3, what is said about mistakes. */
 #include <criterion/criterion.h>
 #include <criterion/parameterized.h>
 
@@ -105,6 +105,7 @@ ParameterizedTestParameters(function_unit, values)
         {"", "TIMESTAMPDIFF(MONTH, TIMESTAMP '2024-02-29 10:00:00', TIMESTAMP '2024-01-31 11:00:00')", "-1"},
         {"", "TIMESTAMPDIFF(QUARTER, at, TIMESTAMP '2025-04-30 09:00:00')", "4"},
         {"", "TIMESTAMPDIFF(YEAR, at, TIMESTAMP '2020-04-30 09:00:00')", "-3"},
+        {"a week of seconds that went round", "TIMESTAMPDIFF(WEEK, TIMESTAMP '1920-10-18 20:51:31.370', TIMESTAMP '2000-01-30 12:00:00')", "-2964"},
         {"an INT goes round", "TIMESTAMPDIFF(SECOND, TIMESTAMP '0001-01-01 00:00:00', TIMESTAMP '9999-01-31 11:00:00')", "1976380592"},
         {"", "TIMESTAMPDIFF(SECOND, at, CAST(NULL AS TIMESTAMP(3)))", "NULL"},
     };

@@ -7,8 +7,8 @@ CREATE TABLE events (
 CREATE VIEW texts AS
     SELECT event_time, host, TO_TIMESTAMP(url) AS plain,
            TO_TIMESTAMP(url, 'yyyy-MM-dd''T''HH:mm:ss.SSS''Z''') AS training,
-           TO_TIMESTAMP(url, 'yyyy-MM-dd') AS days,
-           TO_TIMESTAMP(url, 'd MMM yyyy') AS names,
+           TO_TIMESTAMP(url, 'yyyy-MM-dd') AS whole_days,
+           TO_TIMESTAMP(url, 'd MMM yyyy') AS named,
            TO_TIMESTAMP(url, 'yyyyMMddHHmmssSSS') AS digits,
            TO_TIMESTAMP(url, 'yyyy-MM-dd[ HH:mm:ss][.SSSSSS]') AS sections,
            TO_TIMESTAMP_LTZ(url, 'yyyy-MM-dd HH:mm:ss') AS of_utc,
@@ -22,7 +22,7 @@ CREATE VIEW times AS
     SELECT event_time, host, DATE_FORMAT(CAST(event_time AS TIMESTAMP(3)), host) AS by_column,
            DATE_FORMAT(event_time, 'yyyy-MM-dd HH:mm:ss.SSS a') AS instant,
            DATE_FORMAT(CAST(event_time AS TIMESTAMP(3)), 'yy MMMM EEE DDD Q') AS wall,
-           DATE_FORMAT(event_time, 'YYYY w W e F') AS weeks,
+           DATE_FORMAT(event_time, 'YYYY w W e F') AS by_week,
            FROM_UNIXTIME(amount) AS unix,
            FROM_UNIXTIME(amount, 'EEE yyyy/MM/dd hh a') AS unix_pattern
     FROM events;

@@ -17,7 +17,7 @@ CREATE VIEW times AS
     SELECT event_time, host, DATE_FORMAT(CAST(event_time AS TIMESTAMP(3)), host) AS by_column,
            DATE_FORMAT(event_time, 'yyyy-MM-dd HH:mm:ss.SSS a') AS instant,
            DATE_FORMAT(CAST(event_time AS TIMESTAMP(3)), 'yy MMMM EEE DDD Q') AS wall,
-           DATE_FORMAT(event_time, 'YYYY w W e F') AS weeks,
+           DATE_FORMAT(event_time, 'YYYY w W e F') AS by_week,
            FROM_UNIXTIME(amount) AS unix,
            FROM_UNIXTIME(amount, 'EEE yyyy/MM/dd hh a') AS unix_pattern
     FROM events;
