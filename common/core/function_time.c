@@ -43,13 +43,6 @@ static bool take_fraction_ms(struct tl_sv *text, unsigned *ms)
     return true;
 }
 
-static unsigned month_days(unsigned year, unsigned month)
-{
-    static const uint8_t days[] = {31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
-
-    return month == 2 && year % 4 == 0 && (year % 100 != 0 || year % 400 == 0) ? 29 : days[month - 1];
-}
-
 bool tl_time_from_text(struct tl_sv text, int64_t *ms)
 {
     unsigned year, month, day, hour = 0, minute = 0, second = 0, fraction = 0;
@@ -68,8 +61,8 @@ bool tl_time_from_text(struct tl_sv text, int64_t *ms)
         return false;
     if (hour > 23 && !(hour == 24 && minute == 0 && second == 0 && fraction == 0))
         return false;
-    if (day > month_days(year, month))
-        day = month_days(year, month);
+    if (day > tl_month_days(year, month))
+        day = tl_month_days(year, month);
     *ms = tl_days_from_civil(year, month, day) * TL_DAY_MS + ((hour * 60 + minute) * 60 + second) * INT64_C(1000) + fraction;
     return true;
 }

@@ -10,7 +10,7 @@ static bool is_leap(int64_t year)
     return (year & 3) == 0 && (year % 100 != 0 || year % 400 == 0);
 }
 
-static unsigned last_day(int64_t year, unsigned month)
+unsigned tl_month_days(int64_t year, unsigned month)
 {
     return month == 2 && is_leap(year) ? 29 : month_days[month];
 }
@@ -40,6 +40,32 @@ void tl_civil_from_days(int64_t days, int64_t *year, unsigned *month, unsigned *
     *day = (unsigned)(of_year - (153 * march_month + 2) / 5 + 1);
     *month = (unsigned)(march_month < 10 ? march_month + 3 : march_month - 9);
     *year = year_of_era + era * 400 + (*month <= 2);
+}
+
+/* The same with a leap year every fourth; the March years 0 of the two calendars begin two days apart. */
+int64_t tl_days_from_julian(int64_t year, unsigned month, unsigned day)
+{
+    int64_t cycle;
+
+    year -= month <= 2;
+    cycle = (year >= 0 ? year : year - 3) / 4;
+    return cycle * 1461 + (year - cycle * 4) * 365 + (153 * (int64_t)(month > 2 ? month - 3 : month + 9) + 2) / 5 + day - 1 -
+           719470;
+}
+
+void tl_julian_from_days(int64_t days, int64_t *year, unsigned *month, unsigned *day)
+{
+    int64_t cycle, of_cycle, year_of_cycle, of_year, march_month;
+
+    days += 719470;
+    cycle = (days >= 0 ? days : days - 1460) / 1461;
+    of_cycle = days - cycle * 1461;
+    year_of_cycle = (of_cycle - of_cycle / 1460) / 365;
+    of_year = of_cycle - 365 * year_of_cycle;
+    march_month = (5 * of_year + 2) / 153;
+    *day = (unsigned)(of_year - (153 * march_month + 2) / 5 + 1);
+    *month = (unsigned)(march_month < 10 ? march_month + 3 : march_month - 9);
+    *year = year_of_cycle + cycle * 4 + (*month <= 2);
 }
 
 /* Days from 1970-01-01 to the first of the month in a year without a leap day; the leap days come from the year. */
@@ -137,7 +163,7 @@ static inline bool settle_day(struct stamp *stamp, bool smart, bool *clamped)
     *clamped = false;
     if (stamp->day <= 28)
         return true;
-    last = last_day(stamp->year, stamp->month);
+    last = tl_month_days(stamp->year, stamp->month);
     if (stamp->day <= last)
         return true;
     stamp->day = last;

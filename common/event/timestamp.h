@@ -14,6 +14,30 @@
 
 int64_t tl_days_from_civil(int64_t year, unsigned month, unsigned day);
 void tl_civil_from_days(int64_t days, int64_t *year, unsigned *month, unsigned *day);
+unsigned tl_month_days(int64_t year, unsigned month);
+
+/* The Julian calendar, which Java's older classes count before this day, 1582-10-15. */
+#define TL_GREGORIAN_DAYS INT64_C(-141427)
+int64_t tl_days_from_julian(int64_t year, unsigned month, unsigned day);
+void tl_julian_from_days(int64_t days, int64_t *year, unsigned *month, unsigned *day);
+
+/* 0 for Sunday. */
+static inline int64_t tl_weekday_of_days(int64_t days)
+{
+    return ((days + 4) % 7 + 7) % 7;
+}
+
+/* The day of a wall clock, and how far it is into that day. */
+static inline int64_t tl_days_of_ms(int64_t ms)
+{
+    return ms / TL_DAY_MS - (ms % TL_DAY_MS < 0);
+}
+static inline int64_t tl_ms_of_day(int64_t ms)
+{
+    int64_t rest = ms % TL_DAY_MS;
+
+    return rest < 0 ? rest + TL_DAY_MS : rest;
+}
 
 /* The four forms of Flink's JSON format. Each has all of its digits: years 0000 to 9999, seconds, then nothing or a point and 1 to 9
  * digits (cut to milliseconds); nothing before or behind. Three of them are resolved as Java's ResolverStyle.SMART does: a day up

@@ -110,6 +110,13 @@ enum tl_code tl_bind_name_elsewhere(struct tl_bind *bind, struct tl_sv name, str
     static const char *const aggregates[] = {"COLLECT", "ARRAY_AGG",  "JSON_OBJECTAGG", "JSON_ARRAYAGG", "BIT_AND", "ROW_NUMBER",
                                              "RANK",    "DENSE_RANK", "NTILE",          "LAG",           "LEAD"};
 
+    static const char *const dates[] = {"TO_DATE", "DATE_ADD", "DATE_SUB", "DATEDIFF", "DATE_DIFF", "TO_TIME"};
+
+    for (size_t i = 0; i < TL_COUNT(dates); i++)
+        if (tl_sv_eq_nocase(name, tl_sv_from(dates[i])))
+            return tl_mistake(bind->err, bind->text, at,
+                              "a day is TO_TIMESTAMP(s, 'yyyy-MM-dd'), FLOOR(t TO DAY) or DATE_FORMAT(t, 'yyyy-MM-dd')",
+                              "%s wants the types DATE and TIME, and these are not there", dates[i]);
     for (size_t i = 0; i < TL_COUNT(clocks); i++)
         if (tl_sv_eq_nocase(name, tl_sv_from(clocks[i])))
             return tl_mistake(bind->err, bind->text, at, "use the table's event time: both layers then compute the same",
@@ -345,7 +352,13 @@ enum tl_code tl_bind_call(struct tl_bind *bind, const struct tl_scope *scope, co
     if (ast->type.name.size > 0) /* RETURNING */
         TL_TRY(tl_bind_type(bind, &ast->type, &result, &precision));
     TL_TRY(call_args(bind, scope, ast, &args));
+<<<<<<< HEAD
     found = tl_bind_call_row(bind, ast, args, result);
+=======
+    found = row_find(bind->catalog, ast, args, result);
+    if (found == NULL && args_count == 0) /* UNIX_TIMESTAMP() is a clock */
+        TL_TRY(tl_bind_name_elsewhere(bind, name_word(ast->text), ast->key_at));
+>>>>>>> fn-time
     if (found == NULL)
         return TL_ERR_DEFINITION;
     for (uint32_t i = 0; i < args_count; i++, at = at->next)

@@ -190,6 +190,26 @@ Test(timestamp, every_day_of_the_calendar)
     cr_assert_eq(days * TL_DAY_MS, TL_TIME_MAX_MS + 1);
 }
 
+/* Leap years are all that can be divided by four; 4 October 1582 was the last day. */
+Test(timestamp, days_of_the_julian_calendar)
+{
+    static const uint8_t lengths[] = {31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
+    int64_t days = tl_days_from_julian(-4, 1, 1);
+
+    cr_assert_eq(tl_days_from_julian(1582, 10, 4), TL_GREGORIAN_DAYS - 1);
+    cr_assert_eq(tl_days_from_civil(1582, 10, 15), TL_GREGORIAN_DAYS);
+    for (int64_t year = -4; year < 1600; year++)
+        for (unsigned month = 1; month <= 12; month++)
+            for (unsigned day = 1; day <= lengths[month - 1] + (unsigned)(month == 2 && year % 4 == 0); day++, days++) {
+                int64_t got_year;
+                unsigned got_month, got_day;
+
+                tl_julian_from_days(days, &got_year, &got_month, &got_day);
+                cr_assert(got_year == year && got_month == month && got_day == day, "%lld-%u-%u", (long long)year, month, day);
+                cr_assert_eq(tl_days_from_julian(year, month, day), days);
+            }
+}
+
 Test(timestamp, every_millisecond_of_some_seconds_and_every_second_of_a_day)
 {
     char text[TL_TIME_TEXT_BYTES];
