@@ -352,13 +352,9 @@ enum tl_code tl_bind_call(struct tl_bind *bind, const struct tl_scope *scope, co
     if (ast->type.name.size > 0) /* RETURNING */
         TL_TRY(tl_bind_type(bind, &ast->type, &result, &precision));
     TL_TRY(call_args(bind, scope, ast, &args));
-<<<<<<< HEAD
-    found = tl_bind_call_row(bind, ast, args, result);
-=======
-    found = row_find(bind->catalog, ast, args, result);
-    if (found == NULL && args_count == 0) /* UNIX_TIMESTAMP() is a clock */
+    if (args_count == 0) /* UNIX_TIMESTAMP() is a clock */
         TL_TRY(tl_bind_name_elsewhere(bind, name_word(ast->text), ast->key_at));
->>>>>>> fn-time
+    found = tl_bind_call_row(bind, ast, args, result);
     if (found == NULL)
         return TL_ERR_DEFINITION;
     for (uint32_t i = 0; i < args_count; i++, at = at->next)
