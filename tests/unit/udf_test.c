@@ -130,6 +130,7 @@ Test(udf, a_good_one)
     struct tl_functions *functions;
     struct tl_err err = {0};
     struct tl_buf versions;
+    const char *library;
     unsigned found = 0;
 
     run_folder_make(dir);
@@ -145,7 +146,8 @@ Test(udf, a_good_one)
     tl_buf_init(&versions, 0);
     tl_functions_versions(functions, &versions);
     tl_buf_put_u8(&versions, 0);
-    cr_assert(strncmp(versions.data, "good.so 1.0 xxh3:", 17) == 0 && strlen(versions.data) == 17 + 16, "%s", versions.data);
+    library = strstr(versions.data, "good.so 1.0 xxh3:");
+    cr_assert(library != NULL && strlen(library) == 17 + 16, "%s", versions.data);
     tl_buf_done(&versions);
     tl_functions_close(functions);
     run_folder_remove(dir);
