@@ -174,7 +174,7 @@ FUZZ_SECONDS ?= 30
 FUZZ_TARGETS ?= $(FUZZ_C:tests/fuzz/%_fuzz.c=%)
 fuzz: deps-lint ## libFuzzer on each parser and byte form, FUZZ_SECONDS (30) each; FUZZ_TARGETS chooses some (tests/fuzz/README)
 	$(Q)$(MAKE) --no-print-directory FUZZ=1 $(FUZZ_TARGETS:%=build/fuzz/%)
-	$(Q)FUZZ_SECONDS=$(FUZZ_SECONDS) tests/fuzz/run.sh build/fuzz $(FUZZ_TARGETS)
+	$(Q)FUZZ_SECONDS=$(FUZZ_SECONDS) tests/fuzz/fuzz.sh build/fuzz $(FUZZ_TARGETS)
 
 fuzz-seeds: $(SEEDERS) ## writes the corpora that are made of what tally itself saves, when a byte form has changed
 	$(Q)for seeder in $(SEEDERS); do $$seeder tests/fuzz/corpus/$$(basename $${seeder%_seeds}) || exit 1; done

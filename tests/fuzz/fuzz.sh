@@ -1,7 +1,7 @@
 #!/bin/bash
-# run.sh: libFuzzer on one target after another, FUZZ_SECONDS (30) each, until one has a finding.
+# fuzz.sh: libFuzzer on one target after another, FUZZ_SECONDS (30) each, until one has a finding.
 #
-# tests/fuzz/run.sh BUILD-DIR TARGET...     (the Makefile calls it)
+# tests/fuzz/fuzz.sh BUILD-DIR TARGET...     (the Makefile calls it)
 # What is found on the way is kept in BUILD-DIR/corpus/TARGET, which the next run begins with; a finding too: crash-..., timeout-..., oom-... .
 set -euo pipefail
 
