@@ -106,8 +106,8 @@ static inline uint32_t tl_window_segment(const struct tl_window *w, const struct
 
     return range > w->joined ? range : w->joined;
 }
-/* Is this a time of the wall clock that a row can have, or that a window with rows can begin or end at? What is read back is not believed: with
- * others, bounds run over, and rows come out of windows that there are not. */
+/* Is this a time of the wall clock that a row can have, or that a window with rows can begin or end at? What is read back is
+ * not believed: with others, bounds run over, and rows come out of windows that there are not. */
 static inline bool tl_window_is_time(const struct tl_window *w, int64_t local_ms)
 {
     int64_t slack_ms = tl_add_sat_i64(w->view->window.size_ms, 2 * TL_DAY_MS); /* the zone, and then some */

@@ -1,16 +1,9 @@
-/* dedup_fuzz.c: the ids of a partition from any bytes: refused, or a horizon that judges as one that saw the ids itself, and so does one that
- * is loaded from what that saves. */
+/* dedup_fuzz.c: the ids of a partition from any bytes: refused, or a horizon that judges as one that saw the ids itself, and
+ * so does one that is loaded from what that saves. */
 #include <stdlib.h>
 
 #include "core/dedup.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-#define CHECK(condition)                                                                                                         \
-    do {                                                                                                                         \
-        if (!(condition))                                                                                                        \
-            abort();                                                                                                             \
-    } while (0)
+#include "fuzz/target.h"
 
 enum { HORIZON_MS = 3600000, IDS_MAX = 20 };
 
@@ -30,7 +23,8 @@ static enum tl_seen see(struct tl_horizon *horizon, struct tl_id id, int64_t log
     return seen;
 }
 
-/* Hands each id of the bytes to `one`, and to `other` if there is one: they must agree. What `one` has to save after each goes to `saved`. */
+/* Hands each id of the bytes to `one`, and to `other` if there is one: they must agree. What `one` has to save after each goes
+ * to `saved`. */
 static void see_all(struct tl_sv bytes, struct tl_horizon *one, struct tl_horizon *other, struct tl_buf *saved)
 {
     struct tl_reader reader = tl_reader_of(bytes);

@@ -1,19 +1,12 @@
-/* import_list_fuzz.c: what an import has kept of earlier ones, from any bytes: refused, or written back the same. The first byte says whether
- * the rest is an entry (a note in the log), a list, or a list's items, which get a head and a hash. */
+/* import_list_fuzz.c: what an import has kept of earlier ones, from any bytes: refused, or written back the same. The first
+ * byte says whether the rest is an entry (a note in the log), a list, or a list's items, which get a head and a hash. */
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "fuzz/target.h"
 #include "speed_layer/import_archive.c" /* a layer's objects stand in no archive */
 #include "speed_layer/import_progress.c"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-#define CHECK(condition)                                                                                                         \
-    do {                                                                                                                         \
-        if (!(condition))                                                                                                        \
-            abort();                                                                                                             \
-    } while (0)
 
 static void check_entry(const struct tl_import_entry *entry)
 {

@@ -1,19 +1,13 @@
-/* key_fuzz.c: any bytes as a group's key: refused, or values that are written as the same bytes again; and the order of two keys' bytes is
- * that of their values. The first byte says of how many columns, a byte each says of what kind; then two keys, a block each. */
+/* key_fuzz.c: any bytes as a group's key: refused, or values that are written as the same bytes again; and the order of two
+ * keys' bytes is that of their values. The first byte says of how many columns, a byte each says of what kind; then two keys,
+ * a block each. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/buf.h"
 #include "event/value.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-#define CHECK(condition)                                                                                                         \
-    do {                                                                                                                         \
-        if (!(condition))                                                                                                        \
-            abort();                                                                                                             \
-    } while (0)
+#include "fuzz/target.h"
 
 enum { COLUMNS_MAX = 4 };
 static const enum tl_kind all_kinds[] = {TL_BOOLEAN, TL_TINYINT, TL_SMALLINT, TL_INT,       TL_BIGINT,

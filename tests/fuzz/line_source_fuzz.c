@@ -1,20 +1,14 @@
-/* line_source_fuzz.c: any bytes as a file that is imported, plain or zstd: the lines are what stands between line feeds, and the same again
- * from the beginning; or the file is refused. With an odd first byte the rest is packed first, so that frames are whole. */
+/* line_source_fuzz.c: any bytes as a file that is imported, plain or zstd: the lines are what stands between line feeds, and
+ * the same again from the beginning; or the file is refused. With an odd first byte the rest is packed first, so that frames
+ * are whole. */
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 
 #include "base/buf.h"
+#include "fuzz/target.h"
 #include "main/stop.c" /* a layer's objects, and the commands', stand in no archive */
 #include "speed_layer/line_source.c"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-#define CHECK(condition)                                                                                                         \
-    do {                                                                                                                         \
-        if (!(condition))                                                                                                        \
-            abort();                                                                                                             \
-    } while (0)
 
 /* All lines, each with a line feed but for one that has none. */
 static enum tl_code read_all(struct tl_line_source *source, struct tl_buf *text, struct tl_err *err)

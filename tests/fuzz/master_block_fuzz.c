@@ -1,4 +1,5 @@
-/* master_block_fuzz.c: a block of the master record in its three files: what is read of it is written back the same, or the block is refused.
+/* master_block_fuzz.c: a block of the master record in its three files: what is read of it is written back the same, or the
+ * block is refused.
  *
  *     u8 how (bits below), u8 messages less one, block entries, block lines, others (a block each)
  *
@@ -14,14 +15,7 @@
 #include <zstd.h>
 
 #include "master/master_index.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-#define CHECK(condition)                                                                                                         \
-    do {                                                                                                                         \
-        if (!(condition))                                                                                                        \
-            abort();                                                                                                             \
-    } while (0)
+#include "fuzz/target.h"
 
 enum {
     LINES_PACKED = 1,  /* `lines` is what lies in the file, as it is; else it is packed */

@@ -1,16 +1,10 @@
-/* number_fuzz.c: any text as a number, as casts read it: refused, or in its kind's range and printed as a text that reads as the same. */
+/* number_fuzz.c: any text as a number, as casts read it: refused, or in its kind's range and printed as a text that reads as
+ * the same. */
 #include <stdlib.h>
 #include <string.h>
 
 #include "core/function_number.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-#define CHECK(condition)                                                                                                         \
-    do {                                                                                                                         \
-        if (!(condition))                                                                                                        \
-            abort();                                                                                                             \
-    } while (0)
+#include "fuzz/target.h"
 
 static void whole_try(struct tl_sv text, enum tl_kind kind)
 {

@@ -1,19 +1,12 @@
-/* timestamp_fuzz.c: any text as a time, in each of the forms, and as a duration: refused, or within the calendar and printed as a text that
- * says the same. */
+/* timestamp_fuzz.c: any text as a time, in each of the forms, and as a duration: refused, or within the calendar and printed
+ * as a text that says the same. */
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/buf.h"
 #include "event/timestamp.h"
 #include "sql/settings.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-#define CHECK(condition)                                                                                                         \
-    do {                                                                                                                         \
-        if (!(condition))                                                                                                        \
-            abort();                                                                                                             \
-    } while (0)
+#include "fuzz/target.h"
 
 static void check_time(int64_t ms)
 {
