@@ -177,7 +177,7 @@ static bool call_open(struct call *call, struct tl_reader *reader)
                                .functions = functions,
                                .arena = &call->arena};
     rc = function->prepare != NULL ? function->prepare(&with, &call->expr.state, &err) : TL_OK;
-    CHECK(rc == TL_OK || (rc == TL_ERR_DEFINITION && err.message[0] != '\0') || rc == TL_ERR_CORRUPT || rc == TL_ERR_IO);
+    CHECK(rc == TL_OK || (rc != TL_ERR_MEMORY && err.message[0] != '\0'));
     return rc == TL_OK;
 }
 
