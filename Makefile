@@ -12,6 +12,11 @@ endif
 comma := ,
 Q     := $(if $(V),,@)
 
+# FUZZ=1 is how `make fuzz` builds: libFuzzer is clang's, and finds its way by what clang counts.
+ifdef FUZZ
+CC := clang
+SANITIZE := fuzzer-no-link,address,undefined
+endif
 ifeq ($(origin CC),default)
 CC := gcc
 endif
@@ -20,9 +25,9 @@ ifeq ($(origin CXX),default)
 CXX := $(if $(IS_CLANG),$(subst clang,clang++,$(CC)),g++)
 endif
 
-# One folder for each way to build: build/release, build/address-undefined, build/thread, build/tiny, each also as ...-clang.
+# One folder for each way to build: build/release, build/address-undefined, build/thread, build/tiny, each also as ...-clang; build/fuzz.
 KIND    := $(if $(SANITIZE),$(subst $(comma),-,$(SANITIZE)),)$(if $(and $(SANITIZE),$(TINY)),-,)$(if $(TINY),tiny,)
-VARIANT := $(if $(KIND),$(KIND),release)$(if $(IS_CLANG),-clang,)$(if $(WERROR),-werror,)
+VARIANT := $(if $(FUZZ),fuzz,$(if $(KIND),$(KIND),release)$(if $(IS_CLANG),-clang,)$(if $(WERROR),-werror,))
 B       := build/$(VARIANT)
 G       := $(B)/gen
 
@@ -77,11 +82,12 @@ BENCH_C  := $(wildcard tests/bench/*.c)
 BENCH_CXX := $(wildcard tests/bench/*.cpp)
 BENCHES  := $(patsubst tests/bench/%,$(B)/bench_%,$(basename $(BENCH_C) $(BENCH_CXX)))
 FUZZ_C   := $(wildcard tests/fuzz/*_fuzz.c)
+SEEDERS  := $(patsubst tests/fuzz/%.c,$(B)/%,$(wildcard tests/fuzz/*_seeds.c))
 REPLAYS  := $(patsubst tests/fuzz/%_fuzz.c,$(B)/replay_%,$(FUZZ_C))
 FUZZERS  := $(patsubst tests/fuzz/%_fuzz.c,build/fuzz/%,$(FUZZ_C))
 
 # --- targets ------------------------------------------------------------------------------------------------------------
-.PHONY: all test unit integration fault replay test-unit test-unit-long test-integration test-fault test-all check bench benches fuzz fuzzers \
+.PHONY: all test unit integration fault replay test-unit test-unit-long test-integration test-fault test-all check bench benches fuzz fuzz-seeds \
         test-flink test-flink-long test-layers demo tools generated install format lint lint-links lint-objects deps deps-lint deps-flink help \
         clean FORCE
 
@@ -176,15 +182,13 @@ bench: deps ## the figures of the core and the parts, side by side with the yard
 	$(Q)TALLY_BIN=$(CURDIR)/$(PROGRAM) BENCH_DIR=$(CURDIR)/$(B) tests/bench/run.sh
 
 FUZZ_SECONDS ?= 30
-fuzzers: $(FUZZERS)
-fuzz: deps-lint ## each parser under libFuzzer for FUZZ_SECONDS (30) seconds
-	$(Q)$(MAKE) --no-print-directory CC=clang fuzzers
-	$(Q)for target in $(FUZZERS); do \
-	    corpus=build/fuzz/corpus/$$(basename $$target); mkdir -p $$corpus tests/fuzz/corpus/$$(basename $$target); \
-	    echo "  FUZZ $$target"; \
-	    $$target -max_total_time=$(FUZZ_SECONDS) -print_final_stats=1 -verbosity=0 -artifact_prefix=$$corpus/ \
-	        $$corpus tests/fuzz/corpus/$$(basename $$target) || exit 1; \
-	done
+FUZZ_TARGETS ?= $(FUZZ_C:tests/fuzz/%_fuzz.c=%)
+fuzz: deps-lint ## libFuzzer on each parser and byte form, FUZZ_SECONDS (30) each; FUZZ_TARGETS chooses some (tests/fuzz/README)
+	$(Q)$(MAKE) --no-print-directory FUZZ=1 $(FUZZ_TARGETS:%=build/fuzz/%)
+	$(Q)FUZZ_SECONDS=$(FUZZ_SECONDS) tests/fuzz/fuzz.sh build/fuzz $(FUZZ_TARGETS)
+
+fuzz-seeds: $(SEEDERS) ## writes the corpora that are made of what tally itself saves, when a byte form has changed
+	$(Q)for seeder in $(SEEDERS); do $$seeder tests/fuzz/corpus/$$(basename $${seeder%_seeds}) || exit 1; done
 
 PREFIX ?= /usr/local
 install: all ## into PREFIX (/usr/local), below DESTDIR
@@ -293,13 +297,13 @@ $(REPLAYS): $(B)/replay_%: $(B)/tests/fuzz/%_fuzz.o $(B)/tests/fuzz/replay.o $(A
 	$(Q)echo "  LINK $@"
 	$(Q)$(CXX) $(EXTRA) -o $@ $^ $(LIBS)
 
-FUZZ_FLAGS := -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all -g -O1
-build/fuzz/%: tests/fuzz/%_fuzz.c $(filter-out common/main/%,$(COMMON_C)) $(COMMON_CXX) $(GEN_RE) $(GEN_Y) | $(GEN_H)
-	$(Q)mkdir -p $(@D)/obj.$*; echo "  FUZZER $@"
-	$(Q)set -e; for source in $(filter %.c,$^); do \
-	    clang $(CSTD) -w $(FUZZ_FLAGS) $(INCLUDES) -Itests -c -o $(@D)/obj.$*/$$(echo $$source | tr / _).o $$source; done; \
-	for source in $(COMMON_CXX); do \
-	    clang++ $(CXXSTD) -w $(FUZZ_FLAGS) $(INCLUDES) -c -o $(@D)/obj.$*/$$(echo $$source | tr / _).o $$source; done
-	$(Q)clang++ $(FUZZ_FLAGS) -o $@ $(@D)/obj.$*/*.o $(LIBS)
+$(SEEDERS): $(B)/%: $(B)/tests/fuzz/%.o $(ARCHIVE)
+	$(Q)echo "  LINK $@"
+	$(Q)$(CXX) $(EXTRA) -o $@ $^ $(LIBS)
+
+# With FUZZ=1 alone: the fuzzer's own main() calls the target.
+$(FUZZERS): build/fuzz/%: build/fuzz/tests/fuzz/%_fuzz.o build/fuzz/libtally.a
+	$(Q)echo "  LINK $@"
+	$(Q)$(CXX) $(EXTRA) -fsanitize=fuzzer -o $@ $^ $(LIBS)
 
 -include $(shell find $(B) -name '*.d' 2>/dev/null)

@@ -40,21 +40,22 @@ bool tl_import_entry_get(struct tl_sv bytes, struct tl_import_entry *out)
 {
     struct tl_reader reader = tl_reader_of(bytes);
     struct tl_import_entry entry = {0};
-    bool has_host;
+    uint8_t format, has_host;
 
     if (tl_reader_u8(&reader) != VERSION)
         return false;
-    entry.kind.format = (enum tl_import_format)tl_reader_u8(&reader);
+    format = tl_reader_u8(&reader);
+    entry.kind.format = (enum tl_import_format)format;
     entry.lines_count = tl_reader_varint(&reader);
     entry.hash = get_hash(&reader);
     entry.has_tail = tl_reader_u8(&reader) != 0;
     entry.tail = get_hash(&reader);
-    has_host = tl_reader_u8(&reader) != 0;
+    has_host = tl_reader_u8(&reader);
     entry.kind.host = tl_reader_block(&reader);
     entry.kind.topic = tl_reader_block(&reader);
     if (!has_host)
         entry.kind.host = (struct tl_sv){NULL, 0};
-    if (!tl_reader_at_end(&reader))
+    if (!tl_reader_at_end(&reader) || format < TL_IMPORT_JSONL || format > TL_IMPORT_VHOST_COMBINED)
         return false;
     *out = entry;
     return true;

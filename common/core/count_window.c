@@ -636,16 +636,16 @@ static enum tl_code load_pieces(struct tl_window *w, struct tl_key *key, struct 
     while (!tl_reader_at_end(reader)) {
         bool opened = tl_reader_u8(reader) != 0;
         int64_t time_ms = tl_reader_zigzag(reader);
-        struct place place;
+        uint64_t partition = tl_reader_varint(reader), number = tl_reader_varint(reader);
+        struct place place = {.partition = (uint32_t)partition, .number = (uint32_t)number};
         struct tl_piece *piece;
         struct tl_sv bytes;
 
-        place.partition = (uint32_t)tl_reader_varint(reader);
-        place.number = (uint32_t)tl_reader_varint(reader);
         place.offset = tl_reader_zigzag(reader);
         place.rows = tl_reader_varint(reader);
         bytes = tl_reader_block(reader);
-        if (reader->failed || opened != (place.rows > 0) || (opened && !tl_reader_at_end(reader)))
+        if (reader->failed || !tl_window_is_time(w, time_ms) || partition > UINT32_MAX || number > UINT32_MAX ||
+            place.rows >= w->view->window.rows_max || opened != (place.rows > 0) || (opened && !tl_reader_at_end(reader)))
             return TL_ERR_CORRUPT;
         piece = tl_pieces_insert(&own->pieces, key, link, time_ms, time_ms, 0);
         if (piece == NULL)

@@ -210,7 +210,7 @@ static void forget_front(struct tl_horizon *horizon)
     }
 }
 
-/* What lies behind the horizon of the newest log timestamp goes, and with it room is made for one more. */
+/* What lies behind the horizon of the newest log timestamp remembered goes, and with it room is made for one more. */
 static void forget(struct tl_horizon *horizon)
 {
     int64_t log_ms;
@@ -229,7 +229,8 @@ static enum tl_code chunk_for(struct tl_horizon *horizon, int64_t log_ms, struct
     struct chunk *last = horizon->chunks_count ? horizon->chunks[horizon->chunks_first + horizon->chunks_count - 1] : NULL;
     struct chunk *chunk;
 
-    if (last != NULL && last->count < CHUNK_IDS && log_ms >= last->base_ms && log_ms - last->base_ms <= UINT32_MAX) {
+    if (last != NULL && last->count < CHUNK_IDS && log_ms >= last->base_ms &&
+        (uint64_t)log_ms - (uint64_t)last->base_ms <= UINT32_MAX) {
         *out = last;
         return TL_OK;
     }
@@ -278,8 +279,6 @@ enum tl_code tl_horizon_see(struct tl_horizon *horizon, struct tl_id id, int64_t
 {
     enum tl_seen answer = TL_SEEN_NEW;
 
-    horizon->newest_ms = tl_max_i64(horizon->newest_ms, log_ms);
-    forget(horizon);
     if (horizon->index_capacity > 0) {
         uint32_t at = home_of(id.high, horizon->index_capacity);
 
@@ -296,9 +295,12 @@ enum tl_code tl_horizon_see(struct tl_horizon *horizon, struct tl_id id, int64_t
             }
         }
     }
-    if (answer != TL_SEEN_DUPLICATE) {
-        enum tl_code rc = remember(horizon, id.high, id.time, log_ms, err);
+    if (answer != TL_SEEN_DUPLICATE) { /* a duplicate leaves no trace: a restart would not know of it */
+        enum tl_code rc;
 
+        horizon->newest_ms = tl_max_i64(horizon->newest_ms, log_ms);
+        forget(horizon);
+        rc = remember(horizon, id.high, id.time, log_ms, err);
         if (rc != TL_OK)
             return rc;
     }

@@ -27,8 +27,8 @@ struct tl_id tl_id_of(struct tl_sv id, int64_t event_time_ms);
 struct tl_horizon;
 TL_MUST_USE enum tl_code tl_horizon_open(int64_t horizon_ms, uint32_t ids_max, struct tl_horizon **out, struct tl_err *err);
 void tl_horizon_close(struct tl_horizon *horizon);
-/* Judges the event and remembers it when it is not a duplicate. What is forgotten depends only on the events and their log
- * timestamps, so a restart judges alike. TL_ERR_MEMORY leaves it unchanged. */
+/* Judges the event and remembers it when it is not a duplicate. What is forgotten depends only on the ids that were
+ * remembered and their log timestamps, so a restart, which has no others, judges alike. TL_ERR_MEMORY leaves it unchanged. */
 TL_MUST_USE enum tl_code tl_horizon_see(struct tl_horizon *horizon, struct tl_id id, int64_t log_ms, enum tl_seen *seen,
                                         struct tl_err *err);
 /* Ids remembered since the last tl_horizon_saved, as bytes for the store: for each run of up to 2^32 ms a base (i64) and a count

@@ -586,11 +586,14 @@ static enum tl_code pane_load(struct tl_window *w, int64_t start_ms, int64_t end
 {
     /* What is stored are instants; any instant within tells the window. */
     int64_t local_ms = tl_window_local_ms(w, start_ms);
-    int64_t start_local_ms = tl_window_start_ms(local_ms, w->view->window.offset_ms, w->view->window.size_ms);
-    struct place place = {start_local_ms, tl_add_sat_i64(start_local_ms, w->view->window.size_ms), WHOLE};
-    struct pane *pane = pane_get(w, &place);
+    struct place place = {.segment = WHOLE};
+    struct pane *pane;
 
-    if (pane == NULL)
+    if (!tl_window_is_time(w, local_ms))
+        return TL_ERR_CORRUPT;
+    place.start_ms = tl_window_start_ms(local_ms, w->view->window.offset_ms, w->view->window.size_ms);
+    place.end_ms = tl_add_sat_i64(place.start_ms, w->view->window.size_ms);
+    if ((pane = pane_get(w, &place)) == NULL)
         return tl_fail_memory(err, sizeof *pane);
     if (pane->to_ms != end_ms)
         return TL_ERR_CORRUPT;
@@ -609,8 +612,9 @@ static enum tl_code pane_restore(struct tl_window *w, struct tl_reader *reader, 
 
         place.end_ms = tl_reader_zigzag(reader);
         groups = tl_reader_varint(reader);
-        if (reader->failed)
-            break;
+        if (reader->failed || !tl_window_is_edge(w, place.start_ms) ||
+            place.end_ms != tl_add_sat_i64(place.start_ms, w->view->window.size_ms))
+            return TL_ERR_CORRUPT;
         place.segment = part_of(w, w->joined, tl_window_start_instant(w, place.start_ms), tl_window_end_instant(w, place.end_ms));
         if ((pane = pane_get(w, &place)) == NULL)
             return tl_fail_memory(err, sizeof *pane);

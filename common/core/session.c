@@ -665,7 +665,8 @@ static enum tl_code load_session(struct tl_window *w, struct tl_sv text, struct 
     struct tl_key *key;
     struct tl_piece *piece;
 
-    if (reader->failed || from_ms > to_ms)
+    if (reader->failed || !tl_window_is_time(w, from_ms) || !tl_window_is_time(w, to_ms) ||
+        to_ms < tl_add_sat_i64(from_ms, gap_of(w)))
         return TL_ERR_CORRUPT;
     if ((key = tl_pieces_key(&own->pieces, text)) == NULL ||
         (piece = tl_pieces_insert(&own->pieces, key, place_of(key, from_ms, to_ms), from_ms, to_ms, w->joined)) == NULL)

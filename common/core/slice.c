@@ -625,18 +625,26 @@ out:
     return rc;
 }
 
+/* Can a slice have these as its first and its last window? */
+static bool may_be_piece(const struct tl_window *w, int64_t from_ms, int64_t to_ms)
+{
+    return tl_window_is_edge(w, from_ms) && tl_window_is_edge(w, to_ms) && from_ms <= to_ms && to_ms - from_ms <= span_of(w) &&
+           (w->view->window.window == TL_WINDOW_HOP || start_of(w, from_ms) == start_of(w, to_ms));
+}
+
 static enum tl_code slice_load(struct tl_window *w, int64_t start_ms, int64_t end_ms, struct tl_sv key, struct tl_sv bytes,
                                struct tl_err *err)
 {
     struct slices *own = w->own;
-    struct tl_key *entry = tl_pieces_key(&own->pieces, key);
+    struct tl_key *entry;
     struct tl_piece *piece;
     int64_t written_ms;
     enum tl_code rc;
 
-    if (start_ms > end_ms)
+    if (!may_be_piece(w, start_ms, end_ms))
         return TL_ERR_CORRUPT;
-    if (entry == NULL || (piece = piece_get(own, entry, start_ms, end_ms, w->joined)) == NULL)
+    if ((entry = tl_pieces_key(&own->pieces, key)) == NULL ||
+        (piece = piece_get(own, entry, start_ms, end_ms, w->joined)) == NULL)
         return tl_fail_memory(err, w->layout.state_bytes);
     if (!own->resumed)
         resume(w);
@@ -659,6 +667,8 @@ static enum tl_code slice_restore(struct tl_window *w, struct tl_reader *reader,
 
     own->final_ms =
         tl_reader_zigzag(reader); /* that is the bound, or what reads sessions has a window that ends at it still open */
+    if (own->final_ms != INT64_MIN && !tl_window_is_edge(w, own->final_ms))
+        return TL_ERR_CORRUPT;
     for (uint64_t i = 0; i < count && !reader->failed; i++) {
         struct tl_sv key = tl_reader_block(reader);
         int64_t from_ms = tl_reader_zigzag(reader), to_ms = tl_reader_zigzag(reader);

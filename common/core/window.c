@@ -306,7 +306,7 @@ static bool decode_key(struct tl_window *w, struct tl_sv key, uint32_t row)
             tl_vec_set(column, row, &value);
         }
     }
-    return true;
+    return w->view->inner_rows || tl_reader_at_end(&reader); /* a bare row has the key of the row that it is made of */
 }
 
 static enum tl_code fill_slots(struct tl_window *w, struct tl_err *err)
@@ -370,6 +370,14 @@ static bool rows_have_accumulators(const struct tl_window *w)
     return w->kind != &tl_window_slice && w->kind != &tl_window_inner;
 }
 
+/* What was put into `text` for row i; no row may have put anything, and then there is no text. */
+static struct tl_sv text_of(const struct tl_window_out *out, uint32_t i)
+{
+    size_t size = out->bytes_at[i + 1] - out->bytes_at[i];
+
+    return size == 0 ? (struct tl_sv){NULL, 0} : (struct tl_sv){out->text.data + out->bytes_at[i], size};
+}
+
 static enum tl_code put_accumulators(struct tl_window *w, struct tl_err *err)
 {
     struct tl_window_out *out = w->out;
@@ -382,7 +390,7 @@ static enum tl_code put_accumulators(struct tl_window *w, struct tl_err *err)
     }
     out->bytes_at[out->count] = out->text.size;
     for (uint32_t i = 0; i < out->count; i++)
-        out->bytes[i] = (struct tl_sv){out->text.data + out->bytes_at[i], out->bytes_at[i + 1] - out->bytes_at[i]};
+        out->bytes[i] = text_of(out, i);
     return tl_buf_check(&out->text, "accumulators", err);
 }
 
@@ -477,7 +485,7 @@ static enum tl_code flush_states(struct tl_window *w, struct tl_err *err)
     enum tl_code rc = tl_buf_check(&out->text, "state", err);
 
     for (uint32_t i = 0; i < out->count; i++)
-        out->bytes[i] = (struct tl_sv){out->text.data + out->bytes_at[i], out->bytes_at[i + 1] - out->bytes_at[i]};
+        out->bytes[i] = text_of(out, i);
     out->count = 0;
     if (rc == TL_OK && states.count > 0)
         rc = out->states(out->ctx, &states, err);

@@ -5,6 +5,7 @@
 #define TL_WINDOW_KIND_H
 
 #include "core/window.h"
+#include "event/timestamp.h"
 #include "event/zone.h"
 
 #ifdef TL_TINY
@@ -104,6 +105,21 @@ static inline uint32_t tl_window_segment(const struct tl_window *w, const struct
     uint32_t range = in->range != NULL ? in->range[row] : 0;
 
     return range > w->joined ? range : w->joined;
+}
+/* Is this a time of the wall clock that a row can have, or that a window with rows can begin or end at? What is read back is
+ * not believed: with others, bounds run over, and rows come out of windows that there are not. */
+static inline bool tl_window_is_time(const struct tl_window *w, int64_t local_ms)
+{
+    int64_t slack_ms = tl_add_sat_i64(w->view->window.size_ms, 2 * TL_DAY_MS); /* the zone, and then some */
+
+    return local_ms >= tl_add_sat_i64(TL_TIME_MIN_MS, -slack_ms) && local_ms <= tl_add_sat_i64(TL_TIME_MAX_MS, slack_ms);
+}
+/* Can a slice, or a window of TUMBLE, begin and end here? */
+static inline bool tl_window_is_edge(const struct tl_window *w, int64_t local_ms)
+{
+    const struct tl_window_spec *spec = &w->view->window;
+
+    return tl_window_is_time(w, local_ms) && tl_window_start_ms(local_ms, spec->offset_ms, spec->slide_ms) == local_ms;
 }
 /* The end of the range that begins where the last cut was. INT64_MAX without bounds. */
 int64_t tl_window_next_bound_ms(const struct tl_window *w);

@@ -6,16 +6,10 @@
 
 #include "event/json_event.h"
 
+#include "fuzz/target.h"
 #include "speed_layer/access_log.c" /* a layer's objects stand in no archive */
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
 #define ID "01234567-89ab-8def-8123-456789abcdef"
-#define CHECK(condition)                                                                                                         \
-    do {                                                                                                                         \
-        if (!(condition))                                                                                                        \
-            abort();                                                                                                             \
-    } while (0)
 
 enum { F_ID, F_TIME, F_STATUS, F_BYTES, F_URL, F_AGENT, F_HOST, FIELDS };
 static const struct tl_field fields[FIELDS] = {

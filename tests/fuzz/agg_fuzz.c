@@ -56,6 +56,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     const void *blocks[2];
     void *block, *again;
     struct tl_reader reader;
+    bool loaded;
 
     if (size < 2)
         return 0;
@@ -76,7 +77,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     must((again = tl_arena_zalloc(&arena, layout.state_bytes)) != NULL);
     must(tl_vec_alloc(&arena, call.kind, 2, &out));
     reader = tl_reader_of((struct tl_sv){(const char *)data + 2, size - 2});
-    if (tl_agg_load(&layout, &reader, block, &arena, NULL) == TL_OK) {
+    loaded = tl_agg_load(&layout, &reader, block, &arena, NULL) == TL_OK;
+    must(arena.held_bytes <= (1u << 20) + 64 * size); /* counts are not believed before what they count has been read */
+    if (loaded) {
         tl_agg_save(&layout, block, &first);
         reader = tl_reader_of(tl_buf_sv(&first));
         must(tl_agg_load(&layout, &reader, again, &arena, NULL) == TL_OK && tl_reader_at_end(&reader));

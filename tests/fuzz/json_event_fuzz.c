@@ -8,8 +8,7 @@
 #include "event/json_event.h"
 #include "event/timestamp.h"
 #include "support/json_reference.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+#include "fuzz/target.h"
 
 enum { BYTES_MAX = 4096, DEPTH_MAX = 12, FIELDS = 7, SETS = 4 };
 
@@ -31,12 +30,6 @@ static struct set {
     struct tl_json_event *parser;
     struct tl_batch *batch;
 } sets[SETS];
-
-#define CHECK(condition)                                                                                                         \
-    do {                                                                                                                         \
-        if (!(condition))                                                                                                        \
-            abort();                                                                                                             \
-    } while (0)
 
 static void open_all(void)
 {

@@ -109,6 +109,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
             abort();
         break;
     }
+    if (arena.held_bytes > (1u << 20) + 64 * size) /* counts are not believed before what they count has been read */
+        abort();
     tl_arena_done(&arena);
     return 0;
 }

@@ -5,14 +5,7 @@
 #include <string.h>
 
 #include "event/zone.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-#define CHECK(condition)                                                                                                         \
-    do {                                                                                                                         \
-        if (!(condition))                                                                                                        \
-            abort();                                                                                                             \
-    } while (0)
+#include "fuzz/target.h"
 
 /* Around each change of the offset and at the ends of time. */
 static void check_times(const struct tl_zone *zone, int64_t around_ms)

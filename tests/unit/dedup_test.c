@@ -87,20 +87,33 @@ Test(dedup, the_horizon_equals_a_plain_list)
         log_ms += random() % 4;
         if (random() % 10 == 0)
             log_ms -= random() % 5; /* log timestamps may step back */
-        if (log_ms > newest_ms)
-            newest_ms = log_ms;
-        while (front < back && (list[front].log_ms < newest_ms - HORIZON_MS || back - front >= IDS_MAX))
-            front++;
         for (size_t at = front; at < back; at++)
             if (list[at].n == n && list[at].log_ms >= log_ms - HORIZON_MS && want != TL_SEEN_DUPLICATE)
                 want = list[at].time_ms == time_ms ? TL_SEEN_DUPLICATE : TL_SEEN_CONFLICT;
         cr_assert_eq(see(h, n, time_ms, log_ms), want, "event %d", i);
         if (want != TL_SEEN_DUPLICATE) {
+            if (log_ms > newest_ms)
+                newest_ms = log_ms;
+            while (front < back && (list[front].log_ms < newest_ms - HORIZON_MS || back - front >= IDS_MAX))
+                front++;
             list[back].n = n;
             list[back].time_ms = time_ms;
             list[back++].log_ms = log_ms;
         }
     }
+    tl_horizon_close(h);
+}
+
+/* As it would be if a duplicate made the horizon move: the restart, which does not know of it, would still have the first id. */
+Test(dedup, a_duplicate_makes_nothing_forgotten)
+{
+    struct tl_horizon *h = open_horizon(1000, 2);
+
+    cr_expect_eq(see(h, 1, 0, 0), TL_SEEN_NEW);
+    cr_expect_eq(see(h, 2, 0, 900), TL_SEEN_NEW);
+    cr_expect_eq(see(h, 2, 0, 1500), TL_SEEN_DUPLICATE, "and 1 is behind its horizon");
+    cr_expect_eq(see(h, 1, 0, 900), TL_SEEN_DUPLICATE, "log timestamps may step back");
+    cr_expect_eq(tl_horizon_count(h), 2);
     tl_horizon_close(h);
 }
 
