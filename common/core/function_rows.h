@@ -8,6 +8,7 @@
 #include "sql/catalog.h"
 
 extern const struct tl_catalog tl_functions_math, tl_functions_text, tl_functions_time, tl_functions_cast;
+extern const struct tl_catalog tl_functions_part, tl_functions_find, tl_functions_build, tl_functions_hash;
 
 /* Rows of pure functions with NULL in, NULL out. Kinds are written without TL_, and so stand in the signature. */
 #define TL_PREFIX(NAME, A, RESULT, KERNEL)                                                                                       \

@@ -194,4 +194,4 @@ static const struct tl_function functions[] = {
      .kernel = file_request},
 };
 
-const struct tl_catalog tl_functions_text = {functions, TL_COUNT(functions), &tl_functions_time, NULL};
+const struct tl_catalog tl_functions_text = {functions, TL_COUNT(functions), &tl_functions_part, NULL};
