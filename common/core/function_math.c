@@ -117,4 +117,4 @@ static const struct tl_function functions[] = {
     ONE_NUMBER("ABS", abs),
 };
 
-const struct tl_catalog tl_functions_math = {functions, TL_COUNT(functions), &tl_functions_text, NULL};
+const struct tl_catalog tl_functions_math = {functions, TL_COUNT(functions), &tl_functions_real, NULL};

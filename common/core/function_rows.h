@@ -9,6 +9,7 @@
 
 extern const struct tl_catalog tl_functions_math, tl_functions_text, tl_functions_time, tl_functions_cast;
 extern const struct tl_catalog tl_functions_part, tl_functions_find, tl_functions_build, tl_functions_hash;
+extern const struct tl_catalog tl_functions_real, tl_functions_round, tl_functions_greatest, tl_functions_digits;
 
 /* Rows of pure functions with NULL in, NULL out. Kinds are written without TL_, and so stand in the signature. */
 #define TL_PREFIX(NAME, A, RESULT, KERNEL)                                                                                       \
