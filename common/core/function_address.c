@@ -48,4 +48,4 @@ static const struct tl_function functions[] = {
      .kernel = anonymize_ip},
 };
 
-const struct tl_catalog tl_functions_address = {functions, TL_COUNT(functions), &tl_functions_domain, NULL};
+const struct tl_catalog tl_functions_address = {functions, TL_COUNT(functions), &tl_functions_build, NULL};

@@ -206,13 +206,23 @@ static bool text_to_boolean(const struct tl_call *call)
     return true;
 }
 
+/* Blanks around the number are no mistake; other white space is. */
+static struct tl_sv without_blanks(struct tl_sv text)
+{
+    while (text.size > 0 && text.data[0] == ' ')
+        text = (struct tl_sv){text.data + 1, text.size - 1};
+    while (text.size > 0 && text.data[text.size - 1] == ' ')
+        text.size--;
+    return text;
+}
+
 static bool text_to_i64(const struct tl_call *call)
 {
     const enum tl_kind kind = call->out->kind;
 
     tl_call_clear_null(call);
     for (uint32_t i = 0, row; tl_call_row(call, &i, &row);) {
-        if (!tl_i64_read(call->args[0].sv[row], kind, &call->out->i64[row]))
+        if (!tl_i64_read(without_blanks(call->args[0].sv[row]), kind, &call->out->i64[row]))
             tl_call_fail(call, row);
     }
     return true;

@@ -299,4 +299,4 @@ static const struct tl_function functions[] = {
      .memory = &recent_kind},
 };
 
-const struct tl_catalog tl_functions_domain = {functions, TL_COUNT(functions), &tl_functions_pattern, NULL};
+const struct tl_catalog tl_functions_domain = {functions, TL_COUNT(functions), &tl_functions_find, NULL};

@@ -120,4 +120,4 @@ static const struct tl_function functions[] = {
      .memory = &memory_kind},
 };
 
-const struct tl_catalog tl_functions_place = {functions, TL_COUNT(functions), &tl_functions_unit, NULL};
+const struct tl_catalog tl_functions_place = {functions, TL_COUNT(functions), &tl_functions_real, NULL};
