@@ -315,4 +315,4 @@ static const struct tl_function functions[] = {
     TRY_CAST(TIMESTAMP_LTZ, text_to_time, zone_prepare),
 };
 
-const struct tl_catalog tl_functions_cast = {functions, TL_COUNT(functions), NULL, NULL};
+const struct tl_catalog tl_functions_cast = {functions, TL_COUNT(functions), &tl_functions_regex, NULL};

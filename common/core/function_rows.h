@@ -8,6 +8,7 @@
 #include "sql/catalog.h"
 
 extern const struct tl_catalog tl_functions_math, tl_functions_text, tl_functions_time, tl_functions_cast;
+extern const struct tl_catalog tl_functions_regex, tl_functions_json, tl_functions_url;
 
 /* Rows of pure functions with NULL in, NULL out. Kinds are written without TL_, and so stand in the signature. */
 #define TL_PREFIX(NAME, A, RESULT, KERNEL)                                                                                       \
