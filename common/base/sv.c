@@ -238,3 +238,32 @@ size_t tl_utf8_size(const char *text, size_t left)
             return 0;
     return size;
 }
+
+size_t tl_utf8_ill_formed_size(const char *text, size_t left)
+{
+    const unsigned char *at = (const unsigned char *)text;
+    unsigned char low = 0x80, high = 0xbf;
+    size_t whole, size = 1;
+
+    if (at[0] >= 0xc2 && at[0] <= 0xdf)
+        whole = 2;
+    else if (at[0] >= 0xe0 && at[0] <= 0xef)
+        whole = 3;
+    else if (at[0] >= 0xf0 && at[0] <= 0xf4)
+        whole = 4;
+    else
+        return 1;
+    if (at[0] == 0xe0)
+        low = 0xa0;
+    else if (at[0] == 0xed)
+        high = 0x9f;
+    else if (at[0] == 0xf0)
+        low = 0x90;
+    else if (at[0] == 0xf4)
+        high = 0x8f;
+    for (; size < whole && size < left && at[size] >= low && at[size] <= high; size++) {
+        low = 0x80;
+        high = 0xbf;
+    }
+    return size;
+}

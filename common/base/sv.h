@@ -29,5 +29,8 @@ TL_MUST_USE bool tl_sv_to_f64(struct tl_sv text, double *out); /* decimal notati
 /* How many bytes the UTF-8 sequence at `text` has, of which `left` (> 0) are there; 0 where it is not well-formed (Unicode 15,
  * table 3-7: no overlong forms, no surrogates, nothing beyond U+10FFFF). */
 size_t tl_utf8_size(const char *text, size_t left);
+/* How many bytes at `text`, where that is 0, are one maximal subpart of an ill-formed sequence (Unicode 15, chapter 3.9): what one
+ * U+FFFD replaces. */
+size_t tl_utf8_ill_formed_size(const char *text, size_t left);
 
 #endif

@@ -172,4 +172,4 @@ static const struct tl_function functions[] = {
                                 .memory = &context_kind},
 };
 
-const struct tl_catalog tl_functions_hash = {functions, TL_COUNT(functions), &tl_functions_part, NULL};
+const struct tl_catalog tl_functions_hash = {functions, TL_COUNT(functions), &tl_functions_json, NULL};

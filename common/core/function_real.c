@@ -103,4 +103,4 @@ static const struct tl_function functions[] = {
     NONE("E", e),
 };
 
-const struct tl_catalog tl_functions_real = {functions, TL_COUNT(functions), &tl_functions_round, NULL};
+const struct tl_catalog tl_functions_real = {functions, TL_COUNT(functions), &tl_functions_regex, NULL};

@@ -9,8 +9,8 @@
 
 extern const struct tl_catalog tl_functions_math, tl_functions_text, tl_functions_time, tl_functions_cast, tl_functions_address,
     tl_functions_build, tl_functions_digits, tl_functions_domain, tl_functions_find, tl_functions_greatest, tl_functions_hash,
-    tl_functions_part, tl_functions_pattern, tl_functions_place, tl_functions_real, tl_functions_round, tl_functions_unit,
-    tl_functions_user_agent, tl_functions_visitor;
+    tl_functions_json, tl_functions_part, tl_functions_pattern, tl_functions_place, tl_functions_real, tl_functions_regex,
+    tl_functions_round, tl_functions_unit, tl_functions_url, tl_functions_user_agent, tl_functions_visitor;
 
 /* Rows of pure functions with NULL in, NULL out. Kinds are written without TL_, and so stand in the signature. */
 #define TL_PREFIX(NAME, A, RESULT, KERNEL)                                                                                       \

@@ -464,4 +464,4 @@ static const struct tl_function functions[] = {
     DIFF(TIMESTAMP_LTZ),
 };
 
-const struct tl_catalog tl_functions_unit = {functions, TL_COUNT(functions), &tl_functions_user_agent, NULL};
+const struct tl_catalog tl_functions_unit = {functions, TL_COUNT(functions), &tl_functions_url, NULL};

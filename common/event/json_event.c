@@ -15,6 +15,7 @@
 #include <string.h>
 
 #include "event/json_simd.h"
+#include "event/json_text.h"
 #include "event/timestamp.h"
 
 /* Where the value of a wanted key lies: tokens [begin, end). begin 0: not there (token 0 is the message's first bracket). */
@@ -173,136 +174,6 @@ static inline bool is_blank(char c)
     return c == ' ' || c == '\n' || c == '\r' || c == '\t';
 }
 
-static int hex_digit(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    if (c >= 'a' && c <= 'f')
-        return c - 'a' + 10;
-    if (c >= 'A' && c <= 'F')
-        return c - 'A' + 10;
-    return -1;
-}
-
-/* The four digits behind \u; -1 when they are none. */
-static int32_t hex_four(const char *at, const char *end)
-{
-    int32_t value = 0;
-
-    if (end - at < 4)
-        return -1;
-    for (int i = 0; i < 4; i++) {
-        int one = hex_digit(at[i]);
-
-        if (one < 0)
-            return -1;
-        value = value * 16 + one;
-    }
-    return value;
-}
-
-static char *put_utf8(char *out, uint32_t code)
-{
-    if (code < 0x80) {
-        *out++ = (char)code;
-    } else if (code < 0x800) {
-        *out++ = (char)(0xc0 | code >> 6);
-        *out++ = (char)(0x80 | (code & 63));
-    } else if (code < 0x10000) {
-        *out++ = (char)(0xe0 | code >> 12);
-        *out++ = (char)(0x80 | (code >> 6 & 63));
-        *out++ = (char)(0x80 | (code & 63));
-    } else {
-        *out++ = (char)(0xf0 | code >> 18);
-        *out++ = (char)(0x80 | (code >> 12 & 63));
-        *out++ = (char)(0x80 | (code >> 6 & 63));
-        *out++ = (char)(0x80 | (code & 63));
-    }
-    return out;
-}
-
-#define REPLACEMENT UINT32_C(0xfffd)
-
-/* Takes the escapes out. `out` has room for as many bytes as `in` has: no escape is shorter than what it stands for. NUL and half
- * surrogate pairs become U+FFFD. False when an escape is none of JSON's. */
-static bool unescape(struct tl_sv in, char *out, size_t *out_size)
-{
-    const char *at = in.data, *end = in.data + in.size;
-    char *begin = out;
-
-    while (at < end) {
-        const char *slash = memchr(at, '\\', (size_t)(end - at));
-        size_t plain = (size_t)((slash ? slash : end) - at);
-        int32_t code;
-
-        memcpy(out, at, plain);
-        out += plain;
-        if (slash == NULL)
-            break;
-        at = slash + 1;
-        if (at == end)
-            return false;
-        switch (*at++) {
-        case '"': *out++ = '"'; break;
-        case '\\': *out++ = '\\'; break;
-        case '/': *out++ = '/'; break;
-        case 'b': *out++ = '\b'; break;
-        case 'f': *out++ = '\f'; break;
-        case 'n': *out++ = '\n'; break;
-        case 'r': *out++ = '\r'; break;
-        case 't': *out++ = '\t'; break;
-        case 'u':
-            code = hex_four(at, end);
-            if (code < 0)
-                return false;
-            at += 4;
-            if (code >= 0xd800 && code < 0xdc00 && end - at >= 6 && at[0] == '\\' && at[1] == 'u') {
-                int32_t low = hex_four(at + 2, end);
-
-                if (low >= 0xdc00 && low < 0xe000) {
-                    code = 0x10000 + ((code - 0xd800) << 10) + (low - 0xdc00);
-                    at += 6;
-                }
-            }
-            out = put_utf8(out, code == 0 || (code >= 0xd800 && code < 0xe000) ? REPLACEMENT : (uint32_t)code);
-            break;
-        default: return false;
-        }
-    }
-    *out_size = (size_t)(out - begin);
-    return true;
-}
-
-/* How many bytes at `text` are one maximal subpart of an ill-formed sequence (Unicode 15, chapter 3.9): what one U+FFFD replaces. */
-static size_t ill_formed_size(const char *text, size_t left)
-{
-    const unsigned char *at = (const unsigned char *)text;
-    unsigned char low = 0x80, high = 0xbf;
-    size_t whole, size = 1;
-
-    if (at[0] >= 0xc2 && at[0] <= 0xdf)
-        whole = 2;
-    else if (at[0] >= 0xe0 && at[0] <= 0xef)
-        whole = 3;
-    else if (at[0] >= 0xf0 && at[0] <= 0xf4)
-        whole = 4;
-    else
-        return 1;
-    if (at[0] == 0xe0)
-        low = 0xa0;
-    else if (at[0] == 0xed)
-        high = 0x9f;
-    else if (at[0] == 0xf0)
-        low = 0x90;
-    else if (at[0] == 0xf4)
-        high = 0x8f;
-    for (; size < whole && size < left && at[size] >= low && at[size] <= high; size++) {
-        low = 0x80;
-        high = 0xbf;
-    }
-    return size;
-}
-
 /* Writes what the normaliser makes of the message, or only counts when `out` is NULL. Ill-formed UTF-8 becomes U+FFFD. Raw control
  * characters in strings become escapes, and NUL U+FFFD; behind a backslash, where none of them may stand, an 'x', where none may
  * stand either. 0x0c and 0x1a outside strings are no white space, but some of simdjson's code lists them as tokens of their
@@ -323,7 +194,7 @@ static size_t repair(struct tl_sv in, char *out)
         if (c >= 0x80) {
             put_size = step = tl_utf8_size(in.data + i, in.size - i);
             if (step == 0) {
-                step = ill_formed_size(in.data + i, in.size - i);
+                step = tl_utf8_ill_formed_size(in.data + i, in.size - i);
                 put = "\xef\xbf\xbd";
                 put_size = 3;
             }
@@ -416,7 +287,7 @@ static inline uint32_t find_field(const struct tl_json_event *p, const char *key
         return f;
     if (size <= 16 ? !word_has(name.head, '\\') && !word_has(name.tail, '\\') : memchr(key, '\\', size) == NULL)
         return 0;
-    if (!unescape((struct tl_sv){key, size}, p->key, &plain_size))
+    if (!tl_json_unescape((struct tl_sv){key, size}, p->key, &plain_size))
         return 0;
     return find_plain(p, name_of(p->key, plain_size), p->key, plain_size);
 }
@@ -485,48 +356,6 @@ static verdict walk_object(struct tl_json_event *p, uint32_t *at, uint32_t level
 
 enum took { TOOK, TOOK_NULL, TOOK_CLAMPED, TOOK_BAD, TOOK_NO_MEMORY };
 
-struct number {
-    const char *end;
-    bool is_integer;
-};
-
-/* RFC 8259's grammar. */
-static bool scan_number(const char *at, const char *end, struct number *out)
-{
-    out->is_integer = true;
-    if (at < end && *at == '-')
-        at++;
-    if (at == end || *at < '0' || *at > '9')
-        return false;
-    if (*at++ != '0')
-        while (at < end && *at >= '0' && *at <= '9')
-            at++;
-    if (at < end && *at == '.') {
-        const char *from = ++at;
-
-        out->is_integer = false;
-        while (at < end && *at >= '0' && *at <= '9')
-            at++;
-        if (at == from)
-            return false;
-    }
-    if (at < end && (*at == 'e' || *at == 'E')) {
-        const char *from;
-
-        out->is_integer = false;
-        at++;
-        if (at < end && (*at == '+' || *at == '-'))
-            at++;
-        from = at;
-        while (at < end && *at >= '0' && *at <= '9')
-            at++;
-        if (at == from)
-            return false;
-    }
-    out->end = at;
-    return true;
-}
-
 /* Checks that the container at `at` is JSON, and writes it without white space. `out` has room for all of it. Brackets were
  * counted before, so `closing` has room for them. NULL when it is not JSON. */
 static char *put_compact(const struct tl_json_event *p, const char *at, const char *end, char *out)
@@ -536,7 +365,7 @@ static char *put_compact(const struct tl_json_event *p, const char *at, const ch
     char *closing = p->closing;
 
     for (;;) {
-        struct number number;
+        struct tl_json_number number;
         const char *from;
 
         while (at < end && is_blank(*at))
@@ -564,7 +393,7 @@ static char *put_compact(const struct tl_json_event *p, const char *at, const ch
             for (at++; at < end && *at != '"'; at++)
                 if (*at == '\\') {
                     at++;
-                    if (at == end || strchr("\"\\/bfnrtu", *at) == NULL || (*at == 'u' && hex_four(at + 1, end) < 0))
+                    if (at == end || strchr("\"\\/bfnrtu", *at) == NULL || (*at == 'u' && tl_json_hex_four(at + 1, end) < 0))
                         return NULL;
                 }
             if (at == end)
@@ -594,7 +423,7 @@ static char *put_compact(const struct tl_json_event *p, const char *at, const ch
             at += 4;
         } else if (end - at >= 5 && memcmp(at, "false", 5) == 0) {
             at += 5;
-        } else if (scan_number(at, end, &number)) {
+        } else if (tl_json_number_scan(at, end, &number)) {
             at = number.end;
         } else {
             return NULL;
@@ -709,13 +538,13 @@ static inline enum took take_string(struct tl_sv inside, struct tl_arena *arena,
     if (copy == NULL)
         return TOOK_NO_MEMORY;
     out->data = copy;
-    return unescape(inside, copy, &out->size) ? TOOK : TOOK_BAD;
+    return tl_json_unescape(inside, copy, &out->size) ? TOOK : TOOK_BAD;
 }
 
 static enum took look(const struct tl_json_event *p, const struct place *place, struct tl_arena *arena, struct found *out)
 {
     const char *from = p->text + p->tokens[place->begin], *to = p->text + p->tokens[place->end];
-    struct number number;
+    struct tl_json_number number;
     size_t size;
 
     if (*from == '"') {
@@ -739,7 +568,7 @@ static enum took look(const struct tl_json_event *p, const struct place *place, 
         return TOOK;
     }
     out->text = (struct tl_sv){from, size};
-    if (scan_number(from, to, &number) && number.end == to)
+    if (tl_json_number_scan(from, to, &number) && number.end == to)
         out->what = number.is_integer ? FOUND_INTEGER : FOUND_FLOAT;
     else if (size == 4 && memcmp(from, "null", 4) == 0)
         out->what = FOUND_NULL;
@@ -1063,13 +892,13 @@ out:
 static verdict judge_scalar(const struct tl_json_event *p, size_t size, uint32_t *at)
 {
     const char *from = p->text + p->tokens[0], *to = p->tokens_count > 1 ? p->text + p->tokens[1] : p->text + size;
-    struct number number;
+    struct tl_json_number number;
 
     *at = 1;
     while (to > from && is_blank(to[-1]))
         to--;
     if (*from == '"' || (to - from == 4 && (memcmp(from, "null", 4) == 0 || memcmp(from, "true", 4) == 0)) ||
-        (to - from == 5 && memcmp(from, "false", 5) == 0) || (scan_number(from, to, &number) && number.end == to))
+        (to - from == 5 && memcmp(from, "false", 5) == 0) || (tl_json_number_scan(from, to, &number) && number.end == to))
         return TL_DEAD_NOT_OBJECT;
     return TL_DEAD_NOT_JSON;
 }
