@@ -1,4 +1,4 @@
--- function_math: numbers rounded, compared and written, powers and angles, over columns of each width; missing ones among them. (Flink fails where TRUNCATE is given NULL.)
+-- function_math: numbers rounded, compared and written, powers and angles, over columns of each width; missing ones among them. (Flink fails where TRUNCATE is given 1e20.)
 CREATE TABLE events (
     tiny TINYINT, small SMALLINT, n INT, big BIGINT, f FLOAT, d DOUBLE, x DOUBLE, digits INT, host STRING, event_time TIMESTAMP_LTZ(3),
     WATERMARK FOR event_time AS event_time - INTERVAL '5' SECOND
@@ -6,7 +6,7 @@ CREATE TABLE events (
         'scan.watermark.emit.strategy' = 'on-event');
 CREATE VIEW rounded AS
     SELECT event_time, ROUND(tiny, digits) AS rt, ROUND(small, digits) AS rs, ROUND(n, digits) AS rn, ROUND(big, digits) AS rb, ROUND(f, digits) AS rf,
-           ROUND(d, digits) AS rd, ROUND(d) AS rd0, TRUNCATE(IFNULL(n, 0), IFNULL(digits, 0)) AS tn, TRUNCATE(IFNULL(big, 0), IFNULL(digits, 0)) AS tb, TRUNCATE(IFNULL(f, CAST(0 AS FLOAT)), IFNULL(digits, 0)) AS tf, TRUNCATE(IFNULL(d, 0E0), IFNULL(digits, 0)) AS td,
+           ROUND(d, digits) AS rd, ROUND(d) AS rd0, TRUNCATE(n, digits) AS tn, TRUNCATE(big, digits) AS tb, TRUNCATE(f, digits) AS tf, TRUNCATE(d, digits) AS td,
            FLOOR(tiny) AS ft, FLOOR(d) AS fd, FLOOR(f) AS ff, CEIL(d) AS cd, CEILING(n) AS cn, SIGN(n) AS sn, SIGN(big) AS sb, SIGN(f) AS sf, SIGN(d) AS sd
     FROM events;
 CREATE VIEW divided AS
