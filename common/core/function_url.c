@@ -113,13 +113,14 @@ static size_t bad_size(const char *at, size_t left)
 /* Text is well-formed and has no NUL: what is decoded may be anything. `out` has room for three times as many bytes. */
 static size_t repair(const char *bytes, size_t size, char *out)
 {
+    static const struct tl_sv replacement = {"\xef\xbf\xbd", 3};
     size_t out_size = 0;
 
     for (size_t i = 0, step; i < size; i += step) {
         step = bad_size(bytes + i, size - i);
         if (step > 0) {
-            memcpy(out + out_size, "\xef\xbf\xbd", 3);
-            out_size += 3;
+            memcpy(out + out_size, replacement.data, replacement.size);
+            out_size += replacement.size;
         } else {
             step = tl_utf8_size(bytes + i, size - i);
             memcpy(out + out_size, bytes + i, step);

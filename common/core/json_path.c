@@ -472,6 +472,7 @@ enum tl_json_kind tl_json_path_find(const struct tl_json_path *path, struct tl_s
     scan.at = text.size > 0 ? text.data : "";
     scan.end = scan.at + text.size;
     scan.depth = scan.on_path = 0;
+    memset(scan.objects, 0, sizeof scan.objects);
     if (!find(&scan))
         return TL_JSON_NOT_JSON;
     if (scan.kind >= TL_JSON_STRING)
