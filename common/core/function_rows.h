@@ -7,7 +7,8 @@
 #include "core/expr.h"
 #include "sql/catalog.h"
 
-extern const struct tl_catalog tl_functions_math, tl_functions_text, tl_functions_time, tl_functions_cast, tl_functions_user_agent;
+extern const struct tl_catalog tl_functions_math, tl_functions_text, tl_functions_time, tl_functions_cast,
+    tl_functions_user_agent;
 
 /* Rows of pure functions with NULL in, NULL out. Kinds are written without TL_, and so stand in the signature. */
 #define TL_PREFIX(NAME, A, RESULT, KERNEL)                                                                                       \
