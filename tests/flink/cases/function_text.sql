@@ -1,4 +1,4 @@
--- function_text: texts cut, found, put together and hashed, over columns; emoji, accents, empty and missing ones among them.
+-- function_text: texts cut, found and hashed, over columns; emoji, accents, empty and missing ones among them.
 CREATE TABLE events (
     host STRING, part STRING, place INT, many INT, code BIGINT, event_time TIMESTAMP_LTZ(3),
     WATERMARK FOR event_time AS event_time - INTERVAL '5' SECOND
@@ -16,11 +16,6 @@ CREATE VIEW trimmed AS
 CREATE VIEW found AS
     SELECT event_time, POSITION(part IN host) AS p, LOCATE(part, host) AS l, LOCATE(part, host, place) AS lp, INSTR(host, part) AS i, INSTR(host, part, place) AS ip,
            INSTR(host, part, -1, 2) AS i2, CHAR_LENGTH(host) AS cl, CHARACTER_LENGTH(part) AS pl, STARTSWITH(host, part) AS s, ENDSWITH(host, part) AS e, ASCII(host) AS a
-    FROM events;
-CREATE VIEW built AS
-    SELECT event_time, host || part AS bars, CONCAT(host, part, host) AS c, CONCAT_WS(part, host, part, 'x') AS cw, CONCAT_WS('-', host, part) AS dashed,
-           REPLACE(host, part, '<>') AS r1, REPLACE(host, '', part) AS r2, REPEAT(part, many) AS again, REVERSE(host) AS back,
-           LPAD(host, many, part) AS padded_left, RPAD(host, many, part) AS padded_right, INITCAP(host) AS capitals, CHR(code) AS letter
     FROM events;
 CREATE VIEW hashed AS
     SELECT event_time, MD5(host) AS m, SHA1(host) AS s1, SHA224(host) AS s224, SHA256(host) AS s256, SHA384(host) AS s384, SHA512(host) AS s512,
