@@ -30,9 +30,9 @@ static uint32_t home_of(uint64_t hash, uint32_t capacity)
 /* ---- the horizon ---- */
 
 #ifdef TL_TINY
-enum { CHUNK_IDS = 2, INDEX_MIN = 2 };
+enum { CHUNK_IDS = 2, CHUNK_IDS_MIN = 1, INDEX_MIN = 2 };
 #else
-enum { CHUNK_IDS = 4096, INDEX_MIN = 64 };
+enum { CHUNK_IDS = 4096, CHUNK_IDS_MIN = 4, INDEX_MIN = 64 };
 #endif
 
 struct entry {
@@ -43,9 +43,10 @@ struct entry {
 
 struct chunk {
     int64_t base_ms;
-    uint32_t count; /* ids in it; less than CHUNK_IDS where the base had to change */
+    uint32_t count; /* ids in it; less than its room where the base had to change */
+    uint32_t room;  /* at most CHUNK_IDS */
     uint64_t first; /* position of its first id */
-    struct entry ids[CHUNK_IDS];
+    struct entry ids[];
 };
 
 /* Positions count all ids ever remembered, so an index slot is the low 32 bits of position + 1; 0 is empty. Live positions span at
@@ -60,6 +61,7 @@ struct tl_horizon {
     struct chunk **chunks;
     uint32_t chunks_count, chunks_capacity, chunks_first;
     struct chunk *spare;
+    size_t chunks_bytes; /* the spare's too */
     uint32_t *index;
     uint32_t index_capacity;
 };
@@ -96,8 +98,37 @@ size_t tl_horizon_count(const struct tl_horizon *horizon)
 
 size_t tl_horizon_bytes(const struct tl_horizon *horizon)
 {
-    return sizeof *horizon + (horizon->chunks_count + (horizon->spare != NULL)) * sizeof(struct chunk) +
-           horizon->chunks_capacity * sizeof(struct chunk *) + (size_t)horizon->index_capacity * sizeof *horizon->index;
+    return sizeof *horizon + horizon->chunks_bytes + horizon->chunks_capacity * sizeof(struct chunk *) +
+           (size_t)horizon->index_capacity * sizeof *horizon->index;
+}
+
+static size_t chunk_bytes(uint32_t room)
+{
+    return sizeof(struct chunk) + room * sizeof(struct entry);
+}
+
+static void chunk_free(struct tl_horizon *horizon, struct chunk *chunk)
+{
+    if (chunk == NULL)
+        return;
+    horizon->chunks_bytes -= chunk_bytes(chunk->room);
+    free(chunk);
+}
+
+static struct chunk *chunk_make(struct tl_horizon *horizon, uint32_t room)
+{
+    struct chunk *chunk = horizon->spare;
+
+    horizon->spare = NULL;
+    if (chunk != NULL && chunk->room == room)
+        return chunk;
+    chunk_free(horizon, chunk);
+    chunk = malloc(chunk_bytes(room));
+    if (chunk == NULL)
+        return NULL;
+    chunk->room = room;
+    horizon->chunks_bytes += chunk_bytes(room);
+    return chunk;
 }
 
 static struct chunk *chunk_of(const struct tl_horizon *horizon, uint64_t position)
@@ -205,7 +236,7 @@ static void forget_front(struct tl_horizon *horizon)
             break;
         horizon->chunks_first++;
         horizon->chunks_count--;
-        free(horizon->spare);
+        chunk_free(horizon, horizon->spare);
         horizon->spare = chunk;
     }
 }
@@ -228,8 +259,9 @@ static enum tl_code chunk_for(struct tl_horizon *horizon, int64_t log_ms, struct
 {
     struct chunk *last = horizon->chunks_count ? horizon->chunks[horizon->chunks_first + horizon->chunks_count - 1] : NULL;
     struct chunk *chunk;
+    uint32_t room = CHUNK_IDS_MIN;
 
-    if (last != NULL && last->count < CHUNK_IDS && log_ms >= last->base_ms &&
+    if (last != NULL && last->count < last->room && log_ms >= last->base_ms &&
         (uint64_t)log_ms - (uint64_t)last->base_ms <= UINT32_MAX) {
         *out = last;
         return TL_OK;
@@ -248,10 +280,13 @@ static enum tl_code chunk_for(struct tl_horizon *horizon, int64_t log_ms, struct
             horizon->chunks_capacity = capacity;
         }
     }
-    chunk = horizon->spare != NULL ? horizon->spare : malloc(sizeof *chunk);
+    /* Twice what the last one came to hold: where log timestamps leap to and fro each chunk holds one id, and must not have room for
+     * thousands. */
+    if (last != NULL)
+        room = last->count >= CHUNK_IDS / 2 ? CHUNK_IDS : (uint32_t)tl_max_i64(2 * last->count, CHUNK_IDS_MIN);
+    chunk = chunk_make(horizon, room);
     if (chunk == NULL)
-        return tl_fail_memory(err, sizeof *chunk);
-    horizon->spare = NULL;
+        return tl_fail_memory(err, chunk_bytes(room));
     /* Log timestamps may step back, and in a log that was filled backwards they do so all the time: with half of the room below, a chunk
      * holds 24 days either way. */
     chunk->base_ms = tl_add_sat_i64(log_ms, -(INT64_C(1) << 31));

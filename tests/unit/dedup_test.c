@@ -147,7 +147,7 @@ Test(dedup, saved_and_loaded_judges_alike)
     tl_buf_done(&saved);
 }
 
-#ifndef TL_TINY /* chunks of two ids: other cuts are whole, and the index weighs more */
+#ifndef TL_TINY /* smaller chunks: other cuts are whole, and the index weighs more */
 Test(dedup, broken_bytes_are_refused)
 {
     struct tl_horizon *h = open_horizon(1000, 10), *other;
@@ -155,7 +155,7 @@ Test(dedup, broken_bytes_are_refused)
     struct tl_err err;
 
     tl_buf_init(&saved, 0);
-    for (uint64_t n = 0; n < 5; n++)
+    for (uint64_t n = 0; n < 4; n++) /* one chunk */
         cr_expect_eq(see(h, n, 0, 0), TL_SEEN_NEW);
     tl_horizon_save(h, &saved);
     for (size_t size = 1; size < saved.size; size++) {
@@ -229,6 +229,25 @@ Test(dedup, memory_holds_where_log_timestamps_go_down)
         cr_assert_eq(see(h, n, 0, -(int64_t)n * 120000), TL_SEEN_NEW);
     cr_expect(tl_horizon_bytes(h) < 40 * tl_horizon_count(h), "%zu bytes for %zu ids", tl_horizon_bytes(h), tl_horizon_count(h));
     cr_expect_eq(see(h, 19999, 0, -INT64_C(19999) * 120000), TL_SEEN_DUPLICATE);
+    tl_horizon_close(h);
+}
+
+/* Each leap beyond what 32 bits hold begins a chunk. */
+Test(dedup, memory_holds_where_log_timestamps_leap)
+{
+    const int64_t day_ms = 86400000;
+    struct tl_horizon *h = NULL;
+    enum tl_seen seen;
+
+    cr_assert_eq(tl_horizon_open(3600000, 1000000, &h, NULL), TL_OK);
+    for (int i = 0; i < 20000; i++) {
+        struct tl_id id = tl_id_of((struct tl_sv){(const char *)&i, sizeof i}, i);
+
+        cr_assert_eq(tl_horizon_see(h, id, (i % 2 == 0 ? 20000 : 19900) * day_ms, &seen, NULL), TL_OK);
+        cr_assert_eq(seen, TL_SEEN_NEW);
+    }
+    cr_expect_eq(tl_horizon_count(h), 20000);
+    cr_expect(tl_horizon_bytes(h) < 140 * tl_horizon_count(h), "%zu bytes for %zu ids", tl_horizon_bytes(h), tl_horizon_count(h));
     tl_horizon_close(h);
 }
 #endif
