@@ -27,9 +27,10 @@ struct proof {
     int64_t bounds[2];          /* of all spans */
     struct tl_core *cores[TL_SIDES];
     struct tl_partial *partials[TL_SIDES];
-    struct reach *reach; /* NULL, or what the events are asked for instead: how far they hang together */
-    bool in_log_only;    /* of the messages being pushed */
-    bool out_of_memory;  /* in a call from the core, which takes only yes or no */
+    struct reach *reach;      /* NULL, or what the events are asked for instead: how far they hang together */
+    struct tl_table rejudged; /* (view, event) -> struct rejudged */
+    bool in_log_only;         /* of the messages being pushed */
+    bool out_of_memory;       /* in a call from the core, which takes only yes or no */
 };
 
 static const struct tl_window_options whole_windows = {.ranges_count = 1, .whole = true};
@@ -37,6 +38,12 @@ static const struct tl_window_options whole_windows = {.ranges_count = 1, .whole
 struct side_of {
     struct proof *proof;
     enum tl_side side;
+};
+
+/* A row that both layers have counted, and of which speed's ledger tells no more than by which watermark it was judged. */
+struct rejudged {
+    struct tl_unit *unit;
+    struct tl_core_event event;
 };
 
 /* State of finder->seen. */
@@ -166,6 +173,28 @@ static bool waits_to_fire(const struct tl_cause_view *view, const struct tl_unit
            unit->end_ms > tl_add_sat_i64(e->final_ms, e->lateness_ms);
 }
 
+enum { REJUDGED_KEY_BYTES = 20 };
+
+static struct tl_sv rejudged_key(char out[REJUDGED_KEY_BYTES], uint32_t view, uint32_t partition, int64_t offset, uint32_t row)
+{
+    memcpy(out, &offset, sizeof offset);
+    memcpy(out + 8, &partition, sizeof partition);
+    memcpy(out + 12, &row, sizeof row);
+    memcpy(out + 16, &view, sizeof view);
+    return (struct tl_sv){out, REJUDGED_KEY_BYTES};
+}
+
+static bool remember(struct proof *proof, struct tl_unit *unit, const struct tl_core_event *event)
+{
+    char bytes[REJUDGED_KEY_BYTES];
+    struct tl_sv key = rejudged_key(bytes, unit->view, event->partition, event->offset, event->row);
+    struct rejudged *mine = tl_table_put(&proof->rejudged, tl_hash_bytes(key), key, NULL);
+
+    if (mine != NULL)
+        *mine = (struct rejudged){unit, *event};
+    return mine != NULL;
+}
+
 /* From the core, for each event and the group it would go into. Batch's core is asked first: that call notes the difference. */
 static bool is_wanted(void *ctx, uint32_t view, const struct tl_core_event *event, int64_t start_ms, int64_t end_ms,
                       struct tl_sv key, int64_t *watermark_ms)
@@ -196,6 +225,8 @@ static bool is_wanted(void *ctx, uint32_t view, const struct tl_core_event *even
         noted = note_difference(proof, unit, event, judged.cause[missing], missing);
     } else if (of->side == TL_SIDE_BATCH && speed && judged.split) {
         noted = note_difference(proof, unit, event, TL_CAUSE_SESSION_SPLIT, TL_SIDES);
+    } else if (of->side == TL_SIDE_SPEED && speed && batch && !judged.split && judged.watermark_ms != INT64_MIN) {
+        noted = remember(proof, unit, event);
     }
     proof->out_of_memory = proof->out_of_memory || !noted;
     if (of->side == TL_SIDE_SPEED)
@@ -250,6 +281,25 @@ static enum tl_code settle_rows(void *ctx, const struct tl_rows *rows, struct tl
                                sink->side, rows, err);
 }
 
+/* What the proof's window has judged. Speed knows its sessions for a while only; here they are all, so a row that was split off from one that
+ * had been forgotten shows as that. */
+static bool note_splits(struct proof *proof, uint32_t view, const struct tl_window_judged *judged)
+{
+    for (size_t i = 0; i < judged->lines_count; i++) {
+        const struct tl_ledger_line *line = &judged->lines[i];
+        char bytes[REJUDGED_KEY_BYTES];
+        struct tl_sv key = rejudged_key(bytes, view, line->partition, line->offset, line->row);
+        const struct rejudged *row;
+
+        if (line->cause != TL_CAUSE_SESSION_SPLIT)
+            continue;
+        row = tl_table_find(&proof->rejudged, tl_hash_bytes(key), key);
+        if (row != NULL && !note_difference(proof, row->unit, &row->event, TL_CAUSE_SESSION_SPLIT, TL_SIDES))
+            return false;
+    }
+    return true;
+}
+
 /* As the layers do: a worker's window, here the one that was pushed to, is merged into one that collects. */
 static enum tl_code settle_window(struct proof *proof, enum tl_side side, uint32_t v, struct tl_err *err)
 {
@@ -262,6 +312,8 @@ static enum tl_code settle_window(struct proof *proof, enum tl_side side, uint32
     TL_TRY(tl_window_merge(window, proof->partials[side]->views[v].window, err));
     /* Sessions: the rows that speed had held are judged, by the watermarks that its ledger tells, and nothing fires. */
     TL_TRY(tl_window_advance(window, INT64_MIN, &judged, err));
+    if (!note_splits(proof, v, &judged))
+        TL_TRY(tl_fail_memory(err, sizeof(struct tl_unit_cause)));
     TL_TRY(tl_window_retire(window, INT64_MAX, settle_rows, &sink, err));
 out:
     tl_window_close(window);
@@ -604,6 +656,7 @@ static void close_proof(struct proof *proof)
         tl_partial_close(proof->partials[side]);
     }
     tl_time_spans_done(&proof->spans);
+    tl_table_done(&proof->rejudged);
 }
 
 static enum tl_code prove_source(struct tl_cause_finder *finder, uint32_t source, struct tl_err *err)
@@ -616,6 +669,7 @@ static enum tl_code prove_source(struct tl_cause_finder *finder, uint32_t source
 
     if (views_wanted == NULL)
         return tl_fail_memory(err, finder->plan->views_count);
+    tl_table_init(&proof.rejudged, sizeof(struct rejudged), 0);
     TL_TRY(find_spans(&proof, err));
     if (proof.spans.count == 0)
         goto out;
@@ -706,6 +760,7 @@ enum tl_code tl_cause_reach(void *ctx, const struct tl_compare_range *range, str
     if (views_wanted == NULL)
         return tl_fail_memory(err, finder->plan->views_count);
     views_wanted[range->view] = true;
+    tl_table_init(&proof.rejudged, sizeof(struct rejudged), 0);
     proof.reach = &reach;
     proof.bounds[0] = range->floor_ms == INT64_MIN ? INT64_MIN : tl_add_sat_i64(range->floor_ms, -window->size_ms);
     proof.bounds[1] = range->to_ms;

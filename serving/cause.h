@@ -12,7 +12,9 @@
  *
  *   HOP, CUMULATE    speed counted a partly late event in those of its windows that had not passed (late_partial)
  *   sessions         speed counted a split event by the watermark that its ledger line tells: the proof's window holds it, judges it by that, and
- *                    must cut the sessions as speed did. Neither layer lacks the event, and yet it is the cause (session_split)
+ *                    must cut the sessions as speed did. Neither layer lacks the event, and yet it is the cause (session_split).
+ *                    Speed forgets sessions that fired long ago (session.c): of a row that an open session took, its ledger may tell the
+ *                    watermark alone. The proof has those sessions too, and sees from which a row was split off
  *   views on views   derivation.h has proved that either layer made its rows of the inner view's: what explains those explains these
  *
  * Evidence is read from the store in the caller's snapshot. Then the master record is read (only blocks that overlap differing windows), and

@@ -18,9 +18,20 @@
  *
  * That the collector sees sessions as they are at the end of the tick does no harm: a session that had fired for the held row cannot have been
  * touched by a row that was ahead later, and one that was open can only have grown.
- * Sessions that have fired stay as shades, to tell a row that was split off from them (Flink has no counter for that): as long as a row can
- * still come that touches them and is taken, so while an open session begins within a gap of their end, and for twice the gap anyhow. A
- * late row that touches two of them would have made one of both: session_bridge.
+ * Sessions that have fired stay as shades, to tell a row that was split off from them (Flink has no counter for that): for twice the gap, and
+ * then while an open session begins within a gap of their end, for one row may touch both, and be taken. A late row that touches two of
+ * them would have made one of both: session_bridge.
+ * A shade that no session keeps is forgotten for good. Late rows can take an open session back, a gap with each, and so to any that has ever
+ * fired; to tell such a row from others, all shades would have to stay, for ever. Its line says only by which watermark it was judged, and
+ * reconcile, which has all sessions, sees that it was split off (serving/cause.h).
+ *
+ *     [0 --- 10)                      [30 ---- 40)        W = 30, gap 10: [0, 10) is forgotten, for the open session begins behind 20
+ *                         ?20 ------ 30                   is taken: [20, 40)
+ *               ?10 ------ 20                             is taken: [10, 40); that it touches [0, 10) too, nobody knows here
+ *
+ * Ticks sweep shades away, but must not decide what the ledger says. So before a row is judged that can take a session back, what no session has kept
+ * until then is marked as forgotten, swept away or not. Only such a row makes a difference: one that is ahead, or that is open by itself, begins too
+ * late to bring an old shade within reach.
  *
  * In batch nothing is late: all rows are ahead, and sessions on two sides of a bound stay apart until it is cut. */
 #include <stdlib.h>
@@ -37,10 +48,11 @@ struct stored {
 };
 
 enum {
-    PIECE_STORED = 1,  /* `stored` says which row the store has */
-    PIECE_CHANGED = 2, /* since that row was written */
-    PIECE_SHADE = 4,   /* has fired */
-    KEY_NESTED = 1,    /* one of its sessions may lie within another */
+    PIECE_STORED = 1,    /* `stored` says which row the store has */
+    PIECE_CHANGED = 2,   /* since that row was written */
+    PIECE_SHADE = 4,     /* has fired */
+    PIECE_FORGOTTEN = 8, /* has fired, and tells nothing any more: it is not saved */
+    KEY_NESTED = 1,      /* one of its sessions may lie within another */
 };
 
 struct sessions {
@@ -121,20 +133,26 @@ static int64_t shade_end(const struct tl_window *w, const struct tl_piece *piece
     return tl_add_sat_i64(piece->to_ms, 2 * gap_of(w));
 }
 
-/* The end of an open session that a row could join and touch the shade as well; INT64_MIN: there is none. Shades are asked for in order of the
- * list: `at` is how far the search has come along it. */
-static int64_t kept_by(const struct tl_window *w, const struct tl_key *key, const struct tl_piece *shade,
+/* Has it fired for who is judged by this? */
+static bool has_fired(const struct tl_window *w, const struct tl_piece *piece, int64_t passed_ms)
+{
+    return (piece->marks & PIECE_SHADE) != 0 || (passed_ms != INT64_MIN && tl_window_fire_ms(w, piece->to_ms) <= passed_ms);
+}
+
+/* The end of a session, open under `passed_ms`, that a row could join and touch the shade as well; INT64_MIN: there is none. Shades are asked for
+ * in order of the list: `at` is how far the search has come along it. */
+static int64_t kept_by(const struct tl_window *w, const struct tl_key *key, const struct tl_piece *shade, int64_t passed_ms,
                        const struct tl_piece **at)
 {
     int64_t upto_ms = tl_add_sat_i64(shade->to_ms, gap_of(w)), end_ms = INT64_MIN;
 
     if (!(key->marks & KEY_NESTED)) {
-        while (*at != NULL && (((*at)->marks & PIECE_SHADE) || (*at)->from_ms > upto_ms))
+        while (*at != NULL && (has_fired(w, *at, passed_ms) || (*at)->from_ms > upto_ms))
             *at = (*at)->older;
         return *at != NULL ? (*at)->to_ms : INT64_MIN;
     }
     for (const struct tl_piece *piece = key->newest; piece != NULL; piece = piece->older)
-        if (!(piece->marks & PIECE_SHADE) && piece->from_ms <= upto_ms)
+        if (!has_fired(w, piece, passed_ms) && piece->from_ms <= upto_ms)
             end_ms = tl_max_i64(end_ms, piece->to_ms);
     return end_ms;
 }
@@ -150,7 +168,7 @@ static int64_t due_ms(const void *ctx, const struct tl_key *key)
         int64_t piece_ms = piece->to_ms;
 
         if (piece->marks & PIECE_SHADE)
-            piece_ms = tl_max_i64(shade_end(w, piece), kept_by(w, key, piece, &at));
+            piece_ms = tl_max_i64(shade_end(w, piece), kept_by(w, key, piece, INT64_MIN, &at));
         due_ms = tl_min_i64(due_ms, piece_ms);
     }
     return due_ms;
@@ -172,12 +190,6 @@ static bool make_due(struct tl_window *w, struct tl_key *key, const struct tl_pi
 static bool touches(const struct tl_piece *piece, int64_t from_ms, int64_t to_ms)
 {
     return piece->from_ms <= to_ms && piece->to_ms >= from_ms;
-}
-
-/* Has it fired for who is judged by this? */
-static bool has_fired(const struct tl_window *w, const struct tl_piece *piece, int64_t passed_ms)
-{
-    return (piece->marks & PIECE_SHADE) != 0 || (passed_ms != INT64_MIN && tl_window_fire_ms(w, piece->to_ms) <= passed_ms);
 }
 
 static bool note_gone(struct tl_window *w, const struct tl_key *key, const struct tl_piece *piece)
@@ -401,6 +413,18 @@ out:
 
 /* ---- judging what was held ---- */
 
+/* Of the shades that a row at `from_ms` may bring within a session's reach, those that none has kept until now. */
+static void forget(const struct tl_window *w, const struct tl_key *key, int64_t from_ms, int64_t passed_ms)
+{
+    const struct tl_piece *at = key->newest;
+
+    from_ms = tl_add_sat_i64(from_ms, -gap_of(w));
+    for (struct tl_piece *piece = key->newest; piece != NULL && !is_behind(key, piece, from_ms); piece = piece->older)
+        if (has_fired(w, piece, passed_ms) && tl_window_fire_ms(w, shade_end(w, piece)) <= passed_ms &&
+            kept_by(w, key, piece, passed_ms, &at) == INT64_MIN)
+            piece->marks |= PIECE_FORGOTTEN;
+}
+
 static enum tl_code judge(struct tl_window *w, const struct tl_held_row *held, struct tl_err *err)
 {
     struct sessions *own = w->own;
@@ -408,13 +432,15 @@ static enum tl_code judge(struct tl_window *w, const struct tl_held_row *held, s
     const struct tl_key *key = tl_pieces_key(&own->pieces, held->key);
     struct tl_ledger_line line = held->line;
     uint32_t fired = 0, old = 0, open = 0; /* old: may be swept away at any tick, unless an open session keeps them */
-    bool alone, taken;                     /* alone: it would open a session */
+    bool taken, alone = tl_window_fire_ms(w, to_ms) > held->passed_ms; /* alone: it would open a session */
     enum tl_code rc = TL_OK;
 
     if (key == NULL)
         return tl_fail_memory(err, held->key.size);
+    if (!alone && !w->options.whole)
+        forget(w, key, from_ms, held->passed_ms);
     for (const struct tl_piece *piece = key->newest; piece != NULL && !is_behind(key, piece, from_ms); piece = piece->older) {
-        if (!touches(piece, from_ms, to_ms))
+        if (!touches(piece, from_ms, to_ms) || (piece->marks & PIECE_FORGOTTEN))
             continue;
         if (!has_fired(w, piece, held->passed_ms))
             open++;
@@ -423,7 +449,6 @@ static enum tl_code judge(struct tl_window *w, const struct tl_held_row *held, s
         else
             old++;
     }
-    alone = tl_window_fire_ms(w, to_ms) > held->passed_ms;
     taken = open > 0 || alone;
     w->outcomes[taken ? TL_OUT_COUNTED : TL_OUT_LATE]++;
     if (taken)
@@ -474,7 +499,8 @@ static enum tl_code look_at(struct tl_window *w, struct tl_key *key, struct tl_e
                 return tl_fail_memory(err, sizeof(struct tl_piece *));
         }
         if (!(piece->marks & PIECE_SHADE) || (piece->marks & PIECE_CHANGED) ||
-            tl_window_fire_ms(w, shade_end(w, piece)) > w->passed_ms || kept_by(w, key, piece, &at) != INT64_MIN) {
+            tl_window_fire_ms(w, shade_end(w, piece)) > w->passed_ms ||
+            (!(piece->marks & PIECE_FORGOTTEN) && kept_by(w, key, piece, w->passed_ms, &at) != INT64_MIN)) {
             link = &piece->older;
             continue;
         }
@@ -586,7 +612,7 @@ static enum tl_code put_state(struct tl_window *w, const struct tl_key *key, str
     enum tl_code rc = TL_OK;
 
     for (const struct tl_piece *piece = key->newest; piece != NULL; piece = piece->older) {
-        if (piece->segment > w->joined)
+        if (piece->segment > w->joined || (piece->marks & PIECE_FORGOTTEN))
             continue;
         if (count == own->line_capacity) {
             uint32_t capacity = own->line_capacity * 2 + 64;

@@ -36,7 +36,8 @@ struct tl_window_options {
     /* Batch: ascending bounds of event time, ranges_count + 1. Rows on two sides of a bound stay apart until it is cut. NULL: none. */
     const int64_t *bounds;
     uint32_t ranges_count;
-    /* HOP and CUMULATE without slices, each window on its own: for reconcile, which asks for each window's rows one by one. */
+    /* For reconcile: HOP and CUMULATE without slices, each window on its own, for it asks for each window's rows one by one; and of sessions that have
+     * fired none is forgotten, for what it judges again has all been. */
     bool whole;
 };
 

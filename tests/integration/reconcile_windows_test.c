@@ -195,6 +195,28 @@ Test(reconcile_windows, row_of_a_split_session)
     scene_close(&scene);
 }
 
+/* [230, 240) is forgotten by watermark 285, and nothing tells the ledger that the last row touches it: row by row, the open session [278, 288) was
+ * taken back to where it begins. The proof has all sessions before it, and tells by itself. */
+Test(reconcile_windows, session_split_off_from_a_forgotten_one)
+{
+    struct scene scene;
+
+    play(&scene, FIRST({"a", 230, "a.example", 1}, {"b", 278, "a.example", 1}),
+         FIRST({"taken-1", 268, "a.example", 1}, {"taken-2", 258, "a.example", 1}, {"taken-3", 249, "a.example", 1},
+               {"split", 240, "a.example", 1}));
+    EXPECT_STATUS(&scene, 0);
+    EXPECT_VIEW(&scene, VISITS, "explained", "1");
+    EXPECT_VIEW(&scene, VISITS, "causes", "{\"session_split\":1}");
+    EXPECT_UNIT(&scene, "visits", "speed[0].hits", "1");
+    EXPECT_UNIT(&scene, "visits", "speed[1].hits", "5");
+    EXPECT_UNIT(&scene, "visits", "batch[0].hits", "6");
+    EXPECT_UNIT(&scene, "visits", "causes[0].missing_in", "");
+    EXPECT_UNIT(&scene, "visits", "causes[0].samples[0].event_id", "split");
+    EXPECT_VIEW(&scene, LONG_VISITS, "explained", "2"); /* speed's window and batch's */
+    EXPECT_VIEW(&scene, LONG_VISITS, "causes", "{\"session_split\":1}");
+    scene_close(&scene);
+}
+
 /* A late event between two sessions that had fired; and one that only comes too late. */
 Test(reconcile_windows, bridged_sessions)
 {

@@ -114,8 +114,24 @@ static void model_time_windows(struct model *m)
 struct session {
     int64_t start_ms, end_ms;
     int key, count, sum;
-    bool gone;
+    bool gone, forgotten;
 };
+
+/* Twice the gap behind the watermark a session that has fired is told of no more, once no open one begins within a gap of its end. */
+static void model_forget(const struct model *m, const struct event *e, struct session *all, size_t count)
+{
+    for (size_t s = 0; s < count; s++) {
+        struct session *old = &all[s];
+        bool kept = false;
+
+        if (old->gone || old->forgotten || old->key != e->key || !passed(m, e, old->end_ms + 2 * m->of->size_ms))
+            continue;
+        for (size_t o = 0; o < count && !kept; o++)
+            kept = !all[o].gone && all[o].key == e->key && !passed(m, e, all[o].end_ms) &&
+                   all[o].start_ms <= old->end_ms + m->of->size_ms;
+        old->forgotten = !kept;
+    }
+}
 
 /* Flink's rule, event by event: what has fired takes no more rows. */
 static void model_sessions(struct model *m)
@@ -125,10 +141,11 @@ static void model_sessions(struct model *m)
 
     for (size_t i = 0; i < m->count; i++) {
         struct event *e = &m->events[i];
-        struct session mine = {e->time_ms, e->time_ms + m->of->size_ms, e->key, 1, e->n, false};
+        struct session mine = {e->time_ms, e->time_ms + m->of->size_ms, e->key, 1, e->n, false, false};
         int touched_fired = 0, touched_old = 0; /* old: fired so long ago that a late row is not told from others by it */
         bool joined = false;
 
+        model_forget(m, e, all, count);
         for (size_t s = 0; s < count; s++) {
             struct session *other = &all[s];
 
@@ -136,10 +153,8 @@ static void model_sessions(struct model *m)
                 other->end_ms < e->time_ms)
                 continue;
             if (passed(m, e, other->end_ms)) {
-                if (e->watermark_ms - m->of->lateness_ms < other->end_ms + 2 * m->of->size_ms - 1)
-                    touched_fired++;
-                else
-                    touched_old++;
+                touched_fired += !passed(m, e, other->end_ms + 2 * m->of->size_ms);
+                touched_old += passed(m, e, other->end_ms + 2 * m->of->size_ms) && !other->forgotten;
                 continue;
             }
             mine.start_ms = tl_min_i64(mine.start_ms, other->start_ms);
@@ -274,12 +289,13 @@ static struct tl_plan *plan_of(const struct window_case *c)
     return sim_plan(sql);
 }
 
-/* Mostly in order, with gaps that close sessions, ties, and events that are late by anything. */
+/* Mostly in order, with gaps that close sessions, ties, and events that are late by anything; some follow one another back, each within a gap of
+ * the one before it: so an open session is taken back to what has fired long ago. */
 static size_t make_events(struct event *events, const struct window_case *c, struct chance *chance, struct sim_history *history)
 {
     size_t count = 20 + chance_below(chance, EVENTS_MAX - 20);
     int64_t time_ms = (int64_t)chance_below(chance, 100000) - 50000, watermark_ms = INT64_MIN;
-    uint32_t late_percent = chance_below(chance, 40);
+    uint32_t late_percent = chance_below(chance, 60), back_percent = chance_below(chance, 90);
 
     for (size_t i = 0; i < count; i++) {
         char text[200], when[TL_TIME_TEXT_BYTES];
@@ -287,11 +303,18 @@ static size_t make_events(struct event *events, const struct window_case *c, str
 
         time_ms += chance_below(chance, chance_below(chance, 20) == 0 ? 60000 : 3000);
         *e = (struct event){.time_ms = time_ms, .watermark_ms = watermark_ms};
-        if (chance_below(chance, 100) < late_percent)
-            e->time_ms -= chance_below(chance, 40000);
+        e->key = (int)chance_below(chance, KEYS);
+        if (chance_below(chance, 100) < late_percent) {
+            bool back = i > 0 && chance_below(chance, 100) < back_percent;
+
+            if (back) {
+                e->key = events[i - 1].key;
+                e->time_ms = events[i - 1].time_ms;
+            }
+            e->time_ms -= chance_below(chance, back ? (uint32_t)c->size_ms : 40000);
+        }
         if (chance_below(chance, 3) == 0)
             e->time_ms = floor_to(e->time_ms, 0, 1000); /* on the edge of things */
-        e->key = (int)chance_below(chance, KEYS);
         e->n = (int)chance_below(chance, 10);
         watermark_ms = tl_max_i64(watermark_ms, e->time_ms - c->delay_ms);
         tl_time_to_iso_z(e->time_ms, when);
@@ -403,6 +426,64 @@ ParameterizedTest(struct window_case *c, window, a_stream_with_late_events_is_wh
         sim_result_done(&got);
         sim_history_done(&history);
     }
+    tl_plan_close(plan);
+}
+
+/* ---- sessions that have fired, and how long they are told of ---- */
+
+/* At watermark 30, twice the gap behind [0, 10), [20, 40) begins within a gap of its end: a row can still be taken and touch both. [30, 40) begins
+ * farther behind, and what takes it back to 20 comes too late to keep [0, 10). */
+struct shade_case {
+    char name[60];
+    int32_t second[8]; /* events of one key, until -1; the gap is 10 s, and the watermark follows at once */
+    char ledger[60];
+};
+
+ParameterizedTestParameters(window, what_the_ledger_tells_of_a_session_is_the_same_whenever_ticks_come)
+{
+    static struct shade_case shades[] = {
+        {"kept by an open session",           {0, 20, 30, 10, -1},         "v 0 3 0 session_split\n"},
+        {"kept by one that was taken back",   {0, 25, 29, 19, 30, 10, -1}, "v 0 5 0 session_split\n"},
+        {"forgotten before it is come to",    {0, 30, 20, 10, -1},         ""                       },
+        {"forgotten, and come to once more",  {0, 30, 20, 10, 9, -1},      ""                       },
+        {"forgotten without an open session", {0, 50, 40, 30, 20, 10, -1}, ""                       },
+    };
+
+    return cr_make_param_array(struct shade_case, shades, TL_COUNT(shades));
+}
+
+ParameterizedTest(struct shade_case *c, window, what_the_ledger_tells_of_a_session_is_the_same_whenever_ticks_come)
+{
+    static const int ticks[] = {0, 50, 100}, restarts[] = {0, 100}; /* percent: of events, and of ticks */
+    enum { PLACES = 20 };
+    char sql[1000];
+    struct sim_history history = {0};
+    struct tl_plan *plan;
+
+    snprintf(sql, sizeof sql, "SET 'tally.dedup.key' = '';" TABLE SELECT "%s" GROUP, "0",
+             "SESSION(TABLE events PARTITION BY host, DESCRIPTOR(event_time), INTERVAL '10' SECOND)");
+    plan = sim_plan(sql);
+    for (size_t i = 0; c->second[i] >= 0; i++) {
+        char text[200], when[TL_TIME_TEXT_BYTES];
+
+        tl_time_to_iso_z(c->second[i] * INT64_C(1000), when);
+        snprintf(text, sizeof text, "{\"host\": \"k\", \"n\": 1, \"event_time\": \"%s\"}", when);
+        sim_add(&history, 0, 60000, text);
+    }
+    for (size_t i = 0; i < TL_COUNT(ticks) * TL_COUNT(restarts) * PLACES; i++) {
+        struct sim_stream how = {.workers_count = 1,
+                                 .seed = (unsigned)(i % PLACES),
+                                 .tick_percent = ticks[i / PLACES % TL_COUNT(ticks)],
+                                 .restart_percent = restarts[i / PLACES / TL_COUNT(ticks)],
+                                 .read_max = 1};
+        struct sim_result got;
+
+        sim_stream(plan, &history, &how, &got);
+        cr_assert_str_eq(got.ledger.data, c->ledger, "%s, ticks %d %%, restarts %d %%, seed %u: %s", c->name, how.tick_percent,
+                         how.restart_percent, how.seed, got.ledger.data);
+        sim_result_done(&got);
+    }
+    sim_history_done(&history);
     tl_plan_close(plan);
 }
 
