@@ -111,6 +111,7 @@ struct tl_scope {
     const char *clause;          /* "WHERE": for messages */
     struct tl_group *group;      /* NULL: over source slots */
     bool in_aggregate;
+    bool in_watermark;
 };
 
 /* The whole file; fills plan. */

@@ -318,6 +318,9 @@ static enum tl_code event_time_bind(struct tl_bind *bind, const struct tl_scope 
     if (scope->from == NULL || scope->from->table == NULL || scope->from->table->event_time == NULL)
         return tl_mistake(bind->err, bind->text, ast->at, "call it in a view on a table that has a WATERMARK",
                           "%s takes the day of the event time, and there is none here", function->name);
+    if (scope->in_watermark) /* archive and import read it too, and have no store */
+        return tl_mistake(bind->err, bind->text, ast->at, "call it in a view on a table that has a WATERMARK",
+                          "%s cannot be part of a WATERMARK", function->name);
     *out = tl_bind_slot(bind, scope->from->table->event_time->kind, TL_SLOT_EVENT_TIME, ast->at.place);
     return *out != NULL ? TL_OK : tl_bind_no_memory(bind);
 }
