@@ -127,6 +127,11 @@ bool call_varies(struct tally_call *call, const struct tally_value *args, struct
     result->i64 = calls++;
     return true;
 }
+bool call_wants_all(struct tally_call *call, const struct tally_value *args, struct tally_value *result);
+bool call_wants_all(struct tally_call *call, const struct tally_value *args, struct tally_value *result)
+{
+    return tally_alloc(call, SIZE_MAX / 2) != NULL && twice(call, args, result);
+}
 
 /* --- the aggregate ----------------------------------------------------------------------------------------------------- */
 
@@ -196,6 +201,12 @@ void save_varies(struct tally_call *call, const void *state)
     total_save(call, state);
     calls++;
     tally_put(call, &calls, sizeof calls);
+}
+void save_wants(struct tally_call *call, const void *state);
+void save_wants(struct tally_call *call, const void *state)
+{
+    if (tally_alloc(call, 8) != NULL)
+        total_save(call, state);
 }
 bool total_load(struct tally_call *call, void *state, const void *bytes, size_t size);
 bool total_load(struct tally_call *call, void *state, const void *bytes, size_t size)
