@@ -413,5 +413,7 @@ void tl_udf_version(const struct tl_udf *udf, struct tl_buf *out)
 {
     const char *slash = strrchr(udf->path, '/');
 
-    tl_buf_printf(out, "%s %.60s xxh3:%016" PRIx64, slash != NULL ? slash + 1 : udf->path, udf->library->version, udf->hash);
+    for (const char *c = slash != NULL ? slash + 1 : udf->path; *c != '\0'; c++)
+        tl_buf_put_u8(out, *c != ' ' ? (uint8_t)*c : '_'); /* the name of an item is one word */
+    tl_buf_printf(out, " %.60s xxh3:%016" PRIx64, udf->library->version, udf->hash);
 }

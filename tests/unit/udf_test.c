@@ -154,3 +154,24 @@ Test(udf, a_good_one)
     tl_functions_close(functions);
     run_folder_remove(dir);
 }
+
+/* In the list of versions an item is named by its first word and ends at ';': what a library is called does not break it. */
+Test(udf, a_version_is_one_item)
+{
+    char dir[RUN_DIR_BYTES], path[LIBRARY_PATH_BYTES];
+    struct tl_function_files files = {.library = path};
+    struct tl_functions *functions;
+    struct tl_err err = {0};
+    struct tl_buf versions;
+
+    run_folder_make(dir);
+    library_build(dir, "my own;2", SOURCE, "-DVERSION='\"1; beta\\n\\xff\"'", path);
+    cr_assert_eq(tl_functions_open(&files, &functions, &err), TL_OK, "%s", err.message);
+    tl_buf_init(&versions, 0);
+    tl_functions_versions(functions, &versions);
+    tl_buf_put_u8(&versions, 0);
+    cr_assert_not_null(strstr(versions.data, "; my_own?2.so 1? beta?? xxh3:"), "%s", versions.data);
+    tl_buf_done(&versions);
+    tl_functions_close(functions);
+    run_folder_remove(dir);
+}
