@@ -140,8 +140,9 @@ struct tally_aggregate {
     void (*merge)(struct tally_call *call, void *into, const void *from);
     /* Writes the state with tally_put(), in a form of your own that does not depend on the machine. Equal rows, equal bytes. */
     void (*save)(struct tally_call *call, const void *state);
-    /* Fills a state that is all zero from these bytes. False: they are no such form. They come from a file that somebody may have
-     * damaged: never read beyond `size`, nor believe a number in them. */
+    /* Fills a state that is all zero from these bytes. False: they are no such form, and tally stops: a later library has to read what an
+     * earlier one wrote, or give the aggregate another name. They come from a file that somebody may have damaged: never read beyond
+     * `size`, nor believe a number in them. */
     bool (*load)(struct tally_call *call, void *state, const void *bytes, size_t size);
     /* Gives the result; see tally_scalar_call. A text may lie in what the state points at. False: NULL. */
     bool (*finish)(struct tally_call *call, const void *state, struct tally_value *result);

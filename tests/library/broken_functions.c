@@ -217,6 +217,18 @@ bool total_load(struct tally_call *call, void *state, const void *bytes, size_t 
     __builtin_memcpy(state, bytes, sizeof(struct total));
     return true;
 }
+/* Another form of the same state. */
+void save_marked(struct tally_call *call, const void *state);
+void save_marked(struct tally_call *call, const void *state)
+{
+    tally_put(call, "2", 1);
+    total_save(call, state);
+}
+bool load_marked(struct tally_call *call, void *state, const void *bytes, size_t size);
+bool load_marked(struct tally_call *call, void *state, const void *bytes, size_t size)
+{
+    return size > 0 && *(const char *)bytes == '2' && total_load(call, state, (const char *)bytes + 1, size - 1);
+}
 bool load_refuses(struct tally_call *call, void *state, const void *bytes, size_t size);
 bool load_refuses(struct tally_call *call, void *state, const void *bytes, size_t size)
 {
