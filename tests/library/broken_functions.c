@@ -82,7 +82,14 @@ __attribute__((constructor)) static void when_loaded(void)
 }
 #endif
 
-const char *opens(void), *open_refuses(void), *open_crashes(void), *open_hangs(void);
+#ifdef DESTRUCTOR
+__attribute__((destructor)) static void when_closed(void)
+{
+    DESTRUCTOR;
+}
+#endif
+
+const char *opens(void), *open_refuses(void), *open_crashes(void), *open_hangs(void), *open_closes_all(void), *open_forks(void);
 const char *opens(void)
 {
     return NULL;
@@ -100,6 +107,21 @@ const char *open_hangs(void)
 {
     for (;;)
         (void)pause();
+    return NULL;
+}
+const char *open_closes_all(void)
+{
+    for (int fd = 3; fd < 1000; fd++)
+        (void)close(fd);
+    return open_hangs();
+}
+/* What it leaves behind has all that the trial had open. */
+const char *open_forks(void)
+{
+    if (fork() == 0) {
+        (void)sleep(4);
+        _exit(0);
+    }
     return NULL;
 }
 

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "core/function.h"
 #include "core/udf.h"
 #include "sql/plan.h"
@@ -59,6 +60,7 @@ ParameterizedTestParameters(udf, refusals)
         {"the constructor crashes",  "-DCONSTRUCTOR='crash()'",                "it crashed (signal 11, SIGSEGV) while it was loaded"                                 },
         {"the constructor aborts",   "-DCONSTRUCTOR='abort()'",                "it crashed (signal 6, SIGABRT) while it was loaded"                                  },
         {"the constructor ends it",  "-DCONSTRUCTOR='_exit(3)'",               "it ended the process (exit status 3) while it was loaded"                            },
+        {"the destructor crashes",   "-DDESTRUCTOR='abort()'",                 "it crashed (signal 6, SIGABRT) while it was closed"                                  },
         {"a call crashes",           "-DCALL=call_crashes",                    "it crashed (signal 11, SIGSEGV) while it was tried: TWICE"                           },
         {"a call varies",            "-DCALL=call_varies",                     "TWICE gives different results for the same arguments"                                },
         {"a step crashes",           "-DSTEP=step_crashes",                    "it crashed (signal 11, SIGSEGV) while it was tried: TOTAL"                           },
@@ -98,13 +100,50 @@ ParameterizedTest(struct refusal *c, udf, refusals)
     run_folder_remove(dir);
 }
 
-Test(udf, what_does_not_come_back_is_given_up)
+Test(udf, what_does_not_come_back_is_given_up, .timeout = 60)
 {
+    static const char *const flags[] = {"-DOPEN=open_hangs", "-DOPEN=open_closes_all"};
     char dir[RUN_DIR_BYTES], path[LIBRARY_PATH_BYTES];
 
     run_folder_make(dir);
+    for (size_t i = 0; i < sizeof flags / sizeof *flags; i++) {
+        library_build(dir, "broken", SOURCE, flags[i], path);
+        refused(path, "it did not come back within 10 s while it was opened");
+    }
+    run_folder_remove(dir);
+}
+
+/* The trial has ended when its process has: what that left behind is not waited for. */
+Test(udf, what_is_left_behind_is_not_waited_for)
+{
+    char dir[RUN_DIR_BYTES], path[LIBRARY_PATH_BYTES];
+    struct tl_function_files files = {.library = path};
+    struct tl_functions *functions;
+    struct tl_err err = {0};
+    int64_t begun_ms;
+
+    run_folder_make(dir);
+    library_build(dir, "good", SOURCE, "-DOPEN=open_forks", path);
+    begun_ms = tl_clock_monotonic_ms();
+    cr_assert_eq(tl_functions_open(&files, &functions, &err), TL_OK, "%s", err.message);
+    cr_assert_lt(tl_clock_monotonic_ms() - begun_ms, 3000);
+    tl_functions_close(functions);
+    run_folder_remove(dir);
+}
+
+/* Who stops the program while a library is tried is not told that the library has crashed. */
+Test(udf, a_signal_to_all_of_it_is_no_crash)
+{
+    char dir[RUN_DIR_BYTES], path[LIBRARY_PATH_BYTES], command[800];
+
+    run_folder_make(dir);
     library_build(dir, "broken", SOURCE, "-DOPEN=open_hangs", path);
-    refused(path, "it did not come back within 10 s while it was opened");
+    snprintf(
+        command, sizeof command,
+        "timeout -s INT 1 '%s' up --data '%s' --functions '%s' --views deploy/examples/functions/views.sql 2>'%s/err'; ! grep "
+        "crashed '%s/err'",
+        run_program(), dir, path, dir, dir);
+    cr_assert_eq(system(command), 0);
     run_folder_remove(dir);
 }
 
