@@ -170,7 +170,7 @@ static enum tl_code name_unknown(struct tl_bind *bind, const struct tl_ast_expr 
                 tl_nearest_offer(&nearest, name_word(tl_sv_from(c->functions[i].name)));
     for (size_t i = 0; i < TL_COUNT(forms); i++)
         tl_nearest_offer(&nearest, tl_sv_from(forms[i].name));
-    tl_bind_aggregates_offer(bind, &nearest);
+    tl_bind_aggregates_offer(&nearest);
     return tl_mistake(
         bind->err, bind->text, ast->key_at,
         tl_nearest_hint(&nearest, hint, sizeof hint, "FUNCTIONS.md lists all; your own come with --functions LIB.so"),
