@@ -47,7 +47,7 @@ extern "C" {
  * an older library; a library that is newer than tally is refused. */
 #define TALLY_FUNCTION_ABI 1
 
-enum { TALLY_ARGS_MAX = 8, TALLY_STATE_BYTES_MAX = 65536 };
+enum { TALLY_ARGS_MAX = 8, TALLY_STATE_BYTES_MAX = 65536, TALLY_ALLOC_BYTES_MAX = 64 << 20 };
 
 /* SQL's types, and which member of a value holds one. */
 enum tally_type {
@@ -88,7 +88,8 @@ struct tally_call {
 
 /* Memory for a result's text, or for what an aggregate's state points at. Aligned for any type, not zeroed, and never freed by you: it goes
  * with the result, or with the state. NULL when there is none: just return, tally sees to the rest (the state is not used again). In save()
- * there is none. */
+ * there is none. More than TALLY_ALLOC_BYTES_MAX at once is too much: a scalar function has then no value for the row, and an aggregate
+ * ends tally. */
 static inline void *tally_alloc(struct tally_call *call, size_t bytes)
 {
     return call->alloc(call, bytes);

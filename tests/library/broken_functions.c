@@ -149,11 +149,6 @@ bool call_varies(struct tally_call *call, const struct tally_value *args, struct
     result->i64 = calls++;
     return true;
 }
-bool call_wants_all(struct tally_call *call, const struct tally_value *args, struct tally_value *result);
-bool call_wants_all(struct tally_call *call, const struct tally_value *args, struct tally_value *result)
-{
-    return tally_alloc(call, SIZE_MAX / 2) != NULL && twice(call, args, result);
-}
 
 /* --- the aggregate ----------------------------------------------------------------------------------------------------- */
 

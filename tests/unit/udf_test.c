@@ -68,7 +68,6 @@ ParameterizedTestParameters(udf, refusals)
         {"merge forgets",            "-DMERGE=merge_forgets",                  "TOTAL: the bytes go by the order in which states are merged"                         },
         {"merge takes",              "-DMERGE=merge_takes",                    "TOTAL: merge changes the state that it reads"                                        },
         {"merge counts nothing",     "-DMERGE=merge_counts",                   "TOTAL: a state of no rows, merged, changes the bytes"                                },
-        {"a call wants all memory",  "-DCALL=call_wants_all",                  "TWICE: there is not the memory that it asks for"                                     },
         {"save wants memory",        "-DSAVE=save_wants",                      "TOTAL: there is not the memory that it asks for; in save there is none"              },
         {"save varies",              "-DSAVE=save_varies",                     "TOTAL: a state that was saved and loaded is saved as other bytes"                    },
         {"load refuses",             "-DLOAD=load_refuses",                    "TOTAL: load refuses what save has written"                                           },
