@@ -15,6 +15,12 @@ static const struct tally_aggregate *own_of(const struct tl_agg_state *state)
     return state->call->user->own;
 }
 
+/* A state cannot fail as a row can. */
+static bool is_denied(const struct tl_user_call *user)
+{
+    return user->denied || user->too_much;
+}
+
 static bool user_step(const struct tl_agg_state *state, const struct tl_agg_rows *in, const struct tl_agg_selection *to)
 {
     const struct tally_aggregate *own = own_of(state);
@@ -35,7 +41,7 @@ static bool user_step(const struct tl_agg_state *state, const struct tl_agg_rows
             continue;
         user.arena = to->arenas[i];
         own->step(&user.call, tl_agg_at(state, to->blocks[i]), args);
-        if (user.denied)
+        if (is_denied(&user))
             return false;
     }
     return true;
@@ -46,7 +52,7 @@ static bool user_merge(const struct tl_agg_state *state, void *into, const void 
     struct tl_user_call user = tl_user_call_with(arena, NULL);
 
     own_of(state)->merge(&user.call, tl_agg_at(state, into), tl_agg_in(state, from));
-    return !user.denied;
+    return !is_denied(&user);
 }
 
 static bool user_finish(const struct tl_agg_state *state, const struct tl_agg_call *call, const void *const *blocks,
@@ -60,7 +66,7 @@ static bool user_finish(const struct tl_agg_state *state, const struct tl_agg_ca
         struct tally_value result = tl_user_result(call->kind);
         bool done = own_of(state)->finish(&user.call, tl_agg_in(state, blocks[i]), &result);
 
-        if (user.denied)
+        if (is_denied(&user))
             return false;
         if ((!done || !tl_user_result_take(&into, i, &result)) && !tl_user_result_take(&into, i, &null))
             return false;
@@ -75,7 +81,7 @@ static void user_save(const struct tl_agg_state *state, const void *block, struc
 
     tl_buf_put_u32(out, 0);
     own_of(state)->save(&user.call, tl_agg_in(state, block));
-    if (out->size - at > (size_t)UINT32_MAX || user.denied)
+    if (out->size - at > (size_t)UINT32_MAX || is_denied(&user))
         out->failed = true;
     if (out->failed)
         return;
@@ -92,7 +98,7 @@ static enum tl_code user_load(const struct tl_agg_state *state, struct tl_reader
     if (bytes->failed)
         return TL_ERR_CORRUPT;
     done = own_of(state)->load(&user.call, tl_agg_at(state, block), own.data, own.size);
-    if (user.denied)
+    if (is_denied(&user))
         return TL_ERR_MEMORY;
     return done ? TL_OK : TL_ERR_CORRUPT;
 }

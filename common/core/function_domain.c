@@ -61,6 +61,8 @@ static bool authority_host(struct tl_sv authority, struct tl_sv *host, bool *is_
     *host = tl_sv_cut(&rest, ']');
     if (host->data + host->size == authority.data + authority.size) /* no bracket closed it */
         return false;
+    if (host->size == 0 || memchr(host->data, ':', host->size) == NULL) /* a name or IPv4, which are not written so */
+        return false;
     if (rest.size > 0 && rest.data[0] != ':')
         return false;
     return rest.size == 0 || is_port((struct tl_sv){rest.data + 1, rest.size - 1});

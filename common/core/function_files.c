@@ -78,6 +78,14 @@ void tl_functions_secret_set(struct tl_functions *functions, const uint8_t secre
     functions->has_secret = true;
 }
 
+/* Files and libraries call themselves what they like: one item stays one item, and printable. */
+static void version_clean(struct tl_buf *out, size_t from)
+{
+    for (size_t i = from; i < out->size; i++)
+        if (out->data[i] < ' ' || out->data[i] > '~' || out->data[i] == ';')
+            out->data[i] = '?';
+}
+
 void tl_functions_versions(const struct tl_functions *functions, struct tl_buf *out)
 {
     char zone[TL_ZONE_VERSION_BYTES];
@@ -86,10 +94,13 @@ void tl_functions_versions(const struct tl_functions *functions, struct tl_buf *
     tl_buf_put_str(out, tl_zone_version(zone) > 0 ? zone : "unknown");
     for (size_t i = 0; i < TL_RESOURCES; i++) {
         const struct tl_function_resource *resource = &functions->resources[i];
+        size_t from;
 
         if (resource->data == NULL || resource->version == NULL)
             continue;
         tl_buf_put_str(out, "; ");
+        from = out->size;
         resource->version(resource->data, out);
+        version_clean(out, from);
     }
 }

@@ -8,7 +8,7 @@
 struct tl_function_resource {
     void *data; /* NULL: not opened */
     void (*close)(void *data);
-    void (*version)(const void *data, struct tl_buf *out); /* "name version": its first word names it, no ';'; NULL: has none */
+    void (*version)(const void *data, struct tl_buf *out); /* "name version": its first word names it; NULL: has none */
 };
 
 enum tl_resource { TL_RESOURCE_LIBRARY, TL_RESOURCE_USER_AGENTS, TL_RESOURCE_PLACES, TL_RESOURCE_SUFFIXES, TL_RESOURCES };

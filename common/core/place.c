@@ -76,15 +76,6 @@ void tl_places_close(struct tl_places *places)
     free(places);
 }
 
-/* The file's own word may hold anything. */
-static void put_type(const char *type, struct tl_buf *out)
-{
-    enum { TYPE_BYTES_MAX = 60 };
-
-    for (size_t i = 0; i < TYPE_BYTES_MAX && type != NULL && type[i] != '\0'; i++)
-        tl_buf_put_u8(out, type[i] < ' ' || type[i] > '~' || type[i] == ';' ? '?' : (uint8_t)type[i]);
-}
-
 void tl_places_version(const struct tl_places *places, struct tl_buf *out)
 {
     const uint64_t year_9999_s = UINT64_C(253402300799);
@@ -94,9 +85,8 @@ void tl_places_version(const struct tl_places *places, struct tl_buf *out)
 
     tl_civil_from_days((int64_t)((about->build_epoch < year_9999_s ? about->build_epoch : year_9999_s) / 86400), &year, &month,
                        &day);
-    tl_buf_put_str(out, "places ");
-    put_type(about->database_type, out);
-    tl_buf_printf(out, " %04" PRId64 "-%02u-%02u xxh3:%016" PRIx64, year, month, day, places->hash);
+    tl_buf_printf(out, "places %.60s %04" PRId64 "-%02u-%02u xxh3:%016" PRIx64,
+                  about->database_type != NULL ? about->database_type : "", year, month, day, places->hash);
 }
 
 /* The first text that stands at one of the paths. What is damaged is not there. */

@@ -350,6 +350,9 @@ static struct part atom(struct reader *r)
         if (escape(r, false, &c))
             return part_exact(strings_one(r, c, 1));
         return c == 'b' || c == 'B' ? part_empty(r) : part_any;
+    case '{': /* {,2} and { 1, 2 } are text before PCRE2 10.43, and repeat from there on */
+        r->unknown |= r->at < r->end && strchr(", \t0123456789", *r->at) != NULL;
+        return part_exact(strings_one(r, c, 1));
     default: return part_exact(strings_one(r, c, 1));
     }
 }
@@ -363,7 +366,7 @@ static bool number(struct reader *r, uint32_t *out)
     return r->at > start;
 }
 
-/* {n}, {n,}, {n,m}; anything else in braces is text. */
+/* {n}, {n,}, {n,m}; what else is in braces, atom() sees. */
 static bool braces(struct reader *r, uint32_t *from, uint32_t *to)
 {
     const char *start = r->at;

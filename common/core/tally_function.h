@@ -47,7 +47,7 @@ extern "C" {
  * an older library; a library that is newer than tally is refused. */
 #define TALLY_FUNCTION_ABI 1
 
-enum { TALLY_ARGS_MAX = 8, TALLY_STATE_BYTES_MAX = 65536 };
+enum { TALLY_ARGS_MAX = 8, TALLY_STATE_BYTES_MAX = 65536, TALLY_ALLOC_BYTES_MAX = 64 << 20 };
 
 /* SQL's types, and which member of a value holds one. */
 enum tally_type {
@@ -88,7 +88,8 @@ struct tally_call {
 
 /* Memory for a result's text, or for what an aggregate's state points at. Aligned for any type, not zeroed, and never freed by you: it goes
  * with the result, or with the state. NULL when there is none: just return, tally sees to the rest (the state is not used again). In save()
- * there is none. */
+ * there is none. More than TALLY_ALLOC_BYTES_MAX at once is too much: a scalar function has then no value for the row, and an aggregate
+ * ends tally. */
 static inline void *tally_alloc(struct tally_call *call, size_t bytes)
 {
     return call->alloc(call, bytes);
@@ -140,8 +141,9 @@ struct tally_aggregate {
     void (*merge)(struct tally_call *call, void *into, const void *from);
     /* Writes the state with tally_put(), in a form of your own that does not depend on the machine. Equal rows, equal bytes. */
     void (*save)(struct tally_call *call, const void *state);
-    /* Fills a state that is all zero from these bytes. False: they are no such form. They come from a file that somebody may have
-     * damaged: never read beyond `size`, nor believe a number in them. */
+    /* Fills a state that is all zero from these bytes. False: they are no such form, and tally stops: a later library has to read what an
+     * earlier one wrote, or give the aggregate another name. They come from a file that somebody may have damaged: never read beyond
+     * `size`, nor believe a number in them. */
     bool (*load)(struct tally_call *call, void *state, const void *bytes, size_t size);
     /* Gives the result; see tally_scalar_call. A text may lie in what the state points at. False: NULL. */
     bool (*finish)(struct tally_call *call, const void *state, struct tally_value *result);

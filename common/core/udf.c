@@ -3,7 +3,6 @@
 
 #include <dlfcn.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <poll.h>
 #include <signal.h>
@@ -11,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/pidfd.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
@@ -285,10 +285,11 @@ struct trial {
     struct tl_err err;
 };
 
-/* In the child. A sanitizer's or tally's handlers would turn a crash into something else. */
+/* In the child. A sanitizer's or tally's handlers would turn a crash into something else. Who asks tally to stop asks the parent, with whom the
+ * child goes. */
 static void trial_run(struct tl_udf *udf, const struct tl_catalog *builtin, struct trial *trial)
 {
-    static const int crashes[] = {SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT, SIGTRAP, SIGTERM, SIGINT};
+    static const int crashes[] = {SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT, SIGTRAP}, stops[] = {SIGTERM, SIGINT, SIGHUP};
     const struct rlimit no_core = {0, 0};
     struct tl_err why = {0};
 
@@ -296,9 +297,15 @@ static void trial_run(struct tl_udf *udf, const struct tl_catalog *builtin, stru
     (void)setrlimit(RLIMIT_CORE, &no_core);
     for (size_t i = 0; i < TL_COUNT(crashes); i++)
         (void)signal(crashes[i], SIG_DFL);
+    for (size_t i = 0; i < TL_COUNT(stops); i++)
+        (void)signal(stops[i], SIG_IGN);
     trial->rc = library_open(udf, builtin, trial->doing, &trial->err);
     if (trial->rc == TL_OK)
         trial->rc = tl_udf_try(&udf->catalog, trial->doing, &why);
+    if (trial->rc == TL_OK) {
+        snprintf(trial->doing, sizeof trial->doing, "was closed");
+        dlclose(udf->handle);
+    }
     if (why.code == TL_ERR_DEFINITION)
         (void)refuse(udf, &trial->err, "%s", why.message);
     else if (why.code != TL_OK)
@@ -306,10 +313,10 @@ static void trial_run(struct tl_udf *udf, const struct tl_catalog *builtin, stru
     trial->ended = true;
 }
 
-/* The child holds the other end until it ends. */
-static bool ended_in_time(int fd)
+/* Neither what the child closes nor what it leaves behind changes how long it is waited for. */
+static bool ended_in_time(int pidfd)
 {
-    struct pollfd pollfd = {.fd = fd, .events = POLLIN};
+    struct pollfd pollfd = {.fd = pidfd, .events = POLLIN};
     int ready;
 
     do
@@ -339,35 +346,34 @@ static enum tl_code trial_hold(const char *path, const struct tl_catalog *builti
 {
     struct tl_udf udf = {.path = path};
     struct trial *trial = mmap(NULL, sizeof *trial, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-    int ends[2] = {-1, -1}, status = 0;
+    int pidfd = -1, status = 0;
     enum tl_code rc = TL_OK;
     bool in_time;
     pid_t pid;
 
     if (trial == MAP_FAILED)
         return tl_fail_memory(err, sizeof *trial);
-    pid = pipe2(ends, O_CLOEXEC) == 0 ? fork() : -1;
+    pid = fork();
     if (pid == 0) {
-        close(ends[0]);
         tl_arena_init(&udf.arena, 4096, 0);
         trial_run(&udf, builtin, trial);
         _exit(0);
     }
-    if (pid < 0) {
+    if (pid > 0)
+        pidfd = pidfd_open(pid, 0);
+    if (pidfd < 0)
         rc = tl_fail_errno(err, TL_ERR_IO, "functions %s: no process to try it in", path);
-    } else {
-        close(ends[1]);
-        ends[1] = -1;
-        in_time = ended_in_time(ends[0]);
+    in_time = pidfd >= 0 && ended_in_time(pidfd);
+    if (pid > 0) {
         if (!in_time)
             (void)kill(pid, SIGKILL);
         while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
             ;
-        rc = trial_verdict(&udf, trial, in_time, status, err);
     }
-    for (size_t i = 0; i < TL_COUNT(ends); i++)
-        if (ends[i] >= 0)
-            close(ends[i]);
+    if (pidfd >= 0) {
+        rc = trial_verdict(&udf, trial, in_time, status, err);
+        close(pidfd);
+    }
     (void)munmap(trial, sizeof *trial);
     return rc;
 }
@@ -413,5 +419,7 @@ void tl_udf_version(const struct tl_udf *udf, struct tl_buf *out)
 {
     const char *slash = strrchr(udf->path, '/');
 
-    tl_buf_printf(out, "%s %.60s xxh3:%016" PRIx64, slash != NULL ? slash + 1 : udf->path, udf->library->version, udf->hash);
+    for (const char *c = slash != NULL ? slash + 1 : udf->path; *c != '\0'; c++)
+        tl_buf_put_u8(out, *c != ' ' ? (uint8_t)*c : '_'); /* the name of an item is one word */
+    tl_buf_printf(out, " %.60s xxh3:%016" PRIx64, udf->library->version, udf->hash);
 }

@@ -285,6 +285,9 @@ enum tl_code tl_udf_try(const struct tl_catalog *catalog, char doing[TL_TRIAL_DO
             rc = tl_fail_memory(err, sizeof bench);
         else
             rc = function->aggregate != NULL ? aggregate_try(&bench, err) : scalar_try(&bench, err);
+        if (rc == TL_ERR_MEMORY) /* the rows are few: it is the function that wants much */
+            rc = tl_fail(err, TL_ERR_DEFINITION, "%s: there is not the memory that it asks for%s", function->name,
+                         function->aggregate != NULL ? "; in save there is none" : "");
         tl_arena_done(&bench.arena);
     }
     return rc;

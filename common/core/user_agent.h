@@ -16,7 +16,8 @@
 #include "base/base.h"
 #include "base/sv.h"
 
-enum { TL_USER_AGENT_BYTES_MAX = 4096 };
+/* The longest in uap-core's tests has 492 bytes. What a hostile text costs goes by this: of "; HTC  HTC  HTC ..." 1 KB takes 18 ms, 4 KB 84. */
+enum { TL_USER_AGENT_BYTES_MAX = 1024 };
 
 /* Where Debian's package uap-core has them. */
 #define TL_USER_AGENTS_PATH "/usr/share/uap-core/regexes.yaml"

@@ -17,8 +17,13 @@ static_assert((int)TALLY_ARGS_MAX == (int)TL_PARAMETERS_MAX, "a signature of the
 static void *user_alloc(struct tally_call *call, size_t bytes)
 {
     struct tl_user_call *user = (struct tl_user_call *)call;
-    void *memory = user->arena != NULL ? tl_arena_alloc(user->arena, bytes) : NULL;
+    void *memory;
 
+    if (bytes > TALLY_ALLOC_BYTES_MAX) {
+        user->too_much = true;
+        return NULL;
+    }
+    memory = user->arena != NULL ? tl_arena_alloc(user->arena, bytes) : NULL;
     user->denied |= memory == NULL;
     return memory;
 }
@@ -35,7 +40,7 @@ struct tl_user_call tl_user_call_with(struct tl_arena *arena, struct tl_buf *out
 {
     return (struct tl_user_call){
         {user_alloc, user_put},
-        arena, out, false
+        arena, out, false, false
     };
 }
 
@@ -130,8 +135,9 @@ bool tl_user_scalar(const struct tl_call *call)
         done = own->call(&user.call, args, &result);
         if (user.denied)
             return false;
-        if (!done || !result_take(&into, row, &result))
+        if (!done || user.too_much || !result_take(&into, row, &result))
             tl_call_fail(call, row);
+        user.too_much = false;
     }
     return true;
 }

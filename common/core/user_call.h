@@ -14,6 +14,7 @@ struct tl_user_call {
     struct tl_arena *arena; /* NULL: there is no memory to be had */
     struct tl_buf *out;     /* where put() writes; NULL: nowhere */
     bool denied;            /* memory was asked for and there was none: the call counts for nothing */
+    bool too_much;          /* more than TALLY_ALLOC_BYTES_MAX was asked for: so would it be anywhere */
 };
 
 /* Use it where it stands: the library gets its address. */

@@ -606,11 +606,20 @@ void tl_window_resume(struct tl_window *w, int64_t final_ms)
     w->passed_ms = w->settled_ms = final_ms == INT64_MIN ? INT64_MIN : tl_add_sat_i64(final_ms, -1);
 }
 
+/* A damaged store, or a library that has changed. */
+static enum tl_code fail_unreadable(const struct tl_window *w, const char *what, struct tl_err *err)
+{
+    for (uint32_t i = 0; i < w->layout.calls_count; i++)
+        if (w->layout.calls[i].agg == TL_AGG_USER)
+            return tl_fail(err, TL_ERR_CORRUPT,
+                           "view %.*s: %s cannot be read; %s is of a library: it has to read what it wrote before",
+                           TL_SV_ARG(w->view->name), what, w->layout.calls[i].user->name);
+    return tl_fail(err, TL_ERR_CORRUPT, "view %.*s: %s cannot be read", TL_SV_ARG(w->view->name), what);
+}
+
 static enum tl_code check_load(const struct tl_window *w, enum tl_code rc, struct tl_err *err)
 {
-    if (rc != TL_ERR_CORRUPT)
-        return rc;
-    return tl_fail(err, TL_ERR_CORRUPT, "view %.*s: stored accumulators cannot be read", TL_SV_ARG(w->view->name));
+    return rc != TL_ERR_CORRUPT ? rc : fail_unreadable(w, "stored accumulators", err);
 }
 
 enum tl_code tl_window_load_row(struct tl_window *w, int64_t start_ms, int64_t end_ms, struct tl_sv key,
@@ -678,7 +687,7 @@ enum tl_code tl_window_restore(struct tl_window *w, struct tl_sv carry, struct t
     if (w->kind->restore != NULL)
         rc = w->kind->restore(w, &reader, err);
     if (rc == TL_ERR_CORRUPT || (rc == TL_OK && !tl_reader_at_end(&reader)))
-        rc = tl_fail(err, TL_ERR_CORRUPT, "view %.*s: the carry of open windows cannot be read", TL_SV_ARG(w->view->name));
+        rc = fail_unreadable(w, "the carry of open windows", err);
     return rc;
 }
 

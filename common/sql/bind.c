@@ -235,7 +235,7 @@ static int64_t watermark_delay(const struct tl_bind_table *table, const struct t
 static enum tl_code watermark_bind(struct tl_bind *bind, struct tl_bind_table *table, struct tl_query *query)
 {
     const struct tl_ast_column *watermark = watermark_find(table->statement);
-    struct tl_scope scope = {.from = query, .from_name = table->source.name, .clause = "WATERMARK"};
+    struct tl_scope scope = {.from = query, .from_name = table->source.name, .clause = "WATERMARK", .in_watermark = true};
     struct tl_source *source = &table->source;
     struct tl_bind_column *column;
     enum tl_code rc;

@@ -111,6 +111,7 @@ struct tl_scope {
     const char *clause;          /* "WHERE": for messages */
     struct tl_group *group;      /* NULL: over source slots */
     bool in_aggregate;
+    bool in_watermark;
 };
 
 /* The whole file; fills plan. */
@@ -139,7 +140,7 @@ TL_MUST_USE enum tl_code tl_bind_aggregate(struct tl_bind *bind, const struct tl
                                            struct tl_expr **out);
 bool tl_bind_is_aggregate(const struct tl_bind *bind, struct tl_sv name); /* one of a library's too */
 bool tl_bind_is_own_aggregate(struct tl_sv name);
-void tl_bind_aggregates_offer(const struct tl_bind *bind, struct tl_nearest *nearest);
+void tl_bind_aggregates_offer(struct tl_nearest *nearest); /* tally's own: the catalog has the others */
 /* Resolves a type as written. *precision: of a timestamp, else 0. */
 TL_MUST_USE enum tl_code tl_bind_type(struct tl_bind *bind, const struct tl_ast_type *type, enum tl_kind *kind,
                                       unsigned *precision);

@@ -70,9 +70,8 @@ bool tl_bind_is_own_aggregate(struct tl_sv name)
     return aggregate_find(name) != NULL;
 }
 
-void tl_bind_aggregates_offer(const struct tl_bind *bind, struct tl_nearest *nearest)
+void tl_bind_aggregates_offer(struct tl_nearest *nearest)
 {
-    (void)bind;
     for (size_t i = 0; i < TL_COUNT(aggregates); i++)
         tl_nearest_offer(nearest, tl_sv_from(aggregates[i].name));
 }

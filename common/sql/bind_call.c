@@ -170,7 +170,7 @@ static enum tl_code name_unknown(struct tl_bind *bind, const struct tl_ast_expr 
                 tl_nearest_offer(&nearest, name_word(tl_sv_from(c->functions[i].name)));
     for (size_t i = 0; i < TL_COUNT(forms); i++)
         tl_nearest_offer(&nearest, tl_sv_from(forms[i].name));
-    tl_bind_aggregates_offer(bind, &nearest);
+    tl_bind_aggregates_offer(&nearest);
     return tl_mistake(
         bind->err, bind->text, ast->key_at,
         tl_nearest_hint(&nearest, hint, sizeof hint, "FUNCTIONS.md lists all; your own come with --functions LIB.so"),
@@ -318,6 +318,9 @@ static enum tl_code event_time_bind(struct tl_bind *bind, const struct tl_scope 
     if (scope->from == NULL || scope->from->table == NULL || scope->from->table->event_time == NULL)
         return tl_mistake(bind->err, bind->text, ast->at, "call it in a view on a table that has a WATERMARK",
                           "%s takes the day of the event time, and there is none here", function->name);
+    if (scope->in_watermark) /* archive and import read it too, and have no store */
+        return tl_mistake(bind->err, bind->text, ast->at, "call it in a view on a table that has a WATERMARK",
+                          "%s cannot be part of a WATERMARK", function->name);
     *out = tl_bind_slot(bind, scope->from->table->event_time->kind, TL_SLOT_EVENT_TIME, ast->at.place);
     return *out != NULL ? TL_OK : tl_bind_no_memory(bind);
 }

@@ -34,7 +34,7 @@ struct tl_call {
     const void *state; /* what prepare() made, or NULL */
     void *memory;      /* what memory->open() made, or NULL */
     struct tl_arena *arena;
-    struct tl_eval *eval; /* for tl_eval_error() (core/expr.h) */
+    struct tl_eval *eval; /* for tl_call_fail() (core/function_rows.h) */
 };
 
 /* What a call is prepared with, once, when the views file is bound. */

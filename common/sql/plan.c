@@ -27,7 +27,6 @@ static enum tl_code plan_fill(struct tl_plan *plan, struct tl_sv text, const cha
     notes->file = name_copy.data;
     notes->catalog = catalog;
     notes->script = script;
-    notes->catalog = catalog;
     bind.text = &script->text;
     TL_TRY(tl_bind_script(&bind));
 out:

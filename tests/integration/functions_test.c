@@ -83,6 +83,34 @@ Test(functions, late_events_are_explained)
     run_folder_remove(dir);
 }
 
+/* The library is another one after a restart, and reads no states of the first: the view and the aggregate are named. */
+Test(functions, states_of_another_form)
+{
+    struct scene scene;
+    char dir[RUN_DIR_BYTES], path[LIBRARY_PATH_BYTES];
+
+    run_folder_make(dir);
+    library_build(dir, "total", "tests/library/broken_functions.c", "", path);
+    setenv("TALLY_FUNCTIONS", path, 1);
+    scene_open(
+        &scene,
+        "CREATE VIEW totals AS SELECT window_start, window_end, COUNT(*) AS hits, TOTAL(`bytes`) AS total\n"
+        "    FROM TABLE(TUMBLE(TABLE events, DESCRIPTOR(event_time), INTERVAL '10' SECOND)) GROUP BY window_start, window_end;\n",
+        "");
+    append_body(&scene, 0, 30);
+    scene_speed(&scene);
+    library_build(dir, "total", "tests/library/broken_functions.c", "-DSAVE=save_marked -DLOAD=load_marked", path);
+    append_body(&scene, 30, 30);
+    RUN(&scene.run, "speed", "--views", scene.views, "--data", scene.dir, "--once");
+    cr_assert_eq(scene.run.status, 3, "%d %s", scene.run.status, scene.run.err);
+    cr_assert_not_null(strstr(scene.run.err, "view totals: stored accumulators cannot be read; TOTAL is of a library: it has to "
+                                             "read what it wrote before"),
+                       "%s", scene.run.err);
+    run_done(&scene.run);
+    scene_close(&scene);
+    run_folder_remove(dir);
+}
+
 /* The views file calls what is not there: the hint says where functions come from. */
 Test(functions, without_the_library)
 {

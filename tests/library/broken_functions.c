@@ -82,7 +82,14 @@ __attribute__((constructor)) static void when_loaded(void)
 }
 #endif
 
-const char *opens(void), *open_refuses(void), *open_crashes(void), *open_hangs(void);
+#ifdef DESTRUCTOR
+__attribute__((destructor)) static void when_closed(void)
+{
+    DESTRUCTOR;
+}
+#endif
+
+const char *opens(void), *open_refuses(void), *open_crashes(void), *open_hangs(void), *open_closes_all(void), *open_forks(void);
 const char *opens(void)
 {
     return NULL;
@@ -100,6 +107,21 @@ const char *open_hangs(void)
 {
     for (;;)
         (void)pause();
+    return NULL;
+}
+const char *open_closes_all(void)
+{
+    for (int fd = 3; fd < 1000; fd++)
+        (void)close(fd);
+    return open_hangs();
+}
+/* What it leaves behind has all that the trial had open. */
+const char *open_forks(void)
+{
+    if (fork() == 0) {
+        (void)sleep(4);
+        _exit(0);
+    }
     return NULL;
 }
 
@@ -197,6 +219,12 @@ void save_varies(struct tally_call *call, const void *state)
     calls++;
     tally_put(call, &calls, sizeof calls);
 }
+void save_wants(struct tally_call *call, const void *state);
+void save_wants(struct tally_call *call, const void *state)
+{
+    if (tally_alloc(call, 8) != NULL)
+        total_save(call, state);
+}
 bool total_load(struct tally_call *call, void *state, const void *bytes, size_t size);
 bool total_load(struct tally_call *call, void *state, const void *bytes, size_t size)
 {
@@ -205,6 +233,18 @@ bool total_load(struct tally_call *call, void *state, const void *bytes, size_t 
         return false;
     __builtin_memcpy(state, bytes, sizeof(struct total));
     return true;
+}
+/* Another form of the same state. */
+void save_marked(struct tally_call *call, const void *state);
+void save_marked(struct tally_call *call, const void *state)
+{
+    tally_put(call, "2", 1);
+    total_save(call, state);
+}
+bool load_marked(struct tally_call *call, void *state, const void *bytes, size_t size);
+bool load_marked(struct tally_call *call, void *state, const void *bytes, size_t size)
+{
+    return size > 0 && *(const char *)bytes == '2' && total_load(call, state, (const char *)bytes + 1, size - 1);
 }
 bool load_refuses(struct tally_call *call, void *state, const void *bytes, size_t size);
 bool load_refuses(struct tally_call *call, void *state, const void *bytes, size_t size)

@@ -176,6 +176,19 @@ Test(function_domain, what_is_no_utf8_is_no_host)
     scene_close(&s);
 }
 
+/* What was found is kept by host: a name in the brackets of an address says nothing about that name. */
+Test(function_domain, a_name_in_brackets_spoils_no_name)
+{
+    struct scene s;
+
+    scene_open(&s);
+    cr_assert(domain_of(&s, TL_SV("http://[www.example.com]/")).is_null);
+    cr_assert(tl_sv_eq(domain_of(&s, TL_SV("http://www.example.com/")).sv, TL_SV("example.com")));
+    cr_assert(tl_sv_eq(domain_of(&s, TL_SV("http://203.0.113.7/")).sv, TL_SV("203.0.113.7")));
+    cr_assert(domain_of(&s, TL_SV("http://[203.0.113.7]/")).is_null);
+    scene_close(&s);
+}
+
 /* Pieces of addresses in any order: what comes out is a name or an address, in lower case, or NULL. */
 Test(function_domain, anything_goes_in, .timeout = 60)
 {

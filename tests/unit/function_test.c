@@ -562,6 +562,25 @@ Test(function, every_row_is_whole_and_reachable)
     }
 }
 
+/* An evaluator has room for what functions keep, even where a views file calls them all. */
+Test(function, all_memories_have_room)
+{
+    const struct tl_memory_kind *kinds[64];
+    size_t count = 0;
+
+    for (const struct tl_catalog *c = tl_function_catalog(); c != NULL; c = c->next)
+        for (size_t i = 0; i < c->functions_count; i++) {
+            const struct tl_memory_kind *kind = c->functions[i].memory;
+            size_t k = 0;
+
+            while (k < count && kinds[k] != kind)
+                k++;
+            if (kind != NULL && k == count)
+                kinds[count++] = kind;
+        }
+    cr_assert(count > 0 && count <= TL_MEMORY_KINDS_MAX, "%zu kinds", count);
+}
+
 Test(function, every_kind_compares_with_itself_and_casts_to_itself)
 {
     static const char operators[][4] = {"=", "<>", "<", "<=", ">", ">="};

@@ -34,14 +34,22 @@ ParameterizedTestParameters(function_visitor, bad_calls)
 {
     static struct sql_mistake cases[] = {
         {"built-in functions alone have no secret", EVENTS "CREATE VIEW v AS SELECT VISITOR_ID(id, host, host) AS x FROM t", 2,
-         25,                                                                                                                        "VISITOR_ID needs the secret of a store, and there is none here", "VISITOR_ID",
+         25,                                                                                                                        "VISITOR_ID needs the secret of a store, and there is none here",     "VISITOR_ID",
          "VISITOR_ID(ip STRING, user_agent STRING, host STRING) -> STRING"         },
         {"too few",                                 EVENTS "CREATE VIEW v AS SELECT VISITOR_ID(id, host) AS x FROM t",       2, 25,
-         "VISITOR_ID does not take (STRING, STRING)",                                                                                                                                                 "VISITOR_ID",
+         "VISITOR_ID does not take (STRING, STRING)",                                                                                                                                                     "VISITOR_ID",
          "there is VISITOR_ID(ip STRING, user_agent STRING, host STRING) -> STRING"},
         {"a number",                                EVENTS "CREATE VIEW v AS SELECT VISITOR_ID(n, host, host) AS x FROM t",  2, 25,
-         "VISITOR_ID does not take (INT, STRING, STRING)",                                                                                                                                            "VISITOR_ID",
+         "VISITOR_ID does not take (INT, STRING, STRING)",                                                                                                                                                "VISITOR_ID",
          "there is VISITOR_ID(ip STRING, user_agent STRING, host STRING) -> STRING"},
+        {"in a computed column",
+         "CREATE TABLE t (ip STRING, v AS VISITOR_ID(ip, ip, ip), ts TIMESTAMP_LTZ(3), WATERMARK FOR ts AS ts);\n"
+         "CREATE VIEW w AS SELECT v FROM t",                                                                                 1, 33, "VISITOR_ID takes the day of the event time, and there is none here", "VISITOR_ID(ip, ip, ip)",
+         "call it in a view on a table that has a WATERMARK"                       },
+        {"in a watermark",
+         "CREATE TABLE t (ip STRING, ts TIMESTAMP_LTZ(3), WATERMARK FOR ts AS\n"
+         "CASE WHEN VISITOR_ID(ip, ip, ip) > 'a' THEN ts ELSE NULL END);\nCREATE VIEW w AS SELECT ip FROM t",                2, 11, "VISITOR_ID cannot be part of a WATERMARK",                           "VISITOR_ID(ip, ip, ip)",
+         "call it in a view on a table that has a WATERMARK"                       },
     };
     return cr_make_param_array(struct sql_mistake, cases, TL_COUNT(cases));
 }

@@ -41,14 +41,18 @@ static bool code_take(const char **at, char *out, size_t out_bytes)
 Test(functions_md, every_example_holds)
 {
     char *page = page_read();
+    bool in_table = false;
     unsigned count = 0;
 
     for (const char *line = page; line != NULL && *line != '\0'; line = strchr(line, '\n'), line += line != NULL) {
         const char *at = line;
         struct sql_value c = {0};
 
-        if (strncmp(line, "| `", 3) != 0)
+        if (strncmp(line, "| `", 3) != 0) {
+            in_table = strncmp(line, "|---", 4) == 0;
             continue;
+        }
+        cr_assert(in_table, "no table has this row: %.60s", line);
         cr_assert(code_take(&at, c.expression, sizeof c.expression) && code_take(&at, c.want, sizeof c.want), "%.60s", line);
         sql_value_check(&c);
         count++;

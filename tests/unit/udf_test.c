@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "core/function.h"
 #include "core/udf.h"
 #include "sql/plan.h"
@@ -59,6 +60,7 @@ ParameterizedTestParameters(udf, refusals)
         {"the constructor crashes",  "-DCONSTRUCTOR='crash()'",                "it crashed (signal 11, SIGSEGV) while it was loaded"                                 },
         {"the constructor aborts",   "-DCONSTRUCTOR='abort()'",                "it crashed (signal 6, SIGABRT) while it was loaded"                                  },
         {"the constructor ends it",  "-DCONSTRUCTOR='_exit(3)'",               "it ended the process (exit status 3) while it was loaded"                            },
+        {"the destructor crashes",   "-DDESTRUCTOR='abort()'",                 "it crashed (signal 6, SIGABRT) while it was closed"                                  },
         {"a call crashes",           "-DCALL=call_crashes",                    "it crashed (signal 11, SIGSEGV) while it was tried: TWICE"                           },
         {"a call varies",            "-DCALL=call_varies",                     "TWICE gives different results for the same arguments"                                },
         {"a step crashes",           "-DSTEP=step_crashes",                    "it crashed (signal 11, SIGSEGV) while it was tried: TOTAL"                           },
@@ -66,6 +68,7 @@ ParameterizedTestParameters(udf, refusals)
         {"merge forgets",            "-DMERGE=merge_forgets",                  "TOTAL: the bytes go by the order in which states are merged"                         },
         {"merge takes",              "-DMERGE=merge_takes",                    "TOTAL: merge changes the state that it reads"                                        },
         {"merge counts nothing",     "-DMERGE=merge_counts",                   "TOTAL: a state of no rows, merged, changes the bytes"                                },
+        {"save wants memory",        "-DSAVE=save_wants",                      "TOTAL: there is not the memory that it asks for; in save there is none"              },
         {"save varies",              "-DSAVE=save_varies",                     "TOTAL: a state that was saved and loaded is saved as other bytes"                    },
         {"load refuses",             "-DLOAD=load_refuses",                    "TOTAL: load refuses what save has written"                                           },
         {"finish goes by the place", "-DFINISH=finish_by_place",               "TOTAL: a state that was saved and loaded gives another result"                       },
@@ -96,13 +99,50 @@ ParameterizedTest(struct refusal *c, udf, refusals)
     run_folder_remove(dir);
 }
 
-Test(udf, what_does_not_come_back_is_given_up)
+Test(udf, what_does_not_come_back_is_given_up, .timeout = 60)
 {
+    static const char *const flags[] = {"-DOPEN=open_hangs", "-DOPEN=open_closes_all"};
     char dir[RUN_DIR_BYTES], path[LIBRARY_PATH_BYTES];
 
     run_folder_make(dir);
+    for (size_t i = 0; i < sizeof flags / sizeof *flags; i++) {
+        library_build(dir, "broken", SOURCE, flags[i], path);
+        refused(path, "it did not come back within 10 s while it was opened");
+    }
+    run_folder_remove(dir);
+}
+
+/* The trial has ended when its process has: what that left behind is not waited for. */
+Test(udf, what_is_left_behind_is_not_waited_for)
+{
+    char dir[RUN_DIR_BYTES], path[LIBRARY_PATH_BYTES];
+    struct tl_function_files files = {.library = path};
+    struct tl_functions *functions;
+    struct tl_err err = {0};
+    int64_t begun_ms;
+
+    run_folder_make(dir);
+    library_build(dir, "good", SOURCE, "-DOPEN=open_forks", path);
+    begun_ms = tl_clock_monotonic_ms();
+    cr_assert_eq(tl_functions_open(&files, &functions, &err), TL_OK, "%s", err.message);
+    cr_assert_lt(tl_clock_monotonic_ms() - begun_ms, 3000);
+    tl_functions_close(functions);
+    run_folder_remove(dir);
+}
+
+/* Who stops the program while a library is tried is not told that the library has crashed. */
+Test(udf, a_signal_to_all_of_it_is_no_crash)
+{
+    char dir[RUN_DIR_BYTES], path[LIBRARY_PATH_BYTES], command[800];
+
+    run_folder_make(dir);
     library_build(dir, "broken", SOURCE, "-DOPEN=open_hangs", path);
-    refused(path, "it did not come back within 10 s while it was opened");
+    snprintf(
+        command, sizeof command,
+        "timeout -s INT 1 '%s' up --data '%s' --functions '%s' --views deploy/examples/functions/views.sql 2>'%s/err'; ! grep "
+        "crashed '%s/err'",
+        run_program(), dir, path, dir, dir);
+    cr_assert_eq(system(command), 0);
     run_folder_remove(dir);
 }
 
@@ -148,6 +188,27 @@ Test(udf, a_good_one)
     tl_buf_put_u8(&versions, 0);
     library = strstr(versions.data, "good.so 1.0 xxh3:");
     cr_assert(library != NULL && strlen(library) == 17 + 16, "%s", versions.data);
+    tl_buf_done(&versions);
+    tl_functions_close(functions);
+    run_folder_remove(dir);
+}
+
+/* In the list of versions an item is named by its first word and ends at ';': what a library is called does not break it. */
+Test(udf, a_version_is_one_item)
+{
+    char dir[RUN_DIR_BYTES], path[LIBRARY_PATH_BYTES];
+    struct tl_function_files files = {.library = path};
+    struct tl_functions *functions;
+    struct tl_err err = {0};
+    struct tl_buf versions;
+
+    run_folder_make(dir);
+    library_build(dir, "my own;2", SOURCE, "-DVERSION='\"1; beta\\n\\xff\"'", path);
+    cr_assert_eq(tl_functions_open(&files, &functions, &err), TL_OK, "%s", err.message);
+    tl_buf_init(&versions, 0);
+    tl_functions_versions(functions, &versions);
+    tl_buf_put_u8(&versions, 0);
+    cr_assert_not_null(strstr(versions.data, "; my_own?2.so 1? beta?? xxh3:"), "%s", versions.data);
     tl_buf_done(&versions);
     tl_functions_close(functions);
     run_folder_remove(dir);

@@ -336,7 +336,7 @@ Test(user_agent_rules, catastrophe_ends, .timeout = 20)
     struct tl_user_agent_scratch mine;
     struct tl_user_agent a;
     struct tl_err err = {0};
-    char path[40], input[4000];
+    char path[40], input[TL_USER_AGENT_BYTES_MAX];
 
     memset(input, 'a', sizeof input);
     input[sizeof input - 1] = '!';

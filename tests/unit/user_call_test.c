@@ -226,3 +226,22 @@ Test(user_call, without_memory_the_batch_fails)
     cr_assert_not(evaluate(&s, 1));
     tl_arena_done(&s.arena);
 }
+
+/* Too much at once is no lack of memory: the row fails, in each layer, and the next one has its turn. */
+Test(user_call, who_wants_too_much_fails_the_row)
+{
+    static const struct tally_scalar own = {.flags = TALLY_SEES_NULL, .call = told};
+    static const enum tl_kind kinds[2] = {TL_BIGINT, TL_STRING};
+    struct scene s;
+
+    open_scene(&s, &own, kinds, TL_STRING);
+    wanted = (size_t)TALLY_ALLOC_BYTES_MAX + 1;
+    cr_assert(evaluate(&s, 2));
+    cr_assert(s.failed[0] != NULL && s.failed[1] != NULL && s.out.null[0] && s.out.null[1]);
+    wanted = SIZE_MAX;
+    cr_assert(evaluate(&s, 1) && s.failed[0] != NULL);
+    wanted = TALLY_ALLOC_BYTES_MAX;
+    cr_assert(evaluate(&s, 3));
+    cr_assert_eq(s.failed[2], NULL);
+    tl_arena_done(&s.arena);
+}
