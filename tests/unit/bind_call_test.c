@@ -68,6 +68,10 @@ ParameterizedTestParameters(bind_call, forms)
         {"SHAVE('x' FROM host)",                                               "SHAVE FROM('x', host)"                                                      },
         {"POSITION('a' IN host)",                                              "POSITION IN('a', host)"                                                     },
         {"POSITION('a' IN (host))",                                            "POSITION IN('a', host)"                                                     },
+        {"POSITION('a' IN CAST(n AS STRING))",                                 "POSITION IN('a', CAST(n AS STRING))"                                        },
+        {"POSITION('a' IN CASE WHEN n IN (7) THEN host END)",
+         "POSITION IN('a', CASE WHEN (n = 7) THEN host ELSE CAST(NULL AS STRING) END)"                                                                      },
+        {"POSITION('a' IN NULL)",                                              "POSITION IN('a', CAST(NULL AS STRING))"                                     },
         {"POSITION('a' IN JOINED(host, t.id))",                                "POSITION IN('a', JOINED(host, id))"                                         },
         {"VALUE_OF(host, id NULL ON EMPTY)",                                   "VALUE_OF ON(host, id, 'NULL', CAST(NULL AS STRING), "
                                              "'NULL', CAST(NULL AS STRING))"                                    },
