@@ -147,6 +147,8 @@ static const char *take_steps(struct compiler *c)
 
     if (c->at == c->path.size)
         return "it is empty";
+    if (peek(c) == ' ')
+        return "it begins with a blank"; /* which Java takes for a part of a key */
     if (peek(c) == '@')
         return "it begins with $";
     if (!take(c, '$') && peek(c) != '[')
@@ -162,7 +164,7 @@ static const char *take_steps(struct compiler *c)
     return why;
 }
 
-/* The word before the path, and blanks around. */
+/* The word before the path, and blanks around the word. */
 static bool take_mode(struct compiler *c)
 {
     static const struct tl_sv words[] = {
@@ -199,7 +201,6 @@ enum tl_code tl_json_path_compile(struct tl_sv path, struct tl_arena *arena, con
     if (c.keys == NULL || made == NULL || !tl_arena_copy(arena, path, &c.path))
         return tl_fail_memory(err, path.size);
     lax = take_mode(&c);
-    skip_spaces(&c);
     while (c.path.size > c.at && c.path.data[c.path.size - 1] == ' ')
         c.path.size--;
     why = take_steps(&c);
