@@ -340,7 +340,7 @@ static enum tl_code infix_bind(struct tl_bind *bind, const struct tl_ast_expr *a
 {
     const struct tl_ast_expr *left = ast->args, *right = ast->args->next;
     bool plus_minus = tl_sv_eq(ast->text, TL_SV("+")) || tl_sv_eq(ast->text, TL_SV("-"));
-    enum tl_kind common;
+    enum tl_kind common, divisor = args[1]->kind;
     struct tl_value value;
     enum tl_code rc;
 
@@ -371,7 +371,12 @@ static enum tl_code infix_bind(struct tl_bind *bind, const struct tl_ast_expr *a
     rc = tl_bind_cast(bind, args[0], common, left->at, &args[0]);
     if (rc == TL_OK)
         rc = tl_bind_cast(bind, args[1], common, right->at, &args[1]);
-    return rc == TL_OK ? operator_find(bind, ast, args, 2, out) : rc;
+    if (rc == TL_OK)
+        rc = operator_find(bind, ast, args, 2, out);
+    /* The rest is smaller than the divisor, and of its type. */
+    if (rc == TL_OK && tl_sv_eq(ast->text, TL_SV("%")) && divisor != TL_NULL && tl_kind_is_integer(common))
+        rc = tl_bind_cast(bind, *out, divisor, ast->at, out);
+    return rc;
 }
 
 static enum tl_code operator_bind(struct tl_bind *bind, const struct tl_scope *scope, const struct tl_ast_expr *ast,
