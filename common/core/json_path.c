@@ -7,6 +7,7 @@
 
 #include <string.h>
 
+#include "core/code_point.h"
 #include "event/json_text.h"
 
 enum {
@@ -205,8 +206,7 @@ enum tl_code tl_json_path_compile(struct tl_sv path, struct tl_arena *arena, con
         c.path.size--;
     why = take_steps(&c);
     if (why != NULL) {
-        for (size_t i = 0; i < c.at; i++)
-            place += ((unsigned char)path.data[i] & 0xC0) != 0x80;
+        place += (unsigned)tl_code_points((struct tl_sv){path.data, c.at});
         return tl_fail(err, TL_ERR_DEFINITION, "the JSON path '%.*s' is refused at character %u: %s",
                        path.size > 120 ? 120 : (int)path.size, path.size > 0 ? path.data : "", place, why);
     }
