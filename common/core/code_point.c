@@ -3,17 +3,21 @@
 
 #include <string.h>
 
-static bool is_continuation(char c)
-{
-    return ((unsigned char)c & 0xC0) == 0x80;
-}
-
 int64_t tl_code_points(struct tl_sv text)
 {
     int64_t count = 0;
 
     for (size_t i = 0; i < text.size; i++)
-        count += !is_continuation(text.data[i]);
+        count += !tl_code_point_goes_on(text.data[i]);
+    return count;
+}
+
+int64_t tl_code_units(struct tl_sv text)
+{
+    int64_t count = 0;
+
+    for (size_t i = 0; i < text.size; i++)
+        count += !tl_code_point_goes_on(text.data[i]) + ((unsigned char)text.data[i] >= 0xF0);
     return count;
 }
 
@@ -21,7 +25,7 @@ struct tl_sv tl_code_point_take(struct tl_sv *rest)
 {
     size_t size = 1;
 
-    while (size < rest->size && is_continuation(rest->data[size]))
+    while (size < rest->size && tl_code_point_goes_on(rest->data[size]))
         size++;
     rest->size -= size;
     rest->data += size;

@@ -109,15 +109,6 @@ static uint32_t units_of(struct tl_sv one)
     return one.size > 3 ? 2 : 1;
 }
 
-static int64_t units(struct tl_sv text)
-{
-    int64_t count = 0;
-
-    while (text.size > 0)
-        count += units_of(tl_code_point_take(&text));
-    return count;
-}
-
 /* So many units of the text, over and over again until they are reached; each takes three bytes at most. */
 static char *put_units(char *at, struct tl_sv text, int64_t count)
 {
@@ -151,7 +142,7 @@ static bool pad(const struct tl_call *call, bool on_left)
             tl_call_fail(call, row);
             continue;
         }
-        own = units(text);
+        own = tl_code_units(text);
         own = own < length ? own : length;
         more = length - own;
         bytes = text_open(call, row, 3 * (size_t)length);
@@ -217,7 +208,7 @@ static bool replace_row(const struct tl_call *call, uint32_t row, struct tl_sv o
 static bool replace_nothing(const struct tl_call *call, uint32_t row, struct tl_sv new)
 {
     struct tl_sv rest = call->args[0].sv[row];
-    size_t places = (size_t)units(rest) + 1;
+    size_t places = (size_t)tl_code_units(rest) + 1;
     char *at;
 
     if (rest.size > TEXT_BYTES_MAX || new.size > (TEXT_BYTES_MAX - rest.size) / places) {

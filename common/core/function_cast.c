@@ -3,7 +3,7 @@
  * What cannot be read fails the row (eval_error); Flink's job would fail. Integers narrow by dropping bits, reals to integers
  * saturate and then narrow (Java's narrowing conversions). TIMESTAMP_LTZ meets texts and TIMESTAMP on the wall clock of
  * 'table.local-time-zone': what that shows twice is the earlier instant, what it never shows is moved on by the gap. There is no CAST
- * between numbers and timestamps, nor from FLOAT and DOUBLE to BOOLEAN: Flink refuses these.
+ * between numbers and timestamps: Flink refuses it.
  * Source: Apache Flink 2, the CastRule classes of flink-table-planner, BinaryStringDataUtil, CastRulesTest. */
 #include <string.h>
 
@@ -71,6 +71,15 @@ static bool f64_to_i64(const struct tl_call *call)
     tl_call_clear_null(call);
     for (uint32_t i = 0, row; tl_call_row(call, &i, &row);)
         call->out->i64[row] = tl_f64_to_i64(kind, call->args[0].f64[row]);
+    return true;
+}
+
+/* NaN is not 0, and so TRUE. */
+static bool f64_to_boolean(const struct tl_call *call)
+{
+    tl_call_clear_null(call);
+    for (uint32_t i = 0, row; tl_call_row(call, &i, &row);)
+        call->out->i64[row] = call->args[0].f64[row] != 0;
     return true;
 }
 
@@ -278,8 +287,8 @@ static bool text_to_time(const struct tl_call *call)
         CAST(A, INT, i64_to_i64, false), CAST(A, BIGINT, i64_to_i64, false), CAST(A, FLOAT, i64_to_f32, false),                  \
         CAST(A, DOUBLE, i64_to_f64, false)
 #define FROM_REAL(A)                                                                                                             \
-    CAST(A, TINYINT, f64_to_i64, false), CAST(A, SMALLINT, f64_to_i64, false), CAST(A, INT, f64_to_i64, false),                  \
-        CAST(A, BIGINT, f64_to_i64, false), CAST(A, STRING, f64_to_text, false)
+    CAST(A, BOOLEAN, f64_to_boolean, false), CAST(A, TINYINT, f64_to_i64, false), CAST(A, SMALLINT, f64_to_i64, false),          \
+        CAST(A, INT, f64_to_i64, false), CAST(A, BIGINT, f64_to_i64, false), CAST(A, STRING, f64_to_text, false)
 
 static const struct tl_function functions[] = {
     FROM_INTEGER(BOOLEAN),

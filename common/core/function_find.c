@@ -34,16 +34,46 @@ static bool locate(const struct tl_call *call)
     return true;
 }
 
-/* The place where `seek` appears for the nth time; appearances may overlap. */
-static int64_t place_of_nth(struct tl_sv text, struct tl_sv seek, int64_t from, int64_t nth)
+/* For each beginning of `seek`, its bytes and one more: how long the longest end of it is that `seek` begins with too. */
+static uint32_t *borders_of(struct tl_sv seek, struct tl_arena *arena)
 {
-    int64_t place = 1;
+    uint32_t *borders = tl_arena_alloc(arena, seek.size * sizeof *borders), length = 0;
 
-    if (seek.size == 0)
-        return 1;
-    for (; nth > 0 && place > 0; nth--, from = place + 1)
-        place = place_of(text, seek, from);
-    return place;
+    if (borders == NULL)
+        return NULL;
+    borders[0] = 0;
+    for (size_t i = 1; i < seek.size; i++) {
+        while (length > 0 && seek.data[length] != seek.data[i])
+            length = borders[length - 1];
+        length += seek.data[length] == seek.data[i];
+        borders[i] = length;
+    }
+    return borders;
+}
+
+/* The place where `seek` appears for the nth time; appearances may overlap. One pass (Knuth, Morris and Pratt): to search anew
+ * behind each would cost the square of the text. False: out of memory. */
+static bool place_of_nth(struct tl_sv text, struct tl_sv seek, int64_t from, int64_t nth, struct tl_arena *arena, int64_t *place)
+{
+    const uint32_t *borders;
+    size_t length = 0; /* how much of `seek` stands before `i` */
+
+    if (nth == 1 || seek.size == 0 || seek.size > text.size) {
+        *place = place_of(text, seek, from);
+        return true;
+    }
+    *place = 0;
+    borders = borders_of(seek, arena);
+    for (size_t i = tl_code_point_at(text, from - 1); borders != NULL && i < text.size; i++) {
+        while (length > 0 && (length == seek.size || seek.data[length] != text.data[i]))
+            length = borders[length - 1];
+        length += seek.data[length] == text.data[i];
+        if (length == seek.size && --nth == 0) {
+            *place = 1 + tl_code_points((struct tl_sv){text.data, i + 1 - seek.size});
+            break;
+        }
+    }
+    return borders != NULL;
 }
 
 static bool instr_row(const struct tl_call *call, uint32_t row)
@@ -56,15 +86,13 @@ static bool instr_row(const struct tl_call *call, uint32_t row)
         tl_call_fail(call, row);
         return true;
     }
-    if (from > 0) {
-        place = place_of_nth(text, seek, from, nth);
-    } else if (from < 0) { /* from the end: the same in both texts turned round */
-        if (!tl_code_points_reverse(text, call->arena, &text) || !tl_code_points_reverse(seek, call->arena, &seek))
-            return false;
-        place = place_of_nth(text, seek, -from, nth);
-        if (place > 0)
-            place = tl_code_points(text) + 2 - place - tl_code_points(seek);
-    }
+    /* From the end: the same in both texts turned round. */
+    if (from < 0 && (!tl_code_points_reverse(text, call->arena, &text) || !tl_code_points_reverse(seek, call->arena, &seek)))
+        return false;
+    if (from != 0 && !place_of_nth(text, seek, from < 0 ? -from : from, nth, call->arena, &place))
+        return false;
+    if (from < 0 && place > 0)
+        place = tl_code_points(text) + 2 - place - tl_code_points(seek);
     call->out->i64[row] = place;
     return true;
 }

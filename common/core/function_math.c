@@ -1,4 +1,4 @@
-/* function_math.c: arithmetic on numbers, as Java computes it. */
+/* function_math.c: arithmetic on numbers, as Java computes it: the operators, ABS and MOD. */
 #include <math.h>
 
 #include "core/function_number.h"
@@ -43,6 +43,7 @@ static bool divide_i64(const struct tl_call *call)
     return true;
 }
 
+/* In MOD the dividend is widened to BIGINT: the result is smaller than the divisor, and of its kind. */
 static bool remainder_i64(const struct tl_call *call)
 {
     const int64_t *a = call->args[0].i64, *b = call->args[1].i64;
@@ -110,11 +111,24 @@ REAL_KERNEL(abs, fabs(x))
     TL_PREFIX(NAME, TINYINT, TINYINT, kernel##_i64), TL_PREFIX(NAME, SMALLINT, SMALLINT, kernel##_i64),                          \
         TL_PREFIX(NAME, INT, INT, kernel##_i64), TL_PREFIX(NAME, BIGINT, BIGINT, kernel##_i64),                                  \
         TL_PREFIX(NAME, FLOAT, FLOAT, kernel##_f32), TL_PREFIX(NAME, DOUBLE, DOUBLE, kernel##_f64)
+#define MOD(B)                                                                                                                   \
+    {                                                                                                                            \
+        .name = "MOD", .signature = "MOD(BIGINT, " #B ") -> " #B, .args = {TL_BIGINT, TL_##B}, .args_min = 2, .args_max = 2,     \
+        .result = TL_##B, .null_in_null_out = true, .can_fail = true, .kernel = remainder_i64                                    \
+    }
 
 static const struct tl_function functions[] = {
-    ARITHMETIC("+", add, false),   ARITHMETIC("-", subtract, false), ARITHMETIC("*", multiply, false),
-    ARITHMETIC("/", divide, true), ARITHMETIC("%", remainder, true), ONE_NUMBER("NEGATE", negate),
+    ARITHMETIC("+", add, false),
+    ARITHMETIC("-", subtract, false),
+    ARITHMETIC("*", multiply, false),
+    ARITHMETIC("/", divide, true),
+    ARITHMETIC("%", remainder, true),
+    ONE_NUMBER("NEGATE", negate),
     ONE_NUMBER("ABS", abs),
+    MOD(TINYINT),
+    MOD(SMALLINT),
+    MOD(INT),
+    MOD(BIGINT),
 };
 
 const struct tl_catalog tl_functions_math = {functions, TL_COUNT(functions), &tl_functions_text, NULL};

@@ -93,7 +93,7 @@ static struct tl_sv trim_right(struct tl_sv text, struct tl_sv list)
     while (text.size > 0) {
         size_t begin = text.size - 1;
 
-        while (begin > 0 && ((unsigned char)text.data[begin] & 0xC0) == 0x80)
+        while (begin > 0 && tl_code_point_goes_on(text.data[begin]))
             begin--;
         if (!is_among((struct tl_sv){text.data + begin, text.size - begin}, list))
             break;

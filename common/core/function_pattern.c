@@ -9,53 +9,74 @@
 #include "core/function_number.h"
 #include "core/function_rows.h"
 #include "core/function_time.h"
+#include "core/pattern_cache.h"
 #include "core/time_pattern.h"
 #include "event/timestamp.h"
 #include "event/zone.h"
 
 /* --- patterns that come with the events ------------------------------------------------------------------------------------ */
 
-/* The last few of them. */
-struct pattern_slot {
-    enum tl_time_style style;
-    bool used, reads, good;
-    size_t size;
-    char text[TL_TIME_PATTERN_MAX];
-    struct tl_time_pattern pattern;
-};
+static enum tl_code pattern_compile(struct tl_sv text, enum tl_time_style style, bool reads, struct tl_arena *arena,
+                                    const struct tl_time_pattern **out, struct tl_err *err)
+{
+    struct tl_time_pattern *pattern = tl_arena_alloc(arena, sizeof *pattern);
+    enum tl_code rc;
+
+    if (pattern == NULL)
+        return tl_fail_memory(err, sizeof *pattern);
+    rc = tl_time_pattern_compile(text, style, reads, pattern, err);
+    if (rc == TL_OK)
+        *out = pattern;
+    return rc;
+}
+
+#define COMPILE(NAME, STYLE, READS)                                                                                              \
+    static enum tl_code NAME(struct tl_sv text, struct tl_arena *arena, const void **out)                                        \
+    {                                                                                                                            \
+        const struct tl_time_pattern *pattern = NULL;                                                                            \
+        enum tl_code rc = pattern_compile(text, (STYLE), (READS), arena, &pattern, NULL);                                        \
+                                                                                                                                 \
+        *out = pattern;                                                                                                          \
+        return rc;                                                                                                               \
+    }
+
+COMPILE(print_compile, TL_TIME_JAVA_TIME, false)
+COMPILE(read_compile, TL_TIME_JAVA_TIME, true)
+COMPILE(print_old_compile, TL_TIME_JAVA_TEXT, false)
+COMPILE(read_old_compile, TL_TIME_JAVA_TEXT, true)
 
 struct patterns {
-    uint32_t next;
-    struct pattern_slot slots[8];
+    struct tl_pattern_cache *of[2][2]; /* by style, and whether they are read by */
 };
+
+static void patterns_close(void *memory)
+{
+    struct patterns *patterns = memory;
+
+    for (int i = 0; i < 4; i++)
+        tl_pattern_cache_close(patterns->of[i / 2][i % 2]);
+    free(patterns);
+}
 
 static void *patterns_open(void)
 {
-    return calloc(1, sizeof(struct patterns));
-}
+    static tl_pattern_compile *const compile[2][2] = {
+        [TL_TIME_JAVA_TIME] = {print_compile,     read_compile    },
+        [TL_TIME_JAVA_TEXT] = {print_old_compile, read_old_compile},
+    };
+    struct patterns *patterns = calloc(1, sizeof *patterns);
 
-static const struct tl_memory_kind patterns_memory = {patterns_open, free};
-
-/* NULL: it is none. */
-static const struct tl_time_pattern *pattern_find(struct patterns *patterns, struct tl_sv text, enum tl_time_style style,
-                                                  bool reads)
-{
-    struct pattern_slot *slot;
-
-    if (text.size > TL_TIME_PATTERN_MAX)
-        return NULL;
-    for (size_t i = 0; i < TL_COUNT(patterns->slots); i++) {
-        slot = &patterns->slots[i];
-        if (slot->used && slot->style == style && slot->reads == reads && tl_sv_eq(text, (struct tl_sv){slot->text, slot->size}))
-            return slot->good ? &slot->pattern : NULL;
+    for (int i = 0; i < 4 && patterns != NULL; i++) {
+        patterns->of[i / 2][i % 2] = tl_pattern_cache_open(compile[i / 2][i % 2]);
+        if (patterns->of[i / 2][i % 2] == NULL) {
+            patterns_close(patterns);
+            patterns = NULL;
+        }
     }
-    slot = &patterns->slots[patterns->next++ % TL_COUNT(patterns->slots)];
-    *slot = (struct pattern_slot){.style = style, .used = true, .reads = reads, .size = text.size};
-    if (text.size > 0)
-        memcpy(slot->text, text.data, text.size);
-    slot->good = tl_time_pattern_compile(text, style, reads, &slot->pattern, NULL) == TL_OK;
-    return slot->good ? &slot->pattern : NULL;
+    return patterns;
 }
+
+static const struct tl_memory_kind patterns_memory = {patterns_open, patterns_close};
 
 /* --- what calls are prepared with ------------------------------------------------------------------------------------------ */
 
@@ -73,20 +94,6 @@ static const struct tl_value *constant_of(const struct tl_prepare *with, uint32_
     return value == NULL || value->is_null || value->kind == TL_NULL ? NULL : value;
 }
 
-static enum tl_code pattern_compile(const struct tl_prepare *with, struct tl_sv text, enum tl_time_style style, bool reads,
-                                    const struct tl_time_pattern **out, struct tl_err *err)
-{
-    struct tl_time_pattern *pattern = tl_arena_alloc(with->arena, sizeof *pattern);
-    enum tl_code rc;
-
-    if (pattern == NULL)
-        return tl_fail_memory(err, sizeof *pattern);
-    rc = tl_time_pattern_compile(text, style, reads, pattern, err);
-    if (rc == TL_OK)
-        *out = pattern;
-    return rc;
-}
-
 /* The pattern is argument 1; java.text has a standard one for calls without. */
 static enum tl_code manner_prepare(const struct tl_prepare *with, enum tl_time_style style, bool reads, struct manner **out,
                                    struct tl_err *err)
@@ -99,11 +106,11 @@ static enum tl_code manner_prepare(const struct tl_prepare *with, enum tl_time_s
         return tl_fail_memory(err, sizeof *manner);
     manner->zone = with->zone;
     if (style == TL_TIME_JAVA_TEXT)
-        TL_TRY(pattern_compile(with, TL_SV("yyyy-MM-dd HH:mm:ss"), style, true, &manner->standard, err));
+        TL_TRY(pattern_compile(TL_SV("yyyy-MM-dd HH:mm:ss"), style, true, with->arena, &manner->standard, err));
     if (with->args_count < 2)
         manner->pattern = manner->standard;
     else if (constant != NULL)
-        TL_TRY(pattern_compile(with, constant->sv, style, reads, &manner->pattern, err));
+        TL_TRY(pattern_compile(constant->sv, style, reads, with->arena, &manner->pattern, err));
     *out = manner;
 out:
     return rc;
@@ -155,7 +162,7 @@ static enum tl_code convert_prepare(const struct tl_prepare *with, const void **
 
     if (manner == NULL)
         return tl_fail_memory(err, sizeof *manner);
-    TL_TRY(pattern_compile(with, TL_SV("yyyy-MM-dd HH:mm:ss"), TL_TIME_JAVA_TEXT, true, &manner->standard, err));
+    TL_TRY(pattern_compile(TL_SV("yyyy-MM-dd HH:mm:ss"), TL_TIME_JAVA_TEXT, true, with->arena, &manner->standard, err));
     TL_TRY(zone_prepare(with, 1, &manner->zone, err));
     TL_TRY(zone_prepare(with, 2, &manner->to, err));
     *state = manner;
@@ -165,12 +172,18 @@ out:
 
 /* --- print ----------------------------------------------------------------------------------------------------------------- */
 
-/* NULL: the row's pattern is none. */
-static const struct tl_time_pattern *pattern_of(const struct tl_call *call, uint32_t row, enum tl_time_style style, bool reads)
+/* *out NULL: the row's pattern is none. False: out of memory. */
+static bool pattern_of(const struct tl_call *call, uint32_t row, enum tl_time_style style, bool reads,
+                       const struct tl_time_pattern **out)
 {
     const struct manner *manner = call->state;
+    const void *found = manner->pattern;
 
-    return manner->pattern != NULL ? manner->pattern : pattern_find(call->memory, call->args[1].sv[row], style, reads);
+    if (found == NULL &&
+        !tl_pattern_cache_get(((struct patterns *)call->memory)->of[style][reads], call->args[1].sv[row], &found))
+        return false;
+    *out = found;
+    return true;
 }
 
 static bool put_time(const struct tl_call *call, uint32_t row, const struct tl_time_pattern *pattern, int64_t local_ms)
@@ -196,9 +209,11 @@ static bool print_all(const struct tl_call *call, const struct tl_zone *zone)
     struct tl_sv text = {0};
 
     for (uint32_t i = 0, row; tl_call_row(call, &i, &row);) {
-        const struct tl_time_pattern *pattern = pattern_of(call, row, TL_TIME_JAVA_TIME, false);
+        const struct tl_time_pattern *pattern;
         int64_t local_ms = tl_zone_local_near_ms(zone, &span, call->args[0].i64[row]);
 
+        if (!pattern_of(call, row, TL_TIME_JAVA_TIME, false, &pattern))
+            return false;
         if (pattern == NULL) {
             tl_call_fail(call, row);
         } else if (local_ms >= from_ms && (uint64_t)local_ms - (uint64_t)from_ms < (uint64_t)grain_ms) {
@@ -233,8 +248,10 @@ static bool print_seconds(const struct tl_call *call)
     int64_t ms;
 
     for (uint32_t i = 0, row; tl_call_row(call, &i, &row);) {
-        const struct tl_time_pattern *pattern = pattern_of(call, row, TL_TIME_JAVA_TEXT, false);
+        const struct tl_time_pattern *pattern;
 
+        if (!pattern_of(call, row, TL_TIME_JAVA_TEXT, false, &pattern))
+            return false;
         if (pattern == NULL)
             tl_call_fail(call, row);
         else if (tl_mul_overflows(call->args[0].i64[row], 1000, &ms))
@@ -336,10 +353,12 @@ static bool read_all(const struct tl_call *call, const struct tl_zone *zone)
 
     tl_call_clear_null(call);
     for (uint32_t i = 0, row; tl_call_row(call, &i, &row);) {
-        const struct tl_time_pattern *pattern = pattern_of(call, row, TL_TIME_JAVA_TIME, true);
+        const struct tl_time_pattern *pattern;
         struct tl_sv text = call->args[0].sv[row];
         int64_t local_ms;
 
+        if (!pattern_of(call, row, TL_TIME_JAVA_TIME, true, &pattern))
+            return false;
         if (pattern != NULL && (tl_time_pattern_read(pattern, text, &local_ms) || read_loosely(text, &local_ms)))
             call->out->i64[row] = tl_zone_instant_near_ms(zone, &span, local_ms);
         else
@@ -372,8 +391,10 @@ static bool print_text(const struct tl_call *call)
     int64_t local_ms;
 
     for (uint32_t i = 0, row; tl_call_row(call, &i, &row);) {
-        const struct tl_time_pattern *pattern = pattern_of(call, row, TL_TIME_JAVA_TEXT, false);
+        const struct tl_time_pattern *pattern;
 
+        if (!pattern_of(call, row, TL_TIME_JAVA_TEXT, false, &pattern))
+            return false;
         if (pattern == NULL)
             tl_call_fail(call, row);
         else if (!tl_time_pattern_read_lenient(manner->standard, call->args[0].sv[row], &local_ms))
@@ -392,8 +413,10 @@ static bool read_seconds(const struct tl_call *call)
 
     tl_call_clear_null(call);
     for (uint32_t i = 0, row; tl_call_row(call, &i, &row);) {
-        const struct tl_time_pattern *pattern = pattern_of(call, row, TL_TIME_JAVA_TEXT, true);
+        const struct tl_time_pattern *pattern;
 
+        if (!pattern_of(call, row, TL_TIME_JAVA_TEXT, true, &pattern))
+            return false;
         if (pattern == NULL)
             tl_call_fail(call, row);
         else if (tl_time_pattern_read_lenient(pattern, call->args[0].sv[row], &local_ms))

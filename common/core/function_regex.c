@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "base/buf.h"
+#include "core/code_point.h"
 #include "core/function_rows.h"
 #include "core/pattern_cache.h"
 #include "core/regex.h"
@@ -211,11 +212,7 @@ static bool count(const struct tl_call *call)
 /* From 1, in Java's characters: one beyond U+FFFF counts twice. */
 static int64_t place_of(struct tl_sv text, const char *at)
 {
-    int64_t place = 1;
-
-    for (const char *c = text.data; c < at; c++)
-        place += (((unsigned char)*c & 0xC0) != 0x80) + ((unsigned char)*c >= 0xF0);
-    return place;
+    return 1 + tl_code_units((struct tl_sv){text.data, (size_t)(at - text.data)});
 }
 
 static enum tl_regex_found place_row(const struct tl_call *call, uint32_t row, struct walk *walk)

@@ -1,4 +1,4 @@
-/* function_round.c: numbers to fewer digits: ROUND, TRUNCATE, FLOOR, CEIL, SIGN, and MOD.
+/* function_round.c: numbers to fewer digits: ROUND, TRUNCATE, FLOOR, CEIL, SIGN.
  *
  * A DOUBLE is rounded as the shortest decimal that reads back as it, half away from zero: 1.005 to two digits is 1.01. A FLOAT is
  * widened first. What an integer rounds up to beyond its width wraps. NaN and infinities have no decimal, and fail.
@@ -163,7 +163,7 @@ static bool truncate_f64(const struct tl_call *call)
     return cut_f64(call, false);
 }
 
-/* --- FLOOR, CEIL, SIGN, MOD ----------------------------------------------------------------------------------------------- */
+/* --- FLOOR, CEIL, SIGN ---------------------------------------------------------------------------------------------------- */
 
 static bool same_i64(const struct tl_call *call)
 {
@@ -209,21 +209,6 @@ static bool sign_f64(const struct tl_call *call)
     return true;
 }
 
-/* The dividend is widened to BIGINT; the result is smaller than the divisor, and of its kind. */
-static bool mod(const struct tl_call *call)
-{
-    const int64_t *a = call->args[0].i64, *b = call->args[1].i64;
-
-    tl_call_clear_null(call);
-    for (uint32_t i = 0, row; tl_call_row(call, &i, &row);) {
-        if (b[row] == 0)
-            tl_call_fail(call, row);
-        else
-            call->out->i64[row] = b[row] == -1 ? 0 : a[row] % b[row];
-    }
-    return true;
-}
-
 /* Without a number of digits, and with one. */
 #define CUT(NAME, A, KERNEL, CAN_FAIL)                                                                                           \
     {                                                                                                                            \
@@ -237,11 +222,6 @@ static bool mod(const struct tl_call *call)
     TL_PREFIX(NAME, TINYINT, TINYINT, same_i64), TL_PREFIX(NAME, SMALLINT, SMALLINT, same_i64),                                  \
         TL_PREFIX(NAME, INT, INT, same_i64), TL_PREFIX(NAME, BIGINT, BIGINT, same_i64),                                          \
         TL_PREFIX(NAME, FLOAT, FLOAT, kernel##_f64), TL_PREFIX(NAME, DOUBLE, DOUBLE, kernel##_f64)
-#define MOD(B)                                                                                                                   \
-    {                                                                                                                            \
-        .name = "MOD", .signature = "MOD(BIGINT, " #B ") -> " #B, .args = {TL_BIGINT, TL_##B}, .args_min = 2, .args_max = 2,     \
-        .result = TL_##B, .null_in_null_out = true, .can_fail = true, .kernel = mod                                              \
-    }
 
 static const struct tl_function functions[] = {
     CUTS("ROUND", round),
@@ -253,10 +233,6 @@ static const struct tl_function functions[] = {
     TL_PREFIX("SIGN", BIGINT, BIGINT, sign_i64),
     TL_PREFIX("SIGN", FLOAT, FLOAT, sign_f64),
     TL_PREFIX("SIGN", DOUBLE, DOUBLE, sign_f64),
-    MOD(TINYINT),
-    MOD(SMALLINT),
-    MOD(INT),
-    MOD(BIGINT),
 };
 
 const struct tl_catalog tl_functions_round = {functions, TL_COUNT(functions), &tl_functions_unit, NULL};

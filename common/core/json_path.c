@@ -7,6 +7,7 @@
 
 #include <string.h>
 
+#include "core/code_point.h"
 #include "event/json_text.h"
 
 enum {
@@ -147,6 +148,8 @@ static const char *take_steps(struct compiler *c)
 
     if (c->at == c->path.size)
         return "it is empty";
+    if (peek(c) == ' ')
+        return "it begins with a blank"; /* which Java takes for a part of a key */
     if (peek(c) == '@')
         return "it begins with $";
     if (!take(c, '$') && peek(c) != '[')
@@ -162,7 +165,7 @@ static const char *take_steps(struct compiler *c)
     return why;
 }
 
-/* The word before the path, and blanks around. */
+/* The word before the path, and blanks around the word. */
 static bool take_mode(struct compiler *c)
 {
     static const struct tl_sv words[] = {
@@ -199,13 +202,11 @@ enum tl_code tl_json_path_compile(struct tl_sv path, struct tl_arena *arena, con
     if (c.keys == NULL || made == NULL || !tl_arena_copy(arena, path, &c.path))
         return tl_fail_memory(err, path.size);
     lax = take_mode(&c);
-    skip_spaces(&c);
     while (c.path.size > c.at && c.path.data[c.path.size - 1] == ' ')
         c.path.size--;
     why = take_steps(&c);
     if (why != NULL) {
-        for (size_t i = 0; i < c.at; i++)
-            place += ((unsigned char)path.data[i] & 0xC0) != 0x80;
+        place += (unsigned)tl_code_points((struct tl_sv){path.data, c.at});
         return tl_fail(err, TL_ERR_DEFINITION, "the JSON path '%.*s' is refused at character %u: %s",
                        path.size > 120 ? 120 : (int)path.size, path.size > 0 ? path.data : "", place, why);
     }

@@ -8,6 +8,8 @@
 
 #include <string.h>
 
+#include "core/code_point.h"
+
 struct piece {
     uint32_t any; /* code points before the literal */
     struct tl_sv literal;
@@ -23,20 +25,6 @@ struct tl_like {
     const struct segment *segments; /* one more than there are runs of % */
     uint32_t segments_count;
 };
-
-static bool is_continuation(char c)
-{
-    return ((unsigned char)c & 0xC0) == 0x80;
-}
-
-static uint32_t code_points(struct tl_sv text)
-{
-    uint32_t count = 0;
-
-    for (size_t i = 0; i < text.size; i++)
-        count += !is_continuation(text.data[i]);
-    return count;
-}
 
 /* --- compile ----------------------------------------------------------------------------------------------------------- */
 
@@ -102,7 +90,7 @@ enum tl_code tl_like_compile(struct tl_sv pattern, struct tl_sv escape, struct t
     struct tl_like *like;
 
     if (escape.data != NULL &&
-        (code_points(escape) != 1 || tl_utf8_size(escape.data, escape.size) != escape.size || escape.size > 3))
+        (tl_code_points(escape) != 1 || tl_utf8_size(escape.data, escape.size) != escape.size || escape.size > 3))
         return tl_fail(err, TL_ERR_DEFINITION, "LIKE: the escape must be one character, not '%.*s'", TL_SV_ARG(escape));
     for (size_t i = 0; i < pattern.size; i++)
         signs += pattern.data[i] == '%' || pattern.data[i] == '_';
@@ -143,7 +131,7 @@ enum tl_code tl_like_compile(struct tl_sv pattern, struct tl_sv escape, struct t
     }
     for (uint32_t i = 0; i < c.segments_count; i++)
         for (uint32_t j = 0; j < c.segments[i].pieces_count; j++)
-            c.segments[i].length += c.segments[i].pieces[j].any + code_points(c.segments[i].pieces[j].literal);
+            c.segments[i].length += c.segments[i].pieces[j].any + (uint32_t)tl_code_points(c.segments[i].pieces[j].literal);
     *like = (struct tl_like){c.segments, c.segments_count};
     *out = like;
     return TL_OK;
@@ -166,7 +154,7 @@ static const char *step(const char *at, const char *end)
     if (lead == 0xE2 && end - at >= 3 && (unsigned char)at[1] == 0x80 && ((unsigned char)at[2] & 0xFE) == 0xA8)
         return NULL;
     at++;
-    while (at < end && is_continuation(*at))
+    while (at < end && tl_code_point_goes_on(*at))
         at++;
     return at;
 }
@@ -206,7 +194,7 @@ static const char *match_first(const struct segment *segment, const char *at, co
         if (behind != NULL)
             return behind;
         at++;
-        while (at < end && is_continuation(*at))
+        while (at < end && tl_code_point_goes_on(*at))
             at++;
     }
     return NULL;
@@ -221,7 +209,7 @@ static bool match_last(const struct segment *segment, const char *at, const char
             if (start == at)
                 return false;
             start--;
-        } while (is_continuation(*start));
+        } while (tl_code_point_goes_on(*start));
     }
     return match_here(segment, start, end) == end;
 }

@@ -41,22 +41,21 @@ void tl_pattern_cache_close(struct tl_pattern_cache *cache)
 
 static bool fill(const struct tl_pattern_cache *cache, struct pattern *pattern, struct tl_sv text)
 {
-    enum tl_code rc = TL_ERR_LIMIT;
-
     tl_arena_reset(&pattern->arena);
     pattern->compiled = NULL;
     pattern->used = 0;
     if (!tl_arena_copy(&pattern->arena, text, &pattern->text))
         return false;
-    if (text.size <= TL_PATTERN_BYTES_MAX)
-        rc = cache->compile(pattern->text, &pattern->arena, &pattern->compiled);
-    return rc != TL_ERR_MEMORY;
+    return cache->compile(pattern->text, &pattern->arena, &pattern->compiled) != TL_ERR_MEMORY;
 }
 
 bool tl_pattern_cache_get(struct tl_pattern_cache *cache, struct tl_sv pattern, const void **out)
 {
     struct pattern *place = &cache->patterns[0]; /* of the one that was not used for longest */
 
+    *out = NULL;
+    if (pattern.size > TL_PATTERN_BYTES_MAX)
+        return true;
     for (size_t i = 0; i < PATTERNS_MAX; i++) {
         if (cache->patterns[i].used > 0 && tl_sv_eq(cache->patterns[i].text, pattern)) {
             place = &cache->patterns[i];

@@ -1,4 +1,4 @@
-/* pattern_cache.h: patterns that come with the events (a regular expression, a JSON path), compiled: the last few of a thread. */
+/* pattern_cache.h: patterns that come with the events (regular expressions, JSON paths, letters of times), compiled: a thread's last few. */
 #ifndef TL_PATTERN_CACHE_H
 #define TL_PATTERN_CACHE_H
 

@@ -10,6 +10,7 @@
 #define PCRE2_CODE_UNIT_WIDTH 8
 #include <pcre2.h>
 
+#include "core/code_point.h"
 #include "core/regex_java.h"
 
 enum {
@@ -36,21 +37,12 @@ static void code_free(void *code)
     pcre2_code_free(code);
 }
 
-static unsigned characters(struct tl_sv text, size_t bytes)
-{
-    unsigned count = 0;
-
-    for (size_t i = 0; i < bytes && i < text.size; i++)
-        count += ((unsigned char)text.data[i] & 0xC0) != 0x80;
-    return count;
-}
-
 static enum tl_code refuse(struct tl_sv pattern, size_t at, const char *why, struct tl_err *err)
 {
-    unsigned place = characters(pattern, at) + 1;
+    unsigned place = (unsigned)tl_code_points((struct tl_sv){pattern.data, at < pattern.size ? at : pattern.size}) + 1;
     int shown = pattern.size > 120 ? 120 : (int)pattern.size;
 
-    while (shown > 0 && (size_t)shown < pattern.size && ((unsigned char)pattern.data[shown] & 0xC0) == 0x80)
+    while (shown > 0 && (size_t)shown < pattern.size && tl_code_point_goes_on(pattern.data[shown]))
         shown--;
     return tl_fail(err, TL_ERR_DEFINITION, "the regular expression '%.*s%s' is refused at character %u: %s", shown,
                    pattern.size > 0 ? pattern.data : "", (size_t)shown < pattern.size ? "..." : "", place, why);

@@ -7,7 +7,7 @@
  *
  * A pattern that backtracks without end cannot hang: all starting places of a text share TL_REGEX_STEPS_MAX steps, JIT stack and
  * heap have a maximum, and a text is at most TL_REGEX_TEXT_MAX bytes. What reaches a limit is TL_REGEX_LIMIT, never an answer.
- * A step may look at many bytes ([a-z]* is one), so a pattern that does this from each place costs the square of the text: at most about 0.2 s.
+ * A step may look at many bytes ([a-z]* is one), so a pattern that does this from each place costs the square of the text: at most about 0.3 s.
  * JIT and interpreter count steps differently: near the bound one may answer where the other does not. */
 #ifndef TL_REGEX_H
 #define TL_REGEX_H

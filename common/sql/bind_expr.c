@@ -340,7 +340,7 @@ static enum tl_code infix_bind(struct tl_bind *bind, const struct tl_ast_expr *a
 {
     const struct tl_ast_expr *left = ast->args, *right = ast->args->next;
     bool plus_minus = tl_sv_eq(ast->text, TL_SV("+")) || tl_sv_eq(ast->text, TL_SV("-"));
-    enum tl_kind common;
+    enum tl_kind common, divisor = args[1]->kind;
     struct tl_value value;
     enum tl_code rc;
 
@@ -371,7 +371,12 @@ static enum tl_code infix_bind(struct tl_bind *bind, const struct tl_ast_expr *a
     rc = tl_bind_cast(bind, args[0], common, left->at, &args[0]);
     if (rc == TL_OK)
         rc = tl_bind_cast(bind, args[1], common, right->at, &args[1]);
-    return rc == TL_OK ? operator_find(bind, ast, args, 2, out) : rc;
+    if (rc == TL_OK)
+        rc = operator_find(bind, ast, args, 2, out);
+    /* The rest is smaller than the divisor, and of its type. */
+    if (rc == TL_OK && tl_sv_eq(ast->text, TL_SV("%")) && divisor != TL_NULL && tl_kind_is_integer(common))
+        rc = tl_bind_cast(bind, *out, divisor, ast->at, out);
+    return rc;
 }
 
 static enum tl_code operator_bind(struct tl_bind *bind, const struct tl_scope *scope, const struct tl_ast_expr *ast,
@@ -511,6 +516,7 @@ static enum tl_code case_bind(struct tl_bind *bind, const struct tl_ast_expr *as
     const struct tl_ast_expr *at = ast->args, *operand = ast->has_operand ? ast->args : NULL, **asts;
     struct tl_expr *expr = tl_bind_node(bind, TL_EXPR_CASE, TL_NULL, ast->at.place, arms * 2 + 1), **values, *nothing;
     enum tl_code rc = tl_bind_constant(bind, (struct tl_value){.kind = TL_NULL, .is_null = true}, ast->at, &nothing);
+    bool is_if = tl_sv_eq_nocase(ast->text, TL_SV("IF"));
 
     values = tl_arena_zalloc(bind->arena, sizeof(struct tl_expr *) * values_count);
     asts = tl_arena_zalloc(bind->arena, sizeof(struct tl_ast_expr *) * values_count);
@@ -527,8 +533,9 @@ static enum tl_code case_bind(struct tl_bind *bind, const struct tl_ast_expr *as
         } else {
             rc = tl_bind_null_type(bind, &condition, TL_BOOLEAN, at->at);
             if (rc == TL_OK && condition->kind != TL_BOOLEAN)
-                rc = tl_mistake(bind->err, bind->text, at->at, "write a condition, or CASE x WHEN value THEN ...",
-                                "WHEN wants a condition, and this is %s", tl_kind_name(condition->kind));
+                rc = tl_mistake(bind->err, bind->text, at->at,
+                                is_if ? "IF(condition, x, y)" : "write a condition, or CASE x WHEN value THEN ...",
+                                "%s wants a condition, and this is %s", is_if ? "IF" : "WHEN", tl_kind_name(condition->kind));
         }
         if (rc != TL_OK)
             return rc;

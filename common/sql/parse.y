@@ -277,10 +277,8 @@ exprs(R) ::= exprs(L) COMMA expr(E). { R = tl_ast_list_add(L, E); }
 %type expr {struct tl_ast_expr *}
 expr(R) ::= INTEGER(T). { R = tl_ast_literal(parse, TL_AST_NUMBER, T, T); }
 expr(R) ::= DECIMAL(T). { R = tl_ast_literal(parse, TL_AST_NUMBER, T, T); }
-expr(R) ::= STRING(T). { R = tl_ast_literal(parse, TL_AST_STRING, T, T); }
 expr(R) ::= TRUE(T). { R = tl_ast_literal(parse, TL_AST_TRUE, T, T); }
 expr(R) ::= FALSE(T). { R = tl_ast_literal(parse, TL_AST_FALSE, T, T); }
-expr(R) ::= NULL(T). { R = tl_ast_literal(parse, TL_AST_NULL, T, T); }
 expr(R) ::= UNKNOWN(T). { R = tl_ast_literal(parse, TL_AST_NULL, T, T); }
 expr(R) ::= TIMESTAMP(W) STRING(T). { R = tl_ast_literal(parse, TL_AST_TIMESTAMP, W, T); }
 expr(R) ::= IDENT(W) STRING(T). {
@@ -295,9 +293,17 @@ expr(R) ::= INTERVAL(W) STRING IDENT TO IDENT(U). {
     R = NULL;
     tl_ast_refuse(parse, tl_span_join(W.at, U.at), "write it in one unit: INTERVAL '90' SECOND", "an interval of two units has no place here");
 }
-expr(R) ::= IDENT(N). { R = tl_ast_column(parse, NULL, N); }
-expr(R) ::= IDENT(Q) DOT IDENT(N). { R = tl_ast_column(parse, &Q, N); }
-expr(R) ::= call(C). { R = C; }
+expr(R) ::= operand(A). { R = A; }
+/* What may be a text and begins with no bracket. */
+%type operand {struct tl_ast_expr *}
+operand(R) ::= STRING(T). { R = tl_ast_literal(parse, TL_AST_STRING, T, T); }
+operand(R) ::= NULL(T). { R = tl_ast_literal(parse, TL_AST_NULL, T, T); }
+operand(R) ::= IDENT(N). { R = tl_ast_column(parse, NULL, N); }
+operand(R) ::= IDENT(Q) DOT IDENT(N). { R = tl_ast_column(parse, &Q, N); }
+operand(R) ::= CAST(C) LP expr(E) AS type(T) RP(Z). { R = tl_ast_cast(parse, C, E, T, false, Z); }
+operand(R) ::= TRY_CAST(C) LP expr(E) AS type(T) RP(Z). { R = tl_ast_cast(parse, C, E, T, true, Z); }
+operand(R) ::= CASE(C) case_operand(O) arms(A) case_else(E) END(Z). { R = tl_ast_case(parse, C, O, A, E, Z); }
+operand(R) ::= call(C). { R = C; }
 expr(R) ::= call(C) FILTER(F) LP WHERE expr(E) RP(Z). { R = tl_ast_filter(parse, C, F, E, Z); }
 %type call {struct tl_ast_expr *}
 call(R) ::= IDENT(N) LP RP(Z). { R = tl_ast_call(parse, N, (struct tl_ast_list){0}, false, false, Z); }
@@ -331,12 +337,10 @@ call(R) ::= POSITION(N) LP expr(A) RP(Z). {
     R = is_in ? tl_ast_call_words(parse, N, "IN", list_of(A->args, A->args_last), Z)
               : tl_ast_call(parse, N, list_of(A, NULL), false, false, Z);
 }
-call(R) ::= POSITION(N) LP expr(A) IN operand(B) RP(Z). { R = tl_ast_call_words(parse, N, "IN", list_of(A, B), Z); }
-%type operand {struct tl_ast_expr *}
-operand(R) ::= STRING(T). { R = tl_ast_literal(parse, TL_AST_STRING, T, T); }
-operand(R) ::= IDENT(N). { R = tl_ast_column(parse, NULL, N); }
-operand(R) ::= IDENT(Q) DOT IDENT(N). { R = tl_ast_column(parse, &Q, N); }
-operand(R) ::= call(C). { R = C; }
+call(R) ::= POSITION(N) LP expr(A) IN searched(B) RP(Z). { R = tl_ast_call_words(parse, N, "IN", list_of(A, B), Z); }
+%type searched {struct tl_ast_expr *}
+searched(R) ::= operand(A). { R = A; }
+searched(R) ::= searched(A) CONCAT(T) operand(B). { R = tl_ast_infix(parse, "||", T, A, B); }
 
 /* JSON_VALUE(json, path RETURNING type NULL ON EMPTY ERROR ON ERROR): "JSON_VALUE ON" (json, path, what, value, what, value). */
 %include {
@@ -431,9 +435,6 @@ json_word(R) ::= NULL(V) ON IDENT(W). { R = (struct json_word){.on = {V, NULL}, 
 json_word(R) ::= IDENT(V) ON IDENT(W). { R = json_error(parse, V, W); }
 json_word(R) ::= DEFAULT(V) expr(E) ON IDENT(W). { R = (struct json_word){.on = {V, E}, .when = W}; }
 call(R) ::= IDENT(N) LP exprs(L) json_words(W) RP(Z). { R = json_call(parse, N, L, W, Z); }
-expr(R) ::= CAST(C) LP expr(E) AS type(T) RP(Z). { R = tl_ast_cast(parse, C, E, T, false, Z); }
-expr(R) ::= TRY_CAST(C) LP expr(E) AS type(T) RP(Z). { R = tl_ast_cast(parse, C, E, T, true, Z); }
-expr(R) ::= CASE(C) case_operand(O) arms(A) case_else(E) END(Z). { R = tl_ast_case(parse, C, O, A, E, Z); }
 expr(R) ::= LP(A) expr(E) RP(Z). { R = tl_ast_brackets(E, A, Z); }
 expr(R) ::= expr(A) OR(T) expr(B). { R = tl_ast_chain(parse, TL_AST_OR, T, A, B); }
 expr(R) ::= expr(A) AND(T) expr(B). { R = tl_ast_chain(parse, TL_AST_AND, T, A, B); }

@@ -232,6 +232,10 @@ ParameterizedTestParameters(function, casts)
         {"boolean to double",                        "CAST", TL_BOOLEAN,       "1",                            0, "", TL_DOUBLE,        "1"                      },
         {"int to boolean",                           "CAST", TL_INT,           "-7",                           0, "", TL_BOOLEAN,       "1"                      },
         {"zero to boolean",                          "CAST", TL_BIGINT,        "0",                            0, "", TL_BOOLEAN,       "0"                      },
+        {"double to boolean",                        "CAST", TL_DOUBLE,        "0.25",                         0, "", TL_BOOLEAN,       "1"                      },
+        {"a zero with a sign to boolean",            "CAST", TL_DOUBLE,        "-0.0",                         0, "", TL_BOOLEAN,       "0"                      },
+        {"NaN to boolean",                           "CAST", TL_DOUBLE,        "NaN",                          0, "", TL_BOOLEAN,       "1"                      },
+        {"float to boolean",                         "CAST", TL_FLOAT,         "0.0",                          0, "", TL_BOOLEAN,       "0"                      },
         {"a high bit to boolean",                    "CAST", TL_BIGINT,        "4294967296",                   0, "", TL_BOOLEAN,       "1"                      },
         {"NULL stays",                               "CAST", TL_STRING,        "NULL",                         0, "", TL_INT,           "NULL"                   },
 
