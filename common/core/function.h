@@ -1,7 +1,7 @@
 /* function.h: the functions that a views file may call: the built-in ones, and what some of them work with.
  *
  * FUNCTIONS.md (common/sql) has each with an example. Results and NULL rules are Flink's (semantics.md 7, 8), and differences stand in FLINK.md.
- * Functions of one noun are a file function_<noun>.c, a table of rows (sql/catalog.h) each; function.c strings them together.
+ * Functions of one noun are a file function_<noun>.c with a table of rows (sql/catalog.h), which names the next; function.c begins.
  *
  * What lies outside of the program is opened once a process and shared by its threads: files that the user names, the rules of user agents, a
  * shared library of functions (udf.h), the secret of VISITOR_ID. A file is opened when the views file first calls a function that needs it,

@@ -182,7 +182,8 @@ static enum outcome look(const struct tl_call *call, uint32_t row)
 static void follow_clause(const struct tl_call *call, uint32_t row, enum outcome outcome)
 {
     uint32_t clause = outcome == EMPTY ? 2 : 4;
-    char what = call->args_count > clause ? call->args[clause].sv[row].data[0] : 'N';
+    const struct tl_sv word = call->args_count > clause ? call->args[clause].sv[row] : (struct tl_sv){NULL, 0};
+    const char what = word.size > 0 ? word.data[0] : 'N';
     const struct tl_vec *value = call->args_count > clause ? &call->args[clause + 1] : NULL;
     struct tl_value written;
 
