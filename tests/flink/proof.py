@@ -69,7 +69,8 @@ class Case:
         self.closing = json.loads(closing[1]) if closing else {}
         zone = re.search(r"^SET 'table.local-time-zone' = '(.*)';", sql, re.M)
         self.zone = zoneinfo.ZoneInfo(zone[1] if zone else "UTC")
-        times = [time_read(value) for event in self.objects() for value in event.values() if is_time(value)]
+        self.time_name = re.search(r"WATERMARK FOR (\w+)", sql)[1]
+        times = [time_read(value) for event in self.objects() for value in self.times_of(event).values()]
         self.first, self.last = min(times), max(times)
         self.cut = self.last + datetime.timedelta(days=END_DAYS / 2)
         self.wanted, self.own = {}, {}
@@ -79,6 +80,10 @@ class Case:
             event = json.loads(line)
             yield from event if isinstance(event, list) else [event]
 
+    def times_of(self, event):
+        """Its event time, by name: the column itself, or, where that is computed, whatever looks like a time."""
+        return {key: value for key, value in event.items() if is_time(value) and (key == self.time_name or self.time_name not in event)}
+
     def middle(self):
         return self.first + (self.last - self.first) / 2
 
@@ -86,7 +91,7 @@ class Case:
         """An event with little but a time, so late that it closes every window of the others."""
         for event in self.objects():
             end = {key: time_print(self.last + datetime.timedelta(days=END_DAYS), pattern_of(value))
-                   for key, value in event.items() if is_time(value)}
+                   for key, value in self.times_of(event).items()}
             if end:
                 return json.dumps(end | self.closing)
         raise Failure("no event has a time")
