@@ -213,6 +213,6 @@ bool tl_regex_group(const struct tl_regex_scratch *scratch, struct tl_sv text, u
 
     if (group >= scratch->groups || ends[2 * group] == PCRE2_UNSET || ends[2 * group] > ends[2 * group + 1])
         return false;
-    *out = (struct tl_sv){(text.size > 0 ? text.data : "") + ends[2 * group], ends[2 * group + 1] - ends[2 * group]};
+    *out = (struct tl_sv){(text.data != NULL ? text.data : "") + ends[2 * group], ends[2 * group + 1] - ends[2 * group]};
     return true;
 }
