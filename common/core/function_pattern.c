@@ -449,6 +449,9 @@ enum { EPOCH_DIGITS_MAX = 9 };
 
 static const int64_t powers[EPOCH_DIGITS_MAX + 1] = {1, 10, 100, 1000, 10000, 100000, 1000000, 10000000, 100000000, 1000000000};
 
+/* The seconds that a TIMESTAMP_LTZ can be of. */
+static const int64_t seconds_min = TL_TIME_MIN_MS / 1000, seconds_max = TL_TIME_MAX_MS / 1000;
+
 static int64_t floor_div(int64_t a, int64_t b)
 {
     return a / b - (a % b < 0);
@@ -473,7 +476,7 @@ static bool epoch_i64(const struct tl_call *call)
             tl_call_fail(call, row);
             continue;
         }
-        if (floor_div(value, powers[digits]) < TL_TIME_MIN_MS / 1000 || floor_div(value, powers[digits]) > TL_TIME_MAX_MS / 1000)
+        if (floor_div(value, powers[digits]) < seconds_min || floor_div(value, powers[digits]) > seconds_max)
             tl_call_null(call, row);
         else
             call->out->i64[row] = digits > 3 ? floor_div(value, powers[digits - 3]) : value * powers[3 - digits];
@@ -494,7 +497,7 @@ static bool epoch_f64(const struct tl_call *call)
             continue;
         }
         seconds = value / (double)powers[digits];
-        if (seconds < (double)(TL_TIME_MIN_MS / 1000) || seconds > (double)(TL_TIME_MAX_MS / 1000))
+        if (seconds < (double)seconds_min || seconds > (double)seconds_max)
             tl_call_null(call, row);
         else
             call->out->i64[row] = floor_div(tl_f64_to_i64(TL_BIGINT, value * (double)powers[9 - digits]), 1000000);
