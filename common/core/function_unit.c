@@ -10,6 +10,7 @@
  *     EPOCH is that of the wall clock; TIMESTAMPADD and TIMESTAMPDIFF compute with instants, months too;
  *   - TIMESTAMPDIFF is an INT that drops bits, and WEEK is that of SECOND, divided.
  * Source: Apache Flink 2.3, DateTimeUtils and the call generators of flink-table-planner. */
+#include <stdio.h>
 #include <string.h>
 
 #include "core/function_number.h"
@@ -61,7 +62,8 @@ static enum tl_code measure_prepare(const struct tl_prepare *with, uint32_t arg,
 {
     const struct tl_value *word = &with->constants[arg];
     struct measure *measure;
-    char all[200] = "";
+    char all[200]; /* the names together have 150 bytes */
+    size_t size = 0;
 
     if (word->is_null)
         return tl_fail(err, TL_ERR_DEFINITION, "the unit is a word that stands in the call");
@@ -75,7 +77,7 @@ static enum tl_code measure_prepare(const struct tl_prepare *with, uint32_t arg,
             *state = measure;
             return TL_OK;
         }
-        strcat(strcat(all, unit == first ? "" : ", "), unit_names[unit]); /* all names together have 150 bytes */
+        size += (size_t)snprintf(all + size, sizeof all - size, "%s%s", unit == first ? "" : ", ", unit_names[unit]);
     }
     return tl_fail(err, TL_ERR_DEFINITION, "there is no unit %.*s here; there are %s", TL_SV_ARG(word->sv), all);
 }

@@ -171,6 +171,7 @@ static bool parts_read(const struct tl_time_pattern *p, struct tl_sv text, struc
             open[depth].fields = *f;
             open[depth++].at = at;
         } else if (part->letter == ']') {
+            assert(depth > 0);
             depth--;
         } else if (!part_read(p, part, text, &at, f)) {
             if (depth == 0)
