@@ -37,15 +37,7 @@ static bool anonymize_ip(const struct tl_call *call)
 }
 
 static const struct tl_function functions[] = {
-    {.name = "ANONYMIZE_IP",
-     .signature = "ANONYMIZE_IP(STRING) -> STRING",
-     .args = {TL_STRING},
-     .args_min = 1,
-     .args_max = 1,
-     .result = TL_STRING,
-     .null_in_null_out = true,
-     .ours = true,
-     .kernel = anonymize_ip},
+    TL_ROW("ANONYMIZE_IP", "ANONYMIZE_IP(STRING) -> STRING", 1, 1, STRING, anonymize_ip, .args = {TL_STRING}, .ours = true),
 };
 
 const struct tl_catalog tl_functions_address = {functions, TL_COUNT(functions), &tl_functions_build, NULL};

@@ -253,7 +253,7 @@ static bool text_to_f64(const struct tl_call *call)
     return true;
 }
 
-static bool text_to_time(const struct tl_call *call)
+bool tl_text_to_time(const struct tl_call *call)
 {
     struct tl_zone_span span = {0};
     int64_t local_ms;
@@ -315,8 +315,8 @@ static const struct tl_function functions[] = {
     CAST(STRING, FLOAT, text_to_f64, true),
     CAST(STRING, DOUBLE, text_to_f64, true),
     CAST(STRING, STRING, same_text, false),
-    CAST(STRING, TIMESTAMP, text_to_time, true),
-    CAST_ZONED(STRING, TIMESTAMP_LTZ, text_to_time, true),
+    CAST(STRING, TIMESTAMP, tl_text_to_time, true),
+    CAST_ZONED(STRING, TIMESTAMP_LTZ, tl_text_to_time, true),
     CAST(TIMESTAMP, STRING, time_to_text, false),
     CAST(TIMESTAMP, TIMESTAMP, same_i64, false),
     CAST_ZONED(TIMESTAMP, TIMESTAMP_LTZ, wall_to_instant, false),
@@ -330,8 +330,8 @@ static const struct tl_function functions[] = {
     TRY_CAST(BIGINT, text_to_i64, NULL),
     TRY_CAST(FLOAT, text_to_f64, NULL),
     TRY_CAST(DOUBLE, text_to_f64, NULL),
-    TRY_CAST(TIMESTAMP, text_to_time, NULL),
-    TRY_CAST(TIMESTAMP_LTZ, text_to_time, zone_prepare),
+    TRY_CAST(TIMESTAMP, tl_text_to_time, NULL),
+    TRY_CAST(TIMESTAMP_LTZ, tl_text_to_time, zone_prepare),
 };
 
 const struct tl_catalog tl_functions_cast = {functions, TL_COUNT(functions), &tl_functions_address, NULL};

@@ -288,17 +288,8 @@ static bool referrer_domain(const struct tl_call *call)
 }
 
 static const struct tl_function functions[] = {
-    {.name = "REFERRER_DOMAIN",
-     .signature = "REFERRER_DOMAIN(STRING) -> STRING",
-     .args = {TL_STRING},
-     .args_min = 1,
-     .args_max = 1,
-     .result = TL_STRING,
-     .ours = true,
-     .null_in_null_out = true,
-     .kernel = referrer_domain,
-     .prepare = referrer_domain_prepare,
-     .memory = &recent_kind},
+    TL_ROW("REFERRER_DOMAIN", "REFERRER_DOMAIN(STRING) -> STRING", 1, 1, STRING, referrer_domain, .args = {TL_STRING},
+           .ours = true, .prepare = referrer_domain_prepare, .memory = &recent_kind),
 };
 
 const struct tl_catalog tl_functions_domain = {functions, TL_COUNT(functions), &tl_functions_find, NULL};

@@ -159,17 +159,8 @@ static const struct tl_function functions[] = {
     DIGEST("SHA256", sha256_prepare),
     DIGEST("SHA384", sha384_prepare),
     DIGEST("SHA512", sha512_prepare),
-    {.name = "SHA2",
-                                .signature = "SHA2(STRING, bits BIGINT) -> STRING",
-                                .args = {TL_STRING, TL_BIGINT},
-                                .args_min = 2,
-                                .args_max = 2,
-                                .result = TL_STRING,
-                                .null_in_null_out = true,
-                                .can_fail = true,
-                                .kernel = sha2,
-                                .prepare = sha2_prepare,
-                                .memory = &context_kind},
+    TL_ROW("SHA2", "SHA2(STRING, bits BIGINT) -> STRING", 2, 2, STRING, sha2, .args = {TL_STRING, TL_BIGINT}, .can_fail = true,
+           .prepare = sha2_prepare, .memory = &context_kind),
 };
 
 const struct tl_catalog tl_functions_hash = {functions, TL_COUNT(functions), &tl_functions_json, NULL};

@@ -72,19 +72,7 @@ static bool abs_i64(const struct tl_call *call)
 
 /* A float's operation done in double and rounded to float gives the float's own result: 53 >= 2 * 24 + 2 bits. */
 #define REAL_KERNEL(name, expression)                                                                                            \
-    static bool name##_f64(const struct tl_call *call)                                                                           \
-    {                                                                                                                            \
-        const double *a = call->args[0].f64, *b = call->args[call->args_count - 1].f64;                                          \
-                                                                                                                                 \
-        tl_call_clear_null(call);                                                                                                \
-        for (uint32_t i = 0, row; tl_call_row(call, &i, &row);) {                                                                \
-            const double x = a[row], y = b[row];                                                                                 \
-                                                                                                                                 \
-            (void)y;                                                                                                             \
-            call->out->f64[row] = (expression);                                                                                  \
-        }                                                                                                                        \
-        return true;                                                                                                             \
-    }                                                                                                                            \
+    TL_REAL_KERNEL(name##_f64, expression)                                                                                       \
     static bool name##_f32(const struct tl_call *call)                                                                           \
     {                                                                                                                            \
         if (!name##_f64(call))                                                                                                   \

@@ -327,26 +327,6 @@ static bool read_loosely(struct tl_sv text, int64_t *ms)
     return true;
 }
 
-/* TO_TIMESTAMP(s): NULL is the answer to what it cannot read. */
-static bool read_standard(const struct tl_call *call)
-{
-    tl_call_clear_null(call);
-    for (uint32_t i = 0, row; tl_call_row(call, &i, &row);)
-        if (!tl_time_from_text(call->args[0].sv[row], &call->out->i64[row]))
-            tl_call_null(call, row);
-    return true;
-}
-
-/* TO_TIMESTAMP_LTZ(s): Flink's job ends there. */
-static bool read_standard_strictly(const struct tl_call *call)
-{
-    tl_call_clear_null(call);
-    for (uint32_t i = 0, row; tl_call_row(call, &i, &row);)
-        if (!tl_time_from_text(call->args[0].sv[row], &call->out->i64[row]))
-            tl_call_fail(call, row);
-    return true;
-}
-
 static bool read_all(const struct tl_call *call, const struct tl_zone *zone)
 {
     struct tl_zone_span span = {0};
@@ -536,11 +516,12 @@ static const struct tl_function functions[] = {
     ROW("DATE_FORMAT", "(TIMESTAMP, STRING)", TIMESTAMP, 2, STRING, true, print_wall, print_prepare),
     ROW("DATE_FORMAT", "(TIMESTAMP_LTZ, STRING)", TIMESTAMP_LTZ, 2, STRING, true, print_instant, print_prepare),
     ROW("DATE_FORMAT", "(STRING, STRING)", STRING, 2, STRING, true, print_text, print_old_prepare),
-    ROW("TO_TIMESTAMP", "(STRING)", STRING, 1, TIMESTAMP, false, read_standard, NULL),
+    TL_ROW("TO_TIMESTAMP", "TO_TIMESTAMP(STRING) -> TIMESTAMP", 1, 1, TIMESTAMP, tl_text_to_time, .args = {TL_STRING},
+           .fails_to_null = true),
     ROW("TO_TIMESTAMP", "(STRING, STRING)", STRING, 2, TIMESTAMP, false, read_utc, read_prepare),
     EPOCH(BIGINT, epoch_i64),
     EPOCH(DOUBLE, epoch_f64),
-    ROW("TO_TIMESTAMP_LTZ", "(STRING)", STRING, 1, TIMESTAMP_LTZ, true, read_standard_strictly, NULL),
+    ROW("TO_TIMESTAMP_LTZ", "(STRING)", STRING, 1, TIMESTAMP_LTZ, true, tl_text_to_time, NULL),
     ROW("TO_TIMESTAMP_LTZ", "(STRING, STRING)", STRING, 2, TIMESTAMP_LTZ, false, read_utc, read_prepare),
     ROW("TO_TIMESTAMP_LTZ", "(STRING, STRING, STRING)", STRING, 3, TIMESTAMP_LTZ, false, read_zoned, read_zoned_prepare),
     ROW("FROM_UNIXTIME", "(BIGINT)", BIGINT, 1, STRING, false, print_seconds, print_old_prepare),

@@ -107,17 +107,8 @@ out:
 }
 
 static const struct tl_function functions[] = {
-    {.name = "GET_LOCATION",
-     .signature = "GET_LOCATION(STRING) -> STRING",
-     .args = {TL_STRING},
-     .args_min = 1,
-     .args_max = 1,
-     .result = TL_STRING,
-     .ours = true,
-     .null_in_null_out = true,
-     .kernel = get_location,
-     .prepare = get_location_prepare,
-     .memory = &memory_kind},
+    TL_ROW("GET_LOCATION", "GET_LOCATION(STRING) -> STRING", 1, 1, STRING, get_location, .args = {TL_STRING}, .ours = true,
+           .prepare = get_location_prepare, .memory = &memory_kind),
 };
 
 const struct tl_catalog tl_functions_place = {functions, TL_COUNT(functions), &tl_functions_real, NULL};

@@ -11,42 +11,26 @@ static double power_of(double base, double exponent)
     return isnan(exponent) || (fabs(base) == 1 && isinf(exponent)) ? (double)NAN : pow(base, exponent);
 }
 
-/* y is the second argument, or the first again. */
-#define KERNEL(name, expression)                                                                                                 \
-    static bool name(const struct tl_call *call)                                                                                 \
-    {                                                                                                                            \
-        const double *a = call->args[0].f64, *b = call->args[call->args_count - 1].f64;                                          \
-                                                                                                                                 \
-        tl_call_clear_null(call);                                                                                                \
-        for (uint32_t i = 0, row; tl_call_row(call, &i, &row);) {                                                                \
-            const double x = a[row], y = b[row];                                                                                 \
-                                                                                                                                 \
-            (void)y;                                                                                                             \
-            call->out->f64[row] = (expression);                                                                                  \
-        }                                                                                                                        \
-        return true;                                                                                                             \
-    }
-
-KERNEL(power, power_of(x, y))
-KERNEL(square_root, pow(x, 0.5)) /* POWER(x, 0.5), as Flink has it */
-KERNEL(exponential, exp(x))
-KERNEL(logarithm, log(x))
-KERNEL(logarithm_of_base, log(y) / log(x))
-KERNEL(logarithm_2, log(x) / M_LN2)
-KERNEL(logarithm_10, log10(x))
-KERNEL(sine, sin(x))
-KERNEL(cosine, cos(x))
-KERNEL(tangent, tan(x))
-KERNEL(cotangent, 1 / tan(x))
-KERNEL(arc_sine, asin(x))
-KERNEL(arc_cosine, acos(x))
-KERNEL(arc_tangent, atan(x))
-KERNEL(arc_tangent_2, atan2(x, y))
-KERNEL(sine_h, sinh(x))
-KERNEL(cosine_h, cosh(x))
-KERNEL(tangent_h, tanh(x))
-KERNEL(degrees, x *(180 / M_PI))
-KERNEL(radians, x *(M_PI / 180))
+TL_REAL_KERNEL(power, power_of(x, y))
+TL_REAL_KERNEL(square_root, pow(x, 0.5)) /* POWER(x, 0.5), as Flink has it */
+TL_REAL_KERNEL(exponential, exp(x))
+TL_REAL_KERNEL(logarithm, log(x))
+TL_REAL_KERNEL(logarithm_of_base, log(y) / log(x))
+TL_REAL_KERNEL(logarithm_2, log(x) / M_LN2)
+TL_REAL_KERNEL(logarithm_10, log10(x))
+TL_REAL_KERNEL(sine, sin(x))
+TL_REAL_KERNEL(cosine, cos(x))
+TL_REAL_KERNEL(tangent, tan(x))
+TL_REAL_KERNEL(cotangent, 1 / tan(x))
+TL_REAL_KERNEL(arc_sine, asin(x))
+TL_REAL_KERNEL(arc_cosine, acos(x))
+TL_REAL_KERNEL(arc_tangent, atan(x))
+TL_REAL_KERNEL(arc_tangent_2, atan2(x, y))
+TL_REAL_KERNEL(sine_h, sinh(x))
+TL_REAL_KERNEL(cosine_h, cosh(x))
+TL_REAL_KERNEL(tangent_h, tanh(x))
+TL_REAL_KERNEL(degrees, x *(180 / M_PI))
+TL_REAL_KERNEL(radians, x *(M_PI / 180))
 
 static bool fill(const struct tl_call *call, double value)
 {

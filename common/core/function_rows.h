@@ -18,6 +18,12 @@ extern const struct tl_catalog tl_functions_math, tl_functions_text, tl_function
         .name = (NAME), .signature = NAME "(" #A ") -> " #RESULT, .args = {TL_##A}, .args_min = 1, .args_max = 1,                \
         .result = TL_##RESULT, .null_in_null_out = true, .kernel = (KERNEL)                                                      \
     }
+/* Any other: .args, and what else is to be said, follow. */
+#define TL_ROW(NAME, SIGNATURE, MIN, MAX, RESULT, KERNEL, ...)                                                                   \
+    {                                                                                                                            \
+        .name = (NAME), .signature = (SIGNATURE), .args_min = (MIN), .args_max = (MAX), .result = TL_##RESULT,                   \
+        .null_in_null_out = true, .kernel = (KERNEL), __VA_ARGS__                                                                \
+    }
 #define TL_INFIX(NAME, A, B, RESULT, KERNEL, CAN_FAIL)                                                                           \
     {                                                                                                                            \
         .name = (NAME), .signature = #A " " NAME " " #B " -> " #RESULT, .args = {TL_##A, TL_##B}, .args_min = 2, .args_max = 2,  \
@@ -32,6 +38,22 @@ static inline bool tl_call_row(const struct tl_call *call, uint32_t *i, uint32_t
     *row = call->rows[(*i)++];
     return true;
 }
+
+/* A kernel of doubles: `expression` over x and y, which is the second argument, or the first again. */
+#define TL_REAL_KERNEL(name, expression)                                                                                         \
+    static bool name(const struct tl_call *call)                                                                                 \
+    {                                                                                                                            \
+        const double *a = call->args[0].f64, *b = call->args[call->args_count - 1].f64;                                          \
+                                                                                                                                 \
+        tl_call_clear_null(call);                                                                                                \
+        for (uint32_t i = 0, row; tl_call_row(call, &i, &row);) {                                                                \
+            const double x = a[row], y = b[row];                                                                                 \
+                                                                                                                                 \
+            (void)y;                                                                                                             \
+            call->out->f64[row] = (expression);                                                                                  \
+        }                                                                                                                        \
+        return true;                                                                                                             \
+    }
 
 /* No selected row is NULL. A loop of its own: stores of bytes may alias anything, and would have every pointer read again. */
 static inline void tl_call_clear_null(const struct tl_call *call)

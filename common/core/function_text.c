@@ -171,27 +171,12 @@ static bool file_request(const struct tl_call *call)
 }
 
 static const struct tl_function functions[] = {
-    {.name = "LIKE",
-     .signature = "STRING LIKE STRING [ESCAPE STRING] -> BOOLEAN",
-     .args = {TL_STRING, TL_STRING, TL_STRING},
-     .args_min = 2,
-     .args_max = 3,
-     .result = TL_BOOLEAN,
-     .null_in_null_out = true,
-     .can_fail = true,
-     .kernel = like,
-     .prepare = like_prepare},
+    TL_ROW("LIKE", "STRING LIKE STRING [ESCAPE STRING] -> BOOLEAN", 2, 3, BOOLEAN, like,
+           .args = {TL_STRING, TL_STRING, TL_STRING}, .can_fail = true, .prepare = like_prepare),
     TL_PREFIX("LOWER", STRING, STRING, lower),
     TL_PREFIX("UPPER", STRING, STRING, upper),
-    {.name = "IS_FILE_REQUEST",
-     .signature = "IS_FILE_REQUEST(STRING) -> BOOLEAN",
-     .args = {TL_STRING},
-     .args_min = 1,
-     .args_max = 1,
-     .result = TL_BOOLEAN,
-     .null_in_null_out = true,
-     .ours = true,
-     .kernel = file_request  },
+    TL_ROW("IS_FILE_REQUEST", "IS_FILE_REQUEST(STRING) -> BOOLEAN", 1, 1, BOOLEAN, file_request, .args = {TL_STRING},
+           .ours = true),
 };
 
 const struct tl_catalog tl_functions_text = {functions, TL_COUNT(functions), &tl_functions_time, NULL};

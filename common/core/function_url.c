@@ -203,14 +203,8 @@ static bool url_encode(const struct tl_call *call)
 }
 
 static const struct tl_function functions[] = {
-    {.name = "PARSE_URL",
-     .signature = "PARSE_URL(STRING, STRING[, STRING]) -> STRING",
-     .args = {TL_STRING, TL_STRING, TL_STRING},
-     .args_min = 2,
-     .args_max = 3,
-     .result = TL_STRING,
-     .null_in_null_out = true,
-     .kernel = parse_url},
+    TL_ROW("PARSE_URL", "PARSE_URL(STRING, STRING[, STRING]) -> STRING", 2, 3, STRING, parse_url,
+           .args = {TL_STRING, TL_STRING, TL_STRING}),
     TL_PREFIX("URL_DECODE", STRING, STRING, url_decode),
     TL_PREFIX("URL_ENCODE", STRING, STRING, url_encode),
 };

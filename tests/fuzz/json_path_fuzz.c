@@ -1,22 +1,9 @@
 /* json_path_fuzz.c: any path into any text: it ends, and reads only what is there. */
 #include <stdlib.h>
-#include <string.h>
 
 #include "core/json_path.h"
 #include "event/json_text.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-/* A copy of its own size, so that the sanitizer sees a read beyond it. */
-static struct tl_sv copy_of(struct tl_sv text)
-{
-    char *copy = malloc(text.size > 0 ? text.size : 1);
-
-    if (copy == NULL)
-        abort();
-    memcpy(copy, text.size > 0 ? text.data : "", text.size);
-    return (struct tl_sv){copy, text.size};
-}
+#include "fuzz/target.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
@@ -26,8 +13,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct tl_arena arena;
 
     /* path NUL text */
-    path = copy_of(tl_sv_cut(&rest, 0));
-    text = copy_of(rest);
+    path = fuzz_copy(tl_sv_cut(&rest, 0));
+    text = fuzz_copy(rest);
     tl_arena_init(&arena, 4096, 0);
     if (tl_json_path_compile(path, &arena, &compiled, &err) == TL_OK) {
         enum tl_json_kind kind = tl_json_path_find(compiled, text, &value);

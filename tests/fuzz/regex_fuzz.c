@@ -1,21 +1,8 @@
 /* regex_fuzz.c: any pattern against any text: it ends, reads only what is there, and finds what lies in the text. */
 #include <stdlib.h>
-#include <string.h>
 
 #include "core/regex.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-/* A copy of its own size, so that the sanitizer sees a read beyond it. */
-static struct tl_sv copy_of(struct tl_sv text)
-{
-    char *copy = malloc(text.size > 0 ? text.size : 1);
-
-    if (copy == NULL)
-        abort();
-    memcpy(copy, text.size > 0 ? text.data : "", text.size);
-    return (struct tl_sv){copy, text.size};
-}
+#include "fuzz/target.h"
 
 static bool is_utf8(struct tl_sv text)
 {
@@ -55,8 +42,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (scratch == NULL && (scratch = tl_regex_scratch_open()) == NULL)
         abort();
     /* pattern NUL text */
-    pattern = copy_of(tl_sv_cut(&rest, 0));
-    text = copy_of(rest);
+    pattern = fuzz_copy(tl_sv_cut(&rest, 0));
+    text = fuzz_copy(rest);
     tl_arena_init(&arena, 4096, 0);
     if (is_utf8(pattern) && is_utf8(text) && pattern.size < 200 && text.size < 400)
         for (unsigned flags = 0; flags <= TL_REGEX_INTERPRETED; flags += TL_REGEX_INTERPRETED)

@@ -1,25 +1,12 @@
 /* url_fuzz.c: any text as a URL: its parts lie in it. */
 #include <stdlib.h>
-#include <string.h>
 
 #include "core/url.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-/* A copy of its own size, so that the sanitizer sees a read beyond it. */
-static struct tl_sv copy_of(struct tl_sv text)
-{
-    char *copy = malloc(text.size > 0 ? text.size : 1);
-
-    if (copy == NULL)
-        abort();
-    memcpy(copy, text.size > 0 ? text.data : "", text.size);
-    return (struct tl_sv){copy, text.size};
-}
+#include "fuzz/target.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    struct tl_sv text = copy_of((struct tl_sv){(const char *)data, size}), value;
+    struct tl_sv text = fuzz_copy((struct tl_sv){(const char *)data, size}), value;
     struct tl_url url;
 
     if (tl_url_parse(text, &url)) {
