@@ -4,10 +4,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "core/user_agent.h"
 #include "support/chance.h"
+#include "support/run.h"
 #include "support/uap_cases.h"
 
 static struct tl_user_agents *agents;
@@ -231,17 +231,17 @@ ParameterizedTest(struct bot_case *c, user_agent_bots, cases, .init = open_rules
 #define DEVICE "device_parsers:\n  - regex: 'X'\n"
 #define BROWSER "user_agent_parsers:\n  - regex: 'X'\n"
 
-static enum tl_code open_text(const char *text, struct tl_user_agents **out, char path[40], struct tl_err *err)
-{
-    enum tl_code rc;
-    int fd;
+enum { PATH_BYTES = RUN_DIR_BYTES + 20 };
 
-    memcpy(path, "/tmp/tally-rules-XXXXXX", 24);
-    fd = mkstemp(path);
-    cr_assert(fd >= 0 && write(fd, text, strlen(text)) == (ssize_t)strlen(text));
-    close(fd);
+static enum tl_code open_text(const char *text, struct tl_user_agents **out, char path[PATH_BYTES], struct tl_err *err)
+{
+    char dir[RUN_DIR_BYTES];
+    enum tl_code rc;
+
+    run_folder_make(dir);
+    snprintf(path, PATH_BYTES, "%s", run_file_write(dir, "regexes.yaml", text));
     rc = tl_user_agents_open(path, out, err);
-    unlink(path);
+    run_folder_remove(dir);
     return rc;
 }
 
@@ -273,7 +273,7 @@ ParameterizedTest(struct refused_case *c, user_agent_rules, refused)
 {
     struct tl_user_agents *own = NULL;
     struct tl_err err = {0};
-    char path[40], want[240];
+    char path[PATH_BYTES], want[PATH_BYTES + 200];
 
     cr_assert_eq(open_text(c->text, &own, path, &err), TL_ERR_DEFINITION, "%s", c->name);
     snprintf(want, sizeof want, "%s%s", path, c->want);
@@ -310,7 +310,7 @@ Test(user_agent_rules, own_file)
     struct tl_user_agent_scratch mine;
     struct tl_user_agent a;
     struct tl_err err = {0};
-    char path[40];
+    char path[PATH_BYTES];
 
     cr_assert_eq(open_text(text, &own, path, &err), TL_OK, "%s", err.message);
     cr_assert(tl_user_agent_scratch_init(&mine, own));
@@ -336,7 +336,7 @@ Test(user_agent_rules, catastrophe_ends, .timeout = 20)
     struct tl_user_agent_scratch mine;
     struct tl_user_agent a;
     struct tl_err err = {0};
-    char path[40], input[TL_USER_AGENT_BYTES_MAX];
+    char path[PATH_BYTES], input[TL_USER_AGENT_BYTES_MAX];
 
     memset(input, 'a', sizeof input);
     input[sizeof input - 1] = '!';
