@@ -288,7 +288,7 @@ static bool take_class_character(struct parser *p, uint32_t *out)
 
 static bool take_class_item(struct parser *p)
 {
-    uint32_t lo, hi;
+    uint32_t lo = 0, hi;
 
     p->item_at = p->at;
     if (!take_class_character(p, &lo))
