@@ -1,7 +1,10 @@
 /* speed.c: the command: deals partitions to workers, ticks, drains.
  *
  * Shutdown, in this order: 1. SIGTERM or the end of --once; 2. a last tick is asked for and committed; 3. workers->stop; 4. workers are
- * joined; 5. committer, store, lock are closed. */
+ * joined; 5. committer and log are closed; 6. the epoch is left; 7. the store is closed.
+ *
+ * What may work later is waited for, said once, with a pause that grows: a tick that the store does not take is repeated as it is; any other
+ * failure of that kind closes everything and begins again from what the store has, as after kill -9. */
 #include <errno.h>
 #include <poll.h>
 #include <stdio.h>
@@ -12,7 +15,7 @@
 
 #include "base/clock.h"
 #include "base/diag.h"
-#include "base/lock.h"
+#include "fence.h"
 #include "follow.h"
 #include "lane.h"
 #include "main/command.h"
@@ -28,7 +31,6 @@ enum {
     LOOK_MS = 1000, /* how often the topics are looked at anew */
     WORKERS_MAX = 64,
     WAIT_FOR_LOG_MS = 200,
-    STAND_BY_MS = 500,
     RETRY_MIN_MS = 100,
     RETRY_MAX_MS = 5000
 };
@@ -44,9 +46,8 @@ struct speed {
     struct tl_functions *functions;
     struct tl_plan *plan;
     struct tl_store *store;
-    struct tl_lock *lock;
+    struct tl_fence *fence;
     struct tl_log *log;
-    int64_t epoch;
     struct tl_definition *definitions; /* per view */
     bool said_waiting;
     bool deal_again; /* a topic has more partitions than before */
@@ -143,7 +144,7 @@ static enum tl_code record_gap(struct speed *speed, const struct tl_lane *lane, 
     tl_diag(TL_WARN, "gap accepted: partition %u offsets %lld to %lld", position->partition, (long long)position->next_offset,
             (long long)(first - 1));
     position->next_offset = first;
-    TL_TRY(tl_store_begin_tick(speed->store, speed->epoch, &change, err));
+    TL_TRY(tl_store_begin_tick(speed->store, tl_fence_epoch(speed->fence), &change, err));
     for (uint32_t v = 0; v < lane->plan->views_count; v++) {
         if (lane->definitions[v] == 0 || lane->plan->views[v].source != source)
             continue;
@@ -242,40 +243,67 @@ static void wait_on(int fd, int64_t ms)
         return;
 }
 
-/* Before what the store did not take is tried again. *pause_ms: RETRY_MIN_MS the first time, which is the one that is said. */
-static void wait_for_store(int64_t *pause_ms, const struct tl_err *err)
+/* Before what did not work is tried again. *pause_ms: RETRY_MIN_MS the first time, which is the one that is said. */
+static void wait_to_retry(int64_t *pause_ms, const char *what, const struct tl_err *err)
 {
+    int64_t until_ms = tl_clock_monotonic_ms() + *pause_ms, left_ms;
+
     if (*pause_ms == RETRY_MIN_MS)
-        tl_diag(TL_WARN, "the store does not take the tick, trying again: %s", err->message);
-    tl_clock_sleep_ms(*pause_ms);
+        tl_diag(TL_WARN, "%s, trying again: %s", what, err->message);
+    while (!tl_stop_requested() && (left_ms = until_ms - tl_clock_monotonic_ms()) > 0)
+        tl_clock_sleep_ms(tl_min_i64(left_ms, RETRY_MIN_MS));
     *pause_ms = tl_min_i64(*pause_ms * 2, RETRY_MAX_MS);
 }
 
-/* Commits, again and again while the store says that it may work later: a full disk, a long lock. Said once, and when it is over. */
-static enum tl_code commit_patiently(struct tl_tick *tick, struct tl_err *err)
+/* The answer to a commit was lost: asks the store, under a new epoch, whether the tick is in it. */
+static enum tl_code find_out(struct speed *speed, struct tl_tick *tick, struct tl_err *err)
+{
+    bool committed;
+    enum tl_code rc;
+
+    TL_TRY(tl_fence_renew(speed->fence, speed->store, tick->change, &committed, err));
+    tick->epoch = tl_fence_epoch(speed->fence);
+    tick->unknown = false;
+    if (committed)
+        tl_tick_note_committed(tick);
+out:
+    return rc;
+}
+
+/* Commits, again and again while the store says that it may work later: a full disk, a long lock, a lost connection. Said once, and when it is over. */
+static enum tl_code commit_patiently(struct speed *speed, struct tl_tick *tick, struct tl_err *err)
 {
     int64_t pause_ms = RETRY_MIN_MS;
     enum tl_code rc;
 
-    while ((rc = tl_tick_commit(tick, err)) != TL_OK && err->retriable && !tl_stop_requested())
-        wait_for_store(&pause_ms, err);
+    for (;;) {
+        rc = tick->unknown ? find_out(speed, tick, err) : TL_OK;
+        if (rc == TL_OK && !tick->committed)
+            rc = tl_tick_commit(tick, err);
+        if (rc == TL_OK || !err->retriable || tl_stop_requested())
+            break;
+        wait_to_retry(&pause_ms, "the store does not take the tick", err);
+        TL_TRY(tl_fence_check(speed->fence, err));
+    }
     if (rc == TL_OK && pause_ms > RETRY_MIN_MS)
         tl_diag(TL_INFO, "the store takes ticks again");
+out:
     return rc;
 }
 
-static enum tl_code one_tick(struct tl_tick *tick, struct tl_worker_signals *signals, struct tl_worker *workers,
-                             uint32_t workers_count, struct tl_err *err)
+static enum tl_code one_tick(struct speed *speed, struct tl_tick *tick, struct tl_worker_signals *signals,
+                             struct tl_worker *workers, uint32_t workers_count, struct tl_err *err)
 {
     uint64_t ticket = atomic_fetch_add(&signals->ticket, 1) + 1;
     enum tl_code rc = TL_OK;
 
     while (!tl_tick_collect(tick, ticket)) {
         wait_on(signals->wake_fd, 100);
+        TL_TRY(tl_fence_check(speed->fence, err));
         TL_TRY(first_failure(workers, workers_count, err));
     }
     TL_TRY(tl_tick_merge(tick, err));
-    TL_TRY(commit_patiently(tick, err));
+    TL_TRY(commit_patiently(speed, tick, err));
 out:
     return rc;
 }
@@ -291,7 +319,7 @@ static enum tl_code note_ready(struct speed *speed, const struct tl_lane *lane, 
         news = news || (lane->definitions[v] != 0 && !speed->definitions[v].speed_ready);
     if (!news)
         return TL_OK;
-    TL_TRY(tl_store_begin_tick(speed->store, speed->epoch, &change, err));
+    TL_TRY(tl_store_begin_tick(speed->store, tl_fence_epoch(speed->fence), &change, err));
     for (uint32_t v = 0; v < lane->plan->views_count; v++) {
         if (lane->definitions[v] != 0) {
             TL_TRY(tl_store_put_ready(speed->store, lane->definitions[v], err));
@@ -356,6 +384,7 @@ static enum tl_code tick_until_done(struct speed *speed, struct tl_lane *lane, s
     while (!done) {
         bool ending = tl_stop_requested();
 
+        TL_TRY(tl_fence_check(speed->fence, err));
         if (!bounded && tl_clock_monotonic_ms() >= look_ms) {
             TL_TRY(look_at_topics(speed, lane, err));
             look_ms = tl_clock_monotonic_ms() + LOOK_MS;
@@ -369,7 +398,7 @@ static enum tl_code tick_until_done(struct speed *speed, struct tl_lane *lane, s
             ending = tl_stop_requested();
         }
         next_ms = tl_clock_monotonic_ms() + speed->own->tick_ms;
-        TL_TRY(one_tick(tick, signals, workers, workers_count, err));
+        TL_TRY(one_tick(speed, tick, signals, workers, workers_count, err));
         if (tl_tick_at_end(tick))
             TL_TRY(note_ready(speed, lane, err));
         done = ending || (bounded && tl_tick_at_rest(tick));
@@ -423,7 +452,7 @@ static enum tl_code run_lane(struct speed *speed, struct tl_lane *lane, bool bou
             goto out;
         }
     }
-    TL_TRY(tl_tick_open(&tick, lane, speed->store, speed->epoch, workers, workers_count, err));
+    TL_TRY(tl_tick_open(&tick, lane, speed->store, tl_fence_epoch(speed->fence), workers, workers_count, err));
     for (uint32_t w = 0; w < workers_count; w++)
         TL_TRY(tl_worker_start(&workers[w], err));
     TL_TRY(tick_until_done(speed, lane, &tick, &signals, workers, workers_count, bounded, err));
@@ -565,11 +594,11 @@ static enum tl_code catch_up_inner(struct speed *speed, uint32_t v, struct tl_er
     while (!done && !tl_stop_requested()) {
         TL_TRY(tl_store_definition(speed->store, speed->definitions[v].id, &speed->definitions[v], err));
         lane_add_view(&lane, v, &speed->definitions[v]);
-        rc = tl_follow(&lane, v, &shape, speed->definitions[inner].id, speed->store, speed->epoch, &done, err);
-        if (rc != TL_OK && !err->retriable)
+        rc = tl_follow(&lane, v, &shape, speed->definitions[inner].id, speed->store, tl_fence_epoch(speed->fence), &done, err);
+        if (rc == TL_ERR_UNKNOWN || (rc != TL_OK && !err->retriable)) /* what is unknown wants a new epoch first */
             break;
         if (rc != TL_OK)
-            wait_for_store(&pause_ms, err);
+            wait_to_retry(&pause_ms, "the store does not take the rows", err);
     }
 out:
     lane_close(&lane);
@@ -584,7 +613,7 @@ static enum tl_code drop_lane_ids(struct speed *speed, const struct standing *st
     int64_t change;
     enum tl_code rc = TL_OK;
 
-    TL_TRY(tl_store_begin_tick(speed->store, speed->epoch, &change, err));
+    TL_TRY(tl_store_begin_tick(speed->store, tl_fence_epoch(speed->fence), &change, err));
     for (uint32_t v = 0; v < plan->views_count; v++)
         for (uint32_t p = 0; p < standings[v].count; p++)
             TL_TRY(tl_store_drop_dedup(speed->store, speed->definitions[v].id, plan->sources[plan->views[v].source].topic,
@@ -674,27 +703,6 @@ static enum tl_code open_log(struct speed *speed, bool *there, struct tl_err *er
     return TL_OK;
 }
 
-/* One process at a time: a second one stands by, or says who is at work when it is to run once. Without a lock: told to stop meanwhile. */
-static enum tl_code take_lock(struct speed *speed, struct tl_err *err)
-{
-    char path[4200];
-    bool said = false;
-
-    snprintf(path, sizeof path, "%s/speed.lock", speed->common->data);
-    for (;;) {
-        enum tl_code rc = tl_lock_take(path, "speed", &speed->lock, err);
-
-        if (rc != TL_ERR_BUSY || speed->own->once)
-            return rc;
-        if (tl_stop_requested())
-            return TL_OK;
-        if (!said)
-            tl_diag(TL_INFO, "standing by: %s", err->message);
-        said = true;
-        tl_clock_sleep_ms(STAND_BY_MS);
-    }
-}
-
 static enum tl_code put_versions(struct speed *speed, struct tl_err *err)
 {
     struct tl_buf versions;
@@ -703,7 +711,7 @@ static enum tl_code put_versions(struct speed *speed, struct tl_err *err)
     tl_buf_init(&versions, 0);
     tl_functions_versions(speed->functions, &versions);
     TL_TRY(tl_buf_check(&versions, "the versions", err));
-    TL_TRY(tl_store_put_versions(speed->store, speed->epoch, tl_buf_sv(&versions), err));
+    TL_TRY(tl_store_put_versions(speed->store, tl_fence_epoch(speed->fence), tl_buf_sv(&versions), err));
 out:
     tl_buf_done(&versions);
     return rc;
@@ -725,25 +733,17 @@ out:
     return rc;
 }
 
-static enum tl_code speed_main(struct speed *speed, struct tl_err *err)
+/* From what the store has to the end, or to a failure. */
+static enum tl_code run_from_store(struct speed *speed, struct tl_err *err)
 {
-    char owner[64];
     bool there;
-    enum tl_code rc = TL_OK;
+    enum tl_code rc;
 
-    TL_TRY(tl_options_need_views(speed->common, err));
-    TL_TRY(tl_views_open(speed->common, speed->common->views, &speed->functions, &speed->plan, err));
-    TL_TRY(tl_data_dir_make(speed->common->data, err));
-    TL_TRY(take_lock(speed, err));
-    if (speed->lock == NULL)
-        goto out;
     TL_TRY(tl_store_open(speed->common->store, TL_STORE_WRITE, &speed->store, err));
+    TL_TRY(tl_fence_take(speed->store, speed->common->store, !speed->own->once, &speed->fence, err));
+    if (speed->fence == NULL)
+        goto out;
     TL_TRY(tl_views_take_secret(speed->functions, speed->store, err));
-    speed->definitions = calloc(speed->plan->views_count, sizeof *speed->definitions);
-    if (speed->definitions == NULL)
-        TL_TRY(tl_fail_memory(err, speed->plan->views_count * sizeof *speed->definitions));
-    snprintf(owner, sizeof owner, "speed pid %ld", (long)getpid());
-    TL_TRY(tl_store_take_epoch(speed->store, owner, &speed->epoch, err));
     TL_TRY(put_versions(speed, err));
     TL_TRY(define_views(speed, err));
     TL_TRY(open_log(speed, &there, err));
@@ -755,8 +755,28 @@ static enum tl_code speed_main(struct speed *speed, struct tl_err *err)
     }
 out:
     tl_log_close(speed->log);
+    speed->log = NULL;
+    tl_fence_close(speed->fence, speed->store);
+    speed->fence = NULL;
     tl_store_close(speed->store);
-    tl_lock_release(speed->lock);
+    speed->store = NULL;
+    return rc;
+}
+
+static enum tl_code speed_main(struct speed *speed, struct tl_err *err)
+{
+    int64_t pause_ms = RETRY_MIN_MS;
+    enum tl_code rc;
+
+    TL_TRY(tl_options_need_views(speed->common, err));
+    TL_TRY(tl_views_open(speed->common, speed->common->views, &speed->functions, &speed->plan, err));
+    TL_TRY(tl_data_dir_make(speed->common->data, err));
+    speed->definitions = calloc(speed->plan->views_count, sizeof *speed->definitions);
+    if (speed->definitions == NULL)
+        TL_TRY(tl_fail_memory(err, speed->plan->views_count * sizeof *speed->definitions));
+    while ((rc = run_from_store(speed, err)) != TL_OK && err->retriable && !speed->own->once && !tl_stop_requested())
+        wait_to_retry(&pause_ms, "cannot go on", err);
+out:
     free(speed->definitions);
     tl_views_close(speed->functions, speed->plan);
     return rc;

@@ -117,6 +117,7 @@ enum tl_code tl_tick_merge(struct tl_tick *tick, struct tl_err *err)
     const struct tl_plan *plan = tick->lane->plan;
     enum tl_code rc = TL_OK;
 
+    tick->committed = false;
     for (uint32_t s = 0; s < plan->sources_count; s++) {
         int64_t judged_ms = INT64_MAX;
 
@@ -157,7 +158,7 @@ static enum tl_code put_rows(void *ctx, const struct tl_rows *rows, struct tl_er
 {
     struct sink *sink = ctx;
 
-    sink->tick->rows_count += rows->count;
+    sink->tick->rows_begun += rows->count;
     return tl_store_put_speed_rows(sink->tick->store, sink->definition, rows, sink->change, err);
 }
 
@@ -293,29 +294,35 @@ static bool has_news(const struct tl_tick *tick)
     return false;
 }
 
+void tl_tick_note_committed(struct tl_tick *tick)
+{
+    tick->committed = true;
+    tick->ticks_count++;
+    tick->rows_count += tick->rows_begun;
+    memset(tick->identity_put, 1, tick->lane->plan->views_count * sizeof *tick->identity_put);
+}
+
 enum tl_code tl_tick_commit(struct tl_tick *tick, struct tl_err *err)
 {
     const struct tl_lane *lane = tick->lane;
-    uint64_t rows_before = tick->rows_count;
-    int64_t change;
     enum tl_code rc = TL_OK;
 
+    assert(!tick->unknown && !tick->committed);
     if (!has_news(tick))
         return TL_OK;
-    TL_TRY(tl_store_begin_tick(tick->store, tick->epoch, &change, err));
+    tick->rows_begun = 0;
+    TL_TRY(tl_store_begin_tick(tick->store, tick->epoch, &tick->change, err));
     for (uint32_t v = 0; v < lane->plan->views_count; v++)
         if (lane->definitions[v] != 0)
-            TL_TRY(put_view(tick, v, change, err));
+            TL_TRY(put_view(tick, v, tick->change, err));
     for (uint32_t p = 0; p < lane->partitions_count; p++)
         TL_TRY(put_partition(tick, p, err));
     TL_TRY(tl_store_commit(tick->store, err));
-    tick->ticks_count++;
-    memset(tick->identity_put, 1, lane->plan->views_count * sizeof *tick->identity_put);
+    tl_tick_note_committed(tick);
 out:
-    if (rc != TL_OK) {
+    if (rc != TL_OK)
         tl_store_rollback(tick->store);
-        tick->rows_count = rows_before;
-    }
+    tick->unknown = rc == TL_ERR_UNKNOWN;
     return rc;
 }
 

@@ -23,6 +23,9 @@ struct tl_tick {
     const struct tl_lane *lane;
     struct tl_store *store;
     int64_t epoch;
+    int64_t change; /* the number of the transaction that was last begun */
+    bool unknown;   /* its commit was sent and no answer came */
+    bool committed; /* what was merged last is in the store */
     struct tl_worker *workers;
     uint32_t workers_count;
     struct tl_partial *all;        /* open windows since the beginning; what this tick has judged of held rows */
@@ -34,6 +37,7 @@ struct tl_tick {
     int64_t *final_ms;             /* per view, as committed */
     int64_t *judged_ms;            /* per source: minimum over the workers, as of the last collect */
     uint64_t ticks_count, rows_count, events_count;
+    uint64_t rows_begun; /* of the transaction that was last begun */
 };
 
 /* Loads the open windows of the lane's definitions from the store. */
@@ -45,8 +49,10 @@ void tl_tick_close(struct tl_tick *tick);
 bool tl_tick_collect(struct tl_tick *tick, uint64_t ticket);
 /* Merges what was collected. Once per collect, before the first commit of it. */
 TL_MUST_USE enum tl_code tl_tick_merge(struct tl_tick *tick, struct tl_err *err);
-/* One transaction. After a failure it may be called again (err->retriable) or the process must end. */
+/* One transaction. After a failure it may be called again (err->retriable) or the process must end. TL_ERR_UNKNOWN sets tick->unknown: whether
+ * the transaction is in the store is to be found out first, and tl_tick_note_committed called if it is. */
 TL_MUST_USE enum tl_code tl_tick_commit(struct tl_tick *tick, struct tl_err *err);
+void tl_tick_note_committed(struct tl_tick *tick);
 /* Drops what is final from memory, and sends the partials back with the others' watermarks. */
 TL_MUST_USE enum tl_code tl_tick_settle(struct tl_tick *tick, struct tl_err *err);
 

@@ -103,9 +103,30 @@ enum tl_code tl_store_swap(struct tl_store *store, int64_t id, bool *swapped, st
     return store->ops->swap(store, id, swapped, err);
 }
 
-enum tl_code tl_store_take_epoch(struct tl_store *store, const char *owner, int64_t *epoch, struct tl_err *err)
+enum tl_code tl_store_epoch(struct tl_store *store, struct tl_epoch *out, struct tl_err *err)
 {
-    return store->ops->take_epoch(store, owner, epoch, err);
+    return store->ops->epoch(store, out, err);
+}
+
+enum tl_code tl_store_take_epoch(struct tl_store *store, const char *owner, const struct tl_epoch *seen, struct tl_epoch *out,
+                                 struct tl_err *err)
+{
+    return store->ops->take_epoch(store, owner, seen, out, err);
+}
+
+enum tl_code tl_store_challenge(struct tl_store *store, int64_t *challenge, struct tl_err *err)
+{
+    return store->ops->challenge(store, challenge, err);
+}
+
+enum tl_code tl_store_answer(struct tl_store *store, int64_t epoch, int64_t challenge, struct tl_err *err)
+{
+    return store->ops->answer(store, epoch, challenge, err);
+}
+
+enum tl_code tl_store_leave_epoch(struct tl_store *store, int64_t epoch, struct tl_err *err)
+{
+    return store->ops->leave_epoch(store, epoch, err);
 }
 
 enum tl_code tl_store_put_versions(struct tl_store *store, int64_t epoch, struct tl_sv versions, struct tl_err *err)

@@ -85,8 +85,24 @@ TL_MUST_USE enum tl_code tl_store_swap(struct tl_store *store, int64_t id, bool 
 
 /* ---- the speed layer's tick ---- */
 
-/* Own transaction: raises the epoch; the caller may write from now on, whoever held it before may not. */
-TL_MUST_USE enum tl_code tl_store_take_epoch(struct tl_store *store, const char *owner, int64_t *epoch, struct tl_err *err);
+/* Who may write the speed tables, and whether he lives (speed_layer/fence.h has the protocol). */
+enum { TL_STORE_OWNER_MAX = 192 };
+struct tl_epoch {
+    int64_t epoch;
+    int64_t challenge;              /* raised by who stands by */
+    int64_t answer;                 /* the challenge that the owner has answered last */
+    int64_t change;                 /* the number of the last tick that was committed, under whatever epoch; 0: none */
+    char owner[TL_STORE_OWNER_MAX]; /* empty: it has left in order */
+};
+TL_MUST_USE enum tl_code tl_store_epoch(struct tl_store *store, struct tl_epoch *out, struct tl_err *err);
+/* Own transaction: raises the epoch; the caller may write from now on, whoever held it before may not. `seen`: only where the epoch is still
+ * that one and has answered nothing since, else TL_ERR_BUSY; NULL: in any case. *out is what stands there now. */
+TL_MUST_USE enum tl_code tl_store_take_epoch(struct tl_store *store, const char *owner, const struct tl_epoch *seen,
+                                             struct tl_epoch *out, struct tl_err *err);
+/* Own transactions: raises the challenge; answers one, TL_ERR_FENCED when the epoch is not that one any more, as a tick; strikes the owner out. */
+TL_MUST_USE enum tl_code tl_store_challenge(struct tl_store *store, int64_t *challenge, struct tl_err *err);
+TL_MUST_USE enum tl_code tl_store_answer(struct tl_store *store, int64_t epoch, int64_t challenge, struct tl_err *err);
+TL_MUST_USE enum tl_code tl_store_leave_epoch(struct tl_store *store, int64_t epoch, struct tl_err *err);
 /* Own transaction: what speed's functions work with from this epoch on (function.h: tl_functions_versions). */
 TL_MUST_USE enum tl_code tl_store_put_versions(struct tl_store *store, int64_t epoch, struct tl_sv versions, struct tl_err *err);
 /* All that speed has worked with, the earliest first. */
@@ -95,7 +111,7 @@ TL_MUST_USE enum tl_code tl_store_versions(struct tl_store *store,
                                                                 struct tl_err *err),
                                            void *ctx, struct tl_err *err);
 /* Begins a tick's transaction: locks the epoch row first (TL_ERR_FENCED when the epoch is not ours any more), then takes the next change
- * number, so that the order of commits is the order of numbers. */
+ * number, so that the order of commits is the order of numbers. It stands in the epoch row afterwards, and answers the challenge there. */
 TL_MUST_USE enum tl_code tl_store_begin_tick(struct tl_store *store, int64_t epoch, int64_t *change, struct tl_err *err);
 
 /* Inserts or replaces rows by identity. Where each key has a boundary of its own, a row that crosses it lowers it. */
@@ -124,6 +140,8 @@ struct tl_position {
     int64_t judged_ms;                     /* the watermark that its last event was judged by */
     int64_t log_ms;                        /* highest log timestamp read */
     uint64_t messages_count, events_count; /* read so far, in all */
+    int64_t last_offset;                   /* of the last message read; INT64_MIN: none */
+    uint64_t fingerprint;                  /* of that message (log.h); 0: not known */
 };
 TL_MUST_USE enum tl_code tl_store_put_position(struct tl_store *store, int64_t definition, const struct tl_position *position,
                                                struct tl_err *err);

@@ -21,7 +21,12 @@ struct tl_store_ops {
     enum tl_code (*definitions)(struct tl_store *store, const struct tl_definition **out, size_t *count, struct tl_err *err);
     enum tl_code (*swap)(struct tl_store *store, int64_t id, bool *swapped, struct tl_err *err);
 
-    enum tl_code (*take_epoch)(struct tl_store *store, const char *owner, int64_t *epoch, struct tl_err *err);
+    enum tl_code (*epoch)(struct tl_store *store, struct tl_epoch *out, struct tl_err *err);
+    enum tl_code (*take_epoch)(struct tl_store *store, const char *owner, const struct tl_epoch *seen, struct tl_epoch *out,
+                               struct tl_err *err);
+    enum tl_code (*challenge)(struct tl_store *store, int64_t *challenge, struct tl_err *err);
+    enum tl_code (*answer)(struct tl_store *store, int64_t epoch, int64_t challenge, struct tl_err *err);
+    enum tl_code (*leave_epoch)(struct tl_store *store, int64_t epoch, struct tl_err *err);
     enum tl_code (*put_versions)(struct tl_store *store, int64_t epoch, struct tl_sv versions, struct tl_err *err);
     enum tl_code (*versions)(struct tl_store *store,
                              enum tl_code (*each)(void *ctx, int64_t epoch, struct tl_sv versions, struct tl_err *err), void *ctx,

@@ -18,7 +18,7 @@
 #include "event/schema.h"
 
 #define APPLICATION_ID 0x544c7374 /* "TLst" */
-#define SCHEMA_VERSION 3
+#define SCHEMA_VERSION 4
 #define TEXT_OF(number) TEXT_OF_(number)
 #define TEXT_OF_(number) #number
 
@@ -96,6 +96,13 @@ static const char *const sql_version_3[] = {
     /* What speed ran with, from this epoch on: a line where it changed. */
     "CREATE TABLE tally_epoch_versions (epoch INTEGER PRIMARY KEY, versions TEXT NOT NULL) STRICT;",
 };
+static const char *const sql_version_4[] = {
+    "ALTER TABLE tally_epoch ADD COLUMN challenge INTEGER NOT NULL DEFAULT 0;",
+    "ALTER TABLE tally_epoch ADD COLUMN answer INTEGER NOT NULL DEFAULT 0;",
+    "ALTER TABLE tally_epoch ADD COLUMN change INTEGER NOT NULL DEFAULT 0;",
+    "ALTER TABLE tally_offset ADD COLUMN last_offset INTEGER NOT NULL DEFAULT (-9223372036854775808);",
+    "ALTER TABLE tally_offset ADD COLUMN fingerprint INTEGER NOT NULL DEFAULT 0;",
+};
 static const struct {
     const char *const *statements;
     size_t count;
@@ -103,6 +110,7 @@ static const struct {
     {sql_version_1, TL_COUNT(sql_version_1)},
     {sql_version_2, TL_COUNT(sql_version_2)},
     {sql_version_3, TL_COUNT(sql_version_3)},
+    {sql_version_4, TL_COUNT(sql_version_4)},
 };
 /* clang-format on */
 
@@ -761,7 +769,11 @@ static const struct tl_store_ops sqlite_ops = {
     .active = tl_sq_active_get,
     .definitions = tl_sq_definitions,
     .swap = tl_sq_swap,
+    .epoch = tl_sq_epoch,
     .take_epoch = tl_sq_take_epoch,
+    .challenge = tl_sq_challenge,
+    .answer = tl_sq_answer,
+    .leave_epoch = tl_sq_leave_epoch,
     .put_versions = tl_sq_put_versions,
     .versions = tl_sq_versions,
     .begin_tick = tl_sq_begin_tick,

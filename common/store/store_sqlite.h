@@ -162,7 +162,12 @@ enum tl_code tl_sq_active_get(struct tl_store *store, struct tl_sv view, struct 
 enum tl_code tl_sq_definitions(struct tl_store *store, const struct tl_definition **out, size_t *count, struct tl_err *err);
 enum tl_code tl_sq_swap(struct tl_store *store, int64_t id, bool *swapped, struct tl_err *err);
 
-enum tl_code tl_sq_take_epoch(struct tl_store *store, const char *owner, int64_t *epoch, struct tl_err *err);
+enum tl_code tl_sq_epoch(struct tl_store *store, struct tl_epoch *out, struct tl_err *err);
+enum tl_code tl_sq_take_epoch(struct tl_store *store, const char *owner, const struct tl_epoch *seen, struct tl_epoch *out,
+                              struct tl_err *err);
+enum tl_code tl_sq_challenge(struct tl_store *store, int64_t *challenge, struct tl_err *err);
+enum tl_code tl_sq_answer(struct tl_store *store, int64_t epoch, int64_t challenge, struct tl_err *err);
+enum tl_code tl_sq_leave_epoch(struct tl_store *store, int64_t epoch, struct tl_err *err);
 enum tl_code tl_sq_put_versions(struct tl_store *store, int64_t epoch, struct tl_sv versions, struct tl_err *err);
 enum tl_code tl_sq_versions(struct tl_store *store,
                             enum tl_code (*each)(void *ctx, int64_t epoch, struct tl_sv versions, struct tl_err *err), void *ctx,

@@ -1,27 +1,35 @@
 /* store_sqlite_speed.c: the speed layer's tick in the SQLite store: rows, state, offsets, ledger, dead letters, event ids. */
 #include "store/store_sqlite.h"
 
+#include <stdio.h>
 #include <string.h>
 
 /* clang-format off */
-static const char sql_take_epoch[] = "UPDATE tally_epoch SET epoch = epoch + 1, owner = ?1 RETURNING epoch";
+static const char sql_epoch[] = "SELECT epoch, challenge, answer, change, owner FROM tally_epoch";
+/* ?2 -1: whatever stands there. */
+static const char sql_take_epoch[] =
+    "UPDATE tally_epoch SET epoch = epoch + 1, owner = ?1 WHERE ?2 < 0 OR (epoch = ?2 AND answer = ?3) RETURNING epoch";
+static const char sql_challenge[] = "UPDATE tally_epoch SET challenge = challenge + 1 RETURNING challenge";
+static const char sql_answer[] = "UPDATE tally_epoch SET answer = ?1";
+static const char sql_answer_by_tick[] = "UPDATE tally_epoch SET answer = challenge, change = ?1";
+static const char sql_leave_epoch[] = "UPDATE tally_epoch SET owner = '' WHERE epoch = ?1";
 static const char sql_put_versions[] =
     "INSERT INTO tally_epoch_versions (epoch, versions) SELECT ?1, ?2"
     " WHERE ?2 IS NOT (SELECT versions FROM tally_epoch_versions ORDER BY epoch DESC LIMIT 1)";
 static const char sql_versions[] = "SELECT epoch, versions FROM tally_epoch_versions ORDER BY epoch";
-static const char sql_epoch[] = "SELECT epoch, owner FROM tally_epoch";
 static const char sql_put_final[] = "UPDATE tally_progress SET final_ms = ?2 WHERE definition = ?1";
 static const char sql_put_ready[] = "UPDATE tally_progress SET speed_ready = 1 WHERE definition = ?1";
 static const char sql_put_identity[] = "UPDATE tally_progress SET identity = ?2 WHERE definition = ?1";
 static const char sql_identity[] = "SELECT identity FROM tally_progress WHERE definition = ?1";
 static const char sql_put_position[] =
-    "INSERT INTO tally_offset (definition, partition, next_offset, watermark_ms, judged_ms, log_ms, messages_count, events_count)"
-    " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) ON CONFLICT (definition, partition) DO UPDATE SET next_offset = excluded.next_offset,"
+    "INSERT INTO tally_offset (definition, partition, next_offset, watermark_ms, judged_ms, log_ms, messages_count, events_count,"
+    " last_offset, fingerprint) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10) ON CONFLICT (definition, partition) DO UPDATE SET next_offset = excluded.next_offset,"
     " watermark_ms = excluded.watermark_ms, judged_ms = excluded.judged_ms, log_ms = excluded.log_ms,"
-    " messages_count = excluded.messages_count, events_count = excluded.events_count";
+    " messages_count = excluded.messages_count, events_count = excluded.events_count, last_offset = excluded.last_offset,"
+    " fingerprint = excluded.fingerprint";
 static const char sql_positions[] =
-    "SELECT partition, next_offset, watermark_ms, judged_ms, log_ms, messages_count, events_count FROM tally_offset"
-    " WHERE definition = ?1 ORDER BY partition";
+    "SELECT partition, next_offset, watermark_ms, judged_ms, log_ms, messages_count, events_count, last_offset, fingerprint"
+    " FROM tally_offset WHERE definition = ?1 ORDER BY partition";
 static const char sql_add_outcomes[] =
     "INSERT INTO tally_outcome (definition, dead_letter, future, duplicate, filtered, rejected, late, partly_counted, counted)"
     " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9) ON CONFLICT (definition) DO UPDATE SET dead_letter = dead_letter + ?2,"
@@ -47,22 +55,113 @@ _Static_assert(TL_OUT_DEAD_LETTER == 0 && TL_OUT_FUTURE == 1 && TL_OUT_DUPLICATE
                    TL_OUTCOMES == 8,
                "the store's columns follow enum tl_outcome");
 
-enum tl_code tl_sq_take_epoch(struct tl_store *store, const char *owner, int64_t *epoch, struct tl_err *err)
+static enum tl_code read_epoch(struct tl_sq *s, struct tl_epoch *out, struct tl_err *err)
+{
+    sqlite3_stmt *statement = NULL;
+    bool row = false;
+    enum tl_code rc;
+
+    TL_TRY(tl_sq_statement(s, sql_epoch, &statement, err, ""));
+    TL_TRY(tl_sq_step(s, statement, &row, err));
+    if (!row)
+        TL_TRY(tl_fail(err, TL_ERR_CORRUPT, "%s: the database is damaged: it has no epoch", s->path));
+    out->epoch = sqlite3_column_int64(statement, 0);
+    out->challenge = sqlite3_column_int64(statement, 1);
+    out->answer = sqlite3_column_int64(statement, 2);
+    out->change = sqlite3_column_int64(statement, 3);
+    snprintf(out->owner, sizeof out->owner, "%.*s", TL_SV_ARG(tl_sq_column_text(statement, 4)));
+out:
+    tl_sq_statement_close(s, statement);
+    return rc;
+}
+
+enum tl_code tl_sq_epoch(struct tl_store *store, struct tl_epoch *out, struct tl_err *err)
+{
+    return read_epoch(tl_sq_of(store), out, err);
+}
+
+static enum tl_code check_epoch(struct tl_sq *s, int64_t epoch, struct tl_err *err)
+{
+    struct tl_epoch now;
+    enum tl_code rc;
+
+    TL_TRY(read_epoch(s, &now, err));
+    if (now.epoch != epoch)
+        TL_TRY(tl_fail(err, TL_ERR_FENCED, "%s: %s has taken over the store (epoch %lld, ours was %lld); nothing was written",
+                       s->path, now.owner[0] == '\0' ? "another process" : now.owner, (long long)now.epoch, (long long)epoch));
+out:
+    return rc;
+}
+
+enum tl_code tl_sq_take_epoch(struct tl_store *store, const char *owner, const struct tl_epoch *seen, struct tl_epoch *out,
+                              struct tl_err *err)
 {
     struct tl_sq *s = tl_sq_of(store);
-    int64_t taken = 0;
+    struct tl_epoch now = {0};
+    int64_t epoch;
+    bool taken = false;
     enum tl_code rc;
 
     TL_TRY(tl_sq_begin(s, err));
-    rc = tl_sq_get(s, sql_take_epoch, &taken, NULL, err, "t", tl_sv_from(owner));
+    rc = tl_sq_get(s, sql_take_epoch, &epoch, &taken, err, "tii", tl_sv_from(owner), seen == NULL ? INT64_C(-1) : seen->epoch,
+                   seen == NULL ? INT64_C(0) : seen->answer);
+    if (rc == TL_OK)
+        rc = read_epoch(s, &now, err);
+    if (rc == TL_OK && !taken)
+        rc = tl_fail(err, TL_ERR_BUSY, "%s: %s has shown itself", s->path, now.owner);
     if (rc == TL_OK)
         rc = tl_sq_commit(s, err);
     if (rc != TL_OK)
         tl_sq_rollback(s);
     else
-        *epoch = taken;
+        *out = now;
 out:
     return rc;
+}
+
+enum tl_code tl_sq_challenge(struct tl_store *store, int64_t *challenge, struct tl_err *err)
+{
+    struct tl_sq *s = tl_sq_of(store);
+    int64_t raised = 0;
+    enum tl_code rc;
+
+    TL_TRY(tl_sq_begin(s, err));
+    rc = tl_sq_get(s, sql_challenge, &raised, NULL, err, "");
+    if (rc == TL_OK)
+        rc = tl_sq_commit(s, err);
+    if (rc != TL_OK)
+        tl_sq_rollback(s);
+    else
+        *challenge = raised;
+out:
+    return rc;
+}
+
+/* A statement for who holds the epoch. */
+static enum tl_code do_as_owner(struct tl_sq *s, int64_t epoch, const char *sql, int64_t value, struct tl_err *err)
+{
+    enum tl_code rc;
+
+    TL_TRY(tl_sq_begin(s, err));
+    rc = check_epoch(s, epoch, err);
+    if (rc == TL_OK)
+        rc = tl_sq_do(s, sql, err, "i", value);
+    if (rc == TL_OK)
+        rc = tl_sq_commit(s, err);
+    if (rc != TL_OK)
+        tl_sq_rollback(s);
+out:
+    return rc;
+}
+
+enum tl_code tl_sq_answer(struct tl_store *store, int64_t epoch, int64_t challenge, struct tl_err *err)
+{
+    return do_as_owner(tl_sq_of(store), epoch, sql_answer, challenge, err);
+}
+
+enum tl_code tl_sq_leave_epoch(struct tl_store *store, int64_t epoch, struct tl_err *err)
+{
+    return do_as_owner(tl_sq_of(store), epoch, sql_leave_epoch, epoch, err);
 }
 
 enum tl_code tl_sq_put_versions(struct tl_store *store, int64_t epoch, struct tl_sv versions, struct tl_err *err)
@@ -101,25 +200,6 @@ out:
     return rc;
 }
 
-static enum tl_code check_epoch(struct tl_sq *s, int64_t epoch, struct tl_err *err)
-{
-    sqlite3_stmt *statement = NULL;
-    bool row = false;
-    enum tl_code rc;
-
-    TL_TRY(tl_sq_statement(s, sql_epoch, &statement, err, ""));
-    TL_TRY(tl_sq_step(s, statement, &row, err));
-    if (!row)
-        TL_TRY(tl_fail(err, TL_ERR_CORRUPT, "%s: the database is damaged: it has no epoch", s->path));
-    if (sqlite3_column_int64(statement, 0) != epoch)
-        TL_TRY(tl_fail(err, TL_ERR_FENCED, "%s: %.*s has taken over the store (epoch %lld, ours was %lld); nothing was written",
-                       s->path, TL_SV_ARG(tl_sq_column_text(statement, 1)), (long long)sqlite3_column_int64(statement, 0),
-                       (long long)epoch));
-out:
-    tl_sq_statement_close(s, statement);
-    return rc;
-}
-
 enum tl_code tl_sq_begin_tick(struct tl_store *store, int64_t epoch, int64_t *change, struct tl_err *err)
 {
     struct tl_sq *s = tl_sq_of(store);
@@ -130,6 +210,8 @@ enum tl_code tl_sq_begin_tick(struct tl_store *store, int64_t epoch, int64_t *ch
     rc = check_epoch(s, epoch, err);
     if (rc == TL_OK)
         rc = tl_sq_next_change(s, change, err);
+    if (rc == TL_OK)
+        rc = tl_sq_do(s, sql_answer_by_tick, err, "i", *change);
     if (rc != TL_OK)
         tl_sq_rollback(s);
 out:
@@ -340,9 +422,10 @@ enum tl_code tl_sq_put_identity(struct tl_store *store, int64_t definition, uint
 enum tl_code tl_sq_put_position(struct tl_store *store, int64_t definition, const struct tl_position *position,
                                 struct tl_err *err)
 {
-    return tl_sq_do(tl_sq_of(store), sql_put_position, err, "iiiiiiii", definition, (int64_t)position->partition,
+    return tl_sq_do(tl_sq_of(store), sql_put_position, err, "iiiiiiiiii", definition, (int64_t)position->partition,
                     position->next_offset, position->watermark_ms, position->judged_ms, position->log_ms,
-                    (int64_t)position->messages_count, (int64_t)position->events_count);
+                    (int64_t)position->messages_count, (int64_t)position->events_count, position->last_offset,
+                    (int64_t)position->fingerprint);
 }
 
 enum tl_code tl_sq_add_outcomes(struct tl_store *store, int64_t definition, const uint64_t counts[TL_OUTCOMES],
@@ -436,6 +519,8 @@ enum tl_code tl_sq_positions(struct tl_store *store, int64_t definition,
             .log_ms = sqlite3_column_int64(statement, 4),
             .messages_count = (uint64_t)sqlite3_column_int64(statement, 5),
             .events_count = (uint64_t)sqlite3_column_int64(statement, 6),
+            .last_offset = sqlite3_column_int64(statement, 7),
+            .fingerprint = (uint64_t)sqlite3_column_int64(statement, 8),
         };
         TL_TRY(each(ctx, &position, err));
     }

@@ -202,7 +202,8 @@ static enum tl_code tick(struct tl_store *store, int64_t value, struct tl_err *e
     struct tl_definition a, b;
     struct tl_position position = {.next_offset = value};
     struct store_rows rows;
-    int64_t epoch, change;
+    struct tl_epoch mine;
+    int64_t change;
     bool begun = false;
     enum tl_code rc;
 
@@ -211,8 +212,8 @@ static enum tl_code tick(struct tl_store *store, int64_t value, struct tl_err *e
         store_rows_add(&rows, i * 10, i * 10 + 10, "a host whose name is long enough to fill some pages of the store", value);
     TL_TRY(tl_store_active(store, TL_SV("a"), &a, err));
     TL_TRY(tl_store_active(store, TL_SV("b"), &b, err));
-    TL_TRY(tl_store_take_epoch(store, "test", &epoch, err));
-    TL_TRY(tl_store_begin_tick(store, epoch, &change, err));
+    TL_TRY(tl_store_take_epoch(store, "test", NULL, &mine, err));
+    TL_TRY(tl_store_begin_tick(store, mine.epoch, &change, err));
     begun = true;
     TL_TRY(tl_store_put_speed_rows(store, a.id, &rows.rows, change, err));
     TL_TRY(tl_store_put_speed_rows(store, b.id, &rows.rows, change, err));

@@ -218,7 +218,7 @@ Test(speed, a_zombie_is_refused_at_its_next_tick)
     struct tl_store *other = NULL;
     struct tl_err err;
     char url[500];
-    int64_t epoch;
+    struct tl_epoch epoch;
     enum tl_code rc = TL_OK;
 
     visits_append(data, 3, STEP_MS, 0, 300);
@@ -228,7 +228,7 @@ Test(speed, a_zombie_is_refused_at_its_next_tick)
     cr_assert_eq(tl_store_open(url, TL_STORE_WRITE, &other, &err), TL_OK, "%s", err.message);
     for (int attempt = 0; attempt < 5; attempt++) { /* one that stands still within a transaction keeps the store locked */
         run_signal(&run, SIGSTOP);
-        rc = tl_store_take_epoch(other, "another", &epoch, &err);
+        rc = tl_store_take_epoch(other, "another", NULL, &epoch, &err);
         if (rc == TL_OK)
             break;
         run_signal(&run, SIGCONT);
@@ -249,6 +249,62 @@ Test(speed, a_zombie_is_refused_at_its_next_tick)
         free(sum);
     }
     run_done(&run);
+}
+
+/* One partition: the rows are those of a run that nobody disturbed. */
+static void expect_equal_to_one_pass(void)
+{
+    char url[500], path[400];
+    struct run once = {0};
+    char *got, *want;
+
+    snprintf(path, sizeof path, "%s/undisturbed.db", dir);
+    snprintf(url, sizeof url, "sqlite:%s", path);
+    RUN(&once, "speed", "--views", views, "--data", data, "--store", url, "--once");
+    cr_assert_eq(once.status, 0, "%s", once.err);
+    run_done(&once);
+    got = dump_speed(store, "hits");
+    want = dump_speed(path, "hits");
+    cr_expect_str_eq(got, want);
+    free(got);
+    free(want);
+}
+
+/* The other way round: nobody raises the epoch but a second process, which finds that the first one gives no answer. */
+Test(speed, one_that_stands_still_is_taken_over_within_10_s_and_refused)
+{
+    struct run first = {0}, second = {0};
+    int64_t stopped_ms;
+    char *sum;
+
+    visits_append(data, 1, STEP_MS, 0, 300);
+    follow(&first);
+    cr_expect(has_read(300));
+    follow(&second);
+    tl_clock_sleep_ms(4000); /* it asks twice, and is answered */
+    sum = dump_sql(store, "SELECT challenge >= 2, answer >= 1, epoch FROM tally_epoch");
+    cr_expect_str_eq(sum, "1|1|1\n", "%s", sum);
+    free(sum);
+    run_signal(&first, SIGSTOP);
+    stopped_ms = tl_clock_monotonic_ms();
+    visits_append(data, 1, STEP_MS, 300, 600);
+    cr_expect(has_read(600), "nobody took over");
+    cr_expect_lt(tl_clock_monotonic_ms() - stopped_ms, 10000);
+    run_signal(&first, SIGCONT);
+    visits_append(data, 1, STEP_MS, 600, 900);
+    cr_assert(run_wait_for(&first, PATIENCE_MS), "it goes on");
+    cr_expect_eq(first.status, 3, "%d %s", first.status, first.err);
+    cr_expect(strstr(first.err, "taken over") != NULL, "%s", first.err);
+    cr_expect(has_read(900));
+    run_signal(&second, SIGTERM);
+    run_wait(&second);
+    cr_expect_eq(second.status, 0, "%s", second.err);
+    run_done(&second);
+    sum = dump_sql(store, "SELECT epoch, owner, (SELECT count(*) > 20 FROM hits) FROM tally_epoch");
+    cr_expect_str_eq(sum, "2||1\n", "%s", sum);
+    free(sum);
+    expect_equal_to_one_pass();
+    run_done(&first);
 }
 
 Test(speed, up_runs_all_parts_and_ends_them)

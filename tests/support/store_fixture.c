@@ -287,10 +287,10 @@ int64_t store_run(struct tl_store *store, const char *reason)
 
 int64_t store_epoch(struct tl_store *store)
 {
-    int64_t epoch = 0;
+    struct tl_epoch mine = {0};
 
-    OK(tl_store_take_epoch(store, "test", &epoch, err));
-    return epoch;
+    OK(tl_store_take_epoch(store, "test", NULL, &mine, err));
+    return mine.epoch;
 }
 
 struct answer {

@@ -121,7 +121,7 @@ ParameterizedTest(struct foreign_case *c, store_sqlite, foreign, .fini = store_f
 Test(store_sqlite, newer, .fini = store_folder_remove)
 {
     make_store();
-    sql("PRAGMA user_version = 4");
+    sql("PRAGMA user_version = 5");
     expect_refusal("a newer tally");
 }
 
@@ -135,7 +135,7 @@ Test(store_sqlite, newer_in_the_wal, .fini = store_folder_remove)
     make_store();
     snprintf(name, sizeof name, "%s-wal", store_path(url));
     cr_assert_eq(sqlite3_open(store_path(url), &db), SQLITE_OK);
-    cr_assert_eq(sqlite3_exec(db, "PRAGMA user_version = 4", NULL, NULL, NULL), SQLITE_OK);
+    cr_assert_eq(sqlite3_exec(db, "PRAGMA user_version = 5", NULL, NULL, NULL), SQLITE_OK);
     file = content(store_path(url));
     wal = content(name);
     cr_assert_gt(wal.size, 0);
@@ -166,8 +166,13 @@ static struct tl_buf schema_of(void)
     return text;
 }
 
-/* What version 3 added, taken away. */
+/* What versions 4 and 3 added, taken away. */
+#define WITHOUT_4                                                                                                                \
+    "ALTER TABLE tally_epoch DROP COLUMN challenge; ALTER TABLE tally_epoch DROP COLUMN answer;"                                 \
+    "ALTER TABLE tally_epoch DROP COLUMN change; ALTER TABLE tally_offset DROP COLUMN last_offset;"                              \
+    "ALTER TABLE tally_offset DROP COLUMN fingerprint;"
 #define WITHOUT_3                                                                                                                \
+    WITHOUT_4                                                                                                                    \
     "ALTER TABLE tally_ledger DROP COLUMN function; ALTER TABLE tally_run DROP COLUMN versions;"                                 \
     " DROP TABLE tally_epoch_versions;"
 

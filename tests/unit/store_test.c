@@ -128,18 +128,63 @@ static void tick_is_all_or_nothing(const struct store_backend *backend)
 static void second_owner_fences_the_first(const struct store_backend *backend)
 {
     struct tl_store *first = fresh(backend), *second = store_open(url, TL_STORE_WRITE);
-    int64_t mine = store_epoch(first), theirs = 0, change = 0, before = 0;
+    int64_t mine = store_epoch(first), change = 0, before = 0;
+    struct tl_epoch theirs;
 
     OK(tl_store_begin_tick(first, mine, &before, err));
     OK(tl_store_commit(first, err));
-    OK(tl_store_take_epoch(second, "host b", &theirs, err));
-    cr_assert_gt(theirs, mine);
+    OK(tl_store_take_epoch(second, "host b", NULL, &theirs, err));
+    cr_assert_gt(theirs.epoch, mine);
+    cr_assert_eq(theirs.change, before, "the last tick is known");
     FAILS(TL_ERR_FENCED, "host b", tl_store_begin_tick(first, mine, &change, err));
-    OK(tl_store_begin_tick(second, theirs, &change, err)); /* the failed one left no lock behind */
+    FAILS(TL_ERR_FENCED, "host b", tl_store_answer(first, mine, 1, err));
+    FAILS(TL_ERR_FENCED, "host b", tl_store_leave_epoch(first, mine, err));
+    OK(tl_store_begin_tick(second, theirs.epoch, &change, err)); /* the failed one left no lock behind */
     OK(tl_store_commit(second, err));
     cr_assert_eq(change, before + 1);
     tl_store_close(first);
     tl_store_close(second);
+}
+
+static struct tl_epoch epoch_now(struct tl_store *store)
+{
+    struct tl_epoch now;
+
+    OK(tl_store_epoch(store, &now, err));
+    return now;
+}
+
+static void an_owner_that_answers_is_not_taken_over(const struct store_backend *backend)
+{
+    struct tl_store *owner = fresh(backend), *other = store_open(url, TL_STORE_WRITE);
+    int64_t mine = store_epoch(owner), challenge = 0, change = 0;
+    struct tl_epoch seen = epoch_now(other), taken;
+
+    cr_assert_eq(seen.epoch, mine);
+    cr_assert_str_eq(seen.owner, "test");
+    OK(tl_store_challenge(other, &challenge, err));
+    cr_assert_eq(challenge, seen.challenge + 1);
+    OK(tl_store_answer(owner, mine, challenge, err));
+    cr_assert_eq(epoch_now(other).answer, challenge);
+    FAILS(TL_ERR_BUSY, "has shown itself", tl_store_take_epoch(other, "host b", &seen, &taken, err));
+
+    seen = epoch_now(other);
+    OK(tl_store_challenge(other, &challenge, err));
+    OK(tl_store_begin_tick(owner, mine, &change, err)); /* a tick is an answer */
+    OK(tl_store_commit(owner, err));
+    cr_assert_eq(epoch_now(other).answer, challenge);
+    cr_assert_eq(epoch_now(other).change, change);
+    FAILS(TL_ERR_BUSY, "has shown itself", tl_store_take_epoch(other, "host b", &seen, &taken, err));
+
+    seen = epoch_now(other);
+    OK(tl_store_challenge(other, &challenge, err));
+    OK(tl_store_take_epoch(other, "host b", &seen, &taken, err)); /* no answer */
+    cr_assert_eq(taken.epoch, mine + 1);
+    cr_assert_str_eq(epoch_now(owner).owner, "host b");
+    OK(tl_store_leave_epoch(other, taken.epoch, err));
+    cr_assert_str_eq(epoch_now(owner).owner, "");
+    tl_store_close(owner);
+    tl_store_close(other);
 }
 
 static void rows_are_replaced_by_identity(const struct store_backend *backend)
@@ -1872,6 +1917,7 @@ static const struct {
     CHECK(urls),
     CHECK(tick_is_all_or_nothing),
     CHECK(second_owner_fences_the_first),
+    CHECK(an_owner_that_answers_is_not_taken_over),
     CHECK(rows_are_replaced_by_identity),
     CHECK(rows_are_dropped_by_identity),
     CHECK(states_stand_beside_rows),
