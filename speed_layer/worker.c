@@ -17,7 +17,7 @@ enum { READ_BYTES_MAX = 4 << 20 };
 #endif
 /* With several partitions a worker reads a little of each in turn: what is late is judged by the one that is furthest behind, so large reads
  * would let late events pass while it catches up. */
-enum { WAIT_MS = 10, READ_SEVERAL_MAX = 64 };
+enum { WAIT_MS = 10, READ_SEVERAL_MAX = 64, PAUSE_MIN_MS = 100, PAUSE_MAX_MS = 5000 };
 
 static void wake_committer(const struct tl_worker *worker)
 {
@@ -315,6 +315,34 @@ static void judge_idleness(struct tl_worker *worker)
     }
 }
 
+/* The log may answer later: it is asked again after a while, and ticks go on meanwhile. Nobody knows what its partitions have, so none of them
+ * is at its end and may be taken for idle. */
+static void wait_for_log(struct tl_worker *worker, const struct tl_err *err)
+{
+    if (!atomic_exchange(&worker->signals->log_silent, true))
+        tl_diag(TL_WARN, "the log does not answer, trying again: %s", err->message);
+    worker->pause_ms = worker->pause_ms == 0 ? PAUSE_MIN_MS : tl_min_i64(worker->pause_ms * 2, PAUSE_MAX_MS);
+    worker->ask_at_ms = tl_clock_monotonic_ms() + worker->pause_ms;
+    for (uint32_t p = 0; p < worker->partitions_count; p++)
+        worker->partitions[p].at_end = false;
+}
+
+static enum tl_code read_patiently(struct tl_worker *worker, struct tl_worker_partition *next, struct tl_err *err)
+{
+    enum tl_code rc = read_some(worker, next, err);
+
+    if (rc != TL_OK && err->retriable && worker->signals->patient) {
+        wait_for_log(worker, err);
+        return TL_OK;
+    }
+    if (rc == TL_OK && worker->pause_ms != 0) {
+        worker->pause_ms = 0;
+        if (atomic_exchange(&worker->signals->log_silent, false))
+            tl_diag(TL_INFO, "the log answers again");
+    }
+    return rc;
+}
+
 /* After a wait every partition may have something again. */
 static void look_again(struct tl_worker *worker)
 {
@@ -352,9 +380,9 @@ static enum tl_code run(struct tl_worker *worker, struct tl_err *err)
             tl_clock_sleep_ms(1);
             continue;
         }
-        next = choose(worker);
+        next = worker->pause_ms == 0 || tl_clock_monotonic_ms() >= worker->ask_at_ms ? choose(worker) : NULL;
         if (next != NULL) {
-            TL_TRY(read_some(worker, next, err));
+            TL_TRY(read_patiently(worker, next, err));
         } else {
             tl_log_wait(worker->log, WAIT_MS);
             look_again(worker);

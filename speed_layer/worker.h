@@ -25,6 +25,8 @@ enum { TL_WORKER_LOAD_MAX = 1 << 26 };   /* or with so many bytes of event rows,
 struct tl_worker_signals {
     atomic_uint_fast64_t ticket; /* the tick that the committer wants partials for */
     atomic_bool stop;
+    bool patient;           /* a log that does not answer is waited for; else the worker fails */
+    atomic_bool log_silent; /* some worker waits for the log: said once for all of them */
     int wake_fd; /* eventfd: a worker has handed over, is full, or has failed */
 };
 
@@ -50,6 +52,8 @@ struct tl_worker {
     struct tl_partial *own[TL_WORKER_PARTIALS]; /* all it has, for the end */
     struct tl_partial *at_hand, *spare;
     uint64_t ticket;    /* the last tick it handed over for */
+    int64_t pause_ms;   /* the log does not answer: how long until it is asked again; 0: it does */
+    int64_t ask_at_ms;  /* monotonic */
     atomic_bool full;   /* waits for a tick */
     atomic_bool failed; /* `err` says why; set last */
     struct tl_err err;
