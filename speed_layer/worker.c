@@ -242,7 +242,7 @@ static struct tl_worker_partition *choose(struct tl_worker *worker)
         struct tl_worker_partition *mine = &worker->partitions[p];
         int64_t at_ms = worker->watermarks[mine->lane->source].partitions[mine->watermark_index].watermark_ms;
 
-        if ((mine->at_end && !mine->look) || mine->next_offset >= mine->lane->until_offset)
+        if (((mine->at_end || mine->dry) && !mine->look) || mine->next_offset >= mine->lane->until_offset)
             continue;
         if (best == NULL || at_ms < best_ms) {
             best = mine;
@@ -269,6 +269,7 @@ static enum tl_code read_some(struct tl_worker *worker, struct tl_worker_partiti
         entries.next_offset = mine->lane->until_offset;
     }
     mine->at_end = entries.at_end;
+    mine->dry = entries.count == 0 && entries.next_offset == mine->next_offset;
     mine->look = false;
     if (entries.next_offset > mine->lane->until_offset)
         entries.next_offset = mine->lane->until_offset;

@@ -37,6 +37,7 @@ struct tl_worker_partition {
     int64_t next_offset;
     int64_t quiet_since_ms; /* monotonic: when its last event came */
     bool at_end;            /* as of its last read */
+    bool dry;               /* its last read gave nothing */
     bool look;              /* there may be more by now */
 };
 
