@@ -104,6 +104,25 @@ static void put_boundary(struct tl_buf *out, const struct tl_merge_view *view)
     tl_buf_printf(out, "(SELECT g.boundary_ms FROM tally_progress AS g WHERE g.definition = %lld)", (long long)view->definition);
 }
 
+void tl_merge_view_put_indexed(struct tl_buf *out, enum tl_dialect dialect, const char *key)
+{
+    if (dialect == TL_DIALECT_SQLITE)
+        tl_buf_put_str(out, key);
+    else
+        tl_buf_printf(out, TL_POSTGRES_INDEXED("%s"), key, key, key);
+}
+
+void tl_merge_view_put_same_key(struct tl_buf *out, enum tl_dialect dialect, const char *indexed, const char *other)
+{
+    if (dialect == TL_DIALECT_POSTGRES) {
+        tl_merge_view_put_indexed(out, dialect, indexed);
+        tl_buf_put_str(out, " = ");
+        tl_merge_view_put_indexed(out, dialect, other);
+        tl_buf_put_str(out, " AND ");
+    }
+    tl_buf_printf(out, "%s = %s", indexed, other);
+}
+
 void tl_merge_view_put_key(struct tl_buf *out, enum tl_dialect dialect, const struct tl_merge_view *view, const char *row)
 {
     const char *alias = row == NULL ? "" : row, *dot = row == NULL ? "" : ".";

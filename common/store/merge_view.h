@@ -49,6 +49,13 @@ void tl_merge_view_put_layer(struct tl_buf *out, enum tl_dialect dialect, const 
  * had read it. */
 void tl_merge_view_put_read_by_run(struct tl_buf *out, const struct tl_merge_view *view, const char *row);
 
+/* What stands in a unique index instead of a key: PostgreSQL's B-tree takes some 2,700 bytes and no more, and who sends a long URL must not be
+ * able to stop a tick. */
+#define TL_POSTGRES_INDEXED(key) "(CASE WHEN octet_length(" key ") > 1000 THEN sha256(" key ") ELSE " key " END)"
+void tl_merge_view_put_indexed(struct tl_buf *out, enum tl_dialect dialect, const char *key);
+/* Are two keys the same? By that index. */
+void tl_merge_view_put_same_key(struct tl_buf *out, enum tl_dialect dialect, const char *indexed, const char *other);
+
 /* The key that the rows of one key share, of the row that goes by the alias `row` (NULL: without one, as an index wants it). */
 void tl_merge_view_put_key(struct tl_buf *out, enum tl_dialect dialect, const struct tl_merge_view *view, const char *row);
 /* Its time boundary B_k; of cut_per_key only. */

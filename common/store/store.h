@@ -114,14 +114,14 @@ TL_MUST_USE enum tl_code tl_store_versions(struct tl_store *store,
  * number, so that the order of commits is the order of numbers. It stands in the epoch row afterwards, and answers the challenge there. */
 TL_MUST_USE enum tl_code tl_store_begin_tick(struct tl_store *store, int64_t epoch, int64_t *change, struct tl_err *err);
 
-/* Inserts or replaces rows by identity. Where each key has a boundary of its own, a row that crosses it lowers it. */
+/* Inserts or replaces rows by identity, each at most once a call. Where each key has a boundary of its own, a row that crosses it lowers it. */
 TL_MUST_USE enum tl_code tl_store_put_speed_rows(struct tl_store *store, int64_t definition, const struct tl_rows *rows,
                                                  int64_t change, struct tl_err *err);
 /* Rows that are no longer: a session that grew, a group that HAVING hides now. By identity (columns are not looked at); one that is not there
  * is no error. */
 TL_MUST_USE enum tl_code tl_store_drop_speed_rows(struct tl_store *store, int64_t definition, const struct tl_rows *rows,
                                                   struct tl_err *err);
-/* Inserts, replaces or (empty bytes) deletes state by identity; TL_STATE_BESIDE only. */
+/* Inserts, replaces or (empty bytes) deletes state by identity, each at most once a call; TL_STATE_BESIDE only. */
 TL_MUST_USE enum tl_code tl_store_put_states(struct tl_store *store, int64_t definition, const struct tl_states *states,
                                              struct tl_err *err);
 /* Deletes the states with end_ms <= upto_ms. */

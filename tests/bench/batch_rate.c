@@ -6,12 +6,13 @@
  * bench_batch_rate VIEWS.sql DATA_DIR csv:PATH [JOBS]        the same first, then its rows into a file, to be compared: times in
  *                                                            milliseconds, texts as they are
  *
- * The seam is the store's table of calls: a store that keeps the staged rows in memory stands in for the real one. Prints one line. */
+ * A store that keeps the staged rows in memory stands in for the real one: the linker hands the calls of recompute.c to the functions here
+ * (--wrap, in the Makefile). Prints one line. */
 #include "batch_layer/recompute.h"
 #include "core/function.h"
 #include "event/timestamp.h"
 #include "sql/shape.h"
-#include "store/store_ops.h"
+#include "store/store.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -38,7 +39,6 @@ struct piece {
 };
 
 struct memory_store {
-    struct tl_store store;
     const struct tl_shape *shapes;
     struct tl_arena arena;
     struct piece *pieces;
@@ -101,12 +101,18 @@ static bool copy_rows(struct memory_store *m, const struct tl_shape *shape, cons
     return ok;
 }
 
-static enum tl_code memory_stage_rows(struct tl_store *store, int64_t run, int64_t definition, const struct tl_rows *rows,
-                                      struct tl_err *err)
-{
-    struct memory_store *m = (struct memory_store *)store;
+/* Who has this address for a store has the one in memory. */
+static struct memory_store memory;
 
-    (void)run;
+static bool is_memory(const struct tl_store *store)
+{
+    return (const void *)store == (const void *)&memory;
+}
+
+static enum tl_code memory_stage_rows(int64_t definition, const struct tl_rows *rows, struct tl_err *err)
+{
+    struct memory_store *m = &memory;
+
     if (m->count == m->capacity) {
         size_t capacity = m->capacity ? 2 * m->capacity : 1024;
         struct piece *more = realloc(m->pieces, capacity * sizeof *more);
@@ -124,58 +130,38 @@ static enum tl_code memory_stage_rows(struct tl_store *store, int64_t run, int64
     return TL_OK;
 }
 
-static enum tl_code memory_begin(struct tl_store *store, struct tl_err *err)
-{
-    (void)store;
-    (void)err;
-    return TL_OK;
-}
-
-static void memory_rollback(struct tl_store *store)
-{
-    (void)store;
-}
-
-static enum tl_code memory_put_ledger(struct tl_store *store, int64_t definition, int64_t run, const struct tl_ledger_line *lines,
-                                      size_t count, struct tl_err *err)
-{
-    (void)store;
-    (void)definition;
-    (void)run;
-    (void)lines;
-    (void)count;
-    (void)err;
-    return TL_OK;
-}
-
-static enum tl_code memory_stage_range(struct tl_store *store, int64_t definition, const struct tl_run_range *range,
-                                       struct tl_err *err)
-{
-    (void)store;
-    (void)definition;
-    (void)range;
-    (void)err;
-    return TL_OK;
-}
-
-/* What is open at the end of the record: rows like the others here. */
-static enum tl_code memory_stage_open(struct tl_store *store, int64_t run, int64_t definition, int64_t to_ms,
-                                      const struct tl_rows *rows, struct tl_err *err)
-{
-    (void)to_ms;
-    return memory_stage_rows(store, run, definition, rows, err);
-}
-
 /* What recompute.c calls, and nothing else. */
-static const struct tl_store_ops memory_ops = {
-    .begin = memory_begin,
-    .commit = memory_begin,
-    .rollback = memory_rollback,
-    .stage_rows = memory_stage_rows,
-    .stage_open = memory_stage_open,
-    .put_ledger = memory_put_ledger,
-    .stage_range = memory_stage_range,
-};
+#define WRAPS(name, parameters, arguments, in_memory)                                                                            \
+    enum tl_code __real_##name parameters;                                                                                       \
+    enum tl_code __wrap_##name parameters;                                                                                       \
+    enum tl_code __wrap_##name parameters                                                                                        \
+    {                                                                                                                            \
+        return is_memory(store) ? (in_memory) : __real_##name arguments;                                                         \
+    }
+
+WRAPS(tl_store_begin, (struct tl_store * store, struct tl_err *err), (store, err), TL_OK)
+WRAPS(tl_store_commit, (struct tl_store * store, struct tl_err *err), (store, err), TL_OK)
+WRAPS(tl_store_stage_rows,
+      (struct tl_store * store, int64_t run, int64_t definition, const struct tl_rows *rows, struct tl_err *err),
+      (store, run, definition, rows, err), memory_stage_rows(definition, rows, err))
+/* What is open at the end of the record: rows like the others here. */
+WRAPS(tl_store_stage_open,
+      (struct tl_store * store, int64_t run, int64_t definition, int64_t to_ms, const struct tl_rows *rows, struct tl_err *err),
+      (store, run, definition, to_ms, rows, err), memory_stage_rows(definition, rows, err))
+WRAPS(tl_store_put_ledger,
+      (struct tl_store * store, int64_t definition, int64_t run, const struct tl_ledger_line *lines, size_t count,
+       struct tl_err *err),
+      (store, definition, run, lines, count, err), TL_OK)
+WRAPS(tl_store_stage_range, (struct tl_store * store, int64_t definition, const struct tl_run_range *range, struct tl_err *err),
+      (store, definition, range, err), TL_OK)
+
+void __real_tl_store_rollback(struct tl_store *store);
+void __wrap_tl_store_rollback(struct tl_store *store);
+void __wrap_tl_store_rollback(struct tl_store *store)
+{
+    if (!is_memory(store))
+        __real_tl_store_rollback(store);
+}
 
 /* ---- the work ------------------------------------------------------------------------------------------------------------ */
 
@@ -195,8 +181,8 @@ static int64_t *midnights(struct tl_input_times times, uint32_t *ranges_count)
     return bounds;
 }
 
-static enum tl_code recompute(const struct tl_plan *plan, const char *data, uint32_t jobs, struct memory_store *store,
-                              double *seconds, uint64_t *events, uint64_t *duplicates, struct tl_err *err)
+static enum tl_code recompute(const struct tl_plan *plan, const char *data, uint32_t jobs, double *seconds, uint64_t *events,
+                              uint64_t *duplicates, struct tl_err *err)
 {
     struct tl_master *master = NULL;
     struct tl_input *input = NULL;
@@ -211,7 +197,7 @@ static enum tl_code recompute(const struct tl_plan *plan, const char *data, uint
                                .carry_in = nothing,
                                .carry_out = carry,
                                .jobs = jobs,
-                               .store = &store->store,
+                               .store = (struct tl_store *)(void *)&memory,
                                .run = 1};
     int64_t *bounds = NULL;
     double begin = now_s();
@@ -307,7 +293,7 @@ int main(int argc, char **argv)
     struct tl_err err = {0};
     struct tl_plan *plan = NULL;
     struct tl_shape shapes[VIEWS_MAX];
-    struct memory_store m = {.store = {&memory_ops}, .shapes = shapes};
+    struct memory_store *m = &memory;
     long jobs = argc > 4 ? strtol(argv[4], NULL, 10) : 2;
     double seconds = 0, store_seconds = 0;
     uint64_t events = 0, duplicates = 0;
@@ -317,28 +303,29 @@ int main(int argc, char **argv)
         fputs("usage: bench_batch_rate VIEWS.sql DATA_DIR memory|sqlite:PATH|csv:PATH [JOBS]\n", stderr);
         return 2;
     }
-    tl_arena_init(&m.arena, 1 << 20, 0);
-    m.for_replay = strncmp(argv[3], "sqlite:", 7) == 0;
+    m->shapes = shapes;
+    tl_arena_init(&m->arena, 1 << 20, 0);
+    m->for_replay = strncmp(argv[3], "sqlite:", 7) == 0;
     TL_TRY(tl_plan_load(argv[1], tl_function_catalog(), &plan, &err));
     if (plan->sources_count != 1 || plan->views_count > VIEWS_MAX)
         TL_TRY(tl_fail(&err, TL_ERR_USAGE, "%s: the bench takes one source and up to %d views", argv[1], VIEWS_MAX));
     for (uint32_t v = 0; v < plan->views_count; v++)
         TL_TRY(tl_shape_of(plan, &plan->views[v], &shapes[v], &err));
-    TL_TRY(recompute(plan, argv[2], (uint32_t)jobs, &m, &seconds, &events, &duplicates, &err));
+    TL_TRY(recompute(plan, argv[2], (uint32_t)jobs, &seconds, &events, &duplicates, &err));
     printf("events_per_s=%.0f seconds=%.4f events=%" PRIu64 " rows=%" PRIu64 " duplicates=%" PRIu64, (double)events / seconds,
-           seconds, events, m.rows, duplicates);
-    if (m.for_replay) {
-        TL_TRY(replay(&m, plan, argv[3], &store_seconds, &err));
-        printf(" store_seconds=%.4f rows_per_s=%.0f", store_seconds, (double)m.rows / store_seconds);
+           seconds, events, m->rows, duplicates);
+    if (m->for_replay) {
+        TL_TRY(replay(m, plan, argv[3], &store_seconds, &err));
+        printf(" store_seconds=%.4f rows_per_s=%.0f", store_seconds, (double)m->rows / store_seconds);
     }
     printf("\n");
     if (strncmp(argv[3], "csv:", 4) == 0)
-        TL_TRY(write_csv(&m, argv[3] + 4, &err));
+        TL_TRY(write_csv(m, argv[3] + 4, &err));
 out:
     if (rc != TL_OK)
         fprintf(stderr, "bench_batch_rate: %s\n", err.message);
-    free(m.pieces);
-    tl_arena_done(&m.arena);
+    free(m->pieces);
+    tl_arena_done(&m->arena);
     tl_plan_close(plan);
     return tl_exit_status(rc);
 }

@@ -1,22 +1,28 @@
-/* store_sqlite.c: the store in one SQLite file: the file itself, its schema, errors, statements, transactions.
+/* session_sqlite.c: a session on one SQLite file: the file itself, its schema, errors, statements, transactions.
  *
  * WAL, synchronous=FULL: a commit that returned is on the disk. Whatever is not ours is refused before SQLite has opened it: the header
  * is read through SQLite's own file layer, for a close() of our own on the same file would drop the POSIX locks that other handles of
  * this process hold on it. The file is made in one transaction with a rollback journal, whose first commit puts the application_id into
- * the header, and is switched to WAL afterwards: so a file is ours by its first 100 bytes, also where a WAL still waits beside it. */
-#include "store/store_sqlite.h"
+ * the header, and is switched to WAL afterwards: so a file is ours by its first 100 bytes, also where a WAL still waits beside it.
+ *
+ * Values: NaN is the text 'NaN', for SQLite would make NULL of it; infinities are REAL; -0.0 may come back as 0.0. A truth is 0 or 1.
+ * A write transaction has the file's one write lock from its beginning: nothing moves in it but what it moves itself. */
+#include "store/session.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <math.h>
+#include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "event/schema.h"
 
+#define BUSY_MS 5000
+#define NAN_TEXT "NaN"
 #define APPLICATION_ID 0x544c7374 /* "TLst" */
 #define SCHEMA_VERSION 4
 #define TEXT_OF(number) TEXT_OF_(number)
@@ -116,17 +122,39 @@ static const struct {
 
 static const char sql_user_version[] = "PRAGMA user_version";
 static const char sql_schema_version[] = "PRAGMA schema_version";
+static const char sql_data_version[] = "PRAGMA data_version";
 static const char sql_objects[] = "SELECT count(*) FROM sqlite_master";
-static const char sql_next_change[] = "UPDATE tally_change SET change = change + 1 RETURNING change";
-static const char sql_secret[] = "SELECT value FROM tally_meta WHERE name = 'secret.' || ?1";
-static const char sql_put_secret[] = "INSERT INTO tally_meta (name, value) VALUES ('secret.' || ?1, ?2)";
+static const char sql_object_named[] = "SELECT count(*) FROM sqlite_master WHERE name = ?1 COLLATE NOCASE";
 static const char sql_probe[] = "SELECT e.epoch + c.change FROM tally_epoch AS e JOIN tally_change AS c ON c.id = e.id"
                                 " WHERE NOT EXISTS (SELECT 1 FROM tally_run, tally_pointer, tally_run_range, tally_progress"
                                 " WHERE tally_run.run < 0)";
 
+struct sqlite_session {
+    struct tl_session base;
+    sqlite3 *db;
+};
+
+/* The answer is part of the statement: a statement that is being stepped gives its next caller another one. */
+struct sqlite_answer {
+    struct tl_answer base;
+    sqlite3_stmt *stmt;
+    struct tl_statement *closes; /* with the answer; else NULL */
+    bool alone;                  /* its stmt is its own, and so is the answer's memory */
+};
+struct sqlite_statement {
+    struct tl_statement base;
+    sqlite3_stmt *stmt;
+    struct sqlite_answer answer;
+};
+
+static struct sqlite_session *sqlite_of(struct tl_session *session)
+{
+    return (struct sqlite_session *)session;
+}
+
 /* ---- errors ---- */
 
-enum tl_code tl_sq_fail(struct tl_sq *s, struct tl_err *err, const char *doing, ...)
+TL_PRINTF(3, 4) static enum tl_code fail(struct sqlite_session *s, struct tl_err *err, const char *doing, ...)
 {
     int extended = sqlite3_extended_errcode(s->db), primary = extended & 0xff;
     char what[256], why[256];
@@ -137,27 +165,29 @@ enum tl_code tl_sq_fail(struct tl_sq *s, struct tl_err *err, const char *doing, 
     va_end(args);
     snprintf(why, sizeof why, "%s", sqlite3_errmsg(s->db));
     if (primary == SQLITE_NOMEM)
-        return tl_fail(err, TL_ERR_MEMORY, "%s: %s: out of memory", s->path, what);
+        return tl_fail(err, TL_ERR_MEMORY, "%s: %s: out of memory", s->base.place, what);
     if (primary == SQLITE_CORRUPT || primary == SQLITE_NOTADB || primary == SQLITE_FORMAT || primary == SQLITE_ERROR)
         return tl_fail(
             err, TL_ERR_CORRUPT,
             "%s: %s: the database is damaged (%s); put a backup in its place, or move it away: tally makes a new one from "
             "the log and the master record",
-            s->path, what, why);
+            s->base.place, what, why);
+    if (primary == SQLITE_CONSTRAINT)
+        return tl_fail(err, TL_ERR_LIMIT, "%s: %s: the same row stands there twice (%s)", s->base.place, what, why);
     if (primary == SQLITE_TOOBIG)
-        return tl_fail(err, TL_ERR_LIMIT, "%s: %s: a value is larger than SQLite takes (1 GB)", s->path, what);
+        return tl_fail(err, TL_ERR_LIMIT, "%s: %s: a value is larger than SQLite takes (1 GB)", s->base.place, what);
     if (primary == SQLITE_BUSY || primary == SQLITE_LOCKED)
         tl_fail(err, TL_ERR_IO, "%s: %s: another process has kept the database locked for %d s; try again when it is done",
-                s->path, what, TL_SQ_BUSY_MS / 1000);
+                s->base.place, what, BUSY_MS / 1000);
     else if (primary == SQLITE_FULL)
-        tl_fail(err, TL_ERR_IO, "%s: %s: the disk is full; nothing of it was written; free some space and try again", s->path,
-                what);
+        tl_fail(err, TL_ERR_IO, "%s: %s: the disk is full; nothing of it was written; free some space and try again",
+                s->base.place, what);
     else if (extended == SQLITE_READONLY_ROLLBACK)
         tl_fail(err, TL_ERR_IO,
                 "%s: %s: a write was stopped in the middle and is to be taken back; `tally speed` or `tally batch` does that",
-                s->path, what);
+                s->base.place, what);
     else
-        tl_fail(err, TL_ERR_IO, "%s: %s: %s (SQLite code %d)", s->path, what, why, extended);
+        tl_fail(err, TL_ERR_IO, "%s: %s: %s (SQLite code %d)", s->base.place, what, why, extended);
     if (err != NULL)
         err->retriable = primary == SQLITE_BUSY || primary == SQLITE_LOCKED || primary == SQLITE_FULL ||
                          primary == SQLITE_IOERR || primary == SQLITE_CANTOPEN;
@@ -166,335 +196,308 @@ enum tl_code tl_sq_fail(struct tl_sq *s, struct tl_err *err, const char *doing, 
 
 /* ---- statements ---- */
 
-static int bind_sv(sqlite3_stmt *statement, int at, struct tl_sv text, bool blob)
+static enum tl_code exec(struct sqlite_session *s, const char *sql, struct tl_err *err)
+{
+    return sqlite3_exec(s->db, sql, NULL, NULL, NULL) == SQLITE_OK ? TL_OK : fail(s, err, "run '%.60s'", sql);
+}
+
+static enum tl_code op_statement(struct tl_session *session, struct tl_sv sql, const char *types, struct tl_statement **out,
+                                 struct tl_err *err)
+{
+    struct sqlite_session *s = sqlite_of(session);
+    struct sqlite_statement *statement = calloc(1, sizeof *statement);
+
+    (void)types;
+    if (statement == NULL)
+        return tl_fail_memory(err, sizeof *statement);
+    if (sqlite3_prepare_v3(s->db, sql.data, (int)sql.size, SQLITE_PREPARE_PERSISTENT, &statement->stmt, NULL) != SQLITE_OK) {
+        free(statement);
+        return fail(s, err, "prepare a statement");
+    }
+    *out = &statement->base;
+    return TL_OK;
+}
+
+static void op_statement_close(struct tl_statement *statement)
+{
+    sqlite3_finalize(((struct sqlite_statement *)statement)->stmt);
+    free(statement);
+}
+
+static int bind_sv(sqlite3_stmt *stmt, int at, struct tl_sv text, bool bytes)
 {
     const char *data = text.size == 0 ? "" : text.data; /* a NULL pointer would bind NULL */
 
-    return blob ? sqlite3_bind_blob64(statement, at, data, text.size, SQLITE_STATIC)
-                : sqlite3_bind_text64(statement, at, data, text.size, SQLITE_STATIC, SQLITE_UTF8);
+    return bytes ? sqlite3_bind_blob64(stmt, at, data, text.size, SQLITE_STATIC)
+                 : sqlite3_bind_text64(stmt, at, data, text.size, SQLITE_STATIC, SQLITE_UTF8);
 }
 
-static int bind_all(sqlite3_stmt *statement, const char *types, va_list args)
+static int bind_f64(sqlite3_stmt *stmt, int at, double value)
+{
+    return value != value ? sqlite3_bind_text(stmt, at, NAN_TEXT, -1, SQLITE_STATIC) : sqlite3_bind_double(stmt, at, value);
+}
+
+static int bind_all(sqlite3_stmt *stmt, const char *types, const struct tl_bind *binds)
 {
     int rc = SQLITE_OK;
 
     for (int i = 0; types[i] != '\0' && rc == SQLITE_OK; i++)
-        if (types[i] == 'i')
-            rc = sqlite3_bind_int64(statement, i + 1, va_arg(args, int64_t));
-        else
-            rc = bind_sv(statement, i + 1, va_arg(args, struct tl_sv), types[i] == 'b');
-    return rc;
-}
-
-static enum tl_code statement_of(struct tl_sq *s, const char *sql, sqlite3_stmt **out, struct tl_err *err)
-{
-    sqlite3_stmt *statement = NULL;
-    bool kept = false;
-
-    for (size_t i = 0; i < s->statements_count; i++)
-        if (s->statements[i].sql == sql) {
-            kept = true;
-            if (!sqlite3_stmt_busy(s->statements[i].statement)) {
-                *out = s->statements[i].statement;
-                return TL_OK;
-            }
+        switch (types[i]) {
+        case 'i':
+        case 'o': rc = sqlite3_bind_int64(stmt, i + 1, binds[i].i64); break;
+        case 'f': rc = bind_f64(stmt, i + 1, binds[i].f64); break;
+        default: rc = bind_sv(stmt, i + 1, binds[i].sv, types[i] == 'b'); break;
         }
-    /* A busy one is being stepped by a caller of ours: this one lives for the call. */
-    if (sqlite3_prepare_v3(s->db, sql, -1, SQLITE_PREPARE_PERSISTENT, &statement, NULL) != SQLITE_OK)
-        return tl_sq_fail(s, err, "prepare a statement");
-    assert(kept || s->statements_count < TL_SQ_STATEMENTS_MAX);
-    if (!kept) {
-        s->statements[s->statements_count].sql = sql;
-        s->statements[s->statements_count].statement = statement;
-        s->statements_count++;
-    }
-    *out = statement;
-    return TL_OK;
-}
-
-static enum tl_code statement_bound(struct tl_sq *s, const char *sql, sqlite3_stmt **out, struct tl_err *err, const char *types,
-                                    va_list args)
-{
-    sqlite3_stmt *statement = NULL;
-    enum tl_code rc;
-
-    TL_TRY(statement_of(s, sql, &statement, err));
-    if (bind_all(statement, types, args) != SQLITE_OK) {
-        rc = tl_sq_fail(s, err, "bind a value");
-        tl_sq_statement_close(s, statement);
-        return rc;
-    }
-    *out = statement;
-out:
     return rc;
 }
 
-enum tl_code tl_sq_statement(struct tl_sq *s, const char *sql, sqlite3_stmt **out, struct tl_err *err, const char *types, ...)
+static void reset(sqlite3_stmt *stmt)
 {
-    enum tl_code rc;
-    va_list args;
-
-    va_start(args, types);
-    rc = statement_bound(s, sql, out, err, types, args);
-    va_end(args);
-    return rc;
+    sqlite3_reset(stmt);
+    sqlite3_clear_bindings(stmt);
 }
 
-enum tl_code tl_sq_prepare(struct tl_sq *s, const struct tl_buf *sql, sqlite3_stmt **out, struct tl_err *err)
+static enum tl_code fail_run(struct sqlite_session *s, const struct tl_statement *statement, sqlite3_stmt *stmt,
+                             struct tl_err *err)
 {
-    enum tl_code rc;
-
-    TL_TRY(tl_buf_check(sql, "a statement", err));
-    if (sqlite3_prepare_v3(s->db, sql->data, (int)sql->size, 0, out, NULL) != SQLITE_OK)
-        rc = tl_sq_fail(s, err, "prepare a statement");
-out:
-    return rc;
+    return fail(s, err, "%s", statement->what != NULL ? statement->what : sqlite3_stmt_readonly(stmt) ? "read" : "write");
 }
 
-enum tl_code tl_sq_step(struct tl_sq *s, sqlite3_stmt *statement, bool *row, struct tl_err *err)
+static enum tl_code op_next(struct tl_answer *answer, bool *row, struct tl_err *err)
 {
-    int rc = sqlite3_step(statement);
+    sqlite3_stmt *stmt = ((struct sqlite_answer *)answer)->stmt;
+    int rc = sqlite3_step(stmt);
 
     if (rc != SQLITE_ROW && rc != SQLITE_DONE)
-        return tl_sq_fail(s, err, sqlite3_stmt_readonly(statement) ? "read" : "write");
+        return fail(sqlite_of(answer->session), err, sqlite3_stmt_readonly(stmt) ? "read" : "write");
     *row = rc == SQLITE_ROW;
     return TL_OK;
 }
 
-void tl_sq_statement_close(struct tl_sq *s, sqlite3_stmt *statement)
+static void op_answer_close(struct tl_answer *answer)
 {
-    if (statement == NULL)
-        return;
-    for (size_t i = 0; i < s->statements_count; i++)
-        if (s->statements[i].statement == statement) {
-            sqlite3_reset(statement);
-            sqlite3_clear_bindings(statement);
-            return;
+    struct sqlite_answer *a = (struct sqlite_answer *)answer;
+    struct tl_statement *closes = a->closes;
+
+    if (a->alone) {
+        sqlite3_finalize(a->stmt);
+        free(a);
+    } else {
+        reset(a->stmt);
+    }
+    tl_statement_close(closes);
+}
+
+/* A busy statement is being stepped by a caller of ours: this answer gets one that lives as long as it. */
+static enum tl_code open_answer(struct sqlite_session *s, struct sqlite_statement *statement, struct sqlite_answer **out,
+                                struct tl_err *err)
+{
+    struct sqlite_answer *answer = &statement->answer;
+
+    if (sqlite3_stmt_busy(statement->stmt)) {
+        answer = calloc(1, sizeof *answer);
+        if (answer == NULL)
+            return tl_fail_memory(err, sizeof *answer);
+        if (sqlite3_prepare_v2(s->db, sqlite3_sql(statement->stmt), -1, &answer->stmt, NULL) != SQLITE_OK) {
+            free(answer);
+            return fail(s, err, "prepare a statement");
         }
-    sqlite3_finalize(statement);
+        answer->alone = true;
+    } else {
+        answer->stmt = statement->stmt;
+    }
+    answer->base.session = &s->base;
+    *out = answer;
+    return TL_OK;
 }
 
-enum tl_code tl_sq_do(struct tl_sq *s, const char *sql, struct tl_err *err, const char *types, ...)
+static enum tl_code op_run(struct tl_statement *base, enum tl_run_how how, bool owned, const struct tl_bind *binds,
+                           struct tl_answer **out, int64_t *changed, struct tl_err *err)
 {
-    sqlite3_stmt *statement = NULL;
+    struct sqlite_session *s = sqlite_of(base->session);
+    struct sqlite_statement *statement = (struct sqlite_statement *)base;
+    struct sqlite_answer *answer = NULL;
+    bool row;
     enum tl_code rc;
-    bool row = false;
-    va_list args;
 
-    va_start(args, types);
-    rc = statement_bound(s, sql, &statement, err, types, args);
-    va_end(args);
-    TL_TRY(rc);
-    TL_TRY(tl_sq_step(s, statement, &row, err));
+    TL_TRY(open_answer(s, statement, &answer, err));
+    if (bind_all(answer->stmt, base->types, binds) != SQLITE_OK)
+        TL_TRY(fail(s, err, "bind a value"));
+    if (how == TL_RUN_ASK || how == TL_RUN_STREAM) {
+        answer->closes = owned ? base : NULL;
+        *out = &answer->base;
+        answer = NULL;
+    } else {
+        int stepped = sqlite3_step(answer->stmt);
+
+        row = stepped == SQLITE_ROW;
+        if (!row && stepped != SQLITE_DONE)
+            TL_TRY(fail_run(s, base, answer->stmt, err));
+        if (how == TL_RUN_CHANGE)
+            *changed = sqlite3_changes64(s->db);
+    }
 out:
-    tl_sq_statement_close(s, statement);
+    if (answer != NULL)
+        op_answer_close(&answer->base);
     return rc;
 }
 
-enum tl_code tl_sq_get(struct tl_sq *s, const char *sql, int64_t *out, bool *found, struct tl_err *err, const char *types, ...)
+static int bind_cell(sqlite3_stmt *stmt, int at, char type, const struct tl_bulk_column *column, size_t row)
 {
-    sqlite3_stmt *statement = NULL;
-    enum tl_code rc;
-    bool row = false;
-    va_list args;
+    const char *cell = (const char *)column->at + row * column->stride;
+    const char *text;
 
-    va_start(args, types);
-    rc = statement_bound(s, sql, &statement, err, types, args);
-    va_end(args);
-    TL_TRY(rc);
-    TL_TRY(tl_sq_step(s, statement, &row, err));
-    if (row)
-        *out = sqlite3_column_int64(statement, 0);
-    else if (found == NULL)
-        TL_TRY(tl_fail(err, TL_ERR_CORRUPT, "%s: the database is damaged: no answer to: %s", s->path, sql));
-    if (found != NULL)
-        *found = row;
+    if (column->null != NULL && column->null[row])
+        return sqlite3_bind_null(stmt, at);
+    switch (column->layout) {
+    case TL_LAYOUT_I64: return sqlite3_bind_int64(stmt, at, *(const int64_t *)(const void *)cell);
+    case TL_LAYOUT_U32: return sqlite3_bind_int64(stmt, at, *(const uint32_t *)(const void *)cell);
+    case TL_LAYOUT_U8: return sqlite3_bind_int64(stmt, at, *(const uint8_t *)cell);
+    case TL_LAYOUT_F64: return bind_f64(stmt, at, *(const double *)(const void *)cell);
+    case TL_LAYOUT_SV: return bind_sv(stmt, at, *(const struct tl_sv *)(const void *)cell, type == 'b');
+    case TL_LAYOUT_CSTRING:
+        text = *(const char *const *)(const void *)cell;
+        return sqlite3_bind_text(stmt, at, text, -1, SQLITE_STATIC); /* NULL: NULL */
+    }
+    return SQLITE_MISUSE;
+}
+
+static enum tl_code op_bulk(struct tl_statement *base, const struct tl_bulk_column *columns, size_t rows_count,
+                            struct tl_err *err)
+{
+    struct sqlite_session *s = sqlite_of(base->session);
+    sqlite3_stmt *stmt = ((struct sqlite_statement *)base)->stmt;
+    const char *types = base->types;
+    int first = 0;
+    enum tl_code rc = TL_OK;
+
+    /* What is the same for all rows stays bound. */
+    for (; columns[first].stride == 0 && types[first] != '\0'; first++)
+        if (bind_cell(stmt, first + 1, (char)(types[first] - 'A' + 'a'), &columns[first], 0) != SQLITE_OK)
+            TL_TRY(fail(s, err, "bind a value"));
+    for (size_t row = 0; row < rows_count && rc == TL_OK; row++) {
+        int bad = SQLITE_OK;
+
+        for (int i = first; types[i] != '\0'; i++)
+            bad |= bind_cell(stmt, i + 1, types[i], &columns[i], row);
+        if (bad != SQLITE_OK || sqlite3_step(stmt) != SQLITE_DONE)
+            rc = fail_run(s, base, stmt, err);
+        sqlite3_reset(stmt);
+    }
 out:
-    tl_sq_statement_close(s, statement);
+    sqlite3_clear_bindings(stmt);
     return rc;
 }
 
-enum tl_code tl_sq_exec(struct tl_sq *s, const char *sql, struct tl_err *err)
+static int64_t op_i64(struct tl_answer *answer, int column)
 {
-    return sqlite3_exec(s->db, sql, NULL, NULL, NULL) == SQLITE_OK ? TL_OK : tl_sq_fail(s, err, "run '%.60s'", sql);
+    return sqlite3_column_int64(((struct sqlite_answer *)answer)->stmt, column);
 }
 
-struct tl_sv tl_sq_column_blob(sqlite3_stmt *statement, int column)
+static bool op_null(struct tl_answer *answer, int column)
 {
-    const char *data = sqlite3_column_blob(statement, column);
-
-    return (struct tl_sv){data, (size_t)sqlite3_column_bytes(statement, column)};
+    return sqlite3_column_type(((struct sqlite_answer *)answer)->stmt, column) == SQLITE_NULL;
 }
 
-struct tl_sv tl_sq_column_text(sqlite3_stmt *statement, int column)
+static struct tl_sv op_bytes(struct tl_answer *answer, int column)
 {
-    const unsigned char *data = sqlite3_column_text(statement, column);
+    sqlite3_stmt *stmt = ((struct sqlite_answer *)answer)->stmt;
+    const char *data = sqlite3_column_blob(stmt, column);
 
-    return (struct tl_sv){(const char *)data, (size_t)sqlite3_column_bytes(statement, column)};
+    return (struct tl_sv){data, (size_t)sqlite3_column_bytes(stmt, column)};
+}
+
+static struct tl_sv op_text(struct tl_answer *answer, int column)
+{
+    sqlite3_stmt *stmt = ((struct sqlite_answer *)answer)->stmt;
+    const unsigned char *data = sqlite3_column_text(stmt, column);
+
+    return (struct tl_sv){(const char *)data, (size_t)sqlite3_column_bytes(stmt, column)};
+}
+
+static double op_f64(struct tl_answer *answer, int column)
+{
+    sqlite3_stmt *stmt = ((struct sqlite_answer *)answer)->stmt;
+
+    if (sqlite3_column_type(stmt, column) == SQLITE_TEXT && tl_sv_eq(op_text(answer, column), TL_SV(NAN_TEXT)))
+        return NAN;
+    return sqlite3_column_double(stmt, column);
 }
 
 /* ---- transactions ---- */
 
-/* Names of tables change in a swap only, and that changes the schema: who sees another schema looks the definitions up anew. */
-static enum tl_code refresh(struct tl_sq *s, struct tl_err *err)
+static bool op_begun(const struct tl_session *session)
 {
-    int64_t version = 0;
-    enum tl_code rc;
-
-    TL_TRY(tl_sq_get(s, sql_schema_version, &version, NULL, err, ""));
-    if (version == s->schema_version)
-        return TL_OK;
-    for (struct tl_sq_definition *d = s->definitions; d != NULL; d = d->next) {
-        d->known = false;
-        tl_sq_close_own(d);
-    }
-    s->schema_version = version;
-out:
-    return rc;
+    return !sqlite3_get_autocommit(((const struct sqlite_session *)session)->db);
 }
 
-static enum tl_code begin_with(struct tl_sq *s, const char *sql, struct tl_err *err)
-{
-    enum tl_code rc;
-
-    if (!sqlite3_get_autocommit(s->db))
-        return tl_fail(err, TL_ERR_IO, "%s: a transaction was to begin inside another one", s->path);
-    if (sqlite3_exec(s->db, sql, NULL, NULL, NULL) != SQLITE_OK)
-        return tl_sq_fail(s, err, "begin a transaction");
-    TL_TRY(refresh(s, err)); /* the first read: it fixes the snapshot */
-out:
-    if (rc != TL_OK)
-        tl_sq_rollback(s);
-    return rc;
-}
-
-enum tl_code tl_sq_begin(struct tl_sq *s, struct tl_err *err)
-{
-    if (!s->writable)
-        return tl_fail(err, TL_ERR_IO, "%s: opened for reading only", s->path);
-    return begin_with(s, "BEGIN IMMEDIATE", err);
-}
-
-enum tl_code tl_sq_commit(struct tl_sq *s, struct tl_err *err)
-{
-    return sqlite3_exec(s->db, "COMMIT", NULL, NULL, NULL) == SQLITE_OK ? TL_OK : tl_sq_fail(s, err, "commit");
-}
-
-void tl_sq_rollback(struct tl_sq *s)
+static void op_rollback(struct tl_session *session)
 {
     /* Some errors have rolled back already. Failure here leaves nothing open that the next call could trip over: the pages are dropped
      * from memory, the WAL's frames without a commit count for nothing. */
-    if (!sqlite3_get_autocommit(s->db))
-        sqlite3_exec(s->db, "ROLLBACK", NULL, NULL, NULL);
+    if (op_begun(session))
+        sqlite3_exec(sqlite_of(session)->db, "ROLLBACK", NULL, NULL, NULL);
 }
 
-enum tl_code tl_sq_read_begin(struct tl_sq *s, bool *mine, struct tl_err *err)
+/* Names of tables change in a swap only, and that changes the schema. Its version is the first that is read: it fixes the snapshot. */
+static enum tl_code op_begin(struct tl_session *session, enum tl_begin how, int64_t *names, struct tl_err *err)
 {
-    enum tl_code rc = TL_OK;
-
-    *mine = false;
-    if (!sqlite3_get_autocommit(s->db) && s->implicit_reads == 0)
-        return TL_OK;
-    if (s->implicit_reads == 0)
-        TL_TRY(begin_with(s, "BEGIN", err));
-    s->implicit_reads++;
-    *mine = true;
-out:
-    return rc;
-}
-
-void tl_sq_read_end(struct tl_sq *s, bool mine)
-{
-    if (mine && --s->implicit_reads == 0)
-        tl_sq_rollback(s); /* it read only */
-}
-
-enum tl_code tl_sq_next_change(struct tl_sq *s, int64_t *change, struct tl_err *err)
-{
-    return tl_sq_get(s, sql_next_change, change, NULL, err, "");
-}
-
-static enum tl_code op_begin(struct tl_store *store, struct tl_err *err)
-{
-    return tl_sq_begin(tl_sq_of(store), err);
-}
-
-static enum tl_code op_begin_read(struct tl_store *store, struct tl_err *err)
-{
-    return begin_with(tl_sq_of(store), "BEGIN", err);
-}
-
-static enum tl_code op_commit(struct tl_store *store, struct tl_err *err)
-{
-    return tl_sq_commit(tl_sq_of(store), err);
-}
-
-static void op_rollback(struct tl_store *store)
-{
-    tl_sq_rollback(tl_sq_of(store));
-}
-
-/* ---- the secret ---- */
-
-static enum tl_code secret_read(struct tl_sq *s, struct tl_sv name, uint8_t out[TL_STORE_SECRET_BYTES], bool *found,
-                                struct tl_err *err)
-{
-    sqlite3_stmt *statement = NULL;
-    struct tl_sv value;
+    struct sqlite_session *s = sqlite_of(session);
     enum tl_code rc;
 
-    TL_TRY(tl_sq_statement(s, sql_secret, &statement, err, "t", name));
-    TL_TRY(tl_sq_step(s, statement, found, err));
-    if (!*found)
-        goto out;
-    value = tl_sq_column_blob(statement, 0);
-    if (value.size != TL_STORE_SECRET_BYTES)
-        TL_TRY(tl_fail(err, TL_ERR_CORRUPT, "%s: the database is damaged: secret.%.*s has %zu bytes, not %d", s->path,
-                       TL_SV_ARG(name), value.size, TL_STORE_SECRET_BYTES));
-    memcpy(out, value.data, TL_STORE_SECRET_BYTES);
-out:
-    tl_sq_statement_close(s, statement);
-    return rc;
-}
-
-/* In a write transaction: of two processes that begin at once the second finds what the first has made. */
-static enum tl_code secret_make(struct tl_sq *s, struct tl_sv name, uint8_t out[TL_STORE_SECRET_BYTES], struct tl_err *err)
-{
-    uint8_t made[TL_STORE_SECRET_BYTES];
-    bool found = false;
-    enum tl_code rc;
-
-    TL_TRY(tl_sq_begin(s, err));
-    TL_TRY(secret_read(s, name, made, &found, err));
-    if (!found) {
-        if (getrandom(made, sizeof made, 0) != (ssize_t)sizeof made)
-            TL_TRY(tl_fail_errno(err, TL_ERR_IO, "%s: no random bytes to make a secret of", s->path));
-        TL_TRY(tl_sq_do(s, sql_put_secret, err, "tb", name, (struct tl_sv){(const char *)made, sizeof made}));
-    }
-    TL_TRY(tl_sq_commit(s, err));
-    memcpy(out, made, sizeof made);
+    if (sqlite3_exec(s->db, how == TL_BEGIN_READ ? "BEGIN" : "BEGIN IMMEDIATE", NULL, NULL, NULL) != SQLITE_OK)
+        return fail(s, err, "begin a transaction");
+    TL_TRY(tl_session_get(session, sql_schema_version, names, NULL, err, ""));
 out:
     if (rc != TL_OK)
-        tl_sq_rollback(s);
+        op_rollback(session);
     return rc;
 }
 
-static enum tl_code op_secret(struct tl_store *store, struct tl_sv name, uint8_t out[TL_STORE_SECRET_BYTES], struct tl_err *err)
+static enum tl_code op_commit(struct tl_session *session, struct tl_err *err)
 {
-    struct tl_sq *s = tl_sq_of(store);
-    bool found = false;
+    struct sqlite_session *s = sqlite_of(session);
+
+    return sqlite3_exec(s->db, "COMMIT", NULL, NULL, NULL) == SQLITE_OK ? TL_OK : fail(s, err, "commit");
+}
+
+static enum tl_code op_has_object(struct tl_session *session, struct tl_sv name, bool *there, struct tl_err *err)
+{
+    int64_t count = 0;
     enum tl_code rc;
 
-    TL_TRY(secret_read(s, name, out, &found, err));
-    if (found)
-        goto out;
-    if (!s->writable)
-        TL_TRY(tl_fail(err, TL_ERR_NOT_FOUND,
-                       "%s: there is no secret.%.*s yet: nothing was counted with it; `tally speed` or `tally batch` makes it",
-                       s->path, TL_SV_ARG(name)));
-    TL_TRY(secret_make(s, name, out, err));
+    TL_TRY(tl_session_get(session, sql_object_named, &count, NULL, err, "t", name));
+    *there = count != 0;
 out:
     return rc;
+}
+
+static enum tl_code op_names_changed(struct tl_session *session, struct tl_err *err)
+{
+    (void)session;
+    (void)err;
+    return TL_OK; /* the schema's version has */
+}
+
+static enum tl_code op_replace_view(struct tl_session *session, struct tl_sv name, const struct tl_buf *create,
+                                    struct tl_err *err)
+{
+    struct tl_buf drop;
+    enum tl_code rc;
+
+    tl_buf_init(&drop, 0);
+    tl_buf_put_str(&drop, "DROP VIEW ");
+    tl_merge_view_put_name(&drop, name);
+    TL_TRY(tl_session_do_text(session, &drop, err));
+    TL_TRY(tl_session_do_text(session, create, err));
+out:
+    tl_buf_done(&drop);
+    return rc;
+}
+
+static enum tl_code op_version(struct tl_session *session, int64_t *version, struct tl_err *err)
+{
+    return tl_session_get(session, sql_data_version, version, NULL, err, "");
 }
 
 /* ---- the file ---- */
@@ -573,7 +576,7 @@ static void take_back(const char *path)
     sqlite3 *db = NULL;
 
     if (sqlite3_open_v2(path, &db, SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_READWRITE, NULL) == SQLITE_OK) {
-        sqlite3_busy_timeout(db, TL_SQ_BUSY_MS);
+        sqlite3_busy_timeout(db, BUSY_MS);
         (void)sqlite3_exec(db, "SELECT count(*) FROM sqlite_master", NULL, NULL, NULL);
     }
     sqlite3_close(db);
@@ -638,190 +641,144 @@ out:
 }
 
 /* From the version that the file has, in the caller's transaction. */
-static enum tl_code bring_up(struct tl_sq *s, int64_t version, struct tl_err *err)
+static enum tl_code bring_up(struct sqlite_session *s, int64_t version, struct tl_err *err)
 {
     enum tl_code rc = TL_OK;
 
     for (size_t v = (size_t)version; v < SCHEMA_VERSION; v++)
         for (size_t i = 0; i < sql_versions[v].count; i++)
-            TL_TRY(tl_sq_exec(s, sql_versions[v].statements[i], err));
-    TL_TRY(tl_sq_exec(s, "PRAGMA user_version = " TEXT_OF(SCHEMA_VERSION), err));
+            TL_TRY(exec(s, sql_versions[v].statements[i], err));
+    TL_TRY(exec(s, "PRAGMA user_version = " TEXT_OF(SCHEMA_VERSION), err));
 out:
     return rc;
 }
 
-static enum tl_code make_schema(struct tl_sq *s, struct tl_err *err)
+static enum tl_code make_schema(struct sqlite_session *s, struct tl_err *err)
 {
     int64_t objects = 0;
     enum tl_code rc;
 
     /* 8 KB: staging is 12% faster than with 4 KB (713,000 rows/s of four columns instead of 635,000); 16 KB gives 3% more and doubles what a
      * small tick writes. */
-    TL_TRY(tl_sq_exec(s, "PRAGMA page_size = 8192", err));
-    TL_TRY(tl_sq_exec(s, "BEGIN EXCLUSIVE", err));
-    TL_TRY(tl_sq_get(s, sql_objects, &objects, NULL, err, ""));
+    TL_TRY(exec(s, "PRAGMA page_size = 8192", err));
+    TL_TRY(exec(s, "BEGIN EXCLUSIVE", err));
+    TL_TRY(tl_session_get(&s->base, sql_objects, &objects, NULL, err, ""));
     if (objects == 0) { /* else another process was faster */
-        TL_TRY(tl_sq_exec(s, "PRAGMA application_id = " TEXT_OF(APPLICATION_ID), err));
+        TL_TRY(exec(s, "PRAGMA application_id = " TEXT_OF(APPLICATION_ID), err));
         TL_TRY(bring_up(s, 0, err));
     }
-    TL_TRY(tl_sq_commit(s, err));
+    TL_TRY(op_commit(&s->base, err));
 out:
     if (rc != TL_OK)
-        tl_sq_rollback(s);
+        op_rollback(&s->base);
     return rc;
 }
 
 /* Once more inside of the transaction: another process may have been faster. */
-static enum tl_code migrate(struct tl_sq *s, struct tl_err *err)
+static enum tl_code migrate(struct sqlite_session *s, struct tl_err *err)
 {
     int64_t version = 0;
     enum tl_code rc;
 
-    TL_TRY(tl_sq_exec(s, "BEGIN EXCLUSIVE", err));
-    TL_TRY(tl_sq_get(s, sql_user_version, &version, NULL, err, ""));
+    TL_TRY(exec(s, "BEGIN EXCLUSIVE", err));
+    TL_TRY(tl_session_get(&s->base, sql_user_version, &version, NULL, err, ""));
     if (version < SCHEMA_VERSION)
         TL_TRY(bring_up(s, version, err));
-    TL_TRY(tl_sq_commit(s, err));
+    TL_TRY(op_commit(&s->base, err));
 out:
     if (rc != TL_OK)
-        tl_sq_rollback(s);
+        op_rollback(&s->base);
     return rc;
 }
 
-static enum tl_code check_schema(struct tl_sq *s, struct tl_err *err)
+static enum tl_code check_schema(struct sqlite_session *s, struct tl_err *err)
 {
     int64_t version = 0, probe;
     enum tl_code rc;
 
-    TL_TRY(tl_sq_get(s, sql_user_version, &version, NULL, err, ""));
+    TL_TRY(tl_session_get(&s->base, sql_user_version, &version, NULL, err, ""));
     if (version > SCHEMA_VERSION)
-        TL_TRY(fail_newer(s->path, version, err));
+        TL_TRY(fail_newer(s->base.place, version, err));
     if (version < 1)
         TL_TRY(tl_fail(err, TL_ERR_CORRUPT, "%s: the database is damaged: schema version %lld; put a backup in its place",
-                       s->path, (long long)version));
-    if (version < SCHEMA_VERSION && !s->writable)
+                       s->base.place, (long long)version));
+    if (version < SCHEMA_VERSION && !s->base.writable)
         TL_TRY(tl_fail(err, TL_ERR_CORRUPT,
                        "%s: an older tally made this store (its schema is version %lld, this tally's is %d); `tally speed` or "
                        "`tally batch` brings it up to date; nothing was written",
-                       s->path, (long long)version, SCHEMA_VERSION));
-    TL_TRY(tl_sq_get(s, sql_probe, &probe, NULL, err, ""));
+                       s->base.place, (long long)version, SCHEMA_VERSION));
+    TL_TRY(tl_session_get(&s->base, sql_probe, &probe, NULL, err, ""));
     if (version < SCHEMA_VERSION)
         TL_TRY(migrate(s, err));
 out:
     return rc;
 }
 
-static enum tl_code set_up(struct tl_sq *s, struct tl_err *err)
+static enum tl_code set_up(struct sqlite_session *s, struct tl_err *err)
 {
-    sqlite3_stmt *statement = NULL;
+    sqlite3_stmt *stmt = NULL;
+    const char *mode;
     enum tl_code rc;
-    bool row = false;
 
-    if (!s->writable) {
-        TL_TRY(tl_sq_exec(s, "PRAGMA query_only = ON; PRAGMA cache_size = -16384", err));
+    if (!s->base.writable) {
+        TL_TRY(exec(s, "PRAGMA query_only = ON; PRAGMA cache_size = -16384", err));
         return TL_OK;
     }
-    if (sqlite3_prepare_v2(s->db, "PRAGMA journal_mode = WAL", -1, &statement, NULL) != SQLITE_OK)
-        return tl_sq_fail(s, err, "turn on the write-ahead log");
-    TL_TRY(tl_sq_step(s, statement, &row, err));
-    if (!row || !tl_sv_eq(tl_sq_column_text(statement, 0), TL_SV("wal")))
+    if (sqlite3_prepare_v2(s->db, "PRAGMA journal_mode = WAL", -1, &stmt, NULL) != SQLITE_OK)
+        return fail(s, err, "turn on the write-ahead log");
+    TL_TRY(sqlite3_step(stmt) == SQLITE_ROW ? TL_OK : fail(s, err, "turn on the write-ahead log"));
+    mode = (const char *)sqlite3_column_text(stmt, 0);
+    if (mode == NULL || strcmp(mode, "wal") != 0)
         TL_TRY(tl_fail(err, TL_ERR_IO,
                        "%s: SQLite cannot keep a write-ahead log there (a network file system?); a local disk would do",
-                       s->path));
+                       s->base.place));
     /* 16 MB of WAL between checkpoints: a bulk load writes a page that changes often back less often. */
-    TL_TRY(tl_sq_exec(s,
-                      "PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 2000; PRAGMA journal_size_limit = 67108864;"
-                      "PRAGMA cache_size = -65536; PRAGMA legacy_alter_table = ON",
-                      err));
+    TL_TRY(exec(s,
+                "PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 2000; PRAGMA journal_size_limit = 67108864;"
+                "PRAGMA cache_size = -65536; PRAGMA legacy_alter_table = ON",
+                err));
 out:
-    sqlite3_finalize(statement);
+    sqlite3_finalize(stmt);
     return rc;
 }
 
-static void op_close(struct tl_store *store)
+static void op_close(struct tl_session *session)
 {
-    struct tl_sq *s = tl_sq_of(store);
+    struct sqlite_session *s = sqlite_of(session);
 
-    for (size_t i = 0; i < s->statements_count; i++)
-        sqlite3_finalize(s->statements[i].statement);
-    for (struct tl_sq_definition *d = s->definitions; d != NULL; d = d->next) {
-        tl_sq_close_own(d);
-        tl_buf_done(&d->speed_table);
-        tl_buf_done(&d->batch_table);
-        tl_buf_done(&d->state_table);
-    }
     sqlite3_close_v2(s->db); /* v2: a cursor that is still open keeps it */
-    tl_arena_done(&s->lasting);
-    free(s->list);
-    free(s->path);
+    free(s->base.place);
     free(s);
 }
 
-static const struct tl_store_ops sqlite_ops = {
+static const struct tl_session_driver sqlite_driver = {
     .close = op_close,
     .begin = op_begin,
-    .begin_read = op_begin_read,
     .commit = op_commit,
     .rollback = op_rollback,
-    .secret = op_secret,
-    .define = tl_sq_define,
-    .definition = tl_sq_definition_get,
-    .active = tl_sq_active_get,
-    .definitions = tl_sq_definitions,
-    .swap = tl_sq_swap,
-    .epoch = tl_sq_epoch,
-    .take_epoch = tl_sq_take_epoch,
-    .challenge = tl_sq_challenge,
-    .answer = tl_sq_answer,
-    .leave_epoch = tl_sq_leave_epoch,
-    .put_versions = tl_sq_put_versions,
-    .versions = tl_sq_versions,
-    .begin_tick = tl_sq_begin_tick,
-    .put_speed_rows = tl_sq_put_speed_rows,
-    .drop_speed_rows = tl_sq_drop_speed_rows,
-    .put_states = tl_sq_put_states,
-    .drop_states = tl_sq_drop_states,
-    .states = tl_sq_states,
-    .put_final = tl_sq_put_final,
-    .put_ready = tl_sq_put_ready,
-    .put_position = tl_sq_put_position,
-    .put_identity = tl_sq_put_identity,
-    .add_outcomes = tl_sq_add_outcomes,
-    .put_ledger = tl_sq_put_ledger,
-    .put_dead = tl_sq_put_dead,
-    .put_dedup = tl_sq_put_dedup,
-    .drop_dedup = tl_sq_drop_dedup,
-    .positions = tl_sq_positions,
-    .dedup = tl_sq_dedup,
-    .cursor_open = tl_sq_cursor_open,
-    .cursor_next = tl_sq_cursor_next,
-    .cursor_close = tl_sq_cursor_close,
-    .run_begin = tl_sq_run_begin,
-    .stage_rows = tl_sq_stage_rows,
-    .stage_offset = tl_sq_stage_offset,
-    .stage_range = tl_sq_stage_range,
-    .stage_open = tl_sq_stage_open,
-    .publish = tl_sq_publish,
-    .discard_staged = tl_sq_discard_staged,
-    .prune_speed = tl_sq_prune_speed,
-    .carry = tl_sq_carry,
-    .ranges = tl_sq_ranges,
-    .run_offsets = tl_sq_run_offsets,
-    .runs = tl_sq_runs,
-    .query = tl_sq_query,
-    .outcomes = tl_sq_outcomes,
-    .ledger = tl_sq_ledger,
-    .ledger_counts = tl_sq_ledger_counts,
-    .ledger_failures = tl_sq_ledger_failures,
-    .dead_count = tl_sq_dead_count,
-    .version = tl_sq_version,
+    .begun = op_begun,
+    .has_object = op_has_object,
+    .names_changed = op_names_changed,
+    .replace_view = op_replace_view,
+    .version = op_version,
+    .statement = op_statement,
+    .statement_close = op_statement_close,
+    .run = op_run,
+    .bulk = op_bulk,
+    .next = op_next,
+    .answer_close = op_answer_close,
+    .null = op_null,
+    .i64 = op_i64,
+    .f64 = op_f64,
+    .text = op_text,
+    .bytes = op_bytes,
 };
 
-enum tl_code tl_store_sqlite_open(const char *path, enum tl_store_mode mode, struct tl_store **out, struct tl_err *err)
+enum tl_code tl_session_sqlite_open(const char *path, enum tl_store_mode mode, struct tl_session **out, struct tl_err *err)
 {
     int flags =
         SQLITE_OPEN_NOMUTEX | (mode == TL_STORE_WRITE ? SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE : SQLITE_OPEN_READONLY);
-    struct tl_sq *s = NULL;
+    struct sqlite_session *s = NULL;
     bool there = false, was_empty;
     enum tl_code rc;
 
@@ -833,19 +790,18 @@ enum tl_code tl_store_sqlite_open(const char *path, enum tl_store_mode mode, str
     s = calloc(1, sizeof *s);
     if (s == NULL)
         return tl_fail_memory(err, sizeof *s);
-    s->base.ops = &sqlite_ops;
-    s->writable = mode == TL_STORE_WRITE;
-    s->schema_version = -1;
-    tl_arena_init(&s->lasting, 16384, 0);
-    s->path = strdup(path);
-    if (s->path == NULL)
+    s->base.driver = &sqlite_driver;
+    s->base.dialect = TL_DIALECT_SQLITE;
+    s->base.writable = mode == TL_STORE_WRITE;
+    s->base.place = strdup(path);
+    if (s->base.place == NULL)
         TL_TRY(tl_fail_memory(err, strlen(path)));
     if (sqlite3_open_v2(path, &s->db, flags, NULL) != SQLITE_OK) {
-        rc = s->db == NULL ? tl_fail_memory(err, 0) : tl_sq_fail(s, err, "open");
+        rc = s->db == NULL ? tl_fail_memory(err, 0) : fail(s, err, "open");
         goto out;
     }
     sqlite3_extended_result_codes(s->db, 1);
-    sqlite3_busy_timeout(s->db, TL_SQ_BUSY_MS);
+    sqlite3_busy_timeout(s->db, BUSY_MS);
     sqlite3_db_config(s->db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
     sqlite3_db_config(s->db, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, NULL);
     /* Until all is checked, closing must not move a WAL's pages into the file. */
@@ -859,6 +815,6 @@ enum tl_code tl_store_sqlite_open(const char *path, enum tl_store_mode mode, str
     s = NULL;
 out:
     if (s != NULL)
-        op_close(&s->base);
+        tl_session_close(&s->base);
     return rc;
 }

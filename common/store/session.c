@@ -1,0 +1,417 @@
+/* session.c: what all drivers have in common: constants whose statements are kept, parameters out of an argument list, rows of a bulk statement. */
+#include "store/session.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/buf.h"
+
+enum { BINDS_MAX = 16 };
+
+/* ---- the connection ---- */
+
+enum tl_code tl_session_open(const char *url, enum tl_store_mode mode, struct tl_session **out, struct tl_err *err)
+{
+    struct tl_sv text = tl_sv_from(url);
+
+    if (tl_sv_starts(text, TL_SV("sqlite:")) && text.size > sizeof "sqlite:" - 1)
+        return tl_session_sqlite_open(url + sizeof "sqlite:" - 1, mode, out, err);
+    if (tl_sv_starts(text, TL_SV("postgresql:")) || tl_sv_starts(text, TL_SV("postgres:")))
+        return tl_fail(err, TL_ERR_USAGE, "--store: this tally keeps its rows in SQLite only; sqlite:PATH would do");
+    return tl_fail(err, TL_ERR_USAGE,
+                   "--store %s: not the URL of a store; sqlite:PATH would do, as in sqlite:tally-data/views.db", url);
+}
+
+void tl_session_close(struct tl_session *session)
+{
+    if (session == NULL)
+        return;
+    for (size_t i = 0; i < session->kept_count; i++)
+        tl_statement_close(session->kept[i].statement);
+    session->driver->close(session);
+}
+
+enum tl_code tl_session_begin(struct tl_session *session, enum tl_begin how, int64_t *names, struct tl_err *err)
+{
+    if (session->driver->begun(session))
+        return tl_fail(err, TL_ERR_IO, "%s: a transaction was to begin inside another one", session->place);
+    if (how != TL_BEGIN_READ && !session->writable)
+        return tl_fail(err, TL_ERR_IO, "%s: opened for reading only", session->place);
+    return session->driver->begin(session, how, names, err);
+}
+
+enum tl_code tl_session_commit(struct tl_session *session, struct tl_err *err)
+{
+    return session->driver->commit(session, err);
+}
+
+void tl_session_rollback(struct tl_session *session)
+{
+    if (session->driver->begun(session))
+        session->driver->rollback(session);
+}
+
+bool tl_session_begun(const struct tl_session *session)
+{
+    return session->driver->begun(session);
+}
+
+enum tl_code tl_session_has_object(struct tl_session *session, struct tl_sv name, bool *there, struct tl_err *err)
+{
+    return session->driver->has_object(session, name, there, err);
+}
+
+enum tl_code tl_session_names_changed(struct tl_session *session, struct tl_err *err)
+{
+    return session->driver->names_changed(session, err);
+}
+
+enum tl_code tl_session_replace_view(struct tl_session *session, struct tl_sv name, const struct tl_buf *create,
+                                     struct tl_err *err)
+{
+    return session->driver->replace_view(session, name, create, err);
+}
+
+enum tl_code tl_session_version(struct tl_session *session, int64_t *version, struct tl_err *err)
+{
+    return session->driver->version(session, version, err);
+}
+
+/* ---- statements ---- */
+
+/* Takes `what`. */
+static enum tl_code open_statement(struct tl_session *session, struct tl_sv sql, const char *types, char *what,
+                                   struct tl_statement **out, struct tl_err *err)
+{
+    struct tl_statement *statement = NULL;
+    char *own_types = strdup(types);
+    enum tl_code rc = TL_OK;
+
+    if (own_types == NULL)
+        TL_TRY(tl_fail_memory(err, strlen(types)));
+    TL_TRY(session->driver->statement(session, sql, types, &statement, err));
+    statement->session = session;
+    statement->types = own_types;
+    statement->what = what;
+    own_types = what = NULL;
+    *out = statement;
+out:
+    free(own_types);
+    free(what);
+    return rc;
+}
+
+enum tl_code tl_session_prepare(struct tl_session *session, const struct tl_buf *sql, const char *types,
+                                struct tl_statement **out, struct tl_err *err, const char *what, ...)
+{
+    char *own_what = NULL;
+    enum tl_code rc;
+    va_list args;
+
+    TL_TRY(tl_buf_check(sql, "a statement", err));
+    va_start(args, what);
+    if (vasprintf(&own_what, what, args) < 0)
+        rc = tl_fail_memory(err, strlen(what));
+    va_end(args);
+    TL_TRY(rc);
+    TL_TRY(open_statement(session, tl_buf_sv(sql), types, own_what, out, err));
+out:
+    return rc;
+}
+
+void tl_statement_close(struct tl_statement *statement)
+{
+    if (statement == NULL)
+        return;
+    free(statement->types);
+    free(statement->what);
+    statement->session->driver->statement_close(statement);
+}
+
+/* A constant says {ROWS} where the rows of a bulk statement stand. */
+static enum tl_code open_constant(struct tl_session *session, const char *sql, const char *types, struct tl_statement **out,
+                                  struct tl_err *err)
+{
+    static const char rows[] = "{ROWS}";
+    const char *at = strstr(sql, rows);
+    struct tl_buf text;
+    enum tl_code rc;
+
+    tl_buf_init(&text, 0);
+    if (at != NULL) {
+        tl_buf_put(&text, sql, (size_t)(at - sql));
+        tl_session_put_rows(&text, session->dialect, types);
+        tl_buf_put_str(&text, at + sizeof rows - 1);
+    } else {
+        tl_buf_put_str(&text, sql);
+    }
+    TL_TRY(tl_buf_check(&text, "a statement", err));
+    TL_TRY(open_statement(session, tl_buf_sv(&text), types, NULL, out, err));
+out:
+    tl_buf_done(&text);
+    return rc;
+}
+
+static enum tl_code keep(struct tl_session *session, const char *sql, const char *types, struct tl_statement **out,
+                         struct tl_err *err)
+{
+    enum tl_code rc = TL_OK;
+
+    for (size_t i = 0; i < session->kept_count; i++)
+        if (session->kept[i].sql == sql) {
+            *out = session->kept[i].statement;
+            assert(strcmp((*out)->types, types) == 0);
+            return TL_OK;
+        }
+    assert(session->kept_count < TL_SESSION_STATEMENTS_MAX);
+    TL_TRY(open_constant(session, sql, types, out, err));
+    session->kept[session->kept_count].sql = sql;
+    session->kept[session->kept_count].statement = *out;
+    session->kept_count++;
+out:
+    return rc;
+}
+
+static void take_binds(struct tl_bind binds[BINDS_MAX], const char *types, va_list args)
+{
+    for (size_t i = 0; types[i] != '\0'; i++) {
+        assert(i < BINDS_MAX);
+        binds[i].type = types[i];
+        switch (types[i]) {
+        case 'i':
+        case 'o': binds[i].i64 = va_arg(args, int64_t); break;
+        case 'f': binds[i].f64 = va_arg(args, double); break;
+        default: binds[i].sv = va_arg(args, struct tl_sv); break;
+        }
+    }
+}
+
+static enum tl_code run(struct tl_statement *statement, enum tl_run_how how, bool owned, struct tl_answer **out,
+                        struct tl_err *err, va_list args)
+{
+    struct tl_bind binds[BINDS_MAX];
+
+    take_binds(binds, statement->types, args);
+    return statement->session->driver->run(statement, how, owned, binds, out, NULL, err);
+}
+
+static enum tl_code run_kept(struct tl_session *session, const char *sql, enum tl_run_how how, struct tl_answer **out,
+                             struct tl_err *err, const char *types, va_list args)
+{
+    struct tl_statement *statement;
+    enum tl_code rc;
+
+    TL_TRY(keep(session, sql, types, &statement, err));
+    TL_TRY(run(statement, how, false, out, err, args));
+out:
+    return rc;
+}
+
+enum tl_code tl_session_do(struct tl_session *session, const char *sql, struct tl_err *err, const char *types, ...)
+{
+    enum tl_code rc;
+    va_list args;
+
+    va_start(args, types);
+    rc = run_kept(session, sql, TL_RUN_DO, NULL, err, types, args);
+    va_end(args);
+    return rc;
+}
+
+enum tl_code tl_session_ask(struct tl_session *session, const char *sql, struct tl_answer **out, struct tl_err *err,
+                            const char *types, ...)
+{
+    enum tl_code rc;
+    va_list args;
+
+    va_start(args, types);
+    rc = run_kept(session, sql, TL_RUN_ASK, out, err, types, args);
+    va_end(args);
+    return rc;
+}
+
+enum tl_code tl_session_stream(struct tl_session *session, const char *sql, struct tl_answer **out, struct tl_err *err,
+                               const char *types, ...)
+{
+    enum tl_code rc;
+    va_list args;
+
+    va_start(args, types);
+    rc = run_kept(session, sql, TL_RUN_STREAM, out, err, types, args);
+    va_end(args);
+    return rc;
+}
+
+enum tl_code tl_session_get(struct tl_session *session, const char *sql, int64_t *out, bool *found, struct tl_err *err,
+                            const char *types, ...)
+{
+    struct tl_answer *answer = NULL;
+    bool row = false;
+    enum tl_code rc;
+    va_list args;
+
+    va_start(args, types);
+    rc = run_kept(session, sql, TL_RUN_ASK, &answer, err, types, args);
+    va_end(args);
+    TL_TRY(rc);
+    TL_TRY(tl_answer_next(answer, &row, err));
+    if (row)
+        *out = tl_answer_i64(answer, 0);
+    else if (found == NULL)
+        TL_TRY(tl_fail(err, TL_ERR_CORRUPT, "%s: the database is damaged: no answer to: %s", session->place, sql));
+    if (found != NULL)
+        *found = row;
+out:
+    tl_answer_close(answer);
+    return rc;
+}
+
+enum tl_code tl_session_bulk(struct tl_session *session, const char *sql, const char *types, const struct tl_bulk_column *columns,
+                             size_t rows_count, struct tl_err *err)
+{
+    struct tl_statement *statement;
+    enum tl_code rc;
+
+    TL_TRY(keep(session, sql, types, &statement, err));
+    TL_TRY(tl_statement_bulk(statement, columns, rows_count, err));
+out:
+    return rc;
+}
+
+enum tl_code tl_session_do_text(struct tl_session *session, const struct tl_buf *sql, struct tl_err *err)
+{
+    struct tl_statement *statement = NULL;
+    enum tl_code rc;
+
+    TL_TRY(
+        tl_session_prepare(session, sql, "", &statement, err, "run '%.*s'", (int)(sql->size < 60 ? sql->size : 60), sql->data));
+    TL_TRY(session->driver->run(statement, TL_RUN_DO, false, NULL, NULL, NULL, err));
+out:
+    tl_statement_close(statement);
+    return rc;
+}
+
+enum tl_code tl_session_stream_text(struct tl_session *session, const struct tl_buf *sql, struct tl_answer **out,
+                                    struct tl_err *err, const char *types, ...)
+{
+    struct tl_statement *statement = NULL;
+    enum tl_code rc;
+    va_list args;
+
+    TL_TRY(tl_session_prepare(session, sql, types, &statement, err, "read"));
+    va_start(args, types);
+    rc = run(statement, TL_RUN_STREAM, true, out, err, args);
+    va_end(args);
+out:
+    if (rc != TL_OK)
+        tl_statement_close(statement);
+    return rc;
+}
+
+enum tl_code tl_statement_do(struct tl_statement *statement, struct tl_err *err, ...)
+{
+    enum tl_code rc;
+    va_list args;
+
+    va_start(args, err);
+    rc = run(statement, TL_RUN_DO, false, NULL, err, args);
+    va_end(args);
+    return rc;
+}
+
+enum tl_code tl_statement_stream(struct tl_statement *statement, struct tl_answer **out, struct tl_err *err, ...)
+{
+    enum tl_code rc;
+    va_list args;
+
+    va_start(args, err);
+    rc = run(statement, TL_RUN_STREAM, false, out, err, args);
+    va_end(args);
+    return rc;
+}
+
+enum tl_code tl_statement_change(struct tl_statement *statement, const struct tl_bind *binds, int64_t *changed,
+                                 struct tl_err *err)
+{
+    return statement->session->driver->run(statement, TL_RUN_CHANGE, false, binds, NULL, changed, err);
+}
+
+enum tl_code tl_statement_bulk(struct tl_statement *statement, const struct tl_bulk_column *columns, size_t rows_count,
+                               struct tl_err *err)
+{
+    return rows_count == 0 ? TL_OK : statement->session->driver->bulk(statement, columns, rows_count, err);
+}
+
+static const char *array_of(char type)
+{
+    switch (type) {
+    case 'o': return "boolean";
+    case 'f': return "double precision";
+    case 't': return "text";
+    case 'b': return "bytea";
+    default: return "bigint";
+    }
+}
+
+static bool is_capital(char type)
+{
+    return type >= 'A' && type <= 'Z';
+}
+
+void tl_session_put_rows(struct tl_buf *out, enum tl_dialect dialect, const char *types)
+{
+    size_t at = 0;
+
+    if (dialect == TL_DIALECT_SQLITE) {
+        for (; types[at] != '\0'; at++)
+            tl_buf_printf(out, "%s?%zu", at == 0 ? "VALUES (" : ", ", at + 1);
+        tl_buf_put_str(out, ")");
+        return;
+    }
+    tl_buf_put_str(out, "SELECT ");
+    for (; is_capital(types[at]); at++)
+        tl_buf_printf(out, "?%zu::%s, ", at + 1, array_of((char)(types[at] - 'A' + 'a')));
+    tl_buf_put_str(out, "r.* FROM unnest(");
+    for (size_t first = at; types[at] != '\0'; at++)
+        tl_buf_printf(out, "%s?%zu::%s[]", at == first ? "" : ", ", at + 1, array_of(types[at]));
+    tl_buf_put_str(out, ") AS r");
+}
+
+/* ---- answers ---- */
+
+enum tl_code tl_answer_next(struct tl_answer *answer, bool *row, struct tl_err *err)
+{
+    return answer->session->driver->next(answer, row, err);
+}
+
+void tl_answer_close(struct tl_answer *answer)
+{
+    if (answer != NULL)
+        answer->session->driver->answer_close(answer);
+}
+
+bool tl_answer_null(struct tl_answer *answer, int column)
+{
+    return answer->session->driver->null(answer, column);
+}
+
+int64_t tl_answer_i64(struct tl_answer *answer, int column)
+{
+    return answer->session->driver->i64(answer, column);
+}
+
+double tl_answer_f64(struct tl_answer *answer, int column)
+{
+    return answer->session->driver->f64(answer, column);
+}
+
+struct tl_sv tl_answer_text(struct tl_answer *answer, int column)
+{
+    return answer->session->driver->text(answer, column);
+}
+
+struct tl_sv tl_answer_bytes(struct tl_answer *answer, int column)
+{
+    return answer->session->driver->bytes(answer, column);
+}

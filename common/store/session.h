@@ -1,0 +1,198 @@
+/* session.h: one connection to the database that holds a store: transactions, statements, answers, errors. Private to common/store.
+ *
+ * Is:      the seam below the store's logic (store_*.c), with a driver for each database: session_sqlite.c, session_postgres.c. It also makes and
+ *          migrates the schema: the tally_ tables.
+ * Is not:  a place that knows definitions, runs or rows.
+ *
+ * A statement's text is one for all databases as far as they agree: parameters are ?1, ?2, ...; what differs asks session->dialect.
+ * Types of parameters: i int64_t, o truth (int64_t), f double, t struct tl_sv as text, b struct tl_sv as bytes. They are borrowed for the
+ * call; what an answer gives is valid until its next row.
+ *
+ * A statement that gives nothing (do, bulk) may be on its way when the call returns: its failure then shows in a later call of the transaction, at
+ * the latest in its commit. A statement runs in the order in which it was given, and so does what reads.
+ * Runs on: one session a thread. */
+#ifndef TL_SESSION_H
+#define TL_SESSION_H
+
+#include "base/base.h"
+#include "base/buf.h"
+#include "base/sv.h"
+#include "store/merge_view.h"
+
+struct tl_session_driver;
+
+enum { TL_SESSION_STATEMENTS_MAX = 96 };
+
+struct tl_session {
+    const struct tl_session_driver *driver;
+    enum tl_dialect dialect;
+    bool writable;
+    char *place; /* the path, or the server and its database: what a message begins with */
+    struct {
+        const char *sql; /* the constant's address is the key */
+        struct tl_statement *statement;
+    } kept[TL_SESSION_STATEMENTS_MAX];
+    size_t kept_count;
+};
+
+struct tl_statement {
+    struct tl_session *session;
+    char *types, *what; /* what it does, as in "write rows of hits_5m"; NULL: nothing that is worth a word */
+};
+
+struct tl_answer {
+    struct tl_session *session;
+};
+
+struct tl_bind {
+    char type;
+    union {
+        int64_t i64;
+        double f64;
+        struct tl_sv sv;
+    };
+};
+static inline struct tl_bind tl_bind_i64(int64_t value)
+{
+    return (struct tl_bind){.type = 'i', .i64 = value};
+}
+static inline struct tl_bind tl_bind_text(struct tl_sv value)
+{
+    return (struct tl_bind){.type = 't', .sv = value};
+}
+
+/* One parameter of a bulk statement: where its value for each row is. */
+enum tl_layout {
+    TL_LAYOUT_I64,
+    TL_LAYOUT_U32,
+    TL_LAYOUT_U8,
+    TL_LAYOUT_F64,
+    TL_LAYOUT_SV,
+    TL_LAYOUT_CSTRING, /* const char *; NULL: no value */
+};
+struct tl_bulk_column {
+    enum tl_layout layout;
+    const void *at;      /* of the first row */
+    size_t stride;       /* bytes to the next row's; 0: one value for all rows, and a capital letter in the types */
+    const uint8_t *null; /* of each row, or NULL: all have a value */
+};
+
+/* ---- the connection ---- */
+
+/* The URLs of store.h. */
+TL_MUST_USE enum tl_code tl_session_open(const char *url, enum tl_store_mode mode, struct tl_session **out, struct tl_err *err);
+void tl_session_close(struct tl_session *session);
+
+enum tl_begin {
+    TL_BEGIN_READ,   /* a snapshot */
+    TL_BEGIN_WRITE,  /* what tables are called stays as it is until its end */
+    TL_BEGIN_TICK,   /* the same, for whoever is done in a moment: a client that stands still in it loses it after some seconds */
+    TL_BEGIN_DEFINE, /* may make tables; one at a time */
+    TL_BEGIN_SWAP, /* may drop and rename tables: no other write is under way, and where one is for long, or somebody reads, TL_ERR_BUSY */
+};
+/* *names changes whenever tables may have come to be called otherwise. */
+TL_MUST_USE enum tl_code tl_session_begin(struct tl_session *session, enum tl_begin how, int64_t *names, struct tl_err *err);
+/* TL_ERR_UNKNOWN: it may have happened or not. */
+TL_MUST_USE enum tl_code tl_session_commit(struct tl_session *session, struct tl_err *err);
+void tl_session_rollback(struct tl_session *session); /* without a transaction, nothing */
+bool tl_session_begun(const struct tl_session *session);
+
+/* Something of that name is there, in upper or lower case. */
+TL_MUST_USE enum tl_code tl_session_has_object(struct tl_session *session, struct tl_sv name, bool *there, struct tl_err *err);
+/* In a TL_BEGIN_SWAP: others are to see that tables are called otherwise now. */
+TL_MUST_USE enum tl_code tl_session_names_changed(struct tl_session *session, struct tl_err *err);
+/* In a TL_BEGIN_DEFINE or _SWAP: the view of that name, from now on, shows what `create` ("CREATE VIEW ...") says. */
+TL_MUST_USE enum tl_code tl_session_replace_view(struct tl_session *session, struct tl_sv name, const struct tl_buf *create,
+                                                 struct tl_err *err);
+/* Changes whenever somebody else has committed. */
+TL_MUST_USE enum tl_code tl_session_version(struct tl_session *session, int64_t *version, struct tl_err *err);
+
+/* ---- statements ---- */
+
+/* `sql` is a named constant: its statement is kept as long as the session, and its types are always the same. */
+TL_MUST_USE enum tl_code tl_session_do(struct tl_session *session, const char *sql, struct tl_err *err, const char *types, ...);
+/* One number (*found NULL: there must be a row). */
+TL_MUST_USE enum tl_code tl_session_get(struct tl_session *session, const char *sql, int64_t *out, bool *found,
+                                        struct tl_err *err, const char *types, ...);
+/* An answer that fits into memory. The store may be called again while its rows are walked. */
+TL_MUST_USE enum tl_code tl_session_ask(struct tl_session *session, const char *sql, struct tl_answer **out, struct tl_err *err,
+                                        const char *types, ...);
+/* An answer of any size, in a transaction; so may the store then. */
+TL_MUST_USE enum tl_code tl_session_stream(struct tl_session *session, const char *sql, struct tl_answer **out,
+                                           struct tl_err *err, const char *types, ...);
+TL_MUST_USE enum tl_code tl_session_bulk(struct tl_session *session, const char *sql, const char *types,
+                                         const struct tl_bulk_column *columns, size_t rows_count, struct tl_err *err);
+/* The same for a text made at run time. */
+TL_MUST_USE enum tl_code tl_session_do_text(struct tl_session *session, const struct tl_buf *sql, struct tl_err *err);
+TL_MUST_USE enum tl_code tl_session_stream_text(struct tl_session *session, const struct tl_buf *sql, struct tl_answer **out,
+                                                struct tl_err *err, const char *types, ...);
+/* `what` is copied, printed by its arguments. */
+TL_PRINTF(6, 7)
+TL_MUST_USE enum tl_code tl_session_prepare(struct tl_session *session, const struct tl_buf *sql, const char *types,
+                                            struct tl_statement **out, struct tl_err *err, const char *what, ...);
+void tl_statement_close(struct tl_statement *statement);
+TL_MUST_USE enum tl_code tl_statement_do(struct tl_statement *statement, struct tl_err *err, ...);
+TL_MUST_USE enum tl_code tl_statement_stream(struct tl_statement *statement, struct tl_answer **out, struct tl_err *err, ...);
+/* How many rows it has changed: it is done when this returns. As many binds as it has parameters. */
+TL_MUST_USE enum tl_code tl_statement_change(struct tl_statement *statement, const struct tl_bind *binds, int64_t *changed,
+                                             struct tl_err *err);
+/* Runs it for each of the rows: its text has tl_session_put_rows where they stand. A column for each parameter. */
+TL_MUST_USE enum tl_code tl_statement_bulk(struct tl_statement *statement, const struct tl_bulk_column *columns,
+                                           size_t rows_count, struct tl_err *err);
+/* The rows of a bulk statement, as INSERT wants them behind its columns. Capital letters come first. */
+void tl_session_put_rows(struct tl_buf *out, enum tl_dialect dialect, const char *types);
+
+/* ---- answers ---- */
+
+TL_MUST_USE enum tl_code tl_answer_next(struct tl_answer *answer, bool *row, struct tl_err *err);
+void tl_answer_close(struct tl_answer *answer); /* NULL: nothing */
+bool tl_answer_null(struct tl_answer *answer, int column);
+int64_t tl_answer_i64(struct tl_answer *answer, int column); /* NULL: 0; a truth: 0 or 1 */
+double tl_answer_f64(struct tl_answer *answer, int column);
+struct tl_sv tl_answer_text(struct tl_answer *answer, int column); /* ends with a 0 behind its size; NULL: no data */
+struct tl_sv tl_answer_bytes(struct tl_answer *answer, int column);
+
+/* ---- what a driver does: the calls above, one pointer each ---- */
+
+enum tl_run_how {
+    TL_RUN_DO,
+    TL_RUN_ASK,
+    TL_RUN_STREAM,
+    TL_RUN_CHANGE,
+};
+
+struct tl_session_driver {
+    void (*close)(struct tl_session *session);
+    enum tl_code (*begin)(struct tl_session *session, enum tl_begin how, int64_t *names, struct tl_err *err);
+    enum tl_code (*commit)(struct tl_session *session, struct tl_err *err);
+    void (*rollback)(struct tl_session *session);
+    bool (*begun)(const struct tl_session *session);
+    enum tl_code (*has_object)(struct tl_session *session, struct tl_sv name, bool *there, struct tl_err *err);
+    enum tl_code (*names_changed)(struct tl_session *session, struct tl_err *err);
+    enum tl_code (*replace_view)(struct tl_session *session, struct tl_sv name, const struct tl_buf *create, struct tl_err *err);
+    enum tl_code (*version)(struct tl_session *session, int64_t *version, struct tl_err *err);
+
+    /* session, types and what are filled in by the caller. */
+    enum tl_code (*statement)(struct tl_session *session, struct tl_sv sql, const char *types, struct tl_statement **out,
+                              struct tl_err *err);
+    void (*statement_close)(struct tl_statement *statement);
+    /* *out: ASK and STREAM; *changed: CHANGE. `owned`: the answer closes the statement. */
+    enum tl_code (*run)(struct tl_statement *statement, enum tl_run_how how, bool owned, const struct tl_bind *binds,
+                        struct tl_answer **out, int64_t *changed, struct tl_err *err);
+    enum tl_code (*bulk)(struct tl_statement *statement, const struct tl_bulk_column *columns, size_t rows_count,
+                         struct tl_err *err);
+
+    enum tl_code (*next)(struct tl_answer *answer, bool *row, struct tl_err *err);
+    void (*answer_close)(struct tl_answer *answer);
+    bool (*null)(struct tl_answer *answer, int column);
+    int64_t (*i64)(struct tl_answer *answer, int column);
+    double (*f64)(struct tl_answer *answer, int column);
+    struct tl_sv (*text)(struct tl_answer *answer, int column);
+    struct tl_sv (*bytes)(struct tl_answer *answer, int column);
+};
+
+/* Of the drivers. `path` is what stands behind "sqlite:". */
+TL_MUST_USE enum tl_code tl_session_sqlite_open(const char *path, enum tl_store_mode mode, struct tl_session **out,
+                                                struct tl_err *err);
+
+#endif

@@ -1,0 +1,125 @@
+/* store_handle.h: one handle of a store: what the store_*.c share. Private to common/store.
+ *
+ * store.c               opening, transactions, the secret, the version
+ * store_definition.c    views' definitions, their tables, the swap
+ * store_speed.c         the tick: rows, state, offsets, ledger, dead letters, event ids
+ * store_batch.c         runs: stage, publish, discard, prune
+ * store_cut.c           cuts per key: anew at a publication, lowered by a tick
+ * store_read.c          cursors and queries
+ * session.h             what they stand on: the connection to SQLite or PostgreSQL, with the schema of the tally_ tables
+ *
+ * Values in a view's tables (the names are those of merge_view.h):
+ *                      SQLite                                        PostgreSQL
+ *   BOOLEAN            INTEGER                                       boolean
+ *   integers           INTEGER                                       smallint, integer, bigint
+ *   FLOAT, DOUBLE      REAL (NaN and -0.0: session_sqlite.c)         real, double precision
+ *   STRING             TEXT                                          text, sorted by its bytes
+ *   times              milliseconds in "_ms_<name>"; <name>, the time itself, is a column of the merged view only
+ *   window columns     not stored: _start_ms and _end_ms tell them; times in the merged view
+ *
+ * In SQLite both tables are clustered (WITHOUT ROWID): v_speed on (_end_ms, _start_ms, _key), v_batch on (_run, _end_ms, _start_ms, _key), so
+ * that a run's rows, which come in order of time, are appended. _acc stands last: a reader of values does not pass over it. v_state is
+ * clustered on (_end_ms, _start_ms, _key): what is over goes from its front. In PostgreSQL the same columns are a unique index
+ * (TL_POSTGRES_INDEXED). Where each key has a boundary of its own, both have an index on key and _end_ms besides, for the walk of cut.h. */
+#ifndef TL_STORE_HANDLE_H
+#define TL_STORE_HANDLE_H
+
+#include "base/arena.h"
+#include "store/session.h"
+#include "store/store.h"
+
+enum { TL_STORE_CHUNK_ROWS = 5000 /* of a deletion in one short transaction */ };
+
+/* Statements on a definition's own tables, made when they are first wanted. */
+enum tl_known_own {
+    TL_OWN_UPSERT,
+    TL_OWN_DROP_ROWS,
+    TL_OWN_PUT_STATES,
+    TL_OWN_DROP_STATE,
+    TL_OWN_DROP_STATES,
+    TL_OWN_STAGE,
+    TL_OWN_SPEED_SPANS,
+    TL_OWN_BATCH_SPANS,
+    TL_OWN_COUNT,
+};
+
+/* A definition that the handle has come to know. */
+struct tl_known {
+    struct tl_known *next;
+    int64_t id;
+    char hash[33];
+    int64_t lateness_ms;
+    struct tl_sv view, topic, normalised; /* like the columns, kept until the handle is closed */
+    bool windowed, cut_per_key, ends_open;
+    enum tl_state_form state_form;
+    uint32_t key_tail_bytes;
+    struct tl_shape_column *columns;
+    uint32_t columns_count;
+    uint32_t *stored; /* indexes of the columns that are stored: all but the window's */
+    uint32_t stored_count;
+    /* The rest goes when tables come to be called otherwise. */
+    bool fresh;
+    enum tl_definition_state state;
+    struct tl_buf speed_table, batch_table, state_table; /* the last also where there is none */
+    struct tl_statement *own[TL_OWN_COUNT];
+};
+
+struct tl_store {
+    struct tl_session *session;
+    unsigned implicit_reads; /* calls that read in a transaction of their own making */
+    int64_t names;           /* by which the definitions' tables are known */
+    struct tl_arena lasting;
+    struct tl_known *known;
+    struct tl_definition *list;
+    size_t list_capacity;
+};
+
+/* ---- transactions ---- */
+
+TL_MUST_USE enum tl_code tl_store_begin_how(struct tl_store *store, enum tl_begin how, struct tl_err *err);
+/* The end of a call with a transaction of its own: commits where all went well, else rolls back; rc, or why it could not be committed. */
+TL_MUST_USE enum tl_code tl_store_end(struct tl_store *store, enum tl_code rc, struct tl_err *err);
+/* A snapshot for one call where the caller has no transaction open; they nest. */
+TL_MUST_USE enum tl_code tl_store_read_begin(struct tl_store *store, bool *mine, struct tl_err *err);
+void tl_store_read_end(struct tl_store *store, bool mine);
+/* The lock that ticks, publications and whoever takes the epoch over wait for, till the transaction's end. */
+TL_MUST_USE enum tl_code tl_store_lock_epoch(struct tl_store *store, struct tl_epoch *out, struct tl_err *err);
+TL_MUST_USE enum tl_code tl_store_next_change(struct tl_store *store, int64_t *change, struct tl_err *err);
+
+/* ---- definitions ---- */
+
+/* One with tables; TL_ERR_NOT_FOUND otherwise. */
+TL_MUST_USE enum tl_code tl_known_find(struct tl_store *store, int64_t id, struct tl_known **out, struct tl_err *err);
+TL_MUST_USE enum tl_code tl_known_active(struct tl_store *store, struct tl_sv view, int64_t *id, struct tl_err *err);
+struct tl_merge_view tl_known_view(const struct tl_known *known);
+void tl_known_close(struct tl_known *known); /* its statements */
+
+/* ---- rows ---- */
+
+/* "INSERT INTO <table> (<own>, _end_ms, _start_ms, _key, _acc, ...)" and the rows of tl_known_bulk; own: "_run" or "_change". */
+TL_MUST_USE enum tl_code tl_known_put_insert(struct tl_store *store, struct tl_buf *out, const struct tl_known *known,
+                                             const struct tl_buf *table, const char *own, struct tl_buf *types,
+                                             struct tl_err *err);
+/* Runs such an INSERT. */
+TL_MUST_USE enum tl_code tl_known_insert(struct tl_statement *statement, const struct tl_known *known, int64_t own,
+                                         const struct tl_rows *rows, struct tl_err *err);
+void tl_store_put_stored_name(struct tl_buf *out, const struct tl_shape_column *column);
+/* "_end_ms, _start_ms, _key" as the unique index has them. */
+void tl_store_put_row_key(struct tl_buf *out, enum tl_dialect dialect);
+
+/* ---- cuts ---- */
+
+/* The key that rows of one key share. */
+static inline struct tl_sv tl_known_key(const struct tl_known *known, struct tl_sv key)
+{
+    assert(key.size >= known->key_tail_bytes);
+    return (struct tl_sv){key.data, key.size - known->key_tail_bytes};
+}
+/* Of a definition with cut_per_key, all anew: its pointer and boundary are the new ones, `run` is the one whose range ends at the boundary. */
+TL_MUST_USE enum tl_code tl_cuts_renew(struct tl_store *store, struct tl_known *known, int64_t boundary_ms, int64_t run,
+                                       struct tl_err *err);
+/* The cuts that these rows of speed, which stand in its table by now, come to cross. */
+TL_MUST_USE enum tl_code tl_cuts_lower(struct tl_store *store, struct tl_known *known, const struct tl_rows *rows,
+                                       struct tl_err *err);
+
+#endif

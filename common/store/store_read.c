@@ -1,0 +1,600 @@
+/* store_read.c: what is read from the store: rows side by side, queries, ranges, runs, counts. */
+#include "store/store_handle.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* clang-format off */
+static const char sql_pieces[] =
+    "SELECT from_ms, to_ms, run FROM tally_pointer WHERE definition = ?1 AND to_ms > ?2 AND from_ms <= ?3 ORDER BY to_ms";
+static const char sql_ranges[] =
+    "SELECT r.run, r.from_ms, r.to_ms, r.rows_count, r.dead_letter, r.future, r.duplicate, r.filtered, r.rejected, r.late,"
+    " r.partly_counted, r.counted FROM tally_pointer AS p JOIN tally_run_range AS r ON r.run = p.run"
+    " AND r.definition = p.definition AND r.from_ms = p.from_ms WHERE p.definition = ?1 ORDER BY p.to_ms";
+static const char sql_carry[] =
+    "SELECT r.carry FROM tally_pointer AS p JOIN tally_run_range AS r ON r.run = p.run AND r.definition = p.definition"
+    " AND r.from_ms = p.from_ms WHERE p.definition = ?1 AND p.to_ms = ?2";
+static const char sql_run_offsets[] =
+    "SELECT topic, partition, next_offset FROM tally_run_offset WHERE run = ?1 ORDER BY topic, partition";
+static const char sql_runs[] =
+    "SELECT r.run, r.started_ms, r.ended_ms, r.state, r.reason, count(g.run), CAST(COALESCE(sum(g.rows_count), 0) AS BIGINT), r.versions"
+    " FROM tally_run AS r"
+    " LEFT JOIN tally_run_range AS g ON g.run = r.run GROUP BY r.run ORDER BY r.run";
+static const char sql_outcomes_speed[] =
+    "SELECT dead_letter, future, duplicate, filtered, rejected, late, partly_counted, counted FROM tally_outcome WHERE definition = ?1";
+static const char sql_outcomes_published[] =
+    "SELECT CAST(sum(r.dead_letter) AS BIGINT), CAST(sum(r.future) AS BIGINT), CAST(sum(r.duplicate) AS BIGINT), CAST(sum(r.filtered) AS BIGINT), CAST(sum(r.rejected) AS BIGINT), CAST(sum(r.late) AS BIGINT), CAST(sum(r.partly_counted) AS BIGINT),"
+    " CAST(sum(r.counted) AS BIGINT) FROM tally_pointer AS p JOIN tally_run_range AS r ON r.run = p.run AND r.definition = p.definition"
+    " AND r.from_ms = p.from_ms WHERE p.definition = ?1";
+static const char sql_outcomes_run[] =
+    "SELECT CAST(sum(dead_letter) AS BIGINT), CAST(sum(future) AS BIGINT), CAST(sum(duplicate) AS BIGINT), CAST(sum(filtered) AS BIGINT), CAST(sum(rejected) AS BIGINT), CAST(sum(late) AS BIGINT), CAST(sum(partly_counted) AS BIGINT), CAST(sum(counted) AS BIGINT)"
+    " FROM tally_run_range WHERE definition = ?1 AND run = ?2";
+static const char sql_ledger[] =
+    "SELECT partition, \"offset\", \"row\", cause, flags, watermark_ms, event_time_ms, function FROM tally_ledger WHERE definition = ?1"
+    " AND run = ?2 ORDER BY partition, \"offset\", \"row\"";
+static const char sql_ledger_counts[] =
+    "SELECT cause, count(*) FROM tally_ledger WHERE definition = ?1 AND run = ?2 GROUP BY cause";
+/* Lines of before the name was kept have none. */
+static const char sql_ledger_failures[] =
+    "SELECT COALESCE(function, '(unknown)') AS name, count(*) AS lines FROM tally_ledger WHERE definition = ?1 AND run = ?2 AND cause = ?3"
+    " GROUP BY name ORDER BY lines DESC, name";
+static const char sql_dead_count[] = "SELECT count(*) FROM tally_dead_letter WHERE topic = ?1";
+/* clang-format on */
+
+/* A value of the kind in which the store keeps it: times as milliseconds. */
+static void read_value(struct tl_answer *answer, int at, enum tl_kind kind, struct tl_value *out)
+{
+    *out = (struct tl_value){.kind = kind};
+    switch (tl_kind_form(kind)) {
+    case TL_FORM_I64: out->i64 = tl_answer_i64(answer, at); break;
+    case TL_FORM_F64: out->f64 = tl_answer_f64(answer, at); break;
+    case TL_FORM_TEXT: out->sv = tl_answer_text(answer, at); break;
+    }
+    out->is_null = tl_answer_null(answer, at);
+}
+
+/* ---- cursors ---- */
+
+/* Published ranges never overlap, so batch's rows come in order when the ranges are read one after the other. */
+struct piece {
+    int64_t from_ms, to_ms, run; /* _end_ms in (from_ms, to_ms] */
+};
+
+struct tl_store_cursor {
+    struct tl_store *store;
+    const struct tl_known *d;
+    struct tl_statement *statement;
+    struct tl_answer *answer; /* of the piece that is being read */
+    bool mine;
+    struct piece *pieces;
+    size_t pieces_count, at;
+    struct tl_value *columns;
+    struct tl_stored_row row;
+};
+
+/* Event times in [from, to) are ends in (from - 1, to - 1]. */
+static int64_t end_of(const struct tl_known *d, int64_t time_ms)
+{
+    return d->windowed ? time_ms : tl_add_sat_i64(time_ms, -1);
+}
+
+/* So are those of a published range that is [from, to). */
+static int64_t end_in_range(const struct tl_known *d, int64_t limit_ms)
+{
+    return tl_merge_view_holds_from(d->windowed, d->ends_open) ? tl_add_sat_i64(limit_ms, -1) : limit_ms;
+}
+
+static enum tl_code add_piece(struct tl_store_cursor *c, size_t *capacity, struct piece piece, struct tl_err *err)
+{
+    if (c->pieces_count == *capacity) {
+        size_t more = *capacity == 0 ? 16 : 2 * *capacity;
+        struct piece *pieces = realloc(c->pieces, more * sizeof *pieces);
+
+        if (pieces == NULL)
+            return tl_fail_memory(err, more * sizeof *pieces);
+        c->pieces = pieces;
+        *capacity = more;
+    }
+    c->pieces[c->pieces_count++] = piece;
+    return TL_OK;
+}
+
+static enum tl_code list_pieces(struct tl_store_cursor *c, enum tl_layer layer, int64_t from_ms, int64_t to_ms,
+                                struct tl_err *err)
+{
+    struct tl_store *store = c->store;
+    struct tl_answer *answer = NULL;
+    size_t capacity = 0;
+    bool row = false;
+    enum tl_code rc;
+
+    if (layer == TL_LAYER_SPEED)
+        return add_piece(c, &capacity, (struct piece){end_of(c->d, from_ms), end_of(c->d, to_ms), 0}, err);
+    TL_TRY(tl_session_ask(store->session, sql_pieces, &answer, err, "iii", c->d->id, from_ms, to_ms));
+    for (;;) {
+        TL_TRY(tl_answer_next(answer, &row, err));
+        if (!row)
+            break;
+        TL_TRY(add_piece(c, &capacity,
+                         (struct piece){tl_max_i64(end_of(c->d, from_ms), end_in_range(c->d, tl_answer_i64(answer, 0))),
+                                        tl_min_i64(end_of(c->d, to_ms), end_in_range(c->d, tl_answer_i64(answer, 1))),
+                                        tl_answer_i64(answer, 2)},
+                         err));
+    }
+out:
+    tl_answer_close(answer);
+    return rc;
+}
+
+static void put_select(struct tl_buf *sql, const struct tl_known *d, enum tl_layer layer)
+{
+    tl_buf_printf(sql, "SELECT _start_ms, _end_ms, _key, _acc, %s", layer == TL_LAYER_SPEED ? "_change" : "_run");
+    if (!d->windowed)
+        tl_buf_put_str(sql, ", _partition, _offset, _row");
+    for (uint32_t i = 0; i < d->stored_count; i++) {
+        tl_buf_put_str(sql, ", ");
+        tl_store_put_stored_name(sql, &d->columns[d->stored[i]]);
+    }
+    tl_buf_put_str(sql, " FROM ");
+    tl_merge_view_put_name(sql, tl_buf_sv(layer == TL_LAYER_SPEED ? &d->speed_table : &d->batch_table));
+    tl_buf_put_str(sql, layer == TL_LAYER_SPEED ? " WHERE " : " WHERE _run = ?3 AND ");
+    tl_buf_put_str(sql, "_end_ms > ?1 AND _end_ms <= ?2 ORDER BY _end_ms, _start_ms, _key");
+}
+
+enum tl_code tl_store_cursor_open(struct tl_store *store, int64_t definition, enum tl_layer layer, int64_t from_ms, int64_t to_ms,
+                                  struct tl_store_cursor **out, struct tl_err *err)
+{
+    struct tl_known *d;
+    struct tl_store_cursor *c = calloc(1, sizeof *c);
+    struct tl_buf sql;
+    enum tl_code rc;
+
+    assert(layer != TL_LAYER_MERGED);
+    tl_buf_init(&sql, 0);
+    if (c == NULL)
+        return tl_fail_memory(err, sizeof *c);
+    c->store = store;
+    TL_TRY(tl_store_read_begin(store, &c->mine, err));
+    TL_TRY(tl_known_find(store, definition, &d, err));
+    c->d = d;
+    c->columns = calloc((size_t)d->columns_count + 1, sizeof *c->columns);
+    if (c->columns == NULL)
+        TL_TRY(tl_fail_memory(err, ((size_t)d->columns_count + 1) * sizeof *c->columns));
+    TL_TRY(list_pieces(c, layer, from_ms, to_ms, err));
+    put_select(&sql, d, layer);
+    TL_TRY(tl_session_prepare(store->session, &sql, layer == TL_LAYER_SPEED ? "ii" : "iii", &c->statement, err, "read"));
+    *out = c;
+    c = NULL;
+out:
+    tl_store_cursor_close(c);
+    tl_buf_done(&sql);
+    return rc;
+}
+
+static void fill_row(struct tl_store_cursor *c)
+{
+    struct tl_answer *answer = c->answer;
+    struct tl_stored_row *row = &c->row;
+    const struct tl_known *d = c->d;
+    int at = 5;
+
+    *row = (struct tl_stored_row){
+        .start_ms = tl_answer_i64(answer, 0),
+        .end_ms = tl_answer_i64(answer, 1),
+        .key = tl_answer_bytes(answer, 2),
+        .accumulators = tl_answer_bytes(answer, 3),
+        .columns = c->columns,
+        .columns_count = d->columns_count,
+        .change_or_run = tl_answer_i64(answer, 4),
+    };
+    if (!d->windowed) {
+        row->partition = (uint32_t)tl_answer_i64(answer, at++);
+        row->offset = tl_answer_i64(answer, at++);
+        row->row = (uint32_t)tl_answer_i64(answer, at++);
+    }
+    for (uint32_t i = 0; i < d->stored_count; i++)
+        read_value(answer, at++, d->columns[d->stored[i]].kind, &c->columns[d->stored[i]]);
+    for (uint32_t i = 0; i < d->columns_count; i++)
+        if (tl_merge_view_is_window(d->columns[i].role))
+            c->columns[i] = (struct tl_value){.kind = d->columns[i].kind,
+                                              .i64 = d->columns[i].role == TL_ROLE_WINDOW_START ? row->start_ms
+                                                     : d->columns[i].role == TL_ROLE_WINDOW_END ? row->end_ms
+                                                                                                : row->end_ms - 1};
+}
+
+enum tl_code tl_store_cursor_next(struct tl_store_cursor *c, const struct tl_stored_row **row, struct tl_err *err)
+{
+    bool found = false;
+    enum tl_code rc = TL_OK;
+
+    *row = NULL;
+    for (; c->at < c->pieces_count; c->at++) {
+        if (c->answer == NULL) {
+            const struct piece *piece = &c->pieces[c->at];
+
+            TL_TRY(tl_statement_stream(c->statement, &c->answer, err, piece->from_ms, piece->to_ms, piece->run));
+        }
+        TL_TRY(tl_answer_next(c->answer, &found, err));
+        if (found) {
+            fill_row(c);
+            *row = &c->row;
+            return TL_OK;
+        }
+        tl_answer_close(c->answer);
+        c->answer = NULL;
+    }
+out:
+    return rc;
+}
+
+void tl_store_cursor_close(struct tl_store_cursor *c)
+{
+    if (c == NULL)
+        return;
+    tl_answer_close(c->answer);
+    tl_statement_close(c->statement);
+    tl_store_read_end(c->store, c->mine);
+    free(c->pieces);
+    free(c->columns);
+    free(c);
+}
+
+enum tl_code tl_store_rows(struct tl_store *store, int64_t definition, enum tl_layer layer, int64_t from_ms, int64_t to_ms,
+                           enum tl_code (*each)(void *ctx, const struct tl_stored_row *row, struct tl_err *err), void *ctx,
+                           struct tl_err *err)
+{
+    struct tl_store_cursor *cursor = NULL;
+    const struct tl_stored_row *row;
+    enum tl_code rc;
+
+    TL_TRY(tl_store_cursor_open(store, definition, layer, from_ms, to_ms, &cursor, err));
+    for (;;) {
+        TL_TRY(tl_store_cursor_next(cursor, &row, err));
+        if (row == NULL)
+            break;
+        TL_TRY(each(ctx, row, err));
+    }
+out:
+    tl_store_cursor_close(cursor);
+    return rc;
+}
+
+/* ---- ranges and runs ---- */
+
+enum tl_code tl_store_ranges(struct tl_store *store, int64_t definition,
+                             enum tl_code (*each)(void *ctx, const struct tl_run_range *range, struct tl_err *err), void *ctx,
+                             struct tl_err *err)
+{
+    struct tl_answer *answer = NULL;
+    bool row = false;
+    enum tl_code rc;
+
+    TL_TRY(tl_session_ask(store->session, sql_ranges, &answer, err, "i", definition));
+    for (;;) {
+        struct tl_run_range range;
+
+        TL_TRY(tl_answer_next(answer, &row, err));
+        if (!row)
+            break;
+        range = (struct tl_run_range){
+            .run = tl_answer_i64(answer, 0),
+            .from_ms = tl_answer_i64(answer, 1),
+            .to_ms = tl_answer_i64(answer, 2),
+            .rows_count = (uint64_t)tl_answer_i64(answer, 3),
+        };
+        for (int i = 0; i < TL_OUTCOMES; i++)
+            range.outcomes[i] = (uint64_t)tl_answer_i64(answer, 4 + i);
+        TL_TRY(each(ctx, &range, err));
+    }
+out:
+    tl_answer_close(answer);
+    return rc;
+}
+
+enum tl_code tl_store_carry(struct tl_store *store, int64_t definition, int64_t to_ms, struct tl_buf *out, struct tl_err *err)
+{
+    struct tl_answer *answer = NULL;
+    bool row = false;
+    enum tl_code rc;
+
+    TL_TRY(tl_session_ask(store->session, sql_carry, &answer, err, "ii", definition, to_ms));
+    TL_TRY(tl_answer_next(answer, &row, err));
+    if (row)
+        tl_buf_put_sv(out, tl_answer_bytes(answer, 0));
+    TL_TRY(tl_buf_check(out, "carry", err));
+out:
+    tl_answer_close(answer);
+    return rc;
+}
+
+enum tl_code tl_store_run_offsets(struct tl_store *store, int64_t run,
+                                  enum tl_code (*each)(void *ctx, struct tl_sv topic, uint32_t partition, int64_t next_offset,
+                                                       struct tl_err *err),
+                                  void *ctx, struct tl_err *err)
+{
+    struct tl_answer *answer = NULL;
+    bool row = false;
+    enum tl_code rc;
+
+    TL_TRY(tl_session_ask(store->session, sql_run_offsets, &answer, err, "i", run));
+    for (;;) {
+        TL_TRY(tl_answer_next(answer, &row, err));
+        if (!row)
+            break;
+        TL_TRY(each(ctx, tl_answer_text(answer, 0), (uint32_t)tl_answer_i64(answer, 1), tl_answer_i64(answer, 2), err));
+    }
+out:
+    tl_answer_close(answer);
+    return rc;
+}
+
+enum tl_code tl_store_runs(struct tl_store *store, enum tl_code (*each)(void *ctx, const struct tl_run *run, struct tl_err *err),
+                           void *ctx, struct tl_err *err)
+{
+    static const char *const states[] = {[TL_RUN_STAGED] = "staged",
+                                         [TL_RUN_PUBLISHED] = "published",
+                                         [TL_RUN_FAILED] = "failed",
+                                         [TL_RUN_ROLLED_BACK] = "rolled back"};
+    struct tl_answer *answer = NULL;
+    bool row = false;
+    enum tl_code rc;
+
+    TL_TRY(tl_session_ask(store->session, sql_runs, &answer, err, ""));
+    for (;;) {
+        struct tl_run run;
+
+        TL_TRY(tl_answer_next(answer, &row, err));
+        if (!row)
+            break;
+        run = (struct tl_run){
+            .id = tl_answer_i64(answer, 0),
+            .started_ms = tl_answer_i64(answer, 1),
+            .ended_ms = tl_answer_null(answer, 2) ? INT64_MIN : tl_answer_i64(answer, 2),
+            .reason = tl_answer_text(answer, 4),
+            .ranges_count = (uint64_t)tl_answer_i64(answer, 5),
+            .rows_count = (uint64_t)tl_answer_i64(answer, 6),
+            .versions = tl_answer_text(answer, 7),
+        };
+        for (size_t i = 0; i < TL_COUNT(states); i++)
+            if (tl_sv_eq(tl_answer_text(answer, 3), tl_sv_from(states[i])))
+                run.state = (enum tl_run_state)i;
+        TL_TRY(each(ctx, &run, err));
+    }
+out:
+    tl_answer_close(answer);
+    return rc;
+}
+
+/* ---- queries ---- */
+
+static bool is_time(const struct tl_shape_column *column)
+{
+    return tl_merge_view_is_window(column->role) || tl_merge_view_is_time(column->kind);
+}
+
+static void put_query_column(struct tl_buf *sql, const struct tl_shape_column *column)
+{
+    if (column->role == TL_ROLE_WINDOW_START)
+        tl_buf_put_str(sql, "_start_ms");
+    else if (column->role == TL_ROLE_WINDOW_END)
+        tl_buf_put_str(sql, "_end_ms");
+    else if (column->role == TL_ROLE_WINDOW_TIME)
+        tl_buf_put_str(sql, "_end_ms - 1");
+    else
+        tl_store_put_stored_name(sql, column);
+}
+
+/* Bounds that say nothing are left out: with one, the merged view would look the range up and read all that lies on the other side of
+ * the time boundary. */
+static void put_query(struct tl_buf *sql, enum tl_dialect dialect, const struct tl_known *d, const struct tl_query *query)
+{
+    struct tl_merge_view view = tl_known_view(d);
+    const char *glue = " WHERE ";
+
+    tl_buf_put_str(sql, "SELECT ");
+    for (uint32_t i = 0; i < d->columns_count; i++) {
+        put_query_column(sql, &d->columns[i]);
+        tl_buf_put_str(sql, ", ");
+    }
+    tl_buf_put_str(sql, "_layer, _final FROM ");
+    if (query->layer == TL_LAYER_MERGED) {
+        tl_merge_view_put_name(sql, d->view);
+    } else {
+        tl_buf_put_str(sql, "(");
+        tl_merge_view_put_layer(sql, dialect, &view, query->layer);
+        tl_buf_put_str(sql, ") AS l");
+    }
+    if (query->from_ms != INT64_MIN) {
+        tl_buf_printf(sql, "%s_end_ms %s %lld", glue, d->windowed ? ">" : ">=", (long long)query->from_ms);
+        glue = " AND ";
+    }
+    if (query->to_ms != INT64_MAX)
+        tl_buf_printf(sql, "%s_end_ms %s %lld", glue, d->windowed ? "<=" : "<", (long long)query->to_ms);
+    tl_buf_put_str(sql, " ORDER BY _end_ms, _start_ms");
+    for (uint32_t i = 0; i < d->stored_count; i++) {
+        tl_buf_put_str(sql, ", ");
+        tl_store_put_stored_name(sql, &d->columns[d->stored[i]]);
+        if (dialect == TL_DIALECT_POSTGRES)
+            tl_buf_put_str(sql, " NULLS FIRST"); /* as SQLite has them */
+    }
+    if (query->limit >= 0)
+        tl_buf_printf(sql, " LIMIT %lld", (long long)query->limit);
+}
+
+static enum tl_code give_rows(const struct tl_known *d, struct tl_answer *answer,
+                              enum tl_code (*head)(void *ctx, const struct tl_shape_column *columns, size_t count,
+                                                   struct tl_err *err),
+                              enum tl_code (*each)(void *ctx, const struct tl_value *values, size_t count, struct tl_err *err),
+                              void *ctx, struct tl_err *err)
+{
+    size_t count = (size_t)d->columns_count + 2;
+    struct tl_shape_column *columns = calloc(count, sizeof *columns);
+    struct tl_value *values = calloc(count, sizeof *values);
+    bool row = false;
+    enum tl_code rc;
+
+    if (columns == NULL || values == NULL)
+        TL_TRY(tl_fail_memory(err, count * sizeof *values));
+    for (uint32_t i = 0; i < d->columns_count; i++) {
+        columns[i] = d->columns[i];
+        if (is_time(&columns[i]))
+            columns[i].kind = TL_TIMESTAMP_LTZ;
+    }
+    columns[count - 2] = (struct tl_shape_column){.name = TL_SV("_layer"), .kind = TL_STRING, .role = TL_ROLE_VALUE};
+    columns[count - 1] = (struct tl_shape_column){.name = TL_SV("_final"), .kind = TL_BOOLEAN, .role = TL_ROLE_VALUE};
+    TL_TRY(head(ctx, columns, count, err));
+    for (;;) {
+        TL_TRY(tl_answer_next(answer, &row, err));
+        if (!row)
+            break;
+        for (size_t i = 0; i < count; i++)
+            read_value(answer, (int)i, columns[i].kind, &values[i]);
+        TL_TRY(each(ctx, values, count, err));
+    }
+out:
+    free(columns);
+    free(values);
+    return rc;
+}
+
+enum tl_code tl_store_query(struct tl_store *store, const struct tl_query *query,
+                            enum tl_code (*head)(void *ctx, const struct tl_shape_column *columns, size_t count,
+                                                 struct tl_err *err),
+                            enum tl_code (*row)(void *ctx, const struct tl_value *values, size_t count, struct tl_err *err),
+                            void *ctx, struct tl_err *err)
+{
+    struct tl_known *d;
+    struct tl_answer *answer = NULL;
+    struct tl_buf sql;
+    bool mine = false;
+    int64_t id = 0;
+    enum tl_code rc;
+
+    tl_buf_init(&sql, 0);
+    TL_TRY(tl_store_read_begin(store, &mine, err));
+    TL_TRY(tl_known_active(store, query->view, &id, err));
+    TL_TRY(tl_known_find(store, id, &d, err));
+    put_query(&sql, store->session->dialect, d, query);
+    TL_TRY(tl_session_stream_text(store->session, &sql, &answer, err, ""));
+    TL_TRY(give_rows(d, answer, head, row, ctx, err));
+out:
+    tl_answer_close(answer);
+    tl_store_read_end(store, mine);
+    tl_buf_done(&sql);
+    return rc;
+}
+
+/* ---- counts ---- */
+
+enum tl_code tl_store_outcomes(struct tl_store *store, int64_t definition, int64_t run, uint64_t counts[TL_OUTCOMES],
+                               struct tl_err *err)
+{
+    struct tl_answer *answer = NULL;
+    bool row = false;
+    enum tl_code rc;
+
+    if (run == 0)
+        TL_TRY(tl_session_ask(store->session, sql_outcomes_speed, &answer, err, "i", definition));
+    else if (run < 0)
+        TL_TRY(tl_session_ask(store->session, sql_outcomes_published, &answer, err, "i", definition));
+    else
+        TL_TRY(tl_session_ask(store->session, sql_outcomes_run, &answer, err, "ii", definition, run));
+    TL_TRY(tl_answer_next(answer, &row, err));
+    for (int i = 0; i < TL_OUTCOMES; i++)
+        counts[i] = row ? (uint64_t)tl_answer_i64(answer, i) : 0; /* the sum of no ranges is NULL: 0 */
+out:
+    tl_answer_close(answer);
+    return rc;
+}
+
+enum tl_code tl_store_ledger(struct tl_store *store, int64_t definition, int64_t run,
+                             enum tl_code (*each)(void *ctx, const struct tl_ledger_line *line, struct tl_err *err), void *ctx,
+                             struct tl_err *err)
+{
+    struct tl_answer *answer = NULL;
+    bool mine = false, row = false;
+    enum tl_code rc;
+
+    TL_TRY(tl_store_read_begin(store, &mine, err));
+    TL_TRY(tl_session_stream(store->session, sql_ledger, &answer, err, "ii", definition, run));
+    for (;;) {
+        struct tl_ledger_line line;
+
+        TL_TRY(tl_answer_next(answer, &row, err));
+        if (!row)
+            break;
+        line = (struct tl_ledger_line){
+            .partition = (uint32_t)tl_answer_i64(answer, 0),
+            .offset = tl_answer_i64(answer, 1),
+            .row = (uint32_t)tl_answer_i64(answer, 2),
+            .cause = (enum tl_cause)tl_answer_i64(answer, 3),
+            .flags = (uint8_t)tl_answer_i64(answer, 4),
+            .watermark_ms = tl_answer_i64(answer, 5),
+            .event_time_ms = tl_answer_i64(answer, 6),
+            .function = tl_answer_text(answer, 7).data,
+        };
+        TL_TRY(each(ctx, &line, err));
+    }
+out:
+    tl_answer_close(answer);
+    tl_store_read_end(store, mine);
+    return rc;
+}
+
+enum tl_code tl_store_ledger_counts(struct tl_store *store, int64_t definition, int64_t run, uint64_t counts[TL_CAUSES],
+                                    struct tl_err *err)
+{
+    struct tl_answer *answer = NULL;
+    bool row = false;
+    enum tl_code rc;
+
+    memset(counts, 0, TL_CAUSES * sizeof *counts);
+    TL_TRY(tl_session_ask(store->session, sql_ledger_counts, &answer, err, "ii", definition, run));
+    for (;;) {
+        int64_t cause;
+
+        TL_TRY(tl_answer_next(answer, &row, err));
+        if (!row)
+            break;
+        cause = tl_answer_i64(answer, 0);
+        if (cause < 0 || cause >= TL_CAUSES)
+            TL_TRY(tl_fail(err, TL_ERR_CORRUPT, "%s: the database is damaged: the ledger names a cause %lld",
+                           store->session->place, (long long)cause));
+        counts[cause] = (uint64_t)tl_answer_i64(answer, 1);
+    }
+out:
+    tl_answer_close(answer);
+    return rc;
+}
+
+enum tl_code tl_store_ledger_failures(struct tl_store *store, int64_t definition, int64_t run,
+                                      enum tl_code (*each)(void *ctx, struct tl_sv function, uint64_t count, struct tl_err *err),
+                                      void *ctx, struct tl_err *err)
+{
+    struct tl_answer *answer = NULL;
+    bool row = false;
+    enum tl_code rc;
+
+    TL_TRY(
+        tl_session_ask(store->session, sql_ledger_failures, &answer, err, "iii", definition, run, (int64_t)TL_CAUSE_EVAL_ERROR));
+    for (;;) {
+        TL_TRY(tl_answer_next(answer, &row, err));
+        if (!row)
+            break;
+        TL_TRY(each(ctx, tl_answer_text(answer, 0), (uint64_t)tl_answer_i64(answer, 1), err));
+    }
+out:
+    tl_answer_close(answer);
+    return rc;
+}
+
+enum tl_code tl_store_dead_count(struct tl_store *store, struct tl_sv topic, uint64_t *count, struct tl_err *err)
+{
+    int64_t found = 0;
+    enum tl_code rc;
+
+    TL_TRY(tl_session_get(store->session, sql_dead_count, &found, NULL, err, "t", topic));
+    *count = (uint64_t)found;
+out:
+    return rc;
+}
