@@ -45,7 +45,7 @@ CXXFLAGS ?= $(OPT) -g
 EXTRA   := $(if $(SANITIZE),-fsanitize=$(SANITIZE) -fno-sanitize-recover=all -fno-omit-frame-pointer,) \
            $(if $(TINY),-DTL_TINY,) $(if $(WERROR),-Werror,)
 INCLUDES := -Icommon -I. -I$(G)
-LIBS := -lsqlite3 -lzstd -lxxhash -lsimdjson -lpcre2-8 -lmaxminddb -lpsl -lcrypto -lyaml -lpthread -lm -ldl
+LIBS := -levent_extra -levent_core -lsqlite3 -lzstd -lxxhash -lsimdjson -lpcre2-8 -lmaxminddb -lpsl -lcrypto -lyaml -lpthread -lm -ldl
 
 # --- what there is to build ---------------------------------------------------------------------------------------------
 COMMON_C   := $(wildcard common/*/*.c)
@@ -200,7 +200,7 @@ clean: ## removes build/
 
 # --- packages -----------------------------------------------------------------------------------------------------------
 DEPS      := gcc g++ make libc6-dev libsqlite3-dev libzstd-dev libxxhash-dev libsimdjson-dev libpcre2-dev libmaxminddb-dev libpsl-dev libssl-dev \
-             libyaml-dev uap-core publicsuffix re2c lemon libcriterion-dev sqlite3 zstd tzdata python3 python3-venv
+             libyaml-dev libevent-dev uap-core publicsuffix re2c lemon libcriterion-dev sqlite3 zstd tzdata python3 python3-venv
 DEPS_LINT := clang clang-format clang-tidy shellcheck
 DEPS_FLINK := openjdk-17-jdk-headless maven
 

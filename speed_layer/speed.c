@@ -20,6 +20,7 @@
 #include "main/option.h"
 #include "main/stop.h"
 #include "main/views.h"
+#include "speed_meter.h"
 #include "sql/shape.h"
 #include "tick.h"
 #include "worker.h"
@@ -46,6 +47,7 @@ struct speed {
     struct tl_store *store;
     struct tl_lock *lock;
     struct tl_log *log;
+    struct tl_speed_meter *meter; /* NULL: without --metrics-listen */
     int64_t epoch;
     struct tl_definition *definitions; /* per view */
     bool said_waiting;
@@ -257,8 +259,11 @@ static enum tl_code commit_patiently(struct tl_tick *tick, struct tl_err *err)
     int64_t pause_ms = RETRY_MIN_MS;
     enum tl_code rc;
 
-    while ((rc = tl_tick_commit(tick, err)) != TL_OK && err->retriable && !tl_stop_requested())
+    tl_speed_meter_due(tick->meter);
+    while ((rc = tl_tick_commit(tick, err)) != TL_OK && err->retriable && !tl_stop_requested()) {
+        tl_speed_meter_refused(tick->meter, err);
         wait_for_store(&pause_ms, err);
+    }
     if (rc == TL_OK && pause_ms > RETRY_MIN_MS)
         tl_diag(TL_INFO, "the store takes ticks again");
     return rc;
@@ -268,6 +273,7 @@ static enum tl_code one_tick(struct tl_tick *tick, struct tl_worker_signals *sig
                              uint32_t workers_count, struct tl_err *err)
 {
     uint64_t ticket = atomic_fetch_add(&signals->ticket, 1) + 1;
+    int64_t begun_ns = tl_clock_monotonic_ns();
     enum tl_code rc = TL_OK;
 
     while (!tl_tick_collect(tick, ticket)) {
@@ -276,6 +282,7 @@ static enum tl_code one_tick(struct tl_tick *tick, struct tl_worker_signals *sig
     }
     TL_TRY(tl_tick_merge(tick, err));
     TL_TRY(commit_patiently(tick, err));
+    tl_speed_meter_tick(tick->meter, tick, begun_ns);
 out:
     return rc;
 }
@@ -424,6 +431,8 @@ static enum tl_code run_lane(struct speed *speed, struct tl_lane *lane, bool bou
         }
     }
     TL_TRY(tl_tick_open(&tick, lane, speed->store, speed->epoch, workers, workers_count, err));
+    tick.meter = speed->meter;
+    TL_TRY(tl_speed_meter_lane(speed->meter, &tick, lane->number == 0, err));
     for (uint32_t w = 0; w < workers_count; w++)
         TL_TRY(tl_worker_start(&workers[w], err));
     TL_TRY(tick_until_done(speed, lane, &tick, &signals, workers, workers_count, bounded, err));
@@ -662,6 +671,7 @@ static enum tl_code open_log(struct speed *speed, bool *there, struct tl_err *er
             return rc;
         if (*there)
             break;
+        tl_speed_meter_wait(speed->meter, "waiting for the log", err);
         if (!speed->said_waiting)
             tl_diag(TL_INFO, speed->own->once ? "nothing to read: %s" : "waiting for the log: %s", err->message);
         speed->said_waiting = true;
@@ -688,6 +698,7 @@ static enum tl_code take_lock(struct speed *speed, struct tl_err *err)
             return rc;
         if (tl_stop_requested())
             return TL_OK;
+        tl_speed_meter_stand_by(speed->meter, err);
         if (!said)
             tl_diag(TL_INFO, "standing by: %s", err->message);
         said = true;
@@ -734,6 +745,7 @@ static enum tl_code speed_main(struct speed *speed, struct tl_err *err)
     TL_TRY(tl_options_need_views(speed->common, err));
     TL_TRY(tl_views_open(speed->common, speed->common->views, &speed->functions, &speed->plan, err));
     TL_TRY(tl_data_dir_make(speed->common->data, err));
+    TL_TRY(tl_speed_meter_open(speed->common, speed->plan, &speed->meter, err));
     TL_TRY(take_lock(speed, err));
     if (speed->lock == NULL)
         goto out;
@@ -744,6 +756,7 @@ static enum tl_code speed_main(struct speed *speed, struct tl_err *err)
         TL_TRY(tl_fail_memory(err, speed->plan->views_count * sizeof *speed->definitions));
     snprintf(owner, sizeof owner, "speed pid %ld", (long)getpid());
     TL_TRY(tl_store_take_epoch(speed->store, owner, &speed->epoch, err));
+    tl_speed_meter_epoch(speed->meter, speed->epoch);
     TL_TRY(put_versions(speed, err));
     TL_TRY(define_views(speed, err));
     TL_TRY(open_log(speed, &there, err));
@@ -754,6 +767,7 @@ static enum tl_code speed_main(struct speed *speed, struct tl_err *err)
             break;
     }
 out:
+    tl_speed_meter_close(speed->meter);
     tl_log_close(speed->log);
     tl_store_close(speed->store);
     tl_lock_release(speed->lock);
@@ -777,6 +791,7 @@ static const struct tl_usage speed_usage = {
     .example = "tally speed --views views.sql --data tally-data --once",
     .options = speed_table,
     .options_count = TL_COUNT(speed_table),
+    .daemon = true,
 };
 
 TL_COMMAND(speed, "count events as they arrive")

@@ -49,9 +49,11 @@ struct tl_worker {
     struct tl_ring out, back;                   /* partials to and from the committer */
     struct tl_partial *own[TL_WORKER_PARTIALS]; /* all it has, for the end */
     struct tl_partial *at_hand, *spare;
-    uint64_t ticket;    /* the last tick it handed over for */
-    atomic_bool full;   /* waits for a tick */
-    atomic_bool failed; /* `err` says why; set last */
+    size_t own_bytes[TL_WORKER_PARTIALS]; /* of each, when it was last handed over */
+    atomic_size_t state_bytes;            /* of these and the ids, for who watches */
+    uint64_t ticket;                      /* the last tick it handed over for */
+    atomic_bool full;                     /* waits for a tick */
+    atomic_bool failed;                   /* `err` says why; set last */
     struct tl_err err;
     pthread_t thread;
     bool running;
