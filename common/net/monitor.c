@@ -144,12 +144,18 @@ static void put_headers(struct evhttp_request *request, const char *content_type
     evhttp_add_header(headers, "Connection", "close");
 }
 
-static void answer(struct evhttp_request *request, int status, const char *reason, const char *content_type, struct tl_sv body)
+/* evhttp would send a HEAD's body as well, without saying how long it is. */
+static void answer(struct evhttp_request *request, int status, const char *content_type, struct tl_sv body)
 {
+    char size[24];
+
     put_headers(request, content_type);
-    if (body.size > 0 && evbuffer_add(evhttp_request_get_output_buffer(request), body.data, body.size) != 0)
+    snprintf(size, sizeof size, "%zu", body.size);
+    if (evhttp_request_get_command(request) == EVHTTP_REQ_HEAD)
+        evhttp_add_header(evhttp_request_get_output_headers(request), "Content-Length", size);
+    else if (body.size > 0 && evbuffer_add(evhttp_request_get_output_buffer(request), body.data, body.size) != 0)
         status = 500;
-    evhttp_send_reply(request, status, reason, NULL);
+    evhttp_send_reply(request, status, NULL, NULL);
 }
 
 static void answer_page(struct tl_monitor *monitor, struct evhttp_request *request, const struct tl_monitor_page *page)
@@ -163,7 +169,7 @@ static void answer_page(struct tl_monitor *monitor, struct evhttp_request *reque
         tl_buf_clear(&body);
         status = 500;
     }
-    answer(request, status, NULL, page->content_type, tl_buf_sv(&body));
+    answer(request, status, page->content_type, tl_buf_sv(&body));
     tl_buf_done(&body);
 }
 
@@ -175,7 +181,7 @@ static void answer_paths(const struct tl_monitor *monitor, struct evhttp_request
     tl_buf_put_str(&body, status == 200 ? "" : "not here; there is:\n");
     for (size_t p = 0; p < monitor->pages_count; p++)
         tl_buf_printf(&body, "%s\n", monitor->pages[p].path);
-    answer(request, status, NULL, "text/plain; charset=utf-8", tl_buf_sv(&body));
+    answer(request, status, "text/plain; charset=utf-8", tl_buf_sv(&body));
     tl_buf_done(&body);
 }
 
@@ -187,7 +193,7 @@ static void on_request(struct evhttp_request *request, void *ctx)
 
     if (method != EVHTTP_REQ_GET && method != EVHTTP_REQ_HEAD) {
         evhttp_add_header(evhttp_request_get_output_headers(request), "Allow", "GET, HEAD");
-        answer(request, 405, NULL, "text/plain; charset=utf-8", TL_SV("GET or HEAD\n"));
+        answer(request, 405, "text/plain; charset=utf-8", TL_SV("GET or HEAD\n"));
         return;
     }
     for (size_t p = 0; path != NULL && p < monitor->pages_count; p++) {
