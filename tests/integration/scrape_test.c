@@ -325,6 +325,26 @@ Test(scrape, an_archive_that_follows_tells_what_is_on_record)
     end(&run);
 }
 
+Test(scrape, an_archive_that_has_nothing_to_do_knows_how_far_it_is)
+{
+    struct run run = {0};
+    uint16_t port;
+    char *text;
+
+    visits_append(data, 2, STEP_MS, 0, 300);
+    RUN(&run, "archive", "--views", views, "--data", data, "--metrics-listen", ":0");
+    cr_expect_eq(run.status, 0, "%s", run.err);
+    cr_expect_null(strstr(run.err, "answers monitors"), "one that does not stay answers nobody: %s", run.err);
+    run_done(&run);
+    run_start(&run,
+              (const char *const[]){"archive", "--follow", "--views", views, "--data", data, "--metrics-listen", ":0", NULL});
+    port = http_port_said(&run, "archive");
+    text = http_wait_for(port, "/metrics", 200, "tally_archive_lag_events{topic=\"events\",partition=\"1\"} 0\n", PATIENCE_MS);
+    cr_expect_not_null(text);
+    free(text);
+    end(&run);
+}
+
 /* ---- the option ---- */
 
 Test(scrape, each_part_of_up_answers_for_itself)
@@ -336,6 +356,20 @@ Test(scrape, each_part_of_up_answers_for_itself)
     run_start(&run, (const char *const[]){"up", "--views", views, "--data", data, NULL});
     expect_ready(http_port_said(&run, "speed"), 200, PATIENCE_MS, "\"part\": \"speed\"");
     expect_ready(http_port_said(&run, "archive"), 200, PATIENCE_MS, "\"part\": \"archive\"");
+    end(&run);
+}
+
+Test(scrape, the_parts_of_up_stand_on_ports_in_a_row)
+{
+    uint16_t port = http_free_ports(2);
+    char listen[32];
+    struct run run = {0};
+
+    visits_append(data, 2, STEP_MS, 0, 100);
+    snprintf(listen, sizeof listen, "127.0.0.1:%u", (unsigned)port);
+    run_start(&run, (const char *const[]){"up", "--views", views, "--data", data, "--metrics-listen", listen, NULL});
+    expect_ready(port, 200, PATIENCE_MS, "\"part\": \"speed\"");
+    expect_ready((uint16_t)(port + 1), 200, PATIENCE_MS, "\"part\": \"archive\"");
     end(&run);
 }
 

@@ -27,6 +27,47 @@ int http_connect(uint16_t port)
     return -1;
 }
 
+static int listen_on(uint16_t *port)
+{
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons(*port), .sin_addr = {htonl(INADDR_LOOPBACK)}};
+    socklen_t size = sizeof address;
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+    cr_assert_geq(fd, 0);
+    if (bind(fd, (const struct sockaddr *)&address, size) == 0 && listen(fd, 1) == 0 &&
+        getsockname(fd, (struct sockaddr *)&address, &size) == 0) {
+        *port = ntohs(address.sin_port);
+        return fd;
+    }
+    close(fd);
+    return -1;
+}
+
+uint16_t http_free_ports(int count)
+{
+    uint16_t first = 0;
+
+    for (int attempt = 0; attempt < 1000; attempt++) {
+        int fds[4], opened = 0;
+
+        cr_assert(count > 0 && count <= 4);
+        for (first = 0; opened < count; opened++) {
+            uint16_t port = (uint16_t)(opened == 0 ? 0 : first + opened);
+
+            fds[opened] = listen_on(&port);
+            if (fds[opened] < 0)
+                break;
+            first = opened == 0 ? port : first;
+        }
+        for (int i = 0; i < opened; i++)
+            close(fds[i]);
+        if (opened == count)
+            return first;
+    }
+    cr_assert_fail("no free ports");
+    return first;
+}
+
 struct http_answer http_send(uint16_t port, const char *request, size_t size)
 {
     struct http_answer answer = {0};

@@ -9,6 +9,9 @@
 /* A socket, or -1 where nobody listens. */
 int http_connect(uint16_t port);
 
+/* The first of so many ports in a row that nobody listens on just now. */
+uint16_t http_free_ports(int count);
+
 struct http_answer {
     int status; /* 0: no answer that is one */
     char *all;  /* as it came */

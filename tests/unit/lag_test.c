@@ -116,6 +116,20 @@ Test(lag, a_partition_that_nobody_reads_is_a_fault_where_all_are_to_be_read)
     cr_expect_not(ready_later("events/0: nothing was read"));
     read_up_to(0, 5);
     cr_expect(ready_later(NULL));
+    tl_lag_see_end(&lag, TL_SV("events"), 1, 5);
+    cr_expect_not(ready_later("events/1: nothing was read"), "nor may one that is new be left alone");
+}
+
+Test(lag, who_has_read_all_shows_life_at_every_look)
+{
+    struct tl_buf json;
+
+    tl_lag_see_end(&lag, TL_SV("events"), 0, 0);
+    tl_buf_init(&json, 0);
+    cr_expect(tl_health_ready(health, tl_clock_monotonic_ms(), &json));
+    tl_buf_put_u8(&json, 0);
+    cr_expect_null(strstr(json.data, "\"age_seconds\": null"), "%s", json.data);
+    tl_buf_done(&json);
 }
 
 Test(lag, many_partitions_keep_their_numbers)

@@ -207,10 +207,10 @@ Test(metrics, a_bucket_holds_all_that_is_not_above_its_bound)
 
 /* ---- together or not at all ---- */
 
-enum { PARTS = 8, ROUNDS = 3000 };
+enum { PARTS = 8, READERS = 3, READINGS = 300 };
 
 static struct tl_metric *parts[PARTS], *all;
-static atomic_bool over;
+static atomic_int readers_left;
 
 /* What a committer does: it moves several counters, whose sum is another one's. */
 static void *publish(void *arg)
@@ -218,7 +218,7 @@ static void *publish(void *arg)
     uint64_t done = 0;
 
     (void)arg;
-    for (int round = 0; round < ROUNDS; round++) {
+    for (int round = 0; atomic_load(&readers_left) > 0; round++) {
         tl_metrics_begin(metrics);
         for (int p = 0; p < PARTS; p++) {
             tl_metric_add(parts[p], (double)(round % (p + 2)));
@@ -227,7 +227,6 @@ static void *publish(void *arg)
         tl_metric_set(all, (double)done);
         tl_metrics_end(metrics);
     }
-    atomic_store(&over, true);
     return NULL;
 }
 
@@ -235,13 +234,14 @@ static void *read_often(void *arg)
 {
     size_t *torn = arg;
 
-    while (!atomic_load(&over)) {
+    for (int reading = 0; reading < READINGS; reading++) {
         char *text = text_at(0);
 
         if (http_sample_sum(text, "parts_total{") != http_sample(text, "all_total"))
             (*torn)++;
         free(text);
     }
+    atomic_fetch_sub(&readers_left, 1);
     return NULL;
 }
 
@@ -250,8 +250,8 @@ Test(metrics, a_reader_never_sees_half_a_publication, .timeout = 60)
     static const struct tl_metric_family parts_total = {.name = "parts_total", .type = TL_COUNTER, .help = "P."};
     static const struct tl_metric_family all_total = {.name = "all_total", .type = TL_COUNTER, .help = "A."};
     static const char *const names[PARTS] = {"0", "1", "2", "3", "4", "5", "6", "7"};
-    pthread_t publisher, readers[3];
-    size_t torn[3] = {0};
+    pthread_t publisher, readers[READERS];
+    size_t torn[READERS] = {0};
 
     for (int p = 0; p < PARTS; p++) {
         const struct tl_metric_label label = {"part", tl_sv_from(names[p])};
@@ -262,11 +262,12 @@ Test(metrics, a_reader_never_sees_half_a_publication, .timeout = 60)
     tl_metrics_begin(metrics);
     tl_metric_set(all, 0);
     tl_metrics_end(metrics);
-    for (int r = 0; r < 3; r++)
+    atomic_store(&readers_left, READERS);
+    for (int r = 0; r < READERS; r++)
         cr_assert_eq(pthread_create(&readers[r], NULL, read_often, &torn[r]), 0);
     cr_assert_eq(pthread_create(&publisher, NULL, publish, NULL), 0);
     pthread_join(publisher, NULL);
-    for (int r = 0; r < 3; r++) {
+    for (int r = 0; r < READERS; r++) {
         pthread_join(readers[r], NULL);
         cr_expect_eq(torn[r], 0, "reader %d saw %zu halves", r, torn[r]);
     }
