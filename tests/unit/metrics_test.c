@@ -207,7 +207,7 @@ Test(metrics, a_bucket_holds_all_that_is_not_above_its_bound)
 
 /* ---- together or not at all ---- */
 
-enum { PARTS = 8, READERS = 3, READINGS = 300 };
+enum { PARTS = 8, READERS = 3, READINGS = 3000 };
 
 static struct tl_metric *parts[PARTS], *all;
 static atomic_int readers_left;
@@ -263,9 +263,9 @@ Test(metrics, a_reader_never_sees_half_a_publication, .timeout = 60)
     tl_metric_set(all, 0);
     tl_metrics_end(metrics);
     atomic_store(&readers_left, READERS);
+    cr_assert_eq(pthread_create(&publisher, NULL, publish, NULL), 0);
     for (int r = 0; r < READERS; r++)
         cr_assert_eq(pthread_create(&readers[r], NULL, read_often, &torn[r]), 0);
-    cr_assert_eq(pthread_create(&publisher, NULL, publish, NULL), 0);
     pthread_join(publisher, NULL);
     for (int r = 0; r < READERS; r++) {
         pthread_join(readers[r], NULL);
