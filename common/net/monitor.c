@@ -4,6 +4,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <event2/buffer.h>
+#include <event2/bufferevent.h>
 #include <event2/event.h>
 #include <event2/http.h>
 #include <netdb.h>
@@ -207,6 +208,14 @@ static void on_request(struct evhttp_request *request, void *ctx)
 
 /* ---- the server ---- */
 
+/* Left to itself, evhttp 2.1.12 closes a socket before it takes it out of its epoll: between the two another thread may have been given
+ * the number. A bufferevent that closes by itself does it in the right order. */
+static struct bufferevent *connection_make(struct event_base *base, void *ctx)
+{
+    (void)ctx;
+    return bufferevent_socket_new(base, -1, BEV_OPT_CLOSE_ON_FREE);
+}
+
 static void on_wake(int fd, short what, void *ctx)
 {
     struct tl_monitor *monitor = ctx;
@@ -256,6 +265,7 @@ static enum tl_code http_open(struct tl_monitor *monitor, struct tl_err *err)
     evhttp_set_allowed_methods(monitor->http, EVHTTP_REQ_GET | EVHTTP_REQ_POST | EVHTTP_REQ_HEAD | EVHTTP_REQ_PUT |
                                                   EVHTTP_REQ_DELETE | EVHTTP_REQ_OPTIONS | EVHTTP_REQ_TRACE | EVHTTP_REQ_CONNECT |
                                                   EVHTTP_REQ_PATCH);
+    evhttp_set_bevcb(monitor->http, connection_make, NULL);
     evhttp_set_gencb(monitor->http, on_request, monitor);
     return TL_OK;
 }
