@@ -45,7 +45,7 @@ CXXFLAGS ?= $(OPT) -g
 EXTRA   := $(if $(SANITIZE),-fsanitize=$(SANITIZE) -fno-sanitize-recover=all -fno-omit-frame-pointer,) \
            $(if $(TINY),-DTL_TINY,) $(if $(WERROR),-Werror,)
 INCLUDES := -Icommon -I. -I$(G)
-LIBS := -lsqlite3 -lzstd -lxxhash -lsimdjson -lpcre2-8 -lmaxminddb -lpsl -lcrypto -lyaml -lpthread -lm -ldl
+LIBS := -levent_extra -levent_core -lsqlite3 -lzstd -lxxhash -lsimdjson -lpcre2-8 -lmaxminddb -lpsl -lcrypto -lyaml -lpthread -lm -ldl
 
 # --- what there is to build ---------------------------------------------------------------------------------------------
 COMMON_C   := $(wildcard common/*/*.c)
@@ -121,18 +121,25 @@ $(PLACES)/country.mmdb: tests/reference/country.sh
 	$(Q)echo "  NPM  $@"; $< $(@D) && touch $@
 PLACES_HERE := $(PLACES)/city.mmdb $(PLACES)/country.mmdb
 
+# What checks metrics and rules as Prometheus does.
+PROMTOOL := build/promtool/promtool
+$(PROMTOOL): tests/reference/promtool.sh
+	$(Q)echo "  DEB  $@"; $< $(@D) && touch -h $@
+REFERENCES := $(PYTHON_HERE) $(PLACES_HERE) $(PROMTOOL)
+
 # What the suites are told of where things are.
-TEST_ENV := TALLY_BIN=$(CURDIR)/$(PROGRAM) TALLY_PYTHON=$(CURDIR)/$(PYTHON) TALLY_TEST_PLACES=$(CURDIR)/$(PLACES)/city.mmdb
+TEST_ENV := TALLY_BIN=$(CURDIR)/$(PROGRAM) TALLY_PYTHON=$(CURDIR)/$(PYTHON) TALLY_TEST_PLACES=$(CURDIR)/$(PLACES)/city.mmdb \
+            TALLY_PROMTOOL=$(CURDIR)/$(PROMTOOL)
 
 # The tools may have arrived only just now, so make starts again after deps.
 test: deps ## everything that Criterion runs, and the fuzz corpora
 	$(Q)$(MAKE) --no-print-directory test-all
 
-test-all: all $(SUITES_HERE:%=$(B)/%) $(REPLAYS) $(PYTHON_HERE) $(PLACES_HERE)
+test-all: all $(SUITES_HERE:%=$(B)/%) $(REPLAYS) $(REFERENCES)
 	$(Q)$(TEST_ENV) tests/suites.sh $(if $(KIND),$(VARIANT),) $(B) $(SUITES_HERE:%=$(B)/%) $(REPLAYS)
 
 unit integration fault: %: $(B)/%
-$(SUITES:%=test-%): test-%: $(PROGRAM) tools $(B)/% $(PYTHON_HERE) $(PLACES_HERE)
+$(SUITES:%=test-%): test-%: $(PROGRAM) tools $(B)/% $(REFERENCES)
 	$(Q)$(TEST_ENV) tests/suites.sh $(if $(KIND),$(VARIANT),) $(B) $(B)/$*
 
 # --- the proof against Apache Flink ------------------------------------------------------------------------------------
@@ -200,7 +207,7 @@ clean: ## removes build/
 
 # --- packages -----------------------------------------------------------------------------------------------------------
 DEPS      := gcc g++ make libc6-dev libsqlite3-dev libzstd-dev libxxhash-dev libsimdjson-dev libpcre2-dev libmaxminddb-dev libpsl-dev libssl-dev \
-             libyaml-dev uap-core publicsuffix re2c lemon libcriterion-dev sqlite3 zstd tzdata python3 python3-venv
+             libyaml-dev libevent-dev uap-core publicsuffix re2c lemon libcriterion-dev sqlite3 zstd tzdata python3 python3-venv
 DEPS_LINT := clang clang-format clang-tidy shellcheck
 DEPS_FLINK := openjdk-17-jdk-headless maven
 

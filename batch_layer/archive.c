@@ -16,6 +16,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "archive_meter.h"
 #include "base/clock.h"
 #include "base/count_text.h"
 #include "base/diag.h"
@@ -66,7 +67,8 @@ struct archive {
     struct tl_functions *functions;
     struct tl_plan *plan;
     struct tl_master *master;
-    struct tl_log *log; /* NULL: not there (yet) */
+    struct tl_log *log;             /* NULL: not there (yet) */
+    struct tl_archive_meter *meter; /* NULL: without --metrics-listen */
     struct topic *topics;
     uint32_t topics_count;
     struct tl_progress progress;
@@ -202,16 +204,19 @@ struct copy {
 static enum tl_code file_finish(struct copy *copy, int64_t next_offset, struct tl_err *err)
 {
     struct tl_master_writer *writer = copy->writer;
+    uint64_t bytes = tl_master_writer_raw_bytes(writer);
     enum tl_code rc;
 
     copy->writer = NULL;
-    copy->archive->finished_bytes += tl_master_writer_raw_bytes(writer);
+    copy->archive->finished_bytes += bytes;
     rc = tl_master_writer_finish(writer, err);
     if (rc != TL_OK)
         return rc;
     copy->topic->partitions[copy->partition].next_offset = next_offset;
     copy->topic->messages_count += copy->messages_count;
     copy->topic->files_count++;
+    tl_archive_meter_file(copy->archive->meter, copy->topic->name, copy->messages_count, bytes);
+    tl_archive_meter_place(copy->archive->meter, copy->topic->name, copy->partition, next_offset);
     copy->messages_count = 0;
     return TL_OK;
 }
@@ -248,6 +253,7 @@ static enum tl_code partition_copy(struct archive *archive, struct topic *topic,
         TL_TRY(tl_log_read(archive->log, topic->name, number, next, TL_BATCH_ROWS, READ_BYTES, &entries, err));
         TL_TRY(tl_intake_run(topic->intake, entries.messages, entries.count, err));
         TL_TRY(tl_intake_facts(topic->intake, entries.messages, entries.count, each_message, &copy, err));
+        tl_archive_meter_move(archive->meter);
         tl_progress_step(&archive->progress,
                          archive->finished_bytes + (copy.writer == NULL ? 0 : tl_master_writer_raw_bytes(copy.writer)), 0);
         if (entries.next_offset > next)
@@ -263,6 +269,7 @@ static enum tl_code partition_copy(struct archive *archive, struct topic *topic,
     if (copy.writer != NULL)
         TL_TRY(file_finish(&copy, next, err));
     topic->partitions[number].next_offset = next;
+    tl_archive_meter_place(archive->meter, topic->name, number, next);
 out:
     tl_master_writer_abandon(copy.writer);
     return rc;
@@ -351,9 +358,16 @@ static enum tl_code archive_follow(struct archive *archive, struct tl_err *err)
     for (;;) {
         int64_t until_ms, left_ms;
 
+        tl_archive_meter_begin(archive->meter);
         rc = archive_pass(archive, &waits, err);
         if (rc != TL_OK && rc != TL_ERR_IO)
             return rc;
+        if (rc != TL_OK)
+            tl_archive_meter_failed(archive->meter, err);
+        else if (waits)
+            tl_archive_meter_wait(archive->meter);
+        else
+            tl_archive_meter_end(archive->meter);
         if (rc != TL_OK && strcmp(reported, err->message) != 0) {
             memcpy(reported, err->message, sizeof reported);
             tl_diag(TL_WARN, "%s; tries again every %" PRId64 " s", err->message, archive->options.interval_ms / 1000);
@@ -444,10 +458,12 @@ static const struct tl_option archive_table[] = {
 
 static const struct tl_usage archive_usage = {
     .text = "Copies the log into the master record: immutable files in DIR/topics, each one range of offsets.\n"
-            "Copies what is there now and ends; the next run goes on behind it.",
+            "Copies what is there now and ends; the next run goes on behind it. Only with --follow is there anything for\n"
+            "--metrics-listen to show.",
     .example = "tally archive --views views.sql --follow --interval 30s",
     .options = archive_table,
     .options_count = TL_COUNT(archive_table),
+    .daemon = true,
 };
 
 TL_COMMAND(archive, "copy the log into the master record")
@@ -480,6 +496,7 @@ TL_COMMAND(archive, "copy the log into the master record")
     }
     TL_TRY(tl_lock_take(lock_path, "archive", &lock, &err));
     if (archive.options.follow) {
+        TL_TRY(tl_archive_meter_open(&common, archive.plan, &archive.meter, &err));
         TL_TRY(archive_follow(&archive, &err));
     } else {
         TL_TRY(archive_pass(&archive, &waits, &err));
@@ -490,6 +507,7 @@ out:
     summary_print(&archive);
     if (rc != TL_OK)
         tl_diag_err(&err);
+    tl_archive_meter_close(archive.meter);
     archive_done(&archive);
     tl_lock_release(lock);
     free(lock_path);

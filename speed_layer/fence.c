@@ -35,7 +35,6 @@ struct tl_fence {
 struct watch {
     int64_t epoch, challenge; /* what was asked; epoch -1: nothing yet */
     int64_t asked_ms;
-    bool said;
 };
 
 enum verdict { VERDICT_UNKNOWN, VERDICT_LIVES, VERDICT_GONE };
@@ -77,24 +76,40 @@ out:
 }
 
 /* "web2 pid 7": the words of an owner's name that are for people. */
-static size_t shown(const char *owner)
+static void shorten(const char *owner, char out[TL_PROCESS_NAME_MAX])
 {
-    const char *rest = strstr(owner, " since ");
+    char *rest;
 
-    return rest != NULL ? (size_t)(rest - owner) : strlen(owner);
+    snprintf(out, TL_PROCESS_NAME_MAX, "%s", owner);
+    rest = strstr(out, " since ");
+    if (rest != NULL)
+        *rest = '\0';
 }
 
-static void say_standing_by(struct watch *watch, const char *owner)
+struct stander {
+    void (*standing_by)(void *ctx, const char *owner); /* NULL: does not stand by */
+    void *ctx;
+    bool said;
+};
+
+static void say_once(struct stander *stander, const char *owner)
 {
-    if (!watch->said)
-        tl_diag(TL_INFO, "standing by: speed runs on %.*s", (int)shown(owner), owner);
-    watch->said = true;
+    char name[TL_PROCESS_NAME_MAX];
+
+    if (stander->said)
+        return;
+    shorten(owner, name);
+    stander->standing_by(stander->ctx, name);
+    stander->said = true;
 }
 
 /* Until the owner is gone and the epoch is ours. *mine.epoch stays 0 when the program is told to stop. */
-static enum tl_code stand_by(struct tl_store *store, const char *name, bool wait, struct tl_epoch *mine, struct tl_err *err)
+static enum tl_code stand_by(struct tl_store *store, const char *name, struct stander *stander, struct tl_epoch *mine,
+                             struct tl_err *err)
 {
+    bool wait = stander->standing_by != NULL;
     struct watch watch = {.epoch = -1};
+    char owner[TL_PROCESS_NAME_MAX];
     struct tl_epoch seen;
     enum verdict verdict;
     enum tl_code rc = TL_OK;
@@ -107,10 +122,12 @@ static enum tl_code stand_by(struct tl_store *store, const char *name, bool wait
                 return rc;
             continue;
         }
-        if (verdict == VERDICT_LIVES && !wait)
-            TL_TRY(tl_fail(err, TL_ERR_BUSY, "another speed writes to the store, on %.*s", (int)shown(seen.owner), seen.owner));
+        if (verdict == VERDICT_LIVES && !wait) {
+            shorten(seen.owner, owner);
+            TL_TRY(tl_fail(err, TL_ERR_BUSY, "another speed writes to the store, on %s", owner));
+        }
         if (wait)
-            say_standing_by(&watch, seen.owner);
+            say_once(stander, seen.owner);
         tl_clock_sleep_ms(wait ? LOOK_MS : LOOK_MS / 5);
     }
 out:
@@ -163,8 +180,10 @@ static void *answer_challenges(void *arg)
 
 /* ---- the calls ---- */
 
-enum tl_code tl_fence_take(struct tl_store *store, const char *url, bool wait, struct tl_fence **out, struct tl_err *err)
+enum tl_code tl_fence_take(struct tl_store *store, const char *url, void (*standing_by)(void *ctx, const char *owner), void *ctx,
+                           struct tl_fence **out, struct tl_err *err)
 {
+    struct stander stander = {standing_by, ctx, false};
     struct tl_fence *fence = calloc(1, sizeof *fence);
     struct tl_epoch mine = {0};
     int failure;
@@ -176,7 +195,7 @@ enum tl_code tl_fence_take(struct tl_store *store, const char *url, bool wait, s
     if (fence->url == NULL)
         TL_TRY(tl_fail_memory(err, strlen(url)));
     tl_process_name(fence->name);
-    TL_TRY(stand_by(store, fence->name, wait, &mine, err));
+    TL_TRY(stand_by(store, fence->name, &stander, &mine, err));
     *out = NULL;
     if (mine.epoch == 0)
         goto out;

@@ -25,10 +25,11 @@
 
 struct tl_fence;
 
-/* Waits until this process may write and raises the epoch. `wait` false: does not stand by; TL_ERR_BUSY says who is at work. *out is NULL
- * with TL_OK when the program was told to stop meanwhile. `url` opens a handle for the thread. */
-TL_MUST_USE enum tl_code tl_fence_take(struct tl_store *store, const char *url, bool wait, struct tl_fence **out,
-                                       struct tl_err *err);
+/* Waits until this process may write and raises the epoch. It calls `standing_by` once when it has to wait ("web2 pid 7": the owner); NULL: it
+ * does not wait, and TL_ERR_BUSY says who is at work. *out is NULL with TL_OK when the program was told to stop meanwhile. `url` opens a handle
+ * for the thread. */
+TL_MUST_USE enum tl_code tl_fence_take(struct tl_store *store, const char *url, void (*standing_by)(void *ctx, const char *owner),
+                                       void *ctx, struct tl_fence **out, struct tl_err *err);
 int64_t tl_fence_epoch(const struct tl_fence *fence);
 /* The main thread is alive; TL_ERR_FENCED when another process has taken over. Wanted at least every 20 s. No I/O. */
 TL_MUST_USE enum tl_code tl_fence_check(struct tl_fence *fence, struct tl_err *err);

@@ -23,6 +23,7 @@
 #include "main/option.h"
 #include "main/stop.h"
 #include "main/views.h"
+#include "speed_meter.h"
 #include "sql/shape.h"
 #include "tick.h"
 #include "worker.h"
@@ -48,6 +49,7 @@ struct speed {
     struct tl_store *store;
     struct tl_fence *fence;
     struct tl_log *log;
+    struct tl_speed_meter *meter;      /* NULL: without --metrics-listen */
     struct tl_definition *definitions; /* per view */
     bool said_waiting;
     bool deal_again; /* a topic has more partitions than before */
@@ -249,7 +251,7 @@ static void wait_to_retry(int64_t *pause_ms, const char *what, const struct tl_e
     int64_t until_ms = tl_clock_monotonic_ms() + *pause_ms, left_ms;
 
     if (*pause_ms == RETRY_MIN_MS)
-        tl_diag(TL_WARN, "%s, trying again: %s", what, err->message);
+        tl_diag(TL_WARN, "%s: %s", what, err->message);
     while (!tl_stop_requested() && (left_ms = until_ms - tl_clock_monotonic_ms()) > 0)
         tl_clock_sleep_ms(tl_min_i64(left_ms, RETRY_MIN_MS));
     *pause_ms = tl_min_i64(*pause_ms * 2, RETRY_MAX_MS);
@@ -276,13 +278,15 @@ static enum tl_code commit_patiently(struct speed *speed, struct tl_tick *tick, 
     int64_t pause_ms = RETRY_MIN_MS;
     enum tl_code rc;
 
+    tl_speed_meter_due(tick->meter);
     for (;;) {
         rc = tick->unknown ? find_out(speed, tick, err) : TL_OK;
         if (rc == TL_OK && !tick->committed)
             rc = tl_tick_commit(tick, err);
         if (rc == TL_OK || !err->retriable || tl_stop_requested())
             break;
-        wait_to_retry(&pause_ms, "the store does not take the tick", err);
+        tl_speed_meter_refused(tick->meter, err);
+        wait_to_retry(&pause_ms, "the store does not take the tick, trying again", err);
         TL_TRY(tl_fence_check(speed->fence, err));
     }
     if (rc == TL_OK && pause_ms > RETRY_MIN_MS)
@@ -295,6 +299,7 @@ static enum tl_code one_tick(struct speed *speed, struct tl_tick *tick, struct t
                              struct tl_worker *workers, uint32_t workers_count, struct tl_err *err)
 {
     uint64_t ticket = atomic_fetch_add(&signals->ticket, 1) + 1;
+    int64_t begun_ns = tl_clock_monotonic_ns();
     enum tl_code rc = TL_OK;
 
     while (!tl_tick_collect(tick, ticket)) {
@@ -304,6 +309,7 @@ static enum tl_code one_tick(struct speed *speed, struct tl_tick *tick, struct t
     }
     TL_TRY(tl_tick_merge(tick, err));
     TL_TRY(commit_patiently(speed, tick, err));
+    tl_speed_meter_tick(tick->meter, tick, begun_ns);
 out:
     return rc;
 }
@@ -453,6 +459,8 @@ static enum tl_code run_lane(struct speed *speed, struct tl_lane *lane, bool bou
         }
     }
     TL_TRY(tl_tick_open(&tick, lane, speed->store, tl_fence_epoch(speed->fence), workers, workers_count, err));
+    tick.meter = speed->meter;
+    TL_TRY(tl_speed_meter_lane(speed->meter, &tick, lane->number == 0, err));
     for (uint32_t w = 0; w < workers_count; w++)
         TL_TRY(tl_worker_start(&workers[w], err));
     TL_TRY(tick_until_done(speed, lane, &tick, &signals, workers, workers_count, bounded, err));
@@ -598,7 +606,7 @@ static enum tl_code catch_up_inner(struct speed *speed, uint32_t v, struct tl_er
         if (rc == TL_ERR_UNKNOWN || (rc != TL_OK && !err->retriable)) /* what is unknown wants a new epoch first */
             break;
         if (rc != TL_OK)
-            wait_to_retry(&pause_ms, "the store does not take the rows", err);
+            wait_to_retry(&pause_ms, "the store does not take the rows, trying again", err);
     }
 out:
     lane_close(&lane);
@@ -691,6 +699,7 @@ static enum tl_code open_log(struct speed *speed, bool *there, struct tl_err *er
             return rc;
         if (*there)
             break;
+        tl_speed_meter_wait(speed->meter, "waiting for the log", err);
         if (!speed->said_waiting)
             tl_diag(TL_INFO, speed->own->once ? "nothing to read: %s" : "waiting for the log: %s", err->message);
         speed->said_waiting = true;
@@ -701,6 +710,17 @@ static enum tl_code open_log(struct speed *speed, bool *there, struct tl_err *er
         tl_clock_sleep_ms(WAIT_FOR_LOG_MS);
     }
     return TL_OK;
+}
+
+/* While another process writes. */
+static void note_standing_by(void *ctx, const char *owner)
+{
+    struct speed *speed = ctx;
+    struct tl_err why = {0};
+
+    snprintf(why.message, sizeof why.message, "speed runs on %s", owner);
+    tl_speed_meter_stand_by(speed->meter, &why);
+    tl_diag(TL_INFO, "standing by: %s", why.message);
 }
 
 static enum tl_code put_versions(struct speed *speed, struct tl_err *err)
@@ -740,10 +760,12 @@ static enum tl_code run_from_store(struct speed *speed, struct tl_err *err)
     enum tl_code rc;
 
     TL_TRY(tl_store_open(speed->common->store, TL_STORE_WRITE, &speed->store, err));
-    TL_TRY(tl_fence_take(speed->store, speed->common->store, !speed->own->once, &speed->fence, err));
+    TL_TRY(
+        tl_fence_take(speed->store, speed->common->store, speed->own->once ? NULL : note_standing_by, speed, &speed->fence, err));
     if (speed->fence == NULL)
         goto out;
     TL_TRY(tl_views_take_secret(speed->functions, speed->store, err));
+    tl_speed_meter_epoch(speed->meter, tl_fence_epoch(speed->fence));
     TL_TRY(put_versions(speed, err));
     TL_TRY(define_views(speed, err));
     TL_TRY(open_log(speed, &there, err));
@@ -774,9 +796,13 @@ static enum tl_code speed_main(struct speed *speed, struct tl_err *err)
     speed->definitions = calloc(speed->plan->views_count, sizeof *speed->definitions);
     if (speed->definitions == NULL)
         TL_TRY(tl_fail_memory(err, speed->plan->views_count * sizeof *speed->definitions));
-    while ((rc = run_from_store(speed, err)) != TL_OK && err->retriable && !speed->own->once && !tl_stop_requested())
-        wait_to_retry(&pause_ms, "cannot go on", err);
+    TL_TRY(tl_speed_meter_open(speed->common, speed->plan, &speed->meter, err));
+    while ((rc = run_from_store(speed, err)) != TL_OK && err->retriable && !speed->own->once && !tl_stop_requested()) {
+        tl_speed_meter_wait(speed->meter, "begins again", err);
+        wait_to_retry(&pause_ms, "begins again from the store", err);
+    }
 out:
+    tl_speed_meter_close(speed->meter);
     free(speed->definitions);
     tl_views_close(speed->functions, speed->plan);
     return rc;
@@ -797,6 +823,7 @@ static const struct tl_usage speed_usage = {
     .example = "tally speed --views views.sql --data tally-data --once",
     .options = speed_table,
     .options_count = TL_COUNT(speed_table),
+    .daemon = true,
 };
 
 TL_COMMAND(speed, "count events as they arrive")

@@ -59,8 +59,9 @@ enum tl_code tl_tick_open(struct tl_tick *tick, const struct tl_lane *lane, stru
     tick->final_ms = calloc(lane->plan->views_count, sizeof *tick->final_ms);
     tick->judged_ms = calloc(lane->plan->sources_count, sizeof *tick->judged_ms);
     tick->beside = calloc(lane->plan->views_count, sizeof *tick->beside);
+    tick->outcomes = calloc(lane->plan->views_count, sizeof *tick->outcomes);
     if (tick->in_hand == NULL || tick->positions == NULL || tick->identity_put == NULL || tick->final_ms == NULL ||
-        tick->judged_ms == NULL || tick->beside == NULL)
+        tick->judged_ms == NULL || tick->beside == NULL || tick->outcomes == NULL)
         TL_TRY(tl_fail_memory(err, lane->partitions_count * sizeof *tick->positions));
     for (uint32_t p = 0; p < lane->partitions_count; p++)
         tick->positions[p] = lane->partitions[p].position;
@@ -78,6 +79,7 @@ void tl_tick_close(struct tl_tick *tick)
     tl_partial_close(tick->all);
     tl_relay_close(tick->relay);
     free(tick->beside);
+    free(tick->outcomes);
     free(tick->in_hand);
     free(tick->positions);
     free(tick->identity_put);
@@ -217,7 +219,7 @@ static enum tl_code put_view(struct tl_tick *tick, uint32_t v, int64_t change, s
     const struct tl_lane *lane = tick->lane;
     const struct tl_view *view = &lane->plan->views[v];
     struct sink sink = {tick, lane->definitions[v], change};
-    uint64_t outcomes[TL_OUTCOMES] = {0};
+    uint64_t *outcomes = tick->outcomes[v];
     bool counted = false;
     int64_t final_ms = final_now(tick, v);
     uint32_t root = tl_view_root(lane->plan, v);

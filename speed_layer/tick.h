@@ -37,7 +37,9 @@ struct tl_tick {
     int64_t *final_ms;             /* per view, as committed */
     int64_t *judged_ms;            /* per source: minimum over the workers, as of the last collect */
     uint64_t ticks_count, rows_count, events_count;
-    uint64_t rows_begun; /* of the transaction that was last begun */
+    uint64_t rows_begun;               /* of the transaction that was last begun */
+    uint64_t (*outcomes)[TL_OUTCOMES]; /* per view: what the last commit has added to its totals */
+    struct tl_speed_meter *meter;      /* NULL: nobody is shown anything */
 };
 
 /* Loads the open windows of the lane's definitions from the store. */

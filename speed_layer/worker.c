@@ -197,6 +197,20 @@ static void take_back(struct tl_worker *worker)
     }
 }
 
+/* What the worker holds, as of a hand-over: only then does it know both of its partials. */
+static void weigh(struct tl_worker *worker, const struct tl_partial *partial)
+{
+    size_t bytes = 0;
+
+    worker->own_bytes[partial == worker->own[0] ? 0 : 1] = tl_partial_bytes(partial);
+    for (int i = 0; i < TL_WORKER_PARTIALS; i++)
+        bytes += worker->own_bytes[i];
+    for (uint32_t p = 0; p < worker->partitions_count; p++)
+        if (worker->partitions[p].horizon != NULL)
+            bytes += tl_horizon_bytes(worker->partitions[p].horizon);
+    atomic_store(&worker->state_bytes, bytes);
+}
+
 /* States where each of the worker's partitions is, also those without news, and gives the partial away. */
 static enum tl_code hand_over(struct tl_worker *worker, uint64_t ticket, struct tl_err *err)
 {
@@ -223,6 +237,7 @@ static enum tl_code hand_over(struct tl_worker *worker, uint64_t ticket, struct 
     }
     for (uint32_t s = 0; s < worker->lane->plan->sources_count; s++)
         partial->sources[s].judged_ms = worker->watermarks[s].judge_ms;
+    weigh(worker, partial);
     partial->ticket = worker->ticket = ticket;
     worker->at_hand = NULL;
     if (!tl_ring_put(&worker->out, partial))

@@ -27,7 +27,7 @@ struct tl_worker_signals {
     atomic_bool stop;
     bool patient;           /* a log that does not answer is waited for; else the worker fails */
     atomic_bool log_silent; /* some worker waits for the log: said once for all of them */
-    int wake_fd; /* eventfd: a worker has handed over, is full, or has failed */
+    int wake_fd;            /* eventfd: a worker has handed over, is full, or has failed */
 };
 
 struct tl_worker_partition {
@@ -52,11 +52,13 @@ struct tl_worker {
     struct tl_ring out, back;                   /* partials to and from the committer */
     struct tl_partial *own[TL_WORKER_PARTIALS]; /* all it has, for the end */
     struct tl_partial *at_hand, *spare;
-    uint64_t ticket;    /* the last tick it handed over for */
-    int64_t pause_ms;   /* the log does not answer: how long until it is asked again; 0: it does */
-    int64_t ask_at_ms;  /* monotonic */
-    atomic_bool full;   /* waits for a tick */
-    atomic_bool failed; /* `err` says why; set last */
+    size_t own_bytes[TL_WORKER_PARTIALS]; /* of each, when it was last handed over */
+    atomic_size_t state_bytes;            /* of these and the ids, for who watches */
+    uint64_t ticket;                      /* the last tick it handed over for */
+    int64_t pause_ms;                     /* the log does not answer: how long until it is asked again; 0: it does */
+    int64_t ask_at_ms;                    /* monotonic */
+    atomic_bool full;                     /* waits for a tick */
+    atomic_bool failed;                   /* `err` says why; set last */
     struct tl_err err;
     pthread_t thread;
     bool running;

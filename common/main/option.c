@@ -24,6 +24,10 @@ static const struct tl_option common_table[] = {
     {"log-format",  TL_OPT_CHOICE, "text|json",   "how stderr is written (default text)",                                        COMMON(log_format), 0  },
     {"verbose",     TL_OPT_FLAG,   NULL,          "says more on stderr",                                                         COMMON(verbose),    'v'},
 };
+static const struct tl_option daemon_table[] = {
+    {"metrics-listen", TL_OPT_TEXT, "ADDR:PORT", "answers /metrics, /healthz, /readyz and /version there (off)",
+     COMMON(metrics_listen), 0},
+};
 
 enum { OPTIONS_MAX = 64, LETTERS_MAX = 2 * OPTIONS_MAX + 4, HELP = OPTIONS_MAX };
 
@@ -302,6 +306,10 @@ static void help_print(FILE *out, const char *command, const struct tl_usage *us
         fputs("\noptions:\n", out);
         help_rows(out, usage->options, usage->options_count);
     }
+    if (usage->daemon) {
+        fputs("\noptions of commands that stay (each also as TALLY_METRICS_LISTEN and so on; the flag wins):\n", out);
+        help_rows(out, daemon_table, TL_COUNT(daemon_table));
+    }
     fputs("\noptions of all commands (each also as TALLY_VIEWS and so on; the flag wins):\n", out);
     help_rows(out, common_table, TL_COUNT(common_table));
     fprintf(out, "  %-30s %s\n", "-h, --help", "this text");
@@ -423,6 +431,8 @@ bool tl_options_parse(const struct tl_usage *usage, int argc, char **argv, struc
     common->log_format = "text";
     rows_add(&rows, usage->options, usage->options_count, own);
     rows_add(&rows, common_table, TL_COUNT(common_table), common);
+    if (usage->daemon)
+        rows_add(&rows, daemon_table, TL_COUNT(daemon_table), common);
     getopt_tables(&rows, longs, letters);
     if (environment_read(&rows, common, &err) != TL_OK) {
         fprintf(stderr, "tally %s: %s\n", command, err.message);

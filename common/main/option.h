@@ -32,7 +32,7 @@
  *
  * The options shared by all commands (tl_common_options) are always understood. Each has an environment variable as well,
  * TALLY_ and its name in capitals (--log-format: TALLY_LOG_FORMAT, -v: TALLY_VERBOSE=1); the flag wins, an empty variable counts
- * as none. */
+ * as none. So have those of the commands that stay (tl_usage.daemon), which the others do not know. */
 #ifndef TL_OPTION_H
 #define TL_OPTION_H
 
@@ -65,17 +65,18 @@ struct tl_option {
 
 /* Texts point into argv or the environment and live as long as the process; `data` and `log` are never NULL. */
 struct tl_common_options {
-    const char *views;       /* --views FILE; NULL: not given (tl_options_need_views refuses politely) */
-    const char *checks;      /* --checks FILE; NULL: none */
-    const char *functions;   /* --functions LIB.so; NULL: none */
-    const char *places;      /* --places FILE.mmdb, for GET_LOCATION; NULL: none */
-    const char *user_agents; /* --user-agents FILE, for PARSE_USER_AGENT and IS_BOT; NULL: where Debian has it */
-    const char *data;        /* --data DIR; "./tally-data" */
-    const char *log;         /* --log local|kafka; "local" */
-    const char *store;       /* --store URL; "sqlite:DIR/views.db" with DIR from --data */
-    const char *log_format;  /* --log-format text|json; "text" */
-    bool verbose;            /* -v */
-    char **args;             /* what is no option, in order; args[args_count] is NULL */
+    const char *views;          /* --views FILE; NULL: not given (tl_options_need_views refuses politely) */
+    const char *checks;         /* --checks FILE; NULL: none */
+    const char *functions;      /* --functions LIB.so; NULL: none */
+    const char *places;         /* --places FILE.mmdb, for GET_LOCATION; NULL: none */
+    const char *user_agents;    /* --user-agents FILE, for PARSE_USER_AGENT and IS_BOT; NULL: where Debian has it */
+    const char *data;           /* --data DIR; "./tally-data" */
+    const char *log;            /* --log local|kafka; "local" */
+    const char *store;          /* --store URL; "sqlite:DIR/views.db" with DIR from --data */
+    const char *log_format;     /* --log-format text|json; "text" */
+    bool verbose;               /* -v */
+    const char *metrics_listen; /* --metrics-listen ADDR:PORT, of commands that stay; NULL: off */
+    char **args;                /* what is no option, in order; args[args_count] is NULL */
     int args_count;
     char store_default[4200]; /* where `store` points when it was not given: do not copy this struct by value */
 };
@@ -87,6 +88,7 @@ struct tl_usage {
     const struct tl_option *options;
     size_t options_count;
     int args_min, args_max; /* args_max -1: no limit */
+    bool daemon;            /* it may stay, and takes the options of those that do (--metrics-listen) */
 };
 
 /* True: go on, *common and the fields of *own are filled and diag is set up. False: return *status: 0 after --help (written to

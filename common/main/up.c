@@ -17,9 +17,10 @@
 #include "main/option.h"
 #include "main/stop.h"
 #include "main/views.h"
+#include "net/monitor.h"
 #include "sql/plan.h"
 
-enum { LOOK_MS = 100, DRAIN_MS = 10000, ARGS_MAX = 24 };
+enum { LOOK_MS = 100, DRAIN_MS = 10000, ARGS_MAX = 32 };
 
 struct up_options {
     int64_t batch_every_ms, archive_every_ms;
@@ -28,9 +29,11 @@ struct up_options {
 struct part {
     const char *name;
     const char *extra[4]; /* its own options */
-    bool repeats;         /* batch: ends and is started again */
-    pid_t pid;            /* 0: not running */
-    int64_t due_ms;       /* when to start it next, monotonic */
+    bool listens;         /* answers monitors, where there are to be answered any */
+    char listen[TL_LISTEN_TEXT_BYTES];
+    bool repeats;   /* batch: ends and is started again */
+    pid_t pid;      /* 0: not running */
+    int64_t due_ms; /* when to start it next, monotonic */
 };
 
 /* The child runs the command in this very program: no second binary to find, and the shared options are passed on as flags. */
@@ -56,6 +59,10 @@ static int run_part(const struct part *part, const struct tl_common_options *com
         }
     if (common->verbose)
         args[count++] = "-v";
+    if (part->listen[0] != '\0') {
+        args[count++] = "--metrics-listen";
+        args[count++] = part->listen;
+    }
     for (int e = 0; e < 4 && part->extra[e] != NULL; e++)
         args[count++] = part->extra[e];
     args[count] = NULL;
@@ -138,13 +145,36 @@ static void drain(struct part *parts, size_t count)
     }
 }
 
+/* Each part has figures and a readiness of its own, so each listens by itself: on the port that was given, and on the ones behind it. */
+static enum tl_code deal_ports(struct part *parts, size_t count, const char *metrics_listen, struct tl_err *err)
+{
+    struct tl_listen listen;
+    enum tl_code rc = TL_OK;
+
+    if (metrics_listen == NULL)
+        return TL_OK;
+    TL_TRY(tl_listen_parse(metrics_listen, &listen, err));
+    for (size_t p = 0; p < count; p++) {
+        if (!parts[p].listens)
+            continue;
+        tl_listen_text(&listen, parts[p].listen);
+        if (listen.port == UINT16_MAX)
+            TL_TRY(tl_fail(err, TL_ERR_USAGE, "--metrics-listen: there is no port behind %u for the archive; 65534 would do",
+                           (unsigned)listen.port));
+        if (listen.port > 0)
+            listen.port++;
+    }
+out:
+    return rc;
+}
+
 static enum tl_code up_main(const struct tl_common_options *common, const struct up_options *own, int *status, struct tl_err *err)
 {
     char interval[32];
     struct part parts[] = {
-        {.name = "speed"                               },
-        { .name = "archive", .extra = {"--follow", "--interval", interval}},
-        { .name = "batch",                               .repeats = true},
+        {.name = "speed",   .listens = true                              },
+        {.name = "archive", .extra = {"--follow", "--interval", interval}, .listens = true},
+        {.name = "batch",                 .repeats = true                                               },
     };
     struct tl_functions *functions = NULL;
     struct tl_plan *plan = NULL;
@@ -152,6 +182,7 @@ static enum tl_code up_main(const struct tl_common_options *common, const struct
 
     snprintf(interval, sizeof interval, "%lldms", (long long)own->archive_every_ms);
     TL_TRY(tl_options_need_views(common, err));
+    TL_TRY(deal_ports(parts, TL_COUNT(parts), common->metrics_listen, err));
     TL_TRY(tl_views_open(common, common->views, &functions, &plan, err)); /* a mistake is said once, and nothing starts */
     tl_views_close(functions, plan);
     parts[2].due_ms = tl_clock_monotonic_ms() + own->batch_every_ms;
@@ -176,10 +207,13 @@ static const struct tl_option up_table[] = {
 };
 
 static const struct tl_usage up_usage = {
-    .text = "Runs speed, archive and batch together until SIGTERM.",
+    .text =
+        "Runs speed, archive and batch together until SIGTERM. With --metrics-listen speed answers there, and archive on the\n"
+        "next port.",
     .example = "tally up --views views.sql --data tally-data",
     .options = up_table,
     .options_count = TL_COUNT(up_table),
+    .daemon = true,
 };
 
 TL_COMMAND(up, "all parts in one group of processes")

@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -92,6 +93,19 @@ void run_wait(struct run *run)
         return;
     run_done(run);
     cr_assert_fail("%s still runs after %d ms", run_program(), RUN_TIMEOUT_MS);
+}
+
+/* pread: the program writes where this very file stands. */
+char *run_err_so_far(const struct run *run)
+{
+    struct stat file;
+    char *text;
+
+    cr_assert_eq(fstat(run->err_fd, &file), 0);
+    text = calloc(1, (size_t)file.st_size + 1);
+    cr_assert_not_null(text);
+    cr_assert_eq(pread(run->err_fd, text, (size_t)file.st_size, 0), file.st_size);
+    return text;
 }
 
 void run_signal(const struct run *run, int signal_number)

@@ -35,6 +35,8 @@ void run_start(struct run *run, const char *const *args);
 void run_wait(struct run *run);
 /* The same for one that should have ended on its own by now: false when the time is over and it still runs. */
 bool run_wait_for(struct run *run, int timeout_ms);
+/* What it has written to stderr so far, while it runs. The caller frees. */
+char *run_err_so_far(const struct run *run);
 void run_signal(const struct run *run, int signal_number);
 /* Frees the output; a program that still runs is killed. */
 void run_done(struct run *run);

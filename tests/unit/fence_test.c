@@ -2,6 +2,7 @@
 #include "speed_layer/fence.h"
 
 #include <criterion/criterion.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -26,6 +27,15 @@ static struct tl_epoch now(struct tl_store *store)
     return epoch;
 }
 
+static char waited_for[TL_PROCESS_NAME_MAX];
+
+static void note_owner(void *ctx, const char *owner)
+{
+    (void)ctx;
+    cr_assert_str_eq(waited_for, "", "it is said once");
+    snprintf(waited_for, sizeof waited_for, "%s", owner);
+}
+
 TestSuite(fence, .fini = store_folder_remove, .timeout = 60);
 
 Test(fence, a_store_that_was_left_is_taken_at_once)
@@ -34,7 +44,7 @@ Test(fence, a_store_that_was_left_is_taken_at_once)
     struct tl_fence *fence = NULL;
 
     for (int64_t epoch = 1; epoch <= 3; epoch++) {
-        OK(tl_fence_take(store, url, false, &fence, err));
+        OK(tl_fence_take(store, url, NULL, NULL, &fence, err));
         cr_assert_eq(tl_fence_epoch(fence), epoch);
         cr_assert_eq(now(store).epoch, epoch);
         tl_fence_close(fence, store);
@@ -63,7 +73,7 @@ Test(fence, a_process_that_has_ended_is_followed_at_once)
     cr_assert_eq(read(ends[0], name, sizeof name), (ssize_t)sizeof name);
     cr_assert_eq(waitpid(child, &status, 0), child);
     OK(tl_store_take_epoch(store, name, NULL, &mine, err));
-    OK(tl_fence_take(store, url, false, &fence, err));
+    OK(tl_fence_take(store, url, NULL, NULL, &fence, err));
     cr_assert_eq(tl_fence_epoch(fence), mine.epoch + 1);
     cr_assert_eq(now(store).challenge, 0, "nobody was asked");
     tl_fence_close(fence, store);
@@ -79,8 +89,9 @@ Test(fence, one_that_gives_no_answer_is_taken_over)
     int64_t begun_ms = tl_clock_monotonic_ms();
 
     OK(tl_store_take_epoch(store, "web2 pid 7 since 5 boot another space 9", NULL, &mine, err));
-    OK(tl_fence_take(store, url, true, &fence, err));
+    OK(tl_fence_take(store, url, note_owner, NULL, &fence, err));
     cr_assert_eq(tl_fence_epoch(fence), mine.epoch + 1);
+    cr_assert_str_eq(waited_for, "web2 pid 7");
     cr_assert_geq(tl_clock_monotonic_ms() - begun_ms, 4900, "it had no time to answer");
     tl_fence_close(fence, store);
     tl_store_close(store);
@@ -92,8 +103,8 @@ Test(fence, one_that_answers_is_left_alone)
     struct tl_store *store = fresh(), *other = store_open(url, TL_STORE_WRITE);
     struct tl_fence *fence = NULL, *second = NULL;
 
-    OK(tl_fence_take(store, url, true, &fence, err));
-    FAILS(TL_ERR_BUSY, "another speed writes to the store, on ", tl_fence_take(other, url, false, &second, err));
+    OK(tl_fence_take(store, url, note_owner, NULL, &fence, err));
+    FAILS(TL_ERR_BUSY, "another speed writes to the store, on ", tl_fence_take(other, url, NULL, NULL, &second, err));
     cr_assert_eq(second, NULL);
     cr_assert_gt(now(store).answer, 0);
     OK(tl_fence_check(fence, err));
@@ -110,7 +121,7 @@ Test(fence, who_was_taken_over_hears_of_it_without_a_tick)
     bool committed;
     enum tl_code rc = TL_OK;
 
-    OK(tl_fence_take(store, url, true, &fence, err));
+    OK(tl_fence_take(store, url, note_owner, NULL, &fence, err));
     OK(tl_store_take_epoch(other, "web2 pid 7 since 5 boot another space 9", NULL, &theirs, err));
     for (int64_t until_ms = tl_clock_monotonic_ms() + 20000; rc == TL_OK && tl_clock_monotonic_ms() < until_ms;) {
         rc = tl_fence_check(fence, NULL);
@@ -131,7 +142,7 @@ Test(fence, a_lost_answer_is_found_out_under_a_new_epoch)
     int64_t epoch, change = 0, again = 0;
     bool committed = false;
 
-    OK(tl_fence_take(store, url, true, &fence, err));
+    OK(tl_fence_take(store, url, note_owner, NULL, &fence, err));
     epoch = tl_fence_epoch(fence);
     OK(tl_store_begin_tick(store, epoch, &change, err));
     OK(tl_store_commit(store, err));

@@ -274,3 +274,22 @@ Test(option, a_command_registers_itself)
     for (size_t i = 0; tl_command_at(i + 1) != NULL; i++)
         cr_assert_lt(strcmp(tl_command_at(i)->name, tl_command_at(i + 1)->name), 0);
 }
+
+Test(option, what_only_a_daemon_takes_is_unknown_to_others)
+{
+    static const struct tl_usage stays = {.example = "tally stays", .daemon = true};
+    char name[] = "stays", flag[] = "--metrics-listen", value[] = ":9464";
+    char *argv[] = {name, flag, value, NULL}, *none[] = {name, NULL};
+
+    cr_assert_not(parse("--metrics-listen :9464"));
+    cr_expect_eq(status, 2);
+    cr_assert(tl_options_parse(&stays, 3, argv, &common, NULL, &status));
+    cr_expect_str_eq(common.metrics_listen, ":9464");
+    cr_assert_eq(setenv("TALLY_METRICS_LISTEN", "[::1]:1", 1), 0);
+    cr_assert(parse(""));
+    cr_expect_null(common.metrics_listen, "the environment is the daemons' too");
+    cr_assert(tl_options_parse(&stays, 1, none, &common, NULL, &status));
+    cr_expect_str_eq(common.metrics_listen, "[::1]:1");
+    cr_assert(tl_options_parse(&stays, 3, argv, &common, NULL, &status));
+    cr_expect_str_eq(common.metrics_listen, ":9464", "the flag wins");
+}

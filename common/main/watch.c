@@ -1,0 +1,204 @@
+/* watch.c: looks at the log's ends and at the store once a second. See watch.h. */
+#include "main/watch.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "log/log.h"
+#include "store/store.h"
+
+static const struct tl_metric_family log_reachable = {
+    .name = "tally_log_reachable", .type = TL_GAUGE, .help = "1 where the log answered when it was last looked at."};
+static const struct tl_metric_family store_reachable = {
+    .name = "tally_store_reachable", .type = TL_GAUGE, .help = "1 where the store answered when it was last looked at."};
+
+/* A check and the gauge of the same. */
+struct dependency {
+    struct tl_health_check *check;
+    struct tl_metric *reachable;
+};
+
+struct tl_watch {
+    struct tl_watch_config config;
+    struct dependency log, store;
+    struct tl_log **logs; /* per source of the plan; NULL: not open */
+    struct tl_store *store_handle;
+    int wake_fd; /* eventfd: the watch is to end */
+    pthread_t thread;
+    bool running;
+};
+
+/* ---- what is looked at ---- */
+
+static enum tl_code log_look_at(struct tl_watch *watch, uint32_t s, struct tl_err *err)
+{
+    const struct tl_watch_config *config = &watch->config;
+    struct tl_sv topic = config->plan->sources[s].topic;
+    uint32_t partitions;
+    uint64_t identity;
+    enum tl_code rc = TL_OK;
+
+    if (watch->logs[s] == NULL)
+        TL_TRY(tl_log_open(config->common->log, config->common->data, TL_LOG_READ, &watch->logs[s], err));
+    rc = tl_log_topic(watch->logs[s], topic, &partitions, &identity, err);
+    if (rc == TL_ERR_NOT_FOUND) /* a topic comes into being with its first event */
+        return TL_OK;
+    TL_TRY(rc);
+    for (uint32_t p = 0; p < partitions; p++) {
+        int64_t first, end;
+
+        TL_TRY(tl_log_range(watch->logs[s], topic, p, &first, &end, err));
+        config->log_end(config->ctx, s, p, end);
+    }
+out:
+    if (rc != TL_OK) {
+        tl_log_close(watch->logs[s]);
+        watch->logs[s] = NULL;
+    }
+    return rc;
+}
+
+static enum tl_code logs_look_at(struct tl_watch *watch, struct tl_err *err)
+{
+    enum tl_code rc = TL_OK;
+
+    for (uint32_t s = 0; s < watch->config.plan->sources_count; s++)
+        TL_TRY(log_look_at(watch, s, err));
+out:
+    return rc;
+}
+
+static enum tl_code store_look_at(struct tl_watch *watch, struct tl_err *err)
+{
+    int64_t version;
+    enum tl_code rc = TL_OK;
+
+    if (watch->store_handle == NULL)
+        TL_TRY(tl_store_open(watch->config.common->store, TL_STORE_READ, &watch->store_handle, err));
+    TL_TRY(tl_store_version(watch->store_handle, &version, err));
+out:
+    if (rc != TL_OK) {
+        tl_store_close(watch->store_handle);
+        watch->store_handle = NULL;
+    }
+    return rc;
+}
+
+/* What does not come back counts as well: the look is owed until it is done. */
+static void look(struct tl_watch *watch, struct dependency *dependency, enum tl_code (*at)(struct tl_watch *, struct tl_err *))
+{
+    struct tl_metrics *metrics = watch->config.daemon->metrics;
+    struct tl_err err = {0};
+    bool reached;
+
+    tl_health_owe(dependency->check, tl_clock_monotonic_ms());
+    reached = at(watch, &err) == TL_OK;
+    if (reached)
+        tl_health_ok(dependency->check, tl_clock_monotonic_ms());
+    else
+        tl_health_fail(dependency->check, tl_clock_monotonic_ms(), err.message);
+    tl_metrics_begin(metrics);
+    tl_metric_set(dependency->reachable, reached ? 1 : 0);
+    tl_metrics_end(metrics);
+}
+
+/* ---- the thread ---- */
+
+static bool wait_for_end(const struct tl_watch *watch)
+{
+    struct pollfd wake = {.fd = watch->wake_fd, .events = POLLIN};
+
+    return poll(&wake, 1, TL_WATCH_MS) == 1;
+}
+
+static void *thread_main(void *arg)
+{
+    struct tl_watch *watch = arg;
+
+    do {
+        look(watch, &watch->log, logs_look_at);
+        if (watch->config.store)
+            look(watch, &watch->store, store_look_at);
+    } while (!wait_for_end(watch));
+    return NULL;
+}
+
+static enum tl_code dependency_add(struct tl_watch *watch, const char *name, const struct tl_metric_family *family,
+                                   struct dependency *out, struct tl_err *err)
+{
+    enum tl_code rc;
+
+    TL_TRY(tl_health_check(watch->config.daemon->health, tl_sv_from(name), "no answer", &out->check, err));
+    TL_TRY(tl_metrics_series(watch->config.daemon->metrics, family, NULL, 0, &out->reachable, err));
+out:
+    return rc;
+}
+
+static enum tl_code start(struct tl_watch *watch, struct tl_err *err)
+{
+    sigset_t all, before;
+    int failure;
+
+    sigfillset(&all); /* a signal is to end the sleep of those who work */
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    failure = pthread_create(&watch->thread, NULL, thread_main, watch);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    if (failure != 0) {
+        errno = failure;
+        return tl_fail_errno(err, TL_ERR_IO, "cannot start the thread that looks at the log");
+    }
+    watch->running = true;
+    return TL_OK;
+}
+
+enum tl_code tl_watch_open(const struct tl_watch_config *config, struct tl_watch **out, struct tl_err *err)
+{
+    struct tl_watch *watch = calloc(1, sizeof *watch);
+    enum tl_code rc;
+
+    if (watch == NULL)
+        return tl_fail_memory(err, sizeof *watch);
+    watch->config = *config;
+    watch->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (watch->wake_fd < 0)
+        TL_TRY(tl_fail_errno(err, TL_ERR_IO, "eventfd"));
+    watch->logs = calloc(config->plan->sources_count + 1u, sizeof(struct tl_log *));
+    if (watch->logs == NULL)
+        TL_TRY(tl_fail_memory(err, config->plan->sources_count * sizeof(struct tl_log *)));
+    TL_TRY(dependency_add(watch, "log", &log_reachable, &watch->log, err));
+    if (config->store)
+        TL_TRY(dependency_add(watch, "store", &store_reachable, &watch->store, err));
+    TL_TRY(start(watch, err));
+    *out = watch;
+    watch = NULL;
+out:
+    tl_watch_close(watch);
+    return rc;
+}
+
+void tl_watch_close(struct tl_watch *watch)
+{
+    uint64_t one = 1;
+
+    if (watch == NULL)
+        return;
+    if (watch->running) {
+        while (write(watch->wake_fd, &one, sizeof one) < 0 && errno == EINTR)
+            ;
+        pthread_join(watch->thread, NULL);
+    }
+    for (uint32_t s = 0; watch->logs != NULL && s < watch->config.plan->sources_count; s++)
+        tl_log_close(watch->logs[s]);
+    free(watch->logs);
+    tl_store_close(watch->store_handle);
+    if (watch->wake_fd >= 0)
+        close(watch->wake_fd);
+    free(watch);
+}

@@ -1,0 +1,329 @@
+/* monitor.c: a small HTTP server for operators. See monitor.h. */
+#include "net/monitor.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <event2/buffer.h>
+#include <event2/bufferevent.h>
+#include <event2/event.h>
+#include <event2/http.h>
+#include <netdb.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/sv.h"
+
+enum { HEAD_BYTES_MAX = 8192, BODY_BYTES_MAX = 1024, SILENCE_S = 10, BACKLOG = 16, PAGE_BYTES_MAX = 64 << 20 };
+
+struct tl_monitor {
+    struct tl_listen listen;
+    const struct tl_monitor_page *pages;
+    size_t pages_count;
+    void *ctx;
+    struct event_base *base;
+    struct evhttp *http;
+    struct event *wake;
+    int wake_fd; /* eventfd: the server is to end */
+    pthread_t thread;
+    bool running;
+};
+
+/* ---- addresses ---- */
+
+enum tl_code tl_listen_parse(const char *text, struct tl_listen *out, struct tl_err *err)
+{
+    struct tl_sv host = {text, 0}, port = tl_sv_from(text);
+    const char *colon = strrchr(text, ':');
+    struct tl_listen listen = {.host = "127.0.0.1"};
+    int64_t number;
+
+    if (colon != NULL) {
+        host.size = (size_t)(colon - text);
+        port = tl_sv_from(colon + 1);
+    }
+    if (host.size >= 2 && host.data[0] == '[' && host.data[host.size - 1] == ']')
+        host = (struct tl_sv){host.data + 1, host.size - 2};
+    else if (memchr(host.data, ':', host.size) != NULL)
+        goto refused; /* ::1:9464 could mean two things */
+    if ((host.size == 0 && colon != NULL && colon != text) || host.size >= sizeof listen.host)
+        goto refused;
+    if (port.size == 0 || port.data[0] < '0' || port.data[0] > '9' || !tl_sv_to_i64(port, &number) || number > UINT16_MAX)
+        goto refused;
+    if (host.size > 0) {
+        memcpy(listen.host, host.data, host.size);
+        listen.host[host.size] = '\0';
+    }
+    listen.port = (uint16_t)number;
+    *out = listen;
+    return TL_OK;
+refused:
+    return tl_fail(
+        err, TL_ERR_USAGE,
+        "'%s' is no address to listen on; right would be :9464 (for this machine alone), 127.0.0.1:9464, [::1]:9464 or "
+        "0.0.0.0:9464 (for the network)",
+        text);
+}
+
+const char *tl_listen_text(const struct tl_listen *listen, char out[TL_LISTEN_TEXT_BYTES])
+{
+    bool brackets = strchr(listen->host, ':') != NULL;
+
+    snprintf(out, TL_LISTEN_TEXT_BYTES, "%s%s%s:%u", brackets ? "[" : "", listen->host, brackets ? "]" : "",
+             (unsigned)listen->port);
+    return out;
+}
+
+/* The port that it got. */
+static uint16_t port_of(int fd)
+{
+    union {
+        struct sockaddr any;
+        struct sockaddr_in v4;
+        struct sockaddr_in6 v6;
+    } address = {.any = {0}};
+    socklen_t size = sizeof address;
+
+    if (getsockname(fd, &address.any, &size) != 0)
+        return 0;
+    return ntohs(address.any.sa_family == AF_INET6 ? address.v6.sin6_port : address.v4.sin_port);
+}
+
+/* A socket that listens there, or -1 and errno. */
+static int listening_socket(const struct addrinfo *address)
+{
+    int fd = socket(address->ai_family, address->ai_socktype | SOCK_CLOEXEC | SOCK_NONBLOCK, address->ai_protocol), on = 1;
+    int saved;
+
+    if (fd < 0)
+        return -1;
+    if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) == 0 && bind(fd, address->ai_addr, address->ai_addrlen) == 0 &&
+        listen(fd, BACKLOG) == 0)
+        return fd;
+    saved = errno;
+    close(fd);
+    errno = saved;
+    return -1;
+}
+
+/* Of a name's several addresses the first that can be listened on. */
+static enum tl_code socket_open(struct tl_listen *listen, int *fd, struct tl_err *err)
+{
+    const struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE | AI_NUMERICSERV};
+    char port[8], text[TL_LISTEN_TEXT_BYTES];
+    struct addrinfo *addresses;
+    int failure;
+
+    snprintf(port, sizeof port, "%u", (unsigned)listen->port);
+    failure = getaddrinfo(listen->host, port, &hints, &addresses);
+    if (failure != 0)
+        return tl_fail(err, TL_ERR_IO, "cannot listen on %s: %s", tl_listen_text(listen, text), gai_strerror(failure));
+    *fd = -1;
+    for (const struct addrinfo *address = addresses; address != NULL && *fd < 0; address = address->ai_next)
+        *fd = listening_socket(address);
+    freeaddrinfo(addresses);
+    if (*fd < 0)
+        return tl_fail_errno(err, TL_ERR_IO, "cannot listen on %s", tl_listen_text(listen, text));
+    listen->port = port_of(*fd);
+    return TL_OK;
+}
+
+/* ---- requests ---- */
+
+static void put_headers(struct evhttp_request *request, const char *content_type)
+{
+    struct evkeyvalq *headers = evhttp_request_get_output_headers(request);
+
+    evhttp_add_header(headers, "Content-Type", content_type);
+    evhttp_add_header(headers, "Cache-Control", "no-store");
+    evhttp_add_header(headers, "X-Content-Type-Options", "nosniff");
+    evhttp_add_header(headers, "Connection", "close");
+}
+
+/* evhttp would send a HEAD's body as well, without saying how long it is. */
+static void answer(struct evhttp_request *request, int status, const char *content_type, struct tl_sv body)
+{
+    char size[24];
+
+    put_headers(request, content_type);
+    snprintf(size, sizeof size, "%zu", body.size);
+    if (evhttp_request_get_command(request) == EVHTTP_REQ_HEAD)
+        evhttp_add_header(evhttp_request_get_output_headers(request), "Content-Length", size);
+    else if (body.size > 0 && evbuffer_add(evhttp_request_get_output_buffer(request), body.data, body.size) != 0)
+        status = 500;
+    evhttp_send_reply(request, status, NULL, NULL);
+}
+
+static void answer_page(struct tl_monitor *monitor, struct evhttp_request *request, const struct tl_monitor_page *page)
+{
+    struct tl_buf body;
+    int status;
+
+    tl_buf_init(&body, PAGE_BYTES_MAX);
+    status = page->write(monitor->ctx, &body);
+    if (body.failed) {
+        tl_buf_clear(&body);
+        status = 500;
+    }
+    answer(request, status, page->content_type, tl_buf_sv(&body));
+    tl_buf_done(&body);
+}
+
+static void answer_paths(const struct tl_monitor *monitor, struct evhttp_request *request, int status)
+{
+    struct tl_buf body;
+
+    tl_buf_init(&body, PAGE_BYTES_MAX);
+    tl_buf_put_str(&body, status == 200 ? "" : "not here; there is:\n");
+    for (size_t p = 0; p < monitor->pages_count; p++)
+        tl_buf_printf(&body, "%s\n", monitor->pages[p].path);
+    answer(request, status, "text/plain; charset=utf-8", tl_buf_sv(&body));
+    tl_buf_done(&body);
+}
+
+static void on_request(struct evhttp_request *request, void *ctx)
+{
+    struct tl_monitor *monitor = ctx;
+    const char *path = evhttp_uri_get_path(evhttp_request_get_evhttp_uri(request));
+    enum evhttp_cmd_type method = evhttp_request_get_command(request);
+
+    if (method != EVHTTP_REQ_GET && method != EVHTTP_REQ_HEAD) {
+        evhttp_add_header(evhttp_request_get_output_headers(request), "Allow", "GET, HEAD");
+        answer(request, 405, "text/plain; charset=utf-8", TL_SV("GET or HEAD\n"));
+        return;
+    }
+    for (size_t p = 0; path != NULL && p < monitor->pages_count; p++) {
+        if (strcmp(monitor->pages[p].path, path) == 0) {
+            answer_page(monitor, request, &monitor->pages[p]);
+            return;
+        }
+    }
+    answer_paths(monitor, request, path != NULL && (path[0] == '\0' || strcmp(path, "/") == 0) ? 200 : 404);
+}
+
+/* ---- the server ---- */
+
+/* Left to itself, evhttp 2.1.12 closes a socket before it takes it out of its epoll: between the two another thread may have been given
+ * the number. A bufferevent that closes by itself does it in the right order. */
+static struct bufferevent *connection_make(struct event_base *base, void *ctx)
+{
+    (void)ctx;
+    return bufferevent_socket_new(base, -1, BEV_OPT_CLOSE_ON_FREE);
+}
+
+static void on_wake(int fd, short what, void *ctx)
+{
+    struct tl_monitor *monitor = ctx;
+
+    (void)fd;
+    (void)what;
+    event_base_loopbreak(monitor->base);
+}
+
+static void *thread_main(void *arg)
+{
+    struct tl_monitor *monitor = arg;
+
+    event_base_dispatch(monitor->base);
+    return NULL;
+}
+
+/* Signals are for the threads that look after them: one that ended up here would not shorten anybody's sleep. */
+static enum tl_code start(struct tl_monitor *monitor, struct tl_err *err)
+{
+    sigset_t all, before;
+    int failure;
+
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    failure = pthread_create(&monitor->thread, NULL, thread_main, monitor);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    if (failure != 0) {
+        errno = failure;
+        return tl_fail_errno(err, TL_ERR_IO, "cannot start the thread that answers monitors");
+    }
+    monitor->running = true;
+    return TL_OK;
+}
+
+static enum tl_code http_open(struct tl_monitor *monitor, struct tl_err *err)
+{
+    monitor->base = event_base_new();
+    monitor->http = monitor->base != NULL ? evhttp_new(monitor->base) : NULL;
+    monitor->wake = monitor->base != NULL ? event_new(monitor->base, monitor->wake_fd, EV_READ, on_wake, monitor) : NULL;
+    if (monitor->http == NULL || monitor->wake == NULL || event_add(monitor->wake, NULL) != 0)
+        return tl_fail(err, TL_ERR_IO, "libevent cannot make a server");
+    evhttp_set_max_headers_size(monitor->http, HEAD_BYTES_MAX);
+    evhttp_set_max_body_size(monitor->http, BODY_BYTES_MAX);
+    evhttp_set_timeout(monitor->http, SILENCE_S);
+    /* All that it knows, so that what is not GET is told so and not "not implemented". */
+    evhttp_set_allowed_methods(monitor->http, EVHTTP_REQ_GET | EVHTTP_REQ_POST | EVHTTP_REQ_HEAD | EVHTTP_REQ_PUT |
+                                                  EVHTTP_REQ_DELETE | EVHTTP_REQ_OPTIONS | EVHTTP_REQ_TRACE | EVHTTP_REQ_CONNECT |
+                                                  EVHTTP_REQ_PATCH);
+    evhttp_set_bevcb(monitor->http, connection_make, NULL);
+    evhttp_set_gencb(monitor->http, on_request, monitor);
+    return TL_OK;
+}
+
+enum tl_code tl_monitor_open(const struct tl_listen *listen, const struct tl_monitor_page *pages, size_t pages_count, void *ctx,
+                             struct tl_monitor **out, struct tl_err *err)
+{
+    struct tl_monitor *monitor = calloc(1, sizeof *monitor);
+    int fd = -1;
+    enum tl_code rc;
+
+    if (monitor == NULL)
+        return tl_fail_memory(err, sizeof *monitor);
+    monitor->listen = *listen;
+    monitor->pages = pages;
+    monitor->pages_count = pages_count;
+    monitor->ctx = ctx;
+    monitor->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (monitor->wake_fd < 0)
+        TL_TRY(tl_fail_errno(err, TL_ERR_IO, "eventfd"));
+    TL_TRY(http_open(monitor, err));
+    TL_TRY(socket_open(&monitor->listen, &fd, err));
+    if (evhttp_accept_socket_with_handle(monitor->http, fd) == NULL)
+        TL_TRY(tl_fail(err, TL_ERR_IO, "libevent cannot make a server"));
+    fd = -1; /* its now */
+    TL_TRY(start(monitor, err));
+    *out = monitor;
+    monitor = NULL;
+out:
+    if (fd >= 0)
+        close(fd);
+    tl_monitor_close(monitor);
+    return rc;
+}
+
+void tl_monitor_close(struct tl_monitor *monitor)
+{
+    uint64_t one = 1;
+
+    if (monitor == NULL)
+        return;
+    if (monitor->running) {
+        while (write(monitor->wake_fd, &one, sizeof one) < 0 && errno == EINTR)
+            ;
+        pthread_join(monitor->thread, NULL);
+    }
+    if (monitor->wake != NULL)
+        event_free(monitor->wake);
+    if (monitor->http != NULL)
+        evhttp_free(monitor->http);
+    if (monitor->base != NULL)
+        event_base_free(monitor->base);
+    if (monitor->wake_fd >= 0)
+        close(monitor->wake_fd);
+    free(monitor);
+}
+
+const struct tl_listen *tl_monitor_listen(const struct tl_monitor *monitor)
+{
+    return &monitor->listen;
+}
