@@ -278,7 +278,8 @@ Test(option, a_command_registers_itself)
 Test(option, what_only_a_daemon_takes_is_unknown_to_others)
 {
     static const struct tl_usage stays = {.example = "tally stays", .daemon = true};
-    char *argv[] = {"stays", "--metrics-listen", ":9464", NULL}, *none[] = {"stays", NULL};
+    char name[] = "stays", flag[] = "--metrics-listen", value[] = ":9464";
+    char *argv[] = {name, flag, value, NULL}, *none[] = {name, NULL};
 
     cr_assert_not(parse("--metrics-listen :9464"));
     cr_expect_eq(status, 2);
