@@ -378,6 +378,7 @@ void tl_speed_meter_tick(struct tl_speed_meter *meter, const struct tl_tick *tic
     for (uint32_t w = 0; w < tick->workers_count; w++)
         tl_metric_set(meter->workers[w], (double)atomic_load(&tick->workers[w].state_bytes));
     tl_metric_set(meter->committer, (double)tl_partial_bytes(tick->all));
+    tl_metric_set(meter->epoch, (double)tick->epoch); /* it may have been raised meanwhile */
     tl_metrics_end(metrics);
     tl_lag_unlock(&meter->lag);
     meter->lane_ticks = tick->ticks_count;

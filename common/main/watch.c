@@ -19,20 +19,23 @@ static const struct tl_metric_family log_reachable = {
 static const struct tl_metric_family store_reachable = {
     .name = "tally_store_reachable", .type = TL_GAUGE, .help = "1 where the store answered when it was last looked at."};
 
-/* A check and the gauge of the same. */
+/* What is looked at: its check, the gauge of the same, and the thread that looks. */
 struct dependency {
+    struct tl_watch *watch;
+    enum tl_code (*look)(struct tl_watch *watch, struct tl_err *err);
     struct tl_health_check *check;
     struct tl_metric *reachable;
+    pthread_t thread;
+    bool running;
 };
 
+/* A thread for each: while a store does not answer, lags are to grow all the same. */
 struct tl_watch {
     struct tl_watch_config config;
     struct dependency log, store;
     struct tl_log **logs; /* per source of the plan; NULL: not open */
     struct tl_store *store_handle;
-    int wake_fd; /* eventfd: the watch is to end */
-    pthread_t thread;
-    bool running;
+    int wake_fd; /* eventfd, never read: the watch is to end */
 };
 
 /* ---- what is looked at ---- */
@@ -91,15 +94,17 @@ out:
     return rc;
 }
 
+/* ---- the threads ---- */
+
 /* What does not come back counts as well: the look is owed until it is done. */
-static void look(struct tl_watch *watch, struct dependency *dependency, enum tl_code (*at)(struct tl_watch *, struct tl_err *))
+static void look(const struct dependency *dependency)
 {
-    struct tl_metrics *metrics = watch->config.daemon->metrics;
+    struct tl_metrics *metrics = dependency->watch->config.daemon->metrics;
     struct tl_err err = {0};
     bool reached;
 
     tl_health_owe(dependency->check, tl_clock_monotonic_ms());
-    reached = at(watch, &err) == TL_OK;
+    reached = dependency->look(dependency->watch, &err) == TL_OK;
     if (reached)
         tl_health_ok(dependency->check, tl_clock_monotonic_ms());
     else
@@ -108,8 +113,6 @@ static void look(struct tl_watch *watch, struct dependency *dependency, enum tl_
     tl_metric_set(dependency->reachable, reached ? 1 : 0);
     tl_metrics_end(metrics);
 }
-
-/* ---- the thread ---- */
 
 static bool wait_for_end(const struct tl_watch *watch)
 {
@@ -120,42 +123,38 @@ static bool wait_for_end(const struct tl_watch *watch)
 
 static void *thread_main(void *arg)
 {
-    struct tl_watch *watch = arg;
+    const struct dependency *dependency = arg;
 
     do {
-        look(watch, &watch->log, logs_look_at);
-        if (watch->config.store)
-            look(watch, &watch->store, store_look_at);
-    } while (!wait_for_end(watch));
+        look(dependency);
+    } while (!wait_for_end(dependency->watch));
     return NULL;
 }
 
-static enum tl_code dependency_add(struct tl_watch *watch, const char *name, const struct tl_metric_family *family,
-                                   struct dependency *out, struct tl_err *err)
+static enum tl_code start(struct tl_watch *watch, struct dependency *dependency, const char *name,
+                          const struct tl_metric_family *family, enum tl_code (*at)(struct tl_watch *, struct tl_err *),
+                          struct tl_err *err)
 {
-    enum tl_code rc;
-
-    TL_TRY(tl_health_check(watch->config.daemon->health, tl_sv_from(name), "no answer", &out->check, err));
-    TL_TRY(tl_metrics_series(watch->config.daemon->metrics, family, NULL, 0, &out->reachable, err));
-out:
-    return rc;
-}
-
-static enum tl_code start(struct tl_watch *watch, struct tl_err *err)
-{
+    struct tl_daemon *daemon = watch->config.daemon;
     sigset_t all, before;
     int failure;
+    enum tl_code rc;
 
+    dependency->watch = watch;
+    dependency->look = at;
+    TL_TRY(tl_health_check(daemon->health, tl_sv_from(name), "no answer", &dependency->check, err));
+    TL_TRY(tl_metrics_series(daemon->metrics, family, NULL, 0, &dependency->reachable, err));
     sigfillset(&all); /* a signal is to end the sleep of those who work */
     pthread_sigmask(SIG_SETMASK, &all, &before);
-    failure = pthread_create(&watch->thread, NULL, thread_main, watch);
+    failure = pthread_create(&dependency->thread, NULL, thread_main, dependency);
     pthread_sigmask(SIG_SETMASK, &before, NULL);
     if (failure != 0) {
         errno = failure;
-        return tl_fail_errno(err, TL_ERR_IO, "cannot start the thread that looks at the log");
+        TL_TRY(tl_fail_errno(err, TL_ERR_IO, "cannot start the thread that looks at the %s", name));
     }
-    watch->running = true;
-    return TL_OK;
+    dependency->running = true;
+out:
+    return rc;
 }
 
 enum tl_code tl_watch_open(const struct tl_watch_config *config, struct tl_watch **out, struct tl_err *err)
@@ -172,10 +171,9 @@ enum tl_code tl_watch_open(const struct tl_watch_config *config, struct tl_watch
     watch->logs = calloc(config->plan->sources_count + 1u, sizeof(struct tl_log *));
     if (watch->logs == NULL)
         TL_TRY(tl_fail_memory(err, config->plan->sources_count * sizeof(struct tl_log *)));
-    TL_TRY(dependency_add(watch, "log", &log_reachable, &watch->log, err));
+    TL_TRY(start(watch, &watch->log, "log", &log_reachable, logs_look_at, err));
     if (config->store)
-        TL_TRY(dependency_add(watch, "store", &store_reachable, &watch->store, err));
-    TL_TRY(start(watch, err));
+        TL_TRY(start(watch, &watch->store, "store", &store_reachable, store_look_at, err));
     *out = watch;
     watch = NULL;
 out:
@@ -189,11 +187,12 @@ void tl_watch_close(struct tl_watch *watch)
 
     if (watch == NULL)
         return;
-    if (watch->running) {
-        while (write(watch->wake_fd, &one, sizeof one) < 0 && errno == EINTR)
-            ;
-        pthread_join(watch->thread, NULL);
-    }
+    while (watch->wake_fd >= 0 && write(watch->wake_fd, &one, sizeof one) < 0 && errno == EINTR)
+        ;
+    if (watch->log.running)
+        pthread_join(watch->log.thread, NULL);
+    if (watch->store.running)
+        pthread_join(watch->store.thread, NULL);
     for (uint32_t s = 0; watch->logs != NULL && s < watch->config.plan->sources_count; s++)
         tl_log_close(watch->logs[s]);
     free(watch->logs);

@@ -1,4 +1,4 @@
-/* watch.h: looks at the log's ends and at the store once a second, with handles and a thread of its own.
+/* watch.h: looks at the log's ends and at the store once a second, with handles and threads of its own.
  *
  * So a lag grows and a dependency is missed while those who work are stuck, and a look that takes long holds up nobody. It fills the
  * checks "log" and "store" of the daemon's health, and the gauges of the same. */
@@ -15,7 +15,7 @@ struct tl_watch_config {
     const struct tl_common_options *common;
     const struct tl_plan *plan; /* of its sources the topics are looked at */
     bool store;                 /* it depends on the store */
-    /* The partition of a source's topic holds offsets up to `end`. On the watch's thread. */
+    /* The partition of a source's topic holds offsets up to `end`. On one of the watch's threads. */
     void (*log_end)(void *ctx, uint32_t source, uint32_t partition, int64_t end);
     void *ctx;
 };
