@@ -37,11 +37,11 @@ struct tl_archive_meter {
     struct tl_health_check *pass;
 };
 
-static void see_log_end(void *ctx, uint32_t source, uint32_t partition, int64_t end)
+static void see_log_range(void *ctx, uint32_t source, uint32_t partition, int64_t first, int64_t end)
 {
     struct tl_archive_meter *meter = ctx;
 
-    tl_lag_see_end(&meter->lag, meter->plan->sources[source].topic, partition, end);
+    tl_lag_see_range(&meter->lag, meter->plan->sources[source].topic, partition, first, end);
 }
 
 static enum tl_code series_open(struct tl_archive_meter *meter, struct tl_err *err)
@@ -76,7 +76,7 @@ out:
 enum tl_code tl_archive_meter_open(const struct tl_common_options *common, const struct tl_plan *plan,
                                    struct tl_archive_meter **out, struct tl_err *err)
 {
-    struct tl_watch_config watch = {.common = common, .plan = plan, .log_end = see_log_end};
+    struct tl_watch_config watch = {.common = common, .plan = plan, .log_range = see_log_range};
     struct tl_archive_meter *meter = NULL;
     struct tl_daemon *daemon;
     enum tl_code rc;

@@ -128,17 +128,17 @@ out:
     return rc;
 }
 
-static void see_log_end(void *ctx, uint32_t source, uint32_t partition, int64_t end)
+static void see_log_range(void *ctx, uint32_t source, uint32_t partition, int64_t first, int64_t end)
 {
     struct tl_speed_meter *meter = ctx;
 
-    tl_lag_see_end(&meter->lag, meter->plan->sources[source].topic, partition, end);
+    tl_lag_see_range(&meter->lag, meter->plan->sources[source].topic, partition, first, end);
 }
 
 enum tl_code tl_speed_meter_open(const struct tl_common_options *common, const struct tl_plan *plan, struct tl_speed_meter **out,
                                  struct tl_err *err)
 {
-    struct tl_watch_config watch = {.common = common, .plan = plan, .store = true, .log_end = see_log_end};
+    struct tl_watch_config watch = {.common = common, .plan = plan, .store = true, .log_range = see_log_range};
     struct tl_speed_meter *meter = NULL;
     struct tl_daemon *daemon = NULL;
     enum tl_code rc;

@@ -49,7 +49,8 @@ out:
 
 enum tl_code tl_lag_place(struct tl_lag *lag, struct tl_sv topic, uint32_t partition, size_t *number, struct tl_err *err)
 {
-    struct tl_lag_place place = {.topic = topic, .partition = partition, .next_offset = -1, .end_offset = -1, .due = lag->due};
+    struct tl_lag_place place = {
+        .topic = topic, .partition = partition, .next_offset = -1, .first_offset = -1, .end_offset = -1, .due = lag->due};
     size_t i = 0;
     enum tl_code rc = TL_OK;
 
@@ -71,10 +72,10 @@ out:
     return rc;
 }
 
-/* Of one that nobody has read all that there may be. */
+/* Of one that nobody has read all that there is. */
 static int64_t events_behind(const struct tl_lag_place *place)
 {
-    return place->end_offset < 0 ? 0 : tl_max_i64(place->end_offset - tl_max_i64(place->next_offset, 0), 0);
+    return place->end_offset < 0 ? 0 : tl_max_i64(place->end_offset - tl_max_i64(place->next_offset, place->first_offset), 0);
 }
 
 static void judge(const struct tl_lag_place *place, bool moved)
@@ -90,7 +91,7 @@ static void judge(const struct tl_lag_place *place, bool moved)
         tl_health_owe(place->check, now_ms);
 }
 
-void tl_lag_see_end(struct tl_lag *lag, struct tl_sv topic, uint32_t partition, int64_t end)
+void tl_lag_see_range(struct tl_lag *lag, struct tl_sv topic, uint32_t partition, int64_t first, int64_t end)
 {
     size_t number;
 
@@ -98,6 +99,7 @@ void tl_lag_see_end(struct tl_lag *lag, struct tl_sv topic, uint32_t partition, 
     if (tl_lag_place(lag, topic, partition, &number, NULL) == TL_OK) {
         struct tl_lag_place *place = &lag->places[number];
 
+        place->first_offset = first;
         place->end_offset = end;
         tl_metrics_begin(lag->metrics);
         tl_metric_set(place->gauge, (double)events_behind(place));

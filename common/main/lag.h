@@ -14,9 +14,9 @@
 struct tl_lag_place {
     struct tl_sv topic;
     uint32_t partition;
-    int64_t next_offset; /* what was read ends before it; -1: nobody has read it yet */
-    int64_t end_offset;  /* as last looked at; -1: not yet */
-    bool due;            /* what is unread should be read: a check that does not move on is stuck */
+    int64_t next_offset;              /* what was read ends before it; -1: nobody has read it yet */
+    int64_t first_offset, end_offset; /* what the log has, as last looked at; -1: not yet */
+    bool due;                         /* what is unread should be read: a check that does not move on is stuck */
     struct tl_metric *gauge;
     struct tl_health_check *check; /* named "topic/partition" */
 };
@@ -35,8 +35,8 @@ struct tl_lag {
 void tl_lag_init(struct tl_lag *lag, struct tl_metrics *metrics, struct tl_health *health, const struct tl_metric_family *family);
 void tl_lag_done(struct tl_lag *lag);
 
-/* The log of that partition ends there. Takes the mutex; without memory for a new place it is not shown. */
-void tl_lag_see_end(struct tl_lag *lag, struct tl_sv topic, uint32_t partition, int64_t end);
+/* The log has the offsets [first, end) of that partition. Takes the mutex; without memory for a new place it is not shown. */
+void tl_lag_see_range(struct tl_lag *lag, struct tl_sv topic, uint32_t partition, int64_t first, int64_t end);
 
 void tl_lag_lock(struct tl_lag *lag);
 void tl_lag_unlock(struct tl_lag *lag);

@@ -25,8 +25,8 @@ static const struct tl_option common_table[] = {
     {"verbose",     TL_OPT_FLAG,   NULL,          "says more on stderr",                                                         COMMON(verbose),    'v'},
 };
 static const struct tl_option daemon_table[] = {
-    {"metrics-listen", TL_OPT_TEXT, "ADDR:PORT", "answers /metrics, /healthz, /readyz and /version there (off)",
-     COMMON(metrics_listen), 0},
+    {"metrics-listen", TL_OPT_TEXT, "ADDR:PORT",
+     "answers /metrics, /healthz, /readyz and /version there; :PORT is for this machine alone (off)", COMMON(metrics_listen), 0},
 };
 
 enum { OPTIONS_MAX = 64, LETTERS_MAX = 2 * OPTIONS_MAX + 4, HELP = OPTIONS_MAX };

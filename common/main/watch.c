@@ -58,7 +58,7 @@ static enum tl_code log_look_at(struct tl_watch *watch, uint32_t s, struct tl_er
         int64_t first, end;
 
         TL_TRY(tl_log_range(watch->logs[s], topic, p, &first, &end, err));
-        config->log_end(config->ctx, s, p, end);
+        config->log_range(config->ctx, s, p, first, end);
     }
 out:
     if (rc != TL_OK) {

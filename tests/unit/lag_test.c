@@ -78,30 +78,34 @@ static bool ready_later(const char *reason)
 
 Test(lag, is_what_lies_between_the_reader_and_the_end)
 {
-    tl_lag_see_end(&lag, TL_SV("events"), 3, 100);
+    tl_lag_see_range(&lag, TL_SV("events"), 3, 0, 100);
     cr_expect_eq(shown("lag_events{topic=\"events\",partition=\"3\"}"), 100, "nobody has read it");
     read_up_to(3, 40);
     cr_expect_eq(shown("lag_events{topic=\"events\",partition=\"3\"}"), 60);
-    tl_lag_see_end(&lag, TL_SV("events"), 3, 110);
+    tl_lag_see_range(&lag, TL_SV("events"), 3, 0, 110);
     cr_expect_eq(shown("lag_events{topic=\"events\",partition=\"3\"}"), 70);
     read_up_to(3, 115); /* the look is older than the read */
     cr_expect_eq(shown("lag_events{topic=\"events\",partition=\"3\"}"), 0);
     read_up_to(4, 7); /* the reader comes first */
     cr_expect_eq(shown("lag_events{topic=\"events\",partition=\"4\"}"), 0);
-    tl_lag_see_end(&lag, TL_SV("events"), 4, 8);
+    tl_lag_see_range(&lag, TL_SV("events"), 4, 0, 8);
     cr_expect_eq(shown("lag_events{topic=\"events\",partition=\"4\"}"), 1);
+    tl_lag_see_range(&lag, TL_SV("events"), 5, 90, 100);
+    cr_expect_eq(shown("lag_events{topic=\"events\",partition=\"5\"}"), 10, "what the log has no more is not to be read");
+    read_up_to(5, 20);
+    cr_expect_eq(shown("lag_events{topic=\"events\",partition=\"5\"}"), 10);
 }
 
 Test(lag, a_reader_that_does_not_move_is_stuck)
 {
     read_up_to(0, 10);
-    tl_lag_see_end(&lag, TL_SV("events"), 0, 10);
+    tl_lag_see_range(&lag, TL_SV("events"), 0, 0, 10);
     cr_expect(ready_later(NULL), "it has read all");
-    tl_lag_see_end(&lag, TL_SV("events"), 0, 15);
+    tl_lag_see_range(&lag, TL_SV("events"), 0, 0, 15);
     cr_expect_not(ready_later("events/0: nothing was read for 28 s, 5 events behind"));
     read_up_to(0, 15);
     cr_expect(ready_later(NULL));
-    tl_lag_see_end(&lag, TL_SV("events"), 0, 20);
+    tl_lag_see_range(&lag, TL_SV("events"), 0, 0, 20);
     read_up_to(0, 15); /* a tick that brought nothing */
     cr_expect_not(ready_later("nothing was read"));
 }
@@ -109,14 +113,14 @@ Test(lag, a_reader_that_does_not_move_is_stuck)
 Test(lag, a_partition_that_nobody_reads_is_a_fault_where_all_are_to_be_read)
 {
     deal(false);
-    tl_lag_see_end(&lag, TL_SV("events"), 0, 5);
+    tl_lag_see_range(&lag, TL_SV("events"), 0, 0, 5);
     cr_expect(ready_later(NULL), "another view is being built");
     deal(true);
-    tl_lag_see_end(&lag, TL_SV("events"), 0, 5);
+    tl_lag_see_range(&lag, TL_SV("events"), 0, 0, 5);
     cr_expect_not(ready_later("events/0: nothing was read"));
     read_up_to(0, 5);
     cr_expect(ready_later(NULL));
-    tl_lag_see_end(&lag, TL_SV("events"), 1, 5);
+    tl_lag_see_range(&lag, TL_SV("events"), 1, 0, 5);
     cr_expect_not(ready_later("events/1: nothing was read"), "nor may one that is new be left alone");
 }
 
@@ -124,7 +128,7 @@ Test(lag, who_has_read_all_shows_life_at_every_look)
 {
     struct tl_buf json;
 
-    tl_lag_see_end(&lag, TL_SV("events"), 0, 0);
+    tl_lag_see_range(&lag, TL_SV("events"), 0, 0, 0);
     tl_buf_init(&json, 0);
     cr_expect(tl_health_ready(health, tl_clock_monotonic_ms(), &json));
     tl_buf_put_u8(&json, 0);
@@ -135,7 +139,7 @@ Test(lag, who_has_read_all_shows_life_at_every_look)
 Test(lag, many_partitions_keep_their_numbers)
 {
     for (uint32_t p = 0; p < 100; p++) {
-        tl_lag_see_end(&lag, TL_SV("events"), p, 1000);
+        tl_lag_see_range(&lag, TL_SV("events"), p, 0, 1000);
         read_up_to(p, p);
     }
     cr_expect_eq(shown("lag_events{topic=\"events\",partition=\"0\"}"), 1000);
