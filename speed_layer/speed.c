@@ -245,6 +245,12 @@ static void wait_on(int fd, int64_t ms)
         return;
 }
 
+/* What is unknown can be found out. */
+static bool may_work_later(enum tl_code rc, const struct tl_err *err)
+{
+    return rc == TL_ERR_UNKNOWN || err->retriable;
+}
+
 /* Before what did not work is tried again. *pause_ms: RETRY_MIN_MS the first time, which is the one that is said. */
 static void wait_to_retry(int64_t *pause_ms, const char *what, const struct tl_err *err)
 {
@@ -283,7 +289,7 @@ static enum tl_code commit_patiently(struct speed *speed, struct tl_tick *tick, 
         rc = tick->unknown ? find_out(speed, tick, err) : TL_OK;
         if (rc == TL_OK && !tick->committed)
             rc = tl_tick_commit(tick, err);
-        if (rc == TL_OK || !err->retriable || tl_stop_requested())
+        if (rc == TL_OK || !may_work_later(rc, err) || tl_stop_requested())
             break;
         tl_speed_meter_refused(tick->meter, err);
         wait_to_retry(&pause_ms, "the store does not take the tick, trying again", err);
@@ -797,7 +803,7 @@ static enum tl_code speed_main(struct speed *speed, struct tl_err *err)
     if (speed->definitions == NULL)
         TL_TRY(tl_fail_memory(err, speed->plan->views_count * sizeof *speed->definitions));
     TL_TRY(tl_speed_meter_open(speed->common, speed->plan, &speed->meter, err));
-    while ((rc = run_from_store(speed, err)) != TL_OK && err->retriable && !speed->own->once && !tl_stop_requested()) {
+    while ((rc = run_from_store(speed, err)) != TL_OK && may_work_later(rc, err) && !speed->own->once && !tl_stop_requested()) {
         tl_speed_meter_wait(speed->meter, "begins again", err);
         wait_to_retry(&pause_ms, "begins again from the store", err);
     }

@@ -45,29 +45,47 @@ static void put_hint(struct tl_buf *out, enum tl_dialect dialect)
         tl_buf_put_str(out, "likely");
 }
 
-/* An instant as ISO text. Computed here and not by a generated column of the table: SQLite computes those at each INSERT too, virtual ones as
- * well, and two of them cost 40% of the rows per second. */
-static void put_iso(struct tl_buf *out, enum tl_dialect dialect, const char *ms, struct tl_sv name)
+/* PostgreSQL's times reach from 4714 BC to 294276 AD, ours further: what lies outside is infinity there, and breaks no query. */
+#define POSTGRES_MIN_MS "-210866803200000"
+#define POSTGRES_END_MS "9224318016000000"
+
+/* A time as people read it: ISO text; in PostgreSQL a timestamptz, or a timestamp where it is a wall clock's. Computed here and not by a
+ * generated column of the table: SQLite computes those at each INSERT too, virtual ones as well, and two of them cost 40% of the rows per
+ * second. `ms` is an expression. */
+static void put_time(struct tl_buf *out, enum tl_dialect dialect, const char *ms, bool wall_clock)
 {
-    tl_buf_put_str(out, dialect == TL_DIALECT_SQLITE ? "strftime('%Y-%m-%dT%H:%M:%fZ', " : "to_char(to_timestamp(");
-    if (ms != NULL)
-        tl_buf_put_str(out, ms);
-    else
-        tl_merge_view_put_ms_name(out, name);
-    tl_buf_put_str(out, dialect == TL_DIALECT_SQLITE ? " / 1000.0, 'unixepoch')"
-                                                     : " / 1000.0) AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.MS\"Z\"')");
+    const char *type = wall_clock ? "timestamp" : "timestamptz";
+
+    if (dialect == TL_DIALECT_SQLITE) {
+        tl_buf_printf(out, "strftime('%%Y-%%m-%%dT%%H:%%M:%%fZ', %s / 1000.0, 'unixepoch')", ms);
+        return;
+    }
+    tl_buf_printf(out,
+                  "CASE WHEN %s >= " POSTGRES_END_MS " THEN 'infinity'::%s WHEN %s < " POSTGRES_MIN_MS
+                  " THEN '-infinity'::%s ELSE (to_timestamp(%s / 1000) + %s %% 1000 * interval '1 millisecond')%s END",
+                  ms, type, ms, type, ms, ms, wall_clock ? " AT TIME ZONE 'UTC'" : "");
 }
 
 static void put_column(struct tl_buf *out, enum tl_dialect dialect, const struct tl_shape_column *column)
 {
-    if (column->role == TL_ROLE_WINDOW_START)
-        put_iso(out, dialect, "_start_ms", column->name);
-    else if (column->role == TL_ROLE_WINDOW_END)
-        put_iso(out, dialect, "_end_ms", column->name);
-    else if (column->role == TL_ROLE_WINDOW_TIME)
-        put_iso(out, dialect, "(_end_ms - 1)", column->name);
-    else if (tl_merge_view_is_time(column->kind))
-        put_iso(out, dialect, NULL, column->name);
+    struct tl_buf ms;
+
+    if (column->role == TL_ROLE_WINDOW_START) {
+        put_time(out, dialect, "_start_ms", false);
+    } else if (column->role == TL_ROLE_WINDOW_END) {
+        put_time(out, dialect, "_end_ms", false);
+    } else if (column->role == TL_ROLE_WINDOW_TIME) {
+        put_time(out, dialect, "(_end_ms - 1)", false);
+    } else if (tl_merge_view_is_time(column->kind)) {
+        tl_buf_init(&ms, 0);
+        tl_merge_view_put_ms_name(&ms, column->name);
+        tl_buf_put_u8(&ms, '\0');
+        if (ms.failed)
+            out->failed = true;
+        else
+            put_time(out, dialect, ms.data, column->kind == TL_TIMESTAMP);
+        tl_buf_done(&ms);
+    }
     if (tl_merge_view_is_window(column->role) || tl_merge_view_is_time(column->kind))
         tl_buf_put_str(out, " AS ");
     tl_merge_view_put_name(out, column->name);
@@ -79,12 +97,16 @@ static void put_columns(struct tl_buf *out, enum tl_dialect dialect, const struc
     for (uint32_t i = 0; i < view->columns_count; i++)
         put_column(out, dialect, &view->columns[i]);
     if (layer == TL_LAYER_BATCH)
-        tl_buf_put_str(out, "'batch' AS _layer, 1 AS _final");
+        tl_buf_put_str(out, dialect == TL_DIALECT_SQLITE ? "'batch' AS _layer, 1 AS _final"
+                                                         : "'batch'::text AS _layer, TRUE AS _final");
     else
         tl_buf_printf(
             out,
-            "'speed' AS _layer, CASE WHEN _end_ms <= (SELECT g.final_ms FROM tally_progress AS g WHERE g.definition = %lld) "
-            "THEN 1 ELSE 0 END AS _final",
+            dialect == TL_DIALECT_SQLITE
+                ? "'speed' AS _layer, CASE WHEN _end_ms <= (SELECT g.final_ms FROM tally_progress AS g WHERE g.definition = "
+                  "%lld) THEN 1 ELSE 0 END AS _final"
+                : "'speed'::text AS _layer, _end_ms <= (SELECT g.final_ms FROM tally_progress AS g WHERE g.definition = %lld) "
+                  "AS _final",
             (long long)view->definition);
     tl_buf_put_str(out, ", _start_ms, _end_ms");
     for (uint32_t i = 0; i < view->columns_count; i++) {

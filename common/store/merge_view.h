@@ -5,9 +5,9 @@
  *          written (enum tl_dialect).
  * Is not:  a place that runs SQL.
  *
- * Columns: the view's own in their order (times as ISO text), then
+ * Columns: the view's own in their order (times as ISO text; in PostgreSQL timestamptz, TIMESTAMP without a zone as timestamp), then
  *   _layer     'batch' or 'speed'
- *   _final     1: will not change until a later run or rollback; 0: may still grow
+ *   _final     1 (true): will not change until a later run or rollback; 0 (false): may still grow
  *   _start_ms, _end_ms   the window as instants; without a window both are the event time. _end_ms is what to cut ranges by: indexed
  *   _ms_<name> for each column of the view's own that holds a time: milliseconds since 1970
  *   _partition, _offset, _row   without a window: which event

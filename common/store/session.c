@@ -17,10 +17,12 @@ enum tl_code tl_session_open(const char *url, enum tl_store_mode mode, struct tl
 
     if (tl_sv_starts(text, TL_SV("sqlite:")) && text.size > sizeof "sqlite:" - 1)
         return tl_session_sqlite_open(url + sizeof "sqlite:" - 1, mode, out, err);
-    if (tl_sv_starts(text, TL_SV("postgresql:")) || tl_sv_starts(text, TL_SV("postgres:")))
-        return tl_fail(err, TL_ERR_USAGE, "--store: this tally keeps its rows in SQLite only; sqlite:PATH would do");
+    if (tl_sv_starts(text, TL_SV("postgresql://")) || tl_sv_starts(text, TL_SV("postgres://")))
+        return tl_session_postgres_open(url, mode, out, err);
     return tl_fail(err, TL_ERR_USAGE,
-                   "--store %s: not the URL of a store; sqlite:PATH would do, as in sqlite:tally-data/views.db", url);
+                   "--store %.*s: not the URL of a store; sqlite:PATH would do, as in sqlite:tally-data/views.db, or "
+                   "postgresql://USER@HOST/DATABASE",
+                   strchr(url, '@') != NULL ? 8 : 200, url); /* it may hold a password */
 }
 
 void tl_session_close(struct tl_session *session)

@@ -194,5 +194,7 @@ struct tl_session_driver {
 /* Of the drivers. `path` is what stands behind "sqlite:". */
 TL_MUST_USE enum tl_code tl_session_sqlite_open(const char *path, enum tl_store_mode mode, struct tl_session **out,
                                                 struct tl_err *err);
+TL_MUST_USE enum tl_code tl_session_postgres_open(const char *url, enum tl_store_mode mode, struct tl_session **out,
+                                                  struct tl_err *err);
 
 #endif

@@ -1,7 +1,10 @@
 /* store_handle.h: one handle of a store: what the store_*.c share. Private to common/store.
  *
  * store.c               opening, transactions, the secret, the version
- * store_definition.c    views' definitions, their tables, the swap
+ * store_definition.c    definitions: registered, swapped in
+ * store_known.c         what the handle knows of them
+ * store_tables.c        their tables, indexes and views
+ * store_rows.c          how rows go into them
  * store_speed.c         the tick: rows, state, offsets, ledger, dead letters, event ids
  * store_batch.c         runs: stage, publish, discard, prune
  * store_cut.c           cuts per key: anew at a publication, lowered by a tick
@@ -90,9 +93,32 @@ TL_MUST_USE enum tl_code tl_store_next_change(struct tl_store *store, int64_t *c
 
 /* One with tables; TL_ERR_NOT_FOUND otherwise. */
 TL_MUST_USE enum tl_code tl_known_find(struct tl_store *store, int64_t id, struct tl_known **out, struct tl_err *err);
+TL_MUST_USE enum tl_code tl_known_any(struct tl_store *store, int64_t id, struct tl_known **out,
+                                      struct tl_err *err); /* retired ones too */
+TL_MUST_USE enum tl_code tl_known_fill(struct tl_store *store, int64_t id, struct tl_definition *out, struct tl_err *err);
 TL_MUST_USE enum tl_code tl_known_active(struct tl_store *store, struct tl_sv view, int64_t *id, struct tl_err *err);
+TL_MUST_USE enum tl_code tl_known_add(struct tl_store *store, const struct tl_shape *shape, enum tl_definition_state state,
+                                      int64_t *id, struct tl_err *err);
+TL_MUST_USE enum tl_code tl_known_set_state(struct tl_store *store, int64_t id, enum tl_definition_state state,
+                                            struct tl_err *err);
 struct tl_merge_view tl_known_view(const struct tl_known *known);
 void tl_known_close(struct tl_known *known); /* its statements */
+/* The name of a definition's table; what: "_speed", "_batch", "_state". */
+void tl_known_put_table(struct tl_buf *out, struct tl_sv view, const char *what, const char *hash,
+                        enum tl_definition_state state);
+
+/* ---- tables ---- */
+
+/* TL_ERR_DEFINITION: a name of a view or a column that cannot be one here; one that is taken. */
+TL_MUST_USE enum tl_code tl_tables_check_names(const struct tl_store *store, const struct tl_shape *shape, struct tl_err *err);
+TL_MUST_USE enum tl_code tl_tables_check_free(struct tl_store *store, const struct tl_shape *shape, struct tl_sv name,
+                                              struct tl_err *err);
+TL_MUST_USE enum tl_code tl_tables_make(struct tl_store *store, const struct tl_shape *shape, const struct tl_merge_view *view,
+                                        struct tl_sv state_table, struct tl_err *err);
+TL_MUST_USE enum tl_code tl_tables_make_view(struct tl_store *store, const struct tl_merge_view *view, bool replaces,
+                                             struct tl_err *err);
+TL_MUST_USE enum tl_code tl_tables_drop(struct tl_store *store, struct tl_sv name, struct tl_err *err);
+TL_MUST_USE enum tl_code tl_tables_rename(struct tl_store *store, struct tl_sv from, struct tl_sv to, struct tl_err *err);
 
 /* ---- rows ---- */
 

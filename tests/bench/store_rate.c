@@ -105,8 +105,9 @@ out:
 
 int main(int argc, char **argv)
 {
-    int64_t rows_count = argc > 2 ? strtoll(argv[2], NULL, 10) : 200000, id = 0, epoch = 0, run = 0;
+    int64_t rows_count = argc > 2 ? strtoll(argv[2], NULL, 10) : 200000, id = 0, run = 0;
     struct tl_store *store = NULL;
+    struct tl_epoch epoch = {0};
     struct tl_err err = {.message = ""};
     double inserted = 0, updated = 0, staged = 0;
     enum tl_code rc;
@@ -117,11 +118,11 @@ int main(int argc, char **argv)
     }
     TL_TRY(tl_store_open(argv[1], TL_STORE_WRITE, &store, &err));
     TL_TRY(tl_store_define(store, &shape, &id, &err));
-    TL_TRY(tl_store_take_epoch(store, "bench", &epoch, &err));
+    TL_TRY(tl_store_take_epoch(store, "bench", NULL, &epoch, &err));
     TL_TRY(tl_store_run_begin(store, "bench", TL_SV(""), 0, &run, &err));
-    TL_TRY(write_rows(store, epoch, 0, id, rows_count, 1, &inserted, &err));
-    TL_TRY(write_rows(store, epoch, 0, id, rows_count, 2, &updated, &err));
-    TL_TRY(write_rows(store, epoch, run, id, rows_count, 3, &staged, &err));
+    TL_TRY(write_rows(store, epoch.epoch, 0, id, rows_count, 1, &inserted, &err));
+    TL_TRY(write_rows(store, epoch.epoch, 0, id, rows_count, 2, &updated, &err));
+    TL_TRY(write_rows(store, epoch.epoch, run, id, rows_count, 3, &staged, &err));
     printf("insert_rows_per_s=%.0f update_rows_per_s=%.0f stage_rows_per_s=%.0f rows=%lld\n", inserted, updated, staged,
            (long long)rows_count);
 out:

@@ -2,9 +2,11 @@
 #include "support/store_fixture.h"
 
 #include <criterion/criterion.h>
+#include <libpq-fe.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/buf.h"
 
@@ -21,10 +23,13 @@ void store_folder(char out[400])
     snprintf(out, 400, "%s", folder);
 }
 
+static void schemas_remove(void);
+
 void store_folder_remove(void)
 {
     char command[512];
 
+    schemas_remove();
     if (folder[0] == '\0')
         return;
     snprintf(command, sizeof command, "rm -rf '%s'", folder);
@@ -41,7 +46,110 @@ static void sqlite_url(char out[512])
     snprintf(out, 512, "sqlite:%s/views%d.db", name, number++);
 }
 
-const struct store_backend store_sqlite = {"sqlite", sqlite_url};
+const struct store_backend store_sqlite = {"sqlite", sqlite_url, false};
+
+/* ---- PostgreSQL ---- */
+
+const char *store_server(const char *name)
+{
+    static char lines[8][600];
+    static size_t count;
+    const char *given = getenv(name);
+    FILE *file;
+
+    if (given != NULL && given[0] != '\0')
+        return given;
+    file = count == 0 ? fopen("build/servers.env", "r") : NULL;
+    while (file != NULL && count < TL_COUNT(lines) && fgets(lines[count], sizeof lines[count], file) != NULL)
+        count++;
+    if (file != NULL)
+        fclose(file);
+    for (size_t i = 0; i < count; i++) {
+        char *value = strchr(lines[i], '=');
+
+        if (value == NULL || strncmp(lines[i], name, (size_t)(value - lines[i])) != 0 ||
+            strlen(name) != (size_t)(value - lines[i]))
+            continue;
+        value += value[1] == '\'' ? 2 : 1;
+        value[strcspn(value, "'\n")] = '\0';
+        return value;
+    }
+    cr_assert_fail("no %s in the environment or in build/servers.env: `make postgres` starts the server", name);
+    return "";
+}
+
+static int schemas;
+
+static void postgres_url(char out[512])
+{
+    snprintf(out, 512, "%s?schema=t_%d_%d", store_server("POSTGRES_URL"), (int)getpid(), ++schemas);
+}
+
+const struct store_backend store_postgres = {"postgres", postgres_url, true};
+
+static void no_notice(void *ctx, const PGresult *result)
+{
+    (void)ctx;
+    (void)result;
+}
+
+/* Of a URL with or without schema=, which is tally's own parameter. */
+static PGconn *connection_of(const char *url)
+{
+    const char *ours = strstr(url, "?schema=");
+    char plain[512], path[128];
+    PGconn *conn;
+
+    snprintf(plain, sizeof plain, "%.*s", ours != NULL ? (int)(ours - url) : (int)strlen(url), url);
+    conn = PQconnectdb(plain);
+    cr_assert_eq(PQstatus(conn), CONNECTION_OK, "%s", PQerrorMessage(conn));
+    PQsetNoticeReceiver(conn, no_notice, NULL);
+    if (ours != NULL) {
+        snprintf(path, sizeof path, "SET search_path = \"%s\"", ours + sizeof "?schema=" - 1);
+        PQclear(PQexec(conn, path));
+    }
+    return conn;
+}
+
+void store_postgres_sql(const char *url, const char *statements)
+{
+    PGconn *conn = connection_of(url);
+    PGresult *result = PQexec(conn, statements);
+
+    cr_assert(PQresultStatus(result) == PGRES_COMMAND_OK || PQresultStatus(result) == PGRES_TUPLES_OK, "%s: %s", statements,
+              PQerrorMessage(conn));
+    PQclear(result);
+    PQfinish(conn);
+}
+
+const char *store_postgres_ask(const char *url, const char *query)
+{
+    static struct tl_buf text;
+    PGconn *conn = connection_of(url);
+    PGresult *result = PQexec(conn, query);
+
+    cr_assert_eq(PQresultStatus(result), PGRES_TUPLES_OK, "%s: %s", query, PQerrorMessage(conn));
+    tl_buf_done(&text);
+    tl_buf_init(&text, 0);
+    for (int row = 0; row < PQntuples(result); row++)
+        for (int column = 0; column < PQnfields(result); column++)
+            tl_buf_printf(&text, "%s%s", PQgetisnull(result, row, column) ? "NULL" : PQgetvalue(result, row, column),
+                          column + 1 < PQnfields(result) ? " " : "\n");
+    tl_buf_put_u8(&text, '\0');
+    PQclear(result);
+    PQfinish(conn);
+    return text.data;
+}
+
+static void schemas_remove(void)
+{
+    char statement[100];
+
+    for (; schemas > 0; schemas--) {
+        snprintf(statement, sizeof statement, "DROP SCHEMA IF EXISTS t_%d_%d CASCADE", (int)getpid(), schemas);
+        store_postgres_sql(store_server("POSTGRES_URL"), statement);
+    }
+}
 
 const char *store_path(const char *url)
 {

@@ -9,14 +9,23 @@
 struct store_backend {
     const char *name;
     void (*url)(char out[512]); /* of a new, empty place */
+    bool reader_holds_names;    /* a table that somebody reads is not renamed or dropped before he is done */
 };
 extern const struct store_backend store_sqlite;
+/* A schema of its own in the server of POSTGRES_URL, or of build/servers.env (`make postgres`). */
+extern const struct store_backend store_postgres;
+/* What POSTGRES_URL, POSTGRES_ADMIN_URL ... say; fails the test where there is none. */
+const char *store_server(const char *name);
+/* Runs statements, one after the other, in the schema of a URL of store_postgres, or in the database of any URL; fails the test when one fails. */
+void store_postgres_sql(const char *url, const char *statements);
+/* The answer as text: a line for each row, its values with a blank between. Good until the next call. */
+const char *store_postgres_ask(const char *url, const char *query);
 
 /* The path of the file behind a URL of store_sqlite. */
 const char *store_path(const char *url);
 /* The test's own folder under $TMPDIR or /tmp, made by the first call. */
 void store_folder(char out[400]);
-void store_folder_remove(void); /* .fini */
+void store_folder_remove(void); /* .fini: the schemas that the test has made go too */
 
 struct tl_store *store_open(const char *url, enum tl_store_mode mode); /* fails the test when it fails */
 

@@ -70,7 +70,8 @@ static void urls(const struct store_backend *backend)
     (void)backend;
     FAILS(TL_ERR_USAGE, "sqlite:PATH", tl_store_open("views.db", TL_STORE_WRITE, &store, err));
     FAILS(TL_ERR_USAGE, "sqlite:PATH", tl_store_open("sqlite:", TL_STORE_WRITE, &store, err));
-    FAILS(TL_ERR_USAGE, "sqlite:PATH", tl_store_open("postgresql://localhost/x", TL_STORE_WRITE, &store, err));
+    FAILS(TL_ERR_USAGE, "postgresql://", tl_store_open("postgresql:x", TL_STORE_WRITE, &store, err));
+    FAILS(TL_ERR_USAGE, "mysql:", tl_store_open("mysql://localhost/x", TL_STORE_WRITE, &store, err));
 }
 
 /* ---- the tick ---- */
@@ -1191,7 +1192,8 @@ static void discarding_what_was_staged(const struct store_backend *backend)
     /* Its rows are gone: the same ones can be staged under that number. */
     OK(tl_store_begin(store, err));
     OK(tl_store_stage_rows(store, lost, id, &rows.rows, err));
-    FAILS(TL_ERR_LIMIT, "twice", tl_store_stage_rows(store, lost, id, &rows.rows, err));
+    FAILS(TL_ERR_LIMIT, "twice", /* at the latest when it is committed */
+          (tl_store_stage_rows(store, lost, id, &rows.rows, err) == TL_OK ? tl_store_commit(store, err) : err->code));
     tl_store_rollback(store);
     expect(MERGED(store, "hits"), "0 10 b 1 batch 1\n");
     store_rows_done(&rows);
@@ -1326,9 +1328,12 @@ static void a_new_definition_is_swapped_in(const struct store_backend *backend)
     OK(tl_store_begin_read(reader, err));
     expect(MERGED(reader, "hits"), "0 10 b 1 batch 1\n10 20 old 1 speed 0\n");
     OK(tl_store_swap(store, fresh_id, &swapped, err));
-    cr_assert(swapped);
+    cr_assert(swapped || backend->reader_holds_names);
     expect(MERGED(reader, "hits"), "0 10 b 1 batch 1\n10 20 old 1 speed 0\n"); /* its snapshot */
     OK(tl_store_commit(reader, err));
+    if (!swapped)
+        OK(tl_store_swap(store, fresh_id, &swapped, err));
+    cr_assert(swapped);
     expect(MERGED(reader, "hits"), "0 10 b 2 batch 1\n10 20 new 2 speed 0\n");
     expect(store_answer(reader, "hits", TL_LAYER_BATCH, MIN_MS, MAX_MS), "0 10 b 2 batch 1\n");
     expect(MERGED(store, "hits"), "0 10 b 2 batch 1\n10 20 new 2 speed 0\n");
@@ -1958,17 +1963,33 @@ static const struct {
     CHECK(a_reader_sees_before_or_after),
 };
 
-ParameterizedTestParameters(store, sqlite)
-{
-    static size_t numbers[TL_COUNT(checks)];
+static size_t numbers[TL_COUNT(checks)];
 
+static struct criterion_test_params all_checks(void)
+{
     for (size_t i = 0; i < TL_COUNT(checks); i++)
         numbers[i] = i;
     return cr_make_param_array(size_t, numbers, TL_COUNT(checks));
+}
+
+ParameterizedTestParameters(store, sqlite)
+{
+    return all_checks();
+}
+
+ParameterizedTestParameters(store, postgres)
+{
+    return all_checks();
 }
 
 ParameterizedTest(size_t *number, store, sqlite, .fini = store_folder_remove)
 {
     fprintf(stderr, "%s\n", checks[*number].name);
     checks[*number].run(&store_sqlite);
+}
+
+ParameterizedTest(size_t *number, store, postgres, .fini = store_folder_remove)
+{
+    fprintf(stderr, "%s\n", checks[*number].name);
+    checks[*number].run(&store_postgres);
 }

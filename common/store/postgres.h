@@ -1,0 +1,76 @@
+/* postgres.h: a connection to a PostgreSQL server: what the files of its driver share. Private to common/store.
+ *
+ * postgres_link.c      a URL becomes a connection; what the server says becomes an error with a hint
+ * postgres_schema.c    the schema of the tally_ tables: made, migrated, refused
+ * session_postgres.c   the driver: transactions, statements, answers
+ *
+ * The connection is in libpq's pipeline mode as long as it lives: statements go out one after the other, and their answers are
+ * taken when somebody wants to know, which is one way there and back for as many of them as there are. */
+#ifndef TL_POSTGRES_H
+#define TL_POSTGRES_H
+
+#include <libpq-fe.h>
+
+#include "base/base.h"
+#include "base/buf.h"
+#include "store/session.h"
+
+enum { TL_PG_PENDING_MAX = 256, TL_PG_WHAT_BYTES = 96 };
+
+struct tl_pg_statement;
+
+/* A statement whose answer has not been taken yet. */
+struct tl_pg_pending {
+    struct tl_pg_statement
+        *prepares; /* it is prepared once this has gone well; NULL: no preparation, or the statement is closed */
+    char what[TL_PG_WHAT_BYTES];
+};
+
+struct tl_pg {
+    struct tl_session base;
+    PGconn *conn; /* NULL: none; the next begin makes one */
+    char *url;    /* without our own parameters */
+    char *schema;
+    uint64_t connections; /* so far: what was prepared on an earlier one is no more */
+    uint64_t names_given; /* to statements and cursors */
+    struct tl_pg_pending pending[TL_PG_PENDING_MAX];
+    size_t pending_count;
+    size_t failure_at; /* of the last drain: which of the pending the server itself refused; SIZE_MAX: none, or it said nothing */
+    bool begun, begun_write, failed; /* in a transaction; it can only be rolled back */
+};
+
+static inline struct tl_pg *tl_pg_of(struct tl_session *session)
+{
+    return (struct tl_pg *)session;
+}
+
+/* ---- the link ---- */
+
+/* Takes ours out of the URL: `schema`. */
+TL_MUST_USE enum tl_code tl_pg_take_url(struct tl_pg *pg, const char *url, struct tl_err *err);
+/* Connects, or connects anew, and sets the connection up; no look at the schema yet. */
+TL_MUST_USE enum tl_code tl_pg_connect(struct tl_pg *pg, struct tl_err *err);
+void tl_pg_disconnect(struct tl_pg *pg);
+bool tl_pg_lost(const struct tl_pg *pg);
+/* What the server said: of `result`, or, where there is none, of the connection, which is lost then. */
+TL_MUST_USE enum tl_code tl_pg_fail(struct tl_pg *pg, struct tl_err *err, const char *what, const PGresult *result);
+/* Is it this SQLSTATE? */
+bool tl_pg_is(const PGresult *result, const char *state);
+
+/* ---- the pipeline ---- */
+
+/* Sends a text without parameters; its answer is pending. */
+TL_MUST_USE enum tl_code tl_pg_send(struct tl_pg *pg, const char *sql, const char *what, struct tl_err *err);
+/* Takes all answers. *last (may be NULL): the last one, to be cleared by the caller. The first failure is the one that counts. */
+TL_MUST_USE enum tl_code tl_pg_drain(struct tl_pg *pg, PGresult **last, struct tl_err *err);
+TL_MUST_USE enum tl_code tl_pg_exec(struct tl_pg *pg, const char *sql, const char *what, struct tl_err *err); /* both */
+
+/* ---- the schema ---- */
+
+/* Looks whether it is ours; makes or migrates it where the session may write. After each connect. */
+TL_MUST_USE enum tl_code tl_pg_check_schema(struct tl_pg *pg, struct tl_err *err);
+
+/* A number of a binary answer. */
+int64_t tl_pg_i64(const PGresult *result, int row, int column);
+
+#endif

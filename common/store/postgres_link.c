@@ -1,0 +1,377 @@
+/* postgres_link.c: a URL becomes a connection to a PostgreSQL server; what goes wrong becomes one line with the setting to look at.
+ *
+ * All that libpq understands holds: the URL's parameters, the environment (PGHOST, PGSERVICE, PGSSLMODE ...), service files, .pgpass. One
+ * parameter of the URL is ours: schema. A password never stands in a message: what a message names is the server, its port and its database. */
+#include "store/postgres.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define DEFAULT_SCHEMA "tally"
+
+/* ---- the URL ---- */
+
+static int hex_of(char c)
+{
+    if (c >= '0' && c <= '9')
+        return c - '0';
+    c = (char)(c | 0x20);
+    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+/* A malloc'ed copy with its %xx as bytes; NULL: no memory, or a % that is none of these. */
+static char *decoded(const char *from, size_t size)
+{
+    char *to = malloc(size + 1);
+    size_t at = 0;
+
+    for (size_t i = 0; to != NULL && i < size; i++) {
+        int high = from[i] == '%' && i + 2 < size ? hex_of(from[i + 1]) : -1, low = high >= 0 ? hex_of(from[i + 2]) : -1;
+
+        if (from[i] == '%' && (low < 0 || (high == 0 && low == 0))) {
+            free(to);
+            return NULL;
+        }
+        to[at++] = from[i] == '%' ? (char)(high * 16 + low) : from[i];
+        i += from[i] == '%' ? 2 : 0;
+    }
+    if (to != NULL)
+        to[at] = '\0';
+    return to;
+}
+
+/* The names of tables have up to 63 bytes there, and so has a schema's. */
+static enum tl_code check_schema_name(const char *schema, struct tl_err *err)
+{
+    if (schema == NULL || schema[0] == '\0' || strlen(schema) > 63 || strncmp(schema, "pg_", 3) == 0)
+        return tl_fail(err, TL_ERR_USAGE,
+                       "--store: schema=%s: not the name of a schema; up to 63 bytes that do not begin with pg_ would do, as in "
+                       "postgresql://HOST/DATABASE?schema=" DEFAULT_SCHEMA,
+                       schema != NULL ? schema : "?");
+    return TL_OK;
+}
+
+enum tl_code tl_pg_take_url(struct tl_pg *pg, const char *url, struct tl_err *err)
+{
+    static const char name[] = "schema=";
+    const char *query = strchr(url, '?'), *at = query;
+    enum tl_code rc = TL_OK;
+
+    pg->url = strdup(url);
+    if (pg->url == NULL)
+        TL_TRY(tl_fail_memory(err, strlen(url)));
+    while (at != NULL && strncmp(at + 1, name, sizeof name - 1) != 0)
+        at = strchr(at + 1, '&');
+    if (at != NULL) {
+        const char *value = at + sizeof name;
+        size_t size = strcspn(value, "&");
+
+        pg->schema = decoded(value, size);
+        /* What follows takes its place, its '?' or '&' included. */
+        snprintf(pg->url + (at - url), strlen(url) + 1 - (size_t)(at - url), "%s", value + size);
+        if (at == query && value[size] == '&')
+            pg->url[at - url] = '?';
+    } else {
+        pg->schema = strdup(DEFAULT_SCHEMA);
+    }
+    TL_TRY(check_schema_name(pg->schema, err));
+out:
+    return rc;
+}
+
+/* ---- errors ---- */
+
+bool tl_pg_is(const PGresult *result, const char *state)
+{
+    const char *is = result == NULL ? NULL : PQresultErrorField(result, PG_DIAG_SQLSTATE);
+
+    return is != NULL && strncmp(is, state, strlen(state)) == 0;
+}
+
+bool tl_pg_lost(const struct tl_pg *pg)
+{
+    return pg->conn == NULL || PQstatus(pg->conn) != CONNECTION_OK;
+}
+
+static const struct {
+    const char *state; /* the first characters of an SQLSTATE; the first row that fits counts */
+    enum tl_code code;
+    bool retriable;
+    const char *hint;
+} causes[] = {
+    {"23505", TL_ERR_LIMIT,   false, "the same row stands there twice"                                        },
+    {"54",    TL_ERR_LIMIT,   false, "PostgreSQL takes no value of 1 GB or more"                              },
+    {"42501", TL_ERR_IO,      false, "the role lacks a right: deploy/postgres/roles.sql shows who needs which"},
+    {"25006", TL_ERR_IO,      true,
+     "it takes no writes now: a standby (target_session_attrs=read-write finds the primary), or "
+     "default_transaction_read_only"                                                                          },
+    {"57014", TL_ERR_IO,      true,  "statement_timeout is too short for it, or somebody cancelled it"        },
+    {"55P03", TL_ERR_BUSY,    true,
+     "another session has it locked (pg_stat_activity says which); it waited as long as "
+     "lock_timeout says"                                                                                      },
+    {"25P03", TL_ERR_IO,      true,  "idle_in_transaction_session_timeout has ended the session"              },
+    {"40",    TL_ERR_IO,      true,  NULL                                                                     },
+    {"53100", TL_ERR_IO,      true,  "the server's disk is full; nothing of it was written"                   },
+    {"53300", TL_ERR_IO,      true,  "max_connections, or the role's limit, is too low"                       },
+    {"53",    TL_ERR_IO,      true,  NULL                                                                     },
+    {"57P",   TL_ERR_IO,      true,  NULL                                                                     },
+    {"08",    TL_ERR_IO,      true,  NULL                                                                     },
+    {"58",    TL_ERR_IO,      true,  NULL                                                                     },
+    {"2BP01", TL_ERR_IO,      true,  "something that is not tally's depends on it; drop that first"           },
+    {"42",    TL_ERR_CORRUPT, false,
+     "the schema is not as tally left it; put a backup in its place, or name another one with ?schema=: tally makes it anew "
+     "from the log and the master record"                                                                     },
+    {"3F",    TL_ERR_CORRUPT, false, "the schema has gone; start again, and tally makes it anew"              },
+    {"XX00",  TL_ERR_CORRUPT, false, "the server's data are damaged; put a backup in their place"             },
+};
+
+/* Words of the server or of libpq in one line. libpq says the same twice where it has tried with and without TLS. */
+static void one_line(char *out, size_t size, const char *words)
+{
+    size_t at = 0;
+
+    while (*words != '\0') {
+        size_t length = strcspn(words, "\r\n");
+        const char *end = words + length;
+        bool said = at >= length && memcmp(out, words, length) == 0;
+
+        if (!said && at > 0 && at + 2 < size)
+            out[at++] = ' ';
+        for (; !said && words < end && at + 1 < size; words++)
+            out[at++] = *words == '\t' ? ' ' : *words;
+        words = end + strspn(end, "\r\n");
+    }
+    out[at] = '\0';
+}
+
+static enum tl_code fail_lost(struct tl_pg *pg, struct tl_err *err, const char *what)
+{
+    char words[400];
+
+    one_line(words, sizeof words, pg->conn == NULL ? "there is no connection" : PQerrorMessage(pg->conn));
+    tl_fail(err, TL_ERR_IO, "%s: %s: the connection is lost: %s", pg->base.place, what, words);
+    if (err != NULL)
+        err->retriable = true;
+    return TL_ERR_IO;
+}
+
+enum tl_code tl_pg_fail(struct tl_pg *pg, struct tl_err *err, const char *what, const PGresult *result)
+{
+    const char *primary = result == NULL ? NULL : PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY);
+    const char *detail = primary == NULL ? NULL : PQresultErrorField(result, PG_DIAG_MESSAGE_DETAIL);
+    const char *state = primary == NULL ? NULL : PQresultErrorField(result, PG_DIAG_SQLSTATE);
+    char words[600], more[300];
+    size_t cause = 0;
+
+    /* "server closed the connection unexpectedly" comes as a result too, without a state. */
+    if (primary == NULL || state == NULL)
+        return fail_lost(pg, err, what);
+    one_line(words, sizeof words, primary);
+    one_line(more, sizeof more, detail != NULL ? detail : "");
+    while (cause < TL_COUNT(causes) && strncmp(state, causes[cause].state, strlen(causes[cause].state)) != 0)
+        cause++;
+    if (cause == TL_COUNT(causes) || causes[cause].hint == NULL)
+        tl_fail(err, cause == TL_COUNT(causes) ? TL_ERR_IO : causes[cause].code, "%s: %s: %s%s%s (SQLSTATE %s)", pg->base.place,
+                what, words, more[0] != '\0' ? ": " : "", more, state);
+    else
+        tl_fail(err, causes[cause].code, "%s: %s: %s%s%s (SQLSTATE %s): %s", pg->base.place, what, words,
+                more[0] != '\0' ? ": " : "", more, state, causes[cause].hint);
+    if (err != NULL)
+        err->retriable = cause < TL_COUNT(causes) && causes[cause].retriable;
+    return cause == TL_COUNT(causes) ? TL_ERR_IO : causes[cause].code;
+}
+
+/* ---- connecting ---- */
+
+/* What libpq says when no connection comes about. Its words are in English: we set no locale. The server's own may be in another language. */
+static const struct {
+    const char *words, *hint;
+} refusals[] = {
+    {"password authentication failed", "the password: in the URL, PGPASSWORD, or ~/.pgpass (PGPASSFILE)"                },
+    {"no password supplied",           "the password: in the URL, PGPASSWORD, or ~/.pgpass (PGPASSFILE)"                },
+    {"certificate",                    "sslrootcert (whose signature is trusted), sslmode, sslcert and sslkey"          },
+    {"SSL",                            "sslmode, and whether the server has ssl = on"                                   },
+    {"pg_hba.conf",                    "the server's pg_hba.conf lets this role, address and sslmode not in"            },
+    {"role",                           "the role: in the URL, or PGUSER; deploy/postgres/roles.sql makes it"            },
+    {"database",                       "the database: in the URL's path, or PGDATABASE; createdb makes it"              },
+    {"could not translate host name",  "the host: in the URL, or PGHOST"                                                },
+    {"definition of service",          "PGSERVICE or service=, and the service file (PGSERVICEFILE, ~/.pg_service.conf)"},
+};
+
+/* Whether to come back later is nothing that the words say in every language. */
+static bool may_come_back(const char *words, const char *const *keys, const char *const *values)
+{
+    if (strstr(words, "too many") != NULL || strstr(words, "remaining connection slots") != NULL)
+        return true;
+    if (strstr(words, "certificate") != NULL || strstr(words, "SSL") != NULL || strstr(words, "definition of service") != NULL)
+        return false;
+    switch (PQpingParams(keys, values, 0)) {
+    case PQPING_OK: return false; /* it is there, and did not want us */
+    case PQPING_NO_ATTEMPT: return false;
+    case PQPING_REJECT:
+    case PQPING_NO_RESPONSE: break;
+    }
+    return true;
+}
+
+static enum tl_code fail_connect(struct tl_pg *pg, const char *const *keys, const char *const *values, struct tl_err *err)
+{
+    char words[500];
+    size_t refusal = 0;
+    bool retriable;
+
+    one_line(words, sizeof words, PQerrorMessage(pg->conn));
+    retriable = may_come_back(words, keys, values);
+    while (refusal < TL_COUNT(refusals) && strstr(words, refusals[refusal].words) == NULL)
+        refusal++;
+    if (retriable || refusal == TL_COUNT(refusals))
+        tl_fail(err, TL_ERR_IO, "%s: no connection: %s", pg->base.place, words);
+    else
+        tl_fail(err, TL_ERR_IO, "%s: no connection: %s; look at %s", pg->base.place, words, refusals[refusal].hint);
+    if (err != NULL)
+        err->retriable = retriable;
+    tl_pg_disconnect(pg);
+    return TL_ERR_IO;
+}
+
+/* libpq's words about a URL may quote it, and a password with it. */
+static enum tl_code fail_url(struct tl_err *err, const char *words)
+{
+    char line[300];
+    char *quoted;
+
+    one_line(line, sizeof line, words != NULL ? words : "");
+    quoted = strstr(line, "\"postgres");
+    if (quoted != NULL)
+        snprintf(quoted, sizeof line - (size_t)(quoted - line), "it");
+    return tl_fail(err, TL_ERR_USAGE,
+                   "--store: not a URL that PostgreSQL understands (%s); postgresql://USER@HOST:5432/DATABASE would do", line);
+}
+
+/* What stands before a message: where the server is, and whose tables. */
+static enum tl_code take_place(struct tl_pg *pg, struct tl_err *err)
+{
+    const char *host = PQhost(pg->conn), *port = PQport(pg->conn), *database = PQdb(pg->conn);
+    char *place = NULL;
+
+    if (asprintf(&place, "postgresql://%s:%s/%s?schema=%s", host != NULL ? host : "", port != NULL ? port : "",
+                 database != NULL ? database : "", pg->schema) < 0)
+        return tl_fail_memory(err, 200);
+    free(pg->base.place);
+    pg->base.place = place;
+    return TL_OK;
+}
+
+static void no_notice(void *ctx, const PGresult *result)
+{
+    (void)ctx;
+    (void)result;
+}
+
+/* A connection that nothing comes through any more is noticed within half a minute, whatever the system's own settings are. */
+static const struct {
+    const char *key, *value;
+} defaults[] = {
+    {"fallback_application_name", "tally"},
+    {"connect_timeout",           "10"   },
+    {"keepalives_idle",           "10"   },
+    {"keepalives_interval",       "5"    },
+    {"keepalives_count",          "4"    },
+    {"tcp_user_timeout",          "30000"},
+};
+enum { KEYS_MAX = 80 };
+
+static enum tl_code open_connection(struct tl_pg *pg, PQconninfoOption *given, struct tl_err *err)
+{
+    const char *keys[KEYS_MAX], *values[KEYS_MAX];
+    size_t count = 0;
+    enum tl_code rc;
+
+    for (const PQconninfoOption *option = given; option->keyword != NULL; option++) {
+        const char *value = option->val;
+
+        for (size_t i = 0; value == NULL && i < TL_COUNT(defaults); i++)
+            if (strcmp(option->keyword, defaults[i].key) == 0 && (option->envvar == NULL || getenv(option->envvar) == NULL))
+                value = defaults[i].value;
+        if (value == NULL || count + 2 >= KEYS_MAX)
+            continue;
+        keys[count] = option->keyword;
+        values[count++] = value;
+    }
+    keys[count] = "client_encoding";
+    values[count++] = "UTF8";
+    keys[count] = values[count] = NULL;
+    pg->conn = PQconnectdbParams(keys, values, 0);
+    if (pg->conn == NULL)
+        return tl_fail_memory(err, 0);
+    TL_TRY(take_place(pg, err));
+    if (PQstatus(pg->conn) != CONNECTION_OK)
+        TL_TRY(fail_connect(pg, keys, values, err));
+out:
+    return rc;
+}
+
+/* A commit that returned is on the disk: synchronous_commit = off is not for us; what waits for standbys too stays. */
+static const char sql_set_up[] =
+    "SELECT set_config('search_path', quote_ident($1) || ', pg_temp', false), set_config('jit', 'off', false),"
+    " set_config('lock_timeout', CASE WHEN current_setting('lock_timeout') = '0' THEN '30s' ELSE current_setting('lock_timeout') "
+    "END, false),"
+    " set_config('synchronous_commit', CASE WHEN current_setting('synchronous_commit') = 'off' THEN 'on'"
+    " ELSE current_setting('synchronous_commit') END, false)";
+
+static enum tl_code set_up(struct tl_pg *pg, struct tl_err *err)
+{
+    const char *encoding = PQparameterStatus(pg->conn, "server_encoding"), *schema = pg->schema;
+    PGresult *result = NULL;
+    enum tl_code rc = TL_OK;
+
+    PQsetNoticeReceiver(pg->conn, no_notice, NULL);
+    if (PQserverVersion(pg->conn) < 120000)
+        TL_TRY(tl_fail(err, TL_ERR_IO, "%s: the server is PostgreSQL %d; 12 or newer would do", pg->base.place,
+                       PQserverVersion(pg->conn) / 10000));
+    if (encoding == NULL || strcmp(encoding, "UTF8") != 0)
+        TL_TRY(tl_fail(err, TL_ERR_IO,
+                       "%s: the database's encoding is %s, and texts are UTF-8; a database of `createdb -E UTF8 -T template0` "
+                       "would do",
+                       pg->base.place, encoding != NULL ? encoding : "unknown"));
+    result = PQexecParams(pg->conn, sql_set_up, 1, NULL, &schema, NULL, NULL, 1);
+    if (PQresultStatus(result) != PGRES_TUPLES_OK)
+        TL_TRY(tl_pg_fail(pg, err, "set up the connection", result));
+    if (!PQenterPipelineMode(pg->conn))
+        TL_TRY(fail_lost(pg, err, "set up the connection"));
+out:
+    PQclear(result);
+    return rc;
+}
+
+enum tl_code tl_pg_connect(struct tl_pg *pg, struct tl_err *err)
+{
+    PQconninfoOption *given;
+    char *words = NULL;
+    enum tl_code rc;
+
+    tl_pg_disconnect(pg);
+    given = PQconninfoParse(pg->url, &words);
+    if (given == NULL) {
+        rc = fail_url(err, words);
+        PQfreemem(words);
+        return rc;
+    }
+    TL_TRY(open_connection(pg, given, err));
+    pg->connections++;
+    TL_TRY(set_up(pg, err));
+out:
+    PQconninfoFree(given);
+    if (rc != TL_OK)
+        tl_pg_disconnect(pg);
+    return rc;
+}
+
+void tl_pg_disconnect(struct tl_pg *pg)
+{
+    PQfinish(pg->conn);
+    pg->conn = NULL;
+    pg->pending_count = 0;
+    pg->begun = pg->begun_write = pg->failed = false;
+}

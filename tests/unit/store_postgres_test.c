@@ -1,0 +1,725 @@
+/* store_postgres_test.c: the store in PostgreSQL: the schema that is ours and the ones that are not, what is refused and how it is said, what other
+ * tools see. */
+#include <criterion/criterion.h>
+#include <criterion/parameterized.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "support/store_fixture.h"
+
+#define MIN_MS INT64_MIN
+#define MAX_MS INT64_MAX
+
+static char url[512];
+
+static void sql(const char *statements)
+{
+    store_postgres_sql(url, statements);
+}
+
+static const char *ask(const char *query)
+{
+    return store_postgres_ask(url, query);
+}
+
+static struct tl_store *make_store(int64_t *id)
+{
+    struct tl_shape shape = store_windowed("hits", 'a');
+    struct tl_store *store;
+
+    store_postgres.url(url);
+    store = store_open(url, TL_STORE_WRITE);
+    OK(tl_store_define(store, &shape, id, err));
+    return store;
+}
+
+static void make_and_close(void)
+{
+    int64_t id = 0;
+    struct tl_store *store = make_store(&id);
+
+    store_put_speed(store, store_epoch(store), id, 0, 10, "a", 1);
+    tl_store_close(store);
+}
+
+static void expect(const char *got, const char *want)
+{
+    cr_assert_str_eq(got, want, "got:\n%swant:\n%s", got, want);
+}
+
+/* The parts of POSTGRES_URL: postgresql://USER:PASSWORD@HOST:PORT/DATABASE. */
+static struct parts {
+    char user[64], password[64], host[64], port[16], database[64];
+} parts_of_server(void)
+{
+    struct parts parts;
+
+    cr_assert_eq(sscanf(store_server("POSTGRES_URL"), "postgresql://%63[^:]:%63[^@]@%63[^:]:%15[^/]/%63s", parts.user,
+                        parts.password, parts.host, parts.port, parts.database),
+                 5);
+    return parts;
+}
+
+/* A setting of the server's, for this connection. */
+static void with_option(char out[700], const char *name, const char *value)
+{
+    snprintf(out, 700, "%s&options=-c%%20%s%%3D%s", url, name, value);
+}
+
+/* ---- whose schema it is ---- */
+
+/* Both ways to open it are refused, and what stands there stays. */
+static void expect_refusal(const char *word)
+{
+    static const char count[] = "SELECT count(*) FROM pg_class WHERE relnamespace = current_schema()::regnamespace";
+    struct tl_store *store = NULL;
+    char before[32];
+
+    snprintf(before, sizeof before, "%s", ask(count));
+    FAILS(TL_ERR_CORRUPT, word, tl_store_open(url, TL_STORE_WRITE, &store, err));
+    FAILS(TL_ERR_CORRUPT, word, tl_store_open(url, TL_STORE_READ, &store, err));
+    cr_assert_null(store);
+    cr_assert_str_eq(before, ask(count));
+}
+
+struct foreign_case {
+    char name[40], statements[160], word[60];
+};
+
+ParameterizedTestParameters(store_postgres, foreign)
+{
+    static struct foreign_case cases[] = {
+        {"newer",               "UPDATE tally_schema SET version = 2",         "a newer tally"                     },
+        {"much newer",          "UPDATE tally_schema SET version = 999",       "its schema is version 999"         },
+        {"no version",          "DELETE FROM tally_schema",                    "does not say its version"          },
+        {"version 0",           "UPDATE tally_schema SET version = 0",         "does not say its version"          },
+        {"no epoch",            "DELETE FROM tally_epoch",                     "does not say its version"          },
+        {"a table is missing",  "DROP TABLE tally_epoch",                      "not as tally left it"              },
+        {"a column is missing", "ALTER TABLE tally_change DROP COLUMN change", "not as tally left it"              },
+        {"somebody else's",     "DROP TABLE tally_schema",                     "tables and views of something else"},
+    };
+    return cr_make_param_array(struct foreign_case, cases, sizeof cases / sizeof *cases);
+}
+
+ParameterizedTest(struct foreign_case *c, store_postgres, foreign, .fini = store_folder_remove)
+{
+    make_and_close();
+    sql(c->statements);
+    expect_refusal(c->word);
+}
+
+Test(store_postgres, an_empty_schema_is_used, .fini = store_folder_remove)
+{
+    struct tl_store *store = NULL;
+
+    store_postgres.url(url);
+    store_postgres_sql(store_server("POSTGRES_URL"), "SELECT 1");
+    {
+        char statement[100];
+
+        snprintf(statement, sizeof statement, "CREATE SCHEMA %s", strstr(url, "schema=") + 7);
+        store_postgres_sql(store_server("POSTGRES_URL"), statement);
+    }
+    FAILS(TL_ERR_NOT_FOUND, "no store yet", tl_store_open(url, TL_STORE_READ, &store, err));
+    store = store_open(url, TL_STORE_WRITE);
+    cr_assert_eq(store_epoch(store), 1);
+    tl_store_close(store);
+    expect(ask("SELECT version FROM tally_schema"), "1\n");
+}
+
+/* A failure in the middle of it leaves nothing: no schema, or all of it. */
+Test(store_postgres, made_whole_or_not_at_all, .fini = store_folder_remove)
+{
+    struct tl_store *store = NULL;
+    char query[200], other[700], value[16];
+
+    store_postgres.url(url);
+    snprintf(query, sizeof query, "SELECT count(*) FROM pg_namespace WHERE nspname = '%s'", strstr(url, "schema=") + 7);
+    for (int timeout_ms = 1; timeout_ms < 60; timeout_ms++) { /* of one statement: sooner or later none takes so long */
+        snprintf(value, sizeof value, "%dms", timeout_ms);
+        with_option(other, "statement_timeout", value);
+        if (tl_store_open(other, TL_STORE_WRITE, &store, NULL) == TL_OK)
+            break;
+        expect(store_postgres_ask(store_server("POSTGRES_URL"), query), "0\n");
+    }
+    tl_store_close(store);
+    store = store_open(url, TL_STORE_WRITE);
+    cr_assert_eq(store_epoch(store), 1);
+    tl_store_close(store);
+}
+
+Test(store_postgres, two_make_it_at_once, .fini = store_folder_remove)
+{
+    enum { PROCESSES = 6 };
+    int go[2], status;
+
+    store_postgres.url(url);
+    cr_assert_eq(pipe(go), 0);
+    for (int i = 0; i < PROCESSES; i++)
+        if (fork() == 0) {
+            struct tl_shape shape = store_windowed("hits", 'a');
+            struct tl_store *store = NULL;
+            struct tl_err why = {.message = ""};
+            int64_t id = 0;
+            char byte;
+            bool ok;
+
+            close(go[1]);
+            (void)!read(go[0], &byte, 1); /* until all are there */
+            ok = tl_store_open(url, TL_STORE_WRITE, &store, &why) == TL_OK &&
+                 tl_store_define(store, &shape, &id, &why) == TL_OK && id == 1;
+            if (!ok)
+                fprintf(stderr, "%s\n", why.message);
+            tl_store_close(store);
+            _exit(ok ? 0 : 1);
+        }
+    close(go[0]);
+    close(go[1]);
+    for (int i = 0; i < PROCESSES; i++) {
+        cr_assert_gt(wait(&status), 0);
+        cr_assert(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+    }
+}
+
+/* ---- connecting ---- */
+
+static void expect_no_connection(const char *to, bool retriable, const char *word, const char *other)
+{
+    struct tl_store *store = NULL;
+    struct tl_err why = {.message = ""};
+
+    cr_assert_eq(tl_store_open(to, TL_STORE_WRITE, &store, &why), TL_ERR_IO, "%s: %s", to, why.message);
+    cr_assert_null(store);
+    cr_assert_eq(why.retriable, retriable, "%s", why.message);
+    cr_assert_not_null(strstr(why.message, word), "'%s' is not in: %s", word, why.message);
+    cr_assert_not_null(strstr(why.message, other), "'%s' is not in: %s", other, why.message);
+    cr_assert_null(strchr(why.message, '\n'), "%s", why.message);
+    cr_assert_null(strstr(why.message, "sesame"), "the password is told: %s", why.message);
+}
+
+static const char *url_of(const char *user, const char *password, const char *host, const char *port, const char *rest)
+{
+    static char text[1200];
+
+    snprintf(text, sizeof text, "postgresql://%s:%s@%s:%s/%s", user, password, host, port, rest);
+    return text;
+}
+
+Test(store_postgres, refusals_say_what_to_look_at)
+{
+    struct parts p = parts_of_server();
+
+    expect_no_connection(url_of(p.user, "sesame", p.host, p.port, p.database), false, "password authentication failed",
+                         "PGPASSWORD");
+    expect_no_connection(url_of("nobody_of_that_name", "sesame", p.host, p.port, p.database), false, "nobody_of_that_name",
+                         "PGPASSWORD");
+    expect_no_connection(url_of(p.user, p.password, p.host, p.port, "nothing_of_that_name"), false,
+                         "database \"nothing_of_that_name\" does not exist", "createdb");
+    expect_no_connection(url_of(p.user, "sesame", p.host, "1", p.database), true, "Connection refused", "127.0.0.1:1/");
+    expect_no_connection(url_of(p.user, "sesame", "no-such-host.invalid", p.port, p.database), true,
+                         "could not translate host name", "no-such-host.invalid");
+}
+
+Test(store_postgres, urls_that_are_none)
+{
+    struct tl_store *store = NULL;
+
+    FAILS(TL_ERR_USAGE, "bogus", tl_store_open("postgresql://u:sesame@localhost/x?bogus=1", TL_STORE_WRITE, &store, err));
+    FAILS(TL_ERR_USAGE, "understands", tl_store_open("postgresql://u:sesame@[::1/x", TL_STORE_WRITE, &store, err));
+    {
+        struct tl_err why = {.message = ""};
+
+        cr_assert_eq(tl_store_open("postgresql://u:sesame@[::1/x", TL_STORE_WRITE, &store, &why), TL_ERR_USAGE);
+        cr_assert_null(strstr(why.message, "sesame"), "%s", why.message);
+    }
+    FAILS(TL_ERR_USAGE, "schema", tl_store_open("postgresql://localhost/x?schema=", TL_STORE_WRITE, &store, err));
+    FAILS(TL_ERR_USAGE, "schema", tl_store_open("postgresql://localhost/x?schema=pg_mine", TL_STORE_WRITE, &store, err));
+    FAILS(TL_ERR_USAGE, "schema", tl_store_open("postgresql://localhost/x?schema=%zz", TL_STORE_WRITE, &store, err));
+}
+
+/* The schema stands anywhere among the parameters, and may have any name. */
+Test(store_postgres, schema_of_the_url, .fini = store_folder_remove)
+{
+    static const char *const forms[] = {"%s?schema=t%%20%%22%d&connect_timeout=5", "%s?connect_timeout=5&schema=t%%20%%22%d",
+                                        "%s?connect_timeout=5&schema=t%%20%%22%d&application_name=me"};
+    char statement[100];
+
+    for (size_t i = 0; i < TL_COUNT(forms); i++) {
+        struct tl_store *store;
+
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wformat-nonliteral"
+        snprintf(url, sizeof url, forms[i], store_server("POSTGRES_URL"), (int)getpid());
+#pragma GCC diagnostic pop
+        store = store_open(url, TL_STORE_WRITE);
+        cr_assert_eq(store_epoch(store), (int64_t)i + 1, "the same schema each time");
+        tl_store_close(store);
+    }
+    snprintf(statement, sizeof statement, "DROP SCHEMA \"t \"\"%d\" CASCADE", (int)getpid());
+    store_postgres_sql(store_server("POSTGRES_URL"), statement);
+}
+
+/* What libpq takes from the environment and from files holds. */
+Test(store_postgres, environment_and_files, .fini = store_folder_remove)
+{
+    struct parts p = parts_of_server();
+    struct tl_store *store;
+    char folder[400], path[500], schema[64];
+    FILE *file;
+
+    store_folder(folder);
+    store_postgres.url(url);
+    snprintf(schema, sizeof schema, "%s", strstr(url, "schema="));
+    setenv("PGHOST", p.host, 1);
+    setenv("PGPORT", p.port, 1);
+    setenv("PGUSER", p.user, 1);
+    setenv("PGPASSWORD", p.password, 1);
+    snprintf(url, sizeof url, "postgresql:///%s?%s", p.database, schema);
+    tl_store_close(store_open(url, TL_STORE_WRITE));
+    unsetenv("PGPASSWORD");
+    snprintf(path, sizeof path, "%s/pgpass", folder);
+    file = fopen(path, "w");
+    cr_assert_not_null(file);
+    fprintf(file, "*:*:*:%s:%s\n", p.user, p.password);
+    fclose(file);
+    cr_assert_eq(chmod(path, 0600), 0);
+    setenv("PGPASSFILE", path, 1);
+    tl_store_close(store_open(url, TL_STORE_READ));
+    unsetenv("PGHOST");
+    unsetenv("PGPORT");
+    unsetenv("PGUSER");
+    snprintf(path, sizeof path, "%s/services", folder);
+    file = fopen(path, "w");
+    cr_assert_not_null(file);
+    fprintf(file, "[numbers]\nhost=%s\nport=%s\nuser=%s\ndbname=%s\n", p.host, p.port, p.user, p.database);
+    fclose(file);
+    setenv("PGSERVICEFILE", path, 1);
+    snprintf(url, sizeof url, "postgresql:///?service=numbers&%s", schema);
+    store = store_open(url, TL_STORE_READ);
+    tl_store_close(store);
+    expect_no_connection("postgresql:///?service=none_of_that_name", false, "none_of_that_name", "PGSERVICE");
+}
+
+Test(store_postgres, certificates, .fini = store_folder_remove)
+{
+    struct parts p = parts_of_server();
+    char rest[300], schema[64];
+
+    store_postgres.url(url);
+    snprintf(schema, sizeof schema, "%s", strstr(url, "schema="));
+    snprintf(rest, sizeof rest, "%s?sslmode=verify-full&sslrootcert=%s&%s", p.database, store_server("POSTGRES_CA"), schema);
+    tl_store_close(store_open(url_of(p.user, p.password, p.host, p.port, rest), TL_STORE_WRITE));
+    snprintf(rest, sizeof rest, "%s?sslmode=verify-full&sslrootcert=/etc/ssl/certs/ca-certificates.crt&%s", p.database, schema);
+    expect_no_connection(url_of(p.user, "sesame", p.host, p.port, rest), false, "certificate", "sslrootcert");
+    snprintf(rest, sizeof rest, "%s?sslmode=verify-full&sslrootcert=/none&%s", p.database, schema);
+    expect_no_connection(url_of(p.user, "sesame", p.host, p.port, rest), false, "/none", "sslrootcert");
+}
+
+/* ---- what the server says later ---- */
+
+Test(store_postgres, rights_are_missing, .fini = store_folder_remove)
+{
+    struct parts p = parts_of_server();
+    struct tl_store *store = NULL;
+    char statement[300], rest[200];
+    struct tl_epoch mine;
+
+    make_and_close();
+    snprintf(statement, sizeof statement, "DROP ROLE IF EXISTS stranger_%d", (int)getpid());
+    store_postgres_sql(store_server("POSTGRES_ADMIN_URL"), statement);
+    snprintf(statement, sizeof statement, "CREATE ROLE stranger_%d LOGIN PASSWORD 'sesame'", (int)getpid());
+    store_postgres_sql(store_server("POSTGRES_ADMIN_URL"), statement);
+    snprintf(statement, sizeof statement, "stranger_%d", (int)getpid());
+    snprintf(rest, sizeof rest, "%s?%s", p.database, strstr(url, "schema="));
+    expect_no_connection(url_of(statement, "sesame", p.host, p.port, rest), false, "permission denied", "roles.sql");
+    snprintf(rest, sizeof rest, "%s?schema=of_strangers", p.database);
+    expect_no_connection(url_of(statement, "sesame", p.host, p.port, rest), false, "permission denied for database", "roles.sql");
+    snprintf(statement, sizeof statement, "DROP ROLE stranger_%d", (int)getpid());
+    store_postgres_sql(store_server("POSTGRES_ADMIN_URL"), statement);
+    store = store_open(url, TL_STORE_READ);
+    FAILS(TL_ERR_IO, "reading only", tl_store_begin(store, err));
+    FAILS(TL_ERR_IO, "reading only", tl_store_take_epoch(store, "me", NULL, &mine, err));
+    tl_store_close(store);
+}
+
+/* Fails with the code, can be tried again, and the handle is of use afterwards. */
+static void expect_to_pass(struct tl_store *store, enum tl_code rc, enum tl_code want, const struct tl_err *why, const char *word)
+{
+    cr_assert_eq(rc, want, "%d: %s", (int)rc, why->message);
+    cr_assert(why->retriable, "%s", why->message);
+    cr_assert_not_null(strstr(why->message, word), "'%s' is not in: %s", word, why->message);
+    tl_store_rollback(store);
+    OK(tl_store_begin_read(store, err));
+    OK(tl_store_commit(store, err));
+}
+
+Test(store_postgres, somebody_has_it_locked, .fini = store_folder_remove)
+{
+    struct tl_store *first, *second;
+    struct tl_err why = {.message = ""};
+    int64_t epoch, change = 0, id = 0;
+    char other[700];
+
+    first = make_store(&id);
+    epoch = store_epoch(first);
+    with_option(other, "lock_timeout", "200ms");
+    second = store_open(other, TL_STORE_WRITE);
+    OK(tl_store_begin_tick(first, epoch, &change, err));
+    expect_to_pass(second, tl_store_begin_tick(second, epoch, &change, &why), TL_ERR_BUSY, &why, "lock_timeout");
+    tl_store_close(second);
+    with_option(other, "statement_timeout", "200ms");
+    second = store_open(other, TL_STORE_WRITE);
+    expect_to_pass(second, tl_store_begin_tick(second, epoch, &change, &why), TL_ERR_IO, &why, "statement_timeout");
+    OK(tl_store_commit(first, err));
+    OK(tl_store_begin_tick(second, epoch, &change, err));
+    tl_store_rollback(second);
+    tl_store_close(second);
+    tl_store_close(first);
+}
+
+Test(store_postgres, takes_no_writes, .fini = store_folder_remove)
+{
+    struct tl_store *store;
+    struct tl_err why = {.message = ""};
+    struct tl_epoch epoch;
+    int64_t id = 0;
+    char other[700];
+
+    store = make_store(&id);
+    tl_store_close(store);
+    with_option(other, "default_transaction_read_only", "on");
+    store = store_open(other, TL_STORE_WRITE);
+    expect_to_pass(store, tl_store_take_epoch(store, "me", NULL, &epoch, &why), TL_ERR_IO, &why, "standby");
+    tl_store_close(store);
+}
+
+/* Whoever stands still in the middle of a tick loses it: another one takes over within 10 s. */
+Test(store_postgres, a_frozen_tick_is_given_up, .fini = store_folder_remove)
+{
+    struct tl_store *frozen, *next;
+    struct tl_epoch theirs;
+    int64_t epoch, change = 0, id = 0;
+
+    frozen = make_store(&id);
+    epoch = store_epoch(frozen);
+    OK(tl_store_begin_tick(frozen, epoch, &change, err));
+    next = store_open(url, TL_STORE_WRITE);
+    OK(tl_store_take_epoch(next, "host b", NULL, &theirs, err)); /* waits 5 s */
+    FAILS(TL_ERR_IO, "connection", (tl_store_put_final(frozen, id, 5, err) == TL_OK ? tl_store_commit(frozen, err) : err->code));
+    tl_store_rollback(frozen);
+    FAILS(TL_ERR_FENCED, "host b", tl_store_begin_tick(frozen, epoch, &change, err));
+    tl_store_close(frozen);
+    tl_store_close(next);
+}
+
+/* ---- values ---- */
+
+static enum tl_code see_number(void *ctx, const struct tl_stored_row *row, struct tl_err *err)
+{
+    (void)err;
+    *(double *)ctx = row->columns[0].f64;
+    return TL_OK;
+}
+
+Test(store_postgres, a_zero_keeps_its_sign, .fini = store_folder_remove)
+{
+    struct tl_shape_column column = {TL_SV("x"), TL_DOUBLE, TL_ROLE_VALUE};
+    struct tl_shape shape = store_windowed("zeros", 'z');
+    int64_t start = 0, end = 10, id = 0, change = 0;
+    double zero = -0.0, got = 1;
+    struct tl_sv key = TL_SV("k");
+    uint8_t null = 0;
+    struct tl_vec vec = {.kind = TL_DOUBLE, .null = &null, .f64 = &zero};
+    struct tl_rows rows = {.count = 1, .start_ms = &start, .end_ms = &end, .key = &key, .columns = &vec};
+    struct tl_store *store;
+
+    shape.columns = &column;
+    shape.columns_count = 1;
+    store_postgres.url(url);
+    store = store_open(url, TL_STORE_WRITE);
+    OK(tl_store_define(store, &shape, &id, err));
+    OK(tl_store_begin_tick(store, store_epoch(store), &change, err));
+    OK(tl_store_put_speed_rows(store, id, &rows, change, err));
+    OK(tl_store_commit(store, err));
+    OK(tl_store_rows(store, id, TL_LAYER_SPEED, MIN_MS, MAX_MS, see_number, &got, err));
+    cr_assert(got == 0 && signbit(got) != 0);
+    tl_store_close(store);
+}
+
+/* A key as long as a URL may be, of bytes that compression makes nothing of: more than a B-tree takes. */
+static char *long_key(uint32_t seed, size_t size)
+{
+    char *key = malloc(size + 1);
+
+    cr_assert_not_null(key);
+    for (size_t i = 0; i < size; i++) {
+        seed = seed * 1664525 + 1013904223;
+        key[i] = (char)('!' + (seed >> 24) % 90);
+    }
+    key[size] = '\0';
+    return key;
+}
+
+static void put_long(struct tl_store *store, int64_t epoch, int64_t id, int64_t start_ms, int64_t end_ms, const char *key,
+                     int64_t hits, bool drops)
+{
+    struct store_rows rows;
+    int64_t change = 0;
+
+    store_rows_init(&rows, true, 1);
+    store_rows_add(&rows, start_ms, end_ms, key, hits);
+    OK(tl_store_begin_tick(store, epoch, &change, err));
+    if (drops)
+        OK(tl_store_drop_speed_rows(store, id, &rows.rows, err));
+    else
+        OK(tl_store_put_speed_rows(store, id, &rows.rows, change, err));
+    OK(tl_store_commit(store, err));
+    store_rows_done(&rows);
+}
+
+Test(store_postgres, long_keys_are_keys, .fini = store_folder_remove)
+{
+    struct tl_shape shape = store_sessions("visits", 's', 0);
+    char *one = long_key(1, 100000), *two = long_key(1, 100000);
+    int64_t id = 0, epoch, run, start_ms = 0, end_ms = 5;
+    struct tl_sv key, bytes = TL_SV("state");
+    struct tl_store *store;
+
+    two[99999] = '\x7e'; /* differs in its last byte only */
+    one[99999] = '\x21';
+    store_postgres.url(url);
+    store = store_open(url, TL_STORE_WRITE);
+    OK(tl_store_define(store, &shape, &id, err));
+    epoch = store_epoch(store);
+    put_long(store, epoch, id, 5, 15, one, 1, false);
+    put_long(store, epoch, id, 5, 15, two, 2, false);
+    put_long(store, epoch, id, 5, 15, one, 3, false);
+    expect(ask("SELECT sum(num_hits), count(*), max(octet_length(_key)) FROM visits_speed"), "5 2 100001\n");
+    /* A cut for each of them. */
+    run = store_run(store, "1");
+    store_stage(store, run, id, 0, 4, one, 9);
+    store_stage_open(store, run, id, 10, 5, one);
+    store_stage_open(store, run, id, 10, 6, one);
+    store_stage_range(store, run, id, MIN_MS, 10);
+    OK(tl_store_publish(store, run, 1, err));
+    expect(ask("SELECT count(*), min(cut_ms), max(cut_ms) FROM tally_cut"), "2 5 5\n");
+    expect(ask("SELECT num_hits, _layer FROM visits ORDER BY num_hits"), "2 speed\n3 speed\n9 batch\n");
+    put_long(store, epoch, id, 3, 7, two, 4, false);
+    expect(ask("SELECT cut_ms FROM tally_cut ORDER BY cut_ms"), "3\n5\n");
+    put_long(store, epoch, id, 5, 15, one, 0, true);
+    expect(ask("SELECT num_hits FROM visits_speed ORDER BY num_hits"), "2\n4\n");
+    key = tl_sv_from(one);
+    OK(tl_store_begin(store, err));
+    for (int i = 0; i < 2; i++)
+        OK(tl_store_put_states(store, id, &(struct tl_states){1, &start_ms, &end_ms, &key, &bytes}, err));
+    OK(tl_store_commit(store, err));
+    expect(ask("SELECT count(*) FROM visits_state"), "1\n");
+    bytes.size = 0;
+    OK(tl_store_begin(store, err));
+    OK(tl_store_put_states(store, id, &(struct tl_states){1, &start_ms, &end_ms, &key, &bytes}, err));
+    OK(tl_store_commit(store, err));
+    expect(ask("SELECT count(*) FROM visits_state"), "0\n");
+    tl_store_close(store);
+    free(one);
+    free(two);
+}
+
+/* The same, or as much of it as is there: nothing of it is touched before it is refused. */
+Test(store_postgres, a_value_of_a_gigabyte, .fini = store_folder_remove)
+{
+    static char byte = 'x';
+    struct tl_dead dead = {
+        .offset = 1, .raw = {&byte, (size_t)1 << 30}
+    };
+    struct tl_store *store;
+    int64_t id = 0;
+
+    store = make_store(&id);
+    OK(tl_store_begin(store, err));
+    FAILS(TL_ERR_LIMIT, "1 GB", tl_store_put_dead(store, TL_SV("events"), 0, &dead, 1, err));
+    FAILS(TL_ERR_LIMIT, "1 GB", tl_store_put_dedup(store, 0, TL_SV("events"), 0, 1, 1, dead.raw, err));
+    tl_store_rollback(store);
+    tl_store_close(store);
+}
+
+static enum tl_code count_row(void *ctx, const struct tl_stored_row *row, struct tl_err *err)
+{
+    int64_t *count = ctx;
+
+    (void)err;
+    cr_assert_eq(row->end_ms, *count + 1);
+    ++*count;
+    return TL_OK;
+}
+
+/* More than a cursor hands over at a time, and while it is walked the handle is used for something else. */
+Test(store_postgres, many_rows_come_through_a_cursor, .fini = store_folder_remove)
+{
+    enum { ROWS = 20000 };
+    struct tl_store_cursor *cursor = NULL;
+    const struct tl_stored_row *row = NULL;
+    struct store_rows rows;
+    struct tl_store *store;
+    int64_t id = 0, change = 0, count = 0, walked = 0;
+    uint64_t dead = 1;
+
+    store = make_store(&id);
+    store_rows_init(&rows, true, ROWS);
+    for (int i = 0; i < ROWS; i++)
+        store_rows_add(&rows, i, i + 1, "x", i);
+    OK(tl_store_begin_tick(store, store_epoch(store), &change, err));
+    OK(tl_store_put_speed_rows(store, id, &rows.rows, change, err));
+    OK(tl_store_commit(store, err));
+    OK(tl_store_rows(store, id, TL_LAYER_SPEED, MIN_MS, MAX_MS, count_row, &count, err));
+    cr_assert_eq(count, ROWS);
+    OK(tl_store_cursor_open(store, id, TL_LAYER_SPEED, MIN_MS, MAX_MS, &cursor, err));
+    for (;; walked++) {
+        OK(tl_store_cursor_next(cursor, &row, err));
+        if (row == NULL)
+            break;
+        if (walked % 5000 == 0)
+            OK(tl_store_dead_count(store, TL_SV("events"), &dead, err));
+    }
+    cr_assert_eq(walked, ROWS);
+    tl_store_cursor_close(cursor);
+    store_rows_done(&rows);
+    tl_store_close(store);
+}
+
+/* ---- as other tools see it ---- */
+
+Test(store_postgres, times_are_times, .fini = store_folder_remove)
+{
+    struct tl_store *store;
+    int64_t id = 0, epoch;
+
+    store = make_store(&id);
+    epoch = store_epoch(store);
+    store_put_speed(store, epoch, id, INT64_C(1431856800123), INT64_C(1431857100123), "a", 1);
+    sql("SET TIME ZONE 'UTC'");
+    expect(ask("SELECT to_char(window_start AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US'), pg_typeof(window_start), host, "
+               "num_hits,"
+               " _layer, _final, _start_ms FROM hits"),
+           "2015-05-17T10:00:00.123000 timestamp with time zone a 1 speed f 1431856800123\n");
+    /* Ours reach further than theirs, and break no query. */
+    store_put_speed(store, epoch, id, INT64_MIN, -1, "a", 2);
+    store_put_speed(store, epoch, id, -1, INT64_MAX, "a", 3);
+    store_put_speed(store, epoch, id, INT64_C(-210866803200000), INT64_C(9224318015999999), "a", 4);
+    store_put_speed(store, epoch, id, INT64_C(-210866803200001), INT64_C(9224318016000000), "a", 5);
+    expect(ask("SELECT num_hits, window_start = '-infinity', window_end = 'infinity', extract(epoch FROM CASE WHEN "
+               "isfinite(window_start)"
+               " THEN window_start END) * 1000 = _start_ms FROM hits WHERE num_hits > 1 ORDER BY num_hits"),
+           "2 t f NULL\n3 f t t\n4 f f t\n5 t t NULL\n");
+    tl_store_close(store);
+}
+
+Test(store_postgres, types_are_the_columns_own, .fini = store_folder_remove)
+{
+    static const struct tl_shape_column columns[] = {
+        {{"flag", 4},   TL_BOOLEAN,       TL_ROLE_VALUE},
+        {{"tiny", 4},   TL_TINYINT,       TL_ROLE_VALUE},
+        {{"int", 3},    TL_INT,           TL_ROLE_VALUE},
+        {{"big", 3},    TL_BIGINT,        TL_ROLE_VALUE},
+        {{"float", 5},  TL_FLOAT,         TL_ROLE_VALUE},
+        {{"double", 6}, TL_DOUBLE,        TL_ROLE_VALUE},
+        {{"wall", 4},   TL_TIMESTAMP,     TL_ROLE_VALUE},
+        {{"seen", 4},   TL_TIMESTAMP_LTZ, TL_ROLE_VALUE},
+        {{"text", 4},   TL_STRING,        TL_ROLE_VALUE},
+    };
+    struct tl_shape shape = store_windowed("kinds", 'k');
+    struct tl_store *store;
+    int64_t id = 0;
+
+    shape.columns = columns;
+    shape.columns_count = TL_COUNT(columns);
+    store_postgres.url(url);
+    store = store_open(url, TL_STORE_WRITE);
+    OK(tl_store_define(store, &shape, &id, err));
+    expect(ask("SELECT attname, format_type(atttypid, NULL) FROM pg_attribute WHERE attrelid = 'kinds'::regclass AND attnum > 0"
+               " ORDER BY attnum"),
+           "flag boolean\ntiny smallint\nint integer\nbig bigint\nfloat real\ndouble double precision\n"
+           "wall timestamp without time zone\nseen timestamp with time zone\ntext text\n_layer text\n_final boolean\n"
+           "_start_ms bigint\n_end_ms bigint\n_ms_wall bigint\n_ms_seen bigint\n");
+    tl_store_close(store);
+}
+
+Test(store_postgres, all_tables_say_what_they_are_for, .fini = store_folder_remove)
+{
+    struct tl_shape visits = store_sessions("visits", 'v', 0), bots = store_windowless("bots", 'b');
+    struct tl_store *store;
+    int64_t id = 0;
+
+    store = make_store(&id);
+    OK(tl_store_define(store, &visits, &id, err));
+    OK(tl_store_define(store, &bots, &id, err));
+    expect(ask("SELECT relname FROM pg_class WHERE relnamespace = current_schema()::regnamespace AND relkind IN ('r', 'v')"
+               " AND obj_description(oid) IS NULL"),
+           "");
+    expect(ask("SELECT obj_description('hits'::regclass)"),
+           "hits per host; tally: batch up to the time boundary, speed after it\n");
+    expect(ask("SELECT count(*) FROM pg_attribute WHERE attrelid = 'bots'::regclass AND attnum > 0"
+               " AND attname ~ '^_[a-z]' AND attname NOT LIKE '_ms_%' AND col_description(attrelid, attnum) IS NULL"),
+           "0\n");
+    tl_store_close(store);
+}
+
+Test(store_postgres, names_that_are_too_long, .fini = store_folder_remove)
+{
+    struct tl_shape shape = store_windowed("a_name_of_forty_seven_bytes_as_anybody_can_tell", 'a');
+    struct tl_shape_column columns[4];
+    struct tl_store *store;
+    int64_t id = 0;
+
+    store_postgres.url(url);
+    store = store_open(url, TL_STORE_WRITE);
+    cr_assert_eq(shape.view.size, 47);
+    OK(tl_store_define(store, &shape, &id, err));
+    shape = store_windowed("a_name_of_forty_seven_bytes_as_anybody_can_tell", 'b');
+    OK(tl_store_define(store, &shape, &id, err));
+    shape = store_windowed("a_name_of_more_than_forty_seven_bytes_you_can_se", 'c');
+    FAILS(TL_ERR_DEFINITION, "48 bytes", tl_store_define(store, &shape, &id, err));
+    shape = store_windowed("short", 'd');
+    memcpy(columns, shape.columns, sizeof columns);
+    shape.columns = columns;
+    columns[2].name = TL_SV("a_column_with_a_name_of_sixty_four_bytes_is_longer_than_any_is_0");
+    FAILS(TL_ERR_DEFINITION, "64 bytes", tl_store_define(store, &shape, &id, err));
+    tl_store_close(store);
+}
+
+/* A view that somebody made on top of ours is kept by a swap, or the swap says what stands in its way. */
+Test(store_postgres, views_on_top, .fini = store_folder_remove)
+{
+    struct tl_shape same = store_windowed("hits", 'b'), other = store_windowed("hits", 'c');
+    struct tl_shape_column columns[4];
+    struct tl_store *store;
+    struct tl_err why = {.message = ""};
+    int64_t id = 0;
+    bool swapped = false;
+
+    store = make_store(&id);
+    sql("CREATE VIEW mine AS SELECT host, sum(num_hits) AS n FROM hits GROUP BY host");
+    OK(tl_store_define(store, &same, &id, err));
+    OK(tl_store_swap(store, id, &swapped, err));
+    cr_assert(swapped);
+    store_put_speed(store, store_epoch(store), id, 0, 10, "a", 7);
+    expect(ask("SELECT n FROM mine"), "7\n");
+    memcpy(columns, other.columns, sizeof columns);
+    columns[3].name = TL_SV("visitors");
+    other.columns = columns;
+    OK(tl_store_define(store, &other, &id, err));
+    swapped = false;
+    cr_assert_eq(tl_store_swap(store, id, &swapped, &why), TL_ERR_IO);
+    cr_assert(!swapped && why.retriable);
+    cr_assert_not_null(strstr(why.message, "view mine depends on view hits"), "%s", why.message);
+    expect(ask("SELECT n FROM mine"), "7\n");
+    sql("DROP VIEW mine");
+    OK(tl_store_swap(store, id, &swapped, err));
+    cr_assert(swapped);
+    expect(ask("SELECT count(visitors) FROM hits"), "0\n");
+    tl_store_close(store);
+}
