@@ -1,0 +1,149 @@
+/* postgres_cut_test.c: speed on PostgreSQL through a connection that is cut around COMMIT, before it arrives, once it has, and before its answer is
+ * heard: each tick is counted once. TALLY_CUTS: how often (12; 500 of each kind are run by hand). */
+#include <criterion/criterion.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "base/buf.h"
+#include "base/clock.h"
+#include "support/run.h"
+#include "support/store_fixture.h"
+#include "support/tcp_proxy.h"
+#include "support/visits.h"
+
+enum { STEP_MS = 200, EVENTS_PER_CUT = 40, PATIENCE_MS = 30000 };
+
+static char dir[RUN_DIR_BYTES], views[300], data[300];
+
+static void folder_open(void)
+{
+    run_folder_make(dir);
+    snprintf(views, sizeof views, "%s", run_file_write(dir, "views.sql", visits_views));
+    snprintf(data, sizeof data, "%s/data", dir);
+    cr_assert_eq(mkdir(data, 0777), 0);
+}
+
+static void folder_close(void)
+{
+    run_folder_remove(dir);
+    store_folder_remove();
+}
+
+TestSuite(postgres_cut, .init = folder_open, .fini = folder_close, .timeout = 4000);
+
+/* All that speed keeps, less what says when it was written. */
+static char *all_of(const char *url)
+{
+    static const char *const queries[] = {
+        "SELECT _end_ms, _start_ms, encode(_key, 'hex'), host, hits, total, encode(_acc, 'hex') FROM hits_speed ORDER BY 1, 2, 3",
+        "SELECT _end_ms, _offset, _row, event_id, n FROM big_speed ORDER BY 1, 2, 3",
+        "SELECT d.view, l.partition, l.\"offset\", l.\"row\", l.cause, l.flags, l.watermark_ms FROM tally_ledger AS l JOIN"
+        " tally_definition AS d USING (definition) ORDER BY 1, 2, 3, 4",
+        "SELECT d.view, o.* FROM tally_outcome AS o JOIN tally_definition AS d USING (definition) ORDER BY 1",
+        "SELECT d.view, o.* FROM tally_offset AS o JOIN tally_definition AS d USING (definition) ORDER BY 1",
+        "SELECT d.view, p.final_ms FROM tally_progress AS p JOIN tally_definition AS d USING (definition) ORDER BY 1",
+        "SELECT topic, partition, \"offset\", \"row\", reason, encode(raw, 'hex') FROM tally_dead_letter ORDER BY 1, 2, 3, 4",
+    };
+    struct tl_buf all;
+
+    tl_buf_init(&all, 0);
+    for (size_t i = 0; i < TL_COUNT(queries); i++) {
+        tl_buf_put_str(&all, store_postgres_ask(url, queries[i]));
+        tl_buf_put_str(&all, "--\n");
+    }
+    tl_buf_put_u8(&all, 0);
+    cr_assert(!all.failed);
+    return all.data;
+}
+
+static void expect_same(const char *got, const char *want)
+{
+    for (int line = 1; *got != '\0' || *want != '\0'; line++) {
+        size_t a = strcspn(got, "\n"), b = strcspn(want, "\n");
+
+        cr_assert(a == b && memcmp(got, want, a) == 0, "line %d: '%.*s', undisturbed '%.*s'", line, (int)a, got, (int)b, want);
+        got += a + (got[a] == '\n');
+        want += b + (want[b] == '\n');
+    }
+}
+
+static bool cut_by(struct tcp_proxy *proxy, int cuts)
+{
+    for (int64_t until_ms = tl_clock_monotonic_ms() + PATIENCE_MS; tl_clock_monotonic_ms() < until_ms; tl_clock_sleep_ms(2))
+        if (tcp_proxy_cuts(proxy) >= cuts)
+            return true;
+    return false;
+}
+
+static bool has_read(const char *url, int messages)
+{
+    char want[40];
+
+    snprintf(want, sizeof want, "%d\n", messages);
+    for (int64_t until_ms = tl_clock_monotonic_ms() + PATIENCE_MS; tl_clock_monotonic_ms() < until_ms; tl_clock_sleep_ms(20))
+        if (strcmp(store_postgres_ask(url, "SELECT min(messages_count) FROM tally_offset"), want) == 0)
+            return true;
+    return false;
+}
+
+/* The URL with another port. */
+static const char *through(const char *url, uint16_t port, uint16_t *real)
+{
+    static char out[600];
+    const char *at = strstr(url, "127.0.0.1:");
+    char *rest;
+
+    cr_assert_not_null(at, "%s", url);
+    at += strlen("127.0.0.1:");
+    *real = (uint16_t)strtoul(at, &rest, 10);
+    snprintf(out, sizeof out, "%.*s%u%s&sslmode=disable", (int)(at - url), url, port, rest);
+    return out;
+}
+
+Test(postgres_cut, each_tick_is_counted_once)
+{
+    static const enum tcp_proxy_cut kinds[] = {TCP_PROXY_BEFORE, TCP_PROXY_SENT, TCP_PROXY_AFTER};
+    const char *asked = getenv("TALLY_CUTS");
+    int cuts = asked != NULL ? atoi(asked) : 12, events = 0;
+    char undisturbed[512], cut[512], *got, *want;
+    struct run run = {0}, once = {0};
+    struct tcp_proxy *proxy;
+    uint16_t port;
+
+    store_postgres.url(cut);
+    (void)through(cut, 0, &port);
+    proxy = tcp_proxy_open("COMMIT", 6, port);
+    visits_append(data, 1, STEP_MS, 0, EVENTS_PER_CUT);
+    events = EVENTS_PER_CUT;
+    run_start(&run, (const char *const[]){"speed", "--views", views, "--data", data, "--tick", "5ms", "--store",
+                                          through(cut, tcp_proxy_port(proxy), &port), NULL});
+    for (int i = 0; i < cuts; i++) {
+        tcp_proxy_cut(proxy, kinds[i % 3], 1 + i / 3 % 3);
+        for (int part = 0; part < 4 && tcp_proxy_cuts(proxy) <= i; part++) { /* a tick each */
+            visits_append(data, 1, STEP_MS, events, events + EVENTS_PER_CUT);
+            events += EVENTS_PER_CUT;
+            tl_clock_sleep_ms(30);
+        }
+        cr_assert(cut_by(proxy, i + 1), "cut %d did not happen: %s", i, run_err_so_far(&run));
+    }
+    cr_expect(has_read(cut, events), "%s", run_err_so_far(&run));
+    run_signal(&run, SIGTERM);
+    run_wait(&run);
+    cr_expect_eq(run.status, 0, "%s", run.err);
+    run_done(&run);
+    tcp_proxy_close(proxy);
+
+    store_postgres.url(undisturbed);
+    RUN(&once, "speed", "--views", views, "--data", data, "--store", undisturbed, "--once");
+    cr_assert_eq(once.status, 0, "%s", once.err);
+    run_done(&once);
+    got = all_of(cut);
+    want = all_of(undisturbed);
+    cr_expect_gt(strlen(want), 2000);
+    expect_same(got, want);
+    free(got);
+    free(want);
+}
