@@ -72,8 +72,8 @@ SUITES        := unit integration fault
 unit_C        := $(wildcard tests/unit/*.c tests/golden/*.c)
 integration_C := $(wildcard tests/integration/*.c)
 fault_C       := $(wildcard tests/fault/*.c)
-# Criterion's own runner does not run under the thread sanitizer; tests/support/fork_runner.c does.
-SUPPORT_C     := $(filter-out $(if $(findstring thread,$(SANITIZE)),,tests/support/fork_runner.c),$(wildcard tests/support/*.c))
+# Under the sanitizers tests/support/fork_runner.c runs the tests, not Criterion's own runner.
+SUPPORT_C     := $(filter-out $(if $(SANITIZE),,tests/support/fork_runner.c),$(wildcard tests/support/*.c))
 # A suite without a test file of its own is not built, and `make test` says so.
 SUITES_HERE   := $(foreach s,$(SUITES),$(if $(wildcard tests/$(s)/*_test.c),$(s),))
 TOOL_C   := $(wildcard tests/data/*.c)

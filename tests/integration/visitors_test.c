@@ -223,10 +223,12 @@ Test(visitors, both_layers_find_the_same_places)
     free(rows);
     free(versions);
     setenv("TALLY_PLACES", "/nowhere/city.mmdb", 1);
+    run_done(&scene.run);
     RUN(&scene.run, "speed", "--views", scene.views, "--data", scene.dir, "--once");
     cr_assert_eq(scene.run.status, 2);
     cr_assert_not_null(strstr(scene.run.err, "--places /nowhere/city.mmdb: cannot be opened"), "%s", scene.run.err);
     unsetenv("TALLY_PLACES");
+    run_done(&scene.run);
     RUN(&scene.run, "batch", "--views", scene.views, "--data", scene.dir);
     cr_assert_eq(scene.run.status, 2);
     cr_assert_not_null(strstr(scene.run.err, "name one with --places FILE.mmdb"), "%s", scene.run.err);

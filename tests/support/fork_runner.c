@@ -1,8 +1,9 @@
-/* fork_runner.c: runs Criterion's tests where its own runner cannot: under the thread sanitizer.
+/* fork_runner.c: runs Criterion's tests under the sanitizers.
  *
- * Criterion's runner maps an arena at an address that the thread sanitizer keeps for itself, and gives up. This one walks the
- * same linker sections (cr_tst, cr_sts), forks for each test and each case, and closes with the same line. It stands in
- * for what the assertions call in the library; it is linked in SANITIZE=thread builds only.
+ * Criterion's runner maps an arena at an address that the thread sanitizer keeps for itself, and gives up; and it starts the program anew for
+ * each case, which costs the address sanitizer more than the test. This one walks the same linker sections (cr_tst, cr_sts), forks for
+ * each test and each case, looks for leaks at its end, and closes with the same line. It stands in for what the assertions call in the
+ * library; it is linked in builds with SANITIZE only.
  * Understood: --filter=SUITE/TEST (with * and ?). */
 #include <criterion/criterion.h>
 #include <criterion/internal/parameterized.h>
@@ -19,6 +20,9 @@ extern struct criterion_test *__start_cr_tst[] __attribute__((weak));
 extern struct criterion_test *__stop_cr_tst[] __attribute__((weak));
 extern struct criterion_suite *__start_cr_sts[] __attribute__((weak));
 extern struct criterion_suite *__stop_cr_sts[] __attribute__((weak));
+
+/* Of the address sanitizer, where it is linked. */
+void __lsan_do_leak_check(void) __attribute__((weak));
 
 enum { EXIT_FAILED = 101, EXIT_SKIPPED = 102, RUNNING_MAX = 16 };
 
@@ -179,6 +183,8 @@ static void start(struct criterion_test *test, struct criterion_suite *suite, vo
         if (test->data->timeout > 0)
             alarm((unsigned)test->data->timeout + 1);
         test->test();
+        if (__lsan_do_leak_check != NULL)
+            __lsan_do_leak_check(); /* ends the process where there are some */
         leave(0);
     }
     running[running_count].pid = pid;

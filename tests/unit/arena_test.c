@@ -113,13 +113,14 @@ static void note_end(void *arg) /* a text */
 Test(arena, what_lies_outside_ends_with_it)
 {
     struct tl_arena arena;
+    char a[] = "a", b[] = "b", c[] = "c";
 
     tl_arena_init(&arena, 512, 0);
-    cr_assert(tl_arena_on_end(&arena, note_end, (char[]){"a"}));
-    cr_assert(tl_arena_on_end(&arena, note_end, (char[]){"b"}));
+    cr_assert(tl_arena_on_end(&arena, note_end, a));
+    cr_assert(tl_arena_on_end(&arena, note_end, b));
     tl_arena_reset(&arena);
     cr_assert_str_eq(ended, "ba", "the latest first");
-    cr_assert(tl_arena_on_end(&arena, note_end, (char[]){"c"}));
+    cr_assert(tl_arena_on_end(&arena, note_end, c));
     tl_arena_done(&arena);
     cr_assert_str_eq(ended, "bac", "each once");
 }
