@@ -66,9 +66,8 @@ struct tl_speed_meter {
     struct tl_health_check *tick_check;
     uint64_t lane_ticks, lane_rows; /* of the lane's tick that were published */
     struct tl_lag lag;
-    size_t *lane_places; /* per partition of the lane: its number in lag */
-    int64_t *
-        places_offset; /* per place, while a tick is published: the least that the lane has read; INT64_MAX: it does not read it */
+    size_t *lane_places;    /* per partition of the lane: its number in lag */
+    int64_t *places_offset; /* per place, while it is published: the least that the lane's readers of it have read */
 };
 
 /* ---- opening ---- */
