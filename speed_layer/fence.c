@@ -51,8 +51,8 @@ out:
 }
 
 /* One look at the epoch row. */
-static enum tl_code look(struct tl_store *store, struct watch *watch, struct tl_epoch *seen, enum verdict *verdict,
-                         struct tl_err *err)
+static enum tl_code look(struct tl_store *store, const char *name, struct watch *watch, struct tl_epoch *seen,
+                         enum verdict *verdict, struct tl_err *err)
 {
     int64_t now_ms = tl_clock_monotonic_ms();
     bool answered;
@@ -60,7 +60,8 @@ static enum tl_code look(struct tl_store *store, struct watch *watch, struct tl_
 
     *verdict = VERDICT_UNKNOWN;
     TL_TRY(tl_store_epoch(store, seen, err));
-    if (seen->owner[0] == '\0' || tl_process_is_gone(seen->owner)) {
+    /* One's own name: this process could not strike it out, for the store was away. */
+    if (seen->owner[0] == '\0' || strcmp(seen->owner, name) == 0 || tl_process_is_gone(seen->owner)) {
         *verdict = VERDICT_GONE;
         goto out;
     }
@@ -115,7 +116,7 @@ static enum tl_code stand_by(struct tl_store *store, const char *name, struct st
     enum tl_code rc = TL_OK;
 
     while (!tl_stop_requested()) {
-        TL_TRY(look(store, &watch, &seen, &verdict, err));
+        TL_TRY(look(store, name, &watch, &seen, &verdict, err));
         if (verdict == VERDICT_GONE) {
             rc = tl_store_take_epoch(store, name, &seen, mine, err);
             if (rc != TL_ERR_BUSY) /* busy: it has shown itself after all */

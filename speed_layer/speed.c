@@ -272,6 +272,7 @@ static enum tl_code find_out(struct speed *speed, struct tl_tick *tick, struct t
     TL_TRY(tl_fence_renew(speed->fence, speed->store, tick->change, &committed, err));
     tick->epoch = tl_fence_epoch(speed->fence);
     tick->unknown = false;
+    tl_diag(TL_INFO, "the answer to a commit was lost: the tick %s in the store", committed ? "is" : "is not");
     if (committed)
         tl_tick_note_committed(tick);
 out:
@@ -793,7 +794,7 @@ out:
 
 static enum tl_code speed_main(struct speed *speed, struct tl_err *err)
 {
-    int64_t pause_ms = RETRY_MIN_MS;
+    int64_t pause_ms = RETRY_MIN_MS, begun_ms = 0;
     enum tl_code rc;
 
     TL_TRY(tl_options_need_views(speed->common, err));
@@ -803,9 +804,13 @@ static enum tl_code speed_main(struct speed *speed, struct tl_err *err)
     if (speed->definitions == NULL)
         TL_TRY(tl_fail_memory(err, speed->plan->views_count * sizeof *speed->definitions));
     TL_TRY(tl_speed_meter_open(speed->common, speed->plan, &speed->meter, err));
+    begun_ms = tl_clock_monotonic_ms();
     while ((rc = run_from_store(speed, err)) != TL_OK && may_work_later(rc, err) && !speed->own->once && !tl_stop_requested()) {
+        if (tl_clock_monotonic_ms() - begun_ms > RETRY_MAX_MS) /* it did work for a while */
+            pause_ms = RETRY_MIN_MS;
         tl_speed_meter_wait(speed->meter, "begins again", err);
         wait_to_retry(&pause_ms, "begins again from the store", err);
+        begun_ms = tl_clock_monotonic_ms();
     }
 out:
     tl_speed_meter_close(speed->meter);

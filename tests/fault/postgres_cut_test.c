@@ -89,6 +89,17 @@ static bool has_read(const char *url, int messages)
     return false;
 }
 
+/* There are tables, and a tick stands in them. */
+static bool has_begun(const char *url)
+{
+    for (int64_t until_ms = tl_clock_monotonic_ms() + PATIENCE_MS; tl_clock_monotonic_ms() < until_ms; tl_clock_sleep_ms(20))
+        if (strcmp(store_postgres_ask(url, "SELECT count(*) FROM pg_tables WHERE tablename = 'big_speed' AND schemaname ="
+                                           " current_schema()"),
+                   "1\n") == 0)
+            return has_read(url, EVENTS_PER_CUT);
+    return false;
+}
+
 /* The URL with another port. */
 static const char *through(const char *url, uint16_t port, uint16_t *real)
 {
@@ -115,14 +126,15 @@ Test(postgres_cut, each_tick_is_counted_once)
 
     store_postgres.url(cut);
     (void)through(cut, 0, &port);
-    proxy = tcp_proxy_open("COMMIT", 6, port);
+    proxy = tcp_proxy_open("COMMIT", sizeof "COMMIT", port); /* with its 0: not of READ COMMITTED */
     visits_append(data, 1, STEP_MS, 0, EVENTS_PER_CUT);
     events = EVENTS_PER_CUT;
     run_start(&run, (const char *const[]){"speed", "--views", views, "--data", data, "--tick", "5ms", "--store",
                                           through(cut, tcp_proxy_port(proxy), &port), NULL});
+    cr_assert(has_begun(cut), "%s", run_err_so_far(&run));
     for (int i = 0; i < cuts; i++) {
         tcp_proxy_cut(proxy, kinds[i % 3], 1 + i / 3 % 3);
-        for (int part = 0; part < 4 && tcp_proxy_cuts(proxy) <= i; part++) { /* a tick each */
+        for (int part = 0; part < 200 && tcp_proxy_cuts(proxy) <= i; part++) { /* a tick each, or several in one */
             visits_append(data, 1, STEP_MS, events, events + EVENTS_PER_CUT);
             events += EVENTS_PER_CUT;
             tl_clock_sleep_ms(30);
@@ -132,6 +144,7 @@ Test(postgres_cut, each_tick_is_counted_once)
     cr_expect(has_read(cut, events), "%s", run_err_so_far(&run));
     run_signal(&run, SIGTERM);
     run_wait(&run);
+        fprintf(stderr, "%s", run.err);
     cr_expect_eq(run.status, 0, "%s", run.err);
     run_done(&run);
     tcp_proxy_close(proxy);

@@ -2,6 +2,7 @@
 #include "speed_layer/fence.h"
 
 #include <criterion/criterion.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/wait.h>
@@ -97,20 +98,53 @@ Test(fence, one_that_gives_no_answer_is_taken_over)
     tl_store_close(store);
 }
 
-/* This process owns it already, and its thread answers. */
+/* Another process that answers. */
 Test(fence, one_that_answers_is_left_alone)
 {
-    struct tl_store *store = fresh(), *other = store_open(url, TL_STORE_WRITE);
-    struct tl_fence *fence = NULL, *second = NULL;
+    struct tl_store *store = fresh();
+    struct tl_fence *fence = NULL, *theirs = NULL;
+    int ends[2];
+    char told = 0;
+    pid_t child;
 
-    OK(tl_fence_take(store, url, note_owner, NULL, &fence, err));
-    FAILS(TL_ERR_BUSY, "another speed writes to the store, on ", tl_fence_take(other, url, NULL, NULL, &second, err));
-    cr_assert_eq(second, NULL);
-    cr_assert_gt(now(store).answer, 0);
-    OK(tl_fence_check(fence, err));
-    tl_fence_close(fence, store);
     tl_store_close(store);
-    tl_store_close(other);
+    cr_assert_eq(pipe(ends), 0);
+    child = fork();
+    if (child == 0) {
+        struct tl_err err;
+
+        if (tl_store_open(url, TL_STORE_WRITE, &store, &err) != TL_OK ||
+            tl_fence_take(store, url, NULL, NULL, &theirs, &err) != TL_OK || write(ends[1], "y", 1) != 1)
+            _exit(1);
+        for (;;)
+            if (tl_fence_check(theirs, &err) != TL_OK)
+                _exit(2);
+            else
+                tl_clock_sleep_ms(10);
+    }
+    cr_assert_eq(read(ends[0], &told, 1), 1);
+    store = store_open(url, TL_STORE_WRITE);
+    FAILS(TL_ERR_BUSY, "another speed writes to the store, on ", tl_fence_take(store, url, NULL, NULL, &fence, err));
+    cr_assert_eq(fence, NULL);
+    cr_assert_gt(now(store).answer, 0);
+    cr_assert_eq(waitpid(child, NULL, WNOHANG), 0, "it lost the store");
+    kill(child, SIGKILL);
+    waitpid(child, NULL, 0);
+    tl_store_close(store);
+}
+
+/* The name that this process has left behind, for it could not strike it out. */
+Test(fence, ones_own_name_is_no_other)
+{
+    struct tl_store *store = fresh();
+    struct tl_fence *fence = NULL, *again = NULL;
+
+    OK(tl_fence_take(store, url, NULL, NULL, &fence, err));
+    tl_fence_close(fence, NULL);
+    OK(tl_fence_take(store, url, NULL, NULL, &again, err));
+    cr_assert_eq(now(store).challenge, 0, "it asked itself");
+    tl_fence_close(again, store);
+    tl_store_close(store);
 }
 
 Test(fence, who_was_taken_over_hears_of_it_without_a_tick)
