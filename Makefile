@@ -45,7 +45,7 @@ CXXFLAGS ?= $(OPT) -g
 EXTRA   := $(if $(SANITIZE),-fsanitize=$(SANITIZE) -fno-sanitize-recover=all -fno-omit-frame-pointer,) \
            $(if $(TINY),-DTL_TINY,) $(if $(WERROR),-Werror,)
 INCLUDES := -Icommon -I. -I$(G)
-LIBS := -lsqlite3 -lzstd -lxxhash -lsimdjson -lpcre2-8 -lmaxminddb -lpsl -lcrypto -lyaml -lpthread -lm -ldl
+LIBS := -lsqlite3 -lrdkafka -lzstd -lxxhash -lsimdjson -lpcre2-8 -lmaxminddb -lpsl -lcrypto -lyaml -lpthread -lm -ldl
 
 # --- what there is to build ---------------------------------------------------------------------------------------------
 COMMON_C   := $(wildcard common/*/*.c)
@@ -88,7 +88,7 @@ FUZZERS  := $(patsubst tests/fuzz/%_fuzz.c,build/fuzz/%,$(FUZZ_C))
 
 # --- targets ------------------------------------------------------------------------------------------------------------
 .PHONY: all test unit integration fault replay test-unit test-unit-long test-integration test-fault test-all check bench benches fuzz fuzz-seeds \
-        test-flink test-flink-long test-layers demo tools generated install format lint lint-links lint-objects deps deps-lint deps-flink help \
+        test-flink test-flink-long test-layers kafka servers servers-down demo tools generated install format lint lint-links lint-objects deps deps-lint deps-flink help \
         clean FORCE
 
 all: $(PROGRAM) tools $(if $(filter release,$(VARIANT)),build/tally,) ## build/tally and the traffic generator
@@ -128,12 +128,24 @@ TEST_ENV := TALLY_BIN=$(CURDIR)/$(PROGRAM) TALLY_PYTHON=$(CURDIR)/$(PYTHON) TALL
 test: deps ## everything that Criterion runs, and the fuzz corpora
 	$(Q)$(MAKE) --no-print-directory test-all
 
-test-all: all $(SUITES_HERE:%=$(B)/%) $(REPLAYS) $(PYTHON_HERE) $(PLACES_HERE)
+test-all: all $(SUITES_HERE:%=$(B)/%) $(REPLAYS) $(PYTHON_HERE) $(PLACES_HERE) servers
 	$(Q)$(TEST_ENV) tests/suites.sh $(if $(KIND),$(VARIANT),) $(B) $(SUITES_HERE:%=$(B)/%) $(REPLAYS)
 
 unit integration fault: %: $(B)/%
+test-integration test-fault: servers
 $(SUITES:%=test-%): test-%: $(PROGRAM) tools $(B)/% $(PYTHON_HERE) $(PLACES_HERE)
 	$(Q)$(TEST_ENV) tests/suites.sh $(if $(KIND),$(VARIANT),) $(B) $(B)/$*
+
+# --- servers for tests and trials --------------------------------------------------------------------------------------
+# On ports of their own, with all that they have under build/. Once their files are here nothing is asked of the network.
+kafka: ## a Kafka broker; build/kafka.env says where it is
+	$(Q)deploy/kafka/kafka.sh up build/kafka && cp build/kafka/kafka.env build/kafka.env
+
+servers: kafka ## all servers that the tests want; build/servers.env has where they are
+	$(Q)cat build/kafka.env > build/servers.env
+
+servers-down: ## ends them, and forgets what they held
+	$(Q)deploy/kafka/kafka.sh down build/kafka && rm -f build/kafka.env build/servers.env
 
 # --- the proof against Apache Flink ------------------------------------------------------------------------------------
 # Maven's versions are pinned (tests/flink/pom.xml); once they are here nothing is asked of the network.
@@ -200,7 +212,8 @@ clean: ## removes build/
 
 # --- packages -----------------------------------------------------------------------------------------------------------
 DEPS      := gcc g++ make libc6-dev libsqlite3-dev libzstd-dev libxxhash-dev libsimdjson-dev libpcre2-dev libmaxminddb-dev libpsl-dev libssl-dev \
-             libyaml-dev uap-core publicsuffix re2c lemon libcriterion-dev sqlite3 zstd tzdata python3 python3-venv
+             libyaml-dev librdkafka-dev uap-core publicsuffix re2c lemon libcriterion-dev sqlite3 zstd tzdata python3 python3-venv openjdk-17-jdk-headless \
+             maven openssl
 DEPS_LINT := clang clang-format clang-tidy shellcheck
 DEPS_FLINK := openjdk-17-jdk-headless maven
 
