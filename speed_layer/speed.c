@@ -18,6 +18,7 @@
 #include "main/command.h"
 #include "main/data_dir.h"
 #include "main/option.h"
+#include "main/source_log.h"
 #include "main/stop.h"
 #include "main/views.h"
 #include "sql/shape.h"
@@ -45,7 +46,7 @@ struct speed {
     struct tl_plan *plan;
     struct tl_store *store;
     struct tl_lock *lock;
-    struct tl_log *log;
+    struct tl_source_logs *logs;
     int64_t epoch;
     struct tl_definition *definitions; /* per view */
     bool said_waiting;
@@ -157,10 +158,11 @@ out:
 }
 
 /* A topic comes into being with its first event: one that is not there yet has no partitions, and the others are counted meanwhile. */
-static enum tl_code topic_now(struct tl_log *log, struct tl_sv topic, uint32_t *partitions, uint64_t *identity,
+static enum tl_code topic_now(const struct speed *speed, uint32_t source, uint32_t *partitions, uint64_t *identity,
                               struct tl_err *err)
 {
-    enum tl_code rc = tl_log_topic(log, topic, partitions, identity, err);
+    enum tl_code rc =
+        tl_log_topic(tl_source_log(speed->logs, source), speed->plan->sources[source].topic, partitions, identity, err);
 
     if (rc != TL_ERR_NOT_FOUND)
         return rc;
@@ -178,7 +180,7 @@ static enum tl_code lane_add_source(struct speed *speed, struct tl_lane *lane, u
     uint32_t count;
     enum tl_code rc = TL_OK;
 
-    TL_TRY(topic_now(speed->log, source->topic, &count, &lane->identities[s], err));
+    TL_TRY(topic_now(speed, s, &count, &lane->identities[s], err));
     partitions = realloc(lane->partitions, (lane->partitions_count + count + 1) * sizeof *partitions);
     if (partitions == NULL)
         return tl_fail_memory(err, count * sizeof *partitions);
@@ -188,7 +190,7 @@ static enum tl_code lane_add_source(struct speed *speed, struct tl_lane *lane, u
         int64_t first, end;
         bool known = false;
 
-        TL_TRY(tl_log_range(speed->log, source->topic, p, &first, &end, err));
+        TL_TRY(tl_log_range(tl_source_log(speed->logs, s), source->topic, p, &first, &end, err));
         *mine = (struct tl_lane_partition){.source = s, .partition = p, .until_offset = INT64_MAX};
         mine->position = (struct tl_position){
             .partition = p, .next_offset = first, .watermark_ms = INT64_MIN, .judged_ms = INT64_MIN, .log_ms = INT64_MIN};
@@ -312,20 +314,18 @@ out:
     return rc;
 }
 
-/* Looks at the topics anew, through a handle of its own, for a file that was replaced would go unnoticed through the old one: a topic
- * that was made again ends the program; new partitions end the lane, to be dealt with the others. */
+/* Looks at the topics anew: a topic that was made again ends the program; new partitions end the lane, to be dealt with the others. */
 static enum tl_code look_at_topics(struct speed *speed, const struct tl_lane *lane, struct tl_err *err)
 {
-    struct tl_log *log = NULL;
     enum tl_code rc = TL_OK;
 
-    TL_TRY(tl_log_open(speed->common->log, speed->common->data, TL_LOG_READ, &log, err));
+    TL_TRY(tl_source_logs_refresh(speed->logs, err));
     for (uint32_t s = 0; s < lane->plan->sources_count; s++) {
         struct tl_sv topic = lane->plan->sources[s].topic;
         uint32_t partitions, known = 0;
         uint64_t identity;
 
-        TL_TRY(topic_now(log, topic, &partitions, &identity, err));
+        TL_TRY(topic_now(speed, s, &partitions, &identity, err));
         if (lane->identities[s] != 0 && identity != lane->identities[s])
             TL_TRY(tl_fail(err, TL_ERR_IO,
                            "topic %.*s was deleted and made again while it was being read: its offsets mean other events now; "
@@ -340,7 +340,6 @@ static enum tl_code look_at_topics(struct speed *speed, const struct tl_lane *la
         }
     }
 out:
-    tl_log_close(log);
     return rc;
 }
 
@@ -416,8 +415,7 @@ static enum tl_code run_lane(struct speed *speed, struct tl_lane *lane, bool bou
     if (workers == NULL)
         TL_TRY(tl_fail_memory(err, workers_count * sizeof *workers));
     for (; opened < workers_count; opened++) {
-        rc = tl_worker_open(&workers[opened], lane, opened, workers_count, speed->common->log, speed->common->data, speed->store,
-                            &signals, err);
+        rc = tl_worker_open(&workers[opened], lane, opened, workers_count, speed->common, speed->store, &signals, err);
         if (rc != TL_OK) {
             tl_worker_close(&workers[opened]);
             goto out;
@@ -491,7 +489,7 @@ static enum tl_code read_standings(struct speed *speed, struct standing *standin
 
         standings[v].count = 0;
         TL_TRY(tl_store_positions(speed->store, speed->definitions[v].id, add_position, &standings[v], &stored, err));
-        TL_TRY(topic_now(speed->log, source->topic, &partitions, &identity, err));
+        TL_TRY(topic_now(speed, speed->plan->views[v].source, &partitions, &identity, err));
         if (standings[v].count > 0 && stored != identity)
             TL_TRY(tl_fail(err, TL_ERR_IO,
                            "topic %.*s was deleted and made again since view %.*s was counted: its offsets mean other events "
@@ -560,8 +558,7 @@ static enum tl_code catch_up_inner(struct speed *speed, uint32_t v, struct tl_er
             speed->definitions[v].hash, TL_SV_ARG(speed->plan->views[inner].name));
     TL_TRY(tl_shape_of(speed->plan, &speed->plan->views[inner], &shape, err));
     TL_TRY(lane_open(&lane, speed->plan, err));
-    TL_TRY(topic_now(speed->log, speed->plan->sources[speed->plan->views[v].source].topic, &partitions,
-                     &lane.identities[speed->plan->views[v].source], err));
+    TL_TRY(topic_now(speed, speed->plan->views[v].source, &partitions, &lane.identities[speed->plan->views[v].source], err));
     while (!done && !tl_stop_requested()) {
         TL_TRY(tl_store_definition(speed->store, speed->definitions[v].id, &speed->definitions[v], err));
         lane_add_view(&lane, v, &speed->definitions[v]);
@@ -648,12 +645,12 @@ static enum tl_code open_log(struct speed *speed, bool *there, struct tl_err *er
     enum tl_code rc = TL_OK;
 
     for (*there = false; !*there && !tl_stop_requested();) {
-        rc = tl_log_open(speed->common->log, speed->common->data, TL_LOG_READ, &speed->log, err);
+        rc = tl_source_logs_open(speed->common, speed->plan, TL_LOG_READ, &speed->logs, err);
         for (uint32_t s = 0; rc == TL_OK && !*there && s < speed->plan->sources_count; s++) {
             uint32_t partitions;
             uint64_t identity;
 
-            rc = tl_log_topic(speed->log, speed->plan->sources[s].topic, &partitions, &identity, err);
+            rc = tl_log_topic(tl_source_log(speed->logs, s), speed->plan->sources[s].topic, &partitions, &identity, err);
             *there = rc == TL_OK;
             if (rc == TL_ERR_NOT_FOUND && s + 1 < speed->plan->sources_count)
                 rc = TL_OK;
@@ -665,8 +662,8 @@ static enum tl_code open_log(struct speed *speed, bool *there, struct tl_err *er
         if (!speed->said_waiting)
             tl_diag(TL_INFO, speed->own->once ? "nothing to read: %s" : "waiting for the log: %s", err->message);
         speed->said_waiting = true;
-        tl_log_close(speed->log);
-        speed->log = NULL;
+        tl_source_logs_close(speed->logs);
+        speed->logs = NULL;
         if (speed->own->once)
             break;
         tl_clock_sleep_ms(WAIT_FOR_LOG_MS);
@@ -754,7 +751,7 @@ static enum tl_code speed_main(struct speed *speed, struct tl_err *err)
             break;
     }
 out:
-    tl_log_close(speed->log);
+    tl_source_logs_close(speed->logs);
     tl_store_close(speed->store);
     tl_lock_release(speed->lock);
     free(speed->definitions);

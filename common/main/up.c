@@ -19,7 +19,7 @@
 #include "main/views.h"
 #include "sql/plan.h"
 
-enum { LOOK_MS = 100, DRAIN_MS = 10000, ARGS_MAX = 24 };
+enum { LOOK_MS = 100, DRAIN_MS = 10000, ARGS_MAX = 24 + 2 * TL_OPTION_LIST_MAX };
 
 struct up_options {
     int64_t batch_every_ms, archive_every_ms;
@@ -54,6 +54,10 @@ static int run_part(const struct part *part, const struct tl_common_options *com
             args[count++] = files[i].flag;
             args[count++] = files[i].value;
         }
+    for (size_t i = 0; i < common->kafka_properties.count; i++) {
+        args[count++] = "--kafka-property";
+        args[count++] = common->kafka_properties.items[i];
+    }
     if (common->verbose)
         args[count++] = "-v";
     for (int e = 0; e < 4 && part->extra[e] != NULL; e++)
