@@ -45,7 +45,7 @@ CXXFLAGS ?= $(OPT) -g
 EXTRA   := $(if $(SANITIZE),-fsanitize=$(SANITIZE) -fno-sanitize-recover=all -fno-omit-frame-pointer,) \
            $(if $(TINY),-DTL_TINY,) $(if $(WERROR),-Werror,)
 INCLUDES := -Icommon -I. -I$(G) -isystem /usr/include/postgresql
-LIBS := -levent_extra -levent_core -lsqlite3 -lpq -lzstd -lxxhash -lsimdjson -lpcre2-8 -lmaxminddb -lpsl -lcrypto -lyaml -lpthread -lm -ldl
+LIBS := -levent_extra -levent_core -lsqlite3 -lpq -lrdkafka -lzstd -lxxhash -lsimdjson -lpcre2-8 -lmaxminddb -lpsl -lcrypto -lyaml -lpthread -lm -ldl
 
 # --- what there is to build ---------------------------------------------------------------------------------------------
 COMMON_C   := $(wildcard common/*/*.c)
@@ -88,7 +88,7 @@ FUZZERS  := $(patsubst tests/fuzz/%_fuzz.c,build/fuzz/%,$(FUZZ_C))
 
 # --- targets ------------------------------------------------------------------------------------------------------------
 .PHONY: all test unit integration fault replay test-unit test-unit-long test-integration test-fault test-all check bench benches fuzz fuzz-seeds \
-        test-flink test-flink-long test-layers postgres servers-down demo tools generated install format lint lint-links lint-objects deps deps-lint deps-flink help \
+        test-flink test-flink-long test-layers kafka kafka-up postgres postgres-up servers servers-up servers-down demo tools generated install format lint lint-links lint-objects deps deps-lint deps-flink help \
         clean FORCE
 
 all: $(PROGRAM) tools $(if $(filter release,$(VARIANT)),build/tally,) ## build/tally and the traffic generator
@@ -127,18 +127,31 @@ $(PROMTOOL): tests/reference/promtool.sh
 	$(Q)echo "  DEB  $@"; $< $(@D) && touch -h $@
 REFERENCES := $(PYTHON_HERE) $(PLACES_HERE) $(PROMTOOL)
 
-# --- servers for tests and trials ----------------------------------------------------------------------------------------
-# Each lies under build/, on a port of its own, and goes on running: servers-down ends them. build/servers.env says where they are.
-SERVERS := build/postgres
+# --- servers for tests and trials ---------------------------------------------------------------------------------------
+# On ports of their own, with all that they have under build/; they go on running until servers-down. Once their files are here nothing is asked of
+# the network.
+kafka: deps ## a private Kafka broker under build/; build/servers.env then has KAFKA_URL
+	$(Q)$(MAKE) --no-print-directory kafka-up
 
 postgres: deps ## a private PostgreSQL server under build/; build/servers.env then has POSTGRES_URL
-	$(Q)$(MAKE) --no-print-directory build/postgres
+	$(Q)$(MAKE) --no-print-directory postgres-up
 
-build/postgres: FORCE
-	$(Q)deploy/postgres/server.sh start $@
+servers: deps ## both
+	$(Q)$(MAKE) --no-print-directory servers-up
+
+kafka-up:
+	$(Q)deploy/kafka/kafka.sh up build/kafka && cp build/kafka/kafka.env build/kafka.env
+	$(Q)cat build/kafka.env $(wildcard build/postgres.env) > build/servers.env
+
+postgres-up:
+	$(Q)deploy/postgres/server.sh start build/postgres
+
+servers-up: kafka-up
+	$(Q)$(MAKE) --no-print-directory postgres-up
 
 servers-down: ## ends the servers that were started for tests and trials
 	$(Q)deploy/postgres/server.sh stop build/postgres
+	$(Q)deploy/kafka/kafka.sh down build/kafka && rm -f build/kafka.env build/servers.env
 
 # What the suites are told of where things are.
 TEST_ENV := TALLY_BIN=$(CURDIR)/$(PROGRAM) TALLY_PYTHON=$(CURDIR)/$(PYTHON) TALLY_TEST_PLACES=$(CURDIR)/$(PLACES)/city.mmdb \
@@ -148,11 +161,11 @@ TEST_ENV := TALLY_BIN=$(CURDIR)/$(PROGRAM) TALLY_PYTHON=$(CURDIR)/$(PYTHON) TALL
 test: deps ## everything that Criterion runs, and the fuzz corpora
 	$(Q)$(MAKE) --no-print-directory test-all
 
-test-all: all $(SUITES_HERE:%=$(B)/%) $(REPLAYS) $(REFERENCES) | $(SERVERS)
+test-all: all $(SUITES_HERE:%=$(B)/%) $(REPLAYS) $(REFERENCES) servers-up
 	$(Q)$(TEST_ENV) tests/suites.sh $(if $(KIND),$(VARIANT),) $(B) $(SUITES_HERE:%=$(B)/%) $(REPLAYS)
 
 unit integration fault: %: $(B)/%
-$(SUITES:%=test-%): test-%: $(PROGRAM) tools $(B)/% $(REFERENCES) | $(SERVERS)
+$(SUITES:%=test-%): test-%: $(PROGRAM) tools $(B)/% $(REFERENCES) servers-up
 	$(Q)$(TEST_ENV) tests/suites.sh $(if $(KIND),$(VARIANT),) $(B) $(B)/$*
 
 # --- the proof against Apache Flink ------------------------------------------------------------------------------------
@@ -219,8 +232,9 @@ clean: ## removes build/
 	rm -rf build
 
 # --- packages -----------------------------------------------------------------------------------------------------------
-DEPS      := gcc g++ make libc6-dev libsqlite3-dev libpq-dev libzstd-dev libxxhash-dev libsimdjson-dev libpcre2-dev libmaxminddb-dev libpsl-dev libssl-dev \
-             libyaml-dev libevent-dev uap-core publicsuffix re2c lemon libcriterion-dev sqlite3 postgresql zstd tzdata python3 python3-venv
+DEPS      := gcc g++ make libc6-dev libsqlite3-dev libpq-dev librdkafka-dev libzstd-dev libxxhash-dev libsimdjson-dev libpcre2-dev libmaxminddb-dev libpsl-dev \
+             libssl-dev libyaml-dev libevent-dev uap-core publicsuffix re2c lemon libcriterion-dev sqlite3 postgresql zstd tzdata python3 python3-venv \
+             openjdk-17-jdk-headless maven openssl
 DEPS_LINT := clang clang-format clang-tidy shellcheck
 DEPS_FLINK := openjdk-17-jdk-headless maven
 

@@ -22,11 +22,11 @@
 #include "base/diag.h"
 #include "base/lock.h"
 #include "core/intake.h"
-#include "log/log.h"
 #include "main/command.h"
 #include "main/data_dir.h"
 #include "main/option.h"
 #include "main/progress.h"
+#include "main/source_log.h"
 #include "main/stop.h"
 #include "main/views.h"
 #include "master/master.h"
@@ -35,6 +35,7 @@
 enum {
     READ_BYTES = 4 << 20,        /* of the log at once */
     NAP_MS = 200,                /* how soon a SIGTERM that falls between a check and a sleep is seen */
+    ANSWER_MS = 10000,           /* how long entries that the log says it has may take to come */
     NO_LOG_YET_MS = 1000,        /* how often --follow looks for a log that is not there */
     FILE_MESSAGES_MAX = 8 << 20, /* so that an index has a maximum, however short the messages are */
 };
@@ -52,6 +53,7 @@ struct partition {
 
 struct topic {
     struct tl_sv name; /* the plan's */
+    uint32_t source;
     struct tl_intake *intake;
     uint64_t time_rule;
     bool loaded; /* the following is as on disk */
@@ -67,13 +69,18 @@ struct archive {
     struct tl_functions *functions;
     struct tl_plan *plan;
     struct tl_master *master;
-    struct tl_log *log;             /* NULL: not there (yet) */
+    struct tl_source_logs *logs;    /* NULL: not there (yet) */
     struct tl_archive_meter *meter; /* NULL: without --metrics-listen */
     struct topic *topics;
     uint32_t topics_count;
     struct tl_progress progress;
     uint64_t finished_bytes; /* of files that are done */
 };
+
+static struct tl_log *log_of(const struct archive *archive, const struct topic *topic)
+{
+    return tl_source_log(archive->logs, topic->source);
+}
 
 /* ---- where the record stands ---- */
 
@@ -250,7 +257,8 @@ static enum tl_code partition_copy(struct archive *archive, struct topic *topic,
     while (next < end && !tl_stop_requested()) {
         struct tl_log_entries entries;
 
-        TL_TRY(tl_log_read(archive->log, topic->name, number, next, TL_BATCH_ROWS, READ_BYTES, &entries, err));
+        TL_TRY(tl_log_read_wait(log_of(archive, topic), topic->name, number, next, TL_BATCH_ROWS, READ_BYTES, ANSWER_MS, &entries,
+                                err));
         TL_TRY(tl_intake_run(topic->intake, entries.messages, entries.count, err));
         TL_TRY(tl_intake_facts(topic->intake, entries.messages, entries.count, each_message, &copy, err));
         tl_archive_meter_move(archive->meter);
@@ -284,7 +292,7 @@ static enum tl_code topic_pass(struct archive *archive, struct topic *topic, str
     bool new_record;
     enum tl_code rc;
 
-    rc = tl_log_topic(archive->log, topic->name, &partitions_count, &identity, err);
+    rc = tl_log_topic(log_of(archive, topic), topic->name, &partitions_count, &identity, err);
     if (rc == TL_ERR_NOT_FOUND) {
         tl_diag(TL_DEBUG, "topic %.*s is not there yet", TL_SV_ARG(topic->name));
         return TL_OK;
@@ -303,7 +311,7 @@ static enum tl_code topic_pass(struct archive *archive, struct topic *topic, str
     for (uint32_t i = 0; i < topic->partitions_count; i++) {
         int64_t first, end;
 
-        TL_TRY(tl_log_range(archive->log, topic->name, i, &first, &end, err));
+        TL_TRY(tl_log_range(log_of(archive, topic), topic->name, i, &first, &end, err));
         TL_TRY(range_check(archive, topic, i, first, end, err));
     }
     if (new_record)
@@ -311,7 +319,7 @@ static enum tl_code topic_pass(struct archive *archive, struct topic *topic, str
     for (uint32_t i = 0; i < topic->partitions_count && !tl_stop_requested(); i++) {
         int64_t now_ms = tl_clock_wall_ms(), first, end;
 
-        TL_TRY(tl_log_range(archive->log, topic->name, i, &first, &end, err));
+        TL_TRY(tl_log_range(log_of(archive, topic), topic->name, i, &first, &end, err));
         TL_TRY(range_check(archive, topic, i, first, end, err));
         TL_TRY(partition_copy(archive, topic, i, end, err));
         if (topic->partitions[i].next_offset >= end)
@@ -330,8 +338,8 @@ static enum tl_code archive_pass(struct archive *archive, bool *waits, struct tl
     enum tl_code rc;
 
     *waits = false;
-    if (archive->log == NULL) {
-        rc = tl_log_open(archive->common->log, archive->common->data, TL_LOG_READ, &archive->log, err);
+    if (archive->logs == NULL) {
+        rc = tl_source_logs_open(archive->common, archive->plan, TL_LOG_READ, &archive->logs, err);
         if (rc == TL_ERR_NOT_FOUND) {
             *waits = true;
             return TL_OK;
@@ -377,8 +385,8 @@ static enum tl_code archive_follow(struct archive *archive, struct tl_err *err)
             reported[0] = '\0';
         }
         if (rc != TL_OK) {
-            tl_log_close(archive->log);
-            archive->log = NULL;
+            tl_source_logs_close(archive->logs);
+            archive->logs = NULL;
         }
         if (waits && !said)
             tl_diag(TL_INFO, "there is no log in %s yet: waits for it", archive->common->data);
@@ -413,6 +421,7 @@ static enum tl_code topics_open(struct archive *archive, struct tl_err *err)
             continue;
         TL_TRY(tl_intake_open(plan, i, &topic->intake, err));
         topic->name = plan->sources[i].topic;
+        topic->source = i;
         topic->time_rule = tl_intake_time_rule(plan, i);
         archive->topics_count++;
     }
@@ -427,7 +436,7 @@ static void archive_done(struct archive *archive)
         free(archive->topics[i].partitions);
     }
     free(archive->topics);
-    tl_log_close(archive->log);
+    tl_source_logs_close(archive->logs);
     tl_master_close(archive->master);
     tl_views_close(archive->functions, archive->plan);
 }

@@ -578,25 +578,26 @@ static int64_t read_by_speed(const struct tl_cause_finder *finder, uint32_t sour
     return end;
 }
 
-enum { TAIL_BYTES = 4 << 20 };
+enum { TAIL_BYTES = 4 << 20, ANSWER_MS = 10000 };
 
 static enum tl_code read_tail_of(struct proof *proof, const struct tl_cause_record *record, uint32_t partition,
                                  struct tl_err *err)
 {
     struct tl_cause_finder *finder = proof->finder;
+    struct tl_log *log = tl_source_log(finder->logs, proof->source);
     int64_t from = record_end(record, partition), to = read_by_speed(finder, proof->source, partition), first, end;
     struct tl_log_entries entries;
     enum tl_code rc = TL_OK;
 
     if (from >= to && proof->reach == NULL)
         return TL_OK;
-    TL_TRY(tl_log_range(finder->log, record->topic, partition, &first, &end, err));
+    TL_TRY(tl_log_range(log, record->topic, partition, &first, &end, err));
     if (proof->reach != NULL)
         to = end;
     else if (first > from)
         TL_TRY(add_gap(finder, record, partition, from, tl_min_i64(first, to) - 1, err));
     for (from = tl_max_i64(from, first); from < to; from = entries.next_offset) {
-        TL_TRY(tl_log_read(finder->log, record->topic, partition, from, TL_BATCH_ROWS, TAIL_BYTES, &entries, err));
+        TL_TRY(tl_log_read_wait(log, record->topic, partition, from, TL_BATCH_ROWS, TAIL_BYTES, ANSWER_MS, &entries, err));
         TL_TRY(push(proof, partition, entries.messages, entries.count, err));
         if (entries.next_offset <= from)
             break; /* the log ends here */
@@ -612,9 +613,9 @@ static enum tl_code read_tail(struct proof *proof, const struct tl_cause_record 
     uint64_t identity;
     enum tl_code rc = TL_OK;
 
-    if (proof->finder->log == NULL)
+    if (proof->finder->logs == NULL)
         return TL_OK;
-    rc = tl_log_topic(proof->finder->log, record->topic, &partitions, &identity, err);
+    rc = tl_log_topic(tl_source_log(proof->finder->logs, proof->source), record->topic, &partitions, &identity, err);
     if (rc == TL_ERR_NOT_FOUND)
         return TL_OK;
     proof->in_log_only = true;
@@ -818,9 +819,9 @@ static enum tl_code find_message(struct tl_cause_finder *finder, uint32_t source
             return TL_OK;
         }
     }
-    if (finder->log == NULL || number >= TL_PARTITION_IMPORTED)
+    if (finder->logs == NULL || number >= TL_PARTITION_IMPORTED)
         return TL_OK;
-    rc = tl_log_read(finder->log, record->topic, partition, offset, 1, 1, &entries, err);
+    rc = tl_log_read_wait(tl_source_log(finder->logs, source), record->topic, partition, offset, 1, 1, ANSWER_MS, &entries, err);
     if (rc == TL_ERR_LIMIT)
         return TL_OK;
     if (rc == TL_OK)

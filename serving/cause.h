@@ -24,7 +24,7 @@
 
 #include "compare.h"
 #include "evidence.h"
-#include "log/log.h"
+#include "main/source_log.h"
 #include "master/master.h"
 #include "sql/plan.h"
 
@@ -46,11 +46,11 @@ struct tl_cause_view {
 
 struct tl_cause_record; /* what is on record of one topic (cause.c) */
 
-/* The caller fills in plan, master, log, compare and views between init and prove. */
+/* The caller fills in plan, master, logs, compare and views between init and prove. */
 struct tl_cause_finder {
     struct tl_plan *plan;
     struct tl_master *master;
-    struct tl_log *log; /* NULL: there is none */
+    struct tl_source_logs *logs; /* NULL: there is none */
     struct tl_compare *compare;
     struct tl_cause_view *views; /* as in the plan */
 
@@ -68,7 +68,7 @@ struct tl_cause_finder {
 
 void tl_cause_init(struct tl_cause_finder *finder);
 void tl_cause_done(struct tl_cause_finder *finder);
-/* For tl_compare_range.reach; ctx is the finder, of which plan, master and log are there, and views without evidence do. Reads the whole record up to
+/* For tl_compare_range.reach; ctx is the finder, of which plan, master and logs are there, and views without evidence do. Reads the whole record up to
  * the end of the range, or back to its floor. */
 TL_MUST_USE enum tl_code tl_cause_reach(void *ctx, const struct tl_compare_range *range, struct tl_table *keys,
                                         struct tl_err *err);

@@ -45,7 +45,7 @@ struct reconcile {
     struct tl_plan *plan;
     struct tl_store *store;
     struct tl_master *master;
-    struct tl_log *log;
+    struct tl_source_logs *logs;
     struct compared *views; /* as in the plan, and so are the next four */
     struct tl_report_view *reported;
     struct tl_cause_view *causes;
@@ -384,12 +384,12 @@ static enum tl_code open_record(struct reconcile *r, struct tl_err *err)
     enum tl_code rc = TL_OK;
 
     TL_TRY(tl_master_open(r->common->data, &r->master, err));
-    rc = tl_log_open(r->common->log, r->common->data, TL_LOG_READ, &r->log, err);
+    rc = tl_source_logs_open(r->common, r->plan, TL_LOG_READ, &r->logs, err);
     if (rc != TL_ERR_NOT_FOUND)
         TL_TRY(rc);
     r->finder.plan = r->plan;
     r->finder.master = r->master;
-    r->finder.log = r->log;
+    r->finder.logs = r->logs;
     r->finder.compare = &r->compare;
     r->finder.views = r->causes;
     rc = TL_OK;
@@ -772,7 +772,7 @@ static void reconcile_done(struct reconcile *r)
     for (uint32_t v = 0; r->plan != NULL && r->views != NULL && v < r->plan->views_count; v++)
         if (r->views[v].has_evidence)
             tl_evidence_done(&r->views[v].evidence);
-    tl_log_close(r->log);
+    tl_source_logs_close(r->logs);
     tl_master_close(r->master);
     tl_store_close(r->store);
     tl_views_close(r->functions, r->plan);

@@ -9,9 +9,10 @@
 #include "base/count_text.h"
 #include "base/diag.h"
 #include "event/timestamp.h"
-#include "log/log.h"
 #include "main/command.h"
 #include "main/option.h"
+#include "main/source_log.h"
+#include "main/views.h"
 #include "master/master.h"
 #include "store/store.h"
 
@@ -24,7 +25,9 @@ struct status_options {
 struct status {
     const struct tl_common_options *common;
     struct tl_store *store;
-    struct tl_log *log; /* NULL: none to be seen from here */
+    struct tl_functions *functions;
+    struct tl_plan *plan;        /* for how Kafka is reached; NULL: no views file was named */
+    struct tl_source_logs *logs; /* NULL: none to be seen from here */
     struct tl_master *master;
     struct tl_buf out;
     bool json, agrees;
@@ -78,6 +81,14 @@ struct view_status {
     bool made_again;        /* its topic: the log has other events at these offsets */
 };
 
+static struct tl_log *log_of(const struct status *status, struct tl_sv topic)
+{
+    for (uint32_t s = 0; status->plan != NULL && s < status->plan->sources_count; s++)
+        if (tl_sv_eq(status->plan->sources[s].topic, topic))
+            return tl_source_log(status->logs, s);
+    return tl_source_log(status->logs, 0);
+}
+
 /* Offsets of a topic that was made again mean other events than those that were counted. */
 static bool is_made_again(const struct status *status, struct tl_sv topic, uint64_t counted_identity)
 {
@@ -85,8 +96,8 @@ static bool is_made_again(const struct status *status, struct tl_sv topic, uint6
     uint32_t partitions;
     uint64_t identity;
 
-    return status->log != NULL && counted_identity != 0 &&
-           tl_log_topic(status->log, topic, &partitions, &identity, &unused) == TL_OK && identity != counted_identity;
+    return status->logs != NULL && counted_identity != 0 &&
+           tl_log_topic(log_of(status, topic), topic, &partitions, &identity, &unused) == TL_OK && identity != counted_identity;
 }
 
 static int64_t log_end(const struct status *status, const struct view_status *view, uint32_t partition)
@@ -95,7 +106,8 @@ static int64_t log_end(const struct status *status, const struct view_status *vi
     struct tl_err unused;
     int64_t first, end;
 
-    if (status->log == NULL || view->made_again || tl_log_range(status->log, topic, partition, &first, &end, &unused) != TL_OK)
+    if (status->logs == NULL || view->made_again ||
+        tl_log_range(log_of(status, topic), topic, partition, &first, &end, &unused) != TL_OK)
         return -1;
     return end;
 }
@@ -435,14 +447,17 @@ static enum tl_code status_main(struct status *status, struct tl_err *err)
     TL_TRY(tl_store_open(status->common->store, TL_STORE_READ, &status->store, err));
     TL_TRY(tl_master_open(status->common->data, &status->master, err));
     /* The log's end is a help, not the answer: without it the rest is shown, and a log that is there and cannot be read is said. */
-    if (tl_log_open(status->common->log, status->common->data, TL_LOG_READ, &status->log, &log_err) != TL_OK) {
-        status->log = NULL;
+    if (strcmp(status->common->log, "kafka") == 0 && status->common->views != NULL)
+        TL_TRY(tl_views_open(status->common, status->common->views, &status->functions, &status->plan, err));
+    if (tl_source_logs_open(status->common, status->plan, TL_LOG_READ, &status->logs, &log_err) != TL_OK) {
+        status->logs = NULL;
         if (log_err.code != TL_ERR_NOT_FOUND)
             tl_diag(TL_WARN, "how far the log goes is not known: %s", log_err.message);
     }
     TL_TRY(put_all(status, err));
 out:
-    tl_log_close(status->log);
+    tl_source_logs_close(status->logs);
+    tl_views_close(status->functions, status->plan);
     tl_master_close(status->master);
     tl_store_close(status->store);
     return rc;

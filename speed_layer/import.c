@@ -19,10 +19,10 @@
 #include "base/lock.h"
 #include "base/table.h"
 #include "event/batch.h"
-#include "log/log.h"
 #include "main/command.h"
 #include "main/data_dir.h"
 #include "main/option.h"
+#include "main/source_log.h"
 #include "main/progress.h"
 #include "main/stop.h"
 #include "main/views.h"
@@ -55,7 +55,7 @@ struct import {
     struct tl_functions *functions;
     struct tl_plan *plan; /* NULL: --topic alone */
     uint32_t source;      /* of the plan */
-    struct tl_log *log;
+    struct tl_source_logs *logs;
     struct tl_import_archive *archive;
     uint32_t partitions;
     struct tl_import_progress progress;
@@ -279,6 +279,11 @@ out:
 
 /* ---- one log ---- */
 
+static struct tl_log *log_of(const struct import *import, const struct tl_source_logs *logs)
+{
+    return tl_source_log(logs, import->plan != NULL ? import->source : 0);
+}
+
 static enum tl_code append(struct import *import, struct tl_sv key, struct tl_err *err)
 {
     struct tl_import_entry entry;
@@ -295,7 +300,7 @@ static enum tl_code append(struct import *import, struct tl_sv key, struct tl_er
     tl_import_entry_put(&import->note, &entry);
     TL_TRY(tl_buf_check(&import->note, "a note", err));
     note = (struct tl_log_note){key, tl_buf_sv(&import->note)};
-    TL_TRY(tl_log_append(import->log, import->kind.topic, import->records, import->records_count, &note, err));
+    TL_TRY(tl_log_append(log_of(import, import->logs), import->kind.topic, import->records, import->records_count, &note, err));
 out:
     return rc;
 }
@@ -454,21 +459,22 @@ static enum tl_code load_known(struct import *import, struct tl_err *err)
         enum tl_code rc;
         struct tl_err *err;
     } notes = {&import->progress, TL_OK, err};
-    struct tl_log *reader = NULL;
+    struct tl_source_logs *reader = NULL;
     enum tl_code rc;
 
-    if (import->log == NULL) {
-        rc = tl_log_open(import->common->log, import->common->data, TL_LOG_READ, &reader, err);
+    if (import->logs == NULL) {
+        rc = tl_source_logs_open(import->common, import->plan, TL_LOG_READ, &reader, err);
         if (rc != TL_ERR_NOT_FOUND)
             TL_TRY(rc);
     }
-    if (import->log != NULL || reader != NULL) {
-        TL_TRY(tl_log_notes(import->log != NULL ? import->log : reader, TL_SV("import:"), add_note, &notes, err));
+    if (import->logs != NULL || reader != NULL) {
+        TL_TRY(tl_log_notes(log_of(import, import->logs != NULL ? import->logs : reader), import->kind.topic, TL_SV("import:"),
+                            add_note, &notes, err));
         TL_TRY(notes.rc);
     }
     TL_TRY(tl_import_archive_known(import->common->data, import->kind.topic, &import->progress, err));
 out:
-    tl_log_close(reader);
+    tl_source_logs_close(reader);
     return rc;
 }
 
@@ -477,10 +483,10 @@ static enum tl_code open_log(struct import *import, struct tl_err *err)
     uint64_t identity;
     enum tl_code rc;
 
-    TL_TRY(tl_log_open(import->common->log, import->common->data, TL_LOG_APPEND, &import->log, err));
-    TL_TRY(tl_log_create_topic(import->log, import->kind.topic,
+    TL_TRY(tl_source_logs_open(import->common, import->plan, TL_LOG_APPEND, &import->logs, err));
+    TL_TRY(tl_log_create_topic(log_of(import, import->logs), import->kind.topic,
                                import->options.partitions < 0 ? 0 : (uint32_t)import->options.partitions, err));
-    TL_TRY(tl_log_topic(import->log, import->kind.topic, &import->partitions, &identity, err));
+    TL_TRY(tl_log_topic(log_of(import, import->logs), import->kind.topic, &import->partitions, &identity, err));
     if (import->options.partition >= (int64_t)import->partitions)
         TL_TRY(tl_fail(err, TL_ERR_USAGE,
                        "--partition %" PRId64 ": topic %.*s has %" PRIu32 " partition%s, numbered from 0; --partitions %" PRId64
@@ -608,7 +614,7 @@ out:
 static void import_done(struct import *import)
 {
     tl_import_archive_close(import->archive);
-    tl_log_close(import->log);
+    tl_source_logs_close(import->logs);
     tl_views_close(import->functions, import->plan);
     tl_import_progress_done(&import->progress);
     tl_repeats_done(&import->repeats);

@@ -21,6 +21,7 @@
 #include "main/command.h"
 #include "main/data_dir.h"
 #include "main/option.h"
+#include "main/source_log.h"
 #include "main/stop.h"
 #include "main/views.h"
 #include "speed_meter.h"
@@ -29,7 +30,8 @@
 #include "worker.h"
 
 enum {
-    LOOK_MS = 1000, /* how often the topics are looked at anew */
+    LOOK_MS = 1000,     /* how often the topics are looked at anew */
+    LOOKS_CLOSELY = 10, /* each so many of these looks also sees that the messages are still the same */
     WORKERS_MAX = 64,
     WAIT_FOR_LOG_MS = 200,
     RETRY_MIN_MS = 100,
@@ -48,7 +50,7 @@ struct speed {
     struct tl_plan *plan;
     struct tl_store *store;
     struct tl_fence *fence;
-    struct tl_log *log;
+    struct tl_source_logs *logs;
     struct tl_speed_meter *meter;      /* NULL: without --metrics-listen */
     struct tl_definition *definitions; /* per view */
     bool said_waiting;
@@ -120,12 +122,42 @@ static enum tl_code check_position(const struct speed *speed, const struct tl_so
     if (position->next_offset >= first)
         return TL_OK;
     if (!speed->own->accept_gap)
-        return tl_fail(err, TL_ERR_IO,
+        return tl_fail(err, TL_ERR_GAP,
                        "topic %.*s partition %u: offsets %lld to %lld are gone from the log before they were counted; "
                        "--accept-gap goes on at %lld and records the gap as an outage",
                        TL_SV_ARG(source->topic), position->partition, (long long)position->next_offset, (long long)(first - 1),
                        (long long)first);
     return TL_OK;
+}
+
+static enum tl_code fail_made_again(const struct tl_source *source, uint32_t partition, const char *why, struct tl_err *err)
+{
+    return tl_fail(
+        err, TL_ERR_IO,
+        "topic %.*s partition %u: the topic was deleted and made again: %s; its offsets mean other events now; start with a new"
+        " data directory and store, or bring the log back",
+        TL_SV_ARG(source->topic), partition, why);
+}
+
+/* The entry that was read last must still be the one that it was. One that is gone (retention, compaction) tells nothing. */
+static enum tl_code check_fingerprint(const struct speed *speed, uint32_t s, const struct tl_position *position,
+                                      struct tl_err *err)
+{
+    const struct tl_source *source = &speed->plan->sources[s];
+    char why[100];
+    uint64_t now;
+    enum tl_code rc;
+
+    if (position->fingerprint == 0)
+        return TL_OK;
+    rc = tl_log_fingerprint(tl_source_log(speed->logs, s), source->topic, position->partition, position->last_offset, &now, err);
+    if (rc == TL_ERR_NOT_FOUND)
+        return TL_OK;
+    if (rc != TL_OK || now == position->fingerprint)
+        return rc;
+    snprintf(why, sizeof why, "at offset %lld stands another message than the one that was read",
+             (long long)position->last_offset);
+    return fail_made_again(source, position->partition, why, err);
 }
 
 /* Two lines in the ledger of each of the lane's views of the source: the gap's first offset in row 0, its last one in row 1. */
@@ -160,10 +192,11 @@ out:
 }
 
 /* A topic comes into being with its first event: one that is not there yet has no partitions, and the others are counted meanwhile. */
-static enum tl_code topic_now(struct tl_log *log, struct tl_sv topic, uint32_t *partitions, uint64_t *identity,
+static enum tl_code topic_now(const struct speed *speed, uint32_t source, uint32_t *partitions, uint64_t *identity,
                               struct tl_err *err)
 {
-    enum tl_code rc = tl_log_topic(log, topic, partitions, identity, err);
+    enum tl_code rc =
+        tl_log_topic(tl_source_log(speed->logs, source), speed->plan->sources[source].topic, partitions, identity, err);
 
     if (rc != TL_ERR_NOT_FOUND)
         return rc;
@@ -181,7 +214,7 @@ static enum tl_code lane_add_source(struct speed *speed, struct tl_lane *lane, u
     uint32_t count;
     enum tl_code rc = TL_OK;
 
-    TL_TRY(topic_now(speed->log, source->topic, &count, &lane->identities[s], err));
+    TL_TRY(topic_now(speed, s, &count, &lane->identities[s], err));
     partitions = realloc(lane->partitions, (lane->partitions_count + count + 1) * sizeof *partitions);
     if (partitions == NULL)
         return tl_fail_memory(err, count * sizeof *partitions);
@@ -191,10 +224,14 @@ static enum tl_code lane_add_source(struct speed *speed, struct tl_lane *lane, u
         int64_t first, end;
         bool known = false;
 
-        TL_TRY(tl_log_range(speed->log, source->topic, p, &first, &end, err));
+        TL_TRY(tl_log_range(tl_source_log(speed->logs, s), source->topic, p, &first, &end, err));
         *mine = (struct tl_lane_partition){.source = s, .partition = p, .until_offset = INT64_MAX};
-        mine->position = (struct tl_position){
-            .partition = p, .next_offset = first, .watermark_ms = INT64_MIN, .judged_ms = INT64_MIN, .log_ms = INT64_MIN};
+        mine->position = (struct tl_position){.partition = p,
+                                              .next_offset = first,
+                                              .watermark_ms = INT64_MIN,
+                                              .judged_ms = INT64_MIN,
+                                              .log_ms = INT64_MIN,
+                                              .last_offset = INT64_MIN};
         for (uint32_t i = 0; i < standing->count; i++) {
             if (standing->positions[i].partition == p) {
                 mine->position = standing->positions[i];
@@ -203,6 +240,7 @@ static enum tl_code lane_add_source(struct speed *speed, struct tl_lane *lane, u
         }
         if (known) {
             TL_TRY(check_position(speed, source, &mine->position, first, end, err));
+            TL_TRY(check_fingerprint(speed, s, &mine->position, err));
             if (mine->position.next_offset < first)
                 TL_TRY(record_gap(speed, lane, s, &mine->position, first, err));
         }
@@ -353,20 +391,19 @@ out:
     return rc;
 }
 
-/* Looks at the topics anew, through a handle of its own, for a file that was replaced would go unnoticed through the old one: a topic
- * that was made again ends the program; new partitions end the lane, to be dealt with the others. */
-static enum tl_code look_at_topics(struct speed *speed, const struct tl_lane *lane, struct tl_err *err)
+/* Looks at the topics anew: a topic that was made again ends the program (a Kafka tells it only by the messages: a look at them is `closely`); new partitions end the lane, to be dealt with the others. */
+static enum tl_code look_at_topics(struct speed *speed, const struct tl_tick *tick, bool closely, struct tl_err *err)
 {
-    struct tl_log *log = NULL;
+    const struct tl_lane *lane = tick->lane;
     enum tl_code rc = TL_OK;
 
-    TL_TRY(tl_log_open(speed->common->log, speed->common->data, TL_LOG_READ, &log, err));
+    TL_TRY(tl_source_logs_refresh(speed->logs, err));
     for (uint32_t s = 0; s < lane->plan->sources_count; s++) {
         struct tl_sv topic = lane->plan->sources[s].topic;
         uint32_t partitions, known = 0;
         uint64_t identity;
 
-        TL_TRY(topic_now(log, topic, &partitions, &identity, err));
+        TL_TRY(topic_now(speed, s, &partitions, &identity, err));
         if (lane->identities[s] != 0 && identity != lane->identities[s])
             TL_TRY(tl_fail(err, TL_ERR_IO,
                            "topic %.*s was deleted and made again while it was being read: its offsets mean other events now; "
@@ -380,8 +417,9 @@ static enum tl_code look_at_topics(struct speed *speed, const struct tl_lane *la
             speed->deal_again = true;
         }
     }
+    for (uint32_t p = 0; closely && p < lane->partitions_count; p++)
+        TL_TRY(check_fingerprint(speed, lane->partitions[p].source, &tick->positions[p], err));
 out:
-    tl_log_close(log);
     return rc != TL_OK && err->retriable ? TL_OK : rc; /* the workers say so when the log does not answer */
 }
 
@@ -392,6 +430,7 @@ static enum tl_code tick_until_done(struct speed *speed, struct tl_lane *lane, s
 {
     int64_t next_ms = tl_clock_monotonic_ms() + speed->own->tick_ms, look_ms = tl_clock_monotonic_ms() + LOOK_MS;
     bool done = false;
+    unsigned looks = 0;
     enum tl_code rc = TL_OK;
 
     while (!done) {
@@ -399,7 +438,7 @@ static enum tl_code tick_until_done(struct speed *speed, struct tl_lane *lane, s
 
         TL_TRY(tl_fence_check(speed->fence, err));
         if (!bounded && tl_clock_monotonic_ms() >= look_ms) {
-            TL_TRY(look_at_topics(speed, lane, err));
+            TL_TRY(look_at_topics(speed, tick, ++looks % LOOKS_CLOSELY == 0, err));
             look_ms = tl_clock_monotonic_ms() + LOOK_MS;
             ending = ending || speed->deal_again;
         }
@@ -458,8 +497,7 @@ static enum tl_code run_lane(struct speed *speed, struct tl_lane *lane, bool bou
     if (workers == NULL)
         TL_TRY(tl_fail_memory(err, workers_count * sizeof *workers));
     for (; opened < workers_count; opened++) {
-        rc = tl_worker_open(&workers[opened], lane, opened, workers_count, speed->common->log, speed->common->data, speed->store,
-                            &signals, err);
+        rc = tl_worker_open(&workers[opened], lane, opened, workers_count, speed->common, speed->store, &signals, err);
         if (rc != TL_OK) {
             tl_worker_close(&workers[opened]);
             goto out;
@@ -470,7 +508,12 @@ static enum tl_code run_lane(struct speed *speed, struct tl_lane *lane, bool bou
     TL_TRY(tl_speed_meter_lane(speed->meter, &tick, lane->number == 0, err));
     for (uint32_t w = 0; w < workers_count; w++)
         TL_TRY(tl_worker_start(&workers[w], err));
-    TL_TRY(tick_until_done(speed, lane, &tick, &signals, workers, workers_count, bounded, err));
+    rc = tick_until_done(speed, lane, &tick, &signals, workers, workers_count, bounded, err);
+    if (rc == TL_ERR_GAP && speed->own->accept_gap) { /* the lane begins anew, and passes over what is gone */
+        tl_diag(TL_WARN, "%s", err->message);
+        speed->deal_again = true;
+        rc = TL_OK;
+    }
 out:
     atomic_store(&signals.stop, true);
     for (uint32_t w = 0; w < opened; w++)
@@ -535,7 +578,7 @@ static enum tl_code read_standings(struct speed *speed, struct standing *standin
 
         standings[v].count = 0;
         TL_TRY(tl_store_positions(speed->store, speed->definitions[v].id, add_position, &standings[v], &stored, err));
-        TL_TRY(topic_now(speed->log, source->topic, &partitions, &identity, err));
+        TL_TRY(topic_now(speed, speed->plan->views[v].source, &partitions, &identity, err));
         if (standings[v].count > 0 && stored != identity)
             TL_TRY(tl_fail(err, TL_ERR_IO,
                            "topic %.*s was deleted and made again since view %.*s was counted: its offsets mean other events "
@@ -604,8 +647,7 @@ static enum tl_code catch_up_inner(struct speed *speed, uint32_t v, struct tl_er
             speed->definitions[v].hash, TL_SV_ARG(speed->plan->views[inner].name));
     TL_TRY(tl_shape_of(speed->plan, &speed->plan->views[inner], &shape, err));
     TL_TRY(lane_open(&lane, speed->plan, err));
-    TL_TRY(topic_now(speed->log, speed->plan->sources[speed->plan->views[v].source].topic, &partitions,
-                     &lane.identities[speed->plan->views[v].source], err));
+    TL_TRY(topic_now(speed, speed->plan->views[v].source, &partitions, &lane.identities[speed->plan->views[v].source], err));
     while (!done && !tl_stop_requested()) {
         TL_TRY(tl_store_definition(speed->store, speed->definitions[v].id, &speed->definitions[v], err));
         lane_add_view(&lane, v, &speed->definitions[v]);
@@ -692,12 +734,12 @@ static enum tl_code open_log(struct speed *speed, bool *there, struct tl_err *er
     enum tl_code rc = TL_OK;
 
     for (*there = false; !*there && !tl_stop_requested();) {
-        rc = tl_log_open(speed->common->log, speed->common->data, TL_LOG_READ, &speed->log, err);
+        rc = tl_source_logs_open(speed->common, speed->plan, TL_LOG_READ, &speed->logs, err);
         for (uint32_t s = 0; rc == TL_OK && !*there && s < speed->plan->sources_count; s++) {
             uint32_t partitions;
             uint64_t identity;
 
-            rc = tl_log_topic(speed->log, speed->plan->sources[s].topic, &partitions, &identity, err);
+            rc = tl_log_topic(tl_source_log(speed->logs, s), speed->plan->sources[s].topic, &partitions, &identity, err);
             *there = rc == TL_OK;
             if (rc == TL_ERR_NOT_FOUND && s + 1 < speed->plan->sources_count)
                 rc = TL_OK;
@@ -710,8 +752,8 @@ static enum tl_code open_log(struct speed *speed, bool *there, struct tl_err *er
         if (!speed->said_waiting)
             tl_diag(TL_INFO, speed->own->once ? "nothing to read: %s" : "waiting for the log: %s", err->message);
         speed->said_waiting = true;
-        tl_log_close(speed->log);
-        speed->log = NULL;
+        tl_source_logs_close(speed->logs);
+        speed->logs = NULL;
         if (speed->own->once)
             break;
         tl_clock_sleep_ms(WAIT_FOR_LOG_MS);
@@ -783,8 +825,8 @@ static enum tl_code run_from_store(struct speed *speed, struct tl_err *err)
             break;
     }
 out:
-    tl_log_close(speed->log);
-    speed->log = NULL;
+    tl_source_logs_close(speed->logs);
+    speed->logs = NULL;
     tl_fence_close(speed->fence, speed->store);
     speed->fence = NULL;
     tl_store_close(speed->store);

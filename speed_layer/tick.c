@@ -138,6 +138,8 @@ enum tl_code tl_tick_merge(struct tl_tick *tick, struct tl_err *err)
         if (!state->touched)
             continue;
         position->next_offset = state->next_offset;
+        position->last_offset = state->last_offset;
+        position->fingerprint = state->fingerprint;
         position->watermark_ms = state->watermark_ms;
         position->judged_ms = tl_max_i64(position->judged_ms, state->judged_ms);
         position->log_ms = tl_max_i64(position->log_ms, state->log_ms);

@@ -50,8 +50,11 @@ static enum tl_code open_partition(struct tl_worker *worker, struct tl_lane_part
     const struct tl_source *source = &plan->sources[lane_partition->source];
     enum tl_code rc = TL_OK;
 
-    *mine = (struct tl_worker_partition){
-        .lane = lane_partition, .next_offset = lane_partition->position.next_offset, .quiet_since_ms = tl_clock_monotonic_ms()};
+    *mine = (struct tl_worker_partition){.lane = lane_partition,
+                                         .next_offset = lane_partition->position.next_offset,
+                                         .last_offset = lane_partition->position.last_offset,
+                                         .fingerprint = lane_partition->position.fingerprint,
+                                         .quiet_since_ms = tl_clock_monotonic_ms()};
     worker->partitions_count++;
     if (source->dedup_slot >= 0) {
         TL_TRY(tl_horizon_open(plan->settings.dedup_horizon_ms, plan->settings.dedup_ids_max, &mine->horizon, err));
@@ -135,7 +138,7 @@ out:
 }
 
 enum tl_code tl_worker_open(struct tl_worker *worker, const struct tl_lane *lane, uint32_t worker_number, uint32_t workers_count,
-                            const char *log_spec, const char *data_dir, struct tl_store *store, struct tl_worker_signals *signals,
+                            const struct tl_common_options *common, struct tl_store *store, struct tl_worker_signals *signals,
                             struct tl_err *err)
 {
     struct tl_core_config config = {
@@ -149,7 +152,7 @@ enum tl_code tl_worker_open(struct tl_worker *worker, const struct tl_lane *lane
         TL_TRY(tl_fail_memory(err, lane->partitions_count * sizeof *worker->partitions));
     TL_TRY(tl_ring_init(&worker->out, TL_WORKER_PARTIALS, err));
     TL_TRY(tl_ring_init(&worker->back, TL_WORKER_PARTIALS, err));
-    TL_TRY(tl_log_open(log_spec, data_dir, TL_LOG_READ, &worker->log, err));
+    TL_TRY(tl_source_logs_open(common, lane->plan, TL_LOG_READ, &worker->logs, err));
     TL_TRY(tl_core_open(&config, &worker->core, err));
     for (uint32_t p = worker_number; p < lane->partitions_count; p += workers_count)
         TL_TRY(open_partition(worker, &lane->partitions[p], store, err));
@@ -177,7 +180,7 @@ void tl_worker_close(struct tl_worker *worker)
     free(worker->partitions);
     free(worker->watermarks);
     tl_core_close(worker->core);
-    tl_log_close(worker->log);
+    tl_source_logs_close(worker->logs);
     tl_ring_done(&worker->out);
     tl_ring_done(&worker->back);
 }
@@ -226,6 +229,8 @@ static enum tl_code hand_over(struct tl_worker *worker, uint64_t ticket, struct 
             TL_TRY(tl_fail_memory(err, sizeof *state));
         mark = &worker->watermarks[mine->lane->source].partitions[mine->watermark_index];
         state->next_offset = mine->next_offset;
+        state->last_offset = mine->last_offset;
+        state->fingerprint = mine->fingerprint;
         state->watermark_ms = mark->watermark_ms;
         state->idle = mark->idle;
         state->at_end = mine->at_end;
@@ -257,7 +262,7 @@ static struct tl_worker_partition *choose(struct tl_worker *worker)
         struct tl_worker_partition *mine = &worker->partitions[p];
         int64_t at_ms = worker->watermarks[mine->lane->source].partitions[mine->watermark_index].watermark_ms;
 
-        if (((mine->at_end || mine->dry) && !mine->look) || mine->next_offset >= mine->lane->until_offset)
+        if (((mine->at_end || mine->awaits) && !mine->look) || mine->next_offset >= mine->lane->until_offset)
             continue;
         if (best == NULL || at_ms < best_ms) {
             best = mine;
@@ -277,14 +282,14 @@ static enum tl_code read_some(struct tl_worker *worker, struct tl_worker_partiti
                                   .watermark_index = mine->watermark_index};
     enum tl_code rc = TL_OK;
 
-    TL_TRY(tl_log_read(worker->log, source->topic, mine->lane->partition, mine->next_offset,
+    TL_TRY(tl_log_read(tl_source_log(worker->logs, mine->lane->source), source->topic, mine->lane->partition, mine->next_offset,
                        worker->lane->partitions_count > 1 ? READ_SEVERAL_MAX : TL_BATCH_ROWS, READ_BYTES_MAX, &entries, err));
     while (entries.count > 0 && entries.messages[entries.count - 1].offset >= mine->lane->until_offset) {
         entries.count--; /* a bounded lane ends in the middle of a read */
         entries.next_offset = mine->lane->until_offset;
     }
     mine->at_end = entries.at_end;
-    mine->dry = entries.count == 0 && entries.next_offset == mine->next_offset;
+    mine->awaits = entries.count == 0 && entries.next_offset == mine->next_offset;
     mine->look = false;
     if (entries.next_offset > mine->lane->until_offset)
         entries.next_offset = mine->lane->until_offset;
@@ -292,6 +297,8 @@ static enum tl_code read_some(struct tl_worker *worker, struct tl_worker_partiti
     input.count = entries.count;
     input.next_offset = entries.next_offset;
     if (entries.count > 0) {
+        mine->last_offset = entries.messages[entries.count - 1].offset;
+        mine->fingerprint = tl_log_fingerprint_of(&entries.messages[entries.count - 1]);
         TL_TRY(tl_core_push(worker->core, &input, worker->at_hand, err));
         mine->quiet_since_ms = tl_clock_monotonic_ms();
     }
@@ -400,7 +407,7 @@ static enum tl_code run(struct tl_worker *worker, struct tl_err *err)
         if (next != NULL) {
             TL_TRY(read_patiently(worker, next, err));
         } else {
-            tl_log_wait(worker->log, WAIT_MS);
+            tl_source_logs_wait(worker->logs, WAIT_MS);
             look_again(worker);
         }
     }

@@ -16,6 +16,7 @@
 #include "base/ring.h"
 #include "core/core.h"
 #include "lane.h"
+#include "main/source_log.h"
 
 enum { TL_WORKER_PARTIALS = 2 };
 enum { TL_WORKER_GROUPS_MAX = 1 << 18 }; /* a partial with so many groups is full: some 50 MB */
@@ -35,16 +36,18 @@ struct tl_worker_partition {
     uint32_t watermark_index;
     struct tl_horizon *horizon; /* NULL: its source does not deduplicate */
     int64_t next_offset;
+    int64_t last_offset; /* of the last message read; INT64_MIN: none */
+    uint64_t fingerprint;
     int64_t quiet_since_ms; /* monotonic: when its last event came */
     bool at_end;            /* as of its last read */
-    bool dry;               /* its last read gave nothing */
+    bool awaits;            /* nothing had arrived by then, and it is not at its end */
     bool look;              /* there may be more by now */
 };
 
 struct tl_worker {
     const struct tl_lane *lane;
     struct tl_worker_signals *signals;
-    struct tl_log *log;
+    struct tl_source_logs *logs;
     struct tl_core *core;
     struct tl_watermark *watermarks; /* per source */
     struct tl_worker_partition *partitions;
@@ -66,8 +69,8 @@ struct tl_worker {
 
 /* Opens everything for the partitions numbered worker_number, worker_number + workers_count, ... of the lane, and loads their ids from the store. */
 TL_MUST_USE enum tl_code tl_worker_open(struct tl_worker *worker, const struct tl_lane *lane, uint32_t worker_number,
-                                        uint32_t workers_count, const char *log_spec, const char *data_dir,
-                                        struct tl_store *store, struct tl_worker_signals *signals, struct tl_err *err);
+                                        uint32_t workers_count, const struct tl_common_options *common, struct tl_store *store,
+                                        struct tl_worker_signals *signals, struct tl_err *err);
 TL_MUST_USE enum tl_code tl_worker_start(struct tl_worker *worker, struct tl_err *err);
 /* Ends the thread (signals->stop must be set) and frees everything. */
 void tl_worker_close(struct tl_worker *worker);

@@ -22,6 +22,14 @@ export ASAN_OPTIONS="${ASAN_OPTIONS:-detect_leaks=1:abort_on_error=0:exitcode=99
 export UBSAN_OPTIONS="${UBSAN_OPTIONS:-print_stacktrace=1}"
 export TSAN_OPTIONS="${TSAN_OPTIONS:-halt_on_error=1:exitcode=99}"
 
+# Where the servers are (make servers).
+if [ -f build/servers.env ]; then
+    set -a
+    # shellcheck disable=SC1091
+    . build/servers.env
+    set +a
+fi
+
 read -r -a criterion_args <<<"${CRITERION_ARGS:-}"
 failed=0
 for program in "$@"; do

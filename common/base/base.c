@@ -69,6 +69,7 @@ int tl_exit_status(enum tl_code code)
     case TL_ERR_MEMORY:
     case TL_ERR_FENCED:
     case TL_ERR_NOT_FOUND:
+    case TL_ERR_GAP:
     case TL_ERR_UNKNOWN: return 3;
     }
     return 3;

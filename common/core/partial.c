@@ -285,8 +285,12 @@ struct tl_partial_partition *tl_partial_partition(struct tl_partial *partial, ui
             return NULL;
         partial->partitions_capacity = capacity;
     }
-    partial->partitions[partial->partitions_count] = (struct tl_partial_partition){
-        .source = source, .partition = partition, .watermark_ms = INT64_MIN, .judged_ms = INT64_MIN, .log_ms = INT64_MIN};
+    partial->partitions[partial->partitions_count] = (struct tl_partial_partition){.source = source,
+                                                                                   .partition = partition,
+                                                                                   .watermark_ms = INT64_MIN,
+                                                                                   .judged_ms = INT64_MIN,
+                                                                                   .log_ms = INT64_MIN,
+                                                                                   .last_offset = INT64_MIN};
     tl_buf_init(&partial->partitions[partial->partitions_count].ids, 0);
     return &partial->partitions[partial->partitions_count++];
 }

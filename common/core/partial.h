@@ -56,6 +56,8 @@ struct tl_partial_partition {
     int64_t watermark_ms; /* of the partition */
     int64_t judged_ms;    /* what its last event was judged by */
     int64_t log_ms;       /* highest log timestamp */
+    int64_t last_offset;  /* as of the hand-over: of the last message read, and its fingerprint (log.h) */
+    uint64_t fingerprint;
     uint64_t messages_count, events_count;
     struct tl_dead *dead; /* raw bytes cut to DEAD_BYTES_MAX, in `text`; a message's, with its first dead row */
     size_t dead_count, dead_capacity;

@@ -5,50 +5,90 @@
  *
  * Offsets ascend in a partition, may have gaps, and are never given out twice. What was read once stays (until it is archived and
  * consumed). `log_ms` is the log's own timestamp of an entry.
- * Runs on: one handle a thread. */
+ *
+ * Errors: a Kafka that cannot be reached is TL_ERR_IO with err->retriable; so is what its brokers will do better by themselves. A wrong
+ * password or certificate, no rights, a property that is none: not retriable, in the server's words, with the setting to look at.
+ * Runs on: one handle a thread. A handle on Kafka is a consumer of its own, and a producer once something is appended. */
 #ifndef TL_LOG_H
 #define TL_LOG_H
 
 #include "base/base.h"
 #include "event/batch.h"
+#include "event/log_place.h"
 
 struct tl_log;
 
 enum tl_log_mode { TL_LOG_READ, TL_LOG_APPEND };
 
-/* `spec`: "local": DIR/log.db under `data_dir`. TL_LOG_APPEND makes the file if need be; TL_LOG_READ of a log that is not
- * there yet is TL_ERR_NOT_FOUND. A foreign or damaged file is TL_ERR_CORRUPT and is left as it is. */
-TL_MUST_USE enum tl_code tl_log_open(const char *spec, const char *data_dir, enum tl_log_mode mode, struct tl_log **out,
+struct tl_log_property {
+    struct tl_sv name, value;
+};
+
+/* Borrowed for the call. */
+struct tl_log_spec {
+    const char *kind;                         /* "local": DIR/log.db under data_dir; "kafka" */
+    const char *data_dir;                     /* local */
+    const struct tl_log_property *properties; /* kafka: under librdkafka's names; of two with one name the later holds */
+    size_t properties_count;
+};
+
+/* local: TL_LOG_APPEND makes the file if need be; TL_LOG_READ of a log that is not there yet is TL_ERR_NOT_FOUND. A foreign or damaged
+ * file is TL_ERR_CORRUPT and is left as it is.
+ * kafka: does not wait for a broker: whether one answers shows with the first question. */
+TL_MUST_USE enum tl_code tl_log_open(const struct tl_log_spec *spec, enum tl_log_mode mode, struct tl_log **out,
                                      struct tl_err *err);
 void tl_log_close(struct tl_log *log);
+
+/* What 'properties.*' may be. TL_ERR_NOT_FOUND: no such name here (Java's, unknown, or tally's own to set); TL_ERR_USAGE: not such a
+ * value. `hint` says what would be right, or is empty. */
+TL_MUST_USE enum tl_code tl_log_property_check(const struct tl_log_property *property, char *hint, size_t hint_bytes,
+                                               struct tl_err *err);
 
 /* Makes the topic with that many partitions if it is not there; raises the number if it has fewer; never lowers it.
  * partitions 0: as it is, 1 for a new one. */
 TL_MUST_USE enum tl_code tl_log_create_topic(struct tl_log *log, struct tl_sv topic, uint32_t partitions, struct tl_err *err);
-/* TL_ERR_NOT_FOUND: no such topic (yet). *identity changes when a topic is deleted and made again. */
+/* TL_ERR_NOT_FOUND: no such topic (yet). *identity is never 0, and changes when a topic is deleted and made again; Kafka does not tell
+ * that: there it stands for the cluster and the name, and fingerprints tell the rest. */
 TL_MUST_USE enum tl_code tl_log_topic(struct tl_log *log, struct tl_sv topic, uint32_t *partitions, uint64_t *identity,
                                       struct tl_err *err);
-/* The partition holds offsets [*first, *end): `end` is the next one to be given out. */
+/* The partition holds offsets [*first, *end): `end` is the next one to be given out (kafka: to be read by who reads what is committed). */
 TL_MUST_USE enum tl_code tl_log_range(struct tl_log *log, struct tl_sv topic, uint32_t partition, int64_t *first, int64_t *end,
                                       struct tl_err *err);
+/* The end as last heard of, without asking: for gauges. False: nothing was heard yet (of a partition that this handle does not read). */
+bool tl_log_end_heard(struct tl_log *log, struct tl_sv topic, uint32_t partition, int64_t *end);
+/* The offset that a place means now. Not below `first` and not beyond `end` where it comes from a timestamp or from earliest and latest;
+ * offsets are given back as they were written. TL_ERR_NOT_FOUND: the group has committed nothing there, or there is no group (local). */
+TL_MUST_USE enum tl_code tl_log_place(struct tl_log *log, struct tl_sv topic, uint32_t partition,
+                                      const struct tl_log_place *place, int64_t *offset, struct tl_err *err);
+/* A hash of the entry at `offset`, never 0: a topic that was deleted and made again shows by it. TL_ERR_NOT_FOUND: there is no such entry
+ * (any more). Asks, and may wait for the answer; what the last read gave is gone. */
+TL_MUST_USE enum tl_code tl_log_fingerprint(struct tl_log *log, struct tl_sv topic, uint32_t partition, int64_t offset,
+                                            uint64_t *out, struct tl_err *err);
+/* The same of an entry at hand. */
+uint64_t tl_log_fingerprint_of(const struct tl_message *message);
 
 struct tl_log_entries {
-    const struct tl_message *messages; /* in offset order; valid until the next read on this handle; padded (batch.h) */
+    const struct tl_message *messages; /* in offset order; valid until the next call on this handle; padded (batch.h) */
     size_t count;
     int64_t next_offset; /* where to read on: behind the last one, also across gaps */
-    bool at_end;         /* the partition was read to its end as of this call */
+    bool at_end;         /* the partition was read to its end: local as of this call, kafka as the broker last said */
 };
 
 /* Up to `messages_max` entries, and about `bytes_max` bytes (at least one entry), from `offset` on. An offset below `first` or beyond
- * `end` is TL_ERR_LIMIT ("offset out of range", with the gap in the message). Does not wait. */
+ * `end` is TL_ERR_GAP ("offset out of range", with the gap in the message). Does not wait: on Kafka nothing at all and not at_end means
+ * that nothing has arrived yet (tl_log_wait), and what is wrong with an offset or a topic may show a few calls later. */
 TL_MUST_USE enum tl_code tl_log_read(struct tl_log *log, struct tl_sv topic, uint32_t partition, int64_t offset,
                                      size_t messages_max, size_t bytes_max, struct tl_log_entries *out, struct tl_err *err);
-/* Sleeps until something may have been appended by anyone, or the time is over. */
-void tl_log_wait(struct tl_log *log, int64_t timeout_ms);
+/* For who wants it now: reads, and waits while nothing has arrived, up to timeout_ms; then TL_ERR_IO, retriable. */
+TL_MUST_USE enum tl_code tl_log_read_wait(struct tl_log *log, struct tl_sv topic, uint32_t partition, int64_t offset,
+                                          size_t messages_max, size_t bytes_max, int64_t timeout_ms, struct tl_log_entries *out,
+                                          struct tl_err *err);
+/* Sleeps until something may have come to a partition that this handle has read, or was appended by it, or the time is over (false). */
+bool tl_log_wait(struct tl_log *log, int64_t timeout_ms);
 
 struct tl_log_record {
     uint32_t partition;
-    int64_t log_ms; /* INT64_MIN: now */
+    int64_t log_ms; /* INT64_MIN: now, and not below what this handle appended before (local: anyone) */
     struct tl_sv value;
 };
 
@@ -57,11 +97,13 @@ struct tl_log_note {
     struct tl_sv key, value;
 };
 
-/* All or nothing, durable on return (fsync). `note` may be NULL; records_count may be 0 (the note alone). */
+/* All or nothing, durable on return (fsync; kafka: acknowledged by all in-sync replicas, one transaction). `note` may be NULL; records_count
+ * may be 0 (the note alone). On Kafka a failure may leave open whether the records are there: the message then says so, and the note tells. */
 TL_MUST_USE enum tl_code tl_log_append(struct tl_log *log, struct tl_sv topic, const struct tl_log_record *records,
                                        size_t records_count, const struct tl_log_note *note, struct tl_err *err);
-/* Calls `each` for every note whose key begins with `prefix`; a call that returns false ends it. */
-TL_MUST_USE enum tl_code tl_log_notes(struct tl_log *log, struct tl_sv prefix,
+/* Calls `each` for every note whose key begins with `prefix`, in order; a call that returns false ends it. Kafka keeps the notes beside each
+ * topic (in <topic>.tally-notes), the local log one set for all. */
+TL_MUST_USE enum tl_code tl_log_notes(struct tl_log *log, struct tl_sv topic, struct tl_sv prefix,
                                       bool (*each)(void *ctx, struct tl_sv key, struct tl_sv value), void *ctx,
                                       struct tl_err *err);
 /* Deletes entries below `offset`: the caller knows that they are archived and consumed. Offsets are not reissued. */

@@ -58,6 +58,7 @@ static const char sql_make_entries[] =
     "CREATE TABLE entries_%lld_%u (\"offset\" INTEGER PRIMARY KEY, log_ms INTEGER NOT NULL, value BLOB) STRICT";
 static const char sql_insert_entry[] = "INSERT INTO entries_%lld_%u VALUES (?1, ?2, ?3)";
 static const char sql_select_entries[] = "SELECT \"offset\", log_ms, value FROM entries_%lld_%u WHERE \"offset\" >= ?1 ORDER BY \"offset\"";
+static const char sql_select_since[] = "SELECT \"offset\" FROM entries_%lld_%u WHERE \"offset\" >= ?1 AND log_ms >= ?2 ORDER BY \"offset\" LIMIT 1";
 static const char sql_delete_entries[] =
     "DELETE FROM entries_%lld_%u WHERE \"offset\" IN"
     " (SELECT \"offset\" FROM entries_%lld_%u WHERE \"offset\" < ?1 ORDER BY \"offset\" LIMIT " TEXT_OF(10000) ")";
@@ -444,6 +445,59 @@ out:
     return rc;
 }
 
+/* Looks, for that costs a few microseconds here. */
+static bool op_end_heard(struct tl_log *base, struct tl_sv name, uint32_t partition, int64_t *end)
+{
+    int64_t first;
+
+    return op_range(base, name, partition, &first, end, NULL) == TL_OK;
+}
+
+/* Timestamps do not ascend (an import may give its own), so the first entry at or after one is found by going through them. */
+static enum tl_code first_since(struct sqlite_log *log, struct tl_sv name, uint32_t partition, int64_t timestamp_ms,
+                                int64_t *offset, struct tl_err *err)
+{
+    struct topic *topic = NULL;
+    struct lane *lane = NULL;
+    sqlite3_stmt *find = NULL;
+    bool row;
+    enum tl_code rc;
+
+    TL_TRY(begin(log, SQL_BEGIN_READ, err));
+    TL_TRY(topic_find(log, name, &topic, err));
+    TL_TRY(lane_find(log, topic, partition, &lane, err));
+    TL_TRY(prepare_for(log, sql_select_since, topic->id, partition, &find, err));
+    sqlite3_bind_int64(find, 1, lane->first);
+    sqlite3_bind_int64(find, 2, timestamp_ms);
+    TL_TRY(step(log, find, &row, "look for a timestamp", err));
+    *offset = row ? sqlite3_column_int64(find, 0) : lane->next;
+out:
+    sqlite3_finalize(find);
+    roll_back(log);
+    return rc;
+}
+
+static enum tl_code op_place(struct tl_log *base, struct tl_sv name, uint32_t partition, const struct tl_log_place *place,
+                             int64_t *offset, struct tl_err *err)
+{
+    int64_t first, end;
+    enum tl_code rc;
+
+    if (place->kind == TL_PLACE_TIMESTAMP)
+        return first_since(of(base), name, partition, place->timestamp_ms, offset, err);
+    TL_TRY(op_range(base, name, partition, &first, &end, err));
+    if (place->kind == TL_PLACE_GROUP)
+        TL_TRY(tl_fail(err, TL_ERR_NOT_FOUND,
+                       "%s: the embedded log knows no consumer groups; 'earliest-offset' begins where the log does",
+                       of(base)->path));
+    *offset = place->kind == TL_PLACE_LATEST ? end : first;
+    for (size_t i = 0; place->kind == TL_PLACE_OFFSETS && i < place->offsets_count; i++)
+        if (place->offsets[i].partition == partition)
+            *offset = place->offsets[i].offset;
+out:
+    return rc;
+}
+
 /* ---- reading ---- */
 
 static enum tl_code check_offset(struct sqlite_log *log, const struct topic *topic, uint32_t partition, const struct lane *lane,
@@ -451,14 +505,14 @@ static enum tl_code check_offset(struct sqlite_log *log, const struct topic *top
 {
     if (offset < lane->first)
         return tl_fail(
-            err, TL_ERR_LIMIT,
+            err, TL_ERR_GAP,
             "%s: topic %.*s partition %u: offset out of range: wanted from %lld on, but the log begins at %lld; the %lld entries "
             "%lld to %lld are gone",
             log->path, (int)topic->name_size, topic->name, partition, (long long)offset, (long long)lane->first,
             (long long)(lane->first - offset), (long long)offset, (long long)(lane->first - 1));
     if (offset > lane->next)
         return tl_fail(
-            err, TL_ERR_LIMIT,
+            err, TL_ERR_GAP,
             "%s: topic %.*s partition %u: offset out of range: wanted from %lld on, but the log ends at %lld; the %lld entries "
             "%lld to %lld are missing: an older copy of the log?",
             log->path, (int)topic->name_size, topic->name, partition, (long long)offset, (long long)lane->next,
@@ -575,7 +629,7 @@ static int64_t data_version(struct sqlite_log *log)
 
 /* Compares with what the last wait saw, not with the last read: somebody may have appended to a partition that was read a
  * while ago. */
-static void op_wait(struct tl_log *base, int64_t timeout_ms)
+static bool op_wait(struct tl_log *base, int64_t timeout_ms)
 {
     struct sqlite_log *log = of(base);
     int64_t until_ms = tl_add_sat_i64(tl_clock_monotonic_ms(), timeout_ms), pause_ms = WAIT_MS_MIN;
@@ -586,10 +640,10 @@ static void op_wait(struct tl_log *base, int64_t timeout_ms)
         if (version != log->version_seen || log->own_change != log->own_seen) {
             log->version_seen = version;
             log->own_seen = log->own_change;
-            return;
+            return true;
         }
         if (left_ms <= 0)
-            return;
+            return false;
         tl_clock_sleep_ms(tl_min_i64(pause_ms, left_ms));
         pause_ms = tl_min_i64(pause_ms + WAIT_MS_MIN, WAIT_MS_MAX);
     }
@@ -665,7 +719,7 @@ out:
     return rc;
 }
 
-static enum tl_code op_notes(struct tl_log *base, struct tl_sv prefix,
+static enum tl_code op_notes(struct tl_log *base, struct tl_sv topic, struct tl_sv prefix,
                              bool (*each)(void *ctx, struct tl_sv key, struct tl_sv value), void *ctx, struct tl_err *err)
 {
     struct sqlite_log *log = of(base);
@@ -673,6 +727,7 @@ static enum tl_code op_notes(struct tl_log *base, struct tl_sv prefix,
     enum tl_code rc = TL_OK;
     bool row;
 
+    (void)topic;
     bind_sv(statement, 1, prefix);
     do
         TL_TRY(step(log, statement, &row, "read notes", err));
@@ -843,6 +898,8 @@ static const struct tl_log_ops sqlite_ops = {
     .create_topic = op_create_topic,
     .topic = op_topic,
     .range = op_range,
+    .end_heard = op_end_heard,
+    .place = op_place,
     .read = op_read,
     .wait = op_wait,
     .append = op_append,

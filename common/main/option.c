@@ -12,17 +12,19 @@
 
 #define COMMON(field) offsetof(struct tl_common_options, field)
 static const struct tl_option common_table[] = {
-    {"views",       TL_OPT_FILE,   "FILE",        "the views file: tables, views and settings",                                  COMMON(views),      0  },
-    {"checks",      TL_OPT_FILE,   "FILE",        "data-quality checks for batch (not yet taken)",                               COMMON(checks),     0  },
-    {"functions",   TL_OPT_FILE,   "LIB.so",      "functions of your own, from a shared library",                                COMMON(functions),  0  },
-    {"places",      TL_OPT_FILE,   "FILE.mmdb",   "where GET_LOCATION looks addresses up",                                       COMMON(places),     0  },
-    {"user-agents", TL_OPT_FILE,   "FILE",        "the rules of PARSE_USER_AGENT and IS_BOT (default uap-core's of the system)",
-     COMMON(user_agents),                                                                                                                            0  },
-    {"data",        TL_OPT_FILE,   "DIR",         "where local files live (default ./tally-data)",                               COMMON(data),       0  },
-    {"log",         TL_OPT_CHOICE, "local|kafka", "where events come from (default local: DIR/log.db)",                          COMMON(log),        0  },
-    {"store",       TL_OPT_URL,    "URL",         "where rows are kept (default sqlite:DIR/views.db)",                           COMMON(store),      0  },
-    {"log-format",  TL_OPT_CHOICE, "text|json",   "how stderr is written (default text)",                                        COMMON(log_format), 0  },
-    {"verbose",     TL_OPT_FLAG,   NULL,          "says more on stderr",                                                         COMMON(verbose),    'v'},
+    {"views",          TL_OPT_FILE,   "FILE",        "the views file: tables, views and settings",                                  COMMON(views),      0  },
+    {"checks",         TL_OPT_FILE,   "FILE",        "data-quality checks for batch (not yet taken)",                               COMMON(checks),     0  },
+    {"functions",      TL_OPT_FILE,   "LIB.so",      "functions of your own, from a shared library",                                COMMON(functions),  0  },
+    {"places",         TL_OPT_FILE,   "FILE.mmdb",   "where GET_LOCATION looks addresses up",                                       COMMON(places),     0  },
+    {"user-agents",    TL_OPT_FILE,   "FILE",        "the rules of PARSE_USER_AGENT and IS_BOT (default uap-core's of the system)",
+     COMMON(user_agents),                                                                                                                               0  },
+    {"data",           TL_OPT_FILE,   "DIR",         "where local files live (default ./tally-data)",                               COMMON(data),       0  },
+    {"log",            TL_OPT_CHOICE, "local|kafka", "where events come from (default local: DIR/log.db)",                          COMMON(log),        0  },
+    {"kafka-property", TL_OPT_LIST,   "NAME=VALUE",  "a property of librdkafka's; again for more, and it wins over the views file",
+     COMMON(kafka_properties),                                                                                                                          0  },
+    {"store",          TL_OPT_URL,    "URL",         "where rows are kept (default sqlite:DIR/views.db)",                           COMMON(store),      0  },
+    {"log-format",     TL_OPT_CHOICE, "text|json",   "how stderr is written (default text)",                                        COMMON(log_format), 0  },
+    {"verbose",        TL_OPT_FLAG,   NULL,          "says more on stderr",                                                         COMMON(verbose),    'v'},
 };
 static const struct tl_option daemon_table[] = {
     {"metrics-listen", TL_OPT_TEXT, "ADDR:PORT",
@@ -191,6 +193,20 @@ static enum tl_code read_choice(const struct tl_option *option, const char *text
     return tl_fail(err, TL_ERR_USAGE, "'%s' is none of %s", text, option->value);
 }
 
+static enum tl_code list_add(char *field, const struct tl_option *option, const char *text, struct tl_err *err)
+{
+    struct tl_option_list list;
+
+    if (text[0] == '\0')
+        return tl_fail(err, TL_ERR_USAGE, "is empty; %s goes there", option->value);
+    memcpy(&list, field, sizeof list);
+    if (list.count == TL_OPTION_LIST_MAX)
+        return tl_fail(err, TL_ERR_USAGE, "is given more than %d times", TL_OPTION_LIST_MAX);
+    list.items[list.count++] = text;
+    memcpy(field, &list, sizeof list);
+    return TL_OK;
+}
+
 /* memcpy: the field lies at an offset that only the table knows. */
 static enum tl_code option_set(const struct row *row, const char *text, struct tl_err *err)
 {
@@ -209,6 +225,7 @@ static enum tl_code option_set(const struct row *row, const char *text, struct t
             return tl_fail(err, TL_ERR_USAGE, "is empty; %s goes there", option->value);
         memcpy(field, &text, sizeof text);
         return TL_OK;
+    case TL_OPT_LIST: return list_add(field, option, text, err);
     case TL_OPT_CHOICE:
         TL_TRY(read_choice(option, text, err));
         memcpy(field, &text, sizeof text);

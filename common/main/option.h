@@ -48,11 +48,19 @@ enum tl_option_kind {
     TL_OPT_CHOICE,   /* const char *; one of the words in `value`, which are separated by '|' */
     TL_OPT_COUNT,    /* int64_t; a whole number >= 0 */
     TL_OPT_TIME,     /* int64_t, milliseconds since 1970; tl_option_time says what is taken */
+    TL_OPT_LIST,     /* struct tl_option_list; the option may be given again and again */
     TL_OPT_DURATION, /* int64_t, milliseconds; a whole number with a unit: 200ms 30s 15min 1h 7d */
 };
 
 /* A time that was not given. */
 #define TL_TIME_NONE INT64_MIN
+
+enum { TL_OPTION_LIST_MAX = 64 };
+
+struct tl_option_list {
+    const char *items[TL_OPTION_LIST_MAX];
+    size_t count;
+};
 
 struct tl_option {
     const char *name; /* without the dashes */
@@ -65,18 +73,19 @@ struct tl_option {
 
 /* Texts point into argv or the environment and live as long as the process; `data` and `log` are never NULL. */
 struct tl_common_options {
-    const char *views;          /* --views FILE; NULL: not given (tl_options_need_views refuses politely) */
-    const char *checks;         /* --checks FILE; NULL: none */
-    const char *functions;      /* --functions LIB.so; NULL: none */
-    const char *places;         /* --places FILE.mmdb, for GET_LOCATION; NULL: none */
-    const char *user_agents;    /* --user-agents FILE, for PARSE_USER_AGENT and IS_BOT; NULL: where Debian has it */
-    const char *data;           /* --data DIR; "./tally-data" */
-    const char *log;            /* --log local|kafka; "local" */
-    const char *store;          /* --store URL; "sqlite:DIR/views.db" with DIR from --data */
-    const char *log_format;     /* --log-format text|json; "text" */
-    bool verbose;               /* -v */
-    const char *metrics_listen; /* --metrics-listen ADDR:PORT, of commands that stay; NULL: off */
-    char **args;                /* what is no option, in order; args[args_count] is NULL */
+    const char *views;                      /* --views FILE; NULL: not given (tl_options_need_views refuses politely) */
+    const char *checks;                     /* --checks FILE; NULL: none */
+    const char *functions;                  /* --functions LIB.so; NULL: none */
+    const char *places;                     /* --places FILE.mmdb, for GET_LOCATION; NULL: none */
+    const char *user_agents;                /* --user-agents FILE, for PARSE_USER_AGENT and IS_BOT; NULL: where Debian has it */
+    const char *data;                       /* --data DIR; "./tally-data" */
+    const char *log;                        /* --log local|kafka; "local" */
+    struct tl_option_list kafka_properties; /* --kafka-property K=V */
+    const char *store;                      /* --store URL; "sqlite:DIR/views.db" with DIR from --data */
+    const char *log_format;                 /* --log-format text|json; "text" */
+    bool verbose;                           /* -v */
+    const char *metrics_listen;             /* --metrics-listen ADDR:PORT, of commands that stay; NULL: off */
+    char **args;                            /* what is no option, in order; args[args_count] is NULL */
     int args_count;
     char store_default[4200]; /* where `store` points when it was not given: do not copy this struct by value */
 };

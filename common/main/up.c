@@ -20,7 +20,7 @@
 #include "net/monitor.h"
 #include "sql/plan.h"
 
-enum { LOOK_MS = 100, DRAIN_MS = 10000, ARGS_MAX = 32 };
+enum { LOOK_MS = 100, DRAIN_MS = 10000, ARGS_MAX = 32 + 2 * TL_OPTION_LIST_MAX };
 
 struct up_options {
     int64_t batch_every_ms, archive_every_ms;
@@ -57,6 +57,10 @@ static int run_part(const struct part *part, const struct tl_common_options *com
             args[count++] = files[i].flag;
             args[count++] = files[i].value;
         }
+    for (size_t i = 0; i < common->kafka_properties.count; i++) {
+        args[count++] = "--kafka-property";
+        args[count++] = common->kafka_properties.items[i];
+    }
     if (common->verbose)
         args[count++] = "-v";
     if (part->listen[0] != '\0') {

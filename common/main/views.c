@@ -1,19 +1,26 @@
 /* views.c: opens a views file with its functions. */
 #include "main/views.h"
 
+#include "main/source_log.h"
+
 enum tl_code tl_views_open(const struct tl_common_options *common, const char *path, struct tl_functions **functions,
                            struct tl_plan **plan, struct tl_err *err)
 {
     const struct tl_function_files files = {
         .library = common->functions, .places = common->places, .user_agents = common->user_agents};
     struct tl_functions *opened = NULL;
+    struct tl_plan *loaded = NULL;
     enum tl_code rc;
 
     TL_TRY(tl_functions_open(&files, &opened, err));
-    TL_TRY(tl_plan_load(path, tl_functions_catalog(opened), plan, err));
+    TL_TRY(tl_plan_load(path, tl_functions_catalog(opened), &loaded, err));
+    TL_TRY(tl_source_logs_check(loaded, err));
+    *plan = loaded;
+    loaded = NULL;
     *functions = opened;
     opened = NULL;
 out:
+    tl_plan_close(loaded);
     tl_functions_close(opened);
     return rc;
 }

@@ -11,7 +11,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
-#include "log/log.h"
+#include "main/source_log.h"
 #include "store/store.h"
 
 static const struct tl_metric_family log_reachable = {
@@ -33,7 +33,7 @@ struct dependency {
 struct tl_watch {
     struct tl_watch_config config;
     struct dependency log, store;
-    struct tl_log **logs; /* per source of the plan; NULL: not open */
+    struct tl_source_logs *logs; /* NULL: not open */
     struct tl_store *store_handle;
     int wake_fd; /* eventfd, never read: the watch is to end */
 };
@@ -43,28 +43,23 @@ struct tl_watch {
 static enum tl_code log_look_at(struct tl_watch *watch, uint32_t s, struct tl_err *err)
 {
     const struct tl_watch_config *config = &watch->config;
+    struct tl_log *log = tl_source_log(watch->logs, s);
     struct tl_sv topic = config->plan->sources[s].topic;
     uint32_t partitions;
     uint64_t identity;
-    enum tl_code rc = TL_OK;
+    enum tl_code rc;
 
-    if (watch->logs[s] == NULL)
-        TL_TRY(tl_log_open(config->common->log, config->common->data, TL_LOG_READ, &watch->logs[s], err));
-    rc = tl_log_topic(watch->logs[s], topic, &partitions, &identity, err);
+    rc = tl_log_topic(log, topic, &partitions, &identity, err);
     if (rc == TL_ERR_NOT_FOUND) /* a topic comes into being with its first event */
         return TL_OK;
     TL_TRY(rc);
     for (uint32_t p = 0; p < partitions; p++) {
         int64_t first, end;
 
-        TL_TRY(tl_log_range(watch->logs[s], topic, p, &first, &end, err));
+        TL_TRY(tl_log_range(log, topic, p, &first, &end, err));
         config->log_range(config->ctx, s, p, first, end);
     }
 out:
-    if (rc != TL_OK) {
-        tl_log_close(watch->logs[s]);
-        watch->logs[s] = NULL;
-    }
     return rc;
 }
 
@@ -72,9 +67,15 @@ static enum tl_code logs_look_at(struct tl_watch *watch, struct tl_err *err)
 {
     enum tl_code rc = TL_OK;
 
+    if (watch->logs == NULL)
+        TL_TRY(tl_source_logs_open(watch->config.common, watch->config.plan, TL_LOG_READ, &watch->logs, err));
     for (uint32_t s = 0; s < watch->config.plan->sources_count; s++)
         TL_TRY(log_look_at(watch, s, err));
 out:
+    if (rc != TL_OK) {
+        tl_source_logs_close(watch->logs);
+        watch->logs = NULL;
+    }
     return rc;
 }
 
@@ -168,9 +169,6 @@ enum tl_code tl_watch_open(const struct tl_watch_config *config, struct tl_watch
     watch->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     if (watch->wake_fd < 0)
         TL_TRY(tl_fail_errno(err, TL_ERR_IO, "eventfd"));
-    watch->logs = calloc(config->plan->sources_count + 1u, sizeof(struct tl_log *));
-    if (watch->logs == NULL)
-        TL_TRY(tl_fail_memory(err, config->plan->sources_count * sizeof(struct tl_log *)));
     TL_TRY(start(watch, &watch->log, "log", &log_reachable, logs_look_at, err));
     if (config->store)
         TL_TRY(start(watch, &watch->store, "store", &store_reachable, store_look_at, err));
@@ -193,9 +191,7 @@ void tl_watch_close(struct tl_watch *watch)
         pthread_join(watch->log.thread, NULL);
     if (watch->store.running)
         pthread_join(watch->store.thread, NULL);
-    for (uint32_t s = 0; watch->logs != NULL && s < watch->config.plan->sources_count; s++)
-        tl_log_close(watch->logs[s]);
-    free(watch->logs);
+    tl_source_logs_close(watch->logs);
     tl_store_close(watch->store_handle);
     if (watch->wake_fd >= 0)
         close(watch->wake_fd);

@@ -311,6 +311,12 @@ static enum tl_code table_bind(struct tl_bind *bind, const struct tl_ast_stateme
     table->source.options = table->options.pairs;
     table->source.options_count = table->options.pairs_count;
     table->source.idle_timeout_ms = table->options.idle_timeout_ms;
+    table->source.topic_pattern = table->options.topic_pattern;
+    table->source.properties = table->options.properties;
+    table->source.properties_count = table->options.properties_count;
+    table->source.startup = table->options.startup;
+    table->source.bounded = table->options.bounded;
+    table->source.bound = table->options.bound;
     TL_TRY(fields_bind(bind, table, &physical));
     physical.table = relation->query.table = table;
     TL_TRY(columns_bind(bind, table, &physical, &relation->query));
@@ -523,6 +529,7 @@ static enum tl_code source_finish(struct tl_bind *bind, struct tl_bind_table *ta
                                         .time_format = table->options.time_format,
                                         .event_bytes_max = bind->settings.plan.event_bytes_max,
                                         .depth_max = 1024};
+    source->dead_letter_topic = bind->settings.dead_letter_topic;
     bind->plan->sources[table->number] = *source;
     bind->notes->periodic[table->number] = table->options.periodic;
     return TL_OK;

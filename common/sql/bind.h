@@ -13,6 +13,7 @@
 #include "sql/ast.h"
 #include "sql/plan.h"
 #include "sql/settings.h"
+#include "sql/table_options.h"
 
 enum {
     TL_BIND_DEPTH_MAX = 2 * TL_SQL_DEPTH_MAX, /* of an expression with the views that it reads */

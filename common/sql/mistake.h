@@ -10,6 +10,7 @@
 #define TL_MISTAKE_H
 
 #include "base/base.h"
+#include "base/nearest.h"
 #include "base/sv.h"
 #include "sql/plan.h"
 
@@ -35,16 +36,5 @@ TL_PRINTF(5, 6)
 void tl_mistake_write(struct tl_err *err, const struct tl_text *text, struct tl_span at, const char *hint, const char *fmt, ...);
 /* The same, and gives TL_ERR_DEFINITION: for `return tl_mistake(...)`. A macro, so that an analyser sees that it is never TL_OK. */
 #define tl_mistake(...) (tl_mistake_write(__VA_ARGS__), TL_ERR_DEFINITION)
-
-/* The nearest of some names: feed them one by one, then read `best`. A name is near when at most a third of its letters differ. */
-struct tl_nearest {
-    struct tl_sv given, best; /* best.data NULL: none is near */
-    size_t distance;
-};
-
-struct tl_nearest tl_nearest_to(struct tl_sv given);
-void tl_nearest_offer(struct tl_nearest *nearest, struct tl_sv name);
-/* "did you mean 'host'?" into `out`, or `otherwise` (may be NULL) when no name is near. Returns what is to be used as a hint. */
-const char *tl_nearest_hint(const struct tl_nearest *nearest, char *out, size_t out_bytes, const char *otherwise);
 
 #endif

@@ -102,3 +102,15 @@ int64_t tl_window_start_ms(int64_t time_ms, int64_t offset_ms, int64_t size_ms)
         remainder += size_ms;
     return tl_add_sat_i64(time_ms, -remainder);
 }
+
+enum tl_code tl_plan_refuse(const struct tl_plan *plan, const struct tl_option_pair *pair, bool value, const char *hint,
+                            const char *what, struct tl_err *err)
+{
+    const struct tl_script *script = plan->notes->script;
+
+    for (const struct tl_ast_statement *s = script->statements; s != NULL; s = s->next)
+        for (const struct tl_ast_option *o = s->options; o != NULL; o = o->next)
+            if (o->key.at.place.line == pair->place.line && o->key.at.place.column == pair->place.column)
+                return tl_mistake(err, &script->text, value ? o->value.at : o->key.at, hint, "%s", what);
+    return tl_fail(err, TL_ERR_DEFINITION, "%s: %s; %s", plan->notes->file, what, hint);
+}

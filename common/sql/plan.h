@@ -9,6 +9,7 @@
 
 #include "base/arena.h"
 #include "base/buf.h"
+#include "event/log_place.h"
 #include "event/schema.h"
 #include "event/value.h"
 #include "sql/catalog.h"
@@ -52,8 +53,16 @@ struct tl_option_pair {
 };
 
 struct tl_source {
-    struct tl_sv name;                    /* of the table */
-    struct tl_sv topic;                   /* 'topic' of its WITH clause, else the table's name */
+    struct tl_sv name;              /* of the table */
+    struct tl_sv topic;             /* 'topic' of its WITH clause, else the table's name */
+    struct tl_sv topic_pattern;     /* 'topic-pattern'; data NULL: none */
+    struct tl_sv dead_letter_topic; /* 'tally.dead-letter.topic'; empty: none */
+    struct tl_log_place startup; /* 'scan.startup.mode': where a reader without a position begins; the log's start unless set */
+    bool bounded;                /* 'scan.bounded.mode' */
+    struct tl_log_place bound;   /* where a bounded one ends */
+    const struct tl_option_pair
+        *properties; /* 'properties.*' without that, as written; what they may be is the log's to say (log.h) */
+    uint32_t properties_count;
     const struct tl_option_pair *options; /* the WITH clause as written */
     uint32_t options_count;
     struct tl_schema schema;    /* wanted physical columns only, dedup key and event time's inputs included */
@@ -185,6 +194,10 @@ TL_MUST_USE enum tl_code tl_plan_parse(struct tl_sv text, const char *name, cons
                                        struct tl_plan **out, struct tl_err *err);
 void tl_plan_close(struct tl_plan *plan);
 const struct tl_view *tl_plan_view(const struct tl_plan *plan, struct tl_sv name); /* NULL: no such view */
+/* Refuses what stands in a WITH clause, as a mistake with its caret: under the value, or under the key. `pair` is of that source's options or
+ * properties. */
+TL_MUST_USE enum tl_code tl_plan_refuse(const struct tl_plan *plan, const struct tl_option_pair *pair, bool value,
+                                        const char *hint, const char *what, struct tl_err *err);
 /* What `tally explain` prints. */
 void tl_plan_print(const struct tl_plan *plan, struct tl_buf *out);
 /* Same meaning, node by node. */

@@ -518,7 +518,7 @@ static void settings_print(const struct tl_plan *plan, struct tl_buf *out)
         bool duration = true;
         int64_t ms = 0;
 
-        tl_buf_printf(out, "  %-23s", tl_setting_key((enum tl_setting)i));
+        tl_buf_printf(out, "  %-24s", tl_setting_key((enum tl_setting)i));
         switch ((enum tl_setting)i) {
         case TL_SET_TIME_ZONE:
             tl_buf_put_sv(out, s->time_zone);
@@ -537,12 +537,33 @@ static void settings_print(const struct tl_plan *plan, struct tl_buf *out)
             bytes_print(s->event_bytes_max, out);
             duration = false;
             break;
+        case TL_SET_DEAD_LETTER_TOPIC:
+            tl_buf_put_sv(out, values->dead_letter_topic.size > 0 ? values->dead_letter_topic : TL_SV("none"));
+            duration = false;
+            break;
         case TL_SETTINGS_COUNT: break;
         }
         if (duration)
             tl_duration_print(ms, out);
         origin_print(values->set_at[i], out);
     }
+}
+
+static void place_print(const struct tl_log_place *place, struct tl_buf *out)
+{
+    static const char *const words[] = {[TL_PLACE_EARLIEST] = "the log's start",
+                                        [TL_PLACE_LATEST] = "the log's end at the start",
+                                        [TL_PLACE_GROUP] = "what the consumer group has committed",
+                                        [TL_PLACE_TIMESTAMP] = "the first entry since ",
+                                        [TL_PLACE_OFFSETS] = "offset by partition: "};
+    char text[TL_TIME_TEXT_BYTES];
+
+    tl_buf_put_str(out, words[place->kind]);
+    if (place->kind == TL_PLACE_TIMESTAMP)
+        tl_buf_put(out, text, tl_time_to_iso_z(place->timestamp_ms, text));
+    for (size_t i = 0; place->kind == TL_PLACE_OFFSETS && i < place->offsets_count; i++)
+        tl_buf_printf(out, "%s%u: %lld", i > 0 ? ", " : "", place->offsets[i].partition, (long long)place->offsets[i].offset);
+    tl_buf_put_u8(out, '\n');
 }
 
 static void source_print(const struct tl_plan *plan, uint32_t number, struct tl_buf *out)
@@ -554,6 +575,14 @@ static void source_print(const struct tl_plan *plan, uint32_t number, struct tl_
     tl_buf_put_u8(out, '\n');
     label_print("topic", out);
     tl_buf_printf(out, "%.*s, JSON, times as %s\n", TL_SV_ARG(source->topic), time_format_name(source));
+    if (source->startup.kind != TL_PLACE_EARLIEST) {
+        label_print("begins at", out);
+        place_print(&source->startup, out);
+    }
+    if (source->bounded) {
+        label_print("ends at", out);
+        place_print(&source->bound, out);
+    }
     label_print("reads", out);
     for (uint32_t i = 0; i < source->schema.fields_count; i++) {
         tl_buf_put_str(out, i > 0 ? ", " : "");

@@ -5,15 +5,17 @@
 #include <string.h>
 
 #include "event/zone.h"
+#include "sql/table_options.h"
 
 static const char *const keys[TL_SETTINGS_COUNT] = {
-    [TL_SET_TIME_ZONE] = "table.local-time-zone",       [TL_SET_LATENESS] = "tally.allowed-lateness",
-    [TL_SET_FUTURE_SKEW] = "tally.max-future-skew",     [TL_SET_DEDUP_KEY] = "tally.dedup.key",
-    [TL_SET_DEDUP_HORIZON] = "tally.dedup.horizon",     [TL_SET_BATCH_GRACE] = "tally.batch-grace",
-    [TL_SET_SPEED_RETENTION] = "tally.speed-retention", [TL_SET_EVENT_BYTES] = "tally.max-event-bytes",
+    [TL_SET_TIME_ZONE] = "table.local-time-zone",           [TL_SET_LATENESS] = "tally.allowed-lateness",
+    [TL_SET_FUTURE_SKEW] = "tally.max-future-skew",         [TL_SET_DEDUP_KEY] = "tally.dedup.key",
+    [TL_SET_DEDUP_HORIZON] = "tally.dedup.horizon",         [TL_SET_BATCH_GRACE] = "tally.batch-grace",
+    [TL_SET_SPEED_RETENTION] = "tally.speed-retention",     [TL_SET_EVENT_BYTES] = "tally.max-event-bytes",
+    [TL_SET_DEAD_LETTER_TOPIC] = "tally.dead-letter.topic",
 };
 
-static const char duration_hint[] = "write a whole number and a unit: '200 ms', '30 s', '5 min', '1 h', '7 d'";
+const char tl_duration_hint[] = "write a whole number and a unit: '200 ms', '30 s', '5 min', '1 h', '7 d'";
 
 const char *tl_setting_key(enum tl_setting setting)
 {
@@ -146,7 +148,7 @@ static enum tl_code duration_set(const struct tl_text *text, const struct tl_ast
     int64_t ms;
 
     if (!tl_duration_read(value->text, &ms))
-        return tl_mistake(err, text, value->at, duration_hint, "'%.*s' is no duration", shown(value->text), value->text.data);
+        return tl_mistake(err, text, value->at, tl_duration_hint, "'%.*s' is no duration", shown(value->text), value->text.data);
     if (ms < min_ms || ms > max_ms)
         return tl_mistake(err, text, value->at,
                           min_ms > 0 ? "write at least '1 ms' and at most '3650 d'" : "write at most '3650 d'",
@@ -219,6 +221,16 @@ static enum tl_code event_bytes_set(struct tl_setting_values *values, const stru
     return TL_OK;
 }
 
+static enum tl_code dead_letter_topic_set(struct tl_setting_values *values, const struct tl_text *text,
+                                          const struct tl_ast_name *value, struct tl_err *err)
+{
+    if (value->text.size > 0 && !tl_topic_is_fit(value->text))
+        return tl_mistake(err, text, value->at, tl_topic_hint, "'%.*s' cannot be the name of a topic", shown(value->text),
+                          value->text.data);
+    values->dead_letter_topic = value->text;
+    return TL_OK;
+}
+
 static int setting_find(struct tl_sv key)
 {
     for (int i = 0; i < TL_SETTINGS_COUNT; i++)
@@ -239,7 +251,7 @@ static enum tl_code key_unknown(const struct tl_text *text, const struct tl_ast_
         err, text, key->at,
         tl_nearest_hint(&nearest, hint, sizeof hint,
                         "there are tally.allowed-lateness, tally.max-future-skew, tally.dedup.key, tally.dedup.horizon, "
-                        "tally.batch-grace, tally.speed-retention and tally.max-event-bytes"),
+                        "tally.batch-grace, tally.speed-retention, tally.max-event-bytes and tally.dead-letter.topic"),
         "there is no setting '%.*s'", shown(key->text), key->text.data);
 }
 
@@ -258,6 +270,7 @@ enum tl_code tl_settings_set(struct tl_setting_values *values, const struct tl_t
     case TL_SET_BATCH_GRACE: rc = duration_set(text, key, value, 0, &values->plan.batch_grace_ms, err); break;
     case TL_SET_SPEED_RETENTION: rc = duration_set(text, key, value, 0, &values->plan.speed_retention_ms, err); break;
     case TL_SET_EVENT_BYTES: rc = event_bytes_set(values, text, value, err); break;
+    case TL_SET_DEAD_LETTER_TOPIC: rc = dead_letter_topic_set(values, text, value, err); break;
     default: return tl_sv_starts(key->text, TL_SV("tally.")) ? key_unknown(text, key, err) : TL_OK;
     }
     if (rc == TL_OK)
@@ -288,93 +301,9 @@ enum tl_code tl_settings_reset(struct tl_setting_values *values, const struct tl
     case TL_SET_BATCH_GRACE: values->plan.batch_grace_ms = fresh.plan.batch_grace_ms; break;
     case TL_SET_SPEED_RETENTION: values->plan.speed_retention_ms = fresh.plan.speed_retention_ms; break;
     case TL_SET_EVENT_BYTES: values->plan.event_bytes_max = fresh.plan.event_bytes_max; break;
+    case TL_SET_DEAD_LETTER_TOPIC: values->dead_letter_topic = fresh.dead_letter_topic; break;
     default: return tl_sv_starts(key->text, TL_SV("tally.")) ? key_unknown(text, key, err) : TL_OK;
     }
     values->set_at[setting] = (struct tl_span){0};
-    return TL_OK;
-}
-
-/* --- WITH ----------------------------------------------------------------------------------------------------------------- */
-
-bool tl_topic_is_fit(struct tl_sv name)
-{
-    if (name.size == 0 || name.size > 249 || tl_sv_eq(name, TL_SV(".")) || tl_sv_eq(name, TL_SV("..")))
-        return false;
-    for (size_t i = 0; i < name.size; i++) {
-        char c = name.data[i];
-
-        if (!((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' || c == '_' || c == '-'))
-            return false;
-    }
-    return true;
-}
-
-static enum tl_code choice_wrong(const struct tl_text *text, const struct tl_ast_option *option, const char *hint,
-                                 struct tl_err *err)
-{
-    return tl_mistake(err, text, option->value.at, hint, "'%.*s' cannot be '%.*s'", shown(option->key.text),
-                      option->key.text.data, shown(option->value.text), option->value.text.data);
-}
-
-static enum tl_code option_read(const struct tl_ast_option *option, const struct tl_text *text, struct tl_table_options *out,
-                                struct tl_err *err)
-{
-    struct tl_sv key = option->key.text, value = option->value.text;
-
-    if (tl_sv_eq(key, TL_SV("topic"))) {
-        if (!tl_topic_is_fit(value))
-            return choice_wrong(text, option, "a table reads one topic: letters, digits, '.', '_' and '-', at most 249", err);
-        out->topic = value;
-    } else if (tl_sv_eq(key, TL_SV("topic-pattern"))) {
-        return tl_mistake(err, text, option->key.at, "write 'topic' = 'name'",
-                          "a table reads one topic: a pattern has no place here");
-    } else if (tl_sv_eq(key, TL_SV("format")) || tl_sv_eq(key, TL_SV("value.format"))) {
-        if (!tl_sv_eq(value, TL_SV("json")))
-            return choice_wrong(text, option, "events are JSON objects: write 'format' = 'json'", err);
-    } else if (tl_sv_eq(key, TL_SV("json.timestamp-format.standard")) ||
-               tl_sv_eq(key, TL_SV("value.json.timestamp-format.standard"))) {
-        if (tl_sv_eq(value, TL_SV("ISO-8601")))
-            out->time_format = TL_TIME_ISO_8601;
-        else if (tl_sv_eq(value, TL_SV("SQL")))
-            out->time_format = TL_TIME_SQL;
-        else
-            return choice_wrong(text, option, "write 'SQL' (2024-03-01 10:00:00.123) or 'ISO-8601' (2024-03-01T10:00:00.123Z)",
-                                err);
-    } else if (tl_sv_eq(key, TL_SV("scan.watermark.idle-timeout"))) {
-        if (!tl_duration_read(value, &out->idle_timeout_ms))
-            return choice_wrong(text, option, duration_hint, err);
-    } else if (tl_sv_eq(key, TL_SV("scan.watermark.emit.strategy"))) {
-        if (!tl_sv_eq(value, TL_SV("on-event")) && !tl_sv_eq(value, TL_SV("on-periodic")))
-            return choice_wrong(text, option, "watermarks follow every event: write 'on-event'", err);
-        out->periodic = tl_sv_eq(value, TL_SV("on-periodic"));
-    }
-    return TL_OK;
-}
-
-enum tl_code tl_table_options_read(const struct tl_ast_option *options, const struct tl_text *text, struct tl_arena *arena,
-                                   struct tl_table_options *out, struct tl_err *err)
-{
-    struct tl_option_pair *pairs;
-    uint32_t count = 0;
-
-    *out = (struct tl_table_options){.time_format = TL_TIME_SQL};
-    for (const struct tl_ast_option *o = options; o != NULL; o = o->next)
-        count++;
-    pairs = tl_arena_zalloc(arena, sizeof *pairs * (count + 1u));
-    if (pairs == NULL)
-        return tl_fail_memory(err, sizeof *pairs * (count + 1u));
-    out->pairs = pairs;
-    for (const struct tl_ast_option *o = options; o != NULL; o = o->next) {
-        enum tl_code rc;
-
-        for (uint32_t i = 0; i < out->pairs_count; i++)
-            if (tl_sv_eq(pairs[i].key, o->key.text))
-                return tl_mistake(err, text, o->key.at, "keep one of the two", "'%.*s' was already given in line %u",
-                                  shown(o->key.text), o->key.text.data, pairs[i].place.line);
-        rc = option_read(o, text, out, err);
-        if (rc != TL_OK)
-            return rc;
-        pairs[out->pairs_count++] = (struct tl_option_pair){o->key.text, o->value.text, o->key.at.place};
-    }
     return TL_OK;
 }

@@ -76,7 +76,8 @@ void pipeline_append(struct pipeline *p, uint32_t partitions, const struct tl_lo
     struct tl_log *log = NULL;
     struct tl_err err;
 
-    cr_assert_eq(tl_log_open("local", p->data, TL_LOG_APPEND, &log, &err), TL_OK, "%s", err.message);
+    cr_assert_eq(tl_log_open(&(struct tl_log_spec){.kind = "local", .data_dir = p->data}, TL_LOG_APPEND, &log, &err), TL_OK, "%s",
+                 err.message);
     cr_assert_eq(tl_log_create_topic(log, TL_SV("events"), partitions, &err), TL_OK, "%s", err.message);
     cr_assert_eq(tl_log_append(log, TL_SV("events"), records, count, NULL, &err), TL_OK, "%s", err.message);
     tl_log_close(log);

@@ -55,7 +55,8 @@ void append_records(const struct scene *scene, const struct tl_log_record *recor
     struct tl_log *log = NULL;
     struct tl_err err;
 
-    cr_assert_eq(tl_log_open("local", scene->dir, TL_LOG_APPEND, &log, &err), TL_OK, "%s", err.message);
+    cr_assert_eq(tl_log_open(&(struct tl_log_spec){.kind = "local", .data_dir = scene->dir}, TL_LOG_APPEND, &log, &err), TL_OK,
+                 "%s", err.message);
     cr_assert_eq(tl_log_create_topic(log, TL_SV("events"), scene->partitions, &err), TL_OK, "%s", err.message);
     cr_assert_eq(tl_log_append(log, TL_SV("events"), records, count, NULL, &err), TL_OK, "%s", err.message);
     tl_log_close(log);

@@ -55,7 +55,8 @@ void record_append(const char *data_dir, const char *topic, uint32_t partitions,
     struct tl_err err;
     struct tl_sv name = tl_sv_from(topic);
 
-    cr_assert_eq(tl_log_open("local", data_dir, TL_LOG_APPEND, &log, &err), TL_OK, "%s", err.message);
+    cr_assert_eq(tl_log_open(&(struct tl_log_spec){.kind = "local", .data_dir = data_dir}, TL_LOG_APPEND, &log, &err), TL_OK,
+                 "%s", err.message);
     cr_assert_eq(tl_log_create_topic(log, name, partitions, &err), TL_OK, "%s", err.message);
     for (uint32_t p = 0; p < partitions; p++) {
         for (int64_t at = from; at < to;) {

@@ -15,7 +15,7 @@ struct sql_mistake {
     unsigned line, column;
     char what[200];
     char under[80]; /* what the carets stand under */
-    char hint[200]; /* empty: none */
+    char hint[240]; /* empty: none */
 };
 
 /* The file is refused with exactly this place, sentence, caret and hint. */

@@ -46,7 +46,8 @@ void visits_append(const char *data, uint32_t partitions, int64_t step_ms, int f
     struct tl_log *log = NULL;
     struct tl_err err;
 
-    cr_assert_eq(tl_log_open("local", data, TL_LOG_APPEND, &log, &err), TL_OK, "%s", err.message);
+    cr_assert_eq(tl_log_open(&(struct tl_log_spec){.kind = "local", .data_dir = data}, TL_LOG_APPEND, &log, &err), TL_OK, "%s",
+                 err.message);
     cr_assert_eq(tl_log_create_topic(log, TL_SV("events"), partitions, &err), TL_OK, "%s", err.message);
     while (from < to) {
         static char texts[500][200];

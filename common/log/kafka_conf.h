@@ -1,0 +1,35 @@
+/* kafka_conf.h: Kafka's properties under librdkafka's names: which may be set, which tally owns, and which are Java's.
+ *
+ * Is:      properties -> a configuration of librdkafka; what is secret in it.
+ * Is not:  a connection. */
+#ifndef TL_KAFKA_CONF_H
+#define TL_KAFKA_CONF_H
+
+#include <librdkafka/rdkafka.h>
+
+#include "base/buf.h"
+#include "log/log.h"
+
+enum tl_kafka_role { TL_KAFKA_READER, TL_KAFKA_WRITER };
+
+/* Copies of the properties, each name once, and what must not be shown of them. */
+struct tl_kafka_properties {
+    struct tl_log_property *items; /* zero-terminated texts */
+    size_t count;
+};
+
+/* Checks every one of them. */
+TL_MUST_USE enum tl_code tl_kafka_properties_open(const struct tl_log_spec *spec, struct tl_kafka_properties *out,
+                                                  struct tl_err *err);
+void tl_kafka_properties_done(struct tl_kafka_properties *properties);
+/* NULL: it was not set. */
+const char *tl_kafka_property(const struct tl_kafka_properties *properties, const char *name);
+/* A new configuration: what was set, with tally's defaults below and what tally owns above. */
+TL_MUST_USE enum tl_code tl_kafka_conf_make(const struct tl_kafka_properties *properties, enum tl_kafka_role role,
+                                            rd_kafka_conf_t **out, struct tl_err *err);
+/* librdkafka's words about a whole that it does not take, with the values of the properties that they name: they name no file. */
+void tl_kafka_name_values(const struct tl_kafka_properties *properties, char *words, size_t words_bytes);
+/* Passwords and keys among the values become *** wherever they stand in the text. */
+void tl_kafka_hide_secrets(const struct tl_kafka_properties *properties, char *text);
+
+#endif
