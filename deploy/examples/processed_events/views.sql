@@ -5,6 +5,7 @@
 -- The brokers and what it takes to log in may come from the command line or the environment as well: --kafka-property
 -- bootstrap.servers=..., TALLY_KAFKA_SASL_PASSWORD.
 SET 'table.local-time-zone' = 'UTC';
+SET 'tally.dead-letter.topic' = 'events.dead';
 
 CREATE TABLE events (
     event_id STRING,
@@ -23,7 +24,6 @@ CREATE TABLE events (
     'properties.bootstrap.servers' = 'localhost:9092',
     'properties.group.id' = 'tally',
     'scan.startup.mode' = 'earliest-offset',
-    'tally.dead-letter.topic' = 'events.dead',
     'format' = 'json'
 );
 
