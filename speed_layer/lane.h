@@ -13,6 +13,7 @@ struct tl_lane_partition {
     uint32_t source, partition;
     struct tl_position position; /* next_offset: where to read on */
     int64_t until_offset;        /* read no further; INT64_MAX: for ever */
+    bool ends;                   /* there the source itself ends: nothing is late or open any more */
 };
 
 struct tl_lane {

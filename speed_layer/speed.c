@@ -51,6 +51,7 @@ struct speed {
     struct tl_store *store;
     struct tl_fence *fence;
     struct tl_source_logs *logs;
+    struct tl_dead_topic *dead_topic;
     struct tl_speed_meter *meter;      /* NULL: without --metrics-listen */
     struct tl_definition *definitions; /* per view */
     bool said_waiting;
@@ -79,6 +80,15 @@ static enum tl_code lane_open(struct tl_lane *lane, const struct tl_plan *plan, 
     if (lane->views_wanted == NULL || lane->definitions == NULL || lane->final_ms == NULL || lane->identities == NULL)
         return tl_fail_memory(err, plan->views_count * sizeof *lane->definitions);
     return TL_OK;
+}
+
+/* Does it end by itself? */
+static bool lane_is_bounded(const struct tl_lane *lane)
+{
+    for (uint32_t p = 0; p < lane->partitions_count; p++)
+        if (lane->partitions[p].until_offset == INT64_MAX)
+            return false;
+    return lane->partitions_count > 0;
 }
 
 static void lane_add_view(struct tl_lane *lane, uint32_t v, const struct tl_definition *definition)
@@ -162,7 +172,7 @@ static enum tl_code check_fingerprint(const struct speed *speed, uint32_t s, con
 
 /* Two lines in the ledger of each of the lane's views of the source: the gap's first offset in row 0, its last one in row 1. */
 static enum tl_code record_gap(struct speed *speed, const struct tl_lane *lane, uint32_t source, struct tl_position *position,
-                               int64_t first, struct tl_err *err)
+                               int64_t first, const char *why, struct tl_err *err)
 {
     struct tl_ledger_line lines[2];
     int64_t change;
@@ -175,7 +185,7 @@ static enum tl_code record_gap(struct speed *speed, const struct tl_lane *lane, 
                                            .cause = TL_CAUSE_OFFSET_GAP,
                                            .watermark_ms = position->watermark_ms,
                                            .event_time_ms = INT64_MIN};
-    tl_diag(TL_WARN, "gap accepted: partition %u offsets %lld to %lld", position->partition, (long long)position->next_offset,
+    tl_diag(TL_WARN, "%s: partition %u offsets %lld to %lld", why, position->partition, (long long)position->next_offset,
             (long long)(first - 1));
     position->next_offset = first;
     TL_TRY(tl_store_begin_tick(speed->store, tl_fence_epoch(speed->fence), &change, err));
@@ -205,9 +215,55 @@ static enum tl_code topic_now(const struct speed *speed, uint32_t source, uint32
     return TL_OK;
 }
 
-/* Adds the partitions of one source as `standing` has them; where it has none (a new definition, a new partition), from the log's start. */
+static const struct tl_position *position_of(const struct standing *standing, uint32_t partition)
+{
+    for (uint32_t i = 0; i < standing->count; i++)
+        if (standing->positions[i].partition == partition)
+            return &standing->positions[i];
+    return NULL;
+}
+
+/* How far the lane reads the partition: to the goal (of what that does not know, nothing), to the log's present end with --once, to
+ * where 'scan.bounded.mode' ends the source. */
+static enum tl_code set_end(const struct speed *speed, struct tl_lane_partition *mine, int64_t log_end,
+                            const struct standing *goal, struct tl_err *err)
+{
+    int64_t bound;
+    enum tl_code rc;
+
+    TL_TRY(tl_source_bound(speed->logs, mine->source, mine->partition, &bound, err));
+    if (goal != NULL) {
+        const struct tl_position *known = position_of(goal, mine->partition);
+
+        mine->until_offset = known != NULL ? known->next_offset : INT64_MIN;
+    } else if (speed->own->once) {
+        mine->until_offset = log_end;
+    }
+    mine->ends = bound <= mine->until_offset && bound != INT64_MAX;
+    mine->until_offset = tl_min_i64(mine->until_offset, bound);
+out:
+    return rc;
+}
+
+/* Where a definition begins that has read nothing of the source yet: where 'scan.startup.mode' says, which may leave events out, and not behind
+ * those that it is to meet. */
+static enum tl_code begin_source(struct speed *speed, struct tl_lane *lane, struct tl_lane_partition *mine, struct tl_err *err)
+{
+    int64_t first = mine->position.next_offset, start;
+    enum tl_code rc;
+
+    TL_TRY(tl_source_start(speed->logs, mine->source, mine->partition, &start, err));
+    start = tl_min_i64(start, mine->until_offset);
+    if (start > first)
+        TL_TRY(record_gap(speed, lane, mine->source, &mine->position, start, "left out by 'scan.startup.mode'", err));
+out:
+    return rc;
+}
+
+/* Adds the partitions of one source as `standing` has them; where it has none they begin anew. A new partition of a topic that is known
+ * begins at its start. `goal`, where it is not NULL, is where to end. */
 static enum tl_code lane_add_source(struct speed *speed, struct tl_lane *lane, uint32_t s, const struct standing *standing,
-                                    struct tl_err *err)
+                                    const struct standing *goal, struct tl_err *err)
 {
     const struct tl_source *source = &speed->plan->sources[s];
     struct tl_lane_partition *partitions;
@@ -221,8 +277,8 @@ static enum tl_code lane_add_source(struct speed *speed, struct tl_lane *lane, u
     lane->partitions = partitions;
     for (uint32_t p = 0; p < count; p++) {
         struct tl_lane_partition *mine = &lane->partitions[lane->partitions_count];
+        const struct tl_position *known;
         int64_t first, end;
-        bool known = false;
 
         TL_TRY(tl_log_range(tl_source_log(speed->logs, s), source->topic, p, &first, &end, err));
         *mine = (struct tl_lane_partition){.source = s, .partition = p, .until_offset = INT64_MAX};
@@ -232,20 +288,17 @@ static enum tl_code lane_add_source(struct speed *speed, struct tl_lane *lane, u
                                               .judged_ms = INT64_MIN,
                                               .log_ms = INT64_MIN,
                                               .last_offset = INT64_MIN};
-        for (uint32_t i = 0; i < standing->count; i++) {
-            if (standing->positions[i].partition == p) {
-                mine->position = standing->positions[i];
-                known = true;
-            }
-        }
-        if (known) {
+        TL_TRY(set_end(speed, mine, end, goal, err));
+        known = position_of(standing, p);
+        if (known != NULL) {
+            mine->position = *known;
             TL_TRY(check_position(speed, source, &mine->position, first, end, err));
             TL_TRY(check_fingerprint(speed, s, &mine->position, err));
             if (mine->position.next_offset < first)
-                TL_TRY(record_gap(speed, lane, s, &mine->position, first, err));
+                TL_TRY(record_gap(speed, lane, s, &mine->position, first, "gap accepted", err));
+        } else if (standing->count == 0) {
+            TL_TRY(begin_source(speed, lane, mine, err));
         }
-        if (speed->own->once)
-            mine->until_offset = end;
         lane->partitions_count++;
     }
 out:
@@ -331,11 +384,11 @@ static enum tl_code commit_patiently(struct speed *speed, struct tl_tick *tick, 
         if (rc == TL_OK || !may_work_later(rc, err) || tl_stop_requested())
             break;
         tl_speed_meter_refused(tick->meter, err);
-        wait_to_retry(&pause_ms, "the store does not take the tick, trying again", err);
+        wait_to_retry(&pause_ms, "the tick is not taken, trying again", err);
         TL_TRY(tl_fence_check(speed->fence, err));
     }
     if (rc == TL_OK && pause_ms > RETRY_MIN_MS)
-        tl_diag(TL_INFO, "the store takes ticks again");
+        tl_diag(TL_INFO, "ticks are taken again");
 out:
     return rc;
 }
@@ -505,6 +558,7 @@ static enum tl_code run_lane(struct speed *speed, struct tl_lane *lane, bool bou
     }
     TL_TRY(tl_tick_open(&tick, lane, speed->store, tl_fence_epoch(speed->fence), workers, workers_count, err));
     tick.meter = speed->meter;
+    tick.dead_topic = lane->number == 0 ? speed->dead_topic : NULL; /* a definition that is built reads what was sent before */
     TL_TRY(tl_speed_meter_lane(speed->meter, &tick, lane->number == 0, err));
     for (uint32_t w = 0; w < workers_count; w++)
         TL_TRY(tl_worker_start(&workers[w], err));
@@ -600,13 +654,7 @@ static enum tl_code catch_up(struct speed *speed, struct standing *standings, ui
     TL_TRY(lane_open(&lane, speed->plan, err));
     lane.number = speed->definitions[v].id;
     lane_add_view(&lane, v, &speed->definitions[v]);
-    TL_TRY(lane_add_source(speed, &lane, speed->plan->views[v].source, &standings[v], err));
-    for (uint32_t p = 0; p < lane.partitions_count; p++) {
-        lane.partitions[p].until_offset = lane.partitions[p].position.next_offset; /* unless the goal knows the partition */
-        for (uint32_t g = 0; g < goal->count; g++)
-            if (goal->positions[g].partition == lane.partitions[p].partition)
-                lane.partitions[p].until_offset = goal->positions[g].next_offset;
-    }
+    TL_TRY(lane_add_source(speed, &lane, speed->plan->views[v].source, &standings[v], goal, err));
     tl_diag(TL_INFO, "view %.*s: building its new definition %.8s from the log", TL_SV_ARG(speed->plan->views[v].name),
             speed->definitions[v].hash);
     TL_TRY(run_lane(speed, &lane, true, err));
@@ -714,9 +762,9 @@ static enum tl_code run_all(struct speed *speed, struct tl_err *err)
     }
     for (uint32_t s = 0; s < plan->sources_count; s++) {
         TL_TRY(meeting_point(speed, standings, s, &goal, err));
-        TL_TRY(lane_add_source(speed, &lane, s, &goal, err));
+        TL_TRY(lane_add_source(speed, &lane, s, &goal, NULL, err));
     }
-    TL_TRY(run_lane(speed, &lane, speed->own->once, err));
+    TL_TRY(run_lane(speed, &lane, speed->own->once || lane_is_bounded(&lane), err));
 out:
     lane_close(&lane);
     for (uint32_t v = 0; v < plan->views_count; v++)
@@ -818,6 +866,8 @@ static enum tl_code run_from_store(struct speed *speed, struct tl_err *err)
     TL_TRY(put_versions(speed, err));
     TL_TRY(define_views(speed, err));
     TL_TRY(open_log(speed, &there, err));
+    if (there)
+        TL_TRY(tl_dead_topic_open(speed->common, speed->plan, &speed->dead_topic, err));
     while (there && !tl_stop_requested()) {
         speed->deal_again = false;
         TL_TRY(run_all(speed, err));
@@ -825,6 +875,8 @@ static enum tl_code run_from_store(struct speed *speed, struct tl_err *err)
             break;
     }
 out:
+    tl_dead_topic_close(speed->dead_topic);
+    speed->dead_topic = NULL;
     tl_source_logs_close(speed->logs);
     speed->logs = NULL;
     tl_fence_close(speed->fence, speed->store);

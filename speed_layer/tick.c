@@ -120,6 +120,7 @@ enum tl_code tl_tick_merge(struct tl_tick *tick, struct tl_err *err)
     enum tl_code rc = TL_OK;
 
     tick->committed = false;
+    tick->dead_sent = false;
     for (uint32_t s = 0; s < plan->sources_count; s++) {
         int64_t judged_ms = INT64_MAX;
 
@@ -284,6 +285,23 @@ out:
     return rc;
 }
 
+/* Before the store's transaction, which must be short. */
+static enum tl_code send_dead(struct tl_tick *tick, struct tl_err *err)
+{
+    enum tl_code rc = TL_OK;
+
+    for (uint32_t p = 0; !tick->dead_sent && p < tick->lane->partitions_count; p++) {
+        const struct tl_lane_partition *partition = &tick->lane->partitions[p];
+        const struct tl_partial_partition *state = state_of(tick, p);
+
+        TL_TRY(
+            tl_dead_topic_send(tick->dead_topic, partition->source, partition->partition, state->dead, state->dead_count, err));
+    }
+    tick->dead_sent = true;
+out:
+    return rc;
+}
+
 /* A tick without news is no transaction: an idle site writes nothing. */
 static bool has_news(const struct tl_tick *tick)
 {
@@ -315,6 +333,7 @@ enum tl_code tl_tick_commit(struct tl_tick *tick, struct tl_err *err)
     if (!has_news(tick))
         return TL_OK;
     tick->rows_begun = 0;
+    TL_TRY(send_dead(tick, err));
     TL_TRY(tl_store_begin_tick(tick->store, tick->epoch, &tick->change, err));
     for (uint32_t v = 0; v < lane->plan->views_count; v++)
         if (lane->definitions[v] != 0)

@@ -15,6 +15,7 @@
 
 #include "core/partial.h"
 #include "core/relay.h"
+#include "dead_topic.h"
 #include "lane.h"
 #include "store/store.h"
 #include "worker.h"
@@ -39,6 +40,8 @@ struct tl_tick {
     uint64_t ticks_count, rows_count, events_count;
     uint64_t rows_begun;               /* of the transaction that was last begun */
     uint64_t (*outcomes)[TL_OUTCOMES]; /* per view: what the last commit has added to its totals */
+    struct tl_dead_topic *dead_topic;  /* NULL: dead letters go to the store alone */
+    bool dead_sent;                    /* those of what was merged last are on their way */
     struct tl_speed_meter *meter;      /* NULL: nobody is shown anything */
 };
 

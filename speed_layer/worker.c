@@ -272,6 +272,21 @@ static struct tl_worker_partition *choose(struct tl_worker *worker)
     return best;
 }
 
+static bool has_ended(const struct tl_worker *worker, const struct tl_worker_partition *mine)
+{
+    return worker->watermarks[mine->lane->source].partitions[mine->watermark_index].watermark_ms == TL_WATERMARK_END;
+}
+
+static void note_ends(struct tl_worker *worker)
+{
+    for (uint32_t p = 0; p < worker->partitions_count; p++) {
+        struct tl_worker_partition *mine = &worker->partitions[p];
+
+        if (mine->lane->ends && mine->next_offset >= mine->lane->until_offset && !has_ended(worker, mine))
+            tl_watermark_end(&worker->watermarks[mine->lane->source], mine->watermark_index);
+    }
+}
+
 static enum tl_code read_some(struct tl_worker *worker, struct tl_worker_partition *mine, struct tl_err *err)
 {
     const struct tl_source *source = &worker->lane->plan->sources[mine->lane->source];
@@ -391,6 +406,7 @@ static enum tl_code run(struct tl_worker *worker, struct tl_err *err)
             continue;
         }
         judge_idleness(worker);
+        note_ends(worker);
         if (ticket > worker->ticket) {
             atomic_store(&worker->full, false);
             TL_TRY(hand_over(worker, ticket, err));

@@ -74,6 +74,13 @@ void tl_watermark_idle(struct tl_watermark *watermark, uint32_t index, bool idle
     follow(watermark);
 }
 
+void tl_watermark_end(struct tl_watermark *watermark, uint32_t index)
+{
+    watermark->partitions[index].watermark_ms = TL_WATERMARK_END;
+    watermark->partitions[index].idle = false;
+    follow(watermark);
+}
+
 void tl_watermark_hear(struct tl_watermark *watermark, int64_t others_ms, int64_t floor_ms)
 {
     watermark->others_ms = others_ms;

@@ -33,6 +33,9 @@ void tl_watermark_done(struct tl_watermark *watermark);
 void tl_watermark_pass(struct tl_watermark *watermark, uint32_t index, const int64_t *event_ms, uint32_t count,
                        int64_t *judged_ms);
 void tl_watermark_idle(struct tl_watermark *watermark, uint32_t index, bool idle);
+/* The partition has come to its end ('scan.bounded.mode'): no event is expected any more. One below INT64_MAX, which stands for a minimum over nothing. */
+#define TL_WATERMARK_END (INT64_MAX - 1)
+void tl_watermark_end(struct tl_watermark *watermark, uint32_t index);
 /* What the committer hands out: the others' minimum (INT64_MAX when all of them are idle or there are none), and a floor below which
  * nothing is judged any more (INT64_MIN: none). */
 void tl_watermark_hear(struct tl_watermark *watermark, int64_t others_ms, int64_t floor_ms);

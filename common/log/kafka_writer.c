@@ -158,35 +158,59 @@ static enum tl_code writer_open(struct tl_kafka_log *log, struct tl_err *err)
     return rc;
 }
 
-/* librdkafka borrows the bytes until the transaction is over. */
-static enum tl_code send_one(struct tl_kafka_writer *writer, struct tl_kafka_topic *topic, uint32_t partition, int64_t log_ms,
-                             struct tl_sv key, struct tl_sv value, struct tl_err *err)
+/* NULL: there are none, or no memory (*failed). */
+static rd_kafka_headers_t *headers_of(const struct tl_log_record *record, bool *failed)
+{
+    rd_kafka_headers_t *headers = record->headers_count > 0 ? rd_kafka_headers_new(record->headers_count) : NULL;
+
+    *failed = record->headers_count > 0 && headers == NULL;
+    for (size_t i = 0; headers != NULL && i < record->headers_count; i++)
+        if (rd_kafka_header_add(headers, record->headers[i].name, -1, record->headers[i].value.data,
+                                (ssize_t)record->headers[i].value.size) != RD_KAFKA_RESP_ERR_NO_ERROR)
+            *failed = true;
+    return headers;
+}
+
+/* librdkafka borrows the bytes until the transaction is over, and takes the headers over with the message. */
+static enum tl_code send_one(struct tl_kafka_writer *writer, struct tl_kafka_topic *topic, const struct tl_log_record *record,
+                             struct tl_err *err)
 {
     char doing[TL_KAFKA_NAME_BYTES + 40];
     union {
         const char *borrowed;
         char *bytes;
-    } v = {value.data};
+    } v = {record->value.data};
     struct tl_kafka_lane *lane = NULL;
+    rd_kafka_headers_t *headers = NULL;
     rd_kafka_resp_err_t code;
+    int64_t log_ms = record->log_ms;
+    bool no_memory = false;
     enum tl_code rc;
 
-    TL_TRY(tl_kafka_lane_find(topic, partition, &lane, err));
+    TL_TRY(tl_kafka_lane_find(topic, record->partition, &lane, err));
+    headers = headers_of(record, &no_memory);
+    if (no_memory)
+        TL_TRY(tl_fail_memory(err, record->headers_count));
     log_ms = log_ms != INT64_MIN ? log_ms : tl_max_i64(tl_clock_wall_ms(), lane->appended_ms);
     lane->appended_ms = tl_max_i64(lane->appended_ms, log_ms);
     do {
-        code = rd_kafka_producev(writer->producer, RD_KAFKA_V_TOPIC(topic->name), RD_KAFKA_V_PARTITION((int32_t)partition),
-                                 RD_KAFKA_V_KEY(key.data, key.size), RD_KAFKA_V_VALUE(v.bytes, value.size),
-                                 RD_KAFKA_V_MSGFLAGS(0), RD_KAFKA_V_TIMESTAMP(log_ms), RD_KAFKA_V_OPAQUE(lane), RD_KAFKA_V_END);
+        code =
+            rd_kafka_producev(writer->producer, RD_KAFKA_V_TOPIC(topic->name), RD_KAFKA_V_PARTITION((int32_t)record->partition),
+                              RD_KAFKA_V_KEY(record->key.data, record->key.size), RD_KAFKA_V_VALUE(v.bytes, record->value.size),
+                              RD_KAFKA_V_MSGFLAGS(0), RD_KAFKA_V_TIMESTAMP(log_ms), RD_KAFKA_V_OPAQUE(lane),
+                              RD_KAFKA_V_HEADERS(headers), RD_KAFKA_V_END);
         rd_kafka_poll(writer->producer, code == RD_KAFKA_RESP_ERR__QUEUE_FULL ? FULL_MS : 0);
     } while (code == RD_KAFKA_RESP_ERR__QUEUE_FULL && writer->failed == RD_KAFKA_RESP_ERR_NO_ERROR);
-    if (code == RD_KAFKA_RESP_ERR_NO_ERROR && writer->failed == RD_KAFKA_RESP_ERR_NO_ERROR)
-        return TL_OK;
+    if (code == RD_KAFKA_RESP_ERR_NO_ERROR)
+        headers = NULL;
     if (writer->failed != RD_KAFKA_RESP_ERR_NO_ERROR)
         code = writer->failed;
-    return tl_kafka_fail(&writer->trouble, code, NULL, tl_kafka_doing(tl_sv_from(topic->name), partition, doing, sizeof doing),
-                         err);
+    if (code != RD_KAFKA_RESP_ERR_NO_ERROR)
+        rc = tl_kafka_fail(&writer->trouble, code, NULL,
+                           tl_kafka_doing(tl_sv_from(topic->name), record->partition, doing, sizeof doing), err);
 out:
+    if (headers != NULL)
+        rd_kafka_headers_destroy(headers);
     return rc;
 }
 
@@ -196,8 +220,7 @@ static enum tl_code send_all(struct tl_kafka_log *log, struct tl_kafka_topic *to
     enum tl_code rc = TL_OK;
 
     for (size_t i = 0; i < count; i++)
-        TL_TRY(send_one(log->writer, topic, records[i].partition, records[i].log_ms, (struct tl_sv){NULL, 0}, records[i].value,
-                        err));
+        TL_TRY(send_one(log->writer, topic, &records[i], err));
 out:
     return rc;
 }
@@ -293,9 +316,13 @@ static enum tl_code transaction(struct tl_kafka_log *log, struct tl_kafka_topic 
         return rc;
     }
     TL_TRY(send_all(log, topic, records, records_count, err));
-    if (note != NULL)
-        TL_TRY(send_one(writer, notes, 0, INT64_MIN, note->key,
-                        (struct tl_sv){note->value.size > 0 ? note->value.data : "", note->value.size}, err));
+    if (note != NULL) {
+        struct tl_log_record kept = {
+            .log_ms = INT64_MIN, .key = note->key, .value = {note->value.size > 0 ? note->value.data : "", note->value.size}
+        };
+
+        TL_TRY(send_one(writer, notes, &kept, err));
+    }
     TL_TRY(commit(writer, doing, fatal, err));
 out:
     /* A producer whose transaction has failed is done for: librdkafka 2.0.2 would go on with numbers that the broker has not seen. */

@@ -86,10 +86,19 @@ TL_MUST_USE enum tl_code tl_log_read_wait(struct tl_log *log, struct tl_sv topic
 /* Sleeps until something may have come to a partition that this handle has read, or was appended by it, or the time is over (false). */
 bool tl_log_wait(struct tl_log *log, int64_t timeout_ms);
 
+struct tl_log_header {
+    const char *name;
+    struct tl_sv value;
+};
+
 struct tl_log_record {
     uint32_t partition;
     int64_t log_ms; /* INT64_MIN: now, and not below what this handle appended before (local: anyone) */
     struct tl_sv value;
+    /* The embedded log keeps neither of these. */
+    struct tl_sv key; /* data NULL: none */
+    const struct tl_log_header *headers;
+    size_t headers_count;
 };
 
 /* A small fact that is kept in the same transaction as an append: how far an import has come. */

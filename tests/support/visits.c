@@ -41,14 +41,11 @@ const char visits_windows[] = TABLE
 
 const char *const visits_windows_names[] = {"hops", "sums", "visits", "dozens", "busy", "visits_1m", "long_visits", NULL};
 
-void visits_append(const char *data, uint32_t partitions, int64_t step_ms, int from, int to)
+void visits_append_to(struct tl_log *log, const char *topic, uint32_t partitions, int64_t step_ms, int from, int to)
 {
-    struct tl_log *log = NULL;
     struct tl_err err;
 
-    cr_assert_eq(tl_log_open(&(struct tl_log_spec){.kind = "local", .data_dir = data}, TL_LOG_APPEND, &log, &err), TL_OK, "%s",
-                 err.message);
-    cr_assert_eq(tl_log_create_topic(log, TL_SV("events"), partitions, &err), TL_OK, "%s", err.message);
+    cr_assert_eq(tl_log_create_topic(log, tl_sv_from(topic), partitions, &err), TL_OK, "%s", err.message);
     while (from < to) {
         static char texts[500][200];
         struct tl_log_record records[500];
@@ -69,9 +66,20 @@ void visits_append(const char *data, uint32_t partitions, int64_t step_ms, int f
                      rand_r(&state) % 50 == 0 ? "{\"event_id\": \"e%d\", \"host\": \"h%d\", \"n\": %d"
                                               : "{\"event_id\": \"e%d\", \"host\": \"h%d\", \"n\": %d, \"event_time\": \"%s\"}",
                      id, rand_r(&state) % 7, rand_r(&state) % 100, when);
-            records[count] = (struct tl_log_record){(uint32_t)from % partitions, log_ms, tl_sv_from(texts[count])};
+            records[count] = (struct tl_log_record){
+                .partition = (uint32_t)from % partitions, .log_ms = log_ms, .value = tl_sv_from(texts[count])};
         }
-        cr_assert_eq(tl_log_append(log, TL_SV("events"), records, count, NULL, &err), TL_OK, "%s", err.message);
+        cr_assert_eq(tl_log_append(log, tl_sv_from(topic), records, count, NULL, &err), TL_OK, "%s", err.message);
     }
+}
+
+void visits_append(const char *data, uint32_t partitions, int64_t step_ms, int from, int to)
+{
+    struct tl_log *log = NULL;
+    struct tl_err err;
+
+    cr_assert_eq(tl_log_open(&(struct tl_log_spec){.kind = "local", .data_dir = data}, TL_LOG_APPEND, &log, &err), TL_OK, "%s",
+                 err.message);
+    visits_append_to(log, "events", partitions, step_ms, from, to);
     tl_log_close(log);
 }

@@ -11,7 +11,9 @@ extern const char visits_windows[];
 extern const char *const visits_windows_names[];
 #define VISITS_START_MS INT64_C(1772323200000) /* 2026-03-01T00:00:00Z */
 
-/* Appends events number `from` .. `to`-1 to the embedded log of `data`, one every step_ms, dealt to the partitions in turn. */
+/* Appends events number `from` .. `to`-1 to a log, or to the embedded log of `data`, one every step_ms, dealt to the partitions in turn. */
+struct tl_log;
+void visits_append_to(struct tl_log *log, const char *topic, uint32_t partitions, int64_t step_ms, int from, int to);
 void visits_append(const char *data, uint32_t partitions, int64_t step_ms, int from, int to);
 
 #endif

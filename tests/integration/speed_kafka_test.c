@@ -1,0 +1,366 @@
+/* speed_kafka_test.c: speed on a real Kafka: where it begins and ends, what it does when a topic is not what it was, and the rows that come of it,
+ * which are those of the embedded log. */
+#include <criterion/criterion.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "log/log.h"
+#include "store/store.h"
+#include "support/dump.h"
+#include "support/kafka_broker.h"
+#include "support/kafka_raw.h"
+#include "support/run.h"
+#include "support/store_fixture.h"
+#include "support/visits.h"
+
+enum { STEP_MS = 200, PATIENCE_MS = 30000 };
+
+static char dir[RUN_DIR_BYTES], data[300], store[400], views[300], topic[200];
+static struct tl_log *log_; /* to append to */
+static struct tl_err err;
+
+static void folder_open(void)
+{
+    run_folder_make(dir);
+    snprintf(data, sizeof data, "%s/data", dir);
+    snprintf(store, sizeof store, "%s/views.db", data);
+    cr_assert_eq(mkdir(data, 0777), 0);
+    snprintf(topic, sizeof topic, "%s", kafka_topic("speed"));
+    cr_assert_eq(setenv("TALLY_KAFKA_BOOTSTRAP_SERVERS", kafka_env("KAFKA_URL"), 1), 0);
+    cr_assert_eq(tl_log_open(kafka_spec(KAFKA_PLAIN), TL_LOG_APPEND, &log_, &err), TL_OK, "%s", err.message);
+}
+
+static void folder_close(void)
+{
+    tl_log_close(log_);
+    run_folder_remove(dir);
+    store_folder_remove();
+}
+
+TestSuite(speed_kafka, .init = folder_open, .fini = folder_close, .timeout = 120);
+
+/* The views of visits.h on a topic of this test, with more in WITH. */
+static void views_on(const char *text, const char *more)
+{
+    static const char place[] = "'topic' = 'events'";
+    const char *at = strstr(text, place);
+    char sql[8000];
+
+    cr_assert_not_null(at);
+    snprintf(sql, sizeof sql, "%.*s'topic' = '%s'%s%s", (int)(at - text), text, topic, more, at + strlen(place));
+    snprintf(views, sizeof views, "%s", run_file_write(dir, "views.sql", sql));
+}
+
+static void append(uint32_t partitions, int from, int to)
+{
+    visits_append_to(log_, topic, partitions, STEP_MS, from, to);
+}
+
+static void follow(struct run *run)
+{
+    run_start(run, (const char *const[]){"speed", "--views", views, "--data", data, "--log", "kafka", "--tick", "20ms", NULL});
+}
+
+static void once(struct run *run, const char *option)
+{
+    RUN(run, "speed", "--views", views, "--data", data, "--log", "kafka", "--once", option);
+}
+
+static void once_well(void)
+{
+    struct run run = {0};
+
+    once(&run, NULL);
+    cr_assert_eq(run.status, 0, "%s", run.err);
+    run_done(&run);
+}
+
+static long number_of(const char *sql)
+{
+    char *text = dump_sql(store, sql);
+    long number = strtol(text, NULL, 10);
+
+    free(text);
+    return number;
+}
+
+static bool has_read(long messages)
+{
+    for (int64_t until_ms = tl_clock_monotonic_ms() + PATIENCE_MS; tl_clock_monotonic_ms() < until_ms; tl_clock_sleep_ms(20))
+        if (access(store, F_OK) == 0 &&
+            number_of("SELECT count(*) FROM sqlite_master WHERE name = 'tally_epoch_versions'") == 1 &&
+            number_of("SELECT coalesce(sum(o.messages_count), 0) FROM tally_offset o JOIN tally_definition d USING (definition)"
+                      " WHERE d.view = 'hits'") == messages)
+            return true;
+    return false;
+}
+
+/* What a run over the same events in the embedded log gives; offsets count otherwise there, for a commit takes one on Kafka. */
+static void expect_rows_of_embedded_log(const char *const *names, uint32_t partitions, int events)
+{
+    char other[300], path[400], file[300];
+    struct run run = {0};
+
+    snprintf(other, sizeof other, "%s/embedded", dir);
+    snprintf(path, sizeof path, "%s/views.db", other);
+    cr_assert_eq(mkdir(other, 0777), 0);
+    visits_append(other, partitions, STEP_MS, 0, events);
+    snprintf(file, sizeof file, "%s",
+             run_file_write(dir, "embedded.sql", names == visits_windows_names ? visits_windows : visits_views));
+    RUN(&run, "speed", "--views", file, "--data", other, "--once");
+    cr_assert_eq(run.status, 0, "%s", run.err);
+    run_done(&run);
+    for (; *names != NULL; names++) {
+        char sql[200], *got, *want;
+
+        snprintf(sql, sizeof sql, "SELECT * FROM %s ORDER BY 1, 2, 3, 4", *names);
+        got = dump_sql(store, sql);
+        want = dump_sql(path, sql);
+        cr_expect_gt(strlen(want), 10, "%s", *names);
+        cr_expect_str_eq(got, want, "%s", *names);
+        free(got);
+        free(want);
+    }
+}
+
+static const char *const hits[] = {"hits", NULL};
+
+Test(speed_kafka, gives_the_rows_of_the_embedded_log)
+{
+    struct run run = {0};
+
+    views_on(visits_windows, "");
+    append(1, 0, 1500);
+    once_well();
+    append(1, 1500, 2000);
+    once(&run, NULL); /* from its position */
+    cr_assert_eq(run.status, 0, "%s", run.err);
+    run_done(&run);
+    expect_rows_of_embedded_log(visits_windows_names, 1, 2000);
+}
+
+Test(speed_kafka, a_topic_that_gets_more_partitions)
+{
+    struct run run = {0};
+
+    views_on(visits_views, "");
+    append(1, 0, 300);
+    follow(&run);
+    cr_expect(has_read(300));
+    append(3, 300, 600);
+    cr_expect(has_read(600), "%s", run_err_so_far(&run));
+    run_signal(&run, SIGTERM);
+    run_wait(&run);
+    cr_expect_eq(run.status, 0, "%s", run.err);
+    run_done(&run);
+}
+
+Test(speed_kafka, begins_and_ends_where_the_table_says)
+{
+    struct run run = {0};
+    char *ledger;
+
+    append(1, 0, 300); /* one transaction: its end takes an offset too */
+    views_on(visits_views,
+             ", 'scan.startup.mode' = 'specific-offsets', 'scan.startup.specific-offsets' = 'partition:0,offset:100',"
+             " 'scan.bounded.mode' = 'specific-offsets', 'scan.bounded.specific-offsets' = 'partition:0,offset:250'");
+    RUN(&run, "speed", "--views", views, "--data", data, "--log", "kafka");
+    cr_assert_eq(run.status, 0, "a bounded table ends by itself: %s", run.err);
+    run_done(&run);
+    cr_expect_eq(
+        number_of("SELECT messages_count FROM tally_offset JOIN tally_definition USING (definition) WHERE view = 'hits'"), 150);
+    cr_expect_eq(number_of("SELECT count(*) FROM hits WHERE _final = 0"), 0, "nothing is open at the end");
+    cr_expect_gt(number_of("SELECT count(*) FROM hits"), 5);
+    ledger = dump_sql(store,
+                      "SELECT \"offset\", \"row\" FROM tally_ledger JOIN tally_definition USING (definition) WHERE view = 'hits'"
+                      " AND cause = 22 ORDER BY 1");
+    cr_expect_str_eq(ledger, "0|0\n99|1\n", "what was left out stands in the ledger: %s", ledger);
+    free(ledger);
+}
+
+Test(speed_kafka, a_topic_made_again_between_two_runs_is_noticed)
+{
+    struct run run = {0};
+
+    views_on(visits_views, "");
+    append(1, 0, 300);
+    once_well();
+    raw_delete_topic(topic);
+    append(1, 1000, 1400); /* more than there were */
+    once(&run, NULL);
+    cr_expect_eq(run.status, 3);
+    cr_expect(strstr(run.err, "deleted and made again") != NULL, "%s", run.err);
+    run_done(&run);
+}
+
+Test(speed_kafka, a_topic_made_again_while_it_is_read_is_noticed)
+{
+    struct run run = {0};
+
+    views_on(visits_views, "");
+    append(1, 0, 300);
+    follow(&run);
+    cr_expect(has_read(300));
+    raw_delete_topic(topic);
+    append(1, 1000, 1400);
+    cr_assert(run_wait_for(&run, PATIENCE_MS), "it reads on as if nothing had been");
+    cr_expect_eq(run.status, 3, "%d %s", run.status, run.err);
+    run_done(&run);
+}
+
+Test(speed_kafka, offsets_that_are_gone_stop_it_and_a_gap_that_is_accepted_is_recorded)
+{
+    struct run run = {0};
+    char *ledger;
+
+    views_on(visits_views, "");
+    append(1, 0, 300);
+    once_well();
+    append(1, 300, 600);
+    cr_assert_eq(tl_log_trim(log_, tl_sv_from(topic), 0, 400, &err), TL_OK, "%s", err.message);
+    once(&run, NULL);
+    cr_expect_eq(run.status, 3);
+    cr_expect(strstr(run.err, "offsets 301 to 399 are gone") != NULL, "%s", run.err);
+    run_done(&run);
+    once(&run, "--accept-gap");
+    cr_expect_eq(run.status, 0, "%s", run.err);
+    run_done(&run);
+    ledger = dump_sql(store,
+                      "SELECT \"offset\", \"row\" FROM tally_ledger JOIN tally_definition USING (definition) WHERE view = 'hits'"
+                      " AND cause = 22 ORDER BY 1");
+    cr_expect_str_eq(ledger, "301|0\n399|1\n", "%s", ledger);
+    free(ledger);
+}
+
+Test(speed_kafka, what_is_wrong_is_said_in_one_line)
+{
+    struct run run = {0};
+
+    views_on(visits_views, "");
+    once(&run, NULL);
+    cr_expect_eq(run.status, 3, "a topic that is not there: %s", run.err);
+    run_done(&run);
+    cr_assert_eq(setenv("TALLY_KAFKA_BOOTSTRAP_SERVERS", kafka_env("KAFKA_SASL_URL"), 1), 0);
+    RUN(&run, "speed", "--views", views, "--data", data, "--log", "kafka", "--kafka-property", "security.protocol=sasl_ssl",
+        "--kafka-property", "sasl.mechanism=PLAIN", "--kafka-property", "sasl.username=alice", "--kafka-property",
+        "sasl.password=wrong-secret");
+    cr_expect_eq(run.status, 3, "%s", run.err);
+    cr_expect(strstr(run.err, "ssl.ca.location") != NULL, "%s", run.err);
+    cr_expect(strstr(run.err, "wrong-secret") == NULL, "%s", run.err);
+    run_done(&run);
+}
+
+/* ---- dead letters ---- */
+
+Test(speed_kafka, dead_letters_go_to_their_topic_with_the_reason)
+{
+    char file[9000], dead_topic[220];
+    struct tl_log_entries entries;
+    rd_kafka_t *producer = raw_producer(NULL, NULL);
+    struct tl_log *reader = NULL;
+
+    snprintf(dead_topic, sizeof dead_topic, "%s.dead", topic);
+    snprintf(file, sizeof file, "SET 'tally.dead-letter.topic' = '%s';\n%s", dead_topic, visits_views);
+    views_on(file, "");
+    append(1, 0, 30);
+    raw_put(producer, topic, NULL, "no JSON");
+    raw_put(producer, topic, "key", NULL); /* a tombstone */
+    raw_flush(producer);
+    rd_kafka_destroy(producer);
+    once_well();
+    cr_expect_geq(number_of("SELECT count(*) FROM tally_dead_letter"), 2);
+    cr_assert_eq(tl_log_open(kafka_spec(KAFKA_PLAIN), TL_LOG_READ, &reader, &err), TL_OK, "%s", err.message);
+    cr_assert_eq(tl_log_read_wait(reader, tl_sv_from(dead_topic), 0, 0, 100, SIZE_MAX, 20000, &entries, &err), TL_OK, "%s",
+                 err.message);
+    cr_expect_eq((long)entries.count, number_of("SELECT count(*) FROM tally_dead_letter"));
+    cr_expect_gt(entries.count, 1);
+    cr_expect(tl_sv_eq(entries.messages[entries.count - 2].value, TL_SV("no JSON")));
+    tl_log_close(reader);
+}
+
+/* ---- the whole way ---- */
+
+static char *example_views(void)
+{
+    static const struct {
+        const char *old;
+        const char *suffix;
+    } names[] = {
+        {"'topic' = 'events'",                        ""     },
+        {"'tally.dead-letter.topic' = 'events.dead'", ".dead"},
+    };
+    FILE *in = fopen("deploy/examples/processed_events/views.sql", "r");
+    static char text[9000], out[9500];
+    size_t size;
+
+    cr_assert_not_null(in);
+    size = fread(text, 1, sizeof text - 1, in);
+    text[size] = '\0';
+    fclose(in);
+    for (size_t i = 0; i < TL_COUNT(names); i++) {
+        char *at = strstr(text, names[i].old);
+
+        cr_assert_not_null(at, "%s", names[i].old);
+        snprintf(out, sizeof out, "%.*s%.*s = '%s%s'%s", (int)(at - text), text, (int)strcspn(names[i].old, "="), names[i].old,
+                 topic, names[i].suffix, at + strlen(names[i].old));
+        snprintf(text, sizeof text, "%s", out);
+    }
+    return text;
+}
+
+Test(speed_kafka, the_event_sink_of_the_training_project_in_postgresql)
+{
+    enum { EVENTS = 3000 };
+    const char *places = getenv("TALLY_TEST_PLACES");
+    static char lines[EVENTS * 300];
+    char url[512], file[300];
+    size_t size = 0;
+    struct run run = {0};
+
+    for (int i = 0; i < EVENTS; i++)
+        size += (size_t)snprintf(
+            lines + size, sizeof lines - size,
+            "{\"event_id\":\"e%d\",\"url\":\"https://www.example.org/page/%d\",\"referrer\":\"%s\",\"user_agent\":\"{}\","
+            "\"headers\":\"{}\",\"host\":\"host%d\",\"ip\":\"%s\",\"event_time\":\"2026-03-01T%02d:%02d:%02d.250Z\"}\n",
+            i, i % 40, i % 3 == 0 ? "https://search.example/" : "", i % 4, i % 2 == 0 ? "203.0.113.7" : "10.0.0.1", i / 3600,
+            i / 60 % 60, i % 60);
+    snprintf(file, sizeof file, "%s", run_file_write(dir, "events.jsonl", lines));
+    snprintf(views, sizeof views, "%s", run_file_write(dir, "views.sql", example_views()));
+    cr_assert_eq(setenv("TALLY_PLACES", places != NULL ? places : "build/places/city.mmdb", 1), 0);
+    store_postgres.url(url);
+    RUN(&run, "import", file, "--format", "jsonl", "--log", "kafka", "--views", views, "--data", data);
+    cr_assert_eq(run.status, 0, "%s", run.err);
+    run_done(&run);
+    RUN(&run, "speed", "--views", views, "--data", data, "--log", "kafka", "--store", url, "--once");
+    cr_assert_eq(run.status, 0, "%s", run.err);
+    run_done(&run);
+    cr_expect_str_eq(store_postgres_ask(url, "SELECT count(*), count(DISTINCT url) FROM processed_events"), "3000 40\n");
+    cr_expect_str_eq(
+        store_postgres_ask(url, "SELECT geodata::json ->> 'country', count(*) FROM processed_events GROUP BY 1 ORDER BY 1"),
+        " 1500\nUS 1500\n");
+    cr_expect_str_eq(store_postgres_ask(url, "SELECT host, num_hits FROM processed_events_aggregated WHERE event_hour ="
+                                             " '2026-03-01T00:05:00Z' ORDER BY 1"),
+                     "host0 75\nhost1 75\nhost2 75\nhost3 75\n");
+    cr_expect_str_eq(
+        store_postgres_ask(url, "SELECT host, referrer, num_hits FROM processed_events_aggregated_source WHERE event_hour ="
+                                " '2026-03-01T00:05:00Z' AND host < 'host2' ORDER BY 1, 2"),
+        "host0  50\nhost0 https://search.example/ 25\nhost1  50\nhost1 https://search.example/ 25\n");
+    RUN(&run, "archive", "--views", views, "--data", data, "--log", "kafka");
+    cr_assert_eq(run.status, 0, "%s", run.err);
+    run_done(&run);
+    RUN(&run, "batch", "--views", views, "--data", data, "--log", "kafka", "--store", url, "--to", "2026-03-01T00:40:00Z");
+    cr_assert_eq(run.status, 0, "%s", run.err);
+    run_done(&run);
+    RUN(&run, "reconcile", "--views", views, "--data", data, "--log", "kafka", "--store", url);
+    cr_expect_eq(run.status, 0, "%s%s", run.out, run.err);
+    cr_expect(strstr(run.out, "100% of groups equal") != NULL, "%s", run.out);
+    run_done(&run);
+    cr_expect_str_eq(
+        store_postgres_ask(url, "SELECT _layer, sum(num_hits) FROM processed_events_aggregated GROUP BY 1 ORDER BY 1"),
+        "batch 2400\nspeed 600\n");
+}
