@@ -40,21 +40,6 @@ out:
     return rc;
 }
 
-static void put_has_key(struct tl_buf *sql, enum tl_dialect dialect, const struct tl_merge_view *view, const char *row,
-                        const char *other)
-{
-    struct tl_buf key;
-
-    tl_buf_init(&key, 0);
-    tl_merge_view_put_key(&key, dialect, view, row);
-    tl_buf_put_u8(&key, '\0');
-    if (key.failed)
-        sql->failed = true;
-    else
-        tl_merge_view_put_same_key(sql, dialect, key.data, other);
-    tl_buf_done(&key);
-}
-
 /* Parameters: 1 the key, 2 the boundary (batch's only). */
 static enum tl_code open_spans(struct tl_store *store, struct tl_known *d, struct tl_err *err)
 {
@@ -67,7 +52,7 @@ static enum tl_code open_spans(struct tl_store *store, struct tl_known *d, struc
     tl_buf_put_str(&sql, "SELECT s._start_ms, s._end_ms FROM ");
     tl_merge_view_put_name(&sql, view.speed_table);
     tl_buf_put_str(&sql, " AS s WHERE ");
-    put_has_key(&sql, dialect, &view, "s", "?1");
+    tl_merge_view_put_has_key(&sql, dialect, &view, "s", "?1");
     tl_buf_put_str(&sql, " ORDER BY s._end_ms DESC");
     if (d->own[TL_OWN_SPEED_SPANS] == NULL)
         TL_TRY(tl_session_prepare(store->session, &sql, "b", &d->own[TL_OWN_SPEED_SPANS], err, "read"));
@@ -75,7 +60,7 @@ static enum tl_code open_spans(struct tl_store *store, struct tl_known *d, struc
     tl_buf_put_str(&sql, "SELECT b._start_ms, b._end_ms FROM ");
     tl_merge_view_put_name(&sql, view.batch_table);
     tl_buf_put_str(&sql, " AS b WHERE ");
-    put_has_key(&sql, dialect, &view, "b", "?1");
+    tl_merge_view_put_has_key(&sql, dialect, &view, "b", "?1");
     tl_buf_put_str(&sql, " AND b._end_ms <= ?2 AND b._run = ");
     tl_merge_view_put_run_of(&sql, &view, "b");
     tl_buf_put_str(&sql, " ORDER BY b._end_ms DESC");
@@ -141,7 +126,7 @@ static void put_crossing(struct tl_buf *sql, enum tl_dialect dialect, const stru
     tl_buf_put_str(sql, "EXISTS (SELECT 1 FROM ");
     tl_merge_view_put_name(sql, table);
     tl_buf_put_str(sql, " AS x WHERE ");
-    put_has_key(sql, dialect, view, "x", "c.\"key\"");
+    tl_merge_view_put_has_key(sql, dialect, view, "x", "c.\"key\"");
     tl_buf_put_str(sql, " AND x._end_ms > c.cut_ms AND x._start_ms < c.cut_ms");
 }
 
