@@ -20,7 +20,8 @@ static const struct tl_option common_table[] = {
      COMMON(user_agents),                                                                                                                            0  },
     {"data",        TL_OPT_FILE,   "DIR",         "where local files live (default ./tally-data)",                               COMMON(data),       0  },
     {"log",         TL_OPT_CHOICE, "local|kafka", "where events come from (default local: DIR/log.db)",                          COMMON(log),        0  },
-    {"store",       TL_OPT_URL,    "URL",         "where rows are kept (default sqlite:DIR/views.db)",                           COMMON(store),      0  },
+    {"store",       TL_OPT_URL,    "URL",
+     "where rows are kept: sqlite:PATH (default DIR/views.db) or postgresql://HOST/DATABASE?schema=NAME",                        COMMON(store),      0  },
     {"log-format",  TL_OPT_CHOICE, "text|json",   "how stderr is written (default text)",                                        COMMON(log_format), 0  },
     {"verbose",     TL_OPT_FLAG,   NULL,          "says more on stderr",                                                         COMMON(verbose),    'v'},
 };

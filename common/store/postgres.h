@@ -2,7 +2,7 @@
  *
  * postgres_link.c      a URL becomes a connection; what the server says becomes an error with a hint
  * postgres_schema.c    the schema of the tally_ tables: made, migrated, refused
- * session_postgres.c   the driver: transactions, statements, answers
+ * database_postgres.c   the driver: transactions, statements, answers
  *
  * The connection is in libpq's pipeline mode as long as it lives: statements go out one after the other, and their answers are
  * taken when somebody wants to know, which is one way there and back for as many of them as there are. */
@@ -13,7 +13,7 @@
 
 #include "base/base.h"
 #include "base/buf.h"
-#include "store/session.h"
+#include "store/database.h"
 
 enum { TL_PG_PENDING_MAX = 256, TL_PG_WHAT_BYTES = 96 };
 
@@ -27,7 +27,7 @@ struct tl_pg_pending {
 };
 
 struct tl_pg {
-    struct tl_session base;
+    struct tl_database base;
     PGconn *conn; /* NULL: none; the next begin makes one */
     char *url;    /* without our own parameters */
     char *schema;
@@ -39,9 +39,9 @@ struct tl_pg {
     bool begun, begun_write, failed; /* in a transaction; it can only be rolled back */
 };
 
-static inline struct tl_pg *tl_pg_of(struct tl_session *session)
+static inline struct tl_pg *tl_pg_of(struct tl_database *database)
 {
-    return (struct tl_pg *)session;
+    return (struct tl_pg *)database;
 }
 
 /* ---- the link ---- */
@@ -67,7 +67,7 @@ TL_MUST_USE enum tl_code tl_pg_exec(struct tl_pg *pg, const char *sql, const cha
 
 /* ---- the schema ---- */
 
-/* Looks whether it is ours; makes or migrates it where the session may write. After each connect. */
+/* Looks whether it is ours; makes or migrates it where the handle may write. After each connect. */
 TL_MUST_USE enum tl_code tl_pg_check_schema(struct tl_pg *pg, struct tl_err *err);
 
 /* A number of a binary answer. */

@@ -1,4 +1,4 @@
-/* session_postgres.c: a session on a PostgreSQL server: transactions, statements, answers.
+/* database_postgres.c: a store in a PostgreSQL server: transactions, statements, answers.
  *
  * A write transaction is READ COMMITTED and begins with a weak lock on tally_schema, so that what tables are called stays as it is until its end;
  * who must be alone takes the epoch row (store_handle.h), a definition a lock that only other definitions want. A read is a snapshot
@@ -183,14 +183,14 @@ out:
     return rc;
 }
 
-static void op_close(struct tl_session *session)
+static void op_close(struct tl_database *database)
 {
-    struct tl_pg *pg = tl_pg_of(session);
+    struct tl_pg *pg = tl_pg_of(database);
 
     tl_pg_disconnect(pg);
     free(pg->url);
     free(pg->schema);
-    free(session->place);
+    free(database->place);
     free(pg);
 }
 
@@ -198,15 +198,15 @@ static void op_close(struct tl_session *session)
 
 static const char sql_read_names[] = "SELECT names FROM tally_schema";
 static const char *const sql_begin[][4] = {
-    [TL_BEGIN_READ] = {"BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"      },
-    [TL_BEGIN_WRITE] = {               "BEGIN ISOLATION LEVEL READ COMMITTED",                                                                        "LOCK TABLE tally_schema IN ROW SHARE MODE"},
+    [TL_BEGIN_READ] = {"BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"                                                          },
+    [TL_BEGIN_WRITE] = { "BEGIN ISOLATION LEVEL READ COMMITTED",                                                                                                                            "LOCK TABLE tally_schema IN ROW SHARE MODE"},
  /* Who is stopped in the middle of a tick (SIGSTOP, a machine that is away) must not keep the epoch's row for ever: another one is to take
      * over within 10 s. */
-    [TL_BEGIN_TICK] = {                                "BEGIN ISOLATION LEVEL READ COMMITTED", "SET LOCAL idle_in_transaction_session_timeout = '5s'",
+    [TL_BEGIN_TICK] = {                                                                      "BEGIN ISOLATION LEVEL READ COMMITTED", "SET LOCAL idle_in_transaction_session_timeout = '5s'",
                        "LOCK TABLE tally_schema IN ROW SHARE MODE"},
-    [TL_BEGIN_DEFINE] = {                                "BEGIN ISOLATION LEVEL READ COMMITTED",                                    "LOCK TABLE tally_schema IN SHARE UPDATE EXCLUSIVE MODE"},
+    [TL_BEGIN_DEFINE] = {                                                                      "BEGIN ISOLATION LEVEL READ COMMITTED",                                    "LOCK TABLE tally_schema IN SHARE UPDATE EXCLUSIVE MODE"},
  /* Ticks queue up behind it while it waits: not for long. */
-    [TL_BEGIN_SWAP] = { "BEGIN ISOLATION LEVEL READ COMMITTED",                                                                                                                                            "SET LOCAL lock_timeout = '1s'",
+    [TL_BEGIN_SWAP] = {                                       "BEGIN ISOLATION LEVEL READ COMMITTED",                                                                                                                                                                                                                                      "SET LOCAL lock_timeout = '1s'",
                        "LOCK TABLE tally_schema IN EXCLUSIVE MODE"},
 };
 
@@ -229,9 +229,9 @@ out:
     return rc;
 }
 
-static void op_rollback(struct tl_session *session)
+static void op_rollback(struct tl_database *database)
 {
-    struct tl_pg *pg = tl_pg_of(session);
+    struct tl_pg *pg = tl_pg_of(database);
     struct tl_err ignored;
 
     if (!tl_pg_lost(pg))
@@ -242,9 +242,9 @@ static void op_rollback(struct tl_session *session)
     pg->begun = pg->begun_write = pg->failed = false;
 }
 
-static enum tl_code op_begin(struct tl_session *session, enum tl_begin how, int64_t *names, struct tl_err *err)
+static enum tl_code op_begin(struct tl_database *database, enum tl_begin how, int64_t *names, struct tl_err *err)
 {
-    struct tl_pg *pg = tl_pg_of(session);
+    struct tl_pg *pg = tl_pg_of(database);
     bool made, lost;
     enum tl_code rc;
 
@@ -252,35 +252,35 @@ static enum tl_code op_begin(struct tl_session *session, enum tl_begin how, int6
     rc = try_begin(pg, how, names, err);
     lost = tl_pg_lost(pg);
     if (rc != TL_OK)
-        op_rollback(session);
+        op_rollback(database);
     if (rc != TL_OK && lost && !made) { /* it was cut while nobody looked */
         TL_TRY(ensure(pg, &made, err));
         rc = try_begin(pg, how, names, err);
         if (rc != TL_OK)
-            op_rollback(session);
+            op_rollback(database);
     }
 out:
     return rc;
 }
 
 /* Lost while the COMMIT is under way: unless the server has said before that something else failed, nobody knows what became of it. */
-static enum tl_code op_commit(struct tl_session *session, struct tl_err *err)
+static enum tl_code op_commit(struct tl_database *database, struct tl_err *err)
 {
-    struct tl_pg *pg = tl_pg_of(session);
+    struct tl_pg *pg = tl_pg_of(database);
     PGresult *result = NULL;
     struct tl_err why = {.code = TL_OK};
     size_t commit_at;
     enum tl_code rc;
 
     if (!pg->begun_write) {
-        op_rollback(session); /* it read only */
+        op_rollback(database); /* it read only */
         return TL_OK;
     }
     TL_TRY(tl_pg_send(pg, "COMMIT", "commit", err));
     commit_at = pg->pending_count - 1;
     rc = tl_pg_drain(pg, &result, &why);
     if (rc == TL_OK && strcmp(PQcmdStatus(result), "COMMIT") != 0)
-        rc = tl_fail(&why, TL_ERR_IO, "%s: commit: the server has rolled the transaction back", session->place);
+        rc = tl_fail(&why, TL_ERR_IO, "%s: commit: the server has rolled the transaction back", database->place);
     PQclear(result);
     if (rc == TL_OK) {
         pg->begun = pg->begun_write = false;
@@ -296,9 +296,9 @@ out:
     return rc;
 }
 
-static bool op_begun(const struct tl_session *session)
+static bool op_begun(const struct tl_database *database)
 {
-    return ((const struct tl_pg *)session)->begun;
+    return ((const struct tl_pg *)database)->begun;
 }
 
 /* ---- statements ---- */
@@ -327,13 +327,13 @@ static char *with_dollars(struct tl_sv sql, size_t *count)
     return text;
 }
 
-static enum tl_code op_statement(struct tl_session *session, struct tl_sv sql, const char *types, struct tl_statement **out,
+static enum tl_code op_statement(struct tl_database *database, struct tl_sv sql, const char *types, struct tl_statement **out,
                                  struct tl_err *err)
 {
     struct tl_pg_statement *statement = calloc(1, sizeof *statement);
     size_t ignored;
 
-    (void)session;
+    (void)database;
     if (statement != NULL)
         statement->sql = with_dollars(sql, &ignored);
     if (statement == NULL || statement->sql == NULL) {
@@ -349,7 +349,7 @@ static enum tl_code op_statement(struct tl_session *session, struct tl_sv sql, c
 static void op_statement_close(struct tl_statement *base)
 {
     struct tl_pg_statement *statement = (struct tl_pg_statement *)base;
-    struct tl_pg *pg = tl_pg_of(base->session);
+    struct tl_pg *pg = tl_pg_of(base->database);
 
     for (size_t i = 0; i < pg->pending_count; i++)
         if (pg->pending[i].prepares == statement)
@@ -399,6 +399,7 @@ static void params_done(struct pg_params *params)
     free(params->formats);
 }
 
+/* To be done in any case. */
 static enum tl_code params_init(struct pg_params *params, const struct tl_pg_statement *statement, bool bulk, struct tl_err *err)
 {
     size_t count = statement->count;
@@ -410,10 +411,8 @@ static enum tl_code params_init(struct pg_params *params, const struct tl_pg_sta
                                  .formats = malloc((count + 1) * sizeof *params->formats),
                                  .bytes = calloc(count + 1, sizeof *params->bytes)};
     if (params->types == NULL || params->values == NULL || params->lengths == NULL || params->formats == NULL ||
-        params->bytes == NULL) {
-        params_done(params);
+        params->bytes == NULL)
         return tl_fail_memory(err, count * sizeof *params->bytes);
-    }
     for (size_t i = 0; i < count; i++) {
         params->types[i] = type_of(statement->base.types[i], bulk);
         params->formats[i] = 1;
@@ -516,7 +515,7 @@ static enum tl_code open_answer(struct tl_pg *pg, struct pg_answer **out, struct
 
     if (answer == NULL)
         return tl_fail_memory(err, sizeof *answer);
-    answer->base.session = &pg->base;
+    answer->base.database = &pg->base;
     answer->row = -1;
     answer->connection = pg->connections;
     *out = answer;
@@ -585,7 +584,7 @@ out:
 static void op_answer_close(struct tl_answer *base)
 {
     struct pg_answer *answer = (struct pg_answer *)base;
-    struct tl_pg *pg = tl_pg_of(base->session);
+    struct tl_pg *pg = tl_pg_of(base->database);
     struct tl_statement *closes = answer->closes;
     struct tl_err ignored;
     char sql[40];
@@ -603,7 +602,7 @@ static void op_answer_close(struct tl_answer *base)
 static enum tl_code op_run(struct tl_statement *base, enum tl_run_how how, bool owned, const struct tl_bind *binds,
                            struct tl_answer **out, int64_t *changed, struct tl_err *err)
 {
-    struct tl_pg *pg = tl_pg_of(base->session);
+    struct tl_pg *pg = tl_pg_of(base->database);
     struct tl_pg_statement *statement = (struct tl_pg_statement *)base;
     struct pg_answer *answer = NULL;
     struct pg_params params;
@@ -721,7 +720,7 @@ out:
 static enum tl_code op_bulk(struct tl_statement *base, const struct tl_bulk_column *columns, size_t rows_count,
                             struct tl_err *err)
 {
-    struct tl_pg *pg = tl_pg_of(base->session);
+    struct tl_pg *pg = tl_pg_of(base->database);
     struct tl_pg_statement *statement = (struct tl_pg_statement *)base;
     struct pg_params params;
     enum tl_code rc;
@@ -755,7 +754,7 @@ out:
 static enum tl_code op_next(struct tl_answer *base, bool *row, struct tl_err *err)
 {
     struct pg_answer *answer = (struct pg_answer *)base;
-    struct tl_pg *pg = tl_pg_of(base->session);
+    struct tl_pg *pg = tl_pg_of(base->database);
     int rows;
     enum tl_code rc = TL_OK;
 
@@ -842,7 +841,7 @@ static struct tl_sv op_text(struct tl_answer *base, int column)
 
 /* ---- what is PostgreSQL's own ---- */
 
-static enum tl_code op_has_object(struct tl_session *session, struct tl_sv name, bool *there, struct tl_err *err)
+static enum tl_code op_has_object(struct tl_database *database, struct tl_sv name, bool *there, struct tl_err *err)
 {
     static const char sql[] =
         "SELECT count(*) FROM pg_class WHERE relnamespace = (SELECT oid FROM pg_namespace WHERE nspname = current_schema())"
@@ -850,26 +849,26 @@ static enum tl_code op_has_object(struct tl_session *session, struct tl_sv name,
     int64_t count = 0;
     enum tl_code rc;
 
-    TL_TRY(tl_session_get(session, sql, &count, NULL, err, "t", name));
+    TL_TRY(tl_database_get(database, sql, &count, NULL, err, "t", name));
     *there = count != 0;
 out:
     return rc;
 }
 
-static enum tl_code op_names_changed(struct tl_session *session, struct tl_err *err)
+static enum tl_code op_names_changed(struct tl_database *database, struct tl_err *err)
 {
     static const char sql[] = "UPDATE tally_schema SET names = names + 1";
 
-    return tl_session_do(session, sql, err, "");
+    return tl_database_do(database, sql, err, "");
 }
 
 /* The view is replaced where its columns allow it, so that what people made on top of it, and whom they let read it, stays. Else it is made
  * anew, which fails where something depends on it. */
-static enum tl_code op_replace_view(struct tl_session *session, struct tl_sv name, const struct tl_buf *create,
+static enum tl_code op_replace_view(struct tl_database *database, struct tl_sv name, const struct tl_buf *create,
                                     struct tl_err *err)
 {
     static const char head[] = "CREATE VIEW ";
-    struct tl_pg *pg = tl_pg_of(session);
+    struct tl_pg *pg = tl_pg_of(database);
     struct tl_err refused = {.code = TL_OK};
     PGresult *result = NULL;
     struct tl_buf sql;
@@ -897,8 +896,8 @@ static enum tl_code op_replace_view(struct tl_session *session, struct tl_sv nam
     tl_buf_clear(&sql);
     tl_buf_put_str(&sql, "DROP VIEW ");
     tl_merge_view_put_name(&sql, name);
-    TL_TRY(tl_session_do_text(session, &sql, err));
-    TL_TRY(tl_session_do_text(session, create, err));
+    TL_TRY(tl_database_do_text(database, &sql, err));
+    TL_TRY(tl_database_do_text(database, create, err));
 out:
     PQclear(result);
     tl_buf_done(&sql);
@@ -906,14 +905,14 @@ out:
 }
 
 /* Ticks and publications take a change number, swaps another one. */
-static enum tl_code op_version(struct tl_session *session, int64_t *version, struct tl_err *err)
+static enum tl_code op_version(struct tl_database *database, int64_t *version, struct tl_err *err)
 {
     static const char sql[] = "SELECT c.change + s.names * 1099511627776 FROM tally_change AS c, tally_schema AS s";
 
-    return tl_session_get(session, sql, version, NULL, err, "");
+    return tl_database_get(database, sql, version, NULL, err, "");
 }
 
-static const struct tl_session_driver postgres_driver = {
+static const struct tl_database_driver postgres_driver = {
     .close = op_close,
     .begin = op_begin,
     .commit = op_commit,
@@ -936,7 +935,7 @@ static const struct tl_session_driver postgres_driver = {
     .bytes = op_text,
 };
 
-enum tl_code tl_session_postgres_open(const char *url, enum tl_store_mode mode, struct tl_session **out, struct tl_err *err)
+enum tl_code tl_database_postgres_open(const char *url, enum tl_store_mode mode, struct tl_database **out, struct tl_err *err)
 {
     struct tl_pg *pg = calloc(1, sizeof *pg);
     enum tl_code rc;
@@ -955,6 +954,6 @@ enum tl_code tl_session_postgres_open(const char *url, enum tl_store_mode mode, 
     pg = NULL;
 out:
     if (pg != NULL)
-        tl_session_close(&pg->base);
+        tl_database_close(&pg->base);
     return rc;
 }
