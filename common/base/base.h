@@ -30,7 +30,7 @@ enum tl_code {
     TL_ERR_FENCED,     /* a newer process has taken over the store: exit 3 */
     TL_ERR_NOT_FOUND,  /* the named thing is not there */
     TL_ERR_ANSWER_NO,  /* the question was answered with 'no': exit 1 */
-    TL_ERR_UNKNOWN,    /* a commit whose answer was lost: it may have happened or not, and what is there must be read anew: exit 3 */
+    TL_ERR_UNKNOWN, /* a commit whose answer was lost: it may have happened or not, and what is there must be read anew: exit 3 */
 };
 
 struct tl_err {
