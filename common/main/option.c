@@ -22,7 +22,8 @@ static const struct tl_option common_table[] = {
     {"log",            TL_OPT_CHOICE, "local|kafka", "where events come from (default local: DIR/log.db)",                          COMMON(log),        0  },
     {"kafka-property", TL_OPT_LIST,   "NAME=VALUE",  "a property of librdkafka's; again for more, and it wins over the views file",
      COMMON(kafka_properties),                                                                                                                          0  },
-    {"store",          TL_OPT_URL,    "URL",         "where rows are kept (default sqlite:DIR/views.db)",                           COMMON(store),      0  },
+    {"store",          TL_OPT_URL,    "URL",
+     "where rows are kept: sqlite:PATH (default DIR/views.db) or postgresql://HOST/DATABASE?schema=NAME",                           COMMON(store),      0  },
     {"log-format",     TL_OPT_CHOICE, "text|json",   "how stderr is written (default text)",                                        COMMON(log_format), 0  },
     {"verbose",        TL_OPT_FLAG,   NULL,          "says more on stderr",                                                         COMMON(verbose),    'v'},
 };

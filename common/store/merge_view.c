@@ -134,15 +134,15 @@ void tl_merge_view_put_indexed(struct tl_buf *out, enum tl_dialect dialect, cons
         tl_buf_printf(out, TL_POSTGRES_INDEXED("%s"), key, key, key);
 }
 
-void tl_merge_view_put_same_key(struct tl_buf *out, enum tl_dialect dialect, const char *indexed, const char *other)
+void tl_merge_view_put_same_key(struct tl_buf *out, enum tl_dialect dialect, const char *one, const char *other)
 {
     if (dialect == TL_DIALECT_POSTGRES) {
-        tl_merge_view_put_indexed(out, dialect, indexed);
+        tl_merge_view_put_indexed(out, dialect, one);
         tl_buf_put_str(out, " = ");
         tl_merge_view_put_indexed(out, dialect, other);
         tl_buf_put_str(out, " AND ");
     }
-    tl_buf_printf(out, "%s = %s", indexed, other);
+    tl_buf_printf(out, "%s = %s", one, other);
 }
 
 void tl_merge_view_put_key(struct tl_buf *out, enum tl_dialect dialect, const struct tl_merge_view *view, const char *row)
@@ -158,11 +158,26 @@ void tl_merge_view_put_key(struct tl_buf *out, enum tl_dialect dialect, const st
                       alias, dot, alias, dot, view->key_tail_bytes);
 }
 
+void tl_merge_view_put_has_key(struct tl_buf *out, enum tl_dialect dialect, const struct tl_merge_view *view, const char *row,
+                               const char *other)
+{
+    struct tl_buf key;
+
+    tl_buf_init(&key, 0);
+    tl_merge_view_put_key(&key, dialect, view, row);
+    tl_buf_put_u8(&key, '\0');
+    if (key.failed)
+        out->failed = true;
+    else
+        tl_merge_view_put_same_key(out, dialect, other, key.data);
+    tl_buf_done(&key);
+}
+
 void tl_merge_view_put_cut(struct tl_buf *out, enum tl_dialect dialect, const struct tl_merge_view *view, const char *row)
 {
-    tl_buf_printf(out, "COALESCE((SELECT c.cut_ms FROM tally_cut AS c WHERE c.definition = %lld AND c.\"key\" = ",
+    tl_buf_printf(out, "COALESCE((SELECT c.cut_ms FROM tally_cut AS c WHERE c.definition = %lld AND ",
                   (long long)view->definition);
-    tl_merge_view_put_key(out, dialect, view, row);
+    tl_merge_view_put_has_key(out, dialect, view, row, "c.\"key\"");
     tl_buf_put_str(out, "), ");
     put_boundary(out, view);
     tl_buf_put_str(out, ")");

@@ -54,10 +54,13 @@ void tl_merge_view_put_read_by_run(struct tl_buf *out, const struct tl_merge_vie
 #define TL_POSTGRES_INDEXED(key) "(CASE WHEN octet_length(" key ") > 1000 THEN sha256(" key ") ELSE " key " END)"
 void tl_merge_view_put_indexed(struct tl_buf *out, enum tl_dialect dialect, const char *key);
 /* Are two keys the same? By that index. */
-void tl_merge_view_put_same_key(struct tl_buf *out, enum tl_dialect dialect, const char *indexed, const char *other);
+void tl_merge_view_put_same_key(struct tl_buf *out, enum tl_dialect dialect, const char *one, const char *other);
 
 /* The key that the rows of one key share, of the row that goes by the alias `row` (NULL: without one, as an index wants it). */
 void tl_merge_view_put_key(struct tl_buf *out, enum tl_dialect dialect, const struct tl_merge_view *view, const char *row);
+/* Is it the key that `other` stands for? */
+void tl_merge_view_put_has_key(struct tl_buf *out, enum tl_dialect dialect, const struct tl_merge_view *view, const char *row,
+                               const char *other);
 /* Its time boundary B_k; of cut_per_key only. */
 void tl_merge_view_put_cut(struct tl_buf *out, enum tl_dialect dialect, const struct tl_merge_view *view, const char *row);
 /* The run that the published range around the row `row` points to; NULL where nothing is published. */

@@ -1,8 +1,10 @@
 /* postgres.h: a connection to a PostgreSQL server: what the files of its driver share. Private to common/store.
  *
  * postgres_link.c      a URL becomes a connection; what the server says becomes an error with a hint
+ * postgres_pipeline.c  what is sent and not waited for
+ * postgres_params.c    values and rows as parameters
  * postgres_schema.c    the schema of the tally_ tables: made, migrated, refused
- * session_postgres.c   the driver: transactions, statements, answers
+ * database_postgres.c   the driver: transactions, statements, answers
  *
  * The connection is in libpq's pipeline mode as long as it lives: statements go out one after the other, and their answers are
  * taken when somebody wants to know, which is one way there and back for as many of them as there are. */
@@ -13,21 +15,18 @@
 
 #include "base/base.h"
 #include "base/buf.h"
-#include "store/session.h"
+#include "store/database.h"
 
 enum { TL_PG_PENDING_MAX = 256, TL_PG_WHAT_BYTES = 96 };
 
-struct tl_pg_statement;
-
 /* A statement whose answer has not been taken yet. */
 struct tl_pg_pending {
-    struct tl_pg_statement
-        *prepares; /* it is prepared once this has gone well; NULL: no preparation, or the statement is closed */
+    bool *went_well; /* becomes whether it has; NULL: nobody wants to know */
     char what[TL_PG_WHAT_BYTES];
 };
 
 struct tl_pg {
-    struct tl_session base;
+    struct tl_database base;
     PGconn *conn; /* NULL: none; the next begin makes one */
     char *url;    /* without our own parameters */
     char *schema;
@@ -39,9 +38,9 @@ struct tl_pg {
     bool begun, begun_write, failed; /* in a transaction; it can only be rolled back */
 };
 
-static inline struct tl_pg *tl_pg_of(struct tl_session *session)
+static inline struct tl_pg *tl_pg_of(struct tl_database *database)
 {
-    return (struct tl_pg *)session;
+    return (struct tl_pg *)database;
 }
 
 /* ---- the link ---- */
@@ -59,15 +58,41 @@ bool tl_pg_is(const PGresult *result, const char *state);
 
 /* ---- the pipeline ---- */
 
+/* Room for two more that are pending, and a connection that they can be sent over; then whoever sends notes it. */
+TL_MUST_USE enum tl_code tl_pg_make_room(struct tl_pg *pg, const char *what, struct tl_err *err);
+void tl_pg_note(struct tl_pg *pg, bool *went_well, const char *what);
 /* Sends a text without parameters; its answer is pending. */
 TL_MUST_USE enum tl_code tl_pg_send(struct tl_pg *pg, const char *sql, const char *what, struct tl_err *err);
 /* Takes all answers. *last (may be NULL): the last one, to be cleared by the caller. The first failure is the one that counts. */
 TL_MUST_USE enum tl_code tl_pg_drain(struct tl_pg *pg, PGresult **last, struct tl_err *err);
 TL_MUST_USE enum tl_code tl_pg_exec(struct tl_pg *pg, const char *sql, const char *what, struct tl_err *err); /* both */
 
+/* ---- parameters ---- */
+
+/* The parameters of one run, each in binary. */
+struct tl_pg_params {
+    Oid *types;
+    const char **values;
+    int *lengths, *formats;
+    struct tl_buf *bytes; /* of each, where it is not where `values` points by itself */
+    size_t count;
+};
+/* Types as in database.h; bulk: of many rows. Done in any case. */
+TL_MUST_USE enum tl_code tl_pg_params_init(struct tl_pg_params *params, const char *types, bool bulk, struct tl_err *err);
+void tl_pg_params_done(struct tl_pg_params *params);
+/* TL_ERR_LIMIT: more than PostgreSQL takes. `what` is what the statement does. */
+TL_MUST_USE enum tl_code tl_pg_params_bind(struct tl_pg_params *params, struct tl_pg *pg, const char *what,
+                                           const struct tl_bind *binds, struct tl_err *err);
+/* *to: how many rows from `from` on go into one statement, at least one; then those rows. */
+TL_MUST_USE enum tl_code tl_pg_params_chunk(const struct tl_pg_params *params, struct tl_pg *pg, const char *what,
+                                            const struct tl_bulk_column *columns, size_t from, size_t rows_count, size_t *to,
+                                            struct tl_err *err);
+TL_MUST_USE enum tl_code tl_pg_params_rows(struct tl_pg_params *params, const char *types, const struct tl_bulk_column *columns,
+                                           size_t from, size_t to, struct tl_err *err);
+
 /* ---- the schema ---- */
 
-/* Looks whether it is ours; makes or migrates it where the session may write. After each connect. */
+/* Looks whether it is ours; makes or migrates it where the handle may write. After each connect. */
 TL_MUST_USE enum tl_code tl_pg_check_schema(struct tl_pg *pg, struct tl_err *err);
 
 /* A number of a binary answer. */

@@ -1,7 +1,7 @@
 /* postgres_schema.c: the schema of a store in PostgreSQL: its tally_ tables, made and migrated in one transaction each, and refused where they are
  * not ours.
  *
- * The columns are those that session_sqlite.c has, and so are their names, so that a statement serves both. What is of the two databases' own:
+ * The columns are those that database_sqlite.c has, and so are their names, so that a statement serves both. What is of the two databases' own:
  * numbers are BIGINT, texts sort by their bytes (COLLATE "C"), and where a key is part of an identity, a unique index has what
  * TL_POSTGRES_INDEXED makes of it. Small tables that each tick writes have most of each page free: a new version of a row then
  * finds its place beside the old one, no index hears of it, and the page is tidied up by whoever comes by next, without a vacuum.

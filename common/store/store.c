@@ -24,7 +24,7 @@ enum tl_code tl_store_open(const char *url, enum tl_store_mode mode, struct tl_s
         return tl_fail_memory(err, sizeof *store);
     store->names = -1;
     tl_arena_init(&store->lasting, 16384, 0);
-    TL_TRY(tl_session_open(url, mode, &store->session, err));
+    TL_TRY(tl_database_open(url, mode, &store->database, err));
     *out = store;
     store = NULL;
 out:
@@ -42,7 +42,7 @@ void tl_store_close(struct tl_store *store)
         tl_buf_done(&known->batch_table);
         tl_buf_done(&known->state_table);
     }
-    tl_session_close(store->session);
+    tl_database_close(store->database);
     tl_arena_done(&store->lasting);
     free(store->list);
     free(store);
@@ -67,7 +67,7 @@ enum tl_code tl_store_begin_how(struct tl_store *store, enum tl_begin how, struc
     int64_t names = 0;
     enum tl_code rc;
 
-    TL_TRY(tl_session_begin(store->session, how, &names, err));
+    TL_TRY(tl_database_begin(store->database, how, &names, err));
     refresh(store, names);
 out:
     return rc;
@@ -85,20 +85,20 @@ enum tl_code tl_store_begin_read(struct tl_store *store, struct tl_err *err)
 
 enum tl_code tl_store_commit(struct tl_store *store, struct tl_err *err)
 {
-    return tl_session_commit(store->session, err);
+    return tl_database_commit(store->database, err);
 }
 
 void tl_store_rollback(struct tl_store *store)
 {
-    tl_session_rollback(store->session);
+    tl_database_rollback(store->database);
 }
 
 enum tl_code tl_store_end(struct tl_store *store, enum tl_code rc, struct tl_err *err)
 {
     if (rc == TL_OK)
-        rc = tl_session_commit(store->session, err);
+        rc = tl_database_commit(store->database, err);
     if (rc != TL_OK)
-        tl_session_rollback(store->session);
+        tl_database_rollback(store->database);
     return rc;
 }
 
@@ -107,7 +107,7 @@ enum tl_code tl_store_read_begin(struct tl_store *store, bool *mine, struct tl_e
     enum tl_code rc = TL_OK;
 
     *mine = false;
-    if (tl_session_begun(store->session) && store->implicit_reads == 0)
+    if (tl_database_begun(store->database) && store->implicit_reads == 0)
         return TL_OK;
     if (store->implicit_reads == 0)
         TL_TRY(tl_store_begin_read(store, err));
@@ -120,17 +120,17 @@ out:
 void tl_store_read_end(struct tl_store *store, bool mine)
 {
     if (mine && --store->implicit_reads == 0)
-        tl_session_rollback(store->session); /* it read only */
+        tl_database_rollback(store->database); /* it read only */
 }
 
 enum tl_code tl_store_next_change(struct tl_store *store, int64_t *change, struct tl_err *err)
 {
-    return tl_session_get(store->session, sql_next_change, change, NULL, err, "");
+    return tl_database_get(store->database, sql_next_change, change, NULL, err, "");
 }
 
 enum tl_code tl_store_version(struct tl_store *store, int64_t *version, struct tl_err *err)
 {
-    return tl_session_version(store->session, version, err);
+    return tl_database_version(store->database, version, err);
 }
 
 /* ---- the secret ---- */
@@ -142,14 +142,14 @@ static enum tl_code secret_read(struct tl_store *store, struct tl_sv name, uint8
     struct tl_sv value;
     enum tl_code rc;
 
-    TL_TRY(tl_session_ask(store->session, sql_secret, &answer, err, "t", name));
+    TL_TRY(tl_database_ask(store->database, sql_secret, &answer, err, "t", name));
     TL_TRY(tl_answer_next(answer, found, err));
     if (!*found)
         goto out;
     value = tl_answer_bytes(answer, 0);
     if (value.size != TL_STORE_SECRET_BYTES)
         TL_TRY(tl_fail(err, TL_ERR_CORRUPT, "%s: the database is damaged: secret.%.*s has %zu bytes, not %d",
-                       store->session->place, TL_SV_ARG(name), value.size, TL_STORE_SECRET_BYTES));
+                       store->database->place, TL_SV_ARG(name), value.size, TL_STORE_SECRET_BYTES));
     memcpy(out, value.data, TL_STORE_SECRET_BYTES);
 out:
     tl_answer_close(answer);
@@ -164,9 +164,9 @@ static enum tl_code secret_make(struct tl_store *store, struct tl_sv name, uint8
     enum tl_code rc;
 
     if (getrandom(made, sizeof made, 0) != (ssize_t)sizeof made)
-        return tl_fail_errno(err, TL_ERR_IO, "%s: no random bytes to make a secret of", store->session->place);
+        return tl_fail_errno(err, TL_ERR_IO, "%s: no random bytes to make a secret of", store->database->place);
     TL_TRY(tl_store_begin(store, err));
-    rc = tl_session_do(store->session, sql_put_secret, err, "tb", name, (struct tl_sv){(const char *)made, sizeof made});
+    rc = tl_database_do(store->database, sql_put_secret, err, "tb", name, (struct tl_sv){(const char *)made, sizeof made});
     if (rc == TL_OK)
         rc = secret_read(store, name, made, &found, err);
     TL_TRY(tl_store_end(store, rc, err));
@@ -184,10 +184,10 @@ enum tl_code tl_store_secret(struct tl_store *store, struct tl_sv name, uint8_t 
     TL_TRY(secret_read(store, name, out, &found, err));
     if (found)
         goto out;
-    if (!store->session->writable)
+    if (!store->database->writable)
         TL_TRY(tl_fail(err, TL_ERR_NOT_FOUND,
                        "%s: there is no secret.%.*s yet: nothing was counted with it; `tally speed` or `tally batch` makes it",
-                       store->session->place, TL_SV_ARG(name)));
+                       store->database->place, TL_SV_ARG(name)));
     TL_TRY(secret_make(store, name, out, err));
 out:
     return rc;

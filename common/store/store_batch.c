@@ -71,8 +71,8 @@ enum tl_code tl_store_run_begin(struct tl_store *store, const char *reason, stru
     enum tl_code rc;
 
     TL_TRY(tl_store_begin(store, err));
-    rc = tl_session_get(store->session, sql_run_begin, &begun, NULL, err, "ttii", tl_sv_from(reason), versions, started_ms,
-                        (int64_t)TL_NORMALISER_VERSION);
+    rc = tl_database_get(store->database, sql_run_begin, &begun, NULL, err, "ttii", tl_sv_from(reason), versions, started_ms,
+                         (int64_t)TL_NORMALISER_VERSION);
     TL_TRY(tl_store_end(store, rc, err));
     *run = begun;
 out:
@@ -87,8 +87,8 @@ static enum tl_code open_stage(struct tl_store *store, struct tl_known *d, struc
     tl_buf_init(&sql, 0);
     tl_buf_init(&types, 0);
     TL_TRY(tl_known_put_insert(store, &sql, d, &d->batch_table, "_run", &types, err));
-    TL_TRY(tl_session_prepare(store->session, &sql, types.data, &d->own[TL_OWN_STAGE], err, "stage rows of %.*s",
-                              TL_SV_ARG(d->view)));
+    TL_TRY(tl_database_prepare(store->database, &sql, types.data, &d->own[TL_OWN_STAGE], err, "stage rows of %.*s",
+                               TL_SV_ARG(d->view)));
 out:
     tl_buf_done(&sql);
     tl_buf_done(&types);
@@ -112,7 +112,7 @@ out:
 enum tl_code tl_store_stage_offset(struct tl_store *store, int64_t run, struct tl_sv topic, uint32_t partition,
                                    int64_t next_offset, struct tl_err *err)
 {
-    return tl_session_do(store->session, sql_stage_offset, err, "itii", run, topic, (int64_t)partition, next_offset);
+    return tl_database_do(store->database, sql_stage_offset, err, "itii", run, topic, (int64_t)partition, next_offset);
 }
 
 enum tl_code tl_store_stage_range(struct tl_store *store, int64_t definition, const struct tl_run_range *range,
@@ -121,10 +121,10 @@ enum tl_code tl_store_stage_range(struct tl_store *store, int64_t definition, co
     const uint64_t *counts = range->outcomes;
 
     assert(range->from_ms < range->to_ms);
-    return tl_session_do(store->session, sql_stage_range, err, "iiiiiiiiiiiiib", range->run, definition, range->from_ms,
-                         range->to_ms, (int64_t)range->rows_count, (int64_t)counts[0], (int64_t)counts[1], (int64_t)counts[2],
-                         (int64_t)counts[3], (int64_t)counts[4], (int64_t)counts[5], (int64_t)counts[6], (int64_t)counts[7],
-                         range->carry);
+    return tl_database_do(store->database, sql_stage_range, err, "iiiiiiiiiiiiib", range->run, definition, range->from_ms,
+                          range->to_ms, (int64_t)range->rows_count, (int64_t)counts[0], (int64_t)counts[1], (int64_t)counts[2],
+                          (int64_t)counts[3], (int64_t)counts[4], (int64_t)counts[5], (int64_t)counts[6], (int64_t)counts[7],
+                          range->carry);
 }
 
 enum tl_code tl_store_stage_open(struct tl_store *store, int64_t run, int64_t definition, int64_t to_ms,
@@ -141,15 +141,15 @@ enum tl_code tl_store_stage_open(struct tl_store *store, int64_t run, int64_t de
         TL_TRY(tl_fail_memory(err, rows->count * sizeof *keys));
     for (uint32_t i = 0; i < rows->count; i++)
         keys[i] = tl_known_key(d, rows->key[i]);
-    TL_TRY(tl_session_bulk(store->session, sql_stage_open[store->session->dialect], "IIIbi",
-                           (struct tl_bulk_column[]){
-                               {TL_LAYOUT_I64, &run,           0,                      NULL},
-                               {TL_LAYOUT_I64, &definition,    0,                      NULL},
-                               {TL_LAYOUT_I64, &to_ms,         0,                      NULL},
-                               {TL_LAYOUT_SV,  keys,           sizeof *keys,           NULL},
-                               {TL_LAYOUT_I64, rows->start_ms, sizeof *rows->start_ms, NULL},
+    TL_TRY(tl_database_bulk(store->database, sql_stage_open[store->database->dialect], "IIIbi",
+                            (struct tl_bulk_column[]){
+                                {TL_LAYOUT_I64, &run,           0,                      NULL},
+                                {TL_LAYOUT_I64, &definition,    0,                      NULL},
+                                {TL_LAYOUT_I64, &to_ms,         0,                      NULL},
+                                {TL_LAYOUT_SV,  keys,           sizeof *keys,           NULL},
+                                {TL_LAYOUT_I64, rows->start_ms, sizeof *rows->start_ms, NULL},
     },
-                           rows->count, err));
+                            rows->count, err));
 out:
     free(keys);
     return rc;
@@ -168,17 +168,17 @@ static enum tl_code cover(struct tl_store *store, const struct chain *chain, str
     bool row = false;
     enum tl_code rc;
 
-    TL_TRY(tl_session_ask(store->session, sql_across, &answer, err, "iii", chain->definition, chain->from_ms, chain->to_ms));
+    TL_TRY(tl_database_ask(store->database, sql_across, &answer, err, "iii", chain->definition, chain->from_ms, chain->to_ms));
     TL_TRY(tl_answer_next(answer, &row, err));
     if (row)
         TL_TRY(tl_fail(err, TL_ERR_LIMIT,
                        "%s: the range (%lld, %lld] of definition %lld would cut the range (%lld, %lld] that run %lld published; "
                        "a range that "
                        "covers it, or ends where it begins, would do; nothing was published",
-                       store->session->place, (long long)chain->from_ms, (long long)chain->to_ms, (long long)chain->definition,
+                       store->database->place, (long long)chain->from_ms, (long long)chain->to_ms, (long long)chain->definition,
                        (long long)tl_answer_i64(answer, 0), (long long)tl_answer_i64(answer, 1),
                        (long long)tl_answer_i64(answer, 2)));
-    TL_TRY(tl_session_do(store->session, sql_cover, err, "iii", chain->definition, chain->from_ms, chain->to_ms));
+    TL_TRY(tl_database_do(store->database, sql_cover, err, "iii", chain->definition, chain->from_ms, chain->to_ms));
 out:
     tl_answer_close(answer);
     return rc;
@@ -195,7 +195,7 @@ static enum tl_code contiguous(struct tl_store *store, int64_t definition, int64
 
     *end_ms = INT64_MIN;
     *last = 0;
-    TL_TRY(tl_session_ask(store->session, sql_pointers, &answer, err, "i", definition));
+    TL_TRY(tl_database_ask(store->database, sql_pointers, &answer, err, "i", definition));
     for (;; first = false) {
         TL_TRY(tl_answer_next(answer, &row, err));
         if (!row || (!first && tl_answer_i64(answer, 0) != *end_ms))
@@ -217,9 +217,9 @@ static enum tl_code point(struct tl_store *store, int64_t run, int64_t definitio
     enum tl_code rc;
 
     TL_TRY(tl_known_find(store, definition, &d, err));
-    TL_TRY(tl_session_do(store->session, sql_point, err, "ii", run, definition));
+    TL_TRY(tl_database_do(store->database, sql_point, err, "ii", run, definition));
     TL_TRY(contiguous(store, definition, INT64_MAX, &boundary_ms, &last, err));
-    TL_TRY(tl_session_do(store->session, sql_put_boundary, err, "ii", definition, boundary_ms));
+    TL_TRY(tl_database_do(store->database, sql_put_boundary, err, "ii", definition, boundary_ms));
     if (d->cut_per_key)
         TL_TRY(tl_cuts_renew(store, d, boundary_ms, last, err));
 out:
@@ -234,18 +234,18 @@ static enum tl_code publish(struct tl_store *store, int64_t run, int64_t ended_m
     bool row = false, any = false;
     enum tl_code rc;
 
-    TL_TRY(tl_session_ask(store->session, sql_run_state, &answer, err, "i", run));
+    TL_TRY(tl_database_ask(store->database, sql_run_state, &answer, err, "i", run));
     TL_TRY(tl_answer_next(answer, &row, err));
     if (!row)
-        TL_TRY(tl_fail(err, TL_ERR_NOT_FOUND, "%s: there is no run %lld to publish", store->session->place, (long long)run));
+        TL_TRY(tl_fail(err, TL_ERR_NOT_FOUND, "%s: there is no run %lld to publish", store->database->place, (long long)run));
     if (tl_sv_eq(tl_answer_text(answer, 0), TL_SV("published")))
         goto out; /* a commit whose answer was lost */
     if (!tl_sv_eq(tl_answer_text(answer, 0), TL_SV("staged")))
         TL_TRY(tl_fail(err, TL_ERR_NOT_FOUND, "%s: run %lld is %.*s: nothing of it is staged; a new run would do",
-                       store->session->place, (long long)run, TL_SV_ARG(tl_answer_text(answer, 0))));
+                       store->database->place, (long long)run, TL_SV_ARG(tl_answer_text(answer, 0))));
     tl_answer_close(answer);
     answer = NULL;
-    TL_TRY(tl_session_ask(store->session, sql_staged_ranges, &answer, err, "i", run));
+    TL_TRY(tl_database_ask(store->database, sql_staged_ranges, &answer, err, "i", run));
     do {
         struct chain next = {0};
 
@@ -255,7 +255,7 @@ static enum tl_code publish(struct tl_store *store, int64_t run, int64_t ended_m
             if (any && next.definition == chain.definition && next.from_ms < chain.to_ms)
                 TL_TRY(tl_fail(err, TL_ERR_LIMIT,
                                "%s: run %lld staged two ranges of definition %lld that overlap at %lld; nothing was published",
-                               store->session->place, (long long)run, (long long)next.definition, (long long)next.from_ms));
+                               store->database->place, (long long)run, (long long)next.definition, (long long)next.from_ms));
             if (any && next.definition == chain.definition && next.from_ms == chain.to_ms) {
                 chain.to_ms = next.to_ms;
                 continue;
@@ -270,7 +270,7 @@ static enum tl_code publish(struct tl_store *store, int64_t run, int64_t ended_m
         any = true;
     } while (row);
     TL_TRY(tl_store_next_change(store, &change, err));
-    TL_TRY(tl_session_do(store->session, sql_mark_published, err, "iii", run, ended_ms, change));
+    TL_TRY(tl_database_do(store->database, sql_mark_published, err, "iii", run, ended_ms, change));
 out:
     tl_answer_close(answer);
     return rc;
@@ -319,8 +319,8 @@ static enum tl_code delete_in_chunks(struct tl_store *store, struct tl_sv table,
 
     tl_buf_init(&sql, 0);
     TL_TRY(tl_buf_check(where, "a statement", err));
-    put_delete_some(&sql, store->session->dialect, table, key, tl_buf_sv(where));
-    TL_TRY(tl_session_prepare(store->session, &sql, types, &statement, err, "delete from %.*s", TL_SV_ARG(table)));
+    put_delete_some(&sql, store->database->dialect, table, key, tl_buf_sv(where));
+    TL_TRY(tl_database_prepare(store->database, &sql, types, &statement, err, "delete from %.*s", TL_SV_ARG(table)));
     do {
         TL_TRY(tl_store_begin(store, err));
         TL_TRY(tl_store_end(store, tl_statement_change(statement, binds, &deleted, err), err));
@@ -366,14 +366,14 @@ static enum tl_code discard_run(struct tl_store *store, int64_t run, struct tl_e
     enum tl_code rc;
 
     for (;;) {
-        TL_TRY(tl_session_get(store->session, sql_next_definition, &definition, &found, err, "i", definition));
+        TL_TRY(tl_database_get(store->database, sql_next_definition, &definition, &found, err, "i", definition));
         if (!found)
             break;
         TL_TRY(discard_rows(store, run, definition, err));
     }
     TL_TRY(tl_store_begin(store, err));
     for (size_t i = 0; i < TL_COUNT(sql_discard) && rc == TL_OK; i++)
-        rc = tl_session_do(store->session, sql_discard[i], err, "i", run);
+        rc = tl_database_do(store->database, sql_discard[i], err, "i", run);
     TL_TRY(tl_store_end(store, rc, err));
 out:
     return rc;
@@ -386,7 +386,7 @@ enum tl_code tl_store_discard_staged(struct tl_store *store, struct tl_err *err)
     enum tl_code rc;
 
     for (;;) {
-        TL_TRY(tl_session_get(store->session, sql_staged_run, &run, &found, err, ""));
+        TL_TRY(tl_database_get(store->database, sql_staged_run, &run, &found, err, ""));
         if (!found)
             break;
         TL_TRY(discard_run(store, run, err));
@@ -438,13 +438,13 @@ enum tl_code tl_store_prune_speed(struct tl_store *store, int64_t definition, in
     if (rc == TL_OK)
         rc = contiguous(store, definition, published_before_ms, &end_ms, &last, err);
     if (rc == TL_OK)
-        rc = tl_session_get(store->session, sql_final, &final_ms, NULL, err, "i", definition);
+        rc = tl_database_get(store->database, sql_final, &final_ms, NULL, err, "i", definition);
     tl_store_read_end(store, mine);
     TL_TRY(rc);
     end_ms = tl_min_i64(end_ms, final_ms); /* an open row's accumulators may still be wanted */
     if (end_ms == INT64_MIN)
         goto out;
-    put_prune(&where, store->session->dialect, d, end_ms);
+    put_prune(&where, store->database->dialect, d, end_ms);
     TL_TRY(delete_in_chunks(store, tl_buf_sv(&d->speed_table), rows_key, &where, "", NULL, err));
     tl_buf_clear(&where);
     put_prune_ledger(&where, d, end_ms, last);

@@ -40,26 +40,11 @@ out:
     return rc;
 }
 
-static void put_has_key(struct tl_buf *sql, enum tl_dialect dialect, const struct tl_merge_view *view, const char *row,
-                        const char *other)
-{
-    struct tl_buf key;
-
-    tl_buf_init(&key, 0);
-    tl_merge_view_put_key(&key, dialect, view, row);
-    tl_buf_put_u8(&key, '\0');
-    if (key.failed)
-        sql->failed = true;
-    else
-        tl_merge_view_put_same_key(sql, dialect, key.data, other);
-    tl_buf_done(&key);
-}
-
 /* Parameters: 1 the key, 2 the boundary (batch's only). */
 static enum tl_code open_spans(struct tl_store *store, struct tl_known *d, struct tl_err *err)
 {
     struct tl_merge_view view = tl_known_view(d);
-    enum tl_dialect dialect = store->session->dialect;
+    enum tl_dialect dialect = store->database->dialect;
     struct tl_buf sql;
     enum tl_code rc;
 
@@ -67,19 +52,19 @@ static enum tl_code open_spans(struct tl_store *store, struct tl_known *d, struc
     tl_buf_put_str(&sql, "SELECT s._start_ms, s._end_ms FROM ");
     tl_merge_view_put_name(&sql, view.speed_table);
     tl_buf_put_str(&sql, " AS s WHERE ");
-    put_has_key(&sql, dialect, &view, "s", "?1");
+    tl_merge_view_put_has_key(&sql, dialect, &view, "s", "?1");
     tl_buf_put_str(&sql, " ORDER BY s._end_ms DESC");
     if (d->own[TL_OWN_SPEED_SPANS] == NULL)
-        TL_TRY(tl_session_prepare(store->session, &sql, "b", &d->own[TL_OWN_SPEED_SPANS], err, "read"));
+        TL_TRY(tl_database_prepare(store->database, &sql, "b", &d->own[TL_OWN_SPEED_SPANS], err, "read"));
     tl_buf_clear(&sql);
     tl_buf_put_str(&sql, "SELECT b._start_ms, b._end_ms FROM ");
     tl_merge_view_put_name(&sql, view.batch_table);
     tl_buf_put_str(&sql, " AS b WHERE ");
-    put_has_key(&sql, dialect, &view, "b", "?1");
+    tl_merge_view_put_has_key(&sql, dialect, &view, "b", "?1");
     tl_buf_put_str(&sql, " AND b._end_ms <= ?2 AND b._run = ");
     tl_merge_view_put_run_of(&sql, &view, "b");
     tl_buf_put_str(&sql, " ORDER BY b._end_ms DESC");
-    TL_TRY(tl_session_prepare(store->session, &sql, "bi", &d->own[TL_OWN_BATCH_SPANS], err, "read"));
+    TL_TRY(tl_database_prepare(store->database, &sql, "bi", &d->own[TL_OWN_BATCH_SPANS], err, "read"));
 out:
     tl_buf_done(&sql);
     return rc;
@@ -124,11 +109,11 @@ static enum tl_code begin_walks(struct tl_store *store, struct tl_known *d, int6
         " o.start_ms AS start_ms FROM tally_open AS o WHERE o.run = ?1 AND o.definition = %lld AND o.to_ms = ?2"
         " AND o.start_ms < ?2 UNION ALL SELECT ",
         (long long)d->id, (long long)d->id);
-    tl_merge_view_put_key(&sql, store->session->dialect, &view, "s");
+    tl_merge_view_put_key(&sql, store->database->dialect, &view, "s");
     tl_buf_put_str(&sql, ", s._start_ms FROM ");
     tl_merge_view_put_name(&sql, view.speed_table);
     tl_buf_put_str(&sql, " AS s WHERE s._end_ms > ?2 AND s._start_ms < ?2) AS n GROUP BY n.k");
-    TL_TRY(tl_session_prepare(store->session, &sql, "ii", &statement, err, "cut the keys of %.*s", TL_SV_ARG(d->view)));
+    TL_TRY(tl_database_prepare(store->database, &sql, "ii", &statement, err, "cut the keys of %.*s", TL_SV_ARG(d->view)));
     TL_TRY(tl_statement_do(statement, err, run, boundary_ms));
 out:
     tl_statement_close(statement);
@@ -141,7 +126,7 @@ static void put_crossing(struct tl_buf *sql, enum tl_dialect dialect, const stru
     tl_buf_put_str(sql, "EXISTS (SELECT 1 FROM ");
     tl_merge_view_put_name(sql, table);
     tl_buf_put_str(sql, " AS x WHERE ");
-    put_has_key(sql, dialect, view, "x", "c.\"key\"");
+    tl_merge_view_put_has_key(sql, dialect, view, "x", "c.\"key\"");
     tl_buf_put_str(sql, " AND x._end_ms > c.cut_ms AND x._start_ms < c.cut_ms");
 }
 
@@ -151,7 +136,7 @@ static enum tl_code open_crossed(struct tl_store *store, struct tl_known *d, int
                                  struct tl_err *err)
 {
     struct tl_merge_view view = tl_known_view(d);
-    enum tl_dialect dialect = store->session->dialect;
+    enum tl_dialect dialect = store->database->dialect;
     struct tl_buf sql;
     enum tl_code rc;
 
@@ -163,7 +148,7 @@ static enum tl_code open_crossed(struct tl_store *store, struct tl_known *d, int
     tl_buf_put_str(&sql, " AND x._end_ms <= ?1 AND x._run = ");
     tl_merge_view_put_run_of(&sql, &view, "x");
     tl_buf_put_str(&sql, ")) ORDER BY c.\"key\"");
-    TL_TRY(tl_session_stream_text(store->session, &sql, out, err, "i", boundary_ms));
+    TL_TRY(tl_database_stream_text(store->database, &sql, out, err, "i", boundary_ms));
 out:
     tl_buf_done(&sql);
     return rc;
@@ -175,7 +160,7 @@ enum tl_code tl_cuts_renew(struct tl_store *store, struct tl_known *d, int64_t b
     bool row = false;
     enum tl_code rc;
 
-    TL_TRY(tl_session_do(store->session, sql_forget_cuts, err, "i", d->id));
+    TL_TRY(tl_database_do(store->database, sql_forget_cuts, err, "i", d->id));
     TL_TRY(begin_walks(store, d, boundary_ms, run, err));
     /* A cut that is written while they are listed keeps its place in the list; seen once more it would walk nowhere. */
     TL_TRY(open_crossed(store, d, boundary_ms, &answer, err));
@@ -189,7 +174,7 @@ enum tl_code tl_cuts_renew(struct tl_store *store, struct tl_known *d, int64_t b
         key = tl_answer_bytes(answer, 0);
         cut_ms = tl_answer_i64(answer, 1);
         TL_TRY(walk(store, d, key, boundary_ms, &cut_ms, err));
-        TL_TRY(tl_session_do(store->session, sql_put_cut[store->session->dialect], err, "ibi", d->id, key, cut_ms));
+        TL_TRY(tl_database_do(store->database, sql_put_cut[store->database->dialect], err, "ibi", d->id, key, cut_ms));
     }
 out:
     tl_answer_close(answer);
@@ -203,7 +188,7 @@ enum tl_code tl_cuts_lower(struct tl_store *store, struct tl_known *d, const str
     int64_t boundary_ms = INT64_MIN;
     enum tl_code rc;
 
-    TL_TRY(tl_session_get(store->session, sql_boundary, &boundary_ms, NULL, err, "i", d->id));
+    TL_TRY(tl_database_get(store->database, sql_boundary, &boundary_ms, NULL, err, "i", d->id));
     for (uint32_t i = 0; i < rows->count; i++) {
         struct tl_sv key = tl_known_key(d, rows->key[i]);
         int64_t cut_ms = boundary_ms;
@@ -211,13 +196,13 @@ enum tl_code tl_cuts_lower(struct tl_store *store, struct tl_known *d, const str
 
         if (rows->start_ms[i] >= boundary_ms) /* no cut lies higher */
             continue;
-        TL_TRY(tl_session_get(store->session, sql_cut[store->session->dialect], &cut_ms, &found, err, "ib", d->id, key));
+        TL_TRY(tl_database_get(store->database, sql_cut[store->database->dialect], &cut_ms, &found, err, "ib", d->id, key));
         if (!found)
             cut_ms = boundary_ms;
         if (!tl_cut_crosses(rows->start_ms[i], rows->end_ms[i], cut_ms))
             continue;
         TL_TRY(walk(store, d, key, boundary_ms, &cut_ms, err));
-        TL_TRY(tl_session_do(store->session, sql_put_cut[store->session->dialect], err, "ibi", d->id, key, cut_ms));
+        TL_TRY(tl_database_do(store->database, sql_put_cut[store->database->dialect], err, "ibi", d->id, key, cut_ms));
     }
 out:
     return rc;

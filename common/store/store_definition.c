@@ -36,11 +36,11 @@ static enum tl_code define(struct tl_store *store, const struct tl_shape *shape,
     tl_buf_init(&speed, 0);
     tl_buf_init(&batch, 0);
     tl_buf_init(&beside, 0);
-    TL_TRY(tl_session_get(store->session, sql_by_hash, id, &found, err, "tt", shape->view, tl_sv_from(shape->hash)));
+    TL_TRY(tl_database_get(store->database, sql_by_hash, id, &found, err, "tt", shape->view, tl_sv_from(shape->hash)));
     if (found)
         goto out;
     TL_TRY(tl_tables_check_names(store, shape, err));
-    TL_TRY(tl_session_get(store->session, sql_active_of, &active, &found, err, "t", shape->view));
+    TL_TRY(tl_database_get(store->database, sql_active_of, &active, &found, err, "t", shape->view));
     state = found ? TL_DEFINITION_BUILDING : TL_DEFINITION_ACTIVE;
     tl_known_put_table(&speed, shape->view, "_speed", shape->hash, state);
     tl_known_put_table(&batch, shape->view, "_batch", shape->hash, state);
@@ -101,8 +101,8 @@ static enum tl_code retire(struct tl_store *store, int64_t id, struct tl_err *er
     if (old->state_form == TL_STATE_BESIDE)
         TL_TRY(tl_tables_drop(store, tl_buf_sv(&old->state_table), err));
     for (size_t i = 0; i < TL_COUNT(sql_forget); i++)
-        TL_TRY(tl_session_do(store->session, sql_forget[i], err, "i", id));
-    TL_TRY(tl_session_do(store->session, sql_forget_carry, err, "ib", id, (struct tl_sv){NULL, 0}));
+        TL_TRY(tl_database_do(store->database, sql_forget[i], err, "i", id));
+    TL_TRY(tl_database_do(store->database, sql_forget_carry, err, "ib", id, (struct tl_sv){NULL, 0}));
     TL_TRY(tl_known_set_state(store, id, TL_DEFINITION_RETIRED, err));
 out:
     return rc;
@@ -116,7 +116,7 @@ static enum tl_code retire_older(struct tl_store *store, const struct tl_known *
     enum tl_code rc;
 
     for (;;) {
-        TL_TRY(tl_session_get(store->session, sql_older_of_view, &older, &found, err, "ti", d->view, d->id));
+        TL_TRY(tl_database_get(store->database, sql_older_of_view, &older, &found, err, "ti", d->view, d->id));
         if (!found)
             break;
         TL_TRY(retire(store, older, err));
@@ -142,15 +142,15 @@ static enum tl_code swap(struct tl_store *store, int64_t id, bool *swapped, stru
     if (d->state == TL_DEFINITION_ACTIVE)
         goto out;
     TL_TRY(tl_known_fill(store, id, &is, err));
-    TL_TRY(tl_session_get(store->session, sql_active_of, &active, &found, err, "t", d->view));
+    TL_TRY(tl_database_get(store->database, sql_active_of, &active, &found, err, "t", d->view));
     if (found) {
         TL_TRY(tl_known_fill(store, active, &other, err));
         if ((other.speed_known && !is.speed_ready) || is.boundary_ms < other.boundary_ms)
             goto out;
     }
-    TL_TRY(tl_session_names_changed(store->session, err));
+    TL_TRY(tl_database_names_changed(store->database, err));
     view = tl_known_view(d);
-    if (store->session->dialect == TL_DIALECT_POSTGRES)
+    if (store->database->dialect == TL_DIALECT_POSTGRES)
         TL_TRY(tl_tables_make_view(store, &view, found, err));
     TL_TRY(retire_older(store, d, err));
     tl_known_put_table(&speed, d->view, "_speed", d->hash, TL_DEFINITION_ACTIVE);
@@ -165,10 +165,10 @@ static enum tl_code swap(struct tl_store *store, int64_t id, bool *swapped, stru
         TL_TRY(tl_tables_rename(store, tl_buf_sv(&d->state_table), tl_buf_sv(&beside), err));
     TL_TRY(tl_known_set_state(store, id, TL_DEFINITION_ACTIVE, err));
     /* From now on it stands where the other active ones stand, in their lane of event ids. */
-    TL_TRY(tl_session_do(store->session, sql_drop_lane, err, "i", id));
+    TL_TRY(tl_database_do(store->database, sql_drop_lane, err, "i", id));
     view.speed_table = tl_buf_sv(&speed);
     view.batch_table = tl_buf_sv(&batch);
-    if (store->session->dialect == TL_DIALECT_SQLITE)
+    if (store->database->dialect == TL_DIALECT_SQLITE)
         TL_TRY(tl_tables_make_view(store, &view, found, err));
     *swapped = true;
 out:

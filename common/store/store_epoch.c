@@ -29,10 +29,10 @@ static enum tl_code read_epoch(struct tl_store *store, const char *sql, struct t
     bool row = false;
     enum tl_code rc;
 
-    TL_TRY(tl_session_ask(store->session, sql, &answer, err, ""));
+    TL_TRY(tl_database_ask(store->database, sql, &answer, err, ""));
     TL_TRY(tl_answer_next(answer, &row, err));
     if (!row)
-        TL_TRY(tl_fail(err, TL_ERR_CORRUPT, "%s: the database is damaged: it has no epoch", store->session->place));
+        TL_TRY(tl_fail(err, TL_ERR_CORRUPT, "%s: the database is damaged: it has no epoch", store->database->place));
     *out = (struct tl_epoch){.epoch = tl_answer_i64(answer, 0),
                              .challenge = tl_answer_i64(answer, 1),
                              .answer = tl_answer_i64(answer, 2),
@@ -50,7 +50,7 @@ enum tl_code tl_store_epoch(struct tl_store *store, struct tl_epoch *out, struct
 
 enum tl_code tl_store_lock_epoch(struct tl_store *store, struct tl_epoch *out, struct tl_err *err)
 {
-    return read_epoch(store, sql_lock_epoch[store->session->dialect], out, err);
+    return read_epoch(store, sql_lock_epoch[store->database->dialect], out, err);
 }
 
 static enum tl_code lock_own(struct tl_store *store, int64_t epoch, struct tl_err *err)
@@ -61,7 +61,7 @@ static enum tl_code lock_own(struct tl_store *store, int64_t epoch, struct tl_er
     TL_TRY(tl_store_lock_epoch(store, &now, err));
     if (now.epoch != epoch)
         TL_TRY(tl_fail(err, TL_ERR_FENCED, "%s: %s has taken over the store (epoch %lld, ours was %lld); nothing was written",
-                       store->session->place, now.owner[0] == '\0' ? "another process" : now.owner, (long long)now.epoch,
+                       store->database->place, now.owner[0] == '\0' ? "another process" : now.owner, (long long)now.epoch,
                        (long long)epoch));
 out:
     return rc;
@@ -78,9 +78,9 @@ enum tl_code tl_store_take_epoch(struct tl_store *store, const char *owner, cons
     TL_TRY(tl_store_begin_how(store, TL_BEGIN_TICK, err));
     rc = tl_store_lock_epoch(store, &now, err);
     if (rc == TL_OK && seen != NULL && (now.epoch != seen->epoch || now.answer != seen->answer))
-        rc = tl_fail(err, TL_ERR_BUSY, "%s: %s has shown itself", store->session->place, now.owner);
+        rc = tl_fail(err, TL_ERR_BUSY, "%s: %s has shown itself", store->database->place, now.owner);
     if (rc == TL_OK)
-        rc = tl_session_do(store->session, sql_take_epoch, err, "t", tl_sv_from(owner));
+        rc = tl_database_do(store->database, sql_take_epoch, err, "t", tl_sv_from(owner));
     TL_TRY(tl_store_end(store, rc, err));
     *out = now;
     out->epoch++;
@@ -95,7 +95,7 @@ enum tl_code tl_store_challenge(struct tl_store *store, int64_t *challenge, stru
     enum tl_code rc;
 
     TL_TRY(tl_store_begin_how(store, TL_BEGIN_TICK, err));
-    TL_TRY(tl_store_end(store, tl_session_get(store->session, sql_challenge, &raised, NULL, err, ""), err));
+    TL_TRY(tl_store_end(store, tl_database_get(store->database, sql_challenge, &raised, NULL, err, ""), err));
     *challenge = raised;
 out:
     return rc;
@@ -109,7 +109,7 @@ static enum tl_code do_as_owner(struct tl_store *store, int64_t epoch, const cha
     TL_TRY(tl_store_begin_how(store, TL_BEGIN_TICK, err));
     rc = lock_own(store, epoch, err);
     if (rc == TL_OK)
-        rc = tl_session_do(store->session, sql, err, "i", value);
+        rc = tl_database_do(store->database, sql, err, "i", value);
     TL_TRY(tl_store_end(store, rc, err));
 out:
     return rc;
@@ -134,7 +134,7 @@ enum tl_code tl_store_begin_tick(struct tl_store *store, int64_t epoch, int64_t 
     if (rc == TL_OK)
         rc = tl_store_next_change(store, change, err);
     if (rc == TL_OK)
-        rc = tl_session_do(store->session, sql_answer_by_tick, err, "i", *change);
+        rc = tl_database_do(store->database, sql_answer_by_tick, err, "i", *change);
     if (rc != TL_OK)
         tl_store_rollback(store);
 out:
@@ -148,7 +148,7 @@ enum tl_code tl_store_put_versions(struct tl_store *store, int64_t epoch, struct
     enum tl_code rc;
 
     TL_TRY(tl_store_begin(store, err));
-    TL_TRY(tl_store_end(store, tl_session_do(store->session, sql_put_versions, err, "it", epoch, versions), err));
+    TL_TRY(tl_store_end(store, tl_database_do(store->database, sql_put_versions, err, "it", epoch, versions), err));
 out:
     return rc;
 }
@@ -161,7 +161,7 @@ enum tl_code tl_store_versions(struct tl_store *store,
     bool row = false;
     enum tl_code rc;
 
-    TL_TRY(tl_session_ask(store->session, sql_versions, &answer, err, ""));
+    TL_TRY(tl_database_ask(store->database, sql_versions, &answer, err, ""));
     for (;;) {
         TL_TRY(tl_answer_next(answer, &row, err));
         if (!row)

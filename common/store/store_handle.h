@@ -9,13 +9,13 @@
  * store_batch.c         runs: stage, publish, discard, prune
  * store_cut.c           cuts per key: anew at a publication, lowered by a tick
  * store_read.c          cursors and queries
- * session.h             what they stand on: the connection to SQLite or PostgreSQL, with the schema of the tally_ tables
+ * database.h             what they stand on: the connection to SQLite or PostgreSQL, with the schema of the tally_ tables
  *
  * Values in a view's tables (the names are those of merge_view.h):
  *                      SQLite                                        PostgreSQL
  *   BOOLEAN            INTEGER                                       boolean
  *   integers           INTEGER                                       smallint, integer, bigint
- *   FLOAT, DOUBLE      REAL (NaN and -0.0: session_sqlite.c)         real, double precision
+ *   FLOAT, DOUBLE      REAL (NaN and -0.0: database_sqlite.c)         real, double precision
  *   STRING             TEXT                                          text, sorted by its bytes
  *   times              milliseconds in "_ms_<name>"; <name>, the time itself, is a column of the merged view only
  *   window columns     not stored: _start_ms and _end_ms tell them; times in the merged view
@@ -28,7 +28,7 @@
 #define TL_STORE_HANDLE_H
 
 #include "base/arena.h"
-#include "store/session.h"
+#include "store/database.h"
 #include "store/store.h"
 
 enum { TL_STORE_CHUNK_ROWS = 5000 /* of a deletion in one short transaction */ };
@@ -68,7 +68,7 @@ struct tl_known {
 };
 
 struct tl_store {
-    struct tl_session *session;
+    struct tl_database *database;
     unsigned implicit_reads; /* calls that read in a transaction of their own making */
     int64_t names;           /* by which the definitions' tables are known */
     struct tl_arena lasting;

@@ -88,7 +88,7 @@ static enum tl_code copy(struct tl_store *store, struct tl_sv text, struct tl_sv
 static enum tl_code fail_damaged(struct tl_store *store, int64_t id, struct tl_err *err)
 {
     return tl_fail(err, TL_ERR_CORRUPT, "%s: the database is damaged: what it says of definition %lld makes no sense",
-                   store->session->place, (long long)id);
+                   store->database->place, (long long)id);
 }
 
 static enum tl_code load_columns(struct tl_store *store, struct tl_known *d, struct tl_err *err)
@@ -98,14 +98,14 @@ static enum tl_code load_columns(struct tl_store *store, struct tl_known *d, str
     bool row = false;
     enum tl_code rc;
 
-    TL_TRY(tl_session_get(store->session, sql_columns_count, &count, NULL, err, "i", d->id));
+    TL_TRY(tl_database_get(store->database, sql_columns_count, &count, NULL, err, "i", d->id));
     if (count < 0 || count > 100000)
         TL_TRY(fail_damaged(store, d->id, err));
     d->columns = tl_arena_zalloc(&store->lasting, (size_t)(count + 1) * sizeof *d->columns);
     d->stored = tl_arena_zalloc(&store->lasting, (size_t)(count + 1) * sizeof *d->stored);
     if (d->columns == NULL || d->stored == NULL)
         TL_TRY(tl_fail_memory(err, (size_t)count * sizeof *d->columns));
-    TL_TRY(tl_session_ask(store->session, sql_columns, &answer, err, "i", d->id));
+    TL_TRY(tl_database_ask(store->database, sql_columns, &answer, err, "i", d->id));
     for (uint32_t i = 0; i < (uint32_t)count; i++) {
         struct tl_shape_column *column = &d->columns[i];
         bool has_kind = false, has_role = false;
@@ -142,10 +142,10 @@ static enum tl_code load(struct tl_store *store, int64_t id, struct tl_known **o
     struct tl_sv hash;
     enum tl_code rc;
 
-    TL_TRY(tl_session_ask(store->session, sql_facts, &answer, err, "i", id));
+    TL_TRY(tl_database_ask(store->database, sql_facts, &answer, err, "i", id));
     TL_TRY(tl_answer_next(answer, &row, err));
     if (!row)
-        TL_TRY(tl_fail(err, TL_ERR_NOT_FOUND, "%s: there is no definition %lld", store->session->place, (long long)id));
+        TL_TRY(tl_fail(err, TL_ERR_NOT_FOUND, "%s: there is no definition %lld", store->database->place, (long long)id));
     d = tl_arena_zalloc(&store->lasting, sizeof *d);
     if (d == NULL)
         TL_TRY(tl_fail_memory(err, sizeof *d));
@@ -180,10 +180,10 @@ static enum tl_code load_state(struct tl_store *store, struct tl_known *d, struc
     struct tl_sv text;
     enum tl_code rc;
 
-    TL_TRY(tl_session_ask(store->session, sql_state, &answer, err, "i", d->id));
+    TL_TRY(tl_database_ask(store->database, sql_state, &answer, err, "i", d->id));
     TL_TRY(tl_answer_next(answer, &row, err));
     if (!row)
-        TL_TRY(tl_fail(err, TL_ERR_NOT_FOUND, "%s: there is no definition %lld", store->session->place, (long long)d->id));
+        TL_TRY(tl_fail(err, TL_ERR_NOT_FOUND, "%s: there is no definition %lld", store->database->place, (long long)d->id));
     text = tl_answer_text(answer, 0);
     for (size_t i = 0; i < TL_COUNT(states) && !known; i++)
         if ((known = tl_sv_eq(text, tl_sv_from(states[i]))))
@@ -230,7 +230,7 @@ enum tl_code tl_known_find(struct tl_store *store, int64_t id, struct tl_known *
     if (d->state == TL_DEFINITION_RETIRED)
         TL_TRY(tl_fail(err, TL_ERR_NOT_FOUND,
                        "%s: definition %lld of view '%.*s' has been replaced; start again with the present views file",
-                       store->session->place, (long long)id, TL_SV_ARG(d->view)));
+                       store->database->place, (long long)id, TL_SV_ARG(d->view)));
     *out = d;
 out:
     return rc;
@@ -244,10 +244,10 @@ enum tl_code tl_known_active(struct tl_store *store, struct tl_sv view, int64_t 
     enum tl_code rc;
 
     tl_buf_init(&names, 700);
-    TL_TRY(tl_session_get(store->session, sql_active_of, id, &found, err, "t", view));
+    TL_TRY(tl_database_get(store->database, sql_active_of, id, &found, err, "t", view));
     if (found)
         goto out;
-    TL_TRY(tl_session_ask(store->session, sql_view_names, &answer, err, ""));
+    TL_TRY(tl_database_ask(store->database, sql_view_names, &answer, err, ""));
     for (;;) {
         TL_TRY(tl_answer_next(answer, &row, err));
         if (!row)
@@ -258,9 +258,9 @@ enum tl_code tl_known_active(struct tl_store *store, struct tl_sv view, int64_t 
     if (names.size == 0)
         rc = tl_fail(err, TL_ERR_NOT_FOUND,
                      "%s: there is no view '%.*s', nor any other yet; `tally speed` or `tally batch` makes them",
-                     store->session->place, TL_SV_ARG(view));
+                     store->database->place, TL_SV_ARG(view));
     else
-        rc = tl_fail(err, TL_ERR_NOT_FOUND, "%s: there is no view '%.*s'; there are: %.*s%s", store->session->place,
+        rc = tl_fail(err, TL_ERR_NOT_FOUND, "%s: there is no view '%.*s'; there are: %.*s%s", store->database->place,
                      TL_SV_ARG(view), TL_SV_ARG(tl_buf_sv(&names)), names.failed ? " and more" : "");
 out:
     tl_answer_close(answer);
@@ -289,7 +289,7 @@ enum tl_code tl_known_fill(struct tl_store *store, int64_t id, struct tl_definit
                                   .topic = d->topic,
                                   .normalised = d->normalised};
     memcpy(out->hash, d->hash, sizeof out->hash);
-    TL_TRY(tl_session_ask(store->session, sql_progress, &answer, err, "i", id));
+    TL_TRY(tl_database_ask(store->database, sql_progress, &answer, err, "i", id));
     TL_TRY(tl_answer_next(answer, &row, err));
     if (row) { /* a retired one has none */
         out->final_ms = tl_answer_i64(answer, 0);
@@ -340,7 +340,7 @@ enum tl_code tl_store_definitions(struct tl_store *store, const struct tl_defini
     enum tl_code rc;
 
     TL_TRY(tl_store_read_begin(store, &mine, err));
-    TL_TRY(tl_session_ask(store->session, sql_all, &answer, err, ""));
+    TL_TRY(tl_database_ask(store->database, sql_all, &answer, err, ""));
     for (;;) {
         TL_TRY(tl_answer_next(answer, &row, err));
         if (!row)
@@ -372,11 +372,11 @@ enum tl_code tl_known_add(struct tl_store *store, const struct tl_shape *shape, 
 {
     enum tl_code rc;
 
-    TL_TRY(tl_session_get(store->session, sql_add_definition, id, NULL, err, "tttiiitttiiii", shape->view,
-                          tl_sv_from(shape->hash), tl_sv_from(states[state]), (int64_t)shape->windowed, shape->lateness_ms,
-                          (int64_t)TL_NORMALISER_VERSION, shape->topic, shape->comment, shape->normalised,
-                          (int64_t)(shape->state == TL_STATE_BESIDE), (int64_t)shape->cut_per_key, (int64_t)shape->key_tail_bytes,
-                          (int64_t)shape->ends_open));
+    TL_TRY(tl_database_get(store->database, sql_add_definition, id, NULL, err, "tttiiitttiiii", shape->view,
+                           tl_sv_from(shape->hash), tl_sv_from(states[state]), (int64_t)shape->windowed, shape->lateness_ms,
+                           (int64_t)TL_NORMALISER_VERSION, shape->topic, shape->comment, shape->normalised,
+                           (int64_t)(shape->state == TL_STATE_BESIDE), (int64_t)shape->cut_per_key,
+                           (int64_t)shape->key_tail_bytes, (int64_t)shape->ends_open));
     for (uint32_t i = 0; i < shape->columns_count; i++) {
         const char *role = NULL;
 
@@ -384,15 +384,15 @@ enum tl_code tl_known_add(struct tl_store *store, const struct tl_shape *shape, 
             if (roles[k].role == shape->columns[i].role)
                 role = roles[k].name;
         assert(role != NULL);
-        TL_TRY(tl_session_do(store->session, sql_add_column, err, "iittt", *id, (int64_t)i, shape->columns[i].name,
-                             tl_sv_from(tl_kind_name(shape->columns[i].kind)), tl_sv_from(role)));
+        TL_TRY(tl_database_do(store->database, sql_add_column, err, "iittt", *id, (int64_t)i, shape->columns[i].name,
+                              tl_sv_from(tl_kind_name(shape->columns[i].kind)), tl_sv_from(role)));
     }
-    TL_TRY(tl_session_do(store->session, sql_add_progress, err, "ii", *id, INT64_MIN));
+    TL_TRY(tl_database_do(store->database, sql_add_progress, err, "ii", *id, INT64_MIN));
 out:
     return rc;
 }
 
 enum tl_code tl_known_set_state(struct tl_store *store, int64_t id, enum tl_definition_state state, struct tl_err *err)
 {
-    return tl_session_do(store->session, sql_set_state, err, "it", id, tl_sv_from(states[state]));
+    return tl_database_do(store->database, sql_set_state, err, "it", id, tl_sv_from(states[state]));
 }

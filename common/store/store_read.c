@@ -110,7 +110,7 @@ static enum tl_code list_pieces(struct tl_store_cursor *c, enum tl_layer layer, 
 
     if (layer == TL_LAYER_SPEED)
         return add_piece(c, &capacity, (struct piece){end_of(c->d, from_ms), end_of(c->d, to_ms), 0}, err);
-    TL_TRY(tl_session_ask(store->session, sql_pieces, &answer, err, "iii", c->d->id, from_ms, to_ms));
+    TL_TRY(tl_database_ask(store->database, sql_pieces, &answer, err, "iii", c->d->id, from_ms, to_ms));
     for (;;) {
         TL_TRY(tl_answer_next(answer, &row, err));
         if (!row)
@@ -162,7 +162,7 @@ enum tl_code tl_store_cursor_open(struct tl_store *store, int64_t definition, en
         TL_TRY(tl_fail_memory(err, ((size_t)d->columns_count + 1) * sizeof *c->columns));
     TL_TRY(list_pieces(c, layer, from_ms, to_ms, err));
     put_select(&sql, d, layer);
-    TL_TRY(tl_session_prepare(store->session, &sql, layer == TL_LAYER_SPEED ? "ii" : "iii", &c->statement, err, "read"));
+    TL_TRY(tl_database_prepare(store->database, &sql, layer == TL_LAYER_SPEED ? "ii" : "iii", &c->statement, err, "read"));
     *out = c;
     c = NULL;
 out:
@@ -269,7 +269,7 @@ enum tl_code tl_store_ranges(struct tl_store *store, int64_t definition,
     bool row = false;
     enum tl_code rc;
 
-    TL_TRY(tl_session_ask(store->session, sql_ranges, &answer, err, "i", definition));
+    TL_TRY(tl_database_ask(store->database, sql_ranges, &answer, err, "i", definition));
     for (;;) {
         struct tl_run_range range;
 
@@ -297,7 +297,7 @@ enum tl_code tl_store_carry(struct tl_store *store, int64_t definition, int64_t 
     bool row = false;
     enum tl_code rc;
 
-    TL_TRY(tl_session_ask(store->session, sql_carry, &answer, err, "ii", definition, to_ms));
+    TL_TRY(tl_database_ask(store->database, sql_carry, &answer, err, "ii", definition, to_ms));
     TL_TRY(tl_answer_next(answer, &row, err));
     if (row)
         tl_buf_put_sv(out, tl_answer_bytes(answer, 0));
@@ -316,7 +316,7 @@ enum tl_code tl_store_run_offsets(struct tl_store *store, int64_t run,
     bool row = false;
     enum tl_code rc;
 
-    TL_TRY(tl_session_ask(store->session, sql_run_offsets, &answer, err, "i", run));
+    TL_TRY(tl_database_ask(store->database, sql_run_offsets, &answer, err, "i", run));
     for (;;) {
         TL_TRY(tl_answer_next(answer, &row, err));
         if (!row)
@@ -339,7 +339,7 @@ enum tl_code tl_store_runs(struct tl_store *store, enum tl_code (*each)(void *ct
     bool row = false;
     enum tl_code rc;
 
-    TL_TRY(tl_session_ask(store->session, sql_runs, &answer, err, ""));
+    TL_TRY(tl_database_ask(store->database, sql_runs, &answer, err, ""));
     for (;;) {
         struct tl_run run;
 
@@ -474,8 +474,8 @@ enum tl_code tl_store_query(struct tl_store *store, const struct tl_query *query
     TL_TRY(tl_store_read_begin(store, &mine, err));
     TL_TRY(tl_known_active(store, query->view, &id, err));
     TL_TRY(tl_known_find(store, id, &d, err));
-    put_query(&sql, store->session->dialect, d, query);
-    TL_TRY(tl_session_stream_text(store->session, &sql, &answer, err, ""));
+    put_query(&sql, store->database->dialect, d, query);
+    TL_TRY(tl_database_stream_text(store->database, &sql, &answer, err, ""));
     TL_TRY(give_rows(d, answer, head, row, ctx, err));
 out:
     tl_answer_close(answer);
@@ -494,11 +494,11 @@ enum tl_code tl_store_outcomes(struct tl_store *store, int64_t definition, int64
     enum tl_code rc;
 
     if (run == 0)
-        TL_TRY(tl_session_ask(store->session, sql_outcomes_speed, &answer, err, "i", definition));
+        TL_TRY(tl_database_ask(store->database, sql_outcomes_speed, &answer, err, "i", definition));
     else if (run < 0)
-        TL_TRY(tl_session_ask(store->session, sql_outcomes_published, &answer, err, "i", definition));
+        TL_TRY(tl_database_ask(store->database, sql_outcomes_published, &answer, err, "i", definition));
     else
-        TL_TRY(tl_session_ask(store->session, sql_outcomes_run, &answer, err, "ii", definition, run));
+        TL_TRY(tl_database_ask(store->database, sql_outcomes_run, &answer, err, "ii", definition, run));
     TL_TRY(tl_answer_next(answer, &row, err));
     for (int i = 0; i < TL_OUTCOMES; i++)
         counts[i] = row ? (uint64_t)tl_answer_i64(answer, i) : 0; /* the sum of no ranges is NULL: 0 */
@@ -516,7 +516,7 @@ enum tl_code tl_store_ledger(struct tl_store *store, int64_t definition, int64_t
     enum tl_code rc;
 
     TL_TRY(tl_store_read_begin(store, &mine, err));
-    TL_TRY(tl_session_stream(store->session, sql_ledger, &answer, err, "ii", definition, run));
+    TL_TRY(tl_database_stream(store->database, sql_ledger, &answer, err, "ii", definition, run));
     for (;;) {
         struct tl_ledger_line line;
 
@@ -549,7 +549,7 @@ enum tl_code tl_store_ledger_counts(struct tl_store *store, int64_t definition, 
     enum tl_code rc;
 
     memset(counts, 0, TL_CAUSES * sizeof *counts);
-    TL_TRY(tl_session_ask(store->session, sql_ledger_counts, &answer, err, "ii", definition, run));
+    TL_TRY(tl_database_ask(store->database, sql_ledger_counts, &answer, err, "ii", definition, run));
     for (;;) {
         int64_t cause;
 
@@ -559,7 +559,7 @@ enum tl_code tl_store_ledger_counts(struct tl_store *store, int64_t definition, 
         cause = tl_answer_i64(answer, 0);
         if (cause < 0 || cause >= TL_CAUSES)
             TL_TRY(tl_fail(err, TL_ERR_CORRUPT, "%s: the database is damaged: the ledger names a cause %lld",
-                           store->session->place, (long long)cause));
+                           store->database->place, (long long)cause));
         counts[cause] = (uint64_t)tl_answer_i64(answer, 1);
     }
 out:
@@ -575,8 +575,8 @@ enum tl_code tl_store_ledger_failures(struct tl_store *store, int64_t definition
     bool row = false;
     enum tl_code rc;
 
-    TL_TRY(
-        tl_session_ask(store->session, sql_ledger_failures, &answer, err, "iii", definition, run, (int64_t)TL_CAUSE_EVAL_ERROR));
+    TL_TRY(tl_database_ask(store->database, sql_ledger_failures, &answer, err, "iii", definition, run,
+                           (int64_t)TL_CAUSE_EVAL_ERROR));
     for (;;) {
         TL_TRY(tl_answer_next(answer, &row, err));
         if (!row)
@@ -593,7 +593,7 @@ enum tl_code tl_store_dead_count(struct tl_store *store, struct tl_sv topic, uin
     int64_t found = 0;
     enum tl_code rc;
 
-    TL_TRY(tl_session_get(store->session, sql_dead_count, &found, NULL, err, "t", topic));
+    TL_TRY(tl_database_get(store->database, sql_dead_count, &found, NULL, err, "t", topic));
     *count = (uint64_t)found;
 out:
     return rc;

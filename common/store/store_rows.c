@@ -38,7 +38,7 @@ enum tl_code tl_known_put_insert(struct tl_store *store, struct tl_buf *out, con
     tl_buf_put_u8(types, '\0');
     TL_TRY(tl_buf_check(types, "a statement", err));
     tl_buf_put_str(out, ") ");
-    tl_session_put_rows(out, store->session->dialect, types->data);
+    tl_database_put_rows(out, store->database->dialect, types->data);
 out:
     return rc;
 }

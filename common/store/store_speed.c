@@ -54,7 +54,7 @@ static enum tl_code open_upsert(struct tl_store *store, struct tl_known *d, stru
     tl_buf_init(&types, 0);
     TL_TRY(tl_known_put_insert(store, &sql, d, &d->speed_table, "_change", &types, err));
     tl_buf_put_str(&sql, " ON CONFLICT (");
-    tl_store_put_row_key(&sql, store->session->dialect);
+    tl_store_put_row_key(&sql, store->database->dialect);
     tl_buf_put_str(&sql, ") DO UPDATE SET _change = excluded._change, _acc = excluded._acc");
     for (uint32_t i = 0; i < d->stored_count; i++) {
         tl_buf_put_str(&sql, ", ");
@@ -62,8 +62,8 @@ static enum tl_code open_upsert(struct tl_store *store, struct tl_known *d, stru
         tl_buf_put_str(&sql, " = excluded.");
         tl_store_put_stored_name(&sql, &d->columns[d->stored[i]]);
     }
-    TL_TRY(tl_session_prepare(store->session, &sql, types.data, &d->own[TL_OWN_UPSERT], err, "write rows of %.*s",
-                              TL_SV_ARG(d->view)));
+    TL_TRY(tl_database_prepare(store->database, &sql, types.data, &d->own[TL_OWN_UPSERT], err, "write rows of %.*s",
+                               TL_SV_ARG(d->view)));
 out:
     tl_buf_done(&sql);
     tl_buf_done(&types);
@@ -92,7 +92,7 @@ out:
 static enum tl_code open_drop(struct tl_store *store, struct tl_known *d, enum tl_known_own own, const struct tl_buf *table,
                               struct tl_err *err)
 {
-    enum tl_dialect dialect = store->session->dialect;
+    enum tl_dialect dialect = store->database->dialect;
     struct tl_buf sql;
     enum tl_code rc;
 
@@ -103,12 +103,12 @@ static enum tl_code open_drop(struct tl_store *store, struct tl_known *d, enum t
         tl_buf_put_str(&sql, " WHERE _end_ms = ?1 AND _start_ms = ?2 AND _key = ?3");
     } else {
         tl_buf_put_str(&sql, " AS t USING (");
-        tl_session_put_rows(&sql, dialect, "iib");
+        tl_database_put_rows(&sql, dialect, "iib");
         tl_buf_put_str(&sql, ") AS r(e, s, k) WHERE t._end_ms = r.e AND t._start_ms = r.s AND ");
         tl_merge_view_put_same_key(&sql, dialect, "t._key", "r.k");
     }
-    TL_TRY(tl_session_prepare(store->session, &sql, "iib", &d->own[own], err, "delete what is no longer of %.*s",
-                              TL_SV_ARG(d->view)));
+    TL_TRY(tl_database_prepare(store->database, &sql, "iib", &d->own[own], err, "delete what is no longer of %.*s",
+                               TL_SV_ARG(d->view)));
 out:
     tl_buf_done(&sql);
     return rc;
@@ -123,12 +123,12 @@ static enum tl_code open_put_states(struct tl_store *store, struct tl_known *d, 
     tl_buf_put_str(&sql, "INSERT INTO ");
     tl_merge_view_put_name(&sql, tl_buf_sv(&d->state_table));
     tl_buf_put_str(&sql, " (_end_ms, _start_ms, _key, _bytes) ");
-    tl_session_put_rows(&sql, store->session->dialect, "iibb");
+    tl_database_put_rows(&sql, store->database->dialect, "iibb");
     tl_buf_put_str(&sql, " ON CONFLICT (");
-    tl_store_put_row_key(&sql, store->session->dialect);
+    tl_store_put_row_key(&sql, store->database->dialect);
     tl_buf_put_str(&sql, ") DO UPDATE SET _bytes = excluded._bytes");
-    TL_TRY(tl_session_prepare(store->session, &sql, "iibb", &d->own[TL_OWN_PUT_STATES], err, "write states of %.*s",
-                              TL_SV_ARG(d->view)));
+    TL_TRY(tl_database_prepare(store->database, &sql, "iibb", &d->own[TL_OWN_PUT_STATES], err, "write states of %.*s",
+                               TL_SV_ARG(d->view)));
 out:
     tl_buf_done(&sql);
     return rc;
@@ -226,8 +226,8 @@ enum tl_code tl_store_drop_states(struct tl_store *store, int64_t definition, in
         tl_buf_put_str(&sql, "DELETE FROM ");
         tl_merge_view_put_name(&sql, tl_buf_sv(&d->state_table));
         tl_buf_put_str(&sql, " WHERE _end_ms <= ?1");
-        TL_TRY(tl_session_prepare(store->session, &sql, "i", &d->own[TL_OWN_DROP_STATES], err, "delete states of %.*s",
-                                  TL_SV_ARG(d->view)));
+        TL_TRY(tl_database_prepare(store->database, &sql, "i", &d->own[TL_OWN_DROP_STATES], err, "delete states of %.*s",
+                                   TL_SV_ARG(d->view)));
     }
     TL_TRY(tl_statement_do(d->own[TL_OWN_DROP_STATES], err, upto_ms));
 out:
@@ -252,7 +252,7 @@ enum tl_code tl_store_states(struct tl_store *store, int64_t definition,
     tl_buf_put_str(&sql, "SELECT _start_ms, _end_ms, _key, _bytes FROM ");
     tl_merge_view_put_name(&sql, tl_buf_sv(&d->state_table));
     tl_buf_put_str(&sql, " ORDER BY _end_ms, _start_ms, _key");
-    TL_TRY(tl_session_stream_text(store->session, &sql, &answer, err, ""));
+    TL_TRY(tl_database_stream_text(store->database, &sql, &answer, err, ""));
     for (;;) {
         int64_t start_ms, end_ms;
         struct tl_sv key, bytes;
@@ -277,34 +277,34 @@ out:
 
 enum tl_code tl_store_put_final(struct tl_store *store, int64_t definition, int64_t final_ms, struct tl_err *err)
 {
-    return tl_session_do(store->session, sql_put_final, err, "ii", definition, final_ms);
+    return tl_database_do(store->database, sql_put_final, err, "ii", definition, final_ms);
 }
 
 enum tl_code tl_store_put_ready(struct tl_store *store, int64_t definition, struct tl_err *err)
 {
-    return tl_session_do(store->session, sql_put_ready, err, "i", definition);
+    return tl_database_do(store->database, sql_put_ready, err, "i", definition);
 }
 
 enum tl_code tl_store_put_identity(struct tl_store *store, int64_t definition, uint64_t identity, struct tl_err *err)
 {
-    return tl_session_do(store->session, sql_put_identity, err, "ii", definition, (int64_t)identity);
+    return tl_database_do(store->database, sql_put_identity, err, "ii", definition, (int64_t)identity);
 }
 
 enum tl_code tl_store_put_position(struct tl_store *store, int64_t definition, const struct tl_position *position,
                                    struct tl_err *err)
 {
-    return tl_session_do(store->session, sql_put_position, err, "iiiiiiiiii", definition, (int64_t)position->partition,
-                         position->next_offset, position->watermark_ms, position->judged_ms, position->log_ms,
-                         (int64_t)position->messages_count, (int64_t)position->events_count, position->last_offset,
-                         (int64_t)position->fingerprint);
+    return tl_database_do(store->database, sql_put_position, err, "iiiiiiiiii", definition, (int64_t)position->partition,
+                          position->next_offset, position->watermark_ms, position->judged_ms, position->log_ms,
+                          (int64_t)position->messages_count, (int64_t)position->events_count, position->last_offset,
+                          (int64_t)position->fingerprint);
 }
 
 enum tl_code tl_store_add_outcomes(struct tl_store *store, int64_t definition, const uint64_t counts[TL_OUTCOMES],
                                    struct tl_err *err)
 {
-    return tl_session_do(store->session, sql_add_outcomes, err, "iiiiiiiii", definition, (int64_t)counts[0], (int64_t)counts[1],
-                         (int64_t)counts[2], (int64_t)counts[3], (int64_t)counts[4], (int64_t)counts[5], (int64_t)counts[6],
-                         (int64_t)counts[7]);
+    return tl_database_do(store->database, sql_add_outcomes, err, "iiiiiiiii", definition, (int64_t)counts[0], (int64_t)counts[1],
+                          (int64_t)counts[2], (int64_t)counts[3], (int64_t)counts[4], (int64_t)counts[5], (int64_t)counts[6],
+                          (int64_t)counts[7]);
 }
 
 enum tl_code tl_store_put_ledger(struct tl_store *store, int64_t definition, int64_t run, const struct tl_ledger_line *lines,
@@ -314,20 +314,20 @@ enum tl_code tl_store_put_ledger(struct tl_store *store, int64_t definition, int
 
     if (count == 0)
         return TL_OK;
-    return tl_session_bulk(store->session, sql_put_ledger, "IIiiiiiiit",
-                           (struct tl_bulk_column[]){
-                               {TL_LAYOUT_I64,     &definition,           0,             NULL},
-                               {TL_LAYOUT_I64,     &run,                  0,             NULL},
-                               {TL_LAYOUT_U32,     &lines->partition,     sizeof *lines, NULL},
-                               {TL_LAYOUT_I64,     &lines->offset,        sizeof *lines, NULL},
-                               {TL_LAYOUT_U32,     &lines->row,           sizeof *lines, NULL},
-                               {TL_LAYOUT_U32,     &lines->cause,         sizeof *lines, NULL},
-                               {TL_LAYOUT_U8,      &lines->flags,         sizeof *lines, NULL},
-                               {TL_LAYOUT_I64,     &lines->watermark_ms,  sizeof *lines, NULL},
-                               {TL_LAYOUT_I64,     &lines->event_time_ms, sizeof *lines, NULL},
-                               {TL_LAYOUT_CSTRING, &lines->function,      sizeof *lines, NULL},
+    return tl_database_bulk(store->database, sql_put_ledger, "IIiiiiiiit",
+                            (struct tl_bulk_column[]){
+                                {TL_LAYOUT_I64,     &definition,           0,             NULL},
+                                {TL_LAYOUT_I64,     &run,                  0,             NULL},
+                                {TL_LAYOUT_U32,     &lines->partition,     sizeof *lines, NULL},
+                                {TL_LAYOUT_I64,     &lines->offset,        sizeof *lines, NULL},
+                                {TL_LAYOUT_U32,     &lines->row,           sizeof *lines, NULL},
+                                {TL_LAYOUT_U32,     &lines->cause,         sizeof *lines, NULL},
+                                {TL_LAYOUT_U8,      &lines->flags,         sizeof *lines, NULL},
+                                {TL_LAYOUT_I64,     &lines->watermark_ms,  sizeof *lines, NULL},
+                                {TL_LAYOUT_I64,     &lines->event_time_ms, sizeof *lines, NULL},
+                                {TL_LAYOUT_CSTRING, &lines->function,      sizeof *lines, NULL},
     },
-                           count, err);
+                            count, err);
 }
 
 enum tl_code tl_store_put_dead(struct tl_store *store, struct tl_sv topic, uint32_t partition, const struct tl_dead *dead,
@@ -337,32 +337,32 @@ enum tl_code tl_store_put_dead(struct tl_store *store, struct tl_sv topic, uint3
 
     if (count == 0)
         return TL_OK;
-    return tl_session_bulk(store->session, sql_put_dead, "TIiiiib",
-                           (struct tl_bulk_column[]){
-                               {TL_LAYOUT_SV,  &topic,        0,            NULL},
-                               {TL_LAYOUT_U32, &partition,    0,            NULL},
-                               {TL_LAYOUT_I64, &dead->offset, sizeof *dead, NULL},
-                               {TL_LAYOUT_U32, &dead->row,    sizeof *dead, NULL},
-                               {TL_LAYOUT_I64, &dead->log_ms, sizeof *dead, NULL},
-                               {TL_LAYOUT_U32, &dead->reason, sizeof *dead, NULL},
-                               {TL_LAYOUT_SV,  &dead->raw,    sizeof *dead, NULL},
+    return tl_database_bulk(store->database, sql_put_dead, "TIiiiib",
+                            (struct tl_bulk_column[]){
+                                {TL_LAYOUT_SV,  &topic,        0,            NULL},
+                                {TL_LAYOUT_U32, &partition,    0,            NULL},
+                                {TL_LAYOUT_I64, &dead->offset, sizeof *dead, NULL},
+                                {TL_LAYOUT_U32, &dead->row,    sizeof *dead, NULL},
+                                {TL_LAYOUT_I64, &dead->log_ms, sizeof *dead, NULL},
+                                {TL_LAYOUT_U32, &dead->reason, sizeof *dead, NULL},
+                                {TL_LAYOUT_SV,  &dead->raw,    sizeof *dead, NULL},
     },
-                           count, err);
+                            count, err);
 }
 
 enum tl_code tl_store_put_dedup(struct tl_store *store, int64_t lane, struct tl_sv topic, uint32_t partition, int64_t next_offset,
                                 int64_t log_ms_max, struct tl_sv ids, struct tl_err *err)
 {
-    return tl_session_do(store->session, sql_put_dedup, err, "itiiib", lane, topic, (int64_t)partition, next_offset, log_ms_max,
-                         ids);
+    return tl_database_do(store->database, sql_put_dedup, err, "itiiib", lane, topic, (int64_t)partition, next_offset, log_ms_max,
+                          ids);
 }
 
 enum tl_code tl_store_drop_dedup(struct tl_store *store, int64_t lane, struct tl_sv topic, uint32_t partition, int64_t log_ms,
                                  struct tl_err *err)
 {
     if (log_ms == INT64_MAX)
-        return tl_session_do(store->session, sql_drop_dedup_all, err, "iti", lane, topic, (int64_t)partition);
-    return tl_session_do(store->session, sql_drop_dedup, err, "itii", lane, topic, (int64_t)partition, log_ms);
+        return tl_database_do(store->database, sql_drop_dedup_all, err, "iti", lane, topic, (int64_t)partition);
+    return tl_database_do(store->database, sql_drop_dedup, err, "itii", lane, topic, (int64_t)partition, log_ms);
 }
 
 enum tl_code tl_store_positions(struct tl_store *store, int64_t definition,
@@ -375,10 +375,10 @@ enum tl_code tl_store_positions(struct tl_store *store, int64_t definition,
     enum tl_code rc;
 
     TL_TRY(tl_store_read_begin(store, &mine, err));
-    TL_TRY(tl_session_get(store->session, sql_identity, &stored, &found, err, "i", definition));
+    TL_TRY(tl_database_get(store->database, sql_identity, &stored, &found, err, "i", definition));
     if (!found)
-        TL_TRY(tl_fail(err, TL_ERR_NOT_FOUND, "%s: there is no definition %lld", store->session->place, (long long)definition));
-    TL_TRY(tl_session_ask(store->session, sql_positions, &answer, err, "i", definition));
+        TL_TRY(tl_fail(err, TL_ERR_NOT_FOUND, "%s: there is no definition %lld", store->database->place, (long long)definition));
+    TL_TRY(tl_database_ask(store->database, sql_positions, &answer, err, "i", definition));
     for (;;) {
         struct tl_position position;
 
@@ -414,7 +414,7 @@ enum tl_code tl_store_dedup(struct tl_store *store, int64_t lane, struct tl_sv t
     enum tl_code rc;
 
     TL_TRY(tl_store_read_begin(store, &mine, err));
-    TL_TRY(tl_session_stream(store->session, sql_dedup, &answer, err, "itii", lane, topic, (int64_t)partition, next_offset));
+    TL_TRY(tl_database_stream(store->database, sql_dedup, &answer, err, "itii", lane, topic, (int64_t)partition, next_offset));
     for (;;) {
         TL_TRY(tl_answer_next(answer, &row, err));
         if (!row)

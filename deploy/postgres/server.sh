@@ -8,6 +8,7 @@
 #                                   POSTGRES_DIR        the cluster's folder, for pg_ctl
 #                                   What lies beside it as kafka.env and postgres.env is put together in servers.env.
 # server.sh stop DIR [ENV_FILE]     ends it; the cluster stays
+# server.sh remove DIR [ENV_FILE]   ends it, and removes DIR
 # server.sh ctl DIR ARGUMENT...     pg_ctl on it, as the user who owns it: `ctl DIR restart -m immediate`
 #
 # The server refuses to run as root: then it runs as the system user postgres. Where that user cannot reach DIR, the cluster lies in /var/tmp.
@@ -18,7 +19,12 @@ die() {
     echo "server.sh: $*" >&2
     exit 1
 }
-[ $# -ge 2 ] || die "usage: server.sh start|stop|ctl DIR ..."
+# What the caller has open is not the server's, which lives longer.
+for fd in /proc/self/fd/*; do
+    fd=${fd##*/}
+    [ "$fd" -le 2 ] || [ "$fd" -eq 255 ] || eval "exec $fd>&-"
+done
+[ $# -ge 2 ] || die "usage: server.sh start|stop|remove|ctl DIR ..."
 action=$1
 mkdir -p "$2"
 dir=$(cd "$2" && pwd)
@@ -174,8 +180,17 @@ stop)
     rm -f "$env"
     put_together "$(dirname "$env")"
     ;;
+remove)
+    env=${1:-$dir.env}
+    if running; then
+        ctl stop -w -m immediate >/dev/null
+    fi
+    rm -rf "$env" "$place" "$dir" "$dir.lock"
+    [ "$sockets" = "$place" ] || rm -rf "$sockets"
+    put_together "$(dirname "$env")"
+    ;;
 ctl)
     ctl "$@"
     ;;
-*) die "'$action' is nothing it does; start, stop or ctl" ;;
+*) die "'$action' is nothing it does; start, stop, remove or ctl" ;;
 esac

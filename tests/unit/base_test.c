@@ -90,6 +90,7 @@ ParameterizedTestParameters(base, exit_status)
         {TL_ERR_MEMORY,     3 },
         {TL_ERR_FENCED,     3 },
         {TL_ERR_LIMIT,      3 },
+        {TL_ERR_UNKNOWN,    3 },
         {TL_ERR_BUSY,       75},
     };
     return cr_make_param_array(struct status_case, cases, sizeof cases / sizeof *cases);

@@ -1,7 +1,8 @@
-/* merge_view_test.c: the text of the merged view, and how SQLite reads it: by the primary keys, never all of a table for a part. */
+/* merge_view_test.c: the text of the merged view, and how the databases read it: by the keys, never all of a table for a part. */
 #include <criterion/criterion.h>
 #include <sqlite3.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "store/merge_view.h"
@@ -94,13 +95,13 @@ Test(merge_view, text_with_cuts_per_key)
 /* ---- as the sqlite3 shell sees it ---- */
 
 /* Each window i (1 ..) ends at i * 10 and stands in speed; batch has published those up to `published`, a run for every `run_windows`. */
-static void fill_view(struct tl_shape shape, int published, int run_windows)
+static void fill_view(const struct store_backend *backend, struct tl_shape shape, int published, int run_windows)
 {
     struct tl_store *store;
     struct store_rows rows;
     int64_t id = 0, epoch, change = 0;
 
-    store_sqlite.url(url);
+    backend->url(url);
     store = store_open(url, TL_STORE_WRITE);
     OK(tl_store_define(store, &shape, &id, err));
     epoch = store_epoch(store);
@@ -130,7 +131,7 @@ static void fill_view(struct tl_shape shape, int published, int run_windows)
 
 static void fill(int published, int run_windows)
 {
-    fill_view(store_windowed("hits", 'a'), published, run_windows);
+    fill_view(&store_sqlite, store_windowed("hits", 'a'), published, run_windows);
 }
 
 /* Runs the statement; *steps: what SQLite's machine did for it, the same on every computer. */
@@ -206,7 +207,7 @@ Test(merge_view, cuts_are_looked_up, .fini = store_folder_remove)
     char plan[4096];
     int steps, all;
 
-    fill_view(store_sessions("hits", 'a', 0), 3000, 3000);
+    fill_view(&store_sqlite, store_sessions("hits", 'a', 0), 3000, 3000);
     store = store_open(url, TL_STORE_WRITE);
     store_put_speed(store, store_epoch(store), 1, 29980, 30030, "h", 0); /* over B */
     tl_store_close(store);
@@ -242,4 +243,84 @@ Test(merge_view, times_are_iso_text, .fini = store_folder_remove)
     cr_assert_str_eq(sqlite3_column_name(statement, 5), "_final");
     sqlite3_finalize(statement);
     sqlite3_close(db);
+}
+
+/* ---- as psql sees it ---- */
+
+/* Runs the statement; *pages: how many PostgreSQL looked at for it. */
+static int64_t ask_postgres(const char *sql, long *pages, char *plan, size_t plan_size)
+{
+    char explain[512];
+    const char *at;
+    int64_t rows = 0;
+
+    for (at = store_postgres_ask(url, sql); *at != '\0'; at++)
+        rows += *at == '\n';
+    snprintf(explain, sizeof explain, "EXPLAIN (ANALYZE, BUFFERS, COSTS OFF, TIMING OFF, SUMMARY OFF) %s", sql);
+    snprintf(plan, plan_size, "%s", store_postgres_ask(url, explain));
+    at = strstr(plan, "Buffers: shared hit=");
+    cr_assert_not_null(at, "%s", plan);
+    *pages = strtol(at + sizeof "Buffers: shared hit=" - 1, NULL, 10);
+    return rows;
+}
+
+static void expect_lookups(long all)
+{
+    static char plan[1 << 16];
+    static const struct {
+        const char *where;
+        int64_t rows;
+    } ranges[] = {
+        {"_end_ms > 29950 AND _end_ms <= 30050 ORDER BY _end_ms, _start_ms, host", 10},
+        {"_end_ms <= 100",                                                         10},
+        {"_end_ms > 39900",                                                        10},
+        {"_end_ms > 15000 AND _end_ms <= 15100",                                   10},
+    };
+    long pages;
+
+    for (size_t i = 0; i < TL_COUNT(ranges); i++) {
+        char sql[200];
+
+        snprintf(sql, sizeof sql, "SELECT * FROM hits WHERE %s", ranges[i].where);
+        cr_assert_eq(ask_postgres(sql, &pages, plan, sizeof plan), ranges[i].rows, "%s", sql);
+        cr_assert_not_null(strstr(plan, "Index Scan using tally_batch_1 on hits_batch b"), "%s", plan);
+        cr_assert_null(strstr(plan, "Seq Scan on hits"), "%s", plan);
+        cr_assert_lt(pages, all / 20, "%s: %ld pages of %ld\n%s", sql, pages, all, plan);
+    }
+}
+
+Test(merge_view, postgres_looks_a_range_up, .fini = store_folder_remove)
+{
+    static char plan[1 << 16];
+    long all;
+
+    fill_view(&store_postgres, store_windowed("hits", 'a'), 3000, 500); /* 6 runs of 50 ranges; speed from 3001 on */
+    store_postgres_sql(url, "ANALYZE hits_speed; ANALYZE hits_batch; ANALYZE tally_pointer");
+    cr_assert_eq(ask_postgres("SELECT * FROM hits", &all, plan, sizeof plan), WINDOWS);
+    expect_lookups(all);
+}
+
+Test(merge_view, postgres_looks_cuts_up, .fini = store_folder_remove)
+{
+    static char plan[1 << 16];
+    struct tl_store *store;
+    long pages, all;
+
+    fill_view(&store_postgres, store_sessions("hits", 'a', 0), 3000, 3000);
+    store = store_open(url, TL_STORE_WRITE);
+    store_put_speed(store, store_epoch(store), 1, 29990, 30010, "h", 0); /* over B */
+    store_put_speed(store, store_epoch(store), 1, 29990, 30020, "i", 0);
+    tl_store_close(store);
+    store_postgres_sql(url, "ANALYZE hits_speed; ANALYZE hits_batch; ANALYZE tally_pointer; ANALYZE tally_cut");
+    cr_assert_eq(ask_postgres("SELECT * FROM hits", &all, plan, sizeof plan), WINDOWS + 2, "%s", plan);
+    cr_assert_eq(ask_postgres("SELECT * FROM hits WHERE _end_ms > 35000 AND _end_ms <= 35100", &pages, plan, sizeof plan), 10);
+    cr_assert_null(strstr(plan, "Seq Scan on hits"), "%s", plan);
+    cr_assert_lt(pages, all / 20, "%ld pages of %ld\n%s", pages, all, plan);
+    /* However many cuts there are. */
+    store_postgres_sql(
+        url,
+        "INSERT INTO tally_cut SELECT 1, sha256(n::text::bytea), 29000 FROM generate_series(1, 5000) AS n; ANALYZE tally_cut");
+    cr_assert_eq(ask_postgres("SELECT * FROM hits WHERE _end_ms > 35000 AND _end_ms <= 35100", &pages, plan, sizeof plan), 10);
+    cr_assert_not_null(strstr(plan, "Index Scan using tally_cut_key on tally_cut"), "%s", plan);
+    cr_assert_lt(pages, all / 20, "%ld pages of %ld\n%s", pages, all, plan);
 }

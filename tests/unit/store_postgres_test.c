@@ -2,6 +2,7 @@
  * tools see. */
 #include <criterion/criterion.h>
 #include <criterion/parameterized.h>
+#include <libpq-fe.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -722,4 +723,85 @@ Test(store_postgres, views_on_top, .fini = store_folder_remove)
     cr_assert(swapped);
     expect(ask("SELECT count(visitors) FROM hits"), "0\n");
     tl_store_close(store);
+}
+
+/* ---- the roles of deploy/postgres/roles.sql ---- */
+
+static void may(const char *to, bool allowed, const char *statement)
+{
+    PGconn *conn = PQconnectdb(to);
+    PGresult *result = PQexec(conn, statement);
+    bool worked = PQresultStatus(result) == PGRES_COMMAND_OK || PQresultStatus(result) == PGRES_TUPLES_OK;
+
+    cr_assert_eq(worked, allowed, "%s: %s", statement, PQerrorMessage(conn));
+    if (!allowed)
+        cr_assert_not_null(strstr(PQerrorMessage(conn), "permission denied"), "%s: %s", statement, PQerrorMessage(conn));
+    PQclear(result);
+    PQfinish(conn);
+}
+
+static void as_admin(const char *statement)
+{
+    store_postgres_sql(store_server("POSTGRES_ADMIN_URL"), statement);
+}
+
+/* A database and roles of the test's own; its name is theirs, too. */
+Test(store_postgres, roles, .fini = store_folder_remove)
+{
+    struct tl_shape shape = store_windowed("hits", 'a'), next = store_windowed("hits", 'b');
+    struct parts p = parts_of_server();
+    char name[64], command[1024], admin[600], writer[600], reader[600], tally[700];
+    uint8_t secret[TL_STORE_SECRET_BYTES];
+    struct tl_store *store, *dashboard;
+    int64_t id = 0;
+    bool swapped = false;
+
+    snprintf(name, sizeof name, "roles_%d", (int)getpid());
+    snprintf(command, sizeof command, "CREATE DATABASE %s", name);
+    as_admin(command);
+    snprintf(admin, sizeof admin, "%s", store_server("POSTGRES_ADMIN_URL"));
+    cr_assert_not_null(strstr(admin, "/postgres?"));
+    snprintf(strstr(admin, "/postgres?"), 300, "/%s?%s", name, strchr(store_server("POSTGRES_ADMIN_URL"), '?') + 1);
+    snprintf(command, sizeof command,
+             "for again in 1 2; do psql -X -q -v schema=numbers -v writer=%s -v reader=%s_read -f deploy/postgres/roles.sql '%s'"
+             " </dev/null >/dev/null 2>&1 || exit 1; done",
+             name, name, admin);
+    cr_assert_eq(system(command), 0, "%s", command);
+    snprintf(command, sizeof command, "ALTER ROLE %s PASSWORD 'w'; CREATE ROLE %s_grafana LOGIN PASSWORD 'r' IN ROLE %s_read",
+             name, name, name);
+    as_admin(command);
+    snprintf(writer, sizeof writer, "postgresql://%s:w@%s:%s/%s", name, p.host, p.port, name);
+    snprintf(reader, sizeof reader, "postgresql://%s_grafana:r@%s:%s/%s", name, p.host, p.port, name);
+
+    snprintf(tally, sizeof tally, "%s?schema=numbers", writer);
+    store = store_open(tally, TL_STORE_WRITE);
+    OK(tl_store_define(store, &shape, &id, err));
+    OK(tl_store_secret(store, TL_SV("visitor"), secret, err));
+    OK(tl_store_define(store, &next, &id, err));
+    OK(tl_store_swap(store, id, &swapped, err));
+    cr_assert(swapped);
+    store_put_speed(store, store_epoch(store), id, 0, 10, "a", 1);
+    may(writer, false, "CREATE SCHEMA more");
+    may(writer, false, "CREATE TABLE public.more (a int)");
+    may(writer, false, "CREATE ROLE more");
+
+    snprintf(tally, sizeof tally, "%s?schema=numbers", reader);
+    dashboard = store_open(tally, TL_STORE_READ);
+    expect(store_answer(dashboard, "hits", TL_LAYER_MERGED, MIN_MS, MAX_MS), "0 10 a 1 speed 0\n");
+    FAILS(TL_ERR_IO, "permission denied", tl_store_secret(dashboard, TL_SV("visitor"), secret, err));
+    tl_store_close(dashboard);
+    may(reader, true, "SELECT sum(num_hits) FROM numbers.hits");
+    may(reader, true, "SELECT count(*) FROM numbers.tally_ledger");
+    may(reader, false, "SELECT * FROM numbers.tally_meta");
+    may(reader, false, "INSERT INTO numbers.tally_epoch_versions VALUES (1, '')");
+    may(reader, false, "UPDATE numbers.tally_epoch SET epoch = 7");
+    may(reader, false, "DELETE FROM numbers.hits_speed");
+    may(reader, false, "CREATE TABLE numbers.mine (a int)");
+    may(reader, false, "TRUNCATE numbers.hits_speed");
+    tl_store_close(store);
+
+    snprintf(command, sizeof command, "DROP DATABASE %s", name);
+    as_admin(command);
+    snprintf(command, sizeof command, "DROP ROLE %s_grafana; DROP ROLE %s_read; DROP ROLE %s", name, name, name);
+    as_admin(command);
 }

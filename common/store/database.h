@@ -1,47 +1,47 @@
-/* session.h: one connection to the database that holds a store: transactions, statements, answers, errors. Private to common/store.
+/* database.h: one connection to the database that holds a store: transactions, statements, answers, errors. Private to common/store.
  *
- * Is:      the seam below the store's logic (store_*.c), with a driver for each database: session_sqlite.c, session_postgres.c. It also makes and
+ * Is:      the seam below the store's logic (store_*.c), with a driver for each kind: database_sqlite.c, database_postgres.c. It also makes and
  *          migrates the schema: the tally_ tables.
  * Is not:  a place that knows definitions, runs or rows.
  *
- * A statement's text is one for all databases as far as they agree: parameters are ?1, ?2, ...; what differs asks session->dialect.
+ * A statement's text is one for all databases as far as they agree: parameters are ?1, ?2, ...; what differs asks database->dialect.
  * Types of parameters: i int64_t, o truth (int64_t), f double, t struct tl_sv as text, b struct tl_sv as bytes. They are borrowed for the
  * call; what an answer gives is valid until its next row.
  *
  * A statement that gives nothing (do, bulk) may be on its way when the call returns: its failure then shows in a later call of the transaction, at
  * the latest in its commit. A statement runs in the order in which it was given, and so does what reads.
- * Runs on: one session a thread. */
-#ifndef TL_SESSION_H
-#define TL_SESSION_H
+ * Runs on: one handle a thread. */
+#ifndef TL_DATABASE_H
+#define TL_DATABASE_H
 
 #include "base/base.h"
 #include "base/buf.h"
 #include "base/sv.h"
 #include "store/merge_view.h"
 
-struct tl_session_driver;
+struct tl_database_driver;
 
-enum { TL_SESSION_STATEMENTS_MAX = 96 };
+enum { TL_DATABASE_STATEMENTS_MAX = 96 };
 
-struct tl_session {
-    const struct tl_session_driver *driver;
+struct tl_database {
+    const struct tl_database_driver *driver;
     enum tl_dialect dialect;
     bool writable;
     char *place; /* the path, or the server and its database: what a message begins with */
     struct {
         const char *sql; /* the constant's address is the key */
         struct tl_statement *statement;
-    } kept[TL_SESSION_STATEMENTS_MAX];
+    } kept[TL_DATABASE_STATEMENTS_MAX];
     size_t kept_count;
 };
 
 struct tl_statement {
-    struct tl_session *session;
+    struct tl_database *database;
     char *types, *what; /* what it does, as in "write rows of hits_5m"; NULL: nothing that is worth a word */
 };
 
 struct tl_answer {
-    struct tl_session *session;
+    struct tl_database *database;
 };
 
 struct tl_bind {
@@ -80,8 +80,8 @@ struct tl_bulk_column {
 /* ---- the connection ---- */
 
 /* The URLs of store.h. */
-TL_MUST_USE enum tl_code tl_session_open(const char *url, enum tl_store_mode mode, struct tl_session **out, struct tl_err *err);
-void tl_session_close(struct tl_session *session);
+TL_MUST_USE enum tl_code tl_database_open(const char *url, enum tl_store_mode mode, struct tl_database **out, struct tl_err *err);
+void tl_database_close(struct tl_database *database);
 
 enum tl_begin {
     TL_BEGIN_READ,   /* a snapshot */
@@ -91,56 +91,57 @@ enum tl_begin {
     TL_BEGIN_SWAP, /* may drop and rename tables: no other write is under way, and where one is for long, or somebody reads, TL_ERR_BUSY */
 };
 /* *names changes whenever tables may have come to be called otherwise. */
-TL_MUST_USE enum tl_code tl_session_begin(struct tl_session *session, enum tl_begin how, int64_t *names, struct tl_err *err);
+TL_MUST_USE enum tl_code tl_database_begin(struct tl_database *database, enum tl_begin how, int64_t *names, struct tl_err *err);
 /* TL_ERR_UNKNOWN: it may have happened or not. */
-TL_MUST_USE enum tl_code tl_session_commit(struct tl_session *session, struct tl_err *err);
-void tl_session_rollback(struct tl_session *session); /* without a transaction, nothing */
-bool tl_session_begun(const struct tl_session *session);
+TL_MUST_USE enum tl_code tl_database_commit(struct tl_database *database, struct tl_err *err);
+void tl_database_rollback(struct tl_database *database); /* without a transaction, nothing */
+bool tl_database_begun(const struct tl_database *database);
 
 /* Something of that name is there, in upper or lower case. */
-TL_MUST_USE enum tl_code tl_session_has_object(struct tl_session *session, struct tl_sv name, bool *there, struct tl_err *err);
+TL_MUST_USE enum tl_code tl_database_has_object(struct tl_database *database, struct tl_sv name, bool *there, struct tl_err *err);
 /* In a TL_BEGIN_SWAP: others are to see that tables are called otherwise now. */
-TL_MUST_USE enum tl_code tl_session_names_changed(struct tl_session *session, struct tl_err *err);
+TL_MUST_USE enum tl_code tl_database_names_changed(struct tl_database *database, struct tl_err *err);
 /* In a TL_BEGIN_DEFINE or _SWAP: the view of that name, from now on, shows what `create` ("CREATE VIEW ...") says. */
-TL_MUST_USE enum tl_code tl_session_replace_view(struct tl_session *session, struct tl_sv name, const struct tl_buf *create,
-                                                 struct tl_err *err);
+TL_MUST_USE enum tl_code tl_database_replace_view(struct tl_database *database, struct tl_sv name, const struct tl_buf *create,
+                                                  struct tl_err *err);
 /* Changes whenever somebody else has committed. */
-TL_MUST_USE enum tl_code tl_session_version(struct tl_session *session, int64_t *version, struct tl_err *err);
+TL_MUST_USE enum tl_code tl_database_version(struct tl_database *database, int64_t *version, struct tl_err *err);
 
 /* ---- statements ---- */
 
-/* `sql` is a named constant: its statement is kept as long as the session, and its types are always the same. */
-TL_MUST_USE enum tl_code tl_session_do(struct tl_session *session, const char *sql, struct tl_err *err, const char *types, ...);
+/* `sql` is a named constant: its statement is kept as long as the handle, and its types are always the same. */
+TL_MUST_USE enum tl_code tl_database_do(struct tl_database *database, const char *sql, struct tl_err *err, const char *types,
+                                        ...);
 /* One number (*found NULL: there must be a row). */
-TL_MUST_USE enum tl_code tl_session_get(struct tl_session *session, const char *sql, int64_t *out, bool *found,
-                                        struct tl_err *err, const char *types, ...);
+TL_MUST_USE enum tl_code tl_database_get(struct tl_database *database, const char *sql, int64_t *out, bool *found,
+                                         struct tl_err *err, const char *types, ...);
 /* An answer that fits into memory. The store may be called again while its rows are walked. */
-TL_MUST_USE enum tl_code tl_session_ask(struct tl_session *session, const char *sql, struct tl_answer **out, struct tl_err *err,
-                                        const char *types, ...);
+TL_MUST_USE enum tl_code tl_database_ask(struct tl_database *database, const char *sql, struct tl_answer **out,
+                                         struct tl_err *err, const char *types, ...);
 /* An answer of any size, in a transaction; so may the store then. */
-TL_MUST_USE enum tl_code tl_session_stream(struct tl_session *session, const char *sql, struct tl_answer **out,
-                                           struct tl_err *err, const char *types, ...);
-TL_MUST_USE enum tl_code tl_session_bulk(struct tl_session *session, const char *sql, const char *types,
-                                         const struct tl_bulk_column *columns, size_t rows_count, struct tl_err *err);
+TL_MUST_USE enum tl_code tl_database_stream(struct tl_database *database, const char *sql, struct tl_answer **out,
+                                            struct tl_err *err, const char *types, ...);
+TL_MUST_USE enum tl_code tl_database_bulk(struct tl_database *database, const char *sql, const char *types,
+                                          const struct tl_bulk_column *columns, size_t rows_count, struct tl_err *err);
 /* The same for a text made at run time. */
-TL_MUST_USE enum tl_code tl_session_do_text(struct tl_session *session, const struct tl_buf *sql, struct tl_err *err);
-TL_MUST_USE enum tl_code tl_session_stream_text(struct tl_session *session, const struct tl_buf *sql, struct tl_answer **out,
-                                                struct tl_err *err, const char *types, ...);
+TL_MUST_USE enum tl_code tl_database_do_text(struct tl_database *database, const struct tl_buf *sql, struct tl_err *err);
+TL_MUST_USE enum tl_code tl_database_stream_text(struct tl_database *database, const struct tl_buf *sql, struct tl_answer **out,
+                                                 struct tl_err *err, const char *types, ...);
 /* `what` is copied, printed by its arguments. */
 TL_PRINTF(6, 7)
-TL_MUST_USE enum tl_code tl_session_prepare(struct tl_session *session, const struct tl_buf *sql, const char *types,
-                                            struct tl_statement **out, struct tl_err *err, const char *what, ...);
+TL_MUST_USE enum tl_code tl_database_prepare(struct tl_database *database, const struct tl_buf *sql, const char *types,
+                                             struct tl_statement **out, struct tl_err *err, const char *what, ...);
 void tl_statement_close(struct tl_statement *statement);
 TL_MUST_USE enum tl_code tl_statement_do(struct tl_statement *statement, struct tl_err *err, ...);
 TL_MUST_USE enum tl_code tl_statement_stream(struct tl_statement *statement, struct tl_answer **out, struct tl_err *err, ...);
 /* How many rows it has changed: it is done when this returns. As many binds as it has parameters. */
 TL_MUST_USE enum tl_code tl_statement_change(struct tl_statement *statement, const struct tl_bind *binds, int64_t *changed,
                                              struct tl_err *err);
-/* Runs it for each of the rows: its text has tl_session_put_rows where they stand. A column for each parameter. */
+/* Runs it for each of the rows: its text has tl_database_put_rows where they stand. A column for each parameter. */
 TL_MUST_USE enum tl_code tl_statement_bulk(struct tl_statement *statement, const struct tl_bulk_column *columns,
                                            size_t rows_count, struct tl_err *err);
 /* The rows of a bulk statement, as INSERT wants them behind its columns. Capital letters come first. */
-void tl_session_put_rows(struct tl_buf *out, enum tl_dialect dialect, const char *types);
+void tl_database_put_rows(struct tl_buf *out, enum tl_dialect dialect, const char *types);
 
 /* ---- answers ---- */
 
@@ -161,19 +162,20 @@ enum tl_run_how {
     TL_RUN_CHANGE,
 };
 
-struct tl_session_driver {
-    void (*close)(struct tl_session *session);
-    enum tl_code (*begin)(struct tl_session *session, enum tl_begin how, int64_t *names, struct tl_err *err);
-    enum tl_code (*commit)(struct tl_session *session, struct tl_err *err);
-    void (*rollback)(struct tl_session *session);
-    bool (*begun)(const struct tl_session *session);
-    enum tl_code (*has_object)(struct tl_session *session, struct tl_sv name, bool *there, struct tl_err *err);
-    enum tl_code (*names_changed)(struct tl_session *session, struct tl_err *err);
-    enum tl_code (*replace_view)(struct tl_session *session, struct tl_sv name, const struct tl_buf *create, struct tl_err *err);
-    enum tl_code (*version)(struct tl_session *session, int64_t *version, struct tl_err *err);
+struct tl_database_driver {
+    void (*close)(struct tl_database *database);
+    enum tl_code (*begin)(struct tl_database *database, enum tl_begin how, int64_t *names, struct tl_err *err);
+    enum tl_code (*commit)(struct tl_database *database, struct tl_err *err);
+    void (*rollback)(struct tl_database *database);
+    bool (*begun)(const struct tl_database *database);
+    enum tl_code (*has_object)(struct tl_database *database, struct tl_sv name, bool *there, struct tl_err *err);
+    enum tl_code (*names_changed)(struct tl_database *database, struct tl_err *err);
+    enum tl_code (*replace_view)(struct tl_database *database, struct tl_sv name, const struct tl_buf *create,
+                                 struct tl_err *err);
+    enum tl_code (*version)(struct tl_database *database, int64_t *version, struct tl_err *err);
 
-    /* session, types and what are filled in by the caller. */
-    enum tl_code (*statement)(struct tl_session *session, struct tl_sv sql, const char *types, struct tl_statement **out,
+    /* database, types and what are filled in by the caller. */
+    enum tl_code (*statement)(struct tl_database *database, struct tl_sv sql, const char *types, struct tl_statement **out,
                               struct tl_err *err);
     void (*statement_close)(struct tl_statement *statement);
     /* *out: ASK and STREAM; *changed: CHANGE. `owned`: the answer closes the statement. */
@@ -192,9 +194,9 @@ struct tl_session_driver {
 };
 
 /* Of the drivers. `path` is what stands behind "sqlite:". */
-TL_MUST_USE enum tl_code tl_session_sqlite_open(const char *path, enum tl_store_mode mode, struct tl_session **out,
-                                                struct tl_err *err);
-TL_MUST_USE enum tl_code tl_session_postgres_open(const char *url, enum tl_store_mode mode, struct tl_session **out,
-                                                  struct tl_err *err);
+TL_MUST_USE enum tl_code tl_database_sqlite_open(const char *path, enum tl_store_mode mode, struct tl_database **out,
+                                                 struct tl_err *err);
+TL_MUST_USE enum tl_code tl_database_postgres_open(const char *url, enum tl_store_mode mode, struct tl_database **out,
+                                                   struct tl_err *err);
 
 #endif

@@ -1,4 +1,4 @@
-/* session_sqlite.c: a session on one SQLite file: the file itself, its schema, errors, statements, transactions.
+/* database_sqlite.c: a store in one SQLite file: the file itself, its schema, errors, statements, transactions.
  *
  * WAL, synchronous=FULL: a commit that returned is on the disk. Whatever is not ours is refused before SQLite has opened it: the header
  * is read through SQLite's own file layer, for a close() of our own on the same file would drop the POSIX locks that other handles of
@@ -7,7 +7,7 @@
  *
  * Values: NaN is the text 'NaN', for SQLite would make NULL of it; infinities are REAL; -0.0 may come back as 0.0. A truth is 0 or 1.
  * A write transaction has the file's one write lock from its beginning: nothing moves in it but what it moves itself. */
-#include "store/session.h"
+#include "store/database.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -129,8 +129,8 @@ static const char sql_probe[] = "SELECT e.epoch + c.change FROM tally_epoch AS e
                                 " WHERE NOT EXISTS (SELECT 1 FROM tally_run, tally_pointer, tally_run_range, tally_progress"
                                 " WHERE tally_run.run < 0)";
 
-struct sqlite_session {
-    struct tl_session base;
+struct sqlite_database {
+    struct tl_database base;
     sqlite3 *db;
 };
 
@@ -147,14 +147,14 @@ struct sqlite_statement {
     struct sqlite_answer answer;
 };
 
-static struct sqlite_session *sqlite_of(struct tl_session *session)
+static struct sqlite_database *sqlite_of(struct tl_database *database)
 {
-    return (struct sqlite_session *)session;
+    return (struct sqlite_database *)database;
 }
 
 /* ---- errors ---- */
 
-TL_PRINTF(3, 4) static enum tl_code fail(struct sqlite_session *s, struct tl_err *err, const char *doing, ...)
+TL_PRINTF(3, 4) static enum tl_code fail(struct sqlite_database *s, struct tl_err *err, const char *doing, ...)
 {
     int extended = sqlite3_extended_errcode(s->db), primary = extended & 0xff;
     char what[256], why[256];
@@ -196,15 +196,15 @@ TL_PRINTF(3, 4) static enum tl_code fail(struct sqlite_session *s, struct tl_err
 
 /* ---- statements ---- */
 
-static enum tl_code exec(struct sqlite_session *s, const char *sql, struct tl_err *err)
+static enum tl_code exec(struct sqlite_database *s, const char *sql, struct tl_err *err)
 {
     return sqlite3_exec(s->db, sql, NULL, NULL, NULL) == SQLITE_OK ? TL_OK : fail(s, err, "run '%.60s'", sql);
 }
 
-static enum tl_code op_statement(struct tl_session *session, struct tl_sv sql, const char *types, struct tl_statement **out,
+static enum tl_code op_statement(struct tl_database *database, struct tl_sv sql, const char *types, struct tl_statement **out,
                                  struct tl_err *err)
 {
-    struct sqlite_session *s = sqlite_of(session);
+    struct sqlite_database *s = sqlite_of(database);
     struct sqlite_statement *statement = calloc(1, sizeof *statement);
 
     (void)types;
@@ -257,7 +257,7 @@ static void reset(sqlite3_stmt *stmt)
     sqlite3_clear_bindings(stmt);
 }
 
-static enum tl_code fail_run(struct sqlite_session *s, const struct tl_statement *statement, sqlite3_stmt *stmt,
+static enum tl_code fail_run(struct sqlite_database *s, const struct tl_statement *statement, sqlite3_stmt *stmt,
                              struct tl_err *err)
 {
     return fail(s, err, "%s", statement->what != NULL ? statement->what : sqlite3_stmt_readonly(stmt) ? "read" : "write");
@@ -269,7 +269,7 @@ static enum tl_code op_next(struct tl_answer *answer, bool *row, struct tl_err *
     int rc = sqlite3_step(stmt);
 
     if (rc != SQLITE_ROW && rc != SQLITE_DONE)
-        return fail(sqlite_of(answer->session), err, sqlite3_stmt_readonly(stmt) ? "read" : "write");
+        return fail(sqlite_of(answer->database), err, sqlite3_stmt_readonly(stmt) ? "read" : "write");
     *row = rc == SQLITE_ROW;
     return TL_OK;
 }
@@ -289,7 +289,7 @@ static void op_answer_close(struct tl_answer *answer)
 }
 
 /* A busy statement is being stepped by a caller of ours: this answer gets one that lives as long as it. */
-static enum tl_code open_answer(struct sqlite_session *s, struct sqlite_statement *statement, struct sqlite_answer **out,
+static enum tl_code open_answer(struct sqlite_database *s, struct sqlite_statement *statement, struct sqlite_answer **out,
                                 struct tl_err *err)
 {
     struct sqlite_answer *answer = &statement->answer;
@@ -306,7 +306,7 @@ static enum tl_code open_answer(struct sqlite_session *s, struct sqlite_statemen
     } else {
         answer->stmt = statement->stmt;
     }
-    answer->base.session = &s->base;
+    answer->base.database = &s->base;
     *out = answer;
     return TL_OK;
 }
@@ -314,13 +314,14 @@ static enum tl_code open_answer(struct sqlite_session *s, struct sqlite_statemen
 static enum tl_code op_run(struct tl_statement *base, enum tl_run_how how, bool owned, const struct tl_bind *binds,
                            struct tl_answer **out, int64_t *changed, struct tl_err *err)
 {
-    struct sqlite_session *s = sqlite_of(base->session);
+    struct sqlite_database *s = sqlite_of(base->database);
     struct sqlite_statement *statement = (struct sqlite_statement *)base;
     struct sqlite_answer *answer = NULL;
     bool row;
-    enum tl_code rc;
+    enum tl_code rc = open_answer(s, statement, &answer, err);
 
-    TL_TRY(open_answer(s, statement, &answer, err));
+    if (answer == NULL)
+        return rc;
     if (bind_all(answer->stmt, base->types, binds) != SQLITE_OK)
         TL_TRY(fail(s, err, "bind a value"));
     if (how == TL_RUN_ASK || how == TL_RUN_STREAM) {
@@ -365,7 +366,7 @@ static int bind_cell(sqlite3_stmt *stmt, int at, char type, const struct tl_bulk
 static enum tl_code op_bulk(struct tl_statement *base, const struct tl_bulk_column *columns, size_t rows_count,
                             struct tl_err *err)
 {
-    struct sqlite_session *s = sqlite_of(base->session);
+    struct sqlite_database *s = sqlite_of(base->database);
     sqlite3_stmt *stmt = ((struct sqlite_statement *)base)->stmt;
     const char *types = base->types;
     int first = 0;
@@ -426,60 +427,60 @@ static double op_f64(struct tl_answer *answer, int column)
 
 /* ---- transactions ---- */
 
-static bool op_begun(const struct tl_session *session)
+static bool op_begun(const struct tl_database *database)
 {
-    return !sqlite3_get_autocommit(((const struct sqlite_session *)session)->db);
+    return !sqlite3_get_autocommit(((const struct sqlite_database *)database)->db);
 }
 
-static void op_rollback(struct tl_session *session)
+static void op_rollback(struct tl_database *database)
 {
     /* Some errors have rolled back already. Failure here leaves nothing open that the next call could trip over: the pages are dropped
      * from memory, the WAL's frames without a commit count for nothing. */
-    if (op_begun(session))
-        sqlite3_exec(sqlite_of(session)->db, "ROLLBACK", NULL, NULL, NULL);
+    if (op_begun(database))
+        sqlite3_exec(sqlite_of(database)->db, "ROLLBACK", NULL, NULL, NULL);
 }
 
 /* Names of tables change in a swap only, and that changes the schema. Its version is the first that is read: it fixes the snapshot. */
-static enum tl_code op_begin(struct tl_session *session, enum tl_begin how, int64_t *names, struct tl_err *err)
+static enum tl_code op_begin(struct tl_database *database, enum tl_begin how, int64_t *names, struct tl_err *err)
 {
-    struct sqlite_session *s = sqlite_of(session);
+    struct sqlite_database *s = sqlite_of(database);
     enum tl_code rc;
 
     if (sqlite3_exec(s->db, how == TL_BEGIN_READ ? "BEGIN" : "BEGIN IMMEDIATE", NULL, NULL, NULL) != SQLITE_OK)
         return fail(s, err, "begin a transaction");
-    TL_TRY(tl_session_get(session, sql_schema_version, names, NULL, err, ""));
+    TL_TRY(tl_database_get(database, sql_schema_version, names, NULL, err, ""));
 out:
     if (rc != TL_OK)
-        op_rollback(session);
+        op_rollback(database);
     return rc;
 }
 
-static enum tl_code op_commit(struct tl_session *session, struct tl_err *err)
+static enum tl_code op_commit(struct tl_database *database, struct tl_err *err)
 {
-    struct sqlite_session *s = sqlite_of(session);
+    struct sqlite_database *s = sqlite_of(database);
 
     return sqlite3_exec(s->db, "COMMIT", NULL, NULL, NULL) == SQLITE_OK ? TL_OK : fail(s, err, "commit");
 }
 
-static enum tl_code op_has_object(struct tl_session *session, struct tl_sv name, bool *there, struct tl_err *err)
+static enum tl_code op_has_object(struct tl_database *database, struct tl_sv name, bool *there, struct tl_err *err)
 {
     int64_t count = 0;
     enum tl_code rc;
 
-    TL_TRY(tl_session_get(session, sql_object_named, &count, NULL, err, "t", name));
+    TL_TRY(tl_database_get(database, sql_object_named, &count, NULL, err, "t", name));
     *there = count != 0;
 out:
     return rc;
 }
 
-static enum tl_code op_names_changed(struct tl_session *session, struct tl_err *err)
+static enum tl_code op_names_changed(struct tl_database *database, struct tl_err *err)
 {
-    (void)session;
+    (void)database;
     (void)err;
     return TL_OK; /* the schema's version has */
 }
 
-static enum tl_code op_replace_view(struct tl_session *session, struct tl_sv name, const struct tl_buf *create,
+static enum tl_code op_replace_view(struct tl_database *database, struct tl_sv name, const struct tl_buf *create,
                                     struct tl_err *err)
 {
     struct tl_buf drop;
@@ -488,16 +489,16 @@ static enum tl_code op_replace_view(struct tl_session *session, struct tl_sv nam
     tl_buf_init(&drop, 0);
     tl_buf_put_str(&drop, "DROP VIEW ");
     tl_merge_view_put_name(&drop, name);
-    TL_TRY(tl_session_do_text(session, &drop, err));
-    TL_TRY(tl_session_do_text(session, create, err));
+    TL_TRY(tl_database_do_text(database, &drop, err));
+    TL_TRY(tl_database_do_text(database, create, err));
 out:
     tl_buf_done(&drop);
     return rc;
 }
 
-static enum tl_code op_version(struct tl_session *session, int64_t *version, struct tl_err *err)
+static enum tl_code op_version(struct tl_database *database, int64_t *version, struct tl_err *err)
 {
-    return tl_session_get(session, sql_data_version, version, NULL, err, "");
+    return tl_database_get(database, sql_data_version, version, NULL, err, "");
 }
 
 /* ---- the file ---- */
@@ -641,7 +642,7 @@ out:
 }
 
 /* From the version that the file has, in the caller's transaction. */
-static enum tl_code bring_up(struct sqlite_session *s, int64_t version, struct tl_err *err)
+static enum tl_code bring_up(struct sqlite_database *s, int64_t version, struct tl_err *err)
 {
     enum tl_code rc = TL_OK;
 
@@ -653,7 +654,7 @@ out:
     return rc;
 }
 
-static enum tl_code make_schema(struct sqlite_session *s, struct tl_err *err)
+static enum tl_code make_schema(struct sqlite_database *s, struct tl_err *err)
 {
     int64_t objects = 0;
     enum tl_code rc;
@@ -662,7 +663,7 @@ static enum tl_code make_schema(struct sqlite_session *s, struct tl_err *err)
      * small tick writes. */
     TL_TRY(exec(s, "PRAGMA page_size = 8192", err));
     TL_TRY(exec(s, "BEGIN EXCLUSIVE", err));
-    TL_TRY(tl_session_get(&s->base, sql_objects, &objects, NULL, err, ""));
+    TL_TRY(tl_database_get(&s->base, sql_objects, &objects, NULL, err, ""));
     if (objects == 0) { /* else another process was faster */
         TL_TRY(exec(s, "PRAGMA application_id = " TEXT_OF(APPLICATION_ID), err));
         TL_TRY(bring_up(s, 0, err));
@@ -675,13 +676,13 @@ out:
 }
 
 /* Once more inside of the transaction: another process may have been faster. */
-static enum tl_code migrate(struct sqlite_session *s, struct tl_err *err)
+static enum tl_code migrate(struct sqlite_database *s, struct tl_err *err)
 {
     int64_t version = 0;
     enum tl_code rc;
 
     TL_TRY(exec(s, "BEGIN EXCLUSIVE", err));
-    TL_TRY(tl_session_get(&s->base, sql_user_version, &version, NULL, err, ""));
+    TL_TRY(tl_database_get(&s->base, sql_user_version, &version, NULL, err, ""));
     if (version < SCHEMA_VERSION)
         TL_TRY(bring_up(s, version, err));
     TL_TRY(op_commit(&s->base, err));
@@ -691,12 +692,12 @@ out:
     return rc;
 }
 
-static enum tl_code check_schema(struct sqlite_session *s, struct tl_err *err)
+static enum tl_code check_schema(struct sqlite_database *s, struct tl_err *err)
 {
     int64_t version = 0, probe;
     enum tl_code rc;
 
-    TL_TRY(tl_session_get(&s->base, sql_user_version, &version, NULL, err, ""));
+    TL_TRY(tl_database_get(&s->base, sql_user_version, &version, NULL, err, ""));
     if (version > SCHEMA_VERSION)
         TL_TRY(fail_newer(s->base.place, version, err));
     if (version < 1)
@@ -707,14 +708,14 @@ static enum tl_code check_schema(struct sqlite_session *s, struct tl_err *err)
                        "%s: an older tally made this store (its schema is version %lld, this tally's is %d); `tally speed` or "
                        "`tally batch` brings it up to date; nothing was written",
                        s->base.place, (long long)version, SCHEMA_VERSION));
-    TL_TRY(tl_session_get(&s->base, sql_probe, &probe, NULL, err, ""));
+    TL_TRY(tl_database_get(&s->base, sql_probe, &probe, NULL, err, ""));
     if (version < SCHEMA_VERSION)
         TL_TRY(migrate(s, err));
 out:
     return rc;
 }
 
-static enum tl_code set_up(struct sqlite_session *s, struct tl_err *err)
+static enum tl_code set_up(struct sqlite_database *s, struct tl_err *err)
 {
     sqlite3_stmt *stmt = NULL;
     const char *mode;
@@ -742,16 +743,16 @@ out:
     return rc;
 }
 
-static void op_close(struct tl_session *session)
+static void op_close(struct tl_database *database)
 {
-    struct sqlite_session *s = sqlite_of(session);
+    struct sqlite_database *s = sqlite_of(database);
 
     sqlite3_close_v2(s->db); /* v2: a cursor that is still open keeps it */
     free(s->base.place);
     free(s);
 }
 
-static const struct tl_session_driver sqlite_driver = {
+static const struct tl_database_driver sqlite_driver = {
     .close = op_close,
     .begin = op_begin,
     .commit = op_commit,
@@ -774,11 +775,11 @@ static const struct tl_session_driver sqlite_driver = {
     .bytes = op_bytes,
 };
 
-enum tl_code tl_session_sqlite_open(const char *path, enum tl_store_mode mode, struct tl_session **out, struct tl_err *err)
+enum tl_code tl_database_sqlite_open(const char *path, enum tl_store_mode mode, struct tl_database **out, struct tl_err *err)
 {
     int flags =
         SQLITE_OPEN_NOMUTEX | (mode == TL_STORE_WRITE ? SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE : SQLITE_OPEN_READONLY);
-    struct sqlite_session *s = NULL;
+    struct sqlite_database *s = NULL;
     bool there = false, was_empty;
     enum tl_code rc;
 
@@ -815,6 +816,6 @@ enum tl_code tl_session_sqlite_open(const char *path, enum tl_store_mode mode, s
     s = NULL;
 out:
     if (s != NULL)
-        tl_session_close(&s->base);
+        tl_database_close(&s->base);
     return rc;
 }

@@ -1,5 +1,5 @@
-/* session.c: what all drivers have in common: constants whose statements are kept, parameters out of an argument list, rows of a bulk statement. */
-#include "store/session.h"
+/* database.c: what all drivers have in common: constants whose statements are kept, parameters out of an argument list, rows of a bulk statement. */
+#include "store/database.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,79 +11,79 @@ enum { BINDS_MAX = 16 };
 
 /* ---- the connection ---- */
 
-enum tl_code tl_session_open(const char *url, enum tl_store_mode mode, struct tl_session **out, struct tl_err *err)
+enum tl_code tl_database_open(const char *url, enum tl_store_mode mode, struct tl_database **out, struct tl_err *err)
 {
     struct tl_sv text = tl_sv_from(url);
 
     if (tl_sv_starts(text, TL_SV("sqlite:")) && text.size > sizeof "sqlite:" - 1)
-        return tl_session_sqlite_open(url + sizeof "sqlite:" - 1, mode, out, err);
+        return tl_database_sqlite_open(url + sizeof "sqlite:" - 1, mode, out, err);
     if (tl_sv_starts(text, TL_SV("postgresql://")) || tl_sv_starts(text, TL_SV("postgres://")))
-        return tl_session_postgres_open(url, mode, out, err);
+        return tl_database_postgres_open(url, mode, out, err);
     return tl_fail(err, TL_ERR_USAGE,
                    "--store %.*s: not the URL of a store; sqlite:PATH would do, as in sqlite:tally-data/views.db, or "
                    "postgresql://USER@HOST/DATABASE",
                    strchr(url, '@') != NULL ? 8 : 200, url); /* it may hold a password */
 }
 
-void tl_session_close(struct tl_session *session)
+void tl_database_close(struct tl_database *database)
 {
-    if (session == NULL)
+    if (database == NULL)
         return;
-    for (size_t i = 0; i < session->kept_count; i++)
-        tl_statement_close(session->kept[i].statement);
-    session->driver->close(session);
+    for (size_t i = 0; i < database->kept_count; i++)
+        tl_statement_close(database->kept[i].statement);
+    database->driver->close(database);
 }
 
-enum tl_code tl_session_begin(struct tl_session *session, enum tl_begin how, int64_t *names, struct tl_err *err)
+enum tl_code tl_database_begin(struct tl_database *database, enum tl_begin how, int64_t *names, struct tl_err *err)
 {
-    if (session->driver->begun(session))
-        return tl_fail(err, TL_ERR_IO, "%s: a transaction was to begin inside another one", session->place);
-    if (how != TL_BEGIN_READ && !session->writable)
-        return tl_fail(err, TL_ERR_IO, "%s: opened for reading only", session->place);
-    return session->driver->begin(session, how, names, err);
+    if (database->driver->begun(database))
+        return tl_fail(err, TL_ERR_IO, "%s: a transaction was to begin inside another one", database->place);
+    if (how != TL_BEGIN_READ && !database->writable)
+        return tl_fail(err, TL_ERR_IO, "%s: opened for reading only", database->place);
+    return database->driver->begin(database, how, names, err);
 }
 
-enum tl_code tl_session_commit(struct tl_session *session, struct tl_err *err)
+enum tl_code tl_database_commit(struct tl_database *database, struct tl_err *err)
 {
-    return session->driver->commit(session, err);
+    return database->driver->commit(database, err);
 }
 
-void tl_session_rollback(struct tl_session *session)
+void tl_database_rollback(struct tl_database *database)
 {
-    if (session->driver->begun(session))
-        session->driver->rollback(session);
+    if (database->driver->begun(database))
+        database->driver->rollback(database);
 }
 
-bool tl_session_begun(const struct tl_session *session)
+bool tl_database_begun(const struct tl_database *database)
 {
-    return session->driver->begun(session);
+    return database->driver->begun(database);
 }
 
-enum tl_code tl_session_has_object(struct tl_session *session, struct tl_sv name, bool *there, struct tl_err *err)
+enum tl_code tl_database_has_object(struct tl_database *database, struct tl_sv name, bool *there, struct tl_err *err)
 {
-    return session->driver->has_object(session, name, there, err);
+    return database->driver->has_object(database, name, there, err);
 }
 
-enum tl_code tl_session_names_changed(struct tl_session *session, struct tl_err *err)
+enum tl_code tl_database_names_changed(struct tl_database *database, struct tl_err *err)
 {
-    return session->driver->names_changed(session, err);
+    return database->driver->names_changed(database, err);
 }
 
-enum tl_code tl_session_replace_view(struct tl_session *session, struct tl_sv name, const struct tl_buf *create,
-                                     struct tl_err *err)
+enum tl_code tl_database_replace_view(struct tl_database *database, struct tl_sv name, const struct tl_buf *create,
+                                      struct tl_err *err)
 {
-    return session->driver->replace_view(session, name, create, err);
+    return database->driver->replace_view(database, name, create, err);
 }
 
-enum tl_code tl_session_version(struct tl_session *session, int64_t *version, struct tl_err *err)
+enum tl_code tl_database_version(struct tl_database *database, int64_t *version, struct tl_err *err)
 {
-    return session->driver->version(session, version, err);
+    return database->driver->version(database, version, err);
 }
 
 /* ---- statements ---- */
 
 /* Takes `what`. */
-static enum tl_code open_statement(struct tl_session *session, struct tl_sv sql, const char *types, char *what,
+static enum tl_code open_statement(struct tl_database *database, struct tl_sv sql, const char *types, char *what,
                                    struct tl_statement **out, struct tl_err *err)
 {
     struct tl_statement *statement = NULL;
@@ -92,8 +92,8 @@ static enum tl_code open_statement(struct tl_session *session, struct tl_sv sql,
 
     if (own_types == NULL)
         TL_TRY(tl_fail_memory(err, strlen(types)));
-    TL_TRY(session->driver->statement(session, sql, types, &statement, err));
-    statement->session = session;
+    TL_TRY(database->driver->statement(database, sql, types, &statement, err));
+    statement->database = database;
     statement->types = own_types;
     statement->what = what;
     own_types = what = NULL;
@@ -104,8 +104,8 @@ out:
     return rc;
 }
 
-enum tl_code tl_session_prepare(struct tl_session *session, const struct tl_buf *sql, const char *types,
-                                struct tl_statement **out, struct tl_err *err, const char *what, ...)
+enum tl_code tl_database_prepare(struct tl_database *database, const struct tl_buf *sql, const char *types,
+                                 struct tl_statement **out, struct tl_err *err, const char *what, ...)
 {
     char *own_what = NULL;
     enum tl_code rc;
@@ -117,7 +117,7 @@ enum tl_code tl_session_prepare(struct tl_session *session, const struct tl_buf 
         rc = tl_fail_memory(err, strlen(what));
     va_end(args);
     TL_TRY(rc);
-    TL_TRY(open_statement(session, tl_buf_sv(sql), types, own_what, out, err));
+    TL_TRY(open_statement(database, tl_buf_sv(sql), types, own_what, out, err));
 out:
     return rc;
 }
@@ -128,11 +128,11 @@ void tl_statement_close(struct tl_statement *statement)
         return;
     free(statement->types);
     free(statement->what);
-    statement->session->driver->statement_close(statement);
+    statement->database->driver->statement_close(statement);
 }
 
 /* A constant says {ROWS} where the rows of a bulk statement stand. */
-static enum tl_code open_constant(struct tl_session *session, const char *sql, const char *types, struct tl_statement **out,
+static enum tl_code open_constant(struct tl_database *database, const char *sql, const char *types, struct tl_statement **out,
                                   struct tl_err *err)
 {
     static const char rows[] = "{ROWS}";
@@ -143,34 +143,34 @@ static enum tl_code open_constant(struct tl_session *session, const char *sql, c
     tl_buf_init(&text, 0);
     if (at != NULL) {
         tl_buf_put(&text, sql, (size_t)(at - sql));
-        tl_session_put_rows(&text, session->dialect, types);
+        tl_database_put_rows(&text, database->dialect, types);
         tl_buf_put_str(&text, at + sizeof rows - 1);
     } else {
         tl_buf_put_str(&text, sql);
     }
     TL_TRY(tl_buf_check(&text, "a statement", err));
-    TL_TRY(open_statement(session, tl_buf_sv(&text), types, NULL, out, err));
+    TL_TRY(open_statement(database, tl_buf_sv(&text), types, NULL, out, err));
 out:
     tl_buf_done(&text);
     return rc;
 }
 
-static enum tl_code keep(struct tl_session *session, const char *sql, const char *types, struct tl_statement **out,
+static enum tl_code keep(struct tl_database *database, const char *sql, const char *types, struct tl_statement **out,
                          struct tl_err *err)
 {
     enum tl_code rc = TL_OK;
 
-    for (size_t i = 0; i < session->kept_count; i++)
-        if (session->kept[i].sql == sql) {
-            *out = session->kept[i].statement;
+    for (size_t i = 0; i < database->kept_count; i++)
+        if (database->kept[i].sql == sql) {
+            *out = database->kept[i].statement;
             assert(strcmp((*out)->types, types) == 0);
             return TL_OK;
         }
-    assert(session->kept_count < TL_SESSION_STATEMENTS_MAX);
-    TL_TRY(open_constant(session, sql, types, out, err));
-    session->kept[session->kept_count].sql = sql;
-    session->kept[session->kept_count].statement = *out;
-    session->kept_count++;
+    assert(database->kept_count < TL_DATABASE_STATEMENTS_MAX);
+    TL_TRY(open_constant(database, sql, types, out, err));
+    database->kept[database->kept_count].sql = sql;
+    database->kept[database->kept_count].statement = *out;
+    database->kept_count++;
 out:
     return rc;
 }
@@ -195,58 +195,58 @@ static enum tl_code run(struct tl_statement *statement, enum tl_run_how how, boo
     struct tl_bind binds[BINDS_MAX];
 
     take_binds(binds, statement->types, args);
-    return statement->session->driver->run(statement, how, owned, binds, out, NULL, err);
+    return statement->database->driver->run(statement, how, owned, binds, out, NULL, err);
 }
 
-static enum tl_code run_kept(struct tl_session *session, const char *sql, enum tl_run_how how, struct tl_answer **out,
+static enum tl_code run_kept(struct tl_database *database, const char *sql, enum tl_run_how how, struct tl_answer **out,
                              struct tl_err *err, const char *types, va_list args)
 {
     struct tl_statement *statement;
     enum tl_code rc;
 
-    TL_TRY(keep(session, sql, types, &statement, err));
+    TL_TRY(keep(database, sql, types, &statement, err));
     TL_TRY(run(statement, how, false, out, err, args));
 out:
     return rc;
 }
 
-enum tl_code tl_session_do(struct tl_session *session, const char *sql, struct tl_err *err, const char *types, ...)
+enum tl_code tl_database_do(struct tl_database *database, const char *sql, struct tl_err *err, const char *types, ...)
 {
     enum tl_code rc;
     va_list args;
 
     va_start(args, types);
-    rc = run_kept(session, sql, TL_RUN_DO, NULL, err, types, args);
+    rc = run_kept(database, sql, TL_RUN_DO, NULL, err, types, args);
     va_end(args);
     return rc;
 }
 
-enum tl_code tl_session_ask(struct tl_session *session, const char *sql, struct tl_answer **out, struct tl_err *err,
-                            const char *types, ...)
+enum tl_code tl_database_ask(struct tl_database *database, const char *sql, struct tl_answer **out, struct tl_err *err,
+                             const char *types, ...)
 {
     enum tl_code rc;
     va_list args;
 
     va_start(args, types);
-    rc = run_kept(session, sql, TL_RUN_ASK, out, err, types, args);
+    rc = run_kept(database, sql, TL_RUN_ASK, out, err, types, args);
     va_end(args);
     return rc;
 }
 
-enum tl_code tl_session_stream(struct tl_session *session, const char *sql, struct tl_answer **out, struct tl_err *err,
-                               const char *types, ...)
+enum tl_code tl_database_stream(struct tl_database *database, const char *sql, struct tl_answer **out, struct tl_err *err,
+                                const char *types, ...)
 {
     enum tl_code rc;
     va_list args;
 
     va_start(args, types);
-    rc = run_kept(session, sql, TL_RUN_STREAM, out, err, types, args);
+    rc = run_kept(database, sql, TL_RUN_STREAM, out, err, types, args);
     va_end(args);
     return rc;
 }
 
-enum tl_code tl_session_get(struct tl_session *session, const char *sql, int64_t *out, bool *found, struct tl_err *err,
-                            const char *types, ...)
+enum tl_code tl_database_get(struct tl_database *database, const char *sql, int64_t *out, bool *found, struct tl_err *err,
+                             const char *types, ...)
 {
     struct tl_answer *answer = NULL;
     bool row = false;
@@ -254,14 +254,14 @@ enum tl_code tl_session_get(struct tl_session *session, const char *sql, int64_t
     va_list args;
 
     va_start(args, types);
-    rc = run_kept(session, sql, TL_RUN_ASK, &answer, err, types, args);
+    rc = run_kept(database, sql, TL_RUN_ASK, &answer, err, types, args);
     va_end(args);
     TL_TRY(rc);
     TL_TRY(tl_answer_next(answer, &row, err));
     if (row)
         *out = tl_answer_i64(answer, 0);
     else if (found == NULL)
-        TL_TRY(tl_fail(err, TL_ERR_CORRUPT, "%s: the database is damaged: no answer to: %s", session->place, sql));
+        TL_TRY(tl_fail(err, TL_ERR_CORRUPT, "%s: the database is damaged: no answer to: %s", database->place, sql));
     if (found != NULL)
         *found = row;
 out:
@@ -269,39 +269,39 @@ out:
     return rc;
 }
 
-enum tl_code tl_session_bulk(struct tl_session *session, const char *sql, const char *types, const struct tl_bulk_column *columns,
-                             size_t rows_count, struct tl_err *err)
+enum tl_code tl_database_bulk(struct tl_database *database, const char *sql, const char *types,
+                              const struct tl_bulk_column *columns, size_t rows_count, struct tl_err *err)
 {
     struct tl_statement *statement;
     enum tl_code rc;
 
-    TL_TRY(keep(session, sql, types, &statement, err));
+    TL_TRY(keep(database, sql, types, &statement, err));
     TL_TRY(tl_statement_bulk(statement, columns, rows_count, err));
 out:
     return rc;
 }
 
-enum tl_code tl_session_do_text(struct tl_session *session, const struct tl_buf *sql, struct tl_err *err)
+enum tl_code tl_database_do_text(struct tl_database *database, const struct tl_buf *sql, struct tl_err *err)
 {
     struct tl_statement *statement = NULL;
     enum tl_code rc;
 
     TL_TRY(
-        tl_session_prepare(session, sql, "", &statement, err, "run '%.*s'", (int)(sql->size < 60 ? sql->size : 60), sql->data));
-    TL_TRY(session->driver->run(statement, TL_RUN_DO, false, NULL, NULL, NULL, err));
+        tl_database_prepare(database, sql, "", &statement, err, "run '%.*s'", (int)(sql->size < 60 ? sql->size : 60), sql->data));
+    TL_TRY(database->driver->run(statement, TL_RUN_DO, false, NULL, NULL, NULL, err));
 out:
     tl_statement_close(statement);
     return rc;
 }
 
-enum tl_code tl_session_stream_text(struct tl_session *session, const struct tl_buf *sql, struct tl_answer **out,
-                                    struct tl_err *err, const char *types, ...)
+enum tl_code tl_database_stream_text(struct tl_database *database, const struct tl_buf *sql, struct tl_answer **out,
+                                     struct tl_err *err, const char *types, ...)
 {
     struct tl_statement *statement = NULL;
     enum tl_code rc;
     va_list args;
 
-    TL_TRY(tl_session_prepare(session, sql, types, &statement, err, "read"));
+    TL_TRY(tl_database_prepare(database, sql, types, &statement, err, "read"));
     va_start(args, types);
     rc = run(statement, TL_RUN_STREAM, true, out, err, args);
     va_end(args);
@@ -336,13 +336,13 @@ enum tl_code tl_statement_stream(struct tl_statement *statement, struct tl_answe
 enum tl_code tl_statement_change(struct tl_statement *statement, const struct tl_bind *binds, int64_t *changed,
                                  struct tl_err *err)
 {
-    return statement->session->driver->run(statement, TL_RUN_CHANGE, false, binds, NULL, changed, err);
+    return statement->database->driver->run(statement, TL_RUN_CHANGE, false, binds, NULL, changed, err);
 }
 
 enum tl_code tl_statement_bulk(struct tl_statement *statement, const struct tl_bulk_column *columns, size_t rows_count,
                                struct tl_err *err)
 {
-    return rows_count == 0 ? TL_OK : statement->session->driver->bulk(statement, columns, rows_count, err);
+    return rows_count == 0 ? TL_OK : statement->database->driver->bulk(statement, columns, rows_count, err);
 }
 
 static const char *array_of(char type)
@@ -361,7 +361,7 @@ static bool is_capital(char type)
     return type >= 'A' && type <= 'Z';
 }
 
-void tl_session_put_rows(struct tl_buf *out, enum tl_dialect dialect, const char *types)
+void tl_database_put_rows(struct tl_buf *out, enum tl_dialect dialect, const char *types)
 {
     size_t at = 0;
 
@@ -384,36 +384,36 @@ void tl_session_put_rows(struct tl_buf *out, enum tl_dialect dialect, const char
 
 enum tl_code tl_answer_next(struct tl_answer *answer, bool *row, struct tl_err *err)
 {
-    return answer->session->driver->next(answer, row, err);
+    return answer->database->driver->next(answer, row, err);
 }
 
 void tl_answer_close(struct tl_answer *answer)
 {
     if (answer != NULL)
-        answer->session->driver->answer_close(answer);
+        answer->database->driver->answer_close(answer);
 }
 
 bool tl_answer_null(struct tl_answer *answer, int column)
 {
-    return answer->session->driver->null(answer, column);
+    return answer->database->driver->null(answer, column);
 }
 
 int64_t tl_answer_i64(struct tl_answer *answer, int column)
 {
-    return answer->session->driver->i64(answer, column);
+    return answer->database->driver->i64(answer, column);
 }
 
 double tl_answer_f64(struct tl_answer *answer, int column)
 {
-    return answer->session->driver->f64(answer, column);
+    return answer->database->driver->f64(answer, column);
 }
 
 struct tl_sv tl_answer_text(struct tl_answer *answer, int column)
 {
-    return answer->session->driver->text(answer, column);
+    return answer->database->driver->text(answer, column);
 }
 
 struct tl_sv tl_answer_bytes(struct tl_answer *answer, int column)
 {
-    return answer->session->driver->bytes(answer, column);
+    return answer->database->driver->bytes(answer, column);
 }
