@@ -73,7 +73,9 @@ unit_C        := $(wildcard tests/unit/*.c tests/golden/*.c)
 integration_C := $(wildcard tests/integration/*.c)
 fault_C       := $(wildcard tests/fault/*.c)
 # Under the sanitizers tests/support/fork_runner.c runs the tests, not Criterion's own runner.
-SUPPORT_C     := $(filter-out $(if $(SANITIZE),,tests/support/fork_runner.c),$(wildcard tests/support/*.c))
+SUPPORT_C     := $(filter-out $(if $(SANITIZE),,tests/support/fork_runner.c) tests/support/c11_threads.c,$(wildcard tests/support/*.c))
+# librdkafka's threads are C11's, which the thread sanitizer does not know.
+THREADS_O     := $(if $(findstring thread,$(SANITIZE)),$(B)/tests/support/c11_threads.o,)
 # A suite without a test file of its own is not built, and `make test` says so.
 SUITES_HERE   := $(foreach s,$(SUITES),$(if $(wildcard tests/$(s)/*_test.c),$(s),))
 TOOL_C   := $(wildcard tests/data/*.c)
@@ -307,12 +309,12 @@ $(G)/%.c $(G)/%.h &: common/%.y
 $(ARCHIVE): $(COMMON_O)
 	$(Q)rm -f $@; ar rcs $@ $^
 
-$(PROGRAM): $(MAIN_O) $(WHOLE_O) $(ARCHIVE)
+$(PROGRAM): $(MAIN_O) $(WHOLE_O) $(THREADS_O) $(ARCHIVE)
 	$(Q)echo "  LINK $@"
 	$(Q)$(CXX) $(EXTRA) -rdynamic -o $@ $^ $(LIBS)
 
 define SUITE
-$(B)/$(1): $(call objects,$($(1)_C) $(SUPPORT_C)) $(WHOLE_O) $(ARCHIVE)
+$(B)/$(1): $(call objects,$($(1)_C) $(SUPPORT_C)) $(WHOLE_O) $(THREADS_O) $(ARCHIVE)
 	$$(Q)echo "  LINK $$@"
 	$$(Q)$$(CXX) $$(EXTRA) -o $$@ $$^ -lcriterion $$(LIBS)
 endef

@@ -20,7 +20,7 @@ fi
 # The sanitizers stop at the first finding; a halt in a test's process is a crash that Criterion counts.
 export ASAN_OPTIONS="${ASAN_OPTIONS:-detect_leaks=1:abort_on_error=0:exitcode=99}"
 export UBSAN_OPTIONS="${UBSAN_OPTIONS:-print_stacktrace=1}"
-export TSAN_OPTIONS="${TSAN_OPTIONS:-halt_on_error=1:exitcode=99}"
+export TSAN_OPTIONS="${TSAN_OPTIONS:-halt_on_error=1:exitcode=99:suppressions=$PWD/tests/support/thread.supp}"
 
 # Where the servers are (make servers).
 if [ -f build/servers.env ]; then

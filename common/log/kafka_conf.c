@@ -387,7 +387,7 @@ void tl_kafka_hide_secrets(const struct tl_kafka_properties *properties, char *t
             continue;
         while ((at = strstr(at, item->value.data)) != NULL) {
             memmove(at + 3, at + item->value.size, strlen(at + item->value.size) + 1);
-            memcpy(at, "***", 3);
+            memset(at, '*', 3);
             at += 3;
         }
     }

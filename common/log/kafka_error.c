@@ -235,6 +235,6 @@ enum tl_code tl_kafka_fail(struct tl_kafka_trouble *trouble, rd_kafka_resp_err_t
     tl_fail(err, as, "%s: %s%s%s", doing, text, what != NULL && what->hint != NULL ? "; " : "",
             what != NULL && what->hint != NULL ? what->hint : "");
     if (err != NULL) /* an error of the broker's own that is not in the table above passes by itself: leaders move, disks fill */
-        err->retriable = what != NULL ? what->retriable : code > 0;
+        err->retriable = what != NULL ? what->retriable : code > 0 || code == RD_KAFKA_RESP_ERR_UNKNOWN;
     return as;
 }

@@ -340,7 +340,7 @@ static enum tl_code give(struct tl_kafka_log *log, size_t count, struct tl_err *
                 type == RD_KAFKA_TIMESTAMP_NOT_AVAILABLE ? 0 : log_ms,
                 {message->payload == NULL ? NULL : at, message->len}
             };
-            if (message->len > 0)
+            if (message->payload != NULL && message->len > 0)
                 memcpy(at, message->payload, message->len);
             at += message->len;
         }
@@ -424,9 +424,10 @@ static bool op_wait(struct tl_log *base, int64_t timeout_ms)
 static bool op_end_heard(struct tl_log *base, struct tl_sv name, uint32_t partition, int64_t *end)
 {
     struct tl_kafka_log *log = tl_kafka_of(base);
-    struct tl_kafka_topic *topic;
+    struct tl_kafka_topic *topic = NULL;
 
-    return tl_kafka_topic_find(log, name, &topic, NULL) == TL_OK && tl_kafka_watch_end(log->watch, topic->name, partition, end);
+    return tl_kafka_topic_find(log, name, &topic, NULL) == TL_OK && topic != NULL &&
+           tl_kafka_watch_end(log->watch, topic->name, partition, end);
 }
 
 /* ---- the handle ---- */

@@ -412,7 +412,7 @@ Test(log_kafka, what_compaction_took_is_passed_over)
     raw_create_topic(topic, "cleanup.policy", "compact", "segment.ms", "100", "min.cleanable.dirty.ratio", "0.01",
                      "min.compaction.lag.ms", "0", NULL);
     for (int i = 0; i < 6; i++) {
-        char value[8];
+        char value[20];
 
         snprintf(value, sizeof value, "v%d", i);
         raw_put(plain, topic, i % 2 == 0 ? "even" : "odd", value);
