@@ -9,6 +9,7 @@
 #ifndef TL_DEAD_TOPIC_H
 #define TL_DEAD_TOPIC_H
 
+#include "event/batch.h"
 #include "main/option.h"
 #include "sql/plan.h"
 

@@ -776,7 +776,8 @@ out:
 
 /* ---- the command ---- */
 
-/* Waits for the log and the first of its topics; with --once what is not there is nothing to read. *there: they are. */
+/* Waits for the log and the first of its topics; with --once what is not there is nothing to read. *there: they are. The embedded log comes into
+ * being with its first event; a topic of Kafka's was made by somebody, or its name is wrong. */
 static enum tl_code open_log(struct speed *speed, bool *there, struct tl_err *err)
 {
     enum tl_code rc = TL_OK;
@@ -792,7 +793,7 @@ static enum tl_code open_log(struct speed *speed, bool *there, struct tl_err *er
             if (rc == TL_ERR_NOT_FOUND && s + 1 < speed->plan->sources_count)
                 rc = TL_OK;
         }
-        if (rc != TL_OK && rc != TL_ERR_NOT_FOUND)
+        if (rc != TL_OK && (rc != TL_ERR_NOT_FOUND || strcmp(speed->common->log, "kafka") == 0))
             return rc;
         if (*there)
             break;
