@@ -166,7 +166,16 @@ static enum tl_code send_one(struct tl_kafka_writer *writer, struct tl_kafka_top
     union {
         const char *borrowed;
         char *bytes;
-    } v = {value.data};
+    } k = {key.data}, v = {value.data};
+    rd_kafka_vu_t parts[] = {
+        {.vtype = RD_KAFKA_VTYPE_TOPIC,     .u.cstr = topic->name         },
+        {.vtype = RD_KAFKA_VTYPE_PARTITION, .u.i32 = (int32_t)partition   },
+        {.vtype = RD_KAFKA_VTYPE_KEY,       .u.mem = {k.bytes, key.size}  },
+        {.vtype = RD_KAFKA_VTYPE_VALUE,     .u.mem = {v.bytes, value.size}},
+        {.vtype = RD_KAFKA_VTYPE_MSGFLAGS,  .u.i = 0                      },
+        {.vtype = RD_KAFKA_VTYPE_TIMESTAMP, .u.i64 = log_ms               },
+        {.vtype = RD_KAFKA_VTYPE_OPAQUE,    .u.ptr = NULL                 },
+    };
     struct tl_kafka_lane *lane = NULL;
     rd_kafka_resp_err_t code;
     enum tl_code rc;
@@ -174,10 +183,14 @@ static enum tl_code send_one(struct tl_kafka_writer *writer, struct tl_kafka_top
     TL_TRY(tl_kafka_lane_find(topic, partition, &lane, err));
     log_ms = log_ms != INT64_MIN ? log_ms : tl_max_i64(tl_clock_wall_ms(), lane->appended_ms);
     lane->appended_ms = tl_max_i64(lane->appended_ms, log_ms);
+    parts[TL_COUNT(parts) - 2].u.i64 = log_ms;
+    parts[TL_COUNT(parts) - 1].u.ptr = lane;
     do {
-        code = rd_kafka_producev(writer->producer, RD_KAFKA_V_TOPIC(topic->name), RD_KAFKA_V_PARTITION((int32_t)partition),
-                                 RD_KAFKA_V_KEY(key.data, key.size), RD_KAFKA_V_VALUE(v.bytes, value.size),
-                                 RD_KAFKA_V_MSGFLAGS(0), RD_KAFKA_V_TIMESTAMP(log_ms), RD_KAFKA_V_OPAQUE(lane), RD_KAFKA_V_END);
+        rd_kafka_error_t *error = rd_kafka_produceva(writer->producer, parts, TL_COUNT(parts));
+
+        code = error != NULL ? rd_kafka_error_code(error) : RD_KAFKA_RESP_ERR_NO_ERROR;
+        if (error != NULL)
+            rd_kafka_error_destroy(error);
         rd_kafka_poll(writer->producer, code == RD_KAFKA_RESP_ERR__QUEUE_FULL ? FULL_MS : 0);
     } while (code == RD_KAFKA_RESP_ERR__QUEUE_FULL && writer->failed == RD_KAFKA_RESP_ERR_NO_ERROR);
     if (code == RD_KAFKA_RESP_ERR_NO_ERROR && writer->failed == RD_KAFKA_RESP_ERR_NO_ERROR)
