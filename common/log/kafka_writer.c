@@ -179,7 +179,7 @@ static enum tl_code send_one(struct tl_kafka_writer *writer, struct tl_kafka_top
     union {
         const char *borrowed;
         char *bytes;
-    } v = {record->value.data};
+    } k = {record->key.data}, v = {record->value.data};
     struct tl_kafka_lane *lane = NULL;
     rd_kafka_headers_t *headers = NULL;
     rd_kafka_resp_err_t code;
@@ -194,11 +194,21 @@ static enum tl_code send_one(struct tl_kafka_writer *writer, struct tl_kafka_top
     log_ms = log_ms != INT64_MIN ? log_ms : tl_max_i64(tl_clock_wall_ms(), lane->appended_ms);
     lane->appended_ms = tl_max_i64(lane->appended_ms, log_ms);
     do {
-        code =
-            rd_kafka_producev(writer->producer, RD_KAFKA_V_TOPIC(topic->name), RD_KAFKA_V_PARTITION((int32_t)record->partition),
-                              RD_KAFKA_V_KEY(record->key.data, record->key.size), RD_KAFKA_V_VALUE(v.bytes, record->value.size),
-                              RD_KAFKA_V_MSGFLAGS(0), RD_KAFKA_V_TIMESTAMP(log_ms), RD_KAFKA_V_OPAQUE(lane),
-                              RD_KAFKA_V_HEADERS(headers), RD_KAFKA_V_END);
+        const rd_kafka_vu_t parts[] = {
+            {.vtype = RD_KAFKA_VTYPE_TOPIC,     .u.cstr = topic->name                 },
+            {.vtype = RD_KAFKA_VTYPE_PARTITION, .u.i32 = (int32_t)record->partition   },
+            {.vtype = RD_KAFKA_VTYPE_KEY,       .u.mem = {k.bytes, record->key.size}  },
+            {.vtype = RD_KAFKA_VTYPE_VALUE,     .u.mem = {v.bytes, record->value.size}},
+            {.vtype = RD_KAFKA_VTYPE_MSGFLAGS,  .u.i = 0                              },
+            {.vtype = RD_KAFKA_VTYPE_TIMESTAMP, .u.i64 = log_ms                       },
+            {.vtype = RD_KAFKA_VTYPE_OPAQUE,    .u.ptr = lane                         },
+            {.vtype = RD_KAFKA_VTYPE_HEADERS,   .u.headers = headers                  },
+        };
+        rd_kafka_error_t *error = rd_kafka_produceva(writer->producer, parts, TL_COUNT(parts));
+
+        code = error != NULL ? rd_kafka_error_code(error) : RD_KAFKA_RESP_ERR_NO_ERROR;
+        if (error != NULL)
+            rd_kafka_error_destroy(error);
         rd_kafka_poll(writer->producer, code == RD_KAFKA_RESP_ERR__QUEUE_FULL ? FULL_MS : 0);
     } while (code == RD_KAFKA_RESP_ERR__QUEUE_FULL && writer->failed == RD_KAFKA_RESP_ERR_NO_ERROR);
     if (code == RD_KAFKA_RESP_ERR_NO_ERROR)

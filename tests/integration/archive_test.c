@@ -273,7 +273,8 @@ static void log_trim(uint32_t partition, int64_t offset)
 {
     struct tl_log *log = NULL;
 
-    cr_assert_eq(tl_log_open(&(struct tl_log_spec){.kind = "local", .data_dir = data}, TL_LOG_APPEND, &log, &err), TL_OK, "%s", err.message);
+    cr_assert_eq(tl_log_open(&(struct tl_log_spec){.kind = "local", .data_dir = data}, TL_LOG_APPEND, &log, &err), TL_OK, "%s",
+                 err.message);
     cr_assert_eq(tl_log_trim(log, TL_SV("events"), partition, offset, &err), TL_OK, "%s", err.message);
     tl_log_close(log);
 }

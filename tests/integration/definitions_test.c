@@ -148,7 +148,8 @@ static void append(uint32_t partition, int start, int from, int to)
     struct tl_log *log = NULL;
     struct tl_err err;
 
-    cr_assert_eq(tl_log_open(&(struct tl_log_spec){.kind = "local", .data_dir = data}, TL_LOG_APPEND, &log, &err), TL_OK, "%s", err.message);
+    cr_assert_eq(tl_log_open(&(struct tl_log_spec){.kind = "local", .data_dir = data}, TL_LOG_APPEND, &log, &err), TL_OK, "%s",
+                 err.message);
     cr_assert_eq(tl_log_create_topic(log, TL_SV("events"), 2, &err), TL_OK, "%s", err.message);
     while (from < to) {
         size_t count = 0;

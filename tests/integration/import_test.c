@@ -122,7 +122,8 @@ static struct tl_log *log_open(void)
 {
     struct tl_log *log = NULL;
 
-    cr_assert_eq(tl_log_open(&(struct tl_log_spec){.kind = "local", .data_dir = data}, TL_LOG_READ, &log, &err), TL_OK, "%s", err.message);
+    cr_assert_eq(tl_log_open(&(struct tl_log_spec){.kind = "local", .data_dir = data}, TL_LOG_READ, &log, &err), TL_OK, "%s",
+                 err.message);
     return log;
 }
 

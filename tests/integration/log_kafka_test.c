@@ -335,6 +335,36 @@ ParameterizedTest(struct codec_case *c, log_kafka, compression, .timeout = 60)
     tl_log_close(log);
 }
 
+/* librdkafka 2.0.2 stops for up to a second when its queue was full, sixty times here, unless it is nudged. */
+Test(log_kafka, a_reader_that_is_slower_than_the_broker_does_not_stand_still)
+{
+    enum { ENTRIES = 60000 };
+    const char *topic = kafka_topic("slow");
+    struct tl_log *log = opened(kafka_spec_with(KAFKA_PLAIN, "queued.max.messages.kbytes", "1024", NULL), TL_LOG_APPEND);
+    struct tl_log_record *records = calloc(ENTRIES, sizeof *records);
+    struct tl_log_entries entries = {.next_offset = 0};
+    char value[1024];
+    int64_t began_ms;
+    size_t count = 0;
+
+    memset(value, 'v', sizeof value);
+    for (size_t i = 0; i < ENTRIES; i++)
+        records[i] = (struct tl_log_record){
+            0, INT64_MIN, {value, sizeof value}
+        };
+    ok(tl_log_create_topic(log, tl_sv_from(topic), 1, &err));
+    ok(tl_log_append(log, tl_sv_from(topic), records, ENTRIES, NULL, &err));
+    began_ms = tl_clock_monotonic_ms();
+    while (count < ENTRIES) {
+        ok(tl_log_read_wait(log, tl_sv_from(topic), 0, entries.next_offset, 200, SIZE_MAX, 20000, &entries, &err));
+        count += entries.count;
+        tl_clock_sleep_ms(1);
+    }
+    cr_assert_lt(tl_clock_monotonic_ms() - began_ms, 8000, "%lld ms", (long long)(tl_clock_monotonic_ms() - began_ms));
+    free(records);
+    tl_log_close(log);
+}
+
 /* Offsets: a 0, b 1, marker 2; x 3, marker 4; c 5; open 6; behind it d 7. */
 Test(log_kafka, only_what_is_committed_is_read_and_gaps_are_passed_over)
 {

@@ -278,7 +278,8 @@ Test(reconcile, offset_gap)
     scene_speed(&scene);
     append_body(&scene, 300, 10);
     scene_archive(&scene);
-    cr_assert_eq(tl_log_open(&(struct tl_log_spec){.kind = "local", .data_dir = scene.dir}, TL_LOG_APPEND, &log, &err), TL_OK, "%s", err.message);
+    cr_assert_eq(tl_log_open(&(struct tl_log_spec){.kind = "local", .data_dir = scene.dir}, TL_LOG_APPEND, &log, &err), TL_OK,
+                 "%s", err.message);
     cr_assert_eq(tl_log_trim(log, TL_SV("events"), 0, 35, &err), TL_OK, "%s", err.message);
     tl_log_close(log);
     append_body(&scene, 400, 30);

@@ -45,7 +45,8 @@ static void append(struct pipeline *p, const char *topic, uint32_t partitions, u
     tl_time_to_iso_z(time_ms, when);
     record.value.size = (size_t)snprintf(text, sizeof text, "{%s, \"%s\": \"%s\"}", fields,
                                          strcmp(topic, "clicks") == 0 ? "at" : "event_time", when);
-    cr_assert_eq(tl_log_open(&(struct tl_log_spec){.kind = "local", .data_dir = p->data}, TL_LOG_APPEND, &log, &err), TL_OK, "%s", err.message);
+    cr_assert_eq(tl_log_open(&(struct tl_log_spec){.kind = "local", .data_dir = p->data}, TL_LOG_APPEND, &log, &err), TL_OK, "%s",
+                 err.message);
     cr_assert_eq(tl_log_create_topic(log, tl_sv_from(topic), partitions, &err), TL_OK, "%s", err.message);
     cr_assert_eq(tl_log_append(log, tl_sv_from(topic), &record, 1, NULL, &err), TL_OK, "%s", err.message);
     tl_log_close(log);

@@ -60,14 +60,13 @@ void raw_put(rd_kafka_t *producer, const char *topic, const char *key, const cha
 {
     rd_kafka_headers_t *headers = rd_kafka_headers_new(2);
     size_t key_size = key != NULL ? strlen(key) : 0, value_size = value != NULL ? strlen(value) : 0;
-    void *bytes = (void *)(uintptr_t)value;
+    void *bytes = (void *)(uintptr_t)value, *key_bytes = (void *)(uintptr_t)key;
 
     raw_ok(rd_kafka_header_add(headers, "trace", -1, "0123456789", -1));
     raw_ok(rd_kafka_header_add(headers, "empty", -1, NULL, 0));
-    raw_ok(rd_kafka_producev(producer, RD_KAFKA_V_TOPIC(topic), RD_KAFKA_V_PARTITION(0),
-                             RD_KAFKA_V_KEY(key, key_size),
-                             RD_KAFKA_V_VALUE(bytes, value_size),
-                             RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY), RD_KAFKA_V_HEADERS(headers), RD_KAFKA_V_END));
+    raw_ok(rd_kafka_producev(producer, RD_KAFKA_V_TOPIC(topic), RD_KAFKA_V_PARTITION(0), RD_KAFKA_V_KEY(key_bytes, key_size),
+                             RD_KAFKA_V_VALUE(bytes, value_size), RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY),
+                             RD_KAFKA_V_HEADERS(headers), RD_KAFKA_V_END));
 }
 
 void raw_flush(rd_kafka_t *producer)

@@ -130,7 +130,8 @@ static void is_refused(const char *says)
     struct tl_log *log = NULL;
 
     for (int mode = TL_LOG_READ; mode <= TL_LOG_APPEND; mode++) {
-        cr_assert_eq(tl_log_open(&(struct tl_log_spec){.kind = "local", .data_dir = dir}, (enum tl_log_mode)mode, &log, &err), TL_ERR_CORRUPT, "%s", err.message);
+        cr_assert_eq(tl_log_open(&(struct tl_log_spec){.kind = "local", .data_dir = dir}, (enum tl_log_mode)mode, &log, &err),
+                     TL_ERR_CORRUPT, "%s", err.message);
         cr_assert_null(log);
         cr_assert_not_null(strstr(err.message, path), "the file is named: %s", err.message);
         cr_assert_not_null(strstr(err.message, says), "%s", err.message);
@@ -147,10 +148,12 @@ Test(log, a_reader_before_the_first_writer)
     cr_assert_not_null(strstr(err.message, path), "%s", err.message);
     cr_assert_eq(files_in_folder(), 0);
     cr_assert_eq(tl_log_open(&(struct tl_log_spec){.kind = "pulsar", .data_dir = dir}, TL_LOG_READ, &log, &err), TL_ERR_USAGE);
-    cr_assert_eq(tl_log_open(&(struct tl_log_spec){.kind = "local", .data_dir = dir}, TL_LOG_APPEND, &log, &err), TL_OK, "%s", err.message);
+    cr_assert_eq(tl_log_open(&(struct tl_log_spec){.kind = "local", .data_dir = dir}, TL_LOG_APPEND, &log, &err), TL_OK, "%s",
+                 err.message);
     tl_log_close(log);
     cr_assert_eq(files_in_folder(), 1, "log.db alone");
-    cr_assert_eq(tl_log_open(&(struct tl_log_spec){.kind = "local", .data_dir = dir}, TL_LOG_READ, &log, &err), TL_OK, "%s", err.message);
+    cr_assert_eq(tl_log_open(&(struct tl_log_spec){.kind = "local", .data_dir = dir}, TL_LOG_READ, &log, &err), TL_OK, "%s",
+                 err.message);
     tl_log_close(log);
 }
 
@@ -191,7 +194,8 @@ Test(log, a_log_of_another_version_is_left_alone)
 {
     struct tl_log *log = NULL;
 
-    cr_assert_eq(tl_log_open(&(struct tl_log_spec){.kind = "local", .data_dir = dir}, TL_LOG_APPEND, &log, &err), TL_OK, "%s", err.message);
+    cr_assert_eq(tl_log_open(&(struct tl_log_spec){.kind = "local", .data_dir = dir}, TL_LOG_APPEND, &log, &err), TL_OK, "%s",
+                 err.message);
     tl_log_close(log);
     sql(path, "PRAGMA user_version = 9");
     is_refused("its version is 9");
@@ -204,7 +208,8 @@ Test(log, damage_is_named)
     size_t size;
     char *bytes;
 
-    cr_assert_eq(tl_log_open(&(struct tl_log_spec){.kind = "local", .data_dir = dir}, TL_LOG_APPEND, &log, &err), TL_OK, "%s", err.message);
+    cr_assert_eq(tl_log_open(&(struct tl_log_spec){.kind = "local", .data_dir = dir}, TL_LOG_APPEND, &log, &err), TL_OK, "%s",
+                 err.message);
     cr_assert_eq(tl_log_create_topic(log, TOPIC, 1, &err), TL_OK);
     cr_assert_eq(tl_log_append(log, TOPIC, &record, 1, NULL, &err), TL_OK);
     tl_log_close(log);
@@ -225,7 +230,8 @@ Test(log, many_entries_are_deleted_in_pieces)
 
     for (size_t i = 0; i < ENTRIES; i++)
         records[i] = (struct tl_log_record){0, 1, TL_SV("x")};
-    cr_assert_eq(tl_log_open(&(struct tl_log_spec){.kind = "local", .data_dir = dir}, TL_LOG_APPEND, &log, &err), TL_OK, "%s", err.message);
+    cr_assert_eq(tl_log_open(&(struct tl_log_spec){.kind = "local", .data_dir = dir}, TL_LOG_APPEND, &log, &err), TL_OK, "%s",
+                 err.message);
     cr_assert_eq(tl_log_create_topic(log, TOPIC, 1, &err), TL_OK);
     cr_assert_eq(tl_log_append(log, TOPIC, records, ENTRIES, NULL, &err), TL_OK, "%s", err.message);
     cr_assert_eq(tl_log_trim(log, TOPIC, 0, ENTRIES - 3, &err), TL_OK, "%s", err.message);
@@ -259,14 +265,17 @@ Test(log, a_log_that_is_taken_away_is_noticed)
     uint64_t identity;
     char aside[500];
 
-    cr_assert_eq(tl_log_open(&(struct tl_log_spec){.kind = "local", .data_dir = dir}, TL_LOG_APPEND, &log, &err), TL_OK, "%s", err.message);
+    cr_assert_eq(tl_log_open(&(struct tl_log_spec){.kind = "local", .data_dir = dir}, TL_LOG_APPEND, &log, &err), TL_OK, "%s",
+                 err.message);
     cr_assert_eq(tl_log_create_topic(log, TOPIC, 1, &err), TL_OK);
-    cr_assert_eq(tl_log_open(&(struct tl_log_spec){.kind = "local", .data_dir = dir}, TL_LOG_READ, &reader, &err), TL_OK, "%s", err.message);
+    cr_assert_eq(tl_log_open(&(struct tl_log_spec){.kind = "local", .data_dir = dir}, TL_LOG_READ, &reader, &err), TL_OK, "%s",
+                 err.message);
     snprintf(aside, sizeof aside, "mv '%s' '%s.aside'; rm -f '%s-wal' '%s-shm'", path, path, path, path);
     cr_assert_eq(system(aside), 0);
     cr_assert_eq(tl_log_read(reader, TOPIC, 0, 0, 10, 10, &entries, &err), TL_ERR_IO);
     cr_assert_not_null(strstr(err.message, "taken away"), "%s", err.message);
-    cr_assert_eq(tl_log_open(&(struct tl_log_spec){.kind = "local", .data_dir = dir}, TL_LOG_APPEND, &fresh, &err), TL_OK, "%s", err.message);
+    cr_assert_eq(tl_log_open(&(struct tl_log_spec){.kind = "local", .data_dir = dir}, TL_LOG_APPEND, &fresh, &err), TL_OK, "%s",
+                 err.message);
     cr_assert_eq(tl_log_append(log, TOPIC, &record, 1, NULL, &err), TL_ERR_IO);
     cr_assert_not_null(strstr(err.message, "another file"), "%s", err.message);
     cr_assert_eq(tl_log_topic(reader, TOPIC, &partitions, &identity, &err), TL_ERR_IO);
@@ -289,7 +298,8 @@ static void append_until_killed(void)
     int64_t done = 0;
     char text[24];
 
-    if (tl_log_open(&(struct tl_log_spec){.kind = "local", .data_dir = dir}, TL_LOG_APPEND, &log, &err) != TL_OK || tl_log_create_topic(log, TOPIC, 2, &err) != TL_OK ||
+    if (tl_log_open(&(struct tl_log_spec){.kind = "local", .data_dir = dir}, TL_LOG_APPEND, &log, &err) != TL_OK ||
+        tl_log_create_topic(log, TOPIC, 2, &err) != TL_OK ||
         tl_log_notes(log, TOPIC, TL_SV("n"), read_note, &done, &err) != TL_OK)
         _exit(1);
     for (;;) {
@@ -320,7 +330,8 @@ Test(log, kill_at_any_moment)
         kill(child, SIGKILL);
         cr_assert_eq(waitpid(child, &status, 0), child);
         cr_assert(WIFSIGNALED(status));
-        cr_assert_eq(tl_log_open(&(struct tl_log_spec){.kind = "local", .data_dir = dir}, TL_LOG_APPEND, &log, &err), TL_OK, "%s", err.message);
+        cr_assert_eq(tl_log_open(&(struct tl_log_spec){.kind = "local", .data_dir = dir}, TL_LOG_APPEND, &log, &err), TL_OK, "%s",
+                     err.message);
         cr_assert_eq(tl_log_create_topic(log, TOPIC, 2, &err), TL_OK, "%s", err.message);
         for (uint32_t p = 0; p < 2; p++) {
             struct tl_log_entries entries;

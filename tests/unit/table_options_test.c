@@ -80,15 +80,15 @@ struct place_case {
 ParameterizedTestParameters(table_options, startup)
 {
     static struct place_case cases[] = {
-        {"'scan.startup.mode' = 'earliest-offset'",                                              TL_PLACE_EARLIEST,  0,                                                                          0                            },
-        {"'scan.startup.mode' = 'latest-offset'",                                                TL_PLACE_LATEST,    0,                                                                          0                            },
-        {"'scan.startup.mode' = 'Latest-Offset'",                                                TL_PLACE_LATEST,    0,                                                                          0                            },
-        {"'scan.startup.mode' = 'group-offsets', 'properties.group.id' = 'g'",                   TL_PLACE_GROUP,     0,                                                                          0                            },
+        {"'scan.startup.mode' = 'earliest-offset'",                                              TL_PLACE_EARLIEST,  0, 0},
+        {"'scan.startup.mode' = 'latest-offset'",                                                TL_PLACE_LATEST,    0, 0},
+        {"'scan.startup.mode' = 'Latest-Offset'",                                                TL_PLACE_LATEST,    0, 0},
+        {"'scan.startup.mode' = 'group-offsets', 'properties.group.id' = 'g'",                   TL_PLACE_GROUP,     0, 0},
         {"'scan.startup.timestamp-millis' = '1709287200000', 'scan.startup.mode' = 'timestamp'", TL_PLACE_TIMESTAMP,
-         1709287200000,                                                                                                                                                                          0                            },
+         1709287200000,                                                                                                 0},
         {"'scan.startup.mode' = 'specific-offsets', 'scan.startup.specific-offsets' = "
-         "'partition:0,offset:42;partition:1,offset:300'",                                                                                       TL_PLACE_OFFSETS,                                                           0,                               2},
-        {"'scan.startup.timestamp-millis' = '5', 'scan.startup.mode' = 'latest-offset'",                                                                                      TL_PLACE_LATEST,                           0, 0  },
+         "'partition:0,offset:42;partition:1,offset:300'",                              TL_PLACE_OFFSETS,   0, 2},
+        {"'scan.startup.timestamp-millis' = '5', 'scan.startup.mode' = 'latest-offset'",         TL_PLACE_LATEST,    0, 0},
     };
 
     return cr_make_param_array(struct place_case, cases, TL_COUNT(cases));
