@@ -92,7 +92,8 @@ static enum tl_code record_add(struct import *import, struct tl_sv line, struct 
         partition = (uint32_t)import->options.partition;
     else if (import->partitions > 1)
         partition = (uint32_t)(tl_hash_bytes(line) % import->partitions);
-    import->records[import->records_count++] = (struct tl_log_record){partition, INT64_MIN, value};
+    import->records[import->records_count++] =
+        (struct tl_log_record){.partition = partition, .log_ms = INT64_MIN, .value = value};
     return TL_OK;
 }
 

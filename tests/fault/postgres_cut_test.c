@@ -144,7 +144,7 @@ Test(postgres_cut, each_tick_is_counted_once)
     cr_expect(has_read(cut, events), "%s", run_err_so_far(&run));
     run_signal(&run, SIGTERM);
     run_wait(&run);
-        fprintf(stderr, "%s", run.err);
+    fprintf(stderr, "%s", run.err);
     cr_expect_eq(run.status, 0, "%s", run.err);
     run_done(&run);
     tcp_proxy_close(proxy);

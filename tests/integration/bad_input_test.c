@@ -174,7 +174,7 @@ static void append_all(struct pipeline *p)
     cr_assert_not_null(records);
     for (size_t i = 0; i < bads_count; i++)
         records[i] = (struct tl_log_record){
-            0, LOG_MS + (int64_t)i, {bads[i].bytes, bads[i].size}
+            .partition = 0, .log_ms = LOG_MS + (int64_t)i, .value = {bads[i].bytes, bads[i].size}
         };
     pipeline_append(p, 1, records, bads_count);
     free(records);

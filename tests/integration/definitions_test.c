@@ -160,7 +160,8 @@ static void append(uint32_t partition, int start, int from, int to)
             snprintf(texts[count], sizeof texts[count],
                      "{\"host\": \"h\", \"n\": 1, \"event_time\": \"2026-03-01T%02d:%02d:%02dZ\"}", at / 3600, at / 60 % 60,
                      at % 60);
-            records[count] = (struct tl_log_record){partition, INT64_MIN, tl_sv_from(texts[count])};
+            records[count] =
+                (struct tl_log_record){.partition = partition, .log_ms = INT64_MIN, .value = tl_sv_from(texts[count])};
         }
         cr_assert_eq(tl_log_append(log, TL_SV("events"), records, count, NULL, &err), TL_OK, "%s", err.message);
     }

@@ -192,7 +192,7 @@ Test(log_kafka_mock, slow_brokers_are_waited_for)
 
 static void append(const char *value)
 {
-    const struct tl_log_record record = {0, INT64_MIN, tl_sv_from(value)};
+    const struct tl_log_record record = {.partition = 0, .log_ms = INT64_MIN, .value = tl_sv_from(value)};
 
     ok(tl_log_append(log_, TOPIC, &record, 1, NULL, &err));
 }
@@ -203,7 +203,7 @@ Test(log_kafka_mock, a_writer_that_is_done_for_is_made_anew)
     static const rd_kafka_resp_err_t errors[] = {RD_KAFKA_RESP_ERR_OUT_OF_ORDER_SEQUENCE_NUMBER,
                                                  RD_KAFKA_RESP_ERR_INVALID_PRODUCER_EPOCH,
                                                  RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED};
-    const struct tl_log_record record = {0, INT64_MIN, TL_SV("lost")};
+    const struct tl_log_record record = {.partition = 0, .log_ms = INT64_MIN, .value = TL_SV("lost")};
 
     append("0");
     for (size_t i = 0; i < TL_COUNT(errors); i++) {

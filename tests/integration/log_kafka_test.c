@@ -61,7 +61,7 @@ static struct tl_log *opened(const struct tl_log_spec *spec, enum tl_log_mode mo
 
 static void put(struct tl_log *log, const char *topic, const char *value)
 {
-    const struct tl_log_record record = {0, INT64_MIN, tl_sv_from(value)};
+    const struct tl_log_record record = {.partition = 0, .log_ms = INT64_MIN, .value = tl_sv_from(value)};
 
     ok(tl_log_append(log, tl_sv_from(topic), &record, 1, NULL, &err));
 }
@@ -247,7 +247,7 @@ Test(log_kafka, a_broker_that_is_not_there)
     const struct tl_log_spec *spec = kafka_spec_with(KAFKA_PLAIN, "bootstrap.servers", "127.0.0.1:1", NULL);
     struct tl_log *log = opened(spec, TL_LOG_APPEND);
     struct tl_log_entries entries;
-    struct tl_log_record record = {0, 1, TL_SV("x")};
+    struct tl_log_record record = {.partition = 0, .log_ms = 1, .value = TL_SV("x")};
     uint32_t partitions;
     uint64_t identity;
     enum tl_code rc = TL_OK;
@@ -319,7 +319,7 @@ ParameterizedTest(struct codec_case *c, log_kafka, compression, .timeout = 60)
     memset(value, 'v', sizeof value);
     for (size_t i = 0; i < TL_COUNT(records); i++)
         records[i] = (struct tl_log_record){
-            0, INT64_MIN, {value, i % sizeof value}
+            .partition = 0, .log_ms = INT64_MIN, .value = {value, i % sizeof value}
         };
     ok(tl_log_create_topic(log, tl_sv_from(topic), 1, &err));
     ok(tl_log_append(log, tl_sv_from(topic), records, TL_COUNT(records), NULL, &err));
@@ -350,7 +350,7 @@ Test(log_kafka, a_reader_that_is_slower_than_the_broker_does_not_stand_still)
     memset(value, 'v', sizeof value);
     for (size_t i = 0; i < ENTRIES; i++)
         records[i] = (struct tl_log_record){
-            0, INT64_MIN, {value, sizeof value}
+            .partition = 0, .log_ms = INT64_MIN, .value = {value, sizeof value}
         };
     ok(tl_log_create_topic(log, tl_sv_from(topic), 1, &err));
     ok(tl_log_append(log, tl_sv_from(topic), records, ENTRIES, NULL, &err));
@@ -603,8 +603,8 @@ Test(log_kafka, what_the_broker_finds_too_large_leaves_nothing)
     struct tl_log *log = opened(kafka_spec(KAFKA_PLAIN), TL_LOG_APPEND);
     char *bytes = calloc(1, 20000);
     struct tl_log_record records[] = {
-        {0, 1, TL_SV("small")},
-        {0, 1, {bytes, 20000}}
+        {.partition = 0, .log_ms = 1, .value = TL_SV("small")},
+        {.partition = 0, .log_ms = 1, .value = {bytes, 20000}}
     };
     int64_t first, end;
 

@@ -37,7 +37,7 @@ static void append(struct pipeline *p, const char *topic, uint32_t partitions, u
 {
     char text[300], when[TL_TIME_TEXT_BYTES];
     struct tl_log_record record = {
-        partition, log_ms, {text, 0}
+        .partition = partition, .log_ms = log_ms, .value = {text, 0}
     };
     struct tl_log *log = NULL;
     struct tl_err err;
@@ -287,7 +287,8 @@ Test(sources, batch_threads_make_no_difference, .timeout = 60)
         tl_time_to_iso_z(time_ms, when);
         snprintf(texts[i], sizeof texts[i], "{\"host\": \"h%u\", \"n\": %u, \"event_time\": \"%s\"}", chance_below(&chance, 4),
                  chance_below(&chance, 50), when);
-        records[i] = (struct tl_log_record){chance_below(&chance, 3), START_MS + 5 * TL_DAY_MS + i, tl_sv_from(texts[i])};
+        records[i] = (struct tl_log_record){
+            .partition = chance_below(&chance, 3), .log_ms = START_MS + 5 * TL_DAY_MS + i, .value = tl_sv_from(texts[i])};
     }
     pipeline_open(&one, EVENTS("5") HITS ODD);
     pipeline_open(&many, EVENTS("5") HITS ODD);

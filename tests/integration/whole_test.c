@@ -90,7 +90,8 @@ static void append_made(struct pipeline *p, uint32_t partitions, size_t from, si
         unsigned times = copies && chance_below(chance, 10) == 0 ? 2 : 1;
 
         while (times-- > 0)
-            records[count++] = (struct tl_log_record){partition, made[i].arrival_ms, tl_sv_from(made[i].text)};
+            records[count++] =
+                (struct tl_log_record){.partition = partition, .log_ms = made[i].arrival_ms, .value = tl_sv_from(made[i].text)};
     }
     pipeline_append(p, partitions, records, count);
 }
@@ -99,7 +100,7 @@ static void append_one(struct pipeline *p, const char *host, int64_t time_ms, in
 {
     char text[200], when[TL_TIME_TEXT_BYTES];
     struct tl_log_record record = {
-        0, log_ms, {text, 0}
+        .partition = 0, .log_ms = log_ms, .value = {text, 0}
     };
 
     tl_time_to_iso_z(time_ms, when);

@@ -43,7 +43,7 @@ static struct tl_log *with_topic(const struct log_under_test *t, uint32_t partit
 
 static void put(struct tl_log *log, uint32_t partition, const char *text)
 {
-    struct tl_log_record record = {partition, INT64_MIN, tl_sv_from(text)};
+    struct tl_log_record record = {.partition = partition, .log_ms = INT64_MIN, .value = tl_sv_from(text)};
 
     ok(tl_log_append(log, TOPIC, &record, 1, NULL, &err));
 }
@@ -58,7 +58,7 @@ static void put_numbers(struct tl_log *log, uint32_t partition, int from, int to
     cr_assert_leq(count, TL_COUNT(records));
     for (size_t i = 0; i < count; i++) {
         snprintf(texts[i], sizeof texts[i], "%d", from + (int)i);
-        records[i] = (struct tl_log_record){partition, INT64_MIN, tl_sv_from(texts[i])};
+        records[i] = (struct tl_log_record){.partition = partition, .log_ms = INT64_MIN, .value = tl_sv_from(texts[i])};
     }
     ok(tl_log_append(log, TOPIC, records, count, NULL, &err));
 }
@@ -153,9 +153,9 @@ static void entries_come_back_in_order(const struct log_under_test *t)
 {
     struct tl_log *log = with_topic(t, 2);
     struct tl_log_record batch[] = {
-        {0, 100, TL_SV("a")},
-        {1, 200, TL_SV("b")},
-        {0, 300, TL_SV("c")}
+        {.partition = 0, .log_ms = 100, .value = TL_SV("a")},
+        {.partition = 1, .log_ms = 200, .value = TL_SV("b")},
+        {.partition = 0, .log_ms = 300, .value = TL_SV("c")}
     };
     struct tl_log_entries entries;
 
@@ -298,12 +298,12 @@ static void values_of_every_size(const struct log_under_test *t)
     struct tl_log *log = with_topic(t, 1);
     char *large = malloc(LARGE);
     struct tl_log_record batch[] = {
-        {0, 1, {NULL, 0}      },
-        {0, 2, {"", 0}        },
-        {0, 3, {"\0\xff\n", 3}},
-        {0, 4, {large, LARGE} },
-        {0, 5, {NULL, 0}      },
-        {0, 6, TL_SV("last")  },
+        {.partition = 0, .log_ms = 1, .value = {NULL, 0}      },
+        {.partition = 0, .log_ms = 2, .value = {"", 0}        },
+        {.partition = 0, .log_ms = 3, .value = {"\0\xff\n", 3}},
+        {.partition = 0, .log_ms = 4, .value = {large, LARGE} },
+        {.partition = 0, .log_ms = 5, .value = {NULL, 0}      },
+        {.partition = 0, .log_ms = 6, .value = TL_SV("last")  },
     };
     struct tl_log_entries entries;
 
@@ -351,7 +351,7 @@ static void padding_is_readable(const struct log_under_test *t)
 static void a_reader_sees_what_another_handle_appends(const struct log_under_test *t)
 {
     struct tl_log *writer = with_topic(t, 1), *reader = opened(t, TL_LOG_READ);
-    struct tl_log_record record = {0, 1, TL_SV("no")};
+    struct tl_log_record record = {.partition = 0, .log_ms = 1, .value = TL_SV("no")};
 
     cr_assert_eq(get_all(reader, 0, 0).count, 0);
     for (int i = 0; i < 20; i++) {
@@ -481,9 +481,9 @@ static void a_failed_append_leaves_nothing(const struct log_under_test *t)
 {
     struct tl_log *log = with_topic(t, 2);
     struct tl_log_record batch[] = {
-        {0, 5, TL_SV("a")},
-        {1, 5, TL_SV("b")},
-        {2, 5, TL_SV("c")}
+        {.partition = 0, .log_ms = 5, .value = TL_SV("a")},
+        {.partition = 1, .log_ms = 5, .value = TL_SV("b")},
+        {.partition = 2, .log_ms = 5, .value = TL_SV("c")}
     };
     struct tl_log_entries entries;
 
@@ -503,9 +503,9 @@ static void log_timestamps_do_not_go_back(const struct log_under_test *t)
     struct tl_log *log = with_topic(t, 2);
     int64_t ahead = tl_clock_wall_ms() + 1000000, before = tl_clock_wall_ms();
     struct tl_log_record batch[] = {
-        {0, ahead,     TL_SV("a")},
-        {0, INT64_MIN, TL_SV("b")},
-        {1, INT64_MIN, TL_SV("c")}
+        {.partition = 0, .log_ms = ahead,     .value = TL_SV("a")},
+        {.partition = 0, .log_ms = INT64_MIN, .value = TL_SV("b")},
+        {.partition = 1, .log_ms = INT64_MIN, .value = TL_SV("c")}
     };
     struct tl_log_entries entries;
 
@@ -611,10 +611,10 @@ static void places(const struct log_under_test *t)
     };
     struct tl_log *log = with_topic(t, 2);
     struct tl_log_record batch[] = {
-        {0, 1000, TL_SV("a")},
-        {0, 2000, TL_SV("b")},
-        {0, 3000, TL_SV("c")},
-        {0, 4000, TL_SV("d")}
+        {.partition = 0, .log_ms = 1000, .value = TL_SV("a")},
+        {.partition = 0, .log_ms = 2000, .value = TL_SV("b")},
+        {.partition = 0, .log_ms = 3000, .value = TL_SV("c")},
+        {.partition = 0, .log_ms = 4000, .value = TL_SV("d")}
     };
     int64_t end = 4 + marker, offset = -7;
 
@@ -640,12 +640,12 @@ static void fingerprints(const struct log_under_test *t)
 {
     struct tl_log *log = with_topic(t, 1);
     struct tl_log_record batch[] = {
-        {0, 1000, TL_SV("a")},
-        {0, 1000, TL_SV("b")},
-        {0, 1001, TL_SV("b")},
-        {0, 1001, TL_SV("b")},
-        {0, 1001, {NULL, 0} },
-        {0, 1001, {"", 0}   },
+        {.partition = 0, .log_ms = 1000, .value = TL_SV("a")},
+        {.partition = 0, .log_ms = 1000, .value = TL_SV("b")},
+        {.partition = 0, .log_ms = 1001, .value = TL_SV("b")},
+        {.partition = 0, .log_ms = 1001, .value = TL_SV("b")},
+        {.partition = 0, .log_ms = 1001, .value = {NULL, 0} },
+        {.partition = 0, .log_ms = 1001, .value = {"", 0}   },
     };
     uint64_t prints[TL_COUNT(batch)], again = 0;
     struct tl_log_entries entries;

@@ -67,7 +67,7 @@ struct tl_log_record record_of(char text[TEXT_BYTES], uint32_t partition, int64_
     size_t size = (size_t)event_text(text, TEXT_BYTES, event);
 
     return (struct tl_log_record){
-        partition, START_MS + log_second * 1000, {text, size}
+        .partition = partition, .log_ms = START_MS + log_second * 1000, .value = {text, size}
     };
 }
 

@@ -65,7 +65,7 @@ void record_append(const char *data_dir, const char *topic, uint32_t partitions,
             for (; count < AT_ONCE && at < to; at++, count++) {
                 struct tl_message message = record_message(at, texts[count]);
 
-                records[count] = (struct tl_log_record){p, message.log_ms, message.value};
+                records[count] = (struct tl_log_record){.partition = p, .log_ms = message.log_ms, .value = message.value};
             }
             cr_assert_eq(tl_log_append(log, name, records, count, NULL, &err), TL_OK, "%s", err.message);
         }

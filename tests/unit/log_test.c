@@ -203,7 +203,7 @@ Test(log, a_log_of_another_version_is_left_alone)
 
 Test(log, damage_is_named)
 {
-    struct tl_log_record record = {0, 1, TL_SV("x")};
+    struct tl_log_record record = {.partition = 0, .log_ms = 1, .value = TL_SV("x")};
     struct tl_log *log = NULL;
     size_t size;
     char *bytes;
@@ -229,7 +229,7 @@ Test(log, many_entries_are_deleted_in_pieces)
     sqlite3_stmt *count = NULL;
 
     for (size_t i = 0; i < ENTRIES; i++)
-        records[i] = (struct tl_log_record){0, 1, TL_SV("x")};
+        records[i] = (struct tl_log_record){.partition = 0, .log_ms = 1, .value = TL_SV("x")};
     cr_assert_eq(tl_log_open(&(struct tl_log_spec){.kind = "local", .data_dir = dir}, TL_LOG_APPEND, &log, &err), TL_OK, "%s",
                  err.message);
     cr_assert_eq(tl_log_create_topic(log, TOPIC, 1, &err), TL_OK);
@@ -258,7 +258,7 @@ Test(log, a_wal_without_its_log_is_not_played_into_a_new_one)
 
 Test(log, a_log_that_is_taken_away_is_noticed)
 {
-    struct tl_log_record record = {0, 1, TL_SV("x")};
+    struct tl_log_record record = {.partition = 0, .log_ms = 1, .value = TL_SV("x")};
     struct tl_log_entries entries;
     struct tl_log *log = NULL, *reader = NULL, *fresh = NULL;
     uint32_t partitions;
@@ -308,7 +308,8 @@ static void append_until_killed(void)
         };
 
         for (size_t i = 0; i < TL_COUNT(batch); i++)
-            batch[i] = (struct tl_log_record){(uint32_t)(i % 2), 1, TL_SV("some bytes that make up an entry of the log")};
+            batch[i] = (struct tl_log_record){
+                .partition = (uint32_t)(i % 2), .log_ms = 1, .value = TL_SV("some bytes that make up an entry of the log")};
         done += (int64_t)TL_COUNT(batch);
         note.value.size = (size_t)snprintf(text, sizeof text, "%lld", (long long)done);
         if (tl_log_append(log, TOPIC, batch, TL_COUNT(batch), &note, &err) != TL_OK)

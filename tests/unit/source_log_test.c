@@ -155,9 +155,9 @@ Test(source_log, where_a_table_begins_and_ends)
                                         SOURCE("c", "'topic' = 'x', 'scan.startup.mode' = 'specific-offsets', "
                                                     "'scan.startup.specific-offsets' = 'partition:0,offset:9'"));
     struct tl_log_record records[] = {
-        {0, 1, TL_SV("a")},
-        {0, 2, TL_SV("b")},
-        {0, 3, TL_SV("c")}
+        {.partition = 0, .log_ms = 1, .value = TL_SV("a")},
+        {.partition = 0, .log_ms = 2, .value = TL_SV("b")},
+        {.partition = 0, .log_ms = 3, .value = TL_SV("c")}
     };
     struct tl_source_logs *logs = NULL;
     int64_t offset = -1;
