@@ -1,0 +1,197 @@
+/* servers_kill_test.c: speed on Kafka and PostgreSQL, and kill -9 of any of the three at random instants: in the end the tables equal those of a run
+ * that nobody disturbed. TALLY_KILLS: how often (6; 100 and more are run by hand). The broker and the server are this test's own. */
+#include <criterion/criterion.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "base/buf.h"
+#include "base/clock.h"
+#include "log/log.h"
+#include "support/chance.h"
+#include "support/run.h"
+#include "support/store_fixture.h"
+#include "support/visits.h"
+
+enum { STEP_MS = 200, PART = 200, PATIENCE_MS = 90000 };
+
+static const char topic[] = "events";
+static char dir[RUN_DIR_BYTES], views[300], data[300], broker[300], server[300], kafka_url[100], postgres_url[400];
+
+/* ---- the servers ---- */
+
+static void command(const char *fmt, const char *what, const char *where)
+{
+    char line[1200];
+
+    snprintf(line, sizeof line, fmt, what, where);
+    cr_assert_eq(system(line), 0, "%s", line);
+}
+
+/* "NAME=value" or "NAME='value'" of an environment file. */
+static void env_of(const char *file, const char *name, char *out, size_t size)
+{
+    char line[600];
+    FILE *in = fopen(file, "r");
+    size_t length = strlen(name);
+
+    cr_assert_not_null(in, "%s", file);
+    out[0] = '\0';
+    while (fgets(line, sizeof line, in) != NULL)
+        if (strncmp(line, name, length) == 0 && line[length] == '=') {
+            char *value = line + length + 1;
+
+            value[strcspn(value, "\n")] = '\0';
+            if (value[0] == '\'') {
+                value++;
+                value[strcspn(value, "'")] = '\0';
+            }
+            snprintf(out, size, "%s", value);
+        }
+    fclose(in);
+    cr_assert(out[0] != '\0', "%s says nothing of %s", file, name);
+}
+
+static void folder_open(void)
+{
+    char file[400];
+
+    run_folder_make(dir);
+    cr_assert_eq(chmod(dir, 0755), 0); /* PostgreSQL's user goes through */
+    snprintf(views, sizeof views, "%s", run_file_write(dir, "views.sql", visits_views));
+    snprintf(data, sizeof data, "%s/data", dir);
+    snprintf(broker, sizeof broker, "%s/kafka", dir);
+    snprintf(server, sizeof server, "%s/postgres", dir);
+    cr_assert_eq(mkdir(data, 0777), 0);
+    command("deploy/kafka/kafka.sh %s %s", "up", broker);
+    command("deploy/postgres/server.sh %s %s", "start", server);
+    snprintf(file, sizeof file, "%s/kafka.env", broker);
+    env_of(file, "KAFKA_URL", kafka_url, sizeof kafka_url);
+    snprintf(file, sizeof file, "%s.env", server);
+    env_of(file, "POSTGRES_URL", postgres_url, sizeof postgres_url);
+    cr_assert_eq(setenv("TALLY_KAFKA_BOOTSTRAP_SERVERS", kafka_url, 1), 0);
+}
+
+static void folder_close(void)
+{
+    command("deploy/kafka/kafka.sh %s %s", "down", broker);
+    command("deploy/postgres/server.sh %s %s", "remove", server);
+    run_folder_remove(dir);
+}
+
+TestSuite(servers_kill, .init = folder_open, .fini = folder_close, .timeout = 20000);
+
+/* ---- the events ---- */
+
+static void append(int from, int to)
+{
+    struct tl_log_property at = {TL_SV("bootstrap.servers"), tl_sv_from(kafka_url)};
+    struct tl_log_spec spec = {.kind = "kafka", .data_dir = data, .properties = &at, .properties_count = 1};
+    struct tl_log *log = NULL;
+    struct tl_err err;
+
+    cr_assert_eq(tl_log_open(&spec, TL_LOG_APPEND, &log, &err), TL_OK, "%s", err.message);
+    visits_append_to(log, topic, 1, STEP_MS, from, to);
+    tl_log_close(log);
+}
+
+/* ---- speed ---- */
+
+static void schema(const char *name, char out[500])
+{
+    snprintf(out, 500, "%s?schema=%s", postgres_url, name);
+}
+
+static void follow(struct run *run, const char *url)
+{
+    run_start(run, (const char *const[]){"speed", "--views", views, "--data", data, "--log", "kafka", "--store", url, "--tick",
+                                         "5ms", NULL});
+}
+
+static char *all_of(const char *url)
+{
+    static const char *const queries[] = {
+        "SELECT _end_ms, _start_ms, encode(_key, 'hex'), host, hits, total, encode(_acc, 'hex') FROM hits_speed ORDER BY 1, 2, 3",
+        "SELECT _end_ms, _offset, _row, event_id, n FROM big_speed ORDER BY 1, 2, 3",
+        "SELECT d.view, l.partition, l.\"offset\", l.\"row\", l.cause, l.flags, l.watermark_ms FROM tally_ledger AS l JOIN"
+        " tally_definition AS d USING (definition) ORDER BY 1, 2, 3, 4",
+        "SELECT d.view, o.* FROM tally_outcome AS o JOIN tally_definition AS d USING (definition) ORDER BY 1",
+        "SELECT d.view, o.* FROM tally_offset AS o JOIN tally_definition AS d USING (definition) ORDER BY 1",
+        "SELECT topic, partition, \"offset\", \"row\", reason, encode(raw, 'hex') FROM tally_dead_letter ORDER BY 1, 2, 3, 4",
+    };
+    struct tl_buf all;
+
+    tl_buf_init(&all, 0);
+    for (size_t i = 0; i < TL_COUNT(queries); i++)
+        tl_buf_put_str(&all, store_postgres_ask(url, queries[i]));
+    tl_buf_put_u8(&all, 0);
+    cr_assert(!all.failed);
+    return all.data;
+}
+
+static void kill_one(struct chance *chance, struct run *run, const char *url)
+{
+    switch (chance_below(chance, 3)) {
+    case 0:
+        run_signal(run, SIGKILL);
+        run_wait(run);
+        run_done(run);
+        follow(run, url);
+        return;
+    case 1:
+        command("deploy/kafka/kafka.sh %s %s", "kill", broker);
+        tl_clock_sleep_ms((int64_t)chance_below(chance, 1500));
+        command("deploy/kafka/kafka.sh %s %s", "up", broker);
+        return;
+    default: command("deploy/postgres/server.sh %s %s restart -m immediate >/dev/null", "ctl", server); return;
+    }
+}
+
+Test(servers_kill, the_tables_equal_those_of_an_undisturbed_run)
+{
+    struct chance chance = chance_open("servers_kill");
+    const char *asked = getenv("TALLY_KILLS");
+    int kills = asked != NULL ? atoi(asked) : 6, events = 0;
+    char killed[500], undisturbed[500], *got, *want;
+    struct run run = {0}, once = {0};
+    bool all = false;
+
+    schema("killed", killed);
+    schema("undisturbed", undisturbed);
+    append(events, events + PART);
+    events += PART;
+    follow(&run, killed);
+    for (int k = 0; k < kills; k++) {
+        append(events, events + PART);
+        events += PART;
+        tl_clock_sleep_ms((int64_t)chance_below(&chance, 400));
+        kill_one(&chance, &run, killed);
+    }
+    append(events, events + PART);
+    events += PART;
+    for (int64_t until_ms = tl_clock_monotonic_ms() + PATIENCE_MS; !all && tl_clock_monotonic_ms() < until_ms;
+         tl_clock_sleep_ms(100)) {
+        const char *read =
+            store_postgres_ask(killed, "SELECT count(*) FROM pg_tables WHERE tablename = 'tally_epoch_versions' AND"
+                                       " schemaname = current_schema()");
+
+        all = strcmp(read, "1\n") == 0 &&
+              atoi(store_postgres_ask(killed, "SELECT coalesce(min(messages_count), 0) FROM tally_offset")) == events;
+    }
+    cr_expect(all, "%s", run_err_so_far(&run));
+    run_signal(&run, SIGTERM);
+    run_wait(&run);
+    cr_expect_eq(run.status, 0, "%s", run.err);
+    run_done(&run);
+    RUN(&once, "speed", "--views", views, "--data", data, "--log", "kafka", "--store", undisturbed, "--once");
+    cr_assert_eq(once.status, 0, "%s", once.err);
+    run_done(&once);
+    got = all_of(killed);
+    want = all_of(undisturbed);
+    cr_expect_gt(strlen(want), 2000);
+    cr_expect_str_eq(got, want);
+    free(got);
+    free(want);
+}
