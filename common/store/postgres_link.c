@@ -195,24 +195,40 @@ static const struct {
     {"pg_hba.conf",                    "the server's pg_hba.conf lets this role, address and sslmode not in"            },
     {"role",                           "the role: in the URL, or PGUSER; deploy/postgres/roles.sql makes it"            },
     {"database",                       "the database: in the URL's path, or PGDATABASE; createdb makes it"              },
-    {"could not translate host name",  "the host: in the URL, or PGHOST"                                                },
     {"definition of service",          "PGSERVICE or service=, and the service file (PGSERVICEFILE, ~/.pg_service.conf)"},
 };
 
-/* Whether to come back later is nothing that the words say in every language. */
-static bool may_come_back(const char *words, const char *const *keys, const char *const *values)
+/* What passes: a server that goes or comes, a network that is away, no room just now. */
+static const char *const passing[] = {
+    "terminating connection",
+    "closed the connection",
+    "Connection re", /* refused, reset */
+    "timeout",
+    "timed out",
+    "starting up",
+    "shutting down",
+    "recovery",
+    "accepting connections",
+    "too many",
+    "connection slots",
+    "could not translate",
+    "unreachable",
+    "SSL SYSCALL",
+    "SSL connection has been closed",
+};
+
+/* Words that are in neither list may be in another language: then it is asked whether the server is there, and did not want us. */
+static bool may_come_back(const char *words, bool refused, const char *const *keys, const char *const *values)
 {
-    if (strstr(words, "too many") != NULL || strstr(words, "remaining connection slots") != NULL)
-        return true;
-    if (strstr(words, "certificate") != NULL || strstr(words, "SSL") != NULL || strstr(words, "definition of service") != NULL)
+    PGPing ping;
+
+    for (size_t i = 0; i < TL_COUNT(passing); i++)
+        if (strstr(words, passing[i]) != NULL)
+            return true;
+    if (refused)
         return false;
-    switch (PQpingParams(keys, values, 0)) {
-    case PQPING_OK: return false; /* it is there, and did not want us */
-    case PQPING_NO_ATTEMPT: return false;
-    case PQPING_REJECT:
-    case PQPING_NO_RESPONSE: break;
-    }
-    return true;
+    ping = PQpingParams(keys, values, 0);
+    return ping != PQPING_OK && ping != PQPING_NO_ATTEMPT;
 }
 
 static enum tl_code fail_connect(struct tl_pg *pg, const char *const *keys, const char *const *values, struct tl_err *err)
@@ -222,9 +238,9 @@ static enum tl_code fail_connect(struct tl_pg *pg, const char *const *keys, cons
     bool retriable;
 
     one_line(words, sizeof words, PQerrorMessage(pg->conn));
-    retriable = may_come_back(words, keys, values);
     while (refusal < TL_COUNT(refusals) && strstr(words, refusals[refusal].words) == NULL)
         refusal++;
+    retriable = may_come_back(words, refusal < TL_COUNT(refusals), keys, values);
     if (retriable || refusal == TL_COUNT(refusals))
         tl_fail(err, TL_ERR_IO, "%s: no connection: %s", pg->base.place, words);
     else

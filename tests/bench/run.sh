@@ -2,7 +2,7 @@
 # run.sh: the figures of the core and of batch beside their yardsticks, run in turn on the same machine in the same minutes.
 #
 # `make bench` calls it. BENCH_DIR is where the bench programs are (build/release), TALLY_BIN the program. BENCH_COUNT (2000000) events,
-# BENCH_ROUNDS (5) rounds, BENCH_ONLY (core windows state functions user batch speed): which parts. What it makes lies in build/bench and is used again.
+# BENCH_ROUNDS (5) rounds, BENCH_ONLY (core windows state functions user batch speed store): which parts. What it makes lies in build/bench and is used again.
 #
 # Only ratios of two programs of one round count: the machines are noisy. Each row says what was measured, its ratio or figure (median of
 # the rounds), the target, and whether it was hit.
@@ -13,7 +13,7 @@ programs=${BENCH_DIR:-build/release}
 tally=${TALLY_BIN:-build/release/tally}
 count=${BENCH_COUNT:-2000000}
 rounds=${BENCH_ROUNDS:-5}
-only=${BENCH_ONLY:-core windows state functions user batch speed}
+only=${BENCH_ONLY:-core windows state functions user batch speed store}
 bench=tests/bench
 work=build/bench
 duckdb_version=2.0.0
@@ -369,11 +369,48 @@ user() {
     done < <("$programs/bench_user_function_rate" "$work/rate_functions.so")
 }
 
+# ---- store ---------------------------------------------------------------------------------------------------------------
+# Rows a second into each store: new ones, the same once more, staged ones; PostgreSQL's against bare libpq in the same round.
+store() {
+    local i way what line='' url base
+    local -A rate=()
+
+    # shellcheck disable=SC1091  # `make bench` has started the server, which writes it
+    base=$(. build/servers.env && echo "$POSTGRES_URL")
+    for ((i = 0; i < rounds; i++)); do
+        rm -f "$work"/rate.db*
+        line=$("$programs/bench_store_rate" "sqlite:$work/rate.db" 200000)
+        for what in insert update stage; do rate[sqlite_$what]+=" $(field ${what}_rows_per_s "$line")"; done
+        url="$base?schema=bench_store"
+        psql -q "$base" -c 'SET client_min_messages = warning' -c 'DROP SCHEMA IF EXISTS bench_store CASCADE'
+        line=$("$programs/bench_store_rate" "$url" 200000)
+        for what in insert update stage; do rate[postgres_$what]+=" $(field ${what}_rows_per_s "$line")"; done
+        for way in unnest pipeline copy values; do
+            line=$("$programs/bench_postgres_rate" "$base" $way 200000)
+            for what in insert update; do rate[${way}_$what]+=" $(field ${what}_rows_per_s "$line")"; done
+        done
+    done
+    psql -q "$base" -c 'SET client_min_messages = warning' -c 'DROP SCHEMA IF EXISTS bench_store CASCADE'
+    rm -f "$work"/rate.db*
+    for what in insert update stage; do
+        row "store, SQLite: $what" "$(median "${rate[sqlite_$what]}") rows/s" "" ""
+        row "store, PostgreSQL: $what" "$(median "${rate[postgres_$what]}") rows/s" \
+            "$(ratio "$(median "${rate[postgres_$what]}")" "$(median "${rate[sqlite_$what]}")") of SQLite's" ""
+    done
+    for what in insert update; do
+        for way in pipeline copy values; do
+            row "bare libpq, $way: $what" "$(median "${rate[${way}_$what]}") rows/s" "" ""
+        done
+        line=$(ratio "$(median "${rate[postgres_$what]}")" "$(median "${rate[unnest_$what]}")")
+        row_target "store, PostgreSQL, $what: against bare libpq, unnest" "$line ($(median "${rate[unnest_$what]}") rows/s)" "$line" '>=' 0.8 ">= 0.80"
+    done
+}
+
 # ---- all of it -----------------------------------------------------------------------------------------------------------
 printf '%s events, %s rounds, %s, %s cores\n\n' "$count" "$rounds" \
     "$(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo 2>/dev/null | head -n 1)" "$(nproc)"
 row "what" "figure (median)" "target" ""
-for part in core windows state functions user batch speed; do
+for part in core windows state functions user batch speed store; do
     if wants "$part"; then
         "$part"
     fi
