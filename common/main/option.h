@@ -27,7 +27,7 @@
  *     }
  *
  * The caller puts the defaults into its struct before the call; a flag that is not given leaves its field alone. An option that
- * is given twice: the last one wins. `--name=value` and `--name value` are the same; a name must be written out in full.
+ * is given twice: the last one wins (TL_OPT_LIST: all are taken). `--name=value` and `--name value` are the same; a name must be written out in full.
  * Options and arguments may be mixed; what follows `--` is an argument.
  *
  * The options shared by all commands (tl_common_options) are always understood. Each has an environment variable as well,

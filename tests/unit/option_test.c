@@ -89,6 +89,16 @@ Test(option, flags_and_arguments_in_any_order)
     cr_assert_str_eq(common.args[0], "--once");
 }
 
+Test(option, a_list_takes_all_that_are_given)
+{
+    setenv("TALLY_KAFKA_PROPERTY", "linger.ms=5", 1);
+    cr_assert(parse("--kafka-property a=1 --kafka-property=b=2"));
+    cr_assert_eq(common.kafka_properties.count, 3);
+    cr_assert_str_eq(common.kafka_properties.items[0], "linger.ms=5", "the environment first, so that flags win");
+    cr_assert_str_eq(common.kafka_properties.items[1], "a=1");
+    cr_assert_str_eq(common.kafka_properties.items[2], "b=2");
+}
+
 Test(option, the_flag_wins_over_the_environment)
 {
     setenv("TALLY_VIEWS", "env.sql", 1);
@@ -131,6 +141,7 @@ ParameterizedTestParameters(option, wrong)
         {"--format xml",               "none of table|csv|json"           },
         {"--format table|csv",         "none of"                          },
         {"--host=",                    "is empty"                         },
+        {"--kafka-property=",          "is empty"                         },
         {"--once=yes",                 "takes no value"                   },
         {"--from 2026-03-01T00:00:00", "'2026-03-01T00:00:00Z'"           },
         {"--from yesterday",           "2026-03-01T02:00:00Z"             },
