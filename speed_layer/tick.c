@@ -136,9 +136,10 @@ enum tl_code tl_tick_merge(struct tl_tick *tick, struct tl_err *err)
         const struct tl_partial_partition *state = state_of(tick, p);
         struct tl_position *position = &tick->positions[p];
 
+        /* Also past what holds no message (a transaction's marker): nothing to write down by itself, but not behind either. */
+        position->next_offset = state->next_offset;
         if (!state->touched)
             continue;
-        position->next_offset = state->next_offset;
         position->last_offset = state->last_offset;
         position->fingerprint = state->fingerprint;
         position->watermark_ms = state->watermark_ms;
