@@ -5,8 +5,9 @@
 #ifndef TL_LANE_H
 #define TL_LANE_H
 
-#include "log/log.h"
+#include "main/source_log.h"
 #include "sql/plan.h"
+#include "standing.h"
 #include "store/store.h"
 
 struct tl_lane_partition {
@@ -26,5 +27,34 @@ struct tl_lane {
     struct tl_lane_partition *partitions;
     uint32_t partitions_count;
 };
+
+/* What lanes are made from. */
+struct tl_lane_ground {
+    const struct tl_plan *plan;
+    struct tl_source_logs *logs;
+    struct tl_store *store;
+    int64_t epoch;
+    bool once;       /* to the log's present end */
+    bool accept_gap; /* passes over offsets that are gone */
+};
+
+TL_MUST_USE enum tl_code tl_lane_open(struct tl_lane *lane, const struct tl_plan *plan, struct tl_err *err);
+void tl_lane_close(struct tl_lane *lane);
+void tl_lane_add_view(struct tl_lane *lane, uint32_t v, const struct tl_definition *definition);
+/* Adds the partitions of source `s` as `standing` has them; where that has none they begin where 'scan.startup.mode' says. A new partition of a topic
+ * that is known begins at its start. `goal`, where it is not NULL, is where to end. What was passed over stands in the ledger of the lane's
+ * views. TL_ERR_GAP: offsets are gone, and that was not accepted; TL_ERR_IO: the topic was made again. */
+TL_MUST_USE enum tl_code tl_lane_add_source(struct tl_lane *lane, const struct tl_lane_ground *ground, uint32_t s,
+                                            const struct tl_standing *standing, const struct tl_standing *goal,
+                                            struct tl_err *err);
+bool tl_lane_is_bounded(const struct tl_lane *lane); /* it ends by itself */
+
+/* A topic comes into being with its first event: one that is not there yet has no partitions, and the others are counted meanwhile. */
+TL_MUST_USE enum tl_code tl_lane_topic(const struct tl_lane_ground *ground, uint32_t source, uint32_t *partitions,
+                                       uint64_t *identity, struct tl_err *err);
+/* The message that was read last must still be the one that it was: TL_ERR_IO otherwise. One that is gone (retention, compaction) tells
+ * nothing. */
+TL_MUST_USE enum tl_code tl_lane_check_message(const struct tl_lane_ground *ground, uint32_t s,
+                                               const struct tl_position *position, struct tl_err *err);
 
 #endif

@@ -48,262 +48,14 @@ struct speed {
     const struct speed_options *own;
     struct tl_functions *functions;
     struct tl_plan *plan;
-    struct tl_store *store;
+    struct tl_lane_ground ground; /* the plan, the store and the logs among it */
     struct tl_fence *fence;
-    struct tl_source_logs *logs;
     struct tl_dead_topic *dead_topic;
     struct tl_speed_meter *meter;      /* NULL: without --metrics-listen */
     struct tl_definition *definitions; /* per view */
     bool said_waiting;
     bool deal_again; /* a topic has more partitions than before */
 };
-
-/* ---- lanes ---- */
-
-static void lane_close(struct tl_lane *lane)
-{
-    free(lane->views_wanted);
-    free(lane->definitions);
-    free(lane->final_ms);
-    free(lane->identities);
-    free(lane->partitions);
-    *lane = (struct tl_lane){0};
-}
-
-static enum tl_code lane_open(struct tl_lane *lane, const struct tl_plan *plan, struct tl_err *err)
-{
-    *lane = (struct tl_lane){.plan = plan};
-    lane->views_wanted = calloc(plan->views_count, sizeof *lane->views_wanted);
-    lane->definitions = calloc(plan->views_count, sizeof *lane->definitions);
-    lane->final_ms = calloc(plan->views_count, sizeof *lane->final_ms);
-    lane->identities = calloc(plan->sources_count, sizeof *lane->identities);
-    if (lane->views_wanted == NULL || lane->definitions == NULL || lane->final_ms == NULL || lane->identities == NULL)
-        return tl_fail_memory(err, plan->views_count * sizeof *lane->definitions);
-    return TL_OK;
-}
-
-/* Does it end by itself? */
-static bool lane_is_bounded(const struct tl_lane *lane)
-{
-    for (uint32_t p = 0; p < lane->partitions_count; p++)
-        if (lane->partitions[p].until_offset == INT64_MAX)
-            return false;
-    return lane->partitions_count > 0;
-}
-
-static void lane_add_view(struct tl_lane *lane, uint32_t v, const struct tl_definition *definition)
-{
-    lane->views_wanted[v] = true;
-    lane->definitions[v] = definition->id;
-    lane->final_ms[v] = definition->final_ms;
-}
-
-/* Where one definition stands, per partition of its source. */
-struct standing {
-    struct tl_position *positions;
-    uint32_t count, capacity;
-};
-
-static enum tl_code add_position(void *ctx, const struct tl_position *position, struct tl_err *err)
-{
-    struct standing *standing = ctx;
-
-    if (standing->count == standing->capacity) {
-        uint32_t capacity = standing->capacity * 2 + 8;
-
-        if (!TL_RESIZE(standing->positions, capacity))
-            return tl_fail_memory(err, capacity * sizeof *standing->positions);
-        standing->capacity = capacity;
-    }
-    standing->positions[standing->count++] = *position;
-    return TL_OK;
-}
-
-/* The stored offset must still make sense for the log as it is: never silently behind. */
-static enum tl_code check_position(const struct speed *speed, const struct tl_source *source, struct tl_position *position,
-                                   int64_t first, int64_t end, struct tl_err *err)
-{
-    if (position->next_offset > end)
-        return tl_fail(err, TL_ERR_IO,
-                       "topic %.*s partition %u: the store has read up to offset %lld, but the log ends at %lld: the topic was "
-                       "deleted and made "
-                       "again, or another log is in use; start with a new data directory, or bring the log back",
-                       TL_SV_ARG(source->topic), position->partition, (long long)position->next_offset, (long long)end);
-    if (position->next_offset >= first)
-        return TL_OK;
-    if (!speed->own->accept_gap)
-        return tl_fail(err, TL_ERR_GAP,
-                       "topic %.*s partition %u: offsets %lld to %lld are gone from the log before they were counted; "
-                       "--accept-gap goes on at %lld and records the gap as an outage",
-                       TL_SV_ARG(source->topic), position->partition, (long long)position->next_offset, (long long)(first - 1),
-                       (long long)first);
-    return TL_OK;
-}
-
-static enum tl_code fail_made_again(const struct tl_source *source, uint32_t partition, const char *why, struct tl_err *err)
-{
-    return tl_fail(
-        err, TL_ERR_IO,
-        "topic %.*s partition %u: the topic was deleted and made again: %s; its offsets mean other events now; start with a new"
-        " data directory and store, or bring the log back",
-        TL_SV_ARG(source->topic), partition, why);
-}
-
-/* The entry that was read last must still be the one that it was. One that is gone (retention, compaction) tells nothing. */
-static enum tl_code check_fingerprint(const struct speed *speed, uint32_t s, const struct tl_position *position,
-                                      struct tl_err *err)
-{
-    const struct tl_source *source = &speed->plan->sources[s];
-    char why[100];
-    uint64_t now;
-    enum tl_code rc;
-
-    if (position->fingerprint == 0)
-        return TL_OK;
-    rc = tl_log_fingerprint(tl_source_log(speed->logs, s), source->topic, position->partition, position->last_offset, &now, err);
-    if (rc == TL_ERR_NOT_FOUND)
-        return TL_OK;
-    if (rc != TL_OK || now == position->fingerprint)
-        return rc;
-    snprintf(why, sizeof why, "at offset %lld stands another message than the one that was read",
-             (long long)position->last_offset);
-    return fail_made_again(source, position->partition, why, err);
-}
-
-/* Two lines in the ledger of each of the lane's views of the source: the gap's first offset in row 0, its last one in row 1. */
-static enum tl_code record_gap(struct speed *speed, const struct tl_lane *lane, uint32_t source, struct tl_position *position,
-                               int64_t first, const char *why, struct tl_err *err)
-{
-    struct tl_ledger_line lines[2];
-    int64_t change;
-    enum tl_code rc = TL_OK;
-
-    for (uint32_t i = 0; i < TL_COUNT(lines); i++)
-        lines[i] = (struct tl_ledger_line){.partition = position->partition,
-                                           .row = i,
-                                           .offset = i == 0 ? position->next_offset : first - 1,
-                                           .cause = TL_CAUSE_OFFSET_GAP,
-                                           .watermark_ms = position->watermark_ms,
-                                           .event_time_ms = INT64_MIN};
-    tl_diag(TL_WARN, "%s: partition %u offsets %lld to %lld", why, position->partition, (long long)position->next_offset,
-            (long long)(first - 1));
-    position->next_offset = first;
-    TL_TRY(tl_store_begin_tick(speed->store, tl_fence_epoch(speed->fence), &change, err));
-    for (uint32_t v = 0; v < lane->plan->views_count; v++) {
-        if (lane->definitions[v] == 0 || lane->plan->views[v].source != source)
-            continue;
-        TL_TRY(tl_store_put_ledger(speed->store, lane->definitions[v], 0, lines, TL_COUNT(lines), err));
-        TL_TRY(tl_store_put_position(speed->store, lane->definitions[v], position, err));
-    }
-    TL_TRY(tl_store_commit(speed->store, err));
-out:
-    tl_store_rollback(speed->store);
-    return rc;
-}
-
-/* A topic comes into being with its first event: one that is not there yet has no partitions, and the others are counted meanwhile. */
-static enum tl_code topic_now(const struct speed *speed, uint32_t source, uint32_t *partitions, uint64_t *identity,
-                              struct tl_err *err)
-{
-    enum tl_code rc =
-        tl_log_topic(tl_source_log(speed->logs, source), speed->plan->sources[source].topic, partitions, identity, err);
-
-    if (rc != TL_ERR_NOT_FOUND)
-        return rc;
-    *partitions = 0;
-    *identity = 0;
-    return TL_OK;
-}
-
-static const struct tl_position *position_of(const struct standing *standing, uint32_t partition)
-{
-    for (uint32_t i = 0; i < standing->count; i++)
-        if (standing->positions[i].partition == partition)
-            return &standing->positions[i];
-    return NULL;
-}
-
-/* How far the lane reads the partition: to the goal (of what that does not know, nothing), to the log's present end with --once, to
- * where 'scan.bounded.mode' ends the source. */
-static enum tl_code set_end(const struct speed *speed, struct tl_lane_partition *mine, int64_t log_end,
-                            const struct standing *goal, struct tl_err *err)
-{
-    int64_t bound;
-    enum tl_code rc;
-
-    TL_TRY(tl_source_bound(speed->logs, mine->source, mine->partition, &bound, err));
-    if (goal != NULL) {
-        const struct tl_position *known = position_of(goal, mine->partition);
-
-        mine->until_offset = known != NULL ? known->next_offset : INT64_MIN;
-    } else if (speed->own->once) {
-        mine->until_offset = log_end;
-    }
-    mine->ends = bound <= mine->until_offset && bound != INT64_MAX;
-    mine->until_offset = tl_min_i64(mine->until_offset, bound);
-out:
-    return rc;
-}
-
-/* Where a definition begins that has read nothing of the source yet: where 'scan.startup.mode' says, which may leave events out, and not behind
- * those that it is to meet. */
-static enum tl_code begin_source(struct speed *speed, struct tl_lane *lane, struct tl_lane_partition *mine, struct tl_err *err)
-{
-    int64_t first = mine->position.next_offset, start;
-    enum tl_code rc;
-
-    TL_TRY(tl_source_start(speed->logs, mine->source, mine->partition, &start, err));
-    start = tl_min_i64(start, mine->until_offset);
-    if (start > first)
-        TL_TRY(record_gap(speed, lane, mine->source, &mine->position, start, "left out by 'scan.startup.mode'", err));
-out:
-    return rc;
-}
-
-/* Adds the partitions of one source as `standing` has them; where it has none they begin anew. A new partition of a topic that is known
- * begins at its start. `goal`, where it is not NULL, is where to end. */
-static enum tl_code lane_add_source(struct speed *speed, struct tl_lane *lane, uint32_t s, const struct standing *standing,
-                                    const struct standing *goal, struct tl_err *err)
-{
-    const struct tl_source *source = &speed->plan->sources[s];
-    struct tl_lane_partition *partitions;
-    uint32_t count;
-    enum tl_code rc = TL_OK;
-
-    TL_TRY(topic_now(speed, s, &count, &lane->identities[s], err));
-    partitions = realloc(lane->partitions, (lane->partitions_count + count + 1) * sizeof *partitions);
-    if (partitions == NULL)
-        return tl_fail_memory(err, count * sizeof *partitions);
-    lane->partitions = partitions;
-    for (uint32_t p = 0; p < count; p++) {
-        struct tl_lane_partition *mine = &lane->partitions[lane->partitions_count];
-        const struct tl_position *known;
-        int64_t first, end;
-
-        TL_TRY(tl_log_range(tl_source_log(speed->logs, s), source->topic, p, &first, &end, err));
-        *mine = (struct tl_lane_partition){.source = s, .partition = p, .until_offset = INT64_MAX};
-        mine->position = (struct tl_position){.partition = p,
-                                              .next_offset = first,
-                                              .watermark_ms = INT64_MIN,
-                                              .judged_ms = INT64_MIN,
-                                              .log_ms = INT64_MIN,
-                                              .last_offset = INT64_MIN};
-        TL_TRY(set_end(speed, mine, end, goal, err));
-        known = position_of(standing, p);
-        if (known != NULL) {
-            mine->position = *known;
-            TL_TRY(check_position(speed, source, &mine->position, first, end, err));
-            TL_TRY(check_fingerprint(speed, s, &mine->position, err));
-            if (mine->position.next_offset < first)
-                TL_TRY(record_gap(speed, lane, s, &mine->position, first, "gap accepted", err));
-        } else if (standing->count == 0) {
-            TL_TRY(begin_source(speed, lane, mine, err));
-        }
-        lane->partitions_count++;
-    }
-out:
-    return rc;
-}
 
 /* ---- running a lane ---- */
 
@@ -360,8 +112,8 @@ static enum tl_code find_out(struct speed *speed, struct tl_tick *tick, struct t
     bool committed;
     enum tl_code rc;
 
-    TL_TRY(tl_fence_renew(speed->fence, speed->store, tick->change, &committed, err));
-    tick->epoch = tl_fence_epoch(speed->fence);
+    TL_TRY(tl_fence_renew(speed->fence, speed->ground.store, tick->change, &committed, err));
+    tick->epoch = speed->ground.epoch = tl_fence_epoch(speed->fence);
     tick->unknown = false;
     tl_diag(TL_INFO, "the answer to a commit was lost: the tick %s in the store", committed ? "is" : "is not");
     if (committed)
@@ -416,32 +168,46 @@ out:
 static enum tl_code note_ready(struct speed *speed, const struct tl_lane *lane, struct tl_err *err)
 {
     int64_t change;
-    bool swapped, news = false;
+    bool news = false;
     enum tl_code rc = TL_OK;
 
     for (uint32_t v = 0; v < lane->plan->views_count; v++)
         news = news || (lane->definitions[v] != 0 && !speed->definitions[v].speed_ready);
     if (!news)
         return TL_OK;
-    TL_TRY(tl_store_begin_tick(speed->store, tl_fence_epoch(speed->fence), &change, err));
+    TL_TRY(tl_store_begin_tick(speed->ground.store, speed->ground.epoch, &change, err));
     for (uint32_t v = 0; v < lane->plan->views_count; v++) {
         if (lane->definitions[v] != 0) {
-            TL_TRY(tl_store_put_ready(speed->store, lane->definitions[v], err));
+            TL_TRY(tl_store_put_ready(speed->ground.store, lane->definitions[v], err));
             speed->definitions[v].speed_ready = true;
         }
     }
-    TL_TRY(tl_store_commit(speed->store, err));
+    TL_TRY(tl_store_commit(speed->ground.store, err));
+out:
+    tl_store_rollback(speed->ground.store);
+    return rc;
+}
+
+/* Swaps in what has caught up. Where somebody reads the old tables just now, or batch has not published as far, it is tried again later. */
+static enum tl_code swap_in(struct speed *speed, const struct tl_lane *lane, struct tl_err *err)
+{
+    enum tl_code rc = TL_OK;
+
     for (uint32_t v = 0; v < lane->plan->views_count; v++) {
-        if (lane->definitions[v] != 0) {
-            TL_TRY(tl_store_swap(speed->store, lane->definitions[v], &swapped, err));
-            if (swapped)
-                tl_diag(TL_INFO, "view %.*s: its new definition has caught up and serves now",
-                        TL_SV_ARG(lane->plan->views[v].name));
+        struct tl_definition *definition = &speed->definitions[v];
+        bool swapped = false;
+
+        if (lane->definitions[v] == 0 || definition->state != TL_DEFINITION_BUILDING || !definition->speed_ready)
+            continue;
+        rc = tl_store_swap(speed->ground.store, definition->id, &swapped, err);
+        if (rc != TL_OK && !err->retriable)
+            return rc;
+        if (swapped) {
+            definition->state = TL_DEFINITION_ACTIVE;
+            tl_diag(TL_INFO, "view %.*s: its new definition has caught up and serves now", TL_SV_ARG(lane->plan->views[v].name));
         }
     }
-out:
-    tl_store_rollback(speed->store);
-    return rc;
+    return TL_OK;
 }
 
 /* Looks at the topics anew: a topic that was made again ends the program (a Kafka tells it only by the messages: a look at them is `closely`); new partitions end the lane, to be dealt with the others. */
@@ -450,13 +216,13 @@ static enum tl_code look_at_topics(struct speed *speed, const struct tl_tick *ti
     const struct tl_lane *lane = tick->lane;
     enum tl_code rc = TL_OK;
 
-    TL_TRY(tl_source_logs_refresh(speed->logs, err));
+    TL_TRY(tl_source_logs_refresh(speed->ground.logs, err));
     for (uint32_t s = 0; s < lane->plan->sources_count; s++) {
         struct tl_sv topic = lane->plan->sources[s].topic;
         uint32_t partitions, known = 0;
         uint64_t identity;
 
-        TL_TRY(topic_now(speed, s, &partitions, &identity, err));
+        TL_TRY(tl_lane_topic(&speed->ground, s, &partitions, &identity, err));
         if (lane->identities[s] != 0 && identity != lane->identities[s])
             TL_TRY(tl_fail(err, TL_ERR_IO,
                            "topic %.*s was deleted and made again while it was being read: its offsets mean other events now; "
@@ -471,7 +237,7 @@ static enum tl_code look_at_topics(struct speed *speed, const struct tl_tick *ti
         }
     }
     for (uint32_t p = 0; closely && p < lane->partitions_count; p++)
-        TL_TRY(check_fingerprint(speed, lane->partitions[p].source, &tick->positions[p], err));
+        TL_TRY(tl_lane_check_message(&speed->ground, lane->partitions[p].source, &tick->positions[p], err));
 out:
     return rc != TL_OK && err->retriable ? TL_OK : rc; /* the workers say so when the log does not answer */
 }
@@ -482,6 +248,7 @@ static enum tl_code tick_until_done(struct speed *speed, struct tl_lane *lane, s
                                     bool bounded, struct tl_err *err)
 {
     int64_t next_ms = tl_clock_monotonic_ms() + speed->own->tick_ms, look_ms = tl_clock_monotonic_ms() + LOOK_MS;
+    int64_t swap_ms = INT64_MIN;
     bool done = false;
     unsigned looks = 0;
     enum tl_code rc = TL_OK;
@@ -506,6 +273,10 @@ static enum tl_code tick_until_done(struct speed *speed, struct tl_lane *lane, s
         TL_TRY(one_tick(speed, tick, signals, workers, workers_count, err));
         if (tl_tick_at_end(tick))
             TL_TRY(note_ready(speed, lane, err));
+        if (tl_tick_at_end(tick) && (bounded || tl_clock_monotonic_ms() >= swap_ms)) {
+            TL_TRY(swap_in(speed, lane, err));
+            swap_ms = tl_clock_monotonic_ms() + LOOK_MS;
+        }
         done = ending || (bounded && tl_tick_at_rest(tick));
         TL_TRY(tl_tick_settle(tick, err));
     }
@@ -550,13 +321,13 @@ static enum tl_code run_lane(struct speed *speed, struct tl_lane *lane, bool bou
     if (workers == NULL)
         TL_TRY(tl_fail_memory(err, workers_count * sizeof *workers));
     for (; opened < workers_count; opened++) {
-        rc = tl_worker_open(&workers[opened], lane, opened, workers_count, speed->common, speed->store, &signals, err);
+        rc = tl_worker_open(&workers[opened], lane, opened, workers_count, speed->common, speed->ground.store, &signals, err);
         if (rc != TL_OK) {
             tl_worker_close(&workers[opened]);
             goto out;
         }
     }
-    TL_TRY(tl_tick_open(&tick, lane, speed->store, tl_fence_epoch(speed->fence), workers, workers_count, err));
+    TL_TRY(tl_tick_open(&tick, lane, speed->ground.store, speed->ground.epoch, workers, workers_count, err));
     tick.meter = speed->meter;
     tick.dead_topic = lane->number == 0 ? speed->dead_topic : NULL; /* a definition that is built reads what was sent before */
     TL_TRY(tl_speed_meter_lane(speed->meter, &tick, lane->number == 0, err));
@@ -581,47 +352,7 @@ out:
 
 /* ---- which definitions go together ---- */
 
-/* Where the views of one source meet: each of its partitions as far as some view has read it. No one view need be furthest in all. */
-static enum tl_code meeting_point(const struct speed *speed, const struct standing *standings, uint32_t source,
-                                  struct standing *goal, struct tl_err *err)
-{
-    enum tl_code rc = TL_OK;
-
-    goal->count = 0;
-    for (uint32_t v = 0; v < speed->plan->views_count; v++) {
-        if (speed->plan->views[v].source != source)
-            continue;
-        for (uint32_t i = 0; i < standings[v].count; i++) {
-            const struct tl_position *position = &standings[v].positions[i];
-            uint32_t g = 0;
-
-            while (g < goal->count && goal->positions[g].partition != position->partition)
-                g++;
-            if (g == goal->count)
-                TL_TRY(add_position(goal, position, err));
-            else if (goal->positions[g].next_offset < position->next_offset)
-                goal->positions[g] = *position;
-        }
-    }
-out:
-    return rc;
-}
-
-/* Has it all that the goal has? */
-static bool has_come_to(const struct standing *standing, const struct standing *goal)
-{
-    for (uint32_t g = 0; g < goal->count; g++) {
-        uint32_t i = 0;
-
-        while (i < standing->count && standing->positions[i].partition != goal->positions[g].partition)
-            i++;
-        if (i == standing->count || standing->positions[i].next_offset < goal->positions[g].next_offset)
-            return false;
-    }
-    return true;
-}
-
-static enum tl_code read_standings(struct speed *speed, struct standing *standings, struct tl_err *err)
+static enum tl_code read_standings(struct speed *speed, struct tl_standing *standings, struct tl_err *err)
 {
     enum tl_code rc = TL_OK;
 
@@ -631,8 +362,8 @@ static enum tl_code read_standings(struct speed *speed, struct standing *standin
         uint32_t partitions;
 
         standings[v].count = 0;
-        TL_TRY(tl_store_positions(speed->store, speed->definitions[v].id, add_position, &standings[v], &stored, err));
-        TL_TRY(topic_now(speed, speed->plan->views[v].source, &partitions, &identity, err));
+        TL_TRY(tl_store_positions(speed->ground.store, speed->definitions[v].id, tl_standing_add, &standings[v], &stored, err));
+        TL_TRY(tl_lane_topic(&speed->ground, speed->plan->views[v].source, &partitions, &identity, err));
         if (standings[v].count > 0 && stored != identity)
             TL_TRY(tl_fail(err, TL_ERR_IO,
                            "topic %.*s was deleted and made again since view %.*s was counted: its offsets mean other events "
@@ -645,21 +376,21 @@ out:
 }
 
 /* A definition that is behind gets a lane of its own, up to where those of its source meet. */
-static enum tl_code catch_up(struct speed *speed, struct standing *standings, uint32_t v, const struct standing *goal,
+static enum tl_code catch_up(struct speed *speed, struct tl_standing *standings, uint32_t v, const struct tl_standing *goal,
                              struct tl_err *err)
 {
     struct tl_lane lane;
     enum tl_code rc = TL_OK;
 
-    TL_TRY(lane_open(&lane, speed->plan, err));
+    TL_TRY(tl_lane_open(&lane, speed->plan, err));
     lane.number = speed->definitions[v].id;
-    lane_add_view(&lane, v, &speed->definitions[v]);
-    TL_TRY(lane_add_source(speed, &lane, speed->plan->views[v].source, &standings[v], goal, err));
+    tl_lane_add_view(&lane, v, &speed->definitions[v]);
+    TL_TRY(tl_lane_add_source(&lane, &speed->ground, speed->plan->views[v].source, &standings[v], goal, err));
     tl_diag(TL_INFO, "view %.*s: building its new definition %.8s from the log", TL_SV_ARG(speed->plan->views[v].name),
             speed->definitions[v].hash);
     TL_TRY(run_lane(speed, &lane, true, err));
 out:
-    lane_close(&lane);
+    tl_lane_close(&lane);
     return rc;
 }
 
@@ -673,8 +404,8 @@ static enum tl_code has_inner_rows(struct speed *speed, uint32_t v, bool *all, s
     *all = true;
     if (view->inner < 0)
         return TL_OK;
-    TL_TRY(tl_store_definition(speed->store, speed->definitions[v].id, &outer, err));
-    TL_TRY(tl_store_definition(speed->store, speed->definitions[view->inner].id, &inner, err));
+    TL_TRY(tl_store_definition(speed->ground.store, speed->definitions[v].id, &outer, err));
+    TL_TRY(tl_store_definition(speed->ground.store, speed->definitions[view->inner].id, &inner, err));
     *all = tl_follow_upto_ms(view, outer.final_ms) >= inner.final_ms;
 out:
     return rc;
@@ -694,45 +425,46 @@ static enum tl_code catch_up_inner(struct speed *speed, uint32_t v, struct tl_er
     tl_diag(TL_INFO, "view %.*s: building its new definition %.8s from the rows of %.*s", TL_SV_ARG(speed->plan->views[v].name),
             speed->definitions[v].hash, TL_SV_ARG(speed->plan->views[inner].name));
     TL_TRY(tl_shape_of(speed->plan, &speed->plan->views[inner], &shape, err));
-    TL_TRY(lane_open(&lane, speed->plan, err));
-    TL_TRY(topic_now(speed, speed->plan->views[v].source, &partitions, &lane.identities[speed->plan->views[v].source], err));
+    TL_TRY(tl_lane_open(&lane, speed->plan, err));
+    TL_TRY(tl_lane_topic(&speed->ground, speed->plan->views[v].source, &partitions,
+                         &lane.identities[speed->plan->views[v].source], err));
     while (!done && !tl_stop_requested()) {
-        TL_TRY(tl_store_definition(speed->store, speed->definitions[v].id, &speed->definitions[v], err));
-        lane_add_view(&lane, v, &speed->definitions[v]);
-        rc = tl_follow(&lane, v, &shape, speed->definitions[inner].id, speed->store, tl_fence_epoch(speed->fence), &done, err);
+        TL_TRY(tl_store_definition(speed->ground.store, speed->definitions[v].id, &speed->definitions[v], err));
+        tl_lane_add_view(&lane, v, &speed->definitions[v]);
+        rc = tl_follow(&lane, v, &shape, speed->definitions[inner].id, speed->ground.store, speed->ground.epoch, &done, err);
         if (rc == TL_ERR_UNKNOWN || (rc != TL_OK && !err->retriable)) /* what is unknown wants a new epoch first */
             break;
         if (rc != TL_OK)
             wait_to_retry(&pause_ms, "the store does not take the rows, trying again", err);
     }
 out:
-    lane_close(&lane);
+    tl_lane_close(&lane);
     return rc;
 }
 
 /* A definition that has caught up goes on with the ids of the others: those of its own lane have done their work, also where the process
  * ended between the two. Until then they must stay, for the lane goes on from them. */
-static enum tl_code drop_lane_ids(struct speed *speed, const struct standing *standings, struct tl_err *err)
+static enum tl_code drop_lane_ids(struct speed *speed, const struct tl_standing *standings, struct tl_err *err)
 {
     const struct tl_plan *plan = speed->plan;
     int64_t change;
     enum tl_code rc = TL_OK;
 
-    TL_TRY(tl_store_begin_tick(speed->store, tl_fence_epoch(speed->fence), &change, err));
+    TL_TRY(tl_store_begin_tick(speed->ground.store, speed->ground.epoch, &change, err));
     for (uint32_t v = 0; v < plan->views_count; v++)
         for (uint32_t p = 0; p < standings[v].count; p++)
-            TL_TRY(tl_store_drop_dedup(speed->store, speed->definitions[v].id, plan->sources[plan->views[v].source].topic,
+            TL_TRY(tl_store_drop_dedup(speed->ground.store, speed->definitions[v].id, plan->sources[plan->views[v].source].topic,
                                        standings[v].positions[p].partition, INT64_MAX, err));
-    TL_TRY(tl_store_commit(speed->store, err));
+    TL_TRY(tl_store_commit(speed->ground.store, err));
 out:
-    tl_store_rollback(speed->store);
+    tl_store_rollback(speed->ground.store);
     return rc;
 }
 
 static enum tl_code run_all(struct speed *speed, struct tl_err *err)
 {
     const struct tl_plan *plan = speed->plan;
-    struct standing *standings = calloc(plan->views_count, sizeof *standings), goal = {0};
+    struct tl_standing *standings = calloc(plan->views_count, sizeof *standings), goal = {0};
     struct tl_lane lane = {0};
     enum tl_code rc = TL_OK;
 
@@ -742,9 +474,9 @@ static enum tl_code run_all(struct speed *speed, struct tl_err *err)
     for (uint32_t v = 0; v < plan->views_count && !tl_stop_requested(); v++) {
         bool all_rows;
 
-        TL_TRY(meeting_point(speed, standings, plan->views[v].source, &goal, err));
+        TL_TRY(tl_standings_meet(plan, standings, plan->views[v].source, &goal, err));
         TL_TRY(has_inner_rows(speed, v, &all_rows, err));
-        if (has_come_to(&standings[v], &goal) && all_rows)
+        if (tl_standing_has_come_to(&standings[v], &goal) && all_rows)
             continue;
         if (plan->views[v].inner >= 0)
             TL_TRY(catch_up_inner(speed, v, err));
@@ -755,22 +487,22 @@ static enum tl_code run_all(struct speed *speed, struct tl_err *err)
         goto out;
     TL_TRY(read_standings(speed, standings, err));
     TL_TRY(drop_lane_ids(speed, standings, err));
-    TL_TRY(lane_open(&lane, plan, err));
+    TL_TRY(tl_lane_open(&lane, plan, err));
     for (uint32_t v = 0; v < plan->views_count; v++) {
-        TL_TRY(tl_store_definition(speed->store, speed->definitions[v].id, &speed->definitions[v], err));
-        lane_add_view(&lane, v, &speed->definitions[v]);
+        TL_TRY(tl_store_definition(speed->ground.store, speed->definitions[v].id, &speed->definitions[v], err));
+        tl_lane_add_view(&lane, v, &speed->definitions[v]);
     }
     for (uint32_t s = 0; s < plan->sources_count; s++) {
-        TL_TRY(meeting_point(speed, standings, s, &goal, err));
-        TL_TRY(lane_add_source(speed, &lane, s, &goal, NULL, err));
+        TL_TRY(tl_standings_meet(plan, standings, s, &goal, err));
+        TL_TRY(tl_lane_add_source(&lane, &speed->ground, s, &goal, NULL, err));
     }
-    TL_TRY(run_lane(speed, &lane, speed->own->once || lane_is_bounded(&lane), err));
+    TL_TRY(run_lane(speed, &lane, speed->own->once || tl_lane_is_bounded(&lane), err));
 out:
-    lane_close(&lane);
+    tl_lane_close(&lane);
     for (uint32_t v = 0; v < plan->views_count; v++)
-        free(standings[v].positions);
+        tl_standing_done(&standings[v]);
     free(standings);
-    free(goal.positions);
+    tl_standing_done(&goal);
     return rc;
 }
 
@@ -783,12 +515,12 @@ static enum tl_code open_log(struct speed *speed, bool *there, struct tl_err *er
     enum tl_code rc = TL_OK;
 
     for (*there = false; !*there && !tl_stop_requested();) {
-        rc = tl_source_logs_open(speed->common, speed->plan, TL_LOG_READ, &speed->logs, err);
+        rc = tl_source_logs_open(speed->common, speed->plan, TL_LOG_READ, &speed->ground.logs, err);
         for (uint32_t s = 0; rc == TL_OK && !*there && s < speed->plan->sources_count; s++) {
             uint32_t partitions;
             uint64_t identity;
 
-            rc = tl_log_topic(tl_source_log(speed->logs, s), speed->plan->sources[s].topic, &partitions, &identity, err);
+            rc = tl_log_topic(tl_source_log(speed->ground.logs, s), speed->plan->sources[s].topic, &partitions, &identity, err);
             *there = rc == TL_OK;
             if (rc == TL_ERR_NOT_FOUND && s + 1 < speed->plan->sources_count)
                 rc = TL_OK;
@@ -801,8 +533,8 @@ static enum tl_code open_log(struct speed *speed, bool *there, struct tl_err *er
         if (!speed->said_waiting)
             tl_diag(TL_INFO, speed->own->once ? "nothing to read: %s" : "waiting for the log: %s", err->message);
         speed->said_waiting = true;
-        tl_source_logs_close(speed->logs);
-        speed->logs = NULL;
+        tl_source_logs_close(speed->ground.logs);
+        speed->ground.logs = NULL;
         if (speed->own->once)
             break;
         tl_clock_sleep_ms(WAIT_FOR_LOG_MS);
@@ -829,7 +561,7 @@ static enum tl_code put_versions(struct speed *speed, struct tl_err *err)
     tl_buf_init(&versions, 0);
     tl_functions_versions(speed->functions, &versions);
     TL_TRY(tl_buf_check(&versions, "the versions", err));
-    TL_TRY(tl_store_put_versions(speed->store, tl_fence_epoch(speed->fence), tl_buf_sv(&versions), err));
+    TL_TRY(tl_store_put_versions(speed->ground.store, speed->ground.epoch, tl_buf_sv(&versions), err));
 out:
     tl_buf_done(&versions);
     return rc;
@@ -844,8 +576,8 @@ static enum tl_code define_views(struct speed *speed, struct tl_err *err)
         int64_t id;
 
         TL_TRY(tl_shape_of(speed->plan, &speed->plan->views[v], &shape, err));
-        TL_TRY(tl_store_define(speed->store, &shape, &id, err));
-        TL_TRY(tl_store_definition(speed->store, id, &speed->definitions[v], err));
+        TL_TRY(tl_store_define(speed->ground.store, &shape, &id, err));
+        TL_TRY(tl_store_definition(speed->ground.store, id, &speed->definitions[v], err));
     }
 out:
     return rc;
@@ -857,13 +589,14 @@ static enum tl_code run_from_store(struct speed *speed, struct tl_err *err)
     bool there;
     enum tl_code rc;
 
-    TL_TRY(tl_store_open(speed->common->store, TL_STORE_WRITE, &speed->store, err));
-    TL_TRY(
-        tl_fence_take(speed->store, speed->common->store, speed->own->once ? NULL : note_standing_by, speed, &speed->fence, err));
+    TL_TRY(tl_store_open(speed->common->store, TL_STORE_WRITE, &speed->ground.store, err));
+    TL_TRY(tl_fence_take(speed->ground.store, speed->common->store, speed->own->once ? NULL : note_standing_by, speed,
+                         &speed->fence, err));
     if (speed->fence == NULL)
         goto out;
-    TL_TRY(tl_views_take_secret(speed->functions, speed->store, err));
-    tl_speed_meter_epoch(speed->meter, tl_fence_epoch(speed->fence));
+    speed->ground.epoch = tl_fence_epoch(speed->fence);
+    TL_TRY(tl_views_take_secret(speed->functions, speed->ground.store, err));
+    tl_speed_meter_epoch(speed->meter, speed->ground.epoch);
     TL_TRY(put_versions(speed, err));
     TL_TRY(define_views(speed, err));
     TL_TRY(open_log(speed, &there, err));
@@ -878,12 +611,12 @@ static enum tl_code run_from_store(struct speed *speed, struct tl_err *err)
 out:
     tl_dead_topic_close(speed->dead_topic);
     speed->dead_topic = NULL;
-    tl_source_logs_close(speed->logs);
-    speed->logs = NULL;
-    tl_fence_close(speed->fence, speed->store);
+    tl_source_logs_close(speed->ground.logs);
+    speed->ground.logs = NULL;
+    tl_fence_close(speed->fence, speed->ground.store);
     speed->fence = NULL;
-    tl_store_close(speed->store);
-    speed->store = NULL;
+    tl_store_close(speed->ground.store);
+    speed->ground.store = NULL;
     return rc;
 }
 
@@ -894,6 +627,9 @@ static enum tl_code speed_main(struct speed *speed, struct tl_err *err)
 
     TL_TRY(tl_options_need_views(speed->common, err));
     TL_TRY(tl_views_open(speed->common, speed->common->views, &speed->functions, &speed->plan, err));
+    speed->ground.plan = speed->plan;
+    speed->ground.once = speed->own->once;
+    speed->ground.accept_gap = speed->own->accept_gap;
     TL_TRY(tl_data_dir_make(speed->common->data, err));
     speed->definitions = calloc(speed->plan->views_count, sizeof *speed->definitions);
     if (speed->definitions == NULL)

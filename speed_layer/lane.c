@@ -1,0 +1,222 @@
+/* lane.c: what a lane reads, from where and how far, and whether the log is still the one that was read. See lane.h. */
+#include "lane.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/diag.h"
+
+void tl_lane_close(struct tl_lane *lane)
+{
+    free(lane->views_wanted);
+    free(lane->definitions);
+    free(lane->final_ms);
+    free(lane->identities);
+    free(lane->partitions);
+    *lane = (struct tl_lane){0};
+}
+
+enum tl_code tl_lane_open(struct tl_lane *lane, const struct tl_plan *plan, struct tl_err *err)
+{
+    *lane = (struct tl_lane){.plan = plan};
+    lane->views_wanted = calloc(plan->views_count, sizeof *lane->views_wanted);
+    lane->definitions = calloc(plan->views_count, sizeof *lane->definitions);
+    lane->final_ms = calloc(plan->views_count, sizeof *lane->final_ms);
+    lane->identities = calloc(plan->sources_count, sizeof *lane->identities);
+    if (lane->views_wanted == NULL || lane->definitions == NULL || lane->final_ms == NULL || lane->identities == NULL)
+        return tl_fail_memory(err, plan->views_count * sizeof *lane->definitions);
+    return TL_OK;
+}
+
+bool tl_lane_is_bounded(const struct tl_lane *lane)
+{
+    for (uint32_t p = 0; p < lane->partitions_count; p++)
+        if (lane->partitions[p].until_offset == INT64_MAX)
+            return false;
+    return lane->partitions_count > 0;
+}
+
+void tl_lane_add_view(struct tl_lane *lane, uint32_t v, const struct tl_definition *definition)
+{
+    lane->views_wanted[v] = true;
+    lane->definitions[v] = definition->id;
+    lane->final_ms[v] = definition->final_ms;
+}
+
+/* The stored offset must still make sense for the log as it is: never silently behind. */
+static enum tl_code check_position(const struct tl_lane_ground *ground, const struct tl_source *source,
+                                   struct tl_position *position, int64_t first, int64_t end, struct tl_err *err)
+{
+    if (position->next_offset > end)
+        return tl_fail(err, TL_ERR_IO,
+                       "topic %.*s partition %u: the store has read up to offset %lld, but the log ends at %lld: the topic was "
+                       "deleted and made "
+                       "again, or another log is in use; start with a new data directory, or bring the log back",
+                       TL_SV_ARG(source->topic), position->partition, (long long)position->next_offset, (long long)end);
+    if (position->next_offset >= first)
+        return TL_OK;
+    if (!ground->accept_gap)
+        return tl_fail(err, TL_ERR_GAP,
+                       "topic %.*s partition %u: offsets %lld to %lld are gone from the log before they were counted; "
+                       "--accept-gap goes on at %lld and records the gap as an outage",
+                       TL_SV_ARG(source->topic), position->partition, (long long)position->next_offset, (long long)(first - 1),
+                       (long long)first);
+    return TL_OK;
+}
+
+static enum tl_code fail_made_again(const struct tl_source *source, uint32_t partition, const char *why, struct tl_err *err)
+{
+    return tl_fail(
+        err, TL_ERR_IO,
+        "topic %.*s partition %u: the topic was deleted and made again: %s; its offsets mean other events now; start with a new"
+        " data directory and store, or bring the log back",
+        TL_SV_ARG(source->topic), partition, why);
+}
+
+enum tl_code tl_lane_check_message(const struct tl_lane_ground *ground, uint32_t s, const struct tl_position *position,
+                                   struct tl_err *err)
+{
+    const struct tl_source *source = &ground->plan->sources[s];
+    char why[100];
+    uint64_t now;
+    enum tl_code rc;
+
+    if (position->fingerprint == 0)
+        return TL_OK;
+    rc = tl_log_fingerprint(tl_source_log(ground->logs, s), source->topic, position->partition, position->last_offset, &now, err);
+    if (rc == TL_ERR_NOT_FOUND)
+        return TL_OK;
+    if (rc != TL_OK || now == position->fingerprint)
+        return rc;
+    snprintf(why, sizeof why, "at offset %lld stands another message than the one that was read",
+             (long long)position->last_offset);
+    return fail_made_again(source, position->partition, why, err);
+}
+
+/* Two lines in the ledger of each of the lane's views of the source: the gap's first offset in row 0, its last one in row 1. */
+static enum tl_code record_gap(const struct tl_lane_ground *ground, const struct tl_lane *lane, uint32_t source,
+                               struct tl_position *position, int64_t first, const char *why, struct tl_err *err)
+{
+    struct tl_ledger_line lines[2];
+    int64_t change;
+    enum tl_code rc = TL_OK;
+
+    for (uint32_t i = 0; i < TL_COUNT(lines); i++)
+        lines[i] = (struct tl_ledger_line){.partition = position->partition,
+                                           .row = i,
+                                           .offset = i == 0 ? position->next_offset : first - 1,
+                                           .cause = TL_CAUSE_OFFSET_GAP,
+                                           .watermark_ms = position->watermark_ms,
+                                           .event_time_ms = INT64_MIN};
+    tl_diag(TL_WARN, "%s: partition %u offsets %lld to %lld", why, position->partition, (long long)position->next_offset,
+            (long long)(first - 1));
+    position->next_offset = first;
+    TL_TRY(tl_store_begin_tick(ground->store, ground->epoch, &change, err));
+    for (uint32_t v = 0; v < lane->plan->views_count; v++) {
+        if (lane->definitions[v] == 0 || lane->plan->views[v].source != source)
+            continue;
+        TL_TRY(tl_store_put_ledger(ground->store, lane->definitions[v], 0, lines, TL_COUNT(lines), err));
+        TL_TRY(tl_store_put_position(ground->store, lane->definitions[v], position, err));
+    }
+    TL_TRY(tl_store_commit(ground->store, err));
+out:
+    tl_store_rollback(ground->store);
+    return rc;
+}
+
+enum tl_code tl_lane_topic(const struct tl_lane_ground *ground, uint32_t source, uint32_t *partitions, uint64_t *identity,
+                           struct tl_err *err)
+{
+    enum tl_code rc =
+        tl_log_topic(tl_source_log(ground->logs, source), ground->plan->sources[source].topic, partitions, identity, err);
+
+    if (rc != TL_ERR_NOT_FOUND)
+        return rc;
+    *partitions = 0;
+    *identity = 0;
+    return TL_OK;
+}
+
+/* How far the lane reads the partition: to the goal (of what that does not know, nothing), to the log's present end with --once, to
+ * where 'scan.bounded.mode' ends the source. */
+static enum tl_code set_end(const struct tl_lane_ground *ground, struct tl_lane_partition *mine, int64_t log_end,
+                            const struct tl_standing *goal, struct tl_err *err)
+{
+    int64_t bound;
+    enum tl_code rc;
+
+    TL_TRY(tl_source_bound(ground->logs, mine->source, mine->partition, &bound, err));
+    if (goal != NULL) {
+        const struct tl_position *known = tl_standing_of(goal, mine->partition);
+
+        mine->until_offset = known != NULL ? known->next_offset : INT64_MIN;
+    } else if (ground->once) {
+        mine->until_offset = log_end;
+    }
+    mine->ends = bound <= mine->until_offset && bound != INT64_MAX;
+    mine->until_offset = tl_min_i64(mine->until_offset, bound);
+out:
+    return rc;
+}
+
+/* Where a definition begins that has read nothing of the source yet: where 'scan.startup.mode' says, which may leave events out, and not behind
+ * those that it is to meet. */
+static enum tl_code begin_source(const struct tl_lane_ground *ground, struct tl_lane *lane, struct tl_lane_partition *mine,
+                                 struct tl_err *err)
+{
+    int64_t first = mine->position.next_offset, start;
+    enum tl_code rc;
+
+    TL_TRY(tl_source_start(ground->logs, mine->source, mine->partition, &start, err));
+    start = tl_min_i64(start, mine->until_offset);
+    if (start > first)
+        TL_TRY(record_gap(ground, lane, mine->source, &mine->position, start, "left out by 'scan.startup.mode'", err));
+out:
+    return rc;
+}
+
+enum tl_code tl_lane_add_source(struct tl_lane *lane, const struct tl_lane_ground *ground, uint32_t s,
+                                const struct tl_standing *standing, const struct tl_standing *goal, struct tl_err *err)
+{
+    const struct tl_source *source = &ground->plan->sources[s];
+    struct tl_lane_partition *partitions;
+    uint32_t count;
+    enum tl_code rc = TL_OK;
+
+    TL_TRY(tl_lane_topic(ground, s, &count, &lane->identities[s], err));
+    partitions = realloc(lane->partitions, (lane->partitions_count + count + 1) * sizeof *partitions);
+    if (partitions == NULL)
+        return tl_fail_memory(err, count * sizeof *partitions);
+    lane->partitions = partitions;
+    for (uint32_t i = 0; i < standing->count; i++)
+        if (standing->positions[i].partition >= count)
+            TL_TRY(fail_made_again(source, standing->positions[i].partition, "it has fewer partitions than before", err));
+    for (uint32_t p = 0; p < count; p++) {
+        struct tl_lane_partition *mine = &lane->partitions[lane->partitions_count];
+        const struct tl_position *known;
+        int64_t first, end;
+
+        TL_TRY(tl_log_range(tl_source_log(ground->logs, s), source->topic, p, &first, &end, err));
+        *mine = (struct tl_lane_partition){.source = s, .partition = p, .until_offset = INT64_MAX};
+        mine->position = (struct tl_position){.partition = p,
+                                              .next_offset = first,
+                                              .watermark_ms = INT64_MIN,
+                                              .judged_ms = INT64_MIN,
+                                              .log_ms = INT64_MIN,
+                                              .last_offset = INT64_MIN};
+        TL_TRY(set_end(ground, mine, end, goal, err));
+        known = tl_standing_of(standing, p);
+        if (known != NULL) {
+            mine->position = *known;
+            TL_TRY(check_position(ground, source, &mine->position, first, end, err));
+            TL_TRY(tl_lane_check_message(ground, s, &mine->position, err));
+            if (mine->position.next_offset < first)
+                TL_TRY(record_gap(ground, lane, s, &mine->position, first, "gap accepted", err));
+        } else if (standing->count == 0) {
+            TL_TRY(begin_source(ground, lane, mine, err));
+        }
+        lane->partitions_count++;
+    }
+out:
+    return rc;
+}
