@@ -258,7 +258,8 @@ Test(speed_kafka, what_is_wrong_is_said_in_one_line)
 
 Test(speed_kafka, dead_letters_go_to_their_topic_with_the_reason)
 {
-    char file[9000], dead_topic[220];
+    char file[9000], dead_topic[220], want[800];
+    const char *got;
     struct tl_log_entries entries;
     rd_kafka_t *producer = raw_producer(NULL, NULL);
     struct tl_log *reader = NULL;
@@ -279,6 +280,12 @@ Test(speed_kafka, dead_letters_go_to_their_topic_with_the_reason)
     cr_expect_eq((long)entries.count, number_of("SELECT count(*) FROM tally_dead_letter"));
     cr_expect_gt(entries.count, 1);
     cr_expect(tl_sv_eq(entries.messages[entries.count - 2].value, TL_SV("no JSON")));
+    snprintf(want, sizeof want,
+             "%s/0/31/0 tally.reason=%s tally.cause=json_bad_row tally.topic=%s tally.partition=0 tally.offset=31 tally.row=0 "
+             "tally.timestamp=",
+             topic, tl_dead_reason_text(TL_DEAD_NOT_JSON), topic);
+    got = raw_key_and_headers(dead_topic, entries.messages[entries.count - 2].offset);
+    cr_expect(strncmp(got, want, strlen(want)) == 0, "%s, not %s", got, want);
     tl_log_close(reader);
 }
 
@@ -362,4 +369,34 @@ Test(speed_kafka, the_event_sink_of_the_training_project_in_postgresql)
     cr_expect_str_eq(
         store_postgres_ask(url, "SELECT _layer, sum(num_hits) FROM processed_events_aggregated GROUP BY 1 ORDER BY 1"),
         "batch 2400\nspeed 600\n");
+}
+
+Test(speed_kafka, up_runs_all_parts_on_kafka_and_postgresql)
+{
+    struct run run = {0};
+    char url[512];
+    bool published = false;
+
+    store_postgres.url(url);
+    views_on(visits_views, "");
+    append(2, 0, 2000);
+    run_start(&run, (const char *const[]){"up", "--views", views, "--data", data, "--log", "kafka", "--store", url,
+                                          "--archive-every", "200ms", "--batch-every", "300ms", NULL});
+    for (int64_t until_ms = tl_clock_monotonic_ms() + PATIENCE_MS; !published && tl_clock_monotonic_ms() < until_ms;
+         tl_clock_sleep_ms(50))
+        published =
+            strcmp(store_postgres_ask(url, "SELECT count(*) FROM pg_tables WHERE tablename = 'tally_pointer' AND schemaname ="
+                                           " current_schema()"),
+                   "1\n") == 0 &&
+            strcmp(store_postgres_ask(url, "SELECT count(DISTINCT definition) FROM tally_pointer"), "2\n") == 0 &&
+            strcmp(store_postgres_ask(url, "SELECT coalesce(sum(messages_count), 0) FROM tally_offset"), "4000\n") == 0;
+    cr_expect(published, "%s", run_err_so_far(&run));
+    run_signal(&run, SIGTERM);
+    run_wait(&run);
+    cr_expect_eq(run.status, 0, "%s", run.err);
+    run_done(&run);
+    RUN(&run, "reconcile", "--views", views, "--data", data, "--log", "kafka", "--store", url);
+    cr_expect_eq(run.status, 0, "%s%s", run.out, run.err);
+    cr_expect(strstr(run.out, " 0 unexplained") != NULL, "%s", run.out);
+    run_done(&run);
 }

@@ -3,6 +3,7 @@
 
 #include <criterion/criterion.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "support/kafka_broker.h"
@@ -151,4 +152,31 @@ void raw_deny_read(const char *user, const char *topic)
     answered(queue);
     rd_kafka_AclBinding_destroy(order);
     rd_kafka_destroy(rk);
+}
+
+const char *raw_key_and_headers(const char *topic, int64_t offset)
+{
+    static char text[4000];
+    rd_kafka_t *rk = client_of(RD_KAFKA_CONSUMER, "group.id", "raw", NULL);
+    rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(1);
+    rd_kafka_headers_t *headers = NULL;
+    rd_kafka_message_t *message;
+    const char *name;
+    const void *value;
+    size_t size, at;
+
+    rd_kafka_topic_partition_list_add(list, topic, 0)->offset = offset;
+    raw_ok(rd_kafka_assign(rk, list));
+    rd_kafka_topic_partition_list_destroy(list);
+    message = rd_kafka_consumer_poll(rk, 20000);
+    cr_assert_not_null(message, "no message comes");
+    raw_ok(message->err);
+    at = (size_t)snprintf(text, sizeof text, "%.*s", (int)message->key_len, (const char *)message->key);
+    if (rd_kafka_message_headers(message, &headers) == RD_KAFKA_RESP_ERR_NO_ERROR)
+        for (size_t i = 0; rd_kafka_header_get_all(headers, i, &name, &value, &size) == RD_KAFKA_RESP_ERR_NO_ERROR; i++)
+            at += (size_t)snprintf(text + at, sizeof text - at, " %s=%.*s", name, (int)size, (const char *)value);
+    rd_kafka_message_destroy(message);
+    rd_kafka_consumer_close(rk);
+    rd_kafka_destroy(rk);
+    return text;
 }

@@ -13,6 +13,8 @@ void raw_flush(rd_kafka_t *producer);
 void raw_commit(rd_kafka_t *producer);
 void raw_abort(rd_kafka_t *producer);
 void raw_delete_topic(const char *topic);
+/* "KEY name=value name=value": of the message at that offset of partition 0; good until the next call. */
+const char *raw_key_and_headers(const char *topic, int64_t offset);
 void raw_create_topic(const char *topic, const char *name, ...); /* of one partition; settings as name, value, ..., NULL */
 void raw_commit_offset(const char *group, const char *topic, int64_t offset);
 void raw_deny_read(const char *user, const char *topic);
