@@ -2,7 +2,7 @@
 # run.sh: the figures of the core and of batch beside their yardsticks, run in turn on the same machine in the same minutes.
 #
 # `make bench` calls it. BENCH_DIR is where the bench programs are (build/release), TALLY_BIN the program. BENCH_COUNT (2000000) events,
-# BENCH_ROUNDS (5) rounds, BENCH_ONLY (core windows state functions user batch speed store): which parts. What it makes lies in build/bench and is used again.
+# BENCH_ROUNDS (5) rounds, BENCH_ONLY (core windows state functions user batch speed kafka store): which parts. What it makes lies in build/bench and is used again.
 #
 # Only ratios of two programs of one round count: the machines are noisy. Each row says what was measured, its ratio or figure (median of
 # the rounds), the target, and whether it was hit.
@@ -13,7 +13,7 @@ programs=${BENCH_DIR:-build/release}
 tally=${TALLY_BIN:-build/release/tally}
 count=${BENCH_COUNT:-2000000}
 rounds=${BENCH_ROUNDS:-5}
-only=${BENCH_ONLY:-core windows state functions user batch speed store}
+only=${BENCH_ONLY:-core windows state functions user batch speed kafka store}
 bench=tests/bench
 work=build/bench
 duckdb_version=2.0.0
@@ -358,6 +358,46 @@ backlog() { # views
     row_target "$1: an event of 400,000 of one key against 100,000" "$line x ($(median "${seconds[400000]}") s of CPU)" "$line" '<=' 1.5 "<= 1.5 x"
 }
 
+# ---- Kafka ---------------------------------------------------------------------------------------------------------------
+# From a topic of two partitions to committed rows, the whole process from its start to its end, beside a bare consumer of the same topic in the same round.
+kafka() {
+    local i line broker base url store
+    local -A rate=()
+
+    # shellcheck disable=SC1091  # `make bench` has started the servers, which write it
+    broker=$(. build/servers.env && echo "$KAFKA_URL")
+    # shellcheck disable=SC1091
+    base=$(. build/servers.env && echo "$POSTGRES_URL")
+    events dense
+    "$programs/bench_kafka_rate" fill "$broker" "bench-dense-$count" 2 "$work/dense.jsonl"
+    sed "s/'topic' = 'events'/'topic' = 'bench-dense-$count'/" $bench/views.sql >"$work/views_kafka.sql"
+    for ((i = 0; i < rounds; i++)); do
+        line=$("$programs/bench_kafka_rate" read "$broker" "bench-dense-$count" 2)
+        rate[bare]+=" $(field messages_per_s "$line")"
+        for store in SQLite PostgreSQL; do
+            rm -rf "$work/kafka.data"
+            psql -q "$base" -c 'SET client_min_messages = warning' -c 'DROP SCHEMA IF EXISTS bench_kafka CASCADE'
+            url=sqlite:$work/kafka.db
+            rm -f "$work"/kafka.db*
+            [ $store = SQLite ] || url="$base?schema=bench_kafka"
+            "$programs/bench_timed" "$work/timed" "$tally" speed --once --views "$work/views_kafka.sql" --data "$work/kafka.data" --log kafka \
+                --kafka-property "bootstrap.servers=$broker" --store "$url" >/dev/null 2>"$work/kafka.log" || {
+                cat "$work/kafka.log" >&2
+                return 1
+            }
+            rate[$store]+=" $(awk -v n="$count" -v s="$(field seconds "$(cat "$work/timed")")" 'BEGIN { print n / s }')"
+            rate[cpu_$store]+=" $(field cpu_seconds "$(cat "$work/timed")")"
+            rate[rss_$store]+=" $(field rss_bytes "$(cat "$work/timed")")"
+        done
+    done
+    row "Kafka: a bare consumer, dense" "$(millions "$(median "${rate[bare]}")")" "" ""
+    for store in SQLite PostgreSQL; do
+        line=$(ratio "$(median "${rate[$store]}")" "$(median "${rate[bare]}")")
+        row_target "Kafka to committed rows in $store: share of it" "$line ($(millions "$(median "${rate[$store]}")"))" "$line" '>=' 0.7 ">= 0.70"
+        row "  CPU and memory" "$(median "${rate[cpu_$store]}") s, $(megabytes "$(median "${rate[rss_$store]}")")" "" ""
+    done
+}
+
 # ---- functions from a library ---------------------------------------------------------------------------------------------
 user() {
     local line
@@ -410,7 +450,7 @@ store() {
 printf '%s events, %s rounds, %s, %s cores\n\n' "$count" "$rounds" \
     "$(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo 2>/dev/null | head -n 1)" "$(nproc)"
 row "what" "figure (median)" "target" ""
-for part in core windows state functions user batch speed store; do
+for part in core windows state functions user batch speed kafka store; do
     if wants "$part"; then
         "$part"
     fi
