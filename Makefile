@@ -213,7 +213,7 @@ demo: deps ## the whole pipeline on generated traffic, with the reconciliation r
 
 benches: $(BENCHES)
 bench: deps ## the figures of the core and the parts, side by side with the yardstick
-	$(Q)$(MAKE) --no-print-directory all benches $(SERVERS)
+	$(Q)$(MAKE) --no-print-directory all benches servers-up
 	$(Q)TALLY_BIN=$(CURDIR)/$(PROGRAM) BENCH_DIR=$(CURDIR)/$(B) tests/bench/run.sh
 
 FUZZ_SECONDS ?= 30
