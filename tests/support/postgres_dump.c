@@ -12,13 +12,13 @@ char *postgres_dump(const char *url)
     static const char *const queries[] = {
         "SELECT _end_ms, _start_ms, encode(_key, 'hex'), host, hits, total, encode(_acc, 'hex') FROM hits_speed ORDER BY 1, 2, 3",
         "SELECT _end_ms, _offset, _row, event_id, n FROM big_speed ORDER BY 1, 2, 3",
-        "SELECT d.view, l.partition, l.\"offset\", l.\"row\", l.cause, l.flags, l.watermark_ms FROM tally_ledger AS l JOIN"
-        " tally_definition AS d USING (definition) ORDER BY 1, 2, 3, 4",
+        ("SELECT d.view, l.partition, l.\"offset\", l.\"row\", l.cause, l.flags, l.watermark_ms FROM tally_ledger AS l JOIN"
+         " tally_definition AS d USING (definition) ORDER BY 1, 2, 3, 4"),
         "SELECT d.view, o.* FROM tally_outcome AS o JOIN tally_definition AS d USING (definition) ORDER BY 1",
         /* But for next_offset: it may stand before or behind a transaction's marker. */
-        "SELECT d.view, o.partition, o.last_offset, o.fingerprint, o.messages_count, o.events_count, o.watermark_ms, "
-        "o.judged_ms, o.log_ms"
-        " FROM tally_offset AS o JOIN tally_definition AS d USING (definition) ORDER BY 1, 2",
+        ("SELECT d.view, o.partition, o.last_offset, o.fingerprint, o.messages_count, o.events_count, o.watermark_ms, "
+         "o.judged_ms, o.log_ms"
+         " FROM tally_offset AS o JOIN tally_definition AS d USING (definition) ORDER BY 1, 2"),
         "SELECT d.view, p.final_ms FROM tally_progress AS p JOIN tally_definition AS d USING (definition) ORDER BY 1",
         "SELECT topic, partition, \"offset\", \"row\", reason, encode(raw, 'hex') FROM tally_dead_letter ORDER BY 1, 2, 3, 4",
     };
