@@ -84,18 +84,20 @@ static void op_close(struct tl_database *database)
 /* ---- transactions ---- */
 
 static const char sql_read_names[] = "SELECT names FROM tally_schema";
+/* clang-format off */
 static const char *const sql_begin[][4] = {
     [TL_BEGIN_READ] = {"BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"},
-    [TL_BEGIN_WRITE] = {                                "BEGIN ISOLATION LEVEL READ COMMITTED",                                                                  "LOCK TABLE tally_schema IN ROW SHARE MODE"},
- /* Who is stopped in the middle of a tick (SIGSTOP, a machine that is away) must not keep the epoch's row for ever: another one is to take
+    [TL_BEGIN_WRITE] = {"BEGIN ISOLATION LEVEL READ COMMITTED", "LOCK TABLE tally_schema IN ROW SHARE MODE"},
+    /* Who is stopped in the middle of a tick (SIGSTOP, a machine that is away) must not keep the epoch's row for ever: another one is to take
      * over within 10 s. */
-    [TL_BEGIN_TICK] = {                                           "BEGIN ISOLATION LEVEL READ COMMITTED", "SET LOCAL idle_in_transaction_session_timeout = '5s'",
+    [TL_BEGIN_TICK] = {"BEGIN ISOLATION LEVEL READ COMMITTED", "SET LOCAL idle_in_transaction_session_timeout = '5s'",
                        "LOCK TABLE tally_schema IN ROW SHARE MODE"},
-    [TL_BEGIN_DEFINE] = {                                           "BEGIN ISOLATION LEVEL READ COMMITTED",                                    "LOCK TABLE tally_schema IN SHARE UPDATE EXCLUSIVE MODE"},
- /* Ticks queue up behind it while it waits: not for long. */
-    [TL_BEGIN_SWAP] = { "BEGIN ISOLATION LEVEL READ COMMITTED",                                                                                                                                                 "SET LOCAL lock_timeout = '1s'",
+    [TL_BEGIN_DEFINE] = {"BEGIN ISOLATION LEVEL READ COMMITTED", "LOCK TABLE tally_schema IN SHARE UPDATE EXCLUSIVE MODE"},
+    /* Ticks queue up behind it while it waits: not for long. */
+    [TL_BEGIN_SWAP] = {"BEGIN ISOLATION LEVEL READ COMMITTED", "SET LOCAL lock_timeout = '1s'",
                        "LOCK TABLE tally_schema IN EXCLUSIVE MODE"},
 };
+/* clang-format on */
 
 static enum tl_code try_begin(struct tl_pg *pg, enum tl_begin how, int64_t *names, struct tl_err *err)
 {
