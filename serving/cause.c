@@ -822,7 +822,7 @@ static enum tl_code find_message(struct tl_cause_finder *finder, uint32_t source
     if (finder->logs == NULL || number >= TL_PARTITION_IMPORTED)
         return TL_OK;
     rc = tl_log_read_wait(tl_source_log(finder->logs, source), record->topic, partition, offset, 1, 1, ANSWER_MS, &entries, err);
-    if (rc == TL_ERR_LIMIT)
+    if (rc == TL_ERR_GAP)
         return TL_OK;
     if (rc == TL_OK)
         *out = message_at(entries.messages, entries.count, offset);

@@ -16,8 +16,8 @@
 enum {
     LOOK_MS = 500, /* at the epoch row, by both sides */
     CHALLENGE_EVERY_MS = 2000,
-    SILENT_MS = 5000,      /* so long without an answer, and the owner is gone */
-    MAIN_SILENT_MS = 30000 /* the main thread has not shown itself for so long: no answers */
+    SILENT_MS = 5000,       /* so long without an answer, and the owner is gone */
+    MAIN_SILENT_MS = 120000 /* the main thread has not shown itself for so long (it may be loading): no answers */
 };
 
 struct tl_fence {

@@ -93,31 +93,47 @@ enum tl_code tl_lane_check_message(const struct tl_lane_ground *ground, uint32_t
     return fail_made_again(source, position->partition, why, err);
 }
 
-/* Two lines in the ledger of each of the lane's views of the source: the gap's first offset in row 0, its last one in row 1. */
-static enum tl_code record_gap(const struct tl_lane_ground *ground, const struct tl_lane *lane, uint32_t source,
-                               struct tl_position *position, int64_t first, const char *why, struct tl_err *err)
+/* In a tick: the lane's views of the source go on from the position. What lies from `gap_from` to there is left out, if anything: two lines in the
+ * ledger, the gap's first offset in row 0, its last one in row 1. */
+static enum tl_code put_place(const struct tl_lane_ground *ground, const struct tl_lane *lane, uint32_t source,
+                              const struct tl_position *position, int64_t gap_from, struct tl_err *err)
 {
     struct tl_ledger_line lines[2];
-    int64_t change;
     enum tl_code rc = TL_OK;
 
     for (uint32_t i = 0; i < TL_COUNT(lines); i++)
         lines[i] = (struct tl_ledger_line){.partition = position->partition,
                                            .row = i,
-                                           .offset = i == 0 ? position->next_offset : first - 1,
+                                           .offset = i == 0 ? gap_from : position->next_offset - 1,
                                            .cause = TL_CAUSE_OFFSET_GAP,
                                            .watermark_ms = position->watermark_ms,
                                            .event_time_ms = INT64_MIN};
-    tl_diag(TL_WARN, "%s: partition %u offsets %lld to %lld", why, position->partition, (long long)position->next_offset,
-            (long long)(first - 1));
-    position->next_offset = first;
-    TL_TRY(tl_store_begin_tick(ground->store, ground->epoch, &change, err));
     for (uint32_t v = 0; v < lane->plan->views_count; v++) {
         if (lane->definitions[v] == 0 || lane->plan->views[v].source != source)
             continue;
-        TL_TRY(tl_store_put_ledger(ground->store, lane->definitions[v], 0, lines, TL_COUNT(lines), err));
+        if (gap_from < position->next_offset)
+            TL_TRY(tl_store_put_ledger(ground->store, lane->definitions[v], 0, lines, TL_COUNT(lines), err));
         TL_TRY(tl_store_put_position(ground->store, lane->definitions[v], position, err));
     }
+out:
+    return rc;
+}
+
+static void say_gap(const char *why, uint32_t partition, int64_t from, int64_t next)
+{
+    tl_diag(TL_WARN, "%s: partition %u offsets %lld to %lld", why, partition, (long long)from, (long long)(next - 1));
+}
+
+static enum tl_code accept_gap(const struct tl_lane_ground *ground, const struct tl_lane *lane, uint32_t source,
+                               struct tl_position *position, int64_t first, struct tl_err *err)
+{
+    int64_t change, from = position->next_offset;
+    enum tl_code rc;
+
+    say_gap("gap accepted", position->partition, from, first);
+    position->next_offset = first;
+    TL_TRY(tl_store_begin_tick(ground->store, ground->epoch, &change, err));
+    TL_TRY(put_place(ground, lane, source, position, from, err));
     TL_TRY(tl_store_commit(ground->store, err));
 out:
     tl_store_rollback(ground->store);
@@ -161,17 +177,37 @@ out:
 
 /* Where a definition begins that has read nothing of the source yet: where 'scan.startup.mode' says, which may leave events out, and not behind
  * those that it is to meet. */
-static enum tl_code begin_source(const struct tl_lane_ground *ground, struct tl_lane *lane, struct tl_lane_partition *mine,
-                                 struct tl_err *err)
+static enum tl_code find_start(const struct tl_lane_ground *ground, struct tl_lane_partition *mine, struct tl_err *err)
 {
-    int64_t first = mine->position.next_offset, start;
+    int64_t start;
     enum tl_code rc;
 
     TL_TRY(tl_source_start(ground->logs, mine->source, mine->partition, &start, err));
-    start = tl_min_i64(start, mine->until_offset);
-    if (start > first)
-        TL_TRY(record_gap(ground, lane, mine->source, &mine->position, start, "left out by 'scan.startup.mode'", err));
+    mine->position.next_offset = tl_max_i64(mine->log_first, tl_min_i64(start, mine->until_offset));
 out:
+    return rc;
+}
+
+/* All at once: a start that is interrupted must not take what it has not written for new partitions of a topic that is known. */
+static enum tl_code put_starts(const struct tl_lane_ground *ground, const struct tl_lane *lane, uint32_t source,
+                               struct tl_err *err)
+{
+    int64_t change;
+    enum tl_code rc;
+
+    TL_TRY(tl_store_begin_tick(ground->store, ground->epoch, &change, err));
+    for (uint32_t p = 0; p < lane->partitions_count; p++) {
+        const struct tl_lane_partition *mine = &lane->partitions[p];
+
+        if (mine->source != source)
+            continue;
+        if (mine->log_first < mine->position.next_offset)
+            say_gap("left out by 'scan.startup.mode'", mine->partition, mine->log_first, mine->position.next_offset);
+        TL_TRY(put_place(ground, lane, source, &mine->position, mine->log_first, err));
+    }
+    TL_TRY(tl_store_commit(ground->store, err));
+out:
+    tl_store_rollback(ground->store);
     return rc;
 }
 
@@ -196,8 +232,9 @@ enum tl_code tl_lane_add_source(struct tl_lane *lane, const struct tl_lane_groun
         const struct tl_position *known;
         int64_t first, end;
 
+        TL_TRY(tl_fence_check(ground->fence, err));
         TL_TRY(tl_log_range(tl_source_log(ground->logs, s), source->topic, p, &first, &end, err));
-        *mine = (struct tl_lane_partition){.source = s, .partition = p, .until_offset = INT64_MAX};
+        *mine = (struct tl_lane_partition){.source = s, .partition = p, .until_offset = INT64_MAX, .log_first = first};
         mine->position = (struct tl_position){.partition = p,
                                               .next_offset = first,
                                               .watermark_ms = INT64_MIN,
@@ -211,12 +248,14 @@ enum tl_code tl_lane_add_source(struct tl_lane *lane, const struct tl_lane_groun
             TL_TRY(check_position(ground, source, &mine->position, first, end, err));
             TL_TRY(tl_lane_check_message(ground, s, &mine->position, err));
             if (mine->position.next_offset < first)
-                TL_TRY(record_gap(ground, lane, s, &mine->position, first, "gap accepted", err));
+                TL_TRY(accept_gap(ground, lane, s, &mine->position, first, err));
         } else if (standing->count == 0) {
-            TL_TRY(begin_source(ground, lane, mine, err));
+            TL_TRY(find_start(ground, mine, err));
         }
         lane->partitions_count++;
     }
+    if (standing->count == 0 && source->startup.kind != TL_PLACE_EARLIEST)
+        TL_TRY(put_starts(ground, lane, s, err));
 out:
     return rc;
 }

@@ -5,6 +5,7 @@
 #ifndef TL_LANE_H
 #define TL_LANE_H
 
+#include "fence.h"
 #include "main/source_log.h"
 #include "sql/plan.h"
 #include "standing.h"
@@ -13,6 +14,7 @@
 struct tl_lane_partition {
     uint32_t source, partition;
     struct tl_position position; /* next_offset: where to read on */
+    int64_t log_first;           /* where the log began when the lane was made */
     int64_t until_offset;        /* read no further; INT64_MAX: for ever */
     bool ends;                   /* there the source itself ends: nothing is late or open any more */
 };
@@ -33,6 +35,7 @@ struct tl_lane_ground {
     const struct tl_plan *plan;
     struct tl_source_logs *logs;
     struct tl_store *store;
+    struct tl_fence *fence;
     int64_t epoch;
     bool once;       /* to the log's present end */
     bool accept_gap; /* passes over offsets that are gone */

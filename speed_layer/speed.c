@@ -49,7 +49,6 @@ struct speed {
     struct tl_functions *functions;
     struct tl_plan *plan;
     struct tl_lane_ground ground; /* the plan, the store and the logs among it */
-    struct tl_fence *fence;
     struct tl_dead_topic *dead_topic;
     struct tl_speed_meter *meter;      /* NULL: without --metrics-listen */
     struct tl_definition *definitions; /* per view */
@@ -112,8 +111,8 @@ static enum tl_code find_out(struct speed *speed, struct tl_tick *tick, struct t
     bool committed;
     enum tl_code rc;
 
-    TL_TRY(tl_fence_renew(speed->fence, speed->ground.store, tick->change, &committed, err));
-    tick->epoch = speed->ground.epoch = tl_fence_epoch(speed->fence);
+    TL_TRY(tl_fence_renew(speed->ground.fence, speed->ground.store, tick->change, &committed, err));
+    tick->epoch = speed->ground.epoch = tl_fence_epoch(speed->ground.fence);
     tick->unknown = false;
     tl_diag(TL_INFO, "the answer to a commit was lost: the tick %s in the store", committed ? "is" : "is not");
     if (committed)
@@ -137,7 +136,7 @@ static enum tl_code commit_patiently(struct speed *speed, struct tl_tick *tick, 
             break;
         tl_speed_meter_refused(tick->meter, err);
         wait_to_retry(&pause_ms, "the tick is not taken, trying again", err);
-        TL_TRY(tl_fence_check(speed->fence, err));
+        TL_TRY(tl_fence_check(speed->ground.fence, err));
     }
     if (rc == TL_OK && pause_ms > RETRY_MIN_MS)
         tl_diag(TL_INFO, "ticks are taken again");
@@ -154,7 +153,7 @@ static enum tl_code one_tick(struct speed *speed, struct tl_tick *tick, struct t
 
     while (!tl_tick_collect(tick, ticket)) {
         wait_on(signals->wake_fd, 100);
-        TL_TRY(tl_fence_check(speed->fence, err));
+        TL_TRY(tl_fence_check(speed->ground.fence, err));
         TL_TRY(first_failure(workers, workers_count, err));
     }
     TL_TRY(tl_tick_merge(tick, err));
@@ -256,7 +255,7 @@ static enum tl_code tick_until_done(struct speed *speed, struct tl_lane *lane, s
     while (!done) {
         bool ending = tl_stop_requested();
 
-        TL_TRY(tl_fence_check(speed->fence, err));
+        TL_TRY(tl_fence_check(speed->ground.fence, err));
         if (!bounded && tl_clock_monotonic_ms() >= look_ms) {
             TL_TRY(look_at_topics(speed, tick, ++looks % LOOKS_CLOSELY == 0, err));
             look_ms = tl_clock_monotonic_ms() + LOOK_MS;
@@ -482,6 +481,8 @@ static enum tl_code run_all(struct speed *speed, struct tl_err *err)
             TL_TRY(catch_up_inner(speed, v, err));
         else
             TL_TRY(catch_up(speed, standings, v, &goal, err));
+        if (speed->deal_again) /* it is not where it was to come */
+            goto out;
     }
     if (tl_stop_requested())
         goto out;
@@ -515,6 +516,7 @@ static enum tl_code open_log(struct speed *speed, bool *there, struct tl_err *er
     enum tl_code rc = TL_OK;
 
     for (*there = false; !*there && !tl_stop_requested();) {
+        TL_TRY(tl_fence_check(speed->ground.fence, err));
         rc = tl_source_logs_open(speed->common, speed->plan, TL_LOG_READ, &speed->ground.logs, err);
         for (uint32_t s = 0; rc == TL_OK && !*there && s < speed->plan->sources_count; s++) {
             uint32_t partitions;
@@ -527,6 +529,7 @@ static enum tl_code open_log(struct speed *speed, bool *there, struct tl_err *er
         }
         if (rc != TL_OK && (rc != TL_ERR_NOT_FOUND || strcmp(speed->common->log, "kafka") == 0))
             return rc;
+        rc = TL_OK;
         if (*there)
             break;
         tl_speed_meter_wait(speed->meter, "waiting for the log", err);
@@ -539,7 +542,8 @@ static enum tl_code open_log(struct speed *speed, bool *there, struct tl_err *er
             break;
         tl_clock_sleep_ms(WAIT_FOR_LOG_MS);
     }
-    return TL_OK;
+out:
+    return rc;
 }
 
 /* While another process writes. */
@@ -591,10 +595,10 @@ static enum tl_code run_from_store(struct speed *speed, struct tl_err *err)
 
     TL_TRY(tl_store_open(speed->common->store, TL_STORE_WRITE, &speed->ground.store, err));
     TL_TRY(tl_fence_take(speed->ground.store, speed->common->store, speed->own->once ? NULL : note_standing_by, speed,
-                         &speed->fence, err));
-    if (speed->fence == NULL)
+                         &speed->ground.fence, err));
+    if (speed->ground.fence == NULL)
         goto out;
-    speed->ground.epoch = tl_fence_epoch(speed->fence);
+    speed->ground.epoch = tl_fence_epoch(speed->ground.fence);
     TL_TRY(tl_views_take_secret(speed->functions, speed->ground.store, err));
     tl_speed_meter_epoch(speed->meter, speed->ground.epoch);
     TL_TRY(put_versions(speed, err));
@@ -613,8 +617,8 @@ out:
     speed->dead_topic = NULL;
     tl_source_logs_close(speed->ground.logs);
     speed->ground.logs = NULL;
-    tl_fence_close(speed->fence, speed->ground.store);
-    speed->fence = NULL;
+    tl_fence_close(speed->ground.fence, speed->ground.store);
+    speed->ground.fence = NULL;
     tl_store_close(speed->ground.store);
     speed->ground.store = NULL;
     return rc;

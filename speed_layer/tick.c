@@ -55,13 +55,14 @@ enum tl_code tl_tick_open(struct tl_tick *tick, const struct tl_lane *lane, stru
     *tick = (struct tl_tick){.lane = lane, .store = store, .epoch = epoch, .workers = workers, .workers_count = workers_count};
     tick->in_hand = calloc(workers_count + 1, sizeof(struct tl_partial *));
     tick->positions = calloc(lane->partitions_count + 1, sizeof *tick->positions);
+    tick->put_offset = calloc(lane->partitions_count + 1, sizeof *tick->put_offset);
     tick->identity_put = calloc(lane->plan->views_count, sizeof *tick->identity_put);
     tick->final_ms = calloc(lane->plan->views_count, sizeof *tick->final_ms);
     tick->judged_ms = calloc(lane->plan->sources_count, sizeof *tick->judged_ms);
     tick->beside = calloc(lane->plan->views_count, sizeof *tick->beside);
     tick->outcomes = calloc(lane->plan->views_count, sizeof *tick->outcomes);
-    if (tick->in_hand == NULL || tick->positions == NULL || tick->identity_put == NULL || tick->final_ms == NULL ||
-        tick->judged_ms == NULL || tick->beside == NULL || tick->outcomes == NULL)
+    if (tick->in_hand == NULL || tick->positions == NULL || tick->put_offset == NULL || tick->identity_put == NULL ||
+        tick->final_ms == NULL || tick->judged_ms == NULL || tick->beside == NULL || tick->outcomes == NULL)
         TL_TRY(tl_fail_memory(err, lane->partitions_count * sizeof *tick->positions));
     for (uint32_t p = 0; p < lane->partitions_count; p++)
         tick->positions[p] = lane->partitions[p].position;
@@ -82,6 +83,7 @@ void tl_tick_close(struct tl_tick *tick)
     free(tick->outcomes);
     free(tick->in_hand);
     free(tick->positions);
+    free(tick->put_offset);
     free(tick->identity_put);
     free(tick->final_ms);
     free(tick->judged_ms);
@@ -119,8 +121,6 @@ enum tl_code tl_tick_merge(struct tl_tick *tick, struct tl_err *err)
     const struct tl_plan *plan = tick->lane->plan;
     enum tl_code rc = TL_OK;
 
-    tick->committed = false;
-    tick->dead_sent = false;
     for (uint32_t s = 0; s < plan->sources_count; s++) {
         int64_t judged_ms = INT64_MAX;
 
@@ -136,7 +136,6 @@ enum tl_code tl_tick_merge(struct tl_tick *tick, struct tl_err *err)
         const struct tl_partial_partition *state = state_of(tick, p);
         struct tl_position *position = &tick->positions[p];
 
-        /* Also past what holds no message (a transaction's marker): nothing to write down by itself, but not behind either. */
         position->next_offset = state->next_offset;
         if (!state->touched)
             continue;
@@ -270,7 +269,8 @@ static enum tl_code put_partition(struct tl_tick *tick, uint32_t p, struct tl_er
     const struct tl_position *position = &tick->positions[p];
     enum tl_code rc = TL_OK;
 
-    if (!state->touched && tick->ticks_count > 0) /* the first tick puts all, so that a definition is known to speed */
+    /* The first tick puts all, so that a definition is known to speed. */
+    if (!state->touched && tick->ticks_count > 0 && position->next_offset == tick->put_offset[p])
         return TL_OK;
     for (uint32_t v = 0; v < lane->plan->views_count; v++)
         if (lane->definitions[v] != 0 && lane->plan->views[v].source == partition->source)
@@ -308,8 +308,10 @@ static bool has_news(const struct tl_tick *tick)
 {
     if (tick->ticks_count == 0)
         return true;
+    /* A partition's end may lie behind what holds no message (a transaction's marker): one tick more says so, for when the log has let go of all
+     * before it. */
     for (uint32_t p = 0; p < tick->lane->partitions_count; p++)
-        if (state_of(tick, p)->touched)
+        if (state_of(tick, p)->touched || (state_of(tick, p)->at_end && tick->positions[p].next_offset != tick->put_offset[p]))
             return true;
     for (uint32_t v = 0; v < tick->lane->plan->views_count; v++)
         if (tick->lane->definitions[v] != 0 && final_now(tick, v) > tick->final_ms[v])
@@ -322,6 +324,8 @@ void tl_tick_note_committed(struct tl_tick *tick)
     tick->committed = true;
     tick->ticks_count++;
     tick->rows_count += tick->rows_begun;
+    for (uint32_t p = 0; p < tick->lane->partitions_count; p++)
+        tick->put_offset[p] = tick->positions[p].next_offset;
     memset(tick->identity_put, 1, tick->lane->plan->views_count * sizeof *tick->identity_put);
 }
 
@@ -388,6 +392,8 @@ enum tl_code tl_tick_settle(struct tl_tick *tick, struct tl_err *err)
 {
     const struct tl_plan *plan = tick->lane->plan;
     enum tl_code rc = TL_OK;
+
+    tick->committed = tick->dead_sent = false;
 
     for (uint32_t v = 0; v < plan->views_count; v++) {
         tick->final_ms[v] = final_now(tick, v);

@@ -17,7 +17,7 @@ enum { READ_BYTES_MAX = 4 << 20 };
 #endif
 /* With several partitions a worker reads a little of each in turn: what is late is judged by the one that is furthest behind, so large reads
  * would let late events pass while it catches up. */
-enum { WAIT_MS = 10, READ_SEVERAL_MAX = 64, PAUSE_MIN_MS = 100, PAUSE_MAX_MS = 5000 };
+enum { WAIT_MS = 10, READ_SEVERAL_MAX = 64, PAUSE_MIN_MS = 100, PAUSE_MAX_MS = 5000, FRESH_MS = 200 };
 
 static void wake_committer(const struct tl_worker *worker)
 {
@@ -304,6 +304,7 @@ static enum tl_code read_some(struct tl_worker *worker, struct tl_worker_partiti
         entries.next_offset = mine->lane->until_offset;
     }
     mine->at_end = entries.at_end;
+    mine->read_ms = tl_clock_monotonic_ms();
     mine->awaits = entries.count == 0 && entries.next_offset == mine->next_offset;
     mine->look = false;
     if (entries.next_offset > mine->lane->until_offset)
@@ -336,6 +337,7 @@ static void idle_report(const struct tl_source *source, const struct tl_worker_p
     tl_diag_event(TL_WARN, "partition idle", pairs, TL_COUNT(pairs));
 }
 
+/* Only of what was read just now: while nothing is read (the store is away, the process stood still) a partition may have got events long ago. */
 static void judge_idleness(struct tl_worker *worker)
 {
     int64_t now_ms = tl_clock_monotonic_ms();
@@ -345,8 +347,8 @@ static void judge_idleness(struct tl_worker *worker)
         const struct tl_source *source = &worker->lane->plan->sources[mine->lane->source];
         struct tl_watermark *watermark = &worker->watermarks[mine->lane->source];
 
-        if (source->idle_timeout_ms > 0 && mine->at_end && !watermark->partitions[mine->watermark_index].idle &&
-            now_ms - mine->quiet_since_ms >= source->idle_timeout_ms) {
+        if (source->idle_timeout_ms > 0 && mine->at_end && now_ms - mine->read_ms <= FRESH_MS && !has_ended(worker, mine) &&
+            !watermark->partitions[mine->watermark_index].idle && now_ms - mine->quiet_since_ms >= source->idle_timeout_ms) {
             tl_watermark_idle(watermark, mine->watermark_index, true);
             idle_report(source, mine, now_ms - mine->quiet_since_ms);
         }
@@ -381,9 +383,10 @@ static enum tl_code read_patiently(struct tl_worker *worker, struct tl_worker_pa
     return rc;
 }
 
-/* After a wait every partition may have something again. */
+/* After a while every partition may have something again, also while one of them always has. */
 static void look_again(struct tl_worker *worker)
 {
+    worker->looked_ms = tl_clock_monotonic_ms();
     for (uint32_t p = 0; p < worker->partitions_count; p++)
         worker->partitions[p].look = true;
 }
@@ -405,6 +408,8 @@ static enum tl_code run(struct tl_worker *worker, struct tl_err *err)
             tl_clock_sleep_ms(1);
             continue;
         }
+        if (tl_clock_monotonic_ms() - worker->looked_ms >= WAIT_MS)
+            look_again(worker);
         judge_idleness(worker);
         note_ends(worker);
         if (ticket > worker->ticket) {

@@ -39,6 +39,7 @@ struct tl_worker_partition {
     int64_t last_offset; /* of the last message read; INT64_MIN: none */
     uint64_t fingerprint;
     int64_t quiet_since_ms; /* monotonic: when its last event came */
+    int64_t read_ms;        /* monotonic: when it was read last */
     bool at_end;            /* as of its last read */
     bool awaits;            /* nothing had arrived by then, and it is not at its end */
     bool look;              /* there may be more by now */
@@ -59,6 +60,7 @@ struct tl_worker {
     atomic_size_t state_bytes;            /* of these and the ids, for who watches */
     uint64_t ticket;                      /* the last tick it handed over for */
     int64_t pause_ms;                     /* the log does not answer: how long until it is asked again; 0: it does */
+    int64_t looked_ms;                    /* monotonic: when all partitions were last to be looked at again */
     int64_t ask_at_ms;                    /* monotonic */
     atomic_bool full;                     /* waits for a tick */
     atomic_bool failed;                   /* `err` says why; set last */

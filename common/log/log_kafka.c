@@ -239,6 +239,12 @@ static enum tl_code lane_failed(struct tl_kafka_log *log, struct tl_kafka_topic 
         rc = tl_kafka_op_topic(&log->base, name, &partitions, &identity, err);
         if (rc != TL_OK)
             return rc;
+        if (partition < partitions) { /* a broker has not heard of it yet, or the leader is changing */
+            rc = tl_kafka_fail(&log->trouble, code, words, tl_kafka_doing(name, partition, doing, sizeof doing), err);
+            if (err != NULL)
+                err->retriable = true;
+            return rc;
+        }
         return tl_kafka_no_partition(log, name, partitions, partition, err);
     }
     return tl_kafka_fail(&log->trouble, code, words, tl_kafka_doing(name, partition, doing, sizeof doing), err);

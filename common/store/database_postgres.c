@@ -152,13 +152,12 @@ out:
     return rc;
 }
 
-/* Lost while the COMMIT is under way: unless the server has said before that something else failed, nobody knows what became of it. */
+/* Lost while the COMMIT is under way: nobody knows what became of it. What was heard first may be a pooler's own word, not the server's. */
 static enum tl_code op_commit(struct tl_database *database, struct tl_err *err)
 {
     struct tl_pg *pg = tl_pg_of(database);
     PGresult *result = NULL;
     struct tl_err why = {.code = TL_OK};
-    size_t commit_at;
     enum tl_code rc;
 
     if (!pg->begun_write) {
@@ -166,7 +165,6 @@ static enum tl_code op_commit(struct tl_database *database, struct tl_err *err)
         return TL_OK;
     }
     TL_TRY(tl_pg_send(pg, "COMMIT", "commit", err));
-    commit_at = pg->pending_count - 1;
     rc = tl_pg_drain(pg, &result, &why);
     if (rc == TL_OK && strcmp(PQcmdStatus(result), "COMMIT") != 0)
         rc = tl_fail(&why, TL_ERR_IO, "%s: commit: the server has rolled the transaction back", database->place);
@@ -175,7 +173,7 @@ static enum tl_code op_commit(struct tl_database *database, struct tl_err *err)
         pg->begun = pg->begun_write = false;
         return TL_OK;
     }
-    if (tl_pg_lost(pg) && pg->failure_at >= commit_at) {
+    if (tl_pg_lost(pg)) {
         tl_pg_disconnect(pg);
         return tl_fail(err, TL_ERR_UNKNOWN, "%s; whether the commit has happened is not known", why.message);
     }
