@@ -257,22 +257,14 @@ static enum tl_code partition_copy(struct archive *archive, struct topic *topic,
     while (next < end && !tl_stop_requested()) {
         struct tl_log_entries entries;
 
-        TL_TRY(tl_log_read_wait(log_of(archive, topic), topic->name, number, next, TL_BATCH_ROWS, READ_BYTES, ANSWER_MS, &entries,
-                                err));
+        TL_TRY(tl_log_read_on(log_of(archive, topic), topic->name, number, next, TL_BATCH_ROWS, READ_BYTES, ANSWER_MS, &entries,
+                              err));
         TL_TRY(tl_intake_run(topic->intake, entries.messages, entries.count, err));
         TL_TRY(tl_intake_facts(topic->intake, entries.messages, entries.count, each_message, &copy, err));
         tl_archive_meter_move(archive->meter);
         tl_progress_step(&archive->progress,
                          archive->finished_bytes + (copy.writer == NULL ? 0 : tl_master_writer_raw_bytes(copy.writer)), 0);
-        if (entries.next_offset > next)
-            next = entries.next_offset;
-        else if (entries.at_end)
-            next = end; /* nothing stands between here and the end */
-        else
-            TL_TRY(tl_fail(err, TL_ERR_IO,
-                           "topic %.*s partition %" PRIu32 ": the log gives nothing from offset %" PRId64
-                           " on, and says that its end is %" PRId64,
-                           TL_SV_ARG(topic->name), number, next, end));
+        next = entries.next_offset;
     }
     if (copy.writer != NULL)
         TL_TRY(file_finish(&copy, next, err));

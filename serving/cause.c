@@ -596,11 +596,10 @@ static enum tl_code read_tail_of(struct proof *proof, const struct tl_cause_reco
         to = end;
     else if (first > from)
         TL_TRY(add_gap(finder, record, partition, from, tl_min_i64(first, to) - 1, err));
+    to = tl_min_i64(to, end);
     for (from = tl_max_i64(from, first); from < to; from = entries.next_offset) {
-        TL_TRY(tl_log_read_wait(log, record->topic, partition, from, TL_BATCH_ROWS, TAIL_BYTES, ANSWER_MS, &entries, err));
+        TL_TRY(tl_log_read_on(log, record->topic, partition, from, TL_BATCH_ROWS, TAIL_BYTES, ANSWER_MS, &entries, err));
         TL_TRY(push(proof, partition, entries.messages, entries.count, err));
-        if (entries.next_offset <= from)
-            break; /* the log ends here */
     }
 out:
     return rc;

@@ -79,8 +79,10 @@ enum tl_code tl_log_read(struct tl_log *log, struct tl_sv topic, uint32_t partit
     return log->ops->read(log, topic, partition, offset, messages_max, bytes_max, out, err);
 }
 
-enum tl_code tl_log_read_wait(struct tl_log *log, struct tl_sv topic, uint32_t partition, int64_t offset, size_t messages_max,
-                              size_t bytes_max, int64_t timeout_ms, struct tl_log_entries *out, struct tl_err *err)
+/* `on`: an end that was only heard of is not enough. */
+static enum tl_code read_patiently(struct tl_log *log, struct tl_sv topic, uint32_t partition, int64_t offset,
+                                   size_t messages_max, size_t bytes_max, int64_t timeout_ms, bool on, struct tl_log_entries *out,
+                                   struct tl_err *err)
 {
     int64_t until_ms = tl_add_sat_i64(tl_clock_monotonic_ms(), timeout_ms);
     struct tl_log_entries entries;
@@ -90,7 +92,7 @@ enum tl_code tl_log_read_wait(struct tl_log *log, struct tl_sv topic, uint32_t p
         int64_t left_ms = until_ms - tl_clock_monotonic_ms();
 
         rc = log->ops->read(log, topic, partition, offset, messages_max, bytes_max, &entries, err);
-        if (rc != TL_OK || entries.count > 0 || entries.at_end || entries.next_offset > offset)
+        if (rc != TL_OK || entries.count > 0 || entries.next_offset > offset || (entries.at_end && !on))
             break;
         if (left_ms <= 0) {
             rc =
@@ -106,6 +108,18 @@ enum tl_code tl_log_read_wait(struct tl_log *log, struct tl_sv topic, uint32_t p
     if (rc == TL_OK)
         *out = entries;
     return rc;
+}
+
+enum tl_code tl_log_read_wait(struct tl_log *log, struct tl_sv topic, uint32_t partition, int64_t offset, size_t messages_max,
+                              size_t bytes_max, int64_t timeout_ms, struct tl_log_entries *out, struct tl_err *err)
+{
+    return read_patiently(log, topic, partition, offset, messages_max, bytes_max, timeout_ms, false, out, err);
+}
+
+enum tl_code tl_log_read_on(struct tl_log *log, struct tl_sv topic, uint32_t partition, int64_t offset, size_t messages_max,
+                            size_t bytes_max, int64_t timeout_ms, struct tl_log_entries *out, struct tl_err *err)
+{
+    return read_patiently(log, topic, partition, offset, messages_max, bytes_max, timeout_ms, true, out, err);
 }
 
 bool tl_log_wait(struct tl_log *log, int64_t timeout_ms)

@@ -83,6 +83,11 @@ TL_MUST_USE enum tl_code tl_log_read(struct tl_log *log, struct tl_sv topic, uin
 TL_MUST_USE enum tl_code tl_log_read_wait(struct tl_log *log, struct tl_sv topic, uint32_t partition, int64_t offset,
                                           size_t messages_max, size_t bytes_max, int64_t timeout_ms, struct tl_log_entries *out,
                                           struct tl_err *err);
+/* The same towards an end that tl_log_range has told, beyond `offset`: gives entries or at least a next_offset behind it, for what a reader last
+ * heard of an end (at_end) may be older than that. */
+TL_MUST_USE enum tl_code tl_log_read_on(struct tl_log *log, struct tl_sv topic, uint32_t partition, int64_t offset,
+                                        size_t messages_max, size_t bytes_max, int64_t timeout_ms, struct tl_log_entries *out,
+                                        struct tl_err *err);
 /* Sleeps until something may have come to a partition that this handle has read, or was appended by it, or the time is over (false). */
 bool tl_log_wait(struct tl_log *log, int64_t timeout_ms);
 
