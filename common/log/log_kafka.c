@@ -378,6 +378,7 @@ static enum tl_code op_read(struct tl_log *base, struct tl_sv name, uint32_t par
     struct tl_kafka_topic *topic = NULL;
     struct tl_kafka_lane *lane = NULL;
     size_t count = 0, bytes = 0, left;
+    int64_t heard;
     enum tl_code rc;
 
     assert(messages_max > 0);
@@ -401,7 +402,9 @@ static enum tl_code op_read(struct tl_log *base, struct tl_sv name, uint32_t par
     out->messages = log->messages;
     out->count = count;
     out->next_offset = lane->next;
-    out->at_end = lane->eof == lane->next && lane->hand_at == lane->hand_count && left == 0;
+    /* What the reader was told last may be older than what the watch has heard. */
+    out->at_end = lane->eof == lane->next && lane->hand_at == lane->hand_count && left == 0 &&
+                  (!tl_kafka_watch_end(log->watch, topic->name, partition, &heard) || heard <= lane->next);
     if (!out->at_end && left < QUEUE_LOW_COUNT && left * lane->entry_bytes < QUEUE_LOW_BYTES)
         tl_kafka_watch_nudge(log->watch);
 out:
