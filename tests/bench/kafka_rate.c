@@ -4,7 +4,7 @@
  * bench_kafka_rate fill URL TOPIC PARTITIONS FILE     makes the topic, or leaves one alone that is there
  * bench_kafka_rate read URL TOPIC PARTITIONS          prints messages_per_s and bytes_per_s, from the first message to the last one
  *
- * The consumer is set up as tally's own (log_kafka.c): assigned, queues of 16 MiB, no checks of its own. */
+ * The consumer is assigned, its queues are as large as they may be: a full one makes librdkafka pause for a second. */
 #include <librdkafka/rdkafka.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -134,7 +134,7 @@ static int read_all(const char *url, const char *topic, int partitions)
                                        "queued.min.messages",
                                        "1000000",
                                        "queued.max.messages.kbytes",
-                                       "16384",
+                                       "1048576",
                                        "fetch.message.max.bytes",
                                        "4194304",
                                        NULL};
@@ -143,7 +143,7 @@ static int read_all(const char *url, const char *topic, int partitions)
     static rd_kafka_message_t *messages[BATCH];
     rd_kafka_queue_t *queue;
     int64_t all = wanted(rk, topic, partitions), count = 0, bytes = 0;
-    double begun = 0, seconds;
+    double begun = 0, seconds, until = now_s() + 300;
 
     for (int p = 0; p < partitions; p++)
         rd_kafka_topic_partition_list_add(list, topic, p)->offset = 0;
@@ -151,10 +151,12 @@ static int read_all(const char *url, const char *topic, int partitions)
         die(topic, "cannot be assigned");
     queue = rd_kafka_queue_get_consumer(rk);
     while (count < all) {
-        ssize_t got = rd_kafka_consume_batch_queue(queue, 30000, messages, BATCH);
+        ssize_t got = rd_kafka_consume_batch_queue(queue, 20, messages, BATCH); /* it waits for a whole batch */
 
-        if (got <= 0)
+        if (got < 0 || now_s() > until)
             die(topic, "nothing comes any more");
+        if (got == 0)
+            continue;
         if (begun == 0)
             begun = now_s();
         for (ssize_t i = 0; i < got; i++) {
