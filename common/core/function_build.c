@@ -306,29 +306,21 @@ static bool chr(const struct tl_call *call)
         .args_min = 3, .args_max = 3, .result = TL_STRING, .null_in_null_out = true, .can_fail = true, .kernel = (KERNEL)        \
     }
 
+/* clang-format off */
 static const struct tl_function functions[] = {
     TL_INFIX("||", STRING, STRING, STRING, concat, true),
-    TL_ROW("CONCAT", "CONCAT(STRING, ...) -> STRING", 1, TL_ARGS_MAX - 1, STRING, concat, .args = {TL_STRING                  },
-              .can_fail = true),
-    {.name = "CONCAT_WS",
-                                                                                                   .signature = "CONCAT_WS(separator STRING, STRING, ...) -> STRING",
-                                                                                                   .args = {TL_STRING},
-                                                                                                   .args_min = 1,
-                                                                                                   .args_max = TL_ARGS_MAX - 1,
-                                                                                                   .result = TL_STRING,
-                                                                                                   .can_fail = true,
-                                                                                                   .kernel = concat_ws},
-    TL_ROW("REPEAT", "REPEAT(STRING, INT) -> STRING", 2, 2, STRING, repeat, .args = {TL_STRING,         TL_INT},
-              .can_fail = true),
+    TL_ROW("CONCAT", "CONCAT(STRING, ...) -> STRING", 1, TL_ARGS_MAX - 1, STRING, concat, .args = {TL_STRING}, .can_fail = true),
+    {.name = "CONCAT_WS", .signature = "CONCAT_WS(separator STRING, STRING, ...) -> STRING", .args = {TL_STRING}, .args_min = 1,
+     .args_max = TL_ARGS_MAX - 1, .result = TL_STRING, .can_fail = true, .kernel = concat_ws},
+    TL_ROW("REPEAT", "REPEAT(STRING, INT) -> STRING", 2, 2, STRING, repeat, .args = {TL_STRING, TL_INT}, .can_fail = true),
     PAD("LPAD", lpad),
     PAD("RPAD", rpad),
     TL_ROW("REPLACE", "REPLACE(STRING, old STRING, new STRING) -> STRING", 3, 3, STRING, replace,
-           .args = {TL_STRING, TL_STRING, TL_STRING},
-              .can_fail = true),
+           .args = {TL_STRING, TL_STRING, TL_STRING}, .can_fail = true),
     TL_PREFIX("REVERSE", STRING, STRING, reverse),
     TL_PREFIX("INITCAP", STRING, STRING, initcap),
-    TL_ROW("CHR", "CHR(BIGINT) -> STRING", 1, 1, STRING, chr, .args = {TL_BIGINT           },
-              .can_fail = true),
+    TL_ROW("CHR", "CHR(BIGINT) -> STRING", 1, 1, STRING, chr, .args = {TL_BIGINT}, .can_fail = true),
 };
+/* clang-format on */
 
 const struct tl_catalog tl_functions_build = {functions, TL_COUNT(functions), &tl_functions_digits, NULL};

@@ -148,24 +148,18 @@ static bool ascii(const struct tl_call *call)
         .result = TL_##RESULT, .null_in_null_out = true, .kernel = (KERNEL)                                                      \
     }
 
+/* clang-format off */
 static const struct tl_function functions[] = {
     TWO_TEXTS("POSITION IN", "POSITION(STRING IN STRING) -> INT", INT, locate),
-    TL_ROW("LOCATE", "LOCATE(seek STRING, STRING[, from INT]) -> INT", 2, 3, INT, locate, .args = {TL_STRING,                TL_STRING, TL_INT}
-            ),
-    { .name = "INSTR",
-                                                                                                   .signature = "INSTR(STRING, seek STRING[, from INT[, nth INT]]) -> INT",
-                                                                                                   .args = {TL_STRING, TL_STRING, TL_INT, TL_INT},
-                                                                                                   .args_min = 2,
-                                                                                                   .args_max = 4,
-                                                                                                   .result = TL_INT,
-                                                                                                   .null_in_null_out = true,
-                                                                                                   .can_fail = true,
-                                                                                                   .kernel = instr},
+    TL_ROW("LOCATE", "LOCATE(seek STRING, STRING[, from INT]) -> INT", 2, 3, INT, locate, .args = {TL_STRING, TL_STRING, TL_INT}),
+    TL_ROW("INSTR", "INSTR(STRING, seek STRING[, from INT[, nth INT]]) -> INT", 2, 4, INT, instr,
+           .args = {TL_STRING, TL_STRING, TL_INT, TL_INT}, .can_fail = true),
     TL_PREFIX("CHAR_LENGTH", STRING, INT, char_length),
     TL_PREFIX("CHARACTER_LENGTH", STRING, INT, char_length),
     TWO_TEXTS("STARTSWITH", "STARTSWITH(STRING, STRING) -> BOOLEAN", BOOLEAN, starts_with),
     TWO_TEXTS("ENDSWITH", "ENDSWITH(STRING, STRING) -> BOOLEAN", BOOLEAN, ends_with),
     TL_PREFIX("ASCII", STRING, INT, ascii),
 };
+/* clang-format on */
 
 const struct tl_catalog tl_functions_find = {functions, TL_COUNT(functions), &tl_functions_greatest, NULL};

@@ -156,6 +156,14 @@ static void reap(void)
             exit_code);
 }
 
+/* The test's own, or its suite's; 0: none. */
+static double timeout_of(const struct criterion_test *test, const struct criterion_suite *suite)
+{
+    if (test->data->timeout > 0 || suite == NULL || suite->data == NULL)
+        return test->data->timeout;
+    return suite->data->timeout;
+}
+
 static void start(struct criterion_test *test, struct criterion_suite *suite, void *parameter, size_t number)
 {
     static int processors;
@@ -180,8 +188,8 @@ static void start(struct criterion_test *test, struct criterion_suite *suite, vo
         test_now = test;
         suite_now = suite;
         parameter_now = parameter;
-        if (test->data->timeout > 0)
-            alarm((unsigned)test->data->timeout + 1);
+        if (timeout_of(test, suite) > 0)
+            alarm((unsigned)timeout_of(test, suite) + 1);
         test->test();
         if (__lsan_do_leak_check != NULL)
             __lsan_do_leak_check(); /* ends the process where there are some */
