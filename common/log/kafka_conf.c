@@ -132,6 +132,13 @@ static const struct rule fixed_reader[] = {
     {"enable.partition.eof",     "true"          },
 };
 
+static const struct rule of_asker[] = {
+    {"fetch.wait.max.ms",          "1"    },
+    {"queued.min.messages",        "1"    },
+    {"queued.max.messages.kbytes", "1024" },
+    {"fetch.message.max.bytes",    "65536"},
+};
+
 static const struct rule fixed_writer[] = {
     {"enable.idempotence",         "true" },
     {"acks",                       "all"  },
@@ -340,6 +347,16 @@ const char *tl_kafka_property(const struct tl_kafka_properties *properties, cons
     return NULL;
 }
 
+int64_t tl_kafka_transaction_ms(const struct tl_kafka_properties *properties)
+{
+    const char *text = tl_kafka_property(properties, "transaction.timeout.ms");
+    int64_t ms;
+
+    if (text == NULL)
+        text = rule_find(defaults, TL_COUNT(defaults), TL_SV("transaction.timeout.ms"));
+    return tl_sv_to_i64(tl_sv_from(text), &ms) ? ms : 0; /* librdkafka has taken it, so it is a number */
+}
+
 static enum tl_code set_rules(rd_kafka_conf_t *conf, const struct rule *rules, size_t count, struct tl_err *err)
 {
     char hint[160];
@@ -365,10 +382,12 @@ enum tl_code tl_kafka_conf_make(const struct tl_kafka_properties *properties, en
 
         /* A reader belongs to no group: it takes its partitions itself, and its offsets live in the store. */
         if (strcmp(item->name.data, "group.id") == 0 || strcmp(item->name.data, "group.instance.id") == 0 ||
-            (!writes && strcmp(item->name.data, "transactional.id") == 0))
+            strcmp(item->name.data, "transactional.id") == 0) /* a writer's begins with it */
             continue;
         TL_TRY(set(conf, item->name.data, item->value.data, hint, sizeof hint, err));
     }
+    if (role == TL_KAFKA_ASKER)
+        TL_TRY(set_rules(conf, of_asker, TL_COUNT(of_asker), err));
     TL_TRY(set_rules(conf, writes ? fixed_writer : fixed_reader, writes ? TL_COUNT(fixed_writer) : TL_COUNT(fixed_reader), err));
     *out = conf;
 out:

@@ -38,6 +38,9 @@ struct tl_log_spec {
 TL_MUST_USE enum tl_code tl_log_open(const struct tl_log_spec *spec, enum tl_log_mode mode, struct tl_log **out,
                                      struct tl_err *err);
 void tl_log_close(struct tl_log *log);
+/* From any thread: what waits for an answer on this handle gives up soon, and so does whatever waits later (TL_ERR_IO, retriable). Who closes
+ * several handles stops all of them first: while a broker is silent each takes a while. NULL is fine. */
+void tl_log_stop(struct tl_log *log);
 
 /* What 'properties.*' may be. TL_ERR_NOT_FOUND: no such name here (Java's, unknown, or tally's own to set); TL_ERR_USAGE: not such a
  * value. `hint` says what would be right, or is empty. */
@@ -61,7 +64,7 @@ bool tl_log_end_heard(struct tl_log *log, struct tl_sv topic, uint32_t partition
 TL_MUST_USE enum tl_code tl_log_place(struct tl_log *log, struct tl_sv topic, uint32_t partition,
                                       const struct tl_log_place *place, int64_t *offset, struct tl_err *err);
 /* A hash of the entry at `offset`, never 0: a topic that was deleted and made again shows by it. TL_ERR_NOT_FOUND: there is no such entry
- * (any more). Asks, and may wait for the answer; what the last read gave is gone. */
+ * (any more). Asks, and waits for the answer; who reads the partition reads on as before. Local: what the last read gave is gone. */
 TL_MUST_USE enum tl_code tl_log_fingerprint(struct tl_log *log, struct tl_sv topic, uint32_t partition, int64_t offset,
                                             uint64_t *out, struct tl_err *err);
 /* The same of an entry at hand. */
