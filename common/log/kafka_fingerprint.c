@@ -4,7 +4,7 @@
 #include "base/clock.h"
 #include "log/kafka_handle.h"
 
-enum { ANSWER_MS = 10000, SLICE_MS = 100, UNREACHABLE_MS = 2000 };
+enum { ANSWER_MS = 5000, SLICE_MS = 100, UNREACHABLE_MS = 2000 };
 
 static bool is_unknown(rd_kafka_resp_err_t code)
 {

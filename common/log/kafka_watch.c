@@ -11,7 +11,7 @@
 
 #include "base/clock.h"
 
-enum { PERIOD_MS = 1000, NUDGE_MS = 5, ANSWER_MS = 3000, AGAIN_MS = 200 /* for a leader that did not answer the last time */ };
+enum { PERIOD_MS = 1000, NUDGE_MS = 5, ANSWER_MS = 2000, AGAIN_MS = 200 /* for a leader that did not answer the last time */ };
 
 struct seen {
     char *topic;
@@ -200,8 +200,9 @@ static void ask(struct tl_kafka_watch *watch)
     for (int64_t leader = INT64_MIN; !watch->stop && next_leader(watch, &leader);) {
         code = ask_leader(watch, leader);
         answered = answered || !is_silence(code);
-        /* A time-out is about that leader; the next look at the metadata tells whether nobody answers. */
-        nothing = nothing || (is_silence(code) && code != RD_KAFKA_RESP_ERR__TIMED_OUT);
+        /* A time-out is about that leader, unless connections fail; the next look at the metadata tells whether nobody answers. */
+        nothing =
+            nothing || (is_silence(code) && (code != RD_KAFKA_RESP_ERR__TIMED_OUT || tl_kafka_heard_failure(watch->trouble)));
     }
     if (answered)
         hear_answer(watch);

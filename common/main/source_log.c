@@ -239,6 +239,12 @@ void tl_source_logs_close(struct tl_source_logs *logs)
     free(logs);
 }
 
+void tl_source_logs_stop(struct tl_source_logs *logs)
+{
+    for (uint32_t s = 0; logs != NULL && s < logs->sources_count; s++)
+        tl_log_stop(logs->handles[s]);
+}
+
 struct tl_log *tl_source_log(const struct tl_source_logs *logs, uint32_t source)
 {
     return logs->handles[source];

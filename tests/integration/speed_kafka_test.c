@@ -1,6 +1,8 @@
 /* speed_kafka_test.c: speed on a real Kafka: where it begins and ends, what it does when a topic is not what it was, and the rows that come of it,
  * which are those of the embedded log. */
 #include <criterion/criterion.h>
+#include <librdkafka/rdkafka.h>
+#include <librdkafka/rdkafka_mock.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -209,6 +211,92 @@ Test(speed_kafka, a_topic_made_again_while_it_is_read_is_noticed)
     cr_assert(run_wait_for(&run, PATIENCE_MS), "it reads on as if nothing had been");
     cr_expect_eq(run.status, 3, "%d %s", run.status, run.err);
     run_done(&run);
+}
+
+/* So that it reads on in the new topic as if nothing had been: what was read last is of that, and only an older message tells. */
+Test(speed_kafka, a_topic_made_again_while_it_stood_still_is_noticed)
+{
+    struct run run = {0};
+
+    views_on(visits_views, "");
+    append(1, 0, 300);
+    follow(&run);
+    cr_expect(has_read(300));
+    tl_clock_sleep_ms(2500); /* it has looked, so the last of these is its anchor */
+    run_signal(&run, SIGSTOP);
+    raw_delete_topic(topic);
+    append(1, 1000, 1400);
+    run_signal(&run, SIGCONT);
+    cr_assert(run_wait_for(&run, PATIENCE_MS), "it reads on as if nothing had been");
+    cr_expect_eq(run.status, 3, "%d %s", run.status, run.err);
+    cr_expect_not_null(strstr(run.err, "deleted and made again"), "%s", run.err);
+    run_done(&run);
+}
+
+static long lines_with(const char *text, const char *words)
+{
+    long count = 0;
+
+    while ((text = strstr(text, words)) != NULL) {
+        count++;
+        text += strlen(words);
+    }
+    return count;
+}
+
+static bool has_said(const struct run *run, const char *words)
+{
+    for (int64_t until_ms = tl_clock_monotonic_ms() + PATIENCE_MS; tl_clock_monotonic_ms() < until_ms; tl_clock_sleep_ms(50)) {
+        char *text = run_err_so_far(run);
+        bool said = strstr(text, words) != NULL;
+
+        free(text);
+        if (said)
+            return true;
+    }
+    return false;
+}
+
+/* One worker reads from two clusters, and one of them goes away: the other's events are counted on, and each is said once. */
+Test(speed_kafka, one_of_two_clusters_that_goes_away_is_said_once)
+{
+    rd_kafka_t *host = rd_kafka_new(RD_KAFKA_PRODUCER, NULL, NULL, 0);
+    rd_kafka_mock_cluster_t *far = rd_kafka_mock_cluster_new(host, 1);
+    struct run run = {0};
+    char sql[2000];
+
+    cr_assert_eq(rd_kafka_mock_topic_create(far, "far", 1, 1), RD_KAFKA_RESP_ERR_NO_ERROR);
+    cr_assert_eq(unsetenv("TALLY_KAFKA_BOOTSTRAP_SERVERS"), 0);
+    snprintf(sql, sizeof sql,
+             "CREATE TABLE near_events (event_id STRING, host STRING, n INT, event_time TIMESTAMP_LTZ(3),\n"
+             "    WATERMARK FOR event_time AS event_time - INTERVAL '5' SECOND) WITH ('connector' = 'kafka', 'topic' = '%s',\n"
+             "    'properties.bootstrap.servers' = '%s', 'format' = 'json', 'json.timestamp-format.standard' = 'ISO-8601');\n"
+             "CREATE TABLE far_events (n INT, event_time TIMESTAMP_LTZ(3),\n"
+             "    WATERMARK FOR event_time AS event_time - INTERVAL '5' SECOND) WITH ('connector' = 'kafka', 'topic' = 'far',\n"
+             "    'properties.bootstrap.servers' = '%s', 'format' = 'json', 'json.timestamp-format.standard' = 'ISO-8601');\n"
+             "CREATE VIEW hits AS SELECT event_id, n FROM near_events WHERE n > 90;\n"
+             "CREATE VIEW others AS SELECT n FROM far_events WHERE n > 90;\n",
+             topic, kafka_env("KAFKA_URL"), rd_kafka_mock_cluster_bootstraps(far));
+    snprintf(views, sizeof views, "%s", run_file_write(dir, "views.sql", sql));
+    append(1, 0, 100);
+    run_start(&run, (const char *const[]){"speed", "--views", views, "--data", data, "--log", "kafka", "--tick", "20ms",
+                                          "--workers", "1", NULL});
+    cr_expect(has_read(100));
+    rd_kafka_mock_broker_set_down(far, 1);
+    cr_expect(has_said(&run, "the log does not answer"));
+    append(1, 100, 200);
+    cr_expect(has_read(200));
+    tl_clock_sleep_ms(1000); /* in which it would be said some more times */
+    rd_kafka_mock_broker_set_up(far, 1);
+    cr_expect(has_said(&run, "the log answers again"));
+    run_signal(&run, SIGTERM);
+    run_wait(&run);
+    cr_expect_eq(run.status, 0, "%s", run.err);
+    cr_expect_eq(lines_with(run.err, "the log does not answer"), 1, "%s", run.err);
+    cr_expect_eq(lines_with(run.err, "the log answers again"), 1, "%s", run.err);
+    run_done(&run);
+    rd_kafka_mock_cluster_destroy(far);
+    rd_kafka_destroy(host);
 }
 
 Test(speed_kafka, offsets_that_are_gone_stop_it_and_a_gap_that_is_accepted_is_recorded)
