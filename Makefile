@@ -42,7 +42,7 @@ GENWARN := -Wall -Wextra -Wno-unused-parameter -Wno-unused-variable -Wno-unused-
 TESTWARN := $(CWARN) -Wno-missing-prototypes -Wno-pedantic -Wno-missing-field-initializers $(if $(IS_CLANG),-Wno-missing-variable-declarations,)
 CFLAGS   ?= $(OPT) -g
 CXXFLAGS ?= $(OPT) -g
-EXTRA   := $(if $(SANITIZE),-fsanitize=$(SANITIZE) -fno-sanitize-recover=all -fno-omit-frame-pointer,) \
+EXTRA   := $(if $(SANITIZE),-DTL_SANITIZED -fsanitize=$(SANITIZE) -fno-sanitize-recover=all -fno-omit-frame-pointer,) \
            $(if $(TINY),-DTL_TINY,) $(if $(WERROR),-Werror,)
 INCLUDES := -Icommon -I. -I$(G) -isystem /usr/include/postgresql
 LIBS := -levent_extra -levent_core -lsqlite3 -lpq -lrdkafka -lzstd -lxxhash -lsimdjson -lpcre2-8 -lmaxminddb -lpsl -lcrypto -lyaml -lpthread -lm -ldl

@@ -17,6 +17,7 @@ struct tl_kafka_lane {
     int64_t next;       /* what the reader will ask for, if it goes on */
     int64_t eof;        /* the end as the broker said it when it was reached; -1: not yet, or passed since */
     size_t entry_bytes; /* of an entry, about */
+    bool was_filled;    /* its queue was more than half full, and librdkafka has not been made to look since */
     rd_kafka_message_t **hand;
     size_t hand_at, hand_count;
     int64_t appended_ms;     /* the highest log timestamp that this handle appended */
@@ -47,10 +48,11 @@ struct tl_kafka_log {
     size_t topics_count;
     int wake; /* eventfd: librdkafka writes to it when an empty queue gets something */
     char *cluster;
-    struct tl_buf bytes; /* of the last read */
+    /* The last read: what it gave, whose memory it is, and the values that had to be copied. */
     struct tl_message *messages;
     rd_kafka_message_t **taken;
-    size_t messages_capacity;
+    size_t taken_count, messages_capacity;
+    struct tl_buf bytes;
 };
 
 static inline struct tl_kafka_log *tl_kafka_of(struct tl_log *log)
