@@ -157,7 +157,8 @@ servers-down: ## ends the servers that were started for tests and trials
 
 # What the suites are told of where things are.
 TEST_ENV := TALLY_BIN=$(CURDIR)/$(PROGRAM) TALLY_PYTHON=$(CURDIR)/$(PYTHON) TALLY_TEST_PLACES=$(CURDIR)/$(PLACES)/city.mmdb \
-            TALLY_PROMTOOL=$(CURDIR)/$(PROMTOOL)
+            TALLY_PROMTOOL=$(CURDIR)/$(PROMTOOL) \
+            TALLY_TEST_RDKAFKA=$$(echo $(CURDIR)/build/python/lib/python3*/site-packages/confluent_kafka.libs/librdkafka-*.so.*)
 
 # The tools may have arrived only just now, so make starts again after deps.
 test: deps ## everything that Criterion runs, and the fuzz corpora
