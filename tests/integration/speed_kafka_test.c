@@ -211,7 +211,8 @@ ParameterizedTest(int *listener, speed_kafka, comes_in_by_scram)
 {
     const char *newer = getenv("TALLY_TEST_RDKAFKA");
 
-    cr_assert(newer != NULL && access(newer, R_OK) == 0, "TALLY_TEST_RDKAFKA names no library (tests/reference/requirements.txt)");
+    cr_assert(newer != NULL && access(newer, R_OK) == 0,
+              "TALLY_TEST_RDKAFKA names no library (tests/reference/requirements.txt)");
     views_on(visits_views, "");
     append(1, 0, 100);
     set_way_in((enum kafka_listener) * listener);
