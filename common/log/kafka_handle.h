@@ -21,7 +21,7 @@ struct tl_kafka_lane {
     int64_t eof_ms;           /* monotonic: when it said so */
     int64_t stands_since_ms;  /* monotonic: nothing has come since then, though there is more; 0: it moves, or is at its end */
     int64_t missing_since_ms; /* monotonic: since then brokers have said that there is no such partition; 0: they have not */
-    size_t entry_bytes;       /* of an entry, about */
+    bool nudge;               /* librdkafka is to be made to look at its queue */
     rd_kafka_message_t **hand;
     size_t hand_at, hand_count;
     int64_t appended_ms;     /* the highest log timestamp that this handle appended */
@@ -44,20 +44,22 @@ struct tl_kafka_log {
     enum tl_log_mode mode;
     struct tl_kafka_properties properties;
     struct tl_kafka_trouble trouble;
-    rd_kafka_t *reader, *asker;    /* asker: see tl_kafka_asker; NULL: not needed yet */
-    atomic_bool stopping;          /* who asks gives up */
-    int64_t stands_ms, missing_ms; /* how long a lane may stand, and a partition be missing, before that is believed */
-    size_t reading;                /* lanes that are being read */
+    rd_kafka_t *reader, *asker;      /* asker: see tl_kafka_asker; NULL: not needed yet */
+    atomic_bool stopping;            /* who asks gives up */
+    int64_t stands_ms, missing_ms;   /* how long a lane may stand, and a partition be missing, before that is believed */
+    size_t reading;                  /* lanes that are being read */
+    size_t queue_count, queue_bytes; /* what librdkafka holds of each of them before it stops to fetch */
     struct tl_kafka_watch *watch;
     struct tl_kafka_writer *writer; /* NULL: nothing was appended yet */
     struct tl_kafka_topic **topics;
     size_t topics_count;
     int wake; /* eventfd: librdkafka writes to it when an empty queue gets something */
     char *cluster;
-    struct tl_buf bytes; /* of the last read */
+    /* The last read: what it gave, whose memory it is, and the values that had to be copied. */
     struct tl_message *messages;
     rd_kafka_message_t **taken;
-    size_t messages_capacity;
+    size_t taken_count, messages_capacity;
+    struct tl_buf bytes;
 };
 
 static inline struct tl_kafka_log *tl_kafka_of(struct tl_log *log)
