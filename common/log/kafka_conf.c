@@ -101,6 +101,25 @@ static const char *const nameless[] = {
     "request.timeout.ms",
 };
 
+/* librdkafka's two names for one thing, and the one that it has here: of two values the later holds, whatever each is called. */
+static const struct rule aliases[] = {
+    {"metadata.broker.list",      "bootstrap.servers"                    },
+    {"sasl.mechanisms",           "sasl.mechanism"                       },
+    {"compression.type",          "compression.codec"                    },
+    {"queue.buffering.max.ms",    "linger.ms"                            },
+    {"message.send.max.retries",  "retries"                              },
+    {"max.partition.fetch.bytes", "fetch.message.max.bytes"              },
+    {"delivery.timeout.ms",       "message.timeout.ms"                   },
+    {"max.in.flight",             "max.in.flight.requests.per.connection"},
+};
+
+/* Flink's connector's own, which stand among 'properties.*' and say nothing of where the events are. Source: KafkaSourceOptions. */
+static const char *const passed_over[] = {"client.id.prefix", "partition.discovery.interval.ms", "register.consumer.metrics",
+                                          "commit.offsets.on.checkpoint"};
+
+/* Libraries that are loaded and commands that are run. */
+static const char *const code[] = {"plugin.library.paths", "sasl.kerberos.kinit.cmd", "ssl.engine.location"};
+
 static const char *const secret[] = {
     "sasl.password",          "ssl.key.password", "ssl.key.pem", "ssl.keystore.password", "sasl.oauthbearer.client.secret",
     "sasl.oauthbearer.config"};
@@ -154,12 +173,22 @@ static const char *rule_find(const struct rule *rules, size_t count, struct tl_s
     return NULL;
 }
 
-static bool is_secret(struct tl_sv name)
+static bool is_among(const char *const *names, size_t count, struct tl_sv name)
 {
-    for (size_t i = 0; i < TL_COUNT(secret); i++)
-        if (tl_sv_eq(tl_sv_from(secret[i]), name))
+    for (size_t i = 0; i < count; i++)
+        if (tl_sv_eq(tl_sv_from(names[i]), name))
             return true;
     return false;
+}
+
+static bool is_secret(struct tl_sv name)
+{
+    return is_among(secret, TL_COUNT(secret), name);
+}
+
+bool tl_log_property_is_code(struct tl_sv name)
+{
+    return is_among(code, TL_COUNT(code), name);
 }
 
 static void nearest_name(struct tl_sv name, char *hint, size_t hint_bytes)
@@ -235,6 +264,8 @@ static enum tl_code check(rd_kafka_conf_t *scratch, const struct tl_log_property
     hint[0] = '\0';
     if (name == NULL || value == NULL)
         TL_TRY(tl_fail_memory(err, property->name.size + property->value.size));
+    if (is_among(passed_over, TL_COUNT(passed_over), property->name))
+        goto out;
     why = rule_find(owned, TL_COUNT(owned), property->name);
     if (why != NULL) {
         snprintf(hint, hint_bytes, "%s", why);
@@ -310,19 +341,25 @@ enum tl_code tl_kafka_properties_open(const struct tl_log_spec *spec, struct tl_
         return tl_fail_memory(err, (spec->properties_count + 1) * sizeof *properties.items);
     for (size_t i = 0; i < spec->properties_count; i++) {
         struct tl_log_property *item = &properties.items[0];
+        struct tl_sv name = spec->properties[i].name;
+        const char *one_name = rule_find(aliases, TL_COUNT(aliases), name);
         char hint[256];
         struct tl_err why = {0};
 
         if (tl_log_property_check(&spec->properties[i], hint, sizeof hint, &why) != TL_OK)
             TL_TRY(tl_fail(err, TL_ERR_USAGE, "kafka property %.*s: %s%s%s", TL_SV_ARG(spec->properties[i].name), why.message,
                            hint[0] != '\0' ? "; " : "", hint));
-        while (item < properties.items + properties.count && !tl_sv_eq(item->name, spec->properties[i].name))
+        if (is_among(passed_over, TL_COUNT(passed_over), name))
+            continue;
+        if (one_name != NULL)
+            name = tl_sv_from(one_name);
+        while (item < properties.items + properties.count && !tl_sv_eq(item->name, name))
             item++;
         if (item < properties.items + properties.count)
             property_free(item);
         else
             properties.count++;
-        if (!copy(spec->properties[i].name, &item->name) || !copy(spec->properties[i].value, &item->value))
+        if (!copy(name, &item->name) || !copy(spec->properties[i].value, &item->value))
             TL_TRY(tl_fail_memory(err, spec->properties[i].value.size));
     }
     *out = properties;

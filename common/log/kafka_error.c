@@ -213,8 +213,6 @@ static bool scram_is_broken(const struct tl_kafka_trouble *trouble)
 {
     const char *mechanism = tl_kafka_property(trouble->properties, "sasl.mechanism");
 
-    if (mechanism == NULL)
-        mechanism = tl_kafka_property(trouble->properties, "sasl.mechanisms");
     return trouble->refused == RD_KAFKA_RESP_ERR__AUTHENTICATION && mechanism != NULL && strncmp(mechanism, "SCRAM-", 6) == 0 &&
            rd_kafka_version() < 0x020601ff;
 }
@@ -263,7 +261,7 @@ enum tl_code tl_kafka_fail(struct tl_kafka_trouble *trouble, rd_kafka_resp_err_t
     pthread_mutex_lock(&trouble->lock);
     if (code == RD_KAFKA_RESP_ERR__TRANSPORT || code == RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN ||
         code == RD_KAFKA_RESP_ERR__TIMED_OUT)
-        snprintf(text, sizeof text, "Kafka does not answer (bootstrap.servers %s)%s%s", servers != NULL ? servers : "not set",
+        snprintf(text, sizeof text, "Kafka does not answer (bootstrap.servers %s)%s%s", servers,
                  trouble->text[0] != '\0' ? ": " : "", trouble->text);
     else
         tidy(trouble, words != NULL ? words : rd_kafka_err2str(code), text, sizeof text);

@@ -46,6 +46,8 @@ void tl_log_stop(struct tl_log *log);
  * value. `hint` says what would be right, or is empty. */
 TL_MUST_USE enum tl_code tl_log_property_check(const struct tl_log_property *property, char *hint, size_t hint_bytes,
                                                struct tl_err *err);
+/* It names a library that is loaded or a command that is run: whoever wrote a table need not be trusted with that. */
+bool tl_log_property_is_code(struct tl_sv name);
 
 /* Makes the topic with that many partitions if it is not there; raises the number if it has fewer; never lowers it.
  * partitions 0: as it is, 1 for a new one. */

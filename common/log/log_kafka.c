@@ -681,8 +681,7 @@ enum tl_code tl_log_kafka_open(const struct tl_log_spec *spec, enum tl_log_mode 
     tl_kafka_trouble_init(&log->trouble, &log->properties);
     tl_buf_init(&log->bytes, 0);
     TL_TRY(tl_kafka_properties_open(spec, &log->properties, err));
-    if (tl_kafka_property(&log->properties, "bootstrap.servers") == NULL &&
-        tl_kafka_property(&log->properties, "metadata.broker.list") == NULL)
+    if (tl_kafka_property(&log->properties, "bootstrap.servers") == NULL)
         TL_TRY(tl_fail(
             err, TL_ERR_USAGE,
             "--log kafka: no broker is named; add 'properties.bootstrap.servers' = 'host:9092' to the table's WITH, or set "

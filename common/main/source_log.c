@@ -110,8 +110,8 @@ static enum tl_code flags_add(struct properties *properties, const struct tl_com
         struct tl_sv value = tl_sv_from(common->kafka_properties.items[i]), name;
 
         if (strchr(common->kafka_properties.items[i], '=') == NULL)
-            return tl_fail(err, TL_ERR_USAGE, "--kafka-property %s: wants NAME=VALUE, such as compression.codec=zstd",
-                           common->kafka_properties.items[i]);
+            return tl_fail(err, TL_ERR_USAGE, "--kafka-property: number %zu wants NAME=VALUE, such as compression.codec=zstd",
+                           i + 1);
         name = tl_sv_cut(&value, '=');
         TL_TRY(add(properties, tl_sv_trim(name), value, err));
     }
@@ -351,7 +351,13 @@ enum tl_code tl_source_logs_check(const struct tl_plan *plan, struct tl_err *err
             const struct tl_log_property property = {source->properties[i].key, source->properties[i].value};
             char hint[256];
             struct tl_err why = {0};
-            enum tl_code rc = tl_log_property_check(&property, hint, sizeof hint, &why);
+            enum tl_code rc;
+
+            if (tl_log_property_is_code(property.name))
+                return tl_plan_refuse(plan, &source->properties[i], false,
+                                      "set it with --kafka-property or in the environment (TALLY_KAFKA_...), if it is meant",
+                                      "a views file runs no programs and loads no libraries", err);
+            rc = tl_log_property_check(&property, hint, sizeof hint, &why);
 
             if (rc == TL_ERR_NOT_FOUND || rc == TL_ERR_USAGE)
                 return tl_plan_refuse(plan, &source->properties[i], rc == TL_ERR_USAGE, hint, why.message, err);

@@ -112,6 +112,39 @@ Test(kafka_conf, of_two_with_one_name_the_later_holds)
     tl_kafka_properties_done(&properties);
 }
 
+Test(kafka_conf, of_two_names_for_one_thing_the_later_holds_too)
+{
+    const struct tl_log_property items[] = {
+        {TL_SV("bootstrap.servers"),    TL_SV("of-the-table:1")},
+        {TL_SV("sasl.mechanisms"),      TL_SV("PLAIN")         },
+        {TL_SV("compression.codec"),    TL_SV("zstd")          },
+        {TL_SV("metadata.broker.list"), TL_SV("of-the-flag:1") },
+        {TL_SV("sasl.mechanism"),       TL_SV("SCRAM-SHA-256") },
+        {TL_SV("compression.type"),     TL_SV("lz4")           }
+    };
+    struct tl_kafka_properties properties = opened(items, TL_COUNT(items));
+
+    cr_assert_eq(properties.count, 3);
+    cr_assert_str_eq(tl_kafka_property(&properties, "bootstrap.servers"), "of-the-flag:1");
+    cr_assert_str_eq(tl_kafka_property(&properties, "sasl.mechanism"), "SCRAM-SHA-256");
+    cr_assert_str_eq(tl_kafka_property(&properties, "compression.codec"), "lz4");
+    tl_kafka_properties_done(&properties);
+}
+
+Test(kafka_conf, what_is_flinks_own_is_passed_over)
+{
+    const struct tl_log_property items[] = {
+        {TL_SV("client.id.prefix"),                TL_SV("mine") },
+        {TL_SV("partition.discovery.interval.ms"), TL_SV("10000")},
+        {TL_SV("register.consumer.metrics"),       TL_SV("true") },
+        {TL_SV("commit.offsets.on.checkpoint"),    TL_SV("false")}
+    };
+    struct tl_kafka_properties properties = opened(items, TL_COUNT(items));
+
+    cr_assert_eq(properties.count, 0);
+    tl_kafka_properties_done(&properties);
+}
+
 Test(kafka_conf, a_mistake_names_the_property)
 {
     const struct tl_log_property items[] = {
