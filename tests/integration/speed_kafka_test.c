@@ -22,7 +22,7 @@
 #include "support/store_fixture.h"
 #include "support/visits.h"
 
-enum { STEP_MS = 200, PATIENCE_MS = 30000 };
+enum { STEP_MS = 200, PATIENCE_MS = 30000, PRODUCE = 0 /* API key */ };
 
 static char dir[RUN_DIR_BYTES], data[300], store[400], views[300], topic[200];
 static struct tl_log *log_; /* to append to */
@@ -385,6 +385,54 @@ Test(speed_kafka, what_is_wrong_is_said_in_one_line)
 }
 
 /* ---- dead letters ---- */
+
+static void put_mock(rd_kafka_t *producer, const char *value)
+{
+    cr_assert_eq(rd_kafka_producev(producer, RD_KAFKA_V_TOPIC("far"), RD_KAFKA_V_PARTITION(0),
+                                   RD_KAFKA_V_VALUE((void *)(uintptr_t)value, strlen(value)),
+                                   RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY), RD_KAFKA_V_END),
+                 RD_KAFKA_RESP_ERR_NO_ERROR);
+    cr_assert_eq(rd_kafka_flush(producer, 10000), RD_KAFKA_RESP_ERR_NO_ERROR);
+}
+
+/* A topic that has too few replicas in sync: ticks go on, the letters are in the table, and the process ends when it is told to. */
+Test(speed_kafka, a_topic_for_dead_letters_that_takes_none_stops_no_ticks)
+{
+    rd_kafka_conf_t *conf = rd_kafka_conf_new();
+    rd_kafka_t *host = rd_kafka_new(RD_KAFKA_PRODUCER, NULL, NULL, 0), *producer;
+    rd_kafka_mock_cluster_t *far = rd_kafka_mock_cluster_new(host, 1);
+    struct run run = {0};
+
+    cr_assert_eq(rd_kafka_mock_topic_create(far, "far", 1, 1), RD_KAFKA_RESP_ERR_NO_ERROR);
+    cr_assert_eq(rd_kafka_mock_topic_create(far, "far.dead", 1, 1), RD_KAFKA_RESP_ERR_NO_ERROR);
+    rd_kafka_conf_set(conf, "bootstrap.servers", rd_kafka_mock_cluster_bootstraps(far), NULL, 0);
+    producer = rd_kafka_new(RD_KAFKA_PRODUCER, conf, NULL, 0);
+    cr_assert_eq(setenv("TALLY_KAFKA_BOOTSTRAP_SERVERS", rd_kafka_mock_cluster_bootstraps(far), 1), 0);
+    snprintf(topic, sizeof topic, "far");
+    views_on(
+        "SET 'tally.dead-letter.topic' = 'far.dead';\n"
+        "CREATE TABLE events (n INT, event_time TIMESTAMP_LTZ(3), WATERMARK FOR event_time AS event_time - INTERVAL '5' SECOND)\n"
+        "    WITH ('connector' = 'kafka', 'topic' = 'events', 'format' = 'json', 'json.timestamp-format.standard' = "
+        "'ISO-8601');\n"
+        "CREATE VIEW hits AS SELECT n FROM events WHERE n > 90;\n",
+        "");
+    put_mock(producer, "no JSON");
+    put_mock(producer, "{\"n\":1,\"event_time\":\"2026-03-01T00:00:00Z\"}");
+    for (int i = 0; i < 2000; i++)
+        rd_kafka_mock_broker_push_request_error_rtts(far, 1, PRODUCE, 1, RD_KAFKA_RESP_ERR_NOT_ENOUGH_REPLICAS, 0);
+    follow(&run);
+    cr_expect(has_read(2));
+    cr_expect_eq(number_of("SELECT count(*) FROM tally_dead_letter"), 1);
+    run_signal(&run, SIGTERM);
+    cr_assert(run_wait_for(&run, PATIENCE_MS), "it waits for the topic");
+    cr_expect_eq(run.status, 0, "%s", run.err);
+    cr_expect_eq(lines_with(run.err, "the topic for dead letters takes none"), 1, "%s", run.err);
+    cr_expect_not_null(strstr(run.err, "1 dead letters may be in the store's table alone"), "%s", run.err);
+    run_done(&run);
+    rd_kafka_destroy(producer);
+    rd_kafka_mock_cluster_destroy(far);
+    rd_kafka_destroy(host);
+}
 
 Test(speed_kafka, dead_letters_go_to_their_topic_with_the_reason)
 {
