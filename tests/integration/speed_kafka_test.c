@@ -384,6 +384,28 @@ Test(speed_kafka, what_is_wrong_is_said_in_one_line)
     run_done(&run);
 }
 
+/* A dozen views of two partitions: who asked for each of them would wait for a minute. */
+Test(speed_kafka, status_asks_a_kafka_that_is_away_once)
+{
+    char sql[8000];
+    struct run run = {0};
+    size_t at;
+
+    at = (size_t)snprintf(sql, sizeof sql, "%.*s", (int)(strstr(visits_views, "CREATE VIEW") - visits_views), visits_views);
+    for (int i = 0; i < 12; i++)
+        at += (size_t)snprintf(sql + at, sizeof sql - at, "CREATE VIEW v%d AS SELECT event_id, n FROM events WHERE n > %d;\n", i,
+                               i);
+    views_on(sql, "");
+    append(2, 0, 20);
+    once_well();
+    cr_assert_eq(setenv("TALLY_KAFKA_BOOTSTRAP_SERVERS", "127.0.0.1:1", 1), 0);
+    RUN(&run, "status", "--views", views, "--data", data, "--log", "kafka");
+    cr_expect_eq(run.status, 0, "%s", run.err);
+    cr_expect_eq(lines_with(run.err, "how far the log goes is not known"), 1, "%s", run.err);
+    cr_expect_eq(lines_with(run.out, "watermark"), 24, "%s", run.out);
+    run_done(&run);
+}
+
 /* ---- dead letters ---- */
 
 static void put_mock(rd_kafka_t *producer, const char *value)
