@@ -231,9 +231,58 @@ enum tl_code tl_kafka_op_create_topic(struct tl_log *base, struct tl_sv name, ui
     return create_or_raise(tl_kafka_of(base), name, partitions, false, err);
 }
 
+/* "compact", "delete" or both; empty: the broker does not say, for want of rights or of age. */
+static void policy_of(struct tl_kafka_log *log, const char *topic, char *out, size_t out_bytes)
+{
+    rd_kafka_ConfigResource_t *resource = rd_kafka_ConfigResource_new(RD_KAFKA_RESOURCE_TOPIC, topic);
+    rd_kafka_queue_t *queue = rd_kafka_queue_new(log->reader);
+    const rd_kafka_ConfigResource_t **resources;
+    const rd_kafka_ConfigEntry_t **entries;
+    rd_kafka_event_t *event = NULL;
+    size_t count = 0;
+
+    out[0] = '\0';
+    if (resource != NULL && queue != NULL) {
+        rd_kafka_DescribeConfigs(log->reader, &resource, 1, NULL, queue);
+        event = rd_kafka_queue_poll(queue, TL_KAFKA_ASK_MS);
+    }
+    if (event != NULL && rd_kafka_event_error(event) == RD_KAFKA_RESP_ERR_NO_ERROR) {
+        resources = rd_kafka_DescribeConfigs_result_resources(rd_kafka_event_DescribeConfigs_result(event), &count);
+        if (count > 0 && rd_kafka_ConfigResource_error(resources[0]) == RD_KAFKA_RESP_ERR_NO_ERROR) {
+            entries = rd_kafka_ConfigResource_configs(resources[0], &count);
+            for (size_t i = 0; i < count; i++)
+                if (strcmp(rd_kafka_ConfigEntry_name(entries[i]), "cleanup.policy") == 0 &&
+                    rd_kafka_ConfigEntry_value(entries[i]) != NULL)
+                    snprintf(out, out_bytes, "%s", rd_kafka_ConfigEntry_value(entries[i]));
+        }
+    }
+    if (event != NULL)
+        rd_kafka_event_destroy(event);
+    if (queue != NULL)
+        rd_kafka_queue_destroy(queue);
+    if (resource != NULL)
+        rd_kafka_ConfigResource_destroy(resource);
+}
+
+/* One that was made by hand, or by a client's mistake, would forget. */
 enum tl_code tl_kafka_create_compacted(struct tl_kafka_log *log, struct tl_sv name, struct tl_err *err)
 {
-    return create_or_raise(log, name, 1, true, err);
+    struct tl_kafka_topic *topic = NULL;
+    char policy[60];
+    enum tl_code rc;
+
+    TL_TRY(create_or_raise(log, name, 1, true, err));
+    TL_TRY(tl_kafka_topic_find(log, name, &topic, err));
+    policy_of(log, topic->name, policy, sizeof policy);
+    if (policy[0] != '\0' && strcmp(policy, "compact") != 0) {
+        topic->partitions = 0; /* it is looked at again the next time */
+        TL_TRY(
+            tl_fail(err, TL_ERR_USAGE,
+                    "topic %s has cleanup.policy=%s, so notes would be lost after a while; it wants cleanup.policy=compact alone",
+                    topic->name, policy));
+    }
+out:
+    return rc;
 }
 
 /* ---- ranges and places ---- */

@@ -588,6 +588,48 @@ static bool first_note(void *ctx, struct tl_sv key, struct tl_sv value)
 }
 
 /* A process that died before its transaction was over leaves it open: until the broker ends it, whether its note holds is not known. */
+Test(log_kafka, a_topic_for_notes_that_forgets_is_refused)
+{
+    const struct tl_log_note note = {TL_SV("key"), TL_SV("value")};
+    const char *topic = kafka_topic("forgetful");
+    char notes[220];
+    struct tl_log *log = opened(kafka_spec(KAFKA_PLAIN), TL_LOG_APPEND);
+
+    snprintf(notes, sizeof notes, "%s.tally-notes", topic);
+    raw_create_topic(notes, "cleanup.policy", "delete", NULL);
+    ok(tl_log_create_topic(log, tl_sv_from(topic), 1, &err));
+    for (int i = 0; i < 2; i++) {
+        cr_assert_eq(tl_log_append(log, tl_sv_from(topic), NULL, 0, &note, &err), TL_ERR_USAGE, "%s", err.message);
+        says("has cleanup.policy=delete");
+    }
+    tl_log_close(log);
+}
+
+/* Who keeps notes has one name a topic: the second process fences the first off, which is not told so before it appends again. */
+Test(log_kafka, of_two_who_keep_notes_the_later_goes_on)
+{
+    const struct tl_log_note note = {TL_SV("key"), TL_SV("value")};
+    const char *topic = kafka_topic("zombie");
+    struct tl_log *first = opened(kafka_spec(KAFKA_PLAIN), TL_LOG_APPEND), *second;
+    struct tl_log_record record = {.partition = 0, .log_ms = INT64_MIN, .value = TL_SV("first")};
+
+    ok(tl_log_create_topic(first, tl_sv_from(topic), 1, &err));
+    ok(tl_log_append(first, tl_sv_from(topic), &record, 1, &note, &err));
+    second = opened(kafka_spec(KAFKA_PLAIN), TL_LOG_APPEND);
+    record.value = TL_SV("second");
+    ok(tl_log_append(second, tl_sv_from(topic), &record, 1, &note, &err));
+    record.value = TL_SV("zombie");
+    cr_assert_eq(tl_log_append(first, tl_sv_from(topic), &record, 1, &note, &err), TL_ERR_IO, "%s", err.message);
+    says("another process appends in its place");
+    tl_log_close(first);
+    record.value = TL_SV("third");
+    ok(tl_log_append(second, tl_sv_from(topic), &record, 1, &note, &err));
+    tl_log_close(second);
+    second = opened(kafka_spec(KAFKA_PLAIN), TL_LOG_READ);
+    cr_assert_eq(strncmp(all(second, topic, 0), "first second third|", 19), 0, "%s", all(second, topic, 0));
+    tl_log_close(second);
+}
+
 Test(log_kafka, notes_wait_for_what_is_still_open)
 {
     const char *topic = kafka_topic("notes");
