@@ -152,7 +152,7 @@ enum tl_code tl_worker_open(struct tl_worker *worker, const struct tl_lane *lane
         TL_TRY(tl_fail_memory(err, lane->partitions_count * sizeof *worker->partitions));
     TL_TRY(tl_ring_init(&worker->out, TL_WORKER_PARTIALS, err));
     TL_TRY(tl_ring_init(&worker->back, TL_WORKER_PARTIALS, err));
-    TL_TRY(tl_source_logs_open(common, lane->plan, TL_LOG_READ, &worker->logs, err));
+    TL_TRY(tl_source_logs_open_for(common, lane->plan, lane->partitions_count, &worker->logs, err));
     TL_TRY(tl_core_open(&config, &worker->core, err));
     for (uint32_t p = worker_number; p < lane->partitions_count; p += workers_count)
         TL_TRY(open_partition(worker, &lane->partitions[p], store, err));

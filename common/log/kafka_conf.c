@@ -8,6 +8,8 @@
 #include "base/nearest.h"
 
 enum { ERROR_BYTES = 512, SECRET_BYTES_MIN = 4 };
+/* What librdkafka may hold of all partitions of the process: 16 MiB of each where there are few (`defaults` below). */
+enum { QUEUES_KBYTES = 256 << 10, QUEUE_KBYTES_MIN = 256, QUEUE_KBYTES_MAX = 16384 };
 
 struct rule {
     const char *name, *hint;
@@ -334,7 +336,7 @@ static void property_free(struct tl_log_property *property)
 
 enum tl_code tl_kafka_properties_open(const struct tl_log_spec *spec, struct tl_kafka_properties *out, struct tl_err *err)
 {
-    struct tl_kafka_properties properties = {calloc(spec->properties_count + 1, sizeof *properties.items), 0};
+    struct tl_kafka_properties properties = {calloc(spec->properties_count + 1, sizeof *properties.items), 0, spec->partitions};
     enum tl_code rc = TL_OK;
 
     if (properties.items == NULL)
@@ -374,7 +376,7 @@ void tl_kafka_properties_done(struct tl_kafka_properties *properties)
     for (size_t i = 0; i < properties->count; i++)
         property_free(&properties->items[i]);
     free(properties->items);
-    *properties = (struct tl_kafka_properties){NULL, 0};
+    *properties = (struct tl_kafka_properties){.items = NULL};
 }
 
 const char *tl_kafka_property(const struct tl_kafka_properties *properties, const char *name)
@@ -415,6 +417,13 @@ enum tl_code tl_kafka_conf_make(const struct tl_kafka_properties *properties, en
     enum tl_code rc = TL_OK;
 
     TL_TRY(set_rules(conf, defaults, TL_COUNT(defaults), err));
+    if (properties->partitions > 0) {
+        char kbytes[16];
+
+        snprintf(kbytes, sizeof kbytes, "%lld",
+                 (long long)tl_max_i64(QUEUE_KBYTES_MIN, tl_min_i64(QUEUE_KBYTES_MAX, QUEUES_KBYTES / properties->partitions)));
+        TL_TRY(set(conf, "queued.max.messages.kbytes", kbytes, hint, sizeof hint, err));
+    }
     for (size_t i = 0; i < properties->count; i++) {
         const struct tl_log_property *item = &properties->items[i];
 

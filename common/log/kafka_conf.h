@@ -20,6 +20,7 @@ enum tl_kafka_role {
 struct tl_kafka_properties {
     struct tl_log_property *items; /* zero-terminated texts */
     size_t count;
+    uint32_t partitions; /* tl_log_spec's */
 };
 
 /* Checks every one of them. */

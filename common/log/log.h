@@ -30,6 +30,8 @@ struct tl_log_spec {
     const char *data_dir;                     /* local */
     const struct tl_log_property *properties; /* kafka: under librdkafka's names; of two with one name the later holds */
     size_t properties_count;
+    uint32_t
+        partitions; /* kafka: how many of them the process will read, which share the memory for what was fetched; 0: a few */
 };
 
 /* local: TL_LOG_APPEND makes the file if need be; TL_LOG_READ of a log that is not there yet is TL_ERR_NOT_FOUND. A foreign or damaged

@@ -18,6 +18,7 @@ struct tl_source_logs {
     enum tl_log_mode mode;
     struct tl_log **handles; /* per source; several may be one */
     uint32_t sources_count;
+    uint32_t partitions; /* tl_log_spec's */
 };
 
 struct properties {
@@ -138,6 +139,7 @@ static enum tl_code open_one(const struct tl_source_logs *logs, uint32_t source,
     TL_TRY(flags_add(&properties, common, err));
     spec.properties = properties.items;
     spec.properties_count = properties.count;
+    spec.partitions = logs->partitions;
     TL_TRY(tl_log_open(&spec, logs->mode, out, err));
 out:
     free(properties.items);
@@ -207,8 +209,8 @@ static void close_all(struct tl_source_logs *logs)
     }
 }
 
-enum tl_code tl_source_logs_open(const struct tl_common_options *common, const struct tl_plan *plan, enum tl_log_mode mode,
-                                 struct tl_source_logs **out, struct tl_err *err)
+static enum tl_code logs_open(const struct tl_common_options *common, const struct tl_plan *plan, enum tl_log_mode mode,
+                              uint32_t partitions, struct tl_source_logs **out, struct tl_err *err)
 {
     struct tl_source_logs *logs = calloc(1, sizeof *logs);
     enum tl_code rc;
@@ -217,7 +219,7 @@ enum tl_code tl_source_logs_open(const struct tl_common_options *common, const s
         return tl_fail_memory(err, sizeof *logs);
     if (plan != NULL && plan->sources_count == 0)
         plan = NULL;
-    *logs = (struct tl_source_logs){common, plan, mode, NULL, plan != NULL ? plan->sources_count : 1};
+    *logs = (struct tl_source_logs){common, plan, mode, NULL, plan != NULL ? plan->sources_count : 1, partitions};
     logs->handles = calloc(logs->sources_count + 1u, sizeof(struct tl_log *));
     if (logs->handles == NULL)
         TL_TRY(tl_fail_memory(err, logs->sources_count * sizeof(struct tl_log *)));
@@ -227,6 +229,18 @@ out:
     if (rc != TL_OK)
         tl_source_logs_close(logs);
     return rc;
+}
+
+enum tl_code tl_source_logs_open(const struct tl_common_options *common, const struct tl_plan *plan, enum tl_log_mode mode,
+                                 struct tl_source_logs **out, struct tl_err *err)
+{
+    return logs_open(common, plan, mode, 0, out, err);
+}
+
+enum tl_code tl_source_logs_open_for(const struct tl_common_options *common, const struct tl_plan *plan, uint32_t partitions,
+                                     struct tl_source_logs **out, struct tl_err *err)
+{
+    return logs_open(common, plan, TL_LOG_READ, partitions, out, err);
 }
 
 void tl_source_logs_close(struct tl_source_logs *logs)
