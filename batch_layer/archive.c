@@ -2,7 +2,8 @@
  *
  * A pass takes each partition from behind the last offset on record to the log's present end, into files of its own, and then states in
  * complete.json up to which offset the record is complete and when that was the log's end. The clock is read before the log is
- * asked for its end, so the statement is true whatever was appended in between: batch publishes by it.
+ * asked for its end, so the statement is true whatever was appended in between: batch publishes by it. While a transaction is open that began before,
+ * what it holds is not at hand, and the statement says nothing new of that partition.
  *
  * --follow is a pass every --interval. Between passes nothing is open but the lock, so there is nothing to lose: what a killed archive has
  * not put on record is still in the log.
@@ -385,12 +386,14 @@ static enum tl_code topic_pass(struct archive *archive, struct topic *topic, str
     if (new_record)
         TL_TRY(statement_write(archive, topic, err));
     for (uint32_t i = 0; i < topic->partitions_count && !tl_stop_requested(); i++) {
-        int64_t now_ms = tl_clock_wall_ms(), first, end;
+        int64_t now_ms = tl_clock_wall_ms(), written, first, end;
 
+        TL_TRY(tl_log_written(log_of(archive, topic), topic->name, i, &written, err));
         TL_TRY(tl_log_range(log_of(archive, topic), topic->name, i, &first, &end, err));
         TL_TRY(range_check(archive, topic, i, first, end, err));
         TL_TRY(partition_copy(archive, topic, i, end, err));
-        if (topic->partitions[i].next_offset >= end)
+        /* A transaction that is open holds events of before now, which come when it is committed. */
+        if (topic->partitions[i].next_offset >= end && end >= written)
             topic->partitions[i].end_ms = now_ms;
     }
     TL_TRY(statement_write(archive, topic, err));

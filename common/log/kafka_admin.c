@@ -370,6 +370,25 @@ out:
     return rc;
 }
 
+enum tl_code tl_kafka_op_written(struct tl_log *base, struct tl_sv name, uint32_t partition, int64_t *written, struct tl_err *err)
+{
+    struct tl_kafka_log *log = tl_kafka_of(base);
+    struct time_question question = {.partition = partition, .timestamp_ms = RD_KAFKA_OFFSET_END};
+    struct tl_kafka_topic *topic = NULL;
+    rd_kafka_resp_err_t code;
+    enum tl_code rc;
+
+    TL_TRY(partition_check(log, name, partition, &topic, err));
+    TL_TRY(tl_kafka_onlooker(log, &question.rk, err));
+    question.topic = topic->name;
+    code = tl_kafka_ask(log, ask_time, &question);
+    if (code != RD_KAFKA_RESP_ERR_NO_ERROR)
+        TL_TRY(partition_failed(log, topic, partition, code, err));
+    *written = question.offset;
+out:
+    return rc;
+}
+
 static enum tl_code first_since(struct tl_kafka_log *log, struct tl_kafka_topic *topic, uint32_t partition, int64_t timestamp_ms,
                                 int64_t *offset, struct tl_err *err)
 {

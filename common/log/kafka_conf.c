@@ -436,6 +436,8 @@ enum tl_code tl_kafka_conf_make(const struct tl_kafka_properties *properties, en
     if (role == TL_KAFKA_ASKER)
         TL_TRY(set_rules(conf, of_asker, TL_COUNT(of_asker), err));
     TL_TRY(set_rules(conf, writes ? fixed_writer : fixed_reader, writes ? TL_COUNT(fixed_writer) : TL_COUNT(fixed_reader), err));
+    if (role == TL_KAFKA_ONLOOKER)
+        TL_TRY(set(conf, "isolation.level", "read_uncommitted", hint, sizeof hint, err));
     *out = conf;
 out:
     if (rc != TL_OK)

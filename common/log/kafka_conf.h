@@ -12,7 +12,8 @@
 
 enum tl_kafka_role {
     TL_KAFKA_READER,
-    TL_KAFKA_ASKER, /* a reader of one entry at a time, whose other questions are not to wait behind it */
+    TL_KAFKA_ASKER,    /* a reader of one entry at a time, whose other questions are not to wait behind it */
+    TL_KAFKA_ONLOOKER, /* sees what is not committed too, and is asked for ends alone */
     TL_KAFKA_WRITER
 };
 

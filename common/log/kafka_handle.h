@@ -45,6 +45,7 @@ struct tl_kafka_log {
     struct tl_kafka_properties properties;
     struct tl_kafka_trouble trouble;
     rd_kafka_t *reader, *asker;      /* asker: see tl_kafka_asker; NULL: not needed yet */
+    rd_kafka_t *onlooker;            /* asks for what is not committed too; NULL: not needed yet */
     atomic_bool stopping;            /* who asks gives up */
     int64_t stands_ms, missing_ms;   /* how long a lane may stand, and a partition be missing, before that is believed */
     size_t reading;                  /* lanes that are being read */
@@ -72,6 +73,8 @@ static inline struct tl_kafka_log *tl_kafka_of(struct tl_log *log)
 TL_MUST_USE enum tl_code tl_kafka_asker(struct tl_kafka_log *log, rd_kafka_t **out, struct tl_err *err);
 /* The same, and never the reader: for who reads an entry. */
 TL_MUST_USE enum tl_code tl_kafka_asker_apart(struct tl_kafka_log *log, rd_kafka_t **out, struct tl_err *err);
+/* Who asks for what is not committed too. */
+TL_MUST_USE enum tl_code tl_kafka_onlooker(struct tl_kafka_log *log, rd_kafka_t **out, struct tl_err *err);
 /* Asks until an answer comes, again and again with more patience, for TL_KAFKA_ASK_MS; meanwhile hears why connections fail, so that a wrong
  * password is told at once. An answer that is another's to judge (no such topic) is handed back as it is. */
 rd_kafka_resp_err_t tl_kafka_ask(struct tl_kafka_log *log, rd_kafka_resp_err_t (*ask)(void *ctx, int timeout_ms), void *ctx);
@@ -92,6 +95,8 @@ enum tl_code tl_kafka_op_topic(struct tl_log *base, struct tl_sv name, uint32_t 
                                struct tl_err *err);
 enum tl_code tl_kafka_op_range(struct tl_log *base, struct tl_sv name, uint32_t partition, int64_t *first, int64_t *end,
                                struct tl_err *err);
+enum tl_code tl_kafka_op_written(struct tl_log *base, struct tl_sv name, uint32_t partition, int64_t *written,
+                                 struct tl_err *err);
 enum tl_code tl_kafka_op_place(struct tl_log *base, struct tl_sv name, uint32_t partition, const struct tl_log_place *place,
                                int64_t *offset, struct tl_err *err);
 enum tl_code tl_kafka_op_trim(struct tl_log *base, struct tl_sv name, uint32_t partition, int64_t offset, struct tl_err *err);

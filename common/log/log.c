@@ -46,6 +46,15 @@ enum tl_code tl_log_range(struct tl_log *log, struct tl_sv topic, uint32_t parti
     return log->ops->range(log, topic, partition, first, end, err);
 }
 
+enum tl_code tl_log_written(struct tl_log *log, struct tl_sv topic, uint32_t partition, int64_t *written, struct tl_err *err)
+{
+    int64_t first;
+
+    if (log->ops->written == NULL)
+        return log->ops->range(log, topic, partition, &first, written, err);
+    return log->ops->written(log, topic, partition, written, err);
+}
+
 bool tl_log_end_heard(struct tl_log *log, struct tl_sv topic, uint32_t partition, int64_t *end)
 {
     return log->ops->end_heard(log, topic, partition, end);

@@ -61,6 +61,9 @@ TL_MUST_USE enum tl_code tl_log_topic(struct tl_log *log, struct tl_sv topic, ui
 /* The partition holds offsets [*first, *end): `end` is the next one to be given out (kafka: to be read by who reads what is committed). */
 TL_MUST_USE enum tl_code tl_log_range(struct tl_log *log, struct tl_sv topic, uint32_t partition, int64_t *first, int64_t *end,
                                       struct tl_err *err);
+/* Behind the last entry that was written, committed or not: where it is beyond `end`, a transaction is open. local: as `end`. */
+TL_MUST_USE enum tl_code tl_log_written(struct tl_log *log, struct tl_sv topic, uint32_t partition, int64_t *written,
+                                        struct tl_err *err);
 /* The end as last heard of, without asking: for gauges. False: nothing was heard yet (of a partition that this handle does not read). */
 bool tl_log_end_heard(struct tl_log *log, struct tl_sv topic, uint32_t partition, int64_t *end);
 /* The offset that a place means now. Not below `first` and not beyond `end` where it comes from a timestamp or from earliest and latest;

@@ -45,6 +45,8 @@ rd_kafka_resp_err_t tl_kafka_ask(struct tl_kafka_log *log, rd_kafka_resp_err_t (
         rd_kafka_poll(log->reader, 0); /* hears why connections fail */
         if (log->asker != NULL)
             rd_kafka_poll(log->asker, 0);
+        if (log->onlooker != NULL)
+            rd_kafka_poll(log->onlooker, 0);
         if (code == RD_KAFKA_RESP_ERR_NO_ERROR)
             tl_kafka_trouble_clear(&log->trouble);
         if (code != RD_KAFKA_RESP_ERR__TRANSPORT && code != RD_KAFKA_RESP_ERR__TIMED_OUT &&
@@ -591,6 +593,8 @@ static void op_close(struct tl_log *base)
     free(log->topics);
     if (log->asker != NULL)
         rd_kafka_destroy(log->asker);
+    if (log->onlooker != NULL)
+        rd_kafka_destroy(log->onlooker);
     if (log->reader != NULL)
         rd_kafka_destroy(log->reader);
     if (log->cluster != NULL)
@@ -611,6 +615,7 @@ static const struct tl_log_ops kafka_ops = {
     .create_topic = tl_kafka_op_create_topic,
     .topic = tl_kafka_op_topic,
     .range = tl_kafka_op_range,
+    .written = tl_kafka_op_written,
     .end_heard = op_end_heard,
     .place = tl_kafka_op_place,
     .fingerprint = tl_kafka_op_fingerprint,
@@ -654,6 +659,17 @@ enum tl_code tl_kafka_asker_apart(struct tl_kafka_log *log, rd_kafka_t **out, st
     if (log->asker == NULL)
         TL_TRY(client_open(log, TL_KAFKA_ASKER, &log->asker, err));
     *out = log->asker;
+out:
+    return rc;
+}
+
+enum tl_code tl_kafka_onlooker(struct tl_kafka_log *log, rd_kafka_t **out, struct tl_err *err)
+{
+    enum tl_code rc = TL_OK;
+
+    if (log->onlooker == NULL)
+        TL_TRY(client_open(log, TL_KAFKA_ONLOOKER, &log->onlooker, err));
+    *out = log->onlooker;
 out:
     return rc;
 }

@@ -14,6 +14,8 @@ struct tl_log_ops {
     enum tl_code (*topic)(struct tl_log *log, struct tl_sv topic, uint32_t *partitions, uint64_t *identity, struct tl_err *err);
     enum tl_code (*range)(struct tl_log *log, struct tl_sv topic, uint32_t partition, int64_t *first, int64_t *end,
                           struct tl_err *err);
+    /* NULL: as range's end */
+    enum tl_code (*written)(struct tl_log *log, struct tl_sv topic, uint32_t partition, int64_t *written, struct tl_err *err);
     bool (*end_heard)(struct tl_log *log, struct tl_sv topic, uint32_t partition, int64_t *end);
     enum tl_code (*place)(struct tl_log *log, struct tl_sv topic, uint32_t partition, const struct tl_log_place *place,
                           int64_t *offset, struct tl_err *err);

@@ -101,6 +101,60 @@ Test(archive_kafka, a_topic_made_again_is_not_mixed_with_the_old_one)
     cr_expect_eq(on_record(topic), 150, "nothing of the new one is on record");
 }
 
+/* When the record was last known to be complete; INT64_MIN: never. */
+static int64_t complete_as_of_ms(int64_t *offset)
+{
+    const struct tl_master_complete *complete;
+    struct tl_master *master;
+    uint64_t identity;
+    int64_t end_ms;
+    size_t count;
+
+    cr_assert_eq(tl_master_open(data, &master, &err), TL_OK, "%s", err.message);
+    cr_assert_eq(tl_master_read_complete(master, tl_sv_from(topic), &complete, &count, &identity, &err), TL_OK, "%s",
+                 err.message);
+    cr_assert_eq(count, 1);
+    *offset = complete[0].offset;
+    end_ms = complete[0].end_ms;
+    tl_master_close(master);
+    return end_ms;
+}
+
+static void archive_well(void)
+{
+    struct run run = {0};
+
+    archive(&run);
+    cr_assert_eq(run.status, 0, "%s", run.err);
+    run_done(&run);
+}
+
+/* It holds events of a while ago, which nobody can read yet. */
+Test(archive_kafka, an_open_transaction_keeps_the_record_from_being_complete)
+{
+    rd_kafka_t *producer = raw_producer("transactional.id", topic, NULL);
+    int64_t before_ms, offset;
+
+    views_on(topic);
+    append(0, 10);
+    archive_well();
+    before_ms = complete_as_of_ms(&offset);
+    cr_assert_eq(offset, 11);
+    cr_assert_gt(before_ms, 0);
+    cr_assert_eq(rd_kafka_init_transactions(producer, 10000), NULL);
+    cr_assert_eq(rd_kafka_begin_transaction(producer), NULL);
+    raw_put(producer, topic, NULL, "{\"n\":1}");
+    raw_flush(producer);
+    archive_well();
+    cr_expect_eq(complete_as_of_ms(&offset), before_ms);
+    cr_expect_eq(offset, 11);
+    raw_commit(producer);
+    archive_well();
+    cr_expect_gt(complete_as_of_ms(&offset), before_ms);
+    cr_expect_gt(offset, 11);
+    rd_kafka_destroy(producer);
+}
+
 Test(archive_kafka, a_topic_that_is_not_there_is_no_success)
 {
     struct run run = {0};
