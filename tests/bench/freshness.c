@@ -7,13 +7,13 @@
  *   STORE VIEW      sqlite:PATH, or an address that libpq takes; the view of views_freshness.sql that has a row a probe
  *   COMMAND         what makes the rows: `tally speed ...`, run as a child, and ended in the end
  *
- * Every 10 ms one of the events is a probe: its host is probe-N, which no other event has. A thread with a connection of its own asks the view for new
- * hosts every 2 ms, in plain SQL. A probe's time is from just before the call that hands it over (so the producer's linger of 5 ms is in it, and half
- * of the 2 ms) to the end of the query that shows it. The first WARM_UP_S seconds do not count.
+ * Every 10 ms one of the events is a probe: its host is probe-N, which no other event has. A thread with a connection of its own asks the
+ * view for new hosts every 2 ms, in plain SQL. A probe's time is from just before the call that hands it over (so the producer's linger of
+ * 5 ms is in it, and half of the 2 ms) to the end of the query that shows it. The first WARM_UP_S seconds do not count.
  *
- * Prints one line: p50_ms, p99_ms, max_ms and how many probes they are of; the rate that was reached, and how many events the broker had not taken by
- * the end; queries a second and microseconds each, which tell whether to ask was itself the load; the child's CPU seconds and memory. Exits with 1
- * when a probe is not seen within WAIT_S seconds of the last one. */
+ * Prints one line: p50_ms, p99_ms, max_ms and how many probes they are of; the rate that was reached, and how many events the broker had
+ * not taken by the end; queries a second and microseconds each, which tell whether to ask was itself the load; the child's CPU seconds and
+ * memory. Exits with 1 when a probe is not seen within WAIT_S seconds of the last one. */
 #include <errno.h>
 #include <inttypes.h>
 #include <libpq-fe.h>

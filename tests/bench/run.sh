@@ -7,7 +7,8 @@
 #   core windows state functions user batch
 #   speed       memory by open groups, 10,000 to 1 million, and 5 million with BENCH_LONG=1, which takes minutes; a backlog of one key
 #   kafka       from a topic to committed rows, beside a bare consumer and Flink; Flink is fetched from Maven Central, or left out
-#   freshness   from an event's hand-over to its row in another connection: BENCH_SECONDS (20) each of eight ways, three rounds at most
+#   freshness   from an event's hand-over to its row in another connection: BENCH_SECONDS (20) each of eight ways, three rounds at most:
+#               some ten minutes
 #   store       rows a second into each store
 #
 # Only ratios of two programs of one round count: the machines are noisy. Each row says what was measured, its ratio or figure (median of
@@ -326,7 +327,8 @@ batch() {
 }
 
 # ---- speed ---------------------------------------------------------------------------------------------------------------
-# As many open groups as referrers in one window that is still open when the log ends; each has one event, and so one id in the set that finds duplicates.
+# As many open groups as referrers in one window that is still open when the log ends. Each has one event, and so one id in the set that
+# finds duplicates.
 groups() { # how many; sets rss
     local dir=$work/groups.data
 
@@ -414,8 +416,8 @@ find_flink() {
     fi
     flink=$out
 }
-# views.sql on a topic, for tally and for Flink, whose job ends where the topic does. Flink's watermarks come as it makes them by default, every 200 ms:
-# one for each event would only cost it.
+# views.sql on a topic, for tally and for Flink, whose job ends where the topic does. Flink's watermarks come as it makes them by default,
+# every 200 ms: one for each event would only cost it.
 topic_views() { # topic
     sed "s/'topic' = 'events'/'topic' = '$1'/" $bench/views.sql >"$work/$1.sql"
     sed "s/localhost:9092/$broker/; s/'scan.watermark.emit.strategy' = 'on-event'/'scan.startup.mode' = 'earliest-offset', 'scan.bounded.mode' = 'latest-offset'/" \
@@ -448,9 +450,10 @@ flink_once() { # topic, topic of few, parallelism: sets line to its rate and mem
     start=$(field seconds "$(grep -F "/$2.flink.sql" <<<"$line")")
     line="rate=$(rate_beyond "$all" "$start") rss_bytes=$(field rss_bytes "$(cat "$work/timed")")"
 }
-# From a topic of two partitions to committed rows. The bare consumer is timed from its first message to its last, without its start and its end; so the
-# same command runs on a topic of 1,000 events too, in the same round, and its time is taken off: (N - 1,000) / (T(N) - T(1,000)). Flink's likewise:
-# both views as one job, in a JVM that has run the same jobs before, with no sink (blackhole).
+# From a topic of two partitions to committed rows. The bare consumer is timed from its first message to its last, without its start and its
+# end; so the same command runs on a topic of 1,000 events too, in the same round, and its time is taken off:
+# (N - 1,000) / (T(N) - T(1,000)). Flink's likewise: both views as one job, in a JVM that has run the same jobs before, with no sink
+# (blackhole). CPU and memory are those of the whole process.
 kafka() {
     local i line broker base few=1000 store all start parallelism best topic=bench-dense-$count topic_few
     local -A rate=()
@@ -495,7 +498,7 @@ kafka() {
         line=$(ratio "$(median "${rate[$store]}")" "$(median "${rate[bare]}")")
         row_target "Kafka to committed rows in $store: share of it" "$line ($(millions "$(median "${rate[$store]}")"))" "$line" '>=' 0.7 ">= 0.70"
         row "  CPU and memory" "$(median "${rate[cpu_$store]}") s, $(megabytes "$(median "${rate[rss_$store]}")")" \
-            "$(median "${rate[start_$store]}") s of $few events" ""
+            "$(median "${rate[start_$store]}") s for $few" ""
     done
     if [ -z "$flink" ]; then
         row "Kafka: Flink 2.3, no sink" "" "no Flink here" ""
@@ -508,7 +511,7 @@ kafka() {
     best=$(printf '%s\n' "$(median "${rate[flink_1]}")" "$(median "${rate[flink_2]}")" | sort -g | tail -n 1)
     for store in SQLite PostgreSQL; do
         line=$(ratio "$(median "${rate[$store]}")" "$best")
-        row_target "Kafka to committed rows in $store: against Flink's best" "$line x" "$line" '>=' 5 ">= 5 x"
+        row_target "Kafka to committed rows in $store: against Flink" "$line x" "$line" '>=' 5 ">= 5 x"
     done
 }
 
