@@ -20,8 +20,6 @@
 #include "log/kafka_handle.h"
 
 enum { HAND = 1024, SILENT_MS = 1000, ASK_FIRST_MS = 100, UNREACHABLE_MS = 2000 /* of refused connections, before it is said */ };
-/* Half of what a queue may hold (kafka_conf.c). */
-enum { QUEUE_HALF_BYTES = 8 << 20, QUEUE_HALF_COUNT = 50000 };
 
 /* ---- asking ---- */
 
@@ -123,7 +121,7 @@ enum tl_code tl_kafka_lane_find(struct tl_kafka_topic *topic, uint32_t partition
 
         if (lane == NULL)
             return tl_fail_memory(err, sizeof *lane);
-        *lane = (struct tl_kafka_lane){.eof = -1, .appended_ms = INT64_MIN, .appended_offset = -1, .entry_bytes = 256};
+        *lane = (struct tl_kafka_lane){.eof = -1, .appended_ms = INT64_MIN, .appended_offset = -1};
         topic->lanes[partition] = lane;
     }
     *out = topic->lanes[partition];
@@ -262,6 +260,20 @@ static enum tl_code reserve(struct tl_kafka_log *log, size_t count, struct tl_er
     return TL_OK;
 }
 
+/* A queue that was full may be without a fetch: now that it is half empty, librdkafka is to be made to look (kafka_watch.h). */
+static void hand_weigh(const struct tl_kafka_log *log, struct tl_kafka_lane *lane)
+{
+    size_t half_count = log->queue_count / 2, half_bytes = log->queue_bytes / 2;
+    size_t left = rd_kafka_queue_length(lane->queue), bytes = 0, left_bytes;
+
+    for (size_t i = 0; i < lane->hand_count; i++)
+        bytes += lane->hand[i]->len + lane->hand[i]->key_len;
+    left_bytes = lane->hand_count > 0 ? bytes / lane->hand_count * left : 0;
+    if (left < half_count && left_bytes < half_bytes &&
+        (left + lane->hand_count >= half_count || left_bytes + bytes >= half_bytes))
+        lane->nudge = true;
+}
+
 /* Takes what the queue has. Gives what librdkafka told meanwhile of the partition, which is told again while it holds. */
 static rd_kafka_resp_err_t hand_fill(struct tl_kafka_log *log, struct tl_kafka_lane *lane)
 {
@@ -274,6 +286,7 @@ static rd_kafka_resp_err_t hand_fill(struct tl_kafka_log *log, struct tl_kafka_l
     got = rd_kafka_consume_batch_queue(lane->queue, 0, lane->hand, HAND);
     lane->hand_at = 0;
     lane->hand_count = got > 0 ? (size_t)got : 0;
+    hand_weigh(log, lane);
     pthread_mutex_lock(&log->trouble.lock);
     code = log->trouble.of_partition;
     pthread_mutex_unlock(&log->trouble.lock);
@@ -397,22 +410,13 @@ static enum tl_code check_silence(struct tl_kafka_log *log, struct tl_sv name, u
     return tl_kafka_fail(&log->trouble, RD_KAFKA_RESP_ERR__TRANSPORT, NULL, doing, err);
 }
 
-/* A queue that has been full may be without a fetch: once it is half empty, librdkafka is made to look (kafka_watch.h). `left`: its entries. */
-static void keep_filled(struct tl_kafka_log *log, struct tl_kafka_lane *lane, size_t left)
-{
-    if (left >= QUEUE_HALF_COUNT || left * lane->entry_bytes >= QUEUE_HALF_BYTES)
-        lane->was_filled = true;
-    else if (lane->was_filled)
-        lane->was_filled = !tl_kafka_watch_nudge(log->watch);
-}
-
 static enum tl_code op_read(struct tl_log *base, struct tl_sv name, uint32_t partition, int64_t offset, size_t messages_max,
                             size_t bytes_max, struct tl_log_entries *out, struct tl_err *err)
 {
     struct tl_kafka_log *log = tl_kafka_of(base);
     struct tl_kafka_topic *topic = NULL;
     struct tl_kafka_lane *lane = NULL;
-    size_t count = 0, bytes = 0, left;
+    size_t count = 0, bytes = 0;
     int64_t heard;
     enum tl_code rc;
 
@@ -433,16 +437,14 @@ static enum tl_code op_read(struct tl_log *base, struct tl_sv name, uint32_t par
         TL_TRY(check_silence(log, name, partition, err));
     }
     TL_TRY(give(log, err));
-    if (count > 0)
-        lane->entry_bytes = bytes / count + 1;
-    left = rd_kafka_queue_length(lane->queue);
     out->messages = log->messages;
     out->count = count;
     out->next_offset = lane->next;
     /* What the reader was told last may be older than what the watch has heard. */
-    out->at_end = lane->eof == lane->next && lane->hand_at == lane->hand_count && left == 0 &&
+    out->at_end = lane->eof == lane->next && lane->hand_at == lane->hand_count && rd_kafka_queue_length(lane->queue) == 0 &&
                   (!tl_kafka_watch_end(log->watch, topic->name, partition, &heard) || heard <= lane->next);
-    keep_filled(log, lane, left);
+    if (lane->nudge)
+        lane->nudge = !tl_kafka_watch_nudge(log->watch);
 out:
     return rc;
 }
@@ -556,6 +558,14 @@ static enum tl_code client_open(struct tl_kafka_log *log, rd_kafka_t **out, stru
     return tl_fail(err, TL_ERR_USAGE, "kafka: %s", words);
 }
 
+static size_t number_of(rd_kafka_t *client, const char *property)
+{
+    char value[32] = "";
+    size_t size = sizeof value;
+
+    return rd_kafka_conf_get(rd_kafka_conf(client), property, value, &size) == RD_KAFKA_CONF_OK ? strtoul(value, NULL, 10) : 0;
+}
+
 enum tl_code tl_kafka_asker(struct tl_kafka_log *log, rd_kafka_t **out, struct tl_err *err)
 {
     enum tl_code rc = TL_OK;
@@ -590,6 +600,8 @@ enum tl_code tl_log_kafka_open(const struct tl_log_spec *spec, enum tl_log_mode 
     if (log->wake < 0)
         TL_TRY(tl_fail_errno(err, TL_ERR_IO, "kafka: no eventfd"));
     TL_TRY(client_open(log, &log->reader, err));
+    log->queue_count = number_of(log->reader, "queued.min.messages");
+    log->queue_bytes = number_of(log->reader, "queued.max.messages.kbytes") * 1024;
     TL_TRY(tl_kafka_watch_open(log->reader, &log->trouble, log->wake, &log->watch, err));
     *out = &log->base;
 out:
