@@ -442,12 +442,12 @@ int main(int argc, char **argv)
         fputs("usage: bench_freshness BROKER TOPIC RATE SECONDS EVENTS STORE VIEW COMMAND...\n", stderr);
         return 2;
     }
+    child = child_start(argv + 8); /* first: what this process holds by now counts as the child's */
     read_lines(argv[5]);
     begin_ms = (int64_t)time(NULL) * 1000;
     sender.rk = producer_open(argv[1]);
     sender.topic = argv[2];
     sender.seconds = WARM_UP_S + atoi(argv[4]);
-    child = child_start(argv + 8);
     reader_open(&reader, argv[6], argv[7], child);
     if (pthread_create(&thread, NULL, read_rows, &reader) != 0)
         die("thread", "cannot be made");
