@@ -399,19 +399,49 @@ Test(store_postgres, takes_no_writes, .fini = store_folder_remove)
     tl_store_close(store);
 }
 
-/* Whoever stands still in the middle of a tick loses it: another one takes over within 10 s. */
+static enum tl_code see_no_position(void *ctx, const struct tl_position *position, struct tl_err *err)
+{
+    (void)ctx;
+    (void)position;
+    (void)err;
+    cr_assert_fail("there is none");
+    return TL_OK;
+}
+
+/* Whoever stands still in the middle of a tick can be seen to, and loses it when another one ends his session. */
 Test(store_postgres, a_frozen_tick_is_given_up, .fini = store_folder_remove)
 {
     struct tl_store *frozen, *next;
+    struct tl_store_holder none, holder = {0}, said_more;
     struct tl_epoch theirs;
-    int64_t epoch, change = 0, id = 0;
+    int64_t epoch, challenge, change = 0, id = 0;
+    bool ended = true;
 
     frozen = make_store(&id);
     epoch = store_epoch(frozen);
-    OK(tl_store_begin_tick(frozen, epoch, &change, err));
     next = store_open(url, TL_STORE_WRITE);
-    OK(tl_store_take_epoch(next, "host b", NULL, &theirs, err)); /* waits 5 s */
-    FAILS(TL_ERR_IO, "connection", (tl_store_put_final(frozen, id, 5, err) == TL_OK ? tl_store_commit(frozen, err) : err->code));
+    OK(tl_store_silent_holder(next, &none, err));
+    cr_assert_eq(none.session, 0);
+    OK(tl_store_begin_tick(frozen, epoch, &change, err));
+    FAILS(TL_ERR_BUSY, "locked", tl_store_take_epoch(next, "host b", NULL, &theirs, err));
+    FAILS(TL_ERR_BUSY, "locked", tl_store_challenge(next, &challenge, err));
+    while (holder.session == 0)
+        OK(tl_store_silent_holder(next, &holder, err));
+    OK(tl_store_positions(frozen, id, see_no_position, NULL, NULL, err));
+    OK(tl_store_end_holder(next, &holder, &ended, err));
+    cr_assert(!ended, "it has said something since");
+    do
+        OK(tl_store_silent_holder(next, &said_more, err));
+    while (said_more.session == 0);
+    cr_assert_eq(said_more.session, holder.session);
+    cr_assert_gt(said_more.statement, holder.statement);
+    OK(tl_store_end_holder(next, &said_more, &ended, err));
+    cr_assert(ended);
+    while (tl_store_take_epoch(next, "host b", NULL, &theirs, NULL) == TL_ERR_BUSY)
+        ;
+    cr_assert_eq(theirs.epoch, epoch + 1);
+    FAILS(TL_ERR_UNKNOWN, "connection",
+          (tl_store_put_final(frozen, id, 5, err) == TL_OK ? tl_store_commit(frozen, err) : err->code));
     tl_store_rollback(frozen);
     FAILS(TL_ERR_FENCED, "host b", tl_store_begin_tick(frozen, epoch, &change, err));
     tl_store_close(frozen);
