@@ -583,7 +583,7 @@ static enum tl_code op_replace_view(struct tl_database *database, struct tl_sv n
             *err = refused;
         goto out;
     }
-    pg->failed = false;
+    pg->failed = false; /* it is known, and ends here */
     TL_TRY(tl_pg_exec(pg, fits ? "RELEASE SAVEPOINT view" : "ROLLBACK TO SAVEPOINT view", "replace a view", err));
     if (fits)
         goto out;

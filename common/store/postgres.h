@@ -41,6 +41,7 @@ struct tl_pg {
     bool impatient;                  /* so it is: in a tick, and outside of transactions */
     bool silent;                     /* it has been silent for too long: the connection is as good as lost */
     bool begun, begun_write, failed; /* in a transaction; it can only be rolled back */
+    struct tl_err first;             /* why: whoever hears of it later hears the same */
 };
 
 static inline struct tl_pg *tl_pg_of(struct tl_database *database)

@@ -116,7 +116,9 @@ static const struct {
      "the schema is not as tally left it; put a backup in its place, or name another one with ?schema=: tally makes it anew "
      "from the log and the master record"                                                                     },
     {"3F",    TL_ERR_CORRUPT, false, "the schema has gone; start again, and tally makes it anew"              },
-    {"XX00",  TL_ERR_CORRUPT, false, "the server's data are damaged; put a backup in their place"             },
+    {"XX001", TL_ERR_CORRUPT, false, "the server's data are damaged; put a backup in their place"             },
+    {"XX002", TL_ERR_CORRUPT, false, "an index of the server is damaged; REINDEX makes it anew"               },
+    {"XX",    TL_ERR_IO,      true,  "a fault within the server; its log says more"                           },
 };
 
 /* Words of the server or of libpq in one line. libpq says the same twice where it has tried with and without TLS. */
@@ -180,18 +182,20 @@ enum tl_code tl_pg_fail(struct tl_pg *pg, struct tl_err *err, const char *what, 
 
 /* ---- connecting ---- */
 
-/* What libpq says when no connection comes about. Its words are in English: we set no locale. The server's own may be in another language. */
+/* What is said when no connection comes about. libpq's words are in English: we set no locale. The server's own, which stand behind FATAL:, may be in
+ * another language. Names of hosts and files may hold any of them, and stand before "failed:". */
 static const struct {
     const char *words, *hint;
+    bool servers;
 } refusals[] = {
-    {"password authentication failed", "the password: in the URL, PGPASSWORD, or ~/.pgpass (PGPASSFILE)"                },
-    {"no password supplied",           "the password: in the URL, PGPASSWORD, or ~/.pgpass (PGPASSFILE)"                },
-    {"certificate",                    "sslrootcert (whose signature is trusted), sslmode, sslcert and sslkey"          },
-    {"SSL",                            "sslmode, and whether the server has ssl = on"                                   },
-    {"pg_hba.conf",                    "the server's pg_hba.conf lets this role, address and sslmode not in"            },
-    {"role",                           "the role: in the URL, or PGUSER; deploy/postgres/roles.sql makes it"            },
-    {"database",                       "the database: in the URL's path, or PGDATABASE; createdb makes it"              },
-    {"definition of service",          "PGSERVICE or service=, and the service file (PGSERVICEFILE, ~/.pg_service.conf)"},
+    {"password authentication failed", "the password: in the URL, PGPASSWORD, or ~/.pgpass (PGPASSFILE)",                 true },
+    {"no password supplied",           "the password: in the URL, PGPASSWORD, or ~/.pgpass (PGPASSFILE)",                 false},
+    {"certificate",                    "sslrootcert (whose signature is trusted), sslmode, sslcert and sslkey",           false},
+    {"SSL",                            "sslmode, and whether the server has ssl = on",                                    false},
+    {"pg_hba.conf",                    "the server's pg_hba.conf lets this role, address and sslmode not in",             true },
+    {"role",                           "the role: in the URL, or PGUSER; deploy/postgres/roles.sql makes it",             true },
+    {"database",                       "the database: in the URL's path, or PGDATABASE; createdb makes it",               true },
+    {"definition of service",          "PGSERVICE or service=, and the service file (PGSERVICEFILE, ~/.pg_service.conf)", false},
 };
 
 /* What passes: a server that goes or comes, a network that is away, no room just now. */
@@ -208,10 +212,28 @@ static const char *const passing[] = {
     "too many",
     "connection slots",
     "could not translate",
+    "could not receive",
+    "could not send",
     "unreachable",
+    "No route",
+    "is down", /* the host, the network */
+    "unexpected eof",
     "SSL SYSCALL",
     "SSL connection has been closed",
 };
+
+static size_t refusal_of(const char *words)
+{
+    const char *reason = strstr(words, "failed: "), *servers = strstr(words, "FATAL:");
+    size_t i = 0;
+
+    if (reason == NULL)
+        reason = words;
+    while (i < TL_COUNT(refusals) && (refusals[i].servers ? servers == NULL || strstr(servers, refusals[i].words) == NULL
+                                                          : strstr(reason, refusals[i].words) == NULL))
+        i++;
+    return i;
+}
 
 /* Words that are in neither list may be in another language: then it is asked whether the server is there, and did not want us. */
 static bool may_come_back(const char *words, bool refused, const char *const *keys, const char *const *values)
@@ -230,14 +252,14 @@ static bool may_come_back(const char *words, bool refused, const char *const *ke
 static enum tl_code fail_connect(struct tl_pg *pg, const char *const *keys, const char *const *values, struct tl_err *err)
 {
     char words[500];
-    size_t refusal = 0;
+    size_t refusal;
     bool retriable;
 
     one_line(words, sizeof words, PQerrorMessage(pg->conn));
-    while (refusal < TL_COUNT(refusals) && strstr(words, refusals[refusal].words) == NULL)
-        refusal++;
-    retriable = may_come_back(words, refusal < TL_COUNT(refusals), keys, values);
-    if (retriable || refusal == TL_COUNT(refusals))
+    refusal = refusal_of(words);
+    /* Who was let in once waits for somebody to put it right. */
+    retriable = pg->connections > 0 || may_come_back(words, refusal < TL_COUNT(refusals), keys, values);
+    if (refusal == TL_COUNT(refusals))
         tl_fail(err, TL_ERR_IO, "%s: no connection: %s", pg->base.place, words);
     else
         tl_fail(err, TL_ERR_IO, "%s: no connection: %s; look at %s", pg->base.place, words, refusals[refusal].hint);

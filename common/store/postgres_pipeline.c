@@ -74,8 +74,11 @@ enum tl_code tl_pg_make_room(struct tl_pg *pg, const char *what, size_t bytes, s
 {
     enum tl_code rc = TL_OK;
 
-    if (pg->failed && !tl_pg_lost(pg))
-        TL_TRY(tl_fail(err, TL_ERR_IO, "%s: %s: something has failed before in this transaction", pg->base.place, what));
+    if (pg->failed) {
+        if (err != NULL)
+            *err = pg->first;
+        return pg->first.code;
+    }
     if (tl_pg_lost(pg))
         TL_TRY(tl_pg_fail(pg, err, what, NULL));
     if (pg->pending_count + 5 > TL_PG_PENDING_MAX) /* two, and the Syncs before, behind and at the end */
@@ -132,12 +135,13 @@ static bool is_good(const PGresult *result)
 enum tl_code tl_pg_drain(struct tl_pg *pg, PGresult **last, struct tl_err *err)
 {
     PGresult *result = NULL;
+    struct tl_err why;
     enum tl_code rc = TL_OK;
 
     if (pg->pending_count == 0)
         return TL_OK;
     if (!pg->pending[pg->pending_count - 1].sync && !synchronise(pg))
-        rc = tl_pg_fail(pg, err, pg->pending[0].what, NULL);
+        rc = tl_pg_fail(pg, &why, pg->pending[0].what, NULL);
     for (size_t i = 0; i < pg->pending_count; i++) {
         struct tl_pg_pending *pending = &pg->pending[i];
         bool good;
@@ -152,11 +156,15 @@ enum tl_code tl_pg_drain(struct tl_pg *pg, PGresult **last, struct tl_err *err)
         if (pending->went_well != NULL)
             *pending->went_well = good;
         if (!good && rc == TL_OK)
-            rc = tl_pg_fail(pg, err, pending->what, result);
+            rc = tl_pg_fail(pg, &why, pending->what, result);
     }
     pg->pending_count = 0;
-    if (rc != TL_OK)
-        pg->failed = pg->begun;
+    if (rc != TL_OK && err != NULL)
+        *err = why;
+    if (rc != TL_OK && pg->begun && !pg->failed) {
+        pg->failed = true;
+        pg->first = why;
+    }
     if (rc == TL_OK && last != NULL)
         *last = result;
     else

@@ -408,6 +408,79 @@ static enum tl_code see_no_position(void *ctx, const struct tl_position *positio
     return TL_OK;
 }
 
+/* A failure that shows while something is put away is heard of by whoever comes next, and as what it was. */
+Test(store_postgres, the_first_failure_counts_wherever_it_shows, .fini = store_folder_remove)
+{
+    struct tl_store *store, *other;
+    struct tl_err why;
+    char hasty[600];
+    int64_t id, change, epoch;
+
+    store = make_store(&id);
+    epoch = store_epoch(store);
+    store_put_speed(store, epoch, id, 0, 10, "a", 1);
+    tl_store_close(store);
+    snprintf(hasty, sizeof hasty, "%s&options=-c%%20lock_timeout%%3D10ms", url);
+    store = store_open(hasty, TL_STORE_WRITE);
+    other = store_open(url, TL_STORE_WRITE);
+    OK(tl_store_begin(other, err));
+    OK(tl_store_put_final(other, id, 1, err));
+    OK(tl_store_definition(other, id, &(struct tl_definition){0}, err)); /* its answer says that the row is locked */
+    for (int statements = 210; statements < 256; statements++) {
+        struct tl_store_cursor *cursor = NULL;
+        const struct tl_stored_row *row;
+        enum tl_code rc = TL_OK;
+
+        OK(tl_store_begin_tick(store, epoch, &change, err));
+        OK(tl_store_cursor_open(store, id, TL_LAYER_SPEED, INT64_MIN, INT64_MAX, &cursor, err));
+        OK(tl_store_cursor_next(cursor, &row, err));
+        for (int i = 0; rc == TL_OK && i < statements; i++)
+            rc = tl_store_put_final(store, id, i, &why);
+        tl_store_cursor_close(cursor);
+        if (rc == TL_OK)
+            rc = tl_store_commit(store, &why);
+        cr_assert(rc == TL_ERR_BUSY && why.retriable, "%d statements: code %d: %s", statements, (int)rc, why.message);
+        cr_assert_not_null(strstr(why.message, "lock timeout"), "%s", why.message);
+        tl_store_rollback(store);
+    }
+    tl_store_rollback(other);
+    tl_store_close(other);
+    tl_store_close(store);
+}
+
+/* Who was let in once, and is not any more, waits for somebody to put it right. */
+Test(store_postgres, a_refusal_in_mid_flight_passes, .fini = store_folder_remove)
+{
+    struct parts p = parts_of_server();
+    char user[40], rest[300], statement[400];
+    struct tl_store *store;
+    struct tl_epoch epoch;
+    struct tl_err why = {.message = ""};
+
+    make_and_close();
+    snprintf(user, sizeof user, "passing_%d", (int)getpid());
+    snprintf(statement, sizeof statement, "CREATE ROLE %s LOGIN SUPERUSER PASSWORD 'sesame'", user);
+    store_postgres_sql(store_server("POSTGRES_ADMIN_URL"), statement);
+    snprintf(rest, sizeof rest, "%s?%s", p.database, strstr(url, "schema="));
+    store = store_open(url_of(user, "sesame", p.host, p.port, rest), TL_STORE_WRITE);
+    snprintf(statement, sizeof statement,
+             "ALTER ROLE %s PASSWORD 'changed'; SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = '%s'",
+             user, user);
+    store_postgres_sql(store_server("POSTGRES_ADMIN_URL"), statement);
+    for (int i = 0; i < 2; i++) {
+        cr_assert_eq(tl_store_epoch(store, &epoch, &why), TL_ERR_IO, "%s", why.message);
+        cr_assert(why.retriable && strstr(why.message, "password authentication failed") != NULL &&
+                      strstr(why.message, "PGPASSWORD") != NULL,
+                  "%s", why.message);
+    }
+    snprintf(statement, sizeof statement, "ALTER ROLE %s PASSWORD 'sesame'", user);
+    store_postgres_sql(store_server("POSTGRES_ADMIN_URL"), statement);
+    OK(tl_store_epoch(store, &epoch, err));
+    tl_store_close(store);
+    snprintf(statement, sizeof statement, "DROP ROLE %s", user);
+    store_postgres_sql(store_server("POSTGRES_ADMIN_URL"), statement);
+}
+
 /* Whoever stands still in the middle of a tick can be seen to, and loses it when another one ends his session. */
 Test(store_postgres, a_frozen_tick_is_given_up, .fini = store_folder_remove)
 {
