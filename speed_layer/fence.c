@@ -110,17 +110,6 @@ out:
     return rc;
 }
 
-/* "web2 pid 7": the words of an owner's name that are for people. */
-static void shorten(const char *owner, char out[TL_PROCESS_NAME_MAX])
-{
-    char *rest;
-
-    snprintf(out, TL_PROCESS_NAME_MAX, "%s", owner);
-    rest = strstr(out, " since ");
-    if (rest != NULL)
-        *rest = '\0';
-}
-
 struct stander {
     void (*standing_by)(void *ctx, const char *owner); /* NULL: does not stand by */
     void *ctx;
@@ -133,7 +122,7 @@ static void say_once(struct stander *stander, const char *owner)
 
     if (stander->said)
         return;
-    shorten(owner, name);
+    tl_process_words(owner, name);
     stander->standing_by(stander->ctx, name);
     stander->said = true;
 }
@@ -158,7 +147,7 @@ static enum tl_code stand_by(struct tl_store *store, const char *name, struct st
             continue;
         }
         if (verdict == VERDICT_LIVES && !wait) {
-            shorten(seen.owner, owner);
+            tl_process_words(seen.owner, owner);
             TL_TRY(tl_fail(err, TL_ERR_BUSY, "another speed writes to the store, on %s", owner));
         }
         if (wait)

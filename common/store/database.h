@@ -83,6 +83,9 @@ struct tl_bulk_column {
 TL_MUST_USE enum tl_code tl_database_open(const char *url, enum tl_store_mode mode, struct tl_database **out, struct tl_err *err);
 void tl_database_close(struct tl_database *database);
 
+/* As tl_store_lock; outside of transactions. */
+TL_MUST_USE enum tl_code tl_database_lock(struct tl_database *database, const char *work, const char *who, struct tl_err *err);
+
 enum tl_begin {
     TL_BEGIN_READ,   /* a snapshot */
     TL_BEGIN_WRITE,  /* what tables are called stays as it is until its end */
@@ -165,6 +168,7 @@ enum tl_run_how {
 
 struct tl_database_driver {
     void (*close)(struct tl_database *database);
+    enum tl_code (*lock)(struct tl_database *database, const char *work, const char *who, struct tl_err *err);
     enum tl_code (*begin)(struct tl_database *database, enum tl_begin how, int64_t *names, struct tl_err *err);
     enum tl_code (*commit)(struct tl_database *database, struct tl_err *err);
     void (*rollback)(struct tl_database *database);

@@ -52,6 +52,7 @@ static enum tl_code connect_and_check(struct tl_pg *pg, struct tl_err *err)
 
     TL_TRY(tl_pg_connect(pg, err));
     TL_TRY(tl_pg_check_schema(pg, err));
+    TL_TRY(tl_pg_take_lock(pg, err));
 out:
     if (rc != TL_OK)
         tl_pg_disconnect(pg);
@@ -78,6 +79,8 @@ static void op_close(struct tl_database *database)
     tl_pg_disconnect(pg);
     free(pg->url);
     free(pg->schema);
+    free(pg->work);
+    free(pg->who);
     free(database->place);
     free(pg);
 }
@@ -608,6 +611,7 @@ static enum tl_code op_version(struct tl_database *database, int64_t *version, s
 
 static const struct tl_database_driver postgres_driver = {
     .close = op_close,
+    .lock = tl_pg_lock,
     .begin = op_begin,
     .commit = op_commit,
     .rollback = op_rollback,

@@ -4,6 +4,7 @@
  * postgres_pipeline.c  what is sent and not waited for
  * postgres_params.c    values and rows as parameters
  * postgres_schema.c    the schema of the tally_ tables: made, migrated, refused
+ * postgres_lock.c      work that one process does at a time
  * database_postgres.c   the driver: transactions, statements, answers
  *
  * The connection is in libpq's pipeline mode as long as it lives: statements go out one after the other, and their answers are
@@ -32,6 +33,7 @@ struct tl_pg {
     PGconn *conn; /* NULL: none; the next begin makes one */
     char *url;    /* without our own parameters */
     char *schema;
+    char *work, *who;     /* what is locked, by whom; NULL: nothing is */
     uint64_t connections; /* so far: what was prepared on an earlier one is no more */
     uint64_t names_given; /* to statements and cursors */
     struct tl_pg_pending pending[TL_PG_PENDING_MAX];
@@ -100,6 +102,12 @@ TL_MUST_USE enum tl_code tl_pg_params_rows(struct tl_pg_params *params, const ch
 
 /* Looks whether it is ours; makes or migrates it where the handle may write. After each connect. */
 TL_MUST_USE enum tl_code tl_pg_check_schema(struct tl_pg *pg, struct tl_err *err);
+
+/* ---- the lock ---- */
+
+/* Takes it for the session, where the handle is to hold one. After each connect: it goes with the session. */
+TL_MUST_USE enum tl_code tl_pg_take_lock(struct tl_pg *pg, struct tl_err *err);
+TL_MUST_USE enum tl_code tl_pg_lock(struct tl_database *database, const char *work, const char *who, struct tl_err *err);
 
 /* A number of a binary answer. */
 int64_t tl_pg_i64(const PGresult *result, int row, int column);

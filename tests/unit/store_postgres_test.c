@@ -481,6 +481,37 @@ Test(store_postgres, a_refusal_in_mid_flight_passes, .fini = store_folder_remove
     store_postgres_sql(store_server("POSTGRES_ADMIN_URL"), statement);
 }
 
+/* One works at a time, and knows when it is not he any more. */
+Test(store_postgres, work_is_locked, .fini = store_folder_remove)
+{
+    struct tl_store *first, *second, *elsewhere;
+    struct tl_epoch epoch;
+    char other[512];
+
+    make_and_close();
+    first = store_open(url, TL_STORE_WRITE);
+    second = store_open(url, TL_STORE_WRITE);
+    OK(tl_store_lock(first, "batch", "web1 pid 7", err));
+    FAILS(TL_ERR_BUSY, "another batch works on this store: tally batch on web1 pid 7, connected since 2",
+          tl_store_lock(second, "batch", "web2 pid 8", err));
+    store_postgres.url(other);
+    elsewhere = store_open(other, TL_STORE_WRITE);
+    OK(tl_store_lock(elsewhere, "batch", "web2 pid 8", err));
+    tl_store_close(elsewhere);
+
+    store_postgres_sql(url, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'tally batch on web1"
+                            " pid 7'");
+    OK(tl_store_epoch(first, &epoch, err)); /* on a new connection, which has the lock again */
+    FAILS(TL_ERR_BUSY, "web1 pid 7", tl_store_lock(second, "batch", "web2 pid 8", err));
+    store_postgres_sql(url, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'tally batch on web1"
+                            " pid 7'");
+    while (tl_store_lock(second, "batch", "web2 pid 8", NULL) == TL_ERR_BUSY)
+        ;
+    FAILS(TL_ERR_BUSY, "web2 pid 8", tl_store_epoch(first, &epoch, err));
+    tl_store_close(second);
+    tl_store_close(first);
+}
+
 /* Whoever stands still in the middle of a tick can be seen to, and loses it when another one ends his session. */
 Test(store_postgres, a_frozen_tick_is_given_up, .fini = store_folder_remove)
 {
