@@ -42,6 +42,12 @@ TestSuite(definitions, .init = folder_open, .fini = folder_close, .timeout = 60)
     "    FROM TABLE(TUMBLE(TABLE events, DESCRIPTOR(event_time), INTERVAL '10' SECOND)) GROUP BY window_start, window_end, "     \
     "host;\n"
 
+/* A row for each event. */
+#define EACH                                                                                                                     \
+    "CREATE VIEW each AS SELECT window_start AS began, window_end AS ended, window_time AS rowtime, event_id, COUNT(*) AS c\n"   \
+    "    FROM TABLE(TUMBLE(TABLE events, DESCRIPTOR(event_time), INTERVAL '10' SECOND))\n"                                       \
+    "    GROUP BY window_start, window_end, window_time, event_id;\n"
+
 static void views_are(const char *text)
 {
     snprintf(views, sizeof views, "%s", run_file_write(dir, "views.sql", text));
@@ -441,4 +447,22 @@ Test(definitions, a_swap_that_the_store_refuses_is_said_and_tried_again, .fini =
     cr_expect_not_null(strstr(run.err, "depends on"), "%s", run.err);
     cr_expect_not_null(strstr(run.err, "view hits: its new definition has caught up and serves now"), "%s", run.err);
     run_done(&run);
+}
+
+/* More rows than go into one commit. */
+Test(definitions, a_view_on_a_view_catches_up_in_several_commits)
+{
+    enum { EVENTS = 80000 };
+    long rows;
+
+    visits_append(data, 1, STEP_MS, 0, EVENTS);
+    views_are(TABLE EACH);
+    speed_once();
+    rows = number_of("SELECT count(*) FROM each WHERE _final");
+    cr_assert_gt(rows, 1 << 16, "%ld", rows);
+    views_are(TABLE EACH "CREATE VIEW minutes AS SELECT window_start, window_end, COUNT(*) AS ids\n"
+                         "    FROM TABLE(TUMBLE(TABLE each, DESCRIPTOR(rowtime), INTERVAL '1' MINUTE))\n"
+                         "    GROUP BY window_start, window_end;\n");
+    speed_once();
+    cr_expect_eq(number_of("SELECT sum(ids) FROM minutes_speed"), rows);
 }
