@@ -94,7 +94,7 @@ enum tl_code tl_lane_check_message(const struct tl_lane_ground *ground, uint32_t
     return fail_made_again(source, position->partition, why, err);
 }
 
-/* In a tick: the lane's views of the source go on from the position. What lies from `gap_from` to there is left out, if anything: two lines in the
+/* In a tick: the lane's views of the source go on from the position, in the topic as it is. What lies from `gap_from` to there is left out, if anything: two lines in the
  * ledger, the gap's first offset in row 0, its last one in row 1. */
 static enum tl_code put_place(const struct tl_lane_ground *ground, const struct tl_lane *lane, uint32_t source,
                               const struct tl_position *position, int64_t gap_from, struct tl_err *err)
@@ -115,6 +115,7 @@ static enum tl_code put_place(const struct tl_lane_ground *ground, const struct 
         if (gap_from < position->next_offset)
             TL_TRY(tl_store_put_ledger(ground->store, lane->definitions[v], 0, lines, TL_COUNT(lines), err));
         TL_TRY(tl_store_put_position(ground->store, lane->definitions[v], position, err));
+        TL_TRY(tl_store_put_identity(ground->store, lane->definitions[v], lane->identities[source], err));
     }
 out:
     return rc;

@@ -149,10 +149,12 @@ Test(postgres_cut, a_start_behind_the_past_is_whole)
         (void)through(url, 0, &port);
         proxy = tcp_proxy_open("COMMIT", sizeof "COMMIT", port);
         tcp_proxy_cut(proxy, TCP_PROXY_BEFORE, nth);
-        RUN(&run, "speed", "--views", views, "--data", data, "--store", through(url, tcp_proxy_port(proxy), &port), "--once",
-            "--workers", "1");
-        through_it = tcp_proxy_cuts(proxy) == 0;
-        run_done(&run);
+        run_start(&run, (const char *const[]){"speed", "--views", views, "--data", data, "--store",
+                                              through(url, tcp_proxy_port(proxy), &port), "--once", NULL});
+        while (!through_it && tcp_proxy_cuts(proxy) == 0)
+            through_it = run_wait_for(&run, 5);
+        tcp_proxy_cut(proxy, TCP_PROXY_ALL, 0);
+        run_done(&run); /* kill -9 */
         tcp_proxy_close(proxy);
         RUN(&run, "speed", "--views", views, "--data", data, "--store", url, "--once");
         cr_assert_eq(run.status, 0, "commit %d: %s", nth, run.err);
