@@ -22,7 +22,7 @@
 
 enum {
     HAND = 1024,
-    SILENT_MS = 1000,
+    SILENT_MS = 2500, /* longer than one question that went to a broker which is stuck */
     ASK_FIRST_MS = 100,
     UNREACHABLE_MS = 2000, /* of refused connections, before it is said */
     FRESH_MS = 3000,       /* an end that was told before that is no end any more: its leader may be stuck */
