@@ -22,7 +22,7 @@
 #include "support/store_fixture.h"
 #include "support/visits.h"
 
-enum { STEP_MS = 200, PATIENCE_MS = 30000, PRODUCE = 0 /* API key */ };
+enum { STEP_MS = 200, PATIENCE_MS = 30000, PRODUCE = 0, FETCH = 1 /* API keys */ };
 
 static char dir[RUN_DIR_BYTES], data[300], store[400], views[300], topic[200];
 static struct tl_log *log_; /* to append to */
@@ -439,6 +439,11 @@ Test(speed_kafka, status_asks_a_kafka_that_is_away_once)
 
 /* ---- dead letters ---- */
 
+static const char far_views[] =
+    "CREATE TABLE events (n INT, event_time TIMESTAMP_LTZ(3), WATERMARK FOR event_time AS event_time - INTERVAL '5' SECOND)\n"
+    "    WITH ('connector' = 'kafka', 'topic' = 'events', 'format' = 'json', 'json.timestamp-format.standard' = 'ISO-8601');\n"
+    "CREATE VIEW hits AS SELECT n FROM events WHERE n > 90;\n";
+
 static void put_mock(rd_kafka_t *producer, const char *value)
 {
     cr_assert_eq(rd_kafka_producev(producer, RD_KAFKA_V_TOPIC("far"), RD_KAFKA_V_PARTITION(0),
@@ -448,8 +453,8 @@ static void put_mock(rd_kafka_t *producer, const char *value)
     cr_assert_eq(rd_kafka_flush(producer, 10000), RD_KAFKA_RESP_ERR_NO_ERROR);
 }
 
-/* A topic that has too few replicas in sync: ticks go on, the letters are in the table, and the process ends when it is told to. */
-Test(speed_kafka, a_topic_for_dead_letters_that_takes_none_stops_no_ticks)
+/* A broker that has just come up, or lags, says that there is no such topic. */
+Test(speed_kafka, a_broker_that_lags_is_no_end_of_a_topic)
 {
     rd_kafka_conf_t *conf = rd_kafka_conf_new();
     rd_kafka_t *host = rd_kafka_new(RD_KAFKA_PRODUCER, NULL, NULL, 0), *producer;
@@ -457,18 +462,49 @@ Test(speed_kafka, a_topic_for_dead_letters_that_takes_none_stops_no_ticks)
     struct run run = {0};
 
     cr_assert_eq(rd_kafka_mock_topic_create(far, "far", 1, 1), RD_KAFKA_RESP_ERR_NO_ERROR);
+    rd_kafka_conf_set(conf, "bootstrap.servers", rd_kafka_mock_cluster_bootstraps(far), NULL, 0);
+    producer = rd_kafka_new(RD_KAFKA_PRODUCER, conf, NULL, 0);
+    cr_assert_eq(setenv("TALLY_KAFKA_BOOTSTRAP_SERVERS", rd_kafka_mock_cluster_bootstraps(far), 1), 0);
+    snprintf(topic, sizeof topic, "far");
+    views_on(far_views, "");
+    put_mock(producer, "{\"n\":1,\"event_time\":\"2026-03-01T00:00:00Z\"}");
+    follow(&run);
+    cr_expect(has_read(1));
+    rd_kafka_mock_topic_set_error(far, "far", RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART);
+    rd_kafka_mock_push_request_errors(far, FETCH, 2, RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART,
+                                      RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART);
+    cr_expect_not(run_wait_for(&run, 3000), "believed at once: %s", run.err);
+    rd_kafka_mock_topic_set_error(far, "far", RD_KAFKA_RESP_ERR_NO_ERROR);
+    put_mock(producer, "{\"n\":2,\"event_time\":\"2026-03-01T00:00:01Z\"}");
+    cr_expect(run.pid != 0 && has_read(2));
+    if (run.pid != 0) {
+        run_signal(&run, SIGTERM);
+        run_wait(&run);
+    }
+    cr_expect_eq(run.status, 0, "%s", run.err);
+    run_done(&run);
+    rd_kafka_destroy(producer);
+    rd_kafka_mock_cluster_destroy(far);
+    rd_kafka_destroy(host);
+}
+
+/* A topic that has too few replicas in sync: ticks go on, the letters are in the table, and the process ends when it is told to. */
+Test(speed_kafka, a_topic_for_dead_letters_that_takes_none_stops_no_ticks)
+{
+    rd_kafka_conf_t *conf = rd_kafka_conf_new();
+    rd_kafka_t *host = rd_kafka_new(RD_KAFKA_PRODUCER, NULL, NULL, 0), *producer;
+    rd_kafka_mock_cluster_t *far = rd_kafka_mock_cluster_new(host, 1);
+    struct run run = {0};
+    char file[2000];
+
+    cr_assert_eq(rd_kafka_mock_topic_create(far, "far", 1, 1), RD_KAFKA_RESP_ERR_NO_ERROR);
     cr_assert_eq(rd_kafka_mock_topic_create(far, "far.dead", 1, 1), RD_KAFKA_RESP_ERR_NO_ERROR);
     rd_kafka_conf_set(conf, "bootstrap.servers", rd_kafka_mock_cluster_bootstraps(far), NULL, 0);
     producer = rd_kafka_new(RD_KAFKA_PRODUCER, conf, NULL, 0);
     cr_assert_eq(setenv("TALLY_KAFKA_BOOTSTRAP_SERVERS", rd_kafka_mock_cluster_bootstraps(far), 1), 0);
     snprintf(topic, sizeof topic, "far");
-    views_on(
-        "SET 'tally.dead-letter.topic' = 'far.dead';\n"
-        "CREATE TABLE events (n INT, event_time TIMESTAMP_LTZ(3), WATERMARK FOR event_time AS event_time - INTERVAL '5' SECOND)\n"
-        "    WITH ('connector' = 'kafka', 'topic' = 'events', 'format' = 'json', 'json.timestamp-format.standard' = "
-        "'ISO-8601');\n"
-        "CREATE VIEW hits AS SELECT n FROM events WHERE n > 90;\n",
-        "");
+    snprintf(file, sizeof file, "SET 'tally.dead-letter.topic' = 'far.dead';\n%s", far_views);
+    views_on(file, "");
     put_mock(producer, "no JSON");
     put_mock(producer, "{\"n\":1,\"event_time\":\"2026-03-01T00:00:00Z\"}");
     for (int i = 0; i < 2000; i++)
