@@ -134,12 +134,11 @@ out:
 static void drop_sent(struct tl_dead_topic *topic, size_t count)
 {
     struct letter **at = &topic->first;
-    size_t i = 0;
 
-    while (*at != NULL) {
+    for (size_t i = 0; i < count;) {
         struct letter *letter = *at;
 
-        if (i == count || letter != topic->sending[i]) {
+        if (letter != topic->sending[i]) {
             at = &letter->next;
             continue;
         }
@@ -149,7 +148,8 @@ static void drop_sent(struct tl_dead_topic *topic, size_t count)
         free(letter);
         i++;
     }
-    topic->end = at;
+    if (*at == NULL)
+        topic->end = at;
 }
 
 static struct timespec after_ms(int64_t ms)

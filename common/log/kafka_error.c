@@ -236,6 +236,13 @@ bool tl_kafka_refused(struct tl_kafka_trouble *trouble, const char *doing, struc
     return refused;
 }
 
+void tl_kafka_trouble_inherit(struct tl_kafka_trouble *trouble, struct tl_kafka_trouble *from)
+{
+    pthread_mutex_lock(&from->lock);
+    trouble->worked = from->worked;
+    pthread_mutex_unlock(&from->lock);
+}
+
 bool tl_kafka_turned_away(struct tl_kafka_trouble *trouble)
 {
     bool away;

@@ -34,6 +34,8 @@ rd_kafka_resp_err_t tl_kafka_trouble_take(struct tl_kafka_trouble *trouble);
 bool tl_kafka_heard_failure(struct tl_kafka_trouble *trouble);
 /* The brokers refuse who we say we are (or we them): fills *err, retriable once one of them has answered. */
 bool tl_kafka_refused(struct tl_kafka_trouble *trouble, const char *doing, struct tl_err *err);
+/* What one handle has found out holds for another one with the same properties. */
+void tl_kafka_trouble_inherit(struct tl_kafka_trouble *trouble, struct tl_kafka_trouble *from);
 /* They refuse, and none of them has ever answered: waiting does not help. */
 bool tl_kafka_turned_away(struct tl_kafka_trouble *trouble);
 

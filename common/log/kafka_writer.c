@@ -179,7 +179,7 @@ static enum tl_code writer_open(struct tl_kafka_log *log, const struct tl_kafka_
     if (writer == NULL)
         return tl_fail_memory(err, sizeof *writer);
     tl_kafka_trouble_init(&writer->trouble, &log->properties);
-    writer->trouble.worked = log->trouble.worked;
+    tl_kafka_trouble_inherit(&writer->trouble, &log->trouble);
     writer->stopping = &log->stopping;
     transactional_id(log, noted, writer->id, sizeof writer->id);
     rc = producer_open(log, writer, err);

@@ -255,7 +255,10 @@ void tl_source_logs_close(struct tl_source_logs *logs)
 
 void tl_source_logs_stop(struct tl_source_logs *logs)
 {
-    for (uint32_t s = 0; logs != NULL && s < logs->sources_count; s++)
+    if (logs == NULL ||
+        strcmp(logs->common->log, "local") == 0) /* where no call waits, and whose handles are renewed (refresh) */
+        return;
+    for (uint32_t s = 0; s < logs->sources_count; s++)
         tl_log_stop(logs->handles[s]);
 }
 

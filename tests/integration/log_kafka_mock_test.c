@@ -370,6 +370,24 @@ Test(log_kafka_mock, metadata_that_lags_is_no_end_of_a_topic)
     read_numbers(5, 9, 100, NULL);
 }
 
+/* librdkafka's own call for a range would wait for a minute. */
+Test(log_kafka_mock, a_range_that_nobody_tells_is_not_waited_for)
+{
+    int64_t first, end, began_ms;
+    uint32_t partitions;
+    uint64_t identity;
+
+    ok(tl_log_topic(log_, TOPIC, &partitions, &identity, &err)); /* the connections are there, and the leader is known */
+    ok(tl_log_range(log_, TOPIC, 0, &first, &end, &err));
+    for (int b = 1; b <= BROKERS; b++)
+        for (int i = 0; i < 40; i++)
+            rd_kafka_mock_broker_push_request_error_rtts(cluster, b, LIST_OFFSETS, 1, RD_KAFKA_RESP_ERR_NO_ERROR, 60000);
+    began_ms = tl_clock_monotonic_ms();
+    cr_assert_eq(tl_log_range(log_, TOPIC, 0, &first, &end, &err), TL_ERR_IO);
+    cr_assert(err.retriable, "%s", err.message);
+    cr_assert_lt(tl_clock_monotonic_ms() - began_ms, 30000);
+}
+
 /* What waits for a broker gives up when it is told to. */
 Test(log_kafka_mock, a_handle_that_is_stopped_asks_no_longer)
 {

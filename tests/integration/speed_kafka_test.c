@@ -488,6 +488,38 @@ Test(speed_kafka, a_broker_that_lags_is_no_end_of_a_topic)
     rd_kafka_destroy(host);
 }
 
+/* Eight workers, of which each has a client that waits for an answer: all are told first, and then waited for. */
+Test(speed_kafka, a_kafka_that_hangs_keeps_nobody_from_ending)
+{
+    rd_kafka_conf_t *conf = rd_kafka_conf_new();
+    rd_kafka_t *host = rd_kafka_new(RD_KAFKA_PRODUCER, NULL, NULL, 0), *producer;
+    rd_kafka_mock_cluster_t *far = rd_kafka_mock_cluster_new(host, 1);
+    int64_t began_ms;
+    struct run run = {0};
+
+    cr_assert_eq(rd_kafka_mock_topic_create(far, "far", 8, 1), RD_KAFKA_RESP_ERR_NO_ERROR);
+    cr_assert_eq(setenv("TALLY_KAFKA_BOOTSTRAP_SERVERS", rd_kafka_mock_cluster_bootstraps(far), 1), 0);
+    rd_kafka_conf_set(conf, "bootstrap.servers", rd_kafka_mock_cluster_bootstraps(far), NULL, 0);
+    producer = rd_kafka_new(RD_KAFKA_PRODUCER, conf, NULL, 0);
+    snprintf(topic, sizeof topic, "far");
+    views_on(far_views, "");
+    put_mock(producer, "{\"n\":1,\"event_time\":\"2026-03-01T00:00:00Z\"}");
+    rd_kafka_destroy(producer);
+    run_start(&run, (const char *const[]){"speed", "--views", views, "--data", data, "--log", "kafka", "--tick", "20ms",
+                                          "--workers", "8", NULL});
+    cr_expect(has_read(1));
+    rd_kafka_mock_broker_set_rtt(far, 1, 60000);
+    cr_expect(has_said(&run, "the log does not answer"));
+    run_signal(&run, SIGTERM);
+    began_ms = tl_clock_monotonic_ms();
+    cr_assert(run_wait_for(&run, PATIENCE_MS));
+    cr_expect_lt(tl_clock_monotonic_ms() - began_ms, 6000, "%lld ms", (long long)(tl_clock_monotonic_ms() - began_ms));
+    cr_expect_eq(run.status, 0, "%s", run.err);
+    run_done(&run);
+    rd_kafka_mock_cluster_destroy(far);
+    rd_kafka_destroy(host);
+}
+
 /* A topic that has too few replicas in sync: ticks go on, the letters are in the table, and the process ends when it is told to. */
 Test(speed_kafka, a_topic_for_dead_letters_that_takes_none_stops_no_ticks)
 {
