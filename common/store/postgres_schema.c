@@ -4,7 +4,8 @@
  * The columns are those that database_sqlite.c has, and so are their names, so that a statement serves both. What is of the two databases' own:
  * numbers are BIGINT, texts sort by their bytes (COLLATE "C"), and where a key is part of an identity, a unique index has what
  * TL_POSTGRES_INDEXED makes of it. Small tables that each tick writes have most of each page free: a new version of a row then
- * finds its place beside the old one, no index hears of it, and the page is tidied up by whoever comes by next, without a vacuum.
+ * finds its place beside the old one, no index hears of it, and the page is tidied up by whoever comes by next, without a vacuum. What a year of windows
+ * costs by these indexes stands in deploy/postgres/README.md (bench_store_year).
  *
  * tally_schema has the version. Its other number, `names`, changes when tables come to be called otherwise (a swap): whoever begins a
  * transaction that writes holds a weak lock on that table, and a swap waits for them with a strong one. */
