@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "core/intake.h"
+#include "event/partition.h"
 #include "event/zone.h"
 #include "spans.h"
 
@@ -112,9 +113,9 @@ static bool count_event(struct proof *proof, uint32_t view, const struct tl_core
 
 static bool comes_before(const struct tl_unit_sample *a, const struct tl_unit_sample *b)
 {
-    if (a->partition != b->partition)
-        return a->partition < b->partition;
-    return a->offset != b->offset ? a->offset < b->offset : a->row < b->row;
+    int order = tl_partition_order(a->partition, a->offset, b->partition, b->offset);
+
+    return order != 0 ? order < 0 : a->row < b->row;
 }
 
 static void add_sample(struct tl_unit_cause *of, const struct tl_unit_sample *sample)
