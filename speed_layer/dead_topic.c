@@ -69,9 +69,9 @@ void tl_dead_topic_close(struct tl_dead_topic *topic)
     free(topic);
 }
 
-static void fill(struct tl_dead_topic *topic, size_t i, uint32_t source, uint32_t partition, const struct tl_dead *dead)
+static void fill(struct tl_dead_topic *topic, size_t i, uint32_t source, struct tl_sv name, uint32_t partition,
+                 const struct tl_dead *dead)
 {
-    struct tl_sv name = topic->plan->sources[source].topic;
     struct letter *letter = &topic->letters[i];
 
     snprintf(letter->partition, sizeof letter->partition, "%" PRIu32, partition);
@@ -96,8 +96,8 @@ static void fill(struct tl_dead_topic *topic, size_t i, uint32_t source, uint32_
     };
 }
 
-enum tl_code tl_dead_topic_send(struct tl_dead_topic *topic, uint32_t source, uint32_t partition, const struct tl_dead *dead,
-                                size_t count, struct tl_err *err)
+enum tl_code tl_dead_topic_send(struct tl_dead_topic *topic, uint32_t source, struct tl_sv from, uint32_t partition,
+                                const struct tl_dead *dead, size_t count, struct tl_err *err)
 {
     enum tl_code rc = TL_OK;
 
@@ -107,7 +107,7 @@ enum tl_code tl_dead_topic_send(struct tl_dead_topic *topic, uint32_t source, ui
         size_t some = count < LETTERS_MAX ? count : LETTERS_MAX;
 
         for (size_t i = 0; i < some; i++)
-            fill(topic, i, source, partition, &dead[i]);
+            fill(topic, i, source, from, partition, &dead[i]);
         TL_TRY(tl_log_append(tl_source_log(topic->logs, source), topic->plan->sources[source].dead_letter_topic, topic->records,
                              some, NULL, err));
         dead += some;

@@ -19,8 +19,9 @@ struct tl_dead_topic;
 TL_MUST_USE enum tl_code tl_dead_topic_open(const struct tl_common_options *common, const struct tl_plan *plan,
                                             struct tl_dead_topic **out, struct tl_err *err);
 void tl_dead_topic_close(struct tl_dead_topic *topic); /* NULL is fine */
-/* Durable on return. NULL, or a source without such a topic: nothing. */
-TL_MUST_USE enum tl_code tl_dead_topic_send(struct tl_dead_topic *topic, uint32_t source, uint32_t partition,
+/* What comes from that partition of the topic `from`, which the source reads. Durable on return. NULL, or a source without a topic for dead
+ * letters: nothing. */
+TL_MUST_USE enum tl_code tl_dead_topic_send(struct tl_dead_topic *topic, uint32_t source, struct tl_sv from, uint32_t partition,
                                             const struct tl_dead *dead, size_t count, struct tl_err *err);
 
 #endif

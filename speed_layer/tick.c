@@ -264,7 +264,6 @@ static enum tl_code put_partition(struct tl_tick *tick, uint32_t p, struct tl_er
 {
     const struct tl_lane *lane = tick->lane;
     const struct tl_lane_partition *partition = &lane->partitions[p];
-    const struct tl_source *source = &lane->plan->sources[partition->source];
     const struct tl_partial_partition *state = state_of(tick, p);
     const struct tl_position *position = &tick->positions[p];
     enum tl_code rc = TL_OK;
@@ -275,11 +274,11 @@ static enum tl_code put_partition(struct tl_tick *tick, uint32_t p, struct tl_er
     for (uint32_t v = 0; v < lane->plan->views_count; v++)
         if (lane->definitions[v] != 0 && lane->plan->views[v].source == partition->source)
             TL_TRY(tl_store_put_position(tick->store, lane->definitions[v], position, err));
-    TL_TRY(tl_store_put_dead(tick->store, source->topic, partition->partition, state->dead, state->dead_count, err));
+    TL_TRY(tl_store_put_dead(tick->store, partition->topic, partition->in_topic, state->dead, state->dead_count, err));
     if (state->ids.size > 0) {
-        TL_TRY(tl_store_put_dedup(tick->store, lane->number, source->topic, partition->partition, position->next_offset,
+        TL_TRY(tl_store_put_dedup(tick->store, lane->number, partition->topic, partition->in_topic, position->next_offset,
                                   position->log_ms, tl_buf_sv(&state->ids), err));
-        TL_TRY(tl_store_drop_dedup(tick->store, lane->number, source->topic, partition->partition,
+        TL_TRY(tl_store_drop_dedup(tick->store, lane->number, partition->topic, partition->in_topic,
                                    tl_add_sat_i64(position->log_ms, -lane->plan->settings.dedup_horizon_ms), err));
     }
 out:
@@ -295,8 +294,8 @@ static enum tl_code send_dead(struct tl_tick *tick, struct tl_err *err)
         const struct tl_lane_partition *partition = &tick->lane->partitions[p];
         const struct tl_partial_partition *state = state_of(tick, p);
 
-        TL_TRY(
-            tl_dead_topic_send(tick->dead_topic, partition->source, partition->partition, state->dead, state->dead_count, err));
+        TL_TRY(tl_dead_topic_send(tick->dead_topic, partition->source, partition->topic, partition->in_topic, state->dead,
+                                  state->dead_count, err));
     }
     tick->dead_sent = true;
 out:

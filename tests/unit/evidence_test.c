@@ -9,6 +9,10 @@
 
 #define IMPORTED TL_PARTITION_IMPORTED
 
+static const struct tl_source_topic events[] = {
+    {TL_SV("events"), 0}
+};
+
 struct judge_case {
     char name[72];
     uint32_t partition, row;
@@ -131,7 +135,7 @@ static struct tl_store *open_evidence(struct tl_evidence *evidence)
     put_speed(store, id);
     put_batch(store, id);
     OK(tl_store_definition(store, id, &definition, err));
-    OK(tl_evidence_init(evidence, store, &definition, TL_SV("events"), NULL, INT64_MIN, 2000, err));
+    OK(tl_evidence_init(evidence, store, &definition, events, 1, NULL, INT64_MIN, 2000, err));
     return store;
 }
 
@@ -179,7 +183,7 @@ Test(evidence, split_session, .fini = store_folder_remove)
     OK(tl_store_begin_tick(store, epoch, &change, err));
     OK(tl_store_put_ledger(store, definition.id, 0, &split, 1, err));
     OK(tl_store_commit(store, err));
-    OK(tl_evidence_init(&evidence, store, &definition, TL_SV("events"), NULL, INT64_MIN, 2000, err));
+    OK(tl_evidence_init(&evidence, store, &definition, events, 1, NULL, INT64_MIN, 2000, err));
     judged = tl_evidence_judge(&evidence, &event, 700, false);
     cr_assert_eq(judged.cause[TL_SIDE_SPEED], TL_CAUSE_NONE);
     cr_assert_eq(judged.cause[TL_SIDE_BATCH], TL_CAUSE_NONE);
@@ -235,7 +239,7 @@ ParameterizedTest(struct gap_case *c, evidence, gaps, .fini = store_folder_remov
     OK(tl_store_begin_tick(store, epoch, &change, err));
     OK(tl_store_put_ledger(store, definition.id, 0, &late, 1, err));
     OK(tl_store_commit(store, err));
-    OK(tl_evidence_init(&evidence, store, &definition, TL_SV("events"), &window, INT64_MIN, 2000, err));
+    OK(tl_evidence_init(&evidence, store, &definition, events, 1, &window, INT64_MIN, 2000, err));
     cr_assert_eq(tl_evidence_judge(&evidence, &event, GAP_MS + c->end_ms, false).cause[TL_SIDE_SPEED],
                  c->passed ? TL_CAUSE_LATE_PARTIAL : TL_CAUSE_NONE, "%s", c->name);
     tl_evidence_done(&evidence);
