@@ -106,6 +106,23 @@ Test(source_log, who_shares_a_handle)
     tl_plan_close(plan);
 }
 
+/* What a pattern matches is not known yet. */
+Test(source_log, a_pattern_has_a_handle_of_its_own)
+{
+    struct tl_plan *plan = sql_plan(SOURCE("a", "'topic' = 'x', 'properties.bootstrap.servers' = 'k:1'")
+                                        SOURCE("b", "'topic-pattern' = 'y.*', 'properties.bootstrap.servers' = 'k:1'")
+                                            SOURCE("c", "'topic-pattern' = 'z.*', 'properties.bootstrap.servers' = 'k:1'")
+                                                SOURCE("d", "'topic' = 'v', 'properties.bootstrap.servers' = 'k:1'"));
+    struct tl_source_logs *logs = NULL;
+
+    cr_assert_eq(tl_source_logs_open(&common, plan, TL_LOG_READ, &logs, &err), TL_OK, "%s", err.message);
+    cr_assert_not(shares(logs, 0, 1));
+    cr_assert_not(shares(logs, 1, 2));
+    cr_assert(shares(logs, 0, 3));
+    tl_source_logs_close(logs);
+    tl_plan_close(plan);
+}
+
 static void is_refused(const char *sql, const char *want)
 {
     struct tl_plan *plan = sql_plan(sql);
@@ -137,11 +154,16 @@ Test(source_log, mistakes_have_a_place_in_the_file)
         "  2 |  'properties.sasl.jaas.config' = 'x');\n"
         "    |  ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^\n"
         "  write 'sasl.username' and 'sasl.password' (TALLY_KAFKA_SASL_PASSWORD keeps it out of the file)");
-    is_refused(SOURCE("t", "\n 'topic-pattern' = 'x.*'"),
-               "views.sql:2:2: this tally reads one topic a table, and no pattern yet\n"
-               "  2 |  'topic-pattern' = 'x.*');\n"
-               "    |  ^^^^^^^^^^^^^^^\n"
-               "  write 'topic' = 'name', a table for each topic");
+    is_refused(SOURCE("t", "\n 'topic-pattern' = 'x(.*'"),
+               "views.sql:2:20: the regular expression 'x(.*' is refused at character 5: a ( is not closed\n"
+               "  2 |  'topic-pattern' = 'x(.*');\n"
+               "    |                    ^^^^^^\n"
+               "  write a regular expression of Java's that matches whole names: 'events-.*'");
+    is_refused(SOURCE("t", "\n 'topic-pattern' = 'a)|(b'"),
+               "views.sql:2:20: the regular expression 'a)|(b' is refused at character 2: the ) closes nothing\n"
+               "  2 |  'topic-pattern' = 'a)|(b');\n"
+               "    |                    ^^^^^^^\n"
+               "  write a regular expression of Java's that matches whole names: 'events-.*'");
 }
 
 /* Local: the places that a table may say, without a broker. */
