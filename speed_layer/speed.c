@@ -378,36 +378,35 @@ out:
 
 /* ---- which definitions go together ---- */
 
-static bool has_read(const struct tl_standing *standing, uint32_t topic)
+/* The topic with the lowest number that the standing has positions in: they were taken under its identity (tl_lane.identities). */
+static struct tl_sv first_topic(const struct speed *speed, uint32_t source, const struct tl_standing *standing)
 {
+    uint32_t lowest = UINT32_MAX;
+
     for (uint32_t i = 0; i < standing->count; i++)
-        if (tl_partition_topic(standing->positions[i].partition) == topic)
-            return true;
-    return false;
+        lowest = standing->positions[i].partition < lowest ? standing->positions[i].partition : lowest;
+    return tl_source_topic_name(speed->ground.topics, source, lowest);
 }
 
-/* The positions were taken under the identity of the first of their topics that is there (tl_lane.identities). *topic: which. */
-static enum tl_code identity_now(const struct speed *speed, uint32_t source, const struct tl_standing *standing,
-                                 uint64_t *identity, struct tl_sv *topic, struct tl_err *err)
+static enum tl_code check_identity(const struct speed *speed, uint32_t v, const struct tl_standing *standing, uint64_t stored,
+                                   struct tl_err *err)
 {
-    uint32_t count, lowest = UINT32_MAX;
-    const struct tl_source_topic *topics = tl_source_topics_of(speed->ground.topics, source, &count);
+    uint32_t source = speed->plan->views[v].source, partitions;
+    struct tl_sv topic;
+    uint64_t identity;
     enum tl_code rc = TL_OK;
 
-    *identity = 0;
-    for (uint32_t t = 0; t < count; t++) {
-        uint32_t partitions;
-        uint64_t now;
-
-        if (topics[t].number >= lowest || !has_read(standing, topics[t].number))
-            continue;
-        *topic = topics[t].name;
-        TL_TRY(tl_lane_topic(&speed->ground, source, topics[t].name, &partitions, &now, err));
-        if (now == 0)
-            continue;
-        lowest = topics[t].number;
-        *identity = now;
-    }
+    if (standing->count == 0)
+        return TL_OK;
+    topic = first_topic(speed, source, standing);
+    TL_TRY(tl_lane_topic(&speed->ground, source, topic, &partitions, &identity, err));
+    if (identity == 0 && speed->plan->sources[source].topic_pattern.data != NULL)
+        return TL_OK; /* gone: the lane says so, or goes on without it */
+    if (stored != identity)
+        TL_TRY(tl_fail(err, TL_ERR_IO,
+                       "topic %.*s was deleted and made again since view %.*s was counted: its offsets mean other events now; "
+                       "start with a new data directory, or bring the log back",
+                       TL_SV_ARG(topic), TL_SV_ARG(speed->plan->views[v].name)));
 out:
     return rc;
 }
@@ -417,18 +416,11 @@ static enum tl_code read_standings(struct speed *speed, struct tl_standing *stan
     enum tl_code rc = TL_OK;
 
     for (uint32_t v = 0; v < speed->plan->views_count; v++) {
-        struct tl_sv topic = TL_SV("?");
-        uint64_t stored = 0, identity;
+        uint64_t stored = 0;
 
         standings[v].count = 0;
         TL_TRY(tl_store_positions(speed->ground.store, speed->definitions[v].id, tl_standing_add, &standings[v], &stored, err));
-        TL_TRY(identity_now(speed, speed->plan->views[v].source, &standings[v], &identity, &topic, err));
-        if (standings[v].count > 0 && stored != identity)
-            TL_TRY(tl_fail(err, TL_ERR_IO,
-                           "topic %.*s was deleted and made again since view %.*s was counted: its offsets mean other events "
-                           "now; start with a new "
-                           "data directory, or bring the log back",
-                           TL_SV_ARG(topic), TL_SV_ARG(speed->plan->views[v].name)));
+        TL_TRY(check_identity(speed, v, &standings[v], stored, err));
     }
 out:
     return rc;
