@@ -273,25 +273,40 @@ out:
     return rc;
 }
 
+/* As it is now; *number is lowered to that of the first topic that is there, whose identity is the source's. */
 static enum tl_code add_topic(struct tl_lane *lane, const struct tl_lane_ground *ground, uint32_t s,
-                              const struct tl_source_topic *topic, const struct tl_standing *standing,
-                              const struct tl_standing *goal, struct tl_err *err)
+                              const struct tl_source_topic *topic, uint32_t *number, struct tl_err *err)
 {
     struct tl_lane_topic mine = {.source = s, .name = topic->name};
     enum tl_code rc;
 
     TL_TRY(tl_lane_topic(ground, s, topic->name, &mine.partitions_count, &mine.identity, err));
     TL_TRY(tl_source_topic_check(topic->name, mine.partitions_count, err));
-    TL_TRY(check_partitions(ground, standing, topic, &mine, err));
-    if (!TL_RESIZE(lane->topics, lane->topics_count + 1) ||
-        !TL_RESIZE(lane->partitions, lane->partitions_count + mine.partitions_count + 1))
-        TL_TRY(tl_fail_memory(err, mine.partitions_count * sizeof *lane->partitions));
+    if (!TL_RESIZE(lane->topics, lane->topics_count + 1))
+        TL_TRY(tl_fail_memory(err, (lane->topics_count + 1) * sizeof *lane->topics));
     lane->topics[lane->topics_count++] = mine;
-    for (uint32_t p = 0; p < mine.partitions_count; p++) {
+    if (mine.identity != 0 && topic->number < *number) {
+        *number = topic->number;
+        lane->identities[s] = mine.identity;
+    }
+out:
+    return rc;
+}
+
+static enum tl_code add_partitions(struct tl_lane *lane, const struct tl_lane_ground *ground, const struct tl_source_topic *topic,
+                                   const struct tl_standing *standing, const struct tl_standing *goal, struct tl_err *err)
+{
+    const struct tl_lane_topic *mine = &lane->topics[lane->topics_count - 1];
+    enum tl_code rc;
+
+    TL_TRY(check_partitions(ground, standing, topic, mine, err));
+    if (!TL_RESIZE(lane->partitions, lane->partitions_count + mine->partitions_count + 1))
+        TL_TRY(tl_fail_memory(err, mine->partitions_count * sizeof *lane->partitions));
+    for (uint32_t p = 0; p < mine->partitions_count; p++) {
         struct tl_lane_partition *partition = &lane->partitions[lane->partitions_count];
 
         *partition = (struct tl_lane_partition){
-            .source = s, .partition = tl_partition_number(topic->number, p), .topic = topic->name, .in_topic = p};
+            .source = mine->source, .partition = tl_partition_number(topic->number, p), .topic = topic->name, .in_topic = p};
         TL_TRY(add_partition(lane, ground, partition, standing, goal, err));
         lane->partitions_count++;
     }
@@ -299,22 +314,28 @@ out:
     return rc;
 }
 
+enum tl_code tl_lane_identify(struct tl_lane *lane, const struct tl_lane_ground *ground, uint32_t s, struct tl_err *err)
+{
+    uint32_t count, number = UINT32_MAX;
+    const struct tl_source_topic *topics = tl_source_topics_of(ground->topics, s, &count);
+    enum tl_code rc = TL_OK;
+
+    for (uint32_t t = 0; t < count; t++)
+        TL_TRY(add_topic(lane, ground, s, &topics[t], &number, err));
+out:
+    return rc;
+}
+
 enum tl_code tl_lane_add_source(struct tl_lane *lane, const struct tl_lane_ground *ground, uint32_t s,
                                 const struct tl_standing *standing, const struct tl_standing *goal, struct tl_err *err)
 {
-    uint32_t count, lowest = UINT32_MAX;
+    uint32_t count, number = UINT32_MAX;
     const struct tl_source_topic *topics = tl_source_topics_of(ground->topics, s, &count);
     enum tl_code rc = TL_OK;
 
     for (uint32_t t = 0; t < count; t++) {
-        uint64_t identity;
-
-        TL_TRY(add_topic(lane, ground, s, &topics[t], standing, goal, err));
-        identity = lane->topics[lane->topics_count - 1].identity;
-        if (identity != 0 && topics[t].number < lowest) {
-            lowest = topics[t].number;
-            lane->identities[s] = identity;
-        }
+        TL_TRY(add_topic(lane, ground, s, &topics[t], &number, err));
+        TL_TRY(add_partitions(lane, ground, &topics[t], standing, goal, err));
     }
     if (standing->count == 0 && ground->plan->sources[s].startup.kind != TL_PLACE_EARLIEST)
         TL_TRY(put_starts(ground, lane, s, err));

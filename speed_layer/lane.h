@@ -67,6 +67,9 @@ TL_MUST_USE enum tl_code tl_lane_add_source(struct tl_lane *lane, const struct t
                                             struct tl_err *err);
 bool tl_lane_is_bounded(const struct tl_lane *lane); /* it ends by itself */
 
+/* Adds none of the source's partitions, but notes under which identity its offsets are. */
+TL_MUST_USE enum tl_code tl_lane_identify(struct tl_lane *lane, const struct tl_lane_ground *ground, uint32_t s,
+                                          struct tl_err *err);
 /* A topic comes into being with its first event: one that is not there yet has no partitions, and the others are counted meanwhile. */
 TL_MUST_USE enum tl_code tl_lane_topic(const struct tl_lane_ground *ground, uint32_t source, struct tl_sv name,
                                        uint32_t *partitions, uint64_t *identity, struct tl_err *err);

@@ -476,6 +476,7 @@ static enum tl_code catch_up_inner(struct speed *speed, uint32_t v, struct tl_er
             speed->definitions[v].hash, TL_SV_ARG(speed->plan->views[inner].name));
     TL_TRY(tl_shape_of(speed->plan, &speed->plan->views[inner], &shape, err));
     TL_TRY(tl_lane_open(&lane, speed->plan, err));
+    TL_TRY(tl_lane_identify(&lane, &speed->ground, speed->plan->views[v].source, err));
     while (!done && !tl_stop_requested()) {
         TL_TRY(tl_store_definition(speed->ground.store, speed->definitions[v].id, &speed->definitions[v], err));
         tl_lane_add_view(&lane, v, &speed->definitions[v]);
