@@ -11,6 +11,7 @@
 #include "base/clock.h"
 #include "event/timestamp.h"
 #include "support/pipeline.h"
+#include "support/visits.h"
 
 #define START_MS INT64_C(1709251200000) /* 2024-03-01T00:00:00Z */
 
@@ -243,6 +244,102 @@ Test(topics, a_table_of_one_topic_beside_a_pattern)
     cr_assert_eq(pipeline_number(&p, "SELECT _partition FROM hosts"), 0);
     TALLY(&p, 0, "reconcile");
     TALLY(&p, 0, "status");
+    pipeline_close(&p);
+}
+
+/* Sessions, count windows, sliding ones and views on views, over partitions of two topics: some events late, some copied, some broken. */
+Test(topics, every_kind_of_window)
+{
+    static const char place[] = "'topic' = 'events'";
+    const char *at = strstr(visits_windows, place);
+    static const char *const names[] = {"site-a", "site-b"};
+    struct pipeline p;
+    struct tl_log *log = NULL;
+    struct tl_err err;
+    char sql[9000];
+
+    cr_assert_not_null(at);
+    snprintf(sql, sizeof sql, "%.*s'topic-pattern' = 'site-[ab]'%s", (int)(at - visits_windows), visits_windows,
+             at + strlen(place));
+    pipeline_open(&p, sql);
+    cr_assert_eq(tl_log_open(&(struct tl_log_spec){.kind = "local", .data_dir = p.data}, TL_LOG_APPEND, &log, &err), TL_OK, "%s",
+                 err.message);
+    for (int from = 0; from < 1200; from += 100)
+        visits_append_to(log, names[from / 100 % 2], 2, 200, from, from + 100);
+    tl_log_close(log);
+    run_all(&p);
+    TALLY(&p, 0, "status");
+    says(&p, "every event is accounted for");
+    TALLY(&p, 0, "reconcile", "--format", "json");
+    says(&p, "\"unexplained\": 0");
+    pipeline_close(&p);
+}
+
+/* Built from the log in a lane of its own, up to where the others stand in each topic. */
+Test(topics, a_view_that_comes_later_holds_the_past_of_all_topics)
+{
+    struct pipeline p;
+
+    pipeline_open(&p, SITES HITS);
+    append(&p, "site-a", 1, 0, 1000, "x", 1);
+    append(&p, "site-b", 2, 1, 2000, "x", 3);
+    run_all(&p);
+    pipeline_define(&p, SITES HITS ODD);
+    append(&p, "site-c", 1, 0, 3000, "x", 5);
+    run_all(&p);
+    in_all_layers(&p, "odd", "host,n\nx,1\nx,3\nx,5\n", "a new view");
+    in_all_layers(&p, "hits", HEAD MINUTE "x,3,\"1,3,5\"\n", "a new view");
+    TALLY(&p, 0, "reconcile");
+
+    /* Another pattern is another definition: a topic keeps the number that it has. */
+    pipeline_define(&p, TABLE("'topic-pattern' = 'site-[bcd]'") HITS ODD);
+    append(&p, "site-d", 1, 0, 4000, "x", 7);
+    run_all(&p);
+    in_all_layers(&p, "odd", "host,n\nx,3\nx,5\nx,7\n", "another pattern");
+    cr_assert_eq(pipeline_number(&p, "SELECT group_concat(topic, '') = 'site-asite-bsite-csite-d' FROM (SELECT topic FROM"
+                                     " tally_topic ORDER BY number)"),
+                 1);
+    TALLY(&p, 0, "reconcile");
+    TALLY(&p, 0, "status");
+    pipeline_close(&p);
+}
+
+/* As in Flink: what is there at the first start begins where the table says, a topic that comes later at its own start. */
+Test(topics, a_later_topic_begins_at_its_start)
+{
+    struct pipeline p;
+
+    pipeline_open(&p, TABLE("'topic-pattern' = 'site-[a-z]', 'scan.startup.mode' = 'latest-offset'") HITS);
+    append(&p, "site-a", 1, 0, 1000, "x", 1);
+    append(&p, "site-b", 1, 0, 1000, "x", 2);
+    TALLY(&p, 0, "speed", "--once");
+    says(&p, "left out by 'scan.startup.mode': topic site-b partition 0 offsets 0 to 0");
+    append(&p, "site-b", 1, 0, 2000, "x", 3);
+    append(&p, "site-c", 1, 0, 3000, "x", 4);
+    TALLY(&p, 0, "speed", "--once");
+    is_csv(&p, "hits", "speed", HEAD MINUTE "x,2,\"3,4\"\n", "a later topic");
+    TALLY(&p, 0, "archive");
+    TALLY(&p, 0, "batch", "--to", "now");
+    is_csv(&p, "hits", "batch", HEAD MINUTE "x,4,\"1,2,3,4\"\n", "the record has all");
+    TALLY(&p, 0, "reconcile", "--format", "json");
+    says(&p, "\"unexplained\": 0");
+    says(&p, "\"offset_gap\": 2");
+    pipeline_close(&p);
+}
+
+Test(topics, explain_shows_the_pattern)
+{
+    struct pipeline p;
+
+    pipeline_open(&p, SITES HITS);
+    TALLY(&p, 0, "explain");
+    says(&p, "all that match 'site-[a-z]' whole, later ones too, JSON, times as ISO-8601");
+    says(&p, "events (topic-pattern 'site-[a-z]')");
+    TALLY(&p, 0, "explain", "--flink");
+    says(&p, "'topic-pattern' = 'site-[a-z]'");
+    pipeline_define(&p, TABLE("'topic-pattern' = 'site-['") HITS);
+    TALLY(&p, 2, "speed", "--once");
+    says(&p, "^^^^^^^^");
     pipeline_close(&p);
 }
 

@@ -59,7 +59,7 @@ ParameterizedTestParameters(source_topics, match)
         {"events|events-a", "events-a",          true }, /* the first way that fits need not be the whole */
         {"a|b",             "b",                 true },
         {"^site-[0-9]{2}$", "site-07",           true },
-        {"site-\\d+",     "site-7",            true },
+        {"site-\\d+",       "site-7",            true },
         {"(?i)Site-.*",     "sITE-x",            true },
         {"Site-.*",         "site-x",            false},
         {"(?!site-test).*", "site-test",         false},
