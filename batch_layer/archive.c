@@ -528,12 +528,12 @@ static void summary_print(const struct archive *archive)
 }
 
 static const struct tl_option archive_table[] = {
-    {"follow",     TL_OPT_FLAG,     NULL,   "stay, and copy what comes as well",                                 offsetof(struct archive_options, follow),      0},
-    {"interval",   TL_OPT_DURATION, "TIME", "with --follow: how often (60s)",                                    offsetof(struct archive_options, interval_ms), 0},
+    {"follow",     TL_OPT_FLAG,     NULL,   "stay, and copy what comes as well",                                                    offsetof(struct archive_options, follow),      0},
+    {"interval",   TL_OPT_DURATION, "TIME", "with --follow: how often (60s)",                                                       offsetof(struct archive_options, interval_ms), 0},
     {"file-bytes", TL_OPT_COUNT,    "N",    "begin a new file when one holds so many bytes of events (256 MiB)",
-     offsetof(struct archive_options,                                                                                                             file_bytes),  0},
-    {"accept-gap", TL_OPT_FLAG,     NULL,   "go on where the log has lost offsets that are not on record",
-     offsetof(struct archive_options,                                                                                                             accept_gap),  0},
+     offsetof(struct archive_options,                                                                                                                                file_bytes),  0},
+    {"accept-gap", TL_OPT_FLAG,     NULL,   "go on where the log has lost offsets that are not on record, or a topic of a pattern",
+     offsetof(struct archive_options,                                                                                                                                accept_gap),  0},
 };
 
 static const struct tl_usage archive_usage = {

@@ -744,12 +744,12 @@ out:
 }
 
 static const struct tl_option speed_table[] = {
-    {"once",       TL_OPT_FLAG,     NULL,    "read to the log's present end, commit and exit",                       offsetof(struct speed_options, once),       0},
-    {"tick",       TL_OPT_DURATION, "200ms", "how often what has changed is committed",                              offsetof(struct speed_options, tick_ms),    0},
+    {"once",       TL_OPT_FLAG,     NULL,    "read to the log's present end, commit and exit",                              offsetof(struct speed_options, once),       0},
+    {"tick",       TL_OPT_DURATION, "200ms", "how often what has changed is committed",                                     offsetof(struct speed_options, tick_ms),    0},
     {"workers",    TL_OPT_COUNT,    "N",     "threads; one per core unless set, never more than partitions",
-     offsetof(struct speed_options,                                                                                                                 workers),    0},
-    {"accept-gap", TL_OPT_FLAG,     NULL,    "go on where the log begins when offsets are gone, and record the gap",
-     offsetof(struct speed_options,                                                                                                                 accept_gap), 0},
+     offsetof(struct speed_options,                                                                                                                        workers),    0},
+    {"accept-gap", TL_OPT_FLAG,     NULL,
+     "go on where the log begins when offsets are gone, and record the gap; and without topics of a pattern that are gone", offsetof(struct speed_options, accept_gap), 0},
 };
 
 static const struct tl_usage speed_usage = {

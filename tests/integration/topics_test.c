@@ -120,6 +120,9 @@ Test(topics, all_that_match_are_read_and_later_ones_too)
     run_all(&p);
     in_all_layers(&p, "hits", HEAD MINUTE "x,5,\"1,2,3,5,7\"\n", "a third topic");
     in_all_layers(&p, "odd", "host,n\nx,1\nx,3\nx,5\nx,7\n", "a third topic");
+    cr_assert_eq(pipeline_number(&p, "SELECT v._offset FROM odd AS v JOIN tally_topic AS t ON t.number = v._partition >> 16"
+                                     " WHERE t.topic = 'site-b' AND v._partition & 65535 = 2"),
+                 0, "as SQL.md says");
     TALLY(&p, 0, "status");
     says(&p, "  speed   site-a/1  offset 1 of 1");
     says(&p, "  speed   site-b/2  offset 1 of 1");
