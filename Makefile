@@ -42,7 +42,7 @@ GENWARN := -Wall -Wextra -Wno-unused-parameter -Wno-unused-variable -Wno-unused-
 TESTWARN := $(CWARN) -Wno-missing-prototypes -Wno-pedantic -Wno-missing-field-initializers $(if $(IS_CLANG),-Wno-missing-variable-declarations,)
 CFLAGS   ?= $(OPT) -g
 CXXFLAGS ?= $(OPT) -g
-EXTRA   := $(if $(SANITIZE),-fsanitize=$(SANITIZE) -fno-sanitize-recover=all -fno-omit-frame-pointer,) \
+EXTRA   := $(if $(SANITIZE),-DTL_SANITIZED -fsanitize=$(SANITIZE) -fno-sanitize-recover=all -fno-omit-frame-pointer,) \
            $(if $(TINY),-DTL_TINY,) $(if $(WERROR),-Werror,)
 INCLUDES := -Icommon -I. -I$(G) -isystem /usr/include/postgresql
 LIBS := -levent_extra -levent_core -lsqlite3 -lpq -lrdkafka -lzstd -lxxhash -lsimdjson -lpcre2-8 -lmaxminddb -lpsl -lcrypto -lyaml -lpthread -lm -ldl
@@ -157,7 +157,8 @@ servers-down: ## ends the servers that were started for tests and trials
 
 # What the suites are told of where things are.
 TEST_ENV := TALLY_BIN=$(CURDIR)/$(PROGRAM) TALLY_PYTHON=$(CURDIR)/$(PYTHON) TALLY_TEST_PLACES=$(CURDIR)/$(PLACES)/city.mmdb \
-            TALLY_PROMTOOL=$(CURDIR)/$(PROMTOOL)
+            TALLY_PROMTOOL=$(CURDIR)/$(PROMTOOL) \
+            TALLY_TEST_RDKAFKA=$$(echo $(CURDIR)/build/python/lib/python3*/site-packages/confluent_kafka.libs/librdkafka-*.so.*)
 
 # The tools may have arrived only just now, so make starts again after deps.
 test: deps ## everything that Criterion runs, and the fuzz corpora
@@ -259,7 +260,7 @@ lint: deps-lint generated ## rooms, links, format, clang-tidy, shellcheck, gcc a
 	$(Q)clang-format --dry-run -Werror $(FORMAT_FILES)
 	$(Q)shellcheck $$(find .ci/run $(wildcard deploy) tests -name '*.sh' -o -path .ci/run)
 	$(Q)$(MAKE) --no-print-directory WERROR=1 CC=clang CFLAGS=-O0 CXXFLAGS=-O0 lint-objects
-	$(Q)$(MAKE) --no-print-directory WERROR=1 CFLAGS=-O2 CXXFLAGS=-O1 lint-objects lint-links
+	$(Q)$(MAKE) --no-print-directory WERROR=1 lint-objects lint-links
 	$(Q)bash tests/lint/tidy.sh $(CSTD) $(INCLUDES) -- $(TIDY_C)
 	@echo "lint: clean"
 

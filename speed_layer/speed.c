@@ -303,6 +303,8 @@ static enum tl_code tick_until_done(struct speed *speed, struct tl_lane *lane, s
             swap_ms = tl_clock_monotonic_ms() + LOOK_MS;
         }
         done = ending || (bounded && tl_tick_at_rest(tick));
+        if (bounded && tl_tick_at_end(tick)) /* at once: what the workers do not know yet is how far the others are */
+            next_ms = tl_clock_monotonic_ms();
         TL_TRY(tl_tick_settle(tick, err));
     }
 out:

@@ -296,7 +296,7 @@ static enum tl_code read_some(struct tl_worker *worker, struct tl_worker_partiti
     enum tl_code rc = TL_OK;
 
     TL_TRY(tl_log_read(tl_source_log(worker->logs, mine->lane->source), mine->lane->topic, mine->lane->in_topic,
-                       mine->next_offset, worker->lane->partitions_count > 1 ? READ_SEVERAL_MAX : TL_BATCH_ROWS, READ_BYTES_MAX,
+                       mine->next_offset, worker->partitions_count > 1 ? READ_SEVERAL_MAX : TL_BATCH_ROWS, READ_BYTES_MAX,
                        &entries, err));
     while (entries.count > 0 && entries.messages[entries.count - 1].offset >= mine->lane->until_offset) {
         entries.count--; /* a bounded lane ends in the middle of a read */

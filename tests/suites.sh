@@ -44,7 +44,9 @@ for program in "$@"; do
         count=$(sed -n 's/^replayed \([0-9]*\) .*/\1/p' "$log")
         ;;
     *)
-        "$program" --verbose "${criterion_args[@]}" >"$log" 2>&1 || status=$?
+        jobs=$(nproc)
+        [ "$name" != integration ] || jobs=$((2 * jobs)) # these wait for processes and servers more than they work
+        CRITERION_JOBS=$jobs "$program" --verbose "${criterion_args[@]}" >"$log" 2>&1 || status=$?
         closing=$(sed 's/\x1b\[[0-9;]*m//g' "$log" | grep 'Synthesis:' | tail -n 1 || true)
         count=$(sed -n 's/.*Tested: *\([0-9]*\).*/\1/p' <<<"$closing")
         ;;

@@ -12,6 +12,7 @@ struct tl_window_out {
     enum tl_code (*states)(void *ctx, const struct tl_states *states, struct tl_err *err);
     void *ctx;
     bool of_open; /* rows of windows that are open: HAVING, which asks for the whole window, hides none */
+    bool ordered; /* each chunk by identity: it goes into an index */
     struct tl_window_ref refs[TL_WINDOW_CHUNK_ROWS];
     uint32_t count;
     /* As columns: */
@@ -426,6 +427,17 @@ static void let_text_go(struct tl_window_out *out)
     }
 }
 
+static int by_identity(const void *a, const void *b)
+{
+    const struct tl_window_ref *x = a, *y = b;
+
+    if (x->end_ms != y->end_ms)
+        return x->end_ms < y->end_ms ? -1 : 1;
+    if (x->start_ms != y->start_ms)
+        return x->start_ms < y->start_ms ? -1 : 1;
+    return tl_sv_cmp(x->row_key, y->row_key);
+}
+
 enum tl_code tl_window_flush(struct tl_window *w, struct tl_err *err)
 {
     const struct tl_view *view = w->view;
@@ -442,6 +454,8 @@ enum tl_code tl_window_flush(struct tl_window *w, struct tl_err *err)
 
     if (out->count == 0)
         return TL_OK;
+    if (out->ordered)
+        qsort(out->refs, out->count, sizeof *out->refs, by_identity);
     memset(out->failed, 0, out->count * sizeof *out->failed);
     TL_TRY(fill_slots(w, err));
     if (view->having != NULL && !out->of_open)
@@ -523,6 +537,7 @@ enum tl_code tl_window_emit_state(struct tl_window *w, int64_t start_ms, int64_t
 /* What kinds emit goes to these sinks from now on. */
 static void aim(struct tl_window *w, tl_rows_sink rows, const struct tl_window_sink *sink, void *ctx)
 {
+    w->out->ordered = sink != NULL;
     w->out->rows = rows;
     w->out->gone = sink != NULL ? sink->gone : NULL;
     w->out->states = sink != NULL ? sink->states : NULL;

@@ -115,7 +115,8 @@ struct tl_window_sink {
     tl_rows_sink gone; /* no rows any more: a session that grew, a group that HAVING hides. Identities only; before any rows */
     enum tl_code (*states)(void *ctx, const struct tl_states *states, struct tl_err *err); /* TL_STATE_BESIDE */
 };
-/* Hands over what is to be stored: all that has changed since the last settle. Repeatable until settle. */
+/* Hands over what is to be stored: all that has changed since the last settle. Repeatable until settle. Each call of a sink has its rows in the
+ * order of their identities, in which a store takes them fastest. */
 TL_MUST_USE enum tl_code tl_window_changed(struct tl_window *window, const struct tl_window_sink *sink, struct tl_err *err);
 /* States with end_ms up to here are of no more use after the last advance (tl_store_drop_states); INT64_MIN: none. */
 int64_t tl_window_states_upto_ms(const struct tl_window *window);

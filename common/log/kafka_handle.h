@@ -14,9 +14,9 @@ enum { TL_KAFKA_NAME_BYTES = 256, TL_KAFKA_ASK_MS = 5000 };
 struct tl_kafka_lane {
     bool reading;
     rd_kafka_queue_t *queue;
-    int64_t next;       /* what the reader will ask for, if it goes on */
-    int64_t eof;        /* the end as the broker said it when it was reached; -1: not yet, or passed since */
-    size_t entry_bytes; /* of an entry, about */
+    int64_t next; /* what the reader will ask for, if it goes on */
+    int64_t eof;  /* the end as the broker said it when it was reached; -1: not yet, or passed since */
+    bool nudge;   /* librdkafka is to be made to look at its queue */
     rd_kafka_message_t **hand;
     size_t hand_at, hand_count;
     int64_t appended_ms;     /* the highest log timestamp that this handle appended */
@@ -39,18 +39,20 @@ struct tl_kafka_log {
     enum tl_log_mode mode;
     struct tl_kafka_properties properties;
     struct tl_kafka_trouble trouble;
-    rd_kafka_t *reader, *asker; /* asker: see tl_kafka_asker; NULL: not needed yet */
-    size_t reading;             /* lanes that are being read */
+    rd_kafka_t *reader, *asker;      /* asker: see tl_kafka_asker; NULL: not needed yet */
+    size_t reading;                  /* lanes that are being read */
+    size_t queue_count, queue_bytes; /* what librdkafka holds of each of them before it stops to fetch */
     struct tl_kafka_watch *watch;
     struct tl_kafka_writer *writer; /* NULL: nothing was appended yet */
     struct tl_kafka_topic **topics;
     size_t topics_count;
     int wake; /* eventfd: librdkafka writes to it when an empty queue gets something */
     char *cluster;
-    struct tl_buf bytes; /* of the last read */
+    /* The last read: what it gave, whose memory it is, and the values that had to be copied. */
     struct tl_message *messages;
     rd_kafka_message_t **taken;
-    size_t messages_capacity;
+    size_t taken_count, messages_capacity;
+    struct tl_buf bytes;
 };
 
 static inline struct tl_kafka_log *tl_kafka_of(struct tl_log *log)

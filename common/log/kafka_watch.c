@@ -250,15 +250,16 @@ void tl_kafka_watch_remove(struct tl_kafka_watch *watch, const char *topic, uint
     pthread_mutex_unlock(&watch->lock);
 }
 
-void tl_kafka_watch_nudge(struct tl_kafka_watch *watch)
+bool tl_kafka_watch_nudge(struct tl_kafka_watch *watch)
 {
     if (tl_clock_monotonic_ms() < atomic_load(&watch->nudge_after_ms))
-        return;
+        return false;
     atomic_store(&watch->nudge_after_ms, tl_clock_monotonic_ms() + NUDGE_MS);
     pthread_mutex_lock(&watch->lock);
     watch->nudged = true;
     pthread_cond_signal(&watch->wake);
     pthread_mutex_unlock(&watch->lock);
+    return true;
 }
 
 bool tl_kafka_watch_end(struct tl_kafka_watch *watch, const char *topic, uint32_t partition, int64_t *end)

@@ -22,8 +22,8 @@ void tl_kafka_watch_close(struct tl_kafka_watch *watch);
 TL_MUST_USE enum tl_code tl_kafka_watch_add(struct tl_kafka_watch *watch, const char *topic, uint32_t partition,
                                             struct tl_err *err);
 void tl_kafka_watch_remove(struct tl_kafka_watch *watch, const char *topic, uint32_t partition);
-/* Ask now. At most once in some milliseconds; cheap when called more often. */
-void tl_kafka_watch_nudge(struct tl_kafka_watch *watch);
+/* Ask now. At most once in some milliseconds: false, and cheap, when called more often. */
+bool tl_kafka_watch_nudge(struct tl_kafka_watch *watch);
 bool tl_kafka_watch_end(struct tl_kafka_watch *watch, const char *topic, uint32_t partition, int64_t *end);
 /* What the last answer said of the partition: that there is no such one, for librdkafka tells a reader late or never. */
 rd_kafka_resp_err_t tl_kafka_watch_error(struct tl_kafka_watch *watch, const char *topic, uint32_t partition);

@@ -3,7 +3,7 @@
  * A handle is a consumer that belongs to no group: it takes the partitions that it is asked for, from the offset it is asked for. Each partition has a
  * queue of its own, which librdkafka fills ahead; a read takes from there what is there, and never waits:
  *
- *     broker -> librdkafka's thread -> queue of the partition -> hand (up to 1,024) -> one padded buffer -> the caller
+ *     broker -> librdkafka's thread -> queue of the partition -> hand (up to 1,024) -> the caller, who reads them where they lie
  *
  * What stands in the hand and was not asked for yet waits there for the next read. A read at another offset than the one behind the last
  * begins anew. Markers of transactions, aborted entries and what compaction took are not given by librdkafka; the end of a partition comes as
@@ -20,8 +20,6 @@
 #include "log/kafka_handle.h"
 
 enum { HAND = 1024, SILENT_MS = 1000, ASK_FIRST_MS = 100, UNREACHABLE_MS = 2000 /* of refused connections, before it is said */ };
-/* A queue is asked to be filled again when it is half empty (kafka_conf.c has its size). */
-enum { QUEUE_LOW_BYTES = 8 << 20, QUEUE_LOW_COUNT = 50000 };
 
 /* ---- asking ---- */
 
@@ -123,7 +121,7 @@ enum tl_code tl_kafka_lane_find(struct tl_kafka_topic *topic, uint32_t partition
 
         if (lane == NULL)
             return tl_fail_memory(err, sizeof *lane);
-        *lane = (struct tl_kafka_lane){.eof = -1, .appended_ms = INT64_MIN, .appended_offset = -1, .entry_bytes = 256};
+        *lane = (struct tl_kafka_lane){.eof = -1, .appended_ms = INT64_MIN, .appended_offset = -1};
         topic->lanes[partition] = lane;
     }
     *out = topic->lanes[partition];
@@ -262,6 +260,20 @@ static enum tl_code reserve(struct tl_kafka_log *log, size_t count, struct tl_er
     return TL_OK;
 }
 
+/* A queue that was full may be without a fetch: now that it is half empty, librdkafka is to be made to look (kafka_watch.h). */
+static void hand_weigh(const struct tl_kafka_log *log, struct tl_kafka_lane *lane)
+{
+    size_t half_count = log->queue_count / 2, half_bytes = log->queue_bytes / 2;
+    size_t left = rd_kafka_queue_length(lane->queue), bytes = 0, left_bytes;
+
+    for (size_t i = 0; i < lane->hand_count; i++)
+        bytes += lane->hand[i]->len + lane->hand[i]->key_len;
+    left_bytes = lane->hand_count > 0 ? bytes / lane->hand_count * left : 0;
+    if (left < half_count && left_bytes < half_bytes &&
+        (left + lane->hand_count >= half_count || left_bytes + bytes >= half_bytes))
+        lane->nudge = true;
+}
+
 /* Takes what the queue has. Gives what librdkafka told meanwhile of the partition, which is told again while it holds. */
 static rd_kafka_resp_err_t hand_fill(struct tl_kafka_log *log, struct tl_kafka_lane *lane)
 {
@@ -274,6 +286,7 @@ static rd_kafka_resp_err_t hand_fill(struct tl_kafka_log *log, struct tl_kafka_l
     got = rd_kafka_consume_batch_queue(lane->queue, 0, lane->hand, HAND);
     lane->hand_at = 0;
     lane->hand_count = got > 0 ? (size_t)got : 0;
+    hand_weigh(log, lane);
     pthread_mutex_lock(&log->trouble.lock);
     code = log->trouble.of_partition;
     pthread_mutex_unlock(&log->trouble.lock);
@@ -282,18 +295,18 @@ static rd_kafka_resp_err_t hand_fill(struct tl_kafka_log *log, struct tl_kafka_l
 
 /* Moves what the caller gets from the lane's hand to log->taken. */
 static enum tl_code take(struct tl_kafka_log *log, struct tl_kafka_topic *topic, uint32_t partition, size_t messages_max,
-                         size_t bytes_max, size_t *count, size_t *bytes, struct tl_err *err)
+                         size_t bytes_max, size_t *bytes, struct tl_err *err)
 {
     struct tl_kafka_lane *lane = topic->lanes[partition];
     enum tl_code rc = TL_OK;
 
-    while (*count < messages_max) {
+    while (log->taken_count < messages_max) {
         rd_kafka_message_t *message;
 
         if (lane->hand_at == lane->hand_count) {
             rd_kafka_resp_err_t code = hand_fill(log, lane);
 
-            if (code != RD_KAFKA_RESP_ERR_NO_ERROR && lane->hand_count == 0 && *count == 0)
+            if (code != RD_KAFKA_RESP_ERR_NO_ERROR && lane->hand_count == 0 && log->taken_count == 0)
                 return lane_failed(log, topic, partition, code, rd_kafka_err2str(code), err);
             if (lane->hand_count == 0)
                 break;
@@ -307,14 +320,14 @@ static enum tl_code take(struct tl_kafka_log *log, struct tl_kafka_topic *topic,
             continue;
         }
         if (message->err != RD_KAFKA_RESP_ERR_NO_ERROR) {
-            if (*count > 0)
+            if (log->taken_count > 0)
                 break; /* first what came before it */
             return lane_failed(log, topic, partition, message->err, rd_kafka_message_errstr(message), err);
         }
-        if (*count > 0 && message->len > bytes_max - *bytes)
+        if (log->taken_count > 0 && message->len > bytes_max - *bytes)
             break;
-        TL_TRY(reserve(log, *count, err));
-        log->taken[(*count)++] = message;
+        TL_TRY(reserve(log, log->taken_count, err));
+        log->taken[log->taken_count++] = message;
         *bytes += message->len;
         if (*bytes > bytes_max)
             *bytes = bytes_max;
@@ -325,35 +338,61 @@ out:
     return rc;
 }
 
-/* librdkafka's bytes have no padding behind them, so they are copied, once, into one buffer. */
-static enum tl_code give(struct tl_kafka_log *log, size_t count, struct tl_err *err)
+/* May the bytes behind a value be read where it lies? librdkafka promises none, but what lies on the same page of memory can be read. The
+ * sanitizers do not know that. */
+static bool is_padded(const char *data, size_t size)
 {
-    size_t total = TL_MESSAGE_PADDING;
+#ifdef TL_SANITIZED
+    (void)data;
+    (void)size;
+    return false;
+#else
+    enum { PAGE_MIN = 4096 };
+
+    return size > 0 && ((uintptr_t)data + size - 1) % PAGE_MIN < PAGE_MIN - TL_MESSAGE_PADDING;
+#endif
+}
+
+/* What the last read gave lies in librdkafka's memory, and goes with the next call. */
+static void let_go(struct tl_kafka_log *log)
+{
+    while (log->taken_count > 0)
+        rd_kafka_message_destroy(log->taken[--log->taken_count]);
+}
+
+/* Values are given where librdkafka has them; only the few that end too near to the end of a page are copied. */
+static enum tl_code give(struct tl_kafka_log *log, struct tl_err *err)
+{
+    size_t count = log->taken_count, total = 0;
     char *at;
 
-    for (size_t i = 0; i < count; i++)
-        total += log->taken[i]->len;
-    tl_buf_clear(&log->bytes);
-    at = tl_buf_reserve(&log->bytes, total);
     for (size_t i = 0; i < count; i++) {
         rd_kafka_message_t *message = log->taken[i];
         rd_kafka_timestamp_type_t type;
         int64_t log_ms = rd_kafka_message_timestamp(message, &type);
 
-        if (at != NULL) {
-            log->messages[i] = (struct tl_message){
-                message->offset,
-                type == RD_KAFKA_TIMESTAMP_NOT_AVAILABLE ? 0 : log_ms,
-                {message->payload == NULL ? NULL : at, message->len}
-            };
-            if (message->payload != NULL && message->len > 0)
-                memcpy(at, message->payload, message->len);
-            at += message->len;
-        }
-        rd_kafka_message_destroy(message);
+        log->messages[i] = (struct tl_message){
+            message->offset, type == RD_KAFKA_TIMESTAMP_NOT_AVAILABLE ? 0 : log_ms, {message->payload, message->len}
+        };
+        if (message->payload != NULL && !is_padded(message->payload, message->len))
+            total += message->len;
     }
+    if (total == 0)
+        return TL_OK;
+    tl_buf_clear(&log->bytes);
+    at = tl_buf_reserve(&log->bytes, total + TL_MESSAGE_PADDING);
     if (at == NULL)
         return tl_buf_check(&log->bytes, "what Kafka gave", err);
+    for (size_t i = 0; i < count; i++) {
+        struct tl_sv *value = &log->messages[i].value;
+
+        if (value->data == NULL || is_padded(value->data, value->size))
+            continue;
+        if (value->size > 0)
+            memcpy(at, value->data, value->size);
+        value->data = at;
+        at += value->size;
+    }
     memset(at, 0, TL_MESSAGE_PADDING); /* it is read too, and compared by nobody: give it one content */
     return TL_OK;
 }
@@ -377,17 +416,19 @@ static enum tl_code op_read(struct tl_log *base, struct tl_sv name, uint32_t par
     struct tl_kafka_log *log = tl_kafka_of(base);
     struct tl_kafka_topic *topic = NULL;
     struct tl_kafka_lane *lane = NULL;
-    size_t count = 0, bytes = 0, left;
+    size_t count = 0, bytes = 0;
     int64_t heard;
     enum tl_code rc;
 
     assert(messages_max > 0);
+    let_go(log);
     TL_TRY(tl_kafka_topic_find(log, name, &topic, err));
     TL_TRY(tl_kafka_lane_find(topic, partition, &lane, err));
     if (!lane->reading || lane->next != offset)
         TL_TRY(lane_start(log, topic, partition, offset, err));
     rd_kafka_poll(log->reader, 0);
-    TL_TRY(take(log, topic, partition, messages_max, bytes_max, &count, &bytes, err));
+    TL_TRY(take(log, topic, partition, messages_max, bytes_max, &bytes, err));
+    count = log->taken_count;
     if (count == 0) {
         rd_kafka_resp_err_t code = tl_kafka_watch_error(log->watch, topic->name, partition);
 
@@ -395,18 +436,15 @@ static enum tl_code op_read(struct tl_log *base, struct tl_sv name, uint32_t par
             TL_TRY(lane_failed(log, topic, partition, code, rd_kafka_err2str(code), err));
         TL_TRY(check_silence(log, name, partition, err));
     }
-    TL_TRY(give(log, count, err));
-    if (count > 0)
-        lane->entry_bytes = bytes / count + 1;
-    left = rd_kafka_queue_length(lane->queue);
+    TL_TRY(give(log, err));
     out->messages = log->messages;
     out->count = count;
     out->next_offset = lane->next;
     /* What the reader was told last may be older than what the watch has heard. */
-    out->at_end = lane->eof == lane->next && lane->hand_at == lane->hand_count && left == 0 &&
+    out->at_end = lane->eof == lane->next && lane->hand_at == lane->hand_count && rd_kafka_queue_length(lane->queue) == 0 &&
                   (!tl_kafka_watch_end(log->watch, topic->name, partition, &heard) || heard <= lane->next);
-    if (!out->at_end && left < QUEUE_LOW_COUNT && left * lane->entry_bytes < QUEUE_LOW_BYTES)
-        tl_kafka_watch_nudge(log->watch);
+    if (lane->nudge)
+        lane->nudge = !tl_kafka_watch_nudge(log->watch);
 out:
     return rc;
 }
@@ -448,6 +486,7 @@ static void op_close(struct tl_log *base)
     tl_kafka_writer_close(log->writer);
     tl_kafka_watch_close(log->watch);
     log->watch = NULL;
+    let_go(log);
     for (size_t t = 0; t < log->topics_count; t++) {
         struct tl_kafka_topic *topic = log->topics[t];
 
@@ -520,6 +559,14 @@ static enum tl_code client_open(struct tl_kafka_log *log, rd_kafka_t **out, stru
     return tl_fail(err, TL_ERR_USAGE, "kafka: %s", words);
 }
 
+static size_t number_of(rd_kafka_t *client, const char *property)
+{
+    char value[32] = "";
+    size_t size = sizeof value;
+
+    return rd_kafka_conf_get(rd_kafka_conf(client), property, value, &size) == RD_KAFKA_CONF_OK ? strtoul(value, NULL, 10) : 0;
+}
+
 enum tl_code tl_kafka_asker(struct tl_kafka_log *log, rd_kafka_t **out, struct tl_err *err)
 {
     enum tl_code rc = TL_OK;
@@ -554,6 +601,8 @@ enum tl_code tl_log_kafka_open(const struct tl_log_spec *spec, enum tl_log_mode 
     if (log->wake < 0)
         TL_TRY(tl_fail_errno(err, TL_ERR_IO, "kafka: no eventfd"));
     TL_TRY(client_open(log, &log->reader, err));
+    log->queue_count = number_of(log->reader, "queued.min.messages");
+    log->queue_bytes = number_of(log->reader, "queued.max.messages.kbytes") * 1024;
     TL_TRY(tl_kafka_watch_open(log->reader, &log->trouble, log->wake, &log->watch, err));
     *out = &log->base;
 out:

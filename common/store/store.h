@@ -18,6 +18,8 @@
  * puts comes to cross one. Until the next publication none is raised.
  *
  * `_final` is not written row by row: a row is final when _end_ms <= the definition's final_ms, which each tick moves on.
+ * `_change` has no index: it would change with every row of every tick, and cost as much as the row (SQLite: 2 to 3 times the rows a second without
+ * it). What has changed since a look is not beyond the final_ms of that look: the identity's index gives those rows.
  * Every call that fails leaves the transaction to be rolled back. Runs on: one handle a thread. */
 #ifndef TL_STORE_H
 #define TL_STORE_H

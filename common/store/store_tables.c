@@ -356,11 +356,10 @@ out:
 enum tl_code tl_tables_make(struct tl_store *store, const struct tl_shape *shape, const struct tl_merge_view *view,
                             struct tl_sv state_table, struct tl_err *err)
 {
-    struct tl_buf sql, change;
+    struct tl_buf sql;
     enum tl_code rc;
 
     tl_buf_init(&sql, 0);
-    tl_buf_init(&change, 0);
     put_create_table(&sql, store->database->dialect, shape, view->speed_table, false);
     TL_TRY(tl_database_do_text(store->database, &sql, err));
     tl_buf_clear(&sql);
@@ -368,9 +367,6 @@ enum tl_code tl_tables_make(struct tl_store *store, const struct tl_shape *shape
     TL_TRY(tl_database_do_text(store->database, &sql, err));
     TL_TRY(make_identity_index(store, view->definition, "speed", view->speed_table, "", err));
     TL_TRY(make_identity_index(store, view->definition, "batch", view->batch_table, "_run, ", err));
-    tl_buf_put_str(&change, "_change");
-    if (store->database->dialect == TL_DIALECT_SQLITE)
-        TL_TRY(make_index(store, "INDEX", "change", view->definition, view->speed_table, &change, err));
     if (shape->cut_per_key) {
         TL_TRY(make_key_index(store, view, "key_speed", view->speed_table, err));
         TL_TRY(make_key_index(store, view, "key_batch", view->batch_table, err));
@@ -380,7 +376,6 @@ enum tl_code tl_tables_make(struct tl_store *store, const struct tl_shape *shape
     TL_TRY(comment_on_tables(store, view, shape->state == TL_STATE_BESIDE ? &state_table : NULL, err));
 out:
     tl_buf_done(&sql);
-    tl_buf_done(&change);
     return rc;
 }
 

@@ -1,5 +1,6 @@
 /* servers_kill_test.c: speed on Kafka and PostgreSQL, and kill -9 of any of the three at random instants: in the end the tables equal those of a run
- * that nobody disturbed. TALLY_KILLS: how often (6; 100 and more are run by hand). The broker and the server are this test's own. */
+ * that nobody disturbed; with several partitions, where which event is late differs between runs, rows and ledger together are the log.
+ * TALLY_KILLS: how often (4; 100 and more are run by hand). The broker and the server are these tests' own. */
 #include <criterion/criterion.h>
 #include <signal.h>
 #include <stdio.h>
@@ -17,7 +18,6 @@
 
 enum { STEP_MS = 200, PART = 200, PATIENCE_MS = 90000 };
 
-static const char topic[] = "events";
 static char dir[RUN_DIR_BYTES], views[300], data[300], broker[300], server[300], kafka_url[100], postgres_url[400];
 
 /* ---- the servers ---- */
@@ -85,7 +85,7 @@ TestSuite(servers_kill, .init = folder_open, .fini = folder_close, .timeout = 20
 
 /* ---- the events ---- */
 
-static void append(int from, int to)
+static void append(uint32_t partitions, int from, int to)
 {
     struct tl_log_property at = {TL_SV("bootstrap.servers"), tl_sv_from(kafka_url)};
     struct tl_log_spec spec = {.kind = "kafka", .data_dir = data, .properties = &at, .properties_count = 1};
@@ -93,7 +93,7 @@ static void append(int from, int to)
     struct tl_err err;
 
     cr_assert_eq(tl_log_open(&spec, TL_LOG_APPEND, &log, &err), TL_OK, "%s", err.message);
-    visits_append_to(log, topic, 1, STEP_MS, from, to);
+    visits_append_to(log, "events", partitions, STEP_MS, from, to);
     tl_log_close(log);
 }
 
@@ -128,42 +128,51 @@ static void kill_one(struct chance *chance, struct run *run, const char *url)
     }
 }
 
-Test(servers_kill, the_tables_equal_those_of_an_undisturbed_run)
+static bool all_read(const char *url, int events)
 {
-    struct chance chance = chance_open("servers_kill");
+    for (int64_t until_ms = tl_clock_monotonic_ms() + PATIENCE_MS; tl_clock_monotonic_ms() < until_ms; tl_clock_sleep_ms(100))
+        if (strcmp(store_postgres_ask(url, "SELECT count(*) FROM pg_tables WHERE tablename = 'tally_epoch_versions' AND"
+                                           " schemaname = current_schema()"),
+                   "1\n") == 0 &&
+            atoi(store_postgres_ask(url, "SELECT coalesce(min(n), 0) FROM (SELECT sum(messages_count) AS n FROM tally_offset"
+                                         " GROUP BY definition) AS each")) == events)
+            return true;
+    return false;
+}
+
+/* Appends part after part while the three are killed in turn; gives how many events there are, all of which have been read. */
+static int run_through_kills(const char *url, uint32_t partitions, const char *name)
+{
+    struct chance chance = chance_open(name);
     const char *asked = getenv("TALLY_KILLS");
-    int kills = asked != NULL ? atoi(asked) : 6, events = 0;
-    char killed[500], undisturbed[500], *got, *want;
-    struct run run = {0}, once = {0};
-    bool all = false;
+    int kills = asked != NULL ? atoi(asked) : 4, events = PART;
+    struct run run = {0};
 
-    schema("killed", killed);
-    schema("undisturbed", undisturbed);
-    append(events, events + PART);
-    events += PART;
-    follow(&run, killed);
-    for (int k = 0; k < kills; k++) {
-        append(events, events + PART);
-        events += PART;
+    append(partitions, 0, PART);
+    follow(&run, url);
+    for (int k = 0; k < kills; k++, events += PART) {
+        append(partitions, events, events + PART);
         tl_clock_sleep_ms((int64_t)chance_below(&chance, 400));
-        kill_one(&chance, &run, killed);
+        kill_one(&chance, &run, url);
     }
-    append(events, events + PART);
+    append(partitions, events, events + PART);
     events += PART;
-    for (int64_t until_ms = tl_clock_monotonic_ms() + PATIENCE_MS; !all && tl_clock_monotonic_ms() < until_ms;
-         tl_clock_sleep_ms(100)) {
-        const char *read =
-            store_postgres_ask(killed, "SELECT count(*) FROM pg_tables WHERE tablename = 'tally_epoch_versions' AND"
-                                       " schemaname = current_schema()");
-
-        all = strcmp(read, "1\n") == 0 &&
-              atoi(store_postgres_ask(killed, "SELECT coalesce(min(messages_count), 0) FROM tally_offset")) == events;
-    }
-    cr_expect(all, "%s", run_err_so_far(&run));
+    cr_expect(all_read(url, events), "%s", run_err_so_far(&run));
     run_signal(&run, SIGTERM);
     run_wait(&run);
     cr_expect_eq(run.status, 0, "%s", run.err);
     run_done(&run);
+    return events;
+}
+
+Test(servers_kill, the_tables_equal_those_of_an_undisturbed_run)
+{
+    char killed[500], undisturbed[500], *got, *want;
+    struct run once = {0};
+
+    schema("killed", killed);
+    schema("undisturbed", undisturbed);
+    run_through_kills(killed, 1, "servers_kill/one_partition");
     RUN(&once, "speed", "--views", views, "--data", data, "--log", "kafka", "--store", undisturbed, "--once");
     cr_assert_eq(once.status, 0, "%s", once.err);
     run_done(&once);
@@ -173,4 +182,23 @@ Test(servers_kill, the_tables_equal_those_of_an_undisturbed_run)
     expect_same_lines(got, want);
     free(got);
     free(want);
+}
+
+Test(servers_kill, several_partitions_account_for_every_event)
+{
+    char killed[500], want[100];
+    int events;
+
+    schema("killed", killed);
+    events = run_through_kills(killed, 4, "servers_kill/several_partitions");
+    snprintf(want, sizeof want, "t t t %d\n", events);
+    cr_expect_str_eq(
+        store_postgres_ask(
+            killed, "SELECT (SELECT sum(hits) FROM hits_speed) = o.counted,"
+                    " (SELECT count(*) FROM tally_ledger AS l WHERE l.definition = o.definition AND cause <> 0)"
+                    " = o.late + o.duplicate + o.future + o.rejected,"
+                    " (SELECT count(*) FROM tally_dead_letter) = o.dead_letter,"
+                    " o.counted + o.late + o.duplicate + o.future + o.rejected + o.filtered + o.dead_letter + o.partly_counted"
+                    " FROM tally_outcome AS o JOIN tally_definition AS d USING (definition) WHERE view = 'hits'"),
+        want);
 }

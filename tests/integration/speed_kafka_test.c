@@ -1,6 +1,8 @@
 /* speed_kafka_test.c: speed on a real Kafka: where it begins and ends, what it does when a topic is not what it was, and the rows that come of it,
  * which are those of the embedded log. */
 #include <criterion/criterion.h>
+#include <criterion/parameterized.h>
+#include <ctype.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -179,6 +181,46 @@ Test(speed_kafka, begins_and_ends_where_the_table_says)
                       " AND cause = 22 ORDER BY 1");
     cr_expect_str_eq(ledger, "0|0\n99|1\n", "what was left out stands in the ledger: %s", ledger);
     free(ledger);
+}
+
+/* What leads into a listener, as the environment's settings. */
+static void set_way_in(enum kafka_listener listener)
+{
+    const struct tl_log_spec *spec = kafka_spec(listener);
+
+    for (size_t i = 0; i < spec->properties_count; i++) {
+        char name[80], value[300];
+        size_t size = (size_t)snprintf(name, sizeof name, "TALLY_KAFKA_%.*s", TL_SV_ARG(spec->properties[i].name));
+
+        for (size_t c = 0; c < size && c < sizeof name; c++)
+            name[c] = (char)(name[c] == '.' ? '_' : toupper((unsigned char)name[c]));
+        snprintf(value, sizeof value, "%.*s", TL_SV_ARG(spec->properties[i].value));
+        cr_assert_eq(setenv(name, value, 1), 0);
+    }
+}
+
+ParameterizedTestParameters(speed_kafka, comes_in_by_scram)
+{
+    static int listeners[] = {KAFKA_SASL_SCRAM_256, KAFKA_SASL_SCRAM_512};
+
+    return cr_make_param_array(int, listeners, TL_COUNT(listeners));
+}
+
+/* Kafka since 3.9 refuses SCRAM as librdkafka did it before 2.6.1, rightly (kafka_error.c); with a newer one in its place tally comes in. */
+ParameterizedTest(int *listener, speed_kafka, comes_in_by_scram)
+{
+    const char *newer = getenv("TALLY_TEST_RDKAFKA");
+
+    cr_assert(newer != NULL && access(newer, R_OK) == 0,
+              "TALLY_TEST_RDKAFKA names no library (tests/reference/requirements.txt)");
+    views_on(visits_views, "");
+    append(1, 0, 100);
+    set_way_in((enum kafka_listener) * listener);
+    cr_assert_eq(setenv("ASAN_OPTIONS", "verify_asan_link_order=0", 1), 0);
+    cr_assert_eq(setenv("LD_PRELOAD", newer, 1), 0);
+    once_well();
+    cr_assert_eq(unsetenv("LD_PRELOAD"), 0);
+    cr_expect(has_read(100));
 }
 
 Test(speed_kafka, a_topic_made_again_between_two_runs_is_noticed)

@@ -4,7 +4,7 @@
  * each case, which costs the address sanitizer more than the test. This one walks the same linker sections (cr_tst, cr_sts), forks for
  * each test and each case, looks for leaks at its end, and closes with the same line. It stands in for what the assertions call in the
  * library; it is linked in builds with SANITIZE only.
- * Understood: --filter=SUITE/TEST (with * and ?). */
+ * Understood: --filter=SUITE/TEST (with * and ?), and CRITERION_JOBS as Criterion knows it. */
 #include <criterion/criterion.h>
 #include <criterion/internal/parameterized.h>
 #include <criterion/logging.h>
@@ -166,17 +166,19 @@ static double timeout_of(const struct criterion_test *test, const struct criteri
 
 static void start(struct criterion_test *test, struct criterion_suite *suite, void *parameter, size_t number)
 {
-    static int processors;
+    static int jobs;
     pid_t pid;
 
-    if (processors == 0) {
-        processors = (int)sysconf(_SC_NPROCESSORS_ONLN);
-        if (processors < 1)
-            processors = 1;
-        if (processors > RUNNING_MAX)
-            processors = RUNNING_MAX;
+    if (jobs == 0) {
+        const char *wanted = getenv("CRITERION_JOBS");
+
+        jobs = wanted != NULL ? atoi(wanted) : (int)sysconf(_SC_NPROCESSORS_ONLN);
+        if (jobs < 1)
+            jobs = 1;
+        if (jobs > RUNNING_MAX)
+            jobs = RUNNING_MAX;
     }
-    while (running_count >= processors)
+    while (running_count >= jobs)
         reap();
     fflush(NULL);
     pid = fork();

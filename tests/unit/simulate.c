@@ -283,6 +283,18 @@ static enum tl_code take_rows(void *ctx, const struct tl_rows *rows, struct tl_e
     return TL_OK;
 }
 
+/* What has changed comes by identity, for stores. */
+static enum tl_code take_changed(void *ctx, const struct tl_rows *rows, struct tl_err *err)
+{
+    for (uint32_t i = 1; i < rows->count; i++) {
+        int64_t by_end = rows->end_ms[i] - rows->end_ms[i - 1], by_start = rows->start_ms[i] - rows->start_ms[i - 1];
+
+        if (by_end < 0 || (by_end == 0 && (by_start < 0 || (by_start == 0 && tl_sv_cmp(rows->key[i - 1], rows->key[i]) >= 0))))
+            return tl_fail(err, TL_ERR_CORRUPT, "row %u of what has changed is out of order", i);
+    }
+    return take_rows(ctx, rows, err);
+}
+
 static enum tl_code drop_rows(void *ctx, const struct tl_rows *rows, struct tl_err *err)
 {
     struct rows_ctx *take = ctx;
@@ -429,7 +441,7 @@ static bool stream_read(struct stream *s, uint32_t partition)
 static void store_view(struct stream *s, uint32_t v, int64_t watermark_ms)
 {
     struct rows_ctx take = {.plan = s->plan, .view = v, .disk = &s->disk};
-    struct tl_window_sink sink = {.ctx = &take, .rows = take_rows, .gone = drop_rows, .states = take_states};
+    struct tl_window_sink sink = {.ctx = &take, .rows = take_changed, .gone = drop_rows, .states = take_states};
     struct tl_window *window = s->all->views[v].window;
     struct tl_err err = {0};
     int64_t upto_ms;
