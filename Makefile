@@ -213,7 +213,7 @@ demo: deps ## the whole pipeline on generated traffic, with the reconciliation r
 	$(Q)TALLY_BIN=$(CURDIR)/build/tally TRAFFIC_BIN=$(CURDIR)/$(B)/traffic deploy/demo.sh
 
 benches: $(BENCHES)
-bench: deps ## the figures of the core and the parts, side by side with the yardstick
+bench: deps ## the figures of the core and the parts, side by side with the yardstick and the peers (BENCH_ONLY, BENCH_LONG)
 	$(Q)$(MAKE) --no-print-directory all benches servers-up
 	$(Q)TALLY_BIN=$(CURDIR)/$(PROGRAM) BENCH_DIR=$(CURDIR)/$(B) tests/bench/run.sh
 

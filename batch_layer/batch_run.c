@@ -12,6 +12,7 @@
 #include "base/count_text.h"
 #include "base/diag.h"
 #include "base/lock.h"
+#include "base/process.h"
 #include "family.h"
 #include "event/timestamp.h"
 #include "main/command.h"
@@ -499,6 +500,16 @@ static void close_all(struct batch *batch)
     tl_views_close(batch->functions, batch->plan);
 }
 
+/* The lock file is for this data directory; machines with others may share the store. */
+static enum tl_code lock_store(struct batch *batch, struct tl_err *err)
+{
+    char name[TL_PROCESS_NAME_MAX], words[TL_PROCESS_NAME_MAX];
+
+    tl_process_name(name);
+    tl_process_words(name, words);
+    return tl_store_lock(batch->store, "batch", words, err);
+}
+
 static enum tl_code batch_main(struct batch *batch, struct tl_err *err)
 {
     char path[4200];
@@ -513,6 +524,7 @@ static enum tl_code batch_main(struct batch *batch, struct tl_err *err)
     TL_TRY(tl_lock_take(path, "batch", &batch->lock, err));
     batch->started_ms = tl_clock_wall_ms();
     TL_TRY(tl_store_open(batch->common->store, TL_STORE_WRITE, &batch->store, err));
+    TL_TRY(lock_store(batch, err));
     TL_TRY(tl_views_take_secret(batch->functions, batch->store, err));
     TL_TRY(look(batch, err));
     TL_TRY(do_run(batch, err));

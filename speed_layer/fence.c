@@ -35,6 +35,9 @@ struct tl_fence {
 struct watch {
     int64_t epoch, challenge; /* what was asked; epoch -1: nothing yet */
     int64_t asked_ms;
+    struct tl_store_holder holder; /* in the middle of a tick, and silent since */
+    int64_t silent_since_ms;
+    struct tl_epoch gone; /* what the row said when the holder was ended; epoch 0: none was */
 };
 
 enum verdict { VERDICT_UNKNOWN, VERDICT_LIVES, VERDICT_GONE };
@@ -43,11 +46,41 @@ static enum tl_code ask(struct tl_store *store, struct watch *watch, const struc
 {
     enum tl_code rc;
 
-    TL_TRY(tl_store_challenge(store, &watch->challenge, err));
+    rc = tl_store_challenge(store, &watch->challenge, err);
+    if (rc == TL_ERR_BUSY) /* a tick is under way: the next time */
+        return TL_OK;
+    TL_TRY(rc);
     watch->epoch = seen->epoch;
     watch->asked_ms = tl_clock_monotonic_ms();
 out:
     return rc;
+}
+
+/* Whoever holds the row and says nothing more is ended. */
+static enum tl_code end_silent_holder(struct tl_store *store, struct watch *watch, const struct tl_epoch *seen,
+                                      struct tl_err *err)
+{
+    int64_t now_ms = tl_clock_monotonic_ms();
+    struct tl_store_holder holder;
+    bool ended = false;
+    enum tl_code rc;
+
+    TL_TRY(tl_store_silent_holder(store, &holder, err));
+    if (holder.session != watch->holder.session || holder.statement != watch->holder.statement)
+        watch->silent_since_ms = now_ms;
+    watch->holder = holder;
+    if (holder.session != 0 && now_ms - watch->silent_since_ms >= SILENT_MS)
+        TL_TRY(tl_store_end_holder(store, &holder, &ended, err));
+    if (ended)
+        watch->gone = *seen;
+out:
+    return rc;
+}
+
+/* The owner was ended, and has done nothing since. */
+static bool was_ended(const struct watch *watch, const struct tl_epoch *seen)
+{
+    return watch->gone.epoch == seen->epoch && watch->gone.change == seen->change && watch->gone.answer == seen->answer;
 }
 
 /* One look at the epoch row. */
@@ -60,8 +93,9 @@ static enum tl_code look(struct tl_store *store, const char *name, struct watch 
 
     *verdict = VERDICT_UNKNOWN;
     TL_TRY(tl_store_epoch(store, seen, err));
+    TL_TRY(end_silent_holder(store, watch, seen, err));
     /* One's own name: this process could not strike it out, for the store was away. */
-    if (seen->owner[0] == '\0' || strcmp(seen->owner, name) == 0 || tl_process_is_gone(seen->owner)) {
+    if (seen->owner[0] == '\0' || strcmp(seen->owner, name) == 0 || tl_process_is_gone(seen->owner) || was_ended(watch, seen)) {
         *verdict = VERDICT_GONE;
         goto out;
     }
@@ -76,17 +110,6 @@ out:
     return rc;
 }
 
-/* "web2 pid 7": the words of an owner's name that are for people. */
-static void shorten(const char *owner, char out[TL_PROCESS_NAME_MAX])
-{
-    char *rest;
-
-    snprintf(out, TL_PROCESS_NAME_MAX, "%s", owner);
-    rest = strstr(out, " since ");
-    if (rest != NULL)
-        *rest = '\0';
-}
-
 struct stander {
     void (*standing_by)(void *ctx, const char *owner); /* NULL: does not stand by */
     void *ctx;
@@ -99,7 +122,7 @@ static void say_once(struct stander *stander, const char *owner)
 
     if (stander->said)
         return;
-    shorten(owner, name);
+    tl_process_words(owner, name);
     stander->standing_by(stander->ctx, name);
     stander->said = true;
 }
@@ -124,7 +147,7 @@ static enum tl_code stand_by(struct tl_store *store, const char *name, struct st
             continue;
         }
         if (verdict == VERDICT_LIVES && !wait) {
-            shorten(seen.owner, owner);
+            tl_process_words(seen.owner, owner);
             TL_TRY(tl_fail(err, TL_ERR_BUSY, "another speed writes to the store, on %s", owner));
         }
         if (wait)
@@ -242,7 +265,7 @@ enum tl_code tl_fence_renew(struct tl_fence *fence, struct tl_store *store, int6
                            seen.owner[0] == '\0' ? "another speed" : seen.owner, (long long)seen.epoch,
                            (long long)atomic_load(&fence->epoch)));
         rc = tl_store_take_epoch(store, fence->name, &seen, &mine, err);
-    } while (rc == TL_ERR_BUSY); /* the lost transaction, or a challenge, came in between */
+    } while (rc == TL_ERR_BUSY && !tl_stop_requested()); /* the lost transaction, or a challenge, came in between */
     TL_TRY(rc);
     atomic_store(&fence->epoch, mine.epoch);
     *committed = mine.change == change;

@@ -17,7 +17,8 @@
  *     epoch 8        ──────────>   epoch 8                        its next tick, or its next look, finds 8: TL_ERR_FENCED
  *
  * A long tick holds the row's lock and answers with it, so it is never taken for silence. An owner whose main thread has stopped
- * (a deadlock, SIGSTOP) gives no answer. Runs on: the main thread of speed, and one that looks after challenges. */
+ * (a deadlock, SIGSTOP) gives no answer. Where it has stopped in the middle of a tick nobody can ask; but then its session in the store waits for its
+ * client's next word, and when that has not come for 5 s whoever stands by ends the session, which undoes the tick, and takes over. Runs on: the main thread of speed, and one that looks after challenges. */
 #ifndef TL_FENCE_H
 #define TL_FENCE_H
 

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "base/diag.h"
+#include "core/watermark.h"
 #include "event/partition.h"
 
 void tl_lane_close(struct tl_lane *lane)
@@ -97,7 +98,7 @@ enum tl_code tl_lane_check_message(const struct tl_lane_ground *ground, const st
     return fail_made_again(partition->topic, partition->in_topic, why, err);
 }
 
-/* In a tick: the lane's views of the source go on from the position. What lies from `gap_from` to there is left out, if anything: two lines in the
+/* In a tick: the lane's views of the source go on from the position, in the topic as it is. What lies from `gap_from` to there is left out, if anything: two lines in the
  * ledger, the gap's first offset in row 0, its last one in row 1. */
 static enum tl_code put_place(const struct tl_lane_ground *ground, const struct tl_lane *lane, uint32_t source,
                               const struct tl_position *position, int64_t gap_from, struct tl_err *err)
@@ -118,6 +119,7 @@ static enum tl_code put_place(const struct tl_lane_ground *ground, const struct 
         if (gap_from < position->next_offset)
             TL_TRY(tl_store_put_ledger(ground->store, lane->definitions[v], 0, lines, TL_COUNT(lines), err));
         TL_TRY(tl_store_put_position(ground->store, lane->definitions[v], position, err));
+        TL_TRY(tl_store_put_identity(ground->store, lane->definitions[v], lane->identities[source], err));
     }
 out:
     return rc;
@@ -170,13 +172,42 @@ static enum tl_code set_end(const struct tl_lane_ground *ground, struct tl_lane_
         const struct tl_position *known = tl_standing_of(goal, mine->partition);
 
         mine->until_offset = known != NULL ? known->next_offset : INT64_MIN;
+        mine->ends = known != NULL && known->watermark_ms == TL_WATERMARK_END;
     } else if (ground->once) {
         mine->until_offset = log_end;
     }
-    mine->ends = bound <= mine->until_offset && bound != INT64_MAX;
+    mine->ends = mine->ends || (bound <= mine->until_offset && bound != INT64_MAX);
     mine->until_offset = tl_min_i64(mine->until_offset, bound);
 out:
     return rc;
+}
+
+/* What has ended stays so: its windows are final, and whatever came behind its end would be late. */
+static enum tl_code keep_ended(const struct tl_lane_ground *ground, struct tl_lane_partition *mine, int64_t log_end,
+                               struct tl_err *err)
+{
+    if (!ground->plan->sources[mine->source].bounded)
+        return tl_fail(
+            err, TL_ERR_USAGE,
+            "topic %.*s partition %u: it has ended at offset %lld, where 'scan.bounded.mode' said, and its windows are "
+            "final; without that option start with a new data directory and store",
+            TL_SV_ARG(mine->topic), mine->in_topic, (long long)mine->position.next_offset);
+    if (log_end > mine->position.next_offset)
+        tl_diag(TL_WARN,
+                "topic %.*s partition %u: it has ended at offset %lld ('scan.bounded.mode'): what the log has behind that is not "
+                "read",
+                TL_SV_ARG(mine->topic), mine->in_topic, (long long)mine->position.next_offset);
+    mine->until_offset = mine->position.next_offset;
+    mine->ends = true;
+    return TL_OK;
+}
+
+static bool all_ended(const struct tl_standing *standing)
+{
+    for (uint32_t i = 0; i < standing->count; i++)
+        if (standing->positions[i].watermark_ms != TL_WATERMARK_END)
+            return false;
+    return standing->count > 0;
 }
 
 /* Where a definition begins that has read nothing of the source yet: where 'scan.startup.mode' says, which may leave events out, and not behind
@@ -259,8 +290,13 @@ static enum tl_code add_partition(struct tl_lane *lane, const struct tl_lane_gro
                                           .judged_ms = INT64_MIN,
                                           .log_ms = INT64_MIN,
                                           .last_offset = INT64_MIN};
+    if (known == NULL && all_ended(standing)) /* of a source that has ended, new partitions are no part */
+        return TL_OK;
     TL_TRY(set_end(ground, mine, end, goal, err));
-    if (known != NULL) {
+    if (known != NULL && known->watermark_ms == TL_WATERMARK_END) {
+        mine->position = *known;
+        TL_TRY(keep_ended(ground, mine, end, err));
+    } else if (known != NULL) {
         mine->position = *known;
         TL_TRY(check_position(ground, mine, end, err));
         TL_TRY(tl_lane_check_message(ground, mine, &mine->position, err));
@@ -269,6 +305,7 @@ static enum tl_code add_partition(struct tl_lane *lane, const struct tl_lane_gro
     } else if (standing->count == 0) {
         TL_TRY(find_start(ground, mine, err));
     }
+    lane->partitions_count++;
 out:
     return rc;
 }
@@ -293,10 +330,10 @@ out:
     return rc;
 }
 
-static enum tl_code add_partitions(struct tl_lane *lane, const struct tl_lane_ground *ground, const struct tl_source_topic *topic,
-                                   const struct tl_standing *standing, const struct tl_standing *goal, struct tl_err *err)
+static enum tl_code add_partitions(struct tl_lane *lane, const struct tl_lane_ground *ground, const struct tl_lane_topic *mine,
+                                   const struct tl_source_topic *topic, const struct tl_standing *standing,
+                                   const struct tl_standing *goal, struct tl_err *err)
 {
-    const struct tl_lane_topic *mine = &lane->topics[lane->topics_count - 1];
     enum tl_code rc;
 
     TL_TRY(check_partitions(ground, standing, topic, mine, err));
@@ -308,7 +345,6 @@ static enum tl_code add_partitions(struct tl_lane *lane, const struct tl_lane_gr
         *partition = (struct tl_lane_partition){
             .source = mine->source, .partition = tl_partition_number(topic->number, p), .topic = topic->name, .in_topic = p};
         TL_TRY(add_partition(lane, ground, partition, standing, goal, err));
-        lane->partitions_count++;
     }
 out:
     return rc;
@@ -326,17 +362,17 @@ out:
     return rc;
 }
 
+/* The topics first: what is written of a partition stands under the identity of them all. */
 enum tl_code tl_lane_add_source(struct tl_lane *lane, const struct tl_lane_ground *ground, uint32_t s,
                                 const struct tl_standing *standing, const struct tl_standing *goal, struct tl_err *err)
 {
-    uint32_t count, number = UINT32_MAX;
+    uint32_t count, first = lane->topics_count;
     const struct tl_source_topic *topics = tl_source_topics_of(ground->topics, s, &count);
-    enum tl_code rc = TL_OK;
+    enum tl_code rc;
 
-    for (uint32_t t = 0; t < count; t++) {
-        TL_TRY(add_topic(lane, ground, s, &topics[t], &number, err));
-        TL_TRY(add_partitions(lane, ground, &topics[t], standing, goal, err));
-    }
+    TL_TRY(tl_lane_identify(lane, ground, s, err));
+    for (uint32_t t = 0; t < count; t++)
+        TL_TRY(add_partitions(lane, ground, &lane->topics[first + t], &topics[t], standing, goal, err));
     if (standing->count == 0 && ground->plan->sources[s].startup.kind != TL_PLACE_EARLIEST)
         TL_TRY(put_starts(ground, lane, s, err));
 out:

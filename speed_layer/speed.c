@@ -36,7 +36,9 @@ enum {
     WORKERS_MAX = 64,
     WAIT_FOR_LOG_MS = 200,
     RETRY_MIN_MS = 100,
-    RETRY_MAX_MS = 5000
+    RETRY_MAX_MS = 5000,
+    SWAP_MIN_MS = 1000,
+    SWAP_MAX_MS = 60000,
 };
 
 struct speed_options {
@@ -55,6 +57,7 @@ struct speed {
     struct tl_definition *definitions; /* per view */
     bool said_waiting;
     bool deal_again; /* a topic has more partitions than before */
+    uint64_t ticks;  /* that were taken, in all */
 };
 
 /* ---- running a lane ---- */
@@ -141,6 +144,8 @@ static enum tl_code commit_patiently(struct speed *speed, struct tl_tick *tick, 
     }
     if (rc == TL_OK && pause_ms > RETRY_MIN_MS)
         tl_diag(TL_INFO, "ticks are taken again");
+    if (rc == TL_OK && tick->committed)
+        speed->ticks++;
 out:
     return rc;
 }
@@ -164,10 +169,25 @@ out:
     return rc;
 }
 
-/* Once every partition has been at its end, the lane's definitions have caught up. */
-static enum tl_code note_ready(struct speed *speed, const struct tl_lane *lane, struct tl_err *err)
+static enum tl_code put_ready(struct speed *speed, const struct tl_lane *lane, struct tl_err *err)
 {
     int64_t change;
+    enum tl_code rc;
+
+    TL_TRY(tl_store_begin_tick(speed->ground.store, speed->ground.epoch, &change, err));
+    for (uint32_t v = 0; v < lane->plan->views_count; v++)
+        if (lane->definitions[v] != 0)
+            TL_TRY(tl_store_put_ready(speed->ground.store, lane->definitions[v], err));
+    TL_TRY(tl_store_commit(speed->ground.store, err));
+out:
+    tl_store_rollback(speed->ground.store);
+    return rc;
+}
+
+/* Once every partition has been at its end, the lane's definitions have caught up. Said twice it is the same: so it is repeated, as a tick is. */
+static enum tl_code note_ready(struct speed *speed, const struct tl_lane *lane, struct tl_err *err)
+{
+    int64_t pause_ms = RETRY_MIN_MS;
     bool news = false;
     enum tl_code rc = TL_OK;
 
@@ -175,23 +195,26 @@ static enum tl_code note_ready(struct speed *speed, const struct tl_lane *lane, 
         news = news || (lane->definitions[v] != 0 && !speed->definitions[v].speed_ready);
     if (!news)
         return TL_OK;
-    TL_TRY(tl_store_begin_tick(speed->ground.store, speed->ground.epoch, &change, err));
-    for (uint32_t v = 0; v < lane->plan->views_count; v++) {
-        if (lane->definitions[v] != 0) {
-            TL_TRY(tl_store_put_ready(speed->ground.store, lane->definitions[v], err));
-            speed->definitions[v].speed_ready = true;
-        }
+    while ((rc = put_ready(speed, lane, err)) != TL_OK && may_work_later(rc, err) && !tl_stop_requested()) {
+        wait_to_retry(&pause_ms, "the store does not take that views have caught up, trying again", err);
+        TL_TRY(tl_fence_check(speed->ground.fence, err));
     }
-    TL_TRY(tl_store_commit(speed->ground.store, err));
+    TL_TRY(rc);
+    for (uint32_t v = 0; v < lane->plan->views_count; v++)
+        if (lane->definitions[v] != 0)
+            speed->definitions[v].speed_ready = true;
 out:
-    tl_store_rollback(speed->ground.store);
     return rc;
 }
 
-/* Swaps in what has caught up. Where somebody reads the old tables just now, or batch has not published as far, it is tried again later. */
-static enum tl_code swap_in(struct speed *speed, const struct tl_lane *lane, struct tl_err *err)
+/* Swaps in what has caught up. Where somebody reads the old tables just now, or batch has not published as far, it is tried again later; so it is
+ * where the store refuses (a view of the user's own stands on ours), which is said once. *pause_ms: until the next time. */
+static enum tl_code swap_in(struct speed *speed, const struct tl_lane *lane, int64_t *pause_ms, struct tl_err *err)
 {
+    int64_t before_ms = *pause_ms;
     enum tl_code rc = TL_OK;
+
+    *pause_ms = SWAP_MIN_MS;
 
     for (uint32_t v = 0; v < lane->plan->views_count; v++) {
         struct tl_definition *definition = &speed->definitions[v];
@@ -202,6 +225,12 @@ static enum tl_code swap_in(struct speed *speed, const struct tl_lane *lane, str
         rc = tl_store_swap(speed->ground.store, definition->id, &swapped, err);
         if (rc != TL_OK && !err->retriable)
             return rc;
+        if (rc != TL_OK) {
+            if (before_ms == SWAP_MIN_MS)
+                tl_diag(TL_WARN, "view %.*s: its new definition has caught up and cannot be swapped in, trying again: %s",
+                        TL_SV_ARG(lane->plan->views[v].name), err->message);
+            *pause_ms = tl_min_i64(before_ms * 2, SWAP_MAX_MS);
+        }
         if (swapped) {
             definition->state = TL_DEFINITION_ACTIVE;
             tl_diag(TL_INFO, "view %.*s: its new definition has caught up and serves now", TL_SV_ARG(lane->plan->views[v].name));
@@ -273,7 +302,7 @@ static enum tl_code tick_until_done(struct speed *speed, struct tl_lane *lane, s
                                     bool bounded, struct tl_err *err)
 {
     int64_t next_ms = tl_clock_monotonic_ms() + speed->own->tick_ms, look_ms = tl_clock_monotonic_ms() + LOOK_MS;
-    int64_t swap_ms = INT64_MIN;
+    int64_t swap_ms = INT64_MIN, swap_pause_ms = SWAP_MIN_MS;
     bool done = false;
     unsigned looks = 0;
     enum tl_code rc = TL_OK;
@@ -299,8 +328,8 @@ static enum tl_code tick_until_done(struct speed *speed, struct tl_lane *lane, s
         if (tl_tick_at_end(tick))
             TL_TRY(note_ready(speed, lane, err));
         if (tl_tick_at_end(tick) && (bounded || tl_clock_monotonic_ms() >= swap_ms)) {
-            TL_TRY(swap_in(speed, lane, err));
-            swap_ms = tl_clock_monotonic_ms() + LOOK_MS;
+            TL_TRY(swap_in(speed, lane, &swap_pause_ms, err));
+            swap_ms = tl_clock_monotonic_ms() + swap_pause_ms;
         }
         done = ending || (bounded && tl_tick_at_rest(tick));
         if (bounded && tl_tick_at_end(tick)) /* at once: what the workers do not know yet is how far the others are */
@@ -681,7 +710,10 @@ static enum tl_code run_from_store(struct speed *speed, struct tl_err *err)
     bool there;
     enum tl_code rc;
 
-    TL_TRY(tl_store_open(speed->common->store, TL_STORE_WRITE, &speed->ground.store, err));
+    rc = tl_store_open(speed->common->store, TL_STORE_WRITE, &speed->ground.store, err);
+    if (rc == TL_ERR_IO && speed->ground.epoch > 0) /* it let us in before: somebody will put it right */
+        err->retriable = true;
+    TL_TRY(rc);
     TL_TRY(tl_fence_take(speed->ground.store, speed->common->store, speed->own->once ? NULL : note_standing_by, speed,
                          &speed->ground.fence, err));
     if (speed->ground.fence == NULL)
@@ -717,7 +749,8 @@ out:
 
 static enum tl_code speed_main(struct speed *speed, struct tl_err *err)
 {
-    int64_t pause_ms = RETRY_MIN_MS, begun_ms = 0;
+    int64_t pause_ms = RETRY_MIN_MS;
+    uint64_t ticks = 0;
     enum tl_code rc;
 
     TL_TRY(tl_options_need_views(speed->common, err));
@@ -730,13 +763,12 @@ static enum tl_code speed_main(struct speed *speed, struct tl_err *err)
     if (speed->definitions == NULL)
         TL_TRY(tl_fail_memory(err, speed->plan->views_count * sizeof *speed->definitions));
     TL_TRY(tl_speed_meter_open(speed->common, speed->plan, &speed->meter, err));
-    begun_ms = tl_clock_monotonic_ms();
     while ((rc = run_from_store(speed, err)) != TL_OK && may_work_later(rc, err) && !speed->own->once && !tl_stop_requested()) {
-        if (tl_clock_monotonic_ms() - begun_ms > RETRY_MAX_MS) /* it did work for a while */
+        if (speed->ticks > ticks) /* it did work for a while */
             pause_ms = RETRY_MIN_MS;
+        ticks = speed->ticks;
         tl_speed_meter_wait(speed->meter, "begins again", err);
         wait_to_retry(&pause_ms, "begins again from the store", err);
-        begun_ms = tl_clock_monotonic_ms();
     }
 out:
     tl_speed_meter_close(speed->meter);

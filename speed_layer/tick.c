@@ -363,7 +363,8 @@ static void tell(const struct tl_tick *tick, uint32_t w, uint32_t source, int64_
     for (uint32_t p = 0; p < tick->lane->partitions_count; p++) {
         const struct tl_partial_partition *state = state_of(tick, p);
 
-        if (tick->lane->partitions[p].source == source && p % tick->workers_count != w && !state->idle)
+        if (tick->lane->partitions[p].source == source && p % tick->workers_count != w && !state->idle &&
+            state->watermark_ms != TL_WATERMARK_END)
             others_ms = tl_min_i64(others_ms, state->watermark_ms);
     }
     tick->in_hand[w]->sources[source].others_ms = others_ms;
@@ -373,18 +374,15 @@ static void tell(const struct tl_tick *tick, uint32_t w, uint32_t source, int64_
 /* The combined watermark of the source's partitions, as the partials tell it. */
 static int64_t combined(const struct tl_tick *tick, uint32_t source)
 {
-    int64_t min = INT64_MAX, max = INT64_MIN;
+    struct tl_watermark_sum sum = TL_WATERMARK_NOTHING;
 
     for (uint32_t p = 0; p < tick->lane->partitions_count; p++) {
         const struct tl_partial_partition *state = state_of(tick, p);
 
-        if (tick->lane->partitions[p].source != source)
-            continue;
-        max = tl_max_i64(max, state->watermark_ms);
-        if (!state->idle)
-            min = tl_min_i64(min, state->watermark_ms);
+        if (tick->lane->partitions[p].source == source)
+            tl_watermark_add(&sum, state->watermark_ms, state->idle);
     }
-    return min == INT64_MAX ? max : min;
+    return tl_watermark_combined(&sum);
 }
 
 enum tl_code tl_tick_settle(struct tl_tick *tick, struct tl_err *err)

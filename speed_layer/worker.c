@@ -71,7 +71,8 @@ static int64_t others_at_start(const struct tl_worker *worker, uint32_t source, 
     int64_t min = INT64_MAX;
 
     for (uint32_t p = 0; p < worker->lane->partitions_count; p++)
-        if (worker->lane->partitions[p].source == source && p % workers_count != worker_number)
+        if (worker->lane->partitions[p].source == source && p % workers_count != worker_number &&
+            worker->lane->partitions[p].position.watermark_ms != TL_WATERMARK_END)
             min = tl_min_i64(min, worker->lane->partitions[p].position.watermark_ms);
     return min;
 }

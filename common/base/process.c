@@ -97,3 +97,13 @@ bool tl_process_is_gone(const char *name)
     /* It has ended and nobody has waited for it, or the pid is another process's by now. Of one that /proc hides nothing is known. */
     return state == 'Z' || state == 'X' || (since != 0 && since != other.since);
 }
+
+void tl_process_words(const char *name, char out[TL_PROCESS_NAME_MAX])
+{
+    char *rest;
+
+    snprintf(out, TL_PROCESS_NAME_MAX, "%s", name);
+    rest = strstr(out, " since ");
+    if (rest != NULL)
+        *rest = '\0';
+}

@@ -12,6 +12,8 @@ enum { TL_PROCESS_NAME_MAX = 192 };
 
 /* This process. What the system does not tell stands as 0, and then nobody will be certain. */
 void tl_process_name(char out[TL_PROCESS_NAME_MAX]);
+/* The words of a name that are for people: "web1 pid 4711". */
+void tl_process_words(const char *name, char out[TL_PROCESS_NAME_MAX]);
 /* True where it is certain that the process of that name has ended: it ran under this very boot, in this space of pids. False: it
  * runs, or nobody here can tell (another machine, another container, a text that is no name). */
 bool tl_process_is_gone(const char *name);

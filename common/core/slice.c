@@ -105,14 +105,15 @@ static int64_t start_of(const struct tl_window *w, int64_t end_ms)
                                          : tl_window_start_ms(end_ms - 1, spec->offset_ms, spec->size_ms);
 }
 
-/* The last window whose `instant_of` (its end, or the watermark that it fires at) does not lie behind upto_ms. */
+/* The last window whose `instant_of` (its end, or the watermark that it fires at) does not lie behind upto_ms. INT64_MIN, INT64_MAX: upto_ms lies before,
+ * or behind, all windows that can have rows. */
 static int64_t last_upto(struct tl_window *w, int64_t upto_ms, int64_t (*instant_of)(const struct tl_window *w, int64_t end_ms))
 {
     const struct tl_window_spec *spec = &w->view->window;
-    int64_t end_ms;
+    int64_t slack_ms = tl_add_sat_i64(spec->size_ms, 2 * TL_DAY_MS), end_ms; /* the zone, and then some */
 
-    if (upto_ms <= INT64_MIN + TL_DAY_MS || upto_ms >= INT64_MAX - TL_DAY_MS)
-        return upto_ms <= INT64_MIN + TL_DAY_MS ? INT64_MIN : INT64_MAX;
+    if (upto_ms < tl_add_sat_i64(TL_TIME_MIN_MS, -slack_ms) || upto_ms > tl_add_sat_i64(TL_TIME_MAX_MS, slack_ms))
+        return upto_ms < 0 ? INT64_MIN : INT64_MAX;
     end_ms = tl_window_start_ms(tl_window_local_ms(w, upto_ms), spec->offset_ms, spec->slide_ms);
     while (instant_of(w, end_ms + spec->slide_ms) <= upto_ms)
         end_ms += spec->slide_ms;

@@ -31,7 +31,7 @@ static int64_t minimum_but(const struct tl_watermark *watermark, uint32_t but)
     for (uint32_t i = 0; i < watermark->partitions_count; i++) {
         const struct tl_watermark_partition *p = &watermark->partitions[i];
 
-        if (i != but && !p->idle)
+        if (i != but && !p->idle && p->watermark_ms != TL_WATERMARK_END)
             min = tl_min_i64(min, p->watermark_ms);
     }
     return min;
@@ -88,14 +88,21 @@ void tl_watermark_hear(struct tl_watermark *watermark, int64_t others_ms, int64_
     follow(watermark);
 }
 
-int64_t tl_watermark_combined(const struct tl_watermark_partition *partitions, uint32_t count)
+void tl_watermark_add(struct tl_watermark_sum *sum, int64_t watermark_ms, bool idle)
 {
-    int64_t min = INT64_MAX, max = INT64_MIN;
-
-    for (uint32_t i = 0; i < count; i++) {
-        if (!partitions[i].idle)
-            min = tl_min_i64(min, partitions[i].watermark_ms);
-        max = tl_max_i64(max, partitions[i].watermark_ms);
+    if (watermark_ms == TL_WATERMARK_END) {
+        sum->ended_count++;
+        return;
     }
-    return min == INT64_MAX ? max : min;
+    sum->others_count++;
+    sum->max_ms = tl_max_i64(sum->max_ms, watermark_ms);
+    if (!idle)
+        sum->min_ms = tl_min_i64(sum->min_ms, watermark_ms);
+}
+
+int64_t tl_watermark_combined(const struct tl_watermark_sum *sum)
+{
+    if (sum->others_count == 0 && sum->ended_count > 0)
+        return TL_WATERMARK_END;
+    return sum->min_ms == INT64_MAX ? sum->max_ms : sum->min_ms;
 }

@@ -4,7 +4,8 @@
  * before and of the others' as last handed out by the committer: never stricter than the truth, exact with one partition. The judging
  * watermark never goes back. A partition that never had an event stands at INT64_MIN and holds everything back until it is idle; idle ones
  * leave the minimum, and any event makes theirs take part again at once (Flink's rule inside one source: CombinedWatermarkStatus). When all
- * partitions of all workers are idle, the committer raises the floor to the maximum of them all.
+ * partitions of all workers are idle, the committer raises the floor to the maximum of them all. One that has come to its end is in neither, until all
+ * have: it says nothing of what the others still have.
  * Source: semantics.md 3; design.md, core. Runs on: the worker's thread. No clock: the caller says what is idle. */
 #ifndef TL_WATERMARK_H
 #define TL_WATERMARK_H
@@ -40,7 +41,13 @@ void tl_watermark_end(struct tl_watermark *watermark, uint32_t index);
  * nothing is judged any more (INT64_MIN: none). */
 void tl_watermark_hear(struct tl_watermark *watermark, int64_t others_ms, int64_t floor_ms);
 
-/* For the committer: the combined watermark of all partitions, by the rule above. */
-int64_t tl_watermark_combined(const struct tl_watermark_partition *partitions, uint32_t count);
+/* For the committer: the combined watermark of all partitions, by the rule above, one after the other. */
+struct tl_watermark_sum {
+    int64_t min_ms, max_ms; /* over the active ones; over all: neither has those that have ended */
+    uint32_t ended_count, others_count;
+};
+#define TL_WATERMARK_NOTHING ((struct tl_watermark_sum){INT64_MAX, INT64_MIN, 0, 0})
+void tl_watermark_add(struct tl_watermark_sum *sum, int64_t watermark_ms, bool idle);
+int64_t tl_watermark_combined(const struct tl_watermark_sum *sum);
 
 #endif

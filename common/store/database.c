@@ -34,6 +34,11 @@ void tl_database_close(struct tl_database *database)
     database->driver->close(database);
 }
 
+enum tl_code tl_database_lock(struct tl_database *database, const char *work, const char *who, struct tl_err *err)
+{
+    return database->driver->lock != NULL ? database->driver->lock(database, work, who, err) : TL_OK;
+}
+
 enum tl_code tl_database_begin(struct tl_database *database, enum tl_begin how, int64_t *names, struct tl_err *err)
 {
     if (database->driver->begun(database))

@@ -83,10 +83,14 @@ struct tl_bulk_column {
 TL_MUST_USE enum tl_code tl_database_open(const char *url, enum tl_store_mode mode, struct tl_database **out, struct tl_err *err);
 void tl_database_close(struct tl_database *database);
 
+/* As tl_store_lock; outside of transactions. */
+TL_MUST_USE enum tl_code tl_database_lock(struct tl_database *database, const char *work, const char *who, struct tl_err *err);
+
 enum tl_begin {
     TL_BEGIN_READ,   /* a snapshot */
     TL_BEGIN_WRITE,  /* what tables are called stays as it is until its end */
     TL_BEGIN_TICK,   /* the same, for whoever is done in a moment: a client that stands still in it loses it after some seconds */
+    TL_BEGIN_LOOK,   /* as a tick; TL_ERR_BUSY at once, or nearly, where a row that it wants is held by another one */
     TL_BEGIN_DEFINE, /* may make tables; one at a time */
     TL_BEGIN_SWAP, /* may drop and rename tables: no other write is under way, and where one is for long, or somebody reads, TL_ERR_BUSY */
 };
@@ -99,7 +103,7 @@ bool tl_database_begun(const struct tl_database *database);
 
 /* Something of that name is there, in upper or lower case. */
 TL_MUST_USE enum tl_code tl_database_has_object(struct tl_database *database, struct tl_sv name, bool *there, struct tl_err *err);
-/* In a TL_BEGIN_SWAP: others are to see that tables are called otherwise now. */
+/* In a TL_BEGIN_SWAP, before any table is touched: others are to see that tables are called otherwise now. TL_ERR_BUSY where somebody reads. */
 TL_MUST_USE enum tl_code tl_database_names_changed(struct tl_database *database, struct tl_err *err);
 /* In a TL_BEGIN_DEFINE or _SWAP: the view of that name, from now on, shows what `create` ("CREATE VIEW ...") says. */
 TL_MUST_USE enum tl_code tl_database_replace_view(struct tl_database *database, struct tl_sv name, const struct tl_buf *create,
@@ -164,6 +168,7 @@ enum tl_run_how {
 
 struct tl_database_driver {
     void (*close)(struct tl_database *database);
+    enum tl_code (*lock)(struct tl_database *database, const char *work, const char *who, struct tl_err *err);
     enum tl_code (*begin)(struct tl_database *database, enum tl_begin how, int64_t *names, struct tl_err *err);
     enum tl_code (*commit)(struct tl_database *database, struct tl_err *err);
     void (*rollback)(struct tl_database *database);

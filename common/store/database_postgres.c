@@ -2,7 +2,8 @@
  *
  * A write transaction is READ COMMITTED and begins with a weak lock on tally_schema, so that what tables are called stays as it is until its end;
  * who must be alone takes the epoch row (store_handle.h), a definition a lock that only other definitions want. A read is a snapshot
- * (REPEATABLE READ, READ ONLY) and waits for nobody.
+ * (REPEATABLE READ, READ ONLY) with a lock that only the last step of a swap waits for, so that its tables are still called what it was told; it
+ * waits for that step alone.
  *
  * Statements that give nothing are sent and not waited for (postgres.h). Whoever asks, or commits, waits for all that was sent before. A
  * statement is prepared at its second use.
@@ -51,6 +52,7 @@ static enum tl_code connect_and_check(struct tl_pg *pg, struct tl_err *err)
 
     TL_TRY(tl_pg_connect(pg, err));
     TL_TRY(tl_pg_check_schema(pg, err));
+    TL_TRY(tl_pg_take_lock(pg, err));
 out:
     if (rc != TL_OK)
         tl_pg_disconnect(pg);
@@ -77,6 +79,8 @@ static void op_close(struct tl_database *database)
     tl_pg_disconnect(pg);
     free(pg->url);
     free(pg->schema);
+    free(pg->work);
+    free(pg->who);
     free(database->place);
     free(pg);
 }
@@ -85,12 +89,15 @@ static void op_close(struct tl_database *database)
 
 static const char sql_read_names[] = "SELECT names FROM tally_schema";
 /* clang-format off */
-static const char *const sql_begin[][4] = {
-    [TL_BEGIN_READ] = {"BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"},
+#define LEAVES_OTHERS_IN_PEACE "SET LOCAL idle_in_transaction_session_timeout = '8s'"
+static const char *const sql_begin[][5] = {
+    /* The lock comes before the snapshot: what tables are called is as new as what is read. */
+    [TL_BEGIN_READ] = {"BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY", "LOCK TABLE tally_schema IN ACCESS SHARE MODE"},
     [TL_BEGIN_WRITE] = {"BEGIN ISOLATION LEVEL READ COMMITTED", "LOCK TABLE tally_schema IN ROW SHARE MODE"},
-    /* Who is stopped in the middle of a tick (SIGSTOP, a machine that is away) must not keep the epoch's row for ever: another one is to take
-     * over within 10 s. */
-    [TL_BEGIN_TICK] = {"BEGIN ISOLATION LEVEL READ COMMITTED", "SET LOCAL idle_in_transaction_session_timeout = '5s'",
+    /* Who is stopped in the middle of a tick (SIGSTOP, a machine that is away) must not keep the epoch's row for ever. Who stands by ends such a
+     * session sooner (fence.h). */
+    [TL_BEGIN_TICK] = {"BEGIN ISOLATION LEVEL READ COMMITTED", LEAVES_OTHERS_IN_PEACE, "LOCK TABLE tally_schema IN ROW SHARE MODE"},
+    [TL_BEGIN_LOOK] = {"BEGIN ISOLATION LEVEL READ COMMITTED", LEAVES_OTHERS_IN_PEACE, "SET LOCAL lock_timeout = '500ms'",
                        "LOCK TABLE tally_schema IN ROW SHARE MODE"},
     [TL_BEGIN_DEFINE] = {"BEGIN ISOLATION LEVEL READ COMMITTED", "LOCK TABLE tally_schema IN SHARE UPDATE EXCLUSIVE MODE"},
     /* Ticks queue up behind it while it waits: not for long. */
@@ -109,6 +116,7 @@ static enum tl_code try_begin(struct tl_pg *pg, enum tl_begin how, int64_t *name
     TL_TRY(tl_pg_send(pg, sql_read_names, "begin a transaction", err));
     pg->begun = true;
     pg->begun_write = how != TL_BEGIN_READ;
+    pg->impatient = how == TL_BEGIN_TICK || how == TL_BEGIN_LOOK;
     TL_TRY(tl_pg_drain(pg, &result, err));
     if (PQntuples(result) != 1)
         TL_TRY(tl_fail(err, TL_ERR_CORRUPT, "%s: the schema is damaged: it does not say its version", pg->base.place));
@@ -116,6 +124,12 @@ static enum tl_code try_begin(struct tl_pg *pg, enum tl_begin how, int64_t *name
 out:
     PQclear(result);
     return rc;
+}
+
+static void ended(struct tl_pg *pg)
+{
+    pg->begun = pg->begun_write = pg->failed = false;
+    pg->impatient = pg->base.writable;
 }
 
 static void op_rollback(struct tl_database *database)
@@ -128,7 +142,7 @@ static void op_rollback(struct tl_database *database)
     pg->failed = false; /* for the next line */
     if (tl_pg_lost(pg) || tl_pg_exec(pg, "ROLLBACK", "roll back", &ignored) != TL_OK)
         tl_pg_disconnect(pg);
-    pg->begun = pg->begun_write = pg->failed = false;
+    ended(pg);
 }
 
 static enum tl_code op_begin(struct tl_database *database, enum tl_begin how, int64_t *names, struct tl_err *err)
@@ -170,7 +184,7 @@ static enum tl_code op_commit(struct tl_database *database, struct tl_err *err)
         rc = tl_fail(&why, TL_ERR_IO, "%s: commit: the server has rolled the transaction back", database->place);
     PQclear(result);
     if (rc == TL_OK) {
-        pg->begun = pg->begun_write = false;
+        ended(pg);
         return TL_OK;
     }
     if (tl_pg_lost(pg)) {
@@ -255,9 +269,12 @@ static enum tl_code send(struct tl_pg *pg, struct tl_pg_statement *statement, co
     const char *what = what_of(statement);
     bool again = statement->used && sql == NULL;
     int count = (int)params->count, sent;
+    size_t bytes = strlen(sql != NULL ? sql : statement->sql);
     enum tl_code rc;
 
-    TL_TRY(tl_pg_make_room(pg, what, err));
+    for (size_t i = 0; i < params->count; i++)
+        bytes += (size_t)params->lengths[i];
+    TL_TRY(tl_pg_make_room(pg, what, bytes, err));
     if (again && (!statement->prepared || statement->connection != pg->connections)) {
         statement->connection = pg->connections;
         snprintf(statement->name, sizeof statement->name, "s%llu", (unsigned long long)++pg->names_given);
@@ -273,6 +290,7 @@ static enum tl_code send(struct tl_pg *pg, struct tl_pg_statement *statement, co
         TL_TRY(tl_pg_fail(pg, err, what, NULL));
     tl_pg_note(pg, NULL, what);
     statement->used = true;
+    TL_TRY(tl_pg_sent(pg, what, bytes, err));
 out:
     return rc;
 }
@@ -531,9 +549,14 @@ out:
 
 static enum tl_code op_names_changed(struct tl_database *database, struct tl_err *err)
 {
-    static const char sql[] = "UPDATE tally_schema SET names = names + 1";
+    static const char sql_lock[] = "LOCK TABLE tally_schema IN ACCESS EXCLUSIVE MODE",
+                      sql[] = "UPDATE tally_schema SET names = names + 1";
+    enum tl_code rc;
 
-    return tl_database_do(database, sql, err, "");
+    TL_TRY(tl_database_do(database, sql_lock, err, ""));
+    TL_TRY(tl_database_do(database, sql, err, ""));
+out:
+    return rc;
 }
 
 /* The view is replaced where its columns allow it, so that what people made on top of it, and whom they let read it, stays. Else it is made
@@ -563,7 +586,7 @@ static enum tl_code op_replace_view(struct tl_database *database, struct tl_sv n
             *err = refused;
         goto out;
     }
-    pg->failed = false;
+    pg->failed = false; /* it is known, and ends here */
     TL_TRY(tl_pg_exec(pg, fits ? "RELEASE SAVEPOINT view" : "ROLLBACK TO SAVEPOINT view", "replace a view", err));
     if (fits)
         goto out;
@@ -588,6 +611,7 @@ static enum tl_code op_version(struct tl_database *database, int64_t *version, s
 
 static const struct tl_database_driver postgres_driver = {
     .close = op_close,
+    .lock = tl_pg_lock,
     .begin = op_begin,
     .commit = op_commit,
     .rollback = op_rollback,

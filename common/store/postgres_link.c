@@ -82,16 +82,9 @@ out:
 
 /* ---- errors ---- */
 
-bool tl_pg_is(const PGresult *result, const char *state)
-{
-    const char *is = result == NULL ? NULL : PQresultErrorField(result, PG_DIAG_SQLSTATE);
-
-    return is != NULL && strncmp(is, state, strlen(state)) == 0;
-}
-
 bool tl_pg_lost(const struct tl_pg *pg)
 {
-    return pg->conn == NULL || PQstatus(pg->conn) != CONNECTION_OK;
+    return pg->conn == NULL || pg->silent || PQstatus(pg->conn) != CONNECTION_OK;
 }
 
 static const struct {
@@ -123,7 +116,9 @@ static const struct {
      "the schema is not as tally left it; put a backup in its place, or name another one with ?schema=: tally makes it anew "
      "from the log and the master record"                                                                     },
     {"3F",    TL_ERR_CORRUPT, false, "the schema has gone; start again, and tally makes it anew"              },
-    {"XX00",  TL_ERR_CORRUPT, false, "the server's data are damaged; put a backup in their place"             },
+    {"XX001", TL_ERR_CORRUPT, false, "the server's data are damaged; put a backup in their place"             },
+    {"XX002", TL_ERR_CORRUPT, false, "an index of the server is damaged; REINDEX makes it anew"               },
+    {"XX",    TL_ERR_IO,      true,  "a fault within the server; its log says more"                           },
 };
 
 /* Words of the server or of libpq in one line. libpq says the same twice where it has tried with and without TLS. */
@@ -149,7 +144,10 @@ static enum tl_code fail_lost(struct tl_pg *pg, struct tl_err *err, const char *
 {
     char words[400];
 
-    one_line(words, sizeof words, pg->conn == NULL ? "there is no connection" : PQerrorMessage(pg->conn));
+    if (pg->silent)
+        snprintf(words, sizeof words, "the server has not answered for %lld s", (long long)(pg->silence_ms / 1000));
+    else
+        one_line(words, sizeof words, pg->conn == NULL ? "there is no connection" : PQerrorMessage(pg->conn));
     tl_fail(err, TL_ERR_IO, "%s: %s: the connection is lost: %s", pg->base.place, what, words);
     if (err != NULL)
         err->retriable = true;
@@ -184,18 +182,20 @@ enum tl_code tl_pg_fail(struct tl_pg *pg, struct tl_err *err, const char *what, 
 
 /* ---- connecting ---- */
 
-/* What libpq says when no connection comes about. Its words are in English: we set no locale. The server's own may be in another language. */
+/* What is said when no connection comes about. libpq's words are in English: we set no locale. The server's own, which stand behind FATAL:, may be in
+ * another language. Names of hosts and files may hold any of them, and stand before "failed:". */
 static const struct {
     const char *words, *hint;
+    bool servers;
 } refusals[] = {
-    {"password authentication failed", "the password: in the URL, PGPASSWORD, or ~/.pgpass (PGPASSFILE)"                },
-    {"no password supplied",           "the password: in the URL, PGPASSWORD, or ~/.pgpass (PGPASSFILE)"                },
-    {"certificate",                    "sslrootcert (whose signature is trusted), sslmode, sslcert and sslkey"          },
-    {"SSL",                            "sslmode, and whether the server has ssl = on"                                   },
-    {"pg_hba.conf",                    "the server's pg_hba.conf lets this role, address and sslmode not in"            },
-    {"role",                           "the role: in the URL, or PGUSER; deploy/postgres/roles.sql makes it"            },
-    {"database",                       "the database: in the URL's path, or PGDATABASE; createdb makes it"              },
-    {"definition of service",          "PGSERVICE or service=, and the service file (PGSERVICEFILE, ~/.pg_service.conf)"},
+    {"password authentication failed", "the password: in the URL, PGPASSWORD, or ~/.pgpass (PGPASSFILE)",                 true },
+    {"no password supplied",           "the password: in the URL, PGPASSWORD, or ~/.pgpass (PGPASSFILE)",                 false},
+    {"certificate",                    "sslrootcert (whose signature is trusted), sslmode, sslcert and sslkey",           false},
+    {"SSL",                            "sslmode, and whether the server has ssl = on",                                    false},
+    {"pg_hba.conf",                    "the server's pg_hba.conf lets this role, address and sslmode not in",             true },
+    {"role",                           "the role: in the URL, or PGUSER; deploy/postgres/roles.sql makes it",             true },
+    {"database",                       "the database: in the URL's path, or PGDATABASE; createdb makes it",               true },
+    {"definition of service",          "PGSERVICE or service=, and the service file (PGSERVICEFILE, ~/.pg_service.conf)", false},
 };
 
 /* What passes: a server that goes or comes, a network that is away, no room just now. */
@@ -212,10 +212,28 @@ static const char *const passing[] = {
     "too many",
     "connection slots",
     "could not translate",
+    "could not receive",
+    "could not send",
     "unreachable",
+    "No route",
+    "is down", /* the host, the network */
+    "unexpected eof",
     "SSL SYSCALL",
     "SSL connection has been closed",
 };
+
+static size_t refusal_of(const char *words)
+{
+    const char *reason = strstr(words, "failed: "), *servers = strstr(words, "FATAL:");
+    size_t i = 0;
+
+    if (reason == NULL)
+        reason = words;
+    while (i < TL_COUNT(refusals) && (refusals[i].servers ? servers == NULL || strstr(servers, refusals[i].words) == NULL
+                                                          : strstr(reason, refusals[i].words) == NULL))
+        i++;
+    return i;
+}
 
 /* Words that are in neither list may be in another language: then it is asked whether the server is there, and did not want us. */
 static bool may_come_back(const char *words, bool refused, const char *const *keys, const char *const *values)
@@ -234,14 +252,14 @@ static bool may_come_back(const char *words, bool refused, const char *const *ke
 static enum tl_code fail_connect(struct tl_pg *pg, const char *const *keys, const char *const *values, struct tl_err *err)
 {
     char words[500];
-    size_t refusal = 0;
+    size_t refusal;
     bool retriable;
 
     one_line(words, sizeof words, PQerrorMessage(pg->conn));
-    while (refusal < TL_COUNT(refusals) && strstr(words, refusals[refusal].words) == NULL)
-        refusal++;
-    retriable = may_come_back(words, refusal < TL_COUNT(refusals), keys, values);
-    if (retriable || refusal == TL_COUNT(refusals))
+    refusal = refusal_of(words);
+    /* Who was let in once waits for somebody to put it right. */
+    retriable = pg->connections > 0 || may_come_back(words, refusal < TL_COUNT(refusals), keys, values);
+    if (refusal == TL_COUNT(refusals))
         tl_fail(err, TL_ERR_IO, "%s: no connection: %s", pg->base.place, words);
     else
         tl_fail(err, TL_ERR_IO, "%s: no connection: %s; look at %s", pg->base.place, words, refusals[refusal].hint);
@@ -285,7 +303,8 @@ static void no_notice(void *ctx, const PGresult *result)
     (void)result;
 }
 
-/* A connection that nothing comes through any more is noticed within half a minute, whatever the system's own settings are. */
+/* A connection that nothing comes through any more is noticed within half a minute, whatever the system's own settings are; a server that takes what
+ * is sent, and says nothing, in twice the time of tcp_user_timeout (postgres_pipeline.c). */
 static const struct {
     const char *key, *value;
 } defaults[] = {
@@ -296,7 +315,7 @@ static const struct {
     {"keepalives_count",          "4"    },
     {"tcp_user_timeout",          "30000"},
 };
-enum { KEYS_MAX = 80 };
+enum { KEYS_MAX = 80, SILENCE_MS = 60000, SILENCE_MAX_MS = 24 * 3600 * 1000 };
 
 static enum tl_code open_connection(struct tl_pg *pg, PQconninfoOption *given, struct tl_err *err)
 {
@@ -304,6 +323,7 @@ static enum tl_code open_connection(struct tl_pg *pg, PQconninfoOption *given, s
     size_t count = 0;
     enum tl_code rc;
 
+    pg->silence_ms = SILENCE_MS;
     for (const PQconninfoOption *option = given; option->keyword != NULL; option++) {
         const char *value = option->val;
 
@@ -312,6 +332,8 @@ static enum tl_code open_connection(struct tl_pg *pg, PQconninfoOption *given, s
                 value = defaults[i].value;
         if (value == NULL || count + 2 >= KEYS_MAX)
             continue;
+        if (strcmp(option->keyword, "tcp_user_timeout") == 0 && strtol(value, NULL, 10) > 0)
+            pg->silence_ms = tl_min_i64(2 * strtol(value, NULL, 10), SILENCE_MAX_MS);
         keys[count] = option->keyword;
         values[count++] = value;
     }
@@ -328,18 +350,21 @@ out:
     return rc;
 }
 
-/* A commit that returned is on the disk: synchronous_commit = off is not for us; what waits for standbys too stays. */
+/* A commit that returned is on the disk: synchronous_commit = off is not for us; what waits for standbys too stays. The server is to notice a
+ * machine that is gone as we do: whoever it was may hold locks. */
 static const char sql_set_up[] =
     "SELECT set_config('search_path', quote_ident($1) || ', pg_temp', false), set_config('jit', 'off', false),"
     " set_config('lock_timeout', CASE WHEN current_setting('lock_timeout') = '0' THEN '30s' ELSE current_setting('lock_timeout') "
     "END, false),"
     " set_config('synchronous_commit', CASE WHEN current_setting('synchronous_commit') = 'off' THEN 'on'"
-    " ELSE current_setting('synchronous_commit') END, false)";
+    " ELSE current_setting('synchronous_commit') END, false), set_config('tcp_keepalives_idle', '10', false),"
+    " set_config('tcp_keepalives_interval', '5', false), set_config('tcp_keepalives_count', '4', false),"
+    " set_config('tcp_user_timeout', '30000', false)";
 
 static enum tl_code set_up(struct tl_pg *pg, struct tl_err *err)
 {
     const char *encoding = PQparameterStatus(pg->conn, "server_encoding"), *schema = pg->schema;
-    PGresult *result = NULL;
+    static const char what[] = "set up the connection";
     enum tl_code rc = TL_OK;
 
     PQsetNoticeReceiver(pg->conn, no_notice, NULL);
@@ -351,13 +376,12 @@ static enum tl_code set_up(struct tl_pg *pg, struct tl_err *err)
                        "%s: the database's encoding is %s, and texts are UTF-8; a database of `createdb -E UTF8 -T template0` "
                        "would do",
                        pg->base.place, encoding != NULL ? encoding : "unknown"));
-    result = PQexecParams(pg->conn, sql_set_up, 1, NULL, &schema, NULL, NULL, 1);
-    if (PQresultStatus(result) != PGRES_TUPLES_OK)
-        TL_TRY(tl_pg_fail(pg, err, "set up the connection", result));
-    if (!PQenterPipelineMode(pg->conn))
-        TL_TRY(fail_lost(pg, err, "set up the connection"));
+    if (PQsetnonblocking(pg->conn, 1) != 0 || !PQenterPipelineMode(pg->conn) ||
+        !PQsendQueryParams(pg->conn, sql_set_up, 1, NULL, &schema, NULL, NULL, 1))
+        TL_TRY(fail_lost(pg, err, what));
+    tl_pg_note(pg, NULL, what);
+    TL_TRY(tl_pg_drain(pg, NULL, err));
 out:
-    PQclear(result);
     return rc;
 }
 
@@ -389,5 +413,7 @@ void tl_pg_disconnect(struct tl_pg *pg)
     PQfinish(pg->conn);
     pg->conn = NULL;
     pg->pending_count = 0;
-    pg->begun = pg->begun_write = pg->failed = false;
+    pg->unsynced_bytes = 0;
+    pg->begun = pg->begun_write = pg->failed = pg->silent = false;
+    pg->impatient = pg->base.writable;
 }

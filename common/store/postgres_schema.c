@@ -140,12 +140,15 @@ static const char sql_set_version[] = "UPDATE tally_schema SET version = " TEXT_
 /* A question with the schema's name as its one parameter, or with none. */
 static enum tl_code ask(struct tl_pg *pg, const char *sql, bool about_schema, PGresult **out, struct tl_err *err)
 {
+    static const char what[] = "look at the schema";
     const char *schema = pg->schema;
-    enum tl_code rc = TL_OK;
+    enum tl_code rc;
 
+    TL_TRY(tl_pg_make_room(pg, what, strlen(sql), err));
     if (!PQsendQueryParams(pg->conn, sql, about_schema ? 1 : 0, NULL, &schema, NULL, NULL, 1))
-        return tl_pg_fail(pg, err, "look at the schema", NULL);
-    pg->pending[pg->pending_count++] = (struct tl_pg_pending){NULL, "look at the schema"};
+        TL_TRY(tl_pg_fail(pg, err, what, NULL));
+    tl_pg_note(pg, NULL, what);
+    TL_TRY(tl_pg_sent(pg, what, strlen(sql), err));
     TL_TRY(tl_pg_drain(pg, out, err));
 out:
     return rc;

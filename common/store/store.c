@@ -48,6 +48,11 @@ void tl_store_close(struct tl_store *store)
     free(store);
 }
 
+enum tl_code tl_store_lock(struct tl_store *store, const char *work, const char *who, struct tl_err *err)
+{
+    return tl_database_lock(store->database, work, who, err);
+}
+
 /* ---- transactions ---- */
 
 /* Who sees that tables may be called otherwise looks the definitions up anew. */

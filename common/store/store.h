@@ -41,6 +41,10 @@ enum tl_store_mode {
 TL_MUST_USE enum tl_code tl_store_open(const char *url, enum tl_store_mode mode, struct tl_store **out, struct tl_err *err);
 void tl_store_close(struct tl_store *store);
 
+/* Work of this kind ("batch") is done on the store by one at a time, on whatever machine: by this handle, until it is closed. TL_ERR_BUSY says who is at
+ * it; `who` is this one ("web2 pid 7"). Of a SQLite file nothing is asked: it lies on one machine, and a lock file beside it serves (lock.h). */
+TL_MUST_USE enum tl_code tl_store_lock(struct tl_store *store, const char *work, const char *who, struct tl_err *err);
+
 /* A write transaction (short) or a snapshot to read from. Calls below that write need one open, unless they say "own transaction". */
 TL_MUST_USE enum tl_code tl_store_begin(struct tl_store *store, struct tl_err *err);
 TL_MUST_USE enum tl_code tl_store_begin_read(struct tl_store *store, struct tl_err *err);
@@ -113,13 +117,23 @@ struct tl_epoch {
 };
 TL_MUST_USE enum tl_code tl_store_epoch(struct tl_store *store, struct tl_epoch *out, struct tl_err *err);
 /* Own transaction: raises the epoch; the caller may write from now on, whoever held it before may not. `seen`: only where the epoch is still
- * that one and has answered nothing since, else TL_ERR_BUSY; NULL: in any case. *out is what stands there now. */
+ * that one and has answered nothing since, else TL_ERR_BUSY; NULL: in any case. *out is what stands there now. TL_ERR_BUSY too where a tick, or whoever
+ * else has the row locked, does not let go of it at once. */
 TL_MUST_USE enum tl_code tl_store_take_epoch(struct tl_store *store, const char *owner, const struct tl_epoch *seen,
                                              struct tl_epoch *out, struct tl_err *err);
-/* Own transactions: raises the challenge; answers one, TL_ERR_FENCED when the epoch is not that one any more, as a tick; strikes the owner out. */
+/* Own transactions: raises the challenge (TL_ERR_BUSY as above); answers one, TL_ERR_FENCED when the epoch is not that one any more, as a tick; strikes the owner out. */
 TL_MUST_USE enum tl_code tl_store_challenge(struct tl_store *store, int64_t *challenge, struct tl_err *err);
 TL_MUST_USE enum tl_code tl_store_answer(struct tl_store *store, int64_t epoch, int64_t challenge, struct tl_err *err);
 TL_MUST_USE enum tl_code tl_store_leave_epoch(struct tl_store *store, int64_t epoch, struct tl_err *err);
+/* A session of the server that has the epoch's row locked and waits for its client's next word. */
+struct tl_store_holder {
+    int64_t session;   /* 0: there is none, or nobody can tell (a SQLite file; a session of another role) */
+    int64_t statement; /* the same as long as the client has said nothing new */
+};
+TL_MUST_USE enum tl_code tl_store_silent_holder(struct tl_store *store, struct tl_store_holder *out, struct tl_err *err);
+/* Ends the session where it is still as it was: its transaction is rolled back. */
+TL_MUST_USE enum tl_code tl_store_end_holder(struct tl_store *store, const struct tl_store_holder *holder, bool *ended,
+                                             struct tl_err *err);
 /* Own transaction: what speed's functions work with from this epoch on (function.h: tl_functions_versions). */
 TL_MUST_USE enum tl_code tl_store_put_versions(struct tl_store *store, int64_t epoch, struct tl_sv versions, struct tl_err *err);
 /* All that speed has worked with, the earliest first. */

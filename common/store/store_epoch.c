@@ -18,6 +18,19 @@ static const char sql_leave_epoch[] = "UPDATE tally_epoch SET owner = '' WHERE e
 static const char sql_put_versions[] =
     "INSERT INTO tally_epoch_versions (epoch, versions) SELECT ?1, ?2"
     " WHERE ?2 IS DISTINCT FROM (SELECT versions FROM tally_epoch_versions ORDER BY epoch DESC LIMIT 1)";
+/* Who holds a lock that only whoever has locked the row or waits for it can have, and does nothing but wait for his own client. */
+static const char *const sql_silent_holder[] = {
+    [TL_DIALECT_SQLITE] = NULL,
+    [TL_DIALECT_POSTGRES] =
+        "SELECT a.pid, CAST(extract(epoch FROM a.query_start) * 1000000 AS BIGINT) FROM pg_stat_activity AS a"
+        " JOIN pg_locks AS l ON l.pid = a.pid WHERE l.locktype = 'relation' AND l.relation = CAST('tally_epoch' AS regclass)"
+        " AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())"
+        " AND l.mode IN ('RowShareLock', 'RowExclusiveLock') AND l.granted AND a.wait_event_type = 'Client'"
+        " ORDER BY 2 LIMIT 1",
+};
+static const char sql_end_holder[] =
+    "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE pid = ?1"
+    " AND CAST(extract(epoch FROM query_start) * 1000000 AS BIGINT) = ?2 AND wait_event_type = 'Client'";
 static const char sql_versions[] = "SELECT epoch, versions FROM tally_epoch_versions ORDER BY epoch";
 /* clang-format on */
 
@@ -75,7 +88,7 @@ enum tl_code tl_store_take_epoch(struct tl_store *store, const char *owner, cons
     struct tl_epoch now = {0};
     enum tl_code rc;
 
-    TL_TRY(tl_store_begin_how(store, TL_BEGIN_TICK, err));
+    TL_TRY(tl_store_begin_how(store, TL_BEGIN_LOOK, err));
     rc = tl_store_lock_epoch(store, &now, err);
     if (rc == TL_OK && seen != NULL && (now.epoch != seen->epoch || now.answer != seen->answer))
         rc = tl_fail(err, TL_ERR_BUSY, "%s: %s has shown itself", store->database->place, now.owner);
@@ -94,9 +107,39 @@ enum tl_code tl_store_challenge(struct tl_store *store, int64_t *challenge, stru
     int64_t raised = 0;
     enum tl_code rc;
 
-    TL_TRY(tl_store_begin_how(store, TL_BEGIN_TICK, err));
+    TL_TRY(tl_store_begin_how(store, TL_BEGIN_LOOK, err));
     TL_TRY(tl_store_end(store, tl_database_get(store->database, sql_challenge, &raised, NULL, err, ""), err));
     *challenge = raised;
+out:
+    return rc;
+}
+
+enum tl_code tl_store_silent_holder(struct tl_store *store, struct tl_store_holder *out, struct tl_err *err)
+{
+    const char *sql = sql_silent_holder[store->database->dialect];
+    struct tl_answer *answer = NULL;
+    bool row = false;
+    enum tl_code rc;
+
+    *out = (struct tl_store_holder){0};
+    if (sql == NULL)
+        return TL_OK;
+    TL_TRY(tl_database_ask(store->database, sql, &answer, err, ""));
+    TL_TRY(tl_answer_next(answer, &row, err));
+    if (row)
+        *out = (struct tl_store_holder){tl_answer_i64(answer, 0), tl_answer_i64(answer, 1)};
+out:
+    tl_answer_close(answer);
+    return rc;
+}
+
+enum tl_code tl_store_end_holder(struct tl_store *store, const struct tl_store_holder *holder, bool *ended, struct tl_err *err)
+{
+    int64_t count = 0;
+    enum tl_code rc;
+
+    TL_TRY(tl_database_get(store->database, sql_end_holder, &count, NULL, err, "ii", holder->session, holder->statement));
+    *ended = count > 0;
 out:
     return rc;
 }

@@ -3,6 +3,7 @@
  *
  * bench_kafka_rate fill URL TOPIC PARTITIONS FILE     makes the topic, or leaves one alone that is there
  * bench_kafka_rate read URL TOPIC PARTITIONS          prints messages_per_s and bytes_per_s, from the first message to the last one
+ * bench_kafka_rate drop URL TOPIC                     takes it away again
  *
  * The consumer is assigned, its queues are as large as they may be: a full one makes librdkafka pause for a second. */
 #include <librdkafka/rdkafka.h>
@@ -109,6 +110,29 @@ static int fill(const char *url, const char *topic, int partitions, const char *
     return 0;
 }
 
+static int drop(const char *url, const char *topic)
+{
+    rd_kafka_t *rk = client(RD_KAFKA_PRODUCER, url, (const char *const[]){NULL});
+    rd_kafka_queue_t *queue = rd_kafka_queue_new(rk);
+    rd_kafka_DeleteTopic_t *order = rd_kafka_DeleteTopic_new(topic);
+    const rd_kafka_topic_result_t **results;
+    rd_kafka_event_t *event;
+    size_t count;
+
+    rd_kafka_DeleteTopics(rk, &order, 1, NULL, queue);
+    event = rd_kafka_queue_poll(queue, 30000);
+    if (event == NULL || rd_kafka_event_error(event) != RD_KAFKA_RESP_ERR_NO_ERROR)
+        die(topic, event == NULL ? "no answer" : rd_kafka_event_error_string(event));
+    results = rd_kafka_DeleteTopics_result_topics(rd_kafka_event_DeleteTopics_result(event), &count);
+    if (rd_kafka_topic_result_error(results[0]) != RD_KAFKA_RESP_ERR_NO_ERROR)
+        die(topic, rd_kafka_err2str(rd_kafka_topic_result_error(results[0])));
+    rd_kafka_event_destroy(event);
+    rd_kafka_DeleteTopic_destroy(order);
+    rd_kafka_queue_destroy(queue);
+    rd_kafka_destroy(rk);
+    return 0;
+}
+
 /* ---- reading ---- */
 
 static int64_t wanted(rd_kafka_t *rk, const char *topic, int partitions)
@@ -185,6 +209,10 @@ int main(int argc, char **argv)
         return fill(argv[2], argv[3], partitions, argv[5]);
     if (argc == 5 && partitions > 0 && strcmp(argv[1], "read") == 0)
         return read_all(argv[2], argv[3], partitions);
-    fputs("usage: bench_kafka_rate fill URL TOPIC PARTITIONS FILE\n       bench_kafka_rate read URL TOPIC PARTITIONS\n", stderr);
+    if (argc == 4 && strcmp(argv[1], "drop") == 0)
+        return drop(argv[2], argv[3]);
+    fputs("usage: bench_kafka_rate fill URL TOPIC PARTITIONS FILE\n       bench_kafka_rate read URL TOPIC PARTITIONS\n"
+          "       bench_kafka_rate drop URL TOPIC\n",
+          stderr);
     return 2;
 }

@@ -2,7 +2,14 @@
 # run.sh: the figures of the core and of batch beside their yardsticks, run in turn on the same machine in the same minutes.
 #
 # `make bench` calls it. BENCH_DIR is where the bench programs are (build/release), TALLY_BIN the program. BENCH_COUNT (2000000) events,
-# BENCH_ROUNDS (5) rounds, BENCH_ONLY (core windows state functions user batch speed kafka store): which parts. What it makes lies in build/bench and is used again.
+# BENCH_ROUNDS (5) rounds, BENCH_ONLY: which parts. What it makes lies in build/bench and is used again.
+#
+#   core windows state functions user batch
+#   speed       memory by open groups, 10,000 to 1 million, and 5 million with BENCH_LONG=1, which takes minutes; a backlog of one key
+#   kafka       from a topic to committed rows, beside a bare consumer and Flink; Flink is fetched from Maven Central, or left out
+#   freshness   from an event's hand-over to its row in another connection: BENCH_SECONDS (20) each of eight ways, three rounds at most:
+#               some ten minutes
+#   store       rows a second into each store
 #
 # Only ratios of two programs of one round count: the machines are noisy. Each row says what was measured, its ratio or figure (median of
 # the rounds), the target, and whether it was hit.
@@ -13,7 +20,8 @@ programs=${BENCH_DIR:-build/release}
 tally=${TALLY_BIN:-build/release/tally}
 count=${BENCH_COUNT:-2000000}
 rounds=${BENCH_ROUNDS:-5}
-only=${BENCH_ONLY:-core windows state functions user batch speed kafka store}
+parts='core windows state functions user batch speed kafka freshness store'
+only=${BENCH_ONLY:-$parts}
 bench=tests/bench
 work=build/bench
 duckdb_version=2.0.0
@@ -319,21 +327,45 @@ batch() {
 }
 
 # ---- speed ---------------------------------------------------------------------------------------------------------------
-# 100,000 open groups: as many referrers in one window that is still open when the log ends.
-speed() {
-    local dir=$work/groups.data rss
+# As many open groups as referrers in one window that is still open when the log ends. Each has one event, and so one id in the set that
+# finds duplicates.
+groups() { # how many; sets rss
+    local dir=$work/groups.data
 
     rm -rf "$dir"
-    awk 'BEGIN { for (i = 0; i < 100000; i++)
-        printf "{\"event_id\":\"g%d\",\"host\":\"www.example.com\",\"referrer\":\"https://example.org/from/%d\",\"event_time\":\"2025-03-03T10:00:%02d.%03dZ\"}\n",
-            i, i, i / 2000, i % 1000 }' |
+    awk -v n="$1" 'BEGIN { for (i = 0; i < n; i++) {
+        ms = int(i * 280000 / n)
+        printf "{\"event_id\":\"g%d\",\"host\":\"www.example.com\",\"referrer\":\"https://example.org/from/%d\",\"event_time\":\"2025-03-03T10:%02d:%02d.%03dZ\"}\n",
+            i, i, ms / 60000, ms / 1000 % 60, ms % 1000 } }' |
         "$tally" import - --format jsonl --into log --views $bench/views_dedup.sql --data "$dir" >&2
     "$programs/bench_timed" "$work/timed" "$tally" speed --once --views $bench/views_dedup.sql --data "$dir" >/dev/null 2>"$work/speed.log" || {
         cat "$work/speed.log" >&2
         return 1
     }
+    same "open groups" "$1" "$(sqlite3 "$dir/views.db" 'SELECT count(*) FROM hits_by_referrer WHERE NOT _final')"
+    rm -rf "$dir"
     rss=$(field rss_bytes "$(cat "$work/timed")")
-    row_target "speed: memory at 100,000 open groups" "$(megabytes "$rss")" "$rss" '<=' 64000000 "<= 64 MB"
+}
+speed() {
+    local size sizes='10000 100000 1000000' rss few=0
+
+    if [ -n "${BENCH_LONG:-}" ]; then
+        sizes+=' 5000000'
+    else
+        note "  5,000,000 open groups take minutes: BENCH_LONG=1 adds them"
+    fi
+    for size in $sizes; do
+        groups "$size"
+        if [ "$size" = 10000 ]; then
+            few=$rss
+            row "speed: memory at 10000 open groups" "$(megabytes "$rss")" "" ""
+        elif [ "$size" = 100000 ]; then
+            row_target "speed: memory at 100000 open groups" "$(megabytes "$rss")" "$rss" '<=' 64000000 "<= 64 MB"
+        else
+            row "speed: memory at $size open groups" "$(megabytes "$rss")" "" ""
+        fi
+        [ "$size" = 10000 ] || row "  bytes for each group over 10000" "$(((rss - few) / (size - 10000)))" "" ""
+    done
     backlog count
     backlog session
 }
@@ -359,42 +391,206 @@ backlog() { # views
 }
 
 # ---- Kafka ---------------------------------------------------------------------------------------------------------------
-# From a topic of two partitions to committed rows, the whole process from its start to its end, beside a bare consumer of the same topic in the same round.
-kafka() {
-    local i line broker base url store
-    local -A rate=()
-
+servers() { # reads broker and base
     # shellcheck disable=SC1091  # `make bench` has started the servers, which write it
     broker=$(. build/servers.env && echo "$KAFKA_URL")
     # shellcheck disable=SC1091
     base=$(. build/servers.env && echo "$POSTGRES_URL")
+}
+drop_schema() {
+    psql -q "$base" -c 'SET client_min_messages = warning' -c "DROP SCHEMA IF EXISTS $1 CASCADE"
+}
+flink=
+find_flink() {
+    local out=build/flink-kafka changed
+
+    changed=$(find tests/flink/src tests/flink/pom.xml -type f -newer "$out/rate.built" 2>/dev/null) || changed=all
+    if [ -n "$changed" ]; then
+        note "  fetching Flink from Maven Central into $out"
+        mkdir -p $out
+        if ! mvn -q -B -Pkafka -f tests/flink/pom.xml -Dout="$PWD/$out" compile >&2; then
+            note "  no Flink here (Java 17, Maven and Maven Central are needed): its rows are left out"
+            return 0
+        fi
+        touch $out/rate.built
+    fi
+    flink=$out
+}
+# views.sql on a topic, for tally and for Flink, whose job ends where the topic does. Flink's watermarks come as it makes them by default,
+# every 200 ms: one for each event would only cost it.
+topic_views() { # topic
+    sed "s/'topic' = 'events'/'topic' = '$1'/" $bench/views.sql >"$work/$1.sql"
+    sed "s/localhost:9092/$broker/; s/'scan.watermark.emit.strategy' = 'on-event'/'scan.startup.mode' = 'earliest-offset', 'scan.bounded.mode' = 'latest-offset'/" \
+        "$work/$1.sql" >"$work/$1.bounded.sql"
+    "$tally" explain --flink --views "$work/$1.bounded.sql" | sed "s/'connector' = 'print'/'connector' = 'blackhole'/" >"$work/$1.flink.sql"
+}
+# From a topic to its end, in a new store; leaves the figures in $work/timed.
+kafka_once() { # topic, SQLite|PostgreSQL
+    local url=sqlite:$work/kafka.db
+
+    rm -rf "$work/kafka.data" "$work"/kafka.db*
+    drop_schema bench_kafka
+    [ "$2" = SQLite ] || url="$base?schema=bench_kafka"
+    "$programs/bench_timed" "$work/timed" "$tally" speed --once --views "$work/$1.sql" --data "$work/kafka.data" --log kafka \
+        --kafka-property "bootstrap.servers=$broker" --store "$url" >/dev/null 2>"$work/kafka.log" || {
+        cat "$work/kafka.log" >&2
+        return 1
+    }
+}
+# The events beyond the first $few a second, of two times: of all events and of $few.
+rate_beyond() {
+    awk -v n="$count" -v few="$few" -v all="$1" -v start="$2" 'BEGIN { print (all > start) ? (n - few) / (all - start) : 0 }'
+}
+flink_once() { # topic, topic of few, parallelism: sets line to its rate and memory
+    local all start
+
+    line=$("$programs/bench_timed" "$work/timed" java -Xmx3g --add-opens=java.base/java.lang=ALL-UNNAMED --add-opens=java.base/java.util=ALL-UNNAMED \
+        --add-opens=java.base/java.time=ALL-UNNAMED -cp "$flink/classes:$flink/lib/*" tally.Rate "$3" "$work/$1.flink.sql" "$work/$2.flink.sql")
+    all=$(field seconds "$(grep -F "/$1.flink.sql" <<<"$line")")
+    start=$(field seconds "$(grep -F "/$2.flink.sql" <<<"$line")")
+    line="rate=$(rate_beyond "$all" "$start") rss_bytes=$(field rss_bytes "$(cat "$work/timed")")"
+}
+# From a topic of two partitions to committed rows. The bare consumer is timed from its first message to its last, without its start and its
+# end; so the same command runs on a topic of 1,000 events too, in the same round, and its time is taken off:
+# (N - 1,000) / (T(N) - T(1,000)). Flink's likewise: both views as one job, in a JVM that has run the same jobs before, with no sink
+# (blackhole). CPU and memory are those of the whole process.
+kafka() {
+    local i line broker base few=1000 store all start parallelism best topic=bench-dense-$count topic_few
+    local -A rate=()
+
+    if [ "$count" -le $few ]; then
+        note "run.sh: kafka needs a BENCH_COUNT above $few"
+        return 1
+    fi
+    servers
+    find_flink
     events dense
-    "$programs/bench_kafka_rate" fill "$broker" "bench-dense-$count" 2 "$work/dense.jsonl"
-    sed "s/'topic' = 'events'/'topic' = 'bench-dense-$count'/" $bench/views.sql >"$work/views_kafka.sql"
+    topic_few=$topic-first-$few
+    head -n $few "$work/dense.jsonl" >"$work/first.jsonl"
+    "$programs/bench_kafka_rate" fill "$broker" "$topic" 2 "$work/dense.jsonl"
+    "$programs/bench_kafka_rate" fill "$broker" "$topic_few" 2 "$work/first.jsonl"
+    topic_views "$topic"
+    topic_views "$topic_few"
     for ((i = 0; i < rounds; i++)); do
-        line=$("$programs/bench_kafka_rate" read "$broker" "bench-dense-$count" 2)
+        line=$("$programs/bench_kafka_rate" read "$broker" "$topic" 2)
         rate[bare]+=" $(field messages_per_s "$line")"
         for store in SQLite PostgreSQL; do
-            rm -rf "$work/kafka.data"
-            psql -q "$base" -c 'SET client_min_messages = warning' -c 'DROP SCHEMA IF EXISTS bench_kafka CASCADE'
-            url=sqlite:$work/kafka.db
-            rm -f "$work"/kafka.db*
-            [ $store = SQLite ] || url="$base?schema=bench_kafka"
-            "$programs/bench_timed" "$work/timed" "$tally" speed --once --views "$work/views_kafka.sql" --data "$work/kafka.data" --log kafka \
-                --kafka-property "bootstrap.servers=$broker" --store "$url" >/dev/null 2>"$work/kafka.log" || {
-                cat "$work/kafka.log" >&2
-                return 1
-            }
-            rate[$store]+=" $(awk -v n="$count" -v s="$(field seconds "$(cat "$work/timed")")" 'BEGIN { print n / s }')"
+            kafka_once "$topic_few" $store
+            start=$(field seconds "$(cat "$work/timed")")
+            kafka_once "$topic" $store
+            all=$(field seconds "$(cat "$work/timed")")
+            rate[$store]+=" $(rate_beyond "$all" "$start")"
+            rate[start_$store]+=" $start"
             rate[cpu_$store]+=" $(field cpu_seconds "$(cat "$work/timed")")"
             rate[rss_$store]+=" $(field rss_bytes "$(cat "$work/timed")")"
         done
+        for parallelism in 1 2; do
+            [ -n "$flink" ] || break
+            flink_once "$topic" "$topic_few" $parallelism
+            rate[flink_$parallelism]+=" $(field rate "$line")"
+            rate[flink_rss_$parallelism]+=" $(field rss_bytes "$line")"
+        done
     done
+    drop_schema bench_kafka
+    rm -rf "$work/kafka.data" "$work"/kafka.db*
     row "Kafka: a bare consumer, dense" "$(millions "$(median "${rate[bare]}")")" "" ""
     for store in SQLite PostgreSQL; do
         line=$(ratio "$(median "${rate[$store]}")" "$(median "${rate[bare]}")")
         row_target "Kafka to committed rows in $store: share of it" "$line ($(millions "$(median "${rate[$store]}")"))" "$line" '>=' 0.7 ">= 0.70"
-        row "  CPU and memory" "$(median "${rate[cpu_$store]}") s, $(megabytes "$(median "${rate[rss_$store]}")")" "" ""
+        row "  CPU and memory" "$(median "${rate[cpu_$store]}") s, $(megabytes "$(median "${rate[rss_$store]}")")" \
+            "$(median "${rate[start_$store]}") s for $few" ""
+    done
+    if [ -z "$flink" ]; then
+        row "Kafka: Flink 2.3, no sink" "" "no Flink here" ""
+        return 0
+    fi
+    for parallelism in 1 2; do
+        row "Kafka: Flink 2.3, no sink, parallelism $parallelism" "$(millions "$(median "${rate[flink_$parallelism]}")")" \
+            "$(megabytes "$(median "${rate[flink_rss_$parallelism]}")")" ""
+    done
+    best=$(printf '%s\n' "$(median "${rate[flink_1]}")" "$(median "${rate[flink_2]}")" | sort -g | tail -n 1)
+    for store in SQLite PostgreSQL; do
+        line=$(ratio "$(median "${rate[$store]}")" "$best")
+        row_target "Kafka to committed rows in $store: against Flink" "$line x" "$line" '>=' 5 ">= 5 x"
+    done
+}
+
+# ---- freshness -----------------------------------------------------------------------------------------------------------
+# From an event's hand-over to librdkafka to its row in another connection, while speed reads Kafka. Sets line; 1: a row never came.
+freshness_once() { # SQLite|PostgreSQL, events a second, tick
+    local topic=bench-freshness-$RANDOM$RANDOM store=sqlite:$work/fresh.db view=probes url=sqlite:$work/fresh.db rc=0
+
+    rm -rf "$work/fresh.data" "$work"/fresh.db*
+    drop_schema bench_fresh
+    [ "$1" = SQLite ] || store=$base view=bench_fresh.probes url="$base?schema=bench_fresh"
+    "$programs/bench_kafka_rate" fill "$broker" "$topic" 2 /dev/null
+    sed "s/'topic' = 'events'/'topic' = '$topic'/" $bench/views_freshness.sql >"$work/fresh.sql"
+    line=$("$programs/bench_freshness" "$broker" "$topic" "$2" "${BENCH_SECONDS:-20}" "$work/dense.jsonl" "$store" $view \
+        "$tally" speed --tick "$3" --views "$work/fresh.sql" --data "$work/fresh.data" --log kafka \
+        --kafka-property "bootstrap.servers=$broker" --store "$url" 2>"$work/fresh.log") || rc=$?
+    "$programs/bench_kafka_rate" drop "$broker" "$topic"
+    [ $rc = 0 ] || tail -n 5 "$work/fresh.log" >&2
+    return $rc
+}
+# p50_ms or p99_ms; at 10,000 a second they have targets: 120 and 300 ms at a tick of 200 ms, p99 100 ms at one of 50 ms.
+freshness_row() { # way, its name, p50|p99
+    local value target=
+
+    value=$(median "${figure["$1 $3"]}")
+    case "${1#* } $3" in
+        '10000 200ms p50') target=120 ;;
+        '10000 200ms p99') target=300 ;;
+        '10000 50ms p99') target=100 ;;
+    esac
+    if [ -n "$target" ]; then
+        row_target "$2: $3" "$value ms" "$value" '<=' $target "<= $target ms"
+    else
+        row "$2: $3" "$value ms" "" ""
+    fi
+}
+freshness() {
+    local i line broker base store events tick way name rc
+    local -A figure=() lost=()
+
+    servers
+    events dense
+    for ((i = 0; i < rounds && i < 3; i++)); do
+        for tick in 200ms 50ms; do
+            for events in 10000 100000; do
+                for store in PostgreSQL SQLite; do
+                    way="$store $events $tick" rc=0
+                    freshness_once $store $events $tick || rc=$?
+                    if [ $rc = 1 ]; then
+                        lost[$way]=yes
+                        continue
+                    fi
+                    [ $rc = 0 ] || return $rc
+                    for name in p50 p99 max; do figure["$way $name"]+=" $(field ${name}_ms "$line")"; done
+                    for name in probes events_per_s behind polls_per_s poll_us cpu_seconds rss_bytes; do
+                        figure["$way $name"]+=" $(field $name "$line")"
+                    done
+                done
+            done
+        done
+    done
+    drop_schema bench_fresh
+    rm -rf "$work/fresh.data" "$work"/fresh.db*
+    for tick in 200ms 50ms; do
+        for events in 10000 100000; do
+            for store in PostgreSQL SQLite; do
+                way="$store $events $tick" name="fresh in $store, $events/s, tick $tick"
+                if [ -n "${lost[$way]:-}" ]; then
+                    row_target "$name: rows that never came" "some" 1 '<=' 0 "none"
+                    continue
+                fi
+                freshness_row "$way" "$name" p50
+                freshness_row "$way" "$name" p99
+                row "  max, probes; events sent, not yet taken" "$(median "${figure["$way max"]}") ms, $(median "${figure["$way probes"]}")" \
+                    "$(median "${figure["$way events_per_s"]}")/s, $(median "${figure["$way behind"]}")" ""
+                row "  polls; CPU and memory of speed" "$(median "${figure["$way polls_per_s"]}")/s of $(median "${figure["$way poll_us"]}") us" \
+                    "$(median "${figure["$way cpu_seconds"]}") s, $(megabytes "$(median "${figure["$way rss_bytes"]}")")" ""
+            done
+        done
     done
 }
 
@@ -412,17 +608,16 @@ user() {
 # ---- store ---------------------------------------------------------------------------------------------------------------
 # Rows a second into each store: new ones, the same once more, staged ones; PostgreSQL's against bare libpq in the same round.
 store() {
-    local i way what line='' url base
+    local i way what line='' url broker base
     local -A rate=()
 
-    # shellcheck disable=SC1091  # `make bench` has started the server, which writes it
-    base=$(. build/servers.env && echo "$POSTGRES_URL")
+    servers
     for ((i = 0; i < rounds; i++)); do
         rm -f "$work"/rate.db*
         line=$("$programs/bench_store_rate" "sqlite:$work/rate.db" 200000)
         for what in insert update stage; do rate[sqlite_$what]+=" $(field ${what}_rows_per_s "$line")"; done
         url="$base?schema=bench_store"
-        psql -q "$base" -c 'SET client_min_messages = warning' -c 'DROP SCHEMA IF EXISTS bench_store CASCADE'
+        drop_schema bench_store
         line=$("$programs/bench_store_rate" "$url" 200000)
         for what in insert update stage; do rate[postgres_$what]+=" $(field ${what}_rows_per_s "$line")"; done
         for way in unnest pipeline copy values; do
@@ -430,7 +625,7 @@ store() {
             for what in insert update; do rate[${way}_$what]+=" $(field ${what}_rows_per_s "$line")"; done
         done
     done
-    psql -q "$base" -c 'SET client_min_messages = warning' -c 'DROP SCHEMA IF EXISTS bench_store CASCADE'
+    drop_schema bench_store
     rm -f "$work"/rate.db*
     for what in insert update stage; do
         row "store, SQLite: $what" "$(median "${rate[sqlite_$what]}") rows/s" "" ""
@@ -450,7 +645,7 @@ store() {
 printf '%s events, %s rounds, %s, %s cores\n\n' "$count" "$rounds" \
     "$(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo 2>/dev/null | head -n 1)" "$(nproc)"
 row "what" "figure (median)" "target" ""
-for part in core windows state functions user batch speed kafka store; do
+for part in $parts; do
     if wants "$part"; then
         "$part"
     fi

@@ -124,3 +124,45 @@ Test(postgres_cut, each_tick_is_counted_once)
     free(got);
     free(want);
 }
+
+/* Where a new definition begins is written for all partitions or for none: cut off at each of the commits of its start, it leaves out what
+ * 'scan.startup.mode' says at the next one all the same. */
+Test(postgres_cut, a_start_behind_the_past_is_whole)
+{
+    static const char late_views[] =
+        "CREATE TABLE events (event_id STRING, host STRING, event_time TIMESTAMP_LTZ(3), WATERMARK FOR event_time AS "
+        "event_time)\n"
+        "WITH ('connector' = 'kafka', 'topic' = 'events', 'format' = 'json', 'json.timestamp-format.standard' = 'ISO-8601',\n"
+        "      'scan.startup.mode' = 'latest-offset');\n"
+        "CREATE VIEW big AS SELECT event_id, host FROM events;\n";
+    struct run run = {0};
+    bool through_it = false;
+
+    snprintf(views, sizeof views, "%s", run_file_write(dir, "late.sql", late_views));
+    visits_append(data, 3, STEP_MS, 0, 30);
+    for (int nth = 4; !through_it; nth++) { /* the first three are of the epoch and the tables */
+        struct tcp_proxy *proxy;
+        char url[512];
+        uint16_t port;
+
+        store_postgres.url(url);
+        (void)through(url, 0, &port);
+        proxy = tcp_proxy_open("COMMIT", sizeof "COMMIT", port);
+        tcp_proxy_cut(proxy, TCP_PROXY_BEFORE, nth);
+        run_start(&run, (const char *const[]){"speed", "--views", views, "--data", data, "--store",
+                                              through(url, tcp_proxy_port(proxy), &port), "--once", NULL});
+        while (!through_it && tcp_proxy_cuts(proxy) == 0)
+            through_it = run_wait_for(&run, 5);
+        tcp_proxy_cut(proxy, TCP_PROXY_ALL, 0);
+        run_done(&run); /* kill -9 */
+        tcp_proxy_close(proxy);
+        RUN(&run, "speed", "--views", views, "--data", data, "--store", url, "--once");
+        cr_assert_eq(run.status, 0, "commit %d: %s", nth, run.err);
+        run_done(&run);
+        cr_expect_str_eq(store_postgres_ask(url,
+                                            "SELECT sum(messages_count), sum(next_offset), (SELECT count(*) FROM tally_ledger)"
+                                            " FROM tally_offset"),
+                         "0 30 6\n", "commit %d", nth);
+    }
+    cr_expect(through_it);
+}

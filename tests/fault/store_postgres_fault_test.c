@@ -7,12 +7,16 @@
  * Cuts around a COMMIT: 500 on each side with TALLY_FAULT_ALL=1, otherwise a sample. */
 #include <criterion/criterion.h>
 #include <criterion/parameterized.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/clock.h"
+#include "speed_layer/fence.h"
 #include "support/chance.h"
 #include "support/store_fixture.h"
 #include "support/tcp_proxy.h"
@@ -199,6 +203,7 @@ ParameterizedTestParameters(store_postgres_fault, around_a_commit)
         {"before it reaches the server", TCP_PROXY_BEFORE, 0 },
         {"as soon as it is sent",        TCP_PROXY_SENT,   -1},
         {"before the answer",            TCP_PROXY_AFTER,  1 },
+        {"a pooler says so itself",      TCP_PROXY_SAY,    -1},
     };
     return cr_make_param_array(struct side, sides, sizeof sides / sizeof *sides);
 }
@@ -330,6 +335,95 @@ Test(store_postgres_fault, a_server_that_is_away, .fini = store_folder_remove)
     tl_store_close(t.store);
     check(url, t.id, 1);
     tcp_proxy_close(proxy);
+}
+
+/* Its connection lives, and it does not answer: that is waited for no longer than it is wise. */
+Test(store_postgres_fault, a_server_that_stands_still, .fini = store_folder_remove)
+{
+    struct tcp_proxy *proxy = open_proxied();
+    struct tl_err why = {.message = ""};
+    struct ticker t;
+
+    snprintf(proxied + strlen(proxied), sizeof proxied - strlen(proxied), "&tcp_user_timeout=500");
+    ticker_open(&t, proxied);
+    tick(&t);
+    tcp_proxy_cut(proxy, TCP_PROXY_HOLD, 1);
+    cr_assert_eq(try_tick(&t, &why), TL_ERR_UNKNOWN, "%s", why.message);
+    cr_assert_not_null(strstr(why.message, "the server has not answered for 1 s"), "%s", why.message);
+    tcp_proxy_drop(proxy); /* the server's end of it goes on waiting for us, and holds the epoch's row */
+    OK(raise_epoch(&t, err));
+    cr_assert_eq(position_of(t.store, t.id), 1);
+    tick(&t);
+    tl_store_close(t.store);
+    check(url, t.id, 2);
+    tcp_proxy_close(proxy);
+}
+
+/* ---- whoever ticks stands still ---- */
+
+enum { LARGE_TICK_ROWS = 20000 };
+
+/* In the middle of a tick of which the server has got a good part already. */
+static void stop_in_a_large_tick(void)
+{
+    struct store_rows rows;
+    struct tl_err err;
+    struct ticker t;
+    int64_t change;
+
+    alone = true;
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    ticker_open(&t, url);
+    tick(&t);
+    store_rows_init(&rows, true, LARGE_TICK_ROWS);
+    for (int i = 0; i < LARGE_TICK_ROWS; i++)
+        store_rows_add(&rows, i, i + 1, "each", i);
+    if (tl_store_begin_tick(t.store, t.epoch, &change, &err) != TL_OK ||
+        tl_store_put_speed_rows(t.store, t.id, &rows.rows, change, &err) != TL_OK)
+        give_up("%s", err.message);
+    raise(SIGSTOP);
+    _exit(2);
+}
+
+/* The server counts how long it has been kept waiting. */
+static bool is_counted(void)
+{
+    for (int i = 0; i < 200; i++, usleep(10000))
+        if (strcmp(store_postgres_ask(url, "SELECT count(*) FROM pg_stat_activity AS a JOIN pg_locks AS l USING (pid) WHERE"
+                                           " l.relation = 'tally_epoch'::regclass AND l.mode = 'RowShareLock' AND"
+                                           " a.state = 'idle in transaction'"),
+                   "1\n") == 0)
+            return true;
+    return false;
+}
+
+Test(store_postgres_fault, one_that_stops_in_a_large_tick_is_taken_over, .fini = store_folder_remove)
+{
+    struct tl_fence *fence = NULL;
+    struct tl_store *store;
+    int64_t begun_ms;
+    int status;
+    pid_t child;
+
+    store_postgres.url(url);
+    child = fork();
+    cr_assert_geq(child, 0);
+    if (child == 0)
+        stop_in_a_large_tick();
+    cr_assert_eq(waitpid(child, &status, WUNTRACED), child);
+    begun_ms = tl_clock_monotonic_ms();
+    cr_assert(WIFSTOPPED(status), "%d", status);
+    cr_expect(is_counted());
+    store = store_open(url, TL_STORE_WRITE);
+    OK(tl_fence_take(store, url, NULL, NULL, &fence, err));
+    cr_expect_lt(tl_clock_monotonic_ms() - begun_ms, 10000);
+    cr_expect_eq(tl_fence_epoch(fence), 2);
+    tl_fence_close(fence, store);
+    tl_store_close(store);
+    kill(child, SIGKILL);
+    waitpid(child, &status, 0);
+    cr_expect_str_eq(store_postgres_ask(url, "SELECT count(*) FROM hits_speed"), "2\n",
+                     "of the tick that stopped there is nothing");
 }
 
 /* A cursor that was being walked fails, and the handle is of use again. */

@@ -11,6 +11,7 @@
 #include "log/log.h"
 #include "support/dump.h"
 #include "support/run.h"
+#include "support/store_fixture.h"
 #include "support/visits.h"
 
 enum { STEP_MS = 20, PATIENCE_MS = 20000 };
@@ -40,6 +41,12 @@ TestSuite(definitions, .init = folder_open, .fini = folder_close, .timeout = 60)
     "CREATE VIEW " name " AS SELECT window_start, window_end, host, " columns                                                    \
     "    FROM TABLE(TUMBLE(TABLE events, DESCRIPTOR(event_time), INTERVAL '10' SECOND)) GROUP BY window_start, window_end, "     \
     "host;\n"
+
+/* A row for each event. */
+#define EACH                                                                                                                     \
+    "CREATE VIEW each AS SELECT window_start AS began, window_end AS ended, window_time AS rowtime, event_id, COUNT(*) AS c\n"   \
+    "    FROM TABLE(TUMBLE(TABLE events, DESCRIPTOR(event_time), INTERVAL '10' SECOND))\n"                                       \
+    "    GROUP BY window_start, window_end, window_time, event_id;\n"
 
 static void views_are(const char *text)
 {
@@ -402,4 +409,60 @@ Test(definitions, views_on_a_view_that_come_back_are_killed)
 Test(definitions, views_on_a_view_that_come_back_are_stopped)
 {
     kill_them(SIGTERM, 2000);
+}
+
+/* What the user has made on a view of ours is his: the new definition waits until he has dropped it, and says so once. */
+Test(definitions, a_swap_that_the_store_refuses_is_said_and_tried_again, .fini = store_folder_remove)
+{
+    struct run run = {0};
+    char url[512];
+    bool said = false;
+
+    store_postgres.url(url);
+    visits_append(data, 1, STEP_MS, 0, 200);
+    views_are(TABLE VIEW("hits", "COUNT(*) AS hits") VIEW("other", "COUNT(*) AS hits"));
+    RUN(&run, "speed", "--views", views, "--data", data, "--store", url, "--once");
+    cr_assert_eq(run.status, 0, "%s", run.err);
+    run_done(&run);
+    store_postgres_sql(url, "CREATE VIEW mine AS SELECT hits FROM hits");
+    views_are(TABLE VIEW("hits", "MIN(n) AS low") VIEW("other", "COUNT(*) AS hits"));
+    run_start(&run, (const char *const[]){"speed", "--views", views, "--data", data, "--store", url, "--tick", "20ms", NULL});
+    for (int64_t until_ms = tl_clock_monotonic_ms() + PATIENCE_MS; !said && tl_clock_monotonic_ms() < until_ms;) {
+        char *so_far = run_err_so_far(&run);
+
+        said = strstr(so_far, "view hits: its new definition has caught up and cannot be swapped in") != NULL;
+        free(so_far);
+        tl_clock_sleep_ms(20);
+    }
+    cr_expect(said);
+    store_postgres_sql(url, "DROP VIEW mine");
+    for (int64_t until_ms = tl_clock_monotonic_ms() + PATIENCE_MS; tl_clock_monotonic_ms() < until_ms; tl_clock_sleep_ms(20))
+        if (strcmp(store_postgres_ask(url, "SELECT count(*) FROM information_schema.columns WHERE table_schema = current_schema()"
+                                           " AND table_name = 'hits' AND column_name = 'low'"),
+                   "1\n") == 0)
+            break;
+    run_signal(&run, SIGTERM);
+    run_wait(&run);
+    cr_expect_eq(run.status, 0, "%s", run.err);
+    cr_expect_not_null(strstr(run.err, "depends on"), "%s", run.err);
+    cr_expect_not_null(strstr(run.err, "view hits: its new definition has caught up and serves now"), "%s", run.err);
+    run_done(&run);
+}
+
+/* More rows than go into one commit. */
+Test(definitions, a_view_on_a_view_catches_up_in_several_commits)
+{
+    enum { EVENTS = 80000 };
+    long rows;
+
+    visits_append(data, 1, STEP_MS, 0, EVENTS);
+    views_are(TABLE EACH);
+    speed_once();
+    rows = number_of("SELECT count(*) FROM each WHERE _final");
+    cr_assert_gt(rows, 1 << 16, "%ld", rows);
+    views_are(TABLE EACH "CREATE VIEW minutes AS SELECT window_start, window_end, COUNT(*) AS ids\n"
+                         "    FROM TABLE(TUMBLE(TABLE each, DESCRIPTOR(rowtime), INTERVAL '1' MINUTE))\n"
+                         "    GROUP BY window_start, window_end;\n");
+    speed_once();
+    cr_expect_eq(number_of("SELECT sum(ids) FROM minutes_speed"), rows);
 }

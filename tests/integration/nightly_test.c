@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "support/dump.h"
 #include "support/run.h"
+#include "support/store_fixture.h"
 #include "support/visits.h"
 
 enum { STEP_MS = 20, PATIENCE_MS = 20000 };
@@ -108,4 +109,28 @@ Test(nightly, a_speed_that_stands_by_ends_in_peace)
     run_wait(&first);
     cr_expect_eq(first.status, 0, "%s", first.err);
     run_done(&first);
+}
+
+/* Two machines, each with a data directory of its own, and one store. */
+Test(nightly, one_batch_at_a_time_on_a_store, .fini = store_folder_remove)
+{
+    struct tl_store *other;
+    struct run run = {0};
+    char url[512];
+
+    store_postgres.url(url);
+    other = store_open(url, TL_STORE_WRITE);
+    OK(tl_store_lock(other, "batch", "web2 pid 8", err));
+    visits_append(data, 1, STEP_MS, 0, 100);
+    RUN(&run, "archive", "--views", views, "--data", data);
+    cr_assert_eq(run.status, 0, "%s", run.err);
+    run_done(&run);
+    RUN(&run, "batch", "--views", views, "--data", data, "--store", url, "--to", "now");
+    cr_expect_eq(run.status, 75, "%s", run.err);
+    cr_expect_not_null(strstr(run.err, "another batch works on this store: tally batch on web2 pid 8"), "%s", run.err);
+    run_done(&run);
+    tl_store_close(other);
+    RUN(&run, "batch", "--views", views, "--data", data, "--store", url, "--to", "now");
+    cr_expect_eq(run.status, 0, "%s", run.err);
+    run_done(&run);
 }

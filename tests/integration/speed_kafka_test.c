@@ -253,6 +253,37 @@ Test(speed_kafka, a_topic_made_again_while_it_is_read_is_noticed)
     run_done(&run);
 }
 
+/* Nothing to count, but offsets that pass: the store knows of them before the log lets go of all that lay there. */
+Test(speed_kafka, offsets_without_messages_are_passed_in_the_store_too)
+{
+    rd_kafka_t *producer;
+    struct run run = {0};
+    long next = 0, end;
+
+    views_on(visits_views, "");
+    append(1, 0, 300);
+    follow(&run);
+    cr_expect(has_read(300));
+    producer = raw_producer("transactional.id", topic, NULL);
+    cr_assert_null(rd_kafka_init_transactions(producer, 20000));
+    cr_assert_null(rd_kafka_begin_transaction(producer));
+    raw_put(producer, topic, NULL, "aborted");
+    raw_flush(producer);
+    raw_abort(producer);
+    rd_kafka_destroy(producer);
+    end = 300 + 1 + 2; /* a marker behind each transaction */
+    for (int64_t until_ms = tl_clock_monotonic_ms() + PATIENCE_MS; next < end && tl_clock_monotonic_ms() < until_ms;
+         tl_clock_sleep_ms(20))
+        next = number_of("SELECT min(next_offset) FROM tally_offset");
+    cr_expect_eq(next, end, "%ld", next);
+    run_signal(&run, SIGTERM);
+    run_wait(&run);
+    cr_expect_eq(run.status, 0, "%s", run.err);
+    run_done(&run);
+    cr_assert_eq(tl_log_trim(log_, tl_sv_from(topic), 0, end, &err), TL_OK, "%s", err.message);
+    once_well();
+}
+
 Test(speed_kafka, offsets_that_are_gone_stop_it_and_a_gap_that_is_accepted_is_recorded)
 {
     struct run run = {0};

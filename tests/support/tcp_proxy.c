@@ -16,6 +16,7 @@ enum { PAIRS_MAX = 32 };
 struct pair {
     int client, server; /* -1: none */
     bool last_words;    /* what the server answers next is kept from the client, and ends it */
+    bool held;          /* nobody hears anything */
 };
 
 struct tcp_proxy {
@@ -43,7 +44,7 @@ static void cut(struct tcp_proxy *proxy, struct pair *pair, bool counts)
 {
     reset(pair->client);
     reset(pair->server);
-    *pair = (struct pair){-1, -1, false};
+    *pair = (struct pair){-1, -1, false, false};
     if (counts)
         atomic_fetch_add(&proxy->cuts, 1);
 }
@@ -81,7 +82,7 @@ static void take_client(struct tcp_proxy *proxy)
     server = atomic_load(&proxy->how) == TCP_PROXY_ALL ? -1 : connect_to(proxy->target);
     for (int i = 0; server >= 0 && i < PAIRS_MAX; i++)
         if (proxy->pairs[i].client < 0) {
-            proxy->pairs[i] = (struct pair){client, server, false};
+            proxy->pairs[i] = (struct pair){client, server, false, false};
             return;
         }
     reset(client);
@@ -100,6 +101,18 @@ static enum tcp_proxy_cut judge(struct tcp_proxy *proxy, const char *bytes, ssiz
     return (enum tcp_proxy_cut)how;
 }
 
+/* As PostgreSQL's protocol has it: an error, and the end. */
+static void say(struct tcp_proxy *proxy, struct pair *pair)
+{
+    static const char error[] = "E\0\0\0\x3aSFATAL\0VFATAL\0C08P01\0Mserver conn crashed between us\0";
+
+    _Static_assert(sizeof error - 1 == 0x3a, "the length counts itself and what follows");
+    pass(pair->client, error, sizeof error);
+    close(pair->client); /* heard before the end */
+    pair->client = -1;
+    cut(proxy, pair, true);
+}
+
 static void from_client(struct tcp_proxy *proxy, struct pair *pair)
 {
     static char bytes[1 << 20];
@@ -115,6 +128,14 @@ static void from_client(struct tcp_proxy *proxy, struct pair *pair)
     case TCP_PROXY_SENT:
         pass(pair->server, bytes, size);
         cut(proxy, pair, true);
+        return;
+    case TCP_PROXY_SAY:
+        pass(pair->server, bytes, size);
+        say(proxy, pair);
+        return;
+    case TCP_PROXY_HOLD:
+        pair->held = true;
+        atomic_fetch_add(&proxy->cuts, 1);
         return;
     default: break;
     }
@@ -145,8 +166,8 @@ static void *run(void *ctx)
         uint64_t woken;
 
         for (int i = 0; i < PAIRS_MAX; i++) {
-            fds[2 + 2 * i] = (struct pollfd){proxy->pairs[i].client, POLLIN, 0};
-            fds[3 + 2 * i] = (struct pollfd){proxy->pairs[i].server, POLLIN, 0};
+            fds[2 + 2 * i] = (struct pollfd){proxy->pairs[i].held ? -1 : proxy->pairs[i].client, POLLIN, 0};
+            fds[3 + 2 * i] = (struct pollfd){proxy->pairs[i].held ? -1 : proxy->pairs[i].server, POLLIN, 0};
         }
         poll(fds, 2 + 2 * PAIRS_MAX, -1);
         if (fds[0].revents != 0)
@@ -183,7 +204,7 @@ struct tcp_proxy *tcp_proxy_open(const void *word, size_t size, uint16_t port)
     proxy->word_size = size;
     proxy->target = port;
     for (int i = 0; i < PAIRS_MAX; i++)
-        proxy->pairs[i] = (struct pair){-1, -1, false};
+        proxy->pairs[i] = (struct pair){-1, -1, false, false};
     proxy->wake = eventfd(0, EFD_CLOEXEC);
     proxy->listening = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     cr_assert_eq(bind(proxy->listening, (struct sockaddr *)&address, sizeof address), 0);

@@ -15,6 +15,8 @@ enum tcp_proxy_cut {
     TCP_PROXY_BEFORE, /* the piece with the word does not reach the server */
     TCP_PROXY_SENT,   /* it does, and at once the connection is gone */
     TCP_PROXY_AFTER,  /* it does, and the server answers, and nobody hears it */
+    TCP_PROXY_SAY,    /* it does, and the client hears a pooler's own word, and then nothing */
+    TCP_PROXY_HOLD,   /* it does not, and nothing passes either way any more: TCP lives, and nobody answers */
     TCP_PROXY_ALL,    /* whoever connects is cut off at once */
 };
 

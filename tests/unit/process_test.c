@@ -66,3 +66,13 @@ Test(process, nobody_can_tell)
     for (size_t i = 0; i < TL_COUNT(names); i++)
         cr_expect(!tl_process_is_gone(names[i]), "%s", names[i]);
 }
+
+Test(process, words_for_people)
+{
+    char words[TL_PROCESS_NAME_MAX];
+
+    tl_process_words("web1 pid 4711 since 88213 boot 5b3c1c6e space 4026531836", words);
+    cr_expect_str_eq(words, "web1 pid 4711");
+    tl_process_words("test", words);
+    cr_expect_str_eq(words, "test");
+}

@@ -482,6 +482,7 @@ static void stream_tick(struct stream *s)
 {
     uint32_t workers = s->how->workers_count;
     struct tl_watermark_partition marks[PARTITIONS_MAX];
+    struct tl_watermark_sum sum = TL_WATERMARK_NOTHING;
     int64_t judged_ms = INT64_MAX, combined_ms;
     struct tl_err err = {0};
 
@@ -515,10 +516,11 @@ static void stream_tick(struct stream *s)
         s->disk.next[p] = s->next[p];
         s->disk.watermark_ms[p] = s->workers[p % workers].watermark.partitions[p / workers].watermark_ms;
         marks[p] = s->workers[p % workers].watermark.partitions[p / workers];
+        tl_watermark_add(&sum, marks[p].watermark_ms, marks[p].idle);
         tl_horizon_save(s->horizons[p], &s->disk.ids[p]);
         tl_horizon_saved(s->horizons[p]);
     }
-    combined_ms = tl_watermark_combined(marks, s->history->partitions_count);
+    combined_ms = tl_watermark_combined(&sum);
     s->disk.judged_ms = tl_max_i64(s->disk.judged_ms, combined_ms);
     for (uint32_t w = 0; w < workers; w++) {
         int64_t others_ms = INT64_MAX;

@@ -428,19 +428,153 @@ Test(store_postgres, takes_no_writes, .fini = store_folder_remove)
     tl_store_close(store);
 }
 
-/* Whoever stands still in the middle of a tick loses it: another one takes over within 10 s. */
+static enum tl_code see_no_position(void *ctx, const struct tl_position *position, struct tl_err *err)
+{
+    (void)ctx;
+    (void)position;
+    (void)err;
+    cr_assert_fail("there is none");
+    return TL_OK;
+}
+
+/* A failure that shows while something is put away is heard of by whoever comes next, and as what it was. */
+Test(store_postgres, the_first_failure_counts_wherever_it_shows, .fini = store_folder_remove)
+{
+    struct tl_store *store, *other;
+    struct tl_err why;
+    char hasty[600];
+    int64_t id, change, epoch;
+
+    store = make_store(&id);
+    epoch = store_epoch(store);
+    store_put_speed(store, epoch, id, 0, 10, "a", 1);
+    tl_store_close(store);
+    snprintf(hasty, sizeof hasty, "%s&options=-c%%20lock_timeout%%3D10ms", url);
+    store = store_open(hasty, TL_STORE_WRITE);
+    other = store_open(url, TL_STORE_WRITE);
+    OK(tl_store_begin(other, err));
+    OK(tl_store_put_final(other, id, 1, err));
+    OK(tl_store_definition(other, id, &(struct tl_definition){0}, err)); /* its answer says that the row is locked */
+    for (int statements = 210; statements < 256; statements++) {
+        struct tl_store_cursor *cursor = NULL;
+        const struct tl_stored_row *row;
+        enum tl_code rc = TL_OK;
+
+        OK(tl_store_begin_tick(store, epoch, &change, err));
+        OK(tl_store_cursor_open(store, id, TL_LAYER_SPEED, INT64_MIN, INT64_MAX, &cursor, err));
+        OK(tl_store_cursor_next(cursor, &row, err));
+        for (int i = 0; rc == TL_OK && i < statements; i++)
+            rc = tl_store_put_final(store, id, i, &why);
+        tl_store_cursor_close(cursor);
+        if (rc == TL_OK)
+            rc = tl_store_commit(store, &why);
+        cr_assert(rc == TL_ERR_BUSY && why.retriable, "%d statements: code %d: %s", statements, (int)rc, why.message);
+        cr_assert_not_null(strstr(why.message, "lock timeout"), "%s", why.message);
+        tl_store_rollback(store);
+    }
+    tl_store_rollback(other);
+    tl_store_close(other);
+    tl_store_close(store);
+}
+
+/* Who was let in once, and is not any more, waits for somebody to put it right. */
+Test(store_postgres, a_refusal_in_mid_flight_passes, .fini = store_folder_remove)
+{
+    struct parts p = parts_of_server();
+    char user[40], rest[300], statement[400];
+    struct tl_store *store;
+    struct tl_epoch epoch;
+    struct tl_err why = {.message = ""};
+
+    make_and_close();
+    snprintf(user, sizeof user, "passing_%d", (int)getpid());
+    snprintf(statement, sizeof statement, "CREATE ROLE %s LOGIN SUPERUSER PASSWORD 'sesame'", user);
+    store_postgres_sql(store_server("POSTGRES_ADMIN_URL"), statement);
+    snprintf(rest, sizeof rest, "%s?%s", p.database, strstr(url, "schema="));
+    store = store_open(url_of(user, "sesame", p.host, p.port, rest), TL_STORE_WRITE);
+    snprintf(statement, sizeof statement,
+             "ALTER ROLE %s PASSWORD 'changed'; SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = '%s'",
+             user, user);
+    store_postgres_sql(store_server("POSTGRES_ADMIN_URL"), statement);
+    for (int i = 0; i < 2; i++) {
+        cr_assert_eq(tl_store_epoch(store, &epoch, &why), TL_ERR_IO, "%s", why.message);
+        cr_assert(why.retriable && strstr(why.message, "password authentication failed") != NULL &&
+                      strstr(why.message, "PGPASSWORD") != NULL,
+                  "%s", why.message);
+    }
+    snprintf(statement, sizeof statement, "ALTER ROLE %s PASSWORD 'sesame'", user);
+    store_postgres_sql(store_server("POSTGRES_ADMIN_URL"), statement);
+    OK(tl_store_epoch(store, &epoch, err));
+    tl_store_close(store);
+    snprintf(statement, sizeof statement, "DROP ROLE %s", user);
+    store_postgres_sql(store_server("POSTGRES_ADMIN_URL"), statement);
+}
+
+/* One works at a time, and knows when it is not he any more. */
+Test(store_postgres, work_is_locked, .fini = store_folder_remove)
+{
+    struct tl_store *first, *second, *elsewhere;
+    struct tl_epoch epoch;
+    char other[512];
+
+    make_and_close();
+    first = store_open(url, TL_STORE_WRITE);
+    second = store_open(url, TL_STORE_WRITE);
+    OK(tl_store_lock(first, "batch", "web1 pid 7", err));
+    FAILS(TL_ERR_BUSY, "another batch works on this store: tally batch on web1 pid 7, connected since 2",
+          tl_store_lock(second, "batch", "web2 pid 8", err));
+    store_postgres.url(other);
+    elsewhere = store_open(other, TL_STORE_WRITE);
+    OK(tl_store_lock(elsewhere, "batch", "web2 pid 8", err));
+    tl_store_close(elsewhere);
+
+    store_postgres_sql(url, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'tally batch on web1"
+                            " pid 7'");
+    OK(tl_store_epoch(first, &epoch, err)); /* on a new connection, which has the lock again */
+    FAILS(TL_ERR_BUSY, "web1 pid 7", tl_store_lock(second, "batch", "web2 pid 8", err));
+    store_postgres_sql(url, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'tally batch on web1"
+                            " pid 7'");
+    while (tl_store_lock(second, "batch", "web2 pid 8", NULL) == TL_ERR_BUSY)
+        ;
+    FAILS(TL_ERR_BUSY, "web2 pid 8", tl_store_epoch(first, &epoch, err));
+    tl_store_close(second);
+    tl_store_close(first);
+}
+
+/* Whoever stands still in the middle of a tick can be seen to, and loses it when another one ends his session. */
 Test(store_postgres, a_frozen_tick_is_given_up, .fini = store_folder_remove)
 {
     struct tl_store *frozen, *next;
+    struct tl_store_holder none, holder = {0}, said_more;
     struct tl_epoch theirs;
-    int64_t epoch, change = 0, id = 0;
+    int64_t epoch, challenge, change = 0, id = 0;
+    bool ended = true;
 
     frozen = make_store(&id);
     epoch = store_epoch(frozen);
-    OK(tl_store_begin_tick(frozen, epoch, &change, err));
     next = store_open(url, TL_STORE_WRITE);
-    OK(tl_store_take_epoch(next, "host b", NULL, &theirs, err)); /* waits 5 s */
-    FAILS(TL_ERR_IO, "connection", (tl_store_put_final(frozen, id, 5, err) == TL_OK ? tl_store_commit(frozen, err) : err->code));
+    OK(tl_store_silent_holder(next, &none, err));
+    cr_assert_eq(none.session, 0);
+    OK(tl_store_begin_tick(frozen, epoch, &change, err));
+    FAILS(TL_ERR_BUSY, "locked", tl_store_take_epoch(next, "host b", NULL, &theirs, err));
+    FAILS(TL_ERR_BUSY, "locked", tl_store_challenge(next, &challenge, err));
+    while (holder.session == 0)
+        OK(tl_store_silent_holder(next, &holder, err));
+    OK(tl_store_positions(frozen, id, see_no_position, NULL, NULL, err));
+    OK(tl_store_end_holder(next, &holder, &ended, err));
+    cr_assert(!ended, "it has said something since");
+    do
+        OK(tl_store_silent_holder(next, &said_more, err));
+    while (said_more.session == 0);
+    cr_assert_eq(said_more.session, holder.session);
+    cr_assert_gt(said_more.statement, holder.statement);
+    OK(tl_store_end_holder(next, &said_more, &ended, err));
+    cr_assert(ended);
+    while (tl_store_take_epoch(next, "host b", NULL, &theirs, NULL) == TL_ERR_BUSY)
+        ;
+    cr_assert_eq(theirs.epoch, epoch + 1);
+    FAILS(TL_ERR_UNKNOWN, "connection",
+          (tl_store_put_final(frozen, id, 5, err) == TL_OK ? tl_store_commit(frozen, err) : err->code));
     tl_store_rollback(frozen);
     FAILS(TL_ERR_FENCED, "host b", tl_store_begin_tick(frozen, epoch, &change, err));
     tl_store_close(frozen);

@@ -127,6 +127,15 @@ Test(watermark, a_stored_judgement_is_kept)
     tl_watermark_done(&w);
 }
 
+static int64_t combined(const struct tl_watermark_partition *partitions, uint32_t count)
+{
+    struct tl_watermark_sum sum = TL_WATERMARK_NOTHING;
+
+    for (uint32_t i = 0; i < count; i++)
+        tl_watermark_add(&sum, partitions[i].watermark_ms, partitions[i].idle);
+    return tl_watermark_combined(&sum);
+}
+
 Test(watermark, combined)
 {
     struct tl_watermark_partition active[] = {
@@ -138,8 +147,40 @@ Test(watermark, combined)
         {0, 100, true},
         {1, 50,  true}
     };
+    struct tl_watermark_partition ended[] = {
+        {0, TL_WATERMARK_END, false},
+        {1, 50,               true },
+        {2, TL_WATERMARK_END, false},
+    };
 
-    cr_expect_eq(tl_watermark_combined(active, 3), 50);
-    cr_expect_eq(tl_watermark_combined(idle, 2), 100, "all idle: the highest");
-    cr_expect_eq(tl_watermark_combined(idle, 0), INT64_MIN);
+    cr_expect_eq(combined(active, 3), 50);
+    cr_expect_eq(combined(idle, 2), 100, "all idle: the highest");
+    cr_expect_eq(combined(idle, 0), INT64_MIN);
+    cr_expect_eq(combined(ended, 3), 50, "the one that goes on says how far it is");
+    cr_expect_eq(combined(ended, 1), TL_WATERMARK_END);
+}
+
+/* One has ended, and another one is idle: it may have events again, and they are not late. */
+Test(watermark, the_end_of_one_is_not_that_of_others)
+{
+    const struct tl_watermark_partition partitions[] = {
+        {0, 100, false},
+        {1, 100, false}
+    };
+    int64_t event_ms = 160, judged_ms = 0;
+    struct tl_watermark w;
+
+    cr_assert_eq(tl_watermark_init(&w, partitions, 2, INT64_MAX, INT64_MIN, NULL), TL_OK);
+    tl_watermark_end(&w, 0);
+    cr_expect_eq(w.judge_ms, 100);
+    tl_watermark_idle(&w, 1, true);
+    cr_expect_eq(w.judge_ms, 100);
+    tl_watermark_pass(&w, 1, &event_ms, 1, &judged_ms);
+    cr_expect_eq(judged_ms, 100);
+    cr_expect_eq(w.judge_ms, 160);
+    tl_watermark_end(&w, 1);
+    cr_expect_eq(w.judge_ms, 160, "nobody knows of the others");
+    tl_watermark_hear(&w, INT64_MAX, TL_WATERMARK_END);
+    cr_expect_eq(w.judge_ms, TL_WATERMARK_END);
+    tl_watermark_done(&w);
 }

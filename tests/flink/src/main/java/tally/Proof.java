@@ -23,10 +23,7 @@ import org.apache.flink.table.catalog.Column;
 import org.apache.flink.util.ExceptionUtils;
 
 public final class Proof {
-    private static final Pattern SET = Pattern.compile("SET\\s+'((?:[^']|'')*)'\\s*=\\s*'((?:[^']|'')*)'");
-
     private static final Pattern INSERT = Pattern.compile("INSERT INTO (\\S+)\\s+(SELECT.*?);", Pattern.DOTALL);
-    private static final Pattern SET_END = Pattern.compile(";\\s*END$");
 
     private Proof() {}
 
@@ -75,16 +72,12 @@ public final class Proof {
         tables.getConfig().set(EventsTable.EVENTS, folder.resolve("events").toString());
         tables.getConfig().set(EventsTable.RECORD, record);
         tables.getConfig().set(RowsTable.ROWS, out.toString());
-        for (String statement : statements(script)) {
-            Matcher set = SET.matcher(statement);
-
-            if (set.matches()) { /* executeSql takes no SET: it is the client's */
-                tables.getConfig().set(set.group(1).replace("''", "'"), set.group(2).replace("''", "'"));
-            } else if (statement.startsWith("EXECUTE")) {
+        for (String statement : Script.statements(script)) {
+            if (Script.isJob(statement)) {
                 checkTypes(tables, statement);
                 tables.executeSql(statement).await(10, TimeUnit.MINUTES); /* a job that hangs fails alone */
             } else {
-                tables.executeSql(statement);
+                Script.prepare(tables, statement);
             }
         }
     }
@@ -113,44 +106,6 @@ public final class Proof {
         return column.getDataType().getLogicalType().copy(true).asSummaryString()
                 .replaceFirst(" \\*ROWTIME\\*$", "")
                 .replaceFirst("^CHAR\\(\\d+\\)$|^VARCHAR\\(\\d+\\)$", "STRING");
-    }
-
-    /* Splits a script at its semicolons; the INSERTs of a statement set stay together. Comments are left out. */
-    private static List<String> statements(String script) {
-        List<String> statements = new ArrayList<>();
-        StringBuilder one = new StringBuilder();
-
-        for (int i = 0; i < script.length(); i++) {
-            char c = script.charAt(i);
-            int end = i;
-
-            if (script.startsWith("--", i)) {
-                end = script.indexOf('\n', i);
-                i = end < 0 ? script.length() : end;
-                one.append('\n');
-            } else if (script.startsWith("/*", i)) {
-                i = script.indexOf("*/", i + 2) + 1;
-                one.append(' ');
-            } else if (c == '\'' || c == '`') {
-                end = script.indexOf(c, i + 1); /* a doubled quote is the end of one text and the start of another */
-                one.append(script, i, end + 1);
-                i = end;
-            } else if (c == ';' && !isOpenSet(one)) {
-                if (!one.toString().isBlank()) {
-                    statements.add(one.toString().strip());
-                }
-                one.setLength(0);
-            } else {
-                one.append(c);
-            }
-        }
-        return statements;
-    }
-
-    private static boolean isOpenSet(CharSequence text) {
-        String statement = text.toString().strip();
-
-        return statement.startsWith("EXECUTE STATEMENT SET") && !SET_END.matcher(statement).find();
     }
 
     private static String reasons(Throwable e) {
