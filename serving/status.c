@@ -116,34 +116,45 @@ static struct tl_log *log_of(const struct status *status, const struct tl_defini
     return tl_source_log(status->logs, 0);
 }
 
-/* Offsets of a topic that was made again mean other events than those that were counted. The identity is that of the first topic: positions come
- * in its order. */
-static bool is_made_again(const struct status *status, const struct view_status *view, uint64_t counted_identity)
+/* A log that does not answer is asked no more: each question would take seconds. */
+static bool answered(struct status *status, enum tl_code rc, const struct tl_err *err)
+{
+    if (rc != TL_OK && err->retriable) {
+        tl_diag(TL_WARN, "how far the log goes is not known: %s", err->message);
+        tl_source_logs_close(status->logs);
+        status->logs = NULL;
+    }
+    return rc == TL_OK;
+}
+
+/* Offsets of a topic that was made again mean other events than those that were counted. The identity is that of the first topic that is there:
+ * positions come in the order of the topics' numbers. */
+static bool is_made_again(struct status *status, const struct view_status *view, uint64_t counted_identity)
 {
     const struct tl_definition *definition = view->definition;
-    struct tl_err unused;
-    uint32_t partitions;
-    uint64_t identity;
 
-    if (status->logs == NULL || counted_identity == 0)
-        return false;
-    for (size_t p = 0; p < view->positions.count; p++) {
+    for (size_t p = 0; counted_identity != 0 && status->logs != NULL && p < view->positions.count; p++) {
         struct tl_sv topic = topic_of(status, definition, view->positions.at[p].partition);
+        struct tl_err err = {0};
+        uint32_t partitions;
+        uint64_t identity;
 
-        if (tl_log_topic(log_of(status, definition), topic, &partitions, &identity, &unused) == TL_OK)
+        if (answered(status, tl_log_topic(log_of(status, definition), topic, &partitions, &identity, &err), &err))
             return identity != counted_identity;
     }
     return false;
 }
 
-static int64_t log_end(const struct status *status, const struct view_status *view, uint32_t partition)
+static int64_t log_end(struct status *status, const struct view_status *view, uint32_t partition)
 {
     struct tl_sv topic = topic_of(status, view->definition, partition);
-    struct tl_err unused;
+    struct tl_err err = {0};
     int64_t first, end;
 
     if (status->logs == NULL || view->made_again ||
-        tl_log_range(log_of(status, view->definition), topic, tl_partition_in_topic(partition), &first, &end, &unused) != TL_OK)
+        !answered(status,
+                  tl_log_range(log_of(status, view->definition), topic, tl_partition_in_topic(partition), &first, &end, &err),
+                  &err))
         return -1;
     return end;
 }

@@ -56,7 +56,7 @@ out:
     return rc;
 }
 
-/* Whoever holds the row and says nothing more is ended. */
+/* Whoever holds the row and says nothing more is ended. Where it is no tick's session (batch's, in a publication), that says nothing of the owner. */
 static enum tl_code end_silent_holder(struct tl_store *store, struct watch *watch, const struct tl_epoch *seen,
                                       struct tl_err *err)
 {
@@ -71,7 +71,7 @@ static enum tl_code end_silent_holder(struct tl_store *store, struct watch *watc
     watch->holder = holder;
     if (holder.session != 0 && now_ms - watch->silent_since_ms >= SILENT_MS)
         TL_TRY(tl_store_end_holder(store, &holder, &ended, err));
-    if (ended)
+    if (ended && holder.ticks)
         watch->gone = *seen;
 out:
     return rc;

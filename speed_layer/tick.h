@@ -35,6 +35,7 @@ struct tl_tick {
     struct tl_partial **in_hand;   /* one per worker: of the tick being committed; NULL: none */
     struct tl_position *positions; /* per partition of the lane, as committed */
     int64_t *put_offset;           /* per partition of the lane: the next offset that the store has */
+    int64_t *dropped_ms;           /* per partition of the lane: event ids from before are gone from the store */
     bool *identity_put;            /* per view */
     int64_t *final_ms;             /* per view, as committed */
     int64_t *judged_ms;            /* per source: minimum over the workers, as of the last collect */

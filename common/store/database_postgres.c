@@ -95,8 +95,8 @@ static const char *const sql_begin[][5] = {
     [TL_BEGIN_READ] = {"BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY", "LOCK TABLE tally_schema IN ACCESS SHARE MODE"},
     [TL_BEGIN_WRITE] = {"BEGIN ISOLATION LEVEL READ COMMITTED", "LOCK TABLE tally_schema IN ROW SHARE MODE"},
     /* Who is stopped in the middle of a tick (SIGSTOP, a machine that is away) must not keep the epoch's row for ever. Who stands by ends such a
-     * session sooner (fence.h). */
-    [TL_BEGIN_TICK] = {"BEGIN ISOLATION LEVEL READ COMMITTED", LEAVES_OTHERS_IN_PEACE, "LOCK TABLE tally_schema IN ROW SHARE MODE"},
+     * session sooner (fence.h), and knows it by the mode of this lock. */
+    [TL_BEGIN_TICK] = {"BEGIN ISOLATION LEVEL READ COMMITTED", LEAVES_OTHERS_IN_PEACE, "LOCK TABLE tally_schema IN ROW EXCLUSIVE MODE"},
     [TL_BEGIN_LOOK] = {"BEGIN ISOLATION LEVEL READ COMMITTED", LEAVES_OTHERS_IN_PEACE, "SET LOCAL lock_timeout = '500ms'",
                        "LOCK TABLE tally_schema IN ROW SHARE MODE"},
     [TL_BEGIN_DEFINE] = {"BEGIN ISOLATION LEVEL READ COMMITTED", "LOCK TABLE tally_schema IN SHARE UPDATE EXCLUSIVE MODE"},
@@ -116,7 +116,7 @@ static enum tl_code try_begin(struct tl_pg *pg, enum tl_begin how, int64_t *name
     TL_TRY(tl_pg_send(pg, sql_read_names, "begin a transaction", err));
     pg->begun = true;
     pg->begun_write = how != TL_BEGIN_READ;
-    pg->impatient = how == TL_BEGIN_TICK || how == TL_BEGIN_LOOK;
+    pg->impatient = how != TL_BEGIN_READ && how != TL_BEGIN_WRITE; /* whose statements may take as long as they like */
     TL_TRY(tl_pg_drain(pg, &result, err));
     if (PQntuples(result) != 1)
         TL_TRY(tl_fail(err, TL_ERR_CORRUPT, "%s: the schema is damaged: it does not say its version", pg->base.place));

@@ -28,7 +28,7 @@ static bool wait_for_server(struct tl_pg *pg, short events)
     pg->silent = count == 0;
     if (count <= 0)
         return false;
-    return (socket.revents & POLLIN) == 0 || PQconsumeInput(pg->conn) == 1;
+    return socket.revents == POLLOUT || PQconsumeInput(pg->conn) == 1;
 }
 
 static bool flush(struct tl_pg *pg)

@@ -129,6 +129,7 @@ TL_MUST_USE enum tl_code tl_store_leave_epoch(struct tl_store *store, int64_t ep
 struct tl_store_holder {
     int64_t session;   /* 0: there is none, or nobody can tell (a SQLite file; a session of another role) */
     int64_t statement; /* the same as long as the client has said nothing new */
+    bool ticks;        /* it is the owner's, in a tick; else a publication's, or of somebody at work by hand */
 };
 TL_MUST_USE enum tl_code tl_store_silent_holder(struct tl_store *store, struct tl_store_holder *out, struct tl_err *err);
 /* Ends the session where it is still as it was: its transaction is rolled back. */

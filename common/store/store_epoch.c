@@ -22,7 +22,9 @@ static const char sql_put_versions[] =
 static const char *const sql_silent_holder[] = {
     [TL_DIALECT_SQLITE] = NULL,
     [TL_DIALECT_POSTGRES] =
-        "SELECT a.pid, CAST(extract(epoch FROM a.query_start) * 1000000 AS BIGINT) FROM pg_stat_activity AS a"
+        "SELECT a.pid, CAST(extract(epoch FROM a.query_start) * 1000000 AS BIGINT), EXISTS (SELECT 1 FROM pg_locks AS t"
+        " WHERE t.pid = a.pid AND t.relation = CAST('tally_schema' AS regclass) AND t.mode = 'RowExclusiveLock')"
+        " FROM pg_stat_activity AS a"
         " JOIN pg_locks AS l ON l.pid = a.pid WHERE l.locktype = 'relation' AND l.relation = CAST('tally_epoch' AS regclass)"
         " AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())"
         " AND l.mode IN ('RowShareLock', 'RowExclusiveLock') AND l.granted AND a.wait_event_type = 'Client'"
@@ -127,7 +129,7 @@ enum tl_code tl_store_silent_holder(struct tl_store *store, struct tl_store_hold
     TL_TRY(tl_database_ask(store->database, sql, &answer, err, ""));
     TL_TRY(tl_answer_next(answer, &row, err));
     if (row)
-        *out = (struct tl_store_holder){tl_answer_i64(answer, 0), tl_answer_i64(answer, 1)};
+        *out = (struct tl_store_holder){tl_answer_i64(answer, 0), tl_answer_i64(answer, 1), tl_answer_i64(answer, 2) != 0};
 out:
     tl_answer_close(answer);
     return rc;
