@@ -29,6 +29,7 @@
 #include "main/option.h"
 #include "main/progress.h"
 #include "main/source_log.h"
+#include "main/source_topics.h"
 #include "main/stop.h"
 #include "main/views.h"
 #include "master/master.h"
@@ -56,7 +57,7 @@ struct partition {
 };
 
 struct topic {
-    struct tl_sv name; /* the plan's */
+    struct tl_sv name; /* kept by archive.sources */
     uint32_t source;
     struct tl_intake *intake;
     uint64_t time_rule;
@@ -76,6 +77,7 @@ struct archive {
     struct tl_master *master;
     struct tl_source_logs *logs;    /* NULL: not there (yet) */
     struct tl_archive_meter *meter; /* NULL: without --metrics-listen */
+    struct tl_source_topics *sources;
     struct topic *topics;
     uint32_t topics_count;
     struct tl_progress progress;
@@ -342,7 +344,107 @@ out:
     return rc;
 }
 
+/* ---- which topics ---- */
+
+/* Several sources may read one topic; the record is one, and its facts are by the first source's rule (the index says which). */
+static enum tl_code topic_add(struct archive *archive, uint32_t source, struct tl_sv name, struct tl_err *err)
+{
+    struct topic *topic;
+    enum tl_code rc = TL_OK;
+
+    for (uint32_t t = 0; t < archive->topics_count; t++)
+        if (tl_sv_eq(archive->topics[t].name, name))
+            return TL_OK;
+    if (!TL_RESIZE(archive->topics, archive->topics_count + 1))
+        return tl_fail_memory(err, (archive->topics_count + 1) * sizeof *archive->topics);
+    topic = &archive->topics[archive->topics_count];
+    *topic = (struct topic){.name = name, .source = source, .time_rule = tl_intake_time_rule(archive->plan, source)};
+    TL_TRY(tl_intake_open(archive->plan, source, &topic->intake, err));
+    archive->topics_count++;
+    TL_TRY(tl_archive_meter_topic(archive->meter, name, err));
+out:
+    return rc;
+}
+
+/* All that are known by now. */
+static enum tl_code topics_add(struct archive *archive, struct tl_err *err)
+{
+    enum tl_code rc = TL_OK;
+
+    for (uint32_t s = 0; s < archive->plan->sources_count; s++) {
+        uint32_t count;
+        const struct tl_source_topic *topics = tl_source_topics_of(archive->sources, s, &count);
+
+        for (uint32_t t = 0; t < count; t++)
+            TL_TRY(topic_add(archive, s, topics[t].name, err));
+    }
+out:
+    return rc;
+}
+
+struct recorded {
+    struct archive *archive;
+    uint32_t source;
+};
+
+static enum tl_code topic_recorded(void *ctx, struct tl_sv name, struct tl_err *err)
+{
+    struct recorded *recorded = ctx;
+
+    return tl_source_topics_add(recorded->archive->sources, recorded->source, name, err);
+}
+
+/* Of patterns: what the log has by now, and what is on record. */
+static enum tl_code topics_find(struct archive *archive, struct tl_err *err)
+{
+    enum tl_code rc = TL_OK;
+
+    for (uint32_t s = 0; s < archive->plan->sources_count; s++) {
+        struct recorded recorded = {archive, s};
+
+        if (archive->plan->sources[s].topic_pattern.data == NULL)
+            continue;
+        TL_TRY(tl_source_topics_look(archive->sources, s, tl_source_log(archive->logs, s), err));
+        TL_TRY(tl_master_topics(archive->master, topic_recorded, &recorded, err));
+    }
+    TL_TRY(topics_add(archive, err));
+out:
+    return rc;
+}
+
 /* ---- one pass ---- */
+
+/* One of a pattern's topics that is gone: batch waits for it, for it may be back, unless that is not to be expected (--accept-gap): then its record
+ * is complete as it is. */
+static enum tl_code topic_gone(const struct archive *archive, struct topic *topic, struct tl_err *err)
+{
+    const struct tl_master_complete *known;
+    struct tl_master_complete *complete = NULL;
+    size_t count;
+    uint64_t identity;
+    enum tl_code rc;
+
+    if (!topic->said_missing)
+        tl_diag(TL_WARN,
+                archive->options.accept_gap
+                    ? "topic %.*s is gone from the log: its record is taken for complete"
+                    : "topic %.*s is gone from the log: batch waits for it, and --accept-gap takes its record for complete",
+                TL_SV_ARG(topic->name));
+    topic->said_missing = true;
+    if (!archive->options.accept_gap)
+        return TL_OK;
+    TL_TRY(tl_master_read_complete(archive->master, topic->name, &known, &count, &identity, err));
+    complete = calloc(count + 1, sizeof *complete);
+    if (complete == NULL)
+        return tl_fail_memory(err, count * sizeof *complete);
+    for (size_t i = 0; i < count; i++)
+        complete[i] = (struct tl_master_complete){known[i].partition, known[i].offset, tl_clock_wall_ms()};
+    if (count > 0)
+        TL_TRY(tl_master_write_complete(archive->master, topic->name, complete, count, identity, err));
+out:
+    free(complete);
+    return rc;
+}
 
 /* The embedded log's topics come into being with their first event; on Kafka somebody makes them, or the name is wrong. */
 static enum tl_code say_missing(const struct archive *archive, struct topic *topic, const struct tl_err *err)
@@ -363,6 +465,8 @@ static enum tl_code topic_pass(struct archive *archive, struct topic *topic, str
     enum tl_code rc;
 
     rc = tl_log_topic(log_of(archive, topic), topic->name, &partitions_count, &identity, err);
+    if (rc == TL_ERR_NOT_FOUND && archive->plan->sources[topic->source].topic_pattern.data != NULL)
+        return topic_gone(archive, topic, err);
     if (rc == TL_ERR_NOT_FOUND && (archive->options.follow || strcmp(archive->common->log, "kafka") != 0))
         return say_missing(archive, topic, err);
     TL_TRY(rc);
@@ -418,6 +522,7 @@ static enum tl_code archive_pass(struct archive *archive, bool *waits, struct tl
         TL_TRY(rc);
     }
     tl_progress_begin(&archive->progress, "archive");
+    TL_TRY(topics_find(archive, err));
     for (uint32_t i = 0; i < archive->topics_count && !tl_stop_requested(); i++)
         TL_TRY(topic_pass(archive, &archive->topics[i], err));
     rc = TL_OK;
@@ -473,33 +578,6 @@ static enum tl_code archive_follow(struct archive *archive, struct tl_err *err)
 
 /* ---- the command ---- */
 
-/* Several sources may read one topic; the record is one, and its facts are by the first source's rule (the index says which). */
-static enum tl_code topics_open(struct archive *archive, struct tl_err *err)
-{
-    const struct tl_plan *plan = archive->plan;
-    enum tl_code rc = TL_OK;
-
-    archive->topics = calloc(plan->sources_count + 1, sizeof *archive->topics);
-    if (archive->topics == NULL)
-        return tl_fail_memory(err, plan->sources_count * sizeof *archive->topics);
-    for (uint32_t i = 0; i < plan->sources_count; i++) {
-        struct topic *topic = &archive->topics[archive->topics_count];
-        bool known = false;
-
-        for (uint32_t t = 0; t < archive->topics_count; t++)
-            known = known || tl_sv_eq(archive->topics[t].name, plan->sources[i].topic);
-        if (known)
-            continue;
-        TL_TRY(tl_intake_open(plan, i, &topic->intake, err));
-        topic->name = plan->sources[i].topic;
-        topic->source = i;
-        topic->time_rule = tl_intake_time_rule(plan, i);
-        archive->topics_count++;
-    }
-out:
-    return rc;
-}
-
 static void archive_done(struct archive *archive)
 {
     for (uint32_t i = 0; i < archive->topics_count; i++) {
@@ -507,6 +585,7 @@ static void archive_done(struct archive *archive)
         free(archive->topics[i].partitions);
     }
     free(archive->topics);
+    tl_source_topics_close(archive->sources);
     tl_source_logs_close(archive->logs);
     tl_master_close(archive->master);
     tl_views_close(archive->functions, archive->plan);
@@ -528,12 +607,12 @@ static void summary_print(const struct archive *archive)
 }
 
 static const struct tl_option archive_table[] = {
-    {"follow",     TL_OPT_FLAG,     NULL,   "stay, and copy what comes as well",                                 offsetof(struct archive_options, follow),      0},
-    {"interval",   TL_OPT_DURATION, "TIME", "with --follow: how often (60s)",                                    offsetof(struct archive_options, interval_ms), 0},
+    {"follow",     TL_OPT_FLAG,     NULL,   "stay, and copy what comes as well",                                                    offsetof(struct archive_options, follow),      0},
+    {"interval",   TL_OPT_DURATION, "TIME", "with --follow: how often (60s)",                                                       offsetof(struct archive_options, interval_ms), 0},
     {"file-bytes", TL_OPT_COUNT,    "N",    "begin a new file when one holds so many bytes of events (256 MiB)",
-     offsetof(struct archive_options,                                                                                                             file_bytes),  0},
-    {"accept-gap", TL_OPT_FLAG,     NULL,   "go on where the log has lost offsets that are not on record",
-     offsetof(struct archive_options,                                                                                                             accept_gap),  0},
+     offsetof(struct archive_options,                                                                                                                                file_bytes),  0},
+    {"accept-gap", TL_OPT_FLAG,     NULL,   "go on where the log has lost offsets that are not on record, or a topic of a pattern",
+     offsetof(struct archive_options,                                                                                                                                accept_gap),  0},
 };
 
 static const struct tl_usage archive_usage = {
@@ -567,7 +646,7 @@ TL_COMMAND(archive, "copy the log into the master record")
         TL_TRY(tl_fail(&err, TL_ERR_USAGE, "--interval must be more than 0; 60s is usual"));
     TL_TRY(tl_options_need_views(&common, &err));
     TL_TRY(tl_views_open(&common, common.views, &archive.functions, &archive.plan, &err));
-    TL_TRY(topics_open(&archive, &err));
+    TL_TRY(tl_source_topics_open(archive.plan, &archive.sources, &err));
     TL_TRY(tl_master_open(common.data, &archive.master, &err));
     TL_TRY(tl_data_dir_make(common.data, &err));
     if (asprintf(&lock_path, "%s/archive.lock", common.data) < 0) {
@@ -577,6 +656,7 @@ TL_COMMAND(archive, "copy the log into the master record")
     TL_TRY(tl_lock_take(lock_path, "archive", &lock, &err));
     if (archive.options.follow) {
         TL_TRY(tl_archive_meter_open(&common, archive.plan, &archive.meter, &err));
+        TL_TRY(topics_add(&archive, &err));
         TL_TRY(archive_follow(&archive, &err));
     } else {
         TL_TRY(archive_pass(&archive, &waits, &err));

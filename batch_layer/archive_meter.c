@@ -28,20 +28,47 @@ struct topic_series {
 };
 
 struct tl_archive_meter {
-    const struct tl_plan *plan;
     struct tl_daemon *daemon;
     struct tl_watch *watch;
     struct tl_lag lag;
-    struct topic_series *topics; /* per source of the plan; of one topic they have the same series */
+    struct topic_series *topics;
+    size_t topics_count;
     struct tl_metric *failures, *last_success;
     struct tl_health_check *pass;
 };
 
-static void see_log_range(void *ctx, uint32_t source, uint32_t partition, int64_t first, int64_t end)
+static void see_log_range(void *ctx, struct tl_sv topic, uint32_t partition, int64_t first, int64_t end)
 {
     struct tl_archive_meter *meter = ctx;
 
-    tl_lag_see_range(&meter->lag, meter->plan->sources[source].topic, partition, first, end);
+    tl_lag_see_range(&meter->lag, topic, partition, first, end);
+}
+
+enum tl_code tl_archive_meter_topic(struct tl_archive_meter *meter, struct tl_sv topic, struct tl_err *err)
+{
+    const struct tl_metric_label label = {"topic", topic};
+    struct topic_series *series;
+    struct tl_metrics *metrics;
+    enum tl_code rc = TL_OK;
+
+    if (meter == NULL)
+        return TL_OK;
+    if (!TL_RESIZE(meter->topics, meter->topics_count + 1))
+        return tl_fail_memory(err, (meter->topics_count + 1) * sizeof *meter->topics);
+    metrics = meter->daemon->metrics;
+    series = &meter->topics[meter->topics_count];
+    series->topic = topic;
+    TL_TRY(tl_metrics_series(metrics, &bytes_total, &label, 1, &series->bytes, err));
+    TL_TRY(tl_metrics_series(metrics, &messages_total, &label, 1, &series->messages, err));
+    TL_TRY(tl_metrics_series(metrics, &files_total, &label, 1, &series->files, err));
+    tl_metrics_begin(metrics);
+    tl_metric_add(series->bytes, 0);
+    tl_metric_add(series->messages, 0);
+    tl_metric_add(series->files, 0);
+    tl_metrics_end(metrics);
+    meter->topics_count++;
+out:
+    return rc;
 }
 
 static enum tl_code series_open(struct tl_archive_meter *meter, struct tl_err *err)
@@ -52,22 +79,8 @@ static enum tl_code series_open(struct tl_archive_meter *meter, struct tl_err *e
     TL_TRY(tl_health_check(meter->daemon->health, TL_SV("pass"), "no progress", &meter->pass, err));
     TL_TRY(tl_metrics_series(metrics, &failures_total, NULL, 0, &meter->failures, err));
     TL_TRY(tl_metrics_series(metrics, &last_success, NULL, 0, &meter->last_success, err));
-    for (uint32_t s = 0; s < meter->plan->sources_count; s++) {
-        struct topic_series *series = &meter->topics[s];
-        struct tl_metric_label label = {"topic", meter->plan->sources[s].topic};
-
-        series->topic = meter->plan->sources[s].topic;
-        TL_TRY(tl_metrics_series(metrics, &bytes_total, &label, 1, &series->bytes, err));
-        TL_TRY(tl_metrics_series(metrics, &messages_total, &label, 1, &series->messages, err));
-        TL_TRY(tl_metrics_series(metrics, &files_total, &label, 1, &series->files, err));
-    }
     tl_metrics_begin(metrics);
     tl_metric_add(meter->failures, 0);
-    for (uint32_t s = 0; s < meter->plan->sources_count; s++) {
-        tl_metric_add(meter->topics[s].bytes, 0);
-        tl_metric_add(meter->topics[s].messages, 0);
-        tl_metric_add(meter->topics[s].files, 0);
-    }
     tl_metrics_end(metrics);
 out:
     return rc;
@@ -90,12 +103,8 @@ enum tl_code tl_archive_meter_open(const struct tl_common_options *common, const
         tl_daemon_close(daemon);
         return tl_fail_memory(err, sizeof *meter);
     }
-    meter->plan = plan;
     meter->daemon = daemon;
     tl_lag_init(&meter->lag, daemon->metrics, NULL, &lag_events);
-    meter->topics = calloc(plan->sources_count + 1u, sizeof *meter->topics);
-    if (meter->topics == NULL)
-        TL_TRY(tl_fail_memory(err, plan->sources_count * sizeof *meter->topics));
     TL_TRY(series_open(meter, err));
     watch.daemon = daemon;
     watch.ctx = meter;

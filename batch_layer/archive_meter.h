@@ -17,6 +17,8 @@ TL_MUST_USE enum tl_code tl_archive_meter_open(const struct tl_common_options *c
                                                struct tl_archive_meter **out, struct tl_err *err);
 void tl_archive_meter_close(struct tl_archive_meter *meter);
 
+/* One more topic that is put on record; its name outlives the meter. */
+TL_MUST_USE enum tl_code tl_archive_meter_topic(struct tl_archive_meter *meter, struct tl_sv topic, struct tl_err *err);
 /* A pass begins; there is no log for it yet; it has failed and is made again; it is over. */
 void tl_archive_meter_begin(struct tl_archive_meter *meter);
 void tl_archive_meter_wait(struct tl_archive_meter *meter);

@@ -51,6 +51,7 @@ struct batch {
     struct tl_plan *plan;
     struct tl_store *store;
     struct tl_master *master;
+    struct tl_source_topics *topics;
     struct tl_lock *lock;
     struct tl_input **inputs; /* per source */
     int64_t *definitions;     /* per view */
@@ -294,8 +295,8 @@ static enum tl_code stage_offsets(struct batch *batch, struct tl_err *err)
         for (uint32_t p = 0; p < batch->inputs[s]->partitions_count; p++) {
             const struct tl_input_partition *partition = &batch->inputs[s]->partitions[p];
 
-            TL_TRY(tl_store_stage_offset(batch->store, batch->run, partition->topic,
-                                         partition->partition & ~TL_PARTITION_IMPORTED, partition->next_offset, err));
+            TL_TRY(tl_store_stage_offset(batch->store, batch->run, partition->topic, tl_partition_in_topic(partition->partition),
+                                         partition->next_offset, err));
         }
     }
     TL_TRY(tl_store_commit(batch->store, err));
@@ -409,6 +410,39 @@ static void note_limits(const struct batch *batch, uint32_t v)
     }
 }
 
+struct recorded {
+    struct batch *batch;
+    uint32_t source;
+};
+
+/* What was imported for a topic that has no record of its own is read as well. */
+static enum tl_code topic_recorded(void *ctx, struct tl_sv name, struct tl_err *err)
+{
+    static const char import[] = ".import";
+    struct recorded *recorded = ctx;
+
+    if (tl_sv_ends(name, TL_SV(import)))
+        name.size -= sizeof import - 1;
+    return tl_source_topics_add(recorded->batch->topics, recorded->source, name, err);
+}
+
+/* Of patterns: what is on record by now has a number before it is read. */
+static enum tl_code find_topics(struct batch *batch, struct tl_err *err)
+{
+    enum tl_code rc;
+
+    TL_TRY(tl_source_topics_open(batch->plan, &batch->topics, err));
+    for (uint32_t s = 0; s < batch->plan->sources_count; s++) {
+        struct recorded recorded = {batch, s};
+
+        if (batch->plan->sources[s].topic_pattern.data != NULL)
+            TL_TRY(tl_master_topics(batch->master, topic_recorded, &recorded, err));
+    }
+    TL_TRY(tl_source_topics_number(batch->topics, batch->store, err));
+out:
+    return rc;
+}
+
 static enum tl_code look(struct batch *batch, struct tl_err *err)
 {
     const struct tl_plan *plan = batch->plan;
@@ -423,8 +457,9 @@ static enum tl_code look(struct batch *batch, struct tl_err *err)
     if (batch->inputs == NULL || batch->definitions == NULL || batch->days == NULL || batch->carries == NULL)
         TL_TRY(tl_fail_memory(err, plan->views_count * sizeof *batch->days));
     TL_TRY(tl_master_open(batch->common->data, &batch->master, err));
+    TL_TRY(find_topics(batch, err));
     for (uint32_t s = 0; s < plan->sources_count; s++)
-        TL_TRY(tl_input_open(batch->master, plan, s, &batch->inputs[s], err));
+        TL_TRY(tl_input_open(batch->master, plan, s, batch->topics, &batch->inputs[s], err));
     for (uint32_t v = 0; v < plan->views_count; v++) {
         struct tl_shape shape;
 
@@ -453,6 +488,7 @@ static void close_all(struct batch *batch)
         tl_days_close(&batch->days[v]);
     for (uint32_t s = 0; batch->inputs != NULL && s < batch->plan->sources_count; s++)
         tl_input_close(batch->inputs[s]);
+    tl_source_topics_close(batch->topics);
     free(batch->jobs);
     free(batch->carries);
     free(batch->days);

@@ -54,7 +54,7 @@ static enum tl_code add_offset(void *ctx, struct tl_sv topic, uint32_t partition
     for (uint32_t p = 0; p < offsets->input->partitions_count; p++) {
         const struct tl_input_partition *mine = &offsets->input->partitions[p];
 
-        if ((mine->partition & ~TL_PARTITION_IMPORTED) == partition && tl_sv_eq(mine->topic, topic))
+        if (tl_partition_in_topic(mine->partition) == partition && tl_sv_eq(mine->topic, topic))
             offsets->next_offset[p] = next_offset;
     }
     return TL_OK;

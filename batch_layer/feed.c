@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "event/partition.h"
+
 /* An unpacked block. A reader's messages are good until its next read, so each unpacked block has a reader of its own; they are
  * reused through a list of free ones. */
 struct tl_feed_block {
@@ -239,7 +241,7 @@ static bool comes_before(const struct tl_message *a, uint32_t a_partition, const
 {
     if (a->log_ms != b->log_ms)
         return a->log_ms < b->log_ms;
-    return a_partition < b_partition;
+    return tl_partition_order(a_partition, a->offset, b_partition, b->offset) < 0;
 }
 
 static bool chunk_reserve(struct tl_chunk *chunk)

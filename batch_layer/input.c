@@ -160,6 +160,10 @@ static enum tl_code add_topic(struct tl_master *master, struct tl_input *input, 
 
     TL_TRY(tl_master_list(master, topic, &files, &files_count, err));
     TL_TRY(tl_master_read_complete(master, topic, &complete, &complete_count, &identity, err));
+    for (size_t f = 0; f < files_count; f++)
+        TL_TRY(tl_source_topic_check(topic, files[f].partition + 1, err));
+    for (size_t c = 0; c < complete_count; c++)
+        TL_TRY(tl_source_topic_check(topic, complete[c].partition + 1, err));
     room = input->partitions_count + (uint32_t)(files_count + complete_count);
     partitions = tl_arena_alloc(&input->arena, (room + 1) * sizeof *partitions);
     if (partitions == NULL)
@@ -189,12 +193,28 @@ out:
     return rc;
 }
 
-enum tl_code tl_input_open(struct tl_master *master, const struct tl_plan *plan, uint32_t source, struct tl_input **out,
-                           struct tl_err *err)
+/* What was imported for a topic stands beside it. */
+static enum tl_code add_with_import(struct tl_master *master, struct tl_input *input, const struct tl_source_topic *topic,
+                                    struct tl_err *err)
+{
+    uint32_t base = tl_partition_number(topic->number, 0);
+    char *import = tl_arena_printf(&input->arena, "%.*s.import", TL_SV_ARG(topic->name));
+    enum tl_code rc;
+
+    if (import == NULL)
+        return tl_fail_memory(err, topic->name.size);
+    TL_TRY(add_topic(master, input, topic->name, base, err));
+    TL_TRY(add_topic(master, input, tl_sv_from(import), TL_PARTITION_IMPORTED | base, err));
+out:
+    return rc;
+}
+
+enum tl_code tl_input_open(struct tl_master *master, const struct tl_plan *plan, uint32_t source,
+                           const struct tl_source_topics *topics, struct tl_input **out, struct tl_err *err)
 {
     struct tl_input *input = calloc(1, sizeof *input);
-    struct tl_sv topic = plan->sources[source].topic;
-    char *import;
+    uint32_t count;
+    const struct tl_source_topic *known = tl_source_topics_of(topics, source, &count);
     enum tl_code rc = TL_OK;
 
     if (input == NULL)
@@ -202,11 +222,9 @@ enum tl_code tl_input_open(struct tl_master *master, const struct tl_plan *plan,
     input->plan = plan;
     input->source = source;
     tl_arena_init(&input->arena, 1u << 16, 0);
-    import = tl_arena_printf(&input->arena, "%.*s.import", TL_SV_ARG(topic));
-    if (import == NULL)
-        TL_TRY(tl_fail_memory(err, topic.size));
-    TL_TRY(add_topic(master, input, topic, 0, err));
-    TL_TRY(add_topic(master, input, tl_sv_from(import), TL_PARTITION_IMPORTED, err));
+    for (uint32_t t = 0; t < count; t++)
+        if (known[t].number != TL_TOPIC_NO_NUMBER)
+            TL_TRY(add_with_import(master, input, &known[t], err));
     for (uint32_t p = 0; p < input->partitions_count; p++) /* nothing can be missing from an import */
         if (input->partitions[p].partition >= TL_PARTITION_IMPORTED)
             input->partitions[p].end_ms = INT64_MAX;

@@ -1,11 +1,12 @@
 /* input.h: what the master record holds for one source, and what is known of its events' times.
  *
- * A source has two topics on record: the log's, and "<topic>.import", whose partitions have numbers of their own
- * (TL_PARTITION_IMPORTED). The facts about event times stand in the files' indexes. Files whose index was made under another rule of event
+ * Each topic of a source has two on record: the log's, and "<topic>.import", whose partitions have numbers of their own
+ * (event/partition.h). The facts about event times stand in the files' indexes. Files whose index was made under another rule of event
  * time (another time column, format or skew) are read once to learn them anew. */
 #ifndef TL_INPUT_H
 #define TL_INPUT_H
 
+#include "main/source_topics.h"
 #include "master/master.h"
 #include "sql/plan.h"
 
@@ -23,7 +24,7 @@ struct tl_input_file {
 };
 
 struct tl_input_partition {
-    uint32_t partition;          /* with TL_PARTITION_IMPORTED for the import topic */
+    uint32_t partition;          /* as rows and ledger know it (event/partition.h) */
     struct tl_sv topic;          /* of the master record */
     struct tl_input_file *files; /* by offset */
     uint32_t files_count;
@@ -39,8 +40,9 @@ struct tl_input {
     uint32_t partitions_count;
 };
 
+/* Of all topics of the source that have a number; their names outlive the input. */
 TL_MUST_USE enum tl_code tl_input_open(struct tl_master *master, const struct tl_plan *plan, uint32_t source,
-                                       struct tl_input **out, struct tl_err *err);
+                                       const struct tl_source_topics *topics, struct tl_input **out, struct tl_err *err);
 void tl_input_close(struct tl_input *input);
 
 /* Up to which instant the input is complete for a view with this lateness: every partition either reached a watermark

@@ -329,7 +329,7 @@ static enum tl_code stage_dead(struct pass *pass, const struct tl_partial_partit
         if (input->partitions[p].partition != partition->partition)
             continue;
         TL_TRY(begin_staging(pass, err));
-        TL_TRY(tl_store_put_dead(pass->job->store, input->partitions[p].topic, partition->partition & ~TL_PARTITION_IMPORTED,
+        TL_TRY(tl_store_put_dead(pass->job->store, input->partitions[p].topic, tl_partition_in_topic(partition->partition),
                                  partition->dead, partition->dead_count, err));
         pass->uncommitted += partition->dead_count;
         TL_TRY(commit_staging(pass, false, err));

@@ -5,18 +5,25 @@
 #include <string.h>
 
 #include "core/intake.h"
+#include "event/partition.h"
 #include "event/zone.h"
 #include "spans.h"
 
 /* What is on record of one topic. */
 struct tl_cause_record {
     struct tl_sv topic;
-    uint32_t number_base; /* 0, or TL_PARTITION_IMPORTED */
+    uint32_t number_base; /* of its partition 0 (event/partition.h) */
     const struct tl_master_file *files;
     size_t files_count;
     const struct tl_master_complete *complete;
     size_t complete_count;
     uint32_t partitions_count; /* highest number on record + 1 */
+};
+
+/* Of the topics of one source, and what was imported for them. */
+struct tl_cause_records {
+    struct tl_cause_record *items;
+    uint32_t count;
     bool listed;
 };
 
@@ -112,9 +119,9 @@ static bool count_event(struct proof *proof, uint32_t view, const struct tl_core
 
 static bool comes_before(const struct tl_unit_sample *a, const struct tl_unit_sample *b)
 {
-    if (a->partition != b->partition)
-        return a->partition < b->partition;
-    return a->offset != b->offset ? a->offset < b->offset : a->row < b->row;
+    int order = tl_partition_order(a->partition, a->offset, b->partition, b->offset);
+
+    return order != 0 ? order < 0 : a->row < b->row;
 }
 
 static void add_sample(struct tl_unit_cause *of, const struct tl_unit_sample *sample)
@@ -408,39 +415,63 @@ static enum tl_code list_record(struct tl_cause_finder *finder, struct tl_cause_
     for (size_t c = 0; c < record->complete_count; c++)
         if (record->complete[c].partition >= record->partitions_count)
             record->partitions_count = record->complete[c].partition + 1;
-    record->listed = true;
 out:
     return rc;
 }
 
-/* The topic's record and its import's. */
-static enum tl_code list_records(struct tl_cause_finder *finder, uint32_t source, struct tl_cause_record **out,
+static enum tl_code add_records(struct tl_cause_finder *finder, struct tl_cause_records *records,
+                                const struct tl_source_topic *topic, struct tl_err *err)
+{
+    char *import = tl_arena_printf(&finder->memory, "%.*s.import", TL_SV_ARG(topic->name));
+    struct tl_cause_record *both = &records->items[records->count];
+    enum tl_code rc;
+
+    if (import == NULL)
+        return tl_fail_memory(err, topic->name.size);
+    both[0] = (struct tl_cause_record){.topic = topic->name, .number_base = tl_partition_number(topic->number, 0)};
+    both[1] = (struct tl_cause_record){.topic = tl_sv_from(import), .number_base = TL_PARTITION_IMPORTED | both[0].number_base};
+    TL_TRY(list_record(finder, &both[0], err));
+    TL_TRY(list_record(finder, &both[1], err));
+    records->count += 2;
+out:
+    return rc;
+}
+
+/* The record of each topic and its import's. */
+static enum tl_code list_records(struct tl_cause_finder *finder, uint32_t source, struct tl_cause_records **out,
                                  struct tl_err *err)
 {
-    struct tl_cause_record *records;
+    uint32_t count;
+    const struct tl_source_topic *topics = tl_source_topics_of(finder->topics, source, &count);
+    struct tl_cause_records *records;
     enum tl_code rc = TL_OK;
 
     if (finder->records == NULL) {
-        finder->records = tl_arena_zalloc(&finder->memory, 2 * finder->plan->sources_count * sizeof *finder->records);
+        finder->records = tl_arena_zalloc(&finder->memory, finder->plan->sources_count * sizeof *finder->records);
         if (finder->records == NULL)
             return tl_fail_memory(err, finder->plan->sources_count * sizeof *finder->records);
     }
-    records = &finder->records[2 * source];
-    if (!records[0].listed) {
-        struct tl_sv topic = finder->plan->sources[source].topic;
-        char *import = tl_arena_printf(&finder->memory, "%.*s.import", TL_SV_ARG(topic));
-
-        if (import == NULL)
-            return tl_fail_memory(err, topic.size);
-        records[0].topic = topic;
-        records[1].topic = tl_sv_from(import);
-        records[1].number_base = TL_PARTITION_IMPORTED;
-        TL_TRY(list_record(finder, &records[1], err));
-        TL_TRY(list_record(finder, &records[0], err));
+    records = &finder->records[source];
+    if (!records->listed) {
+        records->items = tl_arena_zalloc(&finder->memory, (2 * (size_t)count + 1) * sizeof *records->items);
+        if (records->items == NULL)
+            return tl_fail_memory(err, count * sizeof *records->items);
+        for (uint32_t t = 0; t < count; t++)
+            if (topics[t].number != TL_TOPIC_NO_NUMBER)
+                TL_TRY(add_records(finder, records, &topics[t], err));
+        records->listed = true;
     }
     *out = records;
 out:
     return rc;
+}
+
+static const struct tl_cause_record *record_of(const struct tl_cause_records *records, uint32_t partition)
+{
+    for (uint32_t r = 0; r < records->count; r++)
+        if (records->items[r].number_base == tl_partition_base(partition))
+            return &records->items[r];
+    return NULL;
 }
 
 /* Behind the last message on record, or what the archive says if that is more. */
@@ -503,8 +534,8 @@ static uint32_t partitions_read(const struct tl_cause_finder *finder, uint32_t s
             continue;
         for (uint32_t r = 0; r < e->ranges_count; r++)
             for (uint32_t p = 0; p < e->ranges[r].offsets_count; p++)
-                if ((e->ranges[r].offsets[p].partition & TL_PARTITION_IMPORTED) == record->number_base)
-                    count = (uint32_t)tl_max_i64(count, (e->ranges[r].offsets[p].partition & ~TL_PARTITION_IMPORTED) + 1);
+                if (tl_partition_base(e->ranges[r].offsets[p].partition) == record->number_base)
+                    count = (uint32_t)tl_max_i64(count, tl_partition_in_topic(e->ranges[r].offsets[p].partition) + 1);
     }
     return count;
 }
@@ -585,7 +616,8 @@ static enum tl_code read_tail_of(struct proof *proof, const struct tl_cause_reco
 {
     struct tl_cause_finder *finder = proof->finder;
     struct tl_log *log = tl_source_log(finder->logs, proof->source);
-    int64_t from = record_end(record, partition), to = read_by_speed(finder, proof->source, partition), first, end;
+    int64_t from = record_end(record, partition), to = read_by_speed(finder, proof->source, record->number_base + partition),
+            first, end;
     struct tl_log_entries entries;
     enum tl_code rc = TL_OK;
 
@@ -599,7 +631,7 @@ static enum tl_code read_tail_of(struct proof *proof, const struct tl_cause_reco
     to = tl_min_i64(to, end);
     for (from = tl_max_i64(from, first); from < to; from = entries.next_offset) {
         TL_TRY(tl_log_read_on(log, record->topic, partition, from, TL_BATCH_ROWS, TAIL_BYTES, ANSWER_MS, &entries, err));
-        TL_TRY(push(proof, partition, entries.messages, entries.count, err));
+        TL_TRY(push(proof, record->number_base + partition, entries.messages, entries.count, err));
     }
 out:
     return rc;
@@ -612,7 +644,7 @@ static enum tl_code read_tail(struct proof *proof, const struct tl_cause_record 
     uint64_t identity;
     enum tl_code rc = TL_OK;
 
-    if (proof->finder->logs == NULL)
+    if (proof->finder->logs == NULL || record->number_base >= TL_PARTITION_IMPORTED)
         return TL_OK;
     rc = tl_log_topic(tl_source_log(proof->finder->logs, proof->source), record->topic, &partitions, &identity, err);
     if (rc == TL_ERR_NOT_FOUND)
@@ -663,7 +695,7 @@ static enum tl_code prove_source(struct tl_cause_finder *finder, uint32_t source
 {
     struct proof proof = {.finder = finder, .source = source};
     struct side_of sides[TL_SIDES];
-    struct tl_cause_record *records;
+    struct tl_cause_records *records;
     bool *views_wanted = calloc(finder->plan->views_count, sizeof *views_wanted);
     enum tl_code rc = TL_OK;
 
@@ -680,11 +712,12 @@ static enum tl_code prove_source(struct tl_cause_finder *finder, uint32_t source
         TL_TRY(open_side(&proof, (enum tl_side)side, views_wanted, is_wanted, &sides[side], err));
     }
     TL_TRY(list_records(finder, source, &records, err));
-    for (int i = 0; i < 2; i++) {
-        TL_TRY(find_gaps(finder, source, &records[i], err));
-        TL_TRY(read_record(&proof, &records[i], err));
+    for (uint32_t r = 0; r < records->count; r++) {
+        TL_TRY(find_gaps(finder, source, &records->items[r], err));
+        TL_TRY(read_record(&proof, &records->items[r], err));
     }
-    TL_TRY(read_tail(&proof, &records[0], err));
+    for (uint32_t r = 0; r < records->count; r++)
+        TL_TRY(read_tail(&proof, &records->items[r], err));
     TL_TRY(settle(&proof, err));
 out:
     close_proof(&proof);
@@ -753,7 +786,7 @@ enum tl_code tl_cause_reach(void *ctx, const struct tl_compare_range *range, str
     const struct tl_window_spec *window = &range->plan_view->window;
     struct proof proof = {.finder = finder, .source = range->plan_view->source};
     struct reach reach = {&proof, window, keys};
-    struct tl_cause_record *records;
+    struct tl_cause_records *records;
     bool *views_wanted = calloc(finder->plan->views_count, sizeof *views_wanted);
     enum tl_code rc = TL_OK;
 
@@ -768,9 +801,10 @@ enum tl_code tl_cause_reach(void *ctx, const struct tl_compare_range *range, str
         TL_TRY(tl_fail_memory(err, sizeof(struct tl_time_span)));
     TL_TRY(open_side(&proof, TL_SIDE_BATCH, views_wanted, note_reach, &reach, err));
     TL_TRY(list_records(finder, proof.source, &records, err));
-    for (int i = 0; i < 2; i++)
-        TL_TRY(read_record(&proof, &records[i], err));
-    TL_TRY(read_tail(&proof, &records[0], err));
+    for (uint32_t r = 0; r < records->count; r++)
+        TL_TRY(read_record(&proof, &records->items[r], err));
+    for (uint32_t r = 0; r < records->count; r++)
+        TL_TRY(read_tail(&proof, &records->items[r], err));
     for (uint32_t i = 0; i < keys->count; i++) {
         struct tl_compare_reach *mine = tl_table_at(keys, i, NULL, NULL);
 
@@ -796,12 +830,14 @@ static const struct tl_message *message_at(const struct tl_message *messages, si
 static enum tl_code find_message(struct tl_cause_finder *finder, uint32_t source, uint32_t number, int64_t offset,
                                  const struct tl_message **out, struct tl_err *err)
 {
-    const struct tl_cause_record *record = &finder->records[2 * source + (number >= TL_PARTITION_IMPORTED)];
-    uint32_t partition = number & ~TL_PARTITION_IMPORTED;
+    const struct tl_cause_record *record = record_of(&finder->records[source], number);
+    uint32_t partition = tl_partition_in_topic(number);
     struct tl_log_entries entries;
     enum tl_code rc = TL_OK;
 
     *out = NULL;
+    if (record == NULL)
+        return TL_OK;
     for (size_t f = 0; f < record->files_count; f++) {
         const struct tl_master_file *file = &record->files[f];
 

@@ -44,11 +44,12 @@ struct tl_cause_view {
     uint32_t last_causes;
 };
 
-struct tl_cause_record; /* what is on record of one topic (cause.c) */
+struct tl_cause_records; /* what is on record of a source's topics (cause.c) */
 
-/* The caller fills in plan, master, logs, compare and views between init and prove. */
+/* The caller fills in plan, topics, master, logs, compare and views between init and prove. */
 struct tl_cause_finder {
     struct tl_plan *plan;
+    const struct tl_source_topics *topics;
     struct tl_master *master;
     struct tl_source_logs *logs; /* NULL: there is none */
     struct tl_compare *compare;
@@ -60,9 +61,9 @@ struct tl_cause_finder {
     uint32_t gaps_count;
 
     struct tl_arena memory;
-    struct tl_table seen;            /* differing events */
-    struct tl_cause_record *records; /* per source: the topic's, and its import's */
-    struct tl_intake **intakes;      /* per source, once asked for */
+    struct tl_table seen;             /* differing events */
+    struct tl_cause_records *records; /* per source */
+    struct tl_intake **intakes;       /* per source, once asked for */
     struct tl_master_reader *reader;
 };
 

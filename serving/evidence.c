@@ -83,35 +83,47 @@ static enum tl_code add_range(void *ctx, const struct tl_run_range *range, struc
 
 struct manifest {
     struct tl_evidence *evidence;
-    struct tl_sv topic;
+    const struct tl_source_topic *topics;
+    uint32_t topics_count;
     struct tl_evidence_partition *offsets;
     uint32_t count;
 };
+
+static bool number_of(const struct manifest *manifest, struct tl_sv name, uint32_t *number)
+{
+    for (uint32_t t = 0; t < manifest->topics_count; t++) {
+        *number = manifest->topics[t].number;
+        if (*number != TL_TOPIC_NO_NUMBER && tl_sv_eq(manifest->topics[t].name, name))
+            return true;
+    }
+    return false;
+}
 
 static enum tl_code add_offset(void *ctx, struct tl_sv topic, uint32_t partition, int64_t next_offset, struct tl_err *err)
 {
     const struct tl_sv import = TL_SV(".import");
     struct manifest *manifest = ctx;
-    struct tl_evidence_partition mine = {partition, next_offset};
+    struct tl_evidence_partition mine = {0, next_offset};
+    uint32_t number;
 
-    if (!tl_sv_eq(topic, manifest->topic)) {
-        struct tl_sv stem = {topic.data, topic.size - import.size};
-
-        if (!tl_sv_ends(topic, import) || !tl_sv_eq(stem, manifest->topic))
+    if (!number_of(manifest, topic, &number)) {
+        if (!tl_sv_ends(topic, import) || !number_of(manifest, (struct tl_sv){topic.data, topic.size - import.size}, &number))
             return TL_OK;
-        mine.partition |= TL_PARTITION_IMPORTED;
+        mine.partition = TL_PARTITION_IMPORTED;
     }
+    mine.partition |= tl_partition_number(number, partition);
     APPEND(&manifest->evidence->memory, manifest->offsets, manifest->count, mine, err);
     return TL_OK;
 }
 
-static enum tl_code read_manifests(struct tl_evidence *e, struct tl_store *store, struct tl_sv topic, struct tl_err *err)
+static enum tl_code read_manifests(struct tl_evidence *e, struct tl_store *store, const struct tl_source_topic *topics,
+                                   uint32_t topics_count, struct tl_err *err)
 {
     enum tl_code rc = TL_OK;
 
     for (uint32_t r = 0; r < e->ranges_count; r++) {
         struct tl_evidence_range *range = &e->ranges[r];
-        struct manifest manifest = {.evidence = e, .topic = topic};
+        struct manifest manifest = {.evidence = e, .topics = topics, .topics_count = topics_count};
 
         for (uint32_t other = 0; other < r; other++) {
             if (e->ranges[other].run == range->run) {
@@ -245,8 +257,8 @@ out:
 }
 
 enum tl_code tl_evidence_init(struct tl_evidence *e, struct tl_store *store, const struct tl_definition *definition,
-                              struct tl_sv topic, const struct tl_window_spec *window, int64_t from_ms, int64_t to_ms,
-                              struct tl_err *err)
+                              const struct tl_source_topic *topics, uint32_t topics_count, const struct tl_window_spec *window,
+                              int64_t from_ms, int64_t to_ms, struct tl_err *err)
 {
     struct span span = {e, from_ms, to_ms, 0};
     uint64_t identity;
@@ -258,7 +270,7 @@ enum tl_code tl_evidence_init(struct tl_evidence *e, struct tl_store *store, con
     tl_table_init(&e->lines, sizeof(struct refusal), 0);
     TL_TRY(tl_store_positions(store, e->definition, add_position, e, &identity, err));
     TL_TRY(tl_store_ranges(store, e->definition, add_range, &span, err));
-    TL_TRY(read_manifests(e, store, topic, err));
+    TL_TRY(read_manifests(e, store, topics, topics_count, err));
     TL_TRY(read_ledgers(e, store, &span, err));
 out:
     return rc;

@@ -46,6 +46,7 @@ struct reconcile {
     struct tl_store *store;
     struct tl_master *master;
     struct tl_source_logs *logs;
+    struct tl_source_topics *topics;
     struct compared *views; /* as in the plan, and so are the next four */
     struct tl_report_view *reported;
     struct tl_cause_view *causes;
@@ -118,7 +119,6 @@ static enum tl_code choose_views(struct reconcile *r, struct tl_err *err)
         r->views_wanted[v] = r->common->args_count == 0;
         TL_TRY(tl_shape_of(r->plan, &r->plan->views[v], &r->views[v].shape, err));
         r->reported[v] = (struct tl_report_view){.name = r->plan->views[v].name,
-                                                 .topic = r->plan->sources[r->plan->views[v].source].topic,
                                                  .shape = &r->views[v].shape,
                                                  .by_span = tl_compare_by_span(&r->plan->views[v]),
                                                  .boundary_ms = INT64_MIN};
@@ -387,7 +387,9 @@ static enum tl_code open_record(struct reconcile *r, struct tl_err *err)
     rc = tl_source_logs_open(r->common, r->plan, TL_LOG_READ, &r->logs, err);
     if (rc != TL_ERR_NOT_FOUND)
         TL_TRY(rc);
+    TL_TRY(tl_source_topics_open(r->plan, &r->topics, err));
     r->finder.plan = r->plan;
+    r->finder.topics = r->topics;
     r->finder.master = r->master;
     r->finder.logs = r->logs;
     r->finder.compare = &r->compare;
@@ -446,8 +448,8 @@ static enum tl_code compare_view(struct reconcile *r, uint32_t v, struct tl_err 
     if (plan_view->inner >= 0)
         return TL_OK;
     mine->has_evidence = true;
-    TL_TRY(tl_evidence_init(&mine->evidence, r->store, &mine->definition, view->topic, &plan_view->window, first_time(r, v),
-                            mine->to_ms, err));
+    TL_TRY(tl_evidence_init(&mine->evidence, r->store, &mine->definition, view->topics, view->topics_count, &plan_view->window,
+                            first_time(r, v), mine->to_ms, err));
     r->causes[v].evidence = &mine->evidence;
 out:
     return rc;
@@ -566,6 +568,9 @@ static enum tl_code take_snapshot(struct reconcile *r, struct tl_err *err)
     enum tl_code rc = TL_OK;
 
     TL_TRY(tl_store_begin_read(r->store, err));
+    TL_TRY(tl_source_topics_read(r->topics, r->store, err));
+    for (uint32_t v = 0; v < r->plan->views_count; v++)
+        r->reported[v].topics = tl_source_topics_of(r->topics, r->plan->views[v].source, &r->reported[v].topics_count);
     for (uint32_t v = 0; v < r->plan->views_count; v++)
         if (r->views[v].needed)
             TL_TRY(compare_view(r, v, err));
@@ -773,6 +778,7 @@ static void reconcile_done(struct reconcile *r)
         if (r->views[v].has_evidence)
             tl_evidence_done(&r->views[v].evidence);
     tl_source_logs_close(r->logs);
+    tl_source_topics_close(r->topics);
     tl_master_close(r->master);
     tl_store_close(r->store);
     tl_views_close(r->functions, r->plan);

@@ -304,19 +304,26 @@ static void put_json_rows(struct tl_buf *out, const struct tl_report_view *view,
     tl_buf_put_u8(out, ']');
 }
 
-static void put_json_sample(struct tl_buf *out, struct tl_sv topic, const struct tl_unit_sample *sample)
+/* The topic on record that it is of. */
+static void put_topic(struct tl_buf *out, const struct tl_report_view *view, const struct tl_unit_sample *sample)
 {
-    bool imported = sample->partition >= TL_PARTITION_IMPORTED;
+    for (uint32_t t = 0; t < view->topics_count; t++)
+        if (view->topics[t].number == tl_partition_topic(sample->partition))
+            tl_buf_put_sv(out, view->topics[t].name);
+    tl_buf_put_str(out, sample->partition >= TL_PARTITION_IMPORTED ? ".import" : "");
+}
+
+static void put_json_sample(struct tl_buf *out, const struct tl_report_view *view, const struct tl_unit_sample *sample)
+{
     struct tl_buf name;
 
     tl_buf_init(&name, 0);
-    tl_buf_put_sv(&name, topic);
-    tl_buf_put_str(&name, imported ? ".import" : "");
+    put_topic(&name, view, sample);
     tl_buf_put_str(out, "{\"topic\": ");
     tl_buf_put_json(out, tl_buf_sv(&name));
     tl_buf_done(&name);
     tl_buf_printf(out, ", \"partition\": %" PRIu32 ", \"offset\": %" PRId64 ", \"row\": %" PRIu32 ", \"event_time\": ",
-                  sample->partition & ~TL_PARTITION_IMPORTED, sample->offset, sample->row);
+                  tl_partition_in_topic(sample->partition), sample->offset, sample->row);
     put_json_time(out, sample->time_ms);
     tl_buf_put_str(out, ", \"event_id\": ");
     if (sample->id.data == NULL)
@@ -370,7 +377,7 @@ static void put_json_unit(struct tl_buf *out, const struct tl_report_view *view,
                       c->missing == TL_SIDES ? "null" : side_name(c->missing), quote, c->events_count);
         for (uint32_t s = 0; s < c->samples_count; s++) {
             tl_buf_put_str(out, s > 0 ? ", " : "");
-            put_json_sample(out, view->topic, &c->samples[s]);
+            put_json_sample(out, view, &c->samples[s]);
         }
         tl_buf_put_str(out, "]}");
     }
@@ -565,11 +572,11 @@ static void put_layer(struct tl_buf *out, const struct tl_report_view *view, con
         put_rows(out, "  its events give", view, unit, side, true);
 }
 
-static void put_sample(struct tl_buf *out, struct tl_sv topic, const struct tl_unit_sample *sample)
+static void put_sample(struct tl_buf *out, const struct tl_report_view *view, const struct tl_unit_sample *sample)
 {
-    tl_buf_printf(out, "      %.*s%s/%" PRIu32 " offset %" PRId64, TL_SV_ARG(topic),
-                  sample->partition >= TL_PARTITION_IMPORTED ? ".import" : "", sample->partition & ~TL_PARTITION_IMPORTED,
-                  sample->offset);
+    tl_buf_put_str(out, "      ");
+    put_topic(out, view, sample);
+    tl_buf_printf(out, "/%" PRIu32 " offset %" PRId64, tl_partition_in_topic(sample->partition), sample->offset);
     if (sample->row > 0)
         tl_buf_printf(out, " row %" PRIu32, sample->row);
     tl_buf_put_str(out, " at ");
@@ -615,7 +622,7 @@ static void put_unit(struct tl_buf *out, const struct tl_report_view *view, cons
         else
             tl_buf_printf(out, " not counted by %s\n", side_name(c->missing));
         for (uint32_t s = 0; s < c->samples_count; s++)
-            put_sample(out, view->topic, &c->samples[s]);
+            put_sample(out, view, &c->samples[s]);
         if (c->events_count > c->samples_count)
             tl_buf_put_str(out, "      ...\n");
     }

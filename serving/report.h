@@ -26,9 +26,12 @@
 #include "base/buf.h"
 #include "compare.h"
 #include "event/rows.h"
+#include "main/source_topics.h"
 
 struct tl_report_view {
-    struct tl_sv name, topic;
+    struct tl_sv name;
+    const struct tl_source_topic *topics; /* of its source */
+    uint32_t topics_count;
     const struct tl_shape *shape;
     int64_t from_ms, to_ms; /* as compared; INT64_MIN: from the beginning. from >= to: nothing was */
     int64_t boundary_ms;    /* INT64_MIN: nothing is published */

@@ -12,6 +12,7 @@
 #include "main/command.h"
 #include "main/option.h"
 #include "main/source_log.h"
+#include "main/source_topics.h"
 #include "main/views.h"
 #include "master/master.h"
 #include "store/store.h"
@@ -29,6 +30,9 @@ struct status {
     struct tl_plan *plan;        /* for how Kafka is reached; NULL: no views file was named */
     struct tl_source_logs *logs; /* NULL: none to be seen from here */
     struct tl_master *master;
+    struct tl_arena memory;
+    struct tl_source_topic *topics; /* that the store has numbers for */
+    uint32_t topics_count;
     struct tl_buf out;
     bool json, agrees;
     int64_t now_ms;
@@ -81,11 +85,34 @@ struct view_status {
     bool made_again;        /* its topic: the log has other events at these offsets */
 };
 
-static struct tl_log *log_of(const struct status *status, struct tl_sv topic)
+static enum tl_code add_topic(void *ctx, uint32_t number, struct tl_sv name, struct tl_err *err)
 {
-    for (uint32_t s = 0; status->plan != NULL && s < status->plan->sources_count; s++)
-        if (tl_sv_eq(status->plan->sources[s].topic, topic))
+    struct status *status = ctx;
+    struct tl_source_topic topic = {.number = number};
+
+    if (!tl_arena_copy(&status->memory, name, &topic.name) || !TL_RESIZE(status->topics, status->topics_count + 1))
+        return tl_fail_memory(err, name.size);
+    status->topics[status->topics_count++] = topic;
+    return TL_OK;
+}
+
+/* The topic that a partition of the definition's source is of. */
+static struct tl_sv topic_of(const struct status *status, const struct tl_definition *definition, uint32_t partition)
+{
+    for (uint32_t t = 0; t < status->topics_count; t++)
+        if (definition->by_pattern && status->topics[t].number == tl_partition_topic(partition))
+            return status->topics[t].name;
+    return definition->topic;
+}
+
+static struct tl_log *log_of(const struct status *status, const struct tl_definition *definition)
+{
+    for (uint32_t s = 0; status->plan != NULL && s < status->plan->sources_count; s++) {
+        const struct tl_source *source = &status->plan->sources[s];
+
+        if (tl_sv_eq(definition->by_pattern ? source->topic_pattern : source->topic, definition->topic))
             return tl_source_log(status->logs, s);
+    }
     return tl_source_log(status->logs, 0);
 }
 
@@ -100,26 +127,34 @@ static bool answered(struct status *status, enum tl_code rc, const struct tl_err
     return rc == TL_OK;
 }
 
-/* Offsets of a topic that was made again mean other events than those that were counted. */
-static bool is_made_again(struct status *status, struct tl_sv topic, uint64_t counted_identity)
+/* Offsets of a topic that was made again mean other events than those that were counted. The identity is that of the first topic that is there:
+ * positions come in the order of the topics' numbers. */
+static bool is_made_again(struct status *status, const struct view_status *view, uint64_t counted_identity)
 {
-    struct tl_err err = {0};
-    uint32_t partitions;
-    uint64_t identity;
+    const struct tl_definition *definition = view->definition;
 
-    return status->logs != NULL && counted_identity != 0 &&
-           answered(status, tl_log_topic(log_of(status, topic), topic, &partitions, &identity, &err), &err) &&
-           identity != counted_identity;
+    for (size_t p = 0; counted_identity != 0 && status->logs != NULL && p < view->positions.count; p++) {
+        struct tl_sv topic = topic_of(status, definition, view->positions.at[p].partition);
+        struct tl_err err = {0};
+        uint32_t partitions;
+        uint64_t identity;
+
+        if (answered(status, tl_log_topic(log_of(status, definition), topic, &partitions, &identity, &err), &err))
+            return identity != counted_identity;
+    }
+    return false;
 }
 
 static int64_t log_end(struct status *status, const struct view_status *view, uint32_t partition)
 {
-    struct tl_sv topic = view->definition->topic;
+    struct tl_sv topic = topic_of(status, view->definition, partition);
     struct tl_err err = {0};
     int64_t first, end;
 
     if (status->logs == NULL || view->made_again ||
-        !answered(status, tl_log_range(log_of(status, topic), topic, partition, &first, &end, &err), &err))
+        !answered(status,
+                  tl_log_range(log_of(status, view->definition), topic, tl_partition_in_topic(partition), &first, &end, &err),
+                  &err))
         return -1;
     return end;
 }
@@ -268,7 +303,8 @@ static void put_view_text(struct status *status, const struct view_status *view)
         const struct tl_position *position = &view->positions.at[p];
         int64_t end = log_end(status, view, position->partition);
 
-        tl_buf_printf(out, "  speed   %.*s/%u  offset ", TL_SV_ARG(definition->topic), position->partition);
+        tl_buf_printf(out, "  speed   %.*s/%u  offset ", TL_SV_ARG(topic_of(status, definition, position->partition)),
+                      tl_partition_in_topic(position->partition));
         put_count(out, (uint64_t)position->next_offset);
         if (end >= 0) {
             tl_buf_put_str(out, " of ");
@@ -327,8 +363,9 @@ static void put_view_json(struct status *status, const struct view_status *view,
         int64_t end = log_end(status, view, position->partition);
 
         tl_buf_put_str(out, p > 0 ? ", {\"topic\": " : "{\"topic\": ");
-        tl_buf_put_json(out, definition->topic);
-        tl_buf_printf(out, ", \"partition\": %u, \"offset\": %lld, ", position->partition, (long long)position->next_offset);
+        tl_buf_put_json(out, topic_of(status, definition, position->partition));
+        tl_buf_printf(out, ", \"partition\": %u, \"offset\": %lld, ", tl_partition_in_topic(position->partition),
+                      (long long)position->next_offset);
         if (end >= 0)
             tl_buf_printf(out, "\"end\": %lld, \"lag\": %lld, ", (long long)end, (long long)(end - position->next_offset));
         put_time_json(out, "watermark", position->watermark_ms);
@@ -356,10 +393,10 @@ static enum tl_code put_view(struct status *status, const struct tl_definition *
         view.speed_sum += view.speed[o];
     view.agrees = view.speed_sum == view.positions.events_count;
     status->agrees = status->agrees && view.agrees;
-    view.made_again = is_made_again(status, definition->topic, identity);
+    view.made_again = is_made_again(status, &view, identity);
     if (view.made_again)
-        tl_diag(TL_WARN, "topic %.*s was deleted and made again since view %.*s was counted", TL_SV_ARG(definition->topic),
-                TL_SV_ARG(definition->view));
+        tl_diag(TL_WARN, "topic %.*s was deleted and made again since view %.*s was counted",
+                TL_SV_ARG(topic_of(status, definition, view.positions.at[0].partition)), TL_SV_ARG(definition->view));
     if (status->json)
         put_view_json(status, &view, first);
     else
@@ -407,6 +444,30 @@ out:
     return rc;
 }
 
+static bool names_topic(const struct tl_definition *definitions, size_t count, struct tl_sv topic)
+{
+    for (size_t d = 0; d < count; d++)
+        if (!definitions[d].by_pattern && tl_sv_eq(definitions[d].topic, topic))
+            return true;
+    return false;
+}
+
+/* Of each topic once. */
+static enum tl_code put_archives(struct status *status, const struct tl_definition *definitions, size_t count, struct tl_err *err)
+{
+    size_t empty = status->out.size;
+    enum tl_code rc = TL_OK;
+
+    for (size_t d = 0; d < count; d++)
+        if (!definitions[d].by_pattern && !names_topic(definitions, d, definitions[d].topic))
+            TL_TRY(put_archive(status, definitions[d].topic, status->out.size == empty, err));
+    for (uint32_t t = 0; t < status->topics_count; t++)
+        if (!names_topic(definitions, count, status->topics[t].name))
+            TL_TRY(put_archive(status, status->topics[t].name, status->out.size == empty, err));
+out:
+    return rc;
+}
+
 static enum tl_code put_all(struct status *status, struct tl_err *err)
 {
     const struct tl_definition *definitions;
@@ -415,6 +476,7 @@ static enum tl_code put_all(struct status *status, struct tl_err *err)
     enum tl_code rc = TL_OK;
 
     TL_TRY(tl_store_begin_read(status->store, err));
+    TL_TRY(tl_store_topics(status->store, add_topic, status, err));
     TL_TRY(tl_store_definitions(status->store, &definitions, &count, err));
     tl_buf_put_str(&status->out, status->json ? "{\n  \"views\": [" : "");
     for (size_t d = 0; d < count; d++) {
@@ -424,19 +486,7 @@ static enum tl_code put_all(struct status *status, struct tl_err *err)
         first = false;
     }
     tl_buf_put_str(&status->out, status->json ? "\n  ],\n  \"archive\": [" : "");
-    first = true;
-    for (size_t d = 0; d < count; d++) {
-        bool seen = false;
-
-        for (size_t other = 0; other < d && !seen; other++)
-            seen = tl_sv_eq(definitions[other].topic, definitions[d].topic);
-        if (!seen && definitions[d].state != TL_DEFINITION_RETIRED) {
-            size_t before = status->out.size;
-
-            TL_TRY(put_archive(status, definitions[d].topic, first, err));
-            first = first && status->out.size == before;
-        }
-    }
+    TL_TRY(put_archives(status, definitions, count, err));
     if (status->json)
         tl_buf_printf(&status->out, "\n  ],\n  \"agrees\": %s\n}\n", status->agrees ? "true" : "false");
     else
@@ -501,8 +551,11 @@ TL_COMMAND(status, "is every event accounted for, and how far is each layer")
         return exit_status;
     status.json = strcmp(own.format, "json") == 0;
     tl_buf_init(&status.out, 0);
+    tl_arena_init(&status.memory, 1024, 0);
     rc = status_main(&status, &err);
     tl_buf_done(&status.out);
+    tl_arena_done(&status.memory);
+    free(status.topics);
     if (rc != TL_OK)
         tl_diag_err(&err);
     return tl_exit_status(rc);

@@ -23,6 +23,7 @@
 #include "main/data_dir.h"
 #include "main/option.h"
 #include "main/source_log.h"
+#include "main/source_topics.h"
 #include "main/progress.h"
 #include "main/stop.h"
 #include "main/views.h"
@@ -498,13 +499,47 @@ out:
     return rc;
 }
 
+/* "events, clicks, all that match 'site-.*'". *several: there is more than one to choose from. */
+static void put_topics(const struct tl_plan *plan, struct tl_buf *names, bool *several)
+{
+    *several = false;
+    for (uint32_t i = 0; i < plan->sources_count; i++) {
+        const struct tl_source *source = &plan->sources[i];
+        bool by_pattern = source->topic_pattern.data != NULL;
+
+        tl_buf_put_str(names, i > 0 ? ", " : "");
+        if (by_pattern)
+            tl_buf_printf(names, "all that match '%.*s'", TL_SV_ARG(source->topic_pattern));
+        else
+            tl_buf_put_sv(names, source->topic);
+        *several = *several || by_pattern || !tl_sv_eq(source->topic, plan->sources[0].topic);
+    }
+}
+
+/* The first of the tables that read the topic. */
+static enum tl_code find_source(struct import *import, struct tl_sv topic, bool *found, struct tl_err *err)
+{
+    struct tl_source_topics *topics = NULL;
+    enum tl_code rc;
+
+    *found = false;
+    TL_TRY(tl_source_topics_open(import->plan, &topics, err));
+    for (uint32_t s = 0; s < import->plan->sources_count && !*found; s++) {
+        TL_TRY(tl_source_topics_match(topics, s, topic, found, err));
+        import->source = s;
+    }
+out:
+    tl_source_topics_close(topics);
+    return rc;
+}
+
 /* The views file's one topic, or the one of its topics that --topic names. */
 static enum tl_code choose_topic(struct import *import, struct tl_err *err)
 {
     const char *wanted = import->options.topic;
     const struct tl_plan *plan = import->plan;
     struct tl_buf names;
-    bool found = false, several = false;
+    bool found = true, several = false;
     enum tl_code rc = TL_OK;
 
     tl_buf_init(&names, 512);
@@ -512,27 +547,18 @@ static enum tl_code choose_topic(struct import *import, struct tl_err *err)
         import->kind.topic = tl_sv_from(wanted);
         return TL_OK;
     }
-    for (uint32_t i = 0; i < plan->sources_count; i++) {
-        struct tl_sv topic = plan->sources[i].topic;
-
-        tl_buf_printf(&names, "%s%.*s", i > 0 ? ", " : "", TL_SV_ARG(topic));
-        if (i > 0 && !tl_sv_eq(topic, plan->sources[0].topic))
-            several = true;
-        if (!found && (wanted == NULL || tl_sv_eq(topic, tl_sv_from(wanted)))) {
-            found = true;
-            import->source = i;
-        }
-    }
     if (plan->sources_count == 0)
         TL_TRY(tl_fail(err, TL_ERR_USAGE, "%s: no view reads from a table, so there is no topic; --topic NAME names one",
                        import->common->views));
-    if (!found)
-        TL_TRY(tl_fail(err, TL_ERR_USAGE, "--topic %s: %s reads from %.*s", wanted, import->common->views, (int)names.size,
-                       names.data));
+    put_topics(plan, &names, &several);
     if (several && wanted == NULL)
         TL_TRY(tl_fail(err, TL_ERR_USAGE, "%s reads from several topics; say --topic NAME with one of %.*s",
                        import->common->views, (int)names.size, names.data));
-    import->kind.topic = plan->sources[import->source].topic;
+    import->kind.topic = wanted != NULL ? tl_sv_from(wanted) : plan->sources[0].topic;
+    TL_TRY(find_source(import, import->kind.topic, &found, err));
+    if (!found)
+        TL_TRY(tl_fail(err, TL_ERR_USAGE, "--topic %s: %s reads from %.*s", wanted, import->common->views, (int)names.size,
+                       names.data));
 out:
     tl_buf_done(&names);
     return rc;
@@ -602,8 +628,8 @@ static enum tl_code import_open(struct import *import, struct tl_lock **lock, st
     }
     TL_TRY(tl_lock_take(lock_path, "import", lock, err));
     if (strcmp(import->options.into, "archive") == 0)
-        TL_TRY(tl_import_archive_open(import->common->data, import->plan, import->source, (uint64_t)import->options.file_bytes,
-                                      &import->archive, err));
+        TL_TRY(tl_import_archive_open(import->common->data, import->plan, import->source, import->kind.topic,
+                                      (uint64_t)import->options.file_bytes, &import->archive, err));
     else
         TL_TRY(open_log(import, err));
     TL_TRY(load_known(import, err));

@@ -306,8 +306,8 @@ out:
     return rc;
 }
 
-enum tl_code tl_import_archive_open(const char *data_dir, const struct tl_plan *plan, uint32_t source, uint64_t file_bytes,
-                                    struct tl_import_archive **out, struct tl_err *err)
+enum tl_code tl_import_archive_open(const char *data_dir, const struct tl_plan *plan, uint32_t source, struct tl_sv topic,
+                                    uint64_t file_bytes, struct tl_import_archive **out, struct tl_err *err)
 {
     struct tl_import_archive *archive = calloc(1, sizeof *archive);
     enum tl_code rc;
@@ -321,7 +321,7 @@ enum tl_code tl_import_archive_open(const char *data_dir, const struct tl_plan *
     archive->messages = calloc(TL_BATCH_ROWS, sizeof *archive->messages);
     if (archive->messages == NULL)
         TL_TRY(tl_fail_memory(err, TL_BATCH_ROWS * sizeof *archive->messages));
-    TL_TRY(record_topic(plan->sources[source].topic, &archive->topic_text, err));
+    TL_TRY(record_topic(topic, &archive->topic_text, err));
     archive->topic = tl_sv_from(archive->topic_text);
     TL_TRY(tl_master_open(data_dir, &archive->master, err));
     TL_TRY(tl_intake_open(plan, source, &archive->intake, err));

@@ -19,9 +19,10 @@
 
 struct tl_import_archive;
 
-/* `source` of the plan says how event times are read. `file_bytes`: a data file is finished when it holds so many. */
+/* `source` of the plan says how event times of the topic are read. `file_bytes`: a data file is finished when it holds so many. */
 TL_MUST_USE enum tl_code tl_import_archive_open(const char *data_dir, const struct tl_plan *plan, uint32_t source,
-                                                uint64_t file_bytes, struct tl_import_archive **out, struct tl_err *err);
+                                                struct tl_sv topic, uint64_t file_bytes, struct tl_import_archive **out,
+                                                struct tl_err *err);
 void tl_import_archive_close(struct tl_import_archive *archive); /* what is not committed is dropped */
 /* Adds what the record of the topic holds to `progress`. There need not be a record. */
 TL_MUST_USE enum tl_code tl_import_archive_known(const char *data_dir, struct tl_sv topic, struct tl_import_progress *progress,

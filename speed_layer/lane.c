@@ -6,6 +6,7 @@
 
 #include "base/diag.h"
 #include "core/watermark.h"
+#include "event/partition.h"
 
 void tl_lane_close(struct tl_lane *lane)
 {
@@ -13,6 +14,7 @@ void tl_lane_close(struct tl_lane *lane)
     free(lane->definitions);
     free(lane->final_ms);
     free(lane->identities);
+    free(lane->topics);
     free(lane->partitions);
     *lane = (struct tl_lane){0};
 }
@@ -45,53 +47,55 @@ void tl_lane_add_view(struct tl_lane *lane, uint32_t v, const struct tl_definiti
 }
 
 /* The stored offset must still make sense for the log as it is: never silently behind. */
-static enum tl_code check_position(const struct tl_lane_ground *ground, const struct tl_source *source,
-                                   struct tl_position *position, int64_t first, int64_t end, struct tl_err *err)
+static enum tl_code check_position(const struct tl_lane_ground *ground, const struct tl_lane_partition *mine, int64_t end,
+                                   struct tl_err *err)
 {
+    const struct tl_position *position = &mine->position;
+
     if (position->next_offset > end)
         return tl_fail(err, TL_ERR_IO,
                        "topic %.*s partition %u: the store has read up to offset %lld, but the log ends at %lld: the topic was "
                        "deleted and made "
                        "again, or another log is in use; start with a new data directory, or bring the log back",
-                       TL_SV_ARG(source->topic), position->partition, (long long)position->next_offset, (long long)end);
-    if (position->next_offset >= first)
+                       TL_SV_ARG(mine->topic), mine->in_topic, (long long)position->next_offset, (long long)end);
+    if (position->next_offset >= mine->log_first)
         return TL_OK;
     if (!ground->accept_gap)
         return tl_fail(err, TL_ERR_GAP,
                        "topic %.*s partition %u: offsets %lld to %lld are gone from the log before they were counted; "
                        "--accept-gap goes on at %lld and records the gap as an outage",
-                       TL_SV_ARG(source->topic), position->partition, (long long)position->next_offset, (long long)(first - 1),
-                       (long long)first);
+                       TL_SV_ARG(mine->topic), mine->in_topic, (long long)position->next_offset, (long long)(mine->log_first - 1),
+                       (long long)mine->log_first);
     return TL_OK;
 }
 
-static enum tl_code fail_made_again(const struct tl_source *source, uint32_t partition, const char *why, struct tl_err *err)
+static enum tl_code fail_made_again(struct tl_sv topic, uint32_t partition, const char *why, struct tl_err *err)
 {
     return tl_fail(
         err, TL_ERR_IO,
         "topic %.*s partition %u: the topic was deleted and made again: %s; its offsets mean other events now; start with a new"
         " data directory and store, or bring the log back",
-        TL_SV_ARG(source->topic), partition, why);
+        TL_SV_ARG(topic), partition, why);
 }
 
-enum tl_code tl_lane_check_message(const struct tl_lane_ground *ground, uint32_t s, const struct tl_position *position,
-                                   struct tl_err *err)
+enum tl_code tl_lane_check_message(const struct tl_lane_ground *ground, const struct tl_lane_partition *partition,
+                                   const struct tl_position *position, struct tl_err *err)
 {
-    const struct tl_source *source = &ground->plan->sources[s];
     char why[100];
     uint64_t now;
     enum tl_code rc;
 
     if (position->fingerprint == 0)
         return TL_OK;
-    rc = tl_log_fingerprint(tl_source_log(ground->logs, s), source->topic, position->partition, position->last_offset, &now, err);
+    rc = tl_log_fingerprint(tl_source_log(ground->logs, partition->source), partition->topic, partition->in_topic,
+                            position->last_offset, &now, err);
     if (rc == TL_ERR_NOT_FOUND)
         return TL_OK;
     if (rc != TL_OK || now == position->fingerprint)
         return rc;
     snprintf(why, sizeof why, "at offset %lld stands another message than the one that was read",
              (long long)position->last_offset);
-    return fail_made_again(source, position->partition, why, err);
+    return fail_made_again(partition->topic, partition->in_topic, why, err);
 }
 
 /* In a tick: the lane's views of the source go on from the position, in the topic as it is. What lies from `gap_from` to there is left out, if anything: two lines in the
@@ -121,32 +125,32 @@ out:
     return rc;
 }
 
-static void say_gap(const char *why, uint32_t partition, int64_t from, int64_t next)
+static void say_gap(const char *why, const struct tl_lane_partition *mine, int64_t from, int64_t next)
 {
-    tl_diag(TL_WARN, "%s: partition %u offsets %lld to %lld", why, partition, (long long)from, (long long)(next - 1));
+    tl_diag(TL_WARN, "%s: topic %.*s partition %u offsets %lld to %lld", why, TL_SV_ARG(mine->topic), mine->in_topic,
+            (long long)from, (long long)(next - 1));
 }
 
-static enum tl_code accept_gap(const struct tl_lane_ground *ground, const struct tl_lane *lane, uint32_t source,
-                               struct tl_position *position, int64_t first, struct tl_err *err)
+static enum tl_code accept_gap(const struct tl_lane_ground *ground, const struct tl_lane *lane, struct tl_lane_partition *mine,
+                               struct tl_err *err)
 {
-    int64_t change, from = position->next_offset;
+    int64_t change, from = mine->position.next_offset;
     enum tl_code rc;
 
-    say_gap("gap accepted", position->partition, from, first);
-    position->next_offset = first;
+    say_gap("gap accepted", mine, from, mine->log_first);
+    mine->position.next_offset = mine->log_first;
     TL_TRY(tl_store_begin_tick(ground->store, ground->epoch, &change, err));
-    TL_TRY(put_place(ground, lane, source, position, from, err));
+    TL_TRY(put_place(ground, lane, mine->source, &mine->position, from, err));
     TL_TRY(tl_store_commit(ground->store, err));
 out:
     tl_store_rollback(ground->store);
     return rc;
 }
 
-enum tl_code tl_lane_topic(const struct tl_lane_ground *ground, uint32_t source, uint32_t *partitions, uint64_t *identity,
-                           struct tl_err *err)
+enum tl_code tl_lane_topic(const struct tl_lane_ground *ground, uint32_t source, struct tl_sv name, uint32_t *partitions,
+                           uint64_t *identity, struct tl_err *err)
 {
-    enum tl_code rc =
-        tl_log_topic(tl_source_log(ground->logs, source), ground->plan->sources[source].topic, partitions, identity, err);
+    enum tl_code rc = tl_log_topic(tl_source_log(ground->logs, source), name, partitions, identity, err);
 
     if (rc != TL_ERR_NOT_FOUND)
         return rc;
@@ -163,7 +167,7 @@ static enum tl_code set_end(const struct tl_lane_ground *ground, struct tl_lane_
     int64_t bound;
     enum tl_code rc;
 
-    TL_TRY(tl_source_bound(ground->logs, mine->source, mine->partition, &bound, err));
+    TL_TRY(tl_source_bound(ground->logs, mine->source, mine->topic, mine->in_topic, &bound, err));
     if (goal != NULL) {
         const struct tl_position *known = tl_standing_of(goal, mine->partition);
 
@@ -179,20 +183,20 @@ out:
 }
 
 /* What has ended stays so: its windows are final, and whatever came behind its end would be late. */
-static enum tl_code keep_ended(const struct tl_source *source, struct tl_lane_partition *mine, int64_t log_end,
+static enum tl_code keep_ended(const struct tl_lane_ground *ground, struct tl_lane_partition *mine, int64_t log_end,
                                struct tl_err *err)
 {
-    if (!source->bounded)
+    if (!ground->plan->sources[mine->source].bounded)
         return tl_fail(
             err, TL_ERR_USAGE,
             "topic %.*s partition %u: it has ended at offset %lld, where 'scan.bounded.mode' said, and its windows are "
             "final; without that option start with a new data directory and store",
-            TL_SV_ARG(source->topic), mine->partition, (long long)mine->position.next_offset);
+            TL_SV_ARG(mine->topic), mine->in_topic, (long long)mine->position.next_offset);
     if (log_end > mine->position.next_offset)
         tl_diag(TL_WARN,
                 "topic %.*s partition %u: it has ended at offset %lld ('scan.bounded.mode'): what the log has behind that is not "
                 "read",
-                TL_SV_ARG(source->topic), mine->partition, (long long)mine->position.next_offset);
+                TL_SV_ARG(mine->topic), mine->in_topic, (long long)mine->position.next_offset);
     mine->until_offset = mine->position.next_offset;
     mine->ends = true;
     return TL_OK;
@@ -213,7 +217,7 @@ static enum tl_code find_start(const struct tl_lane_ground *ground, struct tl_la
     int64_t start;
     enum tl_code rc;
 
-    TL_TRY(tl_source_start(ground->logs, mine->source, mine->partition, &start, err));
+    TL_TRY(tl_source_start(ground->logs, mine->source, mine->topic, mine->in_topic, &start, err));
     mine->position.next_offset = tl_max_i64(mine->log_first, tl_min_i64(start, mine->until_offset));
 out:
     return rc;
@@ -233,7 +237,7 @@ static enum tl_code put_starts(const struct tl_lane_ground *ground, const struct
         if (mine->source != source)
             continue;
         if (mine->log_first < mine->position.next_offset)
-            say_gap("left out by 'scan.startup.mode'", mine->partition, mine->log_first, mine->position.next_offset);
+            say_gap("left out by 'scan.startup.mode'", mine, mine->log_first, mine->position.next_offset);
         TL_TRY(put_place(ground, lane, source, &mine->position, mine->log_first, err));
     }
     TL_TRY(tl_store_commit(ground->store, err));
@@ -242,55 +246,134 @@ out:
     return rc;
 }
 
+/* What was read of one of a pattern's topics stays counted. */
+static enum tl_code check_gone(const struct tl_lane_ground *ground, const struct tl_source_topic *topic, struct tl_err *err)
+{
+    if (!ground->accept_gap)
+        return tl_fail(err, TL_ERR_IO,
+                       "topic %.*s was read before and is gone from the log: what it held and was not read is lost; --accept-gap "
+                       "goes on without it",
+                       TL_SV_ARG(topic->name));
+    tl_diag(TL_WARN, "topic %.*s is gone from the log: goes on without it", TL_SV_ARG(topic->name));
+    return TL_OK;
+}
+
+/* Positions that the topic has no partitions for any more. */
+static enum tl_code check_partitions(const struct tl_lane_ground *ground, const struct tl_standing *standing,
+                                     const struct tl_source_topic *topic, const struct tl_lane_topic *now, struct tl_err *err)
+{
+    for (uint32_t i = 0; i < standing->count; i++) {
+        uint32_t known = standing->positions[i].partition;
+
+        if (tl_partition_topic(known) != topic->number || tl_partition_in_topic(known) < now->partitions_count)
+            continue;
+        if (now->identity == 0 && topic->number != 0)
+            return check_gone(ground, topic, err);
+        return fail_made_again(topic->name, tl_partition_in_topic(known), "it has fewer partitions than before", err);
+    }
+    return TL_OK;
+}
+
+static enum tl_code add_partition(struct tl_lane *lane, const struct tl_lane_ground *ground, struct tl_lane_partition *mine,
+                                  const struct tl_standing *standing, const struct tl_standing *goal, struct tl_err *err)
+{
+    const struct tl_position *known = tl_standing_of(standing, mine->partition);
+    int64_t end;
+    enum tl_code rc;
+
+    TL_TRY(tl_fence_check(ground->fence, err));
+    TL_TRY(tl_log_range(tl_source_log(ground->logs, mine->source), mine->topic, mine->in_topic, &mine->log_first, &end, err));
+    mine->until_offset = INT64_MAX;
+    mine->position = (struct tl_position){.partition = mine->partition,
+                                          .next_offset = mine->log_first,
+                                          .watermark_ms = INT64_MIN,
+                                          .judged_ms = INT64_MIN,
+                                          .log_ms = INT64_MIN,
+                                          .last_offset = INT64_MIN};
+    if (known == NULL && all_ended(standing)) /* of a source that has ended, new partitions are no part */
+        return TL_OK;
+    TL_TRY(set_end(ground, mine, end, goal, err));
+    if (known != NULL && known->watermark_ms == TL_WATERMARK_END) {
+        mine->position = *known;
+        TL_TRY(keep_ended(ground, mine, end, err));
+    } else if (known != NULL) {
+        mine->position = *known;
+        TL_TRY(check_position(ground, mine, end, err));
+        TL_TRY(tl_lane_check_message(ground, mine, &mine->position, err));
+        if (mine->position.next_offset < mine->log_first)
+            TL_TRY(accept_gap(ground, lane, mine, err));
+    } else if (standing->count == 0) {
+        TL_TRY(find_start(ground, mine, err));
+    }
+    lane->partitions_count++;
+out:
+    return rc;
+}
+
+/* As it is now; *number is lowered to that of the first topic that is there, whose identity is the source's. */
+static enum tl_code add_topic(struct tl_lane *lane, const struct tl_lane_ground *ground, uint32_t s,
+                              const struct tl_source_topic *topic, uint32_t *number, struct tl_err *err)
+{
+    struct tl_lane_topic mine = {.source = s, .name = topic->name};
+    enum tl_code rc;
+
+    TL_TRY(tl_lane_topic(ground, s, topic->name, &mine.partitions_count, &mine.identity, err));
+    TL_TRY(tl_source_topic_check(topic->name, mine.partitions_count, err));
+    if (!TL_RESIZE(lane->topics, lane->topics_count + 1))
+        TL_TRY(tl_fail_memory(err, (lane->topics_count + 1) * sizeof *lane->topics));
+    lane->topics[lane->topics_count++] = mine;
+    if (mine.identity != 0 && topic->number < *number) {
+        *number = topic->number;
+        lane->identities[s] = mine.identity;
+    }
+out:
+    return rc;
+}
+
+static enum tl_code add_partitions(struct tl_lane *lane, const struct tl_lane_ground *ground, const struct tl_lane_topic *mine,
+                                   const struct tl_source_topic *topic, const struct tl_standing *standing,
+                                   const struct tl_standing *goal, struct tl_err *err)
+{
+    enum tl_code rc;
+
+    TL_TRY(check_partitions(ground, standing, topic, mine, err));
+    if (!TL_RESIZE(lane->partitions, lane->partitions_count + mine->partitions_count + 1))
+        TL_TRY(tl_fail_memory(err, mine->partitions_count * sizeof *lane->partitions));
+    for (uint32_t p = 0; p < mine->partitions_count; p++) {
+        struct tl_lane_partition *partition = &lane->partitions[lane->partitions_count];
+
+        *partition = (struct tl_lane_partition){
+            .source = mine->source, .partition = tl_partition_number(topic->number, p), .topic = topic->name, .in_topic = p};
+        TL_TRY(add_partition(lane, ground, partition, standing, goal, err));
+    }
+out:
+    return rc;
+}
+
+enum tl_code tl_lane_identify(struct tl_lane *lane, const struct tl_lane_ground *ground, uint32_t s, struct tl_err *err)
+{
+    uint32_t count, number = UINT32_MAX;
+    const struct tl_source_topic *topics = tl_source_topics_of(ground->topics, s, &count);
+    enum tl_code rc = TL_OK;
+
+    for (uint32_t t = 0; t < count; t++)
+        TL_TRY(add_topic(lane, ground, s, &topics[t], &number, err));
+out:
+    return rc;
+}
+
+/* The topics first: what is written of a partition stands under the identity of them all. */
 enum tl_code tl_lane_add_source(struct tl_lane *lane, const struct tl_lane_ground *ground, uint32_t s,
                                 const struct tl_standing *standing, const struct tl_standing *goal, struct tl_err *err)
 {
-    const struct tl_source *source = &ground->plan->sources[s];
-    struct tl_lane_partition *partitions;
-    uint32_t count;
-    enum tl_code rc = TL_OK;
+    uint32_t count, first = lane->topics_count;
+    const struct tl_source_topic *topics = tl_source_topics_of(ground->topics, s, &count);
+    enum tl_code rc;
 
-    TL_TRY(tl_lane_topic(ground, s, &count, &lane->identities[s], err));
-    partitions = realloc(lane->partitions, (lane->partitions_count + count + 1) * sizeof *partitions);
-    if (partitions == NULL)
-        return tl_fail_memory(err, count * sizeof *partitions);
-    lane->partitions = partitions;
-    for (uint32_t i = 0; i < standing->count; i++)
-        if (standing->positions[i].partition >= count)
-            TL_TRY(fail_made_again(source, standing->positions[i].partition, "it has fewer partitions than before", err));
-    for (uint32_t p = 0; p < count; p++) {
-        struct tl_lane_partition *mine = &lane->partitions[lane->partitions_count];
-        const struct tl_position *known;
-        int64_t first, end;
-
-        TL_TRY(tl_fence_check(ground->fence, err));
-        TL_TRY(tl_log_range(tl_source_log(ground->logs, s), source->topic, p, &first, &end, err));
-        *mine = (struct tl_lane_partition){.source = s, .partition = p, .until_offset = INT64_MAX, .log_first = first};
-        mine->position = (struct tl_position){.partition = p,
-                                              .next_offset = first,
-                                              .watermark_ms = INT64_MIN,
-                                              .judged_ms = INT64_MIN,
-                                              .log_ms = INT64_MIN,
-                                              .last_offset = INT64_MIN};
-        known = tl_standing_of(standing, p);
-        if (known == NULL && all_ended(standing)) /* of a source that has ended, new partitions are no part */
-            continue;
-        TL_TRY(set_end(ground, mine, end, goal, err));
-        if (known != NULL && known->watermark_ms == TL_WATERMARK_END) {
-            mine->position = *known;
-            TL_TRY(keep_ended(source, mine, end, err));
-        } else if (known != NULL) {
-            mine->position = *known;
-            TL_TRY(check_position(ground, source, &mine->position, first, end, err));
-            TL_TRY(tl_lane_check_message(ground, s, &mine->position, err));
-            if (mine->position.next_offset < first)
-                TL_TRY(accept_gap(ground, lane, s, &mine->position, first, err));
-        } else if (standing->count == 0) {
-            TL_TRY(find_start(ground, mine, err));
-        }
-        lane->partitions_count++;
-    }
-    if (standing->count == 0 && source->startup.kind != TL_PLACE_EARLIEST)
+    TL_TRY(tl_lane_identify(lane, ground, s, err));
+    for (uint32_t t = 0; t < count; t++)
+        TL_TRY(add_partitions(lane, ground, &lane->topics[first + t], &topics[t], standing, goal, err));
+    if (standing->count == 0 && ground->plan->sources[s].startup.kind != TL_PLACE_EARLIEST)
         TL_TRY(put_starts(ground, lane, s, err));
 out:
     return rc;

@@ -27,14 +27,14 @@ struct tl_look {
     const struct tl_lane *lane;
     struct anchor *anchors;     /* per partition of the lane */
     struct tl_position *before; /* the same: as of before the look */
-    int64_t *missing_since_ms;  /* per source: monotonic; 0: it is there */
+    int64_t *missing_since_ms;  /* per topic of the lane: monotonic; 0: it is there */
     uint32_t next;              /* the partition to look at next */
     pthread_t thread;
     pthread_mutex_t mutex; /* of what follows */
     pthread_cond_t wake;
     bool stop, running;
     struct tl_position *positions;
-    bool *said; /* per source */
+    bool *said; /* per topic of the lane */
     bool more, failed;
     struct tl_err err;
 };
@@ -51,47 +51,82 @@ static bool is_to_stop(struct tl_look *look)
     return stop;
 }
 
-static enum tl_code fail_missing(const struct tl_source *source, struct tl_err *err)
+static enum tl_code fail_missing(struct tl_sv topic, struct tl_err *err)
 {
     return tl_fail(
         err, TL_ERR_IO,
         "topic %.*s is not there any more: it was deleted while it was being read; when it is made again, start with a "
         "new data directory and store",
-        TL_SV_ARG(source->topic));
+        TL_SV_ARG(topic));
 }
 
-/* A failure that may pass tells nothing: the workers say so when the log does not answer. */
-static enum tl_code look_at_source(struct tl_look *look, uint32_t s, struct tl_err *err)
+static void want_new_lane(struct tl_look *look)
 {
-    const struct tl_source *source = &look->lane->plan->sources[s];
-    uint32_t partitions, known = 0;
+    pthread_mutex_lock(&look->mutex);
+    look->more = true;
+    pthread_mutex_unlock(&look->mutex);
+}
+
+static enum tl_code note_missing(struct tl_look *look, uint32_t t, struct tl_err *err)
+{
+    const struct tl_lane_topic *topic = &look->lane->topics[t];
+    bool by_pattern = look->lane->plan->sources[topic->source].topic_pattern.data != NULL;
+
+    if (look->missing_since_ms[t] == 0)
+        look->missing_since_ms[t] = tl_clock_monotonic_ms();
+    if (tl_clock_monotonic_ms() - look->missing_since_ms[t] < MISSING_MS)
+        return TL_OK;
+    if (!by_pattern || !look->ground->accept_gap)
+        return fail_missing(topic->name, err);
+    want_new_lane(look); /* which goes on without it */
+    return TL_OK;
+}
+
+/* A topic of the lane. A failure that may pass tells nothing: the workers say so when the log does not answer. */
+static enum tl_code look_at_topic(struct tl_look *look, uint32_t t, struct tl_err *err)
+{
+    const struct tl_lane_topic *topic = &look->lane->topics[t];
+    uint32_t partitions;
     uint64_t identity;
     enum tl_code rc;
 
-    TL_TRY(tl_lane_topic(look->ground, s, &partitions, &identity, err));
-    for (uint32_t p = 0; p < look->lane->partitions_count; p++)
-        known += look->lane->partitions[p].source == s;
-    if (look->lane->identities[s] != 0 && identity == 0) {
-        if (look->missing_since_ms[s] == 0)
-            look->missing_since_ms[s] = tl_clock_monotonic_ms();
-        if (tl_clock_monotonic_ms() - look->missing_since_ms[s] >= MISSING_MS)
-            TL_TRY(fail_missing(source, err));
+    TL_TRY(tl_lane_topic(look->ground, topic->source, topic->name, &partitions, &identity, err));
+    if (topic->identity != 0 && identity == 0) {
+        TL_TRY(note_missing(look, t, err));
         goto out;
     }
-    look->missing_since_ms[s] = 0;
-    if (look->lane->identities[s] != 0 && identity != look->lane->identities[s])
+    look->missing_since_ms[t] = 0;
+    if (topic->identity != 0 && identity != topic->identity)
         TL_TRY(tl_fail(err, TL_ERR_IO,
                        "topic %.*s was deleted and made again while it was being read: its offsets mean other events now; "
                        "start with a new data directory, or bring the log back",
-                       TL_SV_ARG(source->topic)));
-    if (partitions > known) {
-        if (!look->said[s])
-            tl_diag(TL_INFO, "topic %.*s has %u partitions now, %u before", TL_SV_ARG(source->topic), partitions, known);
-        look->said[s] = true;
-        pthread_mutex_lock(&look->mutex);
-        look->more = true;
-        pthread_mutex_unlock(&look->mutex);
+                       TL_SV_ARG(topic->name)));
+    if (partitions > topic->partitions_count) {
+        if (!look->said[t])
+            tl_diag(TL_INFO, "topic %.*s has %u partitions now, %u before", TL_SV_ARG(topic->name), partitions,
+                    topic->partitions_count);
+        look->said[t] = true;
+        want_new_lane(look);
     }
+out:
+    return rc;
+}
+
+/* One more that a pattern matches is a topic of the next lane. */
+static enum tl_code look_for_topics(struct tl_look *look, uint32_t s, struct tl_err *err)
+{
+    const struct tl_source_topic *topics;
+    uint32_t count, known = 0;
+    enum tl_code rc;
+
+    TL_TRY(tl_source_topics_look(look->ground->topics, s, tl_source_log(look->ground->logs, s), err));
+    topics = tl_source_topics_of(look->ground->topics, s, &count);
+    for (uint32_t t = 0; t < look->lane->topics_count; t++)
+        known += look->lane->topics[t].source == s;
+    for (uint32_t t = known; t < count && !look->more; t++) /* which this thread alone sets */
+        tl_diag(TL_INFO, "topic %.*s is new, and read as well", TL_SV_ARG(topics[t].name));
+    if (count > known)
+        want_new_lane(look);
 out:
     return rc;
 }
@@ -103,7 +138,7 @@ static enum tl_code look_at_message(struct tl_look *look, uint32_t p, struct tl_
         .partition = partition->partition, .last_offset = look->anchors[p].offset, .fingerprint = look->anchors[p].fingerprint};
     enum tl_code rc;
 
-    TL_TRY(tl_lane_check_message(look->ground, partition->source, &position, err));
+    TL_TRY(tl_lane_check_message(look->ground, partition, &position, err));
     look->anchors[p] = (struct anchor){look->before[p].last_offset, look->before[p].fingerprint};
 out:
     return rc;
@@ -117,7 +152,9 @@ static enum tl_code look_around(struct tl_look *look, struct tl_err *err)
 
     TL_TRY(tl_source_logs_refresh(look->ground->logs, err));
     for (uint32_t s = 0; s < look->lane->plan->sources_count && !is_to_stop(look); s++)
-        TL_TRY(look_at_source(look, s, err));
+        TL_TRY(look_for_topics(look, s, err));
+    for (uint32_t t = 0; t < look->lane->topics_count && !is_to_stop(look); t++)
+        TL_TRY(look_at_topic(look, t, err));
     pthread_mutex_lock(&look->mutex);
     memcpy(look->before, look->positions, partitions * sizeof *look->before);
     pthread_mutex_unlock(&look->mutex);
@@ -194,8 +231,8 @@ enum tl_code tl_look_open(const struct tl_lane_ground *ground, const struct tl_l
     look->anchors = calloc(lane->partitions_count, sizeof *look->anchors);
     look->before = calloc(lane->partitions_count, sizeof *look->before);
     look->positions = calloc(lane->partitions_count, sizeof *look->positions);
-    look->missing_since_ms = calloc(lane->plan->sources_count, sizeof *look->missing_since_ms);
-    look->said = calloc(lane->plan->sources_count, sizeof *look->said);
+    look->missing_since_ms = calloc(lane->topics_count + 1u, sizeof *look->missing_since_ms);
+    look->said = calloc(lane->topics_count + 1u, sizeof *look->said);
     if (look->anchors == NULL || look->before == NULL || look->positions == NULL || look->missing_since_ms == NULL ||
         look->said == NULL)
         TL_TRY(tl_fail_memory(err, lane->partitions_count * sizeof *look->positions));

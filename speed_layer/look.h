@@ -1,6 +1,6 @@
 /* look.h: looks at the topics while a lane runs: are they still those that were read, have they got more partitions?
  *
- * Is:      a thread of its own, for an answer may take seconds; ticks go on meanwhile. It has the ground's log handles from open to close.
+ * Is:      a thread of its own, for an answer may take seconds; ticks go on meanwhile. It has the ground's log handles and topics from open to close.
  * Is not:  the judge of what a reader hears: workers look themselves before they read on after a failure (worker.c).
  *
  * A Kafka tells a topic that was made again from the old one by its messages alone. So each partition has an anchor: a message that was read of the
@@ -19,8 +19,8 @@ TL_MUST_USE enum tl_code tl_look_open(const struct tl_lane_ground *ground, const
                                       struct tl_err *err);
 /* `final`: the ground's handles will be closed, and need not answer any more. NULL is fine. */
 void tl_look_close(struct tl_look *look, bool final);
-/* What was found, on the committer's thread and at once; takes `positions` (one per partition of the lane), up to where is committed. *more: a topic
- * has more partitions than the lane; it keeps its value otherwise. TL_ERR_IO: a topic is not what it was. */
+/* What was found, on the committer's thread and at once; takes `positions` (one per partition of the lane), up to where is committed. *more: there are
+ * more partitions than the lane has, or it may go on without a topic; it keeps its value otherwise. TL_ERR_IO: a topic is not what it was. */
 TL_MUST_USE enum tl_code tl_look_heed(struct tl_look *look, const struct tl_position *positions, bool *more, struct tl_err *err);
 
 #endif

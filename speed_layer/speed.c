@@ -15,6 +15,7 @@
 
 #include "base/clock.h"
 #include "base/diag.h"
+#include "event/partition.h"
 #include "fence.h"
 #include "follow.h"
 #include "lane.h"
@@ -331,7 +332,8 @@ static enum tl_code run_lane(struct speed *speed, struct tl_lane *lane, bool bou
     if (!bounded)
         TL_TRY(tl_look_open(&speed->ground, lane, &look, err));
     rc = tick_until_done(speed, lane, &tick, &signals, workers, workers_count, look, err);
-    if (rc == TL_ERR_GAP && speed->own->accept_gap) { /* the lane begins anew, and passes over what is gone */
+    if ((rc == TL_ERR_GAP || rc == TL_ERR_NOT_FOUND) &&
+        speed->own->accept_gap) { /* the lane begins anew, and passes over what is gone */
         tl_diag(TL_WARN, "%s", err->message);
         speed->deal_again = true;
         rc = TL_OK;
@@ -352,24 +354,49 @@ out:
 
 /* ---- which definitions go together ---- */
 
+/* The topic with the lowest number that the standing has positions in: they were taken under its identity (tl_lane.identities). */
+static struct tl_sv first_topic(const struct speed *speed, uint32_t source, const struct tl_standing *standing)
+{
+    uint32_t lowest = UINT32_MAX;
+
+    for (uint32_t i = 0; i < standing->count; i++)
+        lowest = standing->positions[i].partition < lowest ? standing->positions[i].partition : lowest;
+    return tl_source_topic_name(speed->ground.topics, source, lowest);
+}
+
+static enum tl_code check_identity(const struct speed *speed, uint32_t v, const struct tl_standing *standing, uint64_t stored,
+                                   struct tl_err *err)
+{
+    uint32_t source = speed->plan->views[v].source, partitions;
+    struct tl_sv topic;
+    uint64_t identity;
+    enum tl_code rc = TL_OK;
+
+    if (standing->count == 0)
+        return TL_OK;
+    topic = first_topic(speed, source, standing);
+    TL_TRY(tl_lane_topic(&speed->ground, source, topic, &partitions, &identity, err));
+    if (identity == 0 && speed->plan->sources[source].topic_pattern.data != NULL)
+        return TL_OK; /* gone: the lane says so, or goes on without it */
+    if (stored != identity)
+        TL_TRY(tl_fail(err, TL_ERR_IO,
+                       "topic %.*s was deleted and made again since view %.*s was counted: its offsets mean other events now; "
+                       "start with a new data directory, or bring the log back",
+                       TL_SV_ARG(topic), TL_SV_ARG(speed->plan->views[v].name)));
+out:
+    return rc;
+}
+
 static enum tl_code read_standings(struct speed *speed, struct tl_standing *standings, struct tl_err *err)
 {
     enum tl_code rc = TL_OK;
 
     for (uint32_t v = 0; v < speed->plan->views_count; v++) {
-        const struct tl_source *source = &speed->plan->sources[speed->plan->views[v].source];
-        uint64_t stored = 0, identity = 0;
-        uint32_t partitions;
+        uint64_t stored = 0;
 
         standings[v].count = 0;
         TL_TRY(tl_store_positions(speed->ground.store, speed->definitions[v].id, tl_standing_add, &standings[v], &stored, err));
-        TL_TRY(tl_lane_topic(&speed->ground, speed->plan->views[v].source, &partitions, &identity, err));
-        if (standings[v].count > 0 && stored != identity)
-            TL_TRY(tl_fail(err, TL_ERR_IO,
-                           "topic %.*s was deleted and made again since view %.*s was counted: its offsets mean other events "
-                           "now; start with a new "
-                           "data directory, or bring the log back",
-                           TL_SV_ARG(source->topic), TL_SV_ARG(speed->plan->views[v].name)));
+        TL_TRY(check_identity(speed, v, &standings[v], stored, err));
     }
 out:
     return rc;
@@ -416,7 +443,6 @@ static enum tl_code catch_up_inner(struct speed *speed, uint32_t v, struct tl_er
 {
     uint32_t inner = (uint32_t)speed->plan->views[v].inner;
     int64_t pause_ms = RETRY_MIN_MS;
-    uint32_t partitions;
     struct tl_shape shape;
     struct tl_lane lane = {0};
     bool done = false;
@@ -426,8 +452,7 @@ static enum tl_code catch_up_inner(struct speed *speed, uint32_t v, struct tl_er
             speed->definitions[v].hash, TL_SV_ARG(speed->plan->views[inner].name));
     TL_TRY(tl_shape_of(speed->plan, &speed->plan->views[inner], &shape, err));
     TL_TRY(tl_lane_open(&lane, speed->plan, err));
-    TL_TRY(tl_lane_topic(&speed->ground, speed->plan->views[v].source, &partitions,
-                         &lane.identities[speed->plan->views[v].source], err));
+    TL_TRY(tl_lane_identify(&lane, &speed->ground, speed->plan->views[v].source, err));
     while (!done && !tl_stop_requested()) {
         TL_TRY(tl_store_definition(speed->ground.store, speed->definitions[v].id, &speed->definitions[v], err));
         tl_lane_add_view(&lane, v, &speed->definitions[v]);
@@ -451,13 +476,30 @@ static enum tl_code drop_lane_ids(struct speed *speed, const struct tl_standing 
     enum tl_code rc = TL_OK;
 
     TL_TRY(tl_store_begin_tick(speed->ground.store, speed->ground.epoch, &change, err));
-    for (uint32_t v = 0; v < plan->views_count; v++)
-        for (uint32_t p = 0; p < standings[v].count; p++)
-            TL_TRY(tl_store_drop_dedup(speed->ground.store, speed->definitions[v].id, plan->sources[plan->views[v].source].topic,
-                                       standings[v].positions[p].partition, INT64_MAX, err));
+    for (uint32_t v = 0; v < plan->views_count; v++) {
+        for (uint32_t p = 0; p < standings[v].count; p++) {
+            uint32_t partition = standings[v].positions[p].partition;
+
+            TL_TRY(tl_store_drop_dedup(speed->ground.store, speed->definitions[v].id,
+                                       tl_source_topic_name(speed->ground.topics, plan->views[v].source, partition),
+                                       tl_partition_in_topic(partition), INT64_MAX, err));
+        }
+    }
     TL_TRY(tl_store_commit(speed->ground.store, err));
 out:
     tl_store_rollback(speed->ground.store);
+    return rc;
+}
+
+/* Of patterns: those that the log has by now are numbered before anything of them is read. */
+static enum tl_code find_topics(struct speed *speed, struct tl_err *err)
+{
+    enum tl_code rc = TL_OK;
+
+    for (uint32_t s = 0; s < speed->plan->sources_count; s++)
+        TL_TRY(tl_source_topics_look(speed->ground.topics, s, tl_source_log(speed->ground.logs, s), err));
+    TL_TRY(tl_source_topics_number(speed->ground.topics, speed->ground.store, err));
+out:
     return rc;
 }
 
@@ -470,6 +512,7 @@ static enum tl_code run_all(struct speed *speed, struct tl_err *err)
 
     if (standings == NULL)
         return tl_fail_memory(err, plan->views_count * sizeof *standings);
+    TL_TRY(find_topics(speed, err));
     TL_TRY(read_standings(speed, standings, err));
     for (uint32_t v = 0; v < plan->views_count && !tl_stop_requested(); v++) {
         bool all_rows;
@@ -510,25 +553,43 @@ out:
 
 /* ---- the command ---- */
 
+/* Is a topic there that the table reads? TL_ERR_NOT_FOUND: none. *waits is set where one may come that nobody has named. */
+static enum tl_code source_is_there(struct speed *speed, uint32_t source, bool *waits, struct tl_err *err)
+{
+    const struct tl_source *table = &speed->plan->sources[source];
+    struct tl_log *log = tl_source_log(speed->ground.logs, source);
+    uint32_t count = 0;
+    uint64_t identity;
+    enum tl_code rc;
+
+    if (table->topic_pattern.data == NULL)
+        return tl_log_topic(log, table->topic, &count, &identity, err);
+    *waits = true;
+    TL_TRY(tl_source_topics_look(speed->ground.topics, source, log, err));
+    (void)tl_source_topics_of(speed->ground.topics, source, &count);
+    if (count == 0)
+        rc = tl_fail(err, TL_ERR_NOT_FOUND, "no topic matches 'topic-pattern' '%.*s' yet", TL_SV_ARG(table->topic_pattern));
+out:
+    return rc;
+}
+
 /* Waits for the log and the first of its topics; with --once what is not there is nothing to read. *there: they are. The embedded log comes into
- * being with its first event; a topic of Kafka's was made by somebody, or its name is wrong. */
+ * being with its first event; a topic of Kafka's was made by somebody, or its name is wrong, but for those of a pattern. */
 static enum tl_code open_log(struct speed *speed, bool *there, struct tl_err *err)
 {
+    bool waits = false;
     enum tl_code rc = TL_OK;
 
     for (*there = false; !*there && !tl_stop_requested();) {
         TL_TRY(tl_fence_check(speed->ground.fence, err));
         rc = tl_source_logs_open(speed->common, speed->plan, TL_LOG_READ, &speed->ground.logs, err);
         for (uint32_t s = 0; rc == TL_OK && !*there && s < speed->plan->sources_count; s++) {
-            uint32_t partitions;
-            uint64_t identity;
-
-            rc = tl_log_topic(tl_source_log(speed->ground.logs, s), speed->plan->sources[s].topic, &partitions, &identity, err);
+            rc = source_is_there(speed, s, &waits, err);
             *there = rc == TL_OK;
             if (rc == TL_ERR_NOT_FOUND && s + 1 < speed->plan->sources_count)
                 rc = TL_OK;
         }
-        if (rc != TL_OK && (rc != TL_ERR_NOT_FOUND || strcmp(speed->common->log, "kafka") == 0))
+        if (rc != TL_OK && (rc != TL_ERR_NOT_FOUND || (strcmp(speed->common->log, "kafka") == 0 && !waits)))
             return rc;
         rc = TL_OK;
         if (*there)
@@ -607,6 +668,7 @@ static enum tl_code run_from_store(struct speed *speed, struct tl_err *err)
     tl_speed_meter_epoch(speed->meter, speed->ground.epoch);
     TL_TRY(put_versions(speed, err));
     TL_TRY(define_views(speed, err));
+    TL_TRY(tl_source_topics_open(speed->plan, &speed->ground.topics, err));
     TL_TRY(open_log(speed, &there, err));
     if (there)
         TL_TRY(tl_dead_topic_open(speed->common, speed->plan, &speed->dead_topic, err));
@@ -621,6 +683,8 @@ out:
     speed->dead_topic = NULL;
     tl_source_logs_close(speed->ground.logs);
     speed->ground.logs = NULL;
+    tl_source_topics_close(speed->ground.topics);
+    speed->ground.topics = NULL;
     tl_fence_close(speed->ground.fence, speed->ground.store);
     speed->ground.fence = NULL;
     tl_store_close(speed->ground.store);
@@ -659,12 +723,12 @@ out:
 }
 
 static const struct tl_option speed_table[] = {
-    {"once",       TL_OPT_FLAG,     NULL,    "read to the log's present end, commit and exit",                       offsetof(struct speed_options, once),       0},
-    {"tick",       TL_OPT_DURATION, "200ms", "how often what has changed is committed",                              offsetof(struct speed_options, tick_ms),    0},
+    {"once",       TL_OPT_FLAG,     NULL,    "read to the log's present end, commit and exit",                              offsetof(struct speed_options, once),       0},
+    {"tick",       TL_OPT_DURATION, "200ms", "how often what has changed is committed",                                     offsetof(struct speed_options, tick_ms),    0},
     {"workers",    TL_OPT_COUNT,    "N",     "threads; one per core unless set, never more than partitions",
-     offsetof(struct speed_options,                                                                                                                 workers),    0},
-    {"accept-gap", TL_OPT_FLAG,     NULL,    "go on where the log begins when offsets are gone, and record the gap",
-     offsetof(struct speed_options,                                                                                                                 accept_gap), 0},
+     offsetof(struct speed_options,                                                                                                                        workers),    0},
+    {"accept-gap", TL_OPT_FLAG,     NULL,
+     "go on where the log begins when offsets are gone, and record the gap; and without topics of a pattern that are gone", offsetof(struct speed_options, accept_gap), 0},
 };
 
 static const struct tl_usage speed_usage = {

@@ -127,11 +127,11 @@ out:
     return rc;
 }
 
-static void see_log_range(void *ctx, uint32_t source, uint32_t partition, int64_t first, int64_t end)
+static void see_log_range(void *ctx, struct tl_sv topic, uint32_t partition, int64_t first, int64_t end)
 {
     struct tl_speed_meter *meter = ctx;
 
-    tl_lag_see_range(&meter->lag, meter->plan->sources[source].topic, partition, first, end);
+    tl_lag_see_range(&meter->lag, topic, partition, first, end);
 }
 
 enum tl_code tl_speed_meter_open(const struct tl_common_options *common, const struct tl_plan *plan, struct tl_speed_meter **out,
@@ -289,9 +289,7 @@ static enum tl_code lane_open(struct tl_speed_meter *meter, const struct tl_tick
     if (!TL_RESIZE(meter->lane_places, lane->partitions_count + 1u))
         return tl_fail_memory(err, lane->partitions_count * sizeof *meter->lane_places);
     for (uint32_t p = 0; p < lane->partitions_count; p++) {
-        struct tl_sv topic = meter->plan->sources[lane->partitions[p].source].topic;
-
-        TL_TRY(tl_lag_place(&meter->lag, topic, lane->partitions[p].partition, &meter->lane_places[p], err));
+        TL_TRY(tl_lag_place(&meter->lag, lane->partitions[p].topic, lane->partitions[p].in_topic, &meter->lane_places[p], err));
         places_max = meter->lane_places[p] >= places_max ? meter->lane_places[p] + 1 : places_max;
     }
     if (!TL_RESIZE(meter->places_offset, places_max + 1))

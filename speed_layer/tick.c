@@ -276,8 +276,7 @@ static enum tl_code drop_ids(struct tl_tick *tick, uint32_t p, struct tl_err *er
 
     if (tick->dropped_ms[p] != INT64_MIN && old_ms < tl_add_sat_i64(tick->dropped_ms[p], horizon_ms / 64))
         return TL_OK;
-    TL_TRY(tl_store_drop_dedup(tick->store, tick->lane->number, tick->lane->plan->sources[partition->source].topic,
-                               partition->partition, old_ms, err));
+    TL_TRY(tl_store_drop_dedup(tick->store, tick->lane->number, partition->topic, partition->in_topic, old_ms, err));
     tick->dropped_ms[p] = old_ms;
 out:
     return rc;
@@ -287,7 +286,6 @@ static enum tl_code put_partition(struct tl_tick *tick, uint32_t p, struct tl_er
 {
     const struct tl_lane *lane = tick->lane;
     const struct tl_lane_partition *partition = &lane->partitions[p];
-    const struct tl_source *source = &lane->plan->sources[partition->source];
     const struct tl_partial_partition *state = state_of(tick, p);
     const struct tl_position *position = &tick->positions[p];
     enum tl_code rc = TL_OK;
@@ -298,9 +296,9 @@ static enum tl_code put_partition(struct tl_tick *tick, uint32_t p, struct tl_er
     for (uint32_t v = 0; v < lane->plan->views_count; v++)
         if (lane->definitions[v] != 0 && lane->plan->views[v].source == partition->source)
             TL_TRY(tl_store_put_position(tick->store, lane->definitions[v], position, err));
-    TL_TRY(tl_store_put_dead(tick->store, source->topic, partition->partition, state->dead, state->dead_count, err));
+    TL_TRY(tl_store_put_dead(tick->store, partition->topic, partition->in_topic, state->dead, state->dead_count, err));
     if (state->ids.size > 0) {
-        TL_TRY(tl_store_put_dedup(tick->store, lane->number, source->topic, partition->partition, position->next_offset,
+        TL_TRY(tl_store_put_dedup(tick->store, lane->number, partition->topic, partition->in_topic, position->next_offset,
                                   position->log_ms, tl_buf_sv(&state->ids), err));
         TL_TRY(drop_ids(tick, p, err));
     }
@@ -317,8 +315,8 @@ static enum tl_code send_dead(struct tl_tick *tick, struct tl_err *err)
         const struct tl_lane_partition *partition = &tick->lane->partitions[p];
         const struct tl_partial_partition *state = state_of(tick, p);
 
-        TL_TRY(tl_dead_topic_send(tick->dead_topic, partition->source, tick->lane->plan->sources[partition->source].topic,
-                                  partition->partition, state->dead, state->dead_count, err));
+        TL_TRY(tl_dead_topic_send(tick->dead_topic, partition->source, partition->topic, partition->in_topic, state->dead,
+                                  state->dead_count, err));
     }
     tick->dead_sent = true;
     TL_TRY(tl_dead_topic_flush(tick->dead_topic, err));

@@ -36,10 +36,9 @@ static enum tl_code add_ids(void *ctx, struct tl_sv ids, struct tl_err *err)
 
 /* The ids that stood before what is read next. The active definitions' may lie behind that (a definition starts again, another table
  * of the topic is new), and a definition that comes back after a while goes on with theirs. */
-static enum tl_code load_ids(struct tl_store *store, int64_t lane, struct tl_sv topic, const struct tl_worker_partition *mine,
-                             struct tl_err *err)
+static enum tl_code load_ids(struct tl_store *store, int64_t lane, const struct tl_worker_partition *mine, struct tl_err *err)
 {
-    return tl_store_dedup(store, lane, topic, mine->lane->partition, mine->next_offset, add_ids, mine->horizon, err);
+    return tl_store_dedup(store, lane, mine->lane->topic, mine->lane->in_topic, mine->next_offset, add_ids, mine->horizon, err);
 }
 
 static enum tl_code open_partition(struct tl_worker *worker, struct tl_lane_partition *lane_partition, struct tl_store *store,
@@ -58,9 +57,9 @@ static enum tl_code open_partition(struct tl_worker *worker, struct tl_lane_part
     worker->partitions_count++;
     if (source->dedup_slot >= 0) {
         TL_TRY(tl_horizon_open(plan->settings.dedup_horizon_ms, plan->settings.dedup_ids_max, &mine->horizon, err));
-        TL_TRY(load_ids(store, 0, source->topic, mine, err));
+        TL_TRY(load_ids(store, 0, mine, err));
         if (worker->lane->number != 0)
-            TL_TRY(load_ids(store, worker->lane->number, source->topic, mine, err));
+            TL_TRY(load_ids(store, worker->lane->number, mine, err));
     }
 out:
     return rc;
@@ -296,7 +295,7 @@ static enum tl_code check_suspect(struct tl_worker *worker, struct tl_worker_par
     const struct tl_lane_ground ground = {.plan = worker->lane->plan, .logs = worker->logs};
     const struct tl_position position = {
         .partition = mine->lane->partition, .last_offset = mine->last_offset, .fingerprint = mine->fingerprint};
-    enum tl_code rc = tl_lane_check_message(&ground, mine->lane->source, &position, err);
+    enum tl_code rc = tl_lane_check_message(&ground, mine->lane, &position, err);
 
     if (rc == TL_OK)
         mine->suspect = false;
@@ -305,7 +304,6 @@ static enum tl_code check_suspect(struct tl_worker *worker, struct tl_worker_par
 
 static enum tl_code read_some(struct tl_worker *worker, struct tl_worker_partition *mine, struct tl_err *err)
 {
-    const struct tl_source *source = &worker->lane->plan->sources[mine->lane->source];
     struct tl_log_entries entries;
     struct tl_core_input input = {.source = mine->lane->source,
                                   .partition = mine->lane->partition,
@@ -313,8 +311,9 @@ static enum tl_code read_some(struct tl_worker *worker, struct tl_worker_partiti
                                   .watermark_index = mine->watermark_index};
     enum tl_code rc = TL_OK;
 
-    TL_TRY(tl_log_read(tl_source_log(worker->logs, mine->lane->source), source->topic, mine->lane->partition, mine->next_offset,
-                       worker->partitions_count > 1 ? READ_SEVERAL_MAX : TL_BATCH_ROWS, READ_BYTES_MAX, &entries, err));
+    TL_TRY(tl_log_read(tl_source_log(worker->logs, mine->lane->source), mine->lane->topic, mine->lane->in_topic,
+                       mine->next_offset, worker->partitions_count > 1 ? READ_SEVERAL_MAX : TL_BATCH_ROWS, READ_BYTES_MAX,
+                       &entries, err));
     if (mine->suspect && entries.count > 0)
         return check_suspect(worker, mine, err);
     while (entries.count > 0 && entries.messages[entries.count - 1].offset >= mine->lane->until_offset) {
@@ -342,16 +341,16 @@ out:
 }
 
 /* Once each time that a partition falls silent: what comes from it later may be late. */
-static void idle_report(const struct tl_source *source, const struct tl_worker_partition *mine, int64_t idle_ms)
+static void idle_report(const struct tl_worker_partition *mine, int64_t idle_ms)
 {
     char topic[256];
     struct tl_diag_kv pairs[] = {
-        {"topic",     topic, 0                    },
-        {"partition", NULL,  mine->lane->partition},
-        {"idle_ms",   NULL,  idle_ms              }
+        {"topic",     topic, 0                   },
+        {"partition", NULL,  mine->lane->in_topic},
+        {"idle_ms",   NULL,  idle_ms             }
     };
 
-    snprintf(topic, sizeof topic, "%.*s", TL_SV_ARG(source->topic));
+    snprintf(topic, sizeof topic, "%.*s", TL_SV_ARG(mine->lane->topic));
     tl_diag_event(TL_WARN, "partition idle", pairs, TL_COUNT(pairs));
 }
 
@@ -368,7 +367,7 @@ static void judge_idleness(struct tl_worker *worker)
         if (source->idle_timeout_ms > 0 && mine->at_end && now_ms - mine->read_ms <= FRESH_MS && !has_ended(worker, mine) &&
             !watermark->partitions[mine->watermark_index].idle && now_ms - mine->quiet_since_ms >= source->idle_timeout_ms) {
             tl_watermark_idle(watermark, mine->watermark_index, true);
-            idle_report(source, mine, now_ms - mine->quiet_since_ms);
+            idle_report(mine, now_ms - mine->quiet_since_ms);
         }
     }
 }

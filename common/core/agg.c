@@ -6,6 +6,7 @@
 
 #include "core/agg_state.h"
 #include "core/function_number.h"
+#include "event/partition.h"
 
 #define NO_INPUT UINT32_MAX
 enum { FILTER_ROWS = 512 };
@@ -215,13 +216,12 @@ bool tl_agg_load_any(struct tl_reader *bytes, bool *out)
 
 int tl_agg_place_order(const struct tl_agg_place *a, const struct tl_agg_place *b)
 {
+    int order;
+
     if (a->time_ms != b->time_ms)
         return a->time_ms < b->time_ms ? -1 : 1;
-    if (a->partition != b->partition)
-        return a->partition < b->partition ? -1 : 1;
-    if (a->offset != b->offset)
-        return a->offset < b->offset ? -1 : 1;
-    return (a->number > b->number) - (a->number < b->number);
+    order = tl_partition_order(a->partition, a->offset, b->partition, b->offset);
+    return order != 0 ? order : (a->number > b->number) - (a->number < b->number);
 }
 
 void tl_agg_place_save(const struct tl_agg_place *place, struct tl_buf *out)

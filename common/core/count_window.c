@@ -21,6 +21,7 @@
 #include "core/partial.h"
 #include "core/pieces.h"
 #include "core/window_kind.h"
+#include "event/partition.h"
 
 /* What a piece adds: the place of the row, or of the open window's first row. */
 struct place {
@@ -116,12 +117,12 @@ static size_t count_bytes(const struct tl_window *w)
 static bool is_behind(const struct tl_piece *a, const struct tl_piece *b)
 {
     const struct place *x = tl_piece_extra(a), *y = tl_piece_extra(b);
+    int order;
 
     if (a->from_ms != b->from_ms)
         return a->from_ms > b->from_ms;
-    if (x->partition != y->partition)
-        return x->partition > y->partition;
-    return x->offset != y->offset ? x->offset > y->offset : x->number > y->number;
+    order = tl_partition_order(x->partition, x->offset, y->partition, y->offset);
+    return order != 0 ? order > 0 : x->number > y->number;
 }
 
 static bool is_open(const struct tl_piece *piece)

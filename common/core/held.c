@@ -3,6 +3,8 @@
 
 #include <stdlib.h>
 
+#include "event/partition.h"
+
 void tl_held_init(struct tl_held *held)
 {
     *held = (struct tl_held){0};
@@ -55,13 +57,13 @@ bool tl_held_merge(struct tl_held *held, const struct tl_held *from, const struc
 static int by_watermark(const void *a, const void *b)
 {
     const struct tl_held_row *x = a, *y = b;
+    int order;
 
     if (x->passed_ms != y->passed_ms)
         return x->passed_ms < y->passed_ms ? -1 : 1;
-    if (x->line.partition != y->line.partition)
-        return x->line.partition < y->line.partition ? -1 : 1;
-    if (x->line.offset != y->line.offset)
-        return x->line.offset < y->line.offset ? -1 : 1;
+    order = tl_partition_order(x->line.partition, x->line.offset, y->line.partition, y->line.offset);
+    if (order != 0)
+        return order;
     return (x->line.row > y->line.row) - (x->line.row < y->line.row);
 }
 

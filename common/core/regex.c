@@ -51,8 +51,9 @@ static enum tl_code refuse(struct tl_sv pattern, size_t at, const char *why, str
 static enum tl_code compile_plain(struct tl_sv pattern, unsigned flags, const struct tl_regex_java *java, struct tl_sv written,
                                   struct tl_arena *arena, const struct tl_regex **out, struct tl_err *err)
 {
-    uint32_t options =
-        PCRE2_UTF | PCRE2_NEVER_BACKSLASH_C | (java != NULL ? PCRE2_DOTALL : 0) | (flags & TL_REGEX_NOCASE ? PCRE2_CASELESS : 0);
+    uint32_t options = PCRE2_UTF | PCRE2_NEVER_BACKSLASH_C | (java != NULL ? PCRE2_DOTALL : 0) |
+                       (flags & TL_REGEX_NOCASE ? PCRE2_CASELESS : 0) |
+                       (flags & TL_REGEX_WHOLE ? PCRE2_ANCHORED | PCRE2_ENDANCHORED : 0);
     struct tl_regex *regex = tl_arena_alloc(arena, sizeof *regex);
     PCRE2_UCHAR why[200];
     PCRE2_SIZE at = 0;

@@ -24,6 +24,7 @@ enum tl_regex_flag {
     TL_REGEX_JAVA = 0,        /* java.util.regex.Pattern's syntax (regex_java.h) */
     TL_REGEX_PLAIN = 1,       /* PCRE2's syntax as it is */
     TL_REGEX_NOCASE = 2,      /* with TL_REGEX_PLAIN */
+    TL_REGEX_WHOLE = 8,       /* a match is one of the whole text (java.util.regex.Matcher.matches) */
     TL_REGEX_INTERPRETED = 4, /* no JIT: for patterns that serve few texts, and for tests */
 };
 

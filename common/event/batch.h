@@ -6,6 +6,7 @@
 #define TL_BATCH_H
 
 #include "base/arena.h"
+#include "event/partition.h"
 #include "event/schema.h"
 #include "event/value.h"
 
@@ -17,8 +18,6 @@
 
 /* One entry of a log. `value` must have TL_MESSAGE_PADDING readable bytes behind it (any content). NULL data: a tombstone. */
 #define TL_MESSAGE_PADDING 64
-/* Partition n of the master record's topic "<topic>.import" has this number beside those of the log's topic. */
-#define TL_PARTITION_IMPORTED UINT32_C(0x80000000)
 struct tl_message {
     int64_t offset;
     int64_t log_ms; /* the log's own timestamp for it, milliseconds */

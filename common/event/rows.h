@@ -32,7 +32,8 @@ struct tl_shape {
     struct tl_sv view;
     const char *hash; /* 32 hex digits */
     struct tl_sv comment, normalised, topic;
-    bool windowed; /* false: one row per event; start_ms = end_ms = event time */
+    bool by_pattern; /* `topic` is the pattern of 'topic-pattern' */
+    bool windowed;   /* false: one row per event; start_ms = end_ms = event time */
     enum tl_state_form state;
     bool cut_per_key; /* sessions and count windows: the time boundary is a key's own (semantics.md 10.3) */
     bool ends_open;   /* a row that ends at the bound of a range belongs to the range behind it */

@@ -107,6 +107,62 @@ out:
     return rc;
 }
 
+static int by_name(const void *a, const void *b)
+{
+    return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+static rd_kafka_resp_err_t ask_topics(void *ctx, int timeout_ms)
+{
+    struct metadata_question *question = ctx;
+
+    return rd_kafka_metadata(question->rk, 1, NULL, &question->answer, timeout_ms);
+}
+
+/* Kafka's own, as its clients know them (org.apache.kafka.common.internals.Topic), and the notes. */
+static bool is_internal(struct tl_sv name)
+{
+    static const char *const names[] = {"__consumer_offsets", "__transaction_state", "__share_group_state", "__cluster_metadata"};
+
+    for (size_t i = 0; i < TL_COUNT(names); i++)
+        if (tl_sv_eq(name, tl_sv_from(names[i])))
+            return true;
+    return tl_sv_ends(name, TL_SV(TL_KAFKA_NOTES));
+}
+
+enum tl_code tl_kafka_op_topics(struct tl_log *base, bool (*each)(void *ctx, struct tl_sv name), void *ctx, struct tl_err *err)
+{
+    struct tl_kafka_log *log = tl_kafka_of(base);
+    struct metadata_question question = {NULL, NULL, NULL};
+    const char **names = NULL;
+    size_t count = 0;
+    rd_kafka_resp_err_t code;
+    enum tl_code rc;
+
+    TL_TRY(tl_kafka_asker(log, &question.rk, err));
+    code = tl_kafka_ask(log, ask_topics, &question);
+    if (code != RD_KAFKA_RESP_ERR_NO_ERROR)
+        TL_TRY(tl_kafka_fail(&log->trouble, code, NULL, "the list of topics", err));
+    names = calloc((size_t)question.answer->topic_cnt + 1, sizeof *names);
+    if (names == NULL)
+        TL_TRY(tl_fail_memory(err, (size_t)question.answer->topic_cnt * sizeof *names));
+    for (int i = 0; i < question.answer->topic_cnt; i++) {
+        const rd_kafka_metadata_topic_t *topic = &question.answer->topics[i];
+
+        /* One that is being deleted is listed with that for an error. */
+        if (topic->err != RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART && !is_internal(tl_sv_from(topic->topic)))
+            names[count++] = topic->topic;
+    }
+    qsort(names, count, sizeof *names, by_name);
+    for (size_t i = 0; i < count && each(ctx, tl_sv_from(names[i])); i++)
+        ;
+out:
+    free(names);
+    if (question.answer != NULL)
+        rd_kafka_metadata_destroy(question.answer);
+    return rc;
+}
+
 /* ---- making topics ---- */
 
 /* One request about one topic and its answer. */

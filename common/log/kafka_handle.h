@@ -93,6 +93,7 @@ TL_MUST_USE enum tl_code tl_kafka_no_partition(struct tl_kafka_log *log, struct 
 enum tl_code tl_kafka_op_create_topic(struct tl_log *base, struct tl_sv name, uint32_t partitions, struct tl_err *err);
 enum tl_code tl_kafka_op_topic(struct tl_log *base, struct tl_sv name, uint32_t *partitions, uint64_t *identity,
                                struct tl_err *err);
+enum tl_code tl_kafka_op_topics(struct tl_log *base, bool (*each)(void *ctx, struct tl_sv name), void *ctx, struct tl_err *err);
 enum tl_code tl_kafka_op_range(struct tl_log *base, struct tl_sv name, uint32_t partition, int64_t *first, int64_t *end,
                                struct tl_err *err);
 enum tl_code tl_kafka_op_written(struct tl_log *base, struct tl_sv name, uint32_t partition, int64_t *written,

@@ -40,6 +40,11 @@ enum tl_code tl_log_topic(struct tl_log *log, struct tl_sv topic, uint32_t *part
     return log->ops->topic(log, topic, partitions, identity, err);
 }
 
+enum tl_code tl_log_topics(struct tl_log *log, bool (*each)(void *ctx, struct tl_sv name), void *ctx, struct tl_err *err)
+{
+    return log->ops->topics(log, each, ctx, err);
+}
+
 enum tl_code tl_log_range(struct tl_log *log, struct tl_sv topic, uint32_t partition, int64_t *first, int64_t *end,
                           struct tl_err *err)
 {

@@ -58,6 +58,10 @@ TL_MUST_USE enum tl_code tl_log_create_topic(struct tl_log *log, struct tl_sv to
  * that: there it stands for the cluster and the name, and fingerprints tell the rest. */
 TL_MUST_USE enum tl_code tl_log_topic(struct tl_log *log, struct tl_sv topic, uint32_t *partitions, uint64_t *identity,
                                       struct tl_err *err);
+/* Calls `each` with the name of every topic, in order of the names' bytes; a call that returns false ends it. Not among them is what a log
+ * keeps for itself: Kafka's internal topics (__consumer_offsets and the like), and notes (<topic>.tally-notes). */
+TL_MUST_USE enum tl_code tl_log_topics(struct tl_log *log, bool (*each)(void *ctx, struct tl_sv name), void *ctx,
+                                       struct tl_err *err);
 /* The partition holds offsets [*first, *end): `end` is the next one to be given out (kafka: to be read by who reads what is committed). */
 TL_MUST_USE enum tl_code tl_log_range(struct tl_log *log, struct tl_sv topic, uint32_t partition, int64_t *first, int64_t *end,
                                       struct tl_err *err);

@@ -614,6 +614,7 @@ static const struct tl_log_ops kafka_ops = {
     .close = op_close,
     .create_topic = tl_kafka_op_create_topic,
     .topic = tl_kafka_op_topic,
+    .topics = tl_kafka_op_topics,
     .range = tl_kafka_op_range,
     .written = tl_kafka_op_written,
     .end_heard = op_end_heard,

@@ -12,6 +12,7 @@ struct tl_log_ops {
     void (*close)(struct tl_log *log);
     enum tl_code (*create_topic)(struct tl_log *log, struct tl_sv topic, uint32_t partitions, struct tl_err *err);
     enum tl_code (*topic)(struct tl_log *log, struct tl_sv topic, uint32_t *partitions, uint64_t *identity, struct tl_err *err);
+    enum tl_code (*topics)(struct tl_log *log, bool (*each)(void *ctx, struct tl_sv name), void *ctx, struct tl_err *err);
     enum tl_code (*range)(struct tl_log *log, struct tl_sv topic, uint32_t partition, int64_t *first, int64_t *end,
                           struct tl_err *err);
     /* NULL: as range's end */

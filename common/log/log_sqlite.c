@@ -65,7 +65,7 @@ static const char sql_delete_entries[] =
 _Static_assert(TRIM_ROWS == 10000, "sql_delete_entries says it again");
 
 enum sql {
-    SQL_BEGIN_READ, SQL_BEGIN_WRITE, SQL_COMMIT, SQL_DATA_VERSION, SQL_TOPIC, SQL_ADD_TOPIC, SQL_RAISE_TOPIC, SQL_ADD_PARTITION,
+    SQL_BEGIN_READ, SQL_BEGIN_WRITE, SQL_COMMIT, SQL_DATA_VERSION, SQL_TOPIC, SQL_TOPICS, SQL_ADD_TOPIC, SQL_RAISE_TOPIC, SQL_ADD_PARTITION,
     SQL_PARTITION, SQL_SET_PARTITION, SQL_SET_FIRST, SQL_PUT_NOTE, SQL_NOTES, SQL_COUNT,
 };
 static const char *const sql_texts[SQL_COUNT] = {
@@ -74,6 +74,7 @@ static const char *const sql_texts[SQL_COUNT] = {
     [SQL_COMMIT] = "COMMIT",
     [SQL_DATA_VERSION] = "PRAGMA data_version",
     [SQL_TOPIC] = "SELECT id, partitions, identity FROM topic WHERE name = ?1",
+    [SQL_TOPICS] = "SELECT name FROM topic ORDER BY name",
     [SQL_ADD_TOPIC] = "INSERT INTO topic (name, identity, partitions) VALUES (?1, ?2, ?3)",
     [SQL_RAISE_TOPIC] = "UPDATE topic SET partitions = ?2 WHERE id = ?1",
     [SQL_ADD_PARTITION] = "INSERT INTO partition VALUES (?1, ?2, 0, 0, ?3)",
@@ -424,6 +425,23 @@ static enum tl_code op_topic(struct tl_log *base, struct tl_sv name, uint32_t *p
     *identity = topic->identity;
 out:
     roll_back(log); /* it read only */
+    return rc;
+}
+
+static enum tl_code op_topics(struct tl_log *base, bool (*each)(void *ctx, struct tl_sv name), void *ctx, struct tl_err *err)
+{
+    struct sqlite_log *log = of(base);
+    sqlite3_stmt *list = log->statements[SQL_TOPICS];
+    bool row = true;
+    enum tl_code rc;
+
+    TL_TRY(check_same_file(log, err));
+    while (row) {
+        TL_TRY(step(log, list, &row, "list the topics", err));
+        row = row && each(ctx, column_sv(list, 0));
+    }
+out:
+    sqlite3_reset(list);
     return rc;
 }
 
@@ -897,6 +915,7 @@ static const struct tl_log_ops sqlite_ops = {
     .close = op_close,
     .create_topic = op_create_topic,
     .topic = op_topic,
+    .topics = op_topics,
     .range = op_range,
     .end_heard = op_end_heard,
     .place = op_place,

@@ -10,6 +10,7 @@
 void tl_lag_init(struct tl_lag *lag, struct tl_metrics *metrics, struct tl_health *health, const struct tl_metric_family *family)
 {
     *lag = (struct tl_lag){.metrics = metrics, .health = health, .family = family};
+    tl_arena_init(&lag->names, 256, 0);
     pthread_mutex_init(&lag->mutex, NULL);
 }
 
@@ -17,6 +18,7 @@ void tl_lag_done(struct tl_lag *lag)
 {
     pthread_mutex_destroy(&lag->mutex);
     free(lag->places);
+    tl_arena_done(&lag->names);
 }
 
 void tl_lag_lock(struct tl_lag *lag)
@@ -36,10 +38,12 @@ static enum tl_code place_make(struct tl_lag *lag, struct tl_lag_place *place, s
         {"topic",     place->topic},
         {"partition", {number, 0} }
     };
-    enum tl_code rc;
+    enum tl_code rc = TL_OK;
 
     labels[1].value.size = (size_t)snprintf(number, sizeof number, "%" PRIu32, place->partition);
     snprintf(name, sizeof name, "%.*s/%" PRIu32, TL_SV_ARG(place->topic), place->partition);
+    if (!tl_arena_copy(&lag->names, place->topic, &place->topic))
+        TL_TRY(tl_fail_memory(err, place->topic.size));
     TL_TRY(tl_metrics_series(lag->metrics, lag->family, labels, TL_COUNT(labels), &place->gauge, err));
     if (lag->health != NULL)
         TL_TRY(tl_health_check(lag->health, tl_sv_from(name), "nothing was read", &place->check, err));

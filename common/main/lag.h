@@ -7,12 +7,13 @@
 
 #include <pthread.h>
 
+#include "base/arena.h"
 #include "base/health.h"
 #include "base/metrics.h"
 
 /* A partition of a topic. */
 struct tl_lag_place {
-    struct tl_sv topic;
+    struct tl_sv topic; /* a copy */
     uint32_t partition;
     int64_t next_offset;              /* what was read ends before it; -1: nobody has read it yet */
     int64_t first_offset, end_offset; /* what the log has, as last looked at; -1: not yet */
@@ -26,12 +27,13 @@ struct tl_lag {
     struct tl_metrics *metrics;
     struct tl_health *health; /* NULL: no checks */
     const struct tl_metric_family *family;
+    struct tl_arena names;
     struct tl_lag_place *places;
     size_t places_count, places_capacity;
     bool due; /* of a partition that is new */
 };
 
-/* The gauge's family gets the labels topic and partition. Topics are the caller's, and stay. */
+/* The gauge's family gets the labels topic and partition. */
 void tl_lag_init(struct tl_lag *lag, struct tl_metrics *metrics, struct tl_health *health, const struct tl_metric_family *family);
 void tl_lag_done(struct tl_lag *lag);
 

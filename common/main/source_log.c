@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "main/source_topics.h"
 
 enum { SECRET_BYTES_MAX = 64 * 1024, SLICE_MS = 5 };
 
@@ -163,13 +164,19 @@ static bool is_same(const struct tl_source_logs *logs, uint32_t a, uint32_t b)
     return true;
 }
 
+/* What a pattern matches may come later. */
+static bool may_share_topics(const struct tl_source *a, const struct tl_source *b)
+{
+    return a->topic_pattern.data != NULL || b->topic_pattern.data != NULL || tl_sv_eq(a->topic, b->topic);
+}
+
 /* Two sources that read one topic of Kafka have handles of their own: a handle has one place in a partition. */
 static bool has_room(const struct tl_source_logs *logs, uint32_t source, uint32_t other)
 {
     if (strcmp(logs->common->log, "local") == 0)
         return true;
     for (uint32_t s = 0; s < source; s++)
-        if (logs->handles[s] == logs->handles[other] && tl_sv_eq(logs->plan->sources[s].topic, logs->plan->sources[source].topic))
+        if (logs->handles[s] == logs->handles[other] && may_share_topics(&logs->plan->sources[s], &logs->plan->sources[source]))
             return false;
     return true;
 }
@@ -314,35 +321,35 @@ bool tl_source_logs_wait(struct tl_source_logs *logs, int64_t timeout_ms)
 
 /* ---- places ---- */
 
-enum tl_code tl_source_start(const struct tl_source_logs *logs, uint32_t source, uint32_t partition, int64_t *offset,
-                             struct tl_err *err)
+enum tl_code tl_source_start(const struct tl_source_logs *logs, uint32_t source, struct tl_sv topic, uint32_t partition,
+                             int64_t *offset, struct tl_err *err)
 {
     const struct tl_source *table = &logs->plan->sources[source];
     int64_t first, end, wanted;
     enum tl_code rc;
 
-    TL_TRY(tl_log_range(logs->handles[source], table->topic, partition, &first, &end, err));
+    TL_TRY(tl_log_range(logs->handles[source], topic, partition, &first, &end, err));
     wanted = first;
     if (table->startup.kind != TL_PLACE_EARLIEST)
-        TL_TRY(tl_log_place(logs->handles[source], table->topic, partition, &table->startup, &wanted, err));
+        TL_TRY(tl_log_place(logs->handles[source], topic, partition, &table->startup, &wanted, err));
     if (wanted < first || wanted > end)
         return tl_fail(err, TL_ERR_LIMIT,
                        "topic %.*s partition %u: 'scan.startup.mode' begins at offset %lld, but the log has %lld to %lld",
-                       TL_SV_ARG(table->topic), partition, (long long)wanted, (long long)first, (long long)end);
+                       TL_SV_ARG(topic), partition, (long long)wanted, (long long)first, (long long)end);
     *offset = wanted;
 out:
     return rc;
 }
 
-enum tl_code tl_source_bound(const struct tl_source_logs *logs, uint32_t source, uint32_t partition, int64_t *offset,
-                             struct tl_err *err)
+enum tl_code tl_source_bound(const struct tl_source_logs *logs, uint32_t source, struct tl_sv topic, uint32_t partition,
+                             int64_t *offset, struct tl_err *err)
 {
     const struct tl_source *table = &logs->plan->sources[source];
 
     *offset = INT64_MAX;
     if (!table->bounded)
         return TL_OK;
-    return tl_log_place(logs->handles[source], table->topic, partition, &table->bound, offset, err);
+    return tl_log_place(logs->handles[source], topic, partition, &table->bound, offset, err);
 }
 
 /* ---- what may stand in WITH ---- */
@@ -355,32 +362,41 @@ static const struct tl_option_pair *option_find(const struct tl_source *source, 
     return NULL;
 }
 
+static enum tl_code pattern_check(const struct tl_plan *plan, const struct tl_source *source, struct tl_err *err)
+{
+    struct tl_err why = {0};
+    enum tl_code rc = source->topic_pattern.data != NULL ? tl_topic_pattern_check(source->topic_pattern, &why) : TL_OK;
+
+    if (rc == TL_ERR_DEFINITION)
+        return tl_plan_refuse(plan, option_find(source, "topic-pattern"), true,
+                              "write a regular expression of Java's that matches whole names: 'events-.*'", why.message, err);
+    return rc == TL_OK ? TL_OK : tl_fail(err, rc, "%s", why.message);
+}
+
 enum tl_code tl_source_logs_check(const struct tl_plan *plan, struct tl_err *err)
 {
+    enum tl_code rc = TL_OK;
+
     for (uint32_t s = 0; s < plan->sources_count; s++) {
         const struct tl_source *source = &plan->sources[s];
 
-        if (source->topic_pattern.data != NULL)
-            return tl_plan_refuse(plan, option_find(source, "topic-pattern"), false,
-                                  "write 'topic' = 'name', a table for each topic",
-                                  "this tally reads one topic a table, and no pattern yet", err);
+        TL_TRY(pattern_check(plan, source, err));
         for (uint32_t i = 0; i < source->properties_count; i++) {
             const struct tl_log_property property = {source->properties[i].key, source->properties[i].value};
             char hint[256];
             struct tl_err why = {0};
-            enum tl_code rc;
 
             if (tl_log_property_is_code(property.name))
                 return tl_plan_refuse(plan, &source->properties[i], false,
                                       "set it with --kafka-property or in the environment (TALLY_KAFKA_...), if it is meant",
                                       "a views file runs no programs and loads no libraries", err);
             rc = tl_log_property_check(&property, hint, sizeof hint, &why);
-
             if (rc == TL_ERR_NOT_FOUND || rc == TL_ERR_USAGE)
                 return tl_plan_refuse(plan, &source->properties[i], rc == TL_ERR_USAGE, hint, why.message, err);
             if (rc != TL_OK)
                 return tl_fail(err, rc, "%s", why.message);
         }
     }
-    return TL_OK;
+out:
+    return rc;
 }

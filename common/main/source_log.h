@@ -13,7 +13,7 @@
 
 struct tl_source_logs;
 
-/* Refuses a 'properties.*' that is none, with its place in the file, and what this tally does not read. */
+/* Refuses a 'properties.*' or a 'topic-pattern' that is none, with its place in the file. */
 TL_MUST_USE enum tl_code tl_source_logs_check(const struct tl_plan *plan, struct tl_err *err);
 
 /* Of all sources of the plan, which it borrows. `plan` NULL: one source, of which no more is known than the options say. TL_ERR_NOT_FOUND: there is
@@ -32,11 +32,11 @@ TL_MUST_USE enum tl_code tl_source_logs_refresh(struct tl_source_logs *logs, str
 /* tl_log_wait on all of them. */
 bool tl_source_logs_wait(struct tl_source_logs *logs, int64_t timeout_ms);
 
-/* Where a reader of this partition begins that has no position yet ('scan.startup.mode'): within what the log has. */
-TL_MUST_USE enum tl_code tl_source_start(const struct tl_source_logs *logs, uint32_t source, uint32_t partition, int64_t *offset,
-                                         struct tl_err *err);
+/* Where a reader of this partition of the topic begins that has no position yet ('scan.startup.mode'): within what the log has. */
+TL_MUST_USE enum tl_code tl_source_start(const struct tl_source_logs *logs, uint32_t source, struct tl_sv topic,
+                                         uint32_t partition, int64_t *offset, struct tl_err *err);
 /* And behind which offset it ends ('scan.bounded.mode'); INT64_MAX: it does not. */
-TL_MUST_USE enum tl_code tl_source_bound(const struct tl_source_logs *logs, uint32_t source, uint32_t partition, int64_t *offset,
-                                         struct tl_err *err);
+TL_MUST_USE enum tl_code tl_source_bound(const struct tl_source_logs *logs, uint32_t source, struct tl_sv topic,
+                                         uint32_t partition, int64_t *offset, struct tl_err *err);
 
 #endif

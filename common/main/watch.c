@@ -12,6 +12,7 @@
 
 #include "base/clock.h"
 #include "main/source_log.h"
+#include "main/source_topics.h"
 #include "store/store.h"
 
 static const struct tl_metric_family log_reachable = {
@@ -35,17 +36,17 @@ struct tl_watch {
     struct dependency log, store;
     pthread_mutex_t mutex;       /* of the pointer, which the log's thread alone changes */
     struct tl_source_logs *logs; /* NULL: not open */
+    struct tl_source_topics *topics;
     struct tl_store *store_handle;
     int wake_fd; /* eventfd, never read: the watch is to end */
 };
 
 /* ---- what is looked at ---- */
 
-static enum tl_code log_look_at(struct tl_watch *watch, uint32_t s, struct tl_err *err)
+static enum tl_code topic_look_at(struct tl_watch *watch, uint32_t s, struct tl_sv topic, struct tl_err *err)
 {
     const struct tl_watch_config *config = &watch->config;
     struct tl_log *log = tl_source_log(watch->logs, s);
-    struct tl_sv topic = config->plan->sources[s].topic;
     uint32_t partitions;
     uint64_t identity;
     enum tl_code rc;
@@ -58,8 +59,22 @@ static enum tl_code log_look_at(struct tl_watch *watch, uint32_t s, struct tl_er
         int64_t first, end;
 
         TL_TRY(tl_log_range(log, topic, p, &first, &end, err));
-        config->log_range(config->ctx, s, p, first, end);
+        config->log_range(config->ctx, topic, p, first, end);
     }
+out:
+    return rc;
+}
+
+static enum tl_code log_look_at(struct tl_watch *watch, uint32_t s, struct tl_err *err)
+{
+    const struct tl_source_topic *topics;
+    uint32_t count;
+    enum tl_code rc;
+
+    TL_TRY(tl_source_topics_look(watch->topics, s, tl_source_log(watch->logs, s), err));
+    topics = tl_source_topics_of(watch->topics, s, &count);
+    for (uint32_t t = 0; t < count; t++)
+        TL_TRY(topic_look_at(watch, s, topics[t].name, err));
 out:
     return rc;
 }
@@ -76,6 +91,8 @@ static enum tl_code logs_look_at(struct tl_watch *watch, struct tl_err *err)
     struct tl_source_logs *logs = watch->logs;
     enum tl_code rc = TL_OK;
 
+    if (watch->topics == NULL)
+        TL_TRY(tl_source_topics_open(watch->config.plan, &watch->topics, err));
     if (logs == NULL)
         TL_TRY(tl_source_logs_open(watch->config.common, watch->config.plan, TL_LOG_READ, &logs, err));
     logs_set(watch, logs);
@@ -206,6 +223,7 @@ void tl_watch_close(struct tl_watch *watch)
     if (watch->store.running)
         pthread_join(watch->store.thread, NULL);
     tl_source_logs_close(watch->logs);
+    tl_source_topics_close(watch->topics);
     tl_store_close(watch->store_handle);
     if (watch->wake_fd >= 0)
         close(watch->wake_fd);

@@ -15,8 +15,8 @@ struct tl_watch_config {
     const struct tl_common_options *common;
     const struct tl_plan *plan; /* of its sources the topics are looked at */
     bool store;                 /* it depends on the store */
-    /* The partition of a source's topic holds offsets [first, end). On one of the watch's threads. */
-    void (*log_range)(void *ctx, uint32_t source, uint32_t partition, int64_t first, int64_t end);
+    /* The partition of a topic that a source reads holds offsets [first, end). On one of the watch's threads. */
+    void (*log_range)(void *ctx, struct tl_sv topic, uint32_t partition, int64_t first, int64_t end);
     void *ctx;
 };
 

@@ -68,6 +68,10 @@ struct tl_master_file {
     const struct tl_master_index *index; /* for the reader: where each part lies in the three files (master_index.h) */
 };
 
+/* Calls `each` for every topic that is on record, those of imports too, in no order. */
+TL_MUST_USE enum tl_code tl_master_topics(struct tl_master *master,
+                                          enum tl_code (*each)(void *ctx, struct tl_sv topic, struct tl_err *err), void *ctx,
+                                          struct tl_err *err);
 /* The topic's files by partition, then first offset; valid until close or the next list of that topic. Reads and checks the indexes. Gaps
  * between files are allowed (compaction, trimmed logs), overlaps are TL_ERR_CORRUPT. No such topic: count 0. Files that are not named
  * like ours are none of ours and are passed over. The bytes of blocks are checked when they are read. */

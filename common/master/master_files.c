@@ -42,6 +42,36 @@ enum tl_code tl_master_topic_encode(struct tl_sv topic, char out[TL_MASTER_TOPIC
     return TL_OK;
 }
 
+static int hex_digit(char c)
+{
+    if (c >= '0' && c <= '9')
+        return c - '0';
+    return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
+}
+
+bool tl_master_topic_decode(struct tl_sv encoded, char *out, size_t *size)
+{
+    char again[TL_MASTER_TOPIC_BYTES_MAX + 1];
+    size_t count = 0;
+
+    for (size_t i = 0; i < encoded.size; i++) {
+        int high, low;
+
+        if (encoded.data[i] != '%') {
+            out[count++] = encoded.data[i];
+            continue;
+        }
+        high = i + 2 < encoded.size ? hex_digit(encoded.data[i + 1]) : -1;
+        low = i + 2 < encoded.size ? hex_digit(encoded.data[i + 2]) : -1;
+        if (high < 0 || low < 0)
+            return false;
+        out[count++] = (char)(high << 4 | low);
+        i += 2;
+    }
+    *size = count;
+    return tl_master_topic_encode((struct tl_sv){out, count}, again, NULL) == TL_OK && tl_sv_eq(tl_sv_from(again), encoded);
+}
+
 /* Like snprintf, but a path that does not fit is an error. */
 enum tl_code tl_master_path(char out[PATH_MAX], struct tl_err *err, const char *fmt, ...)
 {

@@ -24,6 +24,8 @@ const char *tl_master_data_dir(const struct tl_master *master);
 
 /* As the name stands in paths, zero-terminated. TL_ERR_USAGE: empty; TL_ERR_LIMIT: too long. */
 TL_MUST_USE enum tl_code tl_master_topic_encode(struct tl_sv topic, char out[TL_MASTER_TOPIC_BYTES_MAX + 1], struct tl_err *err);
+/* The way back; `out` has room for as many bytes. False: no topic is encoded so. */
+bool tl_master_topic_decode(struct tl_sv encoded, char *out, size_t *size);
 /* Like snprintf, but a path that does not fit is TL_ERR_LIMIT. */
 TL_MUST_USE TL_PRINTF(3, 4) enum tl_code tl_master_path(char out[PATH_MAX], struct tl_err *err, const char *fmt, ...);
 /* Is it "<topic>+<n>+<first offset><suffix>", with the numbers spelled as we spell them? `topic` as encoded. */

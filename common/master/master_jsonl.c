@@ -107,6 +107,42 @@ const char *tl_master_data_dir(const struct tl_master *master)
 
 /* ---- what is there ---- */
 
+struct topics_walk {
+    const char *folder;
+    enum tl_code (*each)(void *ctx, struct tl_sv topic, struct tl_err *err);
+    void *ctx;
+};
+
+static enum tl_code each_topic(void *ctx, const char *name, struct tl_err *err)
+{
+    const struct topics_walk *walk = ctx;
+    char path[PATH_MAX], topic[NAME_MAX + 1];
+    struct stat found;
+    size_t size = 0;
+    enum tl_code rc;
+
+    if (!tl_master_topic_decode(tl_sv_from(name), topic, &size))
+        return TL_OK;
+    TL_TRY(tl_master_path(path, err, "%s/%s", walk->folder, name));
+    if (stat(path, &found) == 0 && S_ISDIR(found.st_mode))
+        TL_TRY(walk->each(walk->ctx, (struct tl_sv){topic, size}, err));
+out:
+    return rc;
+}
+
+enum tl_code tl_master_topics(struct tl_master *master, enum tl_code (*each)(void *ctx, struct tl_sv topic, struct tl_err *err),
+                              void *ctx, struct tl_err *err)
+{
+    char folder[PATH_MAX];
+    struct topics_walk walk = {folder, each, ctx};
+    enum tl_code rc;
+
+    TL_TRY(tl_master_path(folder, err, "%s/topics", master->data_dir));
+    TL_TRY(tl_master_folder_walk(folder, each_topic, &walk, err));
+out:
+    return rc;
+}
+
 struct listing {
     struct tl_arena *arena;
     struct tl_sv topic;

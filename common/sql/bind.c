@@ -303,8 +303,9 @@ static enum tl_code table_bind(struct tl_bind *bind, const struct tl_ast_stateme
     table->source.watermark_delay_ms = INT64_MIN;
     table->source.dedup_slot = -1;
     TL_TRY(tl_table_options_read(statement->options, bind->text, bind->arena, &table->options, bind->err));
-    table->source.topic = table->options.topic.data != NULL ? table->options.topic : statement->name.text;
-    if (!tl_topic_is_fit(table->source.topic))
+    if (table->options.topic_pattern.data == NULL)
+        table->source.topic = table->options.topic.data != NULL ? table->options.topic : statement->name.text;
+    if (table->options.topic_pattern.data == NULL && !tl_topic_is_fit(table->source.topic))
         return tl_mistake(bind->err, bind->text, statement->name.at,
                           "add to WITH: 'topic' = 'name' (letters, digits, '.', '_', '-')",
                           "'%.*s' cannot be the name of a topic", TL_SHOWN(table->source.topic));

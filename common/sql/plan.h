@@ -54,8 +54,8 @@ struct tl_option_pair {
 
 struct tl_source {
     struct tl_sv name;              /* of the table */
-    struct tl_sv topic;             /* 'topic' of its WITH clause, else the table's name */
-    struct tl_sv topic_pattern;     /* 'topic-pattern'; data NULL: none */
+    struct tl_sv topic;             /* 'topic' of its WITH clause, else the table's name; data NULL: it has a pattern */
+    struct tl_sv topic_pattern;     /* 'topic-pattern': of all topics that it matches whole; data NULL: none */
     struct tl_sv dead_letter_topic; /* 'tally.dead-letter.topic'; empty: none */
     struct tl_log_place startup; /* 'scan.startup.mode': where a reader without a position begins; the log's start unless set */
     bool bounded;                /* 'scan.bounded.mode' */

@@ -380,10 +380,22 @@ static const char *time_format_name(const struct tl_source *source)
     return source->schema.time_format == TL_TIME_ISO_8601 ? "ISO-8601" : "SQL";
 }
 
+/* "topic events", or "topic-pattern 'events-.*'". */
+static void topics_print(const struct tl_source *source, struct tl_buf *out)
+{
+    if (source->topic_pattern.data == NULL) {
+        tl_buf_printf(out, "topic %.*s", TL_SV_ARG(source->topic));
+        return;
+    }
+    tl_buf_put_str(out, "topic-pattern ");
+    text_print(source->topic_pattern, out);
+}
+
 static void normal_source_print(const struct tl_plan *plan, const struct tl_view *view, const struct tl_source *source,
                                 const bool *used, struct tl_buf *out)
 {
-    tl_buf_printf(out, "topic %.*s json %s\ncolumns ", TL_SV_ARG(source->topic), time_format_name(source));
+    topics_print(source, out);
+    tl_buf_printf(out, " json %s\ncolumns ", time_format_name(source));
     columns_print(source, used, ", ", out);
     tl_buf_printf(out, "\ntime %s ", tl_kind_name(source->time_kind));
     tl_expr_print(source->time, source, NULL, out);
@@ -573,8 +585,15 @@ static void source_print(const struct tl_plan *plan, uint32_t number, struct tl_
     tl_buf_put_str(out, "\nsource ");
     tl_name_print(source->name, out);
     tl_buf_put_u8(out, '\n');
-    label_print("topic", out);
-    tl_buf_printf(out, "%.*s, JSON, times as %s\n", TL_SV_ARG(source->topic), time_format_name(source));
+    label_print(source->topic_pattern.data != NULL ? "topics" : "topic", out);
+    if (source->topic_pattern.data != NULL) {
+        tl_buf_put_str(out, "all that match ");
+        text_print(source->topic_pattern, out);
+        tl_buf_put_str(out, " whole, later ones too");
+    } else {
+        tl_buf_put_sv(out, source->topic);
+    }
+    tl_buf_printf(out, ", JSON, times as %s\n", time_format_name(source));
     if (source->startup.kind != TL_PLACE_EARLIEST) {
         label_print("begins at", out);
         place_print(&source->startup, out);
@@ -718,10 +737,13 @@ void tl_plan_print_view(const struct tl_plan *plan, const struct tl_view *view, 
     tl_buf_printf(out, "%s\n", view->hash);
     label_print("from", out);
     tl_name_print(reading->name, out);
-    if (view->inner < 0)
-        tl_buf_printf(out, " (topic %.*s)\n", TL_SV_ARG(reading->topic));
-    else
+    if (view->inner < 0) {
+        tl_buf_put_str(out, " (");
+        topics_print(reading, out);
+        tl_buf_put_str(out, ")\n");
+    } else {
         tl_buf_put_str(out, " (its final rows)\n");
+    }
     label_print("columns", out);
     columns_print(reading, used, ", ", out);
     tl_buf_put_u8(out, '\n');

@@ -61,6 +61,8 @@ static uint32_t key_tail_bytes(const struct tl_plan *plan, const struct tl_view 
 
 enum tl_code tl_shape_of(struct tl_plan *plan, const struct tl_view *view, struct tl_shape *out, struct tl_err *err)
 {
+    const struct tl_source *source = &plan->sources[view->source];
+    bool by_pattern = source->topic_pattern.data != NULL;
     struct tl_shape_column *columns = tl_arena_alloc(&plan->arena, view->outputs_count * sizeof *columns);
 
     if (columns == NULL)
@@ -71,7 +73,8 @@ enum tl_code tl_shape_of(struct tl_plan *plan, const struct tl_view *view, struc
                              .hash = view->hash,
                              .comment = view->comment,
                              .normalised = view->normalised,
-                             .topic = plan->sources[view->source].topic,
+                             .topic = by_pattern ? source->topic_pattern : source->topic,
+                             .by_pattern = by_pattern,
                              .windowed = view->window.window != TL_WINDOW_NONE,
                              .state = tl_view_state(view),
                              .cut_per_key = tl_view_cut_per_key(plan, view),

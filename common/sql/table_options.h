@@ -1,8 +1,8 @@
 /* table_options.h: the WITH clause of a table: which log entries are its events, and how they are written.
  *
  * Source of names, values and rules: Flink's Kafka connector 4.0 (KafkaConnectorOptions, KafkaConnectorOptionsUtil) and FactoryUtil. Two differ,
- * and FLINK.md says so: where to begin is 'earliest-offset' unless set, for positions live in the store and not in a group; and a table reads
- * one topic. What 'properties.*' may be is the log's to say (log.h). */
+ * and FLINK.md says so: where to begin is 'earliest-offset' unless set, for positions live in the store and not in a group; and 'topic' names
+ * one topic. What a 'topic-pattern' may be is main/source_topics.h's to say. What 'properties.*' may be is the log's to say (log.h). */
 #ifndef TL_TABLE_OPTIONS_H
 #define TL_TABLE_OPTIONS_H
 

@@ -24,7 +24,7 @@
 #define BUSY_MS 5000
 #define NAN_TEXT "NaN"
 #define APPLICATION_ID 0x544c7374 /* "TLst" */
-#define SCHEMA_VERSION 4
+#define SCHEMA_VERSION 5
 #define TEXT_OF(number) TEXT_OF_(number)
 #define TEXT_OF_(number) #number
 
@@ -109,6 +109,11 @@ static const char *const sql_version_4[] = {
     "ALTER TABLE tally_offset ADD COLUMN last_offset INTEGER NOT NULL DEFAULT (-9223372036854775808);",
     "ALTER TABLE tally_offset ADD COLUMN fingerprint INTEGER NOT NULL DEFAULT 0;",
 };
+static const char *const sql_version_5[] = {
+    /* Of tables with 'topic-pattern'; 0 is every other table's topic (event/partition.h). */
+    "CREATE TABLE tally_topic (number INTEGER PRIMARY KEY CHECK (number BETWEEN 1 AND 32767), topic TEXT NOT NULL UNIQUE) STRICT;",
+    "ALTER TABLE tally_definition ADD COLUMN by_pattern INTEGER NOT NULL DEFAULT 0;",
+};
 static const struct {
     const char *const *statements;
     size_t count;
@@ -117,6 +122,7 @@ static const struct {
     {sql_version_2, TL_COUNT(sql_version_2)},
     {sql_version_3, TL_COUNT(sql_version_3)},
     {sql_version_4, TL_COUNT(sql_version_4)},
+    {sql_version_5, TL_COUNT(sql_version_5)},
 };
 /* clang-format on */
 

@@ -6,6 +6,8 @@
  * the query's, never both). The runs are listed first, so that the primary key (_run, _end_ms, ...) serves the query's own range. */
 #include "store/merge_view.h"
 
+#include <stdio.h>
+
 static void put_quoted(struct tl_buf *out, struct tl_sv text, char quote)
 {
     tl_buf_put_u8(out, (uint8_t)quote);
@@ -194,13 +196,28 @@ void tl_merge_view_put_run_of(struct tl_buf *out, const struct tl_merge_view *vi
         holds_from ? "<=" : "<", row, (long long)view->definition, holds_from ? ">" : ">=", row);
 }
 
+void tl_merge_view_put_is_offset_of(struct tl_buf *out, const struct tl_merge_view *view, const char *partition)
+{
+    tl_buf_put_str(out, "o.topic = ");
+    if (view->by_pattern) {
+        tl_buf_printf(out, "(SELECT t.topic FROM tally_topic AS t WHERE t.number = %s >> 16) AND o.partition = (%s & 65535)",
+                      partition, partition);
+        return;
+    }
+    tl_merge_view_put_text(out, view->topic);
+    tl_buf_printf(out, " AND o.partition = %s", partition);
+}
+
 void tl_merge_view_put_read_by_run(struct tl_buf *out, const struct tl_merge_view *view, const char *row)
 {
+    char partition[40];
+
     tl_buf_printf(out, "%s._offset < COALESCE((SELECT o.next_offset FROM tally_run_offset AS o WHERE o.run = ", row);
     tl_merge_view_put_run_of(out, view, row);
-    tl_buf_put_str(out, " AND o.topic = ");
-    tl_merge_view_put_text(out, view->topic);
-    tl_buf_printf(out, " AND o.partition = %s._partition), 0)", row);
+    tl_buf_put_str(out, " AND ");
+    snprintf(partition, sizeof partition, "%s._partition", row);
+    tl_merge_view_put_is_offset_of(out, view, partition);
+    tl_buf_put_str(out, "), 0)");
 }
 
 /* No row of speed that ends at or before it is served. It says nothing new, but it is what a query without a range of its own looks speed's

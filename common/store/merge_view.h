@@ -34,6 +34,7 @@ enum tl_dialect {
 struct tl_merge_view {
     int64_t definition;
     struct tl_sv view, topic, speed_table, batch_table; /* bare names */
+    bool by_pattern; /* `topic` is a pattern: tally_topic says which topic a row's partition is of */
     bool windowed, cut_per_key, ends_open;
     uint32_t key_tail_bytes; /* as in the shape */
     const struct tl_shape_column *columns;
@@ -48,6 +49,10 @@ void tl_merge_view_put_layer(struct tl_buf *out, enum tl_dialect dialect, const 
 /* A condition on the row of speed's table that goes by the alias `row`, of a view without a window: the published run of the row's range
  * had read it. */
 void tl_merge_view_put_read_by_run(struct tl_buf *out, const struct tl_merge_view *view, const char *row);
+
+/* A condition on the row `o` of tally_run_offset: it is about the partition that `partition` is an expression for. Imports are not asked for:
+ * speed has none. */
+void tl_merge_view_put_is_offset_of(struct tl_buf *out, const struct tl_merge_view *view, const char *partition);
 
 /* What stands in a unique index instead of a key: PostgreSQL's B-tree takes some 2,700 bytes and no more, and who sends a long URL must not be
  * able to stop a tick. */

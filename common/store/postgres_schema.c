@@ -17,7 +17,7 @@
 
 #include "event/schema.h"
 
-#define SCHEMA_VERSION 1
+#define SCHEMA_VERSION 2
 #define TEXT_OF(number) TEXT_OF_(number)
 #define TEXT_OF_(number) #number
 #define KEY TL_POSTGRES_INDEXED("\"key\"")
@@ -112,11 +112,17 @@ static const char *const sql_version_1[] = {
     "COMMENT ON TABLE tally_epoch_versions IS 'tally: the data files that speed worked with from an epoch on'",
     "INSERT INTO tally_meta VALUES ('normaliser', '" TEXT_OF(TL_NORMALISER_VERSION) "')",
 };
+static const char *const sql_version_2[] = {
+    "CREATE TABLE tally_topic (number BIGINT PRIMARY KEY CHECK (number BETWEEN 1 AND 32767), topic TEXT COLLATE \"C\" NOT NULL UNIQUE)",
+    "COMMENT ON TABLE tally_topic IS 'tally: topics of tables with topic-pattern; their partition n is number * 65536 + n elsewhere'",
+    "ALTER TABLE tally_definition ADD COLUMN by_pattern BIGINT NOT NULL DEFAULT 0",
+};
 static const struct {
     const char *const *statements;
     size_t count;
 } sql_versions[SCHEMA_VERSION] = {
     {sql_version_1, TL_COUNT(sql_version_1)},
+    {sql_version_2, TL_COUNT(sql_version_2)},
 };
 
 static const char sql_look[] =

@@ -10,7 +10,7 @@
  *   v_state     where the shape says TL_STATE_BESIDE: state that belongs to no row: _end_ms, _start_ms, _key, _bytes
  *   While a definition is being built beside the active one, its tables are v_speed__<8 hex>, v_batch__<8 hex> and so on; the swap renames.
  *   The tables hold times as INTEGER milliseconds and no window columns; v shows them as ISO text, with the milliseconds beside them.
- *   tally_*     definition, column, progress, offset, dedup, ledger, dead_letter, outcome, epoch, epoch_versions, change, run, run_range, run_offset, pointer,
+ *   tally_*     definition, column, topic, progress, offset, dedup, ledger, dead_letter, outcome, epoch, epoch_versions, change, run, run_range, run_offset, pointer,
  *               open, cut, quarantine, meta
  *
  * Where the shape says cut_per_key, each key has a time boundary of its own, at or below B (cut.h). tally_cut has those that lie below. The
@@ -73,6 +73,7 @@ struct tl_definition {
     enum tl_state_form state_form; /* this and the next two as in the shape */
     bool cut_per_key, ends_open;
     uint32_t key_tail_bytes;
+    bool by_pattern;
     struct tl_sv view, topic, normalised; /* valid until the next call that lists definitions */
 };
 
@@ -88,6 +89,20 @@ TL_MUST_USE enum tl_code tl_store_definitions(struct tl_store *store, const stru
 /* Own transaction. Swaps a building definition in when it has all that the active one of its view has: it is speed_ready if the other one
  * is known to speed, and published as far as the other one is. *swapped says whether. The other one's tables go. */
 TL_MUST_USE enum tl_code tl_store_swap(struct tl_store *store, int64_t id, bool *swapped, struct tl_err *err);
+
+/* ---- topics of tables with 'topic-pattern' ---- */
+
+/* A topic has one number in a store, from 1 on, whichever table reads it: rows, ledger lines and positions know its partitions by that
+ * (event/partition.h). It is given out once, to whoever comes first, and never again.
+ *
+ * Own transaction, under the epoch row's lock: all of them have a number from now on; new ones in the order given. TL_ERR_LIMIT: there are
+ * TL_TOPIC_NUMBER_MAX already, and none was given out. */
+TL_MUST_USE enum tl_code tl_store_number_topics(struct tl_store *store, const struct tl_sv *topics, size_t count,
+                                                struct tl_err *err);
+/* By number. */
+TL_MUST_USE enum tl_code tl_store_topics(struct tl_store *store,
+                                         enum tl_code (*each)(void *ctx, uint32_t number, struct tl_sv topic, struct tl_err *err),
+                                         void *ctx, struct tl_err *err);
 
 /* ---- the speed layer's tick ---- */
 

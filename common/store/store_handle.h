@@ -4,6 +4,7 @@
  * store_definition.c    definitions: registered, swapped in
  * store_known.c         what the handle knows of them
  * store_tables.c        their tables, indexes and views
+ * store_topic.c         numbers of topics
  * store_rows.c          how rows go into them
  * store_speed.c         the tick: rows, state, offsets, ledger, dead letters, event ids
  * store_batch.c         runs: stage, publish, discard, prune
@@ -53,7 +54,7 @@ struct tl_known {
     char hash[33];
     int64_t lateness_ms;
     struct tl_sv view, topic, normalised; /* like the columns, kept until the handle is closed */
-    bool windowed, cut_per_key, ends_open;
+    bool by_pattern, windowed, cut_per_key, ends_open;
     enum tl_state_form state_form;
     uint32_t key_tail_bytes;
     struct tl_shape_column *columns;

@@ -14,14 +14,15 @@
 static const char sql_active_of[] = "SELECT definition FROM tally_definition WHERE view = ?1 AND state = 'active'";
 static const char sql_add_definition[] =
     "INSERT INTO tally_definition (view, hash, state, windowed, lateness_ms, normaliser, topic, comment, normalised, state_beside,"
-    " cut_per_key, key_tail_bytes, ends_open) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13) RETURNING definition";
+    " cut_per_key, key_tail_bytes, ends_open, by_pattern)"
+    " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14) RETURNING definition";
 static const char sql_add_column[] = "INSERT INTO tally_column VALUES (?1, ?2, ?3, ?4, ?5)";
 static const char sql_add_progress[] = "INSERT INTO tally_progress VALUES (?1, ?2, ?2, 0, 0)";
 static const char sql_state[] = "SELECT state FROM tally_definition WHERE definition = ?1";
 static const char sql_set_state[] = "UPDATE tally_definition SET state = ?2 WHERE definition = ?1";
 static const char sql_facts[] =
-    "SELECT view, hash, windowed, lateness_ms, topic, normalised, state_beside, cut_per_key, key_tail_bytes, ends_open FROM tally_definition"
-    " WHERE definition = ?1";
+    "SELECT view, hash, windowed, lateness_ms, topic, normalised, state_beside, cut_per_key, key_tail_bytes, ends_open, by_pattern"
+    " FROM tally_definition WHERE definition = ?1";
 static const char sql_columns_count[] = "SELECT count(*) FROM tally_column WHERE definition = ?1";
 static const char sql_columns[] = "SELECT name, kind, role FROM tally_column WHERE definition = ?1 ORDER BY position";
 static const char sql_progress[] =
@@ -59,6 +60,7 @@ struct tl_merge_view tl_known_view(const struct tl_known *d)
         .definition = d->id,
         .view = d->view,
         .topic = d->topic,
+        .by_pattern = d->by_pattern,
         .speed_table = tl_buf_sv(&d->speed_table),
         .batch_table = tl_buf_sv(&d->batch_table),
         .windowed = d->windowed,
@@ -161,6 +163,7 @@ static enum tl_code load(struct tl_store *store, int64_t id, struct tl_known **o
     d->cut_per_key = tl_answer_i64(answer, 7) != 0;
     d->key_tail_bytes = (uint32_t)tl_answer_i64(answer, 8);
     d->ends_open = tl_answer_i64(answer, 9) != 0;
+    d->by_pattern = tl_answer_i64(answer, 10) != 0;
     TL_TRY(load_columns(store, d, err));
     tl_buf_init(&d->speed_table, 0);
     tl_buf_init(&d->batch_table, 0);
@@ -287,6 +290,7 @@ enum tl_code tl_known_fill(struct tl_store *store, int64_t id, struct tl_definit
                                   .ends_open = d->ends_open,
                                   .view = d->view,
                                   .topic = d->topic,
+                                  .by_pattern = d->by_pattern,
                                   .normalised = d->normalised};
     memcpy(out->hash, d->hash, sizeof out->hash);
     TL_TRY(tl_database_ask(store->database, sql_progress, &answer, err, "i", id));
@@ -372,11 +376,11 @@ enum tl_code tl_known_add(struct tl_store *store, const struct tl_shape *shape, 
 {
     enum tl_code rc;
 
-    TL_TRY(tl_database_get(store->database, sql_add_definition, id, NULL, err, "tttiiitttiiii", shape->view,
+    TL_TRY(tl_database_get(store->database, sql_add_definition, id, NULL, err, "tttiiitttiiiii", shape->view,
                            tl_sv_from(shape->hash), tl_sv_from(states[state]), (int64_t)shape->windowed, shape->lateness_ms,
                            (int64_t)TL_NORMALISER_VERSION, shape->topic, shape->comment, shape->normalised,
                            (int64_t)(shape->state == TL_STATE_BESIDE), (int64_t)shape->cut_per_key,
-                           (int64_t)shape->key_tail_bytes, (int64_t)shape->ends_open));
+                           (int64_t)shape->key_tail_bytes, (int64_t)shape->ends_open, (int64_t)shape->by_pattern));
     for (uint32_t i = 0; i < shape->columns_count; i++) {
         const char *role = NULL;
 

@@ -182,7 +182,9 @@ static enum tl_code comment_on_view(struct tl_store *store, const struct tl_merg
         {"_final",     "whether the row stays as it is until a later run of batch",                 false},
         {"_start_ms",  "the window's start, milliseconds since 1970",                               false},
         {"_end_ms",    "the window's end, milliseconds since 1970: indexed, what to cut ranges by", false},
-        {"_partition", "the partition of the log that the event stands in",                         true },
+        {"_partition",
+         "the partition of the log that the event stands in (with topic-pattern: of topic _partition >> 16 in tally_topic, "
+         "partition _partition & 65535)",                                                           true },
         {"_offset",    "its offset there",                                                          true },
         {"_row",       "which of the message's events it is",                                       true },
     };

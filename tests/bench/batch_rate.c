@@ -199,6 +199,7 @@ static enum tl_code recompute(const struct tl_plan *plan, const char *data, uint
                                .jobs = jobs,
                                .store = (struct tl_store *)(void *)&memory,
                                .run = 1};
+    struct tl_source_topics *topics = NULL;
     int64_t *bounds = NULL;
     double begin = now_s();
     enum tl_code rc = TL_OK;
@@ -209,7 +210,8 @@ static enum tl_code recompute(const struct tl_plan *plan, const char *data, uint
         wanted[v] = true;
     }
     TL_TRY(tl_master_open(data, &master, err));
-    TL_TRY(tl_input_open(master, plan, 0, &input, err));
+    TL_TRY(tl_source_topics_open(plan, &topics, err));
+    TL_TRY(tl_input_open(master, plan, 0, topics, &input, err));
     bounds = midnights(tl_input_times(input), &job.ranges_count);
     if (bounds == NULL)
         TL_TRY(tl_fail_memory(err, 0));
@@ -224,6 +226,7 @@ out:
         tl_buf_done(&carry[v]);
     free(bounds);
     tl_input_close(input);
+    tl_source_topics_close(topics);
     tl_master_close(master);
     return rc;
 }

@@ -686,6 +686,48 @@ static void the_end_is_heard_of(const struct log_under_test *t)
     tl_log_close(log);
 }
 
+/* Those that begin with the topic's name, each with a blank behind it; `stop`: only the first of all. */
+struct name_list {
+    char text[1000];
+    size_t calls;
+    bool stop;
+};
+
+static bool list_name(void *ctx, struct tl_sv name)
+{
+    struct name_list *list = ctx;
+    size_t size = strlen(list->text);
+
+    list->calls++;
+    if (tl_sv_starts(name, TOPIC))
+        snprintf(list->text + size, sizeof list->text - size, "%.*s ", TL_SV_ARG(name));
+    return !list->stop;
+}
+
+/* Others may be in the same log. */
+static void topics_are_listed_by_name(const struct log_under_test *t)
+{
+    static const char *const endings[] = {"-other", "", "-OTHER", "_other"};
+    const struct tl_log_note note = {TL_SV("key"), TL_SV("value")};
+    struct name_list list = {.calls = 0}, first = {.stop = true};
+    char name[200], want[1000] = "";
+    struct tl_log *log;
+
+    begin(t);
+    log = opened(t, TL_LOG_APPEND);
+    for (size_t i = 0; i < TL_COUNT(endings); i++) {
+        snprintf(name, sizeof name, "%s%s", topic, endings[i]);
+        ok(tl_log_create_topic(log, tl_sv_from(name), 2, &err));
+    }
+    ok(tl_log_append(log, TOPIC, NULL, 0, &note, &err)); /* what keeps it is no topic to be read */
+    ok(tl_log_topics(log, list_name, &list, &err));
+    snprintf(want, sizeof want, "%s %s-OTHER %s-other %s_other ", topic, topic, topic, topic);
+    cr_assert_str_eq(list.text, want);
+    ok(tl_log_topics(log, list_name, &first, &err));
+    cr_assert_eq(first.calls, 1);
+    tl_log_close(log);
+}
+
 const struct log_check log_checks[] = {
     {"entries come back in order",                entries_come_back_in_order               },
     {"limits of a read",                          limits_of_a_read                         },
@@ -696,6 +738,7 @@ const struct log_check log_checks[] = {
     {"padding is readable",                       padding_is_readable                      },
     {"a reader sees what another handle appends", a_reader_sees_what_another_handle_appends},
     {"topics have an identity",                   topics_have_an_identity                  },
+    {"topics are listed by name",                 topics_are_listed_by_name                },
     {"partitions are raised and never lowered",   partitions_are_raised_and_never_lowered  },
     {"notes are kept with the append",            notes_are_kept_with_the_append           },
     {"a failed append leaves nothing",            a_failed_append_leaves_nothing           },

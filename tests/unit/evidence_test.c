@@ -9,6 +9,10 @@
 
 #define IMPORTED TL_PARTITION_IMPORTED
 
+static const struct tl_source_topic events[] = {
+    {TL_SV("events"), 0}
+};
+
 struct judge_case {
     char name[72];
     uint32_t partition, row;
@@ -131,7 +135,7 @@ static struct tl_store *open_evidence(struct tl_evidence *evidence)
     put_speed(store, id);
     put_batch(store, id);
     OK(tl_store_definition(store, id, &definition, err));
-    OK(tl_evidence_init(evidence, store, &definition, TL_SV("events"), NULL, INT64_MIN, 2000, err));
+    OK(tl_evidence_init(evidence, store, &definition, events, 1, NULL, INT64_MIN, 2000, err));
     return store;
 }
 
@@ -179,7 +183,7 @@ Test(evidence, split_session, .fini = store_folder_remove)
     OK(tl_store_begin_tick(store, epoch, &change, err));
     OK(tl_store_put_ledger(store, definition.id, 0, &split, 1, err));
     OK(tl_store_commit(store, err));
-    OK(tl_evidence_init(&evidence, store, &definition, TL_SV("events"), NULL, INT64_MIN, 2000, err));
+    OK(tl_evidence_init(&evidence, store, &definition, events, 1, NULL, INT64_MIN, 2000, err));
     judged = tl_evidence_judge(&evidence, &event, 700, false);
     cr_assert_eq(judged.cause[TL_SIDE_SPEED], TL_CAUSE_NONE);
     cr_assert_eq(judged.cause[TL_SIDE_BATCH], TL_CAUSE_NONE);
@@ -235,10 +239,50 @@ ParameterizedTest(struct gap_case *c, evidence, gaps, .fini = store_folder_remov
     OK(tl_store_begin_tick(store, epoch, &change, err));
     OK(tl_store_put_ledger(store, definition.id, 0, &late, 1, err));
     OK(tl_store_commit(store, err));
-    OK(tl_evidence_init(&evidence, store, &definition, TL_SV("events"), &window, INT64_MIN, 2000, err));
+    OK(tl_evidence_init(&evidence, store, &definition, events, 1, &window, INT64_MIN, 2000, err));
     cr_assert_eq(tl_evidence_judge(&evidence, &event, GAP_MS + c->end_ms, false).cause[TL_SIDE_SPEED],
                  c->passed ? TL_CAUSE_LATE_PARTIAL : TL_CAUSE_NONE, "%s", c->name);
     tl_evidence_done(&evidence);
     tl_arena_done(&arena);
+    tl_store_close(store);
+}
+
+/* What a run had read stands under the topics' names, and rows know their numbers. */
+Test(evidence, topics_of_a_pattern, .fini = store_folder_remove)
+{
+    static const struct tl_source_topic topics[] = {
+        {TL_SV("site-a"), 1                 },
+        {TL_SV("site-b"), 2                 },
+        {TL_SV("site-c"), TL_TOPIC_NO_NUMBER}, /* in the log, and read by nobody yet */
+    };
+    struct tl_shape shape = store_windowed("hits_5m", 'a');
+    struct tl_evidence evidence;
+    struct tl_definition definition;
+    struct tl_store *store;
+    char url[512];
+    int64_t id = 0, run;
+
+    shape.topic = TL_SV("site-.*");
+    shape.by_pattern = true;
+    store_sqlite.url(url);
+    store = store_open(url, TL_STORE_WRITE);
+    OK(tl_store_define(store, &shape, &id, err));
+    run = store_run(store, "first");
+    OK(tl_store_begin(store, err));
+    OK(tl_store_stage_offset(store, run, TL_SV("site-b"), 3, 8, err));
+    OK(tl_store_stage_offset(store, run, TL_SV("site-b.import"), 0, 5, err));
+    OK(tl_store_stage_offset(store, run, TL_SV("site-c"), 0, 7, err));
+    OK(tl_store_stage_offset(store, run, TL_SV("site-d.import"), 0, 7, err));
+    OK(tl_store_commit(store, err));
+    store_stage_range(store, run, id, INT64_MIN, 1000);
+    OK(tl_store_publish(store, run, 1, err));
+    OK(tl_store_definition(store, id, &definition, err));
+    OK(tl_evidence_init(&evidence, store, &definition, topics, TL_COUNT(topics), NULL, INT64_MIN, 2000, err));
+    cr_assert_eq(evidence.ranges_count, 1);
+    cr_assert_eq(evidence.ranges[0].offsets_count, 2);
+    cr_assert_eq(evidence.ranges[0].offsets[0].partition, tl_partition_number(2, 3));
+    cr_assert_eq(evidence.ranges[0].offsets[0].next_offset, 8);
+    cr_assert_eq(evidence.ranges[0].offsets[1].partition, IMPORTED | tl_partition_number(2, 0));
+    tl_evidence_done(&evidence);
     tl_store_close(store);
 }

@@ -1024,3 +1024,46 @@ Test(master, an_index_that_contradicts_itself_is_refused)
     tl_buf_done(&bytes);
     tl_arena_done(&arena);
 }
+
+/* ---- which topics there are ---- */
+
+static enum tl_code see_name(void *ctx, struct tl_sv topic, struct tl_err *e)
+{
+    char(*names)[60] = ctx;
+    size_t i = 0;
+
+    (void)e;
+    while (names[i][0] != '\0')
+        i++;
+    snprintf(names[i], sizeof names[i], "%.*s", TL_SV_ARG(topic));
+    return TL_OK;
+}
+
+static int by_text(const void *a, const void *b)
+{
+    return strcmp(a, b);
+}
+
+Test(master, topics_on_record)
+{
+    static const char *const topics[] = {"site-a", ".hidden_one", "a b/c%", "events.import"};
+    struct tl_master_complete complete = {0, 0, 0};
+    struct tl_master *master = master_open();
+    char names[10][60] = {""}, command[300];
+
+    cr_assert_eq(tl_master_topics(master, see_name, names, &err), TL_OK, "no record yet: %s", err.message);
+    cr_assert_str_eq(names[0], "");
+    for (size_t i = 0; i < TL_COUNT(topics); i++)
+        cr_assert_eq(tl_master_write_complete(master, tl_sv_from(topics[i]), &complete, 1, 1, &err), TL_OK, "%s", err.message);
+    /* What is none of ours: a file, and names that no topic is written as. */
+    snprintf(command, sizeof command, "cd '%s/topics' && touch README && mkdir 'a%%2' 'a%%41' 'a%%2f' 'x y' .git", dir);
+    cr_assert_eq(system(command), 0);
+    cr_assert_eq(tl_master_topics(master, see_name, names, &err), TL_OK, "%s", err.message);
+    qsort(names, 4, sizeof names[0], by_text);
+    cr_assert_str_eq(names[0], ".hidden_one");
+    cr_assert_str_eq(names[1], "a b/c%");
+    cr_assert_str_eq(names[2], "events.import");
+    cr_assert_str_eq(names[3], "site-a");
+    cr_assert_str_eq(names[4], "");
+    tl_master_close(master);
+}

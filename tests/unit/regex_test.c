@@ -266,3 +266,25 @@ ParameterizedTest(struct bound_case *c, regex, bound)
     tl_arena_done(&arena);
     free(text);
 }
+
+/* As java.util.regex.Matcher.matches(): another way is tried where the first does not come to the end. */
+Test(regex, a_match_of_the_whole_text)
+{
+    static const struct regex_case cases[] = {
+        {"b(ot)?",        "bot",   "[bot] [ot]"      },
+        {"b(ot)?",        "bots",  ""                },
+        {"b(ot)?",        "a bot", ""                },
+        {"a|ab",          "ab",    "[ab]"            },
+        {"(a|ab)(c|bcd)", "abcd",  "[abcd] [a] [bcd]"},
+        {".*?",           "abc",   "[abc]"           },
+        {"^a$",           "a",     "[a]"             },
+        {"a\\Qb",         "ab",    "[ab]"            }, /* a quote that is left open */
+        {"",              "",      "[]"              },
+        {"",              "a",     ""                },
+    };
+
+    for (size_t i = 0; i < TL_COUNT(cases); i++) {
+        check(&cases[i], TL_REGEX_JAVA | TL_REGEX_WHOLE);
+        check(&cases[i], TL_REGEX_JAVA | TL_REGEX_WHOLE | TL_REGEX_INTERPRETED);
+    }
+}

@@ -9,6 +9,10 @@
 #include "event/batch.h"
 #include "serving/report.h"
 
+static const struct tl_source_topic events[] = {
+    {TL_SV("events"), 0}
+};
+
 struct headline_case {
     char name[64];
     uint64_t groups, equal, explained, unexplained, late, duplicates, imported;
@@ -118,7 +122,8 @@ static void set_scene(struct scene *s, struct tl_sv host)
     s->units[1] = &s->explained;
     s->notes[0] = TL_SV("view hits: cut \"here\"");
     s->view = (struct tl_report_view){.name = TL_SV("hits"),
-                                      .topic = TL_SV("events"),
+                                      .topics = events,
+                                      .topics_count = 1,
                                       .shape = &s->shape,
                                       .from_ms = INT64_MIN,
                                       .to_ms = 1431993600000,

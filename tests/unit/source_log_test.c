@@ -106,6 +106,23 @@ Test(source_log, who_shares_a_handle)
     tl_plan_close(plan);
 }
 
+/* What a pattern matches is not known yet. */
+Test(source_log, a_pattern_has_a_handle_of_its_own)
+{
+    struct tl_plan *plan = sql_plan(SOURCE("a", "'topic' = 'x', 'properties.bootstrap.servers' = 'k:1'")
+                                        SOURCE("b", "'topic-pattern' = 'y.*', 'properties.bootstrap.servers' = 'k:1'")
+                                            SOURCE("c", "'topic-pattern' = 'z.*', 'properties.bootstrap.servers' = 'k:1'")
+                                                SOURCE("d", "'topic' = 'v', 'properties.bootstrap.servers' = 'k:1'"));
+    struct tl_source_logs *logs = NULL;
+
+    cr_assert_eq(tl_source_logs_open(&common, plan, TL_LOG_READ, &logs, &err), TL_OK, "%s", err.message);
+    cr_assert_not(shares(logs, 0, 1));
+    cr_assert_not(shares(logs, 1, 2));
+    cr_assert(shares(logs, 0, 3));
+    tl_source_logs_close(logs);
+    tl_plan_close(plan);
+}
+
 static void is_refused(const char *sql, const char *want)
 {
     struct tl_plan *plan = sql_plan(sql);
@@ -137,16 +154,21 @@ Test(source_log, mistakes_have_a_place_in_the_file)
         "  2 |  'properties.sasl.jaas.config' = ...\n"
         "    |  ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^\n"
         "  write 'sasl.username' and 'sasl.password' (TALLY_KAFKA_SASL_PASSWORD keeps it out of the file)");
+    is_refused(SOURCE("t", "\n 'topic-pattern' = 'x(.*'"),
+               "views.sql:2:20: the regular expression 'x(.*' is refused at character 5: a ( is not closed\n"
+               "  2 |  'topic-pattern' = 'x(.*');\n"
+               "    |                    ^^^^^^\n"
+               "  write a regular expression of Java's that matches whole names: 'events-.*'");
+    is_refused(SOURCE("t", "\n 'topic-pattern' = 'a)|(b'"),
+               "views.sql:2:20: the regular expression 'a)|(b' is refused at character 2: the ) closes nothing\n"
+               "  2 |  'topic-pattern' = 'a)|(b');\n"
+               "    |                    ^^^^^^^\n"
+               "  write a regular expression of Java's that matches whole names: 'events-.*'");
     is_refused(SOURCE("t", "'topic' = 'x',\n 'properties.plugin.library.paths' = './mine.so'"),
                "views.sql:2:2: a views file runs no programs and loads no libraries\n"
                "  2 |  'properties.plugin.library.paths' = ...\n"
                "    |  ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^\n"
                "  set it with --kafka-property or in the environment (TALLY_KAFKA_...), if it is meant");
-    is_refused(SOURCE("t", "\n 'topic-pattern' = 'x.*'"),
-               "views.sql:2:2: this tally reads one topic a table, and no pattern yet\n"
-               "  2 |  'topic-pattern' = 'x.*');\n"
-               "    |  ^^^^^^^^^^^^^^^\n"
-               "  write 'topic' = 'name', a table for each topic");
 }
 
 /* Local: the places that a table may say, without a broker. */
@@ -172,18 +194,18 @@ Test(source_log, where_a_table_begins_and_ends)
     cr_assert(shares(logs, 0, 1) && shares(logs, 0, 2));
     cr_assert_eq(tl_log_create_topic(tl_source_log(logs, 0), TL_SV("x"), 1, &err), TL_OK);
     cr_assert_eq(tl_log_append(tl_source_log(logs, 0), TL_SV("x"), records, 3, NULL, &err), TL_OK);
-    cr_assert_eq(tl_source_start(logs, 0, 0, &offset, &err), TL_OK);
+    cr_assert_eq(tl_source_start(logs, 0, TL_SV("x"), 0, &offset, &err), TL_OK);
     cr_assert_eq(offset, 0);
-    cr_assert_eq(tl_source_bound(logs, 0, 0, &offset, &err), TL_OK);
+    cr_assert_eq(tl_source_bound(logs, 0, TL_SV("x"), 0, &offset, &err), TL_OK);
     cr_assert_eq(offset, INT64_MAX);
-    cr_assert_eq(tl_source_start(logs, 1, 0, &offset, &err), TL_OK);
+    cr_assert_eq(tl_source_start(logs, 1, TL_SV("x"), 0, &offset, &err), TL_OK);
     cr_assert_eq(offset, 3);
-    cr_assert_eq(tl_source_bound(logs, 1, 0, &offset, &err), TL_OK);
+    cr_assert_eq(tl_source_bound(logs, 1, TL_SV("x"), 0, &offset, &err), TL_OK);
     cr_assert_eq(offset, 2);
-    cr_assert_eq(tl_source_start(logs, 2, 0, &offset, &err), TL_ERR_LIMIT);
+    cr_assert_eq(tl_source_start(logs, 2, TL_SV("x"), 0, &offset, &err), TL_ERR_LIMIT);
     cr_assert_not_null(strstr(err.message, "begins at offset 9, but the log has 0 to 3"), "%s", err.message);
     cr_assert_eq(tl_source_logs_refresh(logs, &err), TL_OK, "%s", err.message);
-    cr_assert_eq(tl_source_start(logs, 1, 0, &offset, &err), TL_OK);
+    cr_assert_eq(tl_source_start(logs, 1, TL_SV("x"), 0, &offset, &err), TL_OK);
     cr_assert_eq(offset, 3);
     tl_source_logs_close(logs);
     tl_plan_close(plan);

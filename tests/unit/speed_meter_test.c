@@ -60,7 +60,8 @@ static void scene_open(void)
         cr_assert_eq(tl_store_define(t.store, &shape, &t.definitions[v], &err), TL_OK, "%s", err.message);
     }
     for (uint32_t p = 0; p < PARTITIONS; p++)
-        t.partitions[p] = (struct tl_lane_partition){.partition = p, .until_offset = INT64_MAX};
+        t.partitions[p] =
+            (struct tl_lane_partition){.partition = p, .topic = TL_SV("events"), .in_topic = p, .until_offset = INT64_MAX};
     t.lane = (struct tl_lane){.plan = t.plan,
                               .views_wanted = t.wanted,
                               .definitions = t.definitions,

@@ -94,7 +94,7 @@ struct foreign_case {
 ParameterizedTestParameters(store_postgres, foreign)
 {
     static struct foreign_case cases[] = {
-        {"newer",               "UPDATE tally_schema SET version = 2",         "a newer tally"                     },
+        {"newer",               "UPDATE tally_schema SET version = 3",         "a newer tally"                     },
         {"much newer",          "UPDATE tally_schema SET version = 999",       "its schema is version 999"         },
         {"no version",          "DELETE FROM tally_schema",                    "does not say its version"          },
         {"version 0",           "UPDATE tally_schema SET version = 0",         "does not say its version"          },
@@ -129,7 +129,36 @@ Test(store_postgres, an_empty_schema_is_used, .fini = store_folder_remove)
     store = store_open(url, TL_STORE_WRITE);
     cr_assert_eq(store_epoch(store), 1);
     tl_store_close(store);
-    expect(ask("SELECT version FROM tally_schema"), "1\n");
+    expect(ask("SELECT version FROM tally_schema"), "2\n");
+}
+
+/* What version 2 added, taken away: an older store is brought up, and what stood there stays. */
+Test(store_postgres, an_older_store_is_brought_up, .fini = store_folder_remove)
+{
+    static const char columns[] =
+        "SELECT table_name, column_name, data_type, column_default, is_nullable FROM information_schema.columns"
+        " WHERE table_schema = current_schema() ORDER BY 1, 2";
+    const struct tl_sv topic = TL_SV("site-a");
+    struct tl_shape hits = store_windowed("hits", 'a');
+    struct tl_store *store = NULL;
+    char *before;
+    int64_t id = 0;
+
+    store_postgres.url(url);
+    store = store_open(url, TL_STORE_WRITE);
+    OK(tl_store_define(store, &hits, &id, err));
+    store_put_speed(store, store_epoch(store), id, 0, 10, "a", 1);
+    tl_store_close(store);
+    before = strdup(ask(columns));
+    sql("DROP TABLE tally_topic; ALTER TABLE tally_definition DROP COLUMN by_pattern; UPDATE tally_schema SET version = 1");
+    FAILS(TL_ERR_CORRUPT, "brings it up to date", tl_store_open(url, TL_STORE_READ, &store, err));
+    store = store_open(url, TL_STORE_WRITE);
+    expect(ask(columns), before);
+    expect(ask("SELECT version FROM tally_schema"), "2\n");
+    cr_assert_str_eq(store_answer(store, "hits", TL_LAYER_MERGED, INT64_MIN, INT64_MAX), "0 10 a 1 speed 0\n");
+    OK(tl_store_number_topics(store, &topic, 1, err));
+    tl_store_close(store);
+    free(before);
 }
 
 /* A failure in the middle of it leaves nothing: no schema, or all of it. */

@@ -121,7 +121,7 @@ ParameterizedTest(struct foreign_case *c, store_sqlite, foreign, .fini = store_f
 Test(store_sqlite, newer, .fini = store_folder_remove)
 {
     make_store();
-    sql("PRAGMA user_version = 5");
+    sql("PRAGMA user_version = 6");
     expect_refusal("a newer tally");
 }
 
@@ -135,7 +135,7 @@ Test(store_sqlite, newer_in_the_wal, .fini = store_folder_remove)
     make_store();
     snprintf(name, sizeof name, "%s-wal", store_path(url));
     cr_assert_eq(sqlite3_open(store_path(url), &db), SQLITE_OK);
-    cr_assert_eq(sqlite3_exec(db, "PRAGMA user_version = 5", NULL, NULL, NULL), SQLITE_OK);
+    cr_assert_eq(sqlite3_exec(db, "PRAGMA user_version = 6", NULL, NULL, NULL), SQLITE_OK);
     file = content(store_path(url));
     wal = content(name);
     cr_assert_gt(wal.size, 0);
@@ -166,8 +166,10 @@ static struct tl_buf schema_of(void)
     return text;
 }
 
-/* What versions 4 and 3 added, taken away. */
+/* What versions 5, 4 and 3 added, taken away. */
+#define WITHOUT_5 "DROP TABLE tally_topic; ALTER TABLE tally_definition DROP COLUMN by_pattern;"
 #define WITHOUT_4                                                                                                                \
+    WITHOUT_5                                                                                                                    \
     "ALTER TABLE tally_epoch DROP COLUMN challenge; ALTER TABLE tally_epoch DROP COLUMN answer;"                                 \
     "ALTER TABLE tally_epoch DROP COLUMN change; ALTER TABLE tally_offset DROP COLUMN last_offset;"                              \
     "ALTER TABLE tally_offset DROP COLUMN fingerprint;"
@@ -201,7 +203,7 @@ Test(store_sqlite, an_older_store_is_brought_up, .fini = store_folder_remove)
     OK(tl_store_define(store, &hits, &id, err));
     cr_assert_eq(id, 1);
     OK(tl_store_definition(store, id, &definition, err));
-    cr_assert(definition.state_form == TL_STATE_IN_ROWS && !definition.cut_per_key);
+    cr_assert(definition.state_form == TL_STATE_IN_ROWS && !definition.cut_per_key && !definition.by_pattern);
     cr_assert_str_eq(store_answer(store, "hits", TL_LAYER_MERGED, INT64_MIN, INT64_MAX), "0 10 a 1 speed 0\n");
     OK(tl_store_define(store, &visits, &id, err));
     OK(tl_store_definition(store, id, &definition, err));
@@ -209,6 +211,29 @@ Test(store_sqlite, an_older_store_is_brought_up, .fini = store_folder_remove)
     tl_store_close(store);
     tl_buf_done(&before);
     tl_buf_done(&after);
+}
+
+/* What stood there stays, and topics are numbered from 1. */
+Test(store_sqlite, version_4_comes_to_know_topics, .fini = store_folder_remove)
+{
+    struct tl_shape hits = store_windowed("hits", 'a'), sites = store_windowed("sites", 'b');
+    const struct tl_sv topic = TL_SV("site-a");
+    struct tl_store *store;
+    struct tl_definition definition;
+    int64_t id = 0;
+
+    make_store();
+    sql(WITHOUT_5 "PRAGMA user_version = 4");
+    store = store_open(url, TL_STORE_WRITE);
+    OK(tl_store_define(store, &hits, &id, err));
+    cr_assert_eq(id, 1);
+    cr_assert_str_eq(store_answer(store, "hits", TL_LAYER_MERGED, INT64_MIN, INT64_MAX), "0 10 a 1 speed 0\n");
+    sites.by_pattern = true;
+    OK(tl_store_define(store, &sites, &id, err));
+    OK(tl_store_definition(store, id, &definition, err));
+    cr_assert(definition.by_pattern);
+    OK(tl_store_number_topics(store, &topic, 1, err));
+    tl_store_close(store);
 }
 
 static enum tl_code see_old_line(void *ctx, const struct tl_ledger_line *line, struct tl_err *err)
