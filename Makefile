@@ -231,7 +231,9 @@ install: all ## into PREFIX (/usr/local), below DESTDIR
 	install -D -m 755 $(PROGRAM) $(DESTDIR)$(PREFIX)/bin/tally
 	install -D -m 644 common/core/tally_function.h $(DESTDIR)$(PREFIX)/include/tally_function.h
 
-clean: ## removes build/
+clean: ## ends the servers and removes build/
+	$(Q)[ ! -d build/kafka ] || deploy/kafka/kafka.sh down build/kafka
+	$(Q)[ ! -d build/postgres ] || deploy/postgres/server.sh stop build/postgres
 	rm -rf build
 
 # --- packages -----------------------------------------------------------------------------------------------------------

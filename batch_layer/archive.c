@@ -2,14 +2,16 @@
  *
  * A pass takes each partition from behind the last offset on record to the log's present end, into files of its own, and then states in
  * complete.json up to which offset the record is complete and when that was the log's end. The clock is read before the log is
- * asked for its end, so the statement is true whatever was appended in between: batch publishes by it.
+ * asked for its end, so the statement is true whatever was appended in between: batch publishes by it. While a transaction is open that began before,
+ * what it holds is not at hand, and the statement says nothing new of that partition.
  *
  * --follow is a pass every --interval. Between passes nothing is open but the lock, so there is nothing to lose: what a killed archive has
  * not put on record is still in the log.
  *
  * A pass goes by what lies on disk, not by complete.json: a file that got its name counts even if the statement was not written
  * any more. The statement's own offset counts where it is ahead (the log's end may lie behind a gap), and its identity is written before
- * the first file, so that a topic that was deleted and made again is never mixed with the old one. */
+ * the first file, so that a topic that was deleted and made again is never mixed with the old one. Kafka gives such a topic no other
+ * identity: there the last message on record must stand in the log as it was, before a pass and behind it. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -47,8 +49,10 @@ struct archive_options {
 };
 
 struct partition {
-    int64_t next_offset; /* every message below it is on record; OFFSET_UNKNOWN: nothing is */
-    int64_t end_ms;      /* as in struct tl_master_complete */
+    int64_t next_offset;  /* every message below it is on record; OFFSET_UNKNOWN: nothing is */
+    int64_t end_ms;       /* as in struct tl_master_complete */
+    int64_t last_offset;  /* of the last message on record */
+    uint64_t fingerprint; /* of the same (log.h); 0: none is known */
 };
 
 struct topic {
@@ -56,6 +60,7 @@ struct topic {
     uint32_t source;
     struct tl_intake *intake;
     uint64_t time_rule;
+    bool said_missing;
     bool loaded; /* the following is as on disk */
     uint64_t identity;
     struct partition *partitions;
@@ -94,7 +99,7 @@ static enum tl_code partitions_grow(struct topic *topic, uint32_t count, struct 
     if (partitions == NULL)
         return tl_fail_memory(err, count * sizeof *partitions);
     for (uint32_t i = topic->partitions_count; i < count; i++)
-        partitions[i] = (struct partition){OFFSET_UNKNOWN, INT64_MIN};
+        partitions[i] = (struct partition){.next_offset = OFFSET_UNKNOWN, .end_ms = INT64_MIN};
     topic->partitions = partitions;
     topic->partitions_count = count;
     return TL_OK;
@@ -125,6 +130,35 @@ static enum tl_code statement_write(const struct archive *archive, const struct 
     return rc;
 }
 
+static void note_last(struct partition *partition, const struct tl_message *last)
+{
+    partition->last_offset = last->offset;
+    partition->fingerprint = tl_log_fingerprint_of(last);
+}
+
+/* Of each partition the last file's last message. */
+static enum tl_code last_messages_load(struct topic *topic, const struct tl_master_file *files, size_t files_count,
+                                       struct tl_err *err)
+{
+    struct tl_master_reader *reader = NULL;
+    enum tl_code rc;
+
+    TL_TRY(tl_master_reader_open(&reader, err));
+    for (size_t i = 0; i < files_count; i++) {
+        const struct tl_message *messages;
+        size_t count;
+
+        if ((i + 1 < files_count && files[i + 1].partition == files[i].partition) || files[i].blocks_count == 0)
+            continue;
+        TL_TRY(tl_master_read_block(reader, &files[i], files[i].blocks_count - 1, &messages, &count, err));
+        if (count > 0)
+            note_last(&topic->partitions[files[i].partition], &messages[count - 1]);
+    }
+out:
+    tl_master_reader_close(reader);
+    return rc;
+}
+
 /* Reads what is on record, and sees that it is this log's. */
 static enum tl_code topic_load(const struct archive *archive, struct topic *topic, uint32_t partitions_count, uint64_t identity,
                                struct tl_err *err)
@@ -144,7 +178,8 @@ static enum tl_code topic_load(const struct archive *archive, struct topic *topi
     for (size_t i = 0; i < complete_count; i++) {
         if (complete[i].partition >= partitions_count)
             TL_TRY(made_again(archive, topic, "it has fewer partitions than before", err));
-        topic->partitions[complete[i].partition] = (struct partition){complete[i].offset, complete[i].end_ms};
+        topic->partitions[complete[i].partition] =
+            (struct partition){.next_offset = complete[i].offset, .end_ms = complete[i].end_ms};
     }
     for (size_t i = 0; i < files_count; i++) {
         struct partition *partition;
@@ -156,6 +191,7 @@ static enum tl_code topic_load(const struct archive *archive, struct topic *topi
             TL_TRY(tl_fail(err, TL_ERR_LIMIT, "%s: ends with the largest offset that there is", files[i].path));
         partition->next_offset = tl_max_i64(partition->next_offset, files[i].last_offset + 1);
     }
+    TL_TRY(last_messages_load(topic, files, files_count, err));
     topic->identity = identity;
     topic->loaded = true;
 out:
@@ -196,6 +232,26 @@ static enum tl_code range_check(const struct archive *archive, const struct topi
                   4);
     partition->next_offset = first;
     return TL_OK;
+}
+
+/* What stands on record last still stands in the log. One that is gone from there (retention, compaction) tells nothing. */
+static enum tl_code message_check(const struct archive *archive, const struct topic *topic, uint32_t number, struct tl_err *err)
+{
+    const struct partition *partition = &topic->partitions[number];
+    char why[128];
+    uint64_t now;
+    enum tl_code rc;
+
+    if (partition->fingerprint == 0)
+        return TL_OK;
+    rc = tl_log_fingerprint(log_of(archive, topic), topic->name, number, partition->last_offset, &now, err);
+    if (rc == TL_ERR_NOT_FOUND)
+        return TL_OK;
+    if (rc != TL_OK || now == partition->fingerprint)
+        return rc;
+    snprintf(why, sizeof why, "at offset %" PRId64 " of partition %" PRIu32 " stands another message than the one on record",
+             partition->last_offset, number);
+    return made_again(archive, topic, why, err);
 }
 
 /* ---- one partition ---- */
@@ -251,9 +307,12 @@ out:
 static enum tl_code partition_copy(struct archive *archive, struct topic *topic, uint32_t number, int64_t end, struct tl_err *err)
 {
     struct copy copy = {.archive = archive, .topic = topic, .partition = number};
-    int64_t next = topic->partitions[number].next_offset;
-    enum tl_code rc = TL_OK;
+    const int64_t begin = topic->partitions[number].next_offset;
+    int64_t next = begin;
+    struct partition last = {.fingerprint = 0};
+    enum tl_code rc;
 
+    TL_TRY(message_check(archive, topic, number, err));
     while (next < end && !tl_stop_requested()) {
         struct tl_log_entries entries;
 
@@ -265,10 +324,18 @@ static enum tl_code partition_copy(struct archive *archive, struct topic *topic,
         tl_progress_step(&archive->progress,
                          archive->finished_bytes + (copy.writer == NULL ? 0 : tl_master_writer_raw_bytes(copy.writer)), 0);
         next = entries.next_offset;
+        if (entries.count > 0)
+            note_last(&last, &entries.messages[entries.count - 1]);
     }
+    if (next > begin)
+        TL_TRY(message_check(archive, topic, number, err)); /* so what was read was of the same topic */
     if (copy.writer != NULL)
         TL_TRY(file_finish(&copy, next, err));
     topic->partitions[number].next_offset = next;
+    if (last.fingerprint != 0) {
+        topic->partitions[number].last_offset = last.last_offset;
+        topic->partitions[number].fingerprint = last.fingerprint;
+    }
     tl_archive_meter_place(archive->meter, topic->name, number, next);
 out:
     tl_master_writer_abandon(copy.writer);
@@ -276,6 +343,17 @@ out:
 }
 
 /* ---- one pass ---- */
+
+/* The embedded log's topics come into being with their first event; on Kafka somebody makes them, or the name is wrong. */
+static enum tl_code say_missing(const struct archive *archive, struct topic *topic, const struct tl_err *err)
+{
+    bool is_kafka = strcmp(archive->common->log, "kafka") == 0;
+
+    if (!topic->said_missing)
+        tl_diag(is_kafka ? TL_WARN : TL_DEBUG, "%s: waits for it", err->message);
+    topic->said_missing = true;
+    return TL_OK;
+}
 
 static enum tl_code topic_pass(struct archive *archive, struct topic *topic, struct tl_err *err)
 {
@@ -285,11 +363,10 @@ static enum tl_code topic_pass(struct archive *archive, struct topic *topic, str
     enum tl_code rc;
 
     rc = tl_log_topic(log_of(archive, topic), topic->name, &partitions_count, &identity, err);
-    if (rc == TL_ERR_NOT_FOUND) {
-        tl_diag(TL_DEBUG, "topic %.*s is not there yet", TL_SV_ARG(topic->name));
-        return TL_OK;
-    }
+    if (rc == TL_ERR_NOT_FOUND && (archive->options.follow || strcmp(archive->common->log, "kafka") != 0))
+        return say_missing(archive, topic, err);
     TL_TRY(rc);
+    topic->said_missing = false;
     if (topic->loaded && identity != topic->identity)
         TL_TRY(made_again(archive, topic, "the log gives it another identity than before", err));
     if (!topic->loaded)
@@ -309,12 +386,14 @@ static enum tl_code topic_pass(struct archive *archive, struct topic *topic, str
     if (new_record)
         TL_TRY(statement_write(archive, topic, err));
     for (uint32_t i = 0; i < topic->partitions_count && !tl_stop_requested(); i++) {
-        int64_t now_ms = tl_clock_wall_ms(), first, end;
+        int64_t now_ms = tl_clock_wall_ms(), written, first, end;
 
+        TL_TRY(tl_log_written(log_of(archive, topic), topic->name, i, &written, err));
         TL_TRY(tl_log_range(log_of(archive, topic), topic->name, i, &first, &end, err));
         TL_TRY(range_check(archive, topic, i, first, end, err));
         TL_TRY(partition_copy(archive, topic, i, end, err));
-        if (topic->partitions[i].next_offset >= end)
+        /* A transaction that is open holds events of before now, which come when it is committed. */
+        if (topic->partitions[i].next_offset >= end && end >= written)
             topic->partitions[i].end_ms = now_ms;
     }
     TL_TRY(statement_write(archive, topic, err));

@@ -89,25 +89,37 @@ static struct tl_log *log_of(const struct status *status, struct tl_sv topic)
     return tl_source_log(status->logs, 0);
 }
 
-/* Offsets of a topic that was made again mean other events than those that were counted. */
-static bool is_made_again(const struct status *status, struct tl_sv topic, uint64_t counted_identity)
+/* A log that does not answer is asked no more: each question would take seconds. */
+static bool answered(struct status *status, enum tl_code rc, const struct tl_err *err)
 {
-    struct tl_err unused;
+    if (rc != TL_OK && err->retriable) {
+        tl_diag(TL_WARN, "how far the log goes is not known: %s", err->message);
+        tl_source_logs_close(status->logs);
+        status->logs = NULL;
+    }
+    return rc == TL_OK;
+}
+
+/* Offsets of a topic that was made again mean other events than those that were counted. */
+static bool is_made_again(struct status *status, struct tl_sv topic, uint64_t counted_identity)
+{
+    struct tl_err err = {0};
     uint32_t partitions;
     uint64_t identity;
 
     return status->logs != NULL && counted_identity != 0 &&
-           tl_log_topic(log_of(status, topic), topic, &partitions, &identity, &unused) == TL_OK && identity != counted_identity;
+           answered(status, tl_log_topic(log_of(status, topic), topic, &partitions, &identity, &err), &err) &&
+           identity != counted_identity;
 }
 
-static int64_t log_end(const struct status *status, const struct view_status *view, uint32_t partition)
+static int64_t log_end(struct status *status, const struct view_status *view, uint32_t partition)
 {
     struct tl_sv topic = view->definition->topic;
-    struct tl_err unused;
+    struct tl_err err = {0};
     int64_t first, end;
 
     if (status->logs == NULL || view->made_again ||
-        tl_log_range(log_of(status, topic), topic, partition, &first, &end, &unused) != TL_OK)
+        !answered(status, tl_log_range(log_of(status, topic), topic, partition, &first, &end, &err), &err))
         return -1;
     return end;
 }

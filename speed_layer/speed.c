@@ -18,6 +18,7 @@
 #include "fence.h"
 #include "follow.h"
 #include "lane.h"
+#include "look.h"
 #include "main/command.h"
 #include "main/data_dir.h"
 #include "main/option.h"
@@ -30,8 +31,6 @@
 #include "worker.h"
 
 enum {
-    LOOK_MS = 1000,     /* how often the topics are looked at anew */
-    LOOKS_CLOSELY = 10, /* each so many of these looks also sees that the messages are still the same */
     WORKERS_MAX = 64,
     WAIT_FOR_LOG_MS = 200,
     RETRY_MIN_MS = 100,
@@ -238,56 +237,21 @@ static enum tl_code swap_in(struct speed *speed, const struct tl_lane *lane, int
     return TL_OK;
 }
 
-/* Looks at the topics anew: a topic that was made again ends the program (a Kafka tells it only by the messages: a look at them is `closely`); new partitions end the lane, to be dealt with the others. */
-static enum tl_code look_at_topics(struct speed *speed, const struct tl_tick *tick, bool closely, struct tl_err *err)
-{
-    const struct tl_lane *lane = tick->lane;
-    enum tl_code rc = TL_OK;
-
-    TL_TRY(tl_source_logs_refresh(speed->ground.logs, err));
-    for (uint32_t s = 0; s < lane->plan->sources_count; s++) {
-        struct tl_sv topic = lane->plan->sources[s].topic;
-        uint32_t partitions, known = 0;
-        uint64_t identity;
-
-        TL_TRY(tl_lane_topic(&speed->ground, s, &partitions, &identity, err));
-        if (lane->identities[s] != 0 && identity != lane->identities[s])
-            TL_TRY(tl_fail(err, TL_ERR_IO,
-                           "topic %.*s was deleted and made again while it was being read: its offsets mean other events now; "
-                           "start with a new "
-                           "data directory, or bring the log back",
-                           TL_SV_ARG(topic)));
-        for (uint32_t p = 0; p < lane->partitions_count; p++)
-            known += lane->partitions[p].source == s;
-        if (partitions > known) {
-            tl_diag(TL_INFO, "topic %.*s has %u partitions now, %u before", TL_SV_ARG(topic), partitions, known);
-            speed->deal_again = true;
-        }
-    }
-    for (uint32_t p = 0; closely && p < lane->partitions_count; p++)
-        TL_TRY(tl_lane_check_message(&speed->ground, lane->partitions[p].source, &tick->positions[p], err));
-out:
-    return rc != TL_OK && err->retriable ? TL_OK : rc; /* the workers say so when the log does not answer */
-}
-
-/* bounded: ends when every partition has reached its `until`. */
+/* Without a look (a bounded lane): ends when every partition has reached its `until`. */
 static enum tl_code tick_until_done(struct speed *speed, struct tl_lane *lane, struct tl_tick *tick,
                                     struct tl_worker_signals *signals, struct tl_worker *workers, uint32_t workers_count,
-                                    bool bounded, struct tl_err *err)
+                                    struct tl_look *look, struct tl_err *err)
 {
-    int64_t next_ms = tl_clock_monotonic_ms() + speed->own->tick_ms, look_ms = tl_clock_monotonic_ms() + LOOK_MS;
-    int64_t swap_ms = INT64_MIN, swap_pause_ms = SWAP_MIN_MS;
-    bool done = false;
-    unsigned looks = 0;
+    int64_t next_ms = tl_clock_monotonic_ms() + speed->own->tick_ms, swap_ms = INT64_MIN, swap_pause_ms = SWAP_MIN_MS;
+    bool bounded = look == NULL, done = false;
     enum tl_code rc = TL_OK;
 
     while (!done) {
         bool ending = tl_stop_requested();
 
         TL_TRY(tl_fence_check(speed->ground.fence, err));
-        if (!bounded && tl_clock_monotonic_ms() >= look_ms) {
-            TL_TRY(look_at_topics(speed, tick, ++looks % LOOKS_CLOSELY == 0, err));
-            look_ms = tl_clock_monotonic_ms() + LOOK_MS;
+        if (look != NULL) {
+            TL_TRY(tl_look_heed(look, tick->positions, &speed->deal_again, err));
             ending = ending || speed->deal_again;
         }
 
@@ -338,6 +302,7 @@ static enum tl_code run_lane(struct speed *speed, struct tl_lane *lane, bool bou
 {
     struct tl_worker_signals signals = {.wake_fd = -1, .patient = !speed->own->once};
     struct tl_worker *workers = NULL;
+    struct tl_look *look = NULL;
     struct tl_tick tick = {0};
     uint32_t workers_count = workers_for(speed, lane), opened = 0;
     enum tl_code rc = TL_OK;
@@ -363,7 +328,9 @@ static enum tl_code run_lane(struct speed *speed, struct tl_lane *lane, bool bou
     TL_TRY(tl_speed_meter_lane(speed->meter, &tick, lane->number == 0, err));
     for (uint32_t w = 0; w < workers_count; w++)
         TL_TRY(tl_worker_start(&workers[w], err));
-    rc = tick_until_done(speed, lane, &tick, &signals, workers, workers_count, bounded, err);
+    if (!bounded)
+        TL_TRY(tl_look_open(&speed->ground, lane, &look, err));
+    rc = tick_until_done(speed, lane, &tick, &signals, workers, workers_count, look, err);
     if (rc == TL_ERR_GAP && speed->own->accept_gap) { /* the lane begins anew, and passes over what is gone */
         tl_diag(TL_WARN, "%s", err->message);
         speed->deal_again = true;
@@ -371,6 +338,9 @@ static enum tl_code run_lane(struct speed *speed, struct tl_lane *lane, bool bou
     }
 out:
     atomic_store(&signals.stop, true);
+    for (uint32_t w = 0; w < opened; w++)
+        tl_source_logs_stop(workers[w].logs);
+    tl_look_close(look, rc != TL_OK || tl_stop_requested());
     for (uint32_t w = 0; w < opened; w++)
         tl_worker_close(&workers[w]);
     tl_tick_close(&tick);

@@ -317,10 +317,11 @@ static enum tl_code send_dead(struct tl_tick *tick, struct tl_err *err)
         const struct tl_lane_partition *partition = &tick->lane->partitions[p];
         const struct tl_partial_partition *state = state_of(tick, p);
 
-        TL_TRY(
-            tl_dead_topic_send(tick->dead_topic, partition->source, partition->partition, state->dead, state->dead_count, err));
+        TL_TRY(tl_dead_topic_send(tick->dead_topic, partition->source, tick->lane->plan->sources[partition->source].topic,
+                                  partition->partition, state->dead, state->dead_count, err));
     }
     tick->dead_sent = true;
+    TL_TRY(tl_dead_topic_flush(tick->dead_topic, err));
 out:
     return rc;
 }

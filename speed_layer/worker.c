@@ -153,7 +153,7 @@ enum tl_code tl_worker_open(struct tl_worker *worker, const struct tl_lane *lane
         TL_TRY(tl_fail_memory(err, lane->partitions_count * sizeof *worker->partitions));
     TL_TRY(tl_ring_init(&worker->out, TL_WORKER_PARTIALS, err));
     TL_TRY(tl_ring_init(&worker->back, TL_WORKER_PARTIALS, err));
-    TL_TRY(tl_source_logs_open(common, lane->plan, TL_LOG_READ, &worker->logs, err));
+    TL_TRY(tl_source_logs_open_for(common, lane->plan, lane->partitions_count, &worker->logs, err));
     TL_TRY(tl_core_open(&config, &worker->core, err));
     for (uint32_t p = worker_number; p < lane->partitions_count; p += workers_count)
         TL_TRY(open_partition(worker, &lane->partitions[p], store, err));
@@ -265,6 +265,8 @@ static struct tl_worker_partition *choose(struct tl_worker *worker)
 
         if (((mine->at_end || mine->awaits) && !mine->look) || mine->next_offset >= mine->lane->until_offset)
             continue;
+        if (mine->pause_ms != 0 && tl_clock_monotonic_ms() < mine->ask_at_ms)
+            continue;
         if (best == NULL || at_ms < best_ms) {
             best = mine;
             best_ms = at_ms;
@@ -288,6 +290,19 @@ static void note_ends(struct tl_worker *worker)
     }
 }
 
+/* Reading has failed, and now something comes: the topic may have been deleted and made again meanwhile. What came is read again. */
+static enum tl_code check_suspect(struct tl_worker *worker, struct tl_worker_partition *mine, struct tl_err *err)
+{
+    const struct tl_lane_ground ground = {.plan = worker->lane->plan, .logs = worker->logs};
+    const struct tl_position position = {
+        .partition = mine->lane->partition, .last_offset = mine->last_offset, .fingerprint = mine->fingerprint};
+    enum tl_code rc = tl_lane_check_message(&ground, mine->lane->source, &position, err);
+
+    if (rc == TL_OK)
+        mine->suspect = false;
+    return rc;
+}
+
 static enum tl_code read_some(struct tl_worker *worker, struct tl_worker_partition *mine, struct tl_err *err)
 {
     const struct tl_source *source = &worker->lane->plan->sources[mine->lane->source];
@@ -300,6 +315,8 @@ static enum tl_code read_some(struct tl_worker *worker, struct tl_worker_partiti
 
     TL_TRY(tl_log_read(tl_source_log(worker->logs, mine->lane->source), source->topic, mine->lane->partition, mine->next_offset,
                        worker->partitions_count > 1 ? READ_SEVERAL_MAX : TL_BATCH_ROWS, READ_BYTES_MAX, &entries, err));
+    if (mine->suspect && entries.count > 0)
+        return check_suspect(worker, mine, err);
     while (entries.count > 0 && entries.messages[entries.count - 1].offset >= mine->lane->until_offset) {
         entries.count--; /* a bounded lane ends in the middle of a read */
         entries.next_offset = mine->lane->until_offset;
@@ -356,29 +373,30 @@ static void judge_idleness(struct tl_worker *worker)
     }
 }
 
-/* The log may answer later: it is asked again after a while, and ticks go on meanwhile. Nobody knows what its partitions have, so none of them
- * is at its end and may be taken for idle. */
-static void wait_for_log(struct tl_worker *worker, const struct tl_err *err)
+/* The log may answer later: it is asked again after a while, and ticks go on meanwhile. Nobody knows what the partition has, so it is not at its end
+ * and may not be taken for idle. */
+static void wait_for_log(struct tl_worker *worker, struct tl_worker_partition *mine, const struct tl_err *err)
 {
-    if (!atomic_exchange(&worker->signals->log_silent, true))
+    if (mine->pause_ms == 0 && atomic_fetch_add(&worker->signals->silent_count, 1) == 0)
         tl_diag(TL_WARN, "the log does not answer, trying again: %s", err->message);
-    worker->pause_ms = worker->pause_ms == 0 ? PAUSE_MIN_MS : tl_min_i64(worker->pause_ms * 2, PAUSE_MAX_MS);
-    worker->ask_at_ms = tl_clock_monotonic_ms() + worker->pause_ms;
-    for (uint32_t p = 0; p < worker->partitions_count; p++)
-        worker->partitions[p].at_end = false;
+    mine->pause_ms = mine->pause_ms == 0 ? PAUSE_MIN_MS : tl_min_i64(mine->pause_ms * 2, PAUSE_MAX_MS);
+    mine->ask_at_ms = tl_clock_monotonic_ms() + mine->pause_ms;
+    mine->at_end = false;
+    mine->suspect = true;
 }
 
+/* Nothing at all is no answer. */
 static enum tl_code read_patiently(struct tl_worker *worker, struct tl_worker_partition *next, struct tl_err *err)
 {
     enum tl_code rc = read_some(worker, next, err);
 
     if (rc != TL_OK && err->retriable && worker->signals->patient) {
-        wait_for_log(worker, err);
+        wait_for_log(worker, next, err);
         return TL_OK;
     }
-    if (rc == TL_OK && worker->pause_ms != 0) {
-        worker->pause_ms = 0;
-        if (atomic_exchange(&worker->signals->log_silent, false))
+    if (rc == TL_OK && next->pause_ms != 0 && (next->at_end || !next->awaits)) {
+        next->pause_ms = 0;
+        if (atomic_fetch_sub(&worker->signals->silent_count, 1) == 1)
             tl_diag(TL_INFO, "the log answers again");
     }
     return rc;
@@ -425,7 +443,7 @@ static enum tl_code run(struct tl_worker *worker, struct tl_err *err)
             tl_clock_sleep_ms(1);
             continue;
         }
-        next = worker->pause_ms == 0 || tl_clock_monotonic_ms() >= worker->ask_at_ms ? choose(worker) : NULL;
+        next = choose(worker);
         if (next != NULL) {
             TL_TRY(read_patiently(worker, next, err));
         } else {

@@ -26,9 +26,9 @@ enum { TL_WORKER_LOAD_MAX = 1 << 26 };   /* or with so many bytes of event rows,
 struct tl_worker_signals {
     atomic_uint_fast64_t ticket; /* the tick that the committer wants partials for */
     atomic_bool stop;
-    bool patient;           /* a log that does not answer is waited for; else the worker fails */
-    atomic_bool log_silent; /* some worker waits for the log: said once for all of them */
-    int wake_fd;            /* eventfd: a worker has handed over, is full, or has failed */
+    bool patient;             /* a log that does not answer is waited for; else the worker fails */
+    atomic_uint silent_count; /* partitions that are waited for: said once for all of them */
+    int wake_fd;              /* eventfd: a worker has handed over, is full, or has failed */
 };
 
 struct tl_worker_partition {
@@ -43,6 +43,9 @@ struct tl_worker_partition {
     bool at_end;            /* as of its last read */
     bool awaits;            /* nothing had arrived by then, and it is not at its end */
     bool look;              /* there may be more by now */
+    bool suspect;           /* reading has failed since: is it still the same topic? */
+    int64_t pause_ms;       /* the log does not answer for it: how long until it is asked again; 0: it does */
+    int64_t ask_at_ms;      /* monotonic */
 };
 
 struct tl_worker {
@@ -59,9 +62,7 @@ struct tl_worker {
     size_t own_bytes[TL_WORKER_PARTIALS]; /* of each, when it was last handed over */
     atomic_size_t state_bytes;            /* of these and the ids, for who watches */
     uint64_t ticket;                      /* the last tick it handed over for */
-    int64_t pause_ms;                     /* the log does not answer: how long until it is asked again; 0: it does */
     int64_t looked_ms;                    /* monotonic: when all partitions were last to be looked at again */
-    int64_t ask_at_ms;                    /* monotonic */
     atomic_bool full;                     /* waits for a tick */
     atomic_bool failed;                   /* `err` says why; set last */
     struct tl_err err;

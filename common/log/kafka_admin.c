@@ -118,7 +118,8 @@ static void admin_answer(struct tl_kafka_log *log, rd_kafka_queue_t *queue, rd_k
     rd_kafka_event_t *event = NULL;
     size_t count = 0;
 
-    while (event == NULL && tl_clock_monotonic_ms() < until_ms && !tl_kafka_refused(&log->trouble, "", NULL)) {
+    while (event == NULL && tl_clock_monotonic_ms() < until_ms && !tl_kafka_turned_away(&log->trouble) &&
+           !atomic_load(&log->stopping)) {
         event = rd_kafka_queue_poll(queue, 100);
         rd_kafka_poll(log->reader, 0);
     }
@@ -230,27 +231,61 @@ enum tl_code tl_kafka_op_create_topic(struct tl_log *base, struct tl_sv name, ui
     return create_or_raise(tl_kafka_of(base), name, partitions, false, err);
 }
 
+/* "compact", "delete" or both; empty: the broker does not say, for want of rights or of age. */
+static void policy_of(struct tl_kafka_log *log, const char *topic, char *out, size_t out_bytes)
+{
+    rd_kafka_ConfigResource_t *resource = rd_kafka_ConfigResource_new(RD_KAFKA_RESOURCE_TOPIC, topic);
+    rd_kafka_queue_t *queue = rd_kafka_queue_new(log->reader);
+    const rd_kafka_ConfigResource_t **resources;
+    const rd_kafka_ConfigEntry_t **entries;
+    rd_kafka_event_t *event = NULL;
+    size_t count = 0;
+
+    out[0] = '\0';
+    if (resource != NULL && queue != NULL) {
+        rd_kafka_DescribeConfigs(log->reader, &resource, 1, NULL, queue);
+        event = rd_kafka_queue_poll(queue, TL_KAFKA_ASK_MS);
+    }
+    if (event != NULL && rd_kafka_event_error(event) == RD_KAFKA_RESP_ERR_NO_ERROR) {
+        resources = rd_kafka_DescribeConfigs_result_resources(rd_kafka_event_DescribeConfigs_result(event), &count);
+        if (count > 0 && rd_kafka_ConfigResource_error(resources[0]) == RD_KAFKA_RESP_ERR_NO_ERROR) {
+            entries = rd_kafka_ConfigResource_configs(resources[0], &count);
+            for (size_t i = 0; i < count; i++)
+                if (strcmp(rd_kafka_ConfigEntry_name(entries[i]), "cleanup.policy") == 0 &&
+                    rd_kafka_ConfigEntry_value(entries[i]) != NULL)
+                    snprintf(out, out_bytes, "%s", rd_kafka_ConfigEntry_value(entries[i]));
+        }
+    }
+    if (event != NULL)
+        rd_kafka_event_destroy(event);
+    if (queue != NULL)
+        rd_kafka_queue_destroy(queue);
+    if (resource != NULL)
+        rd_kafka_ConfigResource_destroy(resource);
+}
+
+/* One that was made by hand, or by a client's mistake, would forget. */
 enum tl_code tl_kafka_create_compacted(struct tl_kafka_log *log, struct tl_sv name, struct tl_err *err)
 {
-    return create_or_raise(log, name, 1, true, err);
+    struct tl_kafka_topic *topic = NULL;
+    char policy[60];
+    enum tl_code rc;
+
+    TL_TRY(create_or_raise(log, name, 1, true, err));
+    TL_TRY(tl_kafka_topic_find(log, name, &topic, err));
+    policy_of(log, topic->name, policy, sizeof policy);
+    if (policy[0] != '\0' && strcmp(policy, "compact") != 0) {
+        topic->partitions = 0; /* it is looked at again the next time */
+        TL_TRY(
+            tl_fail(err, TL_ERR_USAGE,
+                    "topic %s has cleanup.policy=%s, so notes would be lost after a while; it wants cleanup.policy=compact alone",
+                    topic->name, policy));
+    }
+out:
+    return rc;
 }
 
 /* ---- ranges and places ---- */
-
-struct range_question {
-    rd_kafka_t *rk;
-    const char *topic;
-    uint32_t partition;
-    int64_t first, end;
-};
-
-static rd_kafka_resp_err_t ask_range(void *ctx, int timeout_ms)
-{
-    struct range_question *question = ctx;
-
-    return rd_kafka_query_watermark_offsets(question->rk, question->topic, (int32_t)question->partition, &question->first,
-                                            &question->end, timeout_ms);
-}
 
 /* The topic and the partition are there, as far as metadata tells. */
 static enum tl_code partition_check(struct tl_kafka_log *log, struct tl_sv name, uint32_t partition, struct tl_kafka_topic **out,
@@ -285,32 +320,11 @@ out:
     return rc;
 }
 
-enum tl_code tl_kafka_op_range(struct tl_log *base, struct tl_sv name, uint32_t partition, int64_t *first, int64_t *end,
-                               struct tl_err *err)
-{
-    struct tl_kafka_log *log = tl_kafka_of(base);
-    struct range_question question = {.partition = partition};
-    struct tl_kafka_topic *topic = NULL;
-    rd_kafka_resp_err_t code;
-    enum tl_code rc;
-
-    TL_TRY(partition_check(log, name, partition, &topic, err));
-    TL_TRY(tl_kafka_asker(log, &question.rk, err));
-    question.topic = topic->name;
-    code = tl_kafka_ask(log, ask_range, &question);
-    if (code != RD_KAFKA_RESP_ERR_NO_ERROR)
-        TL_TRY(partition_failed(log, topic, partition, code, err));
-    *first = question.first;
-    *end = question.end;
-out:
-    return rc;
-}
-
 struct time_question {
     rd_kafka_t *rk;
     const char *topic;
     uint32_t partition;
-    int64_t timestamp_ms, offset;
+    int64_t timestamp_ms, offset; /* Kafka takes RD_KAFKA_OFFSET_BEGINNING and RD_KAFKA_OFFSET_END for timestamps too */
 };
 
 static rd_kafka_resp_err_t ask_time(void *ctx, int timeout_ms)
@@ -326,6 +340,53 @@ static rd_kafka_resp_err_t ask_time(void *ctx, int timeout_ms)
     question->offset = list->elems[0].offset;
     rd_kafka_topic_partition_list_destroy(list);
     return code;
+}
+
+/* librdkafka's own call for this (rd_kafka_query_watermark_offsets) waits for socket.timeout.ms, whatever it is told. */
+enum tl_code tl_kafka_op_range(struct tl_log *base, struct tl_sv name, uint32_t partition, int64_t *first, int64_t *end,
+                               struct tl_err *err)
+{
+    struct tl_kafka_log *log = tl_kafka_of(base);
+    struct time_question question[] = {
+        {.partition = partition, .timestamp_ms = RD_KAFKA_OFFSET_BEGINNING},
+        {.partition = partition, .timestamp_ms = RD_KAFKA_OFFSET_END      }
+    };
+    struct tl_kafka_topic *topic = NULL;
+    enum tl_code rc;
+
+    TL_TRY(partition_check(log, name, partition, &topic, err));
+    for (size_t i = 0; i < TL_COUNT(question); i++) {
+        rd_kafka_resp_err_t code;
+
+        TL_TRY(tl_kafka_asker(log, &question[i].rk, err));
+        question[i].topic = topic->name;
+        code = tl_kafka_ask(log, ask_time, &question[i]);
+        if (code != RD_KAFKA_RESP_ERR_NO_ERROR)
+            TL_TRY(partition_failed(log, topic, partition, code, err));
+    }
+    *first = question[0].offset;
+    *end = question[1].offset;
+out:
+    return rc;
+}
+
+enum tl_code tl_kafka_op_written(struct tl_log *base, struct tl_sv name, uint32_t partition, int64_t *written, struct tl_err *err)
+{
+    struct tl_kafka_log *log = tl_kafka_of(base);
+    struct time_question question = {.partition = partition, .timestamp_ms = RD_KAFKA_OFFSET_END};
+    struct tl_kafka_topic *topic = NULL;
+    rd_kafka_resp_err_t code;
+    enum tl_code rc;
+
+    TL_TRY(partition_check(log, name, partition, &topic, err));
+    TL_TRY(tl_kafka_onlooker(log, &question.rk, err));
+    question.topic = topic->name;
+    code = tl_kafka_ask(log, ask_time, &question);
+    if (code != RD_KAFKA_RESP_ERR_NO_ERROR)
+        TL_TRY(partition_failed(log, topic, partition, code, err));
+    *written = question.offset;
+out:
+    return rc;
 }
 
 static enum tl_code first_since(struct tl_kafka_log *log, struct tl_kafka_topic *topic, uint32_t partition, int64_t timestamp_ms,

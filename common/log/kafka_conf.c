@@ -8,6 +8,8 @@
 #include "base/nearest.h"
 
 enum { ERROR_BYTES = 512, SECRET_BYTES_MIN = 4 };
+/* What librdkafka may hold of all partitions of the process: 16 MiB of each where there are few (`defaults` below). */
+enum { QUEUES_KBYTES = 256 << 10, QUEUE_KBYTES_MIN = 256, QUEUE_KBYTES_MAX = 16384 };
 
 struct rule {
     const char *name, *hint;
@@ -101,6 +103,25 @@ static const char *const nameless[] = {
     "request.timeout.ms",
 };
 
+/* librdkafka's two names for one thing, and the one that it has here: of two values the later holds, whatever each is called. */
+static const struct rule aliases[] = {
+    {"metadata.broker.list",      "bootstrap.servers"                    },
+    {"sasl.mechanisms",           "sasl.mechanism"                       },
+    {"compression.type",          "compression.codec"                    },
+    {"queue.buffering.max.ms",    "linger.ms"                            },
+    {"message.send.max.retries",  "retries"                              },
+    {"max.partition.fetch.bytes", "fetch.message.max.bytes"              },
+    {"delivery.timeout.ms",       "message.timeout.ms"                   },
+    {"max.in.flight",             "max.in.flight.requests.per.connection"},
+};
+
+/* Flink's connector's own, which stand among 'properties.*' and say nothing of where the events are. Source: KafkaSourceOptions. */
+static const char *const passed_over[] = {"client.id.prefix", "partition.discovery.interval.ms", "register.consumer.metrics",
+                                          "commit.offsets.on.checkpoint"};
+
+/* Libraries that are loaded and commands that are run. */
+static const char *const code[] = {"plugin.library.paths", "sasl.kerberos.kinit.cmd", "ssl.engine.location"};
+
 static const char *const secret[] = {
     "sasl.password",          "ssl.key.password", "ssl.key.pem", "ssl.keystore.password", "sasl.oauthbearer.client.secret",
     "sasl.oauthbearer.config"};
@@ -133,6 +154,13 @@ static const struct rule fixed_reader[] = {
     {"enable.partition.eof",     "true"          },
 };
 
+static const struct rule of_asker[] = {
+    {"fetch.wait.max.ms",          "1"    },
+    {"queued.min.messages",        "1"    },
+    {"queued.max.messages.kbytes", "1024" },
+    {"fetch.message.max.bytes",    "65536"},
+};
+
 static const struct rule fixed_writer[] = {
     {"enable.idempotence",         "true" },
     {"acks",                       "all"  },
@@ -147,12 +175,22 @@ static const char *rule_find(const struct rule *rules, size_t count, struct tl_s
     return NULL;
 }
 
-static bool is_secret(struct tl_sv name)
+static bool is_among(const char *const *names, size_t count, struct tl_sv name)
 {
-    for (size_t i = 0; i < TL_COUNT(secret); i++)
-        if (tl_sv_eq(tl_sv_from(secret[i]), name))
+    for (size_t i = 0; i < count; i++)
+        if (tl_sv_eq(tl_sv_from(names[i]), name))
             return true;
     return false;
+}
+
+static bool is_secret(struct tl_sv name)
+{
+    return is_among(secret, TL_COUNT(secret), name);
+}
+
+bool tl_log_property_is_code(struct tl_sv name)
+{
+    return is_among(code, TL_COUNT(code), name);
 }
 
 static void nearest_name(struct tl_sv name, char *hint, size_t hint_bytes)
@@ -228,6 +266,8 @@ static enum tl_code check(rd_kafka_conf_t *scratch, const struct tl_log_property
     hint[0] = '\0';
     if (name == NULL || value == NULL)
         TL_TRY(tl_fail_memory(err, property->name.size + property->value.size));
+    if (is_among(passed_over, TL_COUNT(passed_over), property->name))
+        goto out;
     why = rule_find(owned, TL_COUNT(owned), property->name);
     if (why != NULL) {
         snprintf(hint, hint_bytes, "%s", why);
@@ -296,26 +336,32 @@ static void property_free(struct tl_log_property *property)
 
 enum tl_code tl_kafka_properties_open(const struct tl_log_spec *spec, struct tl_kafka_properties *out, struct tl_err *err)
 {
-    struct tl_kafka_properties properties = {calloc(spec->properties_count + 1, sizeof *properties.items), 0};
+    struct tl_kafka_properties properties = {calloc(spec->properties_count + 1, sizeof *properties.items), 0, spec->partitions};
     enum tl_code rc = TL_OK;
 
     if (properties.items == NULL)
         return tl_fail_memory(err, (spec->properties_count + 1) * sizeof *properties.items);
     for (size_t i = 0; i < spec->properties_count; i++) {
         struct tl_log_property *item = &properties.items[0];
+        struct tl_sv name = spec->properties[i].name;
+        const char *one_name = rule_find(aliases, TL_COUNT(aliases), name);
         char hint[256];
         struct tl_err why = {0};
 
         if (tl_log_property_check(&spec->properties[i], hint, sizeof hint, &why) != TL_OK)
             TL_TRY(tl_fail(err, TL_ERR_USAGE, "kafka property %.*s: %s%s%s", TL_SV_ARG(spec->properties[i].name), why.message,
                            hint[0] != '\0' ? "; " : "", hint));
-        while (item < properties.items + properties.count && !tl_sv_eq(item->name, spec->properties[i].name))
+        if (is_among(passed_over, TL_COUNT(passed_over), name))
+            continue;
+        if (one_name != NULL)
+            name = tl_sv_from(one_name);
+        while (item < properties.items + properties.count && !tl_sv_eq(item->name, name))
             item++;
         if (item < properties.items + properties.count)
             property_free(item);
         else
             properties.count++;
-        if (!copy(spec->properties[i].name, &item->name) || !copy(spec->properties[i].value, &item->value))
+        if (!copy(name, &item->name) || !copy(spec->properties[i].value, &item->value))
             TL_TRY(tl_fail_memory(err, spec->properties[i].value.size));
     }
     *out = properties;
@@ -330,7 +376,7 @@ void tl_kafka_properties_done(struct tl_kafka_properties *properties)
     for (size_t i = 0; i < properties->count; i++)
         property_free(&properties->items[i]);
     free(properties->items);
-    *properties = (struct tl_kafka_properties){NULL, 0};
+    *properties = (struct tl_kafka_properties){.items = NULL};
 }
 
 const char *tl_kafka_property(const struct tl_kafka_properties *properties, const char *name)
@@ -339,6 +385,16 @@ const char *tl_kafka_property(const struct tl_kafka_properties *properties, cons
         if (strcmp(properties->items[i].name.data, name) == 0)
             return properties->items[i].value.data;
     return NULL;
+}
+
+int64_t tl_kafka_transaction_ms(const struct tl_kafka_properties *properties)
+{
+    const char *text = tl_kafka_property(properties, "transaction.timeout.ms");
+    int64_t ms;
+
+    if (text == NULL)
+        text = rule_find(defaults, TL_COUNT(defaults), TL_SV("transaction.timeout.ms"));
+    return tl_sv_to_i64(tl_sv_from(text), &ms) ? ms : 0; /* librdkafka has taken it, so it is a number */
 }
 
 static enum tl_code set_rules(rd_kafka_conf_t *conf, const struct rule *rules, size_t count, struct tl_err *err)
@@ -361,16 +417,27 @@ enum tl_code tl_kafka_conf_make(const struct tl_kafka_properties *properties, en
     enum tl_code rc = TL_OK;
 
     TL_TRY(set_rules(conf, defaults, TL_COUNT(defaults), err));
+    if (properties->partitions > 0) {
+        char kbytes[16];
+
+        snprintf(kbytes, sizeof kbytes, "%lld",
+                 (long long)tl_max_i64(QUEUE_KBYTES_MIN, tl_min_i64(QUEUE_KBYTES_MAX, QUEUES_KBYTES / properties->partitions)));
+        TL_TRY(set(conf, "queued.max.messages.kbytes", kbytes, hint, sizeof hint, err));
+    }
     for (size_t i = 0; i < properties->count; i++) {
         const struct tl_log_property *item = &properties->items[i];
 
         /* A reader belongs to no group: it takes its partitions itself, and its offsets live in the store. */
         if (strcmp(item->name.data, "group.id") == 0 || strcmp(item->name.data, "group.instance.id") == 0 ||
-            (!writes && strcmp(item->name.data, "transactional.id") == 0))
+            strcmp(item->name.data, "transactional.id") == 0) /* a writer's begins with it */
             continue;
         TL_TRY(set(conf, item->name.data, item->value.data, hint, sizeof hint, err));
     }
+    if (role == TL_KAFKA_ASKER)
+        TL_TRY(set_rules(conf, of_asker, TL_COUNT(of_asker), err));
     TL_TRY(set_rules(conf, writes ? fixed_writer : fixed_reader, writes ? TL_COUNT(fixed_writer) : TL_COUNT(fixed_reader), err));
+    if (role == TL_KAFKA_ONLOOKER)
+        TL_TRY(set(conf, "isolation.level", "read_uncommitted", hint, sizeof hint, err));
     *out = conf;
 out:
     if (rc != TL_OK)

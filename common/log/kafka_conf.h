@@ -10,12 +10,18 @@
 #include "base/buf.h"
 #include "log/log.h"
 
-enum tl_kafka_role { TL_KAFKA_READER, TL_KAFKA_WRITER };
+enum tl_kafka_role {
+    TL_KAFKA_READER,
+    TL_KAFKA_ASKER,    /* a reader of one entry at a time, whose other questions are not to wait behind it */
+    TL_KAFKA_ONLOOKER, /* sees what is not committed too, and is asked for ends alone */
+    TL_KAFKA_WRITER
+};
 
 /* Copies of the properties, each name once, and what must not be shown of them. */
 struct tl_kafka_properties {
     struct tl_log_property *items; /* zero-terminated texts */
     size_t count;
+    uint32_t partitions; /* tl_log_spec's */
 };
 
 /* Checks every one of them. */
@@ -24,6 +30,8 @@ TL_MUST_USE enum tl_code tl_kafka_properties_open(const struct tl_log_spec *spec
 void tl_kafka_properties_done(struct tl_kafka_properties *properties);
 /* NULL: it was not set. */
 const char *tl_kafka_property(const struct tl_kafka_properties *properties, const char *name);
+/* How long the broker gives a transaction (transaction.timeout.ms). */
+int64_t tl_kafka_transaction_ms(const struct tl_kafka_properties *properties);
 /* A new configuration: what was set, with tally's defaults below and what tally owns above. */
 TL_MUST_USE enum tl_code tl_kafka_conf_make(const struct tl_kafka_properties *properties, enum tl_kafka_role role,
                                             rd_kafka_conf_t **out, struct tl_err *err);

@@ -31,7 +31,7 @@ static const struct known known[] = {
     {RD_KAFKA_RESP_ERR_CLUSTER_AUTHORIZATION_FAILED,          TL_ERR_IO,        false,
      "the user wants a right on the cluster: CREATE for topics, IDEMPOTENT_WRITE to append"                                                          },
     {RD_KAFKA_RESP_ERR_TRANSACTIONAL_ID_AUTHORIZATION_FAILED, TL_ERR_IO,        false,
-     "the user wants the right WRITE on the transactional id (transactional.id sets it)"                                                             },
+     "the user wants the right WRITE on transactional ids that begin with tally, or with what transactional.id says"                                 },
     {RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART,                 TL_ERR_NOT_FOUND, true,  NULL                                                          },
     {RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC,                        TL_ERR_NOT_FOUND, true,  NULL                                                          },
     {RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION,                    TL_ERR_NOT_FOUND, true,  NULL                                                          },
@@ -54,7 +54,7 @@ static const struct known known[] = {
     {RD_KAFKA_RESP_ERR__WAIT_COORD,                           TL_ERR_IO,        true,  NULL                                                          },
     {RD_KAFKA_RESP_ERR__RETRY,                                TL_ERR_IO,        true,  NULL                                                          },
     {RD_KAFKA_RESP_ERR__BAD_MSG,                              TL_ERR_IO,        true,  NULL                                                          },
-    {RD_KAFKA_RESP_ERR__FENCED,                               TL_ERR_IO,        true,  NULL                                                          },
+    {RD_KAFKA_RESP_ERR__FENCED,                               TL_ERR_IO,        true,  "another process appends in its place"                        },
     {RD_KAFKA_RESP_ERR__PURGE_QUEUE,                          TL_ERR_IO,        true,  NULL                                                          },
     {RD_KAFKA_RESP_ERR__PURGE_INFLIGHT,                       TL_ERR_IO,        true,  NULL                                                          },
 };
@@ -81,9 +81,21 @@ void tl_kafka_trouble_done(struct tl_kafka_trouble *trouble)
 void tl_kafka_trouble_clear(struct tl_kafka_trouble *trouble)
 {
     pthread_mutex_lock(&trouble->lock);
+    trouble->worked = true;
     trouble->refused = RD_KAFKA_RESP_ERR_NO_ERROR;
     trouble->text[0] = '\0';
     pthread_mutex_unlock(&trouble->lock);
+}
+
+rd_kafka_resp_err_t tl_kafka_trouble_take(struct tl_kafka_trouble *trouble)
+{
+    rd_kafka_resp_err_t code;
+
+    pthread_mutex_lock(&trouble->lock);
+    code = trouble->of_partition;
+    trouble->of_partition = RD_KAFKA_RESP_ERR_NO_ERROR;
+    pthread_mutex_unlock(&trouble->lock);
+    return code;
 }
 
 bool tl_kafka_heard_failure(struct tl_kafka_trouble *trouble)
@@ -108,26 +120,40 @@ static void tidy(const struct tl_kafka_trouble *trouble, const char *text, char 
     tl_kafka_hide_secrets(trouble->properties, out);
 }
 
-static void on_error(rd_kafka_t *rk, int code, const char *reason, void *opaque)
+/* A connection that was cut while both sides were still introducing themselves: librdkafka gives it the code of whatever stage that was. */
+static bool was_cut(const char *reason)
 {
-    struct tl_kafka_trouble *trouble = opaque;
+    static const char *const words[] = {"unexpected eof", "SSL transport error", "Disconnected", "transport failure", "imed out"};
+
+    for (size_t i = 0; i < TL_COUNT(words); i++)
+        if (strstr(reason, words[i]) != NULL)
+            return true;
+    return false;
+}
+
+void tl_kafka_trouble_hear(struct tl_kafka_trouble *trouble, rd_kafka_resp_err_t code, const char *reason)
+{
     /* TLS 1.3: the broker looks at a client's certificate when the client takes the connection for made, and then closes it with an alert. */
     bool alert = strstr(reason, "SSL alert number") != NULL;
-    bool refused = code == RD_KAFKA_RESP_ERR__AUTHENTICATION || code == RD_KAFKA_RESP_ERR__SSL || alert;
-    const struct known *what = find((rd_kafka_resp_err_t)code);
+    bool refused = alert || ((code == RD_KAFKA_RESP_ERR__AUTHENTICATION || code == RD_KAFKA_RESP_ERR__SSL) && !was_cut(reason));
+    const struct known *what = find(code);
 
-    (void)rk;
     pthread_mutex_lock(&trouble->lock);
     if (what != NULL && (what->as == TL_ERR_NOT_FOUND || code == RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED)) {
-        trouble->of_partition =
-            (rd_kafka_resp_err_t)code; /* librdkafka tells it so, and not by a message in the partition's queue */
+        trouble->of_partition = code; /* librdkafka tells it so, and not by a message in the partition's queue */
     } else if (refused) {
-        trouble->refused = alert ? RD_KAFKA_RESP_ERR__SSL : (rd_kafka_resp_err_t)code;
+        trouble->refused = alert ? RD_KAFKA_RESP_ERR__SSL : code;
         tidy(trouble, reason, trouble->refused_text, sizeof trouble->refused_text);
     } else if (code != RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN) { /* which says only that there were others before */
         tidy(trouble, reason, trouble->text, sizeof trouble->text);
     }
     pthread_mutex_unlock(&trouble->lock);
+}
+
+static void on_error(rd_kafka_t *rk, int code, const char *reason, void *opaque)
+{
+    (void)rk;
+    tl_kafka_trouble_hear(opaque, (rd_kafka_resp_err_t)code, reason);
 }
 
 /* What comes up as an error too, or passes by itself. */
@@ -187,8 +213,6 @@ static bool scram_is_broken(const struct tl_kafka_trouble *trouble)
 {
     const char *mechanism = tl_kafka_property(trouble->properties, "sasl.mechanism");
 
-    if (mechanism == NULL)
-        mechanism = tl_kafka_property(trouble->properties, "sasl.mechanisms");
     return trouble->refused == RD_KAFKA_RESP_ERR__AUTHENTICATION && mechanism != NULL && strncmp(mechanism, "SCRAM-", 6) == 0 &&
            rd_kafka_version() < 0x020601ff;
 }
@@ -206,10 +230,27 @@ bool tl_kafka_refused(struct tl_kafka_trouble *trouble, const char *doing, struc
                       "2.6.1): sasl.mechanism=PLAIN over TLS works"
                     : "");
         if (err != NULL)
-            err->retriable = false;
+            err->retriable = trouble->worked;
     }
     pthread_mutex_unlock(&trouble->lock);
     return refused;
+}
+
+void tl_kafka_trouble_inherit(struct tl_kafka_trouble *trouble, struct tl_kafka_trouble *from)
+{
+    pthread_mutex_lock(&from->lock);
+    trouble->worked = from->worked;
+    pthread_mutex_unlock(&from->lock);
+}
+
+bool tl_kafka_turned_away(struct tl_kafka_trouble *trouble)
+{
+    bool away;
+
+    pthread_mutex_lock(&trouble->lock);
+    away = trouble->refused != RD_KAFKA_RESP_ERR_NO_ERROR && !trouble->worked;
+    pthread_mutex_unlock(&trouble->lock);
+    return away;
 }
 
 enum tl_code tl_kafka_fail(struct tl_kafka_trouble *trouble, rd_kafka_resp_err_t code, const char *words, const char *doing,
@@ -227,7 +268,7 @@ enum tl_code tl_kafka_fail(struct tl_kafka_trouble *trouble, rd_kafka_resp_err_t
     pthread_mutex_lock(&trouble->lock);
     if (code == RD_KAFKA_RESP_ERR__TRANSPORT || code == RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN ||
         code == RD_KAFKA_RESP_ERR__TIMED_OUT)
-        snprintf(text, sizeof text, "Kafka does not answer (bootstrap.servers %s)%s%s", servers != NULL ? servers : "not set",
+        snprintf(text, sizeof text, "Kafka does not answer (bootstrap.servers %s)%s%s", servers,
                  trouble->text[0] != '\0' ? ": " : "", trouble->text);
     else
         tidy(trouble, words != NULL ? words : rd_kafka_err2str(code), text, sizeof text);

@@ -2,6 +2,8 @@
 #ifndef TL_KAFKA_HANDLE_H
 #define TL_KAFKA_HANDLE_H
 
+#include <stdatomic.h>
+
 #include "base/buf.h"
 #include "log/kafka_watch.h"
 #include "log/log_ops.h"
@@ -14,9 +16,12 @@ enum { TL_KAFKA_NAME_BYTES = 256, TL_KAFKA_ASK_MS = 5000 };
 struct tl_kafka_lane {
     bool reading;
     rd_kafka_queue_t *queue;
-    int64_t next; /* what the reader will ask for, if it goes on */
-    int64_t eof;  /* the end as the broker said it when it was reached; -1: not yet, or passed since */
-    bool nudge;   /* librdkafka is to be made to look at its queue */
+    int64_t next;             /* what the reader will ask for, if it goes on */
+    int64_t eof;              /* the end as the broker said it when it was reached; -1: not yet, or passed since */
+    int64_t eof_ms;           /* monotonic: when it said so */
+    int64_t stands_since_ms;  /* monotonic: nothing has come since then, though there is more; 0: it moves, or is at its end */
+    int64_t missing_since_ms; /* monotonic: since then brokers have said that there is no such partition; 0: they have not */
+    bool nudge;               /* librdkafka is to be made to look at its queue */
     rd_kafka_message_t **hand;
     size_t hand_at, hand_count;
     int64_t appended_ms;     /* the highest log timestamp that this handle appended */
@@ -40,6 +45,9 @@ struct tl_kafka_log {
     struct tl_kafka_properties properties;
     struct tl_kafka_trouble trouble;
     rd_kafka_t *reader, *asker;      /* asker: see tl_kafka_asker; NULL: not needed yet */
+    rd_kafka_t *onlooker;            /* asks for what is not committed too; NULL: not needed yet */
+    atomic_bool stopping;            /* who asks gives up */
+    int64_t stands_ms, missing_ms;   /* how long a lane may stand, and a partition be missing, before that is believed */
     size_t reading;                  /* lanes that are being read */
     size_t queue_count, queue_bytes; /* what librdkafka holds of each of them before it stops to fetch */
     struct tl_kafka_watch *watch;
@@ -63,6 +71,10 @@ static inline struct tl_kafka_log *tl_kafka_of(struct tl_log *log)
 /* Who asks questions. A broker answers what comes over one connection in order, and an answer to a reader that is at the end of its partitions is
  * held back until something comes (fetch.wait.max.ms): behind that, each question would wait as long. So who reads asks through a client of its own. */
 TL_MUST_USE enum tl_code tl_kafka_asker(struct tl_kafka_log *log, rd_kafka_t **out, struct tl_err *err);
+/* The same, and never the reader: for who reads an entry. */
+TL_MUST_USE enum tl_code tl_kafka_asker_apart(struct tl_kafka_log *log, rd_kafka_t **out, struct tl_err *err);
+/* Who asks for what is not committed too. */
+TL_MUST_USE enum tl_code tl_kafka_onlooker(struct tl_kafka_log *log, rd_kafka_t **out, struct tl_err *err);
 /* Asks until an answer comes, again and again with more patience, for TL_KAFKA_ASK_MS; meanwhile hears why connections fail, so that a wrong
  * password is told at once. An answer that is another's to judge (no such topic) is handed back as it is. */
 rd_kafka_resp_err_t tl_kafka_ask(struct tl_kafka_log *log, rd_kafka_resp_err_t (*ask)(void *ctx, int timeout_ms), void *ctx);
@@ -83,11 +95,17 @@ enum tl_code tl_kafka_op_topic(struct tl_log *base, struct tl_sv name, uint32_t 
                                struct tl_err *err);
 enum tl_code tl_kafka_op_range(struct tl_log *base, struct tl_sv name, uint32_t partition, int64_t *first, int64_t *end,
                                struct tl_err *err);
+enum tl_code tl_kafka_op_written(struct tl_log *base, struct tl_sv name, uint32_t partition, int64_t *written,
+                                 struct tl_err *err);
 enum tl_code tl_kafka_op_place(struct tl_log *base, struct tl_sv name, uint32_t partition, const struct tl_log_place *place,
                                int64_t *offset, struct tl_err *err);
 enum tl_code tl_kafka_op_trim(struct tl_log *base, struct tl_sv name, uint32_t partition, int64_t offset, struct tl_err *err);
 /* A topic whose entries replace one another by key, of one partition. */
 TL_MUST_USE enum tl_code tl_kafka_create_compacted(struct tl_kafka_log *log, struct tl_sv name, struct tl_err *err);
+
+/* kafka_fingerprint.c */
+enum tl_code tl_kafka_op_fingerprint(struct tl_log *base, struct tl_sv name, uint32_t partition, int64_t offset, uint64_t *out,
+                                     struct tl_err *err);
 
 /* kafka_writer.c */
 enum tl_code tl_kafka_op_append(struct tl_log *base, struct tl_sv name, const struct tl_log_record *records, size_t records_count,

@@ -6,7 +6,7 @@
 #include "base/clock.h"
 #include "log/kafka_handle.h"
 
-enum { NOTES_MAX = 10000000, OPEN_MS = 90000 /* more than the broker gives a transaction (kafka_conf.c) */ };
+enum { NOTES_MAX = 10000000, OPEN_MORE_MS = 60000 /* beyond what the broker gives a transaction */ };
 
 struct note {
     struct tl_sv key, value; /* in one piece from malloc, the key first */
@@ -89,7 +89,7 @@ static enum tl_code notes_read(struct tl_kafka_log *log, struct tl_kafka_topic *
                 rd_kafka_get_watermark_offsets(log->reader, topic->name, 0, &low, &high);
                 done = hand[i]->offset >= high;
                 if (!done)
-                    until_ms = tl_clock_monotonic_ms() + OPEN_MS;
+                    until_ms = tl_clock_monotonic_ms() + tl_kafka_transaction_ms(&log->properties) + OPEN_MORE_MS;
             } else if (rc == TL_OK) {
                 rc = tl_kafka_fail(&log->trouble, hand[i]->err, rd_kafka_message_errstr(hand[i]), topic->name, err);
             }

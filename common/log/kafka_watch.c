@@ -1,4 +1,4 @@
-/* kafka_watch.c: one question for all partitions at a time. */
+/* kafka_watch.c: one question for each leader's partitions at a time: a leader that does not answer holds up none of the others'. */
 #include "log/kafka_watch.h"
 
 #include <errno.h>
@@ -11,13 +11,16 @@
 
 #include "base/clock.h"
 
-enum { PERIOD_MS = 1000, NUDGE_MS = 5, ANSWER_MS = 3000 };
+enum { PERIOD_MS = 1000, NUDGE_MS = 5, ANSWER_MS = 2000, AGAIN_MS = 200 /* for a leader that did not answer the last time */ };
 
 struct seen {
     char *topic;
     uint32_t partition;
     int64_t end;               /* -1: not heard yet */
+    int64_t heard_ms;          /* monotonic: when that was */
+    int32_t leader;            /* as metadata told it last */
     bool known;                /* it is there, as far as was heard */
+    bool silent;               /* its leader did not answer the last time */
     rd_kafka_resp_err_t error; /* what metadata says against it */
 };
 
@@ -51,17 +54,31 @@ static void wake_reader(const struct tl_kafka_watch *watch)
         ;
 }
 
-/* Whether a broker answers at all. */
-static void heard(struct tl_kafka_watch *watch, rd_kafka_resp_err_t code)
+static bool is_silence(rd_kafka_resp_err_t code)
 {
-    if (code == RD_KAFKA_RESP_ERR__TRANSPORT || code == RD_KAFKA_RESP_ERR__TIMED_OUT ||
-        code == RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN || code == RD_KAFKA_RESP_ERR__RESOLVE) {
-        if (atomic_load(&watch->silent_since_ms) == 0)
-            atomic_store(&watch->silent_since_ms, tl_clock_monotonic_ms());
-        wake_reader(watch);
-    } else if (atomic_exchange(&watch->silent_since_ms, 0) != 0) {
-        tl_kafka_trouble_clear(watch->trouble);
-    }
+    return code == RD_KAFKA_RESP_ERR__TRANSPORT || code == RD_KAFKA_RESP_ERR__TIMED_OUT ||
+           code == RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN || code == RD_KAFKA_RESP_ERR__RESOLVE;
+}
+
+static void hear_answer(struct tl_kafka_watch *watch)
+{
+    atomic_store(&watch->silent_since_ms, 0);
+    tl_kafka_trouble_clear(watch->trouble);
+}
+
+static void hear_nothing(struct tl_kafka_watch *watch)
+{
+    if (atomic_load(&watch->silent_since_ms) == 0)
+        atomic_store(&watch->silent_since_ms, tl_clock_monotonic_ms());
+    wake_reader(watch);
+}
+
+static int32_t leader_of(const struct rd_kafka_metadata_topic *topic, uint32_t partition)
+{
+    for (int i = 0; i < topic->partition_cnt; i++)
+        if (topic->partitions[i].id == (int32_t)partition)
+            return topic->partitions[i].leader;
+    return -1;
 }
 
 /* What metadata says of one topic, for all of its partitions that are watched. With the lock, which it lets go meanwhile. */
@@ -88,7 +105,9 @@ static rd_kafka_resp_err_t look_up(struct tl_kafka_watch *watch, const char *nam
         if (of_topic == RD_KAFKA_RESP_ERR_NO_ERROR && seen->partition >= (uint32_t)partitions)
             seen->error = RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION;
         seen->known = seen->error == RD_KAFKA_RESP_ERR_NO_ERROR;
-        if (!seen->known)
+        if (seen->known)
+            seen->leader = leader_of(&metadata->topics[0], seen->partition);
+        else
             wake_reader(watch);
     }
     if (metadata != NULL)
@@ -97,10 +116,10 @@ static rd_kafka_resp_err_t look_up(struct tl_kafka_watch *watch, const char *nam
     return code;
 }
 
-/* A topic that is not there would hold the question for all others up, so each is looked up first. */
-static rd_kafka_resp_err_t look_up_new(struct tl_kafka_watch *watch)
+/* A topic that is not there would hold the question for all others up, so each is looked up first. *answered: some broker has. */
+static rd_kafka_resp_err_t look_up_new(struct tl_kafka_watch *watch, bool *answered)
 {
-    for (size_t i = 0; i < watch->seen_count; i++) {
+    for (size_t i = 0; i < watch->seen_count && !watch->stop; i++) {
         char name[256];
         rd_kafka_resp_err_t code;
 
@@ -111,45 +130,84 @@ static rd_kafka_resp_err_t look_up_new(struct tl_kafka_watch *watch)
         code = look_up(watch, name);
         if (code != RD_KAFKA_RESP_ERR_NO_ERROR)
             return code;
+        *answered = true;
     }
     return RD_KAFKA_RESP_ERR_NO_ERROR;
 }
 
+/* The leaders of what is known, in ascending order; false: there is none beyond *leader. */
+static bool next_leader(const struct tl_kafka_watch *watch, int64_t *leader)
+{
+    int64_t next = INT64_MAX;
+
+    for (size_t i = 0; i < watch->seen_count; i++)
+        if (watch->seen[i].known && watch->seen[i].leader > *leader)
+            next = tl_min_i64(next, watch->seen[i].leader);
+    *leader = next;
+    return next != INT64_MAX;
+}
+
 /* librdkafka gives the offset of a timestamp; this one means the end (of what is committed, for who reads that). */
-static rd_kafka_topic_partition_list_t *question(struct tl_kafka_watch *watch)
+static rd_kafka_topic_partition_list_t *question(struct tl_kafka_watch *watch, int64_t leader, bool *silent)
 {
     rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new((int)watch->seen_count);
 
-    for (size_t i = 0; i < watch->seen_count; i++)
-        if (watch->seen[i].known)
-            rd_kafka_topic_partition_list_add(list, watch->seen[i].topic, (int32_t)watch->seen[i].partition)->offset =
-                RD_KAFKA_OFFSET_END;
+    *silent = false;
+    for (size_t i = 0; i < watch->seen_count; i++) {
+        const struct seen *seen = &watch->seen[i];
+
+        if (!seen->known || seen->leader != leader)
+            continue;
+        rd_kafka_topic_partition_list_add(list, seen->topic, (int32_t)seen->partition)->offset = RD_KAFKA_OFFSET_END;
+        *silent = *silent || seen->silent;
+    }
     return list;
+}
+
+static rd_kafka_resp_err_t ask_leader(struct tl_kafka_watch *watch, int64_t leader)
+{
+    bool silent;
+    rd_kafka_topic_partition_list_t *list = question(watch, leader, &silent);
+    rd_kafka_resp_err_t code;
+    int64_t now_ms;
+
+    pthread_mutex_unlock(&watch->lock);
+    code = rd_kafka_offsets_for_times(watch->reader, list, silent ? AGAIN_MS : ANSWER_MS);
+    now_ms = tl_clock_monotonic_ms();
+    pthread_mutex_lock(&watch->lock);
+    for (int i = 0; i < list->cnt; i++) {
+        struct seen *seen = find(watch, list->elems[i].topic, (uint32_t)list->elems[i].partition);
+
+        if (seen == NULL)
+            continue;
+        seen->silent = is_silence(code);
+        seen->known = code == RD_KAFKA_RESP_ERR_NO_ERROR && list->elems[i].err == RD_KAFKA_RESP_ERR_NO_ERROR;
+        if (seen->known && list->elems[i].offset >= 0) {
+            seen->end = list->elems[i].offset;
+            seen->heard_ms = now_ms;
+        }
+    }
+    rd_kafka_topic_partition_list_destroy(list);
+    return code;
 }
 
 static void ask(struct tl_kafka_watch *watch)
 {
-    rd_kafka_resp_err_t code = look_up_new(watch);
-    rd_kafka_topic_partition_list_t *list = question(watch);
+    bool answered = false;
+    rd_kafka_resp_err_t code = look_up_new(watch, &answered);
+    bool nothing = is_silence(code);
 
-    if (code == RD_KAFKA_RESP_ERR_NO_ERROR && list->cnt > 0) {
-        pthread_mutex_unlock(&watch->lock);
-        code = rd_kafka_offsets_for_times(watch->reader, list, ANSWER_MS);
-        pthread_mutex_lock(&watch->lock);
-        for (int i = 0; i < list->cnt; i++) {
-            struct seen *seen = find(watch, list->elems[i].topic, (uint32_t)list->elems[i].partition);
-
-            if (seen == NULL)
-                continue;
-            seen->known = code == RD_KAFKA_RESP_ERR_NO_ERROR && list->elems[i].err == RD_KAFKA_RESP_ERR_NO_ERROR;
-            if (seen->known && list->elems[i].offset >= 0)
-                seen->end = list->elems[i].offset;
-        }
+    for (int64_t leader = INT64_MIN; !watch->stop && next_leader(watch, &leader);) {
+        code = ask_leader(watch, leader);
+        answered = answered || !is_silence(code);
+        /* A time-out is about that leader, unless connections fail; the next look at the metadata tells whether nobody answers. */
+        nothing =
+            nothing || (is_silence(code) && (code != RD_KAFKA_RESP_ERR__TIMED_OUT || tl_kafka_heard_failure(watch->trouble)));
     }
-    /* A time-out here may be about one leader; the next look at the metadata tells whether nobody answers. */
-    if (watch->seen_count > 0)
-        heard(watch, code == RD_KAFKA_RESP_ERR__TIMED_OUT && list->cnt > 0 ? RD_KAFKA_RESP_ERR_NO_ERROR : code);
-    rd_kafka_topic_partition_list_destroy(list);
+    if (answered)
+        hear_answer(watch);
+    else if (nothing && !watch->stop)
+        hear_nothing(watch);
 }
 
 static void *watch_main(void *arg)
@@ -199,14 +257,19 @@ enum tl_code tl_kafka_watch_open(rd_kafka_t *reader, struct tl_kafka_trouble *tr
     return TL_OK;
 }
 
-void tl_kafka_watch_close(struct tl_kafka_watch *watch)
+void tl_kafka_watch_stop(struct tl_kafka_watch *watch)
 {
-    if (watch == NULL)
-        return;
     pthread_mutex_lock(&watch->lock);
     watch->stop = true;
     pthread_cond_signal(&watch->wake);
     pthread_mutex_unlock(&watch->lock);
+}
+
+void tl_kafka_watch_close(struct tl_kafka_watch *watch)
+{
+    if (watch == NULL)
+        return;
+    tl_kafka_watch_stop(watch);
     pthread_join(watch->thread, NULL);
     for (size_t i = 0; i < watch->seen_count; i++)
         free(watch->seen[i].topic);
@@ -262,7 +325,7 @@ bool tl_kafka_watch_nudge(struct tl_kafka_watch *watch)
     return true;
 }
 
-bool tl_kafka_watch_end(struct tl_kafka_watch *watch, const char *topic, uint32_t partition, int64_t *end)
+bool tl_kafka_watch_end(struct tl_kafka_watch *watch, const char *topic, uint32_t partition, int64_t *end, int64_t *heard_ms)
 {
     const struct seen *seen;
     bool heard;
@@ -270,8 +333,10 @@ bool tl_kafka_watch_end(struct tl_kafka_watch *watch, const char *topic, uint32_
     pthread_mutex_lock(&watch->lock);
     seen = find(watch, topic, partition);
     heard = seen != NULL && seen->end >= 0;
-    if (heard)
+    if (heard) {
         *end = seen->end;
+        *heard_ms = seen->heard_ms;
+    }
     pthread_mutex_unlock(&watch->lock);
     return heard;
 }
@@ -286,6 +351,12 @@ rd_kafka_resp_err_t tl_kafka_watch_error(struct tl_kafka_watch *watch, const cha
     code = seen != NULL ? seen->error : RD_KAFKA_RESP_ERR_NO_ERROR;
     pthread_mutex_unlock(&watch->lock);
     return code;
+}
+
+void tl_kafka_watch_hear(struct tl_kafka_watch *watch)
+{
+    if (atomic_load(&watch->silent_since_ms) != 0)
+        atomic_store(&watch->silent_since_ms, 0);
 }
 
 int64_t tl_kafka_watch_silent_since_ms(struct tl_kafka_watch *watch)

@@ -18,15 +18,20 @@ struct tl_kafka_watch;
 /* Owns nothing of what it is given; it is closed before the reader is. Adds to the eventfd `wake` when it hears what the reader should look at. */
 TL_MUST_USE enum tl_code tl_kafka_watch_open(rd_kafka_t *reader, struct tl_kafka_trouble *trouble, int wake,
                                              struct tl_kafka_watch **out, struct tl_err *err);
+/* Does not wait for it: who closes several tells all of them first. */
+void tl_kafka_watch_stop(struct tl_kafka_watch *watch);
 void tl_kafka_watch_close(struct tl_kafka_watch *watch);
 TL_MUST_USE enum tl_code tl_kafka_watch_add(struct tl_kafka_watch *watch, const char *topic, uint32_t partition,
                                             struct tl_err *err);
 void tl_kafka_watch_remove(struct tl_kafka_watch *watch, const char *topic, uint32_t partition);
 /* Ask now. At most once in some milliseconds: false, and cheap, when called more often. */
 bool tl_kafka_watch_nudge(struct tl_kafka_watch *watch);
-bool tl_kafka_watch_end(struct tl_kafka_watch *watch, const char *topic, uint32_t partition, int64_t *end);
+/* The partition's end as its leader said it, and when (monotonic). False: it has said nothing yet. */
+bool tl_kafka_watch_end(struct tl_kafka_watch *watch, const char *topic, uint32_t partition, int64_t *end, int64_t *heard_ms);
 /* What the last answer said of the partition: that there is no such one, for librdkafka tells a reader late or never. */
 rd_kafka_resp_err_t tl_kafka_watch_error(struct tl_kafka_watch *watch, const char *topic, uint32_t partition);
+/* The reader got something, so they do. */
+void tl_kafka_watch_hear(struct tl_kafka_watch *watch);
 /* The brokers have not answered for a while: since when (monotonic), 0: they answer, as far as is known. */
 int64_t tl_kafka_watch_silent_since_ms(struct tl_kafka_watch *watch);
 

@@ -15,10 +15,18 @@
 #include "base/clock.h"
 #include "log/kafka_handle.h"
 
-enum { COMMIT_MS = 70000, STEP_MS = 5000, FULL_MS = 20 };
+enum {
+    COMMIT_MORE_MS = 40000 /* beyond what the broker gives a transaction */,
+    STEP_MS = 500,
+    LOOK_MS = 5000,
+    FULL_MS = 20,
+    ABORT_MS = 15000
+};
 
 struct tl_kafka_writer {
     rd_kafka_t *producer;
+    char id[TL_KAFKA_NAME_BYTES + 200]; /* transactional.id */
+    const atomic_bool *stopping;
     struct tl_kafka_trouble trouble;
     rd_kafka_resp_err_t failed; /* of the first delivery that failed in this transaction */
     char failed_text[200];
@@ -70,22 +78,29 @@ static enum tl_code judge(struct tl_kafka_writer *writer, rd_kafka_error_t *erro
         rc = tl_kafka_fail(&writer->trouble, writer->failed, writer->failed_text, doing, err);
     else
         rc = tl_kafka_fail(&writer->trouble, code, rd_kafka_error_string(error), doing, err);
-    if (err != NULL && retriable)
+    if (err != NULL && retriable && !tl_kafka_turned_away(&writer->trouble))
         err->retriable = true;
     rd_kafka_error_destroy(error);
     return rc;
 }
 
-/* Who appends is told apart from whoever else does by a name that nobody else has, unless one was set. */
-static void transactional_id(char *out, size_t out_bytes)
+/* Who keeps notes goes on where it was left: a process that was taken for dead must not append behind the back of the next, so both have one name and
+ * the later fences the earlier off. Everybody else has a name that nobody else has. What was set is how all of them begin. */
+static void transactional_id(const struct tl_kafka_log *log, const struct tl_kafka_topic *noted, char *out, size_t out_bytes)
 {
+    const char *prefix = tl_kafka_property(&log->properties, "transactional.id");
     char host[64] = "";
     uint64_t random = 0;
 
+    prefix = prefix != NULL ? prefix : "tally";
+    if (noted != NULL) {
+        snprintf(out, out_bytes, "%s-import-%s", prefix, noted->name);
+        return;
+    }
     gethostname(host, sizeof host - 1);
     if (getrandom(&random, sizeof random, 0) != (ssize_t)sizeof random)
         random = (uint64_t)tl_clock_monotonic_ns();
-    snprintf(out, out_bytes, "tally-%s-%ld-%08x", host, (long)getpid(), (unsigned)random);
+    snprintf(out, out_bytes, "%s-%s-%ld-%08x", prefix, host, (long)getpid(), (unsigned)random);
 }
 
 /* Has the producer look at the cluster, or at one topic of it (`topic` not NULL). librdkafka 2.0.2 looks for the coordinator at once, and when
@@ -95,7 +110,7 @@ static void look(rd_kafka_t *producer, const char *topic)
     const struct rd_kafka_metadata *metadata = NULL;
     rd_kafka_topic_t *handle = topic != NULL ? rd_kafka_topic_new(producer, topic, NULL) : NULL;
 
-    if (rd_kafka_metadata(producer, 0, handle, &metadata, STEP_MS) == RD_KAFKA_RESP_ERR_NO_ERROR)
+    if (rd_kafka_metadata(producer, 0, handle, &metadata, LOOK_MS) == RD_KAFKA_RESP_ERR_NO_ERROR)
         rd_kafka_metadata_destroy(metadata);
     if (handle != NULL)
         rd_kafka_topic_destroy(handle);
@@ -104,7 +119,7 @@ static void look(rd_kafka_t *producer, const char *topic)
 static enum tl_code producer_open(struct tl_kafka_log *log, struct tl_kafka_writer *writer, struct tl_err *err)
 {
     rd_kafka_conf_t *conf = NULL;
-    char words[512] = "", id[160];
+    char words[512] = "";
     int64_t until_ms = tl_clock_monotonic_ms() + 2 * TL_KAFKA_ASK_MS;
     rd_kafka_error_t *error;
     bool fatal;
@@ -113,12 +128,9 @@ static enum tl_code producer_open(struct tl_kafka_log *log, struct tl_kafka_writ
     TL_TRY(tl_kafka_conf_make(&log->properties, TL_KAFKA_WRITER, &conf, err));
     tl_kafka_trouble_listen(&writer->trouble, conf);
     rd_kafka_conf_set_dr_msg_cb(conf, on_delivery);
-    if (tl_kafka_property(&log->properties, "transactional.id") == NULL) {
-        transactional_id(id, sizeof id);
-        if (rd_kafka_conf_set(conf, "transactional.id", id, words, sizeof words) != RD_KAFKA_CONF_OK) {
-            rd_kafka_conf_destroy(conf);
-            TL_TRY(tl_fail(err, TL_ERR_USAGE, "kafka: %s", words));
-        }
+    if (rd_kafka_conf_set(conf, "transactional.id", writer->id, words, sizeof words) != RD_KAFKA_CONF_OK) {
+        rd_kafka_conf_destroy(conf);
+        TL_TRY(tl_fail(err, TL_ERR_USAGE, "kafka: %s", words));
     }
     writer->producer = rd_kafka_new(RD_KAFKA_PRODUCER, conf, words, sizeof words);
     if (writer->producer == NULL) {
@@ -127,29 +139,49 @@ static enum tl_code producer_open(struct tl_kafka_log *log, struct tl_kafka_writ
         TL_TRY(tl_fail(err, TL_ERR_USAGE, "kafka: %s", words));
     }
     look(writer->producer, NULL);
-    while ((error = rd_kafka_init_transactions(writer->producer, 500)) != NULL) {
-        bool again = rd_kafka_error_is_retriable(error) && tl_clock_monotonic_ms() < until_ms;
+    while ((error = rd_kafka_init_transactions(writer->producer, STEP_MS)) != NULL) {
+        bool again = rd_kafka_error_is_retriable(error) && tl_clock_monotonic_ms() < until_ms && !atomic_load(&log->stopping);
 
         rd_kafka_poll(writer->producer, 0);
-        if (!again || tl_kafka_refused(&writer->trouble, "", NULL))
+        if (!again || tl_kafka_turned_away(&writer->trouble))
             TL_TRY(judge(writer, error, "begin to append", &fatal, err));
         rd_kafka_error_destroy(error);
     }
+    tl_kafka_trouble_clear(&writer->trouble);
 out:
     return rc;
 }
 
-static enum tl_code writer_open(struct tl_kafka_log *log, struct tl_err *err)
+static void writer_drop(struct tl_kafka_log *log)
+{
+    tl_kafka_writer_close(log->writer);
+    log->writer = NULL;
+    for (size_t i = 0; i < log->topics_count; i++)
+        log->topics[i]->written = 0;
+}
+
+/* `noted`: the topic, where a note goes with the append; NULL: none does. */
+static enum tl_code writer_open(struct tl_kafka_log *log, const struct tl_kafka_topic *noted, struct tl_err *err)
 {
     struct tl_kafka_writer *writer;
     enum tl_code rc;
 
+    if (log->writer != NULL && noted != NULL) {
+        char id[sizeof writer->id];
+
+        transactional_id(log, noted, id, sizeof id);
+        if (strcmp(log->writer->id, id) != 0)
+            writer_drop(log);
+    }
     if (log->writer != NULL)
         return TL_OK;
     writer = calloc(1, sizeof *writer);
     if (writer == NULL)
         return tl_fail_memory(err, sizeof *writer);
     tl_kafka_trouble_init(&writer->trouble, &log->properties);
+    tl_kafka_trouble_inherit(&writer->trouble, &log->trouble);
+    writer->stopping = &log->stopping;
+    transactional_id(log, noted, writer->id, sizeof writer->id);
     rc = producer_open(log, writer, err);
     if (rc == TL_OK)
         log->writer = writer;
@@ -210,7 +242,8 @@ static enum tl_code send_one(struct tl_kafka_writer *writer, struct tl_kafka_top
         if (error != NULL)
             rd_kafka_error_destroy(error);
         rd_kafka_poll(writer->producer, code == RD_KAFKA_RESP_ERR__QUEUE_FULL ? FULL_MS : 0);
-    } while (code == RD_KAFKA_RESP_ERR__QUEUE_FULL && writer->failed == RD_KAFKA_RESP_ERR_NO_ERROR);
+    } while (code == RD_KAFKA_RESP_ERR__QUEUE_FULL && writer->failed == RD_KAFKA_RESP_ERR_NO_ERROR &&
+             !atomic_load(writer->stopping));
     if (code == RD_KAFKA_RESP_ERR_NO_ERROR)
         headers = NULL;
     if (writer->failed != RD_KAFKA_RESP_ERR_NO_ERROR)
@@ -236,14 +269,15 @@ out:
 }
 
 /* Again while nobody answers. */
-static enum tl_code commit(struct tl_kafka_writer *writer, const char *doing, bool *fatal, struct tl_err *err)
+static enum tl_code commit(struct tl_kafka_log *log, const char *doing, bool *fatal, struct tl_err *err)
 {
-    int64_t until_ms = tl_clock_monotonic_ms() + COMMIT_MS;
+    struct tl_kafka_writer *writer = log->writer;
+    int64_t until_ms = tl_clock_monotonic_ms() + tl_kafka_transaction_ms(&log->properties) + COMMIT_MORE_MS;
     rd_kafka_error_t *error;
 
     while ((error = rd_kafka_commit_transaction(writer->producer, STEP_MS)) != NULL) {
-        bool again =
-            rd_kafka_error_is_retriable(error) && !rd_kafka_error_txn_requires_abort(error) && tl_clock_monotonic_ms() < until_ms;
+        bool again = rd_kafka_error_is_retriable(error) && !rd_kafka_error_txn_requires_abort(error) &&
+                     tl_clock_monotonic_ms() < until_ms && !atomic_load(&log->stopping);
         bool unknown = !rd_kafka_error_txn_requires_abort(error) && !rd_kafka_error_is_fatal(error);
         enum tl_code rc;
 
@@ -287,7 +321,8 @@ static void await_visible(struct tl_kafka_log *log, const struct tl_kafka_topic 
     add_appended(list, topic);
     if (notes != NULL)
         add_appended(list, notes);
-    while (list->cnt > 0 && tl_clock_monotonic_ms() < until_ms && tl_kafka_asker(log, &asker, NULL) == TL_OK) {
+    while (list->cnt > 0 && tl_clock_monotonic_ms() < until_ms && !atomic_load(&log->stopping) &&
+           tl_kafka_asker(log, &asker, NULL) == TL_OK) {
         for (int i = 0; i < list->cnt; i++)
             list->elems[i].offset = RD_KAFKA_OFFSET_END;
         if (rd_kafka_offsets_for_times(asker, list, STEP_MS) == RD_KAFKA_RESP_ERR_NO_ERROR)
@@ -302,6 +337,18 @@ static void await_visible(struct tl_kafka_log *log, const struct tl_kafka_topic 
         pause_ms = tl_min_i64(pause_ms * 2, 100);
     }
     rd_kafka_topic_partition_list_destroy(list);
+}
+
+static void abort_patiently(struct tl_kafka_log *log)
+{
+    int64_t until_ms = tl_clock_monotonic_ms() + ABORT_MS;
+    rd_kafka_error_t *error;
+    bool again = true;
+
+    while (again && (error = rd_kafka_abort_transaction(log->writer->producer, STEP_MS)) != NULL) {
+        again = rd_kafka_error_is_retriable(error) && tl_clock_monotonic_ms() < until_ms && !atomic_load(&log->stopping);
+        rd_kafka_error_destroy(error); /* in the end the broker aborts it by itself */
+    }
 }
 
 static enum tl_code transaction(struct tl_kafka_log *log, struct tl_kafka_topic *topic, const struct tl_log_record *records,
@@ -333,13 +380,11 @@ static enum tl_code transaction(struct tl_kafka_log *log, struct tl_kafka_topic 
 
         TL_TRY(send_one(writer, notes, &kept, err));
     }
-    TL_TRY(commit(writer, doing, fatal, err));
+    TL_TRY(commit(log, doing, fatal, err));
 out:
     /* A producer whose transaction has failed is done for: librdkafka 2.0.2 would go on with numbers that the broker has not seen. */
     if (rc != TL_OK && !*fatal) {
-        error = rd_kafka_abort_transaction(writer->producer, 3 * STEP_MS);
-        if (error != NULL)
-            rd_kafka_error_destroy(error); /* the broker aborts it by itself */
+        abort_patiently(log);
         *fatal = true;
     }
     return rc;
@@ -385,7 +430,7 @@ enum tl_code tl_kafka_op_append(struct tl_log *base, struct tl_sv name, const st
         if (notes->partitions == 0)
             TL_TRY(tl_kafka_create_compacted(log, tl_sv_from(own), err));
     }
-    TL_TRY(writer_open(log, err));
+    TL_TRY(writer_open(log, note != NULL ? topic : NULL, err));
     if (topic->written < topic->partitions) {
         look(log->writer->producer, topic->name);
         topic->written = topic->partitions;
@@ -395,11 +440,7 @@ enum tl_code tl_kafka_op_append(struct tl_log *base, struct tl_sv name, const st
     if (write(log->wake, &one, sizeof one) < 0)
         rc = TL_OK; /* a counter that is full wakes too */
 out:
-    if (fatal) {
-        tl_kafka_writer_close(log->writer);
-        log->writer = NULL;
-        for (size_t i = 0; i < log->topics_count; i++)
-            log->topics[i]->written = 0;
-    }
+    if (fatal)
+        writer_drop(log);
     return rc;
 }

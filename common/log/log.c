@@ -18,6 +18,12 @@ enum tl_code tl_log_open(const struct tl_log_spec *spec, enum tl_log_mode mode, 
     return tl_fail(err, TL_ERR_USAGE, "--log %s: there is no such log; there are local and kafka", spec->kind);
 }
 
+void tl_log_stop(struct tl_log *log)
+{
+    if (log != NULL && log->ops->stop != NULL)
+        log->ops->stop(log);
+}
+
 void tl_log_close(struct tl_log *log)
 {
     if (log != NULL)
@@ -38,6 +44,15 @@ enum tl_code tl_log_range(struct tl_log *log, struct tl_sv topic, uint32_t parti
                           struct tl_err *err)
 {
     return log->ops->range(log, topic, partition, first, end, err);
+}
+
+enum tl_code tl_log_written(struct tl_log *log, struct tl_sv topic, uint32_t partition, int64_t *written, struct tl_err *err)
+{
+    int64_t first;
+
+    if (log->ops->written == NULL)
+        return log->ops->range(log, topic, partition, &first, written, err);
+    return log->ops->written(log, topic, partition, written, err);
 }
 
 bool tl_log_end_heard(struct tl_log *log, struct tl_sv topic, uint32_t partition, int64_t *end)
@@ -63,8 +78,11 @@ enum tl_code tl_log_fingerprint(struct tl_log *log, struct tl_sv topic, uint32_t
                                 struct tl_err *err)
 {
     struct tl_log_entries entries = {0};
-    enum tl_code rc = tl_log_read_wait(log, topic, partition, offset, 1, 1, ANSWER_MS, &entries, err);
+    enum tl_code rc;
 
+    if (log->ops->fingerprint != NULL)
+        return log->ops->fingerprint(log, topic, partition, offset, out, err);
+    rc = tl_log_read_wait(log, topic, partition, offset, 1, 1, ANSWER_MS, &entries, err);
     if (rc == TL_ERR_GAP || (rc == TL_OK && (entries.count == 0 || entries.messages[0].offset != offset)))
         return tl_fail(err, TL_ERR_NOT_FOUND, "topic %.*s partition %u: there is no entry at offset %lld", TL_SV_ARG(topic),
                        partition, (long long)offset);

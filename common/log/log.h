@@ -30,6 +30,8 @@ struct tl_log_spec {
     const char *data_dir;                     /* local */
     const struct tl_log_property *properties; /* kafka: under librdkafka's names; of two with one name the later holds */
     size_t properties_count;
+    uint32_t
+        partitions; /* kafka: how many of them the process will read, which share the memory for what was fetched; 0: a few */
 };
 
 /* local: TL_LOG_APPEND makes the file if need be; TL_LOG_READ of a log that is not there yet is TL_ERR_NOT_FOUND. A foreign or damaged
@@ -38,11 +40,16 @@ struct tl_log_spec {
 TL_MUST_USE enum tl_code tl_log_open(const struct tl_log_spec *spec, enum tl_log_mode mode, struct tl_log **out,
                                      struct tl_err *err);
 void tl_log_close(struct tl_log *log);
+/* From any thread: what waits for an answer on this handle gives up soon, and so does whatever waits later (TL_ERR_IO, retriable). Who closes
+ * several handles stops all of them first: while a broker is silent each takes a while. NULL is fine. */
+void tl_log_stop(struct tl_log *log);
 
 /* What 'properties.*' may be. TL_ERR_NOT_FOUND: no such name here (Java's, unknown, or tally's own to set); TL_ERR_USAGE: not such a
  * value. `hint` says what would be right, or is empty. */
 TL_MUST_USE enum tl_code tl_log_property_check(const struct tl_log_property *property, char *hint, size_t hint_bytes,
                                                struct tl_err *err);
+/* It names a library that is loaded or a command that is run: whoever wrote a table need not be trusted with that. */
+bool tl_log_property_is_code(struct tl_sv name);
 
 /* Makes the topic with that many partitions if it is not there; raises the number if it has fewer; never lowers it.
  * partitions 0: as it is, 1 for a new one. */
@@ -54,6 +61,9 @@ TL_MUST_USE enum tl_code tl_log_topic(struct tl_log *log, struct tl_sv topic, ui
 /* The partition holds offsets [*first, *end): `end` is the next one to be given out (kafka: to be read by who reads what is committed). */
 TL_MUST_USE enum tl_code tl_log_range(struct tl_log *log, struct tl_sv topic, uint32_t partition, int64_t *first, int64_t *end,
                                       struct tl_err *err);
+/* Behind the last entry that was written, committed or not: where it is beyond `end`, a transaction is open. local: as `end`. */
+TL_MUST_USE enum tl_code tl_log_written(struct tl_log *log, struct tl_sv topic, uint32_t partition, int64_t *written,
+                                        struct tl_err *err);
 /* The end as last heard of, without asking: for gauges. False: nothing was heard yet (of a partition that this handle does not read). */
 bool tl_log_end_heard(struct tl_log *log, struct tl_sv topic, uint32_t partition, int64_t *end);
 /* The offset that a place means now. Not below `first` and not beyond `end` where it comes from a timestamp or from earliest and latest;
@@ -61,7 +71,7 @@ bool tl_log_end_heard(struct tl_log *log, struct tl_sv topic, uint32_t partition
 TL_MUST_USE enum tl_code tl_log_place(struct tl_log *log, struct tl_sv topic, uint32_t partition,
                                       const struct tl_log_place *place, int64_t *offset, struct tl_err *err);
 /* A hash of the entry at `offset`, never 0: a topic that was deleted and made again shows by it. TL_ERR_NOT_FOUND: there is no such entry
- * (any more). Asks, and may wait for the answer; what the last read gave is gone. */
+ * (any more). Asks, and waits for the answer; who reads the partition reads on as before. Local: what the last read gave is gone. */
 TL_MUST_USE enum tl_code tl_log_fingerprint(struct tl_log *log, struct tl_sv topic, uint32_t partition, int64_t offset,
                                             uint64_t *out, struct tl_err *err);
 /* The same of an entry at hand. */

@@ -17,9 +17,18 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/diag.h"
 #include "log/kafka_handle.h"
 
-enum { HAND = 1024, SILENT_MS = 1000, ASK_FIRST_MS = 100, UNREACHABLE_MS = 2000 /* of refused connections, before it is said */ };
+enum {
+    HAND = 1024,
+    SILENT_MS = 2500, /* longer than one question that went to a broker which is stuck */
+    ASK_FIRST_MS = 100,
+    UNREACHABLE_MS = 2000, /* of refused connections, before it is said */
+    FRESH_MS = 3000,       /* an end that was told before that is no end any more: its leader may be stuck */
+    STANDS_MS = 30000,     /* a lane to which nothing comes, though there is more, is begun anew */
+    MISSING_MS = 10000     /* a broker that lags does not know a topic for a moment */
+};
 
 /* ---- asking ---- */
 
@@ -36,13 +45,15 @@ rd_kafka_resp_err_t tl_kafka_ask(struct tl_kafka_log *log, rd_kafka_resp_err_t (
         rd_kafka_poll(log->reader, 0); /* hears why connections fail */
         if (log->asker != NULL)
             rd_kafka_poll(log->asker, 0);
+        if (log->onlooker != NULL)
+            rd_kafka_poll(log->onlooker, 0);
         if (code == RD_KAFKA_RESP_ERR_NO_ERROR)
             tl_kafka_trouble_clear(&log->trouble);
         if (code != RD_KAFKA_RESP_ERR__TRANSPORT && code != RD_KAFKA_RESP_ERR__TIMED_OUT &&
             code != RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN && code != RD_KAFKA_RESP_ERR_LEADER_NOT_AVAILABLE &&
             code != RD_KAFKA_RESP_ERR__WAIT_CACHE && code != RD_KAFKA_RESP_ERR_NOT_LEADER_FOR_PARTITION)
             return code;
-        if (tl_kafka_refused(&log->trouble, "", NULL) || left_ms <= 0)
+        if (tl_kafka_turned_away(&log->trouble) || left_ms <= 0 || atomic_load(&log->stopping))
             return code;
         if (left_ms < TL_KAFKA_ASK_MS - UNREACHABLE_MS && tl_kafka_heard_failure(&log->trouble))
             return code;
@@ -176,6 +187,7 @@ static enum tl_code lane_start(struct tl_kafka_log *log, struct tl_kafka_topic *
     log->reading++;
     lane->next = offset;
     lane->eof = -1;
+    lane->stands_since_ms = 0;
 out:
     if (rc != TL_OK && lane->queue != NULL) {
         rd_kafka_queue_destroy(lane->queue);
@@ -217,12 +229,21 @@ out:
     return rc;
 }
 
+/* Brokers hear of a topic that was made, or got more partitions, one after the other: that it is not there is believed when it holds. */
+static bool is_missing(struct tl_kafka_log *log, struct tl_kafka_lane *lane)
+{
+    if (lane->missing_since_ms == 0)
+        lane->missing_since_ms = tl_clock_monotonic_ms();
+    return tl_clock_monotonic_ms() - lane->missing_since_ms >= log->missing_ms;
+}
+
 /* What came in place of an entry. The lane is read anew by the next call. */
 static enum tl_code lane_failed(struct tl_kafka_log *log, struct tl_kafka_topic *topic, uint32_t partition,
                                 rd_kafka_resp_err_t code, const char *said, struct tl_err *err)
 {
     struct tl_sv name = tl_sv_from(topic->name);
-    int64_t offset = topic->lanes[partition]->next;
+    struct tl_kafka_lane *lane = topic->lanes[partition];
+    int64_t offset = lane->next;
     char words[300], doing[TL_KAFKA_NAME_BYTES + 40];
     uint32_t partitions;
     uint64_t identity;
@@ -234,16 +255,21 @@ static enum tl_code lane_failed(struct tl_kafka_log *log, struct tl_kafka_topic 
         return out_of_range(log, name, partition, offset, err);
     if (code == RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC || code == RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION ||
         code == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART) {
+        bool there;
+
         rc = tl_kafka_op_topic(&log->base, name, &partitions, &identity, err);
-        if (rc != TL_OK)
+        if (rc != TL_OK && rc != TL_ERR_NOT_FOUND)
             return rc;
-        if (partition < partitions) { /* a broker has not heard of it yet, or the leader is changing */
-            rc = tl_kafka_fail(&log->trouble, code, words, tl_kafka_doing(name, partition, doing, sizeof doing), err);
+        there = rc == TL_OK && partition < partitions;
+        if (there)
+            lane->missing_since_ms = 0;
+        if (there || !is_missing(log, lane)) { /* a broker has not heard of it yet, or the leader is changing */
+            tl_fail(err, TL_ERR_IO, "%s: %s", tl_kafka_doing(name, partition, doing, sizeof doing), words);
             if (err != NULL)
                 err->retriable = true;
-            return rc;
+            return TL_ERR_IO;
         }
-        return tl_kafka_no_partition(log, name, partitions, partition, err);
+        return rc == TL_ERR_NOT_FOUND ? rc : tl_kafka_no_partition(log, name, partitions, partition, err);
     }
     return tl_kafka_fail(&log->trouble, code, words, tl_kafka_doing(name, partition, doing, sizeof doing), err);
 }
@@ -314,6 +340,8 @@ static enum tl_code take(struct tl_kafka_log *log, struct tl_kafka_topic *topic,
         message = lane->hand[lane->hand_at];
         if (message->err == RD_KAFKA_RESP_ERR__PARTITION_EOF) {
             lane->eof = message->offset;
+            lane->eof_ms = tl_clock_monotonic_ms();
+            lane->missing_since_ms = 0;
             lane->next = tl_max_i64(lane->next, message->offset);
             rd_kafka_message_destroy(message);
             lane->hand_at++;
@@ -403,11 +431,53 @@ static enum tl_code check_silence(struct tl_kafka_log *log, struct tl_sv name, u
     int64_t since_ms = tl_kafka_watch_silent_since_ms(log->watch);
     char doing[TL_KAFKA_NAME_BYTES + 40];
 
-    if (tl_kafka_refused(&log->trouble, tl_kafka_doing(name, partition, doing, sizeof doing), err))
+    tl_kafka_doing(name, partition, doing, sizeof doing);
+    if (tl_kafka_turned_away(&log->trouble) && tl_kafka_refused(&log->trouble, doing, err))
         return TL_ERR_IO;
     if (since_ms == 0 || tl_clock_monotonic_ms() - since_ms < SILENT_MS)
         return TL_OK;
     return tl_kafka_fail(&log->trouble, RD_KAFKA_RESP_ERR__TRANSPORT, NULL, doing, err);
+}
+
+/* To which nothing comes though its leader says that there is more: whatever librdkafka waits for there, it does not when it begins anew. */
+static enum tl_code check_standstill(struct tl_kafka_log *log, struct tl_kafka_topic *topic, uint32_t partition,
+                                     struct tl_err *err)
+{
+    struct tl_kafka_lane *lane = topic->lanes[partition];
+    int64_t now_ms = tl_clock_monotonic_ms(), end, heard_ms;
+
+    if (!tl_kafka_watch_end(log->watch, topic->name, partition, &end, &heard_ms) || end <= lane->next) {
+        lane->stands_since_ms = 0;
+        return TL_OK;
+    }
+    if (lane->stands_since_ms == 0)
+        lane->stands_since_ms = now_ms;
+    if (now_ms - lane->stands_since_ms < log->stands_ms)
+        return TL_OK;
+    tl_diag_event(
+        TL_WARN, "nothing comes from a partition that has more: it is read anew",
+        (const struct tl_diag_kv[]){
+            {"topic",     topic->name, 0         },
+            {"partition", NULL,        partition },
+            {"offset",    NULL,        lane->next},
+            {"end",       NULL,        end       }
+    },
+        4);
+    return lane_start(log, topic, partition, lane->next, err);
+}
+
+/* Nobody who should know says that there is more, and they have said so just now. What the reader was told last may be older than what the watch has
+ * heard. */
+static bool is_at_end(struct tl_kafka_log *log, const struct tl_kafka_topic *topic, uint32_t partition)
+{
+    const struct tl_kafka_lane *lane = topic->lanes[partition];
+    int64_t end = lane->eof, heard_ms = lane->eof_ms;
+
+    if (lane->eof != lane->next || lane->hand_at != lane->hand_count || rd_kafka_queue_length(lane->queue) > 0)
+        return false;
+    if (tl_kafka_watch_end(log->watch, topic->name, partition, &end, &heard_ms) && end > lane->next)
+        return false;
+    return tl_clock_monotonic_ms() - tl_max_i64(heard_ms, lane->eof_ms) <= FRESH_MS;
 }
 
 static enum tl_code op_read(struct tl_log *base, struct tl_sv name, uint32_t partition, int64_t offset, size_t messages_max,
@@ -417,7 +487,6 @@ static enum tl_code op_read(struct tl_log *base, struct tl_sv name, uint32_t par
     struct tl_kafka_topic *topic = NULL;
     struct tl_kafka_lane *lane = NULL;
     size_t count = 0, bytes = 0;
-    int64_t heard;
     enum tl_code rc;
 
     assert(messages_max > 0);
@@ -435,14 +504,17 @@ static enum tl_code op_read(struct tl_log *base, struct tl_sv name, uint32_t par
         if (code != RD_KAFKA_RESP_ERR_NO_ERROR)
             TL_TRY(lane_failed(log, topic, partition, code, rd_kafka_err2str(code), err));
         TL_TRY(check_silence(log, name, partition, err));
+        TL_TRY(check_standstill(log, topic, partition, err));
+    }
+    if (count > 0) {
+        lane->stands_since_ms = lane->missing_since_ms = 0;
+        tl_kafka_watch_hear(log->watch);
     }
     TL_TRY(give(log, err));
     out->messages = log->messages;
     out->count = count;
     out->next_offset = lane->next;
-    /* What the reader was told last may be older than what the watch has heard. */
-    out->at_end = lane->eof == lane->next && lane->hand_at == lane->hand_count && rd_kafka_queue_length(lane->queue) == 0 &&
-                  (!tl_kafka_watch_end(log->watch, topic->name, partition, &heard) || heard <= lane->next);
+    out->at_end = is_at_end(log, topic, partition);
     if (lane->nudge)
         lane->nudge = !tl_kafka_watch_nudge(log->watch);
 out:
@@ -472,12 +544,21 @@ static bool op_end_heard(struct tl_log *base, struct tl_sv name, uint32_t partit
 {
     struct tl_kafka_log *log = tl_kafka_of(base);
     struct tl_kafka_topic *topic = NULL;
+    int64_t heard_ms;
 
     return tl_kafka_topic_find(log, name, &topic, NULL) == TL_OK && topic != NULL &&
-           tl_kafka_watch_end(log->watch, topic->name, partition, end);
+           tl_kafka_watch_end(log->watch, topic->name, partition, end, &heard_ms);
 }
 
 /* ---- the handle ---- */
+
+static void op_stop(struct tl_log *base)
+{
+    struct tl_kafka_log *log = tl_kafka_of(base);
+
+    atomic_store(&log->stopping, true);
+    tl_kafka_watch_stop(log->watch);
+}
 
 static void op_close(struct tl_log *base)
 {
@@ -512,6 +593,8 @@ static void op_close(struct tl_log *base)
     free(log->topics);
     if (log->asker != NULL)
         rd_kafka_destroy(log->asker);
+    if (log->onlooker != NULL)
+        rd_kafka_destroy(log->onlooker);
     if (log->reader != NULL)
         rd_kafka_destroy(log->reader);
     if (log->cluster != NULL)
@@ -527,12 +610,15 @@ static void op_close(struct tl_log *base)
 }
 
 static const struct tl_log_ops kafka_ops = {
+    .stop = op_stop,
     .close = op_close,
     .create_topic = tl_kafka_op_create_topic,
     .topic = tl_kafka_op_topic,
     .range = tl_kafka_op_range,
+    .written = tl_kafka_op_written,
     .end_heard = op_end_heard,
     .place = tl_kafka_op_place,
+    .fingerprint = tl_kafka_op_fingerprint,
     .read = op_read,
     .wait = op_wait,
     .append = tl_kafka_op_append,
@@ -541,11 +627,11 @@ static const struct tl_log_ops kafka_ops = {
 };
 
 /* What librdkafka finds wrong in the whole, or in a file that a property names: it says so once, without a code that tells which. */
-static enum tl_code client_open(struct tl_kafka_log *log, rd_kafka_t **out, struct tl_err *err)
+static enum tl_code client_open(struct tl_kafka_log *log, enum tl_kafka_role role, rd_kafka_t **out, struct tl_err *err)
 {
     rd_kafka_conf_t *conf = NULL;
     char words[512] = "";
-    enum tl_code rc = tl_kafka_conf_make(&log->properties, TL_KAFKA_READER, &conf, err);
+    enum tl_code rc = tl_kafka_conf_make(&log->properties, role, &conf, err);
 
     if (rc != TL_OK)
         return rc;
@@ -566,15 +652,34 @@ static size_t number_of(rd_kafka_t *client, const char *property)
     return rd_kafka_conf_get(rd_kafka_conf(client), property, value, &size) == RD_KAFKA_CONF_OK ? strtoul(value, NULL, 10) : 0;
 }
 
-enum tl_code tl_kafka_asker(struct tl_kafka_log *log, rd_kafka_t **out, struct tl_err *err)
+enum tl_code tl_kafka_asker_apart(struct tl_kafka_log *log, rd_kafka_t **out, struct tl_err *err)
 {
     enum tl_code rc = TL_OK;
 
-    if (log->reading > 0 && log->asker == NULL)
-        TL_TRY(client_open(log, &log->asker, err));
-    *out = log->asker != NULL ? log->asker : log->reader;
+    if (log->asker == NULL)
+        TL_TRY(client_open(log, TL_KAFKA_ASKER, &log->asker, err));
+    *out = log->asker;
 out:
     return rc;
+}
+
+enum tl_code tl_kafka_onlooker(struct tl_kafka_log *log, rd_kafka_t **out, struct tl_err *err)
+{
+    enum tl_code rc = TL_OK;
+
+    if (log->onlooker == NULL)
+        TL_TRY(client_open(log, TL_KAFKA_ONLOOKER, &log->onlooker, err));
+    *out = log->onlooker;
+out:
+    return rc;
+}
+
+enum tl_code tl_kafka_asker(struct tl_kafka_log *log, rd_kafka_t **out, struct tl_err *err)
+{
+    if (log->reading > 0 || log->asker != NULL)
+        return tl_kafka_asker_apart(log, out, err);
+    *out = log->reader;
+    return TL_OK;
 }
 
 enum tl_code tl_log_kafka_open(const struct tl_log_spec *spec, enum tl_log_mode mode, struct tl_log **out, struct tl_err *err)
@@ -587,11 +692,12 @@ enum tl_code tl_log_kafka_open(const struct tl_log_spec *spec, enum tl_log_mode 
     log->base.ops = &kafka_ops;
     log->mode = mode;
     log->wake = -1;
+    log->stands_ms = STANDS_MS;
+    log->missing_ms = MISSING_MS;
     tl_kafka_trouble_init(&log->trouble, &log->properties);
     tl_buf_init(&log->bytes, 0);
     TL_TRY(tl_kafka_properties_open(spec, &log->properties, err));
-    if (tl_kafka_property(&log->properties, "bootstrap.servers") == NULL &&
-        tl_kafka_property(&log->properties, "metadata.broker.list") == NULL)
+    if (tl_kafka_property(&log->properties, "bootstrap.servers") == NULL)
         TL_TRY(tl_fail(
             err, TL_ERR_USAGE,
             "--log kafka: no broker is named; add 'properties.bootstrap.servers' = 'host:9092' to the table's WITH, or set "
@@ -599,7 +705,7 @@ enum tl_code tl_log_kafka_open(const struct tl_log_spec *spec, enum tl_log_mode 
     log->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     if (log->wake < 0)
         TL_TRY(tl_fail_errno(err, TL_ERR_IO, "kafka: no eventfd"));
-    TL_TRY(client_open(log, &log->reader, err));
+    TL_TRY(client_open(log, TL_KAFKA_READER, &log->reader, err));
     log->queue_count = number_of(log->reader, "queued.min.messages");
     log->queue_bytes = number_of(log->reader, "queued.max.messages.kbytes") * 1024;
     TL_TRY(tl_kafka_watch_open(log->reader, &log->trouble, log->wake, &log->watch, err));

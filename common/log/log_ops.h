@@ -8,14 +8,20 @@
 #include "log/log.h"
 
 struct tl_log_ops {
+    void (*stop)(struct tl_log *log); /* NULL: no call waits for anybody */
     void (*close)(struct tl_log *log);
     enum tl_code (*create_topic)(struct tl_log *log, struct tl_sv topic, uint32_t partitions, struct tl_err *err);
     enum tl_code (*topic)(struct tl_log *log, struct tl_sv topic, uint32_t *partitions, uint64_t *identity, struct tl_err *err);
     enum tl_code (*range)(struct tl_log *log, struct tl_sv topic, uint32_t partition, int64_t *first, int64_t *end,
                           struct tl_err *err);
+    /* NULL: as range's end */
+    enum tl_code (*written)(struct tl_log *log, struct tl_sv topic, uint32_t partition, int64_t *written, struct tl_err *err);
     bool (*end_heard)(struct tl_log *log, struct tl_sv topic, uint32_t partition, int64_t *end);
     enum tl_code (*place)(struct tl_log *log, struct tl_sv topic, uint32_t partition, const struct tl_log_place *place,
                           int64_t *offset, struct tl_err *err);
+    /* NULL: by a read */
+    enum tl_code (*fingerprint)(struct tl_log *log, struct tl_sv topic, uint32_t partition, int64_t offset, uint64_t *out,
+                                struct tl_err *err);
     enum tl_code (*read)(struct tl_log *log, struct tl_sv topic, uint32_t partition, int64_t offset, size_t messages_max,
                          size_t bytes_max, struct tl_log_entries *out, struct tl_err *err);
     bool (*wait)(struct tl_log *log, int64_t timeout_ms);

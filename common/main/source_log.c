@@ -18,6 +18,7 @@ struct tl_source_logs {
     enum tl_log_mode mode;
     struct tl_log **handles; /* per source; several may be one */
     uint32_t sources_count;
+    uint32_t partitions; /* tl_log_spec's */
 };
 
 struct properties {
@@ -110,8 +111,8 @@ static enum tl_code flags_add(struct properties *properties, const struct tl_com
         struct tl_sv value = tl_sv_from(common->kafka_properties.items[i]), name;
 
         if (strchr(common->kafka_properties.items[i], '=') == NULL)
-            return tl_fail(err, TL_ERR_USAGE, "--kafka-property %s: wants NAME=VALUE, such as compression.codec=zstd",
-                           common->kafka_properties.items[i]);
+            return tl_fail(err, TL_ERR_USAGE, "--kafka-property: number %zu wants NAME=VALUE, such as compression.codec=zstd",
+                           i + 1);
         name = tl_sv_cut(&value, '=');
         TL_TRY(add(properties, tl_sv_trim(name), value, err));
     }
@@ -138,6 +139,7 @@ static enum tl_code open_one(const struct tl_source_logs *logs, uint32_t source,
     TL_TRY(flags_add(&properties, common, err));
     spec.properties = properties.items;
     spec.properties_count = properties.count;
+    spec.partitions = logs->partitions;
     TL_TRY(tl_log_open(&spec, logs->mode, out, err));
 out:
     free(properties.items);
@@ -207,8 +209,8 @@ static void close_all(struct tl_source_logs *logs)
     }
 }
 
-enum tl_code tl_source_logs_open(const struct tl_common_options *common, const struct tl_plan *plan, enum tl_log_mode mode,
-                                 struct tl_source_logs **out, struct tl_err *err)
+static enum tl_code logs_open(const struct tl_common_options *common, const struct tl_plan *plan, enum tl_log_mode mode,
+                              uint32_t partitions, struct tl_source_logs **out, struct tl_err *err)
 {
     struct tl_source_logs *logs = calloc(1, sizeof *logs);
     enum tl_code rc;
@@ -217,7 +219,7 @@ enum tl_code tl_source_logs_open(const struct tl_common_options *common, const s
         return tl_fail_memory(err, sizeof *logs);
     if (plan != NULL && plan->sources_count == 0)
         plan = NULL;
-    *logs = (struct tl_source_logs){common, plan, mode, NULL, plan != NULL ? plan->sources_count : 1};
+    *logs = (struct tl_source_logs){common, plan, mode, NULL, plan != NULL ? plan->sources_count : 1, partitions};
     logs->handles = calloc(logs->sources_count + 1u, sizeof(struct tl_log *));
     if (logs->handles == NULL)
         TL_TRY(tl_fail_memory(err, logs->sources_count * sizeof(struct tl_log *)));
@@ -229,6 +231,18 @@ out:
     return rc;
 }
 
+enum tl_code tl_source_logs_open(const struct tl_common_options *common, const struct tl_plan *plan, enum tl_log_mode mode,
+                                 struct tl_source_logs **out, struct tl_err *err)
+{
+    return logs_open(common, plan, mode, 0, out, err);
+}
+
+enum tl_code tl_source_logs_open_for(const struct tl_common_options *common, const struct tl_plan *plan, uint32_t partitions,
+                                     struct tl_source_logs **out, struct tl_err *err)
+{
+    return logs_open(common, plan, TL_LOG_READ, partitions, out, err);
+}
+
 void tl_source_logs_close(struct tl_source_logs *logs)
 {
     if (logs == NULL)
@@ -237,6 +251,15 @@ void tl_source_logs_close(struct tl_source_logs *logs)
         close_all(logs);
     free(logs->handles);
     free(logs);
+}
+
+void tl_source_logs_stop(struct tl_source_logs *logs)
+{
+    if (logs == NULL ||
+        strcmp(logs->common->log, "local") == 0) /* where no call waits, and whose handles are renewed (refresh) */
+        return;
+    for (uint32_t s = 0; s < logs->sources_count; s++)
+        tl_log_stop(logs->handles[s]);
 }
 
 struct tl_log *tl_source_log(const struct tl_source_logs *logs, uint32_t source)
@@ -345,7 +368,13 @@ enum tl_code tl_source_logs_check(const struct tl_plan *plan, struct tl_err *err
             const struct tl_log_property property = {source->properties[i].key, source->properties[i].value};
             char hint[256];
             struct tl_err why = {0};
-            enum tl_code rc = tl_log_property_check(&property, hint, sizeof hint, &why);
+            enum tl_code rc;
+
+            if (tl_log_property_is_code(property.name))
+                return tl_plan_refuse(plan, &source->properties[i], false,
+                                      "set it with --kafka-property or in the environment (TALLY_KAFKA_...), if it is meant",
+                                      "a views file runs no programs and loads no libraries", err);
+            rc = tl_log_property_check(&property, hint, sizeof hint, &why);
 
             if (rc == TL_ERR_NOT_FOUND || rc == TL_ERR_USAGE)
                 return tl_plan_refuse(plan, &source->properties[i], rc == TL_ERR_USAGE, hint, why.message, err);

@@ -20,7 +20,12 @@ TL_MUST_USE enum tl_code tl_source_logs_check(const struct tl_plan *plan, struct
  * no local log yet. */
 TL_MUST_USE enum tl_code tl_source_logs_open(const struct tl_common_options *common, const struct tl_plan *plan,
                                              enum tl_log_mode mode, struct tl_source_logs **out, struct tl_err *err);
+/* The same for who reads, when it is known how many partitions the process reads in all: they share its memory. */
+TL_MUST_USE enum tl_code tl_source_logs_open_for(const struct tl_common_options *common, const struct tl_plan *plan,
+                                                 uint32_t partitions, struct tl_source_logs **out, struct tl_err *err);
 void tl_source_logs_close(struct tl_source_logs *logs);
+/* tl_log_stop on all of them. NULL is fine. */
+void tl_source_logs_stop(struct tl_source_logs *logs);
 struct tl_log *tl_source_log(const struct tl_source_logs *logs, uint32_t source);
 /* Looks at local logs through handles of their own from now on: a file that was replaced goes unnoticed through the old ones. */
 TL_MUST_USE enum tl_code tl_source_logs_refresh(struct tl_source_logs *logs, struct tl_err *err);

@@ -33,6 +33,7 @@ struct dependency {
 struct tl_watch {
     struct tl_watch_config config;
     struct dependency log, store;
+    pthread_mutex_t mutex;       /* of the pointer, which the log's thread alone changes */
     struct tl_source_logs *logs; /* NULL: not open */
     struct tl_store *store_handle;
     int wake_fd; /* eventfd, never read: the watch is to end */
@@ -63,18 +64,27 @@ out:
     return rc;
 }
 
+static void logs_set(struct tl_watch *watch, struct tl_source_logs *logs)
+{
+    pthread_mutex_lock(&watch->mutex);
+    watch->logs = logs;
+    pthread_mutex_unlock(&watch->mutex);
+}
+
 static enum tl_code logs_look_at(struct tl_watch *watch, struct tl_err *err)
 {
+    struct tl_source_logs *logs = watch->logs;
     enum tl_code rc = TL_OK;
 
-    if (watch->logs == NULL)
-        TL_TRY(tl_source_logs_open(watch->config.common, watch->config.plan, TL_LOG_READ, &watch->logs, err));
+    if (logs == NULL)
+        TL_TRY(tl_source_logs_open(watch->config.common, watch->config.plan, TL_LOG_READ, &logs, err));
+    logs_set(watch, logs);
     for (uint32_t s = 0; s < watch->config.plan->sources_count; s++)
         TL_TRY(log_look_at(watch, s, err));
 out:
     if (rc != TL_OK) {
-        tl_source_logs_close(watch->logs);
-        watch->logs = NULL;
+        logs_set(watch, NULL);
+        tl_source_logs_close(logs);
     }
     return rc;
 }
@@ -166,6 +176,7 @@ enum tl_code tl_watch_open(const struct tl_watch_config *config, struct tl_watch
     if (watch == NULL)
         return tl_fail_memory(err, sizeof *watch);
     watch->config = *config;
+    pthread_mutex_init(&watch->mutex, NULL);
     watch->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     if (watch->wake_fd < 0)
         TL_TRY(tl_fail_errno(err, TL_ERR_IO, "eventfd"));
@@ -187,6 +198,9 @@ void tl_watch_close(struct tl_watch *watch)
         return;
     while (watch->wake_fd >= 0 && write(watch->wake_fd, &one, sizeof one) < 0 && errno == EINTR)
         ;
+    pthread_mutex_lock(&watch->mutex);
+    tl_source_logs_stop(watch->logs);
+    pthread_mutex_unlock(&watch->mutex);
     if (watch->log.running)
         pthread_join(watch->log.thread, NULL);
     if (watch->store.running)
@@ -195,5 +209,6 @@ void tl_watch_close(struct tl_watch *watch)
     tl_store_close(watch->store_handle);
     if (watch->wake_fd >= 0)
         close(watch->wake_fd);
+    pthread_mutex_destroy(&watch->mutex);
     free(watch);
 }

@@ -7,6 +7,7 @@
 #include <event2/bufferevent.h>
 #include <event2/event.h>
 #include <event2/http.h>
+#include <event2/listener.h>
 #include <netdb.h>
 #include <pthread.h>
 #include <signal.h>
@@ -17,9 +18,17 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/sv.h"
 
-enum { HEAD_BYTES_MAX = 8192, BODY_BYTES_MAX = 1024, SILENCE_S = 10, BACKLOG = 16, PAGE_BYTES_MAX = 64 << 20 };
+enum { HEAD_BYTES_MAX = 8192, BODY_BYTES_MAX = 1024, SILENCE_S = 10, BACKLOG = 16, PAGE_BYTES_MAX = 64 << 20, SWEEP_US = 50000 };
+
+/* From its acceptance to its end. */
+struct connection {
+    struct bufferevent *socket;
+    int64_t until_ms; /* monotonic */
+    struct connection *next;
+};
 
 struct tl_monitor {
     struct tl_listen listen;
@@ -28,7 +37,10 @@ struct tl_monitor {
     void *ctx;
     struct event_base *base;
     struct evhttp *http;
-    struct event *wake;
+    struct evconnlistener *listener;
+    struct connection *connections;
+    unsigned connections_count;
+    struct event *wake, *sweep;
     int wake_fd; /* eventfd: the server is to end */
     pthread_t thread;
     bool running;
@@ -208,12 +220,67 @@ static void on_request(struct evhttp_request *request, void *ctx)
 
 /* ---- the server ---- */
 
+/* evhttp takes its callbacks away when it lets go of a connection. */
+static bool has_ended(const struct connection *connection)
+{
+    bufferevent_event_cb on_event = NULL;
+
+    bufferevent_getcb(connection->socket, NULL, NULL, &on_event, NULL);
+    return on_event == NULL;
+}
+
+/* evhttp tells nobody that a connection has ended which never asked for anything. So each is held here too, and looked at soon. */
+static void sweep(struct tl_monitor *monitor)
+{
+    struct connection **at = &monitor->connections;
+    int64_t now_ms = tl_clock_monotonic_ms();
+
+    while (*at != NULL) {
+        struct connection *connection = *at;
+
+        if (!has_ended(connection)) {
+            if (now_ms >= connection->until_ms) /* silence alone does not end who sends or takes a byte now and then */
+                shutdown(bufferevent_getfd(connection->socket), SHUT_RDWR);
+            at = &connection->next;
+            continue;
+        }
+        *at = connection->next;
+        bufferevent_decref(connection->socket);
+        free(connection);
+        if (monitor->connections_count-- == TL_MONITOR_CONNECTIONS_MAX)
+            evconnlistener_enable(monitor->listener);
+    }
+    if (monitor->connections != NULL)
+        event_add(monitor->sweep, &(struct timeval){.tv_usec = SWEEP_US});
+}
+
+static void on_sweep(int fd, short what, void *ctx)
+{
+    (void)fd;
+    (void)what;
+    sweep(ctx);
+}
+
 /* Left to itself, evhttp 2.1.12 closes a socket before it takes it out of its epoll: between the two another thread may have been given
  * the number. A bufferevent that closes by itself does it in the right order. */
 static struct bufferevent *connection_make(struct event_base *base, void *ctx)
 {
-    (void)ctx;
-    return bufferevent_socket_new(base, -1, BEV_OPT_CLOSE_ON_FREE);
+    struct tl_monitor *monitor = ctx;
+    struct bufferevent *socket = bufferevent_socket_new(base, -1, BEV_OPT_CLOSE_ON_FREE);
+    struct connection *connection = calloc(1, sizeof *connection);
+
+    if (socket == NULL || connection == NULL) {
+        free(connection);
+        return socket;
+    }
+    sweep(monitor);
+    bufferevent_incref(socket);
+    *connection = (struct connection){socket, tl_clock_monotonic_ms() + monitor->listen.deadline_ms, monitor->connections};
+    monitor->connections = connection;
+    if (++monitor->connections_count == TL_MONITOR_CONNECTIONS_MAX)
+        evconnlistener_disable(monitor->listener);
+    event_add(monitor->sweep, &(struct timeval){.tv_usec = SWEEP_US});
+    return socket;
 }
 
 static void on_wake(int fd, short what, void *ctx)
@@ -256,7 +323,8 @@ static enum tl_code http_open(struct tl_monitor *monitor, struct tl_err *err)
     monitor->base = event_base_new();
     monitor->http = monitor->base != NULL ? evhttp_new(monitor->base) : NULL;
     monitor->wake = monitor->base != NULL ? event_new(monitor->base, monitor->wake_fd, EV_READ, on_wake, monitor) : NULL;
-    if (monitor->http == NULL || monitor->wake == NULL || event_add(monitor->wake, NULL) != 0)
+    monitor->sweep = monitor->base != NULL ? event_new(monitor->base, -1, 0, on_sweep, monitor) : NULL;
+    if (monitor->http == NULL || monitor->wake == NULL || monitor->sweep == NULL || event_add(monitor->wake, NULL) != 0)
         return tl_fail(err, TL_ERR_IO, "libevent cannot make a server");
     evhttp_set_max_headers_size(monitor->http, HEAD_BYTES_MAX);
     evhttp_set_max_body_size(monitor->http, BODY_BYTES_MAX);
@@ -265,7 +333,7 @@ static enum tl_code http_open(struct tl_monitor *monitor, struct tl_err *err)
     evhttp_set_allowed_methods(monitor->http, EVHTTP_REQ_GET | EVHTTP_REQ_POST | EVHTTP_REQ_HEAD | EVHTTP_REQ_PUT |
                                                   EVHTTP_REQ_DELETE | EVHTTP_REQ_OPTIONS | EVHTTP_REQ_TRACE | EVHTTP_REQ_CONNECT |
                                                   EVHTTP_REQ_PATCH);
-    evhttp_set_bevcb(monitor->http, connection_make, NULL);
+    evhttp_set_bevcb(monitor->http, connection_make, monitor);
     evhttp_set_gencb(monitor->http, on_request, monitor);
     return TL_OK;
 }
@@ -274,12 +342,15 @@ enum tl_code tl_monitor_open(const struct tl_listen *listen, const struct tl_mon
                              struct tl_monitor **out, struct tl_err *err)
 {
     struct tl_monitor *monitor = calloc(1, sizeof *monitor);
+    struct evhttp_bound_socket *bound;
     int fd = -1;
     enum tl_code rc;
 
     if (monitor == NULL)
         return tl_fail_memory(err, sizeof *monitor);
     monitor->listen = *listen;
+    if (monitor->listen.deadline_ms == 0)
+        monitor->listen.deadline_ms = TL_MONITOR_DEADLINE_MS;
     monitor->pages = pages;
     monitor->pages_count = pages_count;
     monitor->ctx = ctx;
@@ -288,9 +359,11 @@ enum tl_code tl_monitor_open(const struct tl_listen *listen, const struct tl_mon
         TL_TRY(tl_fail_errno(err, TL_ERR_IO, "eventfd"));
     TL_TRY(http_open(monitor, err));
     TL_TRY(socket_open(&monitor->listen, &fd, err));
-    if (evhttp_accept_socket_with_handle(monitor->http, fd) == NULL)
+    bound = evhttp_accept_socket_with_handle(monitor->http, fd);
+    if (bound == NULL)
         TL_TRY(tl_fail(err, TL_ERR_IO, "libevent cannot make a server"));
     fd = -1; /* its now */
+    monitor->listener = evhttp_bound_socket_get_listener(bound);
     TL_TRY(start(monitor, err));
     *out = monitor;
     monitor = NULL;
@@ -314,8 +387,17 @@ void tl_monitor_close(struct tl_monitor *monitor)
     }
     if (monitor->wake != NULL)
         event_free(monitor->wake);
+    if (monitor->sweep != NULL)
+        event_free(monitor->sweep);
     if (monitor->http != NULL)
         evhttp_free(monitor->http);
+    while (monitor->connections != NULL) {
+        struct connection *connection = monitor->connections;
+
+        monitor->connections = connection->next;
+        bufferevent_decref(connection->socket);
+        free(connection);
+    }
     if (monitor->base != NULL)
         event_base_free(monitor->base);
     if (monitor->wake_fd >= 0)

@@ -2,7 +2,8 @@
  *
  * Is:      libevent's evhttp on a thread of its own, so that it answers while everything else is stuck.
  * Is not:  for the public. It knows no TLS and no passwords, and evhttp's parser is lenient; so where no address is given it listens on the
- *          loopback alone. GET and HEAD, no keep-alive, heads up to 8 KiB, no bodies to speak of, 10 s of silence end a connection.
+ *          loopback alone. GET and HEAD, no keep-alive, heads up to 8 KiB, no bodies to speak of, 10 s of silence end a connection, and so
+ *          do 30 s whatever it does. 64 connections at a time; the next waits for one of them to end.
  *
  * The thread takes no signals. */
 #ifndef TL_MONITOR_H
@@ -16,7 +17,9 @@ enum { TL_LISTEN_HOST_BYTES = 256, TL_LISTEN_TEXT_BYTES = TL_LISTEN_HOST_BYTES +
 struct tl_listen {
     char host[TL_LISTEN_HOST_BYTES]; /* without brackets */
     uint16_t port;
+    int64_t deadline_ms; /* how long a connection may last; 0: TL_MONITOR_DEADLINE_MS */
 };
+enum { TL_MONITOR_CONNECTIONS_MAX = 64, TL_MONITOR_DEADLINE_MS = 30000 };
 TL_MUST_USE enum tl_code tl_listen_parse(const char *text, struct tl_listen *out, struct tl_err *err);
 /* As it is written: with brackets around an address of IPv6. */
 const char *tl_listen_text(const struct tl_listen *listen, char out[TL_LISTEN_TEXT_BYTES]);

@@ -147,12 +147,63 @@ static void page_character(struct page *page, uint32_t c, const char *bytes, siz
         page_put(page, bytes, size);
 }
 
+/* Behind a literal that begins at `at`: '' stands for a quote. */
+static size_t literal_end(struct tl_sv text, size_t at)
+{
+    for (at++; at < text.size; at++)
+        if (text.data[at] == '\'' && (at + 1 == text.size || text.data[at + 1] != '\''))
+            return at + 1;
+        else if (text.data[at] == '\'')
+            at++;
+    return text.size;
+}
+
+/* What is set by 'properties.*' may be a password, also where the name is mistyped: nothing of a line is shown from such a value on. */
+static size_t shown_end(struct tl_sv text, size_t begin, size_t end)
+{
+    static const char key[] = "'properties.";
+
+    for (size_t at = 0; at < end; at++) {
+        size_t value, behind;
+
+        if (!tl_sv_starts((struct tl_sv){text.data + at, text.size - at}, TL_SV(key)))
+            continue;
+        value = literal_end(text, at);
+        behind = value;
+        while (behind < text.size && text.data[behind] != '\'' && text.data[behind] != ',' && text.data[behind] != ')')
+            value = text.data[behind++] == '=' ? behind : value;
+        if (behind < text.size && text.data[behind] == '\'')
+            behind = literal_end(text, behind);
+        if (behind > begin && value < end)
+            return value > begin ? value : begin;
+        at = behind > at ? behind - 1 : at;
+    }
+    return end;
+}
+
+/* What quotes the place, where that is in a value of 'properties.*'. */
+static void hide_quoted(char *what, const struct tl_text *text, struct tl_span at)
+{
+    char quoted[512];
+    char *found;
+
+    if (at.offset >= text->text.size || shown_end(text->text, at.offset, at.offset + 1) > at.offset)
+        return;
+    snprintf(quoted, sizeof quoted, "%.*s", (int)tl_min_i64(at.bytes, (int64_t)(text->text.size - at.offset)),
+             text->text.data + at.offset);
+    while (strlen(quoted) > 3 && (found = strstr(what, quoted)) != NULL) {
+        memmove(found + 3, found + strlen(quoted), strlen(found + strlen(quoted)) + 1);
+        memcpy(found, "...", 3);
+    }
+}
+
 static void page_line(struct page *page, const struct tl_text *text, struct tl_span at)
 {
     size_t offset = at.offset < text->text.size ? at.offset : text->text.size, begin = offset, end = offset;
     char number[24];
     struct tl_sv before, marked, rest;
     size_t carets = 0, column = 0, skip = 0;
+    bool hidden;
 
     while (begin > 0 && text->text.data[begin - 1] != '\n')
         begin--;
@@ -169,7 +220,8 @@ static void page_line(struct page *page, const struct tl_text *text, struct tl_s
     snprintf(number, sizeof number, "%3u", at.place.line);
     page_str(page, number);
     page_str(page, skip ? " | ..." : " | ");
-    rest = (struct tl_sv){before.data, end - begin};
+    rest = (struct tl_sv){before.data, shown_end(text->text, begin, end) - begin};
+    hidden = rest.size < end - begin;
     while (rest.size > 0 && column < skip + SHOWN_COLUMNS) {
         const char *from = rest.data;
         uint32_t c = character_take(&rest);
@@ -177,8 +229,7 @@ static void page_line(struct page *page, const struct tl_text *text, struct tl_s
         if (column++ >= skip)
             page_character(page, c, from, (size_t)(rest.data - from));
     }
-    if (rest.size > 0)
-        page_str(page, "...");
+    page_str(page, rest.size > 0 ? "..." : hidden ? " ..." : "");
     page_str(page, "\n");
     for (size_t i = 0; i < strlen(number); i++)
         page_str(page, " ");
@@ -216,6 +267,7 @@ void tl_mistake_write(struct tl_err *err, const struct tl_text *text, struct tl_
     va_start(args, fmt);
     vsnprintf(what, sizeof what, fmt, args);
     va_end(args);
+    hide_quoted(what, text, at);
     err->code = TL_ERR_DEFINITION;
     err->retriable = false;
     page = (struct page){err->message, 0, sizeof err->message - 1};

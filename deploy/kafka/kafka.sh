@@ -17,18 +17,34 @@ if [ -z "$do" ] || [ -z "$dir" ]; then
 fi
 jars=${KAFKA_JARS:-$home/../../build/kafka-jars}
 
+# Several trees may share one folder of jars: who comes second waits, and finds them there.
 fetch_jars() {
-    [ "$jars/pom.xml" -nt "$home/pom.xml" ] && return
     mkdir -p "$jars"
-    echo "  MVN  deploy/kafka" >&2
-    mvn -q -B -f "$home/pom.xml" -Dout="$(cd "$jars" && pwd)" compile >&2
-    cp "$home/pom.xml" "$jars/"
+    exec 8>"$jars/lock"
+    flock 8
+    if [ ! "$jars/pom.xml" -nt "$home/pom.xml" ]; then
+        echo "  MVN  deploy/kafka" >&2
+        mvn -q -B -f "$home/pom.xml" -Dout="$(cd "$jars" && pwd)" compile >&2
+        cp "$home/pom.xml" "$jars/"
+    fi
+    exec 8>&-
 }
 
 # The number may be another process's by now: the command line tells.
 running() { [ -f "$dir/pid" ] && tr '\0' ' ' 2>/dev/null <"/proc/$(cat "$dir/pid")/cmdline" | grep -qF "$dir/server.properties"; }
 
-answers() { (exec 3<>"/dev/tcp/127.0.0.1/$(sed -n 's/^plain=//p' "$dir/ports")") 2>/dev/null; }
+# On the broker's port somebody listens, and it is this broker: another program may have been given the port while this one was down.
+answers() {
+    local port inode
+    port=$(sed -n 's/^plain=//p' "$dir/ports")
+    while read -r inode; do
+        if [ -n "$(find "/proc/$(cat "$dir/pid")/fd" -lname "socket:\\[$inode\\]" 2>/dev/null)" ]; then
+            (exec 3<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null
+            return
+        fi
+    done < <(awk -v at="$(printf ':%04X$' "$port")" '$4 == "0A" && $2 ~ at { print $10 }' /proc/net/tcp /proc/net/tcp6)
+    return 1
+}
 
 # A free port each, below those that the system gives to whoever connects: while the broker is down, a client that tries and tries again could else be
 # given the broker's own port, and find itself there.
@@ -158,24 +174,23 @@ write_environment() {
     local plain ssl sasl controller
     # shellcheck disable=SC1091
     . "$dir/ports"
-    cat >"$dir/kafka.env.new" <<EOF
-KAFKA_URL=127.0.0.1:$plain
-KAFKA_SSL_URL=127.0.0.1:$ssl
-KAFKA_SASL_URL=127.0.0.1:$sasl
-KAFKA_CA=$dir/tls/ca.crt
-KAFKA_OTHER_CA=$dir/tls/other-ca.crt
-KAFKA_CLIENT_CERTIFICATE=$dir/tls/client.crt
-KAFKA_CLIENT_KEY=$dir/tls/client.key
-KAFKA_CLIENT_LOCKED_KEY=$dir/tls/client-locked.key
-KAFKA_CLIENT_KEY_PASSWORD=client-key-secret
-KAFKA_STRANGER_CERTIFICATE=$dir/tls/stranger.crt
-KAFKA_STRANGER_KEY=$dir/tls/stranger.key
-KAFKA_USER=alice
-KAFKA_PASSWORD=alice-secret
-KAFKA_OTHER_USER=bob
-KAFKA_OTHER_PASSWORD=bob-secret
-KAFKA_DIR=$dir
-EOF
+    printf '%s=%q\n' \
+        KAFKA_URL "127.0.0.1:$plain" \
+        KAFKA_SSL_URL "127.0.0.1:$ssl" \
+        KAFKA_SASL_URL "127.0.0.1:$sasl" \
+        KAFKA_CA "$dir/tls/ca.crt" \
+        KAFKA_OTHER_CA "$dir/tls/other-ca.crt" \
+        KAFKA_CLIENT_CERTIFICATE "$dir/tls/client.crt" \
+        KAFKA_CLIENT_KEY "$dir/tls/client.key" \
+        KAFKA_CLIENT_LOCKED_KEY "$dir/tls/client-locked.key" \
+        KAFKA_CLIENT_KEY_PASSWORD client-key-secret \
+        KAFKA_STRANGER_CERTIFICATE "$dir/tls/stranger.crt" \
+        KAFKA_STRANGER_KEY "$dir/tls/stranger.key" \
+        KAFKA_USER alice \
+        KAFKA_PASSWORD alice-secret \
+        KAFKA_OTHER_USER bob \
+        KAFKA_OTHER_PASSWORD bob-secret \
+        KAFKA_DIR "$dir" >"$dir/kafka.env.new"
     mv "$dir/kafka.env.new" "$dir/kafka.env"
 }
 
@@ -210,8 +225,8 @@ up)
         format
         touch "$dir/formatted"
     fi
+    write_environment # first: who comes after one that was interrupted here finds a broker that runs
     start
-    write_environment
     ;;
 down)
     stop KILL # nothing of it is kept

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "log/kafka_handle.h"
 #include "log/log.h"
 
 enum {
@@ -224,4 +225,182 @@ Test(log_kafka_mock, what_a_coordinator_will_do_in_a_moment_is_asked_for_again)
                                       RD_KAFKA_RESP_ERR_NOT_COORDINATOR);
     append("2");
     read_numbers(0, 3, 10, NULL);
+}
+
+/* ---- a broker that answers questions, and no fetches ---- */
+
+/* Every fetch from now on, of all brokers, is answered late; `count` of them by each. */
+static void stall_fetches(int count, int ms)
+{
+    for (int b = 1; b <= BROKERS; b++)
+        for (int i = 0; i < count; i++)
+            rd_kafka_mock_broker_push_request_error_rtts(cluster, b, FETCH, 1, RD_KAFKA_RESP_ERR_NO_ERROR, ms);
+}
+
+static bool is_at_end(int64_t next)
+{
+    struct tl_log_entries entries;
+
+    ok(tl_log_read(log_, TOPIC, 0, next, 10, SIZE_MAX, &entries, &err));
+    return entries.at_end;
+}
+
+static void come_to_end(int64_t next)
+{
+    for (int64_t until_ms = tl_clock_monotonic_ms() + 10000; !is_at_end(next); tl_log_wait(log_, 20))
+        cr_assert_lt(tl_clock_monotonic_ms(), until_ms);
+}
+
+/* What the reader last heard of an end is older than what the asker has heard: nothing is passed over. */
+Test(log_kafka_mock, an_end_that_was_told_is_read_up_to_though_fetches_stall)
+{
+    struct tl_log_entries entries;
+    int64_t first, end;
+
+    produce(0, 5);
+    read_numbers(0, 5, 100, NULL);
+    come_to_end(5);
+    stall_fetches(2, 700);
+    produce(5, 9);
+    ok(tl_log_range(log_, TOPIC, 0, &first, &end, &err));
+    cr_assert_eq(first, 0);
+    cr_assert_eq(end, 9);
+    ok(tl_log_read_on(log_, TOPIC, 0, 5, 100, SIZE_MAX, 20000, &entries, &err));
+    cr_assert_eq(entries.count, 4);
+    cr_assert_eq(entries.next_offset, 9);
+}
+
+/* The end that the reader was told holds as long as its leader can be asked. */
+Test(log_kafka_mock, a_leader_that_falls_silent_has_no_end)
+{
+    produce(0, 5);
+    read_numbers(0, 5, 100, NULL);
+    come_to_end(5);
+    for (int b = 1; b <= BROKERS; b++)
+        rd_kafka_mock_broker_set_rtt(cluster, b, 60000);
+    for (int64_t until_ms = tl_clock_monotonic_ms() + 10000; tl_clock_monotonic_ms() < until_ms; tl_clock_sleep_ms(50)) {
+        struct tl_log_entries entries = {.at_end = false};
+
+        if (tl_log_read(log_, TOPIC, 0, 5, 10, SIZE_MAX, &entries, &err) != TL_OK || !entries.at_end)
+            return;
+    }
+    cr_assert_fail("it is taken for the end for ever");
+}
+
+/* One leader of several does not answer: the partitions of the others have ends all the same. */
+Test(log_kafka_mock, a_silent_leader_holds_up_none_of_the_others)
+{
+    struct tl_log_entries entries = {.at_end = false};
+    int64_t silent_ms = 0;
+
+    cr_assert_eq(rd_kafka_mock_topic_create(cluster, "others", 1, 1), RD_KAFKA_RESP_ERR_NO_ERROR);
+    rd_kafka_mock_partition_set_leader(cluster, "events", 0, 1);
+    rd_kafka_mock_partition_set_leader(cluster, "others", 0, 2);
+    produce(0, 5);
+    read_numbers(0, 5, 100, NULL);
+    come_to_end(5);
+    for (int64_t until_ms = tl_clock_monotonic_ms() + 10000; !entries.at_end; tl_log_wait(log_, 20)) {
+        ok(tl_log_read(log_, TL_SV("others"), 0, 0, 10, SIZE_MAX, &entries, &err));
+        cr_assert_lt(tl_clock_monotonic_ms(), until_ms);
+    }
+    rd_kafka_mock_broker_set_rtt(cluster, 2, 60000);
+    for (int64_t until_ms = tl_clock_monotonic_ms() + 20000; silent_ms == 0 || tl_clock_monotonic_ms() - silent_ms < 4000;
+         tl_clock_sleep_ms(50)) {
+        cr_assert_lt(tl_clock_monotonic_ms(), until_ms, "the silent one is at its end for ever");
+        if (tl_log_read(log_, TL_SV("others"), 0, 0, 10, SIZE_MAX, &entries, &err) == TL_OK && !entries.at_end && silent_ms == 0)
+            silent_ms = tl_clock_monotonic_ms();
+    }
+    for (int64_t until_ms = tl_clock_monotonic_ms() + 20000;;
+         tl_log_wait(log_, 20)) { /* a question may go to the silent one first */
+        if (tl_log_read(log_, TOPIC, 0, 5, 10, SIZE_MAX, &entries, &err) == TL_OK && entries.at_end)
+            break;
+        cr_assert_lt(tl_clock_monotonic_ms(), until_ms, "%s", err.message);
+    }
+}
+
+/* A partition that has more, and to which nothing comes, is begun anew. Here librdkafka is told behind the handle's back to leave it alone, which it
+ * still does then: what is seen is that the handle tries. */
+Test(log_kafka_mock, a_partition_that_stands_still_is_read_anew)
+{
+    rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(1);
+    struct tl_kafka_log *kafka = tl_kafka_of(log_);
+    const struct tl_kafka_lane *lane;
+    struct tl_log_entries entries = {.count = 0};
+    bool stood = false;
+
+    kafka->stands_ms = 300;
+    produce(0, 5);
+    read_numbers(0, 5, 100, NULL);
+    come_to_end(5);
+    rd_kafka_topic_partition_list_add(list, "events", 0);
+    cr_assert_eq(rd_kafka_pause_partitions(kafka->reader, list), RD_KAFKA_RESP_ERR_NO_ERROR);
+    tl_clock_sleep_ms(100); /* a fetch that is under way */
+    produce(5, 9);
+    lane = kafka->topics[0]->lanes[0];
+    for (int64_t until_ms = tl_clock_monotonic_ms() + 10000; !stood || lane->stands_since_ms != 0; tl_clock_sleep_ms(5)) {
+        cr_assert_lt(tl_clock_monotonic_ms(), until_ms, "it stands for ever");
+        ok(tl_log_read(log_, TOPIC, 0, 5, 10, SIZE_MAX, &entries, &err));
+        cr_assert_eq(entries.count, 0);
+        stood = stood || lane->stands_since_ms != 0;
+    }
+    cr_assert_eq(rd_kafka_resume_partitions(kafka->reader, list), RD_KAFKA_RESP_ERR_NO_ERROR);
+    read_numbers(5, 9, 100, NULL);
+    rd_kafka_topic_partition_list_destroy(list);
+}
+
+/* A broker that has not heard of the topic yet says that there is none. */
+Test(log_kafka_mock, metadata_that_lags_is_no_end_of_a_topic)
+{
+    struct tl_log_entries entries;
+    int failures = 0;
+
+    produce(0, 5);
+    read_numbers(0, 5, 100, NULL);
+    rd_kafka_mock_topic_set_error(cluster, "events", RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART);
+    rd_kafka_mock_push_request_errors(cluster, FETCH, 1, RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART);
+    for (int64_t until_ms = tl_clock_monotonic_ms() + 15000; failures < 3; tl_clock_sleep_ms(20)) {
+        enum tl_code rc = tl_log_read(log_, TOPIC, 0, 5, 10, SIZE_MAX, &entries, &err);
+
+        cr_assert(rc == TL_OK || (rc == TL_ERR_IO && err.retriable), "%d %s", rc, err.message);
+        failures += rc != TL_OK;
+        cr_assert_lt(tl_clock_monotonic_ms(), until_ms, "the error was not heard");
+    }
+    rd_kafka_mock_topic_set_error(cluster, "events", RD_KAFKA_RESP_ERR_NO_ERROR);
+    produce(5, 9);
+    read_numbers(5, 9, 100, NULL);
+}
+
+/* librdkafka's own call for a range would wait for a minute. */
+Test(log_kafka_mock, a_range_that_nobody_tells_is_not_waited_for)
+{
+    int64_t first, end, began_ms;
+    uint32_t partitions;
+    uint64_t identity;
+
+    ok(tl_log_topic(log_, TOPIC, &partitions, &identity, &err)); /* the connections are there, and the leader is known */
+    ok(tl_log_range(log_, TOPIC, 0, &first, &end, &err));
+    for (int b = 1; b <= BROKERS; b++)
+        for (int i = 0; i < 40; i++)
+            rd_kafka_mock_broker_push_request_error_rtts(cluster, b, LIST_OFFSETS, 1, RD_KAFKA_RESP_ERR_NO_ERROR, 60000);
+    began_ms = tl_clock_monotonic_ms();
+    cr_assert_eq(tl_log_range(log_, TOPIC, 0, &first, &end, &err), TL_ERR_IO);
+    cr_assert(err.retriable, "%s", err.message);
+    cr_assert_lt(tl_clock_monotonic_ms() - began_ms, 30000);
+}
+
+/* What waits for a broker gives up when it is told to. */
+Test(log_kafka_mock, a_handle_that_is_stopped_asks_no_longer)
+{
+    uint32_t partitions;
+    uint64_t identity;
+    int64_t began_ms;
+
+    for (int b = 1; b <= BROKERS; b++)
+        rd_kafka_mock_broker_set_rtt(cluster, b, 60000);
+    tl_log_stop(log_);
+    began_ms = tl_clock_monotonic_ms();
+    err = (struct tl_err){0};
+    cr_assert_eq(tl_log_topic(log_, TOPIC, &partitions, &identity, &err), TL_ERR_IO);
+    cr_assert(err.retriable, "%s", err.message);
+    cr_assert_lt(tl_clock_monotonic_ms() - began_ms, 2000, "a question takes 5 s where nobody stops it");
 }

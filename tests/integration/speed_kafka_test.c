@@ -3,6 +3,8 @@
 #include <criterion/criterion.h>
 #include <criterion/parameterized.h>
 #include <ctype.h>
+#include <librdkafka/rdkafka.h>
+#include <librdkafka/rdkafka_mock.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -20,7 +22,7 @@
 #include "support/store_fixture.h"
 #include "support/visits.h"
 
-enum { STEP_MS = 200, PATIENCE_MS = 30000 };
+enum { STEP_MS = 200, PATIENCE_MS = 30000, PRODUCE = 0, FETCH = 1 /* API keys */ };
 
 static char dir[RUN_DIR_BYTES], data[300], store[400], views[300], topic[200];
 static struct tl_log *log_; /* to append to */
@@ -253,6 +255,92 @@ Test(speed_kafka, a_topic_made_again_while_it_is_read_is_noticed)
     run_done(&run);
 }
 
+/* So that it reads on in the new topic as if nothing had been: what was read last is of that, and only an older message tells. */
+Test(speed_kafka, a_topic_made_again_while_it_stood_still_is_noticed)
+{
+    struct run run = {0};
+
+    views_on(visits_views, "");
+    append(1, 0, 300);
+    follow(&run);
+    cr_expect(has_read(300));
+    tl_clock_sleep_ms(2500); /* it has looked, so the last of these is its anchor */
+    run_signal(&run, SIGSTOP);
+    raw_delete_topic(topic);
+    append(1, 1000, 1400);
+    run_signal(&run, SIGCONT);
+    cr_assert(run_wait_for(&run, PATIENCE_MS), "it reads on as if nothing had been");
+    cr_expect_eq(run.status, 3, "%d %s", run.status, run.err);
+    cr_expect_not_null(strstr(run.err, "deleted and made again"), "%s", run.err);
+    run_done(&run);
+}
+
+static long lines_with(const char *text, const char *words)
+{
+    long count = 0;
+
+    while ((text = strstr(text, words)) != NULL) {
+        count++;
+        text += strlen(words);
+    }
+    return count;
+}
+
+static bool has_said(const struct run *run, const char *words)
+{
+    for (int64_t until_ms = tl_clock_monotonic_ms() + PATIENCE_MS; tl_clock_monotonic_ms() < until_ms; tl_clock_sleep_ms(50)) {
+        char *text = run_err_so_far(run);
+        bool said = strstr(text, words) != NULL;
+
+        free(text);
+        if (said)
+            return true;
+    }
+    return false;
+}
+
+/* One worker reads from two clusters, and one of them goes away: the other's events are counted on, and each is said once. */
+Test(speed_kafka, one_of_two_clusters_that_goes_away_is_said_once)
+{
+    rd_kafka_t *host = rd_kafka_new(RD_KAFKA_PRODUCER, NULL, NULL, 0);
+    rd_kafka_mock_cluster_t *far = rd_kafka_mock_cluster_new(host, 1);
+    struct run run = {0};
+    char sql[2000];
+
+    cr_assert_eq(rd_kafka_mock_topic_create(far, "far", 1, 1), RD_KAFKA_RESP_ERR_NO_ERROR);
+    cr_assert_eq(unsetenv("TALLY_KAFKA_BOOTSTRAP_SERVERS"), 0);
+    snprintf(sql, sizeof sql,
+             "CREATE TABLE near_events (event_id STRING, host STRING, n INT, event_time TIMESTAMP_LTZ(3),\n"
+             "    WATERMARK FOR event_time AS event_time - INTERVAL '5' SECOND) WITH ('connector' = 'kafka', 'topic' = '%s',\n"
+             "    'properties.bootstrap.servers' = '%s', 'format' = 'json', 'json.timestamp-format.standard' = 'ISO-8601');\n"
+             "CREATE TABLE far_events (n INT, event_time TIMESTAMP_LTZ(3),\n"
+             "    WATERMARK FOR event_time AS event_time - INTERVAL '5' SECOND) WITH ('connector' = 'kafka', 'topic' = 'far',\n"
+             "    'properties.bootstrap.servers' = '%s', 'format' = 'json', 'json.timestamp-format.standard' = 'ISO-8601');\n"
+             "CREATE VIEW hits AS SELECT event_id, n FROM near_events WHERE n > 90;\n"
+             "CREATE VIEW others AS SELECT n FROM far_events WHERE n > 90;\n",
+             topic, kafka_env("KAFKA_URL"), rd_kafka_mock_cluster_bootstraps(far));
+    snprintf(views, sizeof views, "%s", run_file_write(dir, "views.sql", sql));
+    append(1, 0, 100);
+    run_start(&run, (const char *const[]){"speed", "--views", views, "--data", data, "--log", "kafka", "--tick", "20ms",
+                                          "--workers", "1", NULL});
+    cr_expect(has_read(100));
+    rd_kafka_mock_broker_set_down(far, 1);
+    cr_expect(has_said(&run, "the log does not answer"));
+    append(1, 100, 200);
+    cr_expect(has_read(200));
+    tl_clock_sleep_ms(1000); /* in which it would be said some more times */
+    rd_kafka_mock_broker_set_up(far, 1);
+    cr_expect(has_said(&run, "the log answers again"));
+    run_signal(&run, SIGTERM);
+    run_wait(&run);
+    cr_expect_eq(run.status, 0, "%s", run.err);
+    cr_expect_eq(lines_with(run.err, "the log does not answer"), 1, "%s", run.err);
+    cr_expect_eq(lines_with(run.err, "the log answers again"), 1, "%s", run.err);
+    run_done(&run);
+    rd_kafka_mock_cluster_destroy(far);
+    rd_kafka_destroy(host);
+}
+
 /* Nothing to count, but offsets that pass: the store knows of them before the log lets go of all that lay there. */
 Test(speed_kafka, offsets_without_messages_are_passed_in_the_store_too)
 {
@@ -327,7 +415,145 @@ Test(speed_kafka, what_is_wrong_is_said_in_one_line)
     run_done(&run);
 }
 
+/* A dozen views of two partitions: who asked for each of them would wait for a minute. */
+Test(speed_kafka, status_asks_a_kafka_that_is_away_once)
+{
+    char sql[8000];
+    struct run run = {0};
+    size_t at;
+
+    at = (size_t)snprintf(sql, sizeof sql, "%.*s", (int)(strstr(visits_views, "CREATE VIEW") - visits_views), visits_views);
+    for (int i = 0; i < 12; i++)
+        at += (size_t)snprintf(sql + at, sizeof sql - at, "CREATE VIEW v%d AS SELECT event_id, n FROM events WHERE n > %d;\n", i,
+                               i);
+    views_on(sql, "");
+    append(2, 0, 20);
+    once_well();
+    cr_assert_eq(setenv("TALLY_KAFKA_BOOTSTRAP_SERVERS", "127.0.0.1:1", 1), 0);
+    RUN(&run, "status", "--views", views, "--data", data, "--log", "kafka");
+    cr_expect_eq(run.status, 0, "%s", run.err);
+    cr_expect_eq(lines_with(run.err, "how far the log goes is not known"), 1, "%s", run.err);
+    cr_expect_eq(lines_with(run.out, "watermark"), 24, "%s", run.out);
+    run_done(&run);
+}
+
 /* ---- dead letters ---- */
+
+static const char far_views[] =
+    "CREATE TABLE events (n INT, event_time TIMESTAMP_LTZ(3), WATERMARK FOR event_time AS event_time - INTERVAL '5' SECOND)\n"
+    "    WITH ('connector' = 'kafka', 'topic' = 'events', 'format' = 'json', 'json.timestamp-format.standard' = 'ISO-8601');\n"
+    "CREATE VIEW hits AS SELECT n FROM events WHERE n > 90;\n";
+
+static void put_mock(rd_kafka_t *producer, const char *value)
+{
+    cr_assert_eq(rd_kafka_producev(producer, RD_KAFKA_V_TOPIC("far"), RD_KAFKA_V_PARTITION(0),
+                                   RD_KAFKA_V_VALUE((void *)(uintptr_t)value, strlen(value)),
+                                   RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY), RD_KAFKA_V_END),
+                 RD_KAFKA_RESP_ERR_NO_ERROR);
+    cr_assert_eq(rd_kafka_flush(producer, 10000), RD_KAFKA_RESP_ERR_NO_ERROR);
+}
+
+/* A broker that has just come up, or lags, says that there is no such topic. */
+Test(speed_kafka, a_broker_that_lags_is_no_end_of_a_topic)
+{
+    rd_kafka_conf_t *conf = rd_kafka_conf_new();
+    rd_kafka_t *host = rd_kafka_new(RD_KAFKA_PRODUCER, NULL, NULL, 0), *producer;
+    rd_kafka_mock_cluster_t *far = rd_kafka_mock_cluster_new(host, 1);
+    struct run run = {0};
+
+    cr_assert_eq(rd_kafka_mock_topic_create(far, "far", 1, 1), RD_KAFKA_RESP_ERR_NO_ERROR);
+    rd_kafka_conf_set(conf, "bootstrap.servers", rd_kafka_mock_cluster_bootstraps(far), NULL, 0);
+    producer = rd_kafka_new(RD_KAFKA_PRODUCER, conf, NULL, 0);
+    cr_assert_eq(setenv("TALLY_KAFKA_BOOTSTRAP_SERVERS", rd_kafka_mock_cluster_bootstraps(far), 1), 0);
+    snprintf(topic, sizeof topic, "far");
+    views_on(far_views, "");
+    put_mock(producer, "{\"n\":1,\"event_time\":\"2026-03-01T00:00:00Z\"}");
+    follow(&run);
+    cr_expect(has_read(1));
+    rd_kafka_mock_topic_set_error(far, "far", RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART);
+    rd_kafka_mock_push_request_errors(far, FETCH, 2, RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART,
+                                      RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART);
+    cr_expect_not(run_wait_for(&run, 3000), "believed at once: %s", run.err);
+    rd_kafka_mock_topic_set_error(far, "far", RD_KAFKA_RESP_ERR_NO_ERROR);
+    put_mock(producer, "{\"n\":2,\"event_time\":\"2026-03-01T00:00:01Z\"}");
+    cr_expect(run.pid != 0 && has_read(2));
+    if (run.pid != 0) {
+        run_signal(&run, SIGTERM);
+        run_wait(&run);
+    }
+    cr_expect_eq(run.status, 0, "%s", run.err);
+    run_done(&run);
+    rd_kafka_destroy(producer);
+    rd_kafka_mock_cluster_destroy(far);
+    rd_kafka_destroy(host);
+}
+
+/* Eight workers, of which each has a client that waits for an answer: all are told first, and then waited for. */
+Test(speed_kafka, a_kafka_that_hangs_keeps_nobody_from_ending)
+{
+    rd_kafka_conf_t *conf = rd_kafka_conf_new();
+    rd_kafka_t *host = rd_kafka_new(RD_KAFKA_PRODUCER, NULL, NULL, 0), *producer;
+    rd_kafka_mock_cluster_t *far = rd_kafka_mock_cluster_new(host, 1);
+    int64_t began_ms;
+    struct run run = {0};
+
+    cr_assert_eq(rd_kafka_mock_topic_create(far, "far", 8, 1), RD_KAFKA_RESP_ERR_NO_ERROR);
+    cr_assert_eq(setenv("TALLY_KAFKA_BOOTSTRAP_SERVERS", rd_kafka_mock_cluster_bootstraps(far), 1), 0);
+    rd_kafka_conf_set(conf, "bootstrap.servers", rd_kafka_mock_cluster_bootstraps(far), NULL, 0);
+    producer = rd_kafka_new(RD_KAFKA_PRODUCER, conf, NULL, 0);
+    snprintf(topic, sizeof topic, "far");
+    views_on(far_views, "");
+    put_mock(producer, "{\"n\":1,\"event_time\":\"2026-03-01T00:00:00Z\"}");
+    rd_kafka_destroy(producer);
+    run_start(&run, (const char *const[]){"speed", "--views", views, "--data", data, "--log", "kafka", "--tick", "20ms",
+                                          "--workers", "8", NULL});
+    cr_expect(has_read(1));
+    rd_kafka_mock_broker_set_rtt(far, 1, 60000);
+    cr_expect(has_said(&run, "the log does not answer"));
+    run_signal(&run, SIGTERM);
+    began_ms = tl_clock_monotonic_ms();
+    cr_assert(run_wait_for(&run, PATIENCE_MS));
+    cr_expect_lt(tl_clock_monotonic_ms() - began_ms, 6000, "%lld ms", (long long)(tl_clock_monotonic_ms() - began_ms));
+    cr_expect_eq(run.status, 0, "%s", run.err);
+    run_done(&run);
+    rd_kafka_mock_cluster_destroy(far);
+    rd_kafka_destroy(host);
+}
+
+/* A topic that has too few replicas in sync: ticks go on, the letters are in the table, and the process ends when it is told to. */
+Test(speed_kafka, a_topic_for_dead_letters_that_takes_none_stops_no_ticks)
+{
+    rd_kafka_conf_t *conf = rd_kafka_conf_new();
+    rd_kafka_t *host = rd_kafka_new(RD_KAFKA_PRODUCER, NULL, NULL, 0), *producer;
+    rd_kafka_mock_cluster_t *far = rd_kafka_mock_cluster_new(host, 1);
+    struct run run = {0};
+    char file[2000];
+
+    cr_assert_eq(rd_kafka_mock_topic_create(far, "far", 1, 1), RD_KAFKA_RESP_ERR_NO_ERROR);
+    cr_assert_eq(rd_kafka_mock_topic_create(far, "far.dead", 1, 1), RD_KAFKA_RESP_ERR_NO_ERROR);
+    rd_kafka_conf_set(conf, "bootstrap.servers", rd_kafka_mock_cluster_bootstraps(far), NULL, 0);
+    producer = rd_kafka_new(RD_KAFKA_PRODUCER, conf, NULL, 0);
+    cr_assert_eq(setenv("TALLY_KAFKA_BOOTSTRAP_SERVERS", rd_kafka_mock_cluster_bootstraps(far), 1), 0);
+    snprintf(topic, sizeof topic, "far");
+    snprintf(file, sizeof file, "SET 'tally.dead-letter.topic' = 'far.dead';\n%s", far_views);
+    views_on(file, "");
+    put_mock(producer, "no JSON");
+    put_mock(producer, "{\"n\":1,\"event_time\":\"2026-03-01T00:00:00Z\"}");
+    for (int i = 0; i < 2000; i++)
+        rd_kafka_mock_broker_push_request_error_rtts(far, 1, PRODUCE, 1, RD_KAFKA_RESP_ERR_NOT_ENOUGH_REPLICAS, 0);
+    follow(&run);
+    cr_expect(has_read(2));
+    cr_expect_eq(number_of("SELECT count(*) FROM tally_dead_letter"), 1);
+    run_signal(&run, SIGTERM);
+    cr_assert(run_wait_for(&run, PATIENCE_MS), "it waits for the topic");
+    cr_expect_eq(run.status, 0, "%s", run.err);
+    cr_expect_eq(lines_with(run.err, "the topic for dead letters takes none"), 1, "%s", run.err);
+    cr_expect_not_null(strstr(run.err, "1 dead letters may be in the store's table alone"), "%s", run.err);
+    run_done(&run);
+    rd_kafka_destroy(producer);
+    rd_kafka_mock_cluster_destroy(far);
+    rd_kafka_destroy(host);
+}
 
 Test(speed_kafka, dead_letters_go_to_their_topic_with_the_reason)
 {

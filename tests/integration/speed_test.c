@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "log/log.h"
 #include "store/store.h"
 #include "support/chance.h"
 #include "support/dump.h"
@@ -90,6 +91,80 @@ Test(speed, new_partitions_are_dealt_while_it_runs)
     cr_expect(has_read(500));
     visits_append(data, 3, STEP_MS, 500, 1100);
     cr_expect(has_read(1100), "the new partitions were not read");
+    run_signal(&run, SIGTERM);
+    run_wait(&run);
+    cr_expect_eq(run.status, 0, "%s", run.err);
+    run_done(&run);
+}
+
+/* ---- a busy partition beside a quiet one ---- */
+
+enum { BACKLOG = 200000 };
+
+static void append_at(uint32_t partition, int from, int to, const char *time)
+{
+    static char texts[1000][120];
+    const struct tl_log_spec spec = {.kind = "local", .data_dir = data};
+    struct tl_log_record records[1000];
+    struct tl_log *log;
+    struct tl_err err;
+
+    cr_assert_eq(tl_log_open(&spec, TL_LOG_APPEND, &log, &err), TL_OK, "%s", err.message);
+    cr_assert_eq(tl_log_create_topic(log, TL_SV("events"), 2, &err), TL_OK, "%s", err.message);
+    while (from < to) {
+        size_t count = 0;
+
+        for (; from < to && count < TL_COUNT(records); from++, count++) {
+            snprintf(texts[count], sizeof texts[count], "{\"event_id\":\"%u-%d\",\"host\":\"h\",\"event_time\":\"%s\"}",
+                     partition, from, time);
+            records[count] = (struct tl_log_record){
+                .partition = partition, .log_ms = VISITS_START_MS + 3600000, .value = tl_sv_from(texts[count])};
+        }
+        cr_assert_eq(tl_log_append(log, TL_SV("events"), records, count, NULL, &err), TL_OK, "%s", err.message);
+    }
+    tl_log_close(log);
+}
+
+/* What "hits" has read of both, as of one tick. */
+static void messages_of(long count[2])
+{
+    char *text = dump_sql(store, "SELECT partition, messages_count FROM tally_offset JOIN tally_definition USING (definition)"
+                                 " WHERE view = 'hits' ORDER BY 1");
+
+    cr_assert_eq(sscanf(text, "0|%ld 1|%ld", &count[0], &count[1]), 2, "%s", text);
+    free(text);
+}
+
+static void wait_for(uint32_t partition, long messages, long count[2])
+{
+    for (int64_t until_ms = tl_clock_monotonic_ms() + PATIENCE_MS; tl_clock_monotonic_ms() < until_ms; tl_clock_sleep_ms(1)) {
+        messages_of(count);
+        if (count[partition] >= messages)
+            return;
+    }
+    cr_assert_fail("partition %u came to %ld", partition, count[partition]);
+}
+
+/* The busy one is ahead and always has something; what comes to the quiet one, which is behind, is read all the same. */
+Test(speed, a_quiet_partition_is_read_beside_a_busy_one)
+{
+    struct run run = {0};
+    long count[2];
+
+    append_at(0, 0, 1, "2026-03-01T00:10:00Z");
+    append_at(1, 0, 1, "2026-03-01T00:00:00Z");
+    run_start(&run, (const char *const[]){"speed", "--views", views, "--data", data, "--tick", "20ms", "--workers", "1", NULL});
+    cr_assert(has_read(2));
+    run_signal(&run, SIGSTOP);
+    append_at(0, 1, BACKLOG, "2026-03-01T00:10:00Z");
+    run_signal(&run, SIGCONT);
+    wait_for(0, 1000, count);
+    run_signal(&run, SIGSTOP);
+    cr_assert_lt(count[0], BACKLOG, "the backlog is too small for this machine");
+    append_at(1, 1, 2, "2026-03-01T00:00:01Z");
+    run_signal(&run, SIGCONT);
+    wait_for(1, 2, count);
+    cr_expect_lt(count[0], BACKLOG, "it was read when nothing else was left");
     run_signal(&run, SIGTERM);
     run_wait(&run);
     cr_expect_eq(run.status, 0, "%s", run.err);

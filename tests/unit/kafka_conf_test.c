@@ -112,6 +112,67 @@ Test(kafka_conf, of_two_with_one_name_the_later_holds)
     tl_kafka_properties_done(&properties);
 }
 
+Test(kafka_conf, of_two_names_for_one_thing_the_later_holds_too)
+{
+    const struct tl_log_property items[] = {
+        {TL_SV("bootstrap.servers"),    TL_SV("of-the-table:1")},
+        {TL_SV("sasl.mechanisms"),      TL_SV("PLAIN")         },
+        {TL_SV("compression.codec"),    TL_SV("zstd")          },
+        {TL_SV("metadata.broker.list"), TL_SV("of-the-flag:1") },
+        {TL_SV("sasl.mechanism"),       TL_SV("SCRAM-SHA-256") },
+        {TL_SV("compression.type"),     TL_SV("lz4")           }
+    };
+    struct tl_kafka_properties properties = opened(items, TL_COUNT(items));
+
+    cr_assert_eq(properties.count, 3);
+    cr_assert_str_eq(tl_kafka_property(&properties, "bootstrap.servers"), "of-the-flag:1");
+    cr_assert_str_eq(tl_kafka_property(&properties, "sasl.mechanism"), "SCRAM-SHA-256");
+    cr_assert_str_eq(tl_kafka_property(&properties, "compression.codec"), "lz4");
+    tl_kafka_properties_done(&properties);
+}
+
+Test(kafka_conf, what_is_flinks_own_is_passed_over)
+{
+    const struct tl_log_property items[] = {
+        {TL_SV("client.id.prefix"),                TL_SV("mine") },
+        {TL_SV("partition.discovery.interval.ms"), TL_SV("10000")},
+        {TL_SV("register.consumer.metrics"),       TL_SV("true") },
+        {TL_SV("commit.offsets.on.checkpoint"),    TL_SV("false")}
+    };
+    struct tl_kafka_properties properties = opened(items, TL_COUNT(items));
+
+    cr_assert_eq(properties.count, 0);
+    tl_kafka_properties_done(&properties);
+}
+
+static const char *queue_kbytes(uint32_t partitions, const struct tl_log_property *item, size_t count)
+{
+    static char value[32];
+    const struct tl_log_spec spec = {.kind = "kafka", .properties = item, .properties_count = count, .partitions = partitions};
+    struct tl_kafka_properties properties;
+    rd_kafka_conf_t *conf = NULL;
+    size_t size = sizeof value;
+
+    cr_assert_eq(tl_kafka_properties_open(&spec, &properties, &err), TL_OK, "%s", err.message);
+    cr_assert_eq(tl_kafka_conf_make(&properties, TL_KAFKA_READER, &conf, &err), TL_OK, "%s", err.message);
+    cr_assert_eq(rd_kafka_conf_get(conf, "queued.max.messages.kbytes", value, &size), RD_KAFKA_CONF_OK);
+    rd_kafka_conf_destroy(conf);
+    tl_kafka_properties_done(&properties);
+    return value;
+}
+
+/* 16 MiB of each would be 16 GiB of a thousand. */
+Test(kafka_conf, many_partitions_share_the_memory)
+{
+    const struct tl_log_property set = {TL_SV("queued.max.messages.kbytes"), TL_SV("5000")};
+
+    cr_assert_str_eq(queue_kbytes(0, NULL, 0), "16384");
+    cr_assert_str_eq(queue_kbytes(3, NULL, 0), "16384");
+    cr_assert_str_eq(queue_kbytes(64, NULL, 0), "4096");
+    cr_assert_str_eq(queue_kbytes(100000, NULL, 0), "256");
+    cr_assert_str_eq(queue_kbytes(1000, &set, 1), "5000", "who sets it has it so");
+}
+
 Test(kafka_conf, a_mistake_names_the_property)
 {
     const struct tl_log_property items[] = {

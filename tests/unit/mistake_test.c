@@ -47,6 +47,41 @@ ParameterizedTest(struct shown_case *c, mistake, shown)
     cr_assert(err.code == TL_ERR_DEFINITION && !err.retriable);
 }
 
+struct secret_case {
+    char name[40], text[160];
+};
+
+ParameterizedTestParameters(mistake, secrets)
+{
+    static struct secret_case cases[] = {
+        {"a value",                  "WITH ('topic' = 'x',\n 'properties.sasl.password' = 'hush-hush', 'format' = 'json')" },
+        {"a mistyped name",          "WITH ('properties.sasl.pasword' = 'hush-hush',\n 'topic' = 'x')"                     },
+        {"on a line of its own",     "WITH ('properties.sasl.password' =\n  'hush-hush',\n 'topic' = 'x')"                 },
+        {"over several lines",       "WITH ('properties.ssl.key.pem' = '-----\nhush-hush\n''hush-hush''\n----', 'a' = 'b')"},
+        {"without an equal sign",    "WITH ('properties.sasl.password' 'hush-hush', 'a' = 'b')"                            },
+        {"never closed",             "WITH ('properties.sasl.password' = 'hush-hush, 'a' = 'b')"                           },
+        {"without quotes",           "WITH ('properties.sasl.password' = hush-hush, 'a' = 'b')"                            },
+        {"after a comma of its own", "WITH ('properties.sasl.password' = 'a,hush-hush', 'a' = 'b')"                        },
+    };
+
+    return cr_make_param_array(struct secret_case, cases, TL_COUNT(cases));
+}
+
+/* Whatever is wrong, and wherever. */
+ParameterizedTest(struct secret_case *c, mistake, secrets)
+{
+    struct tl_text text = {"v.sql", tl_sv_from(c->text)};
+
+    for (uint32_t at = 0; at <= strlen(c->text); at++) {
+        struct tl_err err = {0};
+
+        tl_mistake_write(&err, &text, tl_span_at(&text, at, 9), "hint", "'%.*s' cannot stand here", 9, c->text + at);
+        cr_assert_null(strstr(err.message, "hush-hush"), "%s:\n%s", c->name, err.message);
+        if (strncmp(c->text + at, "format", 6) == 0 || strncmp(c->text + at, "topic", 5) == 0)
+            cr_assert_not_null(strstr(err.message, "cannot stand here"));
+    }
+}
+
 /* Only the part around the caret of a long line is shown. */
 Test(mistake, a_long_line)
 {

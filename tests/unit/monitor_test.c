@@ -1,9 +1,11 @@
 /* monitor_test.c: where it listens, and what it answers to those who ask rightly and those who do not. */
 #include <criterion/criterion.h>
 #include <criterion/parameterized.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -210,6 +212,45 @@ Test(monitor, an_address_of_ipv6_is_listened_on)
         cr_skip_test("this machine has no ::1");
     cr_assert_eq(rc, TL_OK, "%s", err.message);
     cr_expect_eq(strncmp(tl_listen_text(tl_monitor_listen(monitor), text), "[::1]:", 6), 0, "%s", text);
+    tl_monitor_close(monitor);
+}
+
+/* The next waits until one of those that are there has ended. */
+Test(monitor, of_many_connections_some_wait, .init = monitor_open, .fini = monitor_close)
+{
+    static const char request[] = "GET /number HTTP/1.1\r\nHost: x\r\n\r\n";
+    int fds[TL_MONITOR_CONNECTIONS_MAX + 1];
+    struct pollfd last = {.events = POLLIN};
+
+    for (int i = 0; i <= TL_MONITOR_CONNECTIONS_MAX; i++)
+        cr_assert_geq(fds[i] = http_connect(port), 0);
+    last.fd = fds[TL_MONITOR_CONNECTIONS_MAX];
+    cr_assert_eq(write(last.fd, request, sizeof request - 1), (ssize_t)sizeof request - 1);
+    cr_expect_eq(poll(&last, 1, 300), 0, "it is served beside all the others");
+    close(fds[0]);
+    cr_expect_eq(poll(&last, 1, 10000), 1, "it is never served");
+    for (int i = 1; i <= TL_MONITOR_CONNECTIONS_MAX; i++)
+        close(fds[i]);
+    cr_expect_eq(http_get(port, "/number").status, 200);
+}
+
+/* A byte now and then is no silence. */
+Test(monitor, a_connection_that_dawdles_is_ended)
+{
+    const struct tl_listen listen = {.host = "127.0.0.1", .deadline_ms = 500};
+    struct tl_err err;
+    bool ended = false;
+    int fd;
+
+    cr_assert_eq(tl_monitor_open(&listen, pages, TL_COUNT(pages), &number, &monitor, &err), TL_OK, "%s", err.message);
+    fd = http_connect(tl_monitor_listen(monitor)->port);
+    for (int i = 0; i < 200 && !ended; i++) {
+        struct pollfd one = {.fd = fd, .events = POLLIN};
+
+        ended = poll(&one, 1, 50) == 1 || send(fd, "G", 1, MSG_NOSIGNAL) != 1;
+    }
+    cr_expect(ended, "after ten seconds it is still there");
+    close(fd);
     tl_monitor_close(monitor);
 }
 
