@@ -10,6 +10,8 @@
 enum { ERROR_BYTES = 512, SECRET_BYTES_MIN = 4 };
 /* What librdkafka may hold of all partitions of the process: 16 MiB of each where there are few (`defaults` below). */
 enum { QUEUES_KBYTES = 256 << 10, QUEUE_KBYTES_MIN = 256, QUEUE_KBYTES_MAX = 16384 };
+/* What a broker may send of one partition and of all of them in one answer; an entry that is larger comes alone. */
+enum { FETCH_KBYTES_MAX = 2048, FETCH_ALL_BYTES = 16 << 20, FETCH_ALL_BYTES_MIN = 1000, FRAME_BYTES = 512 };
 
 struct rule {
     const char *name, *hint;
@@ -127,13 +129,12 @@ static const char *const secret[] = {
     "sasl.oauthbearer.config"};
 
 /* What tally would rather have than librdkafka's defaults; whoever sets it has it otherwise. A queue of 16 MiB a partition, for the
- * watch asks for more in time (kafka_watch.h); fetches of 2 MiB, which cost a broker half of what those of 1 MiB do. That a partition was read to its end is told by an answer without entries, which a broker holds back
- * for as long as fetch.wait.max.ms says. A broker that is back is found within two seconds; an entry of any size can be read. */
+ * watch asks for more in time (kafka_watch.h); fetches of 2 MiB, which cost a broker half of what those of 1 MiB do. That a partition was read to its
+ * end is told by an answer without entries, which a broker holds back for as long as fetch.wait.max.ms says. A broker that is back is found within two
+ * seconds; an entry of any size can be read. */
 static const struct rule defaults[] = {
     {"client.id",                          "tally"     },
     {"queued.min.messages",                "100000"    },
-    {"queued.max.messages.kbytes",         "16384"     },
-    {"fetch.message.max.bytes",            "2097152"   },
     {"fetch.wait.max.ms",                  "100"       },
     {"fetch.error.backoff.ms",             "100"       },
     {"reconnect.backoff.ms",               "50"        },
@@ -141,17 +142,22 @@ static const struct rule defaults[] = {
     {"topic.metadata.refresh.interval.ms", "30000"     },
     {"topic.metadata.propagation.max.ms",  "5000"      },
     {"receive.message.max.bytes",          "2147483647"},
-    {"message.max.bytes",                  "1000000000"},
     {"log.connection.close",               "false"     },
     {"transaction.timeout.ms",             "30000"     },
 };
 
+static const struct rule writer_defaults[] = {
+    {"message.max.bytes", "1000000000"},
+};
+
+/* message.max.bytes is a writer's; a reader's fetch.max.bytes must not be below it. */
 static const struct rule fixed_reader[] = {
     {"enable.auto.commit",       "false"         },
     {"enable.auto.offset.store", "false"         },
     {"auto.offset.reset",        "error"         },
     {"isolation.level",          "read_committed"},
     {"enable.partition.eof",     "true"          },
+    {"message.max.bytes",        "1000"          },
 };
 
 static const struct rule of_asker[] = {
@@ -387,14 +393,20 @@ const char *tl_kafka_property(const struct tl_kafka_properties *properties, cons
     return NULL;
 }
 
-int64_t tl_kafka_transaction_ms(const struct tl_kafka_properties *properties)
+/* As it is set, or the default. librdkafka has taken it, so it is a number. */
+static int64_t number_of(const struct tl_kafka_properties *properties, const char *name)
 {
-    const char *text = tl_kafka_property(properties, "transaction.timeout.ms");
-    int64_t ms;
+    const char *text = tl_kafka_property(properties, name);
+    int64_t number;
 
     if (text == NULL)
-        text = rule_find(defaults, TL_COUNT(defaults), TL_SV("transaction.timeout.ms"));
-    return tl_sv_to_i64(tl_sv_from(text), &ms) ? ms : 0; /* librdkafka has taken it, so it is a number */
+        text = rule_find(defaults, TL_COUNT(defaults), tl_sv_from(name));
+    return tl_sv_to_i64(tl_sv_from(text), &number) ? number : 0;
+}
+
+int64_t tl_kafka_transaction_ms(const struct tl_kafka_properties *properties)
+{
+    return number_of(properties, "transaction.timeout.ms");
 }
 
 static enum tl_code set_rules(rd_kafka_conf_t *conf, const struct rule *rules, size_t count, struct tl_err *err)
@@ -408,6 +420,29 @@ out:
     return rc;
 }
 
+static enum tl_code set_number(rd_kafka_conf_t *conf, const char *name, int64_t number, struct tl_err *err)
+{
+    char text[24], hint[160];
+
+    snprintf(text, sizeof text, "%lld", (long long)number);
+    return set(conf, name, text, hint, sizeof hint, err);
+}
+
+/* librdkafka fetches for as long as a queue is below its bound: so one fetch is to be no more than the queue holds. */
+static enum tl_code set_shares(rd_kafka_conf_t *conf, const struct tl_kafka_properties *properties, struct tl_err *err)
+{
+    int64_t kbytes = QUEUE_KBYTES_MAX, room = number_of(properties, "receive.message.max.bytes") - FRAME_BYTES;
+    enum tl_code rc;
+
+    if (properties->partitions > 0)
+        kbytes = tl_max_i64(QUEUE_KBYTES_MIN, tl_min_i64(QUEUE_KBYTES_MAX, QUEUES_KBYTES / properties->partitions));
+    TL_TRY(set_number(conf, "queued.max.messages.kbytes", kbytes, err));
+    TL_TRY(set_number(conf, "fetch.message.max.bytes", tl_min_i64(FETCH_KBYTES_MAX, kbytes) << 10, err));
+    TL_TRY(set_number(conf, "fetch.max.bytes", tl_max_i64(FETCH_ALL_BYTES_MIN, tl_min_i64(FETCH_ALL_BYTES, room)), err));
+out:
+    return rc;
+}
+
 enum tl_code tl_kafka_conf_make(const struct tl_kafka_properties *properties, enum tl_kafka_role role, rd_kafka_conf_t **out,
                                 struct tl_err *err)
 {
@@ -417,13 +452,10 @@ enum tl_code tl_kafka_conf_make(const struct tl_kafka_properties *properties, en
     enum tl_code rc = TL_OK;
 
     TL_TRY(set_rules(conf, defaults, TL_COUNT(defaults), err));
-    if (properties->partitions > 0) {
-        char kbytes[16];
-
-        snprintf(kbytes, sizeof kbytes, "%lld",
-                 (long long)tl_max_i64(QUEUE_KBYTES_MIN, tl_min_i64(QUEUE_KBYTES_MAX, QUEUES_KBYTES / properties->partitions)));
-        TL_TRY(set(conf, "queued.max.messages.kbytes", kbytes, hint, sizeof hint, err));
-    }
+    if (writes)
+        TL_TRY(set_rules(conf, writer_defaults, TL_COUNT(writer_defaults), err));
+    else
+        TL_TRY(set_shares(conf, properties, err));
     for (size_t i = 0; i < properties->count; i++) {
         const struct tl_log_property *item = &properties->items[i];
 

@@ -145,7 +145,7 @@ Test(kafka_conf, what_is_flinks_own_is_passed_over)
     tl_kafka_properties_done(&properties);
 }
 
-static const char *queue_kbytes(uint32_t partitions, const struct tl_log_property *item, size_t count)
+static const char *reader_value(uint32_t partitions, const struct tl_log_property *item, size_t count, const char *name)
 {
     static char value[32];
     const struct tl_log_spec spec = {.kind = "kafka", .properties = item, .properties_count = count, .partitions = partitions};
@@ -155,7 +155,7 @@ static const char *queue_kbytes(uint32_t partitions, const struct tl_log_propert
 
     cr_assert_eq(tl_kafka_properties_open(&spec, &properties, &err), TL_OK, "%s", err.message);
     cr_assert_eq(tl_kafka_conf_make(&properties, TL_KAFKA_READER, &conf, &err), TL_OK, "%s", err.message);
-    cr_assert_eq(rd_kafka_conf_get(conf, "queued.max.messages.kbytes", value, &size), RD_KAFKA_CONF_OK);
+    cr_assert_eq(rd_kafka_conf_get(conf, name, value, &size), RD_KAFKA_CONF_OK);
     rd_kafka_conf_destroy(conf);
     tl_kafka_properties_done(&properties);
     return value;
@@ -164,13 +164,79 @@ static const char *queue_kbytes(uint32_t partitions, const struct tl_log_propert
 /* 16 MiB of each would be 16 GiB of a thousand. */
 Test(kafka_conf, many_partitions_share_the_memory)
 {
+    static const char queue[] = "queued.max.messages.kbytes", fetch[] = "fetch.message.max.bytes";
     const struct tl_log_property set = {TL_SV("queued.max.messages.kbytes"), TL_SV("5000")};
+    const struct tl_log_property java = {TL_SV("max.partition.fetch.bytes"), TL_SV("7000")};
 
-    cr_assert_str_eq(queue_kbytes(0, NULL, 0), "16384");
-    cr_assert_str_eq(queue_kbytes(3, NULL, 0), "16384");
-    cr_assert_str_eq(queue_kbytes(64, NULL, 0), "4096");
-    cr_assert_str_eq(queue_kbytes(100000, NULL, 0), "256");
-    cr_assert_str_eq(queue_kbytes(1000, &set, 1), "5000", "who sets it has it so");
+    cr_assert_str_eq(reader_value(0, NULL, 0, queue), "16384");
+    cr_assert_str_eq(reader_value(3, NULL, 0, queue), "16384");
+    cr_assert_str_eq(reader_value(64, NULL, 0, queue), "4096");
+    cr_assert_str_eq(reader_value(100000, NULL, 0, queue), "256");
+    cr_assert_str_eq(reader_value(1000, &set, 1, queue), "5000", "who sets it has it so");
+    cr_assert_str_eq(reader_value(0, NULL, 0, fetch), "2097152");
+    cr_assert_str_eq(reader_value(64, NULL, 0, fetch), "2097152");
+    cr_assert_str_eq(reader_value(100000, NULL, 0, fetch), "262144", "a fetch is no more than its queue");
+    cr_assert_str_eq(reader_value(100000, &java, 1, fetch), "7000", "who sets it has it so");
+    cr_assert_str_eq(reader_value(0, NULL, 0, "fetch.max.bytes"), "16777216");
+}
+
+/* A client of librdkafka's has it, or says why not. */
+static const char *client_value(struct tl_log_property item, enum tl_kafka_role role, const char *name)
+{
+    static char value[300];
+    struct tl_kafka_properties properties = opened(&item, 1);
+    rd_kafka_conf_t *conf = NULL;
+    size_t size = sizeof value;
+    rd_kafka_t *client;
+
+    cr_assert_eq(tl_kafka_conf_make(&properties, role, &conf, &err), TL_OK, "%s", err.message);
+    cr_assert_eq(rd_kafka_conf_set(conf, "log_level", "0", NULL, 0), RD_KAFKA_CONF_OK);
+    client = rd_kafka_new(role == TL_KAFKA_WRITER ? RD_KAFKA_PRODUCER : RD_KAFKA_CONSUMER, conf, value, sizeof value);
+    if (client == NULL) {
+        rd_kafka_conf_destroy(conf);
+    } else {
+        cr_assert_eq(rd_kafka_conf_get(rd_kafka_conf(client), name, value, &size), RD_KAFKA_CONF_OK);
+        rd_kafka_destroy(client);
+    }
+    tl_kafka_properties_done(&properties);
+    return value;
+}
+
+struct size_case {
+    char name[50], value[50], shown[50], want[50];
+    enum tl_kafka_role role;
+};
+
+/* librdkafka holds sizes against one another: none that is tally's own may be what makes it refuse a user's. */
+ParameterizedTestParameters(kafka_conf, sizes)
+{
+    /* clang-format off */
+    static struct size_case cases[] = {
+        {"fetch.max.bytes", "52428800", "fetch.max.bytes", "52428800", TL_KAFKA_READER},
+        {"fetch.max.bytes", "52428800", "fetch.max.bytes", "52428800", TL_KAFKA_ASKER},
+        {"fetch.max.bytes", "52428800", "fetch.max.bytes", "52428800", TL_KAFKA_ONLOOKER},
+        {"fetch.max.bytes", "52428800", "message.max.bytes", "1000000000", TL_KAFKA_WRITER},
+        {"fetch.max.bytes", "65536", "fetch.max.bytes", "65536", TL_KAFKA_READER},
+        {"receive.message.max.bytes", "100000000", "receive.message.max.bytes", "100000000", TL_KAFKA_READER},
+        {"receive.message.max.bytes", "100000000", "fetch.max.bytes", "16777216", TL_KAFKA_READER},
+        {"receive.message.max.bytes", "8000512", "fetch.max.bytes", "8000000", TL_KAFKA_READER},
+        {"receive.message.max.bytes", "100000000", "receive.message.max.bytes", "100000000", TL_KAFKA_WRITER},
+        {"message.max.bytes", "20000000", "fetch.max.bytes", "16777216", TL_KAFKA_READER},
+        {"message.max.bytes", "20000000", "message.max.bytes", "20000000", TL_KAFKA_WRITER},
+        {"client.id", "x", "fetch.max.bytes", "16777216", TL_KAFKA_READER},
+        {"client.id", "x", "receive.message.max.bytes", "2147483647", TL_KAFKA_READER},
+        {"client.id", "x", "message.max.bytes", "1000000000", TL_KAFKA_WRITER},
+    };
+    /* clang-format on */
+    return cr_make_param_array(struct size_case, cases, TL_COUNT(cases));
+}
+
+ParameterizedTest(struct size_case *c, kafka_conf, sizes)
+{
+    const struct tl_log_property item = {tl_sv_from(c->name), tl_sv_from(c->value)};
+    const char *got = client_value(item, c->role, c->shown);
+
+    cr_assert_str_eq(got, c->want, "%s = %s: %s of role %d", c->name, c->value, c->shown, c->role);
 }
 
 Test(kafka_conf, a_mistake_names_the_property)
