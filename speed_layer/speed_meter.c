@@ -134,10 +134,17 @@ static void see_log_range(void *ctx, struct tl_sv topic, uint32_t partition, int
     tl_lag_see_range(&meter->lag, topic, partition, first, end);
 }
 
+static void see_topic_gone(void *ctx, struct tl_sv topic)
+{
+    struct tl_speed_meter *meter = ctx;
+
+    tl_lag_see_gone(&meter->lag, topic);
+}
+
 enum tl_code tl_speed_meter_open(const struct tl_common_options *common, const struct tl_plan *plan, struct tl_speed_meter **out,
                                  struct tl_err *err)
 {
-    struct tl_watch_config watch = {.common = common, .plan = plan, .store = true, .log_range = see_log_range};
+    struct tl_watch_config watch = {.common = common, .plan = plan, .store = true, .log_range = see_log_range, .topic_gone = see_topic_gone};
     struct tl_speed_meter *meter = NULL;
     struct tl_daemon *daemon = NULL;
     enum tl_code rc;

@@ -113,6 +113,23 @@ void tl_lag_see_range(struct tl_lag *lag, struct tl_sv topic, uint32_t partition
     tl_lag_unlock(lag);
 }
 
+void tl_lag_see_gone(struct tl_lag *lag, struct tl_sv topic)
+{
+    tl_lag_lock(lag);
+    tl_metrics_begin(lag->metrics);
+    for (size_t i = 0; i < lag->places_count; i++) {
+        struct tl_lag_place *place = &lag->places[i];
+
+        if (!tl_sv_eq(place->topic, topic))
+            continue;
+        place->first_offset = place->end_offset = -1;
+        tl_metric_forget(place->gauge);
+        judge(place, false);
+    }
+    tl_metrics_end(lag->metrics);
+    tl_lag_unlock(lag);
+}
+
 void tl_lag_deal(struct tl_lag *lag, bool due)
 {
     lag->due = due;

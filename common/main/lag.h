@@ -39,6 +39,8 @@ void tl_lag_done(struct tl_lag *lag);
 
 /* The log has the offsets [first, end) of that partition. Takes the mutex; without memory for a new place it is not shown. */
 void tl_lag_see_range(struct tl_lag *lag, struct tl_sv topic, uint32_t partition, int64_t first, int64_t end);
+/* The log does not have the topic (any more): nobody is behind, and nothing is shown unless somebody reads it. Takes the mutex. */
+void tl_lag_see_gone(struct tl_lag *lag, struct tl_sv topic);
 
 void tl_lag_lock(struct tl_lag *lag);
 void tl_lag_unlock(struct tl_lag *lag);

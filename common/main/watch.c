@@ -34,8 +34,9 @@ struct dependency {
 struct tl_watch {
     struct tl_watch_config config;
     struct dependency log, store;
-    pthread_mutex_t mutex;       /* of the pointer, which the log's thread alone changes */
-    struct tl_source_logs *logs; /* NULL: not open */
+    pthread_mutex_t mutex;       /* of the two that follow */
+    struct tl_source_logs *logs; /* NULL: not open; the log's thread alone changes it */
+    bool closing;
     struct tl_source_topics *topics;
     struct tl_store *store_handle;
     int wake_fd; /* eventfd, never read: the watch is to end */
@@ -52,8 +53,10 @@ static enum tl_code topic_look_at(struct tl_watch *watch, uint32_t s, struct tl_
     enum tl_code rc;
 
     rc = tl_log_topic(log, topic, &partitions, &identity, err);
-    if (rc == TL_ERR_NOT_FOUND) /* a topic comes into being with its first event */
+    if (rc == TL_ERR_NOT_FOUND) { /* gone, or it comes into being with its first event */
+        config->topic_gone(config->ctx, topic);
         return TL_OK;
+    }
     TL_TRY(rc);
     for (uint32_t p = 0; p < partitions; p++) {
         int64_t first, end;
@@ -79,10 +82,13 @@ out:
     return rc;
 }
 
+/* Who closes stops the handle that is open; one that is opened meanwhile is stopped here. */
 static void logs_set(struct tl_watch *watch, struct tl_source_logs *logs)
 {
     pthread_mutex_lock(&watch->mutex);
     watch->logs = logs;
+    if (watch->closing)
+        tl_source_logs_stop(logs);
     pthread_mutex_unlock(&watch->mutex);
 }
 
@@ -216,6 +222,7 @@ void tl_watch_close(struct tl_watch *watch)
     while (watch->wake_fd >= 0 && write(watch->wake_fd, &one, sizeof one) < 0 && errno == EINTR)
         ;
     pthread_mutex_lock(&watch->mutex);
+    watch->closing = true;
     tl_source_logs_stop(watch->logs);
     pthread_mutex_unlock(&watch->mutex);
     if (watch->log.running)

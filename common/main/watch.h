@@ -17,6 +17,7 @@ struct tl_watch_config {
     bool store;                 /* it depends on the store */
     /* The partition of a topic that a source reads holds offsets [first, end). On one of the watch's threads. */
     void (*log_range)(void *ctx, struct tl_sv topic, uint32_t partition, int64_t first, int64_t end);
+    void (*topic_gone)(void *ctx, struct tl_sv topic); /* the log does not have it: deleted, or not made yet; the same thread */
     void *ctx;
 };
 

@@ -1,5 +1,6 @@
 /* lag_test.c: how far a reader is behind the log's end, whichever of the two is heard of first, and when that is a fault. */
 #include <criterion/criterion.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -122,6 +123,25 @@ Test(lag, a_partition_that_nobody_reads_is_a_fault_where_all_are_to_be_read)
     cr_expect(ready_later(NULL));
     tl_lag_see_range(&lag, TL_SV("events"), 1, 0, 5);
     cr_expect_not(ready_later("events/1: nothing was read"), "nor may one that is new be left alone");
+}
+
+/* A topic of a pattern that was deleted: its last lag would stand there for ever. */
+Test(lag, a_topic_that_is_gone_is_nobodys_lag)
+{
+    static const char first[] = "lag_events{topic=\"events\",partition=\"0\"}", other[] = "lag_events{topic=\"others\",partition=\"0\"}";
+
+    deal(true);
+    tl_lag_see_range(&lag, TL_SV("events"), 0, 0, 9);
+    tl_lag_see_range(&lag, TL_SV("others"), 0, 0, 7);
+    cr_expect_eq(shown(first), 9);
+    tl_lag_see_gone(&lag, TL_SV("events"));
+    cr_expect(isnan(shown(first)), "%f", shown(first));
+    cr_expect_eq(shown(other), 7);
+    tl_lag_see_range(&lag, TL_SV("others"), 0, 7, 7);
+    cr_expect(ready_later(NULL), "nothing of it is owed");
+    tl_lag_see_range(&lag, TL_SV("events"), 0, 0, 4); /* it comes back */
+    cr_expect_eq(shown(first), 4);
+    cr_expect_not(ready_later("events/0: nothing was read"));
 }
 
 Test(lag, who_has_read_all_shows_life_at_every_look)
