@@ -34,6 +34,7 @@
 enum {
     WORKERS_MAX = 64,
     WAIT_FOR_LOG_MS = 200,
+    GAP_PAUSE_MS = 1000,
     RETRY_MIN_MS = 100,
     RETRY_MAX_MS = 5000,
     SWAP_MIN_MS = 1000,
@@ -96,15 +97,20 @@ static bool may_work_later(enum tl_code rc, const struct tl_err *err)
     return rc == TL_ERR_UNKNOWN || err->retriable;
 }
 
+static void pause_for(int64_t ms)
+{
+    int64_t until_ms = tl_clock_monotonic_ms() + ms, left_ms;
+
+    while (!tl_stop_requested() && (left_ms = until_ms - tl_clock_monotonic_ms()) > 0)
+        tl_clock_sleep_ms(tl_min_i64(left_ms, RETRY_MIN_MS));
+}
+
 /* Before what did not work is tried again. *pause_ms: RETRY_MIN_MS the first time, which is the one that is said. */
 static void wait_to_retry(int64_t *pause_ms, const char *what, const struct tl_err *err)
 {
-    int64_t until_ms = tl_clock_monotonic_ms() + *pause_ms, left_ms;
-
     if (*pause_ms == RETRY_MIN_MS)
         tl_diag(TL_WARN, "%s: %s", what, err->message);
-    while (!tl_stop_requested() && (left_ms = until_ms - tl_clock_monotonic_ms()) > 0)
-        tl_clock_sleep_ms(tl_min_i64(left_ms, RETRY_MIN_MS));
+    pause_for(*pause_ms);
     *pause_ms = tl_min_i64(*pause_ms * 2, RETRY_MAX_MS);
 }
 
@@ -299,6 +305,12 @@ static uint32_t workers_for(const struct speed *speed, const struct tl_lane *lan
     return (uint32_t)tl_min_i64(wanted, lane->partitions_count);
 }
 
+/* Is it a worker that found offsets or a topic gone? The store's own failures are no gaps. */
+static bool is_gap(struct tl_worker *workers, uint32_t workers_count, enum tl_code rc)
+{
+    return (rc == TL_ERR_GAP || rc == TL_ERR_NOT_FOUND) && first_failure(workers, workers_count, NULL) == rc;
+}
+
 static enum tl_code run_lane(struct speed *speed, struct tl_lane *lane, bool bounded, struct tl_err *err)
 {
     struct tl_worker_signals signals = {.wake_fd = -1, .patient = !speed->own->once};
@@ -332,9 +344,9 @@ static enum tl_code run_lane(struct speed *speed, struct tl_lane *lane, bool bou
     if (!bounded)
         TL_TRY(tl_look_open(&speed->ground, lane, &look, err));
     rc = tick_until_done(speed, lane, &tick, &signals, workers, workers_count, look, err);
-    if ((rc == TL_ERR_GAP || rc == TL_ERR_NOT_FOUND) &&
-        speed->own->accept_gap) { /* the lane begins anew, and passes over what is gone */
+    if (speed->own->accept_gap && is_gap(workers, workers_count, rc)) { /* the lane begins anew, and passes over what is gone */
         tl_diag(TL_WARN, "%s", err->message);
+        pause_for(GAP_PAUSE_MS);
         speed->deal_again = true;
         rc = TL_OK;
     }
@@ -503,6 +515,54 @@ out:
     return rc;
 }
 
+static enum tl_code some_topic_is_there(struct speed *speed, bool *there, struct tl_err *err)
+{
+    enum tl_code rc = TL_OK;
+
+    *there = false;
+    for (uint32_t s = 0; s < speed->plan->sources_count; s++) {
+        const struct tl_source_topic *topics;
+        uint32_t count, partitions;
+        uint64_t identity;
+
+        TL_TRY(tl_source_topics_look(speed->ground.topics, s, tl_source_log(speed->ground.logs, s), err));
+        topics = tl_source_topics_of(speed->ground.topics, s, &count);
+        for (uint32_t t = 0; t < count && !*there; t++) {
+            TL_TRY(tl_lane_topic(&speed->ground, s, topics[t].name, &partitions, &identity, err));
+            *there = partitions > 0;
+        }
+    }
+out:
+    return rc;
+}
+
+/* All topics are gone, or the broker that was asked had not heard of them: waits, as it does at the start. */
+static enum tl_code wait_for_topic(struct speed *speed, struct tl_err *err)
+{
+    const struct tl_err why = {.message = "no topic of the views is there"};
+    bool there = false;
+    enum tl_code rc = TL_OK;
+
+    tl_diag(TL_INFO, "waiting for the log: %s", why.message);
+    tl_speed_meter_wait(speed->meter, "waiting for the log", &why);
+    while (!there && !tl_stop_requested()) {
+        pause_for(WAIT_FOR_LOG_MS);
+        TL_TRY(tl_fence_check(speed->ground.fence, err));
+        TL_TRY(some_topic_is_there(speed, &there, err));
+    }
+out:
+    return rc;
+}
+
+/* Of tables that all end by themselves, nothing more is to come. */
+static bool may_get_more(const struct speed *speed)
+{
+    for (uint32_t s = 0; s < speed->plan->sources_count; s++)
+        if (!speed->plan->sources[s].bounded)
+            return !speed->own->once;
+    return false;
+}
+
 static enum tl_code run_all(struct speed *speed, struct tl_err *err)
 {
     const struct tl_plan *plan = speed->plan;
@@ -540,6 +600,11 @@ static enum tl_code run_all(struct speed *speed, struct tl_err *err)
     for (uint32_t s = 0; s < plan->sources_count; s++) {
         TL_TRY(tl_standings_meet(plan, standings, s, &goal, err));
         TL_TRY(tl_lane_add_source(&lane, &speed->ground, s, &goal, NULL, err));
+    }
+    if (lane.partitions_count == 0 && may_get_more(speed)) {
+        TL_TRY(wait_for_topic(speed, err));
+        speed->deal_again = true;
+        goto out;
     }
     TL_TRY(run_lane(speed, &lane, speed->own->once || tl_lane_is_bounded(&lane), err));
 out:

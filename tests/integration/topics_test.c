@@ -370,6 +370,20 @@ static void stop(struct run *run)
     cr_assert_eq(run->status, 0, "%s", run->err);
 }
 
+static bool has_said(const struct run *run, const char *text)
+{
+    for (int i = 0; i < 200; i++) {
+        char *said = run_err_so_far(run);
+        bool there = strstr(said, text) != NULL;
+
+        free(said);
+        if (there)
+            return true;
+        tl_clock_sleep_ms(50);
+    }
+    return false;
+}
+
 Test(topics, a_topic_that_comes_while_speed_follows_is_read)
 {
     static const char sum[] = "SELECT coalesce(sum(hits), 0) FROM hits";
@@ -413,11 +427,7 @@ Test(topics, a_pattern_that_matches_nothing_yet_waits)
     TALLY(&p, 0, "archive");
     TALLY(&p, 0, "batch", "--to", "now");
     follow(&p, &speed);
-    for (int i = 0; i < 200 && ((said = run_err_so_far(&speed)), strstr(said, "waiting for the log") == NULL); i++) {
-        free(said);
-        tl_clock_sleep_ms(50);
-    }
-    free(said);
+    cr_assert(has_said(&speed, "waiting for the log"), "%s", run_err_so_far(&speed));
     append(&p, "site-a", 1, 0, 1000, "x", 1);
     cr_assert(comes_to(&p, "SELECT count(*) FROM hits", 1), "not read");
     stop(&speed);
@@ -474,5 +484,26 @@ Test(topics, one_that_is_gone_ends_the_program_unless_that_is_accepted)
     says(&p, "deleted and made again");
     TALLY(&p, 3, "archive", "--accept-gap");
     says(&p, "deleted and made again");
+    pipeline_close(&p);
+}
+
+Test(topics, the_last_one_that_goes_is_waited_for)
+{
+    struct pipeline p;
+    struct run speed = {0};
+
+    pipeline_open(&p, SITES HITS);
+    append(&p, "site-a", 1, 0, 1000, "x", 1);
+    TALLY(&p, 0, "speed", "--once"); /* makes the store */
+    run_start(&speed,
+              (const char *const[]){"speed", "--views", p.views, "--data", p.data, "--tick", "20ms", "--accept-gap", NULL});
+    append(&p, "site-a", 1, 0, 2000, "x", 2);
+    cr_assert(comes_to(&p, "SELECT coalesce(sum(hits), 0) FROM hits", 2), "not read");
+    delete_topic(&p, "site-a");
+    cr_assert(has_said(&speed, "waiting for the log: no topic of the views is there"), "%s", run_err_so_far(&speed));
+    append(&p, "site-b", 1, 0, 3000, "x", 3);
+    cr_assert(comes_to(&p, "SELECT coalesce(sum(hits), 0) FROM hits", 3), "not read");
+    stop(&speed);
+    run_done(&speed);
     pipeline_close(&p);
 }
