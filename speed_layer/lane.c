@@ -4,9 +4,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/clock.h"
 #include "base/diag.h"
 #include "core/watermark.h"
 #include "event/partition.h"
+#include "main/stop.h"
+
+enum { ASK_AGAIN_MS = 200 };
 
 void tl_lane_close(struct tl_lane *lane)
 {
@@ -159,6 +163,91 @@ enum tl_code tl_lane_topic(const struct tl_lane_ground *ground, uint32_t source,
     return TL_OK;
 }
 
+/* Before the log is asked again whether it has the topic. *until_ms: 0 the first time. *over: it was asked for long enough. */
+static enum tl_code wait_for_topic(const struct tl_lane_ground *ground, struct tl_sv topic, int64_t *until_ms, bool *over,
+                                   struct tl_err *err)
+{
+    enum tl_code rc;
+
+    if (*until_ms == 0)
+        *until_ms = tl_clock_monotonic_ms() + ground->patience->wait_ms;
+    *over = tl_clock_monotonic_ms() >= *until_ms;
+    if (*over)
+        return TL_OK;
+    TL_TRY(tl_fence_check(ground->fence, err));
+    if (tl_stop_requested()) {
+        rc = tl_fail(err, TL_ERR_IO, "topic %.*s was read before and is not there now", TL_SV_ARG(topic));
+        err->retriable = true;
+        goto out;
+    }
+    tl_clock_sleep_ms(ASK_AGAIN_MS);
+out:
+    return rc;
+}
+
+static bool is_believed_gone(const struct tl_lane_patience *patience, uint32_t source, struct tl_sv name)
+{
+    for (uint32_t i = 0; i < patience->gone_count; i++)
+        if (patience->gone[i].source == source && tl_sv_eq(patience->gone[i].name, name))
+            return true;
+    return false;
+}
+
+static enum tl_code believe_gone(struct tl_lane_patience *patience, uint32_t source, struct tl_sv name, struct tl_err *err)
+{
+    if (!TL_RESIZE(patience->gone, patience->gone_count + 1))
+        return tl_fail_memory(err, (patience->gone_count + 1) * sizeof *patience->gone);
+    patience->gone[patience->gone_count++] = (struct tl_lane_topic){.source = source, .name = name};
+    return TL_OK;
+}
+
+enum tl_code tl_lane_known_topic(const struct tl_lane_ground *ground, uint32_t source, struct tl_sv name, uint32_t known,
+                                 uint32_t *partitions, uint64_t *identity, struct tl_err *err)
+{
+    int64_t until_ms = 0;
+    bool over = is_believed_gone(ground->patience, source, name);
+    enum tl_code rc;
+
+    TL_TRY(tl_lane_topic(ground, source, name, partitions, identity, err));
+    while (*partitions < known && !over) {
+        TL_TRY(wait_for_topic(ground, name, &until_ms, &over, err));
+        TL_TRY(tl_lane_topic(ground, source, name, partitions, identity, err));
+        if (over && *partitions == 0)
+            TL_TRY(believe_gone(ground->patience, source, name, err));
+    }
+out:
+    return rc;
+}
+
+/* The partition's, which the topic has as a broker said just now; another may not know of it yet. */
+static enum tl_code find_range(const struct tl_lane_ground *ground, struct tl_lane_partition *mine, int64_t *end,
+                               struct tl_err *err)
+{
+    struct tl_log *log = tl_source_log(ground->logs, mine->source);
+    int64_t until_ms = 0;
+    bool over = false;
+    enum tl_code rc;
+
+    while ((rc = tl_log_range(log, mine->topic, mine->in_topic, &mine->log_first, end, err)) == TL_ERR_NOT_FOUND && !over)
+        TL_TRY(wait_for_topic(ground, mine->topic, &until_ms, &over, err));
+out:
+    return rc;
+}
+
+/* How many partitions of the topic the standing has, as far as they are told apart by the highest. */
+static uint32_t known_partitions(const struct tl_standing *standing, const struct tl_source_topic *topic)
+{
+    uint32_t known = 0;
+
+    for (uint32_t i = 0; i < standing->count; i++) {
+        uint32_t partition = standing->positions[i].partition;
+
+        if (tl_partition_topic(partition) == topic->number && tl_partition_in_topic(partition) >= known)
+            known = tl_partition_in_topic(partition) + 1;
+    }
+    return known;
+}
+
 /* How far the lane reads the partition: to the goal (of what that does not know, nothing), to the log's present end with --once, to
  * where 'scan.bounded.mode' ends the source. */
 static enum tl_code set_end(const struct tl_lane_ground *ground, struct tl_lane_partition *mine, int64_t log_end,
@@ -282,7 +371,7 @@ static enum tl_code add_partition(struct tl_lane *lane, const struct tl_lane_gro
     enum tl_code rc;
 
     TL_TRY(tl_fence_check(ground->fence, err));
-    TL_TRY(tl_log_range(tl_source_log(ground->logs, mine->source), mine->topic, mine->in_topic, &mine->log_first, &end, err));
+    TL_TRY(find_range(ground, mine, &end, err));
     mine->until_offset = INT64_MAX;
     mine->position = (struct tl_position){.partition = mine->partition,
                                           .next_offset = mine->log_first,
@@ -310,14 +399,14 @@ out:
     return rc;
 }
 
-/* As it is now; *number is lowered to that of the first topic that is there, whose identity is the source's. */
+/* As it is now, `known` partitions of it at least; *number is lowered to that of the first topic that is there, whose identity is the source's. */
 static enum tl_code add_topic(struct tl_lane *lane, const struct tl_lane_ground *ground, uint32_t s,
-                              const struct tl_source_topic *topic, uint32_t *number, struct tl_err *err)
+                              const struct tl_source_topic *topic, uint32_t known, uint32_t *number, struct tl_err *err)
 {
     struct tl_lane_topic mine = {.source = s, .name = topic->name};
     enum tl_code rc;
 
-    TL_TRY(tl_lane_topic(ground, s, topic->name, &mine.partitions_count, &mine.identity, err));
+    TL_TRY(tl_lane_known_topic(ground, s, topic->name, known, &mine.partitions_count, &mine.identity, err));
     TL_TRY(tl_source_topic_check(topic->name, mine.partitions_count, err));
     if (!TL_RESIZE(lane->topics, lane->topics_count + 1))
         TL_TRY(tl_fail_memory(err, (lane->topics_count + 1) * sizeof *lane->topics));
@@ -350,16 +439,22 @@ out:
     return rc;
 }
 
-enum tl_code tl_lane_identify(struct tl_lane *lane, const struct tl_lane_ground *ground, uint32_t s, struct tl_err *err)
+static enum tl_code add_topics(struct tl_lane *lane, const struct tl_lane_ground *ground, uint32_t s,
+                               const struct tl_standing *standing, struct tl_err *err)
 {
     uint32_t count, number = UINT32_MAX;
     const struct tl_source_topic *topics = tl_source_topics_of(ground->topics, s, &count);
     enum tl_code rc = TL_OK;
 
     for (uint32_t t = 0; t < count; t++)
-        TL_TRY(add_topic(lane, ground, s, &topics[t], &number, err));
+        TL_TRY(add_topic(lane, ground, s, &topics[t], known_partitions(standing, &topics[t]), &number, err));
 out:
     return rc;
+}
+
+enum tl_code tl_lane_identify(struct tl_lane *lane, const struct tl_lane_ground *ground, uint32_t s, struct tl_err *err)
+{
+    return add_topics(lane, ground, s, &(struct tl_standing){0}, err);
 }
 
 /* The topics first: what is written of a partition stands under the identity of them all. */
@@ -370,7 +465,7 @@ enum tl_code tl_lane_add_source(struct tl_lane *lane, const struct tl_lane_groun
     const struct tl_source_topic *topics = tl_source_topics_of(ground->topics, s, &count);
     enum tl_code rc;
 
-    TL_TRY(tl_lane_identify(lane, ground, s, err));
+    TL_TRY(add_topics(lane, ground, s, standing, err));
     for (uint32_t t = 0; t < count; t++)
         TL_TRY(add_partitions(lane, ground, &lane->topics[first + t], &topics[t], standing, goal, err));
     if (standing->count == 0 && ground->plan->sources[s].startup.kind != TL_PLACE_EARLIEST)

@@ -44,6 +44,13 @@ struct tl_lane {
     uint32_t partitions_count;
 };
 
+/* That the log does not have what was read before is believed when it holds for a while: brokers hear of things one after the other. */
+struct tl_lane_patience {
+    int64_t wait_ms;
+    struct tl_lane_topic *gone; /* it is believed of them; their names are the ground's topics' */
+    uint32_t gone_count;
+};
+
 /* What lanes are made from. */
 struct tl_lane_ground {
     const struct tl_plan *plan;
@@ -54,6 +61,7 @@ struct tl_lane_ground {
     int64_t epoch;
     bool once;       /* to the log's present end */
     bool accept_gap; /* passes over offsets that are gone */
+    struct tl_lane_patience *patience;
 };
 
 TL_MUST_USE enum tl_code tl_lane_open(struct tl_lane *lane, const struct tl_plan *plan, struct tl_err *err);
@@ -73,6 +81,10 @@ TL_MUST_USE enum tl_code tl_lane_identify(struct tl_lane *lane, const struct tl_
 /* A topic comes into being with its first event: one that is not there yet has no partitions, and the others are counted meanwhile. */
 TL_MUST_USE enum tl_code tl_lane_topic(const struct tl_lane_ground *ground, uint32_t source, struct tl_sv name,
                                        uint32_t *partitions, uint64_t *identity, struct tl_err *err);
+/* The same of one that was read before, of which so many partitions are known at least: it is waited for as long as the ground's patience says, or
+ * until the process is to stop (a retriable TL_ERR_IO). */
+TL_MUST_USE enum tl_code tl_lane_known_topic(const struct tl_lane_ground *ground, uint32_t source, struct tl_sv name,
+                                             uint32_t known, uint32_t *partitions, uint64_t *identity, struct tl_err *err);
 /* The message that was read last must still be the one that it was: TL_ERR_IO otherwise. One that is gone (retention, compaction) tells
  * nothing. */
 TL_MUST_USE enum tl_code tl_lane_check_message(const struct tl_lane_ground *ground, const struct tl_lane_partition *partition,

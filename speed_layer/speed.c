@@ -35,6 +35,7 @@ enum {
     WORKERS_MAX = 64,
     WAIT_FOR_LOG_MS = 200,
     GAP_PAUSE_MS = 1000,
+    MISSING_MS = 10000,
     RETRY_MIN_MS = 100,
     RETRY_MAX_MS = 5000,
     SWAP_MIN_MS = 1000,
@@ -52,6 +53,7 @@ struct speed {
     struct tl_functions *functions;
     struct tl_plan *plan;
     struct tl_lane_ground ground; /* the plan, the store and the logs among it */
+    struct tl_lane_patience patience;
     struct tl_dead_topic *dead_topic;
     struct tl_speed_meter *meter;      /* NULL: without --metrics-listen */
     struct tl_definition *definitions; /* per view */
@@ -387,7 +389,7 @@ static enum tl_code check_identity(const struct speed *speed, uint32_t v, const 
     if (standing->count == 0)
         return TL_OK;
     topic = first_topic(speed, source, standing);
-    TL_TRY(tl_lane_topic(&speed->ground, source, topic, &partitions, &identity, err));
+    TL_TRY(tl_lane_known_topic(&speed->ground, source, topic, 1, &partitions, &identity, err));
     if (identity == 0 && speed->plan->sources[source].topic_pattern.data != NULL)
         return TL_OK; /* gone: the lane says so, or goes on without it */
     if (stored != identity)
@@ -638,11 +640,46 @@ out:
     return rc;
 }
 
+static bool on_kafka(const struct speed *speed)
+{
+    return strcmp(speed->common->log, "kafka") == 0;
+}
+
+static enum tl_code was_read_before(struct speed *speed, bool *was, struct tl_err *err)
+{
+    struct tl_standing standing = {0};
+    uint64_t identity;
+    enum tl_code rc = TL_OK;
+
+    for (uint32_t v = 0; v < speed->plan->views_count; v++)
+        TL_TRY(tl_store_positions(speed->ground.store, speed->definitions[v].id, tl_standing_add, &standing, &identity, err));
+    *was = standing.count > 0;
+out:
+    tl_standing_done(&standing);
+    return rc;
+}
+
+/* A topic of Kafka's was made by somebody, or its name is wrong: TL_ERR_NOT_FOUND, as `err` says it; but of one that was read before a broker may not
+ * have heard yet. */
+static enum tl_code check_may_come(struct speed *speed, int64_t until_ms, struct tl_err *err)
+{
+    struct tl_err why = {0};
+    bool known = false;
+    enum tl_code rc = TL_OK;
+
+    if (tl_clock_monotonic_ms() < until_ms)
+        rc = was_read_before(speed, &known, &why);
+    if (rc != TL_OK)
+        *err = why;
+    return rc != TL_OK || known ? rc : TL_ERR_NOT_FOUND;
+}
+
 /* Waits for the log and the first of its topics; with --once what is not there is nothing to read. *there: they are. The embedded log comes into
  * being with its first event; a topic of Kafka's was made by somebody, or its name is wrong, but for those of a pattern. */
 static enum tl_code open_log(struct speed *speed, bool *there, struct tl_err *err)
 {
-    bool waits = false;
+    int64_t until_ms = tl_clock_monotonic_ms() + speed->patience.wait_ms;
+    bool waits = !on_kafka(speed);
     enum tl_code rc = TL_OK;
 
     for (*there = false; !*there && !tl_stop_requested();) {
@@ -654,18 +691,18 @@ static enum tl_code open_log(struct speed *speed, bool *there, struct tl_err *er
             if (rc == TL_ERR_NOT_FOUND && s + 1 < speed->plan->sources_count)
                 rc = TL_OK;
         }
-        if (rc != TL_OK && (rc != TL_ERR_NOT_FOUND || (strcmp(speed->common->log, "kafka") == 0 && !waits)))
-            return rc;
-        rc = TL_OK;
+        if (rc == TL_ERR_NOT_FOUND)
+            rc = waits ? TL_OK : check_may_come(speed, until_ms, err);
+        TL_TRY(rc);
         if (*there)
             break;
         tl_speed_meter_wait(speed->meter, "waiting for the log", err);
         if (!speed->said_waiting)
-            tl_diag(TL_INFO, speed->own->once ? "nothing to read: %s" : "waiting for the log: %s", err->message);
+            tl_diag(TL_INFO, speed->own->once && waits ? "nothing to read: %s" : "waiting for the log: %s", err->message);
         speed->said_waiting = true;
         tl_source_logs_close(speed->ground.logs);
         speed->ground.logs = NULL;
-        if (speed->own->once)
+        if (speed->own->once && waits)
             break;
         tl_clock_sleep_ms(WAIT_FOR_LOG_MS);
     }
@@ -750,6 +787,7 @@ out:
     speed->ground.logs = NULL;
     tl_source_topics_close(speed->ground.topics);
     speed->ground.topics = NULL;
+    speed->patience.gone_count = 0; /* whose names were of the topics' */
     tl_fence_close(speed->ground.fence, speed->ground.store);
     speed->ground.fence = NULL;
     tl_store_close(speed->ground.store);
@@ -768,6 +806,8 @@ static enum tl_code speed_main(struct speed *speed, struct tl_err *err)
     speed->ground.plan = speed->plan;
     speed->ground.once = speed->own->once;
     speed->ground.accept_gap = speed->own->accept_gap;
+    speed->patience.wait_ms = on_kafka(speed) ? MISSING_MS : 0;
+    speed->ground.patience = &speed->patience;
     TL_TRY(tl_data_dir_make(speed->common->data, err));
     speed->definitions = calloc(speed->plan->views_count, sizeof *speed->definitions);
     if (speed->definitions == NULL)
@@ -783,6 +823,7 @@ static enum tl_code speed_main(struct speed *speed, struct tl_err *err)
 out:
     tl_speed_meter_close(speed->meter);
     free(speed->definitions);
+    free(speed->patience.gone);
     tl_views_close(speed->functions, speed->plan);
     return rc;
 }

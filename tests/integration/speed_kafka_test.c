@@ -488,6 +488,57 @@ Test(speed_kafka, a_broker_that_lags_is_no_end_of_a_topic)
     rd_kafka_destroy(host);
 }
 
+/* So it may be at the start, of what was read before: that is no topic that was deleted and made again. */
+static void lags_at_start(const char *text)
+{
+    rd_kafka_conf_t *conf = rd_kafka_conf_new();
+    rd_kafka_t *host = rd_kafka_new(RD_KAFKA_PRODUCER, NULL, NULL, 0), *producer;
+    rd_kafka_mock_cluster_t *far = rd_kafka_mock_cluster_new(host, 1);
+    struct run run = {0};
+
+    cr_assert_eq(rd_kafka_mock_topic_create(far, "far", 1, 1), RD_KAFKA_RESP_ERR_NO_ERROR);
+    cr_assert_eq(rd_kafka_mock_topic_create(far, "near", 1, 1), RD_KAFKA_RESP_ERR_NO_ERROR);
+    rd_kafka_conf_set(conf, "bootstrap.servers", rd_kafka_mock_cluster_bootstraps(far), NULL, 0);
+    producer = rd_kafka_new(RD_KAFKA_PRODUCER, conf, NULL, 0);
+    cr_assert_eq(setenv("TALLY_KAFKA_BOOTSTRAP_SERVERS", rd_kafka_mock_cluster_bootstraps(far), 1), 0);
+    snprintf(topic, sizeof topic, "far");
+    views_on(text, "");
+    put_mock(producer, "{\"n\":1,\"event_time\":\"2026-03-01T00:00:00Z\"}");
+    once_well();
+    rd_kafka_mock_topic_set_error(far, "far", RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART);
+    follow(&run);
+    cr_expect_not(run_wait_for(&run, 2000), "believed at once: %s", run.err);
+    rd_kafka_mock_topic_set_error(far, "far", RD_KAFKA_RESP_ERR_NO_ERROR);
+    put_mock(producer, "{\"n\":2,\"event_time\":\"2026-03-01T00:00:01Z\"}");
+    cr_expect(run.pid != 0 && has_read(2));
+    if (run.pid != 0) {
+        run_signal(&run, SIGTERM);
+        run_wait(&run);
+    }
+    cr_expect_eq(run.status, 0, "%s", run.err);
+    run_done(&run);
+    rd_kafka_destroy(producer);
+    rd_kafka_mock_cluster_destroy(far);
+    rd_kafka_destroy(host);
+}
+
+Test(speed_kafka, a_broker_that_lags_at_the_start_is_no_end_of_a_topic)
+{
+    lags_at_start(far_views);
+}
+
+Test(speed_kafka, nor_is_one_that_knows_another_topic)
+{
+    char text[2000];
+
+    snprintf(text, sizeof text,
+             "%sCREATE TABLE others (n INT, event_time TIMESTAMP_LTZ(3), WATERMARK FOR event_time AS event_time)\n"
+             "    WITH ('connector' = 'kafka', 'topic' = 'near', 'format' = 'json', 'json.timestamp-format.standard' = 'ISO-8601');\n"
+             "CREATE VIEW rest AS SELECT n FROM others WHERE n > 90;\n",
+             far_views);
+    lags_at_start(text);
+}
+
 /* Eight workers, of which each has a client that waits for an answer: all are told first, and then waited for. */
 Test(speed_kafka, a_kafka_that_hangs_keeps_nobody_from_ending)
 {
