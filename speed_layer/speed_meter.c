@@ -144,7 +144,8 @@ static void see_topic_gone(void *ctx, struct tl_sv topic)
 enum tl_code tl_speed_meter_open(const struct tl_common_options *common, const struct tl_plan *plan, struct tl_speed_meter **out,
                                  struct tl_err *err)
 {
-    struct tl_watch_config watch = {.common = common, .plan = plan, .store = true, .log_range = see_log_range, .topic_gone = see_topic_gone};
+    struct tl_watch_config watch = {
+        .common = common, .plan = plan, .store = true, .log_range = see_log_range, .topic_gone = see_topic_gone};
     struct tl_speed_meter *meter = NULL;
     struct tl_daemon *daemon = NULL;
     enum tl_code rc;

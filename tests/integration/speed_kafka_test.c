@@ -531,11 +531,12 @@ Test(speed_kafka, nor_is_one_that_knows_another_topic)
 {
     char text[2000];
 
-    snprintf(text, sizeof text,
-             "%sCREATE TABLE others (n INT, event_time TIMESTAMP_LTZ(3), WATERMARK FOR event_time AS event_time)\n"
-             "    WITH ('connector' = 'kafka', 'topic' = 'near', 'format' = 'json', 'json.timestamp-format.standard' = 'ISO-8601');\n"
-             "CREATE VIEW rest AS SELECT n FROM others WHERE n > 90;\n",
-             far_views);
+    snprintf(
+        text, sizeof text,
+        "%sCREATE TABLE others (n INT, event_time TIMESTAMP_LTZ(3), WATERMARK FOR event_time AS event_time)\n"
+        "    WITH ('connector' = 'kafka', 'topic' = 'near', 'format' = 'json', 'json.timestamp-format.standard' = 'ISO-8601');\n"
+        "CREATE VIEW rest AS SELECT n FROM others WHERE n > 90;\n",
+        far_views);
     lags_at_start(text);
 }
 

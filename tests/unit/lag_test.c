@@ -128,7 +128,8 @@ Test(lag, a_partition_that_nobody_reads_is_a_fault_where_all_are_to_be_read)
 /* A topic of a pattern that was deleted: its last lag would stand there for ever. */
 Test(lag, a_topic_that_is_gone_is_nobodys_lag)
 {
-    static const char first[] = "lag_events{topic=\"events\",partition=\"0\"}", other[] = "lag_events{topic=\"others\",partition=\"0\"}";
+    static const char first[] = "lag_events{topic=\"events\",partition=\"0\"}",
+                      other[] = "lag_events{topic=\"others\",partition=\"0\"}";
 
     deal(true);
     tl_lag_see_range(&lag, TL_SV("events"), 0, 0, 9);
