@@ -672,6 +672,33 @@ Test(log_kafka, what_the_broker_finds_too_large_leaves_nothing)
     tl_log_close(log);
 }
 
+/* A broker gives the first batch whole, however small the fetches that are asked for: none of ours is as large as this. */
+Test(log_kafka, an_event_larger_than_a_fetch_is_read)
+{
+    enum { LARGE = 20 << 20 };
+    const char *topic = kafka_topic("larger");
+    struct tl_log *log = opened(kafka_spec(KAFKA_PLAIN), TL_LOG_APPEND);
+    char *bytes = malloc(LARGE);
+    struct tl_log_record records[] = {
+        {.partition = 0, .log_ms = 1, .value = {bytes, LARGE} },
+        {.partition = 0, .log_ms = 2, .value = TL_SV("behind")}
+    };
+    struct tl_log_entries entries;
+
+    memset(bytes, 'x', LARGE);
+    raw_create_topic(topic, "max.message.bytes", "30000000", NULL);
+    for (size_t i = 0; i < TL_COUNT(records); i++)
+        ok(tl_log_append(log, tl_sv_from(topic), &records[i], 1, NULL, &err));
+    ok(tl_log_read_wait(log, tl_sv_from(topic), 0, 0, 1, SIZE_MAX, 20000, &entries, &err));
+    cr_assert_eq(entries.count, 1);
+    cr_assert(tl_sv_eq(entries.messages[0].value, records[0].value));
+    ok(tl_log_read_wait(log, tl_sv_from(topic), 0, entries.next_offset, 1, SIZE_MAX, 20000, &entries, &err));
+    cr_assert_eq(entries.count, 1);
+    cr_assert(tl_sv_eq(entries.messages[0].value, TL_SV("behind")));
+    free(bytes);
+    tl_log_close(log);
+}
+
 /* ---- a broker of its own, to be killed ---- */
 
 static int broker(const char *what, const char *dir)
