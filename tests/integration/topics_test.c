@@ -10,6 +10,7 @@
 
 #include "base/clock.h"
 #include "event/timestamp.h"
+#include "support/http_get.h"
 #include "support/pipeline.h"
 #include "support/visits.h"
 
@@ -487,6 +488,23 @@ Test(topics, one_that_is_gone_ends_the_program_unless_that_is_accepted)
     pipeline_close(&p);
 }
 
+static bool is_no_lag_of(uint16_t port, const char *topic)
+{
+    char series[100];
+    bool there = true;
+
+    snprintf(series, sizeof series, "tally_log_lag_events{topic=\"%s\"", topic);
+    for (int i = 0; i < 200 && there; i++) {
+        char *page = http_wait_for(port, "/metrics", 200, "tally_", 10000);
+
+        cr_assert_not_null(page);
+        there = strstr(page, series) != NULL;
+        free(page);
+        tl_clock_sleep_ms(50);
+    }
+    return !there;
+}
+
 Test(topics, the_last_one_that_goes_is_waited_for)
 {
     struct pipeline p;
@@ -495,12 +513,13 @@ Test(topics, the_last_one_that_goes_is_waited_for)
     pipeline_open(&p, SITES HITS);
     append(&p, "site-a", 1, 0, 1000, "x", 1);
     TALLY(&p, 0, "speed", "--once"); /* makes the store */
-    run_start(&speed,
-              (const char *const[]){"speed", "--views", p.views, "--data", p.data, "--tick", "20ms", "--accept-gap", NULL});
+    run_start(&speed, (const char *const[]){"speed", "--views", p.views, "--data", p.data, "--tick", "20ms", "--accept-gap",
+                                            "--metrics-listen", ":0", NULL});
     append(&p, "site-a", 1, 0, 2000, "x", 2);
     cr_assert(comes_to(&p, "SELECT coalesce(sum(hits), 0) FROM hits", 2), "not read");
     delete_topic(&p, "site-a");
     cr_assert(has_said(&speed, "waiting for the log: no topic of the views is there"), "%s", run_err_so_far(&speed));
+    cr_assert(is_no_lag_of(http_port_said(&speed, "speed"), "site-a"), "its lag stays");
     append(&p, "site-b", 1, 0, 3000, "x", 3);
     cr_assert(comes_to(&p, "SELECT coalesce(sum(hits), 0) FROM hits", 3), "not read");
     stop(&speed);
