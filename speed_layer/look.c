@@ -14,7 +14,8 @@
 enum {
     LOOK_MS = 1000,
     LOOKS_FOR_ALL = 10, /* after so many of them each partition's message was looked at */
-    MISSING_MS = 10000
+    MISSING_MS = 10000,
+    BLIND_MS = 30000 /* of looks without an answer, before it is said */
 };
 
 struct anchor {
@@ -25,16 +26,18 @@ struct anchor {
 struct tl_look {
     const struct tl_lane_ground *ground;
     const struct tl_lane *lane;
-    struct anchor *anchors;     /* per partition of the lane */
-    struct tl_position *before; /* the same: as of before the look */
+    struct tl_position *before; /* per partition of the lane: as of before the look */
     int64_t *missing_since_ms;  /* per topic of the lane: monotonic; 0: it is there */
     uint32_t next;              /* the partition to look at next */
+    int64_t blind_since_ms;     /* monotonic; 0: the last look was whole */
+    bool said_blind;
     pthread_t thread;
     pthread_mutex_t mutex; /* of what follows */
     pthread_cond_t wake;
     bool stop, running;
     struct tl_position *positions;
-    bool *said; /* per topic of the lane */
+    struct anchor *anchors; /* per partition of the lane: the first message that was read, until a look moves it on */
+    bool *said;             /* per topic of the lane */
     bool more, failed;
     struct tl_err err;
 };
@@ -131,39 +134,80 @@ out:
     return rc;
 }
 
+static void move_anchor(struct tl_look *look, uint32_t p, const struct tl_position *position)
+{
+    pthread_mutex_lock(&look->mutex);
+    look->anchors[p] = (struct anchor){position->last_offset, position->fingerprint};
+    pthread_mutex_unlock(&look->mutex);
+}
+
 static enum tl_code look_at_message(struct tl_look *look, uint32_t p, struct tl_err *err)
 {
     const struct tl_lane_partition *partition = &look->lane->partitions[p];
-    struct tl_position position = {
-        .partition = partition->partition, .last_offset = look->anchors[p].offset, .fingerprint = look->anchors[p].fingerprint};
+    struct tl_position position = {.partition = partition->partition};
     enum tl_code rc;
 
+    pthread_mutex_lock(&look->mutex);
+    position.last_offset = look->anchors[p].offset;
+    position.fingerprint = look->anchors[p].fingerprint;
+    pthread_mutex_unlock(&look->mutex);
     TL_TRY(tl_lane_check_message(look->ground, partition, &position, err));
-    look->anchors[p] = (struct anchor){look->before[p].last_offset, look->before[p].fingerprint};
+    move_anchor(look, p, &look->before[p]);
 out:
     return rc;
 }
 
-static enum tl_code look_around(struct tl_look *look, struct tl_err *err)
+/* What nobody answers for keeps no look from the rest. *silent: such a failure; *err says which. */
+static enum tl_code pass_over(enum tl_code rc, bool *silent, const struct tl_err *err)
+{
+    if (rc == TL_OK || !err->retriable)
+        return rc;
+    *silent = true;
+    return TL_OK;
+}
+
+static enum tl_code look_around(struct tl_look *look, bool *silent, struct tl_err *err)
 {
     uint32_t partitions = look->lane->partitions_count;
     uint32_t some = (partitions + LOOKS_FOR_ALL - 1) / LOOKS_FOR_ALL;
     enum tl_code rc;
 
-    TL_TRY(tl_source_logs_refresh(look->ground->logs, err));
+    TL_TRY(pass_over(tl_source_logs_refresh(look->ground->logs, err), silent, err));
     for (uint32_t s = 0; s < look->lane->plan->sources_count && !is_to_stop(look); s++)
-        TL_TRY(look_for_topics(look, s, err));
+        TL_TRY(pass_over(look_for_topics(look, s, err), silent, err));
     for (uint32_t t = 0; t < look->lane->topics_count && !is_to_stop(look); t++)
-        TL_TRY(look_at_topic(look, t, err));
+        TL_TRY(pass_over(look_at_topic(look, t, err), silent, err));
     pthread_mutex_lock(&look->mutex);
     memcpy(look->before, look->positions, partitions * sizeof *look->before);
     pthread_mutex_unlock(&look->mutex);
     for (uint32_t i = 0; i < some && !is_to_stop(look); i++) {
-        TL_TRY(look_at_message(look, look->next, err));
-        look->next = (look->next + 1) % partitions;
+        uint32_t p = look->next;
+
+        look->next = (p + 1) % partitions;
+        TL_TRY(pass_over(look_at_message(look, p, err), silent, err));
     }
 out:
     return rc;
+}
+
+/* Workers say when the log does not answer; this is for what only looks miss. */
+static void note_silence(struct tl_look *look, bool silent, const struct tl_err *err)
+{
+    int64_t now_ms = tl_clock_monotonic_ms();
+
+    if (!silent) {
+        if (look->said_blind)
+            tl_diag(TL_INFO, "the topics are looked at again");
+        look->blind_since_ms = 0;
+        look->said_blind = false;
+        return;
+    }
+    if (look->blind_since_ms == 0)
+        look->blind_since_ms = now_ms;
+    if (look->said_blind || now_ms - look->blind_since_ms < BLIND_MS)
+        return;
+    tl_diag(TL_WARN, "whether the topics are still the same cannot be seen: %s", err->message);
+    look->said_blind = true;
 }
 
 static void *thread_main(void *arg)
@@ -174,6 +218,7 @@ static void *thread_main(void *arg)
     while (!look->stop && !look->failed) {
         struct tl_err err = {0};
         struct timespec until;
+        bool silent = false;
         enum tl_code rc;
 
         clock_gettime(CLOCK_MONOTONIC, &until);
@@ -183,9 +228,10 @@ static void *thread_main(void *arg)
         if (look->stop)
             break;
         pthread_mutex_unlock(&look->mutex);
-        rc = look_around(look, &err);
+        rc = look_around(look, &silent, &err);
+        note_silence(look, silent, &err);
         pthread_mutex_lock(&look->mutex);
-        look->failed = rc != TL_OK && !err.retriable;
+        look->failed = rc != TL_OK;
         look->err = err;
     }
     pthread_mutex_unlock(&look->mutex);
@@ -277,6 +323,9 @@ enum tl_code tl_look_heed(struct tl_look *look, const struct tl_position *positi
 
     pthread_mutex_lock(&look->mutex);
     memcpy(look->positions, positions, look->lane->partitions_count * sizeof *positions);
+    for (uint32_t p = 0; p < look->lane->partitions_count; p++)
+        if (look->anchors[p].fingerprint == 0)
+            look->anchors[p] = (struct anchor){positions[p].last_offset, positions[p].fingerprint};
     *more = *more || look->more;
     if (look->failed) {
         *err = look->err;
