@@ -723,6 +723,26 @@ Test(speed_kafka, a_topic_for_dead_letters_made_again_with_fewer_partitions)
     run_done(&run);
 }
 
+/* Somebody is changing the rules: it asks again, and does not end. */
+Test(speed_kafka, a_right_that_is_taken_away_is_waited_for)
+{
+    struct run run = {0};
+
+    views_on(visits_views, "");
+    append(1, 0, 30);
+    log_in();
+    follow(&run);
+    cr_expect(has_read(30), "%s", run_err_so_far(&run));
+    raw_allow(kafka_env("KAFKA_USER"), topic, RD_KAFKA_ACL_OPERATION_DESCRIBE); /* and nothing else */
+    append(1, 30, 40);
+    cr_expect(has_said(&run, "the log does not answer, trying again"), "%s", run_err_so_far(&run));
+    cr_expect_not(run_wait_for(&run, 2500), "what looks at the topic once a second ends it: %s", run_err_so_far(&run));
+    run_signal(&run, SIGTERM);
+    run_wait(&run);
+    cr_expect_eq(run.status, 0, "%s", run.err);
+    run_done(&run);
+}
+
 /* ---- the whole way ---- */
 
 static char *example_views(void)
