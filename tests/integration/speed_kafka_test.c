@@ -684,6 +684,24 @@ Test(speed_kafka, a_dead_letter_that_is_too_large_for_its_topic_holds_up_none_of
     tl_log_close(reader);
 }
 
+/* Each transaction takes an offset of the topic for its marker. */
+Test(speed_kafka, many_dead_letters_go_in_few_transactions)
+{
+    enum { LETTERS = 2000, TRANSACTIONS_MAX = 4 };
+    static struct tl_log_record records[LETTERS];
+    const char *dead_topic = views_with_dead_topic();
+    int64_t first, end;
+
+    append(1, 0, 30);
+    for (size_t i = 0; i < LETTERS; i++)
+        records[i] = (struct tl_log_record){.log_ms = INT64_MIN, .value = TL_SV("no JSON")};
+    cr_assert_eq(tl_log_append(log_, tl_sv_from(topic), records, LETTERS, NULL, &err), TL_OK, "%s", err.message);
+    once_well();
+    cr_assert_eq(tl_log_range(log_, tl_sv_from(dead_topic), 0, &first, &end, &err), TL_OK, "%s", err.message);
+    cr_expect_leq(end - number_of("SELECT count(*) FROM tally_dead_letter"), TRANSACTIONS_MAX);
+    cr_expect_geq(end, LETTERS);
+}
+
 static bool has_letter(const char *dead_topic, uint32_t partition, struct tl_sv value)
 {
     struct tl_log *reader = NULL;
