@@ -82,11 +82,19 @@ struct archive {
     uint32_t topics_count;
     struct tl_progress progress;
     uint64_t finished_bytes; /* of files that are done */
+    bool refused;            /* what the last pass failed with came of Kafka, and does not pass by itself */
 };
 
 static struct tl_log *log_of(const struct archive *archive, const struct topic *topic)
 {
     return tl_source_log(archive->logs, topic->source);
+}
+
+/* What came of asking the log. */
+static enum tl_code heard(struct archive *archive, enum tl_code rc, const struct tl_err *err)
+{
+    archive->refused = rc != TL_OK && !err->retriable && strcmp(archive->common->log, "kafka") == 0;
+    return rc;
 }
 
 /* ---- where the record stands ---- */
@@ -237,7 +245,7 @@ static enum tl_code range_check(const struct archive *archive, const struct topi
 }
 
 /* What stands on record last still stands in the log. One that is gone from there (retention, compaction) tells nothing. */
-static enum tl_code message_check(const struct archive *archive, const struct topic *topic, uint32_t number, struct tl_err *err)
+static enum tl_code message_check(struct archive *archive, const struct topic *topic, uint32_t number, struct tl_err *err)
 {
     const struct partition *partition = &topic->partitions[number];
     char why[128];
@@ -249,6 +257,7 @@ static enum tl_code message_check(const struct archive *archive, const struct to
     rc = tl_log_fingerprint(log_of(archive, topic), topic->name, number, partition->last_offset, &now, err);
     if (rc == TL_ERR_NOT_FOUND)
         return TL_OK;
+    rc = heard(archive, rc, err);
     if (rc != TL_OK || now == partition->fingerprint)
         return rc;
     snprintf(why, sizeof why, "at offset %" PRId64 " of partition %" PRIu32 " stands another message than the one on record",
@@ -318,8 +327,10 @@ static enum tl_code partition_copy(struct archive *archive, struct topic *topic,
     while (next < end && !tl_stop_requested()) {
         struct tl_log_entries entries;
 
-        TL_TRY(tl_log_read_on(log_of(archive, topic), topic->name, number, next, TL_BATCH_ROWS, READ_BYTES, ANSWER_MS, &entries,
-                              err));
+        TL_TRY(heard(archive,
+                     tl_log_read_on(log_of(archive, topic), topic->name, number, next, TL_BATCH_ROWS, READ_BYTES, ANSWER_MS,
+                                    &entries, err),
+                     err));
         TL_TRY(tl_intake_run(topic->intake, entries.messages, entries.count, err));
         TL_TRY(tl_intake_facts(topic->intake, entries.messages, entries.count, each_message, &copy, err));
         tl_archive_meter_move(archive->meter);
@@ -404,7 +415,7 @@ static enum tl_code topics_find(struct archive *archive, struct tl_err *err)
 
         if (archive->plan->sources[s].topic_pattern.data == NULL)
             continue;
-        TL_TRY(tl_source_topics_look(archive->sources, s, tl_source_log(archive->logs, s), err));
+        TL_TRY(heard(archive, tl_source_topics_look(archive->sources, s, tl_source_log(archive->logs, s), err), err));
         TL_TRY(tl_master_topics(archive->master, topic_recorded, &recorded, err));
     }
     TL_TRY(topics_add(archive, err));
@@ -457,19 +468,18 @@ static enum tl_code say_missing(const struct archive *archive, struct topic *top
     return TL_OK;
 }
 
-static enum tl_code topic_pass(struct archive *archive, struct topic *topic, struct tl_err *err)
+static enum tl_code range_of(struct archive *archive, const struct topic *topic, uint32_t number, int64_t *first, int64_t *end,
+                             struct tl_err *err)
 {
-    uint32_t partitions_count;
-    uint64_t identity;
-    bool new_record;
-    enum tl_code rc;
+    return heard(archive, tl_log_range(log_of(archive, topic), topic->name, number, first, end, err), err);
+}
 
-    rc = tl_log_topic(log_of(archive, topic), topic->name, &partitions_count, &identity, err);
-    if (rc == TL_ERR_NOT_FOUND && archive->plan->sources[topic->source].topic_pattern.data != NULL)
-        return topic_gone(archive, topic, err);
-    if (rc == TL_ERR_NOT_FOUND && (archive->options.follow || strcmp(archive->common->log, "kafka") != 0))
-        return say_missing(archive, topic, err);
-    TL_TRY(rc);
+static enum tl_code topic_copy(struct archive *archive, struct topic *topic, uint32_t partitions_count, uint64_t identity,
+                               struct tl_err *err)
+{
+    bool new_record;
+    enum tl_code rc = TL_OK;
+
     topic->said_missing = false;
     if (topic->loaded && identity != topic->identity)
         TL_TRY(made_again(archive, topic, "the log gives it another identity than before", err));
@@ -484,7 +494,7 @@ static enum tl_code topic_pass(struct archive *archive, struct topic *topic, str
     for (uint32_t i = 0; i < topic->partitions_count; i++) {
         int64_t first, end;
 
-        TL_TRY(tl_log_range(log_of(archive, topic), topic->name, i, &first, &end, err));
+        TL_TRY(range_of(archive, topic, i, &first, &end, err));
         TL_TRY(range_check(archive, topic, i, first, end, err));
     }
     if (new_record)
@@ -492,8 +502,8 @@ static enum tl_code topic_pass(struct archive *archive, struct topic *topic, str
     for (uint32_t i = 0; i < topic->partitions_count && !tl_stop_requested(); i++) {
         int64_t now_ms = tl_clock_wall_ms(), written, first, end;
 
-        TL_TRY(tl_log_written(log_of(archive, topic), topic->name, i, &written, err));
-        TL_TRY(tl_log_range(log_of(archive, topic), topic->name, i, &first, &end, err));
+        TL_TRY(heard(archive, tl_log_written(log_of(archive, topic), topic->name, i, &written, err), err));
+        TL_TRY(range_of(archive, topic, i, &first, &end, err));
         TL_TRY(range_check(archive, topic, i, first, end, err));
         TL_TRY(partition_copy(archive, topic, i, end, err));
         /* A transaction that is open holds events of before now, which come when it is committed. */
@@ -507,12 +517,33 @@ out:
     return rc;
 }
 
+/* A topic may go away at any moment of a pass. */
+static enum tl_code topic_pass(struct archive *archive, struct topic *topic, struct tl_err *err)
+{
+    uint32_t partitions_count;
+    uint64_t identity;
+    enum tl_code rc;
+
+    rc = heard(archive, tl_log_topic(log_of(archive, topic), topic->name, &partitions_count, &identity, err), err);
+    if (rc == TL_OK) {
+        rc = topic_copy(archive, topic, partitions_count, identity, err);
+        if (rc == TL_ERR_NOT_FOUND &&
+            tl_log_topic(log_of(archive, topic), topic->name, &partitions_count, &identity, NULL) != TL_ERR_NOT_FOUND)
+            return rc;
+    }
+    if (rc == TL_ERR_NOT_FOUND && archive->plan->sources[topic->source].topic_pattern.data != NULL)
+        return topic_gone(archive, topic, err);
+    if (rc == TL_ERR_NOT_FOUND && (archive->options.follow || strcmp(archive->common->log, "kafka") != 0))
+        return say_missing(archive, topic, err);
+    return rc;
+}
+
 /* *waits: there is no log yet. */
 static enum tl_code archive_pass(struct archive *archive, bool *waits, struct tl_err *err)
 {
     enum tl_code rc;
 
-    *waits = false;
+    *waits = archive->refused = false;
     if (archive->logs == NULL) {
         rc = tl_source_logs_open(archive->common, archive->plan, TL_LOG_READ, &archive->logs, err);
         if (rc == TL_ERR_NOT_FOUND) {
@@ -531,12 +562,18 @@ out:
     return rc;
 }
 
-/* A pass that failed because of the disk or the log is made again from what is on disk: space may have been freed. What was damaged or is
- * missing does not come back by itself. */
+/* What was damaged or is missing does not come back by itself; space may be freed. What Kafka refuses (a password, a right) is for whoever
+ * starts the program to see, until a pass has shown that it was right once. */
+static bool may_pass(const struct archive *archive, bool worked, enum tl_code rc, const struct tl_err *err)
+{
+    return err->retriable || (rc == TL_ERR_IO && (worked || !archive->refused));
+}
+
+/* A pass that failed because of the disk or the log is made again from what is on disk. */
 static enum tl_code archive_follow(struct archive *archive, struct tl_err *err)
 {
     char reported[sizeof err->message] = "";
-    bool waits = false, said = false;
+    bool waits = false, said = false, worked = false;
     enum tl_code rc;
 
     for (;;) {
@@ -544,8 +581,9 @@ static enum tl_code archive_follow(struct archive *archive, struct tl_err *err)
 
         tl_archive_meter_begin(archive->meter);
         rc = archive_pass(archive, &waits, err);
-        if (rc != TL_OK && rc != TL_ERR_IO)
+        if (rc != TL_OK && !may_pass(archive, worked, rc, err))
             return rc;
+        worked = worked || (rc == TL_OK && !waits);
         if (rc != TL_OK)
             tl_archive_meter_failed(archive->meter, err);
         else if (waits)

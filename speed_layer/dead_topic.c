@@ -15,11 +15,12 @@
 #include "main/source_log.h"
 
 enum {
-    LETTERS_MAX = 256, /* of one append */
+    LETTERS_MAX = 10000, /* of one append */
+    BYTES_MAX = 4 << 20, /* the same */
     NUMBER_BYTES = 24,
     HEADERS = 7,
     WAITING_BYTES_MAX = 64 << 20,
-    FLUSH_MS = 2000, /* less than the 5 s after which a process that gives no answer is taken over (fence.h) */
+    FLUSH_MS = 2000, /* that a tick waits: less than the 5 s after which a process that gives no answer is taken over (fence.h) */
     LAST_MS = 5000,
     PAUSE_MIN_MS = 100,
     PAUSE_MAX_MS = 5000
@@ -39,9 +40,10 @@ struct letter {
 struct tl_dead_topic {
     const struct tl_plan *plan;
     struct tl_source_logs *logs;
-    uint32_t *partitions;                      /* per source: of its topic for dead letters; 0: not known yet. The sender's */
-    struct tl_log_record records[LETTERS_MAX]; /* the sender's */
-    struct letter *sending[LETTERS_MAX];       /* the same */
+    uint32_t *partitions; /* per source: of its topic for dead letters; 0: to be looked up. The sender's, as what follows */
+    size_t bytes_max;     /* of one append: less where a topic takes less at once */
+    struct tl_log_record records[LETTERS_MAX];
+    struct letter *sending[LETTERS_MAX];
     pthread_t thread;
     bool running;
     pthread_mutex_t mutex; /* of what follows */
@@ -49,8 +51,12 @@ struct tl_dead_topic {
     struct letter *first, **end;
     size_t waiting_bytes;
     uint64_t waiting_count, left_out;
-    bool stuck; /* the topic takes no letters now */
-    bool stop, failed;
+    uint64_t appends, tick_appends; /* that have moved letters out of the list, and how many had when the tick began */
+    int64_t patience_ms;            /* what is left of the tick's FLUSH_MS */
+    bool prepared;                  /* the sender has looked at the topics; `err` says what came of it */
+    bool stuck;                     /* the topic takes no letters now */
+    bool said_full, said_large;
+    bool stop;
     struct tl_err err;
 };
 
@@ -91,30 +97,61 @@ static struct letter *letter_of(uint32_t source, struct tl_sv from, uint32_t par
 
 /* ---- the sender ---- */
 
-/* The first letters of one source, of all its partitions. With the mutex; they stay in the list until they are sent. */
+static enum tl_code find_topic(struct tl_dead_topic *topic, uint32_t source, struct tl_err *err)
+{
+    struct tl_sv name = topic->plan->sources[source].dead_letter_topic;
+    struct tl_log *log = tl_source_log(topic->logs, source);
+    uint64_t identity;
+    enum tl_code rc;
+
+    TL_TRY(tl_log_create_topic(log, name, 0, err));
+    TL_TRY(tl_log_topic(log, name, &topic->partitions[source], &identity, err));
+out:
+    return rc;
+}
+
+/* Makes the topics, and appends nothing to each: what is wrong with them, or with the rights to them, shows now and not at the first letter. (That
+ * the right to write is missing shows only then.) */
+static enum tl_code prepare(struct tl_dead_topic *topic, struct tl_err *err)
+{
+    enum tl_code rc = TL_OK;
+
+    for (uint32_t s = 0; s < topic->plan->sources_count; s++) {
+        struct tl_sv name = topic->plan->sources[s].dead_letter_topic;
+
+        if (name.size == 0)
+            continue;
+        TL_TRY(find_topic(topic, s, err));
+        TL_TRY(tl_log_append(tl_source_log(topic->logs, s), name, NULL, 0, NULL, err));
+    }
+out:
+    return rc;
+}
+
+/* The first letters of one source, of all its partitions; one, however large it is. With the mutex; they stay in the list until they are sent. */
 static size_t choose(struct tl_dead_topic *topic)
 {
-    size_t count = 0;
+    size_t count = 0, bytes = 0;
 
-    for (struct letter *letter = topic->first; letter != NULL && count < LETTERS_MAX; letter = letter->next)
-        if (letter->source == topic->first->source)
-            topic->sending[count++] = letter;
+    for (struct letter *letter = topic->first; letter != NULL && count < LETTERS_MAX; letter = letter->next) {
+        if (letter->source != topic->first->source)
+            continue;
+        bytes += letter->bytes;
+        if (count > 0 && bytes > topic->bytes_max)
+            break;
+        topic->sending[count++] = letter;
+    }
     return count;
 }
 
+/* A topic that failed is looked up before the next try: it may have been deleted, and made again with fewer partitions. */
 static enum tl_code append(struct tl_dead_topic *topic, size_t count, struct tl_err *err)
 {
     uint32_t source = topic->sending[0]->source;
-    struct tl_sv name = topic->plan->sources[source].dead_letter_topic;
-    struct tl_log *log = tl_source_log(topic->logs, source);
     enum tl_code rc = TL_OK;
 
-    if (topic->partitions[source] == 0) {
-        uint64_t identity;
-
-        TL_TRY(tl_log_create_topic(log, name, 0, err));
-        TL_TRY(tl_log_topic(log, name, &topic->partitions[source], &identity, err));
-    }
+    if (topic->partitions[source] == 0)
+        TL_TRY(find_topic(topic, source, err));
     for (size_t i = 0; i < count; i++) {
         const struct letter *letter = topic->sending[i];
 
@@ -125,13 +162,16 @@ static enum tl_code append(struct tl_dead_topic *topic, size_t count, struct tl_
                                                    .headers = letter->headers,
                                                    .headers_count = HEADERS};
     }
-    TL_TRY(tl_log_append(log, name, topic->records, count, NULL, err));
+    TL_TRY(tl_log_append(tl_source_log(topic->logs, source), topic->plan->sources[source].dead_letter_topic, topic->records,
+                         count, NULL, err));
 out:
+    if (rc != TL_OK && rc != TL_ERR_LIMIT)
+        topic->partitions[source] = 0;
     return rc;
 }
 
 /* With the mutex. The chosen ones stand in the list in the same order. */
-static void drop_sent(struct tl_dead_topic *topic, size_t count)
+static void drop_chosen(struct tl_dead_topic *topic, size_t count)
 {
     struct letter **at = &topic->first;
 
@@ -150,6 +190,10 @@ static void drop_sent(struct tl_dead_topic *topic, size_t count)
     }
     if (*at == NULL)
         topic->end = at;
+    if (topic->waiting_count == 0)
+        topic->said_full = false;
+    topic->appends++;
+    pthread_cond_broadcast(&topic->wake);
 }
 
 static struct timespec after_ms(int64_t ms)
@@ -168,16 +212,58 @@ static void note_stuck(struct tl_dead_topic *topic, const char *why)
     pthread_cond_broadcast(&topic->wake);
 }
 
+/* With the mutex. */
+static void note_sent(struct tl_dead_topic *topic, size_t count)
+{
+    drop_chosen(topic, count);
+    if (topic->stuck)
+        tl_diag(TL_INFO, "the topic for dead letters takes them again");
+    topic->stuck = false;
+}
+
+/* A broker takes a batch as a whole: fewer of them, and one that is too large by itself stays out. With the mutex. */
+static void note_too_large(struct tl_dead_topic *topic, size_t count, const char *why)
+{
+    size_t bytes = 0;
+
+    for (size_t i = 0; i < count; i++)
+        bytes += topic->sending[i]->bytes;
+    if (count > 1) {
+        topic->bytes_max = bytes / 2;
+        return;
+    }
+    if (!topic->said_large)
+        tl_diag(TL_WARN, "a dead letter is too large for its topic: such letters are in the store's table alone (%s)", why);
+    topic->said_large = true;
+    topic->left_out++;
+    drop_chosen(topic, count);
+}
+
+/* With the mutex. */
+static void pause_a_while(struct tl_dead_topic *topic, int64_t *pause_ms)
+{
+    struct timespec until = after_ms(*pause_ms);
+
+    while (!topic->stop && pthread_cond_timedwait(&topic->wake, &topic->mutex, &until) != ETIMEDOUT)
+        ;
+    *pause_ms = tl_min_i64(*pause_ms * 2, PAUSE_MAX_MS);
+}
+
 static void *thread_main(void *arg)
 {
     struct tl_dead_topic *topic = arg;
     int64_t pause_ms = PAUSE_MIN_MS;
+    struct tl_err found = {0};
+    enum tl_code rc = prepare(topic, &found);
 
     pthread_mutex_lock(&topic->mutex);
-    while (!topic->stop && !topic->failed) {
+    topic->prepared = true;
+    if (rc != TL_OK)
+        topic->err = found;
+    pthread_cond_broadcast(&topic->wake);
+    while (!topic->stop) {
         size_t count = choose(topic);
         struct tl_err err = {0};
-        enum tl_code rc;
 
         if (count == 0) {
             pthread_cond_wait(&topic->wake, &topic->mutex);
@@ -187,23 +273,13 @@ static void *thread_main(void *arg)
         rc = append(topic, count, &err);
         pthread_mutex_lock(&topic->mutex);
         if (rc == TL_OK) {
-            drop_sent(topic, count);
-            if (topic->stuck)
-                tl_diag(TL_INFO, "the topic for dead letters takes them again");
-            topic->stuck = false;
+            note_sent(topic, count);
             pause_ms = PAUSE_MIN_MS;
-            pthread_cond_broadcast(&topic->wake);
-        } else if (err.retriable) {
-            struct timespec until = after_ms(pause_ms);
-
-            note_stuck(topic, err.message);
-            while (!topic->stop && pthread_cond_timedwait(&topic->wake, &topic->mutex, &until) != ETIMEDOUT)
-                ;
-            pause_ms = tl_min_i64(pause_ms * 2, PAUSE_MAX_MS);
+        } else if (rc == TL_ERR_LIMIT) {
+            note_too_large(topic, count, err.message);
         } else {
-            topic->failed = true;
-            topic->err = err;
-            pthread_cond_broadcast(&topic->wake);
+            note_stuck(topic, err.message);
+            pause_a_while(topic, &pause_ms);
         }
     }
     pthread_mutex_unlock(&topic->mutex);
@@ -230,8 +306,25 @@ static enum tl_code start(struct tl_dead_topic *topic, struct tl_err *err)
     return TL_OK;
 }
 
-enum tl_code tl_dead_topic_open(const struct tl_common_options *common, const struct tl_plan *plan, struct tl_dead_topic **out,
-                                struct tl_err *err)
+/* What waiting does not mend. A topic that does not answer in time stops nobody. */
+static enum tl_code wait_for_topics(struct tl_dead_topic *topic, struct tl_err *err)
+{
+    struct timespec until = after_ms(FLUSH_MS);
+    enum tl_code rc = TL_OK;
+
+    pthread_mutex_lock(&topic->mutex);
+    while (!topic->prepared && pthread_cond_timedwait(&topic->wake, &topic->mutex, &until) != ETIMEDOUT)
+        ;
+    if (topic->err.code != TL_OK && !topic->err.retriable) {
+        *err = topic->err;
+        rc = topic->err.code;
+    }
+    pthread_mutex_unlock(&topic->mutex);
+    return rc;
+}
+
+enum tl_code tl_dead_topic_open(const struct tl_common_options *common, const struct tl_plan *plan, bool strict,
+                                struct tl_dead_topic **out, struct tl_err *err)
 {
     struct tl_dead_topic *topic = NULL;
     pthread_condattr_t attributes;
@@ -248,6 +341,8 @@ enum tl_code tl_dead_topic_open(const struct tl_common_options *common, const st
         return tl_fail_memory(err, sizeof *topic);
     topic->plan = plan;
     topic->end = &topic->first;
+    topic->bytes_max = BYTES_MAX;
+    topic->patience_ms = FLUSH_MS;
     pthread_mutex_init(&topic->mutex, NULL);
     pthread_condattr_init(&attributes);
     pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
@@ -258,6 +353,8 @@ enum tl_code tl_dead_topic_open(const struct tl_common_options *common, const st
         TL_TRY(tl_fail_memory(err, plan->sources_count * sizeof *topic->partitions));
     TL_TRY(tl_source_logs_open(common, plan, TL_LOG_APPEND, &topic->logs, err));
     TL_TRY(start(topic, err));
+    if (strict)
+        TL_TRY(wait_for_topics(topic, err));
     *out = topic;
     topic = NULL;
 out:
@@ -265,15 +362,29 @@ out:
     return rc;
 }
 
-/* Until all is sent, the topic takes none, or the time is over: false. With the mutex. */
-static bool wait_for_sent(struct tl_dead_topic *topic, int64_t ms)
+/* Until no more than `bytes` wait, the topic takes none, or the time is over: false. With the mutex. */
+static bool wait_for_sent(struct tl_dead_topic *topic, size_t bytes, int64_t ms)
 {
     struct timespec until = after_ms(ms);
 
-    while (topic->waiting_count > 0 && !topic->stuck && !topic->failed)
+    while (topic->waiting_bytes > bytes && !topic->stuck)
         if (pthread_cond_timedwait(&topic->wake, &topic->mutex, &until) == ETIMEDOUT)
             return false;
     return true;
+}
+
+/* The same of a tick, which waits FLUSH_MS in all. A topic is stuck when it takes nothing at all meanwhile; one that is only slow gets the rest
+ * in the ticks that follow. */
+static void wait_in_tick(struct tl_dead_topic *topic, size_t bytes)
+{
+    int64_t began_ms = tl_clock_monotonic_ms();
+    bool in_time;
+
+    pthread_cond_broadcast(&topic->wake); /* the sender may not know of them yet */
+    in_time = wait_for_sent(topic, bytes, topic->patience_ms);
+    topic->patience_ms = tl_max_i64(0, topic->patience_ms - (tl_clock_monotonic_ms() - began_ms));
+    if (!in_time && topic->appends == topic->tick_appends)
+        note_stuck(topic, "it does not answer");
 }
 
 void tl_dead_topic_close(struct tl_dead_topic *topic)
@@ -282,7 +393,7 @@ void tl_dead_topic_close(struct tl_dead_topic *topic)
         return;
     pthread_mutex_lock(&topic->mutex);
     if (topic->running)
-        wait_for_sent(topic, LAST_MS);
+        wait_for_sent(topic, 0, LAST_MS);
     topic->stop = true;
     pthread_cond_broadcast(&topic->wake);
     pthread_mutex_unlock(&topic->mutex);
@@ -308,11 +419,14 @@ void tl_dead_topic_close(struct tl_dead_topic *topic)
 /* Where there is no room the topic has some seconds to make some. With the mutex. */
 static void put(struct tl_dead_topic *topic, struct letter *letter)
 {
-    if (topic->waiting_bytes + letter->bytes > WAITING_BYTES_MAX && !wait_for_sent(topic, FLUSH_MS))
-        note_stuck(topic, "it does not answer");
+    if (topic->waiting_bytes + letter->bytes > WAITING_BYTES_MAX)
+        wait_in_tick(topic, WAITING_BYTES_MAX - letter->bytes);
     if (topic->waiting_bytes + letter->bytes > WAITING_BYTES_MAX) {
-        if (topic->left_out++ == 0)
-            tl_diag(TL_WARN, "too many dead letters wait for their topic: from now on they are in the store's table alone");
+        if (!topic->said_full)
+            tl_diag(TL_WARN,
+                    "too many dead letters wait for their topic: until it has them, more are in the store's table alone");
+        topic->said_full = true;
+        topic->left_out++;
         free(letter);
         return;
     }
@@ -344,19 +458,13 @@ out:
     return rc;
 }
 
-enum tl_code tl_dead_topic_flush(struct tl_dead_topic *topic, struct tl_err *err)
+void tl_dead_topic_flush(struct tl_dead_topic *topic)
 {
-    enum tl_code rc = TL_OK;
-
     if (topic == NULL)
-        return TL_OK;
+        return;
     pthread_mutex_lock(&topic->mutex);
-    if (!wait_for_sent(topic, FLUSH_MS))
-        note_stuck(topic, "it does not answer");
-    if (topic->failed) {
-        *err = topic->err;
-        rc = topic->err.code;
-    }
+    wait_in_tick(topic, 0);
+    topic->patience_ms = FLUSH_MS;
+    topic->tick_appends = topic->appends;
     pthread_mutex_unlock(&topic->mutex);
-    return rc;
 }

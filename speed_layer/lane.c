@@ -83,12 +83,14 @@ static enum tl_code fail_made_again(struct tl_sv topic, uint32_t partition, cons
 }
 
 enum tl_code tl_lane_check_message(const struct tl_lane_ground *ground, const struct tl_lane_partition *partition,
-                                   const struct tl_position *position, struct tl_err *err)
+                                   const struct tl_position *position, bool *other, struct tl_err *err)
 {
     char why[100];
     uint64_t now;
     enum tl_code rc;
 
+    if (other != NULL)
+        *other = false;
     if (position->fingerprint == 0)
         return TL_OK;
     rc = tl_log_fingerprint(tl_source_log(ground->logs, partition->source), partition->topic, partition->in_topic,
@@ -99,6 +101,8 @@ enum tl_code tl_lane_check_message(const struct tl_lane_ground *ground, const st
         return rc;
     snprintf(why, sizeof why, "at offset %lld stands another message than the one that was read",
              (long long)position->last_offset);
+    if (other != NULL)
+        *other = true;
     return fail_made_again(partition->topic, partition->in_topic, why, err);
 }
 
@@ -388,7 +392,7 @@ static enum tl_code add_partition(struct tl_lane *lane, const struct tl_lane_gro
     } else if (known != NULL) {
         mine->position = *known;
         TL_TRY(check_position(ground, mine, end, err));
-        TL_TRY(tl_lane_check_message(ground, mine, &mine->position, err));
+        TL_TRY(tl_lane_check_message(ground, mine, &mine->position, NULL, err));
         if (mine->position.next_offset < mine->log_first)
             TL_TRY(accept_gap(ground, lane, mine, err));
     } else if (standing->count == 0) {

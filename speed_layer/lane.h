@@ -86,8 +86,8 @@ TL_MUST_USE enum tl_code tl_lane_topic(const struct tl_lane_ground *ground, uint
 TL_MUST_USE enum tl_code tl_lane_known_topic(const struct tl_lane_ground *ground, uint32_t source, struct tl_sv name,
                                              uint32_t known, uint32_t *partitions, uint64_t *identity, struct tl_err *err);
 /* The message that was read last must still be the one that it was: TL_ERR_IO otherwise. One that is gone (retention, compaction) tells
- * nothing. */
+ * nothing. *other (may be NULL): the failure is that it is another one, and not that the log does not tell. */
 TL_MUST_USE enum tl_code tl_lane_check_message(const struct tl_lane_ground *ground, const struct tl_lane_partition *partition,
-                                               const struct tl_position *position, struct tl_err *err);
+                                               const struct tl_position *position, bool *other, struct tl_err *err);
 
 #endif

@@ -145,13 +145,17 @@ static enum tl_code look_at_message(struct tl_look *look, uint32_t p, struct tl_
 {
     const struct tl_lane_partition *partition = &look->lane->partitions[p];
     struct tl_position position = {.partition = partition->partition};
+    bool other;
     enum tl_code rc;
 
     pthread_mutex_lock(&look->mutex);
     position.last_offset = look->anchors[p].offset;
     position.fingerprint = look->anchors[p].fingerprint;
     pthread_mutex_unlock(&look->mutex);
-    TL_TRY(tl_lane_check_message(look->ground, partition, &position, err));
+    rc = tl_lane_check_message(look->ground, partition, &position, &other, err);
+    if (rc == TL_ERR_IO && !other)
+        err->retriable = true; /* a right that is gone, say: the workers, who have read the topic, know whether that may pass */
+    TL_TRY(rc);
     move_anchor(look, p, &look->before[p]);
 out:
     return rc;

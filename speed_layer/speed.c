@@ -773,7 +773,7 @@ static enum tl_code run_from_store(struct speed *speed, struct tl_err *err)
     TL_TRY(tl_source_topics_open(speed->plan, &speed->ground.topics, err));
     TL_TRY(open_log(speed, &there, err));
     if (there)
-        TL_TRY(tl_dead_topic_open(speed->common, speed->plan, &speed->dead_topic, err));
+        TL_TRY(tl_dead_topic_open(speed->common, speed->plan, speed->ticks == 0, &speed->dead_topic, err));
     while (there && !tl_stop_requested()) {
         speed->deal_again = false;
         TL_TRY(run_all(speed, err));

@@ -319,7 +319,7 @@ static enum tl_code send_dead(struct tl_tick *tick, struct tl_err *err)
                                   state->dead_count, err));
     }
     tick->dead_sent = true;
-    TL_TRY(tl_dead_topic_flush(tick->dead_topic, err));
+    tl_dead_topic_flush(tick->dead_topic);
 out:
     return rc;
 }

@@ -295,7 +295,7 @@ static enum tl_code check_suspect(struct tl_worker *worker, struct tl_worker_par
     const struct tl_lane_ground ground = {.plan = worker->lane->plan, .logs = worker->logs};
     const struct tl_position position = {
         .partition = mine->lane->partition, .last_offset = mine->last_offset, .fingerprint = mine->fingerprint};
-    enum tl_code rc = tl_lane_check_message(&ground, mine->lane, &position, err);
+    enum tl_code rc = tl_lane_check_message(&ground, mine->lane, &position, NULL, err);
 
     if (rc == TL_OK)
         mine->suspect = false;

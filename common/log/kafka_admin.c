@@ -66,7 +66,7 @@ static enum tl_code partitions_of(struct tl_kafka_log *log, struct tl_kafka_topi
         topic->partitions = 0;
         rc = tl_kafka_no_topic(log, name, err);
     } else if (code != RD_KAFKA_RESP_ERR_NO_ERROR) {
-        rc = tl_kafka_fail(&log->trouble, code, NULL, doing, err);
+        rc = tl_kafka_topic_fail(log, code, NULL, doing, topic->partitions > 0, err);
     } else {
         topic->partitions = (uint32_t)question.answer->topics[0].partition_cnt;
     }
@@ -371,7 +371,8 @@ static enum tl_code partition_failed(struct tl_kafka_log *log, struct tl_kafka_t
         if (partition >= topic->partitions)
             return tl_kafka_no_partition(log, tl_sv_from(topic->name), topic->partitions, partition, err);
     }
-    return tl_kafka_fail(&log->trouble, code, NULL, tl_kafka_doing(tl_sv_from(topic->name), partition, doing, sizeof doing), err);
+    return tl_kafka_topic_fail(log, code, NULL, tl_kafka_doing(tl_sv_from(topic->name), partition, doing, sizeof doing),
+                               topic->partitions > 0, err);
 out:
     return rc;
 }

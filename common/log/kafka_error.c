@@ -54,6 +54,9 @@ static const struct known known[] = {
     {RD_KAFKA_RESP_ERR__WAIT_COORD,                           TL_ERR_IO,        true,  NULL                                                          },
     {RD_KAFKA_RESP_ERR__RETRY,                                TL_ERR_IO,        true,  NULL                                                          },
     {RD_KAFKA_RESP_ERR__BAD_MSG,                              TL_ERR_IO,        true,  NULL                                                          },
+ /* A producer says so whose transaction or itself has failed meanwhile; the next one is told why, if it is still so. */
+    {RD_KAFKA_RESP_ERR__STATE,                                TL_ERR_IO,        true,  NULL                                                          },
+    {RD_KAFKA_RESP_ERR__FATAL,                                TL_ERR_IO,        true,  NULL                                                          },
     {RD_KAFKA_RESP_ERR__FENCED,                               TL_ERR_IO,        true,  "another process appends in its place"                        },
     {RD_KAFKA_RESP_ERR__PURGE_QUEUE,                          TL_ERR_IO,        true,  NULL                                                          },
     {RD_KAFKA_RESP_ERR__PURGE_INFLIGHT,                       TL_ERR_IO,        true,  NULL                                                          },

@@ -38,9 +38,10 @@ static enum tl_code no_entry(struct tl_sv name, uint32_t partition, int64_t offs
                    (long long)offset);
 }
 
-static enum tl_code judge(struct tl_kafka_log *log, struct tl_sv name, uint32_t partition, int64_t offset,
+static enum tl_code judge(struct tl_kafka_log *log, struct tl_kafka_topic *topic, uint32_t partition, int64_t offset,
                           const rd_kafka_message_t *message, rd_kafka_resp_err_t code, uint64_t *out, struct tl_err *err)
 {
+    struct tl_sv name = tl_sv_from(topic->name);
     char doing[TL_KAFKA_NAME_BYTES + 40];
     rd_kafka_timestamp_type_t type;
     struct tl_message entry;
@@ -54,7 +55,7 @@ static enum tl_code judge(struct tl_kafka_log *log, struct tl_sv name, uint32_t 
     if (message == NULL || code != RD_KAFKA_RESP_ERR_NO_ERROR) {
         tl_kafka_doing(name, partition, doing, sizeof doing);
         if (!is_unknown(code))
-            return tl_kafka_fail(&log->trouble, code, NULL, doing, err);
+            return tl_kafka_topic_fail(log, code, NULL, doing, topic->was_read, err);
         rc = tl_fail(err, TL_ERR_IO, "%s: %s", doing, rd_kafka_err2str(code)); /* which tells nothing of the entry */
         if (err != NULL)
             err->retriable = true;
@@ -68,6 +69,7 @@ static enum tl_code judge(struct tl_kafka_log *log, struct tl_sv name, uint32_t 
     if (type == RD_KAFKA_TIMESTAMP_NOT_AVAILABLE)
         entry.log_ms = 0;
     *out = tl_log_fingerprint_of(&entry);
+    topic->was_read = true;
     return TL_OK;
 }
 
@@ -92,7 +94,7 @@ enum tl_code tl_kafka_op_fingerprint(struct tl_log *base, struct tl_sv name, uin
         TL_TRY(
             tl_kafka_fail(&log->trouble, rd_kafka_last_error(), NULL, tl_kafka_doing(name, partition, doing, sizeof doing), err));
     message = first_of(log, rk, queue, &code);
-    rc = judge(log, name, partition, offset, message, code, out, err);
+    rc = judge(log, topic, partition, offset, message, code, out, err);
     if (message != NULL)
         rd_kafka_message_destroy(message);
     rd_kafka_consume_stop(handle, (int32_t)partition);

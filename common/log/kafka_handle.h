@@ -35,6 +35,7 @@ struct tl_kafka_topic {
     uint32_t lanes_count;
     uint32_t partitions; /* as last heard; 0: never asked */
     uint32_t written;    /* how many of them the writer has heard of */
+    bool was_read;       /* entries of it, through this handle: the right to is there, or was */
 };
 
 struct tl_kafka_writer;
@@ -84,6 +85,9 @@ TL_MUST_USE enum tl_code tl_kafka_topic_find(struct tl_kafka_log *log, struct tl
 TL_MUST_USE enum tl_code tl_kafka_lane_find(struct tl_kafka_topic *topic, uint32_t partition, struct tl_kafka_lane **out,
                                             struct tl_err *err);
 /* "topic events", "topic events partition 3": for messages. */
+/* tl_kafka_fail of a topic. `had_right`: what is forbidden now was allowed before, so it may be again. */
+TL_MUST_USE enum tl_code tl_kafka_topic_fail(struct tl_kafka_log *log, rd_kafka_resp_err_t code, const char *words,
+                                             const char *doing, bool had_right, struct tl_err *err);
 const char *tl_kafka_doing(struct tl_sv topic, int64_t partition, char *out, size_t out_bytes);
 TL_MUST_USE enum tl_code tl_kafka_no_topic(struct tl_kafka_log *log, struct tl_sv topic, struct tl_err *err);
 TL_MUST_USE enum tl_code tl_kafka_no_partition(struct tl_kafka_log *log, struct tl_sv topic, uint32_t partitions,

@@ -442,5 +442,7 @@ enum tl_code tl_kafka_op_append(struct tl_log *base, struct tl_sv name, const st
 out:
     if (fatal)
         writer_drop(log);
+    if (rc != TL_OK && topic != NULL)
+        topic->partitions = 0; /* asked for anew: it may have been made again with fewer */
     return rc;
 }

@@ -72,6 +72,16 @@ const char *tl_kafka_doing(struct tl_sv topic, int64_t partition, char *out, siz
     return out;
 }
 
+enum tl_code tl_kafka_topic_fail(struct tl_kafka_log *log, rd_kafka_resp_err_t code, const char *words, const char *doing,
+                                 bool had_right, struct tl_err *err)
+{
+    enum tl_code rc = tl_kafka_fail(&log->trouble, code, words, doing, err);
+
+    if (code == RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED && had_right && err != NULL)
+        err->retriable = true;
+    return rc;
+}
+
 enum tl_code tl_kafka_no_topic(struct tl_kafka_log *log, struct tl_sv topic, struct tl_err *err)
 {
     const char *servers = tl_kafka_property(&log->properties, "bootstrap.servers");
@@ -271,7 +281,7 @@ static enum tl_code lane_failed(struct tl_kafka_log *log, struct tl_kafka_topic 
         }
         return rc == TL_ERR_NOT_FOUND ? rc : tl_kafka_no_partition(log, name, partitions, partition, err);
     }
-    return tl_kafka_fail(&log->trouble, code, words, tl_kafka_doing(name, partition, doing, sizeof doing), err);
+    return tl_kafka_topic_fail(log, code, words, tl_kafka_doing(name, partition, doing, sizeof doing), topic->was_read, err);
 }
 
 static enum tl_code reserve(struct tl_kafka_log *log, size_t count, struct tl_err *err)
@@ -515,6 +525,7 @@ static enum tl_code op_read(struct tl_log *base, struct tl_sv name, uint32_t par
     out->count = count;
     out->next_offset = lane->next;
     out->at_end = is_at_end(log, topic, partition);
+    topic->was_read = topic->was_read || count > 0 || out->at_end;
     if (lane->nudge)
         lane->nudge = !tl_kafka_watch_nudge(log->watch);
 out:

@@ -16,7 +16,7 @@
 #include "support/run.h"
 #include "support/visits.h"
 
-enum { STEP_MS = 200, FETCH = 1 /* API key */ };
+enum { STEP_MS = 200, FETCH = 1, LIST_OFFSETS = 2 /* API keys */ };
 
 static char dir[RUN_DIR_BYTES], data[300], views[300], topic[200];
 static struct tl_err err;
@@ -166,6 +166,24 @@ Test(archive_kafka, a_topic_that_is_not_there_is_no_success)
     run_done(&run);
 }
 
+Test(archive_kafka, who_is_refused_from_the_start_is_told)
+{
+    struct run run = {0};
+
+    views_on(topic);
+    append(0, 10);
+    cr_assert_eq(setenv("TALLY_KAFKA_BOOTSTRAP_SERVERS", kafka_env("KAFKA_SASL_URL"), 1), 0);
+    cr_assert_eq(setenv("TALLY_KAFKA_SSL_CA_LOCATION", kafka_env("KAFKA_CA"), 1), 0);
+    run_start(&run, (const char *const[]){"archive", "--views", views, "--data", data, "--log", "kafka", "--follow", "--interval",
+                                          "100ms", "--kafka-property", "security.protocol=sasl_ssl", "--kafka-property",
+                                          "sasl.mechanism=PLAIN", "--kafka-property", "sasl.username=alice", "--kafka-property",
+                                          "sasl.password=wrong", NULL});
+    cr_assert(run_wait_for(&run, 20000), "it goes on: %s", run_err_so_far(&run));
+    cr_expect_eq(run.status, 3, "%d %s", run.status, run.err);
+    cr_expect_not_null(strstr(run.err, "sasl.password"), "%s", run.err);
+    run_done(&run);
+}
+
 /* ---- librdkafka's mock cluster ---- */
 
 static void produce(rd_kafka_t *producer, int from, int to)
@@ -188,6 +206,44 @@ static bool comes_to(uint64_t messages)
         if (on_record("events") >= messages)
             return true;
     return false;
+}
+
+static bool said(const struct run *run, const char *words)
+{
+    for (int64_t until_ms = tl_clock_monotonic_ms() + 20000; tl_clock_monotonic_ms() < until_ms; tl_clock_sleep_ms(20))
+        if (strstr(run_err_so_far(run), words) != NULL)
+            return true;
+    return false;
+}
+
+/* A partition whose leader does not know it yet. */
+Test(archive_kafka, what_passes_by_itself_is_waited_for_whatever_it_is)
+{
+    rd_kafka_conf_t *conf = rd_kafka_conf_new();
+    rd_kafka_t *host = rd_kafka_new(RD_KAFKA_PRODUCER, NULL, NULL, 0), *producer;
+    rd_kafka_mock_cluster_t *cluster = rd_kafka_mock_cluster_new(host, 1);
+    struct run run = {0};
+
+    cr_assert_eq(rd_kafka_mock_topic_create(cluster, "events", 1, 1), RD_KAFKA_RESP_ERR_NO_ERROR);
+    rd_kafka_conf_set(conf, "bootstrap.servers", rd_kafka_mock_cluster_bootstraps(cluster), NULL, 0);
+    producer = rd_kafka_new(RD_KAFKA_PRODUCER, conf, NULL, 0);
+    cr_assert_eq(setenv("TALLY_KAFKA_BOOTSTRAP_SERVERS", rd_kafka_mock_cluster_bootstraps(cluster), 1), 0);
+    views_on("events");
+    produce(producer, 0, 5);
+    for (int i = 0; i < 1000; i++)
+        rd_kafka_mock_push_request_errors(cluster, LIST_OFFSETS, 1, RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART);
+    run_start(&run, (const char *const[]){"archive", "--views", views, "--data", data, "--log", "kafka", "--follow", "--interval",
+                                          "100ms", NULL});
+    cr_expect(said(&run, "tries again"), "%s", run_err_so_far(&run));
+    rd_kafka_mock_clear_request_errors(cluster, LIST_OFFSETS);
+    cr_expect(comes_to(5), "%s", run_err_so_far(&run));
+    run_signal(&run, SIGTERM);
+    run_wait(&run);
+    cr_expect_eq(run.status, 0, "%s", run.err);
+    run_done(&run);
+    rd_kafka_destroy(producer);
+    rd_kafka_mock_cluster_destroy(cluster);
+    rd_kafka_destroy(host);
 }
 
 /* The log says that there is more, and the reader has last heard that it is at the end: it waits, and passes over nothing. */

@@ -211,12 +211,44 @@ Test(log_kafka, without_rights_the_right_is_named)
     ok(tl_log_create_topic(log, tl_sv_from(topic), 1, &err));
     put(log, topic, "a");
     tl_log_close(log);
-    raw_deny_read(kafka_env("KAFKA_USER"), topic);
+    raw_deny(kafka_env("KAFKA_USER"), topic, RD_KAFKA_ACL_OPERATION_READ);
     log = opened(kafka_spec(KAFKA_SASL_PLAIN), TL_LOG_READ);
     cr_assert_eq(tl_log_read_wait(log, tl_sv_from(topic), 0, 0, 10, 1000, 20000, &entries, &err), TL_ERR_IO, "%s", err.message);
     cr_assert_not(err.retriable);
     says("uthorization failed");
     says("READ on the topic");
+    tl_log_close(log);
+}
+
+Test(log_kafka, a_right_that_is_taken_away_may_be_given_back)
+{
+    static const rd_kafka_AclOperation_t operations[] = {RD_KAFKA_ACL_OPERATION_READ, RD_KAFKA_ACL_OPERATION_DESCRIBE};
+    const char *topic = kafka_topic("revoked");
+    struct tl_log *log = opened(kafka_spec(KAFKA_PLAIN), TL_LOG_APPEND);
+    int64_t until_ms = tl_clock_monotonic_ms() + 20000;
+    struct tl_log_entries entries;
+    uint32_t partitions;
+    uint64_t identity;
+
+    ok(tl_log_create_topic(log, tl_sv_from(topic), 1, &err));
+    put(log, topic, "a");
+    tl_log_close(log);
+    log = opened(kafka_spec(KAFKA_SASL_PLAIN), TL_LOG_READ);
+    ok(tl_log_topic(log, tl_sv_from(topic), &partitions, &identity, &err));
+    ok(tl_log_read_wait(log, tl_sv_from(topic), 0, 0, 10, 1000, 20000, &entries, &err));
+    ok(tl_log_fingerprint(log, tl_sv_from(topic), 0, 0, &identity, &err));
+    for (size_t i = 0; i < TL_COUNT(operations); i++)
+        raw_deny(kafka_env("KAFKA_USER"), topic, operations[i]);
+    while (tl_log_read(log, tl_sv_from(topic), 0, 1, 10, 1000, &entries, &err) == TL_OK) {
+        cr_assert_lt(tl_clock_monotonic_ms(), until_ms);
+        tl_log_wait(log, 20);
+    }
+    cr_expect(err.retriable, "%s", err.message);
+    says("uthorization failed");
+    cr_expect_eq(tl_log_fingerprint(log, tl_sv_from(topic), 0, 0, &identity, &err), TL_ERR_IO);
+    cr_expect(err.retriable, "%s", err.message);
+    cr_expect_eq(tl_log_topic(log, tl_sv_from(topic), &partitions, &identity, &err), TL_ERR_IO);
+    cr_expect(err.retriable, "%s", err.message);
     tl_log_close(log);
 }
 

@@ -640,6 +640,179 @@ Test(speed_kafka, dead_letters_go_to_their_topic_with_the_reason)
     tl_log_close(reader);
 }
 
+/* As alice, whose rights can be taken. */
+static void log_in(void)
+{
+    cr_assert_eq(setenv("TALLY_KAFKA_BOOTSTRAP_SERVERS", kafka_env("KAFKA_SASL_URL"), 1), 0);
+    cr_assert_eq(setenv("TALLY_KAFKA_SECURITY_PROTOCOL", "sasl_ssl", 1), 0);
+    cr_assert_eq(setenv("TALLY_KAFKA_SSL_CA_LOCATION", kafka_env("KAFKA_CA"), 1), 0);
+    cr_assert_eq(setenv("TALLY_KAFKA_SASL_MECHANISM", "PLAIN", 1), 0);
+    cr_assert_eq(setenv("TALLY_KAFKA_SASL_USERNAME", kafka_env("KAFKA_USER"), 1), 0);
+    cr_assert_eq(setenv("TALLY_KAFKA_SASL_PASSWORD", kafka_env("KAFKA_PASSWORD"), 1), 0);
+}
+
+static const char *views_with_dead_topic(void)
+{
+    static char dead_topic[220];
+    char file[9000];
+
+    snprintf(dead_topic, sizeof dead_topic, "%s.dead", topic);
+    snprintf(file, sizeof file, "SET 'tally.dead-letter.topic' = '%s';\n%s", dead_topic, visits_views);
+    views_on(file, "");
+    return dead_topic;
+}
+
+static void append_value(uint32_t partition, struct tl_sv value)
+{
+    const struct tl_log_record record = {.partition = partition, .log_ms = INT64_MIN, .value = value};
+
+    cr_assert_eq(tl_log_append(log_, tl_sv_from(topic), &record, 1, NULL, &err), TL_OK, "%s", err.message);
+}
+
+/* Nobody has to wait for the first letter to hear of it. */
+Test(speed_kafka, a_topic_for_dead_letters_that_may_not_be_made_is_said_at_the_start)
+{
+    const char *dead_topic = views_with_dead_topic();
+    struct run run = {0};
+
+    append(1, 0, 30);
+    raw_deny(kafka_env("KAFKA_USER"), dead_topic, RD_KAFKA_ACL_OPERATION_ALL);
+    log_in();
+    follow(&run);
+    cr_assert(run_wait_for(&run, PATIENCE_MS), "%s", run_err_so_far(&run));
+    cr_expect_eq(run.status, 3, "%s", run.err);
+    cr_expect_not_null(strstr(run.err, dead_topic), "%s", run.err);
+    cr_expect_not_null(strstr(run.err, "uthorization failed"), "%s", run.err);
+    run_done(&run);
+}
+
+Test(speed_kafka, a_topic_for_dead_letters_that_forbids_to_write_stops_nothing)
+{
+    const char *dead_topic = views_with_dead_topic();
+    struct run run = {0};
+
+    append(1, 0, 30);
+    append_value(0, TL_SV("no JSON"));
+    cr_assert_eq(tl_log_create_topic(log_, tl_sv_from(dead_topic), 1, &err), TL_OK, "%s", err.message);
+    raw_allow(kafka_env("KAFKA_USER"), dead_topic, RD_KAFKA_ACL_OPERATION_DESCRIBE);
+    log_in();
+    once(&run, NULL);
+    cr_expect_eq(run.status, 0, "%s", run.err);
+    cr_expect_geq(number_of("SELECT count(*) FROM tally_dead_letter"), 1);
+    cr_expect_eq(lines_with(run.err, "the topic for dead letters takes none"), 1, "%s", run.err);
+    cr_expect_not_null(strstr(run.err, "may be in the store's table alone"), "%s", run.err);
+    run_done(&run);
+}
+
+Test(speed_kafka, a_dead_letter_that_is_too_large_for_its_topic_holds_up_none_of_the_others)
+{
+    const char *dead_topic = views_with_dead_topic();
+    struct tl_log *reader = NULL;
+    struct tl_log_entries entries;
+    char large[20000];
+    struct run run = {0};
+
+    memset(large, 'x', sizeof large);
+    append(1, 0, 30);
+    append_value(0, TL_SV("before"));
+    append_value(0, (struct tl_sv){large, sizeof large});
+    append_value(0, TL_SV("after"));
+    raw_create_topic(dead_topic, "max.message.bytes", "10000", NULL);
+    once(&run, NULL);
+    cr_expect_eq(run.status, 0, "%s", run.err);
+    cr_expect_eq(lines_with(run.err, "too large for its topic"), 1, "%s", run.err);
+    cr_expect_not_null(strstr(run.err, "1 dead letters may be in the store's table alone"), "%s", run.err);
+    run_done(&run);
+    cr_assert_eq(tl_log_open(kafka_spec(KAFKA_PLAIN), TL_LOG_READ, &reader, &err), TL_OK, "%s", err.message);
+    for (int64_t offset = 0, count = 0; count + 1 < number_of("SELECT count(*) FROM tally_dead_letter");
+         count += (int64_t)entries.count) {
+        cr_assert_eq(tl_log_read_wait(reader, tl_sv_from(dead_topic), 0, offset, 100, SIZE_MAX, 20000, &entries, &err), TL_OK,
+                     "%s", err.message);
+        offset = entries.next_offset;
+        if (entries.count > 0)
+            snprintf(large, sizeof large, "%.*s", TL_SV_ARG(entries.messages[entries.count - 1].value));
+    }
+    cr_expect_str_eq(large, "after");
+    tl_log_close(reader);
+}
+
+/* Each transaction takes an offset of the topic for its marker. */
+Test(speed_kafka, many_dead_letters_go_in_few_transactions)
+{
+    enum { LETTERS = 2000, TRANSACTIONS_MAX = 4 };
+    static struct tl_log_record records[LETTERS];
+    const char *dead_topic = views_with_dead_topic();
+    int64_t first, end;
+
+    append(1, 0, 30);
+    for (size_t i = 0; i < LETTERS; i++)
+        records[i] = (struct tl_log_record){.log_ms = INT64_MIN, .value = TL_SV("no JSON")};
+    cr_assert_eq(tl_log_append(log_, tl_sv_from(topic), records, LETTERS, NULL, &err), TL_OK, "%s", err.message);
+    once_well();
+    cr_assert_eq(tl_log_range(log_, tl_sv_from(dead_topic), 0, &first, &end, &err), TL_OK, "%s", err.message);
+    cr_expect_leq(end - number_of("SELECT count(*) FROM tally_dead_letter"), TRANSACTIONS_MAX);
+    cr_expect_geq(end, LETTERS);
+}
+
+static bool has_letter(const char *dead_topic, uint32_t partition, struct tl_sv value)
+{
+    struct tl_log *reader = NULL;
+    struct tl_log_entries entries;
+    bool found = false;
+
+    cr_assert_eq(tl_log_open(kafka_spec(KAFKA_PLAIN), TL_LOG_READ, &reader, &err), TL_OK, "%s", err.message);
+    for (int64_t until_ms = tl_clock_monotonic_ms() + 2 * PATIENCE_MS; !found && tl_clock_monotonic_ms() < until_ms;
+         tl_log_wait(reader, 50)) {
+        if (tl_log_read(reader, tl_sv_from(dead_topic), partition, 0, 100, SIZE_MAX, &entries, &err) == TL_OK)
+            for (size_t i = 0; i < entries.count; i++)
+                found = found || tl_sv_eq(entries.messages[i].value, value);
+    }
+    tl_log_close(reader);
+    return found;
+}
+
+Test(speed_kafka, a_topic_for_dead_letters_made_again_with_fewer_partitions)
+{
+    const char *dead_topic = views_with_dead_topic();
+    struct run run = {0};
+
+    /* How long a producer waits for a partition that it does not find. */
+    cr_assert_eq(setenv("TALLY_KAFKA_TRANSACTION_TIMEOUT_MS", "2000", 1), 0);
+    append(2, 0, 30);
+    cr_assert_eq(tl_log_create_topic(log_, tl_sv_from(dead_topic), 2, &err), TL_OK, "%s", err.message);
+    follow(&run);
+    append_value(1, TL_SV("one"));
+    cr_expect(has_letter(dead_topic, 1, TL_SV("one")), "%s", run_err_so_far(&run));
+    raw_delete_topic(dead_topic);
+    raw_create_topic(dead_topic, NULL);
+    append_value(1, TL_SV("two"));
+    cr_expect(has_letter(dead_topic, 0, TL_SV("two")), "%s", run_err_so_far(&run));
+    run_signal(&run, SIGTERM);
+    run_wait(&run);
+    cr_expect_eq(run.status, 0, "%s", run.err);
+    run_done(&run);
+}
+
+/* Somebody is changing the rules: it asks again, and does not end. */
+Test(speed_kafka, a_right_that_is_taken_away_is_waited_for)
+{
+    struct run run = {0};
+
+    views_on(visits_views, "");
+    append(1, 0, 30);
+    log_in();
+    follow(&run);
+    cr_expect(has_read(30), "%s", run_err_so_far(&run));
+    raw_allow(kafka_env("KAFKA_USER"), topic, RD_KAFKA_ACL_OPERATION_DESCRIBE); /* and nothing else */
+    append(1, 30, 40);
+    cr_expect(has_said(&run, "the log does not answer, trying again"), "%s", run_err_so_far(&run));
+    cr_expect_not(run_wait_for(&run, 2500), "what looks at the topic once a second ends it: %s", run_err_so_far(&run));
+    run_signal(&run, SIGTERM);
+    run_wait(&run);
+    cr_expect_eq(run.status, 0, "%s", run.err);
+    run_done(&run);
+}
+
 /* ---- the whole way ---- */
 
 static char *example_views(void)

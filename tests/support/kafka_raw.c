@@ -137,7 +137,7 @@ void raw_commit_offset(const char *group, const char *topic, int64_t offset)
     rd_kafka_destroy(rk);
 }
 
-void raw_deny_read(const char *user, const char *topic)
+static void rule(const char *user, const char *topic, rd_kafka_AclOperation_t operation, rd_kafka_AclPermissionType_t permission)
 {
     rd_kafka_t *rk = client_of(RD_KAFKA_PRODUCER, NULL);
     rd_kafka_queue_t *queue = rd_kafka_queue_new(rk);
@@ -145,13 +145,23 @@ void raw_deny_read(const char *user, const char *topic)
     rd_kafka_AclBinding_t *order;
 
     snprintf(principal, sizeof principal, "User:%s", user);
-    order = rd_kafka_AclBinding_new(RD_KAFKA_RESOURCE_TOPIC, topic, RD_KAFKA_RESOURCE_PATTERN_LITERAL, principal, "*",
-                                    RD_KAFKA_ACL_OPERATION_READ, RD_KAFKA_ACL_PERMISSION_TYPE_DENY, words, sizeof words);
+    order = rd_kafka_AclBinding_new(RD_KAFKA_RESOURCE_TOPIC, topic, RD_KAFKA_RESOURCE_PATTERN_LITERAL, principal, "*", operation,
+                                    permission, words, sizeof words);
     cr_assert_not_null(order, "%s", words);
     rd_kafka_CreateAcls(rk, &order, 1, NULL, queue);
     answered(queue);
     rd_kafka_AclBinding_destroy(order);
     rd_kafka_destroy(rk);
+}
+
+void raw_deny(const char *user, const char *topic, rd_kafka_AclOperation_t operation)
+{
+    rule(user, topic, operation, RD_KAFKA_ACL_PERMISSION_TYPE_DENY);
+}
+
+void raw_allow(const char *user, const char *topic, rd_kafka_AclOperation_t operation)
+{
+    rule(user, topic, operation, RD_KAFKA_ACL_PERMISSION_TYPE_ALLOW);
 }
 
 const char *raw_key_and_headers(const char *topic, int64_t offset)

@@ -17,6 +17,8 @@ void raw_delete_topic(const char *topic);
 const char *raw_key_and_headers(const char *topic, int64_t offset);
 void raw_create_topic(const char *topic, const char *name, ...); /* of one partition; settings as name, value, ..., NULL */
 void raw_commit_offset(const char *group, const char *topic, int64_t offset);
-void raw_deny_read(const char *user, const char *topic);
+void raw_deny(const char *user, const char *topic, rd_kafka_AclOperation_t operation);
+/* Who is allowed something on a topic is allowed nothing else there, and others nothing at all. */
+void raw_allow(const char *user, const char *topic, rd_kafka_AclOperation_t operation);
 
 #endif

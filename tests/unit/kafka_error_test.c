@@ -40,6 +40,20 @@ ParameterizedTest(struct cut *c, kafka_error, cuts)
     tl_kafka_trouble_done(&trouble);
 }
 
+/* A transaction that fails while entries are still given to it. */
+Test(kafka_error, a_producer_that_is_done_for_is_made_anew)
+{
+    static const rd_kafka_resp_err_t codes[] = {RD_KAFKA_RESP_ERR__STATE, RD_KAFKA_RESP_ERR__FATAL};
+    struct tl_kafka_trouble trouble;
+
+    tl_kafka_trouble_init(&trouble, &none);
+    for (size_t i = 0; i < TL_COUNT(codes); i++) {
+        cr_expect_eq(tl_kafka_fail(&trouble, codes[i], NULL, "append to topic events", &err), TL_ERR_IO);
+        cr_expect(err.retriable, "%s", err.message);
+    }
+    tl_kafka_trouble_done(&trouble);
+}
+
 /* A password that was right a moment ago: a broker that has just started knows nobody yet, or somebody is changing it. */
 Test(kafka_error, what_is_refused_after_it_has_worked_may_pass)
 {
