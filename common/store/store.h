@@ -87,8 +87,9 @@ TL_MUST_USE enum tl_code tl_store_active(struct tl_store *store, struct tl_sv vi
 TL_MUST_USE enum tl_code tl_store_definitions(struct tl_store *store, const struct tl_definition **out, size_t *count,
                                               struct tl_err *err);
 /* Own transaction. Swaps a building definition in when it has all that the active one of its view has: it is speed_ready if the other one
- * is known to speed, and published as far as the other one is. *swapped says whether. The other one's tables go. */
-TL_MUST_USE enum tl_code tl_store_swap(struct tl_store *store, int64_t id, bool *swapped, struct tl_err *err);
+ * is known to speed, and published as far as the other one is. *swapped says whether. The other one's tables go. `epoch`: the caller's, and
+ * TL_ERR_FENCED when it is not that one any more, as a tick; 0: batch's. TL_ERR_BUSY: somebody reads or writes just now; later, then. */
+TL_MUST_USE enum tl_code tl_store_swap(struct tl_store *store, int64_t id, int64_t epoch, bool *swapped, struct tl_err *err);
 
 /* ---- topics of tables with 'topic-pattern' ---- */
 

@@ -13,6 +13,7 @@ static const char *const sql_lock_epoch[] = {
 static const char sql_take_epoch[] = "UPDATE tally_epoch SET epoch = epoch + 1, owner = ?1";
 static const char sql_challenge[] = "UPDATE tally_epoch SET challenge = challenge + 1 RETURNING challenge";
 static const char sql_answer[] = "UPDATE tally_epoch SET answer = ?1";
+static const char sql_answer_all[] = "UPDATE tally_epoch SET answer = challenge";
 static const char sql_answer_by_tick[] = "UPDATE tally_epoch SET answer = challenge, change = ?1";
 static const char sql_leave_epoch[] = "UPDATE tally_epoch SET owner = '' WHERE epoch = ?1";
 static const char sql_put_versions[] =
@@ -78,6 +79,16 @@ static enum tl_code lock_own(struct tl_store *store, int64_t epoch, struct tl_er
         TL_TRY(tl_fail(err, TL_ERR_FENCED, "%s: %s has taken over the store (epoch %lld, ours was %lld); nothing was written",
                        store->database->place, now.owner[0] == '\0' ? "another process" : now.owner, (long long)now.epoch,
                        (long long)epoch));
+out:
+    return rc;
+}
+
+enum tl_code tl_store_own_epoch(struct tl_store *store, int64_t epoch, struct tl_err *err)
+{
+    enum tl_code rc;
+
+    TL_TRY(lock_own(store, epoch, err));
+    TL_TRY(tl_database_do(store->database, sql_answer_all, err, ""));
 out:
     return rc;
 }

@@ -650,7 +650,7 @@ Test(store_postgres, roles, .fini = store_folder_remove)
     OK(tl_store_define(store, &shape, &id, err));
     OK(tl_store_secret(store, TL_SV("visitor"), secret, err));
     OK(tl_store_define(store, &next, &id, err));
-    OK(tl_store_swap(store, id, &swapped, err));
+    OK(tl_store_swap(store, id, 0, &swapped, err));
     cr_assert(swapped);
     store_put_speed(store, store_epoch(store), id, 0, 10, "a", 1);
     may(writer, false, "CREATE SCHEMA more");

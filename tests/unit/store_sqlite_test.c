@@ -478,7 +478,7 @@ Test(store_sqlite, views_on_top_outlive_a_swap, .fini = store_folder_remove)
     sql("CREATE VIEW mine AS SELECT host, sum(num_hits) AS n FROM hits GROUP BY host");
     store = store_open(url, TL_STORE_WRITE);
     OK(tl_store_define(store, &shape, &id, err));
-    OK(tl_store_swap(store, id, &swapped, err));
+    OK(tl_store_swap(store, id, 0, &swapped, err));
     cr_assert(swapped);
     cr_assert_eq(sqlite3_open(store_path(url), &db), SQLITE_OK);
     cr_assert_eq(sqlite3_exec(db, "SELECT n FROM mine", NULL, NULL, NULL), SQLITE_OK, "%s", sqlite3_errmsg(db));
