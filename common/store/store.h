@@ -19,7 +19,8 @@
  *
  * `_final` is not written row by row: a row is final when _end_ms <= the definition's final_ms, which each tick moves on.
  * `_change` has no index: it would change with every row of every tick, and cost as much as the row (SQLite: 2 to 3 times the rows a second without
- * it). What has changed since a look is not beyond the final_ms of that look: the identity's index gives those rows.
+ * it). Of a view with windows, what has changed since a look is not beyond the final_ms of that look: the identity's index gives
+ * those rows. Rows without a window are never updated: what is new among them is found by partition and offset.
  * Every call that fails leaves the transaction to be rolled back. Runs on: one handle a thread. */
 #ifndef TL_STORE_H
 #define TL_STORE_H
@@ -118,7 +119,7 @@ struct tl_epoch {
 };
 TL_MUST_USE enum tl_code tl_store_epoch(struct tl_store *store, struct tl_epoch *out, struct tl_err *err);
 /* Own transaction: raises the epoch; the caller may write from now on, whoever held it before may not. `seen`: only where the epoch is still
- * that one and has answered nothing since, else TL_ERR_BUSY; NULL: in any case. *out is what stands there now. TL_ERR_BUSY too where a tick, or whoever
+ * that one and has neither ticked nor answered since, else TL_ERR_BUSY; NULL: in any case. *out is what stands there now. TL_ERR_BUSY too where a tick, or whoever
  * else has the row locked, does not let go of it at once. */
 TL_MUST_USE enum tl_code tl_store_take_epoch(struct tl_store *store, const char *owner, const struct tl_epoch *seen,
                                              struct tl_epoch *out, struct tl_err *err);
