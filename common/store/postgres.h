@@ -34,6 +34,7 @@ struct tl_pg {
     char *url;    /* without our own parameters */
     char *schema;
     char *work, *who;     /* what is locked, by whom; NULL: nothing is */
+    int64_t lock_session; /* the server's session that had the lock last; 0: none */
     uint64_t connections; /* so far: what was prepared on an earlier one is no more */
     uint64_t names_given; /* to statements and cursors */
     struct tl_pg_pending pending[TL_PG_PENDING_MAX];

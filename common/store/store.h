@@ -43,7 +43,7 @@ TL_MUST_USE enum tl_code tl_store_open(const char *url, enum tl_store_mode mode,
 void tl_store_close(struct tl_store *store);
 
 /* Work of this kind ("batch") is done on the store by one at a time, on whatever machine: by this handle, until it is closed. TL_ERR_BUSY says who is at
- * it; `who` is this one ("web2 pid 7"). Of a SQLite file nothing is asked: it lies on one machine, and a lock file beside it serves (lock.h). */
+ * it; `who` is this one ("web2 pid 7"). Beside a SQLite file lies a lock file for it (PATH.batch.lock, lock.h). */
 TL_MUST_USE enum tl_code tl_store_lock(struct tl_store *store, const char *work, const char *who, struct tl_err *err);
 
 /* A write transaction (short) or a snapshot to read from. Calls below that write need one open, unless they say "own transaction". */
