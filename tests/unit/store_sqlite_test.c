@@ -486,6 +486,21 @@ Test(store_sqlite, views_on_top_outlive_a_swap, .fini = store_folder_remove)
     tl_store_close(store);
 }
 
+/* One works at a time, whatever his data directory is. */
+Test(store_sqlite, work_is_locked, .fini = store_folder_remove)
+{
+    struct tl_store *first, *second;
+
+    make_store();
+    first = store_open(url, TL_STORE_WRITE);
+    second = store_open(url, TL_STORE_WRITE);
+    OK(tl_store_lock(first, "batch", "web1 pid 7", err));
+    FAILS(TL_ERR_BUSY, ".batch.lock: pid ", tl_store_lock(second, "batch", "web1 pid 8", err));
+    tl_store_close(first);
+    OK(tl_store_lock(second, "batch", "web1 pid 8", err));
+    tl_store_close(second);
+}
+
 /* Somebody else keeps the write lock: we wait, say so, and can go on afterwards. */
 Test(store_sqlite, locked_by_another, .fini = store_folder_remove)
 {
