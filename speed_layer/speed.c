@@ -212,8 +212,8 @@ static void say_not_swapped(struct tl_sv view, enum tl_code rc, int64_t before_m
     bool due = rc == TL_ERR_BUSY ? before_ms < SWAP_MAX_MS && pause_ms == SWAP_MAX_MS : before_ms == SWAP_MIN_MS;
 
     if (due)
-        tl_diag(TL_WARN, "view %.*s: its new definition has caught up and cannot be swapped in, trying again: %s", TL_SV_ARG(view),
-                err->message);
+        tl_diag(TL_WARN, "view %.*s: its new definition has caught up and cannot be swapped in, trying again: %s",
+                TL_SV_ARG(view), err->message);
 }
 
 /* Swaps in what has caught up. Where somebody reads the old tables just now, or batch has not published as far, it is tried again later; so it is

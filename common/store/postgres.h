@@ -39,10 +39,10 @@ struct tl_pg {
     uint64_t names_given; /* to statements and cursors */
     struct tl_pg_pending pending[TL_PG_PENDING_MAX];
     size_t pending_count;
-    size_t unsynced_bytes;           /* of what was sent since the last Sync, about */
-    int64_t silence_ms;              /* how long a server may say nothing where it is impatiently waited for */
-    bool impatient;                  /* so it is, but where a statement may take long: in snapshots, in what batch writes, in swaps */
-    bool silent;                     /* it has been silent for too long: the connection is as good as lost */
+    size_t unsynced_bytes; /* of what was sent since the last Sync, about */
+    int64_t silence_ms;    /* how long a server may say nothing where it is impatiently waited for */
+    bool impatient;        /* so it is, but where a statement may take long: in snapshots, in what batch writes, in swaps */
+    bool silent;           /* it has been silent for too long: the connection is as good as lost */
     bool begun, begun_write, failed; /* in a transaction; it can only be rolled back */
     struct tl_err first;             /* why: whoever hears of it later hears the same */
 };
