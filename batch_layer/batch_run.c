@@ -320,21 +320,34 @@ static void describe(const struct batch *batch, char *out, size_t size)
     snprintf(out, size, "%s %s..%s", batch->own->from_ms != TL_TIME_NONE ? "backfill" : "up to", from, to);
 }
 
+/* Where it cannot be just now, the next run tries again, and so does speed: what was published stays. */
+static enum tl_code swap_in(struct batch *batch, uint32_t v, struct tl_err *err)
+{
+    struct tl_sv name = batch->plan->views[v].name;
+    bool swapped = false;
+    enum tl_code rc = tl_store_swap(batch->store, batch->definitions[v], 0, &swapped, err);
+
+    if (rc != TL_OK && (err->retriable || rc == TL_ERR_UNKNOWN)) {
+        tl_diag(TL_WARN, "view %.*s: its new definition is published and is not swapped in, the next run tries again: %s",
+                TL_SV_ARG(name), err->message);
+        rc = TL_OK;
+    }
+    if (swapped)
+        tl_diag(TL_INFO, "view %.*s: its new definition is published as far as the old one and serves now", TL_SV_ARG(name));
+    return rc;
+}
+
 static enum tl_code finish(struct batch *batch, struct tl_err *err)
 {
     int64_t keep_ms = batch->plan->settings.speed_retention_ms, boundary_ms = INT64_MAX;
     char boundary[TL_TIME_TEXT_BYTES], ranges[TL_COUNT_TEXT_BYTES], rows[TL_COUNT_TEXT_BYTES], events[TL_COUNT_TEXT_BYTES],
         duplicates[TL_COUNT_TEXT_BYTES];
-    bool swapped;
     enum tl_code rc = TL_OK;
 
     for (uint32_t v = 0; v < batch->plan->views_count; v++) {
         struct tl_definition definition;
 
-        TL_TRY(tl_store_swap(batch->store, batch->definitions[v], &swapped, err));
-        if (swapped)
-            tl_diag(TL_INFO, "view %.*s: its new definition is published as far as the old one and serves now",
-                    TL_SV_ARG(batch->plan->views[v].name));
+        TL_TRY(swap_in(batch, v, err));
         TL_TRY(tl_store_prune_speed(batch->store, batch->definitions[v], batch->started_ms - keep_ms, err));
         TL_TRY(tl_store_definition(batch->store, batch->definitions[v], &definition, err));
         if (definition.boundary_ms != INT64_MIN) /* a view of a topic that has no events yet is published nowhere */

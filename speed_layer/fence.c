@@ -38,6 +38,7 @@ struct watch {
     struct tl_store_holder holder; /* in the middle of a tick, and silent since */
     int64_t silent_since_ms;
     struct tl_epoch gone; /* what the row said when the holder was ended; epoch 0: none was */
+    bool said_cannot_end;
 };
 
 enum verdict { VERDICT_UNKNOWN, VERDICT_LIVES, VERDICT_GONE };
@@ -56,22 +57,34 @@ out:
     return rc;
 }
 
+/* What the server does not let us end, or not now, is waited for. */
+static bool end_holder(struct tl_store *store, struct watch *watch)
+{
+    struct tl_err why;
+    bool ended = false;
+
+    if (tl_store_end_holder(store, &watch->holder, &ended, &why) == TL_OK)
+        return ended;
+    if (!watch->said_cannot_end)
+        tl_diag(TL_WARN, "session %lld holds the epoch's row, says nothing more and cannot be ended, waiting for it: %s",
+                (long long)watch->holder.session, why.message);
+    watch->said_cannot_end = true;
+    return false;
+}
+
 /* Whoever holds the row and says nothing more is ended. Where it is no tick's session (batch's, in a publication), that says nothing of the owner. */
 static enum tl_code end_silent_holder(struct tl_store *store, struct watch *watch, const struct tl_epoch *seen,
                                       struct tl_err *err)
 {
     int64_t now_ms = tl_clock_monotonic_ms();
     struct tl_store_holder holder;
-    bool ended = false;
     enum tl_code rc;
 
     TL_TRY(tl_store_silent_holder(store, &holder, err));
     if (holder.session != watch->holder.session || holder.statement != watch->holder.statement)
         watch->silent_since_ms = now_ms;
     watch->holder = holder;
-    if (holder.session != 0 && now_ms - watch->silent_since_ms >= SILENT_MS)
-        TL_TRY(tl_store_end_holder(store, &holder, &ended, err));
-    if (ended && holder.ticks)
+    if (holder.session != 0 && now_ms - watch->silent_since_ms >= SILENT_MS && end_holder(store, watch) && holder.ticks)
         watch->gone = *seen;
 out:
     return rc;

@@ -214,8 +214,18 @@ out:
     return rc;
 }
 
+/* Refusals are said at once; that somebody reads just now only when it goes on for long. */
+static void say_not_swapped(struct tl_sv view, enum tl_code rc, int64_t before_ms, int64_t pause_ms, const struct tl_err *err)
+{
+    bool due = rc == TL_ERR_BUSY ? before_ms < SWAP_MAX_MS && pause_ms == SWAP_MAX_MS : before_ms == SWAP_MIN_MS;
+
+    if (due)
+        tl_diag(TL_WARN, "view %.*s: its new definition has caught up and cannot be swapped in, trying again: %s",
+                TL_SV_ARG(view), err->message);
+}
+
 /* Swaps in what has caught up. Where somebody reads the old tables just now, or batch has not published as far, it is tried again later; so it is
- * where the store refuses (a view of the user's own stands on ours), which is said once. *pause_ms: until the next time. */
+ * where the store refuses (a view of the user's own stands on ours). *pause_ms: until the next time. */
 static enum tl_code swap_in(struct speed *speed, const struct tl_lane *lane, int64_t *pause_ms, struct tl_err *err)
 {
     int64_t before_ms = *pause_ms;
@@ -229,14 +239,12 @@ static enum tl_code swap_in(struct speed *speed, const struct tl_lane *lane, int
 
         if (lane->definitions[v] == 0 || definition->state != TL_DEFINITION_BUILDING || !definition->speed_ready)
             continue;
-        rc = tl_store_swap(speed->ground.store, definition->id, &swapped, err);
-        if (rc != TL_OK && !err->retriable)
+        rc = tl_store_swap(speed->ground.store, definition->id, speed->ground.epoch, &swapped, err);
+        if (rc != TL_OK && !may_work_later(rc, err))
             return rc;
         if (rc != TL_OK) {
-            if (before_ms == SWAP_MIN_MS)
-                tl_diag(TL_WARN, "view %.*s: its new definition has caught up and cannot be swapped in, trying again: %s",
-                        TL_SV_ARG(lane->plan->views[v].name), err->message);
             *pause_ms = tl_min_i64(before_ms * 2, SWAP_MAX_MS);
+            say_not_swapped(lane->plan->views[v].name, rc, before_ms, *pause_ms, err);
         }
         if (swapped) {
             definition->state = TL_DEFINITION_ACTIVE;

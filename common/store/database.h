@@ -87,12 +87,14 @@ void tl_database_close(struct tl_database *database);
 TL_MUST_USE enum tl_code tl_database_lock(struct tl_database *database, const char *work, const char *who, struct tl_err *err);
 
 enum tl_begin {
-    TL_BEGIN_READ,   /* a snapshot */
-    TL_BEGIN_WRITE,  /* what tables are called stays as it is until its end */
-    TL_BEGIN_TICK,   /* the same, for whoever is done in a moment: a client that stands still in it loses it after some seconds */
-    TL_BEGIN_LOOK,   /* as a tick; TL_ERR_BUSY at once, or nearly, where a row that it wants is held by another one */
-    TL_BEGIN_DEFINE, /* may make tables; one at a time */
-    TL_BEGIN_SWAP, /* may drop and rename tables: no other write is under way, and where one is for long, or somebody reads, TL_ERR_BUSY */
+    TL_BEGIN_READ,  /* a snapshot */
+    TL_BEGIN_WRITE, /* what tables are called stays as it is until its end */
+    TL_BEGIN_TICK, /* the same, for the epoch's owner, who is done in a moment: a client that stands still in it loses it after some seconds */
+    TL_BEGIN_BETWEEN_TICKS, /* the same, for whoever takes the epoch's row without being its owner */
+    TL_BEGIN_PUBLISH,       /* the same; its statements may take long */
+    TL_BEGIN_LOOK,          /* as a tick; TL_ERR_BUSY at once, or nearly, where a row that it wants is held by another one */
+    TL_BEGIN_DEFINE,        /* may make tables; one at a time */
+    TL_BEGIN_SWAP, /* may drop and rename tables: no other write is under way, and where one is, or somebody reads, TL_ERR_BUSY at once, or nearly */
 };
 /* *names changes whenever tables may have come to be called otherwise. */
 TL_MUST_USE enum tl_code tl_database_begin(struct tl_database *database, enum tl_begin how, int64_t *names, struct tl_err *err);

@@ -97,14 +97,24 @@ static const char *const sql_begin[][5] = {
     /* Who is stopped in the middle of a tick (SIGSTOP, a machine that is away) must not keep the epoch's row for ever. Who stands by ends such a
      * session sooner (fence.h), and knows it by the mode of this lock. */
     [TL_BEGIN_TICK] = {"BEGIN ISOLATION LEVEL READ COMMITTED", LEAVES_OTHERS_IN_PEACE, "LOCK TABLE tally_schema IN ROW EXCLUSIVE MODE"},
+    [TL_BEGIN_BETWEEN_TICKS] = {"BEGIN ISOLATION LEVEL READ COMMITTED", LEAVES_OTHERS_IN_PEACE,
+                                "LOCK TABLE tally_schema IN ROW SHARE MODE"},
+    [TL_BEGIN_PUBLISH] = {"BEGIN ISOLATION LEVEL READ COMMITTED", "SET LOCAL idle_in_transaction_session_timeout = '30s'",
+                          "LOCK TABLE tally_schema IN ROW SHARE MODE"},
     [TL_BEGIN_LOOK] = {"BEGIN ISOLATION LEVEL READ COMMITTED", LEAVES_OTHERS_IN_PEACE, "SET LOCAL lock_timeout = '500ms'",
                        "LOCK TABLE tally_schema IN ROW SHARE MODE"},
     [TL_BEGIN_DEFINE] = {"BEGIN ISOLATION LEVEL READ COMMITTED", "LOCK TABLE tally_schema IN SHARE UPDATE EXCLUSIVE MODE"},
-    /* Ticks queue up behind it while it waits: not for long. */
-    [TL_BEGIN_SWAP] = {"BEGIN ISOLATION LEVEL READ COMMITTED", "SET LOCAL lock_timeout = '1s'",
+    /* Ticks and dashboards queue up behind it while it waits: not for long. */
+    [TL_BEGIN_SWAP] = {"BEGIN ISOLATION LEVEL READ COMMITTED", LEAVES_OTHERS_IN_PEACE, "SET LOCAL lock_timeout = '200ms'",
                        "LOCK TABLE tally_schema IN EXCLUSIVE MODE"},
 };
 /* clang-format on */
+
+/* A statement of it may take as long as it likes: of a snapshot, in what batch writes, and where a swap deletes a large ledger. */
+static bool may_take_long(enum tl_begin how)
+{
+    return how == TL_BEGIN_READ || how == TL_BEGIN_WRITE || how == TL_BEGIN_PUBLISH || how == TL_BEGIN_SWAP;
+}
 
 static enum tl_code try_begin(struct tl_pg *pg, enum tl_begin how, int64_t *names, struct tl_err *err)
 {
@@ -116,7 +126,7 @@ static enum tl_code try_begin(struct tl_pg *pg, enum tl_begin how, int64_t *name
     TL_TRY(tl_pg_send(pg, sql_read_names, "begin a transaction", err));
     pg->begun = true;
     pg->begun_write = how != TL_BEGIN_READ;
-    pg->impatient = how != TL_BEGIN_READ && how != TL_BEGIN_WRITE; /* whose statements may take as long as they like */
+    pg->impatient = !may_take_long(how);
     TL_TRY(tl_pg_drain(pg, &result, err));
     if (PQntuples(result) != 1)
         TL_TRY(tl_fail(err, TL_ERR_CORRUPT, "%s: the schema is damaged: it does not say its version", pg->base.place));

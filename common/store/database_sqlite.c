@@ -19,6 +19,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/lock.h"
 #include "event/schema.h"
 
 #define BUSY_MS 5000
@@ -138,6 +139,7 @@ static const char sql_probe[] = "SELECT e.epoch + c.change FROM tally_epoch AS e
 struct sqlite_database {
     struct tl_database base;
     sqlite3 *db;
+    struct tl_lock *lock; /* on the file beside it; NULL: none */
 };
 
 /* The answer is part of the statement: a statement that is being stepped gives its next caller another one. */
@@ -753,13 +755,34 @@ static void op_close(struct tl_database *database)
 {
     struct sqlite_database *s = sqlite_of(database);
 
+    tl_lock_release(s->lock);
     sqlite3_close_v2(s->db); /* v2: a cursor that is still open keeps it */
     free(s->base.place);
     free(s);
 }
 
+/* By whatever path the file was opened. The lock file itself says who holds it. */
+static enum tl_code op_lock(struct tl_database *database, const char *work, const char *who, struct tl_err *err)
+{
+    struct sqlite_database *s = sqlite_of(database);
+    char *real = realpath(database->place, NULL), *path = NULL;
+    enum tl_code rc;
+
+    (void)who;
+    if (real == NULL)
+        return tl_fail_errno(err, TL_ERR_IO, "%s: cannot be found", database->place);
+    rc = asprintf(&path, "%s.%s.lock", real, work) < 0 ? tl_fail_memory(err, strlen(real)) : TL_OK;
+    if (rc == TL_OK) {
+        rc = tl_lock_take(path, work, &s->lock, err);
+        free(path);
+    }
+    free(real);
+    return rc;
+}
+
 static const struct tl_database_driver sqlite_driver = {
     .close = op_close,
+    .lock = op_lock,
     .begin = op_begin,
     .commit = op_commit,
     .rollback = op_rollback,

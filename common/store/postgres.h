@@ -34,14 +34,15 @@ struct tl_pg {
     char *url;    /* without our own parameters */
     char *schema;
     char *work, *who;     /* what is locked, by whom; NULL: nothing is */
+    int64_t lock_session; /* the server's session that had the lock last; 0: none */
     uint64_t connections; /* so far: what was prepared on an earlier one is no more */
     uint64_t names_given; /* to statements and cursors */
     struct tl_pg_pending pending[TL_PG_PENDING_MAX];
     size_t pending_count;
-    size_t unsynced_bytes;           /* of what was sent since the last Sync, about */
-    int64_t silence_ms;              /* how long a server may say nothing where it is impatiently waited for */
-    bool impatient;                  /* so it is, but where a statement may take long: in snapshots, and in what batch writes */
-    bool silent;                     /* it has been silent for too long: the connection is as good as lost */
+    size_t unsynced_bytes; /* of what was sent since the last Sync, about */
+    int64_t silence_ms;    /* how long a server may say nothing where it is impatiently waited for */
+    bool impatient;        /* so it is, but where a statement may take long: in snapshots, in what batch writes, in swaps */
+    bool silent;           /* it has been silent for too long: the connection is as good as lost */
     bool begun, begun_write, failed; /* in a transaction; it can only be rolled back */
     struct tl_err first;             /* why: whoever hears of it later hears the same */
 };

@@ -351,11 +351,11 @@ out:
 }
 
 /* A commit that returned is on the disk: synchronous_commit = off is not for us; what waits for standbys too stays. The server is to notice a
- * machine that is gone as we do: whoever it was may hold locks. */
+ * machine that is gone as we do: whoever it was may hold locks. A lock is not waited for as long as a silent server is ($2 ms): it would look like one. */
 static const char sql_set_up[] =
     "SELECT set_config('search_path', quote_ident($1) || ', pg_temp', false), set_config('jit', 'off', false),"
-    " set_config('lock_timeout', CASE WHEN current_setting('lock_timeout') = '0' THEN '30s' ELSE current_setting('lock_timeout') "
-    "END, false),"
+    " set_config('lock_timeout', CAST(LEAST(CAST($2 AS BIGINT), COALESCE(NULLIF((SELECT CAST(setting AS BIGINT) FROM pg_settings"
+    " WHERE name = 'lock_timeout'), 0), 30000)) AS TEXT), false),"
     " set_config('synchronous_commit', CASE WHEN current_setting('synchronous_commit') = 'off' THEN 'on'"
     " ELSE current_setting('synchronous_commit') END, false), set_config('tcp_keepalives_idle', '10', false),"
     " set_config('tcp_keepalives_interval', '5', false), set_config('tcp_keepalives_count', '4', false),"
@@ -363,10 +363,13 @@ static const char sql_set_up[] =
 
 static enum tl_code set_up(struct tl_pg *pg, struct tl_err *err)
 {
-    const char *encoding = PQparameterStatus(pg->conn, "server_encoding"), *schema = pg->schema;
+    const char *encoding = PQparameterStatus(pg->conn, "server_encoding");
+    char lock_ms[24];
+    const char *values[] = {pg->schema, lock_ms};
     static const char what[] = "set up the connection";
     enum tl_code rc = TL_OK;
 
+    snprintf(lock_ms, sizeof lock_ms, "%lld", (long long)tl_max_i64(pg->silence_ms / 2, 1));
     PQsetNoticeReceiver(pg->conn, no_notice, NULL);
     if (PQserverVersion(pg->conn) < 120000)
         TL_TRY(tl_fail(err, TL_ERR_IO, "%s: the server is PostgreSQL %d; 12 or newer would do", pg->base.place,
@@ -377,7 +380,7 @@ static enum tl_code set_up(struct tl_pg *pg, struct tl_err *err)
                        "would do",
                        pg->base.place, encoding != NULL ? encoding : "unknown"));
     if (PQsetnonblocking(pg->conn, 1) != 0 || !PQenterPipelineMode(pg->conn) ||
-        !PQsendQueryParams(pg->conn, sql_set_up, 1, NULL, &schema, NULL, NULL, 1))
+        !PQsendQueryParams(pg->conn, sql_set_up, 2, NULL, values, NULL, NULL, 1))
         TL_TRY(fail_lost(pg, err, what));
     tl_pg_note(pg, NULL, what);
     TL_TRY(tl_pg_drain(pg, NULL, err));

@@ -19,7 +19,8 @@
  *
  * `_final` is not written row by row: a row is final when _end_ms <= the definition's final_ms, which each tick moves on.
  * `_change` has no index: it would change with every row of every tick, and cost as much as the row (SQLite: 2 to 3 times the rows a second without
- * it). What has changed since a look is not beyond the final_ms of that look: the identity's index gives those rows.
+ * it). Of a view with windows, what has changed since a look is not beyond the final_ms of that look: the identity's index gives
+ * those rows. Rows without a window are never updated: what is new among them is found by partition and offset.
  * Every call that fails leaves the transaction to be rolled back. Runs on: one handle a thread. */
 #ifndef TL_STORE_H
 #define TL_STORE_H
@@ -42,7 +43,7 @@ TL_MUST_USE enum tl_code tl_store_open(const char *url, enum tl_store_mode mode,
 void tl_store_close(struct tl_store *store);
 
 /* Work of this kind ("batch") is done on the store by one at a time, on whatever machine: by this handle, until it is closed. TL_ERR_BUSY says who is at
- * it; `who` is this one ("web2 pid 7"). Of a SQLite file nothing is asked: it lies on one machine, and a lock file beside it serves (lock.h). */
+ * it; `who` is this one ("web2 pid 7"). Beside a SQLite file lies a lock file for it (PATH.batch.lock, lock.h). */
 TL_MUST_USE enum tl_code tl_store_lock(struct tl_store *store, const char *work, const char *who, struct tl_err *err);
 
 /* A write transaction (short) or a snapshot to read from. Calls below that write need one open, unless they say "own transaction". */
@@ -87,8 +88,9 @@ TL_MUST_USE enum tl_code tl_store_active(struct tl_store *store, struct tl_sv vi
 TL_MUST_USE enum tl_code tl_store_definitions(struct tl_store *store, const struct tl_definition **out, size_t *count,
                                               struct tl_err *err);
 /* Own transaction. Swaps a building definition in when it has all that the active one of its view has: it is speed_ready if the other one
- * is known to speed, and published as far as the other one is. *swapped says whether. The other one's tables go. */
-TL_MUST_USE enum tl_code tl_store_swap(struct tl_store *store, int64_t id, bool *swapped, struct tl_err *err);
+ * is known to speed, and published as far as the other one is. *swapped says whether. The other one's tables go. `epoch`: the caller's, and
+ * TL_ERR_FENCED when it is not that one any more, as a tick; 0: batch's. TL_ERR_BUSY: somebody reads or writes just now; later, then. */
+TL_MUST_USE enum tl_code tl_store_swap(struct tl_store *store, int64_t id, int64_t epoch, bool *swapped, struct tl_err *err);
 
 /* ---- topics of tables with 'topic-pattern' ---- */
 
@@ -117,7 +119,7 @@ struct tl_epoch {
 };
 TL_MUST_USE enum tl_code tl_store_epoch(struct tl_store *store, struct tl_epoch *out, struct tl_err *err);
 /* Own transaction: raises the epoch; the caller may write from now on, whoever held it before may not. `seen`: only where the epoch is still
- * that one and has answered nothing since, else TL_ERR_BUSY; NULL: in any case. *out is what stands there now. TL_ERR_BUSY too where a tick, or whoever
+ * that one and has neither ticked nor answered since, else TL_ERR_BUSY; NULL: in any case. *out is what stands there now. TL_ERR_BUSY too where a tick, or whoever
  * else has the row locked, does not let go of it at once. */
 TL_MUST_USE enum tl_code tl_store_take_epoch(struct tl_store *store, const char *owner, const struct tl_epoch *seen,
                                              struct tl_epoch *out, struct tl_err *err);

@@ -281,7 +281,7 @@ enum tl_code tl_store_publish(struct tl_store *store, int64_t run, int64_t ended
     struct tl_epoch epoch;
     enum tl_code rc;
 
-    TL_TRY(tl_store_begin(store, err));
+    TL_TRY(tl_store_begin_how(store, TL_BEGIN_PUBLISH, err));
     rc = tl_store_lock_epoch(store, &epoch, err); /* no tick is under way */
     if (rc == TL_OK)
         rc = publish(store, run, ended_ms, err);

@@ -126,33 +126,50 @@ out:
     return rc;
 }
 
-static enum tl_code swap(struct tl_store *store, int64_t id, bool *swapped, struct tl_err *err)
+/* Has it all that the active one has? *replaces: there is one. */
+static enum tl_code may_swap(struct tl_store *store, int64_t id, bool *may, bool *replaces, struct tl_err *err)
 {
     struct tl_known *d;
     struct tl_definition is, other;
-    struct tl_merge_view view;
-    struct tl_buf speed, batch, beside;
     int64_t active = 0;
-    bool found = false;
     enum tl_code rc;
 
-    tl_buf_init(&speed, 0);
-    tl_buf_init(&batch, 0);
-    tl_buf_init(&beside, 0);
+    *may = *replaces = false;
     TL_TRY(tl_known_find(store, id, &d, err));
     if (d->state == TL_DEFINITION_ACTIVE)
         goto out;
     TL_TRY(tl_known_fill(store, id, &is, err));
-    TL_TRY(tl_database_get(store->database, sql_active_of, &active, &found, err, "t", d->view));
-    if (found) {
+    TL_TRY(tl_database_get(store->database, sql_active_of, &active, replaces, err, "t", d->view));
+    *may = true;
+    if (*replaces) {
         TL_TRY(tl_known_fill(store, active, &other, err));
-        if ((other.speed_known && !is.speed_ready) || is.boundary_ms < other.boundary_ms)
-            goto out;
+        *may = (!other.speed_known || is.speed_ready) && is.boundary_ms >= other.boundary_ms;
     }
+out:
+    return rc;
+}
+
+static enum tl_code swap(struct tl_store *store, int64_t id, int64_t epoch, bool *swapped, struct tl_err *err)
+{
+    struct tl_known *d;
+    struct tl_merge_view view;
+    struct tl_buf speed, batch, beside;
+    bool may, replaces;
+    enum tl_code rc = TL_OK;
+
+    tl_buf_init(&speed, 0);
+    tl_buf_init(&batch, 0);
+    tl_buf_init(&beside, 0);
+    if (epoch != 0)
+        TL_TRY(tl_store_own_epoch(store, epoch, err));
+    TL_TRY(may_swap(store, id, &may, &replaces, err));
+    if (!may)
+        goto out;
+    TL_TRY(tl_known_find(store, id, &d, err));
     TL_TRY(tl_database_names_changed(store->database, err));
     view = tl_known_view(d);
     if (store->database->dialect == TL_DIALECT_POSTGRES)
-        TL_TRY(tl_tables_make_view(store, &view, found, err));
+        TL_TRY(tl_tables_make_view(store, &view, replaces, err));
     TL_TRY(retire_older(store, d, err));
     tl_known_put_table(&speed, d->view, "_speed", d->hash, TL_DEFINITION_ACTIVE);
     tl_known_put_table(&batch, d->view, "_batch", d->hash, TL_DEFINITION_ACTIVE);
@@ -170,7 +187,7 @@ static enum tl_code swap(struct tl_store *store, int64_t id, bool *swapped, stru
     view.speed_table = tl_buf_sv(&speed);
     view.batch_table = tl_buf_sv(&batch);
     if (store->database->dialect == TL_DIALECT_SQLITE)
-        TL_TRY(tl_tables_make_view(store, &view, found, err));
+        TL_TRY(tl_tables_make_view(store, &view, replaces, err));
     *swapped = true;
 out:
     tl_buf_done(&speed);
@@ -179,19 +196,21 @@ out:
     return rc;
 }
 
-enum tl_code tl_store_swap(struct tl_store *store, int64_t id, bool *swapped, struct tl_err *err)
+/* Looks before it locks: what is not ready yet holds nobody up. */
+enum tl_code tl_store_swap(struct tl_store *store, int64_t id, int64_t epoch, bool *swapped, struct tl_err *err)
 {
-    bool done = false;
+    bool done = false, may = false, replaces, mine = false;
     enum tl_code rc;
 
-    rc = tl_store_begin_how(store, TL_BEGIN_SWAP, err);
-    if (rc == TL_OK)
-        rc = tl_store_end(store, swap(store, id, &done, err), err);
-    if (rc == TL_ERR_BUSY) { /* the next time, then */
-        done = false;
-        rc = TL_OK;
+    TL_TRY(tl_store_read_begin(store, &mine, err));
+    rc = may_swap(store, id, &may, &replaces, err);
+    tl_store_read_end(store, mine);
+    TL_TRY(rc);
+    if (may) {
+        TL_TRY(tl_store_begin_how(store, TL_BEGIN_SWAP, err));
+        TL_TRY(tl_store_end(store, swap(store, id, epoch, &done, err), err));
     }
-    if (rc == TL_OK)
-        *swapped = done;
+    *swapped = done;
+out:
     return rc;
 }

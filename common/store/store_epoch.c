@@ -13,6 +13,7 @@ static const char *const sql_lock_epoch[] = {
 static const char sql_take_epoch[] = "UPDATE tally_epoch SET epoch = epoch + 1, owner = ?1";
 static const char sql_challenge[] = "UPDATE tally_epoch SET challenge = challenge + 1 RETURNING challenge";
 static const char sql_answer[] = "UPDATE tally_epoch SET answer = ?1";
+static const char sql_answer_all[] = "UPDATE tally_epoch SET answer = challenge";
 static const char sql_answer_by_tick[] = "UPDATE tally_epoch SET answer = challenge, change = ?1";
 static const char sql_leave_epoch[] = "UPDATE tally_epoch SET owner = '' WHERE epoch = ?1";
 static const char sql_put_versions[] =
@@ -31,7 +32,7 @@ static const char *const sql_silent_holder[] = {
         " ORDER BY 2 LIMIT 1",
 };
 static const char sql_end_holder[] =
-    "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE pid = ?1"
+    "SELECT count(*) FILTER (WHERE pg_terminate_backend(pid)) FROM pg_stat_activity WHERE pid = ?1"
     " AND CAST(extract(epoch FROM query_start) * 1000000 AS BIGINT) = ?2 AND wait_event_type = 'Client'";
 static const char sql_versions[] = "SELECT epoch, versions FROM tally_epoch_versions ORDER BY epoch";
 /* clang-format on */
@@ -82,6 +83,16 @@ out:
     return rc;
 }
 
+enum tl_code tl_store_own_epoch(struct tl_store *store, int64_t epoch, struct tl_err *err)
+{
+    enum tl_code rc;
+
+    TL_TRY(lock_own(store, epoch, err));
+    TL_TRY(tl_database_do(store->database, sql_answer_all, err, ""));
+out:
+    return rc;
+}
+
 /* ---- taking over ---- */
 
 enum tl_code tl_store_take_epoch(struct tl_store *store, const char *owner, const struct tl_epoch *seen, struct tl_epoch *out,
@@ -92,7 +103,7 @@ enum tl_code tl_store_take_epoch(struct tl_store *store, const char *owner, cons
 
     TL_TRY(tl_store_begin_how(store, TL_BEGIN_LOOK, err));
     rc = tl_store_lock_epoch(store, &now, err);
-    if (rc == TL_OK && seen != NULL && (now.epoch != seen->epoch || now.answer != seen->answer))
+    if (rc == TL_OK && seen != NULL && (now.epoch != seen->epoch || now.answer != seen->answer || now.change != seen->change))
         rc = tl_fail(err, TL_ERR_BUSY, "%s: %s has shown itself", store->database->place, now.owner);
     if (rc == TL_OK)
         rc = tl_database_do(store->database, sql_take_epoch, err, "t", tl_sv_from(owner));

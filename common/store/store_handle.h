@@ -88,6 +88,8 @@ TL_MUST_USE enum tl_code tl_store_read_begin(struct tl_store *store, bool *mine,
 void tl_store_read_end(struct tl_store *store, bool mine);
 /* The lock that ticks, publications and whoever takes the epoch over wait for, till the transaction's end. */
 TL_MUST_USE enum tl_code tl_store_lock_epoch(struct tl_store *store, struct tl_epoch *out, struct tl_err *err);
+/* The same for whoever holds this epoch, and answers a challenge; TL_ERR_FENCED. */
+TL_MUST_USE enum tl_code tl_store_own_epoch(struct tl_store *store, int64_t epoch, struct tl_err *err);
 TL_MUST_USE enum tl_code tl_store_next_change(struct tl_store *store, int64_t *change, struct tl_err *err);
 
 /* ---- definitions ---- */

@@ -37,7 +37,7 @@ enum tl_code tl_store_number_topics(struct tl_store *store, const struct tl_sv *
 {
     enum tl_code rc;
 
-    TL_TRY(tl_store_begin_how(store, TL_BEGIN_TICK, err));
+    TL_TRY(tl_store_begin_how(store, TL_BEGIN_BETWEEN_TICKS, err));
     TL_TRY(tl_store_end(store, number_all(store, topics, count, err), err));
 out:
     return rc;

@@ -326,7 +326,7 @@ static enum tl_code work(const char *url, struct tl_store **store, int *done, st
     *done = PUBLISHED;
     TL_TRY(change(*store, &id, err));
     *done = CHANGED;
-    TL_TRY(tl_store_swap(*store, id, &swapped, err));
+    TL_TRY(tl_store_swap(*store, id, 0, &swapped, err));
     cr_assert(swapped);
     *done = SWAPPED;
 out:

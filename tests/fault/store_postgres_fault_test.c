@@ -359,6 +359,23 @@ Test(store_postgres_fault, a_server_that_stands_still, .fini = store_folder_remo
     tcp_proxy_close(proxy);
 }
 
+/* Whose connection was cut is not locked out by the session that the server takes for alive. */
+Test(store_postgres_fault, work_goes_on_after_a_cut, .fini = store_folder_remove)
+{
+    struct tcp_proxy *proxy = open_proxied();
+    struct tl_err why = {.message = ""};
+    struct ticker t;
+
+    snprintf(proxied + strlen(proxied), sizeof proxied - strlen(proxied), "&tcp_user_timeout=500");
+    ticker_open(&t, proxied);
+    OK(tl_store_lock(t.store, "batch", "web1 pid 7", err));
+    tcp_proxy_cut(proxy, TCP_PROXY_HOLD, 1);
+    cr_assert_eq(try_tick(&t, &why), TL_ERR_UNKNOWN, "%s", why.message);
+    cr_assert_eq(raise_epoch(&t, &why), TL_OK, "%s", why.message);
+    tl_store_close(t.store);
+    tcp_proxy_close(proxy);
+}
+
 /* ---- whoever ticks stands still ---- */
 
 enum { LARGE_TICK_ROWS = 20000 };

@@ -58,13 +58,13 @@ static void a_new_definition_is_swapped_in(const struct store_backend *backend)
     cr_assert_eq(about(store, fresh_id).state, TL_DEFINITION_BUILDING);
     expect(MERGED(reader, "hits"), "0 10 b 1 batch 1\n10 20 old 1 speed 0\n");
     store_put_speed(store, epoch, fresh_id, 10, 20, "new", 2);
-    OK(tl_store_swap(store, fresh_id, &swapped, err));
+    OK(tl_store_swap(store, fresh_id, 0, &swapped, err));
     cr_assert(!swapped, "neither ready nor published");
     OK(tl_store_begin_tick(store, epoch, &change, err));
     OK(tl_store_put_ready(store, fresh_id, err));
     OK(tl_store_put_dedup(store, fresh_id, TL_SV("events"), 0, 1, 1, TL_SV("x"), err));
     OK(tl_store_commit(store, err));
-    OK(tl_store_swap(store, fresh_id, &swapped, err));
+    OK(tl_store_swap(store, fresh_id, 0, &swapped, err));
     cr_assert(!swapped, "not published as far");
     run = store_run(store, "new");
     stage_one(store, run, fresh_id, 0, 10, 2);
@@ -72,12 +72,16 @@ static void a_new_definition_is_swapped_in(const struct store_backend *backend)
     expect(MERGED(reader, "hits"), "0 10 b 1 batch 1\n10 20 old 1 speed 0\n");
 
     OK(tl_store_begin_read(reader, err)); /* it has been told what tables are called, and has looked at none of them yet */
-    OK(tl_store_swap(store, fresh_id, &swapped, err));
+    swapped = false;
+    if (backend->reader_holds_names)
+        FAILS(TL_ERR_BUSY, "locked", tl_store_swap(store, fresh_id, epoch, &swapped, err));
+    else
+        OK(tl_store_swap(store, fresh_id, epoch, &swapped, err));
     cr_assert_eq(swapped, !backend->reader_holds_names);
     expect(MERGED(reader, "hits"), "0 10 b 1 batch 1\n10 20 old 1 speed 0\n"); /* its snapshot */
     OK(tl_store_commit(reader, err));
     if (!swapped)
-        OK(tl_store_swap(store, fresh_id, &swapped, err));
+        OK(tl_store_swap(store, fresh_id, 0, &swapped, err));
     cr_assert(swapped);
     expect(MERGED(reader, "hits"), "0 10 b 2 batch 1\n10 20 new 2 speed 0\n");
     expect(store_answer(reader, "hits", TL_LAYER_BATCH, MIN_MS, MAX_MS), "0 10 b 2 batch 1\n");
@@ -94,9 +98,9 @@ static void a_new_definition_is_swapped_in(const struct store_backend *backend)
     OK(tl_store_definitions(store, &list, &count, err));
     cr_assert_eq(count, 1);
     cr_assert_eq(list[0].id, fresh_id);
-    OK(tl_store_swap(store, fresh_id, &swapped, err));
+    OK(tl_store_swap(store, fresh_id, 0, &swapped, err));
     cr_assert(!swapped, "it is the active one already");
-    FAILS(TL_ERR_NOT_FOUND, "has been replaced", tl_store_swap(store, old, &swapped, err));
+    FAILS(TL_ERR_NOT_FOUND, "has been replaced", tl_store_swap(store, old, 0, &swapped, err));
     OK(tl_store_begin(store, err));
     {
         struct store_rows rows;
@@ -112,6 +116,44 @@ static void a_new_definition_is_swapped_in(const struct store_backend *backend)
     tl_store_close(store);
 }
 
+/* Whoever was taken over swaps nothing, and what is not ready locks nobody out. */
+static void only_the_owner_swaps(const struct store_backend *backend)
+{
+    struct tl_store *store = fresh(backend), *other = store_open(url, TL_STORE_WRITE);
+    int64_t old = hits(store), epoch = store_epoch(store), fresh_id, change;
+    struct tl_position position = {.next_offset = 5};
+    struct tl_epoch theirs, now;
+    bool swapped = true;
+
+    OK(tl_store_begin_tick(store, epoch, &change, err));
+    OK(tl_store_put_position(store, old, &position, err));
+    OK(tl_store_commit(store, err));
+    fresh_id = define(store, store_windowed("hits", 'b'));
+    if (backend->reader_holds_names) { /* SQLite knows one who writes, and he waits for nobody who reads */
+        enum tl_code rc;
+
+        OK(tl_store_begin(other, err));
+        rc = tl_store_swap(store, fresh_id, epoch, &swapped, NULL);
+        tl_store_rollback(other);
+        cr_assert(rc == TL_OK && !swapped, "it is not ready, and that is all there is to say: code %d", (int)rc);
+    }
+    OK(tl_store_begin_tick(store, epoch, &change, err));
+    OK(tl_store_put_ready(store, fresh_id, err));
+    OK(tl_store_commit(store, err));
+    swapped = false;
+    OK(tl_store_take_epoch(other, "host b", NULL, &theirs, err));
+    FAILS(TL_ERR_FENCED, "host b", tl_store_swap(store, fresh_id, epoch, &swapped, err));
+    cr_assert(!swapped);
+    cr_assert_eq(about(other, old).state, TL_DEFINITION_ACTIVE);
+    OK(tl_store_challenge(store, &change, err));
+    OK(tl_store_swap(other, fresh_id, theirs.epoch, &swapped, err));
+    cr_assert(swapped);
+    OK(tl_store_epoch(store, &now, err));
+    cr_assert_eq(now.answer, change, "it shows itself, as in a tick");
+    tl_store_close(other);
+    tl_store_close(store);
+}
+
 /* What a run staged for a definition that was replaced meanwhile is no matter. */
 static void a_run_outlives_a_definition(const struct store_backend *backend)
 {
@@ -123,7 +165,7 @@ static void a_run_outlives_a_definition(const struct store_backend *backend)
     stage_one(store, run, old, 0, 10, 1);
     other = define(store, store_windowed("hits", 'b'));
     stage_one(store, run, other, 0, 10, 2);
-    OK(tl_store_swap(store, other, &swapped, err));
+    OK(tl_store_swap(store, other, 0, &swapped, err));
     cr_assert(swapped);
     OK(tl_store_publish(store, run, 5, err));
     expect(MERGED(store, "hits"), "0 10 b 2 batch 1\n");
@@ -133,6 +175,7 @@ static void a_run_outlives_a_definition(const struct store_backend *backend)
 static const struct store_check checks[] = {
     CHECK(definitions_are_found_again),
     CHECK(a_new_definition_is_swapped_in),
+    CHECK(only_the_owner_swaps),
     CHECK(a_run_outlives_a_definition),
 };
 

@@ -309,7 +309,7 @@ Test(store_postgres_rows, views_on_top, .fini = store_folder_remove)
     store = make_store(&id);
     sql("CREATE VIEW mine AS SELECT host, sum(num_hits) AS n FROM hits GROUP BY host");
     OK(tl_store_define(store, &same, &id, err));
-    OK(tl_store_swap(store, id, &swapped, err));
+    OK(tl_store_swap(store, id, 0, &swapped, err));
     cr_assert(swapped);
     store_put_speed(store, store_epoch(store), id, 0, 10, "a", 7);
     expect(ask("SELECT n FROM mine"), "7\n");
@@ -318,12 +318,12 @@ Test(store_postgres_rows, views_on_top, .fini = store_folder_remove)
     other.columns = columns;
     OK(tl_store_define(store, &other, &id, err));
     swapped = false;
-    cr_assert_eq(tl_store_swap(store, id, &swapped, &why), TL_ERR_IO);
+    cr_assert_eq(tl_store_swap(store, id, 0, &swapped, &why), TL_ERR_IO);
     cr_assert(!swapped && why.retriable);
     cr_assert_not_null(strstr(why.message, "view mine depends on view hits"), "%s", why.message);
     expect(ask("SELECT n FROM mine"), "7\n");
     sql("DROP VIEW mine");
-    OK(tl_store_swap(store, id, &swapped, err));
+    OK(tl_store_swap(store, id, 0, &swapped, err));
     cr_assert(swapped);
     expect(ask("SELECT count(visitors) FROM hits"), "0\n");
     tl_store_close(store);

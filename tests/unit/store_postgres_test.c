@@ -589,6 +589,8 @@ Test(store_postgres, a_frozen_tick_is_given_up, .fini = store_folder_remove)
         ;
     cr_assert_eq(theirs.epoch, epoch + 1);
     expect_no_tick(next);
+    theirs.change--;
+    FAILS(TL_ERR_BUSY, "has shown itself", tl_store_take_epoch(next, "host c", &theirs, NULL, err));
     FAILS(TL_ERR_UNKNOWN, "connection",
           (tl_store_put_final(frozen, id, 5, err) == TL_OK ? tl_store_commit(frozen, err) : err->code));
     tl_store_rollback(frozen);
@@ -650,7 +652,7 @@ Test(store_postgres, roles, .fini = store_folder_remove)
     OK(tl_store_define(store, &shape, &id, err));
     OK(tl_store_secret(store, TL_SV("visitor"), secret, err));
     OK(tl_store_define(store, &next, &id, err));
-    OK(tl_store_swap(store, id, &swapped, err));
+    OK(tl_store_swap(store, id, 0, &swapped, err));
     cr_assert(swapped);
     store_put_speed(store, store_epoch(store), id, 0, 10, "a", 1);
     may(writer, false, "CREATE SCHEMA more");

@@ -478,12 +478,27 @@ Test(store_sqlite, views_on_top_outlive_a_swap, .fini = store_folder_remove)
     sql("CREATE VIEW mine AS SELECT host, sum(num_hits) AS n FROM hits GROUP BY host");
     store = store_open(url, TL_STORE_WRITE);
     OK(tl_store_define(store, &shape, &id, err));
-    OK(tl_store_swap(store, id, &swapped, err));
+    OK(tl_store_swap(store, id, 0, &swapped, err));
     cr_assert(swapped);
     cr_assert_eq(sqlite3_open(store_path(url), &db), SQLITE_OK);
     cr_assert_eq(sqlite3_exec(db, "SELECT n FROM mine", NULL, NULL, NULL), SQLITE_OK, "%s", sqlite3_errmsg(db));
     sqlite3_close(db);
     tl_store_close(store);
+}
+
+/* One works at a time, whatever his data directory is. */
+Test(store_sqlite, work_is_locked, .fini = store_folder_remove)
+{
+    struct tl_store *first, *second;
+
+    make_store();
+    first = store_open(url, TL_STORE_WRITE);
+    second = store_open(url, TL_STORE_WRITE);
+    OK(tl_store_lock(first, "batch", "web1 pid 7", err));
+    FAILS(TL_ERR_BUSY, ".batch.lock: pid ", tl_store_lock(second, "batch", "web1 pid 8", err));
+    tl_store_close(first);
+    OK(tl_store_lock(second, "batch", "web1 pid 8", err));
+    tl_store_close(second);
 }
 
 /* Somebody else keeps the write lock: we wait, say so, and can go on afterwards. */

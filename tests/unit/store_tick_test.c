@@ -343,7 +343,7 @@ static void state_is_swapped_in_too(const struct store_backend *backend)
     expect(MERGED(store, "visits"), "5 15 a 1 speed 0\n");
     expect_states(store, old, "[0 20) a=old\n");
     expect_states(store, id, "[0 20) a=new\n");
-    OK(tl_store_swap(store, id, &swapped, err));
+    OK(tl_store_swap(store, id, 0, &swapped, err));
     cr_assert(swapped);
     expect(MERGED(store, "visits"), "7 17 a 2 speed 0\n");
     expect_states(store, id, "[0 20) a=new\n");
