@@ -362,7 +362,7 @@ static enum tl_code take(struct tl_kafka_log *log, struct tl_kafka_topic *topic,
                 break; /* first what came before it */
             return lane_failed(log, topic, partition, message->err, rd_kafka_message_errstr(message), err);
         }
-        if (log->taken_count > 0 && message->len > bytes_max - *bytes)
+        if (log->taken_count > 0 && (*bytes == bytes_max || message->len > bytes_max - *bytes))
             break;
         TL_TRY(reserve(log, log->taken_count, err));
         log->taken[log->taken_count++] = message;

@@ -210,10 +210,16 @@ static bool comes_to(uint64_t messages)
 
 static bool said(const struct run *run, const char *words)
 {
-    for (int64_t until_ms = tl_clock_monotonic_ms() + 20000; tl_clock_monotonic_ms() < until_ms; tl_clock_sleep_ms(20))
-        if (strstr(run_err_so_far(run), words) != NULL)
-            return true;
-    return false;
+    bool found = false;
+
+    for (int64_t until_ms = tl_clock_monotonic_ms() + 20000; !found && tl_clock_monotonic_ms() < until_ms;
+         tl_clock_sleep_ms(20)) {
+        char *text = run_err_so_far(run);
+
+        found = strstr(text, words) != NULL;
+        free(text);
+    }
+    return found;
 }
 
 /* A partition whose leader does not know it yet. */
