@@ -208,20 +208,6 @@ static bool comes_to(uint64_t messages)
     return false;
 }
 
-static bool said(const struct run *run, const char *words)
-{
-    bool found = false;
-
-    for (int64_t until_ms = tl_clock_monotonic_ms() + 20000; !found && tl_clock_monotonic_ms() < until_ms;
-         tl_clock_sleep_ms(20)) {
-        char *text = run_err_so_far(run);
-
-        found = strstr(text, words) != NULL;
-        free(text);
-    }
-    return found;
-}
-
 /* A partition whose leader does not know it yet. */
 Test(archive_kafka, what_passes_by_itself_is_waited_for_whatever_it_is)
 {
@@ -240,7 +226,7 @@ Test(archive_kafka, what_passes_by_itself_is_waited_for_whatever_it_is)
         rd_kafka_mock_push_request_errors(cluster, LIST_OFFSETS, 1, RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART);
     run_start(&run, (const char *const[]){"archive", "--views", views, "--data", data, "--log", "kafka", "--follow", "--interval",
                                           "100ms", NULL});
-    cr_expect(said(&run, "tries again"), "%s", run_err_so_far(&run));
+    cr_expect(run_says(&run, "tries again", 20000), "%s", run_err_so_far(&run));
     rd_kafka_mock_clear_request_errors(cluster, LIST_OFFSETS);
     cr_expect(comes_to(5), "%s", run_err_so_far(&run));
     run_signal(&run, SIGTERM);

@@ -416,7 +416,6 @@ Test(definitions, a_swap_that_the_store_refuses_is_said_and_tried_again, .fini =
 {
     struct run run = {0};
     char url[512];
-    bool said = false;
 
     store_postgres.url(url);
     visits_append(data, 1, STEP_MS, 0, 200);
@@ -427,14 +426,7 @@ Test(definitions, a_swap_that_the_store_refuses_is_said_and_tried_again, .fini =
     store_postgres_sql(url, "CREATE VIEW mine AS SELECT hits FROM hits");
     views_are(TABLE VIEW("hits", "MIN(n) AS low") VIEW("other", "COUNT(*) AS hits"));
     run_start(&run, (const char *const[]){"speed", "--views", views, "--data", data, "--store", url, "--tick", "20ms", NULL});
-    for (int64_t until_ms = tl_clock_monotonic_ms() + PATIENCE_MS; !said && tl_clock_monotonic_ms() < until_ms;) {
-        char *so_far = run_err_so_far(&run);
-
-        said = strstr(so_far, "view hits: its new definition has caught up and cannot be swapped in") != NULL;
-        free(so_far);
-        tl_clock_sleep_ms(20);
-    }
-    cr_expect(said);
+    cr_expect(run_says(&run, "view hits: its new definition has caught up and cannot be swapped in", PATIENCE_MS));
     store_postgres_sql(url, "DROP VIEW mine");
     for (int64_t until_ms = tl_clock_monotonic_ms() + PATIENCE_MS; tl_clock_monotonic_ms() < until_ms; tl_clock_sleep_ms(20))
         if (strcmp(store_postgres_ask(url, "SELECT count(*) FROM information_schema.columns WHERE table_schema = current_schema()"

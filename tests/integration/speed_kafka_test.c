@@ -286,19 +286,6 @@ static long lines_with(const char *text, const char *words)
     return count;
 }
 
-static bool has_said(const struct run *run, const char *words)
-{
-    for (int64_t until_ms = tl_clock_monotonic_ms() + PATIENCE_MS; tl_clock_monotonic_ms() < until_ms; tl_clock_sleep_ms(50)) {
-        char *text = run_err_so_far(run);
-        bool said = strstr(text, words) != NULL;
-
-        free(text);
-        if (said)
-            return true;
-    }
-    return false;
-}
-
 /* One worker reads from two clusters, and one of them goes away: the other's events are counted on, and each is said once. */
 Test(speed_kafka, one_of_two_clusters_that_goes_away_is_said_once)
 {
@@ -325,12 +312,12 @@ Test(speed_kafka, one_of_two_clusters_that_goes_away_is_said_once)
                                           "--workers", "1", NULL});
     cr_expect(has_read(100));
     rd_kafka_mock_broker_set_down(far, 1);
-    cr_expect(has_said(&run, "the log does not answer"));
+    cr_expect(run_says(&run, "the log does not answer", PATIENCE_MS));
     append(1, 100, 200);
     cr_expect(has_read(200));
     tl_clock_sleep_ms(1000); /* in which it would be said some more times */
     rd_kafka_mock_broker_set_up(far, 1);
-    cr_expect(has_said(&run, "the log answers again"));
+    cr_expect(run_says(&run, "the log answers again", PATIENCE_MS));
     run_signal(&run, SIGTERM);
     run_wait(&run);
     cr_expect_eq(run.status, 0, "%s", run.err);
@@ -561,7 +548,7 @@ Test(speed_kafka, a_kafka_that_hangs_keeps_nobody_from_ending)
                                           "--workers", "8", NULL});
     cr_expect(has_read(1));
     rd_kafka_mock_broker_set_rtt(far, 1, 60000);
-    cr_expect(has_said(&run, "the log does not answer"));
+    cr_expect(run_says(&run, "the log does not answer", PATIENCE_MS));
     run_signal(&run, SIGTERM);
     began_ms = tl_clock_monotonic_ms();
     cr_assert(run_wait_for(&run, PATIENCE_MS));
@@ -805,7 +792,7 @@ Test(speed_kafka, a_right_that_is_taken_away_is_waited_for)
     cr_expect(has_read(30), "%s", run_err_so_far(&run));
     raw_allow(kafka_env("KAFKA_USER"), topic, RD_KAFKA_ACL_OPERATION_DESCRIBE); /* and nothing else */
     append(1, 30, 40);
-    cr_expect(has_said(&run, "the log does not answer, trying again"), "%s", run_err_so_far(&run));
+    cr_expect(run_says(&run, "the log does not answer, trying again", PATIENCE_MS), "%s", run_err_so_far(&run));
     cr_expect_not(run_wait_for(&run, 2500), "what looks at the topic once a second ends it: %s", run_err_so_far(&run));
     run_signal(&run, SIGTERM);
     run_wait(&run);

@@ -371,20 +371,6 @@ static void stop(struct run *run)
     cr_assert_eq(run->status, 0, "%s", run->err);
 }
 
-static bool has_said(const struct run *run, const char *text)
-{
-    for (int i = 0; i < 200; i++) {
-        char *said = run_err_so_far(run);
-        bool there = strstr(said, text) != NULL;
-
-        free(said);
-        if (there)
-            return true;
-        tl_clock_sleep_ms(50);
-    }
-    return false;
-}
-
 Test(topics, a_topic_that_comes_while_speed_follows_is_read)
 {
     static const char sum[] = "SELECT coalesce(sum(hits), 0) FROM hits";
@@ -428,7 +414,7 @@ Test(topics, a_pattern_that_matches_nothing_yet_waits)
     TALLY(&p, 0, "archive");
     TALLY(&p, 0, "batch", "--to", "now");
     follow(&p, &speed);
-    cr_assert(has_said(&speed, "waiting for the log"), "%s", run_err_so_far(&speed));
+    cr_assert(run_says(&speed, "waiting for the log", 10000), "%s", run_err_so_far(&speed));
     append(&p, "site-a", 1, 0, 1000, "x", 1);
     cr_assert(comes_to(&p, "SELECT count(*) FROM hits", 1), "not read");
     stop(&speed);
@@ -518,7 +504,7 @@ Test(topics, the_last_one_that_goes_is_waited_for)
     append(&p, "site-a", 1, 0, 2000, "x", 2);
     cr_assert(comes_to(&p, "SELECT coalesce(sum(hits), 0) FROM hits", 2), "not read");
     delete_topic(&p, "site-a");
-    cr_assert(has_said(&speed, "waiting for the log: no topic of the views is there"), "%s", run_err_so_far(&speed));
+    cr_assert(run_says(&speed, "waiting for the log: no topic of the views is there", 10000), "%s", run_err_so_far(&speed));
     cr_assert(is_no_lag_of(http_port_said(&speed, "speed"), "site-a"), "its lag stays");
     append(&p, "site-b", 1, 0, 3000, "x", 3);
     cr_assert(comes_to(&p, "SELECT coalesce(sum(hits), 0) FROM hits", 3), "not read");

@@ -15,6 +15,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/clock.h"
+
 const char *run_program(void)
 {
     const char *program = getenv("TALLY_BIN");
@@ -106,6 +108,21 @@ char *run_err_so_far(const struct run *run)
     cr_assert_not_null(text);
     cr_assert_eq(pread(run->err_fd, text, (size_t)file.st_size, 0), file.st_size);
     return text;
+}
+
+bool run_says(const struct run *run, const char *words, int timeout_ms)
+{
+    bool said = false;
+
+    for (int64_t until_ms = tl_clock_monotonic_ms() + timeout_ms; !said && tl_clock_monotonic_ms() < until_ms;) {
+        char *text = run_err_so_far(run);
+
+        said = strstr(text, words) != NULL;
+        free(text);
+        if (!said)
+            tl_clock_sleep_ms(20);
+    }
+    return said;
 }
 
 void run_signal(const struct run *run, int signal_number)

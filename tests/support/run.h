@@ -37,6 +37,8 @@ void run_wait(struct run *run);
 bool run_wait_for(struct run *run, int timeout_ms);
 /* What it has written to stderr so far, while it runs. The caller frees. */
 char *run_err_so_far(const struct run *run);
+/* Waits until that has the words in it; false: the time is over. */
+bool run_says(const struct run *run, const char *words, int timeout_ms);
 void run_signal(const struct run *run, int signal_number);
 /* Frees the output; a program that still runs is killed. */
 void run_done(struct run *run);
