@@ -46,7 +46,7 @@ EXTRA   := $(if $(SANITIZE),-DTL_SANITIZED -fsanitize=$(SANITIZE) -fno-sanitize-
            $(if $(TINY),-DTL_TINY,) $(if $(WERROR),-Werror,)
 LLHTTP   := build/llhttp
 INCLUDES := -Icommon -I. -I$(G) -isystem /usr/include/postgresql -isystem $(LLHTTP)
-LIBS := -levent_extra -levent_core -lsqlite3 -lpq -lrdkafka -lzstd -lxxhash -lsimdjson -lpcre2-8 -lmaxminddb -lpsl -lcrypto -lyaml -lpthread -lm -ldl
+LIBS := -levent_extra -levent_core -lssl -lsqlite3 -lpq -lrdkafka -lzstd -lxxhash -lsimdjson -lpcre2-8 -lmaxminddb -lpsl -lcrypto -lyaml -lpthread -lm -ldl
 
 # --- what there is to build ---------------------------------------------------------------------------------------------
 COMMON_C   := $(wildcard common/*/*.c)
