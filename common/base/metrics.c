@@ -239,6 +239,14 @@ void tl_metric_observe(struct tl_metric *histogram, double value)
     histogram->known = true;
 }
 
+void tl_metric_set_buckets(struct tl_metric *histogram, const uint64_t *buckets, double sum)
+{
+    assert(histogram->family->type == TL_HISTOGRAM);
+    memcpy(histogram->buckets, buckets, (histogram->family->bounds_count + 1) * sizeof *buckets);
+    histogram->sum = sum;
+    histogram->known = true;
+}
+
 void tl_metric_forget(struct tl_metric *metric)
 {
     metric->known = false;

@@ -59,6 +59,8 @@ void tl_metric_add(struct tl_metric *metric, double more);          /* a counter
 void tl_metric_set(struct tl_metric *metric, double value);         /* a gauge, or a counter that is kept elsewhere */
 void tl_metric_set_since(struct tl_metric *gauge, int64_t wall_ms); /* shown as the seconds that have passed since then */
 void tl_metric_observe(struct tl_metric *histogram, double value);
+/* A histogram that is kept elsewhere: each bucket for itself, bounds_count + 1 of them. */
+void tl_metric_set_buckets(struct tl_metric *histogram, const uint64_t *buckets, double sum);
 void tl_metric_forget(struct tl_metric *metric); /* not shown until it gets a value again */
 
 /* `publish` is called at the beginning of each reading, on the reader's thread, outside of begin and end. At most 4. */

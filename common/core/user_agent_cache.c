@@ -4,7 +4,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/buf.h"
 #include "base/table.h"
 
 enum { SLOTS_MIN = 16 };
@@ -89,12 +88,18 @@ static struct entry *entry_make(struct tl_user_agent_cache *c, struct tl_sv text
 {
     struct tl_user_agent agent;
     struct entry *e = NULL;
-    struct tl_buf json;
+    struct tl_buf json, dressed;
 
     tl_buf_init(&json, 0);
+    tl_buf_init(&dressed, 0);
     if (!tl_user_agent_parse(c->agents, &c->scratch, text, &agent))
         return NULL;
     put_json(&json, &agent);
+    if (c->dress != NULL && !json.failed) {
+        c->dress(tl_buf_sv(&json), text, &dressed);
+        tl_buf_done(&json);
+        json = dressed;
+    }
     if (!json.failed)
         e = malloc(sizeof *e + text.size + json.size);
     if (e != NULL) {
@@ -194,6 +199,28 @@ static bool put(struct tl_user_agent_cache *c, uint64_t hash, struct entry *e, s
     return true;
 }
 
+/* What counts of a text. */
+static struct tl_sv beginning(struct tl_sv text)
+{
+    return text.size == 0 ? TL_SV("")
+                          : (struct tl_sv){text.data, text.size > TL_USER_AGENT_BYTES_MAX ? TL_USER_AGENT_BYTES_MAX : text.size};
+}
+
+bool tl_user_agent_cache_peek(const struct tl_user_agent_cache *cache, struct tl_sv text, struct tl_user_agent_answer *out)
+{
+    struct entry *e;
+
+    if (cache->agents == NULL)
+        return false;
+    text = beginning(text);
+    e = cache->slots[slot_of(cache, tl_hash_bytes(text), text)].entry;
+    if (e == NULL)
+        return false;
+    e->is_hot = true;
+    *out = answer_of(e);
+    return true;
+}
+
 bool tl_user_agent_cache_find(struct tl_user_agent_cache *cache, const struct tl_user_agents *agents, struct tl_sv text,
                               struct tl_arena *batch, struct tl_user_agent_answer *out)
 {
@@ -206,10 +233,7 @@ bool tl_user_agent_cache_find(struct tl_user_agent_cache *cache, const struct tl
             return false;
         cache->agents = agents;
     }
-    if (text.size > TL_USER_AGENT_BYTES_MAX)
-        text.size = TL_USER_AGENT_BYTES_MAX;
-    if (text.size == 0)
-        text.data = "";
+    text = beginning(text);
     hash = tl_hash_bytes(text);
     e = cache->slots[slot_of(cache, hash, text)].entry;
     if (e != NULL) {
