@@ -46,7 +46,7 @@ EXTRA   := $(if $(SANITIZE),-DTL_SANITIZED -fsanitize=$(SANITIZE) -fno-sanitize-
            $(if $(TINY),-DTL_TINY,) $(if $(WERROR),-Werror,)
 LLHTTP   := build/llhttp
 INCLUDES := -Icommon -I. -I$(G) -isystem /usr/include/postgresql -isystem $(LLHTTP)
-LIBS := -levent_extra -levent_core -lsqlite3 -lpq -lrdkafka -lzstd -lxxhash -lsimdjson -lpcre2-8 -lmaxminddb -lpsl -lcrypto -lyaml -lpthread -lm -ldl
+LIBS := -levent_extra -levent_core -lssl -lsqlite3 -lpq -lrdkafka -lzstd -lxxhash -lsimdjson -lpcre2-8 -lmaxminddb -lpsl -lcrypto -lyaml -lpthread -lm -ldl
 
 # --- what there is to build ---------------------------------------------------------------------------------------------
 COMMON_C   := $(wildcard common/*/*.c)
@@ -95,7 +95,7 @@ FUZZERS  := $(patsubst tests/fuzz/%_fuzz.c,build/fuzz/%,$(FUZZ_C))
 
 # --- targets ------------------------------------------------------------------------------------------------------------
 .PHONY: all test unit integration fault replay test-unit test-unit-long test-integration test-fault test-all check bench benches fuzz fuzz-seeds \
-        test-flink test-flink-long test-layers kafka kafka-up postgres postgres-up servers servers-up servers-down demo tools generated install format lint lint-links lint-objects deps deps-lint deps-flink help \
+        test-flink test-flink-long test-layers kafka kafka-up postgres postgres-up servers servers-up servers-down demo tools generated install format lint lint-links lint-objects deps deps-lint deps-flink deps-bench help \
         clean FORCE
 
 all: $(PROGRAM) tools $(if $(filter release,$(VARIANT)),build/tally,) ## build/tally and the traffic generator
@@ -223,8 +223,13 @@ demo: deps ## the whole pipeline on generated traffic, with the reconciliation r
 	$(Q)TALLY_BIN=$(CURDIR)/build/tally TRAFFIC_BIN=$(CURDIR)/$(B)/traffic deploy/demo.sh
 
 benches: $(BENCHES)
-bench: deps ## the figures of the core and the parts, side by side with the yardstick and the peers (BENCH_ONLY, BENCH_LONG)
-	$(Q)$(MAKE) --no-print-directory all benches servers-up
+# What intercept is measured against.
+PROXIES := build/proxies
+$(PROXIES)/nginx: tests/bench/proxies.sh
+	$(Q)echo "  DEB  $@"; $< $(@D) && touch $@
+
+bench: deps-bench ## the figures of the core and the parts, side by side with the yardstick and the peers (BENCH_ONLY, BENCH_LONG)
+	$(Q)$(MAKE) --no-print-directory all benches $(PROXIES)/nginx servers-up
 	$(Q)TALLY_BIN=$(CURDIR)/$(PROGRAM) BENCH_DIR=$(CURDIR)/$(B) tests/bench/run.sh
 
 FUZZ_SECONDS ?= 30
@@ -252,11 +257,15 @@ DEPS      := gcc g++ make libc6-dev libsqlite3-dev libpq-dev librdkafka-dev libz
              openjdk-17-jdk-headless maven openssl
 DEPS_LINT := clang clang-format clang-tidy shellcheck
 DEPS_FLINK := openjdk-17-jdk-headless maven
+# wrk, and the libraries of HAProxy: tests/bench/proxies.sh brings that itself.
+DEPS_BENCH := wrk liblua5.3-0 libopentracing-c-wrapper0
 
 deps: ## installs what is missing from Debian (sudo where not root)
 	@sh tests/lint/deps.sh $(DEPS)
 deps-lint:
 	@sh tests/lint/deps.sh $(DEPS) $(DEPS_LINT)
+deps-bench:
+	@sh tests/lint/deps.sh $(DEPS) $(DEPS_BENCH)
 deps-flink:
 	@sh tests/lint/deps.sh $(DEPS) $(DEPS_FLINK)
 
