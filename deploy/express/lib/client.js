@@ -34,29 +34,41 @@ function trust(list) {
   return (ip) => ip !== null && networks.check(ip, family(ip));
 }
 
-/** What proxies say, the nearest last: X-Forwarded-For, and where there is none Forwarded (RFC 7239). */
-function saidBy(headers) {
+const isHost = (text) => /^[a-z0-9\-._:[\]]{1,261}$/i.test(text);
+
+/** for="[2001:db8::1]:4711";proto=https;host=x.com */
+function hopOf(element) {
+  const said = (name) => new RegExp(`(?:^|;)\\s*${name}=(?:"([^"\\\\]*)"|([^;"]*))\\s*(?:;|$)`, 'i').exec(element);
+  const text = (match) => (match?.[1] ?? match?.[2] ?? '').trim();
+  return { node: text(said('for')), host: text(said('host')) };
+}
+
+/** What proxies say, the nearest last: X-Forwarded-For and -Host, and where there is no X-Forwarded-For Forwarded (RFC 7239). */
+function hopsOf(headers) {
   const list = headers['x-forwarded-for'];
-  if (list !== undefined) return list.split(',');
-  const forwarded = headers.forwarded;
-  if (forwarded === undefined) return [];
-  return forwarded.split(',').map((hop) => /(?:^|;)\s*for=("[^"]*"|[^;]*)/i.exec(hop)?.[1] ?? '');
+  if (list === undefined && headers.forwarded !== undefined) return headers.forwarded.match(/(?:"(?:\\.|[^"\\])*"|[^",])+/g)?.map(hopOf) ?? [];
+  return (list ?? '').split(',').filter(Boolean).map((node) => ({ node: node.trim(), host: '' }));
 }
 
 /** {ip, host}: read from the right, the first address that is not trusted itself; null and undefined where nothing is known. */
 function clientOf(req, isTrusted) {
   const peer = address(req.socket?.remoteAddress ?? '');
-  const asked = req.headers.host ?? req.headers[':authority'];
-  if (!isTrusted(peer)) return { ip: peer, host: asked };
-  let ip = peer;
-  for (const said of saidBy(req.headers).reverse()) {
-    const before = address(said);
+  const client = { ip: peer, host: req.headers.host ?? req.headers[':authority'] };
+  if (!isTrusted(peer)) return client;
+  let steps = 0;
+  for (const hop of hopsOf(req.headers).reverse()) {
+    steps++;
+    if (isHost(hop.host)) client.host = hop.host;
+    const before = address(hop.node);
     if (before === null) break;
-    ip = before;
+    client.ip = before;
     if (!isTrusted(before)) break;
   }
-  const host = req.headers['x-forwarded-host']?.split(',').at(-1).trim() || asked;
-  return { ip, host };
+  // A proxy adds to both lists, or sets the second alone.
+  const hosts = req.headers['x-forwarded-host']?.split(',') ?? [];
+  const host = hosts[Math.max(0, hosts.length - Math.max(1, steps))]?.trim() ?? '';
+  if ((req.headers['x-forwarded-for'] !== undefined || req.headers.forwarded === undefined) && isHost(host)) client.host = host;
+  return client;
 }
 
 /** As ANONYMIZE_IP: the last byte of IPv4 is 0, of IPv6 the first 48 bits are kept. */

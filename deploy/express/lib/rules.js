@@ -1,7 +1,7 @@
-// rules.js: what is logged, and what of it is a secret. The same as `tally intercept` does by its options of like names.
+// rules.js: what is logged, and what of it is a secret: as `tally intercept` has it (speed_layer/request_event.c), with options of like names.
 'use strict';
 
-const REDACTED = '[redacted]';
+const { maskOf } = require('./url_mask.js');
 
 // As IS_FILE_REQUEST: what a browser fetches by itself to show a page.
 const FILE_EXTENSIONS = (
@@ -9,27 +9,42 @@ const FILE_EXTENSIONS = (
   'otf png svg svgz swf tif tiff ttf wasm wav weba webm webmanifest webp woff woff2'
 ).split(' ');
 
-const SECRET_HEADERS = ['authorization', 'cookie', 'set-cookie', 'proxy-authorization'];
+const SECRET_HEADERS = (
+  'authorization cookie set-cookie proxy-authorization api-key apikey authentication cf-access-jwt-assertion cf-authorization cookie2 private-token ' +
+  'x-access-token x-amz-security-token x-amzn-oidc-accesstoken x-amzn-oidc-data x-api-key x-auth-token x-csrf-token x-csrftoken ' +
+  'x-forwarded-access-token x-gitlab-token x-goog-iap-jwt-assertion x-ms-token-aad-access-token x-ms-token-aad-id-token x-session-token ' +
+  'x-vault-token x-xsrf-token x-forwarded-client-cert'
+).split(' ');
 // Where proxies put addresses, which an anonymized event must not have either.
-const ADDRESS_HEADERS = ['x-forwarded-for', 'forwarded', 'x-real-ip', 'x-client-ip', 'x-cluster-client-ip', 'true-client-ip', 'cf-connecting-ip', 'fastly-client-ip'];
-const SECRET_PARAMS =
-  'token access_token refresh_token id_token auth_token csrf_token auth password passwd pwd secret client_secret api_key apikey key session sessionid session_id sid signature sig code jwt'.split(' ');
+const ADDRESS_HEADERS = (
+  'cf-connecting-ip cf-connecting-ipv6 cf-pseudo-ipv4 client-ip do-connecting-ip fastly-client-ip fly-client-ip forwarded forwarded-for true-client-ip ' +
+  'x-appengine-user-ip x-azure-clientip x-azure-socketip x-client-ip x-cluster-client-ip x-envoy-external-address x-forwarded x-forwarded-for ' +
+  'x-originating-ip x-original-forwarded-for x-original-host x-real-ip x-remote-addr x-remote-ip x-vercel-forwarded-for'
+).split(' ');
 
-const lowered = (list) => list.map((item) => String(item).toLowerCase());
+const lowered = (list) => list.map((item) => item.toLowerCase());
+
+/** A path, or with a * at its end all that begin so. */
+function excludedBy(pattern) {
+  if (!/^\/[^*]*\*?$/.test(pattern))
+    throw new TypeError(`tally: exclude: '${pattern}' is no path to leave out: one begins with /, and a * may stand at its end`);
+  return pattern.endsWith('*') ? (path) => path.startsWith(pattern.slice(0, -1)) : (path) => path === pattern;
+}
 
 function rulesOf(options) {
   return {
     secretHeaders: new Set([...SECRET_HEADERS, ...lowered(options.redactHeaders), ...(options.anonymizeIp ? ADDRESS_HEADERS : [])]),
-    secretParams: new Set([...SECRET_PARAMS, ...lowered(options.maskParams)]),
+    isSecretParam: maskOf(options.maskParams),
     files: new Set(lowered(options.fileExtensions ?? FILE_EXTENSIONS).map((extension) => extension.replace(/^\./, ''))),
-    excluded: options.exclude.map((path) => new RegExp(`^${path.split('*').map((part) => part.replace(/[\\^$.+?()[\]{}|]/g, '\\$&')).join('.*')}$`)),
+    excluded: options.exclude.map(excludedBy),
     honorDnt: options.honorDnt,
     logLocalhost: options.logLocalhost,
     skip: options.skip,
   };
 }
 
-const pathOf = (url) => url.replace(/[?#].*$/s, '');
+/** Of an absolute URL too; without the query. */
+const pathOf = (url) => url.replace(/^[^/?#]*:\/\/[^/?#]*/, '').replace(/[?#].*$/s, '') || '/';
 
 function isFile(path, files) {
   const name = path.slice(path.lastIndexOf('/') + 1);
@@ -37,35 +52,14 @@ function isFile(path, files) {
   return dot >= 0 && files.has(name.slice(dot + 1).toLowerCase());
 }
 
-function isLocalhost(host) {
-  const name = host.replace(/:\d*$/, '').replace(/\.$/, '').toLowerCase();
-  return name === 'localhost' || name.endsWith('.localhost') || name === '[::1]' || /^127\.\d+\.\d+\.\d+$/.test(name);
-}
+const isLocalhost = (host) => /^(?:(?:.*\.)?localhost|127\.\d+\.\d+\.\d+|\[::1\]|\[::ffff:(?:127\.|7f)[^\]]*\])$/.test(host);
 
+/** `host` as hostOf gives it. */
 function isLogged(rules, req, url, host) {
-  const path = pathOf(url);
-  if (!rules.logLocalhost && host !== undefined && isLocalhost(host)) return false;
-  if (isFile(path, rules.files) || rules.excluded.some((pattern) => pattern.test(path))) return false;
   if (rules.honorDnt && (req.headers.dnt === '1' || req.headers['sec-gpc'] === '1')) return false;
-  return !rules.skip?.(req);
+  if (!rules.logLocalhost && host !== null && isLocalhost(host)) return false;
+  const path = pathOf(url);
+  return !isFile(path, rules.files) && !rules.excluded.some((isExcluded) => isExcluded(path)) && !rules.skip?.(req);
 }
 
-function decoded(name) {
-  try {
-    return decodeURIComponent(name.replaceAll('+', ' '));
-  } catch {
-    return name;
-  }
-}
-
-/** The values of secret query parameters, in a path or a whole URL; all else stays as it was sent. */
-function maskParams(url, params) {
-  const at = url.indexOf('?');
-  if (at < 0) return url;
-  const end = url.indexOf('#', at) < 0 ? url.length : url.indexOf('#', at);
-  const masked = url.slice(at + 1, end).replace(/([^&;=]*)=([^&;]*)/g, (pair, name) =>
-    params.has(decoded(name).trim().toLowerCase().replace(/\[\]$/, '')) ? `${name}=${REDACTED}` : pair);
-  return url.slice(0, at + 1) + masked + url.slice(end);
-}
-
-module.exports = { rulesOf, isLogged, maskParams, REDACTED };
+module.exports = { rulesOf, isLogged };

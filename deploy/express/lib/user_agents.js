@@ -1,5 +1,5 @@
 // user_agents.js: texts of user agents -> the JSON that PARSE_USER_AGENT gives, on a thread of its own: a text made to be slow for regular
-// expressions must not stop the site. One that takes longer than PATIENCE_MS counts as unknown, and the thread begins anew.
+// expressions must not stop the site. One that takes longer than PATIENCE_MS, or is longer than any browser's, is not read, and all of it is null.
 'use strict';
 
 const { Worker } = require('node:worker_threads');
@@ -7,12 +7,12 @@ const path = require('node:path');
 
 const CACHE_MAX = 10_000;
 const PATIENCE_MS = 2000;
-const BYTES_MAX = 1024; // TL_USER_AGENT_BYTES_MAX
+const BYTES_MAX = 512; // as request_event.c
 
-const UNKNOWN = {
-  family: 'Other', major: null, minor: null, patch: null,
-  os: { family: 'Other', major: null, minor: null, patch: null, patch_minor: null },
-  device: { family: 'Other', brand: null, model: null },
+const UNREAD = {
+  family: null, major: null, minor: null, patch: null,
+  os: { family: null, major: null, minor: null, patch: null, patch_minor: null },
+  device: { family: null, brand: null, model: null },
 };
 
 class UserAgents {
@@ -32,9 +32,10 @@ class UserAgents {
   }
 
   async #find(text) {
+    if (Buffer.byteLength(text) > BYTES_MAX) return UNREAD;
     const known = this.#cache.get(text);
     if (known !== undefined) return known;
-    const agent = (await this.#ask(text)) ?? UNKNOWN;
+    const agent = (await this.#ask(text)) ?? UNREAD;
     if (this.#cache.size >= CACHE_MAX) this.#cache.delete(this.#cache.keys().next().value);
     this.#cache.set(text, agent);
     return agent;
@@ -62,9 +63,9 @@ class UserAgents {
         this.#worker = null;
         end(reject, error);
       });
-      worker.postMessage(Buffer.from(text).subarray(0, BYTES_MAX).toString('latin1'));
+      worker.postMessage(Buffer.from(text).toString('latin1'));
     });
   }
 }
 
-module.exports = { UserAgents, BYTES_MAX };
+module.exports = { UserAgents };

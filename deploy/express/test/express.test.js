@@ -104,7 +104,7 @@ for (const version of ['express', 'express4'])
       const events = await eventsOf(options, [
         { path: '/style.css?v=2' }, { path: '/IMG.PNG' }, { path: '/health' }, { path: '/admin/users/1' }, { path: '/page', headers: { 'x-probe': '1' } },
         { path: '/page', headers: { host: 'localhost:3000' } }, { path: '/page', headers: { host: '127.0.0.1' } }, { path: '/page', headers: { host: '[::1]:80' } },
-        { path: '/page', headers: { host: 'app.localhost' } }, { path: '/healthy' }, { path: '/page?file=a.css' },
+        { path: '/page', headers: { host: 'app.localhost.' } }, { path: '/page', headers: { host: '[::ffff:127.0.0.1]' } }, { path: '/healthy' }, { path: '/page?file=a.css' },
       ]);
       assert.deepEqual(events.map((event) => event.url), ['/healthy', '/page?file=a.css']);
       const all = await eventsOf({ fileExtensions: [], logLocalhost: true }, [{ path: '/style.css' }, { path: '/page', headers: { host: 'localhost' } }]);
@@ -119,6 +119,9 @@ for (const version of ['express', 'express4'])
 
     test('the client behind proxies that are trusted, and no other', async () => {
       const requests = [{ headers: { 'x-forwarded-for': '198.51.100.1, 203.0.113.7, 10.1.2.3', 'x-forwarded-host': 'www.example.com' } }];
+      const by = async (headers) => (await eventsOf({ trustProxy: ['loopback'] }, [{ headers }]))[0];
+      const spoken = await by({ forwarded: 'for=198.51.100.1;host=a.example, for="[2001:DB8::1]:4711";proto=https;host="b.example:443"' });
+      assert.deepEqual([spoken.ip, spoken.host], ['2001:db8::1', 'b.example']);
       const [plain] = await eventsOf({}, requests);
       assert.deepEqual([plain.ip, plain.host], ['127.0.0.1', 'shop.example.com']);
       const [behind] = await eventsOf({ trustProxy: ['loopback', '10.0.0.0/8'] }, requests);
@@ -126,6 +129,11 @@ for (const version of ['express', 'express4'])
       const [cut] = await eventsOf({ trustProxy: ['loopback', '10.0.0.0/8'], anonymizeIp: true }, requests);
       assert.equal(cut.ip, '203.0.113.0');
       assert.doesNotMatch(JSON.stringify(cut), /203\.0\.113\.7|198\.51\.100\.1/);
+    });
+
+    test('a host without its port, in lower case', async () => {
+      const [event] = await eventsOf({}, [{ headers: { host: 'WWW.Example.COM.:8080' } }]);
+      assert.equal(event.host, 'www.example.com');
     });
 
     test('bytes that are no UTF-8, and those that are', async () => {
