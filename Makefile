@@ -44,8 +44,9 @@ CFLAGS   ?= $(OPT) -g
 CXXFLAGS ?= $(OPT) -g
 EXTRA   := $(if $(SANITIZE),-DTL_SANITIZED -fsanitize=$(SANITIZE) -fno-sanitize-recover=all -fno-omit-frame-pointer,) \
            $(if $(TINY),-DTL_TINY,) $(if $(WERROR),-Werror,)
-INCLUDES := -Icommon -I. -I$(G) -isystem /usr/include/postgresql
-LIBS := -levent_extra -levent_core -lsqlite3 -lpq -lrdkafka -lzstd -lxxhash -lsimdjson -lpcre2-8 -lmaxminddb -lpsl -lcrypto -lyaml -lpthread -lm -ldl
+LLHTTP   := build/llhttp
+INCLUDES := -Icommon -I. -I$(G) -isystem /usr/include/postgresql -isystem $(LLHTTP)
+LIBS := -levent_extra -levent_core -lssl -lsqlite3 -lpq -lrdkafka -lzstd -lxxhash -lsimdjson -lpcre2-8 -lmaxminddb -lpsl -lcrypto -lyaml -lpthread -lm -ldl
 
 # --- what there is to build ---------------------------------------------------------------------------------------------
 COMMON_C   := $(wildcard common/*/*.c)
@@ -60,11 +61,15 @@ GEN_RE := $(COMMON_RE:common/%.re=$(G)/%.c)
 GEN_Y  := $(COMMON_Y:common/%.y=$(G)/%.c)
 GEN_H  := $(COMMON_Y:common/%.y=$(G)/%.h)
 
+# The parser of HTTP, generated C that Debian has (deploy/llhttp.sh).
+LLHTTP_C := $(LLHTTP)/llhttp.c $(LLHTTP)/api.c $(LLHTTP)/http.c
+LLHTTP_O := $(LLHTTP_C:$(LLHTTP)/%.c=$(B)/llhttp/%.o)
+
 objects = $(patsubst %,$(B)/%.o,$(basename $(1)))
 MAIN_O := $(B)/common/main/main.o
 # Commands register themselves in a linker section, so what may hold one is linked whole and never through the archive.
 WHOLE_O  := $(filter-out $(MAIN_O),$(call objects,$(filter common/main/%,$(COMMON_C)) $(LAYER_C)))
-COMMON_O := $(call objects,$(filter-out common/main/%,$(COMMON_C)) $(COMMON_CXX)) $(GEN_RE:.c=.o) $(GEN_Y:.c=.o)
+COMMON_O := $(call objects,$(filter-out common/main/%,$(COMMON_C)) $(COMMON_CXX)) $(GEN_RE:.c=.o) $(GEN_Y:.c=.o) $(LLHTTP_O)
 ARCHIVE  := $(B)/libtally.a
 PROGRAM  := $(B)/tally
 
@@ -90,7 +95,7 @@ FUZZERS  := $(patsubst tests/fuzz/%_fuzz.c,build/fuzz/%,$(FUZZ_C))
 
 # --- targets ------------------------------------------------------------------------------------------------------------
 .PHONY: all test unit integration fault replay test-unit test-unit-long test-integration test-fault test-all check bench benches fuzz fuzz-seeds \
-        test-flink test-flink-long test-layers kafka kafka-up postgres postgres-up servers servers-up servers-down demo tools generated install format lint lint-links lint-objects deps deps-lint deps-flink help \
+        test-flink test-flink-long test-layers kafka kafka-up postgres postgres-up servers servers-up servers-down demo tools generated install format lint lint-links lint-objects deps deps-lint deps-flink deps-bench help \
         clean FORCE
 
 all: $(PROGRAM) tools $(if $(filter release,$(VARIANT)),build/tally,) ## build/tally and the traffic generator
@@ -99,7 +104,7 @@ build/tally: $(B)/tally
 	$(Q)ln -sfn release/tally $@
 
 tools: $(TOOLS)
-generated: $(GEN_H) $(GEN_RE) $(GEN_Y)
+generated: $(GEN_H) $(GEN_RE) $(GEN_Y) $(LLHTTP)/llhttp.h
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' Makefile | awk -F'|' '{ printf "%-18s %s\n", $$1, $$2 }'
@@ -213,8 +218,13 @@ demo: deps ## the whole pipeline on generated traffic, with the reconciliation r
 	$(Q)TALLY_BIN=$(CURDIR)/build/tally TRAFFIC_BIN=$(CURDIR)/$(B)/traffic deploy/demo.sh
 
 benches: $(BENCHES)
-bench: deps ## the figures of the core and the parts, side by side with the yardstick and the peers (BENCH_ONLY, BENCH_LONG)
-	$(Q)$(MAKE) --no-print-directory all benches servers-up
+# What intercept is measured against.
+PROXIES := build/proxies
+$(PROXIES)/nginx: tests/bench/proxies.sh
+	$(Q)echo "  DEB  $@"; $< $(@D) && touch $@
+
+bench: deps-bench ## the figures of the core and the parts, side by side with the yardstick and the peers (BENCH_ONLY, BENCH_LONG)
+	$(Q)$(MAKE) --no-print-directory all benches $(PROXIES)/nginx servers-up
 	$(Q)TALLY_BIN=$(CURDIR)/$(PROGRAM) BENCH_DIR=$(CURDIR)/$(B) tests/bench/run.sh
 
 FUZZ_SECONDS ?= 30
@@ -242,11 +252,15 @@ DEPS      := gcc g++ make libc6-dev libsqlite3-dev libpq-dev librdkafka-dev libz
              openjdk-17-jdk-headless maven openssl
 DEPS_LINT := clang clang-format clang-tidy shellcheck
 DEPS_FLINK := openjdk-17-jdk-headless maven
+# wrk, and the libraries of HAProxy: tests/bench/proxies.sh brings that itself.
+DEPS_BENCH := wrk liblua5.3-0 libopentracing-c-wrapper0
 
 deps: ## installs what is missing from Debian (sudo where not root)
 	@sh tests/lint/deps.sh $(DEPS)
 deps-lint:
 	@sh tests/lint/deps.sh $(DEPS) $(DEPS_LINT)
+deps-bench:
+	@sh tests/lint/deps.sh $(DEPS) $(DEPS_BENCH)
 deps-flink:
 	@sh tests/lint/deps.sh $(DEPS) $(DEPS_FLINK)
 
@@ -299,6 +313,15 @@ $(B)/%.o: %.cpp $(B)/flags
 $(G)/%.o: $(G)/%.c $(B)/flags | $(GEN_H)
 	$(Q)echo "  CC   $<"
 	$(Q)$(CC) $(CSTD) $(GENWARN) $(CFLAGS) $(EXTRA) $(INCLUDES) -MMD -MP -c -o $@ $<
+
+$(B)/llhttp/%.o: $(LLHTTP)/%.c $(B)/flags
+	$(Q)mkdir -p $(@D); echo "  CC   $<"
+	$(Q)$(CC) $(CSTD) $(GENWARN) $(CFLAGS) $(EXTRA) -DLLHTTP_STRICT_MODE=1 $(INCLUDES) -MMD -MP -c -o $@ $<
+
+$(B)/common/net/http1.o: | $(LLHTTP)/llhttp.h
+
+$(LLHTTP)/llhttp.h $(LLHTTP_C) &: deploy/llhttp.sh
+	$(Q)echo "  DEB  $(LLHTTP)"; $< $(LLHTTP)
 
 $(G)/%.c: common/%.re
 	$(Q)mkdir -p $(@D); echo "  RE2C $<"
