@@ -95,7 +95,7 @@ FUZZERS  := $(patsubst tests/fuzz/%_fuzz.c,build/fuzz/%,$(FUZZ_C))
 
 # --- targets ------------------------------------------------------------------------------------------------------------
 .PHONY: all test unit integration fault replay test-unit test-unit-long test-integration test-fault test-all check bench benches fuzz fuzz-seeds \
-        test-flink test-flink-long test-layers kafka kafka-up postgres postgres-up servers servers-up servers-down demo tools generated install format lint lint-links lint-objects deps deps-lint deps-flink help \
+        test-flink test-flink-long test-layers kafka kafka-up postgres postgres-up servers servers-up servers-down demo tools generated install format lint lint-links lint-objects deps deps-lint deps-flink deps-bench help \
         clean FORCE
 
 all: $(PROGRAM) tools $(if $(filter release,$(VARIANT)),build/tally,) ## build/tally and the traffic generator
@@ -132,7 +132,12 @@ PLACES_HERE := $(PLACES)/city.mmdb $(PLACES)/country.mmdb
 PROMTOOL := build/promtool/promtool
 $(PROMTOOL): tests/reference/promtool.sh
 	$(Q)echo "  DEB  $@"; $< $(@D) && touch -h $@
-REFERENCES := $(PYTHON_HERE) $(PLACES_HERE) $(PROMTOOL)
+
+# llhttp's own test cases, out of the source package of aiohttp on PyPI, by its pinned version.
+LLHTTP_CASES := build/llhttp_fixtures/cases.tsv
+$(LLHTTP_CASES): tests/reference/llhttp_fixtures.py | $(PYTHON_HERE)
+	$(Q)echo "  PYPI $@"; $(PYTHON) -B $< $(@D)
+REFERENCES := $(PYTHON_HERE) $(PLACES_HERE) $(PROMTOOL) $(LLHTTP_CASES)
 
 # --- servers for tests and trials ---------------------------------------------------------------------------------------
 # On ports of their own, with all that they have under build/; they go on running until servers-down. Once their files are here nothing is asked of
@@ -162,7 +167,7 @@ servers-down: ## ends the servers that were started for tests and trials
 
 # What the suites are told of where things are.
 TEST_ENV := TALLY_BIN=$(CURDIR)/$(PROGRAM) TALLY_PYTHON=$(CURDIR)/$(PYTHON) TALLY_TEST_PLACES=$(CURDIR)/$(PLACES)/city.mmdb \
-            TALLY_PROMTOOL=$(CURDIR)/$(PROMTOOL) \
+            TALLY_PROMTOOL=$(CURDIR)/$(PROMTOOL) TALLY_LLHTTP_CASES=$(CURDIR)/$(LLHTTP_CASES) \
             TALLY_TEST_RDKAFKA=$$(echo $(CURDIR)/build/python/lib/python3*/site-packages/confluent_kafka.libs/librdkafka-*.so.*)
 
 # The tools may have arrived only just now, so make starts again after deps.
@@ -218,8 +223,13 @@ demo: deps ## the whole pipeline on generated traffic, with the reconciliation r
 	$(Q)TALLY_BIN=$(CURDIR)/build/tally TRAFFIC_BIN=$(CURDIR)/$(B)/traffic deploy/demo.sh
 
 benches: $(BENCHES)
-bench: deps ## the figures of the core and the parts, side by side with the yardstick and the peers (BENCH_ONLY, BENCH_LONG)
-	$(Q)$(MAKE) --no-print-directory all benches servers-up
+# What intercept is measured against.
+PROXIES := build/proxies
+$(PROXIES)/nginx: tests/bench/proxies.sh
+	$(Q)echo "  DEB  $@"; $< $(@D) && touch $@
+
+bench: deps-bench ## the figures of the core and the parts, side by side with the yardstick and the peers (BENCH_ONLY, BENCH_LONG)
+	$(Q)$(MAKE) --no-print-directory all benches $(PROXIES)/nginx servers-up
 	$(Q)TALLY_BIN=$(CURDIR)/$(PROGRAM) BENCH_DIR=$(CURDIR)/$(B) tests/bench/run.sh
 
 FUZZ_SECONDS ?= 30
@@ -247,11 +257,15 @@ DEPS      := gcc g++ make libc6-dev libsqlite3-dev libpq-dev librdkafka-dev libz
              openjdk-17-jdk-headless maven openssl
 DEPS_LINT := clang clang-format clang-tidy shellcheck
 DEPS_FLINK := openjdk-17-jdk-headless maven
+# wrk, and the libraries of HAProxy: tests/bench/proxies.sh brings that itself.
+DEPS_BENCH := wrk liblua5.3-0 libopentracing-c-wrapper0
 
 deps: ## installs what is missing from Debian (sudo where not root)
 	@sh tests/lint/deps.sh $(DEPS)
 deps-lint:
 	@sh tests/lint/deps.sh $(DEPS) $(DEPS_LINT)
+deps-bench:
+	@sh tests/lint/deps.sh $(DEPS) $(DEPS_BENCH)
 deps-flink:
 	@sh tests/lint/deps.sh $(DEPS) $(DEPS_FLINK)
 

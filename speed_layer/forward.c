@@ -845,7 +845,7 @@ static void describe(struct tl_exchange *exchange, const struct tl_http1_head *h
     exchange->is_head = tl_sv_eq(head->method, TL_SV("HEAD"));
     exchange->body_done = head->framing == TL_HTTP1_NO_BODY || (head->framing == TL_HTTP1_LENGTH && head->content_length == 0);
     exchange->repeatable = exchange->body_done && !exchange->websocket && is_repeatable(head->method);
-    tl_pass_request(&exchange->head, head, exchange->upstream->authority);
+    tl_pass_request(&exchange->head, head, exchange->upstream->authority, guest->trusted);
     tl_client_put_forwarded(exchange->loop->shared->trust, &guest->peer, guest->trusted, guest->tls, head, &exchange->head);
     tl_buf_put_sv(&exchange->head, TL_SV("\r\n"));
 }

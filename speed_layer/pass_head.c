@@ -6,6 +6,8 @@
 
 #include "speed_layer/client.h"
 
+enum { NAME_BYTES_MAX = 32 }; /* of a header that says something of the client */
+
 static const struct {
     struct tl_sv name;
 } hops[] = {
@@ -34,6 +36,21 @@ static bool is_hop(struct tl_sv name, bool answer)
         return !answer || (name.size != 4 && name.size != 5 && name.size != 6);
     }
     return false;
+}
+
+/* What only a proxy may say of the client. Programs that take headers for variables read "_" and "-" as one: so do we. */
+static bool is_claim(struct tl_sv name, bool trusted)
+{
+    char dashes[NAME_BYTES_MAX];
+
+    if (name.size > sizeof dashes)
+        return false;
+    if (memchr(name.data, '_', name.size) != NULL) {
+        for (size_t i = 0; i < name.size; i++)
+            dashes[i] = name.data[i] == '_' ? '-' : name.data[i];
+        name.data = dashes;
+    }
+    return tl_client_is_forwarded_header(name) || (!trusted && tl_client_is_claim(name));
 }
 
 static void put_line(struct tl_buf *out, struct tl_sv name, struct tl_sv value)
@@ -67,7 +84,7 @@ static void put_framing(struct tl_buf *out, enum tl_http1_framing framing, uint6
         tl_buf_put_sv(out, TL_SV("Transfer-Encoding: chunked\r\n"));
 }
 
-void tl_pass_request(struct tl_buf *out, const struct tl_http1_head *head, const char *authority)
+void tl_pass_request(struct tl_buf *out, const struct tl_http1_head *head, const char *authority, bool trusted)
 {
     tl_buf_put_sv(out, head->method);
     tl_buf_put_u8(out, ' ');
@@ -77,7 +94,7 @@ void tl_pass_request(struct tl_buf *out, const struct tl_http1_head *head, const
     for (size_t h = 0; h < head->headers_count; h++) {
         const struct tl_http1_header *header = &head->headers[h];
 
-        if (!is_hop(header->name, false) && !tl_client_is_forwarded_header(header->name))
+        if (!is_hop(header->name, false) && !is_claim(header->name, trusted))
             put_line(out, header->name, header->value);
     }
     put_framing(out, head->framing, head->content_length);

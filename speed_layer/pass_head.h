@@ -10,8 +10,8 @@
 #include "net/http1.h"
 
 /* The lines of a request but for those about who sent it, and without the empty line: the caller appends both. `authority`: the Host of a request
- * without one. */
-void tl_pass_request(struct tl_buf *out, const struct tl_http1_head *head, const char *authority);
+ * without one. `trusted`: the peer may say of the client what proxies say (client.h). */
+void tl_pass_request(struct tl_buf *out, const struct tl_http1_head *head, const char *authority, bool trusted);
 
 struct tl_pass_answer {
     bool keep_alive; /* the client's connection stays open */

@@ -18,6 +18,8 @@ static const char *const level_names[] = {"debug", "info", "warn", "error"};
 static struct {
     char part[32];
     atomic_bool json, verbose;
+    tl_diag_writer writer;
+    void *writer_ctx;
 } setup = {.part = "tally"};
 
 void tl_diag_setup(const char *part, bool json, bool verbose)
@@ -25,6 +27,12 @@ void tl_diag_setup(const char *part, bool json, bool verbose)
     snprintf(setup.part, sizeof setup.part, "%s", part);
     atomic_store(&setup.json, json);
     atomic_store(&setup.verbose, verbose);
+}
+
+void tl_diag_to(tl_diag_writer writer, void *ctx)
+{
+    setup.writer = writer;
+    setup.writer_ctx = ctx;
 }
 
 static void put_time(struct tl_buf *line)
@@ -98,6 +106,10 @@ static void line_write(const struct tl_buf *line)
     const char *at = line->failed ? lost : line->data;
     size_t left = line->failed ? sizeof lost - 1 : line->size;
 
+    if (setup.writer != NULL) {
+        setup.writer(setup.writer_ctx, (struct tl_sv){at, left});
+        return;
+    }
     while (left > 0) {
         ssize_t written = write(STDERR_FILENO, at, left);
 

@@ -7,6 +7,7 @@
 #define TL_DIAG_H
 
 #include "base/base.h"
+#include "base/sv.h"
 
 enum tl_level { TL_DEBUG, TL_INFO, TL_WARN, TL_ERROR };
 
@@ -22,5 +23,9 @@ struct tl_diag_kv {
     int64_t number;
 };
 void tl_diag_event(enum tl_level level, const char *message, const struct tl_diag_kv *pairs, size_t pairs_count);
+
+/* Where lines go instead of stderr; NULL: to stderr again. For a process of one thread. */
+typedef void (*tl_diag_writer)(void *ctx, struct tl_sv line);
+void tl_diag_to(tl_diag_writer writer, void *ctx);
 
 #endif

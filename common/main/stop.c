@@ -11,7 +11,7 @@ _Static_assert(ATOMIC_INT_LOCK_FREE == 2, "a signal handler cannot take a lock")
 static void request(int signal_number)
 {
     (void)signal_number;
-    atomic_store(&requested, 1);
+    atomic_fetch_add(&requested, 1);
 }
 
 void tl_stop_install(void)
@@ -29,4 +29,9 @@ void tl_stop_install(void)
 bool tl_stop_requested(void)
 {
     return atomic_load(&requested) != 0;
+}
+
+bool tl_stop_hurried(void)
+{
+    return atomic_load(&requested) > 1;
 }

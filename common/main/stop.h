@@ -6,5 +6,6 @@
 
 void tl_stop_install(void);   /* handlers for SIGTERM and SIGINT; SIGPIPE is ignored */
 bool tl_stop_requested(void); /* async-signal-safe, from any thread */
+bool tl_stop_hurried(void);   /* the same; it was asked for again: whoever waits for something, waits no more */
 
 #endif

@@ -1,169 +1,273 @@
 /* up.c: the command: all parts in one group of processes, embedded default.
  *
- * Starts each part as a child of its own with the same shared options, and batch again every --batch-every. A part that ends by itself ends
- * the whole: the others are told to drain (SIGTERM), and up gives the exit status of the first to go. */
-#include <errno.h>
+ * Runs each part as a child of its own with the same shared options, starts it again when it ends (main/part.h), runs batch every
+ * --batch-every, and gathers what they say (main/up_log.h). It looks at nothing but the processes: whether a part gets on with its work is for
+ * its own /readyz to say.
+ *
+ * The end, in this order, each with the patience that the parts' table states: first intercept, so that no request is cut and
+ * all events reach the log; beside it a batch that is under way, which loses only its own run; then speed, with a last tick; then archive. Who does not
+ * end in time is killed, and the exit status is 3. A second signal hurries: all are told to end at once and have 2 s. */
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/clock.h"
 #include "base/diag.h"
 #include "main/command.h"
 #include "main/option.h"
+#include "main/part.h"
 #include "main/stop.h"
+#include "main/up_log.h"
 #include "main/views.h"
 #include "net/monitor.h"
 #include "sql/plan.h"
 
-enum { LOOK_MS = 100, DRAIN_MS = 10000, ARGS_MAX = 32 + 2 * TL_OPTION_LIST_MAX };
+enum { LOOK_MS = 100, HURRY_MS = 2000, ARGS_MAX = 64 + 4 * TL_OPTION_LIST_MAX };
 
 struct up_options {
     int64_t batch_every_ms, archive_every_ms;
+    struct tl_option_list upstreams;
+    const char *listen; /* NULL: intercept's default */
 };
 
-struct part {
-    const char *name;
-    const char *extra[4]; /* its own options */
-    bool listens;         /* answers monitors, where there are to be answered any */
-    char listen[TL_LISTEN_TEXT_BYTES];
-    bool repeats;   /* batch: ends and is started again */
-    pid_t pid;      /* 0: not running */
-    int64_t due_ms; /* when to start it next, monotonic */
+/* In the order of the ports for monitors. */
+enum { SPEED, ARCHIVE, INTERCEPT, BATCH, PARTS };
+
+struct up {
+    const struct tl_common_options *common;
+    const struct up_options *own;
+    struct tl_up_log *log;
+    struct tl_part parts[PARTS];
+    char listens[PARTS][TL_LISTEN_TEXT_BYTES]; /* for monitors; "": nowhere */
+    int64_t hurried_ms;                        /* since when, monotonic; 0: nobody has said so */
 };
 
-/* The child runs the command in this very program: no second binary to find, and the shared options are passed on as flags. */
-static int run_part(const struct part *part, const struct tl_common_options *common)
+/* ---- a part's command line ---- */
+
+struct args {
+    const char *items[ARGS_MAX];
+    int count;
+};
+
+static void add(struct args *args, const char *word)
 {
-    const struct tl_command *command = tl_command_find(part->name);
-    const char *args[ARGS_MAX] = {part->name,  "--views", common->views, "--data",       common->data,      "--log",
-                                  common->log, "--store", common->store, "--log-format", common->log_format};
-    const struct {
-        const char *flag, *value;
-    } files[] = {
-        {"--functions",   common->functions  },
-        {"--places",      common->places     },
-        {"--user-agents", common->user_agents},
-        {"--checks",      common->checks     },
-    };
-    int count = 11;
+    assert(args->count < ARGS_MAX - 1);
+    args->items[args->count++] = word;
+}
 
-    for (size_t i = 0; i < TL_COUNT(files); i++)
-        if (files[i].value != NULL) {
-            args[count++] = files[i].flag;
-            args[count++] = files[i].value;
-        }
-    for (size_t i = 0; i < common->kafka_properties.count; i++) {
-        args[count++] = "--kafka-property";
-        args[count++] = common->kafka_properties.items[i];
-    }
+static void add_option(struct args *args, const char *flag, const char *value)
+{
+    if (value == NULL || value[0] == '\0')
+        return;
+    add(args, flag);
+    add(args, value);
+}
+
+static void add_list(struct args *args, const char *flag, const struct tl_option_list *list)
+{
+    for (size_t i = 0; i < list->count; i++)
+        add_option(args, flag, list->items[i]);
+}
+
+static void add_common(struct args *args, const struct tl_common_options *common)
+{
+    add_option(args, "--views", common->views);
+    add_option(args, "--data", common->data);
+    add_option(args, "--log", common->log);
+    add_option(args, "--store", common->store);
+    add_option(args, "--log-format", common->log_format);
+    add_option(args, "--functions", common->functions);
+    add_option(args, "--places", common->places);
+    add_option(args, "--user-agents", common->user_agents);
+    add_option(args, "--checks", common->checks);
+    add_list(args, "--kafka-property", &common->kafka_properties);
     if (common->verbose)
-        args[count++] = "-v";
-    if (part->listen[0] != '\0') {
-        args[count++] = "--metrics-listen";
-        args[count++] = part->listen;
-    }
-    for (int e = 0; e < 4 && part->extra[e] != NULL; e++)
-        args[count++] = part->extra[e];
-    args[count] = NULL;
-    return command->run(count, (char **)(uintptr_t)args);
+        add(args, "-v");
 }
 
-static enum tl_code start(struct part *part, const struct tl_common_options *common, struct tl_err *err)
+/* Sockets that systemd has opened (sd_listen_fds(3)) came to up, which keeps them open over restarts; they are for intercept. */
+static void deal_sockets(bool wanted)
 {
-    pid_t parent = getpid();
+    const char *pid = getenv("LISTEN_PID");
+    char own[24];
 
-    fflush(stdout);
-    part->pid = fork();
-    if (part->pid < 0) {
-        part->pid = 0;
-        return tl_fail_errno(err, TL_ERR_IO, "cannot start %s", part->name);
-    }
-    if (part->pid == 0) {
-        prctl(PR_SET_PDEATHSIG, SIGTERM); /* a killed parent leaves nobody behind */
-        if (getppid() != parent)
-            _exit(3);
-        exit(run_part(part, common));
-    }
-    return TL_OK;
+    if (pid == NULL || strtol(pid, NULL, 10) != getppid())
+        return;
+    snprintf(own, sizeof own, "%d", (int)getpid());
+    if (wanted)
+        setenv("LISTEN_PID", own, 1);
+    else
+        unsetenv("LISTEN_PID");
 }
 
-/* Looks after children that have ended. *status: of a part that was not to end. */
-static bool some_ended(struct part *parts, size_t count, const struct up_options *own, int *status)
+/* In the child. The command runs in this very program: no second binary to find, and none that an upgrade has changed meanwhile. */
+static int run_part(const struct tl_part *part, void *ctx)
 {
-    int how;
-    pid_t pid;
+    struct up *up = ctx;
+    size_t p = (size_t)(part - up->parts);
+    struct args args = {.count = 0};
+    char interval[32];
 
-    while ((pid = waitpid(-1, &how, WNOHANG)) > 0) {
-        for (size_t p = 0; p < count; p++) {
-            int code = WIFEXITED(how) ? WEXITSTATUS(how) : 3;
+    tl_up_log_close(up->log);
+    for (size_t other = 0; other < PARTS; other++)
+        if (up->parts[other].output.fd >= 0)
+            close(up->parts[other].output.fd);
+    deal_sockets(p == INTERCEPT);
+    add(&args, part->name);
+    add_common(&args, up->common);
+    add_option(&args, "--metrics-listen", up->listens[p]);
+    if (p == ARCHIVE) {
+        snprintf(interval, sizeof interval, "%lldms", (long long)up->own->archive_every_ms);
+        add(&args, "--follow");
+        add_option(&args, "--interval", interval);
+    } else if (p == INTERCEPT) {
+        add_list(&args, "--upstream", &up->own->upstreams);
+        add_option(&args, "--listen", up->own->listen);
+        for (int i = 0; i < up->common->args_count; i++)
+            add(&args, up->common->args[i]);
+    }
+    args.items[args.count] = NULL;
+    return tl_command_find(part->name)->run(args.count, (char **)(uintptr_t)args.items);
+}
 
-            if (parts[p].pid != pid)
-                continue;
-            parts[p].pid = 0;
-            if (parts[p].repeats) {
-                parts[p].due_ms = tl_clock_monotonic_ms() + own->batch_every_ms;
-                if (code != 0)
-                    tl_diag(TL_WARN, "%s ended with status %d; it runs again in %lld s", parts[p].name, code,
-                            (long long)(own->batch_every_ms / 1000));
-                continue;
+/* ---- watching ---- */
+
+struct speaker {
+    struct tl_up_log *log;
+    const char *part;
+};
+
+static void hand_on(void *ctx, struct tl_sv lines, bool named)
+{
+    const struct speaker *speaker = ctx;
+
+    tl_up_log_put(speaker->log, speaker->part, lines, named);
+}
+
+/* Waits until somebody says something, a child ends (its pipe closes) or a signal comes, but not for long. */
+static void listen_to_parts(struct up *up)
+{
+    struct pollfd pipes[PARTS];
+
+    for (size_t p = 0; p < PARTS; p++)
+        pipes[p] = (struct pollfd){.fd = up->parts[p].output.fd, .events = POLLIN};
+    (void)poll(pipes, PARTS, LOOK_MS);
+    for (size_t p = 0; p < PARTS; p++) {
+        struct speaker speaker = {up->log, up->parts[p].name};
+
+        tl_part_output_read(&up->parts[p].output, tl_clock_monotonic_ms(), hand_on, &speaker);
+    }
+}
+
+static bool has_ended(struct up *up, size_t p, bool wanted, struct tl_part_end *end)
+{
+    struct speaker speaker = {up->log, up->parts[p].name};
+
+    return tl_part_ended(&up->parts[p], wanted, tl_clock_monotonic_ms(), hand_on, &speaker, end);
+}
+
+static bool is_used(const struct up *up, size_t p)
+{
+    return p != INTERCEPT || up->own->upstreams.count > 0;
+}
+
+/* Until a signal comes or one has ended for good: then *status is what it ended with. */
+static void supervise(struct up *up, int *status)
+{
+    struct tl_part_end end;
+
+    while (!tl_stop_requested()) {
+        for (size_t p = 0; p < PARTS; p++)
+            if (is_used(up, p) && up->parts[p].pid == 0 && tl_clock_monotonic_ms() >= up->parts[p].due_ms)
+                tl_part_start(&up->parts[p], run_part, up, tl_clock_monotonic_ms());
+        listen_to_parts(up);
+        for (size_t p = 0; p < PARTS; p++)
+            if (has_ended(up, p, false, &end) && end.final) {
+                *status = end.status;
+                return;
             }
-            if (WIFSIGNALED(how))
-                tl_diag(TL_ERROR, "%s was ended by signal %d", parts[p].name, WTERMSIG(how));
-            else
-                tl_diag(code == 0 ? TL_INFO : TL_ERROR, "%s ended with status %d", parts[p].name, code);
-            *status = code;
-            return true;
-        }
     }
-    return false;
 }
 
-static void drain(struct part *parts, size_t count)
+/* ---- the end ---- */
+
+static void tell(struct up *up, size_t p, int signal_number)
 {
-    int64_t until_ms = tl_clock_monotonic_ms() + DRAIN_MS;
-    bool left = true;
-
-    for (size_t p = 0; p < count; p++)
-        if (parts[p].pid > 0)
-            kill(parts[p].pid, SIGTERM);
-    while (left) {
-        left = false;
-        for (size_t p = 0; p < count; p++) {
-            if (parts[p].pid > 0 && waitpid(parts[p].pid, NULL, WNOHANG) != 0)
-                parts[p].pid = 0;
-            left = left || parts[p].pid > 0;
-        }
-        if (left && tl_clock_monotonic_ms() > until_ms) {
-            for (size_t p = 0; p < count; p++)
-                if (parts[p].pid > 0)
-                    kill(parts[p].pid, SIGKILL);
-            until_ms = INT64_MAX;
-        }
-        if (left)
-            tl_clock_sleep_ms(20);
-    }
+    if (up->parts[p].pid > 0)
+        kill(up->parts[p].pid, signal_number);
 }
+
+/* A second signal. */
+static void hurry(struct up *up)
+{
+    if (!tl_stop_hurried() || up->hurried_ms > 0)
+        return;
+    up->hurried_ms = tl_clock_monotonic_ms();
+    tl_diag(TL_WARN, "told to stop again: what has not ended in %d s is killed", HURRY_MS / 1000);
+    for (size_t p = 0; p < PARTS; p++)
+        tell(up, p, SIGTERM);
+}
+
+static bool is_over(const struct up *up, const struct tl_part *part, int64_t began_ms)
+{
+    int64_t now_ms = tl_clock_monotonic_ms();
+
+    return now_ms - began_ms > part->patience_ms || (up->hurried_ms > 0 && now_ms - up->hurried_ms > HURRY_MS);
+}
+
+/* Tells the part to end and waits until it has; false: it has not ended well. A batch that is cut off has. */
+static bool end_part(struct up *up, size_t p)
+{
+    struct tl_part *part = &up->parts[p];
+    int64_t began_ms = tl_clock_monotonic_ms();
+    struct tl_part_end end = {.status = 0};
+    bool killed = false;
+
+    tell(up, p, SIGTERM);
+    while (part->pid > 0 && !has_ended(up, p, true, &end)) {
+        hurry(up);
+        if (!killed && is_over(up, part, began_ms)) {
+            tl_diag(TL_ERROR, "%s has not ended in time, and is killed", part->name);
+            tell(up, p, SIGKILL);
+            killed = true;
+        }
+        listen_to_parts(up);
+    }
+    return part->repeats || end.status == 0;
+}
+
+static bool end_all(struct up *up)
+{
+    static const size_t order[] = {INTERCEPT, BATCH, SPEED, ARCHIVE};
+    bool good = true;
+
+    tell(up, BATCH, SIGTERM);
+    for (size_t i = 0; i < TL_COUNT(order); i++)
+        good = end_part(up, order[i]) && good;
+    return good;
+}
+
+/* ---- the command ---- */
 
 /* Each part has figures and a readiness of its own, so each listens by itself: on the port that was given, and on the ones behind it. */
-static enum tl_code deal_ports(struct part *parts, size_t count, const char *metrics_listen, struct tl_err *err)
+static enum tl_code deal_ports(struct up *up, struct tl_err *err)
 {
     struct tl_listen listen;
     enum tl_code rc = TL_OK;
 
-    if (metrics_listen == NULL)
+    if (up->common->metrics_listen == NULL)
         return TL_OK;
-    TL_TRY(tl_listen_parse(metrics_listen, &listen, err));
-    for (size_t p = 0; p < count; p++) {
-        if (!parts[p].listens)
+    TL_TRY(tl_listen_parse(up->common->metrics_listen, &listen, err));
+    for (size_t p = 0; p < PARTS; p++) {
+        if (!up->parts[p].listens || !is_used(up, p))
             continue;
-        tl_listen_text(&listen, parts[p].listen);
+        tl_listen_text(&listen, up->listens[p]);
         if (listen.port == UINT16_MAX)
-            TL_TRY(tl_fail(err, TL_ERR_USAGE, "--metrics-listen: there is no port behind %u for the archive; 65534 would do",
+            TL_TRY(tl_fail(err, TL_ERR_USAGE,
+                           "--metrics-listen: there are no ports behind %u for the other parts; 65000 would do",
                            (unsigned)listen.port));
         if (listen.port > 0)
             listen.port++;
@@ -172,51 +276,97 @@ out:
     return rc;
 }
 
-static enum tl_code up_main(const struct tl_common_options *common, const struct up_options *own, int *status, struct tl_err *err)
+static enum tl_code check_intercept(const struct up *up, struct tl_err *err)
 {
-    char interval[32];
-    struct part parts[] = {
-        {.name = "speed",   .listens = true                              },
-        {.name = "archive", .extra = {"--follow", "--interval", interval}, .listens = true},
-        {.name = "batch",                 .repeats = true                                               },
-    };
+    if (is_used(up, INTERCEPT))
+        return tl_command_find("intercept") != NULL ? TL_OK
+                                                    : tl_fail(err, TL_ERR_USAGE, "--upstream: this tally has no intercept");
+    if (up->own->listen != NULL)
+        return tl_fail(err, TL_ERR_USAGE, "--listen is for intercept, which --upstream URL starts");
+    if (up->common->args_count > 0)
+        return tl_fail(err, TL_ERR_USAGE, "'%s': what stands behind -- is for intercept, which --upstream URL starts",
+                       up->common->args[0]);
+    return TL_OK;
+}
+
+/* A mistake in the views file is said once, and nothing starts. *bounded: its events have an end. */
+static enum tl_code check_views(const struct tl_common_options *common, bool *bounded, struct tl_err *err)
+{
     struct tl_functions *functions = NULL;
     struct tl_plan *plan = NULL;
-    enum tl_code rc = TL_OK;
+    enum tl_code rc;
 
-    snprintf(interval, sizeof interval, "%lldms", (long long)own->archive_every_ms);
     TL_TRY(tl_options_need_views(common, err));
-    TL_TRY(deal_ports(parts, TL_COUNT(parts), common->metrics_listen, err));
-    TL_TRY(tl_views_open(common, common->views, &functions, &plan, err)); /* a mistake is said once, and nothing starts */
+    TL_TRY(tl_views_open(common, common->views, &functions, &plan, err));
+    *bounded = true;
+    for (uint32_t s = 0; s < plan->sources_count; s++)
+        *bounded = *bounded && plan->sources[s].bounded;
     tl_views_close(functions, plan);
-    parts[2].due_ms = tl_clock_monotonic_ms() + own->batch_every_ms;
-    while (!tl_stop_requested()) {
-        for (size_t p = 0; p < TL_COUNT(parts); p++)
-            if (parts[p].pid == 0 && tl_clock_monotonic_ms() >= parts[p].due_ms)
-                TL_TRY(start(&parts[p], common, err));
-        if (some_ended(parts, TL_COUNT(parts), own, status))
-            break;
-        tl_clock_sleep_ms(LOOK_MS);
-    }
 out:
-    drain(parts, TL_COUNT(parts));
+    return rc;
+}
+
+static enum tl_code up_main(const struct tl_common_options *common, const struct up_options *own, int *status, struct tl_err *err)
+{
+    struct up up = {
+        .common = common,
+        .own = own,
+        .parts =
+            {
+                    [SPEED] = {.name = "speed", .listens = true, .patience_ms = 20000},
+                    [ARCHIVE] = {.name = "archive", .listens = true, .patience_ms = 20000},
+                    [INTERCEPT] = {.name = "intercept", .listens = true, .patience_ms = 40000},
+                    [BATCH] = {.name = "batch", .repeats = true, .every_ms = own->batch_every_ms, .patience_ms = 10000},
+                    },
+    };
+    enum tl_code rc;
+
+    for (size_t p = 0; p < PARTS; p++)
+        up.parts[p].output.fd = -1;
+    up.parts[BATCH].due_ms = tl_clock_monotonic_ms() + own->batch_every_ms;
+    TL_TRY(check_intercept(&up, err));
+    TL_TRY(deal_ports(&up, err));
+    TL_TRY(check_views(common, &up.parts[SPEED].may_end, err));
+    TL_TRY(tl_up_log_open(common->data, strcmp(common->log_format, "json") == 0, &up.log, err));
+    supervise(&up, status);
+    if (!end_all(&up) && *status == 0)
+        *status = tl_exit_status(TL_ERR_IO);
+out:
+    tl_up_log_close(up.log);
     return rc;
 }
 
 static const struct tl_option up_table[] = {
-    {"batch-every",   TL_OPT_DURATION, "1h",  "how often batch looks for days to recompute",
-     offsetof(struct up_options, batch_every_ms),   0},
-    {"archive-every", TL_OPT_DURATION, "60s", "how often the archive makes a file of what is new",
-     offsetof(struct up_options, archive_every_ms), 0},
+    {"upstream",      TL_OPT_LIST,     "URL",       "the website: starts intercept in front of it; again for more, as intercept takes it",
+     offsetof(struct up_options,                                                                                                                                       upstreams),        0},
+    {"listen",        TL_OPT_TEXT,     "ADDR:PORT", "where intercept takes requests (its default)",                                        offsetof(struct up_options, listen),           0},
+    {"batch-every",   TL_OPT_DURATION, "1h",        "how often batch looks for days to recompute",
+     offsetof(struct up_options,                                                                                                                                       batch_every_ms),   0},
+    {"archive-every", TL_OPT_DURATION, "60s",       "how often the archive makes a file of what is new",
+     offsetof(struct up_options,                                                                                                                                       archive_every_ms), 0},
 };
 
 static const struct tl_usage up_usage = {
-    .text =
-        "Runs speed, archive and batch together until SIGTERM. With --metrics-listen speed answers there, and archive on the\n"
-        "next port.",
-    .example = "tally up --views views.sql --data tally-data",
+    .synopsis = "[-- OPTION-OF-INTERCEPT...]",
+    .text = "Runs speed, archive and batch together until SIGTERM, and with --upstream intercept too; what stands behind -- is "
+            "for intercept\n"
+            "(`tally intercept --help`). With --metrics-listen speed answers there, archive on the next port, intercept on the "
+            "one behind.\n"
+            "\n"
+            "A part that ends is started again after 0.5 s, then 1 s and so on up to 30 s; after a minute of running it begins "
+            "with 0.5 s again.\n"
+            "Exit status 2 or 75 of a part that has not yet run for a minute ends the whole with that status: no restart would "
+            "help.\n"
+            "SIGTERM and SIGINT end intercept first (40 s at most), then speed (20 s) and archive (20 s); a second one gives all "
+            "of them 2 s.\n"
+            "\n"
+            "What the parts say is on stderr and in DIR/log/tally.log, which is turned over at 16 MiB; four older ones are kept, "
+            "tally.log.1\n"
+            "the newest.",
+    .example = "tally up --views views.sql --upstream http://127.0.0.1:3000 --listen 127.0.0.1:8080 -- --mode durable",
     .options = up_table,
     .options_count = TL_COUNT(up_table),
+    .args_max = -1,
     .daemon = true,
 };
 

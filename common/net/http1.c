@@ -357,6 +357,8 @@ static bool read_headers(struct tl_http1 *http, const char *bytes, size_t end, s
 
         if (!one_line(bytes, name.at, next, &line))
             return refuse(http, 400, "a header that is folded, or whose line does not end with CRLF");
+        if (name.size == 0) /* llhttp lets it pass */
+            return refuse(http, 400, "a header without a name");
         if (line.size <= name.size || line.data[name.size] != ':')
             return refuse(http, 400, "a header without a colon behind its name");
         header->name = (struct tl_sv){line.data, name.size};
@@ -510,6 +512,7 @@ static enum tl_http1_result refused_by_llhttp(struct tl_http1 *http, struct tl_s
         at = byte_at_error(http, bytes);
         return (at >= 'A' && at <= 'Z') || at == '-' ? bad(http, 501, "a method that is not known here")
                                                      : bad(http, 400, "a first line that does not begin with a method");
+    case HPE_INVALID_URL: return bad(http, 400, "a target that does not begin with /, or has a byte that no URL has");
     case HPE_PAUSED_H2_UPGRADE: return bad(http, 505, "the preface of HTTP/2");
     case HPE_INVALID_VERSION:
         if (http->llhttp.http_major > 1 || (http->llhttp.http_major == 1 && http->llhttp.http_minor > 1))

@@ -3,6 +3,7 @@
  *
  * bench_kafka_rate fill URL TOPIC PARTITIONS FILE     makes the topic, or leaves one alone that is there
  * bench_kafka_rate read URL TOPIC PARTITIONS          prints messages_per_s and bytes_per_s, from the first message to the last one
+ * bench_kafka_rate print URL TOPIC PARTITIONS         the values, a line each
  * bench_kafka_rate drop URL TOPIC                     takes it away again
  *
  * The consumer is assigned, its queues are as large as they may be: a full one makes librdkafka pause for a second. */
@@ -149,7 +150,8 @@ static int64_t wanted(rd_kafka_t *rk, const char *topic, int partitions)
     return all;
 }
 
-static int read_all(const char *url, const char *topic, int partitions)
+/* `print`: values go to stdout, and no rate. */
+static int read_all(const char *url, const char *topic, int partitions, bool print)
 {
     static const char *const more[] = {"group.id",
                                        "bench",
@@ -187,13 +189,16 @@ static int read_all(const char *url, const char *topic, int partitions)
             if (messages[i]->err == RD_KAFKA_RESP_ERR_NO_ERROR) {
                 count++;
                 bytes += (int64_t)messages[i]->len;
+                if (print)
+                    printf("%.*s\n", (int)messages[i]->len, (const char *)messages[i]->payload);
             }
             rd_kafka_message_destroy(messages[i]);
         }
     }
     seconds = now_s() - begun;
-    printf("messages_per_s=%.0f bytes_per_s=%.0f messages=%lld\n", (double)count / seconds, (double)bytes / seconds,
-           (long long)count);
+    if (!print)
+        printf("messages_per_s=%.0f bytes_per_s=%.0f messages=%lld\n", (double)count / seconds, (double)bytes / seconds,
+               (long long)count);
     rd_kafka_topic_partition_list_destroy(list);
     rd_kafka_queue_destroy(queue);
     rd_kafka_consumer_close(rk);
@@ -207,11 +212,11 @@ int main(int argc, char **argv)
 
     if (argc == 6 && partitions > 0 && strcmp(argv[1], "fill") == 0)
         return fill(argv[2], argv[3], partitions, argv[5]);
-    if (argc == 5 && partitions > 0 && strcmp(argv[1], "read") == 0)
-        return read_all(argv[2], argv[3], partitions);
+    if (argc == 5 && partitions > 0 && (strcmp(argv[1], "read") == 0 || strcmp(argv[1], "print") == 0))
+        return read_all(argv[2], argv[3], partitions, strcmp(argv[1], "print") == 0);
     if (argc == 4 && strcmp(argv[1], "drop") == 0)
         return drop(argv[2], argv[3]);
-    fputs("usage: bench_kafka_rate fill URL TOPIC PARTITIONS FILE\n       bench_kafka_rate read URL TOPIC PARTITIONS\n"
+    fputs("usage: bench_kafka_rate fill URL TOPIC PARTITIONS FILE\n       bench_kafka_rate read|print URL TOPIC PARTITIONS\n"
           "       bench_kafka_rate drop URL TOPIC\n",
           stderr);
     return 2;

@@ -10,6 +10,7 @@
 #   freshness   from an event's hand-over to its row in another connection: BENCH_SECONDS (20) each of eight ways, three rounds at most:
 #               some ten minutes
 #   store       rows a second into each store
+#   intercept   requests a second, latency, memory and CPU beside nginx and HAProxy (Debian's, in BENCH_PROXIES), and a broker that is killed
 #
 # Only ratios of two programs of one round count: the machines are noisy. Each row says what was measured, its ratio or figure (median of
 # the rounds), the target, and whether it was hit.
@@ -20,7 +21,7 @@ programs=${BENCH_DIR:-build/release}
 tally=${TALLY_BIN:-build/release/tally}
 count=${BENCH_COUNT:-2000000}
 rounds=${BENCH_ROUNDS:-5}
-parts='core windows state functions user batch speed kafka freshness store'
+parts='core windows state functions user batch speed kafka freshness store intercept'
 only=${BENCH_ONLY:-$parts}
 bench=tests/bench
 work=build/bench
@@ -640,6 +641,10 @@ store() {
         row_target "store, PostgreSQL, $what: against bare libpq, unnest" "$line ($(median "${rate[unnest_$what]}") rows/s)" "$line" '>=' 0.8 ">= 0.80"
     done
 }
+
+# ---- intercept -----------------------------------------------------------------------------------------------------------
+# shellcheck disable=SC1091  # it is looked at by itself
+. $bench/intercept.sh
 
 # ---- all of it -----------------------------------------------------------------------------------------------------------
 printf '%s events, %s rounds, %s, %s cores\n\n' "$count" "$rounds" \

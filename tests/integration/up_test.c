@@ -1,0 +1,241 @@
+/* up_test.c: `tally up` as its operator sees it: a part that ends comes back, one that cannot work ends the whole, the end is in order, and all words
+ * are in one place. */
+#include <criterion/criterion.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "support/dump.h"
+#include "support/run.h"
+#include "support/visits.h"
+
+enum { STEP_MS = 200, PATIENCE_MS = 20000 };
+
+static char dir[RUN_DIR_BYTES], views[300], data[300], store[400];
+
+static void folder_open(void)
+{
+    run_folder_make(dir);
+    snprintf(views, sizeof views, "%s", run_file_write(dir, "views.sql", visits_views));
+    snprintf(data, sizeof data, "%s/data", dir);
+    snprintf(store, sizeof store, "%s/views.db", data);
+    cr_assert_eq(mkdir(data, 0777), 0);
+}
+
+static void folder_close(void)
+{
+    run_folder_remove(dir);
+}
+
+TestSuite(up, .init = folder_open, .fini = folder_close, .timeout = 60);
+
+static void up(struct run *run)
+{
+    run_start(run, (const char *const[]){"up", "--views", views, "--data", data, NULL});
+}
+
+/* The pid that up said for the part at its last start. */
+static pid_t pid_of(const struct run *run, const char *part)
+{
+    char words[60], *text, *at, *last = NULL;
+    pid_t pid;
+
+    snprintf(words, sizeof words, " info up %s started with pid ", part);
+    cr_assert(run_says(run, words, PATIENCE_MS));
+    text = run_err_so_far(run);
+    for (at = text; (at = strstr(at, words)) != NULL; at += strlen(words))
+        last = at + strlen(words);
+    pid = (pid_t)strtol(last, NULL, 10);
+    free(text);
+    cr_assert_gt(pid, 0);
+    return pid;
+}
+
+/* What speed has counted, and whether it was told of it yet. */
+static bool has_read(long messages)
+{
+    for (int64_t until = tl_clock_monotonic_ms() + PATIENCE_MS; tl_clock_monotonic_ms() < until; tl_clock_sleep_ms(20)) {
+        char *sum;
+        long found;
+
+        if (access(store, F_OK) != 0)
+            continue;
+        sum = dump_sql(store, "SELECT count(*) FROM sqlite_master WHERE name = 'tally_offset'");
+        found = strtol(sum, NULL, 10);
+        free(sum);
+        if (found == 0) /* the store is being made */
+            continue;
+        sum = dump_sql(store,
+                       "SELECT coalesce(min(n), 0) FROM (SELECT sum(messages_count) AS n FROM tally_offset GROUP BY definition)");
+        found = strtol(sum, NULL, 10);
+        free(sum);
+        if (found >= messages)
+            return true;
+    }
+    return false;
+}
+
+static int times_in(const char *text, const char *words)
+{
+    int times = 0;
+
+    for (const char *at = text; (at = strstr(at, words)) != NULL; at += strlen(words))
+        times++;
+    return times;
+}
+
+static char *log_file(void)
+{
+    char path[400], *text = calloc(1, 1 << 20);
+    int fd;
+
+    snprintf(path, sizeof path, "%s/log/tally.log", data);
+    fd = open(path, O_RDONLY);
+    cr_assert_geq(fd, 0, "%s", path);
+    cr_assert_geq(read(fd, text, (1 << 20) - 1), 0);
+    close(fd);
+    return text;
+}
+
+static void end(struct run *run, int status)
+{
+    run_signal(run, SIGTERM);
+    run_wait(run);
+    cr_expect_eq(run->status, status, "%d: %s", run->status, run->err);
+}
+
+Test(up, a_part_that_was_killed_comes_back_and_counting_goes_on)
+{
+    struct run run = {0};
+    pid_t first;
+    char *sum;
+
+    visits_append(data, 2, STEP_MS, 0, 1000);
+    up(&run);
+    cr_assert(has_read(1000));
+    first = pid_of(&run, "speed");
+    cr_assert_eq(kill(first, SIGKILL), 0);
+    cr_assert_eq(kill(pid_of(&run, "archive"), SIGKILL), 0);
+    visits_append(data, 2, STEP_MS, 1000, 2000);
+    cr_expect(has_read(2000), "%s", run_err_so_far(&run));
+    cr_expect_neq(pid_of(&run, "speed"), first);
+    end(&run, 0);
+    cr_expect_eq(times_in(run.err, " warn up speed was ended by signal 9 (SIGKILL); it starts again in 0."), 1, "%s", run.err);
+    cr_expect_eq(times_in(run.err, " warn up archive was ended by signal 9 (SIGKILL); it starts again in 0."), 1, "%s", run.err);
+    sum = dump_sql(store, "SELECT min(counted + late + duplicate + future + rejected + filtered + dead_letter + partly_counted),"
+                          " (SELECT epoch FROM tally_epoch) FROM tally_outcome");
+    cr_expect_str_eq(sum, "2000|2\n", "each event once: %s", sum);
+    free(sum);
+    run_done(&run);
+}
+
+Test(up, a_part_that_ends_well_without_being_told_comes_back_too)
+{
+    struct run run = {0};
+
+    visits_append(data, 1, STEP_MS, 0, 100);
+    up(&run);
+    cr_assert(has_read(100));
+    cr_assert_eq(kill(pid_of(&run, "speed"), SIGTERM), 0);
+    visits_append(data, 1, STEP_MS, 100, 200);
+    cr_expect(has_read(200), "%s", run_err_so_far(&run));
+    end(&run, 0);
+    cr_expect_eq(times_in(run.err, " warn up speed ended with status 0; it starts again in 0."), 1, "%s", run.err);
+    run_done(&run);
+}
+
+Test(up, a_part_that_is_used_wrongly_ends_the_whole_with_its_status)
+{
+    struct run run = {0};
+
+    RUN(&run, "up", "--views", views, "--data", data, "--archive-every", "0s");
+    cr_expect_eq(run.status, 2, "%s", run.err);
+    cr_expect_eq(times_in(run.err, "--interval must be more than 0"), 1, "%s", run.err);
+    cr_expect_eq(times_in(run.err, " error up archive ended with status 2\n"), 1, "%s", run.err);
+    cr_expect_eq(times_in(run.err, " info up speed ended with status 0\n"), 1, "%s", run.err);
+    run_done(&run);
+}
+
+Test(up, a_lock_that_another_run_holds_ends_the_whole_with_75)
+{
+    char path[400];
+    struct run run = {0};
+    int fd;
+
+    snprintf(path, sizeof path, "%s/archive.lock", data);
+    fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    cr_assert_eq(flock(fd, LOCK_EX | LOCK_NB), 0);
+    RUN(&run, "up", "--views", views, "--data", data);
+    cr_expect_eq(run.status, 75, "%s", run.err);
+    cr_expect_eq(times_in(run.err, " error up archive ended with status 75\n"), 1, "%s", run.err);
+    run_done(&run);
+    close(fd);
+}
+
+/* Where the store's folder is to be stands a file: status 3 is worth another attempt. */
+Test(up, what_failed_outside_is_tried_again_until_it_works)
+{
+    char folder[300], url[400];
+    struct run run = {0};
+
+    visits_append(data, 1, STEP_MS, 0, 100);
+    snprintf(folder, sizeof folder, "%s", run_file_write(dir, "store", "a file"));
+    snprintf(url, sizeof url, "sqlite:%s/views.db", folder);
+    snprintf(store, sizeof store, "%s/views.db", folder);
+    run_start(&run, (const char *const[]){"up", "--views", views, "--data", data, "--store", url, NULL});
+    cr_assert(run_says(&run, " warn up speed ended with status 3; it starts again in ", PATIENCE_MS));
+    cr_assert_eq(unlink(folder), 0);
+    cr_assert_eq(mkdir(folder, 0777), 0);
+    cr_expect(has_read(100), "%s", run_err_so_far(&run));
+    end(&run, 0);
+    run_done(&run);
+}
+
+Test(up, the_end_comes_in_order_and_each_line_is_once_on_stderr_and_once_in_the_file)
+{
+    const char *speed, *archive;
+    struct run run = {0};
+    char *text;
+
+    visits_append(data, 2, STEP_MS, 0, 1000);
+    up(&run);
+    pid_of(&run, "archive");
+    visits_append(data, 2, STEP_MS, 1000, 3000);
+    cr_assert(has_read(1000));
+    run_signal(&run, SIGTERM);
+    cr_assert(run_wait_for(&run, PATIENCE_MS), "it ends within the patience");
+    cr_expect_eq(run.status, 0, "%s", run.err);
+    speed = strstr(run.err, " info up speed ended with status 0\n");
+    archive = strstr(run.err, " info up archive ended with status 0\n");
+    cr_expect(speed != NULL && archive != NULL && speed < archive, "%s", run.err);
+    text = log_file();
+    cr_expect_str_eq(text, run.err);
+    cr_expect_eq(times_in(text, " info up speed started with pid "), 1, "%s", text);
+    free(text);
+    run_done(&run);
+}
+
+Test(up, a_second_signal_hurries_a_part_that_hangs)
+{
+    struct run run = {0};
+    pid_t speed;
+
+    up(&run);
+    speed = pid_of(&run, "speed");
+    cr_assert_eq(kill(speed, SIGSTOP), 0);
+    run_signal(&run, SIGINT);
+    cr_expect_not(run_wait_for(&run, 300), "it has 20 s");
+    run_signal(&run, SIGINT);
+    cr_assert(run_wait_for(&run, 10000), "it has 2 s");
+    cr_expect_eq(run.status, 3, "%s", run.err);
+    cr_expect_eq(times_in(run.err, " error up speed has not ended in time, and is killed\n"), 1, "%s", run.err);
+    cr_expect_eq(times_in(run.err, " info up archive ended with status 0\n"), 1, "%s", run.err);
+    cr_expect_eq(kill(speed, 0), -1, "it is gone");
+    run_done(&run);
+}
