@@ -44,8 +44,9 @@ CFLAGS   ?= $(OPT) -g
 CXXFLAGS ?= $(OPT) -g
 EXTRA   := $(if $(SANITIZE),-DTL_SANITIZED -fsanitize=$(SANITIZE) -fno-sanitize-recover=all -fno-omit-frame-pointer,) \
            $(if $(TINY),-DTL_TINY,) $(if $(WERROR),-Werror,)
-INCLUDES := -Icommon -I. -I$(G) -isystem /usr/include/postgresql
-LIBS := -levent_extra -levent_core -lsqlite3 -lpq -lrdkafka -lzstd -lxxhash -lsimdjson -lpcre2-8 -lmaxminddb -lpsl -lcrypto -lyaml -lpthread -lm -ldl
+LLHTTP   := build/llhttp
+INCLUDES := -Icommon -I. -I$(G) -isystem /usr/include/postgresql -isystem $(LLHTTP)
+LIBS := -levent_extra -levent_core -lssl -lsqlite3 -lpq -lrdkafka -lzstd -lxxhash -lsimdjson -lpcre2-8 -lmaxminddb -lpsl -lcrypto -lyaml -lpthread -lm -ldl
 
 # --- what there is to build ---------------------------------------------------------------------------------------------
 COMMON_C   := $(wildcard common/*/*.c)
@@ -60,11 +61,15 @@ GEN_RE := $(COMMON_RE:common/%.re=$(G)/%.c)
 GEN_Y  := $(COMMON_Y:common/%.y=$(G)/%.c)
 GEN_H  := $(COMMON_Y:common/%.y=$(G)/%.h)
 
+# The parser of HTTP, generated C that Debian has (deploy/llhttp.sh).
+LLHTTP_C := $(LLHTTP)/llhttp.c $(LLHTTP)/api.c $(LLHTTP)/http.c
+LLHTTP_O := $(LLHTTP_C:$(LLHTTP)/%.c=$(B)/llhttp/%.o)
+
 objects = $(patsubst %,$(B)/%.o,$(basename $(1)))
 MAIN_O := $(B)/common/main/main.o
 # Commands register themselves in a linker section, so what may hold one is linked whole and never through the archive.
 WHOLE_O  := $(filter-out $(MAIN_O),$(call objects,$(filter common/main/%,$(COMMON_C)) $(LAYER_C)))
-COMMON_O := $(call objects,$(filter-out common/main/%,$(COMMON_C)) $(COMMON_CXX)) $(GEN_RE:.c=.o) $(GEN_Y:.c=.o)
+COMMON_O := $(call objects,$(filter-out common/main/%,$(COMMON_C)) $(COMMON_CXX)) $(GEN_RE:.c=.o) $(GEN_Y:.c=.o) $(LLHTTP_O)
 ARCHIVE  := $(B)/libtally.a
 PROGRAM  := $(B)/tally
 
@@ -99,7 +104,7 @@ build/tally: $(B)/tally
 	$(Q)ln -sfn release/tally $@
 
 tools: $(TOOLS)
-generated: $(GEN_H) $(GEN_RE) $(GEN_Y)
+generated: $(GEN_H) $(GEN_RE) $(GEN_Y) $(LLHTTP)/llhttp.h
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' Makefile | awk -F'|' '{ printf "%-18s %s\n", $$1, $$2 }'
@@ -127,7 +132,12 @@ PLACES_HERE := $(PLACES)/city.mmdb $(PLACES)/country.mmdb
 PROMTOOL := build/promtool/promtool
 $(PROMTOOL): tests/reference/promtool.sh
 	$(Q)echo "  DEB  $@"; $< $(@D) && touch -h $@
-REFERENCES := $(PYTHON_HERE) $(PLACES_HERE) $(PROMTOOL)
+
+# llhttp's own test cases, out of the source package of aiohttp on PyPI, by its pinned version.
+LLHTTP_CASES := build/llhttp_fixtures/cases.tsv
+$(LLHTTP_CASES): tests/reference/llhttp_fixtures.py | $(PYTHON_HERE)
+	$(Q)echo "  PYPI $@"; $(PYTHON) -B $< $(@D)
+REFERENCES := $(PYTHON_HERE) $(PLACES_HERE) $(PROMTOOL) $(LLHTTP_CASES)
 
 # --- servers for tests and trials ---------------------------------------------------------------------------------------
 # On ports of their own, with all that they have under build/; they go on running until servers-down. Once their files are here nothing is asked of
@@ -157,7 +167,7 @@ servers-down: ## ends the servers that were started for tests and trials
 
 # What the suites are told of where things are.
 TEST_ENV := TALLY_BIN=$(CURDIR)/$(PROGRAM) TALLY_PYTHON=$(CURDIR)/$(PYTHON) TALLY_TEST_PLACES=$(CURDIR)/$(PLACES)/city.mmdb \
-            TALLY_PROMTOOL=$(CURDIR)/$(PROMTOOL) \
+            TALLY_PROMTOOL=$(CURDIR)/$(PROMTOOL) TALLY_LLHTTP_CASES=$(CURDIR)/$(LLHTTP_CASES) \
             TALLY_TEST_RDKAFKA=$$(echo $(CURDIR)/build/python/lib/python3*/site-packages/confluent_kafka.libs/librdkafka-*.so.*)
 
 # The tools may have arrived only just now, so make starts again after deps.
@@ -308,6 +318,15 @@ $(B)/%.o: %.cpp $(B)/flags
 $(G)/%.o: $(G)/%.c $(B)/flags | $(GEN_H)
 	$(Q)echo "  CC   $<"
 	$(Q)$(CC) $(CSTD) $(GENWARN) $(CFLAGS) $(EXTRA) $(INCLUDES) -MMD -MP -c -o $@ $<
+
+$(B)/llhttp/%.o: $(LLHTTP)/%.c $(B)/flags
+	$(Q)mkdir -p $(@D); echo "  CC   $<"
+	$(Q)$(CC) $(CSTD) $(GENWARN) $(CFLAGS) $(EXTRA) -DLLHTTP_STRICT_MODE=1 $(INCLUDES) -MMD -MP -c -o $@ $<
+
+$(B)/common/net/http1.o: | $(LLHTTP)/llhttp.h
+
+$(LLHTTP)/llhttp.h $(LLHTTP_C) &: deploy/llhttp.sh
+	$(Q)echo "  DEB  $(LLHTTP)"; $< $(LLHTTP)
 
 $(G)/%.c: common/%.re
 	$(Q)mkdir -p $(@D); echo "  RE2C $<"

@@ -229,17 +229,10 @@ static void put_text(struct tl_buf *out, struct tl_sv text)
 
 static void put_number(struct tl_buf *out, int64_t number)
 {
-    char digits[20];
-    size_t at = sizeof digits;
-
-    if (number < 0) {
+    if (number < 0)
         tl_buf_put_sv(out, TL_SV("null"));
-        return;
-    }
-    do
-        digits[--at] = (char)('0' + number % 10);
-    while ((number /= 10) > 0);
-    tl_buf_put(out, digits + at, sizeof digits - at);
+    else
+        tl_buf_put_decimal(out, (uint64_t)number);
 }
 
 /* "GET /path HTTP/1.1" -> GET, /path. */

@@ -17,7 +17,7 @@
 struct tl_event_options {
     struct tl_option_list redact_headers; /* beside the four */
     struct tl_option_list mask_params;    /* beside the built-in ones */
-    struct tl_option_list exclude;        /* paths: /health, /admin/*, ... */
+    struct tl_option_list exclude;        /* paths; one that ends with a star stands for all that begin so */
     const char *file_extensions;          /* ".js,.css,..."; NULL: the built-in list; "" none */
     bool anonymize_ip, honor_dnt, log_localhost;
     const char *user_agents; /* file of rules; NULL: where Debian has it */
@@ -56,6 +56,8 @@ struct tl_request_event {
     struct tl_sv host, ip, user_agent; /* as they are in the event, the agent's text as it was sent */
 };
 
+/* A Host without its port, and without a point at its end: a view. */
+struct tl_sv tl_request_host(struct tl_sv host);
 /* Files, localhost, excluded paths, Do-Not-Track: passed on and not logged. */
 bool tl_request_is_logged(const struct tl_event_rules *rules, const struct tl_request *request);
 /* Appends all but the answer; false: out of memory, nothing is to be logged. Nothing is allocated once warm. */

@@ -143,6 +143,17 @@ void tl_buf_printf(struct tl_buf *buf, const char *fmt, ...)
     buf->size += (size_t)size;
 }
 
+void tl_buf_put_decimal(struct tl_buf *buf, uint64_t value)
+{
+    char digits[20];
+    size_t at = sizeof digits;
+
+    do
+        digits[--at] = (char)('0' + value % 10);
+    while ((value /= 10) > 0);
+    tl_buf_put(buf, digits + at, sizeof digits - at);
+}
+
 void tl_buf_put_json(struct tl_buf *buf, struct tl_sv text)
 {
     static const char hex[] = "0123456789abcdef";

@@ -49,6 +49,7 @@ void tl_buf_put_varint(struct tl_buf *buf, uint64_t value);    /* LEB128 */
 void tl_buf_put_zigzag(struct tl_buf *buf, int64_t value);     /* signed, LEB128 of the zigzag form */
 void tl_buf_put_block(struct tl_buf *buf, struct tl_sv bytes); /* varint size, then the bytes */
 TL_PRINTF(2, 3) void tl_buf_printf(struct tl_buf *buf, const char *fmt, ...);
+void tl_buf_put_decimal(struct tl_buf *buf, uint64_t value);
 /* The text as a JSON string with its quotes: escapes what RFC 8259 demands, takes well-formed UTF-8 as it is. */
 void tl_buf_put_json(struct tl_buf *buf, struct tl_sv text);
 TL_MUST_USE enum tl_code tl_buf_check(const struct tl_buf *buf, const char *what, struct tl_err *err);

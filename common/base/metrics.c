@@ -36,6 +36,7 @@ struct tl_metrics {
         void *ctx;
     } on_read[ON_READ_MAX];
     size_t on_read_count;
+    pthread_mutex_t reading; /* held while they are called */
 };
 
 enum tl_code tl_metrics_open(struct tl_metrics **out, struct tl_err *err)
@@ -45,6 +46,7 @@ enum tl_code tl_metrics_open(struct tl_metrics **out, struct tl_err *err)
     if (metrics == NULL)
         return tl_fail_memory(err, sizeof *metrics);
     pthread_mutex_init(&metrics->mutex, NULL);
+    pthread_mutex_init(&metrics->reading, NULL);
     tl_arena_init(&metrics->arena, CHUNK_BYTES, 0);
     metrics->last = &metrics->first;
     *out = metrics;
@@ -57,6 +59,7 @@ void tl_metrics_close(struct tl_metrics *metrics)
         return;
     tl_arena_done(&metrics->arena);
     pthread_mutex_destroy(&metrics->mutex);
+    pthread_mutex_destroy(&metrics->reading);
     free(metrics);
 }
 
@@ -236,6 +239,14 @@ void tl_metric_observe(struct tl_metric *histogram, double value)
     histogram->known = true;
 }
 
+void tl_metric_set_buckets(struct tl_metric *histogram, const uint64_t *buckets, double sum)
+{
+    assert(histogram->family->type == TL_HISTOGRAM);
+    memcpy(histogram->buckets, buckets, (histogram->family->bounds_count + 1) * sizeof *buckets);
+    histogram->sum = sum;
+    histogram->known = true;
+}
+
 void tl_metric_forget(struct tl_metric *metric)
 {
     metric->known = false;
@@ -245,9 +256,23 @@ void tl_metric_forget(struct tl_metric *metric)
 
 void tl_metrics_on_read(struct tl_metrics *metrics, void (*publish)(void *ctx), void *ctx)
 {
+    pthread_mutex_lock(&metrics->reading);
     assert(metrics->on_read_count < ON_READ_MAX);
     metrics->on_read[metrics->on_read_count].publish = publish;
     metrics->on_read[metrics->on_read_count++].ctx = ctx;
+    pthread_mutex_unlock(&metrics->reading);
+}
+
+void tl_metrics_off_read(struct tl_metrics *metrics, void (*publish)(void *ctx), void *ctx)
+{
+    size_t kept = 0;
+
+    pthread_mutex_lock(&metrics->reading);
+    for (size_t i = 0; i < metrics->on_read_count; i++)
+        if (metrics->on_read[i].publish != publish || metrics->on_read[i].ctx != ctx)
+            metrics->on_read[kept++] = metrics->on_read[i];
+    metrics->on_read_count = kept;
+    pthread_mutex_unlock(&metrics->reading);
 }
 
 /* The shortest decimal that reads back as the same double; a whole number as one. */
@@ -324,8 +349,10 @@ static void put_family(struct tl_buf *out, const struct family *family, int64_t 
 
 void tl_metrics_text(struct tl_metrics *metrics, int64_t now_ms, struct tl_buf *out)
 {
+    pthread_mutex_lock(&metrics->reading);
     for (size_t i = 0; i < metrics->on_read_count; i++)
         metrics->on_read[i].publish(metrics->on_read[i].ctx);
+    pthread_mutex_unlock(&metrics->reading);
     tl_metrics_begin(metrics);
     for (const struct family *family = metrics->first; family != NULL; family = family->next)
         put_family(out, family, now_ms);

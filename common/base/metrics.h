@@ -59,10 +59,14 @@ void tl_metric_add(struct tl_metric *metric, double more);          /* a counter
 void tl_metric_set(struct tl_metric *metric, double value);         /* a gauge, or a counter that is kept elsewhere */
 void tl_metric_set_since(struct tl_metric *gauge, int64_t wall_ms); /* shown as the seconds that have passed since then */
 void tl_metric_observe(struct tl_metric *histogram, double value);
+/* A histogram that is kept elsewhere: each bucket for itself, bounds_count + 1 of them. */
+void tl_metric_set_buckets(struct tl_metric *histogram, const uint64_t *buckets, double sum);
 void tl_metric_forget(struct tl_metric *metric); /* not shown until it gets a value again */
 
 /* `publish` is called at the beginning of each reading, on the reader's thread, outside of begin and end. At most 4. */
 void tl_metrics_on_read(struct tl_metrics *metrics, void (*publish)(void *ctx), void *ctx);
+/* It is not called any more from then on; a call that is under way is waited for. */
+void tl_metrics_off_read(struct tl_metrics *metrics, void (*publish)(void *ctx), void *ctx);
 /* Appends the text of all that has a value; families in the order in which they came. `now_ms` is the wall clock, for tl_metric_set_since. */
 void tl_metrics_text(struct tl_metrics *metrics, int64_t now_ms, struct tl_buf *out);
 

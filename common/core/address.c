@@ -4,6 +4,8 @@
 #include <arpa/inet.h>
 #include <string.h>
 
+enum { KEPT_OF_V4 = 3, KEPT_OF_V6 = 6 }; /* bytes: the usual /24 and /48 */
+
 bool tl_address_read(struct tl_sv text, struct tl_address *out)
 {
     char copy[TL_ADDRESS_TEXT_BYTES];
@@ -28,4 +30,16 @@ bool tl_address_is_mapped(const struct tl_address *address)
     static const uint8_t prefix[12] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
 
     return address->v6 && memcmp(address->bytes, prefix, sizeof prefix) == 0;
+}
+
+void tl_address_anonymize(struct tl_address *address)
+{
+    uint8_t *bytes = address->bytes;
+
+    if (tl_address_is_mapped(address))
+        memset(bytes + 12 + KEPT_OF_V4, 0, 4 - KEPT_OF_V4);
+    else if (address->v6)
+        memset(bytes + KEPT_OF_V6, 0, 16 - KEPT_OF_V6);
+    else
+        memset(bytes + KEPT_OF_V4, 0, 4 - KEPT_OF_V4);
 }

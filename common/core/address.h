@@ -17,5 +17,7 @@ TL_MUST_USE bool tl_address_read(struct tl_sv text, struct tl_address *out);
 size_t tl_address_print(const struct tl_address *address, char out[TL_ADDRESS_TEXT_BYTES]);
 /* ::ffff:203.0.113.7 is an IPv4 address in another notation. */
 bool tl_address_is_mapped(const struct tl_address *address);
+/* Keeps what names a network: the first 3 bytes of IPv4, the first 6 of IPv6 (/24 and /48). */
+void tl_address_anonymize(struct tl_address *address);
 
 #endif

@@ -1,22 +1,6 @@
 /* function_address.c: functions on IP addresses: ANONYMIZE_IP. */
-#include <string.h>
-
 #include "core/address.h"
 #include "core/function_rows.h"
-
-enum { KEPT_OF_V4 = 3, KEPT_OF_V6 = 6 }; /* bytes: the usual /24 and /48 */
-
-static void anonymize(struct tl_address *address)
-{
-    uint8_t *bytes = address->bytes;
-
-    if (tl_address_is_mapped(address))
-        memset(bytes + 12 + KEPT_OF_V4, 0, 4 - KEPT_OF_V4);
-    else if (address->v6)
-        memset(bytes + KEPT_OF_V6, 0, 16 - KEPT_OF_V6);
-    else
-        memset(bytes + KEPT_OF_V4, 0, 4 - KEPT_OF_V4);
-}
 
 static bool anonymize_ip(const struct tl_call *call)
 {
@@ -29,7 +13,7 @@ static bool anonymize_ip(const struct tl_call *call)
             tl_call_null(call, row);
             continue;
         }
-        anonymize(&address);
+        tl_address_anonymize(&address);
         if (!tl_arena_copy(call->arena, (struct tl_sv){text, tl_address_print(&address, text)}, &call->out->sv[row]))
             return false;
     }

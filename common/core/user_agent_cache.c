@@ -4,7 +4,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/buf.h"
 #include "base/table.h"
 
 enum { SLOTS_MIN = 16 };
@@ -54,6 +53,7 @@ void tl_user_agent_cache_close(void *cache)
         free(c->slots[i].entry);
     free(c->slots);
     tl_user_agent_scratch_done(&c->scratch);
+    tl_agent_text_done(&c->reader);
     free(c);
 }
 
@@ -88,13 +88,21 @@ static void put_json(struct tl_buf *out, const struct tl_user_agent *agent)
 static struct entry *entry_make(struct tl_user_agent_cache *c, struct tl_sv text)
 {
     struct tl_user_agent agent;
+    struct tl_sv subject = text;
     struct entry *e = NULL;
-    struct tl_buf json;
+    struct tl_buf json, dressed;
 
     tl_buf_init(&json, 0);
-    if (!tl_user_agent_parse(c->agents, &c->scratch, text, &agent))
+    tl_buf_init(&dressed, 0);
+    if ((!c->as_sent && !tl_agent_text_find(&c->reader, text, &subject)) ||
+        !tl_user_agent_parse(c->agents, &c->scratch, subject, &agent))
         return NULL;
     put_json(&json, &agent);
+    if (c->dress != NULL && !json.failed) {
+        c->dress(tl_buf_sv(&json), text, &dressed);
+        tl_buf_done(&json);
+        json = dressed;
+    }
     if (!json.failed)
         e = malloc(sizeof *e + text.size + json.size);
     if (e != NULL) {
@@ -194,6 +202,28 @@ static bool put(struct tl_user_agent_cache *c, uint64_t hash, struct entry *e, s
     return true;
 }
 
+/* What counts of a text. */
+static struct tl_sv beginning(struct tl_sv text)
+{
+    return text.size == 0 ? TL_SV("")
+                          : (struct tl_sv){text.data, text.size > TL_USER_AGENT_BYTES_MAX ? TL_USER_AGENT_BYTES_MAX : text.size};
+}
+
+bool tl_user_agent_cache_peek(const struct tl_user_agent_cache *cache, struct tl_sv text, struct tl_user_agent_answer *out)
+{
+    struct entry *e;
+
+    if (cache->agents == NULL)
+        return false;
+    text = beginning(text);
+    e = cache->slots[slot_of(cache, tl_hash_bytes(text), text)].entry;
+    if (e == NULL)
+        return false;
+    e->is_hot = true;
+    *out = answer_of(e);
+    return true;
+}
+
 bool tl_user_agent_cache_find(struct tl_user_agent_cache *cache, const struct tl_user_agents *agents, struct tl_sv text,
                               struct tl_arena *batch, struct tl_user_agent_answer *out)
 {
@@ -206,10 +236,10 @@ bool tl_user_agent_cache_find(struct tl_user_agent_cache *cache, const struct tl
             return false;
         cache->agents = agents;
     }
-    if (text.size > TL_USER_AGENT_BYTES_MAX)
-        text.size = TL_USER_AGENT_BYTES_MAX;
-    if (text.size == 0)
-        text.data = "";
+    /* What is cut off may be the text itself. */
+    if (text.size > TL_USER_AGENT_BYTES_MAX && !cache->as_sent && !tl_agent_text_find(&cache->reader, text, &text))
+        return false;
+    text = beginning(text);
     hash = tl_hash_bytes(text);
     e = cache->slots[slot_of(cache, hash, text)].entry;
     if (e != NULL) {

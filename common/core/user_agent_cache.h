@@ -10,6 +10,7 @@
 #ifndef TL_USER_AGENT_CACHE_H
 #define TL_USER_AGENT_CACHE_H
 
+#include "core/agent_text.h"
 #include "core/user_agent.h"
 
 enum {
@@ -31,6 +32,10 @@ struct tl_user_agent_cache {
     uint32_t count_max;
     size_t bytes_max;
     uint64_t misses; /* texts that were parsed */
+    bool as_sent;    /* a text is nothing but a text, and never JSON that holds one (agent_text.h) */
+    struct tl_agent_text reader;
+    /* What is kept of a text's JSON, where it is not the JSON itself; called once a text. */
+    void (*dress)(struct tl_sv json, struct tl_sv text, struct tl_buf *out);
 };
 
 void *tl_user_agent_cache_open(void); /* a struct tl_user_agent_cache; NULL: out of memory */
@@ -38,5 +43,7 @@ void tl_user_agent_cache_close(void *cache);
 /* The answer is good until the batch's arena ends. False: out of memory. */
 TL_MUST_USE bool tl_user_agent_cache_find(struct tl_user_agent_cache *cache, const struct tl_user_agents *agents,
                                           struct tl_sv text, struct tl_arena *batch, struct tl_user_agent_answer *out);
+/* The same where it need not be found out: false otherwise. For who must not wait for the regular expressions. */
+bool tl_user_agent_cache_peek(const struct tl_user_agent_cache *cache, struct tl_sv text, struct tl_user_agent_answer *out);
 
 #endif

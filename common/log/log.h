@@ -129,6 +129,39 @@ struct tl_log_note {
  * may be 0 (the note alone). On Kafka a failure may leave open whether the records are there: the message then says so, and the note tells. */
 TL_MUST_USE enum tl_code tl_log_append(struct tl_log *log, struct tl_sv topic, const struct tl_log_record *records,
                                        size_t records_count, const struct tl_log_note *note, struct tl_err *err);
+/* ---- a feed: entries for one topic, handed over as they come, for who does not wait for each ---- */
+
+/* Each entry at least once; without a failure once, and of one partition in the order in which they were handed over. A feed that has failed is closed; whoever
+ * has not heard of an entry's outcome hands it to a new one. */
+struct tl_log_feed;
+
+struct tl_log_feed_entry {
+    uint64_t number; /* the caller's, for the outcome */
+    struct tl_sv key;
+    uint64_t spread; /* where the key is empty: decides on the partition, and there is no key */
+    struct tl_sv value;
+};
+
+struct tl_log_feed_outcome {
+    uint64_t number;
+    enum tl_code code; /* TL_OK: it is there for good. TL_ERR_LIMIT: it is too large, and will not be there */
+};
+
+/* The topic is there. `wake`: an eventfd that is written to when outcomes may have come; -1: none. On the log's thread, and gone before it. */
+TL_MUST_USE enum tl_code tl_log_feed_open(struct tl_log *log, struct tl_sv topic, int wake, struct tl_log_feed **out,
+                                          struct tl_err *err);
+void tl_log_feed_close(struct tl_log_feed *feed);
+/* Takes copies of the first *taken; fewer than `count` where it is full for now. local: appends them in one transaction. */
+TL_MUST_USE enum tl_code tl_log_feed_send(struct tl_log_feed *feed, const struct tl_log_feed_entry *entries, size_t count,
+                                          size_t *taken, struct tl_err *err);
+/* What is known of outcomes; does not wait. A failure means the feed's, after all outcomes that were known. */
+TL_MUST_USE enum tl_code tl_log_feed_outcomes(struct tl_log_feed *feed, struct tl_log_feed_outcome *out, size_t outcomes_max,
+                                              size_t *count, struct tl_err *err);
+/* For who has waited long: what the feed suffers from, if it knows. TL_OK: it knows nothing. */
+TL_MUST_USE enum tl_code tl_log_feed_trouble(struct tl_log_feed *feed, struct tl_err *err);
+/* The partition that a key, or where it is empty the spread, leads to: that of Kafka's own clients (murmur2). */
+uint32_t tl_log_partition_of(struct tl_sv key, uint64_t spread, uint32_t partitions);
+
 /* Calls `each` for every note whose key begins with `prefix`, in order; a call that returns false ends it. Kafka keeps the notes beside each
  * topic (in <topic>.tally-notes), the local log one set for all. */
 TL_MUST_USE enum tl_code tl_log_notes(struct tl_log *log, struct tl_sv topic, struct tl_sv prefix,

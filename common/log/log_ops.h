@@ -31,11 +31,27 @@ struct tl_log_ops {
     enum tl_code (*notes)(struct tl_log *log, struct tl_sv topic, struct tl_sv prefix,
                           bool (*each)(void *ctx, struct tl_sv key, struct tl_sv value), void *ctx, struct tl_err *err);
     enum tl_code (*trim)(struct tl_log *log, struct tl_sv topic, uint32_t partition, int64_t offset, struct tl_err *err);
+    /* NULL: by appends */
+    enum tl_code (*feed_open)(struct tl_log *log, struct tl_sv topic, int wake, struct tl_log_feed **out, struct tl_err *err);
+};
+
+struct tl_log_feed_ops {
+    void (*close)(struct tl_log_feed *feed);
+    enum tl_code (*send)(struct tl_log_feed *feed, const struct tl_log_feed_entry *entries, size_t count, size_t *taken,
+                         struct tl_err *err);
+    enum tl_code (*outcomes)(struct tl_log_feed *feed, struct tl_log_feed_outcome *out, size_t outcomes_max, size_t *count,
+                             struct tl_err *err);
+    enum tl_code (*trouble)(struct tl_log_feed *feed, struct tl_err *err);
 };
 
 /* An implementation's handle begins with this. */
 struct tl_log {
     const struct tl_log_ops *ops;
+};
+
+/* So does its feed. */
+struct tl_log_feed {
+    const struct tl_log_feed_ops *ops;
 };
 
 TL_MUST_USE enum tl_code tl_log_sqlite_open(const char *data_dir, enum tl_log_mode mode, struct tl_log **out, struct tl_err *err);

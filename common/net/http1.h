@@ -1,7 +1,8 @@
 /* http1.h: one side of an HTTP/1.1 connection as messages: a head, then the pieces of its body.
  *
- * Is:      llhttp (strict), and rules of our own that refuse whatever two parsers might read in two ways: exactly one valid Host, no transfer
- *          coding but chunked, no folded header line, no transfer coding in HTTP/1.0, targets in origin form alone (and * for OPTIONS), no CONNECT.
+ * Is:      llhttp 8.1 (strict), and rules of our own that refuse whatever two parsers might read in two ways: exactly one Host, a name or an address
+ *          and maybe a port; no transfer coding but chunked, and none in HTTP/1.0; no folded header line, no line that ends with LF alone; targets
+ *          in origin form alone (and * for OPTIONS), without bytes beyond ASCII; no CONNECT; at most one empty line before a request.
  * Is not:  a connection: bytes come as arguments, and nothing is copied. Bodies go through as pieces, without their chunks.
  * Runs on: the thread that owns the connection.
  *
@@ -33,20 +34,20 @@ struct tl_http1_head {
     const struct tl_http1_header *headers; /* the parser's, until tl_http1_next */
     size_t headers_count;
     enum tl_http1_framing framing;
-    uint64_t content_length; /* of TL_HTTP1_LENGTH; of a response to HEAD, and of 304, what it states (UINT64_MAX: nothing) */
-    bool keep_alive;         /* by version and Connection */
+    uint64_t content_length; /* what is stated, also by a response to HEAD or a 304; UINT64_MAX: nothing */
+    bool keep_alive;         /* by version, Connection and framing */
     bool expect_continue;    /* a request's */
     bool upgrade_websocket;  /* a request's that asks for it: GET, Upgrade: websocket, Connection: upgrade, no body */
 };
 
-struct
-    tl_http1; /* about 3 KiB; borrowed by a connection while a message is under way, and given back in between (tl_http1_reset) */
+/* About 5 KiB; borrowed by a connection while a message is under way, and given back in between (tl_http1_reset). */
+struct tl_http1;
 
 TL_MUST_USE enum tl_code tl_http1_open(enum tl_http1_kind kind, size_t head_bytes_max, struct tl_http1 **out, struct tl_err *err);
 void tl_http1_close(struct tl_http1 *http);
 /* Forgets all that came: for another connection. */
 void tl_http1_reset(struct tl_http1 *http);
-/* For a response, before its head: what it answers. A response to HEAD has no body. */
+/* For a response, before its head: what it answers. A response to HEAD has no body. Holds for one answer with the 1xx before it. */
 void tl_http1_answers_head(struct tl_http1 *http, bool head);
 
 /* `bytes` begin where the message begins, and are all of it that has come: more at each call, maybe at another address. DONE: *used bytes are

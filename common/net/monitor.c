@@ -1,14 +1,12 @@
 /* monitor.c: a small HTTP server for operators. See monitor.h. */
 #include "net/monitor.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <event2/buffer.h>
 #include <event2/bufferevent.h>
 #include <event2/event.h>
 #include <event2/http.h>
 #include <event2/listener.h>
-#include <netdb.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
@@ -45,105 +43,6 @@ struct tl_monitor {
     pthread_t thread;
     bool running;
 };
-
-/* ---- addresses ---- */
-
-enum tl_code tl_listen_parse(const char *text, struct tl_listen *out, struct tl_err *err)
-{
-    struct tl_sv host = {text, 0}, port = tl_sv_from(text);
-    const char *colon = strrchr(text, ':');
-    struct tl_listen listen = {.host = "127.0.0.1"};
-    int64_t number;
-
-    if (colon != NULL) {
-        host.size = (size_t)(colon - text);
-        port = tl_sv_from(colon + 1);
-    }
-    if (host.size >= 2 && host.data[0] == '[' && host.data[host.size - 1] == ']')
-        host = (struct tl_sv){host.data + 1, host.size - 2};
-    else if (memchr(host.data, ':', host.size) != NULL)
-        goto refused; /* ::1:9464 could mean two things */
-    if ((host.size == 0 && colon != NULL && colon != text) || host.size >= sizeof listen.host)
-        goto refused;
-    if (port.size == 0 || port.data[0] < '0' || port.data[0] > '9' || !tl_sv_to_i64(port, &number) || number > UINT16_MAX)
-        goto refused;
-    if (host.size > 0) {
-        memcpy(listen.host, host.data, host.size);
-        listen.host[host.size] = '\0';
-    }
-    listen.port = (uint16_t)number;
-    *out = listen;
-    return TL_OK;
-refused:
-    return tl_fail(
-        err, TL_ERR_USAGE,
-        "'%s' is no address to listen on; right would be :9464 (for this machine alone), 127.0.0.1:9464, [::1]:9464 or "
-        "0.0.0.0:9464 (for the network)",
-        text);
-}
-
-const char *tl_listen_text(const struct tl_listen *listen, char out[TL_LISTEN_TEXT_BYTES])
-{
-    bool brackets = strchr(listen->host, ':') != NULL;
-
-    snprintf(out, TL_LISTEN_TEXT_BYTES, "%s%s%s:%u", brackets ? "[" : "", listen->host, brackets ? "]" : "",
-             (unsigned)listen->port);
-    return out;
-}
-
-/* The port that it got. */
-static uint16_t port_of(int fd)
-{
-    union {
-        struct sockaddr any;
-        struct sockaddr_in v4;
-        struct sockaddr_in6 v6;
-    } address = {.any = {0}};
-    socklen_t size = sizeof address;
-
-    if (getsockname(fd, &address.any, &size) != 0)
-        return 0;
-    return ntohs(address.any.sa_family == AF_INET6 ? address.v6.sin6_port : address.v4.sin_port);
-}
-
-/* A socket that listens there, or -1 and errno. */
-static int listening_socket(const struct addrinfo *address)
-{
-    int fd = socket(address->ai_family, address->ai_socktype | SOCK_CLOEXEC | SOCK_NONBLOCK, address->ai_protocol), on = 1;
-    int saved;
-
-    if (fd < 0)
-        return -1;
-    if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) == 0 && bind(fd, address->ai_addr, address->ai_addrlen) == 0 &&
-        listen(fd, BACKLOG) == 0)
-        return fd;
-    saved = errno;
-    close(fd);
-    errno = saved;
-    return -1;
-}
-
-/* Of a name's several addresses the first that can be listened on. */
-static enum tl_code socket_open(struct tl_listen *listen, int *fd, struct tl_err *err)
-{
-    const struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE | AI_NUMERICSERV};
-    char port[8], text[TL_LISTEN_TEXT_BYTES];
-    struct addrinfo *addresses;
-    int failure;
-
-    snprintf(port, sizeof port, "%u", (unsigned)listen->port);
-    failure = getaddrinfo(listen->host, port, &hints, &addresses);
-    if (failure != 0)
-        return tl_fail(err, TL_ERR_IO, "cannot listen on %s: %s", tl_listen_text(listen, text), gai_strerror(failure));
-    *fd = -1;
-    for (const struct addrinfo *address = addresses; address != NULL && *fd < 0; address = address->ai_next)
-        *fd = listening_socket(address);
-    freeaddrinfo(addresses);
-    if (*fd < 0)
-        return tl_fail_errno(err, TL_ERR_IO, "cannot listen on %s", tl_listen_text(listen, text));
-    listen->port = port_of(*fd);
-    return TL_OK;
-}
 
 /* ---- requests ---- */
 
@@ -358,7 +257,7 @@ enum tl_code tl_monitor_open(const struct tl_listen *listen, const struct tl_mon
     if (monitor->wake_fd < 0)
         TL_TRY(tl_fail_errno(err, TL_ERR_IO, "eventfd"));
     TL_TRY(http_open(monitor, err));
-    TL_TRY(socket_open(&monitor->listen, &fd, err));
+    TL_TRY(tl_listen_open(&monitor->listen, BACKLOG, &fd, err));
     bound = evhttp_accept_socket_with_handle(monitor->http, fd);
     if (bound == NULL)
         TL_TRY(tl_fail(err, TL_ERR_IO, "libevent cannot make a server"));

@@ -11,19 +11,9 @@
 
 #include "base/base.h"
 #include "base/buf.h"
+#include "net/listen.h"
 
-/* An address to listen on: "127.0.0.1:9464", "[::1]:9464", "localhost:9464"; without one (":9464", "9464") 127.0.0.1. Port 0: any that is free. */
-enum { TL_LISTEN_HOST_BYTES = 256, TL_LISTEN_TEXT_BYTES = TL_LISTEN_HOST_BYTES + 8 };
-struct tl_listen {
-    char host[TL_LISTEN_HOST_BYTES]; /* without brackets */
-    uint16_t port;
-    int64_t deadline_ms; /* how long a connection may last; 0: TL_MONITOR_DEADLINE_MS */
-};
 enum { TL_MONITOR_CONNECTIONS_MAX = 64, TL_MONITOR_DEADLINE_MS = 30000 };
-TL_MUST_USE enum tl_code tl_listen_parse(const char *text, struct tl_listen *out, struct tl_err *err);
-/* As it is written: with brackets around an address of IPv6. */
-const char *tl_listen_text(const struct tl_listen *listen, char out[TL_LISTEN_TEXT_BYTES]);
-
 struct tl_monitor_page {
     const char *path, *content_type;
     /* Appends the body and gives the HTTP status. Runs on the server's thread. */

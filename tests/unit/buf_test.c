@@ -172,3 +172,17 @@ ParameterizedTest(struct json_case *c, buf, json)
     cr_assert(tl_sv_eq(tl_buf_sv(&buf), tl_sv_from(c->want)), "%s: got %.*s", c->name, TL_SV_ARG(tl_buf_sv(&buf)));
     tl_buf_done(&buf);
 }
+
+Test(buf, decimals)
+{
+    struct tl_buf buf;
+
+    tl_buf_init(&buf, 0);
+    tl_buf_put_decimal(&buf, 0);
+    tl_buf_put_u8(&buf, ' ');
+    tl_buf_put_decimal(&buf, 1090);
+    tl_buf_put_u8(&buf, ' ');
+    tl_buf_put_decimal(&buf, UINT64_MAX);
+    cr_assert(tl_sv_eq(tl_buf_sv(&buf), TL_SV("0 1090 18446744073709551615")));
+    tl_buf_done(&buf);
+}

@@ -163,3 +163,21 @@ Test(user_agent_cache, random_histories)
         }
     }
 }
+
+static void in_brackets(struct tl_sv json, struct tl_sv text, struct tl_buf *out)
+{
+    tl_buf_printf(out, "[%c %.*s]", json.data[0], TL_SV_ARG(text));
+}
+
+Test(user_agent_cache, what_is_known_is_peeked_at_and_kept_as_the_owner_wants_it)
+{
+    struct tl_user_agent_answer answer;
+
+    cr_assert_not(tl_user_agent_cache_peek(cache, TL_SV("curl/8"), &answer), "nothing is known yet");
+    cache->dress = in_brackets;
+    cr_assert(tl_sv_eq(find("curl/8").json, TL_SV("[{ curl/8]")));
+    cr_assert(tl_user_agent_cache_peek(cache, TL_SV("curl/8"), &answer));
+    cr_assert(tl_sv_eq(answer.json, TL_SV("[{ curl/8]")) && answer.is_bot);
+    cr_assert_not(tl_user_agent_cache_peek(cache, TL_SV("curl/9"), &answer));
+    cr_assert_eq(cache->misses, 1);
+}
