@@ -77,8 +77,8 @@ SUITES        := unit integration fault
 unit_C        := $(wildcard tests/unit/*.c tests/golden/*.c)
 integration_C := $(wildcard tests/integration/*.c)
 fault_C       := $(wildcard tests/fault/*.c)
-# Under the sanitizers tests/support/fork_runner.c runs the tests, not Criterion's own runner.
-SUPPORT_C     := $(filter-out $(if $(SANITIZE),,tests/support/fork_runner.c) tests/support/c11_threads.c,$(wildcard tests/support/*.c))
+# tests/support/fork_runner.c runs the tests, not Criterion's own runner.
+SUPPORT_C     := $(filter-out tests/support/c11_threads.c,$(wildcard tests/support/*.c))
 # librdkafka's threads are C11's, which the thread sanitizer does not know.
 THREADS_O     := $(if $(findstring thread,$(SANITIZE)),$(B)/tests/support/c11_threads.o,)
 # A suite without a test file of its own is not built, and `make test` says so.
