@@ -225,9 +225,10 @@ check: ## lint, test, both sanitizers, the tiny build
 	$(Q)$(MAKE) --no-print-directory SANITIZE=thread test
 	$(Q)$(MAKE) --no-print-directory TINY=1 test-unit
 
-demo: deps ## the whole pipeline on generated traffic, with the reconciliation report
+demo: deps ## the whole pipeline: a real site with visitors, then made-up traffic with the reconciliation report
 	$(Q)$(MAKE) --no-print-directory all
-	$(Q)TALLY_BIN=$(CURDIR)/build/tally TRAFFIC_BIN=$(CURDIR)/$(B)/traffic deploy/demo.sh
+	$(Q)$(if $(HAS_NODE),$(MAKE) --no-print-directory build/demo_site || echo "demo: goes on without the site" >&2)
+	$(Q)TALLY_BIN=$(CURDIR)/build/tally TRAFFIC_BIN=$(CURDIR)/$(B)/traffic DEMO_SITE=$(SITE) deploy/demo.sh
 
 benches: $(BENCHES)
 # What intercept is measured against.
