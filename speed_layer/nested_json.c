@@ -12,10 +12,12 @@ static char *put_control(char *to, unsigned char c, bool twice)
     *to++ = '\\';
     if (twice)
         *to++ = '\\';
-    memcpy(to, "u00", 3);
-    to[3] = digits[c >> 4];
-    to[4] = digits[c & 15];
-    return to + 5;
+    *to++ = 'u';
+    *to++ = '0';
+    *to++ = '0';
+    *to++ = digits[c >> 4];
+    *to++ = digits[c & 15];
+    return to;
 }
 
 /* One character that is not plain ASCII; *size: of its bytes. */

@@ -231,7 +231,7 @@ static struct tl_sv path_of(struct tl_sv url)
         const char *colon = memmem(url.data, url.size, "://", 3);
 
         from = colon == NULL ? 0 : (size_t)(colon - url.data) + 3;
-        while (colon != NULL && from < url.size && memchr("/?#", url.data[from], 3) == NULL)
+        while (colon != NULL && from < url.size && url.data[from] != '/' && url.data[from] != '?' && url.data[from] != '#')
             from++;
     }
     for (to = from; to < url.size && url.data[to] != '?' && url.data[to] != '#';)
@@ -318,6 +318,7 @@ enum tl_code tl_event_maker_open(const struct tl_event_rules *rules, struct tl_e
         tl_event_maker_close(maker);
         return tl_fail_memory(err, sizeof *maker->agents);
     }
+    maker->agents->as_sent = true;
     maker->agents->dress = put_agent_column;
     maker->agents->count_max = AGENTS_MAX;
     maker->agents->bytes_max = AGENTS_BYTES_MAX;

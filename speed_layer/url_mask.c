@@ -232,7 +232,7 @@ static size_t mask_user_info(struct tl_sv url, struct tl_buf *out)
     if (colon == NULL)
         return 0;
     from = (size_t)(colon - url.data) + 3;
-    for (to = from; to < url.size && memchr("/?#", url.data[to], 3) == NULL;)
+    for (to = from; to < url.size && url.data[to] != '/' && url.data[to] != '?' && url.data[to] != '#';)
         to++;
     while (to > from && url.data[to - 1] != '@')
         to--;

@@ -3,7 +3,7 @@
  * HMAC-SHA256 under the store's secret (store.h), so both layers name him alike, and nobody without the store can try addresses out. The
  * message, all numbers little endian:
  *     day of the event time, 8 bytes (since 1970-01-01), then ip, user agent, host: size, 4 bytes, and the bytes; of one that is NULL the
- *     size is ffffffff. Sizes keep ('a', 'bc') and ('ab', 'c') apart.
+ *     size is ffffffff. Sizes keep ('a', 'bc') and ('ab', 'c') apart. Of a user agent in JSON it is the text (agent_text.h).
  * The id is the first 16 bytes, as 32 hex digits. */
 #include <openssl/core_names.h>
 #include <openssl/evp.h>
@@ -11,11 +11,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/agent_text.h"
 #include "core/function_files.h"
 #include "core/function_rows.h"
 #include "core/recent.h"
 
-enum { ID_BYTES = 16, FIELDS = 3, EVENT_TIME = FIELDS /* the argument behind them */ };
+enum { ID_BYTES = 16, FIELDS = 3, AGENT = 1, EVENT_TIME = FIELDS /* the argument behind them */ };
 
 static const int64_t day_ms = INT64_C(86400000);
 
@@ -24,7 +25,8 @@ static const int64_t day_ms = INT64_C(86400000);
 struct memory {
     EVP_MAC_CTX *mac;
     bool has_key;
-    struct tl_buf message;
+    struct tl_buf message, key; /* the key: the message as the columns have it */
+    struct tl_agent_text reader;
     struct tl_recent *recent;
 };
 
@@ -35,6 +37,8 @@ static void memory_close(void *data)
     EVP_MAC_CTX_free(memory->mac);
     if (memory->recent != NULL)
         tl_recent_close(memory->recent);
+    tl_agent_text_done(&memory->reader);
+    tl_buf_done(&memory->key);
     tl_buf_done(&memory->message);
     free(memory);
 }
@@ -50,6 +54,7 @@ static void *memory_open(void)
         return NULL;
     }
     tl_buf_init(&memory->message, 0);
+    tl_buf_init(&memory->key, 0);
     memory->recent = tl_recent_open();
     memory->mac = EVP_MAC_CTX_new(hmac);
     EVP_MAC_free(hmac); /* the context has its own hold on it */
@@ -71,25 +76,25 @@ static bool key_set(struct memory *memory, const struct tl_functions *functions)
     return memory->has_key;
 }
 
-static void put_field(struct tl_buf *message, const struct tl_vec *field, uint32_t row)
+static void put_field(struct tl_buf *message, const struct tl_vec *field, uint32_t row, struct tl_sv text)
 {
     if (field->null[row]) {
         tl_buf_put_u32(message, UINT32_MAX);
         return;
     }
-    tl_buf_put_u32(message, (uint32_t)field->sv[row].size);
-    tl_buf_put_sv(message, field->sv[row]);
+    tl_buf_put_u32(message, (uint32_t)text.size);
+    tl_buf_put_sv(message, text);
 }
 
-static bool message_make(struct memory *memory, const struct tl_call *call, uint32_t row)
+static bool message_make(struct tl_buf *message, const struct tl_call *call, uint32_t row, const struct tl_sv texts[FIELDS])
 {
     const int64_t time_ms = call->args[EVENT_TIME].i64[row];
 
-    tl_buf_clear(&memory->message);
-    tl_buf_put_u64(&memory->message, (uint64_t)(time_ms / day_ms - (time_ms % day_ms < 0)));
+    tl_buf_clear(message);
+    tl_buf_put_u64(message, (uint64_t)(time_ms / day_ms - (time_ms % day_ms < 0)));
     for (uint32_t f = 0; f < FIELDS; f++)
-        put_field(&memory->message, &call->args[f], row);
-    return !memory->message.failed;
+        put_field(message, &call->args[f], row, texts[f]);
+    return !message->failed;
 }
 
 /* Without a key, the context takes the one it has. */
@@ -110,6 +115,25 @@ static bool id_make(struct memory *memory, struct tl_sv message, char out[2 * ID
     return true;
 }
 
+/* *out is good until the next call. */
+static bool id_find(struct memory *memory, const struct tl_call *call, uint32_t row, char id[2 * ID_BYTES], struct tl_sv *out)
+{
+    struct tl_sv texts[FIELDS];
+
+    for (uint32_t f = 0; f < FIELDS; f++)
+        texts[f] = call->args[f].sv[row];
+    if (!message_make(&memory->key, call, row, texts))
+        return false;
+    if (tl_recent_find(memory->recent, tl_buf_sv(&memory->key), out))
+        return true;
+    if ((!call->args[AGENT].null[row] && !tl_agent_text_find(&memory->reader, texts[AGENT], &texts[AGENT])) ||
+        !message_make(&memory->message, call, row, texts) || !id_make(memory, tl_buf_sv(&memory->message), id))
+        return false;
+    *out = (struct tl_sv){id, 2 * ID_BYTES};
+    tl_recent_put(memory->recent, tl_buf_sv(&memory->key), *out);
+    return true;
+}
+
 static bool visitor_id(const struct tl_call *call)
 {
     struct memory *memory = call->memory;
@@ -125,15 +149,7 @@ static bool visitor_id(const struct tl_call *call)
             tl_call_null(call, row);
             continue;
         }
-        if (!message_make(memory, call, row))
-            return false;
-        if (!tl_recent_find(memory->recent, tl_buf_sv(&memory->message), &found)) {
-            if (!id_make(memory, tl_buf_sv(&memory->message), id))
-                return false;
-            found = (struct tl_sv){id, sizeof id};
-            tl_recent_put(memory->recent, tl_buf_sv(&memory->message), found);
-        }
-        if (!tl_arena_copy(call->arena, found, &call->out->sv[row]))
+        if (!id_find(memory, call, row, id, &found) || !tl_arena_copy(call->arena, found, &call->out->sv[row]))
             return false;
     }
     return true;

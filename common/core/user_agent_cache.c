@@ -53,6 +53,7 @@ void tl_user_agent_cache_close(void *cache)
         free(c->slots[i].entry);
     free(c->slots);
     tl_user_agent_scratch_done(&c->scratch);
+    tl_agent_text_done(&c->reader);
     free(c);
 }
 
@@ -87,12 +88,14 @@ static void put_json(struct tl_buf *out, const struct tl_user_agent *agent)
 static struct entry *entry_make(struct tl_user_agent_cache *c, struct tl_sv text)
 {
     struct tl_user_agent agent;
+    struct tl_sv subject = text;
     struct entry *e = NULL;
     struct tl_buf json, dressed;
 
     tl_buf_init(&json, 0);
     tl_buf_init(&dressed, 0);
-    if (!tl_user_agent_parse(c->agents, &c->scratch, text, &agent))
+    if ((!c->as_sent && !tl_agent_text_find(&c->reader, text, &subject)) ||
+        !tl_user_agent_parse(c->agents, &c->scratch, subject, &agent))
         return NULL;
     put_json(&json, &agent);
     if (c->dress != NULL && !json.failed) {
@@ -233,6 +236,9 @@ bool tl_user_agent_cache_find(struct tl_user_agent_cache *cache, const struct tl
             return false;
         cache->agents = agents;
     }
+    /* What is cut off may be the text itself. */
+    if (text.size > TL_USER_AGENT_BYTES_MAX && !cache->as_sent && !tl_agent_text_find(&cache->reader, text, &text))
+        return false;
     text = beginning(text);
     hash = tl_hash_bytes(text);
     e = cache->slots[slot_of(cache, hash, text)].entry;

@@ -10,7 +10,7 @@
 #ifndef TL_USER_AGENT_CACHE_H
 #define TL_USER_AGENT_CACHE_H
 
-#include "base/buf.h"
+#include "core/agent_text.h"
 #include "core/user_agent.h"
 
 enum {
@@ -32,6 +32,8 @@ struct tl_user_agent_cache {
     uint32_t count_max;
     size_t bytes_max;
     uint64_t misses; /* texts that were parsed */
+    bool as_sent;    /* a text is nothing but a text, and never JSON that holds one (agent_text.h) */
+    struct tl_agent_text reader;
     /* What is kept of a text's JSON, where it is not the JSON itself; called once a text. */
     void (*dress)(struct tl_sv json, struct tl_sv text, struct tl_buf *out);
 };

@@ -20,29 +20,38 @@ ParameterizedTestParameters(function_user_agent, values)
     static struct sql_value cases[] = {
         {"",
          "PARSE_USER_AGENT('Mozilla/5.0 (Windows NT 6.1) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/33.0.1750.117 "
-         "Safari/537.36')",                                                                                        "'{\"family\":\"Chrome\",\"major\":\"33\",\"minor\":\"0\",\"patch\":\"1750\",\"os\":{\"family\":\"Windows\",\"major\":"
+         "Safari/537.36')",                                                                                                    "'{\"family\":\"Chrome\",\"major\":\"33\",\"minor\":\"0\",\"patch\":\"1750\",\"os\":{\"family\":\"Windows\",\"major\":"
          "\"7\","
          "\"minor\":null,\"patch\":null,\"patch_minor\":null},\"device\":{\"family\":\"Other\",\"brand\":null,\"model\":null}}'"},
         {"",
          "PARSE_USER_AGENT('Mozilla/5.0 (iPhone; CPU iPhone OS 16_3_1 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) "
-         "Version/16.3 Mobile/15E148 Safari/604.1')",                                                              "'{\"family\":\"Mobile "
+         "Version/16.3 Mobile/15E148 Safari/604.1')",                                                                          "'{\"family\":\"Mobile "
          "Safari\",\"major\":\"16\",\"minor\":\"3\",\"patch\":null,\"os\":{\"family\":\"iOS\",\"major\":\"16\","
          "\"minor\":\"3\",\"patch\":\"1\",\"patch_minor\":null},\"device\":{\"family\":\"iPhone\",\"brand\":\"Apple\",\"model\":"
          "\"iPhone\"}}'"                                                                              },
-        {"text is escaped",  "PARSE_USER_AGENT('Dalvik/1.6 (Linux; Android 4; \"a\\b'' Build/X)')",
+        {"text is escaped",              "PARSE_USER_AGENT('Dalvik/1.6 (Linux; Android 4; \"a\\b'' Build/X)')",
          "'{\"family\":\"Android\",\"major\":\"4\",\"minor\":null,\"patch\":null,\"os\":{\"family\":\"Android\",\"major\":\"4\","
          "\"minor\":null,\"patch\":null,\"patch_minor\":null},\"device\":{\"family\":\"\\\"a\\\\b''\",\"brand\":\"Generic_"
          "Android\","
          "\"model\":\"\\\"a\\\\b''\"}}'"                                                                                                                   },
-        {"",                 "PARSE_USER_AGENT('')",                                                               NOBODY                                  },
-        {"",                 "PARSE_USER_AGENT('-')",                                                              NOBODY                                  },
-        {"",                 "PARSE_USER_AGENT(CAST(NULL AS STRING))",                                             "NULL"                                  },
-        {"",                 "IS_BOT(CAST(NULL AS STRING))",                                                       "NULL"                                  },
-        {"",                 "IS_BOT('')",                                                                         "TRUE"                                  },
-        {"",                 "IS_BOT('curl/8.5.0')",                                                               "TRUE"                                  },
-        {"",                 "IS_BOT('Mozilla/5.0 (compatible; Googlebot/2.1; +http://www.google.com/bot.html)')", "TRUE"                                  },
-        {"",                 "IS_BOT('Mozilla/5.0 (X11; Linux x86_64; rv:120.0) Gecko/20100101 Firefox/120.0')",   "FALSE"                                 },
-        {"both of one text", "IF(IS_BOT('Opera/9.80'), 'a', PARSE_USER_AGENT(''))",                                NOBODY                                  },
+        {"",                             "PARSE_USER_AGENT('')",                                                               NOBODY                      },
+        {"",                             "PARSE_USER_AGENT('-')",                                                              NOBODY                      },
+        {"",                             "PARSE_USER_AGENT(CAST(NULL AS STRING))",                                             "NULL"                      },
+        {"",                             "IS_BOT(CAST(NULL AS STRING))",                                                       "NULL"                      },
+        {"",                             "IS_BOT('')",                                                                         "TRUE"                      },
+        {"",                             "IS_BOT('curl/8.5.0')",                                                               "TRUE"                      },
+        {"",                             "IS_BOT('Mozilla/5.0 (compatible; Googlebot/2.1; +http://www.google.com/bot.html)')", "TRUE"                      },
+        {"",                             "IS_BOT('Mozilla/5.0 (X11; Linux x86_64; rv:120.0) Gecko/20100101 Firefox/120.0')",   "FALSE"                     },
+        {"JSON with the text",
+         "IS_BOT('{\"string\":\"Mozilla/5.0 (X11; Linux x86_64; rv:120.0) Gecko/20100101 Firefox/120.0\"}')",                  "FALSE"                     },
+        {"JSON with escapes",
+         "JSON_VALUE(PARSE_USER_AGENT('{\"a\":{\"string\":1},\"string\":\"curl\\/8.5.0 \\u00e4\"}'), '$.family')",             "'curl'"                    },
+        {"JSON whose string is no text", "JSON_VALUE(PARSE_USER_AGENT('{\"string\":1,\"b\":\"curl/8\"}'), '$.family')",        "'curl'"                    },
+        {"JSON without one",             "IS_BOT('{\"agent\":\"Firefox\"}')",                                                  "TRUE"                      },
+        {"no JSON",                      "JSON_VALUE(PARSE_USER_AGENT('{\"string\":\"curl/8.5.0\"'), '$.major')",              "'8'"                       },
+        {"the text beyond what counts",
+         "JSON_VALUE(PARSE_USER_AGENT('{\"a\":\"' || REPEAT('x', 1100) || '\",\"string\":\"curl/8.5.0\"}'), '$.family')",      "'curl'"                    },
+        {"both of one text",             "IF(IS_BOT('Opera/9.80'), 'a', PARSE_USER_AGENT(''))",                                NOBODY                      },
     };
 
     return cr_make_param_array(struct sql_value, cases, TL_COUNT(cases));

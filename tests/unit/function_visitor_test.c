@@ -13,6 +13,7 @@ ParameterizedTestParameters(function_visitor, ids)
 {
     static struct sql_value cases[] = {
         {"",                        "VISITOR_ID(ip, 'Mozilla/5.0', host)",                        "'5380b29a9b1e5287cd83d7e48a1fc7fb'"},
+        {"in JSON",                 "VISITOR_ID(ip, '{\"string\":\"Mozilla\\/5.0\"}', host)",     "'5380b29a9b1e5287cd83d7e48a1fc7fb'"},
         {"no user agent",           "VISITOR_ID(ip, CAST(NULL AS STRING), host)",                 "'6333688390de612dad528bf0aca030e5'"},
         {"an empty one is another", "VISITOR_ID(ip, '', host)",                                   "'3bd7f80c5aad4d7feae85d4fc1b7cd57'"},
         {"an address alone",        "VISITOR_ID(ip, CAST(NULL AS STRING), CAST(NULL AS STRING))", "'b35fcfd60a2f71d5603b59773bd5ee3b'"},
