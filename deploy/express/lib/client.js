@@ -16,7 +16,7 @@ function address(text) {
   const bracketed = /^\[([^\]]*)\](?::\d+)?$/.exec(ip);
   if (bracketed) ip = bracketed[1];
   else if (/^[\d.]+:\d+$/.test(ip)) ip = ip.slice(0, ip.indexOf(':'));
-  if (/^::ffff:[\d.]+$/i.test(ip)) ip = ip.slice(7);
+  ip = ip.replace(/^::ffff:(?=[\d.]+$)/i, '').replace(/%.*$/, ''); // fe80::1%eth0: the network card is the machine's own affair
   return net.isIP(ip) ? ip.toLowerCase() : null;
 }
 
@@ -75,7 +75,7 @@ function clientOf(req, isTrusted) {
 function anonymize(ip) {
   if (ip === null) return null;
   if (net.isIPv4(ip)) return ip.replace(/\d+$/, '0');
-  const [head, tail] = ip.replace(/%.*$/, '').split('::');
+  const [head, tail] = ip.split('::');
   const left = head === '' ? [] : head.split(':');
   const right = tail ? tail.split(':') : [];
   const groups = tail === undefined ? left : [...left, ...Array(Math.max(0, 8 - left.length - right.length)).fill('0'), ...right];
