@@ -77,8 +77,8 @@ SUITES        := unit integration fault
 unit_C        := $(wildcard tests/unit/*.c tests/golden/*.c)
 integration_C := $(wildcard tests/integration/*.c)
 fault_C       := $(wildcard tests/fault/*.c)
-# Under the sanitizers tests/support/fork_runner.c runs the tests, not Criterion's own runner.
-SUPPORT_C     := $(filter-out $(if $(SANITIZE),,tests/support/fork_runner.c) tests/support/c11_threads.c,$(wildcard tests/support/*.c))
+# tests/support/fork_runner.c runs the tests, not Criterion's own runner.
+SUPPORT_C     := $(filter-out tests/support/c11_threads.c,$(wildcard tests/support/*.c))
 # librdkafka's threads are C11's, which the thread sanitizer does not know.
 THREADS_O     := $(if $(findstring thread,$(SANITIZE)),$(B)/tests/support/c11_threads.o,)
 # A suite without a test file of its own is not built, and `make test` says so.
@@ -132,7 +132,12 @@ PLACES_HERE := $(PLACES)/city.mmdb $(PLACES)/country.mmdb
 PROMTOOL := build/promtool/promtool
 $(PROMTOOL): tests/reference/promtool.sh
 	$(Q)echo "  DEB  $@"; $< $(@D) && touch -h $@
-REFERENCES := $(PYTHON_HERE) $(PLACES_HERE) $(PROMTOOL)
+
+# llhttp's own test cases, out of the source package of aiohttp on PyPI, by its pinned version.
+LLHTTP_CASES := build/llhttp_fixtures/cases.tsv
+$(LLHTTP_CASES): tests/reference/llhttp_fixtures.py | $(PYTHON_HERE)
+	$(Q)echo "  PYPI $@"; $(PYTHON) -B $< $(@D)
+REFERENCES := $(PYTHON_HERE) $(PLACES_HERE) $(PROMTOOL) $(LLHTTP_CASES)
 
 # The demo site, and the Node package that it and other sites use, with what their tests need; npm's versions are pinned by lock files.
 SITE := build/demo_site
@@ -174,7 +179,7 @@ servers-down: ## ends the servers that were started for tests and trials
 
 # What the suites are told of where things are.
 TEST_ENV := TALLY_BIN=$(CURDIR)/$(PROGRAM) TALLY_PYTHON=$(CURDIR)/$(PYTHON) TALLY_TEST_PLACES=$(CURDIR)/$(PLACES)/city.mmdb \
-            TALLY_PROMTOOL=$(CURDIR)/$(PROMTOOL) $(if $(HAS_NODE),TALLY_SITE=$(CURDIR)/$(SITE),) \
+            TALLY_PROMTOOL=$(CURDIR)/$(PROMTOOL) TALLY_LLHTTP_CASES=$(CURDIR)/$(LLHTTP_CASES) $(if $(HAS_NODE),TALLY_SITE=$(CURDIR)/$(SITE),) \
             TALLY_TEST_RDKAFKA=$$(echo $(CURDIR)/build/python/lib/python3*/site-packages/confluent_kafka.libs/librdkafka-*.so.*)
 
 # The tools may have arrived only just now, so make starts again after deps.

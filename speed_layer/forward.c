@@ -13,7 +13,7 @@ enum {
     KEPT_BYTES = 16 << 10, /* of a buffer that is used again */
     BODY_STEP = 10000,     /* a body has its time anew after so many bytes: with 20 s, 500 bytes a second at least */
     INTERIM_MAX = 16,      /* answers of 1xx before the answer */
-    TRIES_MAX = 4
+    ADDRESSES_MAX = 4      /* that are tried */
 };
 
 struct tl_exchange {
@@ -27,11 +27,14 @@ struct tl_exchange {
     enum { HEAD_WAITS, HEAD_SENT } request;
     enum tl_http1_framing framing;
     uint64_t body_bytes, body_mark; /* what has come; at which the body's deadline was set */
-    unsigned minor, tries, interims;
+    unsigned minor, interims;
+    size_t connects, turn; /* attempts so far; of the addresses (tl_upstream_address) */
+    bool asked_pool;
     bool body_done, repeatable, is_head, keep_alive, expect_continue, websocket;
     bool started, tunnel; /* the answer's head is with the client; and now bytes go both ways */
     bool deaf;            /* the site takes no more of the body */
     bool answer_keep_alive, link_ended, close_after, guest_ended;
+    bool endless;                         /* the answer is a stream of events */
     enum tl_http1_framing answer_framing; /* towards the client */
     /* Its event. */
     bool logged;
@@ -131,8 +134,11 @@ static void put_event(struct tl_exchange *exchange, int status, int64_t bytes, c
     exchange->logged = false;
     tl_deadline_clear(&exchange->event_deadline);
     tl_request_event_end(&exchange->event, &known);
-    if (exchange->event.failed || exchange->key.failed)
+    if (exchange->event.failed || exchange->key.failed) {
+        if (answer != NULL)
+            answer->captured(answer->ctx, false);
         return;
+    }
     event.value = tl_buf_sv(&exchange->event);
     if (key != NULL) {
         event.host = (struct tl_sv){key, exchange->host_size};
@@ -284,6 +290,11 @@ void tl_forward_guest_gone(struct tl_exchange *exchange)
         exchange_free(exchange);
 }
 
+bool tl_forward_ends_with_connection(const struct tl_exchange *exchange)
+{
+    return exchange->started && !exchange->tunnel && exchange->answer_framing == TL_HTTP1_UNTIL_CLOSE;
+}
+
 static void fail(struct tl_exchange *exchange, int status, const char *sentence)
 {
     if (exchange->started) {
@@ -301,11 +312,17 @@ static void wait_for_answer(struct tl_exchange *exchange)
     struct tl_link *link = exchange->link;
 
     if (tl_stream_pending(&link->stream) > 0) {
-        link->pending_then = tl_stream_pending(&link->stream);
+        if (link->stuck)
+            return;
+        link->taken_then = link->stream.taken;
+        link->stuck = true;
         tl_deadline_set(&exchange->loop->queues.link_write, &link->deadline, exchange->loop->now_ms);
-    } else if (exchange->tunnel || exchange->started) {
+        return;
+    }
+    link->stuck = false;
+    if (exchange->tunnel || exchange->started) {
         tl_deadline_set(&exchange->loop->queues.quiet, &link->deadline, exchange->loop->now_ms);
-    } else if (exchange->body_done) {
+    } else if (exchange->body_done || exchange->deaf) {
         tl_deadline_set(&exchange->loop->queues.answer, &link->deadline, exchange->loop->now_ms);
     } else {
         tl_deadline_clear(&link->deadline); /* the client has time of its own for the body */
@@ -314,36 +331,51 @@ static void wait_for_answer(struct tl_exchange *exchange)
 
 static void send_head(struct tl_exchange *exchange);
 
-static void go(struct tl_exchange *exchange)
+static bool has_another_address(const struct tl_exchange *exchange)
 {
-    const char *why;
+    size_t count = tl_upstream_addresses_count(exchange->upstream);
 
-    if (exchange->tries++ == 0) /* after a failure all that wait may be dead */
-        exchange->link = tl_link_take(exchange->loop, exchange->upstream, exchange->repeatable, exchange);
-    if (exchange->link == NULL)
-        exchange->link = tl_link_connect(exchange->loop, exchange->upstream, exchange, &why);
-    if (exchange->link == NULL)
-        fail(exchange, 502, "The site cannot be reached.");
-    else if (exchange->link->stream.state == TL_STREAM_OPEN)
-        send_head(exchange);
+    return exchange->connects < (count < ADDRESSES_MAX ? count : ADDRESSES_MAX);
 }
 
-static bool may_try_again(const struct tl_exchange *exchange)
+static void complain(struct tl_exchange *exchange, const char *why)
+{
+    tl_upstream_complain(exchange->upstream, why, exchange->loop->now_ms);
+}
+
+static void go(struct tl_exchange *exchange)
+{
+    const char *why = "";
+
+    if (!exchange->asked_pool) /* after a failure all that wait may be dead */
+        exchange->link = tl_link_take(exchange->loop, exchange->upstream, exchange->repeatable, exchange);
+    exchange->asked_pool = true;
+    while (exchange->link == NULL && (exchange->connects == 0 || has_another_address(exchange)))
+        exchange->link =
+            tl_link_connect(exchange->loop, exchange->upstream, exchange, exchange->connects++, &exchange->turn, &why);
+    if (exchange->link == NULL) {
+        complain(exchange, why);
+        fail(exchange, 502, "The site cannot be reached.");
+    } else if (exchange->link->stream.state == TL_STREAM_OPEN) {
+        send_head(exchange);
+    }
+}
+
+/* Where nothing of the request has gone anywhere, another address may do, or a new connection. One over which others have gone before may have been
+ * closed just then: what can be repeated is. */
+static bool may_try_again(const struct tl_exchange *exchange, bool late)
 {
     const struct tl_link *link = exchange->link;
 
-    if (exchange->started || exchange->tries >= TRIES_MAX || exchange->interims > 0)
-        return false;
-    if (exchange->request == HEAD_WAITS) /* nothing of it has gone anywhere */
-        return exchange->tries < tl_upstream_addresses_count(exchange->upstream) || link->used;
-    return exchange->repeatable && link->used && link->in.size == 0;
+    if (exchange->request == HEAD_WAITS)
+        return has_another_address(exchange);
+    return !late && !exchange->started && exchange->interims == 0 && exchange->repeatable && link->used && link->in.size == 0;
 }
 
 void tl_forward_link_failed(struct tl_exchange *exchange, const char *why, bool late)
 {
-    bool again = !late && may_try_again(exchange);
+    bool again = may_try_again(exchange, late);
 
-    (void)why;
     link_close(exchange);
     if (again) {
         exchange->request = HEAD_WAITS;
@@ -351,6 +383,7 @@ void tl_forward_link_failed(struct tl_exchange *exchange, const char *why, bool 
         go(exchange);
         return;
     }
+    complain(exchange, why);
     fail(exchange, late ? 504 : 502, late ? "The site does not answer." : "The site cannot be reached.");
 }
 
@@ -366,7 +399,7 @@ static void send_head(struct tl_exchange *exchange)
     }
     tl_http1_answers_head(exchange->link->http, exchange->is_head);
     if (!tl_stream_write(&exchange->link->stream, &part, 1)) {
-        tl_forward_link_failed(exchange, "", false);
+        tl_forward_link_failed(exchange, "it has closed the connection", false);
         return;
     }
     exchange->request = HEAD_SENT;
@@ -401,8 +434,18 @@ static void hold_guest(struct tl_exchange *exchange)
     if (tl_stream_pending(&exchange->link->stream) < TL_PENDING_BYTES_MAX)
         return;
     tl_stream_reading(&exchange->guest->stream, false);
-    if (exchange->guest->pending_then == 0)
+    if (!exchange->guest->stuck)
         tl_deadline_clear(&exchange->guest->deadline);
+}
+
+void tl_forward_link_deaf(struct tl_exchange *exchange)
+{
+    exchange->deaf = true;
+    tl_stream_give_up_writing(&exchange->link->stream);
+    tl_stream_reading(&exchange->guest->stream, false);
+    if (!exchange->guest->stuck)
+        tl_deadline_clear(&exchange->guest->deadline);
+    wait_for_answer(exchange);
 }
 
 static void send_piece(struct tl_exchange *exchange, struct tl_sv piece, bool last)
@@ -423,10 +466,10 @@ static void send_piece(struct tl_exchange *exchange, struct tl_sv piece, bool la
         parts[count++] = (struct iovec){(char *)(uintptr_t)piece.data, piece.size};
     }
     /* A site that has heard enough answers and closes: what it said may still be there to be read. */
-    exchange->deaf = exchange->deaf || (count > 0 && !tl_stream_write(&exchange->link->stream, parts, count));
-    if (exchange->deaf)
-        tl_stream_reading(&exchange->guest->stream, false);
-    wait_for_answer(exchange);
+    if (count > 0 && !tl_stream_write(&exchange->link->stream, parts, count))
+        tl_forward_link_deaf(exchange);
+    else
+        wait_for_answer(exchange);
 }
 
 static void tunnel_input(struct tl_exchange *exchange, struct tl_sv bytes)
@@ -434,11 +477,19 @@ static void tunnel_input(struct tl_exchange *exchange, struct tl_sv bytes)
     struct iovec part = {(char *)(uintptr_t)bytes.data, bytes.size};
 
     if (!tl_stream_write(&exchange->link->stream, &part, 1)) {
-        cut(exchange);
+        tl_forward_link_deaf(exchange);
         return;
     }
     wait_for_answer(exchange);
     hold_guest(exchange);
+}
+
+/* Both sides have said all, and all is with the other. */
+static void tunnel_may_end(struct tl_exchange *exchange)
+{
+    if (exchange->link_ended && (exchange->guest_ended || exchange->deaf) && tl_stream_pending(&exchange->guest->stream) == 0 &&
+        tl_stream_pending(&exchange->link->stream) == 0)
+        tl_guest_close(exchange->guest);
 }
 
 void tl_forward_input(struct tl_exchange *exchange, struct tl_sv bytes, size_t *used)
@@ -464,9 +515,9 @@ void tl_forward_input(struct tl_exchange *exchange, struct tl_sv bytes, size_t *
         return;
     }
     exchange->body_done = result == TL_HTTP1_DONE;
-    if (exchange->body_done && guest->pending_then == 0)
+    if (exchange->body_done && !guest->stuck) {
         tl_deadline_clear(&guest->deadline);
-    else if (exchange->body_bytes - exchange->body_mark >= BODY_STEP && guest->pending_then == 0) {
+    } else if (exchange->body_bytes - exchange->body_mark >= BODY_STEP && !guest->stuck) {
         exchange->body_mark = exchange->body_bytes;
         tl_deadline_set(&exchange->loop->queues.body, &guest->deadline, exchange->loop->now_ms);
     }
@@ -481,9 +532,14 @@ void tl_forward_link_drained(struct tl_exchange *exchange)
 
     exchange->loop->now_ms = tl_clock_monotonic_ms();
     wait_for_answer(exchange);
-    if (exchange->body_done && !exchange->tunnel)
+    if (exchange->tunnel) {
+        tunnel_may_end(exchange);
+        if (!tl_stream_is_open(&guest->stream))
+            return;
+    } else if (exchange->body_done) {
         return;
-    if (!exchange->body_done && guest->pending_then == 0)
+    }
+    if (!exchange->body_done && !guest->stuck)
         tl_deadline_set(&exchange->loop->queues.body, &guest->deadline, exchange->loop->now_ms);
     tl_guest_resume(guest);
 }
@@ -500,13 +556,12 @@ void tl_forward_guest_ended(struct tl_exchange *exchange)
     exchange->guest_ended = true;
     if (exchange->tunnel) {
         tl_stream_end(&exchange->link->stream);
-        if (exchange->link_ended && tl_stream_pending(&exchange->guest->stream) == 0)
-            tl_guest_close(exchange->guest);
+        tunnel_may_end(exchange);
         return;
     }
-    /* It cannot have a whole body any more, or has gone in the middle of an answer. Who has sent all and ends his side before the answer begins may
-     * still wait for it. */
-    if (!exchange->body_done || exchange->started)
+    /* It cannot have a whole body any more. Who has sent all and ends his side may still wait for the answer: if he does not, writing will fail. Of a
+     * stream of events nobody waits for the end, and the site is to know who has left. */
+    if (!exchange->body_done || exchange->endless)
         tl_guest_close(exchange->guest);
 }
 
@@ -523,17 +578,20 @@ static void hold_link(struct tl_exchange *exchange)
 
 void tl_forward_guest_drained(struct tl_exchange *exchange)
 {
-    if (exchange->tunnel && exchange->link_ended && exchange->guest_ended) {
-        tl_guest_close(exchange->guest);
-        return;
+    struct tl_guest *guest = exchange->guest;
+
+    if (exchange->tunnel) {
+        tunnel_may_end(exchange);
+        if (!tl_stream_is_open(&guest->stream))
+            return;
     }
     if (exchange->link == NULL)
         return;
     if (exchange->started && !exchange->link_ended)
         tl_deadline_set(&exchange->loop->queues.quiet, &exchange->link->deadline, exchange->loop->now_ms);
     tl_stream_reading(&exchange->link->stream, !exchange->link_ended);
-    if (!exchange->body_done && exchange->request == HEAD_SENT)
-        tl_deadline_set(&exchange->loop->queues.body, &exchange->guest->deadline, exchange->loop->now_ms);
+    if (!exchange->body_done && tl_forward_wants_input(exchange))
+        tl_deadline_set(&exchange->loop->queues.body, &guest->deadline, exchange->loop->now_ms);
 }
 
 /* Head and pieces of one reading go to the client in one writing. */
@@ -610,6 +668,19 @@ static void begin_tunnel(struct tl_exchange *exchange, struct tl_sv rest)
     tl_guest_resume(guest);
 }
 
+/* Server-sent events. */
+static bool is_endless(const struct tl_http1_head *head)
+{
+    static const struct tl_sv events = {"text/event-stream", 17};
+    const struct tl_http1_header *type;
+
+    if (head->framing == TL_HTTP1_LENGTH || head->framing == TL_HTTP1_NO_BODY)
+        return false;
+    type = tl_http1_find(head, TL_SV("content-type"));
+    return type != NULL && type->value.size >= events.size &&
+           tl_sv_eq_nocase((struct tl_sv){type->value.data, events.size}, events);
+}
+
 /* A head of the site's has come. False: nothing more is to be done with these bytes. */
 static bool take_head(struct tl_exchange *exchange, const struct tl_http1_head *head, struct tl_sv rest)
 {
@@ -617,7 +688,7 @@ static bool take_head(struct tl_exchange *exchange, const struct tl_http1_head *
     struct tl_pass_answer how = {.minor = exchange->minor, .head = exchange->is_head};
 
     if (head->status == 101) {
-        if (!exchange->websocket) {
+        if (!exchange->websocket || !tl_http1_has_token(head, TL_SV("upgrade"), TL_SV("websocket"))) {
             fail(exchange, 502, "The site changes to a protocol that nobody asked for.");
             return false;
         }
@@ -641,6 +712,7 @@ static bool take_head(struct tl_exchange *exchange, const struct tl_http1_head *
     exchange->started = true;
     exchange->answer_keep_alive = head->keep_alive;
     exchange->answer_framing = tl_pass_framing(head, exchange->minor);
+    exchange->endless = is_endless(head);
     /* A client that has not sent all of its body will not send another request; to one of HTTP/1.0 the end of a body may be the connection's. */
     how.keep_alive =
         exchange->keep_alive && exchange->body_done && exchange->answer_framing != TL_HTTP1_UNTIL_CLOSE && !loop->draining;
@@ -667,7 +739,10 @@ static int answer_head(struct tl_exchange *exchange, struct tl_sv *bytes, struct
     for (;;) {
         switch (tl_http1_head(link->http, *bytes, &head, &used)) {
         case TL_HTTP1_MORE: return HEAD_MORE;
-        case TL_HTTP1_BAD: fail(exchange, 502, "The site's answer cannot be read."); return HEAD_OVER;
+        case TL_HTTP1_BAD:
+            complain(exchange, tl_http1_reason(link->http));
+            fail(exchange, 502, "The site's answer cannot be read.");
+            return HEAD_OVER;
         case TL_HTTP1_DONE: break;
         }
         bytes->data += used;
@@ -761,18 +836,18 @@ static void link_ended(struct tl_exchange *exchange)
 {
     struct parcel parcel = {0};
 
-    exchange->link_ended = true;
     if (exchange->tunnel) {
+        exchange->link_ended = true;
         tl_stream_reading(&exchange->link->stream, false);
         tl_stream_end(&exchange->guest->stream);
-        if (exchange->guest_ended && tl_stream_pending(&exchange->guest->stream) == 0)
-            tl_guest_close(exchange->guest);
+        tunnel_may_end(exchange);
         return;
     }
     if (!exchange->started || tl_http1_eof(exchange->link->http) != TL_HTTP1_DONE) {
         tl_forward_link_failed(exchange, "it has closed the connection", false);
         return;
     }
+    exchange->link_ended = true;
     tl_buf_clear(&exchange->loop->out);
     answer_end(exchange);
     if (send_parcel(exchange, &parcel))
@@ -787,8 +862,11 @@ void tl_forward_link_readable(struct tl_exchange *exchange)
     loop->now_ms = tl_clock_monotonic_ms();
     if (size == TL_STREAM_LATER)
         return;
-    if (size == TL_STREAM_FAILED) {
-        tl_forward_link_failed(exchange, "", false);
+    if (size == TL_STREAM_FAILED && exchange->tunnel) {
+        tl_forward_link_deaf(exchange);
+        link_ended(exchange);
+    } else if (size == TL_STREAM_FAILED) {
+        tl_forward_link_failed(exchange, "it has cut the connection", false);
     } else if (size == TL_STREAM_END) {
         link_ended(exchange);
     } else if (exchange->tunnel) {

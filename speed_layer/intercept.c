@@ -103,7 +103,7 @@ static unsigned connections_max(const struct intercept_options *options)
         if (files.rlim_cur != RLIM_INFINITY && most > tl_max_i64((int64_t)files.rlim_cur - OTHER_FILES, 16))
             most = tl_max_i64((int64_t)files.rlim_cur - OTHER_FILES, 16);
     }
-    return (unsigned)tl_max_i64(most / (int64_t)options->threads, 1);
+    return (unsigned)tl_min_i64(tl_max_i64(most, 1), INT32_MAX);
 }
 
 static enum tl_code listen_open(struct intercept *intercept, struct tl_err *err)
@@ -115,7 +115,8 @@ static enum tl_code listen_open(struct intercept *intercept, struct tl_err *err)
 
     TL_TRY(tl_listen_parse(intercept->options->listen, &intercept->listen, err));
     TL_TRY(tl_listen_handed_over(&intercept->listen, &shared->listen_fd, err));
-    if (shared->listen_fd < 0)
+    shared->handed_over = shared->listen_fd >= 0;
+    if (!shared->handed_over)
         TL_TRY(tl_listen_open(&intercept->listen, BACKLOG, &shared->listen_fd, err));
     /* Connections inherit both. */
     setsockopt(shared->listen_fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
