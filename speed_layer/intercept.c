@@ -33,9 +33,10 @@ struct intercept_options {
     struct tl_option_list upstreams, trusted;
     struct tl_event_options event;
     struct tl_capture_options capture;
+    struct tl_collect_options collect;
     struct tl_intercept_times times;
     int64_t threads, head_bytes_max, body_bytes_max, connections_max, peer_max, drain_ms;
-    bool proxy_protocol;
+    bool proxy_protocol, no_collect;
 };
 
 struct intercept {
@@ -163,6 +164,8 @@ static enum tl_code shared_open(struct intercept *intercept, struct tl_err *err)
     TL_TRY(tl_trust_open(&options->trusted, &shared->trust, err));
     TL_TRY(tl_upstreams_open(&options->upstreams, options->upstream_ca, &shared->upstreams, err));
     TL_TRY(tl_event_rules_open(&options->event, &shared->rules, err));
+    if (!options->no_collect)
+        TL_TRY(tl_collect_open(&options->collect, &shared->collect, err));
     if (options->certificate != NULL)
         TL_TRY(tl_tls_server_open(options->certificate, options->certificate_key, &shared->tls, err));
     TL_TRY(tl_daemon_open("intercept", intercept->common, &intercept->daemon, err));
@@ -221,6 +224,7 @@ static void close_all(struct intercept *intercept)
         close(shared->listen_fd);
     tl_daemon_close(intercept->daemon);
     tl_upstreams_close(shared->upstreams);
+    tl_collect_close(shared->collect);
     tl_event_rules_close(shared->rules);
     tl_trust_close(shared->trust);
     tl_tls_close(shared->tls);
@@ -331,6 +335,7 @@ TL_COMMAND(intercept, "stands in front of a website and logs each request")
         .head_bytes_max = 32 << 10,
         .connections_max = 10000,
         .drain_ms = 10000,
+        .collect = TL_COLLECT_OPTIONS_DEFAULT,
         .capture = {.spool_bytes_max = 1 << 30, .memory_bytes_max = 32 << 20},
         .times = { .head = 10000,
                     .idle = 60000,
