@@ -176,7 +176,7 @@ static void input(struct tl_guest *guest, struct tl_sv bytes)
         return;
     if (used == bytes.size) {
         tl_buf_done(&guest->in);
-    } else if (bytes.data == guest->in.data) {
+    } else if (guest->in.data != NULL && bytes.data == guest->in.data) {
         memmove(guest->in.data, guest->in.data + used, bytes.size - used);
         guest->in.size = bytes.size - used;
     } else {

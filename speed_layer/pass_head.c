@@ -123,16 +123,10 @@ static void put_connection(struct tl_buf *out, const struct tl_pass_answer *how)
 
 static void put_status(struct tl_buf *out, int status, struct tl_sv reason)
 {
-    char *at = tl_buf_reserve(out, 13);
+    const char digits[4] = {(char)('0' + status / 100 % 10), (char)('0' + status / 10 % 10), (char)('0' + status % 10), ' '};
 
-    if (at == NULL)
-        return;
-    memcpy(at, "HTTP/1.1 ", 9);
-    at[9] = (char)('0' + status / 100 % 10);
-    at[10] = (char)('0' + status / 10 % 10);
-    at[11] = (char)('0' + status % 10);
-    at[12] = ' ';
-    out->size += 13;
+    tl_buf_put_sv(out, TL_SV("HTTP/1.1 "));
+    tl_buf_put(out, digits, sizeof digits);
     tl_buf_put_sv(out, reason);
     tl_buf_put_sv(out, TL_SV("\r\n"));
 }
