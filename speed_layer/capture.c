@@ -20,7 +20,7 @@
 
 enum {
     LATE_MS = 1000,
-    FIRST_MS = 3000, /* how long a start waits for the log */
+    FIRST_MS = 2000, /* how long a start waits for the log */
     VISITOR_BYTES = 16,
     EVENT_BYTES_MAX = 8 << 20 /* 'tally.max-event-bytes' where there is no plan */
 };

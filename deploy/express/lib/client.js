@@ -16,7 +16,7 @@ function address(text) {
   const bracketed = /^\[([^\]]*)\](?::\d+)?$/.exec(ip);
   if (bracketed) ip = bracketed[1];
   else if (/^[\d.]+:\d+$/.test(ip)) ip = ip.slice(0, ip.indexOf(':'));
-  if (/^::ffff:[\d.]+$/i.test(ip)) ip = ip.slice(7);
+  ip = ip.replace(/^::ffff:(?=[\d.]+$)/i, '').replace(/%.*$/, ''); // fe80::1%eth0: the network card is the machine's own affair
   return net.isIP(ip) ? ip.toLowerCase() : null;
 }
 
@@ -31,7 +31,7 @@ function trust(list) {
       throw new TypeError(`tally: trustProxy: '${item}' is no network; '10.0.0.0/8', '::1', 'loopback' and 'private' are`);
     networks.addSubnet(ip, prefix, family(ip));
   }
-  return (ip) => ip !== null && networks.check(ip, family(ip));
+  return list.length === 0 ? () => false : (ip) => ip !== null && networks.check(ip, family(ip));
 }
 
 const isHost = (text) => /^[a-z0-9\-._:[\]]{1,261}$/i.test(text);
@@ -75,7 +75,7 @@ function clientOf(req, isTrusted) {
 function anonymize(ip) {
   if (ip === null) return null;
   if (net.isIPv4(ip)) return ip.replace(/\d+$/, '0');
-  const [head, tail] = ip.replace(/%.*$/, '').split('::');
+  const [head, tail] = ip.split('::');
   const left = head === '' ? [] : head.split(':');
   const right = tail ? tail.split(':') : [];
   const groups = tail === undefined ? left : [...left, ...Array(Math.max(0, 8 - left.length - right.length)).fill('0'), ...right];

@@ -7,11 +7,24 @@ const { isLogged } = require('./rules.js');
 const { maskUrl, REDACTED } = require('./url_mask.js');
 const { uuidv7 } = require('./uuid.js');
 
+// What is longer a collector refuses.
 const HOST_MAX = 255;
+const URL_BYTES_MAX = 8192;
+const AGENT_BYTES_MAX = 4096;
+const HEADERS_MAX = 128;
 
 // Node reads heads as Latin-1, and what clients send is UTF-8, or was to be.
 // eslint-disable-next-line no-control-regex
 const utf8 = (text) => (/^[\x00-\x7f]*$/.test(text) ? text : Buffer.from(text, 'latin1').toString('utf8'));
+
+/** The first bytes, and no part of a character. */
+function cut(text, bytesMax) {
+  const bytes = Buffer.from(text);
+  if (bytes.length <= bytesMax) return text;
+  let end = bytesMax;
+  while ((bytes[end] & 0xc0) === 0x80) end--;
+  return bytes.toString('utf8', 0, end);
+}
 
 /** In lower case, without a port and the root's point; null: there is none. */
 function hostOf(sent) {
@@ -22,7 +35,7 @@ function hostOf(sent) {
 /** JSON text: names in lower case, in the order they came; several of a name joined as RFC 9110 says. A URL may stand in any of them. */
 function headersOf(rawHeaders, { secretHeaders, isSecretParam }) {
   const headers = new Map();
-  for (let i = 0; i + 1 < rawHeaders.length; i += 2) {
+  for (let i = 0; i + 1 < rawHeaders.length && headers.size < HEADERS_MAX; i += 2) {
     const name = rawHeaders[i].toLowerCase();
     if (name.startsWith(':')) continue; // HTTP/2 has the request line so
     const value = secretHeaders.has(name) ? REDACTED : maskUrl(utf8(rawHeaders[i + 1]), isSecretParam);
@@ -42,10 +55,10 @@ function eventOf(req, { rules, isTrusted, anonymizeIp }) {
   const { referer, 'user-agent': userAgent } = req.headers;
   return {
     event_id: uuidv7(now),
-    url: maskUrl(url, rules.isSecretParam),
+    url: cut(maskUrl(url, rules.isSecretParam), URL_BYTES_MAX),
     method: req.method,
-    referrer: referer === undefined ? null : maskUrl(utf8(referer), rules.isSecretParam),
-    user_agent: userAgent === undefined ? null : utf8(userAgent),
+    referrer: referer === undefined ? null : cut(maskUrl(utf8(referer), rules.isSecretParam), URL_BYTES_MAX),
+    user_agent: userAgent === undefined ? null : cut(utf8(userAgent), AGENT_BYTES_MAX),
     headers: headersOf(req.rawHeaders, rules),
     host,
     ip: anonymizeIp ? anonymize(client.ip) : client.ip,

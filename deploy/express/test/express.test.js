@@ -142,6 +142,11 @@ for (const version of ['express', 'express4'])
       assert.equal(event.referrer, 'http://a.example/\ufffd');
     });
 
+    test('what is longer than a collector takes is cut', async () => {
+      const [event] = await eventsOf({}, [{ path: `/${'x'.repeat(9000)}`, headers: { 'user-agent': Buffer.from('ü'.repeat(2100) + 'x').toString('latin1') } }]);
+      assert.deepEqual([event.url.length, event.user_agent.length], [8192, 2048]);
+    });
+
     test('a middleware that is there twice counts once', async () => {
       taken.events.length = 0;
       const middleware = tally({ collect: taken.url, signals: false });
