@@ -354,7 +354,8 @@ static enum tl_code wait_for_log(struct tl_capture *capture, struct tl_err *err)
     while (!capture->prepared && pthread_cond_timedwait(&capture->changed, &capture->lock, &until) != ETIMEDOUT)
         ;
     if (capture->prepared && capture->first.code != TL_OK && !capture->first.retriable) {
-        *err = capture->first;
+        if (err != NULL)
+            *err = capture->first;
         rc = capture->first.code;
     }
     pthread_mutex_unlock(&capture->lock);
