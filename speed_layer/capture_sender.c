@@ -40,6 +40,7 @@ struct sender {
     struct tl_capture *capture;
     struct tl_source_logs *logs;
     struct tl_log_feed *feed;
+    uint32_t partitions;    /* as first seen: what is sent again comes to the same one */
     struct flight *flights; /* a ring of FLIGHTS_MAX; `base` is the number of the first */
     uint64_t base, at, count;
     uint64_t cursor;
@@ -413,8 +414,10 @@ static enum tl_code enter_log(struct sender *s, struct tl_err *err)
         TL_TRY(tl_source_logs_open(capture->common, capture->plan, TL_LOG_APPEND, &logs, err));
         show_logs(s, logs);
     }
+    if (is_stopped(capture))
+        return tl_fail(err, TL_ERR_IO, "topic %s: it is being closed", capture->topic);
     TL_TRY(tl_log_create_topic(tl_source_log(s->logs, 0), topic, capture->partitions, err));
-    TL_TRY(tl_log_feed_open(tl_source_log(s->logs, 0), topic, capture->wake_fd, &s->feed, err));
+    TL_TRY(tl_log_feed_open(tl_source_log(s->logs, 0), topic, &s->partitions, capture->wake_fd, &s->feed, err));
 out:
     return rc;
 }
