@@ -46,7 +46,7 @@ EXTRA   := $(if $(SANITIZE),-DTL_SANITIZED -fsanitize=$(SANITIZE) -fno-sanitize-
            $(if $(TINY),-DTL_TINY,) $(if $(WERROR),-Werror,)
 LLHTTP   := build/llhttp
 INCLUDES := -Icommon -I. -I$(G) -isystem /usr/include/postgresql -isystem $(LLHTTP)
-LIBS := -levent_extra -levent_core -lssl -lsqlite3 -lpq -lrdkafka -lzstd -lxxhash -lsimdjson -lpcre2-8 -lmaxminddb -lpsl -lcrypto -lyaml -lpthread -lm -ldl
+LIBS := -levent_extra -levent_core -lssl -lsqlite3 -lpq -lrdkafka -lzstd -lxxhash -lsimdjson -lpcre2-8 -lmaxminddb -lpsl -lcrypto -lyaml -ljansson -lpthread -lm -ldl
 
 # --- what there is to build ---------------------------------------------------------------------------------------------
 COMMON_C   := $(wildcard common/*/*.c)
@@ -59,7 +59,9 @@ LAYER_C    := $(wildcard $(LAYERS:%=%/*.c))
 # lex.re -> build/<variant>/gen/sql/lex.c, parse.y -> gen/sql/parse.c and gen/sql/parse.h (included as "sql/parse.h")
 GEN_RE := $(COMMON_RE:common/%.re=$(G)/%.c)
 GEN_Y  := $(COMMON_Y:common/%.y=$(G)/%.c)
-GEN_H  := $(COMMON_Y:common/%.y=$(G)/%.h)
+# speed_layer/tally.js -> gen/speed_layer/tally_js.h: the bytes of it, without its comment at the top and what lines begin with
+GEN_JS := $(patsubst %.js,$(G)/%_js.h,$(foreach l,$(LAYERS),$(wildcard $(l)/*.js)))
+GEN_H  := $(COMMON_Y:common/%.y=$(G)/%.h) $(GEN_JS)
 
 # The parser of HTTP, generated C that Debian has (deploy/llhttp.sh).
 LLHTTP_C := $(LLHTTP)/llhttp.c $(LLHTTP)/api.c $(LLHTTP)/http.c
@@ -77,8 +79,8 @@ SUITES        := unit integration fault
 unit_C        := $(wildcard tests/unit/*.c tests/golden/*.c)
 integration_C := $(wildcard tests/integration/*.c)
 fault_C       := $(wildcard tests/fault/*.c)
-# Under the sanitizers tests/support/fork_runner.c runs the tests, not Criterion's own runner.
-SUPPORT_C     := $(filter-out $(if $(SANITIZE),,tests/support/fork_runner.c) tests/support/c11_threads.c,$(wildcard tests/support/*.c))
+# tests/support/fork_runner.c runs the tests, not Criterion's own runner.
+SUPPORT_C     := $(filter-out tests/support/c11_threads.c,$(wildcard tests/support/*.c))
 # librdkafka's threads are C11's, which the thread sanitizer does not know.
 THREADS_O     := $(if $(findstring thread,$(SANITIZE)),$(B)/tests/support/c11_threads.o,)
 # A suite without a test file of its own is not built, and `make test` says so.
@@ -95,7 +97,7 @@ FUZZERS  := $(patsubst tests/fuzz/%_fuzz.c,build/fuzz/%,$(FUZZ_C))
 
 # --- targets ------------------------------------------------------------------------------------------------------------
 .PHONY: all test unit integration fault replay test-unit test-unit-long test-integration test-fault test-all check bench benches fuzz fuzz-seeds \
-        test-flink test-flink-long test-layers kafka kafka-up postgres postgres-up servers servers-up servers-down demo tools generated install format lint lint-links lint-objects deps deps-lint deps-flink deps-bench help \
+        test-flink test-flink-long test-layers build/demo_site kafka kafka-up postgres postgres-up servers servers-up servers-down demo tools generated install format lint lint-links lint-objects deps deps-lint deps-flink deps-bench help \
         clean FORCE
 
 all: $(PROGRAM) tools $(if $(filter release,$(VARIANT)),build/tally,) ## build/tally and the traffic generator
@@ -139,6 +141,18 @@ $(LLHTTP_CASES): tests/reference/llhttp_fixtures.py | $(PYTHON_HERE)
 	$(Q)echo "  PYPI $@"; $(PYTHON) -B $< $(@D)
 REFERENCES := $(PYTHON_HERE) $(PLACES_HERE) $(PROMTOOL) $(LLHTTP_CASES)
 
+# The demo site, and the Node package that it and other sites use, with what their tests need; npm's versions are pinned by lock files.
+SITE := build/demo_site
+SITE_FILES := $(shell find deploy/demo_site deploy/express -name node_modules -prune -o -type f -print | sed 's/[][]/\\&/g')
+$(SITE)/built: $(SITE_FILES)
+	$(Q)echo "  NEXT $(@D)"; deploy/demo_site/build.sh $(@D) express && touch $@
+# Without Node.js 20 the tests of sites are left out, and say so.
+HAS_NODE := $(shell node -e 'process.exit(parseInt(process.versions.node) < 20)' 2>/dev/null && echo yes)
+ifeq ($(HAS_NODE),yes)
+REFERENCES += $(SITE)/built
+endif
+build/demo_site: $(SITE)/built ## the demo site, built (deploy/demo_site/serve.sh starts it)
+
 # --- servers for tests and trials ---------------------------------------------------------------------------------------
 # On ports of their own, with all that they have under build/; they go on running until servers-down. Once their files are here nothing is asked of
 # the network.
@@ -167,7 +181,7 @@ servers-down: ## ends the servers that were started for tests and trials
 
 # What the suites are told of where things are.
 TEST_ENV := TALLY_BIN=$(CURDIR)/$(PROGRAM) TALLY_PYTHON=$(CURDIR)/$(PYTHON) TALLY_TEST_PLACES=$(CURDIR)/$(PLACES)/city.mmdb \
-            TALLY_PROMTOOL=$(CURDIR)/$(PROMTOOL) TALLY_LLHTTP_CASES=$(CURDIR)/$(LLHTTP_CASES) \
+            TALLY_PROMTOOL=$(CURDIR)/$(PROMTOOL) TALLY_LLHTTP_CASES=$(CURDIR)/$(LLHTTP_CASES) $(if $(HAS_NODE),TALLY_SITE=$(CURDIR)/$(SITE),) \
             TALLY_TEST_RDKAFKA=$$(echo $(CURDIR)/build/python/lib/python3*/site-packages/confluent_kafka.libs/librdkafka-*.so.*)
 
 # The tools may have arrived only just now, so make starts again after deps.
@@ -218,9 +232,10 @@ check: ## lint, test, both sanitizers, the tiny build
 	$(Q)$(MAKE) --no-print-directory SANITIZE=thread test
 	$(Q)$(MAKE) --no-print-directory TINY=1 test-unit
 
-demo: deps ## the whole pipeline on generated traffic, with the reconciliation report
+demo: deps ## the whole pipeline: a real site with visitors, then made-up traffic with the reconciliation report
 	$(Q)$(MAKE) --no-print-directory all
-	$(Q)TALLY_BIN=$(CURDIR)/build/tally TRAFFIC_BIN=$(CURDIR)/$(B)/traffic deploy/demo.sh
+	$(Q)$(if $(HAS_NODE),$(MAKE) --no-print-directory build/demo_site || echo "demo: goes on without the site" >&2)
+	$(Q)TALLY_BIN=$(CURDIR)/build/tally TRAFFIC_BIN=$(CURDIR)/$(B)/traffic DEMO_SITE=$(SITE) deploy/demo.sh
 
 benches: $(BENCHES)
 # What intercept is measured against.
@@ -253,7 +268,7 @@ clean: ## ends the servers and removes build/
 
 # --- packages -----------------------------------------------------------------------------------------------------------
 DEPS      := gcc g++ make libc6-dev libsqlite3-dev libpq-dev librdkafka-dev libzstd-dev libxxhash-dev libsimdjson-dev libpcre2-dev libmaxminddb-dev libpsl-dev \
-             libssl-dev libyaml-dev libevent-dev uap-core publicsuffix re2c lemon libcriterion-dev sqlite3 postgresql zstd tzdata python3 python3-venv \
+             libssl-dev libyaml-dev libjansson-dev libevent-dev uap-core publicsuffix re2c lemon libcriterion-dev sqlite3 postgresql zstd tzdata python3 python3-venv \
              openjdk-17-jdk-headless maven openssl
 DEPS_LINT := clang clang-format clang-tidy shellcheck
 DEPS_FLINK := openjdk-17-jdk-headless maven
@@ -261,7 +276,7 @@ DEPS_FLINK := openjdk-17-jdk-headless maven
 DEPS_BENCH := wrk liblua5.3-0 libopentracing-c-wrapper0
 
 deps: ## installs what is missing from Debian (sudo where not root)
-	@sh tests/lint/deps.sh $(DEPS)
+	@sh tests/lint/deps.sh $(DEPS) $$(command -v node >/dev/null && command -v npm >/dev/null || echo nodejs npm)
 deps-lint:
 	@sh tests/lint/deps.sh $(DEPS) $(DEPS_LINT)
 deps-bench:
@@ -279,7 +294,7 @@ format: ## clang-format over the tree
 lint: deps-lint generated ## rooms, links, format, clang-tidy, shellcheck, gcc and clang without a warning
 	$(Q)bash tests/lint/rooms.sh
 	$(Q)clang-format --dry-run -Werror $(FORMAT_FILES)
-	$(Q)shellcheck $$(find .ci/run $(wildcard deploy) tests -name '*.sh' -o -path .ci/run)
+	$(Q)shellcheck $$(find .ci/run $(wildcard deploy) tests -name node_modules -prune -o '(' -name '*.sh' -o -path .ci/run ')' -print)
 	$(Q)$(MAKE) --no-print-directory WERROR=1 CC=clang CFLAGS=-O0 CXXFLAGS=-O0 lint-objects
 	$(Q)$(MAKE) --no-print-directory WERROR=1 lint-objects lint-links
 	$(Q)bash tests/lint/tidy.sh $(CSTD) $(INCLUDES) -- $(TIDY_C)
@@ -336,6 +351,11 @@ $(G)/%.c $(G)/%.h &: common/%.y
 	$(Q)mkdir -p $(@D); echo "  LEMON $<"
 	$(Q)lemon -q -d$(@D) $<
 	$(Q)touch $(G)/$*.c $(G)/$*.h  # lemon leaves a header alone that would stay as it is, and make would call it again for ever
+
+$(GEN_JS): $(G)/%_js.h: %.js
+	$(Q)mkdir -p $(@D); echo "  JS   $<"
+	$(Q)(echo 'static const unsigned char $(notdir $*)_js[] = {'; \
+	sed -e '/^\/\*/,/\*\/$$/d' -e 's/^ *//' -e '/^$$/d' $< | od -An -v -tx1 | sed 's/ \(..\)/0x\1,/g'; echo '};') > $@
 
 $(ARCHIVE): $(COMMON_O)
 	$(Q)rm -f $@; ar rcs $@ $^

@@ -20,8 +20,8 @@ enum {
     HANDFUL = 1024, /* events, and bytes, that are handed over at once */
     HANDFUL_BYTES = 1 << 20,
     PAUSE_MIN_MS = 100, /* after a failure, doubling */
-    PAUSE_MAX_MS = 3000,
-    LOOK_MS = 100 /* while something is under way */
+    SILENT_MS = 1000,   /* a log that takes nothing for so long is away */
+    LOOK_MS = 100       /* while something is under way */
 };
 
 #ifdef TL_TINY
@@ -53,6 +53,7 @@ struct sender {
     struct tl_log_feed_outcome outcomes[HANDFUL];
     struct tl_capture_answers answers;
     int64_t pause_ms;
+    int64_t landed_ms;                            /* monotonic: when the log last took something, or nothing was under way */
     bool away;                                    /* the log, as far as is known */
     int64_t said_away_ms;                         /* monotonic; 0: never */
     int64_t said_large_ms;                        /* the same of an event that is too large */
@@ -319,6 +320,7 @@ static void settle(struct sender *s, size_t outcomes_count)
 static void note_there(struct sender *s)
 {
     s->pause_ms = PAUSE_MIN_MS;
+    s->landed_ms = tl_clock_monotonic_ms();
     tl_capture_meter_log(&s->capture->meter, NULL);
     if (s->away) {
         const struct tl_diag_kv pairs[] = {
@@ -447,24 +449,31 @@ static void pause_a_while(struct sender *s)
 
     while (!is_stopped(s->capture) && (left_ms = until_ms - tl_clock_monotonic_ms()) > 0)
         sleep_for(s->capture, left_ms);
-    s->pause_ms = tl_min_i64(s->pause_ms * 2, PAUSE_MAX_MS);
+    pthread_mutex_lock(&s->capture->lock);
+    s->pause_ms = tl_min_i64(s->pause_ms * 2, s->capture->pause_ms_max);
+    pthread_mutex_unlock(&s->capture->lock);
 }
 
-/* With the log the handle goes too: a file may have been replaced, and a broker's refusal may have passed. */
+/* All that is under way is sent once more; with the handle too, where that is at fault. */
 static void lose_log(struct sender *s, const struct tl_err *err)
 {
     if (!is_stopped(s->capture))
         note_away(s, err);
-    leave_log(s);
+    if (s->feed == NULL)
+        leave_log(s);
+    tl_log_feed_close(s->feed);
+    s->feed = NULL;
     rewind_flights(s);
     pause_a_while(s);
 }
 
+/* What came of the first try; NULL: the log is there. */
 static void note_first(struct tl_capture *capture, const struct tl_err *err)
 {
     pthread_mutex_lock(&capture->lock);
     if (!capture->prepared) {
-        capture->first = *err;
+        if (err != NULL)
+            capture->first = *err;
         capture->prepared = true;
         pthread_cond_broadcast(&capture->changed);
     }
@@ -481,6 +490,8 @@ static enum tl_code work(struct sender *s, bool *moved, struct tl_err *err)
     enum tl_code rc = TL_OK;
 
     *moved = false;
+    if (s->count == 0)
+        s->landed_ms = tl_clock_monotonic_ms();
     if (s->entries_at == s->entries_count)
         TL_TRY(gather(s, err));
     *moved = s->cursor != before;
@@ -499,14 +510,9 @@ out:
 /* Nothing moves: is it because of the log? */
 static void look_for_trouble(struct sender *s)
 {
-    struct tl_capture *capture = s->capture;
     struct tl_err err = {0};
-    bool late;
 
-    pthread_mutex_lock(&capture->lock);
-    late = tl_capture_is_late(capture, tl_clock_monotonic_ms());
-    pthread_mutex_unlock(&capture->lock);
-    if (late && tl_log_feed_trouble(s->feed, &err) != TL_OK)
+    if (tl_clock_monotonic_ms() - s->landed_ms > SILENT_MS && tl_log_feed_trouble(s->feed, &err) != TL_OK)
         note_away(s, &err);
 }
 
@@ -543,7 +549,7 @@ static void run(struct sender *s)
             lose_log(s, &err);
             continue;
         }
-        note_first(s->capture, &err);
+        note_first(s->capture, NULL);
         if (work(s, &moved, &err) != TL_OK) {
             lose_log(s, &err);
             continue;

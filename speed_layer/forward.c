@@ -7,13 +7,14 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "speed_layer/gather.h"
 #include "speed_layer/pass_head.h"
 
 enum {
     KEPT_BYTES = 16 << 10, /* of a buffer that is used again */
     BODY_STEP = 10000,     /* a body has its time anew after so many bytes: with 20 s, 500 bytes a second at least */
     INTERIM_MAX = 16,      /* answers of 1xx before the answer */
-    TRIES_MAX = 4
+    ADDRESSES_MAX = 4      /* that are tried */
 };
 
 struct tl_exchange {
@@ -27,11 +28,14 @@ struct tl_exchange {
     enum { HEAD_WAITS, HEAD_SENT } request;
     enum tl_http1_framing framing;
     uint64_t body_bytes, body_mark; /* what has come; at which the body's deadline was set */
-    unsigned minor, tries, interims;
+    unsigned minor, interims;
+    size_t connects, turn; /* attempts so far; of the addresses (tl_upstream_address) */
+    bool asked_pool;
     bool body_done, repeatable, is_head, keep_alive, expect_continue, websocket;
     bool started, tunnel; /* the answer's head is with the client; and now bytes go both ways */
     bool deaf;            /* the site takes no more of the body */
     bool answer_keep_alive, link_ended, close_after, guest_ended;
+    bool endless;                         /* the answer is a stream of events */
     enum tl_http1_framing answer_framing; /* towards the client */
     /* Its event. */
     bool logged;
@@ -39,7 +43,8 @@ struct tl_exchange {
     char id[TL_REQUEST_ID_BYTES];
     size_t host_size, ip_size, agent_size;
     struct tl_deadline event_deadline;
-    bool waits; /* for the queue's word */
+    struct tl_gather *gather; /* for the collector: it does not go to a site */
+    bool waits;               /* for the queue's word */
     bool captured;
     struct tl_loop_word word;
 };
@@ -93,6 +98,7 @@ static struct tl_exchange *exchange_new(struct tl_guest *guest)
 
 static void exchange_free(struct tl_exchange *exchange)
 {
+    tl_gather_close(exchange->gather);
     tl_deadline_clear(&exchange->event_deadline);
     clear(&exchange->head);
     clear(&exchange->event);
@@ -131,8 +137,11 @@ static void put_event(struct tl_exchange *exchange, int status, int64_t bytes, c
     exchange->logged = false;
     tl_deadline_clear(&exchange->event_deadline);
     tl_request_event_end(&exchange->event, &known);
-    if (exchange->event.failed || exchange->key.failed)
+    if (exchange->event.failed || exchange->key.failed) {
+        if (answer != NULL)
+            answer->captured(answer->ctx, false);
         return;
+    }
     event.value = tl_buf_sv(&exchange->event);
     if (key != NULL) {
         event.host = (struct tl_sv){key, exchange->host_size};
@@ -154,23 +163,30 @@ static void event_late(struct tl_deadline *deadline)
     event_leaves(of_event_deadline(deadline), 0, -1);
 }
 
-static bool event_begin(struct tl_exchange *exchange, const struct tl_http1_head *head)
+/* A view; the address lies in `client`. */
+static struct tl_request request_of(struct tl_exchange *exchange, const struct tl_http1_head *head, struct tl_client *client)
 {
-    struct tl_loop *loop = exchange->loop;
-    struct tl_guest *guest = exchange->guest;
-    struct tl_client client;
-    struct tl_request_event parts;
-    struct tl_request request = {
+    const struct tl_guest *guest = exchange->guest;
+
+    tl_client_of(exchange->loop->shared->trust, &guest->peer, guest->trusted, guest->tls, head, client);
+    return (struct tl_request){
         .time_ms = tl_clock_wall_ms(),
         .method = head->method,
         .target = head->target,
+        .host = client->host,
+        .ip = tl_sv_from(client->ip),
         .headers = head->headers,
         .headers_count = head->headers_count,
     };
+}
 
-    tl_client_of(loop->shared->trust, &guest->peer, guest->trusted, guest->tls, head, &client);
-    request.host = client.host;
-    request.ip = tl_sv_from(client.ip);
+static bool event_begin(struct tl_exchange *exchange, const struct tl_http1_head *head)
+{
+    struct tl_loop *loop = exchange->loop;
+    struct tl_client client;
+    struct tl_request_event parts;
+    struct tl_request request = request_of(exchange, head, &client);
+
     if (!tl_request_is_logged(loop->shared->rules, &request)) {
         tl_count(&loop->counts.not_logged, 1);
         return true;
@@ -284,6 +300,11 @@ void tl_forward_guest_gone(struct tl_exchange *exchange)
         exchange_free(exchange);
 }
 
+bool tl_forward_ends_with_connection(const struct tl_exchange *exchange)
+{
+    return exchange->started && !exchange->tunnel && exchange->answer_framing == TL_HTTP1_UNTIL_CLOSE;
+}
+
 static void fail(struct tl_exchange *exchange, int status, const char *sentence)
 {
     if (exchange->started) {
@@ -301,11 +322,17 @@ static void wait_for_answer(struct tl_exchange *exchange)
     struct tl_link *link = exchange->link;
 
     if (tl_stream_pending(&link->stream) > 0) {
-        link->pending_then = tl_stream_pending(&link->stream);
+        if (link->stuck)
+            return;
+        link->progress = tl_stream_progress(&link->stream);
+        link->stuck = true;
         tl_deadline_set(&exchange->loop->queues.link_write, &link->deadline, exchange->loop->now_ms);
-    } else if (exchange->tunnel || exchange->started) {
+        return;
+    }
+    link->stuck = false;
+    if (exchange->tunnel || exchange->started) {
         tl_deadline_set(&exchange->loop->queues.quiet, &link->deadline, exchange->loop->now_ms);
-    } else if (exchange->body_done) {
+    } else if (exchange->body_done || exchange->deaf) {
         tl_deadline_set(&exchange->loop->queues.answer, &link->deadline, exchange->loop->now_ms);
     } else {
         tl_deadline_clear(&link->deadline); /* the client has time of its own for the body */
@@ -314,36 +341,51 @@ static void wait_for_answer(struct tl_exchange *exchange)
 
 static void send_head(struct tl_exchange *exchange);
 
-static void go(struct tl_exchange *exchange)
+static bool has_another_address(const struct tl_exchange *exchange)
 {
-    const char *why;
+    size_t count = tl_upstream_addresses_count(exchange->upstream);
 
-    if (exchange->tries++ == 0) /* after a failure all that wait may be dead */
-        exchange->link = tl_link_take(exchange->loop, exchange->upstream, exchange->repeatable, exchange);
-    if (exchange->link == NULL)
-        exchange->link = tl_link_connect(exchange->loop, exchange->upstream, exchange, &why);
-    if (exchange->link == NULL)
-        fail(exchange, 502, "The site cannot be reached.");
-    else if (exchange->link->stream.state == TL_STREAM_OPEN)
-        send_head(exchange);
+    return exchange->connects < (count < ADDRESSES_MAX ? count : ADDRESSES_MAX);
 }
 
-static bool may_try_again(const struct tl_exchange *exchange)
+static void complain(struct tl_exchange *exchange, const char *why)
+{
+    tl_upstream_complain(exchange->upstream, why, exchange->loop->now_ms);
+}
+
+static void go(struct tl_exchange *exchange)
+{
+    const char *why = "";
+
+    if (!exchange->asked_pool) /* after a failure all that wait may be dead */
+        exchange->link = tl_link_take(exchange->loop, exchange->upstream, exchange->repeatable, exchange);
+    exchange->asked_pool = true;
+    while (exchange->link == NULL && (exchange->connects == 0 || has_another_address(exchange)))
+        exchange->link =
+            tl_link_connect(exchange->loop, exchange->upstream, exchange, exchange->connects++, &exchange->turn, &why);
+    if (exchange->link == NULL) {
+        complain(exchange, why);
+        fail(exchange, 502, "The site cannot be reached.");
+    } else if (exchange->link->stream.state == TL_STREAM_OPEN) {
+        send_head(exchange);
+    }
+}
+
+/* Where nothing of the request has gone anywhere, another address may do, or a new connection. One over which others have gone before may have been
+ * closed just then: what can be repeated is. */
+static bool may_try_again(const struct tl_exchange *exchange, bool late)
 {
     const struct tl_link *link = exchange->link;
 
-    if (exchange->started || exchange->tries >= TRIES_MAX || exchange->interims > 0)
-        return false;
-    if (exchange->request == HEAD_WAITS) /* nothing of it has gone anywhere */
-        return exchange->tries < tl_upstream_addresses_count(exchange->upstream) || link->used;
-    return exchange->repeatable && link->used && link->in.size == 0;
+    if (exchange->request == HEAD_WAITS)
+        return has_another_address(exchange);
+    return !late && !exchange->started && exchange->interims == 0 && exchange->repeatable && link->used && link->in.size == 0;
 }
 
 void tl_forward_link_failed(struct tl_exchange *exchange, const char *why, bool late)
 {
-    bool again = !late && may_try_again(exchange);
+    bool again = may_try_again(exchange, late);
 
-    (void)why;
     link_close(exchange);
     if (again) {
         exchange->request = HEAD_WAITS;
@@ -351,6 +393,7 @@ void tl_forward_link_failed(struct tl_exchange *exchange, const char *why, bool 
         go(exchange);
         return;
     }
+    complain(exchange, why);
     fail(exchange, late ? 504 : 502, late ? "The site does not answer." : "The site cannot be reached.");
 }
 
@@ -366,7 +409,7 @@ static void send_head(struct tl_exchange *exchange)
     }
     tl_http1_answers_head(exchange->link->http, exchange->is_head);
     if (!tl_stream_write(&exchange->link->stream, &part, 1)) {
-        tl_forward_link_failed(exchange, "", false);
+        tl_forward_link_failed(exchange, "it has closed the connection", false);
         return;
     }
     exchange->request = HEAD_SENT;
@@ -388,6 +431,8 @@ void tl_forward_link_open(struct tl_exchange *exchange)
 
 bool tl_forward_wants_input(const struct tl_exchange *exchange)
 {
+    if (exchange->gather != NULL)
+        return !exchange->body_done && !exchange->waits;
     if (exchange->link == NULL || exchange->request != HEAD_SENT || exchange->deaf)
         return false;
     if (exchange->tunnel)
@@ -401,8 +446,18 @@ static void hold_guest(struct tl_exchange *exchange)
     if (tl_stream_pending(&exchange->link->stream) < TL_PENDING_BYTES_MAX)
         return;
     tl_stream_reading(&exchange->guest->stream, false);
-    if (exchange->guest->pending_then == 0)
+    if (!exchange->guest->stuck)
         tl_deadline_clear(&exchange->guest->deadline);
+}
+
+void tl_forward_link_deaf(struct tl_exchange *exchange)
+{
+    exchange->deaf = true;
+    tl_stream_give_up_writing(&exchange->link->stream);
+    tl_stream_reading(&exchange->guest->stream, false);
+    if (!exchange->guest->stuck)
+        tl_deadline_clear(&exchange->guest->deadline);
+    wait_for_answer(exchange);
 }
 
 static void send_piece(struct tl_exchange *exchange, struct tl_sv piece, bool last)
@@ -423,22 +478,32 @@ static void send_piece(struct tl_exchange *exchange, struct tl_sv piece, bool la
         parts[count++] = (struct iovec){(char *)(uintptr_t)piece.data, piece.size};
     }
     /* A site that has heard enough answers and closes: what it said may still be there to be read. */
-    exchange->deaf = exchange->deaf || (count > 0 && !tl_stream_write(&exchange->link->stream, parts, count));
-    if (exchange->deaf)
-        tl_stream_reading(&exchange->guest->stream, false);
-    wait_for_answer(exchange);
+    if (count > 0 && !tl_stream_write(&exchange->link->stream, parts, count))
+        tl_forward_link_deaf(exchange);
+    else
+        wait_for_answer(exchange);
 }
+
+static void gather_piece(struct tl_exchange *exchange, struct tl_sv piece);
 
 static void tunnel_input(struct tl_exchange *exchange, struct tl_sv bytes)
 {
     struct iovec part = {(char *)(uintptr_t)bytes.data, bytes.size};
 
     if (!tl_stream_write(&exchange->link->stream, &part, 1)) {
-        cut(exchange);
+        tl_forward_link_deaf(exchange);
         return;
     }
     wait_for_answer(exchange);
     hold_guest(exchange);
+}
+
+/* Both sides have said all, and all is with the other. */
+static void tunnel_may_end(struct tl_exchange *exchange)
+{
+    if (exchange->link_ended && (exchange->guest_ended || exchange->deaf) && tl_stream_pending(&exchange->guest->stream) == 0 &&
+        tl_stream_pending(&exchange->link->stream) == 0)
+        tl_guest_close(exchange->guest);
 }
 
 void tl_forward_input(struct tl_exchange *exchange, struct tl_sv bytes, size_t *used)
@@ -464,11 +529,15 @@ void tl_forward_input(struct tl_exchange *exchange, struct tl_sv bytes, size_t *
         return;
     }
     exchange->body_done = result == TL_HTTP1_DONE;
-    if (exchange->body_done && guest->pending_then == 0)
+    if (exchange->body_done && !guest->stuck) {
         tl_deadline_clear(&guest->deadline);
-    else if (exchange->body_bytes - exchange->body_mark >= BODY_STEP && guest->pending_then == 0) {
+    } else if (exchange->body_bytes - exchange->body_mark >= BODY_STEP && !guest->stuck) {
         exchange->body_mark = exchange->body_bytes;
         tl_deadline_set(&exchange->loop->queues.body, &guest->deadline, exchange->loop->now_ms);
+    }
+    if (exchange->gather != NULL) {
+        gather_piece(exchange, piece);
+        return;
     }
     send_piece(exchange, piece, exchange->body_done);
     if (!exchange->body_done)
@@ -481,9 +550,14 @@ void tl_forward_link_drained(struct tl_exchange *exchange)
 
     exchange->loop->now_ms = tl_clock_monotonic_ms();
     wait_for_answer(exchange);
-    if (exchange->body_done && !exchange->tunnel)
+    if (exchange->tunnel) {
+        tunnel_may_end(exchange);
+        if (!tl_stream_is_open(&guest->stream))
+            return;
+    } else if (exchange->body_done) {
         return;
-    if (!exchange->body_done && guest->pending_then == 0)
+    }
+    if (!exchange->body_done && !guest->stuck)
         tl_deadline_set(&exchange->loop->queues.body, &guest->deadline, exchange->loop->now_ms);
     tl_guest_resume(guest);
 }
@@ -500,13 +574,12 @@ void tl_forward_guest_ended(struct tl_exchange *exchange)
     exchange->guest_ended = true;
     if (exchange->tunnel) {
         tl_stream_end(&exchange->link->stream);
-        if (exchange->link_ended && tl_stream_pending(&exchange->guest->stream) == 0)
-            tl_guest_close(exchange->guest);
+        tunnel_may_end(exchange);
         return;
     }
-    /* It cannot have a whole body any more, or has gone in the middle of an answer. Who has sent all and ends his side before the answer begins may
-     * still wait for it. */
-    if (!exchange->body_done || exchange->started)
+    /* It cannot have a whole body any more. Who has sent all and ends his side may still wait for the answer: if he does not, writing will fail. Of a
+     * stream of events nobody waits for the end, and the site is to know who has left. */
+    if (!exchange->body_done || exchange->endless)
         tl_guest_close(exchange->guest);
 }
 
@@ -523,17 +596,20 @@ static void hold_link(struct tl_exchange *exchange)
 
 void tl_forward_guest_drained(struct tl_exchange *exchange)
 {
-    if (exchange->tunnel && exchange->link_ended && exchange->guest_ended) {
-        tl_guest_close(exchange->guest);
-        return;
+    struct tl_guest *guest = exchange->guest;
+
+    if (exchange->tunnel) {
+        tunnel_may_end(exchange);
+        if (!tl_stream_is_open(&guest->stream))
+            return;
     }
     if (exchange->link == NULL)
         return;
     if (exchange->started && !exchange->link_ended)
         tl_deadline_set(&exchange->loop->queues.quiet, &exchange->link->deadline, exchange->loop->now_ms);
     tl_stream_reading(&exchange->link->stream, !exchange->link_ended);
-    if (!exchange->body_done && exchange->request == HEAD_SENT)
-        tl_deadline_set(&exchange->loop->queues.body, &exchange->guest->deadline, exchange->loop->now_ms);
+    if (!exchange->body_done && tl_forward_wants_input(exchange))
+        tl_deadline_set(&exchange->loop->queues.body, &guest->deadline, exchange->loop->now_ms);
 }
 
 /* Head and pieces of one reading go to the client in one writing. */
@@ -610,6 +686,19 @@ static void begin_tunnel(struct tl_exchange *exchange, struct tl_sv rest)
     tl_guest_resume(guest);
 }
 
+/* Server-sent events. */
+static bool is_endless(const struct tl_http1_head *head)
+{
+    static const struct tl_sv events = {"text/event-stream", 17};
+    const struct tl_http1_header *type;
+
+    if (head->framing == TL_HTTP1_LENGTH || head->framing == TL_HTTP1_NO_BODY)
+        return false;
+    type = tl_http1_find(head, TL_SV("content-type"));
+    return type != NULL && type->value.size >= events.size &&
+           tl_sv_eq_nocase((struct tl_sv){type->value.data, events.size}, events);
+}
+
 /* A head of the site's has come. False: nothing more is to be done with these bytes. */
 static bool take_head(struct tl_exchange *exchange, const struct tl_http1_head *head, struct tl_sv rest)
 {
@@ -617,7 +706,7 @@ static bool take_head(struct tl_exchange *exchange, const struct tl_http1_head *
     struct tl_pass_answer how = {.minor = exchange->minor, .head = exchange->is_head};
 
     if (head->status == 101) {
-        if (!exchange->websocket) {
+        if (!exchange->websocket || !tl_http1_has_token(head, TL_SV("upgrade"), TL_SV("websocket"))) {
             fail(exchange, 502, "The site changes to a protocol that nobody asked for.");
             return false;
         }
@@ -641,6 +730,7 @@ static bool take_head(struct tl_exchange *exchange, const struct tl_http1_head *
     exchange->started = true;
     exchange->answer_keep_alive = head->keep_alive;
     exchange->answer_framing = tl_pass_framing(head, exchange->minor);
+    exchange->endless = is_endless(head);
     /* A client that has not sent all of its body will not send another request; to one of HTTP/1.0 the end of a body may be the connection's. */
     how.keep_alive =
         exchange->keep_alive && exchange->body_done && exchange->answer_framing != TL_HTTP1_UNTIL_CLOSE && !loop->draining;
@@ -667,7 +757,10 @@ static int answer_head(struct tl_exchange *exchange, struct tl_sv *bytes, struct
     for (;;) {
         switch (tl_http1_head(link->http, *bytes, &head, &used)) {
         case TL_HTTP1_MORE: return HEAD_MORE;
-        case TL_HTTP1_BAD: fail(exchange, 502, "The site's answer cannot be read."); return HEAD_OVER;
+        case TL_HTTP1_BAD:
+            complain(exchange, tl_http1_reason(link->http));
+            fail(exchange, 502, "The site's answer cannot be read.");
+            return HEAD_OVER;
         case TL_HTTP1_DONE: break;
         }
         bytes->data += used;
@@ -761,18 +854,18 @@ static void link_ended(struct tl_exchange *exchange)
 {
     struct parcel parcel = {0};
 
-    exchange->link_ended = true;
     if (exchange->tunnel) {
+        exchange->link_ended = true;
         tl_stream_reading(&exchange->link->stream, false);
         tl_stream_end(&exchange->guest->stream);
-        if (exchange->guest_ended && tl_stream_pending(&exchange->guest->stream) == 0)
-            tl_guest_close(exchange->guest);
+        tunnel_may_end(exchange);
         return;
     }
     if (!exchange->started || tl_http1_eof(exchange->link->http) != TL_HTTP1_DONE) {
         tl_forward_link_failed(exchange, "it has closed the connection", false);
         return;
     }
+    exchange->link_ended = true;
     tl_buf_clear(&exchange->loop->out);
     answer_end(exchange);
     if (send_parcel(exchange, &parcel))
@@ -787,8 +880,11 @@ void tl_forward_link_readable(struct tl_exchange *exchange)
     loop->now_ms = tl_clock_monotonic_ms();
     if (size == TL_STREAM_LATER)
         return;
-    if (size == TL_STREAM_FAILED) {
-        tl_forward_link_failed(exchange, "", false);
+    if (size == TL_STREAM_FAILED && exchange->tunnel) {
+        tl_forward_link_deaf(exchange);
+        link_ended(exchange);
+    } else if (size == TL_STREAM_FAILED) {
+        tl_forward_link_failed(exchange, "it has cut the connection", false);
     } else if (size == TL_STREAM_END) {
         link_ended(exchange);
     } else if (exchange->tunnel) {
@@ -801,6 +897,72 @@ void tl_forward_link_readable(struct tl_exchange *exchange)
     } else {
         take_answer(exchange, (struct tl_sv){loop->read, (size_t)size});
     }
+}
+
+/* ---- for the collector ---- */
+
+static void on_captured(void *ctx, bool taken);
+
+static void answer_gathered(struct tl_exchange *exchange)
+{
+    struct tl_loop *loop = exchange->loop;
+    const struct tl_collect_answer *answer = tl_gather_answer(exchange->gather);
+    struct iovec part;
+
+    exchange->started = true;
+    exchange->close_after = !exchange->keep_alive || !exchange->body_done || loop->draining;
+    tl_count(&loop->counts.collected, answer->taken_count);
+    count_answer(exchange, answer->status);
+    tl_buf_clear(&loop->out);
+    tl_pass_own(
+        &loop->out, answer->status, tl_buf_sv(&answer->lines), tl_buf_sv(&answer->body),
+        &(struct tl_pass_answer){.keep_alive = !exchange->close_after, .minor = exchange->minor, .head = exchange->is_head});
+    part = (struct iovec){loop->out.data, loop->out.size};
+    if (loop->out.failed)
+        cut(exchange);
+    else if (tl_guest_write(exchange->guest, &part, 1))
+        finish(exchange);
+}
+
+/* In best-effort mode nobody waits. */
+static void gather_end(struct tl_exchange *exchange)
+{
+    struct tl_loop *loop = exchange->loop;
+    const struct tl_gather_with with = {loop->shared->collect, loop->shared->rules, loop->maker, loop->shared->capture};
+
+    exchange->waits = loop->shared->mode != TL_CAPTURE_BEST_EFFORT;
+    tl_gather_finish(exchange->gather, &with, exchange->waits ? &(struct tl_capture_answer){on_captured, exchange} : NULL);
+    if (!exchange->waits)
+        answer_gathered(exchange);
+}
+
+static void gather_piece(struct tl_exchange *exchange, struct tl_sv piece)
+{
+    if (!tl_gather_put(exchange->gather, piece))
+        fail(exchange, 503, "There is no memory.");
+    else if (exchange->body_done || tl_gather_is_full(exchange->gather))
+        gather_end(exchange);
+}
+
+static void gather_begin(struct tl_exchange *exchange, const struct tl_http1_head *head)
+{
+    static const char go_on[] = "HTTP/1.1 100 Continue\r\n\r\n";
+    struct iovec part = {(char *)(uintptr_t)go_on, sizeof go_on - 1};
+    struct tl_client client;
+    struct tl_request request = request_of(exchange, head, &client);
+
+    exchange->gather = tl_gather_open(exchange->loop->shared->collect, &request);
+    if (exchange->gather == NULL) {
+        fail(exchange, 503, "There is no memory.");
+        return;
+    }
+    if (exchange->body_done) {
+        gather_end(exchange);
+        return;
+    }
+    tl_deadline_set(&exchange->loop->queues.body, &exchange->guest->deadline, exchange->loop->now_ms);
+    if (exchange->expect_continue && !tl_guest_write(exchange->guest, &part, 1))
+        return; /* gone, and the exchange with it */
 }
 
 /* ---- the beginning ---- */
@@ -822,7 +984,11 @@ static void captured(struct tl_loop_word *word)
     if (exchange->guest == NULL)
         exchange_free(exchange);
     else if (!exchange->captured)
-        fail(exchange, 503, "The request cannot be put on record, and this site takes none without.");
+        fail(exchange, 503,
+             exchange->gather != NULL ? "The events cannot be put on record now."
+                                      : "The request cannot be put on record, and this site takes none without.");
+    else if (exchange->gather != NULL)
+        answer_gathered(exchange);
     else
         go(exchange);
 }
@@ -834,8 +1000,6 @@ static bool is_repeatable(struct tl_sv method)
 
 static void describe(struct tl_exchange *exchange, const struct tl_http1_head *head)
 {
-    struct tl_guest *guest = exchange->guest;
-
     exchange->begun_ns = tl_clock_monotonic_ns();
     exchange->minor = head->minor;
     exchange->framing = head->framing;
@@ -845,6 +1009,12 @@ static void describe(struct tl_exchange *exchange, const struct tl_http1_head *h
     exchange->is_head = tl_sv_eq(head->method, TL_SV("HEAD"));
     exchange->body_done = head->framing == TL_HTTP1_NO_BODY || (head->framing == TL_HTTP1_LENGTH && head->content_length == 0);
     exchange->repeatable = exchange->body_done && !exchange->websocket && is_repeatable(head->method);
+}
+
+static void rewrite(struct tl_exchange *exchange, const struct tl_http1_head *head)
+{
+    const struct tl_guest *guest = exchange->guest;
+
     tl_pass_request(&exchange->head, head, exchange->upstream->authority, guest->trusted);
     tl_client_put_forwarded(exchange->loop->shared->trust, &guest->peer, guest->trusted, guest->tls, head, &exchange->head);
     tl_buf_put_sv(&exchange->head, TL_SV("\r\n"));
@@ -854,7 +1024,8 @@ void tl_forward_start(struct tl_guest *guest, const struct tl_http1_head *head)
 {
     struct tl_loop *loop = guest->loop;
     struct tl_intercept *shared = loop->shared;
-    struct tl_upstream *upstream;
+    bool collected = shared->collect != NULL && tl_collect_is_mine(shared->collect, head->target);
+    struct tl_upstream *upstream = NULL;
     struct tl_exchange *exchange;
 
     tl_count(&loop->counts.requests, 1);
@@ -867,8 +1038,9 @@ void tl_forward_start(struct tl_guest *guest, const struct tl_http1_head *head)
         tl_forward_refuse(guest, 413, "The body is larger than this site takes.");
         return;
     }
-    upstream = tl_upstreams_find(shared->upstreams, head->host);
-    if (upstream == NULL) {
+    if (!collected)
+        upstream = tl_upstreams_find(shared->upstreams, head->host);
+    if (!collected && upstream == NULL) {
         tl_forward_refuse(guest, 421, "There is no site of that name here.");
         return;
     }
@@ -880,6 +1052,11 @@ void tl_forward_start(struct tl_guest *guest, const struct tl_http1_head *head)
     guest->exchange = exchange;
     exchange->upstream = upstream;
     describe(exchange, head);
+    if (collected) {
+        gather_begin(exchange, head);
+        return;
+    }
+    rewrite(exchange, head);
     if (!event_begin(exchange, head) || exchange->head.failed) {
         fail(exchange, 503, "There is no memory.");
         return;

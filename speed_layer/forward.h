@@ -27,12 +27,16 @@ void tl_forward_guest_ended(struct tl_exchange *exchange);                      
 void tl_forward_guest_drained(struct tl_exchange *exchange);
 void tl_forward_guest_late(struct tl_exchange *exchange); /* the deadline of its body */
 void tl_forward_guest_gone(struct tl_exchange *exchange); /* guest is being closed */
+/* Has the client a part of an answer that ends with the connection? */
+bool tl_forward_ends_with_connection(const struct tl_exchange *exchange);
 /* Does it take the client's bytes now? */
 bool tl_forward_wants_input(const struct tl_exchange *exchange);
 
 void tl_forward_link_open(struct tl_exchange *exchange);
 void tl_forward_link_readable(struct tl_exchange *exchange);
 void tl_forward_link_drained(struct tl_exchange *exchange);
+/* It takes nothing more; what it said before may still be there to be read. */
+void tl_forward_link_deaf(struct tl_exchange *exchange);
 /* link is still exchange->link; `late`: a deadline. */
 void tl_forward_link_failed(struct tl_exchange *exchange, const char *why, bool late);
 

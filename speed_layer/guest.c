@@ -25,7 +25,7 @@ static void wait_until(struct tl_guest *guest, struct tl_deadline_queue *queue)
 
 bool tl_guest_is_idle(const struct tl_guest *guest)
 {
-    return guest->state < TL_GUEST_HEAD || guest->state == TL_GUEST_LINGER;
+    return guest->state < TL_GUEST_HEAD;
 }
 
 void tl_guest_close(struct tl_guest *guest)
@@ -35,7 +35,10 @@ void tl_guest_close(struct tl_guest *guest)
     if (!tl_stream_is_open(&guest->stream))
         return;
     tl_deadline_clear(&guest->deadline);
-    tl_stream_close(&guest->stream);
+    if (guest->exchange != NULL && tl_forward_ends_with_connection(guest->exchange))
+        tl_stream_cut(&guest->stream);
+    else
+        tl_stream_close(&guest->stream);
     if (guest->exchange != NULL)
         tl_forward_guest_gone(guest->exchange);
     guest->exchange = NULL;
@@ -53,22 +56,21 @@ void tl_guest_close(struct tl_guest *guest)
     guest->next = loop->dead_guests;
     loop->dead_guests = guest;
     tl_count_open(&loop->counts.guests, -1);
+    atomic_fetch_sub_explicit(&loop->shared->guests, 1, memory_order_relaxed);
     tl_loop_guest_left(loop);
 }
 
 bool tl_guest_write(struct tl_guest *guest, const struct iovec *parts, int parts_count)
 {
-    size_t pending;
-
     for (int p = 0; p < parts_count; p++)
         tl_count(&guest->loop->counts.bytes_out, parts[p].iov_len);
     if (!tl_stream_write(&guest->stream, parts, parts_count)) {
         tl_guest_close(guest);
         return false;
     }
-    pending = tl_stream_pending(&guest->stream);
-    if (pending > 0 && guest->pending_then == 0) {
-        guest->pending_then = pending;
+    if (tl_stream_pending(&guest->stream) > 0 && !guest->stuck) {
+        guest->stuck = true;
+        guest->progress = tl_stream_progress(&guest->stream);
         wait_until(guest, &guest->loop->queues.write);
     }
     return true;
@@ -100,6 +102,7 @@ static void turn_idle(struct tl_guest *guest)
     tl_loop_parser_back(loop, TL_HTTP1_REQUEST, guest->http);
     guest->http = NULL;
     guest->state = TL_GUEST_IDLE;
+    guest->idle_ms = loop->now_ms;
     wait_until(guest, &loop->queues.idle);
     tl_stream_reading(&guest->stream, true);
 }
@@ -173,7 +176,7 @@ static void input(struct tl_guest *guest, struct tl_sv bytes)
         return;
     if (used == bytes.size) {
         tl_buf_done(&guest->in);
-    } else if (bytes.data == guest->in.data) {
+    } else if (guest->in.data != NULL && bytes.data == guest->in.data) {
         memmove(guest->in.data, guest->in.data + used, bytes.size - used);
         guest->in.size = bytes.size - used;
     } else {
@@ -193,7 +196,7 @@ static void input(struct tl_guest *guest, struct tl_sv bytes)
 void tl_guest_answered(struct tl_guest *guest, bool keep_alive)
 {
     guest->exchange = NULL;
-    if (!keep_alive || guest->loop->draining) {
+    if (!keep_alive) {
         linger(guest);
         return;
     }
@@ -223,6 +226,7 @@ static void on_connected(struct tl_stream *stream)
     struct tl_guest *guest = stream->ctx;
 
     guest->state = TL_GUEST_IDLE;
+    guest->idle_ms = guest->loop->now_ms;
     wait_until(guest, &guest->loop->queues.head); /* the first request comes at once */
     if (guest->stream.ssl != NULL && SSL_has_pending(guest->stream.ssl))
         event_active(&guest->stream.read_event, EV_READ, 1);
@@ -273,7 +277,7 @@ static void on_drained(struct tl_stream *stream)
 {
     struct tl_guest *guest = stream->ctx;
 
-    guest->pending_then = 0;
+    guest->stuck = false;
     tl_deadline_clear(&guest->deadline);
     guest->loop->now_ms = tl_clock_monotonic_ms();
     if (guest->state == TL_GUEST_LINGER) {
@@ -298,14 +302,15 @@ static const struct tl_stream_calls calls = {on_connected, on_readable, on_drain
 static void on_late(struct tl_deadline *deadline)
 {
     struct tl_guest *guest = guest_of(deadline);
-    size_t pending = tl_stream_pending(&guest->stream);
 
-    if (pending > 0 && guest->pending_then > 0) {
-        if (pending >= guest->pending_then) {
+    if (guest->stuck) {
+        uint64_t progress = tl_stream_progress(&guest->stream);
+
+        if (progress == guest->progress) {
             tl_guest_close(guest);
             return;
         }
-        guest->pending_then = pending; /* slowly, and yet it takes it */
+        guest->progress = progress; /* slowly, and yet it takes it */
         wait_until(guest, &guest->loop->queues.write);
     } else if (guest->state == TL_GUEST_HEAD) {
         tl_forward_refuse(guest, 408, "The request did not come in time.");
@@ -343,6 +348,8 @@ static void begin(struct tl_guest *guest)
 }
 
 /* It may come in pieces, and TLS's first bytes behind it: it is looked at where it lies, and taken when it is whole. */
+static bool count_peer(struct tl_guest *guest);
+
 static void read_proxy_header(struct tl_guest *guest)
 {
     char bytes[TL_PROXY_HEADER_BYTES_MAX];
@@ -353,10 +360,11 @@ static void read_proxy_header(struct tl_guest *guest)
 
     if (size < 0 && (errno == EAGAIN || errno == EINTR))
         return;
-    if (size <= 0) {
+    if (size <= 0 || (uint32_t)size == guest->proxy_bytes) { /* nothing more has come: it has ended within the header */
         tl_guest_close(guest);
         return;
     }
+    guest->proxy_bytes = (uint32_t)size;
     switch (tl_proxy_header_read((struct tl_sv){bytes, (size_t)size}, &from, &used)) {
     case TL_PROXY_BAD: tl_guest_close(guest); return;
     case TL_PROXY_MORE:
@@ -373,6 +381,10 @@ static void read_proxy_header(struct tl_guest *guest)
     if (from.known) {
         guest->peer = from;
         guest->trusted = tl_trust_has(guest->loop->shared->trust, &from);
+        if (!count_peer(guest)) {
+            tl_guest_close(guest);
+            return;
+        }
     }
     begin(guest);
 }
@@ -415,6 +427,8 @@ void tl_guest_open(struct tl_loop *loop, int fd, const struct sockaddr *from)
     }
     tl_count(&loop->counts.connections, 1);
     tl_count_open(&loop->counts.guests, 1);
+    atomic_fetch_add_explicit(&loop->shared->guests, 1, memory_order_relaxed);
+    guest->idle_ms = loop->now_ms;
     guest->next = loop->guests;
     if (loop->guests != NULL)
         loop->guests->previous = guest;

@@ -16,10 +16,13 @@ struct tl_guest {
     struct tl_guest *next, *previous;
     enum { TL_GUEST_PROXY, TL_GUEST_SHAKING, TL_GUEST_IDLE, TL_GUEST_HEAD, TL_GUEST_BUSY, TL_GUEST_LINGER } state;
     bool trusted, tls, ended, turning; /* its proxy is trusted; it has sent all; its input is being looked at */
+    bool stuck;                        /* it does not take what is sent, and the deadline is that of writing */
+    uint32_t proxy_bytes;              /* of a PROXY header that have come */
     uint32_t peer_slot;                /* of the addresses' counts; UINT32_MAX: not counted */
     struct tl_endpoint peer;
     struct tl_deadline deadline;
-    size_t pending_then; /* when the deadline of writing was set */
+    uint64_t progress; /* tl_stream_progress when the deadline of writing was set */
+    int64_t idle_ms;   /* since when no request is under way; as long as none is */
     struct tl_buf in;
     struct tl_http1 *http; /* NULL: no request has begun */
     struct tl_exchange *exchange;
@@ -28,7 +31,7 @@ struct tl_guest {
 /* Takes the socket. */
 void tl_guest_open(struct tl_loop *loop, int fd, const struct sockaddr *from);
 void tl_guest_close(struct tl_guest *guest);
-/* Where no request is under way, now. */
+/* No request has begun, nor is an answer on its way. */
 bool tl_guest_is_idle(const struct tl_guest *guest);
 
 /* For forward.c. The answer is complete, and its exchange is gone: on to the next request, or to the end. */

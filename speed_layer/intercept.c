@@ -33,9 +33,10 @@ struct intercept_options {
     struct tl_option_list upstreams, trusted;
     struct tl_event_options event;
     struct tl_capture_options capture;
+    struct tl_collect_options collect;
     struct tl_intercept_times times;
     int64_t threads, head_bytes_max, body_bytes_max, connections_max, peer_max, drain_ms;
-    bool proxy_protocol;
+    bool proxy_protocol, no_collect;
 };
 
 struct intercept {
@@ -103,7 +104,7 @@ static unsigned connections_max(const struct intercept_options *options)
         if (files.rlim_cur != RLIM_INFINITY && most > tl_max_i64((int64_t)files.rlim_cur - OTHER_FILES, 16))
             most = tl_max_i64((int64_t)files.rlim_cur - OTHER_FILES, 16);
     }
-    return (unsigned)tl_max_i64(most / (int64_t)options->threads, 1);
+    return (unsigned)tl_min_i64(tl_max_i64(most, 1), INT32_MAX);
 }
 
 static enum tl_code listen_open(struct intercept *intercept, struct tl_err *err)
@@ -115,7 +116,8 @@ static enum tl_code listen_open(struct intercept *intercept, struct tl_err *err)
 
     TL_TRY(tl_listen_parse(intercept->options->listen, &intercept->listen, err));
     TL_TRY(tl_listen_handed_over(&intercept->listen, &shared->listen_fd, err));
-    if (shared->listen_fd < 0)
+    shared->handed_over = shared->listen_fd >= 0;
+    if (!shared->handed_over)
         TL_TRY(tl_listen_open(&intercept->listen, BACKLOG, &shared->listen_fd, err));
     /* Connections inherit both. */
     setsockopt(shared->listen_fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
@@ -162,6 +164,8 @@ static enum tl_code shared_open(struct intercept *intercept, struct tl_err *err)
     TL_TRY(tl_trust_open(&options->trusted, &shared->trust, err));
     TL_TRY(tl_upstreams_open(&options->upstreams, options->upstream_ca, &shared->upstreams, err));
     TL_TRY(tl_event_rules_open(&options->event, &shared->rules, err));
+    if (!options->no_collect)
+        TL_TRY(tl_collect_open(&options->collect, &shared->collect, err));
     if (options->certificate != NULL)
         TL_TRY(tl_tls_server_open(options->certificate, options->certificate_key, &shared->tls, err));
     TL_TRY(tl_daemon_open("intercept", intercept->common, &intercept->daemon, err));
@@ -220,6 +224,7 @@ static void close_all(struct intercept *intercept)
         close(shared->listen_fd);
     tl_daemon_close(intercept->daemon);
     tl_upstreams_close(shared->upstreams);
+    tl_collect_close(shared->collect);
     tl_event_rules_close(shared->rules);
     tl_trust_close(shared->trust);
     tl_tls_close(shared->tls);
@@ -286,6 +291,12 @@ static const struct tl_option intercept_table[] = {
     {"log-localhost",          TL_OPT_FLAG,     NULL,                         "logs requests to localhost too",                                             AT(event.log_localhost),   0},
     {"anonymize-ip",           TL_OPT_FLAG,     NULL,                         "keeps 24 bits of an IPv4 address, 48 of IPv6",                               AT(event.anonymize_ip),    0},
     {"honor-dnt",              TL_OPT_FLAG,     NULL,                         "logs nobody who sends DNT or Sec-GPC",                                       AT(event.honor_dnt),       0},
+    {"no-collect",             TL_OPT_FLAG,     NULL,                         "takes no events at /tally/collect: the path is the site's",                  AT(no_collect),            0},
+    {"collect-path",           TL_OPT_TEXT,     "/tally",                     "below which events of browsers and servers come",                            AT(collect.path),          0},
+    {"collect-origin",         TL_OPT_LIST,     "URL",                        "whose pages may send events, beside the site's own; * for all",              AT(collect.origins),
+     0                                                                                                                                                                                  },
+    {"collect-token-file",     TL_OPT_FILE,     "FILE",                       "the word that servers are known by (or TALLY_COLLECT_TOKEN)",
+     AT(collect.token_file),                                                                                                                                                           0},
     {"threads",                TL_OPT_COUNT,    "N",                          "that serve requests (as many as there are cores)",                           AT(threads),               0},
     {"max-head",               TL_OPT_COUNT,    "BYTES",                      "of a request's head (32768)",                                                AT(head_bytes_max),        0},
     {"max-body",               TL_OPT_COUNT,    "BYTES",                      "of a request's body (0: no limit)",                                          AT(body_bytes_max),        0},
@@ -330,6 +341,7 @@ TL_COMMAND(intercept, "stands in front of a website and logs each request")
         .head_bytes_max = 32 << 10,
         .connections_max = 10000,
         .drain_ms = 10000,
+        .collect = TL_COLLECT_OPTIONS_DEFAULT,
         .capture = {.spool_bytes_max = 1 << 30, .memory_bytes_max = 32 << 20},
         .times = { .head = 10000,
                     .idle = 60000,

@@ -41,7 +41,6 @@ static void leave_pool(struct tl_link *link)
 struct tl_link *tl_link_take(struct tl_loop *loop, struct tl_upstream *upstream, bool repeatable, struct tl_exchange *exchange)
 {
     struct tl_link *link = loop->idle_links[upstream->number];
-
     int64_t waited_ms, keep_ms;
 
     if (link == NULL)
@@ -139,6 +138,8 @@ static void on_failed(struct tl_stream *stream, const char *why)
 
     if (link->exchange == NULL)
         tl_link_close(link);
+    else if (stream->state == TL_STREAM_OPEN)
+        tl_forward_link_deaf(link->exchange);
     else
         tl_forward_link_failed(link->exchange, why, false);
 }
@@ -153,9 +154,8 @@ static void on_late(struct tl_deadline *deadline)
         tl_link_close(link);
         return;
     }
-    if (link->stream.state == TL_STREAM_OPEN && tl_stream_pending(&link->stream) > 0 &&
-        tl_stream_pending(&link->stream) < link->pending_then) { /* slowly, and yet it takes it */
-        link->pending_then = tl_stream_pending(&link->stream);
+    if (link->stuck && tl_stream_progress(&link->stream) != link->progress) { /* slowly, and yet it takes it */
+        link->progress = tl_stream_progress(&link->stream);
         tl_deadline_set(&link->loop->queues.link_write, deadline, link->loop->now_ms);
         return;
     }
@@ -165,19 +165,21 @@ static void on_late(struct tl_deadline *deadline)
 
 /* ---- a new one ---- */
 
-struct tl_link *tl_link_connect(struct tl_loop *loop, struct tl_upstream *upstream, struct tl_exchange *exchange,
-                                const char **why)
+struct tl_link *tl_link_connect(struct tl_loop *loop, struct tl_upstream *upstream, struct tl_exchange *exchange, size_t attempt,
+                                size_t *turn, const char **why)
 {
     struct tl_upstream_address address;
     struct tl_link *link;
     SSL *ssl = NULL;
     int fd, on = 1;
 
-    if (!tl_upstream_address(upstream, &address)) {
+    if (!tl_upstream_address(upstream, attempt, turn, &address)) {
         *why = "its name is not known";
         return NULL;
     }
     fd = socket(address.socket.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (fd < 0 && errno == EMFILE && tl_loop_make_room(loop)) /* a request comes before a client that waits */
+        fd = socket(address.socket.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (fd < 0) {
         *why = strerror(errno);
         return NULL;

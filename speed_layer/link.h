@@ -18,7 +18,8 @@ struct tl_link {
     bool pooled, used;               /* waits; has had a request before */
     int64_t idle_since_ms, keep_ms;  /* keep: how long the site said it waits */
     struct tl_deadline deadline;
-    size_t pending_then;
+    bool stuck; /* the site does not take what is sent, and the deadline is that of writing */
+    uint64_t progress;
     struct tl_buf in; /* the beginning of an answer's head */
     struct tl_http1 *http;
     struct tl_exchange *exchange; /* NULL: in the pool */
@@ -26,9 +27,10 @@ struct tl_link {
 
 /* From the pool. `repeatable`: whoever uses it can try again. NULL: there is none. */
 struct tl_link *tl_link_take(struct tl_loop *loop, struct tl_upstream *upstream, bool repeatable, struct tl_exchange *exchange);
-/* A new one, which begins to connect: `connected` or `failed` come later. NULL: `*why` says what is wrong. */
-struct tl_link *tl_link_connect(struct tl_loop *loop, struct tl_upstream *upstream, struct tl_exchange *exchange,
-                                const char **why);
+/* A new one, which begins to connect: `connected` or `failed` come later. To the address that is this attempt's (tl_upstream_address). NULL: `*why`
+ * says what is wrong. */
+struct tl_link *tl_link_connect(struct tl_loop *loop, struct tl_upstream *upstream, struct tl_exchange *exchange, size_t attempt,
+                                size_t *turn, const char **why);
 /* Into the pool: its answer is complete. */
 void tl_link_give_back(struct tl_link *link);
 void tl_link_close(struct tl_link *link);

@@ -67,8 +67,7 @@ static void accepting(struct tl_loop *loop, bool on)
         event_del(&loop->accept_event);
 }
 
-/* The one that has been idle for longest makes room. */
-static bool make_room(struct tl_loop *loop)
+bool tl_loop_make_room(struct tl_loop *loop)
 {
     struct tl_deadline *oldest = tl_deadline_first(&loop->queues.idle);
 
@@ -79,34 +78,46 @@ static bool make_room(struct tl_loop *loop)
     return true;
 }
 
+/* Whoever waits, up to ACCEPTS. False: nobody does any more, or there is no room. */
+static bool accept_some(struct tl_loop *loop)
+{
+    struct tl_intercept *shared = loop->shared;
+
+    for (int i = 0; i < ACCEPTS; i++) {
+        struct sockaddr_storage from = {0};
+        socklen_t size = sizeof from;
+        bool full = atomic_load_explicit(&shared->guests, memory_order_relaxed) >= shared->connections_max;
+        int fd;
+
+        if (full && tl_deadline_first(&loop->queues.idle) == NULL) {
+            accepting(loop, false); /* until somebody leaves, or the next tick */
+            return false;
+        }
+        fd = accept4(shared->listen_fd, (struct sockaddr *)&from, &size, SOCK_NONBLOCK | SOCK_CLOEXEC);
+        if (fd < 0) {
+            if (errno == EMFILE || errno == ENFILE || errno == ENOMEM || errno == ENOBUFS) {
+                if (!tl_loop_make_room(loop))
+                    accepting(loop, false);
+            } else if (errno == ECONNABORTED || errno == EINTR) {
+                continue;
+            }
+            return false;
+        }
+        if (full) /* not before somebody has come */
+            tl_loop_make_room(loop);
+        tl_guest_open(loop, fd, (const struct sockaddr *)&from);
+    }
+    return true;
+}
+
 static void on_accept(int listen_fd, short what, void *ctx)
 {
     struct tl_loop *loop = ctx;
 
+    (void)listen_fd;
     (void)what;
     loop->now_ms = tl_clock_monotonic_ms();
-    for (int i = 0; i < ACCEPTS; i++) {
-        struct sockaddr_storage from = {0};
-        socklen_t size = sizeof from;
-        int fd;
-
-        if (atomic_load_explicit(&loop->counts.guests, memory_order_relaxed) >= loop->shared->connections_max &&
-            !make_room(loop)) {
-            accepting(loop, false);
-            return;
-        }
-        fd = accept4(listen_fd, (struct sockaddr *)&from, &size, SOCK_NONBLOCK | SOCK_CLOEXEC);
-        if (fd < 0) {
-            if (errno == EMFILE || errno == ENFILE || errno == ENOMEM || errno == ENOBUFS) {
-                if (!make_room(loop))
-                    accepting(loop, false); /* until somebody leaves, or the next tick */
-            } else if (errno == ECONNABORTED || errno == EINTR) {
-                continue;
-            }
-            return;
-        }
-        tl_guest_open(loop, fd, (const struct sockaddr *)&from);
-    }
+    (void)accept_some(loop);
 }
 
 void tl_loop_guest_left(struct tl_loop *loop)
@@ -135,12 +146,12 @@ static void free_dead(struct tl_loop *loop)
 
 static void drain_more(struct tl_loop *loop)
 {
-    if (loop->now_ms >= loop->drain_idle_ms)
-        for (struct tl_guest *guest = loop->guests, *next; guest != NULL; guest = next) {
-            next = guest->next;
-            if (tl_guest_is_idle(guest) || loop->now_ms >= loop->drain_until_ms)
-                tl_guest_close(guest);
-        }
+    for (struct tl_guest *guest = loop->guests, *next; guest != NULL; guest = next) {
+        next = guest->next;
+        if (loop->now_ms >= loop->drain_until_ms ||
+            (tl_guest_is_idle(guest) && loop->now_ms - guest->idle_ms >= loop->drain_idle_ms))
+            tl_guest_close(guest);
+    }
     if (loop->guests == NULL)
         event_base_loopbreak(loop->base);
 }
@@ -216,6 +227,23 @@ static void hear(struct tl_loop *loop)
     }
 }
 
+/* Those at the door would be sent away when it closes: they are let in, where nobody comes after us. Idle ones have another second from now on. */
+static void begin_drain(struct tl_loop *loop)
+{
+    struct tl_intercept *shared = loop->shared;
+
+    for (struct tl_guest *guest = loop->guests; guest != NULL; guest = guest->next)
+        guest->idle_ms = loop->now_ms;
+    if (!shared->handed_over)
+        while (accept_some(loop)) {}
+    loop->draining = true;
+    accepting(loop, false);
+    loop->drain_idle_ms = tl_min_i64(DRAIN_IDLE_MS, loop->drain_patience_ms);
+    loop->drain_until_ms = loop->now_ms + loop->drain_patience_ms;
+    if (atomic_fetch_sub(&shared->loops_accepting, 1) == 1 && !shared->handed_over)
+        shutdown(shared->listen_fd, SHUT_RDWR);
+}
+
 static void on_wake(int fd, short what, void *ctx)
 {
     struct tl_loop *loop = ctx;
@@ -230,12 +258,8 @@ static void on_wake(int fd, short what, void *ctx)
     pthread_mutex_lock(&loop->mutex);
     drain = loop->drain_asked && !loop->draining;
     pthread_mutex_unlock(&loop->mutex);
-    if (drain) {
-        loop->draining = true;
-        accepting(loop, false);
-        loop->drain_idle_ms = loop->now_ms + tl_min_i64(DRAIN_IDLE_MS, loop->drain_patience_ms);
-        loop->drain_until_ms = loop->now_ms + loop->drain_patience_ms;
-    }
+    if (drain)
+        begin_drain(loop);
 }
 
 /* ---- the loop ---- */
@@ -319,11 +343,13 @@ enum tl_code tl_loop_start(struct tl_loop *loop, struct tl_err *err)
     int failure;
 
     accepting(loop, true);
+    atomic_fetch_add(&loop->shared->loops_accepting, 1);
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);
     failure = pthread_create(&loop->thread, NULL, thread_main, loop);
     pthread_sigmask(SIG_SETMASK, &before, NULL);
     if (failure != 0) {
+        atomic_fetch_sub(&loop->shared->loops_accepting, 1);
         errno = failure;
         return tl_fail_errno(err, TL_ERR_IO, "cannot start a thread for requests");
     }

@@ -18,6 +18,7 @@
 #include "net/stream.h"
 #include "speed_layer/capture.h"
 #include "speed_layer/client.h"
+#include "speed_layer/collect.h"
 #include "speed_layer/request_event.h"
 #include "speed_layer/upstream.h"
 
@@ -39,15 +40,19 @@ struct tl_intercept {
     struct tl_trust *trust;
     struct tl_event_rules *rules;
     struct tl_capture *capture;
+    struct tl_collect *collect; /* NULL: its paths are the site's */
     struct tl_intercept_times times;
     enum tl_capture_mode mode;
     enum tl_capture_key key;
     bool proxy_protocol;
     size_t head_bytes_max;
-    int64_t body_bytes_max;   /* 0: no limit */
-    unsigned connections_max; /* of a loop */
-    unsigned peer_max;        /* connections of one address that is not trusted; 0: no limit */
+    int64_t body_bytes_max; /* 0: no limit */
+    unsigned connections_max;
+    atomic_uint guests; /* of all loops */
+    unsigned peer_max;  /* connections of one address that is not trusted; 0: no limit */
     int listen_fd;
+    bool handed_over;            /* the socket is another's: it goes on when this process ends */
+    atomic_uint loops_accepting; /* the last one to drain closes the door */
     pthread_mutex_t tls_mutex;
     SSL_CTX *tls; /* with the mutex; NULL: plain */
     uint64_t peer_seed;
@@ -87,8 +92,8 @@ struct tl_loop {
     struct event accept_event, tick_event, wake_event;
     pthread_t thread;
     bool running, accepting, draining;
-    int64_t now_ms; /* monotonic: as of this turn */
-    int64_t drain_idle_ms, drain_until_ms;
+    int64_t now_ms;                        /* monotonic: as of this turn */
+    int64_t drain_idle_ms, drain_until_ms; /* how long an idle client may still begin a request; when all ends */
     struct tl_event_maker *maker;
     struct tl_loop_counts counts;
     struct {
@@ -114,7 +119,7 @@ struct tl_loop {
 TL_MUST_USE enum tl_code tl_loop_open(struct tl_intercept *shared, struct tl_loop **out, struct tl_err *err);
 /* Starts its thread. */
 TL_MUST_USE enum tl_code tl_loop_start(struct tl_loop *loop, struct tl_err *err);
-/* Accepts nobody any more; requests that are under way get their answer, for as long as `patience_ms`; then the thread ends. */
+/* Accepts nobody any more but who waits at the door already (unless the socket goes on elsewhere); requests that are under way get their answer, for as long as `patience_ms`; then the thread ends. */
 void tl_loop_drain(struct tl_loop *loop, int64_t patience_ms);
 void tl_loop_join(struct tl_loop *loop);
 void tl_loop_close(struct tl_loop *loop);
@@ -125,5 +130,7 @@ struct tl_http1 *tl_loop_parser(struct tl_loop *loop, enum tl_http1_kind kind);
 void tl_loop_parser_back(struct tl_loop *loop, enum tl_http1_kind kind, struct tl_http1 *http);
 /* A guest has gone: there is room for another one. */
 void tl_loop_guest_left(struct tl_loop *loop);
+/* The client that has been idle for longest goes. False: none is. */
+bool tl_loop_make_room(struct tl_loop *loop);
 
 #endif

@@ -6,7 +6,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/diag.h"
+#include "net/endpoint.h"
 #include "net/tls.h"
+#include "speed_layer/request_event.h"
+
+enum { COMPLAINT_MS = 10000 };
 
 struct tl_upstreams {
     struct tl_upstream *items;
@@ -24,25 +29,42 @@ static enum tl_code bad_url(const char *text, struct tl_err *err)
                    text);
 }
 
+/* Letters, digits, "-", "_" and "."; an address in brackets is left to whoever looks it up. */
+static bool is_name(struct tl_sv text)
+{
+    for (size_t i = 0; i < text.size; i++)
+        if (!isalnum((unsigned char)text.data[i]) && (text.data[i] == '\0' || strchr("-_.", text.data[i]) == NULL))
+            return false;
+    return text.size > 0;
+}
+
 /* "[::1]:3000", "app.internal", "10.0.0.5:8080" -> host without brackets, port. */
 static bool split_authority(struct tl_sv authority, struct tl_sv *host, struct tl_sv *port)
 {
     const char *bracket = authority.size > 0 && authority.data[0] == '[' ? memchr(authority.data, ']', authority.size) : NULL;
     struct tl_sv rest = authority;
+    struct tl_endpoint address;
     int64_t number;
 
     if (bracket != NULL) {
         *host = (struct tl_sv){authority.data + 1, (size_t)(bracket - authority.data) - 1};
         rest = (struct tl_sv){bracket + 1, authority.size - host->size - 2};
-        if (rest.size > 0 && rest.data[0] != ':')
+        if (!tl_endpoint_parse((struct tl_sv){authority.data, host->size + 2}, &address))
             return false;
-        *port = rest.size > 0 ? (struct tl_sv){rest.data + 1, rest.size - 1} : rest;
     } else {
-        *host = tl_sv_cut(&rest, ':');
-        *port = rest;
+        const char *colon = memchr(authority.data, ':', authority.size);
+
+        *host = (struct tl_sv){authority.data, colon != NULL ? (size_t)(colon - authority.data) : authority.size};
+        rest = (struct tl_sv){authority.data + host->size, authority.size - host->size};
+        if (!is_name(*host))
+            return false;
     }
-    return host->size > 0 && memchr(host->data, '/', host->size) == NULL &&
-           (port->size == 0 || (tl_sv_to_i64(*port, &number) && number > 0 && number <= UINT16_MAX));
+    *port = (struct tl_sv){rest.data, 0};
+    if (rest.size == 0)
+        return true;
+    *port = (struct tl_sv){rest.data + 1, rest.size - 1};
+    return rest.data[0] == ':' && port->size > 0 && port->data[0] >= '0' && port->data[0] <= '9' &&
+           tl_sv_to_i64(*port, &number) && number > 0 && number <= UINT16_MAX;
 }
 
 static char *copy(struct tl_sv text, bool lower)
@@ -70,7 +92,11 @@ static enum tl_code parse(struct tl_upstream *upstream, const char *text, bool *
             return tl_fail_memory(err, name.size);
         upstream->name = (struct tl_sv){lower, name.size};
         url = tl_sv_from(equals + 1);
-        if (name.size == 0 || memchr(name.data, ':', name.size) != NULL)
+        if (tl_sv_starts(name, TL_SV("*."))) {
+            name.data += 2;
+            name.size -= 2;
+        }
+        if (!is_name(name) || name.data[0] == '.' || name.data[name.size - 1] == '.')
             return bad_url(text, err);
     }
     *https = tl_sv_starts(url, TL_SV("https://"));
@@ -112,14 +138,16 @@ static void look_up(struct tl_upstream *upstream)
     freeaddrinfo(found);
 }
 
-bool tl_upstream_address(struct tl_upstream *upstream, struct tl_upstream_address *out)
+bool tl_upstream_address(struct tl_upstream *upstream, size_t attempt, size_t *turn, struct tl_upstream_address *out)
 {
     bool found;
 
     pthread_mutex_lock(&upstream->mutex);
     found = upstream->addresses_count > 0;
     if (found)
-        *out = upstream->addresses[upstream->next++ % upstream->addresses_count];
+        *turn = attempt == 0 ? upstream->next++ : *turn + 1;
+    if (found)
+        *out = upstream->addresses[*turn % upstream->addresses_count];
     pthread_mutex_unlock(&upstream->mutex);
     return found;
 }
@@ -132,6 +160,21 @@ size_t tl_upstream_addresses_count(struct tl_upstream *upstream)
     count = upstream->addresses_count;
     pthread_mutex_unlock(&upstream->mutex);
     return count;
+}
+
+void tl_upstream_complain(struct tl_upstream *upstream, const char *why, int64_t now_ms)
+{
+    long long said_ms = atomic_load_explicit(&upstream->said_ms, memory_order_relaxed);
+
+    if ((said_ms != 0 && now_ms - said_ms < COMPLAINT_MS) ||
+        !atomic_compare_exchange_strong(&upstream->said_ms, &said_ms, now_ms))
+        return;
+    tl_diag_event(TL_WARN, "the site fails",
+                  (const struct tl_diag_kv[]){
+                      {"site", upstream->authority, 0},
+                      {"why",  why,                 0}
+    },
+                  2);
 }
 
 void tl_upstreams_refresh(struct tl_upstreams *upstreams)
@@ -224,10 +267,8 @@ static bool covers(struct tl_sv name, struct tl_sv host)
 struct tl_upstream *tl_upstreams_find(struct tl_upstreams *upstreams, struct tl_sv host)
 {
     struct tl_upstream *best = NULL;
-    const char *colon = host.size > 0 && host.data[0] != '[' ? memchr(host.data, ':', host.size) : NULL;
 
-    if (colon != NULL)
-        host.size = (size_t)(colon - host.data);
+    host = tl_request_host(host);
     for (size_t u = 0; u < upstreams->count; u++) {
         struct tl_upstream *upstream = &upstreams->items[u];
 

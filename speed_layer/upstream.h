@@ -11,6 +11,7 @@
 
 #include <openssl/ssl.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <sys/socket.h>
 
 #include "main/option.h"
@@ -32,6 +33,7 @@ struct tl_upstream {
     pthread_mutex_t mutex;
     struct tl_upstream_address addresses[TL_UPSTREAM_ADDRESSES_MAX]; /* with the mutex */
     size_t addresses_count, next;
+    atomic_llong said_ms; /* when it was last said that it fails (monotonic) */
 };
 
 struct tl_upstreams;
@@ -46,8 +48,11 @@ size_t tl_upstreams_count(const struct tl_upstreams *upstreams);
 struct tl_upstream *tl_upstreams_find(struct tl_upstreams *upstreams, struct tl_sv host);
 /* Looks all names up anew; may take as long as the resolver does. */
 void tl_upstreams_refresh(struct tl_upstreams *upstreams);
-/* The next address in turn; false: its name is not known. */
-bool tl_upstream_address(struct tl_upstream *upstream, struct tl_upstream_address *out);
+/* For a request's first attempt (0) the next address in turn, and for each further one the next behind that: `*turn` is kept in between. False: its
+ * name is not known. */
+bool tl_upstream_address(struct tl_upstream *upstream, size_t attempt, size_t *turn, struct tl_upstream_address *out);
 size_t tl_upstream_addresses_count(struct tl_upstream *upstream);
+/* Tells the operator that it fails and why: a line every 10 s at most. */
+void tl_upstream_complain(struct tl_upstream *upstream, const char *why, int64_t now_ms);
 
 #endif

@@ -2,7 +2,7 @@
 # suites.sh: runs test programs in turn, prints the closing line of each, and fails when one fails or has run no test.
 #
 # tests/suites.sh [VARIANT-LABEL] BUILD-DIR PROGRAM...     (the Makefile calls it; TALLY_BIN names the program under test)
-# Criterion's own options can be handed on in CRITERION_ARGS, such as CRITERION_ARGS='--filter=table/*'.
+# A choice of tests can be handed on in CRITERION_ARGS, such as CRITERION_ARGS='--filter=table/*'. The log of each program has the time of each test.
 set -euo pipefail
 
 label=
@@ -46,8 +46,8 @@ for program in "$@"; do
     *)
         jobs=$(nproc)
         [ "$name" != integration ] || jobs=$((2 * jobs)) # these wait for processes and servers more than they work
-        CRITERION_JOBS=$jobs "$program" --verbose "${criterion_args[@]}" >"$log" 2>&1 || status=$?
-        closing=$(sed 's/\x1b\[[0-9;]*m//g' "$log" | grep 'Synthesis:' | tail -n 1 || true)
+        CRITERION_JOBS=$jobs "$program" "${criterion_args[@]}" >"$log" 2>&1 || status=$?
+        closing=$(grep 'Synthesis:' "$log" | tail -n 1 || true)
         count=$(sed -n 's/.*Tested: *\([0-9]*\).*/\1/p' <<<"$closing")
         ;;
     esac
@@ -57,11 +57,9 @@ for program in "$@"; do
     fi
     if [ "$status" -ne 0 ]; then
         failed=1
-        sed 's/\x1b\[[0-9;]*m//g' "$log" | grep -vE '^\[(RUN |PASS)|^\[SKIP\].*Test is disabled$' || true
+        grep -v '^\[PASS\]' "$log" || true
     else
-        # What was left out must be seen: a skipped test says why. What a filter leaves out was left out on purpose.
-        if [ -n "${CRITERION_ARGS:-}" ]; then hide='Test is disabled$'; else hide='^$'; fi
-        sed 's/\x1b\[[0-9;]*m//g' "$log" | grep '^\[SKIP\]' | grep -v "$hide" || true
+        grep '^\[SKIP\]' "$log" || true # what was left out must be seen, with its reason
     fi
     printf '%s%s: %s [exit %d, %d s]\n' "$name" "$label" "${closing:-no closing line}" "$status" $((SECONDS - started))
 done

@@ -150,6 +150,15 @@ static const struct rule writer_defaults[] = {
     {"message.max.bytes", "1000000000"},
 };
 
+/* Batches of 5 ms, packed by what costs least. A message waits for its broker without end, for whoever hands it over keeps it until it is there; what
+ * librdkafka holds of them is bounded. */
+static const struct rule feeder_defaults[] = {
+    {"linger.ms",                  "5"    },
+    {"compression.codec",          "lz4"  },
+    {"message.timeout.ms",         "0"    },
+    {"queue.buffering.max.kbytes", "16384"},
+};
+
 /* message.max.bytes is a writer's; a reader's fetch.max.bytes must not be below it. */
 static const struct rule fixed_reader[] = {
     {"enable.auto.commit",       "false"         },
@@ -447,7 +456,7 @@ enum tl_code tl_kafka_conf_make(const struct tl_kafka_properties *properties, en
                                 struct tl_err *err)
 {
     rd_kafka_conf_t *conf = rd_kafka_conf_new();
-    bool writes = role == TL_KAFKA_WRITER;
+    bool writes = role == TL_KAFKA_WRITER || role == TL_KAFKA_FEEDER;
     char hint[160];
     enum tl_code rc = TL_OK;
 
@@ -456,6 +465,8 @@ enum tl_code tl_kafka_conf_make(const struct tl_kafka_properties *properties, en
         TL_TRY(set_rules(conf, writer_defaults, TL_COUNT(writer_defaults), err));
     else
         TL_TRY(set_shares(conf, properties, err));
+    if (role == TL_KAFKA_FEEDER)
+        TL_TRY(set_rules(conf, feeder_defaults, TL_COUNT(feeder_defaults), err));
     for (size_t i = 0; i < properties->count; i++) {
         const struct tl_log_property *item = &properties->items[i];
 
@@ -475,6 +486,22 @@ out:
     if (rc != TL_OK)
         rd_kafka_conf_destroy(conf);
     return rc;
+}
+
+int64_t tl_kafka_conf_batch_bytes_of(const rd_kafka_conf_t *conf, int64_t otherwise)
+{
+    char text[32];
+    size_t size = sizeof text;
+    int64_t bytes;
+
+    if (rd_kafka_conf_get(conf, "batch.size", text, &size) != RD_KAFKA_CONF_OK || !tl_sv_to_i64(tl_sv_from(text), &bytes))
+        return otherwise;
+    return bytes;
+}
+
+enum tl_code tl_kafka_conf_batch_bytes(rd_kafka_conf_t *conf, int64_t bytes, struct tl_err *err)
+{
+    return set_number(conf, "batch.size", tl_min_i64(bytes, tl_kafka_conf_batch_bytes_of(conf, bytes)), err);
 }
 
 void tl_kafka_hide_secrets(const struct tl_kafka_properties *properties, char *text)

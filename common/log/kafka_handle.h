@@ -53,6 +53,7 @@ struct tl_kafka_log {
     size_t queue_count, queue_bytes; /* what librdkafka holds of each of them before it stops to fetch */
     struct tl_kafka_watch *watch;
     struct tl_kafka_writer *writer; /* NULL: nothing was appended yet */
+    int64_t feed_batch_bytes;       /* what brokers have been found to take at once; 0: nothing was found */
     struct tl_kafka_topic **topics;
     size_t topics_count;
     int wake; /* eventfd: librdkafka writes to it when an empty queue gets something */

@@ -19,6 +19,7 @@
 #include "base/clock.h"
 #include "base/diag.h"
 #include "log/kafka_handle.h"
+#include "log/kafka_producer.h"
 
 enum {
     HAND = 1024,
@@ -636,6 +637,7 @@ static const struct tl_log_ops kafka_ops = {
     .append = tl_kafka_op_append,
     .notes = tl_kafka_op_notes,
     .trim = tl_kafka_op_trim,
+    .feed_open = tl_kafka_op_feed_open,
 };
 
 /* What librdkafka finds wrong in the whole, or in a file that a property names: it says so once, without a code that tells which. */

@@ -28,7 +28,7 @@
 enum { LOOK_MS = 100, HURRY_MS = 2000, ARGS_MAX = 64 + 4 * TL_OPTION_LIST_MAX };
 
 struct up_options {
-    int64_t batch_every_ms, archive_every_ms;
+    int64_t batch_every_ms, archive_every_ms, patience_ms;
     struct tl_option_list upstreams;
     const char *listen; /* NULL: intercept's default */
 };
@@ -315,7 +315,7 @@ static enum tl_code up_main(const struct tl_common_options *common, const struct
             {
                     [SPEED] = {.name = "speed", .listens = true, .patience_ms = 20000},
                     [ARCHIVE] = {.name = "archive", .listens = true, .patience_ms = 20000},
-                    [INTERCEPT] = {.name = "intercept", .listens = true, .patience_ms = 40000},
+                    [INTERCEPT] = {.name = "intercept", .listens = true, .patience_ms = own->patience_ms},
                     [BATCH] = {.name = "batch", .repeats = true, .every_ms = own->batch_every_ms, .patience_ms = 10000},
                     },
     };
@@ -344,6 +344,8 @@ static const struct tl_option up_table[] = {
      offsetof(struct up_options,                                                                                                                                       batch_every_ms),   0},
     {"archive-every", TL_OPT_DURATION, "60s",       "how often the archive makes a file of what is new",
      offsetof(struct up_options,                                                                                                                                       archive_every_ms), 0},
+    {"patience",      TL_OPT_DURATION, "40s",       "how long intercept may take to end: more than its --drain-timeout",
+     offsetof(struct up_options,                                                                                                                                       patience_ms),      0},
 };
 
 static const struct tl_usage up_usage = {
@@ -357,7 +359,7 @@ static const struct tl_usage up_usage = {
             "with 0.5 s again.\n"
             "Exit status 2 or 75 of a part that has not yet run for a minute ends the whole with that status: no restart would "
             "help.\n"
-            "SIGTERM and SIGINT end intercept first (40 s at most), then speed (20 s) and archive (20 s); a second one gives all "
+            "SIGTERM and SIGINT end intercept first (--patience), then speed (20 s) and archive (20 s); a second one gives all "
             "of them 2 s.\n"
             "\n"
             "What the parts say is on stderr and in DIR/log/tally.log, which is turned over at 16 MiB; four older ones are kept, "
@@ -372,7 +374,7 @@ static const struct tl_usage up_usage = {
 
 TL_COMMAND(up, "all parts in one group of processes")
 {
-    struct up_options own = {.batch_every_ms = 3600000, .archive_every_ms = 60000};
+    struct up_options own = {.batch_every_ms = 3600000, .archive_every_ms = 60000, .patience_ms = 40000};
     struct tl_common_options common;
     struct tl_err err = {0};
     int status = 0;

@@ -3,14 +3,20 @@
 
 #include <errno.h>
 #include <limits.h>
+#include <linux/sockios.h>
 #include <openssl/err.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include "net/tls.h"
 
-enum { PARTS_MAX = 8 };
+enum {
+    PARTS_MAX = 8,
+    RECORD_BYTES = 16 << 10, /* TLS: what fits into one record */
+    MOVE_BYTES = 64 << 10    /* so much that was written stands before what was not: it is moved to the front */
+};
 
 static void wait_for_room(struct tl_stream *stream, bool on)
 {
@@ -45,7 +51,7 @@ static void fail(struct tl_stream *stream, const char *why)
 /* ---- writing ---- */
 
 /* How much of it; LATER or FAILED. */
-static ssize_t write_now(struct tl_stream *stream, const struct iovec *parts, int parts_count)
+static ssize_t write_parts(struct tl_stream *stream, const struct iovec *parts, int parts_count)
 {
     ssize_t size;
 
@@ -71,8 +77,22 @@ static ssize_t write_now(struct tl_stream *stream, const struct iovec *parts, in
     return size;
 }
 
+static ssize_t write_now(struct tl_stream *stream, const struct iovec *parts, int parts_count)
+{
+    ssize_t size = write_parts(stream, parts, parts_count);
+
+    if (size > 0)
+        stream->taken += (uint64_t)size;
+    return size;
+}
+
 static bool keep(struct tl_stream *stream, const struct iovec *parts, int parts_count, size_t written)
 {
+    if (stream->out_at >= MOVE_BYTES) { /* else it would grow for as long as it is never empty */
+        memmove(stream->out.data, stream->out.data + stream->out_at, tl_stream_pending(stream));
+        stream->out.size -= stream->out_at;
+        stream->out_at = 0;
+    }
     for (int p = 0; p < parts_count; p++) {
         size_t skip = written < parts[p].iov_len ? written : parts[p].iov_len;
 
@@ -84,6 +104,21 @@ static bool keep(struct tl_stream *stream, const struct iovec *parts, int parts_
     return !stream->out.failed;
 }
 
+/* A head and a short body, a chunk with its frame: one record, and one packet. */
+static bool write_record(struct tl_stream *stream, const struct iovec *parts, int parts_count, size_t size)
+{
+    char record[RECORD_BYTES];
+    struct iovec all = {record, size};
+    ssize_t written;
+
+    for (size_t p = 0, at = 0; p < (size_t)parts_count; at += parts[p++].iov_len)
+        memcpy(record + at, parts[p].iov_base, parts[p].iov_len);
+    written = write_now(stream, &all, 1);
+    if (written == TL_STREAM_FAILED)
+        return false;
+    return written == (ssize_t)size || keep(stream, &all, 1, written > 0 ? (size_t)written : 0);
+}
+
 bool tl_stream_write(struct tl_stream *stream, const struct iovec *parts, int parts_count)
 {
     struct iovec left[PARTS_MAX];
@@ -93,6 +128,13 @@ bool tl_stream_write(struct tl_stream *stream, const struct iovec *parts, int pa
     assert(parts_count <= PARTS_MAX && !stream->shut);
     if (stream->state != TL_STREAM_OPEN || tl_stream_pending(stream) > 0)
         return keep(stream, parts, parts_count, 0);
+    if (stream->ssl != NULL && parts_count > 1) {
+        for (int p = 0; p < parts_count; p++)
+            total += parts[p].iov_len;
+        if (total <= RECORD_BYTES)
+            return write_record(stream, parts, parts_count, total);
+        total = 0;
+    }
     memcpy(left, parts, sizeof *parts * (size_t)parts_count);
     while (first < parts_count) {
         ssize_t size;
@@ -136,6 +178,22 @@ void tl_stream_end(struct tl_stream *stream)
     stream->shut = true;
     if (stream->state == TL_STREAM_OPEN && tl_stream_pending(stream) == 0)
         end_now(stream);
+}
+
+uint64_t tl_stream_progress(const struct tl_stream *stream)
+{
+    int waits = 0; /* in the kernel; a full socket counts as writable again only when a good part of it has gone */
+
+    (void)ioctl(stream->fd, SIOCOUTQ, &waits);
+    return stream->taken - (uint64_t)waits;
+}
+
+void tl_stream_give_up_writing(struct tl_stream *stream)
+{
+    stream->shut = true;
+    wait_for_room(stream, false);
+    tl_buf_done(&stream->out);
+    stream->out_at = 0;
 }
 
 /* What is kept. False: it failed, and that was said. */
@@ -294,21 +352,35 @@ void tl_stream_init(struct tl_stream *stream, struct event_base *base, int fd, b
         wait_for_room(stream, true);
 }
 
-void tl_stream_close(struct tl_stream *stream)
+static void close_now(struct tl_stream *stream, bool cut)
 {
+    const struct linger at_once = {.l_onoff = 1};
+
     if (stream->fd < 0)
         return;
     event_del(&stream->read_event);
     event_del(&stream->write_event);
     if (stream->ssl != NULL) {
-        if (stream->state == TL_STREAM_OPEN && !stream->shut && tl_stream_pending(stream) == 0) {
+        if (stream->state == TL_STREAM_OPEN && !stream->shut && !cut) {
             ERR_clear_error();
             SSL_shutdown(stream->ssl);
         }
         SSL_free(stream->ssl);
         stream->ssl = NULL;
     }
+    if (cut)
+        setsockopt(stream->fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
     close(stream->fd);
     stream->fd = -1;
     tl_buf_done(&stream->out);
+}
+
+void tl_stream_close(struct tl_stream *stream)
+{
+    close_now(stream, tl_stream_pending(stream) > 0);
+}
+
+void tl_stream_cut(struct tl_stream *stream)
+{
+    close_now(stream, true);
 }

@@ -32,14 +32,18 @@ struct tl_stream {
     void *ctx;
     struct tl_buf out; /* from out_at on not yet written */
     size_t out_at;
+    uint64_t taken; /* bytes that were written so far */
     struct event read_event, write_event;
 };
 
 /* Of a socket that is connected, or has begun to connect; takes it, and `ssl`. Reading is on. With TLS, or while it connects, `connected` is called. */
 void tl_stream_init(struct tl_stream *stream, struct event_base *base, int fd, bool connecting, SSL *ssl,
                     const struct tl_stream_calls *calls, void *ctx);
-/* At once; a TLS connection says good-bye where that needs no waiting. Fine when closed. */
+/* At once; a TLS connection says good-bye where that needs no waiting. Where something is kept that was not written, the other side is reset: it
+ * must not take this for the end. Fine when closed. */
 void tl_stream_close(struct tl_stream *stream);
+/* The same, and always with a reset. */
+void tl_stream_cut(struct tl_stream *stream);
 static inline bool tl_stream_is_open(const struct tl_stream *stream)
 {
     return stream->fd >= 0;
@@ -56,7 +60,11 @@ static inline size_t tl_stream_pending(const struct tl_stream *stream)
 {
     return stream->out.size - stream->out_at;
 }
+/* A number that changes when more has arrived at the other side: whether it takes what is sent, however slowly. Asks the kernel. */
+uint64_t tl_stream_progress(const struct tl_stream *stream);
 /* Nothing more will be written: told to the other side once all is. */
 void tl_stream_end(struct tl_stream *stream);
+/* The other side takes nothing more: what is kept is dropped; what it said can still be read. */
+void tl_stream_give_up_writing(struct tl_stream *stream);
 
 #endif

@@ -12,6 +12,7 @@
 
 #include "base/clock.h"
 #include "support/dump.h"
+#include "support/http_get.h"
 #include "support/run.h"
 #include "support/visits.h"
 
@@ -237,5 +238,97 @@ Test(up, a_second_signal_hurries_a_part_that_hangs)
     cr_expect_eq(times_in(run.err, " error up speed has not ended in time, and is killed\n"), 1, "%s", run.err);
     cr_expect_eq(times_in(run.err, " info up archive ended with status 0\n"), 1, "%s", run.err);
     cr_expect_eq(kill(speed, 0), -1, "it is gone");
+    run_done(&run);
+}
+
+/* ---- intercept ---- */
+
+/* The site is another program's page for monitors. */
+static uint16_t site_start(struct run *site)
+{
+    char elsewhere[300];
+
+    snprintf(elsewhere, sizeof elsewhere, "%s/elsewhere", dir);
+    cr_assert_eq(mkdir(elsewhere, 0777), 0);
+    run_start(site, (const char *const[]){"archive", "--follow", "--views", views, "--data", elsewhere, "--metrics-listen", ":0",
+                                          NULL});
+    return http_port_said(site, "archive");
+}
+
+static void visit(uint16_t port, int times)
+{
+    static const char request[] = "GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
+
+    for (int i = 0; i < times; i++) {
+        struct http_answer answer = http_send(port, request, sizeof request - 1);
+
+        cr_expect_eq(answer.status, 200, "%s", answer.all);
+        http_done(&answer);
+    }
+}
+
+Test(up, intercept_stands_before_the_site_comes_back_and_ends_first)
+{
+    char listen[40], upstream[60], *sum;
+    uint16_t site_port, port = http_free_ports(1);
+    struct run run = {0}, site = {0};
+    const char *ends[3];
+
+    site_port = site_start(&site);
+    snprintf(listen, sizeof listen, "127.0.0.1:%u", (unsigned)port);
+    snprintf(upstream, sizeof upstream, "http://127.0.0.1:%u", (unsigned)site_port);
+    run_start(&run, (const char *const[]){"up", "--views", views, "--data", data, "--metrics-listen", ":0", "--upstream",
+                                          upstream, "--listen", listen, "--", "--log-localhost", NULL});
+    cr_assert(run_says(&run, " info intercept listens ", PATIENCE_MS), "%s", run_err_so_far(&run));
+    http_port_said(&run, "intercept");
+    visit(port, 20);
+    cr_expect(has_read(20), "%s", run_err_so_far(&run));
+    cr_assert_eq(kill(pid_of(&run, "intercept"), SIGKILL), 0);
+    cr_assert(run_says(&run, " warn up intercept was ended by signal 9 (SIGKILL); it starts again in 0.", PATIENCE_MS));
+    for (int64_t until = tl_clock_monotonic_ms() + PATIENCE_MS; tl_clock_monotonic_ms() < until; tl_clock_sleep_ms(20)) {
+        int fd = http_connect(port);
+
+        if (fd < 0)
+            continue;
+        close(fd);
+        break;
+    }
+    visit(port, 20);
+    end(&run, 0);
+    ends[0] = strstr(run.err, " info up intercept ended with status 0\n");
+    ends[1] = strstr(run.err, " info up speed ended with status 0\n");
+    ends[2] = strstr(run.err, " info up archive ended with status 0\n");
+    cr_expect(ends[0] != NULL && ends[0] < ends[1] && ends[1] < ends[2], "%s", run.err);
+    run_done(&run);
+    RUN(&run, "speed", "--views", views, "--data", data, "--once");
+    cr_expect_eq(run.status, 0, "%s", run.err);
+    run_done(&run);
+    sum = dump_sql(store,
+                   "SELECT counted + partly_counted, late + duplicate + future + rejected + dead_letter FROM tally_outcome JOIN"
+                   " tally_definition USING (definition) WHERE view = 'hits'");
+    cr_expect_str_eq(sum, "40|0\n", "all that was answered is counted: %s", sum);
+    free(sum);
+    run_signal(&site, SIGTERM);
+    run_wait(&site);
+    run_done(&site);
+}
+
+Test(up, what_stands_behind_the_dashes_is_for_intercept)
+{
+    struct run run = {0};
+
+    RUN(&run, "up", "--views", views, "--data", data, "--", "--log-localhost");
+    cr_expect_eq(run.status, 2, "%s", run.err);
+    cr_expect_eq(times_in(run.err, "'--log-localhost': what stands behind -- is for intercept, which --upstream URL starts"), 1,
+                 "%s", run.err);
+    run_done(&run);
+    RUN(&run, "up", "--views", views, "--data", data, "--listen", ":8080");
+    cr_expect_eq(run.status, 2, "%s", run.err);
+    run_done(&run);
+    RUN(&run, "up", "--views", views, "--data", data, "--upstream", "http://127.0.0.1:1", "--", "--no-such-option");
+    cr_expect_eq(run.status, 2, "%s", run.err);
+    cr_expect_eq(times_in(run.err, " warn up intercept wrote:\ntally intercept: there is no option '--no-such-option'"), 1, "%s",
+                 run.err);
+    cr_expect_eq(times_in(run.err, " error up intercept ended with status 2\n"), 1, "%s", run.err);
     run_done(&run);
 }

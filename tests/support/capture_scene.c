@@ -14,7 +14,7 @@
 #include "log/log.h"
 #include "speed_layer/capture_inside.h"
 
-enum { PATIENCE_MS = 20000, LOOK_MS = 2 };
+enum { PATIENCE_MS = 20000, LOOK_MS = 2, PAUSE_MS_MAX = 150 };
 
 static struct tl_err err;
 
@@ -38,6 +38,9 @@ void capture_scene_open(struct capture_scene *scene)
     enum tl_code rc = tl_capture_open(&scene->common, NULL, &scene->options, NULL, &scene->capture, &err);
 
     cr_assert_eq(rc, TL_OK, "%s", err.message);
+    pthread_mutex_lock(&scene->capture->lock);
+    scene->capture->pause_ms_max = PAUSE_MS_MAX; /* the tests are in a hurry */
+    pthread_mutex_unlock(&scene->capture->lock);
 }
 
 void capture_scene_close(struct capture_scene *scene, int64_t patience_ms)
@@ -173,24 +176,40 @@ void capture_scene_give_log(struct capture_scene *scene)
     cr_assert_eq(rename(there, here), 0);
 }
 
+/* The scene's own way to the log. */
+static struct tl_log *log_open(const struct capture_scene *scene)
+{
+    struct tl_log_property properties[TL_OPTION_LIST_MAX];
+    struct tl_log_spec spec = {.kind = scene->common.log, .data_dir = scene->data, .properties = properties};
+    struct tl_log *log = NULL;
+
+    for (; spec.properties_count < scene->common.kafka_properties.count; spec.properties_count++) {
+        struct tl_log_property *property = &properties[spec.properties_count];
+
+        property->value = tl_sv_from(scene->common.kafka_properties.items[spec.properties_count]);
+        property->name = tl_sv_cut(&property->value, '=');
+    }
+    cr_assert_eq(tl_log_open(&spec, TL_LOG_READ, &log, &err), TL_OK, "%s", err.message);
+    return log;
+}
+
 int64_t *capture_scene_numbers(const struct capture_scene *scene, uint32_t partition, size_t *count)
 {
-    const struct tl_log_spec spec = {.kind = "local", .data_dir = scene->data};
-    struct tl_log *log = NULL;
-    int64_t *numbers = NULL;
+    struct tl_sv topic = tl_sv_from(scene->options.topic != NULL ? scene->options.topic : "events");
+    struct tl_log *log = log_open(scene);
+    int64_t *numbers = malloc(sizeof *numbers), next, end;
     struct tl_log_entries entries;
-    int64_t next = 0;
 
     *count = 0;
-    cr_assert_eq(tl_log_open(&spec, TL_LOG_READ, &log, &err), TL_OK, "%s", err.message);
-    do {
-        cr_assert_eq(tl_log_read(log, TL_SV("events"), partition, next, 10000, SIZE_MAX, &entries, &err), TL_OK, "%s",
+    cr_assert_eq(tl_log_range(log, topic, partition, &next, &end, &err), TL_OK, "%s", err.message);
+    while (next < end) {
+        cr_assert_eq(tl_log_read_on(log, topic, partition, next, 10000, SIZE_MAX, PATIENCE_MS, &entries, &err), TL_OK, "%s",
                      err.message);
         cr_assert(TL_RESIZE(numbers, *count + entries.count + 1));
         for (size_t i = 0; i < entries.count; i++)
             cr_assert_eq(sscanf(entries.messages[i].value.data, "{\"n\":%" SCNd64, &numbers[(*count)++]), 1);
         next = entries.next_offset;
-    } while (entries.count > 0);
+    }
     tl_log_close(log);
     return numbers;
 }

@@ -1,0 +1,4 @@
+import tally from './index.js';
+
+export { tally };
+export default tally;

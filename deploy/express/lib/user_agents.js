@@ -1,0 +1,71 @@
+// user_agents.js: texts of user agents -> the JSON that PARSE_USER_AGENT gives, on a thread of its own: a text made to be slow for regular
+// expressions must not stop the site. One that takes longer than PATIENCE_MS, or is longer than any browser's, is not read, and all of it is null.
+'use strict';
+
+const { Worker } = require('node:worker_threads');
+const path = require('node:path');
+
+const CACHE_MAX = 10_000;
+const PATIENCE_MS = 2000;
+const BYTES_MAX = 512; // as request_event.c
+
+const UNREAD = {
+  family: null, major: null, minor: null, patch: null,
+  os: { family: null, major: null, minor: null, patch: null, patch_minor: null },
+  device: { family: null, brand: null, model: null },
+};
+
+class UserAgents {
+  #worker = null;
+  #cache = new Map(); // the text -> what it is; the oldest first
+
+  /** An array of JSON texts, null where there was none. */
+  async parse(texts) {
+    const found = [];
+    for (const text of texts) found.push(text === null ? null : JSON.stringify({ ...(await this.#find(text)), string: text }));
+    return found;
+  }
+
+  async close() {
+    await this.#worker?.terminate();
+    this.#worker = null;
+  }
+
+  async #find(text) {
+    if (Buffer.byteLength(text) > BYTES_MAX) return UNREAD;
+    const known = this.#cache.get(text);
+    if (known !== undefined) return known;
+    const agent = (await this.#ask(text)) ?? UNREAD;
+    if (this.#cache.size >= CACHE_MAX) this.#cache.delete(this.#cache.keys().next().value);
+    this.#cache.set(text, agent);
+    return agent;
+  }
+
+  /** undefined: it took too long. */
+  #ask(text) {
+    this.#worker ??= new Worker(path.join(__dirname, 'user_agent_worker.js'));
+    const worker = this.#worker;
+    return new Promise((resolve, reject) => {
+      const timer = setTimeout(() => {
+        this.#worker = null;
+        worker.terminate();
+        resolve(undefined);
+      }, PATIENCE_MS);
+      const end = (settle, value) => {
+        clearTimeout(timer);
+        worker.removeAllListeners();
+        worker.unref();
+        settle(value);
+      };
+      worker.ref();
+      worker.once('message', (agent) => end(resolve, agent));
+      worker.once('error', (error) => {
+        this.#worker = null;
+        end(reject, error);
+      });
+      worker.postMessage(Buffer.from(text).toString('latin1'));
+    });
+  }
+}
+
+module.exports = { UserAgents };

@@ -1,0 +1,91 @@
+// site.test.js: the whole anatomy with a real site: browser -> intercept -> log, and -> site -> database -> page. tests/integration/site_test.c runs it.
+//
+// TALLY_BIN: the program; TALLY_SITE: where the demo site is built; POSTGRES_URL: a server for the site's records.
+'use strict';
+
+const assert = require('node:assert/strict');
+const path = require('node:path');
+const { randomBytes } = require('node:crypto');
+const { test } = require('node:test');
+const { SITE, workspace, startSite, startIntercept, requestsOf, send } = require('./support.js');
+
+const CHROME = 'Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/120.0.0.0 Safari/537.36';
+
+/** A schema of its own for the site's records, and a way to look into it. */
+async function records(t) {
+  const pg = require(path.join(SITE, 'demo_site/node_modules/pg'));
+  const schema = `site_${randomBytes(6).toString('hex')}`;
+  const client = new pg.Client({ connectionString: process.env.POSTGRES_URL });
+  await client.connect();
+  t.after(async () => {
+    await client.query(`DROP SCHEMA IF EXISTS ${schema} CASCADE`);
+    await client.end();
+  });
+  const url = new URL(process.env.POSTGRES_URL);
+  url.searchParams.set('schema', schema);
+  return { url: url.href, query: async (text) => (await client.query(text.replace('{schema}', schema))).rows };
+}
+
+// What a browser does without JavaScript: the hidden fields of the form that Next has put there go along.
+function actionOf(html) {
+  const form = html.slice(html.lastIndexOf('<form'));
+  const fields = [...form.matchAll(/<input type="hidden" name="([^"]*)"(?: value="([^"]*)")?/g)];
+  return fields.map(([, name, value = '']) => [name, value.replaceAll('&quot;', '"').replaceAll('&amp;', '&')]);
+}
+
+async function multipart(fields) {
+  const form = new FormData();
+  for (const [name, value] of fields) form.append(name, value);
+  const request = new Request('http://unused/', { method: 'POST', body: form });
+  return { body: Buffer.from(await request.arrayBuffer()), type: request.headers.get('content-type') };
+}
+
+/** A visit: pages, two updates and an action, and what is not found. */
+async function visit(port, headers) {
+  const get = (target) => send(port, { path: target, headers });
+  assert.match((await get('/?session=hunter2')).text, /The Art of Counting/);
+  const before = (await get('/books/1')).text;
+  assert.match(before, /Price: 19\.00/);
+  const changed = await send(port, { method: 'POST', path: '/api/books/1', headers, body: 'price=20.50&stock=3' });
+  assert.deepEqual([changed.status, changed.headers.location], [303, '/books/1']);
+  const after = (await get('/books/1')).text;
+  assert.match(after, /Price: 20\.50/);
+  assert.match(after, /In stock: 3/);
+  const made = await send(port, { method: 'POST', path: '/api/books', headers, body: 'title=Gr%C3%B6%C3%9Fe&author=A&price=1&stock=2' });
+  assert.deepEqual([made.status, made.headers.location], [303, '/books/5']);
+  assert.match((await get('/books/5')).text, /Größe/);
+  const { body, type } = await multipart([...actionOf(before), ['reader', 'Ann'], ['words', 'well counted']]);
+  const said = await send(port, { method: 'POST', path: '/books/1', headers: { ...headers, origin: 'http://shop.example.com', 'content-type': type }, body });
+  assert.match(said.text, /Ann: well counted/);
+  assert.equal((await get('/nowhere')).status, 404);
+  assert.equal((await send(port, { method: 'POST', path: '/api/books/1', headers, body: 'price=x' })).status, 400);
+  const [, script] = /src="(\/_next\/static\/[^"]*\.js)"/.exec(before);
+  assert.equal((await get(script)).status, 200);
+}
+
+const VISIT = [
+  ['GET', '/?session=[redacted]', 200], ['GET', '/books/1', 200], ['POST', '/api/books/1', 303], ['GET', '/books/1', 200], ['POST', '/api/books', 303],
+  ['GET', '/books/5', 200], ['POST', '/books/1', 200], ['GET', '/nowhere', 404], ['POST', '/api/books/1', 400],
+];
+const told = (rows) => rows.map(({ method, url, status }) => [method, url, status]);
+
+test('intercept in front of a Next.js site with PostgreSQL', { skip: process.env.POSTGRES_URL ? false : 'POSTGRES_URL is not set' }, async (t) => {
+  const space = workspace(t);
+  const shop = await records(t);
+  const site = await startSite(t, { DATABASE_URL: shop.url });
+  const intercept = await startIntercept(t, space, '--upstream', `http://127.0.0.1:${site.port}`, '--trust-proxy', '127.0.0.1');
+  await visit(intercept.port, { 'user-agent': CHROME, cookie: 'id=hunter2', 'x-forwarded-for': '203.0.113.7', referer: 'https://search.example/?q=books' });
+  assert.deepEqual(await shop.query('SELECT cents, stock FROM {schema}.book WHERE id = 1'), [{ cents: 2050, stock: 3 }]);
+  assert.deepEqual(await shop.query('SELECT words FROM {schema}.review'), [{ words: 'well counted' }]);
+  assert.equal(await intercept.end(), 0);
+  await site.end();
+
+  const rows = requestsOf(space);
+  assert.deepEqual(told(rows), VISIT);
+  assert.equal(new Set(rows.map((row) => row.event_id)).size, VISIT.length);
+  assert.doesNotMatch(JSON.stringify(rows), /hunter2/);
+  for (const row of rows) {
+    assert.deepEqual([row.host, row.ip, row.referrer], ['shop.example.com', '203.0.113.7', 'https://search.example/?q=books']);
+    assert.deepEqual([JSON.parse(row.user_agent).family, JSON.parse(row.headers).cookie], ['Chrome', '[redacted]']);
+  }
+});
