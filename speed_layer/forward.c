@@ -324,7 +324,7 @@ static void wait_for_answer(struct tl_exchange *exchange)
     if (tl_stream_pending(&link->stream) > 0) {
         if (link->stuck)
             return;
-        link->taken_then = link->stream.taken;
+        link->progress = tl_stream_progress(&link->stream);
         link->stuck = true;
         tl_deadline_set(&exchange->loop->queues.link_write, &link->deadline, exchange->loop->now_ms);
         return;

@@ -70,7 +70,7 @@ bool tl_guest_write(struct tl_guest *guest, const struct iovec *parts, int parts
     }
     if (tl_stream_pending(&guest->stream) > 0 && !guest->stuck) {
         guest->stuck = true;
-        guest->taken_then = guest->stream.taken;
+        guest->progress = tl_stream_progress(&guest->stream);
         wait_until(guest, &guest->loop->queues.write);
     }
     return true;
@@ -304,11 +304,13 @@ static void on_late(struct tl_deadline *deadline)
     struct tl_guest *guest = guest_of(deadline);
 
     if (guest->stuck) {
-        if (guest->stream.taken == guest->taken_then) {
+        uint64_t progress = tl_stream_progress(&guest->stream);
+
+        if (progress == guest->progress) {
             tl_guest_close(guest);
             return;
         }
-        guest->taken_then = guest->stream.taken; /* slowly, and yet it takes it */
+        guest->progress = progress; /* slowly, and yet it takes it */
         wait_until(guest, &guest->loop->queues.write);
     } else if (guest->state == TL_GUEST_HEAD) {
         tl_forward_refuse(guest, 408, "The request did not come in time.");

@@ -21,8 +21,8 @@ struct tl_guest {
     uint32_t peer_slot;                /* of the addresses' counts; UINT32_MAX: not counted */
     struct tl_endpoint peer;
     struct tl_deadline deadline;
-    uint64_t taken_then; /* stream.taken when the deadline of writing was set */
-    int64_t idle_ms;     /* since when no request is under way; as long as none is */
+    uint64_t progress; /* tl_stream_progress when the deadline of writing was set */
+    int64_t idle_ms;   /* since when no request is under way; as long as none is */
     struct tl_buf in;
     struct tl_http1 *http; /* NULL: no request has begun */
     struct tl_exchange *exchange;

@@ -154,8 +154,8 @@ static void on_late(struct tl_deadline *deadline)
         tl_link_close(link);
         return;
     }
-    if (link->stuck && link->stream.taken != link->taken_then) { /* slowly, and yet it takes it */
-        link->taken_then = link->stream.taken;
+    if (link->stuck && tl_stream_progress(&link->stream) != link->progress) { /* slowly, and yet it takes it */
+        link->progress = tl_stream_progress(&link->stream);
         tl_deadline_set(&link->loop->queues.link_write, deadline, link->loop->now_ms);
         return;
     }

@@ -19,7 +19,7 @@ struct tl_link {
     int64_t idle_since_ms, keep_ms;  /* keep: how long the site said it waits */
     struct tl_deadline deadline;
     bool stuck; /* the site does not take what is sent, and the deadline is that of writing */
-    uint64_t taken_then;
+    uint64_t progress;
     struct tl_buf in; /* the beginning of an answer's head */
     struct tl_http1 *http;
     struct tl_exchange *exchange; /* NULL: in the pool */

@@ -3,8 +3,10 @@
 
 #include <errno.h>
 #include <limits.h>
+#include <linux/sockios.h>
 #include <openssl/err.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -176,6 +178,14 @@ void tl_stream_end(struct tl_stream *stream)
     stream->shut = true;
     if (stream->state == TL_STREAM_OPEN && tl_stream_pending(stream) == 0)
         end_now(stream);
+}
+
+uint64_t tl_stream_progress(const struct tl_stream *stream)
+{
+    int waits = 0; /* in the kernel; a full socket counts as writable again only when a good part of it has gone */
+
+    (void)ioctl(stream->fd, SIOCOUTQ, &waits);
+    return stream->taken - (uint64_t)waits;
 }
 
 void tl_stream_give_up_writing(struct tl_stream *stream)

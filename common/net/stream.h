@@ -32,7 +32,7 @@ struct tl_stream {
     void *ctx;
     struct tl_buf out; /* from out_at on not yet written */
     size_t out_at;
-    uint64_t taken; /* bytes that were written so far: whether it goes on */
+    uint64_t taken; /* bytes that were written so far */
     struct event read_event, write_event;
 };
 
@@ -60,6 +60,8 @@ static inline size_t tl_stream_pending(const struct tl_stream *stream)
 {
     return stream->out.size - stream->out_at;
 }
+/* A number that changes when more has arrived at the other side: whether it takes what is sent, however slowly. Asks the kernel. */
+uint64_t tl_stream_progress(const struct tl_stream *stream);
 /* Nothing more will be written: told to the other side once all is. */
 void tl_stream_end(struct tl_stream *stream);
 /* The other side takes nothing more: what is kept is dropped; what it said can still be read. */
