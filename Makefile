@@ -46,7 +46,7 @@ EXTRA   := $(if $(SANITIZE),-DTL_SANITIZED -fsanitize=$(SANITIZE) -fno-sanitize-
            $(if $(TINY),-DTL_TINY,) $(if $(WERROR),-Werror,)
 LLHTTP   := build/llhttp
 INCLUDES := -Icommon -I. -I$(G) -isystem /usr/include/postgresql -isystem $(LLHTTP)
-LIBS := -levent_extra -levent_core -lssl -lsqlite3 -lpq -lrdkafka -lzstd -lxxhash -lsimdjson -lpcre2-8 -lmaxminddb -lpsl -lcrypto -lyaml -lpthread -lm -ldl
+LIBS := -levent_extra -levent_core -lssl -lsqlite3 -lpq -lrdkafka -lzstd -lxxhash -lsimdjson -lpcre2-8 -lmaxminddb -lpsl -lcrypto -lyaml -ljansson -lpthread -lm -ldl
 
 # --- what there is to build ---------------------------------------------------------------------------------------------
 COMMON_C   := $(wildcard common/*/*.c)
@@ -59,7 +59,9 @@ LAYER_C    := $(wildcard $(LAYERS:%=%/*.c))
 # lex.re -> build/<variant>/gen/sql/lex.c, parse.y -> gen/sql/parse.c and gen/sql/parse.h (included as "sql/parse.h")
 GEN_RE := $(COMMON_RE:common/%.re=$(G)/%.c)
 GEN_Y  := $(COMMON_Y:common/%.y=$(G)/%.c)
-GEN_H  := $(COMMON_Y:common/%.y=$(G)/%.h)
+# speed_layer/tally.js -> gen/speed_layer/tally_js.h: the bytes of it, without its comment at the top and what lines begin with
+GEN_JS := $(patsubst %.js,$(G)/%_js.h,$(foreach l,$(LAYERS),$(wildcard $(l)/*.js)))
+GEN_H  := $(COMMON_Y:common/%.y=$(G)/%.h) $(GEN_JS)
 
 # The parser of HTTP, generated C that Debian has (deploy/llhttp.sh).
 LLHTTP_C := $(LLHTTP)/llhttp.c $(LLHTTP)/api.c $(LLHTTP)/http.c
@@ -266,7 +268,7 @@ clean: ## ends the servers and removes build/
 
 # --- packages -----------------------------------------------------------------------------------------------------------
 DEPS      := gcc g++ make libc6-dev libsqlite3-dev libpq-dev librdkafka-dev libzstd-dev libxxhash-dev libsimdjson-dev libpcre2-dev libmaxminddb-dev libpsl-dev \
-             libssl-dev libyaml-dev libevent-dev uap-core publicsuffix re2c lemon libcriterion-dev sqlite3 postgresql zstd tzdata python3 python3-venv \
+             libssl-dev libyaml-dev libjansson-dev libevent-dev uap-core publicsuffix re2c lemon libcriterion-dev sqlite3 postgresql zstd tzdata python3 python3-venv \
              openjdk-17-jdk-headless maven openssl
 DEPS_LINT := clang clang-format clang-tidy shellcheck
 DEPS_FLINK := openjdk-17-jdk-headless maven
@@ -349,6 +351,11 @@ $(G)/%.c $(G)/%.h &: common/%.y
 	$(Q)mkdir -p $(@D); echo "  LEMON $<"
 	$(Q)lemon -q -d$(@D) $<
 	$(Q)touch $(G)/$*.c $(G)/$*.h  # lemon leaves a header alone that would stay as it is, and make would call it again for ever
+
+$(GEN_JS): $(G)/%_js.h: %.js
+	$(Q)mkdir -p $(@D); echo "  JS   $<"
+	$(Q)(echo 'static const unsigned char $(notdir $*)_js[] = {'; \
+	sed -e '/^\/\*/,/\*\/$$/d' -e 's/^ *//' -e '/^$$/d' $< | od -An -v -tx1 | sed 's/ \(..\)/0x\1,/g'; echo '};') > $@
 
 $(ARCHIVE): $(COMMON_O)
 	$(Q)rm -f $@; ar rcs $@ $^

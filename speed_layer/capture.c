@@ -21,6 +21,7 @@
 enum {
     LATE_MS = 1000,
     FIRST_MS = 2000, /* how long a start waits for the log */
+    PAUSE_MS_MAX = 3000,
     VISITOR_BYTES = 16,
     EVENT_BYTES_MAX = 8 << 20 /* 'tally.max-event-bytes' where there is no plan */
 };
@@ -118,7 +119,7 @@ void tl_capture_trim(struct tl_capture *capture)
 {
     uint64_t below = capture->acked;
 
-    if (capture->queue.bytes > capture->memory_bytes_max / 2 && capture->synced > below)
+    if (capture->queue.bytes > capture->memory_bytes_max / TL_CAPTURE_SPILL_PART && capture->synced > below)
         below = capture->synced;
     tl_capture_queue_drop(&capture->queue, below);
 }
@@ -207,7 +208,8 @@ static bool wants_spooler(const struct tl_capture *capture, bool dropped, bool w
     case TL_CAPTURE_SLEEPS: return true;
     case TL_CAPTURE_DOZES:
         return !dropped && (capture->mode == TL_CAPTURE_DURABLE || (waits && capture->spilling) ||
-                            (capture->queue.bytes > capture->memory_bytes_max / 2 && !capture->full && !capture->refuses));
+                            (capture->queue.bytes > capture->memory_bytes_max / TL_CAPTURE_SPILL_PART && !capture->full &&
+                             !capture->refuses));
     }
     return false;
 }
@@ -377,6 +379,7 @@ enum tl_code tl_capture_open(const struct tl_common_options *common, const struc
         .event_bytes_max = plan != NULL ? plan->settings.event_bytes_max : EVENT_BYTES_MAX,
         .memory_bytes_max = options->memory_bytes_max > 0 ? options->memory_bytes_max : memory_bytes_default,
         .spool_bytes_max = options->spool_bytes_max > 0 ? options->spool_bytes_max : spool_bytes_default,
+        .pause_ms_max = PAUSE_MS_MAX,
         .wake_fd = -1,
     };
     locks_open(capture);

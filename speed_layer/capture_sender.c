@@ -20,9 +20,8 @@ enum {
     HANDFUL = 1024, /* events, and bytes, that are handed over at once */
     HANDFUL_BYTES = 1 << 20,
     PAUSE_MIN_MS = 100, /* after a failure, doubling */
-    PAUSE_MAX_MS = 3000,
-    SILENT_MS = 1000, /* a log that takes nothing for so long is away */
-    LOOK_MS = 100     /* while something is under way */
+    SILENT_MS = 1000,   /* a log that takes nothing for so long is away */
+    LOOK_MS = 100       /* while something is under way */
 };
 
 #ifdef TL_TINY
@@ -450,7 +449,9 @@ static void pause_a_while(struct sender *s)
 
     while (!is_stopped(s->capture) && (left_ms = until_ms - tl_clock_monotonic_ms()) > 0)
         sleep_for(s->capture, left_ms);
-    s->pause_ms = tl_min_i64(s->pause_ms * 2, PAUSE_MAX_MS);
+    pthread_mutex_lock(&s->capture->lock);
+    s->pause_ms = tl_min_i64(s->pause_ms * 2, s->capture->pause_ms_max);
+    pthread_mutex_unlock(&s->capture->lock);
 }
 
 /* All that is under way is sent once more; with the handle too, where that is at fault. */

@@ -191,7 +191,7 @@ static struct hop hop_read(struct tl_sv element)
     return hop;
 }
 
-static bool is_host(struct tl_sv text)
+bool tl_client_is_host(struct tl_sv text)
 {
     if (text.size == 0 || text.size > HOST_BYTES_MAX)
         return false;
@@ -214,7 +214,7 @@ static void take_proto(struct tl_sv proto, struct tl_client *out)
 
 static void take_host(struct tl_sv host, struct tl_client *out)
 {
-    if (is_host(host))
+    if (tl_client_is_host(host))
         out->host = host;
 }
 
@@ -343,7 +343,7 @@ static void put_node(struct tl_sv ip, struct tl_buf *out)
 
 static void put_seen(struct tl_sv host, bool https, struct tl_buf *out)
 {
-    if (is_host(host)) {
+    if (tl_client_is_host(host)) {
         tl_buf_put_sv(out, TL_SV(";host=\""));
         tl_buf_put_sv(out, host);
         tl_buf_put_sv(out, TL_SV("\""));

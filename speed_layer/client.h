@@ -29,6 +29,8 @@ struct tl_client {
 /* `peer`: who is connected, or by PROXY protocol was; `peer_trusted`: that one is trusted. */
 void tl_client_of(const struct tl_trust *trust, const struct tl_endpoint *peer, bool peer_trusted, bool tls,
                   const struct tl_http1_head *head, struct tl_client *out);
+/* A name or address with or without a port, as one may stand in Host. */
+bool tl_client_is_host(struct tl_sv text);
 /* Is it one of the headers that tl_client_put_forwarded writes anew (X-Real-IP is one too)? */
 bool tl_client_is_forwarded_header(struct tl_sv name);
 /* Does it say of the client what only a proxy may say, in another way than those (X-Forwarded-Port, True-Client-IP, CF-Connecting-IP, ...)? It is to be

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "speed_layer/gather.h"
 #include "speed_layer/pass_head.h"
 
 enum {
@@ -42,7 +43,8 @@ struct tl_exchange {
     char id[TL_REQUEST_ID_BYTES];
     size_t host_size, ip_size, agent_size;
     struct tl_deadline event_deadline;
-    bool waits; /* for the queue's word */
+    struct tl_gather *gather; /* for the collector: it does not go to a site */
+    bool waits;               /* for the queue's word */
     bool captured;
     struct tl_loop_word word;
 };
@@ -96,6 +98,7 @@ static struct tl_exchange *exchange_new(struct tl_guest *guest)
 
 static void exchange_free(struct tl_exchange *exchange)
 {
+    tl_gather_close(exchange->gather);
     tl_deadline_clear(&exchange->event_deadline);
     clear(&exchange->head);
     clear(&exchange->event);
@@ -160,23 +163,30 @@ static void event_late(struct tl_deadline *deadline)
     event_leaves(of_event_deadline(deadline), 0, -1);
 }
 
-static bool event_begin(struct tl_exchange *exchange, const struct tl_http1_head *head)
+/* A view; the address lies in `client`. */
+static struct tl_request request_of(struct tl_exchange *exchange, const struct tl_http1_head *head, struct tl_client *client)
 {
-    struct tl_loop *loop = exchange->loop;
-    struct tl_guest *guest = exchange->guest;
-    struct tl_client client;
-    struct tl_request_event parts;
-    struct tl_request request = {
+    const struct tl_guest *guest = exchange->guest;
+
+    tl_client_of(exchange->loop->shared->trust, &guest->peer, guest->trusted, guest->tls, head, client);
+    return (struct tl_request){
         .time_ms = tl_clock_wall_ms(),
         .method = head->method,
         .target = head->target,
+        .host = client->host,
+        .ip = tl_sv_from(client->ip),
         .headers = head->headers,
         .headers_count = head->headers_count,
     };
+}
 
-    tl_client_of(loop->shared->trust, &guest->peer, guest->trusted, guest->tls, head, &client);
-    request.host = client.host;
-    request.ip = tl_sv_from(client.ip);
+static bool event_begin(struct tl_exchange *exchange, const struct tl_http1_head *head)
+{
+    struct tl_loop *loop = exchange->loop;
+    struct tl_client client;
+    struct tl_request_event parts;
+    struct tl_request request = request_of(exchange, head, &client);
+
     if (!tl_request_is_logged(loop->shared->rules, &request)) {
         tl_count(&loop->counts.not_logged, 1);
         return true;
@@ -421,6 +431,8 @@ void tl_forward_link_open(struct tl_exchange *exchange)
 
 bool tl_forward_wants_input(const struct tl_exchange *exchange)
 {
+    if (exchange->gather != NULL)
+        return !exchange->body_done && !exchange->waits;
     if (exchange->link == NULL || exchange->request != HEAD_SENT || exchange->deaf)
         return false;
     if (exchange->tunnel)
@@ -472,6 +484,8 @@ static void send_piece(struct tl_exchange *exchange, struct tl_sv piece, bool la
         wait_for_answer(exchange);
 }
 
+static void gather_piece(struct tl_exchange *exchange, struct tl_sv piece);
+
 static void tunnel_input(struct tl_exchange *exchange, struct tl_sv bytes)
 {
     struct iovec part = {(char *)(uintptr_t)bytes.data, bytes.size};
@@ -520,6 +534,10 @@ void tl_forward_input(struct tl_exchange *exchange, struct tl_sv bytes, size_t *
     } else if (exchange->body_bytes - exchange->body_mark >= BODY_STEP && !guest->stuck) {
         exchange->body_mark = exchange->body_bytes;
         tl_deadline_set(&exchange->loop->queues.body, &guest->deadline, exchange->loop->now_ms);
+    }
+    if (exchange->gather != NULL) {
+        gather_piece(exchange, piece);
+        return;
     }
     send_piece(exchange, piece, exchange->body_done);
     if (!exchange->body_done)
@@ -881,6 +899,72 @@ void tl_forward_link_readable(struct tl_exchange *exchange)
     }
 }
 
+/* ---- for the collector ---- */
+
+static void on_captured(void *ctx, bool taken);
+
+static void answer_gathered(struct tl_exchange *exchange)
+{
+    struct tl_loop *loop = exchange->loop;
+    const struct tl_collect_answer *answer = tl_gather_answer(exchange->gather);
+    struct iovec part;
+
+    exchange->started = true;
+    exchange->close_after = !exchange->keep_alive || !exchange->body_done || loop->draining;
+    tl_count(&loop->counts.collected, answer->taken_count);
+    count_answer(exchange, answer->status);
+    tl_buf_clear(&loop->out);
+    tl_pass_own(
+        &loop->out, answer->status, tl_buf_sv(&answer->lines), tl_buf_sv(&answer->body),
+        &(struct tl_pass_answer){.keep_alive = !exchange->close_after, .minor = exchange->minor, .head = exchange->is_head});
+    part = (struct iovec){loop->out.data, loop->out.size};
+    if (loop->out.failed)
+        cut(exchange);
+    else if (tl_guest_write(exchange->guest, &part, 1))
+        finish(exchange);
+}
+
+/* In best-effort mode nobody waits. */
+static void gather_end(struct tl_exchange *exchange)
+{
+    struct tl_loop *loop = exchange->loop;
+    const struct tl_gather_with with = {loop->shared->collect, loop->shared->rules, loop->maker, loop->shared->capture};
+
+    exchange->waits = loop->shared->mode != TL_CAPTURE_BEST_EFFORT;
+    tl_gather_finish(exchange->gather, &with, exchange->waits ? &(struct tl_capture_answer){on_captured, exchange} : NULL);
+    if (!exchange->waits)
+        answer_gathered(exchange);
+}
+
+static void gather_piece(struct tl_exchange *exchange, struct tl_sv piece)
+{
+    if (!tl_gather_put(exchange->gather, piece))
+        fail(exchange, 503, "There is no memory.");
+    else if (exchange->body_done || tl_gather_is_full(exchange->gather))
+        gather_end(exchange);
+}
+
+static void gather_begin(struct tl_exchange *exchange, const struct tl_http1_head *head)
+{
+    static const char go_on[] = "HTTP/1.1 100 Continue\r\n\r\n";
+    struct iovec part = {(char *)(uintptr_t)go_on, sizeof go_on - 1};
+    struct tl_client client;
+    struct tl_request request = request_of(exchange, head, &client);
+
+    exchange->gather = tl_gather_open(exchange->loop->shared->collect, &request);
+    if (exchange->gather == NULL) {
+        fail(exchange, 503, "There is no memory.");
+        return;
+    }
+    if (exchange->body_done) {
+        gather_end(exchange);
+        return;
+    }
+    tl_deadline_set(&exchange->loop->queues.body, &exchange->guest->deadline, exchange->loop->now_ms);
+    if (exchange->expect_continue && !tl_guest_write(exchange->guest, &part, 1))
+        return; /* gone, and the exchange with it */
+}
+
 /* ---- the beginning ---- */
 
 /* The word of the queue has come: on its thread, or within the call. */
@@ -900,7 +984,11 @@ static void captured(struct tl_loop_word *word)
     if (exchange->guest == NULL)
         exchange_free(exchange);
     else if (!exchange->captured)
-        fail(exchange, 503, "The request cannot be put on record, and this site takes none without.");
+        fail(exchange, 503,
+             exchange->gather != NULL ? "The events cannot be put on record now."
+                                      : "The request cannot be put on record, and this site takes none without.");
+    else if (exchange->gather != NULL)
+        answer_gathered(exchange);
     else
         go(exchange);
 }
@@ -912,8 +1000,6 @@ static bool is_repeatable(struct tl_sv method)
 
 static void describe(struct tl_exchange *exchange, const struct tl_http1_head *head)
 {
-    struct tl_guest *guest = exchange->guest;
-
     exchange->begun_ns = tl_clock_monotonic_ns();
     exchange->minor = head->minor;
     exchange->framing = head->framing;
@@ -923,6 +1009,12 @@ static void describe(struct tl_exchange *exchange, const struct tl_http1_head *h
     exchange->is_head = tl_sv_eq(head->method, TL_SV("HEAD"));
     exchange->body_done = head->framing == TL_HTTP1_NO_BODY || (head->framing == TL_HTTP1_LENGTH && head->content_length == 0);
     exchange->repeatable = exchange->body_done && !exchange->websocket && is_repeatable(head->method);
+}
+
+static void rewrite(struct tl_exchange *exchange, const struct tl_http1_head *head)
+{
+    const struct tl_guest *guest = exchange->guest;
+
     tl_pass_request(&exchange->head, head, exchange->upstream->authority, guest->trusted);
     tl_client_put_forwarded(exchange->loop->shared->trust, &guest->peer, guest->trusted, guest->tls, head, &exchange->head);
     tl_buf_put_sv(&exchange->head, TL_SV("\r\n"));
@@ -932,7 +1024,8 @@ void tl_forward_start(struct tl_guest *guest, const struct tl_http1_head *head)
 {
     struct tl_loop *loop = guest->loop;
     struct tl_intercept *shared = loop->shared;
-    struct tl_upstream *upstream;
+    bool collected = shared->collect != NULL && tl_collect_is_mine(shared->collect, head->target);
+    struct tl_upstream *upstream = NULL;
     struct tl_exchange *exchange;
 
     tl_count(&loop->counts.requests, 1);
@@ -945,8 +1038,9 @@ void tl_forward_start(struct tl_guest *guest, const struct tl_http1_head *head)
         tl_forward_refuse(guest, 413, "The body is larger than this site takes.");
         return;
     }
-    upstream = tl_upstreams_find(shared->upstreams, head->host);
-    if (upstream == NULL) {
+    if (!collected)
+        upstream = tl_upstreams_find(shared->upstreams, head->host);
+    if (!collected && upstream == NULL) {
         tl_forward_refuse(guest, 421, "There is no site of that name here.");
         return;
     }
@@ -958,6 +1052,11 @@ void tl_forward_start(struct tl_guest *guest, const struct tl_http1_head *head)
     guest->exchange = exchange;
     exchange->upstream = upstream;
     describe(exchange, head);
+    if (collected) {
+        gather_begin(exchange, head);
+        return;
+    }
+    rewrite(exchange, head);
     if (!event_begin(exchange, head) || exchange->head.failed) {
         fail(exchange, 503, "There is no memory.");
         return;

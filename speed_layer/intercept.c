@@ -42,9 +42,10 @@ struct intercept_options {
     struct tl_option_list upstreams, trusted;
     struct tl_event_options event;
     struct tl_capture_options capture;
+    struct tl_collect_options collect;
     struct tl_intercept_times times;
     int64_t threads, head_bytes_max, body_bytes_max, connections_max, peer_max, drain_ms;
-    bool proxy_protocol;
+    bool proxy_protocol, no_collect;
 };
 
 struct intercept {
@@ -198,6 +199,8 @@ static enum tl_code shared_open(struct intercept *intercept, struct tl_err *err)
     TL_TRY(tl_trust_open(&options->trusted, &shared->trust, err));
     TL_TRY(tl_upstreams_open(&options->upstreams, options->upstream_ca, &shared->upstreams, err));
     TL_TRY(tl_event_rules_open(&options->event, &shared->rules, err));
+    if (!options->no_collect)
+        TL_TRY(tl_collect_open(&options->collect, &shared->collect, err));
     if (options->certificate != NULL)
         TL_TRY(tl_tls_server_open(options->certificate, options->certificate_key, &shared->tls, err));
     TL_TRY(tl_daemon_open("intercept", intercept->common, &intercept->daemon, err));
@@ -299,6 +302,7 @@ static void close_all(struct intercept *intercept)
     names_stop(intercept);
     tl_daemon_close(intercept->daemon);
     tl_upstreams_close(shared->upstreams);
+    tl_collect_close(shared->collect);
     tl_event_rules_close(shared->rules);
     tl_trust_close(shared->trust);
     tl_tls_close(shared->tls);
@@ -370,6 +374,12 @@ static const struct tl_option intercept_table[] = {
     {"log-localhost",          TL_OPT_FLAG,     NULL,                         "logs requests to localhost too",                                             AT(event.log_localhost),   0},
     {"anonymize-ip",           TL_OPT_FLAG,     NULL,                         "keeps 24 bits of an IPv4 address, 48 of IPv6",                               AT(event.anonymize_ip),    0},
     {"honor-dnt",              TL_OPT_FLAG,     NULL,                         "logs nobody who sends DNT or Sec-GPC",                                       AT(event.honor_dnt),       0},
+    {"no-collect",             TL_OPT_FLAG,     NULL,                         "takes no events at /tally/collect: the path is the site's",                  AT(no_collect),            0},
+    {"collect-path",           TL_OPT_TEXT,     "/tally",                     "below which events of browsers and servers come",                            AT(collect.path),          0},
+    {"collect-origin",         TL_OPT_LIST,     "URL",                        "whose pages may send events, beside the site's own; * for all",              AT(collect.origins),
+     0                                                                                                                                                                                  },
+    {"collect-token-file",     TL_OPT_FILE,     "FILE",                       "the word that servers are known by (or TALLY_COLLECT_TOKEN)",
+     AT(collect.token_file),                                                                                                                                                           0},
     {"threads",                TL_OPT_COUNT,    "N",                          "that serve requests (as many as there are cores)",                           AT(threads),               0},
     {"max-head",               TL_OPT_COUNT,    "BYTES",                      "of a request's head (32768)",                                                AT(head_bytes_max),        0},
     {"max-body",               TL_OPT_COUNT,    "BYTES",                      "of a request's body (0: no limit)",                                          AT(body_bytes_max),        0},
@@ -414,6 +424,7 @@ TL_COMMAND(intercept, "stands in front of a website and logs each request")
         .head_bytes_max = 32 << 10,
         .connections_max = 10000,
         .drain_ms = 10000,
+        .collect = TL_COLLECT_OPTIONS_DEFAULT,
         .capture = {.spool_bytes_max = 1 << 30, .memory_bytes_max = 32 << 20},
         .times = { .head = 10000,
                     .idle = 60000,

@@ -18,6 +18,7 @@
 #include "net/stream.h"
 #include "speed_layer/capture.h"
 #include "speed_layer/client.h"
+#include "speed_layer/collect.h"
 #include "speed_layer/request_event.h"
 #include "speed_layer/upstream.h"
 
@@ -39,6 +40,7 @@ struct tl_intercept {
     struct tl_trust *trust;
     struct tl_event_rules *rules;
     struct tl_capture *capture;
+    struct tl_collect *collect; /* NULL: its paths are the site's */
     struct tl_intercept_times times;
     enum tl_capture_mode mode;
     enum tl_capture_key key;

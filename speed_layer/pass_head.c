@@ -181,26 +181,34 @@ const char *tl_pass_status_text(int status)
     return "Error";
 }
 
+void tl_pass_own(struct tl_buf *out, int status, struct tl_sv lines, struct tl_sv body, const struct tl_pass_answer *how)
+{
+    put_status(out, status, tl_sv_from(tl_pass_status_text(status)));
+    tl_buf_put_sv(out, lines);
+    if (status != 204)
+        put_length(out, body.size);
+    put_connection(out, how);
+    tl_buf_put_sv(out, TL_SV("\r\n"));
+    if (!how->head)
+        tl_buf_put_sv(out, body);
+}
+
 void tl_pass_page(struct tl_buf *out, int status, const char *sentence, const struct tl_pass_answer *how)
 {
     static const char page[] = "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><title>%d %s</title></head>\n"
                                "<body><h1>%s</h1><p>%s</p></body></html>\n";
     const char *text = tl_pass_status_text(status);
-    struct tl_buf body;
+    struct tl_buf lines, body;
 
+    tl_buf_init(&lines, 0);
     tl_buf_init(&body, 0);
-    tl_buf_printf(&body, page, status, text, text, sentence);
-    put_status(out, status, tl_sv_from(text));
-    tl_buf_put_sv(
-        out, TL_SV("Content-Type: text/html; charset=utf-8\r\nCache-Control: no-store\r\nX-Content-Type-Options: nosniff\r\n"));
+    tl_buf_put_sv(&lines, TL_SV("Content-Type: text/html; charset=utf-8\r\nCache-Control: no-store\r\n"
+                                "X-Content-Type-Options: nosniff\r\n"));
     if (status == 405)
-        tl_buf_put_sv(out, TL_SV("Allow: GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS\r\n"));
-    put_length(out, body.size);
-    put_connection(out, how);
-    tl_buf_put_sv(out, TL_SV("\r\n"));
-    if (!how->head)
-        tl_buf_put_sv(out, tl_buf_sv(&body));
-    if (body.failed)
-        out->failed = true;
+        tl_buf_put_sv(&lines, TL_SV("Allow: GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS\r\n"));
+    tl_buf_printf(&body, page, status, text, text, sentence);
+    tl_pass_own(out, status, tl_buf_sv(&lines), tl_buf_sv(&body), how);
+    out->failed = out->failed || lines.failed || body.failed;
+    tl_buf_done(&lines);
     tl_buf_done(&body);
 }

@@ -24,7 +24,9 @@ struct tl_pass_answer {
 enum tl_http1_framing tl_pass_framing(const struct tl_http1_head *head, unsigned minor);
 /* The whole head of an answer, with its empty line. */
 void tl_pass_answer(struct tl_buf *out, const struct tl_http1_head *head, const struct tl_pass_answer *how);
-/* The whole of an answer of our own: a plain page with the status and a sentence. */
+/* The whole of an answer of our own: `lines` of its head, each with CR LF, without length and connection; `body` is stated for a HEAD too. */
+void tl_pass_own(struct tl_buf *out, int status, struct tl_sv lines, struct tl_sv body, const struct tl_pass_answer *how);
+/* The same: a plain page with the status and a sentence. */
 void tl_pass_page(struct tl_buf *out, int status, const char *sentence, const struct tl_pass_answer *how);
 const char *tl_pass_status_text(int status);
 

@@ -113,12 +113,14 @@ static enum tl_code put_names(struct tl_table *table, const char *const *names, 
     return TL_OK;
 }
 
-/* ".js,.css" */
+/* ".js,.css"; "none" */
 static enum tl_code read_extensions(struct tl_event_rules *rules, const char *list, struct tl_err *err)
 {
     struct tl_sv rest = tl_sv_from(list);
 
     rules->own_extensions = true;
+    if (tl_sv_eq(rest, TL_SV("none")))
+        return TL_OK;
     while (rest.size > 0) {
         struct tl_sv one = tl_sv_trim(tl_sv_cut(&rest, ','));
 
@@ -185,6 +187,11 @@ void tl_event_rules_close(struct tl_event_rules *rules)
     tl_table_done(&rules->extensions);
     tl_table_done(&rules->secret_headers);
     free(rules);
+}
+
+const struct tl_url_mask *tl_event_rules_mask(const struct tl_event_rules *rules)
+{
+    return rules->mask;
 }
 
 /* --- what is logged ------------------------------------------------------------------------------------------------------- */
@@ -517,33 +524,71 @@ static void put_time(struct tl_buf *out, int64_t time_ms)
     tl_buf_put_sv(out, TL_SV("\""));
 }
 
-bool tl_request_event_begin(struct tl_event_maker *maker, const struct tl_request *request, struct tl_buf *out,
-                            struct tl_request_event *event)
+static bool make_id(struct tl_event_maker *maker, const struct tl_request_said *said, char id[TL_REQUEST_ID_BYTES])
 {
-    const size_t size_before = out->size;
-    bool ok;
+    if (said->id.data == NULL)
+        return tl_event_ids_next(&maker->ids, said->now_ms, id);
+    assert(said->id.size == TL_REQUEST_ID_BYTES);
+    memcpy(id, said->id.data, TL_REQUEST_ID_BYTES);
+    return true;
+}
 
+static bool put_columns(struct tl_event_maker *maker, const struct tl_request *request, const struct tl_request_said *said,
+                        struct tl_buf *out, struct tl_request_event *event)
+{
     event->host = lower_host(maker, request->host);
     event->ip = logged_ip(maker, request->ip);
-    event->user_agent = header_of(request, TL_SV("user-agent"));
-    ok = tl_event_ids_next(&maker->ids, request->time_ms, event->id);
+    event->user_agent = said->user_agent;
+    if (!make_id(maker, said, event->id))
+        return false;
     tl_buf_put_sv(out, TL_SV("{\"event_id\":\""));
     tl_buf_put(out, event->id, sizeof event->id);
     tl_buf_put_sv(out, TL_SV("\",\"url\":"));
-    ok = ok && put_url(maker, request->target, out);
+    if (!put_url(maker, request->target, out))
+        return false;
     tl_buf_put_sv(out, TL_SV(",\"method\":"));
     put_text(out, request->method);
     tl_buf_put_sv(out, TL_SV(",\"referrer\":"));
-    ok = ok && put_url(maker, header_of(request, TL_SV("referer")), out);
+    if (!put_url(maker, said->referrer, out))
+        return false;
     tl_buf_put_sv(out, TL_SV(",\"user_agent\":"));
-    ok = ok && put_user_agent(maker, event->user_agent, out);
+    if (!put_user_agent(maker, event->user_agent, out))
+        return false;
     tl_buf_put_sv(out, TL_SV(",\"headers\":"));
-    ok = ok && put_headers(maker, request, out);
+    if (!put_headers(maker, request, out))
+        return false;
     tl_buf_put_sv(out, TL_SV(",\"host\":"));
     put_text(out, event->host);
     tl_buf_put_sv(out, TL_SV(",\"ip\":"));
     put_text(out, event->ip);
     put_time(out, request->time_ms);
+    return true;
+}
+
+bool tl_request_event_begin(struct tl_event_maker *maker, const struct tl_request *request, struct tl_buf *out,
+                            struct tl_request_event *event)
+{
+    const struct tl_request_said said = {.now_ms = request->time_ms,
+                                         .referrer = header_of(request, TL_SV("referer")),
+                                         .user_agent = header_of(request, TL_SV("user-agent"))};
+    const size_t size_before = out->size;
+
+    if (put_columns(maker, request, &said, out, event) && !out->failed)
+        return true;
+    out->size = size_before;
+    return false;
+}
+
+bool tl_request_event_begin_said(struct tl_event_maker *maker, const struct tl_request *request,
+                                 const struct tl_request_said *said, struct tl_buf *out, struct tl_request_event *event)
+{
+    const size_t size_before = out->size;
+    bool ok = put_columns(maker, request, said, out, event);
+
+    tl_buf_put_sv(out, TL_SV(",\"name\":"));
+    put_text(out, said->name);
+    tl_buf_put_sv(out, TL_SV(",\"props\":"));
+    put_text(out, said->props);
     if (ok && !out->failed)
         return true;
     out->size = size_before;

@@ -18,11 +18,12 @@ struct tl_event_options {
     struct tl_option_list redact_headers; /* beside the four */
     struct tl_option_list mask_params;    /* beside the built-in ones */
     struct tl_option_list exclude;        /* paths; one that ends with a star stands for all that begin so */
-    const char *file_extensions;          /* ".js,.css,..."; NULL: the built-in list; "" none */
+    const char *file_extensions;          /* ".js,.css,..."; NULL: the built-in list; "none" or "": none */
     bool anonymize_ip, honor_dnt, log_localhost;
     const char *user_agents; /* file of rules; NULL: where Debian has it */
 };
 
+struct tl_url_mask;
 struct tl_event_rules;
 TL_MUST_USE enum tl_code tl_event_rules_open(const struct tl_event_options *options, struct tl_event_rules **out,
                                              struct tl_err *err);
@@ -56,6 +57,8 @@ struct tl_request_event {
     struct tl_sv host, ip, user_agent; /* as they are in the event, the agent's text as it was sent */
 };
 
+/* What takes the secrets out of its URLs. */
+const struct tl_url_mask *tl_event_rules_mask(const struct tl_event_rules *rules);
 /* A Host without its port, and without a point at its end: a view. */
 struct tl_sv tl_request_host(struct tl_sv host);
 /* Files, localhost, excluded paths, Do-Not-Track: passed on and not logged. */
@@ -63,6 +66,16 @@ bool tl_request_is_logged(const struct tl_event_rules *rules, const struct tl_re
 /* Appends all but the answer; false: out of memory, nothing is to be logged. Nothing is allocated once warm. */
 TL_MUST_USE bool tl_request_event_begin(struct tl_event_maker *maker, const struct tl_request *request, struct tl_buf *out,
                                         struct tl_request_event *event);
+/* What an event says that was collected, beside the request that brought it (collect.h): it counts instead of the headers. data NULL: null. */
+struct tl_request_said {
+    int64_t now_ms;  /* for the id: time_ms is the event's */
+    struct tl_sv id; /* event_id; data NULL: one is made */
+    struct tl_sv referrer, user_agent;
+    struct tl_sv name, props; /* props: JSON */
+};
+TL_MUST_USE bool tl_request_event_begin_said(struct tl_event_maker *maker, const struct tl_request *request,
+                                             const struct tl_request_said *said, struct tl_buf *out,
+                                             struct tl_request_event *event);
 /* Appends the answer and the closing brace. */
 void tl_request_event_end(struct tl_buf *out, const struct tl_request_answer *answer);
 

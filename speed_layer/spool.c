@@ -22,7 +22,8 @@ enum {
     SLOT_BYTES = 16,
     RECORDS_MAX = 2048, /* of a batch */
     READ_BYTES = 1 << 20,
-    POSITION_MS = 1000, /* as often is kept how far all is acknowledged */
+    POSITION_MS =
+        50, /* as often is kept how far all is acknowledged: what was acknowledged since then is sent twice after kill -9 */
     HEAD_CHECK_AT = 4,
     BODY_BYTES_MAX = 1 << 30
 };
@@ -197,7 +198,8 @@ static enum look record_look(struct tl_sv bytes, struct tl_spool_record *out, si
         return CUT;
     body = get32(bytes.data);
     if (get32(bytes.data + HEAD_CHECK_AT) != head_check(bytes.data) || body > BODY_BYTES_MAX ||
-        body != (size_t)get32(bytes.data + 32) + get16(bytes.data + 36) + get16(bytes.data + 38))
+        body != (size_t)get32(bytes.data + 32) + get16(bytes.data + 36) + get16(bytes.data + 38) ||
+        get64(bytes.data + 8) > INT64_MAX)
         return DAMAGED;
     *size = TL_SPOOL_HEAD_BYTES + padded(body);
     if (bytes.size < *size)
@@ -784,7 +786,7 @@ static bool first_of(const char *name, uint64_t *first)
         return false;
     errno = 0;
     *first = strtoull(name, NULL, 10);
-    return errno == 0 && *first > 0 && *first < UINT64_MAX;
+    return errno == 0 && *first > 0 && *first <= INT64_MAX;
 }
 
 static int by_first(const void *a, const void *b)

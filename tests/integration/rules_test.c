@@ -85,6 +85,23 @@ static void scrape_both(void)
     run_done(&run);
 }
 
+/* dir/intercept.txt: of one that nobody has come to. */
+static void scrape_intercept(void)
+{
+    char data[300], listen[32];
+    struct run run = {0};
+
+    snprintf(data, sizeof data, "%s/front", dir);
+    snprintf(listen, sizeof listen, "127.0.0.1:%u", (unsigned)http_free_ports(1));
+    run_start(&run, (const char *const[]){"intercept", "--listen", listen, "--upstream", "http://127.0.0.1:9", "--data", data,
+                                          "--metrics-listen", ":0", NULL});
+    save(http_port_said(&run, "intercept"), "\ntally_spool_oldest_seconds ", "intercept.txt");
+    run_signal(&run, SIGTERM);
+    run_wait(&run);
+    cr_expect_eq(run.status, 0, "%s", run.err);
+    run_done(&run);
+}
+
 Test(rules, the_official_parser_reads_what_is_shown_and_the_rules_name_nothing_else)
 {
     const char *python = getenv("TALLY_PYTHON");
@@ -92,9 +109,11 @@ Test(rules, the_official_parser_reads_what_is_shown_and_the_rules_name_nothing_e
     int status;
 
     scrape_both();
-    snprintf(command, sizeof command,
-             "%s -B tests/reference/metrics_check.py deploy/prometheus/tally_rules.yml %s/speed.txt %s/archive.txt",
-             python != NULL ? python : "python3", dir, dir);
+    scrape_intercept();
+    snprintf(
+        command, sizeof command,
+        "%s -B tests/reference/metrics_check.py deploy/prometheus/tally_rules.yml %s/speed.txt %s/archive.txt %s/intercept.txt",
+        python != NULL ? python : "python3", dir, dir, dir);
     status = shell(command);
     if (status == 77)
         cr_skip_test("prometheus-client is not here (TALLY_PYTHON; `make test` brings it)");
@@ -107,6 +126,9 @@ Test(rules, promtool_takes_what_is_shown)
     char command[600];
 
     scrape_both();
+    scrape_intercept();
+    snprintf(command, sizeof command, "%s check metrics < %s/intercept.txt", program, dir);
+    cr_expect_eq(shell(command), 0);
     snprintf(command, sizeof command, "%s check metrics < %s/speed.txt", program, dir);
     cr_expect_eq(shell(command), 0);
     snprintf(command, sizeof command, "%s check metrics < %s/archive.txt", program, dir);

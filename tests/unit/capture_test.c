@@ -2,9 +2,11 @@
 #include <criterion/criterion.h>
 #include <inttypes.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 
 #include "base/clock.h"
 #include "speed_layer/capture_inside.h"
@@ -75,17 +77,17 @@ Test(capture, while_the_log_is_away_events_go_to_the_disk_and_come_back_in_order
     capture_scene_put_all(&scene, 0, 100, 100);
     capture_scene_await_delivered(&scene, 100);
     capture_scene_take_log(&scene);
-    for (int64_t i = 100; i < 3000; i += 100) { /* far more than memory has room for */
-        capture_scene_put_all(&scene, i, i + 100, 200);
+    for (int64_t i = 100; i < 3100; i += 150) { /* far more than memory has room for */
+        capture_scene_put_all(&scene, i, i + 150, 200);
         capture_scene_await_spooled(&scene);
     }
-    cr_assert_eq(capture_scene_figures(&scene).spooled, 2900);
+    cr_assert_eq(capture_scene_figures(&scene).spooled, 3000);
     capture_scene_give_log(&scene);
-    capture_scene_await_delivered(&scene, 3000);
-    capture_scene_put_all(&scene, 3000, 3100, 100);
+    capture_scene_await_delivered(&scene, 3100);
+    capture_scene_put_all(&scene, 3100, 3200, 100);
     capture_scene_close(&scene, 5000);
     cr_assert_eq(capture_scene_segments(&scene), 0);
-    capture_scene_check_numbers(&scene, 0, 3100);
+    capture_scene_check_numbers(&scene, 0, 3200);
 }
 
 Test(capture, a_restart_sends_what_the_last_run_has_left_first)
@@ -107,11 +109,21 @@ Test(capture, a_restart_sends_what_the_last_run_has_left_first)
     capture_scene_check_numbers(&scene, 0, 400);
 }
 
+/* So many are there, each once and in order. */
+static void check_ascending(size_t wanted)
+{
+    size_t count;
+    int64_t *numbers = capture_scene_numbers(&scene, 0, &count);
+
+    cr_assert_eq(count, wanted);
+    for (size_t i = 1; i < count; i++)
+        cr_assert_lt(numbers[i - 1], numbers[i]);
+    free(numbers);
+}
+
 Test(capture, a_full_spool_drops_the_newest_and_counts_them)
 {
     struct tl_capture_figures figures;
-    size_t count;
-    int64_t *numbers;
 
     scene.options.memory_bytes_max = 64 << 10;
     scene.options.spool_bytes_max = 256 << 10;
@@ -128,11 +140,7 @@ Test(capture, a_full_spool_drops_the_newest_and_counts_them)
     capture_scene_give_log(&scene);
     capture_scene_await_delivered(&scene, 1 + figures.spooled);
     capture_scene_close(&scene, 5000);
-    numbers = capture_scene_numbers(&scene, 0, &count);
-    cr_assert_eq(count, 1 + figures.spooled);
-    for (size_t i = 1; i < count; i++)
-        cr_assert_lt(numbers[i - 1], numbers[i]);
-    free(numbers);
+    check_ascending(1 + figures.spooled);
 }
 
 Test(capture, durable_with_a_full_spool_says_no)
@@ -214,9 +222,77 @@ Test(capture, a_key_decides_on_the_partition)
     }
 }
 
+/* ---- a disk that is full ---- */
+
+/* No file may grow beyond it, the log's own neither. */
+static void limit_files(rlim_t bytes)
+{
+    struct rlimit limit;
+
+    signal(SIGXFSZ, SIG_IGN);
+    cr_assert_eq(getrlimit(RLIMIT_FSIZE, &limit), 0);
+    limit.rlim_cur = bytes;
+    cr_assert_eq(setrlimit(RLIMIT_FSIZE, &limit), 0);
+}
+
+Test(capture, durable_on_a_full_disk_says_no_until_there_is_room)
+{
+    struct tl_capture_figures figures;
+    int64_t n = 0;
+
+    scene.options.mode = TL_CAPTURE_DURABLE;
+    capture_scene_open(&scene);
+    capture_scene_put(&scene, n++, 100);
+    capture_scene_await_taken(&scene, 1);
+    limit_files(100000);
+    while (atomic_load(&scene.refused) < 50) {
+        cr_assert_lt(n, 100000);
+        capture_scene_put(&scene, n++, 1000);
+        while (atomic_load(&scene.taken) + atomic_load(&scene.refused) < n)
+            tl_clock_sleep_ms(1);
+    }
+    figures = capture_scene_figures(&scene);
+    cr_assert_eq(figures.dropped[TL_CAPTURE_IO], (uint64_t)atomic_load(&scene.refused));
+    limit_files(RLIM_INFINITY);
+    for (int taken = atomic_load(&scene.taken); atomic_load(&scene.taken) < taken + 10;) {
+        capture_scene_put(&scene, n++, 100);
+        while (atomic_load(&scene.taken) + atomic_load(&scene.refused) < n)
+            tl_clock_sleep_ms(1);
+        tl_clock_sleep_ms(5);
+    }
+    capture_scene_await_delivered(&scene, (uint64_t)atomic_load(&scene.taken));
+    capture_scene_close(&scene, 5000);
+    cr_assert_eq(capture_scene_segments(&scene), 0);
+    check_ascending((size_t)atomic_load(&scene.taken));
+}
+
+Test(capture, on_a_full_disk_memory_keeps_what_it_has_room_for)
+{
+    struct tl_capture_figures figures;
+    int64_t n = 0;
+
+    scene.options.memory_bytes_max = 256 << 10;
+    capture_scene_open(&scene);
+    capture_scene_put(&scene, n++, 100);
+    capture_scene_await_delivered(&scene, 1);
+    capture_scene_take_log(&scene);
+    limit_files(100000);
+    while (capture_scene_figures(&scene).dropped[TL_CAPTURE_IO] < 100) {
+        cr_assert_lt(n, 1000000);
+        capture_scene_put(&scene, n++, 1000);
+    }
+    limit_files(RLIM_INFINITY);
+    capture_scene_give_log(&scene);
+    figures = capture_scene_figures(&scene);
+    cr_assert_gt(figures.spooled, 50);
+    capture_scene_await_delivered(&scene, figures.delivered + figures.spooled);
+    capture_scene_close(&scene, 5000);
+    check_ascending(figures.delivered + figures.spooled);
+}
+
 /* ---- many at once ---- */
 
-enum { PUTTERS = 2, EACH = 4000 };
+enum { PUTTERS = 2, EACH = 1500 };
 
 static void *put_many(void *arg)
 {

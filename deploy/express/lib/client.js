@@ -31,7 +31,7 @@ function trust(list) {
       throw new TypeError(`tally: trustProxy: '${item}' is no network; '10.0.0.0/8', '::1', 'loopback' and 'private' are`);
     networks.addSubnet(ip, prefix, family(ip));
   }
-  return (ip) => ip !== null && networks.check(ip, family(ip));
+  return list.length === 0 ? () => false : (ip) => ip !== null && networks.check(ip, family(ip));
 }
 
 const isHost = (text) => /^[a-z0-9\-._:[\]]{1,261}$/i.test(text);

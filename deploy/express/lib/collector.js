@@ -42,26 +42,35 @@ function collectorSink({ collect, token }, report) {
   const agent = new (url.protocol === 'https:' ? https : http).Agent({ keepAlive: true, maxSockets: 2 });
   const headers = { 'content-type': 'application/json' };
   if (token !== undefined) headers.authorization = `Bearer ${token}`;
-  return {
-    async send(events) {
+  const sink = {
+    async send(texts) {
       let answer;
       try {
-        answer = await post(url, agent, headers, JSON.stringify(events));
+        answer = await post(url, agent, headers, `[${texts.join(',')}]`);
       } catch (error) {
         throw new Error(`the collector ${url.origin} cannot be reached (${error.code ?? error.message})`);
       }
       const { status, text } = answer;
-      if (status >= 200 && status < 300) return { delivered: events.length, rejected: 0 };
+      if (status >= 200 && status < 300) return { delivered: texts.length, rejected: 0 };
       if (!isRefusal(status)) throw new Error(`the collector ${url.origin} answers ${status}`);
+      if (status === 413 && texts.length > 1) return halves(texts);
       const some = status === 400 ? partly(text) : null;
       report.once(`the collector ${url.href} refuses events: ${status}${some?.reason ? `: ${some.reason}` : ''}`);
-      const delivered = Math.min(some?.accepted ?? 0, events.length);
-      return { delivered, rejected: events.length - delivered };
+      const delivered = Math.min(some?.accepted ?? 0, texts.length);
+      return { delivered, rejected: texts.length - delivered };
     },
     async close() {
       agent.destroy();
     },
   };
+  /** Too large for this collector, of which none was taken. */
+  async function halves(texts) {
+    const middle = Math.ceil(texts.length / 2);
+    const first = await sink.send(texts.slice(0, middle));
+    const second = await sink.send(texts.slice(middle));
+    return { delivered: first.delivered + second.delivered, rejected: first.rejected + second.rejected };
+  }
+  return sink;
 }
 
 module.exports = { collectorSink };

@@ -24,7 +24,8 @@ function kafkaSink(options) {
     connected = null;
   });
   return {
-    async send(events) {
+    async send(texts) {
+      const events = texts.map((text) => JSON.parse(text));
       const parsed = await agents.parse(events.map((event) => event.user_agent));
       const messages = events.map((event, i) => ({ key: event.event_id, value: JSON.stringify({ ...event, user_agent: parsed[i] }) }));
       try {

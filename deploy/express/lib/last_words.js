@@ -3,10 +3,12 @@
 'use strict';
 
 const { spawnSync } = require('node:child_process');
+const { batchSize } = require('./queue.js');
 
-function lastWords(options, events, patienceMs) {
+/** `items`: the queue's. false: they have not all arrived. */
+function lastWords(options, items, patienceMs) {
   const { collect, token, kafka } = options;
-  const input = JSON.stringify({ collect, token, kafka, events });
+  const input = JSON.stringify({ collect, token, kafka, items });
   const child = spawnSync(process.execPath, [__filename], { input, timeout: patienceMs, stdio: ['pipe', 'ignore', 'ignore'], env: { PATH: process.env.PATH } });
   return child.status === 0;
 }
@@ -16,9 +18,9 @@ async function speak() {
   const { kafkaSink } = require('./kafka.js');
   const parts = [];
   for await (const part of process.stdin) parts.push(part);
-  const { events, ...options } = JSON.parse(Buffer.concat(parts).toString());
+  const { items, ...options } = JSON.parse(Buffer.concat(parts).toString());
   const sink = options.kafka === undefined ? collectorSink(options, { once() {} }) : kafkaSink(options.kafka);
-  for (let i = 0; i < events.length; i += 500) await sink.send(events.slice(i, i + 500));
+  while (items.length > 0) await sink.send(items.splice(0, batchSize(items)).map((item) => item.text));
   process.exit(0);
 }
 

@@ -43,8 +43,8 @@ function openTally(given) {
     report,
     queue,
     speak() {
-      const events = queue.take();
-      if (events.length > 0 && !lastWords(options, events, options.closeMs)) report.once(`${events.length} events did not reach the log before the end`);
+      const items = queue.take();
+      if (items.length > 0 && !lastWords(options, items, options.closeMs)) report.once(`${items.length} events did not reach the log before the end`);
     },
     async close() {
       await queue.close(options.closeMs);

@@ -2,23 +2,31 @@
 //
 //     received = delivered + rejected + dropped + queued        at every moment
 //
-// A sink has send(events) -> {delivered, rejected}, and throws where the batch is to be sent again; close().
+// Events are kept as the JSON that they will be sent as: that is what their memory is. A sink has send(texts) -> {delivered, rejected}, and throws where
+// the batch is to be sent again; close().
 'use strict';
 
 const BATCH_EVENTS = 500;
-const BATCH_BYTES = 256 * 1024;
+const BATCH_BYTES = 240 * 1024; // a collector takes 256 KiB
 const LINGER_MS = 100;
 const RETRY_FIRST_MS = 100;
 const RETRY_LAST_MS = 10_000;
 
-// Near enough for a bound on memory.
-const sizeOf = (event) => 400 + event.url.length + event.headers.length + (event.referrer?.length ?? 0) + (event.user_agent?.length ?? 0);
+/** How many of them go in one batch: at least one. */
+function batchSize(items) {
+  let count = 0;
+  for (let bytes = 0; count < items.length && count < BATCH_EVENTS; count++) {
+    bytes += items[count].bytes;
+    if (bytes > BATCH_BYTES && count > 0) break;
+  }
+  return count;
+}
 
 class Queue {
   #sink;
   #report;
   #max;
-  #items = []; // {event, bytes}; the first are being sent
+  #items = []; // {text, bytes}; the first are being sent
   #bytes = 0;
   #timer = null;
   #sending = null; // the promise of the loop
@@ -39,7 +47,8 @@ class Queue {
 
   /** Never waits, never throws. */
   put(event) {
-    const bytes = sizeOf(event);
+    const text = JSON.stringify(event);
+    const bytes = Buffer.byteLength(text) + 1;
     this.#counts.received++;
     if (this.#closing !== null) {
       this.#counts.dropped++;
@@ -50,7 +59,7 @@ class Queue {
       this.#report.once(`the queue is full (${this.#items.length} events): what comes now is dropped and counted`);
       return;
     }
-    this.#items.push({ event, bytes });
+    this.#items.push({ text, bytes });
     this.#bytes += bytes;
     if (this.#sending !== null || this.#timer !== null) return;
     this.#timer = setTimeout(() => this.#send(), this.#lingerMs);
@@ -71,10 +80,10 @@ class Queue {
 
   /** All that is queued, for whoever else will send it. */
   take() {
-    const events = this.#items.map((item) => item.event);
+    const items = this.#items;
     this.#items = [];
     this.#bytes = 0;
-    return events;
+    return items;
   }
 
   /** Gives what is in the queue up to patienceMs to reach the log; what is left then is dropped, and counted. */
@@ -110,9 +119,9 @@ class Queue {
   async #loop() {
     let waitMs = RETRY_FIRST_MS;
     while (this.#items.length > 0) {
-      const batch = this.#batch();
+      const batch = this.#items.slice(0, batchSize(this.#items));
       try {
-        const { delivered, rejected } = await this.#sink.send(batch.map((item) => item.event));
+        const { delivered, rejected } = await this.#sink.send(batch.map((item) => item.text));
         this.#take(batch, delivered, rejected);
         this.#report.state(null);
         waitMs = RETRY_FIRST_MS;
@@ -122,15 +131,6 @@ class Queue {
         waitMs = Math.min(waitMs * 2, RETRY_LAST_MS);
       }
     }
-  }
-
-  #batch() {
-    let count = 0;
-    for (let bytes = 0; count < this.#items.length && count < BATCH_EVENTS; count++) {
-      bytes += this.#items[count].bytes;
-      if (bytes > BATCH_BYTES && count > 0) break;
-    }
-    return this.#items.slice(0, count);
   }
 
   #take(batch, delivered, rejected) {
@@ -155,4 +155,4 @@ class Queue {
   }
 }
 
-module.exports = { Queue };
+module.exports = { Queue, batchSize };

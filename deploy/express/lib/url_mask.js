@@ -29,6 +29,15 @@ function pieceAt(url, at) {
   return { c: String.fromCharCode(parseInt(found[2], 16)), level: found[1].length / 2 + 1, size: found[0].length };
 }
 
+/** Where a separator may begin next; the text's end where none does. */
+function nextSpecial(url, from) {
+  for (let at = from; at < url.length; at++) {
+    const c = url.charCodeAt(at);
+    if (c === 0x3f || c === 0x26 || c === 0x3b || c === 0x23 || c === 0x25) return at; // ? & ; # %
+  }
+  return url.length;
+}
+
 const isSeparator = (c) => c === '?' || c === '&' || c === ';' || c === '#';
 
 /** A name from there on whose values are secret: where its value begins; -1: it is none. */
@@ -56,11 +65,11 @@ function valueEnd(url, from, level, inQuery) {
 
 function maskUrl(url, isSecret) {
   if (!/[=@%]/.test(url)) return url;
-  const plain = url.replace(/^(.*?:\/\/)([^/?#]*)@/s, `$1${REDACTED}@`);
+  const plain = url.includes('@') ? url.replace(/^(.*?:\/\/)([^/?#]*)@/s, `$1${REDACTED}@`) : url;
   let masked = '';
   let copied = 0;
   let inQuery = false;
-  for (let at = 0; at < plain.length; ) {
+  for (let at = nextSpecial(plain, 0); at < plain.length; at = nextSpecial(plain, at)) {
     const piece = pieceAt(plain, at);
     at += piece.size;
     if (!isSeparator(piece.c)) continue;

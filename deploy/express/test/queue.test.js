@@ -85,7 +85,7 @@ test('a collector that is away: events wait, in order, up to the bound; what is 
 test('memory is bounded too', async () => {
   const gone = await collector();
   await gone.close();
-  const { middleware, port, close } = await site({ collect: gone.url, maxBytes: 20_000 });
+  const { middleware, port, close } = await site({ collect: gone.url, maxBytes: 17_000 });
   for (let i = 0; i < 10; i++) await send(port, { path: `/${'x'.repeat(4000)}` });
   const { queued, dropped } = middleware.counts();
   assert.equal(queued + dropped, 10);
@@ -133,6 +133,19 @@ test('of a batch the good events count', async () => {
   assert.match(log[0], /400: url: too long/);
   close();
   await picky.close();
+});
+
+test('batches are as large as a collector takes, and smaller where it takes less', async () => {
+  const MAX = 100_000;
+  const small = await collector((events) => (JSON.stringify(events).length > MAX ? { status: 413 } : undefined));
+  const { middleware, port, close } = await site({ collect: small.url });
+  for (let i = 0; i < 100; i++) await send(port, { path: `/${'x'.repeat(8000)}`, headers: { cookie: '"'.repeat(100), 'x-long': '\\"'.repeat(1000) } });
+  await middleware.flush();
+  assert.deepEqual(middleware.counts(), { received: 100, delivered: 100, rejected: 0, dropped: 0, queued: 0 });
+  for (const batch of small.batches) assert.ok(JSON.stringify(batch).length <= 256 * 1024);
+  assert.equal(new Set(small.events.map((event) => event.event_id)).size, 100);
+  close();
+  await small.close();
 });
 
 test('one connection serves all batches', async () => {
