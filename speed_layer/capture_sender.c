@@ -52,7 +52,7 @@ struct sender {
     struct tl_log_feed_entry entries[HANDFUL]; /* to be handed over */
     size_t entries_at, entries_count;
     struct tl_log_feed_outcome outcomes[HANDFUL];
-    struct tl_capture_answers answers;
+    struct tl_capture_answers taken, refused;
     int64_t pause_ms;
     int64_t landed_ms;                            /* monotonic: when the log last took something, or nothing was under way */
     bool away;                                    /* the log, as far as is known */
@@ -278,8 +278,9 @@ static void take_waiters(struct sender *s, size_t count)
     if (s->capture->mode != TL_CAPTURE_BROKER)
         return;
     for (size_t i = 0; i < count; i++)
-        if (s->outcomes[i].code == TL_OK && s->outcomes[i].number - s->base < s->count)
-            tl_capture_waiter_take(s->capture, s->flights[s->outcomes[i].number % FLIGHTS_MAX].sequence, &s->answers);
+        if (s->outcomes[i].number - s->base < s->count)
+            tl_capture_waiter_take(s->capture, s->flights[s->outcomes[i].number % FLIGHTS_MAX].sequence,
+                                   s->outcomes[i].code == TL_OK ? &s->taken : &s->refused);
 }
 
 /* Moves acked behind what is done, and puts all into the figures. */
@@ -315,7 +316,8 @@ static void settle(struct sender *s, size_t outcomes_count)
     if (figures->spooled == 0 && capture->closing)
         pthread_cond_broadcast(&capture->changed);
     pthread_mutex_unlock(&capture->lock);
-    tl_capture_tell(&s->answers, true);
+    tl_capture_tell(&s->taken, true);
+    tl_capture_tell(&s->refused, false);
 }
 
 static bool set_away(struct tl_capture *capture, bool away)

@@ -115,6 +115,25 @@ Test(capture_kafka, one_that_is_too_large_for_the_topic_is_dropped_and_the_rest_
     free(numbers);
 }
 
+/* Whoever waits for it hears of it, and holds up nobody. */
+Test(capture_kafka, broker_mode_says_no_to_one_that_is_too_large)
+{
+    const int64_t until_ms = tl_clock_monotonic_ms() + 20000;
+
+    property("compression.codec", "none");
+    raw_create_topic(scene.options.topic, "max.message.bytes", "4000", NULL);
+    scene.options.mode = TL_CAPTURE_BROKER;
+    capture_scene_open(&scene);
+    capture_scene_put(&scene, 0, 20000);
+    capture_scene_put_all(&scene, 1, 4, 500);
+    capture_scene_await_taken(&scene, 3);
+    while (atomic_load(&scene.refused) < 1 && tl_clock_monotonic_ms() < until_ms)
+        tl_clock_sleep_ms(5);
+    cr_assert_eq(atomic_load(&scene.refused), 1);
+    cr_assert_eq(scene.capture->waiters.count, 0);
+    capture_scene_close(&scene, 5000);
+}
+
 static void refuse_start(enum tl_code code, const char *words)
 {
     struct tl_capture *capture = NULL;
