@@ -153,6 +153,8 @@ static enum tl_code feed_send(struct tl_log_feed *base, const struct tl_log_feed
     while (*taken < count && feed->failed == RD_KAFKA_RESP_ERR_NO_ERROR) {
         rd_kafka_resp_err_t code = send_one(feed, &entries[*taken]);
 
+        if (code == RD_KAFKA_RESP_ERR__QUEUE_FULL && feed->under_way == 0)
+            code = RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE; /* it alone is more than may be under way */
         if (code == RD_KAFKA_RESP_ERR__QUEUE_FULL)
             break;
         if (code == RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE)
