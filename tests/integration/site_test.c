@@ -11,6 +11,7 @@
 
 enum { SITE_TIMEOUT_S = 120 };
 
+/* A test that fails leaves its servers open; the runner ends nevertheless. */
 static void node_tests(const char *folder, const char *files)
 {
     char command[1024], part[4096];
@@ -20,8 +21,8 @@ static void node_tests(const char *folder, const char *files)
     int status;
 
     tl_buf_init(&said, 0);
-    snprintf(command, sizeof command, "cd '%s' && timeout %d node --test --test-reporter=tap %s 2>&1", folder, SITE_TIMEOUT_S,
-             files);
+    snprintf(command, sizeof command, "cd '%s' && timeout %d node --test --test-force-exit --test-reporter=tap %s 2>&1", folder,
+             SITE_TIMEOUT_S, files);
     node = popen(command, "r"); /* NOLINT: the command is the test's own */
     cr_assert_not_null(node);
     while ((size = fread(part, 1, sizeof part, node)) > 0)
