@@ -394,10 +394,15 @@ $(BENCHES): $(B)/bench_%: $(B)/tests/bench/%.o $(WHOLE_O) $(ARCHIVE)
 	$(Q)echo "  LINK $@"
 	$(Q)$(CXX) $(EXTRA) $(BENCH_LINK) -o $@ $^ $(LIBS)
 
+# What a target needs of a layer, whose objects stand in no archive (the others include it).
+COLLECT_FUZZ := $(addprefix speed_layer/,$(addsuffix .c,client collect collect_event event_id json_elements nested_json request_event url_mask))
+$(B)/replay_collect: $(call objects,$(COLLECT_FUZZ))
+build/fuzz/collect: $(COLLECT_FUZZ:%.c=build/fuzz/%.o)
+
 # The corpus without a fuzzer: a plain main() hands each file to the target.
 $(REPLAYS): $(B)/replay_%: $(B)/tests/fuzz/%_fuzz.o $(B)/tests/fuzz/replay.o $(ARCHIVE)
 	$(Q)echo "  LINK $@"
-	$(Q)$(CXX) $(EXTRA) -o $@ $^ $(LIBS)
+	$(Q)$(CXX) $(EXTRA) -o $@ $(filter %.o,$^) $(ARCHIVE) $(LIBS)
 
 $(SEEDERS): $(B)/%: $(B)/tests/fuzz/%.o $(ARCHIVE)
 	$(Q)echo "  LINK $@"
@@ -406,6 +411,6 @@ $(SEEDERS): $(B)/%: $(B)/tests/fuzz/%.o $(ARCHIVE)
 # With FUZZ=1 alone: the fuzzer's own main() calls the target.
 $(FUZZERS): build/fuzz/%: build/fuzz/tests/fuzz/%_fuzz.o build/fuzz/libtally.a
 	$(Q)echo "  LINK $@"
-	$(Q)$(CXX) $(EXTRA) -fsanitize=fuzzer -o $@ $^ $(LIBS)
+	$(Q)$(CXX) $(EXTRA) -fsanitize=fuzzer -o $@ $(filter %.o,$^) $(filter %.a,$^) $(LIBS)
 
 -include $(shell find $(B) -name '*.d' 2>/dev/null)
