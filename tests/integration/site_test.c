@@ -5,11 +5,14 @@
 #include <criterion/criterion.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/buf.h"
 #include "support/run.h"
 
 enum { SITE_TIMEOUT_S = 120 };
+
+#ifndef TL_SANITIZED /* it is Node's programs that are tested, and intercept has tests of its own */
 
 /* A test that fails leaves its servers open; the runner ends nevertheless. */
 static void node_tests(const char *folder, const char *files)
@@ -42,7 +45,6 @@ static const char *site(void)
     return folder;
 }
 
-#ifndef TL_SANITIZED /* it is Node's programs that are tested, and intercept has tests of its own */
 Test(site, the_package_for_node_sites_passes_its_tests, .timeout = SITE_TIMEOUT_S + 10)
 {
     char folder[1024];
