@@ -22,6 +22,7 @@ enum {
     LATE_MS = 1000,
     FIRST_MS = 2000, /* how long a start waits for the log */
     PAUSE_MS_MAX = 3000,
+    AWAY_MS = 500,
     VISITOR_BYTES = 16,
     EVENT_BYTES_MAX = 8 << 20 /* 'tally.max-event-bytes' where there is no plan */
 };
@@ -353,7 +354,8 @@ static enum tl_code wait_for_log(struct tl_capture *capture, struct tl_err *err)
     while (!capture->prepared && pthread_cond_timedwait(&capture->changed, &capture->lock, &until) != ETIMEDOUT)
         ;
     if (capture->prepared && capture->first.code != TL_OK && !capture->first.retriable) {
-        *err = capture->first;
+        if (err != NULL)
+            *err = capture->first;
         rc = capture->first.code;
     }
     pthread_mutex_unlock(&capture->lock);
@@ -403,14 +405,16 @@ out:
 
 /* ---- the end ---- */
 
+/* A log that is away is hardly waited for: what is left is on disk. */
 static void wait_for_sent(struct tl_capture *capture, int64_t patience_ms)
 {
-    const struct timespec until = tl_capture_after_ms(patience_ms);
+    const struct timespec until = tl_capture_after_ms(patience_ms), away = tl_capture_after_ms(tl_min_i64(patience_ms, AWAY_MS));
+    int waited = 0;
 
     pthread_mutex_lock(&capture->lock);
     capture->closing = true;
-    while (capture->figures.spooled > 0 && pthread_cond_timedwait(&capture->changed, &capture->lock, &until) != ETIMEDOUT)
-        ;
+    while (capture->figures.spooled > 0 && waited != ETIMEDOUT)
+        waited = pthread_cond_timedwait(&capture->changed, &capture->lock, capture->away ? &away : &until);
     capture->stop_sender = true;
     tl_source_logs_stop(capture->logs);
     pthread_mutex_unlock(&capture->lock);

@@ -81,6 +81,7 @@ struct tl_capture {
     bool sender_sleeps;
     bool prepared; /* the log was asked for once; *first says what came of it */
     struct tl_err first;
+    bool away; /* the log, as far as is known */
     bool closing, stop_sender, stop_spooler;
 
     int wake_fd; /* eventfd: of the sender */

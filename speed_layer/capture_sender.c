@@ -40,6 +40,7 @@ struct sender {
     struct tl_capture *capture;
     struct tl_source_logs *logs;
     struct tl_log_feed *feed;
+    uint32_t partitions;    /* as first seen: what is sent again comes to the same one */
     struct flight *flights; /* a ring of FLIGHTS_MAX; `base` is the number of the first */
     uint64_t base, at, count;
     uint64_t cursor;
@@ -51,7 +52,7 @@ struct sender {
     struct tl_log_feed_entry entries[HANDFUL]; /* to be handed over */
     size_t entries_at, entries_count;
     struct tl_log_feed_outcome outcomes[HANDFUL];
-    struct tl_capture_answers answers;
+    struct tl_capture_answers taken, refused;
     int64_t pause_ms;
     int64_t landed_ms;                            /* monotonic: when the log last took something, or nothing was under way */
     bool away;                                    /* the log, as far as is known */
@@ -277,8 +278,9 @@ static void take_waiters(struct sender *s, size_t count)
     if (s->capture->mode != TL_CAPTURE_BROKER)
         return;
     for (size_t i = 0; i < count; i++)
-        if (s->outcomes[i].code == TL_OK && s->outcomes[i].number - s->base < s->count)
-            tl_capture_waiter_take(s->capture, s->flights[s->outcomes[i].number % FLIGHTS_MAX].sequence, &s->answers);
+        if (s->outcomes[i].number - s->base < s->count)
+            tl_capture_waiter_take(s->capture, s->flights[s->outcomes[i].number % FLIGHTS_MAX].sequence,
+                                   s->outcomes[i].code == TL_OK ? &s->taken : &s->refused);
 }
 
 /* Moves acked behind what is done, and puts all into the figures. */
@@ -314,23 +316,36 @@ static void settle(struct sender *s, size_t outcomes_count)
     if (figures->spooled == 0 && capture->closing)
         pthread_cond_broadcast(&capture->changed);
     pthread_mutex_unlock(&capture->lock);
-    tl_capture_tell(&s->answers, true);
+    tl_capture_tell(&s->taken, true);
+    tl_capture_tell(&s->refused, false);
+}
+
+static bool set_away(struct tl_capture *capture, bool away)
+{
+    bool before;
+
+    pthread_mutex_lock(&capture->lock);
+    before = capture->away;
+    capture->away = away;
+    if (capture->closing)
+        pthread_cond_broadcast(&capture->changed);
+    pthread_mutex_unlock(&capture->lock);
+    return before;
 }
 
 static void note_there(struct sender *s)
 {
+    const struct tl_diag_kv pairs[] = {
+        {"topic", s->capture->topic, 0},
+    };
+
     s->pause_ms = PAUSE_MIN_MS;
     s->landed_ms = tl_clock_monotonic_ms();
     tl_capture_meter_log(&s->capture->meter, NULL);
-    if (s->away) {
-        const struct tl_diag_kv pairs[] = {
-            {"topic", s->capture->topic, 0},
-        };
-
-        tl_diag_event(TL_INFO, "the log takes events again", pairs, TL_COUNT(pairs));
-        s->said_away_ms = 0;
-    }
-    s->away = false;
+    if (!set_away(s->capture, false))
+        return;
+    tl_diag_event(TL_INFO, "the log takes events again", pairs, TL_COUNT(pairs));
+    s->said_away_ms = 0;
 }
 
 static enum tl_code take_outcomes(struct sender *s, bool *moved, struct tl_err *err)
@@ -362,7 +377,7 @@ static void note_away(struct sender *s, const struct tl_err *err)
     };
 
     tl_capture_meter_log(&capture->meter, err->message);
-    s->away = true;
+    set_away(capture, true);
     if (s->said_away_ms != 0 && now_ms - s->said_away_ms < TL_CAPTURE_SAY_MS)
         return;
     s->said_away_ms = now_ms;
@@ -401,8 +416,10 @@ static enum tl_code enter_log(struct sender *s, struct tl_err *err)
         TL_TRY(tl_source_logs_open(capture->common, capture->plan, TL_LOG_APPEND, &logs, err));
         show_logs(s, logs);
     }
+    if (is_stopped(capture))
+        return tl_fail(err, TL_ERR_IO, "topic %s: it is being closed", capture->topic);
     TL_TRY(tl_log_create_topic(tl_source_log(s->logs, 0), topic, capture->partitions, err));
-    TL_TRY(tl_log_feed_open(tl_source_log(s->logs, 0), topic, capture->wake_fd, &s->feed, err));
+    TL_TRY(tl_log_feed_open(tl_source_log(s->logs, 0), topic, &s->partitions, capture->wake_fd, &s->feed, err));
 out:
     return rc;
 }

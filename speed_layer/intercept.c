@@ -370,7 +370,7 @@ static const struct tl_option intercept_table[] = {
     {"mask-param",             TL_OPT_LIST,     "NAME",                       "a query parameter whose value is never logged, beside token, password, ...",
      AT(event.mask_params),                                                                                                                                                            0},
     {"exclude",                TL_OPT_LIST,     "PATH",                       "is passed on and not logged: /health, or /admin/* for all below",            AT(event.exclude),         0},
-    {"files",                  TL_OPT_TEXT,     ".EXT,...",                   "endings of what is passed on and not logged ('' for none)",                  AT(event.file_extensions), 0},
+    {"files",                  TL_OPT_TEXT,     ".EXT,...",                   "endings of what is passed on and not logged (none: no files)",                  AT(event.file_extensions), 0},
     {"log-localhost",          TL_OPT_FLAG,     NULL,                         "logs requests to localhost too",                                             AT(event.log_localhost),   0},
     {"anonymize-ip",           TL_OPT_FLAG,     NULL,                         "keeps 24 bits of an IPv4 address, 48 of IPv6",                               AT(event.anonymize_ip),    0},
     {"honor-dnt",              TL_OPT_FLAG,     NULL,                         "logs nobody who sends DNT or Sec-GPC",                                       AT(event.honor_dnt),       0},

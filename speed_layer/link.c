@@ -37,17 +37,36 @@ static void leave_pool(struct tl_link *link)
     tl_count_open(&link->loop->counts.idle_links, -1);
 }
 
-/* The latest first: the others end by themselves. */
-struct tl_link *tl_link_take(struct tl_loop *loop, struct tl_upstream *upstream, bool repeatable, struct tl_exchange *exchange)
+/* The latest first: the others end by themselves. NULL: whoever wants it must not take the risk that it is being closed. */
+static struct tl_link *fresh_link(const struct tl_loop *loop, const struct tl_upstream *upstream, bool repeatable)
 {
     struct tl_link *link = loop->idle_links[upstream->number];
-    int64_t waited_ms, keep_ms;
+    int64_t keep_ms;
 
     if (link == NULL)
         return NULL;
-    waited_ms = loop->now_ms - link->idle_since_ms;
     keep_ms = link->keep_ms > 0 ? link->keep_ms - CLOSING_MS : INT64_MAX;
-    if (waited_ms >= tl_min_i64(keep_ms, repeatable ? INT64_MAX : TL_LINK_FRESH_MS))
+    if (loop->now_ms - link->idle_since_ms >= tl_min_i64(keep_ms, repeatable ? INT64_MAX : TL_LINK_FRESH_MS))
+        return NULL;
+    return link;
+}
+
+/* What has come in the pool, and the loop has not come to, is the site's end, or bytes that nobody has asked for: they must not be read as the next
+ * one's answer. */
+static bool is_quiet(const struct tl_link *link)
+{
+    char byte;
+
+    return recv(link->stream.fd, &byte, sizeof byte, MSG_PEEK) < 0 && (errno == EAGAIN || errno == EWOULDBLOCK);
+}
+
+struct tl_link *tl_link_take(struct tl_loop *loop, struct tl_upstream *upstream, bool repeatable, struct tl_exchange *exchange)
+{
+    struct tl_link *link;
+
+    while ((link = fresh_link(loop, upstream, repeatable)) != NULL && !is_quiet(link))
+        tl_link_close(link);
+    if (link == NULL)
         return NULL;
     leave_pool(link);
     link->exchange = exchange;

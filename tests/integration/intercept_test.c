@@ -3,9 +3,12 @@
 #include <criterion/parameterized.h>
 #include <pthread.h>
 #include <semaphore.h>
+#include <signal.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -737,6 +740,48 @@ Test(intercept, a_site_that_closes_just_then)
         cr_assert_eq(wire.status, 502, "%d: %s", i, wire.head);
         cr_assert_eq(site_saw(site, "POST /update"), before + 1);
     }
+    wire_close(&wire);
+    intercept_stop(&intercept);
+    site_close(site);
+}
+
+struct stray {
+    atomic_int wanted, sent;
+};
+
+static void answer_with_stray_bytes(struct site_visit *visit)
+{
+    struct stray *stray = visit->ctx;
+
+    site_echo_line(visit);
+    if (visit->connection > 0)
+        return;
+    while (!atomic_load(&stray->wanted))
+        tl_clock_sleep_ms(1);
+    wire_say(&visit->wire, "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nstray");
+    atomic_store(&stray->sent, 1);
+}
+
+/* Both lie there when the loop looks: the request first, and then what nobody has asked for. */
+Test(intercept, bytes_behind_an_answer_are_nobodys)
+{
+    struct stray stray = {0};
+    struct site *site = site_open(answer_with_stray_bytes, &stray);
+    struct intercept intercept;
+    struct wire wire;
+
+    INTERCEPT(&intercept, site, NO_ARGS);
+    wire_open(&wire, intercept.port);
+    get(&wire, "/first");
+    expect_line(&wire, "GET /first");
+    run_signal(&intercept.run, SIGSTOP);
+    cr_assert_eq(waitid(P_PID, (id_t)intercept.run.pid, &(siginfo_t){0}, WSTOPPED), 0);
+    get(&wire, "/second");
+    atomic_store(&stray.wanted, 1);
+    while (!atomic_load(&stray.sent))
+        tl_clock_sleep_ms(1);
+    run_signal(&intercept.run, SIGCONT);
+    expect_line(&wire, "GET /second");
     wire_close(&wire);
     intercept_stop(&intercept);
     site_close(site);

@@ -1,4 +1,4 @@
-/* collect_test.c: the collector behind a real `tally intercept`: bodies in pieces, answers that wait for the log, what then stands in it. */
+/* collect_run_test.c: the collector behind a real `tally intercept`: bodies in pieces, answers that wait for the log, what then stands in it. */
 #include <criterion/criterion.h>
 #include <criterion/parameterized.h>
 #include <signal.h>
