@@ -97,7 +97,7 @@ FUZZERS  := $(patsubst tests/fuzz/%_fuzz.c,build/fuzz/%,$(FUZZ_C))
 
 # --- targets ------------------------------------------------------------------------------------------------------------
 .PHONY: all test unit integration fault replay test-unit test-unit-long test-integration test-fault test-all check bench benches fuzz fuzz-seeds \
-        test-flink test-flink-long test-layers build/demo_site kafka kafka-up postgres postgres-up servers servers-up servers-down demo tools generated install format lint lint-links lint-objects deps deps-lint deps-flink deps-bench help \
+        test-flink test-flink-long test-layers build/demo_site kafka kafka-up postgres postgres-up servers servers-up servers-down demo tools generated install format lint lint-links lint-objects deps deps-lint deps-flink deps-bench deps-browser test-browser help \
         clean FORCE
 
 all: $(PROGRAM) tools $(if $(filter release,$(VARIANT)),build/tally,) ## build/tally and the traffic generator
@@ -152,6 +152,10 @@ ifeq ($(HAS_NODE),yes)
 REFERENCES += $(SITE)/built
 endif
 build/demo_site: $(SITE)/built ## the demo site, built (deploy/demo_site/serve.sh starts it)
+
+BROWSER := build/browser
+$(BROWSER)/installed: tests/browser/package.json tests/browser/package-lock.json
+	$(Q)echo "  NPM  $(@D)"; mkdir -p $(@D); cp $^ tests/browser/.npmrc $(@D); cd $(@D) && npm ci --silent && touch installed
 
 # --- servers for tests and trials ---------------------------------------------------------------------------------------
 # On ports of their own, with all that they have under build/; they go on running until servers-down. Once their files are here nothing is asked of
@@ -225,6 +229,10 @@ $(FLINK_PROOF): $(shell find tests/flink/src tests/flink/pom.xml -type f)
 test-unit-long: ## the unit tests with all that is only sampled otherwise: every time zone, sets of ten million
 	$(Q)TALLY_LONG=1 $(MAKE) --no-print-directory test-unit
 
+test-browser: deps deps-browser ## a real browser (Debian's Chromium) on the demo site, with tally.js in its pages
+	$(Q)$(MAKE) --no-print-directory $(PROGRAM) $(SITE)/built $(BROWSER)/installed
+	$(Q)TALLY_BIN=$(CURDIR)/$(PROGRAM) TALLY_SITE=$(CURDIR)/$(SITE) TALLY_BROWSER=$(CURDIR)/$(BROWSER) node --test tests/browser/*.test.js
+
 check: ## lint, test, both sanitizers, the tiny build
 	$(Q)$(MAKE) --no-print-directory lint
 	$(Q)$(MAKE) --no-print-directory test
@@ -273,12 +281,15 @@ DEPS      := gcc g++ make libc6-dev libsqlite3-dev libpq-dev librdkafka-dev libz
 DEPS_LINT := clang clang-format clang-tidy shellcheck
 DEPS_FLINK := openjdk-17-jdk-headless maven
 # wrk, and the libraries of HAProxy: tests/bench/proxies.sh brings that itself.
+DEPS_BROWSER := chromium
 DEPS_BENCH := wrk liblua5.3-0 libopentracing-c-wrapper0
 
 deps: ## installs what is missing from Debian (sudo where not root)
 	@sh tests/lint/deps.sh $(DEPS) $$(command -v node >/dev/null && command -v npm >/dev/null || echo nodejs npm)
 deps-lint:
 	@sh tests/lint/deps.sh $(DEPS) $(DEPS_LINT)
+deps-browser:
+	@sh tests/lint/deps.sh $(DEPS_BROWSER)
 deps-bench:
 	@sh tests/lint/deps.sh $(DEPS) $(DEPS_BENCH)
 deps-flink:
@@ -383,10 +394,15 @@ $(BENCHES): $(B)/bench_%: $(B)/tests/bench/%.o $(WHOLE_O) $(ARCHIVE)
 	$(Q)echo "  LINK $@"
 	$(Q)$(CXX) $(EXTRA) $(BENCH_LINK) -o $@ $^ $(LIBS)
 
+# What a target needs of a layer, whose objects stand in no archive (the others include it).
+COLLECT_FUZZ := $(addprefix speed_layer/,$(addsuffix .c,client collect collect_event event_id json_elements nested_json request_event url_mask))
+$(B)/replay_collect: $(call objects,$(COLLECT_FUZZ))
+build/fuzz/collect: $(COLLECT_FUZZ:%.c=build/fuzz/%.o)
+
 # The corpus without a fuzzer: a plain main() hands each file to the target.
 $(REPLAYS): $(B)/replay_%: $(B)/tests/fuzz/%_fuzz.o $(B)/tests/fuzz/replay.o $(ARCHIVE)
 	$(Q)echo "  LINK $@"
-	$(Q)$(CXX) $(EXTRA) -o $@ $^ $(LIBS)
+	$(Q)$(CXX) $(EXTRA) -o $@ $(filter %.o,$^) $(ARCHIVE) $(LIBS)
 
 $(SEEDERS): $(B)/%: $(B)/tests/fuzz/%.o $(ARCHIVE)
 	$(Q)echo "  LINK $@"
@@ -395,6 +411,6 @@ $(SEEDERS): $(B)/%: $(B)/tests/fuzz/%.o $(ARCHIVE)
 # With FUZZ=1 alone: the fuzzer's own main() calls the target.
 $(FUZZERS): build/fuzz/%: build/fuzz/tests/fuzz/%_fuzz.o build/fuzz/libtally.a
 	$(Q)echo "  LINK $@"
-	$(Q)$(CXX) $(EXTRA) -fsanitize=fuzzer -o $@ $^ $(LIBS)
+	$(Q)$(CXX) $(EXTRA) -fsanitize=fuzzer -o $@ $(filter %.o,$^) $(filter %.a,$^) $(LIBS)
 
 -include $(shell find $(B) -name '*.d' 2>/dev/null)

@@ -21,6 +21,8 @@
 enum {
     LATE_MS = 1000,
     FIRST_MS = 2000, /* how long a start waits for the log */
+    PAUSE_MS_MAX = 3000,
+    AWAY_MS = 500,
     VISITOR_BYTES = 16,
     EVENT_BYTES_MAX = 8 << 20 /* 'tally.max-event-bytes' where there is no plan */
 };
@@ -118,7 +120,7 @@ void tl_capture_trim(struct tl_capture *capture)
 {
     uint64_t below = capture->acked;
 
-    if (capture->queue.bytes > capture->memory_bytes_max / 2 && capture->synced > below)
+    if (capture->queue.bytes > capture->memory_bytes_max / TL_CAPTURE_SPILL_PART && capture->synced > below)
         below = capture->synced;
     tl_capture_queue_drop(&capture->queue, below);
 }
@@ -207,7 +209,8 @@ static bool wants_spooler(const struct tl_capture *capture, bool dropped, bool w
     case TL_CAPTURE_SLEEPS: return true;
     case TL_CAPTURE_DOZES:
         return !dropped && (capture->mode == TL_CAPTURE_DURABLE || (waits && capture->spilling) ||
-                            (capture->queue.bytes > capture->memory_bytes_max / 2 && !capture->full && !capture->refuses));
+                            (capture->queue.bytes > capture->memory_bytes_max / TL_CAPTURE_SPILL_PART && !capture->full &&
+                             !capture->refuses));
     }
     return false;
 }
@@ -351,7 +354,8 @@ static enum tl_code wait_for_log(struct tl_capture *capture, struct tl_err *err)
     while (!capture->prepared && pthread_cond_timedwait(&capture->changed, &capture->lock, &until) != ETIMEDOUT)
         ;
     if (capture->prepared && capture->first.code != TL_OK && !capture->first.retriable) {
-        *err = capture->first;
+        if (err != NULL)
+            *err = capture->first;
         rc = capture->first.code;
     }
     pthread_mutex_unlock(&capture->lock);
@@ -377,6 +381,7 @@ enum tl_code tl_capture_open(const struct tl_common_options *common, const struc
         .event_bytes_max = plan != NULL ? plan->settings.event_bytes_max : EVENT_BYTES_MAX,
         .memory_bytes_max = options->memory_bytes_max > 0 ? options->memory_bytes_max : memory_bytes_default,
         .spool_bytes_max = options->spool_bytes_max > 0 ? options->spool_bytes_max : spool_bytes_default,
+        .pause_ms_max = PAUSE_MS_MAX,
         .wake_fd = -1,
     };
     locks_open(capture);
@@ -400,14 +405,16 @@ out:
 
 /* ---- the end ---- */
 
+/* A log that is away is hardly waited for: what is left is on disk. */
 static void wait_for_sent(struct tl_capture *capture, int64_t patience_ms)
 {
-    const struct timespec until = tl_capture_after_ms(patience_ms);
+    const struct timespec until = tl_capture_after_ms(patience_ms), away = tl_capture_after_ms(tl_min_i64(patience_ms, AWAY_MS));
+    int waited = 0;
 
     pthread_mutex_lock(&capture->lock);
     capture->closing = true;
-    while (capture->figures.spooled > 0 && pthread_cond_timedwait(&capture->changed, &capture->lock, &until) != ETIMEDOUT)
-        ;
+    while (capture->figures.spooled > 0 && waited != ETIMEDOUT)
+        waited = pthread_cond_timedwait(&capture->changed, &capture->lock, capture->away ? &away : &until);
     capture->stop_sender = true;
     tl_source_logs_stop(capture->logs);
     pthread_mutex_unlock(&capture->lock);

@@ -24,7 +24,8 @@
 #include "speed_layer/capture_meter.h"
 #include "speed_layer/capture_queue.h"
 
-enum { TL_CAPTURE_TELL_MAX = 1024, TL_CAPTURE_SAY_MS = 10000 };
+/* Of memory, the part from which on events go to the disk: the rest is for what comes while that is written. */
+enum { TL_CAPTURE_TELL_MAX = 1024, TL_CAPTURE_SAY_MS = 10000, TL_CAPTURE_SPILL_PART = 4 };
 
 /* Who waits to hear of an event. */
 struct tl_capture_waiter {
@@ -60,6 +61,7 @@ struct tl_capture {
     uint32_t partitions;
     size_t event_bytes_max;
     int64_t memory_bytes_max, spool_bytes_max;
+    int64_t pause_ms_max; /* between two tries to reach the log */
 
     pthread_mutex_t lock;
     pthread_cond_t wake;    /* of the spooler */
@@ -79,6 +81,7 @@ struct tl_capture {
     bool sender_sleeps;
     bool prepared; /* the log was asked for once; *first says what came of it */
     struct tl_err first;
+    bool away; /* the log, as far as is known */
     bool closing, stop_sender, stop_spooler;
 
     int wake_fd; /* eventfd: of the sender */

@@ -20,9 +20,8 @@ enum {
     HANDFUL = 1024, /* events, and bytes, that are handed over at once */
     HANDFUL_BYTES = 1 << 20,
     PAUSE_MIN_MS = 100, /* after a failure, doubling */
-    PAUSE_MAX_MS = 3000,
-    SILENT_MS = 1000, /* a log that takes nothing for so long is away */
-    LOOK_MS = 100     /* while something is under way */
+    SILENT_MS = 1000,   /* a log that takes nothing for so long is away */
+    LOOK_MS = 100       /* while something is under way */
 };
 
 #ifdef TL_TINY
@@ -41,6 +40,7 @@ struct sender {
     struct tl_capture *capture;
     struct tl_source_logs *logs;
     struct tl_log_feed *feed;
+    uint32_t partitions;    /* as first seen: what is sent again comes to the same one */
     struct flight *flights; /* a ring of FLIGHTS_MAX; `base` is the number of the first */
     uint64_t base, at, count;
     uint64_t cursor;
@@ -320,20 +320,32 @@ static void settle(struct sender *s, size_t outcomes_count)
     tl_capture_tell(&s->refused, false);
 }
 
+static bool set_away(struct tl_capture *capture, bool away)
+{
+    bool before;
+
+    pthread_mutex_lock(&capture->lock);
+    before = capture->away;
+    capture->away = away;
+    if (capture->closing)
+        pthread_cond_broadcast(&capture->changed);
+    pthread_mutex_unlock(&capture->lock);
+    return before;
+}
+
 static void note_there(struct sender *s)
 {
+    const struct tl_diag_kv pairs[] = {
+        {"topic", s->capture->topic, 0},
+    };
+
     s->pause_ms = PAUSE_MIN_MS;
     s->landed_ms = tl_clock_monotonic_ms();
     tl_capture_meter_log(&s->capture->meter, NULL);
-    if (s->away) {
-        const struct tl_diag_kv pairs[] = {
-            {"topic", s->capture->topic, 0},
-        };
-
-        tl_diag_event(TL_INFO, "the log takes events again", pairs, TL_COUNT(pairs));
-        s->said_away_ms = 0;
-    }
-    s->away = false;
+    if (!set_away(s->capture, false))
+        return;
+    tl_diag_event(TL_INFO, "the log takes events again", pairs, TL_COUNT(pairs));
+    s->said_away_ms = 0;
 }
 
 static enum tl_code take_outcomes(struct sender *s, bool *moved, struct tl_err *err)
@@ -365,7 +377,7 @@ static void note_away(struct sender *s, const struct tl_err *err)
     };
 
     tl_capture_meter_log(&capture->meter, err->message);
-    s->away = true;
+    set_away(capture, true);
     if (s->said_away_ms != 0 && now_ms - s->said_away_ms < TL_CAPTURE_SAY_MS)
         return;
     s->said_away_ms = now_ms;
@@ -404,8 +416,10 @@ static enum tl_code enter_log(struct sender *s, struct tl_err *err)
         TL_TRY(tl_source_logs_open(capture->common, capture->plan, TL_LOG_APPEND, &logs, err));
         show_logs(s, logs);
     }
+    if (is_stopped(capture))
+        return tl_fail(err, TL_ERR_IO, "topic %s: it is being closed", capture->topic);
     TL_TRY(tl_log_create_topic(tl_source_log(s->logs, 0), topic, capture->partitions, err));
-    TL_TRY(tl_log_feed_open(tl_source_log(s->logs, 0), topic, capture->wake_fd, &s->feed, err));
+    TL_TRY(tl_log_feed_open(tl_source_log(s->logs, 0), topic, &s->partitions, capture->wake_fd, &s->feed, err));
 out:
     return rc;
 }
@@ -452,7 +466,9 @@ static void pause_a_while(struct sender *s)
 
     while (!is_stopped(s->capture) && (left_ms = until_ms - tl_clock_monotonic_ms()) > 0)
         sleep_for(s->capture, left_ms);
-    s->pause_ms = tl_min_i64(s->pause_ms * 2, PAUSE_MAX_MS);
+    pthread_mutex_lock(&s->capture->lock);
+    s->pause_ms = tl_min_i64(s->pause_ms * 2, s->capture->pause_ms_max);
+    pthread_mutex_unlock(&s->capture->lock);
 }
 
 /* All that is under way is sent once more; with the handle too, where that is at fault. */

@@ -10,8 +10,9 @@
 #include "speed_layer/capture_inside.h"
 
 enum {
-    LOOK_MS = 200,   /* between two looks whether the log is late */
-    AGAIN_MS = 1000, /* after a failure of the disk */
+    LOOK_MS = 200,         /* between two looks whether the log is late */
+    ROUND_BYTES = 4 << 20, /* between two syncs: memory is given back after each */
+    AGAIN_MS = 1000,       /* after a failure of the disk */
     IDLE_LOOKS = 5
 };
 
@@ -41,15 +42,18 @@ static void write_out(struct spooler *s, uint64_t from, struct round *round)
 {
     struct tl_capture *capture = s->capture;
     struct tl_capture_run run;
+    size_t bytes = 0;
 
     *round = (struct round){.end = from, .rc = TL_OK};
-    while (round->rc == TL_OK && !round->full && tl_capture_place_look(&capture->queue, &s->place, round->end, &run)) {
+    while (round->rc == TL_OK && !round->full && bytes < ROUND_BYTES &&
+           tl_capture_place_look(&capture->queue, &s->place, round->end, &run)) {
         pthread_mutex_unlock(&capture->lock);
         round->full = tl_spool_bytes(capture->spool) + (int64_t)run.bytes > capture->spool_bytes_max;
         if (!round->full)
             round->rc = tl_spool_append(capture->spool, run.records, run.bytes, run.first, run.end, &round->err);
         if (!round->full && round->rc == TL_OK)
             tl_capture_place_pass(&s->place, run.bytes, run.end);
+        bytes += run.bytes;
         pthread_mutex_lock(&capture->lock);
         if (!round->full)
             round->end = run.end;
@@ -181,7 +185,7 @@ static void look_after(struct spooler *s, bool wrote)
 static bool is_wanted(struct spooler *s, int64_t now_ms)
 {
     struct tl_capture *capture = s->capture;
-    bool much = capture->queue.bytes > capture->memory_bytes_max / 2;
+    bool much = capture->queue.bytes > capture->memory_bytes_max / TL_CAPTURE_SPILL_PART;
 
     if (now_ms < s->again_ms && !capture->stop_spooler)
         return false;
@@ -291,7 +295,9 @@ void *tl_capture_spooler_main(void *arg)
         bool moved;
 
         last = capture->stop_spooler;
-        moved = round_once(&s, now_ms);
+        do
+            moved = round_once(&s, now_ms);
+        while (moved && last);
         release(&s);
         say_dropped(&s, now_ms);
         if (!moved && !last && !capture->stop_spooler)

@@ -277,10 +277,11 @@ static void fill_request(const struct visit *visit, const struct tl_collected *s
 static void fill_said(const struct visit *visit, const struct tl_collected *said, const struct tl_request *request,
                       struct tl_request_said *out)
 {
-    *out = (struct tl_request_said){.now_ms = visit->request->time_ms,
-                                    .referrer = said->referrer,
-                                    .user_agent = said->user_agent,
-                                    .name = said->name.data != NULL ? said->name : TL_SV("page_view")};
+    *out = (struct tl_request_said){
+        .now_ms = visit->request->time_ms, .referrer = said->referrer, .user_agent = said->user_agent, .name = said->name};
+    /* A server that says the method tells of a request, which has no name in intercept's own events either. */
+    if (said->name.data == NULL && said->method.data == NULL)
+        out->name = TL_SV("page_view");
     if (said->has_id)
         out->id = (struct tl_sv){said->id, sizeof said->id};
     if (said->props != NULL)

@@ -3,8 +3,8 @@
  *     {"url":"/a","referrer":null,"host":"x.com","event_id":"0192...","name":"page_view","props":{...}}              from anybody
  *      "ip", "user_agent", "headers", "event_time", "method", "status", "duration_ms", "bytes"                       from who has the token, beside these
  *
- * url is required. Members that are not known are passed over; null is as if it were not there, but of ip, user_agent and headers, where it says that
- * the sender's own do not count. */
+ * url is required; name is page_view unless it is said, or the method is: that is a request, as intercept logs it. Members that are not known are
+ * passed over; null is as if it were not there, but of ip, user_agent and headers, where it says that the sender's own do not count. */
 #ifndef TL_COLLECT_EVENT_H
 #define TL_COLLECT_EVENT_H
 

@@ -13,7 +13,7 @@
 #include "speed_layer/forward.h"
 #include "speed_layer/pass_head.h"
 
-static struct tl_guest *guest_of(struct tl_deadline *deadline)
+struct tl_guest *tl_guest_of(struct tl_deadline *deadline)
 {
     return (struct tl_guest *)((char *)deadline - offsetof(struct tl_guest, deadline));
 }
@@ -301,7 +301,7 @@ static const struct tl_stream_calls calls = {on_connected, on_readable, on_drain
 
 static void on_late(struct tl_deadline *deadline)
 {
-    struct tl_guest *guest = guest_of(deadline);
+    struct tl_guest *guest = tl_guest_of(deadline);
 
     if (guest->stuck) {
         uint64_t progress = tl_stream_progress(&guest->stream);

@@ -31,6 +31,8 @@ struct tl_guest {
 /* Takes the socket. */
 void tl_guest_open(struct tl_loop *loop, int fd, const struct sockaddr *from);
 void tl_guest_close(struct tl_guest *guest);
+/* The one whose deadline it is. */
+struct tl_guest *tl_guest_of(struct tl_deadline *deadline);
 /* No request has begun, nor is an answer on its way. */
 bool tl_guest_is_idle(const struct tl_guest *guest);
 

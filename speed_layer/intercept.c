@@ -12,6 +12,7 @@
 #include <sys/random.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -26,7 +27,15 @@
 #include "speed_layer/intercept_meter.h"
 #include "speed_layer/loop.h"
 
-enum { LOOK_MS = 200, REFRESH_MS = 30000, BACKLOG = 4096, THREADS_MAX = 64, OTHER_FILES = 200, CAPTURE_PATIENCE_MS = 5000 };
+enum {
+    LOOK_MS = 200,
+    REFRESH_S = 30,
+    BACKLOG = 4096,
+    THREADS_MAX = 64,
+    OTHER_FILES = 200,
+    CAPTURE_PATIENCE_MS = 5000,
+    TIMEOUT_MS_MAX = 7 * 86400000
+};
 
 struct intercept_options {
     const char *listen, *mode, *key, *certificate, *certificate_key, *upstream_ca;
@@ -50,6 +59,10 @@ struct intercept {
     struct tl_loop *loops[THREADS_MAX];
     size_t loops_count;
     struct tl_intercept_meter *meter;
+    pthread_t names; /* looks up where the sites are: a resolver may take its time */
+    pthread_mutex_t names_mutex;
+    pthread_cond_t names_end;
+    bool names_running, ending; /* with the mutex: ending */
 };
 
 /* ---- SIGHUP: the certificate anew ---- */
@@ -131,6 +144,28 @@ out:
     return rc;
 }
 
+static enum tl_code check_times(const struct tl_intercept_times *times, struct tl_err *err)
+{
+    const struct {
+        const char *name;
+        int64_t ms;
+    } all[] = {
+        {"head",    times->head   },
+        {"body",    times->body   },
+        {"write",   times->write  },
+        {"idle",    times->idle   },
+        {"connect", times->connect},
+        {"answer",  times->answer },
+        {"quiet",   times->quiet  },
+        {"pool",    times->pool   },
+    };
+
+    for (size_t t = 0; t < TL_COUNT(all); t++)
+        if (all[t].ms < 1 || all[t].ms > TIMEOUT_MS_MAX)
+            return tl_fail(err, TL_ERR_USAGE, "--%s-timeout: from 1ms to 7d would do; no end at all is none", all[t].name);
+    return TL_OK;
+}
+
 static enum tl_code check(const struct intercept_options *options, struct tl_err *err)
 {
     if (options->threads < 1 || options->threads > THREADS_MAX)
@@ -142,7 +177,7 @@ static enum tl_code check(const struct intercept_options *options, struct tl_err
                        "--proxy-protocol is for connections of proxies that are trusted: --trust-proxy CIDR says which");
     if (options->head_bytes_max < 1024 || options->head_bytes_max > 1 << 20)
         return tl_fail(err, TL_ERR_USAGE, "--max-head %lld: 1024 to 1048576 bytes would do", (long long)options->head_bytes_max);
-    return TL_OK;
+    return check_times(&options->times, err);
 }
 
 static enum tl_code shared_open(struct intercept *intercept, struct tl_err *err)
@@ -190,19 +225,61 @@ out:
 
 /* ---- the run ---- */
 
+static void *names_main(void *arg)
+{
+    struct intercept *intercept = arg;
+
+    pthread_mutex_lock(&intercept->names_mutex);
+    while (!intercept->ending) {
+        struct timespec until;
+
+        clock_gettime(CLOCK_REALTIME, &until);
+        until.tv_sec += REFRESH_S;
+        if (pthread_cond_timedwait(&intercept->names_end, &intercept->names_mutex, &until) != ETIMEDOUT || intercept->ending)
+            continue;
+        pthread_mutex_unlock(&intercept->names_mutex);
+        tl_upstreams_refresh(intercept->shared.upstreams);
+        pthread_mutex_lock(&intercept->names_mutex);
+    }
+    pthread_mutex_unlock(&intercept->names_mutex);
+    return NULL;
+}
+
+static enum tl_code names_start(struct intercept *intercept, struct tl_err *err)
+{
+    sigset_t all, before;
+    int failure;
+
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    failure = pthread_create(&intercept->names, NULL, names_main, intercept);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    if (failure != 0) {
+        errno = failure;
+        return tl_fail_errno(err, TL_ERR_IO, "cannot start a thread for names");
+    }
+    intercept->names_running = true;
+    return TL_OK;
+}
+
+static void names_stop(struct intercept *intercept)
+{
+    if (!intercept->names_running)
+        return;
+    pthread_mutex_lock(&intercept->names_mutex);
+    intercept->ending = true;
+    pthread_cond_signal(&intercept->names_end);
+    pthread_mutex_unlock(&intercept->names_mutex);
+    pthread_join(intercept->names, NULL);
+}
+
 static void serve(struct intercept *intercept)
 {
-    int64_t refresh_ms = tl_clock_monotonic_ms() + REFRESH_MS;
-
     if (intercept->daemon != NULL)
         tl_health_state(intercept->daemon->health, true, "running");
     while (!tl_stop_requested()) {
         tl_clock_sleep_ms(LOOK_MS);
         reload(intercept);
-        if (tl_clock_monotonic_ms() >= refresh_ms) {
-            tl_upstreams_refresh(intercept->shared.upstreams);
-            refresh_ms = tl_clock_monotonic_ms() + REFRESH_MS;
-        }
     }
     if (intercept->daemon != NULL)
         tl_health_state(intercept->daemon->health, false, "drains");
@@ -222,6 +299,7 @@ static void close_all(struct intercept *intercept)
         tl_loop_close(intercept->loops[l]);
     if (shared->listen_fd >= 0)
         close(shared->listen_fd);
+    names_stop(intercept);
     tl_daemon_close(intercept->daemon);
     tl_upstreams_close(shared->upstreams);
     tl_collect_close(shared->collect);
@@ -243,15 +321,20 @@ static enum tl_code intercept_main(const struct tl_common_options *common, const
     intercept->options = options;
     intercept->shared.listen_fd = -1;
     pthread_mutex_init(&intercept->shared.tls_mutex, NULL);
+    pthread_mutex_init(&intercept->names_mutex, NULL);
+    pthread_cond_init(&intercept->names_end, NULL);
     TL_TRY(check(options, err));
     if (common->views != NULL)
         TL_TRY(tl_views_open(common, common->views, &intercept->functions, &intercept->plan, err));
     TL_TRY(shared_open(intercept, err));
     TL_TRY(loops_open(intercept, err));
+    TL_TRY(names_start(intercept, err));
     serve(intercept);
 out:
     close_all(intercept);
     pthread_mutex_destroy(&intercept->shared.tls_mutex);
+    pthread_mutex_destroy(&intercept->names_mutex);
+    pthread_cond_destroy(&intercept->names_end);
     free(intercept);
     return rc;
 }
@@ -287,10 +370,16 @@ static const struct tl_option intercept_table[] = {
     {"mask-param",             TL_OPT_LIST,     "NAME",                       "a query parameter whose value is never logged, beside token, password, ...",
      AT(event.mask_params),                                                                                                                                                            0},
     {"exclude",                TL_OPT_LIST,     "PATH",                       "is passed on and not logged: /health, or /admin/* for all below",            AT(event.exclude),         0},
-    {"files",                  TL_OPT_TEXT,     ".EXT,...",                   "endings of what is passed on and not logged ('' for none)",                  AT(event.file_extensions), 0},
+    {"files",                  TL_OPT_TEXT,     ".EXT,...",                   "endings of what is passed on and not logged (none: no files)",                  AT(event.file_extensions), 0},
     {"log-localhost",          TL_OPT_FLAG,     NULL,                         "logs requests to localhost too",                                             AT(event.log_localhost),   0},
     {"anonymize-ip",           TL_OPT_FLAG,     NULL,                         "keeps 24 bits of an IPv4 address, 48 of IPv6",                               AT(event.anonymize_ip),    0},
     {"honor-dnt",              TL_OPT_FLAG,     NULL,                         "logs nobody who sends DNT or Sec-GPC",                                       AT(event.honor_dnt),       0},
+    {"no-collect",             TL_OPT_FLAG,     NULL,                         "takes no events at /tally/collect: the path is the site's",                  AT(no_collect),            0},
+    {"collect-path",           TL_OPT_TEXT,     "/tally",                     "below which events of browsers and servers come",                            AT(collect.path),          0},
+    {"collect-origin",         TL_OPT_LIST,     "URL",                        "whose pages may send events, beside the site's own; * for all",              AT(collect.origins),
+     0                                                                                                                                                                                  },
+    {"collect-token-file",     TL_OPT_FILE,     "FILE",                       "the word that servers are known by (or TALLY_COLLECT_TOKEN)",
+     AT(collect.token_file),                                                                                                                                                           0},
     {"threads",                TL_OPT_COUNT,    "N",                          "that serve requests (as many as there are cores)",                           AT(threads),               0},
     {"max-head",               TL_OPT_COUNT,    "BYTES",                      "of a request's head (32768)",                                                AT(head_bytes_max),        0},
     {"max-body",               TL_OPT_COUNT,    "BYTES",                      "of a request's body (0: no limit)",                                          AT(body_bytes_max),        0},

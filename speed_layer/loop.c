@@ -17,6 +17,8 @@
 
 enum {
     ACCEPTS = 16, /* at a time: another loop may have more time */
+    ANSWER_HEAD_BYTES = 64 << 10,
+    BEGIN_MS = 2000, /* that a client has to send a request's head, where others wait at the door */
     LINGER_MS = 2000,
     EVENT_MS = 2000,
     DRAIN_IDLE_MS = 1000 /* for a request that was sent before the client could know */
@@ -34,7 +36,7 @@ struct tl_http1 *tl_loop_parser(struct tl_loop *loop, enum tl_http1_kind kind)
 
     if (*count > 0)
         return (request ? loop->spare_requests : loop->spare_answers)[--*count];
-    if (tl_http1_open(kind, loop->shared->head_bytes_max, &http, NULL) != TL_OK)
+    if (tl_http1_open(kind, request ? loop->shared->head_bytes_max : ANSWER_HEAD_BYTES, &http, NULL) != TL_OK)
         return NULL;
     return http;
 }
@@ -67,15 +69,26 @@ static void accepting(struct tl_loop *loop, bool on)
         event_del(&loop->accept_event);
 }
 
-bool tl_loop_make_room(struct tl_loop *loop)
+/* The one that has been idle for longest; or else one that has come and not sent a request yet: many that send slowly keep nobody out. */
+static struct tl_guest *least_missed(struct tl_loop *loop)
 {
     struct tl_deadline *oldest = tl_deadline_first(&loop->queues.idle);
 
-    if (oldest == NULL)
-        return false;
-    tl_deadline_clear(oldest);
-    oldest->passed(oldest);
-    return true;
+    if (oldest == NULL) {
+        oldest = tl_deadline_first(&loop->queues.head);
+        if (oldest != NULL && loop->now_ms - (oldest->at_ms - loop->queues.head.after_ms) < BEGIN_MS)
+            oldest = NULL;
+    }
+    return oldest != NULL ? tl_guest_of(oldest) : NULL;
+}
+
+bool tl_loop_make_room(struct tl_loop *loop)
+{
+    struct tl_guest *guest = least_missed(loop);
+
+    if (guest != NULL)
+        tl_guest_close(guest);
+    return guest != NULL;
 }
 
 /* Whoever waits, up to ACCEPTS. False: nobody does any more, or there is no room. */
@@ -89,7 +102,7 @@ static bool accept_some(struct tl_loop *loop)
         bool full = atomic_load_explicit(&shared->guests, memory_order_relaxed) >= shared->connections_max;
         int fd;
 
-        if (full && tl_deadline_first(&loop->queues.idle) == NULL) {
+        if (full && least_missed(loop) == NULL) {
             accepting(loop, false); /* until somebody leaves, or the next tick */
             return false;
         }

@@ -130,7 +130,7 @@ struct tl_http1 *tl_loop_parser(struct tl_loop *loop, enum tl_http1_kind kind);
 void tl_loop_parser_back(struct tl_loop *loop, enum tl_http1_kind kind, struct tl_http1 *http);
 /* A guest has gone: there is room for another one. */
 void tl_loop_guest_left(struct tl_loop *loop);
-/* The client that has been idle for longest goes. False: none is. */
+/* The client that has been idle for longest goes, or one that takes long to send its first request. False: there is none. */
 bool tl_loop_make_room(struct tl_loop *loop);
 
 #endif

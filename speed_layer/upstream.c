@@ -42,7 +42,7 @@ static bool is_name(struct tl_sv text)
 static bool split_authority(struct tl_sv authority, struct tl_sv *host, struct tl_sv *port)
 {
     const char *bracket = authority.size > 0 && authority.data[0] == '[' ? memchr(authority.data, ']', authority.size) : NULL;
-    struct tl_sv rest = authority;
+    struct tl_sv rest;
     struct tl_endpoint address;
     int64_t number;
 

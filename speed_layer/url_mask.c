@@ -40,6 +40,7 @@ static const struct tl_sv secret_ends[] = {
 
 struct tl_url_mask {
     struct tl_table names;
+    size_t shortest; /* most names that are none are short: the q and v of many headers */
 };
 
 /* --- names ---------------------------------------------------------------------------------------------------------------- */
@@ -77,6 +78,8 @@ static void name_add(struct name *name, unsigned char c)
 
 static bool has(const struct tl_url_mask *mask, struct tl_sv text)
 {
+    if (text.size < mask->shortest)
+        return false;
     if (tl_table_find(&mask->names, tl_hash_bytes(text), text) != NULL)
         return true;
     for (size_t i = 0; i < TL_COUNT(secret_ends); i++)
@@ -89,7 +92,7 @@ static bool is_secret(const struct tl_url_mask *mask, const struct name *name)
 {
     const struct tl_sv whole = {name->whole, name->whole_size}, last = {name->last, name->last_size};
 
-    return whole.size > 0 && (has(mask, whole) || (last.size < whole.size && has(mask, last)));
+    return has(mask, whole) || (last.size < whole.size && has(mask, last));
 }
 
 static bool put_name(struct tl_url_mask *mask, const char *text)
@@ -100,6 +103,8 @@ static bool put_name(struct tl_url_mask *mask, const char *text)
     for (; *text != '\0'; text++)
         name_add(&name, (unsigned char)*text);
     key = (struct tl_sv){name.whole, name.whole_size};
+    if (key.size > 0 && key.size < mask->shortest)
+        mask->shortest = key.size;
     return key.size == 0 || tl_table_put(&mask->names, tl_hash_bytes(key), key, NULL) != NULL;
 }
 
@@ -111,6 +116,7 @@ enum tl_code tl_url_mask_open(const struct tl_option_list *names, struct tl_url_
     if (mask == NULL)
         return tl_fail_memory(err, sizeof *mask);
     tl_table_init(&mask->names, 1, 0);
+    mask->shortest = SIZE_MAX;
     for (size_t i = 0; ok && i < TL_COUNT(secret_names); i++)
         ok = put_name(mask, secret_names[i]);
     for (size_t i = 0; ok && names != NULL && i < names->count; i++)

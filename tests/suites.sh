@@ -44,9 +44,8 @@ for program in "$@"; do
         count=$(sed -n 's/^replayed \([0-9]*\) .*/\1/p' "$log")
         ;;
     *)
-        jobs=$(nproc)
-        [ "$name" != integration ] || jobs=$((2 * jobs)) # these wait for processes and servers more than they work
-        CRITERION_JOBS=$jobs "$program" "${criterion_args[@]}" >"$log" 2>&1 || status=$?
+        # Tests wait for processes, servers and clocks more than they work.
+        CRITERION_JOBS=$((2 * $(nproc))) "$program" "${criterion_args[@]}" >"$log" 2>&1 || status=$?
         closing=$(grep 'Synthesis:' "$log" | tail -n 1 || true)
         count=$(sed -n 's/.*Tested: *\([0-9]*\).*/\1/p' <<<"$closing")
         ;;

@@ -233,12 +233,11 @@ out:
     return rc;
 }
 
-enum tl_code tl_kafka_op_feed_open(struct tl_log *base, struct tl_sv topic, int wake, struct tl_log_feed **out,
-                                   struct tl_err *err)
+enum tl_code tl_kafka_op_feed_open(struct tl_log *base, struct tl_sv topic, uint32_t *partitions, int wake,
+                                   struct tl_log_feed **out, struct tl_err *err)
 {
     struct tl_kafka_log *log = tl_kafka_of(base);
     struct producer_feed *feed = calloc(1, sizeof *feed);
-    uint64_t identity;
     enum tl_code rc = TL_OK;
 
     if (feed == NULL)
@@ -250,7 +249,8 @@ enum tl_code tl_kafka_op_feed_open(struct tl_log *base, struct tl_sv topic, int 
     feed->topic = strndup(topic.data, topic.size);
     if (feed->topic == NULL)
         TL_TRY(tl_fail_memory(err, topic.size));
-    TL_TRY(tl_kafka_op_topic(base, topic, &feed->partitions, &identity, err));
+    TL_TRY(tl_log_feed_partitions(base, topic, partitions, err));
+    feed->partitions = *partitions;
     TL_TRY(producer_open(feed, wake, err));
     *out = &feed->base;
 out:

@@ -8,7 +8,7 @@
 
 #include "log/log_ops.h"
 
-enum tl_code tl_kafka_op_feed_open(struct tl_log *base, struct tl_sv topic, int wake, struct tl_log_feed **out,
-                                   struct tl_err *err);
+enum tl_code tl_kafka_op_feed_open(struct tl_log *base, struct tl_sv topic, uint32_t *partitions, int wake,
+                                   struct tl_log_feed **out, struct tl_err *err);
 
 #endif

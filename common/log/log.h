@@ -147,9 +147,11 @@ struct tl_log_feed_outcome {
     enum tl_code code; /* TL_OK: it is there for good. TL_ERR_LIMIT: it is too large, and will not be there */
 };
 
-/* The topic is there. `wake`: an eventfd that is written to when outcomes may have come; -1: none. On the log's thread, and gone before it. */
-TL_MUST_USE enum tl_code tl_log_feed_open(struct tl_log *log, struct tl_sv topic, int wake, struct tl_log_feed **out,
-                                          struct tl_err *err);
+/* The topic is there. *partitions: among so many of its partitions entries are dealt, or 0: among all that there are, which it is set to; a later feed that is
+ * given the same number leads an entry to the same partition. `wake`: an eventfd that is written to when outcomes may have come; -1: none. On the log's thread,
+ * and gone before it. */
+TL_MUST_USE enum tl_code tl_log_feed_open(struct tl_log *log, struct tl_sv topic, uint32_t *partitions, int wake,
+                                          struct tl_log_feed **out, struct tl_err *err);
 void tl_log_feed_close(struct tl_log_feed *feed);
 /* Takes copies of the first *taken; fewer than `count` where it is full for now. local: appends them in one transaction. */
 TL_MUST_USE enum tl_code tl_log_feed_send(struct tl_log_feed *feed, const struct tl_log_feed_entry *entries, size_t count,

@@ -108,10 +108,21 @@ static enum tl_code feed_trouble(struct tl_log_feed *base, struct tl_err *err)
 static const struct tl_log_feed_ops append_ops = {
     .close = feed_close, .send = feed_send, .outcomes = feed_outcomes, .trouble = feed_trouble};
 
-static enum tl_code append_feed_open(struct tl_log *log, struct tl_sv topic, struct tl_log_feed **out, struct tl_err *err)
+enum tl_code tl_log_feed_partitions(struct tl_log *log, struct tl_sv topic, uint32_t *partitions, struct tl_err *err)
+{
+    uint32_t there;
+    uint64_t identity;
+    enum tl_code rc = tl_log_topic(log, topic, &there, &identity, err);
+
+    if (rc == TL_OK && (*partitions == 0 || there < *partitions))
+        *partitions = there;
+    return rc;
+}
+
+static enum tl_code append_feed_open(struct tl_log *log, struct tl_sv topic, uint32_t *partitions, struct tl_log_feed **out,
+                                     struct tl_err *err)
 {
     struct append_feed *feed = calloc(1, sizeof *feed);
-    uint64_t identity;
     enum tl_code rc = TL_OK;
 
     if (feed == NULL)
@@ -123,7 +134,8 @@ static enum tl_code append_feed_open(struct tl_log *log, struct tl_sv topic, str
     feed->outcomes = calloc(HANDFUL, sizeof *feed->outcomes);
     if (feed->topic == NULL || feed->records == NULL || feed->outcomes == NULL)
         TL_TRY(tl_fail_memory(err, HANDFUL * sizeof *feed->records));
-    TL_TRY(tl_log_topic(log, topic, &feed->partitions, &identity, err));
+    TL_TRY(tl_log_feed_partitions(log, topic, partitions, err));
+    feed->partitions = *partitions;
     *out = &feed->base;
 out:
     if (rc != TL_OK)
@@ -131,11 +143,12 @@ out:
     return rc;
 }
 
-enum tl_code tl_log_feed_open(struct tl_log *log, struct tl_sv topic, int wake, struct tl_log_feed **out, struct tl_err *err)
+enum tl_code tl_log_feed_open(struct tl_log *log, struct tl_sv topic, uint32_t *partitions, int wake, struct tl_log_feed **out,
+                              struct tl_err *err)
 {
     if (log->ops->feed_open != NULL)
-        return log->ops->feed_open(log, topic, wake, out, err);
-    return append_feed_open(log, topic, out, err);
+        return log->ops->feed_open(log, topic, partitions, wake, out, err);
+    return append_feed_open(log, topic, partitions, out, err);
 }
 
 void tl_log_feed_close(struct tl_log_feed *feed)

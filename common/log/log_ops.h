@@ -32,7 +32,8 @@ struct tl_log_ops {
                           bool (*each)(void *ctx, struct tl_sv key, struct tl_sv value), void *ctx, struct tl_err *err);
     enum tl_code (*trim)(struct tl_log *log, struct tl_sv topic, uint32_t partition, int64_t offset, struct tl_err *err);
     /* NULL: by appends */
-    enum tl_code (*feed_open)(struct tl_log *log, struct tl_sv topic, int wake, struct tl_log_feed **out, struct tl_err *err);
+    enum tl_code (*feed_open)(struct tl_log *log, struct tl_sv topic, uint32_t *partitions, int wake, struct tl_log_feed **out,
+                              struct tl_err *err);
 };
 
 struct tl_log_feed_ops {
@@ -53,6 +54,9 @@ struct tl_log {
 struct tl_log_feed {
     const struct tl_log_feed_ops *ops;
 };
+
+/* What tl_log_feed_open says of *partitions: how many to deal among. */
+TL_MUST_USE enum tl_code tl_log_feed_partitions(struct tl_log *log, struct tl_sv topic, uint32_t *partitions, struct tl_err *err);
 
 TL_MUST_USE enum tl_code tl_log_sqlite_open(const char *data_dir, enum tl_log_mode mode, struct tl_log **out, struct tl_err *err);
 TL_MUST_USE enum tl_code tl_log_kafka_open(const struct tl_log_spec *spec, enum tl_log_mode mode, struct tl_log **out,

@@ -575,7 +575,7 @@ enum tl_http1_result tl_http1_head(struct tl_http1 *http, struct tl_sv bytes, st
 
 /* ---- a body ---- */
 
-/* What is not payload in a chunked body. llhttp lets lines end with LF alone among trailers, and knows no limits. */
+/* What is not payload in a chunked body. Among trailers llhttp lets lines be folded or end with LF alone, and names be empty; and it knows no limits. */
 static bool follow_framing(struct tl_http1 *http, struct tl_sv bytes)
 {
     http->framing_bytes += bytes.size;
@@ -586,6 +586,8 @@ static bool follow_framing(struct tl_http1 *http, struct tl_sv bytes)
 
         if (http->after_cr != lf)
             return refuse(http, 400, "a line of a chunked body that does not end with CRLF");
+        if (http->line_bytes == 0 && strchr(": \t", bytes.data[i]) != NULL)
+            return refuse(http, 400, "a trailer that is folded, or has no name");
         http->after_cr = bytes.data[i] == '\r';
         http->line_bytes = lf ? 0 : http->line_bytes + 1;
         if (http->line_bytes > FRAMING_LINE_BYTES_MAX)

@@ -103,7 +103,10 @@ proxy_start() { # nginx|haproxy|local|kafka
         nginx) nginx_proxy & ;;
         haproxy) haproxy_proxy & ;;
         local) tally_proxy & ;;
-        kafka) tally_proxy --log kafka --kafka-property "bootstrap.servers=$broker" --topic "$topic" --partitions 2 & ;;
+        kafka)
+            "$programs/bench_kafka_rate" fill "$broker" "$topic" 2 /dev/null
+            tally_proxy --log kafka --kafka-property "bootstrap.servers=$broker" --topic "$topic" &
+            ;;
     esac 2>"$work/intercept/$1.err"
     proxy_pid=$!
     wait_for_port "$proxy_port" $proxy_pid "$work/intercept/$1.err"
@@ -250,6 +253,8 @@ intercept() {
     intercept_idle
     intercept_kill
     stop "$site_pid"
+    servers
+    "$programs/bench_kafka_rate" drop "$broker" "$topic"
     trap - EXIT
     rm -rf "$work/intercept"
 }

@@ -61,7 +61,8 @@ static void captured(void *ctx, bool taken)
 /* Until it is killed. */
 static void put_for_ever(void)
 {
-    capture_scene_open(&scene);
+    while (tl_capture_open(&scene.common, NULL, &scene.options, NULL, &scene.capture, NULL) != TL_OK)
+        tl_clock_sleep_ms(1); /* the log goes away just now */
     for (;;) {
         char value[EVENT_BYTES + 1], id[32];
         struct put *put = malloc(sizeof *put);

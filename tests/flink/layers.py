@@ -275,7 +275,8 @@ def main():
     cases = [*([] if own.case == ["none"] else cases_read(own.case)), *cases_made(own.random, own.seed)]
     cases = [in_our_days(case) for case in cases]
     todo = [(case, late) for case in cases for late in (False, True) if late or not over_decades(case)]
-    with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as threads:
+    # Two thirds of a history's time its programs sleep or wait for the disk.
+    with concurrent.futures.ThreadPoolExecutor(3 * os.cpu_count()) as threads:
         results = list(threads.map(lambda one: played(own.tally.resolve(), work, own.seed, *one), todo))
     print(f"{results.count(True)} passed, {results.count(False)} failed")
     sys.exit(0 if results and all(results) else 1)

@@ -4,6 +4,7 @@
 #include <inttypes.h>
 #include <librdkafka/rdkafka.h>
 #include <librdkafka/rdkafka_mock.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,6 +12,8 @@
 #include "base/clock.h"
 #include "speed_layer/capture_inside.h"
 #include "support/capture_scene.h"
+#include "support/http_get.h"
+#include "support/intercept_run.h"
 #include "support/kafka_broker.h"
 #include "support/kafka_raw.h"
 
@@ -279,4 +282,40 @@ Test(capture_mock, what_passes_by_itself_is_repeated)
 Test(capture_mock, a_right_that_is_taken_away_and_given_back_loses_nothing)
 {
     check_through(RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED, RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED);
+}
+
+/* ---- the program ---- */
+
+static void hello(struct site_visit *visit)
+{
+    wire_body(&visit->wire, false);
+    wire_say(&visit->wire, "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello");
+}
+
+/* Without a broker from the start: the site is served, events wait, and who asks is told what is missing. */
+Test(intercept_kafka, a_broker_that_is_away_is_named_and_the_site_is_served, .timeout = 60)
+{
+    struct site *site = site_open(hello, NULL);
+    struct intercept intercept = {.port = 0};
+    struct wire_body body;
+    char *text;
+
+    intercept_start(
+        &intercept, site,
+        ARGS("--log", "kafka", "--kafka-property", "bootstrap.servers=127.0.0.1:9", "--metrics-listen", ":0", "--log-localhost"));
+    text = http_wait_for(http_port_said(&intercept.run, "intercept"), "/readyz", 503, "127.0.0.1:9", 20000);
+    cr_assert_not_null(text);
+    free(text);
+    cr_assert_eq(intercept_get(&intercept, "/a", &body), 200);
+    cr_assert_str_eq(body.begins, "hello");
+    text = http_wait_for(http_port_said(&intercept.run, "intercept"), "/metrics", 200, "\ntally_spool_events 1\n", 20000);
+    cr_assert_not_null(text);
+    free(text);
+    run_signal(&intercept.run, SIGTERM);
+    run_wait(&intercept.run);
+    cr_assert_eq(intercept.run.status, 0, "%s", intercept.run.err);
+    cr_assert_not_null(strstr(intercept.run.err, "1 events wait in the spool"), "%s", intercept.run.err);
+    run_done(&intercept.run);
+    run_folder_remove(intercept.dir);
+    site_close(site);
 }

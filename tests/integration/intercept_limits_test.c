@@ -311,6 +311,56 @@ Test(intercept_limits, the_one_that_has_been_idle_for_longest_makes_room)
     site_close(site);
 }
 
+/* As many as there is room for begin a request and do not go on: that keeps nobody out. */
+Test(intercept_limits, who_takes_long_to_begin_makes_room)
+{
+    struct site *site = site_open(site_echo_line, NULL);
+    struct intercept intercept;
+    struct wire first, second, third;
+
+    INTERCEPT(&intercept, site, ARGS("--max-connections", "2", "--head-timeout", "30s"));
+    wire_open(&first, intercept.port);
+    wire_open(&second, intercept.port);
+    wire_say(&first, "GET / HTTP/1.1\r\nHost: "); /* the other one has said nothing, for longer */
+    wire_open(&third, intercept.port);
+    get(&third, "/");
+    expect_status(&third, 200, false);
+    cr_assert(wire_ended(&second));
+    cr_assert(wire_is_quiet(&first, 0));
+    wire_close(&first);
+    wire_close(&second);
+    wire_close(&third);
+    intercept_stop(&intercept);
+    site_close(site);
+}
+
+Test(intercept_limits, options_that_are_wrong)
+{
+    static const char *const cases[][3] = {
+        {"--idle-timeout", "0s",   "--idle-timeout: from 1ms to 7d would do"        },
+        {"--pool-timeout", "8d",   "--pool-timeout: from 1ms to 7d would do"        },
+        {"--max-head",     "1000", "--max-head 1000: 1024 to 1048576 bytes would do"},
+        {"--threads",      "0",    "--threads 0: 1 to 64 would do"                  },
+        {"--tls-key",      "x",    "--tls-certificate and --tls-key belong together"},
+        {"--trust-proxy",  "x",    "'x' is no network"                              },
+        {"--upstream",     "x",    "--upstream x: right would be http://HOST:PORT"  },
+        {"--listen",       "x",    "'x' is no address to listen on"                 },
+    };
+    char dir[RUN_DIR_BYTES];
+
+    run_folder_make(dir);
+    for (size_t c = 0; c < sizeof cases / sizeof *cases; c++) {
+        struct run run;
+
+        RUN(&run, "intercept", "--data", dir, "--listen", "127.0.0.1:0", "--upstream", "http://127.0.0.1:1", cases[c][0],
+            cases[c][1]);
+        cr_assert_eq(run.status, 2, "%s: %s", cases[c][0], run.err);
+        cr_assert_not_null(strstr(run.err, cases[c][2]), "%s", run.err);
+        run_done(&run);
+    }
+    run_folder_remove(dir);
+}
+
 Test(intercept_limits, connections_of_one_address)
 {
     static const char client[] = "PROXY TCP4 203.0.113.1 192.0.2.1 4711 80\r\n";

@@ -12,15 +12,17 @@ const { once } = require('node:events');
 
 const ROOT = path.join(__dirname, '..', '..');
 const SITE = process.env.TALLY_SITE ?? path.join(ROOT, 'build/demo_site');
+// What a sender that is trusted shows.
+const TOKEN = 'a-token-of-the-shop';
 const TALLY = process.env.TALLY_BIN ?? path.join(ROOT, 'build/release/tally');
 
 const VIEWS = `
 CREATE TABLE events (
     event_id STRING, url STRING, method STRING, referrer STRING, user_agent STRING, headers STRING, host STRING, ip STRING,
-    event_time TIMESTAMP_LTZ(3), status INT, duration_ms BIGINT, \`bytes\` BIGINT, WATERMARK FOR event_time AS event_time - INTERVAL '15' SECOND
+    event_time TIMESTAMP_LTZ(3), name STRING, props STRING, status INT, duration_ms BIGINT, \`bytes\` BIGINT, WATERMARK FOR event_time AS event_time - INTERVAL '15' SECOND
 ) WITH ('connector' = 'kafka', 'topic' = 'events', 'format' = 'json', 'json.timestamp-format.standard' = 'ISO-8601');
 CREATE VIEW requests AS
-    SELECT event_id, event_time, url, method, referrer, user_agent, headers, host, ip, status, duration_ms, \`bytes\` FROM events;`;
+    SELECT event_id, event_time, url, method, referrer, user_agent, headers, host, ip, name, props, status, duration_ms, \`bytes\` FROM events;`;
 
 /** A folder with the views file, that is gone after the test. */
 function workspace(t) {
@@ -69,7 +71,7 @@ async function startSite(t, environment) {
 }
 
 async function startIntercept(t, { shared }, ...args) {
-  const intercept = start(t, TALLY, ['intercept', ...shared, '--listen', '127.0.0.1:0', ...args]);
+  const intercept = start(t, TALLY, ['intercept', ...shared, '--listen', '127.0.0.1:0', ...args], { env: { ...process.env, TALLY_COLLECT_TOKEN: TOKEN } });
   const [, port] = await intercept.says(/listens url=127\.0\.0\.1:(\d+)/);
   return { ...intercept, port: Number(port) };
 }
@@ -95,4 +97,4 @@ function send(port, { method = 'GET', path: target = '/', headers = {}, body } =
   });
 }
 
-module.exports = { ROOT, SITE, TALLY, workspace, start, startSite, startIntercept, requestsOf, send, freePort };
+module.exports = { ROOT, SITE, TALLY, TOKEN, workspace, start, startSite, startIntercept, requestsOf, send, freePort };

@@ -14,7 +14,7 @@
 #include "log/log.h"
 #include "speed_layer/capture_inside.h"
 
-enum { PATIENCE_MS = 20000, LOOK_MS = 2 };
+enum { PATIENCE_MS = 20000, LOOK_MS = 2, PAUSE_MS_MAX = 150 };
 
 static struct tl_err err;
 
@@ -38,6 +38,9 @@ void capture_scene_open(struct capture_scene *scene)
     enum tl_code rc = tl_capture_open(&scene->common, NULL, &scene->options, NULL, &scene->capture, &err);
 
     cr_assert_eq(rc, TL_OK, "%s", err.message);
+    pthread_mutex_lock(&scene->capture->lock);
+    scene->capture->pause_ms_max = PAUSE_MS_MAX; /* the tests are in a hurry */
+    pthread_mutex_unlock(&scene->capture->lock);
 }
 
 void capture_scene_close(struct capture_scene *scene, int64_t patience_ms)

@@ -45,10 +45,15 @@ static uint16_t port_said(const struct intercept *intercept)
 
 void intercept_start(struct intercept *intercept, const struct site *site, const char *const *args)
 {
+    run_folder_make(intercept->dir);
+    intercept_restart(intercept, site, args);
+}
+
+void intercept_restart(struct intercept *intercept, const struct site *site, const char *const *args)
+{
     const char *all[RUN_ARGS_MAX];
     size_t count = 0;
 
-    run_folder_make(intercept->dir);
     all[count++] = "intercept";
     all[count++] = "--data";
     all[count++] = intercept->dir;

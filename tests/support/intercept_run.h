@@ -13,6 +13,8 @@ struct intercept {
 
 /* With one thread, in front of `site` (NULL: the arguments say where); returns when it listens. */
 void intercept_start(struct intercept *intercept, const struct site *site, const char *const *args);
+/* The same over the folder of one that has ended. */
+void intercept_restart(struct intercept *intercept, const struct site *site, const char *const *args);
 #define INTERCEPT(intercept, ...) intercept_start((intercept), __VA_ARGS__)
 #define ARGS(...) ((const char *const[]){__VA_ARGS__, NULL})
 #define NO_ARGS ((const char *const[]){NULL})

@@ -153,6 +153,13 @@ bool wire_say(struct wire *wire, const char *format, ...)
     return sent;
 }
 
+/* Not an end, which a test may wait for. */
+static void __attribute__((noreturn)) too_late(void)
+{
+    fprintf(stderr, "wire.c: nothing came for %d ms\n", WIRE_PATIENCE_MS);
+    abort();
+}
+
 static size_t read_more(struct wire *wire, void *to, size_t size)
 {
     ssize_t got;
@@ -163,6 +170,8 @@ static size_t read_more(struct wire *wire, void *to, size_t size)
         if (result > 0)
             return (size_t)result;
         wire->reset = SSL_get_error(wire->ssl, result) != SSL_ERROR_ZERO_RETURN;
+        if (SSL_get_error(wire->ssl, result) == SSL_ERROR_WANT_READ)
+            too_late();
         ERR_clear_error();
         return 0;
     }
@@ -171,6 +180,8 @@ static size_t read_more(struct wire *wire, void *to, size_t size)
     while (got < 0 && errno == EINTR);
     if (got < 0)
         wire->reset = true;
+    if (got < 0 && errno == EAGAIN)
+        too_late();
     return got > 0 ? (size_t)got : 0;
 }
 

@@ -1,6 +1,6 @@
 /* wire.h: one end of a connection, plain or TLS, as a test speaks over it: blocking, byte for byte, and HTTP/1.1 read as simply as it can be.
  *
- * Runs on: any one thread. Whatever takes longer than WIRE_PATIENCE_MS fails (reads: as if the other side had gone). */
+ * Runs on: any one thread. Where nothing comes for WIRE_PATIENCE_MS the test crashes, and says so. */
 #ifndef TL_TEST_WIRE_H
 #define TL_TEST_WIRE_H
 

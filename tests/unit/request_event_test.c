@@ -473,6 +473,15 @@ ParameterizedTest(struct logged_case *c, request_event, logged)
     close_all();
 }
 
+Test(request_event, no_ending_is_a_files)
+{
+    struct tl_request request = {.target = TL_SV("/a.css"), .host = TL_SV("x.com")};
+
+    open_with(&(struct tl_event_options){.file_extensions = "none"});
+    cr_assert(tl_request_is_logged(rules, &request));
+    close_all();
+}
+
 static void refused(const struct tl_event_options *options, const char *want)
 {
     struct tl_err err = {0};

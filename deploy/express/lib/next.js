@@ -5,6 +5,7 @@
 'use strict';
 
 const { subscribe, unsubscribe } = require('node:diagnostics_channel');
+const { ServerResponse } = require('node:http');
 const { openTally } = require('./open.js');
 const { watch } = require('./watch.js');
 
@@ -12,11 +13,22 @@ const CHANNEL = 'http.server.request.start';
 // register() may run twice (a development server, two copies of the package): one of them watches.
 const HERE = Symbol.for('tally.next');
 
+/** Next registers when the first request is there already, and perhaps others: those that wait for it are found by their sockets. */
+function underWay() {
+  try {
+    const messages = process._getActiveHandles().map((handle) => handle?._httpMessage);
+    return messages.filter((message) => message instanceof ServerResponse && message.req !== undefined && !message.headersSent);
+  } catch {
+    return []; // it is Node's own affair; without it these are not logged
+  }
+}
+
 function register(options) {
   if (globalThis[HERE] !== undefined) return globalThis[HERE];
   const opened = openTally(options);
   const onRequest = ({ request, response }) => watch(request, response, opened);
   subscribe(CHANNEL, onRequest);
+  for (const response of underWay()) onRequest({ request: response.req, response });
   globalThis[HERE] = {
     counts: () => opened.queue.counts(),
     flush: () => opened.queue.flush(),

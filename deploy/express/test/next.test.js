@@ -32,6 +32,27 @@ test('each request once, whatever answers it, with a middleware beside it too', 
   await taken.close();
 });
 
+test('requests that are there before it are logged too, and what has been answered is not', async () => {
+  const taken = await collector();
+  let next;
+  const waiting = [];
+  const server = http.createServer((req, res) => {
+    if (req.url === '/before') return res.end('answered');
+    waiting.push(res);
+    if (waiting.length === 2) {
+      next = register({ collect: taken.url, signals: false });
+      for (const each of waiting) each.end('late');
+    }
+  });
+  const port = await listening(server);
+  await send(port, { path: '/before' });
+  await Promise.all([send(port, { path: '/1' }), send(port, { path: '/2' })]);
+  await next.close();
+  assert.deepEqual(taken.events.map((event) => event.url).sort(), ['/1', '/2']);
+  server.close();
+  await taken.close();
+});
+
 test('nothing of the collector itself is logged, nor a loop made', async () => {
   const taken = await collector();
   const server = http.createServer((req, res) => res.end('plain'));
