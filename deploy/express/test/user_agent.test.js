@@ -62,3 +62,16 @@ test('texts become JSON on a thread of their own, with the text itself at the en
   assert.equal(again, chrome);
   await agents.close();
 });
+
+test('a text that is slow on purpose stops nobody, and the next one is read', async () => {
+  const agents = new UserAgents();
+  const started = performance.now();
+  const beats = [];
+  const beat = setInterval(() => beats.push(performance.now()), 5);
+  const [slow, chrome] = await agents.parse([`Mozilla/5.0 (${'; HTC  '.repeat(70)}`, CHROME]);
+  clearInterval(beat);
+  assert.equal(JSON.parse(slow).string.length, 503);
+  assert.equal(JSON.parse(chrome).family, 'Chrome');
+  assert.ok(beats.length > 0 && performance.now() > started); // the site's own thread went on
+  await agents.close();
+});
