@@ -128,7 +128,7 @@ void tl_capture_trim(struct tl_capture *capture)
 
 bool tl_capture_is_late(const struct tl_capture *capture, int64_t now_ms)
 {
-    return capture->acked < capture->mark && now_ms - capture->mark_ms > LATE_MS;
+    return capture->acked < capture->mark && now_ms - capture->mark_ms > capture->late_ms;
 }
 
 void tl_capture_wake_sender(const struct tl_capture *capture)
@@ -386,6 +386,7 @@ enum tl_code tl_capture_open(const struct tl_common_options *common, const struc
         .memory_bytes_max = options->memory_bytes_max > 0 ? options->memory_bytes_max : memory_bytes_default,
         .spool_bytes_max = options->spool_bytes_max > 0 ? options->spool_bytes_max : spool_bytes_default,
         .pause_ms_max = PAUSE_MS_MAX,
+        .late_ms = LATE_MS,
         .wake_fd = -1,
     };
     locks_open(capture);

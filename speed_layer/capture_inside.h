@@ -62,6 +62,7 @@ struct tl_capture {
     size_t event_bytes_max;
     int64_t memory_bytes_max, spool_bytes_max;
     int64_t pause_ms_max; /* between two tries to reach the log */
+    int64_t late_ms;      /* a log that has not taken an event for so long is late */
 
     pthread_mutex_t lock;
     pthread_cond_t wake;    /* of the spooler */

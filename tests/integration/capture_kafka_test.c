@@ -55,6 +55,7 @@ Test(capture_kafka, a_topic_is_made_and_gets_each_event_once)
 
     scene.options.partitions = 3;
     capture_scene_open(&scene);
+    capture_scene_late_after(&scene, 60000);
     capture_scene_put_all(&scene, 0, 5000, 300);
     capture_scene_await_delivered(&scene, 5000);
     cr_assert_eq(capture_scene_segments(&scene), 0);
@@ -85,6 +86,7 @@ Test(capture_kafka, broker_mode_is_told_by_the_delivery_report)
 {
     scene.options.mode = TL_CAPTURE_BROKER;
     capture_scene_open(&scene);
+    capture_scene_late_after(&scene, 60000);
     capture_scene_put_all(&scene, 0, 200, 100);
     capture_scene_await_taken(&scene, 200);
     cr_assert_eq(capture_scene_segments(&scene), 0);
@@ -136,6 +138,7 @@ Test(capture_kafka, broker_mode_says_no_to_one_that_is_too_large)
     raw_create_topic(scene.options.topic, "max.message.bytes", "4000", NULL);
     scene.options.mode = TL_CAPTURE_BROKER;
     capture_scene_open(&scene);
+    capture_scene_late_after(&scene, 60000);
     capture_scene_put(&scene, 0, 20000);
     capture_scene_put_all(&scene, 1, 4, 500);
     capture_scene_await_taken(&scene, 3);

@@ -43,6 +43,13 @@ void capture_scene_open(struct capture_scene *scene)
     pthread_mutex_unlock(&scene->capture->lock);
 }
 
+void capture_scene_late_after(struct capture_scene *scene, int64_t ms)
+{
+    pthread_mutex_lock(&scene->capture->lock);
+    scene->capture->late_ms = ms;
+    pthread_mutex_unlock(&scene->capture->lock);
+}
+
 void capture_scene_close(struct capture_scene *scene, int64_t patience_ms)
 {
     tl_capture_close(scene->capture, patience_ms);

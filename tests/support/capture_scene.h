@@ -21,6 +21,8 @@ void capture_scene_make(struct capture_scene *scene);
 void capture_scene_remove(struct capture_scene *scene);
 void capture_scene_open(struct capture_scene *scene); /* fails the test where it does not work */
 void capture_scene_close(struct capture_scene *scene, int64_t patience_ms);
+/* How long the log may take before events go to the disk: for tests that say that they do not, or must. */
+void capture_scene_late_after(struct capture_scene *scene, int64_t ms);
 
 /* {"n":<number>,...}, of at least `bytes` bytes. */
 void capture_scene_put(struct capture_scene *scene, int64_t number, size_t bytes);

@@ -30,6 +30,7 @@ TestSuite(capture, .init = scene_open, .fini = scene_close, .timeout = 60);
 Test(capture, a_log_that_keeps_up_gets_all_and_nothing_touches_the_disk)
 {
     capture_scene_open(&scene);
+    capture_scene_late_after(&scene, 60000);
     capture_scene_put_all(&scene, 0, 3000, 200);
     cr_assert_eq(atomic_load(&scene.taken), 3000, "the site does not wait");
     capture_scene_await_delivered(&scene, 3000);
@@ -55,9 +56,11 @@ Test(capture, broker_is_captured_when_the_log_has_it_or_the_disk)
 {
     scene.options.mode = TL_CAPTURE_BROKER;
     capture_scene_open(&scene);
+    capture_scene_late_after(&scene, 60000);
     capture_scene_put_all(&scene, 0, 100, 100);
     capture_scene_await_taken(&scene, 100);
     cr_assert_eq(capture_scene_segments(&scene), 0);
+    capture_scene_late_after(&scene, 100);
     capture_scene_take_log(&scene);
     capture_scene_put_all(&scene, 100, 200, 100);
     capture_scene_await_taken(&scene, 200);
