@@ -470,17 +470,20 @@ static void pause_a_while(struct sender *s)
     pthread_mutex_unlock(&s->capture->lock);
 }
 
-/* All that is under way is sent once more; with the handle too, where that is at fault. */
+/* All that is under way is sent once more; with the handle too, where that is at fault. TL_ERR_LIMIT: the next feed begins with smaller batches. */
 static void lose_log(struct sender *s, const struct tl_err *err)
 {
-    if (!is_stopped(s->capture))
+    bool away = err->code != TL_ERR_LIMIT;
+
+    if (away && !is_stopped(s->capture))
         note_away(s, err);
     if (s->feed == NULL)
         leave_log(s);
     tl_log_feed_close(s->feed);
     s->feed = NULL;
     rewind_flights(s);
-    pause_a_while(s);
+    if (away)
+        pause_a_while(s);
 }
 
 /* What came of the first try; NULL: the log is there. True: whoever opens the capture still waits for that, and is told. */

@@ -156,7 +156,8 @@ void tl_log_feed_close(struct tl_log_feed *feed);
 /* Takes copies of the first *taken; fewer than `count` where it is full for now. local: appends them in one transaction. */
 TL_MUST_USE enum tl_code tl_log_feed_send(struct tl_log_feed *feed, const struct tl_log_feed_entry *entries, size_t count,
                                           size_t *taken, struct tl_err *err);
-/* What is known of outcomes; does not wait. A failure means the feed's, after all outcomes that were known. */
+/* What is known of outcomes; does not wait. A failure means the feed's, after all outcomes that were known; TL_ERR_LIMIT: a batch of several was too large for the
+ * topic, and the next feed of this handle makes smaller ones. */
 TL_MUST_USE enum tl_code tl_log_feed_outcomes(struct tl_log_feed *feed, struct tl_log_feed_outcome *out, size_t outcomes_max,
                                               size_t *count, struct tl_err *err);
 /* For who has waited long: what the feed suffers from, if it knows. TL_OK: it knows nothing. */

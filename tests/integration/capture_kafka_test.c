@@ -132,6 +132,7 @@ Test(capture_kafka, broker_mode_says_no_to_one_that_is_too_large)
     const int64_t until_ms = tl_clock_monotonic_ms() + 20000;
 
     property("compression.codec", "none");
+    property("batch.size", "1000"); /* so that it is told at once, before it would go to the disk */
     raw_create_topic(scene.options.topic, "max.message.bytes", "4000", NULL);
     scene.options.mode = TL_CAPTURE_BROKER;
     capture_scene_open(&scene);
