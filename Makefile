@@ -236,7 +236,7 @@ test-unit-long: ## the unit tests with all that is only sampled otherwise: every
 
 test-browser: deps deps-browser ## a real browser (Debian's Chromium) on the demo site, with tally.js in its pages
 	$(Q)$(MAKE) --no-print-directory $(PROGRAM) $(SITE)/built $(BROWSER)/installed
-	$(Q)TALLY_BIN=$(CURDIR)/$(PROGRAM) TALLY_SITE=$(CURDIR)/$(SITE) TALLY_BROWSER=$(CURDIR)/$(BROWSER) node --test tests/browser/*.test.js
+	$(Q)TALLY_BIN=$(CURDIR)/$(PROGRAM) TALLY_SITE=$(CURDIR)/$(SITE) TALLY_BROWSER=$(CURDIR)/$(BROWSER) node --test --test-force-exit tests/browser/*.test.js
 
 check: ## lint, test, both sanitizers, the tiny build
 	$(Q)$(MAKE) --no-print-directory lint

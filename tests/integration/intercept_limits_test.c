@@ -161,19 +161,19 @@ Test(intercept_limits, clients_that_take_slowly_or_not_at_all)
     char piece[50000];
     int few = 65536;
 
-    INTERCEPT(&intercept, site, ARGS("--write-timeout", "300ms"));
+    INTERCEPT(&intercept, site, ARGS("--write-timeout", "1s"));
     wire_open(&slow, intercept.port);
     wire_open(&stuck, intercept.port);
     setsockopt(slow.fd, SOL_SOCKET, SO_RCVBUF, &few, sizeof few);
     get(&slow, "/");
     get(&stuck, "/");
     cr_assert(wire_head(&slow));
-    for (int i = 0; i < 30; i++) {
+    for (int i = 0; i < 40; i++) {
         cr_assert(wire_read_all(&slow, piece, sizeof piece));
         tl_clock_sleep_ms(50);
     }
     cr_assert(site_waits_for_open(site, 1, 5000)); /* the other one is gone */
-    snprintf(slow.head, sizeof slow.head, "HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n", 30000000 - 30 * 50000);
+    snprintf(slow.head, sizeof slow.head, "HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n", 30000000 - 40 * 50000);
     cr_assert(wire_body(&slow, false).whole);
     cr_assert(wire_head(&stuck));
     body = wire_body(&stuck, false);
@@ -337,14 +337,15 @@ Test(intercept_limits, who_takes_long_to_begin_makes_room)
 Test(intercept_limits, options_that_are_wrong)
 {
     static const char *const cases[][3] = {
-        {"--idle-timeout", "0s",   "--idle-timeout: from 1ms to 7d would do"        },
-        {"--pool-timeout", "8d",   "--pool-timeout: from 1ms to 7d would do"        },
-        {"--max-head",     "1000", "--max-head 1000: 1024 to 1048576 bytes would do"},
-        {"--threads",      "0",    "--threads 0: 1 to 64 would do"                  },
-        {"--tls-key",      "x",    "--tls-certificate and --tls-key belong together"},
-        {"--trust-proxy",  "x",    "'x' is no network"                              },
-        {"--upstream",     "x",    "--upstream x: right would be http://HOST:PORT"  },
-        {"--listen",       "x",    "'x' is no address to listen on"                 },
+        {"--idle-timeout",    "0s",   "--idle-timeout: from 1ms to 7d would do"        },
+        {"--pool-timeout",    "8d",   "--pool-timeout: from 1ms to 7d would do"        },
+        {"--max-head",        "1000", "--max-head 1000: 1024 to 1048576 bytes would do"},
+        {"--threads",         "0",    "--threads 0: 1 to 64 would do"                  },
+        {"--max-connections", "0",    "--max-connections 0: 1 or more would do"        },
+        {"--tls-key",         "x",    "--tls-certificate and --tls-key belong together"},
+        {"--trust-proxy",     "x",    "'x' is no network"                              },
+        {"--upstream",        "x",    "--upstream x: right would be http://HOST:PORT"  },
+        {"--listen",          "x",    "'x' is no address to listen on"                 },
     };
     char dir[RUN_DIR_BYTES];
 
