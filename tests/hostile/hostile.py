@@ -174,7 +174,7 @@ def compare_beside(findings, behind, beside, client, whole, alone, refuses):
         if more:
             findings.add("headers", behind, client, f"through intercept also {more}; {beside} reads {other.headers}")
         hosts = [value for name, value in mine.headers if name.lower() == "host"]
-        if len(hosts) != 1 or (("host", hosts[0]) not in known and any(name == "host" and value for name, value in known)):
+        if len(hosts) != 1 or (("host", hosts[0]) not in known and any(name == "host" and value not in ("", "none") for name, value in known)):
             findings.add("headers", behind, client, f"the host is {hosts}; {beside} reads {other.headers}")
 
 
