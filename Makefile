@@ -226,12 +226,17 @@ $(FLINK_PROOF): $(shell find tests/flink/src tests/flink/pom.xml -type f)
 	$(Q)mvn -q -B -f tests/flink/pom.xml -Dout=$(CURDIR)/$(FLINK) compile
 	$(Q)touch $@
 
+MUTATIONS ?= 100000
+test-hostile-long: deps ## hostile streams changed at random before intercept, with h11, Node, nginx and HAProxy behind and beside it, where these are here (MUTATIONS, SEED)
+	$(Q)$(MAKE) --no-print-directory $(PROGRAM) $(PYTHON_HERE) $(LLHTTP_CASES)
+	$(Q)$(PYTHON) -B tests/hostile/hostile.py --tally $(PROGRAM) --cases $(LLHTTP_CASES) --behind h11,node,nginx,haproxy --mutations $(MUTATIONS) --seed $(SEED)
+
 test-unit-long: ## the unit tests with all that is only sampled otherwise: every time zone, sets of ten million
 	$(Q)TALLY_LONG=1 $(MAKE) --no-print-directory test-unit
 
 test-browser: deps deps-browser ## a real browser (Debian's Chromium) on the demo site, with tally.js in its pages
 	$(Q)$(MAKE) --no-print-directory $(PROGRAM) $(SITE)/built $(BROWSER)/installed
-	$(Q)TALLY_BIN=$(CURDIR)/$(PROGRAM) TALLY_SITE=$(CURDIR)/$(SITE) TALLY_BROWSER=$(CURDIR)/$(BROWSER) node --test tests/browser/*.test.js
+	$(Q)TALLY_BIN=$(CURDIR)/$(PROGRAM) TALLY_SITE=$(CURDIR)/$(SITE) TALLY_BROWSER=$(CURDIR)/$(BROWSER) node --test --test-force-exit tests/browser/*.test.js
 
 check: ## lint, test, both sanitizers, the tiny build
 	$(Q)$(MAKE) --no-print-directory lint

@@ -24,7 +24,8 @@ enum {
     PAUSE_MS_MAX = 3000,
     AWAY_MS = 500,
     VISITOR_BYTES = 16,
-    EVENT_BYTES_MAX = 8 << 20 /* 'tally.max-event-bytes' where there is no plan */
+    EVENT_BYTES_MAX = 8 << 20 /* 'tally.max-event-bytes' where there is no plan */,
+    EVENT_BYTES_LIMIT = 1 << 29 /* what a record has room for, by far */
 };
 
 #ifdef TL_TINY
@@ -358,6 +359,7 @@ static enum tl_code wait_for_log(struct tl_capture *capture, struct tl_err *err)
             *err = capture->first;
         rc = capture->first.code;
     }
+    capture->prepared = true; /* what comes later is only said */
     pthread_mutex_unlock(&capture->lock);
     return rc;
 }
@@ -378,7 +380,9 @@ enum tl_code tl_capture_open(const struct tl_common_options *common, const struc
         .mode = options->mode,
         .key = options->key,
         .partitions = (uint32_t)tl_min_i64(options->partitions, UINT32_MAX),
-        .event_bytes_max = plan != NULL ? plan->settings.event_bytes_max : EVENT_BYTES_MAX,
+        .event_bytes_max = plan == NULL                                         ? EVENT_BYTES_MAX
+                           : plan->settings.event_bytes_max < EVENT_BYTES_LIMIT ? plan->settings.event_bytes_max
+                                                                                : EVENT_BYTES_LIMIT,
         .memory_bytes_max = options->memory_bytes_max > 0 ? options->memory_bytes_max : memory_bytes_default,
         .spool_bytes_max = options->spool_bytes_max > 0 ? options->spool_bytes_max : spool_bytes_default,
         .pause_ms_max = PAUSE_MS_MAX,

@@ -79,7 +79,7 @@ struct tl_capture {
     bool refuses;  /* the disk does not take it; until it is tried again */
     enum tl_capture_sleep spooler_sleeps;
     bool sender_sleeps;
-    bool prepared; /* the log was asked for once; *first says what came of it */
+    bool prepared; /* the log was asked for once, and *first says what came of it; or nobody waits for that any more */
     struct tl_err first;
     bool away; /* the log, as far as is known */
     bool closing, stop_sender, stop_spooler;

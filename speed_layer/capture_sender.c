@@ -55,7 +55,6 @@ struct sender {
     struct tl_capture_answers taken, refused;
     int64_t pause_ms;
     int64_t landed_ms;                            /* monotonic: when the log last took something, or nothing was under way */
-    bool away;                                    /* the log, as far as is known */
     int64_t said_away_ms;                         /* monotonic; 0: never */
     int64_t said_large_ms;                        /* the same of an event that is too large */
     uint64_t more[TL_CAPTURE_REASONS], delivered; /* not in the figures yet */
@@ -484,17 +483,21 @@ static void lose_log(struct sender *s, const struct tl_err *err)
     pause_a_while(s);
 }
 
-/* What came of the first try; NULL: the log is there. */
-static void note_first(struct tl_capture *capture, const struct tl_err *err)
+/* What came of the first try; NULL: the log is there. True: whoever opens the capture still waits for that, and is told. */
+static bool note_first(struct tl_capture *capture, const struct tl_err *err)
 {
+    bool hears;
+
     pthread_mutex_lock(&capture->lock);
-    if (!capture->prepared) {
+    hears = !capture->prepared;
+    if (hears) {
         if (err != NULL)
             capture->first = *err;
         capture->prepared = true;
         pthread_cond_broadcast(&capture->changed);
     }
     pthread_mutex_unlock(&capture->lock);
+    return hears;
 }
 
 /* ---- the thread ---- */
@@ -562,7 +565,8 @@ static void run(struct sender *s)
         bool moved;
 
         if (s->feed == NULL && enter_log(s, &err) != TL_OK) {
-            note_first(s->capture, &err);
+            if (note_first(s->capture, &err) && !err.retriable)
+                return; /* the start fails, and says why */
             lose_log(s, &err);
             continue;
         }

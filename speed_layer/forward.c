@@ -603,11 +603,11 @@ void tl_forward_guest_drained(struct tl_exchange *exchange)
         if (!tl_stream_is_open(&guest->stream))
             return;
     }
-    if (exchange->link == NULL)
-        return;
-    if (exchange->started && !exchange->link_ended)
-        tl_deadline_set(&exchange->loop->queues.quiet, &exchange->link->deadline, exchange->loop->now_ms);
-    tl_stream_reading(&exchange->link->stream, !exchange->link_ended);
+    if (exchange->link != NULL) {
+        if (exchange->started && !exchange->link_ended)
+            tl_deadline_set(&exchange->loop->queues.quiet, &exchange->link->deadline, exchange->loop->now_ms);
+        tl_stream_reading(&exchange->link->stream, !exchange->link_ended);
+    }
     if (!exchange->body_done && tl_forward_wants_input(exchange))
         tl_deadline_set(&exchange->loop->queues.body, &guest->deadline, exchange->loop->now_ms);
 }
@@ -931,6 +931,8 @@ static void gather_end(struct tl_exchange *exchange)
     const struct tl_gather_with with = {loop->shared->collect, loop->shared->rules, loop->maker, loop->shared->capture};
 
     exchange->waits = loop->shared->mode != TL_CAPTURE_BEST_EFFORT;
+    if (exchange->waits && !exchange->guest->stuck)
+        tl_deadline_clear(&exchange->guest->deadline); /* of a body that is too long: no more of it is waited for */
     tl_gather_finish(exchange->gather, &with, exchange->waits ? &(struct tl_capture_answer){on_captured, exchange} : NULL);
     if (!exchange->waits)
         answer_gathered(exchange);

@@ -117,7 +117,7 @@ static unsigned connections_max(const struct intercept_options *options)
         if (files.rlim_cur != RLIM_INFINITY && most > tl_max_i64((int64_t)files.rlim_cur - OTHER_FILES, 16))
             most = tl_max_i64((int64_t)files.rlim_cur - OTHER_FILES, 16);
     }
-    return (unsigned)tl_min_i64(tl_max_i64(most, 1), INT32_MAX);
+    return (unsigned)tl_min_i64(most, INT32_MAX);
 }
 
 static enum tl_code listen_open(struct intercept *intercept, struct tl_err *err)
@@ -177,6 +177,8 @@ static enum tl_code check(const struct intercept_options *options, struct tl_err
                        "--proxy-protocol is for connections of proxies that are trusted: --trust-proxy CIDR says which");
     if (options->head_bytes_max < 1024 || options->head_bytes_max > 1 << 20)
         return tl_fail(err, TL_ERR_USAGE, "--max-head %lld: 1024 to 1048576 bytes would do", (long long)options->head_bytes_max);
+    if (options->connections_max < 1)
+        return tl_fail(err, TL_ERR_USAGE, "--max-connections 0: 1 or more would do");
     return check_times(&options->times, err);
 }
 
@@ -370,7 +372,8 @@ static const struct tl_option intercept_table[] = {
     {"mask-param",             TL_OPT_LIST,     "NAME",                       "a query parameter whose value is never logged, beside token, password, ...",
      AT(event.mask_params),                                                                                                                                                            0},
     {"exclude",                TL_OPT_LIST,     "PATH",                       "is passed on and not logged: /health, or /admin/* for all below",            AT(event.exclude),         0},
-    {"files",                  TL_OPT_TEXT,     ".EXT,...",                   "endings of what is passed on and not logged (none: no files)",                  AT(event.file_extensions), 0},
+    {"files",                  TL_OPT_TEXT,     ".EXT,...",                   "endings of what is passed on and not logged (none: no files)",               AT(event.file_extensions),
+     0                                                                                                                                                                                  },
     {"log-localhost",          TL_OPT_FLAG,     NULL,                         "logs requests to localhost too",                                             AT(event.log_localhost),   0},
     {"anonymize-ip",           TL_OPT_FLAG,     NULL,                         "keeps 24 bits of an IPv4 address, 48 of IPv6",                               AT(event.anonymize_ip),    0},
     {"honor-dnt",              TL_OPT_FLAG,     NULL,                         "logs nobody who sends DNT or Sec-GPC",                                       AT(event.honor_dnt),       0},

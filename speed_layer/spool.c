@@ -605,11 +605,13 @@ static enum step reader_step(struct tl_spool_reader *reader, struct tl_spool_rec
     for (;;) {
         size_t offset = (size_t)(reader->at - reader->buf_at);
         int64_t left = reader->of.bytes - reader->at;
-        struct tl_sv bytes = {reader->buf + offset, offset < reader->buf_size ? reader->buf_size - offset : 0};
+        struct tl_sv bytes = {NULL, 0};
         enum look look;
 
         if (left < TL_SPOOL_HEAD_BYTES)
             return STEP_END;
+        if (offset < reader->buf_size)
+            bytes = (struct tl_sv){reader->buf + offset, reader->buf_size - offset};
         look = record_look(bytes, out, size);
         if (look == CUT && (int64_t)*size <= left)
             return STEP_LOAD;

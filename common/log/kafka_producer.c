@@ -153,6 +153,8 @@ static enum tl_code feed_send(struct tl_log_feed *base, const struct tl_log_feed
     while (*taken < count && feed->failed == RD_KAFKA_RESP_ERR_NO_ERROR) {
         rd_kafka_resp_err_t code = send_one(feed, &entries[*taken]);
 
+        if (code == RD_KAFKA_RESP_ERR__QUEUE_FULL && feed->under_way == 0)
+            code = RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE; /* it alone is more than may be under way */
         if (code == RD_KAFKA_RESP_ERR__QUEUE_FULL)
             break;
         if (code == RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE)
@@ -180,10 +182,11 @@ static enum tl_code feed_outcomes(struct tl_log_feed *base, struct tl_log_feed_o
 
     rd_kafka_poll(feed->producer, 0);
     *count = feed->outcomes_count < outcomes_max ? feed->outcomes_count : outcomes_max;
-    if (*count > 0)
+    if (*count > 0) {
         memcpy(out, feed->outcomes, *count * sizeof *out);
-    feed->outcomes_count -= *count;
-    memmove(feed->outcomes, feed->outcomes + *count, feed->outcomes_count * sizeof *out);
+        feed->outcomes_count -= *count;
+        memmove(feed->outcomes, feed->outcomes + *count, feed->outcomes_count * sizeof *out);
+    }
     if (feed->failed == RD_KAFKA_RESP_ERR_NO_ERROR || feed->outcomes_count > 0 ||
         (feed->under_way > 0 && tl_clock_monotonic_ms() - feed->failed_ms < LAST_MS))
         return TL_OK;

@@ -8,23 +8,30 @@
 #include "fuzz/target.h"
 #include "speed_layer/spool.c" /* a layer's objects stand in no archive */
 
-static char folder[64];
+static char folder[64], segment[128], position[128];
+
+static void folder_remove(void)
+{
+    unlink(segment);
+    unlink(position);
+    rmdir(folder);
+}
 
 static void segment_write(struct tl_sv bytes)
 {
-    char path[128];
     int fd;
 
     if (folder[0] == '\0') {
         snprintf(folder, sizeof folder, "%s/spool_fuzz_XXXXXX", access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp");
         CHECK(mkdtemp(folder) != NULL);
+        snprintf(segment, sizeof segment, "%s/%020d.spool", folder, 7);
+        snprintf(position, sizeof position, "%s/position", folder);
+        atexit(folder_remove);
     }
-    snprintf(path, sizeof path, "%s/%020d.spool", folder, 7);
-    fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    fd = open(segment, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
     CHECK(fd >= 0 && write(fd, bytes.data, bytes.size) == (ssize_t)bytes.size);
     close(fd);
-    snprintf(path, sizeof path, "%s/position", folder);
-    unlink(path);
+    unlink(position);
 }
 
 /* Heads that may be some get their checks. */

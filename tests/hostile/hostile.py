@@ -22,6 +22,7 @@ import json
 import os
 import random
 import re
+import shutil
 import signal
 import sqlite3
 import subprocess
@@ -31,11 +32,11 @@ import tempfile
 import streams
 import upstreams
 
-CONNECTIONS, PATIENCE_S = 16, 20
+CONNECTIONS, PATIENCE_S, QUIET_S = 16, 20, 0.2
 # What intercept writes itself, or takes away because it is about one connection.
 OWN_HEADERS = {"x-forwarded-for", "x-forwarded-proto", "x-forwarded-host", "x-real-ip", "forwarded", "host", "content-length", "transfer-encoding", "connection", "upgrade"}
 # What nginx and HAProxy say when they refuse.
-SITES_PAGES = (b"<center>nginx", b"Your browser sent an invalid request")
+SITES_PAGES = (b"<center>nginx", b"Your browser sent an invalid request", b"The request entity exceeds the maximum allowed")
 
 
 def address(number):
@@ -49,7 +50,8 @@ class Client:
         self.bytes = b"".join(pieces)
         self.answers, self.ended = b"", False
 
-    async def run(self, port):
+    async def run(self, port, ends):
+        """`ends`: its side, when all is sent; else it goes when nothing has come for a while."""
         reader, writer = await asyncio.open_connection("127.0.0.1", port, local_addr=(self.from_, 0))
         try:
             for i, piece in enumerate(self.pieces):
@@ -57,8 +59,10 @@ class Client:
                     await asyncio.sleep(0.001)
                 writer.write(piece)
                 await writer.drain()
-            writer.write_eof()
-            self.answers = await asyncio.wait_for(reader.read(), PATIENCE_S)
+            if ends:
+                writer.write_eof()
+            while data := await asyncio.wait_for(reader.read(65536), PATIENCE_S if ends else QUIET_S):
+                self.answers += data
             self.ended = True
         except (ConnectionError, OSError) as error:
             self.ended = not isinstance(error, TimeoutError)
@@ -71,12 +75,12 @@ class Client:
         return [int(status) for status in re.findall(rb"HTTP/1\.1 (\d\d\d) ", self.answers) if status != b"100"]
 
 
-async def run_clients(clients, port):
+async def run_clients(clients, port, ends=True):
     waiting = iter(clients)
 
     async def worker():
         for client in waiting:
-            await client.run(port)
+            await client.run(port, ends)
 
     await asyncio.gather(*(worker() for _ in range(CONNECTIONS)))
 
@@ -135,8 +139,8 @@ def site_refused(client):
 
 
 def by_its_policy(client):
-    """nginx looks into paths: it takes no %00, no bad escape, and nothing above the root. HAProxy wants a WebSocket's key."""
-    return re.search(rb"%|\.\.|(?i:websocket)", client.bytes)
+    """nginx looks into paths: it takes no %00, no bad escape, and nothing above the root. HAProxy wants a WebSocket's key, and no body with a GET of HTTP/1.0."""
+    return re.search(rb"%|\.\.|(?i:websocket)|HTTP/1\.0", client.bytes)
 
 
 def compare_events(findings, behind, client, whole, cut, events):
@@ -155,10 +159,10 @@ def compare_events(findings, behind, client, whole, cut, events):
         findings.add("refusals", behind, client, f"the client got {client.answers!r}")
 
 
-def compare_beside(findings, behind, beside, client, whole, alone):
-    """`alone`: what the parser `beside` makes of the same bytes."""
+def compare_beside(findings, behind, beside, client, whole, alone, refuses):
+    """`alone`: what the parser `beside` makes of the same bytes. `refuses`: and it says that it takes no more."""
     for mine, other in itertools.zip_longest(whole, alone[:len(whole)]):
-        if other is None and alone and alone[-1].last:
+        if other is None and (refuses or (alone and alone[-1].last)):
             return  # it reads no more, and we do: h11 keeps no connection of HTTP/1.0
         if other is None or not other.complete or (mine.method, mine.target, mine.body) != (other.method, other.target, other.body):
             findings.add("beside", behind, client, f"through intercept {(mine.method, mine.target, mine.body)}, {beside} reads {other and (other.method, other.target, other.body, other.complete)}")
@@ -172,7 +176,7 @@ def compare_beside(findings, behind, beside, client, whole, alone):
             findings.add("headers", behind, client, f"the host is {hosts}; {beside} reads {other.headers}")
 
 
-def check(findings, behind, clients, seen, events, besides):
+def check(findings, behind, clients, seen, events, besides, refusing):
     requests, refused = by_address(seen)
     for from_ in set(requests) - {client.from_ for client in clients}:
         print(f"hostile.py: ({behind}) the site saw requests from {from_!r}, who is nobody: {[(r.method, r.target, r.headers) for r in requests[from_]]}")
@@ -187,7 +191,7 @@ def check(findings, behind, clients, seen, events, besides):
             findings.add("end", behind, client, f"the connection does not end; the client got {client.answers!r}")
         compare_events(findings, behind, client, whole, cut, events.get(client.from_, []))
         for beside, alone in besides.items() if not site_refused(client) else ():
-            compare_beside(findings, behind, beside, client, whole, alone.get(client.from_, []))
+            compare_beside(findings, behind, beside, client, whole, alone.get(client.from_, []), beside != "h11" and client.from_ in refusing)
 
 
 def clients_of(sources, chance, numbers):
@@ -212,12 +216,15 @@ def run(options, behind, clients, findings):
         events = intercept.stop()
         seen = site.stop()
         besides = {"h11": by_address_all(upstreams.h11_alone(c.bytes, c.from_) for c in clients)}
+        refusing = set()
         if behind != "h11":
             direct = site_of(behind, folder, True)
             again = [Client(c.number, c.name, c.pieces) for c in clients]
-            asyncio.run(run_clients(again, direct.port))
+            # HAProxy may leave out what waits for its turn when a client ends his side.
+            asyncio.run(run_clients(again, direct.port, behind != "haproxy"))
             besides[behind] = by_address(direct.stop())[0]
-        check(findings, behind, clients, seen, events, besides)
+            refusing = {client.from_ for client in again if site_refused(client)}
+        check(findings, behind, clients, seen, events, besides, refusing)
     whole = sum(r.complete for r in seen.requests)
     print(f"hostile.py: {behind}: {len(clients)} streams, {whole} requests seen whole and {len(seen.requests) - whole} in part", flush=True)
 
@@ -239,13 +246,16 @@ def main():
     parser.add_argument("--batch", type=int, default=5000)
     options = parser.parse_args()
     findings, chance = Findings(), random.Random(options.seed)
+    behinds = [behind for behind in options.behind.split(",") if behind == "h11" or shutil.which(behind)]
+    for behind in set(options.behind.split(",")) - set(behinds):
+        print(f"hostile.py: {behind} is not here, and is left out")
     base = list(streams.by_hand()) + list(streams.of_llhttp(options.cases))
     sources = [base]
     more = streams.mutated(base, options.seed)
     while sum(map(len, sources[1:])) < options.mutations:
         sources.append(list(itertools.islice(more, min(options.batch, options.mutations))))
     for source in sources:
-        for behind in options.behind.split(","):
+        for behind in behinds:
             run(options, behind, list(clients_of(source, chance, itertools.count())), findings)
     if findings.count > 0:
         sys.exit(f"hostile.py: {findings.count} findings: {dict(findings.kinds)}")

@@ -115,6 +115,17 @@ Test(capture_kafka, one_that_is_too_large_for_the_topic_is_dropped_and_the_rest_
     free(numbers);
 }
 
+Test(capture_kafka, one_that_is_larger_than_all_that_may_be_under_way_holds_up_nobody)
+{
+    property("queue.buffering.max.kbytes", "100");
+    capture_scene_open(&scene);
+    capture_scene_put_all(&scene, 0, 500, 500);
+    capture_scene_put(&scene, 500, 200000);
+    capture_scene_put_all(&scene, 501, 1000, 500);
+    capture_scene_await_delivered(&scene, 999);
+    cr_assert_eq(capture_scene_figures(&scene).dropped[TL_CAPTURE_TOO_LARGE], 1);
+}
+
 /* Whoever waits for it hears of it, and holds up nobody. */
 Test(capture_kafka, broker_mode_says_no_to_one_that_is_too_large)
 {

@@ -337,14 +337,15 @@ Test(intercept_limits, who_takes_long_to_begin_makes_room)
 Test(intercept_limits, options_that_are_wrong)
 {
     static const char *const cases[][3] = {
-        {"--idle-timeout", "0s",   "--idle-timeout: from 1ms to 7d would do"        },
-        {"--pool-timeout", "8d",   "--pool-timeout: from 1ms to 7d would do"        },
-        {"--max-head",     "1000", "--max-head 1000: 1024 to 1048576 bytes would do"},
-        {"--threads",      "0",    "--threads 0: 1 to 64 would do"                  },
-        {"--tls-key",      "x",    "--tls-certificate and --tls-key belong together"},
-        {"--trust-proxy",  "x",    "'x' is no network"                              },
-        {"--upstream",     "x",    "--upstream x: right would be http://HOST:PORT"  },
-        {"--listen",       "x",    "'x' is no address to listen on"                 },
+        {"--idle-timeout",    "0s",   "--idle-timeout: from 1ms to 7d would do"        },
+        {"--pool-timeout",    "8d",   "--pool-timeout: from 1ms to 7d would do"        },
+        {"--max-head",        "1000", "--max-head 1000: 1024 to 1048576 bytes would do"},
+        {"--threads",         "0",    "--threads 0: 1 to 64 would do"                  },
+        {"--max-connections", "0",    "--max-connections 0: 1 or more would do"        },
+        {"--tls-key",         "x",    "--tls-certificate and --tls-key belong together"},
+        {"--trust-proxy",     "x",    "'x' is no network"                              },
+        {"--upstream",        "x",    "--upstream x: right would be http://HOST:PORT"  },
+        {"--listen",          "x",    "'x' is no address to listen on"                 },
     };
     char dir[RUN_DIR_BYTES];
 

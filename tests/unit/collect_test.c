@@ -21,14 +21,17 @@ static struct tl_buf events; /* one a line */
 static void open_with(const struct tl_event_options *options)
 {
     struct tl_collect_options own = TL_COLLECT_OPTIONS_DEFAULT;
+    struct tl_event_options event = *options;
     struct tl_err err = {0};
+
+    event.user_agents = "tests/data/few_agents.yaml"; /* they open at once */
 
     own.origins = (struct tl_option_list){.items = {"https://www.other.com"}, .count = 1};
     own.events_max = 5;
     own.body_bytes_max = 20000;
     setenv("TALLY_COLLECT_TOKEN", TOKEN, 1);
     cr_assert_eq(tl_collect_open(&own, &collect, &err), TL_OK, "%s", err.message);
-    cr_assert_eq(tl_event_rules_open(options, &rules, &err), TL_OK, "%s", err.message);
+    cr_assert_eq(tl_event_rules_open(&event, &rules, &err), TL_OK, "%s", err.message);
     cr_assert_eq(tl_event_maker_open(rules, &maker, &err), TL_OK, "%s", err.message);
     tl_collect_answer_init(&answer);
     tl_buf_init(&events, 0);

@@ -191,7 +191,8 @@ static const char *client_value(struct tl_log_property item, enum tl_kafka_role 
 
     cr_assert_eq(tl_kafka_conf_make(&properties, role, &conf, &err), TL_OK, "%s", err.message);
     cr_assert_eq(rd_kafka_conf_set(conf, "log_level", "0", NULL, 0), RD_KAFKA_CONF_OK);
-    client = rd_kafka_new(role == TL_KAFKA_WRITER ? RD_KAFKA_PRODUCER : RD_KAFKA_CONSUMER, conf, value, sizeof value);
+    client = rd_kafka_new(role == TL_KAFKA_WRITER || role == TL_KAFKA_FEEDER ? RD_KAFKA_PRODUCER : RD_KAFKA_CONSUMER, conf, value,
+                          sizeof value);
     if (client == NULL) {
         rd_kafka_conf_destroy(conf);
     } else {
@@ -226,6 +227,14 @@ ParameterizedTestParameters(kafka_conf, sizes)
         {"client.id", "x", "fetch.max.bytes", "16777216", TL_KAFKA_READER},
         {"client.id", "x", "receive.message.max.bytes", "2147483647", TL_KAFKA_READER},
         {"client.id", "x", "message.max.bytes", "1000000000", TL_KAFKA_WRITER},
+        {"client.id", "x", "queue.buffering.max.kbytes", "16384", TL_KAFKA_FEEDER},
+        {"fetch.max.bytes", "52428800", "queue.buffering.max.kbytes", "16384", TL_KAFKA_FEEDER},
+        {"queue.buffering.max.kbytes", "65536", "queue.buffering.max.kbytes", "65536", TL_KAFKA_FEEDER},
+        {"client.id", "x", "linger.ms", "5", TL_KAFKA_FEEDER},
+        {"queue.buffering.max.ms", "100", "linger.ms", "100", TL_KAFKA_FEEDER},
+        {"client.id", "x", "compression.codec", "lz4", TL_KAFKA_FEEDER},
+        {"compression.type", "zstd", "compression.codec", "zstd", TL_KAFKA_FEEDER},
+        {"client.id", "x", "enable.idempotence", "true", TL_KAFKA_FEEDER},
     };
     /* clang-format on */
     return cr_make_param_array(struct size_case, cases, TL_COUNT(cases));

@@ -347,3 +347,61 @@ Test(log, kill_at_any_moment)
         tl_log_close(log);
     }
 }
+
+/* ---- a feed ---- */
+
+/* As Kafka's Java clients deal: the hashes are those of its own test (org.apache.kafka.common.utils.UtilsTest). */
+Test(log, a_key_leads_where_kafkas_clients_lead_it)
+{
+    static const struct {
+        struct tl_sv key;
+        int32_t murmur2;
+    } known[] = {
+        {TL_SV("21"),                                               -973932308 },
+        {TL_SV("foobar"),                                           -790332482 },
+        {TL_SV("a-little-bit-long-string"),                         -985981536 },
+        {TL_SV("a-little-bit-longer-string"),                       -1486304829},
+        {TL_SV("lkjh234lh9fiuh90y23oiuhsafujhadof229phr9h19h89h8"), -58897971  },
+        {TL_SV("abc"),                                              479470107  },
+    };
+
+    for (size_t i = 0; i < TL_COUNT(known); i++)
+        cr_assert_eq(tl_log_partition_of(known[i].key, 7, 1000), (uint32_t)(known[i].murmur2 & 0x7fffffff) % 1000);
+    cr_assert_eq(tl_log_partition_of((struct tl_sv){NULL, 0}, 1007, 1000), 7);
+}
+
+/* Partitions that are added meanwhile change nothing for who goes on with a feed's number. */
+Test(log, a_feed_deals_among_as_many_as_the_one_before)
+{
+    const struct tl_log_feed_entry entries[] = {
+        {.number = 3, .spread = 3, .value = TL_SV("a")},
+        {.number = 4, .spread = 2, .value = TL_SV("b")},
+    };
+    struct tl_log_feed_outcome outcomes[4];
+    struct tl_log_feed *feed = NULL;
+    struct tl_log *log = NULL;
+    uint32_t partitions = 0;
+    int64_t first, end;
+    size_t count;
+
+    cr_assert_eq(open_local(NULL, TL_LOG_APPEND, &log, &err), TL_OK, "%s", err.message);
+    cr_assert_eq(tl_log_create_topic(log, TOPIC, 2, &err), TL_OK, "%s", err.message);
+    for (int64_t i = 1; i <= 2; i++) {
+        cr_assert_eq(tl_log_feed_open(log, TOPIC, &partitions, -1, &feed, &err), TL_OK, "%s", err.message);
+        cr_assert_eq(partitions, 2);
+        cr_assert_eq(tl_log_feed_send(feed, entries, 2, &count, &err), TL_OK, "%s", err.message);
+        cr_assert_eq(count, 2);
+        cr_assert_eq(tl_log_feed_outcomes(feed, outcomes, 4, &count, &err), TL_OK, "%s", err.message);
+        cr_assert_eq(count, 2);
+        cr_assert(outcomes[0].number == 3 && outcomes[0].code == TL_OK && outcomes[1].number == 4);
+        cr_assert_eq(tl_log_feed_outcomes(feed, outcomes, 4, &count, &err), TL_OK);
+        cr_assert_eq(count, 0, "each is told once");
+        tl_log_feed_close(feed);
+        for (uint32_t p = 0; p < 2; p++) {
+            cr_assert_eq(tl_log_range(log, TOPIC, p, &first, &end, &err), TL_OK, "%s", err.message);
+            cr_assert_eq(end, i);
+        }
+        cr_assert_eq(tl_log_create_topic(log, TOPIC, 4, &err), TL_OK, "%s", err.message);
+    }
+    tl_log_close(log);
+}

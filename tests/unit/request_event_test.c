@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/user_agent.h"
 #include "event/json_event.h"
 #include "event/json_text.h"
 #include "speed_layer/event_id.h"
@@ -21,11 +22,17 @@ static struct tl_event_rules *rules;
 static struct tl_event_maker *maker;
 static struct tl_buf out;
 
+#define FEW_AGENTS "tests/data/few_agents.yaml"
+
+/* With few rules of user agents, which open at once, where the test names none. */
 static void open_with(const struct tl_event_options *options)
 {
+    struct tl_event_options own = *options;
     struct tl_err err = {0};
 
-    cr_assert_eq(tl_event_rules_open(options, &rules, &err), TL_OK, "%s", err.message);
+    if (own.user_agents == NULL)
+        own.user_agents = FEW_AGENTS;
+    cr_assert_eq(tl_event_rules_open(&own, &rules, &err), TL_OK, "%s", err.message);
     cr_assert_eq(tl_event_maker_open(rules, &maker, &err), TL_OK, "%s", err.message);
     tl_buf_init(&out, 0);
 }
@@ -83,7 +90,7 @@ static void check_has(const char *name, const char *event, const char *want)
 
 Test(request_event, all_of_it)
 {
-    struct tl_event_options options = {0};
+    struct tl_event_options options = {.user_agents = TL_USER_AGENTS_PATH};
     struct tl_http1_header headers[HEADERS_MAX];
     struct tl_request request = {.time_ms = time_ms,
                                  .method = TL_SV("POST"),
@@ -388,7 +395,7 @@ Test(request_event, a_long_user_agent_is_not_read)
 /* Each takes milliseconds: the budget is spent after some of them, and those that are known stay known. */
 Test(request_event, hostile_user_agents_cost_a_share_of_the_time)
 {
-    struct tl_event_options options = {0};
+    struct tl_event_options options = {.user_agents = TL_USER_AGENTS_PATH};
     size_t unread = 0, count = 0;
     char lines[700];
 

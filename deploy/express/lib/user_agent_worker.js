@@ -1,4 +1,4 @@
-// user_agent_worker.js: the thread of user_agents.js: one text in, what it is out.
+// user_agent_worker.js: the thread of user_agents.js: says when it is ready; then one text in, what it is out.
 'use strict';
 
 const { parentPort } = require('node:worker_threads');
@@ -6,3 +6,4 @@ const { readRules } = require('./user_agent.js');
 
 const parse = readRules();
 parentPort.on('message', (text) => parentPort.postMessage(parse(text)));
+parentPort.postMessage('ready');

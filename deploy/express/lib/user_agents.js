@@ -18,6 +18,11 @@ const UNREAD = {
 class UserAgents {
   #worker = null;
   #cache = new Map(); // the text -> what it is; the oldest first
+  #patienceMs;
+
+  constructor(patienceMs = PATIENCE_MS) {
+    this.#patienceMs = patienceMs;
+  }
 
   /** An array of JSON texts, null where there was none. */
   async parse(texts) {
@@ -41,29 +46,44 @@ class UserAgents {
     return agent;
   }
 
-  /** undefined: it took too long. */
-  #ask(text) {
-    this.#worker ??= new Worker(path.join(__dirname, 'user_agent_worker.js'));
+  /** undefined: it took too long. The rules take their time, too, and that is none of the text's. */
+  async #ask(text) {
+    if (this.#worker === null) {
+      const worker = new Worker(path.join(__dirname, 'user_agent_worker.js'));
+      // Also of one that fails while nobody waits for it: an error that nobody hears would end the site.
+      worker.on('error', () => {
+        if (this.#worker === worker) this.#worker = null;
+      });
+      this.#worker = worker;
+      await this.#answer(() => {}, 0);
+    }
+    return this.#answer((worker) => worker.postMessage(Buffer.from(text).toString('latin1')), this.#patienceMs);
+  }
+
+  /** The thread's next word; patienceMs 0: whenever it comes. */
+  #answer(ask, patienceMs) {
     const worker = this.#worker;
     return new Promise((resolve, reject) => {
-      const timer = setTimeout(() => {
-        this.#worker = null;
-        worker.terminate();
-        resolve(undefined);
-      }, PATIENCE_MS);
       const end = (settle, value) => {
         clearTimeout(timer);
-        worker.removeAllListeners();
+        // By name: the thread has listeners of its own on itself.
+        worker.off('message', onMessage);
+        worker.off('error', onError);
         worker.unref();
         settle(value);
       };
-      worker.ref();
-      worker.once('message', (agent) => end(resolve, agent));
-      worker.once('error', (error) => {
+      const giveUp = (settle, value) => {
         this.#worker = null;
-        end(reject, error);
-      });
-      worker.postMessage(Buffer.from(text).toString('latin1'));
+        worker.terminate();
+        end(settle, value);
+      };
+      const onMessage = (agent) => end(resolve, agent);
+      const onError = (error) => giveUp(reject, error);
+      const timer = patienceMs > 0 ? setTimeout(giveUp, patienceMs, resolve, undefined) : undefined;
+      worker.ref();
+      worker.on('message', onMessage);
+      worker.on('error', onError);
+      ask(worker);
     });
   }
 }

@@ -52,7 +52,7 @@ test("with the same rules it is what PARSE_USER_AGENT says", { skip: here ? fals
 });
 
 test('texts become JSON on a thread of their own, with the text itself at the end', async () => {
-  const agents = new UserAgents();
+  const agents = new UserAgents(60_000);
   const [chrome, none, long, again] = await agents.parse([CHROME, null, 'x'.repeat(513), CHROME]);
   const parsed = JSON.parse(chrome);
   assert.deepEqual([parsed.family, parsed.major, parsed.os.family, parsed.device.family, parsed.string], ['Chrome', '120', 'Linux', 'Other', CHROME]);
@@ -60,5 +60,18 @@ test('texts become JSON on a thread of their own, with the text itself at the en
   assert.equal(none, null);
   assert.equal(JSON.parse(long).family, null);
   assert.equal(again, chrome);
+  await agents.close();
+});
+
+test('a text that is slow on purpose stops nobody, and the next one is read', async () => {
+  const agents = new UserAgents(60_000);
+  const started = performance.now();
+  const beats = [];
+  const beat = setInterval(() => beats.push(performance.now()), 5);
+  const [slow, chrome] = await agents.parse([`Mozilla/5.0 (${'; HTC  '.repeat(70)}`, CHROME]);
+  clearInterval(beat);
+  assert.equal(JSON.parse(slow).string.length, 503);
+  assert.equal(JSON.parse(chrome).family, 'Chrome');
+  assert.ok(beats.length > 0 && performance.now() > started); // the site's own thread went on
   await agents.close();
 });

@@ -7,7 +7,7 @@ const tally = require('../../lib/index.js');
 
 const [collect, how] = process.argv.slice(2);
 const app = express();
-app.use(tally({ collect }));
+app.use(tally({ collect, closeMs: 30_000 }));
 app.get('/end', () => {
   setImmediate(() => {
     if (how === 'process.exit') process.exit(4);
