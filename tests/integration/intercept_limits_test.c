@@ -44,7 +44,7 @@ Test(intercept_limits, clients_that_do_not_go_on)
     struct intercept intercept;
     struct wire wire;
 
-    INTERCEPT(&intercept, site, ARGS("--head-timeout", "200ms", "--body-timeout", "200ms", "--idle-timeout", "200ms"));
+    INTERCEPT(&intercept, site, ARGS("--head-timeout", "200ms", "--body-timeout", "500ms", "--idle-timeout", "200ms"));
     wire_open(&wire, intercept.port); /* says nothing */
     cr_assert(wire_ended(&wire));
     wire_close(&wire);
