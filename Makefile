@@ -147,7 +147,7 @@ SITE_FILES := $(shell find deploy/demo_site deploy/express -name node_modules -p
 $(SITE)/built: $(SITE_FILES)
 	$(Q)echo "  NEXT $(@D)"; deploy/demo_site/build.sh $(@D) express && touch $@
 # Without Node.js 20 the tests of sites are left out, and say so.
-HAS_NODE := $(shell node -e 'process.exit(parseInt(process.versions.node) < 20)' 2>/dev/null && echo yes)
+HAS_NODE := $(shell node -e 'process.exit(parseInt(process.versions.node) < 20 ? 1 : 0)' 2>/dev/null && echo yes)
 ifeq ($(HAS_NODE),yes)
 REFERENCES += $(SITE)/built
 endif

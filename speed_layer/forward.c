@@ -10,6 +10,12 @@
 #include "speed_layer/gather.h"
 #include "speed_layer/pass_head.h"
 
+#ifdef TL_SANITIZED
+enum { SPARES_MAX = 0 }; /* whoever uses one that is over is to be seen */
+#else
+enum { SPARES_MAX = 256 };
+#endif
+
 enum {
     KEPT_BYTES = 16 << 10, /* of a buffer that is used again */
     BODY_STEP = 10000,     /* a body has its time anew after so many bytes: with 20 s, 500 bytes a second at least */
@@ -79,6 +85,7 @@ static struct tl_exchange *exchange_new(struct tl_guest *guest)
 
     if (exchange != NULL) {
         loop->spare_exchanges = exchange->next;
+        loop->spare_exchanges_count--;
         head = exchange->head;
         event = exchange->event;
         key = exchange->key;
@@ -96,15 +103,30 @@ static struct tl_exchange *exchange_new(struct tl_guest *guest)
     return exchange;
 }
 
+static void destroy(struct tl_exchange *exchange)
+{
+    tl_buf_done(&exchange->head);
+    tl_buf_done(&exchange->event);
+    tl_buf_done(&exchange->key);
+    free(exchange);
+}
+
 static void exchange_free(struct tl_exchange *exchange)
 {
+    struct tl_loop *loop = exchange->loop;
+
     tl_gather_close(exchange->gather);
     tl_deadline_clear(&exchange->event_deadline);
+    if (loop->spare_exchanges_count >= SPARES_MAX) {
+        destroy(exchange);
+        return;
+    }
     clear(&exchange->head);
     clear(&exchange->event);
     clear(&exchange->key);
-    exchange->next = exchange->loop->spare_exchanges;
-    exchange->loop->spare_exchanges = exchange;
+    exchange->next = loop->spare_exchanges;
+    loop->spare_exchanges = exchange;
+    loop->spare_exchanges_count++;
 }
 
 void tl_forward_loop_done(struct tl_loop *loop)
@@ -113,10 +135,7 @@ void tl_forward_loop_done(struct tl_loop *loop)
         struct tl_exchange *exchange = loop->spare_exchanges;
 
         loop->spare_exchanges = exchange->next;
-        tl_buf_done(&exchange->head);
-        tl_buf_done(&exchange->event);
-        tl_buf_done(&exchange->key);
-        free(exchange);
+        destroy(exchange);
     }
 }
 

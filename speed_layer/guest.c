@@ -347,9 +347,9 @@ static void begin(struct tl_guest *guest)
     guest->state = ssl != NULL ? TL_GUEST_SHAKING : TL_GUEST_IDLE;
 }
 
-/* It may come in pieces, and TLS's first bytes behind it: it is looked at where it lies, and taken when it is whole. */
 static bool count_peer(struct tl_guest *guest);
 
+/* It may come in pieces, and TLS's first bytes behind it: it is looked at where it lies, and taken when it is whole. */
 static void read_proxy_header(struct tl_guest *guest)
 {
     char bytes[TL_PROXY_HEADER_BYTES_MAX];

@@ -105,6 +105,7 @@ struct tl_loop {
     struct tl_link **idle_links;           /* by upstream: the latest first */
     struct tl_link *dead_links;
     struct tl_exchange *spare_exchanges;
+    size_t spare_exchanges_count;
     struct tl_http1 *spare_requests[64], *spare_answers[64];
     size_t spare_requests_count, spare_answers_count;
     struct tl_buf out; /* a head that is being made */

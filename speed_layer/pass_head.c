@@ -8,20 +8,18 @@
 
 enum { NAME_BYTES_MAX = 32 }; /* of a header that says something of the client */
 
-static const struct {
-    struct tl_sv name;
-} hops[] = {
-    {{"te", 2}},
-    {{"host", 4}}, /* written first */
-    {{"proxy", 5}},
-    {{"expect", 6}}, /* written where it is understood */
-    {{"trailer", 7}},
-    {{"upgrade", 7}},
-    {{"connection", 10}},
-    {{"keep-alive", 10}},
-    {{"content-length", 14}},
-    {{"proxy-connection", 16}},
-    {{"transfer-encoding", 17}},
+static const struct tl_sv hops[] = {
+    {"te",                2 },
+    {"host",              4 }, /* written first */
+    {"proxy",             5 },
+    {"expect",            6 }, /* written where it is understood */
+    {"trailer",           7 },
+    {"upgrade",           7 },
+    {"connection",        10},
+    {"keep-alive",        10},
+    {"content-length",    14},
+    {"proxy-connection",  16},
+    {"transfer-encoding", 17},
 };
 
 /* A header of one connection alone, or one that is written anew. */
@@ -30,8 +28,7 @@ static bool is_hop(struct tl_sv name, bool answer)
     if (name.size > 17)
         return false;
     for (size_t h = 0; h < TL_COUNT(hops); h++) {
-        if (hops[h].name.size != name.size || (hops[h].name.data[0] ^ name.data[0]) & ~0x20 ||
-            !tl_sv_eq_nocase(hops[h].name, name))
+        if (hops[h].size != name.size || (hops[h].data[0] ^ name.data[0]) & ~0x20 || !tl_sv_eq_nocase(hops[h], name))
             continue;
         return !answer || (name.size != 4 && name.size != 5 && name.size != 6);
     }

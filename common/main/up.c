@@ -9,6 +9,7 @@
  * end in time is killed, and the exit status is 3. A second signal hurries: all are told to end at once and have 2 s. */
 #include <poll.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -135,6 +136,23 @@ static int run_part(const struct tl_part *part, void *ctx)
 
 /* ---- watching ---- */
 
+/* SIGHUP is for intercept: whoever has changed the certificate knows up's pid alone. */
+static atomic_int hung_up;
+
+static void note_hangup(int signal_number)
+{
+    (void)signal_number;
+    atomic_store(&hung_up, 1);
+}
+
+static void hangup_install(void)
+{
+    struct sigaction action = {.sa_handler = note_hangup};
+
+    sigemptyset(&action.sa_mask);
+    sigaction(SIGHUP, &action, NULL);
+}
+
 struct speaker {
     struct tl_up_log *log;
     const char *part;
@@ -174,12 +192,20 @@ static bool is_used(const struct up *up, size_t p)
     return p != INTERCEPT || up->own->upstreams.count > 0;
 }
 
+static void tell(struct up *up, size_t p, int signal_number)
+{
+    if (up->parts[p].pid > 0)
+        kill(up->parts[p].pid, signal_number);
+}
+
 /* Until a signal comes or one has ended for good: then *status is what it ended with. */
 static void supervise(struct up *up, int *status)
 {
     struct tl_part_end end;
 
     while (!tl_stop_requested()) {
+        if (atomic_exchange(&hung_up, 0))
+            tell(up, INTERCEPT, SIGHUP);
         for (size_t p = 0; p < PARTS; p++)
             if (is_used(up, p) && up->parts[p].pid == 0 && tl_clock_monotonic_ms() >= up->parts[p].due_ms)
                 tl_part_start(&up->parts[p], run_part, up, tl_clock_monotonic_ms());
@@ -193,12 +219,6 @@ static void supervise(struct up *up, int *status)
 }
 
 /* ---- the end ---- */
-
-static void tell(struct up *up, size_t p, int signal_number)
-{
-    if (up->parts[p].pid > 0)
-        kill(up->parts[p].pid, signal_number);
-}
 
 /* A second signal. */
 static void hurry(struct up *up)
@@ -360,7 +380,7 @@ static const struct tl_usage up_usage = {
             "Exit status 2 or 75 of a part that has not yet run for a minute ends the whole with that status: no restart would "
             "help.\n"
             "SIGTERM and SIGINT end intercept first (--patience), then speed (20 s) and archive (20 s); a second one gives all "
-            "of them 2 s.\n"
+            "of them 2 s. SIGHUP is for intercept, which reads its certificate anew.\n"
             "\n"
             "What the parts say is on stderr and in DIR/log/tally.log, which is turned over at 16 MiB; four older ones are kept, "
             "tally.log.1\n"
@@ -383,6 +403,7 @@ TL_COMMAND(up, "all parts in one group of processes")
     if (!tl_options_parse(&up_usage, argc, argv, &common, &own, &status))
         return status;
     tl_stop_install();
+    hangup_install();
     rc = up_main(&common, &own, &status, &err);
     if (rc != TL_OK) {
         tl_diag_err(&err);

@@ -1,6 +1,6 @@
 """hostile.py: hostile clients before `tally intercept`, and a site behind it that writes down what it saw: exactly what intercept has counted.
 
-    tests/hostile/hostile.py --tally BIN --cases FILE [--behind h11,node,nginx,haproxy] [--mutations N] [--seed N]
+    tests/hostile/hostile.py --tally BIN --cases FILE [--behind h11,node,nginx,haproxy] [--mutations N] [--seed N] [--quick]
 
 Each stream comes from an address of its own (127.x.y.z), whole and in two pieces, through intercept and, for Node, nginx and HAProxy, also directly. Held against
 one another, for each stream:
@@ -164,6 +164,8 @@ def compare_beside(findings, behind, beside, client, whole, alone, refuses):
     for mine, other in itertools.zip_longest(whole, alone[:len(whole)]):
         if other is None and (refuses or (alone and alone[-1].last)):
             return  # it reads no more, and we do: h11 keeps no connection of HTTP/1.0
+        if beside == "node" and other is not None and not other.complete and re.search(rb"(?is)chunked.*\r\n\r\n.*content-length", client.bytes):
+            return  # it refuses a Content-Length among trailers, which we throw away
         if other is None or not other.complete or (mine.method, mine.target, mine.body) != (other.method, other.target, other.body):
             findings.add("beside", behind, client, f"through intercept {(mine.method, mine.target, mine.body)}, {beside} reads {other and (other.method, other.target, other.body, other.complete)}")
             return
@@ -172,7 +174,7 @@ def compare_beside(findings, behind, beside, client, whole, alone, refuses):
         if more:
             findings.add("headers", behind, client, f"through intercept also {more}; {beside} reads {other.headers}")
         hosts = [value for name, value in mine.headers if name.lower() == "host"]
-        if len(hosts) != 1 or (("host", hosts[0]) not in known and any(name == "host" and value for name, value in known)):
+        if len(hosts) != 1 or (("host", hosts[0]) not in known and any(name == "host" and value not in ("", "none") for name, value in known)):
             findings.add("headers", behind, client, f"the host is {hosts}; {beside} reads {other.headers}")
 
 
@@ -194,10 +196,12 @@ def check(findings, behind, clients, seen, events, besides, refusing):
             compare_beside(findings, behind, beside, client, whole, alone.get(client.from_, []), beside != "h11" and client.from_ in refusing)
 
 
-def clients_of(sources, chance, numbers):
-    for name, data in sources:
-        yield Client(next(numbers), name, [data])
-        if len(data) > 1:
+def clients_of(sources, quick, chance, numbers):
+    """Each stream whole and in two pieces; `quick`: in turn the one or the other."""
+    for i, (name, data) in enumerate(sources):
+        if not quick or i % 2 == 0:
+            yield Client(next(numbers), name, [data])
+        if len(data) > 1 and (not quick or i % 2 == 1):
             at = chance.randrange(1, len(data))
             yield Client(next(numbers), f"{name}, cut at {at}", [data[:at], data[at:]])
 
@@ -243,6 +247,7 @@ def main():
     parser.add_argument("--behind", default="h11,node")
     parser.add_argument("--mutations", type=int, default=0)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--quick", action="store_true")
     parser.add_argument("--batch", type=int, default=5000)
     options = parser.parse_args()
     findings, chance = Findings(), random.Random(options.seed)
@@ -256,7 +261,7 @@ def main():
         sources.append(list(itertools.islice(more, min(options.batch, options.mutations))))
     for source in sources:
         for behind in behinds:
-            run(options, behind, list(clients_of(source, chance, itertools.count())), findings)
+            run(options, behind, list(clients_of(source, options.quick, chance, itertools.count())), findings)
     if findings.count > 0:
         sys.exit(f"hostile.py: {findings.count} findings: {dict(findings.kinds)}")
 

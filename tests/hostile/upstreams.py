@@ -173,8 +173,9 @@ events {{ worker_connections 4096; }}
 http {{
     access_log off; client_body_temp_path {folder}/body; proxy_temp_path {folder}/proxy; fastcgi_temp_path {folder}/f; uwsgi_temp_path {folder}/u; scgi_temp_path {folder}/s;
     client_max_body_size 0; proxy_http_version 1.1; proxy_request_buffering off; proxy_ignore_client_abort on; large_client_header_buffers 4 64k; keepalive_requests 100000;
+    map $http_host $its_host {{ "" none; default $http_host; }}
     upstream site {{ server 127.0.0.1:{site}; keepalive 16; }}
-    server {{ listen 127.0.0.1:{port}; location / {{ proxy_pass http://site; proxy_set_header Host $http_host; proxy_set_header Connection ""; {forwarded} }} }}
+    server {{ listen 127.0.0.1:{port}; location / {{ proxy_pass http://site; proxy_set_header Host $its_host; proxy_set_header Connection ""; {forwarded} }} }}
 }}
 """
 HAPROXY = """

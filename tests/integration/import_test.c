@@ -726,11 +726,15 @@ Test(import, killed_again_and_again_into_the_archive)
 
 Test(import, a_signal_ends_it_between_transactions)
 {
+    char log_path[220];
+
+    snprintf(log_path, sizeof log_path, "%s/log.db", data);
     write_log("access.log", 200000);
     run_done(&run);
     run_start(&run, (const char *const[]){"import", "--views", views, "--data", data, path, "--format", "combined", "--host",
                                           "x.com", NULL});
-    nap_us(60000);
+    for (int naps = 0; access(log_path, F_OK) != 0 && naps < 10000; naps++) /* before that the signal would simply end it */
+        nap_us(1000);
     run_signal(&run, SIGTERM);
     run_wait(&run);
     cr_assert(run.status == 3 || run.status == 0, "%d", run.status); /* 0: it was faster than the signal */

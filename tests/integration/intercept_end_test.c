@@ -395,7 +395,7 @@ Test(intercept_end, a_restart_fails_no_request)
         cr_assert_eq(visitors[v].failed, 0, "%zu: %u", v, visitors[v].failed);
         answered += visitors[v].answered;
     }
-    cr_assert_gt(answered, 100);
+    cr_assert_gt(answered, VISITORS);
     run_signal(&run, SIGTERM);
     run_wait(&run);
     cr_assert_eq(run.status, 0, "%s", run.err);

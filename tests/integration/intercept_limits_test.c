@@ -44,7 +44,7 @@ Test(intercept_limits, clients_that_do_not_go_on)
     struct intercept intercept;
     struct wire wire;
 
-    INTERCEPT(&intercept, site, ARGS("--head-timeout", "200ms", "--body-timeout", "200ms", "--idle-timeout", "200ms"));
+    INTERCEPT(&intercept, site, ARGS("--head-timeout", "200ms", "--body-timeout", "500ms", "--idle-timeout", "200ms"));
     wire_open(&wire, intercept.port); /* says nothing */
     cr_assert(wire_ended(&wire));
     wire_close(&wire);
@@ -161,19 +161,19 @@ Test(intercept_limits, clients_that_take_slowly_or_not_at_all)
     char piece[50000];
     int few = 65536;
 
-    INTERCEPT(&intercept, site, ARGS("--write-timeout", "300ms"));
+    INTERCEPT(&intercept, site, ARGS("--write-timeout", "1s"));
     wire_open(&slow, intercept.port);
     wire_open(&stuck, intercept.port);
     setsockopt(slow.fd, SOL_SOCKET, SO_RCVBUF, &few, sizeof few);
     get(&slow, "/");
     get(&stuck, "/");
     cr_assert(wire_head(&slow));
-    for (int i = 0; i < 30; i++) {
+    for (int i = 0; i < 40; i++) {
         cr_assert(wire_read_all(&slow, piece, sizeof piece));
         tl_clock_sleep_ms(50);
     }
     cr_assert(site_waits_for_open(site, 1, 5000)); /* the other one is gone */
-    snprintf(slow.head, sizeof slow.head, "HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n", 30000000 - 30 * 50000);
+    snprintf(slow.head, sizeof slow.head, "HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n", 30000000 - 40 * 50000);
     cr_assert(wire_body(&slow, false).whole);
     cr_assert(wire_head(&stuck));
     body = wire_body(&stuck, false);

@@ -99,7 +99,7 @@ Test(nightly, a_speed_that_stands_by_ends_in_peace)
          number_of("SELECT count(*) FROM sqlite_master WHERE name = 'hits_speed'") == 0 && tl_clock_monotonic_ms() < until;)
         tl_clock_sleep_ms(10);
     run_start(&second, (const char *const[]){"speed", "--views", views, "--data", data, NULL});
-    tl_clock_sleep_ms(300);
+    cr_expect(run_says(&second, "standing by", PATIENCE_MS));
     run_signal(&second, SIGTERM);
     run_wait(&second);
     cr_expect_eq(second.status, 0, "%s", second.err);

@@ -70,7 +70,7 @@ Test(speed, follows_what_is_appended_and_drains_on_sigterm)
     struct run run = {0};
 
     follow(&run); /* before there is a log at all */
-    tl_clock_sleep_ms(300);
+    cr_expect(run_says(&run, "waiting for the log", 20000));
     visits_append(data, 2, STEP_MS, 0, 1000);
     cr_expect(has_read(1000));
     visits_append(data, 2, STEP_MS, 1000, 1500);

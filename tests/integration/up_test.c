@@ -15,6 +15,7 @@
 #include "support/http_get.h"
 #include "support/run.h"
 #include "support/visits.h"
+#include "support/wire.h"
 
 enum { STEP_MS = 200, PATIENCE_MS = 20000 };
 
@@ -311,6 +312,23 @@ Test(up, intercept_stands_before_the_site_comes_back_and_ends_first)
     run_signal(&site, SIGTERM);
     run_wait(&site);
     run_done(&site);
+}
+
+Test(up, intercept_is_told_to_read_its_certificate_anew)
+{
+    char certificate[400], key[400];
+    struct run run = {0};
+
+    wire_certificate(data, "site", "localhost");
+    snprintf(certificate, sizeof certificate, "%s/site.pem", data);
+    snprintf(key, sizeof key, "%s/site.key", data);
+    run_start(&run, (const char *const[]){"up", "--views", views, "--data", data, "--upstream", "http://127.0.0.1:1", "--listen",
+                                          "127.0.0.1:0", "--", "--tls-certificate", certificate, "--tls-key", key, NULL});
+    cr_assert(run_says(&run, " info intercept listens ", PATIENCE_MS), "%s", run_err_so_far(&run));
+    run_signal(&run, SIGHUP);
+    cr_expect(run_says(&run, " info intercept the certificate was read anew", PATIENCE_MS), "%s", run_err_so_far(&run));
+    end(&run, 0);
+    run_done(&run);
 }
 
 Test(up, what_stands_behind_the_dashes_is_for_intercept)

@@ -39,6 +39,8 @@ declare namespace tally {
     /** How many events wait at most while the log is away (10,000), and how much memory they take (16 MiB). Then they are dropped, and counted. */
     maxEvents?: number;
     maxBytes?: number;
+    /** How long an event waits for the answer's head (2000); then it leaves without status, duration and bytes. */
+    answerMs?: number;
     /** How long the end of the process waits for the log (3000). */
     closeMs?: number;
     /** Sends what is queued at SIGTERM and SIGINT (true). */

@@ -39,6 +39,7 @@ function openTally(given) {
   const tally = {
     rules: rulesOf(options),
     anonymizeIp: options.anonymizeIp,
+    answerMs: options.answerMs,
     isTrusted,
     report,
     queue,

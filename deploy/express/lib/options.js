@@ -16,6 +16,7 @@ const DEFAULTS = {
   logLocalhost: false,
   maxEvents: 10_000,
   maxBytes: 16 * 1024 * 1024,
+  answerMs: 2000,
   closeMs: 3000,
   signals: true,
   log: console.warn,
@@ -27,7 +28,7 @@ const bad = (name, what) => {
 
 const KINDS = {
   token: 'string', kafka: 'object', trustProxy: 'list', redactHeaders: 'list', maskParams: 'list', exclude: 'list', fileExtensions: 'list',
-  skip: 'function', anonymizeIp: 'boolean', honorDnt: 'boolean', logLocalhost: 'boolean', maxEvents: 'number', maxBytes: 'number', closeMs: 'number',
+  skip: 'function', anonymizeIp: 'boolean', honorDnt: 'boolean', logLocalhost: 'boolean', maxEvents: 'number', maxBytes: 'number', answerMs: 'number', closeMs: 'number',
   signals: 'boolean', log: 'function',
 };
 

@@ -18,6 +18,11 @@ const UNREAD = {
 class UserAgents {
   #worker = null;
   #cache = new Map(); // the text -> what it is; the oldest first
+  #patienceMs;
+
+  constructor(patienceMs = PATIENCE_MS) {
+    this.#patienceMs = patienceMs;
+  }
 
   /** An array of JSON texts, null where there was none. */
   async parse(texts) {
@@ -52,7 +57,7 @@ class UserAgents {
       this.#worker = worker;
       await this.#answer(() => {}, 0);
     }
-    return this.#answer((worker) => worker.postMessage(Buffer.from(text).toString('latin1')), PATIENCE_MS);
+    return this.#answer((worker) => worker.postMessage(Buffer.from(text).toString('latin1')), this.#patienceMs);
   }
 
   /** The thread's next word; patienceMs 0: whenever it comes. */

@@ -1,9 +1,8 @@
-// watch.js: one request and its answer: the event leaves when the answer's head does, after 2 s at the latest, or when the connection ends.
+// watch.js: one request and its answer: the event leaves when the answer's head does, after answerMs at the latest, or when the connection ends.
 'use strict';
 
 const { eventOf } = require('./event.js');
 
-const PATIENCE_MS = 2000;
 // Where a middleware and the Next integration see the same request, it counts once; also when the package is there twice.
 const SEEN = Symbol.for('tally.seen');
 
@@ -47,7 +46,7 @@ function watch(req, res, tally) {
       }
       tally.queue.put(event);
     };
-    const timer = setTimeout(leave, PATIENCE_MS, false);
+    const timer = setTimeout(leave, tally.answerMs, false);
     timer.unref();
     onHead(res, () => leave(true));
     res.once('close', () => leave(false));

@@ -13,7 +13,7 @@ for (const version of ['express', 'express4'])
     let taken, site, port, log;
 
     async function start(options = {}) {
-      const middleware = tally({ collect: taken.url, token: 'shop-token', signals: false, log: (line) => log.push(line), ...options });
+      const middleware = tally({ collect: taken.url, token: 'shop-token', signals: false, closeMs: 60_000, answerMs: 60_000, log: (line) => log.push(line), ...options });
       const app = express();
       app.use(middleware);
       app.get('/page', (req, res) => res.send('hello'));
@@ -149,7 +149,7 @@ for (const version of ['express', 'express4'])
 
     test('a middleware that is there twice counts once', async () => {
       taken.events.length = 0;
-      const middleware = tally({ collect: taken.url, signals: false });
+      const middleware = tally({ collect: taken.url, signals: false, closeMs: 60_000 });
       const app = express();
       app.use(middleware, middleware);
       app.get('/', (req, res) => res.send('x'));
@@ -162,14 +162,14 @@ for (const version of ['express', 'express4'])
 
     test('an answer that never comes: the event leaves without it', async () => {
       taken.events.length = 0;
-      const middleware = tally({ collect: taken.url, signals: false });
+      const middleware = tally({ collect: taken.url, signals: false, closeMs: 60_000, answerMs: 20 });
       const app = express();
       app.use(middleware);
       app.get('/', () => {}); // no answer
       site = http.createServer(app);
       const request = http.get({ port: await listening(site), host: '127.0.0.1', headers: { host: 'shop.example.com' } });
       request.on('error', () => {});
-      await until(() => middleware.counts().received === 1); // after 2 s
+      await until(() => middleware.counts().received === 1);
       request.destroy();
       await middleware.close();
       site.close();

@@ -13,7 +13,7 @@ const { listening, send, until } = require('./support/servers.js');
 const brokers = process.env.KAFKA_URL?.split(',');
 
 async function site(options) {
-  const middleware = tally({ signals: false, ...options });
+  const middleware = tally({ signals: false, closeMs: 60_000, ...options });
   const server = http.createServer(express().use(middleware).get(/.*/, (req, res) => res.send('ok')));
   return { middleware, port: await listening(server), close: () => server.close() };
 }

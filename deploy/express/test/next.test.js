@@ -13,9 +13,9 @@ test('each request once, whatever answers it, with a middleware beside it too', 
   const taken = await collector();
   const server = http.createServer((req, res) => (req.url === '/none' ? res.writeHead(404).end() : res.end('plain')));
   const port = await listening(server); // it was there before
-  const next = register({ collect: taken.url, signals: false });
+  const next = register({ collect: taken.url, signals: false, closeMs: 60_000, answerMs: 60_000 });
   assert.equal(register({ collect: taken.url }), next);
-  const middleware = tally({ collect: taken.url, signals: false });
+  const middleware = tally({ collect: taken.url, signals: false, closeMs: 60_000, answerMs: 60_000 });
   const app = express().use(middleware).get('/app', (req, res) => res.send('app'));
   const other = http.createServer(app);
   const otherPort = await listening(other);
@@ -40,7 +40,7 @@ test('requests that are there before it are logged too, and what has been answer
     if (req.url === '/before') return res.end('answered');
     waiting.push(res);
     if (waiting.length === 2) {
-      next = register({ collect: taken.url, signals: false });
+      next = register({ collect: taken.url, signals: false, closeMs: 60_000, answerMs: 60_000 });
       for (const each of waiting) each.end('late');
     }
   });
@@ -57,7 +57,7 @@ test('nothing of the collector itself is logged, nor a loop made', async () => {
   const taken = await collector();
   const server = http.createServer((req, res) => res.end('plain'));
   const port = await listening(server);
-  const next = register({ collect: taken.url, signals: false });
+  const next = register({ collect: taken.url, signals: false, closeMs: 60_000, answerMs: 60_000 });
   await send(port, { path: '/a' });
   await next.flush();
   await next.flush();

@@ -52,7 +52,7 @@ test("with the same rules it is what PARSE_USER_AGENT says", { skip: here ? fals
 });
 
 test('texts become JSON on a thread of their own, with the text itself at the end', async () => {
-  const agents = new UserAgents();
+  const agents = new UserAgents(60_000);
   const [chrome, none, long, again] = await agents.parse([CHROME, null, 'x'.repeat(513), CHROME]);
   const parsed = JSON.parse(chrome);
   assert.deepEqual([parsed.family, parsed.major, parsed.os.family, parsed.device.family, parsed.string], ['Chrome', '120', 'Linux', 'Other', CHROME]);
@@ -64,7 +64,7 @@ test('texts become JSON on a thread of their own, with the text itself at the en
 });
 
 test('a text that is slow on purpose stops nobody, and the next one is read', async () => {
-  const agents = new UserAgents();
+  const agents = new UserAgents(60_000);
   const started = performance.now();
   const beats = [];
   const beat = setInterval(() => beats.push(performance.now()), 5);
