@@ -177,15 +177,6 @@ const char *tl_access_line_read(enum tl_access_format format, struct tl_sv text,
 
 /* ---- the event ---- */
 
-static int hex_digit(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    if (c >= 'a' && c <= 'f')
-        return c - 'a' + 10;
-    return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
-}
-
 /* The text without its escapes: itself, or a copy in `scratch`, good until the next call. What is no escape stays as it is. */
 static struct tl_sv unescaped(struct tl_sv text, struct tl_buf *scratch)
 {
@@ -205,8 +196,8 @@ static struct tl_sv unescaped(struct tl_sv text, struct tl_buf *scratch)
 
         if (text.data[i] != '\\' || i + 1 == text.size) {
             to[size++] = text.data[i];
-        } else if (text.data[i + 1] == 'x' && i + 3 < text.size && (high = hex_digit(text.data[i + 2])) >= 0 &&
-                   (low = hex_digit(text.data[i + 3])) >= 0) {
+        } else if (text.data[i + 1] == 'x' && i + 3 < text.size && (high = tl_hex_digit(text.data[i + 2])) >= 0 &&
+                   (low = tl_hex_digit(text.data[i + 3])) >= 0) {
             to[size++] = (char)(high * 16 + low);
             i += 3;
         } else if (text.data[i + 1] != '\0' && (letter = strchr(letters, text.data[i + 1])) != NULL) {

@@ -21,7 +21,9 @@ enum {
     HANDFUL_BYTES = 1 << 20,
     PAUSE_MIN_MS = 100, /* after a failure, doubling */
     SILENT_MS = 1000,   /* a log that takes nothing for so long is away */
-    LOOK_MS = 100       /* while something is under way */
+    LOOK_MS = 100,      /* while something is under way */
+    GATHER_MS =
+        5 /* from the first event after a rest: what comes meanwhile goes along, in one transaction and without a wake-up each */
 };
 
 #ifdef TL_TINY
@@ -559,6 +561,8 @@ static void rest(struct sender *s)
     pthread_mutex_lock(&capture->lock);
     capture->sender_sleeps = false;
     pthread_mutex_unlock(&capture->lock);
+    if (idle && !is_stopped(capture))
+        tl_clock_sleep_ms(GATHER_MS);
 }
 
 static void run(struct sender *s)

@@ -527,15 +527,6 @@ static void answer_events(struct visit *visit, struct tl_sv body)
         take_body(visit, body, lines);
 }
 
-static int hex_digit(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    if (c >= 'a' && c <= 'f')
-        return c - 'a' + 10;
-    return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
-}
-
 /* A value of a query, decoded, as a text of JSON's (which takes no bad UTF-8: it becomes U+FFFD); NULL: out of memory. */
 static json_t *query_value(struct visit *visit, struct tl_sv value)
 {
@@ -544,11 +535,11 @@ static json_t *query_value(struct visit *visit, struct tl_sv value)
 
     tl_buf_clear(text);
     for (size_t i = 0; i < value.size; i++) {
-        const bool escape =
-            value.data[i] == '%' && i + 2 < value.size && hex_digit(value.data[i + 1]) >= 0 && hex_digit(value.data[i + 2]) >= 0;
+        const bool escape = value.data[i] == '%' && i + 2 < value.size && tl_hex_digit(value.data[i + 1]) >= 0 &&
+                            tl_hex_digit(value.data[i + 2]) >= 0;
 
         if (escape)
-            tl_buf_put_u8(text, (uint8_t)(hex_digit(value.data[i + 1]) * 16 + hex_digit(value.data[i + 2])));
+            tl_buf_put_u8(text, (uint8_t)(tl_hex_digit(value.data[i + 1]) * 16 + tl_hex_digit(value.data[i + 2])));
         else
             tl_buf_put_u8(text, value.data[i] == '+' ? ' ' : (uint8_t)value.data[i]);
         i += escape ? 2 : 0;

@@ -146,18 +146,9 @@ struct piece {
     size_t size;
 };
 
-static int hex_digit(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    if (c >= 'a' && c <= 'f')
-        return c - 'a' + 10;
-    return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
-}
-
 static bool is_hex_pair(struct tl_sv text, size_t at)
 {
-    return at + 2 <= text.size && hex_digit(text.data[at]) >= 0 && hex_digit(text.data[at + 1]) >= 0;
+    return at + 2 <= text.size && tl_hex_digit(text.data[at]) >= 0 && tl_hex_digit(text.data[at + 1]) >= 0;
 }
 
 static struct piece piece_at(struct tl_sv text, size_t at)
@@ -169,7 +160,7 @@ static struct piece piece_at(struct tl_sv text, size_t at)
     piece.level = 1;
     for (at++; text.data[at] == '2' && text.data[at + 1] == '5' && is_hex_pair(text, at + 2); at += 2)
         piece.level++;
-    piece.c = (unsigned char)(hex_digit(text.data[at]) * 16 + hex_digit(text.data[at + 1]));
+    piece.c = (unsigned char)(tl_hex_digit(text.data[at]) * 16 + tl_hex_digit(text.data[at + 1]));
     piece.size = 2 * (size_t)piece.level + 1;
     return piece;
 }

@@ -207,6 +207,15 @@ bool tl_sv_to_f64(struct tl_sv text, double *out)
     return to_f64_slow(text, out);
 }
 
+int tl_hex_digit(char c)
+{
+    if (c >= '0' && c <= '9')
+        return c - '0';
+    if (c >= 'a' && c <= 'f')
+        return c - 'a' + 10;
+    return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
+}
+
 size_t tl_utf8_size(const char *text, size_t left)
 {
     const unsigned char *at = (const unsigned char *)text;

@@ -26,6 +26,9 @@ struct tl_sv tl_sv_cut(struct tl_sv *rest, char by);
 TL_MUST_USE bool tl_sv_to_i64(struct tl_sv text, int64_t *out);
 TL_MUST_USE bool tl_sv_to_f64(struct tl_sv text, double *out); /* decimal notation only; no hex, inf, nan; refuses overflow */
 
+/* 0 to 15; -1: it is none. */
+int tl_hex_digit(char c);
+
 /* How many bytes the UTF-8 sequence at `text` has, of which `left` (> 0) are there; 0 where it is not well-formed (Unicode 15,
  * table 3-7: no overlong forms, no surrogates, nothing beyond U+10FFFF). */
 size_t tl_utf8_size(const char *text, size_t left);

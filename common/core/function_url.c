@@ -54,14 +54,6 @@ static bool parse_url(const struct tl_call *call)
 
 /* --- %20 and + ------------------------------------------------------------------------------------------------------------- */
 
-static int hex_digit(char c)
-{
-    static const char digits[] = "0123456789abcdef";
-    const char *at = strchr(digits, c >= 'A' && c <= 'F' ? c + 32 : c);
-
-    return c != '\0' && at != NULL ? (int)(at - digits) : -1;
-}
-
 /* The byte that two characters behind a % stand for; -1: none. Java reads them as a number, with its sign. */
 static int hex_byte(const char *at, const char *end)
 {
@@ -69,8 +61,8 @@ static int hex_byte(const char *at, const char *end)
 
     if (end - at < 2)
         return -1;
-    high = hex_digit(at[0]);
-    low = hex_digit(at[1]);
+    high = tl_hex_digit(at[0]);
+    low = tl_hex_digit(at[1]);
     if (at[0] == '+' || (at[0] == '-' && low == 0))
         high = 0;
     return high < 0 || low < 0 ? -1 : high * 16 + low;

@@ -3,17 +3,6 @@
 
 #include <string.h>
 
-static int hex_digit(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    if (c >= 'a' && c <= 'f')
-        return c - 'a' + 10;
-    if (c >= 'A' && c <= 'F')
-        return c - 'A' + 10;
-    return -1;
-}
-
 int32_t tl_json_hex_four(const char *at, const char *end)
 {
     int32_t value = 0;
@@ -21,7 +10,7 @@ int32_t tl_json_hex_four(const char *at, const char *end)
     if (end - at < 4)
         return -1;
     for (int i = 0; i < 4; i++) {
-        int one = hex_digit(at[i]);
+        int one = tl_hex_digit(at[i]);
 
         if (one < 0)
             return -1;

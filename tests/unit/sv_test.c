@@ -252,3 +252,15 @@ ParameterizedTest(struct utf8_case *c, sv, utf8)
 {
     cr_assert_eq(tl_utf8_size(c->text, c->left), c->size, "%s", c->name);
 }
+
+Test(sv, hex_digits)
+{
+    static const char digits[] = "0123456789abcdefABCDEF";
+
+    for (int c = 0; c < 256; c++) {
+        const char *at = c == 0 ? NULL : strchr(digits, c);
+        int want = at == NULL ? -1 : (int)(at - digits);
+
+        cr_expect_eq(tl_hex_digit((char)c), want > 15 ? want - 6 : want, "%d", c);
+    }
+}
