@@ -106,7 +106,7 @@ SSL *tl_tls_client(SSL_CTX *context, const char *host)
         return NULL;
     SSL_set_hostflags(ssl, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
     if (is_address ? X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(ssl), host) != 1
-                   : SSL_set1_host(ssl, host) != 1 || SSL_set_tlsext_host_name(ssl, host) != 1) {
+                   : SSL_set1_host(ssl, host) != 1 || SSL_set_tlsext_host_name(ssl, (char *)(uintptr_t)host) != 1) {
         SSL_free(ssl);
         return NULL;
     }

@@ -57,7 +57,7 @@ bool wire_shake(struct wire *wire, const char *ca, const char *name)
     SSL_CTX_free(context);
     cr_assert_not_null(wire->ssl);
     SSL_set1_host(wire->ssl, name);
-    SSL_set_tlsext_host_name(wire->ssl, name);
+    SSL_set_tlsext_host_name(wire->ssl, (char *)(uintptr_t)name);
     SSL_set_fd(wire->ssl, wire->fd);
     return SSL_connect(wire->ssl) == 1;
 }
