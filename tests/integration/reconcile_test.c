@@ -455,11 +455,12 @@ static void append_random(const struct scene *scene, uint64_t *state, int64_t se
     append_records(scene, records, (size_t)count);
 }
 
-static const char forge_speed[] = "UPDATE hits_speed SET num_hits = num_hits + 1 WHERE (_end_ms, _start_ms, _key) ="
+/* By more than one: a single late event could make up for that, and the rows would be equal. */
+static const char forge_speed[] = "UPDATE hits_speed SET num_hits = num_hits + 1000 WHERE (_end_ms, _start_ms, _key) ="
                                   " (SELECT _end_ms, _start_ms, _key FROM hits_speed WHERE _end_ms <= 1772323320000 ORDER BY "
                                   "_end_ms / 10000 * 7919 % 1009, _key LIMIT 1)";
 static const char forge_batch[] =
-    "UPDATE hits_batch SET num_hits = num_hits + 1 WHERE (_run, _end_ms, _start_ms, _key) ="
+    "UPDATE hits_batch SET num_hits = num_hits + 1000 WHERE (_run, _end_ms, _start_ms, _key) ="
     " (SELECT b._run, b._end_ms, b._start_ms, b._key FROM hits_batch AS b JOIN tally_pointer AS p ON p.run = b._run"
     " JOIN tally_definition AS d ON d.definition = p.definition WHERE d.view = 'hits' AND b._end_ms <= 1772323320000"
     " AND b._end_ms > p.from_ms AND b._end_ms <= p.to_ms ORDER BY b._end_ms / 10000 * 7919 % 1009, b._key LIMIT 1)";
