@@ -9,6 +9,7 @@
 #include <inttypes.h>
 #include <poll.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -621,12 +622,22 @@ out:
     return rc;
 }
 
+/* The site comes first also where there are fewer cores than threads: what is sent, and the threads of librdkafka, which inherit it, give way to the
+ * loops. (A thread's own nice value: Linux has one for each.) */
+static void give_way(void)
+{
+    enum { NICE = 10 };
+
+    (void)setpriority(PRIO_PROCESS, (id_t)gettid(), NICE);
+}
+
 void *tl_capture_sender_main(void *arg)
 {
     struct tl_capture *capture = arg;
     struct sender *s = NULL;
     struct tl_err err = {0};
 
+    give_way();
     if (sender_open(capture, &s, &err) != TL_OK) {
         note_first(capture, &err);
         return NULL;
