@@ -2,7 +2,6 @@
 #include <criterion/criterion.h>
 #include <criterion/parameterized.h>
 #include <signal.h>
-#include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,25 +10,6 @@
 #include "support/intercept_run.h"
 
 TestSuite(collect_run, .timeout = 60);
-
-/* How many events in the embedded log have the words. */
-static int logged(const struct intercept *intercept, const char *words)
-{
-    sqlite3 *database;
-    sqlite3_stmt *statement = NULL;
-    char path[RUN_DIR_BYTES + 32];
-    int count = -1;
-
-    snprintf(path, sizeof path, "%s/log.db", intercept->dir);
-    if (sqlite3_open_v2(path, &database, SQLITE_OPEN_READONLY, NULL) == SQLITE_OK &&
-        sqlite3_prepare_v2(database, "SELECT count(*) FROM entries_1_0 WHERE instr(CAST(value AS TEXT), ?) > 0", -1, &statement,
-                           NULL) == SQLITE_OK &&
-        sqlite3_bind_text(statement, 1, words, -1, SQLITE_STATIC) == SQLITE_OK && sqlite3_step(statement) == SQLITE_ROW)
-        count = sqlite3_column_int(statement, 0);
-    sqlite3_finalize(statement);
-    sqlite3_close(database);
-    return count;
-}
 
 static void post(struct wire *wire, const char *body)
 {
@@ -70,9 +50,9 @@ ParameterizedTest(struct mode_case *c, collect_run, what_is_answered_is_captured
     wire_close(&wire);
     intercept_restart(&intercept, site, ARGS("--mode", c->mode));
     for (int64_t until = tl_clock_monotonic_ms() + 10000;
-         logged(&intercept, "/captured") < 20 && tl_clock_monotonic_ms() < until;)
+         intercept_logged(&intercept, 0, "/captured") < 20 && tl_clock_monotonic_ms() < until;)
         tl_clock_sleep_ms(20);
-    cr_assert_geq(logged(&intercept, "/captured"), 20);
+    cr_assert_geq(intercept_logged(&intercept, 0, "/captured"), 20);
     cr_assert_eq(site_requests(site), 0);
     intercept_stop(&intercept);
     site_close(site);
@@ -99,8 +79,8 @@ Test(collect_run, bodies_in_pieces)
     cr_assert_str_eq(body.begins, "{\"accepted\":2,\"rejected\":[{\"index\":1,\"reason\":\"url is missing\"}]}\n");
     body = wire_answer(&wire);
     cr_assert_str_eq(body.begins, "GET /site");
-    cr_assert_eq(logged(&intercept, "\"/one\""), 1);
-    cr_assert_eq(logged(&intercept, "\"/two\""), 1);
+    cr_assert_eq(intercept_logged(&intercept, 0, "\"/one\""), 1);
+    cr_assert_eq(intercept_logged(&intercept, 0, "\"/two\""), 1);
     cr_assert_eq(site_requests(site), 1);
     wire_close(&wire);
     intercept_stop(&intercept);

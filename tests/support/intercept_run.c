@@ -3,6 +3,7 @@
 
 #include <criterion/criterion.h>
 #include <signal.h>
+#include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -110,4 +111,34 @@ int intercept_get(const struct intercept *intercept, const char *target, struct 
     status = wire.status;
     wire_close(&wire);
     return status;
+}
+
+int intercept_logged(const struct intercept *intercept, unsigned partition, const char *words)
+{
+    sqlite3 *database;
+    sqlite3_stmt *statement = NULL;
+    char path[RUN_DIR_BYTES + 32], sql[120];
+    int count = 0;
+
+    snprintf(path, sizeof path, "%s/log.db", intercept->dir);
+    snprintf(sql, sizeof sql, "SELECT count(*) FROM entries_1_%u WHERE instr(CAST(value AS TEXT), ?) > 0", partition);
+    if (sqlite3_open_v2(path, &database, SQLITE_OPEN_READONLY, NULL) == SQLITE_OK &&
+        sqlite3_prepare_v2(database, sql, -1, &statement, NULL) == SQLITE_OK &&
+        sqlite3_bind_text(statement, 1, words, -1, SQLITE_STATIC) == SQLITE_OK && sqlite3_step(statement) == SQLITE_ROW)
+        count = sqlite3_column_int(statement, 0);
+    sqlite3_finalize(statement);
+    sqlite3_close(database);
+    return count;
+}
+
+bool intercept_has_logged(const struct intercept *intercept, const char *words, int count, int timeout_ms)
+{
+    int64_t until_ms = tl_clock_monotonic_ms() + timeout_ms;
+
+    while (intercept_logged(intercept, 0, words) < count) {
+        if (tl_clock_monotonic_ms() >= until_ms)
+            return false;
+        tl_clock_sleep_ms(10);
+    }
+    return true;
 }

@@ -25,6 +25,10 @@ const char *intercept_url(const char *scheme, uint16_t port);
 /* The most memory that it has had so far, and what it has now, in bytes. */
 size_t intercept_peak(const struct intercept *intercept);
 
+/* How many events of a partition of the embedded log have the words in them; 0 where there is no such partition yet. */
+int intercept_logged(const struct intercept *intercept, unsigned partition, const char *words);
+/* Waits until they are so many, of partition 0; false: the time is over. */
+bool intercept_has_logged(const struct intercept *intercept, const char *words, int count, int timeout_ms);
 /* One request over a connection of its own; the body's beginning is in `body`. */
 int intercept_get(const struct intercept *intercept, const char *target, struct wire_body *body);
 
