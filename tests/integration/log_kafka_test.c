@@ -662,6 +662,29 @@ Test(log_kafka, of_two_who_keep_notes_the_later_goes_on)
     tl_log_close(second);
 }
 
+/* The broker's word comes while it is still handing over: what was handed over is thrown away, and the reason is not that. */
+Test(log_kafka, of_two_who_append_much_the_later_goes_on_too)
+{
+    enum { MANY = 50000 };
+    const struct tl_log_note note = {TL_SV("key"), TL_SV("value")};
+    const char *topic = kafka_topic("zombie-many");
+    struct tl_log *first = opened(kafka_spec(KAFKA_PLAIN), TL_LOG_APPEND), *second;
+    struct tl_log_record *records = calloc(MANY, sizeof *records);
+
+    cr_assert_not_null(records);
+    for (size_t i = 0; i < MANY; i++)
+        records[i] = (struct tl_log_record){.partition = 0, .log_ms = INT64_MIN, .value = TL_SV("zombie")};
+    ok(tl_log_create_topic(first, tl_sv_from(topic), 1, &err));
+    ok(tl_log_append(first, tl_sv_from(topic), records, 1, &note, &err));
+    second = opened(kafka_spec(KAFKA_PLAIN), TL_LOG_APPEND);
+    ok(tl_log_append(second, tl_sv_from(topic), records, 1, &note, &err));
+    cr_assert_eq(tl_log_append(first, tl_sv_from(topic), records, MANY, &note, &err), TL_ERR_IO, "%s", err.message);
+    says("another process appends in its place");
+    tl_log_close(first);
+    tl_log_close(second);
+    free(records);
+}
+
 Test(log_kafka, notes_wait_for_what_is_still_open)
 {
     const char *topic = kafka_topic("notes");
