@@ -63,6 +63,11 @@ void tl_kafka_writer_close(struct tl_kafka_writer *writer)
     free(writer);
 }
 
+static bool was_purged(rd_kafka_resp_err_t code)
+{
+    return code == RD_KAFKA_RESP_ERR__PURGE_QUEUE || code == RD_KAFKA_RESP_ERR__PURGE_INFLIGHT;
+}
+
 /* What became of a call, in our codes; *fatal: the producer is done for. */
 static enum tl_code judge(struct tl_kafka_writer *writer, rd_kafka_error_t *error, const char *doing, bool *fatal,
                           struct tl_err *err)
@@ -73,8 +78,7 @@ static enum tl_code judge(struct tl_kafka_writer *writer, rd_kafka_error_t *erro
 
     rd_kafka_poll(writer->producer, 0);
     *fatal = rd_kafka_error_is_fatal(error);
-    if (writer->failed != RD_KAFKA_RESP_ERR_NO_ERROR && writer->failed != RD_KAFKA_RESP_ERR__PURGE_QUEUE &&
-        writer->failed != RD_KAFKA_RESP_ERR__PURGE_INFLIGHT)
+    if (writer->failed != RD_KAFKA_RESP_ERR_NO_ERROR && !was_purged(writer->failed))
         rc = tl_kafka_fail(&writer->trouble, writer->failed, writer->failed_text, doing, err);
     else
         rc = tl_kafka_fail(&writer->trouble, code, rd_kafka_error_string(error), doing, err);
@@ -214,7 +218,7 @@ static enum tl_code send_one(struct tl_kafka_writer *writer, struct tl_kafka_top
     } k = {record->key.data}, v = {record->value.data};
     struct tl_kafka_lane *lane = NULL;
     rd_kafka_headers_t *headers = NULL;
-    rd_kafka_resp_err_t code;
+    rd_kafka_resp_err_t code, fatal;
     int64_t log_ms = record->log_ms;
     bool no_memory = false;
     enum tl_code rc;
@@ -248,6 +252,8 @@ static enum tl_code send_one(struct tl_kafka_writer *writer, struct tl_kafka_top
         headers = NULL;
     if (writer->failed != RD_KAFKA_RESP_ERR_NO_ERROR)
         code = writer->failed;
+    if (was_purged(code) && (fatal = rd_kafka_fatal_error(writer->producer, NULL, 0)) != RD_KAFKA_RESP_ERR_NO_ERROR)
+        code = fatal; /* why it was thrown away: another producer has taken over */
     if (code != RD_KAFKA_RESP_ERR_NO_ERROR)
         rc = tl_kafka_fail(&writer->trouble, code, NULL,
                            tl_kafka_doing(tl_sv_from(topic->name), record->partition, doing, sizeof doing), err);
