@@ -267,9 +267,9 @@ enum tl_code tl_store_put_check_results(struct tl_store *store, const struct tl_
     if (nulls == NULL || passed == NULL)
         TL_TRY(tl_fail_memory(err, count * sizeof *passed));
     for (size_t i = 0; i < count; i++) {
-        nulls[i] = isnan(results[i].measured);
-        low[i] = isinf(results[i].low);
-        high[i] = isinf(results[i].high);
+        nulls[i] = (uint8_t)(isnan(results[i].measured) != 0);
+        low[i] = (uint8_t)(isinf(results[i].low) != 0);
+        high[i] = (uint8_t)(isinf(results[i].high) != 0);
         passed[i] = results[i].passed;
     }
     TL_TRY(tl_database_bulk(store->database, sql_put_results, "iiiitttiiffft",
@@ -287,7 +287,7 @@ enum tl_code tl_store_put_check_results(struct tl_store *store, const struct tl_
                                 RESULT_COLUMN(TL_LAYOUT_F64, low, low),
                                 RESULT_COLUMN(TL_LAYOUT_F64, high, high),
                                 RESULT_COLUMN(TL_LAYOUT_SV, detail, NULL),
-                            },
+    },
                             count, err));
 out:
     free(nulls);
@@ -362,7 +362,8 @@ enum tl_code tl_store_staged(struct tl_store *store, int64_t run, int64_t defini
         inside = tl_answer_i64(answer, 5) > 0; /* of a published range */
         begins = tl_answer_i64(answer, 6) > 0;
         same_carry = tl_answer_i64(answer, 7) > 0;
-        range.next_needs_it = inside || !same_carry; /* what begins here began with the carry; where nothing ends here it would leave a gap */
+        range.next_needs_it =
+            inside || !same_carry; /* what begins here began with the carry; where nothing ends here it would leave a gap */
         range.needs_next = inside || (begins && !same_carry);
         TL_TRY(each(ctx, &range, err));
     }

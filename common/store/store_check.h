@@ -12,10 +12,10 @@
 /* ---- figures ---- */
 
 enum tl_figure_kind {
-    TL_FIGURE_ROWS,   /* how many */
-    TL_FIGURE_SUM,    /* of columns[0], a number; NULL is left out, and without any it is 0. From 1e290 on a number counts as infinite */
-    TL_FIGURE_NULLS,  /* rows whose columns[0] is NULL */
-    TL_FIGURE_ALIKE,  /* rows that have all columns in common with another one of their window (without windows: of the range), beyond the
+    TL_FIGURE_ROWS, /* how many */
+    TL_FIGURE_SUM, /* of columns[0], a number; NULL is left out, and without any it is 0. From 1e290 on a number counts as infinite */
+    TL_FIGURE_NULLS, /* rows whose columns[0] is NULL */
+    TL_FIGURE_ALIKE, /* rows that have all columns in common with another one of their window (without windows: of the range), beyond the
                          first; with a NULL in them, none has (SQL's UNIQUE) */
     TL_FIGURE_LATEST, /* the last end, ms; -INFINITY without rows */
     TL_FIGURE_OTHERS, /* rows whose columns[0] is neither NULL nor among `allowed` */
@@ -101,8 +101,9 @@ struct tl_stored_check {
     struct tl_check_result result;
     bool newest; /* no later run has staged a range that begins there */
     enum tl_kept kept;
-    int64_t published;                  /* its range's publication; 0: none */
-    struct tl_sv accepted, who, reason; /* of that: the checks that a person overruled with it, with commas between; empty: none */
+    int64_t published; /* its range's publication; 0: none */
+    struct tl_sv accepted, who,
+        reason; /* of that: the checks that a person overruled with it, with commas between; empty: none */
 };
 /* Results of runs that are over, of definitions that are not retired; `view` empty, `run` 0: all. By view, definition, check, and then the
  * latest range first. */
