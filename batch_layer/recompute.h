@@ -23,8 +23,8 @@ struct tl_recompute {
     const int64_t *definitions; /* per view */
     const int64_t *bounds;      /* ranges_count + 1, ascending; bounds[0] may be INT64_MIN */
     uint32_t ranges_count;
-    const struct tl_sv *carry_in; /* per view: what was open at bounds[0]; empty: nothing */
-    struct tl_buf *carry_out;     /* per view, initialised: what is open at the last bound */
+    const struct tl_sv *carry_in;   /* per view: what was open at bounds[0]; empty: nothing */
+    struct tl_buf *carry_out;       /* per view, initialised: what is open at the last bound */
     const struct tl_checks *checks; /* whose row checks the events have to pass; NULL: none */
     /* After a view's range is staged, in the same transaction: what each row check found in it (those of another source: nothing). NULL: nobody
      * asks. */

@@ -81,13 +81,6 @@ struct tl_check_count {
     uint32_t samples_count;
     struct tl_check_sample samples[TL_CHECK_SAMPLES_MAX]; /* the first in order of (partition, offset, row) */
 };
-/* An event that a check keeps out of the views: each view that would have taken it has a ledger line of cause dq_reject. */
-struct tl_dropped {
-    struct tl_check_sample at;
-    const char *check; /* its name; lives as long as the checks */
-    struct tl_sv raw;  /* of its message, cut to DEAD_BYTES_MAX; empty where another event of the message is there before it */
-};
-
 struct tl_partial {
     const struct tl_plan *plan;
     uint32_t ranges_count;
@@ -95,9 +88,9 @@ struct tl_partial {
     struct tl_partial_source *sources; /* as in the plan */
     struct tl_partial_partition *partitions;
     uint32_t partitions_count, partitions_capacity;
-    struct tl_check_count *checks; /* check * ranges_count + range; NULL: there are none (tl_partial_want_checks) */
+    struct tl_check_count *checks; /* range * checks_count + check; NULL: there are none (tl_partial_want_checks) */
     uint32_t checks_count;
-    struct tl_dropped *dropped; /* in the order in which the views' ledger lines stand */
+    struct tl_dropped *dropped; /* in the order in which the views' lines of cause dq_reject stand: each view has some of them */
     size_t dropped_count, dropped_capacity;
     struct tl_arena text;
     size_t text_bytes; /* in use of it */
@@ -119,6 +112,10 @@ TL_MUST_USE enum tl_code tl_partial_merge_windows(struct tl_partial *into, struc
 /* The entry of a partition, made when it is new. NULL: out of memory. */
 struct tl_partial_partition *tl_partial_partition(struct tl_partial *partial, uint32_t source, uint32_t partition);
 TL_MUST_USE bool tl_ledger_add(struct tl_ledger *ledger, const struct tl_ledger_line *line);
+/* Counts an event that violates a check. */
+void tl_check_count_violation(struct tl_check_count *count, const struct tl_check_sample *event, bool failed);
+/* Adds an event that a check drops, with a copy of its bytes. */
+TL_MUST_USE bool tl_partial_add_dropped(struct tl_partial *partial, const struct tl_dropped *dropped);
 /* Copies the dead letters of a batch. */
 TL_MUST_USE bool tl_partial_add_dead(struct tl_partial *partial, struct tl_partial_partition *partition,
                                      const struct tl_dead *dead, size_t count);
