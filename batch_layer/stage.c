@@ -153,6 +153,7 @@ static enum tl_code run_job(struct tl_stage *stage, uint32_t at, struct tl_err *
                                      .ranges_count = job->ranges_count,
                                      .carry_in = carry_in,
                                      .carry_out = carry_out,
+                                     .checks = scope->checks,
                                      .jobs = stage->threads,
                                      .store = scope->store,
                                      .run = stage->run,
