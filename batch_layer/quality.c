@@ -510,7 +510,7 @@ enum tl_code tl_quality_found(void *ctx, uint32_t view, uint32_t range, const st
     enum tl_code rc = TL_OK;
 
     for (uint32_t c = 0; of->inner < 0 && c < checks->rows_count; c++)
-        if (checks->rows[c].source == of->source)
+        if (checks->rows[c].source == of->source && findings->bounds[range] != INT64_MIN)
             TL_TRY(put_found(findings, view, range, &checks->rows[c], &counts[c], err));
 out:
     return rc;
