@@ -100,7 +100,7 @@ static const char *verdict_of(const struct tl_stored_check *check)
         return "passed";
     if (!tl_check_keeps_back(&check->result))
         return tl_sv_eq(check->result.violation, TL_SV("warn")) ? "warned" : "dropped";
-    if (!result->passed && is_accepted(check))
+    if (is_accepted(check))
         return "accepted";
     return keeps_back(check) ? "kept back" : "failed";
 }
