@@ -33,6 +33,8 @@ enum tl_code tl_scope_open_views(struct tl_scope *scope, const struct tl_option_
 
     TL_TRY(tl_options_need_views(scope->common, err));
     TL_TRY(tl_views_open(scope->common, scope->common->views, &scope->functions, &scope->plan, err));
+    if (scope->common->checks != NULL)
+        TL_TRY(tl_checks_load(scope->common->checks, scope->plan, &scope->checks, err));
     scope->wanted = calloc(scope->plan->views_count, sizeof *scope->wanted);
     if (scope->wanted == NULL)
         TL_TRY(tl_fail_memory(err, scope->plan->views_count));
@@ -167,5 +169,6 @@ void tl_scope_close(struct tl_scope *scope)
     free(scope->inputs);
     tl_master_close(scope->master);
     tl_store_close(scope->store);
+    tl_checks_close(scope->checks);
     tl_views_close(scope->functions, scope->plan);
 }

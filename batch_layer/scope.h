@@ -5,11 +5,13 @@
 #include "days.h"
 #include "main/option.h"
 #include "main/views.h"
+#include "sql/check.h"
 
 struct tl_scope {
     const struct tl_common_options *common;
     struct tl_functions *functions;
     struct tl_plan *plan;
+    struct tl_checks *checks; /* --checks; NULL: none */
     struct tl_store *store;
     struct tl_master *master;
     struct tl_source_topics *topics;
@@ -20,7 +22,7 @@ struct tl_scope {
     int64_t now_ms;           /* when the run began */
 };
 
-/* The views file, and which of its views are wanted; then the record and the days. The store is opened in between: without one (to look only)
+/* The views file, which of its views are wanted, and the checks file; then the record and the days. The store is opened in between: without one (to look only)
  * nothing is published, and no definition known. To be closed also after a failure. */
 TL_MUST_USE enum tl_code tl_scope_open_views(struct tl_scope *scope, const struct tl_option_list *names, struct tl_err *err);
 /* `writes`: definitions are registered, topics of patterns numbered; else the store stays as it is. */

@@ -49,7 +49,7 @@ static void say_reused(const struct tl_stage *stage)
 static enum tl_code begin_run(struct tl_stage *stage, const char *reason, struct tl_err *err)
 {
     const struct tl_scope *scope = stage->scope;
-    struct tl_sv checks = TL_SV("");
+    struct tl_sv checks = tl_sv_from(scope->checks != NULL ? scope->checks->hash : "");
     struct tl_buf versions;
     enum tl_code rc;
 
@@ -307,6 +307,7 @@ static enum tl_code compute(struct tl_stage *stage, const struct tl_job *span, s
                                      .ranges_count = span->ranges_count,
                                      .carry_in = carry_in,
                                      .carry_out = carry_out,
+                                     .checks = scope->checks,
                                      .jobs = stage->threads,
                                      .store = scope->store,
                                      .run = stage->run,

@@ -142,7 +142,8 @@ static const char *const sql_version_6[] = {
      " AND r.state = 'published');"),
     /* One line a check and range: row checks count violations, table checks hold what was measured against its bounds. */
     ("CREATE TABLE tally_check_result (run INTEGER NOT NULL, definition INTEGER NOT NULL, from_ms INTEGER NOT NULL, to_ms INTEGER NOT NULL,"
-     " check_name TEXT NOT NULL, violation TEXT NOT NULL CHECK (violation IN ('warn', 'drop row', 'fail update')), passed INTEGER NOT NULL,"
+     " check_name TEXT NOT NULL, violation TEXT NOT NULL CHECK (violation IN ('warn', 'drop row', 'fail update')), measure TEXT NOT NULL,"
+     " passed INTEGER NOT NULL,"
      " violations_count INTEGER NOT NULL, measured REAL, low REAL, high REAL, detail TEXT NOT NULL,"
      " PRIMARY KEY (run, definition, from_ms, check_name)) STRICT, WITHOUT ROWID;"),
     /* The record of the topic has lost events before upto_ms: ranges before it are never recomputed. */

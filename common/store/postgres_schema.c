@@ -134,6 +134,7 @@ static const char *const sql_version_3[] = {
     "UPDATE tally_run_range AS g SET published = r.published FROM tally_run AS r WHERE r.run = g.run AND r.state = 'published'",
     "CREATE TABLE tally_check_result (run BIGINT NOT NULL, definition BIGINT NOT NULL, from_ms BIGINT NOT NULL, to_ms BIGINT NOT NULL,"
     " check_name TEXT COLLATE \"C\" NOT NULL, violation TEXT COLLATE \"C\" NOT NULL CHECK (violation IN ('warn', 'drop row', 'fail update')),"
+    " measure TEXT COLLATE \"C\" NOT NULL,"
     " passed BIGINT NOT NULL, violations_count BIGINT NOT NULL, measured DOUBLE PRECISION, low DOUBLE PRECISION, high DOUBLE PRECISION,"
     " detail TEXT NOT NULL, PRIMARY KEY (run, definition, from_ms, check_name))",
     "COMMENT ON TABLE tally_check_result IS 'tally: what the data-quality checks found in each range of a run'",
