@@ -40,6 +40,8 @@ static enum tl_code see_range(void *ctx, const struct tl_staged_range *range, st
     span->published = span->published && range->published;
     span->next_needs_it = span->next_needs_it || range->next_needs_it;
     span->needs_next = span->needs_next || range->needs_next;
+    if (range->kept == TL_KEPT_REFUSED)
+        span->kept = TL_KEPT_REFUSED;
     return TL_OK;
 }
 
@@ -72,12 +74,12 @@ void tl_chain_close(struct tl_chain *chain)
 
 static bool waits(const struct tl_chain_span *span)
 {
-    return !span->published && span->kept != TL_KEPT_REPLACED;
+    return !span->published && span->kept != TL_KEPT_REPLACED && span->kept != TL_KEPT_REFUSED;
 }
 
 static bool is_kept(const struct tl_chain_span *span)
 {
-    return span->kept == TL_KEPT_CHECK || span->kept == TL_KEPT_CHAIN;
+    return span->kept == TL_KEPT_CHECK || span->kept == TL_KEPT_CHAIN || span->kept == TL_KEPT_REFUSED;
 }
 
 /* The span is kept back too, if it was not. */

@@ -215,7 +215,7 @@ static enum tl_code add_staged(void *ctx, const struct tl_staged_range *range, s
 {
     struct judge *judge = ctx;
 
-    if (range->from_ms == INT64_MIN || range->published)
+    if (range->from_ms == INT64_MIN || range->published || range->kept == TL_KEPT_REFUSED)
         return TL_OK;
     return add_measured(
         judge, &judge->staged,
@@ -641,9 +641,7 @@ enum tl_code tl_quality_judge(const struct tl_quality *quality, int64_t run, str
     enum tl_code rc = TL_OK;
 
     *findings = (struct tl_findings){0};
-    if (quality->checks == NULL)
-        return TL_OK;
-    for (uint32_t v = 0; v < quality->plan->views_count; v++)
+    for (uint32_t v = 0; quality->checks != NULL && v < quality->plan->views_count; v++)
         TL_TRY(judge_view(quality, v, run, err));
     TL_TRY(keep_back(quality, run, findings, err));
 out:
