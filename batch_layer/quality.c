@@ -214,7 +214,7 @@ static enum tl_code add_staged(void *ctx, const struct tl_staged_range *range, s
 {
     struct judge *judge = ctx;
 
-    if (range->from_ms == INT64_MIN || range->published)
+    if (range->from_ms == INT64_MIN || range->published || range->kept == TL_KEPT_REFUSED)
         return TL_OK;
     return add_measured(
         judge, &judge->staged,
@@ -633,7 +633,7 @@ static enum tl_code keep_view(struct failures *failures, uint32_t view, int64_t 
     for (uint32_t s = 0; s < chain->count; s++) {
         const struct tl_chain_span *span = &chain->spans[s];
 
-        if (span->published)
+        if (span->published || span->kept == TL_KEPT_REFUSED)
             continue;
         TL_TRY(tl_store_keep_back(quality->store, run, quality->definitions[view], span->from_ms, span->kept, err));
         failures->findings->kept_count += span->kept != TL_KEPT_NOT;
@@ -694,9 +694,7 @@ enum tl_code tl_quality_judge(const struct tl_quality *quality, int64_t run, str
     enum tl_code rc = TL_OK;
 
     *findings = (struct tl_findings){0};
-    if (quality->checks == NULL)
-        return TL_OK;
-    for (uint32_t v = 0; v < quality->plan->views_count; v++)
+    for (uint32_t v = 0; quality->checks != NULL && v < quality->plan->views_count; v++)
         TL_TRY(judge_view(quality, v, run, err));
     TL_TRY(keep_back(quality, run, findings, err));
 out:

@@ -296,9 +296,14 @@ ON_BOTH(each_visit_is_served_once_where_the_last_of_new_days_fails)
 
     for (int day = 1; day <= 4; day++) {
         add_many("a", DAY(day) + 10 * HOUR, 20 * MINUTE, 3);
+        if (day == 2)
+            add("c", DAY(day) + 23 * HOUR + 10 * MINUTE, "1");
         add_many("b", DAY(day) + 23 * HOUR + 40 * MINUTE, 15 * MINUTE, 4); /* over midnight */
+        if (day == 2)
+            add("c", DAY(day + 1) + 5 * MINUTE, "1");
     }
     add("z", DAY(6), "1");
+    add("c", DAY(2) + 23 * HOUR + 40 * MINUTE, "1"); /* too late for speed: two visits there are one over midnight in batch */
     record("log");
     MUST(0, "speed", "--views", views, "--once");
     MUST(0, "archive", "--views", views);
@@ -313,9 +318,8 @@ ON_BOTH(each_visit_is_served_once_where_the_last_of_new_days_fails)
     PRINTS("2026-03-02T10:00:00.000Z");
     cr_expect(strstr(ran.out, "2026-03-03T10:00:00.000Z") == NULL, "%s", ran.out);
     MUST(0, "batch", "--views", views, "--checks", checks, "--accept", "early", "--reason", "a late day");
-    free(served);
-    served = rows("visits");
-    cr_expect_str_eq(served, plain, "accepted: got:\n%swant:\n%s", served, plain);
+    MUST(0, "query", "visits", "--format", "csv");
+    PRINTS("2026-03-02T23:10:00.000Z,2026-03-03T00:35:00.000Z,c,3,");
     free(served);
     free(plain);
 }
@@ -429,7 +433,7 @@ ParameterizedTestParameters(checks, bad_input)
         {"no such check",              {"batch", "--accept", "volum", "--reason", "x"},               "did you mean 'volume'?"                       },
         {"one of two",                 {"batch", "--accept", "volume,nothing", "--reason", "x"},      "--accept nothing: there is no check"          },
         {"no name",                    {"batch", "--accept", " , ", "--reason", "x"},                 "--accept names no check"                      },
-        {"accept with a range",        {"batch", "--accept=volume", "--reason=x", "--from=2026-03-01"}, "goes without --from and --to"               },
+        {"accept with a range",        {"batch", "--accept=volume", "--reason=x", "--from=2026-03-01"}, "it goes with --reason alone"                },
         {"results of no check",        {"checks", "volum"},                                           "did you mean 'volume'?"                       },
         {"no such view",               {"checks", "--view", "hitz"},                                  "there is no view 'hitz'"                      },
     };
