@@ -213,12 +213,12 @@ static void sh(const char *format, const char *a, const char *b)
 
 Test(import, a_second_time_adds_nothing)
 {
-    char copy[300], want[700];
+    char copy[300], want[900];
 
     write_log("access.log", 1000);
     snprintf(copy, sizeof copy, "%s/another name.log", dir);
     IMPORT(path, "--format", "combined", "--host", "x.com");
-    snprintf(want, sizeof want, "%s: 1,000 lines: 979 new, 0 known, 10 broken, 11 blank", path);
+    snprintf(want, sizeof want, "%s: 1,000 lines: 979 new, 0 known, 10 broken, 11 blank; 979 by bots, 0 for files", path);
     says(want);
     verify_log(1000);
     IMPORT(path, "--format", "combined", "--host", "x.com");
@@ -227,7 +227,9 @@ Test(import, a_second_time_adds_nothing)
     cr_assert_str_eq(run.err, "");
     cr_assert_eq(rename(path, copy), 0);
     IMPORT(copy, copy, "--format", "combined", "--host", "x.com");
-    snprintf(want, sizeof want, "%s: 1,000 lines: 0 new, 1,000 known, 0 broken\n%s: 1,000 lines: 0 new, 1,000 known, 0 broken",
+    snprintf(want, sizeof want,
+             "%s: 1,000 lines: 0 new, 1,000 known, 0 broken\n%s: 1,000 lines: 0 new, 1,000 known, 0 broken\n"
+             "all 2 logs: 2,000 lines: 0 new, 2,000 known, 0 broken",
              copy, copy);
     says(want);
     verify_log(1000);
@@ -235,11 +237,14 @@ Test(import, a_second_time_adds_nothing)
 
 Test(import, the_same_log_twice_on_one_command_line)
 {
-    char want[700];
+    char want[900];
 
     write_log("access.log", 100);
     IMPORT(path, path, "--format", "combined", "--host", "x.com");
-    snprintf(want, sizeof want, "%s: 100 lines: 98 new, 0 known, 1 broken, 1 blank\n%s: 100 lines: 0 new, 100 known, 0 broken",
+    snprintf(want, sizeof want,
+             "%s: 100 lines: 98 new, 0 known, 1 broken, 1 blank; 98 by bots, 0 for files\n"
+             "%s: 100 lines: 0 new, 100 known, 0 broken\n"
+             "all 2 logs: 200 lines: 98 new, 100 known, 1 broken, 1 blank; 98 by bots, 0 for files",
              path, path);
     says(want);
     verify_log(100);
@@ -254,7 +259,7 @@ Test(import, a_log_that_has_grown_is_continued)
     IMPORT(path, "--format", "combined", "--host", "x.com");
     write_log("access.log", 1000);
     IMPORT(path, "--format", "combined", "--host", "x.com");
-    snprintf(want, sizeof want, "%s: 1,000 lines: 685 new, 300 known, 7 broken, 8 blank", path);
+    snprintf(want, sizeof want, "%s: 1,000 lines: 685 new, 300 known, 7 broken, 8 blank; 685 by bots, 0 for files", path);
     says(want);
     verify_log(1000);
     IMPORT(older, "--format", "combined", "--host", "x.com");
@@ -295,7 +300,7 @@ Test(import, standard_input_that_was_read_from)
              "{ read skipped; '%s' import - --views '%s' --data '%s' --format combined --host x.com > '%s/out'; } < '%s'",
              run_program(), views, data, dir, path);
     cr_assert_eq(system(command), 0);
-    sh("grep -q '^standard input: 49 lines: 49 new, 0 known, 0 broken$' '%s/out'", dir, "");
+    sh("grep -q '^standard input: 49 lines: 49 new, 0 known, 0 broken; 49 by bots, 0 for files$' '%s/out'", dir, "");
 }
 
 Test(import, another_log_is_new)
@@ -357,7 +362,7 @@ Test(import, packed_and_from_standard_input)
     sh("head -c 100000 '%s' | zstd -q > '%s'", path, packed); /* two frames, cut within a line */
     sh("tail -c +100001 '%s' | zstd -q >> '%s'", path, packed);
     IMPORT(packed, "--format", "combined", "--host", "x.com");
-    snprintf(want, sizeof want, "%s: 5,000 lines: 4,893 new, 0 known, 51 broken, 56 blank", packed);
+    snprintf(want, sizeof want, "%s: 5,000 lines: 4,893 new, 0 known, 51 broken, 56 blank; 4,893 by bots, 0 for files", packed);
     says(want);
     verify_log(5000);
     IMPORT(path, "--format", "combined", "--host", "x.com");
@@ -538,12 +543,16 @@ Test(import, a_log_keeps_its_host)
     verify_log(10);
 }
 
-Test(import, gzip_is_named)
+Test(import, other_packings_are_named)
 {
-    write_file("access.log.gz", "\x1f\x8b\x08\0abc", 7);
+    write_file("access.log.bz2", "BZh91AY", 7);
     IMPORT(path, "--format", "combined", "--host", "x.com");
     cr_assert_eq(run.status, 3);
-    cr_assert_not_null(strstr(run.err, "zcat"), "%s", run.err);
+    cr_assert_not_null(strstr(run.err, "bzcat"), "%s", run.err);
+    write_file("access.log.xz", "\xfd\x37zXZ\0\0", 7);
+    IMPORT(path, "--format", "combined", "--host", "x.com");
+    cr_assert_eq(run.status, 3);
+    cr_assert_not_null(strstr(run.err, "xzcat"), "%s", run.err);
 }
 
 Test(import, one_at_a_time)
@@ -621,14 +630,16 @@ Test(import, into_the_archive)
     write_log("first.log", 300);
     snprintf(first, sizeof first, "%s", path);
     IMPORT(path, "--format", "combined", "--host", "x.com", "--into", "archive");
-    snprintf(want, sizeof want, "%s: 300 lines: 294 new, 0 known, 3 broken, 3 blank", path);
+    snprintf(want, sizeof want, "%s: 300 lines: 294 new, 0 known, 3 broken, 3 blank; 294 by bots, 0 for files", path);
     says(want);
     cr_assert_eq(verify_record(300), 1);
     write_log("access.log", 1000);
     IMPORT(first, path, path, "--format", "combined", "--host", "x.com", "--into", "archive");
     snprintf(want, sizeof want,
-             "%s: 300 lines: 0 new, 300 known, 0 broken\n%s: 1,000 lines: 685 new, 300 known, 7 broken, 8 blank\n"
-             "%s: 1,000 lines: 0 new, 1,000 known, 0 broken",
+             "%s: 300 lines: 0 new, 300 known, 0 broken\n"
+             "%s: 1,000 lines: 685 new, 300 known, 7 broken, 8 blank; 685 by bots, 0 for files\n"
+             "%s: 1,000 lines: 0 new, 1,000 known, 0 broken\n"
+             "all 3 logs: 2,300 lines: 685 new, 1,600 known, 7 broken, 8 blank; 685 by bots, 0 for files",
              first, path, path);
     says(want);
     cr_assert_eq(verify_record(1000), 2);
@@ -759,7 +770,7 @@ Test(import, a_real_log)
         cr_skip_test("the shared access log is not there (../shared, or TALLY_SHARED)");
     IMPORT(path, "--format", "combined", "--host", "www.semicomplete.com");
     cr_assert_eq(run.status, 0, "%s", run.err);
-    cr_assert_not_null(strstr(run.out, ": 10,000 lines: 10,000 new, 0 known, 0 broken\n"), "%s", run.out);
+    cr_assert_not_null(strstr(run.out, ": 10,000 lines: 10,000 new, 0 known, 0 broken; 2,675 by bots, 5,408 for files\n"), "%s", run.out);
     cr_assert_str_eq(run.err, "");
     log = log_open();
     entries = log_read(log, 0);
