@@ -478,7 +478,7 @@ static enum tl_code looks_like_log(struct import *import, struct tl_line_source 
             *looks = tl_import_line_fits(import->job.kind.format, lines->lines[i]);
             seen++;
         }
-    TL_TRY(go_to(import, source, 0, err));
+    TL_TRY(of_file(import, tl_line_source_seek(source, 0, err))); /* a look is not worth a place in the bar */
 out:
     return rc;
 }

@@ -248,7 +248,7 @@ Test(line_source, what_comes_in_comes_out)
         gather_bytes(source, &got, false, &end);
         cr_assert_eq(got.size, text.size);
         cr_assert_eq(memcmp(got.data, text.data, text.size), 0);
-        cr_assert_eq(tl_line_source_read_bytes(source), bytes.size);
+        cr_assert_eq((size_t)tl_line_source_read_bytes(source), bytes.size);
         tl_line_source_close(source);
         if (ways[way].packing != PLAIN)
             breaks_off(bytes);
