@@ -171,7 +171,7 @@ static enum tl_code print_table_row(struct checks *checks, const struct tl_store
     tl_buf_clear(&checks->who);
     tl_check_put_measured(&checks->measured, result);
     tl_check_put_bounds(&checks->bounds, result);
-    if (!result->passed && is_accepted(check))
+    if (is_accepted(check))
         tl_buf_printf(&checks->who, "%.*s: %.*s", TL_SV_ARG(check->who), TL_SV_ARG(check->reason));
     TL_TRY(tl_buf_check(&checks->measured, "a row", err));
     TL_TRY(tl_buf_check(&checks->bounds, "a row", err));
