@@ -544,6 +544,10 @@ static void settings_print(const struct tl_plan *plan, struct tl_buf *out)
             break;
         case TL_SET_DEDUP_HORIZON: ms = s->dedup_horizon_ms; break;
         case TL_SET_BATCH_GRACE: ms = s->batch_grace_ms; break;
+        case TL_SET_BATCH_RANGE:
+            tl_buf_put_str(out, tl_batch_range_word(s->batch_range));
+            duration = false;
+            break;
         case TL_SET_SPEED_RETENTION: ms = s->speed_retention_ms; break;
         case TL_SET_EVENT_BYTES:
             bytes_print(s->event_bytes_max, out);
