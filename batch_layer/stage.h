@@ -11,6 +11,7 @@
 #include "carry.h"
 #include "job.h"
 #include "main/progress.h"
+#include "quality.h"
 #include "scope.h"
 
 /* A range of one view that must not be published. */
@@ -21,6 +22,7 @@ struct tl_held {
 
 struct tl_stage {
     const struct tl_scope *scope;
+    struct tl_quality quality;
     struct tl_jobs jobs;
     struct tl_carries carries;
     struct tl_progress *progress;

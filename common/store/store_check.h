@@ -95,6 +95,21 @@ TL_MUST_USE enum tl_code tl_store_staged(struct tl_store *store, int64_t run, in
 TL_MUST_USE enum tl_code tl_store_keep_back(struct tl_store *store, int64_t run, int64_t definition, int64_t from_ms,
                                             enum tl_kept kept, struct tl_err *err);
 
+/* Runs that are over and keep ranges back whose rows are there still, in their order. */
+TL_MUST_USE enum tl_code tl_store_keepers(struct tl_store *store,
+                                          enum tl_code (*each)(void *ctx, int64_t run, struct tl_err *err), void *ctx,
+                                          struct tl_err *err);
+struct tl_kept_range {
+    int64_t definition, from_ms;
+};
+/* Own transaction, as tl_store_publish_as: these ranges, which the run keeps back, are published after all; none where one of them is not kept
+ * back any more (TL_ERR_NOT_FOUND). */
+TL_MUST_USE enum tl_code tl_store_publish_kept(struct tl_store *store, int64_t run, const struct tl_kept_range *ranges,
+                                               size_t count, const struct tl_acceptance *by, int64_t ended_ms,
+                                               struct tl_err *err);
+/* In the caller's transaction: what earlier runs keep back and this one has staged anew is TL_KEPT_REPLACED. */
+TL_MUST_USE enum tl_code tl_store_replace_kept(struct tl_store *store, int64_t run, struct tl_err *err);
+
 /* ---- reading ---- */
 
 struct tl_stored_check {
