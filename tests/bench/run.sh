@@ -110,18 +110,21 @@ find_duckdb() {
 
 # ---- core ----------------------------------------------------------------------------------------------------------------
 core() {
-    local shape i line yard=() ours=() dedup=() share allocations=() yard_line='' our_line=''
+    local shape i line yard=() ours=() dedup=() checked=() share allocations=() warm=() yard_line='' our_line=''
 
     for shape in sparse dense; do
         events "$shape"
-        yard=() ours=() dedup=() allocations=()
+        yard=() ours=() dedup=() checked=() allocations=() warm=()
         for ((i = 0; i < rounds; i++)); do
             yard_line=$("$programs/bench_yardstick" "$work/$shape.jsonl")
             our_line=$("$programs/bench_core_rate" $bench/views.sql "$work/$shape.jsonl")
             line=$("$programs/bench_core_rate" $bench/views_dedup.sql "$work/$shape.jsonl")
+            dedup+=("$(field events_per_s "$line")")
+            line=$("$programs/bench_core_rate" $bench/views.sql "$work/$shape.jsonl" 1 retire $bench/checks.sql)
+            checked+=("$(field events_per_s "$line")")
+            warm+=("$(field allocations "$line")")
             yard+=("$(field events_per_s "$yard_line")")
             ours+=("$(field events_per_s "$our_line")")
-            dedup+=("$(field events_per_s "$line")")
             allocations+=("$(field allocations "$our_line")")
         done
         same "rows ($shape)" "$(field rows "$yard_line")" "$(field rows "$our_line")"
@@ -132,6 +135,8 @@ core() {
         row_target "core, $shape: against 1.9 M/s" "$(millions "$(median "${ours[@]}")")" "$(median "${ours[@]}")" '>=' 1900000 ">= 1.9 M/s"
         row "core, $shape, with deduplication" "$(millions "$(median "${dedup[@]}")")" "" ""
         row_target "core, $shape: allocations once warm" "$(median "${allocations[@]}")" "$(median "${allocations[@]}")" '<=' 0 "0"
+        row "core, $shape, with three row checks" "$(millions "$(median "${checked[@]}")")" "$(field dropped "$line") of $(field events "$line") dropped" ""
+        row_target "core, $shape: allocations once warm, with row checks" "$(median "${warm[@]}")" "$(median "${warm[@]}")" '<=' 0 "0"
     done
 }
 
