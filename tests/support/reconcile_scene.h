@@ -29,8 +29,8 @@ struct scene {
     char dir[RUN_DIR_BYTES];
     char views[PATH_BYTES], store[PATH_BYTES];
     char checks[PATH_BYTES]; /* "": none */
-    uint32_t partitions; /* of the topic; 2 unless set before the first event */
-    struct run run;      /* the last reconcile */
+    uint32_t partitions;     /* of the topic; 2 unless set before the first event */
+    struct run run;          /* the last reconcile */
 };
 
 /* `views` and `more_views` stand behind the table in the views file. */
