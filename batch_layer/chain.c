@@ -40,6 +40,8 @@ static enum tl_code see_range(void *ctx, const struct tl_staged_range *range, st
     span->published = span->published && range->published;
     span->next_needs_it = span->next_needs_it || range->next_needs_it;
     span->needs_next = span->needs_next || range->needs_next;
+    if (range->kept == TL_KEPT_REFUSED)
+        span->kept = TL_KEPT_REFUSED;
     return TL_OK;
 }
 
@@ -72,7 +74,7 @@ void tl_chain_close(struct tl_chain *chain)
 
 static bool waits(const struct tl_chain_span *span)
 {
-    return !span->published && span->kept != TL_KEPT_REPLACED;
+    return !span->published && span->kept != TL_KEPT_REPLACED && span->kept != TL_KEPT_REFUSED;
 }
 
 static bool stays_back(const struct tl_chain_span *span)

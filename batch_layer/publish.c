@@ -27,6 +27,8 @@ enum tl_code tl_publish_follow(const struct tl_scope *scope, struct tl_err *err)
     enum tl_code rc = TL_OK;
 
     for (uint32_t v = 0; v < scope->plan->views_count; v++) {
+        if (scope->definitions[v] == 0)
+            continue;
         TL_TRY(swap_in(scope, v, err));
         TL_TRY(tl_store_prune_speed(scope->store, scope->definitions[v], scope->now_ms - keep_ms, err));
     }

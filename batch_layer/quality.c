@@ -214,7 +214,7 @@ static enum tl_code add_staged(void *ctx, const struct tl_staged_range *range, s
 {
     struct judge *judge = ctx;
 
-    if (range->from_ms == INT64_MIN || range->published)
+    if (range->from_ms == INT64_MIN || range->published || range->kept == TL_KEPT_REFUSED)
         return TL_OK;
     return add_measured(
         judge, &judge->staged,
@@ -510,7 +510,7 @@ enum tl_code tl_quality_found(void *ctx, uint32_t view, uint32_t range, const st
     enum tl_code rc = TL_OK;
 
     for (uint32_t c = 0; of->inner < 0 && c < checks->rows_count; c++)
-        if (checks->rows[c].source == of->source)
+        if (checks->rows[c].source == of->source && findings->bounds[range] != INT64_MIN)
             TL_TRY(put_found(findings, view, range, &checks->rows[c], &counts[c], err));
 out:
     return rc;
@@ -694,9 +694,7 @@ enum tl_code tl_quality_judge(const struct tl_quality *quality, int64_t run, str
     enum tl_code rc = TL_OK;
 
     *findings = (struct tl_findings){0};
-    if (quality->checks == NULL)
-        return TL_OK;
-    for (uint32_t v = 0; v < quality->plan->views_count; v++)
+    for (uint32_t v = 0; quality->checks != NULL && v < quality->plan->views_count; v++)
         TL_TRY(judge_view(quality, v, run, err));
     TL_TRY(keep_back(quality, run, findings, err));
 out:

@@ -8,7 +8,7 @@
 /* One letter a span: f failed, p published before, r replaced, else '.'; what joins it to the next: '>' next needs it, '<' needs next,
  * '=' both, '|' they do not touch, '{' nor do they, and it needs the next; ' ' nothing. */
 struct chain_case {
-    char name[48], spans[24], want[12]; /* want: '.' goes out, K by its check, C by its chain, p, r as they were */
+    char name[48], spans[24], want[12]; /* want: '.' goes out, K by its check, C by its chain, p, r, X as they were */
 };
 
 ParameterizedTestParameters(chain, settle)
@@ -45,14 +45,14 @@ ParameterizedTest(struct chain_case *c, chain, settle)
                                                       .to_ms = at_ms + (join == '|' || join == '{' ? 5 : 10),
                                                       .failed = *s == 'f',
                                                       .published = *s == 'p',
-                                                      .kept = *s == 'r' ? TL_KEPT_REPLACED : TL_KEPT_NOT,
+                                                      .kept = *s == 'r' ? TL_KEPT_REPLACED : *s == 'x' ? TL_KEPT_REFUSED : TL_KEPT_NOT,
                                                       .next_needs_it = join == '>' || join == '=',
                                                       .needs_next = join == '<' || join == '=' || join == '{'};
         at_ms += 10;
     }
     tl_chain_settle(&chain);
     for (uint32_t s = 0; s < chain.count; s++)
-        got[s] = spans[s].published ? 'p' : ".KCr"[spans[s].kept];
+        got[s] = spans[s].published ? 'p' : ".KCrX"[spans[s].kept];
     cr_assert_str_eq(got, c->want, "%s: %s gives %s, not %s", c->name, c->spans, got, c->want);
 }
 
