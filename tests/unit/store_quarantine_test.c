@@ -72,6 +72,27 @@ static void events_stand_with_their_run(const struct store_backend *backend)
     tl_store_close(store);
 }
 
-static const struct store_check checks[] = {CHECK(events_stand_with_their_run)};
+/* Of a run that is gone on with, what lies in ranges that are computed again goes. */
+static void events_go_with_their_range(const struct store_backend *backend)
+{
+    const struct tl_dropped events[] = {
+        {.offset = 1, .check = "host", .raw = TL_SV("one") }, /* at 101 */
+        {.offset = 5, .check = "host", .raw = TL_SV("five")},
+        {.offset = 9, .check = "host", .raw = TL_SV("nine")},
+    };
+    struct tl_store *store = fresh(backend);
+    int64_t id = hits(store), other = define(store, store_windowed("other", 'b')), run = store_run(store, "killed");
+
+    put(store, id, run, events, TL_COUNT(events));
+    put(store, other, run, events, TL_COUNT(events));
+    OK(tl_store_unstage(store, run, id, 102, 109, err));
+    expect_events(store, id, run, "0 1 0 host one 101\n0 9 0 host nine 109\n");
+    expect_events(store, other, run, "0 1 0 host one 101\n0 5 0 host five 105\n0 9 0 host nine 109\n");
+    put(store, id, run, &(struct tl_dropped){.offset = 5, .check = "other", .raw = TL_SV("again")}, 1);
+    expect_events(store, id, run, "0 1 0 host one 101\n0 5 0 other again 105\n0 9 0 host nine 109\n");
+    tl_store_close(store);
+}
+
+static const struct store_check checks[] = {CHECK(events_stand_with_their_run), CHECK(events_go_with_their_range)};
 
 STORE_SUITE(store_quarantine)
