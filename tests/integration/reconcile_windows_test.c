@@ -648,8 +648,8 @@ static void change_checks(struct scene *scene, struct chance *chance)
     static const char *const checks[] = {
         "",
         "ALTER TABLE events ADD CONSTRAINT no_d EXPECT (host <> 'd') ON VIOLATION DROP ROW;",
-        "ALTER TABLE events ADD CONSTRAINT small EXPECT (`bytes` < 7) ON VIOLATION DROP ROW;"
-        "ALTER TABLE events ADD CONSTRAINT halves EXPECT (10 / (`bytes` - 3) < 4) ON VIOLATION DROP ROW;",
+        ("ALTER TABLE events ADD CONSTRAINT small EXPECT (`bytes` < 7) ON VIOLATION DROP ROW;"
+         "ALTER TABLE events ADD CONSTRAINT halves EXPECT (10 / (`bytes` - 3) < 4) ON VIOLATION DROP ROW;"),
     };
 
     scene_checks(scene, checks[chance_below(chance, TL_COUNT(checks))]);
