@@ -36,6 +36,7 @@ struct tl_recompute {
     void (*progress)(void *ctx, uint64_t bytes_done, uint64_t bytes_count);
     void *progress_ctx;
     uint64_t events_count, rows_count, duplicates_count; /* out: added to */
+    uint64_t bytes_count;                                /* out: of the record, unpacked */
 };
 
 /* Stages rows, ledger lines and the ranges. Each transaction is short. Ends early, as a failure, when a stop is requested. On failure what is staged stays invisible. */
