@@ -8,7 +8,7 @@
 #include "base/count_text.h"
 #include "event/batch.h"
 #include "event/timestamp.h"
-#include "print.h"
+#include "main/print.h"
 
 /* ---- causes in words ---- */
 

@@ -211,7 +211,7 @@ out:
 
 static enum tl_code state_complete(struct tl_import_archive *archive, struct tl_err *err)
 {
-    const struct tl_master_complete complete = {0, archive->next_offset, INT64_MAX};
+    const struct tl_master_complete complete = {0, archive->next_offset, INT64_MAX, archive->next_offset};
 
     return tl_master_write_complete(archive->master, archive->topic, &complete, 1, archive->identity, err);
 }
@@ -233,6 +233,7 @@ static enum tl_code record_load(struct tl_import_archive *archive, struct tl_err
             archive->next_offset = tl_max_i64(archive->next_offset, files[i].last_offset + 1);
     TL_TRY(list_read(&archive->list, archive->data_dir, err));
     list_settle(&archive->list, archive->topic, files, files_count);
+    tl_master_let_go(archive->master, archive->topic);
     TL_TRY(tl_master_read_complete(archive->master, archive->topic, &complete, &complete_count, &archive->identity, err));
     for (size_t i = 0; i < complete_count; i++)
         if (complete[i].partition == 0)

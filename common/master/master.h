@@ -52,10 +52,13 @@ struct tl_master_block {
     int64_t time_ms_min, time_ms_max; /* of the events that are neither dead letters nor in the future; min > max: none */
 };
 
+#define TL_MASTER_BEGIN_UNKNOWN INT64_C(-1)
+
 struct tl_master_file {
     struct tl_sv topic;
     uint32_t partition;
-    const char *path; /* of the data file */
+    const char *path;     /* of the data file */
+    int64_t begin_offset; /* the log had no message from there up to first_offset; TL_MASTER_BEGIN_UNKNOWN in old indexes */
     int64_t first_offset, last_offset;
     uint64_t messages_count, raw_bytes;
     uint64_t time_rule;               /* which event-time rule the facts were made with: tl_master_facts */
@@ -78,10 +81,34 @@ TL_MUST_USE enum tl_code tl_master_topics(struct tl_master *master,
 TL_MUST_USE enum tl_code tl_master_list(struct tl_master *master, struct tl_sv topic, const struct tl_master_file **files,
                                         size_t *count, struct tl_err *err);
 
+/* A file that cannot be used: its index or its length does not fit, or another file has offsets of it as well. */
+struct tl_master_damage {
+    enum tl_code code; /* TL_ERR_CORRUPT, or TL_ERR_IO where the system does not give it out */
+    bool overlaps;
+    uint32_t partition;
+    int64_t first_offset;              /* by its name; -1: it is not named like ours */
+    const char *path;                  /* of the data file */
+    const char *message;               /* names the file, and says what would be right */
+    const struct tl_master_file *file; /* what its index says; NULL: nobody can say */
+};
+
+struct tl_master_list {
+    const struct tl_master_file *files; /* as above */
+    size_t files_count;
+    const struct tl_master_damage *damage;
+    size_t damage_count;
+};
+/* The same, but what is damaged is set aside. */
+TL_MUST_USE enum tl_code tl_master_list_sound(struct tl_master *master, struct tl_sv topic, struct tl_master_list *out,
+                                              struct tl_err *err);
+/* What was listed of the topic is not read any more: compaction and retention may have it. */
+void tl_master_let_go(struct tl_master *master, struct tl_sv topic);
+
 struct tl_master_complete {
     uint32_t partition;
-    int64_t offset; /* every message below it is on record */
-    int64_t end_ms; /* wall-clock time at which that was the log's end; INT64_MIN: it never was */
+    int64_t offset;       /* every message below it is on record */
+    int64_t end_ms;       /* wall-clock time at which that was the log's end; INT64_MIN: it never was */
+    int64_t files_offset; /* behind the last message that had a file then; 0: none had, or it is not known */
 };
 /* No statement yet: count 0, *identity 0. *out is valid until close or the next call for that topic. */
 TL_MUST_USE enum tl_code tl_master_read_complete(struct tl_master *master, struct tl_sv topic,
@@ -101,6 +128,19 @@ void tl_master_reader_close(struct tl_master_reader *reader);
 TL_MUST_USE enum tl_code tl_master_read_block(struct tl_master_reader *reader, const struct tl_master_file *file, uint32_t block,
                                               const struct tl_message **messages, size_t *count, struct tl_err *err);
 
+/* All that can be held against all else: the hashes of the whole files, and every block's bytes, counts and offsets. The first thing that
+ * does not fit is the error, and names the file. Event times are not read anew: the index that has them has a hash. */
+TL_MUST_USE enum tl_code tl_master_check(struct tl_master_reader *reader, const struct tl_master_file *file, struct tl_err *err);
+/* Bytes that this reads. */
+uint64_t tl_master_packed_bytes(const struct tl_master_file *file);
+
+/* What a killed writer, compaction or retention left of the topic: temporary names, folders made anew, an index or other file without its data
+ * file. None of it is read. */
+TL_MUST_USE enum tl_code tl_master_leftovers(struct tl_master *master, struct tl_sv topic,
+                                             enum tl_code (*each)(void *ctx, uint32_t partition, const char *path,
+                                                                  struct tl_err *err),
+                                             void *ctx, struct tl_err *err);
+
 /* ---- writing ---- */
 
 /* What the writer's caller knows of one message's events (core/intake.h tells it). */
@@ -118,6 +158,9 @@ TL_MUST_USE enum tl_code tl_master_writer_open(struct tl_master *master, struct 
 TL_MUST_USE enum tl_code tl_master_writer_add(struct tl_master_writer *writer, const struct tl_message *message,
                                               const struct tl_master_facts *facts, struct tl_err *err);
 uint64_t tl_master_writer_raw_bytes(const struct tl_master_writer *writer);
+/* The log has no message from `begin_offset` up to the file's first one: where the file before ends, and 0 where there is none. Unless said,
+ * the file begins with its first message. */
+void tl_master_writer_begin_at(struct tl_master_writer *writer, int64_t begin_offset);
 /* Makes the file durable and visible; a writer to which nothing was added leaves no file. The writer is gone either way. */
 TL_MUST_USE enum tl_code tl_master_writer_finish(struct tl_master_writer *writer, struct tl_err *err);
 void tl_master_writer_abandon(struct tl_master_writer *writer); /* removes what it wrote; NULL is fine */

@@ -57,7 +57,7 @@ struct tl_master_writer {
     struct tl_master_extent *extents;
     uint32_t blocks_count, blocks_capacity;
     size_t entries_start; /* where the open block's entries begin */
-    int64_t last_offset, last_log_ms;
+    int64_t begin_offset, last_offset;
     uint64_t raw_bytes;
     int64_t watermark_ms;
 
@@ -203,6 +203,7 @@ enum tl_code tl_master_writer_open(struct tl_master *master, struct tl_sv topic,
     writer->data_dir = tl_master_data_dir(master);
     writer->partition = partition;
     writer->time_rule = time_rule;
+    writer->begin_offset = INT64_MAX;
     writer->last_offset = -1;
     writer->watermark_ms = INT64_MIN;
     tl_buf_init(&writer->lines, 0);
@@ -473,6 +474,11 @@ enum tl_code tl_master_writer_add(struct tl_master_writer *writer, const struct 
     return rc;
 }
 
+void tl_master_writer_begin_at(struct tl_master_writer *writer, int64_t begin_offset)
+{
+    writer->begin_offset = begin_offset;
+}
+
 uint64_t tl_master_writer_raw_bytes(const struct tl_master_writer *writer)
 {
     return writer->raw_bytes;
@@ -487,6 +493,7 @@ static enum tl_code index_write(struct tl_master_writer *writer, struct tl_err *
                    .partition = writer->partition,
                    .time_rule = writer->time_rule,
                    .watermark_ms = writer->watermark_ms,
+                   .begin_offset = tl_min_i64(writer->begin_offset, writer->blocks[0].first_offset),
                    .days = writer->days,
                    .days_count = writer->days_count,
                    .blocks = writer->blocks,

@@ -25,7 +25,7 @@
 #define BUSY_MS 5000
 #define NAN_TEXT "NaN"
 #define APPLICATION_ID 0x544c7374 /* "TLst" */
-#define SCHEMA_VERSION 5
+#define SCHEMA_VERSION 6
 #define TEXT_OF(number) TEXT_OF_(number)
 #define TEXT_OF_(number) #number
 
@@ -115,6 +115,40 @@ static const char *const sql_version_5[] = {
     "CREATE TABLE tally_topic (number INTEGER PRIMARY KEY CHECK (number BETWEEN 1 AND 32767), topic TEXT NOT NULL UNIQUE) STRICT;",
     "ALTER TABLE tally_definition ADD COLUMN by_pattern INTEGER NOT NULL DEFAULT 0;",
 };
+static const char *const sql_version_6[] = {
+    /* What a run read, and why it is failed. */
+    "ALTER TABLE tally_run ADD COLUMN events_count INTEGER NOT NULL DEFAULT 0;",
+    "ALTER TABLE tally_run ADD COLUMN bytes_count INTEGER NOT NULL DEFAULT 0;",
+    "ALTER TABLE tally_run ADD COLUMN duplicates_count INTEGER NOT NULL DEFAULT 0;",
+    "ALTER TABLE tally_run ADD COLUMN checks TEXT NOT NULL DEFAULT '';",
+    "ALTER TABLE tally_run ADD COLUMN failure TEXT NOT NULL DEFAULT '';",
+    /* blocked: a check keeps the range from being published, or the chain that it is in. carry_in: XXH3-64 of the carry that it was computed
+     * with. published: the publication that pointed at it. */
+    "ALTER TABLE tally_run_range ADD COLUMN blocked INTEGER NOT NULL DEFAULT 0;",
+    "ALTER TABLE tally_run_range ADD COLUMN carry_in INTEGER;",
+    "ALTER TABLE tally_run_range ADD COLUMN published INTEGER;",
+    /* Not 0: its rows are gone (store_prune.c). */
+    "ALTER TABLE tally_run_range ADD COLUMN pruned INTEGER NOT NULL DEFAULT 0;",
+    "CREATE INDEX tally_run_range_definition ON tally_run_range (definition, from_ms);",
+    /* Speed's rows up to here may be gone. Of before this was known: all that batch has published. */
+    "ALTER TABLE tally_progress ADD COLUMN pruned_ms INTEGER NOT NULL DEFAULT (-9223372036854775808);",
+    "UPDATE tally_progress SET pruned_ms = boundary_ms;",
+    /* In their order. accepted: the check that was overruled by a person, with his reason; '': none. undone_ms: rolled back. */
+    ("CREATE TABLE tally_publication (published INTEGER PRIMARY KEY, run INTEGER NOT NULL, at_ms INTEGER NOT NULL, change INTEGER NOT NULL,"
+     " accepted TEXT NOT NULL, who TEXT NOT NULL, reason TEXT NOT NULL, undone_ms INTEGER, undone_by TEXT NOT NULL DEFAULT '') STRICT;"),
+    ("INSERT INTO tally_publication SELECT published, run, ended_ms, change, '', '', '', NULL, '' FROM tally_run"
+     " WHERE published IS NOT NULL AND state = 'published';"),
+    ("UPDATE tally_run_range SET published = (SELECT r.published FROM tally_run AS r WHERE r.run = tally_run_range.run"
+     " AND r.state = 'published');"),
+    /* One line a check and range: row checks count violations, table checks hold what was measured against its bounds. */
+    ("CREATE TABLE tally_check_result (run INTEGER NOT NULL, definition INTEGER NOT NULL, from_ms INTEGER NOT NULL, to_ms INTEGER NOT NULL,"
+     " check_name TEXT NOT NULL, violation TEXT NOT NULL CHECK (violation IN ('warn', 'drop row', 'fail update')), measure TEXT NOT NULL,"
+     " passed INTEGER NOT NULL,"
+     " violations_count INTEGER NOT NULL, measured REAL, low REAL, high REAL, detail TEXT NOT NULL,"
+     " PRIMARY KEY (run, definition, from_ms, check_name)) STRICT, WITHOUT ROWID;"),
+    /* The record of the topic has lost events before upto_ms: ranges before it are never recomputed. */
+    "CREATE TABLE tally_sealed (topic TEXT NOT NULL PRIMARY KEY, upto_ms INTEGER NOT NULL, sealed_ms INTEGER NOT NULL) STRICT, WITHOUT ROWID;",
+};
 static const struct {
     const char *const *statements;
     size_t count;
@@ -124,6 +158,7 @@ static const struct {
     {sql_version_3, TL_COUNT(sql_version_3)},
     {sql_version_4, TL_COUNT(sql_version_4)},
     {sql_version_5, TL_COUNT(sql_version_5)},
+    {sql_version_6, TL_COUNT(sql_version_6)},
 };
 /* clang-format on */
 

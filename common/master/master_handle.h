@@ -1,0 +1,26 @@
+/* master_handle.h: the handle of the master record, and what it has handed out of each topic. For common/master alone. */
+#ifndef TL_MASTER_HANDLE_H
+#define TL_MASTER_HANDLE_H
+
+#include "base/arena.h"
+#include "master/master.h"
+
+struct tl_master_topic {
+    struct tl_master_topic *next;
+    struct tl_sv topic; /* in `names` */
+    struct tl_arena names, files, complete;
+    int fd; /* the topic's folder, locked as long as what was listed may be read; -1: it is not */
+};
+
+struct tl_master {
+    char *data_dir;
+    struct tl_master_topic *topics;
+};
+
+/* What was handed out about a topic stands in arenas of its own, so that asking about one topic leaves the others alone. */
+TL_MUST_USE enum tl_code tl_master_topic_find(struct tl_master *master, struct tl_sv name, struct tl_master_topic **out,
+                                              struct tl_err *err);
+/* TL_ERR_CORRUPT where it is no ordinary file. */
+TL_MUST_USE enum tl_code tl_master_file_size(int fd, const char *path, uint64_t *out, struct tl_err *err);
+
+#endif
