@@ -23,7 +23,7 @@ struct tl_master_swap {
     char encoded[TL_MASTER_TOPIC_BYTES_MAX + 1];
     char place[PATH_MAX];                          /* where readers look */
     char beside[PATH_MAX], beside_topic[PATH_MAX]; /* where it is made */
-    bool exchanged; /* what stands beside is the old folder */
+    bool exchanged;                                /* what stands beside is the old folder */
 };
 
 static enum tl_code remove_name(void *ctx, const char *name, struct tl_err *err)
