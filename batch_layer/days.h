@@ -3,11 +3,13 @@
  *   published      (-inf,17th] (17th,18th] (18th,19th]            B = 19th
  *   new input         |            x                               events of the 17th came late
  *   complete for                                       20th 07:30
- *   to recompute                (17th,18th]             (19th,20th] nightly: up to the last midnight
+ *   to recompute                (17th,18th]             (19th,20th] nightly: up to the end of the last whole day
  *
- * Ranges are recomputed whole. A range that is recomputed is cut anew at the midnights of days that may have events (these are known by
- * days of UTC), so the empty span before the first event, and any other, is one range. Midnights are those of 'table.local-time-zone'
- * where the event time is TIMESTAMP_LTZ: a day may have 23 or 25 hours. Ranges never leave gaps. What a changed carry makes dirty is
+ * Ranges are hours, days or months ('tally.batch-range'; rows do not depend on it), or what --to made of them. They are recomputed whole: what is
+ * asked for or has new input is cut anew at both ends of units that may have events (these are known by days of UTC), so the empty span before the
+ * first event, and any other, is one range. What is published stays as it was cut. Units are those of the wall clock of 'table.local-time-zone'
+ * where the event time is TIMESTAMP_LTZ: a day may have 23 or 25 hours, an hour two. A last range that ends within a unit grows with it. Ranges never
+ * leave gaps. What a changed carry makes dirty is
  * only known when the range before it has been recomputed: batch_run.c extends its jobs then. */
 #ifndef TL_DAYS_H
 #define TL_DAYS_H
@@ -33,10 +35,10 @@ struct tl_days {
 
 struct tl_days_wish {
     int64_t from_ms; /* backfill: recompute what overlaps (from_ms, to_ms], dirty or not; INT64_MIN: only what is dirty */
-    int64_t to_ms;   /* publish up to here; INT64_MIN: up to the last midnight */
+    int64_t to_ms;   /* publish up to here; INT64_MIN: up to the end of the last whole unit */
     int64_t now_ms;
     int64_t lateness_ms; /* how far behind the watermark rows become final: of a view on a view, all of theirs together */
-    bool anew;           /* all of time as one, cut at midnights, whatever is published */
+    bool anew;           /* all of time as one, cut at the ends of units, whatever is published */
     int64_t at_least_ms; /* with anew: published up to here at least */
 };
 

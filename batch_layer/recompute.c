@@ -11,6 +11,7 @@
 #include "feed.h"
 #include "main/stop.h"
 #include "sql/shape.h"
+#include "store/store_quarantine.h"
 
 #ifdef TL_TINY
 enum { ROUND_CHUNKS = 2, COMMIT_ROWS = 3 };
@@ -42,7 +43,10 @@ struct pass {
     uint32_t workers_count;
     uint64_t (*outcomes)[TL_OUTCOMES]; /* view * ranges_count + range */
     uint64_t *rows;                    /* the same */
-    uint64_t uncommitted;              /* rows in the open transaction */
+    struct tl_check_count *checks;     /* range * row checks + check */
+    struct tl_dropped *dropped;        /* of one view, while they are staged */
+    size_t dropped_capacity;
+    uint64_t uncommitted; /* rows in the open transaction */
     bool in_transaction;
 
     pthread_mutex_t lock;
@@ -251,6 +255,11 @@ static enum tl_code end_round(struct pass *pass, bool *ended, struct tl_err *err
 
 /* ---- main: merge, retire, stage ---- */
 
+static uint32_t row_checks(const struct tl_recompute *job)
+{
+    return job->checks != NULL ? job->checks->rows_count : 0;
+}
+
 struct sink {
     struct pass *pass;
     uint32_t view;
@@ -319,6 +328,60 @@ out:
     return rc;
 }
 
+/* The events behind the view's lines of cause dq_reject: both stand in the order in which the core met them, and more are dropped than
+ * this view would have counted. The bytes of a message stand with the first of its events that the view has. */
+static enum tl_code gather_dropped(struct pass *pass, const struct tl_ledger *ledger, const struct tl_dropped *dropped,
+                                   size_t *count, struct tl_err *err)
+{
+    struct tl_sv raw = {NULL, 0};
+
+    *count = 0;
+    for (size_t i = 0; i < ledger->count; i++) {
+        const struct tl_ledger_line *line = &ledger->lines[i];
+        struct tl_dropped *mine;
+
+        if (line->cause != TL_CAUSE_DQ_REJECT)
+            continue;
+        for (;; dropped++) {
+            if (dropped->raw.size > 0)
+                raw = dropped->raw;
+            if (dropped->offset == line->offset && dropped->partition == line->partition && dropped->row == line->row)
+                break;
+        }
+        if (*count == pass->dropped_capacity) {
+            size_t capacity = pass->dropped_capacity * 2 + 64;
+
+            if (!TL_RESIZE(pass->dropped, capacity))
+                return tl_fail_memory(err, capacity * sizeof *pass->dropped);
+            pass->dropped_capacity = capacity;
+        }
+        mine = &pass->dropped[(*count)++];
+        *mine = *dropped;
+        mine->raw = raw;
+        if (*count > 1 && mine[-1].offset == mine->offset && mine[-1].partition == mine->partition)
+            mine->raw = (struct tl_sv){NULL, 0};
+    }
+    return TL_OK;
+}
+
+static enum tl_code stage_dropped(struct pass *pass, uint32_t v, const struct tl_partial *partial, struct tl_err *err)
+{
+    size_t count;
+    enum tl_code rc = TL_OK;
+
+    if (partial->dropped_count == 0)
+        return TL_OK;
+    TL_TRY(gather_dropped(pass, &partial->views[v].ledger, partial->dropped, &count, err));
+    if (count == 0)
+        return TL_OK;
+    TL_TRY(begin_staging(pass, err));
+    TL_TRY(tl_store_put_quarantine(pass->job->store, pass->job->definitions[v], pass->job->run, pass->dropped, count, err));
+    pass->uncommitted += count;
+    TL_TRY(commit_staging(pass, false, err));
+out:
+    return rc;
+}
+
 /* What is no event is no range's, and stands beside speed's dead letters: whoever comes first keeps it. */
 static enum tl_code stage_dead(struct pass *pass, const struct tl_partial_partition *partition, struct tl_err *err)
 {
@@ -356,6 +419,7 @@ static enum tl_code take_partial(struct pass *pass, struct tl_partial *partial, 
             TL_TRY(stage_rows(&sink, &rows, err));
         }
         TL_TRY(stage_ledger(pass, v, &partial->views[v].ledger, err));
+        TL_TRY(stage_dropped(pass, v, partial, err));
         TL_TRY(stage_ledger(pass, v, &partial->sources[source].ledger, err));
         for (uint32_t r = 0; r < job->ranges_count; r++)
             for (int o = 0; o < TL_OUTCOMES; o++)
@@ -364,6 +428,8 @@ static enum tl_code take_partial(struct pass *pass, struct tl_partial *partial, 
     }
     for (uint32_t r = 0; r < job->ranges_count; r++)
         job->duplicates_count += partial->sources[source].outcomes[r][TL_OUT_DUPLICATE];
+    for (size_t i = 0; i < (size_t)job->ranges_count * partial->checks_count; i++)
+        tl_check_count_add(&pass->checks[i], &partial->checks[i]);
     for (uint32_t p = 0; p < partial->partitions_count; p++) {
         job->events_count += partial->partitions[p].events_count;
         TL_TRY(stage_dead(pass, &partial->partitions[p], err));
@@ -390,6 +456,8 @@ static enum tl_code stage_range(struct pass *pass, uint32_t v, uint32_t r, struc
     memcpy(range.outcomes, pass->outcomes[(size_t)root * job->ranges_count + r], sizeof range.outcomes);
     TL_TRY(begin_staging(pass, err));
     TL_TRY(tl_store_stage_range(job->store, job->definitions[v], &range, err));
+    if (job->found != NULL)
+        TL_TRY(job->found(job->found_ctx, v, r, pass->checks + (size_t)r * row_checks(job), err));
     pass->uncommitted++;
     TL_TRY(commit_staging(pass, false, err));
 out:
@@ -517,14 +585,17 @@ static enum tl_code open_worker(struct pass *pass, struct worker *worker, struct
                                     .bounds = job->bounds,
                                     .ranges_count = job->ranges_count,
                                     .dedup = see_ids,
-                                    .dedup_ctx = worker};
+                                    .dedup_ctx = worker,
+                                    .checks = job->checks};
     struct tl_window_options options = {.bounds = job->bounds, .ranges_count = job->ranges_count};
     enum tl_code rc = TL_OK;
 
     worker->pass = pass;
     TL_TRY(tl_core_open(&config, &worker->core, err));
-    for (int side = 0; side < 2; side++)
+    for (int side = 0; side < 2; side++) {
         TL_TRY(tl_partial_open(pass->plan, &options, &worker->partials[side], err));
+        TL_TRY(tl_partial_want_checks(worker->partials[side], row_checks(job), err));
+    }
     if ((errno = pthread_create(&worker->thread, NULL, thread_main, worker)) != 0)
         TL_TRY(tl_fail_errno(err, TL_ERR_IO, "cannot start a thread"));
     worker->running = true;
@@ -564,9 +635,10 @@ enum tl_code tl_recompute(struct tl_recompute *job, struct tl_err *err)
 
     pass.outcomes = calloc(cells, sizeof *pass.outcomes);
     pass.rows = calloc(cells, sizeof *pass.rows);
+    pass.checks = calloc((size_t)job->ranges_count * row_checks(job) + 1, sizeof *pass.checks);
     pass.ids = calloc(job->ranges_count, sizeof(struct tl_idset *));
     pass.workers = calloc(jobs, sizeof *pass.workers);
-    if (pass.outcomes == NULL || pass.rows == NULL || pass.ids == NULL || pass.workers == NULL)
+    if (pass.outcomes == NULL || pass.rows == NULL || pass.checks == NULL || pass.ids == NULL || pass.workers == NULL)
         TL_TRY(tl_fail_memory(err, cells * sizeof *pass.outcomes));
     TL_TRY(tl_partial_open(plan, &options, &pass.all, err));
     TL_TRY(tl_relay_open(plan, &options, &pass.relay, err));
@@ -593,6 +665,8 @@ out:
     tl_relay_close(pass.relay);
     tl_partial_close(pass.all);
     free(pass.ids);
+    free(pass.checks);
+    free(pass.dropped);
     free(pass.rows);
     free(pass.outcomes);
     pthread_mutex_destroy(&pass.lock);

@@ -40,7 +40,4 @@ void tl_forward_link_deaf(struct tl_exchange *exchange);
 /* link is still exchange->link; `late`: a deadline. */
 void tl_forward_link_failed(struct tl_exchange *exchange, const char *why, bool late);
 
-/* Of a loop that has ended: exchanges that were kept for the next request. */
-void tl_forward_loop_done(struct tl_loop *loop);
-
 #endif

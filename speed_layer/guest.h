@@ -36,7 +36,7 @@ struct tl_guest *tl_guest_of(struct tl_deadline *deadline);
 /* No request has begun, nor is an answer on its way. */
 bool tl_guest_is_idle(const struct tl_guest *guest);
 
-/* For forward.c. The answer is complete, and its exchange is gone: on to the next request, or to the end. */
+/* For exchange.c and forward*.c. The answer is complete, and its exchange is gone: on to the next request, or to the end. */
 void tl_guest_answered(struct tl_guest *guest, bool keep_alive);
 /* The exchange takes the body now: what waits, and what comes. The guest may be gone behind it. */
 void tl_guest_resume(struct tl_guest *guest);

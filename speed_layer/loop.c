@@ -11,7 +11,7 @@
 
 #include "base/clock.h"
 #include "base/diag.h"
-#include "speed_layer/forward.h"
+#include "speed_layer/exchange.h"
 #include "speed_layer/guest.h"
 #include "speed_layer/link.h"
 
@@ -388,7 +388,7 @@ void tl_loop_close(struct tl_loop *loop)
     if (loop->idle_links != NULL)
         tl_link_close_pool(loop);
     free_dead(loop);
-    tl_forward_loop_done(loop);
+    tl_exchange_loop_done(loop);
     for (size_t i = 0; i < loop->spare_requests_count; i++)
         tl_http1_close(loop->spare_requests[i]);
     for (size_t i = 0; i < loop->spare_answers_count; i++)

@@ -28,6 +28,15 @@ struct tl_plan *sim_plan(const char *sql)
     return plan;
 }
 
+struct tl_checks *sim_checks(struct tl_plan *plan, const char *sql)
+{
+    struct tl_checks *checks = NULL;
+    struct tl_err err = {0};
+
+    MUST(tl_checks_parse(tl_sv_from(sql), "checks.sql", plan, &checks, &err));
+    return checks;
+}
+
 void sim_add(struct sim_history *history, uint32_t partition, int64_t log_ms, const char *text)
 {
     size_t size = strlen(text);
@@ -64,6 +73,8 @@ void sim_result_done(struct sim_result *result)
     tl_buf_done(&result->rows);
     tl_buf_done(&result->ended);
     tl_buf_done(&result->ledger);
+    tl_buf_done(&result->dropped);
+    tl_buf_done(&result->found);
 }
 
 /* ---- lines ---- */
@@ -116,10 +127,14 @@ static void sort_lines(struct tl_buf *text)
 
 static void put_ledger(struct tl_buf *out, const struct tl_plan *plan, uint32_t v, const struct tl_ledger *ledger)
 {
-    for (size_t i = 0; i < ledger->count; i++)
-        if (ledger->lines[i].cause != TL_CAUSE_NONE)
-            tl_buf_printf(out, "%.*s %u %" PRId64 " %u %s\n", TL_SV_ARG(plan->views[v].name), ledger->lines[i].partition,
-                          ledger->lines[i].offset, ledger->lines[i].row, tl_cause_name(ledger->lines[i].cause));
+    for (size_t i = 0; i < ledger->count; i++) {
+        const struct tl_ledger_line *line = &ledger->lines[i];
+        bool rejected = line->cause == TL_CAUSE_DQ_REJECT;
+
+        if (line->cause != TL_CAUSE_NONE)
+            tl_buf_printf(out, "%.*s %u %" PRId64 " %u %s%s%s\n", TL_SV_ARG(plan->views[v].name), line->partition, line->offset,
+                          line->row, tl_cause_name(line->cause), rejected ? ":" : "", rejected ? line->function : "");
+    }
 }
 
 static void put_flags(struct tl_buf *out, const struct tl_ledger *ledger)
@@ -136,6 +151,16 @@ static void put_flags(struct tl_buf *out, const struct tl_ledger *ledger)
             if (line->flags & 1u << f)
                 tl_buf_printf(out, " %s", names[f]);
         tl_buf_put_u8(out, '\n');
+    }
+}
+
+static void put_dropped(struct tl_buf *out, const struct tl_partial *partial)
+{
+    for (size_t i = 0; i < partial->dropped_count; i++) {
+        const struct tl_dropped *dropped = &partial->dropped[i];
+
+        tl_buf_printf(out, "%u %" PRId64 " %u %s %.*s\n", dropped->partition, dropped->offset, dropped->row, dropped->check,
+                      TL_SV_ARG(dropped->raw));
     }
 }
 
@@ -657,12 +682,17 @@ static int by_log(const void *a, const void *b)
 }
 
 static void batch_pass(struct tl_plan *plan, const struct sim_event *events, size_t count, const struct sim_batch *how,
-                       const int64_t *bounds, uint32_t ranges_count, struct tl_buf *carry, unsigned *seed, struct sim_result *out)
+                       const int64_t *bounds, uint32_t ranges_count, struct tl_buf *carry, unsigned *seed,
+                       struct tl_check_count *found, struct sim_result *out)
 {
     struct sim_batch mine = {.bounds = bounds, .ranges_count = ranges_count};
     struct batch batch = {.how = &mine};
-    struct tl_core_config config = {
-        .plan = plan, .bounds = bounds, .ranges_count = ranges_count, .dedup = see_batch, .dedup_ctx = &batch};
+    struct tl_core_config config = {.plan = plan,
+                                    .bounds = bounds,
+                                    .ranges_count = ranges_count,
+                                    .dedup = see_batch,
+                                    .dedup_ctx = &batch,
+                                    .checks = how->checks};
     struct tl_core *core = NULL;
     struct tl_window_options options = {.bounds = bounds, .ranges_count = ranges_count};
     struct tl_partial *partials[WORKERS_MAX], *all = NULL;
@@ -674,8 +704,10 @@ static void batch_pass(struct tl_plan *plan, const struct sim_event *events, siz
     MUST(tl_core_open(&config, &core, &err));
     MUST(tl_partial_open(plan, &options, &all, &err));
     MUST(tl_relay_open(plan, &options, &relay, &err));
-    for (uint32_t w = 0; w < how->workers_count; w++)
+    for (uint32_t w = 0; w < how->workers_count; w++) {
         MUST(tl_partial_open(plan, &options, &partials[w], &err));
+        MUST(tl_partial_want_checks(partials[w], how->checks != NULL ? how->checks->rows_count : 0, &err));
+    }
     for (uint32_t v = 0; v < plan->views_count; v++)
         if (all->views[v].window != NULL && carry[v].size > 0)
             MUST(tl_window_restore(all->views[v].window, tl_buf_sv(&carry[v]), &err));
@@ -694,6 +726,10 @@ static void batch_pass(struct tl_plan *plan, const struct sim_event *events, siz
     for (uint32_t w = 0; w < how->workers_count; w++) {
         MUST(tl_partial_merge_windows(all, partials[w], &err));
         put_flags(&out->flags, &partials[w]->sources[0].ledger);
+        put_dropped(&out->dropped, partials[w]);
+        for (uint32_t r = 0; r < ranges_count; r++)
+            for (uint32_t c = 0; c < partials[w]->checks_count; c++)
+                tl_check_count_add(&found[c], &partials[w]->checks[r * partials[w]->checks_count + c]);
         for (uint32_t v = 0; v < plan->views_count; v++) {
             struct rows_ctx take = {.plan = plan, .view = v, .text = &out->rows};
 
@@ -742,6 +778,7 @@ static void batch_pass(struct tl_plan *plan, const struct sim_event *events, siz
 void sim_batch(struct tl_plan *plan, const struct sim_history *history, const struct sim_batch *how, struct sim_result *out)
 {
     struct sim_event *events = calloc(history->count + 1, sizeof *events);
+    struct tl_check_count found[16] = {0};
     struct tl_buf carry[16];
     unsigned seed = how->seed;
 
@@ -753,15 +790,23 @@ void sim_batch(struct tl_plan *plan, const struct sim_history *history, const st
     tl_buf_init(&out->ended, 0);
     tl_buf_init(&out->ledger, 0);
     tl_buf_init(&out->flags, 0);
+    tl_buf_init(&out->dropped, 0);
+    tl_buf_init(&out->found, 0);
     for (uint32_t v = 0; v < plan->views_count; v++)
         tl_buf_init(&carry[v], 0);
     if (how->one_pass) {
-        batch_pass(plan, events, history->count, how, how->bounds, how->ranges_count, carry, &seed, out);
+        batch_pass(plan, events, history->count, how, how->bounds, how->ranges_count, carry, &seed, found, out);
     } else {
         for (uint32_t r = 0; r < how->ranges_count; r++)
-            batch_pass(plan, events, history->count, how, how->bounds + r, 1, carry, &seed, out);
+            batch_pass(plan, events, history->count, how, how->bounds + r, 1, carry, &seed, found, out);
     }
+    for (uint32_t c = 0; how->checks != NULL && c < how->checks->rows_count; c++)
+        if (found[c].violations_count > 0)
+            tl_buf_printf(&out->found, "%s %" PRIu64 " %" PRIu64 "\n", how->checks->rows[c].name.data, found[c].violations_count,
+                          found[c].failures_count);
     sort_lines(&out->rows);
+    sort_lines(&out->dropped);
+    sort_lines(&out->found);
     sort_lines(&out->ledger);
     sort_lines(&out->flags);
     for (uint32_t v = 0; v < plan->views_count; v++)
