@@ -119,6 +119,16 @@ TL_MUST_USE enum tl_code tl_master_write_complete(struct tl_master *master, stru
                                                   const struct tl_master_complete *complete, size_t count, uint64_t identity,
                                                   struct tl_err *err);
 
+/* What retention has taken away: per partition, the offset below which no file is any more. The same form and rules as the statement above, in
+ * thinned.json; the other fields are 0. */
+TL_MUST_USE enum tl_code tl_master_read_thinned(struct tl_master *master, struct tl_sv topic,
+                                                const struct tl_master_complete **out, size_t *count, struct tl_err *err);
+/* Removes the files of each partition that lie below its `offset` (which is where a file begins), for ever: thinned.json first, so that whatever is
+ * killed, no file is missing that it does not tell of, and the next call does the rest. The topic has been listed by this handle; waits so long for
+ * those who read or write it: TL_ERR_BUSY. Behind it the topic is to be listed anew. */
+TL_MUST_USE enum tl_code tl_master_thin(struct tl_master *master, struct tl_sv topic, const struct tl_master_complete *offsets,
+                                        size_t count, int64_t wait_ms, struct tl_err *err);
+
 /* ---- reading ---- */
 
 struct tl_master_reader; /* one a thread */
