@@ -19,6 +19,8 @@
 
 struct batch_options {
     int64_t from_ms, to_ms, jobs;
+    struct tl_option_list views;
+    bool force;
 };
 
 struct batch {
@@ -54,6 +56,8 @@ static enum tl_code print_summary(const struct tl_scope *scope, const struct tl_
     for (uint32_t v = 0; v < scope->plan->views_count; v++) {
         struct tl_definition definition;
 
+        if (scope->definitions[v] == 0)
+            continue;
         TL_TRY(tl_store_definition(scope->store, scope->definitions[v], &definition, err));
         if (definition.boundary_ms != INT64_MIN) /* a view of a topic that has no events yet is published nowhere */
             boundary_ms = tl_min_i64(boundary_ms, definition.boundary_ms);
@@ -101,13 +105,13 @@ static enum tl_code batch_main(struct batch *batch, struct tl_err *err)
 {
     const struct batch_options *own = batch->own;
     struct tl_scope *scope = &batch->scope;
-    struct tl_days_wish wish = {.from_ms = own->from_ms, .to_ms = own->to_ms};
+    struct tl_days_wish wish = {.from_ms = own->from_ms, .to_ms = own->to_ms, .force = own->force};
     char path[4200];
     enum tl_code rc = TL_OK;
 
     if (own->from_ms != TL_TIME_NONE && own->to_ms != TL_TIME_NONE && own->from_ms >= own->to_ms)
         TL_TRY(tl_fail(err, TL_ERR_USAGE, "--from must be before --to: a range is what lies after --from, up to --to"));
-    TL_TRY(tl_scope_open_views(scope, err));
+    TL_TRY(tl_scope_open_views(scope, &own->views, err));
     TL_TRY(tl_data_dir_make(scope->common->data, err));
     snprintf(path, sizeof path, "%s/batch.lock", scope->common->data);
     TL_TRY(tl_lock_take(path, "batch", &batch->lock, err));
@@ -115,7 +119,7 @@ static enum tl_code batch_main(struct batch *batch, struct tl_err *err)
     TL_TRY(tl_store_open(scope->common->store, TL_STORE_WRITE, &scope->store, err));
     TL_TRY(lock_store(scope->store, err));
     TL_TRY(tl_views_take_secret(scope->functions, scope->store, err));
-    TL_TRY(tl_scope_look(scope, &wish, err));
+    TL_TRY(tl_scope_look(scope, &wish, true, err));
     TL_TRY(do_run(batch, err));
 out:
     tl_progress_end(&batch->progress);

@@ -28,6 +28,9 @@ struct published {
     struct edges edges;
     struct tl_run_range *ranges;
     uint32_t count, capacity;
+    const struct tl_days_wish *wish;
+    struct tl_run_range *held; /* was rolled back, nothing has been published over it since, and it is not asked for */
+    uint32_t held_count, held_capacity;
     struct run_offsets *runs;
     uint32_t runs_count, runs_capacity;
 };
@@ -46,6 +49,30 @@ static enum tl_code add_range(void *ctx, const struct tl_run_range *range, struc
         published->capacity = capacity;
     }
     published->ranges[published->count++] = *range;
+    return TL_OK;
+}
+
+static bool is_asked(const struct tl_days_wish *wish, int64_t from_ms, int64_t to_ms)
+{
+    if (wish->from_ms == INT64_MIN)
+        return wish->force;
+    return to_ms > wish->from_ms && (wish->to_ms == INT64_MIN || from_ms < wish->to_ms);
+}
+
+static enum tl_code add_rolled_back(void *ctx, const struct tl_run_range *range, struct tl_err *err)
+{
+    struct published *published = ctx;
+
+    if (is_asked(published->wish, range->from_ms, range->to_ms))
+        return TL_OK;
+    if (published->held_count == published->held_capacity) {
+        uint32_t capacity = published->held_capacity * 2 + 16;
+
+        if (!TL_RESIZE(published->held, capacity))
+            return tl_fail_memory(err, capacity * sizeof *published->held);
+        published->held_capacity = capacity;
+    }
+    published->held[published->held_count++] = *range;
     return TL_OK;
 }
 
@@ -261,10 +288,10 @@ static enum tl_code add_cut(const struct published *published, int64_t from_ms, 
             low = middle + 1;
     }
     for (; low < edges->count && edges->at_ms[low] < to_ms; low++) {
-        TL_TRY(add_day(published->days, (struct tl_day){from_ms, edges->at_ms[low], reason}, err));
+        TL_TRY(add_day(published->days, (struct tl_day){.from_ms = from_ms, .to_ms = edges->at_ms[low], .reason = reason}, err));
         from_ms = edges->at_ms[low];
     }
-    TL_TRY(add_day(published->days, (struct tl_day){from_ms, to_ms, reason}, err));
+    TL_TRY(add_day(published->days, (struct tl_day){.from_ms = from_ms, .to_ms = to_ms, .reason = reason}, err));
 out:
     return rc;
 }
@@ -286,27 +313,70 @@ static int64_t target_of(const struct published *published, const struct tl_days
     return tl_max_i64(limit_ms, wish->anew ? wish->at_least_ms : days->boundary_ms);
 }
 
-/* Why each of the published ranges is to be computed again; TL_DAY_CLEAN: it stays. */
-static enum tl_code find_reasons(struct published *published, uint32_t count, const struct tl_days_wish *wish,
-                                 enum tl_day_reason **out, struct tl_err *err)
+/* The first held range that has an instant in common with the span, or NULL. */
+static const struct tl_run_range *held_in(const struct published *published, int64_t from_ms, int64_t to_ms)
 {
+    for (uint32_t h = 0; h < published->held_count; h++)
+        if (published->held[h].from_ms < to_ms && published->held[h].to_ms > from_ms)
+            return &published->held[h];
+    return NULL;
+}
+
+/* Work is not done for this one. */
+static void note_held(struct tl_days *days, const struct tl_run_range *held)
+{
+    if (days->held_from_ms == days->held_to_ms) {
+        days->held_from_ms = held->from_ms;
+        days->held_to_ms = held->to_ms;
+        days->held_run = held->run;
+    }
+    days->held_to_ms = tl_max_i64(days->held_to_ms, held->to_ms);
+}
+
+/* Why each of the published ranges is to be computed again; TL_DAY_CLEAN: it stays. */
+static enum tl_code find_reasons(struct published *published, uint32_t count, enum tl_day_reason **out, struct tl_err *err)
+{
+    const struct tl_days_wish *wish = published->wish;
     enum tl_day_reason *reasons = tl_arena_alloc(&published->days->arena, (count + 1) * sizeof *reasons);
     enum tl_code rc = TL_OK;
 
     if (reasons == NULL)
         return tl_fail_memory(err, count * sizeof *reasons);
     for (uint32_t r = 0; r < count; r++) {
-        const struct tl_run_range *range = &published->ranges[r];
-        bool asked = wish->from_ms != INT64_MIN && range->to_ms > wish->from_ms &&
-                     (wish->to_ms == INT64_MIN || range->from_ms < wish->to_ms);
+        const struct tl_run_range *range = &published->ranges[r], *held = held_in(published, range->from_ms, range->to_ms);
         bool dirty = false;
 
-        TL_TRY(has_new_input(published, range, &dirty, err));
-        reasons[r] = dirty ? TL_DAY_INPUT : asked ? TL_DAY_ASKED : TL_DAY_CLEAN;
+        if (!wish->leave)
+            TL_TRY(has_new_input(published, range, &dirty, err));
+        if (dirty && held != NULL)
+            note_held(published->days, held);
+        if (dirty && held == NULL)
+            reasons[r] = TL_DAY_INPUT;
+        else
+            reasons[r] = !wish->leave && is_asked(wish, range->from_ms, range->to_ms) ? TL_DAY_ASKED : TL_DAY_CLEAN;
     }
     *out = reasons;
 out:
     return rc;
+}
+
+/* What is new ends where something begins that is held. */
+static int64_t target_before_held(const struct published *published, int64_t open_from_ms)
+{
+    struct tl_days *days = published->days;
+    int64_t target_ms = days->target_ms;
+
+    if (target_ms <= days->boundary_ms)
+        return target_ms;
+    for (uint32_t h = 0; h < published->held_count; h++) {
+        const struct tl_run_range *held = &published->held[h];
+
+        if (held->from_ms >= days->target_ms || held->to_ms <= open_from_ms)
+            continue;
+        note_held(days, held);
+        target_ms = tl_min_i64(target_ms, tl_max_i64(held->from_ms, days->boundary_ms));
+    }
+    return target_ms;
 }
 
 /* Adds the published ranges `first` .. `last`-1, which touch and are to be recomputed, as one, cut anew: where they were shorter than ranges are to be
@@ -331,19 +401,23 @@ out:
     return rc;
 }
 
-static enum tl_code add_published(struct published *published, uint32_t count, const struct tl_days_wish *wish,
-                                  struct tl_err *err)
+static enum tl_code add_published(struct published *published, uint32_t count, struct tl_err *err)
 {
     enum tl_day_reason *reasons;
     enum tl_code rc;
 
-    TL_TRY(find_reasons(published, count, wish, &reasons, err));
+    TL_TRY(find_reasons(published, count, &reasons, err));
     for (uint32_t r = 0, next; r < count; r = next) {
         const struct tl_run_range *range = &published->ranges[r];
 
         next = r + 1;
         if (reasons[r] == TL_DAY_CLEAN) {
-            TL_TRY(add_day(published->days, (struct tl_day){range->from_ms, range->to_ms, TL_DAY_CLEAN}, err));
+            TL_TRY(add_day(published->days,
+                           (struct tl_day){.from_ms = range->from_ms,
+                                           .to_ms = range->to_ms,
+                                           .carry_in = range->carry_in,
+                                           .held = held_in(published, range->from_ms, range->to_ms) != NULL},
+                           err));
             continue;
         }
         while (next < count && reasons[next] != TL_DAY_CLEAN)
@@ -361,14 +435,17 @@ static enum tl_code plan_days(struct published *published, const struct tl_days_
     uint32_t kept = published->count;
     enum tl_code rc = TL_OK;
 
-    days->target_ms = target_of(published, wish);
+    days->target_ms = wish->leave ? days->boundary_ms : target_of(published, wish);
     TL_TRY(find_edges(published, err));
-    if (wish->anew)
-        return days->target_ms == INT64_MIN ? TL_OK : add_cut(published, INT64_MIN, days->target_ms, TL_DAY_ASKED, err);
+    if (wish->anew && !wish->leave)
+        return days->target_ms == INT64_MIN ? TL_OK : add_cut(published, INT64_MIN, days->target_ms, TL_DAY_DEFINITION, err);
     /* A last range that ends within a unit grows to the unit's end (or the new target) instead of leaving a stub. */
     if (kept > 0 && days->target_ms > days->boundary_ms && edge_before(published, days->boundary_ms) != days->boundary_ms)
         open_from_ms = published->ranges[--kept].from_ms;
-    TL_TRY(add_published(published, kept, wish, err));
+    days->target_ms = target_before_held(published, open_from_ms);
+    if (days->target_ms <= days->boundary_ms)
+        kept = published->count;
+    TL_TRY(add_published(published, kept, err));
     if (days->target_ms > days->boundary_ms)
         TL_TRY(add_cut(published, open_from_ms, days->target_ms, TL_DAY_NEW, err));
 out:
@@ -383,6 +460,7 @@ enum tl_code tl_days_open(struct tl_days *days, struct tl_store *store, int64_t 
     struct published published = {.days = days,
                                   .store = store,
                                   .input = input,
+                                  .wish = wish,
                                   .unit = plan->settings.batch_range,
                                   .zone = zoned ? plan->settings.zone : NULL};
     struct tl_definition stored;
@@ -391,14 +469,19 @@ enum tl_code tl_days_open(struct tl_days *days, struct tl_store *store, int64_t 
     *days = (struct tl_days){.boundary_ms = INT64_MIN, .target_ms = INT64_MIN};
     tl_arena_init(&days->arena, 1u << 16, 0);
     days->complete_ms = tl_input_complete_ms(input, wish->lateness_ms, plan->settings.batch_grace_ms);
-    TL_TRY(tl_store_begin_read(store, err));
-    TL_TRY(tl_store_definition(store, definition, &stored, err));
-    TL_TRY(tl_store_ranges(store, definition, add_range, &published, err));
-    days->boundary_ms = stored.boundary_ms;
+    if (definition != 0) {
+        TL_TRY(tl_store_begin_read(store, err));
+        TL_TRY(tl_store_definition(store, definition, &stored, err));
+        TL_TRY(tl_store_ranges(store, definition, add_range, &published, err));
+        TL_TRY(tl_store_rolled_back(store, definition, add_rolled_back, &published, err));
+        days->boundary_ms = stored.boundary_ms;
+    }
     TL_TRY(plan_days(&published, wish, err));
 out:
-    tl_store_rollback(store);
+    if (store != NULL)
+        tl_store_rollback(store);
     free(published.ranges);
+    free(published.held);
     free(published.edges.at_ms);
     free(published.runs);
     return rc;

@@ -29,6 +29,8 @@ enum tl_code tl_publish(const struct tl_stage *stage, struct tl_err *err)
 
     TL_TRY(tl_store_publish(scope->store, stage->run, tl_clock_wall_ms(), err));
     for (uint32_t v = 0; v < scope->plan->views_count; v++) {
+        if (scope->definitions[v] == 0)
+            continue;
         TL_TRY(swap_in(scope, v, err));
         TL_TRY(tl_store_prune_speed(scope->store, scope->definitions[v], scope->now_ms - keep_ms, err));
     }

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "carry.h"
 #include "core/core.h"
 #include "family.h"
 #include "feed.h"
@@ -451,6 +452,7 @@ static enum tl_code stage_range(struct pass *pass, uint32_t v, uint32_t r, struc
         .run = job->run, .from_ms = job->bounds[r], .to_ms = job->bounds[r + 1], .rows_count = pass->rows[at]};
     enum tl_code rc = TL_OK;
 
+    range.carry_in = tl_carry_hash(r == 0 ? job->carry_in[v] : tl_buf_sv(&job->carry_out[v]));
     tl_buf_clear(&job->carry_out[v]);
     if (pass->all->views[v].window != NULL)
         TL_TRY(tl_window_cut(pass->all->views[v].window, &job->carry_out[v], err));
@@ -564,6 +566,7 @@ static enum tl_code run_rounds(struct pass *pass, struct tl_err *err)
         floor_ms = ended ? INT64_MAX : tl_feed_floor_ms(pass->feed);
         drop_ids(pass, floor_ms);
         count = tl_feed_bytes(pass->feed, &done);
+        job->bytes_count = done;
         if (job->progress != NULL)
             job->progress(job->progress_ctx, done, count);
         if (!ended)

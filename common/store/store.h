@@ -268,7 +268,9 @@ struct tl_run_range {
     uint64_t outcomes[TL_OUTCOMES]; /* of the events with event time in [from_ms, to_ms) */
     struct tl_sv carry;             /* for staging: what is still open at to_ms, bytes of core; tl_store_carry reads it */
     int64_t carry_in;               /* XXH3-64 of the carry that it was computed with; 0: not known */
+    bool refused; /* for staging: a line alone, never to be published: what belongs there could not, or was not to be computed */
 };
+enum { TL_STORE_REFUSED = 4 }; /* what tally_run_range.blocked says of it */
 TL_MUST_USE enum tl_code tl_store_stage_range(struct tl_store *store, int64_t definition, const struct tl_run_range *range,
                                               struct tl_err *err);
 /* What the staged range that ends at `to_ms` carries over that end, of a definition with cut_per_key: start and key of each session or
@@ -298,6 +300,8 @@ TL_MUST_USE enum tl_code tl_store_rolled_back(struct tl_store *store, int64_t de
                                               void *ctx, struct tl_err *err);
 /* Own transactions, short: removes what unpublished runs staged, and marks them failed. The caller holds batch's lock. */
 TL_MUST_USE enum tl_code tl_store_discard_staged(struct tl_store *store, struct tl_err *err);
+TL_MUST_USE enum tl_code tl_store_discard_staged_but(struct tl_store *store, int64_t run,
+                                                     struct tl_err *err); /* all but this one */
 /* Own transactions, short: of what a run has staged and not published, the ranges of a definition that lie in (from_ms, to_ms], and rows and
  * ledger lines of ranges there that are not whole. */
 TL_MUST_USE enum tl_code tl_store_unstage(struct tl_store *store, int64_t run, int64_t definition, int64_t from_ms, int64_t to_ms,

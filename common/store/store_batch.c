@@ -19,11 +19,11 @@ static const char sql_stage_offset[] =
 /* 0 is no hash that is known. */
 static const char sql_stage_range[] =
     "INSERT INTO tally_run_range (run, definition, from_ms, to_ms, rows_count, dead_letter, future, duplicate, filtered, rejected, late,"
-    " partly_counted, counted, carry, carry_in) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, NULLIF(?15, 0))"
+    " partly_counted, counted, carry, carry_in, blocked) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, NULLIF(?15, 0), ?16)"
     " ON CONFLICT (run, definition, from_ms) DO UPDATE SET to_ms = excluded.to_ms, rows_count = excluded.rows_count,"
     " dead_letter = excluded.dead_letter, future = excluded.future, duplicate = excluded.duplicate, filtered = excluded.filtered,"
     " rejected = excluded.rejected, late = excluded.late, partly_counted = excluded.partly_counted, counted = excluded.counted,"
-    " carry = excluded.carry, carry_in = excluded.carry_in";
+    " carry = excluded.carry, carry_in = excluded.carry_in, blocked = excluded.blocked";
 /* A key may have several sessions among the rows: the earliest counts. */
 static const char *const sql_stage_open[] = {
     [TL_DIALECT_SQLITE] =
@@ -110,10 +110,10 @@ enum tl_code tl_store_stage_range(struct tl_store *store, int64_t definition, co
     const uint64_t *counts = range->outcomes;
 
     assert(range->from_ms < range->to_ms);
-    return tl_database_do(store->database, sql_stage_range, err, "iiiiiiiiiiiiibi", range->run, definition, range->from_ms,
+    return tl_database_do(store->database, sql_stage_range, err, "iiiiiiiiiiiiibii", range->run, definition, range->from_ms,
                           range->to_ms, (int64_t)range->rows_count, (int64_t)counts[0], (int64_t)counts[1], (int64_t)counts[2],
                           (int64_t)counts[3], (int64_t)counts[4], (int64_t)counts[5], (int64_t)counts[6], (int64_t)counts[7],
-                          range->carry, range->carry_in);
+                          range->carry, range->carry_in, (int64_t)(range->refused ? TL_STORE_REFUSED : 0));
 }
 
 enum tl_code tl_store_stage_open(struct tl_store *store, int64_t run, int64_t definition, int64_t to_ms,

@@ -11,7 +11,7 @@
 #define TEXT_OF_(number) #number
 
 /* clang-format off */
-static const char sql_staged_run[] = "SELECT run FROM tally_run WHERE state = 'staged' ORDER BY run LIMIT 1";
+static const char sql_staged_run[] = "SELECT run FROM tally_run WHERE state = 'staged' AND run <> ?1 ORDER BY run LIMIT 1";
 static const char sql_next_definition[] = "SELECT definition FROM tally_progress WHERE definition > ?1 ORDER BY definition LIMIT 1";
 static const char *const sql_discard[] = {
     "DELETE FROM tally_quarantine WHERE run = ?1",
@@ -140,12 +140,17 @@ out:
 
 enum tl_code tl_store_discard_staged(struct tl_store *store, struct tl_err *err)
 {
+    return tl_store_discard_staged_but(store, 0, err);
+}
+
+enum tl_code tl_store_discard_staged_but(struct tl_store *store, int64_t but, struct tl_err *err)
+{
     int64_t run = 0;
     bool found = false;
     enum tl_code rc;
 
     for (;;) {
-        TL_TRY(tl_database_get(store->database, sql_staged_run, &run, &found, err, ""));
+        TL_TRY(tl_database_get(store->database, sql_staged_run, &run, &found, err, "i", but));
         if (!found)
             break;
         TL_TRY(discard_run(store, run, err));
