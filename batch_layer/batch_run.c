@@ -82,11 +82,12 @@ static enum tl_code do_run(struct batch *batch, struct tl_err *err)
     batch->stage.threads = (uint32_t)batch->own->jobs;
     batch->stage.progress = &batch->progress;
     TL_TRY(tl_stage_open(&batch->stage, &batch->scope, reason, err));
-    if (batch->stage.run == 0)
-        goto out;
-    TL_TRY(tl_stage_jobs(&batch->stage, err));
-    TL_TRY(tl_publish(&batch->stage, err));
-    TL_TRY(print_summary(&batch->scope, &batch->stage, err));
+    if (batch->stage.run != 0) {
+        TL_TRY(tl_stage_jobs(&batch->stage, err));
+        TL_TRY(tl_publish(&batch->stage, err));
+        TL_TRY(print_summary(&batch->scope, &batch->stage, err));
+    }
+    TL_TRY(tl_left_out_report(&batch->stage.left_out, &batch->scope, err));
 out:
     return rc;
 }
