@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#include "accept.h"
 #include "base/clock.h"
 #include "base/count_text.h"
 #include "base/diag.h"
@@ -21,6 +22,7 @@ struct batch_options {
     int64_t from_ms, to_ms, jobs;
     struct tl_option_list views;
     bool force;
+    const char *accept, *reason;
 };
 
 struct batch {
@@ -62,7 +64,10 @@ static enum tl_code print_summary(const struct tl_scope *scope, const struct tl_
         if (definition.boundary_ms != INT64_MIN) /* a view of a topic that has no events yet is published nowhere */
             boundary_ms = tl_min_i64(boundary_ms, definition.boundary_ms);
     }
-    tl_time_to_iso_z(boundary_ms, boundary);
+    if (boundary_ms == INT64_MAX)
+        snprintf(boundary, sizeof boundary, "nowhere");
+    else
+        tl_time_to_iso_z(boundary_ms, boundary);
     printf("run %lld: published up to %s: %s range%s, %s row%s, %s event%s read, %s duplicate%s removed, %.1f s\n",
            (long long)stage->run, boundary, tl_count_text(stage->ranges_count, ranges), stage->ranges_count == 1 ? "" : "s",
            tl_count_text(stage->rows_count, rows), stage->rows_count == 1 ? "" : "s", tl_count_text(stage->events_count, events),
@@ -75,6 +80,7 @@ out:
 /* Silent where nothing has changed. */
 static enum tl_code do_run(struct batch *batch, struct tl_err *err)
 {
+    struct tl_findings findings = {0};
     char reason[128];
     enum tl_code rc;
 
@@ -84,10 +90,14 @@ static enum tl_code do_run(struct batch *batch, struct tl_err *err)
     TL_TRY(tl_stage_open(&batch->stage, &batch->scope, reason, err));
     if (batch->stage.run != 0) {
         TL_TRY(tl_stage_jobs(&batch->stage, err));
+        TL_TRY(tl_quality_judge(&batch->stage.quality, batch->stage.run, &findings, err));
         TL_TRY(tl_publish(&batch->stage, err));
         TL_TRY(print_summary(&batch->scope, &batch->stage, err));
     }
     TL_TRY(tl_left_out_report(&batch->stage.left_out, &batch->scope, err));
+    if (findings.kept_count > 0)
+        TL_TRY(tl_fail(err, TL_ERR_ANSWER_NO, "%llu range%s kept back by checks; tally checks --failed shows them",
+                       (unsigned long long)findings.kept_count, findings.kept_count == 1 ? " is" : "s are"));
 out:
     return rc;
 }
@@ -110,6 +120,13 @@ static enum tl_code batch_main(struct batch *batch, struct tl_err *err)
     char path[4200];
     enum tl_code rc = TL_OK;
 
+    if ((own->accept == NULL) != (own->reason == NULL))
+        TL_TRY(tl_fail(err, TL_ERR_USAGE,
+                       "--accept and --reason go together, for it stands on record who overruled a check and why; "
+                       "--accept volume --reason 'a holiday' would do"));
+    if (own->accept != NULL && (own->from_ms != TL_TIME_NONE || own->to_ms != TL_TIME_NONE))
+        TL_TRY(tl_fail(err, TL_ERR_USAGE,
+                       "--accept publishes what is staged and computes nothing; it goes without --from and --to"));
     if (own->from_ms != TL_TIME_NONE && own->to_ms != TL_TIME_NONE && own->from_ms >= own->to_ms)
         TL_TRY(tl_fail(err, TL_ERR_USAGE, "--from must be before --to: a range is what lies after --from, up to --to"));
     TL_TRY(tl_scope_open_views(scope, &own->views, err));
@@ -121,7 +138,10 @@ static enum tl_code batch_main(struct batch *batch, struct tl_err *err)
     TL_TRY(lock_store(scope->store, err));
     TL_TRY(tl_views_take_secret(scope->functions, scope->store, err));
     TL_TRY(tl_scope_look(scope, &wish, true, err));
-    TL_TRY(do_run(batch, err));
+    if (own->accept != NULL)
+        TL_TRY(tl_accept(scope, own->accept, own->reason, err));
+    else
+        TL_TRY(do_run(batch, err));
 out:
     tl_progress_end(&batch->progress);
     tl_stage_close(&batch->stage);
@@ -131,10 +151,13 @@ out:
 }
 
 static const struct tl_option batch_table[] = {
-    {"from", TL_OPT_TIME,  "TIME", "recompute what ends after this, changed or not",                        offsetof(struct batch_options, from_ms), 0},
-    {"to",   TL_OPT_TIME,  "TIME",
-     "publish up to here; \"now\" for all that the archive is complete for; unless set: the last midnight", offsetof(struct batch_options, to_ms),   0},
-    {"jobs", TL_OPT_COUNT, "N",    "threads; one per core unless set",                                      offsetof(struct batch_options, jobs),    0},
+    {"from",   TL_OPT_TIME,  "TIME",      "recompute what ends after this, changed or not",                          offsetof(struct batch_options, from_ms), 0},
+    {"to",     TL_OPT_TIME,  "TIME",
+     "publish up to here; \"now\" for all that the archive is complete for; unless set: the last midnight",          offsetof(struct batch_options, to_ms),   0},
+    {"jobs",   TL_OPT_COUNT, "N",         "threads; one per core unless set",                                        offsetof(struct batch_options, jobs),    0},
+    {"accept", TL_OPT_TEXT,  "CHECK,...", "publish what these checks keep back, and do nothing else; with --reason",
+     offsetof(struct batch_options,                                                                                                                 accept),  0},
+    {"reason", TL_OPT_TEXT,  "TEXT",      "why: it stands on record beside who accepted",                            offsetof(struct batch_options, reason),  0},
 };
 
 static const struct tl_usage batch_usage = {

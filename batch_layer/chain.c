@@ -40,6 +40,8 @@ static enum tl_code see_range(void *ctx, const struct tl_staged_range *range, st
     span->published = span->published && range->published;
     span->next_needs_it = span->next_needs_it || range->next_needs_it;
     span->needs_next = span->needs_next || range->needs_next;
+    if (range->kept == TL_KEPT_REFUSED)
+        span->kept = TL_KEPT_REFUSED;
     return TL_OK;
 }
 
@@ -72,21 +74,26 @@ void tl_chain_close(struct tl_chain *chain)
 
 static bool waits(const struct tl_chain_span *span)
 {
-    return !span->published && span->kept != TL_KEPT_REPLACED;
+    return !span->published && span->kept != TL_KEPT_REPLACED && span->kept != TL_KEPT_REFUSED;
 }
 
-static bool is_kept(const struct tl_chain_span *span)
+static bool stays_back(const struct tl_chain_span *span)
 {
-    return span->kept == TL_KEPT_CHECK || span->kept == TL_KEPT_CHAIN;
+    return span->kept != TL_KEPT_NOT;
 }
 
-/* The span is kept back too, if it was not. */
 static bool keep(struct tl_chain_span *span)
 {
-    if (!waits(span) || is_kept(span))
+    if (!waits(span) || stays_back(span))
         return false;
     span->kept = TL_KEPT_CHAIN;
     return true;
+}
+
+/* The span that begins where this one ends. */
+static const struct tl_chain_span *behind(const struct tl_chain *chain, uint32_t s)
+{
+    return s + 1 < chain->count && chain->spans[s + 1].from_ms == chain->spans[s].to_ms ? &chain->spans[s + 1] : NULL;
 }
 
 void tl_chain_settle(struct tl_chain *chain)
@@ -98,15 +105,14 @@ void tl_chain_settle(struct tl_chain *chain)
             chain->spans[s].kept = chain->spans[s].failed ? TL_KEPT_CHECK : TL_KEPT_NOT;
     while (changed) {
         changed = false;
-        for (uint32_t s = 0; s + 1 < chain->count; s++) {
-            struct tl_chain_span *one = &chain->spans[s], *next = one + 1;
+        for (uint32_t s = 0; s < chain->count; s++) {
+            struct tl_chain_span *span = &chain->spans[s];
+            const struct tl_chain_span *next = behind(chain, s);
 
-            if (one->to_ms != next->from_ms)
-                continue;
-            if (is_kept(one) && one->next_needs_it)
-                changed = keep(next) || changed;
-            if (is_kept(next) && one->needs_next)
-                changed = keep(one) || changed;
+            if (next != NULL && stays_back(span) && span->next_needs_it)
+                changed = keep(&chain->spans[s + 1]) || changed;
+            if (span->needs_next && (next == NULL || next->published || stays_back(next)))
+                changed = keep(span) || changed;
         }
     }
 }

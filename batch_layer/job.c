@@ -53,7 +53,7 @@ static bool same_work(const struct tl_days *a, const struct tl_days *b)
     return true;
 }
 
-static enum tl_code add_spans(struct tl_jobs *jobs, uint32_t source, const bool *views, const struct tl_days *days,
+static enum tl_code add_spans(struct tl_jobs *jobs, uint32_t source, const bool *views, const struct tl_days *days, bool singly,
                               struct tl_err *err)
 {
     int64_t *bounds = malloc((days->count + 1) * sizeof *bounds);
@@ -64,7 +64,7 @@ static enum tl_code add_spans(struct tl_jobs *jobs, uint32_t source, const bool 
         return tl_fail_memory(err, days->count * sizeof *bounds);
     for (uint32_t d = 0; d < days->count; d++) {
         const struct tl_day *day = &days->days[d];
-        bool last = d + 1 == days->count || days->days[d + 1].reason == TL_DAY_CLEAN;
+        bool last = singly || d + 1 == days->count || days->days[d + 1].reason == TL_DAY_CLEAN;
 
         if (day->reason == TL_DAY_CLEAN)
             continue;
@@ -81,7 +81,8 @@ out:
     return rc;
 }
 
-enum tl_code tl_jobs_open(struct tl_jobs *jobs, const struct tl_plan *plan, const struct tl_days *days, struct tl_err *err)
+enum tl_code tl_jobs_open(struct tl_jobs *jobs, const struct tl_plan *plan, const struct tl_days *days, const bool *singly,
+                          struct tl_err *err)
 {
     uint32_t count = plan->views_count;
     bool *done = calloc(count, sizeof *done), *views = calloc(count, sizeof *views);
@@ -91,14 +92,17 @@ enum tl_code tl_jobs_open(struct tl_jobs *jobs, const struct tl_plan *plan, cons
     if (done == NULL || views == NULL)
         TL_TRY(tl_fail_memory(err, count));
     for (uint32_t v = 0; v < count; v++) {
+        bool one_by_one = false;
+
         if (done[v])
             continue;
         memset(views, 0, count * sizeof *views);
         for (uint32_t other = v; other < count; other++) {
             if (!done[other] && plan->views[other].source == plan->views[v].source && same_work(&days[v], &days[other]))
                 views[other] = done[other] = true;
+            one_by_one = one_by_one || (views[other] && singly != NULL && singly[other]);
         }
-        TL_TRY(add_spans(jobs, plan->views[v].source, views, &days[v], err));
+        TL_TRY(add_spans(jobs, plan->views[v].source, views, &days[v], one_by_one, err));
     }
 out:
     free(done);

@@ -7,7 +7,6 @@
 #include <string.h>
 
 #include "base/diag.h"
-#include "chain.h"
 #include "event/timestamp.h"
 #include "event/zone.h"
 #include "main/check_text.h"
@@ -215,7 +214,7 @@ static enum tl_code add_staged(void *ctx, const struct tl_staged_range *range, s
 {
     struct judge *judge = ctx;
 
-    if (range->from_ms == INT64_MIN || range->published)
+    if (range->from_ms == INT64_MIN || range->published || range->kept == TL_KEPT_REFUSED)
         return TL_OK;
     return add_measured(
         judge, &judge->staged,
@@ -463,6 +462,60 @@ out:
     return rc;
 }
 
+/* ---- row checks ---- */
+
+static enum tl_code put_found(const struct tl_row_findings *findings, uint32_t view, uint32_t range,
+                              const struct tl_row_check *check, const struct tl_check_count *count, struct tl_err *err)
+{
+    const struct tl_quality *quality = findings->quality;
+    struct tl_buf measure, detail;
+    struct tl_check_result result = {.run = findings->run,
+                                     .definition = quality->definitions[view],
+                                     .from_ms = findings->bounds[range],
+                                     .to_ms = findings->bounds[range + 1],
+                                     .check = check->name,
+                                     .violation = tl_sv_from(tl_violation_name(check->violation)),
+                                     .passed = count->violations_count == 0,
+                                     .violations_count = count->violations_count,
+                                     .measured = (double)NAN,
+                                     .low = -(double)INFINITY,
+                                     .high = (double)INFINITY};
+    enum tl_code rc;
+
+    tl_buf_init(&measure, 0);
+    tl_buf_init(&detail, 0);
+    tl_row_check_print(quality->plan, check, &measure);
+    for (uint32_t s = 0; s < count->samples_count; s++)
+        tl_buf_printf(&detail, "%s%u/%lld", s == 0 ? "partition/offset " : ", ",
+                      tl_partition_in_topic(count->samples[s].partition), (long long)count->samples[s].offset);
+    if (count->failures_count > 0)
+        tl_buf_printf(&detail, "; %llu could not be evaluated", (unsigned long long)count->failures_count);
+    TL_TRY(tl_buf_check(&measure, "a check", err));
+    TL_TRY(tl_buf_check(&detail, "a check", err));
+    result.measure = tl_buf_sv(&measure);
+    result.detail = detail.size > 0 ? tl_buf_sv(&detail) : TL_SV("");
+    TL_TRY(tl_store_put_check_results(quality->store, &result, 1, err));
+out:
+    tl_buf_done(&measure);
+    tl_buf_done(&detail);
+    return rc;
+}
+
+/* A view on a view has the events of its root: what is against a check there is said there. */
+enum tl_code tl_quality_found(void *ctx, uint32_t view, uint32_t range, const struct tl_check_count *counts, struct tl_err *err)
+{
+    const struct tl_row_findings *findings = ctx;
+    const struct tl_checks *checks = findings->quality->checks;
+    const struct tl_view *of = &findings->quality->plan->views[view];
+    enum tl_code rc = TL_OK;
+
+    for (uint32_t c = 0; of->inner < 0 && c < checks->rows_count; c++)
+        if (checks->rows[c].source == of->source && findings->bounds[range] != INT64_MIN)
+            TL_TRY(put_found(findings, view, range, &checks->rows[c], &counts[c], err));
+out:
+    return rc;
+}
+
 /* ---- what is kept back ---- */
 
 struct said {
@@ -591,8 +644,8 @@ out:
     return rc;
 }
 
-static enum tl_code open_chain(const struct tl_quality *quality, uint32_t root, int64_t run, struct tl_chain *chain,
-                               struct tl_err *err)
+enum tl_code tl_quality_open_chain(const struct tl_quality *quality, uint32_t root, int64_t run, struct tl_chain *chain,
+                                   struct tl_err *err)
 {
     int64_t *family = calloc(quality->plan->views_count, sizeof *family);
     uint32_t count = 0;
@@ -619,7 +672,7 @@ static enum tl_code keep_back(const struct tl_quality *quality, int64_t run, str
     TL_TRY(tl_store_begin(quality->store, err));
     for (uint32_t v = 0; v < count; v++)
         if (quality->plan->views[v].inner < 0)
-            TL_TRY(open_chain(quality, v, run, &failures.chains[v], err));
+            TL_TRY(tl_quality_open_chain(quality, v, run, &failures.chains[v], err));
     TL_TRY(tl_store_failed_checks(quality->store, run, see_failure, &failures, err));
     for (uint32_t v = 0; v < count; v++)
         if (quality->plan->views[v].inner < 0)
@@ -641,9 +694,7 @@ enum tl_code tl_quality_judge(const struct tl_quality *quality, int64_t run, str
     enum tl_code rc = TL_OK;
 
     *findings = (struct tl_findings){0};
-    if (quality->checks == NULL)
-        return TL_OK;
-    for (uint32_t v = 0; v < quality->plan->views_count; v++)
+    for (uint32_t v = 0; quality->checks != NULL && v < quality->plan->views_count; v++)
         TL_TRY(judge_view(quality, v, run, err));
     TL_TRY(keep_back(quality, run, findings, err));
 out:

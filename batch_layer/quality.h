@@ -14,6 +14,8 @@
 #define TL_QUALITY_H
 
 #include "base/buf.h"
+#include "chain.h"
+#include "core/partial.h"
 #include "sql/check.h"
 #include "store/store_check.h"
 
@@ -37,6 +39,19 @@ TL_MUST_USE enum tl_code tl_quality_judge(const struct tl_quality *quality, int6
 
 /* Is there a check that may keep the view's ranges, or those of its family, back? */
 bool tl_quality_may_keep(const struct tl_quality *quality, uint32_t view);
+
+/* The ranges that the run has staged of the root's family. */
+TL_MUST_USE enum tl_code tl_quality_open_chain(const struct tl_quality *quality, uint32_t root, int64_t run,
+                                               struct tl_chain *chain, struct tl_err *err);
+
+/* What row checks found in a range, as recompute tells it (tl_recompute.found): results beside the range, in its transaction. */
+struct tl_row_findings {
+    const struct tl_quality *quality;
+    int64_t run;
+    const int64_t *bounds; /* of the ranges */
+};
+TL_MUST_USE enum tl_code tl_quality_found(void *ctx, uint32_t view, uint32_t range, const struct tl_check_count *counts,
+                                          struct tl_err *err);
 
 /* ---- the parts, for tests ---- */
 

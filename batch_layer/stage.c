@@ -31,6 +31,24 @@ out:
     return rc;
 }
 
+/* Where each key has a boundary of its own, what lies across the boundary has to be known, and that is known at the end of a job. A check may
+ * make the end of any range the boundary. */
+static enum tl_code open_jobs(struct tl_stage *stage, struct tl_err *err)
+{
+    const struct tl_scope *scope = stage->scope;
+    const struct tl_plan *plan = scope->plan;
+    bool *singly = calloc(plan->views_count, sizeof *singly);
+    enum tl_code rc = TL_OK;
+
+    if (singly == NULL)
+        return tl_fail_memory(err, plan->views_count);
+    for (uint32_t v = 0; v < plan->views_count; v++)
+        singly[v] = tl_view_cut_per_key(plan, &plan->views[v]) && tl_quality_may_keep(&stage->quality, v);
+    rc = tl_jobs_open(&stage->jobs, plan, scope->days, singly, err);
+    free(singly);
+    return rc;
+}
+
 static void say_reused(const struct tl_stage *stage)
 {
     char begun[TL_TIME_TEXT_BYTES];
@@ -77,8 +95,9 @@ enum tl_code tl_stage_open(struct tl_stage *stage, const struct tl_scope *scope,
     enum tl_code rc;
 
     stage->scope = scope;
+    stage->quality = (struct tl_quality){scope->plan, scope->checks, scope->definitions, scope->store};
     TL_TRY(tl_carries_open(&stage->carries, scope->store, scope->definitions, scope->plan->views_count, err));
-    TL_TRY(tl_jobs_open(&stage->jobs, scope->plan, scope->days, err));
+    TL_TRY(open_jobs(stage, err));
     TL_TRY(begin_run(stage, reason, err));
 out:
     return rc;
@@ -343,6 +362,7 @@ static enum tl_code compute(struct tl_stage *stage, const struct tl_job *span, b
     uint32_t count = scope->plan->views_count;
     struct tl_sv *carry_in = calloc(count, sizeof *carry_in);
     struct tl_buf *carry_out = calloc(count, sizeof *carry_out);
+    struct tl_row_findings findings = {&stage->quality, stage->run, span->bounds};
     struct tl_recompute recompute = {.input = scope->inputs[span->source],
                                      .views_wanted = span->views,
                                      .definitions = scope->definitions,
@@ -351,6 +371,8 @@ static enum tl_code compute(struct tl_stage *stage, const struct tl_job *span, b
                                      .carry_in = carry_in,
                                      .carry_out = carry_out,
                                      .checks = scope->checks,
+                                     .found = scope->checks != NULL ? tl_quality_found : NULL,
+                                     .found_ctx = &findings,
                                      .jobs = stage->threads,
                                      .store = scope->store,
                                      .run = stage->run,

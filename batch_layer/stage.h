@@ -12,10 +12,12 @@
 #include "job.h"
 #include "left_out.h"
 #include "main/progress.h"
+#include "quality.h"
 #include "reuse.h"
 
 struct tl_stage {
     const struct tl_scope *scope;
+    struct tl_quality quality;
     struct tl_jobs jobs;
     struct tl_carries carries;
     struct tl_progress *progress;

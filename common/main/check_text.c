@@ -68,6 +68,7 @@ void tl_check_put_range(struct tl_buf *out, int64_t from_ms, int64_t to_ms)
 void tl_check_put_result(struct tl_buf *out, const struct tl_check_result *result)
 {
     char count[TL_COUNT_TEXT_BYTES];
+    bool detailed = result->detail.size > 0;
 
     tl_buf_printf(out, "check %.*s: ", TL_SV_ARG(result->check));
     if (isnan(result->measured) && !is_bounded(result)) { /* of rows */
@@ -75,14 +76,19 @@ void tl_check_put_result(struct tl_buf *out, const struct tl_check_result *resul
                       result->violations_count == 1 ? " is" : "s are", TL_SV_ARG(result->measure));
     } else {
         tl_buf_printf(out, "%.*s is ", TL_SV_ARG(result->measure));
-        tl_check_put_measured(out, result);
+        if (isnan(result->measured) && detailed) {
+            tl_buf_put_sv(out, result->detail); /* "no rows" */
+            detailed = false;
+        } else {
+            tl_check_put_measured(out, result);
+        }
         if (is_bounded(result)) {
             tl_buf_put_str(out, ", where ");
             tl_check_put_bounds(out, result);
             tl_buf_put_str(out, " would do");
         }
     }
-    if (result->detail.size > 0)
+    if (detailed)
         tl_buf_printf(out, " (%.*s)", TL_SV_ARG(result->detail));
 }
 

@@ -34,6 +34,13 @@ static const char sql_staged[] =
     " FROM tally_run_range AS g WHERE g.run = ?1 AND g.definition = ?2 ORDER BY g.from_ms";
 static const char sql_keep_back[] =
     "UPDATE tally_run_range SET blocked = ?4 WHERE run = ?1 AND definition = ?2 AND from_ms = ?3";
+static const char sql_keepers[] =
+    "SELECT DISTINCT g.run FROM tally_run_range AS g JOIN tally_run AS r ON r.run = g.run WHERE g.blocked <> 0 AND g.blocked <> " KEPT_REPLACED
+    " AND g.published IS NULL AND g.pruned = 0 AND r.state <> 'staged' ORDER BY g.run";
+static const char sql_replace_kept[] =
+    "UPDATE tally_run_range SET blocked = " KEPT_REPLACED " WHERE run < ?1 AND blocked <> 0 AND published IS NULL AND EXISTS"
+    " (SELECT 1 FROM tally_run_range AS n WHERE n.run = ?1 AND n.definition = tally_run_range.definition"
+    " AND n.from_ms < tally_run_range.to_ms AND n.to_ms > tally_run_range.from_ms)";
 #define CHECK_COLUMNS                                                                                                            \
     "c.run, c.definition, c.from_ms, c.to_ms, c.check_name, c.violation, c.measure, c.passed, c.violations_count, c.measured, c.low,"\
     " c.high, c.detail, d.view"
@@ -376,6 +383,30 @@ enum tl_code tl_store_keep_back(struct tl_store *store, int64_t run, int64_t def
                                 struct tl_err *err)
 {
     return tl_database_do(store->database, sql_keep_back, err, "iiii", run, definition, from_ms, (int64_t)kept);
+}
+
+enum tl_code tl_store_replace_kept(struct tl_store *store, int64_t run, struct tl_err *err)
+{
+    return tl_database_do(store->database, sql_replace_kept, err, "i", run);
+}
+
+enum tl_code tl_store_keepers(struct tl_store *store, enum tl_code (*each)(void *ctx, int64_t run, struct tl_err *err), void *ctx,
+                              struct tl_err *err)
+{
+    struct tl_answer *answer = NULL;
+    bool row = false;
+    enum tl_code rc;
+
+    TL_TRY(tl_database_ask(store->database, sql_keepers, &answer, err, ""));
+    for (;;) {
+        TL_TRY(tl_answer_next(answer, &row, err));
+        if (!row)
+            break;
+        TL_TRY(each(ctx, tl_answer_i64(answer, 0), err));
+    }
+out:
+    tl_answer_close(answer);
+    return rc;
 }
 
 /* ---- reading ---- */

@@ -76,6 +76,7 @@ enum tl_kept {
     TL_KEPT_CHECK,    /* a check has failed in it */
     TL_KEPT_CHAIN,    /* one that it cannot be published without is kept back */
     TL_KEPT_REPLACED, /* was one of these until a later run staged it anew; its rows are gone */
+    TL_KEPT_REFUSED = TL_STORE_REFUSED, /* a line alone: what belongs there could not, or was not to be computed; no acceptance changes it */
 };
 
 struct tl_staged_range {
@@ -94,6 +95,21 @@ TL_MUST_USE enum tl_code tl_store_staged(struct tl_store *store, int64_t run, in
 /* In the caller's transaction. */
 TL_MUST_USE enum tl_code tl_store_keep_back(struct tl_store *store, int64_t run, int64_t definition, int64_t from_ms,
                                             enum tl_kept kept, struct tl_err *err);
+
+/* Runs that are over and keep ranges back whose rows are there still, in their order. */
+TL_MUST_USE enum tl_code tl_store_keepers(struct tl_store *store,
+                                          enum tl_code (*each)(void *ctx, int64_t run, struct tl_err *err), void *ctx,
+                                          struct tl_err *err);
+struct tl_kept_range {
+    int64_t definition, from_ms;
+};
+/* Own transaction, as tl_store_publish_as: these ranges, which the run keeps back, are published after all; none where one of them is not kept
+ * back any more (TL_ERR_NOT_FOUND). */
+TL_MUST_USE enum tl_code tl_store_publish_kept(struct tl_store *store, int64_t run, const struct tl_kept_range *ranges,
+                                               size_t count, const struct tl_acceptance *by, int64_t ended_ms,
+                                               struct tl_err *err);
+/* In the caller's transaction: what earlier runs keep back and this one has staged anew is TL_KEPT_REPLACED. */
+TL_MUST_USE enum tl_code tl_store_replace_kept(struct tl_store *store, int64_t run, struct tl_err *err);
 
 /* ---- reading ---- */
 

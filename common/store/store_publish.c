@@ -12,6 +12,7 @@
  *
  * A rollback strikes publications out, the newest first, and makes the pointer anew from those that stay. It cannot be where the rows
  * that would be seen again are gone: pruned ranges of superseded runs, or speed's rows behind the boundary that would come about. */
+#include "store/store_check.h"
 #include "store/store_handle.h"
 
 #include <stdio.h>
@@ -42,6 +43,12 @@ static const char sql_pointers[] =
     " WHERE p.definition = ?1 ORDER BY p.to_ms";
 static const char sql_put_boundary[] = "UPDATE tally_progress SET boundary_ms = ?2 WHERE definition = ?1";
 static const char sql_end_run[] = "UPDATE tally_run SET state = ?3, ended_ms = ?2 WHERE run = ?1";
+
+static const char sql_release[] =
+    "UPDATE tally_run_range SET blocked = 0 WHERE run = ?1 AND definition = ?2 AND from_ms = ?3 AND blocked <> 0 AND published IS NULL"
+    " AND pruned = 0 RETURNING 1";
+/* One of which all was kept back. */
+static const char sql_revive[] = "UPDATE tally_run SET state = 'published' WHERE run = ?1 AND state = 'failed'";
 
 static const char sql_newest[] = "SELECT published FROM tally_publication WHERE undone_ms IS NULL ORDER BY published DESC LIMIT 1";
 static const char sql_first_of_run[] =
@@ -226,6 +233,7 @@ static enum tl_code publish(struct tl_store *store, int64_t run, const struct tl
     if (by == NULL)
         by = &nobody;
     TL_TRY(may_publish(store, run, &done, err));
+    TL_TRY(tl_store_replace_kept(store, run, err));
     TL_TRY(tl_database_get(store->database, sql_has_staged, &one, &any, err, "i", run));
     if (!any) {
         if (!done) /* all of it is blocked */
@@ -253,6 +261,43 @@ enum tl_code tl_store_publish_as(struct tl_store *store, int64_t run, const stru
 
     TL_TRY(tl_store_begin_how(store, TL_BEGIN_PUBLISH, err));
     rc = tl_store_lock_epoch(store, &epoch, err); /* no tick is under way */
+    if (rc == TL_OK)
+        rc = publish(store, run, by, ended_ms, err);
+    TL_TRY(tl_store_end(store, rc, err));
+out:
+    return rc;
+}
+
+/* From here on they are the run's as if no check had ever kept them back. */
+static enum tl_code release(struct tl_store *store, int64_t run, const struct tl_kept_range *ranges, size_t count,
+                            struct tl_err *err)
+{
+    int64_t one = 0;
+    bool found = false;
+    enum tl_code rc = TL_OK;
+
+    for (size_t i = 0; i < count; i++) {
+        TL_TRY(tl_database_get(store->database, sql_release, &one, &found, err, "iii", run, ranges[i].definition,
+                               ranges[i].from_ms));
+        if (!found)
+            TL_TRY(tl_fail(err, TL_ERR_NOT_FOUND, "%s: run %lld keeps no range back that begins at %lld; nothing was published",
+                           store->database->place, (long long)run, (long long)ranges[i].from_ms));
+    }
+    TL_TRY(tl_database_do(store->database, sql_revive, err, "i", run));
+out:
+    return rc;
+}
+
+enum tl_code tl_store_publish_kept(struct tl_store *store, int64_t run, const struct tl_kept_range *ranges, size_t count,
+                                   const struct tl_acceptance *by, int64_t ended_ms, struct tl_err *err)
+{
+    struct tl_epoch epoch;
+    enum tl_code rc;
+
+    TL_TRY(tl_store_begin_how(store, TL_BEGIN_PUBLISH, err));
+    rc = tl_store_lock_epoch(store, &epoch, err);
+    if (rc == TL_OK)
+        rc = release(store, run, ranges, count, err);
     if (rc == TL_OK)
         rc = publish(store, run, by, ended_ms, err);
     TL_TRY(tl_store_end(store, rc, err));

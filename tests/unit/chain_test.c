@@ -6,25 +6,26 @@
 #include "batch_layer/chain.h"
 
 /* One letter a span: f failed, p published before, r replaced, else '.'; what joins it to the next: '>' next needs it, '<' needs next,
- * '=' both, '|' they do not touch, ' ' nothing. */
+ * '=' both, '|' they do not touch, '{' nor do they, and it needs the next; ' ' nothing. */
 struct chain_case {
-    char name[48], spans[24], want[12]; /* want: '.' goes out, K by its check, C by its chain, p, r as they were */
+    char name[48], spans[24], want[12]; /* want: '.' goes out, K by its check, C by its chain, p, r, X as they were */
 };
 
 ParameterizedTestParameters(chain, settle)
 {
     static struct chain_case cases[] = {
-        {"none fails",                        ". . .",     "..."  },
-        {"one alone",                         ". f .",     ".K."  },
-        {"forward as far as carries changed", "f>.>. .",   "KCC." },
-        {"backward too",                      ". .<.<f .", ".CCK."},
-        {"both ways, back and forth",         ".<f>.",     "CKC"  },
-        {"what the next drags along",         ".=.>f",     "..K"  },
-        {"backward through what joins both",  ".=.=f>.",   "CCKC" },
-        {"a gap parts chains",                "f|.",       "K."   },
-        {"two failures",                      "f .<f",     "KCK"  },
-        {"what is out stays out",             "p=f>.",     "pKC"  },
-        {"what was replaced is nobody's",     "r=.>f",     "r.K"  },
+        {"none fails",                             ". . .",     "..."  },
+        {"one alone",                              ". f .",     ".K."  },
+        {"forward as far as carries changed",      "f>.>. .",   "KCC." },
+        {"backward too",                           ". .<.<f .", ".CCK."},
+        {"both ways, back and forth",              ".<f>.",     "CKC"  },
+        {"what the next drags along",              ".=.>f",     "..K"  },
+        {"backward through what joins both",       ".=.=f>.",   "CCKC" },
+        {"a gap parts chains",                     "f|.",       "K."   },
+        {"two failures",                           "f .<f",     "KCK"  },
+        {"what is out stays out",                  "p=f>.",     "pKC"  },
+        {"what was replaced goes out with nobody", "r>. .<r .", "rCCr."},
+        {"nobody behind that it needs",            ". .{.",     ".C."  },
     };
 
     return cr_make_param_array(struct chain_case, cases, TL_COUNT(cases));
@@ -41,17 +42,17 @@ ParameterizedTest(struct chain_case *c, chain, settle)
         char join = s[1];
 
         spans[chain.count++] = (struct tl_chain_span){.from_ms = at_ms,
-                                                      .to_ms = at_ms + (join == '|' ? 5 : 10),
+                                                      .to_ms = at_ms + (join == '|' || join == '{' ? 5 : 10),
                                                       .failed = *s == 'f',
                                                       .published = *s == 'p',
-                                                      .kept = *s == 'r' ? TL_KEPT_REPLACED : TL_KEPT_NOT,
+                                                      .kept = *s == 'r' ? TL_KEPT_REPLACED : *s == 'x' ? TL_KEPT_REFUSED : TL_KEPT_NOT,
                                                       .next_needs_it = join == '>' || join == '=',
-                                                      .needs_next = join == '<' || join == '='};
+                                                      .needs_next = join == '<' || join == '=' || join == '{'};
         at_ms += 10;
     }
     tl_chain_settle(&chain);
     for (uint32_t s = 0; s < chain.count; s++)
-        got[s] = spans[s].published ? 'p' : ".KCr"[spans[s].kept];
+        got[s] = spans[s].published ? 'p' : ".KCrX"[spans[s].kept];
     cr_assert_str_eq(got, c->want, "%s: %s gives %s, not %s", c->name, c->spans, got, c->want);
 }
 
