@@ -61,7 +61,7 @@ struct reconcile {
     struct tl_versions versions;
     struct tl_report report;
     struct tl_unit **units;
-    struct tl_report_check *checks;
+    struct tl_report_finding *findings;
 };
 
 /* ---- notes ---- */
@@ -578,15 +578,15 @@ static bool is_of_report(const struct reconcile *r, const struct tl_check_result
 static enum tl_code see_check(void *ctx, const struct tl_stored_check *check, struct tl_err *err)
 {
     struct reconcile *r = ctx;
-    struct tl_report_check mine = {.result = check->result, .verdict = tl_check_verdict(check)};
+    struct tl_report_finding mine = {.result = check->result, .verdict = tl_check_verdict(check)};
     struct tl_sv *texts[] = {&mine.result.check,  &mine.result.violation, &mine.result.measure,
                              &mine.result.detail, &mine.result.view,      &mine.who,
                              &mine.reason};
 
     if (check->result.passed || !check->newest || !is_of_report(r, &check->result))
         return TL_OK;
-    if (r->report.checks_count >= (size_t)r->own->limit) {
-        r->report.checks_left_out++;
+    if (r->report.findings_count >= (size_t)r->own->limit) {
+        r->report.findings_left_out++;
         return TL_OK;
     }
     if (tl_check_is_accepted(check)) {
@@ -596,9 +596,9 @@ static enum tl_code see_check(void *ctx, const struct tl_stored_check *check, st
     for (size_t t = 0; t < TL_COUNT(texts); t++)
         if (texts[t]->size > 0 && !tl_arena_copy(&r->memory, *texts[t], texts[t]))
             return tl_fail_memory(err, texts[t]->size);
-    if (!TL_RESIZE(r->checks, r->report.checks_count + 1))
-        return tl_fail_memory(err, sizeof *r->checks);
-    r->checks[r->report.checks_count++] = mine;
+    if (!TL_RESIZE(r->findings, r->report.findings_count + 1))
+        return tl_fail_memory(err, sizeof *r->findings);
+    r->findings[r->report.findings_count++] = mine;
     return TL_OK;
 }
 
@@ -617,7 +617,7 @@ static enum tl_code take_snapshot(struct reconcile *r, struct tl_err *err)
     TL_TRY(count_refused(r, err));
     TL_TRY(take_versions(r, err));
     TL_TRY(tl_store_checks(r->store, TL_SV(""), 0, see_check, r, err));
-    r->report.checks = r->checks;
+    r->report.findings = r->findings;
 out:
     tl_store_rollback(r->store);
     return rc;
@@ -834,7 +834,7 @@ static void reconcile_done(struct reconcile *r)
     free(r->views_wanted);
     free(r->notes);
     free(r->units);
-    free(r->checks);
+    free(r->findings);
 }
 
 static const struct tl_option reconcile_table[] = {

@@ -450,7 +450,7 @@ static void put_json_number_or_null(struct tl_buf *out, double number)
     tl_print_json(out, &value);
 }
 
-static void put_json_check(struct tl_buf *out, const struct tl_report_check *check)
+static void put_json_check(struct tl_buf *out, const struct tl_report_finding *check)
 {
     const struct tl_check_result *result = &check->result;
 
@@ -510,11 +510,11 @@ void tl_report_json(const struct tl_report *report, struct tl_buf *out)
         glue = ",\n";
     }
     tl_buf_put_str(out, "],\n\"checks\": [");
-    for (size_t c = 0; c < report->checks_count; c++) {
+    for (size_t c = 0; c < report->findings_count; c++) {
         tl_buf_put_str(out, c > 0 ? ",\n" : "");
-        put_json_check(out, &report->checks[c]);
+        put_json_check(out, &report->findings[c]);
     }
-    tl_buf_printf(out, "],\n\"checks_left_out\": %zu,\n\"units\": [", report->checks_left_out);
+    tl_buf_printf(out, "],\n\"checks_left_out\": %zu,\n\"units\": [", report->findings_left_out);
     for (size_t u = 0; u < report->units_count; u++) {
         tl_buf_put_str(out, u > 0 ? ",\n" : "");
         put_json_unit(out, &report->views[report->units[u]->view], report->units[u]);
@@ -731,17 +731,17 @@ static void put_unit(struct tl_buf *out, const struct tl_report_view *view, cons
     }
 }
 
-static void put_checks(struct tl_buf *out, const struct tl_report *report)
+static void put_findings(struct tl_buf *out, const struct tl_report *report)
 {
-    if (report->checks_count == 0)
+    if (report->findings_count == 0)
         return;
     tl_buf_put_str(out, "\nchecks that did not pass");
-    if (report->checks_left_out > 0)
-        tl_buf_printf(out, " (%zu of %zu; tally checks --failed shows all)", report->checks_count,
-                      report->checks_count + report->checks_left_out);
+    if (report->findings_left_out > 0)
+        tl_buf_printf(out, " (%zu of %zu; tally checks --failed shows all)", report->findings_count,
+                      report->findings_count + report->findings_left_out);
     tl_buf_put_u8(out, '\n');
-    for (size_t c = 0; c < report->checks_count; c++) {
-        const struct tl_report_check *check = &report->checks[c];
+    for (size_t c = 0; c < report->findings_count; c++) {
+        const struct tl_report_finding *check = &report->findings[c];
 
         tl_buf_printf(out, "  %s: view %.*s, ", check->verdict, TL_SV_ARG(check->result.view));
         tl_check_put_range(out, check->result.from_ms, check->result.to_ms);
@@ -769,7 +769,7 @@ void tl_report_text(const struct tl_report *report, struct tl_buf *out)
     put_views(out, report);
     put_causes(out, report);
     put_refused(out, report);
-    put_checks(out, report);
+    put_findings(out, report);
     if (report->units_count > 0) {
         tl_buf_put_str(out, "\nunits that differ");
         if (report->units_left_out > 0) {

@@ -46,7 +46,7 @@ struct tl_report_view {
     const struct tl_check_events *checks; /* those of dq_reject */
 };
 
-struct tl_report_check {
+struct tl_report_finding {
     struct tl_check_result result;
     const char *verdict;      /* check_text.h */
     struct tl_sv who, reason; /* empty: nobody overruled it */
@@ -66,8 +66,8 @@ struct tl_report {
     uint64_t events_count[TL_CAUSES];
     const struct tl_check_events *checks;
     uint64_t refused_count[TL_REFUSED];
-    const struct tl_report_check *checks;
-    size_t checks_count, checks_left_out;
+    const struct tl_report_finding *findings; /* of checks */
+    size_t findings_count, findings_left_out;
     struct tl_unit *const *units; /* those to be listed */
     size_t units_count, units_left_out;
 };

@@ -12,7 +12,7 @@
 #include "support/run.h"
 #include "support/store_fixture.h"
 
-#define DAY(n) (INT64_C(1772323200000) + ((n) - 1) * TL_DAY_MS) /* of March 2026 */
+#define DAY(n) (INT64_C(1772323200000) + ((n)-1) * TL_DAY_MS) /* of March 2026 */
 #define HOUR INT64_C(3600000)
 #define MINUTE INT64_C(60000)
 
@@ -160,9 +160,9 @@ static struct criterion_test_params both_stores(void)
 
 /* ---- a check that fails ---- */
 
-static const char volume_text[] =
-    "ALTER VIEW hits ADD CONSTRAINT volume EXPECT (ROW_COUNT BETWEEN 50 AND 200 PERCENT OF MEDIAN OVER 14 DAYS) ON VIOLATION FAIL UPDATE;\n"
-    "ALTER VIEW hours ADD CONSTRAINT quiet EXPECT (SUM(n) <= 30);\n";
+static const char volume_text[] = "ALTER VIEW hits ADD CONSTRAINT volume EXPECT (ROW_COUNT BETWEEN 50 AND 200 PERCENT OF MEDIAN "
+                                  "OVER 14 DAYS) ON VIOLATION FAIL UPDATE;\n"
+                                  "ALTER VIEW hours ADD CONSTRAINT quiet EXPECT (SUM(n) <= 30);\n";
 
 ON_BOTH(a_range_that_fails_stays_as_it_was_until_somebody_accepts_it)
 {
@@ -179,10 +179,13 @@ ON_BOTH(a_range_that_fails_stays_as_it_was_until_somebody_accepts_it)
     add_many("b", DAY(4) + HOUR, 10 * MINUTE, 40);
     record("archive");
     cr_assert_eq(batch("2026-03-05"), 1, "%s", ran.err);
-    SAYS("view hits: 2026-03-04T00:00:00.000Z..2026-03-05T00:00:00.000Z: check volume: ROW_COUNT is 52, where 6 to 24 would do (the "
-         "median of 3 ranges is 12); it is kept back, and what was published before stays; to publish it all the same: tally batch "
+    SAYS("view hits: 2026-03-04T00:00:00.000Z..2026-03-05T00:00:00.000Z: check volume: ROW_COUNT is 52, where 6 to 24 would do "
+         "(the "
+         "median of 3 ranges is 12); it is kept back, and what was published before stays; to publish it all the same: tally "
+         "batch "
          "--reason TEXT --accept volume");
-    SAYS("warn batch view hours: 2026-03-04T00:00:00.000Z..2026-03-05T00:00:00.000Z: check quiet: SUM(n) is 52, where at most 30 would do\n");
+    SAYS("warn batch view hours: 2026-03-04T00:00:00.000Z..2026-03-05T00:00:00.000Z: check quiet: SUM(n) is 52, where at most 30 "
+         "would do\n");
     SAYS("1 range is kept back by checks");
     expect_rows("hits", before);
     MUST(0, "query", "hours", "--format", "csv");
@@ -245,7 +248,8 @@ static void visits_over_midnight(void)
     record("archive");
 }
 
-static const char days_of_visits[] = "2026-03-02T00:00:00.000Z", one_visit[] = "2026-03-02T23:00:00.000Z,2026-03-03T01:00:00.000Z,a,5,";
+static const char days_of_visits[] = "2026-03-02T00:00:00.000Z",
+                  one_visit[] = "2026-03-02T23:00:00.000Z,2026-03-03T01:00:00.000Z,a,5,";
 
 static void chain_stays(const char *check, const char *failing)
 {
@@ -308,10 +312,14 @@ ON_BOTH(each_visit_is_served_once_where_the_last_of_new_days_fails)
     MUST(0, "speed", "--views", views, "--once");
     MUST(0, "archive", "--views", views);
     plain = rows("visits");
-    use_checks("ALTER TABLE events ADD CONSTRAINT early EXPECT (host <> 'a' OR event_time < TO_TIMESTAMP_LTZ(1772532000000, 3)) ON "
-               "VIOLATION FAIL UPDATE;\n");
+    use_checks(
+        "ALTER TABLE events ADD CONSTRAINT early EXPECT (host <> 'a' OR event_time < TO_TIMESTAMP_LTZ(1772532000000, 3)) ON "
+        "VIOLATION FAIL UPDATE;\n");
     cr_assert_eq(batch("2026-03-05"), 1, "%s", ran.err);
     SAYS("check early: 3 events are against");
+    MUST(0, "reconcile", "--views", views);
+    PRINTS("checks that did not pass\n  kept back: view hits, 2026-03-04T00:00:00.000Z..2026-03-05T00:00:00.000Z, check early: 3 "
+           "events are against");
     served = rows("visits");
     cr_expect_str_eq(served, plain, "got:\n%swant:\n%s", served, plain);
     MUST(0, "query", "visits", "--layer", "batch", "--format", "csv");
@@ -320,6 +328,9 @@ ON_BOTH(each_visit_is_served_once_where_the_last_of_new_days_fails)
     MUST(0, "batch", "--views", views, "--checks", checks, "--accept", "early", "--reason", "a late day");
     MUST(0, "query", "visits", "--format", "csv");
     PRINTS("2026-03-02T23:10:00.000Z,2026-03-03T00:35:00.000Z,c,3,");
+    MUST(0, "reconcile", "--views", views, "--format", "json");
+    PRINTS("\"verdict\": \"accepted\"");
+    PRINTS("\"reason\": \"a late day\"");
     free(served);
     free(plain);
 }
@@ -336,7 +347,8 @@ ON_BOTH(what_has_changed_since_is_not_accepted)
     add("a", DAY(4) + 5 * HOUR, "1");
     record("archive");
     MUST(1, "batch", "--views", views, "--checks", checks, "--accept", "volume", "--reason", "x");
-    SAYS("view hits: 2026-03-04T00:00:00.000Z..2026-03-05T00:00:00.000Z: events have come for it since it was computed: it stays back; "
+    SAYS("view hits: 2026-03-04T00:00:00.000Z..2026-03-05T00:00:00.000Z: events have come for it since it was computed: it stays "
+         "back; "
          "tally batch computes it anew");
     cr_expect_str_eq(ran.out, "");
     cr_assert_eq(batch("2026-03-05"), 1, "%s", ran.err);
@@ -403,7 +415,8 @@ Test(checks, quarantine_is_shown_without_harm_to_a_terminal, .timeout = 60)
     scene_open(&store_sqlite);
     use_checks("ALTER TABLE events ADD CONSTRAINT sized EXPECT (size > 0) ON VIOLATION DROP ROW;\n");
     add("a", DAY(1) + HOUR, "1");
-    tl_buf_printf(&lines, "{\"event_id\":\"x\",\"size\":0,\"host\":\"\xc2\x9b" "2J\x7f\",\"event_time\":\"2026-03-01T02:00:00.000Z\"}\n");
+    tl_buf_printf(&lines, "{\"event_id\":\"x\",\"size\":0,\"host\":\"\xc2\x9b"
+                          "2J\x7f\",\"event_time\":\"2026-03-01T02:00:00.000Z\"}\n");
     add("b", DAY(1) + HOUR, "-1");
     record("archive");
     cr_assert_eq(batch("2026-03-02"), 0, "%s", ran.err);
@@ -428,14 +441,14 @@ struct bad_case {
 ParameterizedTestParameters(checks, bad_input)
 {
     static struct bad_case cases[] = {
-        {"accept without a reason",    {"batch", "--accept", "volume"},                               "--accept volume --reason 'a holiday' would do"},
-        {"a reason alone",             {"batch", "--reason", "x"},                                    "--accept and --reason go together"            },
-        {"no such check",              {"batch", "--accept", "volum", "--reason", "x"},               "did you mean 'volume'?"                       },
-        {"one of two",                 {"batch", "--accept", "volume,nothing", "--reason", "x"},      "--accept nothing: there is no check"          },
-        {"no name",                    {"batch", "--accept", " , ", "--reason", "x"},                 "--accept names no check"                      },
-        {"accept with a range",        {"batch", "--accept=volume", "--reason=x", "--from=2026-03-01"}, "it goes with --reason alone"                },
-        {"results of no check",        {"checks", "volum"},                                           "did you mean 'volume'?"                       },
-        {"no such view",               {"checks", "--view", "hitz"},                                  "there is no view 'hitz'"                      },
+        {"accept without a reason", {"batch", "--accept", "volume"},                                 "--accept volume --reason 'a holiday' would do"},
+        {"a reason alone",          {"batch", "--reason", "x"},                                      "--accept and --reason go together"            },
+        {"no such check",           {"batch", "--accept", "volum", "--reason", "x"},                 "did you mean 'volume'?"                       },
+        {"one of two",              {"batch", "--accept", "volume,nothing", "--reason", "x"},        "--accept nothing: there is no check"          },
+        {"no name",                 {"batch", "--accept", " , ", "--reason", "x"},                   "--accept names no check"                      },
+        {"accept with a range",     {"batch", "--accept=volume", "--reason=x", "--from=2026-03-01"}, "it goes with --reason alone"                  },
+        {"results of no check",     {"checks", "volum"},                                             "did you mean 'volume'?"                       },
+        {"no such view",            {"checks", "--view", "hitz"},                                    "there is no view 'hitz'"                      },
     };
 
     return cr_make_param_array(struct bad_case, cases, TL_COUNT(cases));
