@@ -86,7 +86,7 @@ static enum tl_code print_summary(const struct tl_scope *scope, const struct tl_
     TL_TRY(published_upto(scope, &boundary_ms, err));
     tl_time_to_iso_z(boundary_ms, boundary);
     printf("run %lld: %s%s: %s range%s, %s row%s, %s event%s read, %s duplicate%s removed, %.1f s", (long long)stage->run,
-           boundary_ms != INT64_MAX ? "published up to " : "nothing is published", boundary_ms != INT64_MAX ? boundary : "",
+           boundary_ms != INT64_MAX ? "published up to " : "published nowhere", boundary_ms != INT64_MAX ? boundary : "",
            tl_count_text(stage->ranges_count, ranges), stage->ranges_count == 1 ? "" : "s",
            tl_count_text(stage->rows_count, rows), stage->rows_count == 1 ? "" : "s", tl_count_text(stage->events_count, events),
            stage->events_count == 1 ? "" : "s", tl_count_text(stage->duplicates_count, duplicates),
@@ -144,6 +144,7 @@ static enum tl_code compute_and_publish(struct batch *batch, struct tl_err *err)
     TL_TRY(tl_quality_judge(&stage->quality, stage->run, &batch->findings, err));
     TL_TRY(tl_publish(stage, err));
     TL_TRY(print_summary(&batch->scope, stage, err));
+    TL_TRY(tl_left_out_report(&stage->left_out, &batch->scope, err));
     if (batch->findings.kept_count > 0)
         TL_TRY(tl_fail(err, TL_ERR_ANSWER_NO, "%llu range%s kept back by checks; tally checks --failed shows them",
                        (unsigned long long)batch->findings.kept_count, batch->findings.kept_count == 1 ? " is" : "s are"));
@@ -166,8 +167,7 @@ static enum tl_code do_run(struct batch *batch, struct tl_err *err)
     TL_TRY(tl_buf_check(&reason, "the reason", err));
     held = say_held(&batch->scope);
     TL_TRY(tl_stage_open(&batch->stage, &batch->scope, reason.data, err));
-    if (batch->stage.run != 0)
-        rc = compute_and_publish(batch, err);
+    rc = batch->stage.run != 0 ? compute_and_publish(batch, err) : tl_left_out_report(&batch->stage.left_out, &batch->scope, err);
     if (batch->stage.run != 0 && rc != TL_OK)
         (void)note_failure(&batch->stage, err->message, &unheard); /* the reason is said in any case */
     TL_TRY(rc);
@@ -295,7 +295,7 @@ static enum tl_code write_metrics(const struct batch *batch, enum tl_code rc, st
                                              .events_count = stage->events_count,
                                              .bytes_count = stage->bytes_count,
                                              .duplicates_count = stage->duplicates_count,
-                                             .kept_count = batch->findings.kept_count};
+                                             .kept_count = batch->findings.kept_count + stage->refused_count};
 
     if (own->metrics_file == NULL || own->dry_run || rc == TL_ERR_BUSY)
         return TL_OK;
