@@ -17,6 +17,7 @@ static enum tl_code stage_offsets(struct tl_stage *stage, struct tl_sv checks, s
 
     TL_TRY(tl_store_begin(scope->store, err));
     TL_TRY(tl_store_put_run_checks(scope->store, stage->run, checks, err));
+    TL_TRY(tl_store_put_run_failure(scope->store, stage->run, "", err)); /* of the one that is gone on with */
     for (uint32_t s = 0; s < scope->plan->sources_count; s++) {
         for (uint32_t p = 0; p < scope->inputs[s]->partitions_count; p++) {
             const struct tl_input_partition *partition = &scope->inputs[s]->partitions[p];
