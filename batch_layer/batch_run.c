@@ -17,6 +17,7 @@
 #include "main/stop.h"
 #include "main/views.h"
 #include "publish.h"
+#include "sealed.h"
 
 struct batch_options {
     int64_t from_ms, to_ms, jobs;
@@ -81,12 +82,17 @@ out:
 static enum tl_code do_run(struct batch *batch, struct tl_err *err)
 {
     struct tl_findings findings = {0};
+    uint64_t sealed_count;
     char reason[128];
     enum tl_code rc;
 
     describe(batch->own, reason, sizeof reason);
     batch->stage.threads = (uint32_t)batch->own->jobs;
     batch->stage.progress = &batch->progress;
+    TL_TRY(tl_sealed_note(&batch->scope, &sealed_count, err));
+    if (sealed_count > 0)
+        tl_diag(TL_INFO, "%llu event%s came for days that are sealed: they stand in the ledger, and are counted by no view",
+                (unsigned long long)sealed_count, sealed_count == 1 ? "" : "s");
     TL_TRY(tl_stage_open(&batch->stage, &batch->scope, reason, err));
     if (batch->stage.run != 0) {
         TL_TRY(tl_stage_jobs(&batch->stage, err));

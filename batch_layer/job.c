@@ -42,13 +42,18 @@ bool tl_jobs_begin_at(const struct tl_jobs *jobs, uint32_t at, uint32_t view, in
 
 /* ---- from days ---- */
 
+static bool is_work(const struct tl_day *day)
+{
+    return day->reason != TL_DAY_CLEAN && day->reason != TL_DAY_SEALED;
+}
+
 static bool same_work(const struct tl_days *a, const struct tl_days *b)
 {
     if (a->count != b->count)
         return false;
     for (uint32_t d = 0; d < a->count; d++)
         if (a->days[d].from_ms != b->days[d].from_ms || a->days[d].to_ms != b->days[d].to_ms ||
-            (a->days[d].reason == TL_DAY_CLEAN) != (b->days[d].reason == TL_DAY_CLEAN))
+            is_work(&a->days[d]) != is_work(&b->days[d]))
             return false;
     return true;
 }
@@ -64,9 +69,9 @@ static enum tl_code add_spans(struct tl_jobs *jobs, uint32_t source, const bool 
         return tl_fail_memory(err, days->count * sizeof *bounds);
     for (uint32_t d = 0; d < days->count; d++) {
         const struct tl_day *day = &days->days[d];
-        bool last = singly || d + 1 == days->count || days->days[d + 1].reason == TL_DAY_CLEAN;
+        bool last = singly || d + 1 == days->count || !is_work(&days->days[d + 1]);
 
-        if (day->reason == TL_DAY_CLEAN)
+        if (!is_work(day))
             continue;
         if (ranges == 0)
             bounds[0] = day->from_ms;
