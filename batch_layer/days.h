@@ -30,6 +30,9 @@ struct tl_day {
     enum tl_day_reason reason;
     int64_t carry_in; /* clean: XXH3-64 of the carry that it was computed with; 0: not known */
     bool held;        /* clean: a later publication of it was rolled back */
+    /* To recompute: bytes on record, unpacked, of blocks that begin in it, and of those that begin before it and reach into it. A job that begins
+     * here reads the latter once more. */
+    uint64_t begun_bytes, shared_bytes;
 };
 
 struct tl_days {
