@@ -147,6 +147,8 @@ static enum tl_code next_chunk(struct worker *worker, bool *got, struct tl_err *
             pthread_mutex_unlock(&pass->lock);
             rc = tl_feed_unpack(block, err);
             pthread_mutex_lock(&pass->lock);
+            if (rc == TL_ERR_CORRUPT)
+                pass->job->damaged = tl_feed_file(block);
             TL_TRY(rc);
             tl_feed_unpacked(pass->feed, block);
             pthread_cond_broadcast(&pass->changed);
@@ -331,9 +333,10 @@ out:
 
 /* The events behind the view's lines of cause dq_reject: both stand in the order in which the core met them, and more are dropped than
  * this view would have counted. The bytes of a message stand with the first of its events that the view has. */
-static enum tl_code gather_dropped(struct pass *pass, const struct tl_ledger *ledger, const struct tl_dropped *dropped,
+static enum tl_code gather_dropped(struct pass *pass, const struct tl_ledger *ledger, const struct tl_partial *partial,
                                    size_t *count, struct tl_err *err)
 {
+    const struct tl_dropped *dropped = partial->dropped;
     struct tl_sv raw = {NULL, 0};
 
     *count = 0;
@@ -344,6 +347,7 @@ static enum tl_code gather_dropped(struct pass *pass, const struct tl_ledger *le
         if (line->cause != TL_CAUSE_DQ_REJECT)
             continue;
         for (;; dropped++) {
+            assert(dropped < partial->dropped + partial->dropped_count);
             if (dropped->raw.size > 0)
                 raw = dropped->raw;
             if (dropped->offset == line->offset && dropped->partition == line->partition && dropped->row == line->row)
@@ -372,7 +376,7 @@ static enum tl_code stage_dropped(struct pass *pass, uint32_t v, const struct tl
 
     if (partial->dropped_count == 0)
         return TL_OK;
-    TL_TRY(gather_dropped(pass, &partial->views[v].ledger, partial->dropped, &count, err));
+    TL_TRY(gather_dropped(pass, &partial->views[v].ledger, partial, &count, err));
     if (count == 0)
         return TL_OK;
     TL_TRY(begin_staging(pass, err));
@@ -634,8 +638,11 @@ enum tl_code tl_recompute(struct tl_recompute *job, struct tl_err *err)
     struct tl_window_options options = {.bounds = job->bounds, .ranges_count = job->ranges_count};
     size_t cells = (size_t)plan->views_count * job->ranges_count;
     uint32_t jobs = (uint32_t)tl_min_i64(tl_max_i64(job->jobs, 1), JOBS_MAX);
+    const char *damage = tl_input_damage(job->input, job->bounds[0], job->bounds[job->ranges_count]);
     enum tl_code rc = TL_OK;
 
+    if (damage != NULL)
+        return tl_fail(err, TL_ERR_CORRUPT, "%s", damage);
     pass.outcomes = calloc(cells, sizeof *pass.outcomes);
     pass.rows = calloc(cells, sizeof *pass.rows);
     pass.checks = calloc((size_t)job->ranges_count * row_checks(job) + 1, sizeof *pass.checks);
