@@ -46,6 +46,12 @@ ParameterizedTestParameters(check, meaning)
         {"rows between", "VIEW hits ADD CONSTRAINT x EXPECT (ROW_COUNT BETWEEN 1 AND 20)", "ROW_COUNT BETWEEN 1 AND 20"},
         {"rows at least", "VIEW hits ADD CONSTRAINT x EXPECT (row_count >= 1)", "ROW_COUNT >= 1"},
         {"rows exactly", "VIEW hits ADD CONSTRAINT x EXPECT (ROW_COUNT = 24)", "ROW_COUNT = 24"},
+        {"more than no rows", "VIEW hits ADD CONSTRAINT x EXPECT (ROW_COUNT > 0)", "ROW_COUNT >= 1"},
+        {"fewer than so many", "VIEW hits ADD CONSTRAINT x EXPECT (SUM(c) < 7.5)", "SUM(c) <= 7"},
+        {"more than nothing", "VIEW hits ADD CONSTRAINT x EXPECT (SUM(mean) > 0)", "SUM(mean) > 0"},
+        {"more than nothing of the median", "VIEW hits ADD CONSTRAINT x EXPECT (ROW_COUNT > 0 PERCENT OF MEDIAN OVER 2 DAYS)",
+         "ROW_COUNT > 0 PERCENT OF MEDIAN OVER 2 DAYS"},
+        {"fresher than", "VIEW hits ADD CONSTRAINT x EXPECT (FRESHNESS < INTERVAL '1' SECOND)", "FRESHNESS <= INTERVAL '0.999' SECOND"},
         {"rows of the median", "VIEW hits ADD CONSTRAINT x EXPECT (ROW_COUNT BETWEEN 50 AND 200 PERCENT OF MEDIAN OVER 14 DAYS)",
          "ROW_COUNT BETWEEN 50 AND 200 PERCENT OF MEDIAN OVER 14 DAYS"},
         {"half of yesterday's", "VIEW hits ADD CONSTRAINT x EXPECT (SUM(c) >= 50 PERCENT OF MEDIAN OVER 1 DAY)",
@@ -119,7 +125,7 @@ Test(check, what_explain_prints)
                                "  expects      (n > 0)\n"
                                "  otherwise    the range is not published, in none of the table's views\n"
                                "\ntable check d of hits  (line 4)\n"
-                               "  expects      ROW_COUNT > 0\n"
+                               "  expects      ROW_COUNT >= 1\n"
                                "  otherwise    the range is published all the same; batch says what was measured\n"
                                "\ntable check e of hits  (line 5)\n"
                                "  expects      UNIQUE (host)\n"
