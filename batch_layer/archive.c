@@ -18,6 +18,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "archive_compact.h"
 #include "archive_meter.h"
 #include "archive_verify.h"
 #include "base/clock.h"
@@ -46,8 +47,8 @@ enum {
 #define OFFSET_UNKNOWN INT64_MIN
 
 struct archive_options {
-    bool follow, accept_gap, verify;
-    int64_t interval_ms, file_bytes;
+    bool follow, accept_gap, verify, compact;
+    int64_t interval_ms, file_bytes, wait_ms;
     const char *format;
 };
 
@@ -663,6 +664,9 @@ static const struct tl_option archive_table[] = {
     {"accept-gap", TL_OPT_FLAG,     NULL,             "go on where the log has lost offsets that are not on record, or a topic of a pattern",
      AT(accept_gap),                                                                                                                                           0},
     {"verify",     TL_OPT_FLAG,     NULL,             "copy nothing: read all that is on record, and say what is damaged or missing",         AT(verify),      0},
+    {"compact",    TL_OPT_FLAG,     NULL,             "copy nothing: merge small files that are on record into large ones of --file-bytes",
+     AT(compact),                                                                                                                                              0},
+    {"wait",       TL_OPT_DURATION, "TIME",           "with --compact: how long to wait for those who read the record (10min)",               AT(wait_ms),     0},
     {"format",     TL_OPT_CHOICE,   "table|csv|json", "with --verify: how the answer is written",                                             AT(format),      0},
 };
 
@@ -714,11 +718,25 @@ out:
     return rc;
 }
 
+static enum tl_code archive_compact(const struct archive *archive, struct tl_err *err)
+{
+    const struct tl_archive_compact compact = {.file_bytes = (uint64_t)archive->options.file_bytes,
+                                               .messages_max = FILE_MESSAGES_MAX,
+                                               .wait_ms = archive->options.wait_ms};
+
+    return tl_archive_compact(archive->common, &compact, err);
+}
+
 static enum tl_code archive_main(struct archive *archive, struct tl_err *err)
 {
-    if (archive->options.verify)
-        return tl_archive_verify(archive->common, archive->options.format, (uint32_t)tl_max_i64(sysconf(_SC_NPROCESSORS_ONLN), 1),
-                                 err);
+    const struct archive_options *own = &archive->options;
+
+    if ((int)own->follow + (int)own->verify + (int)own->compact > 1)
+        return tl_fail(err, TL_ERR_USAGE, "--follow, --verify and --compact are things of their own; one at a time");
+    if (own->verify)
+        return tl_archive_verify(archive->common, own->format, (uint32_t)tl_max_i64(sysconf(_SC_NPROCESSORS_ONLN), 1), err);
+    if (own->compact)
+        return archive_compact(archive, err);
     return archive_copy(archive, err);
 }
 
@@ -726,7 +744,7 @@ TL_COMMAND(archive, "copy the log into the master record")
 {
     struct tl_common_options common;
     struct archive archive = {
-        .options = {.interval_ms = 60000, .file_bytes = 256 << 20, .format = "table"},
+        .options = {.interval_ms = 60000, .file_bytes = 256 << 20, .wait_ms = 600000, .format = "table"},
           .common = &common
     };
     struct tl_err err = {0};

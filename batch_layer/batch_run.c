@@ -64,7 +64,10 @@ static enum tl_code print_summary(const struct tl_scope *scope, const struct tl_
         if (definition.boundary_ms != INT64_MIN) /* a view of a topic that has no events yet is published nowhere */
             boundary_ms = tl_min_i64(boundary_ms, definition.boundary_ms);
     }
-    tl_time_to_iso_z(boundary_ms, boundary);
+    if (boundary_ms == INT64_MAX)
+        snprintf(boundary, sizeof boundary, "nowhere");
+    else
+        tl_time_to_iso_z(boundary_ms, boundary);
     printf("run %lld: published up to %s: %s range%s, %s row%s, %s event%s read, %s duplicate%s removed, %.1f s\n",
            (long long)stage->run, boundary, tl_count_text(stage->ranges_count, ranges), stage->ranges_count == 1 ? "" : "s",
            tl_count_text(stage->rows_count, rows), stage->rows_count == 1 ? "" : "s", tl_count_text(stage->events_count, events),
@@ -77,7 +80,7 @@ out:
 /* Silent where nothing has changed. */
 static enum tl_code do_run(struct batch *batch, struct tl_err *err)
 {
-    struct tl_findings findings;
+    struct tl_findings findings = {0};
     char reason[128];
     enum tl_code rc;
 
@@ -85,12 +88,13 @@ static enum tl_code do_run(struct batch *batch, struct tl_err *err)
     batch->stage.threads = (uint32_t)batch->own->jobs;
     batch->stage.progress = &batch->progress;
     TL_TRY(tl_stage_open(&batch->stage, &batch->scope, reason, err));
-    if (batch->stage.run == 0)
-        goto out;
-    TL_TRY(tl_stage_jobs(&batch->stage, err));
-    TL_TRY(tl_quality_judge(&batch->stage.quality, batch->stage.run, &findings, err));
-    TL_TRY(tl_publish(&batch->stage, err));
-    TL_TRY(print_summary(&batch->scope, &batch->stage, err));
+    if (batch->stage.run != 0) {
+        TL_TRY(tl_stage_jobs(&batch->stage, err));
+        TL_TRY(tl_quality_judge(&batch->stage.quality, batch->stage.run, &findings, err));
+        TL_TRY(tl_publish(&batch->stage, err));
+        TL_TRY(print_summary(&batch->scope, &batch->stage, err));
+    }
+    TL_TRY(tl_left_out_report(&batch->stage.left_out, &batch->scope, err));
     if (findings.kept_count > 0)
         TL_TRY(tl_fail(err, TL_ERR_ANSWER_NO, "%llu range%s kept back by checks; tally checks --failed shows them",
                        (unsigned long long)findings.kept_count, findings.kept_count == 1 ? " is" : "s are"));

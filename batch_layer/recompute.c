@@ -147,6 +147,8 @@ static enum tl_code next_chunk(struct worker *worker, bool *got, struct tl_err *
             pthread_mutex_unlock(&pass->lock);
             rc = tl_feed_unpack(block, err);
             pthread_mutex_lock(&pass->lock);
+            if (rc == TL_ERR_CORRUPT)
+                pass->job->damaged = tl_feed_file(block);
             TL_TRY(rc);
             tl_feed_unpacked(pass->feed, block);
             pthread_cond_broadcast(&pass->changed);
@@ -636,8 +638,11 @@ enum tl_code tl_recompute(struct tl_recompute *job, struct tl_err *err)
     struct tl_window_options options = {.bounds = job->bounds, .ranges_count = job->ranges_count};
     size_t cells = (size_t)plan->views_count * job->ranges_count;
     uint32_t jobs = (uint32_t)tl_min_i64(tl_max_i64(job->jobs, 1), JOBS_MAX);
+    const char *damage = tl_input_damage(job->input, job->bounds[0], job->bounds[job->ranges_count]);
     enum tl_code rc = TL_OK;
 
+    if (damage != NULL)
+        return tl_fail(err, TL_ERR_CORRUPT, "%s", damage);
     pass.outcomes = calloc(cells, sizeof *pass.outcomes);
     pass.rows = calloc(cells, sizeof *pass.rows);
     pass.checks = calloc((size_t)job->ranges_count * row_checks(job) + 1, sizeof *pass.checks);

@@ -37,6 +37,8 @@ struct tl_recompute {
     void *progress_ctx;
     uint64_t events_count, rows_count, duplicates_count; /* out: added to */
     uint64_t bytes_count;                                /* out: of the record, unpacked */
+    /* Out, with TL_ERR_CORRUPT: the file of the record that turned out to be damaged; NULL: it was something else. */
+    const struct tl_input_file *damaged;
 };
 
 /* Stages rows, ledger lines and the ranges. Each transaction is short. Ends early, as a failure, when a stop is requested. On failure what is staged stays invisible. */

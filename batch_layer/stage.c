@@ -108,6 +108,7 @@ void tl_stage_close(struct tl_stage *stage)
     tl_jobs_close(&stage->jobs);
     tl_carries_close(&stage->carries);
     tl_reuse_close(&stage->reuse);
+    tl_left_out_done(&stage->left_out);
 }
 
 /* ---- ranges that are refused ---- */
@@ -261,15 +262,21 @@ out:
     return rc;
 }
 
-/* The end of the ranges that have to be computed from r on: where something is staged again. */
-static uint32_t next_staged(const struct tl_stage *stage, const struct tl_job *job, uint32_t r)
+/* What is wrong with the record that the job's range is made of; NULL: nothing is known to be. */
+static const char *damage_in(const struct tl_stage *stage, const struct tl_job *job, uint32_t r)
+{
+    return tl_input_damage(stage->scope->inputs[job->source], job->bounds[r], job->bounds[r + 1]);
+}
+
+/* The end of the ranges that have to be computed from r on: where something is staged again, or is damaged. */
+static uint32_t next_other(const struct tl_stage *stage, const struct tl_job *job, uint32_t r)
 {
     struct tl_job one = *job;
 
     one.ranges_count = 1;
     for (r++; r < job->ranges_count; r++) {
         one.bounds = job->bounds + r;
-        if (tl_reuse_count(&stage->reuse, &one) > 0)
+        if (tl_reuse_count(&stage->reuse, &one) > 0 || damage_in(stage, job, r) != NULL)
             break;
     }
     return r;
@@ -282,6 +289,42 @@ static enum tl_code drop_staged(struct tl_stage *stage, const struct tl_job *spa
     for (uint32_t v = 0; v < stage->scope->plan->views_count; v++)
         if (span->views[v])
             TL_TRY(tl_reuse_drop(&stage->reuse, v, span->bounds[0], span->bounds[span->ranges_count], err));
+out:
+    return rc;
+}
+
+/* ---- a damaged record ---- */
+
+/* The job's range is left out: what is published there stays. Behind what is published nothing can follow it, for ranges leave no gap: *all. */
+static enum tl_code leave_out(struct tl_stage *stage, const struct tl_job *job, uint32_t r, bool *all, struct tl_err *err)
+{
+    const struct tl_scope *scope = stage->scope;
+    enum tl_code rc = TL_OK;
+
+    TL_TRY(tl_left_out_add(&stage->left_out, scope, job->views, job->bounds[r], job->bounds[r + 1], err));
+    for (uint32_t v = 0; v < scope->plan->views_count; v++) {
+        if (!job->views[v])
+            continue;
+        TL_TRY(tl_reuse_drop(&stage->reuse, v, job->bounds[r], job->bounds[r + 1], err));
+        TL_TRY(tl_stage_refuse(stage, v, job->bounds[r], job->bounds[r + 1], err));
+        *all = *all || job->bounds[r + 1] > scope->days[v].boundary_ms;
+    }
+out:
+    return rc;
+}
+
+/* A file turned out to be damaged when it was read: what came of the span so far goes, and what does not need the file is done again. */
+static enum tl_code take_back(struct tl_stage *stage, const struct tl_job *span, const struct tl_input_file *file,
+                              const char *damage, struct tl_err *err)
+{
+    const struct tl_scope *scope = stage->scope;
+    enum tl_code rc;
+
+    TL_TRY(tl_input_found_damage(scope->inputs[span->source], file, damage, err));
+    for (uint32_t v = 0; v < scope->plan->views_count; v++)
+        if (span->views[v])
+            TL_TRY(tl_store_unstage(scope->store, stage->run, scope->definitions[v], span->bounds[0],
+                                    span->bounds[span->ranges_count], err));
 out:
     return rc;
 }
@@ -312,8 +355,8 @@ out:
     return rc;
 }
 
-/* Ranges that are not staged, or not as they would be now. */
-static enum tl_code compute(struct tl_stage *stage, const struct tl_job *span, struct tl_err *err)
+/* Ranges that are not staged, or not as they would be now. *done: false when the record turned out to be damaged, which the input knows then. */
+static enum tl_code compute(struct tl_stage *stage, const struct tl_job *span, bool *done, struct tl_err *err)
 {
     const struct tl_scope *scope = stage->scope;
     uint32_t count = scope->plan->views_count;
@@ -343,7 +386,13 @@ static enum tl_code compute(struct tl_stage *stage, const struct tl_job *span, s
     for (uint32_t v = 0; v < count; v++)
         if (span->views[v])
             TL_TRY(tl_carry_at(&stage->carries, v, span->bounds[0], &carry_in[v], err));
-    TL_TRY(tl_recompute(&recompute, err));
+    rc = tl_recompute(&recompute, err);
+    *done = recompute.damaged == NULL;
+    if (rc == TL_ERR_CORRUPT && !*done) {
+        TL_TRY(take_back(stage, span, recompute.damaged, err->message, err));
+        goto out;
+    }
+    TL_TRY(rc);
     stage->ranges_count += span->ranges_count;
     TL_TRY(add_totals(stage, &recompute, err));
     for (uint32_t v = 0; v < count; v++)
@@ -360,21 +409,28 @@ out:
 static enum tl_code run_job(struct tl_stage *stage, uint32_t at, struct tl_err *err)
 {
     struct tl_job job = stage->jobs.jobs[at];
+    bool all_left_out = false;
     enum tl_code rc = TL_OK;
 
     for (uint32_t r = 0; r < job.ranges_count;) {
+        const char *damage = damage_in(stage, &job, r);
         struct tl_job span = job;
-        bool taken;
+        bool taken = false, done;
 
-        TL_TRY(take_staged(stage, &job, r, &taken, err));
-        if (taken) {
+        if (damage != NULL)
+            TL_TRY(tl_left_out_say(&stage->left_out, damage, err));
+        if (damage != NULL || all_left_out)
+            TL_TRY(leave_out(stage, &job, r, &all_left_out, err));
+        else
+            TL_TRY(take_staged(stage, &job, r, &taken, err));
+        if (damage != NULL || all_left_out || taken) {
             r++;
             continue;
         }
         span.bounds = job.bounds + r;
-        span.ranges_count = next_staged(stage, &job, r) - r;
-        TL_TRY(compute(stage, &span, err));
-        r += span.ranges_count;
+        span.ranges_count = next_other(stage, &job, r) - r;
+        TL_TRY(compute(stage, &span, &done, err));
+        r += done ? span.ranges_count : 0;
     }
     TL_TRY(follow_carries(stage, at, err));
 out:

@@ -10,6 +10,7 @@
 
 #include "carry.h"
 #include "job.h"
+#include "left_out.h"
 #include "main/progress.h"
 #include "quality.h"
 #include "reuse.h"
@@ -23,8 +24,9 @@ struct tl_stage {
     uint32_t threads;
     int64_t run; /* 0: nothing had to be done */
     struct tl_reuse reuse;
-    uint32_t reused_count;  /* of ranges_count: taken from a run that was killed */
-    uint32_t refused_count; /* ranges, beside ranges_count */
+    uint32_t reused_count;       /* of ranges_count: taken from a run that was killed */
+    uint32_t refused_count;      /* ranges, beside ranges_count */
+    struct tl_left_out left_out; /* those for which the record is damaged */
     uint64_t ranges_count, rows_count, bytes_count, events_count, duplicates_count;
 };
 
