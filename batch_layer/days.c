@@ -495,6 +495,61 @@ out:
     return rc;
 }
 
+/* ---- how much there is to read ---- */
+
+/* The day that the time lies in; outside of all, the first or the last one. */
+static uint32_t day_at(const struct tl_days *days, int64_t time_ms)
+{
+    uint32_t low = 0, high = days->count;
+
+    while (high - low > 1) {
+        uint32_t middle = low + (high - low) / 2;
+
+        if (days->days[middle].from_ms <= time_ms)
+            low = middle;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+/* shared_bytes holds differences until all are in. */
+static void weigh_span(struct tl_days *days, int64_t min_ms, int64_t max_ms, uint64_t bytes)
+{
+    uint32_t first = day_at(days, min_ms), last = day_at(days, max_ms);
+
+    days->days[first].begun_bytes += bytes;
+    if (first < last) {
+        days->days[first + 1].shared_bytes += bytes;
+        if (last + 1 < days->count)
+            days->days[last + 1].shared_bytes -= bytes;
+    }
+}
+
+static void weigh_file(struct tl_days *days, const struct tl_input_file *file)
+{
+    bool dirty = false;
+
+    if (file->times.min_ms > file->times.max_ms)
+        return;
+    for (uint32_t d = day_at(days, file->times.min_ms), last = day_at(days, file->times.max_ms); d <= last && !dirty; d++)
+        dirty = tl_day_is_work(&days->days[d]);
+    for (uint32_t b = 0; dirty && b < file->file->blocks_count; b++)
+        if (file->blocks[b].min_ms <= file->blocks[b].max_ms)
+            weigh_span(days, file->blocks[b].min_ms, file->blocks[b].max_ms, file->file->blocks[b].raw_bytes);
+}
+
+static void weigh(struct tl_days *days, const struct tl_input *input)
+{
+    if (days->count == 0)
+        return;
+    for (uint32_t p = 0; p < input->partitions_count; p++)
+        for (uint32_t f = 0; f < input->partitions[p].files_count; f++)
+            weigh_file(days, &input->partitions[p].files[f]);
+    for (uint32_t d = 1; d < days->count; d++)
+        days->days[d].shared_bytes += days->days[d - 1].shared_bytes;
+}
+
 enum tl_code tl_days_open(struct tl_days *days, struct tl_store *store, int64_t definition, const struct tl_input *input,
                           const struct tl_view *view, const struct tl_days_wish *wish, struct tl_err *err)
 {
@@ -523,6 +578,7 @@ enum tl_code tl_days_open(struct tl_days *days, struct tl_store *store, int64_t 
     if (store != NULL)
         TL_TRY(tl_sealed_upto(store, input, &days->sealed_ms, err));
     TL_TRY(plan_days(&published, wish, err));
+    weigh(days, input);
 out:
     if (store != NULL)
         tl_store_rollback(store);

@@ -32,7 +32,16 @@ struct tl_day {
     int64_t carry_in; /* clean: XXH3-64 of the carry that it was computed with; 0: not known */
     bool held;        /* clean: a later publication of it was rolled back */
     bool sealed;      /* clean: for good, whatever comes */
+    /* To recompute: bytes on record, unpacked, of blocks that begin in it, and of those that begin before it and reach into it. A job that begins
+     * here reads the latter once more. */
+    uint64_t begun_bytes, shared_bytes;
 };
+
+/* Is there anything to compute? */
+static inline bool tl_day_is_work(const struct tl_day *day)
+{
+    return day->reason != TL_DAY_CLEAN && day->reason != TL_DAY_SEALED;
+}
 
 struct tl_days {
     struct tl_arena arena;

@@ -333,9 +333,10 @@ out:
 
 /* The events behind the view's lines of cause dq_reject: both stand in the order in which the core met them, and more are dropped than
  * this view would have counted. The bytes of a message stand with the first of its events that the view has. */
-static enum tl_code gather_dropped(struct pass *pass, const struct tl_ledger *ledger, const struct tl_dropped *dropped,
+static enum tl_code gather_dropped(struct pass *pass, const struct tl_ledger *ledger, const struct tl_partial *partial,
                                    size_t *count, struct tl_err *err)
 {
+    const struct tl_dropped *dropped = partial->dropped;
     struct tl_sv raw = {NULL, 0};
 
     *count = 0;
@@ -346,6 +347,7 @@ static enum tl_code gather_dropped(struct pass *pass, const struct tl_ledger *le
         if (line->cause != TL_CAUSE_DQ_REJECT)
             continue;
         for (;; dropped++) {
+            assert(dropped < partial->dropped + partial->dropped_count);
             if (dropped->raw.size > 0)
                 raw = dropped->raw;
             if (dropped->offset == line->offset && dropped->partition == line->partition && dropped->row == line->row)
@@ -374,7 +376,7 @@ static enum tl_code stage_dropped(struct pass *pass, uint32_t v, const struct tl
 
     if (partial->dropped_count == 0)
         return TL_OK;
-    TL_TRY(gather_dropped(pass, &partial->views[v].ledger, partial->dropped, &count, err));
+    TL_TRY(gather_dropped(pass, &partial->views[v].ledger, partial, &count, err));
     if (count == 0)
         return TL_OK;
     TL_TRY(begin_staging(pass, err));

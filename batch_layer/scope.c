@@ -155,7 +155,7 @@ enum tl_code tl_scope_look(struct tl_scope *scope, const struct tl_days_wish *wi
     families.days = scope->days;
     TL_TRY(tl_family_open_days(&families, wish, err));
     for (uint32_t v = 0; v < plan->views_count; v++)
-        if (scope->wanted[v])
+        if (scope->wanted[v] && scope->days[v].held_from_ms == scope->days[v].held_to_ms)
             note_limits(scope, wish, v);
 out:
     return rc;

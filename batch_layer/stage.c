@@ -17,6 +17,7 @@ static enum tl_code stage_offsets(struct tl_stage *stage, struct tl_sv checks, s
 
     TL_TRY(tl_store_begin(scope->store, err));
     TL_TRY(tl_store_put_run_checks(scope->store, stage->run, checks, err));
+    TL_TRY(tl_store_put_run_failure(scope->store, stage->run, "", err)); /* of the one that is gone on with */
     for (uint32_t s = 0; s < scope->plan->sources_count; s++) {
         for (uint32_t p = 0; p < scope->inputs[s]->partitions_count; p++) {
             const struct tl_input_partition *partition = &scope->inputs[s]->partitions[p];
@@ -370,7 +371,10 @@ out:
 
 static void show_progress(void *ctx, uint64_t done, uint64_t count)
 {
-    tl_progress_step(ctx, done, count);
+    const struct tl_stage *stage = ctx;
+    uint64_t before = stage->bytes_count, all = before + count;
+
+    tl_progress_step(stage->progress, before + done, all > stage->bytes_ahead ? all : stage->bytes_ahead);
 }
 
 static enum tl_code add_totals(struct tl_stage *stage, const struct tl_recompute *done, struct tl_err *err)
@@ -414,7 +418,7 @@ static enum tl_code compute(struct tl_stage *stage, const struct tl_job *span, b
                                      .store = scope->store,
                                      .run = stage->run,
                                      .progress = show_progress,
-                                     .progress_ctx = stage->progress};
+                                     .progress_ctx = stage};
     enum tl_code rc = TL_OK;
 
     if (carry_in == NULL || carry_out == NULL)
@@ -479,6 +483,8 @@ enum tl_code tl_stage_jobs(struct tl_stage *stage, struct tl_err *err)
     enum tl_code rc;
 
     TL_TRY(stage_all_sealed(stage, err));
+    for (uint32_t j = 0; j < stage->jobs.count; j++)
+        stage->bytes_ahead += stage->jobs.jobs[j].bytes;
     for (uint32_t j = 0; j < stage->jobs.count; j++)
         TL_TRY(run_job(stage, j, err));
     for (uint32_t v = 0; v < stage->scope->plan->views_count; v++)

@@ -21,6 +21,7 @@ struct tl_stage {
     struct tl_jobs jobs;
     struct tl_carries carries;
     struct tl_progress *progress;
+    uint64_t bytes_ahead; /* to be read by all jobs, about */
     uint32_t threads;
     int64_t run; /* 0: nothing had to be done */
     struct tl_reuse reuse;

@@ -609,8 +609,10 @@ static void sum_up(struct reconcile *r)
         r->report.unexplained_count += view->unexplained_count;
         r->report.pending_count += view->pending_count;
         memcpy(view->events_count, r->causes[v].events_count, sizeof view->events_count);
+        view->checks = r->causes[v].checks;
     }
     memcpy(r->report.events_count, r->finder.events_count, sizeof r->report.events_count);
+    r->report.checks = r->finder.checks;
 }
 
 /* What differs and cannot be judged, for not all of it is there. */

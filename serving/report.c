@@ -228,13 +228,34 @@ static bool comes_before(const struct tl_unit_row *a, const struct tl_unit_row *
 
 /* ---- JSON ---- */
 
-static void put_json_causes(struct tl_buf *out, const uint64_t counts[TL_CAUSES])
+/* "late_drop", "dq_reject:has_host" */
+static void put_json_cause(struct tl_buf *out, enum tl_cause cause, struct tl_sv check)
+{
+    struct tl_buf name;
+
+    tl_buf_init(&name, 0);
+    tl_buf_put_str(&name, tl_cause_name(cause));
+    tl_buf_put_str(&name, check.size > 0 ? ":" : "");
+    tl_buf_put_sv(&name, check);
+    tl_buf_put_json(out, tl_buf_sv(&name));
+    tl_buf_done(&name);
+}
+
+static void put_json_causes(struct tl_buf *out, const uint64_t counts[TL_CAUSES], const struct tl_check_events *checks)
 {
     const char *glue = "";
 
     tl_buf_put_u8(out, '{');
     for (int c = 0; c < TL_CAUSES; c++) {
         if (counts[c] == 0)
+            continue;
+        for (const struct tl_check_events *k = c == TL_CAUSE_DQ_REJECT ? checks : NULL; k != NULL; k = k->next) {
+            tl_buf_put_str(out, glue);
+            put_json_cause(out, (enum tl_cause)c, k->check);
+            tl_buf_printf(out, ": %" PRIu64, k->events_count);
+            glue = ", ";
+        }
+        if (c == TL_CAUSE_DQ_REJECT)
             continue;
         tl_buf_printf(out, "%s\"%s\": %" PRIu64, glue, tl_cause_name((enum tl_cause)c), counts[c]);
         glue = ", ";
@@ -372,8 +393,9 @@ static void put_json_unit(struct tl_buf *out, const struct tl_report_view *view,
     for (const struct tl_unit_cause *c = unit->causes; c != NULL; c = c->next) {
         const char *quote = c->missing == TL_SIDES ? "" : "\"";
 
-        tl_buf_printf(out, "%s{\"cause\": \"%s\", \"missing_in\": %s%s%s, \"events\": %" PRIu64 ", \"samples\": [",
-                      c == unit->causes ? "" : ", ", tl_cause_name(c->cause), quote,
+        tl_buf_printf(out, "%s{\"cause\": ", c == unit->causes ? "" : ", ");
+        put_json_cause(out, c->cause, c->check);
+        tl_buf_printf(out, ", \"missing_in\": %s%s%s, \"events\": %" PRIu64 ", \"samples\": [", quote,
                       c->missing == TL_SIDES ? "null" : side_name(c->missing), quote, c->events_count);
         for (uint32_t s = 0; s < c->samples_count; s++) {
             tl_buf_put_str(out, s > 0 ? ", " : "");
@@ -407,7 +429,7 @@ static void put_json_view(struct tl_buf *out, const struct tl_report_view *view)
     put_json_counts(out, view->groups_count, view->equal_count, view->explained_count, view->unexplained_count,
                     view->pending_count);
     tl_buf_put_str(out, ", \"causes\": ");
-    put_json_causes(out, view->events_count);
+    put_json_causes(out, view->events_count, view->checks);
     tl_buf_put_u8(out, '}');
 }
 
@@ -428,7 +450,7 @@ void tl_report_json(const struct tl_report *report, struct tl_buf *out)
     put_json_counts(out, report->groups_count, report->equal_count, report->explained_count, report->unexplained_count,
                     report->pending_count);
     tl_buf_put_str(out, "},\n\"causes\": ");
-    put_json_causes(out, report->events_count);
+    put_json_causes(out, report->events_count, report->checks);
     tl_buf_printf(out,
                   ",\n\"refused_by_both\": {\"dead_letter\": %" PRIu64 ", \"future_event\": %" PRIu64 ", \"duplicate\": %" PRIu64
                   ", \"eval_error\": %" PRIu64 "},\n\"views\": [",
@@ -494,6 +516,30 @@ static void put_views(struct tl_buf *out, const struct tl_report *report)
     }
 }
 
+/* A check's name may be anything that stands in backticks. */
+static void put_cause(struct tl_buf *out, enum tl_cause cause, struct tl_sv check)
+{
+    tl_buf_put_str(out, tl_cause_name(cause));
+    if (check.size > 0) {
+        tl_buf_put_u8(out, ':');
+        put_safe(out, check);
+    }
+}
+
+static void put_checks(struct tl_buf *out, const struct tl_check_events *checks)
+{
+    for (; checks != NULL; checks = checks->next) {
+        struct tl_buf name;
+
+        tl_buf_init(&name, 0);
+        put_cause(&name, TL_CAUSE_DQ_REJECT, checks->check);
+        tl_buf_printf(out, "  %-24.*s", TL_SV_ARG(tl_buf_sv(&name)));
+        tl_buf_done(&name);
+        put_cell(out, checks->events_count, 10);
+        tl_buf_printf(out, "  %s\n", words[TL_CAUSE_DQ_REJECT].meaning);
+    }
+}
+
 static void put_causes(struct tl_buf *out, const struct tl_report *report)
 {
     bool some = false;
@@ -504,6 +550,10 @@ static void put_causes(struct tl_buf *out, const struct tl_report *report)
         if (!some)
             tl_buf_put_str(out, "\nevents by which the layers differ\n");
         some = true;
+        if (c == TL_CAUSE_DQ_REJECT) {
+            put_checks(out, report->checks);
+            continue;
+        }
         tl_buf_printf(out, "  %-24s", tl_cause_name((enum tl_cause)c));
         put_cell(out, report->events_count[c], 10);
         tl_buf_printf(out, "  %s\n", words[c].meaning != NULL ? words[c].meaning : "");
@@ -614,7 +664,9 @@ static void put_unit(struct tl_buf *out, const struct tl_report_view *view, cons
     put_layer(out, view, unit, TL_SIDE_SPEED);
     put_layer(out, view, unit, TL_SIDE_BATCH);
     for (const struct tl_unit_cause *c = unit->causes; c != NULL; c = c->next) {
-        tl_buf_printf(out, "    %s: ", tl_cause_name(c->cause));
+        tl_buf_put_str(out, "    ");
+        put_cause(out, c->cause, c->check);
+        tl_buf_put_str(out, ": ");
         put_counted(out, c->events_count, "event", "events");
         if (c->missing == TL_SIDES)
             tl_buf_put_str(out, c->events_count == 1 ? " joined a session of its own in speed\n"

@@ -8,7 +8,7 @@
  *   summary          {groups, equal, explained, unexplained, pending}   pending: those among the explained that the next commit or run changes, and
  *                    spans that are left out (compare.h), no groups yet, since they reach beyond what is compared
  *   causes           {cause: events}   an event that differs in several views counts once per cause; only causes that occur, in the order of 10.2.
- *                    Events that one layer did not count; session_split: both did, and speed in a session of its own
+ *                    dq_reject has the check's name behind it, "dq_reject:has_host", here and below. Events that one layer did not count; session_split: both did, and speed in a session of its own
  *   refused_by_both  {dead_letter, future_event, duplicate, eval_error}   dead letters and events in the future of the whole log,
  *                    the others by event time in the range
  *   views            [{name, from, to, boundary, groups, equal, explained, unexplained, pending, causes}]
@@ -39,6 +39,7 @@ struct tl_report_view {
     uint64_t beyond_count, gone_count; /* left out: see compare.h */
     bool by_span;                      /* units have lists of rows */
     uint64_t events_count[TL_CAUSES];
+    const struct tl_check_events *checks; /* those of dq_reject */
 };
 
 enum tl_refused { TL_REFUSED_DEAD_LETTER, TL_REFUSED_FUTURE, TL_REFUSED_DUPLICATE, TL_REFUSED_EVAL_ERROR, TL_REFUSED };
@@ -53,6 +54,7 @@ struct tl_report {
     uint32_t views_count;
     uint64_t groups_count, equal_count, explained_count, unexplained_count, pending_count;
     uint64_t events_count[TL_CAUSES];
+    const struct tl_check_events *checks;
     uint64_t refused_count[TL_REFUSED];
     struct tl_unit *const *units; /* those to be listed */
     size_t units_count, units_left_out;

@@ -13,6 +13,7 @@
 
 #include "base/lock.h"
 #include "base/table.h"
+#include "master/master.h"
 #include "support/logs.h"
 
 static const char two_topics_text[] =
@@ -428,6 +429,63 @@ Test(import, into_the_archive)
     IMPORT(logs.path, "--format", "combined", "--host", "x.com", "--into", "archive");
     logs_says(want);
     cr_assert_eq(logs_verify_record(1000), 2);
+}
+
+/* The table's time, the same one computed: the first is known when the event is made, the second is read out of it. */
+static const char computed_text[] =
+    "CREATE TABLE events (event_id STRING, event_time TIMESTAMP_LTZ(3), t AS event_time + INTERVAL '0' SECOND,\n"
+    " WATERMARK FOR t AS t - INTERVAL '15' SECOND)\n"
+    "WITH ('connector' = 'kafka', 'topic' = 'events', 'format' = 'json', 'json.timestamp-format.standard' = 'ISO-8601');\n"
+    "CREATE VIEW hits AS SELECT window_start, window_end, COUNT(*) AS n\n"
+    " FROM TABLE(TUMBLE(TABLE events, DESCRIPTOR(t), INTERVAL '5' MINUTE)) GROUP BY window_start, window_end;\n";
+
+static void put_facts(struct tl_buf *out)
+{
+    struct tl_master *master = NULL;
+    const struct tl_master_file *files;
+    size_t count;
+
+    cr_assert_eq(tl_master_open(logs.data, &master, &logs.err), TL_OK);
+    cr_assert_eq(tl_master_list(master, TL_SV("events.import"), &files, &count, &logs.err), TL_OK, "%s", logs.err.message);
+    for (size_t f = 0; f < count; f++) {
+        tl_buf_printf(out, "%" PRIu64 " %" PRId64 " %" PRId64 " %" PRId64 "\n", files[f].messages_count, files[f].time_ms_min,
+                      files[f].time_ms_max, files[f].watermark_ms);
+        for (uint32_t d = 0; d < files[f].days_count; d++)
+            tl_buf_printf(out, "day %d %" PRIu64 "\n", files[f].days[d].day, files[f].days[d].events_count);
+        for (uint32_t b = 0; b < files[f].blocks_count; b++)
+            tl_buf_printf(out, "block %" PRIu32 " %" PRId64 " %" PRId64 "\n", files[f].blocks[b].messages_count,
+                          files[f].blocks[b].time_ms_min, files[f].blocks[b].time_ms_max);
+    }
+    tl_master_close(master);
+}
+
+Test(import, the_record_s_index_is_as_if_the_events_had_been_read)
+{
+    static const char odd[] = "1.1.1.1 - - [01/Jan/2099:10:00:00 +0000] \"GET /future HTTP/1.1\" 200 1 \"-\" \"-\"\n"
+                              "1.1.1.1 - - [01/Jan/0001:00:00:00 +0000] \"GET /old HTTP/1.1\" 200 1 \"-\" \"-\"\n"
+                              "1.1.1.1 - - [28/Feb/2026:23:59:59 -0200] \"GET /\\x00\xff HTTP/1.1\" 200 1 \"-\" \"-\"\n"
+                              "{\"event_time\":\"2026-03-01T10:00:00Z\"}\nnothing\n";
+    char odd_path[300];
+    struct tl_buf direct, read;
+
+    tl_buf_init(&direct, 0);
+    tl_buf_init(&read, 0);
+    logs_write_file("odd.log", odd, sizeof odd - 1);
+    snprintf(odd_path, sizeof odd_path, "%s", logs.path);
+    logs_write_log("access.log", 20000);
+    IMPORT(logs.path, odd_path, "--format", "combined", "--host", "x.com", "--into", "archive", "--file-bytes", "2000000");
+    cr_assert_eq(logs.run.status, 0, "%s", logs.run.err);
+    put_facts(&direct);
+    snprintf(logs.data, sizeof logs.data, "%s/read", logs.dir);
+    snprintf(logs.views, sizeof logs.views, "%s", run_file_write(logs.dir, "computed.sql", computed_text));
+    IMPORT(logs.path, odd_path, "--format", "combined", "--host", "x.com", "--into", "archive", "--file-bytes", "2000000");
+    cr_assert_eq(logs.run.status, 0, "%s", logs.run.err);
+    put_facts(&read);
+    cr_assert(tl_sv_eq(tl_buf_sv(&direct), tl_buf_sv(&read)), "%.*s\n\n%.*s", TL_SV_ARG(tl_buf_sv(&direct)),
+              TL_SV_ARG(tl_buf_sv(&read)));
+    cr_assert_not_null(memmem(direct.data, direct.size, "day 20513 ", 10), "%.*s", TL_SV_ARG(tl_buf_sv(&direct)));
+    tl_buf_done(&direct);
+    tl_buf_done(&read);
 }
 
 Test(import, what_is_in_the_log_does_not_go_into_the_archive)
