@@ -39,18 +39,21 @@ struct batch {
 
 /* ---- a run ---- */
 
+/* What `tally runs` shows as the reason. */
 static void put_wish(struct tl_buf *out, const struct batch_options *own)
 {
-    char from[TL_TIME_TEXT_BYTES] = "", to[TL_TIME_TEXT_BYTES] = "";
+    char from[TL_TIME_TEXT_BYTES], to[TL_TIME_TEXT_BYTES];
 
-    if (own->from_ms != TL_TIME_NONE)
+    if (own->from_ms != TL_TIME_NONE) {
         tl_time_to_iso_z(own->from_ms, from);
-    if (own->to_ms != TL_TIME_NONE)
+        tl_buf_printf(out, "backfill from %s", from);
+    } else {
+        tl_buf_put_str(out, own->force ? "all again" : own->to_ms == TL_TIME_NONE ? "nightly" : "what changed");
+    }
+    if (own->to_ms != TL_TIME_NONE) {
         tl_time_to_iso_z(own->to_ms, to);
-    if (own->from_ms == TL_TIME_NONE && own->to_ms == TL_TIME_NONE)
-        tl_buf_put_str(out, own->force ? "all again" : "nightly");
-    else
-        tl_buf_printf(out, "%s %s..%s", own->from_ms != TL_TIME_NONE ? "backfill" : "up to", from, to);
+        tl_buf_printf(out, " up to %s", to);
+    }
     for (size_t i = 0; i < own->views.count; i++)
         tl_buf_printf(out, "%s%s", i == 0 ? " of " : ", ", own->views.items[i]);
     tl_buf_put_u8(out, '\0');
@@ -145,7 +148,7 @@ static enum tl_code compute_and_publish(struct batch *batch, struct tl_err *err)
     TL_TRY(tl_publish(stage, err));
     TL_TRY(print_summary(&batch->scope, stage, err));
     TL_TRY(tl_left_out_report(&stage->left_out, &batch->scope, err));
-    if (batch->findings.kept_count > 0)
+    if (batch->findings.kept_count > 0 && stage->held_count == 0)
         TL_TRY(tl_fail(err, TL_ERR_ANSWER_NO, "%llu range%s kept back by checks; tally checks --failed shows them",
                        (unsigned long long)batch->findings.kept_count, batch->findings.kept_count == 1 ? " is" : "s are"));
 out:
@@ -171,9 +174,11 @@ static enum tl_code do_run(struct batch *batch, struct tl_err *err)
     if (batch->stage.run != 0 && rc != TL_OK)
         (void)note_failure(&batch->stage, err->message, &unheard); /* the reason is said in any case */
     TL_TRY(rc);
-    if (held > 0)
-        TL_TRY(tl_fail(err, TL_ERR_ANSWER_NO, "%u view%s for somebody to say what becomes of what was rolled back", held,
-                       held == 1 ? " waits" : "s wait"));
+    if (held > 0 || batch->stage.held_count > 0)
+        TL_TRY(tl_fail(
+            err, TL_ERR_ANSWER_NO,
+            "what was rolled back waits for somebody to say what becomes of it; what changed before it, and is joined to it, "
+            "is not published"));
 out:
     tl_buf_done(&reason);
     return rc;

@@ -183,6 +183,7 @@ static enum tl_code follow_carry(struct tl_stage *stage, uint32_t at, uint32_t v
         goto out;
     if (day->held) {
         TL_TRY(tl_stage_refuse(stage, view, day->from_ms, day->to_ms, err));
+        stage->held_count++;
         goto out;
     }
     views = calloc(plan->views_count, sizeof *views);

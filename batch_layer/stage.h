@@ -27,6 +27,7 @@ struct tl_stage {
     struct tl_reuse reuse;
     uint32_t reused_count;       /* of ranges_count: taken from a run that was killed */
     uint32_t refused_count;      /* ranges, beside ranges_count */
+    uint32_t held_count;         /* of these: a changed carry would make them anew, and they were rolled back */
     struct tl_left_out left_out; /* those for which the record is damaged */
     uint64_t ranges_count, rows_count, bytes_count, events_count, duplicates_count;
 };
