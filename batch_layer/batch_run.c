@@ -17,8 +17,10 @@
 #include "main/views.h"
 #include "publish.h"
 
+enum { MEMORY_NONE = -1 };
+
 struct batch_options {
-    int64_t from_ms, to_ms, jobs;
+    int64_t from_ms, to_ms, jobs, memory_bytes;
 };
 
 struct batch {
@@ -76,6 +78,8 @@ static enum tl_code do_run(struct batch *batch, struct tl_err *err)
 
     describe(batch->own, reason, sizeof reason);
     batch->stage.threads = (uint32_t)batch->own->jobs;
+    batch->stage.limit =
+        (struct tl_duplicates_limit){.memory_bytes = (uint64_t)batch->own->memory_bytes, .folder = batch->scope.common->data};
     batch->stage.progress = &batch->progress;
     TL_TRY(tl_stage_open(&batch->stage, &batch->scope, reason, err));
     if (batch->stage.run == 0)
@@ -107,6 +111,9 @@ static enum tl_code batch_main(struct batch *batch, struct tl_err *err)
 
     if (own->from_ms != TL_TIME_NONE && own->to_ms != TL_TIME_NONE && own->from_ms >= own->to_ms)
         TL_TRY(tl_fail(err, TL_ERR_USAGE, "--from must be before --to: a range is what lies after --from, up to --to"));
+    if (own->memory_bytes < TL_DUPLICATES_MEMORY_MIN)
+        TL_TRY(tl_fail(err, TL_ERR_USAGE,
+                       "--memory: is less than the 1MB that finding duplicates takes; right would be 64MB or 2GB"));
     TL_TRY(tl_scope_open_views(scope, err));
     TL_TRY(tl_data_dir_make(scope->common->data, err));
     snprintf(path, sizeof path, "%s/batch.lock", scope->common->data);
@@ -126,10 +133,12 @@ out:
 }
 
 static const struct tl_option batch_table[] = {
-    {"from", TL_OPT_TIME,  "TIME", "recompute what ends after this, changed or not",                        offsetof(struct batch_options, from_ms), 0},
-    {"to",   TL_OPT_TIME,  "TIME",
-     "publish up to here; \"now\" for all that the archive is complete for; unless set: the last midnight", offsetof(struct batch_options, to_ms),   0},
-    {"jobs", TL_OPT_COUNT, "N",    "threads; one per core unless set",                                      offsetof(struct batch_options, jobs),    0},
+    {"from",   TL_OPT_TIME,  "TIME", "recompute what ends after this, changed or not",                                            offsetof(struct batch_options, from_ms),      0},
+    {"to",     TL_OPT_TIME,  "TIME",
+     "publish up to here; \"now\" for all that the archive is complete for; unless set: the last midnight",                       offsetof(struct batch_options, to_ms),        0},
+    {"jobs",   TL_OPT_COUNT, "N",    "threads; one per core unless set",                                                          offsetof(struct batch_options, jobs),         0},
+    {"memory", TL_OPT_BYTES, "SIZE",
+     "for the ids by which duplicates are found; what exceeds it goes to files in --data; a quarter of the machine's unless set", offsetof(struct batch_options, memory_bytes), 0},
 };
 
 static const struct tl_usage batch_usage = {
@@ -143,7 +152,7 @@ static const struct tl_usage batch_usage = {
 
 TL_COMMAND(batch, "recompute what changed from the full record, and publish it")
 {
-    struct batch_options own = {.from_ms = TL_TIME_NONE, .to_ms = TL_TIME_NONE};
+    struct batch_options own = {.from_ms = TL_TIME_NONE, .to_ms = TL_TIME_NONE, .memory_bytes = MEMORY_NONE};
     struct tl_common_options common;
     struct batch batch = {.own = &own, .scope = {.common = &common}};
     struct tl_err err = {0};
@@ -154,6 +163,8 @@ TL_COMMAND(batch, "recompute what changed from the full record, and publish it")
         return status;
     if (own.jobs == 0)
         own.jobs = tl_max_i64(sysconf(_SC_NPROCESSORS_ONLN), 1);
+    if (own.memory_bytes == MEMORY_NONE)
+        own.memory_bytes = tl_max_i64(sysconf(_SC_PHYS_PAGES), 0) * sysconf(_SC_PAGESIZE) / 4;
     tl_stop_install();
     tl_progress_begin(&batch.progress, "batch");
     rc = batch_main(&batch, &err);

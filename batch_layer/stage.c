@@ -154,6 +154,7 @@ static enum tl_code run_job(struct tl_stage *stage, uint32_t at, struct tl_err *
                                      .carry_in = carry_in,
                                      .carry_out = carry_out,
                                      .jobs = stage->threads,
+                                     .limit = stage->limit,
                                      .store = scope->store,
                                      .run = stage->run,
                                      .progress = show_progress,

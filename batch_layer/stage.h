@@ -9,6 +9,7 @@
 #define TL_STAGE_H
 
 #include "carry.h"
+#include "duplicates.h"
 #include "job.h"
 #include "main/progress.h"
 #include "scope.h"
@@ -25,6 +26,7 @@ struct tl_stage {
     struct tl_carries carries;
     struct tl_progress *progress;
     uint32_t threads;
+    struct tl_duplicates_limit limit;
     int64_t run; /* 0: nothing had to be done */
     struct tl_held *held;
     uint32_t held_count, held_capacity;
