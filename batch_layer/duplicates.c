@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 
+#include "base/diag.h"
 #include "core/window.h"
 #include "id_spill.h"
 
@@ -33,6 +34,10 @@ enum tl_code tl_duplicates_open(const struct tl_input *input, const int64_t *bou
     if (limit->memory_bytes > 0 && input->plan->sources[input->source].dedup_slot >= 0)
         TL_TRY(tl_input_events_max(input, bounds, ranges_count, &at_once, &events, err));
     if (at_once > limit->memory_bytes / ID_BYTES && limit->memory_bytes > 0) {
+        tl_diag(TL_DEBUG,
+                "the ids of up to %llu events may take more than --memory has room for: the record is read twice, the first time "
+                "for them",
+                (unsigned long long)events);
         TL_TRY(tl_id_spill_open(limit->folder, limit->memory_bytes, events, &duplicates->spill, err));
         duplicates->ahead = true;
     }
