@@ -21,8 +21,10 @@
 #include "publish.h"
 #include "rollback.h"
 
+enum { MEMORY_NONE = -1 };
+
 struct batch_options {
-    int64_t from_ms, to_ms, jobs;
+    int64_t from_ms, to_ms, jobs, memory_bytes;
     struct tl_option_list views;
     bool force, dry_run, rollback;
     const char *accept, *reason, *format, *metrics_file;
@@ -165,6 +167,8 @@ static enum tl_code do_run(struct batch *batch, struct tl_err *err)
 
     tl_buf_init(&reason, 0);
     batch->stage.threads = (uint32_t)batch->own->jobs;
+    batch->stage.limit =
+        (struct tl_duplicates_limit){.memory_bytes = (uint64_t)batch->own->memory_bytes, .folder = batch->scope.common->data};
     batch->stage.progress = &batch->progress;
     put_wish(&reason, batch->own);
     TL_TRY(tl_buf_check(&reason, "the reason", err));
@@ -240,6 +244,9 @@ static enum tl_code check_options(const struct batch_options *own, const struct 
             err, TL_ERR_USAGE,
             "--accept publishes what is staged and computes nothing; it goes without --from, --to, --view, --force and "
             "--dry-run");
+    if (own->memory_bytes < TL_DUPLICATES_MEMORY_MIN)
+        return tl_fail(err, TL_ERR_USAGE,
+                       "--memory: is less than the 1MB that finding duplicates takes; right would be 64MB or 2GB");
     if (own->from_ms != TL_TIME_NONE && own->to_ms != TL_TIME_NONE && own->from_ms >= own->to_ms)
         return tl_fail(err, TL_ERR_USAGE,
                        "--from must be before --to: a range is what lies after --from, up to --to; --from 2026-03-01 "
@@ -344,6 +351,8 @@ static const struct tl_option batch_table[] = {
     {"jobs",         TL_OPT_COUNT,  "N",              "threads; one per core unless set",                                                        offsetof(struct batch_options, jobs),         0},
     {"metrics-file", TL_OPT_FILE,   "FILE.prom",      "write what the run came to for the node exporter's textfile collector",
      offsetof(struct batch_options,                                                                                                                                             metrics_file), 0},
+    {"memory",       TL_OPT_BYTES,  "SIZE",
+     "for the ids by which duplicates are found; what exceeds it goes to files in --data; a quarter of the machine's unless set",                offsetof(struct batch_options, memory_bytes), 0},
 };
 
 static const struct tl_usage batch_usage = {
@@ -365,7 +374,7 @@ static const struct tl_usage batch_usage = {
 
 TL_COMMAND(batch, "recompute what changed from the full record, and publish it")
 {
-    struct batch_options own = {.from_ms = TL_TIME_NONE, .to_ms = TL_TIME_NONE, .format = "table"};
+    struct batch_options own = {.from_ms = TL_TIME_NONE, .to_ms = TL_TIME_NONE, .memory_bytes = MEMORY_NONE, .format = "table"};
     struct tl_common_options common;
     struct batch batch = {.own = &own, .scope = {.common = &common}};
     int status = 0;
@@ -374,6 +383,8 @@ TL_COMMAND(batch, "recompute what changed from the full record, and publish it")
         return status;
     if (own.jobs == 0)
         own.jobs = tl_max_i64(sysconf(_SC_NPROCESSORS_ONLN), 1);
+    if (own.memory_bytes == MEMORY_NONE)
+        own.memory_bytes = tl_max_i64(sysconf(_SC_PHYS_PAGES), 0) * sysconf(_SC_PAGESIZE) / 4;
     tl_stop_install();
     tl_progress_begin(&batch.progress, "batch");
     return run_batch(&batch);

@@ -379,6 +379,7 @@ static enum tl_code compute(struct tl_stage *stage, const struct tl_job *span, b
                                      .found = scope->checks != NULL ? tl_quality_found : NULL,
                                      .found_ctx = &findings,
                                      .jobs = stage->threads,
+                                     .limit = stage->limit,
                                      .store = scope->store,
                                      .run = stage->run,
                                      .progress = show_progress,
