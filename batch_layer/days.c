@@ -326,12 +326,13 @@ static const struct tl_run_range *held_in(const struct published *published, int
 /* Work is not done for this one. */
 static void note_held(struct tl_days *days, const struct tl_run_range *held)
 {
-    if (days->held_from_ms == days->held_to_ms) {
+    bool none = days->held_from_ms == days->held_to_ms;
+
+    if (none || held->from_ms < days->held_from_ms) {
         days->held_from_ms = held->from_ms;
-        days->held_to_ms = held->to_ms;
         days->held_run = held->run;
     }
-    days->held_to_ms = tl_max_i64(days->held_to_ms, held->to_ms);
+    days->held_to_ms = none ? held->to_ms : tl_max_i64(days->held_to_ms, held->to_ms);
 }
 
 static bool is_sealed(const struct published *published, const struct tl_run_range *range)

@@ -220,6 +220,7 @@ static enum tl_code follow_carry(struct tl_stage *stage, uint32_t at, uint32_t v
         goto out;
     if (day->held || day->sealed) {
         TL_TRY(tl_stage_refuse(stage, view, day->from_ms, day->to_ms, err));
+        stage->held_count++;
         goto out;
     }
     views = calloc(plan->views_count, sizeof *views);
@@ -415,6 +416,7 @@ static enum tl_code compute(struct tl_stage *stage, const struct tl_job *span, b
                                      .found = scope->checks != NULL ? tl_quality_found : NULL,
                                      .found_ctx = &findings,
                                      .jobs = stage->threads,
+                                     .limit = stage->limit,
                                      .store = scope->store,
                                      .run = stage->run,
                                      .progress = show_progress,
