@@ -636,7 +636,7 @@ static enum tl_code keep_view(struct failures *failures, uint32_t view, int64_t 
         if (span->published || span->kept == TL_KEPT_REFUSED)
             continue;
         TL_TRY(tl_store_keep_back(quality->store, run, quality->definitions[view], span->from_ms, span->kept, err));
-        failures->findings->kept_count += span->kept != TL_KEPT_NOT;
+        failures->findings->kept_count += span->kept != TL_KEPT_NOT && span->kept != TL_KEPT_REFUSED;
         if (span->kept == TL_KEPT_CHAIN)
             TL_TRY(say_chain(quality->plan->views[view].name, span, err));
     }
