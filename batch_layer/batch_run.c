@@ -20,9 +20,12 @@
 #include "dry_run.h"
 #include "publish.h"
 #include "rollback.h"
+#include "sealed.h"
+
+enum { MEMORY_NONE = -1 };
 
 struct batch_options {
-    int64_t from_ms, to_ms, jobs;
+    int64_t from_ms, to_ms, jobs, memory_bytes;
     struct tl_option_list views;
     bool force, dry_run, rollback;
     const char *accept, *reason, *format, *metrics_file;
@@ -39,18 +42,21 @@ struct batch {
 
 /* ---- a run ---- */
 
+/* What `tally runs` shows as the reason. */
 static void put_wish(struct tl_buf *out, const struct batch_options *own)
 {
-    char from[TL_TIME_TEXT_BYTES] = "", to[TL_TIME_TEXT_BYTES] = "";
+    char from[TL_TIME_TEXT_BYTES], to[TL_TIME_TEXT_BYTES];
 
-    if (own->from_ms != TL_TIME_NONE)
+    if (own->from_ms != TL_TIME_NONE) {
         tl_time_to_iso_z(own->from_ms, from);
-    if (own->to_ms != TL_TIME_NONE)
+        tl_buf_printf(out, "backfill from %s", from);
+    } else {
+        tl_buf_put_str(out, own->force ? "all again" : own->to_ms == TL_TIME_NONE ? "nightly" : "what changed");
+    }
+    if (own->to_ms != TL_TIME_NONE) {
         tl_time_to_iso_z(own->to_ms, to);
-    if (own->from_ms == TL_TIME_NONE && own->to_ms == TL_TIME_NONE)
-        tl_buf_put_str(out, own->force ? "all again" : "nightly");
-    else
-        tl_buf_printf(out, "%s %s..%s", own->from_ms != TL_TIME_NONE ? "backfill" : "up to", from, to);
+        tl_buf_printf(out, " up to %s", to);
+    }
     for (size_t i = 0; i < own->views.count; i++)
         tl_buf_printf(out, "%s%s", i == 0 ? " of " : ", ", own->views.items[i]);
     tl_buf_put_u8(out, '\0');
@@ -145,7 +151,7 @@ static enum tl_code compute_and_publish(struct batch *batch, struct tl_err *err)
     TL_TRY(tl_publish(stage, err));
     TL_TRY(print_summary(&batch->scope, stage, err));
     TL_TRY(tl_left_out_report(&stage->left_out, &batch->scope, err));
-    if (batch->findings.kept_count > 0)
+    if (batch->findings.kept_count > 0 && stage->held_count == 0)
         TL_TRY(tl_fail(err, TL_ERR_ANSWER_NO, "%llu range%s kept back by checks; tally checks --failed shows them",
                        (unsigned long long)batch->findings.kept_count, batch->findings.kept_count == 1 ? " is" : "s are"));
 out:
@@ -158,22 +164,31 @@ static enum tl_code do_run(struct batch *batch, struct tl_err *err)
     struct tl_err unheard = {0};
     struct tl_buf reason;
     uint32_t held;
+    uint64_t sealed_count;
     enum tl_code rc;
 
     tl_buf_init(&reason, 0);
     batch->stage.threads = (uint32_t)batch->own->jobs;
+    batch->stage.limit =
+        (struct tl_duplicates_limit){.memory_bytes = (uint64_t)batch->own->memory_bytes, .folder = batch->scope.common->data};
     batch->stage.progress = &batch->progress;
     put_wish(&reason, batch->own);
     TL_TRY(tl_buf_check(&reason, "the reason", err));
     held = say_held(&batch->scope);
+    TL_TRY(tl_sealed_note(&batch->scope, &sealed_count, err));
+    if (sealed_count > 0)
+        tl_diag(TL_INFO, "%llu event%s came for days that are sealed: they stand in the ledger, and are counted by no view",
+                (unsigned long long)sealed_count, sealed_count == 1 ? "" : "s");
     TL_TRY(tl_stage_open(&batch->stage, &batch->scope, reason.data, err));
     rc = batch->stage.run != 0 ? compute_and_publish(batch, err) : tl_left_out_report(&batch->stage.left_out, &batch->scope, err);
     if (batch->stage.run != 0 && rc != TL_OK)
         (void)note_failure(&batch->stage, err->message, &unheard); /* the reason is said in any case */
     TL_TRY(rc);
-    if (held > 0)
-        TL_TRY(tl_fail(err, TL_ERR_ANSWER_NO, "%u view%s for somebody to say what becomes of what was rolled back", held,
-                       held == 1 ? " waits" : "s wait"));
+    if (held > 0 || batch->stage.held_count > 0)
+        TL_TRY(tl_fail(
+            err, TL_ERR_ANSWER_NO,
+            "what was rolled back waits for somebody to say what becomes of it; what changed before it, and is joined to it, "
+            "is not published"));
 out:
     tl_buf_done(&reason);
     return rc;
@@ -235,6 +250,9 @@ static enum tl_code check_options(const struct batch_options *own, const struct 
             err, TL_ERR_USAGE,
             "--accept publishes what is staged and computes nothing; it goes without --from, --to, --view, --force and "
             "--dry-run");
+    if (own->memory_bytes < TL_DUPLICATES_MEMORY_MIN)
+        return tl_fail(err, TL_ERR_USAGE,
+                       "--memory: is less than the 1MB that finding duplicates takes; right would be 64MB or 2GB");
     if (own->from_ms != TL_TIME_NONE && own->to_ms != TL_TIME_NONE && own->from_ms >= own->to_ms)
         return tl_fail(err, TL_ERR_USAGE,
                        "--from must be before --to: a range is what lies after --from, up to --to; --from 2026-03-01 "
@@ -339,6 +357,8 @@ static const struct tl_option batch_table[] = {
     {"jobs",         TL_OPT_COUNT,  "N",              "threads; one per core unless set",                                                        offsetof(struct batch_options, jobs),         0},
     {"metrics-file", TL_OPT_FILE,   "FILE.prom",      "write what the run came to for the node exporter's textfile collector",
      offsetof(struct batch_options,                                                                                                                                             metrics_file), 0},
+    {"memory",       TL_OPT_BYTES,  "SIZE",
+     "for the ids by which duplicates are found; what exceeds it goes to files in --data; a quarter of the machine's unless set",                offsetof(struct batch_options, memory_bytes), 0},
 };
 
 static const struct tl_usage batch_usage = {
@@ -360,7 +380,7 @@ static const struct tl_usage batch_usage = {
 
 TL_COMMAND(batch, "recompute what changed from the full record, and publish it")
 {
-    struct batch_options own = {.from_ms = TL_TIME_NONE, .to_ms = TL_TIME_NONE, .format = "table"};
+    struct batch_options own = {.from_ms = TL_TIME_NONE, .to_ms = TL_TIME_NONE, .memory_bytes = MEMORY_NONE, .format = "table"};
     struct tl_common_options common;
     struct batch batch = {.own = &own, .scope = {.common = &common}};
     int status = 0;
@@ -369,6 +389,8 @@ TL_COMMAND(batch, "recompute what changed from the full record, and publish it")
         return status;
     if (own.jobs == 0)
         own.jobs = tl_max_i64(sysconf(_SC_NPROCESSORS_ONLN), 1);
+    if (own.memory_bytes == MEMORY_NONE)
+        own.memory_bytes = tl_max_i64(sysconf(_SC_PHYS_PAGES), 0) * sysconf(_SC_PAGESIZE) / 4;
     tl_stop_install();
     tl_progress_begin(&batch.progress, "batch");
     return run_batch(&batch);

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "event/timestamp.h"
 #include "store/store_quarantine.h"
@@ -261,5 +262,26 @@ Test(row_checks, what_the_ledger_says_wrongly_is_unexplained)
     forge(&p.scene, sql);
     TALLY(&p, 1, "reconcile", "--format", "json");
     EXPECT(&p.scene, "$.views[0].unexplained", "2");
+    close_place(&p);
+}
+
+/* Nothing is begun with a file that does not hold: exit 2, and what would be right. */
+Test(row_checks, a_mistake_ends_batch_before_it_begins)
+{
+    struct place p;
+
+    store_sqlite.url(p.url);
+    scene_open(&p.scene, views, "");
+    scene_checks(&p.scene, "ALTER TABLE event ADD CONSTRAINT a EXPECT (host IS NOT NULL);");
+    append_body(&p.scene, 0, 10);
+    scene_archive(&p.scene);
+    TALLY(&p, 2, "batch", "--to", "2026-03-01T00:01:00Z", "--checks", p.scene.checks);
+    cr_assert_not_null(strstr(p.scene.run.err, "checks.sql:1:13: "), "%s", p.scene.run.err);
+    cr_assert_not_null(strstr(p.scene.run.err, "did you mean 'events'?"), "%s", p.scene.run.err);
+    TALLY(&p, 2, "batch", "--to", "2026-03-01T00:01:00Z", "--checks", "/no/such/checks.sql");
+    cr_assert_not_null(strstr(p.scene.run.err, "the checks file /no/such/checks.sql cannot be opened: No such file"), "%s",
+                       p.scene.run.err);
+    cr_assert_neq(access(store_path(p.url), F_OK), 0, "a store was made");
+    TALLY(&p, 2, "explain", "--checks", p.scene.checks);
     close_place(&p);
 }
