@@ -157,11 +157,9 @@ static void out_of_log(struct tl_buf *values)
 static void grows(const char *between)
 {
     struct tl_buf grown, whole;
-    char data[200];
 
     tl_buf_init(&grown, 0);
     tl_buf_init(&whole, 0);
-    snprintf(data, sizeof data, "%s", logs.data);
     write_part("access.log", 0, 50000); /* three spans and some lines */
     IMPORT_HERE("--into", "log");
     cr_assert_eq(logs.run.status, 0, "%s", logs.run.err);
@@ -171,7 +169,7 @@ static void grows(const char *between)
     IMPORT_HERE("--into", "log");
     says_here("access.log: 50,014 lines: 14 new, 50,000 known, 0 broken; 14 by bots, 0 for files\n");
     out_of_log(&grown);
-    snprintf(logs.data, sizeof logs.data, "%s/at_once", data);
+    snprintf(logs.data, sizeof logs.data, "%s/at_once", logs.dir);
     IMPORT_HERE("--into", "log");
     cr_assert_eq(logs.run.status, 0, "%s", logs.run.err);
     out_of_log(&whole);
