@@ -39,6 +39,8 @@ struct topic {
     struct tl_master_list list;
     const struct tl_master_complete *complete;
     size_t complete_count;
+    const struct tl_master_complete *thinned;
+    size_t thinned_count;
 };
 
 struct verify {
@@ -203,6 +205,15 @@ static enum tl_code spans_of(const struct topic *topic, struct span **out, size_
     return TL_OK;
 }
 
+/* Below this offset there is no file any more, on purpose. */
+static int64_t thinned_to(const struct topic *topic, uint32_t partition)
+{
+    for (size_t i = 0; i < topic->thinned_count; i++)
+        if (topic->thinned[i].partition == partition)
+            return topic->thinned[i].offset;
+    return 0;
+}
+
 /* Each file says behind which offset it was begun, and complete.json where the last one ended. */
 static enum tl_code chain_check(struct verify *verify, uint32_t t, struct tl_err *err)
 {
@@ -218,15 +229,17 @@ static enum tl_code chain_check(struct verify *verify, uint32_t t, struct tl_err
         bool is_known = span->begin != TL_MASTER_BEGIN_UNKNOWN, is_first = s == 0 || spans[s - 1].partition != span->partition;
         int64_t begin = is_known ? span->begin : span->first;
 
-        if (!is_first && end >= 0 && begin > end)
+        if (is_first) /* the first file of all begins with 0 */
+            end = thinned_to(topic, span->partition);
+        if ((!is_first || is_known) && end >= 0 && begin > end)
             TL_TRY(missing_add(verify, t, span->partition, end, begin, is_known, "the file behind", err));
-        end = span->last < 0 ? -1 : tl_max_i64(is_first ? -1 : end, span->last + 1);
+        end = span->last < 0 ? -1 : tl_max_i64(end, span->last + 1);
     }
     for (size_t c = 0; c < topic->complete_count; c++) {
         const struct tl_master_complete *complete = &topic->complete[c];
         bool is_known = true;
 
-        end = 0;
+        end = thinned_to(topic, complete->partition);
         for (size_t s = 0; s < count; s++) {
             if (spans[s].partition != complete->partition)
                 continue;
@@ -302,30 +315,36 @@ static enum tl_code checks_add(struct verify *verify, uint32_t t, struct tl_err 
     return TL_OK;
 }
 
+static enum tl_code statement_found(struct verify *verify, uint32_t t, enum tl_code rc, const struct tl_err *why,
+                                    struct tl_err *err)
+{
+    struct finding finding = {.topic = t,
+                              .what = "statement",
+                              .wrong = true,
+                              .first_offset = -1,
+                              .last_offset = -1,
+                              .detail = tl_sv_from(why->message)};
+
+    if (rc == TL_ERR_CORRUPT)
+        return found(verify, &finding, err);
+    return rc == TL_OK ? TL_OK : tl_fail(err, rc, "%s", why->message);
+}
+
 static enum tl_code topic_look(struct verify *verify, uint32_t t, struct tl_err *err)
 {
     struct topic *topic = &verify->topics[t];
     struct leftover_ctx leftover = {verify, t};
-    struct tl_err why = {0};
+    struct tl_err why[2] = {0};
+    enum tl_code complete, thinned, rc;
     uint64_t identity;
-    enum tl_code rc;
 
     /* The statement first: archive writes files before it, so what it speaks of is there to be listed. */
-    rc = tl_master_read_complete(verify->master, topic->name, &topic->complete, &topic->complete_count, &identity, &why);
-    if (rc != TL_OK && rc != TL_ERR_CORRUPT)
-        TL_TRY(tl_fail(err, rc, "%s", why.message));
+    complete = tl_master_read_complete(verify->master, topic->name, &topic->complete, &topic->complete_count, &identity, &why[0]);
     TL_TRY(tl_master_list_sound(verify->master, topic->name, &topic->list, err));
+    thinned = tl_master_read_thinned(verify->master, topic->name, &topic->thinned, &topic->thinned_count, &why[1]);
     TL_TRY(partitions_report(verify, t, err));
-    if (why.code == TL_ERR_CORRUPT) {
-        struct finding finding = {.topic = t,
-                                  .what = "statement",
-                                  .wrong = true,
-                                  .first_offset = -1,
-                                  .last_offset = -1,
-                                  .detail = tl_sv_from(why.message)};
-
-        TL_TRY(found(verify, &finding, err));
-    }
+    TL_TRY(statement_found(verify, t, complete, &why[0], err));
+    TL_TRY(statement_found(verify, t, thinned, &why[1], err));
     TL_TRY(damage_report(verify, t, err));
     TL_TRY(chain_check(verify, t, err));
     TL_TRY(tl_master_leftovers(verify->master, topic->name, leftover_add, &leftover, err));

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "core/intake.h"
+#include "core/window.h"
 
 static const struct tl_input_times no_times = {INT64_MAX, INT64_MIN};
 
@@ -113,17 +114,36 @@ out:
     return rc;
 }
 
-static enum tl_code add_file(struct tl_input *input, struct tl_input_file *mine, const struct tl_master_file *file,
-                             uint64_t time_rule, struct tl_err *err)
+static enum tl_code survey_or_lose(struct tl_input *input, struct tl_input_file *file, struct tl_err *err)
 {
-    *mine = (struct tl_input_file){.file = file, .times = no_times, .watermark_ms = INT64_MIN};
+    enum tl_code rc = TL_OK;
+
+    if (file->damage == NULL) {
+        rc = survey_file(input, file, err);
+        if (rc == TL_ERR_CORRUPT) {
+            struct tl_sv message;
+
+            if (!tl_arena_copy(&input->arena, tl_sv_from(err->message), &message))
+                return tl_fail_memory(err, strlen(err->message));
+            file->damage = message.data;
+            rc = TL_OK;
+        }
+    }
+    file->times_unknown = file->damage != NULL;
+    return rc;
+}
+
+static enum tl_code add_file(struct tl_input *input, struct tl_input_file *mine, const struct tl_master_file *file,
+                             const char *damage, uint64_t time_rule, struct tl_err *err)
+{
+    *mine = (struct tl_input_file){.file = file, .times = no_times, .watermark_ms = INT64_MIN, .damage = damage};
     mine->blocks = tl_arena_alloc(&input->arena, (file->blocks_count + 1) * sizeof *mine->blocks);
     if (mine->blocks == NULL)
         return tl_fail_memory(err, file->blocks_count * sizeof *mine->blocks);
     for (uint32_t b = 0; b < file->blocks_count; b++)
         mine->blocks[b] = no_times;
     if (file->time_rule != time_rule)
-        return survey_file(input, mine, err);
+        return survey_or_lose(input, mine, err);
     for (uint32_t b = 0; b < file->blocks_count; b++)
         mine->blocks[b] = (struct tl_input_times){file->blocks[b].time_ms_min, file->blocks[b].time_ms_max};
     mine->times = (struct tl_input_times){file->time_ms_min, file->time_ms_max};
@@ -147,42 +167,100 @@ static struct tl_input_partition *partition_get(struct tl_input *input, uint32_t
     return &input->partitions[input->partitions_count++];
 }
 
+/* A file of the record: `room` files may come for the partition. */
+static enum tl_code add_to_partition(struct tl_input *input, struct tl_input_partition *partition,
+                                     const struct tl_master_file *file, const char *damage, size_t room, struct tl_err *err)
+{
+    enum tl_code rc;
+
+    if (partition->files == NULL) {
+        partition->files = tl_arena_alloc(&input->arena, room * sizeof *partition->files);
+        if (partition->files == NULL)
+            return tl_fail_memory(err, room * sizeof *partition->files);
+    }
+    TL_TRY(add_file(input, &partition->files[partition->files_count], file, damage,
+                    tl_intake_time_rule(input->plan, input->source), err));
+    partition->files_count++;
+    partition->next_offset = tl_max_i64(partition->next_offset, file->last_offset + 1);
+out:
+    return rc;
+}
+
+static enum tl_code add_lost(struct tl_input *input, struct tl_sv topic, const struct tl_master_damage *damage,
+                             struct tl_err *err)
+{
+    struct tl_input_lost *lost = tl_arena_alloc(&input->arena, (input->lost_count + 1u) * sizeof *lost);
+    struct tl_sv message;
+
+    if (lost == NULL || !tl_arena_copy(&input->arena, tl_sv_from(damage->message), &message))
+        return tl_fail_memory(err, (input->lost_count + 1u) * sizeof *lost);
+    if (input->lost_count > 0)
+        memcpy(lost, input->lost, input->lost_count * sizeof *lost);
+    lost[input->lost_count++] = (struct tl_input_lost){topic, damage->partition, message.data};
+    input->lost = lost;
+    return TL_OK;
+}
+
+static int by_offset(const void *a, const void *b)
+{
+    const struct tl_input_file *x = a, *y = b;
+
+    return (x->file->first_offset > y->file->first_offset) - (x->file->first_offset < y->file->first_offset);
+}
+
+/* What is damaged stands among the others, by its offsets, as far as its index tells. */
+static enum tl_code add_files(struct tl_input *input, struct tl_sv topic, uint32_t number_base, const struct tl_master_list *list,
+                              uint32_t room, struct tl_err *err)
+{
+    size_t files_max = list->files_count + list->damage_count;
+    enum tl_code rc = TL_OK;
+
+    for (size_t f = 0; f < list->files_count; f++)
+        TL_TRY(add_to_partition(input, partition_get(input, number_base + list->files[f].partition, topic, room), &list->files[f],
+                                NULL, files_max, err));
+    for (size_t d = 0; d < list->damage_count; d++) {
+        const struct tl_master_damage *damage = &list->damage[d];
+        struct tl_input_partition *partition = partition_get(input, number_base + damage->partition, topic, room);
+
+        if (damage->file == NULL)
+            TL_TRY(add_lost(input, topic, damage, err));
+        else
+            TL_TRY(add_to_partition(input, partition, damage->file, damage->message, files_max, err));
+    }
+    for (uint32_t p = 0; list->damage_count > 0 && p < input->partitions_count; p++)
+        if (input->partitions[p].files_count > 0)
+            qsort(input->partitions[p].files, input->partitions[p].files_count, sizeof *input->partitions[p].files, by_offset);
+out:
+    return rc;
+}
+
 static enum tl_code add_topic(struct tl_master *master, struct tl_input *input, struct tl_sv topic, uint32_t number_base,
                               struct tl_err *err)
 {
-    uint64_t time_rule = tl_intake_time_rule(input->plan, input->source), identity;
-    const struct tl_master_file *files;
     const struct tl_master_complete *complete;
     struct tl_input_partition *partitions;
-    size_t files_count, complete_count;
+    struct tl_master_list list;
+    size_t complete_count;
+    uint64_t identity;
     uint32_t room;
     enum tl_code rc = TL_OK;
 
-    TL_TRY(tl_master_list(master, topic, &files, &files_count, err));
+    TL_TRY(tl_master_list_sound(master, topic, &list, err));
     TL_TRY(tl_master_read_complete(master, topic, &complete, &complete_count, &identity, err));
-    for (size_t f = 0; f < files_count; f++)
-        TL_TRY(tl_source_topic_check(topic, files[f].partition + 1, err));
+    for (size_t f = 0; f < list.files_count; f++)
+        TL_TRY(tl_source_topic_check(topic, list.files[f].partition + 1, err));
+    for (size_t d = 0; d < list.damage_count; d++)
+        TL_TRY(tl_source_topic_check(topic, list.damage[d].partition + 1, err));
     for (size_t c = 0; c < complete_count; c++)
         TL_TRY(tl_source_topic_check(topic, complete[c].partition + 1, err));
-    room = input->partitions_count + (uint32_t)(files_count + complete_count);
+    room = input->partitions_count + (uint32_t)(list.files_count + list.damage_count + complete_count);
     partitions = tl_arena_alloc(&input->arena, (room + 1) * sizeof *partitions);
     if (partitions == NULL)
         TL_TRY(tl_fail_memory(err, room * sizeof *partitions));
     if (input->partitions_count > 0)
         memcpy(partitions, input->partitions, input->partitions_count * sizeof *partitions);
     input->partitions = partitions;
-    for (size_t f = 0; f < files_count; f++) {
-        struct tl_input_partition *mine = partition_get(input, number_base + files[f].partition, topic, room);
-
-        if (mine->files == NULL) {
-            mine->files = tl_arena_alloc(&input->arena, files_count * sizeof *mine->files);
-            if (mine->files == NULL)
-                TL_TRY(tl_fail_memory(err, files_count * sizeof *mine->files));
-        }
-        TL_TRY(add_file(input, &mine->files[mine->files_count], &files[f], time_rule, err));
-        mine->files_count++;
-        mine->next_offset = files[f].last_offset + 1;
-    }
+    TL_TRY(add_files(input, topic, number_base, &list, room, err));
     for (size_t c = 0; c < complete_count; c++) {
         struct tl_input_partition *mine = partition_get(input, number_base + complete[c].partition, topic, room);
 
@@ -241,6 +319,56 @@ void tl_input_close(struct tl_input *input)
         return;
     tl_arena_done(&input->arena);
     free(input);
+}
+
+/* ---- damage ---- */
+
+bool tl_input_wants_block(const struct tl_input_file *file, uint32_t block, int64_t from_ms, int64_t to_ms)
+{
+    const struct tl_input_times *times = &file->blocks[block];
+
+    if (times->min_ms > times->max_ms)
+        times = &file->times;
+    if (times->min_ms > times->max_ms)
+        return from_ms == INT64_MIN;
+    return times->min_ms < to_ms && times->max_ms >= from_ms;
+}
+
+static bool is_read(const struct tl_input_file *file, int64_t from_ms, int64_t to_ms)
+{
+    for (uint32_t b = 0; b < file->file->blocks_count; b++)
+        if (tl_input_wants_block(file, b, from_ms, to_ms))
+            return true;
+    return false;
+}
+
+const char *tl_input_damage(const struct tl_input *input, int64_t from_ms, int64_t to_ms)
+{
+    if (input->lost_count > 0)
+        return input->lost[0].damage;
+    for (uint32_t p = 0; p < input->partitions_count; p++) {
+        for (uint32_t f = 0; f < input->partitions[p].files_count; f++) {
+            const struct tl_input_file *file = &input->partitions[p].files[f];
+
+            if (file->damage != NULL && (file->times_unknown || is_read(file, from_ms, to_ms)))
+                return file->damage;
+        }
+    }
+    return NULL;
+}
+
+enum tl_code tl_input_found_damage(struct tl_input *input, const struct tl_input_file *file, const char *damage,
+                                   struct tl_err *err)
+{
+    struct tl_sv message;
+
+    if (!tl_arena_copy(&input->arena, tl_sv_from(damage), &message))
+        return tl_fail_memory(err, strlen(damage));
+    for (uint32_t p = 0; p < input->partitions_count; p++)
+        for (uint32_t f = 0; f < input->partitions[p].files_count; f++)
+            if (&input->partitions[p].files[f] == file)
+                input->partitions[p].files[f].damage = message.data;
+    return TL_OK;
 }
 
 /* ---- questions ---- */
@@ -307,4 +435,94 @@ bool tl_input_has_events(const struct tl_input *input, int64_t from_ms, int64_t 
             if (file_has_events(&input->partitions[p].files[f], from_ms, to_ms))
                 return true;
     return false;
+}
+
+/* A range while its events are read: from its first block on until no block is left that may hold something of it or of what lies before
+ * it (feed.h, floor). In terms of the feed: the highest log timestamp that its partition has come to, in whose order partitions are
+ * merged. */
+struct reading {
+    uint64_t events;
+    int64_t begin_ms, end_ms; /* begin > end: no block */
+};
+
+static void read_block_times(struct reading *ranges, const int64_t *bounds, uint32_t ranges_count,
+                             const struct tl_input_times *times, int64_t begin_ms, int64_t end_ms)
+{
+    uint32_t first = 0;
+
+    if (times->min_ms > times->max_ms || times->max_ms < bounds[0] || times->min_ms >= bounds[ranges_count])
+        return;
+    if (times->min_ms > bounds[0])
+        first = tl_range_of(bounds, ranges_count, times->min_ms, 0);
+    ranges[first].end_ms = tl_max_i64(ranges[first].end_ms, end_ms);
+    for (uint32_t r = first; r < ranges_count && bounds[r] <= times->max_ms; r++)
+        ranges[r].begin_ms = tl_min_i64(ranges[r].begin_ms, begin_ms);
+}
+
+static void read_file(struct reading *ranges, const int64_t *bounds, uint32_t ranges_count, const struct tl_input_file *file,
+                      int64_t *reached_ms)
+{
+    for (uint32_t b = 0; b < file->file->blocks_count; b++) {
+        const struct tl_master_block *block = &file->file->blocks[b];
+        int64_t begin_ms = tl_max_i64(*reached_ms, block->log_ms_min);
+
+        *reached_ms = tl_max_i64(*reached_ms, block->log_ms_max);
+        read_block_times(ranges, bounds, ranges_count, &file->blocks[b], begin_ms, *reached_ms);
+    }
+}
+
+/* Adds the file's events to each range that one of their days belongs to in part; returns how many belong to any. */
+static uint64_t count_days(struct reading *ranges, const int64_t *bounds, uint32_t ranges_count, const struct tl_input_file *file)
+{
+    uint64_t all = 0;
+
+    for (uint32_t d = 0; d < file->days_count; d++) {
+        int64_t start_ms = (int64_t)file->days[d].day * INT64_C(86400000), end_ms = start_ms + INT64_C(86400000);
+        uint32_t first = 0;
+
+        if (end_ms <= bounds[0] || start_ms >= bounds[ranges_count])
+            continue;
+        all += file->days[d].events_count;
+        if (start_ms > bounds[0])
+            first = tl_range_of(bounds, ranges_count, start_ms, 0);
+        for (uint32_t r = first; r < ranges_count && bounds[r] < end_ms; r++)
+            ranges[r].events += file->days[d].events_count;
+    }
+    return all;
+}
+
+enum tl_code tl_input_events_max(const struct tl_input *input, const int64_t *bounds, uint32_t ranges_count, uint64_t *at_once,
+                                 uint64_t *all, struct tl_err *err)
+{
+    struct reading *ranges = malloc(ranges_count * sizeof *ranges);
+    uint64_t most = 0;
+
+    if (ranges == NULL)
+        return tl_fail_memory(err, ranges_count * sizeof *ranges);
+    for (uint32_t r = 0; r < ranges_count; r++)
+        ranges[r] = (struct reading){0, INT64_MAX, INT64_MIN};
+    *all = 0;
+    for (uint32_t p = 0; p < input->partitions_count; p++) {
+        int64_t reached_ms = INT64_MIN;
+
+        for (uint32_t f = 0; f < input->partitions[p].files_count; f++) {
+            const struct tl_input_file *file = &input->partitions[p].files[f];
+
+            *all += count_days(ranges, bounds, ranges_count, file);
+            read_file(ranges, bounds, ranges_count, file, &reached_ms);
+        }
+    }
+    for (uint32_t r = 1; r < ranges_count; r++)
+        ranges[r].end_ms = tl_max_i64(ranges[r].end_ms, ranges[r - 1].end_ms);
+    for (uint32_t r = 0; r < ranges_count; r++) { /* as many are open when one of them begins as ever are */
+        uint64_t open = 0;
+
+        for (uint32_t other = 0; other < ranges_count; other++)
+            if (ranges[other].begin_ms <= ranges[r].begin_ms && ranges[other].end_ms >= ranges[r].begin_ms)
+                open += ranges[other].events;
+        most = open > most ? open : most;
+    }
+    *at_once = most < *all ? most : *all;
+    free(ranges);
+    return TL_OK;
 }

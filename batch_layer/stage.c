@@ -17,6 +17,7 @@ static enum tl_code stage_offsets(struct tl_stage *stage, struct tl_sv checks, s
 
     TL_TRY(tl_store_begin(scope->store, err));
     TL_TRY(tl_store_put_run_checks(scope->store, stage->run, checks, err));
+    TL_TRY(tl_store_put_run_failure(scope->store, stage->run, "", err)); /* of the one that is gone on with */
     for (uint32_t s = 0; s < scope->plan->sources_count; s++) {
         for (uint32_t p = 0; p < scope->inputs[s]->partitions_count; p++) {
             const struct tl_input_partition *partition = &scope->inputs[s]->partitions[p];
@@ -108,6 +109,7 @@ void tl_stage_close(struct tl_stage *stage)
     tl_jobs_close(&stage->jobs);
     tl_carries_close(&stage->carries);
     tl_reuse_close(&stage->reuse);
+    tl_left_out_done(&stage->left_out);
 }
 
 /* ---- ranges that are refused ---- */
@@ -130,6 +132,43 @@ enum tl_code tl_stage_refuse(struct tl_stage *stage, uint32_t view, int64_t from
 out:
     tl_store_rollback(scope->store);
     tl_buf_done(&carry);
+    return rc;
+}
+
+/* ---- sealed days ---- */
+
+/* A new definition has them as one empty range. */
+static enum tl_code stage_sealed(struct tl_stage *stage, uint32_t view, const struct tl_day *day, struct tl_err *err)
+{
+    const struct tl_scope *scope = stage->scope;
+    struct tl_run_range range = {.run = stage->run, .from_ms = day->from_ms, .to_ms = day->to_ms};
+    char to[TL_TIME_TEXT_BYTES];
+    enum tl_code rc;
+
+    tl_time_to_iso_z(day->to_ms, to);
+    tl_diag(TL_WARN, "view %.*s: its definition is new, and the days up to %s are sealed: it has no rows of them",
+            TL_SV_ARG(scope->plan->views[view].name), to);
+    TL_TRY(tl_reuse_drop(&stage->reuse, view, day->from_ms, day->to_ms, err)); /* of a run that was killed */
+    TL_TRY(tl_store_begin(scope->store, err));
+    TL_TRY(tl_store_stage_range(scope->store, scope->definitions[view], &range, err));
+    TL_TRY(tl_store_commit(scope->store, err));
+out:
+    tl_store_rollback(scope->store);
+    return rc;
+}
+
+static enum tl_code stage_all_sealed(struct tl_stage *stage, struct tl_err *err)
+{
+    const struct tl_scope *scope = stage->scope;
+    enum tl_code rc = TL_OK;
+
+    for (uint32_t v = 0; v < scope->plan->views_count; v++) {
+        const struct tl_days *days = &scope->days[v];
+
+        if (scope->wanted[v] && days->count > 0 && days->days[0].reason == TL_DAY_SEALED && days->boundary_ms == INT64_MIN)
+            TL_TRY(stage_sealed(stage, v, &days->days[0], err));
+    }
+out:
     return rc;
 }
 
@@ -179,8 +218,9 @@ static enum tl_code follow_carry(struct tl_stage *stage, uint32_t at, uint32_t v
     TL_TRY(began_with(stage, view, day, carry, &same, err));
     if (same)
         goto out;
-    if (day->held) {
+    if (day->held || day->sealed) {
         TL_TRY(tl_stage_refuse(stage, view, day->from_ms, day->to_ms, err));
+        stage->held_count++;
         goto out;
     }
     views = calloc(plan->views_count, sizeof *views);
@@ -261,15 +301,21 @@ out:
     return rc;
 }
 
-/* The end of the ranges that have to be computed from r on: where something is staged again. */
-static uint32_t next_staged(const struct tl_stage *stage, const struct tl_job *job, uint32_t r)
+/* What is wrong with the record that the job's range is made of; NULL: nothing is known to be. */
+static const char *damage_in(const struct tl_stage *stage, const struct tl_job *job, uint32_t r)
+{
+    return tl_input_damage(stage->scope->inputs[job->source], job->bounds[r], job->bounds[r + 1]);
+}
+
+/* The end of the ranges that have to be computed from r on: where something is staged again, or is damaged. */
+static uint32_t next_other(const struct tl_stage *stage, const struct tl_job *job, uint32_t r)
 {
     struct tl_job one = *job;
 
     one.ranges_count = 1;
     for (r++; r < job->ranges_count; r++) {
         one.bounds = job->bounds + r;
-        if (tl_reuse_count(&stage->reuse, &one) > 0)
+        if (tl_reuse_count(&stage->reuse, &one) > 0 || damage_in(stage, job, r) != NULL)
             break;
     }
     return r;
@@ -286,11 +332,50 @@ out:
     return rc;
 }
 
+/* ---- a damaged record ---- */
+
+/* The job's range is left out: what is published there stays. Behind what is published nothing can follow it, for ranges leave no gap: *all. */
+static enum tl_code leave_out(struct tl_stage *stage, const struct tl_job *job, uint32_t r, bool *all, struct tl_err *err)
+{
+    const struct tl_scope *scope = stage->scope;
+    enum tl_code rc = TL_OK;
+
+    TL_TRY(tl_left_out_add(&stage->left_out, scope, job->views, job->bounds[r], job->bounds[r + 1], err));
+    for (uint32_t v = 0; v < scope->plan->views_count; v++) {
+        if (!job->views[v])
+            continue;
+        TL_TRY(tl_reuse_drop(&stage->reuse, v, job->bounds[r], job->bounds[r + 1], err));
+        TL_TRY(tl_stage_refuse(stage, v, job->bounds[r], job->bounds[r + 1], err));
+        *all = *all || job->bounds[r + 1] > scope->days[v].boundary_ms;
+    }
+out:
+    return rc;
+}
+
+/* A file turned out to be damaged when it was read: what came of the span so far goes, and what does not need the file is done again. */
+static enum tl_code take_back(struct tl_stage *stage, const struct tl_job *span, const struct tl_input_file *file,
+                              const char *damage, struct tl_err *err)
+{
+    const struct tl_scope *scope = stage->scope;
+    enum tl_code rc;
+
+    TL_TRY(tl_input_found_damage(scope->inputs[span->source], file, damage, err));
+    for (uint32_t v = 0; v < scope->plan->views_count; v++)
+        if (span->views[v])
+            TL_TRY(tl_store_unstage(scope->store, stage->run, scope->definitions[v], span->bounds[0],
+                                    span->bounds[span->ranges_count], err));
+out:
+    return rc;
+}
+
 /* ---- a job ---- */
 
 static void show_progress(void *ctx, uint64_t done, uint64_t count)
 {
-    tl_progress_step(ctx, done, count);
+    const struct tl_stage *stage = ctx;
+    uint64_t before = stage->bytes_count, all = before + count;
+
+    tl_progress_step(stage->progress, before + done, all > stage->bytes_ahead ? all : stage->bytes_ahead);
 }
 
 static enum tl_code add_totals(struct tl_stage *stage, const struct tl_recompute *done, struct tl_err *err)
@@ -312,8 +397,8 @@ out:
     return rc;
 }
 
-/* Ranges that are not staged, or not as they would be now. */
-static enum tl_code compute(struct tl_stage *stage, const struct tl_job *span, struct tl_err *err)
+/* Ranges that are not staged, or not as they would be now. *done: false when the record turned out to be damaged, which the input knows then. */
+static enum tl_code compute(struct tl_stage *stage, const struct tl_job *span, bool *done, struct tl_err *err)
 {
     const struct tl_scope *scope = stage->scope;
     uint32_t count = scope->plan->views_count;
@@ -331,10 +416,11 @@ static enum tl_code compute(struct tl_stage *stage, const struct tl_job *span, s
                                      .found = scope->checks != NULL ? tl_quality_found : NULL,
                                      .found_ctx = &findings,
                                      .jobs = stage->threads,
+                                     .limit = stage->limit,
                                      .store = scope->store,
                                      .run = stage->run,
                                      .progress = show_progress,
-                                     .progress_ctx = stage->progress};
+                                     .progress_ctx = stage};
     enum tl_code rc = TL_OK;
 
     if (carry_in == NULL || carry_out == NULL)
@@ -343,7 +429,13 @@ static enum tl_code compute(struct tl_stage *stage, const struct tl_job *span, s
     for (uint32_t v = 0; v < count; v++)
         if (span->views[v])
             TL_TRY(tl_carry_at(&stage->carries, v, span->bounds[0], &carry_in[v], err));
-    TL_TRY(tl_recompute(&recompute, err));
+    rc = tl_recompute(&recompute, err);
+    *done = recompute.damaged == NULL;
+    if (rc == TL_ERR_CORRUPT && !*done) {
+        TL_TRY(take_back(stage, span, recompute.damaged, err->message, err));
+        goto out;
+    }
+    TL_TRY(rc);
     stage->ranges_count += span->ranges_count;
     TL_TRY(add_totals(stage, &recompute, err));
     for (uint32_t v = 0; v < count; v++)
@@ -360,21 +452,28 @@ out:
 static enum tl_code run_job(struct tl_stage *stage, uint32_t at, struct tl_err *err)
 {
     struct tl_job job = stage->jobs.jobs[at];
+    bool all_left_out = false;
     enum tl_code rc = TL_OK;
 
     for (uint32_t r = 0; r < job.ranges_count;) {
+        const char *damage = damage_in(stage, &job, r);
         struct tl_job span = job;
-        bool taken;
+        bool taken = false, done;
 
-        TL_TRY(take_staged(stage, &job, r, &taken, err));
-        if (taken) {
+        if (damage != NULL)
+            TL_TRY(tl_left_out_say(&stage->left_out, damage, err));
+        if (damage != NULL || all_left_out)
+            TL_TRY(leave_out(stage, &job, r, &all_left_out, err));
+        else
+            TL_TRY(take_staged(stage, &job, r, &taken, err));
+        if (damage != NULL || all_left_out || taken) {
             r++;
             continue;
         }
         span.bounds = job.bounds + r;
-        span.ranges_count = next_staged(stage, &job, r) - r;
-        TL_TRY(compute(stage, &span, err));
-        r += span.ranges_count;
+        span.ranges_count = next_other(stage, &job, r) - r;
+        TL_TRY(compute(stage, &span, &done, err));
+        r += done ? span.ranges_count : 0;
     }
     TL_TRY(follow_carries(stage, at, err));
 out:
@@ -383,8 +482,11 @@ out:
 
 enum tl_code tl_stage_jobs(struct tl_stage *stage, struct tl_err *err)
 {
-    enum tl_code rc = TL_OK;
+    enum tl_code rc;
 
+    TL_TRY(stage_all_sealed(stage, err));
+    for (uint32_t j = 0; j < stage->jobs.count; j++)
+        stage->bytes_ahead += stage->jobs.jobs[j].bytes;
     for (uint32_t j = 0; j < stage->jobs.count; j++)
         TL_TRY(run_job(stage, j, err));
     for (uint32_t v = 0; v < stage->scope->plan->views_count; v++)

@@ -75,7 +75,7 @@ struct tl_master_file {
 TL_MUST_USE enum tl_code tl_master_topics(struct tl_master *master,
                                           enum tl_code (*each)(void *ctx, struct tl_sv topic, struct tl_err *err), void *ctx,
                                           struct tl_err *err);
-/* The topic's files by partition, then first offset; valid until close or the next list of that topic. Reads and checks the indexes. Gaps
+/* The topic's files by partition, then first offset; valid until tl_master_let_go or close. Reads and checks the indexes. Gaps
  * between files are allowed (compaction, trimmed logs), overlaps are TL_ERR_CORRUPT. No such topic: count 0. Files that are not named
  * like ours are none of ours and are passed over. The bytes of blocks are checked when they are read. */
 TL_MUST_USE enum tl_code tl_master_list(struct tl_master *master, struct tl_sv topic, const struct tl_master_file **files,
@@ -119,6 +119,16 @@ TL_MUST_USE enum tl_code tl_master_write_complete(struct tl_master *master, stru
                                                   const struct tl_master_complete *complete, size_t count, uint64_t identity,
                                                   struct tl_err *err);
 
+/* What retention has taken away: per partition, the offset below which no file is any more. The same form and rules as the statement above, in
+ * thinned.json; the other fields are 0. */
+TL_MUST_USE enum tl_code tl_master_read_thinned(struct tl_master *master, struct tl_sv topic,
+                                                const struct tl_master_complete **out, size_t *count, struct tl_err *err);
+/* Removes the files of each partition that lie below its `offset` (which is where a file begins), for ever: thinned.json first, so that whatever is
+ * killed, no file is missing that it does not tell of, and the next call (of no partitions, if need be) does the rest. Waits so long for
+ * those who read or write it: TL_ERR_BUSY. Behind it the topic is to be listed anew. */
+TL_MUST_USE enum tl_code tl_master_thin(struct tl_master *master, struct tl_sv topic, const struct tl_master_complete *offsets,
+                                        size_t count, int64_t wait_ms, struct tl_err *err);
+
 /* ---- reading ---- */
 
 struct tl_master_reader; /* one a thread */
@@ -159,10 +169,40 @@ TL_MUST_USE enum tl_code tl_master_writer_add(struct tl_master_writer *writer, c
                                               const struct tl_master_facts *facts, struct tl_err *err);
 uint64_t tl_master_writer_raw_bytes(const struct tl_master_writer *writer);
 /* The log has no message from `begin_offset` up to the file's first one: where the file before ends, and 0 where there is none. Unless said,
- * the file begins with its first message. */
+ * the file begins with its first message. TL_MASTER_BEGIN_UNKNOWN is taken, too. */
 void tl_master_writer_begin_at(struct tl_master_writer *writer, int64_t begin_offset);
 /* Makes the file durable and visible; a writer to which nothing was added leaves no file. The writer is gone either way. */
 TL_MUST_USE enum tl_code tl_master_writer_finish(struct tl_master_writer *writer, struct tl_err *err);
 void tl_master_writer_abandon(struct tl_master_writer *writer); /* removes what it wrote; NULL is fine */
+
+/* ---- other files with the same messages ----
+ *
+ *   topics/events/partition=0     a b c d     what readers list
+ *   topics/_events/partition=0    abc         what is written here: one file instead of three
+ *                                 abc d       then links to the files that stay
+ *        exchange                             one system call: readers list a b c d, or abc d
+ *   topics/_events/partition=0    a b c d     the old folder, which is removed a while later
+ *
+ * So there is no moment at which an offset is in no file or in two, for whatever lists the folder, DuckDB too, and whatever is killed: what
+ * stands in "_events" is read by nobody, and removed by the next who begins there. Whoever has listed a topic (or has a file of it open to write)
+ * holds a lock on its folder, shared, until tl_master_let_go or close; the exchange wants that lock alone. So no reader of ours is left with
+ * names that are gone. One that takes no lock may be: it is told that a file is not there. That it is not caught in the middle of listing the
+ * old folder is what the while is for. Two that make files anew keep out of each other's way by a lock of their caller's. */
+struct tl_master_swap;
+/* Removes the old folders of the topic, and what killed ones have left. */
+TL_MUST_USE enum tl_code tl_master_swap_clean(struct tl_master *master, struct tl_sv topic, struct tl_err *err);
+/* The topic has been listed by this handle. */
+TL_MUST_USE enum tl_code tl_master_swap_open(struct tl_master *master, struct tl_sv topic, uint32_t partition,
+                                             struct tl_master_swap **out, struct tl_err *err);
+TL_MUST_USE enum tl_code tl_master_swap_writer(struct tl_master_swap *swap, uint64_t time_rule, struct tl_master_writer **out,
+                                               struct tl_err *err);
+/* The files that were written; valid until the next call or close. */
+TL_MUST_USE enum tl_code tl_master_swap_list(struct tl_master_swap *swap, const struct tl_master_file **files, size_t *count,
+                                             struct tl_err *err);
+/* They stand instead of `replaced`, files of the partition as it was listed. Waits so long for those who read or write the topic: TL_ERR_BUSY.
+ * Behind it, as behind any failure, the topic is to be listed anew. TL_ERR_LIMIT: the file system exchanges no folders. */
+TL_MUST_USE enum tl_code tl_master_swap_commit(struct tl_master_swap *swap, const struct tl_master_file *const *replaced,
+                                               size_t count, int64_t wait_ms, struct tl_err *err);
+void tl_master_swap_close(struct tl_master_swap *swap); /* removes what was not put in place; NULL is fine */
 
 #endif

@@ -8,7 +8,7 @@
 struct tl_master_topic {
     struct tl_master_topic *next;
     struct tl_sv topic; /* in `names` */
-    struct tl_arena names, files, complete;
+    struct tl_arena names, files, complete, thinned;
     int fd; /* the topic's folder, locked as long as what was listed may be read; -1: it is not */
 };
 
@@ -22,5 +22,21 @@ TL_MUST_USE enum tl_code tl_master_topic_find(struct tl_master *master, struct t
                                               struct tl_err *err);
 /* TL_ERR_CORRUPT where it is no ordinary file. */
 TL_MUST_USE enum tl_code tl_master_file_size(int fd, const char *path, uint64_t *out, struct tl_err *err);
+
+/* The files of one partition's folder, wherever it stands; `encoded`: the topic as in names. */
+TL_MUST_USE enum tl_code tl_master_list_folder(struct tl_arena *arena, struct tl_sv topic, const char *encoded,
+                                               uint32_t partition, const char *folder, struct tl_master_list *out,
+                                               struct tl_err *err);
+/* A writer that writes into this folder, which is there. */
+TL_MUST_USE enum tl_code tl_master_writer_open_in(struct tl_master *master, struct tl_sv topic, uint32_t partition,
+                                                  uint64_t time_rule, const char *folder, struct tl_master_writer **out,
+                                                  struct tl_err *err);
+/* Replaces the statement of that name on the topic's partitions, atomically. */
+TL_MUST_USE enum tl_code tl_master_write_statement(struct tl_master *master, struct tl_sv topic, const char *name,
+                                                   const struct tl_master_complete *complete, size_t count, uint64_t identity,
+                                                   struct tl_err *err);
+/* What was listed of the topic becomes ours alone: waits until nobody else reads or writes it. TL_ERR_BUSY: the time is over, and nothing of
+ * it is locked any more. Given back by tl_master_let_go. */
+TL_MUST_USE enum tl_code tl_master_topic_alone(struct tl_master *master, struct tl_sv topic, int64_t wait_ms, struct tl_err *err);
 
 #endif

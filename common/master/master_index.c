@@ -46,7 +46,7 @@ enum tl_code tl_master_index_encode(const struct tl_master_index *index, struct 
     enum tl_code rc;
 
     tl_buf_put(out, magic, sizeof magic);
-    tl_buf_put_u32(out, TL_MASTER_INDEX_VERSION);
+    tl_buf_put_u32(out, file->begin_offset == TL_MASTER_BEGIN_UNKNOWN ? TL_MASTER_INDEX_VERSION_FIRST : TL_MASTER_INDEX_VERSION);
     tl_buf_put_u32(out, 0); /* the size of the head is known behind it */
     tl_buf_put_block(out, file->topic);
     tl_buf_put_varint(out, file->partition);
@@ -61,7 +61,8 @@ enum tl_code tl_master_index_encode(const struct tl_master_index *index, struct 
         day_before = file->days[i].day;
     }
     tl_buf_put_varint(out, (uint64_t)file->blocks[0].first_offset);
-    tl_buf_put_varint(out, file->begin_offset < 0 ? 0 : (uint64_t)(file->blocks[0].first_offset - file->begin_offset));
+    if (file->begin_offset != TL_MASTER_BEGIN_UNKNOWN)
+        tl_buf_put_varint(out, (uint64_t)(file->blocks[0].first_offset - file->begin_offset));
     tl_buf_put_varint(out, file->blocks_count);
     for (uint32_t i = 0; i < file->blocks_count; i++)
         put_block(out, &file->blocks[i], &index->extents[i], i == 0 ? NULL : &file->blocks[i - 1]);

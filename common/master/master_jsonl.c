@@ -58,6 +58,7 @@ void tl_master_close(struct tl_master *master)
         tl_arena_done(&topic->names);
         tl_arena_done(&topic->files);
         tl_arena_done(&topic->complete);
+        tl_arena_done(&topic->thinned);
         if (topic->fd >= 0)
             close(topic->fd);
         free(topic);
@@ -81,6 +82,7 @@ enum tl_code tl_master_topic_find(struct tl_master *master, struct tl_sv name, s
         tl_arena_init(&topic->names, 256, 0);
         tl_arena_init(&topic->files, 16 * 1024, 0);
         tl_arena_init(&topic->complete, 1024, 0);
+        tl_arena_init(&topic->thinned, 1024, 0);
         if (!tl_arena_copy(&topic->names, name, &topic->topic)) {
             free(topic);
             return tl_fail_memory(err, name.size);
@@ -135,12 +137,12 @@ out:
     return rc;
 }
 
-enum tl_code tl_master_read_complete(struct tl_master *master, struct tl_sv topic, const struct tl_master_complete **out,
-                                     size_t *count, uint64_t *identity, struct tl_err *err)
+/* A statement on the topic's partitions, in a file of this name. *out stands in `arena`. */
+static enum tl_code statement_read(struct tl_master *master, struct tl_sv topic, const char *name, struct tl_arena *arena,
+                                   const struct tl_master_complete **out, size_t *count, uint64_t *identity, struct tl_err *err)
 {
     enum { COMPLETE_BYTES_MAX = 64 << 20 };
     char encoded[TL_MASTER_TOPIC_BYTES_MAX + 1], path[PATH_MAX];
-    struct tl_master_topic *known;
     struct tl_buf bytes;
     struct tl_err why;
     uint64_t size;
@@ -149,9 +151,8 @@ enum tl_code tl_master_read_complete(struct tl_master *master, struct tl_sv topi
 
     tl_buf_init(&bytes, COMPLETE_BYTES_MAX);
     TL_TRY(tl_master_topic_encode(topic, encoded, err));
-    TL_TRY(tl_master_topic_find(master, topic, &known, err));
-    TL_TRY(tl_master_path(path, err, "%s/topics/%s/complete.json", master->data_dir, encoded));
-    tl_arena_reset(&known->complete);
+    TL_TRY(tl_master_path(path, err, "%s/topics/%s/%s", master->data_dir, encoded, name));
+    tl_arena_reset(arena);
     fd = open(path, O_RDONLY | O_CLOEXEC);
     if (fd < 0 && errno == ENOENT) {
         *out = NULL;
@@ -169,7 +170,7 @@ enum tl_code tl_master_read_complete(struct tl_master *master, struct tl_sv topi
         TL_TRY(tl_buf_check(&bytes, path, err));
     bytes.size = (size_t)size;
     TL_TRY(tl_master_read_at(fd, bytes.data, size, 0, path, err));
-    rc = tl_master_complete_decode(tl_buf_sv(&bytes), topic, &known->complete, out, count, identity, &why);
+    rc = tl_master_complete_decode(tl_buf_sv(&bytes), topic, arena, out, count, identity, &why);
     if (rc != TL_OK)
         TL_TRY(tl_fail(err, rc, "%s: %s", path, why.message));
 out:
@@ -179,8 +180,34 @@ out:
     return rc;
 }
 
-enum tl_code tl_master_write_complete(struct tl_master *master, struct tl_sv topic, const struct tl_master_complete *complete,
-                                      size_t count, uint64_t identity, struct tl_err *err)
+enum tl_code tl_master_read_complete(struct tl_master *master, struct tl_sv topic, const struct tl_master_complete **out,
+                                     size_t *count, uint64_t *identity, struct tl_err *err)
+{
+    struct tl_master_topic *known;
+    enum tl_code rc;
+
+    TL_TRY(tl_master_topic_find(master, topic, &known, err));
+    TL_TRY(statement_read(master, topic, "complete.json", &known->complete, out, count, identity, err));
+out:
+    return rc;
+}
+
+enum tl_code tl_master_read_thinned(struct tl_master *master, struct tl_sv topic, const struct tl_master_complete **out,
+                                    size_t *count, struct tl_err *err)
+{
+    struct tl_master_topic *known;
+    uint64_t identity;
+    enum tl_code rc;
+
+    TL_TRY(tl_master_topic_find(master, topic, &known, err));
+    TL_TRY(statement_read(master, topic, "thinned.json", &known->thinned, out, count, &identity, err));
+out:
+    return rc;
+}
+
+enum tl_code tl_master_write_statement(struct tl_master *master, struct tl_sv topic, const char *name,
+                                       const struct tl_master_complete *complete, size_t count, uint64_t identity,
+                                       struct tl_err *err)
 {
     char encoded[TL_MASTER_TOPIC_BYTES_MAX + 1], folder[PATH_MAX], path[PATH_MAX], temporary[PATH_MAX];
     struct tl_buf bytes;
@@ -192,8 +219,8 @@ enum tl_code tl_master_write_complete(struct tl_master *master, struct tl_sv top
     TL_TRY(tl_master_topic_encode(topic, encoded, err));
     TL_TRY(tl_master_complete_encode(topic, complete, count, identity, &bytes, err));
     TL_TRY(tl_master_topic_folder(master->data_dir, encoded, folder, err));
-    TL_TRY(tl_master_path(path, err, "%s/complete.json", folder));
-    TL_TRY(tl_master_path(temporary, err, "%s/_complete.json", folder));
+    TL_TRY(tl_master_path(path, err, "%s/%s", folder, name));
+    TL_TRY(tl_master_path(temporary, err, "%s/_%s", folder, name));
     fd = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
     if (fd < 0)
         TL_TRY(tl_fail_errno(err, TL_ERR_IO, "%s: cannot open for writing", temporary));
@@ -212,4 +239,10 @@ out:
         unlink(temporary);
     tl_buf_done(&bytes);
     return rc;
+}
+
+enum tl_code tl_master_write_complete(struct tl_master *master, struct tl_sv topic, const struct tl_master_complete *complete,
+                                      size_t count, uint64_t identity, struct tl_err *err)
+{
+    return tl_master_write_statement(master, topic, "complete.json", complete, count, identity, err);
 }

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "base/buf.h"
+#include "base/clock.h"
 #include "master/master_files.h"
 #include "master/master_handle.h"
 #include "master/master_index.h"
@@ -308,34 +309,65 @@ static enum tl_code in_arena(struct tl_arena *arena, const void *items, size_t b
     return TL_OK;
 }
 
+/* What the walk has found, in order, into the listing's arena. */
+static enum tl_code listing_settle(struct listing *listing, struct tl_master_list *out, struct tl_err *err)
+{
+    void *files, *damage;
+    enum tl_code rc;
+
+    if (listing->count > 0)
+        qsort(listing->files, listing->count, sizeof *listing->files, file_order);
+    TL_TRY(overlaps_set_aside(listing, err));
+    TL_TRY(in_arena(listing->arena, listing->files, listing->count * sizeof *listing->files, &files, err));
+    TL_TRY(in_arena(listing->arena, listing->damage, listing->damage_count * sizeof *listing->damage, &damage, err));
+    *out = (struct tl_master_list){
+        .files = files, .files_count = listing->count, .damage = damage, .damage_count = listing->damage_count};
+out:
+    return rc;
+}
+
+static void listing_done(struct listing *listing)
+{
+    free(listing->files);
+    free(listing->damage);
+    tl_buf_done(&listing->bytes);
+}
+
+enum tl_code tl_master_list_folder(struct tl_arena *arena, struct tl_sv topic, const char *encoded, uint32_t partition,
+                                   const char *folder, struct tl_master_list *out, struct tl_err *err)
+{
+    struct listing listing = {.arena = arena, .topic = topic, .encoded = encoded};
+    struct partition_walk walk = {&listing, folder, partition};
+    enum tl_code rc;
+
+    tl_buf_init(&listing.bytes, TL_MASTER_HEAD_BYTES_MAX);
+    TL_TRY(tl_master_folder_walk(folder, each_file, &walk, err));
+    TL_TRY(listing_settle(&listing, out, err));
+out:
+    listing_done(&listing);
+    return rc;
+}
+
 enum tl_code tl_master_list_sound(struct tl_master *master, struct tl_sv topic, struct tl_master_list *out, struct tl_err *err)
 {
     char encoded[TL_MASTER_TOPIC_BYTES_MAX + 1], folder[PATH_MAX];
     struct listing listing = {.topic = topic, .encoded = encoded};
     struct partition_walk walk = {&listing, folder, 0};
     struct tl_master_topic *known;
-    void *files, *damage;
     enum tl_code rc;
 
     tl_buf_init(&listing.bytes, TL_MASTER_HEAD_BYTES_MAX);
     TL_TRY(tl_master_topic_encode(topic, encoded, err));
     TL_TRY(tl_master_topic_find(master, topic, &known, err));
     TL_TRY(tl_master_path(folder, err, "%s/topics/%s", master->data_dir, encoded));
+    if (known->fd < 0) /* nobody has what was listed before */
+        tl_arena_reset(&known->files);
     TL_TRY(folder_lock(known, folder, err));
-    tl_arena_reset(&known->files);
     listing.arena = &known->files;
     TL_TRY(tl_master_folder_walk(folder, each_partition, &walk, err));
-    if (listing.count > 0)
-        qsort(listing.files, listing.count, sizeof *listing.files, file_order);
-    TL_TRY(overlaps_set_aside(&listing, err));
-    TL_TRY(in_arena(&known->files, listing.files, listing.count * sizeof *listing.files, &files, err));
-    TL_TRY(in_arena(&known->files, listing.damage, listing.damage_count * sizeof *listing.damage, &damage, err));
-    *out = (struct tl_master_list){
-        .files = files, .files_count = listing.count, .damage = damage, .damage_count = listing.damage_count};
+    TL_TRY(listing_settle(&listing, out, err));
 out:
-    free(listing.files);
-    free(listing.damage);
-    tl_buf_done(&listing.bytes);
+    listing_done(&listing);
     return rc;
 }
 
@@ -350,6 +382,39 @@ enum tl_code tl_master_list(struct tl_master *master, struct tl_sv topic, const 
         TL_TRY(tl_fail(err, list.damage[0].code, "%s", list.damage[0].message));
     *files = list.files;
     *count = list.files_count;
+out:
+    return rc;
+}
+
+enum tl_code tl_master_topic_alone(struct tl_master *master, struct tl_sv topic, int64_t wait_ms, struct tl_err *err)
+{
+    enum { NAP_MS = 20 };
+    int64_t until_ms = tl_clock_monotonic_ms() + wait_ms;
+    char encoded[TL_MASTER_TOPIC_BYTES_MAX + 1], folder[PATH_MAX];
+    struct tl_master_topic *known;
+    enum tl_code rc;
+
+    TL_TRY(tl_master_topic_encode(topic, encoded, err));
+    TL_TRY(tl_master_topic_find(master, topic, &known, err));
+    TL_TRY(tl_master_path(folder, err, "%s/topics/%s", master->data_dir, encoded));
+    TL_TRY(folder_lock(known, folder, err));
+    if (known->fd < 0)
+        TL_TRY(tl_fail(err, TL_ERR_NOT_FOUND, "%s: there is no such folder", folder));
+    while (flock(known->fd, LOCK_EX | LOCK_NB) != 0) {
+        if (errno == EINTR)
+            continue;
+        if (errno != EWOULDBLOCK)
+            TL_TRY(tl_fail_errno(err, TL_ERR_IO, "%s/topics: cannot lock the folder of topic %.*s", master->data_dir,
+                                 TL_SV_ARG(topic)));
+        if (tl_clock_monotonic_ms() >= until_ms) {
+            tl_master_let_go(master, topic);
+            TL_TRY(tl_fail(err, TL_ERR_BUSY,
+                           "topic %.*s is being read or written (batch, reconcile, import, archive); it was left as it is",
+                           TL_SV_ARG(topic)));
+        }
+        tl_clock_sleep_ms(NAP_MS);
+    }
+    rc = TL_OK;
 out:
     return rc;
 }

@@ -293,27 +293,50 @@ static enum tl_code days_bind(struct tl_bind *bind, const struct tl_ast_check *a
     return TL_OK;
 }
 
+/* What is measured is a whole number. */
+static bool is_whole(const struct tl_bind *bind, const struct tl_table_check *check)
+{
+    const struct tl_view *view = &bind->plan->views[check->view];
+
+    return check->median_days == 0 &&
+           (check->measure == TL_MEASURE_ROW_COUNT || check->measure == TL_MEASURE_FRESHNESS ||
+            (check->measure == TL_MEASURE_SUM && tl_kind_is_integer(view->outputs[check->columns[0]].kind)));
+}
+
+/* The last value before the bound on the way to -INFINITY or INFINITY. */
+static double beside(double bound, bool whole, double towards)
+{
+    if (!whole || fabs(bound) >= 1e15)
+        return nextafter(bound, towards);
+    return towards < 0 ? ceil(bound) - 1 : floor(bound) + 1;
+}
+
 static enum tl_code compare_bind(struct tl_bind *bind, const struct tl_ast_check *check, struct tl_table_check *out)
 {
     const struct tl_ast_expr *ast = check->expr;
     double bound = 0;
+    bool whole;
     enum tl_code rc;
 
     TL_TRY(measure_bind(bind, ast->args, out));
     TL_TRY(bound_bind(bind, check, ast->args->next, out, &bound));
+    TL_TRY(days_bind(bind, check, out));
+    whole = is_whole(bind, out);
     out->low = -INFINITY;
     out->high = INFINITY;
-    if (tl_sv_eq(ast->text, TL_SV("=")))
+    if (tl_sv_eq(ast->text, TL_SV("="))) {
         out->low = out->high = bound;
-    else if (tl_sv_eq(ast->text, TL_SV("<=")))
+    } else if (tl_sv_eq(ast->text, TL_SV("<="))) {
         out->high = bound;
-    else if (tl_sv_eq(ast->text, TL_SV("<")))
-        out->high = nextafter(bound, -INFINITY);
-    else if (tl_sv_eq(ast->text, TL_SV(">=")))
+    } else if (tl_sv_eq(ast->text, TL_SV(">="))) {
         out->low = bound;
-    else
-        out->low = nextafter(bound, INFINITY);
-    TL_TRY(days_bind(bind, check, out));
+    } else if (tl_sv_eq(ast->text, TL_SV("<"))) {
+        out->high = beside(bound, whole, -INFINITY);
+        out->high_open = !whole;
+    } else {
+        out->low = beside(bound, whole, INFINITY);
+        out->low_open = !whole;
+    }
 out:
     return rc;
 }

@@ -37,30 +37,17 @@ static void bound_print(const struct tl_table_check *check, double bound, struct
         tl_double_print(bound, out);
 }
 
-/* x < 5 is kept as x <= the largest number below 5; how it was written shows by how few digits the neighbour has. */
-static bool is_open(double bound, double towards)
-{
-    double neighbour = nextafter(bound, towards);
-    char text[2][40];
-
-    snprintf(text[0], sizeof text[0], "%.15g", bound);
-    snprintf(text[1], sizeof text[1], "%.15g", neighbour);
-    return strtod(text[0], NULL) != bound && strtod(text[1], NULL) == neighbour;
-}
-
 static void bounds_print(const struct tl_table_check *check, struct tl_buf *out)
 {
-    bool high_open = is_open(check->high, INFINITY), low_open = is_open(check->low, -INFINITY);
-
     if (check->low == check->high) {
         tl_buf_put_str(out, " = ");
         bound_print(check, check->low, out);
     } else if (isinf(check->low)) {
-        tl_buf_put_str(out, high_open ? " < " : " <= ");
-        bound_print(check, high_open ? nextafter(check->high, INFINITY) : check->high, out);
+        tl_buf_put_str(out, check->high_open ? " < " : " <= ");
+        bound_print(check, check->high_open ? nextafter(check->high, INFINITY) : check->high, out);
     } else if (isinf(check->high)) {
-        tl_buf_put_str(out, low_open ? " > " : " >= ");
-        bound_print(check, low_open ? nextafter(check->low, -INFINITY) : check->low, out);
+        tl_buf_put_str(out, check->low_open ? " > " : " >= ");
+        bound_print(check, check->low_open ? nextafter(check->low, -INFINITY) : check->low, out);
     } else {
         tl_buf_put_str(out, " BETWEEN ");
         bound_print(check, check->low, out);

@@ -42,9 +42,10 @@ struct tl_table_check {
     enum tl_measure measure;
     uint32_t *columns; /* of the view's outputs */
     uint32_t columns_count;
-    /* Inclusive (x < 5 is the largest double below 5); -INFINITY, INFINITY: unbounded. With median_days in percent of the median. UNIQUE,
-     * ALLOWED: 0 to 0, the rows that violate it. */
+    /* Inclusive: of whole numbers x < 5 is x <= 4, of others the largest double below 5 (then high_open, for those who read it). -INFINITY,
+     * INFINITY: unbounded. With median_days in percent of the median. UNIQUE, ALLOWED: 0 to 0, the rows that violate it. */
     double low, high;
+    bool low_open, high_open;
     uint32_t median_days; /* 0: bounds are absolute; else of the published ranges of the same length in the last so many days */
     struct tl_value *allowed; /* of the column's kind, as written; none of them is NULL */
     uint32_t allowed_count;

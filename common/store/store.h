@@ -331,6 +331,22 @@ TL_MUST_USE enum tl_code tl_store_run_offsets(struct tl_store *store, int64_t ru
 TL_MUST_USE enum tl_code tl_store_staged_carry(struct tl_store *store, int64_t run, int64_t definition, int64_t from_ms,
                                                struct tl_buf *out, struct tl_err *err);
 
+/* ---- sealed days ----
+ *
+ * Retention takes events from the record whose days every view has published. From then on ranges that begin before `upto_ms` stay as they are. */
+/* Never goes back. */
+TL_MUST_USE enum tl_code tl_store_seal(struct tl_store *store, struct tl_sv topic, int64_t upto_ms, int64_t sealed_ms,
+                                       struct tl_err *err);
+TL_MUST_USE enum tl_code tl_store_sealed(struct tl_store *store,
+                                         enum tl_code (*each)(void *ctx, struct tl_sv topic, int64_t upto_ms, int64_t sealed_ms,
+                                                              struct tl_err *err),
+                                         void *ctx, struct tl_err *err);
+/* Events of this published range that came when it was sealed: lines of its run's ledger, with the cause sealed_day, and as many late events more in its
+ * outcomes. Lines that are there already count once; *added: the others. */
+TL_MUST_USE enum tl_code tl_store_put_sealed(struct tl_store *store, int64_t definition, const struct tl_run_range *range,
+                                             const struct tl_ledger_line *lines, size_t count, uint64_t *added,
+                                             struct tl_err *err);
+
 struct tl_run {
     int64_t id, started_ms, ended_ms; /* ended_ms INT64_MIN: not ended */
     enum tl_run_state state;
@@ -360,6 +376,7 @@ struct tl_run_range_state {
     bool blocked, pruned;
     int64_t published; /* its publication; 0: none */
     bool serves;       /* the pointer is at it */
+    bool undone;       /* its publication was rolled back */
 };
 /* All ranges of a run, by view and time. */
 TL_MUST_USE enum tl_code tl_store_run_ranges(struct tl_store *store, int64_t run,

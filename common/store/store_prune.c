@@ -161,7 +161,8 @@ out:
 
 /* ---- a span of a run ---- */
 
-/* The rows of the run whose range is the span or lies inside, its ledger lines of events in the span, and what it carries over ends in it.
+/* The rows of the run whose range is the span or lies inside, its ledger lines and its quarantine of events in the span, and what it carries over
+ * ends in it.
  * Lines without a time (a dead letter's) are no range's. */
 static enum tl_code drop_span(struct tl_store *store, const struct tl_known *d, int64_t run, int64_t from_ms, int64_t to_ms,
                               struct tl_err *err)
@@ -175,10 +176,18 @@ static enum tl_code drop_span(struct tl_store *store, const struct tl_known *d, 
     tl_buf_printf(&where, "s._run = ?1 AND s._end_ms %s ?2 AND s._end_ms %s ?3", holds_from ? ">=" : ">",
                   holds_from ? "<" : "<=");
     TL_TRY(delete_in_chunks(store, tl_buf_sv(&d->batch_table), batch_rows_key, &where, "iii", binds, err));
+    binds[1] = tl_bind_i64(tl_max_i64(from_ms, INT64_MIN + 1));
+    tl_buf_clear(&where); /* before the lines, for these tell when the events were */
+    tl_buf_printf(
+        &where,
+        "s.definition = %lld AND s.run = ?1 AND EXISTS (SELECT 1 FROM tally_ledger AS l WHERE l.definition = s.definition"
+        " AND l.run = s.run AND l.partition = s.partition AND l.\"offset\" = s.\"offset\" AND l.\"row\" = s.\"row\""
+        " AND l.event_time_ms >= ?2 AND l.event_time_ms < ?3)",
+        (long long)d->id);
+    TL_TRY(delete_in_chunks(store, TL_SV("tally_quarantine"), quarantine_key, &where, "iii", binds, err));
     tl_buf_clear(&where);
     tl_buf_printf(&where, "s.definition = %lld AND s.run = ?1 AND s.event_time_ms >= ?2 AND s.event_time_ms < ?3",
                   (long long)d->id);
-    binds[1] = tl_bind_i64(tl_max_i64(from_ms, INT64_MIN + 1));
     TL_TRY(delete_in_chunks(store, TL_SV("tally_ledger"), ledger_key, &where, "iii", binds, err));
     tl_buf_clear(&where);
     tl_buf_printf(&where, "s.definition = %lld AND s.run = ?1 AND s.to_ms > ?2 AND s.to_ms <= ?3", (long long)d->id);

@@ -9,7 +9,7 @@ static const char sql_put_quarantine[] =
 static const char sql_quarantine[] =
     "SELECT q.partition, q.\"offset\", q.\"row\", q.check_name, q.event, l.event_time_ms FROM tally_quarantine AS q"
     " JOIN tally_ledger AS l ON l.definition = q.definition AND l.run = q.run AND l.partition = q.partition AND l.\"offset\" = q.\"offset\""
-    " AND l.\"row\" = q.\"row\" WHERE q.definition = ?1 AND q.run = ?2 ORDER BY q.partition, q.\"offset\", q.\"row\"";
+    " AND l.\"row\" = q.\"row\" WHERE q.definition = ?1 AND q.run = ?2 AND l.cause = ?3 ORDER BY q.partition, q.\"offset\", q.\"row\"";
 /* clang-format on */
 
 enum tl_code tl_store_put_quarantine(struct tl_store *store, int64_t definition, int64_t run, const struct tl_dropped *events,
@@ -39,7 +39,7 @@ enum tl_code tl_store_quarantine(struct tl_store *store, int64_t definition, int
     bool row = false;
     enum tl_code rc;
 
-    TL_TRY(tl_database_ask(store->database, sql_quarantine, &answer, err, "ii", definition, run));
+    TL_TRY(tl_database_ask(store->database, sql_quarantine, &answer, err, "iii", definition, run, (int64_t)TL_CAUSE_DQ_REJECT));
     for (;;) {
         struct tl_dropped event;
 

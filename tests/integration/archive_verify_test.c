@@ -93,7 +93,19 @@ Test(archive_verify, a_sound_record)
 
 struct wrong_case {
     char name[48];
-    enum { FLIP, CUT, INDEX_GONE, INDEX_FLIP, OTHER_FLIP, FIRST_TWICE, MIDDLE_GONE, LAST_GONE, STATEMENT, LEFTOVER } what;
+    enum {
+        FLIP,
+        CUT,
+        INDEX_GONE,
+        INDEX_FLIP,
+        OTHER_FLIP,
+        FIRST_TWICE,
+        FIRST_GONE,
+        MIDDLE_GONE,
+        LAST_GONE,
+        STATEMENT,
+        LEFTOVER
+    } what;
     int status;
     char row[200];  /* of the answer */
     char named[60]; /* in it */
@@ -109,6 +121,7 @@ ParameterizedTestParameters(archive_verify, what_is_wrong_is_found)
         {"a byte of an index",        INDEX_FLIP,  1, "events,0,damaged,true,100,,,,,",    "events+0+0000000100.index",     false},
         {"a byte of the others",      OTHER_FLIP,  1, "events,0,damaged,true,100,199,,,,", "events+0+0000000100.other.zst", false},
         {"a file twice",              FIRST_TWICE, 1, "events,0,overlap,true,0,99,,,,",    "events+0+0000000050.jsonl.zst", false},
+        {"the first file is gone",    FIRST_GONE,  1, "events,0,missing,true,0,99,,,,",    "the file behind speaks of",     true },
         {"the middle file is gone",   MIDDLE_GONE, 1, "events,0,missing,true,100,199,,,,", "the file behind speaks of",     true },
         {"the last file is gone",     LAST_GONE,   1, "events,0,missing,true,200,299,,,,", "complete.json speaks of",       true },
         {"a statement of others",     STATEMENT,   1, "events,0,statement,true,,,,,,",     "complete.json",                 false},
@@ -178,6 +191,7 @@ ParameterizedTest(struct wrong_case *c, archive_verify, what_is_wrong_is_found)
         tl_master_close(master);
         break;
     }
+    case FIRST_GONE: remove_all_of(0); break;
     case MIDDLE_GONE: remove_all_of(100); break;
     case LAST_GONE: remove_all_of(200); break;
     case STATEMENT:

@@ -185,7 +185,9 @@ static void batch(struct pipeline *p, struct month *m, const char *const *words,
         return;
     }
     say(m, words, "");
-    pipeline_tally(p, 0, args);
+    pipeline_tally(p, -1, args);
+    cr_assert_eq(p->run.status, 0, "TALLY_SEED=%llu %s\n%s%s", (unsigned long long)m->chance->seed, m->place->zone, m->said,
+                 p->run.err);
 }
 
 static void random_run(struct pipeline *p, struct month *m)

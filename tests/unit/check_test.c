@@ -46,6 +46,12 @@ ParameterizedTestParameters(check, meaning)
         {"rows between", "VIEW hits ADD CONSTRAINT x EXPECT (ROW_COUNT BETWEEN 1 AND 20)", "ROW_COUNT BETWEEN 1 AND 20"},
         {"rows at least", "VIEW hits ADD CONSTRAINT x EXPECT (row_count >= 1)", "ROW_COUNT >= 1"},
         {"rows exactly", "VIEW hits ADD CONSTRAINT x EXPECT (ROW_COUNT = 24)", "ROW_COUNT = 24"},
+        {"more than no rows", "VIEW hits ADD CONSTRAINT x EXPECT (ROW_COUNT > 0)", "ROW_COUNT >= 1"},
+        {"fewer than so many", "VIEW hits ADD CONSTRAINT x EXPECT (SUM(c) < 7.5)", "SUM(c) <= 7"},
+        {"more than nothing", "VIEW hits ADD CONSTRAINT x EXPECT (SUM(mean) > 0)", "SUM(mean) > 0"},
+        {"more than nothing of the median", "VIEW hits ADD CONSTRAINT x EXPECT (ROW_COUNT > 0 PERCENT OF MEDIAN OVER 2 DAYS)",
+         "ROW_COUNT > 0 PERCENT OF MEDIAN OVER 2 DAYS"},
+        {"fresher than", "VIEW hits ADD CONSTRAINT x EXPECT (FRESHNESS < INTERVAL '1' SECOND)", "FRESHNESS <= INTERVAL '0.999' SECOND"},
         {"rows of the median", "VIEW hits ADD CONSTRAINT x EXPECT (ROW_COUNT BETWEEN 50 AND 200 PERCENT OF MEDIAN OVER 14 DAYS)",
          "ROW_COUNT BETWEEN 50 AND 200 PERCENT OF MEDIAN OVER 14 DAYS"},
         {"half of yesterday's", "VIEW hits ADD CONSTRAINT x EXPECT (SUM(c) >= 50 PERCENT OF MEDIAN OVER 1 DAY)",
@@ -103,6 +109,49 @@ Test(check, what_each_part_says)
               t[1].columns_count == 1 && t[1].columns[0] == 4);
     cr_assert(t[2].measure == TL_MEASURE_UNIQUE && t[2].low == 0 && t[2].high == 0 && t[2].columns_count == 2 &&
               t[2].columns[0] == 2 && t[2].columns[1] == 3);
+    tl_checks_close(checks);
+    tl_plan_close(plan);
+}
+
+Test(check, what_explain_prints)
+{
+    static const char want[] = "\nrow check `has host` of t  (line 1)\n"
+                               "  expects      (host IS NOT NULL)\n"
+                               "  otherwise    the event is in no row of batch; it stands in tally_quarantine\n"
+                               "\nrow check b of t  (line 2)\n"
+                               "  expects      (n > 0)\n"
+                               "  otherwise    the event counts all the same; batch says how many there are\n"
+                               "\nrow check c of t  (line 3)\n"
+                               "  expects      (n > 0)\n"
+                               "  otherwise    the range is not published, in none of the table's views\n"
+                               "\ntable check d of hits  (line 4)\n"
+                               "  expects      ROW_COUNT >= 1\n"
+                               "  otherwise    the range is published all the same; batch says what was measured\n"
+                               "\ntable check e of hits  (line 5)\n"
+                               "  expects      UNIQUE (host)\n"
+                               "  otherwise    the range is not published, and what was published of it stays\n"
+                               "\ntable check f of hits  (line 6)\n"
+                               "  expects      host IN ('aaaa";
+    struct tl_plan *plan = sql_plan(VIEWS);
+    struct tl_checks *checks = checks_of(
+        plan,
+        "ALTER TABLE t ADD CONSTRAINT `has host` EXPECT (host IS NOT NULL) ON VIOLATION DROP ROW;\n"
+        "ALTER TABLE t ADD CONSTRAINT b EXPECT (n > 0);\n"
+        "ALTER TABLE t ADD CONSTRAINT c EXPECT (n > 0) ON VIOLATION FAIL UPDATE;\n"
+        "ALTER VIEW hits ADD CONSTRAINT d EXPECT (ROW_COUNT > 0);\n"
+        "ALTER VIEW hits ADD CONSTRAINT e EXPECT (UNIQUE (host)) ON VIOLATION FAIL UPDATE;\n"
+        "ALTER VIEW hits ADD CONSTRAINT f EXPECT (host IN ('aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+        "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+        "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+        "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaÃ©'))");
+    struct tl_buf out;
+
+    tl_buf_init(&out, 0);
+    tl_checks_print(checks, plan, &out);
+    tl_buf_put_u8(&out, 0);
+    cr_assert_eq(strncmp(out.data, want, strlen(want)), 0, "%s", out.data);
+    cr_assert_not_null(strstr(out.data, "aaaa ...\n  otherwise "), "%s", out.data);
+    tl_buf_done(&out);
     tl_checks_close(checks);
     tl_plan_close(plan);
 }
