@@ -147,7 +147,7 @@ static enum tl_code see_failure(void *ctx, const struct tl_check_result *result,
     if (span == NULL || span->published || span->kept == TL_KEPT_NOT)
         return TL_OK;
     span->failed = span->failed || !named;
-    accept->named[root] = accept->named[root] || (named && span->kept != TL_KEPT_REPLACED);
+    accept->named[root] = accept->named[root] || (named && (span->kept == TL_KEPT_CHECK || span->kept == TL_KEPT_CHAIN));
     return TL_OK;
 }
 
@@ -213,7 +213,7 @@ static enum tl_code refuse_what_is_old(struct accept *accept, uint32_t root, str
         struct tl_chain_span *span = &chain->spans[s];
         bool dirty = false;
 
-        if (span->published || span->kept == TL_KEPT_NOT || span->kept == TL_KEPT_REPLACED)
+        if (span->published || (span->kept != TL_KEPT_CHECK && span->kept != TL_KEPT_CHAIN))
             continue;
         TL_TRY(has_new_input(accept, root, span, &dirty, err));
         if (!dirty)

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "core/intake.h"
+#include "core/window.h"
 
 static const struct tl_input_times no_times = {INT64_MAX, INT64_MIN};
 
@@ -434,4 +435,94 @@ bool tl_input_has_events(const struct tl_input *input, int64_t from_ms, int64_t 
             if (file_has_events(&input->partitions[p].files[f], from_ms, to_ms))
                 return true;
     return false;
+}
+
+/* A range while its events are read: from its first block on until no block is left that may hold something of it or of what lies before
+ * it (feed.h, floor). In terms of the feed: the highest log timestamp that its partition has come to, in whose order partitions are
+ * merged. */
+struct reading {
+    uint64_t events;
+    int64_t begin_ms, end_ms; /* begin > end: no block */
+};
+
+static void read_block_times(struct reading *ranges, const int64_t *bounds, uint32_t ranges_count,
+                             const struct tl_input_times *times, int64_t begin_ms, int64_t end_ms)
+{
+    uint32_t first = 0;
+
+    if (times->min_ms > times->max_ms || times->max_ms < bounds[0] || times->min_ms >= bounds[ranges_count])
+        return;
+    if (times->min_ms > bounds[0])
+        first = tl_range_of(bounds, ranges_count, times->min_ms, 0);
+    ranges[first].end_ms = tl_max_i64(ranges[first].end_ms, end_ms);
+    for (uint32_t r = first; r < ranges_count && bounds[r] <= times->max_ms; r++)
+        ranges[r].begin_ms = tl_min_i64(ranges[r].begin_ms, begin_ms);
+}
+
+static void read_file(struct reading *ranges, const int64_t *bounds, uint32_t ranges_count, const struct tl_input_file *file,
+                      int64_t *reached_ms)
+{
+    for (uint32_t b = 0; b < file->file->blocks_count; b++) {
+        const struct tl_master_block *block = &file->file->blocks[b];
+        int64_t begin_ms = tl_max_i64(*reached_ms, block->log_ms_min);
+
+        *reached_ms = tl_max_i64(*reached_ms, block->log_ms_max);
+        read_block_times(ranges, bounds, ranges_count, &file->blocks[b], begin_ms, *reached_ms);
+    }
+}
+
+/* Adds the file's events to each range that one of their days belongs to in part; returns how many belong to any. */
+static uint64_t count_days(struct reading *ranges, const int64_t *bounds, uint32_t ranges_count, const struct tl_input_file *file)
+{
+    uint64_t all = 0;
+
+    for (uint32_t d = 0; d < file->days_count; d++) {
+        int64_t start_ms = (int64_t)file->days[d].day * INT64_C(86400000), end_ms = start_ms + INT64_C(86400000);
+        uint32_t first = 0;
+
+        if (end_ms <= bounds[0] || start_ms >= bounds[ranges_count])
+            continue;
+        all += file->days[d].events_count;
+        if (start_ms > bounds[0])
+            first = tl_range_of(bounds, ranges_count, start_ms, 0);
+        for (uint32_t r = first; r < ranges_count && bounds[r] < end_ms; r++)
+            ranges[r].events += file->days[d].events_count;
+    }
+    return all;
+}
+
+enum tl_code tl_input_events_max(const struct tl_input *input, const int64_t *bounds, uint32_t ranges_count, uint64_t *at_once,
+                                 uint64_t *all, struct tl_err *err)
+{
+    struct reading *ranges = malloc(ranges_count * sizeof *ranges);
+    uint64_t most = 0;
+
+    if (ranges == NULL)
+        return tl_fail_memory(err, ranges_count * sizeof *ranges);
+    for (uint32_t r = 0; r < ranges_count; r++)
+        ranges[r] = (struct reading){0, INT64_MAX, INT64_MIN};
+    *all = 0;
+    for (uint32_t p = 0; p < input->partitions_count; p++) {
+        int64_t reached_ms = INT64_MIN;
+
+        for (uint32_t f = 0; f < input->partitions[p].files_count; f++) {
+            const struct tl_input_file *file = &input->partitions[p].files[f];
+
+            *all += count_days(ranges, bounds, ranges_count, file);
+            read_file(ranges, bounds, ranges_count, file, &reached_ms);
+        }
+    }
+    for (uint32_t r = 1; r < ranges_count; r++)
+        ranges[r].end_ms = tl_max_i64(ranges[r].end_ms, ranges[r - 1].end_ms);
+    for (uint32_t r = 0; r < ranges_count; r++) { /* as many are open when one of them begins as ever are */
+        uint64_t open = 0;
+
+        for (uint32_t other = 0; other < ranges_count; other++)
+            if (ranges[other].begin_ms <= ranges[r].begin_ms && ranges[other].end_ms >= ranges[r].begin_ms)
+                open += ranges[other].events;
+        most = open > most ? open : most;
+    }
+    *at_once = most < *all ? most : *all;
+    free(ranges);
+    return TL_OK;
 }

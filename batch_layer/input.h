@@ -72,6 +72,10 @@ int64_t tl_input_complete_ms(const struct tl_input *input, int64_t lateness_ms, 
 struct tl_input_times tl_input_times(const struct tl_input *input);
 /* Has the partition files with messages at or behind next_offset that have events in [from_ms, to_ms)? */
 bool tl_input_has_new(const struct tl_input_partition *partition, int64_t next_offset, int64_t from_ms, int64_t to_ms);
+/* How many events with a time of the ranges there are at most: *all, and *at_once of the ranges that a reader of the feed has open at the
+ * same time. By UTC days, so both may say up to twice as much, or more for ranges shorter than a day; never less. */
+TL_MUST_USE enum tl_code tl_input_events_max(const struct tl_input *input, const int64_t *bounds, uint32_t ranges_count,
+                                             uint64_t *at_once, uint64_t *all, struct tl_err *err);
 /* May there be events in [from_ms, to_ms) at all? By UTC days: may say yes for less than a day without one, never no wrongly. */
 bool tl_input_has_events(const struct tl_input *input, int64_t from_ms, int64_t to_ms);
 

@@ -48,32 +48,46 @@ static bool same_work(const struct tl_days *a, const struct tl_days *b)
         return false;
     for (uint32_t d = 0; d < a->count; d++)
         if (a->days[d].from_ms != b->days[d].from_ms || a->days[d].to_ms != b->days[d].to_ms ||
-            (a->days[d].reason == TL_DAY_CLEAN) != (b->days[d].reason == TL_DAY_CLEAN))
+            tl_day_is_work(&a->days[d]) != tl_day_is_work(&b->days[d]))
             return false;
     return true;
 }
+
+/* A late event keeps what lies behind it in memory until it is read, and each range's end costs what is in memory: so a job is not longer than this, where
+ * that makes little to be read twice. */
+#ifdef TL_TINY
+enum { JOB_BYTES = 5000, TWICE_SHARE = 2 };
+#else
+enum { JOB_BYTES = 128 << 20, TWICE_SHARE = 8 };
+#endif
 
 static enum tl_code add_spans(struct tl_jobs *jobs, uint32_t source, const bool *views, const struct tl_days *days, bool singly,
                               struct tl_err *err)
 {
     int64_t *bounds = malloc((days->count + 1) * sizeof *bounds);
     uint32_t ranges = 0;
+    uint64_t bytes = 0;
     enum tl_code rc = TL_OK;
 
     if (bounds == NULL)
         return tl_fail_memory(err, days->count * sizeof *bounds);
     for (uint32_t d = 0; d < days->count; d++) {
         const struct tl_day *day = &days->days[d];
-        bool last = singly || d + 1 == days->count || days->days[d + 1].reason == TL_DAY_CLEAN;
+        bool last = singly || d + 1 == days->count || !tl_day_is_work(&day[1]);
 
-        if (day->reason == TL_DAY_CLEAN)
+        if (!tl_day_is_work(day))
             continue;
+        bytes += day->begun_bytes;
+        if (!last && bytes >= JOB_BYTES && day[1].shared_bytes <= bytes / TWICE_SHARE)
+            last = true;
         if (ranges == 0)
             bounds[0] = day->from_ms;
         bounds[++ranges] = day->to_ms;
         if (last) {
             TL_TRY(tl_jobs_add(jobs, jobs->count, source, views, bounds, ranges, err));
+            jobs->jobs[jobs->count - 1].bytes = bytes;
             ranges = 0;
+            bytes = 0;
         }
     }
 out:

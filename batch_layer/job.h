@@ -14,6 +14,7 @@ struct tl_job {
     bool *views;     /* per view of the plan */
     int64_t *bounds; /* ranges_count + 1, ascending */
     uint32_t ranges_count;
+    uint64_t bytes; /* on record, unpacked, that it will read, about; 0: not known */
 };
 
 struct tl_jobs {

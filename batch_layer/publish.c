@@ -32,6 +32,7 @@ enum tl_code tl_publish_follow(const struct tl_scope *scope, struct tl_err *err)
         TL_TRY(swap_in(scope, v, err));
         TL_TRY(tl_store_prune_speed(scope->store, scope->definitions[v], scope->now_ms - keep_ms, err));
     }
+    TL_TRY(tl_store_prune_superseded(scope->store, scope->now_ms - keep_ms, err));
 out:
     return rc;
 }

@@ -312,8 +312,8 @@ static enum tl_code find_bounds(struct judge *judge, const struct measured *rang
                                 bool *enough, struct tl_err *err)
 {
     const struct tl_table_check *check = judge->checks[c];
+    uint32_t count = 0, enough_count = check->median_days < TL_QUALITY_PAST_MIN ? check->median_days : TL_QUALITY_PAST_MIN;
     double *values = NULL, median, low, high;
-    uint32_t count = 0;
     enum tl_code rc = TL_OK;
 
     *enough = true;
@@ -326,12 +326,12 @@ static enum tl_code find_bounds(struct judge *judge, const struct measured *rang
         TL_TRY(tl_fail_memory(err, judge->published.count * sizeof *values));
     TL_TRY(gather(judge, &judge->published, range, c, values, &count, err));
     TL_TRY(gather(judge, &judge->staged, range, c, values, &count, err));
-    if (count < TL_QUALITY_PAST_MIN) {
+    if (count < enough_count) {
         *enough = false;
         result->low = -(double)INFINITY;
         result->high = (double)INFINITY;
-        TL_TRY(print_detail(judge, result, err, "too little past: %u range%s of this length in the last %u days, %d would do",
-                            count, count == 1 ? "" : "s", check->median_days, TL_QUALITY_PAST_MIN));
+        TL_TRY(print_detail(judge, result, err, "too little past: %u range%s of this length in the last %u days, %u would do",
+                            count, count == 1 ? "" : "s", check->median_days, enough_count));
         goto out;
     }
     median = tl_quality_median(values, count);
@@ -343,7 +343,7 @@ static enum tl_code find_bounds(struct judge *judge, const struct measured *rang
         high = median < 0 ? -(double)INFINITY : (double)INFINITY;
     result->low = median < 0 ? high : low; /* at least so many percent of a loss: no less than it */
     result->high = median < 0 ? low : high;
-    TL_TRY(print_detail(judge, result, err, "the median of %u ranges is %.6g", count, median));
+    TL_TRY(print_detail(judge, result, err, "the median of %u range%s is %.6g", count, count == 1 ? "" : "s", median));
 out:
     free(values);
     return rc;
@@ -633,10 +633,10 @@ static enum tl_code keep_view(struct failures *failures, uint32_t view, int64_t 
     for (uint32_t s = 0; s < chain->count; s++) {
         const struct tl_chain_span *span = &chain->spans[s];
 
-        if (span->published)
+        if (span->published || span->kept == TL_KEPT_REFUSED)
             continue;
         TL_TRY(tl_store_keep_back(quality->store, run, quality->definitions[view], span->from_ms, span->kept, err));
-        failures->findings->kept_count += span->kept != TL_KEPT_NOT;
+        failures->findings->kept_count += span->kept != TL_KEPT_NOT && span->kept != TL_KEPT_REFUSED;
         if (span->kept == TL_KEPT_CHAIN)
             TL_TRY(say_chain(quality->plan->views[view].name, span, err));
     }

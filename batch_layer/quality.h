@@ -6,7 +6,7 @@
  * The past of a range are the ranges of the same length that end, at the latest, where it begins: as they are published, or as this run has
  * staged them and no check keeps them back. So a month gets the same verdicts day by day and at once. What a published range's run has
  * measured stands in its results; else its rows are measured now. Lengths are those of the wall clock: a day of 23 hours is a day, and whole
- * months are of one length. With fewer than TL_QUALITY_PAST_MIN of them there is no verdict: the check passes, and says so.
+ * months are of one length. With fewer than TL_QUALITY_PAST_MIN of them (or N) there is no verdict: the check passes, and says so.
  *
  * The span before the first event, which begins with time, is not checked.
  * A sum of nothing is 0, a null share of no rows passes, and without a row nothing is fresh. What is not a number passes no bounds. */

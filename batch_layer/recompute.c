@@ -37,6 +37,11 @@ struct pass {
     struct tl_recompute *job;
     const struct tl_plan *plan;
     struct tl_feed *feed;
+    bool in_turn;                                /* duplicates are looked for */
+    bool ahead;                                  /* for the duplicates alone: nothing is counted */
+    const bool *no_views;                        /* per view; false */
+    uint64_t readings, bytes_before, bytes_read; /* for progress: of the span, in the reading before and in this one */
+    struct tl_duplicates *duplicates;            /* whose turn it is touches them, and main between two rounds */
     struct tl_partial *all;
     struct tl_relay *relay; /* NULL: no view reads another */
     uint32_t cut;           /* ranges whose end has been cut */
@@ -62,7 +67,6 @@ struct pass {
     bool stop;
     enum tl_code failure;
     struct tl_err err;
-    struct tl_idset **ids; /* per range; only the one whose turn it is touches them */
 };
 
 /* ---- duplicates, in turn ---- */
@@ -107,7 +111,6 @@ static enum tl_code see_ids(void *ctx, uint32_t source, uint32_t partition, cons
 {
     struct worker *worker = ctx;
     struct pass *pass = worker->pass;
-    uint32_t range = 0;
     enum tl_code rc = TL_OK;
 
     (void)source;
@@ -115,15 +118,7 @@ static enum tl_code see_ids(void *ctx, uint32_t source, uint32_t partition, cons
     (void)log_ms;
     if (!wait_turn(worker))
         return tl_fail(err, TL_ERR_IO, "another thread of this run has failed");
-    for (uint32_t i = 0; i < count; i++) {
-        enum tl_seen answer;
-
-        range = tl_range_of(pass->job->bounds, pass->job->ranges_count, time_ms[i], range);
-        if (pass->ids[range] == NULL)
-            TL_TRY(tl_idset_open(&pass->ids[range], err));
-        TL_TRY(tl_idset_see(pass->ids[range], ids[i], &answer, err));
-        seen[i] = (uint8_t)answer;
-    }
+    TL_TRY(tl_duplicates_see(pass->duplicates, ids, time_ms, count, seen, err));
     pass_turn(worker);
 out:
     return rc;
@@ -188,7 +183,7 @@ static enum tl_code do_round(struct worker *worker, struct tl_err *err)
         input.count = worker->chunk.count;
         if (worker->chunk.count > 0)
             TL_TRY(tl_core_push(worker->core, &input, partial, err));
-        if (!worker->turn_passed) { /* no ids were asked for: the turn still has to pass on in order */
+        if (pass->in_turn && !worker->turn_passed) { /* no ids were asked for: the turn still has to pass on in order */
             if (!wait_turn(worker))
                 break;
             pass_turn(worker);
@@ -537,17 +532,6 @@ out:
     return rc;
 }
 
-/* Ids of ranges that nothing unread can belong to. Between rounds nobody else looks. */
-static void drop_ids(struct pass *pass, int64_t floor_ms)
-{
-    for (uint32_t r = 0; r < pass->job->ranges_count; r++) {
-        if (pass->job->bounds[r + 1] <= floor_ms) {
-            tl_idset_close(pass->ids[r]);
-            pass->ids[r] = NULL;
-        }
-    }
-}
-
 /* Rounds overlap: while the workers fill one side, main merges and stages the other. */
 static enum tl_code run_rounds(struct pass *pass, struct tl_err *err)
 {
@@ -566,16 +550,21 @@ static enum tl_code run_rounds(struct pass *pass, struct tl_err *err)
             TL_TRY(tl_fail(err, TL_ERR_IO, "run %lld: stopped before it was published; the next run does its work",
                            (long long)job->run));
         floor_ms = ended ? INT64_MAX : tl_feed_floor_ms(pass->feed);
-        drop_ids(pass, floor_ms);
+        tl_duplicates_forget(pass->duplicates, floor_ms);
         count = tl_feed_bytes(pass->feed, &done);
-        job->bytes_count = done;
+        pass->bytes_read = done;
         if (job->progress != NULL)
-            job->progress(job->progress_ctx, done, count);
+            job->progress(job->progress_ctx, pass->bytes_before + done, pass->readings * count);
         if (!ended)
             begin_round(pass, 1 - side);
-        for (uint32_t w = 0; w < pass->workers_count; w++)
-            TL_TRY(take_partial(pass, pass->workers[w].partials[side], err));
-        TL_TRY(retire(pass, floor_ms, err));
+        for (uint32_t w = 0; w < pass->workers_count; w++) {
+            if (pass->ahead)
+                tl_partial_reset(pass->workers[w].partials[side]);
+            else
+                TL_TRY(take_partial(pass, pass->workers[w].partials[side], err));
+        }
+        if (!pass->ahead)
+            TL_TRY(retire(pass, floor_ms, err));
         side = 1 - side;
     }
 out:
@@ -588,12 +577,12 @@ static enum tl_code open_worker(struct pass *pass, struct worker *worker, struct
 {
     struct tl_recompute *job = pass->job;
     struct tl_core_config config = {.plan = pass->plan,
-                                    .views_wanted = job->views_wanted,
+                                    .views_wanted = pass->ahead ? pass->no_views : job->views_wanted,
                                     .bounds = job->bounds,
                                     .ranges_count = job->ranges_count,
                                     .dedup = see_ids,
                                     .dedup_ctx = worker,
-                                    .checks = job->checks};
+                                    .checks = pass->ahead ? NULL : job->checks};
     struct tl_window_options options = {.bounds = job->bounds, .ranges_count = job->ranges_count};
     enum tl_code rc = TL_OK;
 
@@ -631,55 +620,111 @@ static void close_workers(struct pass *pass)
     free(pass->workers);
 }
 
+static enum tl_code open_windows(struct pass *pass, struct tl_err *err)
+{
+    const struct tl_recompute *job = pass->job;
+    struct tl_window_options options = {.bounds = job->bounds, .ranges_count = job->ranges_count};
+    size_t cells = (size_t)pass->plan->views_count * job->ranges_count;
+    enum tl_code rc = TL_OK;
+
+    pass->outcomes = calloc(cells, sizeof *pass->outcomes);
+    pass->rows = calloc(cells, sizeof *pass->rows);
+    pass->checks = calloc((size_t)job->ranges_count * row_checks(job) + 1, sizeof *pass->checks);
+    if (pass->outcomes == NULL || pass->rows == NULL || pass->checks == NULL)
+        TL_TRY(tl_fail_memory(err, cells * sizeof *pass->outcomes));
+    TL_TRY(tl_partial_open(pass->plan, &options, &pass->all, err));
+    TL_TRY(tl_relay_open(pass->plan, &options, &pass->relay, err));
+    for (uint32_t v = 0; v < pass->plan->views_count; v++)
+        if (job->views_wanted[v] && pass->all->views[v].window != NULL && job->carry_in[v].size > 0)
+            TL_TRY(tl_window_restore(pass->all->views[v].window, job->carry_in[v], err));
+out:
+    return rc;
+}
+
+static enum tl_code open_workers(struct pass *pass, struct tl_err *err)
+{
+    uint32_t jobs = (uint32_t)tl_min_i64(tl_max_i64(pass->job->jobs, 1), JOBS_MAX);
+    enum tl_code rc = TL_OK;
+
+    pass->workers = calloc(jobs, sizeof *pass->workers);
+    if (pass->workers == NULL)
+        return tl_fail_memory(err, jobs * sizeof *pass->workers);
+    while (rc == TL_OK && pass->workers_count < jobs)
+        rc = open_worker(pass, &pass->workers[pass->workers_count++], err); /* one that is half open is closed with the others */
+    return rc;
+}
+
+static enum tl_code read_span(struct pass *pass, struct tl_err *err)
+{
+    struct tl_recompute *job = pass->job;
+    enum tl_code rc = TL_OK;
+
+    pthread_mutex_init(&pass->lock, NULL);
+    pthread_cond_init(&pass->changed, NULL);
+    pass->in_turn = pass->plan->sources[job->input->source].dedup_slot >= 0;
+    if (!pass->ahead)
+        TL_TRY(open_windows(pass, err));
+    TL_TRY(tl_feed_open(job->input, job->bounds[0], job->bounds[job->ranges_count], &pass->feed, err));
+    TL_TRY(open_workers(pass, err));
+    TL_TRY(run_rounds(pass, err));
+    if (!pass->ahead)
+        TL_TRY(stage_all_open(pass, err));
+    if (!pass->ahead)
+        TL_TRY(tl_duplicates_end(pass->duplicates, err));
+    TL_TRY(commit_staging(pass, true, err));
+out:
+    if (pass->workers != NULL)
+        close_workers(pass);
+    if (rc != TL_OK)
+        tl_store_rollback(job->store);
+    tl_feed_close(pass->feed);
+    tl_relay_close(pass->relay);
+    tl_partial_close(pass->all);
+    free(pass->checks);
+    free(pass->dropped);
+    free(pass->rows);
+    free(pass->outcomes);
+    pthread_mutex_destroy(&pass->lock);
+    pthread_cond_destroy(&pass->changed);
+    return rc;
+}
+
+/* The first of two readings: for the ids that find no room in memory. */
+static enum tl_code read_ahead(struct tl_recompute *job, struct tl_duplicates *duplicates, uint64_t *bytes, struct tl_err *err)
+{
+    bool *no_views = calloc(job->input->plan->views_count, sizeof *no_views);
+    struct pass pass = {
+        .job = job, .plan = job->input->plan, .ahead = true, .no_views = no_views, .readings = 2, .duplicates = duplicates};
+    enum tl_code rc = TL_OK;
+
+    if (no_views == NULL)
+        return tl_fail_memory(err, job->input->plan->views_count);
+    TL_TRY(read_span(&pass, err));
+    *bytes = pass.bytes_read;
+    TL_TRY(tl_duplicates_judge(duplicates, err));
+out:
+    free(no_views);
+    return rc;
+}
+
 enum tl_code tl_recompute(struct tl_recompute *job, struct tl_err *err)
 {
-    const struct tl_plan *plan = job->input->plan;
-    struct pass pass = {.job = job, .plan = plan, .lock = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER};
-    struct tl_window_options options = {.bounds = job->bounds, .ranges_count = job->ranges_count};
-    size_t cells = (size_t)plan->views_count * job->ranges_count;
-    uint32_t jobs = (uint32_t)tl_min_i64(tl_max_i64(job->jobs, 1), JOBS_MAX);
+    struct tl_duplicates *duplicates = NULL;
+    struct pass pass = {.job = job, .plan = job->input->plan, .readings = 1};
     const char *damage = tl_input_damage(job->input, job->bounds[0], job->bounds[job->ranges_count]);
     enum tl_code rc = TL_OK;
 
     if (damage != NULL)
         return tl_fail(err, TL_ERR_CORRUPT, "%s", damage);
-    pass.outcomes = calloc(cells, sizeof *pass.outcomes);
-    pass.rows = calloc(cells, sizeof *pass.rows);
-    pass.checks = calloc((size_t)job->ranges_count * row_checks(job) + 1, sizeof *pass.checks);
-    pass.ids = calloc(job->ranges_count, sizeof(struct tl_idset *));
-    pass.workers = calloc(jobs, sizeof *pass.workers);
-    if (pass.outcomes == NULL || pass.rows == NULL || pass.checks == NULL || pass.ids == NULL || pass.workers == NULL)
-        TL_TRY(tl_fail_memory(err, cells * sizeof *pass.outcomes));
-    TL_TRY(tl_partial_open(plan, &options, &pass.all, err));
-    TL_TRY(tl_relay_open(plan, &options, &pass.relay, err));
-    for (uint32_t v = 0; v < plan->views_count; v++)
-        if (job->views_wanted[v] && pass.all->views[v].window != NULL && job->carry_in[v].size > 0)
-            TL_TRY(tl_window_restore(pass.all->views[v].window, job->carry_in[v], err));
-    TL_TRY(tl_feed_open(job->input, job->bounds[0], job->bounds[job->ranges_count], &pass.feed, err));
-    for (; pass.workers_count < jobs; pass.workers_count++)
-        if ((rc = open_worker(&pass, &pass.workers[pass.workers_count], err)) != TL_OK) {
-            pass.workers_count++; /* half open: closed with the others */
-            goto out;
-        }
-    TL_TRY(run_rounds(&pass, err));
-    TL_TRY(stage_all_open(&pass, err));
-    TL_TRY(commit_staging(&pass, true, err));
+    TL_TRY(tl_duplicates_open(job->input, job->bounds, job->ranges_count, &job->limit, &duplicates, err));
+    if (tl_duplicates_reads_ahead(duplicates)) {
+        pass.readings = 2;
+        TL_TRY(read_ahead(job, duplicates, &pass.bytes_before, err));
+    }
+    pass.duplicates = duplicates;
+    TL_TRY(read_span(&pass, err));
+    job->bytes_count = pass.bytes_before + pass.bytes_read;
 out:
-    if (pass.workers != NULL)
-        close_workers(&pass);
-    if (rc != TL_OK)
-        tl_store_rollback(job->store);
-    for (uint32_t r = 0; pass.ids != NULL && r < job->ranges_count; r++)
-        tl_idset_close(pass.ids[r]);
-    tl_feed_close(pass.feed);
-    tl_relay_close(pass.relay);
-    tl_partial_close(pass.all);
-    free(pass.ids);
-    free(pass.checks);
-    free(pass.dropped);
-    free(pass.rows);
-    free(pass.outcomes);
-    pthread_mutex_destroy(&pass.lock);
-    pthread_cond_destroy(&pass.changed);
+    tl_duplicates_close(duplicates);
     return rc;
 }

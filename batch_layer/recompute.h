@@ -5,7 +5,8 @@
  *
  * Chunks are judged for duplicates in the order of the feed, whichever thread has them: so the smallest (log timestamp, partition, offset)
  * wins, however many threads there are. A window is final, and leaves memory, when nothing that is still to be read may belong to it
- * (feed.h, floor): memory follows the windows that the unread files may still touch, and the ids of the ranges at hand.
+ * (feed.h, floor): memory follows the windows that the unread files may still touch, and the ids of the ranges at hand. Where these ids find no
+ * room (duplicates.h), the span is read twice, the first time for them alone.
  *
  * Windows that lie across a bound within the span: what is open there is that range's carry, and goes on with what lies behind
  * (tl_window_cut). */
@@ -13,6 +14,7 @@
 #define TL_RECOMPUTE_H
 
 #include "core/relay.h"
+#include "duplicates.h"
 #include "input.h"
 #include "sql/check.h"
 #include "store/store.h"
@@ -31,6 +33,7 @@ struct tl_recompute {
     enum tl_code (*found)(void *ctx, uint32_t view, uint32_t range, const struct tl_check_count *counts, struct tl_err *err);
     void *found_ctx;
     uint32_t jobs; /* threads, >= 1 */
+    struct tl_duplicates_limit limit;
     struct tl_store *store;
     int64_t run;
     void (*progress)(void *ctx, uint64_t bytes_done, uint64_t bytes_count);

@@ -9,6 +9,7 @@
 #define TL_STAGE_H
 
 #include "carry.h"
+#include "duplicates.h"
 #include "job.h"
 #include "left_out.h"
 #include "main/progress.h"
@@ -21,11 +22,14 @@ struct tl_stage {
     struct tl_jobs jobs;
     struct tl_carries carries;
     struct tl_progress *progress;
+    uint64_t bytes_ahead; /* to be read by all jobs, about */
     uint32_t threads;
+    struct tl_duplicates_limit limit;
     int64_t run; /* 0: nothing had to be done */
     struct tl_reuse reuse;
     uint32_t reused_count;       /* of ranges_count: taken from a run that was killed */
     uint32_t refused_count;      /* ranges, beside ranges_count */
+    uint32_t held_count;         /* of these: a changed carry would make them anew, and they were rolled back */
     struct tl_left_out left_out; /* those for which the record is damaged */
     uint64_t ranges_count, rows_count, bytes_count, events_count, duplicates_count;
 };

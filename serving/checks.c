@@ -79,32 +79,6 @@ static int64_t count_range(struct checks *checks, const struct tl_check_result *
     return checks->ranges_count++;
 }
 
-static bool is_accepted(const struct tl_stored_check *check)
-{
-    struct tl_sv rest = check->accepted;
-
-    while (rest.size > 0)
-        if (tl_sv_eq(tl_sv_cut(&rest, ','), check->result.check))
-            return true;
-    return false;
-}
-
-static bool keeps_back(const struct tl_stored_check *check)
-{
-    return check->newest && tl_check_keeps_back(&check->result) && (check->kept == TL_KEPT_CHECK || check->kept == TL_KEPT_CHAIN);
-}
-
-static const char *verdict_of(const struct tl_stored_check *check)
-{
-    if (check->result.passed)
-        return "passed";
-    if (!tl_check_keeps_back(&check->result))
-        return tl_sv_eq(check->result.violation, TL_SV("warn")) ? "warned" : "dropped";
-    if (is_accepted(check))
-        return "accepted";
-    return keeps_back(check) ? "kept back" : "failed";
-}
-
 /* ---- a result as a row ---- */
 
 static struct tl_value text_value(struct tl_sv text)
@@ -171,19 +145,20 @@ static enum tl_code print_table_row(struct checks *checks, const struct tl_store
     tl_buf_clear(&checks->who);
     tl_check_put_measured(&checks->measured, result);
     tl_check_put_bounds(&checks->bounds, result);
-    if (is_accepted(check))
+    if (tl_check_is_accepted(check))
         tl_buf_printf(&checks->who, "%.*s: %.*s", TL_SV_ARG(check->who), TL_SV_ARG(check->reason));
     TL_TRY(tl_buf_check(&checks->measured, "a row", err));
     TL_TRY(tl_buf_check(&checks->bounds, "a row", err));
     TL_TRY(tl_buf_check(&checks->who, "a row", err));
-    TL_TRY(tl_printer_row(&checks->printer,
-                          (const struct tl_value[]){
-                              text_value(result->view), time_value(result->from_ms), time_value(result->to_ms),
-                              text_value(result->check), text_value(tl_sv_from(verdict_of(check))), text_value(result->measure),
-                              text_value(tl_buf_sv(&checks->measured)), text_value(tl_buf_sv(&checks->bounds)),
-                              count_value(result->violations_count), count_value((uint64_t)result->run),
-                              text_value(tl_buf_sv(&checks->who)), text_value(result->detail)},
-                          TL_COUNT(table_columns), err));
+    TL_TRY(
+        tl_printer_row(&checks->printer,
+                       (const struct tl_value[]){text_value(result->view), time_value(result->from_ms), time_value(result->to_ms),
+                                                 text_value(result->check), text_value(tl_sv_from(tl_check_verdict(check))),
+                                                 text_value(result->measure), text_value(tl_buf_sv(&checks->measured)),
+                                                 text_value(tl_buf_sv(&checks->bounds)), count_value(result->violations_count),
+                                                 count_value((uint64_t)result->run), text_value(tl_buf_sv(&checks->who)),
+                                                 text_value(result->detail)},
+                       TL_COUNT(table_columns), err));
 out:
     return rc;
 }
@@ -193,15 +168,15 @@ static enum tl_code print_record(struct checks *checks, const struct tl_stored_c
     const struct tl_check_result *result = &check->result;
     struct tl_value who = text_value(check->who), reason = text_value(check->reason);
 
-    who.is_null = reason.is_null = result->passed || !is_accepted(check);
-    return tl_printer_row(&checks->printer,
-                          (const struct tl_value[]){
-                              text_value(result->view), time_value(result->from_ms), time_value(result->to_ms),
-                              text_value(result->check), text_value(result->violation), text_value(tl_sv_from(verdict_of(check))),
-                              text_value(result->measure), number_value(result->measured), number_value(result->low),
-                              number_value(result->high), count_value(result->violations_count),
-                              count_value((uint64_t)result->run), who, reason, text_value(result->detail)},
-                          TL_COUNT(record_columns), err);
+    who.is_null = reason.is_null = !tl_check_is_accepted(check);
+    return tl_printer_row(
+        &checks->printer,
+        (const struct tl_value[]){
+            text_value(result->view), time_value(result->from_ms), time_value(result->to_ms), text_value(result->check),
+            text_value(result->violation), text_value(tl_sv_from(tl_check_verdict(check))), text_value(result->measure),
+            number_value(result->measured), number_value(result->low), number_value(result->high),
+            count_value(result->violations_count), count_value((uint64_t)result->run), who, reason, text_value(result->detail)},
+        TL_COUNT(record_columns), err);
 }
 
 /* Without more, of each check the latest range, and whatever is kept back. */
@@ -214,11 +189,12 @@ static enum tl_code see_check(void *ctx, const struct tl_stored_check *check, st
     offer_name(checks, check->result.check);
     if (!is_asked(checks, check->result.check))
         return TL_OK;
-    checks->kept_count += keeps_back(check);
+    checks->kept_count += tl_check_keeps_back_now(check);
     if (own->run != 0)
         wanted = true;
     else
-        wanted = check->newest && (own->failed || count_range(checks, &check->result) < own->history || keeps_back(check));
+        wanted = check->newest &&
+                 (own->failed || count_range(checks, &check->result) < own->history || tl_check_keeps_back_now(check));
     if (!wanted || (own->failed && check->result.passed))
         return TL_OK;
     return checks->printer.format == TL_PRINT_TABLE ? print_table_row(checks, check, err) : print_record(checks, check, err);

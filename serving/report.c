@@ -2,12 +2,14 @@
 #include "report.h"
 
 #include <inttypes.h>
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "base/count_text.h"
 #include "event/batch.h"
 #include "event/timestamp.h"
+#include "main/check_text.h"
 #include "main/print.h"
 
 /* ---- causes in words ---- */
@@ -433,6 +435,50 @@ static void put_json_view(struct tl_buf *out, const struct tl_report_view *view)
     tl_buf_put_u8(out, '}');
 }
 
+static void put_json_text_or_null(struct tl_buf *out, struct tl_sv text)
+{
+    if (text.size > 0)
+        tl_buf_put_json(out, text);
+    else
+        tl_buf_put_str(out, "null");
+}
+
+static void put_json_number_or_null(struct tl_buf *out, double number)
+{
+    const struct tl_value value = {.kind = TL_DOUBLE, .is_null = !isfinite(number), .f64 = number};
+
+    tl_print_json(out, &value);
+}
+
+static void put_json_check(struct tl_buf *out, const struct tl_report_finding *check)
+{
+    const struct tl_check_result *result = &check->result;
+
+    tl_buf_put_str(out, "{\"view\": ");
+    tl_buf_put_json(out, result->view);
+    tl_buf_put_str(out, ", \"from\": ");
+    put_json_time(out, result->from_ms);
+    tl_buf_put_str(out, ", \"to\": ");
+    put_json_time(out, result->to_ms);
+    tl_buf_put_str(out, ", \"check\": ");
+    tl_buf_put_json(out, result->check);
+    tl_buf_put_str(out, ", \"on_violation\": ");
+    tl_buf_put_json(out, result->violation);
+    tl_buf_printf(out, ", \"verdict\": \"%s\", \"measure\": ", check->verdict);
+    tl_buf_put_json(out, result->measure);
+    tl_buf_put_str(out, ", \"measured\": ");
+    put_json_number_or_null(out, result->measured);
+    tl_buf_put_str(out, ", \"low\": ");
+    put_json_number_or_null(out, result->low);
+    tl_buf_put_str(out, ", \"high\": ");
+    put_json_number_or_null(out, result->high);
+    tl_buf_printf(out, ", \"violations\": %" PRIu64 ", \"accepted_by\": ", result->violations_count);
+    put_json_text_or_null(out, check->who);
+    tl_buf_put_str(out, ", \"reason\": ");
+    put_json_text_or_null(out, check->reason);
+    tl_buf_put_u8(out, '}');
+}
+
 void tl_report_json(const struct tl_report *report, struct tl_buf *out)
 {
     const char *glue = "";
@@ -463,7 +509,12 @@ void tl_report_json(const struct tl_report *report, struct tl_buf *out)
         put_json_view(out, &report->views[v]);
         glue = ",\n";
     }
-    tl_buf_put_str(out, "],\n\"units\": [");
+    tl_buf_put_str(out, "],\n\"checks\": [");
+    for (size_t c = 0; c < report->findings_count; c++) {
+        tl_buf_put_str(out, c > 0 ? ",\n" : "");
+        put_json_check(out, &report->findings[c]);
+    }
+    tl_buf_printf(out, "],\n\"checks_left_out\": %zu,\n\"units\": [", report->findings_left_out);
     for (size_t u = 0; u < report->units_count; u++) {
         tl_buf_put_str(out, u > 0 ? ",\n" : "");
         put_json_unit(out, &report->views[report->units[u]->view], report->units[u]);
@@ -680,6 +731,32 @@ static void put_unit(struct tl_buf *out, const struct tl_report_view *view, cons
     }
 }
 
+static void put_findings(struct tl_buf *out, const struct tl_report *report)
+{
+    if (report->findings_count == 0)
+        return;
+    tl_buf_put_str(out, "\nchecks that did not pass");
+    if (report->findings_left_out > 0)
+        tl_buf_printf(out, " (%zu of %zu; tally checks --failed shows all)", report->findings_count,
+                      report->findings_count + report->findings_left_out);
+    tl_buf_put_u8(out, '\n');
+    for (size_t c = 0; c < report->findings_count; c++) {
+        const struct tl_report_finding *check = &report->findings[c];
+
+        tl_buf_printf(out, "  %s: view %.*s, ", check->verdict, TL_SV_ARG(check->result.view));
+        tl_check_put_range(out, check->result.from_ms, check->result.to_ms);
+        tl_buf_put_str(out, ", ");
+        tl_check_put_result(out, &check->result);
+        if (check->who.size > 0) {
+            tl_buf_put_str(out, "; ");
+            put_safe(out, check->who);
+            tl_buf_put_str(out, ": ");
+            put_safe(out, check->reason);
+        }
+        tl_buf_put_u8(out, '\n');
+    }
+}
+
 void tl_report_text(const struct tl_report *report, struct tl_buf *out)
 {
     for (size_t n = 0; n < report->notes_count; n++) {
@@ -692,6 +769,7 @@ void tl_report_text(const struct tl_report *report, struct tl_buf *out)
     put_views(out, report);
     put_causes(out, report);
     put_refused(out, report);
+    put_findings(out, report);
     if (report->units_count > 0) {
         tl_buf_put_str(out, "\nunits that differ");
         if (report->units_left_out > 0) {

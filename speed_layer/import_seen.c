@@ -12,7 +12,7 @@
 #include "base/table.h"
 #include "speed_layer/whole_file.h"
 
-enum { SEEN_VERSION = 1, SAMPLES = 16, EDGE_BYTES = 64 << 10, FILES_MAX = 20000, SEEN_BYTES_MAX = 1 << 30, SETTLED_MS = 2000 };
+enum { SEEN_VERSION = 1, SAMPLES = 16, EDGES = 2, EDGE_BYTES = 64 << 10, SEEN_BYTES_MAX = 64 << 20, SETTLED_MS = 2000 };
 static const char seen_name[] = "imports.seen";
 static const char seen_magic[8] = {'T', 'L', 'Y', 'I', 'S', 'E', 'E', 'N'};
 
@@ -85,6 +85,19 @@ static void file_remove(struct tl_import_seen *seen, size_t at)
     seen->has_changed = true;
 }
 
+/* The latest met. */
+static const struct tl_import_seen_file *file_to_end(struct tl_import_seen *seen, size_t at)
+{
+    struct tl_import_seen_file file = seen->files[at];
+
+    if (at + 1 < seen->files_count) {
+        memmove(&seen->files[at], &seen->files[at + 1], (seen->files_count - at - 1) * sizeof file);
+        seen->files[seen->files_count - 1] = file;
+        seen->has_changed = true;
+    }
+    return &seen->files[seen->files_count - 1];
+}
+
 static bool is_same_file(const struct tl_import_seen_file *file, const struct tl_file_identity *identity,
                          const struct tl_import_kind *kind)
 {
@@ -102,6 +115,7 @@ static void file_put(struct tl_buf *out, struct tl_buf *entry, const struct tl_i
     tl_buf_put_u64(out, file->identity.inode);
     tl_buf_put_zigzag(out, file->identity.size);
     tl_buf_put_zigzag(out, file->identity.changed_ns);
+    tl_buf_put_zigzag(out, file->identity.inode_changed_ns);
     tl_buf_put_u8(out, file->is_settled);
     tl_buf_put_u8(out, file->is_packed);
     tl_buf_clear(entry);
@@ -133,6 +147,7 @@ static bool file_get(struct tl_sv bytes, struct tl_import_seen_file *file, size_
     file->identity.inode = tl_reader_u64(&reader);
     file->identity.size = tl_reader_zigzag(&reader);
     file->identity.changed_ns = tl_reader_zigzag(&reader);
+    file->identity.inode_changed_ns = tl_reader_zigzag(&reader);
     file->is_settled = tl_reader_u8(&reader) != 0;
     file->is_packed = tl_reader_u8(&reader) != 0;
     if (!tl_import_entry_get(tl_reader_block(&reader), &file->entry))
@@ -239,6 +254,23 @@ void tl_import_seen_close(struct tl_import_seen *seen)
     free(seen);
 }
 
+/* Files go and leave what was noted of them: of many the latest met are kept. */
+static size_t first_kept(const struct tl_import_seen *seen)
+{
+    enum { FILE_BYTES = 200, SPAN_BYTES = 56 }; /* at most, but for long names of topics and hosts */
+    size_t bytes = 0, at = seen->files_count;
+
+    while (at > 0) {
+        const struct tl_import_seen_file *file = &seen->files[at - 1];
+
+        bytes += FILE_BYTES + file->entry.kind.topic.size + file->entry.kind.host.size + file->spans_count * SPAN_BYTES;
+        if (bytes > SEEN_BYTES_MAX / 2)
+            break;
+        at--;
+    }
+    return at;
+}
+
 enum tl_code tl_import_seen_write(struct tl_import_seen *seen, struct tl_err *err)
 {
     struct tl_buf bytes, file, entry;
@@ -251,7 +283,7 @@ enum tl_code tl_import_seen_write(struct tl_import_seen *seen, struct tl_err *er
     tl_buf_init(&entry, 0);
     tl_buf_put(&bytes, seen_magic, sizeof seen_magic);
     tl_buf_put_u32(&bytes, SEEN_VERSION);
-    for (size_t i = seen->files_count > FILES_MAX ? seen->files_count - FILES_MAX : 0; i < seen->files_count; i++) {
+    for (size_t i = first_kept(seen); i < seen->files_count; i++) {
         tl_buf_clear(&file);
         file_put(&file, &entry, &seen->files[i]);
         TL_TRY(tl_buf_check(&file, "what is known of files", err));
@@ -271,6 +303,11 @@ out:
 
 /* ---- is it the same? ---- */
 
+static int64_t ns_of(struct timespec time)
+{
+    return (int64_t)time.tv_sec * 1000000000 + time.tv_nsec;
+}
+
 bool tl_file_identity_of(const struct tl_line_source *source, struct tl_file_identity *out)
 {
     int fd = tl_line_source_file(source);
@@ -278,8 +315,7 @@ bool tl_file_identity_of(const struct tl_line_source *source, struct tl_file_ide
 
     if (fd < 0 || fstat(fd, &st) != 0)
         return false;
-    *out = (struct tl_file_identity){(uint64_t)st.st_dev, (uint64_t)st.st_ino, st.st_size,
-                                     (int64_t)st.st_mtim.tv_sec * 1000000000 + st.st_mtim.tv_nsec};
+    *out = (struct tl_file_identity){(uint64_t)st.st_dev, (uint64_t)st.st_ino, st.st_size, ns_of(st.st_mtim), ns_of(st.st_ctim)};
     return true;
 }
 
@@ -327,9 +363,10 @@ static bool span_is_same(struct tl_import_seen *seen, struct tl_line_source *sou
            XXH128_isEqual(tl_import_span_hash(seen->state, &seen->lines), spans[i].hash);
 }
 
-static bool spans_are_same(struct tl_import_seen *seen, struct tl_line_source *source, const struct tl_import_seen_file *file)
+static bool spans_are_same(struct tl_import_seen *seen, struct tl_line_source *source, const struct tl_import_seen_file *file,
+                           size_t samples_max)
 {
-    size_t count = file->spans_count, samples = count < SAMPLES ? count : SAMPLES;
+    size_t count = file->spans_count, samples = count < samples_max ? count : samples_max;
     bool same = true;
 
     for (size_t i = 0; i < samples && same; i++)
@@ -342,6 +379,7 @@ static bool is_true_still(struct tl_import_seen *seen, const struct tl_import_se
 {
     bool unchanged =
         identity->size == file->identity.size && identity->changed_ns == file->identity.changed_ns && file->is_settled;
+    bool untouched;
     uint64_t head, tail;
 
     if (file->is_packed == tl_line_source_is_plain(source))
@@ -349,7 +387,8 @@ static bool is_true_still(struct tl_import_seen *seen, const struct tl_import_se
     if (file->is_packed)
         return unchanged && hash_edges(tl_line_source_file(source), identity->size, &head, &tail) && head == file->head &&
                tail == file->tail;
-    return (unchanged || identity->size > file->identity.size) && spans_are_same(seen, source, file);
+    untouched = unchanged && identity->inode_changed_ns == file->identity.inode_changed_ns;
+    return (unchanged || identity->size > file->identity.size) && spans_are_same(seen, source, file, untouched ? EDGES : SAMPLES);
 }
 
 const struct tl_import_seen_file *tl_import_seen_find(struct tl_import_seen *seen, struct tl_line_source *source,
@@ -361,7 +400,7 @@ const struct tl_import_seen_file *tl_import_seen_find(struct tl_import_seen *see
         return NULL;
     for (size_t i = seen->files_count; i > 0; i--)
         if (is_same_file(&seen->files[i - 1], &identity, kind))
-            return is_true_still(seen, &seen->files[i - 1], &identity, source) ? &seen->files[i - 1] : NULL;
+            return is_true_still(seen, &seen->files[i - 1], &identity, source) ? file_to_end(seen, i - 1) : NULL;
     return NULL;
 }
 
@@ -370,7 +409,7 @@ enum tl_code tl_import_seen_note(struct tl_import_seen *seen, const struct tl_li
                                  struct tl_err *err)
 {
     struct tl_import_seen_file file = {.is_packed = !tl_line_source_is_plain(source)};
-    int64_t read_bytes = tl_line_source_read_bytes(source);
+    int64_t read_bytes = tl_line_source_read_bytes(source), changed_ns;
     bool is_whole;
 
     if (!tl_file_identity_of(source, &file.identity))
@@ -379,7 +418,10 @@ enum tl_code tl_import_seen_note(struct tl_import_seen *seen, const struct tl_li
         if (is_same_file(&seen->files[i - 1], &file.identity, &progress->kind))
             file_remove(seen, i - 1);
     is_whole = file.identity.size == read_bytes;
+    changed_ns = tl_max_i64(file.identity.changed_ns, file.identity.inode_changed_ns);
     file.is_settled = is_whole && tl_clock_wall_ms() - file.identity.changed_ns / 1000000 >= SETTLED_MS;
+    if (tl_clock_wall_ms() - changed_ns / 1000000 < SETTLED_MS)
+        file.identity.inode_changed_ns = 0; /* so it will not be the same */
     if (tl_line_source_was_cut(source) || file.identity.size < read_bytes)
         return TL_OK;
     if (file.is_packed &&

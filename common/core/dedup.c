@@ -438,14 +438,45 @@ size_t tl_idset_bytes(const struct tl_idset *set)
     return set->held_bytes;
 }
 
-static void segment_put(struct segment *segment, struct tl_id id)
+static bool is_free(const struct tl_id *slot)
 {
-    uint32_t at = home_of(id.high << SEGMENT_BITS, segment->capacity);
+    return slot->high == 0 && slot->low == 0;
+}
 
-    while (segment->ids[at].high != 0 || segment->ids[at].low != 0)
-        at = at + 1 == segment->capacity ? 0 : at + 1;
-    segment->ids[at] = id;
-    segment->count++;
+/* Where an id is looked for first, and an event of it that has another time than one before: an id that stands on very many events,
+ * each with a time of its own, would else be a chain of them all. */
+static uint32_t id_home(const struct segment *segment, struct tl_id id)
+{
+    return home_of(id.high << SEGMENT_BITS, segment->capacity);
+}
+
+static uint32_t time_home(const struct segment *segment, struct tl_id id)
+{
+    return home_of((id.high ^ id.time) * UINT64_C(0x9e3779b97f4a7c15), segment->capacity);
+}
+
+/* What is known of the event; *at: its slot, or the free one that it may have. */
+static enum tl_seen segment_find(const struct segment *segment, struct tl_id id, uint32_t *at)
+{
+    for (*at = id_home(segment, id);; *at = *at + 1 == segment->capacity ? 0 : *at + 1) {
+        const struct tl_id *there = &segment->ids[*at];
+
+        if (is_free(there))
+            return TL_SEEN_NEW;
+        if (there->high == id.high && there->low == id.low) {
+            if (there->time == id.time)
+                return TL_SEEN_DUPLICATE;
+            break;
+        }
+    }
+    for (*at = time_home(segment, id);; *at = *at + 1 == segment->capacity ? 0 : *at + 1) {
+        const struct tl_id *there = &segment->ids[*at];
+
+        if (is_free(there))
+            return TL_SEEN_CONFLICT;
+        if (there->high == id.high && there->low == id.low && there->time == id.time)
+            return TL_SEEN_DUPLICATE;
+    }
 }
 
 static enum tl_code segment_grow(struct tl_idset *set, struct segment *segment, struct tl_err *err)
@@ -458,39 +489,55 @@ static enum tl_code segment_grow(struct tl_idset *set, struct segment *segment, 
     grown.ids = calloc(grown.capacity, sizeof *grown.ids);
     if (grown.ids == NULL)
         return tl_fail_memory(err, grown.capacity * sizeof *grown.ids);
-    for (uint32_t i = 0; i < segment->capacity; i++)
-        if (segment->ids[i].high != 0 || segment->ids[i].low != 0)
-            segment_put(&grown, segment->ids[i]);
+    for (uint32_t i = 0; i < segment->capacity; i++) {
+        uint32_t at;
+
+        if (is_free(&segment->ids[i]))
+            continue;
+        (void)segment_find(&grown, segment->ids[i], &at);
+        grown.ids[at] = segment->ids[i];
+    }
+    grown.count = segment->count;
     set->held_bytes += (size_t)(grown.capacity - segment->capacity) * sizeof *grown.ids;
     free(segment->ids);
     *segment = grown;
     return TL_OK;
 }
 
+static struct segment *segment_of(struct tl_idset *set, struct tl_id id)
+{
+    return &set->segments[id.high >> (64 - SEGMENT_BITS)];
+}
+
 enum tl_code tl_idset_see(struct tl_idset *set, struct tl_id id, enum tl_seen *seen, struct tl_err *err)
 {
-    struct segment *segment = &set->segments[id.high >> (64 - SEGMENT_BITS)];
+    struct segment *segment = segment_of(set, id);
     enum tl_code rc = TL_OK;
-    enum tl_seen answer = TL_SEEN_NEW;
     uint32_t at;
 
     TL_TRY(segment_grow(set, segment, err));
-    at = home_of(id.high << SEGMENT_BITS, segment->capacity);
-    for (; segment->ids[at].high != 0 || segment->ids[at].low != 0; at = at + 1 == segment->capacity ? 0 : at + 1) {
-        const struct tl_id *there = &segment->ids[at];
-
-        if (there->high != id.high || there->low != id.low)
-            continue;
-        answer = TL_SEEN_CONFLICT;
-        if (there->time == id.time) {
-            *seen = TL_SEEN_DUPLICATE;
-            goto out;
-        }
-    }
+    *seen = segment_find(segment, id, &at);
+    if (*seen == TL_SEEN_DUPLICATE)
+        return TL_OK;
     segment->ids[at] = id;
     segment->count++;
     set->count++;
-    *seen = answer;
 out:
     return rc;
+}
+
+enum tl_seen tl_idset_look(struct tl_idset *set, struct tl_id id)
+{
+    const struct segment *segment = segment_of(set, id);
+    uint32_t at;
+
+    return segment->capacity == 0 ? TL_SEEN_NEW : segment_find(segment, id, &at);
+}
+
+void tl_idset_prefetch(struct tl_idset *set, struct tl_id id)
+{
+    const struct segment *segment = segment_of(set, id);
+
+    if (segment->capacity > 0)
+        __builtin_prefetch(&segment->ids[id_home(segment, id)]);
 }

@@ -45,6 +45,8 @@ struct tl_idset;
 TL_MUST_USE enum tl_code tl_idset_open(struct tl_idset **out, struct tl_err *err);
 void tl_idset_close(struct tl_idset *set);
 TL_MUST_USE enum tl_code tl_idset_see(struct tl_idset *set, struct tl_id id, enum tl_seen *seen, struct tl_err *err);
+enum tl_seen tl_idset_look(struct tl_idset *set, struct tl_id id); /* what see would say, and nothing is remembered */
+void tl_idset_prefetch(struct tl_idset *set, struct tl_id id);     /* a few ids before it is asked for */
 size_t tl_idset_count(const struct tl_idset *set);
 size_t tl_idset_bytes(const struct tl_idset *set);
 

@@ -96,3 +96,29 @@ bool tl_check_keeps_back(const struct tl_check_result *result)
 {
     return !result->passed && tl_sv_eq(result->violation, tl_sv_from(tl_violation_name(TL_VIOLATION_FAIL_UPDATE)));
 }
+
+bool tl_check_keeps_back_now(const struct tl_stored_check *check)
+{
+    return check->newest && tl_check_keeps_back(&check->result) && (check->kept == TL_KEPT_CHECK || check->kept == TL_KEPT_CHAIN);
+}
+
+bool tl_check_is_accepted(const struct tl_stored_check *check)
+{
+    struct tl_sv rest = check->accepted;
+
+    while (!check->result.passed && rest.size > 0)
+        if (tl_sv_eq(tl_sv_cut(&rest, ','), check->result.check))
+            return true;
+    return false;
+}
+
+const char *tl_check_verdict(const struct tl_stored_check *check)
+{
+    if (check->result.passed)
+        return "passed";
+    if (!tl_check_keeps_back(&check->result))
+        return tl_sv_eq(check->result.violation, tl_sv_from(tl_violation_name(TL_VIOLATION_WARN))) ? "warned" : "dropped";
+    if (tl_check_is_accepted(check))
+        return "accepted";
+    return tl_check_keeps_back_now(check) ? "kept back" : "failed";
+}

@@ -14,5 +14,10 @@ void tl_check_put_range(struct tl_buf *out, int64_t from_ms, int64_t to_ms);
 /* "check volume: ROW_COUNT is 12, where 50 to 200 would do (the median of 3 ranges is 100)" */
 void tl_check_put_result(struct tl_buf *out, const struct tl_check_result *result);
 bool tl_check_keeps_back(const struct tl_check_result *result); /* has failed, and is one of FAIL UPDATE */
+/* Of a stored one: it keeps its range back now; a person overruled it. */
+bool tl_check_keeps_back_now(const struct tl_stored_check *check);
+bool tl_check_is_accepted(const struct tl_stored_check *check);
+/* "passed", "warned", "dropped", "kept back", "accepted"; "failed": it kept a range back that was computed anew, or rolled back, since. */
+const char *tl_check_verdict(const struct tl_stored_check *check);
 
 #endif

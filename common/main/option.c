@@ -153,12 +153,33 @@ refused:
                    TL_SV_ARG(text));
 }
 
+struct unit {
+    char name[8];
+    int64_t in_smallest;
+};
+
+/* A whole number and one of the units. */
+static bool read_with_unit(struct tl_sv text, const struct unit *units, size_t units_count, int64_t *out)
+{
+    struct tl_sv number = {text.data, 0}, unit;
+    int64_t value, all;
+
+    while (number.size < text.size && text.data[number.size] >= '0' && text.data[number.size] <= '9')
+        number.size++;
+    unit = tl_sv_trim((struct tl_sv){text.data + number.size, text.size - number.size});
+    if (!tl_sv_to_i64(number, &value))
+        return false;
+    for (size_t i = 0; i < units_count; i++)
+        if (tl_sv_eq(unit, tl_sv_from(units[i].name)) && !tl_mul_overflows(value, units[i].in_smallest, &all)) {
+            *out = all;
+            return true;
+        }
+    return false;
+}
+
 enum tl_code tl_option_duration(struct tl_sv text, int64_t *out_ms, struct tl_err *err)
 {
-    static const struct {
-        char name[8];
-        int64_t ms;
-    } units[] = {
+    static const struct unit units[] = {
         {"ms",   1       },
         {"s",    1000    },
         {"sec",  1000    },
@@ -169,19 +190,29 @@ enum tl_code tl_option_duration(struct tl_sv text, int64_t *out_ms, struct tl_er
         {"day",  86400000},
         {"days", 86400000}
     };
-    struct tl_sv number = {text.data, 0}, unit;
-    int64_t value, ms;
 
-    while (number.size < text.size && text.data[number.size] >= '0' && text.data[number.size] <= '9')
-        number.size++;
-    unit = tl_sv_trim((struct tl_sv){text.data + number.size, text.size - number.size});
-    if (tl_sv_to_i64(number, &value))
-        for (size_t i = 0; i < TL_COUNT(units); i++)
-            if (tl_sv_eq(unit, tl_sv_from(units[i].name)) && !tl_mul_overflows(value, units[i].ms, &ms)) {
-                *out_ms = ms;
-                return TL_OK;
-            }
+    if (read_with_unit(text, units, TL_COUNT(units), out_ms))
+        return TL_OK;
     return tl_fail(err, TL_ERR_USAGE, "'%.*s' is no duration; right would be 200ms, 30s, 15min, 1h or 7d", TL_SV_ARG(text));
+}
+
+enum tl_code tl_option_bytes(struct tl_sv text, int64_t *out, struct tl_err *err)
+{
+    static const struct unit units[] = {
+        {"kB",  1000                  },
+        {"KB",  1000                  },
+        {"MB",  1000000               },
+        {"GB",  1000000000            },
+        {"TB",  INT64_C(1000000000000)},
+        {"KiB", 1 << 10               },
+        {"MiB", 1 << 20               },
+        {"GiB", 1 << 30               },
+        {"TiB", INT64_C(1) << 40      }
+    };
+
+    if (read_with_unit(text, units, TL_COUNT(units), out))
+        return TL_OK;
+    return tl_fail(err, TL_ERR_USAGE, "'%.*s' is no amount of memory; right would be 64MB or 2GB", TL_SV_ARG(text));
 }
 
 static enum tl_code read_choice(const struct tl_option *option, const char *text, struct tl_err *err)
@@ -237,6 +268,7 @@ static enum tl_code option_set(const struct row *row, const char *text, struct t
         break;
     case TL_OPT_TIME: TL_TRY(tl_option_time(tl_sv_from(text), &number, err)); break;
     case TL_OPT_DURATION: TL_TRY(tl_option_duration(tl_sv_from(text), &number, err)); break;
+    case TL_OPT_BYTES: TL_TRY(tl_option_bytes(tl_sv_from(text), &number, err)); break;
     default: assert(0 && "a kind of option that nobody reads"); return TL_ERR_USAGE;
     }
     memcpy(field, &number, sizeof number);

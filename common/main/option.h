@@ -50,6 +50,7 @@ enum tl_option_kind {
     TL_OPT_TIME,     /* int64_t, milliseconds since 1970; tl_option_time says what is taken */
     TL_OPT_LIST,     /* struct tl_option_list; the option may be given again and again */
     TL_OPT_DURATION, /* int64_t, milliseconds; a whole number with a unit: 200ms 30s 15min 1h 7d */
+    TL_OPT_BYTES,    /* int64_t; a whole number with a unit: 500kB 64MB 2GB, or 64MiB 2GiB */
 };
 
 /* A time that was not given. */
@@ -111,6 +112,7 @@ TL_MUST_USE enum tl_code tl_options_need_views(const struct tl_common_options *c
  * A time without a zone is refused, and the message shows the right form. */
 TL_MUST_USE enum tl_code tl_option_time(struct tl_sv text, int64_t *out_ms, struct tl_err *err);
 TL_MUST_USE enum tl_code tl_option_duration(struct tl_sv text, int64_t *out_ms, struct tl_err *err);
+TL_MUST_USE enum tl_code tl_option_bytes(struct tl_sv text, int64_t *out, struct tl_err *err);
 
 /* The name in `names` that is nearest to `given` (at most a third of its letters differ), or NULL. */
 const char *tl_option_nearest(const char *given, const char *const *names, size_t names_count);

@@ -1,12 +1,8 @@
 /* views.c: opens a views file with its functions. */
 #include "main/views.h"
 
-#include <stdio.h>
-#include <stdlib.h>
-
+#include "base/nearest.h"
 #include "main/source_log.h"
-
-enum { TL_VIEW_NAME_SHOWN = 64 };
 
 enum tl_code tl_views_open(const struct tl_common_options *common, const char *path, struct tl_functions **functions,
                            struct tl_plan **plan, struct tl_err *err)
@@ -46,27 +42,20 @@ out:
 
 enum tl_code tl_views_unknown(const struct tl_plan *plan, const char *name, struct tl_err *err)
 {
-    char(*names)[TL_VIEW_NAME_SHOWN] = calloc(plan->views_count + 1, sizeof *names);
-    const char **list = calloc(plan->views_count + 1, sizeof *list), *nearest;
+    struct tl_nearest nearest = tl_nearest_to(tl_sv_from(name));
+    char hint[160];
     struct tl_buf all;
     enum tl_code rc;
 
     tl_buf_init(&all, 0);
-    if (names == NULL || list == NULL)
-        TL_TRY(tl_fail_memory(err, plan->views_count * sizeof *names));
     for (uint32_t v = 0; v < plan->views_count; v++) {
-        snprintf(names[v], sizeof names[v], "%.*s", TL_SV_ARG(plan->views[v].name));
-        list[v] = names[v];
-        tl_buf_printf(&all, "%s%s", v == 0 ? "" : ", ", names[v]);
+        tl_nearest_offer(&nearest, plan->views[v].name);
+        tl_buf_printf(&all, "%s%.*s", v == 0 ? "" : ", ", TL_SV_ARG(plan->views[v].name));
     }
-    nearest = tl_option_nearest(name, list, plan->views_count);
-    rc = tl_fail(err, TL_ERR_USAGE, "the views file has no view '%s'%s%s%s; it has: %.*s", name,
-                 nearest != NULL ? "; did you mean '" : "", nearest != NULL ? nearest : "", nearest != NULL ? "'?" : "",
-                 (int)tl_min_i64((int64_t)all.size, 120), all.data);
-out:
+    rc = tl_fail(err, TL_ERR_USAGE, "the views file has no view '%s'; %s%sit has %.*s", name,
+                 tl_nearest_hint(&nearest, hint, sizeof hint, ""), nearest.best.data != NULL ? " " : "",
+                 (int)tl_min_i64((int64_t)all.size, 200), all.data);
     tl_buf_done(&all);
-    free(names);
-    free(list);
     return rc;
 }
 

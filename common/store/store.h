@@ -376,6 +376,7 @@ struct tl_run_range_state {
     bool blocked, pruned;
     int64_t published; /* its publication; 0: none */
     bool serves;       /* the pointer is at it */
+    bool undone;       /* its publication was rolled back */
 };
 /* All ranges of a run, by view and time. */
 TL_MUST_USE enum tl_code tl_store_run_ranges(struct tl_store *store, int64_t run,

@@ -8,7 +8,10 @@
 #include "store/store_handle.h"
 
 #define HUGE_NUMBER "1e290" /* 1e18 of them still have a sum: PostgreSQL fails where one has none */
-#define KEPT_REPLACED "3"   /* TL_KEPT_REPLACED */
+/* enum tl_kept */
+#define KEPT_BACK "1, 2"
+#define KEPT_REPLACED "3"
+#define KEPT_REFUSED "4"
 
 /* clang-format off */
 static const char sql_put_results[] =
@@ -35,11 +38,11 @@ static const char sql_staged[] =
 static const char sql_keep_back[] =
     "UPDATE tally_run_range SET blocked = ?4 WHERE run = ?1 AND definition = ?2 AND from_ms = ?3";
 static const char sql_keepers[] =
-    "SELECT DISTINCT g.run FROM tally_run_range AS g JOIN tally_run AS r ON r.run = g.run WHERE g.blocked <> 0 AND g.blocked <> " KEPT_REPLACED
+    "SELECT DISTINCT g.run FROM tally_run_range AS g JOIN tally_run AS r ON r.run = g.run WHERE g.blocked IN (" KEPT_BACK ")"
     " AND g.published IS NULL AND g.pruned = 0 AND r.state <> 'staged' ORDER BY g.run";
 static const char sql_replace_kept[] =
-    "UPDATE tally_run_range SET blocked = " KEPT_REPLACED " WHERE run < ?1 AND blocked <> 0 AND published IS NULL AND EXISTS"
-    " (SELECT 1 FROM tally_run_range AS n WHERE n.run = ?1 AND n.definition = tally_run_range.definition"
+    "UPDATE tally_run_range SET blocked = " KEPT_REPLACED " WHERE run < ?1 AND blocked IN (" KEPT_BACK ") AND published IS NULL"
+    " AND EXISTS (SELECT 1 FROM tally_run_range AS n WHERE n.run = ?1 AND n.blocked <> " KEPT_REFUSED " AND n.definition = tally_run_range.definition"
     " AND n.from_ms < tally_run_range.to_ms AND n.to_ms > tally_run_range.from_ms)";
 #define CHECK_COLUMNS                                                                                                            \
     "c.run, c.definition, c.from_ms, c.to_ms, c.check_name, c.violation, c.measure, c.passed, c.violations_count, c.measured, c.low,"\
@@ -49,7 +52,7 @@ static const char sql_failed[] =
     " WHERE c.run = ?1 AND c.passed = 0 ORDER BY c.definition, c.from_ms, c.check_name";
 static const char sql_checks[] =
     "WITH latest AS (SELECT g.definition, g.from_ms, max(g.run) AS run FROM tally_run_range AS g JOIN tally_run AS r ON r.run = g.run"
-    " WHERE r.state NOT IN ('staged', 'rolled back') AND g.blocked <> " KEPT_REPLACED " GROUP BY g.definition, g.from_ms)"
+    " WHERE r.state NOT IN ('staged', 'rolled back') AND g.blocked NOT IN (" KEPT_REPLACED ", " KEPT_REFUSED ") GROUP BY g.definition, g.from_ms)"
     " SELECT " CHECK_COLUMNS ", CASE WHEN l.run = c.run THEN 1 ELSE 0 END, g.blocked, g.published, p.accepted, p.who, p.reason"
     " FROM tally_check_result AS c JOIN tally_definition AS d ON d.definition = c.definition JOIN tally_run AS r ON r.run = c.run"
     " JOIN tally_run_range AS g ON g.run = c.run AND g.definition = c.definition AND g.from_ms = c.from_ms"
@@ -58,6 +61,8 @@ static const char sql_checks[] =
     " WHERE d.state <> 'retired' AND r.state <> 'staged' AND (?1 = '' OR d.view = ?1) AND (?2 = 0 OR c.run = ?2)"
     " ORDER BY d.view, c.definition, c.check_name, c.to_ms DESC, c.run DESC";
 /* clang-format on */
+
+static_assert(TL_KEPT_CHECK == 1 && TL_KEPT_CHAIN == 2 && TL_KEPT_REPLACED == 3 && TL_KEPT_REFUSED == 4, "the statements say so");
 
 /* ---- figures ---- */
 

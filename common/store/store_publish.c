@@ -45,8 +45,8 @@ static const char sql_put_boundary[] = "UPDATE tally_progress SET boundary_ms = 
 static const char sql_end_run[] = "UPDATE tally_run SET state = ?3, ended_ms = ?2 WHERE run = ?1";
 
 static const char sql_release[] =
-    "UPDATE tally_run_range SET blocked = 0 WHERE run = ?1 AND definition = ?2 AND from_ms = ?3 AND blocked <> 0 AND published IS NULL"
-    " AND pruned = 0 RETURNING 1";
+    "UPDATE tally_run_range SET blocked = 0 WHERE run = ?1 AND definition = ?2 AND from_ms = ?3 AND blocked IN (1, 2)"
+    " AND published IS NULL AND pruned = 0 RETURNING 1";
 /* One of which all was kept back. */
 static const char sql_revive[] = "UPDATE tally_run SET state = 'published' WHERE run = ?1 AND state = 'failed'";
 

@@ -29,6 +29,7 @@ static const char sql_staged_run[] = RUN_COLUMNS " WHERE r.state = 'staged' GROU
 static const char sql_run_ranges[] =
     "SELECT r.from_ms, r.to_ms, r.rows_count, r.carry_in, r.blocked, r.published, r.pruned, d.view, r.definition, d.state = 'retired',"
     " EXISTS (SELECT 1 FROM tally_pointer AS p WHERE p.definition = r.definition AND p.to_ms = r.to_ms AND p.run = r.run),"
+    " EXISTS (SELECT 1 FROM tally_publication AS b WHERE b.published = r.published AND b.undone_ms IS NOT NULL),"
     " r.dead_letter, r.future, r.duplicate, r.filtered, r.rejected, r.late, r.partly_counted, r.counted"
     " FROM tally_run_range AS r JOIN tally_definition AS d ON d.definition = r.definition WHERE r.run = ?1"
     " ORDER BY d.view, r.definition, r.from_ms";
@@ -253,9 +254,10 @@ enum tl_code tl_store_run_ranges(struct tl_store *store, int64_t run,
                                             .blocked = tl_answer_i64(answer, 4) != 0,
                                             .published = tl_answer_i64(answer, 5),
                                             .pruned = tl_answer_i64(answer, 6) != 0,
-                                            .serves = tl_answer_i64(answer, 10) != 0};
+                                            .serves = tl_answer_i64(answer, 10) != 0,
+                                            .undone = tl_answer_i64(answer, 11) != 0};
         for (int i = 0; i < TL_OUTCOMES; i++)
-            range.outcomes[i] = (uint64_t)tl_answer_i64(answer, 11 + i);
+            range.outcomes[i] = (uint64_t)tl_answer_i64(answer, 12 + i);
         TL_TRY(each(ctx, &range, &state, err));
     }
 out:

@@ -5,7 +5,7 @@
 
 #include "batch_layer/chain.h"
 
-/* One letter a span: f failed, p published before, r replaced, else '.'; what joins it to the next: '>' next needs it, '<' needs next,
+/* One letter a span: f failed, p published before, r replaced, x refused, else '.'; what joins it to the next: '>' next needs it, '<' needs next,
  * '=' both, '|' they do not touch, '{' nor do they, and it needs the next; ' ' nothing. */
 struct chain_case {
     char name[48], spans[24], want[12]; /* want: '.' goes out, K by its check, C by its chain, p, r, X as they were */
@@ -26,6 +26,7 @@ ParameterizedTestParameters(chain, settle)
         {"what is out stays out",                  "p=f>.",     "pKC"  },
         {"what was replaced goes out with nobody", "r>. .<r .", "rCCr."},
         {"nobody behind that it needs",            ". .{.",     ".C."  },
+        {"what is refused keeps its chain",        ".<x>. .",   "CXC." },
     };
 
     return cr_make_param_array(struct chain_case, cases, TL_COUNT(cases));
@@ -45,7 +46,9 @@ ParameterizedTest(struct chain_case *c, chain, settle)
                                                       .to_ms = at_ms + (join == '|' || join == '{' ? 5 : 10),
                                                       .failed = *s == 'f',
                                                       .published = *s == 'p',
-                                                      .kept = *s == 'r' ? TL_KEPT_REPLACED : *s == 'x' ? TL_KEPT_REFUSED : TL_KEPT_NOT,
+                                                      .kept = *s == 'r'   ? TL_KEPT_REPLACED
+                                                              : *s == 'x' ? TL_KEPT_REFUSED
+                                                                          : TL_KEPT_NOT,
                                                       .next_needs_it = join == '>' || join == '=',
                                                       .needs_next = join == '<' || join == '=' || join == '{'};
         at_ms += 10;

@@ -45,6 +45,7 @@ struct record {
     struct tl_master_file file;
     struct tl_master_day days[100];
     struct tl_input_times block;
+    struct tl_master_block unpacked;
     struct tl_input_file facts;
     struct tl_input_partition partition;
     struct tl_input input;
@@ -57,7 +58,7 @@ static void record_make(struct record *record, const struct days_case *c, const 
 
     for (int64_t ms = first_ms; ms <= last_ms; ms += TL_DAY_MS)
         record->days[count++] = (struct tl_master_day){(int32_t)(ms / TL_DAY_MS), 1};
-    record->file = (struct tl_master_file){.last_offset = count - 1, .blocks_count = 1};
+    record->file = (struct tl_master_file){.last_offset = count - 1, .blocks = &record->unpacked, .blocks_count = 1};
     record->block = (struct tl_input_times){first_ms, last_ms};
     record->facts = (struct tl_input_file){.file = &record->file,
                                            .times = record->block,

@@ -187,6 +187,30 @@ Test(dedup, a_set_knows_all_it_has_seen)
     tl_idset_close(set);
 }
 
+/* A client whose every event has the same id, and a time of its own: were they one chain, this would take hours. */
+Test(dedup, a_set_takes_an_id_that_stands_on_everything, .timeout = 60)
+{
+    const int64_t events = 1000000, alike_max = 300; /* 32 bits of each time are kept */
+    struct tl_idset *set = NULL;
+    struct tl_err err;
+    enum tl_seen seen;
+    int64_t alike = 0;
+
+    cr_assert_eq(tl_idset_open(&set, &err), TL_OK);
+    for (int64_t n = 0; n < events; n++) {
+        enum tl_seen looked = tl_idset_look(set, id_of(7, n));
+
+        cr_assert_eq(tl_idset_see(set, id_of(7, n), &seen, &err), TL_OK);
+        cr_assert_eq(seen, looked, "%lld", (long long)n);
+        cr_assert((seen == TL_SEEN_NEW) == (n == 0), "%lld", (long long)n);
+        cr_assert_eq(tl_idset_look(set, id_of(7, n)), TL_SEEN_DUPLICATE);
+        alike += seen == TL_SEEN_DUPLICATE;
+    }
+    cr_expect_leq(alike, alike_max);
+    cr_expect_eq(tl_idset_count(set), (size_t)(events - alike));
+    tl_idset_close(set);
+}
+
 #ifndef TL_TINY /* chunks of two ids: other cuts are whole, and the index weighs more */
 /* At most 24 bytes an id, at whatever size they are looked at. */
 Test(dedup, memory_is_what_was_promised)

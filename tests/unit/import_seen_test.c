@@ -169,6 +169,25 @@ Test(import_seen, not_all_of_it_is_read)
     cr_assert_not_null(find());
 }
 
+/* Nobody has touched the inode: a look at both ends will do. */
+Test(import_seen, what_nobody_has_touched)
+{
+    struct tl_import_seen_file *file;
+
+    write_lines(0, SPANS * TL_SPAN_LINES, "w");
+    set_back(0);
+    note();
+    file = (struct tl_import_seen_file *)(uintptr_t)find();
+    cr_assert_not_null(file);
+    cr_assert_eq(file->identity.inode_changed_ns, 0, "it was touched a moment ago");
+    file->spans[SPANS / 2].hash.low64++; /* found where sixteen are looked at */
+    for (size_t i = 0; i < SPANS; i++)
+        file->spans[i].hash.high64 += i > 0 && i < SPANS - 1;
+    cr_assert_null(tl_import_seen_find(seen, source, &kind));
+    cr_assert(tl_file_identity_of(source, &file->identity)); /* as it would have been noted two seconds later */
+    cr_assert_not_null(tl_import_seen_find(seen, source, &kind));
+}
+
 /* A change within the clock's tick would not show in the time of the last change. */
 Test(import_seen, a_change_of_a_moment_ago_is_not_settled)
 {

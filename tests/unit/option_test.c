@@ -255,6 +255,20 @@ Test(option, durations)
     cr_assert_eq(ms, INT64_C(604800000));
 }
 
+Test(option, amounts_of_memory)
+{
+    int64_t bytes = 0;
+
+    cr_assert_eq(tl_option_bytes(TL_SV("64MB"), &bytes, NULL), TL_OK);
+    cr_assert_eq(bytes, 64000000);
+    cr_assert_eq(tl_option_bytes(TL_SV("2 GiB"), &bytes, NULL), TL_OK);
+    cr_assert_eq(bytes, INT64_C(2147483648));
+    cr_assert_eq(tl_option_bytes(TL_SV("64"), &bytes, NULL), TL_ERR_USAGE);
+    cr_assert_eq(tl_option_bytes(TL_SV("-1MB"), &bytes, NULL), TL_ERR_USAGE);
+    cr_assert_eq(tl_option_bytes(TL_SV("9223372036854775807kB"), &bytes, NULL), TL_ERR_USAGE);
+    cr_assert_eq(bytes, INT64_C(2147483648));
+}
+
 Test(option, the_nearest_name)
 {
     const char *const names[] = {"speed", "batch", "serve", "reconcile"};
