@@ -39,6 +39,7 @@ struct pass {
     struct tl_recompute *job;
     const struct tl_plan *plan;
     struct tl_feed *feed;
+    bool in_turn;                                /* duplicates are looked for */
     bool ahead;                                  /* for the duplicates alone: nothing is counted */
     const bool *no_views;                        /* per view; false */
     uint64_t readings, bytes_before, bytes_read; /* for progress: of the span, in the reading before and in this one */
@@ -185,7 +186,7 @@ static enum tl_code do_round(struct worker *worker, struct tl_err *err)
         input.count = worker->chunk.count;
         if (worker->chunk.count > 0)
             TL_TRY(tl_core_push(worker->core, &input, partial, err));
-        if (!worker->turn_passed) { /* no ids were asked for: the turn still has to pass on in order */
+        if (pass->in_turn && !worker->turn_passed) { /* no ids were asked for: the turn still has to pass on in order */
             if (!wait_turn(worker))
                 break;
             pass_turn(worker);
@@ -667,6 +668,7 @@ static enum tl_code read_span(struct pass *pass, struct tl_err *err)
 
     pthread_mutex_init(&pass->lock, NULL);
     pthread_cond_init(&pass->changed, NULL);
+    pass->in_turn = pass->plan->sources[job->input->source].dedup_slot >= 0;
     if (!pass->ahead)
         TL_TRY(open_windows(pass, err));
     TL_TRY(tl_feed_open(job->input, job->bounds[0], job->bounds[job->ranges_count], &pass->feed, err));
