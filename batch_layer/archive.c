@@ -18,7 +18,9 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "archive_compact.h"
 #include "archive_meter.h"
+#include "archive_verify.h"
 #include "base/clock.h"
 #include "base/count_text.h"
 #include "base/diag.h"
@@ -45,13 +47,15 @@ enum {
 #define OFFSET_UNKNOWN INT64_MIN
 
 struct archive_options {
-    bool follow, accept_gap;
-    int64_t interval_ms, file_bytes;
+    bool follow, accept_gap, verify, compact;
+    int64_t interval_ms, file_bytes, wait_ms;
+    const char *format;
 };
 
 struct partition {
     int64_t next_offset;  /* every message below it is on record; OFFSET_UNKNOWN: nothing is */
     int64_t end_ms;       /* as in struct tl_master_complete */
+    int64_t files_offset; /* the same */
     int64_t last_offset;  /* of the last message on record */
     uint64_t fingerprint; /* of the same (log.h); 0: none is known */
 };
@@ -134,7 +138,8 @@ static enum tl_code statement_write(const struct archive *archive, const struct 
         return tl_fail_memory(err, topic->partitions_count * sizeof *complete);
     for (uint32_t i = 0; i < topic->partitions_count; i++)
         if (topic->partitions[i].next_offset != OFFSET_UNKNOWN)
-            complete[count++] = (struct tl_master_complete){i, topic->partitions[i].next_offset, topic->partitions[i].end_ms};
+            complete[count++] = (struct tl_master_complete){i, topic->partitions[i].next_offset, topic->partitions[i].end_ms,
+                                                            topic->partitions[i].files_offset};
     rc = tl_master_write_complete(archive->master, topic->name, complete, count, topic->identity, err);
     free(complete);
     return rc;
@@ -188,8 +193,8 @@ static enum tl_code topic_load(const struct archive *archive, struct topic *topi
     for (size_t i = 0; i < complete_count; i++) {
         if (complete[i].partition >= partitions_count)
             TL_TRY(made_again(archive, topic, "it has fewer partitions than before", err));
-        topic->partitions[complete[i].partition] =
-            (struct partition){.next_offset = complete[i].offset, .end_ms = complete[i].end_ms};
+        topic->partitions[complete[i].partition] = (struct partition){
+            .next_offset = complete[i].offset, .end_ms = complete[i].end_ms, .files_offset = complete[i].files_offset};
     }
     for (size_t i = 0; i < files_count; i++) {
         struct partition *partition;
@@ -199,9 +204,11 @@ static enum tl_code topic_load(const struct archive *archive, struct topic *topi
         partition = &topic->partitions[files[i].partition];
         if (files[i].last_offset == INT64_MAX)
             TL_TRY(tl_fail(err, TL_ERR_LIMIT, "%s: ends with the largest offset that there is", files[i].path));
-        partition->next_offset = tl_max_i64(partition->next_offset, files[i].last_offset + 1);
+        partition->files_offset = tl_max_i64(partition->files_offset, files[i].last_offset + 1);
+        partition->next_offset = tl_max_i64(partition->next_offset, partition->files_offset);
     }
     TL_TRY(last_messages_load(topic, files, files_count, err));
+    tl_master_let_go(archive->master, topic->name);
     topic->identity = identity;
     topic->loaded = true;
 out:
@@ -273,20 +280,24 @@ struct copy {
     uint32_t partition;
     struct tl_master_writer *writer; /* NULL: no file is open */
     uint64_t messages_count;         /* in that file */
+    int64_t last_offset;             /* of them */
 };
 
 static enum tl_code file_finish(struct copy *copy, int64_t next_offset, struct tl_err *err)
 {
+    struct partition *partition = &copy->topic->partitions[copy->partition];
     struct tl_master_writer *writer = copy->writer;
     uint64_t bytes = tl_master_writer_raw_bytes(writer);
     enum tl_code rc;
 
     copy->writer = NULL;
     copy->archive->finished_bytes += bytes;
+    tl_master_writer_begin_at(writer, partition->files_offset);
     rc = tl_master_writer_finish(writer, err);
     if (rc != TL_OK)
         return rc;
-    copy->topic->partitions[copy->partition].next_offset = next_offset;
+    partition->next_offset = next_offset;
+    partition->files_offset = copy->last_offset + 1;
     copy->topic->messages_count += copy->messages_count;
     copy->topic->files_count++;
     tl_archive_meter_file(copy->archive->meter, copy->topic->name, copy->messages_count, bytes);
@@ -307,6 +318,7 @@ static enum tl_code each_message(void *ctx, const struct tl_message *message, co
                                      &copy->writer, err));
     TL_TRY(tl_master_writer_add(copy->writer, message, &facts, err));
     copy->messages_count++;
+    copy->last_offset = message->offset;
     if (tl_master_writer_raw_bytes(copy->writer) >= (uint64_t)copy->archive->options.file_bytes ||
         copy->messages_count >= FILE_MESSAGES_MAX)
         TL_TRY(file_finish(copy, message->offset + 1, err));
@@ -449,7 +461,7 @@ static enum tl_code topic_gone(const struct archive *archive, struct topic *topi
     if (complete == NULL)
         return tl_fail_memory(err, count * sizeof *complete);
     for (size_t i = 0; i < count; i++)
-        complete[i] = (struct tl_master_complete){known[i].partition, known[i].offset, tl_clock_wall_ms()};
+        complete[i] = (struct tl_master_complete){known[i].partition, known[i].offset, tl_clock_wall_ms(), known[i].files_offset};
     if (count > 0)
         TL_TRY(tl_master_write_complete(archive->master, topic->name, complete, count, identity, err));
 out:
@@ -644,13 +656,18 @@ static void summary_print(const struct archive *archive)
     }
 }
 
+#define AT(field) offsetof(struct archive_options, field)
 static const struct tl_option archive_table[] = {
-    {"follow",     TL_OPT_FLAG,     NULL,   "stay, and copy what comes as well",                                                    offsetof(struct archive_options, follow),      0},
-    {"interval",   TL_OPT_DURATION, "TIME", "with --follow: how often (60s)",                                                       offsetof(struct archive_options, interval_ms), 0},
-    {"file-bytes", TL_OPT_COUNT,    "N",    "begin a new file when one holds so many bytes of events (256 MiB)",
-     offsetof(struct archive_options,                                                                                                                                file_bytes),  0},
-    {"accept-gap", TL_OPT_FLAG,     NULL,   "go on where the log has lost offsets that are not on record, or a topic of a pattern",
-     offsetof(struct archive_options,                                                                                                                                accept_gap),  0},
+    {"follow",     TL_OPT_FLAG,     NULL,             "stay, and copy what comes as well",                                                    AT(follow),      0},
+    {"interval",   TL_OPT_DURATION, "TIME",           "with --follow: how often (60s)",                                                       AT(interval_ms), 0},
+    {"file-bytes", TL_OPT_COUNT,    "N",              "begin a new file when one holds so many bytes of events (256 MiB)",                    AT(file_bytes),  0},
+    {"accept-gap", TL_OPT_FLAG,     NULL,             "go on where the log has lost offsets that are not on record, or a topic of a pattern",
+     AT(accept_gap),                                                                                                                                           0},
+    {"verify",     TL_OPT_FLAG,     NULL,             "copy nothing: read all that is on record, and say what is damaged or missing",         AT(verify),      0},
+    {"compact",    TL_OPT_FLAG,     NULL,             "copy nothing: merge small files that are on record into large ones of --file-bytes",
+     AT(compact),                                                                                                                                              0},
+    {"wait",       TL_OPT_DURATION, "TIME",           "with --compact: how long to wait for those who read the record (10min)",               AT(wait_ms),     0},
+    {"format",     TL_OPT_CHOICE,   "table|csv|json", "with --verify: how the answer is written",                                             AT(format),      0},
 };
 
 static const struct tl_usage archive_usage = {
@@ -663,51 +680,82 @@ static const struct tl_usage archive_usage = {
     .daemon = true,
 };
 
+static enum tl_code archive_copy(struct archive *archive, struct tl_err *err)
+{
+    const struct tl_common_options *common = archive->common;
+    struct tl_lock *lock = NULL;
+    char *lock_path = NULL;
+    bool waits = false;
+    enum tl_code rc;
+
+    if (archive->options.interval_ms <= 0)
+        TL_TRY(tl_fail(err, TL_ERR_USAGE, "--interval must be more than 0; 60s is usual"));
+    TL_TRY(tl_options_need_views(common, err));
+    TL_TRY(tl_views_open(common, common->views, &archive->functions, &archive->plan, err));
+    TL_TRY(tl_source_topics_open(archive->plan, &archive->sources, err));
+    TL_TRY(tl_master_open(common->data, &archive->master, err));
+    TL_TRY(tl_data_dir_make(common->data, err));
+    if (asprintf(&lock_path, "%s/archive.lock", common->data) < 0) {
+        lock_path = NULL;
+        TL_TRY(tl_fail_memory(err, strlen(common->data)));
+    }
+    TL_TRY(tl_lock_take(lock_path, "archive", &lock, err));
+    if (archive->options.follow) {
+        TL_TRY(tl_archive_meter_open(common, archive->plan, &archive->meter, err));
+        TL_TRY(topics_add(archive, err));
+        TL_TRY(archive_follow(archive, err));
+    } else {
+        TL_TRY(archive_pass(archive, &waits, err));
+        if (waits)
+            tl_diag(TL_INFO, "there is no log in %s yet: nothing to archive", common->data);
+    }
+out:
+    summary_print(archive);
+    tl_archive_meter_close(archive->meter);
+    archive_done(archive);
+    tl_lock_release(lock);
+    free(lock_path);
+    return rc;
+}
+
+static enum tl_code archive_compact(const struct archive *archive, struct tl_err *err)
+{
+    const struct tl_archive_compact compact = {.file_bytes = (uint64_t)archive->options.file_bytes,
+                                               .messages_max = FILE_MESSAGES_MAX,
+                                               .wait_ms = archive->options.wait_ms};
+
+    return tl_archive_compact(archive->common, &compact, err);
+}
+
+static enum tl_code archive_main(struct archive *archive, struct tl_err *err)
+{
+    const struct archive_options *own = &archive->options;
+
+    if ((int)own->follow + (int)own->verify + (int)own->compact > 1)
+        return tl_fail(err, TL_ERR_USAGE, "--follow, --verify and --compact are things of their own; one at a time");
+    if (own->verify)
+        return tl_archive_verify(archive->common, own->format, (uint32_t)tl_max_i64(sysconf(_SC_NPROCESSORS_ONLN), 1), err);
+    if (own->compact)
+        return archive_compact(archive, err);
+    return archive_copy(archive, err);
+}
+
 TL_COMMAND(archive, "copy the log into the master record")
 {
     struct tl_common_options common;
     struct archive archive = {
-        .options = {.interval_ms = 60000, .file_bytes = 256 << 20},
+        .options = {.interval_ms = 60000, .file_bytes = 256 << 20, .wait_ms = 600000, .format = "table"},
           .common = &common
     };
-    struct tl_lock *lock = NULL;
     struct tl_err err = {0};
-    char *lock_path = NULL;
-    bool waits = false;
     int status = 0;
     enum tl_code rc;
 
     if (!tl_options_parse(&archive_usage, argc, argv, &common, &archive.options, &status))
         return status;
     tl_stop_install();
-    if (archive.options.interval_ms <= 0)
-        TL_TRY(tl_fail(&err, TL_ERR_USAGE, "--interval must be more than 0; 60s is usual"));
-    TL_TRY(tl_options_need_views(&common, &err));
-    TL_TRY(tl_views_open(&common, common.views, &archive.functions, &archive.plan, &err));
-    TL_TRY(tl_source_topics_open(archive.plan, &archive.sources, &err));
-    TL_TRY(tl_master_open(common.data, &archive.master, &err));
-    TL_TRY(tl_data_dir_make(common.data, &err));
-    if (asprintf(&lock_path, "%s/archive.lock", common.data) < 0) {
-        lock_path = NULL;
-        TL_TRY(tl_fail_memory(&err, strlen(common.data)));
-    }
-    TL_TRY(tl_lock_take(lock_path, "archive", &lock, &err));
-    if (archive.options.follow) {
-        TL_TRY(tl_archive_meter_open(&common, archive.plan, &archive.meter, &err));
-        TL_TRY(topics_add(&archive, &err));
-        TL_TRY(archive_follow(&archive, &err));
-    } else {
-        TL_TRY(archive_pass(&archive, &waits, &err));
-        if (waits)
-            tl_diag(TL_INFO, "there is no log in %s yet: nothing to archive", common.data);
-    }
-out:
-    summary_print(&archive);
+    rc = archive_main(&archive, &err);
     if (rc != TL_OK)
         tl_diag_err(&err);
-    tl_archive_meter_close(archive.meter);
-    archive_done(&archive);
-    tl_lock_release(lock);
-    free(lock_path);
     return tl_exit_status(rc);
 }

@@ -2,6 +2,14 @@
 #include "carry.h"
 
 #include <stdlib.h>
+#include <xxhash.h>
+
+int64_t tl_carry_hash(struct tl_sv bytes)
+{
+    int64_t hash = (int64_t)XXH3_64bits(bytes.data, bytes.size);
+
+    return hash == 0 ? 1 : hash;
+}
 
 enum tl_code tl_carries_open(struct tl_carries *carries, struct tl_store *store, const int64_t *definitions, uint32_t views_count,
                              struct tl_err *err)

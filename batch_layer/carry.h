@@ -23,6 +23,9 @@ struct tl_carries {
     struct tl_carry *views;
 };
 
+/* By which a carry is told from another one in the store: XXH3-64, never 0. */
+int64_t tl_carry_hash(struct tl_sv bytes);
+
 TL_MUST_USE enum tl_code tl_carries_open(struct tl_carries *carries, struct tl_store *store, const int64_t *definitions,
                                          uint32_t views_count, struct tl_err *err);
 void tl_carries_close(struct tl_carries *carries);

@@ -3,23 +3,36 @@
  *   published      (-inf,17th] (17th,18th] (18th,19th]            B = 19th
  *   new input         |            x                               events of the 17th came late
  *   complete for                                       20th 07:30
- *   to recompute                (17th,18th]             (19th,20th] nightly: up to the last midnight
+ *   to recompute                (17th,18th]             (19th,20th] nightly: up to the end of the last whole day
  *
- * Ranges are recomputed whole. A range that is recomputed is cut anew at the midnights of days that may have events (these are known by
- * days of UTC), so the empty span before the first event, and any other, is one range. Midnights are those of 'table.local-time-zone'
- * where the event time is TIMESTAMP_LTZ: a day may have 23 or 25 hours. Ranges never leave gaps. What a changed carry makes dirty is
- * only known when the range before it has been recomputed: batch_run.c extends its jobs then. */
+ * Ranges are hours, days or months ('tally.batch-range'; rows do not depend on it), or what --to made of them. They are recomputed whole: what is
+ * asked for or has new input is cut anew at both ends of units that may have events (these are known by days of UTC), so the empty span before the
+ * first event, and any other, is one range. What is published stays as it was cut. Units are those of the wall clock of 'table.local-time-zone'
+ * where the event time is TIMESTAMP_LTZ: a day may have 23 or 25 hours, an hour two. A last range that ends within a unit grows with it. Ranges never
+ * leave gaps. What a changed carry makes dirty is
+ * only known when the range before it has been recomputed: stage.c extends its jobs then. */
 #ifndef TL_DAYS_H
 #define TL_DAYS_H
 
 #include "input.h"
 #include "store/store.h"
 
-enum tl_day_reason { TL_DAY_CLEAN, TL_DAY_NEW, TL_DAY_INPUT, TL_DAY_ASKED };
+enum tl_day_reason {
+    TL_DAY_CLEAN,
+    TL_DAY_NEW,
+    TL_DAY_INPUT,
+    TL_DAY_ASKED,
+    TL_DAY_DEFINITION, /* nothing of the definition, or not the same of all its family, is published */
+};
 
 struct tl_day {
     int64_t from_ms, to_ms; /* (from_ms, to_ms] */
     enum tl_day_reason reason;
+    int64_t carry_in; /* clean: XXH3-64 of the carry that it was computed with; 0: not known */
+    bool held;        /* clean: a later publication of it was rolled back */
+    /* To recompute: bytes on record, unpacked, of blocks that begin in it, and of those that begin before it and reach into it. A job that begins
+     * here reads the latter once more. */
+    uint64_t begun_bytes, shared_bytes;
 };
 
 struct tl_days {
@@ -29,17 +42,24 @@ struct tl_days {
     int64_t boundary_ms; /* B as published; INT64_MIN: nothing is */
     int64_t target_ms;   /* where the last of `days` ends; INT64_MIN: nothing can be published */
     int64_t complete_ms; /* up to which the archive is complete */
+    /* Ranges whose publication a person has undone stay as they are, and what is new behind them waits, until they are asked for. */
+    int64_t held_from_ms, held_to_ms; /* from the first one's beginning to the last one's end; equal: none */
+    int64_t held_run;                 /* whose publication it was, of the first */
 };
 
 struct tl_days_wish {
     int64_t from_ms; /* backfill: recompute what overlaps (from_ms, to_ms], dirty or not; INT64_MIN: only what is dirty */
-    int64_t to_ms;   /* publish up to here; INT64_MIN: up to the last midnight */
+    int64_t to_ms;   /* publish up to here; INT64_MIN: up to the end of the last whole unit */
     int64_t now_ms;
     int64_t lateness_ms; /* how far behind the watermark rows become final: of a view on a view, all of theirs together */
-    bool anew;           /* all of time as one, cut at midnights, whatever is published */
+    bool
+        force; /* recompute all that is published, where from_ms does not say what; and more in both cases: what was rolled back too */
+    bool leave;          /* nothing is to be done, whatever has changed: the view is not wanted */
+    bool anew;           /* all of time as one, cut at the ends of units, whatever is published */
     int64_t at_least_ms; /* with anew: published up to here at least */
 };
 
+/* `definition` 0: one that the store does not know; a store that is NULL knows nothing. */
 TL_MUST_USE enum tl_code tl_days_open(struct tl_days *days, struct tl_store *store, int64_t definition,
                                       const struct tl_input *input, const struct tl_view *view, const struct tl_days_wish *wish,
                                       struct tl_err *err);

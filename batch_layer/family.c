@@ -25,6 +25,7 @@ static enum tl_code open_days(struct tl_family_views *views, uint32_t v, struct 
     const struct tl_view *view = &views->plan->views[v];
 
     wish.lateness_ms = tl_family_lateness_ms(views->plan, v);
+    wish.leave = !views->wanted[v];
     return tl_days_open(&views->days[v], views->store, views->definitions[v], views->inputs[view->source], view, &wish, err);
 }
 

@@ -14,10 +14,11 @@ int64_t tl_family_lateness_ms(const struct tl_plan *plan, uint32_t view);
 
 struct tl_family_views {
     const struct tl_plan *plan;
-    struct tl_store *store;
+    struct tl_store *store;     /* NULL: there is none yet */
     struct tl_input **inputs;   /* per source */
     const int64_t *definitions; /* per view */
     struct tl_days *days;       /* per view */
+    const bool *wanted;         /* per view, a family alike: the others are left as they are */
 };
 /* Opens the days of every view, those of a family alike. */
 TL_MUST_USE enum tl_code tl_family_open_days(struct tl_family_views *views, const struct tl_days_wish *wish, struct tl_err *err);

@@ -48,18 +48,6 @@ struct tl_feed {
     uint64_t bytes_count, bytes_done;
 };
 
-static bool is_wanted(const struct tl_input_file *file, uint32_t block, int64_t from_ms, int64_t to_ms)
-{
-    const struct tl_input_times *times = &file->blocks[block];
-
-    /* A block of dead letters alone is read with its file, and a file of them with what lies before all events. */
-    if (times->min_ms > times->max_ms)
-        times = &file->times;
-    if (times->min_ms > times->max_ms)
-        return from_ms == INT64_MIN;
-    return times->min_ms <= times->max_ms && times->min_ms < to_ms && times->max_ms >= from_ms;
-}
-
 static enum tl_code open_stream(struct tl_feed *feed, struct stream *stream, const struct tl_input_partition *partition,
                                 int64_t from_ms, int64_t to_ms, struct tl_err *err)
 {
@@ -76,7 +64,7 @@ static enum tl_code open_stream(struct tl_feed *feed, struct stream *stream, con
         const struct tl_input_file *file = &partition->files[f];
 
         for (uint32_t b = 0; b < file->file->blocks_count; b++) {
-            if (!is_wanted(file, b, from_ms, to_ms))
+            if (!tl_input_wants_block(file, b, from_ms, to_ms))
                 continue;
             stream->blocks[stream->blocks_count++] = (struct block_ref){file, b, file->blocks[b].min_ms};
             feed->bytes_count += file->file->blocks[b].raw_bytes;
@@ -214,6 +202,11 @@ out:
 enum tl_code tl_feed_unpack(struct tl_feed_block *block, struct tl_err *err)
 {
     return tl_master_read_block(block->reader, block->ref->file->file, block->ref->block, &block->messages, &block->count, err);
+}
+
+const struct tl_input_file *tl_feed_file(const struct tl_feed_block *block)
+{
+    return block->ref->file;
 }
 
 /* ---- the streams in order of their next messages ---- */

@@ -31,6 +31,7 @@ void tl_feed_close(struct tl_feed *feed);
 /* A block to be unpacked now: one that is needed next, or will be soon. NULL in *block: none for the moment. */
 TL_MUST_USE enum tl_code tl_feed_claim(struct tl_feed *feed, struct tl_feed_block **block, struct tl_err *err);
 TL_MUST_USE enum tl_code tl_feed_unpack(struct tl_feed_block *block, struct tl_err *err); /* on any thread, beside all else */
+const struct tl_input_file *tl_feed_file(const struct tl_feed_block *block);              /* that it is of */
 void tl_feed_unpacked(struct tl_feed *feed, struct tl_feed_block *block);                 /* hands it in */
 /* Whether the next message is known, or that there is none. False: another thread is unpacking what is needed. */
 bool tl_feed_ready(const struct tl_feed *feed);

@@ -114,17 +114,36 @@ out:
     return rc;
 }
 
-static enum tl_code add_file(struct tl_input *input, struct tl_input_file *mine, const struct tl_master_file *file,
-                             uint64_t time_rule, struct tl_err *err)
+static enum tl_code survey_or_lose(struct tl_input *input, struct tl_input_file *file, struct tl_err *err)
 {
-    *mine = (struct tl_input_file){.file = file, .times = no_times, .watermark_ms = INT64_MIN};
+    enum tl_code rc = TL_OK;
+
+    if (file->damage == NULL) {
+        rc = survey_file(input, file, err);
+        if (rc == TL_ERR_CORRUPT) {
+            struct tl_sv message;
+
+            if (!tl_arena_copy(&input->arena, tl_sv_from(err->message), &message))
+                return tl_fail_memory(err, strlen(err->message));
+            file->damage = message.data;
+            rc = TL_OK;
+        }
+    }
+    file->times_unknown = file->damage != NULL;
+    return rc;
+}
+
+static enum tl_code add_file(struct tl_input *input, struct tl_input_file *mine, const struct tl_master_file *file,
+                             const char *damage, uint64_t time_rule, struct tl_err *err)
+{
+    *mine = (struct tl_input_file){.file = file, .times = no_times, .watermark_ms = INT64_MIN, .damage = damage};
     mine->blocks = tl_arena_alloc(&input->arena, (file->blocks_count + 1) * sizeof *mine->blocks);
     if (mine->blocks == NULL)
         return tl_fail_memory(err, file->blocks_count * sizeof *mine->blocks);
     for (uint32_t b = 0; b < file->blocks_count; b++)
         mine->blocks[b] = no_times;
     if (file->time_rule != time_rule)
-        return survey_file(input, mine, err);
+        return survey_or_lose(input, mine, err);
     for (uint32_t b = 0; b < file->blocks_count; b++)
         mine->blocks[b] = (struct tl_input_times){file->blocks[b].time_ms_min, file->blocks[b].time_ms_max};
     mine->times = (struct tl_input_times){file->time_ms_min, file->time_ms_max};
@@ -148,42 +167,100 @@ static struct tl_input_partition *partition_get(struct tl_input *input, uint32_t
     return &input->partitions[input->partitions_count++];
 }
 
+/* A file of the record: `room` files may come for the partition. */
+static enum tl_code add_to_partition(struct tl_input *input, struct tl_input_partition *partition,
+                                     const struct tl_master_file *file, const char *damage, size_t room, struct tl_err *err)
+{
+    enum tl_code rc;
+
+    if (partition->files == NULL) {
+        partition->files = tl_arena_alloc(&input->arena, room * sizeof *partition->files);
+        if (partition->files == NULL)
+            return tl_fail_memory(err, room * sizeof *partition->files);
+    }
+    TL_TRY(add_file(input, &partition->files[partition->files_count], file, damage,
+                    tl_intake_time_rule(input->plan, input->source), err));
+    partition->files_count++;
+    partition->next_offset = tl_max_i64(partition->next_offset, file->last_offset + 1);
+out:
+    return rc;
+}
+
+static enum tl_code add_lost(struct tl_input *input, struct tl_sv topic, const struct tl_master_damage *damage,
+                             struct tl_err *err)
+{
+    struct tl_input_lost *lost = tl_arena_alloc(&input->arena, (input->lost_count + 1u) * sizeof *lost);
+    struct tl_sv message;
+
+    if (lost == NULL || !tl_arena_copy(&input->arena, tl_sv_from(damage->message), &message))
+        return tl_fail_memory(err, (input->lost_count + 1u) * sizeof *lost);
+    if (input->lost_count > 0)
+        memcpy(lost, input->lost, input->lost_count * sizeof *lost);
+    lost[input->lost_count++] = (struct tl_input_lost){topic, damage->partition, message.data};
+    input->lost = lost;
+    return TL_OK;
+}
+
+static int by_offset(const void *a, const void *b)
+{
+    const struct tl_input_file *x = a, *y = b;
+
+    return (x->file->first_offset > y->file->first_offset) - (x->file->first_offset < y->file->first_offset);
+}
+
+/* What is damaged stands among the others, by its offsets, as far as its index tells. */
+static enum tl_code add_files(struct tl_input *input, struct tl_sv topic, uint32_t number_base, const struct tl_master_list *list,
+                              uint32_t room, struct tl_err *err)
+{
+    size_t files_max = list->files_count + list->damage_count;
+    enum tl_code rc = TL_OK;
+
+    for (size_t f = 0; f < list->files_count; f++)
+        TL_TRY(add_to_partition(input, partition_get(input, number_base + list->files[f].partition, topic, room), &list->files[f],
+                                NULL, files_max, err));
+    for (size_t d = 0; d < list->damage_count; d++) {
+        const struct tl_master_damage *damage = &list->damage[d];
+        struct tl_input_partition *partition = partition_get(input, number_base + damage->partition, topic, room);
+
+        if (damage->file == NULL)
+            TL_TRY(add_lost(input, topic, damage, err));
+        else
+            TL_TRY(add_to_partition(input, partition, damage->file, damage->message, files_max, err));
+    }
+    for (uint32_t p = 0; list->damage_count > 0 && p < input->partitions_count; p++)
+        if (input->partitions[p].files_count > 0)
+            qsort(input->partitions[p].files, input->partitions[p].files_count, sizeof *input->partitions[p].files, by_offset);
+out:
+    return rc;
+}
+
 static enum tl_code add_topic(struct tl_master *master, struct tl_input *input, struct tl_sv topic, uint32_t number_base,
                               struct tl_err *err)
 {
-    uint64_t time_rule = tl_intake_time_rule(input->plan, input->source), identity;
-    const struct tl_master_file *files;
     const struct tl_master_complete *complete;
     struct tl_input_partition *partitions;
-    size_t files_count, complete_count;
+    struct tl_master_list list;
+    size_t complete_count;
+    uint64_t identity;
     uint32_t room;
     enum tl_code rc = TL_OK;
 
-    TL_TRY(tl_master_list(master, topic, &files, &files_count, err));
+    TL_TRY(tl_master_list_sound(master, topic, &list, err));
     TL_TRY(tl_master_read_complete(master, topic, &complete, &complete_count, &identity, err));
-    for (size_t f = 0; f < files_count; f++)
-        TL_TRY(tl_source_topic_check(topic, files[f].partition + 1, err));
+    for (size_t f = 0; f < list.files_count; f++)
+        TL_TRY(tl_source_topic_check(topic, list.files[f].partition + 1, err));
+    for (size_t d = 0; d < list.damage_count; d++)
+        TL_TRY(tl_source_topic_check(topic, list.damage[d].partition + 1, err));
     for (size_t c = 0; c < complete_count; c++)
         TL_TRY(tl_source_topic_check(topic, complete[c].partition + 1, err));
-    room = input->partitions_count + (uint32_t)(files_count + complete_count);
+    room = input->partitions_count + (uint32_t)(list.files_count + list.damage_count + complete_count);
     partitions = tl_arena_alloc(&input->arena, (room + 1) * sizeof *partitions);
     if (partitions == NULL)
         TL_TRY(tl_fail_memory(err, room * sizeof *partitions));
     if (input->partitions_count > 0)
         memcpy(partitions, input->partitions, input->partitions_count * sizeof *partitions);
     input->partitions = partitions;
-    for (size_t f = 0; f < files_count; f++) {
-        struct tl_input_partition *mine = partition_get(input, number_base + files[f].partition, topic, room);
-
-        if (mine->files == NULL) {
-            mine->files = tl_arena_alloc(&input->arena, files_count * sizeof *mine->files);
-            if (mine->files == NULL)
-                TL_TRY(tl_fail_memory(err, files_count * sizeof *mine->files));
-        }
-        TL_TRY(add_file(input, &mine->files[mine->files_count], &files[f], time_rule, err));
-        mine->files_count++;
-        mine->next_offset = files[f].last_offset + 1;
-    }
+    TL_TRY(add_files(input, topic, number_base, &list, room, err));
     for (size_t c = 0; c < complete_count; c++) {
         struct tl_input_partition *mine = partition_get(input, number_base + complete[c].partition, topic, room);
 
@@ -242,6 +319,56 @@ void tl_input_close(struct tl_input *input)
         return;
     tl_arena_done(&input->arena);
     free(input);
+}
+
+/* ---- damage ---- */
+
+bool tl_input_wants_block(const struct tl_input_file *file, uint32_t block, int64_t from_ms, int64_t to_ms)
+{
+    const struct tl_input_times *times = &file->blocks[block];
+
+    if (times->min_ms > times->max_ms)
+        times = &file->times;
+    if (times->min_ms > times->max_ms)
+        return from_ms == INT64_MIN;
+    return times->min_ms < to_ms && times->max_ms >= from_ms;
+}
+
+static bool is_read(const struct tl_input_file *file, int64_t from_ms, int64_t to_ms)
+{
+    for (uint32_t b = 0; b < file->file->blocks_count; b++)
+        if (tl_input_wants_block(file, b, from_ms, to_ms))
+            return true;
+    return false;
+}
+
+const char *tl_input_damage(const struct tl_input *input, int64_t from_ms, int64_t to_ms)
+{
+    if (input->lost_count > 0)
+        return input->lost[0].damage;
+    for (uint32_t p = 0; p < input->partitions_count; p++) {
+        for (uint32_t f = 0; f < input->partitions[p].files_count; f++) {
+            const struct tl_input_file *file = &input->partitions[p].files[f];
+
+            if (file->damage != NULL && (file->times_unknown || is_read(file, from_ms, to_ms)))
+                return file->damage;
+        }
+    }
+    return NULL;
+}
+
+enum tl_code tl_input_found_damage(struct tl_input *input, const struct tl_input_file *file, const char *damage,
+                                   struct tl_err *err)
+{
+    struct tl_sv message;
+
+    if (!tl_arena_copy(&input->arena, tl_sv_from(damage), &message))
+        return tl_fail_memory(err, strlen(damage));
+    for (uint32_t p = 0; p < input->partitions_count; p++)
+        for (uint32_t f = 0; f < input->partitions[p].files_count; f++)
+            if (&input->partitions[p].files[f] == file)
+                input->partitions[p].files[f].damage = message.data;
+    return TL_OK;
 }
 
 /* ---- questions ---- */

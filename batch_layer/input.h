@@ -21,6 +21,8 @@ struct tl_input_file {
     int64_t watermark_ms;
     const struct tl_master_day *days;
     uint32_t days_count;
+    const char *damage; /* what is wrong with it, by its name; NULL: nothing is known to be. Its facts are those of its index */
+    bool times_unknown; /* its index is by another rule of event time, and it cannot be read: it may have any */
 };
 
 struct tl_input_partition {
@@ -32,18 +34,36 @@ struct tl_input_partition {
     int64_t end_ms; /* wall-clock time at which the record reached the log's end; INT64_MIN: never; INT64_MAX: always complete */
 };
 
+/* A file of which nothing is known, for its index cannot be read: of any range. */
+struct tl_input_lost {
+    struct tl_sv topic;
+    uint32_t partition; /* within the topic */
+    const char *damage;
+};
+
 struct tl_input {
     const struct tl_plan *plan;
     uint32_t source;
     struct tl_arena arena;
     struct tl_input_partition *partitions;
     uint32_t partitions_count;
+    struct tl_input_lost *lost;
+    uint32_t lost_count;
 };
 
-/* Of all topics of the source that have a number; their names outlive the input. */
+/* Of all topics of the source that have a number; their names outlive the input. Damaged files are no failure: tl_input_damage tells of them. */
 TL_MUST_USE enum tl_code tl_input_open(struct tl_master *master, const struct tl_plan *plan, uint32_t source,
                                        const struct tl_source_topics *topics, struct tl_input **out, struct tl_err *err);
 void tl_input_close(struct tl_input *input);
+
+/* What is wrong with a file that may have messages which are read for events in [from_ms, to_ms); NULL: no such file is known to be damaged. */
+const char *tl_input_damage(const struct tl_input *input, int64_t from_ms, int64_t to_ms);
+/* The file turned out to be damaged when it was read. */
+TL_MUST_USE enum tl_code tl_input_found_damage(struct tl_input *input, const struct tl_input_file *file, const char *damage,
+                                               struct tl_err *err);
+/* Is a block with these times read for events in [from_ms, to_ms)? A block of dead letters alone is read with its file, and a file of them with
+ * what lies before all events. */
+bool tl_input_wants_block(const struct tl_input_file *file, uint32_t block, int64_t from_ms, int64_t to_ms);
 
 /* Up to which instant the input is complete for a view with this lateness: every partition either reached a watermark
  * >= B - 1 + lateness, or was read to the log's end at a wall-clock time >= B + grace. INT64_MAX: for ever (imports only); INT64_MIN: not at all. */

@@ -53,27 +53,41 @@ static bool same_work(const struct tl_days *a, const struct tl_days *b)
     return true;
 }
 
-static enum tl_code add_spans(struct tl_jobs *jobs, uint32_t source, const bool *views, const struct tl_days *days,
+/* A late event keeps what lies behind it in memory until it is read, and each range's end costs what is in memory: so a job is not longer than this, where
+ * that makes little to be read twice. */
+#ifdef TL_TINY
+enum { JOB_BYTES = 5000, TWICE_SHARE = 2 };
+#else
+enum { JOB_BYTES = 128 << 20, TWICE_SHARE = 8 };
+#endif
+
+static enum tl_code add_spans(struct tl_jobs *jobs, uint32_t source, const bool *views, const struct tl_days *days, bool singly,
                               struct tl_err *err)
 {
     int64_t *bounds = malloc((days->count + 1) * sizeof *bounds);
     uint32_t ranges = 0;
+    uint64_t bytes = 0;
     enum tl_code rc = TL_OK;
 
     if (bounds == NULL)
         return tl_fail_memory(err, days->count * sizeof *bounds);
     for (uint32_t d = 0; d < days->count; d++) {
         const struct tl_day *day = &days->days[d];
-        bool last = d + 1 == days->count || days->days[d + 1].reason == TL_DAY_CLEAN;
+        bool last = singly || d + 1 == days->count || day[1].reason == TL_DAY_CLEAN;
 
         if (day->reason == TL_DAY_CLEAN)
             continue;
+        bytes += day->begun_bytes;
+        if (!last && bytes >= JOB_BYTES && day[1].shared_bytes <= bytes / TWICE_SHARE)
+            last = true;
         if (ranges == 0)
             bounds[0] = day->from_ms;
         bounds[++ranges] = day->to_ms;
         if (last) {
             TL_TRY(tl_jobs_add(jobs, jobs->count, source, views, bounds, ranges, err));
+            jobs->jobs[jobs->count - 1].bytes = bytes;
             ranges = 0;
+            bytes = 0;
         }
     }
 out:
@@ -81,7 +95,8 @@ out:
     return rc;
 }
 
-enum tl_code tl_jobs_open(struct tl_jobs *jobs, const struct tl_plan *plan, const struct tl_days *days, struct tl_err *err)
+enum tl_code tl_jobs_open(struct tl_jobs *jobs, const struct tl_plan *plan, const struct tl_days *days, const bool *singly,
+                          struct tl_err *err)
 {
     uint32_t count = plan->views_count;
     bool *done = calloc(count, sizeof *done), *views = calloc(count, sizeof *views);
@@ -91,14 +106,17 @@ enum tl_code tl_jobs_open(struct tl_jobs *jobs, const struct tl_plan *plan, cons
     if (done == NULL || views == NULL)
         TL_TRY(tl_fail_memory(err, count));
     for (uint32_t v = 0; v < count; v++) {
+        bool one_by_one = false;
+
         if (done[v])
             continue;
         memset(views, 0, count * sizeof *views);
         for (uint32_t other = v; other < count; other++) {
             if (!done[other] && plan->views[other].source == plan->views[v].source && same_work(&days[v], &days[other]))
                 views[other] = done[other] = true;
+            one_by_one = one_by_one || (views[other] && singly != NULL && singly[other]);
         }
-        TL_TRY(add_spans(jobs, plan->views[v].source, views, &days[v], err));
+        TL_TRY(add_spans(jobs, plan->views[v].source, views, &days[v], one_by_one, err));
     }
 out:
     free(done);

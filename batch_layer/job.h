@@ -14,6 +14,7 @@ struct tl_job {
     bool *views;     /* per view of the plan */
     int64_t *bounds; /* ranges_count + 1, ascending */
     uint32_t ranges_count;
+    uint64_t bytes; /* on record, unpacked, that it will read, about; 0: not known */
 };
 
 struct tl_jobs {
@@ -22,9 +23,10 @@ struct tl_jobs {
     uint32_t count, capacity;
 };
 
-/* Groups the views that have the same work, and cuts their work into jobs. `days` per view of the plan. To be closed also after a failure. */
+/* Groups the views that have the same work, and cuts their work into jobs. `days` per view of the plan; `singly` too: each range of such a view is a
+ * job of its own (NULL: of none). To be closed also after a failure. */
 TL_MUST_USE enum tl_code tl_jobs_open(struct tl_jobs *jobs, const struct tl_plan *plan, const struct tl_days *days,
-                                      struct tl_err *err);
+                                      const bool *singly, struct tl_err *err);
 void tl_jobs_close(struct tl_jobs *jobs);
 /* Puts a copy in at that place. Jobs move: pointers to them are not valid any more. */
 TL_MUST_USE enum tl_code tl_jobs_add(struct tl_jobs *jobs, uint32_t at, uint32_t source, const bool *views, const int64_t *bounds,

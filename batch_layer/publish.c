@@ -21,17 +21,28 @@ static enum tl_code swap_in(const struct tl_scope *scope, uint32_t v, struct tl_
     return rc;
 }
 
-enum tl_code tl_publish(const struct tl_stage *stage, struct tl_err *err)
+enum tl_code tl_publish_follow(const struct tl_scope *scope, struct tl_err *err)
 {
-    const struct tl_scope *scope = stage->scope;
     int64_t keep_ms = scope->plan->settings.speed_retention_ms;
-    enum tl_code rc;
+    enum tl_code rc = TL_OK;
 
-    TL_TRY(tl_store_publish(scope->store, stage->run, tl_clock_wall_ms(), err));
     for (uint32_t v = 0; v < scope->plan->views_count; v++) {
+        if (scope->definitions[v] == 0)
+            continue;
         TL_TRY(swap_in(scope, v, err));
         TL_TRY(tl_store_prune_speed(scope->store, scope->definitions[v], scope->now_ms - keep_ms, err));
     }
+    TL_TRY(tl_store_prune_superseded(scope->store, scope->now_ms - keep_ms, err));
+out:
+    return rc;
+}
+
+enum tl_code tl_publish(const struct tl_stage *stage, struct tl_err *err)
+{
+    enum tl_code rc;
+
+    TL_TRY(tl_store_publish(stage->scope->store, stage->run, tl_clock_wall_ms(), err));
+    TL_TRY(tl_publish_follow(stage->scope, err));
 out:
     return rc;
 }

@@ -6,11 +6,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "carry.h"
 #include "core/core.h"
 #include "family.h"
 #include "feed.h"
 #include "main/stop.h"
 #include "sql/shape.h"
+#include "store/store_quarantine.h"
 
 #ifdef TL_TINY
 enum { ROUND_CHUNKS = 2, COMMIT_ROWS = 3 };
@@ -47,7 +49,10 @@ struct pass {
     uint32_t workers_count;
     uint64_t (*outcomes)[TL_OUTCOMES]; /* view * ranges_count + range */
     uint64_t *rows;                    /* the same */
-    uint64_t uncommitted;              /* rows in the open transaction */
+    struct tl_check_count *checks;     /* range * row checks + check */
+    struct tl_dropped *dropped;        /* of one view, while they are staged */
+    size_t dropped_capacity;
+    uint64_t uncommitted; /* rows in the open transaction */
     bool in_transaction;
 
     pthread_mutex_t lock;
@@ -137,6 +142,8 @@ static enum tl_code next_chunk(struct worker *worker, bool *got, struct tl_err *
             pthread_mutex_unlock(&pass->lock);
             rc = tl_feed_unpack(block, err);
             pthread_mutex_lock(&pass->lock);
+            if (rc == TL_ERR_CORRUPT)
+                pass->job->damaged = tl_feed_file(block);
             TL_TRY(rc);
             tl_feed_unpacked(pass->feed, block);
             pthread_cond_broadcast(&pass->changed);
@@ -246,6 +253,11 @@ static enum tl_code end_round(struct pass *pass, bool *ended, struct tl_err *err
 
 /* ---- main: merge, retire, stage ---- */
 
+static uint32_t row_checks(const struct tl_recompute *job)
+{
+    return job->checks != NULL ? job->checks->rows_count : 0;
+}
+
 struct sink {
     struct pass *pass;
     uint32_t view;
@@ -314,6 +326,62 @@ out:
     return rc;
 }
 
+/* The events behind the view's lines of cause dq_reject: both stand in the order in which the core met them, and more are dropped than
+ * this view would have counted. The bytes of a message stand with the first of its events that the view has. */
+static enum tl_code gather_dropped(struct pass *pass, const struct tl_ledger *ledger, const struct tl_partial *partial,
+                                   size_t *count, struct tl_err *err)
+{
+    const struct tl_dropped *dropped = partial->dropped;
+    struct tl_sv raw = {NULL, 0};
+
+    *count = 0;
+    for (size_t i = 0; i < ledger->count; i++) {
+        const struct tl_ledger_line *line = &ledger->lines[i];
+        struct tl_dropped *mine;
+
+        if (line->cause != TL_CAUSE_DQ_REJECT)
+            continue;
+        for (;; dropped++) {
+            assert(dropped < partial->dropped + partial->dropped_count);
+            if (dropped->raw.size > 0)
+                raw = dropped->raw;
+            if (dropped->offset == line->offset && dropped->partition == line->partition && dropped->row == line->row)
+                break;
+        }
+        if (*count == pass->dropped_capacity) {
+            size_t capacity = pass->dropped_capacity * 2 + 64;
+
+            if (!TL_RESIZE(pass->dropped, capacity))
+                return tl_fail_memory(err, capacity * sizeof *pass->dropped);
+            pass->dropped_capacity = capacity;
+        }
+        mine = &pass->dropped[(*count)++];
+        *mine = *dropped;
+        mine->raw = raw;
+        if (*count > 1 && mine[-1].offset == mine->offset && mine[-1].partition == mine->partition)
+            mine->raw = (struct tl_sv){NULL, 0};
+    }
+    return TL_OK;
+}
+
+static enum tl_code stage_dropped(struct pass *pass, uint32_t v, const struct tl_partial *partial, struct tl_err *err)
+{
+    size_t count;
+    enum tl_code rc = TL_OK;
+
+    if (partial->dropped_count == 0)
+        return TL_OK;
+    TL_TRY(gather_dropped(pass, &partial->views[v].ledger, partial, &count, err));
+    if (count == 0)
+        return TL_OK;
+    TL_TRY(begin_staging(pass, err));
+    TL_TRY(tl_store_put_quarantine(pass->job->store, pass->job->definitions[v], pass->job->run, pass->dropped, count, err));
+    pass->uncommitted += count;
+    TL_TRY(commit_staging(pass, false, err));
+out:
+    return rc;
+}
+
 /* What is no event is no range's, and stands beside speed's dead letters: whoever comes first keeps it. */
 static enum tl_code stage_dead(struct pass *pass, const struct tl_partial_partition *partition, struct tl_err *err)
 {
@@ -351,6 +419,7 @@ static enum tl_code take_partial(struct pass *pass, struct tl_partial *partial, 
             TL_TRY(stage_rows(&sink, &rows, err));
         }
         TL_TRY(stage_ledger(pass, v, &partial->views[v].ledger, err));
+        TL_TRY(stage_dropped(pass, v, partial, err));
         TL_TRY(stage_ledger(pass, v, &partial->sources[source].ledger, err));
         for (uint32_t r = 0; r < job->ranges_count; r++)
             for (int o = 0; o < TL_OUTCOMES; o++)
@@ -359,6 +428,8 @@ static enum tl_code take_partial(struct pass *pass, struct tl_partial *partial, 
     }
     for (uint32_t r = 0; r < job->ranges_count; r++)
         job->duplicates_count += partial->sources[source].outcomes[r][TL_OUT_DUPLICATE];
+    for (size_t i = 0; i < (size_t)job->ranges_count * partial->checks_count; i++)
+        tl_check_count_add(&pass->checks[i], &partial->checks[i]);
     for (uint32_t p = 0; p < partial->partitions_count; p++) {
         job->events_count += partial->partitions[p].events_count;
         TL_TRY(stage_dead(pass, &partial->partitions[p], err));
@@ -378,6 +449,7 @@ static enum tl_code stage_range(struct pass *pass, uint32_t v, uint32_t r, struc
         .run = job->run, .from_ms = job->bounds[r], .to_ms = job->bounds[r + 1], .rows_count = pass->rows[at]};
     enum tl_code rc = TL_OK;
 
+    range.carry_in = tl_carry_hash(r == 0 ? job->carry_in[v] : tl_buf_sv(&job->carry_out[v]));
     tl_buf_clear(&job->carry_out[v]);
     if (pass->all->views[v].window != NULL)
         TL_TRY(tl_window_cut(pass->all->views[v].window, &job->carry_out[v], err));
@@ -385,6 +457,8 @@ static enum tl_code stage_range(struct pass *pass, uint32_t v, uint32_t r, struc
     memcpy(range.outcomes, pass->outcomes[(size_t)root * job->ranges_count + r], sizeof range.outcomes);
     TL_TRY(begin_staging(pass, err));
     TL_TRY(tl_store_stage_range(job->store, job->definitions[v], &range, err));
+    if (job->found != NULL)
+        TL_TRY(job->found(job->found_ctx, v, r, pass->checks + (size_t)r * row_checks(job), err));
     pass->uncommitted++;
     TL_TRY(commit_staging(pass, false, err));
 out:
@@ -507,14 +581,17 @@ static enum tl_code open_worker(struct pass *pass, struct worker *worker, struct
                                     .bounds = job->bounds,
                                     .ranges_count = job->ranges_count,
                                     .dedup = see_ids,
-                                    .dedup_ctx = worker};
+                                    .dedup_ctx = worker,
+                                    .checks = pass->ahead ? NULL : job->checks};
     struct tl_window_options options = {.bounds = job->bounds, .ranges_count = job->ranges_count};
     enum tl_code rc = TL_OK;
 
     worker->pass = pass;
     TL_TRY(tl_core_open(&config, &worker->core, err));
-    for (int side = 0; side < 2; side++)
+    for (int side = 0; side < 2; side++) {
         TL_TRY(tl_partial_open(pass->plan, &options, &worker->partials[side], err));
+        TL_TRY(tl_partial_want_checks(worker->partials[side], row_checks(job), err));
+    }
     if ((errno = pthread_create(&worker->thread, NULL, thread_main, worker)) != 0)
         TL_TRY(tl_fail_errno(err, TL_ERR_IO, "cannot start a thread"));
     worker->running = true;
@@ -552,7 +629,8 @@ static enum tl_code open_windows(struct pass *pass, struct tl_err *err)
 
     pass->outcomes = calloc(cells, sizeof *pass->outcomes);
     pass->rows = calloc(cells, sizeof *pass->rows);
-    if (pass->outcomes == NULL || pass->rows == NULL)
+    pass->checks = calloc((size_t)job->ranges_count * row_checks(job) + 1, sizeof *pass->checks);
+    if (pass->outcomes == NULL || pass->rows == NULL || pass->checks == NULL)
         TL_TRY(tl_fail_memory(err, cells * sizeof *pass->outcomes));
     TL_TRY(tl_partial_open(pass->plan, &options, &pass->all, err));
     TL_TRY(tl_relay_open(pass->plan, &options, &pass->relay, err));
@@ -602,6 +680,8 @@ out:
     tl_feed_close(pass->feed);
     tl_relay_close(pass->relay);
     tl_partial_close(pass->all);
+    free(pass->checks);
+    free(pass->dropped);
     free(pass->rows);
     free(pass->outcomes);
     pthread_mutex_destroy(&pass->lock);
@@ -631,8 +711,11 @@ enum tl_code tl_recompute(struct tl_recompute *job, struct tl_err *err)
 {
     struct tl_duplicates *duplicates = NULL;
     struct pass pass = {.job = job, .plan = job->input->plan, .readings = 1};
+    const char *damage = tl_input_damage(job->input, job->bounds[0], job->bounds[job->ranges_count]);
     enum tl_code rc = TL_OK;
 
+    if (damage != NULL)
+        return tl_fail(err, TL_ERR_CORRUPT, "%s", damage);
     TL_TRY(tl_duplicates_open(job->input, job->bounds, job->ranges_count, &job->limit, &duplicates, err));
     if (tl_duplicates_reads_ahead(duplicates)) {
         pass.readings = 2;
@@ -640,6 +723,7 @@ enum tl_code tl_recompute(struct tl_recompute *job, struct tl_err *err)
     }
     pass.duplicates = duplicates;
     TL_TRY(read_span(&pass, err));
+    job->bytes_count = pass.bytes_before + pass.bytes_read;
 out:
     tl_duplicates_close(duplicates);
     return rc;

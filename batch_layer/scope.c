@@ -8,12 +8,40 @@
 #include "family.h"
 #include "sql/shape.h"
 
-enum tl_code tl_scope_open_views(struct tl_scope *scope, struct tl_err *err)
+/* ---- views ---- */
+
+static enum tl_code want_view(struct tl_scope *scope, const char *name, struct tl_err *err)
+{
+    const struct tl_plan *plan = scope->plan;
+    enum tl_code rc = TL_OK;
+
+    for (uint32_t v = 0; v < plan->views_count; v++) {
+        if (!tl_sv_eq(plan->views[v].name, tl_sv_from(name)))
+            continue;
+        for (uint32_t other = 0; other < plan->views_count; other++)
+            scope->wanted[other] = scope->wanted[other] || tl_view_root(plan, other) == tl_view_root(plan, v);
+        return TL_OK;
+    }
+    TL_TRY(tl_views_unknown(plan, name, err));
+out:
+    return rc;
+}
+
+enum tl_code tl_scope_open_views(struct tl_scope *scope, const struct tl_option_list *names, struct tl_err *err)
 {
     enum tl_code rc;
 
     TL_TRY(tl_options_need_views(scope->common, err));
     TL_TRY(tl_views_open(scope->common, scope->common->views, &scope->functions, &scope->plan, err));
+    if (scope->common->checks != NULL)
+        TL_TRY(tl_checks_load(scope->common->checks, scope->plan, &scope->checks, err));
+    scope->wanted = calloc(scope->plan->views_count, sizeof *scope->wanted);
+    if (scope->wanted == NULL)
+        TL_TRY(tl_fail_memory(err, scope->plan->views_count));
+    for (uint32_t v = 0; v < scope->plan->views_count; v++)
+        scope->wanted[v] = names->count == 0;
+    for (size_t i = 0; i < names->count; i++)
+        TL_TRY(want_view(scope, names->items[i], err));
 out:
     return rc;
 }
@@ -37,7 +65,7 @@ static enum tl_code topic_recorded(void *ctx, struct tl_sv name, struct tl_err *
 }
 
 /* Of patterns: what is on record by now has a number before it is read. */
-static enum tl_code find_topics(struct tl_scope *scope, struct tl_err *err)
+static enum tl_code find_topics(struct tl_scope *scope, bool writes, struct tl_err *err)
 {
     enum tl_code rc;
 
@@ -48,7 +76,11 @@ static enum tl_code find_topics(struct tl_scope *scope, struct tl_err *err)
         if (scope->plan->sources[s].topic_pattern.data != NULL)
             TL_TRY(tl_master_topics(scope->master, topic_recorded, &recorded, err));
     }
-    TL_TRY(tl_source_topics_number(scope->topics, scope->store, err));
+    if (writes)
+        TL_TRY(tl_source_topics_number(scope->topics, scope->store, err));
+    else if (scope->store != NULL)
+        TL_TRY(tl_source_topics_read(scope->topics, scope->store, err));
+    tl_source_topics_suppose(scope->topics);
 out:
     return rc;
 }
@@ -80,10 +112,27 @@ static void note_limits(const struct tl_scope *scope, const struct tl_days_wish 
     }
 }
 
-enum tl_code tl_scope_look(struct tl_scope *scope, const struct tl_days_wish *wish, struct tl_err *err)
+static enum tl_code find_definitions(struct tl_scope *scope, bool writes, struct tl_err *err)
+{
+    enum tl_code rc = TL_OK;
+
+    for (uint32_t v = 0; v < scope->plan->views_count && scope->store != NULL; v++) {
+        struct tl_shape shape;
+
+        TL_TRY(tl_shape_of(scope->plan, &scope->plan->views[v], &shape, err));
+        if (writes && scope->wanted[v])
+            TL_TRY(tl_store_define(scope->store, &shape, &scope->definitions[v], err));
+        else
+            TL_TRY(tl_store_find(scope->store, shape.view, shape.hash, &scope->definitions[v], err));
+    }
+out:
+    return rc;
+}
+
+enum tl_code tl_scope_look(struct tl_scope *scope, const struct tl_days_wish *wish, bool writes, struct tl_err *err)
 {
     const struct tl_plan *plan = scope->plan;
-    struct tl_family_views families = {.plan = plan, .store = scope->store};
+    struct tl_family_views families = {.plan = plan, .store = scope->store, .wanted = scope->wanted};
     enum tl_code rc = TL_OK;
 
     scope->inputs = calloc(plan->sources_count, sizeof(struct tl_input *));
@@ -92,21 +141,17 @@ enum tl_code tl_scope_look(struct tl_scope *scope, const struct tl_days_wish *wi
     if (scope->inputs == NULL || scope->definitions == NULL || scope->days == NULL)
         TL_TRY(tl_fail_memory(err, plan->views_count * sizeof *scope->days));
     TL_TRY(tl_master_open(scope->common->data, &scope->master, err));
-    TL_TRY(find_topics(scope, err));
+    TL_TRY(find_topics(scope, writes, err));
     for (uint32_t s = 0; s < plan->sources_count; s++)
         TL_TRY(tl_input_open(scope->master, plan, s, scope->topics, &scope->inputs[s], err));
-    for (uint32_t v = 0; v < plan->views_count; v++) {
-        struct tl_shape shape;
-
-        TL_TRY(tl_shape_of(scope->plan, &plan->views[v], &shape, err));
-        TL_TRY(tl_store_define(scope->store, &shape, &scope->definitions[v], err));
-    }
+    TL_TRY(find_definitions(scope, writes, err));
     families.inputs = scope->inputs;
     families.definitions = scope->definitions;
     families.days = scope->days;
     TL_TRY(tl_family_open_days(&families, wish, err));
     for (uint32_t v = 0; v < plan->views_count; v++)
-        note_limits(scope, wish, v);
+        if (scope->wanted[v] && scope->days[v].held_from_ms == scope->days[v].held_to_ms)
+            note_limits(scope, wish, v);
 out:
     return rc;
 }
@@ -120,8 +165,10 @@ void tl_scope_close(struct tl_scope *scope)
     tl_source_topics_close(scope->topics);
     free(scope->days);
     free(scope->definitions);
+    free(scope->wanted);
     free(scope->inputs);
     tl_master_close(scope->master);
     tl_store_close(scope->store);
+    tl_checks_close(scope->checks);
     tl_views_close(scope->functions, scope->plan);
 }

@@ -89,8 +89,29 @@ static bool is_same(const struct tl_unit_sample *a, const struct tl_unit_sample 
     return a->partition == b->partition && a->offset == b->offset && a->row == b->row;
 }
 
+static bool count_check(struct tl_cause_finder *finder, struct tl_check_events **at, struct tl_sv check)
+{
+    struct tl_check_events *mine;
+
+    if (check.size == 0)
+        return true;
+    while (*at != NULL && tl_sv_cmp((*at)->check, check) < 0)
+        at = &(*at)->next;
+    mine = *at;
+    if (mine == NULL || !tl_sv_eq(mine->check, check)) {
+        mine = tl_arena_zalloc(&finder->memory, sizeof *mine);
+        if (mine == NULL)
+            return false;
+        *mine = (struct tl_check_events){.check = check, .next = *at};
+        *at = mine;
+    }
+    mine->events_count++;
+    return true;
+}
+
 /* The calls of a view for one event come together: its last one is enough to count it once. */
-static bool count_event(struct proof *proof, uint32_t view, const struct tl_core_event *event, enum tl_cause cause)
+static bool count_event(struct proof *proof, uint32_t view, const struct tl_core_event *event, enum tl_cause cause,
+                        struct tl_sv check)
 {
     struct tl_cause_finder *finder = proof->finder;
     struct tl_cause_view *mine = &finder->views[view];
@@ -105,13 +126,19 @@ static bool count_event(struct proof *proof, uint32_t view, const struct tl_core
     seen = tl_table_put(&finder->seen, tl_hash_bytes((struct tl_sv){key, sizeof key}), (struct tl_sv){key, sizeof key}, NULL);
     if (seen == NULL)
         return false;
-    if ((seen->causes_mask & 1u << cause) == 0)
+    if ((seen->causes_mask & 1u << cause) == 0) {
         finder->events_count[cause]++;
+        if (!count_check(finder, &finder->checks, check))
+            return false;
+    }
     seen->causes_mask |= 1u << cause;
     if (mine->last_causes == 0 || !is_same(&mine->last, &sample))
         mine->last_causes = 0;
-    if ((mine->last_causes & 1u << cause) == 0)
+    if ((mine->last_causes & 1u << cause) == 0) {
         mine->events_count[cause]++;
+        if (!count_check(finder, &mine->checks, check))
+            return false;
+    }
     mine->last_causes |= 1u << cause;
     mine->last = sample;
     return true;
@@ -138,20 +165,30 @@ static void add_sample(struct tl_unit_cause *of, const struct tl_unit_sample *sa
     of->samples[at] = *sample;
 }
 
+static int cause_order(const struct tl_unit_cause *a, enum tl_cause cause, struct tl_sv check, enum tl_side missing)
+{
+    int order = (int)a->cause - (int)cause;
+
+    if (order == 0)
+        order = tl_sv_cmp(a->check, check);
+    return order != 0 ? order : (int)a->missing - (int)missing;
+}
+
 static bool note_difference(struct proof *proof, struct tl_unit *unit, const struct tl_core_event *event, enum tl_cause cause,
-                            enum tl_side missing)
+                            struct tl_sv check, enum tl_side missing)
 {
     struct tl_unit_cause **at = &unit->causes, *mine;
     struct tl_unit_sample sample = sample_of(event);
 
-    while (*at != NULL && ((*at)->cause < cause || ((*at)->cause == cause && (*at)->missing < missing)))
+    while (*at != NULL && cause_order(*at, cause, check, missing) < 0)
         at = &(*at)->next;
     mine = *at;
-    if (mine == NULL || mine->cause != cause || mine->missing != missing) {
+    if (mine == NULL || cause_order(mine, cause, check, missing) != 0) {
         mine = tl_arena_zalloc(&proof->finder->memory, sizeof *mine);
         if (mine == NULL)
             return false;
         mine->cause = cause;
+        mine->check = check;
         mine->missing = missing;
         mine->next = *at;
         *at = mine;
@@ -161,11 +198,11 @@ static bool note_difference(struct proof *proof, struct tl_unit *unit, const str
         add_sample(mine, &sample);
     }
     mine->last = sample;
-    if (!unit->beside && !count_event(proof, unit->view, event, cause))
+    if (!unit->beside && !count_event(proof, unit->view, event, cause, check))
         return false;
     /* What is made of this unit differs by the same events. */
     for (const struct tl_unit_link *link = unit->outers; link != NULL; link = link->next_outer)
-        if (!note_difference(proof, link->outer, event, cause, missing))
+        if (!note_difference(proof, link->outer, event, cause, check, missing))
             return false;
     return true;
 }
@@ -229,9 +266,10 @@ static bool is_wanted(void *ctx, uint32_t view, const struct tl_core_event *even
     if (of->side == TL_SIDE_BATCH && speed != batch) {
         enum tl_side missing = speed ? TL_SIDE_BATCH : TL_SIDE_SPEED;
 
-        noted = note_difference(proof, unit, event, judged.cause[missing], missing);
+        noted = note_difference(proof, unit, event, judged.cause[missing],
+                                missing == TL_SIDE_BATCH ? judged.check : (struct tl_sv){NULL, 0}, missing);
     } else if (of->side == TL_SIDE_BATCH && speed && judged.split) {
-        noted = note_difference(proof, unit, event, TL_CAUSE_SESSION_SPLIT, TL_SIDES);
+        noted = note_difference(proof, unit, event, TL_CAUSE_SESSION_SPLIT, (struct tl_sv){NULL, 0}, TL_SIDES);
     } else if (of->side == TL_SIDE_SPEED && speed && batch && !judged.split && judged.watermark_ms != INT64_MIN) {
         noted = remember(proof, unit, event);
     }
@@ -301,7 +339,8 @@ static bool note_splits(struct proof *proof, uint32_t view, const struct tl_wind
         if (line->cause != TL_CAUSE_SESSION_SPLIT)
             continue;
         row = tl_table_find(&proof->rejudged, tl_hash_bytes(key), key);
-        if (row != NULL && !note_difference(proof, row->unit, &row->event, TL_CAUSE_SESSION_SPLIT, TL_SIDES))
+        if (row != NULL &&
+            !note_difference(proof, row->unit, &row->event, TL_CAUSE_SESSION_SPLIT, (struct tl_sv){NULL, 0}, TL_SIDES))
             return false;
     }
     return true;

@@ -40,6 +40,7 @@ struct tl_cause_view {
     const struct tl_shape *shape;
     const struct tl_evidence *evidence; /* NULL: the view is not compared, or reads another view */
     uint64_t events_count[TL_CAUSES];   /* out: differing events by cause, each once */
+    struct tl_check_events *checks;     /* out: those of dq_reject by check */
     struct tl_unit_sample last;         /* that was counted, and for which causes */
     uint32_t last_causes;
 };
@@ -56,6 +57,7 @@ struct tl_cause_finder {
     struct tl_cause_view *views; /* as in the plan */
 
     uint64_t events_count[TL_CAUSES];      /* out: over all views; an event that differs in several counts once */
+    struct tl_check_events *checks;        /* out: those of dq_reject by check */
     uint64_t blocks_count, messages_count; /* out: read from the record, and from both */
     struct tl_record_gap *gaps;            /* out */
     uint32_t gaps_count;

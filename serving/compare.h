@@ -45,12 +45,20 @@ struct tl_unit_sample {
 
 struct tl_unit_cause {
     enum tl_cause cause;
+    struct tl_sv check;   /* dq_reject: which check, in order of name; else empty */
     enum tl_side missing; /* the layer that did not count them; TL_SIDES: none, but speed counted them in sessions of their own */
     uint64_t events_count;
     struct tl_unit_sample last;                    /* that was counted: an event may come by several windows */
     struct tl_unit_sample samples[TL_SAMPLES_MAX]; /* the first ones by partition and offset */
     uint32_t samples_count;
     struct tl_unit_cause *next;
+};
+
+/* Events that a check keeps out of batch, of those that differ. */
+struct tl_check_events {
+    struct tl_sv check;
+    uint64_t events_count;
+    struct tl_check_events *next; /* in order of name */
 };
 
 struct tl_unit_row {

@@ -7,6 +7,7 @@
 struct refusal {
     int64_t watermark_ms; /* speed: by which it was judged */
     uint8_t cause[TL_SIDES];
+    uint32_t check; /* dq_reject: which of evidence's */
 };
 
 enum { IDENTITY_BYTES = 16 };
@@ -190,6 +191,20 @@ static bool tells_watermark(const struct span *span, const struct tl_ledger_line
     return span->run == 0 && line->cause == TL_CAUSE_NONE && window != NULL && window->window == TL_WINDOW_SESSION;
 }
 
+/* The number of a check's name; there are few. */
+static enum tl_code check_of(struct tl_evidence *e, const char *name, uint32_t *out, struct tl_err *err)
+{
+    struct tl_sv mine = tl_sv_from(name != NULL ? name : "");
+
+    for (*out = 0; *out < e->checks_count; (*out)++)
+        if (tl_sv_eq(e->checks[*out], mine))
+            return TL_OK;
+    if (!tl_arena_copy(&e->memory, mine, &mine))
+        return tl_fail_memory(err, mine.size);
+    APPEND(&e->memory, e->checks, e->checks_count, mine, err);
+    return TL_OK;
+}
+
 static enum tl_code add_line(void *ctx, const struct tl_ledger_line *line, struct tl_err *err)
 {
     struct span *span = ctx;
@@ -198,6 +213,7 @@ static enum tl_code add_line(void *ctx, const struct tl_ledger_line *line, struc
     struct tl_sv identity = identity_of(bytes, line->partition, line->offset, line->row);
     struct refusal *refusal;
     bool is_new = false;
+    enum tl_code rc = TL_OK;
 
     if (line->cause == TL_CAUSE_OFFSET_GAP && span->run == 0)
         return add_gap(e, line, err);
@@ -217,9 +233,12 @@ static enum tl_code add_line(void *ctx, const struct tl_ledger_line *line, struc
         *refusal = (struct refusal){.watermark_ms = INT64_MIN};
     if (refuses(line->cause))
         refusal->cause[span->run == 0 ? TL_SIDE_SPEED : TL_SIDE_BATCH] = (uint8_t)line->cause;
+    if (line->cause == TL_CAUSE_DQ_REJECT)
+        TL_TRY(check_of(e, line->function, &refusal->check, err));
     if (span->run == 0)
         refusal->watermark_ms = line->watermark_ms;
-    return TL_OK;
+out:
+    return rc;
 }
 
 static void count_both(struct tl_evidence *e)
@@ -327,6 +346,8 @@ struct tl_judgement tl_evidence_judge(const struct tl_evidence *e, const struct 
 
     judgement.cause[TL_SIDE_SPEED] = judge_speed(e, event, refusal, end_ms);
     judgement.cause[TL_SIDE_BATCH] = judge_batch(e, event, refusal, in_log_only);
+    if (judgement.cause[TL_SIDE_BATCH] == TL_CAUSE_DQ_REJECT)
+        judgement.check = e->checks[refusal->check];
     judgement.split = judgement.cause[TL_SIDE_SPEED] == TL_CAUSE_SESSION_SPLIT;
     if (judgement.split)
         judgement.cause[TL_SIDE_SPEED] = TL_CAUSE_NONE;

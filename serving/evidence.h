@@ -44,7 +44,9 @@ struct tl_evidence {
     uint32_t ranges_count;
     struct tl_evidence_gap *gaps;
     uint32_t gaps_count;
-    struct tl_table lines;                            /* (partition, offset, row) -> causes of both layers (cause.c) */
+    struct tl_table lines; /* (partition, offset, row) -> causes of both layers (cause.c) */
+    struct tl_sv *checks;  /* names of those that dropped an event */
+    uint32_t checks_count;
     uint64_t both_duplicate_count, both_failed_count; /* refused in both layers, by event time in the compared span */
 };
 
@@ -59,6 +61,7 @@ void tl_evidence_done(struct tl_evidence *evidence);
 /* What became of one event in either layer. TL_CAUSE_NONE: it was counted. */
 struct tl_judgement {
     enum tl_cause cause[TL_SIDES];
+    struct tl_sv check;   /* batch's cause is dq_reject: the check that dropped it; lives as long as the evidence */
     bool split;           /* speed counted it in a session that it cut off from one that had fired */
     int64_t watermark_ms; /* by which speed judged a row of a session, where its ledger tells; else INT64_MIN */
 };

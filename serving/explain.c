@@ -7,6 +7,7 @@
 #include "main/command.h"
 #include "main/option.h"
 #include "main/views.h"
+#include "sql/check.h"
 #include "sql/plan.h"
 #include "sql/plan_text.h"
 
@@ -22,7 +23,9 @@ static const struct tl_usage explain_usage = {
     .synopsis = "[VIEWS.sql] [VIEW]",
     .text = "Prints the plan of a views file: settings and where each was set, sources with the columns that are read, and for "
             "each view\n"
-            "its definition, filter, window, key, accumulators, outputs and tables. With VIEW, of that view alone.",
+            "its definition, filter, window, key, accumulators, outputs and tables. With VIEW, of that view alone. With --checks "
+            "FILE also what\n"
+            "the checks expect, and what happens otherwise.",
     .example = "tally explain views.sql",
     .options = explain_table,
     .options_count = TL_COUNT(explain_table),
@@ -61,6 +64,7 @@ static enum tl_code explain(const struct tl_common_options *common, const struct
     const char *path = common->views, *view = NULL;
     struct tl_functions *functions = NULL;
     struct tl_plan *plan = NULL;
+    struct tl_checks *checks = NULL;
     struct tl_buf out;
     enum tl_code rc;
 
@@ -76,17 +80,22 @@ static enum tl_code explain(const struct tl_common_options *common, const struct
     if (path == NULL)
         TL_TRY(tl_options_need_views(common, err));
     TL_TRY(tl_views_open(common, path, &functions, &plan, err));
+    if (common->checks != NULL)
+        TL_TRY(tl_checks_load(common->checks, plan, &checks, err));
     if (own->flink)
         tl_plan_print_flink(plan, &out);
     else if (view != NULL)
         TL_TRY(view_print(plan, view, &out, err));
     else
         tl_plan_print(plan, &out);
+    if (checks != NULL && view == NULL && !own->flink)
+        tl_checks_print(checks, plan, &out);
     TL_TRY(tl_buf_check(&out, "the plan", err));
     if (fwrite(out.data, 1, out.size, stdout) != out.size || fflush(stdout) != 0)
         TL_TRY(tl_fail_errno(err, TL_ERR_IO, "the plan cannot be written"));
 out:
     tl_buf_done(&out);
+    tl_checks_close(checks);
     tl_views_close(functions, plan);
     return rc;
 }

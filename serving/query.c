@@ -4,7 +4,7 @@
 #include "base/diag.h"
 #include "main/command.h"
 #include "main/option.h"
-#include "print.h"
+#include "main/print.h"
 #include "store/store.h"
 
 struct query_options {

@@ -12,6 +12,7 @@
 #include "cause.h"
 #include "derivation.h"
 #include "event/timestamp.h"
+#include "main/check_text.h"
 #include "main/command.h"
 #include "main/option.h"
 #include "main/views.h"
@@ -60,6 +61,7 @@ struct reconcile {
     struct tl_versions versions;
     struct tl_report report;
     struct tl_unit **units;
+    struct tl_report_finding *findings;
 };
 
 /* ---- notes ---- */
@@ -563,6 +565,43 @@ out:
     return rc;
 }
 
+/* ---- what checks found ---- */
+
+static bool is_of_report(const struct reconcile *r, const struct tl_check_result *result)
+{
+    for (uint32_t v = 0; v < r->plan->views_count; v++)
+        if (r->views_wanted[v] && tl_sv_eq(r->plan->views[v].name, result->view))
+            return result->to_ms > r->report.from_ms && result->from_ms < r->report.to_ms;
+    return false;
+}
+
+static enum tl_code see_check(void *ctx, const struct tl_stored_check *check, struct tl_err *err)
+{
+    struct reconcile *r = ctx;
+    struct tl_report_finding mine = {.result = check->result, .verdict = tl_check_verdict(check)};
+    struct tl_sv *texts[] = {&mine.result.check,  &mine.result.violation, &mine.result.measure,
+                             &mine.result.detail, &mine.result.view,      &mine.who,
+                             &mine.reason};
+
+    if (check->result.passed || !check->newest || !is_of_report(r, &check->result))
+        return TL_OK;
+    if (r->report.findings_count >= (size_t)r->own->limit) {
+        r->report.findings_left_out++;
+        return TL_OK;
+    }
+    if (tl_check_is_accepted(check)) {
+        mine.who = check->who;
+        mine.reason = check->reason;
+    }
+    for (size_t t = 0; t < TL_COUNT(texts); t++)
+        if (texts[t]->size > 0 && !tl_arena_copy(&r->memory, *texts[t], texts[t]))
+            return tl_fail_memory(err, texts[t]->size);
+    if (!TL_RESIZE(r->findings, r->report.findings_count + 1))
+        return tl_fail_memory(err, sizeof *r->findings);
+    r->findings[r->report.findings_count++] = mine;
+    return TL_OK;
+}
+
 static enum tl_code take_snapshot(struct reconcile *r, struct tl_err *err)
 {
     enum tl_code rc = TL_OK;
@@ -577,6 +616,8 @@ static enum tl_code take_snapshot(struct reconcile *r, struct tl_err *err)
     TL_TRY(derive(r, err));
     TL_TRY(count_refused(r, err));
     TL_TRY(take_versions(r, err));
+    TL_TRY(tl_store_checks(r->store, TL_SV(""), 0, see_check, r, err));
+    r->report.findings = r->findings;
 out:
     tl_store_rollback(r->store);
     return rc;
@@ -609,8 +650,10 @@ static void sum_up(struct reconcile *r)
         r->report.unexplained_count += view->unexplained_count;
         r->report.pending_count += view->pending_count;
         memcpy(view->events_count, r->causes[v].events_count, sizeof view->events_count);
+        view->checks = r->causes[v].checks;
     }
     memcpy(r->report.events_count, r->finder.events_count, sizeof r->report.events_count);
+    r->report.checks = r->finder.checks;
 }
 
 /* What differs and cannot be judged, for not all of it is there. */
@@ -791,6 +834,7 @@ static void reconcile_done(struct reconcile *r)
     free(r->views_wanted);
     free(r->notes);
     free(r->units);
+    free(r->findings);
 }
 
 static const struct tl_option reconcile_table[] = {

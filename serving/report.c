@@ -2,13 +2,15 @@
 #include "report.h"
 
 #include <inttypes.h>
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "base/count_text.h"
 #include "event/batch.h"
 #include "event/timestamp.h"
-#include "print.h"
+#include "main/check_text.h"
+#include "main/print.h"
 
 /* ---- causes in words ---- */
 
@@ -228,13 +230,34 @@ static bool comes_before(const struct tl_unit_row *a, const struct tl_unit_row *
 
 /* ---- JSON ---- */
 
-static void put_json_causes(struct tl_buf *out, const uint64_t counts[TL_CAUSES])
+/* "late_drop", "dq_reject:has_host" */
+static void put_json_cause(struct tl_buf *out, enum tl_cause cause, struct tl_sv check)
+{
+    struct tl_buf name;
+
+    tl_buf_init(&name, 0);
+    tl_buf_put_str(&name, tl_cause_name(cause));
+    tl_buf_put_str(&name, check.size > 0 ? ":" : "");
+    tl_buf_put_sv(&name, check);
+    tl_buf_put_json(out, tl_buf_sv(&name));
+    tl_buf_done(&name);
+}
+
+static void put_json_causes(struct tl_buf *out, const uint64_t counts[TL_CAUSES], const struct tl_check_events *checks)
 {
     const char *glue = "";
 
     tl_buf_put_u8(out, '{');
     for (int c = 0; c < TL_CAUSES; c++) {
         if (counts[c] == 0)
+            continue;
+        for (const struct tl_check_events *k = c == TL_CAUSE_DQ_REJECT ? checks : NULL; k != NULL; k = k->next) {
+            tl_buf_put_str(out, glue);
+            put_json_cause(out, (enum tl_cause)c, k->check);
+            tl_buf_printf(out, ": %" PRIu64, k->events_count);
+            glue = ", ";
+        }
+        if (c == TL_CAUSE_DQ_REJECT)
             continue;
         tl_buf_printf(out, "%s\"%s\": %" PRIu64, glue, tl_cause_name((enum tl_cause)c), counts[c]);
         glue = ", ";
@@ -372,8 +395,9 @@ static void put_json_unit(struct tl_buf *out, const struct tl_report_view *view,
     for (const struct tl_unit_cause *c = unit->causes; c != NULL; c = c->next) {
         const char *quote = c->missing == TL_SIDES ? "" : "\"";
 
-        tl_buf_printf(out, "%s{\"cause\": \"%s\", \"missing_in\": %s%s%s, \"events\": %" PRIu64 ", \"samples\": [",
-                      c == unit->causes ? "" : ", ", tl_cause_name(c->cause), quote,
+        tl_buf_printf(out, "%s{\"cause\": ", c == unit->causes ? "" : ", ");
+        put_json_cause(out, c->cause, c->check);
+        tl_buf_printf(out, ", \"missing_in\": %s%s%s, \"events\": %" PRIu64 ", \"samples\": [", quote,
                       c->missing == TL_SIDES ? "null" : side_name(c->missing), quote, c->events_count);
         for (uint32_t s = 0; s < c->samples_count; s++) {
             tl_buf_put_str(out, s > 0 ? ", " : "");
@@ -407,7 +431,51 @@ static void put_json_view(struct tl_buf *out, const struct tl_report_view *view)
     put_json_counts(out, view->groups_count, view->equal_count, view->explained_count, view->unexplained_count,
                     view->pending_count);
     tl_buf_put_str(out, ", \"causes\": ");
-    put_json_causes(out, view->events_count);
+    put_json_causes(out, view->events_count, view->checks);
+    tl_buf_put_u8(out, '}');
+}
+
+static void put_json_text_or_null(struct tl_buf *out, struct tl_sv text)
+{
+    if (text.size > 0)
+        tl_buf_put_json(out, text);
+    else
+        tl_buf_put_str(out, "null");
+}
+
+static void put_json_number_or_null(struct tl_buf *out, double number)
+{
+    const struct tl_value value = {.kind = TL_DOUBLE, .is_null = !isfinite(number), .f64 = number};
+
+    tl_print_json(out, &value);
+}
+
+static void put_json_check(struct tl_buf *out, const struct tl_report_finding *check)
+{
+    const struct tl_check_result *result = &check->result;
+
+    tl_buf_put_str(out, "{\"view\": ");
+    tl_buf_put_json(out, result->view);
+    tl_buf_put_str(out, ", \"from\": ");
+    put_json_time(out, result->from_ms);
+    tl_buf_put_str(out, ", \"to\": ");
+    put_json_time(out, result->to_ms);
+    tl_buf_put_str(out, ", \"check\": ");
+    tl_buf_put_json(out, result->check);
+    tl_buf_put_str(out, ", \"on_violation\": ");
+    tl_buf_put_json(out, result->violation);
+    tl_buf_printf(out, ", \"verdict\": \"%s\", \"measure\": ", check->verdict);
+    tl_buf_put_json(out, result->measure);
+    tl_buf_put_str(out, ", \"measured\": ");
+    put_json_number_or_null(out, result->measured);
+    tl_buf_put_str(out, ", \"low\": ");
+    put_json_number_or_null(out, result->low);
+    tl_buf_put_str(out, ", \"high\": ");
+    put_json_number_or_null(out, result->high);
+    tl_buf_printf(out, ", \"violations\": %" PRIu64 ", \"accepted_by\": ", result->violations_count);
+    put_json_text_or_null(out, check->who);
+    tl_buf_put_str(out, ", \"reason\": ");
+    put_json_text_or_null(out, check->reason);
     tl_buf_put_u8(out, '}');
 }
 
@@ -428,7 +496,7 @@ void tl_report_json(const struct tl_report *report, struct tl_buf *out)
     put_json_counts(out, report->groups_count, report->equal_count, report->explained_count, report->unexplained_count,
                     report->pending_count);
     tl_buf_put_str(out, "},\n\"causes\": ");
-    put_json_causes(out, report->events_count);
+    put_json_causes(out, report->events_count, report->checks);
     tl_buf_printf(out,
                   ",\n\"refused_by_both\": {\"dead_letter\": %" PRIu64 ", \"future_event\": %" PRIu64 ", \"duplicate\": %" PRIu64
                   ", \"eval_error\": %" PRIu64 "},\n\"views\": [",
@@ -441,7 +509,12 @@ void tl_report_json(const struct tl_report *report, struct tl_buf *out)
         put_json_view(out, &report->views[v]);
         glue = ",\n";
     }
-    tl_buf_put_str(out, "],\n\"units\": [");
+    tl_buf_put_str(out, "],\n\"checks\": [");
+    for (size_t c = 0; c < report->findings_count; c++) {
+        tl_buf_put_str(out, c > 0 ? ",\n" : "");
+        put_json_check(out, &report->findings[c]);
+    }
+    tl_buf_printf(out, "],\n\"checks_left_out\": %zu,\n\"units\": [", report->findings_left_out);
     for (size_t u = 0; u < report->units_count; u++) {
         tl_buf_put_str(out, u > 0 ? ",\n" : "");
         put_json_unit(out, &report->views[report->units[u]->view], report->units[u]);
@@ -494,6 +567,30 @@ static void put_views(struct tl_buf *out, const struct tl_report *report)
     }
 }
 
+/* A check's name may be anything that stands in backticks. */
+static void put_cause(struct tl_buf *out, enum tl_cause cause, struct tl_sv check)
+{
+    tl_buf_put_str(out, tl_cause_name(cause));
+    if (check.size > 0) {
+        tl_buf_put_u8(out, ':');
+        put_safe(out, check);
+    }
+}
+
+static void put_checks(struct tl_buf *out, const struct tl_check_events *checks)
+{
+    for (; checks != NULL; checks = checks->next) {
+        struct tl_buf name;
+
+        tl_buf_init(&name, 0);
+        put_cause(&name, TL_CAUSE_DQ_REJECT, checks->check);
+        tl_buf_printf(out, "  %-24.*s", TL_SV_ARG(tl_buf_sv(&name)));
+        tl_buf_done(&name);
+        put_cell(out, checks->events_count, 10);
+        tl_buf_printf(out, "  %s\n", words[TL_CAUSE_DQ_REJECT].meaning);
+    }
+}
+
 static void put_causes(struct tl_buf *out, const struct tl_report *report)
 {
     bool some = false;
@@ -504,6 +601,10 @@ static void put_causes(struct tl_buf *out, const struct tl_report *report)
         if (!some)
             tl_buf_put_str(out, "\nevents by which the layers differ\n");
         some = true;
+        if (c == TL_CAUSE_DQ_REJECT) {
+            put_checks(out, report->checks);
+            continue;
+        }
         tl_buf_printf(out, "  %-24s", tl_cause_name((enum tl_cause)c));
         put_cell(out, report->events_count[c], 10);
         tl_buf_printf(out, "  %s\n", words[c].meaning != NULL ? words[c].meaning : "");
@@ -614,7 +715,9 @@ static void put_unit(struct tl_buf *out, const struct tl_report_view *view, cons
     put_layer(out, view, unit, TL_SIDE_SPEED);
     put_layer(out, view, unit, TL_SIDE_BATCH);
     for (const struct tl_unit_cause *c = unit->causes; c != NULL; c = c->next) {
-        tl_buf_printf(out, "    %s: ", tl_cause_name(c->cause));
+        tl_buf_put_str(out, "    ");
+        put_cause(out, c->cause, c->check);
+        tl_buf_put_str(out, ": ");
         put_counted(out, c->events_count, "event", "events");
         if (c->missing == TL_SIDES)
             tl_buf_put_str(out, c->events_count == 1 ? " joined a session of its own in speed\n"
@@ -625,6 +728,32 @@ static void put_unit(struct tl_buf *out, const struct tl_report_view *view, cons
             put_sample(out, view, &c->samples[s]);
         if (c->events_count > c->samples_count)
             tl_buf_put_str(out, "      ...\n");
+    }
+}
+
+static void put_findings(struct tl_buf *out, const struct tl_report *report)
+{
+    if (report->findings_count == 0)
+        return;
+    tl_buf_put_str(out, "\nchecks that did not pass");
+    if (report->findings_left_out > 0)
+        tl_buf_printf(out, " (%zu of %zu; tally checks --failed shows all)", report->findings_count,
+                      report->findings_count + report->findings_left_out);
+    tl_buf_put_u8(out, '\n');
+    for (size_t c = 0; c < report->findings_count; c++) {
+        const struct tl_report_finding *check = &report->findings[c];
+
+        tl_buf_printf(out, "  %s: view %.*s, ", check->verdict, TL_SV_ARG(check->result.view));
+        tl_check_put_range(out, check->result.from_ms, check->result.to_ms);
+        tl_buf_put_str(out, ", ");
+        tl_check_put_result(out, &check->result);
+        if (check->who.size > 0) {
+            tl_buf_put_str(out, "; ");
+            put_safe(out, check->who);
+            tl_buf_put_str(out, ": ");
+            put_safe(out, check->reason);
+        }
+        tl_buf_put_u8(out, '\n');
     }
 }
 
@@ -640,6 +769,7 @@ void tl_report_text(const struct tl_report *report, struct tl_buf *out)
     put_views(out, report);
     put_causes(out, report);
     put_refused(out, report);
+    put_findings(out, report);
     if (report->units_count > 0) {
         tl_buf_put_str(out, "\nunits that differ");
         if (report->units_left_out > 0) {

@@ -8,10 +8,13 @@
  *   summary          {groups, equal, explained, unexplained, pending}   pending: those among the explained that the next commit or run changes, and
  *                    spans that are left out (compare.h), no groups yet, since they reach beyond what is compared
  *   causes           {cause: events}   an event that differs in several views counts once per cause; only causes that occur, in the order of 10.2.
- *                    Events that one layer did not count; session_split: both did, and speed in a session of its own
+ *                    dq_reject has the check's name behind it, "dq_reject:has_host", here and below. Events that one layer did not count; session_split: both did, and speed in a session of its own
  *   refused_by_both  {dead_letter, future_event, duplicate, eval_error}   dead letters and events in the future of the whole log,
  *                    the others by event time in the range
  *   views            [{name, from, to, boundary, groups, equal, explained, unexplained, pending, causes}]
+ *   checks           [{view, from, to, check, on_violation, verdict: "warned" | "dropped" | "kept back" | "accepted" | "failed", measure, measured,
+ *                    low, high, violations, accepted_by, reason}]   what did not pass in the range, and what is kept back behind it; at most --limit
+ *   checks_left_out  how many are not listed
  *   units            [{view, verdict: "explained" | "unexplained", pending, window: {start, end} (null without one), key: {column: value},
  *                      speed: {column: value} | null, batch, and where unexplained recomputed: {speed, batch}, causes: [{cause,
  *                      missing_in: "speed" | "batch" | null (session_split), events, samples: [{topic, partition, offset, row, event_time,
@@ -27,6 +30,7 @@
 #include "compare.h"
 #include "event/rows.h"
 #include "main/source_topics.h"
+#include "store/store_check.h"
 
 struct tl_report_view {
     struct tl_sv name;
@@ -39,6 +43,13 @@ struct tl_report_view {
     uint64_t beyond_count, gone_count; /* left out: see compare.h */
     bool by_span;                      /* units have lists of rows */
     uint64_t events_count[TL_CAUSES];
+    const struct tl_check_events *checks; /* those of dq_reject */
+};
+
+struct tl_report_finding {
+    struct tl_check_result result;
+    const char *verdict;      /* check_text.h */
+    struct tl_sv who, reason; /* empty: nobody overruled it */
 };
 
 enum tl_refused { TL_REFUSED_DEAD_LETTER, TL_REFUSED_FUTURE, TL_REFUSED_DUPLICATE, TL_REFUSED_EVAL_ERROR, TL_REFUSED };
@@ -53,7 +64,10 @@ struct tl_report {
     uint32_t views_count;
     uint64_t groups_count, equal_count, explained_count, unexplained_count, pending_count;
     uint64_t events_count[TL_CAUSES];
+    const struct tl_check_events *checks;
     uint64_t refused_count[TL_REFUSED];
+    const struct tl_report_finding *findings; /* of checks */
+    size_t findings_count, findings_left_out;
     struct tl_unit *const *units; /* those to be listed */
     size_t units_count, units_left_out;
 };

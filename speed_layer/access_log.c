@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "core/file_request.h"
 #include "event/timestamp.h"
 
 enum { TIME_BYTES = 26, METHOD_BYTES_MAX = 32 };
@@ -175,6 +176,14 @@ const char *tl_access_line_read(enum tl_access_format format, struct tl_sv text,
     return NULL;
 }
 
+bool tl_access_line_time(enum tl_access_format format, struct tl_sv text, int64_t *time_ms)
+{
+    struct tl_sv word, ident_user;
+
+    return (format != TL_ACCESS_VHOST_COMBINED || read_word(&text, &word)) && read_word(&text, &word) &&
+           read_time(&text, &ident_user, time_ms);
+}
+
 /* ---- the event ---- */
 
 /* The text without its escapes: itself, or a copy in `scratch`, good until the next call. What is no escape stays as it is. */
@@ -248,24 +257,27 @@ static void split_request(struct tl_sv request, struct tl_sv *method, struct tl_
 }
 
 void tl_access_event_put(struct tl_buf *out, struct tl_buf *scratch, const struct tl_access_line *line, struct tl_sv host,
-                         const char id[TL_EVENT_ID_BYTES])
+                         const char id[TL_EVENT_ID_BYTES], struct tl_access_event *what)
 {
     struct tl_sv method = {NULL, 0}, url = {NULL, 0};
     char time[TL_TIME_TEXT_BYTES];
     size_t time_size = tl_time_to_iso_z(line->time_ms, time);
 
+    static_assert(sizeof "{\"event_id\":\"" - 1 == TL_EVENT_ID_AT, "the id stands where access_log.h says");
     tl_buf_put_sv(out, TL_SV("{\"event_id\":\""));
     tl_buf_put(out, id, TL_EVENT_ID_BYTES);
     tl_buf_put_sv(out, TL_SV("\",\"url\":"));
     if (line->request.data != NULL)
         split_request(unescaped(line->request, scratch), &method, &url);
+    what->is_file_request = tl_file_request_is(url);
     put_text(out, url);
     tl_buf_put_sv(out, TL_SV(",\"method\":"));
     put_text(out, method);
     tl_buf_put_sv(out, TL_SV(",\"referrer\":"));
     put_text(out, unescaped(line->referrer, scratch));
     tl_buf_put_sv(out, TL_SV(",\"user_agent\":"));
-    put_text(out, unescaped(line->user_agent, scratch));
+    what->user_agent = unescaped(line->user_agent, scratch);
+    put_text(out, what->user_agent);
     tl_buf_put_sv(out, TL_SV(",\"headers\":null,\"host\":"));
     put_text(out, line->vhost.data != NULL ? line->vhost : host);
     tl_buf_put_sv(out, TL_SV(",\"ip\":"));

@@ -1,11 +1,14 @@
-/* import.c: access logs and JSON Lines -> the log, or the master record as a topic of its own.
+/* import.c: access logs and JSON Lines -> the log, or the master record as a topic of their own.
  *
- * A log is read twice. The first time its lines are held against what was imported before (import_progress.h); where nothing
- * was, that pass is left out. The second time the new ones are appended, a chunk of lines in one transaction, which also holds
- * how far the log was taken: a kill at any moment loses nothing, and the same command goes on behind the last transaction.
+ * A log's lines are held against what was imported before (import_progress.h), as far as that can make a difference: what is
+ * known of the file itself (import_seen.h) is not read again, and a log that begins as no other one did is not compared. Then
+ * the new lines are made records of by several threads (import_pipe.h) and appended here in their order, a span of lines in
+ * one transaction, which also holds how far the log was taken: a kill at any moment loses nothing, and the same command goes
+ * on behind the last transaction.
  *
- * Blank lines are passed over. A line that cannot be read is appended as it stands, so that speed and batch find it and make
- * it a dead letter; one that happens to look like JSON gets words before it, for it must not become an event. */
+ * In memory: the chunks of the pipe, and of the log at hand 8 bytes of hash for each line that differs from all others, at
+ * most three quarters of a table full (repeats.h: 11 to 22 bytes a line), and 56 bytes a span. */
+#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -29,290 +32,143 @@
 #include "main/views.h"
 #include "speed_layer/access_log.h"
 #include "speed_layer/import_archive.h"
+#include "speed_layer/import_chunk.h"
+#include "speed_layer/import_files.h"
+#include "speed_layer/import_pipe.h"
 #include "speed_layer/import_progress.h"
+#include "speed_layer/import_seen.h"
 #include "speed_layer/line_source.h"
 #include "speed_layer/repeats.h"
 #include "sql/plan.h"
 
-enum { SHOWN_MAX = 5, SHOWN_BYTES = 160 };
+enum { SHOWN_BYTES = 160 };
 #define FILE_BYTES_ENOUGH (16 << 20) /* below it, the next log goes into the same data file */
-
-static const struct tl_sv mark = {"unreadable line: ", 17};
+#define SEEN_EVERY_BYTES (INT64_C(1) << 30)
 
 struct import_options {
     const char *format, *into, *host, *topic;
     int64_t partitions, partition, file_bytes;
+    bool reread;
 };
 
-/* What became of the lines of one log. */
-struct counts {
-    uint64_t lines, fresh, known, broken, blank;
+/* Spans of the log at hand that were known, and not read: those whose time a new line has are read for their equal lines. */
+struct passed {
+    size_t count;
+    bool *is_read;
+    int64_t time_ms_max;          /* of those that were not */
+    struct tl_line_source *again; /* NULL: not opened yet */
 };
 
 struct import {
     const struct tl_common_options *common;
     struct import_options options;
-    struct tl_import_kind kind;
+    struct tl_import_job job;
     struct tl_functions *functions;
     struct tl_plan *plan; /* NULL: --topic alone */
     uint32_t source;      /* of the plan */
     struct tl_source_logs *logs;
     struct tl_import_archive *archive;
-    uint32_t partitions;
+    struct tl_import_files files;
     struct tl_import_progress progress;
+    struct tl_import_seen *seen;
+    struct tl_import_pipe *pipe;
     struct tl_repeats repeats;
+    struct tl_user_agents *agents;
+    bool agents_asked, host_said;
+    /* the log at hand */
+    struct tl_import_counts counts;
+    struct passed passed;
+    struct tl_lines lines;
+    const struct tl_import_file *file;
+    bool is_log;      /* or something else that lies in the folder */
+    bool file_failed; /* what failed is this file, and no other */
+    /* all of them */
+    struct tl_import_counts total;
+    size_t logs_count;
     struct tl_progress bar;
-    uint64_t host_seed;
-    bool host_said;
-    struct tl_buf json, scratch, note;
-    struct tl_log_record *records;
-    size_t records_count, records_capacity;
-    struct tl_buf summary; /* of logs whose lines are not durable yet */
+    int64_t seen_bytes;                       /* done, when what is known of files was last written */
+    int64_t done_bytes, read_from, all_bytes; /* done: before read_from of the log at hand; all 0: not known */
+    struct tl_buf note, summary;              /* the summary: of logs whose lines are not durable yet */
 };
 
-/* ---- lines -> records ---- */
+/* ---- one log ---- */
 
-/* How a record that stands in import->json is marked until the buffer grows no more. */
-static const struct tl_sv in_json = {NULL, 0};
-
-static enum tl_code record_add(struct import *import, struct tl_sv line, struct tl_sv value, struct tl_err *err)
+static void show_broken(struct import *import, const struct tl_line_source *source, const struct tl_import_chunk *chunk)
 {
-    struct tl_log_record *records;
-    uint32_t partition = 0;
+    uint64_t shown = import->counts.broken, count = chunk->counts.broken;
 
-    if (import->records_count == import->records_capacity) {
-        size_t capacity = import->records_capacity == 0 ? 1024 : import->records_capacity * 2;
+    if (count > 0 && shown <= TL_IMPORT_SHOWN_MAX)
+        tl_progress_end(&import->bar);
+    for (size_t i = 0; i < TL_COUNT(chunk->broken) && i < count && shown < TL_IMPORT_SHOWN_MAX; i++, shown++) {
+        struct tl_sv line = chunk->broken[i].text;
+        char message[512], text[SHOWN_BYTES + 4];
+        size_t size = line.size < SHOWN_BYTES ? line.size : SHOWN_BYTES;
 
-        records = realloc(import->records, capacity * sizeof *records);
-        if (records == NULL)
-            return tl_fail_memory(err, capacity * sizeof *records);
-        import->records = records;
-        import->records_capacity = capacity;
+        memcpy(text, line.data, size);
+        for (size_t at = 0; at < size; at++)
+            if (text[at] == '\0')
+                text[at] = '?'; /* a text for people, which a zero would end */
+        snprintf(text + size, sizeof text - size, "%s", line.size > size ? "..." : "");
+        snprintf(message, sizeof message, "%.300s:%" PRIu64 ": %s", tl_line_source_name(source), chunk->broken[i].line + 1,
+                 chunk->broken[i].why);
+        tl_diag_event(TL_WARN, message,
+                      (const struct tl_diag_kv[]){
+                          {"line", text, 0}
+        },
+                      1);
     }
-    if (import->options.partition >= 0)
-        partition = (uint32_t)import->options.partition;
-    else if (import->partitions > 1)
-        partition = (uint32_t)(tl_hash_bytes(line) % import->partitions);
-    import->records[import->records_count++] =
-        (struct tl_log_record){.partition = partition, .log_ms = INT64_MIN, .value = value};
-    return TL_OK;
-}
-
-static bool is_blank(struct tl_sv line)
-{
-    for (size_t i = 0; i < line.size; i++)
-        if (line.data[i] != ' ' && line.data[i] != '\t' && line.data[i] != '\r')
-            return false;
-    return true;
-}
-
-/* Behind what a reader of JSON passes over, a byte order mark among it: does an object or an array begin here? */
-static bool looks_like_json(struct tl_sv line)
-{
-    size_t at = tl_sv_starts(line, TL_SV("\xef\xbb\xbf")) ? 3 : 0;
-
-    while (at < line.size && (line.data[at] == ' ' || line.data[at] == '\t' || line.data[at] == '\r'))
-        at++;
-    return at < line.size && (line.data[at] == '{' || line.data[at] == '[');
-}
-
-static void show_broken(const struct tl_line_source *source, const struct counts *counts, struct tl_sv line, const char *why)
-{
-    char message[512], text[SHOWN_BYTES + 4];
-    size_t size = line.size < SHOWN_BYTES ? line.size : SHOWN_BYTES;
-
-    if (counts->broken > SHOWN_MAX)
-        return;
-    memcpy(text, line.data, size);
-    for (size_t i = 0; i < size; i++)
-        if (text[i] == '\0')
-            text[i] = '?'; /* a text for people, which a zero would end */
-    snprintf(text + size, sizeof text - size, "%s", line.size > size ? "..." : "");
-    snprintf(message, sizeof message, "%.300s:%" PRIu64 ": %s", tl_line_source_name(source), counts->lines, why);
-    tl_diag_event(TL_WARN, message,
-                  (const struct tl_diag_kv[]){
-                      {"line", text, 0}
-    },
-                  1);
-    if (counts->broken == SHOWN_MAX)
+    if (import->counts.broken <= TL_IMPORT_SHOWN_MAX && import->counts.broken + count > TL_IMPORT_SHOWN_MAX)
         tl_diag(TL_WARN, "%s: further lines that cannot be read are counted, and not shown", tl_line_source_name(source));
 }
-
-/* The hash's bits with those of a UUID of version 8 (RFC 9562: of one's own making). */
-static void id_write(XXH128_hash_t hash, char out[TL_EVENT_ID_BYTES])
-{
-    static const char digits[] = "0123456789abcdef";
-    XXH128_canonical_t bytes;
-    size_t at = 0;
-
-    XXH128_canonicalFromHash(&bytes, hash);
-    bytes.digest[6] = (unsigned char)(0x80 | (bytes.digest[6] & 0x0f));
-    bytes.digest[8] = (unsigned char)(0x80 | (bytes.digest[8] & 0x3f));
-    for (size_t i = 0; i < 16; i++) {
-        if (i == 4 || i == 6 || i == 8 || i == 10)
-            out[at++] = '-';
-        out[at++] = digits[bytes.digest[i] >> 4];
-        out[at++] = digits[bytes.digest[i] & 15];
-    }
-}
-
-/* An id of (host, line, how many equal lines came before): the same whenever the log is read. */
-static enum tl_code line_identify(struct import *import, struct tl_sv line, char id[TL_EVENT_ID_BYTES], struct tl_err *err)
-{
-    XXH128_hash_t hash = XXH3_128bits_withSeed(line.data, line.size, import->host_seed);
-    uint64_t before = 0;
-    enum tl_code rc;
-
-    TL_TRY(tl_repeats_count(&import->repeats, hash.low64, &before, err));
-    if (before > 0) {
-        struct {
-            XXH128_canonical_t line;
-            unsigned char before[8];
-        } again;
-
-        XXH128_canonicalFromHash(&again.line, hash);
-        for (size_t i = 0; i < sizeof again.before; i++)
-            again.before[i] = (unsigned char)(before >> (8 * i));
-        hash = XXH3_128bits_withSeed(&again, sizeof again, import->host_seed);
-    }
-    id_write(hash, id);
-out:
-    return rc;
-}
-
-static enum tl_access_format access_format(enum tl_import_format format)
-{
-    return format == TL_IMPORT_COMMON     ? TL_ACCESS_COMMON
-           : format == TL_IMPORT_COMBINED ? TL_ACCESS_COMBINED
-                                          : TL_ACCESS_VHOST_COMBINED;
-}
-
-static enum tl_code json_line(struct import *import, struct tl_line_source *source, struct counts *counts, struct tl_sv line,
-                              struct tl_err *err)
-{
-    struct tl_sv text = tl_sv_trim(line);
-    char first = text.size > 0 ? text.data[0] : '\0', last = text.size > 0 ? text.data[text.size - 1] : '\0';
-    enum tl_code rc;
-
-    if ((first == '{' && last == '}') || (first == '[' && last == ']')) {
-        counts->fresh++;
-    } else {
-        counts->broken++;
-        show_broken(source, counts, line, "not a JSON object");
-    }
-    TL_TRY(record_add(import, line, line, err));
-out:
-    return rc;
-}
-
-static enum tl_code access_line(struct import *import, struct tl_line_source *source, struct counts *counts, struct tl_sv line,
-                                const char id[TL_EVENT_ID_BYTES], struct tl_err *err)
-{
-    struct tl_access_line parts;
-    const char *why = tl_access_line_read(access_format(import->kind.format), line, &parts);
-    size_t before = import->json.size;
-    enum tl_code rc;
-
-    if (why == NULL) {
-        counts->fresh++;
-        tl_access_event_put(&import->json, &import->scratch, &parts, import->kind.host, id);
-        TL_TRY(record_add(import, line, in_json, err));
-        import->records[import->records_count - 1].value.size = import->json.size - before;
-        return TL_OK;
-    }
-    counts->broken++;
-    show_broken(source, counts, line, why);
-    if (!looks_like_json(line)) {
-        TL_TRY(record_add(import, line, line, err));
-        return TL_OK;
-    }
-    tl_buf_put_sv(&import->json, mark);
-    tl_buf_put_sv(&import->json, line);
-    TL_TRY(record_add(import, line, in_json, err));
-    import->records[import->records_count - 1].value.size = import->json.size - before;
-out:
-    return rc;
-}
-
-static enum tl_code one_line(struct import *import, struct tl_line_source *source, struct counts *counts, struct tl_sv line,
-                             uint64_t known, struct tl_err *err)
-{
-    char id[TL_EVENT_ID_BYTES];
-    bool is_known = counts->lines < known;
-    enum tl_code rc = TL_OK;
-
-    counts->lines++;
-    counts->known += is_known;
-    if (is_blank(line)) {
-        counts->blank += !is_known;
-        return TL_OK;
-    }
-    if (import->kind.format != TL_IMPORT_JSONL)
-        TL_TRY(line_identify(import, line, id, err)); /* known lines count among the equal ones */
-    if (is_known)
-        return TL_OK;
-    if (import->kind.format == TL_IMPORT_JSONL)
-        TL_TRY(json_line(import, source, counts, line, err));
-    else
-        TL_TRY(access_line(import, source, counts, line, id, err));
-out:
-    return rc;
-}
-
-/* The buffer of JSON stands still now: its records get their place. */
-static enum tl_code records_settle(struct import *import, struct tl_err *err)
-{
-    const char *at;
-    enum tl_code rc;
-
-    TL_TRY(tl_buf_check(&import->json, "events", err));
-    at = tl_buf_reserve(&import->json, TL_MESSAGE_PADDING); /* behind the last of them */
-    if (at == NULL)
-        TL_TRY(tl_fail_memory(err, TL_MESSAGE_PADDING));
-    at = import->json.data;
-    for (size_t i = 0; i < import->records_count; i++)
-        if (import->records[i].value.data == NULL) {
-            import->records[i].value.data = at;
-            at += import->records[i].value.size;
-        }
-out:
-    return rc;
-}
-
-/* ---- one log ---- */
 
 static struct tl_log *log_of(const struct import *import, const struct tl_source_logs *logs)
 {
     return tl_source_log(logs, import->plan != NULL ? import->source : 0);
 }
 
-static enum tl_code append(struct import *import, struct tl_sv key, struct tl_err *err)
+static enum tl_code append(struct import *import, const struct tl_import_chunk *chunk, struct tl_sv key, struct tl_err *err)
 {
     struct tl_import_entry entry;
     struct tl_log_note note;
     enum tl_code rc;
 
-    TL_TRY(records_settle(import, err));
     tl_import_progress_entry(&import->progress, &entry);
     if (import->archive != NULL) {
-        TL_TRY(tl_import_archive_append(import->archive, import->records, import->records_count, &entry, err));
+        TL_TRY(tl_import_archive_append(import->archive, chunk, &entry, err));
         return TL_OK;
     }
     tl_buf_clear(&import->note);
     tl_import_entry_put(&import->note, &entry);
     TL_TRY(tl_buf_check(&import->note, "a note", err));
     note = (struct tl_log_note){key, tl_buf_sv(&import->note)};
-    TL_TRY(tl_log_append(log_of(import, import->logs), import->kind.topic, import->records, import->records_count, &note, err));
+    TL_TRY(tl_log_append(log_of(import, import->logs), import->job.kind.topic, chunk->records, chunk->records_count, &note, err));
 out:
     return rc;
 }
 
-static void bar_step(struct import *import, const struct tl_line_source *source)
+/* The failures of a log's file are its own: the others go on. */
+static enum tl_code of_file(struct import *import, enum tl_code rc)
 {
-    uint64_t taken, all;
+    import->file_failed = rc != TL_OK && rc != TL_ERR_MEMORY;
+    return rc;
+}
 
-    tl_line_source_progress(source, &taken, &all);
-    tl_progress_step(&import->bar, taken, all);
+/* The bar shows bytes that are read: what is read twice counts twice, and what need not be read does not count. */
+static void bar_step(struct import *import, int64_t read_bytes)
+{
+    tl_progress_step(&import->bar, (uint64_t)(import->done_bytes + read_bytes - import->read_from),
+                     import->all_bytes > 0 ? (uint64_t)import->all_bytes : 0);
+}
+
+/* Reading goes on somewhere else in the file. */
+static enum tl_code go_to(struct import *import, struct tl_line_source *source, int64_t place, struct tl_err *err)
+{
+    int64_t read_bytes = tl_line_source_read_bytes(source);
+
+    import->done_bytes += read_bytes - import->read_from;
+    import->all_bytes += import->all_bytes > 0 ? read_bytes - place : 0;
+    import->read_from = place;
+    return of_file(import, tl_line_source_seek(source, place, err));
 }
 
 static enum tl_code fail_stopped(const struct tl_line_source *source, struct tl_err *err)
@@ -320,65 +176,279 @@ static enum tl_code fail_stopped(const struct tl_line_source *source, struct tl_
     return tl_fail(err, TL_ERR_IO, "%s: stopped by a signal; the same command goes on where it was", tl_line_source_name(source));
 }
 
-static enum tl_code find_known(struct import *import, struct tl_line_source *source, uint64_t *known, struct tl_err *err)
-{
-    struct tl_lines lines = {0};
-    bool more;
-    enum tl_code rc;
+/* ---- what is known of it ---- */
 
-    TL_TRY(tl_import_progress_begin(&import->progress, &import->kind, err));
-    more = import->progress.candidates_count > 0;
-    while (more && !lines.at_end) {
-        if (tl_stop_requested())
-            TL_TRY(fail_stopped(source, err));
-        TL_TRY(tl_line_source_next(source, &lines, err));
-        for (size_t i = 0; i < lines.count && more; i++)
-            more = tl_import_progress_compare(&import->progress, lines.lines[i], lines.unfinished && i == lines.count - 1);
-    }
-    TL_TRY(tl_import_progress_known(&import->progress, tl_line_source_name(source), known, err));
-    TL_TRY(tl_line_source_rewind(source, err));
-    tl_import_progress_restart(&import->progress);
-out:
-    return rc;
+static bool is_access_log(const struct import *import)
+{
+    return import->job.kind.format != TL_IMPORT_JSONL;
 }
 
-static enum tl_code take_lines(struct import *import, struct tl_line_source *source, struct counts *counts, uint64_t known,
-                               struct tl_sv key, struct tl_err *err)
+/* From when to when the lines are, as far as they go into spans that may be read again. */
+static void times_of(const struct import *import, const struct tl_line_source *source, const struct tl_lines *lines, int64_t *min,
+                     int64_t *max)
 {
-    struct tl_lines lines = {0};
+    enum tl_access_format format = tl_import_access_format(import->job.kind.format);
+    int64_t time_ms;
+
+    *min = INT64_MAX;
+    *max = INT64_MIN;
+    if (!is_access_log(import) || !tl_line_source_is_plain(source))
+        return;
+    for (size_t i = 0; i < lines->count; i++)
+        if (tl_access_line_time(format, lines->lines[i], &time_ms)) {
+            *min = tl_min_i64(*min, time_ms);
+            *max = tl_max_i64(*max, time_ms);
+        }
+}
+
+/* Compares from where the source stands, as long as it can make a difference. *at_end: to the file's end. */
+static enum tl_code compare(struct import *import, struct tl_line_source *source, bool *at_end, struct tl_err *err)
+{
+    struct tl_import_progress *progress = &import->progress;
+    struct tl_lines *lines = &import->lines;
     enum tl_code rc = TL_OK;
 
-    while (!lines.at_end) {
-        struct counts next = *counts; /* counted once they are in the log */
+    *at_end = false;
+    while (tl_import_progress_wants_more(progress) && !*at_end) {
+        int64_t min, max;
 
         if (tl_stop_requested())
             TL_TRY(fail_stopped(source, err));
-        TL_TRY(tl_line_source_next(source, &lines, err));
-        tl_buf_clear(&import->json);
-        import->records_count = 0;
-        for (size_t i = 0; i < lines.count; i++) {
-            TL_TRY(one_line(import, source, &next, lines.lines[i], known, err));
-            tl_import_progress_take(&import->progress, lines.lines[i], lines.unfinished && i == lines.count - 1);
-        }
-        if (next.lines > known && next.lines > counts->lines)
-            TL_TRY(append(import, key, err));
-        *counts = next;
-        bar_step(import, source);
+        TL_TRY(of_file(import, tl_line_source_next(source, lines, err)));
+        times_of(import, source, lines, &min, &max);
+        TL_TRY(tl_import_progress_compare(progress, lines, min, max, err));
+        *at_end = lines->at_end;
+        bar_step(import, tl_line_source_read_bytes(source));
+    }
+out:
+    return rc;
+}
+struct known {
+    uint64_t lines; /* the first of the log */
+    bool all;       /* and there are no others */
+    bool noted;     /* because they were noted */
+};
+
+/* What was noted of the file saves reading it, where it is true. */
+static enum tl_code compare_behind(struct import *import, struct tl_line_source *source, const struct tl_import_seen_file *seen,
+                                   struct known *known, struct tl_err *err)
+{
+    uint64_t noted = seen->entry.lines_count + (seen->entry.has_tail ? 1 : 0);
+    bool at_end;
+    enum tl_code rc;
+
+    if (seen->is_packed) {
+        known->lines = noted;
+        known->all = known->noted = true;
+        TL_TRY(go_to(import, source, seen->identity.size, err));
+        return TL_OK;
+    }
+    TL_TRY(tl_import_progress_begin_behind(&import->progress, &import->job.kind, seen->spans, seen->spans_count,
+                                           seen->entry.first_line, err));
+    TL_TRY(go_to(import, source, seen->spans_count > 0 ? seen->spans[seen->spans_count - 1].end : 0, err));
+    TL_TRY(compare(import, source, &at_end, err));
+    TL_TRY(tl_import_progress_known(&import->progress, tl_line_source_name(source), &known->lines, err));
+    known->noted = known->lines >= seen->entry.lines_count; /* or the lines behind the spans are others */
+    known->all = known->noted && at_end && known->lines == tl_import_progress_lines(&import->progress);
+out:
+    return rc;
+}
+
+static enum tl_code find_known(struct import *import, struct tl_line_source *source, struct known *known, struct tl_err *err)
+{
+    const struct tl_import_seen_file *seen = NULL;
+    bool at_end;
+    enum tl_code rc;
+
+    *known = (struct known){0};
+    if (!import->options.reread)
+        seen = tl_import_seen_find(import->seen, source, &import->job.kind);
+    if (seen != NULL && tl_import_progress_has(&import->progress, &seen->entry))
+        TL_TRY(compare_behind(import, source, seen, known, err));
+    if (known->noted)
+        return TL_OK;
+    TL_TRY(tl_import_progress_begin(&import->progress, &import->job.kind, err));
+    TL_TRY(go_to(import, source, 0, err));
+    TL_TRY(compare(import, source, &at_end, err));
+    TL_TRY(tl_import_progress_known(&import->progress, tl_line_source_name(source), &known->lines, err));
+    known->all = at_end && known->lines == tl_import_progress_lines(&import->progress);
+out:
+    return rc;
+}
+
+/* ---- what is new ---- */
+
+static enum tl_code pass_spans(struct import *import, struct tl_err *err)
+{
+    struct passed *passed = &import->passed;
+
+    passed->count = import->progress.spans_count;
+    passed->time_ms_max = INT64_MIN;
+    passed->is_read = calloc(passed->count + 1, sizeof *passed->is_read);
+    if (passed->is_read == NULL)
+        return tl_fail_memory(err, passed->count);
+    for (size_t i = 0; i < passed->count; i++)
+        passed->time_ms_max = tl_max_i64(passed->time_ms_max, import->progress.spans[i].time_ms_max);
+    return TL_OK;
+}
+
+static void passed_done(struct passed *passed)
+{
+    free(passed->is_read);
+    tl_line_source_close(passed->again);
+    *passed = (struct passed){0};
+}
+
+static enum tl_code read_passed(struct import *import, const struct tl_line_source *source, size_t at, struct tl_err *err)
+{
+    const struct tl_import_span *span = &import->progress.spans[at];
+    struct passed *passed = &import->passed;
+    struct tl_lines *lines = &import->lines;
+    enum tl_code rc = TL_OK;
+
+    if (passed->again == NULL)
+        TL_TRY(of_file(import, tl_line_source_again(source, &passed->again, err)));
+    TL_TRY(of_file(import, tl_line_source_seek(passed->again, at == 0 ? 0 : span[-1].end, err)));
+    TL_TRY(of_file(import, tl_line_source_next(passed->again, lines, err)));
+    if (lines->count != span->lines_count || !XXH128_isEqual(tl_import_span_hash(import->progress.state, lines), span->hash))
+        TL_TRY(
+            of_file(import, tl_fail(err, TL_ERR_CORRUPT, "%s: has been changed while it was read; the same command reads it anew",
+                                    tl_line_source_name(source))));
+    for (size_t i = 0; i < lines->count; i++) {
+        uint64_t before;
+        int64_t time_ms;
+
+        if (tl_access_line_time(tl_import_access_format(import->job.kind.format), lines->lines[i], &time_ms))
+            TL_TRY(tl_repeats_count(&import->repeats, tl_import_line_hash(&import->job, lines->lines[i]).low64, &before, err));
+    }
+    passed->is_read[at] = true;
+out:
+    return rc;
+}
+
+/* Equal lines have the same time. */
+static enum tl_code look_back(struct import *import, const struct tl_line_source *source, int64_t time_ms, struct tl_err *err)
+{
+    struct passed *passed = &import->passed;
+    int64_t max = INT64_MIN;
+    enum tl_code rc = TL_OK;
+
+    for (size_t i = 0; i < passed->count; i++) {
+        const struct tl_import_span *span = &import->progress.spans[i];
+
+        if (!passed->is_read[i] && span->time_ms_min <= time_ms && time_ms <= span->time_ms_max)
+            TL_TRY(read_passed(import, source, i, err));
+        if (!passed->is_read[i])
+            max = tl_max_i64(max, span->time_ms_max);
+    }
+    passed->time_ms_max = max;
+out:
+    return rc;
+}
+
+/* Equal lines become different events. */
+static enum tl_code number_equals(struct import *import, const struct tl_line_source *source, struct tl_import_chunk *chunk,
+                                  struct tl_err *err)
+{
+    enum { AHEAD = 8 };
+    enum tl_code rc = TL_OK;
+
+    for (size_t i = 0; i < chunk->identities_count; i++) {
+        const struct tl_import_identity *identity = &chunk->identities[i];
+        bool is_new = identity->record != UINT32_MAX;
+        uint64_t before;
+
+        if (i + AHEAD < chunk->identities_count)
+            tl_repeats_expect(&import->repeats, identity[AHEAD].hash.low64);
+        if (is_new && identity->time_ms <= import->passed.time_ms_max)
+            TL_TRY(look_back(import, source, identity->time_ms, err));
+        TL_TRY(tl_repeats_count(&import->repeats, identity->hash.low64, &before, err));
+        if (is_new && before > 0)
+            tl_import_chunk_number(chunk, &import->job, identity, before);
     }
 out:
     return rc;
 }
 
-static void summary_put(struct import *import, const char *name, const struct counts *counts)
+static void counts_add(struct tl_import_counts *counts, const struct tl_import_counts *more)
+{
+    counts->lines += more->lines;
+    counts->fresh += more->fresh;
+    counts->known += more->known;
+    counts->broken += more->broken;
+    counts->blank += more->blank;
+    counts->bots += more->bots;
+    counts->files += more->files;
+}
+
+static enum tl_code take_chunk(struct import *import, const struct tl_line_source *source, struct tl_import_chunk *chunk,
+                               struct tl_sv key, struct tl_err *err)
+{
+    uint64_t lines = chunk->lines_before + chunk->lines.count;
+    enum tl_code rc;
+
+    TL_TRY(tl_import_progress_take(&import->progress, &chunk->lines, chunk->hash, chunk->time_ms_min, chunk->time_ms_max, err));
+    if (lines > import->job.known_lines && chunk->lines.count > 0) {
+        TL_TRY(number_equals(import, source, chunk, err));
+        show_broken(import, source, chunk);
+        TL_TRY(append(import, chunk, key, err));
+    } else if (!tl_line_source_is_plain(source)) {
+        TL_TRY(number_equals(import, source, chunk, err));
+    }
+    counts_add(&import->counts, &chunk->counts); /* now they are in the log */
+    bar_step(import, chunk->read_bytes);
+out:
+    return rc;
+}
+
+static enum tl_code take_lines(struct import *import, struct tl_line_source *source, uint64_t known, struct tl_sv key,
+                               struct tl_err *err)
+{
+    struct tl_import_progress *progress = &import->progress;
+    struct tl_import_chunk *chunk = NULL;
+    int64_t place;
+    enum tl_code rc;
+
+    tl_import_progress_go_back(progress, tl_line_source_is_plain(source) ? known : 0);
+    place = progress->spans_count > 0 ? progress->spans[progress->spans_count - 1].end : 0;
+    tl_repeats_clear(&import->repeats);
+    TL_TRY(pass_spans(import, err));
+    TL_TRY(go_to(import, source, place, err));
+    import->job.known_lines = known;
+    import->counts.lines = import->counts.known = progress->spans_lines;
+    TL_TRY(tl_import_pipe_begin(import->pipe, source, &import->job, progress->spans_lines, err));
+    for (;;) {
+        if (tl_stop_requested())
+            TL_TRY(fail_stopped(source, err));
+        TL_TRY(of_file(import, tl_import_pipe_take(import->pipe, &chunk, err)));
+        if (chunk == NULL)
+            break;
+        TL_TRY(take_chunk(import, source, chunk, key, err));
+        tl_import_pipe_give_back(import->pipe);
+    }
+out:
+    tl_import_pipe_end(import->pipe);
+    passed_done(&import->passed);
+    return rc;
+}
+
+/* ---- one log ---- */
+
+static void summary_put(struct import *import, const char *name, const struct tl_import_counts *counts)
 {
     char lines[TL_COUNT_TEXT_BYTES], fresh[TL_COUNT_TEXT_BYTES], known[TL_COUNT_TEXT_BYTES], broken[TL_COUNT_TEXT_BYTES],
-        blank[TL_COUNT_TEXT_BYTES];
+        other[TL_COUNT_TEXT_BYTES];
+    bool bots = counts->fresh > 0 && import->job.agents != NULL;
 
     tl_buf_printf(&import->summary, "%s: %s line%s: %s new, %s known, %s broken", name, tl_count_text(counts->lines, lines),
                   counts->lines == 1 ? "" : "s", tl_count_text(counts->fresh, fresh), tl_count_text(counts->known, known),
                   tl_count_text(counts->broken, broken));
     if (counts->blank > 0)
-        tl_buf_printf(&import->summary, ", %s blank", tl_count_text(counts->blank, blank));
+        tl_buf_printf(&import->summary, ", %s blank", tl_count_text(counts->blank, other));
+    if (bots)
+        tl_buf_printf(&import->summary, "; %s by bots", tl_count_text(counts->bots, other));
+    if (counts->fresh > 0 && is_access_log(import))
+        tl_buf_printf(&import->summary, "%s %s for files", bots ? "," : ";", tl_count_text(counts->files, other));
     tl_buf_put_sv(&import->summary, TL_SV("\n"));
 }
 
@@ -392,47 +462,156 @@ static void summary_print(struct import *import)
     tl_buf_clear(&import->summary);
 }
 
-static enum tl_code import_file(struct import *import, const char *path, struct tl_err *err)
+/* Does one of its first lines read as the format says? A folder holds other things than logs, and logs of other formats. */
+static enum tl_code looks_like_log(struct import *import, struct tl_line_source *source, bool *looks, struct tl_err *err)
 {
-    struct tl_line_source *source = NULL;
-    struct counts counts = {0};
-    uint64_t known = 0, number = 0;
-    char key[40];
-    bool begun = false;
+    enum { LOOKED_AT = 100 };
+    struct tl_lines *lines = &import->lines;
+    size_t seen = 0;
     enum tl_code rc;
 
-    TL_TRY(tl_line_source_open(path, import->common->data, &source, err));
+    TL_TRY(go_to(import, source, 0, err));
+    TL_TRY(of_file(import, tl_line_source_next(source, lines, err)));
+    *looks = lines->count == 0;
+    for (size_t i = 0; i < lines->count && seen < LOOKED_AT && !*looks; i++)
+        if (!tl_import_line_is_blank(lines->lines[i])) {
+            *looks = tl_import_line_fits(import->job.kind.format, lines->lines[i]);
+            seen++;
+        }
+    TL_TRY(of_file(import, tl_line_source_seek(source, 0, err))); /* a look is not worth a place in the bar */
+out:
+    return rc;
+}
+
+/* The rules of user agents, for the first log that has any. */
+static enum tl_code ask_agents(struct import *import, struct tl_err *err)
+{
+    const char *path = import->common->user_agents;
+    struct tl_err why;
+    enum tl_code rc = TL_OK;
+
+    if (import->agents_asked || !is_access_log(import) || import->job.kind.format == TL_IMPORT_COMMON)
+        return TL_OK;
+    import->agents_asked = true;
+    if (path != NULL)
+        TL_TRY(tl_user_agents_open(path, &import->agents, err));
+    else if (tl_user_agents_open(TL_USER_AGENTS_PATH, &import->agents, &why) != TL_OK)
+        tl_diag(TL_INFO, "bots are not counted: %s", why.message);
+    import->job.agents = import->agents;
+out:
+    return rc;
+}
+
+static enum tl_code read_log(struct import *import, struct tl_line_source *source, struct tl_err *err)
+{
+    struct tl_file_identity opened = {0};
+    struct known known;
+    uint64_t number = 0;
+    char key[40];
+    enum tl_code rc;
+
     if (getrandom(&number, sizeof number, 0) != (ssize_t)sizeof number)
         TL_TRY(tl_fail_errno(err, TL_ERR_IO, "no random number for a new import"));
     snprintf(key, sizeof key, "import:%016" PRIx64, number);
-    tl_progress_begin(&import->bar, "import");
-    tl_repeats_clear(&import->repeats);
-    if (import->archive != NULL)
-        tl_import_archive_begin(import->archive);
+    if (!tl_file_identity_of(source, &opened))
+        opened.size = -1; /* standard input: it is not known again by what it is */
     TL_TRY(find_known(import, source, &known, err));
-    begun = true;
-    TL_TRY(take_lines(import, source, &counts, known, tl_sv_from(key), err));
-    if (counts.fresh > 0 && import->kind.host.data == NULL && !import->host_said &&
-        (import->kind.format == TL_IMPORT_COMMON || import->kind.format == TL_IMPORT_COMBINED)) {
-        tl_diag(TL_INFO, "no --host: the events' host is NULL");
-        import->host_said = true;
+    if (import->file->from_folder && known.lines == 0) {
+        TL_TRY(looks_like_log(import, source, &import->is_log, err));
+        if (!import->is_log)
+            return TL_OK;
     }
-    if (counts.lines > known) { /* an entry for what may come again in this very run */
+    if (known.all) {
+        import->counts.lines = import->counts.known = known.lines;
+    } else {
+        TL_TRY(ask_agents(import, err));
+        TL_TRY(take_lines(import, source, known.lines, tl_sv_from(key), err));
+    }
+    if (import->counts.lines > known.lines) { /* an entry for what may come again in this very run */
         struct tl_import_entry entry;
 
         tl_import_progress_entry(&import->progress, &entry);
         TL_TRY(tl_import_progress_add(&import->progress, &entry, err));
     }
+    if (!(known.all && known.noted))
+        TL_TRY(tl_import_seen_note(import->seen, source, &opened, &import->progress, err));
+    if (tl_line_source_was_cut(source))
+        tl_diag(TL_WARN, "%s: was cut while it was read, as copytruncate does; the next import reads what it holds then",
+                tl_line_source_name(source));
+out:
+    return rc;
+}
+
+static enum tl_code import_file(struct import *import, const struct tl_import_file *file, struct tl_err *err)
+{
+    struct tl_line_source *source = NULL;
+    enum tl_code rc;
+
+    import->counts = (struct tl_import_counts){0};
+    import->file = file;
+    import->is_log = true;
+    import->file_failed = false;
+    if (import->archive != NULL)
+        tl_import_archive_begin(import->archive);
+    TL_TRY(of_file(import, tl_line_source_open(file->path, import->common->data, &source, err)));
+    TL_TRY(read_log(import, source, err));
+    if (import->counts.fresh > 0 && import->job.kind.host.data == NULL && !import->host_said &&
+        (import->job.kind.format == TL_IMPORT_COMMON || import->job.kind.format == TL_IMPORT_COMBINED)) {
+        tl_progress_end(&import->bar);
+        tl_diag(TL_INFO, "no --host: the events' host is NULL");
+        import->host_said = true;
+    }
     if (import->archive != NULL && tl_import_archive_waiting(import->archive) >= FILE_BYTES_ENOUGH)
         TL_TRY(tl_import_archive_commit(import->archive, err));
 out:
-    tl_progress_end(&import->bar);
-    if (begun) /* what was taken before a failure stays */
-        summary_put(import, tl_line_source_name(source), &counts);
+    if (source != NULL)
+        import->done_bytes += tl_line_source_read_bytes(source) - import->read_from;
+    import->read_from = 0;
+    if (source != NULL && import->is_log) { /* what was taken before a failure stays */
+        summary_put(import, tl_line_source_name(source), &import->counts);
+        counts_add(&import->total, &import->counts);
+        import->logs_count++;
+    }
     if (import->archive == NULL || tl_import_archive_waiting(import->archive) == 0)
         summary_print(import);
     tl_line_source_close(source);
     return rc;
+}
+
+/* For the next import to be quick: it goes without. */
+static void seen_write(struct import *import)
+{
+    struct tl_err err;
+
+    if (import->seen != NULL && tl_import_seen_write(import->seen, &err) != TL_OK)
+        tl_diag(TL_WARN, "%s; the next import reads these logs once more", err.message);
+    import->seen_bytes = import->done_bytes;
+}
+
+/* A file that fails lets the others go on; *failed is what it failed with. */
+static enum tl_code import_files(struct import *import, enum tl_code *failed, struct tl_err *err)
+{
+    for (size_t i = 0; i < import->files.count; i++) {
+        const struct tl_import_file *file = &import->files.items[i];
+        enum tl_code rc = import_file(import, file, err);
+
+        if (import->done_bytes - import->seen_bytes > SEEN_EVERY_BYTES)
+            seen_write(import);
+        if (rc != TL_OK && !import->file_failed)
+            return rc;
+        if (rc == TL_OK && import->is_log)
+            continue;
+        tl_progress_end(&import->bar);
+        if (rc == TL_OK) {
+            tl_diag(TL_INFO, "%s: passed over: none of its lines is %s", file->path, import->options.format);
+        } else if (file->from_folder && access(file->path, F_OK) != 0 && errno == ENOENT) {
+            tl_diag(TL_INFO, "%s: passed over: it is gone since the folder was read", file->path);
+        } else {
+            tl_diag_err(err);
+            *failed = rc;
+        }
+    }
+    return TL_OK;
 }
 
 /* ---- where to ---- */
@@ -470,11 +649,11 @@ static enum tl_code load_known(struct import *import, struct tl_err *err)
             TL_TRY(rc);
     }
     if (import->logs != NULL || reader != NULL) {
-        TL_TRY(tl_log_notes(log_of(import, import->logs != NULL ? import->logs : reader), import->kind.topic, TL_SV("import:"),
-                            add_note, &notes, err));
+        TL_TRY(tl_log_notes(log_of(import, import->logs != NULL ? import->logs : reader), import->job.kind.topic,
+                            TL_SV("import:"), add_note, &notes, err));
         TL_TRY(notes.rc);
     }
-    TL_TRY(tl_import_archive_known(import->common->data, import->kind.topic, &import->progress, err));
+    TL_TRY(tl_import_archive_known(import->common->data, import->job.kind.topic, &import->progress, err));
 out:
     tl_source_logs_close(reader);
     return rc;
@@ -486,15 +665,15 @@ static enum tl_code open_log(struct import *import, struct tl_err *err)
     enum tl_code rc;
 
     TL_TRY(tl_source_logs_open(import->common, import->plan, TL_LOG_APPEND, &import->logs, err));
-    TL_TRY(tl_log_create_topic(log_of(import, import->logs), import->kind.topic,
+    TL_TRY(tl_log_create_topic(log_of(import, import->logs), import->job.kind.topic,
                                import->options.partitions < 0 ? 0 : (uint32_t)import->options.partitions, err));
-    TL_TRY(tl_log_topic(log_of(import, import->logs), import->kind.topic, &import->partitions, &identity, err));
-    if (import->options.partition >= (int64_t)import->partitions)
+    TL_TRY(tl_log_topic(log_of(import, import->logs), import->job.kind.topic, &import->job.partitions, &identity, err));
+    if (import->options.partition >= (int64_t)import->job.partitions)
         TL_TRY(tl_fail(err, TL_ERR_USAGE,
                        "--partition %" PRId64 ": topic %.*s has %" PRIu32 " partition%s, numbered from 0; --partitions %" PRId64
                        " would make more",
-                       import->options.partition, TL_SV_ARG(import->kind.topic), import->partitions,
-                       import->partitions == 1 ? "" : "s", import->options.partition + 1));
+                       import->options.partition, TL_SV_ARG(import->job.kind.topic), import->job.partitions,
+                       import->job.partitions == 1 ? "" : "s", import->options.partition + 1));
 out:
     return rc;
 }
@@ -544,7 +723,7 @@ static enum tl_code choose_topic(struct import *import, struct tl_err *err)
 
     tl_buf_init(&names, 512);
     if (plan == NULL) {
-        import->kind.topic = tl_sv_from(wanted);
+        import->job.kind.topic = tl_sv_from(wanted);
         return TL_OK;
     }
     if (plan->sources_count == 0)
@@ -554,8 +733,8 @@ static enum tl_code choose_topic(struct import *import, struct tl_err *err)
     if (several && wanted == NULL)
         TL_TRY(tl_fail(err, TL_ERR_USAGE, "%s reads from several topics; say --topic NAME with one of %.*s",
                        import->common->views, (int)names.size, names.data));
-    import->kind.topic = wanted != NULL ? tl_sv_from(wanted) : plan->sources[0].topic;
-    TL_TRY(find_source(import, import->kind.topic, &found, err));
+    import->job.kind.topic = wanted != NULL ? tl_sv_from(wanted) : plan->sources[0].topic;
+    TL_TRY(find_source(import, import->job.kind.topic, &found, err));
     if (!found)
         TL_TRY(tl_fail(err, TL_ERR_USAGE, "--topic %s: %s reads from %.*s", wanted, import->common->views, (int)names.size,
                        names.data));
@@ -583,10 +762,10 @@ static enum tl_code check_options(struct import *import, struct tl_err *err)
                        "--format is missing: jsonl for events, combined for what nginx and Apache write, common, vhost_combined");
     for (size_t i = 0; i < TL_COUNT(formats); i++)
         if (strcmp(options->format, formats[i].name) == 0)
-            import->kind.format = formats[i].format;
-    if (options->host != NULL && import->kind.format == TL_IMPORT_JSONL)
+            import->job.kind.format = formats[i].format;
+    if (options->host != NULL && import->job.kind.format == TL_IMPORT_JSONL)
         return tl_fail(err, TL_ERR_USAGE, "--host: events in JSON are taken as they are; --host is for access logs without one");
-    if (options->host != NULL && import->kind.format == TL_IMPORT_VHOST_COMBINED)
+    if (options->host != NULL && import->job.kind.format == TL_IMPORT_VHOST_COMBINED)
         return tl_fail(err, TL_ERR_USAGE, "--host: vhost_combined has the host in each line; --host is for common and combined");
     if (into_archive && (options->partitions >= 0 || options->partition >= 0))
         return tl_fail(err, TL_ERR_USAGE,
@@ -598,9 +777,29 @@ static enum tl_code check_options(struct import *import, struct tl_err *err)
     if (import->common->views == NULL && (options->topic == NULL || into_archive))
         return tl_options_need_views(import->common, err);
     if (options->host != NULL)
-        import->kind.host = tl_sv_from(options->host);
-    import->host_seed = XXH3_64bits(import->kind.host.size > 0 ? import->kind.host.data : "", import->kind.host.size);
+        import->job.kind.host = tl_sv_from(options->host);
+    import->job.host_seed =
+        XXH3_64bits(import->job.kind.host.size > 0 ? import->job.kind.host.data : "", import->job.kind.host.size);
     return TL_OK;
+}
+
+/* The one that takes what they make is busy too: where there are two cores, packing is half of the work. */
+static uint32_t threads_count(void)
+{
+    enum { THREADS_MAX = 4 };
+    long cores = sysconf(_SC_NPROCESSORS_ONLN);
+
+    return cores < 1 ? 1 : cores > THREADS_MAX ? THREADS_MAX : (uint32_t)cores;
+}
+
+static void bar_begin(struct import *import)
+{
+    bool all_known = true;
+
+    for (size_t i = 0; i < import->files.count; i++)
+        all_known = all_known && (import->files.items[i].bytes > 0 || strcmp(import->files.items[i].path, "-") != 0);
+    import->all_bytes = all_known ? (int64_t)import->files.bytes : 0;
+    tl_progress_begin(&import->bar, "import");
 }
 
 static enum tl_code import_open(struct import *import, struct tl_lock **lock, struct tl_err *err)
@@ -608,8 +807,6 @@ static enum tl_code import_open(struct import *import, struct tl_lock **lock, st
     char *lock_path = NULL;
     enum tl_code rc;
 
-    tl_buf_init(&import->json, 0);
-    tl_buf_init(&import->scratch, 0);
     tl_buf_init(&import->note, 0);
     tl_buf_init(&import->summary, 0);
     tl_repeats_init(&import->repeats);
@@ -618,9 +815,9 @@ static enum tl_code import_open(struct import *import, struct tl_lock **lock, st
     if (import->common->views != NULL)
         TL_TRY(tl_views_open(import->common, import->common->views, &import->functions, &import->plan, err));
     TL_TRY(choose_topic(import, err));
+    import->job.partition = import->options.partition;
     for (int i = 0; i < import->common->args_count; i++)
-        if (strcmp(import->common->args[i], "-") != 0 && access(import->common->args[i], R_OK) != 0)
-            TL_TRY(tl_fail_errno(err, TL_ERR_IO, "%s: cannot be read", import->common->args[i]));
+        TL_TRY(tl_import_files_add(&import->files, import->common->args[i], err));
     TL_TRY(tl_data_dir_make(import->common->data, err));
     if (asprintf(&lock_path, "%s/import.lock", import->common->data) < 0) {
         lock_path = NULL;
@@ -628,11 +825,14 @@ static enum tl_code import_open(struct import *import, struct tl_lock **lock, st
     }
     TL_TRY(tl_lock_take(lock_path, "import", lock, err));
     if (strcmp(import->options.into, "archive") == 0)
-        TL_TRY(tl_import_archive_open(import->common->data, import->plan, import->source, import->kind.topic,
+        TL_TRY(tl_import_archive_open(import->common->data, import->plan, import->source, import->job.kind.topic,
                                       (uint64_t)import->options.file_bytes, &import->archive, err));
     else
         TL_TRY(open_log(import, err));
     TL_TRY(load_known(import, err));
+    TL_TRY(tl_import_seen_open(import->common->data, &import->seen, err));
+    TL_TRY(tl_import_pipe_open(threads_count(), &import->pipe, err));
+    bar_begin(import);
 out:
     free(lock_path);
     return rc;
@@ -640,16 +840,19 @@ out:
 
 static void import_done(struct import *import)
 {
+    tl_progress_end(&import->bar);
+    tl_import_pipe_close(import->pipe);
+    tl_import_seen_close(import->seen);
+    tl_user_agents_close(import->agents);
+    tl_import_files_done(&import->files);
+    tl_lines_done(&import->lines);
     tl_import_archive_close(import->archive);
     tl_source_logs_close(import->logs);
     tl_views_close(import->functions, import->plan);
     tl_import_progress_done(&import->progress);
     tl_repeats_done(&import->repeats);
-    tl_buf_done(&import->json);
-    tl_buf_done(&import->scratch);
     tl_buf_done(&import->note);
     tl_buf_done(&import->summary);
-    free(import->records);
 }
 
 #define AT(field) offsetof(struct import_options, field)
@@ -661,24 +864,48 @@ static const struct tl_option import_table[] = {
     {"partitions", TL_OPT_COUNT,  "N",                                    "into the log: make or raise the topic to N partitions",         AT(partitions), 0},
     {"partition",  TL_OPT_COUNT,  "N",                                    "append to this partition; otherwise a line's hash decides",     AT(partition),  0},
     {"file-bytes", TL_OPT_COUNT,  "N",                                    "into the archive: begin a new file at so many bytes (256 MiB)", AT(file_bytes), 0},
+    {"reread",     TL_OPT_FLAG,   NULL,                                   "read files too that look as they did at the last import",       AT(reread),     0},
 };
 
 static const struct tl_usage import_usage = {
-    .synopsis = "FILE...",
+    .synopsis = "FILE|FOLDER...",
     .text =
-        "Takes events in (JSON Lines, one event a line) and the access logs of web servers: plain or .zst; - is standard input.\n"
+        "Takes events in (JSON Lines, one event a line) and the access logs of web servers: plain, .gz or .zst; - is standard "
+        "input.\n"
+        "Of a folder, all that is in it and reads as the format says, the oldest rotation first (access.log.2.gz, access.log.1,\n"
+        "access.log; dates too); folders inside are not gone into, and what is passed over is said.\n"
         "An access log's line becomes an event with event_id, url, method, referrer, user_agent, host, ip, event_time, status "
         "and\n"
         "bytes. Without --host the host of common and combined logs is NULL.\n"
-        "A log is known again by its lines, whatever it is called: importing it a second time adds nothing, one that has grown "
-        "is\n"
-        "continued. Lines that cannot be read are counted, shown (the first five) and kept: they become dead letters.",
-    .example = "tally import access.log.zst access.log --format combined --host www.example.com --views views.sql",
+        "A log is known again by its lines, whatever it is called and however it is packed: importing it a second time adds "
+        "nothing,\n"
+        "one that has grown or was rotated is continued. Lines that cannot be read are counted, shown (the first five) and "
+        "kept:\n"
+        "they become dead letters. A file that cannot be read is said, and the others go on (exit status 3).",
+    .example = "tally import /var/log/nginx access.log.zst --format combined --host www.example.com --views views.sql",
     .options = import_table,
     .options_count = TL_COUNT(import_table),
     .args_min = 1,
     .args_max = -1,
 };
+
+/* What is in the writer becomes durable, whatever ended the run but the record itself. */
+static enum tl_code finish(struct import *import, struct tl_err *err)
+{
+    enum tl_code rc = TL_OK;
+
+    if (import->archive != NULL && tl_import_archive_waiting(import->archive) > 0)
+        TL_TRY(tl_import_archive_commit(import->archive, err));
+    if (import->logs_count > 1) {
+        char name[40];
+
+        snprintf(name, sizeof name, "all %zu logs", import->logs_count);
+        summary_put(import, name, &import->total);
+    }
+    summary_print(import);
+out:
+    return rc;
+}
 
 TL_COMMAND(import, "put access logs and JSON Lines into the log or the archive")
 {
@@ -688,6 +915,7 @@ TL_COMMAND(import, "put access logs and JSON Lines into the log or the archive")
     };
     struct tl_lock *lock = NULL;
     struct tl_err err = {0};
+    enum tl_code failed = TL_OK; /* a file, which was said */
     int status = 0;
     enum tl_code rc;
 
@@ -695,19 +923,16 @@ TL_COMMAND(import, "put access logs and JSON Lines into the log or the archive")
         return status;
     tl_stop_install();
     TL_TRY(import_open(&import, &lock, &err));
-    for (int i = 0; i < common.args_count; i++)
-        TL_TRY(import_file(&import, common.args[i], &err));
+    TL_TRY(import_files(&import, &failed, &err));
+    TL_TRY(finish(&import, &err));
+    rc = failed;
 out:
-    if (import.archive != NULL && tl_import_archive_waiting(import.archive) > 0 && (rc == TL_OK || tl_stop_requested())) {
-        struct tl_err late;
-        enum tl_code commit = tl_import_archive_commit(import.archive, rc == TL_OK ? &err : &late);
-
-        rc = rc == TL_OK ? commit : rc;
-        if (commit == TL_OK)
-            summary_print(&import);
-    }
-    if (rc != TL_OK)
+    if (rc != TL_OK && rc != failed)
         tl_diag_err(&err);
+    if (rc != TL_OK && rc != failed && tl_stop_requested()) {
+        rc = finish(&import, &err) == TL_OK ? rc : err.code;
+    }
+    seen_write(&import);
     import_done(&import);
     tl_lock_release(lock);
     return tl_exit_status(rc);

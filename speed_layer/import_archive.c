@@ -1,22 +1,19 @@
 /* import_archive.c: imported events go straight into the master record, as a topic of their own. */
 #include "speed_layer/import_archive.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
-#include "base/clock.h"
 #include "base/table.h"
 #include "core/intake.h"
 #include "master/master.h"
+#include "speed_layer/whole_file.h"
 
 enum { LIST_VERSION = 1, LIST_BYTES_MAX = 1 << 30 };
+static const char list_name[] = "imports.list";
 static const char list_magic[8] = {'T', 'L', 'Y', 'I', 'M', 'P', 'R', 'T'};
 
 struct item {
@@ -39,6 +36,7 @@ struct tl_import_archive {
     struct tl_master *master;
     struct tl_intake *intake;
     uint64_t time_rule, identity, file_bytes;
+    bool takes_time;     /* the events of access logs need not be read for it */
     int64_t next_offset; /* behind all that is on record or in the writer */
     struct tl_master_writer *writer;
     int64_t writer_offset; /* the file's first */
@@ -78,13 +76,6 @@ static enum tl_code list_add(struct list *list, const struct item *item, struct 
     return TL_OK;
 }
 
-static enum tl_code list_path(const char *data_dir, const char *name, char path[PATH_MAX], struct tl_err *err)
-{
-    if (snprintf(path, PATH_MAX, "%s/%s", data_dir, name) >= PATH_MAX)
-        return tl_fail(err, TL_ERR_LIMIT, "%.200s...: the path is longer than %d bytes", data_dir, PATH_MAX - 1);
-    return TL_OK;
-}
-
 static enum tl_code fail_damaged(const char *path, struct tl_err *err)
 {
     return tl_fail(err, TL_ERR_CORRUPT,
@@ -120,66 +111,28 @@ out:
 
 static enum tl_code list_read(struct list *list, const char *data_dir, struct tl_err *err)
 {
-    char path[PATH_MAX], *bytes = NULL;
-    struct stat st;
-    size_t size = 0;
+    char path[PATH_MAX];
+    struct tl_buf bytes;
     enum tl_code rc;
-    int fd = -1;
 
-    TL_TRY(list_path(data_dir, "imports.list", path, err));
-    fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0 && errno == ENOENT)
-        return TL_OK;
-    if (fd < 0 || fstat(fd, &st) != 0)
-        TL_TRY(tl_fail_errno(err, TL_ERR_IO, "%s: cannot be read", path));
-    if (!S_ISREG(st.st_mode) || st.st_size > LIST_BYTES_MAX)
-        TL_TRY(tl_fail(err, TL_ERR_CORRUPT, "%s: not a list of imports", path));
-    bytes = malloc((size_t)st.st_size + 1);
-    if (bytes == NULL)
-        TL_TRY(tl_fail_memory(err, (size_t)st.st_size));
-    while (size < (size_t)st.st_size) {
-        ssize_t got = read(fd, bytes + size, (size_t)st.st_size - size);
-
-        if (got < 0 && errno != EINTR)
-            TL_TRY(tl_fail_errno(err, TL_ERR_IO, "%s: cannot be read", path));
-        if (got == 0)
-            break;
-        size += got > 0 ? (size_t)got : 0;
-    }
-    TL_TRY(list_decode(list, (struct tl_sv){bytes, size}, path, err));
-out:
-    if (fd >= 0)
-        close(fd);
-    free(bytes);
-    return rc;
-}
-
-static enum tl_code write_whole(int fd, struct tl_sv bytes, const char *path, struct tl_err *err)
-{
-    while (bytes.size > 0) {
-        ssize_t put = write(fd, bytes.data, bytes.size);
-
-        if (put < 0 && errno != EINTR)
-            return tl_fail_errno(err, TL_ERR_IO, "%s: cannot be written", path);
-        if (put > 0)
-            bytes = (struct tl_sv){bytes.data + put, bytes.size - (size_t)put};
-    }
-    if (fsync(fd) != 0)
-        return tl_fail_errno(err, TL_ERR_IO, "%s: cannot be made durable", path);
-    return TL_OK;
+    snprintf(path, sizeof path, "%s/%s", data_dir, list_name);
+    tl_buf_init(&bytes, LIST_BYTES_MAX);
+    rc = tl_whole_file_read(data_dir, list_name, &bytes, err);
+    if (rc == TL_OK)
+        rc = list_decode(list, tl_buf_sv(&bytes), path, err);
+    else if (rc == TL_ERR_LIMIT)
+        rc = fail_damaged(path, err);
+    tl_buf_done(&bytes);
+    return rc == TL_ERR_NOT_FOUND ? TL_OK : rc;
 }
 
 static enum tl_code list_write(const struct list *list, const char *data_dir, struct tl_err *err)
 {
-    char path[PATH_MAX], fresh[PATH_MAX];
     struct tl_buf bytes, entry;
     enum tl_code rc;
-    int fd = -1, folder = -1;
 
     tl_buf_init(&bytes, LIST_BYTES_MAX);
     tl_buf_init(&entry, 0);
-    TL_TRY(list_path(data_dir, "imports.list", path, err));
-    TL_TRY(list_path(data_dir, "_imports.list", fresh, err));
     tl_buf_put(&bytes, list_magic, sizeof list_magic);
     tl_buf_put_u32(&bytes, LIST_VERSION);
     for (size_t i = 0; i < list->count; i++) {
@@ -193,18 +146,8 @@ static enum tl_code list_write(const struct list *list, const char *data_dir, st
     }
     tl_buf_put_u64(&bytes, tl_hash_bytes(tl_buf_sv(&bytes)));
     TL_TRY(tl_buf_check(&bytes, "the list of imports", err));
-    fd = open(fresh, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
-    if (fd < 0)
-        TL_TRY(tl_fail_errno(err, TL_ERR_IO, "%s: cannot be written", fresh));
-    TL_TRY(write_whole(fd, tl_buf_sv(&bytes), fresh, err));
-    folder = open(data_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (rename(fresh, path) != 0 || folder < 0 || fsync(folder) != 0)
-        TL_TRY(tl_fail_errno(err, TL_ERR_IO, "%s: cannot be written", path));
+    TL_TRY(tl_whole_file_replace(data_dir, list_name, tl_buf_sv(&bytes), err));
 out:
-    if (fd >= 0)
-        close(fd);
-    if (folder >= 0)
-        close(folder);
     tl_buf_done(&bytes);
     tl_buf_done(&entry);
     return rc;
@@ -268,7 +211,7 @@ out:
 
 static enum tl_code state_complete(struct tl_import_archive *archive, struct tl_err *err)
 {
-    const struct tl_master_complete complete = {0, archive->next_offset, INT64_MAX};
+    const struct tl_master_complete complete = {0, archive->next_offset, INT64_MAX, archive->next_offset};
 
     return tl_master_write_complete(archive->master, archive->topic, &complete, 1, archive->identity, err);
 }
@@ -290,6 +233,7 @@ static enum tl_code record_load(struct tl_import_archive *archive, struct tl_err
             archive->next_offset = tl_max_i64(archive->next_offset, files[i].last_offset + 1);
     TL_TRY(list_read(&archive->list, archive->data_dir, err));
     list_settle(&archive->list, archive->topic, files, files_count);
+    tl_master_let_go(archive->master, archive->topic);
     TL_TRY(tl_master_read_complete(archive->master, archive->topic, &complete, &complete_count, &archive->identity, err));
     for (size_t i = 0; i < complete_count; i++)
         if (complete[i].partition == 0)
@@ -326,6 +270,7 @@ enum tl_code tl_import_archive_open(const char *data_dir, const struct tl_plan *
     TL_TRY(tl_master_open(data_dir, &archive->master, err));
     TL_TRY(tl_intake_open(plan, source, &archive->intake, err));
     archive->time_rule = tl_intake_time_rule(plan, source);
+    archive->takes_time = tl_intake_takes_time(archive->intake, TL_SV("event_time"));
     TL_TRY(record_load(archive, err));
     *out = archive;
 out:
@@ -361,28 +306,56 @@ static enum tl_code add_message(void *ctx, const struct tl_message *message, con
     return tl_master_writer_add(archive->writer, message, &facts, err);
 }
 
-enum tl_code tl_import_archive_append(struct tl_import_archive *archive, const struct tl_log_record *records, size_t count,
+/* The events that we made have their time where the table looks for it: no need to read them again. */
+static enum tl_code add_directly(struct tl_import_archive *archive, const struct tl_import_chunk *chunk, struct tl_err *err)
+{
+    enum tl_code rc = TL_OK;
+
+    for (size_t i = 0; i < chunk->records_count; i++) {
+        const struct tl_message message = {archive->next_offset++, chunk->now_ms, chunk->records[i].value};
+        struct tl_master_facts facts = {0, &chunk->times[i], INT64_MIN};
+        int64_t watermark_ms;
+
+        if (chunk->times[i] != INT64_MIN &&
+            tl_intake_time_fact(archive->intake, chunk->times[i], message.value.size, message.log_ms, &watermark_ms))
+            facts = (struct tl_master_facts){1, &chunk->times[i], watermark_ms};
+        TL_TRY(tl_master_writer_add(archive->writer, &message, &facts, err));
+    }
+out:
+    return rc;
+}
+
+static enum tl_code add_read(struct tl_import_archive *archive, const struct tl_import_chunk *chunk, struct tl_err *err)
+{
+    enum tl_code rc = TL_OK;
+
+    for (size_t from = 0; from < chunk->records_count; from += TL_BATCH_ROWS) {
+        size_t left = chunk->records_count - from, some = left < TL_BATCH_ROWS ? left : TL_BATCH_ROWS;
+
+        for (size_t i = 0; i < some; i++)
+            archive->messages[i] = (struct tl_message){archive->next_offset++, chunk->now_ms, chunk->records[from + i].value};
+        TL_TRY(tl_intake_run(archive->intake, archive->messages, some, err));
+        TL_TRY(tl_intake_facts(archive->intake, archive->messages, some, add_message, archive, err));
+    }
+out:
+    return rc;
+}
+
+enum tl_code tl_import_archive_append(struct tl_import_archive *archive, const struct tl_import_chunk *chunk,
                                       const struct tl_import_entry *entry, struct tl_err *err)
 {
     struct item item = {.first_offset = archive->next_offset, .topic = archive->topic, .entry = *entry};
-    int64_t now_ms = tl_clock_wall_ms();
+    bool directly = entry->kind.format != TL_IMPORT_JSONL && archive->takes_time;
     enum tl_code rc = TL_OK;
 
-    if (count == 0) /* nothing but blank lines: they will be seen again, and skipped again */
+    if (chunk->records_count == 0) /* nothing but blank lines: they will be seen again, and skipped again */
         return TL_OK;
     if (archive->writer == NULL) {
         TL_TRY(tl_master_writer_open(archive->master, archive->topic, 0, archive->time_rule, &archive->writer, err));
         archive->writer_offset = archive->next_offset;
         archive->log_item = SIZE_MAX;
     }
-    for (size_t from = 0; from < count; from += TL_BATCH_ROWS) {
-        size_t some = count - from < TL_BATCH_ROWS ? count - from : TL_BATCH_ROWS;
-
-        for (size_t i = 0; i < some; i++)
-            archive->messages[i] = (struct tl_message){archive->next_offset++, now_ms, records[from + i].value};
-        TL_TRY(tl_intake_run(archive->intake, archive->messages, some, err));
-        TL_TRY(tl_intake_facts(archive->intake, archive->messages, some, add_message, archive, err));
-    }
+    TL_TRY(directly ? add_directly(archive, chunk, err) : add_read(archive, chunk, err));
     item.first_offset = archive->writer_offset;
     if (archive->log_item == SIZE_MAX) {
         TL_TRY(list_add(&archive->list, &item, err));

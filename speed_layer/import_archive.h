@@ -13,7 +13,7 @@
 #ifndef TL_IMPORT_ARCHIVE_H
 #define TL_IMPORT_ARCHIVE_H
 
-#include "log/log.h"
+#include "speed_layer/import_chunk.h"
 #include "speed_layer/import_progress.h"
 #include "sql/plan.h"
 
@@ -29,9 +29,9 @@ TL_MUST_USE enum tl_code tl_import_archive_known(const char *data_dir, struct tl
                                                  struct tl_err *err);
 /* The next log begins. */
 void tl_import_archive_begin(struct tl_import_archive *archive);
-/* Values must have TL_MESSAGE_PADDING bytes behind them. `entry`: what is to be kept of the log once these are on record. */
-TL_MUST_USE enum tl_code tl_import_archive_append(struct tl_import_archive *archive, const struct tl_log_record *records,
-                                                  size_t count, const struct tl_import_entry *entry, struct tl_err *err);
+/* The chunk's records. `entry`: what is to be kept of the log once these are on record. */
+TL_MUST_USE enum tl_code tl_import_archive_append(struct tl_import_archive *archive, const struct tl_import_chunk *chunk,
+                                                  const struct tl_import_entry *entry, struct tl_err *err);
 /* On return all that was appended is on record, durably. */
 TL_MUST_USE enum tl_code tl_import_archive_commit(struct tl_import_archive *archive, struct tl_err *err);
 /* Bytes that wait for a commit. */

@@ -1,8 +1,9 @@
-/* line_source.c: the lines of a file, plain or zstd, a chunk at a time, and again from the beginning. */
+/* line_source.c: the lines of a file, plain or packed, a span at a time. See line_source.h. */
 #include "speed_layer/line_source.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,22 +14,29 @@
 
 #include "event/batch.h"
 #include "main/stop.h"
+#include "speed_layer/unpack.h"
 
-enum { PACKED_BYTES = 128 << 10, LINES_MAX = 65536 };
+#ifdef TL_TINY
+enum { PACKED_BYTES = 128 << 10, STEP_BYTES = 256 };
+#else
+enum { PACKED_BYTES = 128 << 10, STEP_BYTES = 256 << 10 };
+#endif
 
 struct tl_line_source {
     const char *name;
     int fd;
-    off_t start, at, size; /* of the file; size -1: unknown */
-    ZSTD_DStream *zstd;    /* NULL: plain */
-    char *packed;          /* what zstd reads from */
-    ZSTD_inBuffer in;
-    bool in_frame, file_ended;
-    char *bytes; /* [taken, filled) is not handed out yet */
-    size_t taken, filled, capacity;
-    struct tl_sv *lines;
-    size_t lines_capacity;
+    bool named;               /* a file with a name, and not standard input */
+    off_t start, at;          /* of the file */
+    off_t size;               /* the largest that was seen */
+    struct tl_unpack *unpack; /* NULL: plain */
+    char *packed;
+    struct tl_unpack_step step; /* in: what of `packed` is still to be taken */
+    bool ended, cut;
+    char *rest; /* read, and not handed out */
+    size_t rest_bytes, rest_capacity;
 };
+
+/* ---- reading bytes ---- */
 
 static enum tl_code fail_read(const struct tl_line_source *source, struct tl_err *err)
 {
@@ -37,6 +45,7 @@ static enum tl_code fail_read(const struct tl_line_source *source, struct tl_err
 
 static enum tl_code read_some(struct tl_line_source *source, char *to, size_t room, size_t *got, struct tl_err *err)
 {
+    struct stat now;
     ssize_t bytes;
 
     do
@@ -46,7 +55,63 @@ static enum tl_code read_some(struct tl_line_source *source, char *to, size_t ro
         return fail_read(source, err);
     source->at += bytes;
     *got = (size_t)bytes;
+    if (fstat(source->fd, &now) != 0)
+        return fail_read(source, err);
+    if (now.st_size < source->at && now.st_size < source->size) {
+        *got = 0; /* cut under our hands: what lies there now is another log's */
+        source->cut = true;
+    }
+    source->size = tl_max_i64(source->size, now.st_size);
     return TL_OK;
+}
+
+static enum tl_code fail_packed(const struct tl_line_source *source, const char *what, const char *why, struct tl_err *err)
+{
+    size_t ahead = source->step.in_bytes - source->step.taken;
+
+    return tl_fail(err, TL_ERR_CORRUPT, "%s: the %s file %s at byte %" PRId64 "%s%s; a copy that is whole would go on from there",
+                   source->name, tl_unpack_name(source->unpack), what, (int64_t)(source->at - source->start) - (int64_t)ahead,
+                   why[0] != '\0' ? ": " : "", why);
+}
+
+/* Adds to `bytes` what the file has next; at its end sets `ended`. */
+static enum tl_code fill(struct tl_line_source *source, char *bytes, size_t room, size_t *got, struct tl_err *err)
+{
+    struct tl_unpack_step *step = &source->step;
+    enum tl_code rc = TL_OK;
+
+    *got = 0;
+    if (source->unpack == NULL) {
+        TL_TRY(read_some(source, bytes, room, got, err));
+        source->ended = *got == 0;
+        return TL_OK;
+    }
+    step->out = bytes;
+    step->out_bytes = room;
+    step->given = 0;
+    while (step->given == 0 && !source->ended) {
+        bool at_end = false;
+        const char *why;
+
+        if (step->taken == step->in_bytes) {
+            step->in = source->packed;
+            step->taken = 0;
+            TL_TRY(read_some(source, source->packed, PACKED_BYTES, &step->in_bytes, err));
+            at_end = step->in_bytes == 0;
+        }
+        if (at_end && !tl_unpack_is_within(source->unpack)) {
+            source->ended = true;
+            break;
+        }
+        why = tl_unpack_some(source->unpack, step); /* at the file's end: what it still holds */
+        if (why != NULL)
+            TL_TRY(fail_packed(source, "is damaged", why, err));
+        if (at_end && step->given == 0 && tl_unpack_is_within(source->unpack))
+            TL_TRY(fail_packed(source, "breaks off", "", err));
+    }
+    *got = step->given;
+out:
+    return rc;
 }
 
 /* ---- opening ---- */
@@ -94,14 +159,12 @@ static enum tl_code open_file(struct tl_line_source *source, const char *path, c
         TL_TRY(fail_read(source, err));
     if (S_ISREG(st.st_mode)) {
         source->start = lseek(fd, 0, SEEK_CUR); /* who calls may have read some of standard input */
+        source->named = strcmp(path, "-") != 0;
         source->fd = fd;
         fd = -1;
     } else {
         TL_TRY(spool(source, fd, data_dir, err));
     }
-    if (fstat(source->fd, &st) != 0)
-        TL_TRY(fail_read(source, err));
-    source->size = st.st_size;
 out:
     if (fd >= 0)
         close(fd);
@@ -116,7 +179,6 @@ static enum tl_code recognise(struct tl_line_source *source, struct tl_err *err)
         size_t size;
         char what[16], with[16];
     } others[] = {
-        {"\x1f\x8b",      2, "gzip",  "zcat"    },
         {"BZh",           3, "bzip2", "bzcat"   },
         {"\xfd"
          "7zXZ", 5, "xz",    "xzcat"   },
@@ -125,6 +187,7 @@ static enum tl_code recognise(struct tl_line_source *source, struct tl_err *err)
     unsigned char head[8] = {0};
     size_t got = 0;
     uint32_t magic;
+    bool is_gzip;
     enum tl_code rc = TL_OK;
 
     source->at = source->start;
@@ -134,10 +197,11 @@ static enum tl_code recognise(struct tl_line_source *source, struct tl_err *err)
         if (got >= others[i].size && memcmp(head, others[i].magic, others[i].size) == 0)
             TL_TRY(tl_fail(err, TL_ERR_IO, "%s: packed with %s, which import does not read; %s %s | tally import - would do",
                            source->name, others[i].what, others[i].with, source->name));
-    if (got >= 4 && (magic == ZSTD_MAGICNUMBER || (magic & 0xfffffff0u) == ZSTD_MAGIC_SKIPPABLE_START)) {
-        source->zstd = ZSTD_createDStream();
+    is_gzip = got >= 2 && head[0] == 0x1f && head[1] == 0x8b;
+    if (is_gzip || (got >= 4 && (magic == ZSTD_MAGICNUMBER || (magic & 0xfffffff0u) == ZSTD_MAGIC_SKIPPABLE_START))) {
+        TL_TRY(tl_unpack_open(is_gzip ? TL_UNPACK_GZIP : TL_UNPACK_ZSTD, &source->unpack, err));
         source->packed = malloc(PACKED_BYTES);
-        if (source->zstd == NULL || source->packed == NULL)
+        if (source->packed == NULL)
             TL_TRY(tl_fail_memory(err, PACKED_BYTES));
     }
 out:
@@ -155,11 +219,32 @@ enum tl_code tl_line_source_open(const char *path, const char *data_dir, struct 
     source->name = strcmp(path, "-") == 0 ? "standard input" : path;
     TL_TRY(open_file(source, path, data_dir, err));
     TL_TRY(recognise(source, err));
-    TL_TRY(tl_line_source_rewind(source, err));
+    TL_TRY(tl_line_source_seek(source, 0, err));
     *out = source;
 out:
     if (rc != TL_OK)
         tl_line_source_close(source);
+    return rc;
+}
+
+enum tl_code tl_line_source_again(const struct tl_line_source *source, struct tl_line_source **out, struct tl_err *err)
+{
+    struct tl_line_source *again = calloc(1, sizeof *again);
+    enum tl_code rc;
+
+    assert(source->unpack == NULL);
+    if (again == NULL)
+        return tl_fail_memory(err, sizeof *again);
+    again->name = source->name;
+    again->start = source->start;
+    again->fd = fcntl(source->fd, F_DUPFD_CLOEXEC, 3);
+    if (again->fd < 0)
+        TL_TRY(fail_read(source, err));
+    TL_TRY(tl_line_source_seek(again, 0, err));
+    *out = again;
+out:
+    if (rc != TL_OK)
+        tl_line_source_close(again);
     return rc;
 }
 
@@ -169,152 +254,171 @@ void tl_line_source_close(struct tl_line_source *source)
         return;
     if (source->fd >= 0)
         close(source->fd);
-    ZSTD_freeDStream(source->zstd);
+    tl_unpack_close(source->unpack);
     free(source->packed);
-    free(source->bytes);
-    free(source->lines);
+    free(source->rest);
     free(source);
 }
 
-enum tl_code tl_line_source_rewind(struct tl_line_source *source, struct tl_err *err)
+enum tl_code tl_line_source_seek(struct tl_line_source *source, int64_t place, struct tl_err *err)
 {
-    source->at = source->start;
-    source->taken = source->filled = 0;
-    source->file_ended = source->in_frame = false;
-    source->in = (ZSTD_inBuffer){source->packed, 0, 0};
-    if (source->zstd != NULL && ZSTD_isError(ZSTD_initDStream(source->zstd)))
-        return tl_fail_memory(err, ZSTD_DStreamInSize());
-    return TL_OK;
+    source->at = source->start + place;
+    source->rest_bytes = 0;
+    source->ended = source->cut = false;
+    source->step = (struct tl_unpack_step){0};
+    return source->unpack != NULL ? tl_unpack_restart(source->unpack, err) : TL_OK;
 }
 
-/* ---- reading ---- */
+/* ---- lines ---- */
 
-/* Fills [filled, filled + room) with at least one byte, or sets file_ended. */
-static enum tl_code fill(struct tl_line_source *source, size_t room, struct tl_err *err)
+void tl_lines_done(struct tl_lines *lines)
 {
-    ZSTD_outBuffer out = {source->bytes + source->filled, room, 0};
-    enum tl_code rc = TL_OK;
-    size_t got = 0;
-
-    if (source->zstd == NULL) {
-        TL_TRY(read_some(source, source->bytes + source->filled, room, &got, err));
-        source->filled += got;
-        source->file_ended = got == 0;
-        return TL_OK;
-    }
-    while (out.pos == 0) {
-        size_t left;
-        bool ended = false;
-
-        if (source->in.pos == source->in.size) {
-            TL_TRY(read_some(source, source->packed, PACKED_BYTES, &got, err));
-            source->in = (ZSTD_inBuffer){source->packed, got, 0};
-            ended = got == 0;
-        }
-        if (ended && !source->in_frame) {
-            source->file_ended = true;
-            break;
-        }
-        left = ZSTD_decompressStream(source->zstd, &out, &source->in); /* at the file's end: what it still holds */
-        if (ZSTD_isError(left))
-            TL_TRY(tl_fail(err, TL_ERR_CORRUPT, "%s: the zstd file is damaged: %s", source->name, ZSTD_getErrorName(left)));
-        source->in_frame = left != 0;
-        if (ended && source->in_frame && out.pos == 0)
-            TL_TRY(tl_fail(err, TL_ERR_CORRUPT, "%s: the zstd file breaks off", source->name));
-    }
-    source->filled += out.pos;
-out:
-    return rc;
+    free(lines->bytes);
+    free(lines->lines);
+    *lines = (struct tl_lines){0};
 }
 
-static enum tl_code make_room(struct tl_line_source *source, size_t *room, struct tl_err *err)
+/* What is handed out while it grows: [0, cut) has been cut into lines, [cut, filled) not yet; no line feed is in [cut, searched). */
+struct cutting {
+    struct tl_lines *lines;
+    size_t cut, searched, filled, span_bytes;
+};
+
+/* The lines move along with the bytes that they stand in. */
+static enum tl_code make_room(const struct cutting *at, size_t room, struct tl_err *err)
 {
-    size_t capacity = source->capacity;
+    struct tl_lines *lines = at->lines;
+    size_t wanted = at->filled + room + TL_MESSAGE_PADDING;
+    size_t capacity = lines->bytes_capacity == 0 ? TL_SPAN_BYTES + 2 * STEP_BYTES + TL_MESSAGE_PADDING : lines->bytes_capacity;
     char *bytes;
 
-    if (source->taken > 0) {
-        memmove(source->bytes, source->bytes + source->taken, source->filled - source->taken);
-        source->filled -= source->taken;
-        source->taken = 0;
-    }
-    if (source->filled >= TL_LINE_BYTES_MAX)
-        return tl_fail(err, TL_ERR_LIMIT, "%s: a line is longer than %u MiB; is it a log?", source->name,
-                       TL_LINE_BYTES_MAX >> 20);
-    if (capacity == 0)
-        capacity = TL_LINES_CHUNK_BYTES;
-    else if (source->filled == capacity)
+    if (wanted <= lines->bytes_capacity)
+        return TL_OK;
+    while (capacity < wanted)
         capacity *= 2;
-    if (capacity > source->capacity) {
-        bytes = realloc(source->bytes, capacity + TL_MESSAGE_PADDING);
-        if (bytes == NULL)
-            return tl_fail_memory(err, capacity);
-        source->bytes = bytes;
-        source->capacity = capacity;
-    }
-    *room = capacity - source->filled;
+    bytes = malloc(capacity);
+    if (bytes == NULL)
+        return tl_fail_memory(err, capacity);
+    if (at->filled > 0)
+        memcpy(bytes, lines->bytes, at->filled);
+    for (size_t i = 0; i < lines->count; i++)
+        lines->lines[i].data = bytes + (lines->lines[i].data - lines->bytes);
+    free(lines->bytes);
+    lines->bytes = bytes;
+    lines->bytes_capacity = capacity;
     return TL_OK;
 }
 
-static enum tl_code add_line(struct tl_line_source *source, size_t *count, struct tl_sv line, struct tl_err *err)
+static enum tl_code add_line(struct tl_lines *lines, struct tl_sv line, struct tl_err *err)
 {
-    if (*count == source->lines_capacity) {
-        size_t capacity = source->lines_capacity == 0 ? 256 : source->lines_capacity * 2;
-        struct tl_sv *lines = realloc(source->lines, capacity * sizeof *lines);
+    if (lines->count == lines->lines_capacity) {
+        size_t capacity = lines->lines_capacity == 0 ? 256 : lines->lines_capacity * 2;
+        struct tl_sv *grown = realloc(lines->lines, capacity * sizeof *grown);
 
-        if (lines == NULL)
-            return tl_fail_memory(err, capacity * sizeof *lines);
-        source->lines = lines;
-        source->lines_capacity = capacity;
+        if (grown == NULL)
+            return tl_fail_memory(err, capacity * sizeof *grown);
+        lines->lines = grown;
+        lines->lines_capacity = capacity;
     }
-    source->lines[(*count)++] = line;
+    if (line.size > 0 && line.data[line.size - 1] == '\r')
+        line.size--;
+    lines->lines[lines->count++] = line;
     return TL_OK;
 }
 
-static enum tl_code cut_lines(struct tl_line_source *source, struct tl_lines *out, struct tl_err *err)
+static enum tl_code cut_lines(const struct tl_line_source *source, struct cutting *at, struct tl_err *err)
 {
+    struct tl_lines *lines = at->lines;
     enum tl_code rc = TL_OK;
 
-    while (out->count < LINES_MAX && source->taken < source->filled) {
-        char *begin = source->bytes + source->taken;
-        const char *end = memchr(begin, '\n', source->filled - source->taken);
-        struct tl_sv line = {begin, end == NULL ? source->filled - source->taken : (size_t)(end - begin)};
+    while (!lines->whole) {
+        const char *begin, *end, *from;
+        size_t size;
 
-        if (end == NULL && !source->file_ended)
+        while (at->cut < at->filled && lines->bytes[at->cut] == '\0')
+            at->cut++;
+        if (at->cut == at->filled)
             break;
-        out->unfinished = end == NULL;
-        source->taken += line.size + (end == NULL ? 0 : 1);
-        if (line.size > 0 && line.data[line.size - 1] == '\r')
-            line.size--;
-        TL_TRY(add_line(source, &out->count, line, err));
+        begin = lines->bytes + at->cut;
+        from = lines->bytes + (at->searched > at->cut ? at->searched : at->cut);
+        end = memchr(from, '\n', (size_t)(lines->bytes + at->filled - from));
+        size = end == NULL ? at->filled - at->cut : (size_t)(end - begin);
+        if (end == NULL && !source->ended) {
+            if (size >= TL_LINE_BYTES_MAX)
+                TL_TRY(tl_fail(err, TL_ERR_LIMIT, "%s: a line is longer than %u MiB; is it a log?", source->name,
+                               TL_LINE_BYTES_MAX >> 20));
+            at->searched = at->filled;
+            break;
+        }
+        at->cut += size + (end != NULL ? 1 : 0);
+        if (end == NULL && source->cut)
+            break; /* how it would have gone on is not known */
+        TL_TRY(add_line(lines, (struct tl_sv){begin, size}, err));
+        lines->unfinished = end == NULL;
+        at->span_bytes += lines->lines[lines->count - 1].size + 1;
+        lines->whole = end != NULL && (lines->count == TL_SPAN_LINES || at->span_bytes >= TL_SPAN_BYTES);
     }
 out:
     return rc;
 }
 
-enum tl_code tl_line_source_next(struct tl_line_source *source, struct tl_lines *out, struct tl_err *err)
+/* What is behind the span waits for the next call. */
+static enum tl_code keep_rest(struct tl_line_source *source, const struct cutting *at, struct tl_err *err)
 {
-    struct tl_lines lines = {0};
-    enum tl_code rc = TL_OK;
-    size_t room = 0;
+    size_t bytes = at->filled - at->cut;
 
-    TL_TRY(cut_lines(source, &lines, err)); /* what the last chunk left, where it had too many lines */
-    while (lines.count == 0 && !(source->file_ended && source->taken == source->filled)) {
-        if (!source->file_ended) {
-            TL_TRY(make_room(source, &room, err));
-            while (room > 0 && !source->file_ended) {
-                size_t before = source->filled;
+    if (bytes > source->rest_capacity) {
+        char *rest = realloc(source->rest, bytes);
 
-                TL_TRY(fill(source, room, err));
-                room -= source->filled - before;
-            }
-        }
-        TL_TRY(cut_lines(source, &lines, err));
+        if (rest == NULL)
+            return tl_fail_memory(err, bytes);
+        source->rest = rest;
+        source->rest_capacity = bytes;
     }
-    lines.lines = source->lines;
-    lines.at_end = source->file_ended && source->taken == source->filled;
-    *out = lines;
+    if (bytes > 0)
+        memcpy(source->rest, at->lines->bytes + at->cut, bytes);
+    source->rest_bytes = bytes;
+    return TL_OK;
+}
+
+enum tl_code tl_line_source_next(struct tl_line_source *source, struct tl_lines *lines, struct tl_err *err)
+{
+    struct cutting at = {.lines = lines};
+    enum tl_code rc;
+
+    lines->count = 0;
+    lines->unfinished = lines->at_end = lines->whole = false;
+    TL_TRY(make_room(&at, source->rest_bytes + STEP_BYTES, err));
+    if (source->rest_bytes > 0)
+        memcpy(lines->bytes, source->rest, source->rest_bytes);
+    at.filled = source->rest_bytes;
+    for (;;) {
+        size_t got;
+
+        TL_TRY(cut_lines(source, &at, err));
+        if (lines->whole || source->ended)
+            break;
+        if (lines->count == 0 && at.cut == at.filled) /* zeros, as far as it was read */
+            at.cut = at.filled = at.searched = 0;
+        TL_TRY(make_room(&at, STEP_BYTES, err));
+        TL_TRY(fill(source, lines->bytes + at.filled, STEP_BYTES, &got, err));
+        at.filled += got;
+    }
+    TL_TRY(keep_rest(source, &at, err));
+    lines->end = source->at - source->start - (int64_t)source->rest_bytes;
+    lines->at_end = source->ended && source->rest_bytes == 0;
 out:
     return rc;
+}
+
+bool tl_line_source_is_plain(const struct tl_line_source *source)
+{
+    return source->unpack == NULL;
+}
+
+bool tl_line_source_was_cut(const struct tl_line_source *source)
+{
+    return source->cut;
 }
 
 const char *tl_line_source_name(const struct tl_line_source *source)
@@ -322,8 +426,12 @@ const char *tl_line_source_name(const struct tl_line_source *source)
     return source->name;
 }
 
-void tl_line_source_progress(const struct tl_line_source *source, uint64_t *taken, uint64_t *all)
+int64_t tl_line_source_read_bytes(const struct tl_line_source *source)
 {
-    *taken = (uint64_t)(source->at - source->start);
-    *all = source->size > source->start ? (uint64_t)(source->size - source->start) : 0;
+    return source->at - source->start;
+}
+
+int tl_line_source_file(const struct tl_line_source *source)
+{
+    return source->named ? source->fd : -1;
 }

@@ -56,6 +56,12 @@ static enum tl_code grow(struct tl_repeats *repeats, struct tl_err *err)
     return TL_OK;
 }
 
+void tl_repeats_expect(const struct tl_repeats *repeats, uint64_t hash)
+{
+    if (repeats->seen_capacity > 0)
+        __builtin_prefetch(&repeats->seen[(size_t)hash & (repeats->seen_capacity - 1)]);
+}
+
 enum tl_code tl_repeats_count(struct tl_repeats *repeats, uint64_t hash, uint64_t *before, struct tl_err *err)
 {
     struct tl_sv key;

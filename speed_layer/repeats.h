@@ -16,6 +16,8 @@ struct tl_repeats {
 void tl_repeats_init(struct tl_repeats *repeats);
 void tl_repeats_done(struct tl_repeats *repeats);
 void tl_repeats_clear(struct tl_repeats *repeats); /* for the next log */
+/* It will soon be asked for: its place is fetched meanwhile, for in a large log it is far away. */
+void tl_repeats_expect(const struct tl_repeats *repeats, uint64_t hash);
 /* *before: how many lines with this hash came before. */
 TL_MUST_USE enum tl_code tl_repeats_count(struct tl_repeats *repeats, uint64_t hash, uint64_t *before, struct tl_err *err);
 

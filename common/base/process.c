@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <pwd.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -66,14 +67,32 @@ static void facts_of_self(struct facts *out)
         out->space = (uint64_t)space.st_ino;
 }
 
+static void host_name(struct utsname *host)
+{
+    if (uname(host) != 0 || host->nodename[0] == '\0')
+        snprintf(host->nodename, sizeof host->nodename, "localhost");
+}
+
+void tl_process_user(char out[TL_PROCESS_NAME_MAX])
+{
+    char room[4096];
+    struct passwd found, *user = NULL;
+    struct utsname host;
+
+    host_name(&host);
+    if (getpwuid_r(geteuid(), &found, room, sizeof room, &user) == 0 && user != NULL)
+        snprintf(out, TL_PROCESS_NAME_MAX, "%.64s@%.64s", user->pw_name, host.nodename);
+    else
+        snprintf(out, TL_PROCESS_NAME_MAX, "%lu@%.64s", (unsigned long)geteuid(), host.nodename);
+}
+
 void tl_process_name(char out[TL_PROCESS_NAME_MAX])
 {
     struct utsname host;
     struct facts self;
 
     facts_of_self(&self);
-    if (uname(&host) != 0 || host.nodename[0] == '\0')
-        snprintf(host.nodename, sizeof host.nodename, "localhost");
+    host_name(&host);
     snprintf(out, TL_PROCESS_NAME_MAX, "%.64s pid %ld since %" PRIu64 " boot %s space %" PRIu64, host.nodename, self.pid,
              self.since, self.boot, self.space);
 }

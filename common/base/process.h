@@ -14,6 +14,8 @@ enum { TL_PROCESS_NAME_MAX = 192 };
 void tl_process_name(char out[TL_PROCESS_NAME_MAX]);
 /* The words of a name that are for people: "web1 pid 4711". */
 void tl_process_words(const char *name, char out[TL_PROCESS_NAME_MAX]);
+/* Who runs it: "alice@web1"; the number of a user without a name. */
+void tl_process_user(char out[TL_PROCESS_NAME_MAX]);
 /* True where it is certain that the process of that name has ended: it ran under this very boot, in this space of pids. False: it
  * runs, or nobody here can tell (another machine, another container, a text that is no name). */
 bool tl_process_is_gone(const char *name);

@@ -33,9 +33,12 @@ struct tl_core {
     uint32_t *candidates;    /* usable rows in range that are no duplicates */
     uint32_t *selected;
     struct tl_window_late *late;
-    uint32_t *range;     /* by row: which of the ranges */
-    uint32_t *partition; /* by row; filled only when a push has several */
-    const char **failed; /* by row: the function that failed, or NULL */
+    uint32_t *range;      /* by row: which of the ranges */
+    uint32_t *partition;  /* by row; filled only when a push has several */
+    const char **failed;  /* by row: the function that failed, or NULL. In a view also the check that drops the row */
+    bool *check_can_fail; /* by row check */
+    bool checks_drop;     /* some row check does */
+    const char **dropped; /* by row: the check that drops it, or NULL; of a push that has dropped some */
     struct tl_memories memories;
     struct tl_id *ids; /* by row */
     uint8_t *has_id;
@@ -64,6 +67,8 @@ static enum tl_code follow_capacity(struct tl_core *core, uint32_t rows, struct 
     ok &= TL_RESIZE(core->range, capacity);
     ok &= TL_RESIZE(core->partition, capacity);
     ok &= TL_RESIZE(core->failed, capacity);
+    if (core->checks_drop)
+        ok &= TL_RESIZE(core->dropped, capacity);
     ok &= TL_RESIZE(core->ids, capacity);
     ok &= TL_RESIZE(core->has_id, capacity);
     ok &= TL_RESIZE(core->asked, capacity);
@@ -155,6 +160,22 @@ static enum tl_code open_view(struct tl_core *core, uint32_t v, struct tl_err *e
     return TL_OK;
 }
 
+static enum tl_code open_checks(struct tl_core *core, struct tl_err *err)
+{
+    const struct tl_checks *checks = core->config.checks;
+
+    if (checks == NULL || checks->rows_count == 0)
+        return TL_OK;
+    core->check_can_fail = tl_arena_zalloc(&core->arena, checks->rows_count * sizeof *core->check_can_fail);
+    if (core->check_can_fail == NULL)
+        return tl_fail_memory(err, checks->rows_count);
+    for (uint32_t c = 0; c < checks->rows_count; c++) {
+        core->check_can_fail[c] = may_fail(checks->rows[c].expected);
+        core->checks_drop = core->checks_drop || checks->rows[c].violation == TL_VIOLATION_DROP_ROW;
+    }
+    return TL_OK;
+}
+
 enum tl_code tl_core_open(const struct tl_core_config *config, struct tl_core **out, struct tl_err *err)
 {
     struct tl_core *core = calloc(1, sizeof *core);
@@ -181,6 +202,7 @@ enum tl_code tl_core_open(const struct tl_core_config *config, struct tl_core **
         share_filter(core, v);
         share_windows(core, v);
     }
+    TL_TRY(open_checks(core, err));
     TL_TRY(follow_capacity(core, TL_BATCH_ROWS, err));
     core->allocations_count = 0;
     *out = core;
@@ -207,6 +229,7 @@ void tl_core_close(struct tl_core *core)
     free(core->range);
     free(core->partition);
     free(core->failed);
+    free(core->dropped);
     tl_memories_done(&core->memories);
     free(core->ids);
     free(core->has_id);
@@ -239,6 +262,7 @@ struct push {
     struct tl_partial_source *source;
     struct tl_partial_partition *partition;
     uint32_t candidates_count;
+    bool any_dropped; /* among the candidates: core->dropped says which */
     struct tl_err *err;
 };
 
@@ -269,7 +293,7 @@ static bool ledger_line(const struct push *p, struct tl_ledger *ledger, uint32_t
         .flags = (uint8_t)(p->batch->flags[row] | more_flags),
         .watermark_ms = p->input->watermark != NULL ? p->core->judged_ms[row] : INT64_MIN,
         .event_time_ms = p->intake->time.null[row] ? INT64_MIN : p->intake->time.i64[row],
-        .function = cause == TL_CAUSE_EVAL_ERROR ? p->core->failed[row] : NULL,
+        .function = cause == TL_CAUSE_EVAL_ERROR || cause == TL_CAUSE_DQ_REJECT ? p->core->failed[row] : NULL,
     };
 
     return tl_ledger_add(ledger, &line);
@@ -372,6 +396,89 @@ static enum tl_code keep_dead(struct push *p)
     return TL_OK;
 }
 
+/* ---- row checks ---- */
+
+static struct tl_eval eval_of(struct push *p)
+{
+    struct tl_core *core = p->core;
+
+    return (struct tl_eval){.slots = p->batch->column,
+                            .slots_count = p->batch->schema->fields_count,
+                            .event_time = &p->intake->time,
+                            .rows_count = p->batch->rows,
+                            .arena = &core->scratch,
+                            .failed = core->failed,
+                            .memories = &core->memories};
+}
+
+/* One check over the rows in core->selected. Those that it drops leave the selection. */
+static enum tl_code make_check(struct push *p, uint32_t c, uint32_t *selected_count)
+{
+    struct tl_core *core = p->core;
+    const struct tl_row_check *check = &core->config.checks->rows[c];
+    uint32_t checks_count = p->partial->checks_count, kept = 0;
+    struct tl_eval eval = eval_of(p);
+    struct tl_vec met;
+
+    tl_arena_reset(&core->scratch);
+    if (core->check_can_fail[c])
+        memset(core->failed, 0, p->batch->rows * sizeof *core->failed);
+    if (!tl_expr_eval(&eval, check->expected, core->selected, *selected_count, &met))
+        return tl_fail_memory(p->err, 0);
+    for (uint32_t i = 0; i < *selected_count; i++) {
+        uint32_t row = core->selected[i];
+        bool failed = core->check_can_fail[c] && core->failed[row] != NULL;
+        size_t range = core->config.bounds != NULL ? core->range[row] : 0;
+
+        if (!failed && (met.null[row] || met.i64[row] != 0)) {
+            core->selected[kept++] = row;
+            continue;
+        }
+        tl_check_count_violation(&p->partial->checks[range * checks_count + c],
+                                 &(struct tl_check_sample){partition_of(p, row), p->batch->row[row], p->batch->offset[row]},
+                                 failed);
+        if (check->violation != TL_VIOLATION_DROP_ROW) {
+            core->selected[kept++] = row;
+            continue;
+        }
+        core->dropped[row] = check->name.data;
+        p->any_dropped = true;
+    }
+    *selected_count = kept;
+    return TL_OK;
+}
+
+/* What is dropped stays among the candidates: each view says for itself whether it would have counted. */
+static enum tl_code make_checks(struct push *p)
+{
+    struct tl_core *core = p->core;
+    const struct tl_checks *checks = core->config.checks;
+    uint32_t selected = p->candidates_count;
+    enum tl_code rc = TL_OK;
+
+    if (checks == NULL || checks->rows_count == 0)
+        return TL_OK;
+    memcpy(core->selected, core->candidates, selected * sizeof *core->selected);
+    if (core->checks_drop)
+        memset(core->dropped, 0, p->batch->rows * sizeof *core->dropped);
+    for (uint32_t c = 0; c < checks->rows_count && selected > 0; c++)
+        if (checks->rows[c].source == p->input->source)
+            TL_TRY(make_check(p, c, &selected));
+    for (uint32_t i = 0; p->any_dropped && i < p->candidates_count; i++) {
+        uint32_t row = core->candidates[i];
+        struct tl_dropped dropped = {.partition = partition_of(p, row),
+                                     .row = p->batch->row[row],
+                                     .offset = p->batch->offset[row],
+                                     .check = core->dropped[row],
+                                     .raw = p->batch->raw[row]};
+
+        if (dropped.check != NULL && !tl_partial_add_dropped(p->partial, &dropped))
+            TL_TRY(tl_fail_memory(p->err, TL_DEAD_BYTES_MAX));
+    }
+out:
+    return rc;
+}
+
 static enum tl_code push_source(struct push *p)
 {
     struct tl_core *core = p->core;
@@ -398,6 +505,7 @@ static enum tl_code push_source(struct push *p)
     TL_TRY(keep_dead(p));
     choose_candidates(p);
     TL_TRY(drop_duplicates(p));
+    TL_TRY(make_checks(p));
     if (core->config.bounds == NULL) {
         p->source->outcomes[0][TL_OUT_DEAD_LETTER] += batch->dead_count;
         p->source->outcomes[0][TL_OUT_FUTURE] += p->intake->future_count;
@@ -428,8 +536,24 @@ static bool eval_columns(struct tl_eval *eval, struct tl_expr *const *exprs, uin
     return true;
 }
 
-/* Takes the rows whose evaluation failed out of the selection, with a line for each among the candidates. */
-static enum tl_code reject_failed(struct push *p, struct tl_partial_view *view, uint32_t *selected_count)
+/* Takes the rows that a check drops out of the selection, marked as rejected by it. A row that the filter has failed for is not among them. */
+static void drop_rows(struct tl_core *core, uint32_t *selected_count)
+{
+    uint32_t kept = 0;
+
+    for (uint32_t i = 0; i < *selected_count; i++) {
+        uint32_t row = core->selected[i];
+
+        if (core->dropped[row] != NULL)
+            core->failed[row] = core->dropped[row];
+        else
+            core->selected[kept++] = row;
+    }
+    *selected_count = kept;
+}
+
+/* Takes the rows whose evaluation failed out of the selection, with a line for each among the candidates, and for each that a check drops. */
+static enum tl_code reject_rows(struct push *p, struct tl_partial_view *view, uint32_t *selected_count)
 {
     struct tl_core *core = p->core;
     enum tl_code rc = TL_OK;
@@ -441,7 +565,8 @@ static enum tl_code reject_failed(struct push *p, struct tl_partial_view *view, 
         if (!core->failed[row])
             continue;
         view->outcomes[core->config.bounds != NULL ? core->range[row] : 0][TL_OUT_REJECTED]++;
-        if (!ledger_line(p, &view->ledger, row, TL_CAUSE_EVAL_ERROR, 0))
+        if (!ledger_line(p, &view->ledger, row,
+                         p->any_dropped && core->failed[row] == core->dropped[row] ? TL_CAUSE_DQ_REJECT : TL_CAUSE_EVAL_ERROR, 0))
             TL_TRY(tl_fail_memory(p->err, sizeof(struct tl_ledger_line)));
     }
     for (uint32_t i = 0; i < *selected_count; i++)
@@ -518,8 +643,8 @@ static enum tl_code push_windowed(struct push *p, const struct tl_view *view, st
     for (uint32_t i = 0; i < scratch->layout.inputs_count; i++)
         if (!tl_expr_eval(eval, scratch->layout.inputs[i], core->selected, *selected_count, &scratch->inputs[i]))
             return tl_fail_memory(p->err, 0);
-    if (scratch->can_fail)
-        TL_TRY(reject_failed(p, mine, selected_count));
+    if (scratch->can_fail || p->any_dropped)
+        TL_TRY(reject_rows(p, mine, selected_count));
     TL_TRY(assign_windows(p, scratch, &in.runs));
     in.rows = core->selected;
     in.rows_count = *selected_count;
@@ -542,8 +667,8 @@ static enum tl_code push_events(struct push *p, const struct tl_view *view, stru
     for (uint32_t o = 0; o < view->outputs_count; o++)
         if (!tl_expr_eval(eval, view->outputs[o].expr, core->selected, *selected_count, &scratch->outputs[o]))
             return tl_fail_memory(p->err, 0);
-    if (scratch->can_fail)
-        TL_TRY(reject_failed(p, mine, selected_count));
+    if (scratch->can_fail || p->any_dropped)
+        TL_TRY(reject_rows(p, mine, selected_count));
     if (core->config.wanted != NULL) {
         uint32_t kept = 0;
 
@@ -632,13 +757,7 @@ static enum tl_code push_view(struct push *p, uint32_t v)
     struct view_scratch *scratch = &core->views[v];
     struct tl_partial_view *mine = &p->partial->views[v];
     struct wanted_ctx wanted = {p, v};
-    struct tl_eval eval = {.slots = p->batch->column,
-                           .slots_count = p->batch->schema->fields_count,
-                           .event_time = &p->intake->time,
-                           .rows_count = p->batch->rows,
-                           .arena = &core->scratch,
-                           .failed = core->failed,
-                           .memories = &core->memories};
+    struct tl_eval eval = eval_of(p);
     uint64_t rejected_before = mine->outcomes[0][TL_OUT_REJECTED];
     struct tl_window_verdict verdict = {.late = core->late};
     uint32_t selected = p->candidates_count;
@@ -646,10 +765,12 @@ static enum tl_code push_view(struct push *p, uint32_t v)
 
     tl_arena_reset(&core->scratch);
     memcpy(core->selected, core->candidates, selected * sizeof *core->selected);
-    if (scratch->can_fail || core->config.bounds != NULL)
+    if (scratch->can_fail || p->any_dropped || core->config.bounds != NULL)
         memset(core->failed, 0, p->batch->rows * sizeof *core->failed);
     if (!apply_filter(core, v, &eval, &selected))
         return tl_fail_memory(p->err, 0);
+    if (p->any_dropped)
+        drop_rows(core, &selected);
     if (mine->window != NULL)
         TL_TRY(push_windowed(p, view, scratch, mine, &eval, &wanted, &selected, &verdict));
     else

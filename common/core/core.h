@@ -1,6 +1,6 @@
 /* core.h: plan + messages + watermark -> partial: the transformation that both layers share.
  *
- * push: parse -> event time -> future? -> duplicate? -> watermark; then for each view: filter -> late? -> accumulate.
+ * push: parse -> event time -> future? -> duplicate? -> watermark -> row checks; then for each view: filter -> dropped? -> late? -> accumulate.
  * An event's outcome is the first that applies: dead letter, future, duplicate, filtered, rejected, late, (partly) counted; each event of
  * a source has exactly one per view, and the partial counts them. Rows leave through the partial's windows (window.h, partial.h).
  *
@@ -13,6 +13,7 @@
 #include "core/partial.h"
 #include "core/watermark.h"
 #include "event/batch.h"
+#include "sql/check.h"
 #include "sql/plan.h"
 
 struct tl_core;
@@ -40,6 +41,9 @@ struct tl_core_config {
     uint32_t ranges_count;
     tl_core_dedup dedup; /* NULL: no deduplication */
     void *dedup_ctx;
+    /* Batch: row checks are made in their order over the events that are no duplicates, and one that a check drops is not shown to those behind it; its
+     * outcome is `rejected` in each view whose filter takes it. The partials have room for what they find (tl_partial_want_checks). NULL: none. */
+    const struct tl_checks *checks;
     /* Reconcile: whether an event is to go into a group it belongs to. NULL: it is. */
     bool (*wanted)(void *ctx, uint32_t view, const struct tl_core_event *event, int64_t start_ms, int64_t end_ms,
                    struct tl_sv key, int64_t *watermark_ms /* window.h */);

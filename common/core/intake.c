@@ -214,3 +214,22 @@ out:
     free(times);
     return rc;
 }
+
+bool tl_intake_takes_time(const struct tl_intake *intake, struct tl_sv name)
+{
+    const struct tl_source *source = intake->source;
+    const struct tl_field *field;
+
+    if (source->time->op != TL_EXPR_SLOT || source->time->slot >= source->schema.fields_count ||
+        source->watermark_delay_ms == INT64_MIN)
+        return false;
+    field = &source->schema.fields[source->time->slot];
+    return tl_sv_eq(field->name, name) && field->kind == TL_TIMESTAMP_LTZ && source->schema.time_format == TL_TIME_ISO_8601;
+}
+
+bool tl_intake_time_fact(const struct tl_intake *intake, int64_t time_ms, size_t bytes, int64_t log_ms, int64_t *watermark_ms)
+{
+    *watermark_ms = tl_add_sat_i64(time_ms, -intake->source->watermark_delay_ms);
+    return bytes <= intake->source->schema.event_bytes_max && time_ms >= TL_TIME_MIN_MS && time_ms <= TL_TIME_MAX_MS &&
+           time_ms <= tl_add_sat_i64(log_ms, intake->future_skew_max_ms);
+}

@@ -46,4 +46,10 @@ TL_MUST_USE enum tl_code tl_intake_facts(const struct tl_intake *intake, const s
                                                               uint32_t times_count, int64_t watermark_ms, struct tl_err *err),
                                          void *ctx, struct tl_err *err);
 
+/* Is an event's time just what its member `name` says in ISO 8601 with Z, and its watermark a fixed delay behind that? Then who has
+ * written a message of one event knows what a run and tl_intake_facts would say of it. */
+bool tl_intake_takes_time(const struct tl_intake *intake, struct tl_sv name);
+/* That: does a message of so many bytes, whose event is of that time, have a usable one, and with which watermark? */
+bool tl_intake_time_fact(const struct tl_intake *intake, int64_t time_ms, size_t bytes, int64_t log_ms, int64_t *watermark_ms);
+
 #endif

@@ -533,41 +533,67 @@ out:
     return rc;
 }
 
-/* panes (varint), then each. What is open across the bound becomes one with what the window has behind it. */
-static enum tl_code pane_cut(struct tl_window *w, struct tl_buf *carry, struct tl_err *err)
+/* The panes of windows that lie across the bound, before it or behind; they are the first: a pane's place goes by its end. */
+static uint32_t across(const struct panes *own, int64_t bound_ms)
+{
+    uint32_t count = 0;
+
+    while (count < own->count && own->panes[count]->from_ms < bound_ms)
+        count++;
+    return count;
+}
+
+/* Is it of rows before the bound at which range `range` ends? */
+static bool is_before(const struct pane *pane, uint32_t range)
+{
+    return pane->segment <= range || pane->segment == WHOLE;
+}
+
+/* What is open across the bound becomes one with what the window has behind it, and that part is told by the bounds that are left. */
+static enum tl_code join_panes(struct tl_window *w, uint32_t count, struct tl_err *err)
 {
     struct panes *own = w->own;
-    int64_t bound_ms = tl_window_next_bound_ms(w);
-    uint32_t segment = w->joined, open = 0;
+    uint32_t range = w->joined, next = range + 1;
     enum tl_code rc = TL_OK;
 
-    for (uint32_t p = 0; p < own->count; p++)
-        open += own->panes[p]->from_ms < bound_ms && (own->panes[p]->segment <= segment || own->panes[p]->segment == WHOLE);
-    if (open == 0)
-        return TL_OK;
-    tl_buf_put_varint(carry, open);
-    for (uint32_t p = 0; p < own->count; p++) {
-        struct pane *pane = own->panes[p];
-        struct place place = {pane->start_ms, pane->end_ms, WHOLE};
+    w->joined = next; /* as it will be */
+    for (uint32_t p = 0; p < count; p++) {
+        struct pane *pane = own->panes[p], *behind = p + 1 < own->count ? own->panes[p + 1] : NULL;
 
-        if (pane->from_ms >= bound_ms || (pane->segment > segment && pane->segment != WHOLE))
+        if (!is_before(pane, range) && pane->segment != next)
             continue;
-        TL_TRY(save_pane(w, pane, carry, err));
-        w->joined = segment + 1; /* as it will be */
-        place.segment = segment + 1 < w->options.ranges_count ? part_of(w, segment + 1, pane->from_ms, pane->to_ms) : WHOLE;
-        w->joined = segment;
         /* Parts of one window stand side by side, in order of their ranges. */
-        if (p + 1 < own->count && own->panes[p + 1]->end_ms == pane->end_ms && own->panes[p + 1]->start_ms == pane->start_ms &&
-            own->panes[p + 1]->segment == segment + 1) {
-            TL_TRY(merge_pane(w, own->panes[p + 1], pane, err));
-            own->panes[p + 1]->segment = place.segment;
+        if (behind != NULL && is_before(pane, range) && behind->end_ms == pane->end_ms && behind->start_ms == pane->start_ms &&
+            behind->segment == next) {
+            TL_TRY(merge_pane(w, behind, pane, err));
             pane_drop(own, pane);
             memmove(own->panes + p, own->panes + p + 1, (own->count - p - 1) * sizeof(struct pane *));
             own->count--;
-        } else {
-            pane->segment = place.segment;
+            count--;
+            pane = behind;
         }
+        pane->segment = next < w->options.ranges_count ? part_of(w, next, pane->from_ms, pane->to_ms) : WHOLE;
     }
+out:
+    w->joined = range;
+    return rc;
+}
+
+/* panes (varint), then each. */
+static enum tl_code pane_cut(struct tl_window *w, struct tl_buf *carry, struct tl_err *err)
+{
+    struct panes *own = w->own;
+    uint32_t count = across(own, tl_window_next_bound_ms(w)), open = 0;
+    enum tl_code rc = TL_OK;
+
+    for (uint32_t p = 0; p < count; p++)
+        open += is_before(own->panes[p], w->joined);
+    if (open > 0)
+        tl_buf_put_varint(carry, open);
+    for (uint32_t p = 0; p < count; p++)
+        if (is_before(own->panes[p], w->joined))
+            TL_TRY(save_pane(w, own->panes[p], carry, err));
+    TL_TRY(join_panes(w, count, err));
 out:
     return rc;
 }

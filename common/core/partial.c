@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "event/partition.h"
+
 /* ---- ledger ---- */
 
 bool tl_ledger_add(struct tl_ledger *ledger, const struct tl_ledger_line *line)
@@ -199,6 +201,20 @@ out:
     return rc;
 }
 
+enum tl_code tl_partial_want_checks(struct tl_partial *partial, uint32_t checks_count, struct tl_err *err)
+{
+    size_t cells = (size_t)checks_count * partial->ranges_count;
+
+    assert(partial->checks == NULL);
+    if (checks_count == 0)
+        return TL_OK;
+    partial->checks = calloc(cells, sizeof *partial->checks);
+    if (partial->checks == NULL)
+        return tl_fail_memory(err, cells * sizeof *partial->checks);
+    partial->checks_count = checks_count;
+    return TL_OK;
+}
+
 void tl_partial_close(struct tl_partial *partial)
 {
     if (partial == NULL)
@@ -220,6 +236,8 @@ void tl_partial_close(struct tl_partial *partial)
     free(partial->views);
     free(partial->sources);
     free(partial->partitions);
+    free(partial->checks);
+    free(partial->dropped);
     tl_arena_done(&partial->text);
     free(partial);
 }
@@ -234,6 +252,9 @@ void tl_partial_reset_notes(struct tl_partial *partial)
         partial->sources[s].ledger.count = 0;
         memset(partial->sources[s].outcomes, 0, partial->ranges_count * sizeof *partial->sources[s].outcomes);
     }
+    if (partial->checks_count > 0)
+        memset(partial->checks, 0, (size_t)partial->checks_count * partial->ranges_count * sizeof *partial->checks);
+    partial->dropped_count = 0;
 }
 
 void tl_partial_reset(struct tl_partial *partial)
@@ -295,6 +316,70 @@ struct tl_partial_partition *tl_partial_partition(struct tl_partial *partial, ui
     return &partial->partitions[partial->partitions_count++];
 }
 
+/* ---- row checks ---- */
+
+static int sample_order(const struct tl_check_sample *a, const struct tl_check_sample *b)
+{
+    int order = tl_partition_order(a->partition, a->offset, b->partition, b->offset);
+
+    return order != 0 ? order : (a->row > b->row) - (a->row < b->row);
+}
+
+static void sample_add(struct tl_check_count *count, const struct tl_check_sample *sample)
+{
+    uint32_t at = count->samples_count;
+
+    while (at > 0 && sample_order(sample, &count->samples[at - 1]) < 0)
+        at--;
+    if (at == TL_CHECK_SAMPLES_MAX)
+        return;
+    if (count->samples_count < TL_CHECK_SAMPLES_MAX)
+        count->samples_count++;
+    memmove(&count->samples[at + 1], &count->samples[at], (count->samples_count - at - 1) * sizeof *sample);
+    count->samples[at] = *sample;
+}
+
+void tl_check_count_violation(struct tl_check_count *count, const struct tl_check_sample *event, bool failed)
+{
+    count->violations_count++;
+    count->failures_count += failed;
+    sample_add(count, event);
+}
+
+void tl_check_count_add(struct tl_check_count *into, const struct tl_check_count *from)
+{
+    into->violations_count += from->violations_count;
+    into->failures_count += from->failures_count;
+    for (uint32_t i = 0; i < from->samples_count; i++)
+        sample_add(into, &from->samples[i]);
+}
+
+bool tl_partial_add_dropped(struct tl_partial *partial, const struct tl_dropped *dropped)
+{
+    const struct tl_dropped *last = partial->dropped_count > 0 ? &partial->dropped[partial->dropped_count - 1] : NULL;
+    struct tl_dropped copy = *dropped;
+
+    if (partial->dropped_count == partial->dropped_capacity) {
+        size_t capacity = partial->dropped_capacity * 2 + 16;
+
+        if (!TL_RESIZE(partial->dropped, capacity))
+            return false;
+        partial->dropped_capacity = capacity;
+        last = partial->dropped_count > 0 ? &partial->dropped[partial->dropped_count - 1] : NULL;
+    }
+    if (copy.raw.size > TL_DEAD_BYTES_MAX)
+        copy.raw.size = TL_DEAD_BYTES_MAX;
+    if (last != NULL && last->partition == copy.partition && last->offset == copy.offset)
+        copy.raw = (struct tl_sv){NULL, 0}; /* an array of many bad events is kept once */
+    else if (!tl_arena_copy(&partial->text, copy.raw, &copy.raw))
+        return false;
+    partial->text_bytes += copy.raw.size;
+    partial->dropped[partial->dropped_count++] = copy;
+    return true;
+}
+
+/* ---- dead letters ---- */
+
 bool tl_partial_add_dead(struct tl_partial *partial, struct tl_partial_partition *partition, const struct tl_dead *dead,
                          size_t count)
 {
@@ -353,7 +438,8 @@ size_t tl_partial_load(const struct tl_partial *partial)
 
 size_t tl_partial_bytes(const struct tl_partial *partial)
 {
-    size_t bytes = sizeof *partial + partial->text.held_bytes;
+    size_t bytes = sizeof *partial + partial->text.held_bytes + partial->dropped_capacity * sizeof *partial->dropped +
+                   (size_t)partial->checks_count * partial->ranges_count * sizeof *partial->checks;
 
     for (uint32_t v = 0; v < partial->plan->views_count; v++) {
         const struct tl_partial_view *view = &partial->views[v];

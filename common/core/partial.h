@@ -4,6 +4,7 @@
  * transaction, and goes back empty. Everything in it is a copy: it does not depend on the batches it came from.
  *
  *   per view       open windows (or the rows of a view without one), outcomes, ledger lines
+ *   per row check  what it found in the events of each range; the events that it dropped (batch alone)
  *   per source     outcomes and ledger lines that are the same for all its views (future, duplicate, flags), the judging watermark
  *   per partition  next offset, watermark, counts, dead letters
  *
@@ -64,8 +65,22 @@ struct tl_partial_partition {
     struct tl_buf ids; /* of deduplication, as tl_horizon_save gives them */
 };
 
-enum { TL_DEAD_BYTES_MAX = 1 << 16 }; /* what is kept of a dead letter's bytes */
+enum { TL_DEAD_BYTES_MAX = 1 << 16 }; /* what is kept of a dead letter's bytes, and of a dropped event's */
 
+/* Where an event stands in the log. */
+struct tl_check_sample {
+    uint32_t partition, row;
+    int64_t offset;
+};
+enum { TL_CHECK_SAMPLES_MAX = 3 };
+/* What a row check found in the events of one range: in those of the table that are neither dead letters nor in the future nor duplicates,
+ * whatever the views' filters say of them. */
+struct tl_check_count {
+    uint64_t violations_count;
+    uint64_t failures_count; /* of them: the check could not be evaluated (a cast, a division), which violates it */
+    uint32_t samples_count;
+    struct tl_check_sample samples[TL_CHECK_SAMPLES_MAX]; /* the first in order of (partition, offset, row) */
+};
 struct tl_partial {
     const struct tl_plan *plan;
     uint32_t ranges_count;
@@ -73,6 +88,10 @@ struct tl_partial {
     struct tl_partial_source *sources; /* as in the plan */
     struct tl_partial_partition *partitions;
     uint32_t partitions_count, partitions_capacity;
+    struct tl_check_count *checks; /* range * checks_count + check; NULL: there are none (tl_partial_want_checks) */
+    uint32_t checks_count;
+    struct tl_dropped *dropped; /* in the order in which the views' lines of cause dq_reject stand: each view has some of them */
+    size_t dropped_count, dropped_capacity;
     struct tl_arena text;
     size_t text_bytes; /* in use of it */
     uint64_t ticket;   /* the committer's number of the tick it was handed over for */
@@ -81,6 +100,8 @@ struct tl_partial {
 /* `options` of its windows; NULL: a stream's, of one range. */
 TL_MUST_USE enum tl_code tl_partial_open(const struct tl_plan *plan, const struct tl_window_options *options,
                                          struct tl_partial **out, struct tl_err *err);
+/* Makes room for what so many row checks find, of a partial that has none yet. */
+TL_MUST_USE enum tl_code tl_partial_want_checks(struct tl_partial *partial, uint32_t checks_count, struct tl_err *err);
 void tl_partial_close(struct tl_partial *partial);
 /* Empties it; keeps memory, and the partitions with their positions (untouched). */
 void tl_partial_reset(struct tl_partial *partial);
@@ -91,9 +112,14 @@ TL_MUST_USE enum tl_code tl_partial_merge_windows(struct tl_partial *into, struc
 /* The entry of a partition, made when it is new. NULL: out of memory. */
 struct tl_partial_partition *tl_partial_partition(struct tl_partial *partial, uint32_t source, uint32_t partition);
 TL_MUST_USE bool tl_ledger_add(struct tl_ledger *ledger, const struct tl_ledger_line *line);
+/* Counts an event that violates a check. */
+void tl_check_count_violation(struct tl_check_count *count, const struct tl_check_sample *event, bool failed);
+/* Adds an event that a check drops, with a copy of its bytes. */
+TL_MUST_USE bool tl_partial_add_dropped(struct tl_partial *partial, const struct tl_dropped *dropped);
 /* Copies the dead letters of a batch. */
 TL_MUST_USE bool tl_partial_add_dead(struct tl_partial *partial, struct tl_partial_partition *partition,
                                      const struct tl_dead *dead, size_t count);
+void tl_check_count_add(struct tl_check_count *into, const struct tl_check_count *from);
 /* Copies the selected rows: outputs[o] are the view's columns by row number. `partitions`: of each row, by row number; NULL: all are of
  * `partition`. */
 TL_MUST_USE bool tl_event_rows_add(struct tl_event_rows *events, const struct tl_view *view, const struct tl_vec *outputs,

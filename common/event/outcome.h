@@ -61,7 +61,15 @@ struct tl_ledger_line {
     int64_t watermark_ms;  /* by which the event was judged; INT64_MIN: none yet */
     int64_t event_time_ms; /* INT64_MIN: unknown */
     const char *
-        function; /* eval_error: the function that failed; else NULL. Lives as long as the functions, or, read from the store, for the call */
+        function; /* eval_error: the function that failed; dq_reject: the check; else NULL. Lives as long as these, or, read from the store, for the call */
+};
+
+/* An event that a check keeps out of batch's rows: each view that would have counted it has a ledger line of cause dq_reject. */
+struct tl_dropped {
+    uint32_t partition, row;
+    int64_t offset;
+    const char *check; /* its name; lives as long as the checks, or, read from the store, for the call */
+    struct tl_sv raw;  /* the first bytes of its message (64 KiB); empty where another event of the message stands before it */
 };
 
 #endif

@@ -8,6 +8,7 @@
 #include "base/sv.h"
 
 #define TL_DAY_MS INT64_C(86400000)
+#define TL_HOUR_MS INT64_C(3600000)
 /* The calendar's ends: 0000-01-01T00:00:00.000 and 9999-12-31T23:59:59.999, what the texts can say. */
 #define TL_TIME_MIN_MS INT64_C(-62167219200000)
 #define TL_TIME_MAX_MS INT64_C(253402300799999)

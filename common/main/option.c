@@ -13,7 +13,7 @@
 #define COMMON(field) offsetof(struct tl_common_options, field)
 static const struct tl_option common_table[] = {
     {"views",          TL_OPT_FILE,   "FILE",        "the views file: tables, views and settings",                                  COMMON(views),      0  },
-    {"checks",         TL_OPT_FILE,   "FILE",        "data-quality checks for batch (not yet taken)",                               COMMON(checks),     0  },
+    {"checks",         TL_OPT_FILE,   "FILE",        "data-quality checks that batch makes (CHECKS.md)",                            COMMON(checks),     0  },
     {"functions",      TL_OPT_FILE,   "LIB.so",      "functions of your own, from a shared library",                                COMMON(functions),  0  },
     {"places",         TL_OPT_FILE,   "FILE.mmdb",   "where GET_LOCATION looks addresses up",                                       COMMON(places),     0  },
     {"user-agents",    TL_OPT_FILE,   "FILE",        "the rules of PARSE_USER_AGENT and IS_BOT (default uap-core's of the system)",
@@ -538,10 +538,6 @@ bool tl_options_parse(const struct tl_usage *usage, int argc, char **argv, struc
             fprintf(stderr, "tally %s: --%s: %s\n", command, row->option->name, err.message);
             goto wrong;
         }
-    }
-    if (common->checks != NULL) { /* never taken and then forgotten */
-        fprintf(stderr, "tally %s: --checks: this tally has none of that yet; leave it out\n", command);
-        goto wrong;
     }
     common->args = argv + optind;
     common->args_count = argc - optind;

@@ -1,4 +1,5 @@
-/* progress.h: how far a long command is, on stderr and only when that is a terminal: "batch  412.3 of 1321.0 MB  38%  310.2 MB/s  3 s". */
+/* progress.h: how far a long command is, on stderr and only when that is a terminal: "batch  412.3 of 1321.0 MB  31%  310.2 MB/s  3 s left",
+ * by the rate from the beginning on. */
 #ifndef TL_PROGRESS_H
 #define TL_PROGRESS_H
 

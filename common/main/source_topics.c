@@ -257,6 +257,20 @@ out:
     return rc;
 }
 
+void tl_source_topics_suppose(struct tl_source_topics *topics)
+{
+    uint32_t next = 0;
+
+    for (uint32_t s = 0; s < topics->plan->sources_count; s++)
+        for (uint32_t i = 0; i < topics->lists[s].count; i++)
+            if (topics->lists[s].items[i].number != TL_TOPIC_NO_NUMBER && topics->lists[s].items[i].number >= next)
+                next = topics->lists[s].items[i].number + 1;
+    for (uint32_t s = 0; s < topics->plan->sources_count; s++)
+        for (uint32_t i = 0; i < topics->lists[s].count; i++)
+            if (topics->lists[s].items[i].number == TL_TOPIC_NO_NUMBER && next <= TL_TOPIC_NUMBER_MAX)
+                topics->lists[s].items[i].number = next++;
+}
+
 /* ---- questions ---- */
 
 const struct tl_source_topic *tl_source_topics_of(const struct tl_source_topics *topics, uint32_t source, uint32_t *count)

@@ -42,6 +42,8 @@ TL_MUST_USE enum tl_code tl_source_topics_look(struct tl_source_topics *topics, 
 TL_MUST_USE enum tl_code tl_source_topics_read(struct tl_source_topics *topics, struct tl_store *store, struct tl_err *err);
 /* The same, and those that are known and have no number get one: the store is written to. */
 TL_MUST_USE enum tl_code tl_source_topics_number(struct tl_source_topics *topics, struct tl_store *store, struct tl_err *err);
+/* Those that are known and have none get one that nobody else knows of: for whoever only looks. */
+void tl_source_topics_suppose(struct tl_source_topics *topics);
 
 /* Those that are known; valid until the next of the calls above. */
 const struct tl_source_topic *tl_source_topics_of(const struct tl_source_topics *topics, uint32_t source, uint32_t *count);

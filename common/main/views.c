@@ -1,6 +1,7 @@
 /* views.c: opens a views file with its functions. */
 #include "main/views.h"
 
+#include "base/nearest.h"
 #include "main/source_log.h"
 
 enum tl_code tl_views_open(const struct tl_common_options *common, const char *path, struct tl_functions **functions,
@@ -36,6 +37,25 @@ enum tl_code tl_views_take_secret(struct tl_functions *functions, struct tl_stor
     TL_TRY(tl_store_secret(store, TL_SV("visitor"), secret, err));
     tl_functions_secret_set(functions, secret);
 out:
+    return rc;
+}
+
+enum tl_code tl_views_unknown(const struct tl_plan *plan, const char *name, struct tl_err *err)
+{
+    struct tl_nearest nearest = tl_nearest_to(tl_sv_from(name));
+    char hint[160];
+    struct tl_buf all;
+    enum tl_code rc;
+
+    tl_buf_init(&all, 0);
+    for (uint32_t v = 0; v < plan->views_count; v++) {
+        tl_nearest_offer(&nearest, plan->views[v].name);
+        tl_buf_printf(&all, "%s%.*s", v == 0 ? "" : ", ", TL_SV_ARG(plan->views[v].name));
+    }
+    rc = tl_fail(err, TL_ERR_USAGE, "the views file has no view '%s'; %s%sit has %.*s", name,
+                 tl_nearest_hint(&nearest, hint, sizeof hint, ""), nearest.best.data != NULL ? " " : "",
+                 (int)tl_min_i64((int64_t)all.size, 200), all.data);
+    tl_buf_done(&all);
     return rc;
 }
 

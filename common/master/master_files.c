@@ -91,6 +91,20 @@ static bool digits_read(struct tl_sv text, int64_t max, int64_t *out)
     return text.size > 0 && text.data[0] >= '0' && text.data[0] <= '9' && tl_sv_to_i64(text, out) && *out <= max;
 }
 
+bool tl_master_partition_of(const char *name, uint32_t *partition)
+{
+    struct tl_sv text = tl_sv_from(name), prefix = TL_SV("partition=");
+    char spelled[32];
+    int64_t number;
+
+    if (!tl_sv_starts(text, prefix) ||
+        !digits_read((struct tl_sv){text.data + prefix.size, text.size - prefix.size}, UINT32_MAX, &number))
+        return false;
+    snprintf(spelled, sizeof spelled, "partition=%" PRId64, number);
+    *partition = (uint32_t)number;
+    return tl_sv_eq(text, tl_sv_from(spelled));
+}
+
 /* "<topic>+<n>+<first offset><suffix>"; true only where the numbers are spelled as we spell them. */
 bool tl_master_name_fits(struct tl_sv name, const char *topic, uint32_t partition, const char *suffix, int64_t *first_offset)
 {

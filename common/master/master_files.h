@@ -28,6 +28,8 @@ TL_MUST_USE enum tl_code tl_master_topic_encode(struct tl_sv topic, char out[TL_
 bool tl_master_topic_decode(struct tl_sv encoded, char *out, size_t *size);
 /* Like snprintf, but a path that does not fit is TL_ERR_LIMIT. */
 TL_MUST_USE TL_PRINTF(3, 4) enum tl_code tl_master_path(char out[PATH_MAX], struct tl_err *err, const char *fmt, ...);
+/* The number of "partition=<n>", spelled as we spell it; false: the folder has another name. */
+bool tl_master_partition_of(const char *name, uint32_t *partition);
 /* Is it "<topic>+<n>+<first offset><suffix>", with the numbers spelled as we spell them? `topic` as encoded. */
 bool tl_master_name_fits(struct tl_sv name, const char *topic, uint32_t partition, const char *suffix, int64_t *first_offset);
 

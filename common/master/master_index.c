@@ -46,7 +46,7 @@ enum tl_code tl_master_index_encode(const struct tl_master_index *index, struct 
     enum tl_code rc;
 
     tl_buf_put(out, magic, sizeof magic);
-    tl_buf_put_u32(out, TL_MASTER_INDEX_VERSION);
+    tl_buf_put_u32(out, file->begin_offset == TL_MASTER_BEGIN_UNKNOWN ? TL_MASTER_INDEX_VERSION_FIRST : TL_MASTER_INDEX_VERSION);
     tl_buf_put_u32(out, 0); /* the size of the head is known behind it */
     tl_buf_put_block(out, file->topic);
     tl_buf_put_varint(out, file->partition);
@@ -61,6 +61,8 @@ enum tl_code tl_master_index_encode(const struct tl_master_index *index, struct 
         day_before = file->days[i].day;
     }
     tl_buf_put_varint(out, (uint64_t)file->blocks[0].first_offset);
+    if (file->begin_offset != TL_MASTER_BEGIN_UNKNOWN)
+        tl_buf_put_varint(out, (uint64_t)(file->blocks[0].first_offset - file->begin_offset));
     tl_buf_put_varint(out, file->blocks_count);
     for (uint32_t i = 0; i < file->blocks_count; i++)
         put_block(out, &file->blocks[i], &index->extents[i], i == 0 ? NULL : &file->blocks[i - 1]);
@@ -87,7 +89,7 @@ enum tl_code tl_master_index_edge(struct tl_sv bytes, uint64_t *head_end, struct
         return tl_fail(err, TL_ERR_CORRUPT, "is cut off: it has only %zu bytes", bytes.size);
     if (memcmp(start.data, magic, sizeof magic) != 0)
         return tl_fail(err, TL_ERR_CORRUPT, "is no index of a master file: it does not begin with TLYINDEX");
-    if (version != TL_MASTER_INDEX_VERSION)
+    if (version < TL_MASTER_INDEX_VERSION_FIRST || version > TL_MASTER_INDEX_VERSION)
         return tl_fail(err, TL_ERR_CORRUPT, "has version %u; this program reads version %d", version, TL_MASTER_INDEX_VERSION);
     *head_end = (uint64_t)TL_MASTER_INDEX_EDGE + head_bytes + 8;
     return TL_OK;
@@ -184,16 +186,17 @@ static enum tl_code read_days(struct tl_reader *reader, struct tl_arena *arena, 
 }
 
 static enum tl_code read_blocks(struct tl_reader *reader, struct tl_arena *arena, struct tl_master_index *index,
-                                uint64_t head_end, struct tl_err *err)
+                                uint64_t head_end, bool has_begin, struct tl_err *err)
 {
     enum { BLOCK_BYTES_MIN = 21 };
     struct tl_master_file *file = &index->file;
-    uint64_t first_offset = tl_reader_varint(reader), count = tl_reader_varint(reader);
+    uint64_t first_offset = tl_reader_varint(reader), behind_begin = has_begin ? tl_reader_varint(reader) : 0;
+    uint64_t count = tl_reader_varint(reader);
     struct tl_master_block *blocks;
     struct tl_master_extent *extents;
     struct sums sums = {0};
 
-    if (reader->failed || first_offset > INT64_MAX || count == 0 ||
+    if (reader->failed || first_offset > INT64_MAX || behind_begin > first_offset || count == 0 ||
         count > (uint64_t)(reader->end - reader->at) / BLOCK_BYTES_MIN)
         return tl_fail(err, TL_ERR_CORRUPT, "contradicts itself: %" PRIu64 " blocks do not fit in it", count);
     blocks = tl_arena_alloc(arena, (size_t)count * sizeof *blocks);
@@ -216,6 +219,7 @@ static enum tl_code read_blocks(struct tl_reader *reader, struct tl_arena *arena
     }
     file->blocks = blocks;
     file->blocks_count = (uint32_t)count;
+    file->begin_offset = has_begin ? (int64_t)(first_offset - behind_begin) : TL_MASTER_BEGIN_UNKNOWN;
     file->first_offset = blocks[0].first_offset;
     file->last_offset = blocks[count - 1].last_offset;
     file->messages_count = sums.messages;
@@ -235,9 +239,12 @@ enum tl_code tl_master_index_decode(struct tl_sv bytes, struct tl_arena *arena, 
     struct tl_reader reader;
     struct tl_sv topic;
     uint64_t head_end, partition;
+    bool has_begin;
     enum tl_code rc;
 
     TL_TRY(tl_master_index_edge(bytes, &head_end, err));
+    reader = tl_reader_of((struct tl_sv){bytes.data + sizeof magic, 4});
+    has_begin = tl_reader_u32(&reader) > TL_MASTER_INDEX_VERSION_FIRST;
     if (bytes.size != head_end)
         TL_TRY(
             tl_fail(err, TL_ERR_CORRUPT, "is cut off: it has %zu bytes of %" PRIu64 " before its entries", bytes.size, head_end));
@@ -256,7 +263,7 @@ enum tl_code tl_master_index_decode(struct tl_sv bytes, struct tl_arena *arena, 
         TL_TRY(tl_fail(err, TL_ERR_CORRUPT, "contradicts itself: its head does not fit"));
     index.file.partition = (uint32_t)partition;
     TL_TRY(read_days(&reader, arena, &index.file, err));
-    TL_TRY(read_blocks(&reader, arena, &index, head_end, err));
+    TL_TRY(read_blocks(&reader, arena, &index, head_end, has_begin, err));
     if (!tl_reader_at_end(&reader))
         TL_TRY(tl_fail(err, TL_ERR_CORRUPT, "contradicts itself: bytes are left over behind its blocks"));
     if (!tl_arena_copy(arena, topic, &index.file.topic))
@@ -343,13 +350,14 @@ enum tl_code tl_master_complete_encode(struct tl_sv topic, const struct tl_maste
 {
     size_t start = out->size;
 
-    tl_buf_put_str(out, "{\n  \"version\": 1,\n  \"topic\": ");
+    tl_buf_put_str(out, "{\n  \"version\": 2,\n  \"topic\": ");
     tl_buf_put_json(out, topic);
     tl_buf_printf(out, ",\n  \"log\": \"%016" PRIx64 "\",\n  \"partitions\": [", identity);
     for (size_t i = 0; i < count; i++) {
         tl_buf_printf(out,
-                      "%s\n    {\"partition\": %" PRIu32 ", \"complete_to\": %" PRId64 ", \"log_end_at_ms\": ", i == 0 ? "" : ",",
-                      complete[i].partition, complete[i].offset);
+                      "%s\n    {\"partition\": %" PRIu32 ", \"complete_to\": %" PRId64 ", \"files_to\": %" PRId64
+                      ", \"log_end_at_ms\": ",
+                      i == 0 ? "" : ",", complete[i].partition, complete[i].offset, complete[i].files_offset);
         if (complete[i].end_ms == INT64_MIN)
             tl_buf_put_str(out, "null}");
         else
@@ -404,17 +412,22 @@ static bool take_hex(struct tl_sv *rest, uint64_t *out)
     return true;
 }
 
-static bool take_partition(struct tl_sv *rest, struct tl_master_complete *out)
+static bool take_partition(struct tl_sv *rest, bool has_files, struct tl_master_complete *out)
 {
-    int64_t partition, offset, end_ms = INT64_MIN;
+    int64_t partition, offset, files_offset = 0, end_ms = INT64_MIN;
 
     if (!take(rest, "\n    {\"partition\": ") || !take_number(rest, &partition) || partition < 0 || partition > UINT32_MAX)
         return false;
-    if (!take(rest, ", \"complete_to\": ") || !take_number(rest, &offset) || offset < 0 || !take(rest, ", \"log_end_at_ms\": "))
+    if (!take(rest, ", \"complete_to\": ") || !take_number(rest, &offset) || offset < 0)
+        return false;
+    if (has_files && (!take(rest, ", \"files_to\": ") || !take_number(rest, &files_offset) || files_offset < 0))
+        return false;
+    if (!take(rest, ", \"log_end_at_ms\": "))
         return false;
     if (!take(rest, "null") && !take_number(rest, &end_ms))
         return false;
-    *out = (struct tl_master_complete){.partition = (uint32_t)partition, .offset = offset, .end_ms = end_ms};
+    *out = (struct tl_master_complete){
+        .partition = (uint32_t)partition, .offset = offset, .end_ms = end_ms, .files_offset = files_offset};
     return take(rest, "}");
 }
 
@@ -428,6 +441,7 @@ enum tl_code tl_master_complete_decode(struct tl_sv bytes, struct tl_sv topic, s
     struct tl_master_complete *list;
     size_t room = bytes.size / 40 + 1, used = 0; /* a partition's line is longer than that */
     uint64_t log, check, found;
+    int64_t version;
     bool fits;
     enum tl_code rc;
 
@@ -439,14 +453,15 @@ enum tl_code tl_master_complete_decode(struct tl_sv bytes, struct tl_sv topic, s
     if (list == NULL)
         TL_TRY(tl_fail_memory(err, room * sizeof *list));
 
-    if (!take(&rest, "{\n  \"version\": 1,\n  \"topic\": "))
+    if (!take(&rest, "{\n  \"version\": ") || !take_number(&rest, &version) || version < 1 || version > 2 ||
+        !take(&rest, ",\n  \"topic\": "))
         TL_TRY(tl_fail(err, TL_ERR_CORRUPT, "%s", wrong));
     if (!take(&rest, name.data))
         TL_TRY(tl_fail(err, TL_ERR_CORRUPT, "speaks of another topic than '%.*s'", TL_SV_ARG(topic)));
     fits = take(&rest, ",\n  \"log\": \"") && take_hex(&rest, &log) && take(&rest, "\",\n  \"partitions\": [");
     if (fits && !take(&rest, "],\n")) {
         do
-            fits = used < room && take_partition(&rest, &list[used]) &&
+            fits = used < room && take_partition(&rest, version > 1, &list[used]) &&
                    (used == 0 || list[used].partition > list[used - 1].partition);
         while (fits && ++used < room && take(&rest, ","));
         fits = fits && take(&rest, "\n  ],\n");

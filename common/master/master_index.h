@@ -7,7 +7,7 @@
  * the data file, the k-th stretch of entries in the index, and (if it has others) the next zstd frame of the other file.
  *
  *   .index       0   8  "TLYINDEX"
- *                8   4  version, 1
+ *                8   4  version, 2 (1 has no begin)
  *               12   4  n: bytes of the head
  *               16   n  head, below
  *             16+n   8  XXH3-64 of the bytes 0 .. 16+n
@@ -21,6 +21,7 @@
  *                   8  XXH3-64 of the whole other file (of no bytes where there is none)
  *                   .  number of days: varint; each: zigzag day (minus the day before, which is 0 at first), varint events (> 0)
  *                   .  first offset: varint
+ *                   .  first offset minus begin: varint
  *                   .  number of blocks: varint (> 0); each:
  *                          .  varint  bytes of its frame in the data file
  *                          .  varint  the same unpacked
@@ -61,9 +62,10 @@
 #include "master/master.h"
 
 enum {
-    TL_MASTER_INDEX_VERSION = 1,
-    TL_MASTER_INDEX_EDGE = 16, /* bytes before the head */
-    TL_MASTER_OTHER_EDGE = 28, /* bytes of an other beside its value */
+    TL_MASTER_INDEX_VERSION = 2,
+    TL_MASTER_INDEX_VERSION_FIRST = 1, /* of a file that does not know what it follows */
+    TL_MASTER_INDEX_EDGE = 16,         /* bytes before the head */
+    TL_MASTER_OTHER_EDGE = 28,         /* bytes of an other beside its value */
 };
 #define TL_MASTER_TOMBSTONE UINT32_MAX
 /* So that what a reader holds for one block has a maximum, however short the lines are. */
@@ -109,18 +111,18 @@ TL_MUST_USE enum tl_code tl_master_other_next(struct tl_reader *reader, struct t
 /* ---- complete.json ----
  *
  *   {
- *     "version": 1,
+ *     "version": 2,
  *     "topic": "events",
  *     "log": "9f86d081884c7d65",
  *     "partitions": [
- *       {"partition": 0, "complete_to": 5000, "log_end_at_ms": 1772323200000},
- *       {"partition": 1, "complete_to": 0, "log_end_at_ms": null}
+ *       {"partition": 0, "complete_to": 5000, "files_to": 4999, "log_end_at_ms": 1772323200000},
+ *       {"partition": 1, "complete_to": 0, "files_to": 0, "log_end_at_ms": null}
  *     ],
  *     "check": "0123456789abcdef"
  *   }
  *
  * `log` is the log's identity, `check` the XXH3-64 of the bytes before the line it stands on, both in hex: a statement by which
- * batch publishes should not be believed with a digit changed. White space is as above, nothing else is taken. */
+ * batch publishes should not be believed with a digit changed. White space is as above, nothing else is taken; version 1 has no files_to. */
 TL_MUST_USE enum tl_code tl_master_complete_encode(struct tl_sv topic, const struct tl_master_complete *complete, size_t count,
                                                    uint64_t identity, struct tl_buf *out, struct tl_err *err);
 /* *complete lives in `arena`. */

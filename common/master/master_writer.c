@@ -15,6 +15,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -23,6 +24,7 @@
 
 #include "base/buf.h"
 #include "master/master_files.h"
+#include "master/master_handle.h"
 #include "master/master_index.h"
 
 enum { LEVEL = 3 };
@@ -47,8 +49,9 @@ struct tl_master_writer {
     char encoded[TL_MASTER_TOPIC_BYTES_MAX + 1], folder[PATH_MAX];
     uint64_t time_rule;
     uint32_t partition;
-    bool begun;  /* the files are open */
-    bool broken; /* a write failed: nothing more is taken, finish only removes */
+    int topic_fd; /* the topic's folder, locked: nobody exchanges folders under an open file; -1: none is open */
+    bool begun;   /* the files are open */
+    bool broken;  /* a write failed: nothing more is taken, finish only removes */
     ZSTD_CCtx *packer;
     struct output outputs[PARTS];
     struct tl_buf lines, others, entries, packed;
@@ -57,7 +60,7 @@ struct tl_master_writer {
     struct tl_master_extent *extents;
     uint32_t blocks_count, blocks_capacity;
     size_t entries_start; /* where the open block's entries begin */
-    int64_t last_offset, last_log_ms;
+    int64_t begin_offset, last_offset;
     uint64_t raw_bytes;
     int64_t watermark_ms;
 
@@ -161,6 +164,8 @@ static void writer_free(struct tl_master_writer *writer)
             close(output->fd);
         XXH3_freeState(output->hash);
     }
+    if (writer->topic_fd >= 0)
+        close(writer->topic_fd);
     ZSTD_freeCCtx(writer->packer);
     tl_buf_done(&writer->lines);
     tl_buf_done(&writer->others);
@@ -192,8 +197,8 @@ void tl_master_writer_abandon(struct tl_master_writer *writer)
     writer_free(writer);
 }
 
-enum tl_code tl_master_writer_open(struct tl_master *master, struct tl_sv topic, uint32_t partition, uint64_t time_rule,
-                                   struct tl_master_writer **out, struct tl_err *err)
+enum tl_code tl_master_writer_open_in(struct tl_master *master, struct tl_sv topic, uint32_t partition, uint64_t time_rule,
+                                      const char *folder, struct tl_master_writer **out, struct tl_err *err)
 {
     struct tl_master_writer *writer = calloc(1, sizeof *writer);
     enum tl_code rc;
@@ -203,6 +208,8 @@ enum tl_code tl_master_writer_open(struct tl_master *master, struct tl_sv topic,
     writer->data_dir = tl_master_data_dir(master);
     writer->partition = partition;
     writer->time_rule = time_rule;
+    writer->topic_fd = -1;
+    writer->begin_offset = INT64_MAX;
     writer->last_offset = -1;
     writer->watermark_ms = INT64_MIN;
     tl_buf_init(&writer->lines, 0);
@@ -226,12 +233,25 @@ enum tl_code tl_master_writer_open(struct tl_master *master, struct tl_sv topic,
     if (ZSTD_isError(ZSTD_CCtx_setParameter(writer->packer, ZSTD_c_compressionLevel, LEVEL)) ||
         ZSTD_isError(ZSTD_CCtx_setParameter(writer->packer, ZSTD_c_checksumFlag, 1)))
         TL_TRY(tl_fail(err, TL_ERR_IO, "zstd does not know the level %d or checksums", LEVEL));
-    TL_TRY(tl_master_path(writer->folder, err, "%s/topics/%s/partition=%" PRIu32, writer->data_dir, writer->encoded, partition));
+    TL_TRY(tl_master_path(writer->folder, err, "%s", folder));
     TL_TRY(tl_master_folder_walk(writer->folder, each_leftover, writer, err));
     *out = writer;
 out:
     if (rc != TL_OK && writer != NULL)
         writer_free(writer);
+    return rc;
+}
+
+enum tl_code tl_master_writer_open(struct tl_master *master, struct tl_sv topic, uint32_t partition, uint64_t time_rule,
+                                   struct tl_master_writer **out, struct tl_err *err)
+{
+    char encoded[TL_MASTER_TOPIC_BYTES_MAX + 1], folder[PATH_MAX];
+    enum tl_code rc;
+
+    TL_TRY(tl_master_topic_encode(topic, encoded, err));
+    TL_TRY(tl_master_path(folder, err, "%s/topics/%s/partition=%" PRIu32, tl_master_data_dir(master), encoded, partition));
+    TL_TRY(tl_master_writer_open_in(master, topic, partition, time_rule, folder, out, err));
+out:
     return rc;
 }
 
@@ -242,6 +262,11 @@ static enum tl_code writer_begin(struct tl_master_writer *writer, int64_t first_
     enum tl_code rc;
 
     TL_TRY(tl_master_topic_folder(writer->data_dir, writer->encoded, folder, err));
+    writer->topic_fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (writer->topic_fd < 0)
+        TL_TRY(tl_fail_errno(err, TL_ERR_IO, "%s: cannot open the folder", folder));
+    while (flock(writer->topic_fd, LOCK_SH) != 0 && errno == EINTR)
+        ;
     TL_TRY(tl_master_folder_make(writer->folder, err));
     for (int part = 0; part < PARTS; part++) {
         struct output *output = &writer->outputs[part];
@@ -473,6 +498,11 @@ enum tl_code tl_master_writer_add(struct tl_master_writer *writer, const struct 
     return rc;
 }
 
+void tl_master_writer_begin_at(struct tl_master_writer *writer, int64_t begin_offset)
+{
+    writer->begin_offset = begin_offset;
+}
+
 uint64_t tl_master_writer_raw_bytes(const struct tl_master_writer *writer)
 {
     return writer->raw_bytes;
@@ -487,6 +517,7 @@ static enum tl_code index_write(struct tl_master_writer *writer, struct tl_err *
                    .partition = writer->partition,
                    .time_rule = writer->time_rule,
                    .watermark_ms = writer->watermark_ms,
+                   .begin_offset = tl_min_i64(writer->begin_offset, writer->blocks[0].first_offset),
                    .days = writer->days,
                    .days_count = writer->days_count,
                    .blocks = writer->blocks,

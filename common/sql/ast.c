@@ -1,6 +1,7 @@
 /* ast.c: makes the nodes, and puts what the grammar does not take into sentences. */
 #include "sql/ast.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -32,6 +33,27 @@ static void *node_make(struct tl_parse *parse, size_t bytes)
     if (node == NULL)
         tl_ast_no_memory(parse);
     return node;
+}
+
+enum tl_code tl_sql_read(const char *what, const char *path, struct tl_buf *out, struct tl_err *err)
+{
+    enum { ROOM = TL_SQL_BYTES_MAX + 1 }; /* one more than is taken, so that a longer file shows */
+    FILE *file = fopen(path, "rb");
+    char *text;
+    enum tl_code rc = TL_OK;
+
+    if (file == NULL)
+        return tl_fail_errno(err, errno == ENOENT || errno == EISDIR ? TL_ERR_DEFINITION : TL_ERR_IO,
+                             "the %s file %s cannot be opened", what, path);
+    text = tl_buf_reserve(out, ROOM);
+    if (text == NULL)
+        TL_TRY(tl_fail_memory(err, ROOM));
+    out->size += fread(text, 1, ROOM, file);
+    if (ferror(file))
+        TL_TRY(tl_fail_errno(err, TL_ERR_IO, "the %s file %s cannot be read", what, path));
+out:
+    fclose(file);
+    return rc;
 }
 
 /* --- names and texts ---------------------------------------------------------------------------------------------------- */
@@ -480,6 +502,15 @@ struct tl_ast_select *tl_ast_select(struct tl_parse *parse, struct tl_token at, 
     return select;
 }
 
+struct tl_ast_check *tl_ast_check(struct tl_parse *parse, struct tl_ast_expr *expr)
+{
+    struct tl_ast_check *check = node_make(parse, sizeof *check);
+
+    if (check != NULL)
+        check->expr = expr;
+    return check;
+}
+
 struct tl_ast_statement *tl_ast_statement(struct tl_parse *parse, enum tl_ast_statement_kind kind, struct tl_ast_name name)
 {
     struct tl_ast_statement *statement = node_make(parse, sizeof *statement);
@@ -580,6 +611,25 @@ static bool refusal_find(struct tl_parse *parse, int kind, struct tl_token token
     return false;
 }
 
+static void refuse_check(struct tl_parse *parse, int kind, struct tl_token token)
+{
+    static const char hint[] = "a statement begins with ALTER TABLE or ALTER VIEW";
+    struct tl_nearest nearest = tl_nearest_to(token.text);
+    char text[80];
+
+    tl_nearest_offer(&nearest, TL_SV("ALTER"));
+    if (kind == TL_TK_SET || kind == TL_TK_RESET)
+        tl_ast_refuse(parse, token.at, "settings belong into the views file (--views)", "%s has no place in a checks file",
+                      tl_lex_name(kind));
+    else if (kind == TL_TK_CREATE || kind == TL_TK_SELECT)
+        tl_ast_refuse(parse, token.at, "tables and views belong into the views file (--views)",
+                      "%s has no place in a checks file", tl_lex_name(kind));
+    else
+        tl_ast_refuse(parse, token.at, kind == TL_TK_IDENT ? tl_nearest_hint(&nearest, text, sizeof text, hint) : hint,
+                      "no check begins with %s",
+                      token.text.size > 0 && token.text.size < 40 && kind != TL_TK_STRING ? "this word" : "this");
+}
+
 static void refuse_beginning(struct tl_parse *parse, int kind, struct tl_token token)
 {
     static const char hint[] = "a statement begins with SET, CREATE TABLE, CREATE VIEW or CREATE TEMPORARY VIEW";
@@ -616,9 +666,11 @@ static void hint_expected(const bool *accepted, int accepted_count, char *out, s
         names[count++] = "an expression";
     for (int t = 1; t < accepted_count; t++) {
         bool falls_back =
-            accepted[TL_TK_IDENT] && (t == TL_TK_COMMENT || t == TL_TK_ENFORCED || t == TL_TK_KEY || t == TL_TK_VIEW ||
-                                      t == TL_TK_TEMPORARY || t == TL_TK_IF || t == TL_TK_REPLACE || t == TL_TK_BOTH ||
-                                      t == TL_TK_LEADING || t == TL_TK_TRAILING || t == TL_TK_POSITION || t == TL_TK_DEFAULT);
+            accepted[TL_TK_IDENT] &&
+            (t == TL_TK_COMMENT || t == TL_TK_ENFORCED || t == TL_TK_KEY || t == TL_TK_VIEW || t == TL_TK_TEMPORARY ||
+             t == TL_TK_IF || t == TL_TK_REPLACE || t == TL_TK_BOTH || t == TL_TK_LEADING || t == TL_TK_TRAILING ||
+             t == TL_TK_POSITION || t == TL_TK_DEFAULT || t == TL_TK_ADD || t == TL_TK_EXPECT || t == TL_TK_VIOLATION ||
+             t == TL_TK_ROW || t == TL_TK_FAIL || t == TL_TK_UPDATE || t == TL_TK_WARN);
         bool part_of_expression = t == TL_TK_INTEGER || t == TL_TK_DECIMAL || t == TL_TK_STRING || t == TL_TK_TRUE ||
                                   t == TL_TK_FALSE || t == TL_TK_NULL || t == TL_TK_UNKNOWN || t == TL_TK_TIMESTAMP ||
                                   t == TL_TK_INTERVAL || t == TL_TK_IDENT || t == TL_TK_CASE || t == TL_TK_CAST ||
@@ -661,7 +713,10 @@ void tl_ast_unexpected(struct tl_parse *parse, int kind, struct tl_token token, 
         return;
     }
     if (parse->last_kind == TL_TK_SEMI && parse->token_kind != 0 && kind != TL_TK_SEMI) {
-        refuse_beginning(parse, kind, token);
+        if (parse->file == TL_SQL_CHECKS)
+            refuse_check(parse, kind, token);
+        else
+            refuse_beginning(parse, kind, token);
         return;
     }
     if (parse->last_kind == TL_TK_CREATE || (parse->last_kind == TL_TK_TEMPORARY && kind != TL_TK_SEMI)) {

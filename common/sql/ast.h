@@ -5,13 +5,16 @@
 #define TL_AST_H
 
 #include "base/arena.h"
+#include "base/buf.h"
 #include "sql/lex.h"
 #include "sql/mistake.h"
 
 enum {
     TL_SQL_DEPTH_MAX = 200,     /* nesting of expressions and brackets: below what any stack could mind */
-    TL_SQL_BYTES_MAX = 1 << 20, /* of a views file */
+    TL_SQL_BYTES_MAX = 1 << 20, /* of a file */
 };
+
+enum tl_sql_file { TL_SQL_VIEWS, TL_SQL_CHECKS };
 
 enum tl_ast_op {
     TL_AST_NUMBER, /* text: as written */
@@ -30,6 +33,7 @@ enum tl_ast_op {
     TL_AST_CASE,    /* args: [operand], condition, value, ..., [else]: see has_operand, has_else */
     TL_AST_IN,      /* args: x, then the list */
     TL_AST_BETWEEN, /* args: x, low, high */
+    TL_AST_FILE,    /* of a checks file: FILE 'name', the list of IN; text: the name, decoded */
 };
 
 struct tl_ast_type {
@@ -127,7 +131,28 @@ struct tl_ast_select {
     struct tl_ast_expr *having;
 };
 
-enum tl_ast_statement_kind { TL_AST_SET, TL_AST_RESET, TL_AST_SHOW_SETTINGS, TL_AST_CREATE_TABLE, TL_AST_CREATE_VIEW };
+enum tl_ast_violation { TL_AST_VIOLATION_WARN, TL_AST_VIOLATION_DROP_ROW, TL_AST_VIOLATION_FAIL_UPDATE };
+
+struct tl_ast_check {
+    struct tl_ast_name name;
+    struct tl_ast_expr *expr;   /* NULL: UNIQUE (names) */
+    struct tl_ast_names unique; /* of UNIQUE */
+    struct tl_span unique_at;
+    struct tl_ast_name days; /* PERCENT OF MEDIAN OVER days DAYS, as written; text.data NULL: not written */
+    struct tl_span median_at;
+    enum tl_ast_violation violation;
+    struct tl_span violation_at; /* what stands behind ON VIOLATION; else some place of the statement */
+};
+
+enum tl_ast_statement_kind {
+    TL_AST_SET,
+    TL_AST_RESET,
+    TL_AST_SHOW_SETTINGS,
+    TL_AST_CREATE_TABLE,
+    TL_AST_CREATE_VIEW,
+    TL_AST_ALTER_TABLE, /* of a checks file, and nothing else is in one */
+    TL_AST_ALTER_VIEW,
+};
 
 struct tl_ast_statement {
     enum tl_ast_statement_kind kind;
@@ -140,7 +165,8 @@ struct tl_ast_statement {
     struct tl_ast_names names; /* CREATE VIEW v (names) */
     struct tl_sv comment;
     struct tl_ast_select *select;
-    struct tl_span select_at; /* the query of a view: from SELECT to the statement's end */
+    struct tl_span select_at;   /* the query of a view: from SELECT to the statement's end */
+    struct tl_ast_check *check; /* of ALTER */
     struct tl_ast_statement *next;
 };
 
@@ -151,13 +177,16 @@ struct tl_script {
     struct tl_span end; /* of the text */
 };
 
+/* Adds the bytes of a file to `out`, and no more of them than are taken and one. `what` it is: "views". */
+TL_MUST_USE enum tl_code tl_sql_read(const char *what, const char *path, struct tl_buf *out, struct tl_err *err);
 /* `text` is copied into the arena. TL_ERR_DEFINITION: err holds the first mistake. */
-TL_MUST_USE enum tl_code tl_sql_parse(struct tl_sv text, const char *name, struct tl_arena *arena, struct tl_script *out,
-                                      struct tl_err *err);
+TL_MUST_USE enum tl_code tl_sql_parse(enum tl_sql_file file, struct tl_sv text, const char *name, struct tl_arena *arena,
+                                      struct tl_script *out, struct tl_err *err);
 
 /* --- for parse.y: every maker returns NULL when memory ends or the statement is already wrong; parse->rc then says why ---- */
 
 struct tl_parse {
+    enum tl_sql_file file;
     struct tl_arena *arena;
     struct tl_text text;
     struct tl_err *err;
@@ -225,6 +254,7 @@ struct tl_ast_from *tl_ast_from(struct tl_parse *parse, struct tl_span at, struc
 struct tl_ast_select *tl_ast_select(struct tl_parse *parse, struct tl_token at, struct tl_ast_item *items,
                                     struct tl_ast_from *from, struct tl_ast_expr *where, struct tl_token group_at,
                                     struct tl_ast_list group);
+struct tl_ast_check *tl_ast_check(struct tl_parse *parse, struct tl_ast_expr *expr);
 struct tl_ast_statement *tl_ast_statement(struct tl_parse *parse, enum tl_ast_statement_kind kind, struct tl_ast_name name);
 /* Appends it to the script; NULL (an empty statement) is fine. */
 void tl_ast_statement_end(struct tl_parse *parse, struct tl_ast_statement *statement);

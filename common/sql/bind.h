@@ -6,7 +6,7 @@
  * A stored view with windows is where that ends: its outputs, by number, are the slots of what reads it.
  *
  * bind.c: statements, tables, views. bind_select.c: FROM, GROUP BY, HAVING, outputs. bind_window.c: window functions.
- * bind_aggregate.c: aggregates. bind_expr.c: expressions. bind_call.c: function calls. bind_literal.c: types and constants. */
+ * bind_aggregate.c: aggregates. bind_check.c: the checks of a checks file. bind_list.c: its lists. bind_expr.c: expressions. bind_call.c: function calls. bind_literal.c: types and constants. */
 #ifndef TL_BIND_H
 #define TL_BIND_H
 
@@ -84,6 +84,7 @@ struct tl_plan_notes {
     struct tl_span *lateness_at; /* per view */
     bool *periodic;              /* per source */
     const struct tl_script *script;
+    struct tl_relation *relations; /* for a checks file, which names them too */
 };
 
 struct tl_bind {
@@ -113,10 +114,15 @@ struct tl_scope {
     struct tl_group *group;      /* NULL: over source slots */
     bool in_aggregate;
     bool in_watermark;
+    bool of_check;
 };
+
+struct tl_checks;
 
 /* The whole file; fills plan. */
 TL_MUST_USE enum tl_code tl_bind_script(struct tl_bind *bind);
+/* A checks file; fills `checks` and adds the columns that they read to the plan's sources. */
+TL_MUST_USE enum tl_code tl_bind_checks(struct tl_bind *bind, struct tl_checks *checks);
 TL_MUST_USE enum tl_code tl_bind_select(struct tl_bind *bind, const struct tl_ast_select *select, struct tl_query *out);
 /* A window function behind FROM (bind_window.c): the columns of what it reads, and the window's own. */
 TL_MUST_USE enum tl_code tl_bind_window(struct tl_bind *bind, const struct tl_ast_from *from, struct tl_query *out);
@@ -152,6 +158,9 @@ TL_MUST_USE enum tl_code tl_bind_timestamp(struct tl_bind *bind, const struct tl
 TL_MUST_USE enum tl_code tl_bind_interval(struct tl_bind *bind, const struct tl_ast_expr *ast, bool negative, struct tl_span at,
                                           struct tl_expr **out);
 TL_MUST_USE enum tl_code tl_bind_constant(struct tl_bind *bind, struct tl_value value, struct tl_span at, struct tl_expr **out);
+/* `in` with the values of its files (checks alone: x IN (FILE 'name')) as literals of x's kind; itself where it has none (bind_list.c). */
+TL_MUST_USE enum tl_code tl_bind_list(struct tl_bind *bind, enum tl_kind kind, const struct tl_ast_expr *in,
+                                      const struct tl_ast_expr **out);
 /* A function call (bind_call.c). */
 TL_MUST_USE enum tl_code tl_bind_call(struct tl_bind *bind, const struct tl_scope *scope, const struct tl_ast_expr *ast,
                                       struct tl_expr **out);

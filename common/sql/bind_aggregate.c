@@ -303,7 +303,8 @@ static enum tl_code call_check(struct tl_bind *bind, const struct tl_scope *scop
     if (scope->group == NULL)
         return tl_mistake(bind->err, bind->text, ast->key_at,
                           strcmp(scope->clause, "WHERE") == 0 ? "conditions over aggregates stand in HAVING, behind GROUP BY"
-                                                              : "aggregates stand in SELECT, over the rows that WHERE keeps",
+                          : scope->of_check ? "it looks at one event; ALTER VIEW measures rows: ROW_COUNT, SUM(x), NULL_SHARE(x)"
+                                            : "aggregates stand in SELECT, over the rows that WHERE keeps",
                           "%s has no place in %s", row->name, scope->clause);
     if (ast->star && row->agg != TL_AGG_COUNT)
         return tl_mistake(bind->err, bind->text, ast->at, "name the column: SUM(bytes)", "only COUNT takes a star");

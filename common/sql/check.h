@@ -8,7 +8,8 @@
  *   ALTER VIEW hits_5m ADD CONSTRAINT fresh  EXPECT (FRESHNESS <= INTERVAL '2' HOUR);
  *   ALTER VIEW hits_5m ADD CONSTRAINT known  EXPECT (host IN ('a.example', 'b.example'));
  *
- * Flink has no such statement, so checks stand in a file of their own. Without ON VIOLATION a check warns.
+ * Flink has no such statement, so checks stand in a file of their own; CHECKS.md has the language. Without ON VIOLATION a check warns.
+ * Names of checks are unique in the file and end with a zero byte.
  * Source: the words are those of Databricks' expectations (CONSTRAINT ... EXPECT ... ON VIOLATION DROP ROW | FAIL UPDATE). */
 #ifndef TL_CHECK_H
 #define TL_CHECK_H
@@ -16,6 +17,7 @@
 #include "sql/plan.h"
 
 enum tl_violation { TL_VIOLATION_WARN, TL_VIOLATION_DROP_ROW /* row checks alone */, TL_VIOLATION_FAIL_UPDATE };
+const char *tl_violation_name(enum tl_violation violation); /* "warn", "drop row", "fail update", as the store has them */
 
 struct tl_row_check {
     struct tl_sv name;
@@ -27,7 +29,7 @@ struct tl_row_check {
 
 enum tl_measure {
     TL_MEASURE_ROW_COUNT,
-    TL_MEASURE_SUM,        /* of `columns[0]` */
+    TL_MEASURE_SUM,        /* of `columns[0]`, a number */
     TL_MEASURE_NULL_SHARE, /* of `columns[0]`, 0 to 1 */
     TL_MEASURE_UNIQUE,     /* rows of a window with equal `columns`; none are expected */
     TL_MEASURE_FRESHNESS,  /* ms from the latest row's end to the range's end */
@@ -40,9 +42,12 @@ struct tl_table_check {
     enum tl_measure measure;
     uint32_t *columns; /* of the view's outputs */
     uint32_t columns_count;
-    double low, high;     /* inclusive; -INFINITY, INFINITY: unbounded. With median_days in percent of the median */
+    /* Inclusive: of whole numbers x < 5 is x <= 4, of others the largest double below 5 (then high_open, for those who read it). -INFINITY,
+     * INFINITY: unbounded. With median_days in percent of the median. UNIQUE, ALLOWED: 0 to 0, the rows that violate it. */
+    double low, high;
+    bool low_open, high_open;
     uint32_t median_days; /* 0: bounds are absolute; else of the published ranges of the same length in the last so many days */
-    struct tl_value *allowed;
+    struct tl_value *allowed; /* of the column's kind, as written; none of them is NULL */
     uint32_t allowed_count;
     enum tl_violation violation; /* WARN or FAIL_UPDATE */
     struct tl_place place;
@@ -56,5 +61,19 @@ struct tl_checks {
     struct tl_table_check *tables;
     uint32_t tables_count;
 };
+
+/* Reads, parses and binds the file against the plan of its views file; 'hosts.txt' of IN (FILE 'hosts.txt') lies beside it. Columns that only a
+ * row check reads are added behind the others of the plan's sources (no definition's hash changes), so this comes before a core is opened.
+ * TL_ERR_DEFINITION: as tl_plan_load. The plan must outlive the checks. */
+TL_MUST_USE enum tl_code tl_checks_load(const char *path, struct tl_plan *plan, struct tl_checks **out, struct tl_err *err);
+/* The same from text; `name` stands for the file in messages, and says where lists lie. */
+TL_MUST_USE enum tl_code tl_checks_parse(struct tl_sv text, const char *name, struct tl_plan *plan, struct tl_checks **out,
+                                         struct tl_err *err);
+void tl_checks_close(struct tl_checks *checks);
+/* What is expected, in SQL, without the words around it: "host IS NOT NULL", "ROW_COUNT BETWEEN 50 AND 200 PERCENT OF MEDIAN OVER 14 DAYS". */
+void tl_row_check_print(const struct tl_plan *plan, const struct tl_row_check *check, struct tl_buf *out);
+void tl_table_check_print(const struct tl_plan *plan, const struct tl_table_check *check, struct tl_buf *out);
+/* What `tally explain --checks` prints. */
+void tl_checks_print(const struct tl_checks *checks, const struct tl_plan *plan, struct tl_buf *out);
 
 #endif

@@ -12,6 +12,7 @@ struct word {
 
 /* In alphabetical order: tl_lex_keyword halves it. */
 static const struct word words[] = {
+    {"ADD", TL_TK_ADD},
     {"ALL", TL_TK_ALL},
     {"ALTER", TL_TK_ALTER},
     {"AND", TL_TK_AND},
@@ -36,6 +37,8 @@ static const struct word words[] = {
     {"EXCEPT", TL_TK_EXCEPT},
     {"EXECUTE", TL_TK_EXECUTE},
     {"EXISTS", TL_TK_EXISTS},
+    {"EXPECT", TL_TK_EXPECT},
+    {"FAIL", TL_TK_FAIL},
     {"FALSE", TL_TK_FALSE},
     {"FETCH", TL_TK_FETCH},
     {"FILTER", TL_TK_FILTER},
@@ -76,6 +79,7 @@ static const struct word words[] = {
     {"REPLACE", TL_TK_REPLACE},
     {"RESET", TL_TK_RESET},
     {"RIGHT", TL_TK_RIGHT},
+    {"ROW", TL_TK_ROW},
     {"SELECT", TL_TK_SELECT},
     {"SET", TL_TK_SET},
     {"SIMILAR", TL_TK_SIMILAR},
@@ -90,8 +94,11 @@ static const struct word words[] = {
     {"UNION", TL_TK_UNION},
     {"UNIQUE", TL_TK_UNIQUE},
     {"UNKNOWN", TL_TK_UNKNOWN},
+    {"UPDATE", TL_TK_UPDATE},
     {"VALUES", TL_TK_VALUES},
     {"VIEW", TL_TK_VIEW},
+    {"VIOLATION", TL_TK_VIOLATION},
+    {"WARN", TL_TK_WARN},
     {"WATERMARK", TL_TK_WATERMARK},
     {"WHEN", TL_TK_WHEN},
     {"WHERE", TL_TK_WHERE},

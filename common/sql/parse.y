@@ -1,4 +1,5 @@
-/* parse.y: the grammar of a views file, for lemon. What it does not take, tl_ast_unexpected (ast.c) puts into a sentence. */
+/* parse.y: the grammar of a views file, and of a checks file, for lemon. What it does not take, tl_ast_unexpected (ast.c) puts into a
+ * sentence. Which of the two it is, a token says that the lexer never gives: the expressions are the same, the statements are not. */
 %name tl_parser
 %token_prefix TL_TK_
 %token_type {struct tl_token}
@@ -33,7 +34,8 @@ static struct tl_ast_list list_of(struct tl_ast_expr *a, struct tl_ast_expr *b)
 %stack_overflow { tl_ast_no_memory(parse); }
 
 /* Words that Flink does not reserve may be names wherever they mean nothing else. */
-%fallback IDENT COMMENT ENFORCED KEY VIEW TEMPORARY IF REPLACE BOTH LEADING TRAILING POSITION DEFAULT.
+%fallback IDENT COMMENT ENFORCED KEY VIEW TEMPORARY IF REPLACE BOTH LEADING TRAILING POSITION DEFAULT ADD EXPECT VIOLATION ROW FAIL
+          UPDATE WARN.
 
 /* From loose to tight, as in Calcite: IS binds looser than a comparison, IN, LIKE and BETWEEN tighter. */
 %left OR.
@@ -52,7 +54,8 @@ static struct tl_ast_list list_of(struct tl_ast_expr *a, struct tl_ast_expr *b)
 %token ILLEGAL ALTER CROSS DROP EXCEPT EXECUTE EXISTS FETCH FULL FUNCTION INNER INSERT INTERSECT JOIN LATERAL LEFT
        LIMIT MATCH_RECOGNIZE METADATA NATURAL OFFSET ON ORDER OVER RIGHT SIMILAR UNION UNIQUE VALUES.
 
-script ::= statements.
+script ::= VIEWS_FILE statements.
+script ::= CHECKS_FILE checks.
 statements ::= .
 statements ::= statements statement(A) SEMI. { tl_ast_statement_end(parse, A); }
 
@@ -89,6 +92,77 @@ statement(R) ::= CREATE temporary(T) VIEW if_not_exists(I) name(N) view_names(L)
             R->select_at = tl_span_join(Q->at, parse->last.at);
     }
 }
+
+/* --- checks ----------------------------------------------------------------------------------------------------------------- */
+%include {
+struct check_action {
+    enum tl_ast_violation violation;
+    struct tl_span at;
+};
+struct check_words {
+    struct tl_token percent, of, median, days, unit;
+};
+
+/* The words behind a bound know no place in SQL, so they are names to the lexer. */
+static void median_words(struct tl_parse *parse, struct tl_ast_check *check, struct check_words words)
+{
+    static const char hint[] = "write ROW_COUNT BETWEEN 50 AND 200 PERCENT OF MEDIAN OVER 14 DAYS";
+    const struct {
+        struct tl_token token;
+        const char *word;
+    } wanted[] = {{words.percent, "PERCENT"}, {words.of, "OF"}, {words.median, "MEDIAN"}, {words.unit, "DAYS"}};
+
+    if (check == NULL)
+        return;
+    for (size_t i = 0; i < TL_COUNT(wanted); i++)
+        if (!tl_sv_eq_nocase(wanted[i].token.text, tl_sv_from(wanted[i].word)) &&
+            !(i == 3 && tl_sv_eq_nocase(wanted[i].token.text, TL_SV("DAY"))))
+            tl_ast_refuse(parse, wanted[i].token.at, hint, "%s belongs here", wanted[i].word);
+    check->days = tl_ast_name(parse, words.days);
+    check->median_at = tl_span_join(words.percent.at, words.unit.at);
+}
+}
+checks ::= .
+checks ::= checks check(A) SEMI. { tl_ast_statement_end(parse, A); }
+%type check {struct tl_ast_statement *}
+check(R) ::= . { R = NULL; }
+check(R) ::= ALTER TABLE name(N) constraint(C). {
+    R = tl_ast_statement(parse, TL_AST_ALTER_TABLE, N);
+    if (R)
+        R->check = C;
+}
+check(R) ::= ALTER VIEW name(N) constraint(C). {
+    R = tl_ast_statement(parse, TL_AST_ALTER_VIEW, N);
+    if (R)
+        R->check = C;
+}
+%type constraint {struct tl_ast_check *}
+constraint(R) ::= ADD CONSTRAINT IDENT(N) EXPECT LP expectation(E) RP action(A). {
+    R = E;
+    if (R) {
+        R->name = tl_ast_name(parse, N);
+        R->violation = A.violation;
+        R->violation_at = A.at;
+    }
+}
+%type expectation {struct tl_ast_check *}
+expectation(R) ::= expr(E). { R = tl_ast_check(parse, E); }
+expectation(R) ::= expr(E) IDENT(P) IDENT(O) IDENT(M) OVER INTEGER(D) IDENT(U). {
+    R = tl_ast_check(parse, E);
+    median_words(parse, R, (struct check_words){P, O, M, D, U});
+}
+expectation(R) ::= UNIQUE(U) LP names(L) RP(Z). {
+    R = tl_ast_check(parse, NULL);
+    if (R) {
+        R->unique = L;
+        R->unique_at = tl_span_join(U.at, Z.at);
+    }
+}
+%type action {struct check_action}
+action(R) ::= . { R = (struct check_action){TL_AST_VIOLATION_WARN, parse->last.at}; }
+action(R) ::= ON VIOLATION WARN(W). { R = (struct check_action){TL_AST_VIOLATION_WARN, W.at}; }
+action(R) ::= ON VIOLATION DROP(D) ROW(Z). { R = (struct check_action){TL_AST_VIOLATION_DROP_ROW, tl_span_join(D.at, Z.at)}; }
+action(R) ::= ON VIOLATION FAIL(F) UPDATE(Z). { R = (struct check_action){TL_AST_VIOLATION_FAIL_UPDATE, tl_span_join(F.at, Z.at)}; }
 
 %type temporary {bool}
 temporary(R) ::= . { R = false; }
@@ -282,9 +356,12 @@ expr(R) ::= FALSE(T). { R = tl_ast_literal(parse, TL_AST_FALSE, T, T); }
 expr(R) ::= UNKNOWN(T). { R = tl_ast_literal(parse, TL_AST_NULL, T, T); }
 expr(R) ::= TIMESTAMP(W) STRING(T). { R = tl_ast_literal(parse, TL_AST_TIMESTAMP, W, T); }
 expr(R) ::= IDENT(W) STRING(T). {
-    R = NULL;
-    tl_ast_refuse(parse, tl_span_join(W.at, T.at), "texts with a type are TIMESTAMP '2024-03-01 10:00:00' and INTERVAL '5' MINUTE",
-                  "'%.*s' in front of a text has no meaning here", TL_SV_ARG(W.text));
+    bool is_list = parse->file == TL_SQL_CHECKS && tl_sv_eq_nocase(W.text, TL_SV("FILE"));
+
+    R = is_list ? tl_ast_literal(parse, TL_AST_FILE, W, T) : NULL;
+    if (!is_list)
+        tl_ast_refuse(parse, tl_span_join(W.at, T.at), "texts with a type are TIMESTAMP '2024-03-01 10:00:00' and INTERVAL '5' MINUTE",
+                      "'%.*s' in front of a text has no meaning here", TL_SV_ARG(W.text));
 }
 expr(R) ::= INTERVAL(W) STRING(T) IDENT(U). [UNARY] { R = tl_ast_interval(parse, W, T, U, no_token, U); }
 expr(R) ::= INTERVAL(W) STRING(T) IDENT(U) LP INTEGER(P) RP(Z). { R = tl_ast_interval(parse, W, T, U, P, Z); }
@@ -541,6 +618,7 @@ static void parse_tokens(struct tl_parse *parse, yyParser *parser)
     uint32_t depth = 0;
     int kind;
 
+    tl_parser(parser, parse->file == TL_SQL_CHECKS ? TL_TK_CHECKS_FILE : TL_TK_VIEWS_FILE, no_token);
     do {
         struct tl_token token;
 
@@ -573,14 +651,16 @@ static void parse_tokens(struct tl_parse *parse, yyParser *parser)
         tl_parser(parser, 0, no_token);
 }
 
-enum tl_code tl_sql_parse(struct tl_sv text, const char *name, struct tl_arena *arena, struct tl_script *out, struct tl_err *err)
+enum tl_code tl_sql_parse(enum tl_sql_file file, struct tl_sv text, const char *name, struct tl_arena *arena, struct tl_script *out,
+                          struct tl_err *err)
 {
-    struct tl_parse parse = {.arena = arena, .err = err, .rc = TL_OK, .last_kind = TL_TK_SEMI};
+    struct tl_parse parse = {.file = file, .arena = arena, .err = err, .rc = TL_OK, .last_kind = TL_TK_SEMI};
     struct tl_sv copy;
     yyParser *parser;
 
     if (text.size > TL_SQL_BYTES_MAX)
-        return tl_fail(err, TL_ERR_DEFINITION, "%s: a views file has at most %d bytes, this one has %zu", name, TL_SQL_BYTES_MAX, text.size);
+        return tl_fail(err, TL_ERR_DEFINITION, "%s: a %s file has at most %d bytes, this one has %zu", name,
+                       file == TL_SQL_CHECKS ? "checks" : "views", TL_SQL_BYTES_MAX, text.size);
     if (!tl_arena_copy(arena, text, &copy))
         return tl_fail_memory(err, text.size);
     parse.text = (struct tl_text){name, copy};

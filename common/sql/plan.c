@@ -1,8 +1,6 @@
 /* plan.c: a views file -> a plan in one arena: read, parse, bind. */
 #include "sql/plan.h"
 
-#include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -23,12 +21,13 @@ static enum tl_code plan_fill(struct tl_plan *plan, struct tl_sv text, const cha
     if (script == NULL || notes == NULL || !tl_arena_copy(&plan->arena, tl_sv_from(name), &name_copy))
         return tl_fail_memory(err, sizeof *notes);
     plan->notes = notes;
-    TL_TRY(tl_sql_parse(text, name_copy.data, &plan->arena, script, err));
+    TL_TRY(tl_sql_parse(TL_SQL_VIEWS, text, name_copy.data, &plan->arena, script, err));
     notes->file = name_copy.data;
     notes->catalog = catalog;
     notes->script = script;
     bind.text = &script->text;
     TL_TRY(tl_bind_script(&bind));
+    notes->relations = bind.relations;
 out:
     return rc;
 }
@@ -53,26 +52,14 @@ enum tl_code tl_plan_parse(struct tl_sv text, const char *name, const struct tl_
 
 enum tl_code tl_plan_load(const char *path, const struct tl_catalog *catalog, struct tl_plan **out, struct tl_err *err)
 {
-    size_t size = 0, room = TL_SQL_BYTES_MAX + 1; /* one more than is taken, so that a longer file shows */
-    char *text = NULL;
-    FILE *file = fopen(path, "rb");
-    enum tl_code rc = TL_OK;
+    struct tl_buf text;
+    enum tl_code rc;
 
-    if (file == NULL)
-        return tl_fail_errno(err, errno == ENOENT || errno == EISDIR ? TL_ERR_DEFINITION : TL_ERR_IO,
-                             "the views file %s cannot be opened", path);
-    text = malloc(room);
-    if (text == NULL) {
-        rc = tl_fail_memory(err, room);
-    } else {
-        size = fread(text, 1, room, file);
-        if (ferror(file))
-            rc = tl_fail_errno(err, TL_ERR_IO, "the views file %s cannot be read", path);
-    }
-    if (rc == TL_OK)
-        rc = tl_plan_parse((struct tl_sv){text, size}, path, catalog, out, err);
-    free(text);
-    fclose(file);
+    tl_buf_init(&text, 0);
+    TL_TRY(tl_sql_read("views", path, &text, err));
+    rc = tl_plan_parse(tl_buf_sv(&text), path, catalog, out, err);
+out:
+    tl_buf_done(&text);
     return rc;
 }
 

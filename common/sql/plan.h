@@ -162,15 +162,19 @@ struct tl_view {
     uint32_t outputs_count;
 };
 
+/* How long batch's ranges are, by the wall clock of 'table.local-time-zone'. Rows do not depend on it. */
+enum tl_batch_range { TL_RANGE_DAY, TL_RANGE_HOUR, TL_RANGE_MONTH };
+
 struct tl_settings {
-    struct tl_sv time_zone;     /* 'table.local-time-zone' as tl_zone_name says it; "UTC" unless set */
-    const struct tl_zone *zone; /* the same; NULL: UTC */
-    int64_t future_skew_max_ms; /* 'tally.max-future-skew', 5 min */
-    int64_t dedup_horizon_ms;   /* 'tally.dedup.horizon', 1 h of log timestamp */
-    uint32_t dedup_ids_max;     /* 1,000,000 a partition */
-    int64_t batch_grace_ms;     /* 'tally.batch-grace', 15 min */
-    int64_t speed_retention_ms; /* 'tally.speed-retention', 7 d */
-    size_t event_bytes_max;     /* 'tally.max-event-bytes', 8 MiB */
+    struct tl_sv time_zone;          /* 'table.local-time-zone' as tl_zone_name says it; "UTC" unless set */
+    const struct tl_zone *zone;      /* the same; NULL: UTC */
+    int64_t future_skew_max_ms;      /* 'tally.max-future-skew', 5 min */
+    int64_t dedup_horizon_ms;        /* 'tally.dedup.horizon', 1 h of log timestamp */
+    uint32_t dedup_ids_max;          /* 1,000,000 a partition */
+    int64_t batch_grace_ms;          /* 'tally.batch-grace', 15 min */
+    enum tl_batch_range batch_range; /* 'tally.batch-range', day */
+    int64_t speed_retention_ms;      /* 'tally.speed-retention', 7 d */
+    size_t event_bytes_max;          /* 'tally.max-event-bytes', 8 MiB */
 };
 
 struct tl_plan_notes; /* what explain says beside: where settings come from, the statements as written (bind.h) */

@@ -47,7 +47,7 @@ static void text_print(struct tl_sv text, struct tl_buf *out)
 
 /* --- expressions ---------------------------------------------------------------------------------------------------------- */
 
-static void interval_print(int64_t ms, struct tl_buf *out)
+void tl_interval_print(int64_t ms, struct tl_buf *out)
 {
     static const struct {
         int64_t ms;
@@ -77,7 +77,7 @@ static void interval_print(int64_t ms, struct tl_buf *out)
 }
 
 /* The fewest digits that give the number back, always with a point or an exponent: an INT looks different. */
-static void double_print(double value, struct tl_buf *out)
+void tl_double_print(double value, struct tl_buf *out)
 {
     char text[40];
 
@@ -91,7 +91,7 @@ static void double_print(double value, struct tl_buf *out)
         tl_buf_put_str(out, ".0");
 }
 
-static void constant_print(const struct tl_value *value, struct tl_buf *out)
+void tl_constant_print(const struct tl_value *value, struct tl_buf *out)
 {
     char text[TL_TIME_TEXT_BYTES];
     bool bare = value->kind == TL_INT || (value->kind == TL_BIGINT && (value->i64 < INT32_MIN || value->i64 > INT32_MAX));
@@ -112,10 +112,10 @@ static void constant_print(const struct tl_value *value, struct tl_buf *out)
         break;
     case TL_FLOAT:
         tl_buf_put_str(out, "CAST(");
-        double_print(value->f64, out);
+        tl_double_print(value->f64, out);
         tl_buf_put_str(out, " AS FLOAT)");
         break;
-    case TL_DOUBLE: double_print(value->f64, out); break;
+    case TL_DOUBLE: tl_double_print(value->f64, out); break;
     case TL_STRING: text_print(value->sv, out); break;
     case TL_TIMESTAMP:
         tl_time_to_sql(value->i64, text);
@@ -125,7 +125,7 @@ static void constant_print(const struct tl_value *value, struct tl_buf *out)
         tl_time_to_sql(value->i64, text);
         tl_buf_printf(out, "CAST(TIMESTAMP '%s' AS TIMESTAMP_LTZ(3))", text);
         break;
-    case TL_INTERVAL: interval_print(value->i64, out); break;
+    case TL_INTERVAL: tl_interval_print(value->i64, out); break;
     case TL_NULL: tl_buf_put_str(out, "NULL"); break;
     }
 }
@@ -159,7 +159,7 @@ static void aggregate_print(const struct tl_agg_call *call, const struct tl_sour
     if (call->agg == TL_AGG_COUNT_STAR)
         tl_buf_put_u8(out, '*');
     if (call->agg == TL_AGG_WINDOW_FUNNEL) {
-        interval_print(call->within_ms, out);
+        tl_interval_print(call->within_ms, out);
         tl_buf_put_str(out, ", ");
     }
     for (uint32_t i = 0; i < call->args_count; i++) {
@@ -167,7 +167,7 @@ static void aggregate_print(const struct tl_agg_call *call, const struct tl_sour
         tl_expr_print(call->args[i], source, NULL, out);
         if (i == 0 && (call->agg == TL_AGG_PERCENTILE || call->agg == TL_AGG_APPROX_PERCENTILE)) {
             tl_buf_put_str(out, ", ");
-            double_print(call->point, out);
+            tl_double_print(call->point, out);
         }
     }
     if (call->agg == TL_AGG_LISTAGG) {
@@ -265,7 +265,7 @@ static void call_print(const struct tl_expr *expr, const struct tl_source *sourc
 void tl_expr_print(const struct tl_expr *expr, const struct tl_source *source, const struct tl_view *view, struct tl_buf *out)
 {
     switch (expr->op) {
-    case TL_EXPR_CONSTANT: constant_print(&expr->constant, out); break;
+    case TL_EXPR_CONSTANT: tl_constant_print(&expr->constant, out); break;
     case TL_EXPR_SLOT: slot_print(expr, source, view, out); break;
     case TL_EXPR_CALL: call_print(expr, source, view, out); break;
     case TL_EXPR_AND:
@@ -544,6 +544,10 @@ static void settings_print(const struct tl_plan *plan, struct tl_buf *out)
             break;
         case TL_SET_DEDUP_HORIZON: ms = s->dedup_horizon_ms; break;
         case TL_SET_BATCH_GRACE: ms = s->batch_grace_ms; break;
+        case TL_SET_BATCH_RANGE:
+            tl_buf_put_str(out, tl_batch_range_word(s->batch_range));
+            duration = false;
+            break;
         case TL_SET_SPEED_RETENTION: ms = s->speed_retention_ms; break;
         case TL_SET_EVENT_BYTES:
             bytes_print(s->event_bytes_max, out);

@@ -12,5 +12,9 @@ void tl_plan_print_view(const struct tl_plan *plan, const struct tl_view *view, 
 void tl_plan_print_flink(const struct tl_plan *plan, struct tl_buf *out);
 /* A name as SQL wants it: in backticks unless it is an ordinary word. */
 void tl_name_print(struct tl_sv name, struct tl_buf *out);
+/* Constants in SQL: INTERVAL '5' MINUTE; the fewest digits that give the number back; any value. */
+void tl_interval_print(int64_t ms, struct tl_buf *out);
+void tl_double_print(double value, struct tl_buf *out);
+void tl_constant_print(const struct tl_value *value, struct tl_buf *out);
 
 #endif

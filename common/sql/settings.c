@@ -8,11 +8,11 @@
 #include "sql/table_options.h"
 
 static const char *const keys[TL_SETTINGS_COUNT] = {
-    [TL_SET_TIME_ZONE] = "table.local-time-zone",           [TL_SET_LATENESS] = "tally.allowed-lateness",
-    [TL_SET_FUTURE_SKEW] = "tally.max-future-skew",         [TL_SET_DEDUP_KEY] = "tally.dedup.key",
-    [TL_SET_DEDUP_HORIZON] = "tally.dedup.horizon",         [TL_SET_BATCH_GRACE] = "tally.batch-grace",
-    [TL_SET_SPEED_RETENTION] = "tally.speed-retention",     [TL_SET_EVENT_BYTES] = "tally.max-event-bytes",
-    [TL_SET_DEAD_LETTER_TOPIC] = "tally.dead-letter.topic",
+    [TL_SET_TIME_ZONE] = "table.local-time-zone",   [TL_SET_LATENESS] = "tally.allowed-lateness",
+    [TL_SET_FUTURE_SKEW] = "tally.max-future-skew", [TL_SET_DEDUP_KEY] = "tally.dedup.key",
+    [TL_SET_DEDUP_HORIZON] = "tally.dedup.horizon", [TL_SET_BATCH_GRACE] = "tally.batch-grace",
+    [TL_SET_BATCH_RANGE] = "tally.batch-range",     [TL_SET_SPEED_RETENTION] = "tally.speed-retention",
+    [TL_SET_EVENT_BYTES] = "tally.max-event-bytes", [TL_SET_DEAD_LETTER_TOPIC] = "tally.dead-letter.topic",
 };
 
 const char tl_duration_hint[] = "write a whole number and a unit: '200 ms', '30 s', '5 min', '1 h', '7 d'";
@@ -30,6 +30,7 @@ void tl_settings_init(struct tl_setting_values *values)
                  .dedup_horizon_ms = 3600 * 1000,
                  .dedup_ids_max = 1000 * 1000,
                  .batch_grace_ms = 15 * 60 * 1000,
+                 .batch_range = TL_RANGE_DAY,
                  .speed_retention_ms = 7 * INT64_C(86400000),
                  .event_bytes_max = 8u << 20},
     };
@@ -221,6 +222,25 @@ static enum tl_code event_bytes_set(struct tl_setting_values *values, const stru
     return TL_OK;
 }
 
+static const char *const range_words[] = {[TL_RANGE_DAY] = "day", [TL_RANGE_HOUR] = "hour", [TL_RANGE_MONTH] = "month"};
+
+const char *tl_batch_range_word(enum tl_batch_range range)
+{
+    return range_words[range];
+}
+
+static enum tl_code batch_range_set(struct tl_setting_values *values, const struct tl_text *text, const struct tl_ast_name *value,
+                                    struct tl_err *err)
+{
+    for (size_t i = 0; i < TL_COUNT(range_words); i++)
+        if (tl_sv_eq(value->text, tl_sv_from(range_words[i]))) {
+            values->plan.batch_range = (enum tl_batch_range)i;
+            return TL_OK;
+        }
+    return tl_mistake(err, text, value->at, "write 'hour', 'day' or 'month'", "'%.*s' is no length of a range",
+                      shown(value->text), value->text.data);
+}
+
 static enum tl_code dead_letter_topic_set(struct tl_setting_values *values, const struct tl_text *text,
                                           const struct tl_ast_name *value, struct tl_err *err)
 {
@@ -249,9 +269,10 @@ static enum tl_code key_unknown(const struct tl_text *text, const struct tl_ast_
             tl_nearest_offer(&nearest, tl_sv_from(keys[i]));
     return tl_mistake(
         err, text, key->at,
-        tl_nearest_hint(&nearest, hint, sizeof hint,
-                        "there are tally.allowed-lateness, tally.max-future-skew, tally.dedup.key, tally.dedup.horizon, "
-                        "tally.batch-grace, tally.speed-retention, tally.max-event-bytes and tally.dead-letter.topic"),
+        tl_nearest_hint(
+            &nearest, hint, sizeof hint,
+            "there are tally.allowed-lateness, tally.max-future-skew, tally.dedup.key, tally.dedup.horizon, "
+            "tally.batch-grace, tally.batch-range, tally.speed-retention, tally.max-event-bytes and tally.dead-letter.topic"),
         "there is no setting '%.*s'", shown(key->text), key->text.data);
 }
 
@@ -268,6 +289,7 @@ enum tl_code tl_settings_set(struct tl_setting_values *values, const struct tl_t
     case TL_SET_DEDUP_KEY: values->dedup_key = value->text; break;
     case TL_SET_DEDUP_HORIZON: rc = duration_set(text, key, value, 1, &values->plan.dedup_horizon_ms, err); break;
     case TL_SET_BATCH_GRACE: rc = duration_set(text, key, value, 0, &values->plan.batch_grace_ms, err); break;
+    case TL_SET_BATCH_RANGE: rc = batch_range_set(values, text, value, err); break;
     case TL_SET_SPEED_RETENTION: rc = duration_set(text, key, value, 0, &values->plan.speed_retention_ms, err); break;
     case TL_SET_EVENT_BYTES: rc = event_bytes_set(values, text, value, err); break;
     case TL_SET_DEAD_LETTER_TOPIC: rc = dead_letter_topic_set(values, text, value, err); break;
@@ -299,6 +321,7 @@ enum tl_code tl_settings_reset(struct tl_setting_values *values, const struct tl
     case TL_SET_DEDUP_KEY: break;
     case TL_SET_DEDUP_HORIZON: values->plan.dedup_horizon_ms = fresh.plan.dedup_horizon_ms; break;
     case TL_SET_BATCH_GRACE: values->plan.batch_grace_ms = fresh.plan.batch_grace_ms; break;
+    case TL_SET_BATCH_RANGE: values->plan.batch_range = fresh.plan.batch_range; break;
     case TL_SET_SPEED_RETENTION: values->plan.speed_retention_ms = fresh.plan.speed_retention_ms; break;
     case TL_SET_EVENT_BYTES: values->plan.event_bytes_max = fresh.plan.event_bytes_max; break;
     case TL_SET_DEAD_LETTER_TOPIC: values->dead_letter_topic = fresh.dead_letter_topic; break;

@@ -17,6 +17,7 @@ enum tl_setting {
     TL_SET_DEDUP_KEY,
     TL_SET_DEDUP_HORIZON,
     TL_SET_BATCH_GRACE,
+    TL_SET_BATCH_RANGE,
     TL_SET_SPEED_RETENTION,
     TL_SET_EVENT_BYTES,
     TL_SET_DEAD_LETTER_TOPIC,
@@ -44,6 +45,7 @@ const char *tl_setting_key(enum tl_setting setting);
 
 /* Flink's form: a whole number and a unit ("30 s", "5min", "7 days"; milliseconds without one). */
 TL_MUST_USE bool tl_duration_read(struct tl_sv text, int64_t *ms);
+const char *tl_batch_range_word(enum tl_batch_range range);
 extern const char tl_duration_hint[]; /* what to write where that says no */
 /* "15 s", "5 min", "1500 ms": in the largest unit that needs no fraction. */
 void tl_duration_print(int64_t ms, struct tl_buf *out);

@@ -21,7 +21,7 @@
 
 struct tl_database_driver;
 
-enum { TL_DATABASE_STATEMENTS_MAX = 96 };
+enum { TL_DATABASE_STATEMENTS_MAX = 192 };
 
 struct tl_database {
     const struct tl_database_driver *driver;

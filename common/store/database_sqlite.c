@@ -127,16 +127,23 @@ static const char *const sql_version_6[] = {
     "ALTER TABLE tally_run_range ADD COLUMN blocked INTEGER NOT NULL DEFAULT 0;",
     "ALTER TABLE tally_run_range ADD COLUMN carry_in INTEGER;",
     "ALTER TABLE tally_run_range ADD COLUMN published INTEGER;",
+    /* Not 0: its rows are gone (store_prune.c). */
+    "ALTER TABLE tally_run_range ADD COLUMN pruned INTEGER NOT NULL DEFAULT 0;",
+    "CREATE INDEX tally_run_range_definition ON tally_run_range (definition, from_ms);",
+    /* Speed's rows up to here may be gone. Of before this was known: all that batch has published. */
+    "ALTER TABLE tally_progress ADD COLUMN pruned_ms INTEGER NOT NULL DEFAULT (-9223372036854775808);",
+    "UPDATE tally_progress SET pruned_ms = boundary_ms;",
     /* In their order. accepted: the check that was overruled by a person, with his reason; '': none. undone_ms: rolled back. */
     ("CREATE TABLE tally_publication (published INTEGER PRIMARY KEY, run INTEGER NOT NULL, at_ms INTEGER NOT NULL, change INTEGER NOT NULL,"
-     " accepted TEXT NOT NULL, who TEXT NOT NULL, reason TEXT NOT NULL, undone_ms INTEGER) STRICT;"),
-    ("INSERT INTO tally_publication SELECT published, run, ended_ms, change, '', '', '', NULL FROM tally_run"
+     " accepted TEXT NOT NULL, who TEXT NOT NULL, reason TEXT NOT NULL, undone_ms INTEGER, undone_by TEXT NOT NULL DEFAULT '') STRICT;"),
+    ("INSERT INTO tally_publication SELECT published, run, ended_ms, change, '', '', '', NULL, '' FROM tally_run"
      " WHERE published IS NOT NULL AND state = 'published';"),
     ("UPDATE tally_run_range SET published = (SELECT r.published FROM tally_run AS r WHERE r.run = tally_run_range.run"
      " AND r.state = 'published');"),
     /* One line a check and range: row checks count violations, table checks hold what was measured against its bounds. */
     ("CREATE TABLE tally_check_result (run INTEGER NOT NULL, definition INTEGER NOT NULL, from_ms INTEGER NOT NULL, to_ms INTEGER NOT NULL,"
-     " check_name TEXT NOT NULL, violation TEXT NOT NULL CHECK (violation IN ('warn', 'drop row', 'fail update')), passed INTEGER NOT NULL,"
+     " check_name TEXT NOT NULL, violation TEXT NOT NULL CHECK (violation IN ('warn', 'drop row', 'fail update')), measure TEXT NOT NULL,"
+     " passed INTEGER NOT NULL,"
      " violations_count INTEGER NOT NULL, measured REAL, low REAL, high REAL, detail TEXT NOT NULL,"
      " PRIMARY KEY (run, definition, from_ms, check_name)) STRICT, WITHOUT ROWID;"),
     /* The record of the topic has lost events before upto_ms: ranges before it are never recomputed. */

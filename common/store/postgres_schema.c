@@ -121,15 +121,20 @@ static const char *const sql_version_3[] = {
     "ALTER TABLE tally_run ADD COLUMN events_count BIGINT NOT NULL DEFAULT 0, ADD COLUMN bytes_count BIGINT NOT NULL DEFAULT 0,"
     " ADD COLUMN duplicates_count BIGINT NOT NULL DEFAULT 0, ADD COLUMN checks TEXT NOT NULL DEFAULT '',"
     " ADD COLUMN failure TEXT NOT NULL DEFAULT ''",
-    "ALTER TABLE tally_run_range ADD COLUMN blocked BIGINT NOT NULL DEFAULT 0, ADD COLUMN carry_in BIGINT, ADD COLUMN published BIGINT",
+    "ALTER TABLE tally_run_range ADD COLUMN blocked BIGINT NOT NULL DEFAULT 0, ADD COLUMN carry_in BIGINT, ADD COLUMN published BIGINT,"
+    " ADD COLUMN pruned BIGINT NOT NULL DEFAULT 0",
+    "CREATE INDEX tally_run_range_definition ON tally_run_range (definition, from_ms)",
+    "ALTER TABLE tally_progress ADD COLUMN pruned_ms BIGINT NOT NULL DEFAULT -9223372036854775808",
+    "UPDATE tally_progress SET pruned_ms = boundary_ms",
     "CREATE TABLE tally_publication (published BIGINT PRIMARY KEY, run BIGINT NOT NULL, at_ms BIGINT NOT NULL, change BIGINT NOT NULL,"
-    " accepted TEXT NOT NULL, who TEXT NOT NULL, reason TEXT NOT NULL, undone_ms BIGINT)",
+    " accepted TEXT NOT NULL, who TEXT NOT NULL, reason TEXT NOT NULL, undone_ms BIGINT, undone_by TEXT NOT NULL DEFAULT '')",
     "COMMENT ON TABLE tally_publication IS 'tally: publications in their order; accepted: a check that a person overruled'",
-    "INSERT INTO tally_publication SELECT published, run, ended_ms, change, '', '', '', NULL FROM tally_run"
+    "INSERT INTO tally_publication SELECT published, run, ended_ms, change, '', '', '', NULL, '' FROM tally_run"
     " WHERE published IS NOT NULL AND state = 'published'",
     "UPDATE tally_run_range AS g SET published = r.published FROM tally_run AS r WHERE r.run = g.run AND r.state = 'published'",
     "CREATE TABLE tally_check_result (run BIGINT NOT NULL, definition BIGINT NOT NULL, from_ms BIGINT NOT NULL, to_ms BIGINT NOT NULL,"
     " check_name TEXT COLLATE \"C\" NOT NULL, violation TEXT COLLATE \"C\" NOT NULL CHECK (violation IN ('warn', 'drop row', 'fail update')),"
+    " measure TEXT COLLATE \"C\" NOT NULL,"
     " passed BIGINT NOT NULL, violations_count BIGINT NOT NULL, measured DOUBLE PRECISION, low DOUBLE PRECISION, high DOUBLE PRECISION,"
     " detail TEXT NOT NULL, PRIMARY KEY (run, definition, from_ms, check_name))",
     "COMMENT ON TABLE tally_check_result IS 'tally: what the data-quality checks found in each range of a run'",

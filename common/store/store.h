@@ -11,7 +11,7 @@
  *   While a definition is being built beside the active one, its tables are v_speed__<8 hex>, v_batch__<8 hex> and so on; the swap renames.
  *   The tables hold times as INTEGER milliseconds and no window columns; v shows them as ISO text, with the milliseconds beside them.
  *   tally_*     definition, column, topic, progress, offset, dedup, ledger, dead_letter, outcome, epoch, epoch_versions, change, run, run_range, run_offset, pointer,
- *               open, cut, quarantine, meta
+ *               publication, open, cut, quarantine, check_result, sealed, meta
  *
  * Where the shape says cut_per_key, each key has a time boundary of its own, at or below B (cut.h). tally_cut has those that lie below. The
  * publication computes them, from both layers' rows and from what batch carries over B; a tick lowers them, by itself, when a row that it
@@ -81,6 +81,9 @@ struct tl_definition {
 /* Own transaction. Finds the definition by (view, hash) or registers it and makes its tables; it is active at once when the view had none. A
  * retired one that comes back is registered anew. */
 TL_MUST_USE enum tl_code tl_store_define(struct tl_store *store, const struct tl_shape *shape, int64_t *id, struct tl_err *err);
+/* The same without registering it: *id is 0 where it is not known. */
+TL_MUST_USE enum tl_code tl_store_find(struct tl_store *store, struct tl_sv view, const char *hash, int64_t *id,
+                                       struct tl_err *err);
 TL_MUST_USE enum tl_code tl_store_definition(struct tl_store *store, int64_t id, struct tl_definition *out, struct tl_err *err);
 /* The active definition of a view. TL_ERR_NOT_FOUND, with the views that there are in the message. */
 TL_MUST_USE enum tl_code tl_store_active(struct tl_store *store, struct tl_sv view, struct tl_definition *out,
@@ -243,6 +246,15 @@ enum tl_run_state { TL_RUN_STAGED, TL_RUN_PUBLISHED, TL_RUN_FAILED, TL_RUN_ROLLE
  * (function.h: tl_functions_versions). */
 TL_MUST_USE enum tl_code tl_store_run_begin(struct tl_store *store, const char *reason, struct tl_sv versions, int64_t started_ms,
                                             int64_t *run, struct tl_err *err);
+/* The hash of the checks that it works by (check.h); why it is failed, or what of it is blocked: for people. */
+TL_MUST_USE enum tl_code tl_store_put_run_checks(struct tl_store *store, int64_t run, struct tl_sv checks, struct tl_err *err);
+TL_MUST_USE enum tl_code tl_store_put_run_failure(struct tl_store *store, int64_t run, const char *failure, struct tl_err *err);
+/* What it has read: each job adds its part. */
+struct tl_run_totals {
+    uint64_t events_count, bytes_count /* of the record, unpacked */, duplicates_count;
+};
+TL_MUST_USE enum tl_code tl_store_add_run_totals(struct tl_store *store, int64_t run, const struct tl_run_totals *totals,
+                                                 struct tl_err *err);
 TL_MUST_USE enum tl_code tl_store_stage_rows(struct tl_store *store, int64_t run, int64_t definition, const struct tl_rows *rows,
                                              struct tl_err *err);
 /* The archive's offsets that the run read: batch's part of the manifest. Every message below next_offset was seen. */
@@ -255,19 +267,48 @@ struct tl_run_range {
     uint64_t rows_count;
     uint64_t outcomes[TL_OUTCOMES]; /* of the events with event time in [from_ms, to_ms) */
     struct tl_sv carry;             /* for staging: what is still open at to_ms, bytes of core; tl_store_carry reads it */
+    int64_t carry_in;               /* XXH3-64 of the carry that it was computed with; 0: not known */
+    bool refused; /* for staging: a line alone, never to be published: what belongs there could not, or was not to be computed */
 };
+enum { TL_STORE_REFUSED = 4 }; /* what tally_run_range.blocked says of it */
 TL_MUST_USE enum tl_code tl_store_stage_range(struct tl_store *store, int64_t definition, const struct tl_run_range *range,
                                               struct tl_err *err);
 /* What the staged range that ends at `to_ms` carries over that end, of a definition with cut_per_key: start and key of each session or
  * count window (the rest of `rows` is not looked at). It is wanted where the boundary will lie: at the end of a run's last range. */
 TL_MUST_USE enum tl_code tl_store_stage_open(struct tl_store *store, int64_t run, int64_t definition, int64_t to_ms,
                                              const struct tl_rows *rows, struct tl_err *err);
-/* Own transaction, short: locks the epoch row as a tick does, points every staged range of the run at it (older ranges that a new one
- * covers go; a partial overlap is an error and publishes nothing), moves the boundaries, cuts the keys anew where each has its own, takes a
- * change number, marks the run. */
+/* Own transaction, short: locks the epoch row as a tick does, points every staged range of the run that is not blocked at it (older ranges
+ * that a new one covers go; a partial overlap is an error and publishes nothing), moves the boundaries, cuts the keys anew where each has its own,
+ * takes a change number, adds a publication, marks the run. A run of which all is blocked is failed. Once more: what is no longer blocked. */
 TL_MUST_USE enum tl_code tl_store_publish(struct tl_store *store, int64_t run, int64_t ended_ms, struct tl_err *err);
+/* The same by somebody who overrules a check. */
+struct tl_acceptance {
+    struct tl_sv check, who, reason;
+};
+TL_MUST_USE enum tl_code tl_store_publish_as(struct tl_store *store, int64_t run, const struct tl_acceptance *by,
+                                             int64_t ended_ms, struct tl_err *err);
+/* Own transaction, as a publication: undoes whole publications, the newest first, up to and including the first one of the run (0: the
+ * newest alone). Pointer, boundaries and cuts are then as those that stay have left them. `who` is kept with them. `each` is told what was undone, the newest first. TL_ERR_NOT_FOUND: the run
+ * has none; TL_ERR_LIMIT: rows that would be seen again are gone. Nothing has changed then. */
+TL_MUST_USE enum tl_code tl_store_unpublish(struct tl_store *store, int64_t run, const char *who, int64_t now_ms,
+                                            enum tl_code (*each)(void *ctx, int64_t published, int64_t run, struct tl_err *err),
+                                            void *ctx, struct tl_err *err);
+/* Ranges of a definition (run, from_ms, to_ms) whose publication was undone, and that nothing has been published over since. */
+TL_MUST_USE enum tl_code tl_store_rolled_back(struct tl_store *store, int64_t definition,
+                                              enum tl_code (*each)(void *ctx, const struct tl_run_range *range,
+                                                                   struct tl_err *err),
+                                              void *ctx, struct tl_err *err);
 /* Own transactions, short: removes what unpublished runs staged, and marks them failed. The caller holds batch's lock. */
 TL_MUST_USE enum tl_code tl_store_discard_staged(struct tl_store *store, struct tl_err *err);
+TL_MUST_USE enum tl_code tl_store_discard_staged_but(struct tl_store *store, int64_t run,
+                                                     struct tl_err *err); /* all but this one */
+/* Own transactions, short: of what a run has staged and not published, the ranges of a definition that lie in (from_ms, to_ms], and rows and
+ * ledger lines of ranges there that are not whole. */
+TL_MUST_USE enum tl_code tl_store_unstage(struct tl_store *store, int64_t run, int64_t definition, int64_t from_ms, int64_t to_ms,
+                                          struct tl_err *err);
+/* Own transactions, short: ranges that were superseded or rolled back before that instant lose their rows and ledger lines, and so do those that
+ * were never published, of runs that ended before it. What `tally runs` shows of them stays. */
+TL_MUST_USE enum tl_code tl_store_prune_superseded(struct tl_store *store, int64_t before_ms, struct tl_err *err);
 /* Own transactions, short: speed rows and ledger lines whose range was published before `published_before_ms` go, but no row that is served
  * still, for its key is cut below. */
 TL_MUST_USE enum tl_code tl_store_prune_speed(struct tl_store *store, int64_t definition, int64_t published_before_ms,
@@ -286,15 +327,73 @@ TL_MUST_USE enum tl_code tl_store_run_offsets(struct tl_store *store, int64_t ru
                                                                    int64_t next_offset, struct tl_err *err),
                                               void *ctx, struct tl_err *err);
 
+/* Adds to `out` what a run's own range that begins there carries over its end, published or not. */
+TL_MUST_USE enum tl_code tl_store_staged_carry(struct tl_store *store, int64_t run, int64_t definition, int64_t from_ms,
+                                               struct tl_buf *out, struct tl_err *err);
+
+/* ---- sealed days ----
+ *
+ * Retention takes events from the record whose days every view has published. From then on ranges that begin before `upto_ms` stay as they are. */
+/* Never goes back. */
+TL_MUST_USE enum tl_code tl_store_seal(struct tl_store *store, struct tl_sv topic, int64_t upto_ms, int64_t sealed_ms,
+                                       struct tl_err *err);
+TL_MUST_USE enum tl_code tl_store_sealed(struct tl_store *store,
+                                         enum tl_code (*each)(void *ctx, struct tl_sv topic, int64_t upto_ms, int64_t sealed_ms,
+                                                              struct tl_err *err),
+                                         void *ctx, struct tl_err *err);
+/* Events of this published range that came when it was sealed: lines of its run's ledger, with the cause sealed_day, and as many late events more in its
+ * outcomes. Lines that are there already count once; *added: the others. */
+TL_MUST_USE enum tl_code tl_store_put_sealed(struct tl_store *store, int64_t definition, const struct tl_run_range *range,
+                                             const struct tl_ledger_line *lines, size_t count, uint64_t *added,
+                                             struct tl_err *err);
+
 struct tl_run {
     int64_t id, started_ms, ended_ms; /* ended_ms INT64_MIN: not ended */
     enum tl_run_state state;
     struct tl_sv reason, versions; /* versions: empty for runs of before they were kept */
-    uint64_t ranges_count, rows_count;
+    bool same_normaliser;          /* as the one of this program */
+    struct tl_sv checks, failure;
+    struct tl_run_totals totals;
+    uint64_t ranges_count, rows_count, published_count /* ranges */, blocked_count /* ranges that are not published */;
+    uint64_t checks_passed, checks_warned, checks_failed;
 };
 TL_MUST_USE enum tl_code tl_store_runs(struct tl_store *store,
                                        enum tl_code (*each)(void *ctx, const struct tl_run *run, struct tl_err *err), void *ctx,
                                        struct tl_err *err);
+/* The newest first, `limit` at most (< 0: all). */
+TL_MUST_USE enum tl_code tl_store_newest_runs(struct tl_store *store, int64_t limit,
+                                              enum tl_code (*each)(void *ctx, const struct tl_run *run, struct tl_err *err),
+                                              void *ctx, struct tl_err *err);
+#define TL_STORE_STAGED_RUN 0 /* the newest that is staged */
+/* One run; `each` is not called where there is no such one. */
+TL_MUST_USE enum tl_code tl_store_run(struct tl_store *store, int64_t run,
+                                      enum tl_code (*each)(void *ctx, const struct tl_run *run, struct tl_err *err), void *ctx,
+                                      struct tl_err *err);
+struct tl_run_range_state {
+    struct tl_sv view;
+    int64_t definition;
+    bool retired; /* the definition */
+    bool blocked, pruned;
+    int64_t published; /* its publication; 0: none */
+    bool serves;       /* the pointer is at it */
+    bool undone;       /* its publication was rolled back */
+};
+/* All ranges of a run, by view and time. */
+TL_MUST_USE enum tl_code tl_store_run_ranges(struct tl_store *store, int64_t run,
+                                             enum tl_code (*each)(void *ctx, const struct tl_run_range *range,
+                                                                  const struct tl_run_range_state *state, struct tl_err *err),
+                                             void *ctx, struct tl_err *err);
+struct tl_publication {
+    int64_t published, run, at_ms, change;
+    struct tl_acceptance accepted; /* check empty: nothing was overruled */
+    int64_t undone_ms;             /* INT64_MIN: it stands */
+    struct tl_sv undone_by;
+};
+/* In their order; of one run, or (0) of all. */
+TL_MUST_USE enum tl_code tl_store_publications(struct tl_store *store, int64_t run,
+                                               enum tl_code (*each)(void *ctx, const struct tl_publication *publication,
+                                                                    struct tl_err *err),
+                                               void *ctx, struct tl_err *err);
 
 /* ---- serving ---- */
 

@@ -89,6 +89,18 @@ out:
     return rc;
 }
 
+enum tl_code tl_store_find(struct tl_store *store, struct tl_sv view, const char *hash, int64_t *id, struct tl_err *err)
+{
+    bool found = false;
+    enum tl_code rc;
+
+    TL_TRY(tl_database_get(store->database, sql_by_hash, id, &found, err, "tt", view, tl_sv_from(hash)));
+    if (!found)
+        *id = 0;
+out:
+    return rc;
+}
+
 /* ---- the swap ---- */
 
 static enum tl_code retire(struct tl_store *store, int64_t id, struct tl_err *err)

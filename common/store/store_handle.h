@@ -7,7 +7,10 @@
  * store_topic.c         numbers of topics
  * store_rows.c          how rows go into them
  * store_speed.c         the tick: rows, state, offsets, ledger, dead letters, event ids
- * store_batch.c         runs: stage, publish, discard, prune
+ * store_batch.c         runs: begun and staged
+ * store_publish.c       the pointer: publication, rollback
+ * store_prune.c         deletions in short transactions: what was staged for nothing, superseded, taken over
+ * store_run.c           what is read of runs
  * store_cut.c           cuts per key: anew at a publication, lowered by a tick
  * store_read.c          cursors and queries
  * database.h             what they stand on: the connection to SQLite or PostgreSQL, with the schema of the tally_ tables
@@ -135,6 +138,13 @@ TL_MUST_USE enum tl_code tl_known_insert(struct tl_statement *statement, const s
 void tl_store_put_stored_name(struct tl_buf *out, const struct tl_shape_column *column);
 /* "_end_ms, _start_ms, _key" as the unique index has them. */
 void tl_store_put_row_key(struct tl_buf *out, enum tl_dialect dialect);
+
+/* ---- the pointer ---- */
+
+/* The end of the ranges that touch, from the first one on; only those published before `before_ms`, INT64_MAX: all. *last is the run of the
+ * last of them. INT64_MIN where there is none. */
+TL_MUST_USE enum tl_code tl_pointer_end(struct tl_store *store, int64_t definition, int64_t before_ms, int64_t *end_ms,
+                                        int64_t *last, struct tl_err *err);
 
 /* ---- cuts ---- */
 

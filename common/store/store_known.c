@@ -17,7 +17,7 @@ static const char sql_add_definition[] =
     " cut_per_key, key_tail_bytes, ends_open, by_pattern)"
     " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14) RETURNING definition";
 static const char sql_add_column[] = "INSERT INTO tally_column VALUES (?1, ?2, ?3, ?4, ?5)";
-static const char sql_add_progress[] = "INSERT INTO tally_progress VALUES (?1, ?2, ?2, 0, 0)";
+static const char sql_add_progress[] = "INSERT INTO tally_progress (definition, final_ms, boundary_ms, speed_ready, identity) VALUES (?1, ?2, ?2, 0, 0)";
 static const char sql_state[] = "SELECT state FROM tally_definition WHERE definition = ?1";
 static const char sql_set_state[] = "UPDATE tally_definition SET state = ?2 WHERE definition = ?1";
 static const char sql_facts[] =

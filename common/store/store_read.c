@@ -1,4 +1,4 @@
-/* store_read.c: what is read from the store: rows side by side, queries, ranges, runs, counts. */
+/* store_read.c: what is read from the store: rows side by side, queries, counts. */
 #include "store/store_handle.h"
 
 #include <stdlib.h>
@@ -7,19 +7,6 @@
 /* clang-format off */
 static const char sql_pieces[] =
     "SELECT from_ms, to_ms, run FROM tally_pointer WHERE definition = ?1 AND to_ms > ?2 AND from_ms <= ?3 ORDER BY to_ms";
-static const char sql_ranges[] =
-    "SELECT r.run, r.from_ms, r.to_ms, r.rows_count, r.dead_letter, r.future, r.duplicate, r.filtered, r.rejected, r.late,"
-    " r.partly_counted, r.counted FROM tally_pointer AS p JOIN tally_run_range AS r ON r.run = p.run"
-    " AND r.definition = p.definition AND r.from_ms = p.from_ms WHERE p.definition = ?1 ORDER BY p.to_ms";
-static const char sql_carry[] =
-    "SELECT r.carry FROM tally_pointer AS p JOIN tally_run_range AS r ON r.run = p.run AND r.definition = p.definition"
-    " AND r.from_ms = p.from_ms WHERE p.definition = ?1 AND p.to_ms = ?2";
-static const char sql_run_offsets[] =
-    "SELECT topic, partition, next_offset FROM tally_run_offset WHERE run = ?1 ORDER BY topic, partition";
-static const char sql_runs[] =
-    "SELECT r.run, r.started_ms, r.ended_ms, r.state, r.reason, count(g.run), CAST(COALESCE(sum(g.rows_count), 0) AS BIGINT), r.versions"
-    " FROM tally_run AS r"
-    " LEFT JOIN tally_run_range AS g ON g.run = r.run GROUP BY r.run ORDER BY r.run";
 static const char sql_outcomes_speed[] =
     "SELECT dead_letter, future, duplicate, filtered, rejected, late, partly_counted, counted FROM tally_outcome WHERE definition = ?1";
 static const char sql_outcomes_published[] =
@@ -256,112 +243,6 @@ enum tl_code tl_store_rows(struct tl_store *store, int64_t definition, enum tl_l
     }
 out:
     tl_store_cursor_close(cursor);
-    return rc;
-}
-
-/* ---- ranges and runs ---- */
-
-enum tl_code tl_store_ranges(struct tl_store *store, int64_t definition,
-                             enum tl_code (*each)(void *ctx, const struct tl_run_range *range, struct tl_err *err), void *ctx,
-                             struct tl_err *err)
-{
-    struct tl_answer *answer = NULL;
-    bool row = false;
-    enum tl_code rc;
-
-    TL_TRY(tl_database_ask(store->database, sql_ranges, &answer, err, "i", definition));
-    for (;;) {
-        struct tl_run_range range;
-
-        TL_TRY(tl_answer_next(answer, &row, err));
-        if (!row)
-            break;
-        range = (struct tl_run_range){
-            .run = tl_answer_i64(answer, 0),
-            .from_ms = tl_answer_i64(answer, 1),
-            .to_ms = tl_answer_i64(answer, 2),
-            .rows_count = (uint64_t)tl_answer_i64(answer, 3),
-        };
-        for (int i = 0; i < TL_OUTCOMES; i++)
-            range.outcomes[i] = (uint64_t)tl_answer_i64(answer, 4 + i);
-        TL_TRY(each(ctx, &range, err));
-    }
-out:
-    tl_answer_close(answer);
-    return rc;
-}
-
-enum tl_code tl_store_carry(struct tl_store *store, int64_t definition, int64_t to_ms, struct tl_buf *out, struct tl_err *err)
-{
-    struct tl_answer *answer = NULL;
-    bool row = false;
-    enum tl_code rc;
-
-    TL_TRY(tl_database_ask(store->database, sql_carry, &answer, err, "ii", definition, to_ms));
-    TL_TRY(tl_answer_next(answer, &row, err));
-    if (row)
-        tl_buf_put_sv(out, tl_answer_bytes(answer, 0));
-    TL_TRY(tl_buf_check(out, "carry", err));
-out:
-    tl_answer_close(answer);
-    return rc;
-}
-
-enum tl_code tl_store_run_offsets(struct tl_store *store, int64_t run,
-                                  enum tl_code (*each)(void *ctx, struct tl_sv topic, uint32_t partition, int64_t next_offset,
-                                                       struct tl_err *err),
-                                  void *ctx, struct tl_err *err)
-{
-    struct tl_answer *answer = NULL;
-    bool row = false;
-    enum tl_code rc;
-
-    TL_TRY(tl_database_ask(store->database, sql_run_offsets, &answer, err, "i", run));
-    for (;;) {
-        TL_TRY(tl_answer_next(answer, &row, err));
-        if (!row)
-            break;
-        TL_TRY(each(ctx, tl_answer_text(answer, 0), (uint32_t)tl_answer_i64(answer, 1), tl_answer_i64(answer, 2), err));
-    }
-out:
-    tl_answer_close(answer);
-    return rc;
-}
-
-enum tl_code tl_store_runs(struct tl_store *store, enum tl_code (*each)(void *ctx, const struct tl_run *run, struct tl_err *err),
-                           void *ctx, struct tl_err *err)
-{
-    static const char *const states[] = {[TL_RUN_STAGED] = "staged",
-                                         [TL_RUN_PUBLISHED] = "published",
-                                         [TL_RUN_FAILED] = "failed",
-                                         [TL_RUN_ROLLED_BACK] = "rolled back"};
-    struct tl_answer *answer = NULL;
-    bool row = false;
-    enum tl_code rc;
-
-    TL_TRY(tl_database_ask(store->database, sql_runs, &answer, err, ""));
-    for (;;) {
-        struct tl_run run;
-
-        TL_TRY(tl_answer_next(answer, &row, err));
-        if (!row)
-            break;
-        run = (struct tl_run){
-            .id = tl_answer_i64(answer, 0),
-            .started_ms = tl_answer_i64(answer, 1),
-            .ended_ms = tl_answer_null(answer, 2) ? INT64_MIN : tl_answer_i64(answer, 2),
-            .reason = tl_answer_text(answer, 4),
-            .ranges_count = (uint64_t)tl_answer_i64(answer, 5),
-            .rows_count = (uint64_t)tl_answer_i64(answer, 6),
-            .versions = tl_answer_text(answer, 7),
-        };
-        for (size_t i = 0; i < TL_COUNT(states); i++)
-            if (tl_sv_eq(tl_answer_text(answer, 3), tl_sv_from(states[i])))
-                run.state = (enum tl_run_state)i;
-        TL_TRY(each(ctx, &run, err));
-    }
-out:
-    tl_answer_close(answer);
     return rc;
 }
 

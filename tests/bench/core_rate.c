@@ -222,8 +222,8 @@ struct file {
 };
 
 struct figures {
-    double seconds, push_seconds;                       /* all of it; until events were in their windows */
-    uint64_t events, rows, late, checksum, allocations; /* allocations: of the second half */
+    double seconds, push_seconds;                                /* all of it; until events were in their windows */
+    uint64_t events, rows, late, dropped, checksum, allocations; /* allocations: of the second half */
 };
 
 enum { TICK_PUSHES = 128 }; /* some 100 ms at full speed: the default tick */
@@ -234,7 +234,7 @@ struct round {
     struct tl_partial *partial, *all; /* all NULL: windows are retired where they were filled */
     struct tl_relay *relay;
     struct sink sinks[VIEWS_MAX];
-    uint64_t ledgered;
+    uint64_t ledgered, dropped;
 };
 
 /* The thread's own time: what else the machine does in between does not count. */
@@ -308,11 +308,21 @@ static void drop_ledger(struct round *r)
         r->partial->sources[s].ledger.count = 0;
 }
 
-static enum tl_code run(const struct tl_plan *plan, const struct file *file, bool ticks, bool check, char *out, struct figures *f,
-                        struct tl_err *err)
+/* What batch takes beside the windows, thrown away too. */
+static void drop_dropped(struct round *r)
+{
+    r->dropped += r->partial->dropped_count;
+    r->partial->dropped_count = 0;
+    tl_arena_reset(&r->partial->text);
+    r->partial->text_bytes = 0;
+}
+
+/* `checks`: row checks as batch makes them, or NULL. */
+static enum tl_code run(const struct tl_plan *plan, const struct tl_checks *checks, const struct file *file, bool ticks,
+                        bool check, char *out, struct figures *f, struct tl_err *err)
 {
     struct tl_watermark_partition partition = {.partition = 0, .watermark_ms = INT64_MIN};
-    struct tl_core_config config = {.plan = plan, .ranges_count = 1};
+    struct tl_core_config config = {.plan = plan, .ranges_count = 1, .checks = checks};
     struct round r = {.plan = plan};
     struct tl_watermark watermark = {0};
     struct tl_horizon *horizon = NULL;
@@ -332,6 +342,7 @@ static enum tl_code run(const struct tl_plan *plan, const struct file *file, boo
     }
     TL_TRY(tl_core_open(&config, &core, err));
     TL_TRY(tl_partial_open(plan, NULL, &r.partial, err));
+    TL_TRY(tl_partial_want_checks(r.partial, checks != NULL ? checks->rows_count : 0, err));
     if (ticks) {
         TL_TRY(tl_partial_open(plan, NULL, &r.all, err));
         TL_TRY(tl_relay_open(plan, NULL, &r.relay, err));
@@ -352,6 +363,8 @@ static enum tl_code run(const struct tl_plan *plan, const struct file *file, boo
         else if (++pushes % TICK_PUSHES == 0)
             TL_TRY(tick(&r, watermark.judge_ms, err));
         drop_ledger(&r);
+        if (checks != NULL)
+            drop_dropped(&r);
         if (horizon != NULL)
             tl_horizon_saved(horizon);
         if (!halved && f->events >= file->count / 2) {
@@ -362,8 +375,9 @@ static enum tl_code run(const struct tl_plan *plan, const struct file *file, boo
     f->allocations = allocations - half;
     TL_TRY(ticks ? tick(&r, INT64_MAX, err) : retire(&r, INT64_MAX, err));
     f->seconds = now_s() - begin;
-    /* Each late event is late for each view. */
-    f->late = r.ledgered / plan->views_count;
+    /* Each late event is late for each view, and each that a check drops is dropped for each. */
+    f->late = r.ledgered / plan->views_count - r.dropped;
+    f->dropped = r.dropped;
     for (uint32_t v = 0; v < plan->views_count; v++) {
         f->rows += r.sinks[v].rows;
         f->checksum += r.sinks[v].checksum;
@@ -441,12 +455,14 @@ int main(int argc, char **argv)
     char *out = malloc(OUT_BYTES);
     long rounds = argc > 3 ? strtol(argv[3], NULL, 10) : 1;
     bool ticks = argc > 4 && strcmp(argv[4], "ticks") == 0;
+    struct tl_checks *checks = NULL;
     const struct figures *median;
     uint64_t warm;
     enum tl_code rc = TL_OK;
 
-    if (argc < 3 || argc > 5 || rounds < 1 || rounds > ROUNDS_MAX || (argc == 5 && !ticks && strcmp(argv[4], "retire") != 0)) {
-        fprintf(stderr, "usage: bench_core_rate VIEWS.sql FILE.jsonl [ROUNDS, at most %d [retire|ticks]]\n", ROUNDS_MAX);
+    if (argc < 3 || argc > 6 || rounds < 1 || rounds > ROUNDS_MAX || (argc >= 5 && !ticks && strcmp(argv[4], "retire") != 0)) {
+        fprintf(stderr, "usage: bench_core_rate VIEWS.sql FILE.jsonl [ROUNDS, at most %d [retire|ticks [CHECKS.sql]]]\n",
+                ROUNDS_MAX);
         free(out);
         return 2;
     }
@@ -455,17 +471,20 @@ int main(int argc, char **argv)
     TL_TRY(tl_plan_load(argv[1], tl_function_catalog(), &plan, &err));
     if (plan->sources_count != 1 || plan->views_count > VIEWS_MAX)
         TL_TRY(tl_fail(&err, TL_ERR_USAGE, "%s: the bench takes one source and up to %d views", argv[1], VIEWS_MAX));
+    if (argc > 5)
+        TL_TRY(tl_checks_load(argv[5], plan, &checks, &err));
     TL_TRY(load(argv[2], &file, &err));
     TL_TRY(find_lines(&file, &err));
     for (long i = 0; i < rounds; i++)
-        TL_TRY(run(plan, &file, ticks, false, out, &f[i], &err));
+        TL_TRY(run(plan, checks, &file, ticks, false, out, &f[i], &err));
     warm = f[rounds - 1].allocations;
     qsort(f, (size_t)rounds, sizeof *f, by_seconds);
     median = &f[rounds / 2];
     if (tl_plan_view(plan, TL_SV("hits_by_referrer")) != NULL)
-        TL_TRY(run(plan, &file, ticks, true, out, &checked, &err));
-    printf("events_per_s=%.0f seconds=%.4f events=%" PRIu64 " rows=%" PRIu64 " late=%" PRIu64 " checksum=%016" PRIx64,
-           (double)median->events / median->seconds, median->seconds, median->events, median->rows, median->late,
+        TL_TRY(run(plan, checks, &file, ticks, true, out, &checked, &err));
+    printf("events_per_s=%.0f seconds=%.4f events=%" PRIu64 " rows=%" PRIu64 " late=%" PRIu64 " dropped=%" PRIu64
+           " checksum=%016" PRIx64,
+           (double)median->events / median->seconds, median->seconds, median->events, median->rows, median->late, median->dropped,
            checked.checksum);
     printf(" push_ns=%.1f rows_ns=%.1f", 1e9 * median->push_seconds / (double)median->events,
            1e9 * (median->seconds - median->push_seconds) / (double)(median->rows > 0 ? median->rows : 1));
@@ -479,6 +498,7 @@ out:
     free(file.data);
     free(file.messages);
     free(out);
+    tl_checks_close(checks);
     tl_plan_close(plan);
     return tl_exit_status(rc);
 }

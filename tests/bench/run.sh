@@ -5,6 +5,7 @@
 # BENCH_ROUNDS (5) rounds, BENCH_ONLY: which parts. What it makes lies in build/bench and is used again.
 #
 #   core windows state functions user batch
+#   import      a year of an access log into the master record, beside its writer alone; the same again, and grown
 #   speed       memory by open groups, 10,000 to 1 million, and 5 million with BENCH_LONG=1, which takes minutes; a backlog of one key
 #   kafka       from a topic to committed rows, beside a bare consumer and Flink; Flink is fetched from Maven Central, or left out
 #   freshness   from an event's hand-over to its row in another connection: BENCH_SECONDS (20) each of eight ways, three rounds at most:
@@ -21,7 +22,7 @@ programs=${BENCH_DIR:-build/release}
 tally=${TALLY_BIN:-build/release/tally}
 count=${BENCH_COUNT:-2000000}
 rounds=${BENCH_ROUNDS:-5}
-parts='core windows state functions user batch speed kafka freshness store intercept'
+parts='core windows state functions user batch import speed kafka freshness store intercept'
 only=${BENCH_ONLY:-$parts}
 bench=tests/bench
 work=build/bench
@@ -112,18 +113,21 @@ find_peers() {
 
 # ---- core ----------------------------------------------------------------------------------------------------------------
 core() {
-    local shape i line yard=() ours=() dedup=() share allocations=() yard_line='' our_line=''
+    local shape i line yard=() ours=() dedup=() checked=() share allocations=() warm=() yard_line='' our_line=''
 
     for shape in sparse dense; do
         events "$shape"
-        yard=() ours=() dedup=() allocations=()
+        yard=() ours=() dedup=() checked=() allocations=() warm=()
         for ((i = 0; i < rounds; i++)); do
             yard_line=$("$programs/bench_yardstick" "$work/$shape.jsonl")
             our_line=$("$programs/bench_core_rate" $bench/views.sql "$work/$shape.jsonl")
             line=$("$programs/bench_core_rate" $bench/views_dedup.sql "$work/$shape.jsonl")
+            dedup+=("$(field events_per_s "$line")")
+            line=$("$programs/bench_core_rate" $bench/views.sql "$work/$shape.jsonl" 1 retire $bench/checks.sql)
+            checked+=("$(field events_per_s "$line")")
+            warm+=("$(field allocations "$line")")
             yard+=("$(field events_per_s "$yard_line")")
             ours+=("$(field events_per_s "$our_line")")
-            dedup+=("$(field events_per_s "$line")")
             allocations+=("$(field allocations "$our_line")")
         done
         same "rows ($shape)" "$(field rows "$yard_line")" "$(field rows "$our_line")"
@@ -134,6 +138,8 @@ core() {
         row_target "core, $shape: against 1.9 M/s" "$(millions "$(median "${ours[@]}")")" "$(median "${ours[@]}")" '>=' 1900000 ">= 1.9 M/s"
         row "core, $shape, with deduplication" "$(millions "$(median "${dedup[@]}")")" "" ""
         row_target "core, $shape: allocations once warm" "$(median "${allocations[@]}")" "$(median "${allocations[@]}")" '<=' 0 "0"
+        row "core, $shape, with three row checks" "$(millions "$(median "${checked[@]}")")" "$(field dropped "$line") of $(field events "$line") dropped" ""
+        row_target "core, $shape: allocations once warm, with row checks" "$(median "${warm[@]}")" "$(median "${warm[@]}")" '<=' 0 "0"
     done
 }
 
@@ -456,6 +462,72 @@ backlog() { # views
     done
     line=$(ratio "$(median "${seconds[400000]}")" "$(awk -v s="$(median "${seconds[100000]}")" 'BEGIN { print 4 * s }')")
     row_target "$1: an event of 400,000 of one key against 100,000" "$line x ($(median "${seconds[400000]}") s of CPU)" "$line" '<=' 1.5 "<= 1.5 x"
+}
+
+# ---- import --------------------------------------------------------------------------------------------------------------
+# The lines of the real access log, or made-up ones, over a year: each at its own second or beside a few others.
+access_log() {
+    local log=$work/access.log made shared=${TALLY_SHARED:-../shared}/data/apache_logs
+
+    made="$count lines"
+    [ "$(cat "$log.made" 2>/dev/null)" != "$made" ] || return 0
+    note "  making $log ($count lines)"
+    [ -r "$shared" ] || shared=/dev/null
+    awk -v n="$count" -v log_file="$shared" 'BEGIN {
+        while ((getline line <log_file) > 0) {
+            at = index(line, "[")
+            before[lines + 0] = substr(line, 1, at); behind[lines++] = substr(line, at + 27)
+        }
+        for (; lines < 1000; lines++) {
+            before[lines] = "192.0.2." (lines % 250) " - - ["
+            behind[lines] = "] \"GET /page/" lines " HTTP/1.1\" 200 " lines " \"-\" \"Mozilla/5.0 (X11; Linux x86_64; rv:125.0) Gecko/20100101 Firefox/125.0\""
+        }
+        split("Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec", month, " ")
+        for (i = 0; i < n; i++) {
+            s = int(i * (336 * 86400 / n)); d = int(s / 86400); s %= 86400
+            printf "%s%02d/%s/2025:%02d:%02d:%02d +0000%s\n", before[i % lines], d % 28 + 1, month[int(d / 28) + 1], int(s / 3600), int(s / 60) % 60, s % 60, behind[i % lines]
+        }
+    }' >"$log"
+    echo "$made" >"$log.made"
+}
+import_once() { # reads work, leaves the figures in $work/timed
+    "$programs/bench_timed" "$work/timed" "$tally" import "$work/access.log" --format combined --host www.example.com --into archive \
+        --views $bench/views.sql --data "$work/import.data" >/dev/null
+}
+# MB of the log a second: `lines` bytes in so many seconds.
+log_rate() {
+    awk -v bytes="$(stat -c %s "$work/access.log")" -v s="$1" 'BEGIN { printf "%.0f MB/s", (s > 0) ? bytes / s / 1e6 : 0 }'
+}
+import() {
+    local i line name
+
+    local -A seconds=()
+    access_log
+    for ((i = 0; i < rounds; i++)); do
+        rm -rf "$work/import.data"
+        import_once
+        seconds[import]+=" $(field seconds "$(cat "$work/timed")")"
+        seconds[cpu]+=" $(field cpu_seconds "$(cat "$work/timed")")"
+        seconds[rss]+=" $(field rss_bytes "$(cat "$work/timed")")"
+        line=$("$programs/bench_master_rate" "$work/import.data" events.import)
+        seconds[writer]+=" $(field seconds "$line")"
+        import_once
+        seconds[again]+=" $(field seconds "$(cat "$work/timed")")"
+        cp "$work/access.log" "$work/access.log.before"
+        head -n 1000 "$work/access.log.before" >>"$work/access.log"
+        import_once
+        seconds[grown]+=" $(field seconds "$(cat "$work/timed")")"
+        mv "$work/access.log.before" "$work/access.log"
+    done
+    rm -rf "$work/import.data"
+    row "the master record's writer alone" "$(log_rate "$(median "${seconds[writer]}")") of log" "$(megabytes "$(field raw_bytes "$line")") of events" ""
+    line=$(ratio "$(median "${seconds[writer]}")" "$(median "${seconds[import]}")")
+    row_target "import into the record: share of its rate" "$line ($(log_rate "$(median "${seconds[import]}")"))" "$line" '>=' 0.80 ">= 0.80"
+    row "  CPU and memory" "$(median "${seconds[cpu]}") s, $(megabytes "$(median "${seconds[rss]}")")" "" ""
+    for name in again grown; do
+        line=$(ratio "$(median "${seconds[import]}")" "$(median "${seconds[$name]}")")
+        row_target "import, the same $name: against reading it" "$line x ($(median "${seconds[$name]}") s)" "$line" '>=' 5 ">= 5 x"
+    done
 }
 
 # ---- Kafka ---------------------------------------------------------------------------------------------------------------

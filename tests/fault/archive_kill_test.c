@@ -161,12 +161,19 @@ static bool changes(const struct syscall_info *info)
 #ifdef SYS_mkdir
     case SYS_mkdir:
 #endif
+#ifdef SYS_rmdir
+    case SYS_rmdir:
+#endif
+#ifdef SYS_link
+    case SYS_link:
+#endif
 #ifdef SYS_renameat
     case SYS_renameat:
 #endif
 #ifdef SYS_renameat2
     case SYS_renameat2:
 #endif
+    case SYS_linkat:
     case SYS_unlinkat:
     case SYS_mkdirat:
     case SYS_ftruncate:
@@ -181,9 +188,9 @@ static bool changes(const struct syscall_info *info)
 
 enum what { KILL_BEFORE, FAIL };
 
-/* Runs archive and meets its n-th changing system call. Returns its exit status, 128 + SIGKILL where it was killed, -1 where it cannot be
- * traced. *met: there was an n-th, and it was *nr. */
-static int archive_traced(enum what what, long n, bool *met, uint64_t *nr)
+/* Runs archive with one more argument and meets its n-th changing system call. Returns its exit status, 128 + SIGKILL where it was killed, -1
+ * where it cannot be traced. *met: there was an n-th, and it was *nr. */
+static int archive_traced(enum what what, const char *argument, long n, bool *met, uint64_t *nr)
 {
     pid_t child = fork();
     long seen = 0;
@@ -199,7 +206,8 @@ static int archive_traced(enum what what, long n, bool *met, uint64_t *nr)
         setenv("ASAN_OPTIONS", "detect_leaks=0", 1); /* the leak check traces, too */
         if (ptrace(PTRACE_TRACEME, 0, NULL, NULL) != 0)
             _exit(126);
-        execl(run_program(), run_program(), "archive", "--views", views, "--data", data, "--file-bytes", "9000", (char *)NULL);
+        execl(run_program(), run_program(), "archive", "--views", views, "--data", data, "--file-bytes", "9000", argument,
+              (char *)NULL);
         _exit(127);
     }
     cr_assert_eq(waitpid(child, &status, 0), child);
@@ -260,7 +268,7 @@ static void sweep(enum what what, const char *name)
     record_append(data, "events", 2, 0, MESSAGES);
     for (n = 0; met; n++) {
         uint64_t nr = 0;
-        int status = archive_traced(what, n, &met, &nr);
+        int status = archive_traced(what, NULL, n, &met, &nr);
 
         if (status == -1)
             cr_skip("processes cannot be traced here\n");
@@ -300,5 +308,71 @@ Test(archive_kill, before_each_system_call, .timeout = 300)
 Test(archive_kill, each_system_call_fails_once, .timeout = 300)
 {
     sweep(FAIL, "failure");
+}
+#endif
+
+/* ---- compaction ---- */
+
+/* What zstdcat and DuckDB read, who take no lock: the names in the folder are one file for each offset. */
+static void compact_sweep(enum what what, const char *name)
+{
+    enum { MESSAGES = 120 };
+    char command[500];
+    bool met = true;
+    long n, points = 0;
+
+    record_append(data, "events", 2, 0, MESSAGES);
+    for (n = 0; met; n++) {
+        uint64_t nr = 0;
+        struct run run;
+        int status;
+
+        RUN(&run, "archive", "--views", views, "--data", data, "--file-bytes", "1500");
+        cr_assert_eq(run.status, 0, "%s", run.err);
+        run_done(&run);
+        status = archive_traced(what, "--compact", n, &met, &nr);
+        if (status == -1)
+            cr_skip("processes cannot be traced here\n");
+        if (what == KILL_BEFORE)
+            cr_assert_eq(status, met ? 128 + SIGKILL : 0, "%s %ld: exit status %d", name, n, status);
+        else
+            cr_assert(status == 0 || status == 3, "%s %ld: exit status %d", name, n, status);
+        for (uint32_t p = 0; p < 2; p++)
+            cr_assert_eq(record_verify(data, "events", p, 0, NULL), MESSAGES, "%s %ld", name, n);
+        if (met) {
+            RUN(&run, "archive", "--views", views, "--data", data, "--file-bytes", "9000", "--compact");
+            cr_assert_eq(run.status, 0, "%s %ld: %s", name, n, run.err);
+            run_done(&run);
+            points++;
+        }
+        for (uint32_t p = 0; p < 2; p++) {
+            uint32_t files;
+
+            cr_assert_eq(record_verify(data, "events", p, 0, &files), MESSAGES, "%s %ld", name, n);
+            cr_assert_leq(files, 2, "%s %ld: %" PRIu32 " files are left", name, n, files);
+        }
+        cr_assert_eq(names_count("_*"), 0, "%s %ld", name, n);
+        RUN(&run, "archive", "--verify", "--data", data, "--format", "csv");
+        cr_assert_eq(run.status, 0, "%s %ld: %s", name, n, run.out);
+        cr_assert_eq(strstr(run.out, "leftover"), NULL, "%s %ld: %s", name, n, run.out);
+        run_done(&run);
+        snprintf(command, sizeof command, "rm -rf '%s/topics'", data);
+        cr_assert_eq(system(command), 0);
+        if (getenv("TALLY_LONG") == NULL)
+            n += 6; /* every seventh */
+    }
+    fprintf(stderr, "archive_kill: %s of compact at each of %ld system calls\n", name, points);
+    cr_assert_gt(points, 10);
+}
+
+Test(archive_kill, compact_before_each_system_call, .timeout = 300)
+{
+    compact_sweep(KILL_BEFORE, "kill");
+}
+
+#ifdef __x86_64__
+Test(archive_kill, each_system_call_of_compact_fails_once, .timeout = 300)
+{
+    compact_sweep(FAIL, "failure");
 }
 #endif

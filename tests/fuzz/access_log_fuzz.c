@@ -39,11 +39,12 @@ static void check_event(const struct tl_access_line *line)
     struct tl_message message = {
         0, 0, {NULL, 0}
     };
+    struct tl_access_event event;
     struct tl_value value;
     size_t size;
 
     tl_buf_clear(&out);
-    tl_access_event_put(&out, &scratch, line, TL_SV("here"), ID);
+    tl_access_event_put(&out, &scratch, line, TL_SV("here"), ID, &event);
     CHECK(!out.failed);
     size = out.size;
     CHECK(tl_buf_reserve(&out, TL_MESSAGE_PADDING) != NULL);

@@ -37,6 +37,13 @@ void scene_close(struct scene *scene)
     run_folder_remove(scene->dir);
 }
 
+void scene_checks(struct scene *scene, const char *sql)
+{
+    scene->checks[0] = '\0';
+    if (sql[0] != '\0')
+        snprintf(scene->checks, sizeof scene->checks, "%s", run_file_write(scene->dir, "checks.sql", sql));
+}
+
 /* ---- events ---- */
 
 int event_text(char *out, size_t size, const struct event *event)
@@ -150,9 +157,13 @@ void scene_archive(const struct scene *scene)
 void scene_batch(const struct scene *scene, int64_t second)
 {
     char to[TL_TIME_TEXT_BYTES];
+    struct run run;
 
     tl_time_to_iso_z(START_MS + second * 1000, to);
-    tally(scene, "batch", "--to", to);
+    RUN(&run, "batch", "--views", scene->views, "--data", scene->dir, "--to", to, scene->checks[0] != '\0' ? "--checks" : NULL,
+        scene->checks);
+    cr_assert_eq(run.status, 0, "tally batch: %s", run.err);
+    run_done(&run);
 }
 
 void reconcile(struct scene *scene, const char *option, const char *value)

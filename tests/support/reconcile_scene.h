@@ -28,13 +28,15 @@ enum { PATH_BYTES = RUN_DIR_BYTES + 64 };
 struct scene {
     char dir[RUN_DIR_BYTES];
     char views[PATH_BYTES], store[PATH_BYTES];
-    uint32_t partitions; /* of the topic; 2 unless set before the first event */
-    struct run run;      /* the last reconcile */
+    char checks[PATH_BYTES]; /* "": none */
+    uint32_t partitions;     /* of the topic; 2 unless set before the first event */
+    struct run run;          /* the last reconcile */
 };
 
 /* `views` and `more_views` stand behind the table in the views file. */
 void scene_open(struct scene *scene, const char *views, const char *more_views);
 void scene_close(struct scene *scene);
+void scene_checks(struct scene *scene, const char *sql); /* what batch checks from now on; "": nothing */
 
 /* ---- events ---- */
 

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "core/function.h"
+#include "sql/check.h"
 
 struct tl_plan *sql_plan(const char *sql)
 {
@@ -41,22 +42,18 @@ static void line_of(const char *message, int n, char *out, size_t out_bytes)
     snprintf(out, out_bytes, "%.*s", (int)(end != NULL ? (size_t)(end - at) : strlen(at)), at);
 }
 
-void sql_mistake_check(const struct sql_mistake *c)
+static void refusal_check(const struct sql_mistake *c, const char *file, enum tl_code rc, struct tl_err err)
 {
     char want[600], first[600], line[600], caret[600], hint[600];
-    struct tl_plan *plan = NULL;
-    struct tl_err err = {0};
-    enum tl_code rc = tl_plan_parse(tl_sv_from(c->sql), "views.sql", tl_function_catalog(), &plan, &err);
     size_t at, carets;
 
     cr_assert_eq(rc, TL_ERR_DEFINITION, "%s: taken, or another error: %d %s", c->name, (int)rc, err.message);
-    cr_assert_null(plan);
     cr_assert_eq(err.code, TL_ERR_DEFINITION);
     line_of(err.message, 0, first, sizeof first);
     line_of(err.message, 1, line, sizeof line);
     line_of(err.message, 2, caret, sizeof caret);
     line_of(err.message, 3, hint, sizeof hint);
-    snprintf(want, sizeof want, "views.sql:%u:%u: %s", c->line, c->column, c->what);
+    snprintf(want, sizeof want, "%s:%u:%u: %s", file, c->line, c->column, c->what);
     cr_assert_str_eq(first, want, "%s: %s", c->name, err.message);
     at = strcspn(caret, "^");
     carets = strspn(caret + at, "^");
@@ -71,4 +68,26 @@ void sql_mistake_check(const struct sql_mistake *c)
         cr_assert_str_eq(hint, "", "%s: %s", c->name, err.message);
     else
         cr_assert_str_eq(hint + (strlen(hint) > 2 ? 2 : 0), c->hint, "%s: %s", c->name, err.message);
+}
+
+void sql_mistake_check(const struct sql_mistake *c)
+{
+    struct tl_plan *plan = NULL;
+    struct tl_err err = {0};
+    enum tl_code rc = tl_plan_parse(tl_sv_from(c->sql), "views.sql", tl_function_catalog(), &plan, &err);
+
+    refusal_check(c, "views.sql", rc, err);
+    cr_assert_null(plan);
+}
+
+void checks_mistake_check(const struct sql_mistake *c, const char *views)
+{
+    struct tl_plan *plan = sql_plan(views);
+    struct tl_checks *checks = NULL;
+    struct tl_err err = {0};
+    enum tl_code rc = tl_checks_parse(tl_sv_from(c->sql), "checks.sql", plan, &checks, &err);
+
+    refusal_check(c, "checks.sql", rc, err);
+    cr_assert_null(checks);
+    tl_plan_close(plan);
 }

@@ -20,6 +20,8 @@ struct sql_mistake {
 
 /* The file is refused with exactly this place, sentence, caret and hint. */
 void sql_mistake_check(const struct sql_mistake *c);
+/* The same of a checks file (checks.sql) for the file `views`. */
+void checks_mistake_check(const struct sql_mistake *c, const char *views);
 /* The plan of a file without a mistake; fails the test otherwise. */
 struct tl_plan *sql_plan(const char *sql);
 

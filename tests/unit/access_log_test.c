@@ -117,6 +117,8 @@ ParameterizedTest(struct event_case *c, access_log, event)
 {
     struct tl_access_line line;
     struct tl_buf out, scratch;
+    struct tl_access_event event;
+    int64_t time_ms;
     char want[800];
     /* As long as it is and no longer: the address sanitizer sees a read behind it. */
     size_t size = strlen(c->line);
@@ -131,7 +133,8 @@ ParameterizedTest(struct event_case *c, access_log, event)
         cr_assert_null(why, "%s: %s", c->name, why);
         tl_buf_init(&out, 0);
         tl_buf_init(&scratch, 0);
-        tl_access_event_put(&out, &scratch, &line, TL_SV("site"), ID);
+        tl_access_event_put(&out, &scratch, &line, TL_SV("site"), ID, &event);
+        cr_assert(tl_access_line_time(c->format, (struct tl_sv){text, size}, &time_ms) && time_ms == line.time_ms, "%s", c->name);
         snprintf(want, sizeof want, "{\"event_id\":\"" ID "\",%s", c->want);
         cr_assert(tl_sv_eq(tl_buf_sv(&out), tl_sv_from(want)), "%s:\n got %.*s\nwant %s", c->name, (int)out.size, out.data, want);
         tl_buf_done(&out);
@@ -142,6 +145,7 @@ ParameterizedTest(struct event_case *c, access_log, event)
 
 Test(access_log, a_log_without_a_host_gives_none)
 {
+    struct tl_access_event event;
     struct tl_access_line line;
     struct tl_buf out, scratch;
 
@@ -149,7 +153,7 @@ Test(access_log, a_log_without_a_host_gives_none)
         tl_access_line_read(TL_ACCESS_COMMON, TL_SV("1.1.1.1 - - [01/Jan/2026:00:00:00 +0000] \"GET / HTTP/1.1\" 200 1"), &line));
     tl_buf_init(&out, 0);
     tl_buf_init(&scratch, 0);
-    tl_access_event_put(&out, &scratch, &line, (struct tl_sv){NULL, 0}, ID);
+    tl_access_event_put(&out, &scratch, &line, (struct tl_sv){NULL, 0}, ID, &event);
     tl_buf_put_u8(&out, 0);
     cr_assert_not_null(strstr(out.data, "\"host\":null,"));
     tl_buf_done(&out);
@@ -168,12 +172,13 @@ Test(access_log, every_beginning_of_a_line)
     for (size_t size = 0; size < sizeof whole; size++)
         for (enum tl_access_format format = TL_ACCESS_COMMON; format <= TL_ACCESS_VHOST_COMBINED; format++) {
             char *text = malloc(size > 0 ? size : 1);
+            struct tl_access_event event;
             struct tl_access_line line;
 
             memcpy(text, whole, size);
             tl_buf_clear(&out);
             if (tl_access_line_read(format, (struct tl_sv){text, size}, &line) == NULL)
-                tl_access_event_put(&out, &scratch, &line, (struct tl_sv){NULL, 0}, ID);
+                tl_access_event_put(&out, &scratch, &line, (struct tl_sv){NULL, 0}, ID, &event);
             free(text);
         }
     tl_buf_done(&out);

@@ -464,6 +464,127 @@ ParameterizedTest(struct property_case *c, core_property, restarts_change_nothin
     tl_plan_close(plan);
 }
 
+/* ---- row checks ---- */
+
+/* They drop little or much, fail now and then, and see columns that most views do not. */
+static const char *const conditions[] = {"n > -40",
+                                         "host <> 'h3'",
+                                         "10 / n < 4",
+                                         "x < 900 OR n IS NULL",
+                                         "event_id LIKE '%1%'",
+                                         "CAST(SUBSTRING(host FROM 2) AS INT) < 4 AND n <> 7",
+                                         "n BETWEEN -45 AND 45"};
+
+/* The same views over what the checks accept: the duplicates are judged before either. */
+static void sql_of_accepted(const char *sql, char (*checks)[80], unsigned count, char *out, size_t size)
+{
+    const char *table = strstr(sql, "CREATE TABLE events "), *end;
+    size_t used;
+
+    cr_assert_not_null(table);
+    end = strchr(table, ';') + 1;
+    used = (size_t)snprintf(out, size,
+                            "%.*sCREATE TABLE all_events %.*s CREATE TEMPORARY VIEW events AS SELECT * FROM all_events WHERE",
+                            (int)(table - sql), sql, (int)(end - table - (ptrdiff_t)strlen("CREATE TABLE events ")),
+                            table + strlen("CREATE TABLE events "));
+    for (unsigned c = 0; c < count; c++)
+        used += (size_t)snprintf(out + used, size - used, "%s (%s) IS NOT FALSE", c > 0 ? " AND" : "", checks[c]);
+    snprintf(out + used, size - used, ";%s", end);
+}
+
+static uint64_t refused(const struct sim_result *result, uint32_t view)
+{
+    return result->outcomes[view][TL_OUT_FILTERED] + result->outcomes[view][TL_OUT_REJECTED];
+}
+
+ParameterizedTestParameters(core_property, batch_with_row_checks_is_batch_over_what_they_accept)
+{
+    return cr_make_param_array(struct property_case, property_cases, TL_COUNT(property_cases));
+}
+
+ParameterizedTest(struct property_case *c, core_property, batch_with_row_checks_is_batch_over_what_they_accept, .timeout = 120)
+{
+    enum { EVENTS = 300, HISTORIES = 12 };
+    struct made *made = calloc(EVENTS, sizeof *made);
+    unsigned seed = property_seed(), state = seed;
+    uint64_t dropped = 0;
+
+    cr_assert_not_null(made);
+    printf("%s: seed %u (TALLY_SEED sets it)\n", c->name, seed);
+    for (unsigned h = 0; h < HISTORIES; h++) {
+        unsigned count = 1 + h % 3;
+        char texts[3][80], checks_sql[600] = "", accepted_sql[6000];
+        struct sim_history history = {0};
+        struct sim_result with, want;
+        struct tl_plan *plan = sim_plan(c->sql), *accepted;
+        struct tl_checks *checks;
+        int64_t bounds[6];
+        struct sim_batch batch = {.workers_count = 1 + h % 3,
+                                  .seed = seed + h,
+                                  .bounds = bounds,
+                                  .ranges_count = 5,
+                                  .one_pass = h % 2 == 0,
+                                  .chunk_max = 30};
+
+        for (unsigned i = 0; i < count; i++) {
+            snprintf(texts[i], sizeof texts[i], "%s",
+                     conditions[(h + i * 2 + (unsigned)rand_r(&state) % 2) % TL_COUNT(conditions)]);
+            snprintf(checks_sql + strlen(checks_sql), sizeof checks_sql - strlen(checks_sql),
+                     "ALTER TABLE events ADD CONSTRAINT c%u EXPECT (%s) ON VIOLATION DROP ROW;", i, texts[i]);
+        }
+        sql_of_accepted(c->sql, texts, count, accepted_sql, sizeof accepted_sql);
+        accepted = sim_plan(accepted_sql);
+        checks = sim_checks(plan, checks_sql);
+        make_history(c, made, EVENTS, seed + h, h + 1, 2, &history);
+        for (size_t i = 0; i < EVENTS; i += 7) /* copies, of what is dropped too */
+            sim_add(&history, (uint32_t)rand_r(&state) % 2, history.events[history.count - 1].log_ms + 1, made[i].text);
+        choose_bounds(made, EVENTS, &state, bounds);
+        sim_batch(accepted, &history, &batch, &want);
+        batch.checks = checks;
+        sim_batch(plan, &history, &batch, &with);
+        cr_assert_str_eq(with.rows.data, want.rows.data, "%s, seed %u, history %u: %s", c->name, seed, h, checks_sql);
+        for (uint32_t v = 0; v < plan->views_count; v++) {
+            cr_assert_eq(with.outcomes[v][TL_OUT_COUNTED], want.outcomes[v][TL_OUT_COUNTED]);
+            cr_assert_eq(with.outcomes[v][TL_OUT_DUPLICATE], want.outcomes[v][TL_OUT_DUPLICATE]);
+            cr_assert_eq(refused(&with, v), refused(&want, v));
+        }
+        for (const char *at = with.dropped.data; *at != 0; at = strchr(at, '\n') + 1)
+            dropped++;
+        sim_result_done(&with);
+        sim_result_done(&want);
+        sim_history_done(&history);
+        tl_checks_close(checks);
+        tl_plan_close(accepted);
+        tl_plan_close(plan);
+    }
+    cr_assert_gt(dropped, HISTORIES * 10);
+    free(made);
+}
+
+/* An array of many events that are dropped: the message's bytes are kept once. */
+Test(core, a_message_of_many_dropped_events_is_kept_once)
+{
+    struct tl_plan *plan = sim_plan(TABLE("5") HITS("10"));
+    struct tl_checks *checks = sim_checks(plan, "ALTER TABLE events ADD CONSTRAINT c EXPECT (n > 0) ON VIOLATION DROP ROW");
+    static const char event[] = "{\"event_time\":\"1970-01-01T00:00:01.000Z\",\"n\":0}";
+    int64_t bounds[] = {INT64_MIN, INT64_MAX};
+    struct sim_batch how = {.workers_count = 1, .bounds = bounds, .ranges_count = 1, .chunk_max = 1, .checks = checks};
+    struct sim_history h = {0};
+    struct sim_result r;
+    char text[300], want[500];
+
+    snprintf(text, sizeof text, "[%s,{\"event_time\":\"1970-01-01T00:00:01.000Z\",\"n\":1},%s]", event, event);
+    sim_add(&h, 0, 0, text);
+    sim_batch(plan, &h, &how, &r);
+    snprintf(want, sizeof want, "0 0 0 c %s\n0 0 2 c \n", text);
+    cr_assert_str_eq(r.dropped.data, want);
+    cr_assert_str_eq(r.found.data, "c 2 0\n");
+    sim_result_done(&r);
+    sim_history_done(&h);
+    tl_checks_close(checks);
+    tl_plan_close(plan);
+}
+
 /* The last number of each of the view's lines, summed. */
 static uint64_t sum_of_last(const char *rows, const char *view)
 {

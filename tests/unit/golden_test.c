@@ -1,6 +1,7 @@
 /* golden_test.c: the cases of tests/golden, each in many ways that must make no difference.
  *
- * A case is three files, tests/golden/NAME.sql, NAME.events and NAME.want (tests/golden/README says how they are written). It runs as stream, as
+ * A case is three files, tests/golden/NAME.sql, NAME.events and NAME.want, and NAME.checks where batch has row checks (tests/golden/README
+ * says how they are written). It runs as stream, as
  * batch in one pass and range by range, cut by restarts, and on 1, 2 and 3 workers; one that is marked `-- shuffle` also in other orders
  * within the lateness bound and dealt to other partitions. What comes out is NAME.want each time. */
 #include <criterion/criterion.h>
@@ -11,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "event/timestamp.h"
 #include "simulate.h"
@@ -29,9 +31,11 @@ struct golden {
     char *sql, *events, *want;
     int64_t shuffle_ms; /* -1: only in this order */
     struct tl_plan *plan;
+    char *checks_sql;
+    struct tl_checks *checks; /* NULL: none */
     struct sim_history history;
-    struct tl_buf speed, ended, batch, ledger, ledger_batch, flags,
-        outcomes; /* as wanted; ended: of speed, when its input has ended */
+    struct tl_buf speed, ended, batch, ledger, ledger_batch, flags, outcomes, outcomes_batch, dropped,
+        found; /* as wanted; ended: of speed, when its input has ended */
 };
 
 static char *read_file(const char *name, const char *ending)
@@ -128,16 +132,20 @@ static void read_want(struct golden *g)
         char word[16];
         struct tl_buf *to[3];
     } kinds[] = {
-        {"row ",          {&g->speed, &g->ended, &g->batch}},
-        {"later ",        {&g->ended, &g->batch}           },
-        {"batch ",        {&g->batch}                      },
-        {"speed ",        {&g->speed, &g->ended}           },
-        {"speed_open ",   {&g->speed}                      },
-        {"speed_later ",  {&g->ended}                      },
-        {"batch_ledger ", {&g->ledger_batch}               },
-        {"ledger ",       {&g->ledger}                     },
-        {"flag ",         {&g->flags}                      },
-        {"outcome ",      {&g->outcomes}                   }
+        {"row ",           {&g->speed, &g->ended, &g->batch}},
+        {"later ",         {&g->ended, &g->batch}           },
+        {"batch ",         {&g->batch}                      },
+        {"speed ",         {&g->speed, &g->ended}           },
+        {"speed_open ",    {&g->speed}                      },
+        {"speed_later ",   {&g->ended}                      },
+        {"batch_ledger ",  {&g->ledger_batch}               },
+        {"speed_ledger ",  {&g->ledger}                     },
+        {"ledger ",        {&g->ledger}                     },
+        {"flag ",          {&g->flags}                      },
+        {"batch_outcome ", {&g->outcomes_batch}             },
+        {"dropped ",       {&g->dropped}                    },
+        {"found ",         {&g->found}                      },
+        {"outcome ",       {&g->outcomes}                   }
     };
 
     for (size_t k = 0; k < TL_COUNT(kinds); k++)
@@ -159,7 +167,7 @@ static void read_want(struct golden *g)
         for (size_t i = 0; i < TL_COUNT(kinds[k].to) && kinds[k].to[i] != NULL; i++)
             tl_buf_printf(kinds[k].to[i], "%s\n", line);
         /* Nothing is late in batch, and what is in the future goes without a word: speed has told it. */
-        if (kinds[k].to[0] == &g->ledger && strstr(line, " late_") == NULL && strstr(line, " session_") == NULL &&
+        if (strcmp(kinds[k].word, "ledger ") == 0 && strstr(line, " late_") == NULL && strstr(line, " session_") == NULL &&
             strstr(line, " future_event") == NULL)
             tl_buf_printf(&g->ledger_batch, "%s\n", line);
     }
@@ -170,6 +178,17 @@ static void read_want(struct golden *g)
     sort_text(&g->ledger_batch);
     sort_text(&g->flags);
     sort_text(&g->outcomes);
+    sort_text(&g->outcomes_batch);
+    sort_text(&g->dropped);
+    sort_text(&g->found);
+}
+
+static bool has_checks(const char *name)
+{
+    char path[200];
+
+    snprintf(path, sizeof path, FOLDER "/%s.checks", name);
+    return access(path, F_OK) == 0;
 }
 
 static void golden_open(struct golden *g, const char *name)
@@ -184,12 +203,16 @@ static void golden_open(struct golden *g, const char *name)
     shuffle = strstr(g->sql, "-- shuffle ");
     g->shuffle_ms = shuffle != NULL ? strtoll(shuffle + 11, NULL, 10) : -1;
     g->plan = sim_plan(g->sql);
+    g->checks_sql = has_checks(name) ? read_file(name, "checks") : NULL;
+    if (g->checks_sql != NULL)
+        g->checks = sim_checks(g->plan, g->checks_sql);
     read_events(g);
     read_want(g);
 }
 
 static void golden_close(struct golden *g)
 {
+    tl_checks_close(g->checks);
     tl_plan_close(g->plan);
     sim_history_done(&g->history);
     tl_buf_done(&g->speed);
@@ -199,6 +222,10 @@ static void golden_close(struct golden *g)
     tl_buf_done(&g->ledger_batch);
     tl_buf_done(&g->flags);
     tl_buf_done(&g->outcomes);
+    tl_buf_done(&g->outcomes_batch);
+    tl_buf_done(&g->dropped);
+    tl_buf_done(&g->found);
+    free(g->checks_sql);
     free(g->sql);
     free(g->events);
     free(g->want);
@@ -235,32 +262,48 @@ static void check_ledger(const struct golden *g, const struct sim_result *got, c
                      g->flags.data);
 }
 
+static void put_outcomes(const struct golden *g, const struct sim_result *got, struct tl_buf *text)
+{
+    for (uint32_t v = 0; v < g->plan->views_count; v++) {
+        if (g->plan->views[v].inner >= 0)
+            continue; /* reads no event */
+        tl_buf_printf(text, "%.*s", TL_SV_ARG(g->plan->views[v].name));
+        for (int o = 0; o < TL_OUTCOMES; o++)
+            if (got->outcomes[v][o] > 0)
+                tl_buf_printf(text, " %s=%" PRIu64, tl_outcome_name((enum tl_outcome)o), got->outcomes[v][o]);
+        tl_buf_put_u8(text, '\n');
+    }
+    sort_text(text);
+}
+
 /* Each event has one outcome in each view; those of the case are named where it names some. */
-static void check_outcomes(const struct golden *g, const struct sim_result *got, const char *how)
+static void check_outcomes(const struct golden *g, const struct sim_result *got, const struct tl_buf *want, const char *how)
 {
     struct tl_buf text;
 
-    tl_buf_init(&text, 0);
     for (uint32_t v = 0; v < g->plan->views_count; v++) {
         uint64_t sum = 0;
 
-        if (g->plan->views[v].inner >= 0)
-            continue; /* reads no event */
-        tl_buf_printf(&text, "%.*s", TL_SV_ARG(g->plan->views[v].name));
-        for (int o = 0; o < TL_OUTCOMES; o++) {
+        for (int o = 0; o < TL_OUTCOMES; o++)
             sum += got->outcomes[v][o];
-            if (got->outcomes[v][o] > 0)
-                tl_buf_printf(&text, " %s=%" PRIu64, tl_outcome_name((enum tl_outcome)o), got->outcomes[v][o]);
-        }
-        tl_buf_put_u8(&text, '\n');
-        cr_assert_eq(sum, got->events_count, "%s, %s: %" PRIu64 " outcomes of %" PRIu64 " events", g->name, how, sum,
-                     got->events_count);
+        if (g->plan->views[v].inner < 0 && want == &g->outcomes) /* batch looks at dead letters and the future elsewhere */
+            cr_assert_eq(sum, got->events_count, "%s, %s: %" PRIu64 " outcomes of %" PRIu64 " events", g->name, how, sum,
+                         got->events_count);
     }
-    sort_text(&text);
-    if (g->outcomes.data[0] != 0)
-        cr_assert_str_eq(text.data, g->outcomes.data, "%s, %s: outcomes are\n%sand should be\n%s", g->name, how, text.data,
-                         g->outcomes.data);
+    if (want->data[0] == 0)
+        return;
+    tl_buf_init(&text, 0);
+    put_outcomes(g, got, &text);
+    cr_assert_str_eq(text.data, want->data, "%s, %s: outcomes are\n%sand should be\n%s", g->name, how, text.data, want->data);
     tl_buf_done(&text);
+}
+
+static void check_checks(const struct golden *g, const struct sim_result *got, const char *how)
+{
+    cr_assert_str_eq(got->found.data, g->found.data, "%s, %s: checks found\n%sand should\n%s", g->name, how, got->found.data,
+                     g->found.data);
+    cr_assert_str_eq(got->dropped.data, g->dropped.data, "%s, %s: dropped are\n%sand should be\n%s", g->name, how,
+                     got->dropped.data, g->dropped.data);
 }
 
 /* Which event is late is settled where there is one partition; with more of them a case has none. */
@@ -275,7 +318,7 @@ static void run_streams(const struct golden *g, struct chance *chance)
     check_speed_rows(g, &got, true, "stream, a tick after each event");
     if (one)
         check_ledger(g, &got, &g->ledger, 1, "stream, a tick after each event");
-    check_outcomes(g, &got, "stream, a tick after each event");
+    check_outcomes(g, &got, &g->outcomes, "stream, a tick after each event");
     sim_result_done(&got);
     for (uint32_t i = 0; i < RESTARTS * 3; i++) {
         how = (struct sim_stream){.workers_count = 1 + i % 3,
@@ -288,7 +331,7 @@ static void run_streams(const struct golden *g, struct chance *chance)
         check_speed_rows(g, &got, true, say);
         if (one)
             check_ledger(g, &got, &g->ledger, 1, say);
-        check_outcomes(g, &got, say);
+        check_outcomes(g, &got, &g->outcomes, say);
         sim_result_done(&got);
     }
 }
@@ -339,7 +382,8 @@ static void run_batches(const struct golden *g, const struct sim_history *histor
                                 .bounds = bounds,
                                 .ranges_count = 1,
                                 .one_pass = one_pass,
-                                .chunk_max = 1 + i * 3};
+                                .chunk_max = 1 + i * 3,
+                                .checks = g->checks};
         struct sim_result got;
         char say[80];
 
@@ -349,8 +393,11 @@ static void run_batches(const struct golden *g, const struct sim_history *histor
                  one_pass ? "in one pass" : "one by one", how.workers_count, how.seed);
         sim_batch(g->plan, history, &how, &got);
         check_rows(g, &got.rows, &g->batch, say);
+        check_outcomes(g, &got, &g->outcomes_batch, say);
         if (ledger)
             check_ledger(g, &got, &g->ledger_batch, how.ranges_count, say);
+        if (ledger)
+            check_checks(g, &got, say);
         sim_result_done(&got);
     }
 }
@@ -415,7 +462,7 @@ static void run_shuffled(const struct golden *g, struct chance *chance)
         snprintf(say, sizeof say, "shuffled, %u partitions, %u workers", history.partitions_count, how.workers_count);
         sim_stream(g->plan, &history, &how, &got);
         check_speed_rows(g, &got, history.partitions_count == 1, say);
-        check_outcomes(g, &got, say);
+        check_outcomes(g, &got, &g->outcomes, say);
         sim_result_done(&got);
         run_batches(g, &history, false, chance);
         sim_history_done(&history);

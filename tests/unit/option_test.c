@@ -146,7 +146,6 @@ ParameterizedTestParameters(option, wrong)
         {"--from 2026-03-01T00:00:00", "'2026-03-01T00:00:00Z'"           },
         {"--from yesterday",           "2026-03-01T02:00:00Z"             },
         {"--tick 5",                   "200ms, 30s"                       },
-        {"--checks c.sql",             "--checks: this tally has none"    },
         {"a b c",                      "does not know what to do with 'c'"},
     };
     return cr_make_param_array(struct wrong_case, cases, sizeof cases / sizeof *cases);

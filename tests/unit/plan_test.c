@@ -56,7 +56,7 @@ ParameterizedTestParameters(plan, same_definition)
         {"options of the connector",
          "CREATE TABLE e (event_id STRING, host STRING, n INT, at TIMESTAMP(3), WATERMARK FOR at AS at - INTERVAL '15' SECOND) "
          "WITH ('connector' = 'kafka', 'topic' = 'x', 'properties.bootstrap.servers' = 'y', 'scan.watermark.idle-timeout' = '1 s');\n" VIEW},
-        {"settings that change no row", TABLE "SET 'tally.batch-grace' = '1 h'; SET 'tally.speed-retention' = '1 d'; SET 'any' = 'thing';" VIEW},
+        {"settings that change no row", TABLE "SET 'tally.batch-grace' = '1 h'; SET 'tally.batch-range' = 'month'; SET 'tally.speed-retention' = '1 d'; SET 'any' = 'thing';" VIEW},
         {"defaults written out", TABLE "SET 'tally.allowed-lateness' = '0'; SET 'tally.max-future-skew' = '300 s'; SET 'tally.dedup.key' = 'event_id';" VIEW},
         {"the window by name",
          TABLE "CREATE VIEW v AS SELECT window_start, window_end, host, COUNT(*) AS c "
@@ -300,6 +300,7 @@ Test(plan, explained)
                      "  tally.dedup.key         'event_id'  (default)\n"
                      "  tally.dedup.horizon     1 h  (default)\n"
                      "  tally.batch-grace       15 min  (default)\n"
+                     "  tally.batch-range       day  (default)\n"
                      "  tally.speed-retention   7 d  (default)\n"
                      "  tally.max-event-bytes   8 MiB  (default)\n"
                      "  tally.dead-letter.topic none  (default)\n"

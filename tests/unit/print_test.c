@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "serving/print.h"
+#include "main/print.h"
 
 static struct tl_err err;
 

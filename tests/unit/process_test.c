@@ -76,3 +76,15 @@ Test(process, words_for_people)
     tl_process_words("test", words);
     cr_expect_str_eq(words, "test");
 }
+
+Test(process, user)
+{
+    char user[TL_PROCESS_NAME_MAX], name[TL_PROCESS_NAME_MAX];
+    const char *at;
+
+    tl_process_user(user);
+    tl_process_name(name);
+    at = strchr(user, '@');
+    cr_assert(at != NULL && at > user, "%s", user);
+    cr_expect_eq(strncmp(name, at + 1, strlen(at + 1)), 0, "%s on %s", user, name);
+}

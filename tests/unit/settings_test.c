@@ -18,6 +18,7 @@ Test(settings, defaults)
     cr_assert(tl_sv_eq(s->time_zone, TL_SV("UTC")) && s->zone == NULL);
     cr_assert(s->future_skew_max_ms == 300000 && s->dedup_horizon_ms == 3600000 && s->dedup_ids_max == 1000000);
     cr_assert(s->batch_grace_ms == 900000 && s->speed_retention_ms == 7 * INT64_C(86400000) && s->event_bytes_max == 8u << 20);
+    cr_assert_eq(s->batch_range, TL_RANGE_DAY);
     cr_assert_eq(plan->views[0].lateness_ms, 0);
     tl_plan_close(plan);
 }
@@ -29,9 +30,10 @@ Test(settings, each_can_be_set)
         "SET 'table.local-time-zone' = 'Etc/UTC'; SET 'tally.allowed-lateness' = '1 min'; SET 'tally.max-future-skew' = '2 h';"
         "SET 'tally.dedup.key' = 'id'; SET 'tally.dedup.horizon' = '3 d'; SET 'tally.batch-grace' = '0';"
         "SET 'tally.speed-retention' = '30 days'; SET 'tally.max-event-bytes' = '512 kb'; SET 'pipeline.name' = 'x';"
-        "CREATE VIEW v AS SELECT ts FROM t");
+        "SET 'tally.batch-range' = 'hour'; CREATE VIEW v AS SELECT ts FROM t");
     const struct tl_settings *s = &plan->settings;
 
+    cr_assert_eq(s->batch_range, TL_RANGE_HOUR);
     cr_assert(s->future_skew_max_ms == 7200000 && s->dedup_horizon_ms == 3 * INT64_C(86400000) && s->batch_grace_ms == 0);
     cr_assert(s->speed_retention_ms == 30 * INT64_C(86400000) && s->event_bytes_max == 512u << 10);
     cr_assert_eq(plan->sources[0].schema.event_bytes_max, 512u << 10);
@@ -84,12 +86,13 @@ Test(settings, reset)
         "SET 'tally.max-future-skew' = '1 s'; SET 'tally.dedup.horizon' = '1 s'; SET 'tally.batch-grace' = '1 s';"
         "SET 'tally.speed-retention' = '1 s'; SET 'tally.max-event-bytes' = '1 kb'; SET 'tally.dedup.key' = 'nothing';"
         "RESET 'tally.max-future-skew'; RESET 'tally.dedup.horizon'; RESET 'tally.batch-grace'; RESET 'tally.speed-retention';"
-        "RESET 'tally.max-event-bytes'; RESET 'tally.dedup.key'; RESET 'table.local-time-zone'; CREATE VIEW v AS SELECT ts FROM "
-        "t");
+        "RESET 'tally.max-event-bytes'; RESET 'tally.dedup.key'; RESET 'table.local-time-zone'; "
+        "SET 'tally.batch-range' = 'month'; RESET 'tally.batch-range'; CREATE VIEW v AS SELECT ts FROM t");
 
     cr_assert(plan->settings.future_skew_max_ms == 300000 && plan->settings.dedup_horizon_ms == 3600000 &&
               plan->settings.batch_grace_ms == 900000);
     cr_assert(plan->settings.speed_retention_ms == 7 * INT64_C(86400000) && plan->settings.event_bytes_max == 8u << 20);
+    cr_assert_eq(plan->settings.batch_range, TL_RANGE_DAY);
     tl_plan_close(plan);
     plan = sql_plan(EVENTS "SET 'tally.batch-grace' = '1 s'; RESET; CREATE VIEW v AS SELECT ts FROM t");
     cr_assert_eq(plan->settings.batch_grace_ms, 900000);
@@ -165,7 +168,7 @@ ParameterizedTestParameters(settings, mistakes)
         {"unknown tally key, nothing near",
          EVENTS "SET 'tally.colour' = 'red'",
          2, 5, "there is no setting 'tally.colour'",
-         "'tally.colour'", "there are tally.allowed-lateness, tally.max-future-skew, tally.dedup.key, tally.dedup.horizon, tally.batch-grace, tally.speed-retention, tally.max-event-bytes and tally.dead-letter.topic"},
+         "'tally.colour'", "there are tally.allowed-lateness, tally.max-future-skew, tally.dedup.key, tally.dedup.horizon, tally.batch-grace, tally.batch-range, tally.speed-retention, tally.max-event-bytes and tally.dead-letter.topic"},
         {"no duration",
          EVENTS "SET 'tally.allowed-lateness' = '5 fortnights'",
          2, 32, "'5 fortnights' is no duration",
@@ -190,6 +193,10 @@ ParameterizedTestParameters(settings, mistakes)
          EVENTS "SET 'tally.max-event-bytes' = '10'",
          2, 31, "'tally.max-event-bytes' is out of range",
          "'10'", "write at least '1 kb' and at most '1 gb'"},
+        {"no length of a range",
+         EVENTS "SET 'tally.batch-range' = 'week'",
+         2, 27, "'week' is no length of a range",
+         "'week'", "write 'hour', 'day' or 'month'"},
         {"time zone",
          EVENTS "SET 'table.local-time-zone' = 'Europe/Berln'",
          2, 31, "there is no time zone 'Europe/Berln'",
@@ -221,7 +228,7 @@ ParameterizedTestParameters(settings, mistakes)
         {"a mistake above a time zone",
          EVENTS "SET 'tally.colour' = 'red'; SET 'table.local-time-zone' = 'PST'",
          2, 5, "there is no setting 'tally.colour'",
-         "'tally.colour'", "there are tally.allowed-lateness, tally.max-future-skew, tally.dedup.key, tally.dedup.horizon, tally.batch-grace, tally.speed-retention, tally.max-event-bytes and tally.dead-letter.topic"},
+         "'tally.colour'", "there are tally.allowed-lateness, tally.max-future-skew, tally.dedup.key, tally.dedup.horizon, tally.batch-grace, tally.batch-range, tally.speed-retention, tally.max-event-bytes and tally.dead-letter.topic"},
         {"dedup key that is no column",
          EVENTS "SET 'tally.dedup.key' = 'idd';\nCREATE VIEW v AS SELECT ts FROM t",
          2, 25, "there is no column 'idd' in t",

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "core/relay.h"
+#include "event/timestamp.h"
 #include "sql/shape.h"
 #include "support/sql_value.h"
 
@@ -26,6 +27,15 @@ struct tl_plan *sim_plan(const char *sql)
 
     MUST(tl_plan_parse(tl_sv_from(sql), "test.sql", sql_value_catalog(), &plan, &err));
     return plan;
+}
+
+struct tl_checks *sim_checks(struct tl_plan *plan, const char *sql)
+{
+    struct tl_checks *checks = NULL;
+    struct tl_err err = {0};
+
+    MUST(tl_checks_parse(tl_sv_from(sql), "checks.sql", plan, &checks, &err));
+    return checks;
 }
 
 void sim_add(struct sim_history *history, uint32_t partition, int64_t log_ms, const char *text)
@@ -64,6 +74,8 @@ void sim_result_done(struct sim_result *result)
     tl_buf_done(&result->rows);
     tl_buf_done(&result->ended);
     tl_buf_done(&result->ledger);
+    tl_buf_done(&result->dropped);
+    tl_buf_done(&result->found);
 }
 
 /* ---- lines ---- */
@@ -116,10 +128,14 @@ static void sort_lines(struct tl_buf *text)
 
 static void put_ledger(struct tl_buf *out, const struct tl_plan *plan, uint32_t v, const struct tl_ledger *ledger)
 {
-    for (size_t i = 0; i < ledger->count; i++)
-        if (ledger->lines[i].cause != TL_CAUSE_NONE)
-            tl_buf_printf(out, "%.*s %u %" PRId64 " %u %s\n", TL_SV_ARG(plan->views[v].name), ledger->lines[i].partition,
-                          ledger->lines[i].offset, ledger->lines[i].row, tl_cause_name(ledger->lines[i].cause));
+    for (size_t i = 0; i < ledger->count; i++) {
+        const struct tl_ledger_line *line = &ledger->lines[i];
+        bool rejected = line->cause == TL_CAUSE_DQ_REJECT;
+
+        if (line->cause != TL_CAUSE_NONE)
+            tl_buf_printf(out, "%.*s %u %" PRId64 " %u %s%s%s\n", TL_SV_ARG(plan->views[v].name), line->partition, line->offset,
+                          line->row, tl_cause_name(line->cause), rejected ? ":" : "", rejected ? line->function : "");
+    }
 }
 
 static void put_flags(struct tl_buf *out, const struct tl_ledger *ledger)
@@ -136,6 +152,16 @@ static void put_flags(struct tl_buf *out, const struct tl_ledger *ledger)
             if (line->flags & 1u << f)
                 tl_buf_printf(out, " %s", names[f]);
         tl_buf_put_u8(out, '\n');
+    }
+}
+
+static void put_dropped(struct tl_buf *out, const struct tl_partial *partial)
+{
+    for (size_t i = 0; i < partial->dropped_count; i++) {
+        const struct tl_dropped *dropped = &partial->dropped[i];
+
+        tl_buf_printf(out, "%u %" PRId64 " %u %s %.*s\n", dropped->partition, dropped->offset, dropped->row, dropped->check,
+                      TL_SV_ARG(dropped->raw));
     }
 }
 
@@ -656,29 +682,137 @@ static int by_log(const void *a, const void *b)
     return (x->offset > y->offset) - (x->offset < y->offset);
 }
 
-static void batch_pass(struct tl_plan *plan, const struct sim_event *events, size_t count, const struct sim_batch *how,
-                       const int64_t *bounds, uint32_t ranges_count, struct tl_buf *carry, unsigned *seed, struct sim_result *out)
+/* One pass over the events, as recompute.c makes it: rounds, and behind each what nothing unread can belong to retires. */
+struct batch_pass {
+    struct tl_plan *plan;
+    const int64_t *bounds;
+    uint32_t ranges_count, workers_count;
+    struct tl_partial *partials[WORKERS_MAX], *all;
+    struct tl_relay *relay;
+    uint32_t cut; /* ranges whose end has been cut */
+    struct tl_buf *carry;
+    struct tl_check_count *found;
+    struct sim_result *out;
+};
+
+/* The event time, where the text says it in the usual way and once; INT64_MIN: it may be any. */
+static int64_t time_of(const char *text)
 {
+    static const char before[] = "\"event_time\": \"";
+    const char *at = strstr(text, before);
+    int64_t ms;
+
+    if (at == NULL || strstr(at + 1, before) != NULL)
+        return INT64_MIN;
+    at += sizeof before - 1;
+    return tl_time_from_iso_z((struct tl_sv){at, strcspn(at, "\"")}, &ms, &(bool){false}) ? ms : INT64_MIN;
+}
+
+static void take_round(struct batch_pass *pass)
+{
+    struct tl_plan *plan = pass->plan;
+    struct sim_result *out = pass->out;
+    struct tl_err err = {0};
+
+    for (uint32_t w = 0; w < pass->workers_count; w++) {
+        struct tl_partial *partial = pass->partials[w];
+
+        MUST(tl_partial_merge_windows(pass->all, partial, &err));
+        put_flags(&out->flags, &partial->sources[0].ledger);
+        put_dropped(&out->dropped, partial);
+        for (uint32_t r = 0; r < pass->ranges_count; r++)
+            for (uint32_t c = 0; c < partial->checks_count; c++)
+                tl_check_count_add(&pass->found[c], &partial->checks[r * partial->checks_count + c]);
+        for (uint32_t v = 0; v < plan->views_count; v++) {
+            struct rows_ctx take = {.plan = plan, .view = v, .text = &out->rows};
+
+            if (plan->views[v].inner >= 0)
+                continue;
+            for (uint32_t r = 0; r < pass->ranges_count; r++)
+                for (int o = 0; o < TL_OUTCOMES; o++)
+                    out->outcomes[v][o] += partial->views[v].outcomes[r][o] + partial->sources[0].outcomes[r][o];
+            put_ledger(&out->ledger, plan, v, &partial->views[v].ledger);
+            put_ledger(&out->ledger, plan, v, &partial->sources[0].ledger);
+            if (partial->views[v].events != NULL) {
+                struct tl_rows rows = tl_event_rows_view(partial->views[v].events);
+
+                MUST(take_rows(&take, &rows, &err));
+            }
+        }
+        tl_partial_reset(partial);
+    }
+}
+
+static void retire_upto(struct batch_pass *pass, int64_t upto_ms)
+{
+    struct tl_err err = {0};
+
+    for (uint32_t v = 0; v < pass->plan->views_count; v++) {
+        struct rows_ctx take = {.plan = pass->plan, .view = v, .text = &pass->out->rows};
+
+        if (pass->all->views[v].window != NULL)
+            MUST(tl_relay_retire(pass->relay, pass->all, v, upto_ms, take_rows, &take, &err));
+    }
+}
+
+static void retire(struct batch_pass *pass, int64_t floor_ms)
+{
+    struct tl_err err = {0};
+
+    for (; pass->cut < pass->ranges_count && pass->bounds[pass->cut + 1] <= floor_ms; pass->cut++) {
+        /* Twice, so that what retires before its range ends is seen too. */
+        retire_upto(pass, pass->bounds[pass->cut] / 2 + pass->bounds[pass->cut + 1] / 2);
+        retire_upto(pass, pass->bounds[pass->cut + 1]);
+        for (uint32_t v = 0; v < pass->plan->views_count; v++) {
+            if (pass->all->views[v].window == NULL)
+                continue;
+            tl_buf_clear(&pass->carry[v]);
+            MUST(tl_window_cut(pass->all->views[v].window, &pass->carry[v], &err));
+        }
+    }
+    if (pass->cut < pass->ranges_count && floor_ms > pass->bounds[pass->cut])
+        retire_upto(pass, floor_ms);
+}
+
+static void batch_pass(struct tl_plan *plan, const struct sim_event *events, size_t count, const struct sim_batch *how,
+                       const int64_t *bounds, uint32_t ranges_count, struct tl_buf *carry, unsigned *seed,
+                       struct tl_check_count *found, struct sim_result *out)
+{
+    struct batch_pass pass = {.plan = plan,
+                              .bounds = bounds,
+                              .ranges_count = ranges_count,
+                              .workers_count = how->workers_count,
+                              .carry = carry,
+                              .found = found,
+                              .out = out};
     struct sim_batch mine = {.bounds = bounds, .ranges_count = ranges_count};
     struct batch batch = {.how = &mine};
-    struct tl_core_config config = {
-        .plan = plan, .bounds = bounds, .ranges_count = ranges_count, .dedup = see_batch, .dedup_ctx = &batch};
+    struct tl_core_config config = {.plan = plan,
+                                    .bounds = bounds,
+                                    .ranges_count = ranges_count,
+                                    .dedup = see_batch,
+                                    .dedup_ctx = &batch,
+                                    .checks = how->checks};
     struct tl_core *core = NULL;
     struct tl_window_options options = {.bounds = bounds, .ranges_count = ranges_count};
-    struct tl_partial *partials[WORKERS_MAX], *all = NULL;
-    struct tl_relay *relay = NULL;
+    int64_t *floors_ms = calloc(count + 1, sizeof *floors_ms); /* of the events from each on */
     struct tl_err err = {0};
 
     batch.ids = calloc(ranges_count, sizeof(struct tl_idset *));
-    cr_assert_not_null(batch.ids);
+    cr_assert(batch.ids != NULL && floors_ms != NULL);
+    floors_ms[count] = INT64_MAX;
+    for (size_t e = count; e-- > 0;)
+        floors_ms[e] = tl_min_i64(floors_ms[e + 1], time_of(events[e].text));
     MUST(tl_core_open(&config, &core, &err));
-    MUST(tl_partial_open(plan, &options, &all, &err));
-    MUST(tl_relay_open(plan, &options, &relay, &err));
-    for (uint32_t w = 0; w < how->workers_count; w++)
-        MUST(tl_partial_open(plan, &options, &partials[w], &err));
+    MUST(tl_partial_open(plan, &options, &pass.all, &err));
+    MUST(tl_relay_open(plan, &options, &pass.relay, &err));
+    for (uint32_t w = 0; w < how->workers_count; w++) {
+        MUST(tl_partial_open(plan, &options, &pass.partials[w], &err));
+        MUST(tl_partial_want_checks(pass.partials[w], how->checks != NULL ? how->checks->rows_count : 0, &err));
+    }
     for (uint32_t v = 0; v < plan->views_count; v++)
-        if (all->views[v].window != NULL && carry[v].size > 0)
-            MUST(tl_window_restore(all->views[v].window, tl_buf_sv(&carry[v]), &err));
+        if (pass.all->views[v].window != NULL && carry[v].size > 0)
+            MUST(tl_window_restore(pass.all->views[v].window, tl_buf_sv(&carry[v]), &err));
     for (size_t at = 0; at < count;) {
         struct tl_message messages[64];
         uint32_t partitions[64];
@@ -689,59 +823,29 @@ static void batch_pass(struct tl_plan *plan, const struct sim_event *events, siz
             messages[input.count] = (struct tl_message){events[at].offset, events[at].log_ms, tl_sv_from(events[at].text)};
             partitions[input.count++] = events[at].partition;
         }
-        MUST(tl_core_push(core, &input, partials[(uint32_t)rand_r(seed) % how->workers_count], &err));
-    }
-    for (uint32_t w = 0; w < how->workers_count; w++) {
-        MUST(tl_partial_merge_windows(all, partials[w], &err));
-        put_flags(&out->flags, &partials[w]->sources[0].ledger);
-        for (uint32_t v = 0; v < plan->views_count; v++) {
-            struct rows_ctx take = {.plan = plan, .view = v, .text = &out->rows};
-
-            if (plan->views[v].inner >= 0)
-                continue;
-            for (uint32_t r = 0; r < ranges_count; r++)
-                for (int o = 0; o < TL_OUTCOMES; o++)
-                    out->outcomes[v][o] += partials[w]->views[v].outcomes[r][o] + partials[w]->sources[0].outcomes[r][o];
-            put_ledger(&out->ledger, plan, v, &partials[w]->views[v].ledger);
-            put_ledger(&out->ledger, plan, v, &partials[w]->sources[0].ledger);
-            if (partials[w]->views[v].events != NULL) {
-                struct tl_rows rows = tl_event_rows_view(partials[w]->views[v].events);
-
-                MUST(take_rows(&take, &rows, &err));
-            }
-        }
-        tl_partial_close(partials[w]);
-    }
-    for (uint32_t r = 0; r < ranges_count; r++) {
-        for (uint32_t v = 0; v < plan->views_count; v++) {
-            struct rows_ctx take = {.plan = plan, .view = v, .text = &out->rows};
-
-            if (all->views[v].window == NULL)
-                continue;
-            /* Twice, so that what retires before its range ends is seen too. */
-            MUST(tl_relay_retire(relay, all, v, bounds[r] / 2 + bounds[r + 1] / 2, take_rows, &take, &err));
-        }
-        for (uint32_t v = 0; v < plan->views_count; v++) {
-            struct rows_ctx take = {.plan = plan, .view = v, .text = &out->rows};
-
-            if (all->views[v].window == NULL)
-                continue;
-            MUST(tl_relay_retire(relay, all, v, bounds[r + 1], take_rows, &take, &err));
-            tl_buf_clear(&carry[v]);
-            MUST(tl_window_cut(all->views[v].window, &carry[v], &err));
+        MUST(tl_core_push(core, &input, pass.partials[(uint32_t)rand_r(seed) % how->workers_count], &err));
+        if (rand_r(seed) % 3 == 0) {
+            take_round(&pass);
+            retire(&pass, floors_ms[at]);
         }
     }
-    tl_relay_close(relay);
+    take_round(&pass);
+    retire(&pass, INT64_MAX);
+    tl_relay_close(pass.relay);
     for (uint32_t r = 0; r < ranges_count; r++)
         tl_idset_close(batch.ids[r]);
     free(batch.ids);
-    tl_partial_close(all);
+    free(floors_ms);
+    for (uint32_t w = 0; w < how->workers_count; w++)
+        tl_partial_close(pass.partials[w]);
+    tl_partial_close(pass.all);
     tl_core_close(core);
 }
 
 void sim_batch(struct tl_plan *plan, const struct sim_history *history, const struct sim_batch *how, struct sim_result *out)
 {
     struct sim_event *events = calloc(history->count + 1, sizeof *events);
+    struct tl_check_count found[16] = {0};
     struct tl_buf carry[16];
     unsigned seed = how->seed;
 
@@ -753,15 +857,23 @@ void sim_batch(struct tl_plan *plan, const struct sim_history *history, const st
     tl_buf_init(&out->ended, 0);
     tl_buf_init(&out->ledger, 0);
     tl_buf_init(&out->flags, 0);
+    tl_buf_init(&out->dropped, 0);
+    tl_buf_init(&out->found, 0);
     for (uint32_t v = 0; v < plan->views_count; v++)
         tl_buf_init(&carry[v], 0);
     if (how->one_pass) {
-        batch_pass(plan, events, history->count, how, how->bounds, how->ranges_count, carry, &seed, out);
+        batch_pass(plan, events, history->count, how, how->bounds, how->ranges_count, carry, &seed, found, out);
     } else {
         for (uint32_t r = 0; r < how->ranges_count; r++)
-            batch_pass(plan, events, history->count, how, how->bounds + r, 1, carry, &seed, out);
+            batch_pass(plan, events, history->count, how, how->bounds + r, 1, carry, &seed, found, out);
     }
+    for (uint32_t c = 0; how->checks != NULL && c < how->checks->rows_count; c++)
+        if (found[c].violations_count > 0)
+            tl_buf_printf(&out->found, "%s %" PRIu64 " %" PRIu64 "\n", how->checks->rows[c].name.data, found[c].violations_count,
+                          found[c].failures_count);
     sort_lines(&out->rows);
+    sort_lines(&out->dropped);
+    sort_lines(&out->found);
     sort_lines(&out->ledger);
     sort_lines(&out->flags);
     for (uint32_t v = 0; v < plan->views_count; v++)

@@ -7,6 +7,7 @@
 #define TL_SIMULATE_H
 
 #include "core/core.h"
+#include "sql/check.h"
 #include "sql/plan.h"
 
 struct sim_event {
@@ -22,16 +23,19 @@ struct sim_history {
 };
 
 struct sim_result {
-    struct tl_buf rows;                 /* "view start end value value ..." lines, sorted */
-    struct tl_buf ended;                /* of a stream: the same when its input has ended, and nothing is provisional any more */
-    struct tl_buf ledger;               /* "view partition offset row cause" lines, sorted */
-    struct tl_buf flags;                /* "partition offset row flag ..." lines of rows that have no other line, sorted */
+    struct tl_buf rows;    /* "view start end value value ..." lines, sorted */
+    struct tl_buf ended;   /* of a stream: the same when its input has ended, and nothing is provisional any more */
+    struct tl_buf ledger;  /* "view partition offset row cause" lines, sorted; dq_reject with ":check" behind it */
+    struct tl_buf dropped; /* of a batch: "partition offset row check bytes" lines of what checks dropped, sorted */
+    struct tl_buf found; /* "check violations failures" lines of a batch's checks that found something, over all ranges, sorted */
+    struct tl_buf flags; /* "partition offset row flag ..." lines of rows that have no other line, sorted */
     uint64_t outcomes[16][TL_OUTCOMES]; /* per view; dead letters, future and duplicates included */
     uint64_t events_count;
     int64_t final_ms[16]; /* before the input ended */
 };
 
 struct tl_plan *sim_plan(const char *sql); /* fails the test with the mistake */
+struct tl_checks *sim_checks(struct tl_plan *plan, const char *sql);
 void sim_add(struct sim_history *history, uint32_t partition, int64_t log_ms, const char *text);
 void sim_history_done(struct sim_history *history);
 void sim_result_done(struct sim_result *result);
@@ -52,6 +56,7 @@ struct sim_batch {
     uint32_t ranges_count;
     bool one_pass; /* all ranges at once; else range by range with carries as bytes */
     uint32_t chunk_max;
+    const struct tl_checks *checks; /* NULL: none */
 };
 void sim_batch(struct tl_plan *plan, const struct sim_history *history, const struct sim_batch *how, struct sim_result *out);
 

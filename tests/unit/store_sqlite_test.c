@@ -121,7 +121,7 @@ ParameterizedTest(struct foreign_case *c, store_sqlite, foreign, .fini = store_f
 Test(store_sqlite, newer, .fini = store_folder_remove)
 {
     make_store();
-    sql("PRAGMA user_version = 6");
+    sql("PRAGMA user_version = 7");
     expect_refusal("a newer tally");
 }
 
@@ -135,7 +135,7 @@ Test(store_sqlite, newer_in_the_wal, .fini = store_folder_remove)
     make_store();
     snprintf(name, sizeof name, "%s-wal", store_path(url));
     cr_assert_eq(sqlite3_open(store_path(url), &db), SQLITE_OK);
-    cr_assert_eq(sqlite3_exec(db, "PRAGMA user_version = 6", NULL, NULL, NULL), SQLITE_OK);
+    cr_assert_eq(sqlite3_exec(db, "PRAGMA user_version = 7", NULL, NULL, NULL), SQLITE_OK);
     file = content(store_path(url));
     wal = content(name);
     cr_assert_gt(wal.size, 0);
@@ -166,8 +166,16 @@ static struct tl_buf schema_of(void)
     return text;
 }
 
-/* What versions 5, 4 and 3 added, taken away. */
-#define WITHOUT_5 "DROP TABLE tally_topic; ALTER TABLE tally_definition DROP COLUMN by_pattern;"
+/* What versions 6, 5, 4 and 3 added, taken away. */
+#define WITHOUT_6                                                                                                                \
+    "DROP TABLE tally_publication; DROP TABLE tally_check_result; DROP TABLE tally_sealed; DROP INDEX "                          \
+    "tally_run_range_definition;"                                                                                                \
+    "ALTER TABLE tally_run DROP COLUMN events_count; ALTER TABLE tally_run DROP COLUMN bytes_count;"                             \
+    "ALTER TABLE tally_run DROP COLUMN duplicates_count; ALTER TABLE tally_run DROP COLUMN checks;"                              \
+    "ALTER TABLE tally_run DROP COLUMN failure; ALTER TABLE tally_run_range DROP COLUMN blocked;"                                \
+    "ALTER TABLE tally_run_range DROP COLUMN carry_in; ALTER TABLE tally_run_range DROP COLUMN published;"                       \
+    "ALTER TABLE tally_run_range DROP COLUMN pruned; ALTER TABLE tally_progress DROP COLUMN pruned_ms;"
+#define WITHOUT_5 WITHOUT_6 "DROP TABLE tally_topic; ALTER TABLE tally_definition DROP COLUMN by_pattern;"
 #define WITHOUT_4                                                                                                                \
     WITHOUT_5                                                                                                                    \
     "ALTER TABLE tally_epoch DROP COLUMN challenge; ALTER TABLE tally_epoch DROP COLUMN answer;"                                 \
@@ -252,6 +260,14 @@ static enum tl_code see_old_run(void *ctx, const struct tl_run *run, struct tl_e
     return TL_OK;
 }
 
+static enum tl_code see_undone(void *ctx, int64_t published, int64_t run, struct tl_err *err)
+{
+    (void)ctx;
+    (void)err;
+    cr_assert_eq(published, run);
+    return TL_OK;
+}
+
 Test(store_sqlite, version_2_keeps_its_ledger_and_its_runs, .fini = store_folder_remove)
 {
     const struct tl_ledger_line line = {.offset = 7, .cause = TL_CAUSE_EVAL_ERROR, .function = "/"};
@@ -270,6 +286,29 @@ Test(store_sqlite, version_2_keeps_its_ledger_and_its_runs, .fini = store_folder
     OK(tl_store_ledger(store, 1, 0, see_old_line, &lines, err));
     OK(tl_store_runs(store, see_old_run, &runs, err));
     cr_assert(lines == 1 && runs == 1);
+    tl_store_close(store);
+}
+
+/* Its runs' publications are known, and what they point at can be rolled back; speed's rows may be gone, so the boundary may not. */
+Test(store_sqlite, version_5_comes_to_know_publications, .fini = store_folder_remove)
+{
+    struct tl_store *store;
+    int64_t run;
+
+    make_store();
+    store = store_open(url, TL_STORE_WRITE);
+    for (int64_t hits = 1; hits <= 2; hits++) {
+        run = store_run(store, "nightly");
+        store_stage(store, run, 1, 0, 10, "b", hits);
+        store_stage_range(store, run, 1, 0, 10);
+        OK(tl_store_publish(store, run, 100 * hits, err));
+    }
+    tl_store_close(store);
+    sql("UPDATE tally_run SET published = run, change = run;" WITHOUT_6 "PRAGMA user_version = 5");
+    store = store_open(url, TL_STORE_WRITE);
+    OK(tl_store_unpublish(store, 0, "", 300, see_undone, NULL, err));
+    cr_assert_str_eq(store_answer(store, "hits", TL_LAYER_MERGED, INT64_MIN, INT64_MAX), "0 10 b 1 batch 1\n");
+    FAILS(TL_ERR_LIMIT, "rows are gone up to", tl_store_unpublish(store, 0, "", 300, see_undone, NULL, err));
     tl_store_close(store);
 }
 

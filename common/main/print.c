@@ -1,5 +1,5 @@
 /* print.c: rows of a query as a table, CSV or JSON. See print.h. */
-#include "print.h"
+#include "main/print.h"
 
 #include <math.h>
 #include <stdlib.h>

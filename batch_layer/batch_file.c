@@ -1,0 +1,162 @@
+/* batch_file.c: what the last run came to, for the textfile collector. See batch_file.h. */
+#include "batch_file.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/metrics.h"
+
+#define LAST_SUCCESS "tally_batch_last_success_timestamp_seconds"
+
+static const struct tl_metric_family last_success = {
+    .name = LAST_SUCCESS,
+    .type = TL_GAUGE,
+    .help = "When a run of batch last ended with exit status 0, whether there was work or not."};
+static const struct tl_metric_family boundary = {
+    .name = "tally_batch_boundary_timestamp_seconds", .type = TL_GAUGE, .help = "Up to where batch has published the view."};
+static const struct {
+    struct tl_metric_family family;
+    size_t at;
+} counts[] = {
+    {{"tally_batch_last_run_ranges", TL_GAUGE, "Ranges that the last run computed.", NULL, 0},
+     offsetof(struct tl_batch_outcome, ranges_count)    },
+    {{"tally_batch_last_run_rows", TL_GAUGE, "Rows that the last run staged.", NULL, 0},
+     offsetof(struct tl_batch_outcome, rows_count)      },
+    {{"tally_batch_last_run_events", TL_GAUGE, "Events that the last run read.", NULL, 0},
+     offsetof(struct tl_batch_outcome, events_count)    },
+    {{"tally_batch_last_run_bytes", TL_GAUGE, "Bytes of the master record that the last run read, unpacked.", NULL, 0},
+     offsetof(struct tl_batch_outcome, bytes_count)     },
+    {{"tally_batch_last_run_duplicates", TL_GAUGE, "Events that the last run removed as duplicates.", NULL, 0},
+     offsetof(struct tl_batch_outcome, duplicates_count)},
+    {{"tally_batch_blocked_ranges", TL_GAUGE,
+      "Ranges that the last run did not publish: a check keeps them back, or the record is damaged.", NULL, 0},
+     offsetof(struct tl_batch_outcome, kept_count)      },
+};
+static const struct tl_metric_family status = {.name = "tally_batch_last_run_exit_status",
+                                               .type = TL_GAUGE,
+                                               .help = "Exit status of the last run: 0 done, 1 something is kept back, 2 wrong "
+                                                       "usage or definition, 3 something outside failed."};
+static const struct tl_metric_family ended = {
+    .name = "tally_batch_last_run_timestamp_seconds", .type = TL_GAUGE, .help = "When the last run ended."};
+static const struct tl_metric_family duration = {
+    .name = "tally_batch_last_run_duration_seconds", .type = TL_GAUGE, .help = "How long the last run took."};
+
+/* ---- what was there ---- */
+
+/* The last success as the file tells it; 0: it tells none. */
+static double read_success(const char *path)
+{
+    FILE *file = fopen(path, "re");
+    char line[512];
+    double found = 0;
+
+    while (file != NULL && fgets(line, sizeof line, file) != NULL)
+        if (strncmp(line, LAST_SUCCESS " ", sizeof LAST_SUCCESS) == 0)
+            found = strtod(line + sizeof LAST_SUCCESS, NULL);
+    if (file != NULL)
+        fclose(file);
+    return found;
+}
+
+/* ---- what is now ---- */
+
+static enum tl_code set(struct tl_metrics *metrics, const struct tl_metric_family *family, struct tl_sv view, double value,
+                        struct tl_err *err)
+{
+    const struct tl_metric_label label = {"view", view};
+    struct tl_metric *series;
+    enum tl_code rc;
+
+    TL_TRY(tl_metrics_series(metrics, family, &label, view.data != NULL ? 1 : 0, &series, err));
+    tl_metrics_begin(metrics);
+    tl_metric_set(series, value);
+    tl_metrics_end(metrics);
+out:
+    return rc;
+}
+
+/* A store that cannot be asked (it may be the reason of the failure) tells nothing of the views. */
+static enum tl_code set_boundaries(struct tl_metrics *metrics, const struct tl_scope *scope, struct tl_err *err)
+{
+    enum tl_code rc = TL_OK;
+
+    for (uint32_t v = 0; scope->definitions != NULL && v < scope->plan->views_count; v++) {
+        struct tl_definition definition;
+        struct tl_err ignored = {0};
+
+        if (scope->definitions[v] == 0 ||
+            tl_store_definition(scope->store, scope->definitions[v], &definition, &ignored) != TL_OK ||
+            definition.boundary_ms == INT64_MIN)
+            continue;
+        TL_TRY(set(metrics, &boundary, scope->plan->views[v].name, (double)definition.boundary_ms / 1000, err));
+    }
+out:
+    return rc;
+}
+
+static enum tl_code set_all(struct tl_metrics *metrics, const char *path, const struct tl_scope *scope,
+                            const struct tl_batch_outcome *outcome, struct tl_err *err)
+{
+    const struct tl_sv none = {NULL, 0};
+    double success = outcome->exit_status == 0 ? (double)outcome->ended_ms / 1000 : read_success(path);
+    enum tl_code rc = TL_OK;
+
+    if (success > 0)
+        TL_TRY(set(metrics, &last_success, none, success, err));
+    TL_TRY(set(metrics, &status, none, outcome->exit_status, err));
+    TL_TRY(set(metrics, &ended, none, (double)outcome->ended_ms / 1000, err));
+    TL_TRY(set(metrics, &duration, none, (double)(outcome->ended_ms - outcome->started_ms) / 1000, err));
+    for (size_t i = 0; i < TL_COUNT(counts); i++)
+        TL_TRY(set(metrics, &counts[i].family, none, (double)*(const uint64_t *)((const char *)outcome + counts[i].at), err));
+    TL_TRY(set_boundaries(metrics, scope, err));
+out:
+    return rc;
+}
+
+/* ---- the file ---- */
+
+/* 0644 whatever the umask: the collector is another user. */
+static enum tl_code write_file(const char *path, struct tl_sv text, struct tl_err *err)
+{
+    char beside[4200];
+    int fd;
+    enum tl_code rc = TL_OK;
+
+    snprintf(beside, sizeof beside, "%s.%d.tmp", path, (int)getpid());
+    fd = open(beside, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+    if (fd < 0)
+        TL_TRY(tl_fail_errno(err, TL_ERR_IO, "--metrics-file %s: cannot make %s", path, beside));
+    if (fchmod(fd, 0644) != 0 || write(fd, text.data, text.size) != (ssize_t)text.size || fsync(fd) != 0)
+        TL_TRY(tl_fail_errno(err, TL_ERR_IO, "--metrics-file %s: cannot write %s", path, beside));
+    if (rename(beside, path) != 0)
+        TL_TRY(tl_fail_errno(err, TL_ERR_IO, "--metrics-file %s: cannot rename %s", path, beside));
+out:
+    if (fd >= 0)
+        close(fd);
+    if (rc != TL_OK)
+        unlink(beside);
+    return rc;
+}
+
+enum tl_code tl_batch_file_write(const char *path, const struct tl_scope *scope, const struct tl_batch_outcome *outcome,
+                                 struct tl_err *err)
+{
+    struct tl_metrics *metrics = NULL;
+    struct tl_buf text;
+    enum tl_code rc;
+
+    tl_buf_init(&text, 0);
+    TL_TRY(tl_metrics_open(&metrics, err));
+    TL_TRY(set_all(metrics, path, scope, outcome, err));
+    tl_metrics_text(metrics, outcome->ended_ms, &text);
+    TL_TRY(tl_buf_check(&text, "the figures", err));
+    TL_TRY(write_file(path, tl_buf_sv(&text), err));
+out:
+    tl_metrics_close(metrics);
+    tl_buf_done(&text);
+    return rc;
+}

@@ -1,0 +1,42 @@
+/* master_handle.h: the handle of the master record, and what it has handed out of each topic. For common/master alone. */
+#ifndef TL_MASTER_HANDLE_H
+#define TL_MASTER_HANDLE_H
+
+#include "base/arena.h"
+#include "master/master.h"
+
+struct tl_master_topic {
+    struct tl_master_topic *next;
+    struct tl_sv topic; /* in `names` */
+    struct tl_arena names, files, complete, thinned;
+    int fd; /* the topic's folder, locked as long as what was listed may be read; -1: it is not */
+};
+
+struct tl_master {
+    char *data_dir;
+    struct tl_master_topic *topics;
+};
+
+/* What was handed out about a topic stands in arenas of its own, so that asking about one topic leaves the others alone. */
+TL_MUST_USE enum tl_code tl_master_topic_find(struct tl_master *master, struct tl_sv name, struct tl_master_topic **out,
+                                              struct tl_err *err);
+/* TL_ERR_CORRUPT where it is no ordinary file. */
+TL_MUST_USE enum tl_code tl_master_file_size(int fd, const char *path, uint64_t *out, struct tl_err *err);
+
+/* The files of one partition's folder, wherever it stands; `encoded`: the topic as in names. */
+TL_MUST_USE enum tl_code tl_master_list_folder(struct tl_arena *arena, struct tl_sv topic, const char *encoded,
+                                               uint32_t partition, const char *folder, struct tl_master_list *out,
+                                               struct tl_err *err);
+/* A writer that writes into this folder, which is there. */
+TL_MUST_USE enum tl_code tl_master_writer_open_in(struct tl_master *master, struct tl_sv topic, uint32_t partition,
+                                                  uint64_t time_rule, const char *folder, struct tl_master_writer **out,
+                                                  struct tl_err *err);
+/* Replaces the statement of that name on the topic's partitions, atomically. */
+TL_MUST_USE enum tl_code tl_master_write_statement(struct tl_master *master, struct tl_sv topic, const char *name,
+                                                   const struct tl_master_complete *complete, size_t count, uint64_t identity,
+                                                   struct tl_err *err);
+/* What was listed of the topic becomes ours alone: waits until nobody else reads or writes it. TL_ERR_BUSY: the time is over, and nothing of
+ * it is locked any more. Given back by tl_master_let_go. */
+TL_MUST_USE enum tl_code tl_master_topic_alone(struct tl_master *master, struct tl_sv topic, int64_t wait_ms, struct tl_err *err);
+
+#endif

@@ -1,0 +1,1 @@
+ALTER TABLE t ADD CONSTRAINT a EXPECT (host IN (FILE 'no.txt') OR FILE 'x' = host);
