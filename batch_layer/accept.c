@@ -147,7 +147,7 @@ static enum tl_code see_failure(void *ctx, const struct tl_check_result *result,
     if (span == NULL || span->published || span->kept == TL_KEPT_NOT)
         return TL_OK;
     span->failed = span->failed || !named;
-    accept->named[root] = accept->named[root] || (named && (span->kept == TL_KEPT_CHECK || span->kept == TL_KEPT_CHAIN));
+    accept->named[root] = accept->named[root] || (named && span->kept != TL_KEPT_REPLACED && span->kept != TL_KEPT_REFUSED);
     return TL_OK;
 }
 
@@ -204,6 +204,57 @@ static void say(const struct accept *accept, uint32_t view, const struct tl_chai
     tl_buf_done(&range);
 }
 
+struct beginning {
+    struct accept *accept;
+    struct tl_chain *chain;
+    uint32_t view;
+};
+
+static bool waits(const struct tl_chain_span *span)
+{
+    return !span->published && (span->kept == TL_KEPT_CHECK || span->kept == TL_KEPT_CHAIN);
+}
+
+/* A range whose neighbour before it does not wait with it began with a carry that is to be the one that is published there. */
+static enum tl_code see_beginning(void *ctx, const struct tl_staged_range *range, struct tl_err *err)
+{
+    struct beginning *beginning = ctx;
+    const struct tl_scope *scope = beginning->accept->scope;
+    struct tl_chain_span *span = tl_chain_find(beginning->chain, range->from_ms);
+    struct tl_buf carry;
+    enum tl_code rc = TL_OK;
+
+    tl_buf_init(&carry, 0);
+    if (span == NULL || !waits(span) || span->failed || range->carry_in == 0 || range->from_ms == INT64_MIN)
+        goto out;
+    if (span > beginning->chain->spans && span[-1].to_ms == span->from_ms && waits(&span[-1]))
+        goto out;
+    TL_TRY(tl_store_carry(scope->store, scope->definitions[beginning->view], range->from_ms, &carry, err));
+    if (tl_carry_hash(tl_buf_sv(&carry)) == range->carry_in)
+        goto out;
+    say(beginning->accept, beginning->view, span,
+        "what lies open at its beginning has changed since it was computed: it stays back; tally batch computes it anew");
+    span->failed = true;
+out:
+    tl_buf_done(&carry);
+    return rc;
+}
+
+static enum tl_code refuse_other_beginnings(struct accept *accept, uint32_t root, struct tl_err *err)
+{
+    const struct tl_scope *scope = accept->scope;
+    enum tl_code rc = TL_OK;
+
+    for (uint32_t v = root; v < scope->plan->views_count; v++) {
+        struct beginning beginning = {accept, &accept->chains[root], v};
+
+        if (tl_view_root(scope->plan, v) == root)
+            TL_TRY(tl_store_staged(scope->store, accept->run, scope->definitions[v], see_beginning, &beginning, err));
+    }
+out:
+    return rc;
+}
+
 static enum tl_code refuse_what_is_old(struct accept *accept, uint32_t root, struct tl_err *err)
 {
     struct tl_chain *chain = &accept->chains[root];
@@ -213,7 +264,7 @@ static enum tl_code refuse_what_is_old(struct accept *accept, uint32_t root, str
         struct tl_chain_span *span = &chain->spans[s];
         bool dirty = false;
 
-        if (span->published || (span->kept != TL_KEPT_CHECK && span->kept != TL_KEPT_CHAIN))
+        if (!waits(span))
             continue;
         TL_TRY(has_new_input(accept, root, span, &dirty, err));
         if (!dirty)
@@ -237,9 +288,9 @@ static enum tl_code release_family(struct accept *accept, uint32_t root, struct 
     if (was_kept == NULL)
         TL_TRY(tl_fail_memory(err, chain->count));
     for (uint32_t s = 0; s < chain->count; s++)
-        was_kept[s] =
-            !chain->spans[s].published && (chain->spans[s].kept == TL_KEPT_CHECK || chain->spans[s].kept == TL_KEPT_CHAIN);
+        was_kept[s] = waits(&chain->spans[s]);
     TL_TRY(refuse_what_is_old(accept, root, err));
+    TL_TRY(refuse_other_beginnings(accept, root, err));
     tl_chain_settle(chain);
     for (uint32_t v = root; v < plan->views_count; v++) {
         for (uint32_t s = 0; tl_view_root(plan, v) == root && s < chain->count; s++) {

@@ -264,15 +264,29 @@ static bool is_past_of(const struct judge *judge, const struct measured *past, c
            tl_zone_end_local_ms(judge->zone, past->to_ms) >= wall_ms;
 }
 
-static bool is_replaced(const struct judge *judge, const struct measured *past)
+/* The first of the list that ends behind the instant; a list is in order of time. */
+static uint32_t first_behind(const struct measured_list *list, int64_t ms)
 {
-    for (uint32_t s = 0; s < judge->staged.count; s++) {
-        const struct measured *staged = &judge->staged.at[s];
+    uint32_t low = 0, high = list->count;
 
-        if (staged->usable && staged->from_ms < past->to_ms && staged->to_ms > past->from_ms)
-            return true;
+    while (low < high) {
+        uint32_t middle = low + (high - low) / 2;
+
+        if (list->at[middle].to_ms <= ms)
+            low = middle + 1;
+        else
+            high = middle;
     }
-    return false;
+    return low;
+}
+
+/* What is published there will not be seen any more. */
+static void replace_past(struct judge *judge, const struct measured *staged)
+{
+    struct measured_list *list = &judge->published;
+
+    for (uint32_t p = first_behind(list, staged->from_ms); p < list->count && list->at[p].from_ms < staged->to_ms; p++)
+        list->at[p].usable = false;
 }
 
 /* Adds to values what the ranges of the list measure as past of the range. */
@@ -280,12 +294,13 @@ static enum tl_code gather(struct judge *judge, struct measured_list *list, cons
                            double *values, uint32_t *count, struct tl_err *err)
 {
     uint32_t days = judge->checks[c]->median_days;
+    int64_t after_ms = tl_add_sat_i64(range->to_ms, -(int64_t)(days + 2) * TL_DAY_MS); /* the wall clock decides in is_past_of */
     enum tl_code rc = TL_OK;
 
-    for (uint32_t p = 0; p < list->count; p++) {
+    for (uint32_t p = first_behind(list, after_ms); p < list->count && list->at[p].to_ms <= range->from_ms; p++) {
         struct measured *past = &list->at[p];
 
-        if (!is_past_of(judge, past, range, days) || (list == &judge->published && is_replaced(judge, past)))
+        if (!is_past_of(judge, past, range, days))
             continue;
         TL_TRY(recall(judge, past, c, err));
         if (!isnan(past->values[c]))
@@ -404,6 +419,8 @@ static enum tl_code judge_ranges(struct judge *judge, struct tl_err *err)
         range->usable = true; /* until a check says otherwise; no past of itself */
         for (uint32_t c = 0; c < judge->checks_count; c++)
             TL_TRY(judge_check(judge, range, c, err));
+        if (range->usable)
+            replace_past(judge, range);
     }
     TL_TRY(tl_store_begin(judge->quality->store, err));
     TL_TRY(tl_store_put_check_results(judge->quality->store, judge->results, judge->results_count, err));

@@ -29,7 +29,7 @@ static const char sql_measured[] =
     " AND measured IS NOT NULL LIMIT 1";
 /* Carries are compared where they stand: they may be large. */
 static const char sql_staged[] =
-    "SELECT g.from_ms, g.to_ms, g.rows_count, g.blocked, g.published,"
+    "SELECT g.from_ms, g.to_ms, g.rows_count, g.blocked, g.published, g.carry_in,"
     " (SELECT count(*) FROM tally_pointer AS p WHERE p.definition = g.definition AND p.from_ms < g.to_ms AND p.to_ms > g.to_ms),"
     " (SELECT count(*) FROM tally_pointer AS p WHERE p.definition = g.definition AND p.from_ms = g.to_ms),"
     " (SELECT count(*) FROM tally_pointer AS p JOIN tally_run_range AS o ON o.run = p.run AND o.definition = p.definition"
@@ -49,11 +49,13 @@ static const char sql_replace_kept[] =
     " c.high, c.detail, d.view"
 static const char sql_failed[] =
     "SELECT " CHECK_COLUMNS " FROM tally_check_result AS c JOIN tally_definition AS d ON d.definition = c.definition"
+    " JOIN tally_run_range AS g ON g.run = c.run AND g.definition = c.definition AND g.from_ms = c.from_ms"
     " WHERE c.run = ?1 AND c.passed = 0 ORDER BY c.definition, c.from_ms, c.check_name";
 static const char sql_checks[] =
     "WITH latest AS (SELECT g.definition, g.from_ms, max(g.run) AS run FROM tally_run_range AS g JOIN tally_run AS r ON r.run = g.run"
     " WHERE r.state NOT IN ('staged', 'rolled back') AND g.blocked NOT IN (" KEPT_REPLACED ", " KEPT_REFUSED ") GROUP BY g.definition, g.from_ms)"
-    " SELECT " CHECK_COLUMNS ", CASE WHEN l.run = c.run THEN 1 ELSE 0 END, g.blocked, g.published, p.accepted, p.who, p.reason"
+    " SELECT " CHECK_COLUMNS ", CASE WHEN l.run = c.run THEN 1 ELSE 0 END,"
+    " CASE WHEN g.pruned <> 0 THEN " KEPT_REPLACED " ELSE g.blocked END, g.published, p.accepted, p.who, p.reason"
     " FROM tally_check_result AS c JOIN tally_definition AS d ON d.definition = c.definition JOIN tally_run AS r ON r.run = c.run"
     " JOIN tally_run_range AS g ON g.run = c.run AND g.definition = c.definition AND g.from_ms = c.from_ms"
     " LEFT JOIN latest AS l ON l.definition = c.definition AND l.from_ms = c.from_ms"
@@ -65,18 +67,6 @@ static const char sql_checks[] =
 static_assert(TL_KEPT_CHECK == 1 && TL_KEPT_CHAIN == 2 && TL_KEPT_REPLACED == 3 && TL_KEPT_REFUSED == 4, "the statements say so");
 
 /* ---- figures ---- */
-
-static void put_value(struct tl_buf *sql, enum tl_kind kind, const struct tl_value *value)
-{
-    if (kind == TL_BOOLEAN)
-        tl_buf_put_str(sql, value->i64 != 0 ? "TRUE" : "FALSE");
-    else if (tl_kind_form(kind) == TL_FORM_I64)
-        tl_buf_printf(sql, "%lld", (long long)value->i64);
-    else if (tl_kind_form(kind) == TL_FORM_F64)
-        tl_buf_printf(sql, "%.17g", value->f64);
-    else
-        tl_merge_view_put_text(sql, value->sv);
-}
 
 /* The column as an expression over the table. */
 static void put_column(struct tl_buf *sql, const struct tl_known *d, uint32_t column)
@@ -123,33 +113,15 @@ static void put_sum(struct tl_buf *sql, const struct tl_known *d, uint32_t colum
     put_count_where(sql, d, column, " <= -" HUGE_NUMBER);
 }
 
-static void put_others(struct tl_buf *sql, const struct tl_known *d, const struct tl_figure *figure)
-{
-    enum tl_kind kind = d->columns[figure->columns[0]].kind;
-
-    if (figure->allowed_count == 0) {
-        put_count_where(sql, d, figure->columns[0], " IS NOT NULL");
-        return;
-    }
-    tl_buf_put_str(sql, "count(CASE WHEN ");
-    put_column(sql, d, figure->columns[0]);
-    tl_buf_put_str(sql, " NOT IN (");
-    for (uint32_t i = 0; i < figure->allowed_count; i++) {
-        tl_buf_put_str(sql, i == 0 ? "" : ", ");
-        put_value(sql, kind, &figure->allowed[i]);
-    }
-    tl_buf_put_str(sql, ") THEN 1 END)");
-}
-
 static void put_figure(struct tl_buf *sql, const struct tl_known *d, const struct tl_figure *figure)
 {
     switch (figure->kind) {
-    case TL_FIGURE_ALIKE: /* has a statement of its own */
+    case TL_FIGURE_ALIKE: /* these two have a statement of their own */
+    case TL_FIGURE_OTHERS:
     case TL_FIGURE_ROWS: tl_buf_put_str(sql, "count(*)"); break;
     case TL_FIGURE_SUM: put_sum(sql, d, figure->columns[0]); break;
     case TL_FIGURE_NULLS: put_count_where(sql, d, figure->columns[0], " IS NULL"); break;
     case TL_FIGURE_LATEST: tl_buf_put_str(sql, "max(_end_ms)"); break;
-    case TL_FIGURE_OTHERS: put_others(sql, d, figure); break;
     }
 }
 
@@ -192,6 +164,81 @@ static enum tl_code read_alike(struct tl_store *store, const struct tl_known *d,
 out:
     tl_answer_close(answer);
     tl_buf_done(&sql);
+    return rc;
+}
+
+static int by_value(const void *a, const void *b)
+{
+    const struct tl_value *x = a, *y = b;
+
+    switch (tl_kind_form(x->kind)) {
+    case TL_FORM_I64: return (x->i64 > y->i64) - (x->i64 < y->i64);
+    case TL_FORM_F64: return (x->f64 > y->f64) - (x->f64 < y->f64);
+    case TL_FORM_TEXT: break;
+    }
+    return tl_sv_cmp(x->sv, y->sv);
+}
+
+/* Each value and how often it is there; the list may be too long for a statement. NaN is none of it. */
+static enum tl_code count_others(struct tl_answer *answer, enum tl_kind kind, const struct tl_value *sorted, size_t count,
+                                 double *out, struct tl_err *err)
+{
+    bool row = false;
+    enum tl_code rc;
+
+    *out = 0;
+    for (;;) {
+        struct tl_value value = {.kind = kind};
+        bool allowed;
+
+        TL_TRY(tl_answer_next(answer, &row, err));
+        if (!row)
+            break;
+        switch (tl_kind_form(kind)) {
+        case TL_FORM_I64: value.i64 = tl_answer_i64(answer, 0); break;
+        case TL_FORM_F64: value.f64 = tl_answer_f64(answer, 0); break;
+        case TL_FORM_TEXT: value.sv = tl_answer_text(answer, 0); break;
+        }
+        allowed = count > 0 && !(tl_kind_form(kind) == TL_FORM_F64 && isnan(value.f64)) &&
+                  bsearch(&value, sorted, count, sizeof *sorted, by_value) != NULL;
+        if (!allowed)
+            *out += (double)tl_answer_i64(answer, 1);
+    }
+out:
+    return rc;
+}
+
+static enum tl_code read_others(struct tl_store *store, const struct tl_known *d, int64_t run, int64_t from_ms, int64_t to_ms,
+                                const struct tl_figure *figure, double *out, struct tl_err *err)
+{
+    enum tl_kind kind = d->columns[figure->columns[0]].kind;
+    size_t bytes = figure->allowed_count * sizeof(struct tl_value);
+    struct tl_value *sorted = malloc(bytes + 1);
+    struct tl_answer *answer = NULL;
+    struct tl_buf sql;
+    enum tl_code rc = TL_OK;
+
+    tl_buf_init(&sql, 0);
+    if (sorted == NULL)
+        TL_TRY(tl_fail_memory(err, bytes));
+    if (bytes > 0) {
+        memcpy(sorted, figure->allowed, bytes);
+        qsort(sorted, figure->allowed_count, sizeof *sorted, by_value);
+    }
+    tl_buf_put_str(&sql, "SELECT ");
+    put_column(&sql, d, figure->columns[0]);
+    tl_buf_put_str(&sql, ", count(*)");
+    put_from_range(&sql, d);
+    tl_buf_put_str(&sql, " AND ");
+    put_column(&sql, d, figure->columns[0]);
+    tl_buf_put_str(&sql, " IS NOT NULL GROUP BY ");
+    put_column(&sql, d, figure->columns[0]);
+    TL_TRY(tl_database_stream_text(store->database, &sql, &answer, err, "iii", run, from_ms, to_ms));
+    TL_TRY(count_others(answer, kind, sorted, figure->allowed_count, out, err));
+out:
+    tl_answer_close(answer);
+    tl_buf_done(&sql);
+    free(sorted);
     return rc;
 }
 
@@ -252,9 +299,12 @@ enum tl_code tl_store_figures(struct tl_store *store, int64_t definition, int64_
     read_figures(answer, figures, count, out);
     tl_answer_close(answer);
     answer = NULL;
-    for (size_t i = 0; i < count; i++)
+    for (size_t i = 0; i < count; i++) {
         if (figures[i].kind == TL_FIGURE_ALIKE)
             TL_TRY(read_alike(store, d, run, from_ms, to_ms, &figures[i], &out[i], err));
+        if (figures[i].kind == TL_FIGURE_OTHERS)
+            TL_TRY(read_others(store, d, run, from_ms, to_ms, &figures[i], &out[i], err));
+    }
 out:
     tl_answer_close(answer);
     tl_store_read_end(store, mine);
@@ -370,10 +420,11 @@ enum tl_code tl_store_staged(struct tl_store *store, int64_t run, int64_t defini
             .rows_count = (uint64_t)tl_answer_i64(answer, 2),
             .kept = (enum tl_kept)tl_answer_i64(answer, 3),
             .published = !tl_answer_null(answer, 4),
+            .carry_in = tl_answer_i64(answer, 5),
         };
-        inside = tl_answer_i64(answer, 5) > 0; /* of a published range */
-        begins = tl_answer_i64(answer, 6) > 0;
-        same_carry = tl_answer_i64(answer, 7) > 0;
+        inside = tl_answer_i64(answer, 6) > 0; /* of a published range */
+        begins = tl_answer_i64(answer, 7) > 0;
+        same_carry = tl_answer_i64(answer, 8) > 0;
         range.next_needs_it =
             inside || !same_carry; /* what begins here began with the carry; where nothing ends here it would leave a gap */
         range.needs_next = inside || (begins && !same_carry);

@@ -29,7 +29,7 @@ struct tl_figure {
     uint32_t allowed_count;
 };
 
-/* Of the rows that the run has staged in the range: one pass over them, and one more for each ALIKE. A sum that is no number is NAN. */
+/* Of the rows that the run has staged in the range: one pass over them, and one more for each ALIKE and OTHERS. A sum that is no number is NAN. */
 TL_MUST_USE enum tl_code tl_store_figures(struct tl_store *store, int64_t definition, int64_t run, int64_t from_ms, int64_t to_ms,
                                           const struct tl_figure *figures, size_t count, double *out, struct tl_err *err);
 
@@ -85,6 +85,7 @@ struct tl_staged_range {
     uint64_t rows_count;
     enum tl_kept kept;
     bool published;
+    int64_t carry_in; /* XXH3-64 of the carry that it was computed with; 0: not known */
     /* What joins it to the range of the same run that begins at its end, as things are published now: the carry over that bound, or which
      * ranges there are, has changed. Then a chain: neither is published without the other; at the end of what is published this one may be. */
     bool next_needs_it, needs_next;

@@ -359,6 +359,26 @@ ON_BOTH(what_has_changed_since_is_not_accepted)
     SAYS("nothing is kept back by volume");
 }
 
+/* Day 3 was computed with what lay open at the end of day 2 as it was then: a visit that is a longer one by now. */
+ON_BOTH(what_began_otherwise_is_not_accepted)
+{
+    use_checks("ALTER VIEW visits ADD CONSTRAINT few EXPECT (ROW_COUNT <= 2) ON VIOLATION FAIL UPDATE;\n");
+    add_many("a", DAY(2) + 23 * HOUR + 50 * MINUTE, 20 * MINUTE, 2);
+    add_many("b", DAY(3) + HOUR, HOUR, 2);
+    record("archive");
+    cr_assert_eq(batch("2026-03-04"), 1, "%s", ran.err);
+    add("a", DAY(2) + 23 * HOUR + 25 * MINUTE, "1");
+    record("archive");
+    cr_assert_eq(batch("2026-03-03"), 0, "day 2 alone: %s", ran.err);
+    MUST(1, "batch", "--views", views, "--checks", checks, "--accept", "few", "--reason", "x");
+    SAYS("view visits: 2026-03-03T00:00:00.000Z..2026-03-04T00:00:00.000Z: what lies open at its beginning has changed since it "
+         "was computed");
+    cr_assert_eq(batch("2026-03-04"), 1, "%s", ran.err);
+    MUST(0, "batch", "--views", views, "--checks", checks, "--accept", "few", "--reason", "x");
+    MUST(0, "query", "visits", "--format", "csv");
+    PRINTS("2026-03-02T23:25:00.000Z,2026-03-03T00:40:00.000Z,a,3,");
+}
+
 /* A range that two checks keep back goes out when both are accepted. */
 ON_BOTH(one_of_two_checks_is_not_enough)
 {
