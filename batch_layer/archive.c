@@ -20,6 +20,7 @@
 
 #include "archive_compact.h"
 #include "archive_meter.h"
+#include "archive_retention.h"
 #include "archive_verify.h"
 #include "base/clock.h"
 #include "base/count_text.h"
@@ -45,10 +46,11 @@ enum {
     FILE_MESSAGES_MAX = 8 << 20, /* so that an index has a maximum, however short the messages are */
 };
 #define OFFSET_UNKNOWN INT64_MIN
+#define NOT_GIVEN INT64_C(-1)
 
 struct archive_options {
-    bool follow, accept_gap, verify, compact;
-    int64_t interval_ms, file_bytes, wait_ms;
+    bool follow, accept_gap, verify, compact, dry_run;
+    int64_t interval_ms, file_bytes, wait_ms, retention_ms;
     const char *format;
 };
 
@@ -658,16 +660,20 @@ static void summary_print(const struct archive *archive)
 
 #define AT(field) offsetof(struct archive_options, field)
 static const struct tl_option archive_table[] = {
-    {"follow",     TL_OPT_FLAG,     NULL,             "stay, and copy what comes as well",                                                    AT(follow),      0},
-    {"interval",   TL_OPT_DURATION, "TIME",           "with --follow: how often (60s)",                                                       AT(interval_ms), 0},
-    {"file-bytes", TL_OPT_COUNT,    "N",              "begin a new file when one holds so many bytes of events (256 MiB)",                    AT(file_bytes),  0},
+    {"follow",     TL_OPT_FLAG,     NULL,             "stay, and copy what comes as well",                                                      AT(follow),       0},
+    {"interval",   TL_OPT_DURATION, "TIME",           "with --follow: how often (60s)",                                                         AT(interval_ms),  0},
+    {"file-bytes", TL_OPT_COUNT,    "N",              "begin a new file when one holds so many bytes of events (256 MiB)",                      AT(file_bytes),   0},
     {"accept-gap", TL_OPT_FLAG,     NULL,             "go on where the log has lost offsets that are not on record, or a topic of a pattern",
-     AT(accept_gap),                                                                                                                                           0},
-    {"verify",     TL_OPT_FLAG,     NULL,             "copy nothing: read all that is on record, and say what is damaged or missing",         AT(verify),      0},
+     AT(accept_gap),                                                                                                                                              0},
+    {"verify",     TL_OPT_FLAG,     NULL,             "copy nothing: read all that is on record, and say what is damaged or missing",           AT(verify),       0},
     {"compact",    TL_OPT_FLAG,     NULL,             "copy nothing: merge small files that are on record into large ones of --file-bytes",
-     AT(compact),                                                                                                                                              0},
-    {"wait",       TL_OPT_DURATION, "TIME",           "with --compact: how long to wait for those who read the record (10min)",               AT(wait_ms),     0},
-    {"format",     TL_OPT_CHOICE,   "table|csv|json", "with --verify: how the answer is written",                                             AT(format),      0},
+     AT(compact),                                                                                                                                                 0},
+    {"retention",  TL_OPT_DURATION, "AGE",
+     "copy nothing: remove files whose events are all older, and published by every view; their days are sealed",                               AT(retention_ms), 0},
+    {"dry-run",    TL_OPT_FLAG,     NULL,             "with --retention: only list the files that would go",                                    AT(dry_run),      0},
+    {"wait",       TL_OPT_DURATION, "TIME",           "with --compact and --retention: how long to wait for those who read the record (10min)",
+     AT(wait_ms),                                                                                                                                                 0},
+    {"format",     TL_OPT_CHOICE,   "table|csv|json", "with --verify and --dry-run: how the answer is written",                                 AT(format),       0},
 };
 
 static const struct tl_usage archive_usage = {
@@ -727,16 +733,31 @@ static enum tl_code archive_compact(const struct archive *archive, struct tl_err
     return tl_archive_compact(archive->common, &compact, err);
 }
 
+static enum tl_code archive_retain(const struct archive *archive, struct tl_err *err)
+{
+    const struct tl_archive_retention retention = {.age_ms = archive->options.retention_ms,
+                                                   .wait_ms = archive->options.wait_ms,
+                                                   .dry_run = archive->options.dry_run,
+                                                   .format = archive->options.format};
+
+    return tl_archive_retain(archive->common, &retention, err);
+}
+
 static enum tl_code archive_main(struct archive *archive, struct tl_err *err)
 {
     const struct archive_options *own = &archive->options;
+    bool retains = own->retention_ms != NOT_GIVEN;
 
-    if ((int)own->follow + (int)own->verify + (int)own->compact > 1)
-        return tl_fail(err, TL_ERR_USAGE, "--follow, --verify and --compact are things of their own; one at a time");
+    if ((int)own->follow + (int)own->verify + (int)own->compact + (int)retains > 1)
+        return tl_fail(err, TL_ERR_USAGE, "--follow, --verify, --compact and --retention are things of their own; one at a time");
+    if (own->dry_run && !retains)
+        return tl_fail(err, TL_ERR_USAGE, "--dry-run goes with --retention");
     if (own->verify)
         return tl_archive_verify(archive->common, own->format, (uint32_t)tl_max_i64(sysconf(_SC_NPROCESSORS_ONLN), 1), err);
     if (own->compact)
         return archive_compact(archive, err);
+    if (retains)
+        return archive_retain(archive, err);
     return archive_copy(archive, err);
 }
 
@@ -744,8 +765,9 @@ TL_COMMAND(archive, "copy the log into the master record")
 {
     struct tl_common_options common;
     struct archive archive = {
-        .options = {.interval_ms = 60000, .file_bytes = 256 << 20, .wait_ms = 600000, .format = "table"},
-          .common = &common
+        .options =
+            {.interval_ms = 60000, .file_bytes = 256 << 20, .wait_ms = 600000, .retention_ms = NOT_GIVEN, .format = "table"},
+        .common = &common
     };
     struct tl_err err = {0};
     int status = 0;

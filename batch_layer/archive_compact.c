@@ -249,6 +249,7 @@ static enum tl_code partition_list(struct compact *compact, struct tl_sv topic, 
     size_t from = 0, count = 0;
     enum tl_code rc;
 
+    tl_master_let_go(compact->record.master, topic);
     TL_TRY(tl_master_list_sound(compact->record.master, topic, list, err));
     while (from < list->files_count && list->files[from].partition < partition)
         from++;

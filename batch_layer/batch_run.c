@@ -20,6 +20,7 @@
 #include "dry_run.h"
 #include "publish.h"
 #include "rollback.h"
+#include "sealed.h"
 
 enum { MEMORY_NONE = -1 };
 
@@ -163,6 +164,7 @@ static enum tl_code do_run(struct batch *batch, struct tl_err *err)
     struct tl_err unheard = {0};
     struct tl_buf reason;
     uint32_t held;
+    uint64_t sealed_count;
     enum tl_code rc;
 
     tl_buf_init(&reason, 0);
@@ -173,6 +175,10 @@ static enum tl_code do_run(struct batch *batch, struct tl_err *err)
     put_wish(&reason, batch->own);
     TL_TRY(tl_buf_check(&reason, "the reason", err));
     held = say_held(&batch->scope);
+    TL_TRY(tl_sealed_note(&batch->scope, &sealed_count, err));
+    if (sealed_count > 0)
+        tl_diag(TL_INFO, "%llu event%s came for days that are sealed: they stand in the ledger, and are counted by no view",
+                (unsigned long long)sealed_count, sealed_count == 1 ? "" : "s");
     TL_TRY(tl_stage_open(&batch->stage, &batch->scope, reason.data, err));
     rc = batch->stage.run != 0 ? compute_and_publish(batch, err) : tl_left_out_report(&batch->stage.left_out, &batch->scope, err);
     if (batch->stage.run != 0 && rc != TL_OK)

@@ -6,6 +6,7 @@
 
 #include "event/timestamp.h"
 #include "event/zone.h"
+#include "sealed.h"
 
 /* What one run had read, per partition of the input. */
 struct run_offsets {
@@ -334,6 +335,39 @@ static void note_held(struct tl_days *days, const struct tl_run_range *held)
     days->held_to_ms = none ? held->to_ms : tl_max_i64(days->held_to_ms, held->to_ms);
 }
 
+static bool is_sealed(const struct published *published, const struct tl_run_range *range)
+{
+    return range->from_ms < published->days->sealed_ms;
+}
+
+/* Where what can be computed begins: with the first range that is not sealed. */
+static int64_t seal_end(const struct published *published)
+{
+    int64_t end_ms = published->days->sealed_ms;
+
+    for (uint32_t r = 0; r < published->count; r++)
+        if (is_sealed(published, &published->ranges[r]))
+            end_ms = tl_max_i64(end_ms, published->ranges[r].to_ms);
+    return end_ms;
+}
+
+/* All from the beginning of time on, or what is left of it. */
+static enum tl_code add_all(const struct published *published, enum tl_day_reason reason, struct tl_err *err)
+{
+    struct tl_days *days = published->days;
+    int64_t from_ms = INT64_MIN;
+    enum tl_code rc = TL_OK;
+
+    if (days->sealed_ms != INT64_MIN) {
+        from_ms = seal_end(published);
+        TL_TRY(add_day(days, (struct tl_day){INT64_MIN, from_ms, .reason = TL_DAY_SEALED}, err));
+    }
+    if (days->target_ms > from_ms)
+        TL_TRY(add_cut(published, from_ms, days->target_ms, reason, err));
+out:
+    return rc;
+}
+
 /* Why each of the published ranges is to be computed again; TL_DAY_CLEAN: it stays. */
 static enum tl_code find_reasons(struct published *published, uint32_t count, enum tl_day_reason **out, struct tl_err *err)
 {
@@ -347,6 +381,12 @@ static enum tl_code find_reasons(struct published *published, uint32_t count, en
         const struct tl_run_range *range = &published->ranges[r], *held = held_in(published, range->from_ms, range->to_ms);
         bool dirty = false;
 
+        if (is_sealed(published, range)) {
+            reasons[r] = TL_DAY_CLEAN;
+            if (!wish->leave && is_asked(wish, range->from_ms, range->to_ms))
+                published->days->sealed_asked_ms = range->to_ms;
+            continue;
+        }
         if (!wish->leave)
             TL_TRY(has_new_input(published, range, &dirty, err));
         if (dirty && held != NULL)
@@ -417,7 +457,8 @@ static enum tl_code add_published(struct published *published, uint32_t count, s
                            (struct tl_day){.from_ms = range->from_ms,
                                            .to_ms = range->to_ms,
                                            .carry_in = range->carry_in,
-                                           .held = held_in(published, range->from_ms, range->to_ms) != NULL},
+                                           .held = held_in(published, range->from_ms, range->to_ms) != NULL,
+                                           .sealed = is_sealed(published, range)},
                            err));
             continue;
         }
@@ -439,16 +480,18 @@ static enum tl_code plan_days(struct published *published, const struct tl_days_
     days->target_ms = wish->leave ? days->boundary_ms : target_of(published, wish);
     TL_TRY(find_edges(published, err));
     if (wish->anew && !wish->leave)
-        return days->target_ms == INT64_MIN ? TL_OK : add_cut(published, INT64_MIN, days->target_ms, TL_DAY_DEFINITION, err);
+        return days->target_ms == INT64_MIN ? TL_OK : add_all(published, TL_DAY_DEFINITION, err);
     /* A last range that ends within a unit grows to the unit's end (or the new target) instead of leaving a stub. */
-    if (kept > 0 && days->target_ms > days->boundary_ms && edge_before(published, days->boundary_ms) != days->boundary_ms)
+    if (kept > 0 && !is_sealed(published, &published->ranges[kept - 1]) && days->target_ms > days->boundary_ms &&
+        edge_before(published, days->boundary_ms) != days->boundary_ms)
         open_from_ms = published->ranges[--kept].from_ms;
     days->target_ms = target_before_held(published, open_from_ms);
     if (days->target_ms <= days->boundary_ms)
         kept = published->count;
     TL_TRY(add_published(published, kept, err));
     if (days->target_ms > days->boundary_ms)
-        TL_TRY(add_cut(published, open_from_ms, days->target_ms, TL_DAY_NEW, err));
+        TL_TRY(open_from_ms == INT64_MIN ? add_all(published, TL_DAY_NEW, err)
+                                         : add_cut(published, open_from_ms, days->target_ms, TL_DAY_NEW, err));
 out:
     return rc;
 }
@@ -491,7 +534,7 @@ static void weigh_file(struct tl_days *days, const struct tl_input_file *file)
     if (file->times.min_ms > file->times.max_ms)
         return;
     for (uint32_t d = day_at(days, file->times.min_ms), last = day_at(days, file->times.max_ms); d <= last && !dirty; d++)
-        dirty = days->days[d].reason != TL_DAY_CLEAN;
+        dirty = tl_day_is_work(&days->days[d]);
     for (uint32_t b = 0; dirty && b < file->file->blocks_count; b++)
         if (file->blocks[b].min_ms <= file->blocks[b].max_ms)
             weigh_span(days, file->blocks[b].min_ms, file->blocks[b].max_ms, file->file->blocks[b].raw_bytes);
@@ -522,7 +565,8 @@ enum tl_code tl_days_open(struct tl_days *days, struct tl_store *store, int64_t 
     struct tl_definition stored;
     enum tl_code rc = TL_OK;
 
-    *days = (struct tl_days){.boundary_ms = INT64_MIN, .target_ms = INT64_MIN};
+    *days =
+        (struct tl_days){.boundary_ms = INT64_MIN, .target_ms = INT64_MIN, .sealed_ms = INT64_MIN, .sealed_asked_ms = INT64_MIN};
     tl_arena_init(&days->arena, 1u << 16, 0);
     days->complete_ms = tl_input_complete_ms(input, wish->lateness_ms, plan->settings.batch_grace_ms);
     if (definition != 0) {
@@ -532,6 +576,8 @@ enum tl_code tl_days_open(struct tl_days *days, struct tl_store *store, int64_t 
         TL_TRY(tl_store_rolled_back(store, definition, add_rolled_back, &published, err));
         days->boundary_ms = stored.boundary_ms;
     }
+    if (store != NULL)
+        TL_TRY(tl_sealed_upto(store, input, &days->sealed_ms, err));
     TL_TRY(plan_days(&published, wish, err));
     weigh(days, input);
 out:

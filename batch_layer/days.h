@@ -23,6 +23,7 @@ enum tl_day_reason {
     TL_DAY_INPUT,
     TL_DAY_ASKED,
     TL_DAY_DEFINITION, /* nothing of the definition, or not the same of all its family, is published */
+    TL_DAY_SEALED,     /* nothing of the definition is published, and the record has lost events of it: nothing can be computed */
 };
 
 struct tl_day {
@@ -30,10 +31,17 @@ struct tl_day {
     enum tl_day_reason reason;
     int64_t carry_in; /* clean: XXH3-64 of the carry that it was computed with; 0: not known */
     bool held;        /* clean: a later publication of it was rolled back */
+    bool sealed;      /* clean: for good, whatever comes */
     /* To recompute: bytes on record, unpacked, of blocks that begin in it, and of those that begin before it and reach into it. A job that begins
      * here reads the latter once more. */
     uint64_t begun_bytes, shared_bytes;
 };
+
+/* Is there anything to compute? */
+static inline bool tl_day_is_work(const struct tl_day *day)
+{
+    return day->reason != TL_DAY_CLEAN && day->reason != TL_DAY_SEALED;
+}
 
 struct tl_days {
     struct tl_arena arena;
@@ -45,6 +53,9 @@ struct tl_days {
     /* Ranges whose publication a person has undone stay as they are, and what is new behind them waits, until they are asked for. */
     int64_t held_from_ms, held_to_ms; /* from the first one's beginning to the last one's end; equal: none */
     int64_t held_run;                 /* whose publication it was, of the first */
+    /* The record has lost events before this (sealed.h): ranges that begin before it stay as they are. INT64_MIN: none. */
+    int64_t sealed_ms;
+    int64_t sealed_asked_ms; /* the end of the last one that was asked for all the same; INT64_MIN: none was */
 };
 
 struct tl_days_wish {

@@ -125,13 +125,14 @@ static const char *reason_of(const struct dry_run *dry, const struct tl_day *day
 {
     const struct tl_input *input = dry->scope->inputs[dry->scope->plan->views[dry->view].source];
 
-    if (day->reason != TL_DAY_CLEAN && tl_input_damage(input, day->from_ms, day->to_ms) != NULL)
+    if (tl_day_is_work(day) && tl_input_damage(input, day->from_ms, day->to_ms) != NULL)
         return "refused: a file is damaged";
     switch (day->reason) {
     case TL_DAY_NEW: return dry->replaces ? "definition" : "new";
     case TL_DAY_INPUT: return "input";
     case TL_DAY_ASKED: return "asked";
     case TL_DAY_DEFINITION: return "definition";
+    case TL_DAY_SEALED: return "sealed: stays empty";
     case TL_DAY_CLEAN: break;
     }
     return "carry, perhaps";
@@ -157,7 +158,7 @@ static enum tl_code print_view(struct dry_run *dry, struct tl_err *err)
 
     for (uint32_t d = 0; d < days->count; d++) {
         const struct tl_day *day = &days->days[d];
-        bool behind = d > 0 && days->days[d - 1].reason != TL_DAY_CLEAN;
+        bool behind = d > 0 && tl_day_is_work(&days->days[d - 1]);
 
         if (day->reason == TL_DAY_CLEAN && (!behind || day->held || !may_carry(dry->scope, dry->view, day->from_ms)))
             continue;

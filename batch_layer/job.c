@@ -48,7 +48,7 @@ static bool same_work(const struct tl_days *a, const struct tl_days *b)
         return false;
     for (uint32_t d = 0; d < a->count; d++)
         if (a->days[d].from_ms != b->days[d].from_ms || a->days[d].to_ms != b->days[d].to_ms ||
-            (a->days[d].reason == TL_DAY_CLEAN) != (b->days[d].reason == TL_DAY_CLEAN))
+            tl_day_is_work(&a->days[d]) != tl_day_is_work(&b->days[d]))
             return false;
     return true;
 }
@@ -73,9 +73,9 @@ static enum tl_code add_spans(struct tl_jobs *jobs, uint32_t source, const bool 
         return tl_fail_memory(err, days->count * sizeof *bounds);
     for (uint32_t d = 0; d < days->count; d++) {
         const struct tl_day *day = &days->days[d];
-        bool last = singly || d + 1 == days->count || day[1].reason == TL_DAY_CLEAN;
+        bool last = singly || d + 1 == days->count || !tl_day_is_work(&day[1]);
 
-        if (day->reason == TL_DAY_CLEAN)
+        if (!tl_day_is_work(day))
             continue;
         bytes += day->begun_bytes;
         if (!last && bytes >= JOB_BYTES && day[1].shared_bytes <= bytes / TWICE_SHARE)

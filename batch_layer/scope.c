@@ -93,6 +93,11 @@ static void note_limits(const struct tl_scope *scope, const struct tl_days_wish 
     const struct tl_days *days = &scope->days[v];
     char text[TL_TIME_TEXT_BYTES], complete[TL_TIME_TEXT_BYTES];
 
+    if (days->sealed_asked_ms != INT64_MIN) {
+        tl_time_to_iso_z(days->sealed_asked_ms, text);
+        tl_diag(TL_INFO, "view %.*s: what is published up to %s stays: those days are sealed",
+                TL_SV_ARG(scope->plan->views[v].name), text);
+    }
     if (wish->from_ms != TL_TIME_NONE && days->boundary_ms != INT64_MIN && wish->from_ms > days->boundary_ms &&
         days->target_ms > days->boundary_ms) {
         tl_time_to_iso_z(days->boundary_ms, text);

@@ -135,6 +135,43 @@ out:
     return rc;
 }
 
+/* ---- sealed days ---- */
+
+/* A new definition has them as one empty range. */
+static enum tl_code stage_sealed(struct tl_stage *stage, uint32_t view, const struct tl_day *day, struct tl_err *err)
+{
+    const struct tl_scope *scope = stage->scope;
+    struct tl_run_range range = {.run = stage->run, .from_ms = day->from_ms, .to_ms = day->to_ms};
+    char to[TL_TIME_TEXT_BYTES];
+    enum tl_code rc;
+
+    tl_time_to_iso_z(day->to_ms, to);
+    tl_diag(TL_WARN, "view %.*s: its definition is new, and the days up to %s are sealed: it has no rows of them",
+            TL_SV_ARG(scope->plan->views[view].name), to);
+    TL_TRY(tl_reuse_drop(&stage->reuse, view, day->from_ms, day->to_ms, err)); /* of a run that was killed */
+    TL_TRY(tl_store_begin(scope->store, err));
+    TL_TRY(tl_store_stage_range(scope->store, scope->definitions[view], &range, err));
+    TL_TRY(tl_store_commit(scope->store, err));
+out:
+    tl_store_rollback(scope->store);
+    return rc;
+}
+
+static enum tl_code stage_all_sealed(struct tl_stage *stage, struct tl_err *err)
+{
+    const struct tl_scope *scope = stage->scope;
+    enum tl_code rc = TL_OK;
+
+    for (uint32_t v = 0; v < scope->plan->views_count; v++) {
+        const struct tl_days *days = &scope->days[v];
+
+        if (scope->wanted[v] && days->count > 0 && days->days[0].reason == TL_DAY_SEALED && days->boundary_ms == INT64_MIN)
+            TL_TRY(stage_sealed(stage, v, &days->days[0], err));
+    }
+out:
+    return rc;
+}
+
 /* ---- carry ---- */
 
 /* The clean day of the view that begins there, or NULL. */
@@ -181,7 +218,7 @@ static enum tl_code follow_carry(struct tl_stage *stage, uint32_t at, uint32_t v
     TL_TRY(began_with(stage, view, day, carry, &same, err));
     if (same)
         goto out;
-    if (day->held) {
+    if (day->held || day->sealed) {
         TL_TRY(tl_stage_refuse(stage, view, day->from_ms, day->to_ms, err));
         stage->held_count++;
         goto out;
@@ -445,8 +482,9 @@ out:
 
 enum tl_code tl_stage_jobs(struct tl_stage *stage, struct tl_err *err)
 {
-    enum tl_code rc = TL_OK;
+    enum tl_code rc;
 
+    TL_TRY(stage_all_sealed(stage, err));
     for (uint32_t j = 0; j < stage->jobs.count; j++)
         stage->bytes_ahead += stage->jobs.jobs[j].bytes;
     for (uint32_t j = 0; j < stage->jobs.count; j++)

@@ -75,7 +75,7 @@ struct tl_master_file {
 TL_MUST_USE enum tl_code tl_master_topics(struct tl_master *master,
                                           enum tl_code (*each)(void *ctx, struct tl_sv topic, struct tl_err *err), void *ctx,
                                           struct tl_err *err);
-/* The topic's files by partition, then first offset; valid until close or the next list of that topic. Reads and checks the indexes. Gaps
+/* The topic's files by partition, then first offset; valid until tl_master_let_go or close. Reads and checks the indexes. Gaps
  * between files are allowed (compaction, trimmed logs), overlaps are TL_ERR_CORRUPT. No such topic: count 0. Files that are not named
  * like ours are none of ours and are passed over. The bytes of blocks are checked when they are read. */
 TL_MUST_USE enum tl_code tl_master_list(struct tl_master *master, struct tl_sv topic, const struct tl_master_file **files,
@@ -124,7 +124,7 @@ TL_MUST_USE enum tl_code tl_master_write_complete(struct tl_master *master, stru
 TL_MUST_USE enum tl_code tl_master_read_thinned(struct tl_master *master, struct tl_sv topic,
                                                 const struct tl_master_complete **out, size_t *count, struct tl_err *err);
 /* Removes the files of each partition that lie below its `offset` (which is where a file begins), for ever: thinned.json first, so that whatever is
- * killed, no file is missing that it does not tell of, and the next call does the rest. The topic has been listed by this handle; waits so long for
+ * killed, no file is missing that it does not tell of, and the next call (of no partitions, if need be) does the rest. Waits so long for
  * those who read or write it: TL_ERR_BUSY. Behind it the topic is to be listed anew. */
 TL_MUST_USE enum tl_code tl_master_thin(struct tl_master *master, struct tl_sv topic, const struct tl_master_complete *offsets,
                                         size_t count, int64_t wait_ms, struct tl_err *err);

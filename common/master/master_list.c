@@ -360,8 +360,9 @@ enum tl_code tl_master_list_sound(struct tl_master *master, struct tl_sv topic, 
     TL_TRY(tl_master_topic_encode(topic, encoded, err));
     TL_TRY(tl_master_topic_find(master, topic, &known, err));
     TL_TRY(tl_master_path(folder, err, "%s/topics/%s", master->data_dir, encoded));
+    if (known->fd < 0) /* nobody has what was listed before */
+        tl_arena_reset(&known->files);
     TL_TRY(folder_lock(known, folder, err));
-    tl_arena_reset(&known->files);
     listing.arena = &known->files;
     TL_TRY(tl_master_folder_walk(folder, each_partition, &walk, err));
     TL_TRY(listing_settle(&listing, out, err));
@@ -389,11 +390,16 @@ enum tl_code tl_master_topic_alone(struct tl_master *master, struct tl_sv topic,
 {
     enum { NAP_MS = 20 };
     int64_t until_ms = tl_clock_monotonic_ms() + wait_ms;
+    char encoded[TL_MASTER_TOPIC_BYTES_MAX + 1], folder[PATH_MAX];
     struct tl_master_topic *known;
     enum tl_code rc;
 
+    TL_TRY(tl_master_topic_encode(topic, encoded, err));
     TL_TRY(tl_master_topic_find(master, topic, &known, err));
-    assert(known->fd >= 0);
+    TL_TRY(tl_master_path(folder, err, "%s/topics/%s", master->data_dir, encoded));
+    TL_TRY(folder_lock(known, folder, err));
+    if (known->fd < 0)
+        TL_TRY(tl_fail(err, TL_ERR_NOT_FOUND, "%s: there is no such folder", folder));
     while (flock(known->fd, LOCK_EX | LOCK_NB) != 0) {
         if (errno == EINTR)
             continue;

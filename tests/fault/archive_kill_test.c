@@ -376,3 +376,95 @@ Test(archive_kill, each_system_call_of_compact_fails_once, .timeout = 300)
     compact_sweep(FAIL, "failure");
 }
 #endif
+
+/* ---- retention ---- */
+
+static void shell(const char *what)
+{
+    char command[600];
+
+    snprintf(command, sizeof command, "cd '%s' && %s", dir, what);
+    cr_assert_eq(system(command), 0, "%s", command);
+}
+
+static long files_count(uint32_t partition)
+{
+    struct tl_master *master = NULL;
+    const struct tl_master_file *files;
+    long found = 0;
+    size_t count;
+
+    cr_assert_eq(tl_master_open(data, &master, &err), TL_OK);
+    cr_assert_eq(tl_master_list(master, TL_SV("events"), &files, &count, &err), TL_OK, "%s", err.message);
+    for (size_t f = 0; f < count; f++)
+        found += files[f].partition == partition;
+    tl_master_close(master);
+    return found;
+}
+
+/* Nothing is missing that retention does not tell of, no file goes before its days are sealed, and the next run does the rest. */
+static void retention_sweep(enum what what, const char *name)
+{
+    struct run run;
+    bool met = true;
+    long n, points = 0, before, after;
+    char path[300];
+
+    setenv("TALLY_CLOCK_FILE", run_file_write(dir, "clock", "1772500000000"), 1); /* two days later */
+    record_append(data, "events", 2, 0, 400);
+    RUN(&run, "archive", "--views", views, "--data", data, "--file-bytes", "9000");
+    cr_assert_eq(run.status, 0, "%s", run.err);
+    run_done(&run);
+    RUN(&run, "batch", "--views", views, "--data", data);
+    cr_assert_eq(run.status, 0, "%s", run.err);
+    run_done(&run);
+    before = files_count(0);
+    shell("cp -r data before");
+    for (n = 0; met; n++) {
+        uint64_t nr = 0;
+        int status = archive_traced(what, "--retention=1d", n, &met, &nr);
+
+        if (status == -1)
+            cr_skip("processes cannot be traced here\n");
+        if (what == KILL_BEFORE)
+            cr_assert_eq(status, met ? 128 + SIGKILL : 0, "%s %ld: exit status %d", name, n, status);
+        else
+            cr_assert(status == 0 || status == 3, "%s %ld: exit status %d", name, n, status);
+        RUN(&run, "archive", "--verify", "--data", data);
+        cr_assert_eq(run.status, 0, "%s %ld: %s%s", name, n, run.out, run.err);
+        run_done(&run);
+        snprintf(path, sizeof path, "%s/topics/events/thinned.json", data);
+        cr_assert(files_count(0) == before || access(path, F_OK) == 0, "%s %ld", name, n);
+        if (met) {
+            RUN(&run, "archive", "--views", views, "--data", data, "--retention", "1d");
+            cr_assert_eq(run.status, 0, "%s %ld: %s", name, n, run.err);
+            run_done(&run);
+            points++;
+        }
+        after = files_count(0);
+        cr_assert(after < before && after > 0, "%s %ld: %ld of %ld files", name, n, after, before);
+        cr_assert_eq(names_count("*.index"), names_count("*.jsonl.zst"), "%s %ld: nothing is left over", name, n);
+        RUN(&run, "batch", "--views", views, "--data", data);
+        cr_assert_eq(run.status, 0, "%s %ld: %s", name, n, run.err);
+        cr_assert_str_eq(run.out, "", "%s %ld: nothing became dirty", name, n);
+        run_done(&run);
+        shell("rm -rf data && cp -r before data");
+        if (getenv("TALLY_LONG") == NULL)
+            n += 6; /* every seventh */
+    }
+    unsetenv("TALLY_CLOCK_FILE");
+    fprintf(stderr, "archive_kill: %s of retention at each of %ld system calls\n", name, points);
+    cr_assert_gt(points, 10);
+}
+
+Test(archive_kill, retention_before_each_system_call, .timeout = 300)
+{
+    retention_sweep(KILL_BEFORE, "kill");
+}
+
+#ifdef __x86_64__
+Test(archive_kill, each_system_call_of_retention_fails_once, .timeout = 300)
+{
+    retention_sweep(FAIL, "failure");
+}
+#endif

@@ -673,6 +673,29 @@ Test(master, foreign_files_are_passed_over)
     tl_master_close(master);
 }
 
+/* Two tables on one topic list it through one handle, and a file may come in between. */
+Test(master, a_list_stays_when_the_topic_is_listed_again)
+{
+    struct tl_master *master = master_open();
+    struct tl_master_reader *reader = NULL;
+    const struct tl_master_file *first, *second;
+    size_t first_count, second_count;
+
+    file_write(master, TL_SV("events"), 0, 5000, 40);
+    cr_assert_eq(tl_master_list(master, TL_SV("events"), &first, &first_count, &err), TL_OK, "%s", err.message);
+    file_write(master, TL_SV("events"), 0, 0, 400);
+    cr_assert_eq(tl_master_list(master, TL_SV("events"), &second, &second_count, &err), TL_OK, "%s", err.message);
+    cr_assert_eq(second_count, 2);
+    cr_assert_eq(first_count, 1);
+    cr_assert_eq(first[0].first_offset, 5000);
+    cr_assert_eq(tl_master_reader_open(&reader, &err), TL_OK);
+    cr_assert_eq(file_compare(reader, &first[0], &err), NULL);
+    cr_assert_eq(file_compare(reader, &second[0], &err), NULL);
+    cr_assert_eq(file_compare(reader, &second[1], &err), NULL);
+    tl_master_reader_close(reader);
+    tl_master_close(master);
+}
+
 /* ---- killed, failed and abandoned writers ---- */
 
 static size_t names_count(const char *folder)
@@ -860,6 +883,48 @@ Test(master, topics_without_a_place_are_refused)
                  err.message);
     cr_assert_eq(writer_add(writer, INT64_MAX, 0, TL_SV("{}"), 5), TL_OK, "the longest name fits: %s", err.message);
     cr_assert_eq(tl_master_writer_finish(writer, &err), TL_OK, "%s", err.message);
+    tl_master_close(master);
+}
+
+/* ---- thinned out ---- */
+
+Test(master, old_files_go_and_what_a_killed_one_left_of_them)
+{
+    static const struct tl_master_complete offsets[] = {
+        {.partition = 0, .offset = 5000, .end_ms = INT64_MIN},
+        {.partition = 2, .offset = 10,   .end_ms = INT64_MIN},
+    };
+    struct tl_master *master = master_open(), *other = master_open();
+    const struct tl_master_complete *thinned;
+    const struct tl_master_file *files;
+    char path[256];
+    size_t count;
+
+    file_write(master, TL_SV("events"), 0, 0, 400);
+    file_write(master, TL_SV("events"), 0, 5000, 40);
+    file_write(master, TL_SV("events"), 1, 0, 40);
+    cr_assert_eq(tl_master_list(master, TL_SV("events"), &files, &count, &err), TL_OK, "%s", err.message);
+    cr_assert_eq(tl_master_list(other, TL_SV("events"), &files, &count, &err), TL_OK, "%s", err.message);
+    cr_assert_eq(tl_master_thin(master, TL_SV("events"), offsets, 2, 0, &err), TL_ERR_BUSY, "somebody reads");
+    tl_master_let_go(other, TL_SV("events"));
+    path_of(path, ".jsonl.zst");
+    cr_assert_eq(unlink(path), 0); /* killed behind the first of the three */
+    cr_assert_eq(tl_master_list(master, TL_SV("events"), &files, &count, &err), TL_OK, "%s", err.message);
+    cr_assert_eq(count, 2);
+    cr_assert_eq(tl_master_thin(master, TL_SV("events"), offsets, 2, 0, &err), TL_OK, "%s", err.message);
+    path_of(path, ".index");
+    cr_assert_neq(access(path, F_OK), 0);
+    path_of(path, ".other.zst");
+    cr_assert_neq(access(path, F_OK), 0);
+    cr_assert_eq(tl_master_list(master, TL_SV("events"), &files, &count, &err), TL_OK, "%s", err.message);
+    cr_assert_eq(count, 2);
+    cr_assert_eq(files[0].first_offset, 5000);
+    cr_assert_eq(tl_master_thin(master, TL_SV("events"), &offsets[1], 1, 0, &err), TL_OK, "%s", err.message);
+    cr_assert_eq(tl_master_read_thinned(master, TL_SV("events"), &thinned, &count, &err), TL_OK, "%s", err.message);
+    cr_assert_eq(count, 2, "what was taken before is not forgotten");
+    cr_assert_eq(thinned[0].offset, 5000);
+    cr_assert_eq(thinned[1].partition, 2);
+    tl_master_close(other);
     tl_master_close(master);
 }
 

@@ -1,0 +1,320 @@
+/* sealed.c: days whose events the record may have lost to retention. See sealed.h. */
+#include "sealed.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/intake.h"
+#include "scope.h"
+
+/* ---- up to where ---- */
+
+struct upto_ctx {
+    const struct tl_input *input;
+    int64_t upto_ms;
+};
+
+struct tl_sv tl_sealed_topic(const struct tl_input_partition *partition)
+{
+    const struct tl_sv import = TL_SV(".import");
+    struct tl_sv name = partition->topic;
+
+    if (partition->partition >= TL_PARTITION_IMPORTED && tl_sv_ends(name, import))
+        name.size -= import.size;
+    return name;
+}
+
+static enum tl_code see_seal(void *ctx, struct tl_sv topic, int64_t upto_ms, int64_t sealed_ms, struct tl_err *err)
+{
+    struct upto_ctx *upto = ctx;
+
+    (void)sealed_ms;
+    (void)err;
+    for (uint32_t p = 0; p < upto->input->partitions_count; p++)
+        if (tl_sv_eq(tl_sealed_topic(&upto->input->partitions[p]), topic))
+            upto->upto_ms = tl_max_i64(upto->upto_ms, upto_ms);
+    return TL_OK;
+}
+
+enum tl_code tl_sealed_upto(struct tl_store *store, const struct tl_input *input, int64_t *upto_ms, struct tl_err *err)
+{
+    struct upto_ctx upto = {input, INT64_MIN};
+    enum tl_code rc;
+
+    TL_TRY(tl_store_sealed(store, see_seal, &upto, err));
+    *upto_ms = upto.upto_ms;
+out:
+    return rc;
+}
+
+/* ---- what comes later ---- */
+
+/* Lines of one sealed range, of the block at hand. */
+struct range {
+    struct tl_run_range range;
+    struct tl_ledger_line *lines;
+    size_t count, capacity;
+};
+
+struct view {
+    int64_t definition, sealed_ms;
+    struct range *ranges; /* published and sealed, in order of time */
+    uint32_t count, capacity;
+    int64_t *runs; /* of all that are published */
+    uint32_t runs_count, runs_capacity;
+    int64_t *seen; /* per partition of the input: what some run of the view has read */
+};
+
+struct note {
+    const struct tl_scope *scope;
+    const struct tl_input *input;
+    struct view *views; /* per view of the plan; definition 0: not of this source */
+    struct tl_intake *intake;
+    struct tl_master_reader *reader;
+    uint64_t *count;
+};
+
+static enum tl_code see_range(void *ctx, const struct tl_run_range *range, struct tl_err *err)
+{
+    struct view *view = ctx;
+
+    if (range->from_ms < view->sealed_ms) {
+        if (view->count == view->capacity) {
+            uint32_t capacity = view->capacity * 2 + 32;
+
+            if (!TL_RESIZE(view->ranges, capacity))
+                return tl_fail_memory(err, capacity * sizeof *view->ranges);
+            view->capacity = capacity;
+        }
+        view->ranges[view->count++] = (struct range){.range = *range};
+    }
+    for (uint32_t r = 0; r < view->runs_count; r++)
+        if (view->runs[r] == range->run)
+            return TL_OK;
+    if (view->runs_count == view->runs_capacity) {
+        uint32_t capacity = view->runs_capacity * 2 + 32;
+
+        if (!TL_RESIZE(view->runs, capacity))
+            return tl_fail_memory(err, capacity * sizeof *view->runs);
+        view->runs_capacity = capacity;
+    }
+    view->runs[view->runs_count++] = range->run;
+    return TL_OK;
+}
+
+struct seen_ctx {
+    const struct tl_input *input;
+    int64_t *seen;
+};
+
+static enum tl_code see_offset(void *ctx, struct tl_sv topic, uint32_t partition, int64_t next_offset, struct tl_err *err)
+{
+    struct seen_ctx *seen = ctx;
+
+    (void)err;
+    for (uint32_t p = 0; p < seen->input->partitions_count; p++) {
+        const struct tl_input_partition *mine = &seen->input->partitions[p];
+
+        if (tl_partition_in_topic(mine->partition) == partition && tl_sv_eq(mine->topic, topic))
+            seen->seen[p] = tl_max_i64(seen->seen[p], next_offset);
+    }
+    return TL_OK;
+}
+
+/* What a published run of the view has read, it has noted as well; and before the day was sealed, it has counted it. */
+static enum tl_code open_view(struct note *note, uint32_t v, struct tl_err *err)
+{
+    struct tl_store *store = note->scope->store;
+    struct view *view = &note->views[v];
+    struct seen_ctx seen = {note->input, NULL};
+    enum tl_code rc;
+
+    view->definition = note->scope->definitions[v];
+    view->sealed_ms = note->scope->days[v].sealed_ms;
+    view->seen = seen.seen = calloc(note->input->partitions_count + 1, sizeof *view->seen);
+    if (view->seen == NULL)
+        return tl_fail_memory(err, note->input->partitions_count * sizeof *view->seen);
+    TL_TRY(tl_store_ranges(store, view->definition, see_range, view, err));
+    for (uint32_t r = 0; r < view->runs_count && view->count > 0; r++)
+        TL_TRY(tl_store_run_offsets(store, view->runs[r], see_offset, &seen, err));
+out:
+    return rc;
+}
+
+static void close_view(struct view *view)
+{
+    for (uint32_t r = 0; r < view->count; r++)
+        free(view->ranges[r].lines);
+    free(view->ranges);
+    free(view->runs);
+    free(view->seen);
+}
+
+static struct range *range_of(const struct view *view, int64_t time_ms)
+{
+    for (uint32_t r = view->count; r-- > 0;)
+        if (view->ranges[r].range.from_ms <= time_ms)
+            return time_ms < view->ranges[r].range.to_ms ? &view->ranges[r] : NULL;
+    return NULL;
+}
+
+static enum tl_code add_line(struct range *range, const struct tl_ledger_line *line, struct tl_err *err)
+{
+    if (range->count == range->capacity) {
+        size_t capacity = range->capacity * 2 + 64;
+
+        if (!TL_RESIZE(range->lines, capacity))
+            return tl_fail_memory(err, capacity * sizeof *range->lines);
+        range->capacity = capacity;
+    }
+    range->lines[range->count++] = *line;
+    return TL_OK;
+}
+
+/* The block's rows with a usable time, as lines of the ranges that they would have been of. */
+static enum tl_code take_rows(struct note *note, uint32_t p, struct view *view, struct tl_err *err)
+{
+    const struct tl_batch *batch = note->intake->batch;
+    enum tl_code rc = TL_OK;
+
+    for (uint32_t u = 0; u < note->intake->usable_count; u++) {
+        uint32_t row = note->intake->usable[u];
+        struct tl_ledger_line line = {.partition = note->input->partitions[p].partition,
+                                      .row = batch->row[row],
+                                      .offset = batch->offset[row],
+                                      .cause = TL_CAUSE_SEALED_DAY,
+                                      .flags = batch->flags[row],
+                                      .watermark_ms = INT64_MIN,
+                                      .event_time_ms = note->intake->time.i64[row]};
+        struct range *range = line.offset < view->seen[p] ? NULL : range_of(view, line.event_time_ms);
+
+        if (range != NULL)
+            TL_TRY(add_line(range, &line, err));
+    }
+out:
+    return rc;
+}
+
+static enum tl_code put_lines(struct note *note, struct view *view, uint64_t *most, struct tl_err *err)
+{
+    struct tl_store *store = note->scope->store;
+    uint64_t sum = 0;
+    enum tl_code rc = TL_OK;
+
+    for (uint32_t r = 0; r < view->count; r++) {
+        struct range *range = &view->ranges[r];
+        uint64_t added;
+
+        if (range->count == 0)
+            continue;
+        TL_TRY(tl_store_begin(store, err));
+        TL_TRY(tl_store_put_sealed(store, view->definition, &range->range, range->lines, range->count, &added, err));
+        TL_TRY(tl_store_commit(store, err));
+        range->count = 0;
+        sum += added;
+    }
+    *most = sum > *most ? sum : *most;
+out:
+    tl_store_rollback(store);
+    return rc;
+}
+
+static bool is_new(const struct note *note, uint32_t p, int64_t last_offset, const struct tl_input_times *times)
+{
+    for (uint32_t v = 0; v < note->scope->plan->views_count; v++) {
+        const struct view *view = &note->views[v];
+
+        if (view->count > 0 && last_offset >= view->seen[p] && times->min_ms <= times->max_ms &&
+            times->min_ms < view->ranges[view->count - 1].range.to_ms)
+            return true;
+    }
+    return false;
+}
+
+static enum tl_code note_block(struct note *note, uint32_t p, const struct tl_master_file *file, uint32_t block,
+                               struct tl_err *err)
+{
+    const struct tl_message *messages;
+    uint64_t most = 0;
+    size_t count;
+    enum tl_code rc;
+
+    TL_TRY(tl_master_read_block(note->reader, file, block, &messages, &count, err));
+    TL_TRY(tl_intake_run(note->intake, messages, count, err));
+    for (uint32_t v = 0; v < note->scope->plan->views_count; v++) {
+        if (note->views[v].count == 0)
+            continue;
+        TL_TRY(take_rows(note, p, &note->views[v], err));
+        TL_TRY(put_lines(note, &note->views[v], &most, err));
+    }
+    *note->count += most;
+out:
+    return rc;
+}
+
+/* A damaged file is left out here as in all else; what it has for sealed days is noted when it is whole again, and no run has read beyond it. */
+static enum tl_code note_file(struct note *note, uint32_t p, const struct tl_input_file *file, struct tl_err *err)
+{
+    enum tl_code rc = TL_OK;
+
+    if (file->damage != NULL || !is_new(note, p, file->file->last_offset, &file->times))
+        return TL_OK;
+    for (uint32_t b = 0; b < file->file->blocks_count; b++) {
+        if (!is_new(note, p, file->file->blocks[b].last_offset, &file->blocks[b]))
+            continue;
+        rc = note_block(note, p, file->file, b, err);
+        if (rc == TL_ERR_CORRUPT)
+            return TL_OK; /* whoever needs it names it */
+        TL_TRY(rc);
+    }
+out:
+    return rc;
+}
+
+static enum tl_code note_source(struct note *note, uint32_t source, struct tl_err *err)
+{
+    const struct tl_scope *scope = note->scope;
+    bool any = false;
+    enum tl_code rc = TL_OK;
+
+    note->input = scope->inputs[source];
+    for (uint32_t v = 0; v < scope->plan->views_count; v++) {
+        if (scope->plan->views[v].source != source || scope->definitions[v] == 0 || !scope->wanted[v] ||
+            scope->days[v].sealed_ms == INT64_MIN)
+            continue;
+        TL_TRY(open_view(note, v, err));
+        any = any || note->views[v].count > 0;
+    }
+    if (!any)
+        goto out;
+    TL_TRY(tl_intake_open(scope->plan, source, &note->intake, err));
+    TL_TRY(tl_master_reader_open(&note->reader, err));
+    for (uint32_t p = 0; p < note->input->partitions_count; p++)
+        for (uint32_t f = 0; f < note->input->partitions[p].files_count; f++)
+            TL_TRY(note_file(note, p, &note->input->partitions[p].files[f], err));
+out:
+    tl_intake_close(note->intake);
+    tl_master_reader_close(note->reader);
+    note->intake = NULL;
+    note->reader = NULL;
+    return rc;
+}
+
+enum tl_code tl_sealed_note(const struct tl_scope *scope, uint64_t *count, struct tl_err *err)
+{
+    enum tl_code rc = TL_OK;
+
+    *count = 0;
+    for (uint32_t s = 0; s < scope->plan->sources_count && rc == TL_OK; s++) {
+        struct note note = {.scope = scope, .count = count};
+
+        note.views = calloc(scope->plan->views_count, sizeof *note.views);
+        if (note.views == NULL)
+            return tl_fail_memory(err, scope->plan->views_count * sizeof *note.views);
+        rc = note_source(&note, s, err);
+        for (uint32_t v = 0; v < scope->plan->views_count; v++)
+            close_view(&note.views[v]);
+        free(note.views);
+    }
+    return rc;
+}
