@@ -38,6 +38,9 @@ enum { AHEAD_MAX = 2 /* blocks, of all streams: a thread that unpacks keeps one 
 struct tl_feed {
     struct stream *streams;
     uint32_t streams_count;
+    struct stream **heap; /* those whose next message is known, the first of them first */
+    uint32_t heap_count;
+    uint32_t waiting; /* streams whose next message is not known yet */
     struct tl_feed_block *free_blocks;
     struct tl_feed_block **all_blocks;
     uint32_t all_count, all_capacity;
@@ -84,8 +87,13 @@ enum tl_code tl_feed_open(const struct tl_input *input, int64_t from_ms, int64_t
     feed->streams = calloc(input->partitions_count + 1, sizeof *feed->streams);
     if (feed->streams == NULL)
         TL_TRY(tl_fail_memory(err, input->partitions_count * sizeof *feed->streams));
-    for (uint32_t p = 0; p < input->partitions_count; p++, feed->streams_count++)
+    feed->heap = calloc(input->partitions_count + 1, sizeof *feed->heap);
+    if (feed->heap == NULL)
+        TL_TRY(tl_fail_memory(err, input->partitions_count * sizeof *feed->heap));
+    for (uint32_t p = 0; p < input->partitions_count; p++, feed->streams_count++) {
         TL_TRY(open_stream(feed, &feed->streams[p], &input->partitions[p], from_ms, to_ms, err));
+        feed->waiting += feed->streams[p].blocks_count > 0;
+    }
     *out = feed;
     feed = NULL;
 out:
@@ -105,6 +113,7 @@ void tl_feed_close(struct tl_feed *feed)
     }
     free(feed->all_blocks);
     free(feed->streams);
+    free(feed->heap);
     free(feed);
 }
 
@@ -200,8 +209,53 @@ const struct tl_input_file *tl_feed_file(const struct tl_feed_block *block)
     return block->ref->file;
 }
 
-/* Leaves the blocks behind that have been read to their end. */
-static void step(struct tl_feed *feed, struct stream *stream)
+/* ---- the streams in order of their next messages ---- */
+
+static bool comes_before(const struct tl_message *a, uint32_t a_partition, const struct tl_message *b, uint32_t b_partition)
+{
+    if (a->log_ms != b->log_ms)
+        return a->log_ms < b->log_ms;
+    return tl_partition_order(a_partition, a->offset, b_partition, b->offset) < 0;
+}
+
+static const struct tl_message *next_of(const struct stream *stream)
+{
+    return &stream->current->messages[stream->current->at];
+}
+
+static bool stream_before(const struct stream *a, const struct stream *b)
+{
+    return comes_before(next_of(a), a->partition, next_of(b), b->partition);
+}
+
+static void heap_sink(struct tl_feed *feed, uint32_t at)
+{
+    for (;;) {
+        struct stream *stream = feed->heap[at];
+        uint32_t first = at;
+
+        for (uint32_t child = 2 * at + 1; child <= 2 * at + 2 && child < feed->heap_count; child++)
+            if (stream_before(feed->heap[child], feed->heap[first]))
+                first = child;
+        if (first == at)
+            return;
+        feed->heap[at] = feed->heap[first];
+        feed->heap[first] = stream;
+        at = first;
+    }
+}
+
+static void heap_add(struct tl_feed *feed, struct stream *stream)
+{
+    uint32_t at = feed->heap_count++;
+
+    for (; at > 0 && stream_before(stream, feed->heap[(at - 1) / 2]); at = (at - 1) / 2)
+        feed->heap[at] = feed->heap[(at - 1) / 2];
+    feed->heap[at] = stream;
+}
+
+/* Leaves the blocks behind that have been read to their end. True: the next message is known. */
+static bool step(struct tl_feed *feed, struct stream *stream)
 {
     while (stream->current != NULL && stream->current->ready && stream->current->at == stream->current->count) {
         let_go(feed, stream->current);
@@ -210,32 +264,31 @@ static void step(struct tl_feed *feed, struct stream *stream)
         stream->ahead = NULL;
         stream->next++;
     }
+    return stream->current != NULL && stream->current->ready;
 }
 
 void tl_feed_unpacked(struct tl_feed *feed, struct tl_feed_block *block)
 {
+    struct stream *stream = block->stream;
+
     block->ready = true;
     feed->bytes_done += block->ref->file->file->blocks[block->ref->block].raw_bytes;
-    step(feed, block->stream);
+    if (block != stream->current)
+        return;
+    if (step(feed, stream)) {
+        feed->waiting--;
+        heap_add(feed, stream);
+    } else if (stream->next == stream->blocks_count) {
+        feed->waiting--;
+    }
 }
 
 bool tl_feed_ready(const struct tl_feed *feed)
 {
-    for (uint32_t s = 0; s < feed->streams_count; s++) {
-        const struct stream *stream = &feed->streams[s];
-
-        if (stream->next < stream->blocks_count && (stream->current == NULL || !stream->current->ready))
-            return false;
-    }
-    return true;
+    return feed->waiting == 0;
 }
 
-static bool comes_before(const struct tl_message *a, uint32_t a_partition, const struct tl_message *b, uint32_t b_partition)
-{
-    if (a->log_ms != b->log_ms)
-        return a->log_ms < b->log_ms;
-    return tl_partition_order(a_partition, a->offset, b_partition, b->offset) < 0;
-}
+/* ---- chunks ---- */
 
 static bool chunk_reserve(struct tl_chunk *chunk)
 {
@@ -273,32 +326,25 @@ static bool chunk_hold(struct tl_chunk *chunk, struct tl_feed_block *block)
     return true;
 }
 
-/* The stream whose next message comes first, and the message before which it must stop: the next one of the runner-up. */
-static void first_stream(struct tl_feed *feed, struct stream **first, const struct tl_message **stop, uint32_t *stop_partition)
+/* The stream that is next when the first one's messages stop to be: the first of its two children. NULL: there is no other. */
+static const struct stream *runner_up(const struct tl_feed *feed)
 {
-    const struct tl_message *best = NULL;
+    if (feed->heap_count < 2)
+        return NULL;
+    return feed->heap_count > 2 && stream_before(feed->heap[2], feed->heap[1]) ? feed->heap[2] : feed->heap[1];
+}
 
-    *first = NULL;
-    *stop = NULL;
-    for (uint32_t s = 0; s < feed->streams_count; s++) {
-        struct stream *stream = &feed->streams[s];
-        const struct tl_message *next;
+/* The first stream has moved on, and may be at its end, or wait for its next block. */
+static void reorder(struct tl_feed *feed)
+{
+    struct stream *stream = feed->heap[0];
 
-        if (stream->current == NULL)
-            continue;
-        next = &stream->current->messages[stream->current->at];
-        if (*first == NULL || comes_before(next, stream->partition, best, (*first)->partition)) {
-            if (*first != NULL) {
-                *stop = best;
-                *stop_partition = (*first)->partition;
-            }
-            *first = stream;
-            best = next;
-        } else if (*stop == NULL || comes_before(next, stream->partition, *stop, *stop_partition)) {
-            *stop = next;
-            *stop_partition = stream->partition;
-        }
+    if (!step(feed, stream)) {
+        feed->waiting += stream->next < stream->blocks_count;
+        feed->heap[0] = feed->heap[--feed->heap_count];
     }
+    if (feed->heap_count > 1)
+        heap_sink(feed, 0);
 }
 
 enum tl_code tl_feed_next(struct tl_feed *feed, struct tl_chunk *chunk, struct tl_err *err)
@@ -310,24 +356,17 @@ enum tl_code tl_feed_next(struct tl_feed *feed, struct tl_chunk *chunk, struct t
         return tl_fail_memory(err, TL_BATCH_ROWS * sizeof *chunk->messages);
     assert(tl_feed_ready(feed));
     /* A chunk ends early where the next block is still being unpacked. */
-    while (chunk->count < TL_BATCH_ROWS && tl_feed_ready(feed)) {
-        const struct tl_message *stop;
-        uint32_t stop_partition = 0;
-        struct stream *stream;
-        struct tl_feed_block *block;
+    while (chunk->count < TL_BATCH_ROWS && feed->heap_count > 0 && tl_feed_ready(feed)) {
+        const struct stream *stream = feed->heap[0], *other = runner_up(feed);
+        struct tl_feed_block *block = stream->current;
 
-        first_stream(feed, &stream, &stop, &stop_partition);
-        if (stream == NULL)
-            break;
-        block = stream->current;
         if (!chunk_hold(chunk, block))
             TL_TRY(tl_fail_memory(err, sizeof block));
         do {
             chunk->messages[chunk->count] = block->messages[block->at++];
             chunk->partitions[chunk->count++] = stream->partition;
-        } while (chunk->count < TL_BATCH_ROWS && block->at < block->count &&
-                 (stop == NULL || comes_before(&block->messages[block->at], stream->partition, stop, stop_partition)));
-        step(feed, stream);
+        } while (chunk->count < TL_BATCH_ROWS && block->at < block->count && (other == NULL || stream_before(stream, other)));
+        reorder(feed);
     }
 out:
     return rc;

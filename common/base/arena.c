@@ -1,4 +1,4 @@
-/* arena.c: memory with one lifetime: bump, reset, drop. */
+/* arena.c: memory with one lifetime: bump, mark, reset, drop. */
 #include "base/arena.h"
 
 #include <stdio.h>
@@ -86,17 +86,47 @@ static void chunk_empty(struct tl_arena_chunk *chunk)
     __asan_poison_memory_region(chunk->data, chunk->size);
 }
 
-void tl_arena_reset(struct tl_arena *arena)
+/* The large blocks that came after `kept`. */
+static void spare_large(struct tl_arena *arena, const struct tl_arena_chunk *kept)
 {
-    struct tl_arena_chunk *chunk;
+    while (arena->large != kept) {
+        struct tl_arena_chunk *chunk = arena->large;
 
-    call_ends(arena);
-    while ((chunk = arena->large) != NULL) {
         arena->large = chunk->next;
         chunk_empty(chunk);
         chunk->next = arena->spare;
         arena->spare = chunk;
     }
+}
+
+struct tl_arena_mark tl_arena_mark(const struct tl_arena *arena)
+{
+    return (struct tl_arena_mark){arena->current, arena->large, arena->current != NULL ? arena->current->used : 0};
+}
+
+void tl_arena_rewind(struct tl_arena *arena, struct tl_arena_mark mark)
+{
+    struct tl_arena_chunk *chunk = mark.current != NULL ? mark.current->next : arena->first;
+
+    spare_large(arena, mark.large);
+    if (arena->current != mark.current) {
+        for (; chunk != arena->current; chunk = chunk->next)
+            chunk_empty(chunk);
+        chunk_empty(chunk);
+    }
+    arena->current = mark.current;
+    if (mark.current != NULL) {
+        __asan_poison_memory_region(mark.current->data + mark.used, mark.current->size - mark.used);
+        mark.current->used = mark.used;
+    }
+}
+
+void tl_arena_reset(struct tl_arena *arena)
+{
+    struct tl_arena_chunk *chunk;
+
+    call_ends(arena);
+    spare_large(arena, NULL);
     for (chunk = arena->first; chunk != NULL; chunk = chunk->next) {
         chunk_empty(chunk);
         if (chunk == arena->current)

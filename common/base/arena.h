@@ -1,4 +1,4 @@
-/* arena.h: memory with one lifetime: bump, reset, drop.
+/* arena.h: memory with one lifetime: bump, mark, reset, drop.
  *
  * An arena serves one thread. What it hands out lives until reset or done. */
 #ifndef TL_ARENA_H
@@ -23,6 +23,14 @@ void tl_arena_init(struct tl_arena *arena, size_t chunk_bytes, size_t bytes_max)
 void tl_arena_done(struct tl_arena *arena);
 /* Forgets everything handed out and keeps the memory for reuse (warm arenas do not call malloc). */
 void tl_arena_reset(struct tl_arena *arena);
+/* A moment: what is handed out after it can be taken back, and keeps its memory as reset does. Marks are taken back to in the reverse order;
+ * a reset forgets them. Nothing may ask for an end (tl_arena_on_end) between the two. */
+struct tl_arena_mark {
+    struct tl_arena_chunk *current, *large;
+    size_t used; /* of current */
+};
+struct tl_arena_mark tl_arena_mark(const struct tl_arena *arena);
+void tl_arena_rewind(struct tl_arena *arena, struct tl_arena_mark mark);
 /* NULL when malloc or bytes_max says no. Aligned for any type. Not zeroed. */
 TL_MUST_USE void *tl_arena_alloc(struct tl_arena *arena, size_t bytes);
 TL_MUST_USE void *tl_arena_zalloc(struct tl_arena *arena, size_t bytes); /* zeroed */

@@ -1,10 +1,11 @@
 /* events.c: writes the events that the benchmarks run on: request events as JSON Lines, about 660 bytes each.
  *
- * bench_events sparse|dense [--count N] > events.jsonl
+ * bench_events sparse|dense|month [--count N] > events.jsonl
  *
  *   sparse   2 million events over 800 days: 8.7 events in a 5-minute window, so the two views of views.sql have about as many
  *            rows as there are events, and what writes rows is the limit
  *   dense    the same over 4 days, as a busy site has them: 1,700 events in a window, ten thousand rows for hits
+ *   month    the same over 30 days
  *
  * Urls, referrers, user agents and addresses are those of the real access log where it is there (TALLY_SHARED, else ../shared;
  * data/apache_logs in it), drawn line by line, so that their frequencies are real too; else they are made up. Nine hosts, one of them with
@@ -260,7 +261,7 @@ static size_t write_event(uint64_t number, int64_t event_ms, const struct record
 
 static int usage(void)
 {
-    fputs("usage: bench_events sparse|dense [--count N] > events.jsonl\n", stderr);
+    fputs("usage: bench_events sparse|dense|month [--count N] > events.jsonl\n", stderr);
     return 2;
 }
 
@@ -288,6 +289,9 @@ int main(int argc, char **argv)
     } else if (strcmp(argv[1], "dense") == 0) {
         start_ms = INT64_C(1740960000000); /* 2025-03-03 */
         span_ms = 4 * DAY_MS;
+    } else if (strcmp(argv[1], "month") == 0) {
+        start_ms = INT64_C(1740787200000); /* 2025-03-01 */
+        span_ms = 30 * DAY_MS;
     } else {
         return usage();
     }

@@ -51,6 +51,55 @@ Test(arena, reset_keeps_its_memory)
     tl_arena_reset(&arena);
 }
 
+/* What stood before the mark stays as it was, what came after it comes again, in whatever chunk the mark lies. */
+Test(arena, rewinds_to_a_mark)
+{
+    struct tl_arena arena;
+    size_t held = 0;
+
+    tl_arena_init(&arena, 512, 0);
+    for (size_t before = 0; before < 1200; before += 100) {
+        char *kept[12], *large;
+        struct tl_arena_mark mark, inner;
+        void *first = NULL;
+
+        tl_arena_reset(&arena);
+        for (size_t i = 0; i < before / 100; i++) {
+            kept[i] = tl_arena_bytes(&arena, 100);
+            cr_assert_not_null(kept[i]);
+            memset(kept[i], (int)i, 100);
+        }
+        large = before > 300 ? tl_arena_bytes(&arena, 2000) : NULL;
+        if (large != NULL)
+            memset(large, 'l', 2000);
+        mark = tl_arena_mark(&arena);
+        for (int round = 0; round < 5; round++) {
+            void *block = tl_arena_alloc(&arena, 40);
+
+            cr_assert_not_null(block);
+            cr_assert(round == 0 || block == first);
+            first = block;
+            inner = tl_arena_mark(&arena);
+            for (int i = 0; i < 3; i++) {
+                fill_mixed(&arena);
+                tl_arena_rewind(&arena, inner);
+            }
+            fill_mixed(&arena);
+            memset(block, 'x', 40);
+            tl_arena_rewind(&arena, mark);
+            cr_assert(round == 0 || arena.held_bytes == held, "round %d took more from malloc", round);
+            held = arena.held_bytes;
+        }
+        for (size_t i = 0; i < before / 100; i++)
+            for (int k = 0; k < 100; k++)
+                cr_assert_eq(kept[i][k], (char)i);
+        for (int k = 0; large != NULL && k < 2000; k++)
+            cr_assert_eq(large[k], 'l');
+    }
+    tl_arena_done(&arena);
+    cr_assert_eq(arena.held_bytes, 0);
+}
+
 Test(arena, large_blocks_leave_the_current_chunk_in_use)
 {
     struct tl_arena arena;

@@ -309,6 +309,22 @@ Test(expr, warm_evaluation_asks_for_no_memory)
 }
 
 /* Whatever allocation fails, the answer is false and nothing breaks. */
+/* x IN (a thousand values): what one comparison needs is there for the next one again. */
+Test(expr, a_long_list_takes_no_more_memory_than_a_short_one)
+{
+    enum { COMPARISONS = 1000 };
+    static struct tl_expr *args[COMPARISONS];
+    struct tree t = {.count = 0};
+    struct tl_expr *equal = call(&t, "=", TL_BOOLEAN, slot(&t, TL_INT, 2), number(&t, TL_INT, 7));
+    struct tl_expr *hit = call(&t, "=", TL_BOOLEAN, slot(&t, TL_INT, 2), number(&t, TL_INT, 1));
+    struct tl_expr list = {.op = TL_EXPR_OR, .kind = TL_BOOLEAN, .args = args, .args_count = COMPARISONS};
+
+    for (int i = 0; i < COMPARISONS; i++)
+        args[i] = i == COMPARISONS - 1 ? hit : equal;
+    check(&list, all, ROWS, "010010010");
+    cr_assert_lt(arena.held_bytes, 2 * arena.chunk_bytes, "%zu bytes", arena.held_bytes);
+}
+
 Test(expr, no_memory)
 {
     struct tree t = {.count = 0};
