@@ -53,13 +53,14 @@ static const char sql_failed[] =
     " WHERE c.run = ?1 AND c.passed = 0 ORDER BY c.definition, c.from_ms, c.check_name";
 static const char sql_checks[] =
     "WITH latest AS (SELECT g.definition, g.from_ms, max(g.run) AS run FROM tally_run_range AS g JOIN tally_run AS r ON r.run = g.run"
-    " WHERE r.state NOT IN ('staged', 'rolled back') AND g.blocked NOT IN (" KEPT_REPLACED ", " KEPT_REFUSED ") GROUP BY g.definition, g.from_ms)"
+    " WHERE r.state NOT IN ('staged', 'rolled back') AND g.blocked NOT IN (" KEPT_REPLACED ", " KEPT_REFUSED ")"
+    " AND NOT EXISTS (SELECT 1 FROM tally_publication AS u WHERE u.published = g.published AND u.undone_ms IS NOT NULL) GROUP BY g.definition, g.from_ms)"
     " SELECT " CHECK_COLUMNS ", CASE WHEN l.run = c.run THEN 1 ELSE 0 END,"
     " CASE WHEN g.pruned <> 0 THEN " KEPT_REPLACED " ELSE g.blocked END, g.published, p.accepted, p.who, p.reason"
     " FROM tally_check_result AS c JOIN tally_definition AS d ON d.definition = c.definition JOIN tally_run AS r ON r.run = c.run"
     " JOIN tally_run_range AS g ON g.run = c.run AND g.definition = c.definition AND g.from_ms = c.from_ms"
     " LEFT JOIN latest AS l ON l.definition = c.definition AND l.from_ms = c.from_ms"
-    " LEFT JOIN tally_publication AS p ON p.published = g.published"
+    " LEFT JOIN tally_publication AS p ON p.published = g.published AND p.undone_ms IS NULL"
     " WHERE d.state <> 'retired' AND r.state <> 'staged' AND (?1 = '' OR d.view = ?1) AND (?2 = 0 OR c.run = ?2)"
     " ORDER BY d.view, c.definition, c.check_name, c.to_ms DESC, c.run DESC";
 /* clang-format on */

@@ -206,6 +206,8 @@ ON_BOTH(a_range_that_fails_stays_as_it_was_until_somebody_accepts_it)
     cr_expect_str_eq(ran.out, "", "nothing is left to do");
     MUST(0, "batch", "--views", views, "--rollback");
     expect_rows("hits", before);
+    MUST(0, "checks", "--format", "csv", "volume");
+    PRINTS("volume,fail update,passed,ROW_COUNT,");
     free(before);
     free(hours);
 }
