@@ -531,7 +531,8 @@ static enum tl_code retire(struct pass *pass, int64_t floor_ms, struct tl_err *e
             if (job->views_wanted[v])
                 TL_TRY(stage_range(pass, v, pass->cut, err));
         /* Whole ranges are what a run that is killed leaves to the next one; one by one they would cost a commit each. */
-        TL_TRY(commit_staging(pass, pass->uncommitted >= RANGE_ROWS || tl_clock_monotonic_ms() - pass->begun_ms >= RANGE_MS, err));
+        TL_TRY(
+            commit_staging(pass, pass->uncommitted >= RANGE_ROWS || tl_clock_monotonic_ms() - pass->begun_ms >= RANGE_MS, err));
     }
     if (pass->cut < job->ranges_count)
         TL_TRY(retire_upto(pass, floor_ms, err));

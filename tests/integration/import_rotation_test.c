@@ -1,4 +1,4 @@
-/* import_files_test.c: `tally import` of logs as they lie on a server: rotated, packed, grown, cut, in folders with other things,
+/* import_rotation_test.c: `tally import` of logs as they lie on a server: rotated, packed, grown, cut, in folders with other things,
  * damaged, and on a terminal. */
 #include <criterion/criterion.h>
 #include <criterion/parameterized.h>
