@@ -664,7 +664,8 @@ enum tl_code tl_quality_open_chain(const struct tl_quality *quality, uint32_t ro
 static enum tl_code keep_back(const struct tl_quality *quality, int64_t run, struct tl_findings *findings, struct tl_err *err)
 {
     uint32_t count = quality->plan->views_count;
-    struct failures failures = {.quality = quality, .chains = calloc(count, sizeof *failures.chains), .findings = findings};
+    struct failures failures = {
+        .quality = quality, .chains = calloc((size_t)count + 1, sizeof *failures.chains), .findings = findings};
     enum tl_code rc = TL_OK;
 
     if (failures.chains == NULL)

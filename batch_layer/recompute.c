@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "carry.h"
 #include "core/core.h"
 #include "family.h"
@@ -15,10 +16,11 @@
 #include "store/store_quarantine.h"
 
 #ifdef TL_TINY
-enum { ROUND_CHUNKS = 2, COMMIT_ROWS = 3 };
+enum { ROUND_CHUNKS = 2, COMMIT_ROWS = 3, RANGE_ROWS = 1 };
 #else
-enum { ROUND_CHUNKS = 8 /* per thread */, COMMIT_ROWS = 50000 };
+enum { ROUND_CHUNKS = 8 /* per thread */, COMMIT_ROWS = 50000, RANGE_ROWS = 2000 };
 #endif
+enum { RANGE_MS = 200 };
 enum { JOBS_MAX = 64 };
 
 struct worker {
@@ -54,6 +56,7 @@ struct pass {
     size_t dropped_capacity;
     uint64_t uncommitted; /* rows in the open transaction */
     bool in_transaction;
+    int64_t begun_ms; /* the transaction, monotonic */
 
     pthread_mutex_t lock;
     pthread_cond_t changed;
@@ -269,6 +272,8 @@ static enum tl_code begin_staging(struct pass *pass, struct tl_err *err)
 
     if (!pass->in_transaction)
         TL_TRY(tl_store_begin(pass->job->store, err));
+    if (!pass->in_transaction)
+        pass->begun_ms = tl_clock_monotonic_ms();
     pass->in_transaction = true;
 out:
     return rc;
@@ -525,6 +530,9 @@ static enum tl_code retire(struct pass *pass, int64_t floor_ms, struct tl_err *e
         for (uint32_t v = 0; v < pass->plan->views_count; v++)
             if (job->views_wanted[v])
                 TL_TRY(stage_range(pass, v, pass->cut, err));
+        /* Whole ranges are what a run that is killed leaves to the next one; one by one they would cost a commit each. */
+        TL_TRY(
+            commit_staging(pass, pass->uncommitted >= RANGE_ROWS || tl_clock_monotonic_ms() - pass->begun_ms >= RANGE_MS, err));
     }
     if (pass->cut < job->ranges_count)
         TL_TRY(retire_upto(pass, floor_ms, err));

@@ -17,6 +17,8 @@ struct tl_cause_record {
     size_t files_count;
     const struct tl_master_complete *complete;
     size_t complete_count;
+    const struct tl_master_complete *thinned; /* what retention has taken */
+    size_t thinned_count;
     uint32_t partitions_count; /* highest number on record + 1 */
 };
 
@@ -448,6 +450,7 @@ static enum tl_code list_record(struct tl_cause_finder *finder, struct tl_cause_
 
     TL_TRY(tl_master_list(finder->master, record->topic, &record->files, &record->files_count, err));
     TL_TRY(tl_master_read_complete(finder->master, record->topic, &record->complete, &record->complete_count, &identity, err));
+    TL_TRY(tl_master_read_thinned(finder->master, record->topic, &record->thinned, &record->thinned_count, err));
     for (size_t f = 0; f < record->files_count; f++)
         if (record->files[f].partition >= record->partitions_count)
             record->partitions_count = record->files[f].partition + 1;
@@ -579,6 +582,15 @@ static uint32_t partitions_read(const struct tl_cause_finder *finder, uint32_t s
     return count;
 }
 
+/* What was taken on purpose is no gap. */
+static int64_t thinned_to(const struct tl_cause_record *record, uint32_t partition)
+{
+    for (size_t t = 0; t < record->thinned_count; t++)
+        if (record->thinned[t].partition == partition)
+            return record->thinned[t].offset;
+    return 0;
+}
+
 static enum tl_code find_gaps(struct tl_cause_finder *finder, uint32_t source, const struct tl_cause_record *record,
                               struct tl_err *err)
 {
@@ -586,7 +598,8 @@ static enum tl_code find_gaps(struct tl_cause_finder *finder, uint32_t source, c
     enum tl_code rc = TL_OK;
 
     for (uint32_t n = 0; n < partitions_count; n++) {
-        int64_t end = tl_max_i64(record_end(record, n), read_by_runs(finder, source, record->number_base + n)), next = 0;
+        int64_t end = tl_max_i64(record_end(record, n), read_by_runs(finder, source, record->number_base + n)),
+                next = thinned_to(record, n);
 
         for (size_t f = 0; f < record->files_count; f++) {
             if (record->files[f].partition != n)

@@ -365,8 +365,8 @@ static enum tl_code print_quarantine(struct checks *checks, struct tl_err *err)
     }
     TL_TRY(tl_printer_end(&checks->printer, err));
     if (quarantine.left_count > 0)
-        tl_diag(TL_INFO, "%llu more; --limit %lld would show them", (unsigned long long)quarantine.left_count,
-                (long long)(quarantine.printed_count + (int64_t)quarantine.left_count));
+        tl_diag(TL_INFO, "%llu more; --limit %llu would show them", (unsigned long long)quarantine.left_count,
+                (unsigned long long)quarantine.left_count + (unsigned long long)quarantine.printed_count);
 out:
     tl_buf_done(&quarantine.place);
     tl_buf_done(&quarantine.event);

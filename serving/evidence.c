@@ -166,6 +166,24 @@ static int64_t next_offset_of(const struct tl_evidence_partition *partitions, ui
     return INT64_MIN; /* nothing of it has been read */
 }
 
+struct seals {
+    struct tl_evidence *evidence;
+    const struct tl_source_topic *topics;
+    uint32_t topics_count;
+};
+
+static enum tl_code add_seal(void *ctx, struct tl_sv topic, int64_t upto_ms, int64_t sealed_ms, struct tl_err *err)
+{
+    const struct seals *seals = ctx;
+
+    (void)sealed_ms;
+    (void)err;
+    for (uint32_t t = 0; t < seals->topics_count; t++)
+        if (tl_sv_eq(seals->topics[t].name, topic))
+            seals->evidence->sealed_ms = tl_max_i64(seals->evidence->sealed_ms, upto_ms);
+    return TL_OK;
+}
+
 /* ---- ledgers ---- */
 
 /* A gap is two lines: its first offset in row 0, its last one in row 1 (semantics of the speed layer's ledger). One without an end
@@ -280,16 +298,21 @@ enum tl_code tl_evidence_init(struct tl_evidence *e, struct tl_store *store, con
                               int64_t from_ms, int64_t to_ms, struct tl_err *err)
 {
     struct span span = {e, from_ms, to_ms, 0};
+    struct seals seals = {e, topics, topics_count};
     uint64_t identity;
     enum tl_code rc = TL_OK;
 
-    *e = (struct tl_evidence){
-        .definition = definition->id, .lateness_ms = definition->lateness_ms, .final_ms = definition->final_ms, .window = window};
+    *e = (struct tl_evidence){.definition = definition->id,
+                              .lateness_ms = definition->lateness_ms,
+                              .final_ms = definition->final_ms,
+                              .window = window,
+                              .sealed_ms = INT64_MIN};
     tl_arena_init(&e->memory, 1u << 14, 0);
     tl_table_init(&e->lines, sizeof(struct refusal), 0);
     TL_TRY(tl_store_positions(store, e->definition, add_position, e, &identity, err));
     TL_TRY(tl_store_ranges(store, e->definition, add_range, &span, err));
     TL_TRY(read_manifests(e, store, topics, topics_count, err));
+    TL_TRY(tl_store_sealed(store, add_seal, &seals, err));
     TL_TRY(read_ledgers(e, store, &span, err));
 out:
     return rc;
@@ -332,7 +355,7 @@ static enum tl_cause judge_batch(const struct tl_evidence *e, const struct tl_co
     if (in_log_only)
         return TL_CAUSE_NOT_YET_ARCHIVED;
     if (range == NULL || event->offset >= next_offset_of(range->offsets, range->offsets_count, event->partition))
-        return TL_CAUSE_ARCHIVED_AFTER_PUBLISH;
+        return range != NULL && range->from_ms < e->sealed_ms ? TL_CAUSE_SEALED_DAY : TL_CAUSE_ARCHIVED_AFTER_PUBLISH;
     return refusal == NULL ? TL_CAUSE_NONE : (enum tl_cause)refusal->cause[TL_SIDE_BATCH];
 }
 

@@ -2,7 +2,8 @@
  *
  *                    speed                                        batch
  *   never saw it     imported; lost in a gap of the log           still in the log only
- *   had not read it  offset at or behind its position             offset at or behind the manifest of the run that published its range
+ *   had not read it  offset at or behind its position             offset at or behind the manifest of the run that published its range: it
+ *                                                                 will be, or (a sealed day) never
  *   refused it       a line of its ledger (run 0)                 a line of that run's ledger
  *
  * What neither says was counted; what became of it there (a filter, a dead letter, the future) is the core's to say, and the same in both.
@@ -38,6 +39,7 @@ struct tl_evidence {
     struct tl_arena memory;
     int64_t definition, lateness_ms, final_ms;
     const struct tl_window_spec *window;     /* of the view; NULL: it has no sessions */
+    int64_t sealed_ms;                       /* ranges that begin before it are never computed again; INT64_MIN: none */
     struct tl_evidence_partition *positions; /* of speed */
     uint32_t positions_count;
     struct tl_evidence_range *ranges; /* in order of time, without overlap */

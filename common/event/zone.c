@@ -733,3 +733,14 @@ size_t tl_zone_version(char out[TL_ZONE_VERSION_BYTES])
     fclose(file);
     return size;
 }
+
+int64_t tl_zone_next_ms(const struct tl_zone *zone, int64_t of_day_ms, int64_t after_ms)
+{
+    int64_t local_ms = tl_zone_local_ms(zone, after_ms), next_ms;
+
+    for (local_ms += of_day_ms - tl_ms_of_day(local_ms);; local_ms += TL_DAY_MS) {
+        next_ms = tl_zone_first_ms(zone, local_ms);
+        if (next_ms > after_ms)
+            return next_ms;
+    }
+}

@@ -55,6 +55,10 @@ int64_t tl_zone_instant_ms(const struct tl_zone *zone, int64_t local_ms);
  * shows an earlier wall clock; never goes back. A day of the zone lies between the ends of the day before and of its own. */
 int64_t tl_zone_end_ms(const struct tl_zone *zone, int64_t local_ms);
 
+/* The next instant behind `after_ms` at which the clock shows that time of day: once a day; the first time where it is shown twice, and where the
+ * clock leaps over it then. */
+int64_t tl_zone_next_ms(const struct tl_zone *zone, int64_t of_day_ms, int64_t after_ms);
+
 /* What such an end shows: the wall clock behind that of the last instant before it. */
 static inline int64_t tl_zone_end_local_ms(const struct tl_zone *zone, int64_t end_ms)
 {

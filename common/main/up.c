@@ -1,7 +1,7 @@
 /* up.c: the command: all parts in one group of processes, embedded default.
  *
  * Runs each part as a child of its own with the same shared options, starts it again when it ends (main/part.h), runs batch every
- * --batch-every, and gathers what they say (main/up_log.h). It looks at nothing but the processes: whether a part gets on with its work is for
+ * --batch-every and at --batch-at by the wall clock, and gathers what they say (main/up_log.h). It looks at nothing but the processes: whether a part gets on with its work is for
  * its own /readyz to say.
  *
  * The end, in this order, each with the patience that the parts' table states: first intercept, so that no request is cut and
@@ -17,6 +17,7 @@
 
 #include "base/clock.h"
 #include "base/diag.h"
+#include "event/zone.h"
 #include "main/command.h"
 #include "main/option.h"
 #include "main/part.h"
@@ -26,12 +27,13 @@
 #include "net/monitor.h"
 #include "sql/plan.h"
 
-enum { LOOK_MS = 100, HURRY_MS = 2000, ARGS_MAX = 64 + 4 * TL_OPTION_LIST_MAX };
+enum { LOOK_MS = 100, BATCH_EVERY_MS = 3600000, HURRY_MS = 2000, ARGS_MAX = 64 + 4 * TL_OPTION_LIST_MAX };
 
 struct up_options {
     int64_t batch_every_ms, archive_every_ms, patience_ms;
     struct tl_option_list upstreams;
     const char *listen; /* NULL: intercept's default */
+    const char *batch_at, *batch_metrics_file;
 };
 
 /* In the order of the ports for monitors. */
@@ -41,6 +43,10 @@ struct up {
     const struct tl_common_options *common;
     const struct up_options *own;
     struct tl_up_log *log;
+    struct tl_functions *functions;
+    struct tl_plan *plan;  /* for its time zone */
+    int64_t batch_at_ms;   /* of the day; -1: at no time of its own */
+    int64_t batch_next_ms; /* when that is next, wall clock */
     struct tl_part parts[PARTS];
     char listens[PARTS][TL_LISTEN_TEXT_BYTES]; /* for monitors; "": nowhere */
     int64_t hurried_ms;                        /* since when, monotonic; 0: nobody has said so */
@@ -124,6 +130,8 @@ static int run_part(const struct tl_part *part, void *ctx)
         snprintf(interval, sizeof interval, "%lldms", (long long)up->own->archive_every_ms);
         add(&args, "--follow");
         add_option(&args, "--interval", interval);
+    } else if (p == BATCH) {
+        add_option(&args, "--metrics-file", up->own->batch_metrics_file);
     } else if (p == INTERCEPT) {
         add_list(&args, "--upstream", &up->own->upstreams);
         add_option(&args, "--listen", up->own->listen);
@@ -198,6 +206,42 @@ static void tell(struct up *up, size_t p, int signal_number)
         kill(up->parts[p].pid, signal_number);
 }
 
+/* ---- batch by the clock on the wall ---- */
+
+static enum tl_code read_batch_at(struct up *up, struct tl_err *err)
+{
+    const char *text = up->own->batch_at;
+    int hour = 0, minute = 0, end = 0;
+
+    up->batch_at_ms = -1;
+    if (text == NULL)
+        return TL_OK;
+    if (strlen(text) != 5 || sscanf(text, "%2d:%2d%n", &hour, &minute, &end) != 2 || end != 5 || text[0] == '-' ||
+        text[0] == '+' || hour > 23 || minute < 0 || minute > 59)
+        return tl_fail(err, TL_ERR_USAGE, "--batch-at %s: a time of day would do, by the clock of 'table.local-time-zone': 02:00",
+                       text);
+    up->batch_at_ms = (hour * INT64_C(60) + minute) * 60000;
+    up->batch_next_ms = tl_zone_next_ms(up->plan->settings.zone, up->batch_at_ms, tl_clock_wall_ms());
+    return TL_OK;
+}
+
+/* Due at its time whatever the monotonic clock has missed (a machine that slept), and in between every --batch-every where that was given. */
+static void time_batch(struct up *up)
+{
+    struct tl_part *batch = &up->parts[BATCH];
+    int64_t now_ms = tl_clock_wall_ms(), every_ms = up->own->batch_every_ms;
+
+    if (up->batch_at_ms < 0)
+        return;
+    if (now_ms >= up->batch_next_ms) {
+        batch->due_ms = tl_clock_monotonic_ms();
+        up->batch_next_ms = tl_zone_next_ms(up->plan->settings.zone, up->batch_at_ms, now_ms);
+    }
+    batch->every_ms = up->batch_next_ms - now_ms;
+    if (every_ms >= 0)
+        batch->every_ms = tl_min_i64(batch->every_ms, every_ms);
+}
+
 /* Until a signal comes or one has ended for good: then *status is what it ended with. */
 static void supervise(struct up *up, int *status)
 {
@@ -206,6 +250,7 @@ static void supervise(struct up *up, int *status)
     while (!tl_stop_requested()) {
         if (atomic_exchange(&hung_up, 0))
             tell(up, INTERCEPT, SIGHUP);
+        time_batch(up);
         for (size_t p = 0; p < PARTS; p++)
             if (is_used(up, p) && up->parts[p].pid == 0 && tl_clock_monotonic_ms() >= up->parts[p].due_ms)
                 tl_part_start(&up->parts[p], run_part, up, tl_clock_monotonic_ms());
@@ -310,18 +355,15 @@ static enum tl_code check_intercept(const struct up *up, struct tl_err *err)
 }
 
 /* A mistake in the views file is said once, and nothing starts. *bounded: its events have an end. */
-static enum tl_code check_views(const struct tl_common_options *common, bool *bounded, struct tl_err *err)
+static enum tl_code check_views(struct up *up, bool *bounded, struct tl_err *err)
 {
-    struct tl_functions *functions = NULL;
-    struct tl_plan *plan = NULL;
     enum tl_code rc;
 
-    TL_TRY(tl_options_need_views(common, err));
-    TL_TRY(tl_views_open(common, common->views, &functions, &plan, err));
+    TL_TRY(tl_options_need_views(up->common, err));
+    TL_TRY(tl_views_open(up->common, up->common->views, &up->functions, &up->plan, err));
     *bounded = true;
-    for (uint32_t s = 0; s < plan->sources_count; s++)
-        *bounded = *bounded && plan->sources[s].bounded;
-    tl_views_close(functions, plan);
+    for (uint32_t s = 0; s < up->plan->sources_count; s++)
+        *bounded = *bounded && up->plan->sources[s].bounded;
 out:
     return rc;
 }
@@ -336,36 +378,46 @@ static enum tl_code up_main(const struct tl_common_options *common, const struct
                     [SPEED] = {.name = "speed", .listens = true, .patience_ms = 20000},
                     [ARCHIVE] = {.name = "archive", .listens = true, .patience_ms = 20000},
                     [INTERCEPT] = {.name = "intercept", .listens = true, .patience_ms = own->patience_ms},
-                    [BATCH] = {.name = "batch", .repeats = true, .every_ms = own->batch_every_ms, .patience_ms = 10000},
+                    [BATCH] = {.name = "batch",
+                           .repeats = true,
+                           .every_ms = own->batch_every_ms >= 0 ? own->batch_every_ms : BATCH_EVERY_MS,
+                           .patience_ms = 10000},
                     },
     };
     enum tl_code rc;
 
     for (size_t p = 0; p < PARTS; p++)
         up.parts[p].output.fd = -1;
-    up.parts[BATCH].due_ms = tl_clock_monotonic_ms() + own->batch_every_ms;
     TL_TRY(check_intercept(&up, err));
     TL_TRY(deal_ports(&up, err));
-    TL_TRY(check_views(common, &up.parts[SPEED].may_end, err));
+    TL_TRY(check_views(&up, &up.parts[SPEED].may_end, err));
+    TL_TRY(read_batch_at(&up, err));
+    time_batch(&up);
+    up.parts[BATCH].due_ms = tl_clock_monotonic_ms() + up.parts[BATCH].every_ms;
     TL_TRY(tl_up_log_open(common->data, strcmp(common->log_format, "json") == 0, &up.log, err));
     supervise(&up, status);
     if (!end_all(&up) && *status == 0)
         *status = tl_exit_status(TL_ERR_IO);
 out:
     tl_up_log_close(up.log);
+    tl_views_close(up.functions, up.plan);
     return rc;
 }
 
 static const struct tl_option up_table[] = {
-    {"upstream",      TL_OPT_LIST,     "URL",       "the website: starts intercept in front of it; again for more, as intercept takes it",
-     offsetof(struct up_options,                                                                                                                                       upstreams),        0},
-    {"listen",        TL_OPT_TEXT,     "ADDR:PORT", "where intercept takes requests (its default)",                                        offsetof(struct up_options, listen),           0},
-    {"batch-every",   TL_OPT_DURATION, "1h",        "how often batch looks for days to recompute",
-     offsetof(struct up_options,                                                                                                                                       batch_every_ms),   0},
-    {"archive-every", TL_OPT_DURATION, "60s",       "how often the archive makes a file of what is new",
-     offsetof(struct up_options,                                                                                                                                       archive_every_ms), 0},
-    {"patience",      TL_OPT_DURATION, "40s",       "how long intercept may take to end: more than its --drain-timeout",
-     offsetof(struct up_options,                                                                                                                                       patience_ms),      0},
+    {"upstream",           TL_OPT_LIST,     "URL",       "the website: starts intercept in front of it; again for more, as intercept takes it",
+     offsetof(struct up_options,                                                                                                                                            upstreams),          0},
+    {"listen",             TL_OPT_TEXT,     "ADDR:PORT", "where intercept takes requests (its default)",                                        offsetof(struct up_options, listen),             0},
+    {"batch-every",        TL_OPT_DURATION, "1h",        "how often batch looks for days to recompute; with --batch-at not at all unless set",
+     offsetof(struct up_options,                                                                                                                                            batch_every_ms),     0},
+    {"batch-at",           TL_OPT_TEXT,     "HH:MM",     "when batch runs each day, by the clock of 'table.local-time-zone'",
+     offsetof(struct up_options,                                                                                                                                            batch_at),           0},
+    {"batch-metrics-file", TL_OPT_FILE,     "FILE.prom", "what batch writes for the node exporter (--metrics-file)",
+     offsetof(struct up_options,                                                                                                                                            batch_metrics_file), 0},
+    {"archive-every",      TL_OPT_DURATION, "60s",       "how often the archive makes a file of what is new",
+     offsetof(struct up_options,                                                                                                                                            archive_every_ms),   0},
+    {"patience",           TL_OPT_DURATION, "40s",       "how long intercept may take to end: more than its --drain-timeout",
+     offsetof(struct up_options,                                                                                                                                            patience_ms),        0},
 };
 
 static const struct tl_usage up_usage = {
@@ -394,7 +446,7 @@ static const struct tl_usage up_usage = {
 
 TL_COMMAND(up, "all parts in one group of processes")
 {
-    struct up_options own = {.batch_every_ms = 3600000, .archive_every_ms = 60000, .patience_ms = 40000};
+    struct up_options own = {.batch_every_ms = -1, .archive_every_ms = 60000, .patience_ms = 40000};
     struct tl_common_options common;
     struct tl_err err = {0};
     int status = 0;

@@ -76,7 +76,8 @@ enum tl_kept {
     TL_KEPT_CHECK,    /* a check has failed in it */
     TL_KEPT_CHAIN,    /* one that it cannot be published without is kept back */
     TL_KEPT_REPLACED, /* was one of these until a later run staged it anew */
-    TL_KEPT_REFUSED = TL_STORE_REFUSED, /* a line alone: what belongs there could not, or was not to be computed; no acceptance changes it */
+    TL_KEPT_REFUSED =
+        TL_STORE_REFUSED, /* a line alone: what belongs there could not, or was not to be computed; no acceptance changes it */
 };
 
 struct tl_staged_range {

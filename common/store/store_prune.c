@@ -30,9 +30,9 @@ static const char sql_superseded[] =
     " JOIN tally_run AS u ON u.run = r.run LEFT JOIN tally_publication AS b ON b.published = r.published"
     " WHERE r.pruned <> " TEXT_OF(TL_PRUNED) " AND u.state <> 'staged' AND NOT EXISTS (SELECT 1 FROM tally_pointer AS p WHERE p.definition = r.definition"
     " AND p.to_ms = r.to_ms AND p.run = r.run) AND COALESCE(b.undone_ms, CASE WHEN r.published IS NULL THEN u.ended_ms ELSE"
-    " (SELECT MIN(c.at_ms) FROM tally_run_range AS n JOIN tally_publication AS c ON c.published = n.published"
-    " WHERE n.definition = r.definition AND n.published > r.published AND c.undone_ms IS NULL AND n.from_ms < r.to_ms"
-    " AND n.to_ms > r.from_ms) END) < ?1 ORDER BY r.run, r.definition, r.from_ms";
+    " (SELECT MIN(c.at_ms) FROM tally_publication AS c WHERE c.published > r.published AND c.undone_ms IS NULL AND c.at_ms < ?1"
+    " AND r.from_ms < (SELECT n.to_ms FROM tally_run_range AS n WHERE n.run = c.run AND n.definition = r.definition"
+    " AND n.from_ms < r.to_ms AND n.published = c.published ORDER BY n.from_ms DESC LIMIT 1)) END) < ?1 ORDER BY r.run, r.definition, r.from_ms";
 static const char sql_mark_pruned[] =
     "UPDATE tally_run_range SET pruned = ?4 WHERE run = ?1 AND definition = ?2 AND from_ms = ?3";
 static const char sql_unpruned[] =

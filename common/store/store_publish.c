@@ -65,8 +65,11 @@ static const char sql_undone_definitions[] =
     " WHERE r.published >= ?1 ORDER BY r.definition";
 static const char sql_unpoint[] = "DELETE FROM tally_pointer WHERE definition = ?1";
 /* Ranges of a publication and those that a later one overlaps. */
-#define LATER " EXISTS (SELECT 1 FROM tally_run_range AS n JOIN tally_publication AS c ON c.published = n.published" \
-    " WHERE n.definition = r.definition AND n.published > r.published AND c.undone_ms IS NULL AND n.from_ms < r.to_ms AND n.to_ms > r.from_ms)"
+/* The ranges of one publication do not overlap, so only the last that begins before r's end can lie across r: found by the primary key, while a
+ * condition on both ends looks at all of a year of hours for each hour. */
+#define LATER " EXISTS (SELECT 1 FROM tally_publication AS c WHERE c.published > r.published AND c.undone_ms IS NULL" \
+    " AND r.from_ms < (SELECT n.to_ms FROM tally_run_range AS n WHERE n.run = c.run AND n.definition = r.definition" \
+    " AND n.from_ms < r.to_ms AND n.published = c.published ORDER BY n.from_ms DESC LIMIT 1))"
 static const char sql_replay[] =
     "INSERT INTO tally_pointer (definition, from_ms, to_ms, run) SELECT r.definition, r.from_ms, r.to_ms, r.run FROM tally_run_range AS r"
     " JOIN tally_publication AS b ON b.published = r.published WHERE r.definition = ?1 AND b.undone_ms IS NULL AND NOT" LATER;
@@ -78,8 +81,9 @@ static const char sql_replaced[] =
     "SELECT count(*) FROM tally_definition AS d JOIN tally_definition AS o ON o.view = d.view AND o.definition < d.definition"
     " AND o.state = 'retired' WHERE d.definition = ?1 AND d.state = 'active'";
 static const char sql_rolled_back[] =
-    "SELECT r.from_ms, r.to_ms, r.run FROM tally_run_range AS r JOIN tally_publication AS b ON b.published = r.published"
-    " WHERE r.definition = ?1 AND b.undone_ms IS NOT NULL AND NOT" LATER " ORDER BY r.from_ms, r.to_ms";
+    "SELECT r.from_ms, r.to_ms, r.run FROM tally_publication AS b CROSS JOIN tally_run_range AS r"
+    " WHERE b.undone_ms IS NOT NULL AND r.run = b.run AND r.definition = ?1 AND r.published = b.published AND NOT" LATER
+    " ORDER BY r.from_ms, r.to_ms";
 /* clang-format on */
 
 struct chain {

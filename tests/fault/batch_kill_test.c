@@ -183,3 +183,95 @@ Test(batch_kill, a_second_run_is_told_who_holds_the_lock, .timeout = 60)
     }
     cr_expect(told, "two runs never met");
 }
+
+/* ---- with checks ---- */
+
+static const char kept_checks[] = "ALTER VIEW hits ADD CONSTRAINT few EXPECT (ROW_COUNT <= 10000) ON VIOLATION FAIL UPDATE;\n"
+                                  "ALTER VIEW big ADD CONSTRAINT none EXPECT (ROW_COUNT <= 100) ON VIOLATION FAIL UPDATE;\n";
+
+/* Kills the command at random instants of the time that it takes, again and again; after each the answer to `sql` is one of two. */
+static void kill_at_random(const char *const *command, int64_t whole_ns, const char *store, const char *sql, const char *before,
+                           const char *after, struct chance *chance)
+{
+    int kills = getenv("TALLY_KILLS") != NULL ? atoi(getenv("TALLY_KILLS")) : 6;
+
+    for (int k = 0; k < kills; k++) {
+        int64_t after_ns = (int64_t)chance_below(chance, (uint32_t)whole_ns);
+        struct timespec nap = {.tv_sec = after_ns / 1000000000, .tv_nsec = after_ns % 1000000000};
+        struct run run = {0};
+        char *now;
+
+        run_start(&run, command);
+        nanosleep(&nap, NULL);
+        run_signal(&run, SIGKILL);
+        run_wait(&run);
+        run_done(&run);
+        now = dump_sql(store, sql);
+        cr_assert(strcmp(now, before) == 0 || strcmp(now, after) == 0, "%s gives %s", sql, now);
+        free(now);
+    }
+}
+
+/* Results and what they keep back come with the run, and what a person accepts is published whole or not at all. */
+Test(batch_kill, checks_and_acceptances_are_whole, .timeout = 120)
+{
+    static const char
+        pointed[] = "SELECT definition, count(*), max(run) FROM tally_pointer GROUP BY definition",
+        whole[] = /* hits are out whole or not at all, and no range of a run that is over has escaped its check */
+        "SELECT (SELECT count(*) FROM tally_pointer WHERE definition = 1), (SELECT count(*) FROM tally_run_range AS g JOIN "
+        "tally_run AS r"
+        " ON r.run = g.run WHERE r.state <> 'staged' AND g.from_ms > -9e18 AND NOT EXISTS (SELECT 1 FROM tally_check_result AS c"
+        " WHERE c.run = g.run AND c.definition = g.definition AND c.from_ms = g.from_ms))";
+    struct chance chance = chance_open("batch_kill checks");
+    char data[300], store[400], checks[300];
+    struct run run = {0};
+    int64_t started_ns, whole_ns;
+    char *before, *after;
+
+    snprintf(data, sizeof data, "%s/data", dir);
+    snprintf(store, sizeof store, "%s/views.db", data);
+    snprintf(checks, sizeof checks, "%s", run_file_write(dir, "checks.sql", kept_checks));
+    mkdir(data, 0777);
+    visits_append(data, 2, STEP_MS, 0, 2 * A_DAY);
+    must(data, "archive", NULL);
+    must(data, "speed", "--once");
+    started_ns = tl_clock_monotonic_ns();
+    RUN(&run, "batch", "--views", views, "--data", data, "--dry-run"); /* its time */
+    whole_ns = 3 * (tl_clock_monotonic_ns() - started_ns);
+    run_done(&run);
+    kill_at_random((const char *const[]){"batch", "--views", views, "--data", data, "--checks", checks, "--to=2026-03-02", NULL},
+                   whole_ns, store, whole, "0|0\n", "2|0\n", &chance);
+    RUN(&run, "batch", "--views", views, "--data", data, "--checks", checks, "--to=2026-03-02");
+    cr_assert(run.status == 1 || run.out_size == 0, "%s", run.err);
+    run_done(&run);
+    RUN(&run, "checks", "--data", data, "--format", "csv");
+    cr_assert_eq(run.status, 1, "big is kept back: %s", run.out);
+    cr_expect(strstr(run.out, "few,fail update,passed") != NULL && strstr(run.out, "none,fail update,kept back") != NULL, "%s",
+              run.out);
+    run_done(&run);
+    before = dump_sql(store, pointed);
+    started_ns = tl_clock_monotonic_ns();
+    RUN(&run, "batch", "--views", views, "--data", data, "--checks", checks, "--accept", "few", "--reason",
+        "x"); /* nothing: its time */
+    whole_ns = tl_clock_monotonic_ns() - started_ns;
+    cr_assert_eq(run.status, 1, "%s", run.err);
+    run_done(&run);
+    after = dump_sql(
+        store, "SELECT definition, count(*), max(run) FROM (SELECT definition, run FROM tally_pointer UNION ALL SELECT"
+               " definition, run FROM tally_run_range WHERE blocked IN (1, 2) AND published IS NULL AND run = (SELECT max(run)"
+               " FROM tally_run)) GROUP BY definition");
+    kill_at_random((const char *const[]){"batch", "--views", views, "--data", data, "--checks", checks, "--accept", "none",
+                                         "--reason", "so it is", NULL},
+                   whole_ns, store, pointed, before, after, &chance);
+    RUN(&run, "batch", "--views", views, "--data", data, "--checks", checks, "--accept", "none", "--reason", "so it is");
+    cr_expect(run.status == 0 || strstr(run.err, "nothing is kept back by none") != NULL, "%s", run.err);
+    run_done(&run);
+    free(before);
+    before = dump_sql(store, pointed);
+    cr_expect_str_eq(before, after);
+    free(before);
+    free(after);
+    after = dump_sql(store, "SELECT accepted, reason FROM tally_publication WHERE accepted <> ''");
+    cr_expect_str_eq(after, "none|so it is\n");
+    free(after);
+}

@@ -208,6 +208,31 @@ Test(archive_retention, what_comes_for_a_sealed_day_stands_in_the_ledger)
     free(hits);
 }
 
+/* Speed counted an event of the 4th that came to the record when the 4th was sealed already. */
+Test(archive_retention, reconcile_says_why)
+{
+    static const struct tl_log_record late = {
+        .log_ms = FIRST_DAY_MS + 4 * DAY_MS,
+        .value = TL_SV("{\"event_id\":\"late\",\"who\":\"eve\",\"event_time\":\"2026-03-04T23:30:00.000Z\"}")};
+    int64_t first[4];
+
+    for (int d = 0; d < 4; d++)
+        first[d] = file_add("ann", FIRST_DAY_MS + d * DAY_MS, 3600000, 0, 24);
+    BATCH(0);
+    TALLY(&p, 0, "archive", "--retention", "1d", "--wait", "10s");
+    cr_assert_not(is_there(first[0]));
+    cr_assert(is_there(first[3]), "the last file stays");
+    cr_assert_eq(sealed_upto(), FIRST_DAY_MS + 4 * DAY_MS);
+    pipeline_append(&p, 1, &late, 1);
+    TALLY(&p, 0, "speed", "--once");
+    TALLY(&p, 0, "archive");
+    BATCH(0);
+    TALLY(&p, 0, "reconcile", "--from", "2026-03-04T20:00:00Z", "--to", "2026-03-05T00:00:00Z", "--format", "json");
+    cr_assert_not_null(strstr(p.run.out, "\"sealed_day\": 1"), "%s", p.run.out);
+    cr_assert_not_null(strstr(p.run.out, "\"unexplained\": 0"), "%s", p.run.out);
+    TALLY(&p, 0, "status");
+}
+
 Test(archive_retention, what_is_not_published_stays)
 {
     static char more[3000];

@@ -446,7 +446,7 @@ ParameterizedTestParameters(checks, bad_input)
         {"no such check",           {"batch", "--accept", "volum", "--reason", "x"},                 "did you mean 'volume'?"                       },
         {"one of two",              {"batch", "--accept", "volume,nothing", "--reason", "x"},        "--accept nothing: there is no check"          },
         {"no name",                 {"batch", "--accept", " , ", "--reason", "x"},                   "--accept names no check"                      },
-        {"accept with a range",     {"batch", "--accept=volume", "--reason=x", "--from=2026-03-01"}, "goes without --from, --to" },
+        {"accept with a range",     {"batch", "--accept=volume", "--reason=x", "--from=2026-03-01"}, "goes without --from, --to"                    },
         {"results of no check",     {"checks", "volum"},                                             "did you mean 'volume'?"                       },
         {"no such view",            {"checks", "--view", "hitz"},                                    "there is no view 'hitz'"                      },
     };

@@ -278,7 +278,8 @@ Test(damaged_record, another_source_goes_on)
     int64_t first[4];
     struct tl_log *log = NULL;
     struct tl_err err;
-    struct tl_log_record record = {.log_ms = FIRST_DAY_MS + DAY_MS, .value = TL_SV("{\"event_time\":\"2026-03-01T10:00:00.000Z\"}")};
+    struct tl_log_record record = {.log_ms = FIRST_DAY_MS + DAY_MS,
+                                   .value = TL_SV("{\"event_time\":\"2026-03-01T10:00:00.000Z\"}")};
 
     snprintf(two, sizeof two,
              "%s"

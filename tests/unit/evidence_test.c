@@ -152,6 +152,29 @@ ParameterizedTest(struct judge_case *c, evidence, judge, .fini = store_folder_re
     tl_store_close(store);
 }
 
+/* What came for a sealed range is not waited for. */
+Test(evidence, sealed_days, .fini = store_folder_remove)
+{
+    const struct tl_core_event late = {.offset = 8, .time_ms = 500}, counted = {.offset = 7, .time_ms = 500},
+                               not_sealed = {.offset = 30, .time_ms = 1500};
+    struct tl_definition definition;
+    struct tl_evidence evidence;
+    struct tl_store *store = open_evidence(&evidence);
+
+    OK(tl_store_definition(store, evidence.definition, &definition, err));
+    tl_evidence_done(&evidence);
+    OK(tl_store_begin(store, err));
+    OK(tl_store_seal(store, TL_SV("others"), 2000, 1, err));
+    OK(tl_store_seal(store, TL_SV("events"), 1000, 1, err));
+    OK(tl_store_commit(store, err));
+    OK(tl_evidence_init(&evidence, store, &definition, events, 1, NULL, INT64_MIN, 2000, err));
+    cr_assert_eq(tl_evidence_judge(&evidence, &late, 1000, false).cause[TL_SIDE_BATCH], TL_CAUSE_SEALED_DAY);
+    cr_assert_eq(tl_evidence_judge(&evidence, &counted, 1000, false).cause[TL_SIDE_BATCH], TL_CAUSE_NONE);
+    cr_assert_eq(tl_evidence_judge(&evidence, &not_sealed, 2000, false).cause[TL_SIDE_BATCH], TL_CAUSE_ARCHIVED_AFTER_PUBLISH);
+    tl_evidence_done(&evidence);
+    tl_store_close(store);
+}
+
 /* Memory follows what refuses an event of the span. */
 Test(evidence, what_is_kept, .fini = store_folder_remove)
 {

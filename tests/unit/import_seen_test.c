@@ -223,14 +223,14 @@ Test(import_seen, packed)
 
 Test(import_seen, another_file_under_the_same_number)
 {
-    write_lines(0, 1000, "w");
+    write_lines(0, TL_SPAN_LINES - 3, "w");
     set_back(0);
     note();
-    write_lines(7, 1007 + TL_SPAN_LINES, "w"); /* the same inode, longer */
+    write_lines(7, 7 + 2 * TL_SPAN_LINES, "w"); /* the same inode, longer */
     cr_assert_not_null(find(), "no span of it was whole: its lines will tell");
     write_lines(0, TL_SPAN_LINES, "w");
     set_back(0);
     note();
-    write_lines(7, 1007 + TL_SPAN_LINES, "w");
+    write_lines(7, 7 + 2 * TL_SPAN_LINES, "w");
     cr_assert_null(find());
 }

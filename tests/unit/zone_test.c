@@ -280,6 +280,32 @@ static void check_ends(const struct tl_zone *zone)
     }
 }
 
+/* A nightly job runs once a night, also in the nights when the clock is changed. */
+Test(zone, once_a_day_at_a_time_of_day)
+{
+    static const struct {
+        const char *zone, *after, *at, *want;
+    } cases[] = {
+        {"UTC",           "2026-03-01T01:59:59.999Z", "02:00", "2026-03-01T02:00:00.000Z"},
+        {"UTC",           "2026-03-01T02:00:00.000Z", "02:00", "2026-03-02T02:00:00.000Z"},
+        {"Europe/Berlin", "2026-03-01T12:00:00.000Z", "02:30", "2026-03-02T01:30:00.000Z"},
+        {"Europe/Berlin", "2026-03-28T12:00:00.000Z", "02:30", "2026-03-29T01:00:00.000Z"}, /* leaped over */
+        {"Europe/Berlin", "2026-03-29T01:00:00.000Z", "02:30", "2026-03-30T00:30:00.000Z"},
+        {"Europe/Berlin", "2026-10-24T12:00:00.000Z", "02:30", "2026-10-25T00:30:00.000Z"}, /* shown twice */
+        {"Europe/Berlin", "2026-10-25T00:30:00.000Z", "02:30", "2026-10-26T01:30:00.000Z"},
+    };
+
+    for (size_t c = 0; c < TL_COUNT(cases); c++) {
+        const struct tl_zone *zone = open_zone(cases[c].zone);
+        int64_t after_ms, of_day_ms = (strtol(cases[c].at, NULL, 10) * 60 + strtol(cases[c].at + 3, NULL, 10)) * INT64_C(60000);
+        char got[TL_TIME_TEXT_BYTES];
+
+        cr_assert(tl_time_from_rfc3339(tl_sv_from(cases[c].after), &after_ms));
+        tl_time_to_iso_z(tl_zone_next_ms(zone, of_day_ms, after_ms), got);
+        cr_expect_str_eq(got, cases[c].want, "%s in %s after %s", cases[c].at, cases[c].zone, cases[c].after);
+    }
+}
+
 Test(zone, ends_of_time)
 {
     static const char *const names[] = {"UTC", "GMT+18:00", "GMT-18:00", "Europe/Berlin", "America/New_York", "Asia/Kolkata"};
