@@ -39,7 +39,7 @@ static const char sql_keep_back[] =
     "UPDATE tally_run_range SET blocked = ?4 WHERE run = ?1 AND definition = ?2 AND from_ms = ?3";
 static const char sql_keepers[] =
     "SELECT DISTINCT g.run FROM tally_run_range AS g JOIN tally_run AS r ON r.run = g.run WHERE g.blocked IN (" KEPT_BACK ")"
-    " AND g.published IS NULL AND g.pruned = 0 AND r.state <> 'staged' ORDER BY g.run";
+    " AND g.published IS NULL AND g.pruned = 0 AND r.state IN ('published', 'failed') ORDER BY g.run";
 static const char sql_replace_kept[] =
     "UPDATE tally_run_range SET blocked = " KEPT_REPLACED " WHERE run < ?1 AND blocked IN (" KEPT_BACK ") AND published IS NULL"
     " AND EXISTS (SELECT 1 FROM tally_run_range AS n WHERE n.run = ?1 AND n.blocked <> " KEPT_REFUSED " AND n.definition = tally_run_range.definition"
