@@ -15,7 +15,7 @@
 /* A range of one view with a figure for each check of the view. */
 struct measured {
     int64_t from_ms, to_ms, run;
-    int64_t length;
+    int64_t length, to_wall_ms;
     uint64_t rows_count;
     bool usable; /* as past: published, or staged and no check of its own keeps it back */
     bool *known; /* per check */
@@ -195,6 +195,7 @@ out:
 static enum tl_code add_measured(struct judge *judge, struct measured_list *list, struct measured range, struct tl_err *err)
 {
     range.length = tl_quality_length(judge->zone, range.from_ms, range.to_ms);
+    range.to_wall_ms = tl_zone_end_local_ms(judge->zone, range.to_ms);
     range.known = tl_arena_zalloc(&judge->memory, judge->checks_count * sizeof *range.known);
     range.values = tl_arena_zalloc(&judge->memory, judge->checks_count * sizeof *range.values);
     if (range.known == NULL || range.values == NULL)
@@ -256,22 +257,28 @@ out:
 
 /* ---- verdicts ---- */
 
-static bool is_past_of(const struct judge *judge, const struct measured *past, const struct measured *range, uint32_t days)
+static bool is_past_of(const struct measured *past, const struct measured *range, uint32_t days)
 {
-    int64_t wall_ms = tl_zone_end_local_ms(judge->zone, range->to_ms) - (int64_t)days * TL_DAY_MS;
-
     return past->usable && past->to_ms <= range->from_ms && past->length == range->length &&
-           tl_zone_end_local_ms(judge->zone, past->to_ms) >= wall_ms;
+           past->to_wall_ms >= range->to_wall_ms - (int64_t)days * TL_DAY_MS;
 }
 
+/* Those that are staged are in order of time. */
 static bool is_replaced(const struct judge *judge, const struct measured *past)
 {
-    for (uint32_t s = 0; s < judge->staged.count; s++) {
-        const struct measured *staged = &judge->staged.at[s];
+    uint32_t low = 0, high = judge->staged.count;
 
-        if (staged->usable && staged->from_ms < past->to_ms && staged->to_ms > past->from_ms)
-            return true;
+    while (low < high) { /* the first that ends behind its beginning */
+        uint32_t middle = low + (high - low) / 2;
+
+        if (judge->staged.at[middle].to_ms > past->from_ms)
+            high = middle;
+        else
+            low = middle + 1;
     }
+    for (; low < judge->staged.count && judge->staged.at[low].from_ms < past->to_ms; low++)
+        if (judge->staged.at[low].usable)
+            return true;
     return false;
 }
 
@@ -285,7 +292,7 @@ static enum tl_code gather(struct judge *judge, struct measured_list *list, cons
     for (uint32_t p = 0; p < list->count; p++) {
         struct measured *past = &list->at[p];
 
-        if (!is_past_of(judge, past, range, days) || (list == &judge->published && is_replaced(judge, past)))
+        if (!is_past_of(past, range, days) || (list == &judge->published && is_replaced(judge, past)))
             continue;
         TL_TRY(recall(judge, past, c, err));
         if (!isnan(past->values[c]))

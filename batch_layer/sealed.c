@@ -308,7 +308,7 @@ enum tl_code tl_sealed_note(const struct tl_scope *scope, uint64_t *count, struc
     for (uint32_t s = 0; s < scope->plan->sources_count && rc == TL_OK; s++) {
         struct note note = {.scope = scope, .count = count};
 
-        note.views = calloc(scope->plan->views_count, sizeof *note.views);
+        note.views = calloc(scope->plan->views_count + 1u, sizeof *note.views);
         if (note.views == NULL)
             return tl_fail_memory(err, scope->plan->views_count * sizeof *note.views);
         rc = note_source(&note, s, err);

@@ -5,6 +5,48 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+
+size_t tl_disk_advice(int saved_errno, char *out, size_t size)
+{
+    struct rlimit limit = {RLIM_INFINITY, RLIM_INFINITY};
+    int written = 0;
+
+    out[0] = '\0';
+    switch (saved_errno) {
+    case ENOSPC: written = snprintf(out, size, "; free some space and try again"); break;
+    case EDQUOT: written = snprintf(out, size, "; free some space, or have the quota raised, and try again"); break;
+    case EROFS: written = snprintf(out, size, "; make it writable, or name another place, and try again"); break;
+    case EFBIG:
+        (void)getrlimit(RLIMIT_FSIZE, &limit);
+        if (limit.rlim_cur != RLIM_INFINITY)
+            written =
+                snprintf(out, size, ": files may have %llu bytes here; raise that limit (ulimit -f, LimitFSIZE=) and try again",
+                         (unsigned long long)limit.rlim_cur);
+        break;
+    default: break;
+    }
+    return written < 0 ? 0 : (size_t)written < size ? (size_t)written : size - 1;
+}
+
+bool tl_at_size_limit(const char *path)
+{
+    static const char *const beside[] = {"", "-wal", "-journal"};
+    struct rlimit limit;
+    bool reached = false;
+
+    if (getrlimit(RLIMIT_FSIZE, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY)
+        return false;
+    for (size_t i = 0; i < TL_COUNT(beside); i++) {
+        char name[4200];
+        struct stat facts;
+
+        snprintf(name, sizeof name, "%s%s", path, beside[i]);
+        reached = reached || (stat(name, &facts) == 0 && (rlim_t)facts.st_size >= limit.rlim_cur);
+    }
+    return reached;
+}
 
 /* The arguments may point into err->message (a caller that puts its own words before an error's), hence the copy. */
 TL_PRINTF(4, 0) static void fill(struct tl_err *err, enum tl_code code, int saved_errno, const char *fmt, va_list args)
@@ -19,9 +61,10 @@ TL_PRINTF(4, 0) static void fill(struct tl_err *err, enum tl_code code, int save
     if (size < 0)
         size = 0;
     if (saved_errno != 0 && (size_t)size < sizeof message) {
-        char reason[128];
+        char reason[128], advice[128];
 
-        snprintf(message + size, sizeof message - (size_t)size, ": %s", strerror_r(saved_errno, reason, sizeof reason));
+        tl_disk_advice(saved_errno, advice, sizeof advice);
+        snprintf(message + size, sizeof message - (size_t)size, ": %s%s", strerror_r(saved_errno, reason, sizeof reason), advice);
     }
     err->code = code;
     err->retriable = saved_errno == EINTR || saved_errno == EAGAIN;

@@ -42,8 +42,13 @@ struct tl_err {
 
 /* Fills *err (which may be NULL) and returns `code`, so that `return tl_fail(...)` and TL_TRY(tl_fail(...)) both read well. */
 TL_PRINTF(3, 4) enum tl_code tl_fail(struct tl_err *err, enum tl_code code, const char *fmt, ...);
-/* The same for a failed system call: appends ": " and the text of errno. */
+/* The same for a failed system call: appends ": " and the text of errno, and what would do where a disk refuses. */
 TL_PRINTF(3, 4) enum tl_code tl_fail_errno(struct tl_err *err, enum tl_code code, const char *fmt, ...);
+/* What to do about a disk that is full or read-only, or a limit on the size of files, to be put behind the reason: "; free some space and try again". Empty
+ * for what is none of these. Returns the length. */
+size_t tl_disk_advice(int saved_errno, char *out, size_t size);
+/* Has this file, or the log or journal that SQLite keeps beside it, come to the limit on the size of files? SQLite does not tell why a write failed. */
+bool tl_at_size_limit(const char *path);
 TL_MUST_USE enum tl_code tl_fail_memory(struct tl_err *err, size_t bytes);
 /* The macros hand back the caller's own constant: the compiler then knows that a failure is never TL_OK, and does not take what
  * only a success fills for uninitialised. */

@@ -128,7 +128,12 @@ static struct sqlite_log *of(struct tl_log *log)
 static enum tl_code fail_sqlite(sqlite3 *db, const char *path, const char *doing, struct tl_err *err)
 {
     int extended = sqlite3_extended_errcode(db), primary = extended & 0xff;
+    char advice[128];
 
+    tl_disk_advice(primary == SQLITE_READONLY                          ? EROFS
+                   : primary == SQLITE_IOERR && tl_at_size_limit(path) ? EFBIG
+                                                                       : sqlite3_system_errno(db),
+                   advice, sizeof advice);
     if (primary == SQLITE_NOMEM)
         return tl_fail(err, TL_ERR_MEMORY, "%s: %s: out of memory", path, doing);
     if (primary == SQLITE_CORRUPT || primary == SQLITE_NOTADB || primary == SQLITE_FORMAT || primary == SQLITE_ERROR)
@@ -142,7 +147,7 @@ static enum tl_code fail_sqlite(sqlite3 *db, const char *path, const char *doing
     else if (primary == SQLITE_FULL)
         tl_fail(err, TL_ERR_IO, "%s: %s: the disk is full; free some space and try again", path, doing);
     else
-        tl_fail(err, TL_ERR_IO, "%s: %s: %s (SQLite code %d)", path, doing, sqlite3_errmsg(db), extended);
+        tl_fail(err, TL_ERR_IO, "%s: %s: %s (SQLite code %d)%s", path, doing, sqlite3_errmsg(db), extended, advice);
     if (err != NULL)
         err->retriable = primary == SQLITE_BUSY || primary == SQLITE_LOCKED || primary == SQLITE_FULL ||
                          primary == SQLITE_IOERR || primary == SQLITE_CANTOPEN;

@@ -1,4 +1,5 @@
 /* main.c: finds the command that was asked for and runs it. */
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -45,6 +46,7 @@ int main(int argc, char **argv)
     const struct tl_command *command;
     const char *name;
 
+    signal(SIGXFSZ, SIG_IGN); /* a write beyond the limit on the size of files is an error like others, with a name and a place */
     if (argc < 2) {
         usage_print(stderr);
         return tl_exit_status(TL_ERR_USAGE);

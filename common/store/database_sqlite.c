@@ -63,8 +63,7 @@ static const char *const sql_version_1[] = {
     " event_time_ms INTEGER NOT NULL, PRIMARY KEY (definition, run, partition, \"offset\", \"row\")) STRICT, WITHOUT ROWID;",
     "CREATE TABLE tally_dead_letter (topic TEXT NOT NULL, partition INTEGER NOT NULL, \"offset\" INTEGER NOT NULL, \"row\" INTEGER NOT NULL,"
     " log_ms INTEGER NOT NULL, reason INTEGER NOT NULL, raw BLOB NOT NULL, UNIQUE (topic, partition, \"offset\", \"row\")) STRICT;",
-    /* published: the place in the order of publications; a rollback undoes the highest one, and what the pointer was before follows from
-     * the ranges of those that stay, in that order. */
+    /* published, change: of before version 6; since then tally_publication has them. */
     "CREATE TABLE tally_run (run INTEGER PRIMARY KEY AUTOINCREMENT, reason TEXT NOT NULL, started_ms INTEGER NOT NULL, ended_ms INTEGER,"
     " state TEXT NOT NULL CHECK (state IN ('staged', 'published', 'failed', 'rolled back')), published INTEGER UNIQUE, change INTEGER,"
     " normaliser INTEGER NOT NULL) STRICT;",
@@ -200,13 +199,17 @@ static struct sqlite_database *sqlite_of(struct tl_database *database)
 TL_PRINTF(3, 4) static enum tl_code fail(struct sqlite_database *s, struct tl_err *err, const char *doing, ...)
 {
     int extended = sqlite3_extended_errcode(s->db), primary = extended & 0xff;
-    char what[256], why[256];
+    char what[256], why[256], advice[128];
     va_list args;
 
     va_start(args, doing);
     vsnprintf(what, sizeof what, doing, args);
     va_end(args);
     snprintf(why, sizeof why, "%s", sqlite3_errmsg(s->db));
+    tl_disk_advice(primary == SQLITE_READONLY                                   ? EROFS
+                   : primary == SQLITE_IOERR && tl_at_size_limit(s->base.place) ? EFBIG
+                                                                                : sqlite3_system_errno(s->db),
+                   advice, sizeof advice);
     if (primary == SQLITE_NOMEM)
         return tl_fail(err, TL_ERR_MEMORY, "%s: %s: out of memory", s->base.place, what);
     if (primary == SQLITE_CORRUPT || primary == SQLITE_NOTADB || primary == SQLITE_FORMAT || primary == SQLITE_ERROR)
@@ -230,7 +233,7 @@ TL_PRINTF(3, 4) static enum tl_code fail(struct sqlite_database *s, struct tl_er
                 "%s: %s: a write was stopped in the middle and is to be taken back; `tally speed` or `tally batch` does that",
                 s->base.place, what);
     else
-        tl_fail(err, TL_ERR_IO, "%s: %s: %s (SQLite code %d)", s->base.place, what, why, extended);
+        tl_fail(err, TL_ERR_IO, "%s: %s: %s (SQLite code %d)%s", s->base.place, what, why, extended, advice);
     if (err != NULL)
         err->retriable = primary == SQLITE_BUSY || primary == SQLITE_LOCKED || primary == SQLITE_FULL ||
                          primary == SQLITE_IOERR || primary == SQLITE_CANTOPEN;
