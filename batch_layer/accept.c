@@ -16,6 +16,11 @@
 #include "quality.h"
 #include "sql/shape.h"
 
+/* What a range was computed with. */
+struct begun {
+    int64_t definition, from_ms, carry_in; /* days.h */
+};
+
 struct accept {
     const struct tl_scope *scope;
     struct tl_quality quality;
@@ -29,6 +34,8 @@ struct accept {
     int64_t run;
     struct tl_chain *chains; /* per view; of roots */
     bool *named;             /* per view: its family has a range that one of the checks keeps back */
+    struct begun *begun;     /* its ranges */
+    uint32_t begun_count;
     struct tl_kept_range *released;
     uint32_t released_count;
     uint64_t published_count, left_count; /* in all; ranges of views */
@@ -147,7 +154,7 @@ static enum tl_code see_failure(void *ctx, const struct tl_check_result *result,
     if (span == NULL || span->published || span->kept == TL_KEPT_NOT)
         return TL_OK;
     span->failed = span->failed || !named;
-    accept->named[root] = accept->named[root] || (named && span->kept != TL_KEPT_REPLACED && span->kept != TL_KEPT_REFUSED);
+    accept->named[root] = accept->named[root] || (named && (span->kept == TL_KEPT_CHECK || span->kept == TL_KEPT_CHAIN));
     return TL_OK;
 }
 
@@ -204,57 +211,6 @@ static void say(const struct accept *accept, uint32_t view, const struct tl_chai
     tl_buf_done(&range);
 }
 
-struct beginning {
-    struct accept *accept;
-    struct tl_chain *chain;
-    uint32_t view;
-};
-
-static bool waits(const struct tl_chain_span *span)
-{
-    return !span->published && (span->kept == TL_KEPT_CHECK || span->kept == TL_KEPT_CHAIN);
-}
-
-/* A range whose neighbour before it does not wait with it began with a carry that is to be the one that is published there. */
-static enum tl_code see_beginning(void *ctx, const struct tl_staged_range *range, struct tl_err *err)
-{
-    struct beginning *beginning = ctx;
-    const struct tl_scope *scope = beginning->accept->scope;
-    struct tl_chain_span *span = tl_chain_find(beginning->chain, range->from_ms);
-    struct tl_buf carry;
-    enum tl_code rc = TL_OK;
-
-    tl_buf_init(&carry, 0);
-    if (span == NULL || !waits(span) || span->failed || range->carry_in == 0 || range->from_ms == INT64_MIN)
-        goto out;
-    if (span > beginning->chain->spans && span[-1].to_ms == span->from_ms && waits(&span[-1]))
-        goto out;
-    TL_TRY(tl_store_carry(scope->store, scope->definitions[beginning->view], range->from_ms, &carry, err));
-    if (tl_carry_hash(tl_buf_sv(&carry)) == range->carry_in)
-        goto out;
-    say(beginning->accept, beginning->view, span,
-        "what lies open at its beginning has changed since it was computed: it stays back; tally batch computes it anew");
-    span->failed = true;
-out:
-    tl_buf_done(&carry);
-    return rc;
-}
-
-static enum tl_code refuse_other_beginnings(struct accept *accept, uint32_t root, struct tl_err *err)
-{
-    const struct tl_scope *scope = accept->scope;
-    enum tl_code rc = TL_OK;
-
-    for (uint32_t v = root; v < scope->plan->views_count; v++) {
-        struct beginning beginning = {accept, &accept->chains[root], v};
-
-        if (tl_view_root(scope->plan, v) == root)
-            TL_TRY(tl_store_staged(scope->store, accept->run, scope->definitions[v], see_beginning, &beginning, err));
-    }
-out:
-    return rc;
-}
-
 static enum tl_code refuse_what_is_old(struct accept *accept, uint32_t root, struct tl_err *err)
 {
     struct tl_chain *chain = &accept->chains[root];
@@ -264,7 +220,7 @@ static enum tl_code refuse_what_is_old(struct accept *accept, uint32_t root, str
         struct tl_chain_span *span = &chain->spans[s];
         bool dirty = false;
 
-        if (!waits(span))
+        if (span->published || (span->kept != TL_KEPT_CHECK && span->kept != TL_KEPT_CHAIN))
             continue;
         TL_TRY(has_new_input(accept, root, span, &dirty, err));
         if (!dirty)
@@ -276,22 +232,102 @@ out:
     return rc;
 }
 
+/* ---- does it follow what is published now? ---- */
+
+static enum tl_code add_begun(void *ctx, const struct tl_run_range *range, const struct tl_run_range_state *state,
+                              struct tl_err *err)
+{
+    struct accept *accept = ctx;
+
+    if (!TL_RESIZE(accept->begun, accept->begun_count + 1))
+        return tl_fail_memory(err, sizeof *accept->begun);
+    accept->begun[accept->begun_count++] = (struct begun){state->definition, range->from_ms, range->carry_in};
+    return TL_OK;
+}
+
+static int64_t carry_in_of(const struct accept *accept, int64_t definition, int64_t from_ms)
+{
+    for (uint32_t b = 0; b < accept->begun_count; b++)
+        if (accept->begun[b].definition == definition && accept->begun[b].from_ms == from_ms)
+            return accept->begun[b].carry_in;
+    return 0;
+}
+
+/* A rollback may have left a gap before it, or another run may have published another carry there. */
+static enum tl_code follows(const struct accept *accept, uint32_t view, int64_t from_ms, bool *out, struct tl_err *err)
+{
+    const struct tl_scope *scope = accept->scope;
+    int64_t id = scope->definitions[view], carry_in = carry_in_of(accept, id, from_ms);
+    struct tl_definition definition;
+    struct tl_buf carry;
+    enum tl_code rc = TL_OK;
+
+    tl_buf_init(&carry, 0);
+    *out = true;
+    if (from_ms == INT64_MIN)
+        goto out;
+    TL_TRY(tl_store_definition(scope->store, id, &definition, err));
+    TL_TRY(tl_store_carry(scope->store, id, from_ms, &carry, err));
+    *out = from_ms <= definition.boundary_ms && (carry_in == 0 || carry_in == tl_carry_hash(tl_buf_sv(&carry)));
+out:
+    tl_buf_done(&carry);
+    return rc;
+}
+
+/* One that goes out with the range before it began with what that carries. */
+static bool is_released(const struct tl_chain *chain, uint32_t s, const bool *was_kept)
+{
+    return was_kept[s] && chain->spans[s].kept == TL_KEPT_NOT;
+}
+
+/* *changed: one has turned out not to, and more may have to stay back with it. */
+static enum tl_code refuse_what_does_not_follow(struct accept *accept, uint32_t root, const bool *was_kept, bool *changed,
+                                                struct tl_err *err)
+{
+    const struct tl_plan *plan = accept->scope->plan;
+    struct tl_chain *chain = &accept->chains[root];
+    enum tl_code rc = TL_OK;
+
+    *changed = false;
+    for (uint32_t s = 0; s < chain->count; s++) {
+        struct tl_chain_span *span = &chain->spans[s];
+        bool fits = true;
+
+        if (!is_released(chain, s, was_kept) ||
+            (s > 0 && is_released(chain, s - 1, was_kept) && chain->spans[s - 1].to_ms == span->from_ms))
+            continue;
+        for (uint32_t v = root; v < plan->views_count && fits; v++)
+            if (tl_view_root(plan, v) == root)
+                TL_TRY(follows(accept, v, span->from_ms, &fits, err));
+        if (fits)
+            continue;
+        say(accept, root, span,
+            "what is published before it is not what it was computed with: it stays back; tally batch computes it anew");
+        span->failed = *changed = true;
+    }
+out:
+    return rc;
+}
+
 /* ---- a run ---- */
 
 static enum tl_code release_family(struct accept *accept, uint32_t root, struct tl_err *err)
 {
     const struct tl_plan *plan = accept->scope->plan;
     struct tl_chain *chain = &accept->chains[root];
-    bool *was_kept = calloc(chain->count + 1, sizeof *was_kept);
+    bool *was_kept = calloc(chain->count + 1, sizeof *was_kept), changed = true;
     enum tl_code rc = TL_OK;
 
     if (was_kept == NULL)
         TL_TRY(tl_fail_memory(err, chain->count));
     for (uint32_t s = 0; s < chain->count; s++)
-        was_kept[s] = waits(&chain->spans[s]);
+        was_kept[s] =
+            !chain->spans[s].published && (chain->spans[s].kept == TL_KEPT_CHECK || chain->spans[s].kept == TL_KEPT_CHAIN);
     TL_TRY(refuse_what_is_old(accept, root, err));
-    TL_TRY(refuse_other_beginnings(accept, root, err));
-    tl_chain_settle(chain);
+    while (changed) {
+        tl_chain_settle(chain);
+        TL_TRY(refuse_what_does_not_follow(accept, root, was_kept, &changed, err));
+    }
     for (uint32_t v = root; v < plan->views_count; v++) {
         for (uint32_t s = 0; tl_view_root(plan, v) == root && s < chain->count; s++) {
             const struct tl_chain_span *span = &chain->spans[s];
@@ -322,6 +358,8 @@ static enum tl_code accept_run(struct accept *accept, const char *checks, struct
     enum tl_code rc = TL_OK;
 
     accept->released_count = 0;
+    accept->begun_count = 0;
+    TL_TRY(tl_store_run_ranges(scope->store, accept->run, add_begun, accept, err));
     for (uint32_t v = 0; v < count; v++) {
         accept->named[v] = false;
         if (scope->plan->views[v].inner < 0)
@@ -403,6 +441,7 @@ enum tl_code tl_accept(const struct tl_scope *scope, const char *names, const ch
     free(accept.runs);
     free(accept.chains);
     free(accept.named);
+    free(accept.begun);
     free(accept.released);
     return rc;
 }

@@ -15,7 +15,7 @@
 /* A range of one view with a figure for each check of the view. */
 struct measured {
     int64_t from_ms, to_ms, run;
-    int64_t length;
+    int64_t length, to_wall_ms;
     uint64_t rows_count;
     bool usable; /* as past: published, or staged and no check of its own keeps it back */
     bool *known; /* per check */
@@ -195,6 +195,7 @@ out:
 static enum tl_code add_measured(struct judge *judge, struct measured_list *list, struct measured range, struct tl_err *err)
 {
     range.length = tl_quality_length(judge->zone, range.from_ms, range.to_ms);
+    range.to_wall_ms = tl_zone_end_local_ms(judge->zone, range.to_ms);
     range.known = tl_arena_zalloc(&judge->memory, judge->checks_count * sizeof *range.known);
     range.values = tl_arena_zalloc(&judge->memory, judge->checks_count * sizeof *range.values);
     if (range.known == NULL || range.values == NULL)
@@ -256,37 +257,29 @@ out:
 
 /* ---- verdicts ---- */
 
-static bool is_past_of(const struct judge *judge, const struct measured *past, const struct measured *range, uint32_t days)
+static bool is_past_of(const struct measured *past, const struct measured *range, uint32_t days)
 {
-    int64_t wall_ms = tl_zone_end_local_ms(judge->zone, range->to_ms) - (int64_t)days * TL_DAY_MS;
-
     return past->usable && past->to_ms <= range->from_ms && past->length == range->length &&
-           tl_zone_end_local_ms(judge->zone, past->to_ms) >= wall_ms;
+           past->to_wall_ms >= range->to_wall_ms - (int64_t)days * TL_DAY_MS;
 }
 
-/* The first of the list that ends behind the instant; a list is in order of time. */
-static uint32_t first_behind(const struct measured_list *list, int64_t ms)
+/* Those that are staged are in order of time. */
+static bool is_replaced(const struct judge *judge, const struct measured *past)
 {
-    uint32_t low = 0, high = list->count;
+    uint32_t low = 0, high = judge->staged.count;
 
-    while (low < high) {
+    while (low < high) { /* the first that ends behind its beginning */
         uint32_t middle = low + (high - low) / 2;
 
-        if (list->at[middle].to_ms <= ms)
-            low = middle + 1;
-        else
+        if (judge->staged.at[middle].to_ms > past->from_ms)
             high = middle;
+        else
+            low = middle + 1;
     }
-    return low;
-}
-
-/* What is published there will not be seen any more. */
-static void replace_past(struct judge *judge, const struct measured *staged)
-{
-    struct measured_list *list = &judge->published;
-
-    for (uint32_t p = first_behind(list, staged->from_ms); p < list->count && list->at[p].from_ms < staged->to_ms; p++)
-        list->at[p].usable = false;
+    for (; low < judge->staged.count && judge->staged.at[low].from_ms < past->to_ms; low++)
+        if (judge->staged.at[low].usable)
+            return true;
+    return false;
 }
 
 /* Adds to values what the ranges of the list measure as past of the range. */
@@ -294,13 +287,12 @@ static enum tl_code gather(struct judge *judge, struct measured_list *list, cons
                            double *values, uint32_t *count, struct tl_err *err)
 {
     uint32_t days = judge->checks[c]->median_days;
-    int64_t after_ms = tl_add_sat_i64(range->to_ms, -(int64_t)(days + 2) * TL_DAY_MS); /* the wall clock decides in is_past_of */
     enum tl_code rc = TL_OK;
 
-    for (uint32_t p = first_behind(list, after_ms); p < list->count && list->at[p].to_ms <= range->from_ms; p++) {
+    for (uint32_t p = 0; p < list->count; p++) {
         struct measured *past = &list->at[p];
 
-        if (!is_past_of(judge, past, range, days))
+        if (!is_past_of(past, range, days) || (list == &judge->published && is_replaced(judge, past)))
             continue;
         TL_TRY(recall(judge, past, c, err));
         if (!isnan(past->values[c]))
@@ -419,8 +411,6 @@ static enum tl_code judge_ranges(struct judge *judge, struct tl_err *err)
         range->usable = true; /* until a check says otherwise; no past of itself */
         for (uint32_t c = 0; c < judge->checks_count; c++)
             TL_TRY(judge_check(judge, range, c, err));
-        if (range->usable)
-            replace_past(judge, range);
     }
     TL_TRY(tl_store_begin(judge->quality->store, err));
     TL_TRY(tl_store_put_check_results(judge->quality->store, judge->results, judge->results_count, err));

@@ -279,6 +279,40 @@ static bool eval_coalesce(struct tl_eval *eval, const struct tl_expr *expr, cons
     return true;
 }
 
+static bool is_among(const struct tl_value_list *list, const struct tl_value *value)
+{
+    uint32_t low = 0, high = list->count;
+
+    while (low < high) {
+        uint32_t middle = low + (high - low) / 2;
+        int order = tl_value_order(value, &list->values[middle]);
+
+        if (order == 0)
+            return true;
+        if (order < 0)
+            high = middle;
+        else
+            low = middle + 1;
+    }
+    return false;
+}
+
+static bool eval_among(struct tl_eval *eval, const struct tl_expr *expr, const uint32_t *rows, uint32_t rows_count,
+                       struct tl_vec *out)
+{
+    struct tl_vec x;
+
+    if (!tl_expr_eval(eval, expr->args[0], rows, rows_count, &x) || !make_vec(eval, TL_BOOLEAN, out))
+        return false;
+    for (uint32_t i = 0; i < rows_count; i++) {
+        struct tl_value value = tl_vec_get(&x, rows[i]);
+
+        out->null[rows[i]] = value.is_null;
+        out->i64[rows[i]] = !value.is_null && is_among(expr->state, &value);
+    }
+    return true;
+}
+
 bool tl_expr_eval(struct tl_eval *eval, const struct tl_expr *expr, const uint32_t *rows, uint32_t rows_count, struct tl_vec *out)
 {
     switch (expr->op) {
@@ -300,6 +334,7 @@ bool tl_expr_eval(struct tl_eval *eval, const struct tl_expr *expr, const uint32
     case TL_EXPR_OR: return eval_logic(eval, expr, rows, rows_count, true, out);
     case TL_EXPR_CASE: return eval_case(eval, expr, rows, rows_count, out);
     case TL_EXPR_COALESCE: return eval_coalesce(eval, expr, rows, rows_count, out);
+    case TL_EXPR_AMONG: return eval_among(eval, expr, rows, rows_count, out);
     }
     return false;
 }

@@ -86,6 +86,20 @@ bool tl_vec_alloc(struct tl_arena *arena, enum tl_kind kind, size_t rows, struct
     return true;
 }
 
+int tl_value_order(const struct tl_value *a, const struct tl_value *b)
+{
+    assert(a->kind == b->kind && !a->is_null && !b->is_null);
+    switch (tl_kind_form(a->kind)) {
+    case TL_FORM_I64: return (a->i64 > b->i64) - (a->i64 < b->i64);
+    case TL_FORM_F64:
+        if (isnan(a->f64) || isnan(b->f64))
+            return (isnan(a->f64) != 0) - (isnan(b->f64) != 0);
+        return (a->f64 > b->f64) - (a->f64 < b->f64);
+    case TL_FORM_TEXT: return tl_sv_cmp(a->sv, b->sv);
+    }
+    return 0;
+}
+
 bool tl_value_eq(const struct tl_value *a, const struct tl_value *b)
 {
     enum tl_form form = tl_kind_form(a->kind);

@@ -86,6 +86,8 @@ static inline void tl_vec_set(struct tl_vec *vec, size_t row, const struct tl_va
     case TL_FORM_TEXT: vec->sv[row] = value->is_null ? (struct tl_sv){NULL, 0} : value->sv; break;
     }
 }
+/* Which comes first, of two values of one kind that are not NULL: NaN behind all numbers, text by bytes. */
+int tl_value_order(const struct tl_value *a, const struct tl_value *b);
 bool tl_value_eq(const struct tl_value *a, const struct tl_value *b); /* NULL equals NULL here; NaN equals NaN */
 
 /* A value as bytes whose memcmp order is the value's order: 0 for NULL or 1 and then big-endian bits, or the text and a 0.

@@ -158,9 +158,13 @@ TL_MUST_USE enum tl_code tl_bind_timestamp(struct tl_bind *bind, const struct tl
 TL_MUST_USE enum tl_code tl_bind_interval(struct tl_bind *bind, const struct tl_ast_expr *ast, bool negative, struct tl_span at,
                                           struct tl_expr **out);
 TL_MUST_USE enum tl_code tl_bind_constant(struct tl_bind *bind, struct tl_value value, struct tl_span at, struct tl_expr **out);
-/* `in` with the values of its files (checks alone: x IN (FILE 'name')) as literals of x's kind; itself where it has none (bind_list.c). */
+/* The list of IN as values of x's kind, in their order; those of its files too (checks alone: x IN (FILE 'name')). bind_list.c. */
 TL_MUST_USE enum tl_code tl_bind_list(struct tl_bind *bind, enum tl_kind kind, const struct tl_ast_expr *in,
-                                      const struct tl_ast_expr **out);
+                                      struct tl_value **out, uint32_t *count);
+bool tl_bind_list_has_file(const struct tl_ast_expr *in);
+/* IN of a bound x, with a list that has a file. */
+TL_MUST_USE enum tl_code tl_bind_among(struct tl_bind *bind, const struct tl_ast_expr *in, struct tl_expr *x,
+                                       struct tl_expr **out);
 /* A function call (bind_call.c). */
 TL_MUST_USE enum tl_code tl_bind_call(struct tl_bind *bind, const struct tl_scope *scope, const struct tl_ast_expr *ast,
                                       struct tl_expr **out);

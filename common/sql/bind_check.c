@@ -357,46 +357,8 @@ out:
     return rc;
 }
 
-/* A value of the list in the column's kind. */
-static enum tl_code allowed_bind(struct tl_bind *bind, const struct tl_ast_expr *ast, enum tl_kind kind, struct tl_value *out)
-{
-    struct tl_scope scope = {.clause = "a list"};
-    struct tl_expr *expr;
-    int64_t min, max;
-    bool fits;
-    enum tl_code rc;
-
-    if (ast->op == TL_AST_COLUMN)
-        return tl_mistake(bind->err, bind->text, ast->at, "a text stands in quotes", "the values of the list are constants");
-    TL_TRY(tl_bind_expr(bind, &scope, ast, &expr));
-    if (expr->op != TL_EXPR_CONSTANT)
-        return tl_mistake(bind->err, bind->text, ast->at, "write its value", "the values of the list are constants");
-    if (expr->constant.is_null)
-        return tl_mistake(bind->err, bind->text, ast->at, "leave it out; NULL_SHARE(x) = 0 refuses it",
-                          "NULL is always allowed by IN");
-    fits = expr->kind == kind || (tl_kind_form(kind) == TL_FORM_F64 && tl_kind_is_numeric(expr->kind));
-    *out = expr->constant;
-    out->kind = kind;
-    if (tl_kind_is_integer(kind) && tl_kind_is_integer(expr->kind)) {
-        tl_kind_range(kind, &min, &max);
-        fits = out->i64 >= min && out->i64 <= max;
-    } else if (fits && tl_kind_form(kind) == TL_FORM_F64) {
-        out->f64 = tl_kind_form(expr->kind) == TL_FORM_F64 ? expr->constant.f64 : (double)expr->constant.i64;
-        if (kind == TL_FLOAT)
-            out->f64 = (float)out->f64;
-    }
-    if (!fits)
-        return tl_mistake(bind->err, bind->text, ast->at, "the values of the list have the type of the column",
-                          "the column is %s, and this is %s", tl_kind_name(kind), tl_kind_name(expr->kind));
-    if (kind == TL_STRING && !tl_arena_copy(bind->arena, out->sv, &out->sv))
-        return tl_bind_no_memory(bind);
-out:
-    return rc;
-}
-
 static enum tl_code list_bind(struct tl_bind *bind, const struct tl_ast_check *check, struct tl_table_check *out)
 {
-    const struct tl_ast_expr *whole, *item;
     enum tl_kind kind;
     enum tl_code rc;
 
@@ -405,13 +367,7 @@ static enum tl_code list_bind(struct tl_bind *bind, const struct tl_ast_check *c
         return tl_mistake(bind->err, bind->text, check->median_at, "write x IN (...) alone", "a list has no median");
     TL_TRY(column_bind(bind, check->expr->args, out));
     kind = bind->plan->views[out->view].outputs[out->columns[0]].kind;
-    TL_TRY(tl_bind_list(bind, kind, check->expr, &whole));
-    out->allowed = tl_arena_zalloc(bind->arena, sizeof *out->allowed * whole->args_count);
-    if (out->allowed == NULL)
-        return tl_bind_no_memory(bind);
-    item = whole->args->next;
-    for (uint32_t i = 1; i < whole->args_count; i++, item = item->next)
-        TL_TRY(allowed_bind(bind, item, kind, &out->allowed[out->allowed_count++]));
+    TL_TRY(tl_bind_list(bind, kind, check->expr, &out->allowed, &out->allowed_count));
 out:
     return rc;
 }

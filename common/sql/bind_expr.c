@@ -89,6 +89,8 @@ bool tl_expr_same(const struct tl_expr *a, const struct tl_expr *b)
         return a->slot == b->slot;
     if (a->op == TL_EXPR_CONSTANT)
         return a->constant.kind == b->constant.kind && tl_value_eq(&a->constant, &b->constant);
+    if (a->op == TL_EXPR_AMONG && a->state != b->state)
+        return false;
     for (uint32_t i = 0; i < a->args_count; i++)
         if (!tl_expr_same(a->args[i], b->args[i]))
             return false;
@@ -471,28 +473,6 @@ static enum tl_code in_bind(struct tl_bind *bind, const struct tl_ast_expr *ast,
     return chain_make(bind, TL_EXPR_OR, args + 1, ast->args_count - 1, ast->key_at, out);
 }
 
-/* What x is says how the values of a file are read. */
-static enum tl_code list_bind(struct tl_bind *bind, const struct tl_scope *scope, const struct tl_ast_expr *ast,
-                              struct tl_expr **out)
-{
-    const struct tl_ast_expr *whole, *item;
-    struct tl_expr *x, **args;
-    enum tl_code rc;
-
-    TL_TRY(tl_bind_expr(bind, scope, ast->args, &x));
-    TL_TRY(tl_bind_list(bind, x->kind, ast, &whole));
-    args = tl_arena_zalloc(bind->arena, sizeof(struct tl_expr *) * (whole->args_count + 1u));
-    if (args == NULL)
-        return tl_bind_no_memory(bind);
-    args[0] = x;
-    item = whole->args->next;
-    for (uint32_t i = 1; i < whole->args_count; i++, item = item->next)
-        TL_TRY(tl_bind_expr(bind, scope, item, &args[i]));
-    TL_TRY(in_bind(bind, whole, args, out));
-out:
-    return rc;
-}
-
 static enum tl_code between_bind(struct tl_bind *bind, const struct tl_ast_expr *ast, struct tl_expr **args, struct tl_expr **out)
 {
     const struct tl_ast_expr *low = ast->args->next;
@@ -774,7 +754,13 @@ static enum tl_code expr_bind(struct tl_bind *bind, const struct tl_scope *scope
         return rc == TL_OK ? tl_bind_cast(bind, arg, kind, ast->at, out) : rc;
     case TL_AST_FILE:
         return tl_mistake(bind->err, bind->text, ast->at, "write x IN (FILE 'values.txt')", "a file holds the values of IN");
-    case TL_AST_IN: return list_bind(bind, scope, ast, out);
+    case TL_AST_IN:
+        if (tl_bind_list_has_file(ast)) {
+            rc = tl_bind_expr(bind, scope, ast->args, &arg);
+            return rc == TL_OK ? tl_bind_among(bind, ast, arg, out) : rc;
+        }
+        rc = tl_bind_args(bind, scope, ast, &args);
+        return rc == TL_OK ? in_bind(bind, ast, args, out) : rc;
     case TL_AST_AND:
     case TL_AST_OR:
     case TL_AST_CASE:

@@ -8,7 +8,7 @@
 
 #include "sql/bind.h"
 
-enum { LIST_BYTES_MAX = 1 << 20, LIST_VALUES_MAX = 10000 };
+enum { LIST_BYTES_MAX = 4 << 20, LIST_VALUES_MAX = 100000 };
 
 /* A name that is no path from the root lies beside the checks file. */
 static char *list_path(struct tl_bind *bind, struct tl_sv name)
@@ -25,6 +25,31 @@ static enum tl_code list_refuse(struct tl_bind *bind, const struct tl_ast_expr *
 {
     return tl_mistake(bind->err, bind->text, ast->at, "it lies beside the checks file, and holds one value a line",
                       "the list %.*s cannot be read: %s", TL_SHOWN(tl_sv_from(path)), strerror(number));
+}
+
+struct list_item {
+    const struct tl_ast_expr *literal;
+    struct list_item *next;
+};
+struct list {
+    struct list_item *first, *last;
+    uint32_t count;
+};
+
+static struct list_item *list_add(struct tl_bind *bind, struct list *list, const struct tl_ast_expr *literal)
+{
+    struct list_item *item = tl_arena_zalloc(bind->arena, sizeof *item);
+
+    if (item == NULL)
+        return NULL;
+    item->literal = literal;
+    if (list->last != NULL)
+        list->last->next = item;
+    else
+        list->first = item;
+    list->last = item;
+    list->count++;
+    return item;
 }
 
 /* What lies there may be anything: a pipe would be waited for. */
@@ -105,7 +130,7 @@ static enum tl_code line_check(struct tl_bind *bind, const struct tl_ast_expr *a
     return TL_OK;
 }
 
-static enum tl_code file_take(struct tl_bind *bind, enum tl_kind kind, const struct tl_ast_expr *ast, struct tl_ast_expr *into)
+static enum tl_code file_take(struct tl_bind *bind, enum tl_kind kind, const struct tl_ast_expr *ast, struct list *into)
 {
     const char *path = list_path(bind, ast->text);
     struct tl_sv rest;
@@ -127,14 +152,11 @@ static enum tl_code file_take(struct tl_bind *bind, enum tl_kind kind, const str
             continue;
         TL_TRY(line_check(bind, ast, kind, line, number));
         if (++count > LIST_VALUES_MAX)
-            TL_TRY(tl_mistake(bind->err, bind->text, ast->at, "each value is compared with each event: look them up beforehand",
+            TL_TRY(tl_mistake(bind->err, bind->text, ast->at, "a list of that length is better looked up beforehand",
                               "%.*s has more than %d values", TL_SHOWN(ast->text), LIST_VALUES_MAX));
         literal = literal_make(bind, kind, line, ast->at);
-        if (literal == NULL)
+        if (literal == NULL || list_add(bind, into, literal) == NULL)
             TL_TRY(tl_bind_no_memory(bind));
-        into->args_last->next = literal;
-        into->args_last = literal;
-        into->args_count++;
     }
     if (count == 0)
         TL_TRY(
@@ -143,42 +165,104 @@ out:
     return rc;
 }
 
-enum tl_code tl_bind_list(struct tl_bind *bind, enum tl_kind kind, const struct tl_ast_expr *in, const struct tl_ast_expr **out)
+/* A literal as a value of x's kind. */
+static enum tl_code value_take(struct tl_bind *bind, enum tl_kind kind, const struct tl_ast_expr *ast, struct tl_value *out)
 {
-    struct tl_ast_expr *whole = tl_arena_zalloc(bind->arena, 2 * sizeof *whole), *x = &whole[1];
+    struct tl_scope scope = {.clause = "a list"};
+    struct tl_expr *expr;
+    int64_t min, max;
+    bool fits;
+    enum tl_code rc;
+
+    if (ast->op == TL_AST_COLUMN)
+        return tl_mistake(bind->err, bind->text, ast->at, "a text stands in quotes", "the values of the list are constants");
+    TL_TRY(tl_bind_expr(bind, &scope, ast, &expr));
+    if (expr->op != TL_EXPR_CONSTANT)
+        return tl_mistake(bind->err, bind->text, ast->at, "write its value", "the values of the list are constants");
+    if (expr->constant.is_null)
+        return tl_mistake(bind->err, bind->text, ast->at, "leave it out; NULL_SHARE(x) = 0 refuses it",
+                          "NULL is always allowed by IN");
+    fits = expr->kind == kind || (tl_kind_form(kind) == TL_FORM_F64 && tl_kind_is_numeric(expr->kind));
+    *out = expr->constant;
+    out->kind = kind;
+    if (tl_kind_is_integer(kind) && tl_kind_is_integer(expr->kind)) {
+        tl_kind_range(kind, &min, &max);
+        fits = out->i64 >= min && out->i64 <= max;
+    } else if (fits && tl_kind_form(kind) == TL_FORM_F64) {
+        out->f64 = tl_kind_form(expr->kind) == TL_FORM_F64 ? expr->constant.f64 : (double)expr->constant.i64;
+        if (kind == TL_FLOAT)
+            out->f64 = (float)out->f64;
+    }
+    if (!fits)
+        return tl_mistake(bind->err, bind->text, ast->at, "the values of the list have the type of the column",
+                          "the column is %s, and this is %s", tl_kind_name(kind), tl_kind_name(expr->kind));
+    if (kind == TL_STRING && !tl_arena_copy(bind->arena, out->sv, &out->sv))
+        return tl_bind_no_memory(bind);
+out:
+    return rc;
+}
+
+bool tl_bind_list_has_file(const struct tl_ast_expr *in)
+{
     const struct tl_ast_expr *item = in->args->next;
-    bool any = false;
-    enum tl_code rc = TL_OK;
 
     for (uint32_t i = 1; i < in->args_count; i++, item = item->next)
-        any = any || item->op == TL_AST_FILE;
-    *out = in;
-    if (!any)
-        return TL_OK;
-    if (whole == NULL)
-        return tl_bind_no_memory(bind);
-    *whole = *in;
-    *x = *in->args;
-    whole->args = whole->args_last = x;
-    whole->args_count = 1;
-    item = in->args->next;
+        if (item->op == TL_AST_FILE)
+            return true;
+    return false;
+}
+
+enum tl_code tl_bind_list(struct tl_bind *bind, enum tl_kind kind, const struct tl_ast_expr *in, struct tl_value **out,
+                          uint32_t *count)
+{
+    struct list list = {0};
+    const struct tl_ast_expr *item = in->args->next;
+    struct tl_value *values;
+    enum tl_code rc = TL_OK;
+
     for (uint32_t i = 1; i < in->args_count; i++, item = item->next) {
-        struct tl_ast_expr *copy;
+        struct list_item *copy;
 
         if (item->op == TL_AST_FILE) {
-            TL_TRY(file_take(bind, kind, item, whole));
+            TL_TRY(file_take(bind, kind, item, &list));
             continue;
         }
-        copy = tl_arena_zalloc(bind->arena, sizeof *copy);
+        copy = list_add(bind, &list, item);
         if (copy == NULL)
             TL_TRY(tl_bind_no_memory(bind));
-        *copy = *item;
-        whole->args_last->next = copy;
-        whole->args_last = copy;
-        whole->args_count++;
     }
-    whole->args_last->next = NULL;
-    *out = whole;
+    values = tl_arena_zalloc(bind->arena, sizeof *values * (list.count + 1u));
+    if (values == NULL)
+        TL_TRY(tl_bind_no_memory(bind));
+    *count = 0;
+    for (const struct list_item *i = list.first; i != NULL; i = i->next)
+        TL_TRY(value_take(bind, kind, i->literal, &values[(*count)++]));
+    *out = values;
+out:
+    return rc;
+}
+
+static int by_value(const void *a, const void *b)
+{
+    return tl_value_order(a, b);
+}
+
+enum tl_code tl_bind_among(struct tl_bind *bind, const struct tl_ast_expr *in, struct tl_expr *x, struct tl_expr **out)
+{
+    struct tl_value_list *list = tl_arena_zalloc(bind->arena, sizeof *list);
+    struct tl_value *values = NULL;
+    struct tl_expr *expr = tl_bind_node(bind, TL_EXPR_AMONG, TL_BOOLEAN, in->key_at.place, 1);
+    enum tl_code rc;
+
+    if (list == NULL || expr == NULL)
+        return tl_bind_no_memory(bind);
+    TL_TRY(tl_bind_list(bind, x->kind, in, &values, &list->count));
+    qsort(values, list->count, sizeof *values, by_value);
+    list->values = values;
+    expr->args[0] = x;
+    expr->state = list;
+    *out = expr;
+    rc = tl_bind_node_close(bind, expr, in->key_at);
 out:
     return rc;
 }

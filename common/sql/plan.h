@@ -28,6 +28,13 @@ enum tl_expr_op {
     TL_EXPR_OR,
     TL_EXPR_CASE,     /* args: condition, value, condition, value, ..., else (always there, NULL constant if unwritten) */
     TL_EXPR_COALESCE, /* first that is not NULL */
+    TL_EXPR_AMONG,    /* args[0] is one of the constants of `state`, a struct tl_value_list: IN with a list from a file */
+};
+
+/* Values of one kind, none of them NULL, in the order of tl_value_order. */
+struct tl_value_list {
+    const struct tl_value *values;
+    uint32_t count;
 };
 
 struct tl_expr {
@@ -36,7 +43,7 @@ struct tl_expr {
     struct tl_value constant;
     uint32_t slot;
     const struct tl_function *function;
-    const void *state; /* of function->prepare */
+    const void *state; /* of function->prepare; AMONG: the list */
     struct tl_expr **args;
     uint32_t args_count;
     struct tl_place place;

@@ -262,6 +262,20 @@ static void call_print(const struct tl_expr *expr, const struct tl_source *sourc
     }
 }
 
+static void among_print(const struct tl_expr *expr, const struct tl_source *source, const struct tl_view *view,
+                        struct tl_buf *out)
+{
+    const struct tl_value_list *list = expr->state;
+
+    tl_buf_put_u8(out, '(');
+    tl_expr_print(expr->args[0], source, view, out);
+    for (uint32_t i = 0; i < list->count; i++) {
+        tl_buf_put_str(out, i == 0 ? " IN (" : ", ");
+        tl_constant_print(&list->values[i], out);
+    }
+    tl_buf_put_str(out, "))");
+}
+
 void tl_expr_print(const struct tl_expr *expr, const struct tl_source *source, const struct tl_view *view, struct tl_buf *out)
 {
     switch (expr->op) {
@@ -289,6 +303,7 @@ void tl_expr_print(const struct tl_expr *expr, const struct tl_source *source, c
         args_print(expr, ", ", source, view, out);
         tl_buf_put_u8(out, ')');
         break;
+    case TL_EXPR_AMONG: among_print(expr, source, view, out); break;
     }
 }
 

@@ -63,8 +63,7 @@ static const char *const sql_version_1[] = {
     " event_time_ms INTEGER NOT NULL, PRIMARY KEY (definition, run, partition, \"offset\", \"row\")) STRICT, WITHOUT ROWID;",
     "CREATE TABLE tally_dead_letter (topic TEXT NOT NULL, partition INTEGER NOT NULL, \"offset\" INTEGER NOT NULL, \"row\" INTEGER NOT NULL,"
     " log_ms INTEGER NOT NULL, reason INTEGER NOT NULL, raw BLOB NOT NULL, UNIQUE (topic, partition, \"offset\", \"row\")) STRICT;",
-    /* published: the place in the order of publications; a rollback undoes the highest one, and what the pointer was before follows from
-     * the ranges of those that stay, in that order. */
+    /* published, change: of before version 6; since then tally_publication has them. */
     "CREATE TABLE tally_run (run INTEGER PRIMARY KEY AUTOINCREMENT, reason TEXT NOT NULL, started_ms INTEGER NOT NULL, ended_ms INTEGER,"
     " state TEXT NOT NULL CHECK (state IN ('staged', 'published', 'failed', 'rolled back')), published INTEGER UNIQUE, change INTEGER,"
     " normaliser INTEGER NOT NULL) STRICT;",

@@ -27,11 +27,11 @@ static const char sql_past[] =
 static const char sql_measured[] =
     "SELECT measured FROM tally_check_result WHERE run = ?1 AND definition = ?2 AND from_ms = ?3 AND measure = ?4"
     " AND measured IS NOT NULL LIMIT 1";
-/* Carries are compared where they stand: they may be large. */
+/* Carries are compared where they stand: they may be large. Of ranges that do not overlap, the first that ends behind an instant tells whether one holds
+ * it, or begins there. */
 static const char sql_staged[] =
-    "SELECT g.from_ms, g.to_ms, g.rows_count, g.blocked, g.published, g.carry_in,"
-    " (SELECT count(*) FROM tally_pointer AS p WHERE p.definition = g.definition AND p.from_ms < g.to_ms AND p.to_ms > g.to_ms),"
-    " (SELECT count(*) FROM tally_pointer AS p WHERE p.definition = g.definition AND p.from_ms = g.to_ms),"
+    "SELECT g.from_ms, g.to_ms, g.rows_count, g.blocked, g.published,"
+    " (SELECT p.from_ms FROM tally_pointer AS p WHERE p.definition = g.definition AND p.to_ms > g.to_ms ORDER BY p.to_ms LIMIT 1),"
     " (SELECT count(*) FROM tally_pointer AS p JOIN tally_run_range AS o ON o.run = p.run AND o.definition = p.definition"
     " AND o.from_ms = p.from_ms WHERE p.definition = g.definition AND p.to_ms = g.to_ms AND o.carry = g.carry)"
     " FROM tally_run_range AS g WHERE g.run = ?1 AND g.definition = ?2 ORDER BY g.from_ms";
@@ -39,7 +39,7 @@ static const char sql_keep_back[] =
     "UPDATE tally_run_range SET blocked = ?4 WHERE run = ?1 AND definition = ?2 AND from_ms = ?3";
 static const char sql_keepers[] =
     "SELECT DISTINCT g.run FROM tally_run_range AS g JOIN tally_run AS r ON r.run = g.run WHERE g.blocked IN (" KEPT_BACK ")"
-    " AND g.published IS NULL AND g.pruned = 0 AND r.state <> 'staged' ORDER BY g.run";
+    " AND g.published IS NULL AND g.pruned = 0 AND r.state IN ('published', 'failed') ORDER BY g.run";
 static const char sql_replace_kept[] =
     "UPDATE tally_run_range SET blocked = " KEPT_REPLACED " WHERE run < ?1 AND blocked IN (" KEPT_BACK ") AND published IS NULL"
     " AND EXISTS (SELECT 1 FROM tally_run_range AS n WHERE n.run = ?1 AND n.blocked <> " KEPT_REFUSED " AND n.definition = tally_run_range.definition"
@@ -421,11 +421,10 @@ enum tl_code tl_store_staged(struct tl_store *store, int64_t run, int64_t defini
             .rows_count = (uint64_t)tl_answer_i64(answer, 2),
             .kept = (enum tl_kept)tl_answer_i64(answer, 3),
             .published = !tl_answer_null(answer, 4),
-            .carry_in = tl_answer_i64(answer, 5),
         };
-        inside = tl_answer_i64(answer, 6) > 0; /* of a published range */
-        begins = tl_answer_i64(answer, 7) > 0;
-        same_carry = tl_answer_i64(answer, 8) > 0;
+        inside = !tl_answer_null(answer, 5) && tl_answer_i64(answer, 5) < range.to_ms; /* of a published range */
+        begins = !tl_answer_null(answer, 5) && tl_answer_i64(answer, 5) == range.to_ms;
+        same_carry = tl_answer_i64(answer, 6) > 0;
         range.next_needs_it =
             inside || !same_carry; /* what begins here began with the carry; where nothing ends here it would leave a gap */
         range.needs_next = inside || (begins && !same_carry);

@@ -85,7 +85,6 @@ struct tl_staged_range {
     uint64_t rows_count;
     enum tl_kept kept;
     bool published;
-    int64_t carry_in; /* XXH3-64 of the carry that it was computed with; 0: not known */
     /* What joins it to the range of the same run that begins at its end, as things are published now: the carry over that bound, or which
      * ranges there are, has changed. Then a chain: neither is published without the other; at the end of what is published this one may be. */
     bool next_needs_it, needs_next;
@@ -98,7 +97,7 @@ TL_MUST_USE enum tl_code tl_store_staged(struct tl_store *store, int64_t run, in
 TL_MUST_USE enum tl_code tl_store_keep_back(struct tl_store *store, int64_t run, int64_t definition, int64_t from_ms,
                                             enum tl_kept kept, struct tl_err *err);
 
-/* Runs that are over and keep ranges back whose rows are there still, in their order. */
+/* Runs that are over, are not rolled back as a whole, and keep ranges back whose rows are there still, in their order. */
 TL_MUST_USE enum tl_code tl_store_keepers(struct tl_store *store,
                                           enum tl_code (*each)(void *ctx, int64_t run, struct tl_err *err), void *ctx,
                                           struct tl_err *err);

@@ -7,6 +7,7 @@
 /* Of a range: its rows are there; going; gone. */
 #define TL_PRUNED_ON_THE_WAY 2
 #define TL_PRUNED 1
+#define TL_KEPT_NO_MORE 3 /* as TL_KEPT_REPLACED: nobody can accept it any more */
 #define TEXT_OF(number) TEXT_OF_(number)
 #define TEXT_OF_(number) #number
 
@@ -35,7 +36,8 @@ static const char sql_superseded[] =
     " AND r.from_ms < (SELECT n.to_ms FROM tally_run_range AS n WHERE n.run = c.run AND n.definition = r.definition"
     " AND n.from_ms < r.to_ms AND n.published = c.published ORDER BY n.from_ms DESC LIMIT 1)) END) < ?1 ORDER BY r.run, r.definition, r.from_ms";
 static const char sql_mark_pruned[] =
-    "UPDATE tally_run_range SET pruned = ?4 WHERE run = ?1 AND definition = ?2 AND from_ms = ?3";
+    "UPDATE tally_run_range SET pruned = ?4, blocked = CASE WHEN published IS NULL THEN " TEXT_OF(TL_KEPT_NO_MORE) " ELSE blocked END"
+    " WHERE run = ?1 AND definition = ?2 AND from_ms = ?3";
 static const char sql_unpruned[] =
     "SELECT 1 FROM tally_run_range WHERE run = ?1 AND definition = ?2 AND from_ms <> ?3 AND pruned <> " TEXT_OF(TL_PRUNED) " LIMIT 1";
 /* clang-format on */

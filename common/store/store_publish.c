@@ -22,7 +22,7 @@
 /* clang-format off */
 static const char sql_run_state[] = "SELECT state FROM tally_run WHERE run = ?1";
 /* A definition that was replaced while the run went on has no rows any more. */
-#define OF_RUN " WHERE run = ?1 AND published IS NULL AND blocked = 0 AND definition IN (SELECT definition FROM tally_progress)"
+#define OF_RUN " WHERE run = ?1 AND published IS NULL AND blocked = 0 AND pruned = 0 AND definition IN (SELECT definition FROM tally_progress)"
 static const char sql_has_staged[] = "SELECT 1 FROM tally_run_range" OF_RUN " LIMIT 1";
 static const char sql_taken_ranges[] =
     "SELECT definition, from_ms, to_ms FROM tally_run_range WHERE run = ?1 AND published = ?2 ORDER BY definition, from_ms";

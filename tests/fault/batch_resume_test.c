@@ -179,6 +179,52 @@ Test(batch_resume, a_changed_definition_is_not_gone_on_with)
     expect_answer("SELECT count(*) FROM tally_run_range WHERE run = 1", "0\n");
 }
 
+/* A changed view is built beside the one that serves, also when the run that builds it ends on the way; it is swapped in when it is whole. */
+Test(batch_resume, a_changed_view_serves_when_it_is_whole)
+{
+    static const char changed[] = "CREATE TABLE events (event_id STRING, host STRING, n INT, event_time TIMESTAMP_LTZ(3),\n"
+                                  "    WATERMARK FOR event_time AS event_time - INTERVAL '5' SECOND)\n"
+                                  "    WITH ('connector' = 'kafka', 'topic' = 'events', 'format' = 'json', "
+                                  "'json.timestamp-format.standard' = 'ISO-8601');\n"
+                                  "CREATE VIEW hits AS SELECT window_start, window_end, host, COUNT(*) AS hits, SUM(n) AS total\n"
+                                  "    FROM TABLE(TUMBLE(TABLE events, DESCRIPTOR(event_time), INTERVAL '%d' SECOND)) GROUP BY "
+                                  "window_start, window_end, host;\n";
+    char text[1000];
+    struct run run = {0};
+
+    for (int seconds = 10; seconds <= 20; seconds += 10) {
+        snprintf(text, sizeof text, changed, seconds);
+        snprintf(views, sizeof views, "%s", run_file_write(dir, "views.sql", text));
+        if (seconds == 10) {
+            must_on(rough, rough_store, "batch", "--to=2026-03-05");
+            continue;
+        }
+        free(ask("CREATE TRIGGER no_more BEFORE INSERT ON tally_run_range WHEN (SELECT count(*) FROM tally_run_range WHERE run = "
+                 "NEW.run) >= 3"
+                 " BEGIN SELECT RAISE(ABORT, 'enough'); END"));
+        RUN(&run, "batch", "--views", views, "--data", rough, "--to", "2026-03-05", "--jobs", "1");
+        cr_assert_eq(run.status, 3, "%s", run.err);
+        run_done(&run);
+        free(ask("DROP TRIGGER no_more"));
+        expect_answer("SELECT max(_end_ms - _start_ms) FROM hits", "10000\n");
+        expect_answer("SELECT count(*) FROM tally_definition", "2\n");
+    }
+    RUN(&run, "batch", "--views", views, "--data", rough, "--to", "2026-03-05");
+    cr_assert_eq(run.status, 0, "%s", run.err);
+    cr_assert_not_null(strstr(run.err, "goes on with run 2"), "%s", run.err);
+    cr_assert_not_null(strstr(run.err, "serves now"), "%s", run.err);
+    run_done(&run);
+    expect_answer("SELECT max(_end_ms - _start_ms), min(_end_ms - _start_ms) FROM hits", "20000|20000\n");
+    must_on(calm, calm_store, "batch", "--to=2026-03-05");
+    {
+        char *want = rows_of(calm, calm_store, "hits"), *got = rows_of(rough, rough_store, "hits");
+
+        cr_assert_str_eq(got, want);
+        free(want);
+        free(got);
+    }
+}
+
 /* Kill -9 at random instants, and now and then more events; at the end as if nothing had been. */
 static void kill_again_and_again(void)
 {

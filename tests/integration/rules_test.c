@@ -85,6 +85,20 @@ static void scrape_both(void)
     run_done(&run);
 }
 
+/* dir/batch.txt: what a run writes for the node exporter; behind scrape_both. */
+static void write_batch(void)
+{
+    char views[300], data[300], file[300];
+    struct run run = {0};
+
+    snprintf(views, sizeof views, "%s/views.sql", dir);
+    snprintf(data, sizeof data, "%s/data", dir);
+    snprintf(file, sizeof file, "%s/batch.txt", dir);
+    RUN(&run, "batch", "--views", views, "--data", data, "--to", "now", "--metrics-file", file);
+    cr_expect_eq(run.status, 0, "%s", run.err);
+    run_done(&run);
+}
+
 /* dir/intercept.txt: of one that nobody has come to. */
 static void scrape_intercept(void)
 {
@@ -105,15 +119,17 @@ static void scrape_intercept(void)
 Test(rules, the_official_parser_reads_what_is_shown_and_the_rules_name_nothing_else)
 {
     const char *python = getenv("TALLY_PYTHON");
-    char command[600];
+    char command[1000];
     int status;
 
     scrape_both();
     scrape_intercept();
+    write_batch();
     snprintf(
         command, sizeof command,
-        "%s -B tests/reference/metrics_check.py deploy/prometheus/tally_rules.yml %s/speed.txt %s/archive.txt %s/intercept.txt",
-        python != NULL ? python : "python3", dir, dir, dir);
+        "%s -B tests/reference/metrics_check.py deploy/prometheus/tally_rules.yml %s/speed.txt %s/archive.txt %s/intercept.txt"
+        " %s/batch.txt",
+        python != NULL ? python : "python3", dir, dir, dir, dir);
     status = shell(command);
     if (status == 77)
         cr_skip_test("prometheus-client is not here (TALLY_PYTHON; `make test` brings it)");
@@ -123,22 +139,25 @@ Test(rules, the_official_parser_reads_what_is_shown_and_the_rules_name_nothing_e
 Test(rules, promtool_takes_what_is_shown)
 {
     const char *program = promtool();
-    char command[600];
+    char command[1000];
 
     scrape_both();
     scrape_intercept();
+    write_batch();
     snprintf(command, sizeof command, "%s check metrics < %s/intercept.txt", program, dir);
     cr_expect_eq(shell(command), 0);
     snprintf(command, sizeof command, "%s check metrics < %s/speed.txt", program, dir);
     cr_expect_eq(shell(command), 0);
     snprintf(command, sizeof command, "%s check metrics < %s/archive.txt", program, dir);
     cr_expect_eq(shell(command), 0);
+    snprintf(command, sizeof command, "%s check metrics < %s/batch.txt", program, dir);
+    cr_expect_eq(shell(command), 0);
 }
 
 Test(rules, promtool_takes_the_rules_and_their_alerts_come_when_they_should)
 {
     const char *program = promtool();
-    char command[600];
+    char command[1000];
 
     snprintf(command, sizeof command, "%s check rules deploy/prometheus/tally_rules.yml", program);
     cr_expect_eq(shell(command), 0);

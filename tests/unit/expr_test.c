@@ -325,6 +325,30 @@ Test(expr, a_long_list_takes_no_more_memory_than_a_short_one)
     cr_assert_lt(arena.held_bytes, 2 * arena.chunk_bytes, "%zu bytes", arena.held_bytes);
 }
 
+Test(expr, among_the_values_of_a_list)
+{
+    static const struct tl_value numbers[] = {
+        {.kind = TL_INT, .i64 = -5},
+        {.kind = TL_INT, .i64 = 0 },
+        {.kind = TL_INT, .i64 = 2 }
+    };
+    static const struct tl_value texts[] = {
+        {.kind = TL_STRING, .sv = {"even", 4}}
+    };
+    struct tl_value_list list = {numbers, 3};
+    struct tree t = {.count = 0};
+    struct tl_expr *among = with(node(&t, TL_EXPR_AMONG, TL_BOOLEAN), slot(&t, TL_INT, 2), NULL, NULL);
+
+    among->state = &list;
+    check(among, all, ROWS, "101101101");
+    list.count = 1;
+    check(among, all, ROWS, "000000000");
+    list = (struct tl_value_list){texts, 1};
+    among = with(node(&t, TL_EXPR_AMONG, TL_BOOLEAN), slot(&t, TL_STRING, 3), NULL, NULL);
+    among->state = &list;
+    check(among, all, ROWS, "10101010N");
+}
+
 Test(expr, no_memory)
 {
     struct tree t = {.count = 0};

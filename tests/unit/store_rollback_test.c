@@ -1,4 +1,5 @@
 /* store_rollback_test.c: publications undone, the newest first; superseded ranges pruned, and what a rollback refuses then. In every kind of store. */
+#include "store/store_check.h"
 #include "support/store_checks.h"
 
 static enum tl_code see_undone(void *ctx, int64_t published, int64_t run, struct tl_err *err)
@@ -226,12 +227,43 @@ static void a_stage_is_taken_back_range_by_range(const struct store_backend *bac
     tl_store_close(store);
 }
 
+/* What a check keeps back is not published with the rest, but may be later; when its rows have gone it cannot any more. */
+static void a_blocked_range_goes_out_later_or_never(const struct store_backend *backend)
+{
+    struct tl_store *store = fresh(backend);
+    int64_t id = hits(store), run = store_run(store, "two days");
+    const struct tl_acceptance by = {TL_SV("volume"), TL_SV("ann@web1"), TL_SV("a holiday")};
+
+    for (int time = 0; time < 2; time++) {
+        if (time == 1)
+            run = store_run(store, "again");
+        stage_one(store, run, id, 0, 10, 1 + time);
+        stage_one(store, run, id, 10, 20, 10);
+        OK(tl_store_begin(store, err));
+        OK(tl_store_keep_back(store, run, id, 10, TL_KEPT_CHECK, err));
+        OK(tl_store_commit(store, err));
+        OK(tl_store_publish(store, run, 100, err));
+        expect(MERGED(store, "hits"), time == 0 ? "0 10 b 1 batch 1\n" : "0 10 b 2 batch 1\n10 20 b 10 batch 1\n");
+        if (time == 1)
+            OK(tl_store_prune_superseded(store, 101, err)); /* nobody has accepted it meanwhile */
+        OK(tl_store_begin(store, err));
+        OK(tl_store_keep_back(store, run, id, 10, TL_KEPT_NOT, err));
+        OK(tl_store_commit(store, err));
+        OK(tl_store_publish_as(store, run, &by, 200, err));
+        expect(MERGED(store, "hits"),
+               time == 0 ? "0 10 b 1 batch 1\n10 20 b 10 batch 1\n" : "0 10 b 2 batch 1\n10 20 b 10 batch 1\n");
+    }
+    FAILS(TL_ERR_LIMIT, "rows of run 1", tl_store_unpublish(store, 2, "", 300, see_undone, NULL, err));
+    tl_store_close(store);
+}
+
 static const struct store_check checks[] = {
     CHECK(the_pointer_is_what_it_was),
     CHECK(speed_serves_what_is_uncovered),
     CHECK(superseded_rows_go_when_no_rollback_may_want_them),
     CHECK(the_first_publication_of_a_new_definition_stays),
     CHECK(a_stage_is_taken_back_range_by_range),
+    CHECK(a_blocked_range_goes_out_later_or_never),
 };
 
 STORE_SUITE(store_rollback)
