@@ -185,7 +185,7 @@ void tl_master_writer_abandon(struct tl_master_writer *writer); /* removes what 
  *
  * So there is no moment at which an offset is in no file or in two, for whatever lists the folder, DuckDB too, and whatever is killed: what
  * stands in "_events" is read by nobody, and removed by the next who begins there. Whoever has listed a topic (or has a file of it open to write)
- * holds a lock on its folder, shared, until tl_master_let_go or close; the exchange wants that lock alone. So no reader of ours is left with
+ * holds a lock on it, shared, until tl_master_let_go or close; the exchange wants that lock alone. So no reader of ours is left with
  * names that are gone. One that takes no lock may be: it is told that a file is not there. That it is not caught in the middle of listing the
  * old folder is what the while is for. Two that make files anew keep out of each other's way by a lock of their caller's. */
 struct tl_master_swap;

@@ -9,13 +9,20 @@ struct tl_master_topic {
     struct tl_master_topic *next;
     struct tl_sv topic; /* in `names` */
     struct tl_arena names, files, complete, thinned;
-    int fd; /* the topic's folder, locked as long as what was listed may be read; -1: it is not */
+    bool held; /* what was listed may be read: the topic is locked */
 };
 
 struct tl_master {
     char *data_dir;
     struct tl_master_topic *topics;
+    int lock_fd; /* -1: not open (yet) */
 };
+
+/* Locks of topics: a byte of DIR/record.lock each, by the topic's hash (fcntl's locks of open files, which flock's on the same file do not meet). A
+ * file system without them, or on which the file cannot be had, has no compaction either, for that wants one. */
+int tl_master_lock_open(const char *data_dir); /* -1: none to be had */
+/* F_RDLCK, F_WRLCK or F_UNLCK; false, with errno, where that cannot be, or (without `waits`) not now. */
+bool tl_master_lock_set(int fd, struct tl_sv topic, short how, bool waits);
 
 /* What was handed out about a topic stands in arenas of its own, so that asking about one topic leaves the others alone. */
 TL_MUST_USE enum tl_code tl_master_topic_find(struct tl_master *master, struct tl_sv name, struct tl_master_topic **out,

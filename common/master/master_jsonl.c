@@ -43,6 +43,7 @@ enum tl_code tl_master_open(const char *data_dir, struct tl_master **out, struct
         free(master);
         return tl_fail_memory(err, sizeof *master + size);
     }
+    master->lock_fd = -1;
     *out = master;
     return TL_OK;
 }
@@ -59,10 +60,10 @@ void tl_master_close(struct tl_master *master)
         tl_arena_done(&topic->files);
         tl_arena_done(&topic->complete);
         tl_arena_done(&topic->thinned);
-        if (topic->fd >= 0)
-            close(topic->fd);
         free(topic);
     }
+    if (master->lock_fd >= 0)
+        close(master->lock_fd);
     free(master->data_dir);
     free(master);
 }
@@ -78,7 +79,6 @@ enum tl_code tl_master_topic_find(struct tl_master *master, struct tl_sv name, s
         topic = calloc(1, sizeof *topic);
         if (topic == NULL)
             return tl_fail_memory(err, sizeof *topic);
-        topic->fd = -1;
         tl_arena_init(&topic->names, 256, 0);
         tl_arena_init(&topic->files, 16 * 1024, 0);
         tl_arena_init(&topic->complete, 1024, 0);

@@ -8,7 +8,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -286,17 +285,16 @@ out:
     return rc;
 }
 
-/* As long as the folder is locked, files that are there stay there. A file system without locks has no compaction either, for that wants one too. */
-static enum tl_code folder_lock(struct tl_master_topic *topic, const char *folder, struct tl_err *err)
+/* As long as the topic is locked, files that are there stay there. */
+static void topic_hold(struct tl_master *master, struct tl_master_topic *topic, const char *folder)
 {
-    if (topic->fd >= 0)
-        return TL_OK;
-    topic->fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (topic->fd < 0)
-        return errno == ENOENT ? TL_OK : tl_fail_errno(err, TL_ERR_IO, "%s: cannot open the folder", folder);
-    while (flock(topic->fd, LOCK_SH) != 0 && errno == EINTR)
-        ;
-    return TL_OK;
+    if (topic->held || access(folder, F_OK) != 0)
+        return;
+    if (master->lock_fd < 0)
+        master->lock_fd = tl_master_lock_open(master->data_dir);
+    if (master->lock_fd >= 0)
+        (void)tl_master_lock_set(master->lock_fd, topic->topic, F_RDLCK, true);
+    topic->held = true;
 }
 
 static enum tl_code in_arena(struct tl_arena *arena, const void *items, size_t bytes, void **out, struct tl_err *err)
@@ -360,9 +358,9 @@ enum tl_code tl_master_list_sound(struct tl_master *master, struct tl_sv topic, 
     TL_TRY(tl_master_topic_encode(topic, encoded, err));
     TL_TRY(tl_master_topic_find(master, topic, &known, err));
     TL_TRY(tl_master_path(folder, err, "%s/topics/%s", master->data_dir, encoded));
-    if (known->fd < 0) /* nobody has what was listed before */
+    if (!known->held) /* nobody has what was listed before */
         tl_arena_reset(&known->files);
-    TL_TRY(folder_lock(known, folder, err));
+    topic_hold(master, known, folder);
     listing.arena = &known->files;
     TL_TRY(tl_master_folder_walk(folder, each_partition, &walk, err));
     TL_TRY(listing_settle(&listing, out, err));
@@ -390,22 +388,19 @@ enum tl_code tl_master_topic_alone(struct tl_master *master, struct tl_sv topic,
 {
     enum { NAP_MS = 20 };
     int64_t until_ms = tl_clock_monotonic_ms() + wait_ms;
-    char encoded[TL_MASTER_TOPIC_BYTES_MAX + 1], folder[PATH_MAX];
     struct tl_master_topic *known;
     enum tl_code rc;
 
-    TL_TRY(tl_master_topic_encode(topic, encoded, err));
     TL_TRY(tl_master_topic_find(master, topic, &known, err));
-    TL_TRY(tl_master_path(folder, err, "%s/topics/%s", master->data_dir, encoded));
-    TL_TRY(folder_lock(known, folder, err));
-    if (known->fd < 0)
-        TL_TRY(tl_fail(err, TL_ERR_NOT_FOUND, "%s: there is no such folder", folder));
-    while (flock(known->fd, LOCK_EX | LOCK_NB) != 0) {
-        if (errno == EINTR)
-            continue;
-        if (errno != EWOULDBLOCK)
-            TL_TRY(tl_fail_errno(err, TL_ERR_IO, "%s/topics: cannot lock the folder of topic %.*s", master->data_dir,
-                                 TL_SV_ARG(topic)));
+    if (master->lock_fd < 0)
+        master->lock_fd = tl_master_lock_open(master->data_dir);
+    known->held = true;
+    while (!tl_master_lock_set(master->lock_fd, topic, F_WRLCK, false)) {
+        if (errno != EAGAIN && errno != EACCES) {
+            (void)tl_fail_errno(err, TL_ERR_IO, "%s/record.lock: cannot lock topic %.*s", master->data_dir, TL_SV_ARG(topic));
+            tl_master_let_go(master, topic);
+            return TL_ERR_IO;
+        }
         if (tl_clock_monotonic_ms() >= until_ms) {
             tl_master_let_go(master, topic);
             TL_TRY(tl_fail(err, TL_ERR_BUSY,
@@ -422,9 +417,10 @@ out:
 void tl_master_let_go(struct tl_master *master, struct tl_sv topic)
 {
     for (struct tl_master_topic *known = master->topics; known != NULL; known = known->next) {
-        if (known->fd < 0 || !tl_sv_eq(known->topic, topic))
+        if (!known->held || !tl_sv_eq(known->topic, topic))
             continue;
-        close(known->fd);
-        known->fd = -1;
+        if (master->lock_fd >= 0)
+            (void)tl_master_lock_set(master->lock_fd, topic, F_UNLCK, false);
+        known->held = false;
     }
 }

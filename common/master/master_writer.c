@@ -15,7 +15,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -49,9 +48,9 @@ struct tl_master_writer {
     char encoded[TL_MASTER_TOPIC_BYTES_MAX + 1], folder[PATH_MAX];
     uint64_t time_rule;
     uint32_t partition;
-    int topic_fd; /* the topic's folder, locked: nobody exchanges folders under an open file; -1: none is open */
-    bool begun;   /* the files are open */
-    bool broken;  /* a write failed: nothing more is taken, finish only removes */
+    int lock_fd; /* by which the topic is locked: nobody exchanges folders under an open file; -1: none is open */
+    bool begun;  /* the files are open */
+    bool broken; /* a write failed: nothing more is taken, finish only removes */
     ZSTD_CCtx *packer;
     struct output outputs[PARTS];
     struct tl_buf lines, others, entries, packed;
@@ -164,8 +163,8 @@ static void writer_free(struct tl_master_writer *writer)
             close(output->fd);
         XXH3_freeState(output->hash);
     }
-    if (writer->topic_fd >= 0)
-        close(writer->topic_fd);
+    if (writer->lock_fd >= 0)
+        close(writer->lock_fd);
     ZSTD_freeCCtx(writer->packer);
     tl_buf_done(&writer->lines);
     tl_buf_done(&writer->others);
@@ -208,7 +207,7 @@ enum tl_code tl_master_writer_open_in(struct tl_master *master, struct tl_sv top
     writer->data_dir = tl_master_data_dir(master);
     writer->partition = partition;
     writer->time_rule = time_rule;
-    writer->topic_fd = -1;
+    writer->lock_fd = -1;
     writer->begin_offset = INT64_MAX;
     writer->last_offset = -1;
     writer->watermark_ms = INT64_MIN;
@@ -262,11 +261,9 @@ static enum tl_code writer_begin(struct tl_master_writer *writer, int64_t first_
     enum tl_code rc;
 
     TL_TRY(tl_master_topic_folder(writer->data_dir, writer->encoded, folder, err));
-    writer->topic_fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (writer->topic_fd < 0)
-        TL_TRY(tl_fail_errno(err, TL_ERR_IO, "%s: cannot open the folder", folder));
-    while (flock(writer->topic_fd, LOCK_SH) != 0 && errno == EINTR)
-        ;
+    writer->lock_fd = tl_master_lock_open(writer->data_dir);
+    if (writer->lock_fd >= 0)
+        (void)tl_master_lock_set(writer->lock_fd, writer->topic, F_RDLCK, true);
     TL_TRY(tl_master_folder_make(writer->folder, err));
     for (int part = 0; part < PARTS; part++) {
         struct output *output = &writer->outputs[part];

@@ -454,7 +454,7 @@ static void retention_sweep(enum what what, const char *name)
     }
     unsetenv("TALLY_CLOCK_FILE");
     fprintf(stderr, "archive_kill: %s of retention at each of %ld system calls\n", name, points);
-    cr_assert_gt(points, 10);
+    cr_assert_gt(points, 5);
 }
 
 Test(archive_kill, retention_before_each_system_call, .timeout = 300)

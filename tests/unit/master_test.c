@@ -696,6 +696,29 @@ Test(master, a_list_stays_when_the_topic_is_listed_again)
     tl_master_close(master);
 }
 
+/* A table with 'topic-pattern' may read thousands of topics: no file is open for each. */
+Test(master, many_topics_are_listed_with_few_open_files)
+{
+    struct rlimit few = {40, 40};
+    struct tl_master *master = master_open();
+    char name[20];
+
+    for (int t = 0; t < 60; t++) {
+        snprintf(name, sizeof name, "topic-%d", t);
+        file_write(master, tl_sv_from(name), 0, 0, 3);
+    }
+    cr_assert_eq(setrlimit(RLIMIT_NOFILE, &few), 0);
+    for (int t = 0; t < 60; t++) {
+        const struct tl_master_file *files;
+        size_t count;
+
+        snprintf(name, sizeof name, "topic-%d", t);
+        cr_assert_eq(tl_master_list(master, tl_sv_from(name), &files, &count, &err), TL_OK, "%s", err.message);
+        cr_assert_eq(count, 1);
+    }
+    tl_master_close(master);
+}
+
 /* ---- killed, failed and abandoned writers ---- */
 
 static size_t names_count(const char *folder)
