@@ -14,6 +14,7 @@
 #include "main/check_text.h"
 #include "publish.h"
 #include "quality.h"
+#include "run_offsets.h"
 #include "sql/shape.h"
 
 /* What a range was computed with. */
@@ -160,45 +161,6 @@ static enum tl_code see_failure(void *ctx, const struct tl_check_result *result,
 
 /* ---- is it what would be computed now? ---- */
 
-struct offsets {
-    const struct tl_input *input;
-    const struct tl_chain_span *span;
-    bool dirty;
-    uint32_t seen_count;
-};
-
-static enum tl_code see_offset(void *ctx, struct tl_sv topic, uint32_t partition, int64_t next_offset, struct tl_err *err)
-{
-    struct offsets *offsets = ctx;
-
-    (void)err;
-    for (uint32_t p = 0; p < offsets->input->partitions_count; p++) {
-        const struct tl_input_partition *mine = &offsets->input->partitions[p];
-
-        if (tl_partition_in_topic(mine->partition) != partition || !tl_sv_eq(mine->topic, topic))
-            continue;
-        offsets->seen_count++;
-        offsets->dirty = offsets->dirty || tl_input_has_new(mine, next_offset, offsets->span->from_ms, offsets->span->to_ms);
-    }
-    return TL_OK;
-}
-
-/* A partition that the run did not know is new as a whole. */
-static enum tl_code has_new_input(struct accept *accept, uint32_t root, const struct tl_chain_span *span, bool *dirty,
-                                  struct tl_err *err)
-{
-    const struct tl_input *input = accept->scope->inputs[accept->scope->plan->views[root].source];
-    struct offsets offsets = {.input = input, .span = span};
-    enum tl_code rc;
-
-    TL_TRY(tl_store_run_offsets(accept->scope->store, accept->run, see_offset, &offsets, err));
-    *dirty = offsets.dirty;
-    for (uint32_t p = 0; offsets.seen_count < input->partitions_count && p < input->partitions_count && !*dirty; p++)
-        *dirty = tl_input_has_new(&input->partitions[p], 0, span->from_ms, span->to_ms);
-out:
-    return rc;
-}
-
 static void say(const struct accept *accept, uint32_t view, const struct tl_chain_span *span, const char *what)
 {
     struct tl_buf range;
@@ -213,22 +175,23 @@ static void say(const struct accept *accept, uint32_t view, const struct tl_chai
 
 static enum tl_code refuse_what_is_old(struct accept *accept, uint32_t root, struct tl_err *err)
 {
+    const struct tl_scope *scope = accept->scope;
     struct tl_chain *chain = &accept->chains[root];
-    enum tl_code rc = TL_OK;
+    struct tl_run_offsets offsets;
+    enum tl_code rc;
 
+    TL_TRY(tl_run_offsets_open(&offsets, scope->store, accept->run, scope->inputs[scope->plan->views[root].source], err));
     for (uint32_t s = 0; s < chain->count; s++) {
         struct tl_chain_span *span = &chain->spans[s];
-        bool dirty = false;
 
-        if (span->published || (span->kept != TL_KEPT_CHECK && span->kept != TL_KEPT_CHAIN))
-            continue;
-        TL_TRY(has_new_input(accept, root, span, &dirty, err));
-        if (!dirty)
+        if (span->published || (span->kept != TL_KEPT_CHECK && span->kept != TL_KEPT_CHAIN) ||
+            !tl_run_offsets_have_new(&offsets, span->from_ms, span->to_ms))
             continue;
         say(accept, root, span, "events have come for it since it was computed: it stays back; tally batch computes it anew");
         span->failed = true;
     }
 out:
+    tl_run_offsets_close(&offsets);
     return rc;
 }
 

@@ -6,12 +6,12 @@
 
 #include "event/timestamp.h"
 #include "event/zone.h"
+#include "run_offsets.h"
 #include "sealed.h"
 
-/* What one run had read, per partition of the input. */
-struct run_offsets {
+struct run_read {
     int64_t run;
-    int64_t *next_offset; /* by index of the input's partitions; 0 where the run knew nothing of it */
+    struct tl_run_offsets offsets;
 };
 
 /* Instants at which ranges may be cut, ascending. */
@@ -32,7 +32,7 @@ struct published {
     const struct tl_days_wish *wish;
     struct tl_run_range *held; /* was rolled back, nothing has been published over it since, and it is not asked for */
     uint32_t held_count, held_capacity;
-    struct run_offsets *runs;
+    struct run_read *runs;
     uint32_t runs_count, runs_capacity;
 };
 
@@ -77,33 +77,13 @@ static enum tl_code add_rolled_back(void *ctx, const struct tl_run_range *range,
     return TL_OK;
 }
 
-struct offsets_ctx {
-    const struct tl_input *input;
-    int64_t *next_offset;
-};
-
-static enum tl_code add_offset(void *ctx, struct tl_sv topic, uint32_t partition, int64_t next_offset, struct tl_err *err)
+static enum tl_code offsets_of(struct published *published, int64_t run, const struct tl_run_offsets **out, struct tl_err *err)
 {
-    struct offsets_ctx *offsets = ctx;
-
-    (void)err;
-    for (uint32_t p = 0; p < offsets->input->partitions_count; p++) {
-        const struct tl_input_partition *mine = &offsets->input->partitions[p];
-
-        if (tl_partition_in_topic(mine->partition) == partition && tl_sv_eq(mine->topic, topic))
-            offsets->next_offset[p] = next_offset;
-    }
-    return TL_OK;
-}
-
-static enum tl_code offsets_of(struct published *published, int64_t run, const int64_t **out, struct tl_err *err)
-{
-    struct offsets_ctx ctx = {published->input, NULL};
-    enum tl_code rc = TL_OK;
+    struct run_read *read;
 
     for (uint32_t r = 0; r < published->runs_count; r++) {
         if (published->runs[r].run == run) {
-            *out = published->runs[r].next_offset;
+            *out = &published->runs[r].offsets;
             return TL_OK;
         }
     }
@@ -114,26 +94,19 @@ static enum tl_code offsets_of(struct published *published, int64_t run, const i
             return tl_fail_memory(err, capacity * sizeof *published->runs);
         published->runs_capacity = capacity;
     }
-    ctx.next_offset =
-        tl_arena_zalloc(&published->days->arena, (published->input->partitions_count + 1) * sizeof *ctx.next_offset);
-    if (ctx.next_offset == NULL)
-        return tl_fail_memory(err, published->input->partitions_count * sizeof *ctx.next_offset);
-    TL_TRY(tl_store_run_offsets(published->store, run, add_offset, &ctx, err));
-    published->runs[published->runs_count++] = (struct run_offsets){run, ctx.next_offset};
-    *out = ctx.next_offset;
-out:
-    return rc;
+    read = &published->runs[published->runs_count++];
+    read->run = run;
+    *out = &read->offsets;
+    return tl_run_offsets_open(&read->offsets, published->store, run, published->input, err);
 }
 
 static enum tl_code has_new_input(struct published *published, const struct tl_run_range *range, bool *dirty, struct tl_err *err)
 {
-    const int64_t *next_offset = NULL;
-    enum tl_code rc = TL_OK;
+    const struct tl_run_offsets *offsets = NULL;
+    enum tl_code rc;
 
-    *dirty = false;
-    TL_TRY(offsets_of(published, range->run, &next_offset, err));
-    for (uint32_t p = 0; p < published->input->partitions_count && !*dirty; p++)
-        *dirty = tl_input_has_new(&published->input->partitions[p], next_offset[p], range->from_ms, range->to_ms);
+    TL_TRY(offsets_of(published, range->run, &offsets, err));
+    *dirty = tl_run_offsets_have_new(offsets, range->from_ms, range->to_ms);
 out:
     return rc;
 }
@@ -586,6 +559,8 @@ out:
     free(published.ranges);
     free(published.held);
     free(published.edges.at_ms);
+    for (uint32_t r = 0; r < published.runs_count; r++)
+        tl_run_offsets_close(&published.runs[r].offsets);
     free(published.runs);
     return rc;
 }

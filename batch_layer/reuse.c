@@ -3,6 +3,8 @@
 
 #include <stdlib.h>
 
+#include "run_offsets.h"
+
 /* ---- the run ---- */
 
 struct candidate {
@@ -60,51 +62,24 @@ static int by_view_and_time(const void *a, const void *b)
     return (x->from_ms > y->from_ms) - (x->from_ms < y->from_ms);
 }
 
-struct read_offsets {
-    const struct tl_input *input;
-    int64_t *next_offset; /* by index of the input's partitions; 0 where the run knew nothing of it */
-};
-
-static enum tl_code add_offset(void *ctx, struct tl_sv topic, uint32_t partition, int64_t next_offset, struct tl_err *err)
-{
-    struct read_offsets *offsets = ctx;
-
-    (void)err;
-    for (uint32_t p = 0; p < offsets->input->partitions_count; p++) {
-        const struct tl_input_partition *mine = &offsets->input->partitions[p];
-
-        if (tl_partition_in_topic(mine->partition) == partition && tl_sv_eq(mine->topic, topic))
-            offsets->next_offset[p] = next_offset;
-    }
-    return TL_OK;
-}
-
-static bool has_new(const struct read_offsets *offsets, const struct tl_reusable *range)
-{
-    for (uint32_t p = 0; p < offsets->input->partitions_count; p++)
-        if (tl_input_has_new(&offsets->input->partitions[p], offsets->next_offset[p], range->from_ms, range->to_ms))
-            return true;
-    return false;
-}
-
 /* Ranges of this source that have new input are forgotten, and so removed. */
 static enum tl_code forget_changed(struct tl_reuse *reuse, uint32_t source, struct tl_err *err)
 {
     const struct tl_scope *scope = reuse->scope;
-    struct read_offsets offsets = {.input = scope->inputs[source]};
+    struct tl_run_offsets offsets;
     uint32_t kept = 0;
-    enum tl_code rc = TL_OK;
+    enum tl_code rc;
 
-    offsets.next_offset = calloc(offsets.input->partitions_count + 1, sizeof *offsets.next_offset);
-    if (offsets.next_offset == NULL)
-        return tl_fail_memory(err, offsets.input->partitions_count * sizeof *offsets.next_offset);
-    TL_TRY(tl_store_run_offsets(scope->store, reuse->run, add_offset, &offsets, err));
-    for (uint32_t r = 0; r < reuse->count; r++)
-        if (scope->plan->views[reuse->ranges[r].view].source != source || !has_new(&offsets, &reuse->ranges[r]))
-            reuse->ranges[kept++] = reuse->ranges[r];
+    TL_TRY(tl_run_offsets_open(&offsets, scope->store, reuse->run, scope->inputs[source], err));
+    for (uint32_t r = 0; r < reuse->count; r++) {
+        const struct tl_reusable *range = &reuse->ranges[r];
+
+        if (scope->plan->views[range->view].source != source || !tl_run_offsets_have_new(&offsets, range->from_ms, range->to_ms))
+            reuse->ranges[kept++] = *range;
+    }
     reuse->count = kept;
 out:
-    free(offsets.next_offset);
+    tl_run_offsets_close(&offsets);
     return rc;
 }
 

@@ -128,7 +128,9 @@ static const char *const sql_version_6[] = {
     "ALTER TABLE tally_run_range ADD COLUMN published INTEGER;",
     /* Not 0: its rows are gone (store_prune.c). */
     "ALTER TABLE tally_run_range ADD COLUMN pruned INTEGER NOT NULL DEFAULT 0;",
-    "CREATE INDEX tally_run_range_definition ON tally_run_range (definition, from_ms);",
+    /* What a publication and a rollback look at, so that they need not pass the carries, which may be large. */
+    "CREATE INDEX tally_run_range_definition ON tally_run_range (definition, run, from_ms, to_ms, published, pruned);",
+    "CREATE INDEX tally_run_range_unpublished ON tally_run_range (run, definition, from_ms, to_ms, blocked) WHERE published IS NULL;",
     /* Speed's rows up to here may be gone. Of before this was known: all that batch has published. */
     "ALTER TABLE tally_progress ADD COLUMN pruned_ms INTEGER NOT NULL DEFAULT (-9223372036854775808);",
     "UPDATE tally_progress SET pruned_ms = boundary_ms;",

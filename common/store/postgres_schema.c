@@ -123,7 +123,9 @@ static const char *const sql_version_3[] = {
     " ADD COLUMN failure TEXT NOT NULL DEFAULT ''",
     "ALTER TABLE tally_run_range ADD COLUMN blocked BIGINT NOT NULL DEFAULT 0, ADD COLUMN carry_in BIGINT, ADD COLUMN published BIGINT,"
     " ADD COLUMN pruned BIGINT NOT NULL DEFAULT 0",
-    "CREATE INDEX tally_run_range_definition ON tally_run_range (definition, from_ms)",
+    /* What a publication and a rollback look at, so that they need not pass the carries, which may be large. */
+    "CREATE INDEX tally_run_range_definition ON tally_run_range (definition, run, from_ms, to_ms, published, pruned)",
+    "CREATE INDEX tally_run_range_unpublished ON tally_run_range (run, definition, from_ms, to_ms, blocked) WHERE published IS NULL",
     "ALTER TABLE tally_progress ADD COLUMN pruned_ms BIGINT NOT NULL DEFAULT -9223372036854775808",
     "UPDATE tally_progress SET pruned_ms = boundary_ms",
     "CREATE TABLE tally_publication (published BIGINT PRIMARY KEY, run BIGINT NOT NULL, at_ms BIGINT NOT NULL, change BIGINT NOT NULL,"

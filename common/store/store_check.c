@@ -36,7 +36,7 @@ static const char sql_staged[] =
     " AND o.from_ms = p.from_ms WHERE p.definition = g.definition AND p.to_ms = g.to_ms AND o.carry = g.carry)"
     " FROM tally_run_range AS g WHERE g.run = ?1 AND g.definition = ?2 ORDER BY g.from_ms";
 static const char sql_keep_back[] =
-    "UPDATE tally_run_range SET blocked = ?4 WHERE run = ?1 AND definition = ?2 AND from_ms = ?3";
+    "UPDATE tally_run_range SET blocked = ?4 WHERE run = ?1 AND definition = ?2 AND from_ms = ?3 AND blocked <> ?4";
 static const char sql_keepers[] =
     "SELECT DISTINCT g.run FROM tally_run_range AS g JOIN tally_run AS r ON r.run = g.run WHERE g.blocked IN (" KEPT_BACK ")"
     " AND g.published IS NULL AND g.pruned = 0 AND r.state IN ('published', 'failed') ORDER BY g.run";

@@ -24,8 +24,11 @@ static const char *const sql_discard[] = {
 static const char sql_final[] = "SELECT final_ms FROM tally_progress WHERE definition = ?1";
 static const char sql_put_pruned[] =
     "UPDATE tally_progress SET pruned_ms = ?2 WHERE definition = ?1 AND pruned_ms < ?2";
-static const char sql_unstage[] =
-    "DELETE FROM tally_run_range WHERE run = ?1 AND definition = ?2 AND from_ms >= ?3 AND to_ms <= ?4 AND published IS NULL";
+/* What was found there would be told of a range that the run does not have. */
+static const char *const sql_unstage[] = {
+    "DELETE FROM tally_run_range WHERE run = ?1 AND definition = ?2 AND from_ms >= ?3 AND to_ms <= ?4 AND published IS NULL",
+    "DELETE FROM tally_check_result WHERE run = ?1 AND definition = ?2 AND from_ms >= ?3 AND to_ms <= ?4",
+};
 /* Superseded is what a publication that stays overlaps which came later: see store_publish.c. The rest of an ended run is what a check blocked. */
 static const char sql_superseded[] =
     "SELECT r.run, r.definition, r.from_ms, r.to_ms FROM tally_run_range AS r JOIN tally_progress AS g ON g.definition = r.definition"
@@ -36,8 +39,11 @@ static const char sql_superseded[] =
     " AND r.from_ms < (SELECT n.to_ms FROM tally_run_range AS n WHERE n.run = c.run AND n.definition = r.definition"
     " AND n.from_ms < r.to_ms AND n.published = c.published ORDER BY n.from_ms DESC LIMIT 1)) END) < ?1 ORDER BY r.run, r.definition, r.from_ms";
 static const char sql_mark_pruned[] =
-    "UPDATE tally_run_range SET pruned = ?4, blocked = CASE WHEN published IS NULL THEN " TEXT_OF(TL_KEPT_NO_MORE) " ELSE blocked END"
-    " WHERE run = ?1 AND definition = ?2 AND from_ms = ?3";
+    "UPDATE tally_run_range SET pruned = " TEXT_OF(TL_PRUNED_ON_THE_WAY) ", blocked = CASE WHEN published IS NULL THEN"
+    " " TEXT_OF(TL_KEPT_NO_MORE) " ELSE blocked END WHERE run = ?1 AND definition = ?2 AND from_ms = ?3";
+/* Its carry may be larger than its rows. */
+static const char sql_end_prune[] =
+    "UPDATE tally_run_range SET pruned = " TEXT_OF(TL_PRUNED) ", carry = ?4 WHERE run = ?1 AND definition = ?2 AND from_ms = ?3";
 static const char sql_unpruned[] =
     "SELECT 1 FROM tally_run_range WHERE run = ?1 AND definition = ?2 AND from_ms <> ?3 AND pruned <> " TEXT_OF(TL_PRUNED) " LIMIT 1";
 /* clang-format on */
@@ -208,7 +214,9 @@ enum tl_code tl_store_unstage(struct tl_store *store, int64_t run, int64_t defin
 
     TL_TRY(know(store, definition, &d, err));
     TL_TRY(tl_store_begin(store, err)); /* the ranges first: one that has its line is whole */
-    TL_TRY(tl_store_end(store, tl_database_do(store->database, sql_unstage, err, "iiii", run, definition, from_ms, to_ms), err));
+    for (size_t i = 0; i < TL_COUNT(sql_unstage) && rc == TL_OK; i++)
+        rc = tl_database_do(store->database, sql_unstage[i], err, "iiii", run, definition, from_ms, to_ms);
+    TL_TRY(tl_store_end(store, rc, err));
     TL_TRY(drop_span(store, d, run, from_ms, to_ms, err));
 out:
     return rc;
@@ -264,10 +272,8 @@ static enum tl_code prune_range(struct tl_store *store, const struct superseded 
     tl_buf_init(&where, 0);
     TL_TRY(know(store, range->definition, &d, err));
     TL_TRY(tl_store_begin(store, err));
-    TL_TRY(tl_store_end(store,
-                        tl_database_do(store->database, sql_mark_pruned, err, "iiii", range->run, range->definition,
-                                       range->from_ms, (int64_t)TL_PRUNED_ON_THE_WAY),
-                        err));
+    TL_TRY(tl_store_end(
+        store, tl_database_do(store->database, sql_mark_pruned, err, "iii", range->run, range->definition, range->from_ms), err));
     TL_TRY(drop_span(store, d, range->run, range->from_ms, range->to_ms, err));
     TL_TRY(
         tl_database_get(store->database, sql_unpruned, &left, &any, err, "iii", range->run, range->definition, range->from_ms));
@@ -277,10 +283,10 @@ static enum tl_code prune_range(struct tl_store *store, const struct superseded 
         TL_TRY(delete_in_chunks(store, TL_SV("tally_quarantine"), quarantine_key, &where, "ii", binds, err));
     }
     TL_TRY(tl_store_begin(store, err));
-    TL_TRY(tl_store_end(store,
-                        tl_database_do(store->database, sql_mark_pruned, err, "iiii", range->run, range->definition,
-                                       range->from_ms, (int64_t)TL_PRUNED),
-                        err));
+    TL_TRY(tl_store_end(
+        store,
+        tl_database_do(store->database, sql_end_prune, err, "iiib", range->run, range->definition, range->from_ms, TL_SV("")),
+        err));
 out:
     tl_buf_done(&where);
     return rc;

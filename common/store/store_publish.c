@@ -61,11 +61,10 @@ static const char sql_undo_runs[] =
     "UPDATE tally_run SET state = 'rolled back' WHERE state = 'published' AND NOT EXISTS (SELECT 1 FROM tally_publication AS b"
     " WHERE b.run = tally_run.run AND b.undone_ms IS NULL)";
 static const char sql_undone_definitions[] =
-    "SELECT DISTINCT r.definition FROM tally_run_range AS r JOIN tally_progress AS g ON g.definition = r.definition"
-    " WHERE r.published >= ?1 ORDER BY r.definition";
+    "SELECT DISTINCT r.definition FROM tally_publication AS b JOIN tally_run_range AS r ON r.run = b.run AND r.published = b.published"
+    " JOIN tally_progress AS g ON g.definition = r.definition WHERE b.published >= ?1 ORDER BY r.definition";
 static const char sql_unpoint[] = "DELETE FROM tally_pointer WHERE definition = ?1";
-/* Ranges of a publication and those that a later one overlaps. */
-/* The ranges of one publication do not overlap, so only the last that begins before r's end can lie across r: found by the primary key, while a
+/* A later publication that stays overlaps the range r. The ranges of one publication do not overlap, so only the last that begins before r's end can lie across r: found by the primary key, while a
  * condition on both ends looks at all of a year of hours for each hour. */
 #define LATER " EXISTS (SELECT 1 FROM tally_publication AS c WHERE c.published > r.published AND c.undone_ms IS NULL" \
     " AND r.from_ms < (SELECT n.to_ms FROM tally_run_range AS n WHERE n.run = c.run AND n.definition = r.definition" \

@@ -257,6 +257,20 @@ ON_BOTH(what_is_accepted_follows_what_is_published)
     expect_rows("hits", "window_start,window_end,host,n,size\r\n");
 }
 
+/* Of a partition that the run did not know, only what lies in the range is new to it. */
+ON_BOTH(what_came_for_another_day_keeps_nothing_from_being_accepted)
+{
+    use_checks(size_text);
+    add_many("a", DAY(1) + HOUR, HOUR, 12);
+    add("a", DAY(2) + HOUR, "7");
+    record("log");
+    MUST(0, "archive", "--views", views);
+    cr_assert_eq(batch("2026-03-03"), 1, "%s", ran.err);
+    add("a", DAY(4) + HOUR, "1");
+    record("archive");
+    MUST(0, "batch", "--views", views, "--checks", checks, "--accept", "small", "--reason", "so be it");
+}
+
 /* What a run has published is rolled back: so is what it keeps back. */
 ON_BOTH(nothing_of_a_run_that_was_rolled_back_is_accepted)
 {

@@ -315,6 +315,34 @@ static void results_come_back(const struct store_backend *backend)
     tl_store_close(store);
 }
 
+static enum tl_code count_failed(void *ctx, const struct tl_check_result *result, struct tl_err *err)
+{
+    (void)result;
+    (void)err;
+    ++*(int *)ctx;
+    return TL_OK;
+}
+
+/* Of a run that was killed and is gone on with: for other views, or up to another end. */
+static void what_was_found_goes_with_what_was_staged(const struct store_backend *backend)
+{
+    struct tl_store *store = fresh(backend);
+    int64_t id = hits(store), run = store_run(store, "killed");
+    int count = 0;
+
+    stage_empty(store, run, id, 0);
+    stage_empty(store, run, id, 10);
+    put(store, result_of(run, id, 0, "volume", 3));
+    put(store, result_of(run, id, 10, "volume", 3));
+    OK(tl_store_unstage(store, run, id, 10, 20, err));
+    OK(tl_store_failed_checks(store, run, count_failed, &count, err));
+    cr_assert_eq(count, 1);
+    OK(tl_store_discard_staged(store, err));
+    OK(tl_store_failed_checks(store, run, count_failed, &count, err));
+    cr_assert_eq(count, 1);
+    tl_store_close(store);
+}
+
 /* ---- what belongs together ---- */
 
 static void stage_carry(struct tl_store *store, int64_t run, int64_t id, int64_t from_ms, int64_t to_ms, const char *carry)
@@ -380,6 +408,7 @@ static const struct store_check checks[] = {
     CHECK(sums_of_numbers_that_are_none),
     CHECK(every_kind_of_allowed_value),
     CHECK(results_come_back),
+    CHECK(what_was_found_goes_with_what_was_staged),
     CHECK(ranges_that_changed_carries_join),
 };
 

@@ -145,11 +145,14 @@ static void superseded_rows_go_when_no_rollback_may_want_them(const struct store
     struct tl_store *store = fresh(backend);
     int64_t id = hits(store), run = store_run(store, "1: two days");
     struct tl_ledger_line line = {.offset = 1, .cause = TL_CAUSE_DUPLICATE, .event_time_ms = 15};
+    struct tl_run_range open = {.run = run, .from_ms = 10, .to_ms = 20, .rows_count = 1, .carry = TL_SV("open")};
     uint64_t counts[TL_CAUSES];
+    struct tl_buf carry;
 
     stage_one(store, run, id, 0, 10, 1);
     stage_one(store, run, id, 10, 20, 2);
     OK(tl_store_begin(store, err));
+    OK(tl_store_stage_range(store, id, &open, err));
     OK(tl_store_put_ledger(store, id, run, &line, 1, err));
     OK(tl_store_commit(store, err));
     OK(tl_store_publish(store, run, 100, err));
@@ -162,6 +165,10 @@ static void superseded_rows_go_when_no_rollback_may_want_them(const struct store
     OK(tl_store_prune_superseded(store, 250, err)); /* what was superseded at 200 goes: the second day of run 1 */
     OK(tl_store_ledger_counts(store, id, 1, counts, err));
     cr_assert_eq(counts[TL_CAUSE_DUPLICATE], 0);
+    tl_buf_init(&carry, 0);
+    OK(tl_store_staged_carry(store, run, id, 10, &carry, err));
+    cr_assert_eq(carry.size, 0, "the carry is kept");
+    tl_buf_done(&carry);
     expect(MERGED(store, "hits"), "0 10 b 1 batch 1\n10 20 b 2222 batch 1\n");
     undo(store, 0, 600);
     expect(MERGED(store, "hits"), "0 10 b 1 batch 1\n10 20 b 22 batch 1\n");
