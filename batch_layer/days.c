@@ -452,6 +452,9 @@ static enum tl_code plan_days(struct published *published, const struct tl_days_
 
     days->target_ms = wish->leave ? days->boundary_ms : target_of(published, wish);
     TL_TRY(find_edges(published, err));
+    days->holds = published->held_count > 0;
+    for (uint32_t h = 0; wish->anew && h < published->held_count; h++)
+        note_held(days, &published->held[h]);
     if (wish->anew && !wish->leave)
         return days->target_ms == INT64_MIN ? TL_OK : add_all(published, TL_DAY_DEFINITION, err);
     /* A last range that ends within a unit grows to the unit's end (or the new target) instead of leaving a stub. */

@@ -53,6 +53,7 @@ struct tl_days {
     /* Ranges whose publication a person has undone stay as they are, and what is new behind them waits, until they are asked for. */
     int64_t held_from_ms, held_to_ms; /* from the first one's beginning to the last one's end; equal: none */
     int64_t held_run;                 /* whose publication it was, of the first */
+    bool holds;                       /* there are such ranges, whether or not anything is to be done there */
     /* The record has lost events before this (sealed.h): ranges that begin before it stay as they are. INT64_MIN: none. */
     int64_t sealed_ms;
     int64_t sealed_asked_ms; /* the end of the last one that was asked for all the same; INT64_MIN: none was */
@@ -65,8 +66,8 @@ struct tl_days_wish {
     int64_t lateness_ms; /* how far behind the watermark rows become final: of a view on a view, all of theirs together */
     bool
         force; /* recompute all that is published, where from_ms does not say what; and more in both cases: what was rolled back too */
-    bool leave;          /* nothing is to be done, whatever has changed: the view is not wanted */
-    bool anew;           /* all of time as one, cut at the ends of units, whatever is published */
+    bool leave; /* nothing is to be done, whatever has changed: the view is not wanted */
+    bool anew;  /* all of time as one, cut at the ends of units, whatever is published; with leave: it waits for what is held */
     int64_t at_least_ms; /* with anew: published up to here at least */
 };
 

@@ -25,7 +25,7 @@ static enum tl_code open_days(struct tl_family_views *views, uint32_t v, struct 
     const struct tl_view *view = &views->plan->views[v];
 
     wish.lateness_ms = tl_family_lateness_ms(views->plan, v);
-    wish.leave = !views->wanted[v];
+    wish.leave = wish.leave || !views->wanted[v];
     return tl_days_open(&views->days[v], views->store, views->definitions[v], views->inputs[view->source], view, &wish, err);
 }
 
@@ -39,6 +39,7 @@ static bool same_ranges(const struct tl_days *a, const struct tl_days *b)
     return true;
 }
 
+/* Not where it would bring back what somebody has undone: then all of the family waits. */
 static enum tl_code open_anew(struct tl_family_views *views, uint32_t root, struct tl_days_wish wish, struct tl_err *err)
 {
     enum tl_code rc = TL_OK;
@@ -46,8 +47,10 @@ static enum tl_code open_anew(struct tl_family_views *views, uint32_t root, stru
     wish.anew = true;
     wish.at_least_ms = INT64_MIN;
     for (uint32_t v = root; v < views->plan->views_count; v++)
-        if (tl_view_root(views->plan, v) == root)
+        if (tl_view_root(views->plan, v) == root) {
             wish.at_least_ms = tl_max_i64(wish.at_least_ms, views->days[v].boundary_ms);
+            wish.leave = wish.leave || views->days[v].holds;
+        }
     for (uint32_t v = root; v < views->plan->views_count; v++) {
         if (tl_view_root(views->plan, v) != root)
             continue;

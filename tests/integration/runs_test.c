@@ -202,6 +202,29 @@ Test(runs, what_is_joined_to_what_was_rolled_back_waits_with_it)
     free(before);
 }
 
+/* A view that comes to a family has all of it computed anew: not what somebody has undone. */
+Test(runs, a_new_view_of_a_family_does_not_bring_back_what_was_rolled_back)
+{
+    char *first;
+
+    pipeline_define(&p, TABLE VISITS);
+    import_days(1, 3, "first");
+    TALLY(&p, 0, "batch", "--to", "2024-03-03");
+    first = pipeline_rows(&p, "visits", "merged");
+    import_days(2, 3, "wrong");
+    TALLY(&p, 0, "batch", "--to", "2024-03-03");
+    TALLY(&p, 0, "batch", "--rollback");
+    pipeline_define(&p, TABLE VISITS DAILY);
+    TALLY(&p, 1, "batch", "--to", "2024-03-03");
+    SAYS(p.run.err, "run 2 was rolled back there");
+    expect_rows("visits", first, "a new view");
+    TALLY(&p, 0, "batch", "--from", "2024-03-02", "--to", "2024-03-03");
+    cr_assert_eq(pipeline_number(&p, "SELECT count(*) FROM daily"), 1, "the other one is open at the boundary");
+    TALLY(&p, 0, "batch", "--to", "2024-03-03");
+    cr_assert_str_eq(p.run.out, "");
+    free(first);
+}
+
 Test(runs, the_list_and_one_of_them)
 {
     import_days(1, 3, "first");
