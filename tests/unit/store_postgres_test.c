@@ -153,7 +153,7 @@ Test(store_postgres, an_older_store_is_brought_up, .fini = store_folder_remove)
     sql("DROP TABLE tally_publication, tally_check_result, tally_sealed; ALTER TABLE tally_run DROP COLUMN events_count,"
         " DROP COLUMN bytes_count, DROP COLUMN duplicates_count, DROP COLUMN checks, DROP COLUMN failure;"
         " ALTER TABLE tally_run_range DROP COLUMN blocked, DROP COLUMN carry_in, DROP COLUMN published, DROP COLUMN pruned;"
-        " ALTER TABLE tally_progress DROP COLUMN pruned_ms; DROP INDEX tally_run_range_definition;"
+        " ALTER TABLE tally_progress DROP COLUMN pruned_ms;"
         " DROP TABLE tally_topic; ALTER TABLE tally_definition DROP COLUMN by_pattern; UPDATE tally_schema SET version = 1");
     FAILS(TL_ERR_CORRUPT, "brings it up to date", tl_store_open(url, TL_STORE_READ, &store, err));
     store = store_open(url, TL_STORE_WRITE);
