@@ -49,9 +49,21 @@ struct chunk {
     struct entry ids[];
 };
 
-/* Positions count all ids ever remembered, so an index slot is the low 32 bits of position + 1; 0 is empty. Live positions span at
- * most ids_max < 2^31, so the low bits tell them apart. Chunks are found through a small ring of chunk pointers: positions are dense, but
+/* Positions count all ids ever remembered, and live ones span at most ids_max, so 30 bits tell them apart.
+ *
+ *   index slot   31      30         29 .. 0
+ *                used    by time    low bits of the position      (0: empty)
+ *
+ * The newest event of an id stands where its id says, the others of the same id where id and time say: so an id that stands on very
+ * many events, each with a time of its own, is no chain of them all. The oldest event of an id is forgotten first, and is its newest only
+ * where it is the last: nothing ever has to be put in its place.
+ *
+ * Chunks are found through a small ring of chunk pointers: positions are dense, but
  * chunks may be short, so the ring is searched by binary search over `first`. */
+#define SLOT_USED (1u << 31)
+#define SLOT_BY_TIME (1u << 30)
+#define SLOT_POSITION (SLOT_BY_TIME - 1)
+
 struct tl_horizon {
     int64_t horizon_ms;
     uint32_t ids_max;
@@ -158,18 +170,31 @@ static struct entry *entry_at(const struct tl_horizon *horizon, uint64_t positio
 /* The position that an index slot stands for: the live one with these low bits. */
 static uint64_t position_of(const struct tl_horizon *horizon, uint32_t slot)
 {
-    uint32_t low = slot - 1;
-
-    return horizon->front + (uint32_t)(low - (uint32_t)horizon->front);
+    return horizon->front + ((slot - (uint32_t)horizon->front) & SLOT_POSITION);
 }
 
-static void index_put(struct tl_horizon *horizon, uint64_t high, uint64_t position)
+static const struct entry *entry_of(const struct tl_horizon *horizon, uint32_t slot, int64_t *log_ms)
 {
-    uint32_t at = home_of(high, horizon->index_capacity);
+    return entry_at(horizon, position_of(horizon, slot), log_ms);
+}
+
+static uint32_t entry_home(const struct tl_horizon *horizon, uint64_t high, uint32_t time, bool by_time)
+{
+    return home_of(by_time ? (high ^ time) * UINT64_C(0x9e3779b97f4a7c15) : high, horizon->index_capacity);
+}
+
+static uint32_t next_slot(const struct tl_horizon *horizon, uint32_t at)
+{
+    return at + 1 == horizon->index_capacity ? 0 : at + 1;
+}
+
+static void index_put(struct tl_horizon *horizon, const struct entry *entry, uint64_t position, bool by_time)
+{
+    uint32_t at = entry_home(horizon, entry->high, entry->time, by_time);
 
     while (horizon->index[at] != 0)
-        at = at + 1 == horizon->index_capacity ? 0 : at + 1;
-    horizon->index[at] = (uint32_t)position + 1;
+        at = next_slot(horizon, at);
+    horizon->index[at] = SLOT_USED | (by_time ? SLOT_BY_TIME : 0) | ((uint32_t)position & SLOT_POSITION);
 }
 
 static bool is_between(uint32_t hole, uint32_t home, uint32_t at)
@@ -177,28 +202,61 @@ static bool is_between(uint32_t hole, uint32_t home, uint32_t at)
     return hole <= at ? (hole < home && home <= at) : (hole < home || home <= at);
 }
 
-/* Takes the front id out of the index and closes the hole, so that no tombstones pile up. */
-static void index_drop(struct tl_horizon *horizon, uint64_t high, uint64_t position)
+/* Closes the hole, so that no tombstones pile up. */
+static void index_remove(struct tl_horizon *horizon, uint32_t hole)
 {
-    uint32_t at = home_of(high, horizon->index_capacity), hole;
-    int64_t unused_ms;
+    for (uint32_t at = next_slot(horizon, hole); horizon->index[at] != 0; at = next_slot(horizon, at)) {
+        int64_t unused_ms;
+        const struct entry *entry = entry_of(horizon, horizon->index[at], &unused_ms);
 
-    while (horizon->index[at] != (uint32_t)position + 1)
-        at = at + 1 == horizon->index_capacity ? 0 : at + 1;
-    hole = at;
-    for (;;) {
-        at = at + 1 == horizon->index_capacity ? 0 : at + 1;
-        if (horizon->index[at] == 0)
-            break;
-        if (!is_between(
-                hole,
-                home_of(entry_at(horizon, position_of(horizon, horizon->index[at]), &unused_ms)->high, horizon->index_capacity),
-                at)) {
-            horizon->index[hole] = horizon->index[at];
-            hole = at;
-        }
+        if (is_between(hole, entry_home(horizon, entry->high, entry->time, horizon->index[at] & SLOT_BY_TIME), at))
+            continue;
+        horizon->index[hole] = horizon->index[at];
+        hole = at;
     }
     horizon->index[hole] = 0;
+}
+
+/* The slot of the newest event of the id. False: there is none. */
+static bool find_newest(const struct tl_horizon *horizon, uint64_t high, uint32_t *at)
+{
+    for (*at = entry_home(horizon, high, 0, false); horizon->index[*at] != 0; *at = next_slot(horizon, *at)) {
+        int64_t unused_ms;
+
+        if (!(horizon->index[*at] & SLOT_BY_TIME) && entry_of(horizon, horizon->index[*at], &unused_ms)->high == high)
+            return true;
+    }
+    return false;
+}
+
+/* The event is the newest of its id from now on. */
+static void index_add(struct tl_horizon *horizon, uint64_t position)
+{
+    int64_t unused_ms;
+    const struct entry *entry = entry_at(horizon, position, &unused_ms);
+    uint32_t at;
+
+    if (find_newest(horizon, entry->high, &at)) {
+        uint64_t before = position_of(horizon, horizon->index[at]);
+
+        index_remove(horizon, at);
+        index_put(horizon, entry_at(horizon, before, &unused_ms), before, true);
+    }
+    index_put(horizon, entry, position, false);
+}
+
+static void index_drop_front(struct tl_horizon *horizon)
+{
+    int64_t unused_ms;
+    const struct entry *entry = entry_at(horizon, horizon->front, &unused_ms);
+    uint32_t at;
+
+    if (!find_newest(horizon, entry->high, &at) || position_of(horizon, horizon->index[at]) != horizon->front) {
+        at = entry_home(horizon, entry->high, entry->time, true);
+        while (!(horizon->index[at] & SLOT_BY_TIME) || position_of(horizon, horizon->index[at]) != horizon->front)
+            at = next_slot(horizon, at);
+    }
+    index_remove(horizon, at);
 }
 
 /* Room for one more id at a load of at most 0.85. */
@@ -207,7 +265,6 @@ static enum tl_code index_grow(struct tl_horizon *horizon, struct tl_err *err)
     uint64_t count = tl_horizon_count(horizon);
     uint32_t capacity;
     uint32_t *index;
-    int64_t unused_ms;
 
     if (horizon->index_capacity > 0 && (count + 1) * 20 <= (uint64_t)horizon->index_capacity * 17)
         return TL_OK;
@@ -219,15 +276,13 @@ static enum tl_code index_grow(struct tl_horizon *horizon, struct tl_err *err)
     horizon->index = index;
     horizon->index_capacity = capacity;
     for (uint64_t position = horizon->front; position < horizon->back; position++)
-        index_put(horizon, entry_at(horizon, position, &unused_ms)->high, position);
+        index_add(horizon, position);
     return TL_OK;
 }
 
 static void forget_front(struct tl_horizon *horizon)
 {
-    int64_t unused_ms;
-
-    index_drop(horizon, entry_at(horizon, horizon->front, &unused_ms)->high, horizon->front);
+    index_drop_front(horizon);
     horizon->front++;
     while (horizon->chunks_count > 1) {
         struct chunk *chunk = horizon->chunks[horizon->chunks_first];
@@ -305,31 +360,38 @@ static enum tl_code remember(struct tl_horizon *horizon, uint64_t high, uint32_t
     TL_TRY(index_grow(horizon, err));
     TL_TRY(chunk_for(horizon, log_ms, &chunk, err));
     chunk->ids[chunk->count++] = (struct entry){high, time, (uint32_t)(log_ms - chunk->base_ms)};
-    index_put(horizon, high, horizon->back++);
+    index_add(horizon, horizon->back++);
 out:
     return rc;
 }
 
+static enum tl_seen horizon_find(const struct tl_horizon *horizon, struct tl_id id, int64_t log_ms)
+{
+    int64_t from_ms = tl_add_sat_i64(log_ms, -horizon->horizon_ms), then_ms;
+    const struct entry *entry;
+    enum tl_seen answer;
+    uint32_t at;
+
+    if (horizon->index_capacity == 0 || !find_newest(horizon, id.high, &at))
+        return TL_SEEN_NEW;
+    entry = entry_of(horizon, horizon->index[at], &then_ms);
+    if (then_ms >= from_ms && entry->time == id.time)
+        return TL_SEEN_DUPLICATE;
+    answer = then_ms >= from_ms ? TL_SEEN_CONFLICT : TL_SEEN_NEW;
+    for (at = entry_home(horizon, id.high, id.time, true); horizon->index[at] != 0; at = next_slot(horizon, at)) {
+        if (!(horizon->index[at] & SLOT_BY_TIME))
+            continue;
+        entry = entry_of(horizon, horizon->index[at], &then_ms);
+        if (entry->high == id.high && entry->time == id.time && then_ms >= from_ms)
+            return TL_SEEN_DUPLICATE;
+    }
+    return answer;
+}
+
 enum tl_code tl_horizon_see(struct tl_horizon *horizon, struct tl_id id, int64_t log_ms, enum tl_seen *seen, struct tl_err *err)
 {
-    enum tl_seen answer = TL_SEEN_NEW;
+    enum tl_seen answer = horizon_find(horizon, id, log_ms);
 
-    if (horizon->index_capacity > 0) {
-        uint32_t at = home_of(id.high, horizon->index_capacity);
-
-        for (; horizon->index[at] != 0; at = at + 1 == horizon->index_capacity ? 0 : at + 1) {
-            int64_t then_ms;
-            const struct entry *entry = entry_at(horizon, position_of(horizon, horizon->index[at]), &then_ms);
-
-            if (entry->high != id.high || then_ms < tl_add_sat_i64(log_ms, -horizon->horizon_ms))
-                continue;
-            answer = TL_SEEN_CONFLICT;
-            if (entry->time == id.time) {
-                answer = TL_SEEN_DUPLICATE;
-                break;
-            }
-        }
-    }
     if (answer != TL_SEEN_DUPLICATE) { /* a duplicate leaves no trace: a restart would not know of it */
         enum tl_code rc;
 

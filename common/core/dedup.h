@@ -22,7 +22,7 @@ enum tl_seen { TL_SEEN_NEW, TL_SEEN_DUPLICATE, TL_SEEN_CONFLICT /* counted, flag
 
 struct tl_id tl_id_of(struct tl_sv id, int64_t event_time_ms);
 
-/* ---- speed: the ids of one partition within `horizon_ms` of log timestamp and the last `ids_max` ids ---- */
+/* ---- speed: the ids of one partition within `horizon_ms` of log timestamp and the last `ids_max` ids (at most 2^30) ---- */
 
 struct tl_horizon;
 TL_MUST_USE enum tl_code tl_horizon_open(int64_t horizon_ms, uint32_t ids_max, struct tl_horizon **out, struct tl_err *err);

@@ -64,8 +64,8 @@ Test(dedup, the_oldest_go_when_there_are_too_many)
     tl_horizon_close(h);
 }
 
-/* Against a list that is searched from end to end. */
-Test(dedup, the_horizon_equals_a_plain_list)
+/* Against a list that is searched from end to end: an event conflicts with the newest one of its id. */
+static void expect_plain_list(uint64_t ids, int64_t times)
 {
     enum { EVENTS = 20000, HORIZON_MS = 700, IDS_MAX = 500 };
     unsigned seed = 20261123;
@@ -80,16 +80,19 @@ Test(dedup, the_horizon_equals_a_plain_list)
     printf("seed %u\n", seed);
     srandom(seed);
     for (int i = 0; i < EVENTS; i++) {
-        uint64_t n = (uint64_t)random() % 600;
-        int64_t time_ms = random() % 2;
+        uint64_t n = (uint64_t)random() % ids;
+        int64_t time_ms = random() % times;
         enum tl_seen want = TL_SEEN_NEW;
 
         log_ms += random() % 4;
         if (random() % 10 == 0)
             log_ms -= random() % 5; /* log timestamps may step back */
-        for (size_t at = front; at < back; at++)
-            if (list[at].n == n && list[at].log_ms >= log_ms - HORIZON_MS && want != TL_SEEN_DUPLICATE)
-                want = list[at].time_ms == time_ms ? TL_SEEN_DUPLICATE : TL_SEEN_CONFLICT;
+        for (size_t at = front; at < back && want != TL_SEEN_DUPLICATE; at++) {
+            bool within = list[at].log_ms >= log_ms - HORIZON_MS;
+
+            if (list[at].n == n)
+                want = !within ? TL_SEEN_NEW : list[at].time_ms == time_ms ? TL_SEEN_DUPLICATE : TL_SEEN_CONFLICT;
+        }
         cr_assert_eq(see(h, n, time_ms, log_ms), want, "event %d", i);
         if (want != TL_SEEN_DUPLICATE) {
             if (log_ms > newest_ms)
@@ -102,6 +105,17 @@ Test(dedup, the_horizon_equals_a_plain_list)
         }
     }
     tl_horizon_close(h);
+}
+
+Test(dedup, the_horizon_equals_a_plain_list)
+{
+    expect_plain_list(600, 2);
+}
+
+Test(dedup, the_horizon_equals_a_plain_list_where_ids_have_many_times)
+{
+    expect_plain_list(12, 100);
+    expect_plain_list(1, 5000);
 }
 
 /* As it would be if a duplicate made the horizon move: the restart, which does not know of it, would still have the first id. */
@@ -209,6 +223,23 @@ Test(dedup, a_set_takes_an_id_that_stands_on_everything, .timeout = 60)
     cr_expect_leq(alike, alike_max);
     cr_expect_eq(tl_idset_count(set), (size_t)(events - alike));
     tl_idset_close(set);
+}
+
+Test(dedup, a_horizon_takes_an_id_that_stands_on_everything, .timeout = 60)
+{
+    const int64_t events = 300000, alike_max = 100; /* 32 bits of each time are kept */
+    struct tl_horizon *h = open_horizon(1000, 1u << 20);
+    int64_t alike = 0;
+
+    for (int64_t n = 0; n < events; n++) {
+        enum tl_seen seen = see(h, 7, n, n / 100);
+
+        cr_assert((seen == TL_SEEN_NEW) == (n == 0), "%lld", (long long)n);
+        cr_assert_eq(see(h, 7, n, n / 100), TL_SEEN_DUPLICATE);
+        alike += seen == TL_SEEN_DUPLICATE;
+    }
+    cr_expect_leq(alike, alike_max);
+    tl_horizon_close(h);
 }
 
 #ifndef TL_TINY /* chunks of two ids: other cuts are whole, and the index weighs more */
