@@ -70,7 +70,7 @@ void tl_exchange_free(struct tl_exchange *exchange)
 
     tl_gather_close(exchange->gather);
     tl_deadline_clear(&exchange->event_deadline);
-    if (loop->spare_exchanges_count >= SPARES_MAX) {
+    if (loop->spare_exchanges_count + 1 > SPARES_MAX) {
         destroy(exchange);
         return;
     }

@@ -99,12 +99,12 @@ static void spare_large(struct tl_arena *arena, const struct tl_arena_chunk *kep
     }
 }
 
-struct tl_arena_mark tl_arena_mark(const struct tl_arena *arena)
+struct tl_arena_place tl_arena_mark(const struct tl_arena *arena)
 {
-    return (struct tl_arena_mark){arena->current, arena->large, arena->current != NULL ? arena->current->used : 0};
+    return (struct tl_arena_place){arena->current, arena->large, arena->current != NULL ? arena->current->used : 0};
 }
 
-void tl_arena_rewind(struct tl_arena *arena, struct tl_arena_mark mark)
+void tl_arena_rewind(struct tl_arena *arena, struct tl_arena_place mark)
 {
     struct tl_arena_chunk *chunk = mark.current != NULL ? mark.current->next : arena->first;
 

@@ -25,12 +25,12 @@ void tl_arena_done(struct tl_arena *arena);
 void tl_arena_reset(struct tl_arena *arena);
 /* A moment: what is handed out after it can be taken back, and keeps its memory as reset does. Marks are taken back to in the reverse order;
  * a reset forgets them. Nothing may ask for an end (tl_arena_on_end) between the two. */
-struct tl_arena_mark {
+struct tl_arena_place {
     struct tl_arena_chunk *current, *large;
     size_t used; /* of current */
 };
-struct tl_arena_mark tl_arena_mark(const struct tl_arena *arena);
-void tl_arena_rewind(struct tl_arena *arena, struct tl_arena_mark mark);
+struct tl_arena_place tl_arena_mark(const struct tl_arena *arena);
+void tl_arena_rewind(struct tl_arena *arena, struct tl_arena_place mark);
 /* NULL when malloc or bytes_max says no. Aligned for any type. Not zeroed. */
 TL_MUST_USE void *tl_arena_alloc(struct tl_arena *arena, size_t bytes);
 TL_MUST_USE void *tl_arena_zalloc(struct tl_arena *arena, size_t bytes); /* zeroed */

@@ -193,7 +193,7 @@ static bool eval_logic(struct tl_eval *eval, const struct tl_expr *expr, const u
         out->i64[rows[i]] = !decisive;
     }
     for (uint32_t a = 0; a < expr->args_count && open_count > 0; a++) {
-        struct tl_arena_mark mark = tl_arena_mark(eval->arena); /* of an argument its truth is all that stays: lists are long */
+        struct tl_arena_place mark = tl_arena_mark(eval->arena); /* of an argument its truth is all that stays: lists are long */
         struct tl_vec arg;
         uint32_t kept_count = 0;
 

@@ -60,7 +60,7 @@ Test(arena, rewinds_to_a_mark)
     tl_arena_init(&arena, 512, 0);
     for (size_t before = 0; before < 1200; before += 100) {
         char *kept[12], *large;
-        struct tl_arena_mark mark, inner;
+        struct tl_arena_place mark, inner;
         void *first = NULL;
 
         tl_arena_reset(&arena);
