@@ -102,10 +102,9 @@ static void stage_value(struct tl_store *store, int64_t run, int64_t id, int64_t
 static int64_t one_column(struct tl_store *store, const char *view, enum tl_kind kind)
 {
     struct tl_shape shape = store_windowed(view, 'a');
-    struct tl_shape_column *column = malloc(sizeof *column);
+    struct tl_shape_column column = {TL_SV("x"), kind, TL_ROLE_VALUE};
 
-    *column = (struct tl_shape_column){TL_SV("x"), kind, TL_ROLE_VALUE};
-    shape.columns = column;
+    shape.columns = &column;
     shape.columns_count = 1;
     return define(store, shape);
 }
