@@ -257,8 +257,9 @@ Test(store_postgres_fault, a_publication_is_published_once, .fini = store_folder
         FAILS(TL_ERR_UNKNOWN, "not known", tl_store_publish(t.store, run, 5, err));
         OK(tl_store_publish(t.store, run, 5, err));
     }
-    cr_assert_str_eq(store_postgres_ask(url, "SELECT count(*), max(published), (SELECT change FROM tally_change) FROM tally_run"),
-                     "6 6 6\n");
+    cr_assert_str_eq(
+        store_postgres_ask(url, "SELECT count(*), max(published), (SELECT change FROM tally_change) FROM tally_publication"),
+        "6 6 6\n");
     tl_store_close(t.store);
     tcp_proxy_close(proxy);
 }
