@@ -7,22 +7,6 @@
 
 #include "main/data_dir.h"
 
-struct recorded {
-    struct tl_archive_record *record;
-    uint32_t source;
-};
-
-/* What was imported for a topic that has no record of its own counts as well. */
-static enum tl_code topic_recorded(void *ctx, struct tl_sv name, struct tl_err *err)
-{
-    static const char import[] = ".import";
-    struct recorded *recorded = ctx;
-
-    if (tl_sv_ends(name, TL_SV(import)))
-        name.size -= sizeof import - 1;
-    return tl_source_topics_add(recorded->record->topics, recorded->source, name, err);
-}
-
 enum tl_code tl_archive_record_open(struct tl_archive_record *record, const struct tl_common_options *common, struct tl_err *err)
 {
     char *lock_path = NULL;
@@ -38,12 +22,7 @@ enum tl_code tl_archive_record_open(struct tl_archive_record *record, const stru
     TL_TRY(tl_lock_take(lock_path, "archive --compact or --retention", &record->lock, err));
     TL_TRY(tl_master_open(common->data, &record->master, err));
     TL_TRY(tl_source_topics_open(record->plan, &record->topics, err));
-    for (uint32_t s = 0; s < record->plan->sources_count; s++) {
-        struct recorded recorded = {record, s};
-
-        if (record->plan->sources[s].topic_pattern.data != NULL)
-            TL_TRY(tl_master_topics(record->master, topic_recorded, &recorded, err));
-    }
+    TL_TRY(tl_source_topics_recorded(record->topics, record->master, err));
 out:
     free(lock_path);
     return rc;

@@ -48,34 +48,13 @@ out:
 
 /* ---- topics ---- */
 
-struct recorded {
-    struct tl_scope *scope;
-    uint32_t source;
-};
-
-/* What was imported for a topic that has no record of its own is read as well. */
-static enum tl_code topic_recorded(void *ctx, struct tl_sv name, struct tl_err *err)
-{
-    static const char import[] = ".import";
-    struct recorded *recorded = ctx;
-
-    if (tl_sv_ends(name, TL_SV(import)))
-        name.size -= sizeof import - 1;
-    return tl_source_topics_add(recorded->scope->topics, recorded->source, name, err);
-}
-
 /* Of patterns: what is on record by now has a number before it is read. */
 static enum tl_code find_topics(struct tl_scope *scope, bool writes, struct tl_err *err)
 {
     enum tl_code rc;
 
     TL_TRY(tl_source_topics_open(scope->plan, &scope->topics, err));
-    for (uint32_t s = 0; s < scope->plan->sources_count; s++) {
-        struct recorded recorded = {scope, s};
-
-        if (scope->plan->sources[s].topic_pattern.data != NULL)
-            TL_TRY(tl_master_topics(scope->master, topic_recorded, &recorded, err));
-    }
+    TL_TRY(tl_source_topics_recorded(scope->topics, scope->master, err));
     if (writes)
         TL_TRY(tl_source_topics_number(scope->topics, scope->store, err));
     else if (scope->store != NULL)

@@ -16,12 +16,7 @@ struct upto_ctx {
 
 struct tl_sv tl_sealed_topic(const struct tl_input_partition *partition)
 {
-    const struct tl_sv import = TL_SV(".import");
-    struct tl_sv name = partition->topic;
-
-    if (partition->partition >= TL_PARTITION_IMPORTED && tl_sv_ends(name, import))
-        name.size -= import.size;
-    return name;
+    return partition->partition >= TL_PARTITION_IMPORTED ? tl_topic_of_record(partition->topic) : partition->topic;
 }
 
 static enum tl_code see_seal(void *ctx, struct tl_sv topic, int64_t upto_ms, int64_t sealed_ms, struct tl_err *err)

@@ -182,6 +182,41 @@ out:
     return rc;
 }
 
+struct tl_sv tl_topic_of_record(struct tl_sv record)
+{
+    const struct tl_sv import = TL_SV(".import");
+
+    if (tl_sv_ends(record, import))
+        record.size -= import.size;
+    return record;
+}
+
+struct recorded {
+    struct tl_source_topics *topics;
+    uint32_t source;
+};
+
+static enum tl_code see_record(void *ctx, struct tl_sv name, struct tl_err *err)
+{
+    struct recorded *recorded = ctx;
+
+    return tl_source_topics_add(recorded->topics, recorded->source, tl_topic_of_record(name), err);
+}
+
+enum tl_code tl_source_topics_recorded(struct tl_source_topics *topics, struct tl_master *master, struct tl_err *err)
+{
+    enum tl_code rc = TL_OK;
+
+    for (uint32_t s = 0; s < topics->plan->sources_count; s++) {
+        struct recorded recorded = {topics, s};
+
+        if (topics->lists[s].pattern != NULL)
+            TL_TRY(tl_master_topics(master, see_record, &recorded, err));
+    }
+out:
+    return rc;
+}
+
 /* ---- numbers ---- */
 
 static enum tl_code take_number(void *ctx, uint32_t number, struct tl_sv name, struct tl_err *err)

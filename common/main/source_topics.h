@@ -11,6 +11,7 @@
 #define TL_SOURCE_TOPICS_H
 
 #include "log/log.h"
+#include "master/master.h"
 #include "sql/plan.h"
 #include "store/store.h"
 
@@ -38,6 +39,10 @@ TL_MUST_USE enum tl_code tl_source_topics_add(struct tl_source_topics *topics, u
 /* So are those that the log has. */
 TL_MUST_USE enum tl_code tl_source_topics_look(struct tl_source_topics *topics, uint32_t source, struct tl_log *log,
                                                struct tl_err *err);
+/* And those of all patterns that are on record; what was imported for a topic that has no record of its own counts too. */
+TL_MUST_USE enum tl_code tl_source_topics_recorded(struct tl_source_topics *topics, struct tl_master *master, struct tl_err *err);
+/* The topic that a record is for: "events" of "events.import"; any other name is its own. */
+struct tl_sv tl_topic_of_record(struct tl_sv record);
 /* And those of all tables that the store has numbers for. */
 TL_MUST_USE enum tl_code tl_source_topics_read(struct tl_source_topics *topics, struct tl_store *store, struct tl_err *err);
 /* The same, and those that are known and have no number get one: the store is written to. */
