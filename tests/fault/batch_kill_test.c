@@ -75,16 +75,17 @@ static void *read_on(void *arg)
 static const char row_checks[] = "ALTER TABLE events ADD CONSTRAINT small EXPECT (n < 97) ON VIOLATION DROP ROW;\n"
                                  "ALTER TABLE events ADD CONSTRAINT even EXPECT (n / 2 * 2 = n);\n";
 
-/* What checks dropped and found, in the run that is published. */
+/* What checks dropped and found, in the ranges that serve: a run that was killed when it had published is superseded by the next one. */
 static const char dropped[] =
     "SELECT d.view, q.partition, q.\"offset\", q.\"row\", q.check_name, q.event, l.function, l.event_time_ms"
-    " FROM tally_quarantine AS q JOIN tally_run AS r ON r.run = q.run AND r.state = 'published'"
-    " JOIN tally_definition AS d ON d.definition = q.definition JOIN tally_ledger AS l ON"
+    " FROM tally_quarantine AS q JOIN tally_definition AS d ON d.definition = q.definition JOIN tally_ledger AS l ON"
     " (l.definition, l.run, l.partition, l.\"offset\", l.\"row\") = (q.definition, q.run, q.partition, q.\"offset\","
-    " q.\"row\") AND l.cause = 11 ORDER BY d.view, q.partition, q.\"offset\", q.\"row\"";
+    " q.\"row\") AND l.cause = 11 JOIN tally_pointer AS p ON p.definition = q.definition AND p.run = q.run"
+    " AND l.event_time_ms >= p.from_ms AND l.event_time_ms < p.to_ms ORDER BY d.view, q.partition, q.\"offset\", q.\"row\"";
 static const char found[] = "SELECT d.view, c.from_ms, c.check_name, c.violations_count, c.detail FROM tally_check_result AS c"
-                            " JOIN tally_run AS r ON r.run = c.run AND r.state = 'published' JOIN tally_definition AS d ON"
-                            " d.definition = c.definition WHERE c.violations_count > 0 ORDER BY d.view, c.from_ms, c.check_name";
+                            " JOIN tally_pointer AS p ON p.run = c.run AND p.definition = c.definition AND p.from_ms = c.from_ms"
+                            " JOIN tally_definition AS d ON d.definition = c.definition WHERE c.violations_count > 0"
+                            " ORDER BY d.view, c.from_ms, c.check_name";
 static const char not_published[] =
     "SELECT (SELECT count(*) FROM hits_batch WHERE _run NOT IN (SELECT run FROM tally_run WHERE state ="
     " 'published')), (SELECT count(*) FROM tally_quarantine WHERE run NOT IN (SELECT run FROM tally_run"
