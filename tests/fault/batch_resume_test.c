@@ -163,6 +163,23 @@ Test(batch_resume, late_events_between_a_failure_and_the_next_run)
     run_done(&run);
 }
 
+/* What came late for a range changes what it carries over its end, and the range behind, to which nothing came, is not as it would be now. */
+Test(batch_resume, a_late_event_that_reaches_over_midnight)
+{
+    struct run run = {0};
+
+    must_on(rough, rough_store, "speed", "--once");
+    fail_after(4);
+    append(STEP_MS + 1, A_DAY - 8, A_DAY); /* the end of the first day */
+    archive();
+    must_on(calm, calm_store, "batch", "--to=2026-03-05");
+    RUN(&run, "batch", "--views", views, "--data", rough, "--to", "2026-03-05");
+    cr_assert_eq(run.status, 0, "%s", run.err);
+    cr_assert_not_null(strstr(run.err, "goes on with run 1"), "%s", run.err);
+    run_done(&run);
+    expect_equal_rows("over midnight");
+}
+
 /* Nothing of a staged run is used under another definition, or other views: it is discarded. */
 Test(batch_resume, a_changed_definition_is_not_gone_on_with)
 {
