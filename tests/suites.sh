@@ -31,7 +31,7 @@ if [ -f build/servers.env ]; then
 fi
 
 read -r -a criterion_args <<<"${CRITERION_ARGS:-}"
-failed=0
+failed=()
 for program in "$@"; do
     name=$(basename "$program")
     log=$build/$name.log
@@ -55,11 +55,16 @@ for program in "$@"; do
         closing="no test has run"
     fi
     if [ "$status" -ne 0 ]; then
-        failed=1
+        failed+=("$log")
         grep -v '^\[PASS\]' "$log" || true
     else
         grep '^\[SKIP\]' "$log" || true # what was left out must be seen, with its reason
     fi
     printf '%s%s: %s [exit %d, %d s]\n' "$name" "$label" "${closing:-no closing line}" "$status" $((SECONDS - started))
 done
-exit $failed
+# Once more at the end, where the tail of a long log is all that is read.
+for log in "${failed[@]}"; do
+    echo "failed in $(basename "$log" .log):"
+    grep -E '^\[(FAIL|----)\]' "$log" | head -n 60 || true
+done
+exit $((${#failed[@]} > 0))
