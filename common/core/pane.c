@@ -340,6 +340,7 @@ static enum tl_code pane_push(struct tl_window *w, const struct tl_window_rows *
     return w->view->window.window == TL_WINDOW_TUMBLE ? push_tumble(w, in, verdict, err) : push_whole(w, in, err);
 }
 
+/* Batch has rows as their windows retire, and never asks which groups have changed. */
 static enum tl_code merge_pane(struct tl_window *into, struct pane *target, const struct pane *source, struct tl_err *err)
 {
     for (uint32_t i = 0; i < source->groups.count; i++) {
@@ -352,7 +353,7 @@ static enum tl_code merge_pane(struct tl_window *into, struct pane *target, cons
             return tl_fail_memory(err, into->layout.state_bytes);
         if (!tl_agg_merge(&into->layout, block + MARK_BYTES, given + MARK_BYTES, tl_table_arena(&target->groups)))
             return tl_fail_memory(err, into->layout.state_bytes);
-        if (!mark_changed(target, block))
+        if (into->options.bounds == NULL && !mark_changed(target, block))
             return tl_fail_memory(err, 0);
     }
     return TL_OK;
@@ -360,11 +361,12 @@ static enum tl_code merge_pane(struct tl_window *into, struct pane *target, cons
 
 /* A window that `into` does not have moves whole, memory and all; where windows are short, that is nearly every one. An empty pane
  * goes the other way, so that both sides stay warm. */
-static enum tl_code move_pane(struct panes *into, uint32_t at, struct panes *from, uint32_t p, struct tl_err *err)
+static enum tl_code move_pane(struct tl_window *w, uint32_t at, struct panes *from, uint32_t p, struct tl_err *err)
 {
+    struct panes *into = w->own;
     struct pane *pane = from->panes[p];
 
-    for (uint32_t i = 0; i < pane->groups.count; i++)
+    for (uint32_t i = 0; w->options.bounds == NULL && i < pane->groups.count; i++)
         if (!mark_changed(pane, tl_table_at(&pane->groups, i, NULL, NULL)))
             return tl_fail_memory(err, 0);
     if (!pane_room(into, at))
@@ -393,7 +395,7 @@ static enum tl_code pane_merge(struct tl_window *into, struct tl_window *from, s
         if (at < whole->count && order_of(whole->panes[at], &place) == 0)
             TL_TRY(merge_pane(into, whole->panes[at], pane, err));
         else
-            TL_TRY(move_pane(whole, at, part, p, err));
+            TL_TRY(move_pane(into, at, part, p, err));
     }
 out:
     return rc;
