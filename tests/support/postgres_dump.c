@@ -15,7 +15,8 @@ char *postgres_dump(const char *url)
         ("SELECT d.view, l.partition, l.\"offset\", l.\"row\", l.cause, l.flags, l.watermark_ms FROM tally_ledger AS l JOIN"
          " tally_definition AS d USING (definition) ORDER BY 1, 2, 3, 4"),
         /* But for the definitions' numbers: a transaction that is rolled back uses them up. */
-        "SELECT d.view, to_jsonb(o) - 'definition' FROM tally_outcome AS o JOIN tally_definition AS d USING (definition) ORDER BY 1",
+        "SELECT d.view, to_jsonb(o) - 'definition' FROM tally_outcome AS o JOIN tally_definition AS d USING (definition) ORDER "
+        "BY 1",
         /* But for next_offset: it may stand before or behind a transaction's marker. */
         ("SELECT d.view, o.partition, o.last_offset, o.fingerprint, o.messages_count, o.events_count, o.watermark_ms, "
          "o.judged_ms, o.log_ms"
