@@ -137,7 +137,7 @@ out:
 
 /* ---- sealed days ---- */
 
-/* A new definition has them as one empty range. */
+/* A definition that has nothing published has them as one empty range. */
 static enum tl_code stage_sealed(struct tl_stage *stage, uint32_t view, const struct tl_day *day, struct tl_err *err)
 {
     const struct tl_scope *scope = stage->scope;
@@ -146,8 +146,9 @@ static enum tl_code stage_sealed(struct tl_stage *stage, uint32_t view, const st
     enum tl_code rc;
 
     tl_time_to_iso_z(day->to_ms, to);
-    tl_diag(TL_WARN, "view %.*s: its definition is new, and the days up to %s are sealed: it has no rows of them",
-            TL_SV_ARG(scope->plan->views[view].name), to);
+    tl_diag(TL_WARN, "view %.*s: %s, and the days up to %s are sealed: it has no rows of them",
+            TL_SV_ARG(scope->plan->views[view].name),
+            scope->days[view].undone ? "all that it had published was rolled back" : "its definition is new", to);
     TL_TRY(tl_reuse_drop(&stage->reuse, view, day->from_ms, day->to_ms, err)); /* of a run that was killed */
     TL_TRY(tl_store_begin(scope->store, err));
     TL_TRY(tl_store_stage_range(scope->store, scope->definitions[view], &range, err));

@@ -289,7 +289,8 @@ TL_MUST_USE enum tl_code tl_store_publish_as(struct tl_store *store, int64_t run
                                              int64_t ended_ms, struct tl_err *err);
 /* Own transaction, as a publication: undoes whole publications, the newest first, up to and including the first one of the run (0: the
  * newest alone). Pointer, boundaries and cuts are then as those that stay have left them. `who` is kept with them. `each` is told what was undone, the newest first. TL_ERR_NOT_FOUND: the run
- * has none; TL_ERR_LIMIT: rows that would be seen again are gone. Nothing has changed then. */
+ * has none; TL_ERR_LIMIT: rows that would be seen again are gone, or what would be undone is of sealed days and could not be had again. Nothing
+ * has changed then. */
 TL_MUST_USE enum tl_code tl_store_unpublish(struct tl_store *store, int64_t run, const char *who, int64_t now_ms,
                                             enum tl_code (*each)(void *ctx, int64_t published, int64_t run, struct tl_err *err),
                                             void *ctx, struct tl_err *err);

@@ -226,6 +226,64 @@ Test(archive_retention, a_changed_view_begins_behind_the_seal)
     cr_assert_str_eq(scene.p.run.out, "");
 }
 
+/* What the record cannot give any more is not given up. */
+Test(archive_retention, sealed_days_are_not_rolled_back)
+{
+    int64_t first[4];
+    char *hits, *visits;
+
+    for (int d = 0; d < 2; d++)
+        first[d] = record_scene_add(&scene, "ann", FIRST_DAY_MS + d * DAY_MS, 3600000, 0, 24);
+    BATCH(0);
+    record_scene_add(&scene, "eve", FIRST_DAY_MS + 3 * 3600000, 60000, 0, 5);
+    for (int d = 2; d < 4; d++)
+        first[d] = record_scene_add(&scene, "ann", FIRST_DAY_MS + d * DAY_MS, 3600000, 0, 24);
+    record_scene_add(&scene, "zed", FIRST_DAY_MS + 5 * DAY_MS, 0, 0, 1);
+    BATCH(0);
+    RETENTION(0, "--wait", "10s");
+    cr_assert_not(is_there(first[0]));
+    hits = pipeline_rows(&scene.p, "hits", "batch");
+    visits = pipeline_rows(&scene.p, "visits", "batch");
+
+    TALLY(&scene.p, 1, "batch", "--rollback");
+    record_scene_says(&scene,
+                      "what run 2 has published up to 2026-03-02T00:00:00.000Z could not be had again: these days are sealed");
+    cr_assert_str_eq(scene.p.run.out, "");
+    TALLY(&scene.p, 1, "batch", "--rollback", "1");
+    record_scene_says(&scene, "nothing was rolled back");
+    rows_equal("hits", hits);
+    TALLY(&scene.p, 0, "batch", "--force", "--to", "2026-03-05T00:00:00Z");
+    cr_assert_null(strstr(scene.p.run.err, "its definition is new"), "%s", scene.p.run.err);
+    rows_equal("hits", hits);
+    rows_equal("visits", visits);
+    TALLY(&scene.p, 0, "batch", "--rollback");
+    cr_assert_not_null(strstr(scene.p.run.out, "run 3 is rolled back"), "what lies behind can be: %s", scene.p.run.out);
+    rows_equal("hits", hits);
+    free(hits);
+    free(visits);
+}
+
+/* One that came when they were sealed has nothing of them, and can be undone; it is not new afterwards. */
+Test(archive_retention, a_view_without_sealed_days_is_rolled_back)
+{
+    static char more[3000];
+    int64_t first[4];
+
+    two_days_gone(first);
+    snprintf(more, sizeof more,
+             "%sCREATE VIEW all_hits AS SELECT window_start, window_end, COUNT(*) AS num FROM TABLE(TUMBLE(TABLE events, "
+             "DESCRIPTOR(event_time), INTERVAL '1' DAY)) GROUP BY window_start, window_end;\n",
+             record_scene_views);
+    pipeline_define(&scene.p, more);
+    BATCH(0);
+    record_scene_says(&scene, "view all_hits: its definition is new");
+    TALLY(&scene.p, 0, "batch", "--rollback");
+    BATCH(1);
+    TALLY(&scene.p, 0, "batch", "--force", "--to", "2026-03-05T00:00:00Z");
+    record_scene_says(&scene, "view all_hits: all that it had published was rolled back, and the days up to");
+    cr_assert_null(strstr(scene.p.run.err, "its definition is new"), "%s", scene.p.run.err);
+}
+
 Test(archive_retention, one_thing_at_a_time)
 {
     TALLY(&scene.p, 2, "archive", "--retention", "4d", "--compact");
