@@ -14,6 +14,7 @@
 #include "event/timestamp.h"
 #include "main/data_dir.h"
 #include "main/print.h"
+#include "others.h"
 #include "scope.h"
 #include "sealed.h"
 
@@ -29,6 +30,7 @@ struct thinned {
 struct retention {
     const struct tl_archive_retention *own;
     struct tl_scope scope;
+    struct tl_others others;
     struct tl_lock *record_lock, *batch_lock;
     int64_t *upto_ms; /* S, per source of the plan; INT64_MIN: nothing goes */
     struct thinned *thinned;
@@ -53,7 +55,8 @@ static int64_t settled_upto(const struct tl_days *days, int64_t limit_ms)
     return upto_ms;
 }
 
-static void lower(struct retention *retention, uint32_t source, int64_t upto_ms, struct tl_sv view)
+/* `view` as people are told of it; `advice`: how it comes to be published. */
+static void lower(struct retention *retention, uint32_t source, int64_t upto_ms, const char *view, const char *advice)
 {
     char text[TL_TIME_TEXT_BYTES] = "the beginning";
     int64_t age_limit_ms = retention->scope.now_ms - retention->own->age_ms;
@@ -61,60 +64,55 @@ static void lower(struct retention *retention, uint32_t source, int64_t upto_ms,
     if (upto_ms < age_limit_ms - TL_DAY_MS) { /* more than what lies between a limit and a midnight */
         if (upto_ms != INT64_MIN)
             tl_time_to_iso_z(upto_ms, text);
-        tl_diag(TL_INFO, "view %.*s is published, and nothing in it has changed, up to %s: what is newer stays on record",
-                TL_SV_ARG(view), text);
+        tl_diag(TL_INFO, "view %s is published, and nothing in it has changed, up to %s: what is newer stays on record%s", view,
+                text, advice);
     }
     retention->upto_ms[source] = tl_min_i64(retention->upto_ms[source], upto_ms);
 }
 
-static bool reads(const struct retention *retention, uint32_t source, const struct tl_definition *definition)
-{
-    uint32_t count;
-    const struct tl_source_topic *topics = tl_source_topics_of(retention->scope.topics, source, &count);
-
-    for (uint32_t t = 0; t < count; t++)
-        if (definition->by_pattern || tl_sv_eq(topics[t].name, definition->topic))
-            return true;
-    return false;
-}
-
-/* Views that another views file has, or this one has no more. */
-static enum tl_code lower_by_others(struct retention *retention, struct tl_err *err)
+/* What another views file has not published goes no more than what this one has not. */
+static void lower_by_other(struct retention *retention, const struct tl_other *other)
 {
     const struct tl_scope *scope = &retention->scope;
-    const struct tl_definition *definitions;
-    size_t count;
-    enum tl_code rc;
+    char view[300];
 
-    TL_TRY(tl_store_begin_read(scope->store, err));
-    TL_TRY(tl_store_definitions(scope->store, &definitions, &count, err));
-    for (size_t d = 0; d < count; d++) {
-        bool ours = definitions[d].state != TL_DEFINITION_ACTIVE;
-
-        for (uint32_t v = 0; v < scope->plan->views_count && !ours; v++)
-            ours = scope->definitions[v] == definitions[d].id;
-        for (uint32_t s = 0; s < scope->plan->sources_count && !ours; s++)
-            if (reads(retention, s, &definitions[d]))
-                lower(retention, s, definitions[d].boundary_ms, definitions[d].view);
+    snprintf(view, sizeof view, "%.*s (definition %s, which this views file does not have)", TL_SV_ARG(other->view), other->hash);
+    if (other->like >= 0) {
+        lower(retention, scope->plan->views[other->like].source,
+              settled_upto(&other->days, scope->now_ms - retention->own->age_ms), view,
+              "; tally batch with the views file that has it publishes them");
+        return;
     }
-out:
-    tl_store_rollback(scope->store);
-    return rc;
+    tl_diag(TL_INFO,
+            "view %s reads a topic of this one, and takes the times of its events from elsewhere, or reads more topics: what it "
+            "still needs cannot be told here, and all of it stays on record; --retention with a views file that has both tells",
+            view);
+    for (uint32_t s = 0; s < scope->plan->sources_count; s++)
+        if (other->reads[s])
+            retention->upto_ms[s] = INT64_MIN;
 }
 
 static enum tl_code find_upto(struct retention *retention, struct tl_err *err)
 {
     const struct tl_scope *scope = &retention->scope;
     int64_t limit_ms = scope->now_ms - retention->own->age_ms;
+    char view[300];
+    enum tl_code rc;
 
     retention->upto_ms = calloc(scope->plan->sources_count, sizeof *retention->upto_ms);
     if (retention->upto_ms == NULL)
         return tl_fail_memory(err, scope->plan->sources_count * sizeof *retention->upto_ms);
     for (uint32_t s = 0; s < scope->plan->sources_count; s++)
         retention->upto_ms[s] = limit_ms;
-    for (uint32_t v = 0; v < scope->plan->views_count; v++)
-        lower(retention, scope->plan->views[v].source, settled_upto(&scope->days[v], limit_ms), scope->plan->views[v].name);
-    return lower_by_others(retention, err);
+    for (uint32_t v = 0; v < scope->plan->views_count; v++) {
+        snprintf(view, sizeof view, "%.*s", TL_SV_ARG(scope->plan->views[v].name));
+        lower(retention, scope->plan->views[v].source, settled_upto(&scope->days[v], limit_ms), view, "");
+    }
+    TL_TRY(tl_others_open(&retention->others, scope, err));
+    for (size_t o = 0; o < retention->others.count; o++)
+        lower_by_other(retention, &retention->others.others[o]);
+out:
+    return rc;
 }
 
 /* ---- which files ---- */
@@ -371,12 +369,25 @@ static enum tl_code print_head(struct retention *retention, struct tl_err *err)
     return retention->own->dry_run ? tl_printer_head(&retention->printer, columns, TL_COUNT(columns), err) : TL_OK;
 }
 
+/* What has come for days that were sealed before may be in files that go now. */
+static enum tl_code note_sealed(const struct tl_scope *scope, const struct tl_others *others, struct tl_err *err)
+{
+    uint64_t noted;
+    enum tl_code rc;
+
+    TL_TRY(tl_sealed_note(scope, &noted, err));
+    for (size_t o = 0; o < others->count; o++)
+        if (others->others[o].like >= 0)
+            TL_TRY(tl_others_note_sealed(scope, &others->others[o], err));
+out:
+    return rc;
+}
+
 static enum tl_code retain(struct retention *retention, struct tl_err *err)
 {
     struct tl_days_wish wish = {.from_ms = TL_TIME_NONE, .to_ms = TL_TIME_NONE};
     struct tl_option_list all = {.count = 0};
     struct tl_scope *scope = &retention->scope;
-    uint64_t noted;
     enum tl_code rc;
 
     TL_TRY(tl_scope_open_views(scope, &all, err));
@@ -390,7 +401,7 @@ static enum tl_code retain(struct retention *retention, struct tl_err *err)
         TL_TRY(tl_printer_end(&retention->printer, err));
         goto out;
     }
-    TL_TRY(tl_sealed_note(scope, &noted, err));
+    TL_TRY(note_sealed(scope, &retention->others, err));
     TL_TRY(finish_all_killed(retention, err));
     for (size_t t = 0; t < retention->thinned_count; t++)
         TL_TRY(thin(retention, &retention->thinned[t], err));
@@ -409,6 +420,7 @@ enum tl_code tl_archive_retain(const struct tl_common_options *common, const str
     else
         rc = retain(&retention, err);
     tl_printer_done(&retention.printer);
+    tl_others_close(&retention.others);
     tl_scope_close(&retention.scope);
     for (size_t t = 0; t < retention.thinned_count; t++)
         free(retention.thinned[t].offsets);
