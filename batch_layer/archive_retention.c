@@ -12,6 +12,7 @@
 #include "base/lock.h"
 #include "base/process.h"
 #include "event/timestamp.h"
+#include "left_out.h"
 #include "main/data_dir.h"
 #include "main/print.h"
 #include "others.h"
@@ -31,6 +32,7 @@ struct retention {
     const struct tl_archive_retention *own;
     struct tl_scope scope;
     struct tl_others others;
+    struct tl_left_out damage; /* what was said of it */
     struct tl_lock *record_lock, *batch_lock;
     int64_t *upto_ms; /* S, per source of the plan; INT64_MIN: nothing goes */
     struct thinned *thinned;
@@ -40,28 +42,34 @@ struct retention {
 
 /* ---- S ---- */
 
-/* The end of the ranges from the beginning of time on that are as they should be, and older than the limit. */
-static int64_t settled_upto(const struct tl_days *days, int64_t limit_ms)
+/* The end of the ranges from the beginning of time on that are as they should be, and older than the limit. *whole: nothing of what has been lost, or cannot be
+ * read, may belong before it. */
+static int64_t settled_upto(const struct tl_days *days, const struct tl_input *input, int64_t limit_ms, bool *whole)
 {
     int64_t upto_ms = INT64_MIN;
 
-    for (uint32_t d = 0; d < days->count; d++) {
+    *whole = true;
+    for (uint32_t d = 0; d < days->count && *whole; d++) {
         const struct tl_day *day = &days->days[d];
 
         if (day->reason != TL_DAY_CLEAN || day->held || day->to_ms > tl_min_i64(limit_ms, days->boundary_ms))
             break;
-        upto_ms = day->to_ms;
+        *whole = tl_input_damage(input, day->from_ms, day->to_ms) == NULL;
+        if (*whole)
+            upto_ms = day->to_ms;
     }
     return upto_ms;
 }
 
 /* `view` as people are told of it; `advice`: how it comes to be published. */
-static void lower(struct retention *retention, uint32_t source, int64_t upto_ms, const char *view, const char *advice)
+static void lower(struct retention *retention, uint32_t source, const struct tl_days *days, const char *view, const char *advice)
 {
+    int64_t limit_ms = retention->scope.now_ms - retention->own->age_ms;
     char text[TL_TIME_TEXT_BYTES] = "the beginning";
-    int64_t age_limit_ms = retention->scope.now_ms - retention->own->age_ms;
+    bool whole;
+    int64_t upto_ms = settled_upto(days, retention->scope.inputs[source], limit_ms, &whole);
 
-    if (upto_ms < age_limit_ms - TL_DAY_MS) { /* more than what lies between a limit and a midnight */
+    if (whole && upto_ms < limit_ms - TL_DAY_MS) { /* more than what lies between a limit and a midnight */
         if (upto_ms != INT64_MIN)
             tl_time_to_iso_z(upto_ms, text);
         tl_diag(TL_INFO, "view %s is published, and nothing in it has changed, up to %s: what is newer stays on record%s", view,
@@ -78,8 +86,7 @@ static void lower_by_other(struct retention *retention, const struct tl_other *o
 
     snprintf(view, sizeof view, "%.*s (definition %s, which this views file does not have)", TL_SV_ARG(other->view), other->hash);
     if (other->like >= 0) {
-        lower(retention, scope->plan->views[other->like].source,
-              settled_upto(&other->days, scope->now_ms - retention->own->age_ms), view,
+        lower(retention, scope->plan->views[other->like].source, &other->days, view,
               "; tally batch with the views file that has it publishes them");
         return;
     }
@@ -106,7 +113,7 @@ static enum tl_code find_upto(struct retention *retention, struct tl_err *err)
         retention->upto_ms[s] = limit_ms;
     for (uint32_t v = 0; v < scope->plan->views_count; v++) {
         snprintf(view, sizeof view, "%.*s", TL_SV_ARG(scope->plan->views[v].name));
-        lower(retention, scope->plan->views[v].source, settled_upto(&scope->days[v], limit_ms), view, "");
+        lower(retention, scope->plan->views[v].source, &scope->days[v], view, "");
     }
     TL_TRY(tl_others_open(&retention->others, scope, err));
     for (size_t o = 0; o < retention->others.count; o++)
@@ -146,21 +153,22 @@ static bool is_old(const struct tl_input_file *file, int64_t upto_ms)
     return log_ms < upto_ms;
 }
 
-static bool has_lost(const struct tl_input *input, struct tl_sv record, uint32_t partition)
+/* Of a file that is damaged, or is not there: had it gone by now? */
+static bool was_old(const struct tl_input_file *file, int64_t limit_ms)
 {
-    for (uint32_t l = 0; l < input->lost_count; l++)
-        if (input->lost[l].partition == partition && tl_sv_eq(input->lost[l].topic, record))
-            return true;
-    return false;
+    return file->damage != NULL &&
+           (file->times_unknown || file->times.min_ms > file->times.max_ms || file->times.min_ms < limit_ms);
 }
 
-/* How many files may go from the beginning of the partition, by what this table reads in them. */
-static uint32_t old_files(const struct tl_input *input, const struct tl_input_partition *partition, int64_t upto_ms)
+/* How many files may go from the beginning of the partition, by what this table reads in them. What lies before an old one that is damaged stays with
+ * it. */
+static uint32_t old_files(const struct tl_input_partition *partition, int64_t upto_ms, int64_t limit_ms)
 {
     uint32_t count = 0;
 
-    if (has_lost(input, partition->topic, tl_partition_in_topic(partition->partition)))
-        return 0;
+    for (uint32_t f = 0; f < partition->files_count; f++)
+        if (was_old(&partition->files[f], limit_ms))
+            return 0;
     while (count + 1 < partition->files_count && is_old(&partition->files[count], upto_ms))
         count++;
     return count;
@@ -222,7 +230,7 @@ static enum tl_code thin_partition(struct retention *retention, uint32_t source,
         if (mine != NULL && s < source)
             return TL_OK;
         if (mine != NULL)
-            count = (uint32_t)tl_min_i64(count, old_files(scope->inputs[s], mine, upto_ms));
+            count = (uint32_t)tl_min_i64(count, old_files(mine, upto_ms, scope->now_ms - retention->own->age_ms));
     }
     if (count == 0)
         return TL_OK;
@@ -383,6 +391,34 @@ out:
     return rc;
 }
 
+static enum tl_code say_damage(struct retention *retention, struct tl_err *err)
+{
+    const struct tl_scope *scope = &retention->scope;
+    enum tl_code rc = TL_OK;
+
+    for (uint32_t s = 0; s < scope->plan->sources_count; s++) {
+        const struct tl_input *input = scope->inputs[s];
+
+        for (uint32_t l = 0; l < input->lost_count; l++)
+            TL_TRY(tl_left_out_say(&retention->damage, input->lost[l].damage, err));
+        for (uint32_t p = 0; p < input->partitions_count; p++)
+            for (uint32_t f = 0; f < input->partitions[p].files_count; f++)
+                if (input->partitions[p].files[f].damage != NULL)
+                    TL_TRY(tl_left_out_say(&retention->damage, input->partitions[p].files[f].damage, err));
+    }
+out:
+    return rc;
+}
+
+static enum tl_code report_damage(const struct retention *retention, struct tl_err *err)
+{
+    if (retention->damage.said_count == 0)
+        return TL_OK;
+    return tl_fail(err, TL_ERR_CORRUPT,
+                   "the record is damaged: days that may have events there are not sealed, and old files before it stay; tally "
+                   "archive --verify lists what is wrong");
+}
+
 static enum tl_code retain(struct retention *retention, struct tl_err *err)
 {
     struct tl_days_wish wish = {.from_ms = TL_TIME_NONE, .to_ms = TL_TIME_NONE};
@@ -394,17 +430,20 @@ static enum tl_code retain(struct retention *retention, struct tl_err *err)
     TL_TRY(take_locks(retention, err));
     scope->now_ms = wish.now_ms = tl_clock_wall_ms();
     TL_TRY(tl_scope_look(scope, &wish, false, err));
+    TL_TRY(say_damage(retention, err));
     TL_TRY(find_upto(retention, err));
     TL_TRY(print_head(retention, err));
     TL_TRY(find_files(retention, err));
     if (retention->own->dry_run) {
         TL_TRY(tl_printer_end(&retention->printer, err));
+        TL_TRY(report_damage(retention, err));
         goto out;
     }
     TL_TRY(note_sealed(scope, &retention->others, err));
     TL_TRY(finish_all_killed(retention, err));
     for (size_t t = 0; t < retention->thinned_count; t++)
         TL_TRY(thin(retention, &retention->thinned[t], err));
+    TL_TRY(report_damage(retention, err));
 out:
     return rc;
 }
@@ -420,6 +459,7 @@ enum tl_code tl_archive_retain(const struct tl_common_options *common, const str
     else
         rc = retain(&retention, err);
     tl_printer_done(&retention.printer);
+    tl_left_out_done(&retention.damage);
     tl_others_close(&retention.others);
     tl_scope_close(&retention.scope);
     for (size_t t = 0; t < retention.thinned_count; t++)

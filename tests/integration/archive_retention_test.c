@@ -284,6 +284,88 @@ Test(archive_retention, a_view_without_sealed_days_is_rolled_back)
     cr_assert_null(strstr(scene.p.run.err, "its definition is new"), "%s", scene.p.run.err);
 }
 
+static void cut_short(const char *path, bool back)
+{
+    static char bytes[1 << 16];
+    static size_t size;
+    FILE *file = fopen(path, back ? "r+b" : "rb");
+
+    cr_assert_not_null(file, "%s", path);
+    if (back)
+        cr_assert_eq(fwrite(bytes, 1, size, file), size);
+    else
+        size = fread(bytes, 1, sizeof bytes, file);
+    fclose(file);
+    if (!back)
+        cr_assert_eq(truncate(path, (off_t)size / 2), 0);
+}
+
+/* What is damaged may be had again: until then nothing is sealed that it may have events of, and nothing goes that tells what is wrong. */
+Test(archive_retention, a_damaged_file_keeps_its_days_and_what_lies_before)
+{
+    char *path;
+    int64_t first[4];
+
+    record_scene_four_days(&scene, first);
+    BATCH(0);
+    path = strdup(record_scene_path(&scene, first[1], ".jsonl.zst"));
+    cut_short(path, false);
+    RETENTION(3, "--dry-run", "--format", "csv");
+    cr_assert_null(strstr(scene.p.run.out, "events,0,"), "%s", scene.p.run.out);
+    RETENTION(3, "--wait", "10s");
+    record_scene_says(&scene, "warn archive ");
+    record_scene_says(&scene, path);
+    record_scene_says(&scene, "the record is damaged");
+    cr_assert_null(strstr(scene.p.run.err, "is published, and nothing in it"), "%s", scene.p.run.err);
+    cr_assert_str_eq(scene.p.run.out, "");
+    cr_assert(is_there(first[0]));
+    cr_assert_eq(sealed_upto(), 0);
+    cut_short(path, true);
+    RETENTION(0, "--wait", "10s");
+    cr_assert_not(is_there(first[1]));
+    cr_assert_eq(sealed_upto(), FIRST_DAY_MS + 2 * DAY_MS);
+    free(path);
+}
+
+/* One that had not been old enough anyway is somebody else's business; it is said all the same. */
+Test(archive_retention, a_damaged_file_of_later_days_keeps_nothing)
+{
+    int64_t first[4];
+
+    record_scene_four_days(&scene, first);
+    BATCH(0);
+    cut_short(record_scene_path(&scene, first[3], ".jsonl.zst"), false);
+    RETENTION(3, "--wait", "10s");
+    cr_assert_not(is_there(first[0]));
+    cr_assert_not(is_there(first[1]));
+    cr_assert(is_there(first[2]));
+    cr_assert_eq(sealed_upto(), FIRST_DAY_MS + 2 * DAY_MS);
+}
+
+/* Of a file whose index cannot be read nobody can say which days it has events of. */
+Test(archive_retention, a_file_of_any_day_keeps_everything)
+{
+    char path[400], line[300];
+    int64_t first[4];
+
+    record_scene_four_days(&scene, first);
+    BATCH(0);
+    snprintf(line, sizeof line, "{\"event_id\":\"e\",\"who\":\"eve\",\"event_time\":\"2026-03-01T05:00:00.000Z\"}\n");
+    snprintf(path, sizeof path, "%s", run_file_write(scene.p.dir, "eve.jsonl", line));
+    TALLY(&scene.p, 0, "import", path, "--format", "jsonl", "--into", "archive");
+    snprintf(path, sizeof path, "%s/topics/events.import/partition=0/events.import+0+0000000000.index", scene.p.data);
+    cut_short(path, false);
+    BATCH(3);
+    RETENTION(3, "--wait", "10s");
+    cr_assert(is_there(first[0]));
+    cr_assert_eq(sealed_upto(), 0);
+    cut_short(path, true);
+    BATCH(0);
+    cr_assert_eq(pipeline_number(&scene.p, "SELECT sum(num_hits) FROM visits_batch WHERE who = 'eve'"), 1);
+    RETENTION(0, "--wait", "10s");
+    cr_assert_not(is_there(first[0]));
+}
+
 Test(archive_retention, one_thing_at_a_time)
 {
     TALLY(&scene.p, 2, "archive", "--retention", "4d", "--compact");
