@@ -340,6 +340,26 @@ out:
     return rc;
 }
 
+/* A compaction that was killed may have left a folder with all that goes now. */
+static enum tl_code finish_compact(const struct tl_scope *scope, struct tl_err *err)
+{
+    char import[300];
+    enum tl_code rc = TL_OK;
+
+    for (uint32_t s = 0; s < scope->plan->sources_count; s++) {
+        uint32_t count;
+        const struct tl_source_topic *topics = tl_source_topics_of(scope->topics, s, &count);
+
+        for (uint32_t t = 0; t < count; t++) {
+            TL_TRY(tl_master_swap_clean(scope->master, topics[t].name, err));
+            snprintf(import, sizeof import, "%.*s.import", TL_SV_ARG(topics[t].name));
+            TL_TRY(tl_master_swap_clean(scope->master, tl_sv_from(import), err));
+        }
+    }
+out:
+    return rc;
+}
+
 /* ---- the whole ---- */
 
 /* No batch may run meanwhile, and nobody else who changes the record's files. */
@@ -430,6 +450,8 @@ static enum tl_code retain(struct retention *retention, struct tl_err *err)
     TL_TRY(take_locks(retention, err));
     scope->now_ms = wish.now_ms = tl_clock_wall_ms();
     TL_TRY(tl_scope_look(scope, &wish, false, err));
+    if (!retention->own->dry_run)
+        TL_TRY(finish_compact(scope, err));
     TL_TRY(say_damage(retention, err));
     TL_TRY(find_upto(retention, err));
     TL_TRY(print_head(retention, err));

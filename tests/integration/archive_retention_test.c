@@ -366,6 +366,24 @@ Test(archive_retention, a_file_of_any_day_keeps_everything)
     cr_assert_not(is_there(first[0]));
 }
 
+/* What a compaction left that was killed behind its exchange has all that it replaced. */
+Test(archive_retention, nothing_is_left_of_what_goes)
+{
+    char command[900];
+    int64_t first[4];
+
+    record_scene_four_days(&scene, first);
+    BATCH(0);
+    snprintf(command, sizeof command, "cd '%s/topics' && mkdir _events && cp -rl events/partition=0 _events/", scene.p.data);
+    cr_assert_eq(system(command), 0); /* NOLINT(cert-env33-c): the test's own words */
+    RETENTION(0, "--dry-run");
+    snprintf(command, sizeof command, "%s/topics/_events", scene.p.data);
+    cr_assert_eq(access(command, F_OK), 0, "nothing is done");
+    RETENTION(0, "--wait", "10s");
+    cr_assert_not_null(strstr(scene.p.run.out, "removed 2 files with 48 events"), "%s", scene.p.run.out);
+    cr_assert_neq(access(command, F_OK), 0, "they are still there");
+}
+
 Test(archive_retention, one_thing_at_a_time)
 {
     TALLY(&scene.p, 2, "archive", "--retention", "4d", "--compact");
