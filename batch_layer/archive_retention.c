@@ -447,7 +447,7 @@ static enum tl_code retain(struct retention *retention, struct tl_err *err)
     enum tl_code rc;
 
     TL_TRY(tl_scope_open_views(scope, &all, err));
-    TL_TRY(take_locks(retention, err));
+    TL_TRY(retention->own->dry_run ? tl_scope_open_to_look(scope, err) : take_locks(retention, err));
     scope->now_ms = wish.now_ms = tl_clock_wall_ms();
     TL_TRY(tl_scope_look(scope, &wish, false, err));
     if (!retention->own->dry_run)

@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/lock.h"
 #include "support/record_scene.h"
 
 static struct record_scene scene;
@@ -382,6 +383,30 @@ Test(archive_retention, nothing_is_left_of_what_goes)
     RETENTION(0, "--wait", "10s");
     cr_assert_not_null(strstr(scene.p.run.out, "removed 2 files with 48 events"), "%s", scene.p.run.out);
     cr_assert_neq(access(command, F_OK), 0, "they are still there");
+}
+
+/* It takes no lock, and makes nothing. */
+Test(archive_retention, a_dry_run_leaves_no_trace)
+{
+    struct tl_lock *lock = NULL;
+    char path[400], store[400];
+    int64_t first[4];
+    struct tl_err err;
+
+    record_scene_four_days(&scene, first);
+    snprintf(path, sizeof path, "%s/batch.lock", scene.p.data);
+    snprintf(store, sizeof store, "%s/views.db", scene.p.data);
+    RETENTION(0, "--dry-run", "--format", "csv");
+    cr_assert_null(strstr(scene.p.run.out, "events,"), "nothing is published: %s", scene.p.run.out);
+    cr_assert_neq(access(path, F_OK), 0);
+    cr_assert_neq(access(store, F_OK), 0);
+    BATCH(0);
+    cr_assert_eq(tl_lock_take(path, "batch", &lock, &err), TL_OK, "%s", err.message);
+    cr_assert_eq(chmod(store, 0444), 0);
+    RETENTION(0, "--dry-run", "--format", "csv");
+    cr_assert_not_null(strstr(scene.p.run.out, "events,0,0,23,24,"), "%s", scene.p.run.out);
+    RETENTION(75, "--wait", "10s");
+    tl_lock_release(lock);
 }
 
 Test(archive_retention, one_thing_at_a_time)
