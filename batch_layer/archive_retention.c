@@ -283,8 +283,11 @@ out:
 static enum tl_code thin(struct retention *retention, const struct thinned *thinned, struct tl_err *err)
 {
     char upto[TL_TIME_TEXT_BYTES], files[TL_COUNT_TEXT_BYTES], messages[TL_COUNT_TEXT_BYTES];
+    const struct tl_master_complete *before;
+    size_t before_count;
     enum tl_code rc;
 
+    TL_TRY(tl_master_read_thinned(retention->scope.master, thinned->record, &before, &before_count, err)); /* it is added to */
     TL_TRY(seal(retention, thinned, err));
     TL_TRY(
         tl_master_thin(retention->scope.master, thinned->record, thinned->offsets, thinned->count, retention->own->wait_ms, err));
@@ -319,7 +322,10 @@ static enum tl_code finish_killed(struct retention *retention, struct tl_sv reco
     for (size_t t = 0; t < retention->thinned_count; t++)
         if (tl_sv_eq(retention->thinned[t].record, record))
             return TL_OK; /* that does it, too */
-    TL_TRY(tl_master_read_thinned(master, record, &thinned, &thinned_count, err));
+    rc = tl_master_read_thinned(master, record, &thinned, &thinned_count, err);
+    if (rc == TL_ERR_CORRUPT) /* was said, and nothing of the topic goes */
+        return TL_OK;
+    TL_TRY(rc);
     TL_TRY(tl_master_leftovers(master, record, count_leftover, &leftovers_count, err));
     if (thinned_count > 0 && leftovers_count > 0)
         TL_TRY(tl_master_thin(master, record, NULL, 0, retention->own->wait_ms, err));
