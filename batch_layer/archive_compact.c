@@ -313,6 +313,18 @@ static enum tl_code remove_old(void *ctx, const struct tl_archive_topic *topic, 
     return tl_master_swap_clean(compact->record.master, topic->name, err);
 }
 
+/* What was exchanged before something failed has been exchanged. */
+static enum tl_code compact_all(struct compact *compact, struct tl_err *err)
+{
+    enum tl_code rc = tl_archive_record_each(&compact->record, compact_topic, compact, err), removed;
+
+    if (!compact->exchanged)
+        return rc;
+    tl_clock_sleep_ms(LISTING_MS);
+    removed = tl_archive_record_each(&compact->record, remove_old, compact, rc == TL_OK ? err : NULL);
+    return rc == TL_OK ? removed : rc;
+}
+
 enum tl_code tl_archive_compact(const struct tl_common_options *common, const struct tl_archive_compact *own, struct tl_err *err)
 {
     struct compact compact = {.own = own};
@@ -322,10 +334,7 @@ enum tl_code tl_archive_compact(const struct tl_common_options *common, const st
     TL_TRY(tl_master_reader_open(&compact.reader, err));
     tl_progress_begin(&compact.progress, "compact");
     TL_TRY(tl_archive_record_each(&compact.record, remove_old, &compact, err));
-    TL_TRY(tl_archive_record_each(&compact.record, compact_topic, &compact, err));
-    if (compact.exchanged)
-        tl_clock_sleep_ms(LISTING_MS);
-    TL_TRY(tl_archive_record_each(&compact.record, remove_old, &compact, err));
+    TL_TRY(compact_all(&compact, err));
     if (compact.damaged_count > 0)
         TL_TRY(tl_fail(err, TL_ERR_CORRUPT, "%" PRIu64 " damaged file%s left as %s; tally archive --verify lists %s",
                        compact.damaged_count, compact.damaged_count == 1 ? " was" : "s were",
