@@ -34,6 +34,10 @@ TL_MUST_USE enum tl_code tl_master_file_size(int fd, const char *path, uint64_t 
 TL_MUST_USE enum tl_code tl_master_list_folder(struct tl_arena *arena, struct tl_sv topic, const char *encoded,
                                                uint32_t partition, const char *folder, struct tl_master_list *out,
                                                struct tl_err *err);
+/* What is wrong with one file, by the name of its data file. *found: false where nothing is. */
+TL_MUST_USE enum tl_code tl_master_damage_of(struct tl_arena *arena, struct tl_sv topic, const char *encoded, uint32_t partition,
+                                             const char *folder, const char *name, struct tl_master_damage *out, bool *found,
+                                             struct tl_err *err);
 /* A writer that writes into this folder, which is there. */
 TL_MUST_USE enum tl_code tl_master_writer_open_in(struct tl_master *master, struct tl_sv topic, uint32_t partition,
                                                   uint64_t time_rule, const char *folder, struct tl_master_writer **out,
