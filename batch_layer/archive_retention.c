@@ -104,7 +104,6 @@ static enum tl_code find_upto(struct retention *retention, struct tl_err *err)
     const struct tl_scope *scope = &retention->scope;
     int64_t limit_ms = scope->now_ms - retention->own->age_ms;
     char view[300];
-    enum tl_code rc;
 
     retention->upto_ms = calloc(scope->plan->sources_count, sizeof *retention->upto_ms);
     if (retention->upto_ms == NULL)
@@ -115,11 +114,9 @@ static enum tl_code find_upto(struct retention *retention, struct tl_err *err)
         snprintf(view, sizeof view, "%.*s", TL_SV_ARG(scope->plan->views[v].name));
         lower(retention, scope->plan->views[v].source, &scope->days[v], view, "");
     }
-    TL_TRY(tl_others_open(&retention->others, scope, err));
     for (size_t o = 0; o < retention->others.count; o++)
         lower_by_other(retention, &retention->others.others[o]);
-out:
-    return rc;
+    return TL_OK;
 }
 
 /* ---- which files ---- */
@@ -403,7 +400,7 @@ static enum tl_code print_head(struct retention *retention, struct tl_err *err)
     return retention->own->dry_run ? tl_printer_head(&retention->printer, columns, TL_COUNT(columns), err) : TL_OK;
 }
 
-/* What has come for days that were sealed before may be in files that go now. */
+/* What has come for days that were sealed before may be in files that go now. One that turns out to be damaged when it is read for that is so for all that follows. */
 static enum tl_code note_sealed(const struct tl_scope *scope, const struct tl_others *others, struct tl_err *err)
 {
     uint64_t noted;
@@ -456,8 +453,11 @@ static enum tl_code retain(struct retention *retention, struct tl_err *err)
     TL_TRY(retention->own->dry_run ? tl_scope_open_to_look(scope, err) : take_locks(retention, err));
     scope->now_ms = wish.now_ms = tl_clock_wall_ms();
     TL_TRY(tl_scope_look(scope, &wish, false, err));
-    if (!retention->own->dry_run)
+    TL_TRY(tl_others_open(&retention->others, scope, err));
+    if (!retention->own->dry_run) {
         TL_TRY(finish_compact(scope, err));
+        TL_TRY(note_sealed(scope, &retention->others, err));
+    }
     TL_TRY(say_damage(retention, err));
     TL_TRY(find_upto(retention, err));
     TL_TRY(print_head(retention, err));
@@ -467,7 +467,6 @@ static enum tl_code retain(struct retention *retention, struct tl_err *err)
         TL_TRY(report_damage(retention, err));
         goto out;
     }
-    TL_TRY(note_sealed(scope, &retention->others, err));
     TL_TRY(finish_all_killed(retention, err));
     for (size_t t = 0; t < retention->thinned_count; t++)
         TL_TRY(thin(retention, &retention->thinned[t], err));

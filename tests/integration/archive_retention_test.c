@@ -1,5 +1,6 @@
 /* archive_retention_test.c: `tally archive --retention`: what goes, what stays, and that a sealed day is never computed again. */
 #include <criterion/criterion.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -326,6 +327,72 @@ Test(archive_retention, a_damaged_file_keeps_its_days_and_what_lies_before)
     cr_assert_not(is_there(first[1]));
     cr_assert_eq(sealed_upto(), FIRST_DAY_MS + 2 * DAY_MS);
     free(path);
+}
+
+static void move(const char *from, const char *to)
+{
+    cr_assert_eq(rename(from, to), 0, "%s", from);
+}
+
+/* The same of one that is gone; where its index went with it, nobody can say which days it had. */
+Test(archive_retention, a_file_that_is_gone_stays_visible)
+{
+    char data[400], index[400], away[2][450];
+    int64_t first[4], late;
+
+    record_scene_four_days(&scene, first);
+    BATCH(0);
+    late = record_scene_add(&scene, "eve", FIRST_DAY_MS + DAY_MS + 5 * 3600000, 60000, 0, 3); /* the 2nd; batch has not seen it */
+    record_scene_add(&scene, "zed", FIRST_DAY_MS + 5 * DAY_MS, 0, 0, 1);
+    snprintf(data, sizeof data, "%s", record_scene_path(&scene, late, ".jsonl.zst"));
+    snprintf(index, sizeof index, "%s", record_scene_path(&scene, late, ".index"));
+    for (int i = 0; i < 2; i++)
+        snprintf(away[i], sizeof away[i], "%s/away%d", scene.p.dir, i);
+    move(data, away[0]);
+    RETENTION(3, "--wait", "10s");
+    record_scene_says(&scene, data);
+    cr_assert(is_there(first[0]));
+    cr_assert_eq(sealed_upto(), 0);
+    cr_assert_eq(access(index, F_OK), 0, "it tells what is gone");
+    move(index, away[1]);
+    RETENTION(3, "--wait", "10s");
+    record_scene_says(&scene, "the record is damaged");
+    cr_assert(is_there(first[0]));
+    cr_assert_eq(sealed_upto(), 0);
+    TALLY(&scene.p, 1, "archive", "--verify");
+    move(away[0], data);
+    move(away[1], index);
+    BATCH(0);
+    cr_assert_eq(pipeline_number(&scene.p, "SELECT sum(num_hits) FROM visits_batch WHERE who = 'eve'"), 3);
+    RETENTION(0, "--wait", "10s");
+    cr_assert_not(is_there(first[1]));
+    cr_assert_eq(sealed_upto(), FIRST_DAY_MS + 2 * DAY_MS);
+}
+
+/* It shows its damage only when it is read for what it has of sealed days, which is in no ledger yet. */
+Test(archive_retention, what_cannot_be_noted_does_not_go)
+{
+    int64_t first[4], late;
+    unsigned char byte;
+    int fd;
+
+    two_days_gone(first);
+    late = record_scene_add(&scene, "eve", FIRST_DAY_MS + 3600000, 60000, FIRST_DAY_MS + 6 * DAY_MS, 5);
+    record_scene_add(&scene, "zed", FIRST_DAY_MS + 5 * DAY_MS, 0, 0, 1);
+    fd = open(record_scene_path(&scene, late, ".jsonl.zst"), O_RDWR);
+    cr_assert_geq(fd, 0);
+    cr_assert_eq(pread(fd, &byte, 1, 60), 1);
+    byte ^= 1;
+    cr_assert_eq(pwrite(fd, &byte, 1, 60), 1);
+    TALLY(&scene.p, 3, "archive", "--retention", "2d", "--wait", "10s"); /* the 5th, noon */
+    record_scene_says(&scene, record_scene_path(&scene, late, ".jsonl.zst"));
+    cr_assert(is_there(late));
+    byte ^= 1;
+    cr_assert_eq(pwrite(fd, &byte, 1, 60), 1);
+    close(fd);
+    TALLY(&scene.p, 0, "archive", "--retention", "2d", "--wait", "10s");
+    cr_assert_not(is_there(late));
+    cr_assert_eq(pipeline_number(&scene.p, "SELECT COUNT(*) FROM tally_ledger WHERE cause = 18"), 10, "five for each view");
 }
 
 /* One that had not been old enough anyway is somebody else's business; it is said all the same. */
