@@ -18,6 +18,7 @@
 #include "others.h"
 #include "scope.h"
 #include "sealed.h"
+#include "store/store_check.h"
 
 /* What goes of one topic of the record. */
 struct thinned {
@@ -42,54 +43,65 @@ struct retention {
 
 /* ---- S ---- */
 
-/* The end of the ranges from the beginning of time on that are as they should be, and older than the limit. *whole: nothing of what has been lost, or cannot be
- * read, may belong before it. */
-static int64_t settled_upto(const struct tl_days *days, const struct tl_input *input, int64_t limit_ms, bool *whole)
-{
-    int64_t upto_ms = INT64_MIN;
+/* What may be sealed of a definition: the ranges from the beginning of time on that are as they should be, and end before the limit. */
+struct settled {
+    int64_t upto_ms;
+    bool damaged; /* what lies behind may have events that are lost or cannot be read */
+    bool kept;    /* of what lies behind a check keeps something back, which a person may let pass */
+};
 
-    *whole = true;
-    for (uint32_t d = 0; d < days->count && *whole; d++) {
+static struct settled settle(const struct tl_days *days, const struct tl_input *input, int64_t limit_ms, int64_t kept_from_ms)
+{
+    struct settled settled = {.upto_ms = INT64_MIN};
+
+    for (uint32_t d = 0; d < days->count; d++) {
         const struct tl_day *day = &days->days[d];
 
         if (day->reason != TL_DAY_CLEAN || day->held || day->to_ms > tl_min_i64(limit_ms, days->boundary_ms))
             break;
-        *whole = tl_input_damage(input, day->from_ms, day->to_ms) == NULL;
-        if (*whole)
-            upto_ms = day->to_ms;
+        settled.kept = day->to_ms > kept_from_ms;
+        settled.damaged = tl_input_damage(input, day->from_ms, day->to_ms) != NULL;
+        if (settled.kept || settled.damaged)
+            break;
+        settled.upto_ms = day->to_ms;
     }
-    return upto_ms;
+    return settled;
 }
 
 /* `view` as people are told of it; `advice`: how it comes to be published. */
-static void lower(struct retention *retention, uint32_t source, const struct tl_days *days, const char *view, const char *advice)
+static enum tl_code lower(struct retention *retention, uint32_t source, int64_t definition, const struct tl_days *days,
+                          const char *view, const char *advice, struct tl_err *err)
 {
-    int64_t limit_ms = retention->scope.now_ms - retention->own->age_ms;
+    const struct tl_scope *scope = &retention->scope;
+    int64_t limit_ms = scope->now_ms - retention->own->age_ms, kept_from_ms = INT64_MAX;
     char text[TL_TIME_TEXT_BYTES] = "the beginning";
-    bool whole;
-    int64_t upto_ms = settled_upto(days, retention->scope.inputs[source], limit_ms, &whole);
+    struct settled settled;
+    enum tl_code rc = TL_OK;
 
-    if (whole && upto_ms < limit_ms - TL_DAY_MS) { /* more than what lies between a limit and a midnight */
-        if (upto_ms != INT64_MIN)
-            tl_time_to_iso_z(upto_ms, text);
+    if (definition != 0)
+        TL_TRY(tl_store_first_kept(scope->store, definition, &kept_from_ms, err));
+    settled = settle(days, scope->inputs[source], limit_ms, kept_from_ms);
+    if (!settled.damaged && settled.upto_ms < limit_ms - TL_DAY_MS) { /* more than what lies between a limit and a midnight */
+        if (settled.upto_ms != INT64_MIN)
+            tl_time_to_iso_z(settled.upto_ms, text);
         tl_diag(TL_INFO, "view %s is published, and nothing in it has changed, up to %s: what is newer stays on record%s", view,
-                text, advice);
+                text, settled.kept ? "; tally checks --failed shows what is kept back there" : advice);
     }
-    retention->upto_ms[source] = tl_min_i64(retention->upto_ms[source], upto_ms);
+    retention->upto_ms[source] = tl_min_i64(retention->upto_ms[source], settled.upto_ms);
+out:
+    return rc;
 }
 
 /* What another views file has not published goes no more than what this one has not. */
-static void lower_by_other(struct retention *retention, const struct tl_other *other)
+static enum tl_code lower_by_other(struct retention *retention, const struct tl_other *other, struct tl_err *err)
 {
     const struct tl_scope *scope = &retention->scope;
     char view[300];
 
     snprintf(view, sizeof view, "%.*s (definition %s, which this views file does not have)", TL_SV_ARG(other->view), other->hash);
-    if (other->like >= 0) {
-        lower(retention, scope->plan->views[other->like].source, &other->days, view,
-              "; tally batch with the views file that has it publishes them");
-        return;
-    }
+    if (other->like >= 0)
+        return lower(retention, scope->plan->views[other->like].source, other->definition, &other->days, view,
+                     "; tally batch with the views file that has it publishes them", err);
     tl_diag(TL_INFO,
             "view %s reads a topic of this one, and takes the times of its events from elsewhere, or reads more topics: what it "
             "still needs cannot be told here, and all of it stays on record; --retention with a views file that has both tells",
@@ -97,6 +109,7 @@ static void lower_by_other(struct retention *retention, const struct tl_other *o
     for (uint32_t s = 0; s < scope->plan->sources_count; s++)
         if (other->reads[s])
             retention->upto_ms[s] = INT64_MIN;
+    return TL_OK;
 }
 
 static enum tl_code find_upto(struct retention *retention, struct tl_err *err)
@@ -104,6 +117,7 @@ static enum tl_code find_upto(struct retention *retention, struct tl_err *err)
     const struct tl_scope *scope = &retention->scope;
     int64_t limit_ms = scope->now_ms - retention->own->age_ms;
     char view[300];
+    enum tl_code rc = TL_OK;
 
     retention->upto_ms = calloc(scope->plan->sources_count, sizeof *retention->upto_ms);
     if (retention->upto_ms == NULL)
@@ -112,11 +126,12 @@ static enum tl_code find_upto(struct retention *retention, struct tl_err *err)
         retention->upto_ms[s] = limit_ms;
     for (uint32_t v = 0; v < scope->plan->views_count; v++) {
         snprintf(view, sizeof view, "%.*s", TL_SV_ARG(scope->plan->views[v].name));
-        lower(retention, scope->plan->views[v].source, &scope->days[v], view, "");
+        TL_TRY(lower(retention, scope->plan->views[v].source, scope->definitions[v], &scope->days[v], view, "", err));
     }
     for (size_t o = 0; o < retention->others.count; o++)
-        lower_by_other(retention, &retention->others.others[o]);
-    return TL_OK;
+        TL_TRY(lower_by_other(retention, &retention->others.others[o], err));
+out:
+    return rc;
 }
 
 /* ---- which files ---- */

@@ -494,6 +494,27 @@ Test(archive_retention, a_damaged_account_of_what_went)
     cr_assert_not(is_there(first[2]));
 }
 
+/* Of a backfill: what is published stays, and somebody may still let the other rows pass. */
+Test(archive_retention, what_a_check_keeps_back_waits)
+{
+    char checks[400];
+    int64_t first[4];
+
+    record_scene_four_days(&scene, first);
+    BATCH(0);
+    snprintf(checks, sizeof checks, "%s",
+             run_file_write(scene.p.dir, "checks.sql",
+                            "ALTER VIEW hits ADD CONSTRAINT few EXPECT (ROW_COUNT < 10) ON VIOLATION FAIL UPDATE;\n"));
+    TALLY(&scene.p, 1, "batch", "--from", "2026-03-02", "--to", "2026-03-03", "--checks", checks);
+    RETENTION(0, "--wait", "10s");
+    cr_assert_not(is_there(first[0]));
+    cr_assert(is_there(first[1]), "%s", scene.p.run.err);
+    cr_assert_eq(sealed_upto(), FIRST_DAY_MS + DAY_MS);
+    TALLY(&scene.p, 0, "batch", "--accept", "few", "--reason", "so it was", "--checks", checks);
+    RETENTION(0, "--wait", "10s");
+    cr_assert_not(is_there(first[1]));
+}
+
 Test(archive_retention, one_thing_at_a_time)
 {
     TALLY(&scene.p, 2, "archive", "--retention", "4d", "--compact");

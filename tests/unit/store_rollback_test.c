@@ -312,6 +312,14 @@ static void a_stage_is_taken_back_range_by_range(const struct store_backend *bac
     tl_store_close(store);
 }
 
+static int64_t first_kept(struct tl_store *store, int64_t id)
+{
+    int64_t from_ms = 0;
+
+    OK(tl_store_first_kept(store, id, &from_ms, err));
+    return from_ms;
+}
+
 /* What a check keeps back is not published with the rest, but may be later; when its rows have gone it cannot any more. */
 static void a_blocked_range_goes_out_later_or_never(const struct store_backend *backend)
 {
@@ -329,12 +337,17 @@ static void a_blocked_range_goes_out_later_or_never(const struct store_backend *
         OK(tl_store_commit(store, err));
         OK(tl_store_publish(store, run, 100, err));
         expect(MERGED(store, "hits"), time == 0 ? "0 10 b 1 batch 1\n" : "0 10 b 2 batch 1\n10 20 b 10 batch 1\n");
-        if (time == 1)
+        cr_assert_eq(first_kept(store, id), 10);
+        cr_assert_eq(first_kept(store, id + 1), MAX_MS);
+        if (time == 1) {
             OK(tl_store_prune_superseded(store, 101, err)); /* nobody has accepted it meanwhile */
+            cr_assert_eq(first_kept(store, id), MAX_MS);
+        }
         OK(tl_store_begin(store, err));
         OK(tl_store_keep_back(store, run, id, 10, TL_KEPT_NOT, err));
         OK(tl_store_commit(store, err));
         OK(tl_store_publish_as(store, run, &by, 200, err));
+        cr_assert_eq(first_kept(store, id), MAX_MS);
         expect(MERGED(store, "hits"),
                time == 0 ? "0 10 b 1 batch 1\n10 20 b 10 batch 1\n" : "0 10 b 2 batch 1\n10 20 b 10 batch 1\n");
     }
