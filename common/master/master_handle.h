@@ -23,6 +23,9 @@ struct tl_master {
 int tl_master_lock_open(const char *data_dir); /* -1: none to be had */
 /* F_RDLCK, F_WRLCK or F_UNLCK; false, with errno, where that cannot be, or (without `waits`) not now. */
 bool tl_master_lock_set(int fd, struct tl_sv topic, short how, bool waits);
+/* Shares the topic's lock by *fd, which is opened where it is -1. Without a lock (see above) it goes on; TL_ERR_IO where there is one and it cannot
+ * be had just now. */
+TL_MUST_USE enum tl_code tl_master_lock_share(int *fd, const char *data_dir, struct tl_sv topic, struct tl_err *err);
 
 /* What was handed out about a topic stands in arenas of its own, so that asking about one topic leaves the others alone. */
 TL_MUST_USE enum tl_code tl_master_topic_find(struct tl_master *master, struct tl_sv name, struct tl_master_topic **out,

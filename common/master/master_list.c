@@ -293,15 +293,16 @@ out:
 }
 
 /* As long as the topic is locked, files that are there stay there. */
-static void topic_hold(struct tl_master *master, struct tl_master_topic *topic, const char *folder)
+static enum tl_code topic_hold(struct tl_master *master, struct tl_master_topic *topic, const char *folder, struct tl_err *err)
 {
+    enum tl_code rc = TL_OK;
+
     if (topic->held || access(folder, F_OK) != 0)
-        return;
-    if (master->lock_fd < 0)
-        master->lock_fd = tl_master_lock_open(master->data_dir);
-    if (master->lock_fd >= 0)
-        (void)tl_master_lock_set(master->lock_fd, topic->topic, F_RDLCK, true);
+        return TL_OK;
+    TL_TRY(tl_master_lock_share(&master->lock_fd, master->data_dir, topic->topic, err));
     topic->held = true;
+out:
+    return rc;
 }
 
 static enum tl_code in_arena(struct tl_arena *arena, const void *items, size_t bytes, void **out, struct tl_err *err)
@@ -384,7 +385,7 @@ enum tl_code tl_master_list_sound(struct tl_master *master, struct tl_sv topic, 
     TL_TRY(tl_master_path(folder, err, "%s/topics/%s", master->data_dir, encoded));
     if (!known->held) /* nobody has what was listed before */
         tl_arena_reset(&known->files);
-    topic_hold(master, known, folder);
+    TL_TRY(topic_hold(master, known, folder, err));
     listing.arena = &known->files;
     TL_TRY(tl_master_folder_walk(folder, each_partition, &walk, err));
     TL_TRY(listing_settle(&listing, out, err));
