@@ -478,8 +478,11 @@ static bool file_has_events(const struct tl_input_file *file, int64_t from_ms, i
     return day_fits && block_fits;
 }
 
-static bool block_has_unread(const struct tl_input_file *file, const struct tl_input_span *unread, int64_t from_ms, int64_t to_ms)
+static bool file_has_unread(const struct tl_input_file *file, const struct tl_input_span *unread, int64_t from_ms, int64_t to_ms)
 {
+    if (file->file->first_offset > unread->last_offset || file->file->last_offset < unread->first_offset ||
+        !file_has_events(file, from_ms, to_ms))
+        return false;
     for (uint32_t b = 0; b < file->file->blocks_count; b++) {
         const struct tl_master_block *block = &file->file->blocks[b];
 
@@ -490,26 +493,17 @@ static bool block_has_unread(const struct tl_input_file *file, const struct tl_i
     return false;
 }
 
-static bool file_has_unread(const struct tl_input_file *file, const struct tl_input_span *unread, uint32_t unread_count,
-                            int64_t from_ms, int64_t to_ms)
-{
-    for (uint32_t u = 0; u < unread_count; u++)
-        if (file->file->first_offset <= unread[u].last_offset && file->file->last_offset >= unread[u].first_offset &&
-            block_has_unread(file, &unread[u], from_ms, to_ms))
-            return true;
-    return false;
-}
-
 bool tl_input_has_new(const struct tl_input_partition *partition, int64_t next_offset, const struct tl_input_span *unread,
                       uint32_t unread_count, int64_t from_ms, int64_t to_ms)
 {
-    for (uint32_t f = 0; f < partition->files_count; f++) {
-        const struct tl_input_file *file = &partition->files[f];
+    const struct tl_input_span behind = {next_offset, INT64_MAX};
 
-        if (file->file->last_offset < next_offset && !file_has_unread(file, unread, unread_count, from_ms, to_ms))
-            continue;
-        if (file_has_events(file, from_ms, to_ms))
+    for (uint32_t f = 0; f < partition->files_count; f++) {
+        if (file_has_unread(&partition->files[f], &behind, from_ms, to_ms))
             return true;
+        for (uint32_t u = 0; u < unread_count; u++)
+            if (file_has_unread(&partition->files[f], &unread[u], from_ms, to_ms))
+                return true;
     }
     return false;
 }
