@@ -418,9 +418,9 @@ static enum tl_code check_sealed(struct tl_store *store, const struct tl_known *
     tl_time_to_iso_z(tl_answer_i64(answer, 1), upto);
     TL_TRY(tl_fail(err, TL_ERR_LIMIT,
                    "view %.*s: what run %lld has published up to %s could not be had again: these days are sealed, and the "
-                   "record has lost events of them (tally archive --retention); nothing was rolled back; what lies behind can "
-                   "be computed anew: tally batch --from %s",
-                   TL_SV_ARG(d->view), (long long)tl_answer_i64(answer, 0), upto, upto));
+                   "record has lost events of them (tally archive --retention); nothing was rolled back; tally batch --from TIME "
+                   "computes anew what lies behind the sealed days",
+                   TL_SV_ARG(d->view), (long long)tl_answer_i64(answer, 0), upto));
 out:
     tl_answer_close(answer);
     return rc;
