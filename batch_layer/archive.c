@@ -11,7 +11,10 @@
  * A pass goes by what lies on disk, not by complete.json: a file that got its name counts even if the statement was not written
  * any more. The statement's own offset counts where it is ahead (the log's end may lie behind a gap), and its identity is written before
  * the first file, so that a topic that was deleted and made again is never mixed with the old one. Kafka gives such a topic no other
- * identity: there the last message on record must stand in the log as it was, before a pass and behind it. */
+ * identity: there the last message on record must stand in the log as it was, before a pass and behind it.
+ *
+ * To go on behind what is on record only its end is needed. A file that is damaged is named, and archived behind. Where nobody can say where the record of a topic
+ * ends, the topic is left out, and looked at again at the next pass. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -67,8 +70,9 @@ struct topic {
     uint32_t source;
     struct tl_intake *intake;
     uint64_t time_rule;
-    bool said_missing;
-    bool loaded; /* the following is as on disk */
+    bool said_missing, said_damage;
+    bool end_unknown; /* its record is damaged so that nobody can say where it ends */
+    bool loaded;      /* the following is as on disk */
     uint64_t identity;
     struct partition *partitions;
     uint32_t partitions_count;
@@ -89,6 +93,7 @@ struct archive {
     struct tl_progress progress;
     uint64_t finished_bytes; /* of files that are done */
     bool refused;            /* what the last pass failed with came of Kafka, and does not pass by itself */
+    bool only_left_out;      /* the last pass has failed with topics that were left out, and with nothing else */
 };
 
 static struct tl_log *log_of(const struct archive *archive, const struct topic *topic)
@@ -153,26 +158,75 @@ static void note_last(struct partition *partition, const struct tl_message *last
     partition->fingerprint = tl_log_fingerprint_of(last);
 }
 
-/* Of each partition the last file's last message. */
-static enum tl_code last_messages_load(struct topic *topic, const struct tl_master_file *files, size_t files_count,
-                                       struct tl_err *err)
+/* Of each partition the last message that can be read. */
+static enum tl_code last_messages_load(struct topic *topic, const struct tl_master_list *list, struct tl_err *err)
 {
     struct tl_master_reader *reader = NULL;
     enum tl_code rc;
 
     TL_TRY(tl_master_reader_open(&reader, err));
-    for (size_t i = 0; i < files_count; i++) {
+    for (size_t i = list->files_count; i-- > 0;) {
+        const struct tl_master_file *file = &list->files[i];
         const struct tl_message *messages;
         size_t count;
 
-        if ((i + 1 < files_count && files[i + 1].partition == files[i].partition) || files[i].blocks_count == 0)
+        if (topic->partitions[file->partition].fingerprint != 0 || file->blocks_count == 0)
             continue;
-        TL_TRY(tl_master_read_block(reader, &files[i], files[i].blocks_count - 1, &messages, &count, err));
+        rc = tl_master_read_block(reader, file, file->blocks_count - 1, &messages, &count, err);
+        if (rc == TL_ERR_CORRUPT) /* the one before does as well */
+            continue;
+        TL_TRY(rc);
         if (count > 0)
-            note_last(&topic->partitions[files[i].partition], &messages[count - 1]);
+            note_last(&topic->partitions[file->partition], &messages[count - 1]);
     }
+    rc = TL_OK;
 out:
     tl_master_reader_close(reader);
+    return rc;
+}
+
+static enum tl_code end_see(const struct archive *archive, struct topic *topic, uint32_t number, int64_t last_offset,
+                            const char *path, struct tl_err *err)
+{
+    struct partition *partition;
+
+    if (number >= topic->partitions_count)
+        return made_again(archive, topic, "it has fewer partitions than before", err);
+    if (last_offset == INT64_MAX)
+        return tl_fail(err, TL_ERR_LIMIT, "%s: ends with the largest offset that there is", path);
+    partition = &topic->partitions[number];
+    partition->files_offset = tl_max_i64(partition->files_offset, last_offset + 1);
+    partition->next_offset = tl_max_i64(partition->next_offset, partition->files_offset);
+    return TL_OK;
+}
+
+/* A file of which nobody can say where it ends: something that ends behind its beginning is known, and so ends behind it. */
+static enum tl_code end_check(struct topic *topic, const struct tl_master_damage *damage, struct tl_err *err)
+{
+    if (damage->last_offset >= 0 || damage->first_offset < 0 || damage->partition >= topic->partitions_count ||
+        damage->first_offset < topic->partitions[damage->partition].files_offset)
+        return TL_OK;
+    topic->end_unknown = true;
+    return tl_fail(err, TL_ERR_CORRUPT, "%s; nobody can say where the record of topic %.*s ends, and nothing of it is archived",
+                   damage->message, TL_SV_ARG(topic->name));
+}
+
+static enum tl_code ends_load(const struct archive *archive, struct topic *topic, const struct tl_master_list *list,
+                              struct tl_err *err)
+{
+    enum tl_code rc = TL_OK;
+
+    for (size_t f = 0; f < list->files_count; f++)
+        TL_TRY(end_see(archive, topic, list->files[f].partition, list->files[f].last_offset, list->files[f].path, err));
+    for (size_t d = 0; d < list->damage_count; d++)
+        if (list->damage[d].last_offset >= 0)
+            TL_TRY(end_see(archive, topic, list->damage[d].partition, list->damage[d].last_offset, list->damage[d].path, err));
+    for (size_t d = 0; d < list->damage_count; d++)
+        TL_TRY(end_check(topic, &list->damage[d], err));
+    for (size_t d = 0; d < list->damage_count && !topic->said_damage; d++)
+        tl_diag(TL_WARN, "%s; topic %.*s is archived behind it", list->damage[d].message, TL_SV_ARG(topic->name));
+    topic->said_damage = list->damage_count > 0;
+out:
     return rc;
 }
 
@@ -181,15 +235,17 @@ static enum tl_code topic_load(const struct archive *archive, struct topic *topi
                                struct tl_err *err)
 {
     const struct tl_master_complete *complete;
-    const struct tl_master_file *files;
-    size_t complete_count, files_count;
+    struct tl_master_list list;
+    size_t complete_count;
     uint64_t known_identity;
     enum tl_code rc;
 
     topic->partitions_count = 0;
     TL_TRY(partitions_grow(topic, partitions_count, err));
-    TL_TRY(tl_master_read_complete(archive->master, topic->name, &complete, &complete_count, &known_identity, err));
-    TL_TRY(tl_master_list(archive->master, topic->name, &files, &files_count, err));
+    rc = tl_master_read_complete(archive->master, topic->name, &complete, &complete_count, &known_identity, err);
+    topic->end_unknown = rc == TL_ERR_CORRUPT;
+    TL_TRY(rc);
+    TL_TRY(tl_master_list_sound(archive->master, topic->name, &list, err));
     if (complete_count > 0 && known_identity != identity)
         TL_TRY(made_again(archive, topic, "the log gives it another identity than complete.json has", err));
     for (size_t i = 0; i < complete_count; i++) {
@@ -198,22 +254,12 @@ static enum tl_code topic_load(const struct archive *archive, struct topic *topi
         topic->partitions[complete[i].partition] = (struct partition){
             .next_offset = complete[i].offset, .end_ms = complete[i].end_ms, .files_offset = complete[i].files_offset};
     }
-    for (size_t i = 0; i < files_count; i++) {
-        struct partition *partition;
-
-        if (files[i].partition >= partitions_count)
-            TL_TRY(made_again(archive, topic, "it has fewer partitions than before", err));
-        partition = &topic->partitions[files[i].partition];
-        if (files[i].last_offset == INT64_MAX)
-            TL_TRY(tl_fail(err, TL_ERR_LIMIT, "%s: ends with the largest offset that there is", files[i].path));
-        partition->files_offset = tl_max_i64(partition->files_offset, files[i].last_offset + 1);
-        partition->next_offset = tl_max_i64(partition->next_offset, partition->files_offset);
-    }
-    TL_TRY(last_messages_load(topic, files, files_count, err));
-    tl_master_let_go(archive->master, topic->name);
+    TL_TRY(ends_load(archive, topic, &list, err));
+    TL_TRY(last_messages_load(topic, &list, err));
     topic->identity = identity;
     topic->loaded = true;
 out:
+    tl_master_let_go(archive->master, topic->name);
     return rc;
 }
 
@@ -552,12 +598,41 @@ static enum tl_code topic_pass(struct archive *archive, struct topic *topic, str
     return rc;
 }
 
+/* Those whose records end nobody knows where are left out, and the others go on. */
+static enum tl_code topics_pass(struct archive *archive, struct tl_err *err)
+{
+    uint32_t left_out = 0;
+    enum tl_code rc = TL_OK;
+
+    for (uint32_t i = 0; i < archive->topics_count && !tl_stop_requested(); i++) {
+        struct topic *topic = &archive->topics[i];
+
+        topic->end_unknown = false;
+        rc = topic_pass(archive, topic, err);
+        if (rc == TL_ERR_CORRUPT && topic->end_unknown) {
+            if (!topic->said_damage)
+                tl_diag(TL_WARN, "%s", err->message);
+            topic->said_damage = true;
+            left_out++;
+            continue;
+        }
+        TL_TRY(rc);
+    }
+    rc = TL_OK;
+    archive->only_left_out = left_out > 0;
+    if (left_out > 0)
+        TL_TRY(tl_fail(err, TL_ERR_CORRUPT, "the record is damaged: %" PRIu32 " topic%s left out; all else was done", left_out,
+                       left_out == 1 ? " is" : "s are"));
+out:
+    return rc;
+}
+
 /* *waits: there is no log yet. */
 static enum tl_code archive_pass(struct archive *archive, bool *waits, struct tl_err *err)
 {
     enum tl_code rc;
 
-    *waits = archive->refused = false;
+    *waits = archive->refused = archive->only_left_out = false;
     if (archive->logs == NULL) {
         rc = tl_source_logs_open(archive->common, archive->plan, TL_LOG_READ, &archive->logs, err);
         if (rc == TL_ERR_NOT_FOUND) {
@@ -568,19 +643,17 @@ static enum tl_code archive_pass(struct archive *archive, bool *waits, struct tl
     }
     tl_progress_begin(&archive->progress, "archive");
     TL_TRY(topics_find(archive, err));
-    for (uint32_t i = 0; i < archive->topics_count && !tl_stop_requested(); i++)
-        TL_TRY(topic_pass(archive, &archive->topics[i], err));
-    rc = TL_OK;
+    TL_TRY(topics_pass(archive, err));
 out:
     tl_progress_end(&archive->progress);
     return rc;
 }
 
-/* What was damaged or is missing does not come back by itself; space may be freed. What Kafka refuses (a password, a right) is for whoever
- * starts the program to see, until a pass has shown that it was right once. */
+/* What the log has lost does not come back by itself; space may be freed, and a file of the record brought back. What Kafka refuses (a password, a right)
+ * is for whoever starts the program to see, until a pass has shown that it was right once. */
 static bool may_pass(const struct archive *archive, bool worked, enum tl_code rc, const struct tl_err *err)
 {
-    return err->retriable || (rc == TL_ERR_IO && (worked || !archive->refused));
+    return err->retriable || archive->only_left_out || (rc == TL_ERR_IO && (worked || !archive->refused));
 }
 
 /* A pass that failed because of the disk or the log is made again from what is on disk. */
@@ -612,7 +685,7 @@ static enum tl_code archive_follow(struct archive *archive, struct tl_err *err)
             tl_diag(TL_INFO, "goes on: what failed before works again");
             reported[0] = '\0';
         }
-        if (rc != TL_OK) {
+        if (rc != TL_OK && !archive->only_left_out) {
             tl_source_logs_close(archive->logs);
             archive->logs = NULL;
         }

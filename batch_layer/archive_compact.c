@@ -125,19 +125,16 @@ out:
     return rc;
 }
 
-/* Is what was written what was read? The old files go. */
-static enum tl_code compare(struct compact *compact, struct tl_master_swap *swap, const struct group *group, XXH3_state_t *hash,
-                            struct tl_err *err)
+static enum tl_code hash_written(struct compact *compact, struct tl_master_swap *swap, int64_t first_offset, XXH3_state_t *hash,
+                                 struct tl_err *err)
 {
     const struct tl_master_file *files;
-    XXH128_hash_t wanted = XXH3_128bits_digest(hash);
     size_t files_count;
     enum tl_code rc;
 
     TL_TRY(tl_master_swap_list(swap, &files, &files_count, err));
-    (void)XXH3_128bits_reset(hash);
     for (size_t f = 0; f < files_count; f++) {
-        if (files[f].first_offset != group->files[0].first_offset)
+        if (files[f].first_offset != first_offset)
             continue;
         for (uint32_t b = 0; b < files[f].blocks_count; b++) {
             const struct tl_message *messages;
@@ -148,12 +145,29 @@ static enum tl_code compare(struct compact *compact, struct tl_master_swap *swap
                 hash_message(hash, &messages[m]);
         }
     }
-    if (!XXH128_isEqual(wanted, XXH3_128bits_digest(hash)))
-        TL_TRY(tl_fail(err, TL_ERR_CORRUPT,
-                       "%s: what was merged of it and %zu files behind it reads otherwise; nothing was changed",
-                       group->files[0].path, group->count - 1));
 out:
     return rc;
+}
+
+/* Is what was written what was read? Else the disk is not to be trusted, and nothing more is done: unlike damage among the old files, which is TL_ERR_CORRUPT. */
+static enum tl_code compare(struct compact *compact, struct tl_master_swap *swap, const struct group *group, XXH3_state_t *hash,
+                            struct tl_err *err)
+{
+    XXH128_hash_t wanted = XXH3_128bits_digest(hash);
+    struct tl_err why = {0};
+    enum tl_code rc;
+
+    (void)XXH3_128bits_reset(hash);
+    rc = hash_written(compact, swap, group->files[0].first_offset, hash, &why);
+    if (rc != TL_OK && rc != TL_ERR_CORRUPT)
+        return tl_fail(err, rc, "%s", why.message);
+    if (rc == TL_ERR_CORRUPT || !XXH128_isEqual(wanted, XXH3_128bits_digest(hash)))
+        return tl_fail(
+            err, TL_ERR_IO,
+            "%s: what was merged of it and %zu files behind it reads otherwise than it was written; the partition is as "
+            "it was: look after the disk%s%s",
+            group->files[0].path, group->count - 1, rc == TL_OK ? "" : ": ", why.message);
+    return TL_OK;
 }
 
 static enum tl_code merge_group(struct compact *compact, struct tl_master_swap *swap, const struct group *group,
@@ -291,11 +305,24 @@ out:
     return rc;
 }
 
+/* Old folders, and what one that was killed has left. */
 static enum tl_code remove_old(void *ctx, const struct tl_archive_topic *topic, struct tl_err *err)
 {
     const struct compact *compact = ctx;
 
     return tl_master_swap_clean(compact->record.master, topic->name, err);
+}
+
+/* What was exchanged before something failed has been exchanged. */
+static enum tl_code compact_all(struct compact *compact, struct tl_err *err)
+{
+    enum tl_code rc = tl_archive_record_each(&compact->record, compact_topic, compact, err), removed;
+
+    if (!compact->exchanged)
+        return rc;
+    tl_clock_sleep_ms(LISTING_MS);
+    removed = tl_archive_record_each(&compact->record, remove_old, compact, rc == TL_OK ? err : NULL);
+    return rc == TL_OK ? removed : rc;
 }
 
 enum tl_code tl_archive_compact(const struct tl_common_options *common, const struct tl_archive_compact *own, struct tl_err *err)
@@ -306,11 +333,8 @@ enum tl_code tl_archive_compact(const struct tl_common_options *common, const st
     TL_TRY(tl_archive_record_open(&compact.record, common, err));
     TL_TRY(tl_master_reader_open(&compact.reader, err));
     tl_progress_begin(&compact.progress, "compact");
-    TL_TRY(tl_archive_record_each(&compact.record, remove_old, &compact, err)); /* of one that was killed */
-    TL_TRY(tl_archive_record_each(&compact.record, compact_topic, &compact, err));
-    if (compact.exchanged)
-        tl_clock_sleep_ms(LISTING_MS);
     TL_TRY(tl_archive_record_each(&compact.record, remove_old, &compact, err));
+    TL_TRY(compact_all(&compact, err));
     if (compact.damaged_count > 0)
         TL_TRY(tl_fail(err, TL_ERR_CORRUPT, "%" PRIu64 " damaged file%s left as %s; tally archive --verify lists %s",
                        compact.damaged_count, compact.damaged_count == 1 ? " was" : "s were",

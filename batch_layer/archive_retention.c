@@ -12,10 +12,13 @@
 #include "base/lock.h"
 #include "base/process.h"
 #include "event/timestamp.h"
+#include "left_out.h"
 #include "main/data_dir.h"
 #include "main/print.h"
+#include "others.h"
 #include "scope.h"
 #include "sealed.h"
+#include "store/store_check.h"
 
 /* What goes of one topic of the record. */
 struct thinned {
@@ -29,6 +32,8 @@ struct thinned {
 struct retention {
     const struct tl_archive_retention *own;
     struct tl_scope scope;
+    struct tl_others others;
+    struct tl_left_out damage; /* what was said of it */
     struct tl_lock *record_lock, *batch_lock;
     int64_t *upto_ms; /* S, per source of the plan; INT64_MIN: nothing goes */
     struct thinned *thinned;
@@ -38,83 +43,95 @@ struct retention {
 
 /* ---- S ---- */
 
-/* The end of the ranges from the beginning of time on that are as they should be, and older than the limit. */
-static int64_t settled_upto(const struct tl_days *days, int64_t limit_ms)
+/* What may be sealed of a definition: the ranges from the beginning of time on that are as they should be, and end before the limit. */
+struct settled {
+    int64_t upto_ms;
+    bool damaged; /* what lies behind may have events that are lost or cannot be read */
+    bool kept;    /* of what lies behind a check keeps something back, which a person may let pass */
+};
+
+static struct settled settle(const struct tl_days *days, const struct tl_input *input, int64_t limit_ms, int64_t kept_from_ms)
 {
-    int64_t upto_ms = INT64_MIN;
+    struct settled settled = {.upto_ms = INT64_MIN};
 
     for (uint32_t d = 0; d < days->count; d++) {
         const struct tl_day *day = &days->days[d];
 
         if (day->reason != TL_DAY_CLEAN || day->held || day->to_ms > tl_min_i64(limit_ms, days->boundary_ms))
             break;
-        upto_ms = day->to_ms;
+        settled.kept = day->to_ms > kept_from_ms;
+        settled.damaged = tl_input_damage(input, day->from_ms, day->to_ms) != NULL;
+        if (settled.kept || settled.damaged)
+            break;
+        settled.upto_ms = day->to_ms;
     }
-    return upto_ms;
+    return settled;
 }
 
-static void lower(struct retention *retention, uint32_t source, int64_t upto_ms, struct tl_sv view)
-{
-    char text[TL_TIME_TEXT_BYTES] = "the beginning";
-    int64_t age_limit_ms = retention->scope.now_ms - retention->own->age_ms;
-
-    if (upto_ms < age_limit_ms - TL_DAY_MS) { /* more than what lies between a limit and a midnight */
-        if (upto_ms != INT64_MIN)
-            tl_time_to_iso_z(upto_ms, text);
-        tl_diag(TL_INFO, "view %.*s is published, and nothing in it has changed, up to %s: what is newer stays on record",
-                TL_SV_ARG(view), text);
-    }
-    retention->upto_ms[source] = tl_min_i64(retention->upto_ms[source], upto_ms);
-}
-
-static bool reads(const struct retention *retention, uint32_t source, const struct tl_definition *definition)
-{
-    uint32_t count;
-    const struct tl_source_topic *topics = tl_source_topics_of(retention->scope.topics, source, &count);
-
-    for (uint32_t t = 0; t < count; t++)
-        if (definition->by_pattern || tl_sv_eq(topics[t].name, definition->topic))
-            return true;
-    return false;
-}
-
-/* Views that another views file has, or this one has no more. */
-static enum tl_code lower_by_others(struct retention *retention, struct tl_err *err)
+/* `view` as people are told of it; `advice`: how it comes to be published. */
+static enum tl_code lower(struct retention *retention, uint32_t source, int64_t definition, const struct tl_days *days,
+                          const char *view, const char *advice, struct tl_err *err)
 {
     const struct tl_scope *scope = &retention->scope;
-    const struct tl_definition *definitions;
-    size_t count;
-    enum tl_code rc;
+    int64_t limit_ms = scope->now_ms - retention->own->age_ms, kept_from_ms = INT64_MAX;
+    char text[TL_TIME_TEXT_BYTES] = "the beginning";
+    struct settled settled;
+    enum tl_code rc = TL_OK;
 
-    TL_TRY(tl_store_begin_read(scope->store, err));
-    TL_TRY(tl_store_definitions(scope->store, &definitions, &count, err));
-    for (size_t d = 0; d < count; d++) {
-        bool ours = definitions[d].state != TL_DEFINITION_ACTIVE;
-
-        for (uint32_t v = 0; v < scope->plan->views_count && !ours; v++)
-            ours = scope->definitions[v] == definitions[d].id;
-        for (uint32_t s = 0; s < scope->plan->sources_count && !ours; s++)
-            if (reads(retention, s, &definitions[d]))
-                lower(retention, s, definitions[d].boundary_ms, definitions[d].view);
+    if (definition != 0)
+        TL_TRY(tl_store_first_kept(scope->store, definition, &kept_from_ms, err));
+    settled = settle(days, scope->inputs[source], limit_ms, kept_from_ms);
+    if (!settled.damaged && settled.upto_ms < limit_ms - TL_DAY_MS) { /* more than what lies between a limit and a midnight */
+        if (settled.upto_ms != INT64_MIN)
+            tl_time_to_iso_z(settled.upto_ms, text);
+        tl_diag(TL_INFO, "view %s is published, and nothing in it has changed, up to %s: what is newer stays on record%s", view,
+                text, settled.kept ? "; tally checks --failed shows what is kept back there" : advice);
     }
+    retention->upto_ms[source] = tl_min_i64(retention->upto_ms[source], settled.upto_ms);
 out:
-    tl_store_rollback(scope->store);
     return rc;
+}
+
+/* What another views file has not published goes no more than what this one has not. */
+static enum tl_code lower_by_other(struct retention *retention, const struct tl_other *other, struct tl_err *err)
+{
+    const struct tl_scope *scope = &retention->scope;
+    char view[300];
+
+    snprintf(view, sizeof view, "%.*s (definition %s, which this views file does not have)", TL_SV_ARG(other->view), other->hash);
+    if (other->like >= 0)
+        return lower(retention, scope->plan->views[other->like].source, other->definition, &other->days, view,
+                     "; tally batch with the views file that has it publishes them", err);
+    tl_diag(TL_INFO,
+            "view %s reads a topic of this one, and takes the times of its events from elsewhere, or reads more topics: what it "
+            "still needs cannot be told here, and all of it stays on record; --retention with a views file that has both tells",
+            view);
+    for (uint32_t s = 0; s < scope->plan->sources_count; s++)
+        if (other->reads[s])
+            retention->upto_ms[s] = INT64_MIN;
+    return TL_OK;
 }
 
 static enum tl_code find_upto(struct retention *retention, struct tl_err *err)
 {
     const struct tl_scope *scope = &retention->scope;
     int64_t limit_ms = scope->now_ms - retention->own->age_ms;
+    char view[300];
+    enum tl_code rc = TL_OK;
 
     retention->upto_ms = calloc(scope->plan->sources_count, sizeof *retention->upto_ms);
     if (retention->upto_ms == NULL)
         return tl_fail_memory(err, scope->plan->sources_count * sizeof *retention->upto_ms);
     for (uint32_t s = 0; s < scope->plan->sources_count; s++)
         retention->upto_ms[s] = limit_ms;
-    for (uint32_t v = 0; v < scope->plan->views_count; v++)
-        lower(retention, scope->plan->views[v].source, settled_upto(&scope->days[v], limit_ms), scope->plan->views[v].name);
-    return lower_by_others(retention, err);
+    for (uint32_t v = 0; v < scope->plan->views_count; v++) {
+        snprintf(view, sizeof view, "%.*s", TL_SV_ARG(scope->plan->views[v].name));
+        TL_TRY(lower(retention, scope->plan->views[v].source, scope->definitions[v], &scope->days[v], view, "", err));
+    }
+    for (size_t o = 0; o < retention->others.count; o++)
+        TL_TRY(lower_by_other(retention, &retention->others.others[o], err));
+out:
+    return rc;
 }
 
 /* ---- which files ---- */
@@ -148,21 +165,22 @@ static bool is_old(const struct tl_input_file *file, int64_t upto_ms)
     return log_ms < upto_ms;
 }
 
-static bool has_lost(const struct tl_input *input, struct tl_sv record, uint32_t partition)
+/* Of a file that is damaged, or is not there: had it gone by now? */
+static bool was_old(const struct tl_input_file *file, int64_t limit_ms)
 {
-    for (uint32_t l = 0; l < input->lost_count; l++)
-        if (input->lost[l].partition == partition && tl_sv_eq(input->lost[l].topic, record))
-            return true;
-    return false;
+    return file->damage != NULL &&
+           (file->times_unknown || file->times.min_ms > file->times.max_ms || file->times.min_ms < limit_ms);
 }
 
-/* How many files may go from the beginning of the partition, by what this table reads in them. */
-static uint32_t old_files(const struct tl_input *input, const struct tl_input_partition *partition, int64_t upto_ms)
+/* How many files may go from the beginning of the partition, by what this table reads in them. What lies before an old one that is damaged stays with
+ * it. */
+static uint32_t old_files(const struct tl_input_partition *partition, int64_t upto_ms, int64_t limit_ms)
 {
     uint32_t count = 0;
 
-    if (has_lost(input, partition->topic, tl_partition_in_topic(partition->partition)))
-        return 0;
+    for (uint32_t f = 0; f < partition->files_count; f++)
+        if (was_old(&partition->files[f], limit_ms))
+            return 0;
     while (count + 1 < partition->files_count && is_old(&partition->files[count], upto_ms))
         count++;
     return count;
@@ -224,7 +242,7 @@ static enum tl_code thin_partition(struct retention *retention, uint32_t source,
         if (mine != NULL && s < source)
             return TL_OK;
         if (mine != NULL)
-            count = (uint32_t)tl_min_i64(count, old_files(scope->inputs[s], mine, upto_ms));
+            count = (uint32_t)tl_min_i64(count, old_files(mine, upto_ms, scope->now_ms - retention->own->age_ms));
     }
     if (count == 0)
         return TL_OK;
@@ -277,8 +295,11 @@ out:
 static enum tl_code thin(struct retention *retention, const struct thinned *thinned, struct tl_err *err)
 {
     char upto[TL_TIME_TEXT_BYTES], files[TL_COUNT_TEXT_BYTES], messages[TL_COUNT_TEXT_BYTES];
+    const struct tl_master_complete *before;
+    size_t before_count;
     enum tl_code rc;
 
+    TL_TRY(tl_master_read_thinned(retention->scope.master, thinned->record, &before, &before_count, err)); /* it is added to */
     TL_TRY(seal(retention, thinned, err));
     TL_TRY(
         tl_master_thin(retention->scope.master, thinned->record, thinned->offsets, thinned->count, retention->own->wait_ms, err));
@@ -313,7 +334,10 @@ static enum tl_code finish_killed(struct retention *retention, struct tl_sv reco
     for (size_t t = 0; t < retention->thinned_count; t++)
         if (tl_sv_eq(retention->thinned[t].record, record))
             return TL_OK; /* that does it, too */
-    TL_TRY(tl_master_read_thinned(master, record, &thinned, &thinned_count, err));
+    rc = tl_master_read_thinned(master, record, &thinned, &thinned_count, err);
+    if (rc == TL_ERR_CORRUPT) /* was said, and nothing of the topic goes */
+        return TL_OK;
+    TL_TRY(rc);
     TL_TRY(tl_master_leftovers(master, record, count_leftover, &leftovers_count, err));
     if (thinned_count > 0 && leftovers_count > 0)
         TL_TRY(tl_master_thin(master, record, NULL, 0, retention->own->wait_ms, err));
@@ -330,6 +354,26 @@ static enum tl_code finish_all_killed(struct retention *retention, struct tl_err
         for (uint32_t p = 0; p < scope->inputs[s]->partitions_count; p++)
             if (scope->inputs[s]->partitions[p].files_count > 0)
                 TL_TRY(finish_killed(retention, scope->inputs[s]->partitions[p].topic, err));
+out:
+    return rc;
+}
+
+/* A compaction that was killed may have left a folder with all that goes now. */
+static enum tl_code finish_compact(const struct tl_scope *scope, struct tl_err *err)
+{
+    char import[300];
+    enum tl_code rc = TL_OK;
+
+    for (uint32_t s = 0; s < scope->plan->sources_count; s++) {
+        uint32_t count;
+        const struct tl_source_topic *topics = tl_source_topics_of(scope->topics, s, &count);
+
+        for (uint32_t t = 0; t < count; t++) {
+            TL_TRY(tl_master_swap_clean(scope->master, topics[t].name, err));
+            snprintf(import, sizeof import, "%.*s.import", TL_SV_ARG(topics[t].name));
+            TL_TRY(tl_master_swap_clean(scope->master, tl_sv_from(import), err));
+        }
+    }
 out:
     return rc;
 }
@@ -371,29 +415,77 @@ static enum tl_code print_head(struct retention *retention, struct tl_err *err)
     return retention->own->dry_run ? tl_printer_head(&retention->printer, columns, TL_COUNT(columns), err) : TL_OK;
 }
 
+/* What has come for days that were sealed before may be in files that go now. One that turns out to be damaged when it is read for that is so for all that follows. */
+static enum tl_code note_sealed(const struct tl_scope *scope, const struct tl_others *others, struct tl_err *err)
+{
+    uint64_t noted;
+    enum tl_code rc;
+
+    TL_TRY(tl_sealed_note(scope, &noted, err));
+    for (size_t o = 0; o < others->count; o++)
+        if (others->others[o].like >= 0)
+            TL_TRY(tl_others_note_sealed(scope, &others->others[o], err));
+out:
+    return rc;
+}
+
+static enum tl_code say_damage(struct retention *retention, struct tl_err *err)
+{
+    const struct tl_scope *scope = &retention->scope;
+    enum tl_code rc = TL_OK;
+
+    for (uint32_t s = 0; s < scope->plan->sources_count; s++) {
+        const struct tl_input *input = scope->inputs[s];
+
+        for (uint32_t l = 0; l < input->lost_count; l++)
+            TL_TRY(tl_left_out_say(&retention->damage, input->lost[l].damage, err));
+        for (uint32_t p = 0; p < input->partitions_count; p++)
+            for (uint32_t f = 0; f < input->partitions[p].files_count; f++)
+                if (input->partitions[p].files[f].damage != NULL)
+                    TL_TRY(tl_left_out_say(&retention->damage, input->partitions[p].files[f].damage, err));
+    }
+out:
+    return rc;
+}
+
+static enum tl_code report_damage(const struct retention *retention, struct tl_err *err)
+{
+    if (retention->damage.said_count == 0)
+        return TL_OK;
+    return tl_fail(err, TL_ERR_CORRUPT,
+                   "the record is damaged: days that may have events there are not sealed, and old files before it stay; tally "
+                   "archive --verify lists what is wrong");
+}
+
 static enum tl_code retain(struct retention *retention, struct tl_err *err)
 {
     struct tl_days_wish wish = {.from_ms = TL_TIME_NONE, .to_ms = TL_TIME_NONE};
     struct tl_option_list all = {.count = 0};
     struct tl_scope *scope = &retention->scope;
-    uint64_t noted;
     enum tl_code rc;
 
     TL_TRY(tl_scope_open_views(scope, &all, err));
-    TL_TRY(take_locks(retention, err));
+    TL_TRY(retention->own->dry_run ? tl_scope_open_to_look(scope, err) : take_locks(retention, err));
     scope->now_ms = wish.now_ms = tl_clock_wall_ms();
     TL_TRY(tl_scope_look(scope, &wish, false, err));
+    TL_TRY(tl_others_open(&retention->others, scope, err));
+    if (!retention->own->dry_run) {
+        TL_TRY(finish_compact(scope, err));
+        TL_TRY(note_sealed(scope, &retention->others, err));
+    }
+    TL_TRY(say_damage(retention, err));
     TL_TRY(find_upto(retention, err));
     TL_TRY(print_head(retention, err));
     TL_TRY(find_files(retention, err));
     if (retention->own->dry_run) {
         TL_TRY(tl_printer_end(&retention->printer, err));
+        TL_TRY(report_damage(retention, err));
         goto out;
     }
-    TL_TRY(tl_sealed_note(scope, &noted, err));
     TL_TRY(finish_all_killed(retention, err));
     for (size_t t = 0; t < retention->thinned_count; t++)
         TL_TRY(thin(retention, &retention->thinned[t], err));
+    TL_TRY(report_damage(retention, err));
 out:
     return rc;
 }
@@ -409,6 +501,8 @@ enum tl_code tl_archive_retain(const struct tl_common_options *common, const str
     else
         rc = retain(&retention, err);
     tl_printer_done(&retention.printer);
+    tl_left_out_done(&retention.damage);
+    tl_others_close(&retention.others);
     tl_scope_close(&retention.scope);
     for (size_t t = 0; t < retention.thinned_count; t++)
         free(retention.thinned[t].offsets);

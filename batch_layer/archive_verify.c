@@ -37,10 +37,6 @@ struct check {
 struct topic {
     struct tl_sv name;
     struct tl_master_list list;
-    const struct tl_master_complete *complete;
-    size_t complete_count;
-    const struct tl_master_complete *thinned;
-    size_t thinned_count;
 };
 
 struct verify {
@@ -126,6 +122,19 @@ struct leftover_ctx {
     uint32_t topic;
 };
 
+/* Is it the index, or the others, of a file that is gone? */
+static bool is_of_missing(const struct tl_master_list *list, const char *path)
+{
+    for (size_t d = 0; d < list->damage_count; d++) {
+        const char *data_path = list->damage[d].path, *ending = strstr(strrchr(path, '/'), ".");
+        size_t size = ending == NULL ? 0 : (size_t)(ending - path);
+
+        if (list->damage[d].missing && size > 0 && strncmp(data_path, path, size) == 0 && data_path[size] == '.')
+            return true;
+    }
+    return false;
+}
+
 static enum tl_code leftover_add(void *ctx, uint32_t partition, const char *path, struct tl_err *err)
 {
     struct leftover_ctx *leftover = ctx;
@@ -137,120 +146,30 @@ static enum tl_code leftover_add(void *ctx, uint32_t partition, const char *path
                               .file = tl_sv_from(path),
                               .detail = TL_SV("left by what was killed, and read by nobody")};
 
+    if (is_of_missing(&leftover->verify->topics[leftover->topic].list, path))
+        return TL_OK;
     return found(leftover->verify, &finding, err);
 }
 
-/* The offsets that a file has, or (damaged) must have had. */
-struct span {
-    uint32_t partition;
-    int64_t begin, first, last; /* last -1: unknown */
-};
-
-static int span_order(const void *a, const void *b)
+/* Nobody can say whether a file is gone there. */
+static enum tl_code gaps_report(struct verify *verify, uint32_t t, struct tl_err *err)
 {
-    const struct span *left = a, *right = b;
+    const struct tl_master_list *list = &verify->topics[t].list;
+    enum tl_code rc = TL_OK;
 
-    if (left->partition != right->partition)
-        return left->partition < right->partition ? -1 : 1;
-    return (left->first > right->first) - (left->first < right->first);
-}
+    for (size_t g = 0; g < list->gaps_count; g++) {
+        const struct tl_master_gap *gap = &list->gaps[g];
+        struct finding finding = {
+            .topic = t,
+            .partition = gap->partition,
+            .what = "gap",
+            .first_offset = gap->first_offset,
+            .last_offset = gap->last_offset,
+            .detail = TL_SV("no file has them; the log had none, or a file is gone: the index behind is too old to tell")};
 
-/* Offsets [first, end) have no file. */
-static enum tl_code missing_add(struct verify *verify, uint32_t topic, uint32_t partition, int64_t first, int64_t end,
-                                bool is_known, const char *who, struct tl_err *err)
-{
-    char detail[512];
-    struct finding finding = {.topic = topic,
-                              .partition = partition,
-                              .what = is_known ? "missing" : "gap",
-                              .wrong = is_known,
-                              .first_offset = first,
-                              .last_offset = end - 1};
-
-    if (is_known)
-        snprintf(detail, sizeof detail,
-                 "%s speaks of offsets up to %" PRId64 ": a file with them is gone; bring it back from a copy", who, end - 1);
-    else
-        snprintf(detail, sizeof detail,
-                 "no file has them; the log had none, or a file is gone: the index behind is too old to tell");
-    finding.detail = tl_sv_from(detail);
-    return found(verify, &finding, err);
-}
-
-static enum tl_code spans_of(const struct topic *topic, struct span **out, size_t *count, struct tl_err *err)
-{
-    struct span *spans = malloc((topic->list.files_count + topic->list.damage_count + 1) * sizeof *spans);
-    size_t used = 0;
-
-    if (spans == NULL)
-        return tl_fail_memory(err, topic->list.files_count * sizeof *spans);
-    for (size_t f = 0; f < topic->list.files_count; f++) {
-        const struct tl_master_file *file = &topic->list.files[f];
-
-        spans[used++] = (struct span){file->partition, file->begin_offset, file->first_offset, file->last_offset};
-    }
-    for (size_t d = 0; d < topic->list.damage_count; d++) {
-        const struct tl_master_damage *damage = &topic->list.damage[d];
-
-        if (damage->file != NULL)
-            spans[used++] = (struct span){damage->partition, damage->file->begin_offset, damage->file->first_offset,
-                                          damage->file->last_offset};
-        else if (damage->first_offset >= 0)
-            spans[used++] = (struct span){damage->partition, TL_MASTER_BEGIN_UNKNOWN, damage->first_offset, -1};
-    }
-    if (used > 0)
-        qsort(spans, used, sizeof *spans, span_order);
-    *out = spans;
-    *count = used;
-    return TL_OK;
-}
-
-/* Below this offset there is no file any more, on purpose. */
-static int64_t thinned_to(const struct topic *topic, uint32_t partition)
-{
-    for (size_t i = 0; i < topic->thinned_count; i++)
-        if (topic->thinned[i].partition == partition)
-            return topic->thinned[i].offset;
-    return 0;
-}
-
-/* Each file says behind which offset it was begun, and complete.json where the last one ended. */
-static enum tl_code chain_check(struct verify *verify, uint32_t t, struct tl_err *err)
-{
-    const struct topic *topic = &verify->topics[t];
-    struct span *spans = NULL;
-    size_t count = 0;
-    int64_t end = -1; /* behind the spans so far; -1: unknown */
-    enum tl_code rc;
-
-    TL_TRY(spans_of(topic, &spans, &count, err));
-    for (size_t s = 0; s < count; s++) {
-        const struct span *span = &spans[s];
-        bool is_known = span->begin != TL_MASTER_BEGIN_UNKNOWN, is_first = s == 0 || spans[s - 1].partition != span->partition;
-        int64_t begin = is_known ? span->begin : span->first;
-
-        if (is_first) /* the first file of all begins with 0 */
-            end = thinned_to(topic, span->partition);
-        if ((!is_first || is_known) && end >= 0 && begin > end)
-            TL_TRY(missing_add(verify, t, span->partition, end, begin, is_known, "the file behind", err));
-        end = span->last < 0 ? -1 : tl_max_i64(end, span->last + 1);
-    }
-    for (size_t c = 0; c < topic->complete_count; c++) {
-        const struct tl_master_complete *complete = &topic->complete[c];
-        bool is_known = true;
-
-        end = thinned_to(topic, complete->partition);
-        for (size_t s = 0; s < count; s++) {
-            if (spans[s].partition != complete->partition)
-                continue;
-            is_known = is_known && spans[s].last >= 0;
-            end = tl_max_i64(end, spans[s].last + 1);
-        }
-        if (is_known && end < complete->files_offset)
-            TL_TRY(missing_add(verify, t, complete->partition, end, complete->files_offset, true, "complete.json", err));
+        TL_TRY(found(verify, &finding, err));
     }
 out:
-    free(spans);
     return rc;
 }
 
@@ -263,10 +182,12 @@ static enum tl_code damage_report(struct verify *verify, uint32_t t, struct tl_e
         const struct tl_master_damage *damage = &list->damage[d];
         struct finding finding = {.topic = t,
                                   .partition = damage->partition,
-                                  .what = damage->overlaps ? "overlap" : "damaged",
+                                  .what = damage->overlaps  ? "overlap"
+                                          : damage->missing ? "missing"
+                                                            : "damaged",
                                   .wrong = true,
                                   .first_offset = damage->first_offset,
-                                  .last_offset = damage->file == NULL ? -1 : damage->file->last_offset,
+                                  .last_offset = damage->last_offset,
                                   .file = tl_sv_from(damage->path),
                                   .detail = tl_sv_from(damage->message)};
 
@@ -334,19 +255,21 @@ static enum tl_code topic_look(struct verify *verify, uint32_t t, struct tl_err 
 {
     struct topic *topic = &verify->topics[t];
     struct leftover_ctx leftover = {verify, t};
+    const struct tl_master_complete *complete = NULL, *thinned = NULL;
+    size_t complete_count = 0, thinned_count = 0;
     struct tl_err why[2] = {0};
-    enum tl_code complete, thinned, rc;
+    enum tl_code complete_rc, thinned_rc, rc;
     uint64_t identity;
 
-    /* The statement first: archive writes files before it, so what it speaks of is there to be listed. */
-    complete = tl_master_read_complete(verify->master, topic->name, &topic->complete, &topic->complete_count, &identity, &why[0]);
+    complete_rc = tl_master_read_complete(verify->master, topic->name, &complete, &complete_count, &identity, &why[0]);
     TL_TRY(tl_master_list_sound(verify->master, topic->name, &topic->list, err));
-    thinned = tl_master_read_thinned(verify->master, topic->name, &topic->thinned, &topic->thinned_count, &why[1]);
+    thinned_rc = tl_master_read_thinned(verify->master, topic->name, &thinned, &thinned_count, &why[1]);
+    TL_TRY(tl_master_find_lost(verify->master, topic->name, complete, complete_count, thinned, thinned_count, &topic->list, err));
     TL_TRY(partitions_report(verify, t, err));
-    TL_TRY(statement_found(verify, t, complete, &why[0], err));
-    TL_TRY(statement_found(verify, t, thinned, &why[1], err));
+    TL_TRY(statement_found(verify, t, complete_rc, &why[0], err));
+    TL_TRY(statement_found(verify, t, thinned_rc, &why[1], err));
     TL_TRY(damage_report(verify, t, err));
-    TL_TRY(chain_check(verify, t, err));
+    TL_TRY(gaps_report(verify, t, err));
     TL_TRY(tl_master_leftovers(verify->master, topic->name, leftover_add, &leftover, err));
     TL_TRY(checks_add(verify, t, err));
 out:

@@ -221,14 +221,6 @@ out:
     return rc;
 }
 
-/* Of a store that is not there yet nothing is published. */
-static enum tl_code open_to_look(struct tl_scope *scope, struct tl_err *err)
-{
-    enum tl_code rc = tl_store_open(scope->common->store, TL_STORE_READ, &scope->store, err);
-
-    return rc == TL_ERR_NOT_FOUND ? TL_OK : rc;
-}
-
 static enum tl_code check_options(const struct batch_options *own, const struct tl_common_options *common, struct tl_err *err)
 {
     bool narrowed = own->from_ms != TL_TIME_NONE || own->to_ms != TL_TIME_NONE || own->views.count > 0 || own->force;
@@ -283,7 +275,7 @@ static enum tl_code batch_main(struct batch *batch, struct tl_err *err)
     }
     TL_TRY(tl_scope_open_views(scope, &own->views, err));
     if (own->dry_run) {
-        TL_TRY(open_to_look(scope, err));
+        TL_TRY(tl_scope_open_to_look(scope, err));
         TL_TRY(look(batch, err));
         TL_TRY(tl_dry_run(scope, tl_print_format_of(own->format), scope->common->verbose, err));
         goto out;

@@ -64,6 +64,7 @@ static enum tl_code add_rolled_back(void *ctx, const struct tl_run_range *range,
 {
     struct published *published = ctx;
 
+    published->days->undone = true;
     if (is_asked(published->wish, range->from_ms, range->to_ms))
         return TL_OK;
     if (published->held_count == published->held_capacity) {

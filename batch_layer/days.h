@@ -54,6 +54,7 @@ struct tl_days {
     int64_t held_from_ms, held_to_ms; /* from the first one's beginning to the last one's end; equal: none */
     int64_t held_run;                 /* whose publication it was, of the first */
     bool holds;                       /* there are such ranges, whether or not anything is to be done there */
+    bool undone;                      /* there are, or they are asked for */
     /* The record has lost events before this (sealed.h): ranges that begin before it stay as they are. INT64_MIN: none. */
     int64_t sealed_ms;
     int64_t sealed_asked_ms; /* the end of the last one that was asked for all the same; INT64_MIN: none was */

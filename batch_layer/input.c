@@ -186,18 +186,32 @@ out:
     return rc;
 }
 
-static enum tl_code add_lost(struct tl_input *input, struct tl_sv topic, const struct tl_master_damage *damage,
+static enum tl_code add_lost(struct tl_input *input, struct tl_sv topic, uint32_t partition, const char *damage,
                              struct tl_err *err)
 {
     struct tl_input_lost *lost = tl_arena_alloc(&input->arena, (input->lost_count + 1u) * sizeof *lost);
     struct tl_sv message;
 
-    if (lost == NULL || !tl_arena_copy(&input->arena, tl_sv_from(damage->message), &message))
+    if (lost == NULL || !tl_arena_copy(&input->arena, tl_sv_from(damage), &message))
         return tl_fail_memory(err, (input->lost_count + 1u) * sizeof *lost);
     if (input->lost_count > 0)
         memcpy(lost, input->lost, input->lost_count * sizeof *lost);
-    lost[input->lost_count++] = (struct tl_input_lost){topic, damage->partition, message.data};
+    lost[input->lost_count++] = (struct tl_input_lost){topic, partition, message.data};
     input->lost = lost;
+    return TL_OK;
+}
+
+static enum tl_code add_gone(struct tl_input *input, struct tl_input_partition *partition, int64_t first_offset,
+                             int64_t last_offset, struct tl_err *err)
+{
+    struct tl_input_span *gone = tl_arena_alloc(&input->arena, (partition->gone_count + 1u) * sizeof *gone);
+
+    if (gone == NULL)
+        return tl_fail_memory(err, (partition->gone_count + 1u) * sizeof *gone);
+    if (partition->gone_count > 0)
+        memcpy(gone, partition->gone, partition->gone_count * sizeof *gone);
+    gone[partition->gone_count++] = (struct tl_input_span){first_offset, last_offset};
+    partition->gone = gone;
     return TL_OK;
 }
 
@@ -208,7 +222,7 @@ static int by_offset(const void *a, const void *b)
     return (x->file->first_offset > y->file->first_offset) - (x->file->first_offset < y->file->first_offset);
 }
 
-/* What is damaged stands among the others, by its offsets, as far as its index tells. */
+/* What is damaged or gone stands among the others, by its offsets, as far as its index tells. */
 static enum tl_code add_files(struct tl_input *input, struct tl_sv topic, uint32_t number_base, const struct tl_master_list *list,
                               uint32_t room, struct tl_err *err)
 {
@@ -222,14 +236,42 @@ static enum tl_code add_files(struct tl_input *input, struct tl_sv topic, uint32
         const struct tl_master_damage *damage = &list->damage[d];
         struct tl_input_partition *partition = partition_get(input, number_base + damage->partition, topic, room);
 
-        if (damage->file == NULL)
-            TL_TRY(add_lost(input, topic, damage, err));
-        else
+        if (damage->file != NULL) {
             TL_TRY(add_to_partition(input, partition, damage->file, damage->message, files_max, err));
+            continue;
+        }
+        TL_TRY(add_lost(input, topic, damage->partition, damage->message, err));
+        if (damage->first_offset >= 0)
+            TL_TRY(
+                add_gone(input, partition, damage->first_offset, damage->last_offset < 0 ? INT64_MAX : damage->last_offset, err));
     }
+    for (size_t g = 0; g < list->gaps_count; g++)
+        TL_TRY(add_gone(input, partition_get(input, number_base + list->gaps[g].partition, topic, room),
+                        list->gaps[g].first_offset, list->gaps[g].last_offset, err));
     for (uint32_t p = 0; list->damage_count > 0 && p < input->partitions_count; p++)
         if (input->partitions[p].files_count > 0)
             qsort(input->partitions[p].files, input->partitions[p].files_count, sizeof *input->partitions[p].files, by_offset);
+out:
+    return rc;
+}
+
+/* The statement first: archive writes files before it, so that what it speaks of is there to be listed, and to be read by whoever notes that he has. */
+static enum tl_code list_topic(struct tl_master *master, struct tl_input *input, struct tl_sv topic,
+                               const struct tl_master_complete **complete, size_t *complete_count, struct tl_master_list *list,
+                               struct tl_err *err)
+{
+    const struct tl_master_complete *thinned = NULL;
+    size_t thinned_count = 0;
+    uint64_t identity;
+    enum tl_code rc;
+
+    TL_TRY(tl_master_read_complete(master, topic, complete, complete_count, &identity, err));
+    TL_TRY(tl_master_list_sound(master, topic, list, err));
+    rc = tl_master_read_thinned(master, topic, &thinned, &thinned_count, err);
+    if (rc == TL_ERR_CORRUPT) /* nobody can say which files are gone, and which were taken */
+        return add_lost(input, topic, 0, err->message, err);
+    TL_TRY(rc);
+    TL_TRY(tl_master_find_lost(master, topic, *complete, *complete_count, thinned, thinned_count, list, err));
 out:
     return rc;
 }
@@ -241,19 +283,17 @@ static enum tl_code add_topic(struct tl_master *master, struct tl_input *input, 
     struct tl_input_partition *partitions;
     struct tl_master_list list;
     size_t complete_count;
-    uint64_t identity;
     uint32_t room;
     enum tl_code rc = TL_OK;
 
-    TL_TRY(tl_master_list_sound(master, topic, &list, err));
-    TL_TRY(tl_master_read_complete(master, topic, &complete, &complete_count, &identity, err));
+    TL_TRY(list_topic(master, input, topic, &complete, &complete_count, &list, err));
     for (size_t f = 0; f < list.files_count; f++)
         TL_TRY(tl_source_topic_check(topic, list.files[f].partition + 1, err));
     for (size_t d = 0; d < list.damage_count; d++)
         TL_TRY(tl_source_topic_check(topic, list.damage[d].partition + 1, err));
     for (size_t c = 0; c < complete_count; c++)
         TL_TRY(tl_source_topic_check(topic, complete[c].partition + 1, err));
-    room = input->partitions_count + (uint32_t)(list.files_count + list.damage_count + complete_count);
+    room = input->partitions_count + (uint32_t)(list.files_count + list.damage_count + list.gaps_count + complete_count);
     partitions = tl_arena_alloc(&input->arena, (room + 1) * sizeof *partitions);
     if (partitions == NULL)
         TL_TRY(tl_fail_memory(err, room * sizeof *partitions));
@@ -371,6 +411,24 @@ enum tl_code tl_input_found_damage(struct tl_input *input, const struct tl_input
     return TL_OK;
 }
 
+enum tl_code tl_input_unread(const struct tl_input_partition *partition,
+                             enum tl_code (*each)(void *ctx, const struct tl_input_span *span, struct tl_err *err), void *ctx,
+                             struct tl_err *err)
+{
+    enum tl_code rc = TL_OK;
+
+    for (uint32_t f = 0; f < partition->files_count; f++) {
+        const struct tl_master_file *file = partition->files[f].file;
+
+        if (partition->files[f].damage != NULL)
+            TL_TRY(each(ctx, &(struct tl_input_span){file->first_offset, file->last_offset}, err));
+    }
+    for (uint32_t g = 0; g < partition->gone_count; g++)
+        TL_TRY(each(ctx, &partition->gone[g], err));
+out:
+    return rc;
+}
+
 /* ---- questions ---- */
 
 int64_t tl_input_complete_ms(const struct tl_input *input, int64_t lateness_ms, int64_t grace_ms)
@@ -420,11 +478,33 @@ static bool file_has_events(const struct tl_input_file *file, int64_t from_ms, i
     return day_fits && block_fits;
 }
 
-bool tl_input_has_new(const struct tl_input_partition *partition, int64_t next_offset, int64_t from_ms, int64_t to_ms)
+static bool file_has_unread(const struct tl_input_file *file, const struct tl_input_span *unread, int64_t from_ms, int64_t to_ms)
 {
-    for (uint32_t f = 0; f < partition->files_count; f++)
-        if (partition->files[f].file->last_offset >= next_offset && file_has_events(&partition->files[f], from_ms, to_ms))
+    if (file->file->first_offset > unread->last_offset || file->file->last_offset < unread->first_offset ||
+        !file_has_events(file, from_ms, to_ms))
+        return false;
+    for (uint32_t b = 0; b < file->file->blocks_count; b++) {
+        const struct tl_master_block *block = &file->file->blocks[b];
+
+        if (block->first_offset <= unread->last_offset && block->last_offset >= unread->first_offset &&
+            overlaps(&file->blocks[b], from_ms, to_ms))
             return true;
+    }
+    return false;
+}
+
+bool tl_input_has_new(const struct tl_input_partition *partition, int64_t next_offset, const struct tl_input_span *unread,
+                      uint32_t unread_count, int64_t from_ms, int64_t to_ms)
+{
+    const struct tl_input_span behind = {next_offset, INT64_MAX};
+
+    for (uint32_t f = 0; f < partition->files_count; f++) {
+        if (file_has_unread(&partition->files[f], &behind, from_ms, to_ms))
+            return true;
+        for (uint32_t u = 0; u < unread_count; u++)
+            if (file_has_unread(&partition->files[f], &unread[u], from_ms, to_ms))
+                return true;
+    }
     return false;
 }
 

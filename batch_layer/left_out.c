@@ -46,20 +46,41 @@ static void put_views(struct tl_buf *text, const struct tl_left_out *out, const 
             tl_buf_printf(text, "%s%.*s", count++ == 0 ? "" : ", ", TL_SV_ARG(plan->views[v].name));
 }
 
+/* Names what is damaged that no range has named. */
+static enum tl_code say_rest(struct tl_left_out *out, const struct tl_scope *scope, bool *lost, bool *keeps_sealed,
+                             struct tl_err *err)
+{
+    enum tl_code rc = TL_OK;
+
+    for (uint32_t s = 0; s < scope->plan->sources_count; s++) {
+        const struct tl_input *input = scope->inputs[s];
+
+        for (uint32_t l = 0; l < input->lost_count; l++) {
+            TL_TRY(tl_left_out_say(out, input->lost[l].damage, err));
+            *lost = true;
+        }
+        for (uint32_t p = 0; p < input->partitions_count; p++) {
+            for (uint32_t f = 0; f < input->partitions[p].files_count; f++) {
+                if (!input->partitions[p].files[f].keeps_sealed)
+                    continue;
+                TL_TRY(tl_left_out_say(out, input->partitions[p].files[f].damage, err));
+                *keeps_sealed = true;
+            }
+        }
+    }
+out:
+    return rc;
+}
+
 enum tl_code tl_left_out_report(struct tl_left_out *out, const struct tl_scope *scope, struct tl_err *err)
 {
     char from[TL_TIME_TEXT_BYTES] = "the beginning", to[TL_TIME_TEXT_BYTES];
     struct tl_buf text;
-    bool lost = false;
-    enum tl_code rc = TL_OK;
+    bool lost = false, keeps_sealed = false;
+    enum tl_code rc;
 
     tl_buf_init(&text, 0);
-    for (uint32_t s = 0; s < scope->plan->sources_count; s++) {
-        for (uint32_t l = 0; l < scope->inputs[s]->lost_count; l++) {
-            TL_TRY(tl_left_out_say(out, scope->inputs[s]->lost[l].damage, err));
-            lost = true;
-        }
-    }
+    TL_TRY(say_rest(out, scope, &lost, &keeps_sealed, err));
     if (out->ranges_count > 0) {
         if (out->from_ms != INT64_MIN)
             tl_time_to_iso_z(out->from_ms, from);
@@ -77,6 +98,9 @@ enum tl_code tl_left_out_report(struct tl_left_out *out, const struct tl_scope *
         TL_TRY(
             tl_fail(err, TL_ERR_CORRUPT,
                     "the record is damaged: nobody can say of which days; what is published stays, and nothing else was to do"));
+    if (keeps_sealed)
+        TL_TRY(tl_fail(err, TL_ERR_CORRUPT,
+                       "the record is damaged: what came there for sealed days is not in the ledger yet; all else was done"));
 out:
     tl_buf_done(&text);
     return rc;

@@ -18,7 +18,8 @@ TL_MUST_USE enum tl_code tl_left_out_say(struct tl_left_out *out, const char *da
 /* A range of these views. */
 TL_MUST_USE enum tl_code tl_left_out_add(struct tl_left_out *out, const struct tl_scope *scope, const bool *views,
                                          int64_t from_ms, int64_t to_ms, struct tl_err *err);
-/* TL_ERR_CORRUPT when something was left out, or may have been: a file of which nothing is known may have events for any day. */
+/* TL_ERR_CORRUPT when something was left out, or may have been: a file of which nothing is known may have events for any day; and what came for sealed
+ * days waits for its file. */
 TL_MUST_USE enum tl_code tl_left_out_report(struct tl_left_out *out, const struct tl_scope *scope, struct tl_err *err);
 void tl_left_out_done(struct tl_left_out *out);
 

@@ -46,6 +46,13 @@ out:
     return rc;
 }
 
+enum tl_code tl_scope_open_to_look(struct tl_scope *scope, struct tl_err *err)
+{
+    enum tl_code rc = tl_store_open(scope->common->store, TL_STORE_READ, &scope->store, err);
+
+    return rc == TL_ERR_NOT_FOUND ? TL_OK : rc;
+}
+
 /* ---- topics ---- */
 
 /* Of patterns: what is on record by now has a number before it is read. */

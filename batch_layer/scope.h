@@ -25,6 +25,8 @@ struct tl_scope {
 /* The views file, which of its views are wanted, and the checks file; then the record and the days. The store is opened in between: without one (to look only)
  * nothing is published, and no definition known. To be closed also after a failure. */
 TL_MUST_USE enum tl_code tl_scope_open_views(struct tl_scope *scope, const struct tl_option_list *names, struct tl_err *err);
+/* The store for whoever only looks: where there is none yet, nothing is published. */
+TL_MUST_USE enum tl_code tl_scope_open_to_look(struct tl_scope *scope, struct tl_err *err);
 /* `writes`: definitions are registered, topics of patterns numbered; else the store stays as it is. */
 TL_MUST_USE enum tl_code tl_scope_look(struct tl_scope *scope, const struct tl_days_wish *wish, bool writes, struct tl_err *err);
 void tl_scope_close(struct tl_scope *scope);

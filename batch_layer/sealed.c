@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "core/intake.h"
+#include "run_offsets.h"
 #include "scope.h"
 
 /* ---- up to where ---- */
@@ -57,12 +58,13 @@ struct view {
     uint32_t count, capacity;
     int64_t *runs; /* of all that are published */
     uint32_t runs_count, runs_capacity;
-    int64_t *seen; /* per partition of the input: what some run of the view has read */
+    struct tl_run_offsets *read; /* what each of them has read */
+    uint32_t read_count;
 };
 
 struct note {
     const struct tl_scope *scope;
-    const struct tl_input *input;
+    struct tl_input *input;
     struct view *views; /* per view of the plan; definition 0: not of this source */
     struct tl_intake *intake;
     struct tl_master_reader *reader;
@@ -97,41 +99,21 @@ static enum tl_code see_range(void *ctx, const struct tl_run_range *range, struc
     return TL_OK;
 }
 
-struct seen_ctx {
-    const struct tl_input *input;
-    int64_t *seen;
-};
-
-static enum tl_code see_offset(void *ctx, struct tl_sv topic, uint32_t partition, int64_t next_offset, struct tl_err *err)
-{
-    struct seen_ctx *seen = ctx;
-
-    (void)err;
-    for (uint32_t p = 0; p < seen->input->partitions_count; p++) {
-        const struct tl_input_partition *mine = &seen->input->partitions[p];
-
-        if (tl_partition_in_topic(mine->partition) == partition && tl_sv_eq(mine->topic, topic))
-            seen->seen[p] = tl_max_i64(seen->seen[p], next_offset);
-    }
-    return TL_OK;
-}
-
 /* What a published run of the view has read, it has noted as well; and before the day was sealed, it has counted it. */
 static enum tl_code open_view(struct note *note, uint32_t v, struct tl_err *err)
 {
     struct tl_store *store = note->scope->store;
     struct view *view = &note->views[v];
-    struct seen_ctx seen = {note->input, NULL};
     enum tl_code rc;
 
     view->definition = note->scope->definitions[v];
     view->sealed_ms = note->scope->days[v].sealed_ms;
-    view->seen = seen.seen = calloc(note->input->partitions_count + 1, sizeof *view->seen);
-    if (view->seen == NULL)
-        return tl_fail_memory(err, note->input->partitions_count * sizeof *view->seen);
     TL_TRY(tl_store_ranges(store, view->definition, see_range, view, err));
+    view->read = calloc(view->runs_count + 1, sizeof *view->read);
+    if (view->read == NULL)
+        return tl_fail_memory(err, view->runs_count * sizeof *view->read);
     for (uint32_t r = 0; r < view->runs_count && view->count > 0; r++)
-        TL_TRY(tl_store_run_offsets(store, view->runs[r], see_offset, &seen, err));
+        TL_TRY(tl_run_offsets_open(&view->read[view->read_count++], store, view->runs[r], note->input, err));
 out:
     return rc;
 }
@@ -140,9 +122,20 @@ static void close_view(struct view *view)
 {
     for (uint32_t r = 0; r < view->count; r++)
         free(view->ranges[r].lines);
+    for (uint32_t r = 0; r < view->read_count; r++)
+        tl_run_offsets_close(&view->read[r]);
+    free(view->read);
     free(view->ranges);
     free(view->runs);
-    free(view->seen);
+}
+
+/* The newest have read most. */
+static bool is_seen(const struct view *view, uint32_t p, int64_t first_offset, int64_t last_offset)
+{
+    for (uint32_t r = view->read_count; r-- > 0;)
+        if (tl_run_offsets_have_read(&view->read[r], p, first_offset, last_offset))
+            return true;
+    return false;
 }
 
 static struct range *range_of(const struct view *view, int64_t time_ms)
@@ -181,9 +174,9 @@ static enum tl_code take_rows(struct note *note, uint32_t p, struct view *view, 
                                       .flags = batch->flags[row],
                                       .watermark_ms = INT64_MIN,
                                       .event_time_ms = note->intake->time.i64[row]};
-        struct range *range = line.offset < view->seen[p] ? NULL : range_of(view, line.event_time_ms);
+        struct range *range = range_of(view, line.event_time_ms);
 
-        if (range != NULL)
+        if (range != NULL && !is_seen(view, p, line.offset, line.offset))
             TL_TRY(add_line(range, &line, err));
     }
 out:
@@ -214,13 +207,15 @@ out:
     return rc;
 }
 
-static bool is_new(const struct note *note, uint32_t p, int64_t last_offset, const struct tl_input_times *times)
+/* May there be something in these offsets, with events of these times, that is to be noted? */
+static bool is_new(const struct note *note, uint32_t p, int64_t first_offset, int64_t last_offset,
+                   const struct tl_input_times *times)
 {
     for (uint32_t v = 0; v < note->scope->plan->views_count; v++) {
         const struct view *view = &note->views[v];
 
-        if (view->count > 0 && last_offset >= view->seen[p] && times->min_ms <= times->max_ms &&
-            times->min_ms < view->ranges[view->count - 1].range.to_ms)
+        if (view->count > 0 && times->min_ms <= times->max_ms && times->min_ms < view->ranges[view->count - 1].range.to_ms &&
+            !is_seen(view, p, first_offset, last_offset))
             return true;
     }
     return false;
@@ -247,21 +242,26 @@ out:
     return rc;
 }
 
-/* A damaged file is left out here as in all else; what it has for sealed days is noted when it is whole again, and no run has read beyond it. */
-static enum tl_code note_file(struct note *note, uint32_t p, const struct tl_input_file *file, struct tl_err *err)
+/* A damaged file is left out here as in all else; what it has for sealed days is noted when it is whole again, for no run says of itself that it has read it.
+ * Which days it has is not known of one whose index is by another rule of event time. */
+static enum tl_code note_file(struct note *note, uint32_t p, struct tl_input_file *file, struct tl_err *err)
 {
+    const struct tl_input_times any = {INT64_MIN, INT64_MAX};
+    const struct tl_master_file *on_record = file->file;
     enum tl_code rc = TL_OK;
 
-    if (file->damage != NULL || !is_new(note, p, file->file->last_offset, &file->times))
+    if (!is_new(note, p, on_record->first_offset, on_record->last_offset, file->times_unknown ? &any : &file->times))
         return TL_OK;
-    for (uint32_t b = 0; b < file->file->blocks_count; b++) {
-        if (!is_new(note, p, file->file->blocks[b].last_offset, &file->blocks[b]))
+    for (uint32_t b = 0; b < on_record->blocks_count && file->damage == NULL; b++) {
+        if (!is_new(note, p, on_record->blocks[b].first_offset, on_record->blocks[b].last_offset, &file->blocks[b]))
             continue;
-        rc = note_block(note, p, file->file, b, err);
-        if (rc == TL_ERR_CORRUPT)
-            return TL_OK; /* whoever needs it names it */
-        TL_TRY(rc);
+        rc = note_block(note, p, on_record, b, err);
+        if (rc != TL_ERR_CORRUPT)
+            TL_TRY(rc);
+        else
+            TL_TRY(tl_input_found_damage(note->input, file, err->message, err));
     }
+    file->keeps_sealed = file->damage != NULL;
 out:
     return rc;
 }

@@ -22,7 +22,8 @@ struct tl_sv tl_sealed_topic(const struct tl_input_partition *partition);
 /* Up to where one of the input's topics is sealed; INT64_MIN: none is. */
 TL_MUST_USE enum tl_code tl_sealed_upto(struct tl_store *store, const struct tl_input *input, int64_t *upto_ms,
                                         struct tl_err *err);
-/* Puts into the ledgers what is on record for sealed days and no run of the view has seen. Own transactions, short; doing it twice adds nothing. *count: events. */
+/* Puts into the ledgers what is on record for sealed days and no run of the view has seen. Own transactions, short; doing it twice adds nothing. *count: events. A damaged file
+ * that may have such is marked: keeps_sealed. */
 TL_MUST_USE enum tl_code tl_sealed_note(const struct tl_scope *scope, uint64_t *count, struct tl_err *err);
 
 #endif

@@ -10,6 +10,34 @@
 
 /* ---- opening ---- */
 
+struct unread {
+    const struct tl_stage *stage;
+    const struct tl_input_partition *partition;
+};
+
+static enum tl_code stage_unread(void *ctx, const struct tl_input_span *span, struct tl_err *err)
+{
+    const struct unread *unread = ctx;
+
+    return tl_store_stage_unread(unread->stage->scope->store, unread->stage->run, unread->partition->topic,
+                                 tl_partition_in_topic(unread->partition->partition), span->first_offset, span->last_offset, err);
+}
+
+/* The caller's transaction. */
+static enum tl_code stage_source_unread(const struct tl_stage *stage, uint32_t source, struct tl_err *err)
+{
+    const struct tl_input *input = stage->scope->inputs[source];
+    enum tl_code rc = TL_OK;
+
+    for (uint32_t p = 0; p < input->partitions_count; p++) {
+        struct unread unread = {stage, &input->partitions[p]};
+
+        TL_TRY(tl_input_unread(&input->partitions[p], stage_unread, &unread, err));
+    }
+out:
+    return rc;
+}
+
 static enum tl_code stage_offsets(struct tl_stage *stage, struct tl_sv checks, struct tl_err *err)
 {
     const struct tl_scope *scope = stage->scope;
@@ -26,6 +54,8 @@ static enum tl_code stage_offsets(struct tl_stage *stage, struct tl_sv checks, s
                                          partition->next_offset, err));
         }
     }
+    for (uint32_t s = 0; s < scope->plan->sources_count; s++)
+        TL_TRY(stage_source_unread(stage, s, err));
     TL_TRY(tl_store_commit(scope->store, err));
 out:
     tl_store_rollback(scope->store);
@@ -137,7 +167,7 @@ out:
 
 /* ---- sealed days ---- */
 
-/* A new definition has them as one empty range. */
+/* A definition that has nothing published has them as one empty range. */
 static enum tl_code stage_sealed(struct tl_stage *stage, uint32_t view, const struct tl_day *day, struct tl_err *err)
 {
     const struct tl_scope *scope = stage->scope;
@@ -146,8 +176,9 @@ static enum tl_code stage_sealed(struct tl_stage *stage, uint32_t view, const st
     enum tl_code rc;
 
     tl_time_to_iso_z(day->to_ms, to);
-    tl_diag(TL_WARN, "view %.*s: its definition is new, and the days up to %s are sealed: it has no rows of them",
-            TL_SV_ARG(scope->plan->views[view].name), to);
+    tl_diag(TL_WARN, "view %.*s: %s, and the days up to %s are sealed: it has no rows of them",
+            TL_SV_ARG(scope->plan->views[view].name),
+            scope->days[view].undone ? "all that it had published was rolled back" : "its definition is new", to);
     TL_TRY(tl_reuse_drop(&stage->reuse, view, day->from_ms, day->to_ms, err)); /* of a run that was killed */
     TL_TRY(tl_store_begin(scope->store, err));
     TL_TRY(tl_store_stage_range(scope->store, scope->definitions[view], &range, err));
@@ -360,11 +391,15 @@ static enum tl_code take_back(struct tl_stage *stage, const struct tl_job *span,
     enum tl_code rc;
 
     TL_TRY(tl_input_found_damage(scope->inputs[span->source], file, damage, err));
+    TL_TRY(tl_store_begin(scope->store, err));
+    TL_TRY(stage_source_unread(stage, span->source, err));
+    TL_TRY(tl_store_commit(scope->store, err));
     for (uint32_t v = 0; v < scope->plan->views_count; v++)
         if (span->views[v])
             TL_TRY(tl_store_unstage(scope->store, stage->run, scope->definitions[v], span->bounds[0],
                                     span->bounds[span->ranges_count], err));
 out:
+    tl_store_rollback(scope->store);
     return rc;
 }
 

@@ -142,6 +142,34 @@ enum tl_code tl_source_topics_match(struct tl_source_topics *topics, uint32_t so
     return TL_OK;
 }
 
+enum tl_code tl_source_topics_meet(const struct tl_source_topics *topics, uint32_t source, struct tl_sv pattern, bool *meets,
+                                   struct tl_err *err)
+{
+    const struct list *list = &topics->lists[source];
+    const struct tl_regex *regex;
+    struct tl_arena arena;
+    enum tl_code rc;
+
+    tl_arena_init(&arena, 4096, 0);
+    *meets = false;
+    rc = compile(pattern, &arena, &regex, err);
+    if (rc == TL_ERR_DEFINITION) { /* by rules of another version */
+        *meets = true;
+        rc = TL_OK;
+    }
+    TL_TRY(rc);
+    for (uint32_t i = 0; i < list->count && !*meets; i++) {
+        enum tl_regex_found found = tl_regex_match(regex, topics->scratch, list->items[i].name, 0);
+
+        if (found == TL_REGEX_NO_MEMORY)
+            TL_TRY(tl_fail_memory(err, list->items[i].name.size));
+        *meets = found != TL_REGEX_NONE;
+    }
+out:
+    tl_arena_done(&arena);
+    return rc;
+}
+
 enum tl_code tl_source_topics_add(struct tl_source_topics *topics, uint32_t source, struct tl_sv name, struct tl_err *err)
 {
     bool matches;

@@ -33,6 +33,9 @@ TL_MUST_USE enum tl_code tl_topic_pattern_check(struct tl_sv pattern, struct tl_
 /* Does the table read a topic of that name? TL_ERR_LIMIT: its pattern comes to no end with it. */
 TL_MUST_USE enum tl_code tl_source_topics_match(struct tl_source_topics *topics, uint32_t source, struct tl_sv name,
                                                 bool *matches, struct tl_err *err);
+/* Does a pattern of whatever table match one of those that the table reads? Also where nobody can tell. */
+TL_MUST_USE enum tl_code tl_source_topics_meet(const struct tl_source_topics *topics, uint32_t source, struct tl_sv pattern,
+                                               bool *meets, struct tl_err *err);
 /* From now on it is known, if the table reads it. */
 TL_MUST_USE enum tl_code tl_source_topics_add(struct tl_source_topics *topics, uint32_t source, struct tl_sv name,
                                               struct tl_err *err);

@@ -9,7 +9,8 @@
  * fsynced. The data file is a row of zstd frames ("blocks") of about TL_MASTER_BLOCK_BYTES, each with whole lines, so that zstdcat,
  * DuckDB, ClickHouse and Spark read the file as it is, and several threads can read blocks side by side.
  * Files never change once they are there. An index that does not fit its file is TL_ERR_CORRUPT, which names the file. An index or
- * other file without its data file is what a killed writer left: ignored, and overwritten by the next.
+ * other file without its data file is what a killed writer left, ignored, and overwritten by the next; or it is of a file that was there and is
+ * gone: where others speak of its offsets (tl_master_find_lost).
  * Topic names in paths are percent-encoded outside [A-Za-z0-9._-], and so is a '.' or '_' at their beginning: "..", and names that
  * Spark and Hive take for hidden, are then names like any other.
  *
@@ -81,15 +82,22 @@ TL_MUST_USE enum tl_code tl_master_topics(struct tl_master *master,
 TL_MUST_USE enum tl_code tl_master_list(struct tl_master *master, struct tl_sv topic, const struct tl_master_file **files,
                                         size_t *count, struct tl_err *err);
 
-/* A file that cannot be used: its index or its length does not fit, or another file has offsets of it as well. */
+/* A file that cannot be used: its index or its length does not fit, or another file has offsets of it as well; or it is gone. */
 struct tl_master_damage {
     enum tl_code code; /* TL_ERR_CORRUPT, or TL_ERR_IO where the system does not give it out */
-    bool overlaps;
+    bool overlaps, missing;
     uint32_t partition;
     int64_t first_offset;              /* by its name; -1: it is not named like ours */
-    const char *path;                  /* of the data file */
+    int64_t last_offset;               /* -1: nobody can say */
+    const char *path;                  /* of the data file; "" where its name is not known */
     const char *message;               /* names the file, and says what would be right */
     const struct tl_master_file *file; /* what its index says; NULL: nobody can say */
+};
+
+/* Offsets that no file has: the log had none, or a file is gone; what stands behind them is too old to tell. */
+struct tl_master_gap {
+    uint32_t partition;
+    int64_t first_offset, last_offset;
 };
 
 struct tl_master_list {
@@ -97,6 +105,8 @@ struct tl_master_list {
     size_t files_count;
     const struct tl_master_damage *damage;
     size_t damage_count;
+    const struct tl_master_gap *gaps; /* tl_master_find_lost finds them */
+    size_t gaps_count;
 };
 /* The same, but what is damaged is set aside. */
 TL_MUST_USE enum tl_code tl_master_list_sound(struct tl_master *master, struct tl_sv topic, struct tl_master_list *out,
@@ -129,6 +139,14 @@ TL_MUST_USE enum tl_code tl_master_read_thinned(struct tl_master *master, struct
 TL_MUST_USE enum tl_code tl_master_thin(struct tl_master *master, struct tl_sv topic, const struct tl_master_complete *offsets,
                                         size_t count, int64_t wait_ms, struct tl_err *err);
 
+/* Adds to the list's damage what is gone, for others speak of it: each file says behind which offset it was begun, and `complete` where the last one
+ * ended. Where its index still stands, it tells what was in it. Offsets that the log never had are not gone, nor what `thinned` says was taken. `complete` is of before
+ * the topic was listed, for archive writes files before it; `thinned` of behind that. Lists anew where files came meanwhile. */
+TL_MUST_USE enum tl_code tl_master_find_lost(struct tl_master *master, struct tl_sv topic,
+                                             const struct tl_master_complete *complete, size_t complete_count,
+                                             const struct tl_master_complete *thinned, size_t thinned_count,
+                                             struct tl_master_list *list, struct tl_err *err);
+
 /* ---- reading ---- */
 
 struct tl_master_reader; /* one a thread */
@@ -145,7 +163,7 @@ TL_MUST_USE enum tl_code tl_master_check(struct tl_master_reader *reader, const 
 uint64_t tl_master_packed_bytes(const struct tl_master_file *file);
 
 /* What a killed writer, compaction or retention left of the topic: temporary names, folders made anew, an index or other file without its data
- * file. None of it is read. */
+ * file. None of it is read, unless the file is gone (tl_master_find_lost). */
 TL_MUST_USE enum tl_code tl_master_leftovers(struct tl_master *master, struct tl_sv topic,
                                              enum tl_code (*each)(void *ctx, uint32_t partition, const char *path,
                                                                   struct tl_err *err),

@@ -23,6 +23,9 @@ struct tl_master {
 int tl_master_lock_open(const char *data_dir); /* -1: none to be had */
 /* F_RDLCK, F_WRLCK or F_UNLCK; false, with errno, where that cannot be, or (without `waits`) not now. */
 bool tl_master_lock_set(int fd, struct tl_sv topic, short how, bool waits);
+/* Shares the topic's lock by *fd, which is opened where it is -1. Without a lock (see above) it goes on; TL_ERR_IO where there is one and it cannot
+ * be had just now. */
+TL_MUST_USE enum tl_code tl_master_lock_share(int *fd, const char *data_dir, struct tl_sv topic, struct tl_err *err);
 
 /* What was handed out about a topic stands in arenas of its own, so that asking about one topic leaves the others alone. */
 TL_MUST_USE enum tl_code tl_master_topic_find(struct tl_master *master, struct tl_sv name, struct tl_master_topic **out,
@@ -34,6 +37,10 @@ TL_MUST_USE enum tl_code tl_master_file_size(int fd, const char *path, uint64_t 
 TL_MUST_USE enum tl_code tl_master_list_folder(struct tl_arena *arena, struct tl_sv topic, const char *encoded,
                                                uint32_t partition, const char *folder, struct tl_master_list *out,
                                                struct tl_err *err);
+/* What is wrong with one file, by the name of its data file. *found: false where nothing is. */
+TL_MUST_USE enum tl_code tl_master_damage_of(struct tl_arena *arena, struct tl_sv topic, const char *encoded, uint32_t partition,
+                                             const char *folder, const char *name, struct tl_master_damage *out, bool *found,
+                                             struct tl_err *err);
 /* A writer that writes into this folder, which is there. */
 TL_MUST_USE enum tl_code tl_master_writer_open_in(struct tl_master *master, struct tl_sv topic, uint32_t partition,
                                                   uint64_t time_rule, const char *folder, struct tl_master_writer **out,

@@ -435,7 +435,7 @@ enum tl_code tl_master_complete_decode(struct tl_sv bytes, struct tl_sv topic, s
                                        const struct tl_master_complete **complete, size_t *count, uint64_t *identity,
                                        struct tl_err *err)
 {
-    static const char wrong[] = "is not the statement that archive writes; it is written anew where the file is moved away";
+    static const char wrong[] = "is not the statement that archive writes";
     struct tl_sv rest = bytes;
     struct tl_buf name;
     struct tl_master_complete *list;
@@ -470,8 +470,7 @@ enum tl_code tl_master_complete_decode(struct tl_sv bytes, struct tl_sv topic, s
     if (!fits || !take(&rest, "  \"check\": \"") || !take_hex(&rest, &check) || !take(&rest, "\"\n}\n") || rest.size != 0)
         TL_TRY(tl_fail(err, TL_ERR_CORRUPT, "%s", wrong));
     if (check != found)
-        TL_TRY(tl_fail(err, TL_ERR_CORRUPT, "is damaged: its check does not fit its bytes; %s",
-                       "it is written anew where the file is moved away"));
+        TL_TRY(tl_fail(err, TL_ERR_CORRUPT, "is damaged: its check does not fit its bytes"));
     *complete = list;
     *count = used;
     *identity = log;

@@ -137,9 +137,10 @@ out:
     return rc;
 }
 
-/* A statement on the topic's partitions, in a file of this name. *out stands in `arena`. */
-static enum tl_code statement_read(struct tl_master *master, struct tl_sv topic, const char *name, struct tl_arena *arena,
-                                   const struct tl_master_complete **out, size_t *count, uint64_t *identity, struct tl_err *err)
+/* A statement on the topic's partitions, in a file of this name, with what to do where it is damaged. *out stands in `arena`. */
+static enum tl_code statement_read(struct tl_master *master, struct tl_sv topic, const char *name, const char *advice,
+                                   struct tl_arena *arena, const struct tl_master_complete **out, size_t *count,
+                                   uint64_t *identity, struct tl_err *err)
 {
     enum { COMPLETE_BYTES_MAX = 64 << 20 };
     char encoded[TL_MASTER_TOPIC_BYTES_MAX + 1], path[PATH_MAX];
@@ -164,15 +165,15 @@ static enum tl_code statement_read(struct tl_master *master, struct tl_sv topic,
         TL_TRY(tl_fail_errno(err, TL_ERR_IO, "%s: cannot open", path));
     TL_TRY(tl_master_file_size(fd, path, &size, err));
     if (size > COMPLETE_BYTES_MAX)
-        TL_TRY(
-            tl_fail(err, TL_ERR_CORRUPT, "%s: is not the statement that archive writes: it has %" PRIu64 " bytes", path, size));
+        TL_TRY(tl_fail(err, TL_ERR_CORRUPT, "%s: is not the statement that archive writes: it has %" PRIu64 " bytes; %s", path,
+                       size, advice));
     if (tl_buf_reserve(&bytes, (size_t)size) == NULL)
         TL_TRY(tl_buf_check(&bytes, path, err));
     bytes.size = (size_t)size;
     TL_TRY(tl_master_read_at(fd, bytes.data, size, 0, path, err));
     rc = tl_master_complete_decode(tl_buf_sv(&bytes), topic, arena, out, count, identity, &why);
     if (rc != TL_OK)
-        TL_TRY(tl_fail(err, rc, "%s: %s", path, why.message));
+        TL_TRY(tl_fail(err, rc, "%s: %s; %s", path, why.message, advice));
 out:
     if (fd >= 0)
         close(fd);
@@ -187,7 +188,8 @@ enum tl_code tl_master_read_complete(struct tl_master *master, struct tl_sv topi
     enum tl_code rc;
 
     TL_TRY(tl_master_topic_find(master, topic, &known, err));
-    TL_TRY(statement_read(master, topic, "complete.json", &known->complete, out, count, identity, err));
+    TL_TRY(statement_read(master, topic, "complete.json", "it is written anew where the file is moved away", &known->complete,
+                          out, count, identity, err));
 out:
     return rc;
 }
@@ -200,7 +202,9 @@ enum tl_code tl_master_read_thinned(struct tl_master *master, struct tl_sv topic
     enum tl_code rc;
 
     TL_TRY(tl_master_topic_find(master, topic, &known, err));
-    TL_TRY(statement_read(master, topic, "thinned.json", &known->thinned, out, count, &identity, err));
+    TL_TRY(statement_read(master, topic, "thinned.json",
+                          "bring it back from a copy: without it nobody can say what retention took and what is lost",
+                          &known->thinned, out, count, &identity, err));
 out:
     return rc;
 }

@@ -177,7 +177,7 @@ static enum tl_code file_add(struct listing *listing, const char *folder, const 
     int stem = (int)(strlen(name) - strlen(TL_MASTER_DATA));
     struct tl_master_index *index = tl_arena_zalloc(listing->arena, sizeof *index);
     char *path = tl_arena_printf(listing->arena, "%s/%s", folder, name);
-    struct tl_master_damage damage = {.partition = partition, .path = path, .first_offset = -1};
+    struct tl_master_damage damage = {.partition = partition, .path = path, .first_offset = -1, .last_offset = -1};
     int64_t first_offset;
     struct tl_err why;
     enum tl_code rc;
@@ -195,7 +195,10 @@ static enum tl_code file_add(struct listing *listing, const char *folder, const 
         return listing_add(listing, &index->file, err);
     if (rc != TL_ERR_CORRUPT && rc != TL_ERR_IO)
         return tl_fail(err, rc, "%s", why.message);
-    damage.file = index->file.path == NULL ? NULL : &index->file;
+    if (index->file.path != NULL) {
+        damage.file = &index->file;
+        damage.last_offset = index->file.last_offset;
+    }
     return damage_add(listing, &damage, &why, err);
 }
 
@@ -252,8 +255,11 @@ static enum tl_code overlaps_set_aside(struct listing *listing, struct tl_err *e
         return tl_fail_memory(err, listing->count);
     for (size_t i = 1; i < listing->count; i++) {
         const struct tl_master_file *before = &listing->files[furthest], *file = &listing->files[i];
-        struct tl_master_damage damage = {
-            .overlaps = true, .partition = file->partition, .path = file->path, .first_offset = file->first_offset};
+        struct tl_master_damage damage = {.overlaps = true,
+                                          .partition = file->partition,
+                                          .path = file->path,
+                                          .first_offset = file->first_offset,
+                                          .last_offset = file->last_offset};
         struct tl_err why;
 
         if (file->partition != before->partition || file->first_offset > before->last_offset) {
@@ -269,6 +275,7 @@ static enum tl_code overlaps_set_aside(struct listing *listing, struct tl_err *e
         if (!shares[furthest]) {
             damage.path = before->path;
             damage.first_offset = before->first_offset;
+            damage.last_offset = before->last_offset;
             damage.file = &before->index->file;
             TL_TRY(damage_add(listing, &damage, &why, err));
         }
@@ -286,15 +293,16 @@ out:
 }
 
 /* As long as the topic is locked, files that are there stay there. */
-static void topic_hold(struct tl_master *master, struct tl_master_topic *topic, const char *folder)
+static enum tl_code topic_hold(struct tl_master *master, struct tl_master_topic *topic, const char *folder, struct tl_err *err)
 {
+    enum tl_code rc = TL_OK;
+
     if (topic->held || access(folder, F_OK) != 0)
-        return;
-    if (master->lock_fd < 0)
-        master->lock_fd = tl_master_lock_open(master->data_dir);
-    if (master->lock_fd >= 0)
-        (void)tl_master_lock_set(master->lock_fd, topic->topic, F_RDLCK, true);
+        return TL_OK;
+    TL_TRY(tl_master_lock_share(&master->lock_fd, master->data_dir, topic->topic, err));
     topic->held = true;
+out:
+    return rc;
 }
 
 static enum tl_code in_arena(struct tl_arena *arena, const void *items, size_t bytes, void **out, struct tl_err *err)
@@ -346,6 +354,23 @@ out:
     return rc;
 }
 
+enum tl_code tl_master_damage_of(struct tl_arena *arena, struct tl_sv topic, const char *encoded, uint32_t partition,
+                                 const char *folder, const char *name, struct tl_master_damage *out, bool *found,
+                                 struct tl_err *err)
+{
+    struct listing listing = {.arena = arena, .topic = topic, .encoded = encoded};
+    enum tl_code rc;
+
+    tl_buf_init(&listing.bytes, TL_MASTER_HEAD_BYTES_MAX);
+    TL_TRY(file_add(&listing, folder, name, partition, err));
+    *found = listing.damage_count > 0;
+    if (*found)
+        *out = listing.damage[0];
+out:
+    listing_done(&listing);
+    return rc;
+}
+
 enum tl_code tl_master_list_sound(struct tl_master *master, struct tl_sv topic, struct tl_master_list *out, struct tl_err *err)
 {
     char encoded[TL_MASTER_TOPIC_BYTES_MAX + 1], folder[PATH_MAX];
@@ -360,7 +385,7 @@ enum tl_code tl_master_list_sound(struct tl_master *master, struct tl_sv topic, 
     TL_TRY(tl_master_path(folder, err, "%s/topics/%s", master->data_dir, encoded));
     if (!known->held) /* nobody has what was listed before */
         tl_arena_reset(&known->files);
-    topic_hold(master, known, folder);
+    TL_TRY(topic_hold(master, known, folder, err));
     listing.arena = &known->files;
     TL_TRY(tl_master_folder_walk(folder, each_partition, &walk, err));
     TL_TRY(listing_settle(&listing, out, err));

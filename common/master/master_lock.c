@@ -33,3 +33,21 @@ bool tl_master_lock_set(int fd, struct tl_sv topic, short how, bool waits)
     while (got != 0 && errno == EINTR);
     return got == 0;
 }
+
+/* Descriptors and memory may be there again in a moment, and the lock with them: others would have it then. */
+static bool passes(int saved_errno)
+{
+    return saved_errno == EMFILE || saved_errno == ENFILE || saved_errno == ENOMEM;
+}
+
+enum tl_code tl_master_lock_share(int *fd, const char *data_dir, struct tl_sv topic, struct tl_err *err)
+{
+    bool has;
+
+    if (*fd < 0)
+        *fd = tl_master_lock_open(data_dir);
+    has = *fd >= 0 && tl_master_lock_set(*fd, topic, F_RDLCK, true);
+    if (!has && passes(errno))
+        return tl_fail_errno(err, TL_ERR_IO, "%s/record.lock: cannot share the lock of topic %.*s", data_dir, TL_SV_ARG(topic));
+    return TL_OK;
+}

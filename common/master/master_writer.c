@@ -261,9 +261,7 @@ static enum tl_code writer_begin(struct tl_master_writer *writer, int64_t first_
     enum tl_code rc;
 
     TL_TRY(tl_master_topic_folder(writer->data_dir, writer->encoded, folder, err));
-    writer->lock_fd = tl_master_lock_open(writer->data_dir);
-    if (writer->lock_fd >= 0)
-        (void)tl_master_lock_set(writer->lock_fd, writer->topic, F_RDLCK, true);
+    TL_TRY(tl_master_lock_share(&writer->lock_fd, writer->data_dir, writer->topic, err));
     TL_TRY(tl_master_folder_make(writer->folder, err));
     for (int part = 0; part < PARTS; part++) {
         struct output *output = &writer->outputs[part];

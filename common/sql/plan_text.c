@@ -5,6 +5,7 @@
  * is the definition, so a change of this text makes every stored view new: raise TL_NORMALISER_VERSION only for a reason. */
 #include "sql/plan_text.h"
 
+#include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -508,6 +509,67 @@ out:
     tl_buf_done(&buf);
     free(reading);
     return rc;
+}
+
+/* --- what two such texts have in common ----------------------------------------------------------------------------------- */
+
+enum { LINE_NORMALISER, LINE_ZONE, LINE_TOPIC, LINE_TIME, LINE_SKEW, LINE_EVENT, LINES };
+
+/* What the text says of which events there are, and when; false: its view reads another view. */
+static bool event_lines(struct tl_sv text, struct tl_sv lines[LINES])
+{
+    static const char *const begin[LINES] = {"normaliser ", "zone ", "topic", "time ", "skew ", "event "};
+
+    for (int i = 0; i < LINES; i++)
+        lines[i] = (struct tl_sv){NULL, 0};
+    while (text.size > 0) {
+        struct tl_sv line = tl_sv_cut(&text, '\n');
+
+        if (tl_sv_starts(line, TL_SV("dedup ")))
+            return true;
+        for (int i = 0; i < LINES; i++)
+            if (lines[i].data == NULL && tl_sv_starts(line, tl_sv_from(begin[i])))
+                lines[i] = line;
+    }
+    return false;
+}
+
+/* "time TIMESTAMP_LTZ(3) event_time": as it stands in the message. An expression may ask for the zone. */
+static bool time_is_column(struct tl_sv line)
+{
+    (void)tl_sv_cut(&line, ' ');
+    (void)tl_sv_cut(&line, ' ');
+    for (size_t i = 0; i < line.size; i++)
+        if (line.data[i] != '_' && !isalnum((unsigned char)line.data[i]))
+            return false;
+    return true;
+}
+
+bool tl_normalised_same_events(struct tl_sv one, struct tl_sv other)
+{
+    struct tl_sv lines[LINES], others[LINES];
+
+    if (!event_lines(one, lines) || !event_lines(other, others))
+        return false;
+    for (int i = 0; i < LINES; i++)
+        if (!tl_sv_eq(lines[i], others[i]) && (i != LINE_ZONE || !time_is_column(lines[LINE_TIME])))
+            return false;
+    return true;
+}
+
+bool tl_normalised_inner(struct tl_sv normalised, struct tl_sv *hash)
+{
+    while (normalised.size > 0) {
+        struct tl_sv line = tl_sv_cut(&normalised, '\n');
+
+        if (tl_sv_starts(line, TL_SV("topic")))
+            return false;
+        if (tl_sv_starts(line, TL_SV("view "))) {
+            *hash = (struct tl_sv){line.data + 5, line.size - 5};
+            return true;
+        }
+    }
+    return false;
 }
 
 /* --- what `tally explain` prints ------------------------------------------------------------------------------------------ */

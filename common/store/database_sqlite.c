@@ -147,6 +147,9 @@ static const char *const sql_version_6[] = {
      " passed INTEGER NOT NULL,"
      " violations_count INTEGER NOT NULL, measured REAL, low REAL, high REAL, detail TEXT NOT NULL,"
      " PRIMARY KEY (run, definition, from_ms, check_name)) STRICT, WITHOUT ROWID;"),
+    /* What a run has not read below its next_offset: files that were damaged or gone. */
+    ("CREATE TABLE tally_run_unread (run INTEGER NOT NULL, topic TEXT NOT NULL, partition INTEGER NOT NULL, first_offset INTEGER NOT NULL,"
+     " last_offset INTEGER NOT NULL, PRIMARY KEY (run, topic, partition, first_offset)) STRICT, WITHOUT ROWID;"),
     /* The record of the topic has lost events before upto_ms: ranges before it are never recomputed. */
     "CREATE TABLE tally_sealed (topic TEXT NOT NULL PRIMARY KEY, upto_ms INTEGER NOT NULL, sealed_ms INTEGER NOT NULL) STRICT, WITHOUT ROWID;",
 };

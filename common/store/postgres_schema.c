@@ -140,6 +140,9 @@ static const char *const sql_version_3[] = {
     " passed BIGINT NOT NULL, violations_count BIGINT NOT NULL, measured DOUBLE PRECISION, low DOUBLE PRECISION, high DOUBLE PRECISION,"
     " detail TEXT NOT NULL, PRIMARY KEY (run, definition, from_ms, check_name))",
     "COMMENT ON TABLE tally_check_result IS 'tally: what the data-quality checks found in each range of a run'",
+    "CREATE TABLE tally_run_unread (run BIGINT NOT NULL, topic TEXT COLLATE \"C\" NOT NULL, partition BIGINT NOT NULL,"
+    " first_offset BIGINT NOT NULL, last_offset BIGINT NOT NULL, PRIMARY KEY (run, topic, partition, first_offset))",
+    "COMMENT ON TABLE tally_run_unread IS 'tally: what a run has not read of the archive below its next_offset: files that were damaged or gone'",
     "CREATE TABLE tally_sealed (topic TEXT COLLATE \"C\" PRIMARY KEY, upto_ms BIGINT NOT NULL, sealed_ms BIGINT NOT NULL)",
     "COMMENT ON TABLE tally_sealed IS 'tally: up to where a topic''s record has been thinned out; ranges before it stay as they are'",
 };

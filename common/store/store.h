@@ -10,8 +10,8 @@
  *   v_state     where the shape says TL_STATE_BESIDE: state that belongs to no row: _end_ms, _start_ms, _key, _bytes
  *   While a definition is being built beside the active one, its tables are v_speed__<8 hex>, v_batch__<8 hex> and so on; the swap renames.
  *   The tables hold times as INTEGER milliseconds and no window columns; v shows them as ISO text, with the milliseconds beside them.
- *   tally_*     definition, column, topic, progress, offset, dedup, ledger, dead_letter, outcome, epoch, epoch_versions, change, run, run_range, run_offset, pointer,
- *               publication, open, cut, quarantine, check_result, sealed, meta
+ *   tally_*     definition, column, topic, progress, offset, dedup, ledger, dead_letter, outcome, epoch, epoch_versions, change, run, run_range, run_offset, run_unread,
+ *               pointer, publication, open, cut, quarantine, check_result, sealed, meta
  *
  * Where the shape says cut_per_key, each key has a time boundary of its own, at or below B (cut.h). tally_cut has those that lie below. The
  * publication computes them, from both layers' rows and from what batch carries over B; a tick lowers them, by itself, when a row that it
@@ -257,9 +257,13 @@ TL_MUST_USE enum tl_code tl_store_add_run_totals(struct tl_store *store, int64_t
                                                  struct tl_err *err);
 TL_MUST_USE enum tl_code tl_store_stage_rows(struct tl_store *store, int64_t run, int64_t definition, const struct tl_rows *rows,
                                              struct tl_err *err);
-/* The archive's offsets that the run read: batch's part of the manifest. Every message below next_offset was seen. */
+/* The archive's offsets that the run read: batch's part of the manifest. Every message below next_offset was seen, but those said to be unread. Staging
+ * the offset of a partition again forgets what was unread there. */
 TL_MUST_USE enum tl_code tl_store_stage_offset(struct tl_store *store, int64_t run, struct tl_sv topic, uint32_t partition,
                                                int64_t next_offset, struct tl_err *err);
+/* These, up to and including the last, were not: their file was damaged, or gone. */
+TL_MUST_USE enum tl_code tl_store_stage_unread(struct tl_store *store, int64_t run, struct tl_sv topic, uint32_t partition,
+                                               int64_t first_offset, int64_t last_offset, struct tl_err *err);
 /* Rows belong to the range (from_ms, to_ms] that holds their end; with ends_open to [from_ms, to_ms), for what ends at to_ms is carried
  * (tl_store_stage_open) and belongs to the next one; without a window to the [from_ms, to_ms) of their event time. */
 struct tl_run_range {
@@ -289,7 +293,8 @@ TL_MUST_USE enum tl_code tl_store_publish_as(struct tl_store *store, int64_t run
                                              int64_t ended_ms, struct tl_err *err);
 /* Own transaction, as a publication: undoes whole publications, the newest first, up to and including the first one of the run (0: the
  * newest alone). Pointer, boundaries and cuts are then as those that stay have left them. `who` is kept with them. `each` is told what was undone, the newest first. TL_ERR_NOT_FOUND: the run
- * has none; TL_ERR_LIMIT: rows that would be seen again are gone. Nothing has changed then. */
+ * has none; TL_ERR_LIMIT: rows that would be seen again are gone, or what would be undone is of sealed days and could not be had again. Nothing
+ * has changed then. */
 TL_MUST_USE enum tl_code tl_store_unpublish(struct tl_store *store, int64_t run, const char *who, int64_t now_ms,
                                             enum tl_code (*each)(void *ctx, int64_t published, int64_t run, struct tl_err *err),
                                             void *ctx, struct tl_err *err);
@@ -326,6 +331,10 @@ TL_MUST_USE enum tl_code tl_store_run_offsets(struct tl_store *store, int64_t ru
                                               enum tl_code (*each)(void *ctx, struct tl_sv topic, uint32_t partition,
                                                                    int64_t next_offset, struct tl_err *err),
                                               void *ctx, struct tl_err *err);
+TL_MUST_USE enum tl_code tl_store_run_unread(struct tl_store *store, int64_t run,
+                                             enum tl_code (*each)(void *ctx, struct tl_sv topic, uint32_t partition,
+                                                                  int64_t first_offset, int64_t last_offset, struct tl_err *err),
+                                             void *ctx, struct tl_err *err);
 
 /* Adds to `out` what a run's own range that begins there carries over its end, published or not. */
 TL_MUST_USE enum tl_code tl_store_staged_carry(struct tl_store *store, int64_t run, int64_t definition, int64_t from_ms,

@@ -16,6 +16,10 @@ static const char sql_add_totals[] =
 static const char sql_stage_offset[] =
     "INSERT INTO tally_run_offset (run, topic, partition, next_offset) VALUES (?1, ?2, ?3, ?4)"
     " ON CONFLICT (run, topic, partition) DO UPDATE SET next_offset = excluded.next_offset";
+static const char sql_forget_unread[] = "DELETE FROM tally_run_unread WHERE run = ?1 AND topic = ?2 AND partition = ?3";
+static const char sql_stage_unread[] =
+    "INSERT INTO tally_run_unread (run, topic, partition, first_offset, last_offset) VALUES (?1, ?2, ?3, ?4, ?5)"
+    " ON CONFLICT (run, topic, partition, first_offset) DO UPDATE SET last_offset = excluded.last_offset";
 /* 0 is no hash that is known. */
 static const char sql_stage_range[] =
     "INSERT INTO tally_run_range (run, definition, from_ms, to_ms, rows_count, dead_letter, future, duplicate, filtered, rejected, late,"
@@ -101,7 +105,19 @@ out:
 enum tl_code tl_store_stage_offset(struct tl_store *store, int64_t run, struct tl_sv topic, uint32_t partition,
                                    int64_t next_offset, struct tl_err *err)
 {
-    return tl_database_do(store->database, sql_stage_offset, err, "itii", run, topic, (int64_t)partition, next_offset);
+    enum tl_code rc;
+
+    TL_TRY(tl_database_do(store->database, sql_stage_offset, err, "itii", run, topic, (int64_t)partition, next_offset));
+    TL_TRY(tl_database_do(store->database, sql_forget_unread, err, "iti", run, topic, (int64_t)partition));
+out:
+    return rc;
+}
+
+enum tl_code tl_store_stage_unread(struct tl_store *store, int64_t run, struct tl_sv topic, uint32_t partition,
+                                   int64_t first_offset, int64_t last_offset, struct tl_err *err)
+{
+    return tl_database_do(store->database, sql_stage_unread, err, "itiii", run, topic, (int64_t)partition, first_offset,
+                          last_offset);
 }
 
 enum tl_code tl_store_stage_range(struct tl_store *store, int64_t definition, const struct tl_run_range *range,

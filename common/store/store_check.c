@@ -40,6 +40,9 @@ static const char sql_keep_back[] =
 static const char sql_keepers[] =
     "SELECT DISTINCT g.run FROM tally_run_range AS g JOIN tally_run AS r ON r.run = g.run WHERE g.blocked IN (" KEPT_BACK ")"
     " AND g.published IS NULL AND g.pruned = 0 AND r.state IN ('published', 'failed') ORDER BY g.run";
+static const char sql_first_kept[] =
+    "SELECT g.from_ms FROM tally_run_range AS g JOIN tally_run AS r ON r.run = g.run WHERE g.definition = ?1 AND g.blocked IN (" KEPT_BACK ")"
+    " AND g.published IS NULL AND g.pruned = 0 AND r.state IN ('published', 'failed') ORDER BY g.from_ms LIMIT 1";
 static const char sql_replace_kept[] =
     "UPDATE tally_run_range SET blocked = " KEPT_REPLACED " WHERE run < ?1 AND blocked IN (" KEPT_BACK ") AND published IS NULL"
     " AND EXISTS (SELECT 1 FROM tally_run_range AS n WHERE n.run = ?1 AND n.blocked <> " KEPT_REFUSED " AND n.definition = tally_run_range.definition"
@@ -462,6 +465,18 @@ enum tl_code tl_store_keepers(struct tl_store *store, enum tl_code (*each)(void 
     }
 out:
     tl_answer_close(answer);
+    return rc;
+}
+
+enum tl_code tl_store_first_kept(struct tl_store *store, int64_t definition, int64_t *from_ms, struct tl_err *err)
+{
+    bool found = false;
+    enum tl_code rc;
+
+    TL_TRY(tl_database_get(store->database, sql_first_kept, from_ms, &found, err, "i", definition));
+    if (!found)
+        *from_ms = INT64_MAX;
+out:
     return rc;
 }
 

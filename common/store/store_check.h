@@ -101,6 +101,8 @@ TL_MUST_USE enum tl_code tl_store_keep_back(struct tl_store *store, int64_t run,
 TL_MUST_USE enum tl_code tl_store_keepers(struct tl_store *store,
                                           enum tl_code (*each)(void *ctx, int64_t run, struct tl_err *err), void *ctx,
                                           struct tl_err *err);
+/* Where the earliest range begins that one of them keeps back of the definition; INT64_MAX: none does. */
+TL_MUST_USE enum tl_code tl_store_first_kept(struct tl_store *store, int64_t definition, int64_t *from_ms, struct tl_err *err);
 struct tl_kept_range {
     int64_t definition, from_ms;
 };

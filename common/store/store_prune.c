@@ -19,6 +19,7 @@ static const char *const sql_discard[] = {
     "DELETE FROM tally_check_result WHERE run = ?1",
     "DELETE FROM tally_run_range WHERE run = ?1",
     "DELETE FROM tally_run_offset WHERE run = ?1",
+    "DELETE FROM tally_run_unread WHERE run = ?1",
     "UPDATE tally_run SET state = 'failed' WHERE run = ?1",
 };
 static const char sql_final[] = "SELECT final_ms FROM tally_progress WHERE definition = ?1";

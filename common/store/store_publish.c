@@ -11,7 +11,8 @@
  *   without 3            1                2           1                        the boundary is the 19th again
  *
  * A rollback strikes publications out, the newest first, and makes the pointer anew from those that stay. It cannot be where the rows
- * that would be seen again are gone: pruned ranges of superseded runs, or speed's rows behind the boundary that would come about. */
+ * that would be seen again are gone: pruned ranges of superseded runs, or speed's rows behind the boundary that would come about. Nor where
+ * what it strikes out could not be computed again: ranges of sealed days that have anything in them. */
 #include "store/store_check.h"
 #include "store/store_handle.h"
 
@@ -63,6 +64,14 @@ static const char sql_undo_runs[] =
 static const char sql_undone_definitions[] =
     "SELECT DISTINCT r.definition FROM tally_publication AS b JOIN tally_run_range AS r ON r.run = b.run AND r.published = b.published"
     " JOIN tally_progress AS g ON g.definition = r.definition WHERE b.published >= ?1 ORDER BY r.definition";
+/* Of what is struck out. A definition by a pattern reads what its runs have read of topics. An empty range of a new definition is made anew as it was. */
+static const char sql_undone_sealed[] =
+    "SELECT MAX(r.run), MAX(r.to_ms) FROM tally_publication AS b CROSS JOIN tally_run_range AS r"
+    " WHERE b.published >= ?2 AND b.undone_ms = ?3 AND r.run = b.run AND r.definition = ?1 AND r.published = b.published"
+    " AND EXISTS (SELECT 1 FROM tally_sealed AS s WHERE r.from_ms < s.upto_ms AND (s.topic = ?4 OR (?5 <> 0 AND EXISTS"
+    " (SELECT 1 FROM tally_run_offset AS o WHERE o.run = r.run AND o.topic IN (s.topic, s.topic || '.import')))))"
+    " AND r.rows_count + r.dead_letter + r.future + r.duplicate + r.filtered + r.rejected + r.late + r.partly_counted + r.counted > 0"
+    " HAVING count(*) > 0";
 static const char sql_unpoint[] = "DELETE FROM tally_pointer WHERE definition = ?1";
 /* A later publication that stays overlaps the range r. The ranges of one publication do not overlap, so only the last that begins before r's end can lie across r: found by the primary key, while a
  * condition on both ends looks at all of a year of hours for each hour. */
@@ -391,13 +400,40 @@ out:
     return rc;
 }
 
-static enum tl_code point_back(struct tl_store *store, int64_t definition, struct tl_err *err)
+/* What is struck out could be had again. */
+static enum tl_code check_sealed(struct tl_store *store, const struct tl_known *d, int64_t published, int64_t now_ms,
+                                 struct tl_err *err)
+{
+    struct tl_sv topic = d->by_pattern ? (struct tl_sv){"", 0} : d->topic;
+    char upto[TL_TIME_TEXT_BYTES];
+    struct tl_answer *answer = NULL;
+    bool row = false;
+    enum tl_code rc;
+
+    TL_TRY(tl_database_ask(store->database, sql_undone_sealed, &answer, err, "iiiti", d->id, published, now_ms, topic,
+                           (int64_t)d->by_pattern));
+    TL_TRY(tl_answer_next(answer, &row, err));
+    if (!row)
+        goto out;
+    tl_time_to_iso_z(tl_answer_i64(answer, 1), upto);
+    TL_TRY(tl_fail(err, TL_ERR_LIMIT,
+                   "view %.*s: what run %lld has published up to %s could not be had again: these days are sealed, and the "
+                   "record has lost events of them (tally archive --retention); nothing was rolled back; tally batch --from TIME "
+                   "computes anew what lies behind the sealed days",
+                   TL_SV_ARG(d->view), (long long)tl_answer_i64(answer, 0), upto));
+out:
+    tl_answer_close(answer);
+    return rc;
+}
+
+static enum tl_code point_back(struct tl_store *store, int64_t definition, int64_t published, int64_t now_ms, struct tl_err *err)
 {
     struct tl_known *d;
     int64_t boundary_ms, last;
     enum tl_code rc;
 
     TL_TRY(tl_known_find(store, definition, &d, err));
+    TL_TRY(check_sealed(store, d, published, now_ms, err));
     TL_TRY(tl_database_do(store->database, sql_unpoint, err, "i", definition));
     TL_TRY(tl_database_do(store->database, sql_replay, err, "i", definition));
     TL_TRY(tl_pointer_end(store, definition, INT64_MAX, &boundary_ms, &last, err));
@@ -424,7 +460,7 @@ static enum tl_code unpublish(struct tl_store *store, int64_t run, const char *w
         TL_TRY(tl_answer_next(definitions, &row, err));
         if (!row)
             break;
-        TL_TRY(point_back(store, tl_answer_i64(definitions, 0), err));
+        TL_TRY(point_back(store, tl_answer_i64(definitions, 0), published, now_ms, err));
     }
     TL_TRY(tl_store_next_change(store, &change, err));
     TL_TRY(tl_database_ask(store->database, sql_undone, &undone, err, "ii", published, now_ms));

@@ -13,6 +13,8 @@ static const char sql_carry[] =
     " AND r.from_ms = p.from_ms WHERE p.definition = ?1 AND p.to_ms = ?2";
 static const char sql_run_offsets[] =
     "SELECT topic, partition, next_offset FROM tally_run_offset WHERE run = ?1 ORDER BY topic, partition";
+static const char sql_run_unread[] =
+    "SELECT topic, partition, first_offset, last_offset FROM tally_run_unread WHERE run = ?1 ORDER BY topic, partition, first_offset";
 #define RUN_COLUMNS \
     "SELECT r.run, r.started_ms, r.ended_ms, r.state, r.reason, r.versions, r.normaliser, r.checks, r.failure, r.events_count," \
     " r.bytes_count, r.duplicates_count, count(g.run), CAST(COALESCE(sum(g.rows_count), 0) AS BIGINT)," \
@@ -102,6 +104,28 @@ enum tl_code tl_store_run_offsets(struct tl_store *store, int64_t run,
         if (!row)
             break;
         TL_TRY(each(ctx, tl_answer_text(answer, 0), (uint32_t)tl_answer_i64(answer, 1), tl_answer_i64(answer, 2), err));
+    }
+out:
+    tl_answer_close(answer);
+    return rc;
+}
+
+enum tl_code tl_store_run_unread(struct tl_store *store, int64_t run,
+                                 enum tl_code (*each)(void *ctx, struct tl_sv topic, uint32_t partition, int64_t first_offset,
+                                                      int64_t last_offset, struct tl_err *err),
+                                 void *ctx, struct tl_err *err)
+{
+    struct tl_answer *answer = NULL;
+    bool row = false;
+    enum tl_code rc;
+
+    TL_TRY(tl_database_ask(store->database, sql_run_unread, &answer, err, "i", run));
+    for (;;) {
+        TL_TRY(tl_answer_next(answer, &row, err));
+        if (!row)
+            break;
+        TL_TRY(each(ctx, tl_answer_text(answer, 0), (uint32_t)tl_answer_i64(answer, 1), tl_answer_i64(answer, 2),
+                    tl_answer_i64(answer, 3), err));
     }
 out:
     tl_answer_close(answer);

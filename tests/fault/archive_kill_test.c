@@ -6,6 +6,7 @@
 #include <criterion/criterion.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <glob.h>
 #include <inttypes.h>
 #include <signal.h>
 #include <stddef.h>
@@ -186,9 +187,32 @@ static bool changes(const struct syscall_info *info)
     }
 }
 
-enum what { KILL_BEFORE, FAIL };
+enum what { KILL_BEFORE, FAIL, SPOIL };
 
-/* Runs archive with one more argument and meets its n-th changing system call. Returns its exit status, 128 + SIGKILL where it was killed, -1
+/* A byte of the first file that a compaction has finished is another one now. False: there is none yet. */
+static bool spoil(void)
+{
+    char pattern[400];
+    unsigned char byte;
+    glob_t found;
+    bool any;
+    int fd;
+
+    snprintf(pattern, sizeof pattern, "%s/topics/_events/partition=*/events+*.jsonl.zst", data);
+    any = glob(pattern, 0, NULL, &found) == 0;
+    if (any) {
+        fd = open(found.gl_pathv[0], O_RDWR);
+        cr_assert_geq(fd, 0);
+        cr_assert_eq(pread(fd, &byte, 1, 100), 1);
+        byte ^= 1;
+        cr_assert_eq(pwrite(fd, &byte, 1, 100), 1);
+        close(fd);
+        globfree(&found);
+    }
+    return any;
+}
+
+/* Runs archive with one more argument and meets its n-th changing system call; or spoils what is finished, as soon as there is any. Returns its exit status, 128 + SIGKILL where it was killed, -1
  * where it cannot be traced. *met: there was an n-th, and it was *nr. */
 static int archive_traced(enum what what, const char *argument, long n, bool *met, uint64_t *nr)
 {
@@ -199,10 +223,10 @@ static int archive_traced(enum what what, const char *argument, long n, bool *me
     *met = false;
     cr_assert_geq(child, 0);
     if (child == 0) {
-        int null = open("/dev/null", O_WRONLY);
+        int null = open("/dev/null", O_WRONLY), said = open(run_file_write(dir, "said", ""), O_WRONLY);
 
         dup2(null, STDOUT_FILENO);
-        dup2(null, STDERR_FILENO);
+        dup2(said, STDERR_FILENO);
         setenv("ASAN_OPTIONS", "detect_leaks=0", 1); /* the leak check traces, too */
         if (ptrace(PTRACE_TRACEME, 0, NULL, NULL) != 0)
             _exit(126);
@@ -232,7 +256,11 @@ static int archive_traced(enum what what, const char *argument, long n, bool *me
             waitpid(child, &status, 0);
             return -1;
         }
-        if (info.op != AT_ENTRY || !changes(&info) || seen++ != n)
+        if (info.op != AT_ENTRY || !changes(&info))
+            continue;
+        if (what == SPOIL)
+            *met = *met || spoil();
+        if (what == SPOIL || seen++ != n)
             continue;
         *met = true;
         *nr = info.nr;
@@ -376,6 +404,41 @@ Test(archive_kill, each_system_call_of_compact_fails_once, .timeout = 300)
     compact_sweep(FAIL, "failure");
 }
 #endif
+
+/* A disk that gives back other bytes than it was given is not worked on: the old files stay, and the first thing that was wrong is what is said. */
+Test(archive_kill, compact_reads_back_what_it_wrote, .timeout = 60)
+{
+    char path[300], said[4000];
+    bool met = false;
+    uint64_t nr = 0;
+    struct run run;
+    size_t size;
+    FILE *file;
+    int status;
+
+    record_append(data, "events", 1, 0, 400);
+    RUN(&run, "archive", "--views", views, "--data", data, "--file-bytes", "1500");
+    cr_assert_eq(run.status, 0, "%s", run.err);
+    run_done(&run);
+    status = archive_traced(SPOIL, "--compact", 0, &met, &nr);
+    if (status == -1)
+        cr_skip("processes cannot be traced here\n");
+    cr_assert(met);
+    snprintf(path, sizeof path, "%s/said", dir);
+    file = fopen(path, "r");
+    cr_assert_not_null(file);
+    size = fread(said, 1, sizeof said - 1, file);
+    said[size] = '\0';
+    fclose(file);
+    cr_assert_eq(status, 3, "%s", said);
+    cr_assert_not_null(strstr(said, "reads otherwise than it was written; the partition is as it was"), "%s", said);
+    cr_assert_null(strstr(said, "cannot be linked"), "%s", said);
+    cr_assert_eq(record_verify(data, "events", 0, 0, NULL), 400);
+    cr_assert_eq(names_count("_*"), 0);
+    RUN(&run, "archive", "--verify", "--data", data);
+    cr_assert_eq(run.status, 0, "%s", run.out);
+    run_done(&run);
+}
 
 /* ---- retention ---- */
 

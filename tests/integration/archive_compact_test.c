@@ -284,6 +284,22 @@ Test(archive_compact, a_damaged_file_is_left_and_the_rest_is_merged)
     cr_assert_eq(record_verify(data, "events", 0, 0, NULL), 600);
 }
 
+/* The old files of a partition that was exchanged go, whatever becomes of the next one. */
+Test(archive_compact, what_was_replaced_goes_although_another_partition_fails)
+{
+    char out[100];
+
+    small_files(2, 600);
+    shell(out, sizeof out, "mv topics/events/partition=1 elsewhere && ln -s ../../elsewhere topics/events/partition=1");
+    TALLY("archive", "--compact");
+    cr_assert_eq(run.status, 3, "%s", run.err);
+    cr_assert_not_null(strstr(run.err, "partition=1: is a link"), "%s", run.err);
+    shell(out, sizeof out, "ls topics/events/partition=0/*.jsonl.zst | wc -l");
+    cr_assert_eq(atoi(out), 1, "%s", out);
+    shell(out, sizeof out, "find topics -name '_*' | wc -l");
+    cr_assert_eq(atoi(out), 0, "the old ones are still there");
+}
+
 /* ---- whoever takes no lock ---- */
 
 enum { NAMES_BYTES = 1 << 14 };

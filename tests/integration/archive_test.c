@@ -1,5 +1,7 @@
 /* archive_test.c: `tally archive` as a user runs it, on the embedded log. */
 #include <criterion/criterion.h>
+#include <criterion/parameterized.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
@@ -345,23 +347,164 @@ Test(archive, a_log_emptied_after_it_was_archived_is_no_gap)
     cr_assert_eq(record_verify(data, "events", 0, 0, NULL), 120);
 }
 
-Test(archive, a_damaged_record_is_refused_by_name)
+/* ---- a damaged record ---- */
+
+static const char two_tables[] =
+    "CREATE TABLE events (event_time TIMESTAMP_LTZ(3), WATERMARK FOR event_time AS event_time)\n"
+    "WITH ('connector' = 'kafka', 'topic' = 'events', 'properties.bootstrap.servers' = 'localhost:9092', 'format' = 'json');\n"
+    "CREATE TABLE orders (event_time TIMESTAMP_LTZ(3), WATERMARK FOR event_time AS event_time)\n"
+    "WITH ('connector' = 'kafka', 'topic' = 'orders', 'properties.bootstrap.servers' = 'localhost:9092', 'format' = 'json');\n"
+    "CREATE VIEW hits AS SELECT window_start, window_end, COUNT(*) AS num_hits\n"
+    "FROM TABLE(TUMBLE(TABLE events, DESCRIPTOR(event_time), INTERVAL '1' HOUR)) GROUP BY window_start, window_end;\n"
+    "CREATE VIEW bought AS SELECT window_start, window_end, COUNT(*) AS num\n"
+    "FROM TABLE(TUMBLE(TABLE orders, DESCRIPTOR(event_time), INTERVAL '1' HOUR)) GROUP BY window_start, window_end;\n";
+
+/* Offsets 0 to 99 and 100 to 199 of both topics are on record, and 200 to 249 are in the log. */
+static void two_topics(void)
+{
+    snprintf(views, sizeof views, "%s", run_file_write(dir, "views.sql", two_tables));
+    for (int64_t from = 0; from < 250; from += 100) {
+        record_append(data, "events", 1, from, tl_min_i64(from + 100, 250));
+        record_append(data, "orders", 1, from, tl_min_i64(from + 100, 250));
+        if (from < 200)
+            ARCHIVE();
+    }
+}
+
+static const char *path_of(int64_t first, const char *suffix)
+{
+    static char path[400];
+
+    snprintf(path, sizeof path, "%s/topics/events/partition=0/events+0+%010" PRId64 "%s", data, first, suffix);
+    return path;
+}
+
+static bool is_on_record(const char *topic, int64_t first)
 {
     char path[400];
-    struct stat before, after;
 
-    record_append(data, "events", 1, 0, 100);
+    snprintf(path, sizeof path, "%s/topics/%s/partition=0/%s+0+%010" PRId64 ".jsonl.zst", data, topic, topic, first);
+    return access(path, F_OK) == 0;
+}
+
+/* Changes a byte; twice is as before. */
+static void flip(const char *path, off_t at)
+{
+    unsigned char byte;
+    int fd = open(path, O_RDWR);
+
+    cr_assert_geq(fd, 0, "%s", path);
+    cr_assert_eq(pread(fd, &byte, 1, at), 1);
+    byte ^= 1;
+    cr_assert_eq(pwrite(fd, &byte, 1, at), 1);
+    close(fd);
+}
+
+static void errors_say_once(const char *text)
+{
+    const char *said = strstr(run.err, text);
+
+    cr_assert_not_null(said, "\"%s\" in:\n%s", text, run.err);
+    cr_assert_null(strstr(said + 1, text), "\"%s\" twice in:\n%s", text, run.err);
+}
+
+struct behind_case {
+    char name[40], suffix[12], said[12];
+    int64_t first; /* of the file */
+    enum { CUT, FLIP, GONE } what;
+};
+
+ParameterizedTestParameters(archive, goes_on_behind_what_is_damaged)
+{
+    static struct behind_case cases[] = {
+        {"an old file that was cut off",  ".jsonl.zst", ".jsonl.zst", 0,   CUT },
+        {"an old file's index",           ".index",     ".index",     0,   FLIP},
+        {"an old file that is gone",      ".jsonl.zst", "",           0,   GONE},
+        {"an old index that is gone",     ".index",     ".index",     0,   GONE},
+        {"the last file",                 ".jsonl.zst", "",           100, FLIP},
+        {"the last file, which is gone",  ".jsonl.zst", "",           100, GONE},
+        {"the last file's index",         ".index",     ".index",     100, FLIP},
+        {"the last index, which is gone", ".index",     ".index",     100, GONE},
+    };
+    return cr_make_param_array(struct behind_case, cases, sizeof cases / sizeof *cases);
+}
+
+/* All that archive needs of what is on record is where it ends. */
+ParameterizedTest(struct behind_case *c, archive, goes_on_behind_what_is_damaged)
+{
+    const char *path;
+
+    two_topics();
+    path = path_of(c->first, c->suffix);
+    switch (c->what) {
+    case CUT: cr_assert_eq(truncate(path, 100), 0); break;
+    case FLIP: flip(path, 40); break;
+    case GONE: cr_assert_eq(unlink(path), 0); break;
+    }
     ARCHIVE();
-    record_append(data, "events", 1, 100, 200);
-    snprintf(path, sizeof path, "%s/topics/events/partition=0/events+0+0000000000.index", data);
-    cr_assert_eq(stat(path, &before), 0);
-    cr_assert_eq(truncate(path, before.st_size - 1), 0);
+    cr_assert_eq(run.status, 0, "%s: %s", c->name, run.err);
+    cr_assert(is_on_record("events", 200) && is_on_record("orders", 200), "%s", c->name);
+    if (c->said[0] != '\0')
+        errors_say_once(path_of(c->first, c->said));
+    else
+        cr_assert_str_eq(run.err, "", "%s", c->name);
+    cr_assert_eq(complete_read(0).offset, 250, "%s", c->name);
+    record_append(data, "events", 1, 250, 300);
     ARCHIVE();
-    cr_assert_eq(run.status, 3, "%s", run.err);
-    cr_assert_not_null(strstr(run.err, path), "%s", run.err);
-    cr_assert_str_eq(run.out, "");
-    cr_assert_eq(stat(path, &after), 0);
-    cr_assert_eq(after.st_size, before.st_size - 1, "it was left as it is");
+    cr_assert_eq(run.status, 0, "%s: %s", c->name, run.err);
+    cr_assert(is_on_record("events", 250), "%s", c->name);
+}
+
+/* The last file has no index, and no statement speaks of its end. */
+Test(archive, a_topic_whose_end_nobody_knows_is_left_out)
+{
+    char statement[400], moved[400];
+
+    two_topics();
+    snprintf(statement, sizeof statement, "%s/topics/events/complete.json", data);
+    snprintf(moved, sizeof moved, "%s/complete.json", data);
+    flip(path_of(100, ".index"), 40);
+    flip(statement, 60);
+    for (int i = 0; i < 2; i++) {
+        ARCHIVE();
+        cr_assert_eq(run.status, 3, "%s", run.err);
+        errors_say_once(i == 0 ? statement : path_of(100, ".index"));
+        errors_say_once("the record is damaged: 1 topic is left out; all else was done");
+        cr_assert(is_on_record("orders", 200) && !is_on_record("events", 200));
+        cr_assert_eq(rename(statement, moved), i == 0 ? 0 : -1);
+    }
+    flip(path_of(100, ".index"), 40);
+    ARCHIVE();
+    cr_assert_eq(run.status, 0, "%s", run.err);
+    cr_assert_str_eq(run.err, "");
+    cr_assert_eq(record_verify(data, "events", 0, 0, NULL), 250);
+}
+
+Test(archive, follow_goes_on_with_the_other_topics_and_looks_again)
+{
+    char statement[400];
+
+    two_topics();
+    snprintf(statement, sizeof statement, "%s/topics/events/complete.json", data);
+    flip(statement, 60);
+    run_done(&run);
+    run_start(&run, (const char *const[]){"archive", "--views", views, "--data", data, "--follow", "--interval", "50ms", NULL});
+    for (int i = 0; i < 300 && !is_on_record("orders", 200); i++)
+        nap(20);
+    record_append(data, "orders", 1, 250, 300);
+    for (int i = 0; i < 300 && !is_on_record("orders", 250); i++)
+        nap(20);
+    cr_assert(is_on_record("orders", 250) && !is_on_record("events", 200));
+    flip(statement, 60);
+    for (int i = 0; i < 300 && complete_read(0).offset != 250; i++)
+        nap(20);
+    run_signal(&run, SIGTERM);
+    cr_assert(run_wait_for(&run, 5000), "ends soon after SIGTERM");
+    cr_assert_eq(run.status, 0, "%s", run.err);
+    cr_assert_eq(record_verify(data, "events", 0, 0, NULL), 250);
+    errors_say_once(statement);
+    errors_say_once("1 topic is left out; all else was done; tries again every ");
+    errors_say_once("works again");
 }
 
 Test(archive, a_foreign_log_is_refused_by_name)

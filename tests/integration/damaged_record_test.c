@@ -1,4 +1,5 @@
-/* damaged_record_test.c: batch over a record with a damaged file: it is named, ranges that may need it stay as they are published, and the rest goes on. */
+/* damaged_record_test.c: batch over a record with a file that is damaged or gone: it is named, ranges that may need it stay as they are published, and the rest
+ * goes on. */
 #include <criterion/criterion.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -244,4 +245,231 @@ Test(damaged_record, another_source_goes_on)
     record_scene_says(&scene, "(views hits, visits)");
     cr_assert_eq(boundary("bought"), FIRST_DAY_MS + 4 * DAY_MS);
     cr_assert_eq(boundary("hits"), INT64_MIN);
+}
+
+/* ---- files that are gone ---- */
+
+enum { INDEX_TOO = 1 };
+
+static void move(const char *from, const char *to)
+{
+    cr_assert_eq(rename(from, to), 0, "%s to %s", from, to);
+}
+
+/* The file goes to the folder of the test, or comes back from there. */
+static void take(int64_t first, int what, bool back)
+{
+    static const char *const suffixes[] = {".jsonl.zst", ".index"};
+
+    for (int s = 0; s <= (what == INDEX_TOO); s++) {
+        char kept[RUN_DIR_BYTES + 64];
+
+        snprintf(kept, sizeof kept, "%s/kept-%" PRId64 "%s", scene.p.dir, first, suffixes[s]);
+        move(back ? kept : record_scene_path(&scene, first, suffixes[s]),
+             back ? record_scene_path(&scene, first, suffixes[s]) : kept);
+    }
+}
+
+static void verify_says(const char *text)
+{
+    TALLY(&scene.p, 1, "archive", "--verify", "--format", "csv");
+    cr_assert_not_null(strstr(scene.p.run.out, text), "%s", scene.p.run.out);
+    cr_assert_null(strstr(scene.p.run.out, "leftover"), "%s", scene.p.run.out);
+}
+
+static void as_if_all_were_done_now(void)
+{
+    char *hits = pipeline_rows(&scene.p, "hits", "batch"), *visits = pipeline_rows(&scene.p, "visits", "batch");
+
+    TALLY(&scene.p, 0, "batch", "--from", "2026-02-01", "--to", "2026-03-05T00:00:00Z");
+    rows_equal("hits", hits);
+    rows_equal("visits", visits);
+    free(hits);
+    free(visits);
+}
+
+/* Its index still tells what was in it. */
+Test(damaged_record, the_days_of_a_file_that_is_gone_wait_for_it)
+{
+    int64_t first[4];
+    char *after;
+
+    record_scene_four_days(&scene, first);
+    BATCH(0);
+    take(first[1], 0, false);
+    verify_says("events,0,missing,true,24,47,");
+    BATCH(0);
+    cr_assert_str_eq(scene.p.run.out, "", "nothing is to do, and nothing is done");
+    record_scene_add(&scene, "bob", FIRST_DAY_MS + DAY_MS + 3600000 * 5, 60000, FIRST_DAY_MS + 5 * DAY_MS, 3);     /* the 2nd */
+    record_scene_add(&scene, "bob", FIRST_DAY_MS + 3 * DAY_MS + 3600000 * 5, 60000, FIRST_DAY_MS + 5 * DAY_MS, 4); /* the 4th */
+    BATCH(3);
+    says_once(record_scene_path(&scene, first[1], ".jsonl.zst"));
+    record_scene_says(&scene, "is missing, and its index ");
+    record_scene_says(&scene, "1 range between 2026-03-02T00:00:00.000Z and 2026-03-03T00:00:00.000Z stays as published");
+    cr_assert_eq(pipeline_number(&scene.p, "SELECT SUM(num_hits) FROM hits WHERE _layer = 'batch'"), 100, "the 4th is done");
+    take(first[1], 0, true);
+    BATCH(0);
+    after = pipeline_rows(&scene.p, "hits", "batch");
+    cr_assert_not_null(strstr(after, "2026-03-02T05:00:00.000Z,2026-03-02T06:00:00.000Z,4\n"), "%s", after);
+    cr_assert_eq(pipeline_number(&scene.p, "SELECT SUM(num_hits) FROM hits WHERE _layer = 'batch'"), 103);
+    BATCH(0);
+    cr_assert_str_eq(scene.p.run.out, "");
+    as_if_all_were_done_now();
+    free(after);
+}
+
+/* The same, of what no run has read yet: while it was gone, a run has read what is behind it. */
+Test(damaged_record, what_was_gone_is_new_when_it_is_back)
+{
+    int64_t first[4], late;
+
+    record_scene_four_days(&scene, first);
+    BATCH(0);
+    late =
+        record_scene_add(&scene, "bob", FIRST_DAY_MS + DAY_MS + 3600000 * 5, 60000, FIRST_DAY_MS + 5 * DAY_MS, 3); /* the 2nd */
+    take(late, 0, false);
+    BATCH(3); /* it is known that there is something of the 2nd */
+    record_scene_says(&scene, "1 range between 2026-03-02T00:00:00.000Z and 2026-03-03T00:00:00.000Z stays as published");
+    record_scene_add(&scene, "bob", FIRST_DAY_MS + 3 * DAY_MS + 3600000 * 5, 60000, FIRST_DAY_MS + 5 * DAY_MS, 4); /* the 4th */
+    BATCH(3);
+    says_once(record_scene_path(&scene, late, ".jsonl.zst"));
+    cr_assert_eq(pipeline_number(&scene.p, "SELECT SUM(num_hits) FROM hits WHERE _layer = 'batch'"), 100);
+    cr_assert_eq(pipeline_number(&scene.p, "SELECT COUNT(*) FROM tally_run_unread WHERE first_offset = 96 AND last_offset = 98"),
+                 2);
+    take(late, 0, true);
+    BATCH(0);
+    cr_assert_eq(pipeline_number(&scene.p, "SELECT SUM(num_hits) FROM hits WHERE _layer = 'batch'"), 103);
+    as_if_all_were_done_now();
+}
+
+/* Of which days a file was that is gone with its index, nobody can say. */
+Test(damaged_record, a_file_that_is_gone_with_its_index_may_have_any_day)
+{
+    int64_t first[4];
+    char *before;
+
+    record_scene_four_days(&scene, first);
+    BATCH(0);
+    before = pipeline_rows(&scene.p, "hits", "batch");
+    record_scene_add(&scene, "bob", FIRST_DAY_MS + 3 * DAY_MS + 3600000 * 5, 60000, FIRST_DAY_MS + 5 * DAY_MS, 4); /* the 4th */
+    take(first[1], INDEX_TOO, false);
+    verify_says("events,0,missing,true,24,47,");
+    for (int i = 0; i < 2; i++) {
+        BATCH(3);
+        says_once("a file with offsets 24 to 47 is gone; bring it back from a copy");
+        rows_equal("hits", before);
+    }
+    take(first[1], INDEX_TOO, true);
+    BATCH(0);
+    cr_assert_eq(pipeline_number(&scene.p, "SELECT SUM(num_hits) FROM hits WHERE _layer = 'batch'"), 100);
+    /* The last one: complete.json speaks of it. */
+    take(first[3] + 24, INDEX_TOO, false);
+    BATCH(3);
+    says_once("a file with offsets 96 to 99 is gone; bring it back from a copy");
+    take(first[3] + 24, INDEX_TOO, true);
+    BATCH(0);
+    cr_assert_str_eq(scene.p.run.err, "");
+    free(before);
+}
+
+Test(damaged_record, what_is_gone_before_it_was_published_is_waited_for)
+{
+    int64_t first[4];
+
+    record_scene_four_days(&scene, first);
+    take(first[1], 0, false);
+    BATCH(3);
+    says_once(record_scene_path(&scene, first[1], ".jsonl.zst"));
+    cr_assert_eq(boundary("hits"), FIRST_DAY_MS + DAY_MS, "the 1st is published");
+    take(first[1], 0, true);
+    take(first[2], INDEX_TOO, false);
+    BATCH(3);
+    says_once("a file with offsets 48 to 71 is gone");
+    cr_assert_eq(boundary("hits"), FIRST_DAY_MS + DAY_MS);
+    take(first[2], INDEX_TOO, true);
+    BATCH(0);
+    cr_assert_eq(pipeline_number(&scene.p, "SELECT SUM(num_hits) FROM hits WHERE _layer = 'batch'"), 96);
+    as_if_all_were_done_now();
+}
+
+/* What the log had no more is not gone from the record; nor what a killed writer left behind all. */
+Test(damaged_record, what_the_log_never_had_is_not_gone)
+{
+    int64_t first[4];
+    struct tl_log *log = NULL;
+    struct tl_err err;
+    char command[1000];
+
+    record_scene_four_days(&scene, first);
+    cr_assert_eq(tl_log_open(&(struct tl_log_spec){.kind = "local", .data_dir = scene.p.data}, TL_LOG_APPEND, &log, &err), TL_OK);
+    cr_assert_eq(
+        tl_log_append(log, TL_SV("events"), &(struct tl_log_record){.log_ms = FIRST_DAY_MS, .value = TL_SV("{}")}, 1, NULL, &err),
+        TL_OK, "%s", err.message);
+    cr_assert_eq(tl_log_trim(log, TL_SV("events"), 0, 97, &err), TL_OK, "%s", err.message);
+    tl_log_close(log);
+    TALLY(&scene.p, 0, "archive", "--accept-gap");
+    record_scene_add(&scene, "bob", FIRST_DAY_MS + 3 * DAY_MS + 3600000 * 5, 60000, FIRST_DAY_MS + 5 * DAY_MS, 4);
+    snprintf(command, sizeof command, "cp '%s' '%s/topics/events/partition=0/events+0+0000000101.index'",
+             record_scene_path(&scene, first[3], ".index"), scene.p.data);
+    cr_assert_eq(system(command), 0);
+    BATCH(0);
+    cr_assert_eq(pipeline_number(&scene.p, "SELECT SUM(num_hits) FROM hits WHERE _layer = 'batch'"), 100);
+    cr_assert_eq(pipeline_number(&scene.p, "SELECT COUNT(*) FROM tally_run_unread"), 0);
+}
+
+/* ---- sealed days ---- */
+
+static const char sealed_lines[] = "SELECT COUNT(*) FROM tally_ledger WHERE cause = 18";
+
+/* Four days, of which two are sealed; then something comes for the first, and for the fourth. */
+static int64_t late_for_a_sealed_day(void)
+{
+    int64_t first[4], late;
+
+    record_scene_four_days(&scene, first);
+    BATCH(0);
+    TALLY(&scene.p, 0, "archive", "--retention", "4d", "--wait", "10s");
+    late = record_scene_add(&scene, "eve", FIRST_DAY_MS + 3600000 * 5, 60000, FIRST_DAY_MS + 6 * DAY_MS, 3);
+    record_scene_add(&scene, "bob", FIRST_DAY_MS + 3 * DAY_MS + 3600000 * 10, 60000, FIRST_DAY_MS + 6 * DAY_MS, 2);
+    return late;
+}
+
+static void is_noted_when_it_is_back(void)
+{
+    BATCH(0);
+    record_scene_says(&scene, "3 events came for days that are sealed");
+    cr_assert_eq(pipeline_number(&scene.p, sealed_lines), 6, "three for each view");
+    BATCH(0);
+    cr_assert_str_eq(scene.p.run.err, "");
+    cr_assert_eq(pipeline_number(&scene.p, sealed_lines), 6);
+}
+
+/* A run that reads what is behind the damage has not read the damage. */
+Test(damaged_record, what_a_damaged_file_has_for_a_sealed_day_is_noted_when_it_is_whole)
+{
+    int64_t late = late_for_a_sealed_day();
+
+    flip(record_scene_path(&scene, late, ".jsonl.zst"), 40);
+    for (int i = 0; i < 2; i++) {
+        BATCH(3);
+        says_once(record_scene_path(&scene, late, ".jsonl.zst"));
+        record_scene_says(&scene, "what came there for sealed days is not in the ledger yet; all else was done");
+        cr_assert_eq(pipeline_number(&scene.p, "SELECT SUM(num_hits) FROM hits WHERE _layer = 'batch'"), 98, "the 4th is done");
+        cr_assert_eq(pipeline_number(&scene.p, sealed_lines), 0);
+    }
+    flip(record_scene_path(&scene, late, ".jsonl.zst"), 40);
+    is_noted_when_it_is_back();
+}
+
+Test(damaged_record, what_a_file_had_for_a_sealed_day_is_noted_when_it_is_back)
+{
+    int64_t late = late_for_a_sealed_day();
+
+    take(late, 0, false);
+    BATCH(3);
+    says_once(record_scene_path(&scene, late, ".jsonl.zst"));
+    record_scene_says(&scene, "what came there for sealed days is not in the ledger yet");
+    cr_assert_eq(pipeline_number(&scene.p, "SELECT SUM(num_hits) FROM hits WHERE _layer = 'batch'"), 98);
+    take(late, 0, true);
+    is_noted_when_it_is_back();
 }

@@ -1,5 +1,6 @@
-/* input_test.c: how many events a reader of the record may have to tell apart at the same time. */
+/* input_test.c: how many events a reader of the record may have to tell apart at the same time, and what is new to him. */
 #include <criterion/criterion.h>
+#include <criterion/parameterized.h>
 #include <string.h>
 
 #include "batch_layer/input.h"
@@ -119,4 +120,57 @@ Test(input, ranges_of_another_zone_count_the_days_they_touch)
     };
 
     check(parts, 1, shifted, 1, 400, 400);
+}
+
+/* ---- what is new ---- */
+
+struct new_case {
+    char name[60];
+    int64_t next_offset;
+    struct tl_input_span unread[2];
+    uint32_t unread_count;
+    bool day[3]; /* has each of the days something new? */
+};
+
+ParameterizedTestParameters(input, what_a_run_has_not_read_is_new)
+{
+    static struct new_case cases[] = {
+        {"all was read",                             30, {{0, 0}},           0, {false, false, false}},
+        {"a file came",                              29, {{0, 0}},           0, {false, false, true} },
+        {"a block of a merged file came",            15, {{0, 0}},           0, {false, true, true}  },
+        {"a file was gone, and what is behind read", 30, {{10, 19}},         1, {false, true, false} },
+        {"part of a file, which is merged now",      30, {{0, 4}, {29, 29}}, 2, {true, false, true}  },
+        {"nobody can say what was behind",           30, {{20, INT64_MAX}},  1, {false, false, true} },
+        {"what was gone is still gone",              40, {{31, 35}},         1, {false, false, false}},
+    };
+    return cr_make_param_array(struct new_case, cases, sizeof cases / sizeof *cases);
+}
+
+/* One file of offsets 0 to 19, two blocks and days; and one of 20 to 29, the third day. */
+ParameterizedTest(struct new_case *c, input, what_a_run_has_not_read_is_new)
+{
+    struct part merged =
+                    {
+                        .hours = {{0, 24, 0, 23}, {25, 47, 24, 47}},
+                          .blocks = 2, .days = {{0, 10},        {1, 10}         },
+                          .days_count = 2
+    },
+                last = {.hours = {{48, 71, 48, 71}}, .blocks = 1, .days = {{2, 10}}, .days_count = 1};
+    struct tl_input_file files[2];
+    struct tl_input_partition partition = {.files = files, .files_count = 2};
+
+    part_make(&merged);
+    part_make(&last);
+    merged.master_blocks[0].last_offset = 9;
+    merged.master_blocks[1].first_offset = 10;
+    merged.master_blocks[1].last_offset = merged.file.last_offset = 19;
+    last.master_blocks[0].first_offset = last.file.first_offset = 20;
+    last.master_blocks[0].last_offset = last.file.last_offset = 29;
+    files[0] = merged.facts;
+    files[0].times = (struct tl_input_times){0, ms_of(47)};
+    files[1] = last.facts;
+    files[1].times = (struct tl_input_times){ms_of(48), ms_of(71)};
+    for (int d = 0; d < 3; d++)
+        cr_expect_eq(tl_input_has_new(&partition, c->next_offset, c->unread, c->unread_count, d * DAY_MS, (d + 1) * DAY_MS),
+                     c->day[d], "%s: day %d", c->name, d);
 }

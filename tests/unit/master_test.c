@@ -909,6 +909,31 @@ Test(master, topics_without_a_place_are_refused)
     tl_master_close(master);
 }
 
+/* ---- the lock ---- */
+
+/* Whoever had no room for a descriptor when it listed has it later, and the lock then as well. */
+Test(master, a_lock_that_could_not_be_had_is_asked_for_again)
+{
+    struct tl_master *master = master_open(), *other = master_open();
+    const struct tl_master_file *files;
+    struct rlimit limit, none;
+    size_t count;
+
+    file_write(master, TL_SV("events"), 0, 0, 40);
+    cr_assert_eq(getrlimit(RLIMIT_NOFILE, &limit), 0);
+    none = (struct rlimit){3, limit.rlim_max};
+    cr_assert_eq(setrlimit(RLIMIT_NOFILE, &none), 0);
+    cr_assert_eq(tl_master_list(other, TL_SV("events"), &files, &count, &err), TL_ERR_IO);
+    cr_assert_eq(setrlimit(RLIMIT_NOFILE, &limit), 0);
+    cr_assert_not_null(strstr(err.message, "record.lock"), "%s", err.message);
+    cr_assert_eq(tl_master_list(other, TL_SV("events"), &files, &count, &err), TL_OK, "%s", err.message);
+    cr_assert_eq(count, 1);
+    cr_assert_eq(tl_master_thin(master, TL_SV("events"), NULL, 0, 0, &err), TL_ERR_BUSY, "somebody reads");
+    tl_master_close(other);
+    cr_assert_eq(tl_master_thin(master, TL_SV("events"), NULL, 0, 0, &err), TL_OK, "%s", err.message);
+    tl_master_close(master);
+}
+
 /* ---- thinned out ---- */
 
 Test(master, old_files_go_and_what_a_killed_one_left_of_them)

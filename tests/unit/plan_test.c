@@ -281,6 +281,61 @@ Test(plan, the_normalised_text_is_stable)
     tl_plan_close(plan);
 }
 
+/* Of two views files: what each needs of the same messages. */
+Test(plan, the_normalised_text_tells_which_events_there_are)
+{
+#define ISO "'json.timestamp-format.standard' = 'ISO-8601'"
+#define READS(zone, columns, time, watermark, options)                                                                           \
+    "SET 'table.local-time-zone' = '" zone "';\nCREATE TABLE e (event_id STRING, " columns ", WATERMARK FOR " time               \
+    " AS " watermark ") WITH ('connector' = 'kafka', " options ", 'format' = 'json');\n"                                         \
+    "CREATE VIEW v AS SELECT window_start, window_end, host, COUNT(*) AS c FROM TABLE(TUMBLE(TABLE e, DESCRIPTOR(" time          \
+    "), INTERVAL '5' MINUTE)) GROUP BY window_start, window_end, host;\n"                                                        \
+    "CREATE VIEW on_v AS SELECT window_end, c FROM v;\n"
+    static const struct {
+        const char *sql;
+        bool same;
+    } cases[] = {
+        {READS("Europe/Berlin",                                  "host STRING, n INT, at TIMESTAMP_LTZ(3)", "at",    "at - INTERVAL '9' SECOND", "'topic' = 'x'"),
+         true                                                                                                                                                                   },
+        {READS("UTC",                                            "host STRING, at TIMESTAMP_LTZ(3)",        "at",    "at",                       "'topic' = 'y'"),         false},
+        {READS("UTC",                                            "host STRING, at TIMESTAMP_LTZ(3)",        "at",    "at",                       "'topic-pattern' = 'x'"), false},
+        {READS("UTC",                                            "host STRING, began TIMESTAMP_LTZ(3)",     "began", "began",                    "'topic' = 'x'"),         false},
+        {READS("UTC",                                            "host STRING, at TIMESTAMP(3)",            "at",    "at",                       "'topic' = 'x'"),         false},
+        {READS("UTC",                                            "host STRING, at TIMESTAMP_LTZ(3)",        "at",    "at",                       "'topic' = 'x', " ISO),   false},
+        {"SET 'tally.max-future-skew' = '1 min';\n" READS("UTC", "host STRING, at TIMESTAMP_LTZ(3)",        "at",    "at",                       "'topic' = 'x'"),
+         false                                                                                                                                                                  },
+    };
+    struct tl_plan *plan = sql_plan(READS("UTC", "host STRING, at TIMESTAMP_LTZ(3)", "at", "at", "'topic' = 'x'"));
+    struct tl_sv one = plan->views[0].normalised, hash = {NULL, 0};
+
+    for (size_t i = 0; i < TL_COUNT(cases); i++) {
+        struct tl_plan *other = sql_plan(cases[i].sql);
+
+        cr_assert_eq(tl_normalised_same_events(one, other->views[0].normalised), cases[i].same, "%s", cases[i].sql);
+        cr_assert_eq(tl_normalised_same_events(other->views[0].normalised, one), cases[i].same, "%s", cases[i].sql);
+        tl_plan_close(other);
+    }
+    cr_assert_not(tl_normalised_same_events(one, plan->views[1].normalised));
+    cr_assert_not(tl_normalised_inner(one, &hash));
+    cr_assert(tl_normalised_inner(plan->views[1].normalised, &hash));
+    cr_assert(tl_sv_eq(hash, tl_sv_from(plan->views[0].hash)));
+    tl_plan_close(plan);
+}
+
+/* A time that is computed may be so by the zone. */
+Test(plan, a_time_that_is_computed_may_depend_on_the_zone)
+{
+    struct tl_plan *one =
+        sql_plan(READS("UTC", "host STRING, s STRING, at AS CAST(s AS TIMESTAMP_LTZ(3))", "at", "at", "'topic' = 'x'"));
+    struct tl_plan *other =
+        sql_plan(READS("Asia/Tokyo", "host STRING, s STRING, at AS CAST(s AS TIMESTAMP_LTZ(3))", "at", "at", "'topic' = 'x'"));
+
+    cr_assert(tl_normalised_same_events(one->views[0].normalised, one->views[0].normalised));
+    cr_assert_not(tl_normalised_same_events(one->views[0].normalised, other->views[0].normalised));
+    tl_plan_close(one);
+    tl_plan_close(other);
+}
+
 Test(plan, explained)
 {
     struct tl_plan *plan = sql_plan("SET 'tally.allowed-lateness' = '1 min';\n" TABLE VIEW

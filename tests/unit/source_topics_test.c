@@ -124,6 +124,31 @@ Test(source_topics, what_is_no_pattern_says_where)
     OK(tl_topic_pattern_check(TL_SV("a[b]"), err));
 }
 
+Test(source_topics, a_pattern_of_another_table_meets_or_does_not)
+{
+    static const struct {
+        const char *pattern;
+        bool meets;
+    } cases[] = {
+        {"x.y",   true },
+        {"x..",   true },
+        {"x",     false},
+        {"z.*",   false},
+        {"a[[b]", true }, /* no pattern by our rules: nobody can tell */
+    };
+    struct tl_plan *plan = sql_plan(SOURCE("t", "'topic' = 'x.y'"));
+    struct tl_source_topics *topics = opened(plan);
+
+    for (size_t i = 0; i < TL_COUNT(cases); i++) {
+        bool meets = !cases[i].meets;
+
+        OK(tl_source_topics_meet(topics, 0, tl_sv_from(cases[i].pattern), &meets, err));
+        cr_assert_eq(meets, cases[i].meets, "%s", cases[i].pattern);
+    }
+    tl_source_topics_close(topics);
+    tl_plan_close(plan);
+}
+
 Test(source_topics, partitions_that_cannot_be_told_apart)
 {
     OK(tl_source_topic_check(TL_SV("x"), 65536, err));

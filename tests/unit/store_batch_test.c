@@ -188,6 +188,54 @@ static enum tl_code see_offset(void *ctx, struct tl_sv topic, uint32_t partition
     return TL_OK;
 }
 
+static enum tl_code see_unread(void *ctx, struct tl_sv topic, uint32_t partition, int64_t first_offset, int64_t last_offset,
+                               struct tl_err *err)
+{
+    struct tl_buf *text = ctx;
+
+    (void)err;
+    tl_buf_printf(text, "%.*s/%u %lld..%lld\n", TL_SV_ARG(topic), partition, (long long)first_offset, (long long)last_offset);
+    return TL_OK;
+}
+
+static void unread_is(struct tl_store *store, int64_t run, const char *want)
+{
+    struct tl_buf text;
+
+    tl_buf_init(&text, 0);
+    OK(tl_store_run_unread(store, run, see_unread, &text, err));
+    tl_buf_put_u8(&text, '\0');
+    cr_assert_str_eq(text.data, want);
+    tl_buf_done(&text);
+}
+
+/* A run that goes on where one was killed looks at the record anew. */
+static void what_a_run_has_not_read(const struct store_backend *backend)
+{
+    struct tl_store *store = fresh(backend);
+    int64_t run = store_run(store, "1"), other = store_run(store, "2");
+
+    OK(tl_store_begin(store, err));
+    OK(tl_store_stage_offset(store, run, TL_SV("events"), 3, 100, err));
+    OK(tl_store_stage_unread(store, run, TL_SV("events"), 3, 50, 59, err));
+    OK(tl_store_stage_unread(store, run, TL_SV("events"), 3, 10, 14, err));
+    OK(tl_store_stage_unread(store, run, TL_SV("events"), 3, 10, 19, err));
+    OK(tl_store_stage_offset(store, run, TL_SV("events"), 4, 100, err));
+    OK(tl_store_stage_unread(store, run, TL_SV("events"), 4, 0, INT64_MAX, err));
+    OK(tl_store_stage_unread(store, other, TL_SV("events"), 3, 7, 7, err));
+    OK(tl_store_commit(store, err));
+    unread_is(store, run, "events/3 10..19\nevents/3 50..59\nevents/4 0..9223372036854775807\n");
+    OK(tl_store_begin(store, err));
+    OK(tl_store_stage_offset(store, run, TL_SV("events"), 3, 120, err));
+    OK(tl_store_commit(store, err));
+    unread_is(store, run, "events/4 0..9223372036854775807\n");
+    OK(tl_store_discard_staged_but(store, run, err));
+    unread_is(store, other, "");
+    OK(tl_store_discard_staged(store, err));
+    unread_is(store, run, "");
+    tl_store_close(store);
+}
+
 static void discarding_what_was_staged(const struct store_backend *backend)
 {
     struct tl_store *store = fresh(backend);
@@ -240,8 +288,9 @@ static void discarding_what_was_staged(const struct store_backend *backend)
 }
 
 static const struct store_check checks[] = {
-    CHECK(staged_rows_are_invisible), CHECK(publication_moves_all_views_at_once), CHECK(boundary_is_the_end_of_what_touches),
-    CHECK(newer_ranges_supersede),    CHECK(a_cut_in_one_view_publishes_nothing), CHECK(discarding_what_was_staged),
+    CHECK(staged_rows_are_invisible),  CHECK(publication_moves_all_views_at_once), CHECK(boundary_is_the_end_of_what_touches),
+    CHECK(newer_ranges_supersede),     CHECK(a_cut_in_one_view_publishes_nothing), CHECK(what_a_run_has_not_read),
+    CHECK(discarding_what_was_staged),
 };
 
 STORE_SUITE(store_batch)

@@ -150,8 +150,8 @@ Test(store_postgres, an_older_store_is_brought_up, .fini = store_folder_remove)
     store_put_speed(store, store_epoch(store), id, 0, 10, "a", 1);
     tl_store_close(store);
     before = strdup(ask(columns));
-    sql("DROP TABLE tally_publication, tally_check_result, tally_sealed; ALTER TABLE tally_run DROP COLUMN events_count,"
-        " DROP COLUMN bytes_count, DROP COLUMN duplicates_count, DROP COLUMN checks, DROP COLUMN failure;"
+    sql("DROP TABLE tally_publication, tally_check_result, tally_sealed, tally_run_unread; ALTER TABLE tally_run DROP"
+        " COLUMN events_count, DROP COLUMN bytes_count, DROP COLUMN duplicates_count, DROP COLUMN checks, DROP COLUMN failure;"
         " ALTER TABLE tally_run_range DROP COLUMN blocked, DROP COLUMN carry_in, DROP COLUMN published, DROP COLUMN pruned;"
         " ALTER TABLE tally_progress DROP COLUMN pruned_ms;"
         " DROP TABLE tally_topic; ALTER TABLE tally_definition DROP COLUMN by_pattern; UPDATE tally_schema SET version = 1");

@@ -113,6 +113,84 @@ static void the_pointer_is_what_it_was(const struct store_backend *backend)
     tl_store_close(store);
 }
 
+static void seal_upto(struct tl_store *store, const char *topic, int64_t upto_ms)
+{
+    OK(tl_store_begin(store, err));
+    OK(tl_store_seal(store, tl_sv_from(topic), upto_ms, 1000, err));
+    OK(tl_store_commit(store, err));
+}
+
+/* As batch does it: the range says how many rows it has. */
+static int64_t publish_row(struct tl_store *store, int64_t id, int64_t from_ms, int64_t to_ms, int64_t hits, int64_t at_ms)
+{
+    int64_t run = store_run(store, "nightly");
+    const struct tl_run_range range = {.run = run, .from_ms = from_ms, .to_ms = to_ms, .rows_count = 1};
+
+    store_stage(store, run, id, to_ms - 10, to_ms, "b", hits);
+    OK(tl_store_begin(store, err));
+    OK(tl_store_stage_range(store, id, &range, err));
+    OK(tl_store_stage_offset(store, run, TL_SV("evening.import"), 0, 7, err));
+    OK(tl_store_commit(store, err));
+    OK(tl_store_publish(store, run, at_ms, err));
+    return run;
+}
+
+/* The record has lost events of what was published there, so nobody could compute it again. */
+static void what_is_sealed_is_not_undone(const struct store_backend *backend)
+{
+    struct tl_store *store = fresh(backend);
+    int64_t id = hits(store), all;
+
+    publish_row(store, id, MIN_MS, 10, 1, 100);
+    publish_row(store, id, 10, 20, 2, 200);
+    all = publish_row(store, id, 10, 20, 3, 300);
+    publish_row(store, id, 20, 30, 4, 400);
+    seal_upto(store, "other", 1000);
+    expect(undo(store, 0, 500), "4 of run 4\n");
+    seal_upto(store, "events", 20);
+    publish_row(store, id, 20, 30, 4, 600);
+    expect(undo(store, 0, 700), "5 of run 5\n");
+    FAILS(TL_ERR_LIMIT, "what run 3 has published up to 1970-01-01T00:00:00.020Z could not be had again: these days are sealed",
+          tl_store_unpublish(store, 0, "", 800, see_undone, NULL, err));
+    FAILS(TL_ERR_LIMIT, "sealed", tl_store_unpublish(store, 1, "", 800, see_undone, NULL, err));
+    cr_assert_eq(state_of(store, all), TL_RUN_PUBLISHED);
+    expect(MERGED(store, "hits"), "0 10 b 1 batch 1\n10 20 b 3 batch 1\n");
+    tl_store_close(store);
+}
+
+/* A definition that came when the days were sealed has nothing there. */
+static void what_is_sealed_and_empty_can_be_undone(const struct store_backend *backend)
+{
+    struct tl_store *store = fresh(backend);
+    int64_t id = hits(store), run = store_run(store, "1");
+
+    seal_upto(store, "events", 20);
+    store_stage_range(store, run, id, MIN_MS, 20);
+    stage_one(store, run, id, 20, 30, 4);
+    OK(tl_store_publish(store, run, 100, err));
+    expect(undo(store, 0, 500), "1 of run 1\n");
+    tl_store_close(store);
+}
+
+/* Its topics are those that its runs have read. */
+static void a_pattern_is_sealed_with_its_topics(const struct store_backend *backend)
+{
+    struct tl_store *store = fresh(backend);
+    struct tl_shape shape = store_windowed("hits", 'p');
+    int64_t id;
+
+    shape.by_pattern = true;
+    shape.topic = TL_SV("eve.*");
+    id = define(store, shape);
+    publish_row(store, id, MIN_MS, 10, 1, 100);
+    seal_upto(store, "eve.*", 20);
+    expect(undo(store, 0, 200), "1 of run 1\n");
+    publish_row(store, id, MIN_MS, 10, 1, 300);
+    seal_upto(store, "evening", 20);
+    FAILS(TL_ERR_LIMIT, "sealed", tl_store_unpublish(store, 0, "", 400, see_undone, NULL, err));
+    tl_store_close(store);
+}
+
 /* Where the boundary steps back, speed serves again, if it still can. */
 static void speed_serves_what_is_uncovered(const struct store_backend *backend)
 {
@@ -234,6 +312,14 @@ static void a_stage_is_taken_back_range_by_range(const struct store_backend *bac
     tl_store_close(store);
 }
 
+static int64_t first_kept(struct tl_store *store, int64_t id)
+{
+    int64_t from_ms = 0;
+
+    OK(tl_store_first_kept(store, id, &from_ms, err));
+    return from_ms;
+}
+
 /* What a check keeps back is not published with the rest, but may be later; when its rows have gone it cannot any more. */
 static void a_blocked_range_goes_out_later_or_never(const struct store_backend *backend)
 {
@@ -251,12 +337,17 @@ static void a_blocked_range_goes_out_later_or_never(const struct store_backend *
         OK(tl_store_commit(store, err));
         OK(tl_store_publish(store, run, 100, err));
         expect(MERGED(store, "hits"), time == 0 ? "0 10 b 1 batch 1\n" : "0 10 b 2 batch 1\n10 20 b 10 batch 1\n");
-        if (time == 1)
+        cr_assert_eq(first_kept(store, id), 10);
+        cr_assert_eq(first_kept(store, id + 1), MAX_MS);
+        if (time == 1) {
             OK(tl_store_prune_superseded(store, 101, err)); /* nobody has accepted it meanwhile */
+            cr_assert_eq(first_kept(store, id), MAX_MS);
+        }
         OK(tl_store_begin(store, err));
         OK(tl_store_keep_back(store, run, id, 10, TL_KEPT_NOT, err));
         OK(tl_store_commit(store, err));
         OK(tl_store_publish_as(store, run, &by, 200, err));
+        cr_assert_eq(first_kept(store, id), MAX_MS);
         expect(MERGED(store, "hits"),
                time == 0 ? "0 10 b 1 batch 1\n10 20 b 10 batch 1\n" : "0 10 b 2 batch 1\n10 20 b 10 batch 1\n");
     }
@@ -265,6 +356,9 @@ static void a_blocked_range_goes_out_later_or_never(const struct store_backend *
 }
 
 static const struct store_check checks[] = {
+    CHECK(what_is_sealed_is_not_undone),
+    CHECK(what_is_sealed_and_empty_can_be_undone),
+    CHECK(a_pattern_is_sealed_with_its_topics),
     CHECK(the_pointer_is_what_it_was),
     CHECK(speed_serves_what_is_uncovered),
     CHECK(superseded_rows_go_when_no_rollback_may_want_them),

@@ -168,8 +168,8 @@ static struct tl_buf schema_of(void)
 
 /* What versions 6, 5, 4 and 3 added, taken away. */
 #define WITHOUT_6                                                                                                                \
-    "DROP TABLE tally_publication; DROP TABLE tally_check_result; DROP TABLE tally_sealed; DROP INDEX "                          \
-    "tally_run_range_definition; DROP INDEX tally_run_range_unpublished;"                                                        \
+    "DROP TABLE tally_publication; DROP TABLE tally_check_result; DROP TABLE tally_sealed; DROP TABLE tally_run_unread;"         \
+    "DROP INDEX tally_run_range_definition; DROP INDEX tally_run_range_unpublished;"                                             \
     "ALTER TABLE tally_run DROP COLUMN events_count; ALTER TABLE tally_run DROP COLUMN bytes_count;"                             \
     "ALTER TABLE tally_run DROP COLUMN duplicates_count; ALTER TABLE tally_run DROP COLUMN checks;"                              \
     "ALTER TABLE tally_run DROP COLUMN failure; ALTER TABLE tally_run_range DROP COLUMN blocked;"                                \
