@@ -18,6 +18,7 @@
 #include "others.h"
 #include "scope.h"
 #include "sealed.h"
+#include "sealed_note.h"
 #include "store/store_check.h"
 
 /* What goes of one topic of the record. */

@@ -20,7 +20,7 @@
 #include "dry_run.h"
 #include "publish.h"
 #include "rollback.h"
-#include "sealed.h"
+#include "sealed_note.h"
 
 enum { MEMORY_NONE = -1 };
 

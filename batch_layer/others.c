@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "sealed.h"
+#include "sealed_note.h"
 #include "sql/plan_text.h"
 
 /* ---- which ---- */

@@ -7,23 +7,17 @@
  *
  * What is published of them stays, whatever --from, --force or new input say. A definition that is new begins with one empty range that reaches over them: its
  * rows cannot be made any more, and those of an older definition go when it is swapped out.
- * An event that comes for a sealed day is counted by nobody: for every view it has a line in the ledger of the run that published its range, cause sealed_day, and
- * is late among the outcomes there. It is not asked whether the view would have wanted it. */
+ * What comes for a sealed day later is only noted (sealed_note.h). */
 #ifndef TL_SEALED_H
 #define TL_SEALED_H
 
 #include "input.h"
 #include "store/store.h"
 
-struct tl_scope;
-
 /* By which name the partition is sealed: topic and import together, for a range is made of both. */
 struct tl_sv tl_sealed_topic(const struct tl_input_partition *partition);
 /* Up to where one of the input's topics is sealed; INT64_MIN: none is. */
 TL_MUST_USE enum tl_code tl_sealed_upto(struct tl_store *store, const struct tl_input *input, int64_t *upto_ms,
                                         struct tl_err *err);
-/* Puts into the ledgers what is on record for sealed days and no run of the view has seen. Own transactions, short; doing it twice adds nothing. *count: events. A damaged file
- * that may have such is marked: keeps_sealed. */
-TL_MUST_USE enum tl_code tl_sealed_note(const struct tl_scope *scope, uint64_t *count, struct tl_err *err);
 
 #endif
