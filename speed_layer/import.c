@@ -502,17 +502,43 @@ out:
     return rc;
 }
 
+/* An entry for what may come again in this very run, be it the whole copy of a file that breaks off. */
+static enum tl_code know_what_was_taken(struct import *import, uint64_t known, struct tl_err *err)
+{
+    struct tl_import_entry entry;
+
+    /* what was read and then not appended does not count */
+    if (import->counts.lines <= known || import->counts.lines != tl_import_progress_lines(&import->progress))
+        return TL_OK;
+    tl_import_progress_entry(&import->progress, &entry);
+    return tl_import_progress_add(&import->progress, &entry, err);
+}
+
+static enum tl_code take_new(struct import *import, struct tl_line_source *source, uint64_t known, struct tl_err *err)
+{
+    uint64_t number = 0;
+    char key[40];
+    enum tl_code rc, noted;
+
+    if (getrandom(&number, sizeof number, 0) != (ssize_t)sizeof number)
+        return tl_fail_errno(err, TL_ERR_IO, "no random number for a new import");
+    snprintf(key, sizeof key, "import:%016" PRIx64, number);
+    TL_TRY(ask_agents(import, err));
+    rc = take_lines(import, source, known, tl_sv_from(key), err);
+    noted = know_what_was_taken(import, known, err);
+    if (noted != TL_OK)
+        rc = noted;
+    import->file_failed = import->file_failed && noted == TL_OK;
+out:
+    return rc;
+}
+
 static enum tl_code read_log(struct import *import, struct tl_line_source *source, struct tl_err *err)
 {
     struct tl_file_identity opened = {0};
     struct known known;
-    uint64_t number = 0;
-    char key[40];
     enum tl_code rc;
 
-    if (getrandom(&number, sizeof number, 0) != (ssize_t)sizeof number)
-        TL_TRY(tl_fail_errno(err, TL_ERR_IO, "no random number for a new import"));
-    snprintf(key, sizeof key, "import:%016" PRIx64, number);
     if (!tl_file_identity_of(source, &opened))
         opened.size = -1; /* standard input: it is not known again by what it is */
     TL_TRY(find_known(import, source, &known, err));
@@ -521,18 +547,10 @@ static enum tl_code read_log(struct import *import, struct tl_line_source *sourc
         if (!import->is_log)
             return TL_OK;
     }
-    if (known.all) {
+    if (known.all)
         import->counts.lines = import->counts.known = known.lines;
-    } else {
-        TL_TRY(ask_agents(import, err));
-        TL_TRY(take_lines(import, source, known.lines, tl_sv_from(key), err));
-    }
-    if (import->counts.lines > known.lines) { /* an entry for what may come again in this very run */
-        struct tl_import_entry entry;
-
-        tl_import_progress_entry(&import->progress, &entry);
-        TL_TRY(tl_import_progress_add(&import->progress, &entry, err));
-    }
+    else
+        TL_TRY(take_new(import, source, known.lines, err));
     if (!(known.all && known.noted))
         TL_TRY(tl_import_seen_note(import->seen, source, &opened, &import->progress, err));
     if (tl_line_source_was_cut(source))

@@ -315,6 +315,24 @@ Test(import_files, a_damaged_file_in_a_folder)
     cr_assert_not_null(strstr(logs.run.out, "all 3 logs: 30,100 lines: 0 new, 30,100 known, 0 broken\n"), "%s", logs.run.out);
 }
 
+/* What was taken of it is known in the same command too. */
+Test(import_files, a_damaged_file_and_its_whole_copy)
+{
+    char part[300];
+
+    write_part("access.log", 0, 45000);
+    sh("gzip -c access.log > ../whole; size=$(stat -c %s ../whole); head -c $((size * 3 / 4)) ../whole > ../part.gz");
+    snprintf(part, sizeof part, "%s/part.gz", logs.dir);
+    IMPORT(part, logs_folder(), "--format", "combined", "--host", "x.com");
+    cr_assert_eq(logs.run.status, 3);
+    cr_assert_null(strstr(logs.run.out, "access.log: 45,000 lines: 44"), "all of it again: %s", logs.run.out);
+    logs_verify_log(45000);
+    snprintf(logs.data, sizeof logs.data, "%s/record", logs.dir);
+    IMPORT(part, logs_folder(), "--format", "combined", "--host", "x.com", "--into", "archive");
+    cr_assert_eq(logs.run.status, 3);
+    logs_verify_record(45000);
+}
+
 Test(import_files, damaged_files_alone)
 {
     char want[700];
