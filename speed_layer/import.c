@@ -471,7 +471,9 @@ static enum tl_code looks_like_log(struct import *import, struct tl_line_source 
     enum tl_code rc;
 
     TL_TRY(go_to(import, source, 0, err));
+    tl_line_source_leave_tail(source, false); /* half a line tells too */
     TL_TRY(of_file(import, tl_line_source_next(source, lines, err)));
+    tl_line_source_leave_tail(source, true);
     *looks = lines->count == 0;
     for (size_t i = 0; i < lines->count && seen < LOOKED_AT && !*looks; i++)
         if (!tl_import_line_is_blank(lines->lines[i])) {
@@ -541,6 +543,7 @@ static enum tl_code read_log(struct import *import, struct tl_line_source *sourc
 
     if (!tl_file_identity_of(source, &opened))
         opened.size = -1; /* standard input: it is not known again by what it is */
+    tl_line_source_leave_tail(source, true);
     TL_TRY(find_known(import, source, &known, err));
     if (import->file->from_folder && known.lines == 0) {
         TL_TRY(looks_like_log(import, source, &import->is_log, err));
@@ -553,6 +556,9 @@ static enum tl_code read_log(struct import *import, struct tl_line_source *sourc
         TL_TRY(take_new(import, source, known.lines, err));
     if (!(known.all && known.noted))
         TL_TRY(tl_import_seen_note(import->seen, source, &opened, &import->progress, err));
+    if (tl_line_source_left_tail(source))
+        tl_diag(TL_INFO, "%s: its last line has no end, and may be half written: it is left for the next import",
+                tl_line_source_name(source));
     if (tl_line_source_was_cut(source))
         tl_diag(TL_WARN, "%s: was cut while it was read, as copytruncate does; the next import reads what it holds then",
                 tl_line_source_name(source));
@@ -899,7 +905,9 @@ static const struct tl_usage import_usage = {
         "nothing,\n"
         "one that has grown or was rotated is continued. Lines that cannot be read are counted, shown (the first five) and "
         "kept:\n"
-        "they become dead letters. A file that cannot be read is said, and the others go on (exit status 3).",
+        "they become dead letters. A last line without a line feed is left for the next import as long as its file was changed "
+        "within\n"
+        "the last minute. A file that cannot be read is said, and the others go on (exit status 3).",
     .example = "tally import /var/log/nginx access.log.zst --format combined --host www.example.com --views views.sql",
     .options = import_table,
     .options_count = TL_COUNT(import_table),

@@ -9,8 +9,8 @@
  * span's is that of its lines, each with a line feed. So whoever has the hashes of a log's spans (import_seen.h) goes on with
  * it without reading it again. The hash of the first line tells logs apart before more than that was read.
  *
- * A last line without a line feed may be half written: it is imported, but stands apart from the others, so that the log is
- * known again when more has come behind it.
+ * A last line without a line feed is left while its file is written (line_source.h). When nobody has written there for a
+ * while it is imported, but stands apart from the others, so that the log is known again when more has come behind it.
  *
  * As bytes (a note in the log, a line of the archive's list):
  *   u8 version 2, u8 format, varint lines, 16 bytes hash, u8 has tail, 16 bytes hash of the tail, u8 has host, block host,
