@@ -83,6 +83,7 @@ struct import {
     bool is_log;      /* or something else that lies in the folder */
     bool file_failed; /* what failed is this file, and no other */
     /* all of them */
+    enum tl_code failed; /* the last file that did, which was said */
     struct tl_import_counts total;
     size_t logs_count;
     struct tl_progress bar;
@@ -612,8 +613,8 @@ static void seen_write(struct import *import)
     import->seen_bytes = import->done_bytes;
 }
 
-/* A file that fails lets the others go on; *failed is what it failed with. */
-static enum tl_code import_files(struct import *import, enum tl_code *failed, struct tl_err *err)
+/* A file that fails lets the others go on. */
+static enum tl_code import_files(struct import *import, struct tl_err *err)
 {
     for (size_t i = 0; i < import->files.count; i++) {
         const struct tl_import_file *file = &import->files.items[i];
@@ -632,7 +633,7 @@ static enum tl_code import_files(struct import *import, enum tl_code *failed, st
             tl_diag(TL_INFO, "%s: passed over: it is gone since the folder was read", file->path);
         } else {
             tl_diag_err(err);
-            *failed = rc;
+            import->failed = rc;
         }
     }
     return TL_OK;
@@ -826,6 +827,22 @@ static void bar_begin(struct import *import)
     tl_progress_begin(&import->bar, "import");
 }
 
+/* What is not there lets the others go on, and where there are none nothing is made. */
+static enum tl_code find_files(struct import *import, struct tl_err *err)
+{
+    for (int i = 0; i < import->common->args_count; i++) {
+        enum tl_code rc = tl_import_files_add(&import->files, import->common->args[i], err);
+
+        if (rc == TL_ERR_MEMORY)
+            return rc;
+        if (rc != TL_OK) {
+            tl_diag_err(err);
+            import->failed = rc;
+        }
+    }
+    return TL_OK;
+}
+
 static enum tl_code import_open(struct import *import, struct tl_lock **lock, struct tl_err *err)
 {
     char *lock_path = NULL;
@@ -840,8 +857,9 @@ static enum tl_code import_open(struct import *import, struct tl_lock **lock, st
         TL_TRY(tl_views_open(import->common, import->common->views, &import->functions, &import->plan, err));
     TL_TRY(choose_topic(import, err));
     import->job.partition = import->options.partition;
-    for (int i = 0; i < import->common->args_count; i++)
-        TL_TRY(tl_import_files_add(&import->files, import->common->args[i], err));
+    TL_TRY(find_files(import, err));
+    if (import->failed != TL_OK && import->files.count == 0)
+        return TL_OK;
     TL_TRY(tl_data_dir_make(import->common->data, err));
     if (asprintf(&lock_path, "%s/import.lock", import->common->data) < 0) {
         lock_path = NULL;
@@ -941,7 +959,6 @@ TL_COMMAND(import, "put access logs and JSON Lines into the log or the archive")
     };
     struct tl_lock *lock = NULL;
     struct tl_err err = {0};
-    enum tl_code failed = TL_OK; /* a file, which was said */
     int status = 0;
     enum tl_code rc;
 
@@ -949,15 +966,16 @@ TL_COMMAND(import, "put access logs and JSON Lines into the log or the archive")
         return status;
     tl_stop_install();
     TL_TRY(import_open(&import, &lock, &err));
-    TL_TRY(import_files(&import, &failed, &err));
+    TL_TRY(import_files(&import, &err));
     TL_TRY(finish(&import, &err));
-    rc = failed;
 out:
-    if (rc != TL_OK && rc != failed)
+    if (rc != TL_OK)
         tl_diag_err(&err);
-    if (rc != TL_OK && rc != failed && tl_stop_requested()) {
+    if (rc != TL_OK && tl_stop_requested()) {
         rc = finish(&import, &err) == TL_OK ? rc : err.code;
     }
+    if (rc == TL_OK)
+        rc = import.failed;
     seen_write(&import);
     import_done(&import);
     tl_lock_release(lock);

@@ -355,6 +355,24 @@ Test(import_files, damaged_files_alone)
     cr_assert_str_eq(logs.run.out, "");
 }
 
+Test(import_files, a_named_file_that_is_not_there)
+{
+    char gone[300], want[400];
+
+    write_part("access.log", 0, 100);
+    snprintf(gone, sizeof gone, "%s/gone.log", logs.dir);
+    IMPORT(gone, "--format", "combined", "--host", "x.com");
+    cr_assert_eq(logs.run.status, 3);
+    snprintf(want, sizeof want, "%s: cannot be read", gone);
+    cr_assert_not_null(strstr(logs.run.err, want), "%s", logs.run.err);
+    cr_assert_neq(access(logs.data, F_OK), 0, "where there is nothing to take, nothing is made");
+    IMPORT(gone, logs_folder(), "--format", "combined", "--host", "x.com");
+    cr_assert_eq(logs.run.status, 3);
+    cr_assert_not_null(strstr(logs.run.err, want), "%s", logs.run.err);
+    cr_assert_not_null(strstr(logs.run.out, "access.log: 100 lines: 98 new"), "%s%s", logs.run.out, logs.run.err);
+    logs_verify_log(100);
+}
+
 Test(import_files, zeros_and_carriage_returns)
 {
     static const char text[] = "\0\0\0"

@@ -388,8 +388,6 @@ Test(import, ids_follow_from_host_line_and_place)
 
 Test(import, wrong_usage)
 {
-    char other[300];
-
     logs_write_log("access.log", 10);
     run_done(&logs.run);
     RUN(&logs.run, "import", logs.path, "--format", "combined", "--data", logs.data);
@@ -406,11 +404,6 @@ Test(import, wrong_usage)
     IMPORT(logs.path, "--format", "combined", "--topic", "other");
     cr_assert_eq(logs.run.status, 2);
     cr_assert_not_null(strstr(logs.run.err, "events"), "%s", logs.run.err);
-    snprintf(other, sizeof other, "%s/missing.log", logs.dir);
-    IMPORT(logs.path, other, "--format", "combined");
-    cr_assert_eq(logs.run.status, 3);
-    cr_assert_not_null(strstr(logs.run.err, other), "%s", logs.run.err);
-    cr_assert_str_eq(logs.run.out, "", "nothing is taken when a file is missing");
     snprintf(logs.views, sizeof logs.views, "%s", run_file_write(logs.dir, "two.sql", two_topics_text));
     IMPORT(logs.path, "--format", "combined");
     cr_assert_eq(logs.run.status, 2);
