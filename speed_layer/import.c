@@ -80,8 +80,9 @@ struct import {
     struct passed passed;
     struct tl_lines lines;
     const struct tl_import_file *file;
-    bool is_log;      /* or something else that lies in the folder */
-    bool file_failed; /* what failed is this file, and no other */
+    bool is_log;        /* or something else that lies in the folder */
+    uint64_t looked_at; /* of something else: its first lines, and there are more; 0: all */
+    bool file_failed;   /* what failed is this file, and no other */
     /* all of them */
     enum tl_code failed; /* the last file that did, which was said */
     struct tl_import_counts total;
@@ -463,12 +464,11 @@ static void summary_print(struct import *import)
     tl_buf_clear(&import->summary);
 }
 
-/* Does one of its first lines read as the format says? A folder holds other things than logs, and logs of other formats. */
+/* Does one of its lines read as the format says? A folder holds other things than logs, and logs of other formats. As many are
+ * looked at as make a span: a log may begin with lines that were broken for minutes. */
 static enum tl_code looks_like_log(struct import *import, struct tl_line_source *source, bool *looks, struct tl_err *err)
 {
-    enum { LOOKED_AT = 100 };
     struct tl_lines *lines = &import->lines;
-    size_t seen = 0;
     enum tl_code rc;
 
     TL_TRY(go_to(import, source, 0, err));
@@ -476,14 +476,24 @@ static enum tl_code looks_like_log(struct import *import, struct tl_line_source 
     TL_TRY(of_file(import, tl_line_source_next(source, lines, err)));
     tl_line_source_leave_tail(source, true);
     *looks = lines->count == 0;
-    for (size_t i = 0; i < lines->count && seen < LOOKED_AT && !*looks; i++)
-        if (!tl_import_line_is_blank(lines->lines[i])) {
-            *looks = tl_import_line_fits(import->job.kind.format, lines->lines[i]);
-            seen++;
-        }
+    for (size_t i = 0; i < lines->count && !*looks; i++)
+        *looks = tl_import_line_fits(import->job.kind.format, lines->lines[i]);
+    import->looked_at = lines->at_end ? 0 : lines->count;
     TL_TRY(of_file(import, tl_line_source_seek(source, 0, err))); /* a look is not worth a place in the bar */
 out:
     return rc;
+}
+
+static void say_no_log(const struct import *import)
+{
+    const char *path = import->file->path, *format = import->options.format;
+    char count[TL_COUNT_TEXT_BYTES];
+
+    if (import->looked_at == 0)
+        tl_diag(TL_INFO, "%s: passed over: none of its lines is %s", path, format);
+    else
+        tl_diag(TL_WARN, "%s: passed over: none of its first %s lines is %s; naming the file takes it as it is", path,
+                tl_count_text(import->looked_at, count), format);
 }
 
 /* The rules of user agents, for the first log that has any. */
@@ -628,7 +638,7 @@ static enum tl_code import_files(struct import *import, struct tl_err *err)
             continue;
         tl_progress_end(&import->bar);
         if (rc == TL_OK) {
-            tl_diag(TL_INFO, "%s: passed over: none of its lines is %s", file->path, import->options.format);
+            say_no_log(import);
         } else if (file->from_folder && access(file->path, F_OK) != 0 && errno == ENOENT) {
             tl_diag(TL_INFO, "%s: passed over: it is gone since the folder was read", file->path);
         } else {

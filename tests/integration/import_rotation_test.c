@@ -292,6 +292,21 @@ Test(import_files, other_things_in_a_folder)
     cr_assert_null(strstr(logs.run.out, "access.log:"), "%s", logs.run.out);
 }
 
+/* What is looked at is said, and it is not little. */
+Test(import_files, a_log_that_begins_with_other_lines)
+{
+    write_part("more", 0, 100);
+    sh("yes 'no line of a log' | head -5000 > access.log; cat more >> access.log; rm more");
+    sh("yes 'no line of a log' | head -40000 > app.log");
+    IMPORT_HERE("--into", "log");
+    cr_assert_eq(logs.run.status, 0, "%s", logs.run.err);
+    cr_assert_not_null(strstr(logs.run.out, "access.log: 5,100 lines: 98 new, 0 known, 5,001 broken"), "%s%s", logs.run.out,
+                       logs.run.err);
+    cr_assert_not_null(strstr(logs.run.err, "/app.log: passed over: none of its first 16,384 lines is combined"), "%s",
+                       logs.run.err);
+    cr_assert_not_null(strstr(logs.run.err, " warn import "), "%s", logs.run.err);
+}
+
 /* ---- what cannot be read ---- */
 
 /* The others go on, and the next import takes up what has been mended. */
