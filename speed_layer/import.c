@@ -256,6 +256,24 @@ out:
     return rc;
 }
 
+/* A few lines may be those of another log that still lies there. */
+static enum tl_code leave_anothers(struct import *import, struct tl_line_source *source, struct tl_err *err)
+{
+    struct tl_import_progress *progress = &import->progress;
+    const struct tl_import_entry *best = progress->best;
+    enum tl_code rc;
+
+    if (best == NULL || progress->best_with_tail || best->lines_count >= TL_IMPORT_CHANCE_LINES ||
+        best->lines_count == tl_import_progress_lines(progress))
+        return TL_OK;
+    TL_TRY(go_to(import, source, 0, err));
+    TL_TRY(of_file(import, tl_line_source_next(source, &import->lines, err)));
+    if (tl_import_seen_is_anothers(import->seen, source, best, &import->lines))
+        progress->best = NULL;
+out:
+    return rc;
+}
+
 static enum tl_code find_known(struct import *import, struct tl_line_source *source, struct known *known, struct tl_err *err)
 {
     const struct tl_import_seen_file *seen = NULL;
@@ -272,6 +290,7 @@ static enum tl_code find_known(struct import *import, struct tl_line_source *sou
     TL_TRY(tl_import_progress_begin(&import->progress, &import->job.kind, err));
     TL_TRY(go_to(import, source, 0, err));
     TL_TRY(compare(import, source, &at_end, err));
+    TL_TRY(leave_anothers(import, source, err));
     TL_TRY(tl_import_progress_known(&import->progress, tl_line_source_name(source), &known->lines, err));
     known->all = at_end && known->lines == tl_import_progress_lines(&import->progress);
 out:

@@ -240,6 +240,48 @@ Test(import_files, what_is_known_of_files_alone_counts_nothing)
     cr_assert_not_null(strstr(logs.run.out, "all 2 logs: 200 lines: 0 new, 200 known, 0 broken\n"), "%s", logs.run.out);
 }
 
+/* ---- logs that begin alike ---- */
+
+/* Two sites were asked the same in the same second. */
+static void write_alike(void)
+{
+    sh("line() { printf '1.1.1.1 - - [01/Mar/2026:10:00:%02d +0000] \"GET /%s HTTP/1.1\" 200 1 \"-\" \"-\"\\n' $1 $2; };"
+       "line 0 > a.log; for i in $(seq 0 20); do line $i; done > b.log");
+}
+
+Test(import_files, a_short_log_is_not_the_beginning_of_another_one)
+{
+    write_alike();
+    IMPORT_HERE("--into", "log");
+    says_here("a.log: 1 line: 1 new, 0 known, 0 broken; 0 by bots, 0 for files\n"
+              "b.log: 21 lines: 21 new, 0 known, 0 broken; 0 by bots, 0 for files\n"
+              "all 2 logs: 22 lines: 22 new, 0 known, 0 broken; 0 by bots, 0 for files\n");
+    IMPORT_HERE("--into", "log");
+    cr_assert_not_null(strstr(logs.run.out, "all 2 logs: 22 lines: 0 new, 22 known, 0 broken\n"), "%s", logs.run.out);
+    sh("mv b.log b.log.1; gzip b.log.1; sed 's,/[0-9]* HTTP,/x HTTP,' a.log > ../more; cat ../more >> a.log");
+    IMPORT_HERE("--into", "log");
+    cr_assert_not_null(strstr(logs.run.out, "all 2 logs: 23 lines: 1 new, 22 known, 0 broken"), "%s", logs.run.out);
+}
+
+Test(import_files, a_short_log_of_another_host)
+{
+    char a[300], b[300];
+
+    write_alike();
+    snprintf(a, sizeof a, "%s/a.log", logs_folder());
+    snprintf(b, sizeof b, "%s/b.log", logs_folder());
+    IMPORT(a, "--format", "combined", "--host", "a.com");
+    cr_assert_eq(logs.run.status, 0, "%s", logs.run.err);
+    IMPORT(b, "--format", "combined", "--host", "b.com");
+    cr_assert_eq(logs.run.status, 0, "%s", logs.run.err);
+    cr_assert_not_null(strstr(logs.run.out, "b.log: 21 lines: 21 new, 0 known"), "%s", logs.run.out);
+    sh("head -1 b.log > c.log; tail -5 b.log >> c.log; rm a.log"); /* it may be that one, grown */
+    snprintf(b, sizeof b, "%s/c.log", logs_folder());
+    IMPORT(b, "--format", "combined", "--host", "c.com");
+    cr_assert_eq(logs.run.status, 2, "%s", logs.run.out);
+    cr_assert_not_null(strstr(logs.run.err, "--host a.com"), "%s", logs.run.err);
+}
+
 /* ---- folders ---- */
 
 Test(import_files, a_folder_in_the_order_of_rotation)
