@@ -277,6 +277,7 @@ out:
 static enum tl_code find_known(struct import *import, struct tl_line_source *source, struct known *known, struct tl_err *err)
 {
     const struct tl_import_seen_file *seen = NULL;
+    uint64_t copied = 0;
     bool at_end;
     enum tl_code rc;
 
@@ -290,8 +291,11 @@ static enum tl_code find_known(struct import *import, struct tl_line_source *sou
     TL_TRY(tl_import_progress_begin(&import->progress, &import->job.kind, err));
     TL_TRY(go_to(import, source, 0, err));
     TL_TRY(compare(import, source, &at_end, err));
+    if (at_end && tl_import_progress_wants_more(&import->progress)) /* it ends before others that begin like it */
+        copied = tl_import_seen_beginning(import->seen, &import->progress, &import->lines);
     TL_TRY(leave_anothers(import, source, err));
     TL_TRY(tl_import_progress_known(&import->progress, tl_line_source_name(source), &known->lines, err));
+    known->lines = copied > known->lines ? copied : known->lines;
     known->all = at_end && known->lines == tl_import_progress_lines(&import->progress);
 out:
     return rc;

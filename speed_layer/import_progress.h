@@ -65,6 +65,10 @@ void tl_import_hash_lines(XXH3_state_t *state, const struct tl_lines *lines, siz
 /* Of a span as far as it goes: without a last line that has no line feed. */
 XXH128_hash_t tl_import_span_hash(XXH3_state_t *state, const struct tl_lines *lines);
 
+/* The hash of an entry: of spans, and what is behind them where there is any. Leaves `state` changed. */
+XXH128_hash_t tl_import_spans_hash(XXH3_state_t *state, const struct tl_import_span *spans, size_t count, uint64_t partial_lines,
+                                   XXH128_hash_t partial);
+
 /* All that is known, and the log at hand. */
 struct tl_import_progress {
     struct tl_arena arena;

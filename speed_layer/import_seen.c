@@ -483,6 +483,73 @@ bool tl_import_seen_is_anothers(struct tl_import_seen *seen, const struct tl_lin
     return another;
 }
 
+/* Of the lines behind the file's first `at` spans: those that were imported, which its entry vouches for; 0: they are others. */
+static size_t imported_lines(struct tl_import_seen *seen, const struct tl_import_seen_file *file, size_t at)
+{
+    const struct tl_lines *lines = &seen->lines;
+    XXH128_hash_t hash;
+    uint64_t left = file->entry.lines_count;
+
+    if (at < file->spans_count)
+        return lines->whole && XXH128_isEqual(tl_import_span_hash(seen->state, lines), file->spans[at].hash) ? lines->count : 0;
+    for (size_t i = 0; i < at; i++)
+        left -= file->spans[i].lines_count;
+    if (left > finished_count(lines))
+        return 0;
+    XXH3_128bits_reset(seen->state);
+    tl_import_hash_lines(seen->state, lines, 0, (size_t)left);
+    hash = XXH3_128bits_digest(seen->state);
+    hash = tl_import_spans_hash(seen->state, file->spans, at, left, hash);
+    return XXH128_isEqual(hash, file->entry.hash) ? (size_t)left : 0;
+}
+
+/* Do the lines stand in the file behind its first `at` spans? */
+static bool lines_stand_there(struct tl_import_seen *seen, const struct tl_import_seen_file *file, size_t at,
+                              const struct tl_lines *lines)
+{
+    struct tl_line_source *source = still_there(seen, file);
+    size_t finished = finished_count(lines), there;
+    struct tl_err err;
+    bool stand = source != NULL && tl_line_source_is_plain(source) &&
+                 tl_line_source_seek(source, at == 0 ? 0 : file->spans[at - 1].end, &err) == TL_OK &&
+                 tl_line_source_next(source, &seen->lines, &err) == TL_OK;
+
+    if (stand) {
+        there = imported_lines(seen, file, at);
+        stand = lines->count <= there && same_lines(lines, &seen->lines, finished) == finished &&
+                (!lines->unfinished || tl_sv_starts(seen->lines.lines[finished], lines->lines[finished]));
+    }
+    tl_line_source_close(source);
+    return stand;
+}
+
+uint64_t tl_import_seen_beginning(struct tl_import_seen *seen, const struct tl_import_progress *progress,
+                                  const struct tl_lines *last)
+{
+    uint64_t all = tl_import_progress_lines(progress), best = 0;
+
+    if (all < TL_IMPORT_CHANCE_LINES)
+        return 0;
+    for (size_t f = seen->files_count; f > 0 && best < all; f--) {
+        const struct tl_import_seen_file *file = &seen->files[f - 1];
+        uint64_t lines = 0;
+        size_t at = 0;
+
+        if (file->is_packed || !tl_import_kind_same(&file->entry.kind, &progress->kind) ||
+            file->entry.first_line != progress->first_line || file->entry.lines_count < all ||
+            !tl_import_progress_has(progress, &file->entry))
+            continue;
+        for (; at < file->spans_count && at < progress->spans_count &&
+               XXH128_isEqual(file->spans[at].hash, progress->spans[at].hash);
+             at++)
+            lines += file->spans[at].lines_count;
+        if (lines < all && at == progress->spans_count && lines_stand_there(seen, file, at, last))
+            lines = all;
+        best = lines > best ? lines : best;
+    }
+    return best;
+}
+
 enum tl_code tl_import_seen_note(struct tl_import_seen *seen, const struct tl_line_source *source,
                                  const struct tl_file_identity *opened, const struct tl_import_progress *progress,
                                  struct tl_err *err)

@@ -24,7 +24,7 @@
  * that is the last one.
  *
  * Where the file lay is kept too, for what its entry alone cannot tell: whether a log that begins as a short one did is that
- * one, longer, or another one (tl_import_seen_is_anothers).
+ * one, longer, or another one (tl_import_seen_is_anothers), and whether a shorter one is a copy (tl_import_seen_beginning).
  *
  *   DIR/imports.seen: "TLYISEEN", u32 version 2, then each file as a block, the latest met last, up to 32 MiB of them; last u64 XXH3 of all before
  *   a file: u64 device, u64 inode, zigzag size, zigzag ns of its change, zigzag ns of its inode's, u8 settled, u8 packed, block entry, u64 hash of its
@@ -73,6 +73,11 @@ const struct tl_import_seen_file *tl_import_seen_find(struct tl_import_seen *see
  * span is `first`. What was renamed, packed or cut has left its place, or another content there. */
 bool tl_import_seen_is_anothers(struct tl_import_seen *seen, const struct tl_line_source *source,
                                 const struct tl_import_entry *entry, const struct tl_lines *first);
+/* Of a log that ends before those that begin like it: how many of its first lines are known, for they are those of a longer
+ * log that was imported. Its whole spans are known by their hashes; the lines behind them, `last`, if the longer one's file
+ * still lies where it lay. A last line of it that breaks off is known too. 0 below TL_IMPORT_CHANCE_LINES. */
+uint64_t tl_import_seen_beginning(struct tl_import_seen *seen, const struct tl_import_progress *progress,
+                                  const struct tl_lines *last);
 /* Notes what the file holds: it has been read to its end, and was `opened` when that began. `progress` stands behind its last
  * line. What cannot be vouched for is forgotten. */
 TL_MUST_USE enum tl_code tl_import_seen_note(struct tl_import_seen *seen, const struct tl_line_source *source,

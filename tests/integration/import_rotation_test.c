@@ -240,6 +240,52 @@ Test(import_files, what_is_known_of_files_alone_counts_nothing)
     cr_assert_not_null(strstr(logs.run.out, "all 2 logs: 200 lines: 0 new, 200 known, 0 broken\n"), "%s", logs.run.out);
 }
 
+/* ---- copies that are shorter ---- */
+
+/* copytruncate at work: the copy is not whole yet, and breaks off within a line. */
+Test(import_files, a_copy_that_is_not_whole_yet)
+{
+    write_part("access.log", 0, 30000);
+    IMPORT_HERE("--into", "archive");
+    sh("head -n 20000 access.log > access.log.1; sed -n 20001p access.log | head -c 30 >> access.log.1");
+    IMPORT_HERE("--into", "archive");
+    says_here("access.log.1: 20,000 lines: 0 new, 20,000 known, 0 broken\n"
+              "access.log: 30,000 lines: 0 new, 30,000 known, 0 broken\n"
+              "all 2 logs: 50,000 lines: 0 new, 50,000 known, 0 broken\n");
+    sh("touch -d '2026-03-01 12:00' access.log.1"); /* and it will never be */
+    IMPORT_HERE("--into", "archive");
+    says_here("access.log.1: 20,001 lines: 0 new, 20,001 known, 0 broken\n"
+              "access.log: 30,000 lines: 0 new, 30,000 known, 0 broken\n"
+              "all 2 logs: 50,001 lines: 0 new, 50,001 known, 0 broken\n");
+    sh("cp access.log access.log.1; : > access.log"); /* now it is */
+    IMPORT_HERE("--into", "archive");
+    says_here("access.log.1: 30,000 lines: 0 new, 30,000 known, 0 broken\n"
+              "access.log: 0 lines: 0 new, 0 known, 0 broken\n"
+              "all 2 logs: 30,000 lines: 0 new, 30,000 known, 0 broken\n");
+    logs_verify_record(30000);
+}
+
+/* Without the log that it was copied from, the spans that are whole are known. */
+Test(import_files, the_first_lines_of_a_log_that_is_gone)
+{
+    write_part("access.log", 0, 30000);
+    IMPORT_HERE("--into", "log");
+    sh("head -n 20000 access.log > short.log; rm access.log");
+    IMPORT_HERE("--into", "log");
+    cr_assert_not_null(strstr(logs.run.out, " 16,384 known"), "%s", logs.run.out);
+}
+
+/* Another log that begins alike is none. */
+Test(import_files, a_short_log_that_goes_another_way)
+{
+    write_part("access.log", 0, 30000);
+    IMPORT_HERE("--into", "log");
+    sh("head -n 500 access.log > short.log; echo broken >> short.log");
+    IMPORT_HERE("--into", "log");
+    cr_assert_not_null(strstr(logs.run.out, "short.log: 501 lines: "), "%s", logs.run.out);
+    cr_assert_null(strstr(logs.run.out, "short.log: 501 lines: 0 new"), "%s", logs.run.out);
+}
+
 /* ---- logs that begin alike ---- */
 
 /* Two sites were asked the same in the same second. */
