@@ -625,7 +625,8 @@ out:
     if (source != NULL)
         import->done_bytes += tl_line_source_read_bytes(source) - import->read_from;
     import->read_from = 0;
-    if (source != NULL && import->is_log) { /* what was taken before a failure stays */
+    /* what was taken before a failure stays; a file that gave nothing is no log */
+    if (source != NULL && import->is_log && (rc == TL_OK || import->counts.fresh + import->counts.broken > 0)) {
         summary_put(import, tl_line_source_name(source), &import->counts);
         counts_add(&import->total, &import->counts);
         import->logs_count++;

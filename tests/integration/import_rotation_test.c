@@ -411,6 +411,10 @@ Test(import_files, a_damaged_file_in_a_folder)
     cr_assert_not_null(strstr(logs.run.err, "/access.log: cannot be read"), "%s", logs.run.err);
     cr_assert_not_null(strstr(logs.run.out, "access.log.1: 100 lines: 98 new"), "%s", logs.run.out);
     cr_assert_not_null(strstr(logs.run.out, "access.log.3: 100 lines: 98 new"), "%s", logs.run.out);
+    IMPORT_HERE("--into", "archive");
+    cr_assert_eq(logs.run.status, 3);
+    cr_assert_null(strstr(logs.run.out, "access.log.2.gz: "), "nothing was taken of it: %s", logs.run.out);
+    cr_assert_not_null(strstr(logs.run.out, "all 2 logs: 200 lines: 0 new, 200 known, 0 broken\n"), "%s", logs.run.out);
     sh("cp ../whole access.log.2.gz; rm access.log");
     IMPORT_HERE("--into", "archive");
     cr_assert_eq(logs.run.status, 0, "%s", logs.run.err);
