@@ -84,6 +84,7 @@ struct import {
     uint64_t looked_at; /* of something else: its first lines, and there are more; 0: all */
     bool file_failed;   /* what failed is this file, and no other */
     /* all of them */
+    bool stopped;        /* by a signal, between two transactions */
     enum tl_code failed; /* the last file that did, which was said */
     struct tl_import_counts total;
     size_t logs_count;
@@ -173,8 +174,9 @@ static enum tl_code go_to(struct import *import, struct tl_line_source *source, 
     return of_file(import, tl_line_source_seek(source, place, err));
 }
 
-static enum tl_code fail_stopped(const struct tl_line_source *source, struct tl_err *err)
+static enum tl_code fail_stopped(struct import *import, const struct tl_line_source *source, struct tl_err *err)
 {
+    import->stopped = true;
     return tl_fail(err, TL_ERR_IO, "%s: stopped by a signal; the same command goes on where it was", tl_line_source_name(source));
 }
 
@@ -215,7 +217,7 @@ static enum tl_code compare(struct import *import, struct tl_line_source *source
         int64_t min, max;
 
         if (tl_stop_requested())
-            TL_TRY(fail_stopped(source, err));
+            TL_TRY(fail_stopped(import, source, err));
         TL_TRY(of_file(import, tl_line_source_next(source, lines, err)));
         times_of(import, source, lines, &min, &max);
         TL_TRY(tl_import_progress_compare(progress, lines, min, max, err));
@@ -444,7 +446,7 @@ static enum tl_code take_lines(struct import *import, struct tl_line_source *sou
     TL_TRY(tl_import_pipe_begin(import->pipe, source, &import->job, progress->spans_lines, err));
     for (;;) {
         if (tl_stop_requested())
-            TL_TRY(fail_stopped(source, err));
+            TL_TRY(fail_stopped(import, source, err));
         TL_TRY(of_file(import, tl_import_pipe_take(import->pipe, &chunk, err)));
         if (chunk == NULL)
             break;
@@ -967,7 +969,7 @@ static const struct tl_usage import_usage = {
     .args_max = -1,
 };
 
-/* What is in the writer becomes durable, whatever ended the run but the record itself. */
+/* What is in the writer becomes durable. It is whole transactions: not after an append that failed. */
 static enum tl_code finish(struct import *import, struct tl_err *err)
 {
     enum tl_code rc = TL_OK;
@@ -1005,9 +1007,8 @@ TL_COMMAND(import, "put access logs and JSON Lines into the log or the archive")
 out:
     if (rc != TL_OK)
         tl_diag_err(&err);
-    if (rc != TL_OK && tl_stop_requested()) {
+    if (rc != TL_OK && import.stopped)
         rc = finish(&import, &err) == TL_OK ? rc : err.code;
-    }
     if (rc == TL_OK)
         rc = import.failed;
     seen_write(&import);
