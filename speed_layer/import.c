@@ -80,9 +80,12 @@ struct import {
     struct passed passed;
     struct tl_lines lines;
     const struct tl_import_file *file;
-    bool is_log;      /* or something else that lies in the folder */
-    bool file_failed; /* what failed is this file, and no other */
+    bool is_log;        /* or something else that lies in the folder */
+    uint64_t looked_at; /* of something else: its first lines, and there are more; 0: all */
+    bool file_failed;   /* what failed is this file, and no other */
     /* all of them */
+    bool stopped;        /* by a signal, between two transactions */
+    enum tl_code failed; /* the last file that did, which was said */
     struct tl_import_counts total;
     size_t logs_count;
     struct tl_progress bar;
@@ -171,8 +174,9 @@ static enum tl_code go_to(struct import *import, struct tl_line_source *source, 
     return of_file(import, tl_line_source_seek(source, place, err));
 }
 
-static enum tl_code fail_stopped(const struct tl_line_source *source, struct tl_err *err)
+static enum tl_code fail_stopped(struct import *import, const struct tl_line_source *source, struct tl_err *err)
 {
+    import->stopped = true;
     return tl_fail(err, TL_ERR_IO, "%s: stopped by a signal; the same command goes on where it was", tl_line_source_name(source));
 }
 
@@ -213,7 +217,7 @@ static enum tl_code compare(struct import *import, struct tl_line_source *source
         int64_t min, max;
 
         if (tl_stop_requested())
-            TL_TRY(fail_stopped(source, err));
+            TL_TRY(fail_stopped(import, source, err));
         TL_TRY(of_file(import, tl_line_source_next(source, lines, err)));
         times_of(import, source, lines, &min, &max);
         TL_TRY(tl_import_progress_compare(progress, lines, min, max, err));
@@ -254,9 +258,28 @@ out:
     return rc;
 }
 
+/* A few lines may be those of another log that still lies there. */
+static enum tl_code leave_anothers(struct import *import, struct tl_line_source *source, struct tl_err *err)
+{
+    struct tl_import_progress *progress = &import->progress;
+    const struct tl_import_entry *best = progress->best;
+    enum tl_code rc;
+
+    if (best == NULL || progress->best_with_tail || best->lines_count >= TL_IMPORT_CHANCE_LINES ||
+        best->lines_count == tl_import_progress_lines(progress))
+        return TL_OK;
+    TL_TRY(go_to(import, source, 0, err));
+    TL_TRY(of_file(import, tl_line_source_next(source, &import->lines, err)));
+    if (tl_import_seen_is_anothers(import->seen, source, best, &import->lines))
+        progress->best = NULL;
+out:
+    return rc;
+}
+
 static enum tl_code find_known(struct import *import, struct tl_line_source *source, struct known *known, struct tl_err *err)
 {
     const struct tl_import_seen_file *seen = NULL;
+    uint64_t copied = 0;
     bool at_end;
     enum tl_code rc;
 
@@ -270,7 +293,11 @@ static enum tl_code find_known(struct import *import, struct tl_line_source *sou
     TL_TRY(tl_import_progress_begin(&import->progress, &import->job.kind, err));
     TL_TRY(go_to(import, source, 0, err));
     TL_TRY(compare(import, source, &at_end, err));
+    if (at_end && tl_import_progress_wants_more(&import->progress)) /* it ends before others that begin like it */
+        copied = tl_import_seen_beginning(import->seen, &import->progress, &import->lines);
+    TL_TRY(leave_anothers(import, source, err));
     TL_TRY(tl_import_progress_known(&import->progress, tl_line_source_name(source), &known->lines, err));
+    known->lines = copied > known->lines ? copied : known->lines;
     known->all = at_end && known->lines == tl_import_progress_lines(&import->progress);
 out:
     return rc;
@@ -419,7 +446,7 @@ static enum tl_code take_lines(struct import *import, struct tl_line_source *sou
     TL_TRY(tl_import_pipe_begin(import->pipe, source, &import->job, progress->spans_lines, err));
     for (;;) {
         if (tl_stop_requested())
-            TL_TRY(fail_stopped(source, err));
+            TL_TRY(fail_stopped(import, source, err));
         TL_TRY(of_file(import, tl_import_pipe_take(import->pipe, &chunk, err)));
         if (chunk == NULL)
             break;
@@ -462,25 +489,36 @@ static void summary_print(struct import *import)
     tl_buf_clear(&import->summary);
 }
 
-/* Does one of its first lines read as the format says? A folder holds other things than logs, and logs of other formats. */
+/* Does one of its lines read as the format says? A folder holds other things than logs, and logs of other formats. As many are
+ * looked at as make a span: a log may begin with lines that were broken for minutes. */
 static enum tl_code looks_like_log(struct import *import, struct tl_line_source *source, bool *looks, struct tl_err *err)
 {
-    enum { LOOKED_AT = 100 };
     struct tl_lines *lines = &import->lines;
-    size_t seen = 0;
     enum tl_code rc;
 
     TL_TRY(go_to(import, source, 0, err));
+    tl_line_source_leave_tail(source, false); /* half a line tells too */
     TL_TRY(of_file(import, tl_line_source_next(source, lines, err)));
+    tl_line_source_leave_tail(source, true);
     *looks = lines->count == 0;
-    for (size_t i = 0; i < lines->count && seen < LOOKED_AT && !*looks; i++)
-        if (!tl_import_line_is_blank(lines->lines[i])) {
-            *looks = tl_import_line_fits(import->job.kind.format, lines->lines[i]);
-            seen++;
-        }
+    for (size_t i = 0; i < lines->count && !*looks; i++)
+        *looks = tl_import_line_fits(import->job.kind.format, lines->lines[i]);
+    import->looked_at = lines->at_end ? 0 : lines->count;
     TL_TRY(of_file(import, tl_line_source_seek(source, 0, err))); /* a look is not worth a place in the bar */
 out:
     return rc;
+}
+
+static void say_no_log(const struct import *import)
+{
+    const char *path = import->file->path, *format = import->options.format;
+    char count[TL_COUNT_TEXT_BYTES];
+
+    if (import->looked_at == 0)
+        tl_diag(TL_INFO, "%s: passed over: none of its lines is %s", path, format);
+    else
+        tl_diag(TL_WARN, "%s: passed over: none of its first %s lines is %s; naming the file takes it as it is", path,
+                tl_count_text(import->looked_at, count), format);
 }
 
 /* The rules of user agents, for the first log that has any. */
@@ -502,39 +540,61 @@ out:
     return rc;
 }
 
+/* An entry for what may come again in this very run, be it the whole copy of a file that breaks off. */
+static enum tl_code know_what_was_taken(struct import *import, uint64_t known, struct tl_err *err)
+{
+    struct tl_import_entry entry;
+
+    /* what was read and then not appended does not count */
+    if (import->counts.lines <= known || import->counts.lines != tl_import_progress_lines(&import->progress))
+        return TL_OK;
+    tl_import_progress_entry(&import->progress, &entry);
+    return tl_import_progress_add(&import->progress, &entry, err);
+}
+
+static enum tl_code take_new(struct import *import, struct tl_line_source *source, uint64_t known, struct tl_err *err)
+{
+    uint64_t number = 0;
+    char key[40];
+    enum tl_code rc, noted;
+
+    if (getrandom(&number, sizeof number, 0) != (ssize_t)sizeof number)
+        return tl_fail_errno(err, TL_ERR_IO, "no random number for a new import");
+    snprintf(key, sizeof key, "import:%016" PRIx64, number);
+    TL_TRY(ask_agents(import, err));
+    rc = take_lines(import, source, known, tl_sv_from(key), err);
+    noted = know_what_was_taken(import, known, err);
+    if (noted != TL_OK)
+        rc = noted;
+    import->file_failed = import->file_failed && noted == TL_OK;
+out:
+    return rc;
+}
+
 static enum tl_code read_log(struct import *import, struct tl_line_source *source, struct tl_err *err)
 {
     struct tl_file_identity opened = {0};
     struct known known;
-    uint64_t number = 0;
-    char key[40];
     enum tl_code rc;
 
-    if (getrandom(&number, sizeof number, 0) != (ssize_t)sizeof number)
-        TL_TRY(tl_fail_errno(err, TL_ERR_IO, "no random number for a new import"));
-    snprintf(key, sizeof key, "import:%016" PRIx64, number);
     if (!tl_file_identity_of(source, &opened))
         opened.size = -1; /* standard input: it is not known again by what it is */
+    tl_line_source_leave_tail(source, true);
     TL_TRY(find_known(import, source, &known, err));
     if (import->file->from_folder && known.lines == 0) {
         TL_TRY(looks_like_log(import, source, &import->is_log, err));
         if (!import->is_log)
             return TL_OK;
     }
-    if (known.all) {
+    if (known.all)
         import->counts.lines = import->counts.known = known.lines;
-    } else {
-        TL_TRY(ask_agents(import, err));
-        TL_TRY(take_lines(import, source, known.lines, tl_sv_from(key), err));
-    }
-    if (import->counts.lines > known.lines) { /* an entry for what may come again in this very run */
-        struct tl_import_entry entry;
-
-        tl_import_progress_entry(&import->progress, &entry);
-        TL_TRY(tl_import_progress_add(&import->progress, &entry, err));
-    }
+    else
+        TL_TRY(take_new(import, source, known.lines, err));
     if (!(known.all && known.noted))
         TL_TRY(tl_import_seen_note(import->seen, source, &opened, &import->progress, err));
+    if (tl_line_source_left_tail(source))
+        tl_diag(TL_INFO, "%s: its last line has no end, and may be half written: it is left for the next import",
+                tl_line_source_name(source));
     if (tl_line_source_was_cut(source))
         tl_diag(TL_WARN, "%s: was cut while it was read, as copytruncate does; the next import reads what it holds then",
                 tl_line_source_name(source));
@@ -567,7 +627,8 @@ out:
     if (source != NULL)
         import->done_bytes += tl_line_source_read_bytes(source) - import->read_from;
     import->read_from = 0;
-    if (source != NULL && import->is_log) { /* what was taken before a failure stays */
+    /* what was taken before a failure stays; a file that gave nothing is no log */
+    if (source != NULL && import->is_log && (rc == TL_OK || import->counts.fresh + import->counts.broken > 0)) {
         summary_put(import, tl_line_source_name(source), &import->counts);
         counts_add(&import->total, &import->counts);
         import->logs_count++;
@@ -588,8 +649,8 @@ static void seen_write(struct import *import)
     import->seen_bytes = import->done_bytes;
 }
 
-/* A file that fails lets the others go on; *failed is what it failed with. */
-static enum tl_code import_files(struct import *import, enum tl_code *failed, struct tl_err *err)
+/* A file that fails lets the others go on. */
+static enum tl_code import_files(struct import *import, struct tl_err *err)
 {
     for (size_t i = 0; i < import->files.count; i++) {
         const struct tl_import_file *file = &import->files.items[i];
@@ -603,12 +664,12 @@ static enum tl_code import_files(struct import *import, enum tl_code *failed, st
             continue;
         tl_progress_end(&import->bar);
         if (rc == TL_OK) {
-            tl_diag(TL_INFO, "%s: passed over: none of its lines is %s", file->path, import->options.format);
+            say_no_log(import);
         } else if (file->from_folder && access(file->path, F_OK) != 0 && errno == ENOENT) {
             tl_diag(TL_INFO, "%s: passed over: it is gone since the folder was read", file->path);
         } else {
             tl_diag_err(err);
-            *failed = rc;
+            import->failed = rc;
         }
     }
     return TL_OK;
@@ -802,6 +863,22 @@ static void bar_begin(struct import *import)
     tl_progress_begin(&import->bar, "import");
 }
 
+/* What is not there lets the others go on, and where there are none nothing is made. */
+static enum tl_code find_files(struct import *import, struct tl_err *err)
+{
+    for (int i = 0; i < import->common->args_count; i++) {
+        enum tl_code rc = tl_import_files_add(&import->files, import->common->args[i], err);
+
+        if (rc == TL_ERR_MEMORY)
+            return rc;
+        if (rc != TL_OK) {
+            tl_diag_err(err);
+            import->failed = rc;
+        }
+    }
+    return TL_OK;
+}
+
 static enum tl_code import_open(struct import *import, struct tl_lock **lock, struct tl_err *err)
 {
     char *lock_path = NULL;
@@ -816,8 +893,9 @@ static enum tl_code import_open(struct import *import, struct tl_lock **lock, st
         TL_TRY(tl_views_open(import->common, import->common->views, &import->functions, &import->plan, err));
     TL_TRY(choose_topic(import, err));
     import->job.partition = import->options.partition;
-    for (int i = 0; i < import->common->args_count; i++)
-        TL_TRY(tl_import_files_add(&import->files, import->common->args[i], err));
+    TL_TRY(find_files(import, err));
+    if (import->failed != TL_OK && import->files.count == 0)
+        return TL_OK;
     TL_TRY(tl_data_dir_make(import->common->data, err));
     if (asprintf(&lock_path, "%s/import.lock", import->common->data) < 0) {
         lock_path = NULL;
@@ -881,7 +959,9 @@ static const struct tl_usage import_usage = {
         "nothing,\n"
         "one that has grown or was rotated is continued. Lines that cannot be read are counted, shown (the first five) and "
         "kept:\n"
-        "they become dead letters. A file that cannot be read is said, and the others go on (exit status 3).",
+        "they become dead letters. A last line without a line feed is left for the next import as long as its file was changed "
+        "within\n"
+        "the last minute. A file that cannot be read is said, and the others go on (exit status 3).",
     .example = "tally import /var/log/nginx access.log.zst --format combined --host www.example.com --views views.sql",
     .options = import_table,
     .options_count = TL_COUNT(import_table),
@@ -889,7 +969,7 @@ static const struct tl_usage import_usage = {
     .args_max = -1,
 };
 
-/* What is in the writer becomes durable, whatever ended the run but the record itself. */
+/* What is in the writer becomes durable. It is whole transactions: not after an append that failed. */
 static enum tl_code finish(struct import *import, struct tl_err *err)
 {
     enum tl_code rc = TL_OK;
@@ -915,7 +995,6 @@ TL_COMMAND(import, "put access logs and JSON Lines into the log or the archive")
     };
     struct tl_lock *lock = NULL;
     struct tl_err err = {0};
-    enum tl_code failed = TL_OK; /* a file, which was said */
     int status = 0;
     enum tl_code rc;
 
@@ -923,15 +1002,15 @@ TL_COMMAND(import, "put access logs and JSON Lines into the log or the archive")
         return status;
     tl_stop_install();
     TL_TRY(import_open(&import, &lock, &err));
-    TL_TRY(import_files(&import, &failed, &err));
+    TL_TRY(import_files(&import, &err));
     TL_TRY(finish(&import, &err));
-    rc = failed;
 out:
-    if (rc != TL_OK && rc != failed)
+    if (rc != TL_OK)
         tl_diag_err(&err);
-    if (rc != TL_OK && rc != failed && tl_stop_requested()) {
+    if (rc != TL_OK && import.stopped)
         rc = finish(&import, &err) == TL_OK ? rc : err.code;
-    }
+    if (rc == TL_OK)
+        rc = import.failed;
     seen_write(&import);
     import_done(&import);
     tl_lock_release(lock);

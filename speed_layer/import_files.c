@@ -206,9 +206,9 @@ static enum tl_code add_folder(struct tl_import_files *files, const char *folder
     }
     if (errno != 0)
         TL_TRY(tl_fail_errno(err, TL_ERR_IO, "%s: cannot be read", folder));
+out:
     if (files->count > first)
         qsort(files->items + first, files->count - first, sizeof *files->items, file_order);
-out:
     closedir(dir);
     free(path);
     return rc;

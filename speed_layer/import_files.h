@@ -25,7 +25,7 @@ struct tl_import_files {
     uint64_t bytes; /* of all of them */
 };
 
-/* Adds the file, or the files of the folder. "-" is a file. TL_ERR_IO: it cannot be read. */
+/* Adds the file, or the files of the folder. "-" is a file. TL_ERR_IO: it cannot be read, or a folder not to its end. */
 TL_MUST_USE enum tl_code tl_import_files_add(struct tl_import_files *files, const char *path, struct tl_err *err);
 void tl_import_files_done(struct tl_import_files *files);
 /* For qsort, of names without their folder: the older one first. */

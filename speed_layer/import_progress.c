@@ -109,6 +109,17 @@ static void chain_add(XXH3_state_t *chain, XXH128_hash_t hash)
     XXH3_128bits_update(chain, &bytes, sizeof bytes);
 }
 
+XXH128_hash_t tl_import_spans_hash(XXH3_state_t *state, const struct tl_import_span *spans, size_t count, uint64_t partial_lines,
+                                   XXH128_hash_t partial)
+{
+    XXH3_128bits_reset(state);
+    for (size_t i = 0; i < count; i++)
+        chain_add(state, spans[i].hash);
+    if (partial_lines > 0)
+        chain_add(state, partial);
+    return XXH3_128bits_digest(state);
+}
+
 /* Of the spans, and `partial` behind them where there are lines of it. Leaves `state` changed. */
 static XXH128_hash_t chain_hash(const struct tl_import_progress *progress, uint64_t partial_lines, XXH128_hash_t partial)
 {

@@ -9,8 +9,8 @@
  * span's is that of its lines, each with a line feed. So whoever has the hashes of a log's spans (import_seen.h) goes on with
  * it without reading it again. The hash of the first line tells logs apart before more than that was read.
  *
- * A last line without a line feed may be half written: it is imported, but stands apart from the others, so that the log is
- * known again when more has come behind it.
+ * A last line without a line feed is left while its file is written (line_source.h). When nobody has written there for a
+ * while it is imported, but stands apart from the others, so that the log is known again when more has come behind it.
  *
  * As bytes (a note in the log, a line of the archive's list):
  *   u8 version 2, u8 format, varint lines, 16 bytes hash, u8 has tail, 16 bytes hash of the tail, u8 has host, block host,
@@ -64,6 +64,10 @@ struct tl_import_span {
 void tl_import_hash_lines(XXH3_state_t *state, const struct tl_lines *lines, size_t from, size_t to);
 /* Of a span as far as it goes: without a last line that has no line feed. */
 XXH128_hash_t tl_import_span_hash(XXH3_state_t *state, const struct tl_lines *lines);
+
+/* The hash of an entry: of spans, and what is behind them where there is any. Leaves `state` changed. */
+XXH128_hash_t tl_import_spans_hash(XXH3_state_t *state, const struct tl_import_span *spans, size_t count, uint64_t partial_lines,
+                                   XXH128_hash_t partial);
 
 /* All that is known, and the log at hand. */
 struct tl_import_progress {

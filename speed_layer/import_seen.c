@@ -12,7 +12,15 @@
 #include "base/table.h"
 #include "speed_layer/whole_file.h"
 
-enum { SEEN_VERSION = 1, SAMPLES = 16, EDGES = 2, EDGE_BYTES = 64 << 10, SEEN_BYTES_MAX = 64 << 20, SETTLED_MS = 2000 };
+enum {
+    SEEN_VERSION_NO_PATHS = 1,
+    SEEN_VERSION = 2,
+    SAMPLES = 16,
+    EDGES = 2,
+    EDGE_BYTES = 64 << 10,
+    SEEN_BYTES_MAX = 64 << 20,
+    SETTLED_MS = 2000
+};
 static const char seen_name[] = "imports.seen";
 static const char seen_magic[8] = {'T', 'L', 'Y', 'I', 'S', 'E', 'E', 'N'};
 
@@ -30,6 +38,7 @@ struct tl_import_seen {
 static void file_done(struct tl_import_seen_file *file)
 {
     free((char *)(uintptr_t)file->entry.kind.topic.data);
+    free((char *)(uintptr_t)file->path.data);
     free((char *)(uintptr_t)file->entry.kind.host.data);
     free(file->spans);
 }
@@ -56,10 +65,10 @@ static enum tl_code file_add(struct tl_import_seen *seen, const struct tl_import
     size_t spans_bytes = file->spans_count * sizeof *file->spans;
     enum tl_code rc = TL_OK;
 
-    mine.entry.kind.topic = mine.entry.kind.host = (struct tl_sv){NULL, 0};
+    mine.entry.kind.topic = mine.entry.kind.host = mine.path = (struct tl_sv){NULL, 0};
     mine.spans = malloc(spans_bytes + 1);
     if (mine.spans == NULL || !copy_text(file->entry.kind.topic, &mine.entry.kind.topic) ||
-        !copy_text(file->entry.kind.host, &mine.entry.kind.host))
+        !copy_text(file->entry.kind.host, &mine.entry.kind.host) || !copy_text(file->path, &mine.path))
         TL_TRY(tl_fail_memory(err, spans_bytes));
     if (spans_bytes > 0)
         memcpy(mine.spans, file->spans, spans_bytes);
@@ -123,6 +132,7 @@ static void file_put(struct tl_buf *out, struct tl_buf *entry, const struct tl_i
     tl_buf_put_block(out, tl_buf_sv(entry));
     tl_buf_put_u64(out, file->head);
     tl_buf_put_u64(out, file->tail);
+    tl_buf_put_block(out, file->path);
     tl_buf_put_varint(out, file->spans_count);
     for (size_t i = 0; i < file->spans_count; i++) {
         const struct tl_import_span *span = &file->spans[i];
@@ -137,7 +147,7 @@ static void file_put(struct tl_buf *out, struct tl_buf *entry, const struct tl_i
 }
 
 /* Views into `bytes`; the spans are file->spans, which has room for `room`. */
-static bool file_get(struct tl_sv bytes, struct tl_import_seen_file *file, size_t room)
+static bool file_get(struct tl_sv bytes, uint32_t version, struct tl_import_seen_file *file, size_t room)
 {
     struct tl_reader reader = tl_reader_of(bytes);
     int64_t end = 0;
@@ -154,6 +164,7 @@ static bool file_get(struct tl_sv bytes, struct tl_import_seen_file *file, size_
         return false;
     file->head = tl_reader_u64(&reader);
     file->tail = tl_reader_u64(&reader);
+    file->path = version == SEEN_VERSION_NO_PATHS ? (struct tl_sv){NULL, 0} : tl_reader_block(&reader);
     count = tl_reader_varint(&reader);
     if (reader.failed || count > room)
         return false;
@@ -180,6 +191,7 @@ static enum tl_code seen_decode(struct tl_import_seen *seen, struct tl_sv bytes,
     enum { SPAN_BYTES_MIN = 20 };
     struct tl_import_seen_file file = {0};
     struct tl_reader reader, end;
+    uint32_t version;
     enum tl_code rc = TL_OK;
 
     if (bytes.size < sizeof seen_magic + 12 || memcmp(bytes.data, seen_magic, sizeof seen_magic) != 0)
@@ -189,7 +201,8 @@ static enum tl_code seen_decode(struct tl_import_seen *seen, struct tl_sv bytes,
         return TL_ERR_CORRUPT;
     reader = tl_reader_of((struct tl_sv){bytes.data, bytes.size - 8});
     (void)tl_reader_bytes(&reader, sizeof seen_magic);
-    if (tl_reader_u32(&reader) != SEEN_VERSION)
+    version = tl_reader_u32(&reader);
+    if (version != SEEN_VERSION && version != SEEN_VERSION_NO_PATHS)
         return TL_ERR_CORRUPT;
     while (rc == TL_OK && !tl_reader_at_end(&reader)) {
         struct tl_sv block = tl_reader_block(&reader);
@@ -198,7 +211,7 @@ static enum tl_code seen_decode(struct tl_import_seen *seen, struct tl_sv bytes,
         file.spans = calloc(room + 1, sizeof *file.spans);
         if (file.spans == NULL)
             return tl_fail_memory(err, room * sizeof *file.spans);
-        rc = !reader.failed && file_get(block, &file, room) ? file_add(seen, &file, err) : TL_ERR_CORRUPT;
+        rc = !reader.failed && file_get(block, version, &file, room) ? file_add(seen, &file, err) : TL_ERR_CORRUPT;
         free(file.spans);
     }
     return rc;
@@ -263,7 +276,8 @@ static size_t first_kept(const struct tl_import_seen *seen)
     while (at > 0) {
         const struct tl_import_seen_file *file = &seen->files[at - 1];
 
-        bytes += FILE_BYTES + file->entry.kind.topic.size + file->entry.kind.host.size + file->spans_count * SPAN_BYTES;
+        bytes += FILE_BYTES + file->entry.kind.topic.size + file->entry.kind.host.size + file->path.size +
+                 file->spans_count * SPAN_BYTES;
         if (bytes > SEEN_BYTES_MAX / 2)
             break;
         at--;
@@ -404,13 +418,147 @@ const struct tl_import_seen_file *tl_import_seen_find(struct tl_import_seen *see
     return NULL;
 }
 
+/* The file itself, if it lies where it lay, be it longer; NULL: it does not. */
+static struct tl_line_source *still_there(const struct tl_import_seen *seen, const struct tl_import_seen_file *file)
+{
+    struct tl_line_source *source = NULL;
+    struct tl_file_identity now;
+    struct tl_err err; /* a file that is not there, or not for us, is none */
+    struct stat st;
+
+    if (file->path.size == 0 || stat(file->path.data, &st) != 0 || !S_ISREG(st.st_mode) ||
+        tl_line_source_open(file->path.data, seen->data_dir, &source, &err) != TL_OK)
+        return NULL;
+    if (tl_file_identity_of(source, &now) && now.device == file->identity.device && now.inode == file->identity.inode)
+        return source;
+    tl_line_source_close(source);
+    return NULL;
+}
+
+static size_t finished_count(const struct tl_lines *lines)
+{
+    return lines->count - (lines->unfinished ? 1 : 0);
+}
+
+/* How many lines are the same, from the first on. */
+static size_t same_lines(const struct tl_lines *a, const struct tl_lines *b, size_t max)
+{
+    size_t same = 0;
+
+    while (same < max && tl_sv_eq(a->lines[same], b->lines[same]))
+        same++;
+    return same;
+}
+
+static bool goes_another_way(struct tl_import_seen *seen, const struct tl_import_seen_file *file, uint64_t lines_count,
+                             const struct tl_lines *first)
+{
+    struct tl_line_source *source = still_there(seen, file);
+    struct tl_err err;
+    bool another = false;
+
+    if (source != NULL && tl_line_source_next(source, &seen->lines, &err) == TL_OK) {
+        size_t mine = finished_count(&seen->lines), both = mine < finished_count(first) ? mine : finished_count(first);
+        size_t same = same_lines(&seen->lines, first, both);
+
+        another = same >= lines_count && (same < both || (seen->lines.at_end && mine == lines_count));
+    }
+    tl_line_source_close(source);
+    return another;
+}
+
+bool tl_import_seen_is_anothers(struct tl_import_seen *seen, const struct tl_line_source *source,
+                                const struct tl_import_entry *entry, const struct tl_lines *first)
+{
+    struct tl_file_identity identity = {0};
+    bool has_identity = tl_file_identity_of(source, &identity), another = false;
+
+    for (size_t i = 0; i < seen->files_count && !another; i++) {
+        const struct tl_import_seen_file *file = &seen->files[i];
+
+        if (tl_import_kind_same(&file->entry.kind, &entry->kind) && file->entry.first_line == entry->first_line &&
+            !(has_identity && is_same_file(file, &identity, &entry->kind)))
+            another = goes_another_way(seen, file, entry->lines_count, first);
+    }
+    return another;
+}
+
+/* Of the lines behind the file's first `at` spans: those that were imported, which its entry vouches for; 0: they are others. */
+static size_t imported_lines(struct tl_import_seen *seen, const struct tl_import_seen_file *file, size_t at)
+{
+    const struct tl_lines *lines = &seen->lines;
+    XXH128_hash_t hash;
+    uint64_t left = file->entry.lines_count;
+
+    if (at < file->spans_count)
+        return lines->whole && XXH128_isEqual(tl_import_span_hash(seen->state, lines), file->spans[at].hash) ? lines->count : 0;
+    for (size_t i = 0; i < at; i++)
+        left -= file->spans[i].lines_count;
+    if (left > finished_count(lines))
+        return 0;
+    XXH3_128bits_reset(seen->state);
+    tl_import_hash_lines(seen->state, lines, 0, (size_t)left);
+    hash = XXH3_128bits_digest(seen->state);
+    hash = tl_import_spans_hash(seen->state, file->spans, at, left, hash);
+    return XXH128_isEqual(hash, file->entry.hash) ? (size_t)left : 0;
+}
+
+/* Do the lines stand in the file behind its first `at` spans? */
+static bool lines_stand_there(struct tl_import_seen *seen, const struct tl_import_seen_file *file, size_t at,
+                              const struct tl_lines *lines)
+{
+    struct tl_line_source *source = still_there(seen, file);
+    size_t finished = finished_count(lines), there;
+    struct tl_err err;
+    bool stand = source != NULL && tl_line_source_is_plain(source) &&
+                 tl_line_source_seek(source, at == 0 ? 0 : file->spans[at - 1].end, &err) == TL_OK &&
+                 tl_line_source_next(source, &seen->lines, &err) == TL_OK;
+
+    if (stand) {
+        there = imported_lines(seen, file, at);
+        stand = lines->count <= there && same_lines(lines, &seen->lines, finished) == finished &&
+                (!lines->unfinished || tl_sv_starts(seen->lines.lines[finished], lines->lines[finished]));
+    }
+    tl_line_source_close(source);
+    return stand;
+}
+
+uint64_t tl_import_seen_beginning(struct tl_import_seen *seen, const struct tl_import_progress *progress,
+                                  const struct tl_lines *last)
+{
+    uint64_t all = tl_import_progress_lines(progress), best = 0;
+
+    if (all < TL_IMPORT_CHANCE_LINES)
+        return 0;
+    for (size_t f = seen->files_count; f > 0 && best < all; f--) {
+        const struct tl_import_seen_file *file = &seen->files[f - 1];
+        uint64_t lines = 0;
+        size_t at = 0;
+
+        if (file->is_packed || !tl_import_kind_same(&file->entry.kind, &progress->kind) ||
+            file->entry.first_line != progress->first_line || file->entry.lines_count < all ||
+            !tl_import_progress_has(progress, &file->entry))
+            continue;
+        for (; at < file->spans_count && at < progress->spans_count &&
+               XXH128_isEqual(file->spans[at].hash, progress->spans[at].hash);
+             at++)
+            lines += file->spans[at].lines_count;
+        if (lines < all && at == progress->spans_count && lines_stand_there(seen, file, at, last))
+            lines = all;
+        best = lines > best ? lines : best;
+    }
+    return best;
+}
+
 enum tl_code tl_import_seen_note(struct tl_import_seen *seen, const struct tl_line_source *source,
                                  const struct tl_file_identity *opened, const struct tl_import_progress *progress,
                                  struct tl_err *err)
 {
     struct tl_import_seen_file file = {.is_packed = !tl_line_source_is_plain(source)};
     int64_t read_bytes = tl_line_source_read_bytes(source), changed_ns;
+    char *path;
     bool is_whole;
+    enum tl_code rc;
 
     if (!tl_file_identity_of(source, &file.identity))
         return TL_OK;
@@ -433,5 +581,9 @@ enum tl_code tl_import_seen_note(struct tl_import_seen *seen, const struct tl_li
     file.spans = progress->spans;
     file.spans_count = file.is_packed ? 0 : progress->spans_count;
     seen->has_changed = true;
-    return file_add(seen, &file, err);
+    path = realpath(tl_line_source_name(source), NULL);
+    file.path = path != NULL ? tl_sv_from(path) : (struct tl_sv){NULL, 0};
+    rc = file_add(seen, &file, err);
+    free(path);
+    return rc;
 }

@@ -23,9 +23,12 @@
  * lines have the same time: those spans are read again, whose times hold that of a new line, and in a log in order of time
  * that is the last one.
  *
- *   DIR/imports.seen: "TLYISEEN", u32 version 1, then each file as a block, the latest met last, up to 32 MiB of them; last u64 XXH3 of all before
+ * Where the file lay is kept too, for what its entry alone cannot tell: whether a log that begins as a short one did is that
+ * one, longer, or another one (tl_import_seen_is_anothers), and whether a shorter one is a copy (tl_import_seen_beginning).
+ *
+ *   DIR/imports.seen: "TLYISEEN", u32 version 2, then each file as a block, the latest met last, up to 32 MiB of them; last u64 XXH3 of all before
  *   a file: u64 device, u64 inode, zigzag size, zigzag ns of its change, zigzag ns of its inode's, u8 settled, u8 packed, block entry, u64 hash of its
- *           first bytes, u64 of its last, varint spans; each span: 16 bytes hash, varint lines, varint bytes from the end of
+ *           first bytes, u64 of its last, block path (not in version 1), varint spans; each span: 16 bytes hash, varint lines, varint bytes from the end of
  *           the one before it to its own, zigzag least time, zigzag latest
  *
  * It is written by rename, when a command ends or a GB was read, and may be lost without harm: a file that is not noted is read. */
@@ -36,6 +39,9 @@
 #include "speed_layer/line_source.h"
 
 struct tl_import_seen;
+
+/* So many lines are not the same in two logs by chance: two sites that are asked the same in the same seconds. */
+enum { TL_IMPORT_CHANCE_LINES = 100 };
 
 /* How a file lies there. */
 struct tl_file_identity {
@@ -49,6 +55,7 @@ struct tl_import_seen_file {
     bool is_packed;
     struct tl_import_entry entry;
     uint64_t head, tail; /* packed: hashes of its first and last bytes */
+    struct tl_sv path;   /* where it lay, ended by a zero; empty: not known */
     struct tl_import_span *spans;
     size_t spans_count;
 };
@@ -61,6 +68,16 @@ TL_MUST_USE bool tl_file_identity_of(const struct tl_line_source *source, struct
 /* What was noted of the file under this kind, and is true of it still; NULL: nothing. Moves the source. */
 const struct tl_import_seen_file *tl_import_seen_find(struct tl_import_seen *seen, struct tl_line_source *source,
                                                       const struct tl_import_kind *kind);
+/* The log begins with the lines of `entry`, which are fewer than TL_IMPORT_CHANCE_LINES, and goes on. Are they those of another
+ * log? It is, if the file that they came from lies where it lay, and has not gone on, or otherwise than this one, whose first
+ * span is `first`. What was renamed, packed or cut has left its place, or another content there. */
+bool tl_import_seen_is_anothers(struct tl_import_seen *seen, const struct tl_line_source *source,
+                                const struct tl_import_entry *entry, const struct tl_lines *first);
+/* Of a log that ends before those that begin like it: how many of its first lines are known, for they are those of a longer
+ * log that was imported. Its whole spans are known by their hashes; the lines behind them, `last`, if the longer one's file
+ * still lies where it lay. A last line of it that breaks off is known too. 0 below TL_IMPORT_CHANCE_LINES. */
+uint64_t tl_import_seen_beginning(struct tl_import_seen *seen, const struct tl_import_progress *progress,
+                                  const struct tl_lines *last);
 /* Notes what the file holds: it has been read to its end, and was `opened` when that began. `progress` stands behind its last
  * line. What cannot be vouched for is forgotten. */
 TL_MUST_USE enum tl_code tl_import_seen_note(struct tl_import_seen *seen, const struct tl_line_source *source,

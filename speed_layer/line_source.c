@@ -12,6 +12,7 @@
 #include <unistd.h>
 #include <zstd.h>
 
+#include "base/clock.h"
 #include "event/batch.h"
 #include "main/stop.h"
 #include "speed_layer/unpack.h"
@@ -32,7 +33,9 @@ struct tl_line_source {
     char *packed;
     struct tl_unpack_step step; /* in: what of `packed` is still to be taken */
     bool ended, cut;
-    char *rest; /* read, and not handed out */
+    bool leaves_tail, left_tail;
+    int64_t changed_ms; /* the file, when it was last read */
+    char *rest;         /* read, and not handed out */
     size_t rest_bytes, rest_capacity;
 };
 
@@ -62,6 +65,7 @@ static enum tl_code read_some(struct tl_line_source *source, char *to, size_t ro
         source->cut = true;
     }
     source->size = tl_max_i64(source->size, now.st_size);
+    source->changed_ms = (int64_t)now.st_mtim.tv_sec * 1000 + now.st_mtim.tv_nsec / 1000000;
     return TL_OK;
 }
 
@@ -264,7 +268,7 @@ enum tl_code tl_line_source_seek(struct tl_line_source *source, int64_t place, s
 {
     source->at = source->start + place;
     source->rest_bytes = 0;
-    source->ended = source->cut = false;
+    source->ended = source->cut = source->left_tail = false;
     source->step = (struct tl_unpack_step){0};
     return source->unpack != NULL ? tl_unpack_restart(source->unpack, err) : TL_OK;
 }
@@ -326,7 +330,14 @@ static enum tl_code add_line(struct tl_lines *lines, struct tl_sv line, struct t
     return TL_OK;
 }
 
-static enum tl_code cut_lines(const struct tl_line_source *source, struct cutting *at, struct tl_err *err)
+/* The server's clock and ours may differ a little. */
+static bool may_be_half(const struct tl_line_source *source)
+{
+    return source->leaves_tail && source->named && source->unpack == NULL &&
+           llabs(tl_clock_wall_ms() - source->changed_ms) < TL_TAIL_LEFT_MS;
+}
+
+static enum tl_code cut_lines(struct tl_line_source *source, struct cutting *at, struct tl_err *err)
 {
     struct tl_lines *lines = at->lines;
     enum tl_code rc = TL_OK;
@@ -353,6 +364,9 @@ static enum tl_code cut_lines(const struct tl_line_source *source, struct cuttin
         at->cut += size + (end != NULL ? 1 : 0);
         if (end == NULL && source->cut)
             break; /* how it would have gone on is not known */
+        source->left_tail = end == NULL && may_be_half(source);
+        if (source->left_tail)
+            break;
         TL_TRY(add_line(lines, (struct tl_sv){begin, size}, err));
         lines->unfinished = end == NULL;
         at->span_bytes += lines->lines[lines->count - 1].size + 1;
@@ -409,6 +423,16 @@ enum tl_code tl_line_source_next(struct tl_line_source *source, struct tl_lines 
     lines->at_end = source->ended && source->rest_bytes == 0;
 out:
     return rc;
+}
+
+void tl_line_source_leave_tail(struct tl_line_source *source, bool leave)
+{
+    source->leaves_tail = leave;
+}
+
+bool tl_line_source_left_tail(const struct tl_line_source *source)
+{
+    return source->left_tail;
 }
 
 bool tl_line_source_is_plain(const struct tl_line_source *source)

@@ -19,6 +19,7 @@ enum { TL_SPAN_BYTES = 512, TL_SPAN_LINES = 8 };
 enum { TL_SPAN_BYTES = 2 << 20, TL_SPAN_LINES = 16384 }; /* about 9,000 lines of an access log: one transaction */
 #endif
 #define TL_LINE_BYTES_MAX (64u << 20)
+#define TL_TAIL_LEFT_MS 60000 /* a file that was changed so short a time ago may still be written */
 
 struct tl_line_source;
 
@@ -47,6 +48,11 @@ void tl_line_source_close(struct tl_line_source *source);
 TL_MUST_USE enum tl_code tl_line_source_next(struct tl_line_source *source, struct tl_lines *lines, struct tl_err *err);
 /* To the beginning (0), or in a plain file to the end of a span that it handed out. */
 TL_MUST_USE enum tl_code tl_line_source_seek(struct tl_line_source *source, int64_t place, struct tl_err *err);
+/* From now on a last line without a line feed is left, where it may be half written: of a plain file with a name that was
+ * changed within TL_TAIL_LEFT_MS. */
+void tl_line_source_leave_tail(struct tl_line_source *source, bool leave);
+/* One was, since reading last began somewhere. */
+bool tl_line_source_left_tail(const struct tl_line_source *source);
 bool tl_line_source_is_plain(const struct tl_line_source *source);
 /* The file became shorter than what was read of it: reading ended there, behind a whole line. */
 bool tl_line_source_was_cut(const struct tl_line_source *source);

@@ -240,6 +240,94 @@ Test(import_files, what_is_known_of_files_alone_counts_nothing)
     cr_assert_not_null(strstr(logs.run.out, "all 2 logs: 200 lines: 0 new, 200 known, 0 broken\n"), "%s", logs.run.out);
 }
 
+/* ---- copies that are shorter ---- */
+
+/* copytruncate at work: the copy is not whole yet, and breaks off within a line. */
+Test(import_files, a_copy_that_is_not_whole_yet)
+{
+    write_part("access.log", 0, 30000);
+    IMPORT_HERE("--into", "archive");
+    sh("head -n 20000 access.log > access.log.1; sed -n 20001p access.log | head -c 30 >> access.log.1");
+    IMPORT_HERE("--into", "archive");
+    says_here("access.log.1: 20,000 lines: 0 new, 20,000 known, 0 broken\n"
+              "access.log: 30,000 lines: 0 new, 30,000 known, 0 broken\n"
+              "all 2 logs: 50,000 lines: 0 new, 50,000 known, 0 broken\n");
+    sh("touch -d '2026-03-01 12:00' access.log.1"); /* and it will never be */
+    IMPORT_HERE("--into", "archive");
+    says_here("access.log.1: 20,001 lines: 0 new, 20,001 known, 0 broken\n"
+              "access.log: 30,000 lines: 0 new, 30,000 known, 0 broken\n"
+              "all 2 logs: 50,001 lines: 0 new, 50,001 known, 0 broken\n");
+    sh("cp access.log access.log.1; : > access.log"); /* now it is */
+    IMPORT_HERE("--into", "archive");
+    says_here("access.log.1: 30,000 lines: 0 new, 30,000 known, 0 broken\n"
+              "access.log: 0 lines: 0 new, 0 known, 0 broken\n"
+              "all 2 logs: 30,000 lines: 0 new, 30,000 known, 0 broken\n");
+    logs_verify_record(30000);
+}
+
+/* Without the log that it was copied from, the spans that are whole are known. */
+Test(import_files, the_first_lines_of_a_log_that_is_gone)
+{
+    write_part("access.log", 0, 30000);
+    IMPORT_HERE("--into", "log");
+    sh("head -n 20000 access.log > short.log; rm access.log");
+    IMPORT_HERE("--into", "log");
+    cr_assert_not_null(strstr(logs.run.out, " 16,384 known"), "%s", logs.run.out);
+}
+
+/* Another log that begins alike is none. */
+Test(import_files, a_short_log_that_goes_another_way)
+{
+    write_part("access.log", 0, 30000);
+    IMPORT_HERE("--into", "log");
+    sh("head -n 500 access.log > short.log; echo broken >> short.log");
+    IMPORT_HERE("--into", "log");
+    cr_assert_not_null(strstr(logs.run.out, "short.log: 501 lines: "), "%s", logs.run.out);
+    cr_assert_null(strstr(logs.run.out, "short.log: 501 lines: 0 new"), "%s", logs.run.out);
+}
+
+/* ---- logs that begin alike ---- */
+
+/* Two sites were asked the same in the same second. */
+static void write_alike(void)
+{
+    sh("line() { printf '1.1.1.1 - - [01/Mar/2026:10:00:%02d +0000] \"GET /%s HTTP/1.1\" 200 1 \"-\" \"-\"\\n' $1 $2; };"
+       "line 0 > a.log; for i in $(seq 0 20); do line $i; done > b.log");
+}
+
+Test(import_files, a_short_log_is_not_the_beginning_of_another_one)
+{
+    write_alike();
+    IMPORT_HERE("--into", "log");
+    says_here("a.log: 1 line: 1 new, 0 known, 0 broken; 0 by bots, 0 for files\n"
+              "b.log: 21 lines: 21 new, 0 known, 0 broken; 0 by bots, 0 for files\n"
+              "all 2 logs: 22 lines: 22 new, 0 known, 0 broken; 0 by bots, 0 for files\n");
+    IMPORT_HERE("--into", "log");
+    cr_assert_not_null(strstr(logs.run.out, "all 2 logs: 22 lines: 0 new, 22 known, 0 broken\n"), "%s", logs.run.out);
+    sh("mv b.log b.log.1; gzip b.log.1; sed 's,/[0-9]* HTTP,/x HTTP,' a.log > ../more; cat ../more >> a.log");
+    IMPORT_HERE("--into", "log");
+    cr_assert_not_null(strstr(logs.run.out, "all 2 logs: 23 lines: 1 new, 22 known, 0 broken"), "%s", logs.run.out);
+}
+
+Test(import_files, a_short_log_of_another_host)
+{
+    char a[300], b[300];
+
+    write_alike();
+    snprintf(a, sizeof a, "%s/a.log", logs_folder());
+    snprintf(b, sizeof b, "%s/b.log", logs_folder());
+    IMPORT(a, "--format", "combined", "--host", "a.com");
+    cr_assert_eq(logs.run.status, 0, "%s", logs.run.err);
+    IMPORT(b, "--format", "combined", "--host", "b.com");
+    cr_assert_eq(logs.run.status, 0, "%s", logs.run.err);
+    cr_assert_not_null(strstr(logs.run.out, "b.log: 21 lines: 21 new, 0 known"), "%s", logs.run.out);
+    sh("head -1 b.log > c.log; tail -5 b.log >> c.log; rm a.log"); /* it may be that one, grown */
+    snprintf(b, sizeof b, "%s/c.log", logs_folder());
+    IMPORT(b, "--format", "combined", "--host", "c.com");
+    cr_assert_eq(logs.run.status, 2, "%s", logs.run.out);
+    cr_assert_not_null(strstr(logs.run.err, "--host a.com"), "%s", logs.run.err);
+}
+
 /* ---- folders ---- */
 
 Test(import_files, a_folder_in_the_order_of_rotation)
@@ -292,6 +380,21 @@ Test(import_files, other_things_in_a_folder)
     cr_assert_null(strstr(logs.run.out, "access.log:"), "%s", logs.run.out);
 }
 
+/* What is looked at is said, and it is not little. */
+Test(import_files, a_log_that_begins_with_other_lines)
+{
+    write_part("more", 0, 100);
+    sh("yes 'no line of a log' | head -5000 > access.log; cat more >> access.log; rm more");
+    sh("yes 'no line of a log' | head -40000 > app.log");
+    IMPORT_HERE("--into", "log");
+    cr_assert_eq(logs.run.status, 0, "%s", logs.run.err);
+    cr_assert_not_null(strstr(logs.run.out, "access.log: 5,100 lines: 98 new, 0 known, 5,001 broken"), "%s%s", logs.run.out,
+                       logs.run.err);
+    cr_assert_not_null(strstr(logs.run.err, "/app.log: passed over: none of its first 16,384 lines is combined"), "%s",
+                       logs.run.err);
+    cr_assert_not_null(strstr(logs.run.err, " warn import "), "%s", logs.run.err);
+}
+
 /* ---- what cannot be read ---- */
 
 /* The others go on, and the next import takes up what has been mended. */
@@ -308,11 +411,33 @@ Test(import_files, a_damaged_file_in_a_folder)
     cr_assert_not_null(strstr(logs.run.err, "/access.log: cannot be read"), "%s", logs.run.err);
     cr_assert_not_null(strstr(logs.run.out, "access.log.1: 100 lines: 98 new"), "%s", logs.run.out);
     cr_assert_not_null(strstr(logs.run.out, "access.log.3: 100 lines: 98 new"), "%s", logs.run.out);
+    IMPORT_HERE("--into", "archive");
+    cr_assert_eq(logs.run.status, 3);
+    cr_assert_null(strstr(logs.run.out, "access.log.2.gz: "), "nothing was taken of it: %s", logs.run.out);
+    cr_assert_not_null(strstr(logs.run.out, "all 2 logs: 200 lines: 0 new, 200 known, 0 broken\n"), "%s", logs.run.out);
     sh("cp ../whole access.log.2.gz; rm access.log");
     IMPORT_HERE("--into", "archive");
     cr_assert_eq(logs.run.status, 0, "%s", logs.run.err);
     IMPORT_HERE("--into", "archive");
     cr_assert_not_null(strstr(logs.run.out, "all 3 logs: 30,100 lines: 0 new, 30,100 known, 0 broken\n"), "%s", logs.run.out);
+}
+
+/* What was taken of it is known in the same command too. */
+Test(import_files, a_damaged_file_and_its_whole_copy)
+{
+    char part[300];
+
+    write_part("access.log", 0, 45000);
+    sh("gzip -c access.log > ../whole; size=$(stat -c %s ../whole); head -c $((size * 3 / 4)) ../whole > ../part.gz");
+    snprintf(part, sizeof part, "%s/part.gz", logs.dir);
+    IMPORT(part, logs_folder(), "--format", "combined", "--host", "x.com");
+    cr_assert_eq(logs.run.status, 3);
+    cr_assert_null(strstr(logs.run.out, "access.log: 45,000 lines: 44"), "all of it again: %s", logs.run.out);
+    logs_verify_log(45000);
+    snprintf(logs.data, sizeof logs.data, "%s/record", logs.dir);
+    IMPORT(part, logs_folder(), "--format", "combined", "--host", "x.com", "--into", "archive");
+    cr_assert_eq(logs.run.status, 3);
+    logs_verify_record(45000);
 }
 
 Test(import_files, damaged_files_alone)
@@ -335,6 +460,24 @@ Test(import_files, damaged_files_alone)
     IMPORT(want, "--format", "combined");
     cr_assert_eq(logs.run.status, 0, "an empty folder: %s", logs.run.err);
     cr_assert_str_eq(logs.run.out, "");
+}
+
+Test(import_files, a_named_file_that_is_not_there)
+{
+    char gone[300], want[400];
+
+    write_part("access.log", 0, 100);
+    snprintf(gone, sizeof gone, "%s/gone.log", logs.dir);
+    IMPORT(gone, "--format", "combined", "--host", "x.com");
+    cr_assert_eq(logs.run.status, 3);
+    snprintf(want, sizeof want, "%s: cannot be read", gone);
+    cr_assert_not_null(strstr(logs.run.err, want), "%s", logs.run.err);
+    cr_assert_neq(access(logs.data, F_OK), 0, "where there is nothing to take, nothing is made");
+    IMPORT(gone, logs_folder(), "--format", "combined", "--host", "x.com");
+    cr_assert_eq(logs.run.status, 3);
+    cr_assert_not_null(strstr(logs.run.err, want), "%s", logs.run.err);
+    cr_assert_not_null(strstr(logs.run.out, "access.log: 100 lines: 98 new"), "%s%s", logs.run.out, logs.run.err);
+    logs_verify_log(100);
 }
 
 Test(import_files, zeros_and_carriage_returns)

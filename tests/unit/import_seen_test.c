@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/table.h"
 #include "speed_layer/import_seen.h"
 
 enum { SPANS = 40, LINE_BYTES = 8 };
@@ -233,4 +234,47 @@ Test(import_seen, another_file_under_the_same_number)
     note();
     write_lines(7, 7 + 2 * TL_SPAN_LINES, "w");
     cr_assert_null(find());
+}
+
+/* As it was written before paths were kept: the same, without them. */
+Test(import_seen, version_1)
+{
+    char name[100], bytes[4000];
+    struct tl_reader reader;
+    struct tl_buf out, whole;
+    struct tl_sv block;
+    const char *place;
+    size_t size;
+    FILE *file;
+
+    write_lines(0, 10, "w");
+    set_back(0);
+    note();
+    cr_assert(tl_sv_eq(find()->path, tl_sv_from(path)));
+    snprintf(name, sizeof name, "%s/imports.seen", dir);
+    file = fopen(name, "r");
+    cr_assert_not_null(file);
+    size = fread(bytes, 1, sizeof bytes, file);
+    fclose(file);
+    reader = tl_reader_of((struct tl_sv){bytes + 12, size - 12});
+    block = tl_reader_block(&reader);
+    place = memmem(block.data, block.size, path, strlen(path));
+    cr_assert_not_null(place);
+    tl_buf_init(&out, 0);
+    tl_buf_put(&out, block.data, (size_t)(place - 1 - block.data));
+    place += strlen(path);
+    tl_buf_put(&out, place, (size_t)(block.data + block.size - place));
+    block = tl_buf_sv(&out);
+    tl_buf_init(&whole, 0);
+    tl_buf_put(&whole, bytes, 8);
+    tl_buf_put_u32(&whole, 1);
+    tl_buf_put_block(&whole, block);
+    tl_buf_put_u64(&whole, tl_hash_bytes(tl_buf_sv(&whole)));
+    file = fopen(name, "w");
+    cr_assert_eq(fwrite(whole.data, 1, whole.size, file), whole.size);
+    fclose(file);
+    cr_assert_not_null(find());
+    cr_assert_eq(find()->path.size, 0);
+    tl_buf_done(&out);
+    tl_buf_done(&whole);
 }
