@@ -116,7 +116,12 @@ out:
 
 /* ---- opening ---- */
 
-/* Copies what can be read only once into a file that lives as long as it is open. */
+static enum tl_code fail_stopped(const struct tl_line_source *source, struct tl_err *err)
+{
+    return tl_fail(err, TL_ERR_IO, "%s: stopped by a signal; nothing of it was taken", source->name);
+}
+
+/* Copies what can be read only once into a file that lives as long as it is open. A writer may go on without end. */
 static enum tl_code spool(struct tl_line_source *source, int from, const char *data_dir, struct tl_err *err)
 {
     char path[PATH_MAX], buffer[65536];
@@ -130,7 +135,9 @@ static enum tl_code spool(struct tl_line_source *source, int from, const char *d
     for (;;) {
         ssize_t got = read(from, buffer, sizeof buffer), put = 0;
 
-        if (got < 0 && errno == EINTR && !tl_stop_requested())
+        if (tl_stop_requested())
+            TL_TRY(fail_stopped(source, err));
+        if (got < 0 && errno == EINTR)
             continue;
         if (got < 0)
             TL_TRY(fail_read(source, err));
@@ -154,7 +161,11 @@ static enum tl_code open_file(struct tl_line_source *source, const char *path, c
     enum tl_code rc = TL_OK;
     int fd;
 
-    fd = strcmp(path, "-") == 0 ? fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 3) : open(path, O_RDONLY | O_CLOEXEC);
+    do /* opening a FIFO waits for whoever writes to it */
+        fd = strcmp(path, "-") == 0 ? fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 3) : open(path, O_RDONLY | O_CLOEXEC);
+    while (fd < 0 && errno == EINTR && !tl_stop_requested());
+    if (fd < 0 && errno == EINTR)
+        TL_TRY(fail_stopped(source, err));
     if (fd < 0 || fstat(fd, &st) != 0)
         TL_TRY(fail_read(source, err));
     if (S_ISREG(st.st_mode)) {
@@ -162,6 +173,8 @@ static enum tl_code open_file(struct tl_line_source *source, const char *path, c
         source->named = strcmp(path, "-") != 0;
         source->fd = fd;
         fd = -1;
+    } else if (!S_ISFIFO(st.st_mode) && !S_ISSOCK(st.st_mode) && isatty(fd) == 0) { /* /dev/zero would have no end */
+        TL_TRY(tl_fail(err, TL_ERR_IO, "%s: is neither a file nor a pipe", source->name));
     } else {
         TL_TRY(spool(source, fd, data_dir, err));
     }

@@ -35,8 +35,8 @@ struct tl_lines {
 };
 void tl_lines_done(struct tl_lines *lines);
 
-/* "-": standard input. What cannot be read twice (a pipe) is copied first, to a file without a name in `data_dir`. TL_ERR_IO
- * also for bzip2 and the like, with the command that unpacks it. */
+/* "-": standard input. What cannot be read twice (a pipe) is copied first, to a file without a name in `data_dir`, until it
+ * ends or a signal asks to stop. TL_ERR_IO also for devices, and for bzip2 and the like, with the command that unpacks it. */
 TL_MUST_USE enum tl_code tl_line_source_open(const char *path, const char *data_dir, struct tl_line_source **out,
                                              struct tl_err *err);
 /* The same open file once more, at its beginning; plain files only. */

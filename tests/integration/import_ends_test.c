@@ -1,0 +1,49 @@
+/* import_ends_test.c: the two ends of an import: what it reads from (pipes, devices, streams that are closed), and what it says. */
+#include <criterion/criterion.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+
+#include "support/logs.h"
+
+TestSuite(import_ends, .init = logs_open, .fini = logs_close, .timeout = 60);
+
+/* The shell's script with the program as $tally and the import's options as $with, in the folder; what it leaves as exit status. */
+static int shell(const char *script)
+{
+    char command[3000];
+    int status;
+
+    snprintf(command, sizeof command,
+             "cd '%s'; ulimit -f 200000; tally='%s'; with='--views %s --data %s --format combined --host x.com'; %s", logs.dir,
+             run_program(), logs.views, logs.data, script);
+    status = system(command);
+    cr_assert(WIFEXITED(status), "%s", script);
+    return WEXITSTATUS(status);
+}
+
+/* ---- what it reads from ---- */
+
+/* The limit on the size of files ends what the signal does not. */
+Test(import_ends, a_signal_ends_the_reading_of_a_pipe_that_never_rests)
+{
+    cr_assert_eq(shell("yes | timeout -k 20 -s TERM 0.1 $tally import - $with 2> err"), 124);
+    cr_assert_eq(shell("grep -q 'standard input: stopped by a signal' err"), 0);
+}
+
+Test(import_ends, a_signal_ends_the_wait_for_a_writer)
+{
+    cr_assert_eq(shell("mkfifo pipe; timeout -k 20 -s TERM 0.5 $tally import pipe $with 2> err"), 124);
+    cr_assert_eq(shell("grep -q 'pipe: stopped by a signal' err"), 0);
+}
+
+Test(import_ends, a_device_is_no_log)
+{
+    cr_assert_eq(shell("timeout -s KILL 5 $tally import /dev/zero $with 2> err"), 3);
+    cr_assert_eq(shell("grep -q '/dev/zero: is neither a file nor a pipe' err"), 0);
+    cr_assert_eq(shell("timeout -s KILL 5 $tally import - $with < /dev/zero 2> err"), 3);
+    cr_assert_eq(shell("grep -q 'standard input: is neither a file nor a pipe' err"), 0);
+}
