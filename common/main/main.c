@@ -1,7 +1,10 @@
 /* main.c: finds the command that was asked for and runs it. */
+#include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "main/command.h"
 #include "main/option.h"
@@ -41,11 +44,22 @@ static int command_unknown(const char *name)
     return tl_exit_status(TL_ERR_USAGE);
 }
 
+/* A file that we open must not get the number of a stream that is closed. Its place is taken by what fails, as it would. */
+static void streams_keep(void)
+{
+    static const int flags[] = {O_WRONLY, O_RDONLY, O_RDONLY};
+
+    for (int fd = 0; fd < (int)TL_COUNT(flags); fd++)
+        if (fcntl(fd, F_GETFD) < 0 && errno == EBADF && open("/dev/null", flags[fd]) < 0)
+            return;
+}
+
 int main(int argc, char **argv)
 {
     const struct tl_command *command;
     const char *name;
 
+    streams_keep();
     signal(SIGXFSZ, SIG_IGN); /* a write beyond the limit on the size of files is an error like others, with a name and a place */
     if (argc < 2) {
         usage_print(stderr);

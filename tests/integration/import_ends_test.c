@@ -27,10 +27,12 @@ static int shell(const char *script)
 
 /* ---- what it reads from ---- */
 
-/* The limit on the size of files ends what the signal does not. */
+/* The signal comes when it reads; the limit on the size of files ends what the signal does not. */
 Test(import_ends, a_signal_ends_the_reading_of_a_pipe_that_never_rests)
 {
-    cr_assert_eq(shell("yes | timeout -k 20 -s TERM 0.1 $tally import - $with 2> err"), 124);
+    cr_assert_eq(shell("mkfifo pipe; $tally import - $with < pipe 2> err & "
+                       "{ yes | head -c 10000000; kill -TERM $!; yes; } > pipe 2> yes; wait $!"),
+                 3);
     cr_assert_eq(shell("grep -q 'standard input: stopped by a signal' err"), 0);
 }
 
@@ -45,5 +47,13 @@ Test(import_ends, a_device_is_no_log)
     cr_assert_eq(shell("timeout -s KILL 5 $tally import /dev/zero $with 2> err"), 3);
     cr_assert_eq(shell("grep -q '/dev/zero: is neither a file nor a pipe' err"), 0);
     cr_assert_eq(shell("timeout -s KILL 5 $tally import - $with < /dev/zero 2> err"), 3);
+    cr_assert_eq(shell("grep -q 'standard input: is neither a file nor a pipe' err"), 0);
+}
+
+/* A stream that is closed is free for the next file that is opened: the lock, the log, the store. */
+Test(import_ends, a_stream_that_is_closed_is_no_file_of_ours)
+{
+    logs_write_log("access.log", 10);
+    cr_assert_eq(shell("timeout -s KILL 5 $tally import - $with <&- > out 2> err"), 3);
     cr_assert_eq(shell("grep -q 'standard input: is neither a file nor a pipe' err"), 0);
 }
