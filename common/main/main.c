@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/diag.h"
 #include "main/command.h"
 #include "main/option.h"
 
@@ -54,6 +55,18 @@ static void streams_keep(void)
             return;
 }
 
+/* What a command has printed and nobody could read is a failure, unless it has failed anyway, and said why. */
+static int output_end(int status)
+{
+    struct tl_err err;
+
+    if ((fflush(stdout) == 0 && ferror(stdout) == 0) || status > 1)
+        return status;
+    tl_fail(&err, TL_ERR_IO, "cannot write to standard output");
+    tl_diag_err(&err);
+    return tl_exit_status(err.code);
+}
+
 int main(int argc, char **argv)
 {
     const struct tl_command *command;
@@ -75,5 +88,5 @@ int main(int argc, char **argv)
     command = tl_command_find(name);
     if (command == NULL)
         return command_unknown(name);
-    return command->run(argc - 1, argv + 1);
+    return output_end(command->run(argc - 1, argv + 1));
 }

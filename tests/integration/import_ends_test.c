@@ -57,3 +57,18 @@ Test(import_ends, a_stream_that_is_closed_is_no_file_of_ours)
     cr_assert_eq(shell("timeout -s KILL 5 $tally import - $with <&- > out 2> err"), 3);
     cr_assert_eq(shell("grep -q 'standard input: is neither a file nor a pipe' err"), 0);
 }
+
+/* ---- what it says ---- */
+
+Test(import_ends, what_standard_output_does_not_take_is_an_error)
+{
+    logs_write_log("access.log", 10);
+    cr_assert_eq(shell("$tally import access.log $with > /dev/full 2> err"), 3);
+    cr_assert_eq(shell("grep -q 'error import cannot write to standard output' err"), 0);
+    cr_assert_eq(shell("$tally archive --views views.sql --data data > /dev/null"), 0);
+    cr_assert_eq(shell("$tally batch --views views.sql --data data > /dev/full 2> err"), 3);
+    cr_assert_eq(shell("grep -q 'error batch cannot write to standard output' err"), 0);
+    cr_assert_eq(shell("$tally import access.log $with >&- 2>&-"), 3, "nobody could read the summary");
+    cr_assert_eq(shell("$tally import access.log $with | grep -q '10 known'"), 0, "the lines were taken");
+    cr_assert_eq(shell("$tally version > /dev/full 2> err"), 3);
+}
