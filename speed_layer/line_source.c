@@ -31,8 +31,10 @@ struct tl_line_source {
     struct tl_unpack *unpack; /* NULL: plain */
     char *packed;
     struct tl_unpack_step step; /* in: what of `packed` is still to be taken */
+    int64_t filled;             /* unpacked bytes that were read */
     bool ended, cut;
-    char *rest; /* read, and not handed out */
+    struct tl_err failure; /* what reading ended with: said once the whole lines before it have been handed out */
+    char *rest;            /* read, and not handed out */
     size_t rest_bytes, rest_capacity;
 };
 
@@ -74,7 +76,7 @@ static enum tl_code fail_packed(const struct tl_line_source *source, const char 
                    why[0] != '\0' ? ": " : "", why);
 }
 
-/* Adds to `bytes` what the file has next; at its end sets `ended`. */
+/* Adds to `bytes` what the file has next, also where it then fails; at its end sets `ended`. */
 static enum tl_code fill(struct tl_line_source *source, char *bytes, size_t room, size_t *got, struct tl_err *err)
 {
     struct tl_unpack_step *step = &source->step;
@@ -104,12 +106,12 @@ static enum tl_code fill(struct tl_line_source *source, char *bytes, size_t room
             break;
         }
         why = tl_unpack_some(source->unpack, step); /* at the file's end: what it still holds */
+        *got = step->given;
         if (why != NULL)
             TL_TRY(fail_packed(source, "is damaged", why, err));
         if (at_end && step->given == 0 && tl_unpack_is_within(source->unpack))
             TL_TRY(fail_packed(source, "breaks off", "", err));
     }
-    *got = step->given;
 out:
     return rc;
 }
@@ -277,7 +279,9 @@ enum tl_code tl_line_source_seek(struct tl_line_source *source, int64_t place, s
 {
     source->at = source->start + place;
     source->rest_bytes = 0;
+    source->filled = place;
     source->ended = source->cut = false;
+    source->failure.code = TL_OK;
     source->step = (struct tl_unpack_step){0};
     return source->unpack != NULL ? tl_unpack_restart(source->unpack, err) : TL_OK;
 }
@@ -358,7 +362,9 @@ static enum tl_code cut_lines(const struct tl_line_source *source, struct cuttin
         size = end == NULL ? at->filled - at->cut : (size_t)(end - begin);
         if (end == NULL && !source->ended) {
             if (size >= TL_LINE_BYTES_MAX)
-                TL_TRY(tl_fail(err, TL_ERR_LIMIT, "%s: a line is longer than %u MiB; is it a log?", source->name,
+                TL_TRY(tl_fail(err, TL_ERR_LIMIT,
+                               "%s: the line that begins at %sbyte %" PRId64 " is longer than %u MiB; is it a log?", source->name,
+                               source->unpack != NULL ? "the unpacked " : "", source->filled - (int64_t)size,
                                TL_LINE_BYTES_MAX >> 20));
             at->searched = at->filled;
             break;
@@ -394,6 +400,12 @@ static enum tl_code keep_rest(struct tl_line_source *source, const struct cuttin
     return TL_OK;
 }
 
+static enum tl_code say_failure(const struct tl_line_source *source, struct tl_err *err)
+{
+    *err = source->failure;
+    return err->code;
+}
+
 enum tl_code tl_line_source_next(struct tl_line_source *source, struct tl_lines *lines, struct tl_err *err)
 {
     struct cutting at = {.lines = lines};
@@ -406,17 +418,22 @@ enum tl_code tl_line_source_next(struct tl_line_source *source, struct tl_lines 
         memcpy(lines->bytes, source->rest, source->rest_bytes);
     at.filled = source->rest_bytes;
     for (;;) {
+        struct tl_err *failure = &source->failure;
         size_t got;
 
-        TL_TRY(cut_lines(source, &at, err));
-        if (lines->whole || source->ended)
+        if (cut_lines(source, &at, failure) == TL_ERR_MEMORY)
+            TL_TRY(say_failure(source, err)); /* a line is missing */
+        if (lines->whole || source->ended || failure->code != TL_OK)
             break;
         if (lines->count == 0 && at.cut == at.filled) /* zeros, as far as it was read */
             at.cut = at.filled = at.searched = 0;
         TL_TRY(make_room(&at, STEP_BYTES, err));
-        TL_TRY(fill(source, lines->bytes + at.filled, STEP_BYTES, &got, err));
+        (void)!fill(source, lines->bytes + at.filled, STEP_BYTES, &got, failure);
         at.filled += got;
+        source->filled += (int64_t)got;
     }
+    if (lines->count == 0 && source->failure.code != TL_OK)
+        TL_TRY(say_failure(source, err));
     TL_TRY(keep_rest(source, &at, err));
     lines->end = source->at - source->start - (int64_t)source->rest_bytes;
     lines->at_end = source->ended && source->rest_bytes == 0;

@@ -43,7 +43,8 @@ TL_MUST_USE enum tl_code tl_line_source_open(const char *path, const char *data_
 TL_MUST_USE enum tl_code tl_line_source_again(const struct tl_line_source *source, struct tl_line_source **out,
                                               struct tl_err *err);
 void tl_line_source_close(struct tl_line_source *source);
-/* A line longer than TL_LINE_BYTES_MAX is TL_ERR_LIMIT; a packed file that is damaged or breaks off is TL_ERR_CORRUPT. */
+/* A line longer than TL_LINE_BYTES_MAX is TL_ERR_LIMIT; a packed file that is damaged or breaks off is TL_ERR_CORRUPT. The whole
+ * lines before the place are handed out first. */
 TL_MUST_USE enum tl_code tl_line_source_next(struct tl_line_source *source, struct tl_lines *lines, struct tl_err *err);
 /* To the beginning (0), or in a plain file to the end of a span that it handed out. */
 TL_MUST_USE enum tl_code tl_line_source_seek(struct tl_line_source *source, int64_t place, struct tl_err *err);

@@ -58,6 +58,21 @@ Test(import_ends, a_stream_that_is_closed_is_no_file_of_ours)
     cr_assert_eq(shell("grep -q 'standard input: is neither a file nor a pipe' err"), 0);
 }
 
+/* Its lines are one span, and less than that. */
+Test(import_ends, the_lines_before_the_damage_are_taken)
+{
+    logs_write_log("access.log", 5000);
+    cr_assert_eq(shell("gzip -c access.log | head -c 20000 > cut.gz; $tally import cut.gz $with > out 2> err"), 3);
+    cr_assert_eq(
+        shell("grep -q 'cut.gz: the gzip file breaks off at byte 20000; a copy that is whole would go on from there' err"), 0);
+    cr_assert_eq(shell("gzip -dc cut.gz 2> /dev/null | sed '$d' | wc -l > lines; sed 's/,//' out | grep -q \"^cut.gz: $(cat "
+                       "lines) lines: \""),
+                 0);
+    cr_assert_eq(shell("$tally import access.log $with > out"), 0);
+    cr_assert_eq(shell("sed 's/,//g' out | grep -q \" $(cat lines) known\""), 0);
+    logs_verify_log(5000);
+}
+
 /* ---- what it says ---- */
 
 Test(import_ends, what_standard_output_does_not_take_is_an_error)
