@@ -440,7 +440,8 @@ static void summary_put(struct import *import, const char *name, const struct tl
         other[TL_COUNT_TEXT_BYTES];
     bool bots = counts->fresh > 0 && import->job.agents != NULL;
 
-    tl_buf_printf(&import->summary, "%s: %s line%s: %s new, %s known, %s broken", name, tl_count_text(counts->lines, lines),
+    tl_diag_put(&import->summary, tl_sv_from(name));
+    tl_buf_printf(&import->summary, ": %s line%s: %s new, %s known, %s broken", tl_count_text(counts->lines, lines),
                   counts->lines == 1 ? "" : "s", tl_count_text(counts->fresh, fresh), tl_count_text(counts->known, known),
                   tl_count_text(counts->broken, broken));
     if (counts->blank > 0)

@@ -87,3 +87,12 @@ Test(import_ends, what_standard_output_does_not_take_is_an_error)
     cr_assert_eq(shell("$tally import access.log $with | grep -q '10 known'"), 0, "the lines were taken");
     cr_assert_eq(shell("$tally version > /dev/full 2> err"), 3);
 }
+
+Test(import_ends, a_name_forges_no_line_and_moves_no_cursor)
+{
+    logs_write_log("access\n\033[2Jlog", 10);
+    cr_assert_eq(shell("$tally import access* $with > out 2> err"), 0);
+    cr_assert_eq(
+        shell("test \"$(cat out)\" = 'access\\n\\x1b[2Jlog: 10 lines: 10 new, 0 known, 0 broken; 10 by bots, 0 for files'"), 0,
+        "%s", "the summary");
+}
