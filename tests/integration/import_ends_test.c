@@ -96,3 +96,11 @@ Test(import_ends, a_name_forges_no_line_and_moves_no_cursor)
         shell("test \"$(cat out)\" = 'access\\n\\x1b[2Jlog: 10 lines: 10 new, 0 known, 0 broken; 10 by bots, 0 for files'"), 0,
         "%s", "the summary");
 }
+
+Test(import_ends, a_range_that_is_none_is_refused_with_a_right_one)
+{
+    cr_assert_eq(shell("for command in 'query hits' 'reconcile --views views.sql'; do $tally $command --from 2026-03-02 --to "
+                       "2026-03-01 2> err;"
+                       "test $? = 2 && grep -q -- '--from 2026-03-01 --to 2026-03-02 would do' err || exit 1; done"),
+                 0);
+}
