@@ -882,7 +882,9 @@ static const struct tl_usage import_usage = {
         "nothing,\n"
         "one that has grown or was rotated is continued. Lines that cannot be read are counted, shown (the first five) and "
         "kept:\n"
-        "they become dead letters. A file that cannot be read is said, and the others go on (exit status 3).",
+        "they become dead letters. A file that cannot be read is said, and the others go on (exit status 3).\n"
+        "Of a file that is damaged the lines before the damage are taken. Of JSON Lines, broken is what is no object or array;\n"
+        "an object that the views cannot read counts as new, and becomes a dead letter too.",
     .example = "tally import /var/log/nginx access.log.zst --format combined --host www.example.com --views views.sql",
     .options = import_table,
     .options_count = TL_COUNT(import_table),

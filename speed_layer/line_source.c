@@ -345,15 +345,19 @@ static enum tl_code add_line(struct tl_lines *lines, struct tl_sv line, struct t
 
 static enum tl_code cut_lines(const struct tl_line_source *source, struct cutting *at, struct tl_err *err)
 {
+    static const struct tl_sv mark = {"\xef\xbb\xbf", 3};
     struct tl_lines *lines = at->lines;
     enum tl_code rc = TL_OK;
 
     while (!lines->whole) {
+        bool is_first = at->cut == 0 && source->filled == (int64_t)at->filled;
         const char *begin, *end, *from;
         size_t size;
 
         while (at->cut < at->filled && lines->bytes[at->cut] == '\0')
             at->cut++;
+        if (is_first && tl_sv_starts((struct tl_sv){lines->bytes, at->filled}, mark))
+            at->cut = mark.size;
         if (at->cut == at->filled)
             break;
         begin = lines->bytes + at->cut;

@@ -2,6 +2,7 @@
  *
  * A line is what stands between line feeds; a carriage return before one belongs to the end of the line. Zeros before a line
  * are no part of it: a server that does not append leaves them where its log was cut (logrotate's copytruncate).
+ * A byte order mark at the beginning is no part of the first line.
  *
  * A span is as many lines as make TL_SPAN_BYTES, each with a line feed, or TL_SPAN_LINES, if that is less. So where spans
  * end follows from the lines of a log alone, however it is packed or grows: what is known of a span stays true of it.

@@ -73,6 +73,18 @@ Test(import_ends, the_lines_before_the_damage_are_taken)
     logs_verify_log(5000);
 }
 
+Test(import_ends, a_byte_order_mark_is_no_part_of_the_first_line)
+{
+    logs_write_log("access.log", 10);
+    cr_assert_eq(shell("printf '\\357\\273\\277' | cat - access.log > marked; zstd -q marked"), 0);
+    cr_assert_eq(shell("$tally import marked.zst $with | grep -q '10 lines: 10 new, 0 known, 0 broken'"), 0);
+    cr_assert_eq(shell("$tally import access.log marked $with | grep -q '20 lines: 0 new, 20 known'"), 0);
+    logs_verify_log(10);
+    cr_assert_eq(shell("printf '\\357\\273\\277{\"event_time\":\"2026-03-01T10:00:00Z\"}\\n' > marked; "
+                       "$tally import marked --views views.sql --data data --format jsonl | grep -q '1 line: 1 new'"),
+                 0);
+}
+
 /* ---- what it says ---- */
 
 Test(import_ends, what_standard_output_does_not_take_is_an_error)

@@ -326,6 +326,27 @@ Test(line_source, a_damaged_packed_file)
     }
 }
 
+Test(line_source, a_byte_order_mark)
+{
+    struct tl_line_source *source = NULL;
+    struct tl_buf got;
+
+    tl_buf_init(&got, 0);
+    write_file(TL_SV("\xef\xbb\xbf"
+                     "a\n\xef\xbb\xbf"
+                     "b\n"));
+    cr_assert_eq(tl_line_source_open(path, dir, &source, &err), TL_OK, "%s", err.message);
+    for (int round = 0; round < 2; round++) {
+        gather(source, &got);
+        cr_assert(tl_sv_eq(tl_buf_sv(&got), TL_SV("[a][\xef\xbb\xbf"
+                                                  "b]")),
+                  "only the first: %.*s", (int)got.size, got.data);
+        cr_assert_eq(tl_line_source_seek(source, 0, &err), TL_OK);
+    }
+    tl_line_source_close(source);
+    tl_buf_done(&got);
+}
+
 /* What is in the bytes before the damage is not lost, but for half a line. */
 Test(line_source, the_lines_before_the_damage)
 {
