@@ -13,6 +13,7 @@
 #include <zstd.h>
 
 #include "event/batch.h"
+#include "main/progress.h"
 #include "main/stop.h"
 #include "speed_layer/unpack.h"
 
@@ -127,7 +128,11 @@ static enum tl_code fail_stopped(const struct tl_line_source *source, struct tl_
 static enum tl_code spool(struct tl_line_source *source, int from, const char *data_dir, struct tl_err *err)
 {
     char path[PATH_MAX], buffer[65536];
+    struct tl_progress bar;
+    uint64_t copied = 0;
     enum tl_code rc = TL_OK;
+
+    tl_progress_begin(&bar, "copy");
 
     snprintf(path, sizeof path, "%s/import.XXXXXX", data_dir);
     source->fd = mkostemp(path, O_CLOEXEC);
@@ -152,8 +157,11 @@ static enum tl_code spool(struct tl_line_source *source, int from, const char *d
                 TL_TRY(tl_fail_errno(err, TL_ERR_IO, "%s: cannot keep %s there", data_dir, source->name));
             put += more > 0 ? more : 0;
         }
+        copied += (uint64_t)got;
+        tl_progress_step(&bar, copied, 0);
     }
 out:
+    tl_progress_end(&bar);
     return rc;
 }
 

@@ -1,11 +1,13 @@
 /* import_ends_test.c: the two ends of an import: what it reads from (pipes, devices, streams that are closed), and what it says. */
 #include <criterion/criterion.h>
+#include <pty.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 #include "support/logs.h"
 
@@ -115,4 +117,27 @@ Test(import_ends, a_range_that_is_none_is_refused_with_a_right_one)
                        "2026-03-01 2> err;"
                        "test $? = 2 && grep -q -- '--from 2026-03-01 --to 2026-03-02 would do' err || exit 1; done"),
                  0);
+}
+
+Test(import_ends, a_pipe_that_is_copied_has_a_bar)
+{
+    char text[4000];
+    size_t size = 0;
+    int terminal, status;
+    ssize_t got;
+    pid_t child;
+
+    logs_write_log("access.log", 10);
+    child = forkpty(&terminal, NULL, NULL, NULL);
+    cr_assert_geq(child, 0);
+    if (child == 0)
+        _exit(shell("{ cat access.log; sleep 0.2; echo; } | $tally import - $with"));
+    while (size < sizeof text - 1 && (got = read(terminal, text + size, sizeof text - 1 - size)) > 0)
+        size += (size_t)got;
+    text[size] = '\0';
+    close(terminal);
+    cr_assert_eq(waitpid(child, &status, 0), child);
+    cr_assert(WIFEXITED(status) && WEXITSTATUS(status) == 0, "%s", text);
+    cr_assert_not_null(strstr(text, "copy  0.0 MB  "), "%s", text);
+    cr_assert_not_null(strstr(text, "\r\033[Kstandard input: 11 lines: 10 new"), "the bar is gone: %s", text);
 }
