@@ -53,8 +53,9 @@ static enum tl_code query_main(const struct tl_common_options *common, const str
 
     tl_printer_init(&query.printer, tl_print_format_of(own->format), stdout);
     if (own->from_ms != TL_TIME_NONE && own->to_ms != TL_TIME_NONE && own->from_ms >= own->to_ms)
-        TL_TRY(
-            tl_fail(err, TL_ERR_USAGE, "--from must be before --to: rows are those whose window ends after --from, up to --to"));
+        TL_TRY(tl_fail(err, TL_ERR_USAGE,
+                       "--from must be before --to: rows are those whose window ends after --from, up to --to; --from 2026-03-01 "
+                       "--to 2026-03-02 would do"));
     TL_TRY(tl_store_open(common->store, TL_STORE_READ, &store, err));
     TL_TRY(tl_store_begin_read(store, err));
     rc = tl_store_query(store, &asked, print_head, print_row, &query, err);

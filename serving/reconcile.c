@@ -780,7 +780,7 @@ static enum tl_code reconcile(struct reconcile *r, struct tl_err *err)
     r->report.from_ms = r->own->from_ms;
     r->report.to_ms = r->own->to_ms == TL_TIME_NONE ? INT64_MAX : r->own->to_ms;
     if (r->report.from_ms >= r->report.to_ms)
-        TL_TRY(tl_fail(err, TL_ERR_USAGE, "--from must be before --to"));
+        TL_TRY(tl_fail(err, TL_ERR_USAGE, "--from must be before --to; --from 2026-03-01 --to 2026-03-02 would do"));
     TL_TRY(tl_views_open(r->common, r->common->views, &r->functions, &r->plan, err));
     r->views = calloc(r->plan->views_count + 1, sizeof *r->views);
     r->reported = calloc(r->plan->views_count + 1, sizeof *r->reported);

@@ -467,7 +467,8 @@ static void summary_put(struct import *import, const char *name, const struct tl
         other[TL_COUNT_TEXT_BYTES];
     bool bots = counts->fresh > 0 && import->job.agents != NULL;
 
-    tl_buf_printf(&import->summary, "%s: %s line%s: %s new, %s known, %s broken", name, tl_count_text(counts->lines, lines),
+    tl_diag_put(&import->summary, tl_sv_from(name));
+    tl_buf_printf(&import->summary, ": %s line%s: %s new, %s known, %s broken", tl_count_text(counts->lines, lines),
                   counts->lines == 1 ? "" : "s", tl_count_text(counts->fresh, fresh), tl_count_text(counts->known, known),
                   tl_count_text(counts->broken, broken));
     if (counts->blank > 0)
@@ -961,7 +962,9 @@ static const struct tl_usage import_usage = {
         "kept:\n"
         "they become dead letters. A last line without a line feed is left for the next import as long as its file was changed "
         "within\n"
-        "the last minute. A file that cannot be read is said, and the others go on (exit status 3).",
+        "the last minute. A file that cannot be read is said, and the others go on (exit status 3).\n"
+        "Of a file that is damaged the lines before the damage are taken. Of JSON Lines, broken is what is no object or array;\n"
+        "an object that the views cannot read counts as new, and becomes a dead letter too.",
     .example = "tally import /var/log/nginx access.log.zst --format combined --host www.example.com --views views.sql",
     .options = import_table,
     .options_count = TL_COUNT(import_table),

@@ -14,6 +14,7 @@
 
 #include "base/clock.h"
 #include "event/batch.h"
+#include "main/progress.h"
 #include "main/stop.h"
 #include "speed_layer/unpack.h"
 
@@ -32,10 +33,12 @@ struct tl_line_source {
     struct tl_unpack *unpack; /* NULL: plain */
     char *packed;
     struct tl_unpack_step step; /* in: what of `packed` is still to be taken */
+    int64_t filled;             /* unpacked bytes that were read */
     bool ended, cut;
     bool leaves_tail, left_tail;
-    int64_t changed_ms; /* the file, when it was last read */
-    char *rest;         /* read, and not handed out */
+    int64_t changed_ms;    /* the file, when it was last read */
+    struct tl_err failure; /* what reading ended with: said once the whole lines before it have been handed out */
+    char *rest;            /* read, and not handed out */
     size_t rest_bytes, rest_capacity;
 };
 
@@ -78,7 +81,7 @@ static enum tl_code fail_packed(const struct tl_line_source *source, const char 
                    why[0] != '\0' ? ": " : "", why);
 }
 
-/* Adds to `bytes` what the file has next; at its end sets `ended`. */
+/* Adds to `bytes` what the file has next, also where it then fails; at its end sets `ended`. */
 static enum tl_code fill(struct tl_line_source *source, char *bytes, size_t room, size_t *got, struct tl_err *err)
 {
     struct tl_unpack_step *step = &source->step;
@@ -108,23 +111,32 @@ static enum tl_code fill(struct tl_line_source *source, char *bytes, size_t room
             break;
         }
         why = tl_unpack_some(source->unpack, step); /* at the file's end: what it still holds */
+        *got = step->given;
         if (why != NULL)
             TL_TRY(fail_packed(source, "is damaged", why, err));
         if (at_end && step->given == 0 && tl_unpack_is_within(source->unpack))
             TL_TRY(fail_packed(source, "breaks off", "", err));
     }
-    *got = step->given;
 out:
     return rc;
 }
 
 /* ---- opening ---- */
 
-/* Copies what can be read only once into a file that lives as long as it is open. */
+static enum tl_code fail_stopped(const struct tl_line_source *source, struct tl_err *err)
+{
+    return tl_fail(err, TL_ERR_IO, "%s: stopped by a signal; nothing of it was taken", source->name);
+}
+
+/* Copies what can be read only once into a file that lives as long as it is open. A writer may go on without end. */
 static enum tl_code spool(struct tl_line_source *source, int from, const char *data_dir, struct tl_err *err)
 {
     char path[PATH_MAX], buffer[65536];
+    struct tl_progress bar;
+    uint64_t copied = 0;
     enum tl_code rc = TL_OK;
+
+    tl_progress_begin(&bar, "copy");
 
     snprintf(path, sizeof path, "%s/import.XXXXXX", data_dir);
     source->fd = mkostemp(path, O_CLOEXEC);
@@ -134,7 +146,9 @@ static enum tl_code spool(struct tl_line_source *source, int from, const char *d
     for (;;) {
         ssize_t got = read(from, buffer, sizeof buffer), put = 0;
 
-        if (got < 0 && errno == EINTR && !tl_stop_requested())
+        if (tl_stop_requested())
+            TL_TRY(fail_stopped(source, err));
+        if (got < 0 && errno == EINTR)
             continue;
         if (got < 0)
             TL_TRY(fail_read(source, err));
@@ -147,8 +161,11 @@ static enum tl_code spool(struct tl_line_source *source, int from, const char *d
                 TL_TRY(tl_fail_errno(err, TL_ERR_IO, "%s: cannot keep %s there", data_dir, source->name));
             put += more > 0 ? more : 0;
         }
+        copied += (uint64_t)got;
+        tl_progress_step(&bar, copied, 0);
     }
 out:
+    tl_progress_end(&bar);
     return rc;
 }
 
@@ -158,7 +175,11 @@ static enum tl_code open_file(struct tl_line_source *source, const char *path, c
     enum tl_code rc = TL_OK;
     int fd;
 
-    fd = strcmp(path, "-") == 0 ? fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 3) : open(path, O_RDONLY | O_CLOEXEC);
+    do /* opening a FIFO waits for whoever writes to it */
+        fd = strcmp(path, "-") == 0 ? fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 3) : open(path, O_RDONLY | O_CLOEXEC);
+    while (fd < 0 && errno == EINTR && !tl_stop_requested());
+    if (fd < 0 && errno == EINTR)
+        TL_TRY(fail_stopped(source, err));
     if (fd < 0 || fstat(fd, &st) != 0)
         TL_TRY(fail_read(source, err));
     if (S_ISREG(st.st_mode)) {
@@ -166,6 +187,8 @@ static enum tl_code open_file(struct tl_line_source *source, const char *path, c
         source->named = strcmp(path, "-") != 0;
         source->fd = fd;
         fd = -1;
+    } else if (!S_ISFIFO(st.st_mode) && !S_ISSOCK(st.st_mode) && isatty(fd) == 0) { /* /dev/zero would have no end */
+        TL_TRY(tl_fail(err, TL_ERR_IO, "%s: is neither a file nor a pipe", source->name));
     } else {
         TL_TRY(spool(source, fd, data_dir, err));
     }
@@ -268,7 +291,9 @@ enum tl_code tl_line_source_seek(struct tl_line_source *source, int64_t place, s
 {
     source->at = source->start + place;
     source->rest_bytes = 0;
+    source->filled = place;
     source->ended = source->cut = source->left_tail = false;
+    source->failure.code = TL_OK;
     source->step = (struct tl_unpack_step){0};
     return source->unpack != NULL ? tl_unpack_restart(source->unpack, err) : TL_OK;
 }
@@ -339,15 +364,19 @@ static bool may_be_half(const struct tl_line_source *source)
 
 static enum tl_code cut_lines(struct tl_line_source *source, struct cutting *at, struct tl_err *err)
 {
+    static const struct tl_sv mark = {"\xef\xbb\xbf", 3};
     struct tl_lines *lines = at->lines;
     enum tl_code rc = TL_OK;
 
     while (!lines->whole) {
+        bool is_first = at->cut == 0 && source->filled == (int64_t)at->filled;
         const char *begin, *end, *from;
         size_t size;
 
         while (at->cut < at->filled && lines->bytes[at->cut] == '\0')
             at->cut++;
+        if (is_first && tl_sv_starts((struct tl_sv){lines->bytes, at->filled}, mark))
+            at->cut = mark.size;
         if (at->cut == at->filled)
             break;
         begin = lines->bytes + at->cut;
@@ -356,7 +385,9 @@ static enum tl_code cut_lines(struct tl_line_source *source, struct cutting *at,
         size = end == NULL ? at->filled - at->cut : (size_t)(end - begin);
         if (end == NULL && !source->ended) {
             if (size >= TL_LINE_BYTES_MAX)
-                TL_TRY(tl_fail(err, TL_ERR_LIMIT, "%s: a line is longer than %u MiB; is it a log?", source->name,
+                TL_TRY(tl_fail(err, TL_ERR_LIMIT,
+                               "%s: the line that begins at %sbyte %" PRId64 " is longer than %u MiB; is it a log?", source->name,
+                               source->unpack != NULL ? "the unpacked " : "", source->filled - (int64_t)size,
                                TL_LINE_BYTES_MAX >> 20));
             at->searched = at->filled;
             break;
@@ -395,6 +426,12 @@ static enum tl_code keep_rest(struct tl_line_source *source, const struct cuttin
     return TL_OK;
 }
 
+static enum tl_code say_failure(const struct tl_line_source *source, struct tl_err *err)
+{
+    *err = source->failure;
+    return err->code;
+}
+
 enum tl_code tl_line_source_next(struct tl_line_source *source, struct tl_lines *lines, struct tl_err *err)
 {
     struct cutting at = {.lines = lines};
@@ -407,17 +444,22 @@ enum tl_code tl_line_source_next(struct tl_line_source *source, struct tl_lines 
         memcpy(lines->bytes, source->rest, source->rest_bytes);
     at.filled = source->rest_bytes;
     for (;;) {
+        struct tl_err *failure = &source->failure;
         size_t got;
 
-        TL_TRY(cut_lines(source, &at, err));
-        if (lines->whole || source->ended)
+        if (cut_lines(source, &at, failure) == TL_ERR_MEMORY)
+            TL_TRY(say_failure(source, err)); /* a line is missing */
+        if (lines->whole || source->ended || failure->code != TL_OK)
             break;
         if (lines->count == 0 && at.cut == at.filled) /* zeros, as far as it was read */
             at.cut = at.filled = at.searched = 0;
         TL_TRY(make_room(&at, STEP_BYTES, err));
-        TL_TRY(fill(source, lines->bytes + at.filled, STEP_BYTES, &got, err));
+        (void)!fill(source, lines->bytes + at.filled, STEP_BYTES, &got, failure);
         at.filled += got;
+        source->filled += (int64_t)got;
     }
+    if (lines->count == 0 && source->failure.code != TL_OK)
+        TL_TRY(say_failure(source, err));
     TL_TRY(keep_rest(source, &at, err));
     lines->end = source->at - source->start - (int64_t)source->rest_bytes;
     lines->at_end = source->ended && source->rest_bytes == 0;

@@ -2,6 +2,7 @@
  *
  * A line is what stands between line feeds; a carriage return before one belongs to the end of the line. Zeros before a line
  * are no part of it: a server that does not append leaves them where its log was cut (logrotate's copytruncate).
+ * A byte order mark at the beginning is no part of the first line.
  *
  * A span is as many lines as make TL_SPAN_BYTES, each with a line feed, or TL_SPAN_LINES, if that is less. So where spans
  * end follows from the lines of a log alone, however it is packed or grows: what is known of a span stays true of it.
@@ -36,15 +37,16 @@ struct tl_lines {
 };
 void tl_lines_done(struct tl_lines *lines);
 
-/* "-": standard input. What cannot be read twice (a pipe) is copied first, to a file without a name in `data_dir`. TL_ERR_IO
- * also for bzip2 and the like, with the command that unpacks it. */
+/* "-": standard input. What cannot be read twice (a pipe) is copied first, to a file without a name in `data_dir`, until it
+ * ends or a signal asks to stop. TL_ERR_IO also for devices, and for bzip2 and the like, with the command that unpacks it. */
 TL_MUST_USE enum tl_code tl_line_source_open(const char *path, const char *data_dir, struct tl_line_source **out,
                                              struct tl_err *err);
 /* The same open file once more, at its beginning; plain files only. */
 TL_MUST_USE enum tl_code tl_line_source_again(const struct tl_line_source *source, struct tl_line_source **out,
                                               struct tl_err *err);
 void tl_line_source_close(struct tl_line_source *source);
-/* A line longer than TL_LINE_BYTES_MAX is TL_ERR_LIMIT; a packed file that is damaged or breaks off is TL_ERR_CORRUPT. */
+/* A line longer than TL_LINE_BYTES_MAX is TL_ERR_LIMIT; a packed file that is damaged or breaks off is TL_ERR_CORRUPT. The whole
+ * lines before the place are handed out first. */
 TL_MUST_USE enum tl_code tl_line_source_next(struct tl_line_source *source, struct tl_lines *lines, struct tl_err *err);
 /* To the beginning (0), or in a plain file to the end of a span that it handed out. */
 TL_MUST_USE enum tl_code tl_line_source_seek(struct tl_line_source *source, int64_t place, struct tl_err *err);

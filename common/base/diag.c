@@ -8,7 +8,6 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "base/buf.h"
 #include "base/clock.h"
 
 enum { LINE_BYTES_MAX = 64 * 1024 };
@@ -80,6 +79,11 @@ static void put_escaped(struct tl_buf *line, struct tl_sv text, enum escape how)
         else
             tl_buf_put(line, text.data + i, size);
     }
+}
+
+void tl_diag_put(struct tl_buf *out, struct tl_sv text)
+{
+    put_escaped(out, text, ESCAPE_MESSAGE);
 }
 
 static void put_value(struct tl_buf *line, struct tl_sv text)

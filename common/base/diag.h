@@ -7,6 +7,7 @@
 #define TL_DIAG_H
 
 #include "base/base.h"
+#include "base/buf.h"
 #include "base/sv.h"
 
 enum tl_level { TL_DEBUG, TL_INFO, TL_WARN, TL_ERROR };
@@ -23,6 +24,9 @@ struct tl_diag_kv {
     int64_t number;
 };
 void tl_diag_event(enum tl_level level, const char *message, const struct tl_diag_kv *pairs, size_t pairs_count);
+
+/* What comes from outside (a file's name) as it stands in a message: on one line, and without harm to a terminal. */
+void tl_diag_put(struct tl_buf *out, struct tl_sv text);
 
 /* Where lines go instead of stderr; NULL: to stderr again. For a process of one thread. */
 typedef void (*tl_diag_writer)(void *ctx, struct tl_sv line);

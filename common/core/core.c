@@ -501,9 +501,9 @@ static enum tl_code push_source(struct push *p)
     p->partition->touched = true;
     p->partition->next_offset = input->next_offset;
     p->partition->messages_count += input->count;
-    p->partition->events_count += batch->dead_count + p->intake->usable_count + p->intake->future_count;
     TL_TRY(keep_dead(p));
     choose_candidates(p);
+    p->partition->events_count += batch->dead_count + p->candidates_count + p->intake->future_count;
     TL_TRY(drop_duplicates(p));
     TL_TRY(make_checks(p));
     if (core->config.bounds == NULL) {

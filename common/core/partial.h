@@ -59,8 +59,8 @@ struct tl_partial_partition {
     int64_t log_ms;       /* highest log timestamp */
     int64_t last_offset;  /* as of the hand-over: of the last message read, and its fingerprint (log.h) */
     uint64_t fingerprint;
-    uint64_t messages_count, events_count;
-    struct tl_dead *dead; /* raw bytes cut to DEAD_BYTES_MAX, in `text`; a message's, with its first dead row */
+    uint64_t messages_count, events_count; /* with bounds: no events that lie outside of them */
+    struct tl_dead *dead;                  /* raw bytes cut to DEAD_BYTES_MAX, in `text`; a message's, with its first dead row */
     size_t dead_count, dead_capacity;
     struct tl_buf ids; /* of deduplication, as tl_horizon_save gives them */
 };

@@ -1,8 +1,12 @@
 /* main.c: finds the command that was asked for and runs it. */
+#include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
+#include "base/diag.h"
 #include "main/command.h"
 #include "main/option.h"
 
@@ -41,11 +45,34 @@ static int command_unknown(const char *name)
     return tl_exit_status(TL_ERR_USAGE);
 }
 
+/* A file that we open must not get the number of a stream that is closed. Its place is taken by what fails, as it would. */
+static void streams_keep(void)
+{
+    static const int flags[] = {O_WRONLY, O_RDONLY, O_RDONLY};
+
+    for (int fd = 0; fd < (int)TL_COUNT(flags); fd++)
+        if (fcntl(fd, F_GETFD) < 0 && errno == EBADF && open("/dev/null", flags[fd]) < 0)
+            return;
+}
+
+/* What a command has printed and nobody could read is a failure, unless it has failed anyway, and said why. */
+static int output_end(int status)
+{
+    struct tl_err err;
+
+    if ((fflush(stdout) == 0 && ferror(stdout) == 0) || status > 1)
+        return status;
+    tl_fail(&err, TL_ERR_IO, "cannot write to standard output");
+    tl_diag_err(&err);
+    return tl_exit_status(err.code);
+}
+
 int main(int argc, char **argv)
 {
     const struct tl_command *command;
     const char *name;
 
+    streams_keep();
     signal(SIGXFSZ, SIG_IGN); /* a write beyond the limit on the size of files is an error like others, with a name and a place */
     if (argc < 2) {
         usage_print(stderr);
@@ -61,5 +88,5 @@ int main(int argc, char **argv)
     command = tl_command_find(name);
     if (command == NULL)
         return command_unknown(name);
-    return command->run(argc - 1, argv + 1);
+    return output_end(command->run(argc - 1, argv + 1));
 }

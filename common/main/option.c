@@ -212,7 +212,8 @@ enum tl_code tl_option_bytes(struct tl_sv text, int64_t *out, struct tl_err *err
 
     if (read_with_unit(text, units, TL_COUNT(units), out))
         return TL_OK;
-    return tl_fail(err, TL_ERR_USAGE, "'%.*s' is no amount of memory; right would be 64MB or 2GB", TL_SV_ARG(text));
+    return tl_fail(err, TL_ERR_USAGE, "'%.*s' is no amount of memory; right would be 64MB or 2GB: a number and its unit",
+                   TL_SV_ARG(text));
 }
 
 static enum tl_code read_choice(const struct tl_option *option, const char *text, struct tl_err *err)

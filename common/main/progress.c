@@ -1,6 +1,7 @@
 /* progress.c: how far a long command is. See progress.h. */
 #include "main/progress.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <unistd.h>
 
@@ -13,10 +14,10 @@ void tl_progress_begin(struct tl_progress *progress, const char *what)
     *progress = (struct tl_progress){.what = what, .visible = isatty(STDERR_FILENO) == 1, .started_ms = tl_clock_monotonic_ms()};
 }
 
-/* "41 s left", "2 min 05 s left", "3 h 20 min left". */
+/* "41 s left", "2 min 05 s left", "3 h 20 min left"; a second that has begun counts. */
 static void left_text(double seconds, char out[32])
 {
-    unsigned long whole = seconds < 1e9 ? (unsigned long)seconds : 1000000000;
+    unsigned long whole = seconds < 1e9 ? (unsigned long)ceil(seconds) : 1000000000;
 
     if (whole < 60)
         snprintf(out, 32, "%lu s left", whole);
@@ -38,9 +39,11 @@ void tl_progress_step(struct tl_progress *progress, uint64_t done, uint64_t coun
     progress->last_ms = now_ms;
     progress->shown = true;
     if (count > 0 && rate > 0) {
-        left_text(done < count ? ((double)count / 1e6 - megabytes) / rate : 0, left);
+        if (count < done)
+            count = done; /* there is more than was thought */
+        left_text(((double)count / 1e6 - megabytes) / rate, left);
         fprintf(stderr, "\r\033[K%s  %.1f of %.1f MB  %.0f%%  %.1f MB/s  %s", progress->what, megabytes, (double)count / 1e6,
-                100.0 * (double)done / (double)count, rate, left);
+                floor(100.0 * (double)done / (double)count), rate, left);
     } else {
         fprintf(stderr, "\r\033[K%s  %.1f MB  %.1f MB/s", progress->what, megabytes, rate);
     }

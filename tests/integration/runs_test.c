@@ -9,6 +9,7 @@
 #include "base/buf.h"
 #include "support/dump.h"
 #include "support/pipeline.h"
+#include "support/record_scene.h"
 
 /* Views that carry over midnight and that don't, and one that reads another. */
 #define TABLE                                                                                                                    \
@@ -299,4 +300,19 @@ Test(runs, the_last_run_for_the_node_exporter)
     cr_assert_eq(figure(path, "tally_batch_last_run_ranges"), 0);
     TALLY(&p, 3, "batch", "--to", "2024-03-03", "--metrics-file", "/proc/none/x.prom");
     SAYS(p.run.err, "--metrics-file /proc/none/x.prom: cannot make");
+}
+
+/* A file, a block of it even, reaches over midnight; a run counts the events of its ranges. */
+Test(runs_of_a_record, what_was_read_are_the_events_of_the_ranges, .timeout = 60)
+{
+    struct record_scene scene = {0};
+
+    record_scene_open(&scene);
+    record_scene_add(&scene, "bob", FIRST_DAY_MS + DAY_MS / 2, 3600000, FIRST_DAY_MS + 2 * DAY_MS, 20);
+    TALLY(&scene.p, 0, "archive");
+    TALLY(&scene.p, 0, "batch", "--from", "2026-03-01", "--to", "2026-03-02");
+    cr_assert_not_null(strstr(scene.p.run.out, " 12 events read"), "%s", scene.p.run.out);
+    TALLY(&scene.p, 0, "batch", "--from", "2026-03-02", "--to", "2026-03-03");
+    cr_assert_not_null(strstr(scene.p.run.out, " 8 events read"), "%s", scene.p.run.out);
+    pipeline_close(&scene.p);
 }

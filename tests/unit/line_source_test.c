@@ -326,6 +326,55 @@ Test(line_source, a_damaged_packed_file)
     }
 }
 
+Test(line_source, a_byte_order_mark)
+{
+    struct tl_line_source *source = NULL;
+    struct tl_buf got;
+
+    tl_buf_init(&got, 0);
+    write_file(TL_SV("\xef\xbb\xbf"
+                     "a\n\xef\xbb\xbf"
+                     "b\n"));
+    cr_assert_eq(tl_line_source_open(path, dir, &source, &err), TL_OK, "%s", err.message);
+    for (int round = 0; round < 2; round++) {
+        gather(source, &got);
+        cr_assert(tl_sv_eq(tl_buf_sv(&got), TL_SV("[a][\xef\xbb\xbf"
+                                                  "b]")),
+                  "only the first: %.*s", (int)got.size, got.data);
+        cr_assert_eq(tl_line_source_seek(source, 0, &err), TL_OK);
+    }
+    tl_line_source_close(source);
+    tl_buf_done(&got);
+}
+
+/* What is in the bytes before the damage is not lost, but for half a line. */
+Test(line_source, the_lines_before_the_damage)
+{
+    char packed[300];
+
+    for (enum packing packing = ZSTD; packing <= GZIP; packing++) {
+        struct tl_sv bytes = pack(packing, TL_SV("a\nb\nhalf a l"), packed, sizeof packed);
+        struct tl_line_source *source = NULL;
+        struct tl_lines lines = {0};
+
+        bytes.size += pack(packing, TL_SV("ine\n"), packed + bytes.size, sizeof packed - bytes.size).size - 6;
+        write_file(bytes);
+        cr_assert_eq(tl_line_source_open(path, dir, &source, &err), TL_OK, "%s", err.message);
+        for (int round = 0; round < 2; round++) {
+            cr_assert_eq(tl_line_source_next(source, &lines, &err), TL_OK, "%s", err.message);
+            cr_assert_geq(lines.count, 2);
+            cr_assert(tl_sv_eq(lines.lines[0], TL_SV("a")) && tl_sv_eq(lines.lines[1], TL_SV("b")));
+            cr_assert_not(lines.unfinished || lines.at_end || lines.whole);
+            cr_assert_eq(tl_line_source_next(source, &lines, &err), TL_ERR_CORRUPT);
+            cr_assert_eq(tl_line_source_next(source, &lines, &err), TL_ERR_CORRUPT);
+            cr_assert_not_null(strstr(err.message, "breaks off at byte"), "%s", err.message);
+            cr_assert_eq(tl_line_source_seek(source, 0, &err), TL_OK);
+        }
+        tl_lines_done(&lines);
+        tl_line_source_close(source);
+    }
+}
+
 /* As a tape or a block device leaves it, and as gzip itself has it. */
 Test(line_source, zeros_behind_gzip)
 {
@@ -416,7 +465,13 @@ Test(line_source, a_line_without_end)
     cr_assert_eq(pwrite(fd, "a", 1, 0), 1);
     cr_assert_eq(tl_line_source_seek(source, 0, &err), TL_OK);
     cr_assert_eq(tl_line_source_next(source, &lines, &err), TL_ERR_LIMIT);
-    cr_assert_not_null(strstr(err.message, "longer than 64 MiB"), "%s", err.message);
+    cr_assert_not_null(strstr(err.message, "the line that begins at byte 0 is longer than 64 MiB"), "%s", err.message);
+    cr_assert_eq(pwrite(fd, "a\nb", 3, 0), 3);
+    cr_assert_eq(tl_line_source_seek(source, 0, &err), TL_OK);
+    cr_assert_eq(tl_line_source_next(source, &lines, &err), TL_OK);
+    cr_assert(lines.count == 1 && !lines.at_end && tl_sv_eq(lines.lines[0], TL_SV("a")));
+    cr_assert_eq(tl_line_source_next(source, &lines, &err), TL_ERR_LIMIT);
+    cr_assert_not_null(strstr(err.message, "begins at byte 2 is"), "%s", err.message);
     close(fd);
     tl_lines_done(&lines);
     tl_line_source_close(source);

@@ -257,13 +257,15 @@ Test(option, durations)
 
 Test(option, amounts_of_memory)
 {
+    struct tl_err err;
     int64_t bytes = 0;
 
     cr_assert_eq(tl_option_bytes(TL_SV("64MB"), &bytes, NULL), TL_OK);
     cr_assert_eq(bytes, 64000000);
     cr_assert_eq(tl_option_bytes(TL_SV("2 GiB"), &bytes, NULL), TL_OK);
     cr_assert_eq(bytes, INT64_C(2147483648));
-    cr_assert_eq(tl_option_bytes(TL_SV("64"), &bytes, NULL), TL_ERR_USAGE);
+    cr_assert_eq(tl_option_bytes(TL_SV("64"), &bytes, &err), TL_ERR_USAGE);
+    cr_assert_str_eq(err.message, "'64' is no amount of memory; right would be 64MB or 2GB: a number and its unit");
     cr_assert_eq(tl_option_bytes(TL_SV("-1MB"), &bytes, NULL), TL_ERR_USAGE);
     cr_assert_eq(tl_option_bytes(TL_SV("9223372036854775807kB"), &bytes, NULL), TL_ERR_USAGE);
     cr_assert_eq(bytes, INT64_C(2147483648));
