@@ -89,15 +89,10 @@ void tl_import_hash_lines(XXH3_state_t *state, const struct tl_lines *lines, siz
     }
 }
 
-static size_t finished_count(const struct tl_lines *lines)
-{
-    return lines->count - (lines->unfinished ? 1 : 0);
-}
-
 XXH128_hash_t tl_import_span_hash(XXH3_state_t *state, const struct tl_lines *lines)
 {
     XXH3_128bits_reset(state);
-    tl_import_hash_lines(state, lines, 0, finished_count(lines));
+    tl_import_hash_lines(state, lines, 0, tl_lines_finished(lines));
     return XXH3_128bits_digest(state);
 }
 
@@ -321,7 +316,7 @@ static void drop_strangers(struct tl_import_progress *progress)
 
 static void take_first_line(struct tl_import_progress *progress, const struct tl_lines *lines)
 {
-    if (lines_here(progress) == 0 && finished_count(lines) > 0)
+    if (lines_here(progress) == 0 && tl_lines_finished(lines) > 0)
         progress->first_line = XXH3_64bits(lines->lines[0].data, lines->lines[0].size);
 }
 
@@ -342,7 +337,7 @@ enum tl_code tl_import_progress_compare(struct tl_import_progress *progress, con
                                         int64_t time_ms_max, struct tl_err *err)
 {
     uint64_t before = progress->spans_lines;
-    size_t finished = finished_count(lines), at = 0;
+    size_t finished = tl_lines_finished(lines), at = 0;
     bool whole_wanted;
     XXH128_hash_t hash;
     XXH3_state_t *span = XXH3_createState();
@@ -427,7 +422,7 @@ enum tl_code tl_import_progress_take(struct tl_import_progress *progress, const 
 
         return add_span(progress, &span, err);
     }
-    progress->partial_lines = finished_count(lines);
+    progress->partial_lines = tl_lines_finished(lines);
     progress->partial = hash;
     progress->has_tail = lines->unfinished;
     if (lines->unfinished) {

@@ -435,11 +435,6 @@ static struct tl_line_source *still_there(const struct tl_import_seen *seen, con
     return NULL;
 }
 
-static size_t finished_count(const struct tl_lines *lines)
-{
-    return lines->count - (lines->unfinished ? 1 : 0);
-}
-
 /* How many lines are the same, from the first on. */
 static size_t same_lines(const struct tl_lines *a, const struct tl_lines *b, size_t max)
 {
@@ -458,7 +453,7 @@ static bool goes_another_way(struct tl_import_seen *seen, const struct tl_import
     bool another = false;
 
     if (source != NULL && tl_line_source_next(source, &seen->lines, &err) == TL_OK) {
-        size_t mine = finished_count(&seen->lines), both = mine < finished_count(first) ? mine : finished_count(first);
+        size_t mine = tl_lines_finished(&seen->lines), both = mine < tl_lines_finished(first) ? mine : tl_lines_finished(first);
         size_t same = same_lines(&seen->lines, first, both);
 
         another = same >= lines_count && (same < both || (seen->lines.at_end && mine == lines_count));
@@ -494,7 +489,7 @@ static size_t imported_lines(struct tl_import_seen *seen, const struct tl_import
         return lines->whole && XXH128_isEqual(tl_import_span_hash(seen->state, lines), file->spans[at].hash) ? lines->count : 0;
     for (size_t i = 0; i < at; i++)
         left -= file->spans[i].lines_count;
-    if (left > finished_count(lines))
+    if (left > tl_lines_finished(lines))
         return 0;
     XXH3_128bits_reset(seen->state);
     tl_import_hash_lines(seen->state, lines, 0, (size_t)left);
@@ -508,7 +503,7 @@ static bool lines_stand_there(struct tl_import_seen *seen, const struct tl_impor
                               const struct tl_lines *lines)
 {
     struct tl_line_source *source = still_there(seen, file);
-    size_t finished = finished_count(lines), there;
+    size_t finished = tl_lines_finished(lines), there;
     struct tl_err err;
     bool stand = source != NULL && tl_line_source_is_plain(source) &&
                  tl_line_source_seek(source, at == 0 ? 0 : file->spans[at - 1].end, &err) == TL_OK &&

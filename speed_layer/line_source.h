@@ -36,6 +36,11 @@ struct tl_lines {
     size_t bytes_capacity, lines_capacity;
 };
 void tl_lines_done(struct tl_lines *lines);
+/* Those that have their line feed. */
+static inline size_t tl_lines_finished(const struct tl_lines *lines)
+{
+    return lines->count - (lines->unfinished ? 1 : 0);
+}
 
 /* "-": standard input. What cannot be read twice (a pipe) is copied first, to a file without a name in `data_dir`, until it
  * ends or a signal asks to stop. TL_ERR_IO also for devices, and for bzip2 and the like, with the command that unpacks it. */
