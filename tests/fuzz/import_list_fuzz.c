@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "fuzz/target.h"
+#include "main/progress.c"
 #include "main/stop.c"
 #include "speed_layer/import_archive.c" /* a layer's objects stand in no archive */
 #include "speed_layer/import_progress.c"
