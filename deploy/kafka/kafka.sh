@@ -165,9 +165,16 @@ start() {
         running || break
         sleep 0.1
     done
-    echo "kafka.sh: the broker does not come up; $dir/broker.log ends with:" >&2
-    tail -n 5 "$dir/broker.log" >&2
     return 1
+}
+
+make() {
+    rm -rf "$dir/data" "$dir/tls" "$dir/broker.log"
+    choose_ports
+    make_certificates
+    write_properties
+    format
+    touch "$dir/formatted"
 }
 
 write_environment() {
@@ -217,16 +224,25 @@ up)
     fi
     fetch_jars
     stop KILL
-    if [ ! -f "$dir/formatted" ]; then
-        rm -rf "$dir/data" "$dir/tls"
-        choose_ports
-        make_certificates
-        write_properties
-        format
-        touch "$dir/formatted"
-    fi
-    write_environment # first: who comes after one that was interrupted here finds a broker that runs
-    start
+    for ((tries = 3; ; tries--)); do
+        is_new=
+        if [ ! -f "$dir/formatted" ]; then
+            make
+            is_new=1
+        fi
+        write_environment # first: who comes after one that was interrupted here finds a broker that runs
+        if start; then
+            break
+        fi
+        # A port was free when it was chosen, and has become another program's before the broker was up.
+        if [ -n "$is_new" ] && [ $tries -gt 1 ] && grep -q 'Address already in use' "$dir/broker.log"; then
+            rm "$dir/formatted"
+            continue
+        fi
+        echo "kafka.sh: the broker does not come up; $dir/broker.log ends with:" >&2
+        tail -n 5 "$dir/broker.log" >&2
+        exit 1
+    done
     ;;
 down)
     stop KILL # nothing of it is kept

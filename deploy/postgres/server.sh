@@ -66,11 +66,12 @@ sql() { # database, statements
     (cd / && "${as_owner[@]}" psql -X -q -v ON_ERROR_STOP=1 -h "$sockets" -p "$(cat "$place/port")" -U postgres -d "$1" -c "$2") >/dev/null
 }
 
+# Below those that the system gives to whoever connects, and that brokers of tests choose from (deploy/kafka).
 free_port() {
     local port
 
     while :; do
-        port=$((20000 + RANDOM % 30000))
+        port=$((10000 + RANDOM % 5000))
         if ! (exec 3<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null; then
             echo "$port"
             return
