@@ -143,6 +143,20 @@ Test(batch_resume, a_run_is_gone_on_with_after_so_many_ranges)
     expect_equal_rows("after 3 ranges");
 }
 
+/* What has come since is archived; the killed run is gone on with, and gives what one that was never killed does. */
+static void go_on_with_more(const char *what)
+{
+    struct run run = {0};
+
+    archive();
+    must_on(calm, calm_store, "batch", "--to=2026-03-05");
+    RUN(&run, "batch", "--views", views, "--data", rough, "--to", "2026-03-05");
+    cr_assert_eq(run.status, 0, "%s", run.err);
+    cr_assert_not_null(strstr(run.err, "goes on with run 1"), "%s", run.err);
+    run_done(&run);
+    expect_equal_rows(what);
+}
+
 /* What came late for a range that is staged makes it, and what follows from it, anew; the others are taken. */
 Test(batch_resume, late_events_between_a_failure_and_the_next_run)
 {
@@ -151,13 +165,7 @@ Test(batch_resume, late_events_between_a_failure_and_the_next_run)
     must_on(rough, rough_store, "speed", "--once");
     fail_after(4);
     append(STEP_MS + 1, A_DAY, A_DAY + 40); /* at the beginning of the second day */
-    archive();
-    must_on(calm, calm_store, "batch", "--to=2026-03-05");
-    RUN(&run, "batch", "--views", views, "--data", rough, "--to", "2026-03-05");
-    cr_assert_eq(run.status, 0, "%s", run.err);
-    cr_assert_not_null(strstr(run.err, "goes on with run 1"), "%s", run.err);
-    run_done(&run);
-    expect_equal_rows("late events");
+    go_on_with_more("late events");
     RUN(&run, "batch", "--views", views, "--data", rough, "--to", "2026-03-05");
     cr_assert_str_eq(run.out, "");
     run_done(&run);
@@ -166,18 +174,10 @@ Test(batch_resume, late_events_between_a_failure_and_the_next_run)
 /* What came late for a range changes what it carries over its end, and the range behind, to which nothing came, is not as it would be now. */
 Test(batch_resume, a_late_event_that_reaches_over_midnight)
 {
-    struct run run = {0};
-
     must_on(rough, rough_store, "speed", "--once");
     fail_after(4);
     append(STEP_MS + 1, A_DAY - 8, A_DAY); /* the end of the first day */
-    archive();
-    must_on(calm, calm_store, "batch", "--to=2026-03-05");
-    RUN(&run, "batch", "--views", views, "--data", rough, "--to", "2026-03-05");
-    cr_assert_eq(run.status, 0, "%s", run.err);
-    cr_assert_not_null(strstr(run.err, "goes on with run 1"), "%s", run.err);
-    run_done(&run);
-    expect_equal_rows("over midnight");
+    go_on_with_more("over midnight");
 }
 
 /* Nothing of a staged run is used under another definition, or other views: it is discarded. */

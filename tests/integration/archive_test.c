@@ -1,7 +1,6 @@
 /* archive_test.c: `tally archive` as a user runs it, on the embedded log. */
 #include <criterion/criterion.h>
 #include <criterion/parameterized.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
@@ -387,19 +386,6 @@ static bool is_on_record(const char *topic, int64_t first)
     return access(path, F_OK) == 0;
 }
 
-/* Changes a byte; twice is as before. */
-static void flip(const char *path, off_t at)
-{
-    unsigned char byte;
-    int fd = open(path, O_RDWR);
-
-    cr_assert_geq(fd, 0, "%s", path);
-    cr_assert_eq(pread(fd, &byte, 1, at), 1);
-    byte ^= 1;
-    cr_assert_eq(pwrite(fd, &byte, 1, at), 1);
-    close(fd);
-}
-
 static void errors_say_once(const char *text)
 {
     const char *said = strstr(run.err, text);
@@ -438,7 +424,7 @@ ParameterizedTest(struct behind_case *c, archive, goes_on_behind_what_is_damaged
     path = path_of(c->first, c->suffix);
     switch (c->what) {
     case CUT: cr_assert_eq(truncate(path, 100), 0); break;
-    case FLIP: flip(path, 40); break;
+    case FLIP: record_flip(path, 40); break;
     case GONE: cr_assert_eq(unlink(path), 0); break;
     }
     ARCHIVE();
@@ -463,8 +449,8 @@ Test(archive, a_topic_whose_end_nobody_knows_is_left_out)
     two_topics();
     snprintf(statement, sizeof statement, "%s/topics/events/complete.json", data);
     snprintf(moved, sizeof moved, "%s/complete.json", data);
-    flip(path_of(100, ".index"), 40);
-    flip(statement, 60);
+    record_flip(path_of(100, ".index"), 40);
+    record_flip(statement, 60);
     for (int i = 0; i < 2; i++) {
         ARCHIVE();
         cr_assert_eq(run.status, 3, "%s", run.err);
@@ -473,7 +459,7 @@ Test(archive, a_topic_whose_end_nobody_knows_is_left_out)
         cr_assert(is_on_record("orders", 200) && !is_on_record("events", 200));
         cr_assert_eq(rename(statement, moved), i == 0 ? 0 : -1);
     }
-    flip(path_of(100, ".index"), 40);
+    record_flip(path_of(100, ".index"), 40);
     ARCHIVE();
     cr_assert_eq(run.status, 0, "%s", run.err);
     cr_assert_str_eq(run.err, "");
@@ -486,7 +472,7 @@ Test(archive, follow_goes_on_with_the_other_topics_and_looks_again)
 
     two_topics();
     snprintf(statement, sizeof statement, "%s/topics/events/complete.json", data);
-    flip(statement, 60);
+    record_flip(statement, 60);
     run_done(&run);
     run_start(&run, (const char *const[]){"archive", "--views", views, "--data", data, "--follow", "--interval", "50ms", NULL});
     for (int i = 0; i < 300 && !is_on_record("orders", 200); i++)
@@ -495,7 +481,7 @@ Test(archive, follow_goes_on_with_the_other_topics_and_looks_again)
     for (int i = 0; i < 300 && !is_on_record("orders", 250); i++)
         nap(20);
     cr_assert(is_on_record("orders", 250) && !is_on_record("events", 200));
-    flip(statement, 60);
+    record_flip(statement, 60);
     for (int i = 0; i < 300 && complete_read(0).offset != 250; i++)
         nap(20);
     run_signal(&run, SIGTERM);

@@ -1,7 +1,6 @@
 /* damaged_record_test.c: batch over a record with a file that is damaged or gone: it is named, ranges that may need it stay as they are published, and the rest
  * goes on. */
 #include <criterion/criterion.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,6 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "support/record.h"
 #include "support/record_scene.h"
 
 static struct record_scene scene;
@@ -24,19 +24,6 @@ static void scene_close(void)
 }
 
 TestSuite(damaged_record, .init = scene_open, .fini = scene_close);
-
-/* Changes a byte; twice is as before. */
-static void flip(const char *path, off_t at)
-{
-    unsigned char byte;
-    int fd = open(path, O_RDWR);
-
-    cr_assert_geq(fd, 0, "%s", path);
-    cr_assert_eq(pread(fd, &byte, 1, at), 1);
-    byte ^= 1;
-    cr_assert_eq(pwrite(fd, &byte, 1, at), 1);
-    close(fd);
-}
 
 #define BATCH(status) TALLY(&scene.p, (status), "batch", "--to", "2026-03-05T00:00:00Z")
 
@@ -72,7 +59,7 @@ Test(damaged_record, days_before_the_damage_are_published)
     char *hits, *visits;
 
     record_scene_four_days(&scene, first);
-    flip(record_scene_path(&scene, first[2], ".jsonl.zst"), 40);
+    record_flip(record_scene_path(&scene, first[2], ".jsonl.zst"), 40);
     BATCH(3);
     says_once("events+0+0000000048.jsonl.zst");
     record_scene_says(
@@ -85,7 +72,7 @@ Test(damaged_record, days_before_the_damage_are_published)
     cr_assert_not_null(strstr(scene.p.run.out, "published up to 2026-03-03T00:00:00.000Z"), "%s", scene.p.run.out);
     BATCH(3);
     says_once("events+0+0000000048.jsonl.zst");
-    flip(record_scene_path(&scene, first[2], ".jsonl.zst"), 40);
+    record_flip(record_scene_path(&scene, first[2], ".jsonl.zst"), 40);
     BATCH(0);
     cr_assert_eq(boundary("hits"), FIRST_DAY_MS + 4 * DAY_MS);
     hits = pipeline_rows(&scene.p, "hits", "batch");
@@ -109,7 +96,7 @@ Test(damaged_record, only_the_days_of_a_damaged_file_wait)
     record_scene_add(&scene, "bob", FIRST_DAY_MS + 3600000 * 10, 60000, FIRST_DAY_MS + 5 * DAY_MS, 5); /* the 1st */
     late = record_scene_add(&scene, "bob", FIRST_DAY_MS + 2 * DAY_MS + 3600000 * 10, 60000, FIRST_DAY_MS + 5 * DAY_MS,
                             7); /* the 3rd */
-    flip(record_scene_path(&scene, late, ".jsonl.zst"), 40);
+    record_flip(record_scene_path(&scene, late, ".jsonl.zst"), 40);
     BATCH(3);
     says_once(record_scene_path(&scene, late, ".jsonl.zst"));
     record_scene_says(&scene, "1 range between 2026-03-03T00:00:00.000Z and 2026-03-04T00:00:00.000Z stays as published");
@@ -118,7 +105,7 @@ Test(damaged_record, only_the_days_of_a_damaged_file_wait)
     cr_assert_not_null(strstr(after, "2026-03-03T10:00:00.000Z,2026-03-03T11:00:00.000Z,1\n"), "%s", after);
     BATCH(3);
     cr_assert_null(strstr(scene.p.run.out, " 6 events read"), "the 1st was done: %s", scene.p.run.out);
-    flip(record_scene_path(&scene, late, ".jsonl.zst"), 40);
+    record_flip(record_scene_path(&scene, late, ".jsonl.zst"), 40);
     BATCH(0);
     free(after);
     after = pipeline_rows(&scene.p, "hits", "batch");
@@ -144,11 +131,11 @@ Test(damaged_record, a_session_over_the_bound_keeps_both_days_back)
     record_scene_add(&scene, "eve", FIRST_DAY_MS + 2 * DAY_MS - 7200000, 60000, FIRST_DAY_MS + 5 * DAY_MS, 1); /* 22:00 */
     late = record_scene_add(&scene, "dan", FIRST_DAY_MS + 2 * DAY_MS + 3600000 * 10, 60000, FIRST_DAY_MS + 5 * DAY_MS,
                             7); /* the 3rd */
-    flip(record_scene_path(&scene, late, ".jsonl.zst"), 40);
+    record_flip(record_scene_path(&scene, late, ".jsonl.zst"), 40);
     BATCH(3);
     after = pipeline_rows(&scene.p, "visits", "batch");
     cr_assert_str_eq(after, before);
-    flip(record_scene_path(&scene, late, ".jsonl.zst"), 40);
+    record_flip(record_scene_path(&scene, late, ".jsonl.zst"), 40);
     BATCH(0);
     free(after);
     after = pipeline_rows(&scene.p, "visits", "batch");
@@ -168,22 +155,22 @@ Test(damaged_record, without_its_index_a_file_may_have_any_day)
     before = pipeline_rows(&scene.p, "hits", "batch");
     record_scene_add(&scene, "bob", FIRST_DAY_MS + 3600000 * 10, 60000, FIRST_DAY_MS + 5 * DAY_MS, 5);
     late = record_scene_add(&scene, "bob", FIRST_DAY_MS + 2 * DAY_MS, 60000, FIRST_DAY_MS + 5 * DAY_MS, 5);
-    flip(record_scene_path(&scene, late, ".index"), 30);
+    record_flip(record_scene_path(&scene, late, ".index"), 30);
     BATCH(3);
     says_once(record_scene_path(&scene, late, ".index"));
     rows_equal("hits", before);
-    flip(record_scene_path(&scene, late, ".index"), 30);
-    flip(record_scene_path(&scene, first[3], ".index"), 30);
+    record_flip(record_scene_path(&scene, late, ".index"), 30);
+    record_flip(record_scene_path(&scene, first[3], ".index"), 30);
     BATCH(3);
     says_once(record_scene_path(&scene, first[3], ".index"));
     rows_equal("hits", before);
-    flip(record_scene_path(&scene, first[3], ".index"), 30);
+    record_flip(record_scene_path(&scene, first[3], ".index"), 30);
     BATCH(0);
     free(before);
     before = pipeline_rows(&scene.p, "hits", "batch");
     cr_assert_not_null(strstr(before, "2026-03-01T10:00:00.000Z,2026-03-01T11:00:00.000Z,6\n"), "%s", before);
     /* Even where nothing else is to be done. */
-    flip(record_scene_path(&scene, late, ".index"), 30);
+    record_flip(record_scene_path(&scene, late, ".index"), 30);
     BATCH(3);
     record_scene_says(&scene, "nobody can say of which days");
     free(before);
@@ -240,7 +227,7 @@ Test(damaged_record, another_source_goes_on)
     cr_assert_eq(tl_log_append(log, TL_SV("orders"), &record, 1, NULL, &err), TL_OK, "%s", err.message);
     tl_log_close(log);
     TALLY(&scene.p, 0, "archive");
-    flip(record_scene_path(&scene, first[0], ".index"), 30);
+    record_flip(record_scene_path(&scene, first[0], ".index"), 30);
     BATCH(3);
     record_scene_says(&scene, "(views hits, visits)");
     cr_assert_eq(boundary("bought"), FIRST_DAY_MS + 4 * DAY_MS);
@@ -449,7 +436,7 @@ Test(damaged_record, what_a_damaged_file_has_for_a_sealed_day_is_noted_when_it_i
 {
     int64_t late = late_for_a_sealed_day();
 
-    flip(record_scene_path(&scene, late, ".jsonl.zst"), 40);
+    record_flip(record_scene_path(&scene, late, ".jsonl.zst"), 40);
     for (int i = 0; i < 2; i++) {
         BATCH(3);
         says_once(record_scene_path(&scene, late, ".jsonl.zst"));
@@ -457,7 +444,7 @@ Test(damaged_record, what_a_damaged_file_has_for_a_sealed_day_is_noted_when_it_i
         cr_assert_eq(pipeline_number(&scene.p, "SELECT SUM(num_hits) FROM hits WHERE _layer = 'batch'"), 98, "the 4th is done");
         cr_assert_eq(pipeline_number(&scene.p, sealed_lines), 0);
     }
-    flip(record_scene_path(&scene, late, ".jsonl.zst"), 40);
+    record_flip(record_scene_path(&scene, late, ".jsonl.zst"), 40);
     is_noted_when_it_is_back();
 }
 

@@ -2,10 +2,12 @@
 #include "support/record.h"
 
 #include <criterion/criterion.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "log/log.h"
 #include "master/master.h"
@@ -114,4 +116,16 @@ int64_t record_verify(const char *data_dir, const char *topic, uint32_t partitio
     if (files_count != NULL)
         *files_count = found;
     return next;
+}
+
+void record_flip(const char *path, off_t at)
+{
+    unsigned char byte;
+    int fd = open(path, O_RDWR);
+
+    cr_assert_geq(fd, 0, "%s", path);
+    cr_assert_eq(pread(fd, &byte, 1, at), 1);
+    byte ^= 1;
+    cr_assert_eq(pwrite(fd, &byte, 1, at), 1);
+    close(fd);
 }

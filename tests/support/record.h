@@ -3,6 +3,7 @@
 #define TL_TEST_RECORD_H
 
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "event/batch.h"
 
@@ -23,5 +24,7 @@ void record_append(const char *data_dir, const char *topic, uint32_t partitions,
  * log timestamp. Returns the offset behind the last one (`first` where there is nothing). A file that is damaged or
  * overlaps fails the test; `files_count` (may be NULL) says how many there are. */
 int64_t record_verify(const char *data_dir, const char *topic, uint32_t partition, int64_t first, uint32_t *files_count);
+/* Changes a byte of the file; twice is as before. */
+void record_flip(const char *path, off_t at);
 
 #endif
