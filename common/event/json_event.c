@@ -33,8 +33,9 @@ struct tl_json_event {
     uint32_t *slots;
     uint64_t multiplier;
     uint32_t shift;
-    char *key;      /* room for a key whose escapes are taken out */
-    size_t key_max; /* a longer one, as written, can be no wanted name */
+    struct expected *expected; /* by a key's number in its object */
+    char *key;                 /* room for a key whose escapes are taken out */
+    size_t key_max;            /* a longer one, as written, can be no wanted name */
     /* The message under way, or its repaired copy. */
     const char *text;
     const uint32_t *tokens;
@@ -54,6 +55,16 @@ struct wanted {
     struct tl_sv text;
     uint32_t next;
 };
+
+/* The key that the object before had at this place, and what it names: the events of one source mostly have the same keys in the same
+ * order, and to see that a key is the expected one takes no hash, no search and not even its end. */
+struct expected {
+    struct name name, mask; /* of the bytes that `name` has; a mask of zeros and a name that is none: nothing is expected */
+    uint32_t size, tail_at;
+    uint32_t field; /* and 1; 0: none is wanted */
+};
+
+enum { EXPECTED_KEYS = 32, EXPECTED_SIZE_MAX = 16 };
 
 static inline uint64_t load_word(const char *at)
 {
@@ -292,6 +303,40 @@ static inline uint32_t find_field(const struct tl_json_event *p, const char *key
     return find_plain(p, name_of(p->key, plain_size), p->key, plain_size);
 }
 
+static void expect(struct expected *expected, struct name name, size_t size, uint32_t field)
+{
+    if (size > EXPECTED_SIZE_MAX)
+        return;
+    expected->name = name;
+    expected->mask.head = size >= 8 ? UINT64_MAX : size > 0 ? keep_bytes(UINT64_MAX, size) : 0;
+    expected->mask.tail = size > 8 ? UINT64_MAX : 0;
+    expected->size = (uint32_t)size;
+    expected->tail_at = size > 8 ? (uint32_t)size - 8 : 0;
+    expected->field = field;
+}
+
+/* The same for a key by its number in the object. Where its bytes are those that the key before had between its quotes, the quote behind
+ * them is its end: what stands in a string, whole, holds no quote and takes none with it. */
+static inline uint32_t find_expected(struct tl_json_event *p, uint32_t number, const char *key, const char *colon)
+{
+    struct expected *expected = &p->expected[number < EXPECTED_KEYS ? number : EXPECTED_KEYS - 1];
+    struct name differs = {(load_word(key) & expected->mask.head) ^ expected->name.head,
+                           (load_word(key + expected->tail_at) & expected->mask.tail) ^ expected->name.tail};
+    const char *end = colon;
+    size_t size;
+    uint32_t field;
+
+    if ((differs.head | differs.tail) == 0 && key[expected->size] == '"')
+        return expected->field;
+    do
+        end--;
+    while (*end != '"');
+    size = (size_t)(end - key);
+    field = find_field(p, key, size);
+    expect(expected, name_of(key, size), size, field);
+    return field;
+}
+
 /* `*at` is the object's opening token, within `level` brackets; moves it behind the closing one. */
 static verdict walk_object(struct tl_json_event *p, uint32_t *at, uint32_t level, uint8_t *flags)
 {
@@ -306,21 +351,17 @@ static verdict walk_object(struct tl_json_event *p, uint32_t *at, uint32_t level
         *at = i + 1;
         return 0;
     }
-    for (;;) {
-        const char *key, *key_end;
+    for (uint32_t number = 0;; number++) {
+        const char *key, *colon;
         uint32_t f, value = i + 2;
 
         if (count - i < 4) /* key, colon, value, comma or brace */
             return TL_DEAD_NOT_JSON;
         key = text + tokens[i];
-        key_end = text + tokens[i + 1];
-        if (*key != '"' || *key_end != ':')
+        colon = text + tokens[i + 1];
+        if (*key != '"' || *colon != ':')
             return TL_DEAD_NOT_JSON;
-        do
-            key_end--;
-        while (*key_end != '"');
-        key++;
-        f = find_field(p, key, (size_t)(key_end - key));
+        f = find_expected(p, number, key + 1, colon);
         i += 3;
         switch (text[tokens[value]]) {
         case '{':
@@ -1022,7 +1063,7 @@ static size_t run_length(const struct tl_message *messages, size_t count)
     for (; n < count && messages[n - 1].value.data != NULL; n++) {
         struct tl_sv last = messages[n - 1].value, next = messages[n].value;
 
-        if (next.data != last.data + last.size + 1 || last.data[last.size] != '\n' || next.size > (size_t)RUN_BYTES_MAX ||
+        if (next.data != last.data + last.size + 1 || next.size > (size_t)RUN_BYTES_MAX ||
             (size_t)(next.data - begin) > (size_t)RUN_BYTES_MAX - next.size)
             break;
     }
@@ -1048,6 +1089,9 @@ static enum tl_code parse_run(struct tl_json_event *p, const struct tl_message *
         verdict bad;
 
         rows_before = batch->rows;
+        /* Here, and not in run_length: now the bytes are near. */
+        if (*done > 0 && message->value.data[-1] != '\n')
+            break;
         if (at == p->tokens_count || begin[p->tokens[at]] != '{' || message->value.size > p->schema->event_bytes_max)
             break;
         TL_TRY(read_object(p, message, &at, 0, 0, batch, &bad, err));
@@ -1103,8 +1147,11 @@ enum tl_code tl_json_event_open(const struct tl_schema *schema, struct tl_json_e
     p->place = calloc(schema->fields_count ? schema->fields_count : 1, sizeof *p->place);
     p->closing = malloc((size_t)schema->depth_max + 1);
     p->key = calloc(1, p->key_max + sizeof(uint64_t));
-    if (p->simd == NULL || p->place == NULL || p->closing == NULL || p->key == NULL)
+    p->expected = calloc(EXPECTED_KEYS, sizeof *p->expected);
+    if (p->simd == NULL || p->place == NULL || p->closing == NULL || p->key == NULL || p->expected == NULL)
         TL_TRY(tl_fail_memory(err, p->key_max + schema->depth_max));
+    for (uint32_t i = 0; i < EXPECTED_KEYS; i++)
+        p->expected[i].name.head = 1;
     TL_TRY(make_slots(p, err));
     *out = p;
     p = NULL;
@@ -1123,5 +1170,6 @@ void tl_json_event_close(struct tl_json_event *p)
     free(p->slots);
     free(p->wanted);
     free(p->key);
+    free(p->expected);
     free(p);
 }

@@ -5,7 +5,7 @@
 
 #include "event/json_event.h"
 
-enum { LINES_MAX = 400, DEPTH_MAX = 16, EVENT_BYTES_MAX = 300 };
+enum { LINES_MAX = 400, DEPTH_MAX = 16, EVENT_BYTES_MAX = 500 };
 
 /* What is wrong with some would be mended, or hidden, by a neighbour if lines were not kept apart. */
 static const char *const pieces[] = {
@@ -40,6 +40,7 @@ static const char *const pieces[] = {
     "{\"n\":24,\"n\":25,\"url\":null}",
     "{\"n\":tru,\"url\":1.50}",
     "null",
+    "\"n\":28}",
     "{\"x\":[[[[[[[[[[[[[[[[[[[[]]]]]]]]]]]]]]]]]]]],\"n\":26}",
     "{\"n\":27,\"url\":\"/long/long/long/long/long/long/long/long/long/long/long/long/long/long/long/long/long/long/long/long/"
     "long/"
@@ -48,11 +49,13 @@ static const char *const pieces[] = {
     "long/long/long/long/long/long/long/long/long/long/long/long/long/long/\"}",
 };
 
-static struct tl_field fields[] = {
-    {.name = {"url", 3}, .kind = TL_STRING},
-    {.name = {"n", 1},   .kind = TL_INT   }
+enum { FIELDS = 3 };
+static struct tl_field fields[FIELDS] = {
+    {.name = {"url", 3},         .kind = TL_STRING},
+    {.name = {"n", 1},           .kind = TL_INT   },
+    {.name = {"user_agent", 10}, .kind = TL_STRING}
 };
-static const struct tl_schema schema = {fields, 2, TL_TIME_ISO_8601, EVENT_BYTES_MAX, DEPTH_MAX};
+static const struct tl_schema schema = {fields, FIELDS, TL_TIME_ISO_8601, EVENT_BYTES_MAX, DEPTH_MAX};
 
 static uint64_t next_random(uint64_t *state)
 {
@@ -71,8 +74,8 @@ static void batches_equal(const struct tl_batch *a, const struct tl_batch *b)
         cr_assert(a->offset[r] == b->offset[r] && a->log_ms[r] == b->log_ms[r] && a->row[r] == b->row[r] &&
                       a->flags[r] == b->flags[r] && a->raw[r].data == b->raw[r].data && a->raw[r].size == b->raw[r].size,
                   "row %u of message %lld", r, (long long)a->offset[r]);
-        cr_assert(memcmp(a->bad + 2 * r, b->bad + 2 * r, 2) == 0);
-        for (uint32_t f = 0; f < 2; f++) {
+        cr_assert(memcmp(a->bad + FIELDS * r, b->bad + FIELDS * r, FIELDS) == 0);
+        for (uint32_t f = 0; f < FIELDS; f++) {
             struct tl_value x = tl_vec_get(&a->column[f], r), y = tl_vec_get(&b->column[f], r);
 
             cr_assert(tl_value_eq(&x, &y), "field %u of message %lld", f, (long long)a->offset[r]);
@@ -137,18 +140,20 @@ Test(json_event_run, together_is_as_alone)
     tl_batch_close(alone);
 }
 
-/* The same pairs of lines, so that each is seen before and behind each other one. */
+/* The same pairs of lines, so that each is seen before and behind each other one; and not only a newline stands between them. */
 Test(json_event_run, every_pair)
 {
     struct tl_batch *together, *alone;
+    static const char between[] = {'\n', '{', '"', ' ', 'x', '\\', ','};
     struct tl_json_event *parser;
     struct tl_err err;
 
     cr_assert_eq(tl_json_event_open(&schema, &parser, &err), TL_OK);
     cr_assert_eq(tl_batch_open(&schema, &together, &err), TL_OK);
     cr_assert_eq(tl_batch_open(&schema, &alone, &err), TL_OK);
-    for (size_t i = 0; i < TL_COUNT(pieces) * TL_COUNT(pieces); i++) {
-        const char *first = pieces[i / TL_COUNT(pieces)], *second = pieces[i % TL_COUNT(pieces)];
+    for (size_t i = 0; i < TL_COUNT(pieces) * TL_COUNT(pieces) * sizeof between; i++) {
+        size_t pair = i / sizeof between;
+        const char *first = pieces[pair / TL_COUNT(pieces)], *second = pieces[pair % TL_COUNT(pieces)];
         char text[2048 + TL_MESSAGE_PADDING] = {0};
         struct tl_message messages[2];
 
@@ -159,7 +164,7 @@ Test(json_event_run, every_pair)
             2, 2, {text + strlen(first) + 1, strlen(second)}
         };
         memcpy(text, first, strlen(first));
-        text[strlen(first)] = '\n';
+        text[strlen(first)] = between[i % sizeof between];
         memcpy(text + strlen(first) + 1, second, strlen(second));
         tl_batch_clear(together);
         tl_batch_clear(alone);
@@ -170,5 +175,68 @@ Test(json_event_run, every_pair)
     }
     tl_json_event_close(parser);
     tl_batch_close(together);
+    tl_batch_close(alone);
+}
+
+/* Keys alike, of every length about a word's, with escapes, and more of them than a parser expects again. */
+#define TEN(k)                                                                                                                   \
+    "\"" k "0\":0,\"" k "1\":0,\"" k "2\":0,\"" k "3\":0,\"" k "4\":0,\"" k "5\":0,\"" k "6\":0,\"" k "7\":0,\"" k "8\":0,\"" k  \
+    "9\":0,"
+static const char *const keyed[] = {
+    "{\"n\":1,\"url\":\"a\"}",
+    "{\"url\":\"b\",\"n\":2}",
+    "{\"n\" :3, \"url\"\t:\"c\"}",
+    "{\"\\u006e\":4,\"u\\u0072l\":\"d\"}",
+    "{\"n\\\"\":5,\"n\":6}",
+    "{\"n\\\\\":7,\"n\":8}",
+    "{\"\":9,\"nn\":10,\"n\":11}",
+    "{\"n\\\\\\\":\":12}",
+    "{\"nrl\":13,\"url\":14}",
+    "{\"urlurlu\":15,\"n\":16}",
+    "{\"urlurlur\":17,\"n\":18}",
+    "{\"urlurlurl\":19,\"n\":20}",
+    "{\"urlurlurlurlurlu\":21,\"n\":22}",
+    "{\"urlurlurlurlurlur\":23,\"n\":24}",
+    "{\"urlurlurlurlurlux\":25,\"n\":26}",
+    "{\"n\":27,\"n\":28}",
+    "{\"user_agent\":32,\"n\":33}",
+    "{\"user_agenx\":34,\"n\":35}",
+    "{\"user_agen\":36,\"user_agent_\":37}",
+    "{" TEN("a") TEN("b") TEN("c") "\"d\":0,\"n\":29,\"url\":\"e\"}",
+    "{" TEN("a") TEN("b") TEN("c") "\"d\":0,\"e\":0,\"f\":0,\"n\":30,\"url\":\"f\"}",
+    "{" TEN("a") TEN("b") TEN("c") "\"d\":0,\"url\":\"g\",\"n\":31}",
+};
+
+Test(json_event_run, the_keys_of_the_object_before_do_not_matter)
+{
+    struct tl_batch *behind, *alone;
+    struct tl_err err;
+
+    cr_assert_eq(tl_batch_open(&schema, &behind, &err), TL_OK);
+    cr_assert_eq(tl_batch_open(&schema, &alone, &err), TL_OK);
+    for (size_t i = 0; i < TL_COUNT(keyed) * TL_COUNT(keyed); i++) {
+        const char *lines[] = {keyed[i / TL_COUNT(keyed)], keyed[i % TL_COUNT(keyed)]};
+        struct tl_json_event *knows, *fresh;
+        char text[2][1024 + TL_MESSAGE_PADDING] = {{0}};
+        struct tl_message messages[2];
+
+        cr_assert_eq(tl_json_event_open(&schema, &knows, &err), TL_OK);
+        cr_assert_eq(tl_json_event_open(&schema, &fresh, &err), TL_OK);
+        for (size_t m = 0; m < 2; m++) {
+            memcpy(text[m], lines[m], strlen(lines[m]));
+            messages[m] = (struct tl_message){
+                (int64_t)m, 1, {text[m], strlen(lines[m])}
+            };
+            tl_batch_clear(behind);
+            cr_assert_eq(tl_json_event_parse(knows, &messages[m], behind, &err), TL_OK);
+        }
+        tl_batch_clear(alone);
+        cr_assert_eq(tl_json_event_parse(fresh, &messages[1], alone, &err), TL_OK);
+        cr_assert_eq(alone->rows, 1, "%s", lines[1]);
+        batches_equal(behind, alone);
+        tl_json_event_close(knows);
+        tl_json_event_close(fresh);
+    }
+    tl_batch_close(behind);
     tl_batch_close(alone);
 }
