@@ -234,28 +234,24 @@ uint64_t tl_reader_u64(struct tl_reader *reader)
     return read_little(reader, 8);
 }
 
-uint64_t tl_reader_varint(struct tl_reader *reader)
+uint64_t tl_reader_long_varint(struct tl_reader *reader)
 {
+    const char *at = reader->at;
     uint64_t value = 0;
 
-    for (unsigned shift = 0; shift < 64; shift += 7) {
-        uint8_t byte = tl_reader_u8(reader);
+    for (unsigned shift = 0; !reader->failed && shift < 64 && at < reader->end; shift += 7) {
+        unsigned char byte = (unsigned char)*at++;
 
         if (shift == 63 && byte > 1)
             break; /* more than 64 bits */
         value |= (uint64_t)(byte & 0x7f) << shift;
-        if (byte < 0x80)
-            return reader->failed ? 0 : value;
+        if (byte < 0x80) {
+            reader->at = at;
+            return value;
+        }
     }
     reader->failed = true;
     return 0;
-}
-
-int64_t tl_reader_zigzag(struct tl_reader *reader)
-{
-    uint64_t value = tl_reader_varint(reader);
-
-    return (int64_t)((value >> 1) ^ (value & 1 ? UINT64_MAX : 0));
 }
 
 struct tl_sv tl_reader_block(struct tl_reader *reader)

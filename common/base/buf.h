@@ -85,8 +85,19 @@ static inline uint8_t tl_reader_u8(struct tl_reader *reader)
 }
 uint32_t tl_reader_u32(struct tl_reader *reader);
 uint64_t tl_reader_u64(struct tl_reader *reader);
-uint64_t tl_reader_varint(struct tl_reader *reader);
-int64_t tl_reader_zigzag(struct tl_reader *reader);
+uint64_t tl_reader_long_varint(struct tl_reader *reader);
+static inline uint64_t tl_reader_varint(struct tl_reader *reader)
+{
+    if (!reader->failed && reader->at < reader->end && (*reader->at & 0x80) == 0)
+        return (uint64_t)*reader->at++;
+    return tl_reader_long_varint(reader);
+}
+static inline int64_t tl_reader_zigzag(struct tl_reader *reader)
+{
+    uint64_t value = tl_reader_varint(reader);
+
+    return (int64_t)((value >> 1) ^ (value & 1 ? UINT64_MAX : 0));
+}
 struct tl_sv tl_reader_block(struct tl_reader *reader);
 static inline bool tl_reader_at_end(const struct tl_reader *reader)
 {

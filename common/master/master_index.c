@@ -7,6 +7,8 @@
 
 #include <xxhash.h>
 
+enum { ENTRY_BYTES_MAX = 30 }; /* three numbers of ten bytes */
+
 static const char magic[8] = {'T', 'L', 'Y', 'I', 'N', 'D', 'E', 'X'};
 
 /* Differences of timestamps may be larger than an int64_t; they wrap, and the sum wraps back. */
@@ -30,6 +32,7 @@ static void put_block(struct tl_buf *out, const struct tl_master_block *block, c
     tl_buf_put_varint(out, extent->other_raw_bytes);
     tl_buf_put_varint(out, extent->entries_bytes);
     tl_buf_put_u64(out, extent->entries_hash);
+    tl_buf_put_u64(out, extent->packed_hash);
     tl_buf_put_varint(out, before == NULL ? 0 : (uint64_t)(block->first_offset - before->last_offset));
     tl_buf_put_varint(out, (uint64_t)(block->last_offset - block->first_offset));
     tl_buf_put_zigzag(out, wrap_minus(block->log_ms_min, before == NULL ? 0 : before->log_ms_min));
@@ -46,7 +49,7 @@ enum tl_code tl_master_index_encode(const struct tl_master_index *index, struct 
     enum tl_code rc;
 
     tl_buf_put(out, magic, sizeof magic);
-    tl_buf_put_u32(out, file->begin_offset == TL_MASTER_BEGIN_UNKNOWN ? TL_MASTER_INDEX_VERSION_FIRST : TL_MASTER_INDEX_VERSION);
+    tl_buf_put_u32(out, TL_MASTER_INDEX_VERSION);
     tl_buf_put_u32(out, 0); /* the size of the head is known behind it */
     tl_buf_put_block(out, file->topic);
     tl_buf_put_varint(out, file->partition);
@@ -61,8 +64,9 @@ enum tl_code tl_master_index_encode(const struct tl_master_index *index, struct 
         day_before = file->days[i].day;
     }
     tl_buf_put_varint(out, (uint64_t)file->blocks[0].first_offset);
-    if (file->begin_offset != TL_MASTER_BEGIN_UNKNOWN)
-        tl_buf_put_varint(out, (uint64_t)(file->blocks[0].first_offset - file->begin_offset));
+    tl_buf_put_varint(out, file->begin_offset == TL_MASTER_BEGIN_UNKNOWN
+                               ? 0
+                               : (uint64_t)(file->blocks[0].first_offset - file->begin_offset) + 1);
     tl_buf_put_varint(out, file->blocks_count);
     for (uint32_t i = 0; i < file->blocks_count; i++)
         put_block(out, &file->blocks[i], &index->extents[i], i == 0 ? NULL : &file->blocks[i - 1]);
@@ -89,7 +93,7 @@ enum tl_code tl_master_index_edge(struct tl_sv bytes, uint64_t *head_end, struct
         return tl_fail(err, TL_ERR_CORRUPT, "is cut off: it has only %zu bytes", bytes.size);
     if (memcmp(start.data, magic, sizeof magic) != 0)
         return tl_fail(err, TL_ERR_CORRUPT, "is no index of a master file: it does not begin with TLYINDEX");
-    if (version < TL_MASTER_INDEX_VERSION_FIRST || version > TL_MASTER_INDEX_VERSION)
+    if (version == 0 || version > TL_MASTER_INDEX_VERSION)
         return tl_fail(err, TL_ERR_CORRUPT, "has version %u; this program reads version %d", version, TL_MASTER_INDEX_VERSION);
     *head_end = (uint64_t)TL_MASTER_INDEX_EDGE + head_bytes + 8;
     return TL_OK;
@@ -112,13 +116,15 @@ static bool sums_add(struct sums *sums, const struct tl_master_block *block, con
 }
 
 /* A block that contradicts itself is refused here, so that the reader of blocks can rely on it. */
-static bool read_block(struct tl_reader *reader, struct tl_master_block *block, struct tl_master_extent *extent,
+static bool read_block(struct tl_reader *reader, uint32_t version, struct tl_master_block *block, struct tl_master_extent *extent,
                        int64_t first_offset, const struct tl_master_block *before)
 {
+    bool has_frame = version >= TL_MASTER_INDEX_VERSION_FRAME;
     uint64_t packed = tl_reader_varint(reader), raw = tl_reader_varint(reader);
     uint64_t messages = tl_reader_varint(reader), others = tl_reader_varint(reader);
     uint64_t other_packed = tl_reader_varint(reader), other_raw = tl_reader_varint(reader);
     uint64_t entries_bytes = tl_reader_varint(reader), entries_hash = tl_reader_u64(reader);
+    uint64_t packed_hash = has_frame ? tl_reader_u64(reader) : 0;
     uint64_t step = tl_reader_varint(reader), span = tl_reader_varint(reader);
     int64_t log_step = tl_reader_zigzag(reader);
     uint64_t log_span = tl_reader_varint(reader);
@@ -134,7 +140,7 @@ static bool read_block(struct tl_reader *reader, struct tl_master_block *block, 
         tl_add_overflows(first, span, &last) || last > INT64_MAX || span < messages - 1)
         return false;
     if (packed == 0 || raw > INT64_MAX || raw / 2 < messages - others || other_raw > INT64_MAX ||
-        other_raw / TL_MASTER_OTHER_EDGE < others || entries_bytes / 2 < messages || entries_bytes > messages * 20)
+        other_raw / TL_MASTER_OTHER_EDGE < others || entries_bytes / 2 < messages || entries_bytes > messages * ENTRY_BYTES_MAX)
         return false;
     if (log_span > (uint64_t)INT64_MAX - (uint64_t)log_min)
         return false; /* INT64_MAX - log_min, which may exceed INT64_MAX itself */
@@ -152,6 +158,7 @@ static bool read_block(struct tl_reader *reader, struct tl_master_block *block, 
     *extent = (struct tl_master_extent){
         .entries_bytes = entries_bytes,
         .entries_hash = entries_hash,
+        .packed_hash = packed_hash,
         .other_packed_bytes = other_packed,
         .other_raw_bytes = other_raw,
         .others_count = (uint32_t)others,
@@ -185,19 +192,37 @@ static enum tl_code read_days(struct tl_reader *reader, struct tl_arena *arena, 
     return TL_OK;
 }
 
+/* False: it contradicts itself. */
+static bool read_begin(struct tl_reader *reader, uint32_t version, uint64_t first_offset, int64_t *begin_offset)
+{
+    bool may_be_unknown = version >= TL_MASTER_INDEX_VERSION_FRAME;
+    uint64_t behind;
+
+    *begin_offset = TL_MASTER_BEGIN_UNKNOWN;
+    if (version < TL_MASTER_INDEX_VERSION_BEGIN)
+        return true;
+    behind = tl_reader_varint(reader);
+    if (may_be_unknown && behind-- == 0)
+        return true;
+    if (behind > first_offset)
+        return false;
+    *begin_offset = (int64_t)(first_offset - behind);
+    return true;
+}
+
 static enum tl_code read_blocks(struct tl_reader *reader, struct tl_arena *arena, struct tl_master_index *index,
-                                uint64_t head_end, bool has_begin, struct tl_err *err)
+                                uint64_t head_end, struct tl_err *err)
 {
     enum { BLOCK_BYTES_MIN = 21 };
     struct tl_master_file *file = &index->file;
-    uint64_t first_offset = tl_reader_varint(reader), behind_begin = has_begin ? tl_reader_varint(reader) : 0;
-    uint64_t count = tl_reader_varint(reader);
+    uint64_t first_offset = tl_reader_varint(reader), count;
+    bool fits = first_offset <= INT64_MAX && read_begin(reader, index->version, first_offset, &file->begin_offset);
     struct tl_master_block *blocks;
     struct tl_master_extent *extents;
     struct sums sums = {0};
 
-    if (reader->failed || first_offset > INT64_MAX || behind_begin > first_offset || count == 0 ||
-        count > (uint64_t)(reader->end - reader->at) / BLOCK_BYTES_MIN)
+    count = tl_reader_varint(reader);
+    if (!fits || reader->failed || count == 0 || count > (uint64_t)(reader->end - reader->at) / BLOCK_BYTES_MIN)
         return tl_fail(err, TL_ERR_CORRUPT, "contradicts itself: %" PRIu64 " blocks do not fit in it", count);
     blocks = tl_arena_alloc(arena, (size_t)count * sizeof *blocks);
     extents = tl_arena_alloc(arena, (size_t)count * sizeof *extents);
@@ -206,7 +231,7 @@ static enum tl_code read_blocks(struct tl_reader *reader, struct tl_arena *arena
     for (uint64_t i = 0; i < count; i++) {
         struct sums before = sums;
 
-        if (!read_block(reader, &blocks[i], &extents[i], (int64_t)first_offset, i == 0 ? NULL : &blocks[i - 1]) ||
+        if (!read_block(reader, index->version, &blocks[i], &extents[i], (int64_t)first_offset, i == 0 ? NULL : &blocks[i - 1]) ||
             !sums_add(&sums, &blocks[i], &extents[i]))
             return tl_fail(err, TL_ERR_CORRUPT, "contradicts itself in block %" PRIu64, i);
         blocks[i].position = before.data_bytes;
@@ -219,7 +244,6 @@ static enum tl_code read_blocks(struct tl_reader *reader, struct tl_arena *arena
     }
     file->blocks = blocks;
     file->blocks_count = (uint32_t)count;
-    file->begin_offset = has_begin ? (int64_t)(first_offset - behind_begin) : TL_MASTER_BEGIN_UNKNOWN;
     file->first_offset = blocks[0].first_offset;
     file->last_offset = blocks[count - 1].last_offset;
     file->messages_count = sums.messages;
@@ -239,12 +263,11 @@ enum tl_code tl_master_index_decode(struct tl_sv bytes, struct tl_arena *arena, 
     struct tl_reader reader;
     struct tl_sv topic;
     uint64_t head_end, partition;
-    bool has_begin;
     enum tl_code rc;
 
     TL_TRY(tl_master_index_edge(bytes, &head_end, err));
     reader = tl_reader_of((struct tl_sv){bytes.data + sizeof magic, 4});
-    has_begin = tl_reader_u32(&reader) > TL_MASTER_INDEX_VERSION_FIRST;
+    index.version = tl_reader_u32(&reader);
     if (bytes.size != head_end)
         TL_TRY(
             tl_fail(err, TL_ERR_CORRUPT, "is cut off: it has %zu bytes of %" PRIu64 " before its entries", bytes.size, head_end));
@@ -263,7 +286,7 @@ enum tl_code tl_master_index_decode(struct tl_sv bytes, struct tl_arena *arena, 
         TL_TRY(tl_fail(err, TL_ERR_CORRUPT, "contradicts itself: its head does not fit"));
     index.file.partition = (uint32_t)partition;
     TL_TRY(read_days(&reader, arena, &index.file, err));
-    TL_TRY(read_blocks(&reader, arena, &index, head_end, has_begin, err));
+    TL_TRY(read_blocks(&reader, arena, &index, head_end, err));
     if (!tl_reader_at_end(&reader))
         TL_TRY(tl_fail(err, TL_ERR_CORRUPT, "contradicts itself: bytes are left over behind its blocks"));
     if (!tl_arena_copy(arena, topic, &index.file.topic))
@@ -273,14 +296,16 @@ out:
     return rc;
 }
 
-void tl_master_entry_put(struct tl_buf *out, int64_t offset, int64_t log_ms, bool other, int64_t before_offset,
+void tl_master_entry_put(struct tl_buf *out, int64_t offset, int64_t log_ms, bool other, size_t line_bytes, int64_t before_offset,
                          int64_t before_log_ms)
 {
     tl_buf_put_varint(out, (uint64_t)(offset - before_offset - 1) << 1 | (other ? 1 : 0));
     tl_buf_put_zigzag(out, wrap_minus(log_ms, before_log_ms));
+    if (!other)
+        tl_buf_put_varint(out, line_bytes);
 }
 
-enum tl_code tl_master_entries_decode(struct tl_sv bytes, const struct tl_master_block *block,
+enum tl_code tl_master_entries_decode(struct tl_sv bytes, uint32_t version, const struct tl_master_block *block,
                                       const struct tl_master_extent *extent, struct tl_message *messages, uint8_t *others,
                                       struct tl_err *err)
 {
@@ -292,14 +317,17 @@ enum tl_code tl_master_entries_decode(struct tl_sv bytes, const struct tl_master
         return tl_fail(err, TL_ERR_CORRUPT, "is damaged: the hash of its entries at byte %" PRIu64 " does not fit",
                        extent->entries_position);
     for (uint32_t i = 0; i < block->messages_count; i++) {
-        uint64_t step = tl_reader_varint(&reader);
+        uint64_t step = tl_reader_varint(&reader), line_bytes;
 
         log_ms = wrap_plus(log_ms, tl_reader_zigzag(&reader));
-        if (reader.failed || tl_add_overflows(offset, (int64_t)(step >> 1), &offset) || offset >= block->last_offset ||
-            log_ms < block->log_ms_min || log_ms > block->log_ms_max)
+        line_bytes = version >= TL_MASTER_INDEX_VERSION_FRAME && (step & 1) == 0 ? tl_reader_varint(&reader) : 0;
+        if (reader.failed || line_bytes > block->raw_bytes || tl_add_overflows(offset, (int64_t)(step >> 1), &offset) ||
+            offset >= block->last_offset || log_ms < block->log_ms_min || log_ms > block->log_ms_max)
             break;
         offset++;
-        messages[i] = (struct tl_message){.offset = offset, .log_ms = log_ms};
+        messages[i] = (struct tl_message){
+            .offset = offset, .log_ms = log_ms, .value = {NULL, (size_t)line_bytes}
+        };
         others[i] = (uint8_t)(step & 1);
         others_count += others[i];
         if (i + 1 == block->messages_count && offset == block->last_offset && others_count == extent->others_count &&

@@ -7,7 +7,7 @@
  * the data file, the k-th stretch of entries in the index, and (if it has others) the next zstd frame of the other file.
  *
  *   .index       0   8  "TLYINDEX"
- *                8   4  version, 2 (1 has no begin)
+ *                8   4  version, 3 (2 has no frame's hash and no line's size, and 1 no begin either)
  *               12   4  n: bytes of the head
  *               16   n  head, below
  *             16+n   8  XXH3-64 of the bytes 0 .. 16+n
@@ -21,7 +21,7 @@
  *                   8  XXH3-64 of the whole other file (of no bytes where there is none)
  *                   .  number of days: varint; each: zigzag day (minus the day before, which is 0 at first), varint events (> 0)
  *                   .  first offset: varint
- *                   .  first offset minus begin: varint
+ *                   .  first offset minus begin, plus 1: varint (0: begin is not known; version 2: not plus 1)
  *                   .  number of blocks: varint (> 0); each:
  *                          .  varint  bytes of its frame in the data file
  *                          .  varint  the same unpacked
@@ -31,6 +31,7 @@
  *                          .  varint  the same unpacked
  *                          .  varint  bytes of its entries
  *                          8  XXH3-64 of its entries
+ *                          8  XXH3-64 of its frame in the data file, as it stands there
  *                          .  varint  first offset minus the last offset of the block before (> 0); block 0: 0
  *                          .  varint  last offset minus first offset
  *                          .  zigzag  smallest log timestamp (minus that of the block before, which is 0 at first)
@@ -41,6 +42,7 @@
  *   entries, each   .  varint  (offset minus the offset before, minus 1) << 1, plus 1 if the message is an other
  *                              (before the first stands the block's first offset minus 1)
  *                   .  zigzag  log timestamp minus the one before (before the first: the block's smallest)
+ *                   .  varint  of a line: its bytes, without the "\n"
  *
  *   .jsonl.zst      a frame unpacked: the block's lines, each with "\n" behind it
  *
@@ -62,8 +64,9 @@
 #include "master/master.h"
 
 enum {
-    TL_MASTER_INDEX_VERSION = 2,
-    TL_MASTER_INDEX_VERSION_FIRST = 1, /* of a file that does not know what it follows */
+    TL_MASTER_INDEX_VERSION = 3,
+    TL_MASTER_INDEX_VERSION_BEGIN = 2, /* since then it says what the file follows */
+    TL_MASTER_INDEX_VERSION_FRAME = 3, /* and since then what lies in the frame, and where */
     TL_MASTER_INDEX_EDGE = 16,         /* bytes before the head */
     TL_MASTER_OTHER_EDGE = 28,         /* bytes of an other beside its value */
 };
@@ -74,11 +77,13 @@ enum {
 /* What the index says of a block beyond struct tl_master_block. */
 struct tl_master_extent {
     uint64_t entries_position, entries_bytes, entries_hash; /* in the index */
+    uint64_t packed_hash;                                   /* of the frame in the data file; since version FRAME */
     uint64_t other_position, other_packed_bytes, other_raw_bytes;
     uint32_t others_count;
 };
 
 struct tl_master_index {
+    uint32_t version;
     struct tl_master_file file;             /* path is the lister's to fill; file.index is this struct */
     const struct tl_master_extent *extents; /* one for each of file.blocks */
     uint64_t data_bytes, data_hash, other_bytes, other_hash;
@@ -86,8 +91,8 @@ struct tl_master_index {
     const char *index_path, *other_path; /* the lister's to fill */
 };
 
-/* Appends the index up to its entries, which the caller writes behind it. Of `index` the derived fields (sums, positions) are not
- * read. What stands there must be true: ascending days, blocks and offsets. */
+/* Appends the index, of this version, up to its entries, which the caller writes behind it. Of `index` the derived fields (sums, positions)
+ * and its version are not read. What stands there must be true: ascending days, blocks and offsets. */
 TL_MUST_USE enum tl_code tl_master_index_encode(const struct tl_master_index *index, struct tl_buf *out, struct tl_err *err);
 /* How many bytes the index has before its entries, from its first TL_MASTER_INDEX_EDGE bytes. TL_ERR_CORRUPT says what is wrong. */
 TL_MUST_USE enum tl_code tl_master_index_edge(struct tl_sv bytes, uint64_t *head_end, struct tl_err *err);
@@ -96,11 +101,13 @@ TL_MUST_USE enum tl_code tl_master_index_edge(struct tl_sv bytes, uint64_t *head
 TL_MUST_USE enum tl_code tl_master_index_decode(struct tl_sv bytes, struct tl_arena *arena, struct tl_master_index *out,
                                                 struct tl_err *err);
 
-/* One entry at a time: writer's and reader's side. `before_*` is kept by the caller and starts as drawn above. */
-void tl_master_entry_put(struct tl_buf *out, int64_t offset, int64_t log_ms, bool other, int64_t before_offset,
+/* One entry at a time: writer's and reader's side. `before_*` is kept by the caller and starts as drawn above; line_bytes is not read of
+ * an other. */
+void tl_master_entry_put(struct tl_buf *out, int64_t offset, int64_t log_ms, bool other, size_t line_bytes, int64_t before_offset,
                          int64_t before_log_ms);
-/* Fills offset and log_ms of messages_count messages, and others[i] with 1 for an other. TL_ERR_CORRUPT: hash, or no fit. */
-TL_MUST_USE enum tl_code tl_master_entries_decode(struct tl_sv bytes, const struct tl_master_block *block,
+/* Fills offset and log_ms of messages_count messages, and others[i] with 1 for an other; since version FRAME the value's size of each that
+ * is none, with no data yet. TL_ERR_CORRUPT: hash, or no fit. */
+TL_MUST_USE enum tl_code tl_master_entries_decode(struct tl_sv bytes, uint32_t version, const struct tl_master_block *block,
                                                   const struct tl_master_extent *extent, struct tl_message *messages,
                                                   uint8_t *others, struct tl_err *err);
 

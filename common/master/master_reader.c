@@ -8,6 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include <xxhash.h>
 #include <zstd.h>
 
 #include "base/buf.h"
@@ -135,9 +136,31 @@ static enum tl_code messages_room(struct tl_master_reader *reader, uint32_t coun
     return TL_OK;
 }
 
-/* One pread, one frame, into `into`. */
+/* The frame in reader->packed has the bytes that were written: the index has their hash, and to take that is a tenth of the work of taking
+ * zstd's own, which is one of what lies in it. So that one is taken off: RFC 8878 3.1.1.1.1, a bit says that four bytes at the end are
+ * the checksum. */
+static enum tl_code frame_check(struct tl_master_reader *reader, uint64_t *packed_bytes, uint64_t hash, const char *path,
+                                uint64_t position, struct tl_err *err)
+{
+    enum { DESCRIPTOR = 4, HAS_CHECKSUM = 1 << 2, CHECKSUM_BYTES = 4 };
+    char *descriptor = reader->packed.data + DESCRIPTOR;
+
+    if (XXH3_64bits(reader->packed.data, (size_t)*packed_bytes) != hash)
+        return tl_fail(err, TL_ERR_CORRUPT,
+                       "%s: is damaged: the %" PRIu64 " bytes from byte %" PRIu64
+                       " on are not those that were written; bring it back from a copy",
+                       path, *packed_bytes, position);
+    if (*packed_bytes > DESCRIPTOR + CHECKSUM_BYTES && (*descriptor & HAS_CHECKSUM) != 0) {
+        *descriptor = (char)(*descriptor & ~HAS_CHECKSUM);
+        *packed_bytes -= CHECKSUM_BYTES;
+    }
+    return TL_OK;
+}
+
+/* One pread, one frame, into `into`. `hash`: of the frame; NULL: zstd checks what lies in it. */
 static enum tl_code frame_read(struct tl_master_reader *reader, int fd, const char *path, uint64_t position,
-                               uint64_t packed_bytes, uint64_t raw_bytes, struct room *into, struct tl_err *err)
+                               uint64_t packed_bytes, const uint64_t *hash, uint64_t raw_bytes, struct room *into,
+                               struct tl_err *err)
 {
     unsigned long long said;
     size_t got;
@@ -153,6 +176,8 @@ static enum tl_code frame_read(struct tl_master_reader *reader, int fd, const ch
                        " unpacked bytes; bring it back from a copy",
                        path, position, raw_bytes));
     TL_TRY(room_for(into, raw_bytes, path, err));
+    if (hash != NULL)
+        TL_TRY(frame_check(reader, &packed_bytes, *hash, path, position, err));
     got = ZSTD_decompressDCtx(reader->unpacker, into->data, (size_t)raw_bytes, reader->packed.data, (size_t)packed_bytes);
     if (ZSTD_isError(got) || got != raw_bytes)
         TL_TRY(tl_fail(err, TL_ERR_CORRUPT,
@@ -163,6 +188,14 @@ out:
     return rc;
 }
 
+/* NULL: there is no line. `size`: what the index says; NULL: nothing. */
+static const char *line_end(const char *line, const char *end, const size_t *size)
+{
+    if (size == NULL)
+        return line < end ? memchr(line, '\n', (size_t)(end - line)) : NULL;
+    return *size < (size_t)(end - line) && line[*size] == '\n' ? line + *size : NULL;
+}
+
 /* The messages' values: the next line, or the next other, by what the entries say. */
 static enum tl_code values_fill(struct tl_master_reader *reader, const struct tl_master_file *file,
                                 const struct tl_master_block *block, const struct tl_master_extent *extent, struct tl_err *err)
@@ -170,6 +203,7 @@ static enum tl_code values_fill(struct tl_master_reader *reader, const struct tl
     const char *line = reader->lines.data, *end = line + block->raw_bytes;
     struct tl_reader others =
         tl_reader_of((struct tl_sv){reader->others.data, extent->others_count > 0 ? (size_t)extent->other_raw_bytes : 0});
+    bool has_sizes = file->index->version >= TL_MASTER_INDEX_VERSION_FRAME;
     struct tl_err why;
 
     for (uint32_t i = 0; i < block->messages_count; i++) {
@@ -187,7 +221,7 @@ static enum tl_code values_fill(struct tl_master_reader *reader, const struct tl
                                file->index->other_path, other.offset, message->offset);
             message->value = other.value;
         } else {
-            const char *newline = line < end ? memchr(line, '\n', (size_t)(end - line)) : NULL;
+            const char *newline = line_end(line, end, has_sizes ? &message->value.size : NULL);
 
             if (newline == NULL)
                 return tl_fail(err, TL_ERR_CORRUPT,
@@ -219,14 +253,15 @@ enum tl_code tl_master_read_block(struct tl_master_reader *reader, const struct 
     TL_TRY(room_for(&reader->entries, extent->entries_bytes, index->index_path, err));
     TL_TRY(tl_master_read_at(reader->index_fd, reader->entries.data, extent->entries_bytes, extent->entries_position,
                              index->index_path, err));
-    rc = tl_master_entries_decode((struct tl_sv){reader->entries.data, (size_t)extent->entries_bytes}, block, extent,
-                                  reader->messages, reader->is_other, &why);
+    rc = tl_master_entries_decode((struct tl_sv){reader->entries.data, (size_t)extent->entries_bytes}, index->version, block,
+                                  extent, reader->messages, reader->is_other, &why);
     if (rc != TL_OK)
         TL_TRY(tl_fail(err, rc, "%s: %s; bring it back from a copy", index->index_path, why.message));
-    TL_TRY(frame_read(reader, reader->data_fd, file->path, block->position, block->packed_bytes, block->raw_bytes, &reader->lines,
-                      err));
+    TL_TRY(frame_read(reader, reader->data_fd, file->path, block->position, block->packed_bytes,
+                      index->version >= TL_MASTER_INDEX_VERSION_FRAME ? &extent->packed_hash : NULL, block->raw_bytes,
+                      &reader->lines, err));
     if (extent->others_count > 0)
-        TL_TRY(frame_read(reader, reader->other_fd, index->other_path, extent->other_position, extent->other_packed_bytes,
+        TL_TRY(frame_read(reader, reader->other_fd, index->other_path, extent->other_position, extent->other_packed_bytes, NULL,
                           extent->other_raw_bytes, &reader->others, err));
     TL_TRY(values_fill(reader, file, block, extent, err));
     *messages = reader->messages;

@@ -68,6 +68,7 @@ struct tl_master_writer {
 
     int64_t *log_ms; /* of the open block: its entries need its smallest timestamp first */
     int64_t *offsets;
+    uint32_t *line_bytes;
     uint8_t *is_other;
 };
 
@@ -175,6 +176,7 @@ static void writer_free(struct tl_master_writer *writer)
     free(writer->days);
     free(writer->log_ms);
     free(writer->offsets);
+    free(writer->line_bytes);
     free(writer->is_other);
     free(writer->topic_copy);
     free(writer);
@@ -223,11 +225,13 @@ enum tl_code tl_master_writer_open_in(struct tl_master *master, struct tl_sv top
     writer->packer = ZSTD_createCCtx();
     writer->log_ms = malloc(TL_MASTER_BLOCK_MESSAGES_MAX * sizeof *writer->log_ms);
     writer->offsets = malloc(TL_MASTER_BLOCK_MESSAGES_MAX * sizeof *writer->offsets);
+    writer->line_bytes = malloc(TL_MASTER_BLOCK_MESSAGES_MAX * sizeof *writer->line_bytes);
     writer->is_other = malloc(TL_MASTER_BLOCK_MESSAGES_MAX);
     for (int part = 0; part < INDEX; part++)
         writer->outputs[part].hash = XXH3_createState();
     if (writer->topic_copy == NULL || writer->packer == NULL || writer->log_ms == NULL || writer->offsets == NULL ||
-        writer->is_other == NULL || writer->outputs[DATA].hash == NULL || writer->outputs[OTHER].hash == NULL)
+        writer->line_bytes == NULL || writer->is_other == NULL || writer->outputs[DATA].hash == NULL ||
+        writer->outputs[OTHER].hash == NULL)
         TL_TRY(tl_fail_memory(err, sizeof *writer));
     if (ZSTD_isError(ZSTD_CCtx_setParameter(writer->packer, ZSTD_c_compressionLevel, LEVEL)) ||
         ZSTD_isError(ZSTD_CCtx_setParameter(writer->packer, ZSTD_c_checksumFlag, 1)))
@@ -293,6 +297,7 @@ static enum tl_code output_write(struct output *output, const char *data, size_t
     return tl_master_write_all(output->fd, data, size, output->path, err);
 }
 
+/* The frame's bytes stay in writer->packed. */
 static enum tl_code frame_write(struct tl_master_writer *writer, enum part part, const struct tl_buf *raw, uint64_t *packed_bytes,
                                 struct tl_err *err)
 {
@@ -308,7 +313,7 @@ static enum tl_code frame_write(struct tl_master_writer *writer, enum part part,
     if (ZSTD_isError(size))
         TL_TRY(tl_fail(err, TL_ERR_MEMORY, "%s: zstd cannot pack: %s", writer->outputs[part].path, ZSTD_getErrorName(size)));
     TL_TRY(output_write(&writer->outputs[part], to, size, err));
-    *packed_bytes = size;
+    writer->packed.size = *packed_bytes = size;
 out:
     return rc;
 }
@@ -322,7 +327,8 @@ static enum tl_code block_end(struct tl_master_writer *writer, struct tl_err *er
     enum tl_code rc;
 
     for (uint32_t i = 0; i < block->messages_count; i++) {
-        tl_master_entry_put(&writer->entries, writer->offsets[i], writer->log_ms[i], writer->is_other[i] != 0, offset, log_ms);
+        tl_master_entry_put(&writer->entries, writer->offsets[i], writer->log_ms[i], writer->is_other[i] != 0,
+                            writer->line_bytes[i], offset, log_ms);
         offset = writer->offsets[i];
         log_ms = writer->log_ms[i];
     }
@@ -333,6 +339,7 @@ static enum tl_code block_end(struct tl_master_writer *writer, struct tl_err *er
 
     block->raw_bytes = writer->lines.size;
     TL_TRY(frame_write(writer, DATA, &writer->lines, &block->packed_bytes, err));
+    extent->packed_hash = XXH3_64bits(writer->packed.data, writer->packed.size);
     extent->other_raw_bytes = writer->others.size;
     if (extent->others_count > 0)
         TL_TRY(frame_write(writer, OTHER, &writer->others, &extent->other_packed_bytes, err));
@@ -440,6 +447,7 @@ static enum tl_code message_add(struct tl_master_writer *writer, const struct tl
     at = block->messages_count;
     writer->offsets[at] = message->offset;
     writer->log_ms[at] = message->log_ms;
+    writer->line_bytes[at] = other ? 0 : (uint32_t)message->value.size;
     writer->is_other[at] = other ? 1 : 0;
     if (other) {
         size_t before = writer->others.size;

@@ -1,5 +1,5 @@
 /* master_index_fuzz.c: no bytes make the readers of index, entries, others and complete.json run past their end, and what they
- * take as an index is written back the same. The first byte says who reads the rest. */
+ * take as an index is written back the same. The first byte says who reads the rest, and as of which version. */
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,7 +17,7 @@ static void little(char *at, uint64_t value, size_t bytes)
 }
 
 /* The bytes are a head: its edge and its hash are put around it, so that more than the hash is tried. */
-static void head_try(struct tl_sv head, struct tl_arena *arena)
+static void head_try(struct tl_sv head, uint32_t version, struct tl_arena *arena)
 {
     size_t size = TL_MASTER_INDEX_EDGE + head.size + 8;
     char *bytes = malloc(size);
@@ -27,7 +27,7 @@ static void head_try(struct tl_sv head, struct tl_arena *arena)
     if (bytes == NULL)
         abort();
     memcpy(bytes, "TLYINDEX", 8);
-    little(bytes + 8, TL_MASTER_INDEX_VERSION, 4);
+    little(bytes + 8, version, 4);
     little(bytes + 12, head.size, 4);
     if (head.size > 0)
         memcpy(bytes + TL_MASTER_INDEX_EDGE, head.data, head.size);
@@ -41,8 +41,9 @@ static void head_try(struct tl_sv head, struct tl_arena *arena)
             tl_master_index_decode(tl_buf_sv(&out), arena, &again, &err) != TL_OK)
             abort();
         if (again.index_bytes - out.size != index.index_bytes - size || again.data_bytes != index.data_bytes ||
-            again.file.last_offset != index.file.last_offset || again.file.messages_count != index.file.messages_count ||
-            again.file.days_count != index.file.days_count || again.file.time_ms_max != index.file.time_ms_max)
+            again.file.begin_offset != index.file.begin_offset || again.file.last_offset != index.file.last_offset ||
+            again.file.messages_count != index.file.messages_count || again.file.days_count != index.file.days_count ||
+            again.file.time_ms_max != index.file.time_ms_max)
             abort();
         tl_buf_done(&out);
     }
@@ -50,7 +51,7 @@ static void head_try(struct tl_sv head, struct tl_arena *arena)
 }
 
 /* The bytes are the entries of a block of 1 to 256 messages. */
-static void entries_try(struct tl_sv bytes)
+static void entries_try(struct tl_sv bytes, uint32_t version)
 {
     uint32_t count = bytes.size == 0 ? 1 : (uint32_t)(unsigned char)bytes.data[0] + 1;
     struct tl_master_block block = {.messages_count = count,
@@ -64,9 +65,10 @@ static void entries_try(struct tl_sv bytes)
     uint8_t *others = malloc(count);
     struct tl_err err;
 
+    block.raw_bytes = 1000;
     if (messages == NULL || others == NULL)
         abort();
-    if (tl_master_entries_decode(bytes, &block, &extent, messages, others, &err) == TL_OK)
+    if (tl_master_entries_decode(bytes, version, &block, &extent, messages, others, &err) == TL_OK)
         for (uint32_t i = 0; i < count; i++)
             if (messages[i].offset < 3 || messages[i].offset > block.last_offset ||
                 (i > 0 && messages[i].offset <= messages[i - 1].offset))
@@ -85,19 +87,21 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct tl_message message;
     struct tl_err err;
     uint64_t number;
+    uint32_t version;
     size_t count;
 
     if (size == 0)
         return 0;
     rest = (struct tl_sv){(const char *)data + 1, size - 1};
     tl_arena_init(&arena, 4096, 0);
+    version = 1 + data[0] / 5 % TL_MASTER_INDEX_VERSION;
     switch (data[0] % 5) {
     case 0:
         if (tl_master_index_decode(rest, &arena, &index, &err) == TL_OK && index.file.blocks_count == 0)
             abort();
         break;
-    case 1: head_try(rest, &arena); break;
-    case 2: entries_try(rest); break;
+    case 1: head_try(rest, version, &arena); break;
+    case 2: entries_try(rest, version); break;
     case 3:
         reader = tl_reader_of(rest);
         while (!tl_reader_at_end(&reader) && tl_master_other_next(&reader, &message, &err) == TL_OK)

@@ -1138,53 +1138,6 @@ Test(master, an_index_that_contradicts_itself_is_refused)
     tl_arena_done(&arena);
 }
 
-/* The index of version 1 has no begin: the byte behind the first offset is not there. */
-Test(master, an_index_of_the_first_version_is_read)
-{
-    struct tl_master_block block = {.packed_bytes = 10,
-                                    .raw_bytes = 20,
-                                    .messages_count = 1,
-                                    .first_offset = 0x3fff,
-                                    .last_offset = 0x3fff,
-                                    .log_ms_min = 1,
-                                    .log_ms_max = 2,
-                                    .time_ms_min = 1,
-                                    .time_ms_max = 0};
-    struct tl_master_extent extent = {.entries_bytes = 2};
-    struct tl_master_index index = {
-        .file = {.topic = TL_SV("t"), .begin_offset = 0x3fff, .blocks = &block, .blocks_count = 1},
-          .extents = &extent
-    };
-    struct tl_master_index out;
-    struct tl_arena arena;
-    struct tl_buf bytes;
-    uint64_t hash;
-    char *at;
-
-    tl_arena_init(&arena, 4096, 0);
-    tl_buf_init(&bytes, 0);
-    cr_assert_eq(tl_master_index_encode(&index, &bytes, &err), TL_OK);
-    cr_assert_eq(tl_master_index_decode(tl_buf_sv(&bytes), &arena, &out, &err), TL_OK, "%s", err.message);
-    cr_assert_eq(out.file.begin_offset, 0x3fff);
-
-    at = memmem(bytes.data, bytes.size, "\xff\x7f\x00", 3);
-    cr_assert_not_null(at);
-    memmove(at + 2, at + 3, (size_t)(bytes.data + bytes.size - at - 3));
-    bytes.size--;
-    bytes.data[8] = 1;
-    bytes.data[12]--; /* bytes of the head */
-    hash = XXH3_64bits(bytes.data, bytes.size - 8);
-    for (size_t i = 0; i < 8; i++)
-        bytes.data[bytes.size - 8 + i] = (char)(unsigned char)(hash >> (8 * i));
-    cr_assert_eq(tl_master_index_decode(tl_buf_sv(&bytes), &arena, &out, &err), TL_OK, "%s", err.message);
-    cr_assert_eq(out.file.first_offset, 0x3fff);
-    cr_assert_eq(out.file.begin_offset, TL_MASTER_BEGIN_UNKNOWN);
-    tl_buf_clear(&bytes);
-    cr_assert_eq(tl_master_index_encode(&out, &bytes, &err), TL_OK, "it can be written again");
-    tl_buf_done(&bytes);
-    tl_arena_done(&arena);
-}
-
 Test(master, a_statement_of_the_first_version_is_read)
 {
     static const struct tl_master_complete wrote[] = {
