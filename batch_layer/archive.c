@@ -358,7 +358,7 @@ static enum tl_code each_message(void *ctx, const struct tl_message *message, co
                                  int64_t watermark_ms, struct tl_err *err)
 {
     struct copy *copy = ctx;
-    struct tl_master_facts facts = {times_count, time_ms, watermark_ms};
+    struct tl_master_facts facts = {.events_count = times_count, .time_ms = time_ms, .watermark_ms = watermark_ms};
     enum tl_code rc = TL_OK;
 
     if (copy->writer == NULL)

@@ -99,7 +99,7 @@ static enum tl_code add_message(void *ctx, const struct tl_message *message, con
                                 int64_t watermark_ms, struct tl_err *err)
 {
     struct copy *copy = ctx;
-    const struct tl_master_facts facts = {times_count, time_ms, watermark_ms};
+    const struct tl_master_facts facts = {.events_count = times_count, .time_ms = time_ms, .watermark_ms = watermark_ms};
 
     hash_message(copy->hash, message);
     return tl_master_writer_add(copy->writer, message, &facts, err);

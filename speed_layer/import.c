@@ -903,7 +903,8 @@ static enum tl_code import_open(struct import *import, struct tl_lock **lock, st
         TL_TRY(tl_fail_memory(err, strlen(import->common->data)));
     }
     TL_TRY(tl_lock_take(lock_path, "import", lock, err));
-    if (strcmp(import->options.into, "archive") == 0)
+    import->job.into_record = strcmp(import->options.into, "archive") == 0;
+    if (import->job.into_record)
         TL_TRY(tl_import_archive_open(import->common->data, import->plan, import->source, import->job.kind.topic,
                                       (uint64_t)import->options.file_bytes, &import->archive, err));
     else

@@ -39,10 +39,11 @@ struct tl_import_archive {
     bool takes_time;     /* the events of access logs need not be read for it */
     int64_t next_offset; /* behind all that is on record or in the writer */
     struct tl_master_writer *writer;
-    int64_t writer_offset; /* the file's first */
-    struct list list;      /* the last ones not done: those of the writer's file */
-    size_t log_item;       /* of the log at hand in that file; SIZE_MAX: none yet */
-    struct tl_message *messages;
+    int64_t writer_offset;       /* the file's first */
+    struct list list;            /* the last ones not done: those of the writer's file */
+    size_t log_item;             /* of the log at hand in that file; SIZE_MAX: none yet */
+    struct tl_message *messages; /* some of a chunk's */
+    const uint8_t *forms;        /* and theirs */
 };
 
 /* ---- the list ---- */
@@ -301,7 +302,10 @@ static enum tl_code add_message(void *ctx, const struct tl_message *message, con
                                 int64_t watermark_ms, struct tl_err *err)
 {
     struct tl_import_archive *archive = ctx;
-    const struct tl_master_facts facts = {times_count, time_ms, watermark_ms};
+    const struct tl_master_facts facts = {.events_count = times_count,
+                                          .time_ms = time_ms,
+                                          .watermark_ms = watermark_ms,
+                                          .form = (enum tl_master_form)archive->forms[message - archive->messages]};
 
     return tl_master_writer_add(archive->writer, message, &facts, err);
 }
@@ -313,12 +317,15 @@ static enum tl_code add_directly(struct tl_import_archive *archive, const struct
 
     for (size_t i = 0; i < chunk->records_count; i++) {
         const struct tl_message message = {archive->next_offset++, chunk->now_ms, chunk->records[i].value};
-        struct tl_master_facts facts = {0, &chunk->times[i], INT64_MIN};
+        struct tl_master_facts facts = {
+            .time_ms = &chunk->times[i], .watermark_ms = INT64_MIN, .form = (enum tl_master_form)chunk->forms[i]};
         int64_t watermark_ms;
 
         if (chunk->times[i] != INT64_MIN &&
-            tl_intake_time_fact(archive->intake, chunk->times[i], message.value.size, message.log_ms, &watermark_ms))
-            facts = (struct tl_master_facts){1, &chunk->times[i], watermark_ms};
+            tl_intake_time_fact(archive->intake, chunk->times[i], message.value.size, message.log_ms, &watermark_ms)) {
+            facts.events_count = 1;
+            facts.watermark_ms = watermark_ms;
+        }
         TL_TRY(tl_master_writer_add(archive->writer, &message, &facts, err));
     }
 out:
@@ -334,6 +341,7 @@ static enum tl_code add_read(struct tl_import_archive *archive, const struct tl_
 
         for (size_t i = 0; i < some; i++)
             archive->messages[i] = (struct tl_message){archive->next_offset++, chunk->now_ms, chunk->records[from + i].value};
+        archive->forms = chunk->forms + from;
         TL_TRY(tl_intake_run(archive->intake, archive->messages, some, err));
         TL_TRY(tl_intake_facts(archive->intake, archive->messages, some, add_message, archive, err));
     }

@@ -5,6 +5,7 @@
 
 #include "base/table.h"
 #include "event/batch.h"
+#include "master/master.h"
 
 static const struct tl_sv mark = {"unreadable line: ", 17};
 
@@ -24,6 +25,7 @@ void tl_import_chunk_done(struct tl_import_chunk *chunk)
     free(chunk->records);
     free(chunk->times);
     free(chunk->identities);
+    free(chunk->forms);
 }
 
 enum tl_code tl_import_maker_init(struct tl_import_maker *maker, struct tl_err *err)
@@ -135,7 +137,8 @@ static enum tl_code make_room(struct tl_import_chunk *chunk, struct tl_err *err)
 
     if (count <= chunk->records_capacity)
         return TL_OK;
-    if (!TL_RESIZE(chunk->records, count) || !TL_RESIZE(chunk->times, count) || !TL_RESIZE(chunk->identities, count))
+    if (!TL_RESIZE(chunk->records, count) || !TL_RESIZE(chunk->times, count) || !TL_RESIZE(chunk->identities, count) ||
+        !TL_RESIZE(chunk->forms, count))
         return tl_fail_memory(err, count * sizeof *chunk->records);
     chunk->records_capacity = count;
     return TL_OK;
@@ -246,8 +249,8 @@ static void known_line(const struct tl_import_job *job, struct tl_import_chunk *
         (struct tl_import_identity){tl_import_line_hash(job, line), time_ms, UINT32_MAX};
 }
 
-/* The buffer of JSON stands still now: its records get their place. */
-static enum tl_code records_settle(struct tl_import_chunk *chunk, struct tl_err *err)
+/* The buffer of JSON stands still now: its records get their place; and the record's writer, which has enough to do, their forms. */
+static enum tl_code records_settle(const struct tl_import_job *job, struct tl_import_chunk *chunk, struct tl_err *err)
 {
     const char *at;
     enum tl_code rc;
@@ -262,6 +265,8 @@ static enum tl_code records_settle(struct tl_import_chunk *chunk, struct tl_err 
             chunk->records[i].value.data = at;
             at += chunk->records[i].value.size;
         }
+    for (size_t i = 0; job->into_record && i < chunk->records_count; i++)
+        chunk->forms[i] = (uint8_t)tl_master_form_of(chunk->records[i].value);
 out:
     return rc;
 }
@@ -289,7 +294,7 @@ enum tl_code tl_import_chunk_make(struct tl_import_maker *maker, const struct tl
         else
             TL_TRY(access_line(maker, job, chunk, i, err));
     }
-    TL_TRY(records_settle(chunk, err));
+    TL_TRY(records_settle(job, chunk, err));
     if (maker->scratch.failed)
         TL_TRY(tl_fail_memory(err, maker->scratch.size));
 out:

@@ -28,6 +28,7 @@ struct tl_import_job {
     int64_t partition;    /* -1: a line's hash decides */
     uint32_t partitions;
     const struct tl_user_agents *agents; /* NULL: bots are not counted */
+    bool into_record;                    /* and not into the log: the forms of the records are wanted */
 };
 
 /* A line that may have equals: those that become events, and the known ones before them. */
@@ -53,8 +54,9 @@ struct tl_import_chunk {
     struct tl_buf json;
     struct tl_log_record *records; /* values stand in `json` or are lines; TL_MESSAGE_PADDING bytes are behind each */
     int64_t *times;                /* of each record's event; INT64_MIN: the line could not be read, or it is JSON */
+    uint8_t *forms;                /* of each record, enum tl_master_form; only where job->into_record */
     struct tl_import_identity *identities;
-    size_t records_count, identities_count, records_capacity; /* the capacity of all three arrays */
+    size_t records_count, identities_count, records_capacity; /* the capacity of all four arrays */
     struct {
         uint64_t line; /* of the log, from 0 */
         struct tl_sv text;

@@ -262,7 +262,8 @@ struct push {
     struct tl_partial_source *source;
     struct tl_partial_partition *partition;
     uint32_t candidates_count;
-    bool any_dropped; /* among the candidates: core->dropped says which */
+    uint32_t range_first, range_last; /* of the candidates; without any, the first lies behind the last */
+    bool any_dropped;                 /* among the candidates: core->dropped says which */
     struct tl_err *err;
 };
 
@@ -311,6 +312,7 @@ static void choose_candidates(struct push *p)
         p->candidates_count = intake->usable_count;
         return;
     }
+    p->range_first = ranges;
     for (uint32_t i = 0; i < intake->usable_count; i++) {
         uint32_t row = intake->usable[i];
         int64_t time_ms = intake->time.i64[row];
@@ -318,6 +320,8 @@ static void choose_candidates(struct push *p)
         if (time_ms < bounds[0] || time_ms >= bounds[ranges])
             continue;
         core->range[row] = last = tl_range_of(bounds, ranges, time_ms, last);
+        p->range_first = last < p->range_first ? last : p->range_first;
+        p->range_last = last > p->range_last ? last : p->range_last;
         core->candidates[count++] = row;
     }
     p->candidates_count = count;
@@ -689,7 +693,7 @@ out:
 }
 
 /* FILTERED is what is left of the candidates; the other outcomes were counted where they came about. */
-static void count_outcomes(struct push *p, struct tl_partial_view *mine, uint32_t selected_count,
+static void count_outcomes(struct push *p, struct tl_partial_view *mine, bool may_reject, uint32_t selected_count,
                            const struct tl_window_verdict *verdict, uint64_t rejected_before)
 {
     struct tl_core *core = p->core;
@@ -706,23 +710,18 @@ static void count_outcomes(struct push *p, struct tl_partial_view *mine, uint32_
         mine->outcomes[0][TL_OUT_COUNTED] += selected_count - verdict->late_count - verdict->held_count;
         return;
     }
-    /* With ranges nothing is late. `failed` still says who was rejected when the view can fail at all. */
-    for (uint32_t i = 0; i < p->candidates_count; i++)
-        core->candidates_in[core->range[core->candidates[i]]] += 1;
+    /* With ranges nothing is late. `failed` still says who was rejected, when anybody can be. */
+    for (uint32_t i = 0; i < p->candidates_count; i++) {
+        uint32_t row = core->candidates[i];
+
+        core->candidates_in[core->range[row]] += !may_reject || core->failed[row] == NULL;
+    }
     for (uint32_t i = 0; i < selected_count; i++)
         core->selected_in[core->range[core->selected[i]]] += 1;
-    for (uint32_t i = 0; i < p->candidates_count; i++) {
-        uint32_t row = core->candidates[i], range = core->range[row];
-
-        if (core->failed[row]) /* zeroed for views that cannot fail */
-            core->candidates_in[range] -= 1;
-    }
-    for (uint32_t i = 0; i < p->candidates_count; i++) {
-        uint32_t range = core->range[core->candidates[i]];
-
+    for (uint32_t range = p->range_first; range <= p->range_last; range++) {
         mine->outcomes[range][TL_OUT_FILTERED] += core->candidates_in[range] - core->selected_in[range];
         mine->outcomes[range][TL_OUT_COUNTED] += core->selected_in[range];
-        core->candidates_in[range] = core->selected_in[range] = 0; /* each range once */
+        core->candidates_in[range] = core->selected_in[range] = 0;
     }
 }
 
@@ -761,11 +760,12 @@ static enum tl_code push_view(struct push *p, uint32_t v)
     uint64_t rejected_before = mine->outcomes[0][TL_OUT_REJECTED];
     struct tl_window_verdict verdict = {.late = core->late};
     uint32_t selected = p->candidates_count;
+    bool may_reject = scratch->can_fail || p->any_dropped;
     enum tl_code rc = TL_OK;
 
     tl_arena_reset(&core->scratch);
     memcpy(core->selected, core->candidates, selected * sizeof *core->selected);
-    if (scratch->can_fail || p->any_dropped || core->config.bounds != NULL)
+    if (may_reject)
         memset(core->failed, 0, p->batch->rows * sizeof *core->failed);
     if (!apply_filter(core, v, &eval, &selected))
         return tl_fail_memory(p->err, 0);
@@ -775,7 +775,7 @@ static enum tl_code push_view(struct push *p, uint32_t v)
         TL_TRY(push_windowed(p, view, scratch, mine, &eval, &wanted, &selected, &verdict));
     else
         TL_TRY(push_events(p, view, scratch, mine, &eval, &wanted, &selected));
-    count_outcomes(p, mine, selected, &verdict, rejected_before);
+    count_outcomes(p, mine, may_reject, selected, &verdict, rejected_before);
 out:
     return rc;
 }

@@ -133,6 +133,11 @@ static bool is_line(struct tl_sv value)
     return ends && text_is_plain(value);
 }
 
+enum tl_master_form tl_master_form_of(struct tl_sv value)
+{
+    return is_line(value) ? TL_MASTER_FORM_LINE : TL_MASTER_FORM_OTHER;
+}
+
 /* Removes what a killed writer left under temporary names. */
 static enum tl_code each_leftover(void *ctx, const char *name, struct tl_err *err)
 {
@@ -435,7 +440,8 @@ static enum tl_code message_add(struct tl_master_writer *writer, const struct tl
                                 const struct tl_master_facts *facts, struct tl_err *err)
 {
     struct tl_master_block *block;
-    bool other = !is_line(message->value);
+    enum tl_master_form form = facts->form != TL_MASTER_FORM_UNKNOWN ? facts->form : tl_master_form_of(message->value);
+    bool other = form == TL_MASTER_FORM_OTHER;
     uint32_t at;
     enum tl_code rc = TL_OK;
 

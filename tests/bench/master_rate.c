@@ -34,7 +34,7 @@ static int64_t cpu_now_ns(void)
 static enum tl_code write_block(struct rate *rate, const struct tl_master_block *block, const struct tl_message *messages,
                                 size_t count, struct tl_err *err)
 {
-    const struct tl_master_facts facts = {1, &block->time_ms_min, block->time_ms_min};
+    const struct tl_master_facts facts = {.events_count = 1, .time_ms = &block->time_ms_min, .watermark_ms = block->time_ms_min};
     int64_t begin_ns = tl_clock_monotonic_ns(), cpu_begin_ns = cpu_now_ns();
     enum tl_code rc = TL_OK;
 

@@ -114,7 +114,7 @@ void scene_import(const struct scene *scene, const struct event *events, size_t 
 {
     struct tl_master *master = NULL;
     struct tl_master_writer *writer = NULL;
-    struct tl_master_facts facts = {0, NULL, INT64_MIN};
+    struct tl_master_facts facts = {.watermark_ms = INT64_MIN};
     struct tl_err err;
 
     cr_assert_eq(tl_master_open(scene->dir, &master, &err), TL_OK, "%s", err.message);

@@ -35,7 +35,10 @@ static void file_write(int64_t begin, int64_t first, int64_t last)
     for (int64_t offset = first; offset <= last; offset++) {
         struct tl_message message = {offset, 0, TL_SV("{}")};
 
-        cr_assert_eq(tl_master_writer_add(writer, &message, &(struct tl_master_facts){1, &offset, offset}, &err), TL_OK);
+        cr_assert_eq(
+            tl_master_writer_add(writer, &message,
+                                 &(struct tl_master_facts){.events_count = 1, .time_ms = &offset, .watermark_ms = offset}, &err),
+            TL_OK);
     }
     tl_master_writer_begin_at(writer, begin);
     cr_assert_eq(tl_master_writer_finish(writer, &err), TL_OK, "%s", err.message);

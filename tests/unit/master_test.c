@@ -83,7 +83,9 @@ static enum tl_code writer_add(struct tl_master_writer *writer, int64_t offset, 
                                int64_t time_ms)
 {
     struct tl_message message = {offset, log_ms, value};
-    struct tl_master_facts facts = {time_ms == INT64_MIN ? 0 : 1, &time_ms, time_ms == INT64_MIN ? INT64_MIN : time_ms - 15000};
+    struct tl_master_facts facts = {.events_count = time_ms == INT64_MIN ? 0 : 1,
+                                    .time_ms = &time_ms,
+                                    .watermark_ms = time_ms == INT64_MIN ? INT64_MIN : time_ms - 15000};
 
     return tl_master_writer_add(writer, &message, &facts, &err);
 }
@@ -232,7 +234,7 @@ Test(master, facts_of_file_blocks_and_days)
     size_t count;
     int64_t three[3] = {-1, 2 * day_ms, 2 * day_ms - 1};
     struct tl_message message = {7, 5000, TL_SV("[{},{},{}]")};
-    struct tl_master_facts facts = {3, three, 1234};
+    struct tl_master_facts facts = {.events_count = 3, .time_ms = three, .watermark_ms = 1234};
 
     cr_assert_eq(tl_master_writer_open(master, TL_SV("t"), 0, 9, &writer, &err), TL_OK);
     cr_assert_eq(tl_master_writer_add(writer, &message, &facts, &err), TL_OK);

@@ -57,7 +57,10 @@ static void record_make(void)
         char text[700];
         struct tl_message message = message_make(i, text);
 
-        cr_assert_eq(tl_master_writer_add(writer, &message, &(struct tl_master_facts){1, &message.log_ms, message.log_ms}, &err),
+        cr_assert_eq(tl_master_writer_add(
+                         writer, &message,
+                         &(struct tl_master_facts){.events_count = 1, .time_ms = &message.log_ms, .watermark_ms = message.log_ms},
+                         &err),
                      TL_OK);
     }
     tl_master_writer_begin_at(writer, BEGIN);
