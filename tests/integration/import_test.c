@@ -14,6 +14,7 @@
 #include "base/lock.h"
 #include "base/table.h"
 #include "master/master.h"
+#include "master/master_index.h"
 #include "support/logs.h"
 
 static const char two_topics_text[] =
@@ -540,6 +541,41 @@ Test(import, the_record_s_index_is_as_if_the_events_had_been_read)
     cr_assert_not_null(memmem(direct.data, direct.size, "day 20513 ", 10), "%.*s", TL_SV_ARG(tl_buf_sv(&direct)));
     tl_buf_done(&direct);
     tl_buf_done(&read);
+}
+
+static void record_is(uint64_t messages, uint64_t others)
+{
+    struct tl_master *master = NULL;
+    const struct tl_master_file *files;
+    size_t count;
+    uint64_t others_found = 0;
+
+    cr_assert_eq(logs.run.status, 0, "%s", logs.run.err);
+    cr_assert_eq(tl_master_open(logs.data, &master, &logs.err), TL_OK);
+    cr_assert_eq(tl_master_list(master, TL_SV("events.import"), &files, &count, &logs.err), TL_OK, "%s", logs.err.message);
+    cr_assert_eq(count, 1);
+    cr_assert_eq(files[0].messages_count, messages);
+    for (uint32_t b = 0; b < files[0].blocks_count; b++)
+        others_found += files[0].index->extents[b].others_count;
+    cr_assert_eq(others_found, others, "%" PRIu64, others_found);
+    tl_master_close(master);
+}
+
+/* Other readers of the record's data files find whole lines of JSON there, and nothing else. */
+Test(import, what_is_no_line_of_json_stands_beside_the_record_s_lines)
+{
+    static const char access[] = "1.1.1.1 - - [28/Feb/2026:23:59:59 -0200] \"GET /\\x00\xff HTTP/1.1\" 200 1 \"-\" \"-\"\n"
+                                 "{\"event_time\":\"2026-03-01T10:00:00Z\"}\nnothing\n";
+    static const char json[] = "{\"event_time\":\"2026-03-01T10:00:00Z\"}\n{\"url\":\"\ttab\"}\n{\"url\":\"\xff\"}\n"
+                               "{\"url\":\"\x01\"}\nnothing\n[1]\n";
+
+    logs_write_file("access.log", access, sizeof access - 1);
+    IMPORT(logs.path, "--format", "combined", "--host", "x.com", "--into", "archive");
+    record_is(3, 2);
+    snprintf(logs.data, sizeof logs.data, "%s/json", logs.dir);
+    logs_write_file("events.jsonl", json, sizeof json - 1);
+    IMPORT(logs.path, "--format", "jsonl", "--into", "archive");
+    record_is(6, 3);
 }
 
 Test(import, what_is_in_the_log_does_not_go_into_the_archive)
