@@ -41,6 +41,21 @@ static inline void tl_table_prefetch(const struct tl_table *table, uint64_t hash
         __builtin_prefetch((const char *)table->slots +
                            (size_t)((uint32_t)hash & (table->slots_count - 1)) * TL_TABLE_SLOT_BYTES);
 }
+/* The same for a table as a whole that has lain by for long, of which its struct is near: first where things lie, and then, when that has
+ * come, the slots and the first entries. */
+static inline void tl_table_prefetch_places(const struct tl_table *table)
+{
+    __builtin_prefetch(table->chunks);
+    if (table->slots_count > 0 && table->slots_count <= 32)
+        for (uint32_t i = 0; i < table->slots_count; i += 64 / TL_TABLE_SLOT_BYTES)
+            __builtin_prefetch((const char *)table->slots + (size_t)i * TL_TABLE_SLOT_BYTES, 1);
+}
+static inline void tl_table_prefetch_entries(const struct tl_table *table)
+{
+    if (table->chunks_capacity > 0)
+        for (size_t line = 0; line < 4; line++)
+            __builtin_prefetch((const char *)table->chunks[0] + 64 * line, 1);
+}
 /* Entry number `i` (0 .. count-1) in order of first put. */
 void *tl_table_at(const struct tl_table *table, uint32_t i, struct tl_sv *key, uint64_t *hash);
 /* The entry number of a state that put, find or at gave. */

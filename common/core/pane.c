@@ -174,6 +174,18 @@ static bool pane_room(struct panes *own, uint32_t at)
     return true;
 }
 
+/* Where windows are short there are thousands of them between two that use the same memory: it is asked for some windows before its turn. */
+static void approach(struct pane *const *next, uint32_t count, int step)
+{
+    if (count > 2)
+        for (size_t line = 0; line < sizeof(struct pane); line += 64)
+            __builtin_prefetch((const char *)next[2 * step] + line, 1);
+    if (count > 1)
+        tl_table_prefetch_places(&next[step]->groups);
+    if (count > 0)
+        tl_table_prefetch_entries(&next[0]->groups);
+}
+
 /* The segment of rows of this range in a window that lies across one of the range's bounds; a bound that is cut is none. */
 static uint32_t part_of(const struct tl_window *w, uint32_t range, int64_t from_ms, int64_t to_ms)
 {
@@ -202,6 +214,8 @@ static struct pane *pane_get(struct tl_window *w, const struct place *place)
     if (!pane_room(own, at))
         return NULL;
     pane = own->panes[at] = own->pool[--own->pool_count];
+    if (own->pool_count > 0)
+        approach(own->pool + own->pool_count - 1, own->pool_count, -1);
     pane->start_ms = place->start_ms;
     pane->end_ms = place->end_ms;
     pane->segment = place->segment;
@@ -498,17 +512,28 @@ static enum tl_code pane_settle(struct tl_window *w, struct tl_err *err)
 
 /* ---- batch ---- */
 
+/* Some windows at a time: behind their rows they go, as long as they are near. */
 static enum tl_code pane_retire(struct tl_window *w, int64_t upto_ms, struct tl_err *err)
 {
     struct panes *own = w->own;
     uint32_t gone = 0;
     enum tl_code rc = TL_OK;
 
-    for (; gone < own->count && own->panes[gone]->to_ms <= upto_ms; gone++)
-        TL_TRY(emit_pane(w, own->panes[gone], err));
-    TL_TRY(tl_window_flush(w, err)); /* the panes go */
-    drop_first(own, gone);
+    while (gone < own->count && own->panes[gone]->to_ms <= upto_ms) {
+        uint32_t end = gone, rows = 0;
+
+        for (; end < own->count && own->panes[end]->to_ms <= upto_ms && rows < TL_WINDOW_CHUNK_ROWS / 2; end++) {
+            approach(own->panes + end + 1, own->count - end - 1, 1);
+            rows += own->panes[end]->groups.count;
+            TL_TRY(emit_pane(w, own->panes[end], err));
+        }
+        TL_TRY(tl_window_flush(w, err));
+        for (; gone < end; gone++)
+            pane_drop(own, own->panes[gone]);
+    }
 out:
+    own->count -= gone;
+    memmove(own->panes, own->panes + gone, own->count * sizeof(struct pane *));
     return rc;
 }
 
