@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/buf.h"
+#include "store/sqlite_rows.h"
 
 enum { BINDS_MAX = 16 };
 
@@ -347,7 +348,13 @@ enum tl_code tl_statement_change(struct tl_statement *statement, const struct tl
 enum tl_code tl_statement_bulk(struct tl_statement *statement, const struct tl_bulk_column *columns, size_t rows_count,
                                struct tl_err *err)
 {
-    return rows_count == 0 ? TL_OK : statement->database->driver->bulk(statement, columns, rows_count, err);
+    return rows_count == 0 ? TL_OK : statement->database->driver->bulk(statement, columns, NULL, rows_count, err);
+}
+
+enum tl_code tl_statement_append(struct tl_statement *statement, const struct tl_bulk_column *columns, const uint32_t *order,
+                                 size_t rows_count, struct tl_err *err)
+{
+    return rows_count == 0 ? TL_OK : statement->database->driver->bulk(statement, columns, order, rows_count, err);
 }
 
 static const char *array_of(char type)
@@ -383,6 +390,21 @@ void tl_database_put_rows(struct tl_buf *out, enum tl_dialect dialect, const cha
     for (size_t first = at; types[at] != '\0'; at++)
         tl_buf_printf(out, "%s?%zu::%s[]", at == first ? "" : ", ", at + 1, array_of(types[at]));
     tl_buf_put_str(out, ") AS r");
+}
+
+/* FAIL: with ABORT, SQLite would keep a copy of each page that the statement changes, in a file where they are more than 64 KB: of 1.94 million
+ * rows 15,000 pages. */
+const char *tl_database_insert_new(enum tl_dialect dialect)
+{
+    return dialect == TL_DIALECT_SQLITE ? "INSERT OR FAIL INTO " : "INSERT INTO ";
+}
+
+void tl_database_put_new_rows(struct tl_buf *out, enum tl_dialect dialect, const char *types)
+{
+    if (dialect == TL_DIALECT_SQLITE && strlen(types) <= TL_SQLITE_ROWS_COLUMNS)
+        tl_sqlite_rows_put_select(out, strlen(types));
+    else
+        tl_database_put_rows(out, dialect, types);
 }
 
 /* ---- answers ---- */

@@ -148,6 +148,13 @@ TL_MUST_USE enum tl_code tl_statement_bulk(struct tl_statement *statement, const
                                            size_t rows_count, struct tl_err *err);
 /* The rows of a bulk statement, as INSERT wants them behind its columns. Capital letters come first. */
 void tl_database_put_rows(struct tl_buf *out, enum tl_dialect dialect, const char *types);
+/* The same for rows that are new; tl_statement_append runs it. The statement begins with what the first one says, and says nothing of conflicts; where it
+ * fails, some of the rows may be there: the transaction is to be rolled back. */
+const char *tl_database_insert_new(enum tl_dialect dialect);
+void tl_database_put_new_rows(struct tl_buf *out, enum tl_dialect dialect, const char *types);
+/* `order`: of the rows, by the table's key, where it is clustered by it. */
+TL_MUST_USE enum tl_code tl_statement_append(struct tl_statement *statement, const struct tl_bulk_column *columns,
+                                             const uint32_t *order, size_t rows_count, struct tl_err *err);
 
 /* ---- answers ---- */
 
@@ -188,8 +195,9 @@ struct tl_database_driver {
     /* *out: ASK and STREAM; *changed: CHANGE. `owned`: the answer closes the statement. */
     enum tl_code (*run)(struct tl_statement *statement, enum tl_run_how how, bool owned, const struct tl_bind *binds,
                         struct tl_answer **out, int64_t *changed, struct tl_err *err);
-    enum tl_code (*bulk)(struct tl_statement *statement, const struct tl_bulk_column *columns, size_t rows_count,
-                         struct tl_err *err);
+    /* order: NULL but in tl_statement_append. */
+    enum tl_code (*bulk)(struct tl_statement *statement, const struct tl_bulk_column *columns, const uint32_t *order,
+                         size_t rows_count, struct tl_err *err);
 
     enum tl_code (*next)(struct tl_answer *answer, bool *row, struct tl_err *err);
     void (*answer_close)(struct tl_answer *answer);

@@ -431,14 +431,15 @@ out:
     return rc;
 }
 
-static enum tl_code op_bulk(struct tl_statement *base, const struct tl_bulk_column *columns, size_t rows_count,
-                            struct tl_err *err)
+static enum tl_code op_bulk(struct tl_statement *base, const struct tl_bulk_column *columns, const uint32_t *order,
+                            size_t rows_count, struct tl_err *err)
 {
     struct tl_pg *pg = tl_pg_of(base->database);
     struct tl_pg_statement *statement = (struct tl_pg_statement *)base;
     struct tl_pg_params params;
     enum tl_code rc;
 
+    (void)order; /* its tables are heaps */
     assert(pg->begun);
     TL_TRY(tl_pg_params_init(&params, base->types, true, err));
     for (size_t from = 0, to; from < rows_count; from = to) {

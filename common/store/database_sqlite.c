@@ -21,9 +21,9 @@
 
 #include "base/lock.h"
 #include "event/schema.h"
+#include "store/sqlite_rows.h"
 
 #define BUSY_MS 5000
-#define NAN_TEXT "NaN"
 #define APPLICATION_ID 0x544c7374 /* "TLst" */
 #define SCHEMA_VERSION 6
 #define TEXT_OF(number) TEXT_OF_(number)
@@ -179,6 +179,7 @@ struct sqlite_database {
     struct tl_database base;
     sqlite3 *db;
     struct tl_lock *lock; /* on the file beside it; NULL: none */
+    struct tl_sqlite_rows rows;
 };
 
 /* The answer is part of the statement: a statement that is being stepped gives its next caller another one. */
@@ -285,7 +286,7 @@ static int bind_sv(sqlite3_stmt *stmt, int at, struct tl_sv text, bool bytes)
 
 static int bind_f64(sqlite3_stmt *stmt, int at, double value)
 {
-    return value != value ? sqlite3_bind_text(stmt, at, NAN_TEXT, -1, SQLITE_STATIC) : sqlite3_bind_double(stmt, at, value);
+    return value != value ? sqlite3_bind_text(stmt, at, TL_SQLITE_NAN, -1, SQLITE_STATIC) : sqlite3_bind_double(stmt, at, value);
 }
 
 static int bind_all(sqlite3_stmt *stmt, const char *types, const struct tl_bind *binds)
@@ -414,10 +415,9 @@ static int bind_cell(sqlite3_stmt *stmt, int at, char type, const struct tl_bulk
     return SQLITE_MISUSE;
 }
 
-static enum tl_code op_bulk(struct tl_statement *base, const struct tl_bulk_column *columns, size_t rows_count,
-                            struct tl_err *err)
+static enum tl_code step_each(struct sqlite_database *s, struct tl_statement *base, const struct tl_bulk_column *columns,
+                              size_t rows_count, struct tl_err *err)
 {
-    struct sqlite_database *s = sqlite_of(base->database);
     sqlite3_stmt *stmt = ((struct sqlite_statement *)base)->stmt;
     const char *types = base->types;
     int first = 0;
@@ -438,6 +438,23 @@ static enum tl_code op_bulk(struct tl_statement *base, const struct tl_bulk_colu
     }
 out:
     sqlite3_clear_bindings(stmt);
+    return rc;
+}
+
+static enum tl_code op_bulk(struct tl_statement *base, const struct tl_bulk_column *columns, const uint32_t *order,
+                            size_t rows_count, struct tl_err *err)
+{
+    struct sqlite_database *s = sqlite_of(base->database);
+    sqlite3_stmt *stmt = ((struct sqlite_statement *)base)->stmt;
+    enum tl_code rc = TL_OK;
+
+    if (sqlite3_bind_parameter_count(stmt) > 0)
+        return step_each(s, base, columns, rows_count, err);
+    s->rows = (struct tl_sqlite_rows){base->types, columns, order, rows_count};
+    if (sqlite3_step(stmt) != SQLITE_DONE)
+        rc = fail_run(s, base, stmt, err);
+    sqlite3_reset(stmt);
+    s->rows = (struct tl_sqlite_rows){NULL, NULL, NULL, 0};
     return rc;
 }
 
@@ -471,7 +488,7 @@ static double op_f64(struct tl_answer *answer, int column)
 {
     sqlite3_stmt *stmt = ((struct sqlite_answer *)answer)->stmt;
 
-    if (sqlite3_column_type(stmt, column) == SQLITE_TEXT && tl_sv_eq(op_text(answer, column), TL_SV(NAN_TEXT)))
+    if (sqlite3_column_type(stmt, column) == SQLITE_TEXT && tl_sv_eq(op_text(answer, column), TL_SV(TL_SQLITE_NAN)))
         return NAN;
     return sqlite3_column_double(stmt, column);
 }
@@ -878,6 +895,8 @@ enum tl_code tl_database_sqlite_open(const char *path, enum tl_store_mode mode, 
     sqlite3_busy_timeout(s->db, BUSY_MS);
     sqlite3_db_config(s->db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
     sqlite3_db_config(s->db, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, NULL);
+    if (tl_sqlite_rows_register(s->db, &s->rows) != SQLITE_OK)
+        TL_TRY(tl_fail_memory(err, 0));
     /* Until all is checked, closing must not move a WAL's pages into the file. */
     sqlite3_db_config(s->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
     if (!there)

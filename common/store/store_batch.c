@@ -79,7 +79,7 @@ static enum tl_code open_stage(struct tl_store *store, struct tl_known *d, struc
 
     tl_buf_init(&sql, 0);
     tl_buf_init(&types, 0);
-    TL_TRY(tl_known_put_insert(store, &sql, d, &d->batch_table, "_run", &types, err));
+    TL_TRY(tl_known_put_insert(store, &sql, d, &d->batch_table, "_run", true, &types, err));
     TL_TRY(tl_database_prepare(store->database, &sql, types.data, &d->own[TL_OWN_STAGE], err, "stage rows of %.*s",
                                TL_SV_ARG(d->view)));
 out:
@@ -88,17 +88,43 @@ out:
     return rc;
 }
 
+static int by_key(const void *a, const void *b, void *ctx)
+{
+    const struct tl_rows *rows = ctx;
+
+    return tl_sv_cmp(rows->key[*(const uint32_t *)a], rows->key[*(const uint32_t *)b]);
+}
+
+/* Windows come in order of time, and the rows of one as a hash table has them. */
+static void put_in_order(const struct tl_rows *rows, uint32_t *order)
+{
+    for (uint32_t first = 0, end; first < rows->count; first = end) {
+        for (end = first;
+             end < rows->count && rows->end_ms[end] == rows->end_ms[first] && rows->start_ms[end] == rows->start_ms[first]; end++)
+            order[end] = end;
+        qsort_r(order + first, end - first, sizeof *order, by_key, (void *)(uintptr_t)rows);
+    }
+}
+
 enum tl_code tl_store_stage_rows(struct tl_store *store, int64_t run, int64_t definition, const struct tl_rows *rows,
                                  struct tl_err *err)
 {
     struct tl_known *d;
+    uint32_t *order = NULL;
     enum tl_code rc;
 
     TL_TRY(tl_known_find(store, definition, &d, err));
     if (d->own[TL_OWN_STAGE] == NULL)
         TL_TRY(open_stage(store, d, err));
-    TL_TRY(tl_known_insert(d->own[TL_OWN_STAGE], d, run, rows, err));
+    if (store->database->dialect == TL_DIALECT_SQLITE) {
+        order = malloc((rows->count + 1) * sizeof *order);
+        if (order == NULL)
+            TL_TRY(tl_fail_memory(err, rows->count * sizeof *order));
+        put_in_order(rows, order);
+    }
+    TL_TRY(tl_known_insert(d->own[TL_OWN_STAGE], d, run, rows, order, err));
 out:
+    free(order);
     return rc;
 }
 

@@ -130,11 +130,11 @@ TL_MUST_USE enum tl_code tl_tables_rename(struct tl_store *store, struct tl_sv f
 
 /* "INSERT INTO <table> (<own>, _end_ms, _start_ms, _key, _acc, ...)" and the rows of tl_known_bulk; own: "_run" or "_change". */
 TL_MUST_USE enum tl_code tl_known_put_insert(struct tl_store *store, struct tl_buf *out, const struct tl_known *known,
-                                             const struct tl_buf *table, const char *own, struct tl_buf *types,
+                                             const struct tl_buf *table, const char *own, bool new_rows, struct tl_buf *types,
                                              struct tl_err *err);
-/* Runs such an INSERT. */
+/* Runs such an INSERT. `order`: tl_statement_append; else NULL. */
 TL_MUST_USE enum tl_code tl_known_insert(struct tl_statement *statement, const struct tl_known *known, int64_t own,
-                                         const struct tl_rows *rows, struct tl_err *err);
+                                         const struct tl_rows *rows, const uint32_t *order, struct tl_err *err);
 void tl_store_put_stored_name(struct tl_buf *out, const struct tl_shape_column *column);
 /* "_end_ms, _start_ms, _key" as the unique index has them. */
 void tl_store_put_row_key(struct tl_buf *out, enum tl_dialect dialect);

@@ -16,11 +16,11 @@ static char letter_of(enum tl_kind kind)
 }
 
 enum tl_code tl_known_put_insert(struct tl_store *store, struct tl_buf *out, const struct tl_known *d, const struct tl_buf *table,
-                                 const char *own, struct tl_buf *types, struct tl_err *err)
+                                 const char *own, bool new_rows, struct tl_buf *types, struct tl_err *err)
 {
     enum tl_code rc;
 
-    tl_buf_put_str(out, "INSERT INTO ");
+    tl_buf_put_str(out, new_rows ? tl_database_insert_new(store->database->dialect) : "INSERT INTO ");
     tl_merge_view_put_name(out, tl_buf_sv(table));
     tl_buf_printf(out, " (%s, _end_ms, _start_ms, _key, _acc", own);
     tl_buf_put_str(types, "Iiibb");
@@ -38,7 +38,7 @@ enum tl_code tl_known_put_insert(struct tl_store *store, struct tl_buf *out, con
     tl_buf_put_u8(types, '\0');
     TL_TRY(tl_buf_check(types, "a statement", err));
     tl_buf_put_str(out, ") ");
-    tl_database_put_rows(out, store->database->dialect, types->data);
+    (new_rows ? tl_database_put_new_rows : tl_database_put_rows)(out, store->database->dialect, types->data);
 out:
     return rc;
 }
@@ -55,7 +55,7 @@ static struct tl_bulk_column column_of(const struct tl_vec *vec, enum tl_kind ki
 }
 
 enum tl_code tl_known_insert(struct tl_statement *statement, const struct tl_known *d, int64_t own, const struct tl_rows *rows,
-                             struct tl_err *err)
+                             const uint32_t *order, struct tl_err *err)
 {
     static const struct tl_sv none = {NULL, 0};
     size_t count = 8 + d->stored_count, at = 0;
@@ -78,7 +78,7 @@ enum tl_code tl_known_insert(struct tl_statement *statement, const struct tl_kno
     }
     for (uint32_t i = 0; i < d->stored_count; i++)
         columns[at++] = column_of(&rows->columns[d->stored[i]], d->columns[d->stored[i]].kind);
-    rc = tl_statement_bulk(statement, columns, rows->count, err);
+    rc = tl_statement_append(statement, columns, order, rows->count, err);
     free(columns);
     return rc;
 }

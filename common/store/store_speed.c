@@ -52,7 +52,7 @@ static enum tl_code open_upsert(struct tl_store *store, struct tl_known *d, stru
 
     tl_buf_init(&sql, 0);
     tl_buf_init(&types, 0);
-    TL_TRY(tl_known_put_insert(store, &sql, d, &d->speed_table, "_change", &types, err));
+    TL_TRY(tl_known_put_insert(store, &sql, d, &d->speed_table, "_change", false, &types, err));
     tl_buf_put_str(&sql, " ON CONFLICT (");
     tl_store_put_row_key(&sql, store->database->dialect);
     tl_buf_put_str(&sql, ") DO UPDATE SET _change = excluded._change, _acc = excluded._acc");
@@ -79,7 +79,7 @@ enum tl_code tl_store_put_speed_rows(struct tl_store *store, int64_t definition,
     TL_TRY(tl_known_find(store, definition, &d, err));
     if (d->own[TL_OWN_UPSERT] == NULL)
         TL_TRY(open_upsert(store, d, err));
-    TL_TRY(tl_known_insert(d->own[TL_OWN_UPSERT], d, change, rows, err));
+    TL_TRY(tl_known_insert(d->own[TL_OWN_UPSERT], d, change, rows, NULL, err));
     if (d->cut_per_key)
         TL_TRY(tl_cuts_lower(store, d, rows, err));
 out:

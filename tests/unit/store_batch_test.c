@@ -19,6 +19,30 @@ static void staged_rows_are_invisible(const struct store_backend *backend)
     tl_store_close(store);
 }
 
+static void rows_of_a_window_come_in_any_order(const struct store_backend *backend)
+{
+    struct tl_store *store = fresh(backend);
+    int64_t id = hits(store), run = store_run(store, "nightly");
+    struct store_rows rows;
+
+    store_rows_init(&rows, true, 6);
+    store_rows_add(&rows, 0, 10, "c", 1);
+    store_rows_add(&rows, 0, 10, "a", 2);
+    store_rows_add(&rows, 0, 10, "b", 3);
+    store_rows_add(&rows, 20, 30, "z", 4);
+    store_rows_add(&rows, 10, 20, "y", 5);
+    store_rows_add(&rows, 10, 20, "x", 6);
+    OK(tl_store_begin(store, err));
+    OK(tl_store_stage_rows(store, run, id, &rows.rows, err));
+    OK(tl_store_commit(store, err));
+    store_stage_range(store, run, id, MIN_MS, 30);
+    OK(tl_store_publish(store, run, 5, err));
+    expect(store_answer(store, "hits", TL_LAYER_BATCH, MIN_MS, MAX_MS),
+           "0 10 a 2 batch 1\n0 10 b 3 batch 1\n0 10 c 1 batch 1\n10 20 x 6 batch 1\n10 20 y 5 batch 1\n20 30 z 4 batch 1\n");
+    store_rows_done(&rows);
+    tl_store_close(store);
+}
+
 static void publication_moves_all_views_at_once(const struct store_backend *backend)
 {
     struct tl_store *store = fresh(backend), *reader = store_open(url, TL_STORE_READ);
@@ -288,8 +312,13 @@ static void discarding_what_was_staged(const struct store_backend *backend)
 }
 
 static const struct store_check checks[] = {
-    CHECK(staged_rows_are_invisible),  CHECK(publication_moves_all_views_at_once), CHECK(boundary_is_the_end_of_what_touches),
-    CHECK(newer_ranges_supersede),     CHECK(a_cut_in_one_view_publishes_nothing), CHECK(what_a_run_has_not_read),
+    CHECK(staged_rows_are_invisible),
+    CHECK(rows_of_a_window_come_in_any_order),
+    CHECK(publication_moves_all_views_at_once),
+    CHECK(boundary_is_the_end_of_what_touches),
+    CHECK(newer_ranges_supersede),
+    CHECK(a_cut_in_one_view_publishes_nothing),
+    CHECK(what_a_run_has_not_read),
     CHECK(discarding_what_was_staged),
 };
 

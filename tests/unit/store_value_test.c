@@ -30,6 +30,18 @@ static enum tl_code see_value(void *ctx, const struct tl_stored_row *row, struct
     return TL_OK;
 }
 
+static void came_back(const struct value_case *c, const struct tl_value *got)
+{
+    cr_assert_eq(got->kind, c->kind, "%s", c->name);
+    cr_assert_eq(got->is_null, c->is_null, "%s", c->name);
+    if (!c->is_null && tl_kind_form(c->kind) == TL_FORM_I64)
+        cr_assert_eq(got->i64, c->i64, "%s", c->name);
+    if (!c->is_null && tl_kind_form(c->kind) == TL_FORM_F64)
+        cr_assert(got->f64 == c->f64 || (isnan(got->f64) && isnan(c->f64)), "%s: %g", c->name, got->f64);
+    if (!c->is_null && tl_kind_form(c->kind) == TL_FORM_TEXT)
+        cr_assert(tl_sv_eq(got->sv, (struct tl_sv){c->sv, c->size}), "%s: %.*s", c->name, TL_SV_ARG(got->sv));
+}
+
 static enum tl_code queried_head(void *ctx, const struct tl_shape_column *columns, size_t count, struct tl_err *err)
 {
     (void)ctx;
@@ -49,6 +61,17 @@ static enum tl_code queried_row(void *ctx, const struct tl_value *values, size_t
     if (c->kind == TL_TIMESTAMP && !c->is_null)
         cr_assert_eq(values[0].i64, c->i64);
     return TL_OK;
+}
+
+static void stage(struct tl_store *store, int64_t id, const struct tl_rows *rows)
+{
+    int64_t run = store_run(store, "nightly");
+
+    OK(tl_store_begin(store, err));
+    OK(tl_store_stage_rows(store, run, id, rows, err));
+    OK(tl_store_commit(store, err));
+    store_stage_range(store, run, id, MIN_MS, 10);
+    OK(tl_store_publish(store, run, 5, err));
 }
 
 static void every_kind_of_value_comes_back(const struct store_backend *backend)
@@ -115,16 +138,55 @@ static void every_kind_of_value_comes_back(const struct store_backend *backend)
         OK(tl_store_put_speed_rows(store, id, &rows, change, err));
         OK(tl_store_commit(store, err));
         OK(tl_store_rows(store, id, TL_LAYER_SPEED, MIN_MS, MAX_MS, see_value, &got, err));
-        cr_assert_eq(got.kind, c->kind, "%s", c->name);
-        cr_assert_eq(got.is_null, c->is_null, "%s", c->name);
-        if (!c->is_null && tl_kind_form(c->kind) == TL_FORM_I64)
-            cr_assert_eq(got.i64, c->i64, "%s", c->name);
-        if (!c->is_null && tl_kind_form(c->kind) == TL_FORM_F64)
-            cr_assert(got.f64 == c->f64 || (isnan(got.f64) && isnan(c->f64)), "%s: %g", c->name, got.f64);
-        if (!c->is_null && tl_kind_form(c->kind) == TL_FORM_TEXT)
-            cr_assert(tl_sv_eq(got.sv, sv), "%s: %.*s", c->name, TL_SV_ARG(got.sv));
+        came_back(c, &got);
         OK(tl_store_query(store, &query, queried_head, queried_row, c, err));
+        stage(store, id, &rows);
+        OK(tl_store_rows(store, id, TL_LAYER_BATCH, MIN_MS, MAX_MS, see_value, &got, err));
+        came_back(c, &got);
     }
+    tl_store_close(store);
+}
+
+enum { MANY = 200 };
+
+static enum tl_code see_many(void *ctx, const struct tl_stored_row *row, struct tl_err *err)
+{
+    (void)err;
+    cr_assert_eq(row->columns_count, MANY);
+    for (uint32_t i = 0; i < MANY; i++)
+        cr_assert_eq(row->columns[i].i64, row->start_ms * 1000 + i);
+    ++*(int *)ctx;
+    return TL_OK;
+}
+
+static void many_columns(const struct store_backend *backend)
+{
+    struct tl_store *store = fresh(backend);
+    struct tl_shape shape = store_windowed("wide", 'a');
+    static struct tl_shape_column columns[MANY];
+    static char names[MANY][8];
+    static struct tl_vec vecs[MANY];
+    static int64_t numbers[MANY][2];
+    int64_t start[2] = {1, 0}, end[2] = {10, 10};
+    uint8_t null[2] = {0};
+    struct tl_sv keys[2] = {TL_SV("k"), TL_SV("k")};
+    struct tl_rows rows = {.count = 2, .start_ms = start, .end_ms = end, .key = keys, .columns = vecs};
+    int count = 0;
+    int64_t id;
+
+    for (uint32_t i = 0; i < MANY; i++) {
+        snprintf(names[i], sizeof names[i], "x%u", i);
+        columns[i] = (struct tl_shape_column){tl_sv_from(names[i]), TL_BIGINT, TL_ROLE_VALUE};
+        for (int row = 0; row < 2; row++)
+            numbers[i][row] = start[row] * 1000 + i;
+        vecs[i] = (struct tl_vec){.kind = TL_BIGINT, .null = null, .i64 = numbers[i]};
+    }
+    shape.columns = columns;
+    shape.columns_count = MANY;
+    id = define(store, shape);
+    stage(store, id, &rows);
+    OK(tl_store_rows(store, id, TL_LAYER_BATCH, MIN_MS, MAX_MS, see_many, &count, err));
+    cr_assert_eq(count, 2);
     tl_store_close(store);
 }
 
@@ -212,6 +274,7 @@ static void answers_are_sorted_and_limited(const struct store_backend *backend)
 
 static const struct store_check checks[] = {
     CHECK(every_kind_of_value_comes_back),
+    CHECK(many_columns),
     CHECK(names_are_quoted),
     CHECK(names_that_cannot_stand_side_by_side),
     CHECK(answers_are_sorted_and_limited),
