@@ -18,7 +18,7 @@
 #ifdef TL_TINY
 enum { ROUND_CHUNKS = 2, COMMIT_ROWS = 3, RANGE_ROWS = 1 };
 #else
-enum { ROUND_CHUNKS = 8 /* per thread */, COMMIT_ROWS = 50000, RANGE_ROWS = 2000 };
+enum { ROUND_CHUNKS = 4 /* per thread */, COMMIT_ROWS = 50000, RANGE_ROWS = 2000 };
 #endif
 enum { RANGE_MS = 200 };
 enum { JOBS_MAX = 64 };
