@@ -13,6 +13,7 @@ struct tl_duplicates {
     const int64_t *bounds;
     uint32_t ranges_count;
     struct tl_idset **sets; /* per range; NULL: none yet, or no more */
+    uint32_t forgotten;     /* ranges, the first ones */
     struct tl_id_spill *spill;
     bool ahead;
 };
@@ -136,6 +137,7 @@ enum tl_code tl_duplicates_see(struct tl_duplicates *duplicates, const struct tl
         return see_judged(duplicates, count, seen, err);
     for (uint32_t from = 0; from < count; from += run) {
         range = tl_range_of(duplicates->bounds, duplicates->ranges_count, time_ms[from], range);
+        assert(range >= duplicates->forgotten);
         for (run = 1; from + run < count && time_ms[from + run] >= duplicates->bounds[range] &&
                       time_ms[from + run] < duplicates->bounds[range + 1];)
             run++;
@@ -149,11 +151,9 @@ out:
 
 void tl_duplicates_forget(struct tl_duplicates *duplicates, int64_t floor_ms)
 {
-    for (uint32_t r = 0; r < duplicates->ranges_count; r++) {
-        if (duplicates->bounds[r + 1] <= floor_ms) {
-            tl_idset_close(duplicates->sets[r]);
-            duplicates->sets[r] = NULL;
-        }
+    for (uint32_t *r = &duplicates->forgotten; *r < duplicates->ranges_count && duplicates->bounds[*r + 1] <= floor_ms; ++*r) {
+        tl_idset_close(duplicates->sets[*r]);
+        duplicates->sets[*r] = NULL;
     }
 }
 

@@ -15,7 +15,8 @@ struct tl_feed_block {
     bool ready; /* unpacked */
     const struct tl_message *messages;
     size_t count, at;
-    uint32_t holders; /* chunks that have messages of it, and the stream while it reads it */
+    uint32_t holders;             /* chunks that have messages of it, and the stream while it reads it */
+    struct tl_feed_block *behind; /* the next one of the stream; NULL: nobody has claimed it, or there is none */
     struct tl_feed_block *next_free;
 };
 
@@ -30,7 +31,8 @@ struct stream {
     struct block_ref *blocks;
     uint32_t blocks_count, next;
     struct tl_feed_block *current; /* block number `next`; NULL: nobody has claimed it, or there is none */
-    struct tl_feed_block *ahead;   /* the one behind it */
+    struct tl_feed_block *last;    /* of those that are claimed */
+    uint32_t claimed;
 };
 
 enum { AHEAD_MAX = 2 /* blocks, of all streams: a thread that unpacks keeps one that does not from waiting */ };
@@ -156,19 +158,39 @@ static void let_go(struct tl_feed *feed, struct tl_feed_block *block)
     }
 }
 
-static enum tl_code claim(struct tl_feed *feed, struct stream *stream, uint32_t number, struct tl_feed_block **out,
-                          struct tl_err *err)
+static enum tl_code claim(struct tl_feed *feed, struct stream *stream, struct tl_feed_block **out, struct tl_err *err)
 {
     enum tl_code rc = TL_OK;
 
     TL_TRY(free_block(feed, out, err));
     (*out)->stream = stream;
-    (*out)->ref = &stream->blocks[number];
+    (*out)->ref = &stream->blocks[stream->next + stream->claimed];
     (*out)->ready = false;
     (*out)->at = (*out)->count = 0;
     (*out)->holders = 1;
+    (*out)->behind = NULL;
+    if (stream->current == NULL)
+        stream->current = *out;
+    else
+        stream->last->behind = *out;
+    stream->last = *out;
+    stream->claimed++;
 out:
     return rc;
+}
+
+/* As far as is known: whoever unpacks it has not said yet. */
+static size_t messages_left(const struct tl_feed_block *block)
+{
+    return block->ready ? block->count - block->at : 0;
+}
+
+/* Whose next block that is to be claimed is needed first. */
+static bool needed_before(const struct stream *a, const struct stream *b)
+{
+    if (a->claimed != b->claimed)
+        return a->claimed < b->claimed;
+    return messages_left(a->current) < messages_left(b->current);
 }
 
 enum tl_code tl_feed_claim(struct tl_feed *feed, struct tl_feed_block **block, struct tl_err *err)
@@ -179,21 +201,19 @@ enum tl_code tl_feed_claim(struct tl_feed *feed, struct tl_feed_block **block, s
     *block = NULL;
     for (uint32_t s = 0; s < feed->streams_count; s++) {
         struct stream *stream = &feed->streams[s];
-        const struct tl_feed_block *current = stream->current;
 
-        if (current == NULL && stream->next < stream->blocks_count) {
-            TL_TRY(claim(feed, stream, stream->next, &stream->current, err));
-            *block = stream->current;
+        if (stream->next + stream->claimed == stream->blocks_count)
+            continue;
+        if (stream->current == NULL) {
+            TL_TRY(claim(feed, stream, block, err));
             goto out;
         }
-        if (current != NULL && current->ready && stream->ahead == NULL && stream->next + 1 < stream->blocks_count &&
-            (soonest == NULL || current->count - current->at < soonest->current->count - soonest->current->at))
+        if (soonest == NULL || needed_before(stream, soonest))
             soonest = stream;
     }
     if (soonest != NULL && feed->ahead_count < AHEAD_MAX) {
-        TL_TRY(claim(feed, soonest, soonest->next + 1, &soonest->ahead, err));
+        TL_TRY(claim(feed, soonest, block, err));
         feed->ahead_count++;
-        *block = soonest->ahead;
     }
 out:
     return rc;
@@ -258,10 +278,12 @@ static void heap_add(struct tl_feed *feed, struct stream *stream)
 static bool step(struct tl_feed *feed, struct stream *stream)
 {
     while (stream->current != NULL && stream->current->ready && stream->current->at == stream->current->count) {
+        struct tl_feed_block *behind = stream->current->behind;
+
         let_go(feed, stream->current);
-        feed->ahead_count -= stream->ahead != NULL;
-        stream->current = stream->ahead;
-        stream->ahead = NULL;
+        feed->ahead_count -= behind != NULL;
+        stream->current = behind;
+        stream->claimed--;
         stream->next++;
     }
     return stream->current != NULL && stream->current->ready;

@@ -18,7 +18,7 @@
 #ifdef TL_TINY
 enum { ROUND_CHUNKS = 2, COMMIT_ROWS = 3, RANGE_ROWS = 1 };
 #else
-enum { ROUND_CHUNKS = 8 /* per thread */, COMMIT_ROWS = 50000, RANGE_ROWS = 10000 };
+enum { ROUND_CHUNKS = 4 /* per thread */, COMMIT_ROWS = 50000, RANGE_ROWS = 10000 };
 #endif
 enum { RANGE_MS = 200 };
 enum { JOBS_MAX = 64 };
@@ -28,9 +28,11 @@ struct worker {
     pthread_t thread;
     bool running;
     struct tl_core *core;
-    struct tl_partial *partials[2]; /* of the round at hand, and of the one that main is merging */
+    struct tl_partial *partials[2]; /* by side */
     struct tl_chunk chunk;
-    uint64_t turn; /* of the chunk at hand */
+    uint64_t turn;    /* of the chunk at hand */
+    uint32_t side;    /* of its round */
+    int64_t floor_ms; /* of all chunks behind it */
     bool turn_passed;
 };
 
@@ -43,12 +45,13 @@ struct pass {
     bool ahead;                                  /* for the duplicates alone: nothing is counted */
     const bool *no_views;                        /* per view; false */
     uint64_t readings, bytes_before, bytes_read; /* for progress: of the span, in the reading before and in this one */
-    struct tl_duplicates *duplicates;            /* whose turn it is touches them, and main between two rounds */
+    struct tl_duplicates *duplicates;            /* whose turn it is touches them */
     struct tl_partial *all;
     struct tl_relay *relay; /* NULL: no view reads another */
     uint32_t cut;           /* ranges whose end has been cut */
     struct worker *workers;
     uint32_t workers_count;
+    uint64_t round_chunks;
     uint64_t (*outcomes)[TL_OUTCOMES]; /* view * ranges_count + range */
     uint64_t *rows;                    /* the same */
     struct tl_check_count *checks;     /* range * row checks + check */
@@ -59,15 +62,15 @@ struct pass {
     int64_t begun_ms; /* the transaction, monotonic */
 
     pthread_mutex_t lock;
-    pthread_cond_t changed;
-    uint64_t round;       /* number of the round that workers are to do */
-    uint32_t side;        /* which of the partials it fills */
-    uint32_t chunks_left; /* in this round */
-    uint32_t at_work;     /* workers that have not ended the round */
-    uint64_t next_turn;   /* to be given out */
-    uint64_t turn;        /* whose turn it is to judge duplicates */
-    bool ended;           /* the feed is empty */
-    bool stop;
+    pthread_cond_t fed;    /* workers: a block is unpacked, a side is free, or nothing more is given out */
+    pthread_cond_t turned; /* workers: the turn has passed on */
+    pthread_cond_t done;   /* main: all of its round is done */
+    uint64_t round;        /* that main waits for or merges */
+    uint32_t at_hand[2];   /* chunks that workers have not done yet, per side */
+    int64_t floor_ms[2];   /* behind the last chunk given out, per side */
+    uint64_t next_turn;    /* to be given out */
+    uint64_t turn;         /* whose turn it is to judge duplicates */
+    bool ended;            /* the feed is empty */
     enum tl_code failure;
     struct tl_err err;
 };
@@ -81,7 +84,9 @@ static void fail_pass(struct pass *pass, enum tl_code rc, const struct tl_err *e
         pass->failure = rc;
         pass->err = *err;
     }
-    pthread_cond_broadcast(&pass->changed);
+    pthread_cond_broadcast(&pass->fed);
+    pthread_cond_broadcast(&pass->turned);
+    pthread_cond_broadcast(&pass->done);
     pthread_mutex_unlock(&pass->lock);
 }
 
@@ -92,7 +97,7 @@ static bool wait_turn(struct worker *worker)
 
     pthread_mutex_lock(&pass->lock);
     while (pass->turn != worker->turn && pass->failure == TL_OK)
-        pthread_cond_wait(&pass->changed, &pass->lock);
+        pthread_cond_wait(&pass->turned, &pass->lock);
     mine = pass->failure == TL_OK;
     pthread_mutex_unlock(&pass->lock);
     return mine;
@@ -102,10 +107,11 @@ static void pass_turn(struct worker *worker)
 {
     struct pass *pass = worker->pass;
 
+    tl_duplicates_forget(pass->duplicates, worker->floor_ms);
     pthread_mutex_lock(&pass->lock);
     pass->turn = worker->turn + 1;
     worker->turn_passed = true;
-    pthread_cond_broadcast(&pass->changed);
+    pthread_cond_broadcast(&pass->turned);
     pthread_mutex_unlock(&pass->lock);
 }
 
@@ -129,15 +135,47 @@ out:
 
 /* ---- workers ---- */
 
-/* Takes the next chunk of the round; *got says whether there is one. Unpacks first what can be unpacked, with the lock given back. */
-static enum tl_code next_chunk(struct worker *worker, bool *got, struct tl_err *err)
+/* Of the chunk to be given out. Its side, of every worker's partials, is its lowest bit. */
+static uint64_t next_round(const struct pass *pass)
+{
+    return pass->next_turn / pass->round_chunks;
+}
+
+static bool round_done(const struct pass *pass)
+{
+    return (pass->ended || next_round(pass) > pass->round) && pass->at_hand[pass->round & 1] == 0;
+}
+
+static enum tl_code give_out(struct worker *worker, struct tl_err *err)
 {
     struct pass *pass = worker->pass;
     enum tl_code rc = TL_OK;
 
-    *got = false;
+    TL_TRY(tl_feed_next(pass->feed, &worker->chunk, err));
+    if (worker->chunk.count == 0) {
+        pass->ended = true;
+        pthread_cond_broadcast(&pass->fed);
+        if (round_done(pass))
+            pthread_cond_signal(&pass->done);
+        goto out;
+    }
+    worker->side = next_round(pass) & 1;
+    worker->turn = pass->next_turn++;
+    worker->turn_passed = false;
+    worker->floor_ms = pass->floor_ms[worker->side] = tl_feed_floor_ms(pass->feed);
+    pass->at_hand[worker->side]++;
+out:
+    return rc;
+}
+
+/* Takes the next chunk; none: the feed is empty, or another thread has failed. Unpacks first what can be unpacked, with the lock given back. */
+static enum tl_code next_chunk(struct worker *worker, struct tl_err *err)
+{
+    struct pass *pass = worker->pass;
+    enum tl_code rc = TL_OK;
+
     pthread_mutex_lock(&pass->lock);
-    while (pass->chunks_left > 0 && !pass->ended && pass->failure == TL_OK) {
+    while (worker->chunk.count == 0 && !pass->ended && pass->failure == TL_OK) {
         struct tl_feed_block *block;
 
         TL_TRY(tl_feed_claim(pass->feed, &block, err));
@@ -149,19 +187,11 @@ static enum tl_code next_chunk(struct worker *worker, bool *got, struct tl_err *
                 pass->job->damaged = tl_feed_file(block);
             TL_TRY(rc);
             tl_feed_unpacked(pass->feed, block);
-            pthread_cond_broadcast(&pass->changed);
-        } else if (!tl_feed_ready(pass->feed)) {
-            pthread_cond_wait(&pass->changed, &pass->lock);
+            pthread_cond_broadcast(&pass->fed);
+        } else if (!tl_feed_ready(pass->feed) || next_round(pass) > pass->round + 1) {
+            pthread_cond_wait(&pass->fed, &pass->lock);
         } else {
-            TL_TRY(tl_feed_next(pass->feed, &worker->chunk, err));
-            pass->chunks_left--;
-            pass->ended = worker->chunk.count == 0;
-            worker->turn = pass->next_turn++;
-            worker->turn_passed = false;
-            *got = true;
-            if (pass->ended || pass->chunks_left == 0)
-                pthread_cond_broadcast(&pass->changed); /* whoever waits for a block must not */
-            break;
+            TL_TRY(give_out(worker, err));
         }
     }
 out:
@@ -169,31 +199,38 @@ out:
     return rc;
 }
 
-static enum tl_code do_round(struct worker *worker, struct tl_err *err)
+static void chunk_done(struct worker *worker)
+{
+    struct pass *pass = worker->pass;
+
+    pthread_mutex_lock(&pass->lock);
+    tl_feed_release(pass->feed, &worker->chunk);
+    pass->at_hand[worker->side]--;
+    if (round_done(pass))
+        pthread_cond_signal(&pass->done);
+    pthread_mutex_unlock(&pass->lock);
+}
+
+static enum tl_code do_chunks(struct worker *worker, struct tl_err *err)
 {
     struct pass *pass = worker->pass;
     struct tl_core_input input = {.source = pass->job->input->source, .partition = UINT32_MAX};
-    struct tl_partial *partial = worker->partials[pass->side];
     enum tl_code rc = TL_OK;
-    bool got;
 
     for (;;) {
-        TL_TRY(next_chunk(worker, &got, err));
-        if (!got)
+        TL_TRY(next_chunk(worker, err));
+        if (worker->chunk.count == 0)
             break;
         input.messages = worker->chunk.messages;
         input.partitions = worker->chunk.partitions;
         input.count = worker->chunk.count;
-        if (worker->chunk.count > 0)
-            TL_TRY(tl_core_push(worker->core, &input, partial, err));
+        TL_TRY(tl_core_push(worker->core, &input, worker->partials[worker->side], err));
         if (pass->in_turn && !worker->turn_passed) { /* no ids were asked for: the turn still has to pass on in order */
             if (!wait_turn(worker))
                 break;
             pass_turn(worker);
         }
-        pthread_mutex_lock(&pass->lock);
-        tl_feed_release(pass->feed, &worker->chunk);
-        pthread_mutex_unlock(&pass->lock);
+        chunk_done(worker);
     }
 out:
     return rc;
@@ -202,56 +239,12 @@ out:
 static void *thread_main(void *arg)
 {
     struct worker *worker = arg;
-    struct pass *pass = worker->pass;
-    uint64_t done = 0;
+    struct tl_err err = {0};
+    enum tl_code rc = do_chunks(worker, &err);
 
-    for (;;) {
-        struct tl_err err = {0};
-        enum tl_code rc;
-
-        pthread_mutex_lock(&pass->lock);
-        while (pass->round == done && !pass->stop)
-            pthread_cond_wait(&pass->changed, &pass->lock);
-        if (pass->stop) {
-            pthread_mutex_unlock(&pass->lock);
-            return NULL;
-        }
-        done = pass->round;
-        pthread_mutex_unlock(&pass->lock);
-        rc = do_round(worker, &err);
-        if (rc != TL_OK)
-            fail_pass(pass, rc, &err);
-        pthread_mutex_lock(&pass->lock);
-        if (--pass->at_work == 0)
-            pthread_cond_broadcast(&pass->changed);
-        pthread_mutex_unlock(&pass->lock);
-    }
-}
-
-static void begin_round(struct pass *pass, uint32_t side)
-{
-    pthread_mutex_lock(&pass->lock);
-    pass->side = side;
-    pass->chunks_left = ROUND_CHUNKS * pass->workers_count;
-    pass->at_work = pass->workers_count;
-    pass->round++;
-    pthread_cond_broadcast(&pass->changed);
-    pthread_mutex_unlock(&pass->lock);
-}
-
-static enum tl_code end_round(struct pass *pass, bool *ended, struct tl_err *err)
-{
-    enum tl_code rc;
-
-    pthread_mutex_lock(&pass->lock);
-    while (pass->at_work > 0)
-        pthread_cond_wait(&pass->changed, &pass->lock);
-    *ended = pass->ended;
-    rc = pass->failure;
     if (rc != TL_OK)
-        *err = pass->err;
-    pthread_mutex_unlock(&pass->lock);
-    return rc;
+        fail_pass(worker->pass, rc, &err);
+    return NULL;
 }
 
 /* ---- main: merge, retire, stage ---- */
@@ -540,40 +533,66 @@ out:
     return rc;
 }
 
-/* Rounds overlap: while the workers fill one side, main merges and stages the other. */
+struct round {
+    uint32_t side;
+    bool last;
+    int64_t floor_ms;
+    uint64_t bytes_count;
+};
+
+/* Until no worker touches the round's side any more. */
+static enum tl_code wait_round(struct pass *pass, struct round *round, struct tl_err *err)
+{
+    enum tl_code rc;
+
+    pthread_mutex_lock(&pass->lock);
+    while (!round_done(pass) && pass->failure == TL_OK)
+        pthread_cond_wait(&pass->done, &pass->lock);
+    round->side = pass->round & 1;
+    round->last = pass->ended && pass->next_turn <= (pass->round + 1) * pass->round_chunks;
+    round->floor_ms = round->last ? INT64_MAX : pass->floor_ms[round->side];
+    round->bytes_count = tl_feed_bytes(pass->feed, &pass->bytes_read);
+    rc = pass->failure;
+    if (rc != TL_OK)
+        *err = pass->err;
+    pthread_mutex_unlock(&pass->lock);
+    return rc;
+}
+
+static enum tl_code merge_round(struct pass *pass, uint32_t side, struct tl_err *err)
+{
+    enum tl_code rc = TL_OK;
+
+    for (uint32_t w = 0; w < pass->workers_count; w++) {
+        if (pass->ahead)
+            tl_partial_reset(pass->workers[w].partials[side]);
+        else
+            TL_TRY(take_partial(pass, pass->workers[w].partials[side], err));
+    }
+    pthread_mutex_lock(&pass->lock);
+    pass->round++;
+    pthread_cond_broadcast(&pass->fed);
+    pthread_mutex_unlock(&pass->lock);
+out:
+    return rc;
+}
+
 static enum tl_code run_rounds(struct pass *pass, struct tl_err *err)
 {
     struct tl_recompute *job = pass->job;
-    uint32_t side = 0;
-    bool ended = false;
+    struct round round = {0};
     enum tl_code rc = TL_OK;
 
-    begin_round(pass, side);
-    while (!ended) {
-        int64_t floor_ms;
-        uint64_t done, count;
-
-        TL_TRY(end_round(pass, &ended, err));
+    while (!round.last) {
+        TL_TRY(wait_round(pass, &round, err));
         if (tl_stop_requested())
             TL_TRY(tl_fail(err, TL_ERR_IO, "run %lld: stopped before it was published; the next run does its work",
                            (long long)job->run));
-        floor_ms = ended ? INT64_MAX : tl_feed_floor_ms(pass->feed);
-        tl_duplicates_forget(pass->duplicates, floor_ms);
-        count = tl_feed_bytes(pass->feed, &done);
-        pass->bytes_read = done;
         if (job->progress != NULL)
-            job->progress(job->progress_ctx, pass->bytes_before + done, pass->readings * count);
-        if (!ended)
-            begin_round(pass, 1 - side);
-        for (uint32_t w = 0; w < pass->workers_count; w++) {
-            if (pass->ahead)
-                tl_partial_reset(pass->workers[w].partials[side]);
-            else
-                TL_TRY(take_partial(pass, pass->workers[w].partials[side], err));
-        }
+            job->progress(job->progress_ctx, pass->bytes_before + pass->bytes_read, pass->readings * round.bytes_count);
+        TL_TRY(merge_round(pass, round.side, err));
         if (!pass->ahead)
-            TL_TRY(retire(pass, floor_ms, err));
-        side = 1 - side;
+            TL_TRY(retire(pass, round.floor_ms, err));
     }
 out:
     return rc;
@@ -609,12 +628,7 @@ out:
 
 static void close_workers(struct pass *pass)
 {
-    pthread_mutex_lock(&pass->lock);
-    pass->stop = true;
-    if (pass->failure == TL_OK)
-        pass->failure = TL_ERR_IO; /* whoever still waits for a turn must not */
-    pthread_cond_broadcast(&pass->changed);
-    pthread_mutex_unlock(&pass->lock);
+    fail_pass(pass, TL_ERR_IO, &(struct tl_err){0}); /* whoever still waits for something must not */
     for (uint32_t w = 0; w < pass->workers_count; w++) {
         struct worker *worker = &pass->workers[w];
 
@@ -657,6 +671,7 @@ static enum tl_code open_workers(struct pass *pass, struct tl_err *err)
     pass->workers = calloc(jobs, sizeof *pass->workers);
     if (pass->workers == NULL)
         return tl_fail_memory(err, jobs * sizeof *pass->workers);
+    pass->round_chunks = (uint64_t)ROUND_CHUNKS * jobs;
     while (rc == TL_OK && pass->workers_count < jobs)
         rc = open_worker(pass, &pass->workers[pass->workers_count++], err); /* one that is half open is closed with the others */
     return rc;
@@ -668,7 +683,9 @@ static enum tl_code read_span(struct pass *pass, struct tl_err *err)
     enum tl_code rc = TL_OK;
 
     pthread_mutex_init(&pass->lock, NULL);
-    pthread_cond_init(&pass->changed, NULL);
+    pthread_cond_init(&pass->fed, NULL);
+    pthread_cond_init(&pass->turned, NULL);
+    pthread_cond_init(&pass->done, NULL);
     pass->in_turn = pass->plan->sources[job->input->source].dedup_slot >= 0;
     if (!pass->ahead)
         TL_TRY(open_windows(pass, err));
@@ -693,7 +710,9 @@ out:
     free(pass->rows);
     free(pass->outcomes);
     pthread_mutex_destroy(&pass->lock);
-    pthread_cond_destroy(&pass->changed);
+    pthread_cond_destroy(&pass->fed);
+    pthread_cond_destroy(&pass->turned);
+    pthread_cond_destroy(&pass->done);
     return rc;
 }
 

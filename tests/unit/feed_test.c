@@ -1,4 +1,5 @@
-/* feed_test.c: messages of many partitions come in the order in which duplicates are judged, each once, whoever unpacks their blocks when. */
+/* feed_test.c: messages of many partitions come in the order in which duplicates are judged, each once, whoever unpacks their blocks when; and
+ * nobody who could unpack a block waits for one that another unpacks. */
 #include <criterion/criterion.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,7 +10,7 @@
 #include "support/chance.h"
 #include "support/run.h"
 
-enum { PARTITIONS_MAX = 40, MESSAGES = 6000, HELD_MAX = 4, PAD = 600 };
+enum { PARTITIONS_MAX = 40, MESSAGES = 6000, HELD_MAX = 4, AHEAD = 2 /* feed.c */, PAD = 600 };
 
 static char dir[RUN_DIR_BYTES];
 static struct tl_err err;
@@ -162,6 +163,55 @@ Test(feed, messages_come_in_order_from_one_partition_and_from_many)
         want_order(partitions[i], want);
         input_make(master, &input, parts);
         read_all(&input, &chance, want);
+        tl_master_close(master);
+        folder_close();
+        folder_open();
+    }
+}
+
+/* As many threads as come, each with a block, before the first is done with its own; and they are done in the other order. */
+Test(feed, the_next_block_of_each_partition_and_two_more_are_unpacked_at_once)
+{
+    const uint32_t partitions[] = {1, 3};
+    struct chance chance = chance_open("feed");
+
+    for (size_t i = 0; i < sizeof partitions / sizeof *partitions; i++) {
+        struct tl_input_partition parts[PARTITIONS_MAX];
+        struct tl_feed_block *held[PARTITIONS_MAX], *block;
+        struct tl_chunk chunk = {0};
+        struct tl_master *master = NULL;
+        struct tl_feed *feed = NULL;
+        struct tl_input input;
+        uint32_t count = 0;
+        size_t messages;
+
+        OK(tl_master_open(dir, &master, &err));
+        write_record(master, &chance, partitions[i]);
+        input_make(master, &input, parts);
+        OK(tl_feed_open(&input, 0, 1, &feed, &err));
+        do {
+            OK(tl_feed_claim(feed, &block, &err));
+            held[count] = block;
+            count += block != NULL;
+        } while (block != NULL);
+        cr_assert_eq(count, partitions[i] + AHEAD);
+        while (count > 0) {
+            cr_assert_not(tl_feed_ready(feed));
+            OK(tl_feed_unpack(held[--count], &err));
+            tl_feed_unpacked(feed, held[count]);
+        }
+        cr_assert(tl_feed_ready(feed));
+        OK(tl_feed_claim(feed, &block, &err));
+        cr_assert_null(block, "there are no more before some are read");
+        do {
+            OK(tl_feed_next(feed, &chunk, &err));
+            messages = chunk.count;
+            tl_feed_release(feed, &chunk);
+        } while (tl_feed_ready(feed) && messages > 0);
+        OK(tl_feed_claim(feed, &block, &err));
+        cr_assert_not_null(block);
+        tl_chunk_done(&chunk);
+        tl_feed_close(feed);
         tl_master_close(master);
         folder_close();
         folder_open();
