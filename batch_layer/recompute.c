@@ -16,9 +16,9 @@
 #include "store/store_quarantine.h"
 
 #ifdef TL_TINY
-enum { ROUND_CHUNKS = 2, COMMIT_ROWS = 3, RANGE_ROWS = 1 };
+enum { ROUND_CHUNKS = 2, ROUND_GROUPS = 6, COMMIT_ROWS = 3, RANGE_ROWS = 1 };
 #else
-enum { ROUND_CHUNKS = 4 /* per thread */, COMMIT_ROWS = 50000, RANGE_ROWS = 10000 };
+enum { ROUND_CHUNKS = 4 /* per thread */, ROUND_GROUPS = 512, COMMIT_ROWS = 50000, RANGE_ROWS = 10000 };
 #endif
 enum { RANGE_MS = 200 };
 enum { JOBS_MAX = 64 };
@@ -30,9 +30,8 @@ struct worker {
     struct tl_core *core;
     struct tl_partial *partials[2]; /* by side */
     struct tl_chunk chunk;
-    uint64_t turn;    /* of the chunk at hand */
-    uint32_t side;    /* of its round */
-    int64_t floor_ms; /* of all chunks behind it */
+    uint64_t turn, round; /* of the chunk at hand */
+    int64_t floor_ms;     /* of all chunks behind it */
     bool turn_passed;
 };
 
@@ -50,8 +49,7 @@ struct pass {
     struct tl_relay *relay; /* NULL: no view reads another */
     uint32_t cut;           /* ranges whose end has been cut */
     struct worker *workers;
-    uint32_t workers_count;
-    uint64_t round_chunks;
+    uint32_t workers_count, jobs;      /* threads that are there, and that there are to be */
     uint64_t (*outcomes)[TL_OUTCOMES]; /* view * ranges_count + range */
     uint64_t *rows;                    /* the same */
     struct tl_check_count *checks;     /* range * row checks + check */
@@ -66,11 +64,13 @@ struct pass {
     pthread_cond_t turned; /* workers: the turn has passed on */
     pthread_cond_t done;   /* main: all of its round is done */
     uint64_t round;        /* that main waits for or merges */
-    uint32_t at_hand[2];   /* chunks that workers have not done yet, per side */
-    int64_t floor_ms[2];   /* behind the last chunk given out, per side */
-    uint64_t next_turn;    /* to be given out */
-    uint64_t turn;         /* whose turn it is to judge duplicates */
-    bool ended;            /* the feed is empty */
+    uint64_t next_round;   /* of the chunk to be given out: so many chunks, and groups, it has already */
+    uint64_t round_chunks, round_groups;
+    uint32_t at_hand[2]; /* chunks that workers have not done yet, per side */
+    int64_t floor_ms[2]; /* behind the last chunk given out, per side */
+    uint64_t next_turn;  /* to be given out */
+    uint64_t turn;       /* whose turn it is to judge duplicates */
+    bool ended;          /* the feed is empty */
     enum tl_code failure;
     struct tl_err err;
 };
@@ -135,15 +135,27 @@ out:
 
 /* ---- workers ---- */
 
-/* Of the chunk to be given out. Its side, of every worker's partials, is its lowest bit. */
-static uint64_t next_round(const struct pass *pass)
+/* A round's side, of every worker's partials. */
+static uint32_t side_of(uint64_t round)
 {
-    return pass->next_turn / pass->round_chunks;
+    return round & 1;
 }
 
 static bool round_done(const struct pass *pass)
 {
-    return (pass->ended || next_round(pass) > pass->round) && pass->at_hand[pass->round & 1] == 0;
+    return (pass->ended || pass->next_round > pass->round) && pass->at_hand[side_of(pass->round)] == 0;
+}
+
+/* Where that is enough for a round, the next chunk is of another one: what main merges it should find in the cache, and where nearly every
+ * event makes a group, a chunk or two fill that. */
+static void round_grows(struct pass *pass, uint64_t chunks, uint64_t groups)
+{
+    pass->round_chunks += chunks;
+    pass->round_groups += groups;
+    if (pass->round_chunks < (uint64_t)ROUND_CHUNKS * pass->jobs && pass->round_groups < ROUND_GROUPS)
+        return;
+    pass->next_round++;
+    pass->round_chunks = pass->round_groups = 0;
 }
 
 static enum tl_code give_out(struct worker *worker, struct tl_err *err)
@@ -159,11 +171,12 @@ static enum tl_code give_out(struct worker *worker, struct tl_err *err)
             pthread_cond_signal(&pass->done);
         goto out;
     }
-    worker->side = next_round(pass) & 1;
+    worker->round = pass->next_round;
     worker->turn = pass->next_turn++;
     worker->turn_passed = false;
-    worker->floor_ms = pass->floor_ms[worker->side] = tl_feed_floor_ms(pass->feed);
-    pass->at_hand[worker->side]++;
+    worker->floor_ms = pass->floor_ms[side_of(worker->round)] = tl_feed_floor_ms(pass->feed);
+    pass->at_hand[side_of(worker->round)]++;
+    round_grows(pass, 1, 0);
 out:
     return rc;
 }
@@ -188,7 +201,7 @@ static enum tl_code next_chunk(struct worker *worker, struct tl_err *err)
             TL_TRY(rc);
             tl_feed_unpacked(pass->feed, block);
             pthread_cond_broadcast(&pass->fed);
-        } else if (!tl_feed_ready(pass->feed) || next_round(pass) > pass->round + 1) {
+        } else if (!tl_feed_ready(pass->feed) || pass->next_round > pass->round + 1) {
             pthread_cond_wait(&pass->fed, &pass->lock);
         } else {
             TL_TRY(give_out(worker, err));
@@ -199,13 +212,16 @@ out:
     return rc;
 }
 
-static void chunk_done(struct worker *worker)
+/* `groups`: that it has added to its partial. */
+static void chunk_done(struct worker *worker, uint64_t groups)
 {
     struct pass *pass = worker->pass;
 
     pthread_mutex_lock(&pass->lock);
     tl_feed_release(pass->feed, &worker->chunk);
-    pass->at_hand[worker->side]--;
+    pass->at_hand[side_of(worker->round)]--;
+    if (worker->round == pass->next_round)
+        round_grows(pass, 0, groups);
     if (round_done(pass))
         pthread_cond_signal(&pass->done);
     pthread_mutex_unlock(&pass->lock);
@@ -218,19 +234,24 @@ static enum tl_code do_chunks(struct worker *worker, struct tl_err *err)
     enum tl_code rc = TL_OK;
 
     for (;;) {
+        struct tl_partial *partial;
+        uint64_t groups;
+
         TL_TRY(next_chunk(worker, err));
         if (worker->chunk.count == 0)
             break;
+        partial = worker->partials[side_of(worker->round)];
+        groups = tl_partial_groups(partial);
         input.messages = worker->chunk.messages;
         input.partitions = worker->chunk.partitions;
         input.count = worker->chunk.count;
-        TL_TRY(tl_core_push(worker->core, &input, worker->partials[worker->side], err));
+        TL_TRY(tl_core_push(worker->core, &input, partial, err));
         if (pass->in_turn && !worker->turn_passed) { /* no ids were asked for: the turn still has to pass on in order */
             if (!wait_turn(worker))
                 break;
             pass_turn(worker);
         }
-        chunk_done(worker);
+        chunk_done(worker, tl_partial_groups(partial) - groups);
     }
 out:
     return rc;
@@ -419,15 +440,17 @@ static enum tl_code take_partial(struct pass *pass, struct tl_partial *partial, 
         TL_TRY(stage_ledger(pass, v, &partial->views[v].ledger, err));
         TL_TRY(stage_dropped(pass, v, partial, err));
         TL_TRY(stage_ledger(pass, v, &partial->sources[source].ledger, err));
-        for (uint32_t r = 0; r < job->ranges_count; r++)
+        for (uint32_t r = partial->range_first; r <= partial->range_last; r++)
             for (int o = 0; o < TL_OUTCOMES; o++)
                 pass->outcomes[(size_t)v * job->ranges_count + r][o] +=
                     partial->views[v].outcomes[r][o] + partial->sources[source].outcomes[r][o];
     }
-    for (uint32_t r = 0; r < job->ranges_count; r++)
+    for (uint32_t r = partial->range_first; r <= partial->range_last; r++)
         job->duplicates_count += partial->sources[source].outcomes[r][TL_OUT_DUPLICATE];
-    for (size_t i = 0; i < (size_t)job->ranges_count * partial->checks_count; i++)
-        tl_check_count_add(&pass->checks[i], &partial->checks[i]);
+    for (uint32_t r = partial->range_first; r <= partial->range_last; r++)
+        for (uint32_t c = 0; c < partial->checks_count; c++)
+            tl_check_count_add(&pass->checks[(size_t)r * partial->checks_count + c],
+                               &partial->checks[(size_t)r * partial->checks_count + c]);
     for (uint32_t p = 0; p < partial->partitions_count; p++) {
         job->events_count += partial->partitions[p].events_count;
         TL_TRY(stage_dead(pass, &partial->partitions[p], err));
@@ -548,8 +571,8 @@ static enum tl_code wait_round(struct pass *pass, struct round *round, struct tl
     pthread_mutex_lock(&pass->lock);
     while (!round_done(pass) && pass->failure == TL_OK)
         pthread_cond_wait(&pass->done, &pass->lock);
-    round->side = pass->round & 1;
-    round->last = pass->ended && pass->next_turn <= (pass->round + 1) * pass->round_chunks;
+    round->side = side_of(pass->round);
+    round->last = pass->ended && pass->next_round == pass->round;
     round->floor_ms = round->last ? INT64_MAX : pass->floor_ms[round->side];
     round->bytes_count = tl_feed_bytes(pass->feed, &pass->bytes_read);
     rc = pass->failure;
@@ -671,7 +694,7 @@ static enum tl_code open_workers(struct pass *pass, struct tl_err *err)
     pass->workers = calloc(jobs, sizeof *pass->workers);
     if (pass->workers == NULL)
         return tl_fail_memory(err, jobs * sizeof *pass->workers);
-    pass->round_chunks = (uint64_t)ROUND_CHUNKS * jobs;
+    pass->jobs = jobs;
     while (rc == TL_OK && pass->workers_count < jobs)
         rc = open_worker(pass, &pass->workers[pass->workers_count++], err); /* one that is half open is closed with the others */
     return rc;

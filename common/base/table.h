@@ -45,15 +45,20 @@ static inline void tl_table_prefetch(const struct tl_table *table, uint64_t hash
  * come, the slots and the first entries. */
 static inline void tl_table_prefetch_places(const struct tl_table *table)
 {
+    const char *slots = (const char *)table->slots;
+    size_t bytes = (size_t)table->slots_count * TL_TABLE_SLOT_BYTES;
+
     __builtin_prefetch(table->chunks);
-    if (table->slots_count > 0 && table->slots_count <= 32)
-        for (uint32_t i = 0; i < table->slots_count; i += 64 / TL_TABLE_SLOT_BYTES)
-            __builtin_prefetch((const char *)table->slots + (size_t)i * TL_TABLE_SLOT_BYTES, 1);
+    if (bytes > 0 && bytes <= 256) {
+        for (size_t at = 0; at < bytes; at += 64)
+            __builtin_prefetch(slots + at, 1);
+        __builtin_prefetch(slots + bytes - 1, 1);
+    }
 }
 static inline void tl_table_prefetch_entries(const struct tl_table *table)
 {
     if (table->chunks_capacity > 0)
-        for (size_t line = 0; line < 4; line++)
+        for (size_t line = 0; line < 16; line++)
             __builtin_prefetch((const char *)table->chunks[0] + 64 * line, 1);
 }
 /* Entry number `i` (0 .. count-1) in order of first put. */

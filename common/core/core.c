@@ -507,6 +507,8 @@ static enum tl_code push_source(struct push *p)
     p->partition->messages_count += input->count;
     TL_TRY(keep_dead(p));
     choose_candidates(p);
+    if (core->config.bounds != NULL && p->candidates_count > 0)
+        tl_partial_touch_ranges(p->partial, p->range_first, p->range_last);
     p->partition->events_count += batch->dead_count + p->candidates_count + p->intake->future_count;
     TL_TRY(drop_duplicates(p));
     TL_TRY(make_checks(p));

@@ -157,6 +157,12 @@ struct tl_rows tl_event_rows_view(const struct tl_event_rows *events)
 
 /* ---- the partial ---- */
 
+static void no_ranges(struct tl_partial *partial)
+{
+    partial->range_first = partial->ranges_count == 1 ? 0 : partial->ranges_count;
+    partial->range_last = 0;
+}
+
 enum tl_code tl_partial_open(const struct tl_plan *plan, const struct tl_window_options *options, struct tl_partial **out,
                              struct tl_err *err)
 {
@@ -168,6 +174,7 @@ enum tl_code tl_partial_open(const struct tl_plan *plan, const struct tl_window_
         return tl_fail_memory(err, sizeof *partial);
     partial->plan = plan;
     partial->ranges_count = ranges_count;
+    no_ranges(partial);
     tl_arena_init(&partial->text, 1u << 16, 0);
     partial->views = calloc(plan->views_count, sizeof *partial->views);
     partial->sources = calloc(plan->sources_count, sizeof *partial->sources);
@@ -242,19 +249,28 @@ void tl_partial_close(struct tl_partial *partial)
     free(partial);
 }
 
+/* A day's run may have a thousand ranges, and a round of it two. */
+static void forget_outcomes(const struct tl_partial *partial, uint64_t (*outcomes)[TL_OUTCOMES])
+{
+    if (partial->range_first <= partial->range_last)
+        memset(outcomes + partial->range_first, 0, (partial->range_last - partial->range_first + 1) * sizeof *outcomes);
+}
+
 void tl_partial_reset_notes(struct tl_partial *partial)
 {
     for (uint32_t v = 0; v < partial->plan->views_count; v++) {
         partial->views[v].ledger.count = 0;
-        memset(partial->views[v].outcomes, 0, partial->ranges_count * sizeof *partial->views[v].outcomes);
+        forget_outcomes(partial, partial->views[v].outcomes);
     }
     for (uint32_t s = 0; s < partial->plan->sources_count; s++) {
         partial->sources[s].ledger.count = 0;
-        memset(partial->sources[s].outcomes, 0, partial->ranges_count * sizeof *partial->sources[s].outcomes);
+        forget_outcomes(partial, partial->sources[s].outcomes);
     }
-    if (partial->checks_count > 0)
-        memset(partial->checks, 0, (size_t)partial->checks_count * partial->ranges_count * sizeof *partial->checks);
+    if (partial->checks_count > 0 && partial->range_first <= partial->range_last)
+        memset(partial->checks + (size_t)partial->checks_count * partial->range_first, 0,
+               (size_t)partial->checks_count * (partial->range_last - partial->range_first + 1) * sizeof *partial->checks);
     partial->dropped_count = 0;
+    no_ranges(partial);
 }
 
 void tl_partial_reset(struct tl_partial *partial)

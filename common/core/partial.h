@@ -84,6 +84,8 @@ struct tl_check_count {
 struct tl_partial {
     const struct tl_plan *plan;
     uint32_t ranges_count;
+    /* Those that have outcomes or checks; none: the first lies behind the last. A stream has its one. */
+    uint32_t range_first, range_last;
     struct tl_partial_view *views;     /* as in the plan */
     struct tl_partial_source *sources; /* as in the plan */
     struct tl_partial_partition *partitions;
@@ -105,6 +107,12 @@ TL_MUST_USE enum tl_code tl_partial_want_checks(struct tl_partial *partial, uint
 void tl_partial_close(struct tl_partial *partial);
 /* Empties it; keeps memory, and the partitions with their positions (untouched). */
 void tl_partial_reset(struct tl_partial *partial);
+/* Says that these ranges have outcomes or checks, before they have them. */
+static inline void tl_partial_touch_ranges(struct tl_partial *partial, uint32_t first, uint32_t last)
+{
+    partial->range_first = first < partial->range_first ? first : partial->range_first;
+    partial->range_last = last > partial->range_last ? last : partial->range_last;
+}
 /* Forgets its ledger lines and outcomes, and keeps the windows. */
 void tl_partial_reset_notes(struct tl_partial *partial);
 /* Moves the windows of `from` into `into`; the rest of `from` stays where it is. */
