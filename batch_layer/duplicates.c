@@ -137,7 +137,11 @@ enum tl_code tl_duplicates_see(struct tl_duplicates *duplicates, const struct tl
         return see_judged(duplicates, count, seen, err);
     for (uint32_t from = 0; from < count; from += run) {
         range = tl_range_of(duplicates->bounds, duplicates->ranges_count, time_ms[from], range);
-        assert(range >= duplicates->forgotten);
+        if (range < duplicates->forgotten)
+            TL_TRY(
+                tl_fail(err, TL_ERR_CORRUPT,
+                        "an event lies before the smallest time that the index of its file tells; bring the record back from a "
+                        "copy"));
         for (run = 1; from + run < count && time_ms[from + run] >= duplicates->bounds[range] &&
                       time_ms[from + run] < duplicates->bounds[range + 1];)
             run++;

@@ -235,13 +235,13 @@ static enum tl_code do_chunks(struct worker *worker, struct tl_err *err)
 
     for (;;) {
         struct tl_partial *partial;
-        uint64_t groups;
+        uint64_t groups_before, groups;
 
         TL_TRY(next_chunk(worker, err));
         if (worker->chunk.count == 0)
             break;
         partial = worker->partials[side_of(worker->round)];
-        groups = tl_partial_groups(partial);
+        groups_before = tl_partial_groups(partial);
         input.messages = worker->chunk.messages;
         input.partitions = worker->chunk.partitions;
         input.count = worker->chunk.count;
@@ -251,7 +251,8 @@ static enum tl_code do_chunks(struct worker *worker, struct tl_err *err)
                 break;
             pass_turn(worker);
         }
-        chunk_done(worker, tl_partial_groups(partial) - groups);
+        groups = tl_partial_groups(partial);
+        chunk_done(worker, groups > groups_before ? groups - groups_before : 0); /* sessions become one */
     }
 out:
     return rc;

@@ -8,9 +8,9 @@
  * (feed.h, floor): memory follows the windows that the unread files may still touch, and the ids of the ranges at hand. Where these ids find no
  * room (duplicates.h), the span is read twice, the first time for them alone.
  *
- * So many chunks in a row are a round, or fewer where these make many groups. Every worker has two partials, one for the even rounds and one for the odd: main merges a round when no
- * worker has a chunk of it any more, and they fill the next one meanwhile; what lies behind that one waits until main has merged. So
- * workers wait for main where it is the slower one, and never for each other.
+ * So many chunks in a row are a round, or fewer where these make many groups. Every worker has two partials, one for the even rounds and
+ * one for the odd: main merges a round when no worker has a chunk of it any more, and they fill the next one meanwhile; what lies behind
+ * that one waits until main has merged. So workers wait for main where it is the slower one, and never for each other.
  *
  * Windows that lie across a bound within the span: what is open there is that range's carry, and goes on with what lies behind
  * (tl_window_cut). */

@@ -85,7 +85,7 @@ static inline uint8_t tl_reader_u8(struct tl_reader *reader)
 }
 uint32_t tl_reader_u32(struct tl_reader *reader);
 uint64_t tl_reader_u64(struct tl_reader *reader);
-uint64_t tl_reader_long_varint(struct tl_reader *reader);
+uint64_t tl_reader_long_varint(struct tl_reader *reader); /* what tl_reader_varint does for more than one byte, or none */
 static inline uint64_t tl_reader_varint(struct tl_reader *reader)
 {
     if (!reader->failed && reader->at < reader->end && (*reader->at & 0x80) == 0)

@@ -532,8 +532,9 @@ static enum tl_code pane_retire(struct tl_window *w, int64_t upto_ms, struct tl_
             pane_drop(own, own->panes[gone]);
     }
 out:
+    if (gone > 0)
+        memmove(own->panes, own->panes + gone, (own->count - gone) * sizeof(struct pane *));
     own->count -= gone;
-    memmove(own->panes, own->panes + gone, own->count * sizeof(struct pane *));
     return rc;
 }
 

@@ -41,8 +41,8 @@ struct tl_partial_view {
 };
 
 struct tl_partial_source {
-    uint64_t (*outcomes)
-        [TL_OUTCOMES]; /* per range: FUTURE and DUPLICATE; DEAD_LETTER in range 0. The same for every view of the source */
+    /* Per range: DUPLICATE; of a stream FUTURE and DEAD_LETTER too. The same for every view of the source. */
+    uint64_t (*outcomes)[TL_OUTCOMES];
     struct tl_ledger ledger;
     int64_t judged_ms; /* what the worker judges the next event by */
     /* On the way back from the committer (tl_watermark_hear): */

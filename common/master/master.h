@@ -171,11 +171,11 @@ TL_MUST_USE enum tl_code tl_master_leftovers(struct tl_master *master, struct tl
 
 /* ---- writing ---- */
 
-/* What the writer's caller knows of one message's events (core/intake.h tells it). */
 enum tl_master_form { TL_MASTER_FORM_UNKNOWN, TL_MASTER_FORM_LINE, TL_MASTER_FORM_OTHER };
 /* What is a line, above: one of the two. */
 enum tl_master_form tl_master_form_of(struct tl_sv value);
 
+/* What the writer's caller knows of one message's events (core/intake.h tells it). */
 struct tl_master_facts {
     uint32_t events_count;  /* events with a usable time: neither dead letters nor in the future */
     const int64_t *time_ms; /* their event times */

@@ -90,11 +90,14 @@ enum tl_code tl_master_index_edge(struct tl_sv bytes, uint64_t *head_end, struct
     uint32_t version = tl_reader_u32(&reader), head_bytes = tl_reader_u32(&reader);
 
     if (reader.failed || start.data == NULL)
-        return tl_fail(err, TL_ERR_CORRUPT, "is cut off: it has only %zu bytes", bytes.size);
+        return tl_fail(err, TL_ERR_CORRUPT, "is cut off: it has only %zu bytes; bring it back from a copy", bytes.size);
     if (memcmp(start.data, magic, sizeof magic) != 0)
-        return tl_fail(err, TL_ERR_CORRUPT, "is no index of a master file: it does not begin with TLYINDEX");
+        return tl_fail(err, TL_ERR_CORRUPT,
+                       "is no index of a master file: it does not begin with TLYINDEX; bring it back from a copy");
     if (version == 0 || version > TL_MASTER_INDEX_VERSION)
-        return tl_fail(err, TL_ERR_CORRUPT, "has version %u; this program reads version %d", version, TL_MASTER_INDEX_VERSION);
+        return tl_fail(err, TL_ERR_CORRUPT,
+                       "has version %u, and this program reads 1 to %d: a newer tally wrote it, and reads it", version,
+                       TL_MASTER_INDEX_VERSION);
     *head_end = (uint64_t)TL_MASTER_INDEX_EDGE + head_bytes + 8;
     return TL_OK;
 }

@@ -94,7 +94,8 @@ struct tl_master_index {
 /* Appends the index, of this version, up to its entries, which the caller writes behind it. Of `index` the derived fields (sums, positions)
  * and its version are not read. What stands there must be true: ascending days, blocks and offsets. */
 TL_MUST_USE enum tl_code tl_master_index_encode(const struct tl_master_index *index, struct tl_buf *out, struct tl_err *err);
-/* How many bytes the index has before its entries, from its first TL_MASTER_INDEX_EDGE bytes. TL_ERR_CORRUPT says what is wrong. */
+/* How many bytes the index has before its entries, from its first TL_MASTER_INDEX_EDGE bytes. TL_ERR_CORRUPT says what is wrong, and what
+ * would be right. */
 TL_MUST_USE enum tl_code tl_master_index_edge(struct tl_sv bytes, uint64_t *head_end, struct tl_err *err);
 /* `bytes`: the index up to its entries. Everything in *out lives in `arena`, topic too. TL_ERR_CORRUPT says what is wrong, and leaves
  * it to the caller to say in which file. */

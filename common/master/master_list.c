@@ -102,7 +102,7 @@ static enum tl_code index_read(struct listing *listing, const char *path, const 
     bytes->size = *index_bytes < TL_MASTER_INDEX_EDGE ? (size_t)*index_bytes : TL_MASTER_INDEX_EDGE;
     TL_TRY(tl_master_read_at(fd, bytes->data, bytes->size, 0, path, err));
     if (tl_master_index_edge(tl_buf_sv(bytes), &head_end, &why) != TL_OK)
-        TL_TRY(tl_fail(err, TL_ERR_CORRUPT, "%s: %s; bring it back from a copy", path, why.message));
+        TL_TRY(tl_fail(err, TL_ERR_CORRUPT, "%s: %s", path, why.message));
     if (head_end > *index_bytes)
         TL_TRY(tl_fail(err, TL_ERR_CORRUPT,
                        "%s: is cut off: it has %" PRIu64 " bytes of at least %" PRIu64 "; bring it back from a copy", path,

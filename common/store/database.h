@@ -148,8 +148,8 @@ TL_MUST_USE enum tl_code tl_statement_bulk(struct tl_statement *statement, const
                                            size_t rows_count, struct tl_err *err);
 /* The rows of a bulk statement, as INSERT wants them behind its columns. Capital letters come first. */
 void tl_database_put_rows(struct tl_buf *out, enum tl_dialect dialect, const char *types);
-/* The same for rows that are new; tl_statement_append runs it. The statement begins with what the first one says, and says nothing of conflicts; where it
- * fails, some of the rows may be there: the transaction is to be rolled back. */
+/* The same for rows that are new; tl_statement_append runs it. The statement begins with what the first one says, and says nothing of
+ * conflicts; where it fails, some of the rows may be there: the transaction is to be rolled back. */
 const char *tl_database_insert_new(enum tl_dialect dialect);
 void tl_database_put_new_rows(struct tl_buf *out, enum tl_dialect dialect, const char *types);
 /* `order`: of the rows, by the table's key, where it is clustered by it. */

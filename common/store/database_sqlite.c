@@ -450,6 +450,7 @@ static enum tl_code op_bulk(struct tl_statement *base, const struct tl_bulk_colu
 
     if (sqlite3_bind_parameter_count(stmt) > 0)
         return step_each(s, base, columns, rows_count, err);
+    assert(!sqlite3_get_autocommit(s->db)); /* what was inserted before it failed would stay */
     s->rows = (struct tl_sqlite_rows){base->types, columns, order, rows_count};
     if (sqlite3_step(stmt) != SQLITE_DONE)
         rc = fail_run(s, base, stmt, err);

@@ -1,6 +1,6 @@
-/* sqlite_rows.h: rows in memory as a table that SQLite reads, "tally_rows (c0, c1, ...)": so one statement inserts all of them. Bound and stepped one
- * by one, a row of four columns costs twice as much: the statement begins and ends for each, and finds its way from the tree's root to the
- * leaf that the row before has just been put into.
+/* sqlite_rows.h: rows in memory as a table that SQLite reads, "tally_rows (c0, c1, ...)": so one statement inserts all of them. Bound and
+ * stepped one by one, a row of four columns costs twice as much: the statement begins and ends for each, and finds its way from the tree's
+ * root to the leaf that the row before has just been put into.
  *
  * Not for an upsert: SQLite keeps a copy of each page that such a statement of many rows changes, until its end.
  *

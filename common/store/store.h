@@ -255,6 +255,7 @@ struct tl_run_totals {
 };
 TL_MUST_USE enum tl_code tl_store_add_run_totals(struct tl_store *store, int64_t run, const struct tl_run_totals *totals,
                                                  struct tl_err *err);
+/* In a transaction; where it fails, some of the rows are there: roll back. */
 TL_MUST_USE enum tl_code tl_store_stage_rows(struct tl_store *store, int64_t run, int64_t definition, const struct tl_rows *rows,
                                              struct tl_err *err);
 /* The archive's offsets that the run read: batch's part of the manifest. Every message below next_offset was seen, but those said to be unread. Staging

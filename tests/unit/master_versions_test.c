@@ -238,6 +238,22 @@ ParameterizedTest(uint32_t *version, master_versions, each_is_read_and_its_damag
     cr_assert_null(wrong, "%s", wrong);
 }
 
+Test(master_versions, a_newer_one_is_left_to_a_newer_tally)
+{
+    const struct tl_master_file *files;
+    FILE *index = fopen(file->index->index_path, "r+");
+    size_t count;
+
+    cr_assert_not_null(index);
+    cr_assert_eq(fseek(index, 8, SEEK_SET), 0);
+    cr_assert_eq(fputc(TL_MASTER_INDEX_VERSION + 1, index), TL_MASTER_INDEX_VERSION + 1);
+    cr_assert_eq(fclose(index), 0);
+    tl_master_let_go(master, TL_SV("events"));
+    cr_assert_eq(tl_master_list(master, TL_SV("events"), &files, &count, &err), TL_ERR_CORRUPT);
+    cr_assert_not_null(strstr(err.message, "a newer tally wrote it"), "%s", err.message);
+    cr_assert_null(strstr(err.message, "from a copy"), "%s", err.message);
+}
+
 /* What is not known of an old file, the index that merges it with others may still have to say. */
 Test(master_versions, an_unknown_begin_is_written_again)
 {
