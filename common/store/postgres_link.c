@@ -196,7 +196,8 @@ static const struct {
     {"SSL",                            "sslmode, and whether the server has ssl = on",                                    false},
     {"pg_hba.conf",                    "the server's pg_hba.conf lets this role, address and sslmode not in",             true },
     {"role",                           "the role: in the URL, or PGUSER; deploy/postgres/roles.sql makes it",             true },
-    {"database",                       "the database: in the URL's path, or PGDATABASE; createdb makes it",               true },
+    {"database \"",                    "the database: in the URL's path, or PGDATABASE; createdb makes it",               true },
+    {"no such database",               "the database: in the URL's path, or PGDATABASE; createdb makes it",               true },
     {"definition of service",          "PGSERVICE or service=, and the service file (PGSERVICEFILE, ~/.pg_service.conf)", false},
 };
 
