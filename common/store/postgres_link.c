@@ -93,32 +93,34 @@ static const struct {
     bool retriable;
     const char *hint;
 } causes[] = {
-    {"23505", TL_ERR_LIMIT,   false, "the same row stands there twice"                                        },
-    {"54",    TL_ERR_LIMIT,   false, "PostgreSQL takes no value of 1 GB or more"                              },
-    {"42501", TL_ERR_IO,      false, "the role lacks a right: deploy/postgres/roles.sql shows who needs which"},
+    {"23505", TL_ERR_LIMIT,   false, "the same row stands there twice"                                },
+    {"54",    TL_ERR_LIMIT,   false, "PostgreSQL takes no value of 1 GB or more"                      },
+    {"42501", TL_ERR_IO,      false,
+     "the role lacks a right: deploy/postgres/roles.sql shows who needs which; where it is about a file, the server may not "
+     "write there: make it writable"                                                                  },
     {"25006", TL_ERR_IO,      true,
      "it takes no writes now: a standby (target_session_attrs=read-write finds the primary), or "
-     "default_transaction_read_only"                                                                          },
-    {"57014", TL_ERR_IO,      true,  "statement_timeout is too short for it, or somebody cancelled it"        },
+     "default_transaction_read_only"                                                                  },
+    {"57014", TL_ERR_IO,      true,  "statement_timeout is too short for it, or somebody cancelled it"},
     {"55P03", TL_ERR_BUSY,    true,
      "another session has it locked (pg_stat_activity says which); it waited as long as "
-     "lock_timeout says"                                                                                      },
-    {"25P03", TL_ERR_IO,      true,  "idle_in_transaction_session_timeout has ended the session"              },
-    {"40",    TL_ERR_IO,      true,  NULL                                                                     },
-    {"53100", TL_ERR_IO,      true,  "the server's disk is full; nothing of it was written"                   },
-    {"53300", TL_ERR_IO,      true,  "max_connections, or the role's limit, is too low"                       },
-    {"53",    TL_ERR_IO,      true,  NULL                                                                     },
-    {"57P",   TL_ERR_IO,      true,  NULL                                                                     },
-    {"08",    TL_ERR_IO,      true,  NULL                                                                     },
-    {"58",    TL_ERR_IO,      true,  NULL                                                                     },
-    {"2BP01", TL_ERR_IO,      true,  "something that is not tally's depends on it; drop that first"           },
+     "lock_timeout says"                                                                              },
+    {"25P03", TL_ERR_IO,      true,  "idle_in_transaction_session_timeout has ended the session"      },
+    {"40",    TL_ERR_IO,      true,  NULL                                                             },
+    {"53100", TL_ERR_IO,      true,  "the server's disk is full; free some space there and try again" },
+    {"53300", TL_ERR_IO,      true,  "max_connections, or the role's limit, is too low"               },
+    {"53",    TL_ERR_IO,      true,  NULL                                                             },
+    {"57P",   TL_ERR_IO,      true,  NULL                                                             },
+    {"08",    TL_ERR_IO,      true,  NULL                                                             },
+    {"58",    TL_ERR_IO,      true,  NULL                                                             },
+    {"2BP01", TL_ERR_IO,      true,  "something that is not tally's depends on it; drop that first"   },
     {"42",    TL_ERR_CORRUPT, false,
      "the schema is not as tally left it; put a backup in its place, or name another one with ?schema=: tally makes it anew "
-     "from the log and the master record"                                                                     },
-    {"3F",    TL_ERR_CORRUPT, false, "the schema has gone; start again, and tally makes it anew"              },
-    {"XX001", TL_ERR_CORRUPT, false, "the server's data are damaged; put a backup in their place"             },
-    {"XX002", TL_ERR_CORRUPT, false, "an index of the server is damaged; REINDEX makes it anew"               },
-    {"XX",    TL_ERR_IO,      true,  "a fault within the server; its log says more"                           },
+     "from the log and the master record"                                                             },
+    {"3F",    TL_ERR_CORRUPT, false, "the schema has gone; start again, and tally makes it anew"      },
+    {"XX001", TL_ERR_CORRUPT, false, "the server's data are damaged; put a backup in their place"     },
+    {"XX002", TL_ERR_CORRUPT, false, "an index of the server is damaged; REINDEX makes it anew"       },
+    {"XX",    TL_ERR_IO,      true,  "a fault within the server; its log says more"                   },
 };
 
 /* Words of the server or of libpq in one line. libpq says the same twice where it has tried with and without TLS. */
@@ -194,7 +196,8 @@ static const struct {
     {"SSL",                            "sslmode, and whether the server has ssl = on",                                    false},
     {"pg_hba.conf",                    "the server's pg_hba.conf lets this role, address and sslmode not in",             true },
     {"role",                           "the role: in the URL, or PGUSER; deploy/postgres/roles.sql makes it",             true },
-    {"database",                       "the database: in the URL's path, or PGDATABASE; createdb makes it",               true },
+    {"database \"",                    "the database: in the URL's path, or PGDATABASE; createdb makes it",               true },
+    {"no such database",               "the database: in the URL's path, or PGDATABASE; createdb makes it",               true },
     {"definition of service",          "PGSERVICE or service=, and the service file (PGSERVICEFILE, ~/.pg_service.conf)", false},
 };
 

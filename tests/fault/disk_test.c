@@ -1,15 +1,12 @@
 /* disk_test.c: archive and batch on a disk that is full or read-only, or with a limit on the size of files: a clear end, nothing half-published, and once
  * there is room the same command finishes and gives what an undisturbed run gives.
  *
- * The disk is a small tmpfs of its own, which needs root; the limit on the size of files needs nothing. PostgreSQL's disk is not among them: a
- * server whose disk is full tells of it as of any other failure of a statement, and postgres_cut_test.c has those. */
+ * The disk is a small tmpfs of its own, which needs root; the limit on the size of files needs nothing. PostgreSQL's disk is in
+ * postgres_disk_test.c. */
 #include <criterion/criterion.h>
-#include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mount.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -17,6 +14,7 @@
 #include "support/chance.h"
 #include "support/dump.h"
 #include "support/run.h"
+#include "support/small_disk.h"
 #include "support/visits.h"
 
 enum { EVENTS = 12000, STEP_MS = 17280 /* two days and a half */ };
@@ -36,30 +34,17 @@ static void folder_open(void)
 static void folder_close(void)
 {
     if (mounted)
-        umount2(data, MNT_DETACH);
+        small_disk_unmount(data);
     mounted = false;
     run_folder_remove(dir);
 }
 
 TestSuite(disk, .init = folder_open, .fini = folder_close, .timeout = 120);
 
-static bool mount_small(const char *size)
+static bool has_small_disk(void)
 {
-    char options[40];
-
-    snprintf(options, sizeof options, "size=%s", size);
-    mounted = mount("tmpfs", data, "tmpfs", 0, options) == 0;
-    if (!mounted)
-        cr_skip("a tmpfs cannot be mounted: %s\n", strerror(errno));
+    mounted = small_disk_mount(data, "64m");
     return mounted;
-}
-
-static void remount(const char *size, bool read_only)
-{
-    char options[40];
-
-    snprintf(options, sizeof options, "size=%s", size);
-    cr_assert_eq(mount("tmpfs", data, "tmpfs", MS_REMOUNT | (read_only ? MS_RDONLY : 0), options), 0, "%s", strerror(errno));
 }
 
 static int tally(const char *command, const char *more, char said[600])
@@ -159,46 +144,21 @@ Test(disk, a_limit_on_the_size_of_files_ends_a_run_with_its_name)
 
 /* ---- a full disk ---- */
 
-/* As many bytes as still fit, less what is to be left. */
-static void fill_up(size_t left)
-{
-    char path[400], block[4096] = {1};
-    int fd;
-    off_t size = 0;
-
-    snprintf(path, sizeof path, "%s/ballast", data);
-    fd = open(path, O_WRONLY | O_CREAT, 0666);
-    cr_assert_geq(fd, 0);
-    while (write(fd, block, sizeof block) == (ssize_t)sizeof block)
-        size += (off_t)sizeof block;
-    size = size > (off_t)left ? size - (off_t)left : 0;
-    cr_assert_eq(ftruncate(fd, size), 0);
-    close(fd);
-}
-
-static void make_room(void)
-{
-    char path[400];
-
-    snprintf(path, sizeof path, "%s/ballast", data);
-    cr_assert_eq(unlink(path), 0);
-}
-
 Test(disk, a_full_disk_while_archiving_and_then_room)
 {
     char *want, said[600];
 
-    if (!mount_small("64m"))
+    if (!has_small_disk())
         return;
     want = calm_rows();
     visits_append(data, 2, STEP_MS, 0, EVENTS);
     must("speed", "--once"); /* the log's and the store's own files are there */
     for (size_t left = 0; left <= 60000; left += 20000) {
-        fill_up(left);
+        small_disk_fill(data, left);
         cr_expect_eq(tally("archive", NULL, said), 3, "with %zu bytes: %s", left, said);
         cr_expect(strstr(said, data) != NULL && strstr(said, "free some space and try again") != NULL, "with %zu bytes: %s", left,
                   said);
-        make_room();
+        small_disk_make_room(data);
     }
     must("archive", NULL);
     must("batch", "--to=2026-03-04");
@@ -213,7 +173,7 @@ Test(disk, a_full_disk_while_staging_and_then_room)
     char *want, said[600];
     int refused = 0;
 
-    if (!mount_small("64m"))
+    if (!has_small_disk())
         return;
     want = calm_rows();
     visits_append(data, 2, STEP_MS, 0, EVENTS);
@@ -222,9 +182,9 @@ Test(disk, a_full_disk_while_staging_and_then_room)
     for (size_t left = 0; left < (8u << 20); left += 100000 + chance_below(&chance, 400000)) {
         int status;
 
-        fill_up(left);
+        small_disk_fill(data, left);
         status = tally("batch", "--to=2026-03-04", said);
-        make_room();
+        small_disk_make_room(data);
         is_whole("after a full disk");
         if (status == 0)
             break;
@@ -244,20 +204,20 @@ Test(disk, a_read_only_disk_is_said_to_be_one)
 {
     char *want, said[600];
 
-    if (!mount_small("64m"))
+    if (!has_small_disk())
         return;
     want = calm_rows();
     visits_append(data, 2, STEP_MS, 0, EVENTS);
     must("speed", "--once");
-    remount("64m", true);
+    small_disk_remount(data, "64m", true);
     cr_expect_eq(tally("archive", NULL, said), 3, "%s", said);
     cr_expect(strstr(said, data) != NULL && strstr(said, "make it writable") != NULL, "%s", said);
-    remount("64m", false);
+    small_disk_remount(data, "64m", false);
     must("archive", NULL);
-    remount("64m", true);
+    small_disk_remount(data, "64m", true);
     cr_expect_eq(tally("batch", "--to=2026-03-04", said), 3, "%s", said);
     cr_expect(strstr(said, data) != NULL && strstr(said, "make it writable") != NULL, "%s", said);
-    remount("64m", false);
+    small_disk_remount(data, "64m", false);
     must("batch", "--to=2026-03-04");
     rows_are(want);
     free(want);

@@ -3,9 +3,11 @@
 #include <criterion/criterion.h>
 #include <criterion/parameterized.h>
 #include <libpq-fe.h>
+#include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -256,6 +258,45 @@ Test(store_postgres, refusals_say_what_to_look_at)
     expect_no_connection(url_of(p.user, "sesame", p.host, "1", p.database), true, "Connection refused", "127.0.0.1:1/");
     expect_no_connection(url_of(p.user, "sesame", "no-such-host.invalid", p.port, p.database), true,
                          "could not translate host name", "no-such-host.invalid");
+}
+
+/* Takes one connection and says no in the server's words, in a process of its own; gives the port. */
+static uint16_t refuse_once(const char *const *fields, size_t count)
+{
+    int listener = socket(AF_INET, SOCK_STREAM, 0), client;
+    struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t size = sizeof at;
+    char words[300] = "E", startup[600];
+    size_t used = 5;
+
+    for (size_t i = 0; i < count; i++)
+        used += (size_t)snprintf(words + used, sizeof words - used, "%s", fields[i]) + 1;
+    words[used] = '\0';
+    words[4] = (char)used; /* with the 0 at its end, and without the E */
+    cr_assert(used < 128 && bind(listener, (struct sockaddr *)&at, size) == 0 && listen(listener, 1) == 0);
+    cr_assert_eq(getsockname(listener, (struct sockaddr *)&at, &size), 0);
+    if (fork() == 0) {
+        client = accept(listener, NULL, NULL);
+        _exit(read(client, startup, sizeof startup) > 0 && write(client, words, used + 1) == (ssize_t)used + 1 ? 0 : 1);
+    }
+    close(listener);
+    return ntohs(at.sin_port);
+}
+
+/* "the database system is ..." is not about a database; a pooler's words are. */
+Test(store_postgres, a_server_that_starts_is_no_mistake_in_the_url)
+{
+    static const char *const starts[] = {"SFATAL", "C57P03", "Mthe database system is not yet accepting connections"};
+    static const char *const pooler[] = {"SFATAL", "C08P01", "Mno such database: tally"};
+    struct tl_store *store = NULL;
+    struct tl_err why = {.message = ""};
+
+    snprintf(url, sizeof url, "postgresql://127.0.0.1:%u/tally?sslmode=disable", refuse_once(starts, TL_COUNT(starts)));
+    cr_assert_eq(tl_store_open(url, TL_STORE_WRITE, &store, &why), TL_ERR_IO, "%s", why.message);
+    cr_assert(why.retriable && strstr(why.message, starts[2] + 1) != NULL, "%s", why.message);
+    cr_assert_null(strstr(why.message, "look at"), "%s", why.message);
+    snprintf(url, sizeof url, "postgresql://127.0.0.1:%u/tally?sslmode=disable", refuse_once(pooler, TL_COUNT(pooler)));
+    expect_no_connection(url, false, pooler[2] + 1, "look at the database");
 }
 
 Test(store_postgres, urls_that_are_none)
