@@ -140,13 +140,14 @@ EOF
 
 java_tool() { java -Xmx256m -XX:+UseSerialGC -XX:TieredStopAtLevel=1 -cp "$jars/*" "$@"; }
 
+# An id that begins with a dash would be taken for an option.
 format() {
     local scram=() user
     for user in alice bob; do
         scram+=(--add-scram "SCRAM-SHA-256=[name=$user,password=$user-secret,iterations=4096]")
         scram+=(--add-scram "SCRAM-SHA-512=[name=$user,password=$user-secret,iterations=4096]")
     done
-    java_tool kafka.tools.StorageTool format --cluster-id "$(head -c 16 /dev/urandom | base64 | tr '+/' '-_' | cut -c1-22)" \
+    java_tool kafka.tools.StorageTool format --cluster-id "$(head -c 16 /dev/urandom | base64 | tr '+/' 'AB' | cut -c1-22)" \
         --config "$dir/server.properties" "${scram[@]}" >"$dir/format.log" 2>&1 || {
         tail -n 5 "$dir/format.log" >&2
         return 1

@@ -18,11 +18,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <time.h>
 
 enum { VIEWS_MAX = 8, COMMIT_ROWS = 50000 /* as recompute.c */ };
-enum { LARGE_PAGE_BYTES = 2 << 20, REGION_BYTES = 64 << 20, REGIONS_MAX = 256 };
 
 static double now_s(void)
 {
@@ -34,7 +32,7 @@ static double now_s(void)
 
 /* ---- a store in memory --------------------------------------------------------------------------------------------------- */
 
-/* What one call staged: a copy. */
+/* What one call staged: a copy with everything in one arena. */
 struct piece {
     int64_t definition;
     struct tl_rows rows;
@@ -42,54 +40,31 @@ struct piece {
 
 struct memory_store {
     const struct tl_shape *shapes;
-    char *at, *end; /* of the last region */
-    char *regions[REGIONS_MAX];
-    size_t regions_count;
+    struct tl_arena arena;
     struct piece *pieces;
     size_t count, capacity;
     bool for_replay; /* what is no column too: times, keys and accumulators */
     uint64_t rows;
 };
 
-/* In large pages where the system gives them: of small ones, to be given them was a tenth of the time of sparse. They stay until the end. */
-static void *take(struct memory_store *m, size_t bytes)
+static void *copy(struct tl_arena *arena, const void *from, size_t bytes)
 {
-    char *to = m->at;
-
-    bytes = (bytes + 15) & ~(size_t)15;
-    if (bytes > (size_t)(m->end - m->at)) {
-        if (bytes > REGION_BYTES || m->regions_count == REGIONS_MAX)
-            return NULL;
-        to = mmap(NULL, REGION_BYTES + LARGE_PAGE_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-        if (to == MAP_FAILED)
-            return NULL;
-        m->regions[m->regions_count++] = to;
-        to += -(uintptr_t)to & (LARGE_PAGE_BYTES - 1);
-        (void)madvise(to, REGION_BYTES, MADV_HUGEPAGE);
-        m->end = to + REGION_BYTES;
-    }
-    m->at = to + bytes;
-    return to;
-}
-
-static void *copy(struct memory_store *m, const void *from, size_t bytes)
-{
-    void *to = take(m, bytes);
+    void *to = tl_arena_alloc(arena, bytes > 0 ? bytes : 1);
 
     if (to != NULL && bytes > 0)
         memcpy(to, from, bytes);
     return to;
 }
 
-static struct tl_sv *copy_texts(struct memory_store *m, const struct tl_sv *from, size_t count)
+static struct tl_sv *copy_texts(struct tl_arena *arena, const struct tl_sv *from, size_t count)
 {
-    struct tl_sv *to = copy(m, from, count * sizeof *from);
+    struct tl_sv *to = copy(arena, from, count * sizeof *from);
     size_t bytes = 0;
     char *at;
 
     for (size_t i = 0; i < count; i++)
         bytes += from[i].size;
-    at = take(m, bytes + 1);
+    at = tl_arena_bytes(arena, bytes + 1);
     if (to == NULL || at == NULL)
         return NULL;
     for (size_t i = 0; i < count; i++) {
@@ -103,25 +78,25 @@ static struct tl_sv *copy_texts(struct memory_store *m, const struct tl_sv *from
 
 static bool copy_rows(struct memory_store *m, const struct tl_shape *shape, const struct tl_rows *from, struct tl_rows *to)
 {
-    struct tl_vec *columns = take(m, shape->columns_count * sizeof *columns);
+    struct tl_vec *columns = tl_arena_alloc(&m->arena, shape->columns_count * sizeof *columns);
     bool ok = columns != NULL;
 
     *to = (struct tl_rows){.count = from->count, .columns = columns};
     if (m->for_replay) {
-        ok = ok && (to->start_ms = copy(m, from->start_ms, from->count * sizeof *from->start_ms)) != NULL;
-        ok = ok && (to->end_ms = copy(m, from->end_ms, from->count * sizeof *from->end_ms)) != NULL;
-        ok = ok && (to->key = copy_texts(m, from->key, from->count)) != NULL;
-        ok = ok && (to->accumulators = copy_texts(m, from->accumulators, from->count)) != NULL;
+        ok = ok && (to->start_ms = copy(&m->arena, from->start_ms, from->count * sizeof *from->start_ms)) != NULL;
+        ok = ok && (to->end_ms = copy(&m->arena, from->end_ms, from->count * sizeof *from->end_ms)) != NULL;
+        ok = ok && (to->key = copy_texts(&m->arena, from->key, from->count)) != NULL;
+        ok = ok && (to->accumulators = copy_texts(&m->arena, from->accumulators, from->count)) != NULL;
     }
     for (uint32_t c = 0; ok && c < shape->columns_count; c++) {
         const struct tl_vec *in = &from->columns[c];
 
         columns[c] = *in;
-        ok = (columns[c].null = copy(m, in->null, from->count)) != NULL;
+        ok = (columns[c].null = copy(&m->arena, in->null, from->count)) != NULL;
         if (tl_kind_form(in->kind) == TL_FORM_TEXT)
-            ok = ok && (columns[c].sv = copy_texts(m, in->sv, from->count)) != NULL;
+            ok = ok && (columns[c].sv = copy_texts(&m->arena, in->sv, from->count)) != NULL;
         else
-            ok = ok && (columns[c].i64 = copy(m, in->i64, from->count * sizeof *in->i64)) != NULL;
+            ok = ok && (columns[c].i64 = copy(&m->arena, in->i64, from->count * sizeof *in->i64)) != NULL;
     }
     return ok;
 }
@@ -332,6 +307,7 @@ int main(int argc, char **argv)
         return 2;
     }
     m->shapes = shapes;
+    tl_arena_init(&m->arena, 1 << 20, 0);
     m->for_replay = strncmp(argv[3], "sqlite:", 7) == 0;
     TL_TRY(tl_plan_load(argv[1], tl_function_catalog(), &plan, &err));
     if (plan->sources_count != 1 || plan->views_count > VIEWS_MAX)
@@ -352,8 +328,7 @@ out:
     if (rc != TL_OK)
         fprintf(stderr, "bench_batch_rate: %s\n", err.message);
     free(m->pieces);
-    for (size_t i = 0; i < m->regions_count; i++)
-        munmap(m->regions[i], REGION_BYTES + LARGE_PAGE_BYTES);
+    tl_arena_done(&m->arena);
     tl_plan_close(plan);
     return tl_exit_status(rc);
 }
