@@ -185,7 +185,9 @@ Test(speed, a_silent_partition_is_said_once)
     visits_append(data, 2, STEP_MS, 0, 500);
     follow(&run);
     cr_expect(has_read(500));
-    tl_clock_sleep_ms(1000);
+    cr_expect(run_says(&run, " topic=events partition=0 idle_ms=", PATIENCE_MS));
+    cr_expect(run_says(&run, " topic=events partition=1 idle_ms=", PATIENCE_MS));
+    tl_clock_sleep_ms(600); /* three times the timeout: it could say it again */
     run_signal(&run, SIGTERM);
     run_wait(&run);
     cr_expect_eq(run.status, 0, "%s", run.err);
