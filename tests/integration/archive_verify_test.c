@@ -130,18 +130,6 @@ ParameterizedTestParameters(archive_verify, what_is_wrong_is_found)
     return cr_make_param_array(struct wrong_case, cases, sizeof cases / sizeof *cases);
 }
 
-static void flip(const char *path, off_t at)
-{
-    unsigned char byte;
-    int fd = open(path, O_RDWR);
-
-    cr_assert_geq(fd, 0, "%s", path);
-    cr_assert_eq(pread(fd, &byte, 1, at), 1);
-    byte ^= 16;
-    cr_assert_eq(pwrite(fd, &byte, 1, at), 1);
-    close(fd);
-}
-
 static void remove_all_of(int64_t first)
 {
     static const char *const suffixes[] = {".jsonl.zst", ".index", ".other.zst"};
@@ -160,7 +148,7 @@ ParameterizedTest(struct wrong_case *c, archive_verify, what_is_wrong_is_found)
     three_files();
     path_of(path, 100, ".jsonl.zst");
     switch (c->what) {
-    case FLIP: flip(path, 200); break;
+    case FLIP: record_flip(path, 200); break;
     case CUT: cr_assert_eq(truncate(path, 300), 0); break;
     case INDEX_GONE:
         path_of(path, 100, ".index");
@@ -168,11 +156,11 @@ ParameterizedTest(struct wrong_case *c, archive_verify, what_is_wrong_is_found)
         break;
     case INDEX_FLIP:
         path_of(path, 100, ".index");
-        flip(path, 30);
+        record_flip(path, 30);
         break;
     case OTHER_FLIP:
         path_of(path, 100, ".other.zst");
-        flip(path, 40);
+        record_flip(path, 40);
         break;
     case FIRST_TWICE: { /* a copy of a record that was cut elsewhere */
         static char texts[20][RECORD_TEXT_BYTES];
@@ -197,7 +185,7 @@ ParameterizedTest(struct wrong_case *c, archive_verify, what_is_wrong_is_found)
     case LAST_GONE: remove_all_of(200); break;
     case STATEMENT:
         snprintf(path, sizeof path, "%s/topics/events/complete.json", data);
-        flip(path, 60);
+        record_flip(path, 60);
         break;
     case LEFTOVER:
         path_of(path, 100, ".index");

@@ -14,6 +14,7 @@
 #include "base/buf.h"
 #include "master/master.h"
 #include "master/master_index.h"
+#include "support/record.h"
 #include "support/run.h"
 
 enum { MESSAGES = 9000, FIRST = 40, BEGIN = 37 };
@@ -192,21 +193,6 @@ static void make_old(uint32_t version)
     master_again();
 }
 
-/* Turns over one bit of the data file. */
-static void data_flip(uint64_t at)
-{
-    FILE *data = fopen(file->path, "r+");
-    int byte;
-
-    cr_assert_not_null(data);
-    cr_assert_eq(fseek(data, (long)at, SEEK_SET), 0);
-    byte = fgetc(data);
-    cr_assert_neq(byte, EOF);
-    cr_assert_eq(fseek(data, (long)at, SEEK_SET), 0);
-    cr_assert_eq(fputc(byte ^ 0x10, data), byte ^ 0x10);
-    cr_assert_eq(fclose(data), 0);
-}
-
 ParameterizedTestParameters(master_versions, each_is_read_and_its_damage_is_found)
 {
     static uint32_t versions[] = {1, 2, 3};
@@ -228,19 +214,19 @@ ParameterizedTest(uint32_t *version, master_versions, each_is_read_and_its_damag
     cr_assert_null(wrong, "%s", wrong);
     /* Many a bit zstd itself finds nothing wrong with. */
     for (uint64_t at = file->blocks[1].position; at < file->blocks[2].position; at += file->blocks[1].packed_bytes / 100 + 1) {
-        data_flip(at);
+        record_flip(file->path, (off_t)at);
         wrong = read_all();
         flipped++;
         if (wrong == NULL &&
             *version < TL_MASTER_INDEX_VERSION_FRAME) { /* a bit that zstd has no use for: the messages are right */
-            data_flip(at);
+            record_flip(file->path, (off_t)at);
             continue;
         }
         found++;
         cr_assert_not_null(wrong, "byte %" PRIu64, at);
         cr_assert_not_null(strstr(wrong, "is damaged"), "%s", wrong);
         cr_assert_not_null(strstr(wrong, file->path), "%s", wrong);
-        data_flip(at);
+        record_flip(file->path, (off_t)at);
     }
     cr_assert_gt(found, flipped / 2);
     wrong = read_all();
