@@ -9,26 +9,6 @@
 #include "event/zone.h"
 #include "spans.h"
 
-/* What is on record of one topic. */
-struct tl_cause_record {
-    struct tl_sv topic;
-    uint32_t number_base; /* of its partition 0 (event/partition.h) */
-    const struct tl_master_file *files;
-    size_t files_count;
-    const struct tl_master_complete *complete;
-    size_t complete_count;
-    const struct tl_master_complete *thinned; /* what retention has taken */
-    size_t thinned_count;
-    uint32_t partitions_count; /* highest number on record + 1 */
-};
-
-/* Of the topics of one source, and what was imported for them. */
-struct tl_cause_records {
-    struct tl_cause_record *items;
-    uint32_t count;
-    bool listed;
-};
-
 struct proof {
     struct tl_cause_finder *finder;
     uint32_t source;
@@ -71,8 +51,6 @@ void tl_cause_done(struct tl_cause_finder *finder)
 {
     for (uint32_t s = 0; finder->intakes != NULL && s < finder->plan->sources_count; s++)
         tl_intake_close(finder->intakes[s]);
-    if (finder->reader != NULL)
-        tl_master_reader_close(finder->reader);
     tl_table_done(&finder->seen);
     tl_arena_done(&finder->memory);
 }
@@ -283,10 +261,10 @@ static bool is_wanted(void *ctx, uint32_t view, const struct tl_core_event *even
 
 /* ---- recomputation ---- */
 
-static enum tl_code push(struct proof *proof, uint32_t partition, const struct tl_message *messages, size_t count,
-                         struct tl_err *err)
+static enum tl_code push(void *ctx, uint32_t partition, const struct tl_message *messages, size_t count, struct tl_err *err)
 {
     static const enum tl_side order[TL_SIDES] = {TL_SIDE_BATCH, TL_SIDE_SPEED};
+    struct proof *proof = ctx;
     struct tl_core_input input = {.source = proof->source, .partition = partition};
     enum tl_code rc = TL_OK;
 
@@ -308,7 +286,6 @@ static enum tl_code push(struct proof *proof, uint32_t partition, const struct t
         if (proof->out_of_memory)
             TL_TRY(tl_fail_memory(err, sizeof(struct tl_unit_cause)));
     }
-    proof->finder->messages_count += count;
 out:
     return rc;
 }
@@ -420,7 +397,7 @@ static void conclude(struct tl_cause_finder *finder)
     }
 }
 
-/* ---- what is to be read ---- */
+/* ---- what is to be read, and should be there ---- */
 
 static enum tl_code find_spans(struct proof *proof, struct tl_err *err)
 {
@@ -443,110 +420,6 @@ static enum tl_code find_spans(struct proof *proof, struct tl_err *err)
     return TL_OK;
 }
 
-static enum tl_code list_record(struct tl_cause_finder *finder, struct tl_cause_record *record, struct tl_err *err)
-{
-    uint64_t identity;
-    enum tl_code rc = TL_OK;
-
-    TL_TRY(tl_master_list(finder->master, record->topic, &record->files, &record->files_count, err));
-    TL_TRY(tl_master_read_complete(finder->master, record->topic, &record->complete, &record->complete_count, &identity, err));
-    TL_TRY(tl_master_read_thinned(finder->master, record->topic, &record->thinned, &record->thinned_count, err));
-    for (size_t f = 0; f < record->files_count; f++)
-        if (record->files[f].partition >= record->partitions_count)
-            record->partitions_count = record->files[f].partition + 1;
-    for (size_t c = 0; c < record->complete_count; c++)
-        if (record->complete[c].partition >= record->partitions_count)
-            record->partitions_count = record->complete[c].partition + 1;
-out:
-    return rc;
-}
-
-static enum tl_code add_records(struct tl_cause_finder *finder, struct tl_cause_records *records,
-                                const struct tl_source_topic *topic, struct tl_err *err)
-{
-    char *import = tl_arena_printf(&finder->memory, "%.*s.import", TL_SV_ARG(topic->name));
-    struct tl_cause_record *both = &records->items[records->count];
-    enum tl_code rc;
-
-    if (import == NULL)
-        return tl_fail_memory(err, topic->name.size);
-    both[0] = (struct tl_cause_record){.topic = topic->name, .number_base = tl_partition_number(topic->number, 0)};
-    both[1] = (struct tl_cause_record){.topic = tl_sv_from(import), .number_base = TL_PARTITION_IMPORTED | both[0].number_base};
-    TL_TRY(list_record(finder, &both[0], err));
-    TL_TRY(list_record(finder, &both[1], err));
-    records->count += 2;
-out:
-    return rc;
-}
-
-/* The record of each topic and its import's. */
-static enum tl_code list_records(struct tl_cause_finder *finder, uint32_t source, struct tl_cause_records **out,
-                                 struct tl_err *err)
-{
-    uint32_t count;
-    const struct tl_source_topic *topics = tl_source_topics_of(finder->topics, source, &count);
-    struct tl_cause_records *records;
-    enum tl_code rc = TL_OK;
-
-    if (finder->records == NULL) {
-        finder->records = tl_arena_zalloc(&finder->memory, finder->plan->sources_count * sizeof *finder->records);
-        if (finder->records == NULL)
-            return tl_fail_memory(err, finder->plan->sources_count * sizeof *finder->records);
-    }
-    records = &finder->records[source];
-    if (!records->listed) {
-        records->items = tl_arena_zalloc(&finder->memory, (2 * (size_t)count + 1) * sizeof *records->items);
-        if (records->items == NULL)
-            return tl_fail_memory(err, count * sizeof *records->items);
-        for (uint32_t t = 0; t < count; t++)
-            if (topics[t].number != TL_TOPIC_NO_NUMBER)
-                TL_TRY(add_records(finder, records, &topics[t], err));
-        records->listed = true;
-    }
-    *out = records;
-out:
-    return rc;
-}
-
-static const struct tl_cause_record *record_of(const struct tl_cause_records *records, uint32_t partition)
-{
-    for (uint32_t r = 0; r < records->count; r++)
-        if (records->items[r].number_base == tl_partition_base(partition))
-            return &records->items[r];
-    return NULL;
-}
-
-/* Behind the last message on record, or what the archive says if that is more. */
-static int64_t record_end(const struct tl_cause_record *record, uint32_t partition)
-{
-    int64_t end = 0;
-
-    for (size_t f = 0; f < record->files_count; f++)
-        if (record->files[f].partition == partition)
-            end = tl_max_i64(end, record->files[f].last_offset + 1);
-    for (size_t c = 0; c < record->complete_count; c++)
-        if (record->complete[c].partition == partition)
-            end = tl_max_i64(end, record->complete[c].offset);
-    return end;
-}
-
-static enum tl_code add_gap(struct tl_cause_finder *finder, const struct tl_cause_record *record, uint32_t partition,
-                            int64_t first, int64_t last, struct tl_err *err)
-{
-    if ((finder->gaps_count & (finder->gaps_count - 1)) == 0) {
-        size_t capacity = finder->gaps_count == 0 ? 1 : 2 * (size_t)finder->gaps_count;
-        struct tl_record_gap *gaps = tl_arena_alloc(&finder->memory, capacity * sizeof *gaps);
-
-        if (gaps == NULL)
-            return tl_fail_memory(err, capacity * sizeof *gaps);
-        if (finder->gaps_count > 0)
-            memcpy(gaps, finder->gaps, finder->gaps_count * sizeof *gaps);
-        finder->gaps = gaps;
-    }
-    finder->gaps[finder->gaps_count++] = (struct tl_record_gap){record->topic, partition, first, last};
-    return TL_OK;
-}
-
 /* What some run had read of a partition must be on record. */
 static int64_t read_by_runs(const struct tl_cause_finder *finder, uint32_t source, uint32_t number)
 {
@@ -565,9 +438,9 @@ static int64_t read_by_runs(const struct tl_cause_finder *finder, uint32_t sourc
     return end;
 }
 
-static uint32_t partitions_read(const struct tl_cause_finder *finder, uint32_t source, const struct tl_cause_record *record)
+static uint32_t partitions_read(const struct tl_cause_finder *finder, uint32_t source, const struct tl_recorded_topic *topic)
 {
-    uint32_t count = record->partitions_count;
+    uint32_t count = topic->partitions_count;
 
     for (uint32_t v = 0; v < finder->plan->views_count; v++) {
         const struct tl_evidence *e = finder->views[v].evidence;
@@ -576,69 +449,31 @@ static uint32_t partitions_read(const struct tl_cause_finder *finder, uint32_t s
             continue;
         for (uint32_t r = 0; r < e->ranges_count; r++)
             for (uint32_t p = 0; p < e->ranges[r].offsets_count; p++)
-                if (tl_partition_base(e->ranges[r].offsets[p].partition) == record->number_base)
+                if (tl_partition_base(e->ranges[r].offsets[p].partition) == topic->number_base)
                     count = (uint32_t)tl_max_i64(count, tl_partition_in_topic(e->ranges[r].offsets[p].partition) + 1);
     }
     return count;
 }
 
-/* What was taken on purpose is no gap. */
-static int64_t thinned_to(const struct tl_cause_record *record, uint32_t partition)
-{
-    for (size_t t = 0; t < record->thinned_count; t++)
-        if (record->thinned[t].partition == partition)
-            return record->thinned[t].offset;
-    return 0;
-}
-
-static enum tl_code find_gaps(struct tl_cause_finder *finder, uint32_t source, const struct tl_cause_record *record,
+static enum tl_code find_gaps(struct tl_cause_finder *finder, uint32_t source, const struct tl_recorded_topic *topic,
                               struct tl_err *err)
 {
-    uint32_t partitions_count = partitions_read(finder, source, record);
+    uint32_t partitions_count = partitions_read(finder, source, topic);
     enum tl_code rc = TL_OK;
 
     for (uint32_t n = 0; n < partitions_count; n++) {
-        int64_t end = tl_max_i64(record_end(record, n), read_by_runs(finder, source, record->number_base + n)),
-                next = thinned_to(record, n);
+        int64_t end = tl_max_i64(tl_recorded_end(topic, n), read_by_runs(finder, source, topic->number_base + n)),
+                next = tl_recorded_thinned(topic, n);
 
-        for (size_t f = 0; f < record->files_count; f++) {
-            if (record->files[f].partition != n)
+        for (size_t f = 0; f < topic->files_count; f++) {
+            if (topic->files[f].partition != n)
                 continue;
-            if (record->files[f].first_offset > next)
-                TL_TRY(add_gap(finder, record, n, next, record->files[f].first_offset - 1, err));
-            next = record->files[f].last_offset + 1;
+            if (topic->files[f].first_offset > next)
+                TL_TRY(tl_recorded_add_gap(finder->recorded, topic->topic, n, next, topic->files[f].first_offset - 1, err));
+            next = topic->files[f].last_offset + 1;
         }
         if (next < end)
-            TL_TRY(add_gap(finder, record, n, next, end - 1, err));
-    }
-out:
-    return rc;
-}
-
-/* ---- reading ---- */
-
-static enum tl_code read_record(struct proof *proof, const struct tl_cause_record *record, struct tl_err *err)
-{
-    struct tl_cause_finder *finder = proof->finder;
-    uint64_t time_rule = tl_intake_time_rule(finder->plan, proof->source);
-    enum tl_code rc = TL_OK;
-
-    for (size_t f = 0; f < record->files_count; f++) {
-        const struct tl_master_file *file = &record->files[f];
-        bool known = file->time_rule == time_rule; /* else its index speaks of other times: all of it is read */
-
-        if (known && !tl_time_spans_overlap(&proof->spans, file->time_ms_min, file->time_ms_max))
-            continue;
-        for (uint32_t b = 0; b < file->blocks_count; b++) {
-            const struct tl_message *messages;
-            size_t count;
-
-            if (known && !tl_time_spans_overlap(&proof->spans, file->blocks[b].time_ms_min, file->blocks[b].time_ms_max))
-                continue;
-            TL_TRY(tl_master_read_block(finder->reader, file, b, &messages, &count, err));
-            finder->blocks_count++;
-            TL_TRY(push(proof, record->number_base + file->partition, messages, count, err));
-        }
+            TL_TRY(tl_recorded_add_gap(finder->recorded, topic->topic, n, next, end - 1, err));
     }
 out:
     return rc;
@@ -661,49 +496,23 @@ static int64_t read_by_speed(const struct tl_cause_finder *finder, uint32_t sour
     return end;
 }
 
-enum { TAIL_BYTES = 4 << 20, ANSWER_MS = 10000 };
-
-static enum tl_code read_tail_of(struct proof *proof, const struct tl_cause_record *record, uint32_t partition,
-                                 struct tl_err *err)
+/* Events that speed has counted and that are not yet on record; of a reach, all of them. */
+static enum tl_code read_tail(struct proof *proof, const struct tl_recorded_topic *topic, struct tl_err *err)
 {
-    struct tl_cause_finder *finder = proof->finder;
-    struct tl_log *log = tl_source_log(finder->logs, proof->source);
-    int64_t from = record_end(record, partition), to = read_by_speed(finder, proof->source, record->number_base + partition),
-            first, end;
-    struct tl_log_entries entries;
+    struct tl_recorded *recorded = proof->finder->recorded;
+    uint32_t partitions;
     enum tl_code rc = TL_OK;
 
-    if (from >= to && proof->reach == NULL)
-        return TL_OK;
-    TL_TRY(tl_log_range(log, record->topic, partition, &first, &end, err));
-    if (proof->reach != NULL)
-        to = end;
-    else if (first > from)
-        TL_TRY(add_gap(finder, record, partition, from, tl_min_i64(first, to) - 1, err));
-    to = tl_min_i64(to, end);
-    for (from = tl_max_i64(from, first); from < to; from = entries.next_offset) {
-        TL_TRY(tl_log_read_on(log, record->topic, partition, from, TL_BATCH_ROWS, TAIL_BYTES, ANSWER_MS, &entries, err));
-        TL_TRY(push(proof, record->number_base + partition, entries.messages, entries.count, err));
-    }
-out:
-    return rc;
-}
-
-/* Events that speed has counted and that are not yet on record. */
-static enum tl_code read_tail(struct proof *proof, const struct tl_cause_record *record, struct tl_err *err)
-{
-    uint32_t partitions = 0;
-    uint64_t identity;
-    enum tl_code rc = TL_OK;
-
-    if (proof->finder->logs == NULL || record->number_base >= TL_PARTITION_IMPORTED)
-        return TL_OK;
-    rc = tl_log_topic(tl_source_log(proof->finder->logs, proof->source), record->topic, &partitions, &identity, err);
-    if (rc == TL_ERR_NOT_FOUND)
-        return TL_OK;
+    TL_TRY(tl_recorded_log(recorded, proof->source, topic, &partitions, err));
     proof->in_log_only = true;
-    for (uint32_t p = 0; p < partitions && rc == TL_OK; p++)
-        TL_TRY(read_tail_of(proof, record, p, err));
+    for (uint32_t p = 0; p < partitions; p++) {
+        int64_t end = tl_recorded_end(topic, p), first,
+                to = proof->reach != NULL ? INT64_MAX : read_by_speed(proof->finder, proof->source, topic->number_base + p);
+
+        TL_TRY(tl_recorded_read_log(recorded, proof->source, topic, p, to, push, proof, &first, err));
+        if (first > end && proof->reach == NULL)
+            TL_TRY(tl_recorded_add_gap(recorded, topic->topic, p, end, tl_min_i64(first, to) - 1, err));
+    }
 out:
     return rc;
 }
@@ -725,8 +534,6 @@ static enum tl_code open_side(struct proof *proof, enum tl_side side, const bool
                                     .wanted_ctx = wanted_ctx};
     enum tl_code rc = TL_OK;
 
-    if (proof->finder->reader == NULL)
-        TL_TRY(tl_master_reader_open(&proof->finder->reader, err));
     TL_TRY(tl_core_open(&config, &proof->cores[side], err));
     TL_TRY(tl_partial_open(proof->finder->plan, &whole_windows, &proof->partials[side], err));
 out:
@@ -747,7 +554,7 @@ static enum tl_code prove_source(struct tl_cause_finder *finder, uint32_t source
 {
     struct proof proof = {.finder = finder, .source = source};
     struct side_of sides[TL_SIDES];
-    struct tl_cause_records *records;
+    const struct tl_recorded_topics *topics;
     bool *views_wanted = calloc(finder->plan->views_count, sizeof *views_wanted);
     enum tl_code rc = TL_OK;
 
@@ -763,13 +570,13 @@ static enum tl_code prove_source(struct tl_cause_finder *finder, uint32_t source
         sides[side] = (struct side_of){&proof, (enum tl_side)side};
         TL_TRY(open_side(&proof, (enum tl_side)side, views_wanted, is_wanted, &sides[side], err));
     }
-    TL_TRY(list_records(finder, source, &records, err));
-    for (uint32_t r = 0; r < records->count; r++) {
-        TL_TRY(find_gaps(finder, source, &records->items[r], err));
-        TL_TRY(read_record(&proof, &records->items[r], err));
+    TL_TRY(tl_recorded_topics(finder->recorded, source, &topics, err));
+    for (uint32_t r = 0; r < topics->count; r++) {
+        TL_TRY(find_gaps(finder, source, &topics->items[r], err));
+        TL_TRY(tl_recorded_read(finder->recorded, proof.source, &topics->items[r], &proof.spans, push, &proof, err));
     }
-    for (uint32_t r = 0; r < records->count; r++)
-        TL_TRY(read_tail(&proof, &records->items[r], err));
+    for (uint32_t r = 0; r < topics->count; r++)
+        TL_TRY(read_tail(&proof, &topics->items[r], err));
     TL_TRY(settle(&proof, err));
 out:
     close_proof(&proof);
@@ -838,7 +645,7 @@ enum tl_code tl_cause_reach(void *ctx, const struct tl_compare_range *range, str
     const struct tl_window_spec *window = &range->plan_view->window;
     struct proof proof = {.finder = finder, .source = range->plan_view->source};
     struct reach reach = {&proof, window, keys};
-    struct tl_cause_records *records;
+    const struct tl_recorded_topics *topics;
     bool *views_wanted = calloc(finder->plan->views_count, sizeof *views_wanted);
     enum tl_code rc = TL_OK;
 
@@ -852,11 +659,11 @@ enum tl_code tl_cause_reach(void *ctx, const struct tl_compare_range *range, str
     if (!tl_time_spans_add(&proof.spans, proof.bounds[0], proof.bounds[1]))
         TL_TRY(tl_fail_memory(err, sizeof(struct tl_time_span)));
     TL_TRY(open_side(&proof, TL_SIDE_BATCH, views_wanted, note_reach, &reach, err));
-    TL_TRY(list_records(finder, proof.source, &records, err));
-    for (uint32_t r = 0; r < records->count; r++)
-        TL_TRY(read_record(&proof, &records->items[r], err));
-    for (uint32_t r = 0; r < records->count; r++)
-        TL_TRY(read_tail(&proof, &records->items[r], err));
+    TL_TRY(tl_recorded_topics(finder->recorded, proof.source, &topics, err));
+    for (uint32_t r = 0; r < topics->count; r++)
+        TL_TRY(tl_recorded_read(finder->recorded, proof.source, &topics->items[r], &proof.spans, push, &proof, err));
+    for (uint32_t r = 0; r < topics->count; r++)
+        TL_TRY(read_tail(&proof, &topics->items[r], err));
     for (uint32_t i = 0; i < keys->count; i++) {
         struct tl_compare_reach *mine = tl_table_at(keys, i, NULL, NULL);
 
@@ -870,53 +677,6 @@ out:
 
 /* ---- names of events ---- */
 
-static const struct tl_message *message_at(const struct tl_message *messages, size_t count, int64_t offset)
-{
-    for (size_t i = 0; i < count; i++)
-        if (messages[i].offset == offset)
-            return &messages[i];
-    return NULL;
-}
-
-/* The message, valid until the next call. NULL: it is not to be had. */
-static enum tl_code find_message(struct tl_cause_finder *finder, uint32_t source, uint32_t number, int64_t offset,
-                                 const struct tl_message **out, struct tl_err *err)
-{
-    const struct tl_cause_record *record = record_of(&finder->records[source], number);
-    uint32_t partition = tl_partition_in_topic(number);
-    struct tl_log_entries entries;
-    enum tl_code rc = TL_OK;
-
-    *out = NULL;
-    if (record == NULL)
-        return TL_OK;
-    for (size_t f = 0; f < record->files_count; f++) {
-        const struct tl_master_file *file = &record->files[f];
-
-        if (file->partition != partition || offset < file->first_offset || offset > file->last_offset)
-            continue;
-        for (uint32_t b = 0; b < file->blocks_count; b++) {
-            const struct tl_message *messages;
-            size_t count;
-
-            if (offset < file->blocks[b].first_offset || offset > file->blocks[b].last_offset)
-                continue;
-            TL_TRY(tl_master_read_block(finder->reader, file, b, &messages, &count, err));
-            *out = message_at(messages, count, offset);
-            return TL_OK;
-        }
-    }
-    if (finder->logs == NULL || number >= TL_PARTITION_IMPORTED)
-        return TL_OK;
-    rc = tl_log_read_wait(tl_source_log(finder->logs, source), record->topic, partition, offset, 1, 1, ANSWER_MS, &entries, err);
-    if (rc == TL_ERR_GAP)
-        return TL_OK;
-    if (rc == TL_OK)
-        *out = message_at(entries.messages, entries.count, offset);
-out:
-    return rc;
-}
-
 static enum tl_code name_sample(struct tl_cause_finder *finder, uint32_t source, struct tl_unit_sample *sample,
                                 struct tl_err *err)
 {
@@ -925,7 +685,7 @@ static enum tl_code name_sample(struct tl_cause_finder *finder, uint32_t source,
     int32_t slot = finder->plan->sources[source].dedup_slot;
     enum tl_code rc = TL_OK;
 
-    TL_TRY(find_message(finder, source, sample->partition, sample->offset, &message, err));
+    TL_TRY(tl_recorded_find(finder->recorded, source, sample->partition, sample->offset, &message, err));
     if (message == NULL)
         return TL_OK;
     TL_TRY(tl_intake_run(intake, message, 1, err));

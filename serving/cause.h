@@ -24,16 +24,8 @@
 
 #include "compare.h"
 #include "evidence.h"
-#include "main/source_log.h"
-#include "master/master.h"
+#include "recorded.h"
 #include "sql/plan.h"
-
-/* Offsets that should be on record and are not. */
-struct tl_record_gap {
-    struct tl_sv topic;
-    uint32_t partition;
-    int64_t first_offset, last_offset;
-};
 
 struct tl_cause_view {
     const struct tl_view *plan_view;
@@ -45,33 +37,24 @@ struct tl_cause_view {
     uint32_t last_causes;
 };
 
-struct tl_cause_records; /* what is on record of a source's topics (cause.c) */
-
-/* The caller fills in plan, topics, master, logs, compare and views between init and prove. */
+/* The caller fills in plan, recorded, compare and views between init and prove. */
 struct tl_cause_finder {
     struct tl_plan *plan;
-    const struct tl_source_topics *topics;
-    struct tl_master *master;
-    struct tl_source_logs *logs; /* NULL: there is none */
+    struct tl_recorded *recorded; /* gets the gaps that are found */
     struct tl_compare *compare;
     struct tl_cause_view *views; /* as in the plan */
 
-    uint64_t events_count[TL_CAUSES];      /* out: over all views; an event that differs in several counts once */
-    struct tl_check_events *checks;        /* out: those of dq_reject by check */
-    uint64_t blocks_count, messages_count; /* out: read from the record, and from both */
-    struct tl_record_gap *gaps;            /* out */
-    uint32_t gaps_count;
+    uint64_t events_count[TL_CAUSES]; /* out: over all views; an event that differs in several counts once */
+    struct tl_check_events *checks;   /* out: those of dq_reject by check */
 
     struct tl_arena memory;
-    struct tl_table seen;             /* differing events */
-    struct tl_cause_records *records; /* per source */
-    struct tl_intake **intakes;       /* per source, once asked for */
-    struct tl_master_reader *reader;
+    struct tl_table seen;       /* differing events */
+    struct tl_intake **intakes; /* per source, once asked for */
 };
 
 void tl_cause_init(struct tl_cause_finder *finder);
 void tl_cause_done(struct tl_cause_finder *finder);
-/* For tl_compare_range.reach; ctx is the finder, of which plan, master and logs are there, and views without evidence do. Reads the whole record up to
+/* For tl_compare_range.reach; ctx is the finder, of which plan and recorded are there, and views without evidence do. Reads the whole record up to
  * the end of the range, or back to its floor. */
 TL_MUST_USE enum tl_code tl_cause_reach(void *ctx, const struct tl_compare_range *range, struct tl_table *keys,
                                         struct tl_err *err);

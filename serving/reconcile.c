@@ -48,6 +48,7 @@ struct reconcile {
     struct tl_master *master;
     struct tl_source_logs *logs;
     struct tl_source_topics *topics;
+    struct tl_recorded recorded;
     struct compared *views; /* as in the plan, and so are the next four */
     struct tl_report_view *reported;
     struct tl_cause_view *causes;
@@ -391,9 +392,8 @@ static enum tl_code open_record(struct reconcile *r, struct tl_err *err)
         TL_TRY(rc);
     TL_TRY(tl_source_topics_open(r->plan, &r->topics, err));
     r->finder.plan = r->plan;
-    r->finder.topics = r->topics;
-    r->finder.master = r->master;
-    r->finder.logs = r->logs;
+    tl_recorded_init(&r->recorded, r->plan, r->topics, r->master, r->logs);
+    r->finder.recorded = &r->recorded;
     r->finder.compare = &r->compare;
     r->finder.views = r->causes;
     rc = TL_OK;
@@ -714,8 +714,8 @@ static enum tl_code note_gaps(struct reconcile *r, struct tl_err *err)
 
     if (r->report.unexplained_count == 0)
         return TL_OK;
-    for (uint32_t g = 0; g < r->finder.gaps_count; g++) {
-        const struct tl_record_gap *gap = &r->finder.gaps[g];
+    for (uint32_t g = 0; g < r->recorded.gaps_count; g++) {
+        const struct tl_record_gap *gap = &r->recorded.gaps[g];
 
         TL_TRY(note(r, err,
                     "topic %.*s partition %u: offsets %lld to %lld are not on record; a file may be missing from %s/topics, and "
@@ -805,7 +805,7 @@ static enum tl_code reconcile(struct reconcile *r, struct tl_err *err)
     TL_TRY(print_report(r, err));
     if (r->report.unexplained_count == 0)
         goto out;
-    if (r->finder.gaps_count > 0)
+    if (r->recorded.gaps_count > 0)
         TL_TRY(
             tl_fail(err, TL_ERR_IO, "the record has holes (the report's notes name them): what is unexplained cannot be judged"));
     rc = TL_ERR_ANSWER_NO; /* the report has said it */
@@ -820,6 +820,7 @@ static void reconcile_done(struct reconcile *r)
     for (uint32_t v = 0; r->plan != NULL && r->views != NULL && v < r->plan->views_count; v++)
         if (r->views[v].has_evidence)
             tl_evidence_done(&r->views[v].evidence);
+    tl_recorded_done(&r->recorded);
     tl_source_logs_close(r->logs);
     tl_source_topics_close(r->topics);
     tl_master_close(r->master);

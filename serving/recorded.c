@@ -1,0 +1,259 @@
+/* recorded.c: the events of a source as they stand on record, and in the log behind that. See recorded.h. */
+#include "recorded.h"
+
+#include <string.h>
+
+#include "core/intake.h"
+#include "event/partition.h"
+
+void tl_recorded_init(struct tl_recorded *recorded, const struct tl_plan *plan, const struct tl_source_topics *topics,
+                      struct tl_master *master, struct tl_source_logs *logs)
+{
+    *recorded = (struct tl_recorded){.plan = plan, .topics = topics, .master = master, .logs = logs};
+    tl_arena_init(&recorded->memory, 1u << 12, 0);
+}
+
+void tl_recorded_done(struct tl_recorded *recorded)
+{
+    tl_master_reader_close(recorded->reader);
+    tl_arena_done(&recorded->memory);
+}
+
+/* ---- what there is ---- */
+
+static enum tl_code list(struct tl_recorded *recorded, struct tl_recorded_topic *topic, struct tl_err *err)
+{
+    uint64_t identity;
+    enum tl_code rc = TL_OK;
+
+    TL_TRY(tl_master_list(recorded->master, topic->topic, &topic->files, &topic->files_count, err));
+    TL_TRY(tl_master_read_complete(recorded->master, topic->topic, &topic->complete, &topic->complete_count, &identity, err));
+    TL_TRY(tl_master_read_thinned(recorded->master, topic->topic, &topic->thinned, &topic->thinned_count, err));
+    for (size_t f = 0; f < topic->files_count; f++)
+        if (topic->files[f].partition >= topic->partitions_count)
+            topic->partitions_count = topic->files[f].partition + 1;
+    for (size_t c = 0; c < topic->complete_count; c++)
+        if (topic->complete[c].partition >= topic->partitions_count)
+            topic->partitions_count = topic->complete[c].partition + 1;
+out:
+    return rc;
+}
+
+static enum tl_code add_topic(struct tl_recorded *recorded, struct tl_recorded_topics *topics,
+                              const struct tl_source_topic *topic, struct tl_err *err)
+{
+    char *import = tl_arena_printf(&recorded->memory, "%.*s.import", TL_SV_ARG(topic->name));
+    struct tl_recorded_topic *both = &topics->items[topics->count];
+    enum tl_code rc;
+
+    if (import == NULL)
+        return tl_fail_memory(err, topic->name.size);
+    both[0] = (struct tl_recorded_topic){.topic = topic->name, .number_base = tl_partition_number(topic->number, 0)};
+    both[1] = (struct tl_recorded_topic){.topic = tl_sv_from(import), .number_base = TL_PARTITION_IMPORTED | both[0].number_base};
+    TL_TRY(list(recorded, &both[0], err));
+    TL_TRY(list(recorded, &both[1], err));
+    topics->count += 2;
+out:
+    return rc;
+}
+
+enum tl_code tl_recorded_topics(struct tl_recorded *recorded, uint32_t source, const struct tl_recorded_topics **out,
+                                struct tl_err *err)
+{
+    uint32_t count;
+    const struct tl_source_topic *topics = tl_source_topics_of(recorded->topics, source, &count);
+    struct tl_recorded_topics *mine;
+    enum tl_code rc = TL_OK;
+
+    if (recorded->sources == NULL) {
+        recorded->sources = tl_arena_zalloc(&recorded->memory, recorded->plan->sources_count * sizeof *recorded->sources);
+        if (recorded->sources == NULL)
+            return tl_fail_memory(err, recorded->plan->sources_count * sizeof *recorded->sources);
+    }
+    mine = &recorded->sources[source];
+    if (!mine->listed) {
+        mine->items = tl_arena_zalloc(&recorded->memory, (2 * (size_t)count + 1) * sizeof *mine->items);
+        if (mine->items == NULL)
+            return tl_fail_memory(err, count * sizeof *mine->items);
+        for (uint32_t t = 0; t < count; t++)
+            if (topics[t].number != TL_TOPIC_NO_NUMBER)
+                TL_TRY(add_topic(recorded, mine, &topics[t], err));
+        mine->listed = true;
+    }
+    *out = mine;
+out:
+    return rc;
+}
+
+int64_t tl_recorded_end(const struct tl_recorded_topic *topic, uint32_t partition)
+{
+    int64_t end = 0;
+
+    for (size_t f = 0; f < topic->files_count; f++)
+        if (topic->files[f].partition == partition)
+            end = tl_max_i64(end, topic->files[f].last_offset + 1);
+    for (size_t c = 0; c < topic->complete_count; c++)
+        if (topic->complete[c].partition == partition)
+            end = tl_max_i64(end, topic->complete[c].offset);
+    return end;
+}
+
+int64_t tl_recorded_thinned(const struct tl_recorded_topic *topic, uint32_t partition)
+{
+    for (size_t t = 0; t < topic->thinned_count; t++)
+        if (topic->thinned[t].partition == partition)
+            return topic->thinned[t].offset;
+    return 0;
+}
+
+enum tl_code tl_recorded_add_gap(struct tl_recorded *recorded, struct tl_sv topic, uint32_t partition, int64_t first_offset,
+                                 int64_t last_offset, struct tl_err *err)
+{
+    if ((recorded->gaps_count & (recorded->gaps_count - 1)) == 0) {
+        size_t capacity = recorded->gaps_count == 0 ? 1 : 2 * (size_t)recorded->gaps_count;
+        struct tl_record_gap *gaps = tl_arena_alloc(&recorded->memory, capacity * sizeof *gaps);
+
+        if (gaps == NULL)
+            return tl_fail_memory(err, capacity * sizeof *gaps);
+        if (recorded->gaps_count > 0)
+            memcpy(gaps, recorded->gaps, recorded->gaps_count * sizeof *gaps);
+        recorded->gaps = gaps;
+    }
+    recorded->gaps[recorded->gaps_count++] = (struct tl_record_gap){topic, partition, first_offset, last_offset};
+    return TL_OK;
+}
+
+/* ---- reading ---- */
+
+static enum tl_code read_block(struct tl_recorded *recorded, const struct tl_master_file *file, uint32_t block,
+                               const struct tl_message **messages, size_t *count, struct tl_err *err)
+{
+    enum tl_code rc = TL_OK;
+
+    if (recorded->reader == NULL)
+        TL_TRY(tl_master_reader_open(&recorded->reader, err));
+    TL_TRY(tl_master_read_block(recorded->reader, file, block, messages, count, err));
+out:
+    return rc;
+}
+
+enum tl_code tl_recorded_read(struct tl_recorded *recorded, uint32_t source, const struct tl_recorded_topic *topic,
+                              const struct tl_time_spans *spans, tl_recorded_each each, void *ctx, struct tl_err *err)
+{
+    uint64_t time_rule = tl_intake_time_rule(recorded->plan, source);
+    enum tl_code rc = TL_OK;
+
+    for (size_t f = 0; f < topic->files_count; f++) {
+        const struct tl_master_file *file = &topic->files[f];
+        bool known = file->time_rule == time_rule; /* else its index speaks of other times: all of it is read */
+
+        if (known && !tl_time_spans_overlap(spans, file->time_ms_min, file->time_ms_max))
+            continue;
+        for (uint32_t b = 0; b < file->blocks_count; b++) {
+            const struct tl_message *messages;
+            size_t count;
+
+            if (known && !tl_time_spans_overlap(spans, file->blocks[b].time_ms_min, file->blocks[b].time_ms_max))
+                continue;
+            TL_TRY(read_block(recorded, file, b, &messages, &count, err));
+            recorded->messages_count += count;
+            TL_TRY(each(ctx, topic->number_base + file->partition, messages, count, err));
+        }
+    }
+out:
+    return rc;
+}
+
+enum tl_code tl_recorded_log(const struct tl_recorded *recorded, uint32_t source, const struct tl_recorded_topic *topic,
+                             uint32_t *partitions, struct tl_err *err)
+{
+    uint64_t identity;
+    enum tl_code rc;
+
+    *partitions = 0;
+    if (recorded->logs == NULL || topic->number_base >= TL_PARTITION_IMPORTED)
+        return TL_OK;
+    rc = tl_log_topic(tl_source_log(recorded->logs, source), topic->topic, partitions, &identity, err);
+    return rc == TL_ERR_NOT_FOUND ? TL_OK : rc;
+}
+
+enum { TAIL_BYTES = 4 << 20, ANSWER_MS = 10000 };
+
+enum tl_code tl_recorded_read_log(struct tl_recorded *recorded, uint32_t source, const struct tl_recorded_topic *topic,
+                                  uint32_t partition, int64_t to, tl_recorded_each each, void *ctx, int64_t *first,
+                                  struct tl_err *err)
+{
+    struct tl_log *log = tl_source_log(recorded->logs, source);
+    int64_t from = tl_recorded_end(topic, partition), begin, end;
+    struct tl_log_entries entries;
+    enum tl_code rc = TL_OK;
+
+    *first = from;
+    if (from >= to)
+        return TL_OK;
+    TL_TRY(tl_log_range(log, topic->topic, partition, &begin, &end, err));
+    *first = from = tl_max_i64(from, begin);
+    for (to = tl_min_i64(to, end); from < to; from = entries.next_offset) {
+        TL_TRY(tl_log_read_on(log, topic->topic, partition, from, TL_BATCH_ROWS, TAIL_BYTES, ANSWER_MS, &entries, err));
+        recorded->messages_count += entries.count;
+        TL_TRY(each(ctx, topic->number_base + partition, entries.messages, entries.count, err));
+    }
+out:
+    return rc;
+}
+
+static const struct tl_recorded_topic *topic_of(const struct tl_recorded_topics *topics, uint32_t partition)
+{
+    for (uint32_t t = 0; t < topics->count; t++)
+        if (topics->items[t].number_base == tl_partition_base(partition))
+            return &topics->items[t];
+    return NULL;
+}
+
+static const struct tl_message *message_at(const struct tl_message *messages, size_t count, int64_t offset)
+{
+    for (size_t i = 0; i < count; i++)
+        if (messages[i].offset == offset)
+            return &messages[i];
+    return NULL;
+}
+
+enum tl_code tl_recorded_find(struct tl_recorded *recorded, uint32_t source, uint32_t number, int64_t offset,
+                              const struct tl_message **out, struct tl_err *err)
+{
+    uint32_t partition = tl_partition_in_topic(number);
+    const struct tl_recorded_topics *topics;
+    const struct tl_recorded_topic *topic;
+    const struct tl_message *messages;
+    struct tl_log_entries entries;
+    size_t count;
+    enum tl_code rc = TL_OK;
+
+    *out = NULL;
+    TL_TRY(tl_recorded_topics(recorded, source, &topics, err));
+    topic = topic_of(topics, number);
+    if (topic == NULL)
+        return TL_OK;
+    for (size_t f = 0; f < topic->files_count; f++) {
+        const struct tl_master_file *file = &topic->files[f];
+
+        if (file->partition != partition || offset < file->first_offset || offset > file->last_offset)
+            continue;
+        for (uint32_t b = 0; b < file->blocks_count; b++) {
+            if (offset < file->blocks[b].first_offset || offset > file->blocks[b].last_offset)
+                continue;
+            TL_TRY(read_block(recorded, file, b, &messages, &count, err));
+            *out = message_at(messages, count, offset);
+            return TL_OK;
+        }
+    }
+    if (recorded->logs == NULL || number >= TL_PARTITION_IMPORTED)
+        return TL_OK;
+    rc = tl_log_read_wait(tl_source_log(recorded->logs, source), topic->topic, partition, offset, 1, 1, ANSWER_MS, &entries, err);
+    if (rc == TL_ERR_GAP)
+        return TL_OK;
+    if (rc == TL_OK)
+        *out = message_at(entries.messages, entries.count, offset);
+out:
+    return rc;
+}
