@@ -1,12 +1,14 @@
 /* cause.c: which events the layers counted differently, why, and the proof that this is the whole difference. See cause.h. */
 #include "cause.h"
 
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "core/intake.h"
 #include "event/partition.h"
 #include "event/zone.h"
+#include "sieve.h"
 #include "spans.h"
 
 struct proof {
@@ -16,10 +18,20 @@ struct proof {
     int64_t bounds[2];          /* of all spans */
     struct tl_core *cores[TL_SIDES];
     struct tl_partial *partials[TL_SIDES];
+    struct sifter *sifters; /* as many as threads */
+    void **sifters_given;
+    pthread_mutex_t counting;
     struct reach *reach;      /* NULL, or what the events are asked for instead: how far they hang together */
     struct tl_table rejudged; /* (view, event) -> struct rejudged */
     bool in_log_only;         /* of the messages being pushed */
     bool out_of_memory;       /* in a call from the core, which takes only yes or no */
+};
+
+/* A thread that reads. Most messages concern no differing unit; the others are counted, by one thread at a time. */
+struct sifter {
+    struct proof *proof;
+    struct tl_sieve *sieve;
+    struct tl_buf room; /* for looking up units */
 };
 
 static const struct tl_window_options whole_windows = {.ranges_count = 1, .whole = true};
@@ -219,6 +231,30 @@ static bool remember(struct proof *proof, struct tl_unit *unit, const struct tl_
     return mine != NULL;
 }
 
+/* The unit that an event's group is; NULL: none that differs, or one that cannot be judged. */
+static struct tl_unit *unit_of(const struct proof *proof, struct tl_buf *room, uint32_t view, const struct tl_core_event *event,
+                               int64_t start_ms, int64_t end_ms, struct tl_sv key)
+{
+    const struct tl_cause_view *mine = &proof->finder->views[view];
+    char row_key[TL_EVENT_KEY_BYTES];
+    struct tl_unit *unit;
+
+    if (!mine->shape->windowed) {
+        tl_event_key(event->partition, event->offset, event->row, row_key);
+        key = (struct tl_sv){row_key, sizeof row_key};
+    }
+    unit = tl_compare_find_in(proof->finder->compare, room, mine->plan_view, view, start_ms, end_ms, key);
+    return unit != NULL && !unit->left_out ? unit : NULL;
+}
+
+static bool asks_for(void *ctx, uint32_t view, const struct tl_core_event *event, int64_t start_ms, int64_t end_ms,
+                     struct tl_sv key)
+{
+    struct sifter *sifter = ctx;
+
+    return unit_of(sifter->proof, &sifter->room, view, event, start_ms, end_ms, key) != NULL;
+}
+
 /* From the core, for each event and the group it would go into. Batch's core is asked first: that call notes the difference. */
 static bool is_wanted(void *ctx, uint32_t view, const struct tl_core_event *event, int64_t start_ms, int64_t end_ms,
                       struct tl_sv key, int64_t *watermark_ms)
@@ -226,17 +262,11 @@ static bool is_wanted(void *ctx, uint32_t view, const struct tl_core_event *even
     const struct side_of *of = ctx;
     struct proof *proof = of->proof;
     const struct tl_cause_view *mine = &proof->finder->views[view];
-    char row_key[TL_EVENT_KEY_BYTES];
-    struct tl_unit *unit;
+    struct tl_unit *unit = unit_of(proof, &proof->finder->compare->identity, view, event, start_ms, end_ms, key);
     struct tl_judgement judged;
     bool speed, batch, noted = true;
 
-    if (!mine->shape->windowed) {
-        tl_event_key(event->partition, event->offset, event->row, row_key);
-        key = (struct tl_sv){row_key, sizeof row_key};
-    }
-    unit = tl_compare_find(proof->finder->compare, mine->plan_view, view, start_ms, end_ms, key);
-    if (unit == NULL || unit->left_out)
+    if (unit == NULL)
         return false;
     judged = tl_evidence_judge(mine->evidence, event, end_ms, proof->in_log_only);
     if (judged.cause[TL_SIDE_SPEED] == TL_CAUSE_NONE && waits_to_fire(mine, unit))
@@ -261,30 +291,70 @@ static bool is_wanted(void *ctx, uint32_t view, const struct tl_core_event *even
 
 /* ---- recomputation ---- */
 
-static enum tl_code push(void *ctx, uint32_t partition, const struct tl_message *messages, size_t count, struct tl_err *err)
+/* TL_BATCH_ROWS messages at most. */
+static enum tl_code push(struct proof *proof, const struct tl_core_input *input, struct tl_err *err)
 {
     static const enum tl_side order[TL_SIDES] = {TL_SIDE_BATCH, TL_SIDE_SPEED};
-    struct proof *proof = ctx;
-    struct tl_core_input input = {.source = proof->source, .partition = partition};
     enum tl_code rc = TL_OK;
 
-    for (size_t at = 0; at < count; at += input.count) {
-        input.messages = messages + at;
-        input.count = count - at < TL_BATCH_ROWS ? count - at : TL_BATCH_ROWS;
-        input.next_offset = messages[at + input.count - 1].offset + 1;
-        for (int i = 0; i < TL_SIDES; i++) {
-            struct tl_partial *partial = proof->partials[order[i]];
+    for (int i = 0; i < TL_SIDES; i++) {
+        struct tl_partial *partial = proof->partials[order[i]];
 
-            if (partial == NULL)
-                continue;
-            TL_TRY(tl_core_push(proof->cores[order[i]], &input, partial, err));
-            /* Its ledger says nothing new, and must not grow with the record. */
-            partial->sources[proof->source].ledger.count = 0;
-            for (uint32_t v = 0; v < proof->finder->plan->views_count; v++)
-                partial->views[v].ledger.count = 0;
-        }
-        if (proof->out_of_memory)
-            TL_TRY(tl_fail_memory(err, sizeof(struct tl_unit_cause)));
+        if (partial == NULL)
+            continue;
+        TL_TRY(tl_core_push(proof->cores[order[i]], input, partial, err));
+        /* Its ledger says nothing new, and must not grow with the record. */
+        partial->sources[proof->source].ledger.count = 0;
+        for (uint32_t v = 0; v < proof->finder->plan->views_count; v++)
+            partial->views[v].ledger.count = 0;
+    }
+    if (proof->out_of_memory)
+        TL_TRY(tl_fail_memory(err, sizeof(struct tl_unit_cause)));
+out:
+    return rc;
+}
+
+static struct tl_core_input piece_of(const struct proof *proof, uint32_t partition, const struct tl_message *messages,
+                                     size_t count)
+{
+    size_t mine = count < TL_BATCH_ROWS ? count : TL_BATCH_ROWS;
+
+    return (struct tl_core_input){.source = proof->source,
+                                  .partition = partition,
+                                  .messages = messages,
+                                  .count = mine,
+                                  .next_offset = messages[mine - 1].offset + 1};
+}
+
+static enum tl_code sift(void *ctx, uint32_t partition, const struct tl_message *messages, size_t count, struct tl_err *err)
+{
+    struct sifter *sifter = ctx;
+    struct proof *proof = sifter->proof;
+    enum tl_code rc = TL_OK;
+
+    for (size_t at = 0; at < count; at += TL_BATCH_ROWS) {
+        struct tl_core_input input = piece_of(proof, partition, messages + at, count - at), passed = input;
+
+        TL_TRY(tl_sieve_pass(sifter->sieve, &input, &passed.messages, &passed.count, err));
+        if (passed.count == 0)
+            continue;
+        pthread_mutex_lock(&proof->counting);
+        rc = push(proof, &passed, err);
+        pthread_mutex_unlock(&proof->counting);
+        TL_TRY(rc);
+    }
+out:
+    return rc;
+}
+
+static enum tl_code push_all(void *ctx, uint32_t partition, const struct tl_message *messages, size_t count, struct tl_err *err)
+{
+    enum tl_code rc = TL_OK;
+
+    for (size_t at = 0; at < count; at += TL_BATCH_ROWS) {
+        struct tl_core_input input = piece_of(ctx, partition, messages + at, count - at);
+
+        TL_TRY(push(ctx, &input, err));
     }
 out:
     return rc;
@@ -497,7 +567,8 @@ static int64_t read_by_speed(const struct tl_cause_finder *finder, uint32_t sour
 }
 
 /* Events that speed has counted and that are not yet on record; of a reach, all of them. */
-static enum tl_code read_tail(struct proof *proof, const struct tl_recorded_topic *topic, struct tl_err *err)
+static enum tl_code read_tail(struct proof *proof, const struct tl_recorded_topic *topic, tl_recorded_each each, void *ctx,
+                              struct tl_err *err)
 {
     struct tl_recorded *recorded = proof->finder->recorded;
     uint32_t partitions;
@@ -509,7 +580,7 @@ static enum tl_code read_tail(struct proof *proof, const struct tl_recorded_topi
         int64_t end = tl_recorded_end(topic, p), first,
                 to = proof->reach != NULL ? INT64_MAX : read_by_speed(proof->finder, proof->source, topic->number_base + p);
 
-        TL_TRY(tl_recorded_read_log(recorded, proof->source, topic, p, to, push, proof, &first, err));
+        TL_TRY(tl_recorded_read_log(recorded, proof->source, topic, p, to, each, ctx, &first, err));
         if (first > end && proof->reach == NULL)
             TL_TRY(tl_recorded_add_gap(recorded, topic->topic, p, end, tl_min_i64(first, to) - 1, err));
     }
@@ -540,8 +611,36 @@ out:
     return rc;
 }
 
+static enum tl_code open_sifters(struct proof *proof, const bool *views_wanted, struct tl_err *err)
+{
+    uint32_t count = proof->finder->threads;
+    enum tl_code rc = TL_OK;
+
+    proof->sifters = calloc(count, sizeof *proof->sifters);
+    proof->sifters_given = calloc(count, sizeof *proof->sifters_given);
+    if (proof->sifters == NULL || proof->sifters_given == NULL)
+        return tl_fail_memory(err, count * sizeof *proof->sifters);
+    for (uint32_t t = 0; t < count; t++) {
+        struct sifter *mine = &proof->sifters[t];
+
+        mine->proof = proof;
+        proof->sifters_given[t] = mine;
+        tl_buf_init(&mine->room, 0);
+        TL_TRY(tl_compare_room(proof->finder->compare, &mine->room, err));
+        TL_TRY(tl_sieve_open(proof->finder->plan, views_wanted, proof->bounds, asks_for, mine, &mine->sieve, err));
+    }
+out:
+    return rc;
+}
+
 static void close_proof(struct proof *proof)
 {
+    for (uint32_t t = 0; proof->sifters != NULL && t < proof->finder->threads; t++) {
+        tl_sieve_close(proof->sifters[t].sieve);
+        tl_buf_done(&proof->sifters[t].room);
+    }
+    free(proof->sifters);
+    free(proof->sifters_given);
     for (int side = 0; side < TL_SIDES; side++) {
         tl_core_close(proof->cores[side]);
         tl_partial_close(proof->partials[side]);
@@ -552,7 +651,7 @@ static void close_proof(struct proof *proof)
 
 static enum tl_code prove_source(struct tl_cause_finder *finder, uint32_t source, struct tl_err *err)
 {
-    struct proof proof = {.finder = finder, .source = source};
+    struct proof proof = {.finder = finder, .source = source, .counting = PTHREAD_MUTEX_INITIALIZER};
     struct side_of sides[TL_SIDES];
     const struct tl_recorded_topics *topics;
     bool *views_wanted = calloc(finder->plan->views_count, sizeof *views_wanted);
@@ -570,13 +669,13 @@ static enum tl_code prove_source(struct tl_cause_finder *finder, uint32_t source
         sides[side] = (struct side_of){&proof, (enum tl_side)side};
         TL_TRY(open_side(&proof, (enum tl_side)side, views_wanted, is_wanted, &sides[side], err));
     }
+    TL_TRY(open_sifters(&proof, views_wanted, err));
     TL_TRY(tl_recorded_topics(finder->recorded, source, &topics, err));
-    for (uint32_t r = 0; r < topics->count; r++) {
-        TL_TRY(find_gaps(finder, source, &topics->items[r], err));
-        TL_TRY(tl_recorded_read(finder->recorded, proof.source, &topics->items[r], &proof.spans, push, &proof, err));
-    }
     for (uint32_t r = 0; r < topics->count; r++)
-        TL_TRY(read_tail(&proof, &topics->items[r], err));
+        TL_TRY(find_gaps(finder, source, &topics->items[r], err));
+    TL_TRY(tl_recorded_read(finder->recorded, source, &proof.spans, sift, proof.sifters_given, finder->threads, err));
+    for (uint32_t r = 0; r < topics->count; r++)
+        TL_TRY(read_tail(&proof, &topics->items[r], sift, &proof.sifters[0], err));
     TL_TRY(settle(&proof, err));
 out:
     close_proof(&proof);
@@ -645,6 +744,7 @@ enum tl_code tl_cause_reach(void *ctx, const struct tl_compare_range *range, str
     const struct tl_window_spec *window = &range->plan_view->window;
     struct proof proof = {.finder = finder, .source = range->plan_view->source};
     struct reach reach = {&proof, window, keys};
+    void *only = &proof;
     const struct tl_recorded_topics *topics;
     bool *views_wanted = calloc(finder->plan->views_count, sizeof *views_wanted);
     enum tl_code rc = TL_OK;
@@ -660,10 +760,9 @@ enum tl_code tl_cause_reach(void *ctx, const struct tl_compare_range *range, str
         TL_TRY(tl_fail_memory(err, sizeof(struct tl_time_span)));
     TL_TRY(open_side(&proof, TL_SIDE_BATCH, views_wanted, note_reach, &reach, err));
     TL_TRY(tl_recorded_topics(finder->recorded, proof.source, &topics, err));
+    TL_TRY(tl_recorded_read(finder->recorded, proof.source, &proof.spans, push_all, &only, 1, err));
     for (uint32_t r = 0; r < topics->count; r++)
-        TL_TRY(tl_recorded_read(finder->recorded, proof.source, &topics->items[r], &proof.spans, push, &proof, err));
-    for (uint32_t r = 0; r < topics->count; r++)
-        TL_TRY(read_tail(&proof, &topics->items[r], err));
+        TL_TRY(read_tail(&proof, &topics->items[r], push_all, &proof, err));
     for (uint32_t i = 0; i < keys->count; i++) {
         struct tl_compare_reach *mine = tl_table_at(keys, i, NULL, NULL);
 

@@ -37,12 +37,13 @@ struct tl_cause_view {
     uint32_t last_causes;
 };
 
-/* The caller fills in plan, recorded, compare and views between init and prove. */
+/* The caller fills in plan, recorded, compare, views and threads between init and prove. */
 struct tl_cause_finder {
     struct tl_plan *plan;
     struct tl_recorded *recorded; /* gets the gaps that are found */
     struct tl_compare *compare;
     struct tl_cause_view *views; /* as in the plan */
+    uint32_t threads;            /* that read the record, 1 or more */
 
     uint64_t events_count[TL_CAUSES]; /* out: over all views; an event that differs in several counts once */
     struct tl_check_events *checks;   /* out: those of dq_reject by check */

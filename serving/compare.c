@@ -47,15 +47,29 @@ struct tl_sv tl_unit_key(const struct tl_view *plan_view, const struct tl_shape 
     return row_key;
 }
 
-static void put_identity(struct tl_compare *compare, uint32_t view, int64_t start_ms, int64_t end_ms, struct tl_sv key)
+/* False: no memory, which cannot be where there is room (tl_compare_room). */
+static bool put_identity(struct tl_buf *room, uint32_t view, int64_t start_ms, int64_t end_ms, struct tl_sv key)
 {
-    struct tl_buf *identity = &compare->identity;
+    char *at;
 
-    tl_buf_clear(identity);
-    tl_buf_put_u32(identity, view);
-    tl_buf_put_u64(identity, (uint64_t)start_ms);
-    tl_buf_put_u64(identity, (uint64_t)end_ms);
-    tl_buf_put_sv(identity, key);
+    tl_buf_clear(room);
+    at = tl_buf_reserve(room, IDENTITY_HEAD + key.size);
+    if (at == NULL)
+        return false;
+    memcpy(at, &view, sizeof view);
+    memcpy(at + 4, &start_ms, sizeof start_ms);
+    memcpy(at + 12, &end_ms, sizeof end_ms);
+    if (key.size > 0)
+        memcpy(at + IDENTITY_HEAD, key.data, key.size);
+    room->size = IDENTITY_HEAD + key.size;
+    return true;
+}
+
+enum tl_code tl_compare_room(const struct tl_compare *compare, struct tl_buf *room, struct tl_err *err)
+{
+    tl_buf_clear(room);
+    return tl_buf_reserve(room, IDENTITY_HEAD + compare->key_max) != NULL ? TL_OK
+                                                                          : tl_fail_memory(err, IDENTITY_HEAD + compare->key_max);
 }
 
 uint32_t tl_compare_units(const struct tl_compare *compare)
@@ -71,16 +85,17 @@ struct tl_unit *tl_compare_unit(const struct tl_compare *compare, uint32_t i)
     return tl_table_at(&compare->units, i, &key, &hash);
 }
 
-static struct tl_unit *find_span(struct tl_compare *compare, uint32_t view, int64_t time_ms, struct tl_sv key)
+static struct tl_unit *find_span(const struct tl_compare *compare, struct tl_buf *room, uint32_t view, int64_t time_ms,
+                                 struct tl_sv key)
 {
     const struct spans *spans;
     struct tl_sv identity;
     uint32_t low = 0, high;
 
-    tl_buf_clear(&compare->identity);
-    tl_buf_put_u32(&compare->identity, view);
-    tl_buf_put_sv(&compare->identity, key);
-    identity = tl_buf_sv(&compare->identity);
+    tl_buf_clear(room);
+    tl_buf_put_u32(room, view);
+    tl_buf_put_sv(room, key);
+    identity = tl_buf_sv(room);
     spans = tl_table_find(&compare->spans, tl_hash_bytes(identity), identity);
     if (spans == NULL)
         return NULL;
@@ -95,18 +110,25 @@ static struct tl_unit *find_span(struct tl_compare *compare, uint32_t view, int6
     return low < spans->count && spans->units[low]->start_ms <= time_ms ? spans->units[low] : NULL;
 }
 
-struct tl_unit *tl_compare_find(struct tl_compare *compare, const struct tl_view *plan_view, uint32_t view, int64_t start_ms,
-                                int64_t end_ms, struct tl_sv key)
+struct tl_unit *tl_compare_find_in(const struct tl_compare *compare, struct tl_buf *room, const struct tl_view *plan_view,
+                                   uint32_t view, int64_t start_ms, int64_t end_ms, struct tl_sv key)
 {
     struct tl_sv identity;
 
     if (key.size > compare->key_max)
         return NULL;
     if (tl_compare_by_span(plan_view))
-        return find_span(compare, view, start_ms, key);
-    put_identity(compare, view, start_ms, end_ms, key);
-    identity = tl_buf_sv(&compare->identity);
+        return find_span(compare, room, view, start_ms, key);
+    if (!put_identity(room, view, start_ms, end_ms, key))
+        return NULL;
+    identity = tl_buf_sv(room);
     return tl_table_find(&compare->units, tl_hash_bytes(identity), identity);
+}
+
+struct tl_unit *tl_compare_find(struct tl_compare *compare, const struct tl_view *plan_view, uint32_t view, int64_t start_ms,
+                                int64_t end_ms, struct tl_sv key)
+{
+    return tl_compare_find_in(compare, &compare->identity, plan_view, view, start_ms, end_ms, key);
 }
 
 static enum tl_code add_unit(struct tl_compare *compare, uint32_t view, int64_t start_ms, int64_t end_ms, struct tl_sv key,
@@ -116,8 +138,7 @@ static enum tl_code add_unit(struct tl_compare *compare, uint32_t view, int64_t 
     struct tl_unit *unit;
     uint64_t hash;
 
-    put_identity(compare, view, start_ms, end_ms, key);
-    if (compare->identity.failed)
+    if (!put_identity(&compare->identity, view, start_ms, end_ms, key))
         return tl_fail_memory(err, key.size);
     identity = tl_buf_sv(&compare->identity);
     unit = tl_table_put(&compare->units, tl_hash_bytes(identity), identity, NULL);
@@ -743,7 +764,8 @@ static enum tl_code collect_rows(struct walk *walk, struct tl_store *store, stru
         row = any_row(&pair);
         if (row == NULL)
             break;
-        unit = find_span(walk->compare, range->view, row->start_ms, tl_unit_key(range->plan_view, range->shape, row->key));
+        unit = find_span(walk->compare, &walk->compare->identity, range->view, row->start_ms,
+                         tl_unit_key(range->plan_view, range->shape, row->key));
         for (int side = 0; unit != NULL && side < TL_SIDES; side++)
             if (pair.rows[side] != NULL)
                 TL_TRY(add_stored(walk->compare, unit, (enum tl_side)side, pair.rows[side], pair.equal, err));

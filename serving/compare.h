@@ -147,6 +147,11 @@ struct tl_unit *tl_compare_unit(const struct tl_compare *compare, uint32_t i); /
  * (tl_unit_key). NULL: there is none. */
 struct tl_unit *tl_compare_find(struct tl_compare *compare, const struct tl_view *plan_view, uint32_t view, int64_t start_ms,
                                 int64_t end_ms, struct tl_sv key);
+/* The same for several threads at once, each with a buffer of its own that has room for every unit's identity (tl_compare_room, when no unit is added
+ * any more). */
+struct tl_unit *tl_compare_find_in(const struct tl_compare *compare, struct tl_buf *room, const struct tl_view *plan_view,
+                                   uint32_t view, int64_t start_ms, int64_t end_ms, struct tl_sv key);
+TL_MUST_USE enum tl_code tl_compare_room(const struct tl_compare *compare, struct tl_buf *room, struct tl_err *err);
 /* The key that all rows of a unit share, of one of its rows. */
 struct tl_sv tl_unit_key(const struct tl_view *plan_view, const struct tl_shape *shape, struct tl_sv row_key);
 /* Rows that came out of a recomputation: those of differing units are noted there. */

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/diag.h"
@@ -382,6 +383,8 @@ out:
 
 /* ---- the record ---- */
 
+enum { THREADS_MAX = 16 };
+
 static enum tl_code open_record(struct reconcile *r, struct tl_err *err)
 {
     enum tl_code rc = TL_OK;
@@ -391,6 +394,7 @@ static enum tl_code open_record(struct reconcile *r, struct tl_err *err)
     if (rc != TL_ERR_NOT_FOUND)
         TL_TRY(rc);
     TL_TRY(tl_source_topics_open(r->plan, &r->topics, err));
+    r->finder.threads = (uint32_t)tl_min_i64(tl_max_i64(sysconf(_SC_NPROCESSORS_ONLN), 1), THREADS_MAX);
     r->finder.plan = r->plan;
     tl_recorded_init(&r->recorded, r->plan, r->topics, r->master, r->logs);
     r->finder.recorded = &r->recorded;

@@ -1,6 +1,8 @@
 /* recorded.c: the events of a source as they stand on record, and in the log behind that. See recorded.h. */
 #include "recorded.h"
 
+#include <pthread.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "core/intake.h"
@@ -137,30 +139,130 @@ out:
     return rc;
 }
 
-enum tl_code tl_recorded_read(struct tl_recorded *recorded, uint32_t source, const struct tl_recorded_topic *topic,
-                              const struct tl_time_spans *spans, tl_recorded_each each, void *ctx, struct tl_err *err)
+/* One of the threads that read. */
+struct reading {
+    struct readings *all;
+    struct tl_master_reader *reader;
+    void *ctx;
+    pthread_t thread;
+    bool running;
+    uint64_t messages_count;
+    struct tl_err err;
+};
+
+struct readings {
+    struct tl_recorded *recorded;
+    const struct tl_recorded_topics *topics;
+    const struct tl_time_spans *spans;
+    tl_recorded_each each;
+    uint64_t time_rule;
+    pthread_mutex_t lock;
+    uint32_t topic, block; /* the next, under the lock */
+    size_t file;
+    enum tl_code code; /* of the first that failed: the others end */
+    struct tl_err err;
+};
+
+static bool may_hold(const struct readings *all, const struct tl_master_file *file, int64_t min_ms, int64_t max_ms)
 {
-    uint64_t time_rule = tl_intake_time_rule(recorded->plan, source);
-    enum tl_code rc = TL_OK;
+    /* Else its index speaks of other times: all of it is read. */
+    return file->time_rule != all->time_rule || tl_time_spans_overlap(all->spans, min_ms, max_ms);
+}
 
-    for (size_t f = 0; f < topic->files_count; f++) {
-        const struct tl_master_file *file = &topic->files[f];
-        bool known = file->time_rule == time_rule; /* else its index speaks of other times: all of it is read */
+/* The next block that may hold something; NULL: there is none. */
+static const struct tl_master_file *next_block(struct readings *all, const struct tl_recorded_topic **topic, uint32_t *block)
+{
+    for (; all->topic < all->topics->count; all->topic++, all->file = 0) {
+        *topic = &all->topics->items[all->topic];
+        for (; all->file < (*topic)->files_count; all->file++, all->block = 0) {
+            const struct tl_master_file *file = &(*topic)->files[all->file];
 
-        if (known && !tl_time_spans_overlap(spans, file->time_ms_min, file->time_ms_max))
-            continue;
-        for (uint32_t b = 0; b < file->blocks_count; b++) {
-            const struct tl_message *messages;
-            size_t count;
-
-            if (known && !tl_time_spans_overlap(spans, file->blocks[b].time_ms_min, file->blocks[b].time_ms_max))
+            if (all->block == 0 && !may_hold(all, file, file->time_ms_min, file->time_ms_max))
                 continue;
-            TL_TRY(read_block(recorded, file, b, &messages, &count, err));
-            recorded->messages_count += count;
-            TL_TRY(each(ctx, topic->number_base + file->partition, messages, count, err));
+            while (all->block < file->blocks_count) {
+                *block = all->block++;
+                if (may_hold(all, file, file->blocks[*block].time_ms_min, file->blocks[*block].time_ms_max))
+                    return file;
+            }
         }
     }
+    return NULL;
+}
+
+static enum tl_code read_blocks(struct reading *mine)
+{
+    struct readings *all = mine->all;
+    enum tl_code rc = TL_OK;
+
+    for (;;) {
+        const struct tl_recorded_topic *topic;
+        const struct tl_master_file *file;
+        const struct tl_message *messages;
+        uint32_t block;
+        size_t count;
+
+        pthread_mutex_lock(&all->lock);
+        file = all->code == TL_OK ? next_block(all, &topic, &block) : NULL;
+        pthread_mutex_unlock(&all->lock);
+        if (file == NULL)
+            return TL_OK;
+        TL_TRY(tl_master_read_block(mine->reader, file, block, &messages, &count, &mine->err));
+        mine->messages_count += count;
+        TL_TRY(all->each(mine->ctx, topic->number_base + file->partition, messages, count, &mine->err));
+    }
 out:
+    return rc;
+}
+
+static void *thread_main(void *arg)
+{
+    struct reading *mine = arg;
+    struct readings *all = mine->all;
+    enum tl_code rc = read_blocks(mine);
+
+    if (rc == TL_OK)
+        return NULL;
+    pthread_mutex_lock(&all->lock);
+    if (all->code == TL_OK) {
+        all->code = rc;
+        all->err = mine->err;
+    }
+    pthread_mutex_unlock(&all->lock);
+    return NULL;
+}
+
+enum tl_code tl_recorded_read(struct tl_recorded *recorded, uint32_t source, const struct tl_time_spans *spans,
+                              tl_recorded_each each, void *const *ctxs, uint32_t threads, struct tl_err *err)
+{
+    struct readings all = {.recorded = recorded, .spans = spans, .each = each, .lock = PTHREAD_MUTEX_INITIALIZER};
+    struct reading *readings = calloc(threads, sizeof *readings);
+    enum tl_code rc = TL_OK;
+
+    if (readings == NULL)
+        return tl_fail_memory(err, threads * sizeof *readings);
+    all.time_rule = tl_intake_time_rule(recorded->plan, source);
+    TL_TRY(tl_recorded_topics(recorded, source, &all.topics, err));
+    for (uint32_t t = 0; t < threads; t++) {
+        readings[t].all = &all;
+        readings[t].ctx = ctxs[t];
+        TL_TRY(tl_master_reader_open(&readings[t].reader, err));
+    }
+    for (uint32_t t = 1; t < threads; t++) /* where there are no more threads, the others read all */
+        readings[t].running = pthread_create(&readings[t].thread, NULL, thread_main, &readings[t]) == 0;
+    (void)thread_main(&readings[0]);
+out:
+    for (uint32_t t = 0; t < threads; t++) {
+        if (readings[t].running)
+            pthread_join(readings[t].thread, NULL);
+        recorded->messages_count += readings[t].messages_count;
+        tl_master_reader_close(readings[t].reader);
+    }
+    pthread_mutex_destroy(&all.lock);
+    free(readings);
+    if (rc == TL_OK && all.code != TL_OK) {
+        *err = all.err;
+        rc = all.code;
+    }
     return rc;
 }
 

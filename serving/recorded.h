@@ -6,7 +6,7 @@
  *
  * Is:      the one way in which serving reads events: by time out of the record, by offset out of the log.
  * Is not:  a judge of what is missing: callers know how far something has read, and say where there should be something (add_gap).
- * Runs on: the thread that opened it. Messages are lent for the call. */
+ * Runs on: the thread that opened it, but for what is said of threads. Messages are lent for the call. */
 #ifndef TL_RECORDED_H
 #define TL_RECORDED_H
 
@@ -78,10 +78,10 @@ TL_MUST_USE enum tl_code tl_recorded_add_gap(struct tl_recorded *recorded, struc
 /* Messages of one partition (its number, as the core has it) in the order of their offsets. */
 typedef enum tl_code (*tl_recorded_each)(void *ctx, uint32_t partition, const struct tl_message *messages, size_t count,
                                          struct tl_err *err);
-/* The blocks of a topic that may have an event in one of the spans, by partition, then offset. */
-TL_MUST_USE enum tl_code tl_recorded_read(struct tl_recorded *recorded, uint32_t source, const struct tl_recorded_topic *topic,
-                                          const struct tl_time_spans *spans, tl_recorded_each each, void *ctx,
-                                          struct tl_err *err);
+/* The blocks of the source's topics that may have an event in one of the spans. So many threads read and call side by side, each with its own of the
+ * contexts, blocks in no order; with one thread by topic, partition, then offset. */
+TL_MUST_USE enum tl_code tl_recorded_read(struct tl_recorded *recorded, uint32_t source, const struct tl_time_spans *spans,
+                                          tl_recorded_each each, void *const *ctxs, uint32_t threads, struct tl_err *err);
 /* How many partitions the log has of the topic: 0 where there is no log, no such topic, or it is an import's. */
 TL_MUST_USE enum tl_code tl_recorded_log(const struct tl_recorded *recorded, uint32_t source,
                                          const struct tl_recorded_topic *topic, uint32_t *partitions, struct tl_err *err);

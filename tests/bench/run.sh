@@ -6,6 +6,7 @@
 #
 #   core windows state functions user batch
 #   import      a year of an access log into the master record, beside its writer alone; the same again, and grown
+#   reconcile   comparing both layers over a day, beside recomputing it
 #   speed       memory by open groups, 10,000 to 1 million, and 5 million with BENCH_LONG=1, which takes minutes; a backlog of one key
 #   kafka       from a topic to committed rows, beside a bare consumer and Flink; Flink is fetched from Maven Central, or left out
 #   freshness   from an event's hand-over to its row in another connection: BENCH_SECONDS (20) each of eight ways, three rounds at most:
@@ -22,7 +23,7 @@ programs=${BENCH_DIR:-build/release}
 tally=${TALLY_BIN:-build/release/tally}
 count=${BENCH_COUNT:-2000000}
 rounds=${BENCH_ROUNDS:-5}
-parts='core windows state functions user batch import speed kafka freshness store intercept'
+parts='core windows state functions user batch import reconcile speed kafka freshness store intercept'
 only=${BENCH_ONLY:-$parts}
 bench=tests/bench
 work=build/bench
@@ -781,6 +782,10 @@ store() {
         row_target "store, PostgreSQL, $what: against bare libpq, unnest" "$line ($(median "${rate[unnest_$what]}") rows/s)" "$line" '>=' 0.8 ">= 0.80"
     done
 }
+
+# ---- reconcile -----------------------------------------------------------------------------------------------------------
+# shellcheck disable=SC1091  # it is looked at by itself
+. $bench/reconcile.sh
 
 # ---- intercept -----------------------------------------------------------------------------------------------------------
 # shellcheck disable=SC1091  # it is looked at by itself
