@@ -32,6 +32,7 @@ struct scene {
     struct run speed;
     char url[700], workers[4], said[8000];
     int appended;
+    bool rolled_back;
     int64_t took_ms[COMMANDS]; /* the last time that it was left alone: a kill falls within */
 };
 
@@ -117,12 +118,18 @@ static void command_whole(struct scene *s, enum command what, const char *const 
         ;
 }
 
-static void instant(struct scene *s, int64_t from_ms, char out[TL_TIME_TEXT_BYTES])
+/* Mostly about where the events have come to, and where windows end. */
+static void instant(struct scene *s, char out[TL_TIME_TEXT_BYTES])
 {
-    int64_t ms = from_ms + (int64_t)(chance_u64(s->chance) % (uint64_t)(MODEL_START_MS + MODEL_SPAN_MS + TL_DAY_MS - from_ms));
+    int64_t at_ms = MODEL_START_MS + MODEL_SPAN_MS / MODEL_EVENTS * s->appended;
+    int64_t from_ms = at_ms - TL_DAY_MS, to_ms = at_ms + TL_DAY_MS / 2, ms;
+    uint32_t to = below(s, 4);
 
-    if (below(s, 4) > 0) /* where windows end */
-        ms -= ms % TL_HOUR_MS;
+    if (below(s, 4) == 0)
+        from_ms = MODEL_START_MS - TL_DAY_MS, to_ms = MODEL_START_MS + MODEL_SPAN_MS + TL_DAY_MS;
+    ms = from_ms + (int64_t)(chance_u64(s->chance) % (uint64_t)(to_ms - from_ms));
+    if (to > 0)
+        ms -= ms % (to == 1 ? TL_HOUR_MS : 6 * TL_HOUR_MS);
     tl_time_to_iso_z(ms, out);
 }
 
@@ -140,17 +147,17 @@ static void append(struct scene *s, int upto)
     pipeline_append(&s->p, s->model.partitions, records, count);
 }
 
-/* What was rolled back is computed again only when asked for. */
-static void publish(struct scene *s, bool again)
+/* What was rolled back is computed again only when asked for, and without --force only what is dirty is. */
+static void publish(struct scene *s)
 {
     char to[TL_TIME_TEXT_BYTES], from[TL_TIME_TEXT_BYTES];
 
-    instant(s, MODEL_START_MS + TL_DAY_MS, to);
-    instant(s, MODEL_START_MS - TL_DAY_MS, from);
-    if (!again || strcmp(from, to) >= 0)
+    instant(s, to);
+    tl_time_to_iso_z(MODEL_START_MS - below(s, 2) * TL_DAY_MS + below(s, 2) * TL_DAY_MS, from);
+    if (strcmp(from, to) >= 0 || below(s, s->rolled_back ? 5 : 2) == 0)
         command_whole(s, BATCH, (const char *const[]){"batch", "--to", to, NULL});
-    else if (below(s, 2) == 0)
-        command_whole(s, BATCH, (const char *const[]){"batch", "--force", NULL});
+    else if (below(s, 3) == 0)
+        command_whole(s, BATCH, (const char *const[]){"batch", "--force", "--to", to, NULL});
     else
         command_whole(s, BATCH, (const char *const[]){"batch", "--from", from, "--to", to, NULL});
 }
@@ -164,13 +171,15 @@ static void cycle(struct scene *s, int upto)
     append(s, upto);
     if (below(s, 2) == 0)
         command_whole(s, ARCHIVE, (const char *const[]){"archive", NULL});
-    publish(s, false);
+    publish(s);
     for (uint32_t back = below(s, 3); back > 0; back--) {
         int status = command(s, ROLLBACK, (const char *const[]){"batch", "--rollback", NULL});
 
-        s->figures->refused += status == 1 || status == 2;
-        if (below(s, 2) == 0)
-            publish(s, true);
+        s->figures->refused += status == 1;
+        s->figures->runs[ROLLBACK] -= status == 2; /* nothing is published */
+        s->rolled_back = true;
+        if (below(s, 3) > 0)
+            publish(s);
     }
     if (below(s, 3) == 0) {
         kill_speed(s);
@@ -191,7 +200,7 @@ static void history(struct chance *chance, struct figures *figures, const char *
     snprintf(s->said, sizeof s->said, "TALLY_SEED=%llu\n", (unsigned long long)chance->seed);
     model_open(&s->model, chance, 1 + below(s, MODEL_PARTITIONS));
     snprintf(text, sizeof text, "SET 'tally.dedup.horizon' = '30 d';\nSET 'tally.speed-retention' = '%s';\n%s",
-             below(s, 3) == 0 ? "1 s" : "7 d", model_tables);
+             below(s, 2) == 0 ? "0 s" : "7 d", model_tables);
     pipeline_open(&s->p, text);
     say(s, text, "", "");
     cr_assert_eq(setenv("TALLY_CHECKS", run_file_write(s->p.dir, "checks.sql", model_checks), 1), 0);

@@ -250,11 +250,11 @@ static void serve_cut(const struct model *model, const struct model_view_state *
 {
     for (int i = 0; i < MODEL_EVENTS; i++) {
         const struct model_event *event = &model->events[i];
-        int64_t cut_ms = view->cut_ms[event->host] == INT64_MAX ? view->boundary_ms : view->cut_ms[event->host];
+        int64_t cut_ms = tl_min_i64(view->cut_ms[event->host], view->boundary_ms);
 
         times[i][MODEL_BATCH] = counted->by[i][MODEL_BATCH] && event->time_ms < cut_ms;
         times[i][MODEL_SPEED] = counted->by[i][MODEL_SPEED] && event->time_ms >= cut_ms;
-        gone[i] = times[i][MODEL_SPEED] > 0 && event->time_ms < view->pruned_ms;
+        gone[i] = times[i][MODEL_SPEED] > 0 && event->time_ms < view->kept_from_ms[event->host];
     }
 }
 

@@ -63,6 +63,7 @@ struct model_view_state {
     int64_t boundary_ms, final_ms, pruned_ms;
     int64_t next_offset[MODEL_PARTITIONS]; /* of speed */
     int64_t cut_ms[MODEL_HOSTS];           /* INT64_MAX: none */
+    int64_t kept_from_ms[MODEL_HOSTS]; /* speed's rows that begin before may have been pruned, for once they lay below the cut */
     struct model_range ranges[MODEL_RANGES_MAX];
     size_t ranges_count;
 };
@@ -84,7 +85,7 @@ struct model_lines {
 enum { MODEL_SPEED, MODEL_BATCH, MODEL_LAYERS };
 struct model_served {
     uint8_t times[MODEL_VIEWS][MODEL_EVENTS][MODEL_LAYERS]; /* in how many windows the layer serves the event */
-    bool gone[MODEL_VIEWS][MODEL_EVENTS]; /* speed's row of it may be pruned, and batch's lies above the cut: pending */
+    bool gone[MODEL_VIEWS][MODEL_EVENTS]; /* speed's row of it may have been pruned before the cut was lowered: pending */
 };
 struct model_sum {
     int64_t count, weight;

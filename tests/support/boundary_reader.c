@@ -252,7 +252,7 @@ static bool take_evidence(struct boundary_reader *reader, const struct link *lin
     state->change = out->change;
     for (int v = 0; v < MODEL_VIEWS; v++)
         for (int h = 0; h < MODEL_HOSTS; h++)
-            state->views[v].cut_ms[h] = INT64_MAX;
+            state->views[v].cut_ms[h] = INT64_MAX, state->views[v].kept_from_ms[h] = INT64_MIN;
     for (size_t i = 0; i < link->count && done; i++) {
         const int64_t *cells = link->lines[i].cells;
         struct model_view_state *view = &state->views[cells[1]];
@@ -271,7 +271,22 @@ static bool take_evidence(struct boundary_reader *reader, const struct link *lin
 
 /* ---- what must be ---- */
 
-/* Where speed's rows of a key may be gone above its cut, the oldest of them are: what that leaves is pending (semantics.md 10.3). */
+/* Pruned is what lies below the key's cut. That may be lowered afterwards, so what has once been below it, since it was pruned, may be gone. */
+static void note_pruned(struct model_state *now, const struct model_state *before)
+{
+    for (int v = 0; v < MODEL_VIEWS; v++)
+        for (int h = 0; h < MODEL_HOSTS; h++) {
+            struct model_view_state *view = &now->views[v];
+            const struct model_view_state *old = &before->views[v];
+            int64_t cut_ms = tl_min_i64(view->cut_ms[h], view->boundary_ms);
+
+            if (view->pruned_ms > old->pruned_ms) /* under the cut of then, or of now */
+                cut_ms = tl_max_i64(cut_ms, tl_min_i64(old->cut_ms[h], old->boundary_ms));
+            view->kept_from_ms[h] = tl_max_i64(old->kept_from_ms[h], tl_min_i64(cut_ms, view->pruned_ms));
+        }
+}
+
+/* What is missing of a key then are its oldest rows: they are pending (semantics.md 10.3). */
 static bool is_pending(struct boundary_reader *reader, int v, uint32_t host, const struct model_sum *got, struct seen *now)
 {
     for (int last = 0; last < MODEL_EVENTS; last++) {
@@ -419,6 +434,7 @@ static bool judge(struct boundary_reader *reader, struct link *link, struct seen
     if (!ask(reader, link, EVIDENCE) || !take_evidence(reader, link, now))
         return false;
     reader->counts.states++;
+    note_pruned(&now->state, first ? &now->state : &before->state);
     model_serve(reader->model, &now->state, &now->lines, &now->served);
     return model_check_lines(reader->model, &now->state, &now->lines, &reader->why) && check_totals(reader, now) &&
            (first || explain(reader, before, now));
