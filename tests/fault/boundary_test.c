@@ -16,7 +16,12 @@
 #include "support/pipeline.h"
 #include "support/store_fixture.h"
 
-enum { CYCLES_OF_A_HISTORY = 12, PATIENCE_MS = 60000 };
+#ifdef TL_SANITIZED
+enum { SAMPLE = 24 };
+#else
+enum { SAMPLE = 72 };
+#endif
+enum { CYCLES_OF_A_HISTORY = 12 };
 enum command { SPEED, ARCHIVE, BATCH, ROLLBACK, COMMANDS };
 
 struct figures {
@@ -271,10 +276,10 @@ TestSuite(boundary, .timeout = 20000, .fini = store_folder_remove);
 
 Test(boundary, no_poll_shows_a_gap_or_a_double)
 {
-    prove("SQLite", NULL, 72);
+    prove("SQLite", NULL, SAMPLE);
 }
 
 Test(boundary, nor_on_postgresql)
 {
-    prove("PostgreSQL", &store_postgres, 36);
+    prove("PostgreSQL", &store_postgres, SAMPLE / 2);
 }

@@ -368,6 +368,61 @@ bool model_check_lines(const struct model *model, const struct model_state *stat
     return right;
 }
 
+/* ---- cuts ---- */
+
+/* Of the key's events that a layer has counted: is none in [at - quiet, at)? Then no window crosses. */
+static bool is_quiet(const struct model *model, const bool counted[MODEL_EVENTS], uint32_t host, int64_t at_ms, int64_t quiet_ms)
+{
+    for (int i = 0; i < MODEL_EVENTS; i++)
+        if (counted[i] && model->events[i].host == host && model->events[i].time_ms < at_ms &&
+            model->events[i].time_ms >= at_ms - quiet_ms)
+            return false;
+    return true;
+}
+
+static bool check_cut(const struct model *model, enum model_view v, uint32_t host, int64_t cut_ms, int64_t boundary_ms,
+                      const bool counted[MODEL_EVENTS], struct tl_buf *why)
+{
+    int64_t quiet_ms = v == VIEW_VISITS ? GAP_MS : TIMEOUT_MS, at_ms = boundary_ms;
+
+    if (cut_ms > boundary_ms) {
+        tl_buf_printf(why, "%s h%u: the cut %lld lies above the boundary %lld\n", model_views[v], host, (long long)cut_ms,
+                      (long long)boundary_ms);
+        return false;
+    }
+    for (int i = -1; i < MODEL_EVENTS; i++) {
+        if (i >= 0 && (!counted[i] || model->events[i].host != host))
+            continue;
+        if (i >= 0)
+            at_ms = model->events[i].time_ms;
+        if (cut_ms < at_ms && at_ms <= boundary_ms && is_quiet(model, counted, host, at_ms, quiet_ms)) {
+            tl_buf_printf(why, "%s h%u: the cut is %lld, and nothing crosses %lld (boundary %lld)\n", model_views[v], host,
+                          (long long)cut_ms, (long long)at_ms, (long long)boundary_ms);
+            return false;
+        }
+    }
+    return true;
+}
+
+bool model_check_cuts(const struct model *model, const struct model_state *state, const struct model_lines *lines,
+                      struct tl_buf *why)
+{
+    static const enum model_view views[] = {VIEW_VISITS, VIEW_FIVES};
+    bool right = true;
+
+    for (size_t k = 0; k < TL_COUNT(views); k++) {
+        const struct model_view_state *view = &state->views[views[k]];
+        bool counted[MODEL_EVENTS];
+
+        for (int i = 0; i < MODEL_EVENTS; i++)
+            counted[i] = speed_counted(model, state, lines, views[k], i) || batch_counted(model, state, views[k], i);
+        for (uint32_t host = 0; host < MODEL_HOSTS; host++)
+            if (view->cut_ms[host] != INT64_MAX)
+                right = check_cut(model, views[k], host, view->cut_ms[host], view->boundary_ms, counted, why) && right;
+    }
+    return right;
+}
+
 /* ---- why a total has changed ---- */
 
 static bool has_ticked(const struct model_view_state *before, const struct model_view_state *after)

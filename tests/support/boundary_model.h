@@ -100,6 +100,11 @@ void model_add_up(const struct model *model, const struct model_served *served, 
 bool model_check_lines(const struct model *model, const struct model_state *state, const struct model_lines *lines,
                        struct tl_buf *why);
 
+/* Does no cut lie above the boundary, and none lower than at the last instant that no window of the key can cross? (The sums say that it is not too
+ * high.) */
+bool model_check_cuts(const struct model *model, const struct model_state *state, const struct model_lines *lines,
+                      struct tl_buf *why);
+
 /* Why an event is served more or fewer times than before. */
 enum model_reason {
     REASON_ARRIVED,   /* speed has read it */

@@ -346,8 +346,6 @@ static bool check_totals(struct boundary_reader *reader, struct seen *now)
         const struct model_view_state *view = &now->state.views[v];
 
         for (uint32_t h = 0; h < MODEL_HOSTS; h++) {
-            if (view->cut_ms[h] != INT64_MAX && view->cut_ms[h] > view->boundary_ms)
-                right = fail(reader, model_views[v], "a cut lies above the boundary");
             for (int layer = 0; layer < MODEL_LAYERS; layer++) {
                 const struct model_sum *got = &now->totals.of[v][h][layer], *must = &want.of[v][h][layer];
 
@@ -436,7 +434,8 @@ static bool judge(struct boundary_reader *reader, struct link *link, struct seen
     reader->counts.states++;
     note_pruned(&now->state, first ? &now->state : &before->state);
     model_serve(reader->model, &now->state, &now->lines, &now->served);
-    return model_check_lines(reader->model, &now->state, &now->lines, &reader->why) && check_totals(reader, now) &&
+    return model_check_lines(reader->model, &now->state, &now->lines, &reader->why) &&
+           model_check_cuts(reader->model, &now->state, &now->lines, &reader->why) && check_totals(reader, now) &&
            (first || explain(reader, before, now));
 }
 
