@@ -1,4 +1,4 @@
-/* store_cut.c: cuts per key in the store: all anew at a publication, lowered by a tick whose row comes to cross one.
+/* store_cut.c: cuts per key in the store: all anew at a publication or a rollback, lowered by a tick whose row comes to cross one.
  *
  * Only a key with a session across the boundary has a cut below it, so a publication looks at those: the carried ones, and speed's rows
  * that end behind the boundary and begin before it. From there each key is walked by itself, through the indexes on key and end: a key that
@@ -23,6 +23,8 @@ static const char *const sql_put_cut[] = {
     [TL_DIALECT_POSTGRES] = "INSERT INTO tally_cut (definition, \"key\", cut_ms) VALUES (?1, ?2, ?3)"
                             " ON CONFLICT (definition, " TL_POSTGRES_INDEXED("\"key\"") ") DO UPDATE SET cut_ms = excluded.cut_ms",
 };
+/* Those of before a rollback stand under the definition's number with a minus. */
+static const char sql_set_aside[] = "UPDATE tally_cut SET definition = -definition WHERE definition = ?1";
 static const char sql_boundary[] = "SELECT boundary_ms FROM tally_progress WHERE definition = ?1";
 /* clang-format on */
 
@@ -178,6 +180,44 @@ enum tl_code tl_cuts_renew(struct tl_store *store, struct tl_known *d, int64_t b
     }
 out:
     tl_answer_close(answer);
+    return rc;
+}
+
+/* ---- a rollback ---- */
+
+enum tl_code tl_cuts_set_aside(struct tl_store *store, const struct tl_known *d, struct tl_err *err)
+{
+    return tl_database_do(store->database, sql_set_aside, err, "i", d->id);
+}
+
+/* Pruned are rows that end up to there and begin below their key's cut, as it was. So where a cut is not lower than it was they are not asked for;
+ * nor where it is the start of a row that is there and ends behind: there the layers agree. */
+enum tl_code tl_cuts_find_lost(struct tl_store *store, const struct tl_known *d, int64_t boundary_ms, int64_t pruned_ms,
+                               bool *lost, struct tl_err *err)
+{
+    struct tl_merge_view view = tl_known_view(d);
+    enum tl_dialect dialect = store->database->dialect;
+    struct tl_answer *answer = NULL;
+    struct tl_buf sql;
+    enum tl_code rc;
+
+    tl_buf_init(&sql, 0);
+    tl_buf_put_str(&sql, "SELECT 1 FROM tally_cut AS c LEFT JOIN tally_cut AS o ON o.definition = -c.definition AND ");
+    tl_merge_view_put_same_key(&sql, dialect, "o.\"key\"", "c.\"key\"");
+    tl_buf_put_str(&sql, " WHERE c.definition = ?1 AND c.cut_ms < ?2 AND c.cut_ms < COALESCE(o.cut_ms, ?3) AND NOT EXISTS"
+                         " (SELECT 1 FROM ");
+    tl_merge_view_put_name(&sql, view.speed_table);
+    tl_buf_put_str(&sql, " AS s WHERE ");
+    tl_merge_view_put_has_key(&sql, dialect, &view, "s", "c.\"key\"");
+    tl_buf_put_str(&sql, " AND s._start_ms = c.cut_ms AND s._end_ms > ?2) LIMIT 1");
+    TL_TRY(tl_database_stream_text(store->database, &sql, &answer, err, "iii", d->id, pruned_ms, boundary_ms));
+    TL_TRY(tl_answer_next(answer, lost, err));
+    tl_answer_close(answer);
+    answer = NULL;
+    TL_TRY(tl_database_do(store->database, sql_forget_cuts, err, "i", -d->id));
+out:
+    tl_answer_close(answer);
+    tl_buf_done(&sql);
     return rc;
 }
 

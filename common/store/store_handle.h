@@ -157,6 +157,11 @@ static inline struct tl_sv tl_known_key(const struct tl_known *known, struct tl_
 /* Of a definition with cut_per_key, all anew: its pointer and boundary are the new ones, `run` is the one whose range ends at the boundary. */
 TL_MUST_USE enum tl_code tl_cuts_renew(struct tl_store *store, struct tl_known *known, int64_t boundary_ms, int64_t run,
                                        struct tl_err *err);
+/* A rollback: the cuts as they are stand by, and then are held against the new ones and forgotten. *lost: where a key's cut is lower now, and
+ * speed's rows above it may be gone, for they had been pruned up to `pruned_ms` when the boundary was `boundary_ms`. */
+TL_MUST_USE enum tl_code tl_cuts_set_aside(struct tl_store *store, const struct tl_known *known, struct tl_err *err);
+TL_MUST_USE enum tl_code tl_cuts_find_lost(struct tl_store *store, const struct tl_known *known, int64_t boundary_ms,
+                                           int64_t pruned_ms, bool *lost, struct tl_err *err);
 /* The cuts that these rows of speed, which stand in its table by now, come to cross. */
 TL_MUST_USE enum tl_code tl_cuts_lower(struct tl_store *store, struct tl_known *known, const struct tl_rows *rows,
                                        struct tl_err *err);

@@ -426,20 +426,51 @@ out:
     return rc;
 }
 
+/* The same for keys whose cut has stepped back below what is pruned: rows above it would be seen again. */
+static enum tl_code check_cuts(struct tl_store *store, const struct tl_known *d, int64_t boundary_ms, int64_t pruned_ms,
+                               struct tl_err *err)
+{
+    char gone[TL_TIME_TEXT_BYTES];
+    bool lost = false;
+    enum tl_code rc;
+
+    TL_TRY(tl_cuts_find_lost(store, d, boundary_ms, pruned_ms, &lost, err));
+    if (!lost)
+        goto out;
+    time_text(pruned_ms, gone);
+    TL_TRY(tl_fail(err, TL_ERR_LIMIT,
+                   "view %.*s: speed would serve again what a window holds that began before %s, and its rows are gone up to %s "
+                   "('tally.speed-retention'); nothing was rolled back; tally batch --force computes anew",
+                   TL_SV_ARG(d->view), gone, gone));
+out:
+    return rc;
+}
+
 static enum tl_code point_back(struct tl_store *store, int64_t definition, int64_t published, int64_t now_ms, struct tl_err *err)
 {
     struct tl_known *d;
-    int64_t boundary_ms, last;
+    struct tl_answer *answer = NULL;
+    int64_t boundary_ms, last, before_ms, pruned_ms;
+    bool row = false;
     enum tl_code rc;
 
     TL_TRY(tl_known_find(store, definition, &d, err));
+    TL_TRY(tl_database_ask(store->database, sql_progress, &answer, err, "i", definition));
+    TL_TRY(tl_answer_next(answer, &row, err));
+    before_ms = tl_answer_i64(answer, 0);
+    pruned_ms = tl_answer_i64(answer, 1);
     TL_TRY(check_sealed(store, d, published, now_ms, err));
     TL_TRY(tl_database_do(store->database, sql_unpoint, err, "i", definition));
     TL_TRY(tl_database_do(store->database, sql_replay, err, "i", definition));
     TL_TRY(tl_pointer_end(store, definition, INT64_MAX, &boundary_ms, &last, err));
     TL_TRY(check_rows(store, d, boundary_ms, err));
+    if (d->cut_per_key)
+        TL_TRY(tl_cuts_set_aside(store, d, err));
     TL_TRY(renew_boundary(store, d, &boundary_ms, err));
+    if (d->cut_per_key)
+        TL_TRY(check_cuts(store, d, before_ms, pruned_ms, err));
 out:
+    tl_answer_close(answer);
     return rc;
 }
 

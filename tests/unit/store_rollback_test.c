@@ -218,6 +218,54 @@ static void speed_serves_what_is_uncovered(const struct store_backend *backend)
     tl_store_close(store);
 }
 
+/* Two publications of sessions, the first with what it carries over 20; then speed's rows go that batch has taken over by the first. */
+static struct tl_store *publish_sessions(const struct store_backend *backend, bool split)
+{
+    struct tl_store *store = fresh(backend);
+    int64_t id = define(store, store_sessions("visits", 'a', 0)), epoch = store_epoch(store), run = store_run(store, "1"), change;
+
+    store_put_speed(store, epoch, id, 5, 26, "same", 1);
+    if (split) {
+        store_put_speed(store, epoch, id, 0, 10, "split", 2);
+        store_put_speed(store, epoch, id, 9, 30, "split", 3);
+        store_stage_open(store, run, id, 20, 0, "split");
+    }
+    OK(tl_store_begin_tick(store, epoch, &change, err));
+    OK(tl_store_put_final(store, id, 30, err));
+    OK(tl_store_commit(store, err));
+    store_stage_open(store, run, id, 20, 5, "same");
+    store_stage_range(store, run, id, MIN_MS, 20);
+    OK(tl_store_publish(store, run, 100, err));
+    run = store_run(store, "2");
+    store_stage(store, run, id, 5, 26, "same", 101);
+    if (split)
+        store_stage(store, run, id, 0, 30, "split", 102);
+    store_stage_range(store, run, id, 20, 40);
+    OK(tl_store_publish(store, run, 200, err));
+    OK(tl_store_prune_speed(store, id, 150, err));
+    return store;
+}
+
+/* Where a key's cut steps back, below the boundary of then, speed serves what lies above it, if it still can. */
+static void speed_serves_what_lies_above_a_cut(const struct store_backend *backend)
+{
+    struct tl_store *store = publish_sessions(backend, false);
+    struct tl_buf undone;
+
+    tl_buf_init(&undone, 0);
+    expect(MERGED(store, "visits"), "5 26 same 101 batch 1\n");
+    undo(store, 0, 400);
+    expect(MERGED(store, "visits"), "5 26 same 1 speed 1\n");
+    tl_store_close(store);
+    store = publish_sessions(backend, true);
+    expect(MERGED(store, "visits"), "5 26 same 101 batch 1\n0 30 split 102 batch 1\n");
+    FAILS(TL_ERR_LIMIT, "rows are gone up to 1970-01-01T00:00:00.020Z",
+          tl_store_unpublish(store, 0, "", 400, see_undone, &undone, err));
+    expect(MERGED(store, "visits"), "5 26 same 101 batch 1\n0 30 split 102 batch 1\n");
+    tl_buf_done(&undone);
+    tl_store_close(store);
+}
+
 static void superseded_rows_go_when_no_rollback_may_want_them(const struct store_backend *backend)
 {
     struct tl_store *store = fresh(backend);
@@ -361,6 +409,7 @@ static const struct store_check checks[] = {
     CHECK(a_pattern_is_sealed_with_its_topics),
     CHECK(the_pointer_is_what_it_was),
     CHECK(speed_serves_what_is_uncovered),
+    CHECK(speed_serves_what_lies_above_a_cut),
     CHECK(superseded_rows_go_when_no_rollback_may_want_them),
     CHECK(the_first_publication_of_a_new_definition_stays),
     CHECK(a_stage_is_taken_back_range_by_range),
