@@ -185,6 +185,7 @@ struct seen {
     struct model_state state;
     struct model_lines lines;
     struct model_served served;
+    bool pending[MODEL_VIEWS][MODEL_HOSTS];
 };
 
 static bool take_totals(struct boundary_reader *reader, const struct link *link, struct seen *out)
@@ -291,7 +292,6 @@ static bool is_pending(struct boundary_reader *reader, int v, uint32_t host, con
 {
     for (int last = 0; last < MODEL_EVENTS; last++) {
         struct model_sum left = {0, 0};
-        int64_t count = 0;
 
         if (!now->served.gone[v][last] || reader->model->events[last].host != host)
             continue;
@@ -300,10 +300,8 @@ static bool is_pending(struct boundary_reader *reader, int v, uint32_t host, con
 
             if (event->host != host || now->served.times[v][i][MODEL_SPEED] == 0)
                 continue;
-            if (event->time_ms <= reader->model->events[last].time_ms) {
-                count++;
+            if (event->time_ms <= reader->model->events[last].time_ms)
                 continue;
-            }
             left.count++;
             left.weight += event->weight;
         }
@@ -312,7 +310,7 @@ static bool is_pending(struct boundary_reader *reader, int v, uint32_t host, con
         for (int i = 0; i < MODEL_EVENTS; i++)
             if (reader->model->events[i].host == host && reader->model->events[i].time_ms <= reader->model->events[last].time_ms)
                 now->served.times[v][i][MODEL_SPEED] = 0;
-        reader->counts.pending += count;
+        now->pending[v][host] = true;
         return true;
     }
     return false;
@@ -341,6 +339,7 @@ static bool check_totals(struct boundary_reader *reader, struct seen *now)
     struct model_totals want;
     bool right = true;
 
+    memset(now->pending, 0, sizeof now->pending);
     model_add_up(reader->model, &now->served, &want);
     for (int v = 0; v < MODEL_VIEWS; v++) {
         const struct model_view_state *view = &now->state.views[v];
@@ -409,6 +408,17 @@ static bool explain(struct boundary_reader *reader, const struct seen *old, cons
                 continue;
             }
             *(after > before ? &counts->came[reason] : &counts->went[reason]) += 1;
+        }
+    for (int v = 0; v < MODEL_VIEWS; v++)
+        for (int h = 0; h < MODEL_HOSTS; h++) {
+            bool only_undone = old->state.undone != new->state.undone &&
+                               old->state.published ==
+                                   new->state.published &&memcmp(old->state.views[v].next_offset, new->state.views[v].next_offset,
+                                                                 sizeof old->state.views[v].next_offset) == 0;
+
+            counts->pending += new->pending[v][h] && !old->pending[v][h];
+            if (new->pending[v][h] && !old->pending[v][h] && only_undone)
+                right = fail(reader, model_views[v], "a rollback shows rows again that are gone");
         }
     if (memcmp(&old->totals, &new->totals, sizeof old->totals) != 0) {
         counts->changes++;

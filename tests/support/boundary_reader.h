@@ -13,9 +13,10 @@
 #include "support/boundary_model.h"
 
 struct reader_counts {
-    int64_t polls, ns, states;                                 /* states: that were held against the model */
-    int64_t changes, ticks, publications, undone;              /* changes of a total, and what moved in the store then */
-    int64_t came[MODEL_REASONS], went[MODEL_REASONS], pending; /* events, per view */
+    int64_t polls, ns, states;                        /* states: that were held against the model */
+    int64_t changes, ticks, publications, undone;     /* changes of a total, and what moved in the store then */
+    int64_t came[MODEL_REASONS], went[MODEL_REASONS]; /* events, per view */
+    int64_t pending;                                  /* times that a key came to want rows that had been pruned */
 };
 struct boundary_reader {
     pthread_t thread;
