@@ -312,6 +312,58 @@ static const struct tl_recorded_topic *topic_of(const struct tl_recorded_topics 
     return NULL;
 }
 
+struct one_partition {
+    int64_t upto;
+    tl_recorded_each each;
+    void *ctx;
+};
+
+static enum tl_code below_upto(void *ctx, uint32_t partition, const struct tl_message *messages, size_t count, struct tl_err *err)
+{
+    const struct one_partition *one = ctx;
+
+    while (count > 0 && messages[count - 1].offset >= one->upto)
+        count--;
+    return count == 0 ? TL_OK : one->each(one->ctx, partition, messages, count, err);
+}
+
+enum tl_code tl_recorded_read_partition(struct tl_recorded *recorded, uint32_t source, uint32_t partition,
+                                        const struct tl_time_spans *spans, int64_t upto, tl_recorded_each each, void *ctx,
+                                        struct tl_err *err)
+{
+    struct one_partition one = {upto, each, ctx};
+    struct tl_recorded_topics alone = {.count = 1};
+    struct readings all = {.topics = &alone, .spans = spans, .time_rule = tl_intake_time_rule(recorded->plan, source)};
+    const struct tl_recorded_topics *topics;
+    const struct tl_recorded_topic *topic;
+    const struct tl_master_file *file;
+    uint32_t partitions, block;
+    int64_t first;
+    enum tl_code rc = TL_OK;
+
+    TL_TRY(tl_recorded_topics(recorded, source, &topics, err));
+    topic = topic_of(topics, partition);
+    if (topic == NULL)
+        return TL_OK;
+    alone.items = &topics->items[topic - topics->items];
+    while ((file = next_block(&all, &topic, &block)) != NULL) {
+        const struct tl_message *messages;
+        size_t count;
+
+        if (file->partition != tl_partition_in_topic(partition) || file->blocks[block].first_offset >= upto)
+            continue;
+        TL_TRY(read_block(recorded, file, block, &messages, &count, err));
+        recorded->messages_count += count;
+        TL_TRY(below_upto(&one, partition, messages, count, err));
+    }
+    TL_TRY(tl_recorded_log(recorded, source, alone.items, &partitions, err));
+    if (tl_partition_in_topic(partition) < partitions)
+        TL_TRY(tl_recorded_read_log(recorded, source, alone.items, tl_partition_in_topic(partition), upto, below_upto, &one,
+                                    &first, err));
+out:
+    return rc;
+}
+
 static const struct tl_message *message_at(const struct tl_message *messages, size_t count, int64_t offset)
 {
     for (size_t i = 0; i < count; i++)

@@ -90,6 +90,11 @@ TL_MUST_USE enum tl_code tl_recorded_log(const struct tl_recorded *recorded, uin
 TL_MUST_USE enum tl_code tl_recorded_read_log(struct tl_recorded *recorded, uint32_t source,
                                               const struct tl_recorded_topic *topic, uint32_t partition, int64_t to,
                                               tl_recorded_each each, void *ctx, int64_t *first, struct tl_err *err);
+/* One partition, by its number, below `upto`: the blocks that may have an event in one of the spans, and what the log has behind the record. Nothing
+ * where it is not known. */
+TL_MUST_USE enum tl_code tl_recorded_read_partition(struct tl_recorded *recorded, uint32_t source, uint32_t partition,
+                                                    const struct tl_time_spans *spans, int64_t upto, tl_recorded_each each,
+                                                    void *ctx, struct tl_err *err);
 /* One message, by its partition's number; valid until the next call. NULL: it is not to be had. */
 TL_MUST_USE enum tl_code tl_recorded_find(struct tl_recorded *recorded, uint32_t source, uint32_t partition, int64_t offset,
                                           const struct tl_message **out, struct tl_err *err);
