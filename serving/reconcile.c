@@ -8,6 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "advise.h"
 #include "base/clock.h"
 #include "base/diag.h"
 #include "cause.h"
@@ -25,6 +26,7 @@
 struct reconcile_options {
     int64_t from_ms, to_ms, limit;
     const char *format;
+    struct tl_advise_options advise;
 };
 
 /* One view of the plan. */
@@ -781,6 +783,9 @@ static enum tl_code reconcile(struct reconcile *r, struct tl_err *err)
     enum tl_code rc = TL_OK;
 
     TL_TRY(tl_options_need_views(r->common, err));
+    TL_TRY(tl_advise_not_asked(&r->own->advise, err));
+    if (strcmp(r->own->format, "csv") == 0)
+        TL_TRY(tl_fail(err, TL_ERR_USAGE, "only what --advise-lateness says is written as csv"));
     r->report.from_ms = r->own->from_ms;
     r->report.to_ms = r->own->to_ms == TL_TIME_NONE ? INT64_MAX : r->own->to_ms;
     if (r->report.from_ms >= r->report.to_ms)
@@ -843,13 +848,14 @@ static void reconcile_done(struct reconcile *r)
 }
 
 static const struct tl_option reconcile_table[] = {
-    {"from",   TL_OPT_TIME,   "TIME",      "compare windows that end after this; from the beginning unless set",
-     offsetof(struct reconcile_options,                                                                                                                       from_ms), 0},
-    {"to",     TL_OPT_TIME,   "TIME",      "compare windows that end at this or before; all that is published unless set",
-     offsetof(struct reconcile_options,                                                                                                                       to_ms),   0},
-    {"format", TL_OPT_CHOICE, "text|json", "how the report is written",                                                    offsetof(struct reconcile_options, format),  0},
-    {"limit",  TL_OPT_COUNT,  "N",         "list so many differing units, unexplained ones first (20)",
-     offsetof(struct reconcile_options,                                                                                                                       limit),   0},
+    {"from",   TL_OPT_TIME,   "TIME",          "compare windows that end after this; from the beginning unless set",
+     offsetof(struct reconcile_options,                                                                                                                           from_ms), 0},
+    {"to",     TL_OPT_TIME,   "TIME",          "compare windows that end at this or before; all that is published unless set",
+     offsetof(struct reconcile_options,                                                                                                                           to_ms),   0},
+    {"format", TL_OPT_CHOICE, "text|json|csv", "how the report is written",                                                    offsetof(struct reconcile_options, format),  0},
+    {"limit",  TL_OPT_COUNT,  "N",             "list so many differing units, unexplained ones first (20)",
+     offsetof(struct reconcile_options,                                                                                                                           limit),   0},
+    TL_ADVISE_OPTIONS(offsetof(struct reconcile_options, advise))
 };
 
 static const struct tl_usage reconcile_usage = {
@@ -879,7 +885,7 @@ TL_COMMAND(reconcile, "compare both layers and explain every difference")
     tl_arena_init(&r.memory, 4096, 0);
     tl_compare_init(&r.compare, 0);
     tl_cause_init(&r.finder);
-    rc = reconcile(&r, &err);
+    rc = own.advise.wanted ? tl_advise(&common, &own.advise, own.format, &err) : reconcile(&r, &err);
     if (rc != TL_OK && rc != TL_ERR_ANSWER_NO)
         tl_diag_err(&err);
     reconcile_done(&r);
