@@ -129,6 +129,7 @@ static void play_history(struct pipeline *p, struct chance *chance)
         pipeline_append(p, 1, records + at, PIECE);
         TALLY(p, 0, "archive");
     }
+    TALLY(p, 0, "speed", "--once"); /* and begins anew with what it has stored */
     pipeline_append(p, 1, records + QUIET + EVENTS / 2, EVENTS - QUIET - EVENTS / 2);
     TALLY(p, 0, "speed", "--once");
 }
