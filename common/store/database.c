@@ -8,7 +8,7 @@
 #include "base/buf.h"
 #include "store/sqlite_rows.h"
 
-enum { BINDS_MAX = 16 };
+enum { BINDS_MAX = 20 };
 
 /* ---- the connection ---- */
 

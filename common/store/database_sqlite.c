@@ -25,9 +25,12 @@
 
 #define BUSY_MS 5000
 #define APPLICATION_ID 0x544c7374 /* "TLst" */
-#define SCHEMA_VERSION 6
+#define SCHEMA_VERSION 7
 #define TEXT_OF(number) TEXT_OF_(number)
 #define TEXT_OF_(number) #number
+#define RECONCILED_COUNTS                                                                                                        \
+    "groups_count INTEGER NOT NULL, equal_count INTEGER NOT NULL, explained_count INTEGER NOT NULL, unexplained_count INTEGER "  \
+    "NOT NULL, pending_count INTEGER NOT NULL"
 
 /* clang-format off */
 /* What each version added to the one before. A new file goes through all of them, an older one through those that it lacks, so both are the
@@ -153,6 +156,19 @@ static const char *const sql_version_6[] = {
     /* The record of the topic has lost events before upto_ms: ranges before it are never recomputed. */
     "CREATE TABLE tally_sealed (topic TEXT NOT NULL PRIMARY KEY, upto_ms INTEGER NOT NULL, sealed_ms INTEGER NOT NULL) STRICT, WITHOUT ROWID;",
 };
+static const char *const sql_version_7[] = {
+    /* What reconciliations came to (store_reconciliation.h). notes: one a line. */
+    ("CREATE TABLE tally_reconciliation (reconciliation INTEGER PRIMARY KEY, started_ms INTEGER NOT NULL, ended_ms INTEGER NOT NULL,"
+     " from_ms INTEGER NOT NULL, to_ms INTEGER NOT NULL, compared_from_ms INTEGER NOT NULL, compared_to_ms INTEGER NOT NULL,"
+     " cut INTEGER NOT NULL, exit_status INTEGER NOT NULL, " RECONCILED_COUNTS ", events_count INTEGER NOT NULL,"
+     " normaliser INTEGER NOT NULL, versions TEXT NOT NULL, notes TEXT NOT NULL) STRICT;"),
+    ("CREATE TABLE tally_reconciliation_view (reconciliation INTEGER NOT NULL, view TEXT NOT NULL, definition INTEGER NOT NULL,"
+     " from_ms INTEGER NOT NULL, to_ms INTEGER NOT NULL, boundary_ms INTEGER NOT NULL, runs TEXT NOT NULL, " RECONCILED_COUNTS ","
+     " PRIMARY KEY (reconciliation, view)) STRICT, WITHOUT ROWID;"),
+    /* view: '' over all views. */
+    ("CREATE TABLE tally_reconciliation_cause (reconciliation INTEGER NOT NULL, view TEXT NOT NULL, cause INTEGER NOT NULL,"
+     " check_name TEXT NOT NULL, events_count INTEGER NOT NULL, PRIMARY KEY (reconciliation, view, cause, check_name)) STRICT, WITHOUT ROWID;"),
+};
 static const struct {
     const char *const *statements;
     size_t count;
@@ -163,6 +179,7 @@ static const struct {
     {sql_version_4, TL_COUNT(sql_version_4)},
     {sql_version_5, TL_COUNT(sql_version_5)},
     {sql_version_6, TL_COUNT(sql_version_6)},
+    {sql_version_7, TL_COUNT(sql_version_7)},
 };
 /* clang-format on */
 

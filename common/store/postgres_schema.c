@@ -17,7 +17,7 @@
 
 #include "event/schema.h"
 
-#define SCHEMA_VERSION 3
+#define SCHEMA_VERSION 4
 #define TEXT_OF(number) TEXT_OF_(number)
 #define TEXT_OF_(number) #number
 #define KEY TL_POSTGRES_INDEXED("\"key\"")
@@ -26,6 +26,9 @@
     "dead_letter BIGINT NOT NULL, future BIGINT NOT NULL, duplicate BIGINT NOT NULL, filtered BIGINT NOT NULL, rejected BIGINT " \
     "NOT NULL,"                                                                                                                  \
     " late BIGINT NOT NULL, partly_counted BIGINT NOT NULL, counted BIGINT NOT NULL"
+#define RECONCILED_COUNTS                                                                                                        \
+    "groups_count BIGINT NOT NULL, equal_count BIGINT NOT NULL, explained_count BIGINT NOT NULL, unexplained_count BIGINT NOT "  \
+    "NULL, pending_count BIGINT NOT NULL"
 
 /* clang-format off */
 static const char *const sql_version_1[] = {
@@ -146,6 +149,20 @@ static const char *const sql_version_3[] = {
     "CREATE TABLE tally_sealed (topic TEXT COLLATE \"C\" PRIMARY KEY, upto_ms BIGINT NOT NULL, sealed_ms BIGINT NOT NULL)",
     "COMMENT ON TABLE tally_sealed IS 'tally: up to where a topic''s record has been thinned out; ranges before it stay as they are'",
 };
+static const char *const sql_version_4[] = {
+    "CREATE TABLE tally_reconciliation (reconciliation BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY, started_ms BIGINT NOT NULL,"
+    " ended_ms BIGINT NOT NULL, from_ms BIGINT NOT NULL, to_ms BIGINT NOT NULL, compared_from_ms BIGINT NOT NULL,"
+    " compared_to_ms BIGINT NOT NULL, cut BIGINT NOT NULL, exit_status BIGINT NOT NULL, " RECONCILED_COUNTS ", events_count BIGINT NOT NULL,"
+    " normaliser BIGINT NOT NULL, versions TEXT NOT NULL, notes TEXT NOT NULL)",
+    "COMMENT ON TABLE tally_reconciliation IS 'tally: what reconciliations came to, the newest of them; notes: one a line'",
+    "CREATE TABLE tally_reconciliation_view (reconciliation BIGINT NOT NULL, view TEXT COLLATE \"C\" NOT NULL, definition BIGINT NOT NULL,"
+    " from_ms BIGINT NOT NULL, to_ms BIGINT NOT NULL, boundary_ms BIGINT NOT NULL, runs TEXT NOT NULL, " RECONCILED_COUNTS ","
+    " PRIMARY KEY (reconciliation, view))",
+    "COMMENT ON TABLE tally_reconciliation_view IS 'tally: the same, view by view; runs: of batch, that served what was compared'",
+    "CREATE TABLE tally_reconciliation_cause (reconciliation BIGINT NOT NULL, view TEXT COLLATE \"C\" NOT NULL, cause BIGINT NOT NULL,"
+    " check_name TEXT COLLATE \"C\" NOT NULL, events_count BIGINT NOT NULL, PRIMARY KEY (reconciliation, view, cause, check_name))",
+    "COMMENT ON TABLE tally_reconciliation_cause IS 'tally: events behind the differences, by cause; view empty: over all views'",
+};
 static const struct {
     const char *const *statements;
     size_t count;
@@ -153,6 +170,7 @@ static const struct {
     {sql_version_1, TL_COUNT(sql_version_1)},
     {sql_version_2, TL_COUNT(sql_version_2)},
     {sql_version_3, TL_COUNT(sql_version_3)},
+    {sql_version_4, TL_COUNT(sql_version_4)},
 };
 
 static const char sql_look[] =

@@ -11,7 +11,8 @@
  *   While a definition is being built beside the active one, its tables are v_speed__<8 hex>, v_batch__<8 hex> and so on; the swap renames.
  *   The tables hold times as INTEGER milliseconds and no window columns; v shows them as ISO text, with the milliseconds beside them.
  *   tally_*     definition, column, topic, progress, offset, dedup, ledger, dead_letter, outcome, epoch, epoch_versions, change, run, run_range, run_offset, run_unread,
- *               pointer, publication, open, cut, quarantine, check_result, sealed, meta
+ *               pointer, publication, open, cut, quarantine, check_result, sealed, reconciliation,
+ *               reconciliation_view, reconciliation_cause, meta
  *
  * Where the shape says cut_per_key, each key has a time boundary of its own, at or below B (cut.h). tally_cut has those that lie below. The
  * publication computes them, from both layers' rows and from what batch carries over B; a tick lowers them, by itself, when a row that it

@@ -11,6 +11,7 @@
  * store_publish.c       the pointer: publication, rollback
  * store_prune.c         deletions in short transactions: what was staged for nothing, superseded, taken over
  * store_run.c           what is read of runs
+ * store_reconciliation.c what reconciliations came to (store_reconciliation.h)
  * store_cut.c           cuts per key: anew at a publication, lowered by a tick
  * store_read.c          cursors and queries
  * database.h             what they stand on: the connection to SQLite or PostgreSQL, with the schema of the tally_ tables

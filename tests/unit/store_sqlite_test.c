@@ -121,7 +121,7 @@ ParameterizedTest(struct foreign_case *c, store_sqlite, foreign, .fini = store_f
 Test(store_sqlite, newer, .fini = store_folder_remove)
 {
     make_store();
-    sql("PRAGMA user_version = 7");
+    sql("PRAGMA user_version = 8");
     expect_refusal("a newer tally");
 }
 
@@ -135,7 +135,7 @@ Test(store_sqlite, newer_in_the_wal, .fini = store_folder_remove)
     make_store();
     snprintf(name, sizeof name, "%s-wal", store_path(url));
     cr_assert_eq(sqlite3_open(store_path(url), &db), SQLITE_OK);
-    cr_assert_eq(sqlite3_exec(db, "PRAGMA user_version = 7", NULL, NULL, NULL), SQLITE_OK);
+    cr_assert_eq(sqlite3_exec(db, "PRAGMA user_version = 8", NULL, NULL, NULL), SQLITE_OK);
     file = content(store_path(url));
     wal = content(name);
     cr_assert_gt(wal.size, 0);
@@ -166,8 +166,10 @@ static struct tl_buf schema_of(void)
     return text;
 }
 
-/* What versions 6, 5, 4 and 3 added, taken away. */
+/* What versions 7, 6, 5, 4 and 3 added, taken away. */
+#define WITHOUT_7 "DROP TABLE tally_reconciliation; DROP TABLE tally_reconciliation_view; DROP TABLE tally_reconciliation_cause;"
 #define WITHOUT_6                                                                                                                \
+    WITHOUT_7                                                                                                                    \
     "DROP TABLE tally_publication; DROP TABLE tally_check_result; DROP TABLE tally_sealed; DROP TABLE tally_run_unread;"         \
     "DROP INDEX tally_run_range_definition; DROP INDEX tally_run_range_unpublished;"                                             \
     "ALTER TABLE tally_run DROP COLUMN events_count; ALTER TABLE tally_run DROP COLUMN bytes_count;"                             \
