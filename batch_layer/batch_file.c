@@ -1,14 +1,7 @@
 /* batch_file.c: what the last run came to, for the textfile collector. See batch_file.h. */
 #include "batch_file.h"
 
-#include <fcntl.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
-#include "base/metrics.h"
+#include "main/metrics_file.h"
 
 #define LAST_SUCCESS "tally_batch_last_success_timestamp_seconds"
 
@@ -45,40 +38,6 @@ static const struct tl_metric_family ended = {
 static const struct tl_metric_family duration = {
     .name = "tally_batch_last_run_duration_seconds", .type = TL_GAUGE, .help = "How long the last run took."};
 
-/* ---- what was there ---- */
-
-/* The last success as the file tells it; 0: it tells none. */
-static double read_success(const char *path)
-{
-    FILE *file = fopen(path, "re");
-    char line[512];
-    double found = 0;
-
-    while (file != NULL && fgets(line, sizeof line, file) != NULL)
-        if (strncmp(line, LAST_SUCCESS " ", sizeof LAST_SUCCESS) == 0)
-            found = strtod(line + sizeof LAST_SUCCESS, NULL);
-    if (file != NULL)
-        fclose(file);
-    return found;
-}
-
-/* ---- what is now ---- */
-
-static enum tl_code set(struct tl_metrics *metrics, const struct tl_metric_family *family, struct tl_sv view, double value,
-                        struct tl_err *err)
-{
-    const struct tl_metric_label label = {"view", view};
-    struct tl_metric *series;
-    enum tl_code rc;
-
-    TL_TRY(tl_metrics_series(metrics, family, &label, view.data != NULL ? 1 : 0, &series, err));
-    tl_metrics_begin(metrics);
-    tl_metric_set(series, value);
-    tl_metrics_end(metrics);
-out:
-    return rc;
-}
-
 /* A store that cannot be asked (it may be the reason of the failure) tells nothing of the views. */
 static enum tl_code set_boundaries(struct tl_metrics *metrics, const struct tl_scope *scope, struct tl_err *err)
 {
@@ -92,7 +51,8 @@ static enum tl_code set_boundaries(struct tl_metrics *metrics, const struct tl_s
             tl_store_definition(scope->store, scope->definitions[v], &definition, &ignored) != TL_OK ||
             definition.boundary_ms == INT64_MIN)
             continue;
-        TL_TRY(set(metrics, &boundary, scope->plan->views[v].name, (double)definition.boundary_ms / 1000, err));
+        TL_TRY(tl_metrics_file_set(metrics, &boundary, &(struct tl_metric_label){"view", scope->plan->views[v].name}, 1,
+                                   (double)definition.boundary_ms / 1000, err));
     }
 out:
     return rc;
@@ -101,44 +61,19 @@ out:
 static enum tl_code set_all(struct tl_metrics *metrics, const char *path, const struct tl_scope *scope,
                             const struct tl_batch_outcome *outcome, struct tl_err *err)
 {
-    const struct tl_sv none = {NULL, 0};
-    double success = outcome->exit_status == 0 ? (double)outcome->ended_ms / 1000 : read_success(path);
+    double success = outcome->exit_status == 0 ? (double)outcome->ended_ms / 1000 : tl_metrics_file_read(path, LAST_SUCCESS);
     enum tl_code rc = TL_OK;
 
     if (success > 0)
-        TL_TRY(set(metrics, &last_success, none, success, err));
-    TL_TRY(set(metrics, &status, none, outcome->exit_status, err));
-    TL_TRY(set(metrics, &ended, none, (double)outcome->ended_ms / 1000, err));
-    TL_TRY(set(metrics, &duration, none, (double)(outcome->ended_ms - outcome->started_ms) / 1000, err));
+        TL_TRY(tl_metrics_file_set(metrics, &last_success, NULL, 0, success, err));
+    TL_TRY(tl_metrics_file_set(metrics, &status, NULL, 0, outcome->exit_status, err));
+    TL_TRY(tl_metrics_file_set(metrics, &ended, NULL, 0, (double)outcome->ended_ms / 1000, err));
+    TL_TRY(tl_metrics_file_set(metrics, &duration, NULL, 0, (double)(outcome->ended_ms - outcome->started_ms) / 1000, err));
     for (size_t i = 0; i < TL_COUNT(counts); i++)
-        TL_TRY(set(metrics, &counts[i].family, none, (double)*(const uint64_t *)((const char *)outcome + counts[i].at), err));
+        TL_TRY(tl_metrics_file_set(metrics, &counts[i].family, NULL, 0,
+                                   (double)*(const uint64_t *)((const char *)outcome + counts[i].at), err));
     TL_TRY(set_boundaries(metrics, scope, err));
 out:
-    return rc;
-}
-
-/* ---- the file ---- */
-
-/* 0644 whatever the umask: the collector is another user. */
-static enum tl_code write_file(const char *path, struct tl_sv text, struct tl_err *err)
-{
-    char beside[4200];
-    int fd;
-    enum tl_code rc = TL_OK;
-
-    snprintf(beside, sizeof beside, "%s.%d.tmp", path, (int)getpid());
-    fd = open(beside, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
-    if (fd < 0)
-        TL_TRY(tl_fail_errno(err, TL_ERR_IO, "--metrics-file %s: cannot make %s", path, beside));
-    if (fchmod(fd, 0644) != 0 || write(fd, text.data, text.size) != (ssize_t)text.size || fsync(fd) != 0)
-        TL_TRY(tl_fail_errno(err, TL_ERR_IO, "--metrics-file %s: cannot write %s", path, beside));
-    if (rename(beside, path) != 0)
-        TL_TRY(tl_fail_errno(err, TL_ERR_IO, "--metrics-file %s: cannot rename %s", path, beside));
-out:
-    if (fd >= 0)
-        close(fd);
-    if (rc != TL_OK)
-        unlink(beside);
     return rc;
 }
 
@@ -146,17 +81,12 @@ enum tl_code tl_batch_file_write(const char *path, const struct tl_scope *scope,
                                  struct tl_err *err)
 {
     struct tl_metrics *metrics = NULL;
-    struct tl_buf text;
     enum tl_code rc;
 
-    tl_buf_init(&text, 0);
     TL_TRY(tl_metrics_open(&metrics, err));
     TL_TRY(set_all(metrics, path, scope, outcome, err));
-    tl_metrics_text(metrics, outcome->ended_ms, &text);
-    TL_TRY(tl_buf_check(&text, "the figures", err));
-    TL_TRY(write_file(path, tl_buf_sv(&text), err));
+    TL_TRY(tl_metrics_file_write(path, metrics, err));
 out:
     tl_metrics_close(metrics);
-    tl_buf_done(&text);
     return rc;
 }

@@ -1,7 +1,6 @@
 /* batch_file.h: what the last run came to, for the textfile collector of Prometheus' node exporter: --metrics-file DIR/tally_batch.prom.
  *
- * Written anew by every run, failed ones too, to a name beside it and renamed: the collector sees the old text or the new one. What must
- * outlive a failure (when a run last succeeded) is read from the text that is there. */
+ * Written anew by every run, failed ones too (main/metrics_file.h). */
 #ifndef TL_BATCH_FILE_H
 #define TL_BATCH_FILE_H
 
