@@ -14,10 +14,13 @@
 #include "cause.h"
 #include "derivation.h"
 #include "event/timestamp.h"
+#include "history.h"
 #include "main/check_text.h"
 #include "main/command.h"
 #include "main/option.h"
 #include "main/views.h"
+#include "reconcile_file.h"
+#include "reconciliation.h"
 #include "report.h"
 #include "sql/settings.h"
 #include "sql/shape.h"
@@ -25,7 +28,8 @@
 
 struct reconcile_options {
     int64_t from_ms, to_ms, limit;
-    const char *format;
+    const char *format, *metrics_file;
+    bool history, no_store, quiet;
     struct tl_advise_options advise;
 };
 
@@ -63,7 +67,9 @@ struct reconcile {
     struct tl_sv *notes;
     size_t notes_count, notes_capacity;
     struct tl_versions versions;
+    struct tl_buf versions_here; /* what rows are recomputed with */
     struct tl_report report;
+    bool printed; /* the report is out */
     struct tl_unit **units;
     struct tl_report_finding *findings;
 };
@@ -191,6 +197,7 @@ static enum tl_code find_definition(struct reconcile *r, uint32_t v, struct tl_e
             r->views[v].definition = definitions[d];
             r->views[v].known = true;
             r->reported[v].boundary_ms = definitions[d].boundary_ms;
+            r->reported[v].definition = definitions[d].id;
             return TL_OK;
         }
         other = definitions[d].hash;
@@ -529,6 +536,7 @@ struct serving_run {
     struct tl_store *store;
     int64_t from_ms, to_ms;
     int64_t run; /* the last that was looked for */
+    struct tl_run_numbers numbers;
 };
 
 static enum tl_code add_run_versions(void *ctx, const struct tl_run *run, struct tl_err *err)
@@ -541,33 +549,37 @@ static enum tl_code add_run_versions(void *ctx, const struct tl_run *run, struct
 static enum tl_code add_range_versions(void *ctx, const struct tl_run_range *range, struct tl_err *err)
 {
     struct serving_run *serving = ctx;
+    enum tl_code rc;
 
     if (range->run == serving->run || range->to_ms <= serving->from_ms || range->from_ms >= serving->to_ms)
         return TL_OK;
     serving->run = range->run;
-    return tl_store_runs(serving->store, add_run_versions, serving, err);
+    TL_TRY(tl_run_numbers_add(&serving->numbers, range->run, err));
+    TL_TRY(tl_store_runs(serving->store, add_run_versions, serving, err));
+out:
+    return rc;
 }
 
 /* Those of the runs that serve what is compared, of all that speed has worked with, and of what rows are recomputed with here. */
 static enum tl_code take_versions(struct reconcile *r, struct tl_err *err)
 {
-    struct tl_buf here;
+    struct serving_run serving = {.versions = &r->versions, .store = r->store};
     enum tl_code rc = TL_OK;
 
-    tl_buf_init(&here, 0);
     TL_TRY(tl_store_versions(r->store, add_speed_versions, &r->versions, err));
     for (uint32_t v = 0; v < r->plan->views_count; v++) {
-        struct serving_run serving = {
-            .versions = &r->versions, .store = r->store, .from_ms = r->views[v].from_ms, .to_ms = r->views[v].to_ms, .run = -1};
-
+        serving.from_ms = r->views[v].from_ms;
+        serving.to_ms = r->views[v].to_ms;
+        serving.run = -1;
         if (r->definitions[v] != 0)
             TL_TRY(tl_store_ranges(r->store, r->definitions[v], add_range_versions, &serving, err));
+        TL_TRY(tl_run_numbers_take(&serving.numbers, &r->memory, &r->reported[v].runs, err));
     }
-    tl_functions_versions(r->functions, &here);
-    TL_TRY(tl_buf_check(&here, "the versions", err));
-    TL_TRY(tl_versions_add(&r->versions, TL_VERSIONS_RECONCILE, tl_buf_sv(&here), err));
+    tl_functions_versions(r->functions, &r->versions_here);
+    TL_TRY(tl_buf_check(&r->versions_here, "the versions", err));
+    TL_TRY(tl_versions_add(&r->versions, TL_VERSIONS_RECONCILE, tl_buf_sv(&r->versions_here), err));
 out:
-    tl_buf_done(&here);
+    tl_run_numbers_done(&serving.numbers);
     return rc;
 }
 
@@ -753,6 +765,12 @@ out:
     return rc;
 }
 
+/* That nothing could be compared is worth a mail. */
+static bool nothing_to_see(const struct tl_report *report)
+{
+    return report->unexplained_count == 0 && (report->groups_count > 0 || report->notes_count == 0);
+}
+
 static enum tl_code print_report(struct reconcile *r, struct tl_err *err)
 {
     struct tl_buf out;
@@ -764,6 +782,8 @@ static enum tl_code print_report(struct reconcile *r, struct tl_err *err)
     r->report.views = r->reported;
     r->report.views_wanted = r->views_wanted;
     r->report.views_count = r->plan->views_count;
+    if (r->own->quiet && nothing_to_see(&r->report))
+        goto out;
     if (strcmp(r->own->format, "json") == 0)
         tl_report_json(&r->report, &out);
     else
@@ -776,6 +796,35 @@ out:
     return rc;
 }
 
+/* ---- what stays of it ---- */
+
+/* The report is out: its exit status stands whatever becomes of this, but for a file of figures that cannot be written. */
+static int keep(struct reconcile *r, int64_t started_ms, int64_t took_ms, int status)
+{
+    struct tl_reconciliation it = {0};
+    struct tl_err err = {0};
+    enum tl_code rc = TL_OK;
+
+    if (r->printed)
+        rc = tl_reconciliation_of(&r->report, &r->memory, &it, &err);
+    it.started_ms = started_ms;
+    it.ended_ms = started_ms + took_ms;
+    it.exit_status = status;
+    it.events_count = r->recorded.messages_count;
+    it.versions = tl_buf_sv(&r->versions_here);
+    if (rc == TL_OK && r->printed && !r->own->no_store)
+        rc = tl_reconciliation_keep(r->common->store, &it, &err);
+    if (rc != TL_OK)
+        tl_diag(TL_WARN, "this reconciliation is not stored, and --history will not show it: %s; --no-store leaves it out",
+                err.message);
+    if (r->own->metrics_file == NULL)
+        return status;
+    rc = tl_reconcile_file_write(r->own->metrics_file, &it, r->printed, &err);
+    if (rc != TL_OK)
+        tl_diag_err(&err);
+    return status != 0 ? status : tl_exit_status(rc);
+}
+
 /* ---- the command ---- */
 
 static enum tl_code reconcile(struct reconcile *r, struct tl_err *err)
@@ -785,7 +834,7 @@ static enum tl_code reconcile(struct reconcile *r, struct tl_err *err)
     TL_TRY(tl_options_need_views(r->common, err));
     TL_TRY(tl_advise_not_asked(&r->own->advise, err));
     if (strcmp(r->own->format, "csv") == 0)
-        TL_TRY(tl_fail(err, TL_ERR_USAGE, "only what --advise-lateness says is written as csv"));
+        TL_TRY(tl_fail(err, TL_ERR_USAGE, "only what --history and --advise-lateness say is written as csv"));
     r->report.from_ms = r->own->from_ms;
     r->report.to_ms = r->own->to_ms == TL_TIME_NONE ? INT64_MAX : r->own->to_ms;
     if (r->report.from_ms >= r->report.to_ms)
@@ -812,12 +861,31 @@ static enum tl_code reconcile(struct reconcile *r, struct tl_err *err)
     TL_TRY(note_versions(r, err));
     TL_TRY(choose_units(r, err));
     TL_TRY(print_report(r, err));
+    r->printed = true;
     if (r->report.unexplained_count == 0)
         goto out;
     if (r->recorded.gaps_count > 0)
         TL_TRY(
             tl_fail(err, TL_ERR_IO, "the record has holes (the report's notes name them): what is unexplained cannot be judged"));
     rc = TL_ERR_ANSWER_NO; /* the report has said it */
+out:
+    return rc;
+}
+
+static enum tl_code print_history(struct reconcile *r, struct tl_err *err)
+{
+    const struct reconcile_options *own = r->own;
+    const struct tl_history_query query = {.views = r->common->args,
+                                           .views_count = r->common->args_count,
+                                           .from_ms = own->from_ms,
+                                           .to_ms = own->to_ms == TL_TIME_NONE ? INT64_MAX : own->to_ms,
+                                           .limit = own->limit,
+                                           .format = own->format};
+    enum tl_code rc;
+
+    TL_TRY(tl_advise_not_asked(&own->advise, err));
+    TL_TRY(tl_store_open(r->common->store, TL_STORE_READ, &r->store, err));
+    TL_TRY(tl_history_print(r->store, &query, err));
 out:
     return rc;
 }
@@ -836,6 +904,7 @@ static void reconcile_done(struct reconcile *r)
     tl_store_close(r->store);
     tl_views_close(r->functions, r->plan);
     tl_versions_done(&r->versions);
+    tl_buf_done(&r->versions_here);
     tl_arena_done(&r->memory);
     free(r->views);
     free(r->reported);
@@ -848,13 +917,20 @@ static void reconcile_done(struct reconcile *r)
 }
 
 static const struct tl_option reconcile_table[] = {
-    {"from",   TL_OPT_TIME,   "TIME",          "compare windows that end after this; from the beginning unless set",
-     offsetof(struct reconcile_options,                                                                                                                           from_ms), 0},
-    {"to",     TL_OPT_TIME,   "TIME",          "compare windows that end at this or before; all that is published unless set",
-     offsetof(struct reconcile_options,                                                                                                                           to_ms),   0},
-    {"format", TL_OPT_CHOICE, "text|json|csv", "how the report is written",                                                    offsetof(struct reconcile_options, format),  0},
-    {"limit",  TL_OPT_COUNT,  "N",             "list so many differing units, unexplained ones first (20)",
-     offsetof(struct reconcile_options,                                                                                                                           limit),   0},
+    {"from",         TL_OPT_TIME,   "TIME",          "compare windows that end after this; from the beginning unless set",
+     offsetof(struct reconcile_options,                                                                                                                                 from_ms),      0},
+    {"to",           TL_OPT_TIME,   "TIME",          "compare windows that end at this or before; all that is published unless set",
+     offsetof(struct reconcile_options,                                                                                                                                 to_ms),        0},
+    {"format",       TL_OPT_CHOICE, "text|json|csv", "how the report is written",                                                    offsetof(struct reconcile_options, format),       0},
+    {"limit",        TL_OPT_COUNT,  "N",
+     "list so many differing units, unexplained ones first (20); with --history so many reconciliations",                            offsetof(struct reconcile_options, limit),        0},
+    {"history",      TL_OPT_FLAG,   NULL,
+     "compare nothing: show what earlier ones came to, the newest first, that had compared something of the range",                  offsetof(struct reconcile_options, history),      0},
+    {"quiet",        TL_OPT_FLAG,   NULL,            "print nothing when nothing is unexplained: cron mails what is printed",
+     offsetof(struct reconcile_options,                                                                                                                                 quiet),        0},
+    {"no-store",     TL_OPT_FLAG,   NULL,            "leave this one out of --history",                                              offsetof(struct reconcile_options, no_store),     0},
+    {"metrics-file", TL_OPT_FILE,   "FILE.prom",     "write what it came to for the node exporter's textfile collector",
+     offsetof(struct reconcile_options,                                                                                                                                 metrics_file), 0},
     TL_ADVISE_OPTIONS(offsetof(struct reconcile_options, advise))
 };
 
@@ -864,7 +940,11 @@ static const struct tl_usage reconcile_usage = {
             "difference it\n"
             "finds the events that only one layer counted, says why, and recomputes both rows from the events that each layer "
             "counted.\n"
-            "Exit status 1: something is unexplained.",
+            "Exit status 1: something is unexplained.\n"
+            "What it came to is kept in the store, the newest 10,000 times: --history lists it, --limit so many, with what has "
+            "changed "
+            "since the\n"
+            "one before that was of the same length. It wants no --views.",
     .example = "tally reconcile --views views.sql --data tally-data --format json",
     .options = reconcile_table,
     .options_count = TL_COUNT(reconcile_table),
@@ -877,17 +957,32 @@ TL_COMMAND(reconcile, "compare both layers and explain every difference")
     struct tl_common_options common;
     struct reconcile r = {.common = &common, .own = &own};
     struct tl_err err = {0};
+    int64_t started_ms, began_ms;
     int status = 0;
+    bool compares;
     enum tl_code rc;
 
     if (!tl_options_parse(&reconcile_usage, argc, argv, &common, &own, &status))
         return status;
+    started_ms = tl_clock_wall_ms();
+    began_ms = tl_clock_monotonic_ms();
     tl_arena_init(&r.memory, 4096, 0);
+    tl_buf_init(&r.versions_here, 0);
     tl_compare_init(&r.compare, 0);
     tl_cause_init(&r.finder);
-    rc = own.advise.wanted ? tl_advise(&common, &own.advise, own.format, &err) : reconcile(&r, &err);
+    compares = !own.history && !own.advise.wanted;
+    if ((own.history && own.advise.wanted) || (!compares && (own.quiet || own.no_store || own.metrics_file != NULL)))
+        rc = tl_fail(&err, TL_ERR_USAGE, "--%s compares nothing: --quiet, --no-store, --metrics-file%s are not for it",
+                     own.history ? "history" : "advise-lateness", own.history ? ", --advise-lateness" : "");
+    else if (own.advise.wanted)
+        rc = tl_advise(&common, &own.advise, own.format, &err);
+    else
+        rc = own.history ? print_history(&r, &err) : reconcile(&r, &err);
     if (rc != TL_OK && rc != TL_ERR_ANSWER_NO)
         tl_diag_err(&err);
+    status = tl_exit_status(rc);
+    if (compares)
+        status = keep(&r, started_ms, tl_clock_monotonic_ms() - began_ms, status);
     reconcile_done(&r);
-    return tl_exit_status(rc);
+    return status;
 }

@@ -72,24 +72,11 @@ static void put_counted(struct tl_buf *out, uint64_t count, const char *one, con
     tl_buf_printf(out, " %s", count == 1 ? one : many);
 }
 
-/* In hundredths of a percent; 0 and 10000 are kept for nothing and all. */
-static unsigned share_of(uint64_t part, uint64_t whole)
-{
-    unsigned share = (unsigned)((double)part / (double)whole * 10000);
-
-    if (part == whole)
-        return 10000;
-    if (share == 0 && part > 0)
-        return 1;
-    return share > 9999 ? 9999 : share;
-}
-
 static void put_share(struct tl_buf *out, unsigned share)
 {
-    if (share == 10000)
-        tl_buf_put_str(out, "100%");
-    else
-        tl_buf_printf(out, "%u.%02u%%", share / 100, share % 100);
+    char text[TL_SHARE_TEXT_BYTES];
+
+    tl_buf_put_str(out, tl_share_text(share, text));
 }
 
 static void put_causes_in_words(struct tl_buf *out, const uint64_t counts[TL_CAUSES])
@@ -113,16 +100,16 @@ void tl_report_headline(const struct tl_report *report, struct tl_buf *out)
         tl_buf_put_str(out, "no groups to compare");
         return;
     }
-    equal = share_of(report->equal_count, report->groups_count);
-    unexplained = share_of(report->unexplained_count, report->groups_count);
+    equal = tl_share_of(report->equal_count, report->groups_count);
+    unexplained = tl_share_of(report->unexplained_count, report->groups_count);
     put_share(out, equal);
     tl_buf_put_str(out, " of groups equal; ");
     if (report->explained_count == 0)
         tl_buf_put_str(out, "0 explained");
-    else if (equal + unexplained >= 10000) /* what is cut off elsewhere */
+    else if (equal + unexplained >= TL_SHARE_WHOLE) /* what is cut off elsewhere */
         put_share(out, 1);
     else
-        put_share(out, 10000 - equal - unexplained);
+        put_share(out, TL_SHARE_WHOLE - equal - unexplained);
     if (report->explained_count > 0) {
         tl_buf_put_str(out, " explained");
         put_causes_in_words(out, report->events_count);

@@ -39,6 +39,8 @@ struct tl_report_view {
     const struct tl_shape *shape;
     int64_t from_ms, to_ms; /* as compared; INT64_MIN: from the beginning. from >= to: nothing was */
     int64_t boundary_ms;    /* INT64_MIN: nothing is published */
+    int64_t definition;     /* 0: the store does not know it */
+    struct tl_sv runs;      /* of batch, that serve what is compared: "3-9, 12" */
     uint64_t groups_count, equal_count, explained_count, unexplained_count, pending_count;
     uint64_t beyond_count, gone_count; /* left out: see compare.h */
     bool by_span;                      /* units have lists of rows */
