@@ -85,8 +85,8 @@ static void scrape_both(void)
     run_done(&run);
 }
 
-/* dir/batch.txt: what a run writes for the node exporter; behind scrape_both. */
-static void write_batch(void)
+/* dir/batch.txt, dir/reconcile.txt: what they write for the node exporter; behind scrape_both. */
+static void write_files(void)
 {
     char views[300], data[300], file[300];
     struct run run = {0};
@@ -96,6 +96,10 @@ static void write_batch(void)
     snprintf(file, sizeof file, "%s/batch.txt", dir);
     RUN(&run, "batch", "--views", views, "--data", data, "--to", "now", "--metrics-file", file);
     cr_expect_eq(run.status, 0, "%s", run.err);
+    run_done(&run);
+    snprintf(file, sizeof file, "%s/reconcile.txt", dir);
+    RUN(&run, "reconcile", "--views", views, "--data", data, "--metrics-file", file);
+    cr_expect_eq(run.status, 0, "%s%s", run.out, run.err);
     run_done(&run);
 }
 
@@ -124,12 +128,12 @@ Test(rules, the_official_parser_reads_what_is_shown_and_the_rules_name_nothing_e
 
     scrape_both();
     scrape_intercept();
-    write_batch();
+    write_files();
     snprintf(
         command, sizeof command,
         "%s -B tests/reference/metrics_check.py deploy/prometheus/tally_rules.yml %s/speed.txt %s/archive.txt %s/intercept.txt"
-        " %s/batch.txt",
-        python != NULL ? python : "python3", dir, dir, dir, dir);
+        " %s/batch.txt %s/reconcile.txt",
+        python != NULL ? python : "python3", dir, dir, dir, dir, dir);
     status = shell(command);
     if (status == 77)
         cr_skip_test("prometheus-client is not here (TALLY_PYTHON; `make test` brings it)");
@@ -143,7 +147,7 @@ Test(rules, promtool_takes_what_is_shown)
 
     scrape_both();
     scrape_intercept();
-    write_batch();
+    write_files();
     snprintf(command, sizeof command, "%s check metrics < %s/intercept.txt", program, dir);
     cr_expect_eq(shell(command), 0);
     snprintf(command, sizeof command, "%s check metrics < %s/speed.txt", program, dir);
@@ -151,6 +155,8 @@ Test(rules, promtool_takes_what_is_shown)
     snprintf(command, sizeof command, "%s check metrics < %s/archive.txt", program, dir);
     cr_expect_eq(shell(command), 0);
     snprintf(command, sizeof command, "%s check metrics < %s/batch.txt", program, dir);
+    cr_expect_eq(shell(command), 0);
+    snprintf(command, sizeof command, "%s check metrics < %s/reconcile.txt", program, dir);
     cr_expect_eq(shell(command), 0);
 }
 
