@@ -782,8 +782,12 @@ static enum tl_code print_report(struct reconcile *r, struct tl_err *err)
     r->report.views = r->reported;
     r->report.views_wanted = r->views_wanted;
     r->report.views_count = r->plan->views_count;
-    if (r->own->quiet && nothing_to_see(&r->report))
+    if (r->own->quiet && nothing_to_see(&r->report)) {
+        tl_report_headline(&r->report, &out);
+        TL_TRY(tl_buf_check(&out, "the headline", err));
+        tl_diag(TL_DEBUG, "%.*s", (int)out.size, out.data);
         goto out;
+    }
     if (strcmp(r->own->format, "json") == 0)
         tl_report_json(&r->report, &out);
     else
@@ -926,8 +930,8 @@ static const struct tl_option reconcile_table[] = {
      "list so many differing units, unexplained ones first (20); with --history so many reconciliations",                            offsetof(struct reconcile_options, limit),        0},
     {"history",      TL_OPT_FLAG,   NULL,
      "compare nothing: show what earlier ones came to, the newest first, that had compared something of the range",                  offsetof(struct reconcile_options, history),      0},
-    {"quiet",        TL_OPT_FLAG,   NULL,            "print nothing when nothing is unexplained: cron mails what is printed",
-     offsetof(struct reconcile_options,                                                                                                                                 quiet),        0},
+    {"quiet",        TL_OPT_FLAG,   NULL,
+     "print nothing when nothing is unexplained (-v: the headline on stderr): cron mails what is printed",                           offsetof(struct reconcile_options, quiet),        0},
     {"no-store",     TL_OPT_FLAG,   NULL,            "leave this one out of --history",                                              offsetof(struct reconcile_options, no_store),     0},
     {"metrics-file", TL_OPT_FILE,   "FILE.prom",     "write what it came to for the node exporter's textfile collector",
      offsetof(struct reconcile_options,                                                                                                                                 metrics_file), 0},

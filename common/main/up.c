@@ -1,11 +1,11 @@
 /* up.c: the command: all parts in one group of processes, embedded default.
  *
  * Runs each part as a child of its own with the same shared options, starts it again when it ends (main/part.h), runs batch every
- * --batch-every and at --batch-at by the wall clock, and gathers what they say (main/up_log.h). It looks at nothing but the processes: whether a part gets on with its work is for
+ * --batch-every and at --batch-at by the wall clock (then with reconcile behind it), and gathers what they say (main/up_log.h). It looks at nothing but the processes: whether a part gets on with its work is for
  * its own /readyz to say.
  *
  * The end, in this order, each with the patience that the parts' table states: first intercept, so that no request is cut and
- * all events reach the log; beside it a batch that is under way, which loses only its own run; then speed, with a last tick; then archive. Who does not
+ * all events reach the log; beside it a batch or a reconcile that is under way, which loses only its own run; then speed, with a last tick; then archive. Who does not
  * end in time is killed, and the exit status is 3. A second signal hurries: all are told to end at once and have 2 s. */
 #include <poll.h>
 #include <signal.h>
@@ -37,7 +37,7 @@ struct up_options {
 };
 
 /* In the order of the ports for monitors. */
-enum { SPEED, ARCHIVE, INTERCEPT, BATCH, PARTS };
+enum { SPEED, ARCHIVE, INTERCEPT, BATCH, RECONCILE, PARTS };
 
 struct up {
     const struct tl_common_options *common;
@@ -132,6 +132,9 @@ static int run_part(const struct tl_part *part, void *ctx)
         add_option(&args, "--interval", interval);
     } else if (p == BATCH) {
         add_option(&args, "--metrics-file", up->own->batch_metrics_file);
+    } else if (p == RECONCILE) {
+        add(&args, "--quiet");
+        dup2(STDERR_FILENO, STDOUT_FILENO); /* a report that somebody has to see stands with what the parts say */
     } else if (p == INTERCEPT) {
         add_list(&args, "--upstream", &up->own->upstreams);
         add_option(&args, "--listen", up->own->listen);
@@ -197,6 +200,8 @@ static bool has_ended(struct up *up, size_t p, bool wanted, struct tl_part_end *
 
 static bool is_used(const struct up *up, size_t p)
 {
+    if (p == RECONCILE)
+        return up->batch_at_ms >= 0 && tl_command_find("reconcile") != NULL;
     return p != INTERCEPT || up->own->upstreams.count > 0;
 }
 
@@ -240,6 +245,7 @@ static void time_batch(struct up *up)
     batch->every_ms = up->batch_next_ms - now_ms;
     if (every_ms >= 0)
         batch->every_ms = tl_min_i64(batch->every_ms, every_ms);
+    up->parts[RECONCILE].every_ms = batch->every_ms;
 }
 
 /* Until a signal comes or one has ended for good: then *status is what it ended with. */
@@ -255,11 +261,16 @@ static void supervise(struct up *up, int *status)
             if (is_used(up, p) && up->parts[p].pid == 0 && tl_clock_monotonic_ms() >= up->parts[p].due_ms)
                 tl_part_start(&up->parts[p], run_part, up, tl_clock_monotonic_ms());
         listen_to_parts(up);
-        for (size_t p = 0; p < PARTS; p++)
-            if (has_ended(up, p, false, &end) && end.final) {
+        for (size_t p = 0; p < PARTS; p++) {
+            if (!has_ended(up, p, false, &end))
+                continue;
+            if (end.final) {
                 *status = end.status;
                 return;
             }
+            if (p == BATCH || p == RECONCILE) /* behind each batch, whatever that came to, and at no other time */
+                up->parts[RECONCILE].due_ms = p == BATCH ? tl_clock_monotonic_ms() : INT64_MAX;
+        }
     }
 }
 
@@ -306,10 +317,11 @@ static bool end_part(struct up *up, size_t p)
 
 static bool end_all(struct up *up)
 {
-    static const size_t order[] = {INTERCEPT, BATCH, SPEED, ARCHIVE};
+    static const size_t order[] = {INTERCEPT, BATCH, RECONCILE, SPEED, ARCHIVE};
     bool good = true;
 
     tell(up, BATCH, SIGTERM);
+    tell(up, RECONCILE, SIGTERM);
     for (size_t i = 0; i < TL_COUNT(order); i++)
         good = end_part(up, order[i]) && good;
     return good;
@@ -382,6 +394,7 @@ static enum tl_code up_main(const struct tl_common_options *common, const struct
                            .repeats = true,
                            .every_ms = own->batch_every_ms >= 0 ? own->batch_every_ms : BATCH_EVERY_MS,
                            .patience_ms = 10000},
+                    [RECONCILE] = {.name = "reconcile", .repeats = true, .due_ms = INT64_MAX, .patience_ms = 10000},
                     },
     };
     enum tl_code rc;
@@ -410,8 +423,8 @@ static const struct tl_option up_table[] = {
     {"listen",             TL_OPT_TEXT,     "ADDR:PORT", "where intercept takes requests (its default)",                                        offsetof(struct up_options, listen),             0},
     {"batch-every",        TL_OPT_DURATION, "1h",        "how often batch looks for days to recompute; with --batch-at not at all unless set",
      offsetof(struct up_options,                                                                                                                                            batch_every_ms),     0},
-    {"batch-at",           TL_OPT_TEXT,     "HH:MM",     "when batch runs each day, by the clock of 'table.local-time-zone'",
-     offsetof(struct up_options,                                                                                                                                            batch_at),           0},
+    {"batch-at",           TL_OPT_TEXT,     "HH:MM",
+     "when batch runs each day, by the clock of 'table.local-time-zone', and reconcile behind it",                                              offsetof(struct up_options, batch_at),           0},
     {"batch-metrics-file", TL_OPT_FILE,     "FILE.prom", "what batch writes for the node exporter (--metrics-file)",
      offsetof(struct up_options,                                                                                                                                            batch_metrics_file), 0},
     {"archive-every",      TL_OPT_DURATION, "60s",       "how often the archive makes a file of what is new",

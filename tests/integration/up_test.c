@@ -3,6 +3,7 @@
 #include <criterion/criterion.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -348,5 +349,48 @@ Test(up, what_stands_behind_the_dashes_is_for_intercept)
     cr_expect_eq(times_in(run.err, " warn up intercept wrote:\ntally intercept: there is no option '--no-such-option'"), 1, "%s",
                  run.err);
     cr_expect_eq(times_in(run.err, " error up intercept ended with status 2\n"), 1, "%s", run.err);
+    run_done(&run);
+}
+
+static void set_clock(int64_t time_ms)
+{
+    char text[32];
+
+    snprintf(text, sizeof text, "%lld", (long long)time_ms);
+    setenv("TALLY_CLOCK_FILE", run_file_write(dir, "clock", text), 1);
+}
+
+/* Each night behind batch: silent (but for the headline with -v) when all is explained, its report with what the parts say when it is not. */
+Test(up, reconcile_runs_behind_the_nightly_batch)
+{
+    enum { DAY_MS = 86400000, SPARSE_MS = 17280 };
+    struct run run = {0};
+    char log[400];
+    sqlite3 *db;
+
+    set_clock(VISITS_START_MS + 2 * DAY_MS + 7199000); /* 01:59:59 */
+    visits_append(data, 2, SPARSE_MS, 0, 11000);
+    RUN(&run, "speed", "--once", "--views", views, "--data", data);
+    run_done(&run);
+    RUN(&run, "archive", "--views", views, "--data", data);
+    run_done(&run);
+    run_start(&run, (const char *const[]){"up", "--views", views, "--data", data, "--batch-at", "02:00", "-v", NULL});
+    cr_assert(run_says(&run, " info up speed started", PATIENCE_MS), "%s", run_err_so_far(&run));
+    set_clock(VISITS_START_MS + 2 * DAY_MS + 7201000);
+    cr_expect(
+        run_says(&run, " debug reconcile 99.94% of groups equal; 0.06% explained: 5 duplicates; 0 unexplained\n", PATIENCE_MS),
+        "%s", run_err_so_far(&run));
+    cr_assert_eq(sqlite3_open(store, &db), SQLITE_OK);
+    cr_assert_eq(sqlite3_exec(db, "UPDATE hits_speed SET hits = 1000 WHERE _end_ms = (SELECT min(_end_ms) FROM hits_speed)", NULL,
+                              NULL, NULL),
+                 SQLITE_OK);
+    sqlite3_close(db);
+    set_clock(VISITS_START_MS + 3 * DAY_MS + 7201000);
+    cr_expect(run_says(&run, " up reconcile ended with status 1; ", PATIENCE_MS), "%s", run_err_so_far(&run));
+    end(&run, 0);
+    cr_expect_eq(times_in(run.err, "% of groups equal; "), 2, "%s", run.err);
+    cr_expect_eq(times_in(run.err, "\nunits that differ\n"), 1, "%s", run.err);
+    snprintf(log, sizeof log, "grep -q 'units that differ' %s/log/tally.log", data);
+    cr_expect_eq(system(log), 0); /* NOLINT(cert-env33-c): the test's own words */
     run_done(&run);
 }
