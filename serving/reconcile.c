@@ -406,6 +406,7 @@ static enum tl_code open_record(struct reconcile *r, struct tl_err *err)
     r->finder.threads = (uint32_t)tl_min_i64(tl_max_i64(sysconf(_SC_NPROCESSORS_ONLN), 1), THREADS_MAX);
     r->finder.plan = r->plan;
     tl_recorded_init(&r->recorded, r->plan, r->topics, r->master, r->logs);
+    r->recorded.goes_on = true; /* note_gaps looks at what could not be read */
     r->finder.recorded = &r->recorded;
     r->finder.compare = &r->compare;
     r->finder.views = r->causes;
@@ -725,22 +726,22 @@ out:
     return rc;
 }
 
-/* Holes in the record matter only where something does not come out. */
+/* Holes in the record matter only where something does not come out; a damaged file is somebody's work in any case. */
 static enum tl_code note_gaps(struct reconcile *r, struct tl_err *err)
 {
     enum tl_code rc = TL_OK;
 
-    if (r->report.unexplained_count == 0)
-        return TL_OK;
     for (uint32_t g = 0; g < r->recorded.gaps_count; g++) {
         const struct tl_record_gap *gap = &r->recorded.gaps[g];
+        bool damaged = gap->damage.size > 0;
 
-        TL_TRY(note(r, err,
-                    "topic %.*s partition %u: offsets %lld to %lld are not on record; a file may be missing from %s/topics, and "
-                    "what is unexplained "
-                    "may lie there",
-                    TL_SV_ARG(gap->topic), gap->partition, (long long)gap->first_offset, (long long)gap->last_offset,
-                    r->common->data));
+        if (!damaged && r->report.unexplained_count == 0)
+            continue;
+        TL_TRY(note(r, err, "topic %.*s partition %u: offsets %lld to %lld %s%.*s%s%s", TL_SV_ARG(gap->topic), gap->partition,
+                    (long long)gap->first_offset, (long long)gap->last_offset,
+                    damaged ? "cannot be read: " : "are not on record; a file may be missing from ",
+                    damaged ? (int)gap->damage.size : (int)strlen(r->common->data), damaged ? gap->damage.data : r->common->data,
+                    damaged ? "" : "/topics", r->report.unexplained_count > 0 ? "; what is unexplained may lie there" : ""));
     }
 out:
     return rc;

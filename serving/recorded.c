@@ -25,10 +25,17 @@ void tl_recorded_done(struct tl_recorded *recorded)
 
 static enum tl_code list(struct tl_recorded *recorded, struct tl_recorded_topic *topic, struct tl_err *err)
 {
+    struct tl_master_list listed = {.damage_count = 0};
     uint64_t identity;
     enum tl_code rc = TL_OK;
 
-    TL_TRY(tl_master_list(recorded->master, topic->topic, &topic->files, &topic->files_count, err));
+    TL_TRY(tl_master_list_sound(recorded->master, topic->topic, &listed, err));
+    if (listed.damage_count > 0 && !recorded->goes_on)
+        TL_TRY(tl_fail(err, listed.damage[0].code, "%s", listed.damage[0].message));
+    topic->files = listed.files;
+    topic->files_count = listed.files_count;
+    topic->damage = listed.damage;
+    topic->damage_count = listed.damage_count;
     TL_TRY(tl_master_read_complete(recorded->master, topic->topic, &topic->complete, &topic->complete_count, &identity, err));
     TL_TRY(tl_master_read_thinned(recorded->master, topic->topic, &topic->thinned, &topic->thinned_count, err));
     for (size_t f = 0; f < topic->files_count; f++)
@@ -108,9 +115,12 @@ int64_t tl_recorded_thinned(const struct tl_recorded_topic *topic, uint32_t part
     return 0;
 }
 
-enum tl_code tl_recorded_add_gap(struct tl_recorded *recorded, struct tl_sv topic, uint32_t partition, int64_t first_offset,
-                                 int64_t last_offset, struct tl_err *err)
+static enum tl_code put_gap(struct tl_recorded *recorded, const struct tl_record_gap *gap, struct tl_err *err)
 {
+    for (uint32_t g = 0; g < recorded->gaps_count; g++)
+        if (recorded->gaps[g].partition == gap->partition && recorded->gaps[g].first_offset == gap->first_offset &&
+            tl_sv_eq(recorded->gaps[g].topic, gap->topic))
+            return TL_OK;
     if ((recorded->gaps_count & (recorded->gaps_count - 1)) == 0) {
         size_t capacity = recorded->gaps_count == 0 ? 1 : 2 * (size_t)recorded->gaps_count;
         struct tl_record_gap *gaps = tl_arena_alloc(&recorded->memory, capacity * sizeof *gaps);
@@ -121,8 +131,74 @@ enum tl_code tl_recorded_add_gap(struct tl_recorded *recorded, struct tl_sv topi
             memcpy(gaps, recorded->gaps, recorded->gaps_count * sizeof *gaps);
         recorded->gaps = gaps;
     }
-    recorded->gaps[recorded->gaps_count++] = (struct tl_record_gap){topic, partition, first_offset, last_offset};
+    recorded->gaps[recorded->gaps_count++] = *gap;
     return TL_OK;
+}
+
+/* The first one from `from` on that a damaged file of the topic begins at, by its name; NULL: none. */
+static const struct tl_master_damage *next_damage(const struct tl_recorded *recorded, const struct tl_record_gap *gap,
+                                                  int64_t from)
+{
+    const struct tl_master_damage *first = NULL;
+
+    for (uint32_t s = 0; recorded->sources != NULL && s < recorded->plan->sources_count; s++) {
+        for (uint32_t t = 0; t < recorded->sources[s].count; t++) {
+            const struct tl_recorded_topic *topic = &recorded->sources[s].items[t];
+
+            for (size_t d = 0; d < topic->damage_count && tl_sv_eq(topic->topic, gap->topic); d++)
+                if (topic->damage[d].partition == gap->partition && topic->damage[d].first_offset >= from &&
+                    topic->damage[d].first_offset <= gap->last_offset &&
+                    (first == NULL || topic->damage[d].first_offset < first->first_offset))
+                    first = &topic->damage[d];
+        }
+    }
+    return first;
+}
+
+enum tl_code tl_recorded_add_gap(struct tl_recorded *recorded, struct tl_sv topic, uint32_t partition, int64_t first_offset,
+                                 int64_t last_offset, struct tl_err *err)
+{
+    struct tl_record_gap gap = {.topic = topic, .partition = partition, .first_offset = first_offset, .last_offset = last_offset};
+    const struct tl_master_damage *damage = next_damage(recorded, &gap, first_offset);
+    enum tl_code rc = TL_OK;
+
+    if (damage == NULL || damage->first_offset > first_offset) {
+        gap.last_offset = damage != NULL ? damage->first_offset - 1 : last_offset;
+        TL_TRY(put_gap(recorded, &gap, err));
+    }
+    while (damage != NULL) { /* up to the next one: where a damaged file ends often nobody can say */
+        const struct tl_master_damage *next;
+
+        gap.first_offset = damage->first_offset;
+        gap.last_offset = last_offset;
+        gap.damage = tl_sv_from(damage->message);
+        next = next_damage(recorded, &gap, damage->first_offset + 1);
+        if (next != NULL)
+            gap.last_offset = next->first_offset - 1;
+        TL_TRY(put_gap(recorded, &gap, err));
+        damage = next;
+    }
+out:
+    return rc;
+}
+
+/* A block that cannot be read; others may still be. */
+static enum tl_code add_damaged_block(struct tl_recorded *recorded, struct tl_sv topic, const struct tl_master_file *file,
+                                      uint32_t block, const struct tl_err *why, struct tl_err *err)
+{
+    struct tl_record_gap gap = {.topic = topic,
+                                .partition = file->partition,
+                                .first_offset = file->blocks[block].first_offset,
+                                .last_offset = file->blocks[block].last_offset};
+
+    if (!tl_arena_copy(&recorded->memory, tl_sv_from(why->message), &gap.damage))
+        return tl_fail_memory(err, strlen(why->message));
+    return put_gap(recorded, &gap, err);
+}
+
+static bool is_damage(const struct tl_recorded *recorded, enum tl_code rc)
+{
+    return recorded->goes_on && (rc == TL_ERR_CORRUPT || rc == TL_ERR_IO);
 }
 
 /* ---- reading ---- */
@@ -206,7 +282,17 @@ static enum tl_code read_blocks(struct reading *mine)
         pthread_mutex_unlock(&all->lock);
         if (file == NULL)
             return TL_OK;
-        TL_TRY(tl_master_read_block(mine->reader, file, block, &messages, &count, &mine->err));
+        rc = tl_master_read_block(mine->reader, file, block, &messages, &count, &mine->err);
+        if (is_damage(all->recorded, rc)) {
+            struct tl_err why = mine->err;
+
+            pthread_mutex_lock(&all->lock);
+            rc = add_damaged_block(all->recorded, topic->topic, file, block, &why, &mine->err);
+            pthread_mutex_unlock(&all->lock);
+            TL_TRY(rc);
+            continue;
+        }
+        TL_TRY(rc);
         mine->messages_count += count;
         TL_TRY(all->each(mine->ctx, topic->number_base + file->partition, messages, count, &mine->err));
     }
@@ -396,7 +482,10 @@ enum tl_code tl_recorded_find(struct tl_recorded *recorded, uint32_t source, uin
         for (uint32_t b = 0; b < file->blocks_count; b++) {
             if (offset < file->blocks[b].first_offset || offset > file->blocks[b].last_offset)
                 continue;
-            TL_TRY(read_block(recorded, file, b, &messages, &count, err));
+            rc = read_block(recorded, file, b, &messages, &count, err);
+            if (is_damage(recorded, rc))
+                return TL_OK;
+            TL_TRY(rc);
             *out = message_at(messages, count, offset);
             return TL_OK;
         }

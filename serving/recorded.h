@@ -27,6 +27,8 @@ struct tl_recorded_topic {
     size_t complete_count;
     const struct tl_master_complete *thinned; /* what retention has taken */
     size_t thinned_count;
+    const struct tl_master_damage *damage; /* set aside: where `goes_on` */
+    size_t damage_count;
     uint32_t partitions_count; /* highest number on record + 1 */
 };
 
@@ -42,6 +44,7 @@ struct tl_record_gap {
     struct tl_sv topic;
     uint32_t partition;
     int64_t first_offset, last_offset;
+    struct tl_sv damage; /* what is wrong with the file that has them; empty: there is none, as far as can be told */
 };
 
 /* Zeroed but for what it is given. The caller keeps plan, topics, master and logs, and closes them behind it. */
@@ -50,6 +53,8 @@ struct tl_recorded {
     const struct tl_source_topics *topics;
     struct tl_master *master;
     struct tl_source_logs *logs; /* NULL: there is none */
+    /* What is damaged on record is a gap; else it is an error. For whoever looks at the gaps behind it. */
+    bool goes_on;
 
     uint64_t messages_count; /* out: read so far */
     struct tl_record_gap *gaps;
@@ -71,7 +76,7 @@ TL_MUST_USE enum tl_code tl_recorded_topics(struct tl_recorded *recorded, uint32
 int64_t tl_recorded_end(const struct tl_recorded_topic *topic, uint32_t partition);
 /* Below it retention has taken all: no gap. */
 int64_t tl_recorded_thinned(const struct tl_recorded_topic *topic, uint32_t partition);
-/* `topic` lives as long as `recorded`. */
+/* `topic` lives as long as `recorded`. Files that are damaged are told apart; what is known already stays one. */
 TL_MUST_USE enum tl_code tl_recorded_add_gap(struct tl_recorded *recorded, struct tl_sv topic, uint32_t partition,
                                              int64_t first_offset, int64_t last_offset, struct tl_err *err);
 

@@ -389,6 +389,54 @@ Test(reconcile, missing_file)
     scene_close(&scene);
 }
 
+struct damage_case {
+    char name[32], command[200], note[64];
+};
+
+ParameterizedTestParameters(reconcile, what_is_damaged)
+{
+    static struct damage_case cases[] = {
+        {"gone",          "rm events+0+0000000000.*",                                                                    "offsets 0 to 29 are not on record"},
+        {"without index", "rm events+0+0000000000.index",                                                                "its index "                       },
+        {"cut",           "truncate -s 50 events+0+0000000000.jsonl.zst",                                                "has 50 bytes, and by its index"   },
+        {"overwritten",   "printf XXXXXXXX | dd of=events+0+0000000000.jsonl.zst bs=1 seek=40 conv=notrunc 2>/dev/null",
+         "offsets 0 to 29 cannot be read: "                                                                                                                 },
+    };
+
+    return cr_make_param_array(struct damage_case, cases, sizeof cases / sizeof *cases);
+}
+
+/* The report is there all the same: what needs the file cannot be judged, and what does not is. */
+ParameterizedTest(struct damage_case *c, reconcile, what_is_damaged)
+{
+    struct scene scene;
+    char command[PATH_BYTES + 300];
+
+    scene_open(&scene, views, "");
+    append_body(&scene, 0, 30);
+    scene_speed(&scene);
+    scene_archive(&scene);
+    APPEND(&scene, 0, 300, {"late-1", 12, "body.example", 5});
+    append_body(&scene, 300, 60);
+    scene_speed(&scene);
+    APPEND(&scene, 0, 910, {"late-2", 312, "body.example", 5});
+    scene_speed(&scene);
+    scene_archive(&scene);
+    scene_batch(&scene, 600);
+    snprintf(command, sizeof command, "cd %s/topics/events/partition=0 && %s", scene.dir, c->command);
+    cr_assert_eq(system(command), 0); /* NOLINT(cert-env33-c): the test's own words */
+    reconcile(&scene, NULL, NULL);
+    EXPECT_STATUS(&scene, 3);
+    cr_assert_not_null(strstr(report(&scene, "$.notes[0]"), c->note), "%s", scene.run.out);
+    cr_assert_not_null(strstr(report(&scene, "$.notes[0]"), "; what is unexplained may lie there"), "%s", scene.run.out);
+    EXPECT(&scene, "$.views[0].unexplained", "1"); /* second 10 to 20 */
+    EXPECT(&scene, "$.views[0].explained", "1");
+    EXPECT(&scene, "$.views[0].equal", "58");
+    EXPECT(&scene, "$.units[1].verdict", "explained");
+    EXPECT(&scene, "$.units[1].causes[0].samples[0].event_id", "late-2");
+    scene_close(&scene);
+}
+
 Test(reconcile, usage)
 {
     struct scene scene;
