@@ -109,6 +109,11 @@ enum tl_code tl_option_time(struct tl_sv text, int64_t *out_ms, struct tl_err *e
         *out_ms = tl_clock_wall_ms();
         return TL_OK;
     }
+    if (tl_sv_eq(text, TL_SV("today")) || tl_sv_eq(text, TL_SV("yesterday"))) {
+        *out_ms = tl_clock_wall_ms();
+        *out_ms -= *out_ms % 86400000 + (text.data[0] == 'y' ? 86400000 : 0);
+        return TL_OK;
+    }
     if (!read_digits(&rest, 4, &year) || !read_char(&rest, "-", NULL) || !read_digits(&rest, 2, &month) ||
         !read_char(&rest, "-", NULL) || !read_digits(&rest, 2, &day) || !date_is_real(year, month, day))
         goto refused;
@@ -149,7 +154,8 @@ enum tl_code tl_option_time(struct tl_sv text, int64_t *out_ms, struct tl_err *e
     *out_ms = day_ms + (((hour + offset_hour) * 60 + minute + offset_minute) * 60 + second) * 1000 + ms;
     return TL_OK;
 refused:
-    return tl_fail(err, TL_ERR_USAGE, "'%.*s' is no time; right would be 2026-03-01T02:00:00Z, 2026-03-01 (midnight UTC) or now",
+    return tl_fail(err, TL_ERR_USAGE,
+                   "'%.*s' is no time; right would be 2026-03-01T02:00:00Z, 2026-03-01 (midnight UTC), yesterday, today or now",
                    TL_SV_ARG(text));
 }
 

@@ -108,7 +108,7 @@ TL_MUST_USE bool tl_options_parse(const struct tl_usage *usage, int argc, char *
 /* For commands that cannot do without: TL_ERR_USAGE with a message when --views was not given. */
 TL_MUST_USE enum tl_code tl_options_need_views(const struct tl_common_options *common, struct tl_err *err);
 
-/* A time as RFC 3339 with its zone (2026-03-01T02:00:00Z, 2026-03-01T02:00:00.250+01:00), a date (midnight UTC), or "now".
+/* A time as RFC 3339 with its zone (2026-03-01T02:00:00Z, 2026-03-01T02:00:00.250+01:00), a date, "today" or "yesterday" (midnight UTC), or "now".
  * A time without a zone is refused, and the message shows the right form. */
 TL_MUST_USE enum tl_code tl_option_time(struct tl_sv text, int64_t *out_ms, struct tl_err *err);
 TL_MUST_USE enum tl_code tl_option_duration(struct tl_sv text, int64_t *out_ms, struct tl_err *err);

@@ -144,7 +144,7 @@ ParameterizedTestParameters(option, wrong)
         {"--kafka-property=",          "is empty"                         },
         {"--once=yes",                 "takes no value"                   },
         {"--from 2026-03-01T00:00:00", "'2026-03-01T00:00:00Z'"           },
-        {"--from yesterday",           "2026-03-01T02:00:00Z"             },
+        {"--from tomorrow",            "2026-03-01T02:00:00Z"             },
         {"--tick 5",                   "200ms, 30s"                       },
         {"a b c",                      "does not know what to do with 'c'"},
     };
@@ -225,7 +225,23 @@ ParameterizedTest(struct time_case *c, option, times)
     cr_assert_eq(got, c->taken ? c->ms : 4711, "'%s': got %lld", c->text, (long long)got);
 }
 
-Test(option, now_is_the_clocks_time)
+struct clock_case {
+    char text[12];
+    int64_t ms;
+};
+
+ParameterizedTestParameters(option, by_the_clock)
+{
+    static struct clock_case cases[] = {
+        {"now",       INT64_C(1772330407123)},
+        {"today",     INT64_C(1772323200000)}, /* 2026-03-01T00:00:00Z */
+        {"yesterday", INT64_C(1772236800000)},
+    };
+
+    return cr_make_param_array(struct clock_case, cases, TL_COUNT(cases));
+}
+
+ParameterizedTest(struct clock_case *c, option, by_the_clock)
 {
     char path[] = "/tmp/tally-clock-XXXXXX";
     int fd = mkstemp(path);
@@ -234,9 +250,9 @@ Test(option, now_is_the_clocks_time)
     cr_assert_eq(write(fd, "1772330407123", 13), 13);
     close(fd);
     setenv("TALLY_CLOCK_FILE", path, 1);
-    cr_assert_eq(tl_option_time(TL_SV("now"), &ms, NULL), TL_OK);
+    cr_assert_eq(tl_option_time(tl_sv_from(c->text), &ms, NULL), TL_OK);
     unlink(path);
-    cr_assert_eq(ms, INT64_C(1772330407123));
+    cr_assert_eq(ms, c->ms, "%s: %lld", c->text, (long long)ms);
 }
 
 Test(option, durations)
