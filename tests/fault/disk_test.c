@@ -4,6 +4,7 @@
  * The disk is a small tmpfs of its own, which needs root; the limit on the size of files needs nothing. PostgreSQL's disk is in
  * postgres_disk_test.c. */
 #include <criterion/criterion.h>
+#include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -221,4 +222,48 @@ Test(disk, a_read_only_disk_is_said_to_be_one)
     must("batch", "--to=2026-03-04");
     rows_are(want);
     free(want);
+}
+
+/* Somebody who has the file open, as speed would: a reader then finds what it wants in memory. */
+static sqlite3 *hold(const char *name)
+{
+    char path[500];
+    sqlite3 *db = NULL;
+
+    snprintf(path, sizeof path, "%s/%s", data, name);
+    cr_assert_eq(sqlite3_open(path, &db), SQLITE_OK);
+    cr_assert_eq(sqlite3_exec(db, "SELECT count(*) FROM sqlite_master", NULL, NULL, NULL), SQLITE_OK, "%s", sqlite3_errmsg(db));
+    return db;
+}
+
+/* The report and its status are there, and what was not stored is said, with what would help. */
+Test(disk, a_reconcile_that_cannot_be_stored_is_reported)
+{
+    struct run run = {0};
+    sqlite3 *log, *rows;
+    char *count;
+
+    if (!has_small_disk())
+        return;
+    visits_append(data, 2, STEP_MS, 0, EVENTS);
+    must("speed", "--once");
+    must("archive", NULL);
+    must("batch", "--to=2026-03-04");
+    log = hold("log.db");
+    rows = hold("views.db");
+    small_disk_fill(data, 0);
+    RUN(&run, "reconcile", "--views", views, "--data", data);
+    cr_expect_eq(run.status, 0, "%s", run.err);
+    cr_expect(strstr(run.out, "; 0 unexplained\n") != NULL, "%s", run.out);
+    cr_expect(strstr(run.err, " warn reconcile this reconciliation is not stored") != NULL &&
+                  strstr(run.err, "free some space") != NULL,
+              "%s", run.err);
+    run_done(&run);
+    small_disk_make_room(data);
+    must("reconcile", NULL);
+    sqlite3_close(log);
+    sqlite3_close(rows);
+    count = dump_sql(store, "SELECT count(*) FROM tally_reconciliation");
+    cr_expect_str_eq(count, "1\n");
+    free(count);
 }
