@@ -200,6 +200,27 @@ Test(cron, behind_a_batch_that_cannot_run)
     cr_assert_not_null(strstr(mail(), " error reconcile "), "%s", mail());
 }
 
+/* 3 of batch: somebody keeps the store's lock. What is published is compared all the same, and what came of that is not stored. */
+Test(cron, behind_a_batch_that_fails)
+{
+    sqlite3 *db;
+
+    play();
+    cr_assert_eq(run_line(), 0, "%s", mail());
+    visits_append(p.data, 2, STEP_MS, 2 * A_DAY, 3 * A_DAY);
+    cr_assert_eq(sqlite3_open(p.store, &db), SQLITE_OK);
+    cr_assert_eq(sqlite3_exec(db,
+                              "UPDATE hits_speed SET hits = hits + 1000 WHERE _end_ms = (SELECT min(_end_ms) FROM hits_speed);"
+                              "BEGIN IMMEDIATE",
+                              NULL, NULL, NULL),
+                 SQLITE_OK);
+    cr_assert_eq(run_line(), 1, "%s", mail());
+    cr_assert_not_null(strstr(mail(), " error batch "), "%s", mail());
+    cr_assert_not_null(strstr(mail(), "of groups equal; "), "%s", mail());
+    cr_assert_not_null(strstr(mail(), " warn reconcile this reconciliation is not stored"), "%s", mail());
+    sqlite3_close(db);
+}
+
 /* What cannot be archived is told, and what is on record is published all the same. */
 Test(cron, the_line_of_deploy_goes_on_where_archive_cannot)
 {
