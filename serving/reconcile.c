@@ -14,7 +14,7 @@
 #include "cause.h"
 #include "derivation.h"
 #include "event/timestamp.h"
-#include "history.h"
+#include "trend.h"
 #include "main/check_text.h"
 #include "main/command.h"
 #include "main/option.h"
@@ -880,17 +880,17 @@ out:
 static enum tl_code print_history(struct reconcile *r, struct tl_err *err)
 {
     const struct reconcile_options *own = r->own;
-    const struct tl_history_query query = {.views = r->common->args,
-                                           .views_count = r->common->args_count,
-                                           .from_ms = own->from_ms,
-                                           .to_ms = own->to_ms == TL_TIME_NONE ? INT64_MAX : own->to_ms,
-                                           .limit = own->limit,
-                                           .format = own->format};
+    const struct tl_trend_query query = {.views = r->common->args,
+                                         .views_count = r->common->args_count,
+                                         .from_ms = own->from_ms,
+                                         .to_ms = own->to_ms == TL_TIME_NONE ? INT64_MAX : own->to_ms,
+                                         .limit = own->limit,
+                                         .format = own->format};
     enum tl_code rc;
 
     TL_TRY(tl_advise_not_asked(&own->advise, err));
     TL_TRY(tl_store_open(r->common->store, TL_STORE_READ, &r->store, err));
-    TL_TRY(tl_history_print(r->store, &query, err));
+    TL_TRY(tl_trend_print(r->store, &query, err));
 out:
     return rc;
 }

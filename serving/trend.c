@@ -1,5 +1,5 @@
-/* history.c: what reconciliations came to, and how it has changed. See history.h. */
-#include "history.h"
+/* trend.c: what reconciliations came to, and how it has changed. See trend.h. */
+#include "trend.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -16,8 +16,8 @@ enum { PAGE = 100, FURTHER = 31, TREND_MAX = 30 };
 #define HOUR_MS INT64_C(3600000)
 
 /* The list, the newest first; the first `listed` of them are shown. */
-struct history {
-    const struct tl_history_query *query;
+struct trend {
+    const struct tl_trend_query *query;
     struct tl_arena arena;
     const struct tl_reconciliation **list;
     size_t count, listed, capacity;
@@ -45,7 +45,7 @@ static struct figures of_view(const struct tl_reconciliation *it, const struct t
 
 /* ---- which ---- */
 
-static bool is_wanted(const struct tl_history_query *query, struct tl_sv view)
+static bool is_wanted(const struct tl_trend_query *query, struct tl_sv view)
 {
     for (int v = 0; v < query->views_count; v++)
         if (tl_sv_eq(tl_sv_from(query->views[v]), view))
@@ -53,7 +53,7 @@ static bool is_wanted(const struct tl_history_query *query, struct tl_sv view)
     return query->views_count == 0;
 }
 
-static bool has_wanted(const struct tl_history_query *query, const struct tl_reconciliation *it)
+static bool has_wanted(const struct tl_trend_query *query, const struct tl_reconciliation *it)
 {
     for (size_t v = 0; v < it->views_count; v++)
         if (is_wanted(query, it->views[v].view))
@@ -61,7 +61,7 @@ static bool has_wanted(const struct tl_history_query *query, const struct tl_rec
     return query->views_count == 0;
 }
 
-static enum tl_code add(struct history *h, const struct tl_reconciliation *it, struct tl_err *err)
+static enum tl_code add(struct trend *h, const struct tl_reconciliation *it, struct tl_err *err)
 {
     if (h->count == h->capacity) {
         size_t capacity = h->capacity * 2 + PAGE;
@@ -75,7 +75,7 @@ static enum tl_code add(struct history *h, const struct tl_reconciliation *it, s
 }
 
 /* Those that are listed, and some further back. */
-static enum tl_code take_list(struct history *h, struct tl_store *store, struct tl_err *err)
+static enum tl_code take_list(struct trend *h, struct tl_store *store, struct tl_err *err)
 {
     struct tl_reconciliation_query page = {.from_ms = h->query->from_ms, .to_ms = h->query->to_ms, .limit = PAGE};
     uint64_t most = (uint64_t)h->query->limit + (strcmp(h->query->format, "text") == 0 ? FURTHER : 0);
@@ -116,7 +116,7 @@ static bool alike(const struct figures *a, const struct figures *b)
 }
 
 /* The next one further back; `at` is its place. */
-static bool find_before(const struct history *h, size_t *at, const struct figures *mine, struct figures *out)
+static bool find_before(const struct trend *h, size_t *at, const struct figures *mine, struct figures *out)
 {
     while (++*at < h->count) {
         const struct tl_reconciliation *it = h->list[*at];
@@ -232,7 +232,7 @@ static struct tl_value share(bool any, unsigned share_of_groups, char out[TL_SHA
     return text(any ? tl_sv_from(tl_share_text(share_of_groups, out)) : TL_SV(""));
 }
 
-static enum tl_code print_line(const struct history *h, size_t at, const struct figures *mine, struct tl_printer *printer,
+static enum tl_code print_line(const struct trend *h, size_t at, const struct figures *mine, struct tl_printer *printer,
                                struct tl_err *err)
 {
     const struct tl_reconciled_counts *counts = mine->counts;
@@ -299,7 +299,7 @@ static void put_trend(struct tl_buf *out, const struct figures *line, size_t cou
 }
 
 /* Of the newest one and all that are like it: nothing where it stands alone. */
-static void put_trends(struct tl_buf *out, const struct history *h, const struct figures *newest)
+static void put_trends(struct tl_buf *out, const struct trend *h, const struct figures *newest)
 {
     struct figures line[TREND_MAX];
     char first[TL_TIME_TEXT_BYTES], last[TL_TIME_TEXT_BYTES];
@@ -330,7 +330,7 @@ static void put_trends(struct tl_buf *out, const struct history *h, const struct
         }
 }
 
-static enum tl_code print_text(const struct history *h, struct tl_err *err)
+static enum tl_code print_text(const struct trend *h, struct tl_err *err)
 {
     struct tl_printer printer;
     struct tl_buf trends;
@@ -416,7 +416,7 @@ static enum tl_code print_csv_line(const struct figures *mine, struct tl_printer
     return tl_printer_row(printer, values, CSV_COLUMNS, err);
 }
 
-static enum tl_code print_csv(const struct history *h, struct tl_err *err)
+static enum tl_code print_csv(const struct trend *h, struct tl_err *err)
 {
     struct tl_shape_column columns[CSV_COLUMNS];
     struct tl_printer printer;
@@ -494,7 +494,7 @@ static void put_json_view(struct tl_buf *out, const struct tl_reconciled_view *v
     tl_buf_put_u8(out, '}');
 }
 
-void tl_history_json(const struct tl_reconciliation *it, const struct tl_history_query *query, struct tl_buf *out)
+void tl_trend_json(const struct tl_reconciliation *it, const struct tl_trend_query *query, struct tl_buf *out)
 {
     const char *glue = "";
 
@@ -530,7 +530,7 @@ void tl_history_json(const struct tl_reconciliation *it, const struct tl_history
     tl_buf_put_str(out, "]}");
 }
 
-static enum tl_code print_json(const struct history *h, struct tl_err *err)
+static enum tl_code print_json(const struct trend *h, struct tl_err *err)
 {
     struct tl_buf out;
     enum tl_code rc;
@@ -539,7 +539,7 @@ static enum tl_code print_json(const struct history *h, struct tl_err *err)
     tl_buf_put_str(&out, "{\"reconciliations\": [");
     for (size_t i = 0; i < h->listed; i++) {
         tl_buf_put_str(&out, i > 0 ? ",\n" : "\n");
-        tl_history_json(h->list[i], h->query, &out);
+        tl_trend_json(h->list[i], h->query, &out);
     }
     tl_buf_put_str(&out, "\n]}\n");
     TL_TRY(tl_buf_check(&out, "the history", err));
@@ -551,7 +551,7 @@ out:
 
 /* ---- the list ---- */
 
-static enum tl_code check_views(const struct history *h, struct tl_err *err)
+static enum tl_code check_views(const struct trend *h, struct tl_err *err)
 {
     enum tl_code rc = TL_OK;
 
@@ -570,9 +570,9 @@ out:
     return rc;
 }
 
-enum tl_code tl_history_print(struct tl_store *store, const struct tl_history_query *query, struct tl_err *err)
+enum tl_code tl_trend_print(struct tl_store *store, const struct tl_trend_query *query, struct tl_err *err)
 {
-    struct history h = {.query = query};
+    struct trend h = {.query = query};
     enum tl_code rc;
 
     tl_arena_init(&h.arena, 1 << 16, 0);

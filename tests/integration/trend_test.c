@@ -1,4 +1,4 @@
-/* history_test.c: reconciliations are stored in either kind of store, and listed with what has changed; what cannot be stored is reported all the same. */
+/* trend_test.c: reconciliations are stored in either kind of store, and listed with what has changed; what cannot be stored is reported all the same. */
 #include <criterion/criterion.h>
 #include <criterion/parameterized.h>
 #include <sqlite3.h>
@@ -31,7 +31,7 @@ static void scene_end(void)
     store_folder_remove();
 }
 
-TestSuite(history, .fini = scene_end, .timeout = 60);
+TestSuite(trend, .fini = scene_end, .timeout = 60);
 
 /* Three minutes, both layers up to second 180: one late event in the first, two in the second, and five in the third. */
 static void play(void)
@@ -67,7 +67,7 @@ struct kind {
     bool postgres;
 };
 
-ParameterizedTestParameters(history, what_is_stored)
+ParameterizedTestParameters(trend, what_is_stored)
 {
     static struct kind kinds[] = {
         {"sqlite",   false},
@@ -78,7 +78,7 @@ ParameterizedTestParameters(history, what_is_stored)
 }
 
 /* All that the report says of it, but for units; a report that is unexplained too. */
-ParameterizedTest(struct kind *kind, history, what_is_stored)
+ParameterizedTest(struct kind *kind, trend, what_is_stored)
 {
     if (kind->postgres) {
         store_postgres.url(url);
@@ -130,7 +130,7 @@ ParameterizedTest(struct kind *kind, history, what_is_stored)
 }
 
 /* Minute by minute: each is held against the one before of the same length, and against no other. */
-Test(history, trends)
+Test(trend, trends)
 {
     play();
     RECONCILE("--to", "2026-03-01T00:01:00Z", "--from", "2026-03-01");
@@ -172,7 +172,7 @@ Test(history, trends)
     SAYS_NOT(scene.run.out, "minutes");
 }
 
-Test(history, usage)
+Test(trend, usage)
 {
     play();
     RECONCILE(NULL);
@@ -193,7 +193,7 @@ Test(history, usage)
 /* ---- what cannot be stored ---- */
 
 /* Somebody has the store's one lock, and keeps it. */
-Test(history, a_store_that_is_locked)
+Test(trend, a_store_that_is_locked)
 {
     sqlite3 *db;
 
@@ -213,7 +213,7 @@ Test(history, a_store_that_is_locked)
 }
 
 /* As a role that may only read. */
-Test(history, a_postgresql_that_may_only_be_read)
+Test(trend, a_postgresql_that_may_only_be_read)
 {
     char reader[700];
 
@@ -234,7 +234,7 @@ Test(history, a_postgresql_that_may_only_be_read)
 
 /* ---- what cron and the node exporter get ---- */
 
-Test(history, quiet_is_for_what_is_unexplained)
+Test(trend, quiet_is_for_what_is_unexplained)
 {
     play();
     RECONCILE("--quiet");
@@ -264,7 +264,7 @@ static double figure(const char *path, const char *series)
     return http_sample(text, series);
 }
 
-Test(history, figures_for_the_node_exporter)
+Test(trend, figures_for_the_node_exporter)
 {
     char path[PATH_BYTES + 32], command[700];
     struct stat stat_of;
