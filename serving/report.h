@@ -1,4 +1,4 @@
-/* report.h: what reconcile found, as text for a terminal and as JSON.
+/* report.h: what reconcile found, and the writers of it: text for a terminal, JSON.
  *
  * Is not: the finding (compare.h, cause.h). Everything here is borrowed by the caller's struct for the call.
  *
@@ -80,5 +80,33 @@ void tl_report_headline(const struct tl_report *report, struct tl_buf *out);
 /* What comes from outside is escaped: no control character reaches the terminal. */
 void tl_report_text(const struct tl_report *report, struct tl_buf *out);
 void tl_report_json(const struct tl_report *report, struct tl_buf *out);
+
+/* ---- what the writers share ---- */
+
+void tl_report_put_count(struct tl_buf *out, uint64_t count); /* "1,234" */
+void tl_report_put_counted(struct tl_buf *out, uint64_t count, const char *one, const char *many);
+void tl_report_put_time(struct tl_buf *out, int64_t ms); /* as an instant; INT64_MIN: "the beginning" */
+/* Text from outside: in quotes unless it is plain, without any control character, line end or override of direction. */
+void tl_report_put_safe(struct tl_buf *out, struct tl_sv text);
+void tl_report_put_value(struct tl_buf *out, const struct tl_value *value);                /* safe */
+void tl_report_put_cause(struct tl_buf *out, enum tl_cause cause, struct tl_sv check);     /* "dq_reject:has_host", safe */
+void tl_report_put_cause_raw(struct tl_buf *out, enum tl_cause cause, struct tl_sv check); /* as it is */
+void tl_report_put_topic(struct tl_buf *out, const struct tl_report_view *view,
+                         uint32_t partition); /* "events", "events.import" */
+/* "[2015-05-17T10:05:00.000Z, 2015-05-17T10:10:00.000Z)", without a window "event at 2015-05-17T10:05:01.000Z". */
+void tl_report_put_window(struct tl_buf *out, const struct tl_report_view *view, const struct tl_unit *unit);
+/* " host=a path=/", safe; nothing where the view has no keys. */
+void tl_report_put_key(struct tl_buf *out, const struct tl_report_view *view, const struct tl_unit *unit);
+/* " hits=2 bytes=12", of a span its window before them; NULL: " no row". Safe. */
+void tl_report_put_row(struct tl_buf *out, const struct tl_report_view *view, const struct tl_unit_row *row);
+/* "2 events not counted by speed" */
+void tl_report_put_missing(struct tl_buf *out, const struct tl_unit_cause *cause);
+/* "events/1 offset 42 row 3 at 2015-05-17T10:05:01.000Z id a", safe. */
+void tl_report_put_sample(struct tl_buf *out, const struct tl_report_view *view, const struct tl_unit_sample *sample);
+const char *tl_report_side(enum tl_side side);                        /* "speed", "batch" */
+const struct tl_value *tl_report_any_row(const struct tl_unit *unit); /* its key columns are the same in all */
+/* The rows that a layer has stored, or that came out of its events, one after the other; `after` NULL: the first. NULL: no more. */
+const struct tl_unit_row *tl_report_next_row(const struct tl_unit *unit, enum tl_side side, bool recomputed,
+                                             const struct tl_unit_row *after);
 
 #endif
