@@ -10,6 +10,7 @@
 #include "event/zone.h"
 #include "sieve.h"
 #include "spans.h"
+#include "sql/shape.h"
 
 struct proof {
     struct tl_cause_finder *finder;
@@ -57,6 +58,7 @@ void tl_cause_init(struct tl_cause_finder *finder)
     *finder = (struct tl_cause_finder){0};
     tl_arena_init(&finder->memory, 1u << 16, 0);
     tl_table_init(&finder->seen, sizeof(struct seen), 0);
+    tl_cause_events_init(&finder->events, 0);
 }
 
 void tl_cause_done(struct tl_cause_finder *finder)
@@ -64,6 +66,7 @@ void tl_cause_done(struct tl_cause_finder *finder)
     for (uint32_t s = 0; finder->intakes != NULL && s < finder->plan->sources_count; s++)
         tl_intake_close(finder->intakes[s]);
     tl_table_done(&finder->seen);
+    tl_cause_events_done(&finder->events);
     tl_arena_done(&finder->memory);
 }
 
@@ -119,8 +122,12 @@ static bool count_event(struct proof *proof, uint32_t view, const struct tl_core
     if (seen == NULL)
         return false;
     if ((seen->causes_mask & 1u << cause) == 0) {
+        const struct tl_evidence *evidence = finder->views[tl_view_root(finder->plan, view)].evidence;
+
         finder->events_count[cause]++;
-        if (!count_check(finder, &finder->checks, check))
+        if (!count_check(finder, &finder->checks, check) ||
+            !tl_cause_events_add(&finder->events, seen->causes_mask, cause, check, &(struct tl_cause_sample){view, sample},
+                                 tl_evidence_watermark(evidence, event)))
             return false;
     }
     seen->causes_mask |= 1u << cause;
@@ -799,12 +806,13 @@ out:
     return rc;
 }
 
-enum tl_code tl_cause_name_samples(struct tl_cause_finder *finder, struct tl_unit *unit, struct tl_err *err)
+enum tl_code tl_cause_name_sample(struct tl_cause_finder *finder, uint32_t view, struct tl_unit_sample *sample,
+                                  struct tl_err *err)
 {
-    uint32_t source = finder->plan->views[unit->view].source;
+    uint32_t source = finder->plan->views[view].source;
     enum tl_code rc = TL_OK;
 
-    if (finder->plan->sources[source].dedup_slot < 0 || unit->causes == NULL)
+    if (finder->plan->sources[source].dedup_slot < 0)
         return TL_OK;
     if (finder->intakes == NULL) {
         finder->intakes = tl_arena_zalloc(&finder->memory, finder->plan->sources_count * sizeof(struct tl_intake *));
@@ -813,9 +821,7 @@ enum tl_code tl_cause_name_samples(struct tl_cause_finder *finder, struct tl_uni
     }
     if (finder->intakes[source] == NULL)
         TL_TRY(tl_intake_open(finder->plan, source, &finder->intakes[source], err));
-    for (struct tl_unit_cause *cause = unit->causes; cause != NULL; cause = cause->next)
-        for (uint32_t s = 0; s < cause->samples_count; s++)
-            TL_TRY(name_sample(finder, source, &cause->samples[s], err));
+    TL_TRY(name_sample(finder, source, sample, err));
 out:
     return rc;
 }

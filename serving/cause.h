@@ -22,6 +22,7 @@
 #ifndef TL_CAUSE_H
 #define TL_CAUSE_H
 
+#include "cause_events.h"
 #include "compare.h"
 #include "evidence.h"
 #include "recorded.h"
@@ -47,6 +48,7 @@ struct tl_cause_finder {
 
     uint64_t events_count[TL_CAUSES]; /* out: over all views; an event that differs in several counts once */
     struct tl_check_events *checks;   /* out: those of dq_reject by check */
+    struct tl_cause_events events;    /* out; samples_max is the caller's to set, 0 unless it is */
 
     struct tl_arena memory;
     struct tl_table seen;       /* differing events */
@@ -61,7 +63,8 @@ TL_MUST_USE enum tl_code tl_cause_reach(void *ctx, const struct tl_compare_range
                                         struct tl_err *err);
 /* Judges every unit of the compare. TL_ERR_IO, TL_ERR_CORRUPT: the record or the log cannot be read. */
 TL_MUST_USE enum tl_code tl_cause_prove(struct tl_cause_finder *finder, struct tl_err *err);
-/* Looks up the event ids of a unit's samples. An event that cannot be found has none. */
-TL_MUST_USE enum tl_code tl_cause_name_samples(struct tl_cause_finder *finder, struct tl_unit *unit, struct tl_err *err);
+/* Looks up the event id of a sample, of this view. An event that cannot be found has none. */
+TL_MUST_USE enum tl_code tl_cause_name_sample(struct tl_cause_finder *finder, uint32_t view, struct tl_unit_sample *sample,
+                                              struct tl_err *err);
 
 #endif

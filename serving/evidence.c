@@ -378,3 +378,12 @@ struct tl_judgement tl_evidence_judge(const struct tl_evidence *e, const struct 
         judgement.watermark_ms = refusal->watermark_ms;
     return judgement;
 }
+
+int64_t tl_evidence_watermark(const struct tl_evidence *e, const struct tl_core_event *event)
+{
+    char bytes[IDENTITY_BYTES];
+    struct tl_sv identity = identity_of(bytes, event->partition, event->offset, event->row);
+    const struct refusal *refusal = tl_table_find(&e->lines, tl_hash_bytes(identity), identity);
+
+    return refusal == NULL ? INT64_MIN : refusal->watermark_ms;
+}

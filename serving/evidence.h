@@ -70,5 +70,7 @@ struct tl_judgement {
 /* `end_ms`: of the window it would go into. `in_log_only`: it was read from the log, behind the end of the record. */
 struct tl_judgement tl_evidence_judge(const struct tl_evidence *evidence, const struct tl_core_event *event, int64_t end_ms,
                                       bool in_log_only);
+/* The watermark that speed's ledger tells of the event, whatever became of it. INT64_MIN: none. */
+int64_t tl_evidence_watermark(const struct tl_evidence *evidence, const struct tl_core_event *event);
 
 #endif

@@ -28,7 +28,7 @@
 
 struct reconcile_options {
     int64_t from_ms, to_ms, limit;
-    const char *format, *metrics_file;
+    const char *format, *by, *metrics_file;
     bool history, no_store, quiet;
     struct tl_advise_options advise;
 };
@@ -72,6 +72,8 @@ struct reconcile {
     bool printed; /* the report is out */
     struct tl_unit **units;
     struct tl_report_finding *findings;
+    const struct tl_shape **shapes; /* as in the plan */
+    struct tl_by by;
 };
 
 /* ---- notes ---- */
@@ -130,6 +132,7 @@ static enum tl_code choose_views(struct reconcile *r, struct tl_err *err)
     for (uint32_t v = 0; v < r->plan->views_count; v++) {
         r->views_wanted[v] = r->common->args_count == 0;
         TL_TRY(tl_shape_of(r->plan, &r->plan->views[v], &r->views[v].shape, err));
+        r->shapes[v] = &r->views[v].shape;
         r->reported[v] = (struct tl_report_view){.name = r->plan->views[v].name,
                                                  .shape = &r->views[v].shape,
                                                  .by_span = tl_compare_by_span(&r->plan->views[v]),
@@ -145,6 +148,8 @@ static enum tl_code choose_views(struct reconcile *r, struct tl_err *err)
         else
             r->views_wanted[view - r->plan->views] = true;
     }
+    if (r->own->by != NULL)
+        TL_TRY(tl_by_init(&r->by, tl_sv_from(r->own->by), r->plan, r->shapes, r->views_wanted, err));
 out:
     return rc;
 }
@@ -473,19 +478,10 @@ out:
 
 static enum tl_code derive(struct reconcile *r, struct tl_err *err)
 {
-    const struct tl_shape **shapes = calloc(r->plan->views_count + 1, sizeof(struct tl_shape *));
     struct tl_derivation derivation = {
-        .plan = r->plan, .store = r->store, .compare = &r->compare, .shapes = shapes, .definitions = r->definitions};
-    enum tl_code rc = TL_OK;
+        .plan = r->plan, .store = r->store, .compare = &r->compare, .shapes = r->shapes, .definitions = r->definitions};
 
-    if (shapes == NULL)
-        return tl_fail_memory(err, r->plan->views_count * sizeof(struct tl_shape *));
-    for (uint32_t v = 0; v < r->plan->views_count; v++)
-        shapes[v] = &r->views[v].shape;
-    TL_TRY(tl_derivation_prove(&derivation, err));
-out:
-    free(shapes);
-    return rc;
+    return tl_derivation_prove(&derivation, err);
 }
 
 /* What both layers refuse is the same for all views of a source, but for failed evaluations. */
@@ -673,6 +669,63 @@ static void sum_up(struct reconcile *r)
     }
     memcpy(r->report.events_count, r->finder.events_count, sizeof r->report.events_count);
     r->report.checks = r->finder.checks;
+    r->report.found = &r->finder.events;
+}
+
+static bool is_listed(const struct tl_unit *unit)
+{
+    return !unit->beside && !unit->left_out;
+}
+
+/* What was asked for; where no bound was, up to the units that differ. */
+static void draw_timeline(struct reconcile *r)
+{
+    uint32_t count = tl_compare_units(&r->compare);
+    int64_t from_ms = INT64_MAX, to_ms = INT64_MIN;
+
+    for (uint32_t v = 0; v < r->plan->views_count; v++) {
+        const struct tl_report_view *view = &r->reported[v];
+
+        if (!r->views_wanted[v] || view->from_ms >= view->to_ms)
+            continue;
+        if (r->report.from_ms != INT64_MIN)
+            from_ms = tl_min_i64(from_ms, view->from_ms);
+        if (r->report.to_ms != INT64_MAX)
+            to_ms = tl_max_i64(to_ms, view->to_ms);
+    }
+    for (uint32_t u = 0; u < count; u++) {
+        const struct tl_unit *unit = tl_compare_unit(&r->compare, u);
+
+        if (is_listed(unit) && r->report.from_ms == INT64_MIN)
+            from_ms = tl_min_i64(from_ms, unit->start_ms);
+        if (is_listed(unit) && r->report.to_ms == INT64_MAX)
+            to_ms = tl_max_i64(to_ms, tl_add_sat_i64(unit->start_ms, 1));
+    }
+    tl_timeline_init(&r->report.timeline, from_ms, to_ms);
+    for (uint32_t u = 0; u < count; u++) {
+        const struct tl_unit *unit = tl_compare_unit(&r->compare, u);
+
+        if (is_listed(unit))
+            tl_timeline_add(&r->report.timeline, unit->start_ms, unit->explained, unit->pending);
+    }
+}
+
+static enum tl_code sum_by(struct reconcile *r, struct tl_err *err)
+{
+    enum tl_code rc = TL_OK;
+
+    if (r->own->by == NULL)
+        return TL_OK;
+    for (uint32_t u = 0; u < tl_compare_units(&r->compare); u++) {
+        const struct tl_unit *unit = tl_compare_unit(&r->compare, u);
+
+        if (is_listed(unit))
+            TL_TRY(tl_by_add(&r->by, unit, err));
+    }
+    TL_TRY(tl_by_settle(&r->by, (size_t)r->own->limit, err));
+    r->report.by = &r->by;
+out:
+    return rc;
 }
 
 /* What differs and cannot be judged, for not all of it is there. */
@@ -712,13 +765,18 @@ static enum tl_code choose_units(struct reconcile *r, struct tl_err *err)
         for (uint32_t u = 0; u < count; u++) {
             struct tl_unit *unit = tl_compare_unit(&r->compare, u);
 
-            listed += explained == 0 && !unit->beside && !unit->left_out;
-            if (!unit->beside && !unit->left_out && unit->explained == (explained == 1) && chosen < room)
+            listed += explained == 0 && is_listed(unit);
+            if (is_listed(unit) && unit->explained == (explained == 1) && chosen < room)
                 r->units[chosen++] = unit;
         }
     }
     for (size_t u = 0; u < chosen; u++)
-        TL_TRY(tl_cause_name_samples(&r->finder, r->units[u], err));
+        for (struct tl_unit_cause *cause = r->units[u]->causes; cause != NULL; cause = cause->next)
+            for (uint32_t s = 0; s < cause->samples_count; s++)
+                TL_TRY(tl_cause_name_sample(&r->finder, r->units[u]->view, &cause->samples[s], err));
+    for (struct tl_cause_group *group = r->finder.events.groups; group != NULL; group = group->next)
+        for (size_t s = 0; s < group->samples_count; s++)
+            TL_TRY(tl_cause_name_sample(&r->finder, group->samples[s].view, &group->samples[s].event, err));
     r->report.units = r->units;
     r->report.units_count = chosen;
     r->report.units_left_out = listed - chosen;
@@ -850,17 +908,22 @@ static enum tl_code reconcile(struct reconcile *r, struct tl_err *err)
     r->causes = calloc(r->plan->views_count + 1, sizeof *r->causes);
     r->definitions = calloc(r->plan->views_count + 1, sizeof *r->definitions);
     r->views_wanted = calloc(r->plan->views_count + 1, sizeof *r->views_wanted);
-    if (r->views == NULL || r->reported == NULL || r->causes == NULL || r->definitions == NULL || r->views_wanted == NULL)
+    r->shapes = calloc(r->plan->views_count + 1, sizeof(struct tl_shape *));
+    if (r->views == NULL || r->reported == NULL || r->causes == NULL || r->definitions == NULL || r->views_wanted == NULL ||
+        r->shapes == NULL)
         TL_TRY(tl_fail_memory(err, r->plan->views_count * sizeof *r->views));
     TL_TRY(choose_views(r, err));
     choose_needed(r);
     TL_TRY(tl_store_open(r->common->store, TL_STORE_READ, &r->store, err));
     TL_TRY(tl_views_take_secret(r->functions, r->store, err));
     TL_TRY(open_record(r, err));
+    r->finder.events.samples_max = (size_t)r->own->limit;
     TL_TRY(take_snapshot(r, err));
     if (tl_compare_units(&r->compare) > 0)
         TL_TRY(tl_cause_prove(&r->finder, err));
     sum_up(r);
+    draw_timeline(r);
+    TL_TRY(sum_by(r, err));
     TL_TRY(note_left_out(r, err));
     TL_TRY(note_gaps(r, err));
     TL_TRY(note_versions(r, err));
@@ -911,6 +974,8 @@ static void reconcile_done(struct reconcile *r)
     tl_versions_done(&r->versions);
     tl_buf_done(&r->versions_here);
     tl_arena_done(&r->memory);
+    tl_by_done(&r->by);
+    free(r->shapes);
     free(r->views);
     free(r->reported);
     free(r->causes);
@@ -927,8 +992,11 @@ static const struct tl_option reconcile_table[] = {
     {"to",           TL_OPT_TIME,   "TIME",          "compare windows that end at this or before; all that is published unless set",
      offsetof(struct reconcile_options,                                                                                                                                 to_ms),        0},
     {"format",       TL_OPT_CHOICE, "text|json|csv", "how the report is written",                                                    offsetof(struct reconcile_options, format),       0},
+    {"by",           TL_OPT_TEXT,   "COLUMN",        "sum the differences by this key column of the views",                          offsetof(struct reconcile_options, by),
+     0                                                                                                                                                                                  },
     {"limit",        TL_OPT_COUNT,  "N",
-     "list so many differing units, unexplained ones first (20); with --history so many reconciliations",                            offsetof(struct reconcile_options, limit),        0},
+     "list so many differing units, unexplained ones first, events of each cause, and values of --by (20); with --history so "
+     "many reconciliations",                                                                                                         offsetof(struct reconcile_options, limit),        0},
     {"history",      TL_OPT_FLAG,   NULL,
      "compare nothing: show what earlier ones came to, the newest first, that had compared something of the range",                  offsetof(struct reconcile_options, history),      0},
     {"quiet",        TL_OPT_FLAG,   NULL,

@@ -9,6 +9,7 @@
 #include "cause_words.h"
 #include "event/partition.h"
 #include "event/timestamp.h"
+#include "main/check_text.h"
 #include "main/print.h"
 
 /* ---- numbers ---- */
@@ -85,10 +86,20 @@ void tl_report_put_time(struct tl_buf *out, int64_t ms)
         tl_buf_put(out, text, tl_time_to_iso_z(ms, text));
 }
 
-/* Text from outside on a terminal: in quotes unless it is plain, without any control character. */
-void tl_report_put_safe(struct tl_buf *out, struct tl_sv text)
+/* At a whole character. */
+static struct tl_sv cut_text(struct tl_sv text)
 {
-    bool plain = text.size > 0;
+    size_t size = text.size < TL_REPORT_TEXT_BYTES ? text.size : TL_REPORT_TEXT_BYTES;
+
+    while (size > 0 && size < text.size && ((unsigned char)text.data[size] & 0xc0) == 0x80)
+        size--;
+    return (struct tl_sv){text.data, size};
+}
+
+void tl_report_put_safe(struct tl_buf *out, struct tl_sv whole)
+{
+    struct tl_sv text = cut_text(whole);
+    bool plain = text.size > 0 && text.size == whole.size;
 
     for (size_t i = 0; i < text.size; i++) {
         unsigned char c = (unsigned char)text.data[i];
@@ -123,6 +134,8 @@ void tl_report_put_safe(struct tl_buf *out, struct tl_sv text)
         }
     }
     tl_buf_put_u8(out, '"');
+    if (text.size < whole.size)
+        tl_buf_printf(out, "... (%zu bytes)", whole.size);
 }
 
 void tl_report_put_value(struct tl_buf *out, const struct tl_value *value)
@@ -182,6 +195,71 @@ void tl_report_put_topic(struct tl_buf *out, const struct tl_report_view *view, 
     tl_buf_put_str(out, partition >= TL_PARTITION_IMPORTED ? ".import" : "");
 }
 
+/* ---- sentences ---- */
+
+void tl_report_put_cut(struct tl_buf *out, uint64_t shown, uint64_t left_out)
+{
+    if (left_out == 0)
+        return;
+    tl_buf_put_str(out, " (");
+    tl_report_put_count(out, shown);
+    tl_buf_put_str(out, " of ");
+    tl_report_put_count(out, shown + left_out);
+    tl_buf_put_str(out, "; --limit shows more)");
+}
+
+void tl_report_put_refused(struct tl_buf *out, const struct tl_report *report)
+{
+    tl_report_put_counted(out, report->refused_count[TL_REFUSED_DEAD_LETTER], "dead letter", "dead letters");
+    tl_buf_put_str(out, " and ");
+    tl_report_put_counted(out, report->refused_count[TL_REFUSED_FUTURE], "future event", "future events");
+    tl_buf_put_str(out, " (of the whole log), ");
+    tl_report_put_counted(out, report->refused_count[TL_REFUSED_DUPLICATE], "duplicate", "duplicates");
+    if (report->refused_count[TL_REFUSED_EVAL_ERROR] > 0) {
+        tl_buf_put_str(out, ", ");
+        tl_report_put_counted(out, report->refused_count[TL_REFUSED_EVAL_ERROR], "failed evaluation", "failed evaluations");
+    }
+}
+
+void tl_report_put_finding(struct tl_buf *out, const struct tl_report_finding *finding)
+{
+    tl_buf_printf(out, "%s: view %.*s, ", finding->verdict, TL_SV_ARG(finding->result.view));
+    tl_check_put_range(out, finding->result.from_ms, finding->result.to_ms);
+    tl_buf_put_str(out, ", ");
+    tl_check_put_result(out, &finding->result);
+    if (finding->who.size > 0) {
+        tl_buf_put_str(out, "; ");
+        tl_report_put_safe(out, finding->who);
+        tl_buf_put_str(out, ": ");
+        tl_report_put_safe(out, finding->reason);
+    }
+}
+
+void tl_report_put_sum(struct tl_buf *out, const struct tl_by_view *view, const struct tl_by_value *value, uint32_t sum, int side)
+{
+    const struct tl_shape_column *column = &view->shape->columns[view->sums[sum]];
+    struct tl_value number = side == TL_SIDES ? tl_by_difference(column, &value->sums[sum])
+                                              : tl_by_side(column, &value->sums[sum], (enum tl_side)side);
+
+    if (side == TL_SIDES && (number.kind == TL_BIGINT ? number.i64 > 0 : number.f64 > 0))
+        tl_buf_put_u8(out, '+');
+    tl_print_value(out, &number);
+}
+
+bool tl_report_put_views_without(struct tl_buf *out, const struct tl_report *report, const char *intro)
+{
+    bool some = false;
+
+    for (uint32_t v = 0; v < report->views_count; v++) {
+        if (!report->views_wanted[v] || tl_by_has(report->by, v))
+            continue;
+        tl_buf_put_str(out, some ? ", " : intro);
+        tl_buf_put_sv(out, report->views[v].name);
+        some = true;
+    }
+    return some;
+}
+
 /* ---- rows ---- */
 
 /* What the layer should hold came out of its events: rows that are stored, and others. In order of end. NULL: no more. */
@@ -210,6 +288,17 @@ const struct tl_unit_row *tl_report_next_row(const struct tl_unit *unit, enum tl
 const char *tl_report_side(enum tl_side side)
 {
     return side == TL_SIDE_SPEED ? "speed" : "batch";
+}
+
+uint64_t tl_report_rows(const struct tl_unit *unit, enum tl_side side, bool recomputed)
+{
+    uint64_t count = 0;
+
+    for (const struct tl_unit_row *row = unit->stored[side]; row != NULL; row = row->next)
+        count += !recomputed || row->came_out;
+    for (const struct tl_unit_row *row = recomputed ? unit->others[side] : NULL; row != NULL; row = row->next)
+        count += row->came_out;
+    return count;
 }
 
 static void put_span(struct tl_buf *out, int64_t start_ms, int64_t end_ms)

@@ -4,11 +4,20 @@
  *
  * JSON, one object, keys always in this order; times are instants ("2015-05-17T10:05:00.000Z"), null where there is none:
  *   notes            [text]  what must be known first: a range that was cut, views without a publication, rows that are gone, a record with holes
+ *   headline         text
  *   range            {from, to: as asked, null: no bound; cut: true where more was asked for than is published}
  *   summary          {groups, equal, explained, unexplained, pending}   pending: those among the explained that the next commit or run changes, and
  *                    spans that are left out (compare.h), no groups yet, since they reach beyond what is compared
  *   causes           {cause: events}   an event that differs in several views counts once per cause; only causes that occur, in the order of 10.2.
  *                    dq_reject has the check's name behind it, "dq_reject:has_host", here and below. Events that one layer did not count; session_split: both did, and speed in a session of its own
+ *   cause_details    [{cause, events, meaning, what_to_do, samples: [{view, topic, partition, offset, row, event_time, event_id}], samples_left_out}]
+ *                    at most --limit samples a cause
+ *   timeline         {step_seconds, steps: [{from, explained, pending, unexplained}]}   differing units by where they start (timeline.h), pending ones
+ *                    not among the explained; from --from, or the first that differs, to --to, or the last
+ *   lateness         {steps: [{from_ms: null for what was not behind, events}], unknown}   of late_drop, late_partial, session_split, session_bridge:
+ *                    how far behind the watermark (cause_events.h), each event once
+ *   by               null, or with --by {column, views: [{view, values: [{value, groups, explained, unexplained, sums: {column: {speed, batch,
+ *                    difference}}}], others: {values: how many, groups, ...}}], views_without: [name]}   difference_by.h; at most --limit values a view
  *   refused_by_both  {dead_letter, future_event, duplicate, eval_error}   dead letters and events in the future of the whole log,
  *                    the others by event time in the range
  *   views            [{name, from, to, boundary, groups, equal, explained, unexplained, pending, causes}]
@@ -20,17 +29,19 @@
  *                      missing_in: "speed" | "batch" | null (session_split), events, samples: [{topic, partition, offset, row, event_time,
  *                      event_id}]}]}]
  *                    unexplained ones first, at most --limit of them. Of sessions and count windows the unit is a span of the key's time, `window`
- *                    is that span, and speed, batch and the recomputed ones are lists of rows
+ *                    is that span, speed, batch and the recomputed ones are lists of rows, 1,000 at most of each, and rows_left_out stands before causes
  *   units_left_out   how many differing units are not listed
  * `recomputed` is what the layer should hold by its own offsets and ledger. */
 #ifndef TL_REPORT_H
 #define TL_REPORT_H
 
 #include "base/buf.h"
-#include "compare.h"
+#include "cause_events.h"
+#include "difference_by.h"
 #include "event/rows.h"
 #include "main/source_topics.h"
 #include "store/store_check.h"
+#include "timeline.h"
 
 struct tl_report_view {
     struct tl_sv name;
@@ -67,6 +78,9 @@ struct tl_report {
     uint64_t groups_count, equal_count, explained_count, unexplained_count, pending_count;
     uint64_t events_count[TL_CAUSES];
     const struct tl_check_events *checks;
+    const struct tl_cause_events *found; /* NULL: nothing differs */
+    struct tl_timeline timeline;         /* of units that differ and are judged */
+    const struct tl_by *by;              /* NULL: not asked for */
     uint64_t refused_count[TL_REFUSED];
     const struct tl_report_finding *findings; /* of checks */
     size_t findings_count, findings_left_out;
@@ -83,10 +97,16 @@ void tl_report_json(const struct tl_report *report, struct tl_buf *out);
 
 /* ---- what the writers share ---- */
 
+enum {
+    TL_REPORT_ROWS_SHOWN = 8,   /* of a unit that is a span, where people read */
+    TL_REPORT_ROWS_MAX = 1000,  /* and where programs do */
+    TL_REPORT_TEXT_BYTES = 200, /* of a text from outside, where people read */
+};
+
 void tl_report_put_count(struct tl_buf *out, uint64_t count); /* "1,234" */
 void tl_report_put_counted(struct tl_buf *out, uint64_t count, const char *one, const char *many);
 void tl_report_put_time(struct tl_buf *out, int64_t ms); /* as an instant; INT64_MIN: "the beginning" */
-/* Text from outside: in quotes unless it is plain, without any control character, line end or override of direction. */
+/* Text from outside: in quotes unless it is plain, without any control character, line end or override of direction; a long one is cut. */
 void tl_report_put_safe(struct tl_buf *out, struct tl_sv text);
 void tl_report_put_value(struct tl_buf *out, const struct tl_value *value);                /* safe */
 void tl_report_put_cause(struct tl_buf *out, enum tl_cause cause, struct tl_sv check);     /* "dq_reject:has_host", safe */
@@ -103,6 +123,22 @@ void tl_report_put_row(struct tl_buf *out, const struct tl_report_view *view, co
 void tl_report_put_missing(struct tl_buf *out, const struct tl_unit_cause *cause);
 /* "events/1 offset 42 row 3 at 2015-05-17T10:05:01.000Z id a", safe. */
 void tl_report_put_sample(struct tl_buf *out, const struct tl_report_view *view, const struct tl_unit_sample *sample);
+uint64_t tl_report_rows(const struct tl_unit *unit, enum tl_side side, bool recomputed); /* how many there are */
+/* JSON: a row's columns as an object, NULL as null; a layer's row, or the list of them, as the units have it. Gives how many rows are left out. */
+void tl_report_json_columns(struct tl_buf *out, const struct tl_shape *shape, const struct tl_value *row, bool keys_only);
+uint64_t tl_report_json_rows(struct tl_buf *out, const struct tl_report_view *view, const struct tl_unit *unit, enum tl_side side,
+                             bool recomputed);
+/* "3 dead letters and 0 future events (of the whole log), 41 duplicates" */
+void tl_report_put_refused(struct tl_buf *out, const struct tl_report *report);
+/* "kept back: view hits, 2015-05-17T00:00:00.000Z..., check volume: ..." */
+void tl_report_put_finding(struct tl_buf *out, const struct tl_report_finding *finding);
+/* Of what --limit cuts: " (20 of 1,000,000; --limit shows more)"; nothing where all are shown. */
+void tl_report_put_cut(struct tl_buf *out, uint64_t shown, uint64_t left_out);
+/* A sum of --by: of a side, or (TL_SIDES) batch - speed with its sign. */
+void tl_report_put_sum(struct tl_buf *out, const struct tl_by_view *view, const struct tl_by_value *value, uint32_t sum,
+                       int side);
+/* The intro, and the names of the views that lack the column of --by; false, and nothing, where none does. */
+bool tl_report_put_views_without(struct tl_buf *out, const struct tl_report *report, const char *intro);
 const char *tl_report_side(enum tl_side side);                        /* "speed", "batch" */
 const struct tl_value *tl_report_any_row(const struct tl_unit *unit); /* its key columns are the same in all */
 /* The rows that a layer has stored, or that came out of its events, one after the other; `after` NULL: the first. NULL: no more. */

@@ -2,6 +2,7 @@
 #include <inttypes.h>
 #include <math.h>
 
+#include "cause_words.h"
 #include "event/timestamp.h"
 #include "main/print.h"
 #include "report.h"
@@ -52,7 +53,7 @@ static void put_causes(struct tl_buf *out, const uint64_t counts[TL_CAUSES], con
     tl_buf_put_u8(out, '}');
 }
 
-static void put_columns(struct tl_buf *out, const struct tl_shape *shape, const struct tl_value *row, bool keys_only)
+void tl_report_json_columns(struct tl_buf *out, const struct tl_shape *shape, const struct tl_value *row, bool keys_only)
 {
     const char *glue = "";
 
@@ -73,31 +74,33 @@ static void put_columns(struct tl_buf *out, const struct tl_shape *shape, const 
     tl_buf_put_u8(out, '}');
 }
 
-/* A row of one layer, or null; of a unit that is a span the list of its rows. */
-static void put_rows(struct tl_buf *out, const struct tl_report_view *view, const struct tl_unit *unit, enum tl_side side,
-                     bool recomputed)
+uint64_t tl_report_json_rows(struct tl_buf *out, const struct tl_report_view *view, const struct tl_unit *unit, enum tl_side side,
+                             bool recomputed)
 {
     const struct tl_unit_row *row = tl_report_next_row(unit, side, recomputed, NULL);
+    uint64_t shown = 0;
 
     if (!view->by_span) {
-        put_columns(out, view->shape, row == NULL ? NULL : row->columns, false);
-        return;
+        tl_report_json_columns(out, view->shape, row == NULL ? NULL : row->columns, false);
+        return 0;
     }
     tl_buf_put_u8(out, '[');
-    for (bool first = true; row != NULL; row = tl_report_next_row(unit, side, recomputed, row), first = false) {
-        tl_buf_put_str(out, first ? "" : ", ");
-        put_columns(out, view->shape, row->columns, false);
+    for (; row != NULL && shown < TL_REPORT_ROWS_MAX; row = tl_report_next_row(unit, side, recomputed, row), shown++) {
+        tl_buf_put_str(out, shown == 0 ? "" : ", ");
+        tl_report_json_columns(out, view->shape, row->columns, false);
     }
     tl_buf_put_u8(out, ']');
+    return row == NULL ? 0 : tl_report_rows(unit, side, recomputed) - shown;
 }
 
-static void put_sample(struct tl_buf *out, const struct tl_report_view *view, const struct tl_unit_sample *sample)
+/* topic, partition, offset, row, event_time, event_id: the inside of an object. */
+static void put_event(struct tl_buf *out, const struct tl_report_view *view, const struct tl_unit_sample *sample)
 {
     struct tl_buf name;
 
     tl_buf_init(&name, 0);
     tl_report_put_topic(&name, view, sample->partition);
-    tl_buf_put_str(out, "{\"topic\": ");
+    tl_buf_put_str(out, "\"topic\": ");
     tl_buf_put_json(out, tl_buf_sv(&name));
     tl_buf_done(&name);
     tl_buf_printf(out, ", \"partition\": %" PRIu32 ", \"offset\": %" PRId64 ", \"row\": %" PRIu32 ", \"event_time\": ",
@@ -108,12 +111,12 @@ static void put_sample(struct tl_buf *out, const struct tl_report_view *view, co
         tl_buf_put_str(out, "null");
     else
         tl_buf_put_json(out, sample->id);
-    tl_buf_put_u8(out, '}');
 }
 
 static void put_unit(struct tl_buf *out, const struct tl_report_view *view, const struct tl_unit *unit)
 {
     const struct tl_shape *shape = view->shape;
+    uint64_t left_out = 0;
 
     tl_buf_put_str(out, "{\"view\": ");
     tl_buf_put_json(out, view->name);
@@ -129,18 +132,20 @@ static void put_unit(struct tl_buf *out, const struct tl_report_view *view, cons
         tl_buf_put_str(out, "null");
     }
     tl_buf_put_str(out, ", \"key\": ");
-    put_columns(out, shape, tl_report_any_row(unit), true);
+    tl_report_json_columns(out, shape, tl_report_any_row(unit), true);
     for (int side = 0; side < TL_SIDES; side++) {
         tl_buf_printf(out, ", \"%s\": ", tl_report_side((enum tl_side)side));
-        put_rows(out, view, unit, (enum tl_side)side, false);
+        left_out += tl_report_json_rows(out, view, unit, (enum tl_side)side, false);
     }
     if (!unit->explained) {
         tl_buf_put_str(out, ", \"recomputed\": {\"speed\": ");
-        put_rows(out, view, unit, TL_SIDE_SPEED, true);
+        left_out += tl_report_json_rows(out, view, unit, TL_SIDE_SPEED, true);
         tl_buf_put_str(out, ", \"batch\": ");
-        put_rows(out, view, unit, TL_SIDE_BATCH, true);
+        left_out += tl_report_json_rows(out, view, unit, TL_SIDE_BATCH, true);
         tl_buf_put_u8(out, '}');
     }
+    if (view->by_span)
+        tl_buf_printf(out, ", \"rows_left_out\": %" PRIu64, left_out);
     tl_buf_put_str(out, ", \"causes\": [");
     for (const struct tl_unit_cause *c = unit->causes; c != NULL; c = c->next) {
         const char *quote = c->missing == TL_SIDES ? "" : "\"";
@@ -150,8 +155,9 @@ static void put_unit(struct tl_buf *out, const struct tl_report_view *view, cons
         tl_buf_printf(out, ", \"missing_in\": %s%s%s, \"events\": %" PRIu64 ", \"samples\": [", quote,
                       c->missing == TL_SIDES ? "null" : tl_report_side(c->missing), quote, c->events_count);
         for (uint32_t s = 0; s < c->samples_count; s++) {
-            tl_buf_put_str(out, s > 0 ? ", " : "");
-            put_sample(out, view, &c->samples[s]);
+            tl_buf_put_str(out, s > 0 ? ", {" : "{");
+            put_event(out, view, &c->samples[s]);
+            tl_buf_put_u8(out, '}');
         }
         tl_buf_put_str(out, "]}");
     }
@@ -228,8 +234,124 @@ static void put_check(struct tl_buf *out, const struct tl_report_finding *check)
     tl_buf_put_u8(out, '}');
 }
 
+static void put_details(struct tl_buf *out, const struct tl_report *report, const struct tl_cause_group *group)
+{
+    const struct tl_cause_words *words = tl_cause_words(group->cause);
+
+    tl_buf_put_str(out, "{\"cause\": ");
+    put_cause(out, group->cause, group->check);
+    tl_buf_printf(out, ", \"events\": %" PRIu64 ", \"meaning\": ", group->events_count);
+    tl_buf_put_json(out, tl_sv_from(words->meaning));
+    tl_buf_put_str(out, ", \"what_to_do\": ");
+    tl_buf_put_json(out, tl_sv_from(words->todo));
+    tl_buf_put_str(out, ", \"samples\": [");
+    for (size_t s = 0; s < group->samples_count; s++) {
+        const struct tl_report_view *view = &report->views[group->samples[s].view];
+
+        tl_buf_put_str(out, s > 0 ? ",\n {\"view\": " : "{\"view\": ");
+        tl_buf_put_json(out, view->name);
+        tl_buf_put_str(out, ", ");
+        put_event(out, view, &group->samples[s].event);
+        tl_buf_put_u8(out, '}');
+    }
+    tl_buf_printf(out, "], \"samples_left_out\": %" PRIu64 "}", group->events_count - group->samples_count);
+}
+
+static void put_timeline(struct tl_buf *out, const struct tl_timeline *timeline)
+{
+    tl_buf_printf(out, "{\"step_seconds\": %" PRId64 ", \"steps\": [", timeline->step_ms / 1000);
+    for (uint32_t s = 0; s < timeline->steps_count; s++) {
+        const struct tl_timeline_step *step = &timeline->steps[s];
+
+        tl_buf_put_str(out, s > 0 ? ",\n {\"from\": " : "{\"from\": ");
+        put_time(out, timeline->from_ms + s * timeline->step_ms);
+        tl_buf_printf(out, ", \"explained\": %" PRIu64 ", \"pending\": %" PRIu64 ", \"unexplained\": %" PRIu64 "}",
+                      step->explained_count, step->pending_count, step->unexplained_count);
+    }
+    tl_buf_put_str(out, "]}");
+}
+
+static void put_lateness(struct tl_buf *out, const struct tl_cause_events *found)
+{
+    tl_buf_put_str(out, "{\"steps\": [");
+    for (int s = 0; s < TL_LATE_STEPS; s++) {
+        tl_buf_put_str(out, s > 0 ? ", {\"from_ms\": " : "{\"from_ms\": ");
+        if (tl_late_from_ms[s] == INT64_MIN)
+            tl_buf_put_str(out, "null");
+        else
+            tl_buf_printf(out, "%" PRId64, tl_late_from_ms[s]);
+        tl_buf_printf(out, ", \"events\": %" PRIu64 "}", found == NULL ? 0 : found->late_count[s]);
+    }
+    tl_buf_printf(out, "], \"unknown\": %" PRIu64 "}", found == NULL ? 0 : found->late_unknown_count);
+}
+
+/* groups, explained, unexplained, sums: the inside of an object. */
+static void put_sums(struct tl_buf *out, const struct tl_by_view *view, const struct tl_by_value *value)
+{
+    tl_buf_printf(out, "\"groups\": %" PRIu64 ", \"explained\": %" PRIu64 ", \"unexplained\": %" PRIu64 ", \"sums\": {",
+                  value->explained_count + value->unexplained_count, value->explained_count, value->unexplained_count);
+    for (uint32_t s = 0; s < view->sums_count; s++) {
+        const struct tl_shape_column *column = &view->shape->columns[view->sums[s]];
+        struct tl_value difference = tl_by_difference(column, &value->sums[s]);
+
+        tl_buf_put_str(out, s > 0 ? ", " : "");
+        tl_buf_put_json(out, column->name);
+        for (int side = 0; side < TL_SIDES; side++) {
+            struct tl_value sum = tl_by_side(column, &value->sums[s], (enum tl_side)side);
+
+            tl_buf_printf(out, "%s\"%s\": ", side == 0 ? ": {" : ", ", tl_report_side((enum tl_side)side));
+            tl_print_json(out, &sum);
+        }
+        tl_buf_put_str(out, ", \"difference\": ");
+        tl_print_json(out, &difference);
+        tl_buf_put_u8(out, '}');
+    }
+    tl_buf_put_u8(out, '}');
+}
+
+static void put_by(struct tl_buf *out, const struct tl_report *report)
+{
+    const struct tl_by *by = report->by;
+    const char *glue = "";
+
+    if (by == NULL) {
+        tl_buf_put_str(out, "null");
+        return;
+    }
+    tl_buf_put_str(out, "{\"column\": ");
+    tl_buf_put_json(out, by->column);
+    tl_buf_put_str(out, ", \"views\": [");
+    for (uint32_t v = 0; v < by->views_count; v++) {
+        const struct tl_by_view *view = &by->views[v];
+
+        tl_buf_put_str(out, v > 0 ? ",\n{\"view\": " : "{\"view\": ");
+        tl_buf_put_json(out, report->views[view->view].name);
+        tl_buf_put_str(out, ", \"values\": [");
+        for (size_t i = 0; i < view->values_count; i++) {
+            tl_buf_put_str(out, i > 0 ? ",\n {\"value\": " : "{\"value\": ");
+            tl_print_json(out, &view->values[i]->value);
+            tl_buf_put_str(out, ", ");
+            put_sums(out, view, view->values[i]);
+            tl_buf_put_u8(out, '}');
+        }
+        tl_buf_printf(out, "], \"others\": {\"values\": %zu, ", view->others_count);
+        put_sums(out, view, &view->others);
+        tl_buf_put_str(out, "}}");
+    }
+    tl_buf_put_str(out, "], \"views_without\": [");
+    for (uint32_t v = 0; v < report->views_count; v++) {
+        if (!report->views_wanted[v] || tl_by_has(by, v))
+            continue;
+        tl_buf_put_str(out, glue);
+        tl_buf_put_json(out, report->views[v].name);
+        glue = ", ";
+    }
+    tl_buf_put_str(out, "]}");
+}
+
 void tl_report_json(const struct tl_report *report, struct tl_buf *out)
 {
+    struct tl_buf headline;
     const char *glue = "";
 
     tl_buf_put_str(out, "{\"notes\": [");
@@ -237,7 +359,12 @@ void tl_report_json(const struct tl_report *report, struct tl_buf *out)
         tl_buf_put_str(out, n > 0 ? ", " : "");
         tl_buf_put_json(out, report->notes[n]);
     }
-    tl_buf_put_str(out, "],\n\"range\": {\"from\": ");
+    tl_buf_init(&headline, 0);
+    tl_report_headline(report, &headline);
+    tl_buf_put_str(out, "],\n\"headline\": ");
+    tl_buf_put_json(out, tl_buf_sv(&headline));
+    tl_buf_done(&headline);
+    tl_buf_put_str(out, ",\n\"range\": {\"from\": ");
     put_time(out, report->from_ms);
     tl_buf_put_str(out, ", \"to\": ");
     put_time(out, report->to_ms);
@@ -246,6 +373,17 @@ void tl_report_json(const struct tl_report *report, struct tl_buf *out)
                report->pending_count);
     tl_buf_put_str(out, "},\n\"causes\": ");
     put_causes(out, report->events_count, report->checks);
+    tl_buf_put_str(out, ",\n\"cause_details\": [");
+    for (const struct tl_cause_group *g = report->found == NULL ? NULL : report->found->groups; g != NULL; g = g->next) {
+        put_details(out, report, g);
+        tl_buf_put_str(out, g->next != NULL ? ",\n" : "");
+    }
+    tl_buf_put_str(out, "],\n\"timeline\": ");
+    put_timeline(out, &report->timeline);
+    tl_buf_put_str(out, ",\n\"lateness\": ");
+    put_lateness(out, report->found);
+    tl_buf_put_str(out, ",\n\"by\": ");
+    put_by(out, report);
     tl_buf_printf(out,
                   ",\n\"refused_by_both\": {\"dead_letter\": %" PRIu64 ", \"future_event\": %" PRIu64 ", \"duplicate\": %" PRIu64
                   ", \"eval_error\": %" PRIu64 "},\n\"views\": [",

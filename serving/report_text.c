@@ -5,7 +5,6 @@
 #include "cause_words.h"
 #include "event/partition.h"
 #include "event/timestamp.h"
-#include "main/check_text.h"
 #include "report.h"
 
 enum { CELL_BYTES = 40 };
@@ -86,29 +85,12 @@ static void put_causes(struct tl_buf *out, const struct tl_report *report)
     }
 }
 
-static void put_refused(struct tl_buf *out, const struct tl_report *report)
-{
-    tl_buf_put_str(out, "\nrefused by both layers: ");
-    tl_report_put_counted(out, report->refused_count[TL_REFUSED_DEAD_LETTER], "dead letter", "dead letters");
-    tl_buf_put_str(out, " and ");
-    tl_report_put_counted(out, report->refused_count[TL_REFUSED_FUTURE], "future event", "future events");
-    tl_buf_put_str(out, " (of the whole log), ");
-    tl_report_put_counted(out, report->refused_count[TL_REFUSED_DUPLICATE], "duplicate", "duplicates");
-    if (report->refused_count[TL_REFUSED_EVAL_ERROR] > 0) {
-        tl_buf_put_str(out, ", ");
-        tl_report_put_counted(out, report->refused_count[TL_REFUSED_EVAL_ERROR], "failed evaluation", "failed evaluations");
-    }
-    tl_buf_put_u8(out, '\n');
-}
-
 static void put_row(struct tl_buf *out, const char *label, const struct tl_report_view *view, const struct tl_unit_row *row)
 {
     tl_buf_printf(out, "    %-17s", label);
     tl_report_put_row(out, view, row);
     tl_buf_put_u8(out, '\n');
 }
-
-enum { ROWS_SHOWN = 8 };
 
 /* Of a span with many rows the first ones. */
 static void put_rows(struct tl_buf *out, const char *label, const struct tl_report_view *view, const struct tl_unit *unit,
@@ -120,7 +102,7 @@ static void put_rows(struct tl_buf *out, const char *label, const struct tl_repo
     do {
         put_row(out, shown == 0 ? label : "", view, row);
         row = row == NULL ? NULL : tl_report_next_row(unit, side, recomputed, row);
-    } while (row != NULL && ++shown < ROWS_SHOWN);
+    } while (row != NULL && ++shown < TL_REPORT_ROWS_SHOWN);
     if (row != NULL)
         tl_buf_put_str(out, "                      ...\n");
 }
@@ -166,19 +148,78 @@ static void put_findings(struct tl_buf *out, const struct tl_report *report)
                       report->findings_count + report->findings_left_out);
     tl_buf_put_u8(out, '\n');
     for (size_t c = 0; c < report->findings_count; c++) {
-        const struct tl_report_finding *check = &report->findings[c];
-
-        tl_buf_printf(out, "  %s: view %.*s, ", check->verdict, TL_SV_ARG(check->result.view));
-        tl_check_put_range(out, check->result.from_ms, check->result.to_ms);
-        tl_buf_put_str(out, ", ");
-        tl_check_put_result(out, &check->result);
-        if (check->who.size > 0) {
-            tl_buf_put_str(out, "; ");
-            tl_report_put_safe(out, check->who);
-            tl_buf_put_str(out, ": ");
-            tl_report_put_safe(out, check->reason);
-        }
+        tl_buf_put_str(out, "  ");
+        tl_report_put_finding(out, &report->findings[c]);
         tl_buf_put_u8(out, '\n');
+    }
+}
+
+static void put_by_value(struct tl_buf *out, const struct tl_by_view *view, const struct tl_by_value *value)
+{
+    tl_buf_put_str(out, ": ");
+    tl_report_put_counted(out, value->explained_count + value->unexplained_count, "group", "groups");
+    if (value->unexplained_count > 0) {
+        tl_buf_put_str(out, ", ");
+        tl_report_put_count(out, value->unexplained_count);
+        tl_buf_put_str(out, " UNEXPLAINED");
+    }
+    for (uint32_t s = 0; s < view->sums_count; s++) {
+        tl_buf_printf(out, "; %.*s ", TL_SV_ARG(view->shape->columns[view->sums[s]].name));
+        tl_report_put_sum(out, view, value, s, TL_SIDE_SPEED);
+        tl_buf_put_str(out, " in speed, ");
+        tl_report_put_sum(out, view, value, s, TL_SIDE_BATCH);
+        tl_buf_put_str(out, " in batch (");
+        tl_report_put_sum(out, view, value, s, TL_SIDES);
+        tl_buf_put_u8(out, ')');
+    }
+    tl_buf_put_u8(out, '\n');
+}
+
+static void put_by(struct tl_buf *out, const struct tl_report *report)
+{
+    const struct tl_by *by = report->by;
+
+    if (by == NULL)
+        return;
+    tl_buf_printf(out, "\ndifferences by %.*s\n", TL_SV_ARG(by->column));
+    for (uint32_t v = 0; v < by->views_count; v++) {
+        const struct tl_by_view *view = &by->views[v];
+        struct tl_sv name = report->views[view->view].name;
+
+        for (size_t i = 0; i < view->values_count; i++) {
+            tl_buf_printf(out, "  %.*s ", TL_SV_ARG(name));
+            tl_report_put_value(out, &view->values[i]->value);
+            put_by_value(out, view, view->values[i]);
+        }
+        if (view->others_count > 0) {
+            tl_buf_printf(out, "  %.*s ", TL_SV_ARG(name));
+            tl_report_put_counted(out, view->others_count, "other", "others");
+            put_by_value(out, view, &view->others);
+        }
+        if (view->values_count + view->others_count == 0)
+            tl_buf_printf(out, "  %.*s: nothing differs\n", TL_SV_ARG(name));
+    }
+    if (tl_report_put_views_without(out, report, "  not grouped by it: "))
+        tl_buf_put_u8(out, '\n');
+}
+
+static void put_samples(struct tl_buf *out, const struct tl_report *report)
+{
+    if (report->found == NULL || report->found->groups == NULL)
+        return;
+    tl_buf_put_str(out, "\nevents behind each cause\n");
+    for (const struct tl_cause_group *g = report->found->groups; g != NULL; g = g->next) {
+        tl_buf_put_str(out, "  ");
+        tl_report_put_cause(out, g->cause, g->check);
+        tl_report_put_cut(out, g->samples_count, g->events_count - g->samples_count);
+        tl_buf_put_u8(out, '\n');
+        for (size_t s = 0; s < g->samples_count; s++) {
+            const struct tl_report_view *view = &report->views[g->samples[s].view];
+
+            tl_buf_printf(out, "    %.*s: ", TL_SV_ARG(view->name));
+            tl_report_put_sample(out, view, &g->samples[s].event);
+            tl_buf_put_u8(out, '\n');
+        }
     }
 }
 
@@ -193,19 +234,17 @@ void tl_report_text(const struct tl_report *report, struct tl_buf *out)
     tl_buf_put_u8(out, '\n');
     put_views(out, report);
     put_causes(out, report);
-    put_refused(out, report);
+    tl_buf_put_str(out, "\nrefused by both layers: ");
+    tl_report_put_refused(out, report);
+    tl_buf_put_u8(out, '\n');
     put_findings(out, report);
-    if (report->units_count > 0) {
+    put_by(out, report);
+    if (report->units_count + report->units_left_out > 0) {
         tl_buf_put_str(out, "\nunits that differ");
-        if (report->units_left_out > 0) {
-            tl_buf_put_str(out, " (");
-            tl_report_put_count(out, report->units_count);
-            tl_buf_put_str(out, " of ");
-            tl_report_put_count(out, report->units_count + report->units_left_out);
-            tl_buf_put_str(out, "; --limit shows more)");
-        }
+        tl_report_put_cut(out, report->units_count, report->units_left_out);
         tl_buf_put_u8(out, '\n');
     }
     for (size_t u = 0; u < report->units_count; u++)
         put_unit(out, &report->views[report->units[u]->view], report->units[u]);
+    put_samples(out, report);
 }
