@@ -830,6 +830,17 @@ static bool nothing_to_see(const struct tl_report *report)
     return report->unexplained_count == 0 && (report->groups_count > 0 || report->notes_count == 0);
 }
 
+static const struct {
+    const char *format;
+    void (*write)(const struct tl_report *report, struct tl_buf *out);
+} writers[] = {
+    {"text",     tl_report_text    },
+    {"json",     tl_report_json    },
+    {"csv",      tl_report_csv     },
+    {"markdown", tl_report_markdown},
+    {"html",     tl_report_html    },
+};
+
 static enum tl_code print_report(struct reconcile *r, struct tl_err *err)
 {
     struct tl_buf out;
@@ -847,10 +858,9 @@ static enum tl_code print_report(struct reconcile *r, struct tl_err *err)
         tl_diag(TL_DEBUG, "%.*s", (int)out.size, out.data);
         goto out;
     }
-    if (strcmp(r->own->format, "json") == 0)
-        tl_report_json(&r->report, &out);
-    else
-        tl_report_text(&r->report, &out);
+    for (size_t w = 0; w < TL_COUNT(writers); w++)
+        if (strcmp(r->own->format, writers[w].format) == 0)
+            writers[w].write(&r->report, &out);
     TL_TRY(tl_buf_check(&out, "the report", err));
     if (fwrite(out.data, 1, out.size, stdout) != out.size || fflush(stdout) != 0)
         TL_TRY(tl_fail_errno(err, TL_ERR_IO, "cannot write the report to standard output"));
@@ -896,8 +906,6 @@ static enum tl_code reconcile(struct reconcile *r, struct tl_err *err)
 
     TL_TRY(tl_options_need_views(r->common, err));
     TL_TRY(tl_advise_not_asked(&r->own->advise, err));
-    if (strcmp(r->own->format, "csv") == 0)
-        TL_TRY(tl_fail(err, TL_ERR_USAGE, "only what --history and --advise-lateness say is written as csv"));
     r->report.from_ms = r->own->from_ms;
     r->report.to_ms = r->own->to_ms == TL_TIME_NONE ? INT64_MAX : r->own->to_ms;
     if (r->report.from_ms >= r->report.to_ms)
@@ -987,23 +995,24 @@ static void reconcile_done(struct reconcile *r)
 }
 
 static const struct tl_option reconcile_table[] = {
-    {"from",         TL_OPT_TIME,   "TIME",          "compare windows that end after this; from the beginning unless set",
-     offsetof(struct reconcile_options,                                                                                                                                 from_ms),      0},
-    {"to",           TL_OPT_TIME,   "TIME",          "compare windows that end at this or before; all that is published unless set",
-     offsetof(struct reconcile_options,                                                                                                                                 to_ms),        0},
-    {"format",       TL_OPT_CHOICE, "text|json|csv", "how the report is written",                                                    offsetof(struct reconcile_options, format),       0},
-    {"by",           TL_OPT_TEXT,   "COLUMN",        "sum the differences by this key column of the views",                          offsetof(struct reconcile_options, by),
-     0                                                                                                                                                                                  },
+    {"from",         TL_OPT_TIME,   "TIME",                        "compare windows that end after this; from the beginning unless set",
+     offsetof(struct reconcile_options,                                                                                                                                               from_ms),      0},
+    {"to",           TL_OPT_TIME,   "TIME",                        "compare windows that end at this or before; all that is published unless set",
+     offsetof(struct reconcile_options,                                                                                                                                               to_ms),        0},
+    {"format",       TL_OPT_CHOICE, "text|json|csv|markdown|html", "how the report is written",
+     offsetof(struct reconcile_options,                                                                                                                                               format),       0},
+    {"by",           TL_OPT_TEXT,   "COLUMN",                      "sum the differences by this key column of the views",                          offsetof(struct reconcile_options, by),
+     0                                                                                                                                                                                                },
     {"limit",        TL_OPT_COUNT,  "N",
      "list so many differing units, unexplained ones first, events of each cause, and values of --by (20); with --history so "
-     "many reconciliations",                                                                                                         offsetof(struct reconcile_options, limit),        0},
+     "many reconciliations",                                                                                                                       offsetof(struct reconcile_options, limit),        0},
     {"history",      TL_OPT_FLAG,   NULL,
-     "compare nothing: show what earlier ones came to, the newest first, that had compared something of the range",                  offsetof(struct reconcile_options, history),      0},
+     "compare nothing: show what earlier ones came to, the newest first, that had compared something of the range",                                offsetof(struct reconcile_options, history),      0},
     {"quiet",        TL_OPT_FLAG,   NULL,
-     "print nothing when nothing is unexplained (-v: the headline on stderr): cron mails what is printed",                           offsetof(struct reconcile_options, quiet),        0},
-    {"no-store",     TL_OPT_FLAG,   NULL,            "leave this one out of --history",                                              offsetof(struct reconcile_options, no_store),     0},
-    {"metrics-file", TL_OPT_FILE,   "FILE.prom",     "write what it came to for the node exporter's textfile collector",
-     offsetof(struct reconcile_options,                                                                                                                                 metrics_file), 0},
+     "print nothing when nothing is unexplained (-v: the headline on stderr): cron mails what is printed",                                         offsetof(struct reconcile_options, quiet),        0},
+    {"no-store",     TL_OPT_FLAG,   NULL,                          "leave this one out of --history",                                              offsetof(struct reconcile_options, no_store),     0},
+    {"metrics-file", TL_OPT_FILE,   "FILE.prom",                   "write what it came to for the node exporter's textfile collector",
+     offsetof(struct reconcile_options,                                                                                                                                               metrics_file), 0},
     TL_ADVISE_OPTIONS(offsetof(struct reconcile_options, advise))
 };
 

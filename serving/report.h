@@ -1,4 +1,4 @@
-/* report.h: what reconcile found, and the writers of it: text for a terminal, JSON.
+/* report.h: what reconcile found, and the writers of it: text for a terminal, JSON, CSV, Markdown, HTML.
  *
  * Is not: the finding (compare.h, cause.h). Everything here is borrowed by the caller's struct for the call.
  *
@@ -31,7 +31,26 @@
  *                    unexplained ones first, at most --limit of them. Of sessions and count windows the unit is a span of the key's time, `window`
  *                    is that span, speed, batch and the recomputed ones are lists of rows, 1,000 at most of each, and rows_left_out stands before causes
  *   units_left_out   how many differing units are not listed
- * `recomputed` is what the layer should hold by its own offsets and ledger. */
+ * `recomputed` is what the layer should hold by its own offsets and ledger.
+ *
+ * CSV (RFC 4180), one table for all that there is; `record` says what a row is, and an empty cell that there is nothing to say. In this order:
+ *   note        text
+ *   summary     text: the headline; window_start, window_end: the range as asked; groups to pending; left_out: differing units that are not listed
+ *   view        view; window_start, window_end: the range as compared; groups to pending
+ *   check       text, view, window_start, window_end: a check that did not pass. check_others: left_out: how many are not listed
+ *   cause       text: meaning, and what to do; cause, events; left_out: events that are not named
+ *   event       cause, view, topic to event_id: an event behind that cause
+ *   by          view, key: the value; speed, batch, difference: the sums; groups, explained, unexplained
+ *   by_others   the same of all values that are not listed; left_out: how many. by_without: a view that lacks the column
+ *   unit        a differing unit, once for each of its causes, and once where it has none: view, verdict (explained, pending, unexplained), window_start,
+ *               window_end, key, speed, batch, recomputed_speed, recomputed_batch; cause, missing_in, events, and the first such event, topic
+ *               to event_id; left_out: rows of a span that are not listed
+ * key, speed, batch, difference and the recomputed ones are JSON as above. Texts come from strangers, and spreadsheets take what begins with = + - @ for
+ * a formula. So such a text has a ' before it, and one that begins with ' another; the same behind each ; tab and line end, where programs that
+ * look for other separators than ours begin a cell, with blanks before it or not. Take one ' away there to have the text. In JSON, ; is \u003b.
+ *
+ * Markdown and HTML have the sections of the text. HTML is one file that loads nothing and runs nothing, with the timeline, the lateness and the
+ * causes as pictures. Where people read, a text from outside ends after TL_REPORT_TEXT_BYTES, and says how long it is. */
 #ifndef TL_REPORT_H
 #define TL_REPORT_H
 
@@ -94,6 +113,9 @@ void tl_report_headline(const struct tl_report *report, struct tl_buf *out);
 /* What comes from outside is escaped: no control character reaches the terminal. */
 void tl_report_text(const struct tl_report *report, struct tl_buf *out);
 void tl_report_json(const struct tl_report *report, struct tl_buf *out);
+void tl_report_csv(const struct tl_report *report, struct tl_buf *out);
+void tl_report_markdown(const struct tl_report *report, struct tl_buf *out);
+void tl_report_html(const struct tl_report *report, struct tl_buf *out);
 
 /* ---- what the writers share ---- */
 
