@@ -244,7 +244,7 @@ test-hostile-long: deps ## hostile streams changed at random before intercept, w
 test-unit-long: ## the unit tests with all that is only sampled otherwise: every time zone, sets of ten million
 	$(Q)TALLY_LONG=1 $(MAKE) --no-print-directory test-unit
 
-test-browser: deps deps-browser ## a real browser (Debian's Chromium) on the demo site, with tally.js in its pages
+test-browser: deps deps-browser ## a real browser (Debian's Chromium) on the demo site, with tally.js in its pages, and on reconcile's report
 	$(Q)$(MAKE) --no-print-directory $(PROGRAM) $(SITE)/built $(BROWSER)/installed
 	$(Q)TALLY_BIN=$(CURDIR)/$(PROGRAM) TALLY_SITE=$(CURDIR)/$(SITE) TALLY_BROWSER=$(CURDIR)/$(BROWSER) node --test --test-force-exit tests/browser/*.test.js
 

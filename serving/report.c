@@ -240,10 +240,16 @@ void tl_report_put_sum(struct tl_buf *out, const struct tl_by_view *view, const 
     const struct tl_shape_column *column = &view->shape->columns[view->sums[sum]];
     struct tl_value number = side == TL_SIDES ? tl_by_difference(column, &value->sums[sum])
                                               : tl_by_side(column, &value->sums[sum], (enum tl_side)side);
+    bool whole = number.kind == TL_BIGINT, negative = whole && number.i64 < 0;
 
-    if (side == TL_SIDES && (number.kind == TL_BIGINT ? number.i64 > 0 : number.f64 > 0))
+    if (side == TL_SIDES && (whole ? number.i64 > 0 : number.f64 > 0))
         tl_buf_put_u8(out, '+');
-    tl_print_value(out, &number);
+    if (!whole) {
+        tl_print_value(out, &number);
+        return;
+    }
+    tl_buf_put_str(out, negative ? "-" : "");
+    tl_report_put_count(out, negative ? 0 - (uint64_t)number.i64 : (uint64_t)number.i64);
 }
 
 bool tl_report_put_views_without(struct tl_buf *out, const struct tl_report *report, const char *intro)

@@ -181,7 +181,8 @@ enum {
     BAR_HEIGHT = 26,
     LABEL_X = 220,
     BAR_X = 230,
-    BAR_WIDTH = 620
+    BAR_WIDTH = 620,
+    STEP_LABEL_WIDTH = 150
 };
 
 /* As exact as the steps are. */
@@ -245,10 +246,10 @@ static void put_axes(struct html *h, const struct tl_timeline *line, uint64_t mo
         tl_report_put_count(h->out, most / ticks * t);
         put(h, "</text>\n");
     }
-    for (uint32_t s = 0; s < line->steps_count; s += every) {
-        tl_buf_printf(h->out, "<text x=\"%.1f\" y=\"%d\">", PLOT_X + (double)PLOT_WIDTH * s / line->steps_count,
+    for (int64_t s = 0; (line->steps_count - s) * PLOT_WIDTH >= (int64_t)line->steps_count * STEP_LABEL_WIDTH; s += every) {
+        tl_buf_printf(h->out, "<text x=\"%.1f\" y=\"%d\">", PLOT_X + (double)(PLOT_WIDTH * s) / line->steps_count,
                       PLOT_Y + PLOT_HEIGHT + 20);
-        put_step_time(h, line, s);
+        put_step_time(h, line, (uint32_t)s);
         put(h, "</text>\n");
     }
 }

@@ -19,4 +19,4 @@ async function startBrowser(t) {
   return browser;
 }
 
-module.exports = { startBrowser };
+module.exports = { startBrowser, MODULES };

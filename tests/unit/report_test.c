@@ -209,6 +209,32 @@ Test(report, json)
     tl_buf_done(&out);
 }
 
+/* Where people read, a long text ends at a whole character, and says how long it is; where programs do, it is whole. */
+Test(report, a_long_text_is_cut_for_people)
+{
+    char text[3000], want[300];
+    struct scene scene;
+    struct tl_buf out;
+
+    text[0] = 'a';
+    for (size_t i = 1; i + 1 < sizeof text; i += 2)
+        memcpy(text + i, "\xc3\xbc", 2);
+    text[sizeof text - 1] = 'z';
+    set_scene(&scene, (struct tl_sv){text, sizeof text});
+    snprintf(want, sizeof want, "host=\"%.199s\"... (3000 bytes)\n", text);
+    tl_buf_init(&out, 0);
+    tl_report_text(&scene.report, &out);
+    tl_buf_put_u8(&out, '\0');
+    cr_assert_not_null(strstr(out.data, want), "%s", out.data);
+    tl_buf_clear(&out);
+    tl_report_json(&scene.report, &out);
+    cr_assert_not_null(memmem(out.data, out.size, text, sizeof text));
+    tl_buf_clear(&out);
+    tl_report_csv(&scene.report, &out);
+    cr_assert_not_null(memmem(out.data, out.size, text, sizeof text));
+    tl_buf_done(&out);
+}
+
 struct hostile_case {
     char name[40], text[32], want[64];
 };
@@ -317,5 +343,49 @@ Test(report, spans)
                                         "    batch has         no row\n"
                                         "    session_split: 2 events joined sessions of their own in speed\n"),
                        "%s", out.data);
+    tl_buf_done(&out);
+}
+
+/* A unit's rows have an end too, in every format. */
+Test(report, a_span_with_many_rows)
+{
+    enum { ROWS = 1500 };
+    static struct tl_unit_row rows[ROWS];
+    struct scene scene;
+    struct tl_buf out;
+    size_t json_bytes;
+
+    set_scene(&scene, TL_SV("a"));
+    scene.view.by_span = true;
+    for (int r = 0; r < ROWS; r++)
+        rows[r] = (struct tl_unit_row){
+            .start_ms = r, .end_ms = r + 1, .columns = scene.speed, .came_out = true, .next = r + 1 < ROWS ? &rows[r + 1] : NULL};
+    scene.explained.stored[TL_SIDE_BATCH] = rows;
+    scene.unexplained.stored[TL_SIDE_BATCH] = rows;
+    scene.unexplained.others[TL_SIDE_BATCH] = NULL;
+    tl_buf_init(&out, 0);
+    tl_report_json(&scene.report, &out);
+    json_bytes = out.size;
+    cr_assert_str_eq(at(&out, "$.units[1].rows_left_out"), "500");
+    cr_assert_str_eq(at(&out, "$.units[0].rows_left_out"), "1000");
+    cr_assert_str_eq(at(&out, "$.units[1].batch[999].num_hits"), "17");
+    cr_assert_str_eq(at(&out, "$.units[1].batch[1000]"), "");
+    tl_buf_clear(&out);
+    tl_report_csv(&scene.report, &out);
+    tl_buf_put_u8(&out, '\0');
+    cr_assert_not_null(strstr(out.data, ",500\r\n"), "%s", out.data);
+    cr_assert_lt(out.size, 2 * json_bytes);
+    for (int format = 0; format < 3; format++) {
+        tl_buf_clear(&out);
+        if (format == 0)
+            tl_report_text(&scene.report, &out);
+        else if (format == 1)
+            tl_report_markdown(&scene.report, &out);
+        else
+            tl_report_html(&scene.report, &out);
+        tl_buf_put_u8(&out, '\0');
+        cr_assert_not_null(strstr(out.data, "..."), "%s", out.data);
+        cr_assert_null(strstr(out.data, "1970-01-01T00:00:00.009Z"), "%s", out.data);
+    }
     tl_buf_done(&out);
 }
