@@ -1,8 +1,10 @@
 /* cause_events.c: the events behind each cause. See cause_events.h. */
 #include "cause_events.h"
 
+#include <stdlib.h>
 #include <string.h>
 
+#include "event/partition.h"
 #include "event/timestamp.h"
 
 enum { SECOND = 1000, MINUTE = 60 * SECOND };
@@ -78,6 +80,42 @@ static bool grow(struct tl_cause_events *events, struct tl_cause_group *group)
     return true;
 }
 
+static int by_place(const void *left, const void *right)
+{
+    const struct tl_cause_sample *a = left, *b = right;
+    int order = tl_partition_order(a->event.partition, a->event.offset, b->event.partition, b->event.offset);
+
+    if (order == 0)
+        order = (a->event.row > b->event.row) - (a->event.row < b->event.row);
+    return order != 0 ? order : (a->view > b->view) - (a->view < b->view);
+}
+
+/* Those that are kept are a heap with the last of them at its root, for threads come upon events in any order. */
+static void put_in_heap(struct tl_cause_group *group, const struct tl_cause_sample *sample)
+{
+    size_t at = group->samples_count++;
+
+    for (size_t above = (at - 1) / 2; at > 0 && by_place(&group->samples[above], sample) < 0; above = (at - 1) / 2) {
+        group->samples[at] = group->samples[above];
+        at = above;
+    }
+    group->samples[at] = *sample;
+}
+
+static void replace_last(struct tl_cause_group *group, const struct tl_cause_sample *sample)
+{
+    size_t at = 0, below;
+
+    for (; (below = 2 * at + 1) < group->samples_count; at = below) {
+        if (below + 1 < group->samples_count && by_place(&group->samples[below], &group->samples[below + 1]) < 0)
+            below++;
+        if (by_place(&group->samples[below], sample) <= 0)
+            break;
+        group->samples[at] = group->samples[below];
+    }
+    group->samples[at] = *sample;
+}
+
 bool tl_cause_events_add(struct tl_cause_events *events, uint32_t before, enum tl_cause cause, struct tl_sv check,
                          const struct tl_cause_sample *sample, int64_t watermark_ms)
 {
@@ -91,10 +129,22 @@ bool tl_cause_events_add(struct tl_cause_events *events, uint32_t before, enum t
         was_late = was_late || ((before & 1u << c) != 0 && tl_cause_is_late((enum tl_cause)c));
     if (tl_cause_is_late(cause) && !was_late)
         count_late(events, sample->event.time_ms, watermark_ms);
-    if (group->samples_count == events->samples_max)
+    if (events->samples_max == 0)
         return true;
+    if (group->samples_count == events->samples_max) {
+        if (by_place(sample, &group->samples[0]) < 0)
+            replace_last(group, sample);
+        return true;
+    }
     if (!grow(events, group))
         return false;
-    group->samples[group->samples_count++] = *sample;
+    put_in_heap(group, sample);
     return true;
+}
+
+void tl_cause_events_settle(struct tl_cause_events *events)
+{
+    for (struct tl_cause_group *group = events->groups; group != NULL; group = group->next)
+        if (group->samples_count > 0)
+            qsort(group->samples, group->samples_count, sizeof *group->samples, by_place);
 }

@@ -1,7 +1,7 @@
-/* cause_events.h: the events behind each cause, as the proof comes upon them: the first ones by name, and how late the late ones were.
+/* cause_events.h: the events behind each cause, as the proof comes upon them: the first ones with their place, and how late the late ones were.
  *
  * Each event is taken once per cause, whatever the number of views and windows that it differs in (cause.c counts so). The first ones are those
- * that are read first: by topic and partition in order of offset, from the record and then from the log.
+ * that come first by partition and offset, in whatever order they are found.
  * How late: the watermark by which speed judged the event, less its event time. The watermark's own delay is not in it: an event that is 1 s late
  * by a watermark of 15 s came 16 s behind the newest.
  * Memory: 64 bytes or so for each event that is kept, at most `samples_max` a cause, and of dq_reject a check. */
@@ -46,5 +46,8 @@ bool tl_cause_is_late(enum tl_cause cause);
  * which speed judged it, INT64_MIN where that is unknown. False: out of memory. */
 TL_MUST_USE bool tl_cause_events_add(struct tl_cause_events *events, uint32_t before, enum tl_cause cause, struct tl_sv check,
                                      const struct tl_cause_sample *sample, int64_t watermark_ms);
+
+/* Once all are there: puts those that are kept in order. */
+void tl_cause_events_settle(struct tl_cause_events *events);
 
 #endif

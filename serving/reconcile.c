@@ -774,6 +774,7 @@ static enum tl_code choose_units(struct reconcile *r, struct tl_err *err)
         for (struct tl_unit_cause *cause = r->units[u]->causes; cause != NULL; cause = cause->next)
             for (uint32_t s = 0; s < cause->samples_count; s++)
                 TL_TRY(tl_cause_name_sample(&r->finder, r->units[u]->view, &cause->samples[s], err));
+    tl_cause_events_settle(&r->finder.events);
     for (struct tl_cause_group *group = r->finder.events.groups; group != NULL; group = group->next)
         for (size_t s = 0; s < group->samples_count; s++)
             TL_TRY(tl_cause_name_sample(&r->finder, group->samples[s].view, &group->samples[s].event, err));

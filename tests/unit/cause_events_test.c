@@ -87,22 +87,31 @@ Test(cause_events, an_event_is_late_once)
     tl_cause_events_done(&events);
 }
 
+/* Whatever the order that they come in, the first by partition and offset are kept. */
 Test(cause_events, so_many_samples_and_no_more)
 {
+    enum { EVENTS = 1009, STEP = 388 }; /* a prime, and so all of them, each once */
     struct tl_cause_events events;
     size_t bytes;
 
     tl_cause_events_init(&events, 100);
-    for (int64_t e = 0; e < 1000; e++) {
-        struct tl_cause_sample sample = sample_at(e, AT);
+    for (int64_t e = 0; e < EVENTS; e++) {
+        int64_t n = (e * STEP) % EVENTS;
+        struct tl_cause_sample sample = sample_at(n / 3, AT);
 
-        cr_assert(tl_cause_events_add(&events, 0, TL_CAUSE_DQ_REJECT, e % 2 == 0 ? TL_SV("b") : TL_SV("a"), &sample, INT64_MIN));
+        sample.event.partition = 1 - (uint32_t)(n % 2);
+        sample.event.row = (uint32_t)(n % 3);
+        cr_assert(tl_cause_events_add(&events, 0, TL_CAUSE_DQ_REJECT, n % 2 == 0 ? TL_SV("b") : TL_SV("a"), &sample, INT64_MIN));
     }
+    tl_cause_events_settle(&events);
     cr_assert(tl_sv_eq(events.groups->check, TL_SV("a")) && tl_sv_eq(events.groups->next->check, TL_SV("b")));
     for (const struct tl_cause_group *g = events.groups; g != NULL; g = g->next) {
-        cr_assert(g->events_count == 500 && g->samples_count == 100);
-        for (size_t s = 0; s < g->samples_count; s++)
-            cr_assert_eq(g->samples[s].event.offset, (int64_t)(2 * s + (g == events.groups)));
+        cr_assert(g->events_count >= EVENTS / 2 && g->samples_count == 100);
+        for (size_t s = 0; s < g->samples_count; s++) {
+            int64_t n = (int64_t)(2 * s + (g == events.groups));
+
+            cr_assert(g->samples[s].event.offset == n / 3 && g->samples[s].event.row == (uint32_t)(n % 3), "%zu", s);
+        }
     }
     cr_assert_eq(events.late_unknown_count, 0);
     bytes = events.memory.held_bytes;
