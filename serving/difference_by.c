@@ -34,21 +34,20 @@ static int64_t key_column(const struct tl_shape *shape, struct tl_sv name)
     return -1;
 }
 
-static enum tl_code no_column(struct tl_sv column, const struct tl_plan *plan, const struct tl_shape *const *shapes,
-                              const bool *wanted, struct tl_err *err)
+static enum tl_code no_column(const struct tl_by_spec *spec, struct tl_err *err)
 {
     enum { NAMES_MAX = 32, NAME_BYTES = 64 };
     char copies[NAMES_MAX][NAME_BYTES], given[NAME_BYTES], all[120] = "";
     const char *names[NAMES_MAX], *nearest;
     size_t count = 0, used = 0;
 
-    for (uint32_t v = 0; v < plan->views_count; v++) {
-        for (uint32_t c = 0; wanted[v] && c < shapes[v]->columns_count && count < NAMES_MAX; c++) {
+    for (uint32_t v = 0; v < spec->plan->views_count; v++) {
+        for (uint32_t c = 0; spec->wanted[v] && c < spec->shapes[v]->columns_count && count < NAMES_MAX; c++) {
             size_t known = 0;
 
-            if (shapes[v]->columns[c].role != TL_ROLE_KEY)
+            if (spec->shapes[v]->columns[c].role != TL_ROLE_KEY)
                 continue;
-            snprintf(copies[count], NAME_BYTES, "%.*s", TL_SV_ARG(shapes[v]->columns[c].name));
+            snprintf(copies[count], NAME_BYTES, "%.*s", TL_SV_ARG(spec->shapes[v]->columns[c].name));
             names[count] = copies[count];
             while (strcmp(names[known], names[count]) != 0)
                 known++;
@@ -59,7 +58,7 @@ static enum tl_code no_column(struct tl_sv column, const struct tl_plan *plan, c
             count++;
         }
     }
-    snprintf(given, sizeof given, "%.*s", TL_SV_ARG(column));
+    snprintf(given, sizeof given, "%.*s", TL_SV_ARG(spec->column));
     if (count == 0)
         return tl_fail(err, TL_ERR_USAGE, "--by: none of these views has a key column");
     nearest = tl_option_nearest(given, names, count);
@@ -85,24 +84,24 @@ static enum tl_code add_view(struct tl_by *by, uint32_t v, uint32_t column, cons
     return TL_OK;
 }
 
-enum tl_code tl_by_init(struct tl_by *by, struct tl_sv column, const struct tl_plan *plan, const struct tl_shape *const *shapes,
-                        const bool *wanted, struct tl_err *err)
+enum tl_code tl_by_init(struct tl_by *by, const struct tl_by_spec *spec, struct tl_err *err)
 {
+    uint32_t views_count = spec->plan->views_count;
     enum tl_code rc = TL_OK;
 
-    *by = (struct tl_by){.column = column};
+    *by = (struct tl_by){.column = spec->column};
     tl_arena_init(&by->memory, 4096, 0);
-    by->views = tl_arena_zalloc(&by->memory, (plan->views_count + 1) * sizeof *by->views);
+    by->views = tl_arena_zalloc(&by->memory, (views_count + 1) * sizeof *by->views);
     if (by->views == NULL)
-        return tl_fail_memory(err, plan->views_count * sizeof *by->views);
-    for (uint32_t v = 0; v < plan->views_count; v++) {
-        int64_t at = wanted[v] ? key_column(shapes[v], column) : -1;
+        return tl_fail_memory(err, views_count * sizeof *by->views);
+    for (uint32_t v = 0; v < views_count; v++) {
+        int64_t at = spec->wanted[v] ? key_column(spec->shapes[v], spec->column) : -1;
 
         if (at >= 0)
-            TL_TRY(add_view(by, v, (uint32_t)at, plan, shapes[v], err));
+            TL_TRY(add_view(by, v, (uint32_t)at, spec->plan, spec->shapes[v], err));
     }
     if (by->views_count == 0)
-        TL_TRY(no_column(column, plan, shapes, wanted, err));
+        TL_TRY(no_column(spec, err));
 out:
     return rc;
 }

@@ -48,9 +48,16 @@ struct tl_by {
     struct tl_arena memory;
 };
 
-/* `shapes`, which stay the caller's, and `wanted`: by number in the plan. TL_ERR_USAGE: none of them has such a key column; the message names the nearest, and all there are. */
-TL_MUST_USE enum tl_code tl_by_init(struct tl_by *by, struct tl_sv column, const struct tl_plan *plan,
-                                    const struct tl_shape *const *shapes, const bool *wanted, struct tl_err *err);
+/* What is summed; all is the caller's, and shapes and wanted are by number in the plan. */
+struct tl_by_spec {
+    struct tl_sv column;
+    const struct tl_plan *plan;
+    const struct tl_shape *const *shapes;
+    const bool *wanted;
+};
+
+/* TL_ERR_USAGE: no view that is wanted has such a key column; the message names the nearest, or all there are. */
+TL_MUST_USE enum tl_code tl_by_init(struct tl_by *by, const struct tl_by_spec *spec, struct tl_err *err);
 void tl_by_done(struct tl_by *by);
 /* A unit that differs and has been judged. A view without the column is passed over. */
 TL_MUST_USE enum tl_code tl_by_add(struct tl_by *by, const struct tl_unit *unit, struct tl_err *err);

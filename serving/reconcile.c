@@ -148,8 +148,6 @@ static enum tl_code choose_views(struct reconcile *r, struct tl_err *err)
         else
             r->views_wanted[view - r->plan->views] = true;
     }
-    if (r->own->by != NULL)
-        TL_TRY(tl_by_init(&r->by, tl_sv_from(r->own->by), r->plan, r->shapes, r->views_wanted, err));
 out:
     return rc;
 }
@@ -710,6 +708,14 @@ static void draw_timeline(struct reconcile *r)
     }
 }
 
+static enum tl_code open_by(struct reconcile *r, struct tl_err *err)
+{
+    const struct tl_by_spec spec = {
+        .plan = r->plan, .shapes = r->shapes, .wanted = r->views_wanted, .column = tl_sv_from(r->own->by)};
+
+    return tl_by_init(&r->by, &spec, err);
+}
+
 static enum tl_code sum_by(struct reconcile *r, struct tl_err *err)
 {
     enum tl_code rc = TL_OK;
@@ -788,6 +794,7 @@ out:
 /* Holes in the record matter only where something does not come out; a damaged file is somebody's work in any case. */
 static enum tl_code note_gaps(struct reconcile *r, struct tl_err *err)
 {
+    int64_t named = 0, more = 0;
     enum tl_code rc = TL_OK;
 
     for (uint32_t g = 0; g < r->recorded.gaps_count; g++) {
@@ -796,12 +803,20 @@ static enum tl_code note_gaps(struct reconcile *r, struct tl_err *err)
 
         if (!damaged && r->report.unexplained_count == 0)
             continue;
+        if (named == r->own->limit) { /* a record of which half is gone has thousands */
+            more++;
+            continue;
+        }
+        named++;
         TL_TRY(note(r, err, "topic %.*s partition %u: offsets %lld to %lld %s%.*s%s%s", TL_SV_ARG(gap->topic), gap->partition,
                     (long long)gap->first_offset, (long long)gap->last_offset,
                     damaged ? "cannot be read: " : "are not on record; a file may be missing from ",
                     damaged ? (int)gap->damage.size : (int)strlen(r->common->data), damaged ? gap->damage.data : r->common->data,
                     damaged ? "" : "/topics", r->report.unexplained_count > 0 ? "; what is unexplained may lie there" : ""));
     }
+    if (more > 0)
+        TL_TRY(note(r, err, "the record has %lld %shole%s; `tally archive --verify` names each", (long long)more,
+                    named > 0 ? "more " : "", more == 1 ? "" : "s"));
 out:
     return rc;
 }
@@ -922,6 +937,8 @@ static enum tl_code reconcile(struct reconcile *r, struct tl_err *err)
         r->shapes == NULL)
         TL_TRY(tl_fail_memory(err, r->plan->views_count * sizeof *r->views));
     TL_TRY(choose_views(r, err));
+    if (r->own->by != NULL)
+        TL_TRY(open_by(r, err));
     choose_needed(r);
     TL_TRY(tl_store_open(r->common->store, TL_STORE_READ, &r->store, err));
     TL_TRY(tl_views_take_secret(r->functions, r->store, err));

@@ -386,6 +386,9 @@ Test(reconcile, missing_file)
     EXPECT_STATUS(&scene, 3);
     cr_assert_not_null(strstr(report(&scene, "$.notes[0]"), "partition 0: offsets 0 to 29 are not on record"), "%s",
                        scene.run.out);
+    reconcile(&scene, "--limit", "0");
+    EXPECT_STATUS(&scene, 3);
+    EXPECT(&scene, "$.notes[0]", "the record has 1 hole; `tally archive --verify` names each");
     scene_close(&scene);
 }
 

@@ -46,7 +46,9 @@ static void scene_open(struct scene *s)
 
 static enum tl_code by_init(struct scene *s, const char *column)
 {
-    return tl_by_init(&s->by, tl_sv_from(column), s->plan, s->shapes, s->wanted, &s->err);
+    const struct tl_by_spec spec = {tl_sv_from(column), s->plan, s->shapes, s->wanted};
+
+    return tl_by_init(&s->by, &spec, &s->err);
 }
 
 static void scene_done(struct scene *s)
