@@ -63,8 +63,13 @@ TL_MUST_USE enum tl_code tl_cause_reach(void *ctx, const struct tl_compare_range
                                         struct tl_err *err);
 /* Judges every unit of the compare. TL_ERR_IO, TL_ERR_CORRUPT: the record or the log cannot be read. */
 TL_MUST_USE enum tl_code tl_cause_prove(struct tl_cause_finder *finder, struct tl_err *err);
-/* Looks up the event id of a sample, of this view. An event that cannot be found has none. */
-TL_MUST_USE enum tl_code tl_cause_name_sample(struct tl_cause_finder *finder, uint32_t view, struct tl_unit_sample *sample,
-                                              struct tl_err *err);
+/* A sample that is to get its event's id. */
+struct tl_cause_named {
+    uint32_t view; /* that it is of */
+    struct tl_unit_sample *sample;
+};
+/* Looks the ids up, once, for all that need one. An event that cannot be found has none. Brings `samples` into an order of its own. */
+TL_MUST_USE enum tl_code tl_cause_name_samples(struct tl_cause_finder *finder, struct tl_cause_named *samples, size_t count,
+                                               struct tl_err *err);
 
 #endif

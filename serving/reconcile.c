@@ -762,7 +762,6 @@ static enum tl_code choose_units(struct reconcile *r, struct tl_err *err)
 {
     uint32_t count = tl_compare_units(&r->compare);
     size_t room = count < (uint64_t)r->own->limit ? count : (size_t)r->own->limit, chosen = 0, listed = 0;
-    enum tl_code rc = TL_OK;
 
     r->units = malloc((room + 1) * sizeof(struct tl_unit *));
     if (r->units == NULL)
@@ -776,18 +775,43 @@ static enum tl_code choose_units(struct reconcile *r, struct tl_err *err)
                 r->units[chosen++] = unit;
         }
     }
-    for (size_t u = 0; u < chosen; u++)
-        for (struct tl_unit_cause *cause = r->units[u]->causes; cause != NULL; cause = cause->next)
-            for (uint32_t s = 0; s < cause->samples_count; s++)
-                TL_TRY(tl_cause_name_sample(&r->finder, r->units[u]->view, &cause->samples[s], err));
-    tl_cause_events_settle(&r->finder.events);
-    for (struct tl_cause_group *group = r->finder.events.groups; group != NULL; group = group->next)
-        for (size_t s = 0; s < group->samples_count; s++)
-            TL_TRY(tl_cause_name_sample(&r->finder, group->samples[s].view, &group->samples[s].event, err));
     r->report.units = r->units;
     r->report.units_count = chosen;
     r->report.units_left_out = listed - chosen;
-out:
+    return TL_OK;
+}
+
+/* The events of the units that are listed, and those behind the causes. `out` NULL: they are only counted. */
+static size_t gather_samples(const struct reconcile *r, struct tl_cause_named *out)
+{
+    size_t count = 0;
+
+    for (size_t u = 0; u < r->report.units_count; u++)
+        for (struct tl_unit_cause *cause = r->units[u]->causes; cause != NULL; cause = cause->next)
+            for (uint32_t s = 0; s < cause->samples_count; s++, count++)
+                if (out != NULL)
+                    out[count] = (struct tl_cause_named){r->units[u]->view, &cause->samples[s]};
+    for (struct tl_cause_group *group = r->finder.events.groups; group != NULL; group = group->next)
+        for (size_t s = 0; s < group->samples_count; s++, count++)
+            if (out != NULL)
+                out[count] = (struct tl_cause_named){group->samples[s].view, &group->samples[s].event};
+    return count;
+}
+
+static enum tl_code name_events(struct reconcile *r, struct tl_err *err)
+{
+    size_t count;
+    struct tl_cause_named *samples;
+    enum tl_code rc;
+
+    tl_cause_events_settle(&r->finder.events);
+    count = gather_samples(r, NULL);
+    samples = malloc((count + 1) * sizeof *samples);
+    if (samples == NULL)
+        return tl_fail_memory(err, count * sizeof *samples);
+    (void)gather_samples(r, samples);
+    rc = tl_cause_name_samples(&r->finder, samples, count, err);
+    free(samples);
     return rc;
 }
 
@@ -954,6 +978,7 @@ static enum tl_code reconcile(struct reconcile *r, struct tl_err *err)
     TL_TRY(note_gaps(r, err));
     TL_TRY(note_versions(r, err));
     TL_TRY(choose_units(r, err));
+    TL_TRY(name_events(r, err));
     TL_TRY(print_report(r, err));
     r->printed = true;
     if (r->report.unexplained_count == 0)

@@ -203,14 +203,23 @@ static bool is_damage(const struct tl_recorded *recorded, enum tl_code rc)
 
 /* ---- reading ---- */
 
+/* Whoever asks for one message after the other in order of offset reads each block once. */
 static enum tl_code read_block(struct tl_recorded *recorded, const struct tl_master_file *file, uint32_t block,
                                const struct tl_message **messages, size_t *count, struct tl_err *err)
 {
+    struct tl_recorded_block *last = &recorded->last;
     enum tl_code rc = TL_OK;
 
     if (recorded->reader == NULL)
         TL_TRY(tl_master_reader_open(&recorded->reader, err));
-    TL_TRY(tl_master_read_block(recorded->reader, file, block, messages, count, err));
+    if (last->file != file || last->block != block) {
+        last->file = NULL;
+        TL_TRY(tl_master_read_block(recorded->reader, file, block, &last->messages, &last->count, err));
+        last->file = file;
+        last->block = block;
+    }
+    *messages = last->messages;
+    *count = last->count;
 out:
     return rc;
 }

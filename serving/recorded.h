@@ -47,6 +47,14 @@ struct tl_record_gap {
     struct tl_sv damage; /* what is wrong with the file that has them; empty: there is none, as far as can be told */
 };
 
+/* What is in the reader. */
+struct tl_recorded_block {
+    const struct tl_master_file *file; /* NULL: nothing */
+    uint32_t block;
+    const struct tl_message *messages;
+    size_t count;
+};
+
 /* Zeroed but for what it is given. The caller keeps plan, topics, master and logs, and closes them behind it. */
 struct tl_recorded {
     const struct tl_plan *plan;
@@ -63,6 +71,7 @@ struct tl_recorded {
     struct tl_arena memory;
     struct tl_recorded_topics *sources;
     struct tl_master_reader *reader;
+    struct tl_recorded_block last;
 };
 
 void tl_recorded_init(struct tl_recorded *recorded, const struct tl_plan *plan, const struct tl_source_topics *topics,

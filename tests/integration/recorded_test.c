@@ -130,6 +130,25 @@ Test(recorded, only_what_may_lie_in_the_span)
     cr_assert_lt(read, PARTITIONS * 200);
 }
 
+/* The block that was read last is at hand, and is taken for no other. */
+Test(recorded, one_message_after_the_other_in_any_order)
+{
+    enum { ALL = PARTITIONS * MESSAGES };
+    static const int steps[] = {1, ALL - 1, 7, 1009};
+
+    for (size_t s = 0; s < TL_COUNT(steps); s++) {
+        for (int64_t i = 0; i < ALL; i++) {
+            int64_t at = i * steps[s] % ALL, offset = at % MESSAGES;
+            const struct tl_message *message;
+            char text[RECORD_TEXT_BYTES];
+            struct tl_message want = record_message(offset, text);
+
+            OK(tl_recorded_find(&recorded, 0, (uint32_t)(at / MESSAGES), offset, &message, &err));
+            cr_assert(message != NULL && message->offset == offset && tl_sv_eq(message->value, want.value), "%ld", (long)at);
+        }
+    }
+}
+
 Test(recorded, a_failure_ends_all)
 {
     static atomic_int times[PARTITIONS * MESSAGES];
