@@ -2,7 +2,7 @@
  *
  * Is not: the finding (compare.h, cause.h). Everything here is borrowed by the caller's struct for the call.
  *
- * JSON, one object, keys always in this order; times are instants ("2015-05-17T10:05:00.000Z"), null where there is none:
+ * JSON, one object, keys always in this order (report.schema.json is the same for programs); times are instants ("2015-05-17T10:05:00.000Z"), null where there is none:
  *   notes            [text]  what must be known first: a range that was cut, views without a publication, rows that are gone, a record with holes
  *   headline         text
  *   range            {from, to: as asked, null: no bound; cut: true where more was asked for than is published}

@@ -104,7 +104,7 @@ static void check_all(const struct scene *scene)
              scene->dir);
     status = system(command);
     if (WIFEXITED(status) && WEXITSTATUS(status) == 77)
-        cr_skip_test("markdown-it-py is not here (TALLY_PYTHON; `make test` brings it)");
+        cr_skip_test("markdown-it-py or fastjsonschema is not here (TALLY_PYTHON; `make test` brings them)");
     cr_assert(WIFEXITED(status) && WEXITSTATUS(status) == 0, "%s: %d; the events are in the log", command, status);
 }
 

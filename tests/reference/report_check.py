@@ -16,6 +16,7 @@ import sys
 import xml.etree.ElementTree
 
 try:
+    import fastjsonschema
     import markdown_it
 except ImportError:
     sys.exit(77)
@@ -236,7 +237,9 @@ def check_html(text, report, mark):
 
 
 def check_json(report):
-    """Counts that must agree with each other."""
+    """As the schema says, and counts that must agree with each other."""
+    with open("serving/report.schema.json", encoding="utf-8") as file:
+        fastjsonschema.validate(json.load(file), report)
     summary = report["summary"]
     assert summary["groups"] == summary["equal"] + summary["explained"] + summary["unexplained"]
     steps = report["timeline"]["steps"]

@@ -1,4 +1,4 @@
-/* causes_md_test.c: CAUSES.md is the table of causes that the report's words come from, line by line, and has them all. */
+/* causes_md_test.c: CAUSES.md is the table of causes that the report's words come from, line by line, and has them all; so has JSON's schema. */
 #include <criterion/criterion.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -6,9 +6,9 @@
 
 #include "serving/cause_words.h"
 
-static char *page_read(void)
+static char *page_read(const char *path)
 {
-    FILE *file = fopen("serving/CAUSES.md", "rb");
+    FILE *file = fopen(path, "rb");
     char *text = calloc(1, 1 << 16);
 
     cr_assert(file != NULL && text != NULL, "run the tests in the project's folder");
@@ -19,7 +19,7 @@ static char *page_read(void)
 
 Test(causes_md, each_cause_has_its_line)
 {
-    char *page = page_read(), line[1000];
+    char *page = page_read("serving/CAUSES.md"), line[1000];
     const char *at = strstr(page, "\n|---");
     unsigned lines = 0;
 
@@ -40,4 +40,18 @@ Test(causes_md, each_cause_has_its_line)
     }
     cr_assert(lines == 23 && at[1] == '\0', "more than %u lines", lines);
     free(page);
+}
+
+Test(causes_md, the_schema_knows_each)
+{
+    char *schema = page_read("serving/report.schema.json"), name[64];
+
+    for (int c = TL_CAUSE_NONE + 1; c < TL_CAUSES; c++) {
+        snprintf(name, sizeof name, "%s%s", tl_cause_name((enum tl_cause)c),
+                 c == TL_CAUSE_DQ_REJECT ? ":"
+                 : c + 1 == TL_CAUSES    ? ")"
+                                         : "|");
+        cr_assert_not_null(strstr(schema, name), "%s", name);
+    }
+    free(schema);
 }
