@@ -197,6 +197,8 @@ run tally status
 say "12. Why the two layers differ: late events, and copies that reached the other partition"
 status=0
 run tally reconcile --limit 3 || status=$?
+"$tally" reconcile --format html --by host >"$dir/report.html" || [ "$status" -ne 0 ]
+echo "With pictures: $dir/report.html"
 
 say "Next: tally query page_views_5m --layer speed, tally explain, or your own access.log (README.md). The data is in $dir."
 [ "$status" -ne 0 ] || status=$live_status
