@@ -197,6 +197,17 @@ void tl_report_put_topic(struct tl_buf *out, const struct tl_report_view *view, 
 
 /* ---- sentences ---- */
 
+const char *tl_report_cut_note(const struct tl_report *report)
+{
+    bool cut = report->units_left_out > 0 || report->findings_left_out > 0;
+
+    for (const struct tl_cause_group *g = report->found == NULL ? NULL : report->found->groups; g != NULL; g = g->next)
+        cut = cut || g->events_count > g->samples_count;
+    for (uint32_t v = 0; report->by != NULL && v < report->by->views_count; v++)
+        cut = cut || report->by->views[v].others_count > 0;
+    return cut ? "Lists end at --limit, and say so; all counts and sums are of everything." : NULL;
+}
+
 void tl_report_put_cut(struct tl_buf *out, uint64_t shown, uint64_t left_out)
 {
     if (left_out == 0)

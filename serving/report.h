@@ -35,6 +35,7 @@
  *
  * CSV (RFC 4180), one table for all that there is; `record` says what a row is, and an empty cell that there is nothing to say. In this order:
  *   note        text
+ *   cut         text: that lists are cut, and counts are not; where --limit cuts one
  *   summary     text: the headline; window_start, window_end: the range as asked; groups to pending; left_out: differing units that are not listed
  *   view        view; window_start, window_end: the range as compared; groups to pending
  *   check       text, view, window_start, window_end: a check that did not pass. check_others: left_out: how many are not listed
@@ -154,6 +155,8 @@ uint64_t tl_report_json_rows(struct tl_buf *out, const struct tl_report_view *vi
 void tl_report_put_refused(struct tl_buf *out, const struct tl_report *report);
 /* "kept back: view hits, 2015-05-17T00:00:00.000Z..., check volume: ..." */
 void tl_report_put_finding(struct tl_buf *out, const struct tl_report_finding *finding);
+/* What is said behind the headline where --limit cuts a list; NULL: it cuts none. */
+const char *tl_report_cut_note(const struct tl_report *report);
 /* Of what --limit cuts: " (20 of 1,000,000; --limit shows more)"; nothing where all are shown. */
 void tl_report_put_cut(struct tl_buf *out, uint64_t shown, uint64_t left_out);
 /* A sum of --by: of a side, or (TL_SIDES) batch - speed with its sign. */

@@ -356,6 +356,10 @@ void tl_report_csv(const struct tl_report *report, struct tl_buf *out)
         put_text(&csv, TEXT, report->notes[n]);
         end_row(&csv, "note");
     }
+    if (tl_report_cut_note(report) != NULL) {
+        put_str(&csv, TEXT, tl_report_cut_note(report));
+        end_row(&csv, "cut");
+    }
     put_summary(&csv, report);
     for (uint32_t v = 0; v < report->views_count; v++)
         if (report->views_wanted[v])

@@ -423,6 +423,8 @@ static void put_summary(struct html *h, const struct tl_report *report)
     tl_buf_printf(h->out, "<p class=\"headline%s\">", report->unexplained_count > 0 ? " bad" : "");
     tl_report_headline(report, h->out);
     put(h, "</p>\n");
+    if (tl_report_cut_note(report) != NULL)
+        tl_buf_printf(h->out, "<p>%s</p>\n", tl_report_cut_note(report));
 }
 
 static void put_views(struct html *h, const struct tl_report *report)

@@ -297,6 +297,8 @@ void tl_report_markdown(const struct tl_report *report, struct tl_buf *out)
     tl_buf_put_str(out, "**");
     tl_report_headline(report, out);
     tl_buf_put_str(out, "**\n");
+    if (tl_report_cut_note(report) != NULL)
+        tl_buf_printf(out, "\n%s\n", tl_report_cut_note(report));
     put_views(&md, report);
     put_causes(&md, report);
     tl_buf_put_str(out, "\nRefused by both layers: ");

@@ -232,6 +232,8 @@ void tl_report_text(const struct tl_report *report, struct tl_buf *out)
     }
     tl_report_headline(report, out);
     tl_buf_put_u8(out, '\n');
+    if (tl_report_cut_note(report) != NULL)
+        tl_buf_printf(out, "%s\n", tl_report_cut_note(report));
     put_views(out, report);
     put_causes(out, report);
     tl_buf_put_str(out, "\nrefused by both layers: ");

@@ -125,6 +125,7 @@ def check_csv(raw, report):
         return [dict(zip(COLUMNS, row)) for row in rows[1:] if row[0] == record]
 
     assert [plain(row["text"]) for row in of("note")] == report["notes"]
+    assert len(of("cut")) == is_cut(report)
     (summary,) = of("summary")
     assert summary["text"] == report["headline"]
     for name in ("groups", "equal", "explained", "unexplained", "pending"):
@@ -167,10 +168,20 @@ def check_csv(raw, report):
         assert [row["view"] for row in of("by_without")] == report["by"]["views_without"]
 
 
+def is_cut(report):
+    return bool(
+        report["units_left_out"]
+        or report["checks_left_out"]
+        or any(detail["samples_left_out"] for detail in report["cause_details"])
+        or any(view["others"]["values"] for view in (report["by"] or {"views": []})["views"])
+    )
+
+
 def check_cut(name, text, report):
     listed, cut = len(report["units"]), report["units_left_out"]
     want = f"({listed:,} of {listed + cut:,}; --limit shows more)"
     assert (want in text) == (cut > 0), f"{name}: {want}"
+    assert ("Lists end at --limit" in text) == is_cut(report), name
 
 
 def check_tables(name, page, report):
