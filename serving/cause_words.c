@@ -6,24 +6,26 @@ static const struct tl_cause_words words[TL_CAUSES] = {
     [TL_CAUSE_LATE_DROP] = {
         "late event", "late events",
         "came when their window was final already; batch counts them",
-        "nothing, batch's rows have them; where there are many, give the watermark a longer delay, or set 'tally.allowed-"
-        "lateness'",
+        "nothing, batch's rows have them; where there are many, `tally reconcile --advise-lateness` says which delay of "
+        "the watermark, or allowed lateness, would leave how many",
     },
     [TL_CAUSE_LATE_PARTIAL] = {
         "partly late event", "partly late events",
         "came when some of their windows were final; batch counts them in all",
-        "nothing, batch's rows have them; where there are many, give the watermark a longer delay, or set 'tally.allowed-"
-        "lateness'",
+        "nothing, batch's rows have them; where there are many, `tally reconcile --advise-lateness` says which delay of "
+        "the watermark, or allowed lateness, would leave how many",
     },
     [TL_CAUSE_SESSION_SPLIT] = {
         "split session", "split sessions",
         "speed had closed the session before they came, and counts them in another",
-        "nothing, batch has the session whole; where there are many, give the watermark a longer delay",
+        "nothing, batch has the session whole; where there are many, `tally reconcile --advise-lateness` says which delay "
+        "of the watermark would leave how many",
     },
     [TL_CAUSE_SESSION_BRIDGE] = {
         "bridged session", "bridged sessions",
         "join sessions that speed had closed; batch counts them",
-        "nothing, batch has made one session of them; where there are many, give the watermark a longer delay",
+        "nothing, batch has made one session of them; where there are many, `tally reconcile --advise-lateness` says "
+        "which delay of the watermark would leave how many",
     },
     [TL_CAUSE_DUPLICATE] = {
         "duplicate", "duplicates",
