@@ -311,7 +311,7 @@ static enum tl_code cut_gone(struct reconcile *r, uint32_t v, struct tl_err *err
 
     tl_buf_init(&retention, 0);
     TL_TRY(find_gone(r, v, &gone_ms, err));
-    if (inner != NULL && inner->rows_gone) {
+    if (view->inner >= 0 && inner->rows_gone) {
         int64_t whole_ms = view->window.window == TL_WINDOW_INNER || tl_compare_by_span(view)
                                ? inner->from_ms
                                : tl_add_sat_i64(inner->from_ms, longest_ms(view));
