@@ -1003,6 +1003,8 @@ static enum tl_code print_history(struct reconcile *r, struct tl_err *err)
     enum tl_code rc;
 
     TL_TRY(tl_advise_not_asked(&own->advise, err));
+    if (strcmp(own->format, "markdown") == 0 || strcmp(own->format, "html") == 0)
+        TL_TRY(tl_fail(err, TL_ERR_USAGE, "--history answers as text, csv or json, not as %s", own->format));
     TL_TRY(tl_store_open(r->common->store, TL_STORE_READ, &r->store, err));
     TL_TRY(tl_trend_print(r->store, &query, err));
 out:
@@ -1096,8 +1098,9 @@ TL_COMMAND(reconcile, "compare both layers and explain every difference")
     tl_compare_init(&r.compare, 0);
     tl_cause_init(&r.finder);
     compares = !own.history && !own.advise.wanted;
-    if ((own.history && own.advise.wanted) || (!compares && (own.quiet || own.no_store || own.metrics_file != NULL)))
-        rc = tl_fail(&err, TL_ERR_USAGE, "--%s compares nothing: --quiet, --no-store, --metrics-file%s are not for it",
+    if ((own.history && own.advise.wanted) ||
+        (!compares && (own.quiet || own.no_store || own.metrics_file != NULL || own.by != NULL)))
+        rc = tl_fail(&err, TL_ERR_USAGE, "--%s compares nothing: --by, --quiet, --no-store, --metrics-file%s are not for it",
                      own.history ? "history" : "advise-lateness", own.history ? ", --advise-lateness" : "");
     else if (own.advise.wanted)
         rc = tl_advise(&common, &own.advise, own.format, &err);

@@ -186,7 +186,10 @@ Test(trend, usage)
     EXPECT_STATUS(&scene, 2);
     RECONCILE("--advise-lateness", "--no-store");
     EXPECT_STATUS(&scene, 2);
-    RECONCILE("--format", "csv");
+    RECONCILE("--history", "--format", "html");
+    EXPECT_STATUS(&scene, 2);
+    SAYS(scene.run.err, "--history answers as text, csv or json");
+    RECONCILE("--history", "--by", "host");
     EXPECT_STATUS(&scene, 2);
 }
 
