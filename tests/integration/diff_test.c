@@ -1,0 +1,1117 @@
+/* diff_test.c: `tally diff` says beforehand what a backfill with the changed views file then does to the rows: for filters, functions, aggregates,
+ * keys, windows, settings and checks; and shows nothing where nothing changes, wherever the range is cut. */
+#include <criterion/criterion.h>
+#include <criterion/parameterized.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "base/buf.h"
+#include "event/timestamp.h"
+#include "support/chance.h"
+#include "support/dump.h"
+#include "support/library.h"
+#include "support/run.h"
+#include "support/store_fixture.h"
+#include "support/visits.h"
+
+enum { EVENTS = 3000, PARTITIONS = 2, STEP_MS = 500 }; /* 25 minutes */
+#define END_MS (VISITS_START_MS + (int64_t)EVENTS * STEP_MS)
+
+#define TABLE                                                                                                                    \
+    "CREATE TABLE events (event_id STRING, host STRING, n INT, event_time TIMESTAMP_LTZ(3),\n"                                   \
+    "    WATERMARK FOR event_time AS event_time - INTERVAL '5' SECOND\n"                                                         \
+    ") WITH ('connector' = 'kafka', 'topic' = 'events', 'format' = 'json', 'json.timestamp-format.standard' = 'ISO-8601');\n"
+
+static char dir[RUN_DIR_BYTES], data[300], old_views[300], new_views[300], old_store[600], new_store[600], checks[300];
+
+static void folder_open(void)
+{
+    run_folder_make(dir);
+    snprintf(data, sizeof data, "%s/data", dir);
+    cr_assert_eq(mkdir(data, 0777), 0);
+    snprintf(old_store, sizeof old_store, "sqlite:%s/old.db", dir);
+    snprintf(new_store, sizeof new_store, "sqlite:%s/new.db", dir);
+    checks[0] = 0;
+}
+
+static void folder_close(void)
+{
+    if (getenv("KEEP") == NULL)
+        run_folder_remove(dir);
+}
+
+TestSuite(diff, .init = folder_open, .fini = folder_close, .timeout = 300);
+
+static void write_views(const char *old_text, const char *new_text)
+{
+    snprintf(old_views, sizeof old_views, "%s", run_file_write(dir, "old.sql", old_text));
+    snprintf(new_views, sizeof new_views, "%s", run_file_write(dir, "new.sql", new_text));
+}
+
+static void record_events(void)
+{
+    struct run run = {0};
+
+    visits_append(data, PARTITIONS, STEP_MS, 0, EVENTS);
+    RUN(&run, "archive", "--views", old_views, "--data", data, "--file-bytes", "3000");
+    cr_assert_eq(run.status, 0, "%s", run.err);
+    run_done(&run);
+}
+
+static void backfill(const char *views, const char *store, const char *checks_path)
+{
+    struct run run = {0};
+
+    if (checks_path != NULL)
+        RUN(&run, "batch", "--views", views, "--data", data, "--store", store, "--to", "2026-03-01T02:00:00Z", "--checks",
+            checks_path);
+    else
+        RUN(&run, "batch", "--views", views, "--data", data, "--store", store, "--to", "2026-03-01T02:00:00Z");
+    cr_assert(run.status == 0 || run.status == 1, "%s", run.err);
+    run_done(&run);
+}
+
+static const char *text_of(int64_t ms, char out[TL_TIME_TEXT_BYTES])
+{
+    tl_time_to_iso_z(ms, out);
+    return out;
+}
+
+/* ---- what diff says ---- */
+
+static int status;
+static char said[2000]; /* on stderr */
+
+/* More arguments behind; NULL at the end. */
+static json_t *preview(int64_t from_ms, int64_t to_ms, const char *const *more)
+{
+    char from[TL_TIME_TEXT_BYTES], to[TL_TIME_TEXT_BYTES];
+    const char *args[40] = {
+        "diff", new_views,          "--data",   data,   "--store", old_store, "--from", text_of(from_ms, from),
+        "--to", text_of(to_ms, to), "--format", "json", "--limit", "1000000"};
+    struct run run = {0};
+    json_error_t mistake;
+    json_t *report;
+    size_t count = 14;
+
+    for (size_t i = 0; more != NULL && more[i] != NULL; i++)
+        args[count++] = more[i];
+    args[count] = NULL;
+    run_start(&run, args);
+    run_wait(&run);
+    status = run.status;
+    snprintf(said, sizeof said, "%s", run.err);
+    cr_assert(status == 0 || status == 1 || status == 3, "%s", run.err);
+    report = json_loads(run.out, 0, &mistake);
+    cr_assert_not_null(report, "%s\n%s\n%s", mistake.text, run.out, run.err);
+    run_done(&run);
+    return report;
+}
+
+static json_t *view_of(json_t *report, const char *name)
+{
+    json_t *view;
+    size_t i;
+
+    json_array_foreach(json_object_get(report, "views"), i, view)
+    {
+        if (strcmp(json_string_value(json_object_get(view, "view")), name) == 0)
+            return view;
+    }
+    cr_assert_fail("no view %s", name);
+    return NULL;
+}
+
+static long long number(const json_t *view, const char *name)
+{
+    const json_t *value = json_object_get(view, name);
+
+    cr_assert(json_is_integer(value), "%s is no number", name);
+    return json_integer_value(value);
+}
+
+/* The columns that are compared. */
+static bool is_compared(json_t *view, const char *name)
+{
+    json_t *column;
+    size_t i;
+
+    json_array_foreach(json_object_get(view, "columns"), i, column)
+    {
+        if (strcmp(json_string_value(json_object_get(column, "column")), name) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* A row's compared columns, as one text that is the same for the same values. */
+static char *row_text(json_t *view, json_t *row)
+{
+    json_t *mine = json_object(), *value;
+    const char *name;
+    char *text;
+
+    json_object_foreach(row, name, value)
+    {
+        if (is_compared(view, name))
+            cr_assert_eq(json_object_set(mine, name, value), 0);
+    }
+    text = json_dumps(mine, JSON_SORT_KEYS);
+    json_decref(mine);
+    return text;
+}
+
+/* ---- rows as sets of texts ---- */
+
+struct texts {
+    char **items;
+    size_t count;
+};
+
+static void texts_add(struct texts *texts, char *text)
+{
+    texts->items = realloc(texts->items, (texts->count + 1) * sizeof *texts->items);
+    cr_assert_not_null(texts->items);
+    texts->items[texts->count++] = text;
+}
+
+static int by_text(const void *a, const void *b)
+{
+    return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+static void texts_sort(struct texts *texts)
+{
+    if (texts->count > 0)
+        qsort(texts->items, texts->count, sizeof *texts->items, by_text);
+}
+
+static void texts_done(struct texts *texts)
+{
+    for (size_t i = 0; i < texts->count; i++)
+        free(texts->items[i]);
+    free(texts->items);
+    *texts = (struct texts){0};
+}
+
+/* What a store has published of the view in the range: what ends at a bound of it belongs to the range behind it where `ends_open`. */
+static struct texts rows_of(json_t *view, const char *store, int64_t from_ms, int64_t to_ms, bool ends_open)
+{
+    char from[TL_TIME_TEXT_BYTES], to[TL_TIME_TEXT_BYTES];
+    struct texts texts = {0};
+    struct run run = {0};
+    json_error_t mistake;
+    json_t *rows, *row;
+    size_t i;
+
+    RUN(&run, "query", json_string_value(json_object_get(view, "view")), "--store", store, "--layer", "batch", "--format", "json",
+        "--limit", "10000000", "--from", text_of(from_ms - ends_open, from), "--to", text_of(to_ms - ends_open, to));
+    cr_assert_eq(run.status, 0, "%s", run.err);
+    rows = json_loads(run.out, 0, &mistake);
+    cr_assert_not_null(rows, "%s\n%s", mistake.text, run.out);
+    json_array_foreach(rows, i, row)
+    {
+        texts_add(&texts, row_text(view, row));
+    }
+    json_decref(rows);
+    run_done(&run);
+    texts_sort(&texts);
+    return texts;
+}
+
+static struct texts without(const struct texts *all, const struct texts *some)
+{
+    struct texts left = {0};
+    size_t at = 0;
+
+    for (size_t i = 0; i < all->count; i++) {
+        while (at < some->count && strcmp(some->items[at], all->items[i]) < 0)
+            at++;
+        if (at < some->count && strcmp(some->items[at], all->items[i]) == 0)
+            at++;
+        else
+            texts_add(&left, strdup(all->items[i]));
+    }
+    return left;
+}
+
+static struct texts units_of(json_t *view, const char *side)
+{
+    struct texts texts = {0};
+    json_t *unit;
+    size_t i;
+
+    json_array_foreach(json_object_get(view, "units"), i, unit)
+    {
+        json_t *row = json_object_get(unit, side);
+
+        if (!json_is_null(row))
+            texts_add(&texts, row_text(view, row));
+    }
+    texts_sort(&texts);
+    return texts;
+}
+
+static void expect_same(const struct texts *got, const struct texts *want, const char *what, const char *words)
+{
+    for (size_t i = 0; i < got->count && i < want->count; i++)
+        if (strcmp(got->items[i], want->items[i]) != 0)
+            cr_assert_fail("%s: %s: got %s, want %s\n%s", what, "another row", got->items[i], want->items[i], words);
+    cr_assert_eq(got->count, want->count, "%s: %zu rows, not %zu (%s)\n%s", what, got->count, want->count,
+                 got->count > want->count ? got->items[want->count] : want->items[got->count], words);
+}
+
+/* The preview's rows are those by which the stores differ. */
+static void expect_exact(json_t *report, const char *name, int64_t from_ms, int64_t to_ms, bool ends_open, const char *words)
+{
+    json_t *view = view_of(report, name);
+    struct texts olds = rows_of(view, old_store, from_ms, to_ms, ends_open),
+                 news = rows_of(view, new_store, from_ms, to_ms, ends_open);
+    struct texts gone = without(&olds, &news), come = without(&news, &olds);
+    struct texts said_gone = units_of(view, "old"), said_come = units_of(view, "new");
+
+    cr_assert_eq(number(view, "rows_old"), (long long)olds.count, "%s: rows of OLD: %lld, not %zu\n%s", name,
+                 number(view, "rows_old"), olds.count, words);
+    cr_assert_eq(number(view, "rows_new"), (long long)news.count, "%s: rows of NEW: %lld, not %zu\n%s", name,
+                 number(view, "rows_new"), news.count, words);
+    expect_same(&said_gone, &gone, "rows of OLD", words);
+    expect_same(&said_come, &come, "rows of NEW", words);
+    texts_done(&olds);
+    texts_done(&news);
+    texts_done(&gone);
+    texts_done(&come);
+    texts_done(&said_gone);
+    texts_done(&said_come);
+}
+
+/* Events by reason, in the view. */
+static long long events(json_t *view, const char *reason, const char *counted_by)
+{
+    long long count = 0;
+    json_t *moved;
+    size_t i;
+
+    json_array_foreach(json_object_get(view, "events"), i, moved)
+    {
+        if (strcmp(json_string_value(json_object_get(moved, "reason")), reason) == 0 &&
+            strcmp(json_string_value(json_object_get(moved, "counted_by")), counted_by) == 0)
+            count += number(moved, "events");
+    }
+    return count;
+}
+
+/* ---- one change after the other ---- */
+
+struct change_case {
+    char name[60];
+    char old_view[700], new_view[700];
+    char settings[100]; /* of NEW */
+    bool ends_open;
+    char reason[30], counted_by[10]; /* must be among the events' */
+};
+
+#define HITS(select, where, key, having)                                                                                         \
+    "CREATE VIEW v AS SELECT window_start, window_end, " key " AS k, " select                                                    \
+    " FROM TABLE(TUMBLE(TABLE events, DESCRIPTOR(event_time), INTERVAL '10' SECOND)) " where                                     \
+    " GROUP BY window_start, window_end, " key having ";\n"
+#define OVER(window, where, more)                                                                                                \
+    "CREATE VIEW v AS SELECT window_start, window_end, host, COUNT(*) AS c, SUM(n) AS s" more " FROM TABLE(" window ") " where   \
+    " GROUP BY window_start, window_end, host" more ";\n"
+#define HOP_(where) OVER("HOP(TABLE events, DESCRIPTOR(event_time), INTERVAL '5' SECOND, INTERVAL '20' SECOND)", where, "")
+#define CUMULATE_(where)                                                                                                         \
+    OVER("CUMULATE(TABLE events, DESCRIPTOR(event_time), INTERVAL '10' SECOND, INTERVAL '1' MINUTE)", where, "")
+#define SESSION_(gap, where)                                                                                                     \
+    OVER("SESSION(TABLE events PARTITION BY host, DESCRIPTOR(event_time), INTERVAL '" gap "' SECOND)", where, "")
+#define COUNT_(rows, where)                                                                                                      \
+    OVER("COUNT_WINDOW(TABLE events PARTITION BY host, DESCRIPTOR(event_time), " rows ", INTERVAL '15' SECOND)", where,          \
+         ", closed_by")
+
+ParameterizedTestParameters(diff, change)
+{
+    static struct change_case cases[] = {
+        {"a filter",            HITS("COUNT(*) AS c",                             "",                                                    "host",""), HITS("COUNT(*) AS c","WHERE n < 95","host", ""), "", false,
+         "filter", "old"},
+        {"a wider filter",                  HITS("COUNT(*) AS c",                                                                "WHERE n < 50",                                                                                                                "host",""),HITS("COUNT(*) AS c","WHERE n < 52","host", ""),
+         "", false, "filter", "new"},
+        {"a function of the key",       HITS("COUNT(*) AS c","","host",""),
+         HITS("COUNT(*) AS c","","REPLACE(host, 'h1', 'h2')", ""), "", false, "key", "both"},
+        {"an aggregate",                HITS("SUM(n) AS c",                                                        "",                                                                                                        "host",""),HITS("MAX(n) AS c","","host", ""), "", false, "values", "both"},
+        {"what is summed up",                  HITS("COUNT(*) AS c, SUM(n) AS s",                                                    "",                                                                                                       "host",""),
+         HITS("COUNT(*) AS c, SUM(n + 1) AS s",                                                                                                         "",                                                                                                                                                                                                           "host", ""), "", false, "values", "both"},
+        {"a kind",               HITS("SUM(n) AS c",                                                               "",                                                                                                       "host",""),HITS("CAST(SUM(n) AS DOUBLE) / 2 AS c","","host", ""), "", false,
+         "values", "both"},
+        {"HAVING",                   HITS("COUNT(*) AS c",                                                             "",                                                                                                               "host",""),HITS("COUNT(*) AS c",                                         "",                                                                                                              "host", " HAVING COUNT(*) > 4"), "", false,
+         "values", "both"},
+        {"a failing function",   HITS("COUNT(*) AS c", "", "host",""),HITS("COUNT(*) AS c","WHERE 100 / n >= 0","host", ""), "",
+         false, "", ""},
+        {"a cast that fails",                  HITS("COUNT(*) AS c",                                                                "",                                                                                                                "host",""),
+         HITS("COUNT(CAST(REPLACE(CAST(n AS STRING), '7', 'x') AS INT)) AS c","","host", ""), "", false, "function", "old"},
+        {"duplicates count",                   HITS("COUNT(*) AS c","","host",""),HITS("COUNT(*) AS c",                                                                                                                                                                                                              "",                                                                                                                                                                                                                                                                                                                                                                                                                   "host", ""),
+         "SET 'tally.dedup.key' = '';\n", false, "duplicate", "new"},
+        {"hops",                HOP_(""),                                                                HOP_("WHERE n <> 3"),                                                                                                               "",false,"filter","old"},
+        {"cumulating windows",                  CUMULATE_(""),                                              CUMULATE_("WHERE n <> 3"),                                                                                                 "",false,   "filter","old"},
+        {"sessions",               SESSION_("3",                                                               ""),                                                                                                 SESSION_("3","WHERE n <> 3"),"",true,                                                                                                                                             "filter", "old"},
+        {"a longer gap", SESSION_("3",                                           ""),                                                                                             SESSION_("5",""),"",true,"window", "both"},
+        {"count windows",   COUNT_("12",              ""),  COUNT_("12","WHERE n <> 3"),"",true,"filter", "old"},
+        {"longer count windows",                  COUNT_("3",                                                                ""),                                                                                                                COUNT_("4",""),"",true,"window", "both"},
+        {"events",                   "CREATE VIEW v AS SELECT event_id, n FROM events WHERE n > 90;\n",
+         "CREATE VIEW v AS SELECT event_id, n + n / 95 AS n FROM events WHERE n > 91;\n",                                                                                                                                                                       "",                                                                                                                                                                  false,                                                                                                                                                                                                "filter","old"},
+    };
+
+    return cr_make_param_array(struct change_case, cases, sizeof cases / sizeof *cases);
+}
+
+ParameterizedTest(struct change_case *c, diff, change, .init = folder_open, .fini = folder_close, .timeout = 300)
+{
+    int64_t from_ms = VISITS_START_MS + 301000, to_ms = VISITS_START_MS + 987000;
+    char old_text[1200], new_text[1200];
+    json_t *reports[3], *view;
+
+    if (strcmp(c->reason, "duplicate") == 0) { /* they are rare */
+        from_ms = VISITS_START_MS - 3600000;
+        to_ms = END_MS + 3600000;
+    }
+    snprintf(old_text, sizeof old_text, TABLE "%s", c->old_view);
+    snprintf(new_text, sizeof new_text, "%s" TABLE "%s", c->settings, c->new_view);
+    write_views(old_text, new_text);
+    record_events();
+    backfill(new_views, new_store, NULL);
+    /* OLD's rows computed, then published; then by the store's definition alone. */
+    reports[0] = preview(from_ms, to_ms, (const char *const[]){"--views", old_views, NULL});
+    cr_expect_eq(status, 1, "%s: status %d: %s", c->name, status, said);
+    backfill(old_views, old_store, NULL);
+    reports[1] = preview(from_ms, to_ms, (const char *const[]){"--views", old_views, NULL});
+    reports[2] = preview(from_ms, to_ms, NULL);
+    for (int r = 0; r < 3; r++) {
+        view = view_of(reports[r], "v");
+        expect_exact(reports[r], "v", from_ms, to_ms, c->ends_open, c->name);
+        cr_expect_str_eq(json_string_value(json_object_get(view, "old_rows")), r == 0 ? "computed" : "published", "%s", c->name);
+        cr_expect_eq(number(view, "left_out_rows"), 0, "%s", c->name);
+        if (r == 2)
+            break;
+        cr_expect_eq(number(view, "unproved"), 0, "%s: %lld groups do not come out", c->name, number(view, "unproved"));
+        if (c->reason[0] != 0)
+            cr_expect_gt(events(view, c->reason, c->counted_by), 0, "%s: %s", c->name,
+                         json_dumps(json_object_get(view, "events"), 0));
+    }
+    for (int r = 0; r < 3; r++)
+        json_decref(reports[r]);
+}
+
+/* ---- the edges ---- */
+
+/* The same definitions, but for how late speed lets events be: other hashes, and no other number of batch. */
+static void expect_nothing(json_t *report, const char *words, bool all)
+{
+    for (size_t v = 0; visits_windows_names[v] != NULL; v++) {
+        json_t *view = view_of(report, visits_windows_names[v]);
+
+        cr_assert_str_eq(json_string_value(json_object_get(view, "state")), "changed");
+        if (strcmp(json_string_value(json_object_get(view, "compared")), "no") == 0) {
+            cr_assert(!all, "%s: %s is not compared", words, visits_windows_names[v]);
+            continue;
+        }
+        cr_assert_eq(number(view, "changed") + number(view, "only_old") + number(view, "only_new"), 0, "%s: %s: %s", words,
+                     visits_windows_names[v], json_dumps(json_object_get(view, "units"), 0));
+        if (all)
+            cr_assert_eq(number(view, "left_out_rows"), 0, "%s: %s", words, visits_windows_names[v]);
+    }
+}
+
+Test(diff, no_edge_is_a_change)
+{
+    struct chance chance = chance_open("diff/no_edge_is_a_change");
+    char new_text[6000];
+    int compared = 0;
+
+    snprintf(new_text, sizeof new_text, "SET 'tally.allowed-lateness' = '1 min';\n%s", visits_windows);
+    write_views(visits_windows, new_text);
+    record_events();
+    for (int round = 0; round < 20; round++) {
+        int64_t from_ms = VISITS_START_MS + (int64_t)chance_below(&chance, EVENTS * STEP_MS),
+                to_ms = from_ms + 1 + (int64_t)chance_below(&chance, 300000);
+        char words[120], back[20];
+        json_t *report;
+
+        if (round == 4)
+            backfill(old_views, old_store, NULL);
+        if (chance_below(&chance, 2) == 0) { /* on a bound of many windows */
+            from_ms -= from_ms % 30000;
+            to_ms += 10000 - to_ms % 10000;
+        }
+        snprintf(words, sizeof words, "TALLY_SEED=%llu round %d: %lld to %lld", (unsigned long long)chance.seed, round,
+                 (long long)from_ms, (long long)to_ms);
+        report = preview(from_ms, to_ms, (const char *const[]){"--views", old_views, NULL});
+        cr_assert_eq(status, 0, "%s: status %d: %s", words, status, said);
+        expect_nothing(report, words, true);
+        json_decref(report);
+        snprintf(back, sizeof back, "%us", 1 + chance_below(&chance, 40));
+        report = preview(from_ms, to_ms, (const char *const[]){"--views", old_views, "--read-back", back, NULL});
+        expect_nothing(report, words, false);
+        cr_assert(status == 0 || status == 3, "%s: --read-back %s: status %d: %s", words, back, status, said);
+        compared += strcmp(json_string_value(json_object_get(view_of(report, "visits_1m"), "compared")), "no") != 0;
+        json_decref(report);
+    }
+    cr_expect_gt(compared, 0, "with a short --read-back sessions of sessions are never known");
+}
+
+/* ---- views on views ---- */
+
+/* Sessions with another filter change, and so do the windows and the rows that are made of them. */
+Test(diff, views_on_views)
+{
+    static const char *const names[] = {"visits", "visits_1m", "long_visits"};
+    int64_t from_ms = VISITS_START_MS + 333333, to_ms = VISITS_START_MS + 900000;
+    const char *gap = strstr(visits_windows, "INTERVAL '3' SECOND))");
+    char new_text[6000];
+    json_t *report;
+
+    cr_assert_not_null(gap);
+    gap += strlen("INTERVAL '3' SECOND))");
+    snprintf(new_text, sizeof new_text, "%.*s WHERE n <> 3%s", (int)(gap - visits_windows), visits_windows, gap);
+    write_views(visits_windows, new_text);
+    record_events();
+    backfill(new_views, new_store, NULL);
+    for (int published = 0; published < 2; published++) {
+        report = preview(from_ms, to_ms, (const char *const[]){"--views", old_views, NULL});
+        cr_expect_eq(status, 1);
+        if (published == 0)
+            backfill(old_views, old_store, NULL);
+        for (size_t v = 0; v < sizeof names / sizeof *names; v++) {
+            expect_exact(report, names[v], from_ms, to_ms, true, names[v]);
+            cr_expect_gt(json_array_size(json_object_get(view_of(report, names[v]), "units")), 0, "%s", names[v]);
+        }
+        cr_expect_gt(events(view_of(report, "visits"), "filter", "old"), 0);
+        cr_expect_eq(number(view_of(report, "visits"), "unproved"), 0);
+        cr_expect_str_eq(json_string_value(json_object_get(view_of(report, "hops"), "state")), "unchanged");
+        json_decref(report);
+    }
+}
+
+/* ---- random pairs ---- */
+
+static const struct {
+    const char *before, *behind; /* the key, where it has one */
+} windows[] = {
+    {"TUMBLE(TABLE events, DESCRIPTOR(event_time), INTERVAL '10' SECOND)",                        NULL                                                },
+    {"TUMBLE(TABLE events, DESCRIPTOR(event_time), INTERVAL '7' SECOND, INTERVAL '3' SECOND)",    NULL                                                },
+    {"HOP(TABLE events, DESCRIPTOR(event_time), INTERVAL '5' SECOND, INTERVAL '20' SECOND)",      NULL                                                },
+    {"CUMULATE(TABLE events, DESCRIPTOR(event_time), INTERVAL '10' SECOND, INTERVAL '1' MINUTE)", NULL                                                },
+    {"SESSION(TABLE events PARTITION BY ",                                                        ", DESCRIPTOR(event_time), INTERVAL '3' SECOND)"    },
+    {"SESSION(TABLE events PARTITION BY ",                                                        ", DESCRIPTOR(event_time), INTERVAL '4' SECOND)"    },
+    {"COUNT_WINDOW(TABLE events PARTITION BY ",                                                   ", DESCRIPTOR(event_time), 5, INTERVAL '15' SECOND)"},
+    {"COUNT_WINDOW(TABLE events PARTITION BY ",                                                   ", DESCRIPTOR(event_time), 6, INTERVAL '15' SECOND)"},
+};
+enum { SPANS_FROM = 4 };
+static const char *const filters[] = {"",
+                                      "WHERE n < 97",
+                                      "WHERE n <> 3",
+                                      "WHERE host <> 'h1'",
+                                      "WHERE n >= 0",
+                                      "WHERE CAST(REPLACE(CAST(n AS STRING), '77', 'x') AS INT) < 1000"};
+static const char *const aggregates[] = {"COUNT(*) AS a, SUM(n) AS b", "COUNT(*) AS a, MAX(n) AS b",
+                                         "COUNT(DISTINCT n) AS a, MIN(n) AS b", "SUM(n) AS a, AVG(n) AS b",
+                                         "COUNT(*) FILTER (WHERE n > 50) AS a, LAST_VALUE(n) AS b, FIRST_VALUE(n) AS extra"};
+static const char *const keys[] = {"host", "host", "n"};
+static const char *const havings[] = {"", "", " HAVING COUNT(*) > 2"};
+static const char *const settings[] = {"", "", "SET 'tally.dedup.key' = '';\n", "SET 'tally.max-future-skew' = '1 s';\n",
+                                       "SET 'tally.allowed-lateness' = '30 s';\n"};
+
+static uint32_t pick(struct chance *chance, size_t count, uint32_t was)
+{
+    return chance_below(chance, 2) == 0 && was < count ? was : chance_below(chance, (uint32_t)count);
+}
+
+static const char *const surroundings[] = {"", "SET 'table.local-time-zone' = 'Asia/Kolkata';\n",
+                                           "SET 'tally.batch-range' = 'hour';\n"};
+
+struct random_view {
+    uint32_t window, filter, aggregate, key, having, setting, surrounding;
+};
+
+#define PICK(list, was) pick(chance, sizeof(list) / sizeof *(list), (was))
+
+static struct random_view random_view(struct chance *chance, const struct random_view *was)
+{
+    struct random_view view = {PICK(windows, was != NULL ? was->window : UINT32_MAX),
+                               PICK(filters, was != NULL ? was->filter : UINT32_MAX),
+                               PICK(aggregates, was != NULL ? was->aggregate : UINT32_MAX),
+                               PICK(keys, was != NULL ? was->key : UINT32_MAX),
+                               PICK(havings, was != NULL ? was->having : UINT32_MAX),
+                               PICK(settings, was != NULL ? was->setting : UINT32_MAX),
+                               PICK(surroundings, UINT32_MAX)};
+
+    if (was != NULL) { /* groups that can be compared: sessions whatever their gap, the others' windows are the same */
+        view.window =
+            was->window < SPANS_FROM ? was->window : SPANS_FROM + (was->window - SPANS_FROM) / 2 * 2 + chance_below(chance, 2);
+        view.key = was->key;
+        view.surrounding = was->surrounding;
+    }
+    return view;
+}
+
+static void put_view(const struct random_view *view, char out[1500])
+{
+    char window[200];
+
+    snprintf(window, sizeof window, "%s%s%s", windows[view->window].before,
+             windows[view->window].behind != NULL ? keys[view->key] : "",
+             windows[view->window].behind != NULL ? windows[view->window].behind : "");
+    snprintf(out, 1500,
+             "%s%s" TABLE "CREATE VIEW v AS SELECT window_start, window_end, %s AS k, %s%s FROM TABLE(%s) %s"
+             " GROUP BY window_start, window_end, %s%s%s;\n",
+             surroundings[view->surrounding], settings[view->setting], keys[view->key], aggregates[view->aggregate],
+             view->window >= SPANS_FROM + 2 ? ", closed_by" : "", window, filters[view->filter], keys[view->key],
+             view->window >= SPANS_FROM + 2 ? ", closed_by" : "", havings[view->having]);
+}
+
+static int64_t some_end(struct chance *chance, int64_t otherwise)
+{
+    char sql[200], *text;
+    int64_t end_ms;
+
+    snprintf(sql, sizeof sql, "SELECT _end_ms FROM v_batch ORDER BY 1 LIMIT 1 OFFSET %u", chance_below(chance, 500));
+    text = dump_sql(old_store + strlen("sqlite:"), sql);
+    end_ms = text[0] != 0 ? strtoll(text, NULL, 10) : otherwise;
+    free(text);
+    return end_ms;
+}
+
+Test(diff, random_pairs_are_what_a_backfill_gives)
+{
+    struct chance chance = chance_open("diff/random_pairs");
+    const char *given = getenv("TALLY_DIFF_ROUNDS");
+    int rounds = given != NULL ? atoi(given) : 8;
+
+    for (int round = 0; round < rounds; round++) {
+        struct random_view was = random_view(&chance, NULL), is = random_view(&chance, &was);
+        int64_t from_ms = VISITS_START_MS + (int64_t)chance_below(&chance, EVENTS * STEP_MS),
+                to_ms = from_ms + 1 + (int64_t)chance_below(&chance, 600000);
+        char old_text[1500], new_text[1500], words[4000];
+        bool published = chance_below(&chance, 2) == 0;
+        const char *at_once = chance_below(&chance, 2) == 0 ? "1kB" : "128MiB";
+        json_t *report, *view;
+
+        put_view(&was, old_text);
+        put_view(&is, new_text);
+        write_views(old_text, new_text);
+        if (round == 0)
+            record_events();
+        remove(old_store + strlen("sqlite:"));
+        remove(new_store + strlen("sqlite:"));
+        backfill(new_views, new_store, NULL);
+        backfill(old_views, old_store, NULL);
+        if (chance_below(&chance, 2) == 0) { /* exactly where something ends */
+            from_ms = some_end(&chance, from_ms);
+            to_ms = some_end(&chance, to_ms);
+            to_ms = to_ms > from_ms ? to_ms : from_ms + 60000;
+        }
+        snprintf(words, sizeof words, "TALLY_SEED=%llu round %d: %lld to %lld\n%s\n%s", (unsigned long long)chance.seed, round,
+                 (long long)from_ms, (long long)to_ms, old_text, new_text);
+        if (published)
+            report = preview(from_ms, to_ms, (const char *const[]){"--views", old_views, "--at-once", at_once, NULL});
+        else /* a store without it: the last --store wins */
+            report = preview(from_ms, to_ms,
+                             (const char *const[]){"--views", old_views, "--store", new_store, "--at-once", at_once, NULL});
+        view = view_of(report, "v");
+        cr_assert(status == 0 || status == 1, "%s: status %d: %s", words, status, said);
+        if (strcmp(json_string_value(json_object_get(view, "state")), "unchanged") != 0) {
+            cr_assert_str_eq(json_string_value(json_object_get(view, "compared")), "groups", "%s", words);
+            expect_exact(report, "v", from_ms, to_ms, was.window >= SPANS_FROM, words);
+            cr_assert_eq(number(view, "unproved"), 0, "%lld groups do not come out\n%s", number(view, "unproved"), words);
+            cr_assert_eq(number(view, "left_out_rows"), 0, "%s", words);
+            cr_assert_eq(status, json_array_size(json_object_get(view, "units")) > 0 ? 1 : 0, "%s", words);
+        }
+        json_decref(report);
+    }
+}
+
+/* ---- checks and functions of NEW ---- */
+
+static json_t *one_change(const char *old_text, const char *new_text, const char *const *more)
+{
+    write_views(old_text, new_text);
+    record_events();
+    backfill(old_views, old_store, NULL);
+    return preview(VISITS_START_MS, VISITS_START_MS + 600000, more);
+}
+
+Test(diff, checks_of_new_drop_events)
+{
+    const char *text = TABLE HITS("COUNT(*) AS c", "", "host", "");
+    int64_t to_ms = VISITS_START_MS + 600000;
+    json_t *report, *view;
+
+    snprintf(checks, sizeof checks, "%s",
+             run_file_write(dir, "checks.sql",
+                            "ALTER TABLE events ADD CONSTRAINT small EXPECT (n < 90) ON VIOLATION DROP ROW;\n"
+                            "ALTER TABLE events ADD CONSTRAINT has_host EXPECT (host IS NOT NULL);\n"));
+    report = one_change(text, text, (const char *const[]){"--views", old_views, "--new-checks", checks, NULL});
+    view = view_of(report, "v");
+    cr_expect_eq(status, 1);
+    backfill(new_views, new_store, checks);
+    expect_exact(report, "v", VISITS_START_MS, to_ms, false, "checks");
+    cr_expect_eq(number(view, "unproved"), 0);
+    cr_expect_gt(events(view, "check", "old"), 20);
+    cr_expect_str_eq(json_string_value(json_object_get(json_array_get(json_object_get(view, "events"), 0), "name")), "small");
+    json_decref(report);
+    /* Without them the definitions are the same, and nothing is computed. */
+    report = preview(VISITS_START_MS, to_ms, (const char *const[]){"--views", old_views, NULL});
+    cr_expect_eq(status, 0);
+    cr_expect_str_eq(json_string_value(json_object_get(view_of(report, "v"), "state")), "unchanged");
+    cr_expect_str_eq(json_string_value(json_object_get(view_of(report, "v"), "compared")), "no");
+    json_decref(report);
+}
+
+/* A function of the user's own that means something else: the definition is the same, and its numbers are not. */
+static const char *library(const char *name, const char *threshold)
+{
+    static char path[2][LIBRARY_PATH_BYTES];
+    static int next;
+    char text[700], source[300];
+
+    snprintf(text, sizeof text,
+             "#include <tally_function.h>\n"
+             "static bool is_large(struct tally_call *call, const struct tally_value *args, struct tally_value *result)\n"
+             "{ (void)call; result->i64 = args[0].i64 > %s; return true; }\n"
+             "static const struct tally_scalar scalars[] = {{\"IS_LARGE\", {TALLY_BIGINT}, TALLY_BOOLEAN, 0, is_large}};\n"
+             "const struct tally_library tally_library = {TALLY_LIBRARY_HEAD, \"1.0\", NULL, scalars, 1, NULL, 0};\n",
+             threshold);
+    snprintf(source, sizeof source, "%s.c", name);
+    snprintf(source, sizeof source, "%s", run_file_write(dir, source, text));
+    next = 1 - next;
+    library_build(dir, name, source, "", path[next]);
+    return path[next];
+}
+
+Test(diff, functions_of_new)
+{
+    const char *text = TABLE HITS("COUNT(*) AS c", "WHERE IS_LARGE(n)", "host", ""), *was = library("was", "50"),
+               *is = library("is", "52");
+    struct run run = {0};
+    json_t *report, *view;
+
+    write_views(text, text);
+    visits_append(data, PARTITIONS, STEP_MS, 0, EVENTS);
+    RUN(&run, "archive", "--views", old_views, "--data", data, "--functions", was);
+    cr_assert_eq(run.status, 0, "%s", run.err);
+    run_done(&run);
+    RUN(&run, "batch", "--views", old_views, "--data", data, "--store", old_store, "--to", "2026-03-01T02:00:00Z", "--functions",
+        was);
+    cr_assert_eq(run.status, 0, "%s", run.err);
+    run_done(&run);
+    RUN(&run, "batch", "--views", new_views, "--data", data, "--store", new_store, "--to", "2026-03-01T02:00:00Z", "--functions",
+        is);
+    cr_assert_eq(run.status, 0, "%s", run.err);
+    run_done(&run);
+    report = preview(VISITS_START_MS, VISITS_START_MS + 600000,
+                     (const char *const[]){"--views", old_views, "--functions", was, "--new-functions", is, NULL});
+    view = view_of(report, "v");
+    cr_expect_eq(status, 1, "%s", said);
+    expect_exact(report, "v", VISITS_START_MS, VISITS_START_MS + 600000, false, "functions");
+    cr_expect_eq(number(view, "unproved"), 0);
+    cr_expect_gt(events(view, "filter", "old"), 10);
+    json_decref(report);
+}
+
+/* ---- other groups ---- */
+
+static json_t *column_of(json_t *view, const char *name)
+{
+    json_t *column;
+    size_t i;
+
+    json_array_foreach(json_object_get(view, "columns"), i, column)
+    {
+        if (strcmp(json_string_value(json_object_get(column, "column")), name) == 0)
+            return column;
+    }
+    cr_assert_fail("no column %s", name);
+    return NULL;
+}
+
+/* Groups of other keys and other windows are compared by what both have: the sums of the real rows over the same events. */
+Test(diff, other_keys_and_windows_are_put_together)
+{
+    const char *old_text =
+        TABLE "CREATE VIEW v AS SELECT window_start, window_end, host, n, COUNT(*) AS c, SUM(n) AS s, COUNT(DISTINCT n) AS d"
+              " FROM TABLE(TUMBLE(TABLE events, DESCRIPTOR(event_time), INTERVAL '10' SECOND))"
+              " GROUP BY window_start, window_end, host, n;\n";
+    const char *new_text =
+        TABLE "CREATE VIEW v AS SELECT window_start, window_end, host, COUNT(*) AS c, SUM(n) AS s, COUNT(DISTINCT n) AS d"
+              " FROM TABLE(TUMBLE(TABLE events, DESCRIPTOR(event_time), INTERVAL '15' SECOND)) WHERE n <> 50"
+              " GROUP BY window_start, window_end, host;\n";
+    json_t *report = one_change(old_text, new_text, (const char *const[]){"--views", old_views, NULL}),
+           *view = view_of(report, "v"), *unit;
+    size_t i;
+
+    backfill(new_views, new_store, NULL);
+    cr_expect_eq(status, 1);
+    cr_assert_str_eq(json_string_value(json_object_get(view, "compared")), "common_groups");
+    cr_expect_eq(number(view, "unproved"), 0);
+    cr_expect_gt(json_array_size(json_object_get(view, "units")), 2);
+    cr_expect_eq(number(column_of(view, "c"), "old") - number(column_of(view, "c"), "new"), events(view, "filter", "old"));
+    cr_expect_eq(number(column_of(view, "s"), "old") - number(column_of(view, "s"), "new"), 50 * events(view, "filter", "old"));
+    json_array_foreach(json_object_get(view, "units"), i, unit)
+    {
+        json_t *was = json_object_get(unit, "old"), *is = json_object_get(unit, "new");
+
+        cr_expect_eq(number(was, "d") - number(is, "d"), 1, "a distinct count of the group, and none that was added up");
+    }
+    json_decref(report);
+    /* OLD's events are not known to the store. */
+    report = preview(VISITS_START_MS, VISITS_START_MS + 600000, NULL);
+    view = view_of(report, "v");
+    cr_expect_eq(status, 1);
+    cr_assert_str_eq(json_string_value(json_object_get(view, "compared")), "totals");
+    cr_expect_gt(number(column_of(view, "c"), "old"), number(column_of(view, "c"), "new"));
+    json_decref(report);
+}
+
+static bool says(json_t *view, const char *words)
+{
+    json_t *word;
+    size_t i;
+
+    json_array_foreach(json_object_get(view, "changes"), i, word)
+    {
+        if (strstr(json_string_value(word), words) != NULL)
+            return true;
+    }
+    return false;
+}
+
+Test(diff, views_come_and_go_and_change_in_words)
+{
+    const char *old_text =
+        "SET 'tally.allowed-lateness' = '1 min';\n" TABLE "CREATE VIEW same AS SELECT window_start, window_end, COUNT(*) AS c"
+        " FROM TABLE(TUMBLE(TABLE events, DESCRIPTOR(event_time), INTERVAL '10' SECOND)) GROUP BY window_start, window_end;\n"
+        "CREATE VIEW gone AS SELECT window_start, window_end, MAX(n) AS c"
+        " FROM TABLE(TUMBLE(TABLE events, DESCRIPTOR(event_time), INTERVAL '10' SECOND)) GROUP BY window_start, window_end;\n"
+        "CREATE VIEW called_a AS SELECT window_start, window_end, MIN(n) AS c"
+        " FROM TABLE(TUMBLE(TABLE events, DESCRIPTOR(event_time), INTERVAL '10' SECOND)) GROUP BY window_start, window_end;\n"
+        "CREATE VIEW v AS SELECT window_start, window_end, host, COUNT(*) AS c, SUM(n) AS s"
+        " FROM TABLE(TUMBLE(TABLE events, DESCRIPTOR(event_time), INTERVAL '10' SECOND)) GROUP BY window_start, window_end, "
+        "host;\n";
+    const char *new_text =
+        "SET 'tally.allowed-lateness' = '1 min';\n" TABLE "CREATE VIEW same AS SELECT window_start, window_end, COUNT(*) AS c"
+        " FROM TABLE(TUMBLE(TABLE events, DESCRIPTOR(event_time), INTERVAL '10' SECOND)) GROUP BY window_start, window_end;\n"
+        "CREATE VIEW come AS SELECT window_start, window_end, SUM(n) AS c"
+        " FROM TABLE(TUMBLE(TABLE events, DESCRIPTOR(event_time), INTERVAL '10' SECOND)) GROUP BY window_start, window_end;\n"
+        "CREATE VIEW called_b AS SELECT window_start, window_end, MIN(n) AS c"
+        " FROM TABLE(TUMBLE(TABLE events, DESCRIPTOR(event_time), INTERVAL '10' SECOND)) GROUP BY window_start, window_end;\n"
+        "SET 'tally.allowed-lateness' = '2 min';\n"
+        "CREATE VIEW v AS SELECT window_start, window_end, host, COUNT(*) AS c, CAST(SUM(n) AS BIGINT) AS s, MAX(n) AS m"
+        " FROM TABLE(TUMBLE(TABLE events, DESCRIPTOR(event_time), INTERVAL '10' SECOND)) GROUP BY window_start, window_end, "
+        "host;\n";
+    json_t *report = one_change(old_text, new_text, (const char *const[]){"--views", old_views, NULL}), *view;
+
+    cr_expect_eq(status, 0, "another type of equal numbers, a new column, another lateness: %s", json_dumps(report, 0));
+    cr_expect_str_eq(json_string_value(json_object_get(view_of(report, "same"), "state")), "unchanged");
+    cr_expect_str_eq(json_string_value(json_object_get(view_of(report, "come"), "state")), "added");
+    cr_expect_str_eq(json_string_value(json_object_get(view_of(report, "gone"), "state")), "removed");
+    cr_expect_str_eq(json_string_value(json_object_get(view_of(report, "called_b"), "state")), "renamed");
+    cr_expect_str_eq(json_string_value(json_object_get(view_of(report, "called_b"), "was")), "called_a");
+    view = view_of(report, "v");
+    cr_expect(says(view, "column m added: INT MAX(n)"));
+    cr_expect(says(view, "column s retyped: INT -> BIGINT"));
+    cr_expect(says(view, "allowed lateness: 60000 ms -> 120000 ms"));
+    cr_expect_eq(number(view, "equal"), number(view, "rows_old"));
+    json_decref(report);
+    report = preview(VISITS_START_MS, VISITS_START_MS + 600000, (const char *const[]){"--views", old_views, "same", NULL});
+    cr_expect_eq(json_array_size(json_object_get(report, "views")), 1, "those that were asked for");
+    json_decref(report);
+}
+
+/* ---- what is not there ---- */
+
+/* Of a command that fails: its words. */
+static void expect_refusal(int want, const char *words, const char *const *args)
+{
+    struct run run = {0};
+
+    run_start(&run, args);
+    run_wait(&run);
+    cr_expect_eq(run.status, want, "%s: status %d: %s", words, run.status, run.err);
+    cr_expect_not_null(strstr(run.err, words), "not '%s' but: %s", words, run.err);
+    run_done(&run);
+}
+
+Test(diff, bad_input)
+{
+    static const char old_text[] = TABLE HITS("COUNT(*) AS c", "", "host", ""),
+                      new_text[] = TABLE HITS("COUNT(*) AS c", "WHERE n > 3", "host", "");
+    char broken[300];
+
+    write_views(old_text, new_text);
+    record_events();
+    expect_refusal(2, "--from must be before --to",
+                   (const char *const[]){"diff", new_views, "--views", old_views, "--data", data, "--store", old_store, "--from",
+                                         "2026-03-02", "--to", "2026-03-01", NULL});
+    expect_refusal(2, "nothing of OLD is published",
+                   (const char *const[]){"diff", new_views, "--views", old_views, "--data", data, "--store", old_store, NULL});
+    backfill(old_views, old_store, NULL);
+    expect_refusal(
+        2, "has no view 'w'",
+        (const char *const[]){"diff", new_views, "w", "--views", old_views, "--data", data, "--store", old_store, NULL});
+    expect_refusal(
+        2, "did you mean 'c'",
+        (const char *const[]){"diff", new_views, "--by", "cc", "--views", old_views, "--data", data, "--store", old_store, NULL});
+    snprintf(broken, sizeof broken, "%s",
+             run_file_write(dir, "broken.sql", TABLE "CREATE VIEW v AS SELECT hostt FROM events;\n"));
+    expect_refusal(2, "broken.sql:4:",
+                   (const char *const[]){"diff", broken, "--views", old_views, "--data", data, "--store", old_store, NULL});
+    expect_refusal(3, "",
+                   (const char *const[]){"diff", new_views, "--data", data, "--store", new_store, "--from", "2026-03-01", "--to",
+                                         "2026-03-02", NULL});
+}
+
+Test(diff, ranges_that_are_not_published_or_on_record_are_said)
+{
+    json_t *report =
+        one_change(TABLE HITS("COUNT(*) AS c", "", "host", ""), TABLE HITS("COUNT(*) AS c", "WHERE n > 3", "host", ""), NULL);
+    char *notes;
+
+    cr_expect_eq(status, 1);
+    json_decref(report);
+    /* Published to 02:00, by the store alone; then all of it with OLD's text. */
+    report = preview(VISITS_START_MS, VISITS_START_MS + 4 * 3600000, NULL);
+    notes = json_dumps(json_object_get(report, "notes"), 0);
+    cr_expect_eq(status, 1);
+    cr_expect_not_null(strstr(notes, "2026-03-01T02:00:00.000Z, which is what is published"), "%s", notes);
+    cr_expect_str_eq(json_string_value(json_object_get(view_of(report, "v"), "to")), "2026-03-01T02:00:00.000Z");
+    free(notes);
+    json_decref(report);
+    report = preview(VISITS_START_MS + 3 * 3600000, VISITS_START_MS + 4 * 3600000, NULL);
+    notes = json_dumps(json_object_get(report, "notes"), 0);
+    cr_expect_eq(status, 3);
+    cr_expect_not_null(strstr(notes, "nothing of the range is published"), "%s", notes);
+    free(notes);
+    json_decref(report);
+    report =
+        preview(VISITS_START_MS + 3 * 3600000, VISITS_START_MS + 4 * 3600000, (const char *const[]){"--views", old_views, NULL});
+    notes = json_dumps(json_object_get(report, "notes"), 0);
+    cr_expect_eq(status, 0);
+    cr_expect_not_null(strstr(notes, "before the range"), "%s", notes);
+    free(notes);
+    json_decref(report);
+}
+
+Test(diff, the_last_day_that_has_rows_is_what_is_compared_unless_said)
+{
+    const char *args[] = {"diff", new_views, "--data", data, "--store", old_store, "--format", "json", NULL};
+    json_t *report = one_change(TABLE HITS("COUNT(*) AS c", "", "host", ""),
+                                TABLE HITS("COUNT(*) AS c", "WHERE n > 3", "host", ""), NULL),
+           *whole;
+    struct run run = {0};
+
+    RUN(&run, "batch", "--views", old_views, "--data", data, "--store", old_store, "--to", "2026-03-05T00:00:00Z");
+    cr_assert_eq(run.status, 0, "%s", run.err);
+    run_done(&run);
+    run_start(&run, args);
+    run_wait(&run);
+    cr_expect_eq(run.status, 1, "%s", run.err);
+    whole = json_loads(run.out, 0, NULL);
+    cr_assert_not_null(whole);
+    cr_expect_lt(strcmp(json_string_value(json_object_get(whole, "to")), "2026-03-02T00:00:00.001Z"), 0, "%s", run.out);
+    cr_expect_gt(number(view_of(whole, "v"), "changed"), number(view_of(report, "v"), "changed"));
+    run_done(&run);
+    json_decref(report);
+    json_decref(whole);
+}
+
+/* Groups that a lost or damaged file may have had events of are left out on both sides; the others are compared, and as they are with it. */
+static void expect_the_others(const char *damage, bool published)
+{
+    json_t *report, *whole, *unit, *whole_unit;
+    size_t i, j, found = 0;
+    char command[500], *notes;
+
+    write_views(TABLE HITS("COUNT(*) AS c", "", "host", ""), TABLE HITS("COUNT(*) AS c", "WHERE n > 3", "host", ""));
+    record_events();
+    if (published)
+        backfill(old_views, old_store, NULL);
+    whole = preview(VISITS_START_MS, VISITS_START_MS + 600000, (const char *const[]){"--views", old_views, NULL});
+    cr_expect_eq(status, 1);
+    /* The second file of partition 0. */
+    snprintf(command, sizeof command, "f=\"$(ls %s/topics/events/partition=0/*.jsonl.zst | sed -n 2p)\"; %s", data, damage);
+    cr_assert_eq(system(command), 0);
+    report = preview(VISITS_START_MS, VISITS_START_MS + 600000, (const char *const[]){"--views", old_views, NULL});
+    notes = json_dumps(json_object_get(report, "notes"), 0);
+    cr_expect_eq(status, 3, "%s", notes);
+    cr_expect_not_null(strstr(notes, "are not compared"), "%s", notes);
+    cr_expect_gt(number(view_of(report, "v"), "left_out_rows"), 0);
+    cr_expect_gt(number(view_of(report, "v"), "equal"), 0);
+    cr_expect_eq(number(view_of(report, "v"), "unproved"), 0);
+    cr_expect_not_null(json_object_get(
+        json_array_get(json_object_get(json_array_get(json_object_get(view_of(report, "v"), "events"), 0), "samples"), 0), "id"));
+    json_array_foreach(json_object_get(view_of(report, "v"), "units"), i, unit)
+    {
+        json_array_foreach(json_object_get(view_of(whole, "v"), "units"), j, whole_unit)
+        {
+            found += json_equal(json_object_get(unit, "old"), json_object_get(whole_unit, "old")) &&
+                     json_equal(json_object_get(unit, "new"), json_object_get(whole_unit, "new"));
+        }
+    }
+    cr_expect_eq(found, i, "what is compared is as it was with the file");
+    cr_expect(i > 0 && i < json_array_size(json_object_get(view_of(whole, "v"), "units")));
+    free(notes);
+    json_decref(report);
+    json_decref(whole);
+}
+
+Test(diff, a_missing_file_is_said_and_goes_round)
+{
+    expect_the_others("rm \"$f\"", true);
+}
+
+Test(diff, a_damaged_file_is_said_and_goes_round)
+{
+    expect_the_others("printf X | dd of=\"$f\" bs=1 seek=100 conv=notrunc status=none", false);
+}
+
+/* Equal definitions show nothing beside a hole, whatever their windows, and whether OLD's rows were published before it. */
+Test(diff, no_hole_is_a_change)
+{
+    char new_text[6000], command[500];
+
+    snprintf(new_text, sizeof new_text, "SET 'tally.allowed-lateness' = '1 min';\n%s", visits_windows);
+    write_views(visits_windows, new_text);
+    record_events();
+    backfill(old_views, old_store, NULL);
+    for (int file = 2; file < 40; file += 9) {
+        json_t *report;
+
+        snprintf(command, sizeof command,
+                 "f=\"$(ls %s/topics/events/partition=1/*.jsonl.zst | sed -n %dp)\"; [ -z \"$f\" ] || printf X | dd of=\"$f\" "
+                 "bs=1 seek=100 "
+                 "conv=notrunc status=none",
+                 data, file);
+        cr_assert_eq(system(command), 0);
+        report = preview(VISITS_START_MS + 30000, VISITS_START_MS + 1200000, (const char *const[]){"--views", old_views, NULL});
+        cr_expect_eq(status, 3);
+        expect_nothing(report, "beside a hole", false);
+        cr_expect_gt(number(view_of(report, "visits"), "left_out_rows"), 0);
+        cr_expect_gt(number(view_of(report, "visits"), "equal"), 0);
+        json_decref(report);
+    }
+}
+
+Test(diff, an_index_that_cannot_be_read_leaves_nothing_to_compare)
+{
+    json_t *report;
+    char command[500];
+
+    write_views(TABLE HITS("COUNT(*) AS c", "", "host", ""), TABLE HITS("COUNT(*) AS c", "WHERE n > 3", "host", ""));
+    record_events();
+    snprintf(
+        command, sizeof command,
+        "printf XXXXXXXX | dd of=\"$(ls %s/topics/events/partition=0/*.index | sed -n 2p)\" bs=1 seek=9 conv=notrunc status=none",
+        data);
+    cr_assert_eq(system(command), 0);
+    report = preview(VISITS_START_MS, VISITS_START_MS + 600000, (const char *const[]){"--views", old_views, NULL});
+    cr_expect_eq(status, 3);
+    cr_expect_eq(number(view_of(report, "v"), "equal") + number(view_of(report, "v"), "changed"), 0);
+    cr_expect_gt(number(view_of(report, "v"), "left_out_rows"), 0);
+    json_decref(report);
+}
+
+/* ---- the other store ---- */
+
+Test(diff, postgresql_has_olds_rows)
+{
+    json_t *report;
+
+    store_postgres.url(old_store);
+    report = one_change(TABLE HITS("COUNT(*) AS c", "", "host", ""), TABLE HITS("COUNT(*) AS c", "WHERE n > 3", "host", ""),
+                        (const char *const[]){"--views", old_views, NULL});
+    backfill(new_views, new_store, NULL);
+    cr_expect_eq(status, 1);
+    cr_expect_str_eq(json_string_value(json_object_get(view_of(report, "v"), "old_rows")), "published");
+    expect_exact(report, "v", VISITS_START_MS, VISITS_START_MS + 600000, false, "PostgreSQL");
+    cr_expect_eq(number(view_of(report, "v"), "unproved"), 0);
+    cr_expect_gt(events(view_of(report, "v"), "filter", "old"), 0);
+    json_decref(report);
+    store_folder_remove();
+}
+
+/* ---- spans of time ---- */
+
+/* An event whose windows end in several spans of time, of which one is done after the other, is behind all of them, and counts once. */
+Test(diff, an_event_of_two_spans_counts_once)
+{
+    static const char from[] =
+        "SET 'tally.batch-range' = 'hour';\n" TABLE "CREATE VIEW v AS SELECT window_start, window_end, COUNT(*) AS c"
+        " FROM TABLE(HOP(TABLE events, DESCRIPTOR(event_time), INTERVAL '5' MINUTE, INTERVAL '2' HOUR))";
+    char old_text[1000], new_text[1000];
+    json_t *report;
+    long long units, taken, missing;
+
+    snprintf(old_text, sizeof old_text, "%s GROUP BY window_start, window_end;\n", from);
+    snprintf(new_text, sizeof new_text, "%s WHERE n <> 3 GROUP BY window_start, window_end;\n", from);
+    report = one_change(old_text, new_text, (const char *const[]){"--views", old_views, NULL});
+    json_decref(report);
+    report = preview(VISITS_START_MS - 3600000, VISITS_START_MS + 4 * 3600000,
+                     (const char *const[]){"--views", old_views, "--at-once", "1kB", NULL});
+    units = number(view_of(report, "v"), "changed");
+    cr_expect_gt(units, 20);
+    cr_expect_eq(number(view_of(report, "v"), "unproved"), 0);
+    taken = events(view_of(report, "v"), "filter", "old");
+    missing = number(column_of(view_of(report, "v"), "c"), "old") - number(column_of(view_of(report, "v"), "c"), "new");
+    cr_expect_eq(24 * taken, missing, "each of %lld events is in 24 windows, which makes no %lld", taken, missing);
+    json_decref(report);
+}
+
+/* ---- what came after the publication ---- */
+
+Test(diff, events_that_came_after_the_publication_are_told_apart)
+{
+    json_t *report =
+        one_change(TABLE HITS("COUNT(*) AS c", "", "host", ""), TABLE HITS("COUNT(*) AS c", "WHERE n > 3", "host", ""),
+                   (const char *const[]){"--views", old_views, NULL});
+    struct run run = {0};
+    json_t *view;
+
+    cr_expect_eq(events(view_of(report, "v"), "archived_after_publish", "new"), 0);
+    json_decref(report);
+    visits_append(data, PARTITIONS, STEP_MS, 0, 100); /* once more: copies; and new ones */
+    visits_append(data, PARTITIONS, STEP_MS / 2, EVENTS, EVENTS + 200);
+    RUN(&run, "archive", "--views", old_views, "--data", data);
+    cr_assert_eq(run.status, 0, "%s", run.err);
+    run_done(&run);
+    report = preview(VISITS_START_MS, VISITS_START_MS + 1000000, (const char *const[]){"--views", old_views, NULL});
+    view = view_of(report, "v");
+    cr_expect_gt(events(view, "archived_after_publish", "new"), 0);
+    cr_expect_gt(events(view, "filter", "old"), 0);
+    cr_expect_eq(number(view, "unproved"), 0);
+    json_decref(report);
+}
+
+/* ---- formats ---- */
+
+Test(diff, formats)
+{
+    static const char *const formats[] = {"text", "markdown", "csv"};
+    static const char *const words[][3] = {
+        {"v: 68 of ",                                                  "  69 events that only OLD counts: NEW's filter does not take them\n", "largest differences of c first:\n"},
+        {"### v: ",                                                    "- 69 events that only OLD counts: NEW's filter does not take them\n", "  - `2026-03-01T00:"              },
+        {"view,window_start,window_end,key,change,column,old,new\r\n", "\"k=h",                                                               ",changed,\"c\",6,4\r\n"           },
+    };
+
+    write_views(TABLE HITS("COUNT(*) AS c", "", "host", ""), TABLE HITS("COUNT(*) AS c", "WHERE n < 95", "host", ""));
+    record_events();
+    backfill(old_views, old_store, NULL);
+    for (size_t f = 0; f < sizeof formats / sizeof *formats; f++) {
+        struct run run = {0};
+
+        RUN(&run, "diff", new_views, "--views", old_views, "--data", data, "--store", old_store, "--format", formats[f],
+            "--limit", "4", "--from", "2026-03-01T00:05:01Z", "--to", "2026-03-01T00:16:27Z");
+        cr_expect_eq(run.status, 1, "%s", run.err);
+        for (int w = 0; w < 3; w++)
+            cr_expect_not_null(strstr(run.out, words[f][w]), "%s: no '%s' in\n%s", formats[f], words[f][w], run.out);
+        run_done(&run);
+    }
+}
