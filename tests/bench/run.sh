@@ -5,6 +5,7 @@
 # BENCH_ROUNDS (5) rounds, BENCH_ONLY: which parts. What it makes lies in build/bench and is used again.
 #
 #   core windows state functions user batch
+#   diff        the preview of a change beside the backfill that it goes before, of the same range
 #   import      a year of an access log into the master record, beside its writer alone; the same again, and grown
 #   reconcile   comparing both layers over a day, beside recomputing it
 #   speed       memory by open groups, 10,000 to 1 million, and 5 million with BENCH_LONG=1, which takes minutes; a backlog of one key
@@ -23,7 +24,7 @@ programs=${BENCH_DIR:-build/release}
 tally=${TALLY_BIN:-build/release/tally}
 count=${BENCH_COUNT:-2000000}
 rounds=${BENCH_ROUNDS:-5}
-parts='core windows state functions user batch import reconcile speed kafka freshness store intercept'
+parts='core windows state functions user batch diff import reconcile speed kafka freshness store intercept'
 only=${BENCH_ONLY:-$parts}
 bench=tests/bench
 work=build/bench
@@ -786,6 +787,10 @@ store() {
 # ---- reconcile -----------------------------------------------------------------------------------------------------------
 # shellcheck disable=SC1091  # it is looked at by itself
 . $bench/reconcile.sh
+
+# ---- diff ----------------------------------------------------------------------------------------------------------------
+# shellcheck disable=SC1091  # it is looked at by itself
+. $bench/diff.sh
 
 # ---- intercept -----------------------------------------------------------------------------------------------------------
 # shellcheck disable=SC1091  # it is looked at by itself
