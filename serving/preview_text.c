@@ -692,5 +692,5 @@ void tl_preview_print(struct tl_preview_report *report, const char *format, stru
     else if (strcmp(format, "csv") == 0)
         put_csv(out, report);
     else
-        put_text(out, report, strcmp(format, "markdown") == 0 ? &markdown : &plain);
+        put_text(out, report, strcmp(format, "md") == 0 ? &markdown : &plain);
 }

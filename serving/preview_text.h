@@ -32,7 +32,7 @@ struct tl_preview_report {
     size_t notes_count;
 };
 
-/* `format`: "text", "json", "csv" or "markdown". */
+/* `format`: "text", "json", "csv" or "md". */
 void tl_preview_print(struct tl_preview_report *report, const char *format, struct tl_buf *out);
 /* Of a view, in one sentence: "hits_5m: 1,204 of 8,640 groups change; num_hits 402,113 -> 398,772 (-0.83%)". */
 void tl_preview_headline(const struct tl_preview_view *view, struct tl_buf *out);

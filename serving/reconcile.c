@@ -874,11 +874,11 @@ static const struct {
     const char *format;
     void (*write)(const struct tl_report *report, struct tl_buf *out);
 } writers[] = {
-    {"text",     tl_report_text    },
-    {"json",     tl_report_json    },
-    {"csv",      tl_report_csv     },
-    {"markdown", tl_report_markdown},
-    {"html",     tl_report_html    },
+    {"text", tl_report_text    },
+    {"json", tl_report_json    },
+    {"csv",  tl_report_csv     },
+    {"md",   tl_report_markdown},
+    {"html", tl_report_html    },
 };
 
 static enum tl_code print_report(struct reconcile *r, struct tl_err *err)
@@ -1003,7 +1003,7 @@ static enum tl_code print_history(struct reconcile *r, struct tl_err *err)
     enum tl_code rc;
 
     TL_TRY(tl_advise_not_asked(&own->advise, err));
-    if (strcmp(own->format, "markdown") == 0 || strcmp(own->format, "html") == 0)
+    if (strcmp(own->format, "md") == 0 || strcmp(own->format, "html") == 0)
         TL_TRY(tl_fail(err, TL_ERR_USAGE, "--history answers as text, csv or json, not as %s", own->format));
     TL_TRY(tl_store_open(r->common->store, TL_STORE_READ, &r->store, err));
     TL_TRY(tl_trend_print(r->store, &query, err));
@@ -1040,24 +1040,24 @@ static void reconcile_done(struct reconcile *r)
 }
 
 static const struct tl_option reconcile_table[] = {
-    {"from",         TL_OPT_TIME,   "TIME",                        "compare windows that end after this; from the beginning unless set",
-     offsetof(struct reconcile_options,                                                                                                                                               from_ms),      0},
-    {"to",           TL_OPT_TIME,   "TIME",                        "compare windows that end at this or before; all that is published unless set",
-     offsetof(struct reconcile_options,                                                                                                                                               to_ms),        0},
-    {"format",       TL_OPT_CHOICE, "text|json|csv|markdown|html", "how the report is written",
-     offsetof(struct reconcile_options,                                                                                                                                               format),       0},
-    {"by",           TL_OPT_TEXT,   "COLUMN",                      "sum the differences by this key column of the views",                          offsetof(struct reconcile_options, by),
-     0                                                                                                                                                                                                },
+    {"from",         TL_OPT_TIME,   "TIME",                  "compare windows that end after this; from the beginning unless set",
+     offsetof(struct reconcile_options,                                                                                                                                         from_ms),      0},
+    {"to",           TL_OPT_TIME,   "TIME",                  "compare windows that end at this or before; all that is published unless set",
+     offsetof(struct reconcile_options,                                                                                                                                         to_ms),        0},
+    {"format",       TL_OPT_CHOICE, "text|json|csv|md|html", "how the report is written",                                                    offsetof(struct reconcile_options, format),
+     0                                                                                                                                                                                          },
+    {"by",           TL_OPT_TEXT,   "COLUMN",                "sum the differences by this key column of the views",                          offsetof(struct reconcile_options, by),
+     0                                                                                                                                                                                          },
     {"limit",        TL_OPT_COUNT,  "N",
      "list so many differing units, unexplained ones first, events of each cause, and values of --by (20); with --history so "
-     "many reconciliations",                                                                                                                       offsetof(struct reconcile_options, limit),        0},
+     "many reconciliations",                                                                                                                 offsetof(struct reconcile_options, limit),        0},
     {"history",      TL_OPT_FLAG,   NULL,
-     "compare nothing: show what earlier ones came to, the newest first, that had compared something of the range",                                offsetof(struct reconcile_options, history),      0},
+     "compare nothing: show what earlier ones came to, the newest first, that had compared something of the range",                          offsetof(struct reconcile_options, history),      0},
     {"quiet",        TL_OPT_FLAG,   NULL,
-     "print nothing when nothing is unexplained (-v: the headline on stderr): cron mails what is printed",                                         offsetof(struct reconcile_options, quiet),        0},
-    {"no-store",     TL_OPT_FLAG,   NULL,                          "leave this one out of --history",                                              offsetof(struct reconcile_options, no_store),     0},
-    {"metrics-file", TL_OPT_FILE,   "FILE.prom",                   "write what it came to for the node exporter's textfile collector",
-     offsetof(struct reconcile_options,                                                                                                                                               metrics_file), 0},
+     "print nothing when nothing is unexplained (-v: the headline on stderr): cron mails what is printed",                                   offsetof(struct reconcile_options, quiet),        0},
+    {"no-store",     TL_OPT_FLAG,   NULL,                    "leave this one out of --history",                                              offsetof(struct reconcile_options, no_store),     0},
+    {"metrics-file", TL_OPT_FILE,   "FILE.prom",             "write what it came to for the node exporter's textfile collector",
+     offsetof(struct reconcile_options,                                                                                                                                         metrics_file), 0},
     TL_ADVISE_OPTIONS(offsetof(struct reconcile_options, advise))
 };
 

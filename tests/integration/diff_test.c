@@ -1094,7 +1094,7 @@ Test(diff, events_that_came_after_the_publication_are_told_apart)
 
 Test(diff, formats)
 {
-    static const char *const formats[] = {"text", "markdown", "csv"};
+    static const char *const formats[] = {"text", "md", "csv"};
     static const char *const words[][3] = {
         {"v: 68 of ",                                                  "  69 events that only OLD counts: NEW's filter does not take them\n", "largest differences of c first:\n"},
         {"### v: ",                                                    "- 69 events that only OLD counts: NEW's filter does not take them\n", "  - `2026-03-01T00:"              },

@@ -74,11 +74,11 @@ static const char *const hostile[] = {
 static const struct {
     const char *format, *file;
 } formats[] = {
-    {"json",     "report.json"},
-    {"text",     "report.txt" },
-    {"csv",      "report.csv" },
-    {"markdown", "report.md"  },
-    {"html",     "report.html"},
+    {"json", "report.json"},
+    {"text", "report.txt" },
+    {"csv",  "report.csv" },
+    {"md",   "report.md"  },
+    {"html", "report.html"},
 };
 
 /* The report in each format; scene->run is JSON's in the end. */
