@@ -415,7 +415,7 @@ $(B)/replay_collect: $(call objects,$(COLLECT_FUZZ))
 build/fuzz/collect: $(COLLECT_FUZZ:%.c=build/fuzz/%.o)
 
 # The corpus without a fuzzer: a plain main() hands each file to the target.
-$(REPLAYS): $(B)/replay_%: $(B)/tests/fuzz/%_fuzz.o $(B)/tests/fuzz/replay.o $(ARCHIVE)
+$(REPLAYS): $(B)/replay_%: $(B)/tests/fuzz/%_fuzz.o $(B)/tests/fuzz/corpus.o $(ARCHIVE)
 	$(Q)echo "  LINK $@"
 	$(Q)$(CXX) $(EXTRA) -o $@ $(filter %.o,$^) $(ARCHIVE) $(LIBS)
 

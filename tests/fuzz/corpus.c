@@ -1,4 +1,4 @@
-/* replay.c: hands every file of a corpus to a fuzz target, without a fuzzer, so that what was once found stays found. */
+/* corpus.c: hands every file of a corpus to a fuzz target, without a fuzzer, so that what was once found stays found. */
 #include <dirent.h>
 #include <stdint.h>
 #include <stdio.h>
