@@ -96,6 +96,25 @@ TL_MUST_USE enum tl_code tl_store_definitions(struct tl_store *store, const stru
  * TL_ERR_FENCED when it is not that one any more, as a tick; 0: batch's. TL_ERR_BUSY: somebody reads or writes just now; later, then. */
 TL_MUST_USE enum tl_code tl_store_swap(struct tl_store *store, int64_t id, int64_t epoch, bool *swapped, struct tl_err *err);
 
+/* ---- replays: speed tables made anew beside those that serve (store_replay.c) ---- */
+
+/* Own transaction. The build that takes the place of the view's speed tables, found or registered with tables of its own; it is a definition whose
+ * rows, state, positions, ledger and outcomes are written as any other's, and which tl_store_definitions does not list. *active: the one that serves. TL_ERR_NOT_FOUND: the view
+ * does not serve with this definition. The caller of all that is about replays holds the lock "replay". */
+TL_MUST_USE enum tl_code tl_store_define_replay(struct tl_store *store, const struct tl_shape *shape, int64_t *active,
+                                                int64_t *id, struct tl_err *err);
+/* Own transactions: builds that an earlier replay has left go, but those to keep. TL_ERR_BUSY as tl_store_swap. */
+TL_MUST_USE enum tl_code tl_store_drop_replays(struct tl_store *store, const int64_t *keep, size_t count, size_t *dropped,
+                                               struct tl_err *err);
+struct tl_replay {
+    int64_t active, build;
+    bool whole; /* nothing was passed over: what was pruned of speed is there again */
+};
+/* Own transaction, all of them or none: speed's rows, state, positions, ledger and outcomes of the active definitions are those of their builds from now on, which
+ * are no more; batch's stay, and keys are cut anew. *swapped: no build stood behind. TL_ERR_FENCED and TL_ERR_BUSY as tl_store_swap; TL_ERR_NOT_FOUND: a view has changed. */
+TL_MUST_USE enum tl_code tl_store_swap_replays(struct tl_store *store, const struct tl_replay *replays, size_t count,
+                                               int64_t epoch, bool *swapped, struct tl_err *err);
+
 /* ---- topics of tables with 'topic-pattern' ---- */
 
 /* A topic has one number in a store, from 1 on, whichever table reads it: rows, ledger lines and positions know its partitions by that
@@ -149,7 +168,8 @@ TL_MUST_USE enum tl_code tl_store_versions(struct tl_store *store,
                                                                 struct tl_err *err),
                                            void *ctx, struct tl_err *err);
 /* Begins a tick's transaction: locks the epoch row first (TL_ERR_FENCED when the epoch is not ours any more), then takes the next change
- * number, so that the order of commits is the order of numbers. It stands in the epoch row afterwards, and answers the challenge there. */
+ * number, so that the order of commits is the order of numbers. It stands in the epoch row afterwards, and answers the challenge there. Epoch 0: a replay's, which
+ * writes what nobody is shown, beside whoever has the epoch; *change is then the last number that was given out. */
 TL_MUST_USE enum tl_code tl_store_begin_tick(struct tl_store *store, int64_t epoch, int64_t *change, struct tl_err *err);
 
 /* Inserts or replaces rows by identity, each at most once a call. Where each key has a boundary of its own, a row that crosses it lowers it. */

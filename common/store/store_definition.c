@@ -103,7 +103,7 @@ out:
 
 /* ---- the swap ---- */
 
-static enum tl_code retire(struct tl_store *store, int64_t id, struct tl_err *err)
+enum tl_code tl_definition_retire(struct tl_store *store, int64_t id, struct tl_err *err)
 {
     struct tl_known *old;
     enum tl_code rc;
@@ -132,7 +132,7 @@ static enum tl_code retire_older(struct tl_store *store, const struct tl_known *
         TL_TRY(tl_database_get(store->database, sql_older_of_view, &older, &found, err, "ti", d->view, d->id));
         if (!found)
             break;
-        TL_TRY(retire(store, older, err));
+        TL_TRY(tl_definition_retire(store, older, err));
     }
 out:
     return rc;

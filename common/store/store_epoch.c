@@ -185,6 +185,8 @@ enum tl_code tl_store_begin_tick(struct tl_store *store, int64_t epoch, int64_t 
 {
     enum tl_code rc;
 
+    if (epoch == 0)
+        return tl_store_begin_build(store, change, err);
     TL_TRY(tl_store_begin_how(store, TL_BEGIN_TICK, err));
     rc = lock_own(store, epoch, err);
     if (rc == TL_OK)

@@ -2,6 +2,7 @@
  *
  * store.c               opening, transactions, the secret, the version
  * store_definition.c    definitions: registered, swapped in
+ * store_replay.c        speed tables made anew beside those that serve
  * store_known.c         what the handle knows of them
  * store_tables.c        their tables, indexes and views
  * store_topic.c         numbers of topics
@@ -94,6 +95,8 @@ void tl_store_read_end(struct tl_store *store, bool mine);
 TL_MUST_USE enum tl_code tl_store_lock_epoch(struct tl_store *store, struct tl_epoch *out, struct tl_err *err);
 /* The same for whoever holds this epoch, and answers a challenge; TL_ERR_FENCED. */
 TL_MUST_USE enum tl_code tl_store_own_epoch(struct tl_store *store, int64_t epoch, struct tl_err *err);
+/* A tick of a replay (store_replay.c). */
+TL_MUST_USE enum tl_code tl_store_begin_build(struct tl_store *store, int64_t *change, struct tl_err *err);
 TL_MUST_USE enum tl_code tl_store_next_change(struct tl_store *store, int64_t *change, struct tl_err *err);
 
 /* ---- definitions ---- */
@@ -108,6 +111,8 @@ TL_MUST_USE enum tl_code tl_known_add(struct tl_store *store, const struct tl_sh
                                       int64_t *id, struct tl_err *err);
 TL_MUST_USE enum tl_code tl_known_set_state(struct tl_store *store, int64_t id, enum tl_definition_state state,
                                             struct tl_err *err);
+/* In a TL_BEGIN_SWAP whose names have changed: its tables go, and what the store has of it but for what `tally runs` counts. */
+TL_MUST_USE enum tl_code tl_definition_retire(struct tl_store *store, int64_t id, struct tl_err *err);
 struct tl_merge_view tl_known_view(const struct tl_known *known);
 void tl_known_close(struct tl_known *known); /* its statements */
 /* The name of a definition's table; what: "_speed", "_batch", "_state". */

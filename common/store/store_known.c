@@ -28,7 +28,8 @@ static const char sql_columns[] = "SELECT name, kind, role FROM tally_column WHE
 static const char sql_progress[] =
     "SELECT g.final_ms, g.boundary_ms, g.speed_ready, EXISTS (SELECT 1 FROM tally_offset AS o WHERE o.definition = g.definition)"
     " FROM tally_progress AS g WHERE g.definition = ?1";
-static const char sql_all[] = "SELECT definition FROM tally_definition WHERE state <> 'retired' ORDER BY definition";
+/* A replay's build (store_replay.c) is nobody's business but the replay's. */
+static const char sql_all[] = "SELECT definition FROM tally_definition WHERE state <> 'retired' AND hash NOT LIKE 'r%' ORDER BY definition";
 static const char sql_view_names[] = "SELECT view FROM tally_definition WHERE state = 'active' ORDER BY view";
 /* clang-format on */
 
