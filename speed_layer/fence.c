@@ -217,10 +217,10 @@ static void *answer_challenges(void *arg)
 
 /* ---- the calls ---- */
 
-enum tl_code tl_fence_take(struct tl_store *store, const char *url, void (*standing_by)(void *ctx, const char *owner), void *ctx,
-                           struct tl_fence **out, struct tl_err *err)
+/* `stander` NULL: from whoever has it, and at once. */
+static enum tl_code take(struct tl_store *store, const char *url, struct stander *stander, struct tl_fence **out,
+                         struct tl_err *err)
 {
-    struct stander stander = {standing_by, ctx, false};
     struct tl_fence *fence = calloc(1, sizeof *fence);
     struct tl_epoch mine = {0};
     int failure;
@@ -232,7 +232,10 @@ enum tl_code tl_fence_take(struct tl_store *store, const char *url, void (*stand
     if (fence->url == NULL)
         TL_TRY(tl_fail_memory(err, strlen(url)));
     tl_process_name(fence->name);
-    TL_TRY(stand_by(store, fence->name, &stander, &mine, err));
+    if (stander != NULL)
+        TL_TRY(stand_by(store, fence->name, stander, &mine, err));
+    else
+        TL_TRY(tl_store_take_epoch(store, fence->name, NULL, &mine, err));
     *out = NULL;
     if (mine.epoch == 0)
         goto out;
@@ -251,6 +254,19 @@ out:
     return rc;
 }
 
+enum tl_code tl_fence_take(struct tl_store *store, const char *url, void (*standing_by)(void *ctx, const char *owner), void *ctx,
+                           struct tl_fence **out, struct tl_err *err)
+{
+    struct stander stander = {standing_by, ctx, false};
+
+    return take(store, url, &stander, out, err);
+}
+
+enum tl_code tl_fence_take_away(struct tl_store *store, const char *url, struct tl_fence **out, struct tl_err *err)
+{
+    return take(store, url, NULL, out, err);
+}
+
 int64_t tl_fence_epoch(const struct tl_fence *fence)
 {
     return atomic_load(&fence->epoch);
@@ -258,6 +274,8 @@ int64_t tl_fence_epoch(const struct tl_fence *fence)
 
 enum tl_code tl_fence_check(struct tl_fence *fence, struct tl_err *err)
 {
+    if (fence == NULL)
+        return TL_OK;
     atomic_store(&fence->alive_ms, tl_clock_monotonic_ms());
     if (atomic_load(&fence->lost))
         return tl_fail(err, TL_ERR_FENCED, "another speed has taken over the store (epoch %lld was ours)",

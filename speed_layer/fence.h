@@ -31,8 +31,11 @@ struct tl_fence;
  * for the thread. */
 TL_MUST_USE enum tl_code tl_fence_take(struct tl_store *store, const char *url, void (*standing_by)(void *ctx, const char *owner),
                                        void *ctx, struct tl_fence **out, struct tl_err *err);
+/* From whoever has it, who lives: it is told by its next tick or look. TL_ERR_BUSY: a tick is under way. */
+TL_MUST_USE enum tl_code tl_fence_take_away(struct tl_store *store, const char *url, struct tl_fence **out, struct tl_err *err);
 int64_t tl_fence_epoch(const struct tl_fence *fence);
-/* The main thread is alive; TL_ERR_FENCED when another process has taken over. Wanted at least every minute. No I/O. */
+/* The main thread is alive; TL_ERR_FENCED when another process has taken over. Wanted at least every minute. No I/O. NULL is
+ * fine: a replay, which writes beside whoever may. */
 TL_MUST_USE enum tl_code tl_fence_check(struct tl_fence *fence, struct tl_err *err);
 /* After a commit whose outcome is unknown: raises the epoch again, which waits for whatever the lost connection's transaction still does, and tells
  * whether the tick with that change number is in the store. TL_ERR_FENCED: another process was quicker. */

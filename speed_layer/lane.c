@@ -106,10 +106,10 @@ enum tl_code tl_lane_check_message(const struct tl_lane_ground *ground, const st
     return fail_made_again(partition->topic, partition->in_topic, why, err);
 }
 
-/* In a tick: the lane's views of the source go on from the position, in the topic as it is. What lies from `gap_from` to there is left out, if anything: two lines in the
- * ledger, the gap's first offset in row 0, its last one in row 1. */
-static enum tl_code put_place(const struct tl_lane_ground *ground, const struct tl_lane *lane, uint32_t source,
-                              const struct tl_position *position, int64_t gap_from, struct tl_err *err)
+/* In a tick: what lies from `gap_from` to the position is left out by the lane's views of the source: two lines in the ledger, the gap's first offset
+ * in row 0, its last one in row 1. */
+static enum tl_code put_gap(const struct tl_lane_ground *ground, const struct tl_lane *lane, uint32_t source,
+                            const struct tl_position *position, int64_t gap_from, struct tl_err *err)
 {
     struct tl_ledger_line lines[2];
     enum tl_code rc = TL_OK;
@@ -121,11 +121,25 @@ static enum tl_code put_place(const struct tl_lane_ground *ground, const struct 
                                            .cause = TL_CAUSE_OFFSET_GAP,
                                            .watermark_ms = position->watermark_ms,
                                            .event_time_ms = INT64_MIN};
+    for (uint32_t v = 0; v < lane->plan->views_count; v++)
+        if (lane->definitions[v] != 0 && lane->plan->views[v].source == source)
+            TL_TRY(tl_store_put_ledger(ground->store, lane->definitions[v], 0, lines, TL_COUNT(lines), err));
+out:
+    return rc;
+}
+
+/* In a tick: the lane's views of the source go on from the position, in the topic as it is. What lies from `gap_from` to there is left out, if
+ * anything. */
+static enum tl_code put_place(const struct tl_lane_ground *ground, const struct tl_lane *lane, uint32_t source,
+                              const struct tl_position *position, int64_t gap_from, struct tl_err *err)
+{
+    enum tl_code rc = TL_OK;
+
+    if (gap_from < position->next_offset)
+        TL_TRY(put_gap(ground, lane, source, position, gap_from, err));
     for (uint32_t v = 0; v < lane->plan->views_count; v++) {
         if (lane->definitions[v] == 0 || lane->plan->views[v].source != source)
             continue;
-        if (gap_from < position->next_offset)
-            TL_TRY(tl_store_put_ledger(ground->store, lane->definitions[v], 0, lines, TL_COUNT(lines), err));
         TL_TRY(tl_store_put_position(ground->store, lane->definitions[v], position, err));
         TL_TRY(tl_store_put_identity(ground->store, lane->definitions[v], lane->identities[source], err));
     }
@@ -234,6 +248,10 @@ static enum tl_code find_range(const struct tl_lane_ground *ground, struct tl_la
 
     while ((rc = tl_log_range(log, mine->topic, mine->in_topic, &mine->log_first, end, err)) == TL_ERR_NOT_FOUND && !over)
         TL_TRY(wait_for_topic(ground, mine->topic, &until_ms, &over, err));
+    if (rc == TL_OK && ground->history != NULL)
+        mine->history = tl_history_partition(ground->history, mine->source, mine->partition);
+    if (mine->history != NULL)
+        mine->log_first = ground->replays ? 0 : mine->history->first;
 out:
     return rc;
 }
@@ -307,10 +325,11 @@ static bool all_ended(const struct tl_standing *standing)
  * those that it is to meet. */
 static enum tl_code find_start(const struct tl_lane_ground *ground, struct tl_lane_partition *mine, struct tl_err *err)
 {
-    int64_t start;
-    enum tl_code rc;
+    int64_t start = mine->log_first;
+    enum tl_code rc = TL_OK;
 
-    TL_TRY(tl_source_start(ground->logs, mine->source, mine->topic, mine->in_topic, &start, err));
+    if (!ground->replays && (mine->history == NULL || ground->plan->sources[mine->source].startup.kind != TL_PLACE_EARLIEST))
+        TL_TRY(tl_source_start(ground->logs, mine->source, mine->topic, mine->in_topic, &start, err));
     mine->position.next_offset = tl_max_i64(mine->log_first, tl_min_i64(start, mine->until_offset));
 out:
     return rc;
@@ -367,6 +386,37 @@ static enum tl_code check_partitions(const struct tl_lane_ground *ground, const 
     return TL_OK;
 }
 
+/* Gaps in the history between where the lane begins and where it ends: in the ledger, as any other. */
+static enum tl_code pass_over_gaps(const struct tl_lane_ground *ground, const struct tl_lane *lane,
+                                   const struct tl_lane_partition *mine, struct tl_err *err)
+{
+    enum tl_code rc = TL_OK;
+
+    for (uint32_t i = 0; mine->history != NULL && i < mine->history->spans_count; i++) {
+        const struct tl_history_span *span = &mine->history->spans[i];
+        struct tl_position behind = mine->position;
+        int64_t from = tl_max_i64(span->from, mine->position.next_offset), change;
+
+        behind.next_offset = tl_min_i64(span->to, mine->until_offset);
+        if (span->kind != TL_HISTORY_GAP || from >= behind.next_offset)
+            continue;
+        if (!ground->accept_gap)
+            TL_TRY(
+                tl_fail(err, TL_ERR_GAP,
+                        "topic %.*s partition %u: offsets %lld to %lld are gone from the log and the master record; --accept-gap "
+                        "passes over them and records the gap as an outage",
+                        TL_SV_ARG(mine->topic), mine->in_topic, (long long)from, (long long)(behind.next_offset - 1)));
+        if (!ground->replays)
+            say_gap("gap accepted", mine, from, behind.next_offset);
+        TL_TRY(tl_store_begin_tick(ground->store, ground->epoch, &change, err));
+        TL_TRY(put_gap(ground, lane, mine->source, &behind, from, err));
+        TL_TRY(tl_store_commit(ground->store, err));
+    }
+out:
+    tl_store_rollback(ground->store);
+    return rc;
+}
+
 static enum tl_code add_partition(struct tl_lane *lane, const struct tl_lane_ground *ground, struct tl_lane_partition *mine,
                                   const struct tl_standing *standing, const struct tl_standing *goal, struct tl_err *err)
 {
@@ -398,6 +448,7 @@ static enum tl_code add_partition(struct tl_lane *lane, const struct tl_lane_gro
     } else if (standing->count == 0) {
         TL_TRY(find_start(ground, mine, err));
     }
+    TL_TRY(pass_over_gaps(ground, lane, mine, err));
     lane->partitions_count++;
 out:
     return rc;
@@ -469,10 +520,12 @@ enum tl_code tl_lane_add_source(struct tl_lane *lane, const struct tl_lane_groun
     const struct tl_source_topic *topics = tl_source_topics_of(ground->topics, s, &count);
     enum tl_code rc;
 
+    lane->history = ground->history;
+    lane->replays = ground->replays;
     TL_TRY(add_topics(lane, ground, s, standing, err));
     for (uint32_t t = 0; t < count; t++)
         TL_TRY(add_partitions(lane, ground, &lane->topics[first + t], &topics[t], standing, goal, err));
-    if (standing->count == 0 && ground->plan->sources[s].startup.kind != TL_PLACE_EARLIEST)
+    if (standing->count == 0 && !ground->replays && ground->plan->sources[s].startup.kind != TL_PLACE_EARLIEST)
         TL_TRY(put_starts(ground, lane, s, err));
 out:
     return rc;

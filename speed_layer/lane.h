@@ -6,6 +6,7 @@
 #define TL_LANE_H
 
 #include "fence.h"
+#include "history.h"
 #include "main/source_log.h"
 #include "main/source_topics.h"
 #include "sql/plan.h"
@@ -17,10 +18,11 @@ struct tl_lane_partition {
     uint32_t partition; /* as rows, ledger and positions know it (event/partition.h) */
     struct tl_sv topic; /* and what the log calls it */
     uint32_t in_topic;
-    struct tl_position position; /* next_offset: where to read on */
-    int64_t log_first;           /* where the log began when the lane was made */
-    int64_t until_offset;        /* read no further; INT64_MAX: for ever */
-    bool ends;                   /* there the source itself ends: nothing is late or open any more */
+    struct tl_position position;                /* next_offset: where to read on */
+    int64_t log_first;                          /* where the log began when the lane was made */
+    int64_t until_offset;                       /* read no further; INT64_MAX: for ever */
+    bool ends;                                  /* there the source itself ends: nothing is late or open any more */
+    const struct tl_history_partition *history; /* NULL: read from the log alone */
 };
 
 /* A topic as it was when the lane was made. */
@@ -33,11 +35,13 @@ struct tl_lane_topic {
 
 struct tl_lane {
     const struct tl_plan *plan;
-    int64_t number;       /* for the dedup blobs */
-    bool *views_wanted;   /* per view of the plan */
-    int64_t *definitions; /* per view: its id in the store, 0 where it is not in this lane */
-    int64_t *final_ms;    /* per view: windows up to it are final already */
-    uint64_t *identities; /* per source: of the topic with the lowest number of those that are there */
+    struct tl_history *history; /* the ground's */
+    bool replays;               /* the ground's */
+    int64_t number;             /* for the dedup blobs */
+    bool *views_wanted;         /* per view of the plan */
+    int64_t *definitions;       /* per view: its id in the store, 0 where it is not in this lane */
+    int64_t *final_ms;          /* per view: windows up to it are final already */
+    uint64_t *identities;       /* per source: of the topic with the lowest number of those that are there */
     struct tl_lane_topic *topics;
     uint32_t topics_count;
     struct tl_lane_partition *partitions;
@@ -57,8 +61,10 @@ struct tl_lane_ground {
     struct tl_source_logs *logs;
     struct tl_source_topics *topics;
     struct tl_store *store;
-    struct tl_fence *fence;
-    int64_t epoch;
+    struct tl_fence *fence;     /* NULL: a replay, beside whoever writes */
+    int64_t epoch;              /* 0: the same */
+    struct tl_history *history; /* NULL: partitions are read from the log alone */
+    bool replays;    /* from the first offset that there ever was, whatever 'scan.startup.mode' says of a reader that comes new */
     bool once;       /* to the log's present end */
     bool accept_gap; /* passes over offsets that are gone */
     struct tl_lane_patience *patience;

@@ -434,12 +434,16 @@ static enum tl_code catch_up(struct speed *speed, struct tl_standing *standings,
     TL_TRY(tl_lane_open(&lane, speed->plan, err));
     lane.number = speed->definitions[v].id;
     tl_lane_add_view(&lane, v, &speed->definitions[v]);
+    TL_TRY(tl_history_open(speed->common->data, speed->plan, speed->ground.logs, speed->ground.topics, TL_HISTORY_EITHER,
+                           &speed->ground.history, err));
     TL_TRY(tl_lane_add_source(&lane, &speed->ground, speed->plan->views[v].source, &standings[v], goal, err));
-    tl_diag(TL_INFO, "view %.*s: building its new definition %.8s from the log", TL_SV_ARG(speed->plan->views[v].name),
-            speed->definitions[v].hash);
+    tl_diag(TL_INFO, "view %.*s: building its new definition %.8s from the %slog", TL_SV_ARG(speed->plan->views[v].name),
+            speed->definitions[v].hash, speed->ground.history->master != NULL ? "master record and the " : "");
     TL_TRY(run_lane(speed, &lane, true, err));
 out:
     tl_lane_close(&lane);
+    tl_history_close(speed->ground.history);
+    speed->ground.history = NULL;
     return rc;
 }
 
@@ -803,6 +807,29 @@ out:
     return rc;
 }
 
+/* Was it a replay that has taken the epoch away, for a moment, to put its tables in place? Then this process goes on with them. */
+static bool is_replayed(struct speed *speed)
+{
+    struct tl_store *store = NULL;
+    struct tl_epoch epoch;
+    struct tl_err ignored;
+    bool is = false;
+
+    if (tl_store_open(speed->common->store, TL_STORE_WRITE, &store, &ignored) == TL_OK &&
+        tl_store_epoch(store, &epoch, &ignored) == TL_OK)
+        is = epoch.owner[0] == '\0' || tl_store_lock(store, "replay", "speed", &ignored) == TL_ERR_BUSY;
+    tl_store_close(store);
+    return is;
+}
+
+static bool goes_on_after(struct speed *speed, enum tl_code rc, struct tl_err *err)
+{
+    if (rc != TL_ERR_FENCED || speed->own->once || !is_replayed(speed))
+        return may_work_later(rc, err);
+    *err = (struct tl_err){.code = TL_ERR_FENCED, .message = "a replay puts tables in place"};
+    return true;
+}
+
 static enum tl_code speed_main(struct speed *speed, struct tl_err *err)
 {
     int64_t pause_ms = RETRY_MIN_MS;
@@ -821,7 +848,8 @@ static enum tl_code speed_main(struct speed *speed, struct tl_err *err)
     if (speed->definitions == NULL)
         TL_TRY(tl_fail_memory(err, speed->plan->views_count * sizeof *speed->definitions));
     TL_TRY(tl_speed_meter_open(speed->common, speed->plan, &speed->meter, err));
-    while ((rc = run_from_store(speed, err)) != TL_OK && may_work_later(rc, err) && !speed->own->once && !tl_stop_requested()) {
+    while ((rc = run_from_store(speed, err)) != TL_OK && goes_on_after(speed, rc, err) && !speed->own->once &&
+           !tl_stop_requested()) {
         if (speed->ticks > ticks) /* it did work for a while */
             pause_ms = RETRY_MIN_MS;
         ticks = speed->ticks;

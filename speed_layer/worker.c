@@ -53,14 +53,18 @@ static enum tl_code open_partition(struct tl_worker *worker, struct tl_lane_part
                                          .next_offset = lane_partition->position.next_offset,
                                          .last_offset = lane_partition->position.last_offset,
                                          .fingerprint = lane_partition->position.fingerprint,
+                                         .log_ms = lane_partition->position.log_ms,
                                          .quiet_since_ms = tl_clock_monotonic_ms()};
     worker->partitions_count++;
     if (source->dedup_slot >= 0) {
         TL_TRY(tl_horizon_open(plan->settings.dedup_horizon_ms, plan->settings.dedup_ids_max, &mine->horizon, err));
-        TL_TRY(load_ids(store, 0, mine, err));
+        if (!worker->lane->replays) /* which has seen all that came before */
+            TL_TRY(load_ids(store, 0, mine, err));
         if (worker->lane->number != 0)
             TL_TRY(load_ids(store, worker->lane->number, mine, err));
     }
+    if (lane_partition->history != NULL)
+        TL_TRY(tl_history_reader_open(worker->lane->history, lane_partition->history, &mine->history, err));
 out:
     return rc;
 }
@@ -173,8 +177,10 @@ void tl_worker_close(struct tl_worker *worker)
     worker->running = false;
     for (int i = 0; i < TL_WORKER_PARTIALS; i++)
         tl_partial_close(worker->own[i]);
-    for (uint32_t p = 0; p < worker->partitions_count; p++)
+    for (uint32_t p = 0; p < worker->partitions_count; p++) {
         tl_horizon_close(worker->partitions[p].horizon);
+        tl_history_reader_close(worker->partitions[p].history);
+    }
     for (uint32_t s = 0; worker->watermarks != NULL && s < worker->lane->plan->sources_count; s++)
         tl_watermark_done(&worker->watermarks[s]);
     free(worker->partitions);
@@ -302,8 +308,23 @@ static enum tl_code check_suspect(struct tl_worker *worker, struct tl_worker_par
     return rc;
 }
 
+/* What the partition has come to, for those that have reached their end. */
+static void note_log_time(struct tl_worker *worker, struct tl_worker_partition *mine, const struct tl_log_entries *entries)
+{
+    atomic_int_fast64_t *all = worker->signals->log_ms == NULL ? NULL : &worker->signals->log_ms[mine->lane->source];
+
+    for (size_t i = 0; i < entries->count; i++)
+        mine->log_ms = tl_max_i64(mine->log_ms, entries->messages[i].log_ms);
+    if (all == NULL)
+        return;
+    for (int_fast64_t seen = atomic_load(all); seen < mine->log_ms && !atomic_compare_exchange_weak(all, &seen, mine->log_ms);)
+        ;
+}
+
 static enum tl_code read_some(struct tl_worker *worker, struct tl_worker_partition *mine, struct tl_err *err)
 {
+    size_t messages_max = worker->partitions_count > 1 ? READ_SEVERAL_MAX : TL_BATCH_ROWS;
+    struct tl_log *log = tl_source_log(worker->logs, mine->lane->source);
     struct tl_log_entries entries;
     struct tl_core_input input = {.source = mine->lane->source,
                                   .partition = mine->lane->partition,
@@ -311,9 +332,11 @@ static enum tl_code read_some(struct tl_worker *worker, struct tl_worker_partiti
                                   .watermark_index = mine->watermark_index};
     enum tl_code rc = TL_OK;
 
-    TL_TRY(tl_log_read(tl_source_log(worker->logs, mine->lane->source), mine->lane->topic, mine->lane->in_topic,
-                       mine->next_offset, worker->partitions_count > 1 ? READ_SEVERAL_MAX : TL_BATCH_ROWS, READ_BYTES_MAX,
-                       &entries, err));
+    if (mine->history != NULL)
+        TL_TRY(tl_history_read(mine->history, log, mine->next_offset, messages_max, READ_BYTES_MAX, &entries, err));
+    else
+        TL_TRY(tl_log_read(log, mine->lane->topic, mine->lane->in_topic, mine->next_offset, messages_max, READ_BYTES_MAX,
+                           &entries, err));
     if (mine->suspect && entries.count > 0)
         return check_suspect(worker, mine, err);
     while (entries.count > 0 && entries.messages[entries.count - 1].offset >= mine->lane->until_offset) {
@@ -334,6 +357,7 @@ static enum tl_code read_some(struct tl_worker *worker, struct tl_worker_partiti
         mine->fingerprint = tl_log_fingerprint_of(&entries.messages[entries.count - 1]);
         TL_TRY(tl_core_push(worker->core, &input, worker->at_hand, err));
         mine->quiet_since_ms = tl_clock_monotonic_ms();
+        note_log_time(worker, mine, &entries);
     }
     mine->next_offset = entries.next_offset;
 out:
@@ -354,6 +378,14 @@ static void idle_report(const struct tl_worker_partition *mine, int64_t idle_ms)
     tl_diag_event(TL_WARN, "partition idle", pairs, TL_COUNT(pairs));
 }
 
+/* In a replay a partition that has come to its end is idle when the others are so much further in the log's time: by then it was, whatever the clock
+ * says now. */
+static bool is_left_behind(const struct tl_worker *worker, const struct tl_worker_partition *mine, int64_t timeout_ms)
+{
+    return worker->signals->log_ms != NULL && mine->next_offset >= mine->lane->until_offset &&
+           atomic_load(&worker->signals->log_ms[mine->lane->source]) >= tl_add_sat_i64(mine->log_ms, timeout_ms);
+}
+
 /* Only of what was read just now: while nothing is read (the store is away, the process stood still) a partition may have got events long ago. */
 static void judge_idleness(struct tl_worker *worker)
 {
@@ -364,8 +396,11 @@ static void judge_idleness(struct tl_worker *worker)
         const struct tl_source *source = &worker->lane->plan->sources[mine->lane->source];
         struct tl_watermark *watermark = &worker->watermarks[mine->lane->source];
 
-        if (source->idle_timeout_ms > 0 && mine->at_end && now_ms - mine->read_ms <= FRESH_MS && !has_ended(worker, mine) &&
-            !watermark->partitions[mine->watermark_index].idle && now_ms - mine->quiet_since_ms >= source->idle_timeout_ms) {
+        if (source->idle_timeout_ms > 0 && !has_ended(worker, mine) && !watermark->partitions[mine->watermark_index].idle &&
+            is_left_behind(worker, mine, source->idle_timeout_ms))
+            tl_watermark_idle(watermark, mine->watermark_index, true);
+        else if (source->idle_timeout_ms > 0 && mine->at_end && now_ms - mine->read_ms <= FRESH_MS && !has_ended(worker, mine) &&
+                 !watermark->partitions[mine->watermark_index].idle && now_ms - mine->quiet_since_ms >= source->idle_timeout_ms) {
             tl_watermark_idle(watermark, mine->watermark_index, true);
             idle_report(mine, now_ms - mine->quiet_since_ms);
         }

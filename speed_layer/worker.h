@@ -29,15 +29,19 @@ struct tl_worker_signals {
     bool patient;             /* a log that does not answer is waited for; else the worker fails */
     atomic_uint silent_count; /* partitions that are waited for: said once for all of them */
     int wake_fd;              /* eventfd: a worker has handed over, is full, or has failed */
+    atomic_int_fast64_t
+        *log_ms; /* per source: the highest log timestamp that a worker has read; NULL: idleness goes by the clock alone */
 };
 
 struct tl_worker_partition {
     struct tl_lane_partition *lane;
     uint32_t watermark_index;
-    struct tl_horizon *horizon; /* NULL: its source does not deduplicate */
+    struct tl_horizon *horizon;        /* NULL: its source does not deduplicate */
+    struct tl_history_reader *history; /* NULL: the log alone */
     int64_t next_offset;
     int64_t last_offset; /* of the last message read; INT64_MIN: none */
     uint64_t fingerprint;
+    int64_t log_ms;         /* the highest log timestamp read; INT64_MIN: none */
     int64_t quiet_since_ms; /* monotonic: when its last event came */
     int64_t read_ms;        /* monotonic: when it was read last */
     bool at_end;            /* as of its last read */
