@@ -1,0 +1,219 @@
+/* replay_kill_test.c: kill -9 of a replay at random instants, again and again: the old tables or the new ones, whole, and the next one goes on; of replay
+ * and of speed beside it, while events come: in the end the tables equal those of a run that nobody disturbed.
+ * TALLY_KILLS: how often. */
+#include <criterion/criterion.h>
+#include <criterion/parameterized.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+
+#include "base/clock.h"
+#include "support/chance.h"
+#include "support/dump.h"
+#include "support/postgres_dump.h"
+#include "support/run.h"
+#include "support/store_fixture.h"
+#include "support/visits.h"
+
+enum { STEP_MS = 200, EVENTS = 20000, PATIENCE_MS = 60000 };
+
+static char dir[RUN_DIR_BYTES], views[300], data[300], path[400], url[512];
+
+static void folder_open(void)
+{
+    run_folder_make(dir);
+    snprintf(views, sizeof views, "%s", run_file_write(dir, "views.sql", visits_views));
+    snprintf(data, sizeof data, "%s/data", dir);
+    snprintf(path, sizeof path, "%s/views.db", data);
+    snprintf(url, sizeof url, "sqlite:%s", path);
+    cr_assert_eq(mkdir(data, 0777), 0);
+}
+
+static void folder_close(void)
+{
+    run_folder_remove(dir);
+    store_folder_remove();
+}
+
+TestSuite(replay_kill, .init = folder_open, .fini = folder_close, .timeout = 600);
+
+static int kills_of(int usual)
+{
+    const char *wanted = getenv("TALLY_KILLS");
+
+    return wanted != NULL ? atoi(wanted) : usual;
+}
+
+static void start(struct run *run, const char *command, const char *option, const char *value)
+{
+    run_start(run, (const char *const[]){command, "--views", views, "--data", data, "--store", url, option, value, NULL});
+}
+
+static int finish(const char *command, const char *option)
+{
+    struct run run = {0};
+    int status;
+
+    start(&run, command, option, NULL);
+    run_wait(&run);
+    status = run.status;
+    cr_assert(status == 0 || status == 75, "%s: %d: %s", command, status, run.err);
+    run_done(&run);
+    return status;
+}
+
+/* A session of PostgreSQL's whose process was killed may have the lock for a moment still. */
+static void finish_replay(void)
+{
+    for (int64_t until_ms = tl_clock_monotonic_ms() + PATIENCE_MS; finish("replay", NULL) != 0; tl_clock_sleep_ms(100))
+        cr_assert(tl_clock_monotonic_ms() < until_ms);
+}
+
+static char *dump(bool postgres)
+{
+    char *hits, *big, *all;
+
+    if (postgres)
+        return postgres_dump(url);
+    hits = dump_speed(path, "hits");
+    big = dump_speed(path, "big");
+    all = malloc(strlen(hits) + strlen(big) + 1);
+    cr_assert_not_null(all);
+    strcat(strcpy(all, hits), big);
+    free(hits);
+    free(big);
+    return all;
+}
+
+static void spoil(bool postgres)
+{
+    static const char sql[] = "DELETE FROM hits_speed WHERE _start_ms % 7 < 4; UPDATE tally_outcome SET counted = counted + 5";
+    char line[1200];
+
+    if (postgres) {
+        store_postgres_sql(url, sql);
+        return;
+    }
+    snprintf(line, sizeof line, "sqlite3 '%s' '%s'", path, sql);
+    cr_assert_eq(system(line), 0);
+}
+
+static void nap_below(struct chance *chance, unsigned ms)
+{
+    const struct timespec nap = {.tv_nsec = (long)chance_below(chance, ms * 1000000u)};
+
+    nanosleep(&nap, NULL);
+}
+
+struct store_case {
+    char name[12];
+    bool postgres;
+};
+
+ParameterizedTestParameters(replay_kill, the_old_tables_or_the_new_ones)
+{
+    static struct store_case cases[] = {
+        {"sqlite",   false},
+        {"postgres", true },
+    };
+    return cr_make_param_array(struct store_case, cases, sizeof cases / sizeof *cases);
+}
+
+/* The active definitions' own, whatever a build beside them holds. */
+static char *served(bool postgres)
+{
+    if (!postgres)
+        return dump(false);
+    return strdup(store_postgres_ask(
+        url, "SELECT (SELECT sum(hits) FROM hits), (SELECT count(*) FROM hits_speed), (SELECT count(*) FROM big), (SELECT"
+             " string_agg(o.counted::text, ' ' ORDER BY view) FROM tally_outcome o JOIN tally_definition d USING (definition)"
+             " WHERE state = 'active')"));
+}
+
+ParameterizedTest(struct store_case *c, replay_kill, the_old_tables_or_the_new_ones, .timeout = 600)
+{
+    struct chance chance = chance_open("replay_kill/old_or_new");
+    int kills = kills_of(c->postgres ? 12 : 30), swaps = 0, went_on = 0;
+    char *want, *spoiled, *right, *got;
+
+    if (c->postgres)
+        store_postgres.url(url);
+    visits_append(data, 1, STEP_MS, 0, EVENTS);
+    cr_assert_eq(finish("speed", "--once"), 0);
+    want = dump(c->postgres);
+    right = served(c->postgres);
+    spoil(c->postgres);
+    spoiled = served(c->postgres);
+    for (int k = 0; k < kills; k++) {
+        struct run run = {0};
+
+        start(&run, "replay", "--tick", "1ms");
+        nap_below(&chance, 600);
+        run_signal(&run, SIGKILL);
+        run_wait(&run);
+        went_on += strstr(run.err, "going on where it stopped") != NULL;
+        got = served(c->postgres);
+        if (strcmp(got, spoiled) != 0) {
+            expect_same_lines(got, right);
+            spoil(c->postgres);
+            swaps++;
+        }
+        cr_assert(run.status != 0 || strcmp(got, right) == 0);
+        free(got);
+        run_done(&run);
+    }
+    finish_replay();
+    got = dump(c->postgres);
+    expect_same_lines(got, want);
+    cr_expect(went_on > 0, "the test has missed the middle");
+    free(got);
+    free(want);
+    free(right);
+    free(spoiled);
+}
+
+Test(replay_kill, replay_and_speed_beside_it_while_events_come)
+{
+    struct chance chance = chance_open("replay_kill/beside");
+    int kills = kills_of(15), part = EVENTS / (kills + 1);
+    struct run speed = {0}, replay = {0};
+    char *got, *want;
+
+    visits_append(data, 1, STEP_MS, 0, part);
+    cr_assert_eq(finish("speed", "--once"), 0);
+    start(&speed, "speed", "--tick", "5ms");
+    start(&replay, "replay", "--tick", "1ms");
+    for (int k = 1; k <= kills; k++) {
+        bool of_speed = chance_below(&chance, 3) == 0;
+        struct run *victim = of_speed ? &speed : &replay;
+
+        visits_append(data, 1, STEP_MS, k * part, k == kills ? EVENTS : (k + 1) * part);
+        nap_below(&chance, 700);
+        run_signal(victim, SIGKILL);
+        run_wait(victim);
+        cr_assert(victim->status == 0 || victim->status == 128 + SIGKILL, "%s", victim->err);
+        run_done(victim);
+        if (of_speed)
+            start(&speed, "speed", "--tick", "5ms");
+        else
+            start(&replay, "replay", "--tick", "1ms");
+    }
+    run_wait(&replay);
+    cr_assert_eq(replay.status, 0, "%s", replay.err);
+    run_done(&replay);
+    run_signal(&speed, SIGTERM);
+    run_wait(&speed);
+    cr_assert_eq(speed.status, 0, "%s", speed.err);
+    run_done(&speed);
+    cr_assert_eq(finish("speed", "--once"), 0);
+    got = dump(false);
+    cr_assert_eq(remove(path), 0);
+    cr_assert_eq(finish("speed", "--once"), 0);
+    want = dump(false);
+    expect_same_lines(got, want);
+    free(got);
+    free(want);
+}
