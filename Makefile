@@ -97,7 +97,7 @@ FUZZERS  := $(patsubst tests/fuzz/%_fuzz.c,build/fuzz/%,$(FUZZ_C))
 
 # --- targets ------------------------------------------------------------------------------------------------------------
 .PHONY: all test unit integration fault replay test-unit test-unit-long test-integration test-fault test-all check bench benches fuzz fuzz-seeds \
-        test-flink test-flink-long test-layers test-months test-boundary build/demo_site kafka kafka-up postgres postgres-up servers servers-up servers-down demo tools generated install format lint lint-links lint-objects deps deps-lint deps-flink deps-bench deps-browser test-browser help \
+        test-flink test-flink-long test-layers test-months test-boundary test-replays build/demo_site kafka kafka-up postgres postgres-up servers servers-up servers-down demo tools generated install format lint lint-links lint-objects deps deps-lint deps-flink deps-bench deps-browser test-browser help \
         clean FORCE
 
 all: $(PROGRAM) tools $(if $(filter release,$(VARIANT)),build/tally,) ## build/tally and the traffic generator
@@ -230,6 +230,11 @@ BOUNDARY_CYCLES ?= 300
 test-boundary: deps ## totals are polled without rest while all around is killed: BOUNDARY_CYCLES on SQLite, as many on PostgreSQL (SEED)
 	$(Q)$(MAKE) --no-print-directory $(PROGRAM) $(B)/fault servers-up
 	$(Q)$(TEST_ENV) TALLY_CYCLES=$(BOUNDARY_CYCLES) $(if $(filter command line,$(origin SEED)),TALLY_SEED=$(SEED),) $(B)/fault --filter 'boundary/*'
+
+HISTORIES ?= 200
+test-replays: deps ## a replay equals the run that counted live: HISTORIES random ones, with kills in both (SEED)
+	$(Q)$(MAKE) --no-print-directory $(PROGRAM) $(B)/fault
+	$(Q)$(TEST_ENV) TALLY_HISTORIES=$(HISTORIES) $(if $(filter command line,$(origin SEED)),TALLY_SEED=$(SEED),) $(B)/fault --filter 'replay_histories/*'
 
 $(FLINK_PROOF): $(shell find tests/flink/src tests/flink/pom.xml -type f)
 	$(Q)mkdir -p $(@D); echo "  MVN  tests/flink"

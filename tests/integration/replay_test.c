@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -610,6 +611,43 @@ Test(replay, speed_runs_on_while_it_is_replayed)
     cr_assert_eq(unlink(store), 0);
     TALLY(0, "speed", "--once");
     expect_dump(visits_windows_names, want);
+}
+
+/* Speed moves on all the time: it has to be held for the last bit, and only for that. */
+Test(replay, a_steady_stream_holds_no_replay_up_and_is_held_up_for_a_moment_only)
+{
+    enum { MORE = 4000, PER_STEP = 10 };
+    struct run speed = {0};
+    char *want;
+    pid_t stream;
+
+    visits_append(data, 1, STEP_MS, 0, EVENTS);
+    TALLY(0, "speed", "--once");
+    forge("DELETE FROM hits_speed WHERE _start_ms % 7 < 4");
+    run_start(&speed, (const char *const[]){"speed", "--views", views, "--data", data, "--tick", "20ms", NULL});
+    stream = fork();
+    if (stream == 0) {
+        for (int i = 0; i < MORE; i += PER_STEP) {
+            visits_append(data, 1, STEP_MS, EVENTS + i, EVENTS + i + PER_STEP);
+            tl_clock_sleep_ms(10);
+        }
+        _exit(0);
+    }
+    tl_clock_sleep_ms(500);
+    TALLY(0, "replay");
+    cr_expect_eq(waitpid(stream, NULL, WNOHANG), 0, "the stream was over first");
+    cr_assert_eq(waitpid(stream, NULL, 0), stream);
+    for (int64_t until_ms = tl_clock_monotonic_ms() + PATIENCE_MS;
+         number_of("SELECT min(events_count) FROM tally_offset") < EVENTS + MORE && tl_clock_monotonic_ms() < until_ms;)
+        tl_clock_sleep_ms(50);
+    run_signal(&speed, SIGTERM);
+    run_wait(&speed);
+    cr_expect_eq(speed.status, 0, "%s", speed.err);
+    run_done(&speed);
+    want = dump_all(both);
+    cr_assert_eq(unlink(store), 0);
+    TALLY(0, "speed", "--once");
+    expect_dump(both, want);
 }
 
 /* ---- the other log, the other store ---- */
