@@ -13,6 +13,7 @@
 
 #include "base/clock.h"
 #include "log/log.h"
+#include "master/master.h"
 #include "store/store.h"
 #include "support/chance.h"
 #include "support/dump.h"
@@ -362,6 +363,38 @@ Test(replay, a_file_of_the_record_that_is_gone_is_read_from_the_log_as_far_as_th
     TALLY(0, "replay", "--accept-gap");
     expect_gap_of("1200|0\n1499|1\n");
     cr_expect_eq(number_of("SELECT events_count FROM tally_offset"), EVENTS - 300);
+}
+
+/* What retention has taken from the record is read from the log while that has it, and is gone when it has not. */
+Test(replay, what_was_thinned_out_is_gone_when_the_log_has_let_go_of_it)
+{
+    const struct tl_master_complete below = {.offset = 1200};
+    struct tl_master *master = NULL;
+    struct tl_err err;
+    char *want;
+
+    visits_append(data, 1, STEP_MS, 0, 1200);
+    TALLY(0, "archive");
+    visits_append(data, 1, STEP_MS, 1200, EVENTS);
+    TALLY(0, "archive");
+    TALLY(0, "speed", "--once");
+    want = dump_all(both);
+    cr_assert_eq(tl_master_open(data, &master, &err), TL_OK, "%s", err.message);
+    cr_assert_eq(tl_master_thin(master, TL_SV("events"), &below, 1, 1000, &err), TL_OK, "%s", err.message);
+    tl_master_close(master);
+    TALLY(0, "replay", "--dry-run", "--from-record");
+    cr_expect(strstr(run.out, "offsets 0 to 1199: log\n") != NULL, "%s", run.out);
+    TALLY(0, "replay", "--from-record");
+    expect_dump(both, want);
+    trim(0, 1100);
+    TALLY(3, "replay");
+    cr_expect(strstr(run.err, "offsets 0 to 1099\n") != NULL, "%s", run.err);
+    trim(0, 2000);
+    TALLY(3, "replay");
+    cr_expect(strstr(run.err, "offsets 0 to 1199\n") != NULL, "%s", run.err);
+    TALLY(0, "replay", "--accept-gap");
+    expect_gap_of("0|0\n1199|1\n");
+    cr_expect_eq(number_of("SELECT events_count FROM tally_offset"), EVENTS - 1200);
 }
 
 /* A changed definition reads what the record has and the log has no more. */
