@@ -51,11 +51,11 @@ struct replay {
     struct tl_replay *replays;     /* per view; active 0: not replayed */
     struct tl_standing *standings; /* per view, of the active one */
     struct tl_progress progress;
-    char what[64];          /* the progress line's beginning */
-    uint64_t events_count;  /* read by this process */
-    uint64_t tick_events;   /* of the lane that runs, as last looked at */
-    uint64_t bytes_count;   /* of histories that are closed */
-    uint64_t offsets_count; /* from the beginning to the goal; for the share that is done */
+    char what[64];                     /* the progress line's beginning */
+    uint64_t events_count;             /* read by this process */
+    uint64_t tick_events;              /* of the lane that runs, as last looked at */
+    uint64_t bytes_count;              /* of histories that are closed */
+    uint64_t round_count, round_bytes; /* messages that the round has to read; bytes that were read before it */
     bool swapped, said_locked;
 };
 
@@ -417,20 +417,33 @@ out:
 
 /* ---- rounds ---- */
 
-/* By offsets: of what is in the log alone nobody knows the bytes. */
+/* What is left is estimated by messages: of what is in the log alone nobody knows the bytes. */
 static void note_tick(void *ctx, const struct tl_tick *tick)
 {
     struct replay *replay = ctx;
-    uint64_t bytes = replay->bytes_count + atomic_load(&replay->ground.history->read_bytes), done = 0;
+    uint64_t bytes = atomic_load(&replay->ground.history->read_bytes), done = 0, left = 0;
+    double each;
 
     replay->events_count += tick->events_count - replay->tick_events;
     replay->tick_events = tick->events_count;
     for (uint32_t p = 0; p < tick->lane->partitions_count; p++)
-        done += tick->positions[p].messages_count;
+        done += tick->positions[p].messages_count - tick->lane->partitions[p].position.messages_count;
+    each = done == 0 ? 0 : (double)(bytes - replay->round_bytes) / (double)done;
+    if (done < replay->round_count)
+        left = (uint64_t)(each * (double)(replay->round_count - done));
     snprintf(replay->what, sizeof replay->what, "replay  %llu events", (unsigned long long)replay->events_count);
     replay->progress.what = replay->what;
-    tl_progress_step(&replay->progress, bytes,
-                     done == 0 ? 0 : (uint64_t)((double)bytes * (double)replay->offsets_count / (double)done));
+    bytes += replay->bytes_count;
+    tl_progress_step(&replay->progress, bytes, done == 0 ? 0 : bytes + left);
+}
+
+static uint64_t messages_of(const struct tl_standing *standing)
+{
+    uint64_t count = 0;
+
+    for (uint32_t i = 0; i < standing->count; i++)
+        count += standing->positions[i].messages_count;
+    return count;
 }
 
 static enum tl_code add_sources(struct replay *replay, struct tl_lane *lane, const struct tl_standing *builds, struct tl_err *err)
@@ -439,14 +452,15 @@ static enum tl_code add_sources(struct replay *replay, struct tl_lane *lane, con
     struct tl_standing goal = {0}, begin = {0};
     enum tl_code rc = TL_OK;
 
-    replay->offsets_count = 0;
+    replay->round_count = 0;
+    replay->round_bytes = atomic_load(&replay->ground.history->read_bytes);
     for (uint32_t s = 0; s < plan->sources_count; s++) {
         TL_TRY(tl_standings_meet(plan, replay->standings, s, &goal, err));
         if (goal.count == 0)
             continue;
-        for (uint32_t i = 0; i < goal.count; i++)
-            replay->offsets_count += goal.positions[i].messages_count;
         TL_TRY(tl_standings_meet(plan, builds, s, &begin, err));
+        replay->round_count +=
+            messages_of(&goal) - (messages_of(&begin) < messages_of(&goal) ? messages_of(&begin) : messages_of(&goal));
         TL_TRY(tl_lane_add_source(lane, &replay->ground, s, &begin, &goal, err));
     }
 out:
@@ -693,7 +707,7 @@ static void pause_for(int64_t ms)
         tl_clock_sleep_ms(tl_min_i64(left_ms, RETRY_MIN_MS));
 }
 
-static void say_done(const struct replay *replay)
+static enum tl_code say_done(const struct replay *replay, struct tl_err *err)
 {
     int64_t ms = tl_max_i64(tl_clock_monotonic_ms() - replay->progress.started_ms, 1);
     double megabytes = (double)replay->bytes_count / 1e6;
@@ -701,12 +715,15 @@ static void say_done(const struct replay *replay)
 
     for (uint32_t v = 0; v < replay->plan->views_count; v++)
         views += replay->replays[v].build != 0;
-    if (replay->swapped)
-        tl_diag(TL_INFO, "replayed %zu view%s: %llu events, %.1f MB in %.1f s, %.1f MB/s; the new tables serve", views,
-                views == 1 ? "" : "s", (unsigned long long)replay->events_count, megabytes, (double)ms / 1000.0,
-                megabytes * 1000.0 / (double)ms);
-    else if (!replay->own->dry_run && views > 0)
-        tl_diag(TL_INFO, "stopped before the end: the old tables serve, and the next replay goes on from here");
+    if (replay->own->dry_run || views == 0)
+        return TL_OK;
+    if (!replay->swapped)
+        return tl_fail(err, TL_ERR_IO,
+                       "stopped before the end: the old tables serve, and the next replay of these views goes on here");
+    tl_diag(TL_INFO, "replayed %zu view%s: %llu events, %.1f MB in %.1f s, %.1f MB/s; the new tables serve", views,
+            views == 1 ? "" : "s", (unsigned long long)replay->events_count, megabytes, (double)ms / 1000.0,
+            megabytes * 1000.0 / (double)ms);
+    return TL_OK;
 }
 
 /* The lock is the handle's, and so the handle stays: a session of PostgreSQL's that was lost has ended before the next one has the lock, and so has
@@ -766,7 +783,7 @@ static enum tl_code replay_main(struct replay *replay, struct tl_err *err)
     rc = run_patiently(replay, err);
     tl_progress_end(&replay->progress);
     if (rc == TL_OK)
-        say_done(replay);
+        rc = say_done(replay, err);
 out:
     tl_store_close(replay->ground.store);
     for (uint32_t v = 0; replay->standings != NULL && v < replay->plan->views_count; v++)
@@ -780,17 +797,17 @@ out:
 }
 
 static const struct tl_option replay_table[] = {
-    {"from-log",    TL_OPT_FLAG,     NULL, "read the log alone",                                                                        offsetof(struct replay_options, from_log),    0},
+    {"from-log",    TL_OPT_FLAG,     NULL,    "read the log alone",                                                                        offsetof(struct replay_options, from_log),    0},
     {"from-record", TL_OPT_FLAG,     NULL,
      "read the master record as far as it is complete, and the log behind it; else the record only where it begins earlier than "
-     "the log",                                                                                                                         offsetof(struct replay_options, from_record), 0},
-    {"accept-gap",  TL_OPT_FLAG,     NULL, "pass over offsets that are gone from the log and the record, and record them as an outage",
-     offsetof(struct replay_options,                                                                                                                                    accept_gap),  0},
-    {"dry-run",     TL_OPT_FLAG,     NULL, "say what would be read, and write nothing",                                                 offsetof(struct replay_options, dry_run),     0},
-    {"tick",        TL_OPT_DURATION, "1s", "how often at most what has changed is committed",                                           offsetof(struct replay_options, tick_ms),
-     0                                                                                                                                                                                 },
-    {"workers",     TL_OPT_COUNT,    "N",  "threads; one per core unless set, never more than partitions",
-     offsetof(struct replay_options,                                                                                                                                    workers),     0},
+     "the log",                                                                                                                            offsetof(struct replay_options, from_record), 0},
+    {"accept-gap",  TL_OPT_FLAG,     NULL,    "pass over offsets that are gone from the log and the record, and record them as an outage",
+     offsetof(struct replay_options,                                                                                                                                       accept_gap),  0},
+    {"dry-run",     TL_OPT_FLAG,     NULL,    "say what would be read, and write nothing",                                                 offsetof(struct replay_options, dry_run),     0},
+    {"tick",        TL_OPT_DURATION, "200ms", "how often at most what has changed is committed",
+     offsetof(struct replay_options,                                                                                                                                       tick_ms),     0},
+    {"workers",     TL_OPT_COUNT,    "N",     "threads; one per core unless set, never more than partitions",
+     offsetof(struct replay_options,                                                                                                                                       workers),     0},
 };
 
 static const struct tl_usage replay_usage = {
@@ -808,7 +825,7 @@ static const struct tl_usage replay_usage = {
 
 TL_COMMAND(replay, "make speed's tables anew out of history")
 {
-    struct replay_options own = {.tick_ms = 1000};
+    struct replay_options own = {.tick_ms = 200};
     struct tl_common_options common;
     struct replay replay = {.common = &common, .own = &own};
     struct tl_err err = {0};

@@ -340,11 +340,10 @@ static void put_prune_ledger(struct tl_buf *where, const struct tl_known *d, int
 
 /* From now on no rollback may lead behind what goes. Where speed has nothing there, as of what was imported, nothing goes. */
 static enum tl_code note_pruned(struct tl_store *store, const struct tl_known *d, const struct tl_buf *where, int64_t end_ms,
-                                struct tl_err *err)
+                                bool *any, struct tl_err *err)
 {
     struct tl_answer *answer = NULL;
     struct tl_buf sql;
-    bool any = false;
     enum tl_code rc;
 
     tl_buf_init(&sql, 0);
@@ -356,9 +355,9 @@ static enum tl_code note_pruned(struct tl_store *store, const struct tl_known *d
     TL_TRY(tl_store_begin(store, err));
     rc = tl_database_stream_text(store->database, &sql, &answer, err, "");
     if (rc == TL_OK)
-        rc = tl_answer_next(answer, &any, err);
+        rc = tl_answer_next(answer, any, err);
     tl_answer_close(answer);
-    if (rc == TL_OK && any)
+    if (rc == TL_OK && *any)
         rc = tl_database_do(store->database, sql_put_pruned, err, "ii", d->id, end_ms);
     TL_TRY(tl_store_end(store, rc, err));
 out:
@@ -372,7 +371,7 @@ enum tl_code tl_store_prune_speed(struct tl_store *store, int64_t definition, in
     struct tl_known *d = NULL;
     struct tl_buf where;
     int64_t end_ms = INT64_MIN, last = 0, final_ms = INT64_MIN;
-    bool mine = false;
+    bool mine = false, any = false;
     enum tl_code rc;
 
     tl_buf_init(&where, 0);
@@ -388,8 +387,12 @@ enum tl_code tl_store_prune_speed(struct tl_store *store, int64_t definition, in
     if (end_ms == INT64_MIN)
         goto out;
     put_prune(&where, store->database->dialect, d, end_ms);
-    TL_TRY(note_pruned(store, d, &where, end_ms, err));
+    TL_TRY(note_pruned(store, d, &where, end_ms, &any, err));
     TL_TRY(delete_in_chunks(store, tl_buf_sv(&d->speed_table), rows_key, &where, "", NULL, err));
+    if (any) { /* once more: a replay may have put rows in place meanwhile, some of which have gone by now */
+        TL_TRY(tl_store_begin(store, err));
+        TL_TRY(tl_store_end(store, tl_database_do(store->database, sql_put_pruned, err, "ii", d->id, end_ms), err));
+    }
     tl_buf_clear(&where);
     put_prune_ledger(&where, d, end_ms, last);
     TL_TRY(delete_in_chunks(store, TL_SV("tally_ledger"), ledger_key, &where, "i", &no_time, err));

@@ -12,6 +12,7 @@
 #   kafka       from a topic to committed rows, beside a bare consumer and Flink; Flink is fetched from Maven Central, or left out
 #   freshness   from an event's hand-over to its row in another connection: BENCH_SECONDS (20) each of eight ways, three rounds at most:
 #               some ten minutes
+#   replay      speed's tables made anew out of history, beside batch over the same record and beside the live run: speed_layer/KAPPA.md
 #   store       rows a second into each store
 #   intercept   requests a second, latency, memory and CPU beside nginx and HAProxy (Debian's, in BENCH_PROXIES), and a broker that is killed
 #
@@ -24,7 +25,7 @@ programs=${BENCH_DIR:-build/release}
 tally=${TALLY_BIN:-build/release/tally}
 count=${BENCH_COUNT:-2000000}
 rounds=${BENCH_ROUNDS:-5}
-parts='core windows state functions user batch diff import reconcile speed kafka freshness store intercept'
+parts='core windows state functions user batch diff import reconcile speed replay kafka freshness store intercept'
 only=${BENCH_ONLY:-$parts}
 bench=tests/bench
 work=build/bench
@@ -791,6 +792,10 @@ store() {
 # ---- diff ----------------------------------------------------------------------------------------------------------------
 # shellcheck disable=SC1091  # it is looked at by itself
 . $bench/diff.sh
+
+# ---- replay --------------------------------------------------------------------------------------------------------------
+# shellcheck disable=SC1091  # it is looked at by itself
+. $bench/replay.sh
 
 # ---- intercept -----------------------------------------------------------------------------------------------------------
 # shellcheck disable=SC1091  # it is looked at by itself

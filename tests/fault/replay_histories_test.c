@@ -205,6 +205,6 @@ Test(replay_histories, random_ones)
     const char *wanted = getenv("TALLY_HISTORIES");
     struct chance chance = chance_open("replay_histories");
 
-    for (int number = 0; number < (wanted != NULL ? atoi(wanted) : 6); number++)
+    for (int number = 0; number < (wanted != NULL ? atoi(wanted) : 4); number++)
         play(&chance, number);
 }
