@@ -131,33 +131,23 @@ static bool trim_some(const struct history *h, struct chance *chance)
     return true;
 }
 
+static const char *const *names_of(const struct history *h)
+{
+    static const char *const plain[] = {"hits", "big", NULL};
+
+    return h->windows ? visits_windows_names : plain;
+}
+
 static void spoil(const struct history *h)
 {
-    static const char *const tables[] = {"hits", "big", NULL};
     char line[1000];
 
-    for (const char *const *name = h->windows ? visits_windows_names : tables; *name != NULL; name++) {
+    for (const char *const *name = names_of(h); *name != NULL; name++) {
         snprintf(line, sizeof line,
                  "sqlite3 '%s' 'DELETE FROM %s_speed WHERE _start_ms %% 3 < 2; UPDATE tally_outcome SET late = 9'", h->store,
                  *name);
         cr_assert_eq(system(line), 0);
     }
-}
-
-static char *dump(const struct history *h)
-{
-    static const char *const tables[] = {"hits", "big", NULL};
-    char *all = strdup("");
-
-    for (const char *const *name = h->windows ? visits_windows_names : tables; *name != NULL; name++) {
-        char *one = dump_speed(h->store, *name);
-
-        all = realloc(all, strlen(all) + strlen(one) + 1);
-        cr_assert_not_null(all);
-        strcat(all, one);
-        free(one);
-    }
-    return all;
 }
 
 static void replay(const struct history *h, struct chance *chance, bool trimmed)
@@ -185,11 +175,11 @@ static void play(struct chance *chance, int number)
         h.archived = h.events;
         TALLY(&h, "batch", "--to", "now");
     }
-    want = dump(&h);
+    want = dump_speeds(h.store, names_of(&h));
     trimmed = trim_some(&h, chance);
     spoil(&h);
     replay(&h, chance, trimmed);
-    got = dump(&h);
+    got = dump_speeds(h.store, names_of(&h));
     if (h.partitions == 1)
         expect_same_lines(got, want);
     TALLY(&h, "status");

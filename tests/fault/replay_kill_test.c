@@ -74,18 +74,7 @@ static void finish_replay(void)
 
 static char *dump(bool postgres)
 {
-    char *hits, *big, *all;
-
-    if (postgres)
-        return postgres_dump(url);
-    hits = dump_speed(path, "hits");
-    big = dump_speed(path, "big");
-    all = malloc(strlen(hits) + strlen(big) + 1);
-    cr_assert_not_null(all);
-    strcat(strcpy(all, hits), big);
-    free(hits);
-    free(big);
-    return all;
+    return postgres ? postgres_dump(url) : dump_speeds(path, (const char *const[]){"hits", "big", NULL});
 }
 
 static void spoil(bool postgres)

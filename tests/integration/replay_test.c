@@ -96,27 +96,9 @@ static void forge(const char *sql)
     cr_assert_eq(system(line), 0, "%s", line);
 }
 
-/* All that speed has of these views, less their definitions' numbers; and how far their rows are final. */
 static char *dump_all(const char *const *names)
 {
-    char sql[300], *all = strdup("");
-
-    for (; *names != NULL; names++) {
-        char *one = dump_speed(store, *names), *final;
-
-        snprintf(
-            sql, sizeof sql,
-            "SELECT g.final_ms, g.boundary_ms, g.speed_ready FROM tally_progress g JOIN tally_definition d USING (definition)"
-            " WHERE d.view = '%s' AND d.state = 'active'",
-            *names);
-        final = dump_sql(store, sql);
-        all = realloc(all, strlen(all) + strlen(one) + strlen(final) + 1);
-        cr_assert_not_null(all);
-        strcat(strcat(all, one), final);
-        free(one);
-        free(final);
-    }
-    return all;
+    return dump_speeds(store, names);
 }
 
 static const char *const both[] = {"hits", "big", NULL};

@@ -106,6 +106,28 @@ char *dump_speed(const char *path, const char *view)
     return close_dump(db, &out);
 }
 
+char *dump_speeds(const char *path, const char *const *views)
+{
+    struct tl_buf out;
+
+    tl_buf_init(&out, 0);
+    for (; *views != NULL; views++) {
+        char *one = dump_speed(path, *views);
+        sqlite3 *db = open_store(path);
+
+        tl_buf_put_str(&out, one);
+        put_formatted(&out, db,
+                      "SELECT g.final_ms, g.boundary_ms FROM tally_progress g JOIN tally_definition d USING (definition)"
+                      " WHERE d.view = '%s' AND d.state = 'active'",
+                      *views);
+        sqlite3_close(db);
+        free(one);
+    }
+    tl_buf_put_u8(&out, 0);
+    cr_assert(!out.failed);
+    return out.data;
+}
+
 char *dump_batch(const char *path, const char *view)
 {
     sqlite3 *db = open_store(path);
