@@ -734,8 +734,8 @@ static enum tl_code run_patiently(struct replay *replay, struct tl_err *err)
     uint64_t events = 0;
     enum tl_code rc;
 
-    while ((rc = run_from_store(replay, err)) != TL_OK && (rc == TL_ERR_UNKNOWN || err->retriable) && !tl_stop_requested() &&
-           !replay->own->dry_run) {
+    while ((rc = run_from_store(replay, err)) != TL_OK && (rc == TL_ERR_UNKNOWN || rc == TL_ERR_FENCED || err->retriable) &&
+           !tl_stop_requested() && !replay->own->dry_run) {
         if (replay->events_count > events)
             pause_ms = RETRY_MIN_MS;
         events = replay->events_count;

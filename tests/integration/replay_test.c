@@ -682,7 +682,8 @@ Test(replay, on_kafka_and_postgres_it_is_the_same)
     char url[512], topic[200], *want, *got;
     struct tl_log *log = NULL;
     struct tl_err err;
-    struct run speed = {0};
+    struct run speed = {0}, replay = {0};
+    struct tl_store *reader;
 
     store_postgres.url(url);
     snprintf(topic, sizeof topic, "%s", kafka_topic("replay"));
@@ -706,8 +707,29 @@ Test(replay, on_kafka_and_postgres_it_is_the_same)
     free(got);
     cr_expect_str_eq(store_postgres_ask(url, "SELECT count(*) FROM tally_definition WHERE state = 'building'"), "0\n");
     run_start(&speed, (const char *const[]){"speed", "--views", views, "--data", data, "--tick", "20ms", NULL});
-    cr_assert(run_says(&speed, "", 100));
-    TALLY(0, "replay", "hits");
+    /* Somebody reads the tables: they cannot go, and speed gets on meanwhile. */
+    reader = store_open(url, TL_STORE_READ);
+    cr_assert_eq(tl_store_begin_read(reader, &err), TL_OK);
+    store_answer(reader, "hits", TL_LAYER_MERGED, INT64_MIN, INT64_MAX);
+    run_start(&replay, (const char *const[]){"replay", "hits", "--views", views, "--data", data, NULL});
+    cr_assert(run_says(&replay, "somebody reads the tables", PATIENCE_MS));
+    visits_append_to(log, topic, 1, STEP_MS, EVENTS, EVENTS + 100);
+    for (int64_t until_ms = tl_clock_monotonic_ms() + PATIENCE_MS; tl_clock_monotonic_ms() < until_ms; tl_clock_sleep_ms(50))
+        if (strtol(store_postgres_ask(url,
+                                      "SELECT min(o.events_count) FROM tally_offset o JOIN tally_definition d USING (definition)"
+                                      " WHERE d.state = 'active'"),
+                   NULL, 10) == EVENTS + 100)
+            break;
+    cr_assert(run_wait_for(&replay, 0) == false);
+    cr_assert_eq(tl_store_commit(reader, &err), TL_OK);
+    tl_store_close(reader);
+    run_wait(&replay);
+    cr_expect_eq(replay.status, 0, "%s", replay.err);
+    run_done(&replay);
+    free(want);
+    tl_clock_sleep_ms(1500);
+    want = postgres_dump(url);
+    TALLY(0, "replay");
     tl_clock_sleep_ms(1500);
     run_signal(&speed, SIGTERM);
     run_wait(&speed);
