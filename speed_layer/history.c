@@ -201,7 +201,10 @@ static enum tl_code add_topic(struct tl_history *history, const char *data_dir, 
     if (first == NULL)
         TL_TRY(tl_fail_memory(err, count * sizeof *first));
     for (uint32_t p = 0; p < count; p++) {
-        TL_TRY(tl_log_range(log, topic->name, p, &first[p], &end, err));
+        rc = tl_log_range(log, topic->name, p, &first[p], &end, err);
+        if (rc == TL_ERR_NOT_FOUND) /* another broker, which has not heard of it yet */
+            err->retriable = true;
+        TL_TRY(rc);
         wanted = wanted || (from == TL_HISTORY_EITHER && first[p] > 0);
     }
     if (wanted && history->master == NULL)

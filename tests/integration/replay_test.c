@@ -318,6 +318,23 @@ Test(replay, what_is_gone_from_the_log_is_said_first_and_is_an_outage_when_it_is
     cr_expect_eq(number_of("SELECT events_count FROM tally_offset"), EVENTS - 900);
 }
 
+/* The layers differ by what was passed over, and the report says so. */
+Test(replay, reconcile_explains_a_gap_that_was_accepted)
+{
+    visits_append(data, 1, STEP_MS, 0, EVENTS);
+    TALLY(0, "archive");
+    TALLY(0, "speed", "--once");
+    TALLY(0, "batch", "--to", "2026-03-01T00:08:00Z");
+    trim(0, 1000);
+    TALLY(0, "replay", "--from-log", "--accept-gap");
+    TALLY(0, "reconcile");
+    cr_expect(strstr(run.out, "0 unexplained") != NULL, "%s", run.out);
+    cr_expect(strstr(run.out, "100% of groups equal") == NULL, "%s", run.out);
+    TALLY(0, "replay"); /* the record heals it */
+    TALLY(0, "reconcile");
+    cr_expect_eq(number_of("SELECT count(*) FROM tally_ledger WHERE cause = 22"), 0);
+}
+
 /* Where the record's file is gone and the log still has what was in it, the log is read. */
 Test(replay, a_file_of_the_record_that_is_gone_is_read_from_the_log_as_far_as_that_goes)
 {
