@@ -10,8 +10,8 @@ replay_live() { # shape; makes the data and the live store once
     if ! cmp -s "$work/$1.made" "$dir/made"; then
         note "  putting $work/$1.jsonl into a log, and on record"
         rm -rf "$dir"
-        "$tally" import "$work/$1.jsonl" --format jsonl --into log --views $bench/views.sql --data "$dir" >&2
-        "$tally" archive --views $bench/views.sql --data "$dir" 2>/dev/null >&2
+        "$tally" import "$work/$1.jsonl" --format jsonl --into log --views "$bench/views.sql" --data "$dir" >&2
+        "$tally" archive --views "$bench/views.sql" --data "$dir" 2>/dev/null >&2
         cp "$work/$1.made" "$dir/made"
     fi
 }
@@ -32,7 +32,7 @@ replay() {
                     batch) set -- batch --to now --store "sqlite:$dir/batch.db" ;;
                     *) set -- replay "--from-$side" ;;
                 esac
-                "$programs/bench_timed" "$work/timed" "$tally" "$@" --views $bench/views.sql --data "$dir" >/dev/null 2>"$work/replay.log" || {
+                "$programs/bench_timed" "$work/timed" "$tally" "$@" --views "$bench/views.sql" --data "$dir" >/dev/null 2>"$work/replay.log" || {
                     cat "$work/replay.log" >&2
                     return 1
                 }
