@@ -1,5 +1,6 @@
 /* replay_kill_test.c: kill -9 of a replay at random instants, again and again: the old tables or the new ones, whole, and the next one goes on; of replay
- * and of speed beside it, while events come: in the end the tables equal those of a run that nobody disturbed.
+ * and of speed beside it, while events come: in the end the tables equal those of a run that nobody disturbed; and connections that are cut around each of a replay's
+ * commits.
  * TALLY_KILLS: how often. */
 #include <criterion/criterion.h>
 #include <criterion/parameterized.h>
@@ -16,6 +17,7 @@
 #include "support/postgres_dump.h"
 #include "support/run.h"
 #include "support/store_fixture.h"
+#include "support/tcp_proxy.h"
 #include "support/visits.h"
 
 enum { STEP_MS = 200, EVENTS = 20000, PATIENCE_MS = 60000 };
@@ -204,5 +206,58 @@ Test(replay_kill, replay_and_speed_beside_it_while_events_come)
     want = dump(false);
     expect_same_lines(got, want);
     free(got);
+    free(want);
+}
+
+/* The URL with another port. */
+static const char *through(const char *place, uint16_t port, uint16_t *real)
+{
+    static char out[600];
+    const char *at = strstr(place, "127.0.0.1:");
+    char *rest;
+
+    cr_assert_not_null(at, "%s", place);
+    at += strlen("127.0.0.1:");
+    *real = (uint16_t)strtoul(at, &rest, 10);
+    snprintf(out, sizeof out, "%.*s%u%s&sslmode=disable", (int)(at - place), place, port, rest);
+    return out;
+}
+
+/* Whether a commit is in the store nobody has heard: it is counted once, and the replay comes to its end by itself. */
+Test(replay_kill, a_connection_that_is_cut_around_a_commit_counts_nothing_twice)
+{
+    static const enum tcp_proxy_cut kinds[] = {TCP_PROXY_BEFORE, TCP_PROXY_SENT, TCP_PROXY_AFTER};
+    int cuts = 0;
+    char *want, *got;
+
+    store_postgres.url(url);
+    visits_append(data, 1, STEP_MS, 0, 1500);
+    cr_assert_eq(finish("speed", "--once"), 0);
+    want = dump(true);
+    for (size_t kind = 0; kind < 3; kind++) {
+        bool uncut = false;
+
+        for (int nth = 1; !uncut; nth++) {
+            struct tcp_proxy *proxy;
+            struct run run = {0};
+            uint16_t port;
+
+            spoil(true);
+            (void)through(url, 0, &port);
+            proxy = tcp_proxy_open("COMMIT", sizeof "COMMIT", port);
+            tcp_proxy_cut(proxy, kinds[kind], nth);
+            RUN(&run, "replay", "--views", views, "--data", data, "--tick", "1ms", "--store",
+                through(url, tcp_proxy_port(proxy), &port));
+            cr_assert_eq(run.status, 0, "commit %d: %s", nth, run.err);
+            uncut = tcp_proxy_cuts(proxy) == 0;
+            cuts += tcp_proxy_cuts(proxy);
+            run_done(&run);
+            tcp_proxy_close(proxy);
+            got = dump(true);
+            expect_same_lines(got, want);
+            free(got);
+        }
+    }
+    cr_expect_gt(cuts, 15);
     free(want);
 }
