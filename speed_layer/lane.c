@@ -386,6 +386,9 @@ static enum tl_code check_partitions(const struct tl_lane_ground *ground, const 
     return TL_OK;
 }
 
+/* Of a gap on the way: it was not looked for. That nothing at all was read before says INT64_MIN, of what is left out at a start (replay.c asks). */
+#define WATERMARK_UNKNOWN (INT64_MIN + 1)
+
 /* Gaps in the history between where the lane begins and where it ends: in the ledger, as any other. */
 static enum tl_code pass_over_gaps(const struct tl_lane_ground *ground, const struct tl_lane *lane,
                                    const struct tl_lane_partition *mine, struct tl_err *err)
@@ -398,6 +401,7 @@ static enum tl_code pass_over_gaps(const struct tl_lane_ground *ground, const st
         int64_t from = tl_max_i64(span->from, mine->position.next_offset), change;
 
         behind.next_offset = tl_min_i64(span->to, mine->until_offset);
+        behind.watermark_ms = WATERMARK_UNKNOWN;
         if (span->kind != TL_HISTORY_GAP || from >= behind.next_offset)
             continue;
         if (!ground->accept_gap)

@@ -97,7 +97,7 @@ static enum tl_code choose_views(struct replay *replay, struct tl_err *err)
     return TL_OK;
 }
 
-/* Where the active definitions stand. `look`: nothing is written. */
+/* Where the active definitions stand. */
 static enum tl_code read_standings(struct replay *replay, struct tl_err *err)
 {
     enum tl_code rc = TL_OK;
@@ -219,14 +219,14 @@ static bool stand_together(const struct replay *replay, const struct tl_standing
 /* ---- what 'scan.startup.mode' has left out when the view was new is left out again ---- */
 
 struct left_out {
-    struct tl_ledger lines; /* first and last offset, per partition */
+    struct tl_ledger lines; /* first and last offset, per partition: of a gap before which nothing was read */
 };
 
 static enum tl_code take_left_out(void *ctx, const struct tl_ledger_line *line, struct tl_err *err)
 {
     struct tl_ledger *lines = &((struct left_out *)ctx)->lines;
     const struct tl_ledger_line *last = lines->count > 0 ? &lines->lines[lines->count - 1] : NULL;
-    bool opens = line->row == 0 && (last == NULL || last->partition != line->partition);
+    bool opens = line->row == 0 && line->watermark_ms == INT64_MIN && (last == NULL || last->partition != line->partition);
     bool closes = line->row == 1 && last != NULL && last->partition == line->partition && last->row == 0;
 
     if (line->cause != TL_CAUSE_OFFSET_GAP || (!opens && !closes))

@@ -325,15 +325,16 @@ static void put_prune(struct tl_buf *where, enum tl_dialect dialect, const struc
     }
 }
 
-/* Lines without a time (a dead letter's) go with the offsets that the last of the runs had seen. */
+/* What was never read stays known. Lines without a time (a dead letter's) go with the offsets that the last of the runs had seen. */
 static void put_prune_ledger(struct tl_buf *where, const struct tl_known *d, int64_t end_ms, int64_t last_run)
 {
     struct tl_merge_view view = tl_known_view(d);
 
     tl_buf_printf(where,
-                  "s.definition = %lld AND s.run = 0 AND s.event_time_ms < %lld AND (s.event_time_ms <> ?1 OR s.\"offset\" <"
+                  "s.definition = %lld AND s.run = 0 AND s.cause <> %d AND s.event_time_ms < %lld AND (s.event_time_ms <> ?1 OR "
+                  "s.\"offset\" <"
                   " (SELECT o.next_offset FROM tally_run_offset AS o WHERE o.run = %lld AND ",
-                  (long long)d->id, (long long)end_ms, (long long)last_run);
+                  (long long)d->id, (int)TL_CAUSE_OFFSET_GAP, (long long)end_ms, (long long)last_run);
     tl_merge_view_put_is_offset_of(where, &view, "s.partition");
     tl_buf_put_str(where, "))");
 }

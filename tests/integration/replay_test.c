@@ -450,6 +450,34 @@ Test(replay, what_was_left_out_at_the_start_is_left_out_again)
     TALLY(0, "replay");
 }
 
+/* An outage later on is none of that, and the record has filled it. */
+Test(replay, an_outage_later_on_was_not_left_out_at_the_start)
+{
+    static const char place[] = "'topic' = 'events'";
+    const char *at = strstr(visits_views, place);
+    char sql[4000];
+
+    snprintf(sql, sizeof sql, "%.*s%s, 'scan.startup.mode' = 'latest-offset'%s", (int)(at - visits_views), visits_views, place,
+             at + strlen(place));
+    views_are(sql);
+    visits_append(data, 1, STEP_MS, 0, 0);
+    TALLY(0, "speed", "--once");
+    visits_append(data, 1, STEP_MS, 0, 1000);
+    TALLY(0, "speed", "--once");
+    visits_append(data, 1, STEP_MS, 1000, 2000);
+    TALLY(0, "archive");
+    trim(0, 1500);
+    TALLY(0, "speed", "--once", "--accept-gap");
+    expect_gap_of("1000|0\n1499|1\n");
+    TALLY(0, "replay");
+    cr_expect_eq(number_of("SELECT events_count FROM tally_offset"), 2000);
+    expect_gap_of("");
+    TALLY(0, "replay", "--from-log", "--accept-gap");
+    cr_expect_eq(number_of("SELECT events_count FROM tally_offset"), 500);
+    TALLY(0, "replay");
+    cr_expect_eq(number_of("SELECT events_count FROM tally_offset"), 2000);
+}
+
 /* ---- several partitions ---- */
 
 static void expect_the_log(const char *view, long events)
