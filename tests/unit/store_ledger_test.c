@@ -154,9 +154,9 @@ static void outcomes_add_up(const struct store_backend *backend)
     tl_store_close(store);
 }
 
-static void put_line(struct tl_store *store, int64_t id, int64_t offset, int64_t time_ms)
+static void put_line(struct tl_store *store, int64_t id, int64_t offset, enum tl_cause cause, int64_t time_ms)
 {
-    struct tl_ledger_line line = {.offset = offset, .cause = TL_CAUSE_LATE_DROP, .event_time_ms = time_ms};
+    struct tl_ledger_line line = {.offset = offset, .cause = cause, .event_time_ms = time_ms};
 
     OK(tl_store_begin(store, err));
     OK(tl_store_put_ledger(store, id, 0, &line, 1, err));
@@ -171,10 +171,11 @@ static void old_speed_rows_are_pruned(const struct store_backend *backend)
 
     for (int64_t end = 10; end <= 50; end += 10)
         store_put_speed(store, epoch, id, end - 10, end, "s", end);
-    put_line(store, id, 1, 5);
-    put_line(store, id, 2, 10);
-    put_line(store, id, 3, MIN_MS); /* a dead letter's, read by the run */
-    put_line(store, id, 9, MIN_MS); /* not yet read by it */
+    put_line(store, id, 1, TL_CAUSE_LATE_DROP, 5);
+    put_line(store, id, 2, TL_CAUSE_LATE_DROP, 10);
+    put_line(store, id, 3, TL_CAUSE_LATE_DROP, MIN_MS);  /* a dead letter's, read by the run */
+    put_line(store, id, 4, TL_CAUSE_OFFSET_GAP, MIN_MS); /* kept: what was never read */
+    put_line(store, id, 9, TL_CAUSE_LATE_DROP, MIN_MS);  /* not yet read by it */
     OK(tl_store_begin(store, err));
     OK(tl_store_stage_offset(store, run, TL_SV("events"), 0, 5, err));
     OK(tl_store_put_final(store, id, 100, err));
@@ -189,9 +190,10 @@ static void old_speed_rows_are_pruned(const struct store_backend *backend)
     OK(tl_store_prune_speed(store, id, 1001, err));
     expect(store_answer(store, "hits", TL_LAYER_SPEED, MIN_MS, 20), "10 20 s 20 speed 1\n");
     OK(tl_store_ledger(store, id, 0, see_line, &seen, err));
-    cr_assert_eq(seen.count, 2);
+    cr_assert_eq(seen.count, 3);
     cr_assert_eq(seen.list[0].offset, 2);
-    cr_assert_eq(seen.list[1].offset, 9);
+    cr_assert_eq(seen.list[1].offset, 4);
+    cr_assert_eq(seen.list[2].offset, 9);
     /* An open row stays: its accumulators are wanted. */
     OK(tl_store_begin(store, err));
     OK(tl_store_put_final(store, id, 15, err));
