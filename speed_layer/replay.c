@@ -286,28 +286,48 @@ out:
     return rc;
 }
 
-/* Registers the builds, or finds those that an earlier replay of the same views has left. */
-static enum tl_code open_builds(struct replay *replay, struct tl_standing *builds, struct tl_err *err)
+/* Has a build passed over something that this replay has? The earlier one was told to read the log alone, or a file has come back. */
+static enum tl_code have_gaps(struct replay *replay, const struct tl_standing *begins, bool *have, struct tl_err *err)
+{
+    uint64_t causes[TL_CAUSES];
+    enum tl_code rc = TL_OK;
+
+    *have = false;
+    for (uint32_t v = 0; v < replay->plan->views_count; v++) {
+        if (replay->replays[v].build == 0)
+            continue;
+        TL_TRY(tl_store_ledger_counts(replay->ground.store, replay->replays[v].build, 0, causes, err));
+        *have = *have || causes[TL_CAUSE_OFFSET_GAP] > 2 * begins[v].count;
+    }
+out:
+    return rc;
+}
+
+/* Registers the builds, or finds those that an earlier replay of the same views has left. `builds`: where they begin when they are new; then,
+ * where they stand. */
+static enum tl_code open_builds(struct replay *replay, struct tl_standing *builds, bool whole, struct tl_err *err)
 {
     const struct tl_plan *plan = replay->plan;
     struct tl_standing together = {0};
     size_t dropped = 0;
-    bool fit = true, begun = false;
+    bool fit = true, begun = false, gaps = false;
     enum tl_code rc;
 
     TL_TRY(define_builds(replay, err));
     TL_TRY(drop_builds(replay, false, &dropped, err));
+    if (whole)
+        TL_TRY(have_gaps(replay, builds, &gaps, err));
     TL_TRY(read_builds(replay, builds, err));
     for (uint32_t s = 0; s < plan->sources_count; s++) {
         TL_TRY(tl_standings_meet(plan, builds, s, &together, err));
         fit = fit && stand_together(replay, builds, s, &together);
         begun = begun || together.count > 0;
     }
-    if (begun && fit && dropped == 0) {
+    if (begun && fit && !gaps && dropped == 0) {
         tl_diag(TL_INFO, "an earlier replay was not finished: going on where it stopped");
         goto out;
     }
-    if (begun) { /* of other views, or of fewer */
+    if (begun || gaps) { /* of other views, or with less */
         TL_TRY(drop_builds(replay, true, &dropped, err));
         TL_TRY(define_builds(replay, err));
     }
@@ -340,9 +360,9 @@ static enum tl_code look_at_gaps(struct replay *replay, const struct tl_standing
 {
     const struct tl_history *history = replay->ground.history;
     struct tl_standing goal = {0};
-    size_t gaps = 0;
     enum tl_code rc = TL_OK;
 
+    *whole = true;
     for (uint32_t p = 0; p < history->partitions_count; p++) {
         const struct tl_history_partition *partition = &history->partitions[p];
         const struct tl_position *until;
@@ -358,16 +378,14 @@ static enum tl_code look_at_gaps(struct replay *replay, const struct tl_standing
                 continue;
             tl_diag(TL_WARN, "gone from the log and the master record: topic %.*s partition %u offsets %lld to %lld",
                     TL_SV_ARG(partition->topic), partition->in_topic, (long long)from, (long long)(to - 1));
-            gaps++;
+            *whole = false;
         }
     }
-    *whole = gaps == 0;
-    if (gaps > 0 && !replay->own->accept_gap)
-        TL_TRY(
-            tl_fail(err, TL_ERR_GAP,
-                    "%zu gap%s in the history: what was counted of %s would be counted no more; --accept-gap passes over %s and "
-                    "records %s as an outage; nothing was changed",
-                    gaps, gaps == 1 ? "" : "s", gaps == 1 ? "it" : "them", gaps == 1 ? "it" : "them", gaps == 1 ? "it" : "them"));
+    if (!*whole && !replay->own->accept_gap)
+        TL_TRY(tl_fail(
+            err, TL_ERR_GAP,
+            "offsets of the history are gone: what was counted of them would be counted no more; --accept-gap passes over "
+            "them and records them as an outage; nothing was changed"));
 out:
     tl_standing_done(&goal);
     return rc;
@@ -687,7 +705,7 @@ static enum tl_code run_from_store(struct replay *replay, struct tl_err *err)
     }
     TL_TRY(tl_views_take_secret(replay->functions, replay->ground.store, err));
     TL_TRY(look_at_gaps(replay, builds, &whole, err));
-    TL_TRY(open_builds(replay, builds, err));
+    TL_TRY(open_builds(replay, builds, whole, err));
     for (uint32_t v = 0; v < replay->plan->views_count; v++)
         replay->replays[v].whole = whole;
     TL_TRY(run_rounds(replay, builds, err));

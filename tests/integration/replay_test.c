@@ -615,6 +615,51 @@ Test(replay, what_retention_has_pruned_is_there_again)
     cr_assert_eq(unsetenv("TALLY_CLOCK_FILE"), 0);
 }
 
+/* ---- stopped on the way ---- */
+
+static void stop_in_the_middle(const char *option, const char *more)
+{
+    struct run replay = {0};
+    long stood = 0;
+
+    run_start(&replay, (const char *const[]){"replay", "--views", views, "--data", data, "--tick", "1ms", option, more, NULL});
+    for (int64_t until = tl_clock_monotonic_ms() + PATIENCE_MS; stood == 0 && tl_clock_monotonic_ms() < until;)
+        stood = number_of("SELECT coalesce(max(o.events_count), 0) FROM tally_offset o JOIN tally_definition d USING (definition)"
+                          " WHERE d.state = 'building'");
+    run_signal(&replay, SIGTERM);
+    run_wait(&replay);
+    cr_assert_eq(replay.status, 3, "it stood at %ld: %s", stood, replay.err);
+    cr_expect(strstr(replay.err, "stopped before the end") != NULL, "%s", replay.err);
+    run_done(&replay);
+}
+
+Test(replay, one_that_was_stopped_goes_on_and_one_that_passed_over_what_is_there_now_begins_anew)
+{
+    enum { MANY = 30000 };
+    char *want;
+
+    visits_append(data, 1, STEP_MS, 0, MANY);
+    TALLY(0, "archive");
+    TALLY(0, "speed", "--once");
+    want = dump_all(both);
+    stop_in_the_middle(NULL, NULL);
+    TALLY(0, "status");
+    TALLY(0, "replay");
+    cr_expect(strstr(run.err, "going on where it stopped") != NULL, "%s", run.err);
+    expect_dump(both, want);
+    stop_in_the_middle(NULL, NULL);
+    TALLY(0, "replay", "hits"); /* of other views: the builds go */
+    cr_expect(strstr(run.err, "going on where it stopped") == NULL, "%s", run.err);
+    expect_clean();
+    trim(0, 1000);
+    want = dump_all(both);
+    stop_in_the_middle("--from-log", "--accept-gap");
+    TALLY(0, "replay");
+    cr_expect(strstr(run.err, "going on where it stopped") == NULL, "%s", run.err);
+    expect_dump(both, want);
+    expect_clean();
+}
+
 /* ---- somebody else is at work ---- */
 
 Test(replay, one_at_a_time)
