@@ -105,7 +105,8 @@ static void put_evidence(struct tl_buf *sql, bool sqlite)
     for (int v = 0; v < MODEL_VIEWS; v++) {
         char of[120];
 
-        snprintf(of, sizeof of, "definition = (SELECT d.definition FROM tally_definition AS d WHERE d.view = '%s')",
+        snprintf(of, sizeof of,
+                 "definition = (SELECT d.definition FROM tally_definition AS d WHERE d.view = '%s' AND d.state = 'active')",
                  model_views[v]);
         tl_buf_printf(sql, " UNION ALL SELECT %d, %d, boundary_ms, final_ms, pruned_ms, 0, 0 FROM tally_progress WHERE %s",
                       OF_PROGRESS, v, of);
