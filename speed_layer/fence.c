@@ -11,6 +11,7 @@
 #include "base/clock.h"
 #include "base/diag.h"
 #include "base/process.h"
+#include "base/sv.h"
 #include "main/stop.h"
 
 enum {
@@ -217,6 +218,9 @@ static void *answer_challenges(void *arg)
 
 /* ---- the calls ---- */
 
+/* Behind a process's name: that has the epoch for a moment, and whoever had it before goes on afterwards. */
+static const char for_a_replay[] = " replay";
+
 /* `stander` NULL: from whoever has it, and at once. */
 static enum tl_code take(struct tl_store *store, const char *url, struct stander *stander, struct tl_fence **out,
                          struct tl_err *err)
@@ -232,6 +236,8 @@ static enum tl_code take(struct tl_store *store, const char *url, struct stander
     if (fence->url == NULL)
         TL_TRY(tl_fail_memory(err, strlen(url)));
     tl_process_name(fence->name);
+    if (stander == NULL)
+        snprintf(fence->name + strlen(fence->name), sizeof fence->name - strlen(fence->name), "%s", for_a_replay);
     if (stander != NULL)
         TL_TRY(stand_by(store, fence->name, stander, &mine, err));
     else
@@ -265,6 +271,11 @@ enum tl_code tl_fence_take(struct tl_store *store, const char *url, void (*stand
 enum tl_code tl_fence_take_away(struct tl_store *store, const char *url, struct tl_fence **out, struct tl_err *err)
 {
     return take(store, url, NULL, out, err);
+}
+
+bool tl_fence_was_taken_away(const struct tl_epoch *now)
+{
+    return now->owner[0] == '\0' || tl_sv_ends(tl_sv_from(now->owner), TL_SV(for_a_replay));
 }
 
 int64_t tl_fence_epoch(const struct tl_fence *fence)

@@ -31,8 +31,10 @@ struct tl_fence;
  * for the thread. */
 TL_MUST_USE enum tl_code tl_fence_take(struct tl_store *store, const char *url, void (*standing_by)(void *ctx, const char *owner),
                                        void *ctx, struct tl_fence **out, struct tl_err *err);
-/* From whoever has it, who lives: it is told by its next tick or look. TL_ERR_BUSY: a tick is under way. */
+/* For a replay, from whoever has it, who lives: it is told by its next tick or look. TL_ERR_BUSY: a tick is under way. */
 TL_MUST_USE enum tl_code tl_fence_take_away(struct tl_store *store, const char *url, struct tl_fence **out, struct tl_err *err);
+/* Of who was fenced: is it a replay's, dead or alive, or has it left already? Then he stands by and goes on; else somebody else writes now. */
+bool tl_fence_was_taken_away(const struct tl_epoch *now);
 int64_t tl_fence_epoch(const struct tl_fence *fence);
 /* The main thread is alive; TL_ERR_FENCED when another process has taken over. Wanted at least every minute. No I/O. NULL is
  * fine: a replay, which writes beside whoever may. */

@@ -197,7 +197,8 @@ Test(replay_kill, replay_and_speed_beside_it_while_events_come)
     run_done(&replay);
     run_signal(&speed, SIGTERM);
     run_wait(&speed);
-    cr_assert_eq(speed.status, 0, "%s", speed.err);
+    /* It may have been started a moment ago, and not hear the signal yet. */
+    cr_assert(speed.status == 0 || speed.status == 128 + SIGTERM, "%d: %s", speed.status, speed.err);
     run_done(&speed);
     cr_assert_eq(finish("speed", "--once"), 0);
     got = dump(false);

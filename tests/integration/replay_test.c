@@ -718,6 +718,36 @@ Test(replay, speed_runs_on_while_it_is_replayed)
     expect_dump(visits_windows_names, want);
 }
 
+/* A replay that is killed while it has the epoch is followed as any other: here one of another machine, which nobody can ask. */
+Test(replay, speed_goes_on_behind_a_replay_that_is_gone)
+{
+    struct run speed = {0};
+    struct tl_store *held;
+    struct tl_epoch epoch;
+    struct tl_err err;
+    char url[420];
+
+    visits_append(data, 1, STEP_MS, 0, 100);
+    TALLY(0, "speed", "--once");
+    run_start(&speed, (const char *const[]){"speed", "--views", views, "--data", data, "--tick", "20ms", NULL});
+    tl_clock_sleep_ms(500);
+    snprintf(url, sizeof url, "sqlite:%s", store);
+    held = store_open(url, TL_STORE_WRITE);
+    cr_assert_eq(tl_store_take_epoch(held, "web2 pid 7 since 1 boot 2 space 3 replay", NULL, &epoch, &err), TL_OK, "%s",
+                 err.message);
+    cr_assert(run_says(&speed, "standing by: speed runs on web2 pid 7", PATIENCE_MS));
+    visits_append(data, 1, STEP_MS, 100, 200);
+    for (int64_t until_ms = tl_clock_monotonic_ms() + PATIENCE_MS;
+         number_of("SELECT min(events_count) FROM tally_offset") < 200 && tl_clock_monotonic_ms() < until_ms;)
+        tl_clock_sleep_ms(50);
+    cr_expect_eq(number_of("SELECT min(events_count) FROM tally_offset"), 200);
+    tl_store_close(held);
+    run_signal(&speed, SIGTERM);
+    run_wait(&speed);
+    cr_expect_eq(speed.status, 0, "%s", speed.err);
+    run_done(&speed);
+}
+
 /* Speed moves on all the time: it has to be held for the last bit, and only for that. */
 Test(replay, a_steady_stream_holds_no_replay_up_and_is_held_up_for_a_moment_only)
 {
