@@ -150,17 +150,17 @@ static const char *const sql_version_3[] = {
     "COMMENT ON TABLE tally_sealed IS 'tally: up to where a topic''s record has been thinned out; ranges before it stay as they are'",
 };
 static const char *const sql_version_4[] = {
-    "CREATE TABLE tally_reconciliation (reconciliation BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY, started_ms BIGINT NOT NULL,"
+    ("CREATE TABLE tally_reconciliation (reconciliation BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY, started_ms BIGINT NOT NULL,"
     " ended_ms BIGINT NOT NULL, from_ms BIGINT NOT NULL, to_ms BIGINT NOT NULL, compared_from_ms BIGINT NOT NULL,"
     " compared_to_ms BIGINT NOT NULL, cut BIGINT NOT NULL, exit_status BIGINT NOT NULL, " RECONCILED_COUNTS ", events_count BIGINT NOT NULL,"
-    " normaliser BIGINT NOT NULL, versions TEXT NOT NULL, notes TEXT NOT NULL)",
+    " normaliser BIGINT NOT NULL, versions TEXT NOT NULL, notes TEXT NOT NULL)"),
     "COMMENT ON TABLE tally_reconciliation IS 'tally: what reconciliations came to, the newest of them; notes: one a line'",
-    "CREATE TABLE tally_reconciliation_view (reconciliation BIGINT NOT NULL, view TEXT COLLATE \"C\" NOT NULL, definition BIGINT NOT NULL,"
+    ("CREATE TABLE tally_reconciliation_view (reconciliation BIGINT NOT NULL, view TEXT COLLATE \"C\" NOT NULL, definition BIGINT NOT NULL,"
     " from_ms BIGINT NOT NULL, to_ms BIGINT NOT NULL, boundary_ms BIGINT NOT NULL, runs TEXT NOT NULL, " RECONCILED_COUNTS ","
-    " PRIMARY KEY (reconciliation, view))",
+    " PRIMARY KEY (reconciliation, view))"),
     "COMMENT ON TABLE tally_reconciliation_view IS 'tally: the same, view by view; runs: of batch, that served what was compared'",
-    "CREATE TABLE tally_reconciliation_cause (reconciliation BIGINT NOT NULL, view TEXT COLLATE \"C\" NOT NULL, cause BIGINT NOT NULL,"
-    " check_name TEXT COLLATE \"C\" NOT NULL, events_count BIGINT NOT NULL, PRIMARY KEY (reconciliation, view, cause, check_name))",
+    ("CREATE TABLE tally_reconciliation_cause (reconciliation BIGINT NOT NULL, view TEXT COLLATE \"C\" NOT NULL, cause BIGINT NOT NULL,"
+    " check_name TEXT COLLATE \"C\" NOT NULL, events_count BIGINT NOT NULL, PRIMARY KEY (reconciliation, view, cause, check_name))"),
     "COMMENT ON TABLE tally_reconciliation_cause IS 'tally: events behind the differences, by cause; view empty: over all views'",
 };
 static const struct {
