@@ -78,6 +78,7 @@ enum tl_code tl_trial_add(struct tl_trial_view *view, const struct tl_ledger_lin
     case TL_CAUSE_LATE_DROP:
     case TL_CAUSE_LATE_PARTIAL:
     case TL_CAUSE_SESSION_BRIDGE:
+    case TL_CAUSE_FIRED_BY_IDLE:
         view->late_count++;
         is = LINE_TELLS;
         break;
@@ -343,7 +344,7 @@ enum tl_code tl_trial_run(struct tl_recorded *recorded, struct tl_trial_view *co
     TL_TRY(tl_partial_open(&trial.plan, NULL, &trial.part, err));
     TL_TRY(tl_partial_open(&trial.plan, NULL, &trial.all, err));
     TL_TRY(find_keys(&trial, err));
-    TL_TRY(tl_watermark_init(&trial.watermark, &partition, 1, INT64_MAX, INT64_MIN, err));
+    TL_TRY(tl_watermark_init(&trial.watermark, &partition, 1, INT64_MAX, INT64_MIN, INT64_MIN, err));
     if (!tl_time_spans_add(&all, first_of(&trial), INT64_MAX))
         TL_TRY(tl_fail_memory(err, sizeof *all.items));
     TL_TRY(read_through(&trial, &all, err));

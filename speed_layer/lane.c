@@ -437,6 +437,7 @@ static enum tl_code add_partition(struct tl_lane *lane, const struct tl_lane_gro
                                           .judged_ms = INT64_MIN,
                                           .log_ms = INT64_MIN,
                                           .last_offset = INT64_MIN};
+    mine->is_new = known == NULL;
     if (known == NULL && all_ended(standing)) /* of a source that has ended, new partitions are no part */
         return TL_OK;
     TL_TRY(set_end(ground, mine, end, goal, err));

@@ -23,6 +23,7 @@ struct tl_lane_partition {
     int64_t until_offset;                       /* read no further; INT64_MAX: for ever */
     bool ends;                                  /* there the source itself ends: nothing is late or open any more */
     const struct tl_history_partition *history; /* NULL: read from the log alone */
+    bool is_new;                                /* the store has no position of it yet */
 };
 
 /* A topic as it was when the lane was made. */

@@ -377,24 +377,24 @@ out:
 
 /* ---- after the transaction ---- */
 
-/* What worker number `w` is to know of the source: the minimum of the active partitions of the others, and the floor. */
-static void tell(const struct tl_tick *tick, uint32_t w, uint32_t source, int64_t combined_ms)
+/* What worker number `w` is to know of the source's other partitions. */
+static void tell(const struct tl_tick *tick, uint32_t w, uint32_t source, struct tl_watermark_heard heard)
 {
-    int64_t others_ms = INT64_MAX;
-
+    heard.others_ms = heard.patient_others_ms = INT64_MAX;
     for (uint32_t p = 0; p < tick->lane->partitions_count; p++) {
         const struct tl_partial_partition *state = state_of(tick, p);
 
-        if (tick->lane->partitions[p].source == source && p % tick->workers_count != w && !state->idle &&
-            state->watermark_ms != TL_WATERMARK_END)
-            others_ms = tl_min_i64(others_ms, state->watermark_ms);
+        if (tick->lane->partitions[p].source != source || p % tick->workers_count == w || state->watermark_ms == TL_WATERMARK_END)
+            continue;
+        heard.patient_others_ms = tl_min_i64(heard.patient_others_ms, state->watermark_ms);
+        if (!state->idle)
+            heard.others_ms = tl_min_i64(heard.others_ms, state->watermark_ms);
     }
-    tick->in_hand[w]->sources[source].others_ms = others_ms;
-    tick->in_hand[w]->sources[source].floor_ms = combined_ms;
+    tick->in_hand[w]->sources[source].heard = heard;
 }
 
-/* The combined watermark of the source's partitions, as the partials tell it. */
-static int64_t combined(const struct tl_tick *tick, uint32_t source)
+/* The combined watermark of the source's partitions, as the partials tell it; `patient`: with nobody taken for idle. */
+static int64_t combined(const struct tl_tick *tick, uint32_t source, bool patient)
 {
     struct tl_watermark_sum sum = TL_WATERMARK_NOTHING;
 
@@ -402,7 +402,7 @@ static int64_t combined(const struct tl_tick *tick, uint32_t source)
         const struct tl_partial_partition *state = state_of(tick, p);
 
         if (tick->lane->partitions[p].source == source)
-            tl_watermark_add(&sum, state->watermark_ms, state->idle);
+            tl_watermark_add(&sum, state->watermark_ms, state->idle && !patient);
     }
     return tl_watermark_combined(&sum);
 }
@@ -421,10 +421,10 @@ enum tl_code tl_tick_settle(struct tl_tick *tick, struct tl_err *err)
     }
     tl_partial_reset_notes(tick->all);
     for (uint32_t s = 0; s < plan->sources_count; s++) {
-        int64_t combined_ms = combined(tick, s);
+        struct tl_watermark_heard heard = {.floor_ms = combined(tick, s, false), .patient_floor_ms = combined(tick, s, true)};
 
         for (uint32_t w = 0; w < tick->workers_count; w++)
-            tell(tick, w, s, combined_ms);
+            tell(tick, w, s, heard);
     }
     for (uint32_t w = 0; w < tick->workers_count; w++) {
         tl_partial_reset(tick->in_hand[w]);
@@ -452,7 +452,7 @@ bool tl_tick_at_rest(const struct tl_tick *tick)
     if (!tl_tick_at_end(tick))
         return false;
     for (uint32_t s = 0; s < tick->lane->plan->sources_count; s++)
-        if (tick->judged_ms[s] < combined(tick, s))
+        if (tick->judged_ms[s] < combined(tick, s, false))
             return false;
     return true;
 }

@@ -95,10 +95,26 @@ static int64_t judged_at_start(const struct tl_lane *lane, uint32_t source)
     return judged;
 }
 
+/* What of that needed no idle partition to be left out: up to the minimum of those that were known, which one that is new comes to stand below. One
+ * without an event is not new to the next start any more, and may have been left out. */
+static int64_t patient_at_start(const struct tl_lane *lane, uint32_t source, int64_t judged_ms)
+{
+    int64_t min = INT64_MAX;
+
+    if (lane->plan->sources[source].idle_timeout_ms == 0)
+        return judged_ms;
+    for (uint32_t p = 0; p < lane->partitions_count; p++)
+        if (lane->partitions[p].source == source && !lane->partitions[p].is_new &&
+            lane->partitions[p].position.watermark_ms != TL_WATERMARK_END)
+            min = tl_min_i64(min, lane->partitions[p].position.watermark_ms);
+    return tl_min_i64(min, judged_ms);
+}
+
 static enum tl_code open_watermark(struct tl_worker *worker, uint32_t source, uint32_t worker_number, uint32_t workers_count,
                                    struct tl_err *err)
 {
     struct tl_watermark_partition *own = calloc(worker->partitions_count + 1, sizeof *own);
+    int64_t judged_ms = judged_at_start(worker->lane, source);
     uint32_t count = 0;
     enum tl_code rc;
 
@@ -113,7 +129,7 @@ static enum tl_code open_watermark(struct tl_worker *worker, uint32_t source, ui
         own[count++] = (struct tl_watermark_partition){mine->lane->partition, mine->lane->position.watermark_ms, false};
     }
     rc = tl_watermark_init(&worker->watermarks[source], own, count, others_at_start(worker, source, worker_number, workers_count),
-                           judged_at_start(worker->lane, source), err);
+                           judged_ms, patient_at_start(worker->lane, source, judged_ms), err);
     free(own);
     return rc;
 }
@@ -201,7 +217,7 @@ static void take_back(struct tl_worker *worker)
     while ((partial = tl_ring_take(&worker->back)) != NULL) {
         for (uint32_t s = 0; s < worker->lane->plan->sources_count; s++)
             if (worker->watermarks[s].partitions_count > 0)
-                tl_watermark_hear(&worker->watermarks[s], partial->sources[s].others_ms, partial->sources[s].floor_ms);
+                tl_watermark_hear(&worker->watermarks[s], &partial->sources[s].heard);
         worker->spare = partial;
     }
 }

@@ -30,6 +30,7 @@ struct tl_core {
     struct tl_arena scratch; /* reset per view and push */
     uint32_t capacity;       /* rows of the arrays below */
     int64_t *judged_ms;      /* by row */
+    int64_t *patient_ms;     /* by row; of a push in which an event was late, and an idle partition had been left out */
     uint32_t *candidates;    /* usable rows in range that are no duplicates */
     uint32_t *selected;
     struct tl_window_late *late;
@@ -61,6 +62,7 @@ static enum tl_code follow_capacity(struct tl_core *core, uint32_t rows, struct 
     while (capacity < rows)
         capacity = capacity + capacity / 2 + 1;
     ok &= TL_RESIZE(core->judged_ms, capacity);
+    ok &= TL_RESIZE(core->patient_ms, capacity);
     ok &= TL_RESIZE(core->candidates, capacity);
     ok &= TL_RESIZE(core->selected, capacity);
     ok &= TL_RESIZE(core->late, capacity);
@@ -223,6 +225,7 @@ void tl_core_close(struct tl_core *core)
         tl_assign_done(&core->views[v].assign);
     }
     free(core->judged_ms);
+    free(core->patient_ms);
     free(core->candidates);
     free(core->selected);
     free(core->late);
@@ -264,6 +267,7 @@ struct push {
     uint32_t candidates_count;
     uint32_t range_first, range_last; /* of the candidates; without any, the first lies behind the last */
     bool any_dropped;                 /* among the candidates: core->dropped says which */
+    bool patient_known;               /* core->patient_ms is filled */
     struct tl_err *err;
 };
 
@@ -622,6 +626,28 @@ static enum tl_code assign_windows(struct push *p, const struct view_scratch *sc
     return TL_OK;
 }
 
+/* What each row would have been judged by had no partition ever been left out; NULL: just that. Nothing is found out before somebody asks. */
+static const int64_t *patient_of(struct push *p)
+{
+    if (p->input->watermark == NULL || !p->input->watermark->left_out)
+        return NULL;
+    if (!p->patient_known)
+        tl_watermark_patient(p->input->watermark, p->intake->watermark_ms, p->batch->rows, p->core->patient_ms);
+    p->patient_known = true;
+    return p->core->patient_ms;
+}
+
+/* A row that some of its windows have is partly late, whoever was idle: its line tells by its watermark which windows lack it. */
+static enum tl_cause cause_of_late(struct push *p, const struct tl_window_late *late)
+{
+    const int64_t *patient_ms;
+
+    if (late->partly)
+        return TL_CAUSE_LATE_PARTIAL;
+    patient_ms = patient_of(p);
+    return patient_ms != NULL && patient_ms[late->row] < late->upto_ms ? TL_CAUSE_FIRED_BY_IDLE : TL_CAUSE_LATE_DROP;
+}
+
 static enum tl_code push_windowed(struct push *p, const struct tl_view *view, struct view_scratch *scratch,
                                   struct tl_partial_view *mine, struct tl_eval *eval, struct wanted_ctx *wanted,
                                   uint32_t *selected_count, struct tl_window_verdict *verdict)
@@ -630,6 +656,7 @@ static enum tl_code push_windowed(struct push *p, const struct tl_view *view, st
     struct tl_window_rows in = {
         .time_ms = p->intake->time.i64,
         .judged_ms = p->input->watermark != NULL ? core->judged_ms : NULL,
+        .patient_ms = view->window.window == TL_WINDOW_SESSION ? patient_of(p) : NULL,
         .range = core->config.bounds != NULL ? core->range : NULL,
         .flags = p->batch->flags,
         .keys = scratch->keys,
@@ -656,8 +683,7 @@ static enum tl_code push_windowed(struct push *p, const struct tl_view *view, st
     in.rows_count = *selected_count;
     TL_TRY(tl_window_push(mine->window, &in, verdict, p->err));
     for (uint32_t i = 0; i < verdict->late_count; i++)
-        if (!ledger_line(p, &mine->ledger, core->late[i].row, core->late[i].partly ? TL_CAUSE_LATE_PARTIAL : TL_CAUSE_LATE_DROP,
-                         0))
+        if (!ledger_line(p, &mine->ledger, core->late[i].row, cause_of_late(p, &core->late[i]), 0))
             TL_TRY(tl_fail_memory(p->err, sizeof(struct tl_ledger_line)));
 out:
     return rc;

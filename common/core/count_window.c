@@ -239,7 +239,8 @@ static enum tl_code count_push(struct tl_window *w, const struct tl_window_rows 
         struct tl_piece *piece;
 
         if (in->judged_ms != NULL && tl_window_passed_ms(w, in->judged_ms[row]) >= time_ms) {
-            verdict->late[verdict->late_count++] = (struct tl_window_late){row, false};
+            verdict->late[verdict->late_count++] =
+                (struct tl_window_late){row, false, tl_add_sat_i64(time_ms, w->view->lateness_ms)};
             continue;
         }
         if (!tl_window_encode_key(w, in->keys, row))

@@ -10,6 +10,7 @@
 
 struct tl_held_row {
     int64_t time_ms, passed_ms; /* on the wall clock; the watermark that it is judged by, less the lateness */
+    int64_t patient_ms;         /* the same, had no idle partition been left out */
     struct tl_ledger_line line;
     struct tl_sv key;
     void *block; /* its accumulators */

@@ -294,7 +294,7 @@ static enum tl_code push_tumble(struct tl_window *w, const struct tl_window_rows
             pane = NULL;
         }
         if (in->judged_ms != NULL && in->judged_ms[row] >= fire_ms) {
-            verdict->late[verdict->late_count++] = (struct tl_window_late){row, false};
+            verdict->late[verdict->late_count++] = (struct tl_window_late){row, false, fire_ms};
             continue;
         }
         if (!tl_window_encode_key(w, in->keys, row))

@@ -12,6 +12,7 @@
 #ifndef TL_PARTIAL_H
 #define TL_PARTIAL_H
 
+#include "core/watermark.h"
 #include "core/window.h"
 #include "event/batch.h"
 #include "event/outcome.h"
@@ -44,9 +45,8 @@ struct tl_partial_source {
     /* Per range: DUPLICATE; of a stream FUTURE and DEAD_LETTER too. The same for every view of the source. */
     uint64_t (*outcomes)[TL_OUTCOMES];
     struct tl_ledger ledger;
-    int64_t judged_ms; /* what the worker judges the next event by */
-    /* On the way back from the committer (tl_watermark_hear): */
-    int64_t others_ms, floor_ms;
+    int64_t judged_ms;               /* what the worker judges the next event by */
+    struct tl_watermark_heard heard; /* on the way back from the committer */
 };
 
 struct tl_partial_partition {

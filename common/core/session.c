@@ -33,6 +33,9 @@
  * until then is marked as forgotten, swept away or not. Only such a row makes a difference: one that is ahead, or that is open by itself, begins too
  * late to bring an old shade within reach.
  *
+ * A late row that an open session would have taken, or that would have opened one, had no idle partition been left out of the watermark, is late for
+ * that alone: fired_by_idle. Old shades cannot tell. What bridges sessions stays a bridge, and what is split off a split.
+ *
  * In batch nothing is late: all rows are ahead, and sessions on two sides of a bound stay apart until it is cut. */
 #include <stdlib.h>
 #include <string.h>
@@ -295,8 +298,10 @@ static struct tl_piece *session_of(struct tl_window *w, struct tl_key *key, int6
 static bool hold_row(struct tl_window *w, const struct tl_window_rows *in, uint32_t row, int64_t local_ms, int64_t watermark_ms)
 {
     struct sessions *own = w->own;
-    struct tl_held_row given = {
-        .time_ms = local_ms, .passed_ms = tl_window_passed_ms(w, watermark_ms), .key = tl_buf_sv(&w->key)};
+    struct tl_held_row given = {.time_ms = local_ms,
+                                .passed_ms = tl_window_passed_ms(w, watermark_ms),
+                                .patient_ms = tl_window_passed_ms(w, in->patient_ms != NULL ? in->patient_ms[row] : watermark_ms),
+                                .key = tl_buf_sv(&w->key)};
     struct tl_held_row *held;
 
     given.line = (struct tl_ledger_line){.partition = in->agg.partition != NULL ? in->agg.partition[row] : in->agg.partition_all,
@@ -433,6 +438,7 @@ static enum tl_code judge(struct tl_window *w, const struct tl_held_row *held, s
     struct tl_ledger_line line = held->line;
     uint32_t fired = 0, old = 0, open = 0; /* old: may be swept away at any tick, unless an open session keeps them */
     bool taken, alone = tl_window_fire_ms(w, to_ms) > held->passed_ms; /* alone: it would open a session */
+    bool awaited = tl_window_fire_ms(w, to_ms) > held->patient_ms;     /* it would have been taken, had nobody been left out */
     enum tl_code rc = TL_OK;
 
     if (key == NULL)
@@ -444,9 +450,10 @@ static enum tl_code judge(struct tl_window *w, const struct tl_held_row *held, s
             continue;
         if (!has_fired(w, piece, held->passed_ms))
             open++;
-        else if (tl_window_fire_ms(w, shade_end(w, piece)) > held->passed_ms)
+        else if (tl_window_fire_ms(w, shade_end(w, piece)) > held->passed_ms) {
             fired++;
-        else
+            awaited = awaited || tl_window_fire_ms(w, piece->to_ms) > held->patient_ms;
+        } else
             old++;
     }
     taken = open > 0 || alone;
@@ -460,7 +467,7 @@ static enum tl_code judge(struct tl_window *w, const struct tl_held_row *held, s
     if (taken) /* without a cause: reconcile needs the watermark of a row that only an open session took, for by itself it would have fired */
         line.cause = fired > 0 ? TL_CAUSE_SESSION_SPLIT : TL_CAUSE_NONE;
     else
-        line.cause = fired > 1 ? TL_CAUSE_SESSION_BRIDGE : TL_CAUSE_LATE_DROP;
+        line.cause = fired > 1 ? TL_CAUSE_SESSION_BRIDGE : awaited ? TL_CAUSE_FIRED_BY_IDLE : TL_CAUSE_LATE_DROP;
     TL_TRY(tl_window_note_judged(w, &line, err));
 out:
     return rc;

@@ -238,7 +238,8 @@ static enum tl_code slice_push(struct tl_window *w, const struct tl_window_rows 
             if (passed_ms >= run->first_fire_ms) {
                 bool partly = passed_ms < run->last_fire_ms;
 
-                verdict->late[verdict->late_count++] = (struct tl_window_late){row, partly};
+                verdict->late[verdict->late_count++] =
+                    (struct tl_window_late){row, partly, tl_add_sat_i64(run->last_fire_ms, w->view->lateness_ms)};
                 if (!partly)
                     continue;
                 from_ms = last_upto(w, passed_ms, tl_window_fire_ms) + w->view->window.slide_ms;

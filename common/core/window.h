@@ -56,6 +56,7 @@ struct tl_window_rows {
     uint32_t rows_count;
     const int64_t *time_ms;
     const int64_t *judged_ms;        /* the watermark that each is judged by; NULL: nothing is late */
+    const int64_t *patient_ms;       /* sessions: the same, had no idle partition been left out of it; NULL: it is the same */
     const uint32_t *range;           /* which of the ranges between the bounds; NULL: there is one */
     const struct tl_slice_run *runs; /* of TUMBLE, HOP, CUMULATE: which slice each lies in; NULL: the window finds it out */
     const uint8_t *flags;            /* for ledger lines; NULL: none */
@@ -76,7 +77,8 @@ uint32_t tl_range_of(const int64_t *bounds, uint32_t count, int64_t time_ms, uin
 
 struct tl_window_late {
     uint32_t row;
-    bool partly; /* some of its windows were still open, and have it */
+    bool partly;     /* some of its windows were still open, and have it */
+    int64_t upto_ms; /* a watermark below this would have left the last of its windows open */
 };
 
 struct tl_window_verdict {

@@ -347,7 +347,7 @@ static enum tl_code run(const struct tl_plan *plan, const struct tl_checks *chec
         TL_TRY(tl_partial_open(plan, NULL, &r.all, err));
         TL_TRY(tl_relay_open(plan, NULL, &r.relay, err));
     }
-    TL_TRY(tl_watermark_init(&watermark, &partition, 1, INT64_MAX, INT64_MIN, err));
+    TL_TRY(tl_watermark_init(&watermark, &partition, 1, INT64_MAX, INT64_MIN, INT64_MIN, err));
     begin = now_s();
     while (f->events < file->count) {
         struct tl_core_input input = {.messages = file->messages + f->events, .watermark = &watermark};

@@ -111,7 +111,7 @@ static enum tl_code run(const struct tl_plan *plan, struct round *r, uint64_t co
     TL_TRY(tl_partial_open(plan, NULL, &r->partial, err));
     TL_TRY(tl_partial_open(plan, NULL, &r->all, err));
     TL_TRY(tl_relay_open(plan, NULL, &r->relay, err));
-    TL_TRY(tl_watermark_init(&watermark, &partition, 1, INT64_MAX, INT64_MIN, err));
+    TL_TRY(tl_watermark_init(&watermark, &partition, 1, INT64_MAX, INT64_MIN, INT64_MIN, err));
     for (uint64_t i = 0; i < count;) {
         struct tl_core_input input = {.messages = messages, .watermark = &watermark};
 

@@ -3,11 +3,13 @@
 
 #include <criterion/criterion.h>
 #include <inttypes.h>
+#include <signal.h>
 #include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "event/timestamp.h"
 #include "master/master.h"
 
@@ -19,15 +21,25 @@ const char scene_table[] =
     ") WITH ('connector' = 'kafka', 'topic' = 'events', 'properties.bootstrap.servers' = 'localhost:9092',\n"
     "        'format' = 'json', 'json.timestamp-format.standard' = 'ISO-8601');\n";
 
+/* A table like scene_table that takes partitions for idle. */
+static const char idle_option[] = "'scan.watermark.idle-timeout' = '300 ms', ";
+
+void scene_define(struct scene *scene, const char *views, const char *more_views)
+{
+    const char *at = strstr(scene_table, "'format'");
+    char text[16384];
+
+    snprintf(text, sizeof text, "%.*s%s%s%s%s", (int)(at - scene_table), scene_table, scene->takes_for_idle ? idle_option : "",
+             at, views, more_views);
+    snprintf(scene->views, sizeof scene->views, "%s", run_file_write(scene->dir, "views.sql", text));
+}
+
 void scene_open(struct scene *scene, const char *views, const char *more_views)
 {
-    char text[8192];
-
     memset(scene, 0, sizeof *scene);
     scene->partitions = 2;
     run_folder_make(scene->dir);
-    snprintf(text, sizeof text, "%s%s%s", scene_table, views, more_views);
-    snprintf(scene->views, sizeof scene->views, "%s", run_file_write(scene->dir, "views.sql", text));
+    scene_define(scene, views, more_views);
     snprintf(scene->store, sizeof scene->store, "%s/views.db", scene->dir);
 }
 
@@ -146,6 +158,23 @@ void tally(const struct scene *scene, const char *command, const char *option, c
 void scene_speed(const struct scene *scene)
 {
     tally(scene, "speed", "--once", NULL);
+}
+
+void scene_speed_start(const struct scene *scene, struct run *run, const char *workers)
+{
+    run_start(run, (const char *const[]){"speed", "--views", scene->views, "--data", scene->dir, "--tick", "20ms", "--workers",
+                                         workers, NULL});
+    cr_assert(run_says(run, "partition idle topic=events partition=0", SCENE_PATIENCE_MS));
+    cr_assert(run_says(run, "partition idle topic=events partition=1", SCENE_PATIENCE_MS));
+    tl_clock_sleep_ms(200); /* until the workers have heard of it from each other */
+}
+
+void scene_speed_stop(struct run *run)
+{
+    run_signal(run, SIGTERM);
+    run_wait(run);
+    cr_assert_eq(run->status, 0, "tally speed: %s", run->err);
+    run_done(run);
 }
 
 void scene_archive(const struct scene *scene)

@@ -23,18 +23,20 @@
 /* The table that the views of all scenes read: event_id, host, bytes, event_time; the watermark is 5 seconds behind. */
 extern const char scene_table[];
 
-enum { PATH_BYTES = RUN_DIR_BYTES + 64 };
+enum { PATH_BYTES = RUN_DIR_BYTES + 64, SCENE_PATIENCE_MS = 20000 };
 
 struct scene {
     char dir[RUN_DIR_BYTES];
     char views[PATH_BYTES], store[PATH_BYTES];
     char checks[PATH_BYTES]; /* "": none */
     uint32_t partitions;     /* of the topic; 2 unless set before the first event */
+    bool takes_for_idle;     /* set before scene_define: partitions that are silent for 300 ms */
     struct run run;          /* the last reconcile */
 };
 
 /* `views` and `more_views` stand behind the table in the views file. */
 void scene_open(struct scene *scene, const char *views, const char *more_views);
+void scene_define(struct scene *scene, const char *views, const char *more_views); /* another views file */
 void scene_close(struct scene *scene);
 void scene_checks(struct scene *scene, const char *sql); /* what batch checks from now on; "": nothing */
 
@@ -67,6 +69,9 @@ void scene_import(const struct scene *scene, const struct event *events, size_t 
 
 void tally(const struct scene *scene, const char *command, const char *option, const char *value);
 void scene_speed(const struct scene *scene);
+/* Speed goes on until it is stopped; at first until both partitions are idle. */
+void scene_speed_start(const struct scene *scene, struct run *run, const char *workers);
+void scene_speed_stop(struct run *run);
 void scene_archive(const struct scene *scene);
 void scene_batch(const struct scene *scene, int64_t second); /* publishes up to there */
 void reconcile(struct scene *scene, const char *option, const char *value);

@@ -415,7 +415,7 @@ static void stream_open(struct stream *s)
         worker->stream = s;
         MUST(tl_core_open(&config, &worker->core, &err));
         MUST(tl_partial_open(s->plan, NULL, &worker->partial, &err));
-        MUST(tl_watermark_init(&worker->watermark, own, count, others_ms, s->disk.judged_ms, &err));
+        MUST(tl_watermark_init(&worker->watermark, own, count, others_ms, s->disk.judged_ms, s->disk.judged_ms, &err));
     }
 }
 
@@ -554,7 +554,7 @@ static void stream_tick(struct stream *s)
         for (uint32_t p = 0; p < s->history->partitions_count; p++)
             if (p % workers != w && !marks[p].idle)
                 others_ms = tl_min_i64(others_ms, marks[p].watermark_ms);
-        tl_watermark_hear(&s->workers[w].watermark, others_ms, combined_ms);
+        tl_watermark_hear(&s->workers[w].watermark, &(struct tl_watermark_heard){others_ms, combined_ms, others_ms, combined_ms});
     }
 }
 
