@@ -26,6 +26,7 @@ struct proof {
     struct tl_table rejudged; /* (view, event) -> struct rejudged */
     bool in_log_only;         /* of the messages being pushed */
     bool out_of_memory;       /* in a call from the core, which takes only yes or no */
+    struct tl_err failure;    /* of it */
 };
 
 /* A thread that reads. Most messages concern no differing unit; the others are counted, by one thread at a time. */
@@ -254,6 +255,25 @@ static struct tl_unit *unit_of(const struct proof *proof, struct tl_buf *room, u
     return unit != NULL && !unit->left_out ? unit : NULL;
 }
 
+/* In full, the one that it is to be where there is none. */
+static struct tl_unit *claim_unit(struct proof *proof, uint32_t view, const struct tl_core_event *event, int64_t start_ms,
+                                  int64_t end_ms, struct tl_sv key)
+{
+    const struct tl_cause_view *mine = &proof->finder->views[view];
+    char row_key[TL_EVENT_KEY_BYTES];
+    struct tl_unit *unit;
+
+    if (!mine->shape->windowed) {
+        tl_event_key(event->partition, event->offset, event->row, row_key);
+        key = (struct tl_sv){row_key, sizeof row_key};
+    }
+    if (tl_compare_claim(proof->finder->compare, mine->plan_view, view, start_ms, end_ms, key, &unit, &proof->failure) != TL_OK) {
+        proof->out_of_memory = true;
+        return NULL;
+    }
+    return unit != NULL && !unit->left_out ? unit : NULL;
+}
+
 static bool asks_for(void *ctx, uint32_t view, const struct tl_core_event *event, int64_t start_ms, int64_t end_ms,
                      struct tl_sv key)
 {
@@ -269,7 +289,9 @@ static bool is_wanted(void *ctx, uint32_t view, const struct tl_core_event *even
     const struct side_of *of = ctx;
     struct proof *proof = of->proof;
     const struct tl_cause_view *mine = &proof->finder->views[view];
-    struct tl_unit *unit = unit_of(proof, &proof->finder->compare->identity, view, event, start_ms, end_ms, key);
+    struct tl_unit *unit = proof->finder->waiting != NULL
+                               ? claim_unit(proof, view, event, start_ms, end_ms, key)
+                               : unit_of(proof, &proof->finder->compare->identity, view, event, start_ms, end_ms, key);
     struct tl_judgement judged;
     bool speed, batch, noted = true;
 
@@ -280,7 +302,9 @@ static bool is_wanted(void *ctx, uint32_t view, const struct tl_core_event *even
         judged.cause[TL_SIDE_SPEED] = TL_CAUSE_NOT_YET_FINAL;
     speed = judged.cause[TL_SIDE_SPEED] == TL_CAUSE_NONE;
     batch = judged.cause[TL_SIDE_BATCH] == TL_CAUSE_NONE;
-    if (of->side == TL_SIDE_BATCH && speed != batch) {
+    if (proof->finder->waiting != NULL) {
+        noted = true;
+    } else if (of->side == TL_SIDE_BATCH && speed != batch) {
         enum tl_side missing = speed ? TL_SIDE_BATCH : TL_SIDE_SPEED;
 
         noted = note_difference(proof, unit, event, judged.cause[missing],
@@ -342,7 +366,8 @@ static enum tl_code sift(void *ctx, uint32_t partition, const struct tl_message 
     for (size_t at = 0; at < count; at += TL_BATCH_ROWS) {
         struct tl_core_input input = piece_of(proof, partition, messages + at, count - at), passed = input;
 
-        TL_TRY(tl_sieve_pass(sifter->sieve, &input, &passed.messages, &passed.count, err));
+        if (proof->finder->waiting == NULL) /* in full, all events concern some unit */
+            TL_TRY(tl_sieve_pass(sifter->sieve, &input, &passed.messages, &passed.count, err));
         if (passed.count == 0)
             continue;
         pthread_mutex_lock(&proof->counting);
@@ -365,21 +390,6 @@ static enum tl_code push_all(void *ctx, uint32_t partition, const struct tl_mess
     }
 out:
     return rc;
-}
-
-struct sink {
-    struct proof *proof;
-    enum tl_side side;
-    uint32_t view;
-};
-
-static enum tl_code settle_rows(void *ctx, const struct tl_rows *rows, struct tl_err *err)
-{
-    struct sink *sink = ctx;
-    const struct tl_cause_finder *finder = sink->proof->finder;
-
-    return tl_compare_came_out(finder->compare, finder->views[sink->view].plan_view, sink->view, finder->views[sink->view].shape,
-                               sink->side, rows, err);
 }
 
 /* What the proof's window has judged. Speed knows its sessions for a while only; here they are all, so a row that was split off from one that
@@ -405,7 +415,7 @@ static bool note_splits(struct proof *proof, uint32_t view, const struct tl_wind
 /* As the layers do: a worker's window, here the one that was pushed to, is merged into one that collects. */
 static enum tl_code settle_window(struct proof *proof, enum tl_side side, uint32_t v, struct tl_err *err)
 {
-    struct sink sink = {proof, side, v};
+    const struct tl_cause_view *mine = &proof->finder->views[v];
     struct tl_window_judged judged = {0};
     struct tl_window *window = NULL;
     enum tl_code rc = TL_OK;
@@ -416,7 +426,7 @@ static enum tl_code settle_window(struct proof *proof, enum tl_side side, uint32
     TL_TRY(tl_window_advance(window, INT64_MIN, &judged, err));
     if (!note_splits(proof, v, &judged))
         TL_TRY(tl_fail_memory(err, sizeof(struct tl_unit_cause)));
-    TL_TRY(tl_window_retire(window, INT64_MAX, settle_rows, &sink, err));
+    TL_TRY(tl_compare_settle(proof->finder->compare, mine->plan_view, v, mine->shape, side, window, proof->finder->waiting, err));
 out:
     tl_window_close(window);
     return rc;
@@ -429,17 +439,18 @@ static enum tl_code settle(struct proof *proof, struct tl_err *err)
 
     for (int side = 0; side < TL_SIDES; side++) {
         for (uint32_t v = 0; v < plan->views_count; v++) {
+            const struct tl_cause_view *view = &proof->finder->views[v];
             struct tl_partial_view *mine = &proof->partials[side]->views[v];
-            struct sink sink = {proof, (enum tl_side)side, v};
 
-            if (plan->views[v].source != proof->source || proof->finder->views[v].evidence == NULL)
+            if (plan->views[v].source != proof->source || view->evidence == NULL)
                 continue;
             if (mine->window != NULL) {
                 TL_TRY(settle_window(proof, (enum tl_side)side, v, err));
             } else {
                 struct tl_rows rows = tl_event_rows_view(mine->events);
 
-                TL_TRY(settle_rows(&sink, &rows, err));
+                TL_TRY(
+                    tl_compare_came_out(proof->finder->compare, view->plan_view, v, view->shape, (enum tl_side)side, &rows, err));
             }
         }
     }
@@ -489,6 +500,10 @@ static enum tl_code find_spans(struct proof *proof, struct tl_err *err)
         if (!tl_time_spans_add(&proof->spans, unit->start_ms, unit->end_ms))
             return tl_fail_memory(err, proof->spans.count * sizeof(struct tl_time_span));
     }
+    for (uint32_t v = 0; finder->waiting != NULL && v < finder->plan->views_count; v++)
+        if (finder->plan->views[v].source == proof->source && finder->views[v].evidence != NULL &&
+            !tl_compare_full_spans(finder->compare, v, &proof->spans))
+            return tl_fail_memory(err, proof->spans.count * sizeof(struct tl_time_span));
     tl_time_spans_settle(&proof->spans);
     if (proof->spans.count > 0) {
         proof->bounds[0] = proof->spans.items[0].from_ms;

@@ -46,6 +46,10 @@ struct tl_cause_finder {
     struct tl_cause_view *views; /* as in the plan */
     uint32_t threads;            /* that read the record, 1 or more */
 
+    /* In full (compare.h): what is waiting where the range ends, to be filled in -> tl_compare_waiting. Units are judged, and no difference is noted. NULL:
+     * what differs is judged. */
+    struct tl_table *waiting;
+
     uint64_t events_count[TL_CAUSES]; /* out: over all views; an event that differs in several counts once */
     struct tl_check_events *checks;   /* out: those of dq_reject by check */
     struct tl_cause_events events;    /* out; samples_max is the caller's to set, 0 unless it is */

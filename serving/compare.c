@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/window.h"
+#include "event/timestamp.h"
 
 /* Before the key: view, start, end. */
 enum { IDENTITY_HEAD = 20 };
@@ -22,10 +22,13 @@ void tl_compare_init(struct tl_compare *compare, uint32_t units_max)
     tl_table_init(&compare->spans, sizeof(struct spans), 0);
     tl_table_init(&compare->links, sizeof(struct tl_unit_link), 0);
     tl_buf_init(&compare->identity, 0);
+    compare->full = NULL;
+    compare->full_count = 0;
 }
 
 void tl_compare_done(struct tl_compare *compare)
 {
+    free(compare->full);
     tl_arena_done(&compare->memory);
     tl_table_done(&compare->units);
     tl_table_done(&compare->spans);
@@ -85,17 +88,21 @@ struct tl_unit *tl_compare_unit(const struct tl_compare *compare, uint32_t i)
     return tl_table_at(&compare->units, i, &key, &hash);
 }
 
+static struct tl_sv put_span_key(struct tl_buf *room, uint32_t view, struct tl_sv key)
+{
+    tl_buf_clear(room);
+    tl_buf_put_u32(room, view);
+    tl_buf_put_sv(room, key);
+    return tl_buf_sv(room);
+}
+
 static struct tl_unit *find_span(const struct tl_compare *compare, struct tl_buf *room, uint32_t view, int64_t time_ms,
                                  struct tl_sv key)
 {
     const struct spans *spans;
-    struct tl_sv identity;
+    struct tl_sv identity = put_span_key(room, view, key);
     uint32_t low = 0, high;
 
-    tl_buf_clear(room);
-    tl_buf_put_u32(room, view);
-    tl_buf_put_sv(room, key);
-    identity = tl_buf_sv(room);
     spans = tl_table_find(&compare->spans, tl_hash_bytes(identity), identity);
     if (spans == NULL)
         return NULL;
@@ -213,6 +220,158 @@ out:
     return rc;
 }
 
+/* ---- in full ---- */
+
+static const struct tl_compare_range *full_range(const struct tl_compare *compare, uint32_t view)
+{
+    return view < compare->full_count && compare->full[view].full ? &compare->full[view] : NULL;
+}
+
+static enum tl_code know_range(struct tl_compare *compare, const struct tl_compare_range *range, struct tl_err *err)
+{
+    struct tl_compare_range *ranges = compare->full;
+
+    if (range->view >= compare->full_count) {
+        if (!TL_RESIZE(ranges, range->view + 1))
+            return tl_fail_memory(err, (range->view + 1) * sizeof *ranges);
+        memset(&ranges[compare->full_count], 0, (range->view + 1 - compare->full_count) * sizeof *ranges);
+        compare->full = ranges;
+        compare->full_count = range->view + 1;
+    }
+    ranges[range->view] = *range;
+    return TL_OK;
+}
+
+/* What of an end lies in (from, to] once it is taken off: where ranges hold their beginning, [from, to) is (from - 1, to - 1]. */
+static int64_t ends_limit(const struct tl_compare_range *range, int64_t limit_ms)
+{
+    return range->shape->ends_open && limit_ms != INT64_MAX ? tl_add_sat_i64(limit_ms, -1) : limit_ms;
+}
+
+/* Is the end compared? */
+static bool is_inside(const struct tl_compare_range *range, int64_t end_ms)
+{
+    return end_ms > ends_limit(range, range->from_ms) && end_ms <= ends_limit(range, range->to_ms);
+}
+
+/* Of an event of a view that is compared by span: may it be of a group that ends here and that neither layer has? Of those from before, the range
+ * before has left what is waiting. */
+static bool is_of_rest(struct tl_compare *compare, const struct tl_compare_range *range, int64_t time_ms, struct tl_sv key)
+{
+    const struct tl_compare_waiting *waiting;
+    struct tl_sv rest_key;
+
+    if (time_ms >= range->from_ms || range->waiting == NULL)
+        return time_ms >= range->from_ms && time_ms < range->to_ms;
+    rest_key = put_span_key(&compare->identity, range->view, key);
+    waiting = tl_table_find(range->waiting, tl_hash_bytes(rest_key), rest_key);
+    return waiting != NULL && time_ms >= waiting->from_ms;
+}
+
+static struct tl_unit *find_rest(struct tl_compare *compare, uint32_t view, struct tl_sv key)
+{
+    struct tl_sv identity;
+
+    if (!put_identity(&compare->identity, view, INT64_MIN, INT64_MAX, key))
+        return NULL; /* it is then added, and that says so */
+    identity = tl_buf_sv(&compare->identity);
+    return tl_table_find(&compare->units, tl_hash_bytes(identity), identity);
+}
+
+enum tl_code tl_compare_claim(struct tl_compare *compare, const struct tl_view *plan_view, uint32_t view, int64_t start_ms,
+                              int64_t end_ms, struct tl_sv key, struct tl_unit **out, struct tl_err *err)
+{
+    const struct tl_compare_range *range = full_range(compare, view);
+    struct tl_unit *unit = tl_compare_find(compare, plan_view, view, start_ms, end_ms, key);
+    enum tl_code rc = TL_OK;
+
+    if (unit == NULL && range != NULL && tl_compare_by_span(plan_view)) {
+        if (is_of_rest(compare, range, start_ms, key) && (unit = find_rest(compare, view, key)) == NULL) {
+            TL_TRY(add_unit(compare, view, INT64_MIN, INT64_MAX, key, &unit, err));
+            unit->rest = unit->equal = true;
+        }
+    } else if (unit == NULL && range != NULL &&
+               (range->shape->windowed ? is_inside(range, end_ms) : start_ms >= range->from_ms && start_ms < range->to_ms)) {
+        TL_TRY(add_unit(compare, view, start_ms, end_ms, key, &unit, err));
+        unit->equal = true;
+    }
+    *out = unit;
+out:
+    return rc;
+}
+
+/* What came out of a key's rest, in full: is it a group that ends here, and whole? Of one that begins within reach of what is not known, HAVING
+ * may show the half. */
+static struct tl_unit *rest_of(struct tl_compare *compare, const struct tl_view *plan_view, uint32_t view, int64_t start_ms,
+                               int64_t end_ms, struct tl_sv key)
+{
+    const struct tl_compare_range *range = full_range(compare, view);
+    bool unknown;
+
+    if (range == NULL || !tl_compare_by_span(plan_view) || !is_inside(range, end_ms))
+        return NULL;
+    unknown =
+        plan_view->having != NULL && range->first && range->from_ms != INT64_MIN &&
+        (plan_view->window.window == TL_WINDOW_COUNT || tl_add_sat_i64(start_ms, -plan_view->window.size_ms) < range->from_ms);
+    return unknown ? NULL : find_rest(compare, view, key);
+}
+
+static enum tl_code adopt_rows(struct tl_compare *compare, const struct tl_unit_row *from, uint32_t columns_count,
+                               struct tl_unit_row **to, struct tl_err *err)
+{
+    enum tl_code rc = TL_OK;
+
+    for (; from != NULL; from = from->next) {
+        TL_TRY(keep_row(compare, from->start_ms, from->end_ms, from->key, from->columns, columns_count, to, err));
+        (*to)->equal = from->equal;
+        (*to)->came_out = from->came_out;
+        to = &(*to)->next;
+    }
+out:
+    return rc;
+}
+
+/* The rest of a key has no bounds: it gets those of what came out. */
+static void bounds_of_rest(const struct tl_unit *unit, int64_t *start_ms, int64_t *end_ms)
+{
+    *start_ms = INT64_MAX;
+    *end_ms = INT64_MIN;
+    for (int side = 0; side < TL_SIDES; side++) {
+        for (const struct tl_unit_row *row = unit->others[side]; row != NULL; row = row->next) {
+            *start_ms = tl_min_i64(*start_ms, row->start_ms);
+            *end_ms = tl_max_i64(*end_ms, row->end_ms);
+        }
+    }
+}
+
+enum tl_code tl_compare_adopt(struct tl_compare *compare, const struct tl_unit *unit, uint32_t columns_count, bool *is_new,
+                              struct tl_err *err)
+{
+    int64_t start_ms = unit->start_ms, end_ms = unit->end_ms;
+    struct tl_sv identity;
+    struct tl_unit *mine;
+    enum tl_code rc = TL_OK;
+
+    if (unit->rest)
+        bounds_of_rest(unit, &start_ms, &end_ms);
+    if (!put_identity(&compare->identity, unit->view, start_ms, end_ms, unit->key))
+        TL_TRY(tl_fail_memory(err, unit->key.size));
+    identity = tl_buf_sv(&compare->identity);
+    *is_new = tl_table_find(&compare->units, tl_hash_bytes(identity), identity) == NULL;
+    if (!*is_new)
+        return TL_OK;
+    TL_TRY(add_unit(compare, unit->view, start_ms, end_ms, unit->key, &mine, err));
+    mine->equal = unit->equal;
+    mine->rest = unit->rest;
+    for (int side = 0; side < TL_SIDES; side++) {
+        mine->agrees[side] = unit->agrees[side];
+        TL_TRY(adopt_rows(compare, unit->stored[side], columns_count, &mine->stored[side], err));
+        TL_TRY(adopt_rows(compare, unit->others[side], columns_count, &mine->others[side], err));
+    }
+out:
+    return rc;
+}
+
 static struct tl_unit_row *stored_row(struct tl_unit *unit, enum tl_side side, int64_t start_ms, int64_t end_ms, struct tl_sv key)
 {
     struct tl_unit_row *row = unit->stored[side];
@@ -252,6 +411,8 @@ enum tl_code tl_compare_came_out(struct tl_compare *compare, const struct tl_vie
         struct tl_unit_row *stored, *other;
 
         if (unit == NULL)
+            unit = rest_of(compare, plan_view, view, rows->start_ms[i], rows->end_ms[i], tl_unit_key(plan_view, shape, key));
+        if (unit == NULL)
             continue;
         for (uint32_t c = 0; c < shape->columns_count; c++)
             columns[c] = stored_value(shape, rows, c, i);
@@ -268,6 +429,77 @@ enum tl_code tl_compare_came_out(struct tl_compare *compare, const struct tl_vie
 out:
     free(columns);
     return rc;
+}
+
+struct settling {
+    struct tl_compare *compare;
+    const struct tl_view *plan_view;
+    const struct tl_shape *shape;
+    struct tl_table *waiting;
+    uint32_t view;
+    enum tl_side side;
+};
+
+static enum tl_code settle_rows(void *ctx, const struct tl_rows *rows, struct tl_err *err)
+{
+    const struct settling *of = ctx;
+
+    return tl_compare_came_out(of->compare, of->plan_view, of->view, of->shape, of->side, rows, err);
+}
+
+/* Of a key's rest, for nothing else reaches beyond the range. */
+static enum tl_code note_waiting(void *ctx, const struct tl_rows *rows, struct tl_err *err)
+{
+    const struct settling *of = ctx;
+
+    for (uint32_t i = 0; i < rows->count; i++) {
+        struct tl_sv key = put_span_key(&of->compare->identity, of->view, tl_unit_key(of->plan_view, of->shape, rows->key[i]));
+        bool is_new = false;
+        struct tl_compare_waiting *waiting = tl_table_put(of->waiting, tl_hash_bytes(key), key, &is_new);
+
+        if (waiting == NULL)
+            return tl_fail_memory(err, sizeof *waiting);
+        *waiting =
+            (struct tl_compare_waiting){of->view, is_new ? rows->start_ms[i] : tl_min_i64(waiting->from_ms, rows->start_ms[i])};
+    }
+    return TL_OK;
+}
+
+enum tl_code tl_compare_settle(struct tl_compare *compare, const struct tl_view *plan_view, uint32_t view,
+                               const struct tl_shape *shape, enum tl_side side, struct tl_window *window,
+                               struct tl_table *waiting, struct tl_err *err)
+{
+    const struct tl_compare_range *range = full_range(compare, view);
+    struct settling of = {compare, plan_view, shape, waiting, view, side};
+    bool goes_on = waiting != NULL && range != NULL && tl_compare_by_span(plan_view);
+    enum tl_code rc;
+
+    TL_TRY(tl_window_retire(window, goes_on ? range->to_ms : INT64_MAX, settle_rows, &of, err));
+    if (goes_on)
+        TL_TRY(tl_window_open_rows(window, note_waiting, &of, err));
+out:
+    return rc;
+}
+
+bool tl_compare_full_spans(const struct tl_compare *compare, uint32_t view, struct tl_time_spans *spans)
+{
+    const struct tl_compare_range *range = full_range(compare, view);
+    int64_t from_ms;
+    bool ok;
+
+    if (range == NULL)
+        return true;
+    from_ms = tl_add_sat_i64(range->from_ms, -1); /* an inner row's time is its last millisecond */
+    if (!tl_compare_by_span(range->plan_view))
+        from_ms = tl_add_sat_i64(tl_add_sat_i64(from_ms, -range->plan_view->window.size_ms),
+                                 range->plan_view->window.zone == NULL ? 0 : -TL_DAY_MS);
+    ok = tl_time_spans_add(spans, from_ms, range->to_ms);
+    for (uint32_t i = 0; range->waiting != NULL && i < range->waiting->count; i++) {
+        const struct tl_compare_waiting *waiting = tl_table_at(range->waiting, i, NULL, NULL);
+
+        ok = ok && (waiting->view != view || tl_time_spans_add(spans, waiting->from_ms, range->from_ms));
+    }
+    return ok;
 }
 
 void tl_unit_conclude_rows(struct tl_unit *unit)
@@ -364,12 +596,6 @@ static const struct tl_stored_row *any_row(const struct pair *pair)
     return pair->rows[TL_SIDE_SPEED] != NULL ? pair->rows[TL_SIDE_SPEED] : pair->rows[TL_SIDE_BATCH];
 }
 
-/* What of an end lies in (from, to] once it is taken off: where ranges hold their beginning, [from, to) is (from - 1, to - 1]. */
-static int64_t ends_limit(const struct tl_compare_range *range, int64_t limit_ms)
-{
-    return range->shape->ends_open && limit_ms != INT64_MAX ? tl_add_sat_i64(limit_ms, -1) : limit_ms;
-}
-
 /* ---- windows ---- */
 
 static enum tl_code compare_windows(struct tl_compare *compare, struct tl_store *store, const struct tl_compare_range *range,
@@ -391,11 +617,13 @@ static enum tl_code compare_windows(struct tl_compare *compare, struct tl_store 
         beside = range->asked_ms != range->from_ms && row->end_ms <= asked_ms;
         counts->groups_count += !beside;
         counts->equal_count += !beside && pair.equal;
-        if (!pair.equal) {
+        if (!pair.equal || range->full) {
             struct tl_unit *unit;
 
             TL_TRY(add_unit(compare, range->view, row->start_ms, row->end_ms, row->key, &unit, err));
             unit->beside = beside;
+            unit->equal = pair.equal;
+            unit->equal_count = pair.equal;
             for (int side = 0; side < TL_SIDES; side++)
                 if (pair.rows[side] != NULL)
                     TL_TRY(add_stored(compare, unit, (enum tl_side)side, pair.rows[side], false, err));
@@ -411,8 +639,10 @@ out:
 /* A span of one key, as far as it has been found. */
 struct found {
     int64_t from_ms, to_ms; /* INT64_MAX: batch carries some of it */
-    bool differs;
-    bool inside; /* has a row that is compared */
+    bool differs;           /* or all are units */
+    bool unequal;
+    bool inside;           /* has a row that is compared */
+    uint32_t inside_count; /* of those that have been made one with it, of which a row is compared */
     struct tl_sv key;
     struct found *older;
 };
@@ -444,6 +674,7 @@ static enum tl_code add_found(struct walk *walk, struct tl_sv key, const struct 
         sum.from_ms = tl_min_i64(sum.from_ms, found->from_ms);
         sum.to_ms = tl_max_i64(sum.to_ms, found->to_ms);
         sum.differs = sum.differs || found->differs;
+        sum.unequal = sum.unequal || found->unequal;
         sum.inside = sum.inside || found->inside;
         entry->newest = found->older;
         found->older = walk->free;
@@ -456,16 +687,11 @@ static enum tl_code add_found(struct walk *walk, struct tl_sv key, const struct 
     else if ((found = tl_arena_alloc(tl_table_arena(&walk->keys), sizeof *found)) == NULL)
         return tl_fail_memory(err, sizeof *found);
     *found = sum;
+    found->inside_count = sum.inside;
     found->older = entry->newest;
     entry->newest = found;
     walk->count++;
     return TL_OK;
-}
-
-/* Is the end compared? */
-static bool is_inside(const struct tl_compare_range *range, int64_t end_ms)
-{
-    return end_ms > ends_limit(range, range->from_ms) && end_ms <= ends_limit(range, range->to_ms);
 }
 
 static bool is_beyond(const struct tl_compare_range *range, int64_t end_ms)
@@ -479,7 +705,7 @@ static enum tl_code add_carried(void *ctx, const struct tl_rows *rows, struct tl
     enum tl_code rc = TL_OK;
 
     for (uint32_t i = 0; i < rows->count; i++) {
-        struct found more = {.from_ms = rows->start_ms[i], .to_ms = INT64_MAX};
+        struct found more = {.from_ms = rows->start_ms[i], .to_ms = INT64_MAX, .differs = walk->range->full};
 
         if (more.from_ms < walk->range->to_ms)
             TL_TRY(add_found(walk, tl_unit_key(walk->range->plan_view, walk->range->shape, rows->key[i]), &more, err));
@@ -528,7 +754,8 @@ static enum tl_code walk_spans(struct walk *walk, struct tl_store *store, struct
             continue;
         more = (struct found){.from_ms = row->start_ms,
                               .to_ms = row->end_ms,
-                              .differs = !pair.equal && !is_beyond(range, row->end_ms),
+                              .differs = range->full || (!pair.equal && !is_beyond(range, row->end_ms)),
+                              .unequal = !pair.equal && !is_beyond(range, row->end_ms),
                               .inside = is_inside(range, row->end_ms)};
         TL_TRY(add_found(walk, tl_unit_key(range->plan_view, range->shape, row->key), &more, err));
     }
@@ -602,6 +829,8 @@ static void join_found(struct walk *walk, struct found_key *entry)
         found->from_ms = tl_min_i64(found->from_ms, older->from_ms);
         found->to_ms = tl_max_i64(found->to_ms, older->to_ms);
         found->differs = found->differs || older->differs;
+        found->unequal = found->unequal || older->unequal;
+        found->inside_count += older->inside_count;
         found->inside = found->inside || older->inside;
         found->older = older->older;
         walk->count--;
@@ -675,13 +904,9 @@ static int by_time(const void *a, const void *b)
 /* Makes its unit known by the key. Spans come in order of time. */
 static enum tl_code index_span(struct tl_compare *compare, struct tl_unit *unit, struct tl_err *err)
 {
+    struct tl_sv identity = put_span_key(&compare->identity, unit->view, unit->key);
     struct spans *spans;
-    struct tl_sv identity;
 
-    tl_buf_clear(&compare->identity);
-    tl_buf_put_u32(&compare->identity, unit->view);
-    tl_buf_put_sv(&compare->identity, unit->key);
-    identity = tl_buf_sv(&compare->identity);
     spans = compare->identity.failed ? NULL : tl_table_put(&compare->spans, tl_hash_bytes(identity), identity, NULL);
     if (spans == NULL)
         return tl_fail_memory(err, unit->key.size);
@@ -716,14 +941,14 @@ static enum tl_code settle_spans(struct walk *walk, struct tl_compare_counts *co
         for (struct found *found = entry->newest; found != NULL; found = found->older) {
             bool beside = range->asked_ms != range->from_ms && found->to_ms <= ends_limit(range, range->asked_ms);
 
-            if (!found->inside)
+            if (!found->inside && !range->full) /* in full, what is of another range must be known */
                 continue;
             if (found->differs) {
                 found->key = key;
                 differing[count++] = found;
             } else {
-                counts->groups_count += !beside;
-                counts->equal_count += !beside;
+                counts->groups_count += beside ? 0 : found->inside_count;
+                counts->equal_count += beside ? 0 : found->inside_count;
             }
         }
     }
@@ -735,7 +960,9 @@ static enum tl_code settle_spans(struct walk *walk, struct tl_compare_counts *co
 
         TL_TRY(add_unit(walk->compare, range->view, differing[d]->from_ms, differing[d]->to_ms, differing[d]->key, &unit, err));
         TL_TRY(index_span(walk->compare, unit, err));
-        unit->left_out = beyond || gone;
+        unit->left_out = beyond || gone || !differing[d]->inside;
+        unit->equal = !differing[d]->unequal;
+        unit->equal_count = unit->equal ? differing[d]->inside_count : 0;
         unit->beside = range->asked_ms != range->from_ms && differing[d]->to_ms <= ends_limit(range, range->asked_ms);
         if (unit->beside)
             continue;
@@ -794,6 +1021,12 @@ out:
 enum tl_code tl_compare_view(struct tl_compare *compare, struct tl_store *store, const struct tl_compare_range *range,
                              struct tl_compare_counts *counts, struct tl_err *err)
 {
-    return tl_compare_by_span(range->plan_view) ? compare_spans(compare, store, range, counts, err)
-                                                : compare_windows(compare, store, range, counts, err);
+    enum tl_code rc = TL_OK;
+
+    if (range->full)
+        TL_TRY(know_range(compare, range, err));
+    rc = tl_compare_by_span(range->plan_view) ? compare_spans(compare, store, range, counts, err)
+                                              : compare_windows(compare, store, range, counts, err);
+out:
+    return rc;
 }

@@ -22,11 +22,20 @@
  * come out of the proof as well. Memory of the first: 60 bytes or so for each span, and the keys. A span that differs and reaches beyond what is
  * compared cannot be judged yet, nor can one that begins where speed's rows are gone: it is left out.
  *
+ * In full (tl_compare_range.full), rows that are equal are units too, and so is what events make a group of that neither layer has a row of
+ * (tl_compare_claim): rows that were forged, or have gone, in both layers alike do not come out. Memory then follows the range.
+ *
+ *     speed   [c ---- )   [ a ------ |--- )
+ *     batch   [c ---- )   [ a ------ |--- )              a is of the next range, where it ends: its events make no group in this one
+ *     events   . .  .      .  .   . .|  .
+ *                 x x           y  y |y                  x: of a group that is gone. y is waiting when the range ends, and judged in the next one
+ *
  * Is not:  a judge: whether a difference is explained, cause.h says; derivation.h for a view that reads another. */
 #ifndef TL_COMPARE_H
 #define TL_COMPARE_H
 
 #include "base/table.h"
+#include "core/window.h"
 #include "event/outcome.h"
 #include "spans.h"
 #include "sql/plan.h"
@@ -80,6 +89,9 @@ struct tl_unit {
     struct tl_unit_row *last[TL_SIDES];   /* of these */
     bool beside;                          /* not asked for: a unit of a view on this one may be made of it */
     bool left_out;                        /* cannot be judged yet; of a view on a view: made of what cannot */
+    bool equal;                           /* in full: the layers have the same, or nothing */
+    uint32_t equal_count; /* in full: as how many it counts among the equal: with HAVING, several may hang together */
+    bool rest;            /* in full: all of a key's that is in no span of either layer; what comes out of it is not there */
     /* Units of a view on a view are made of units of the inner one (derivation.h): */
     struct tl_unit_link *inners, *outers;
     /* Filled by cause.h, or by derivation.h: */
@@ -96,7 +108,16 @@ struct tl_unit_link {
     struct tl_unit_link *next_inner, *next_outer; /* of the same outer unit; of the same inner one */
 };
 
+/* A key, of a view that is compared by span, whose events make a group that neither layer has, and which is waiting where a range ends. State of a
+ * table by view and key (tl_compare_rest_key). */
+struct tl_compare_waiting {
+    uint32_t view;
+    int64_t from_ms;
+};
+
 struct tl_compare {
+    struct tl_compare_range *full; /* of one view of those that are compared in full, by number of the view; NULL: none is */
+    uint32_t full_count;
     struct tl_arena memory; /* values of the differing rows */
     struct tl_table units;  /* identity -> struct tl_unit, in order of (view, end, start, key) as the views were walked */
     struct tl_table spans;  /* (view, key) -> its units, of views that are compared by span */
@@ -126,6 +147,9 @@ struct tl_compare_range {
     int64_t from_ms, to_ms;
     int64_t asked_ms; /* units that end before what is asked for are compared beside; from_ms: none are */
     int64_t floor_ms; /* a span that begins before it is left out, for rows of it may be gone; INT64_MIN: none */
+    bool full;
+    bool first;               /* in full: of spans, what begins before it is not known */
+    struct tl_table *waiting; /* in full: what the range before has left -> tl_compare_waiting; NULL: nothing */
     /* For spans of a view with HAVING: fills in, for each key of the table, how far its events before to_ms hang together; of those that begin
      * before floor_ms, at least that they do. */
     enum tl_code (*reach)(void *ctx, const struct tl_compare_range *range, struct tl_table *keys, struct tl_err *err);
@@ -152,12 +176,25 @@ struct tl_unit *tl_compare_find(struct tl_compare *compare, const struct tl_view
 struct tl_unit *tl_compare_find_in(const struct tl_compare *compare, struct tl_buf *room, const struct tl_view *plan_view,
                                    uint32_t view, int64_t start_ms, int64_t end_ms, struct tl_sv key);
 TL_MUST_USE enum tl_code tl_compare_room(const struct tl_compare *compare, struct tl_buf *room, struct tl_err *err);
+/* The same, and in full the unit that the group is to be one of when there is none. NULL: it is not of what is compared. */
+TL_MUST_USE enum tl_code tl_compare_claim(struct tl_compare *compare, const struct tl_view *plan_view, uint32_t view,
+                                          int64_t start_ms, int64_t end_ms, struct tl_sv key, struct tl_unit **out,
+                                          struct tl_err *err);
+/* Copies a unit with its rows and what came out of it, less its links and causes, unless there is one. */
+TL_MUST_USE enum tl_code tl_compare_adopt(struct tl_compare *compare, const struct tl_unit *unit, uint32_t columns_count,
+                                          bool *is_new, struct tl_err *err);
 /* The key that all rows of a unit share, of one of its rows. */
 struct tl_sv tl_unit_key(const struct tl_view *plan_view, const struct tl_shape *shape, struct tl_sv row_key);
 /* Rows that came out of a recomputation: those of differing units are noted there. */
 TL_MUST_USE enum tl_code tl_compare_came_out(struct tl_compare *compare, const struct tl_view *plan_view, uint32_t view,
                                              const struct tl_shape *shape, enum tl_side side, const struct tl_rows *rows,
                                              struct tl_err *err);
+/* The same of a window that all has been pushed into. `waiting`: in full, gets what waits where the range ends; else NULL. */
+TL_MUST_USE enum tl_code tl_compare_settle(struct tl_compare *compare, const struct tl_view *plan_view, uint32_t view,
+                                           const struct tl_shape *shape, enum tl_side side, struct tl_window *window,
+                                           struct tl_table *waiting, struct tl_err *err);
+/* In full: times of what may be of a group that ends in the range, also of those of which neither layer has a row. False: out of memory. */
+TL_MUST_USE bool tl_compare_full_spans(const struct tl_compare *compare, uint32_t view, struct tl_time_spans *spans);
 /* Once all rows are out: what came out is what is stored. */
 void tl_unit_conclude_rows(struct tl_unit *unit);
 TL_MUST_USE enum tl_code tl_compare_link(struct tl_compare *compare, struct tl_unit *inner, struct tl_unit *outer,

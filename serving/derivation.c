@@ -28,8 +28,9 @@ static bool is_wanted(void *ctx, uint32_t view, uint32_t row, int64_t start_ms, 
 
     if (d->definitions[view] == 0)
         return false;
-    outer = tl_compare_find(d->compare, &d->plan->views[view], view, start_ms, end_ms, key);
-    if (outer == NULL)
+    if (reading->failure == TL_OK)
+        reading->failure = tl_compare_claim(d->compare, &d->plan->views[view], view, start_ms, end_ms, key, &outer, reading->err);
+    if (reading->failure != TL_OK || outer == NULL)
         return false;
     if (reading->unit[row] != NULL && reading->failure == TL_OK)
         reading->failure = tl_compare_link(d->compare, reading->unit[row], outer, reading->err);
@@ -95,20 +96,6 @@ out:
 
 /* ---- what comes out ---- */
 
-struct sink {
-    struct reading *reading;
-    enum tl_side side;
-    uint32_t view;
-};
-
-static enum tl_code settle_rows(void *ctx, const struct tl_rows *rows, struct tl_err *err)
-{
-    struct sink *sink = ctx;
-    const struct tl_derivation *d = sink->reading->d;
-
-    return tl_compare_came_out(d->compare, &d->plan->views[sink->view], sink->view, d->shapes[sink->view], sink->side, rows, err);
-}
-
 static enum tl_code settle(struct reading *reading, enum tl_side side, struct tl_err *err)
 {
     const struct tl_window_options options = {.ranges_count = 1, .whole = true};
@@ -117,13 +104,12 @@ static enum tl_code settle(struct reading *reading, enum tl_side side, struct tl
     enum tl_code rc = TL_OK;
 
     for (uint32_t v = 0; v < plan->views_count; v++) {
-        struct sink sink = {reading, side, v};
-
         if (plan->views[v].inner != (int32_t)reading->inner)
             continue;
         TL_TRY(tl_window_open(&plan->views[v], &options, &window, err));
         TL_TRY(tl_relay_deliver(reading->relay, v, window, err));
-        TL_TRY(tl_window_retire(window, INT64_MAX, settle_rows, &sink, err));
+        TL_TRY(tl_compare_settle(reading->d->compare, &plan->views[v], v, reading->d->shapes[v], side, window,
+                                 reading->d->waiting, err));
         tl_window_close(window);
         window = NULL;
     }
@@ -149,6 +135,10 @@ static enum tl_code find_spans(struct reading *reading, struct tl_err *err)
             !tl_time_spans_add(&reading->spans, from_ms, unit->end_ms))
             return tl_fail_memory(err, reading->spans.count * sizeof(struct tl_time_span));
     }
+    for (uint32_t v = 0; v < d->plan->views_count; v++)
+        if (d->plan->views[v].inner == (int32_t)reading->inner && d->definitions[v] != 0 &&
+            !tl_compare_full_spans(d->compare, v, &reading->spans))
+            return tl_fail_memory(err, reading->spans.count * sizeof(struct tl_time_span));
     tl_time_spans_settle(&reading->spans);
     return TL_OK;
 }

@@ -22,6 +22,7 @@ struct tl_derivation {
     /* As in the plan: */
     const struct tl_shape *const *shapes;
     const int64_t *definitions; /* 0: not compared */
+    struct tl_table *waiting;   /* in full (compare.h): gets what waits where the range ends; else NULL */
 };
 
 /* For all units of views on views: links them, and notes what comes out. */

@@ -15,6 +15,7 @@
 #include "derivation.h"
 #include "event/timestamp.h"
 #include "trend.h"
+#include "full.h"
 #include "main/check_text.h"
 #include "main/command.h"
 #include "main/option.h"
@@ -29,7 +30,7 @@
 struct reconcile_options {
     int64_t from_ms, to_ms, limit;
     const char *format, *by, *metrics_file;
-    bool history, no_store, quiet;
+    bool full, history, no_store, quiet;
     struct tl_advise_options advise;
 };
 
@@ -636,6 +637,55 @@ out:
     return rc;
 }
 
+/* ---- all units ---- */
+
+static enum tl_code note_unproved(struct reconcile *r, uint32_t v, int64_t from_ms, struct tl_err *err)
+{
+    char from[TL_TIME_TEXT_BYTES];
+
+    return note(r, err, "view %.*s: nothing is proved up to %s: retention has taken the events from the record",
+                TL_SV_ARG(r->plan->views[v].name), time_text(from_ms, from));
+}
+
+/* Equal ones are groups still where they came out, and unexplained where they did not: their units are among those that differ. */
+static enum tl_code prove_all(struct reconcile *r, struct tl_err *err)
+{
+    struct tl_full full = {.plan = r->plan,
+                           .store = r->store,
+                           .topics = r->topics,
+                           .recorded = &r->recorded,
+                           .compare = &r->compare,
+                           .views = calloc(r->plan->views_count + 1, sizeof *full.views)};
+    enum tl_code rc = TL_OK;
+
+    if (full.views == NULL)
+        return tl_fail_memory(err, r->plan->views_count * sizeof *full.views);
+    for (uint32_t v = 0; v < r->plan->views_count; v++)
+        full.views[v] = (struct tl_full_view){.definition = r->definitions[v],
+                                              .wanted = r->views_wanted[v] && r->definitions[v] != 0,
+                                              .shape = &r->views[v].shape,
+                                              .from_ms = r->reported[v].from_ms,
+                                              .to_ms = r->reported[v].to_ms,
+                                              .boundary_ms = r->reported[v].boundary_ms,
+                                              .floor_ms = r->views[v].rows_gone ? r->views[v].from_ms : INT64_MIN};
+    TL_TRY(tl_full_prove(&full, err));
+    for (uint32_t v = 0; v < r->plan->views_count; v++) {
+        const struct tl_full_view *view = &full.views[v];
+
+        r->reported[v].proved_count = view->proved_count;
+        /* What the snapshots tell apart may have changed in between. */
+        r->reported[v].equal_count -=
+            view->failed_count < r->reported[v].equal_count ? view->failed_count : r->reported[v].equal_count;
+        if (view->wanted && view->from_ms > r->reported[v].from_ms && r->reported[v].equal_count > 0)
+            TL_TRY(note_unproved(r, v, view->from_ms, err));
+    }
+    r->report.full = true;
+out:
+    tl_full_done(&full);
+    free(full.views);
+    return rc;
+}
+
 /* ---- the report ---- */
 
 static void sum_up(struct reconcile *r)
@@ -662,6 +712,8 @@ static void sum_up(struct reconcile *r)
         r->report.explained_count += view->explained_count;
         r->report.unexplained_count += view->unexplained_count;
         r->report.pending_count += view->pending_count;
+        view->proved_count += view->explained_count;
+        r->report.proved_count += view->proved_count;
         memcpy(view->events_count, r->causes[v].events_count, sizeof view->events_count);
         view->checks = r->causes[v].checks;
     }
@@ -971,6 +1023,8 @@ static enum tl_code reconcile(struct reconcile *r, struct tl_err *err)
     TL_TRY(take_snapshot(r, err));
     if (tl_compare_units(&r->compare) > 0)
         TL_TRY(tl_cause_prove(&r->finder, err));
+    if (r->own->full)
+        TL_TRY(prove_all(r, err));
     sum_up(r);
     draw_timeline(r);
     TL_TRY(sum_by(r, err));
@@ -1041,23 +1095,25 @@ static void reconcile_done(struct reconcile *r)
 
 static const struct tl_option reconcile_table[] = {
     {"from",         TL_OPT_TIME,   "TIME",                  "compare windows that end after this; from the beginning unless set",
-     offsetof(struct reconcile_options,                                                                                                                                         from_ms),      0},
+     offsetof(struct reconcile_options,                                                                                                                                                 from_ms),      0},
     {"to",           TL_OPT_TIME,   "TIME",                  "compare windows that end at this or before; all that is published unless set",
-     offsetof(struct reconcile_options,                                                                                                                                         to_ms),        0},
-    {"format",       TL_OPT_CHOICE, "text|json|csv|md|html", "how the report is written",                                                    offsetof(struct reconcile_options, format),
-     0                                                                                                                                                                                          },
-    {"by",           TL_OPT_TEXT,   "COLUMN",                "sum the differences by this key column of the views",                          offsetof(struct reconcile_options, by),
-     0                                                                                                                                                                                          },
+     offsetof(struct reconcile_options,                                                                                                                                                 to_ms),        0},
+    {"format",       TL_OPT_CHOICE, "text|json|csv|md|html", "how the report is written",                                                            offsetof(struct reconcile_options, format),
+     0                                                                                                                                                                                                  },
+    {"by",           TL_OPT_TEXT,   "COLUMN",                "sum the differences by this key column of the views",                                  offsetof(struct reconcile_options, by),
+     0                                                                                                                                                                                                  },
     {"limit",        TL_OPT_COUNT,  "N",
      "list so many differing units, unexplained ones first, events of each cause, and values of --by (20); with --history so "
-     "many reconciliations",                                                                                                                 offsetof(struct reconcile_options, limit),        0},
+     "many reconciliations",                                                                                                                         offsetof(struct reconcile_options, limit),        0},
+    {"full",         TL_OPT_FLAG,   NULL,                    "prove every group by recomputation, also the equal ones, a published range at a time",
+     offsetof(struct reconcile_options,                                                                                                                                                 full),         0},
     {"history",      TL_OPT_FLAG,   NULL,
-     "compare nothing: show what earlier ones came to, the newest first, that had compared something of the range",                          offsetof(struct reconcile_options, history),      0},
+     "compare nothing: show what earlier ones came to, the newest first, that had compared something of the range",                                  offsetof(struct reconcile_options, history),      0},
     {"quiet",        TL_OPT_FLAG,   NULL,
-     "print nothing when nothing is unexplained (-v: the headline on stderr): cron mails what is printed",                                   offsetof(struct reconcile_options, quiet),        0},
-    {"no-store",     TL_OPT_FLAG,   NULL,                    "leave this one out of --history",                                              offsetof(struct reconcile_options, no_store),     0},
+     "print nothing when nothing is unexplained (-v: the headline on stderr): cron mails what is printed",                                           offsetof(struct reconcile_options, quiet),        0},
+    {"no-store",     TL_OPT_FLAG,   NULL,                    "leave this one out of --history",                                                      offsetof(struct reconcile_options, no_store),     0},
     {"metrics-file", TL_OPT_FILE,   "FILE.prom",             "write what it came to for the node exporter's textfile collector",
-     offsetof(struct reconcile_options,                                                                                                                                         metrics_file), 0},
+     offsetof(struct reconcile_options,                                                                                                                                                 metrics_file), 0},
     TL_ADVISE_OPTIONS(offsetof(struct reconcile_options, advise))
 };
 

@@ -8,6 +8,7 @@
  *   range            {from, to: as asked, null: no bound; cut: true where more was asked for than is published}
  *   summary          {groups, equal, explained, unexplained, pending}   pending: those among the explained that the next commit or run changes, and
  *                    spans that are left out (compare.h), no groups yet, since they reach beyond what is compared
+ *                    proved: with --full, those of the equal and the explained that came out of a recomputation; else null
  *   causes           {cause: events}   an event that differs in several views counts once per cause; only causes that occur, in the order of 10.2.
  *                    dq_reject has the check's name behind it, "dq_reject:has_host", here and below. Events that one layer did not count; session_split: both did, and speed in a session of its own
  *   cause_details    [{cause, events, meaning, what_to_do, samples: [{view, topic, partition, offset, row, event_time, event_id}], samples_left_out}]
@@ -20,7 +21,7 @@
  *                    difference}}}], others: {values: how many, groups, ...}}], views_without: [name]}   difference_by.h; at most --limit values a view
  *   refused_by_both  {dead_letter, future_event, duplicate, eval_error}   dead letters and events in the future of the whole log,
  *                    the others by event time in the range
- *   views            [{name, from, to, boundary, groups, equal, explained, unexplained, pending, causes}]
+ *   views            [{name, from, to, boundary, groups, equal, explained, unexplained, pending, proved, causes}]
  *   checks           [{view, from, to, check, on_violation, verdict: "warned" | "dropped" | "kept back" | "accepted" | "failed", measure, measured,
  *                    low, high, violations, accepted_by, reason}]   what did not pass in the range, and what is kept back behind it; at most --limit
  *   checks_left_out  how many are not listed
@@ -74,6 +75,7 @@ struct tl_report_view {
     struct tl_sv runs;      /* of batch, that serve what is compared: "3-9, 12" */
     uint64_t groups_count, equal_count, explained_count, unexplained_count, pending_count;
     uint64_t beyond_count, gone_count; /* left out: see compare.h */
+    uint64_t proved_count;             /* of the equal and the explained, with --full */
     bool by_span;                      /* units have lists of rows */
     uint64_t events_count[TL_CAUSES];
     const struct tl_check_events *checks; /* those of dq_reject */
@@ -96,6 +98,8 @@ struct tl_report {
     const bool *views_wanted;
     uint32_t views_count;
     uint64_t groups_count, equal_count, explained_count, unexplained_count, pending_count;
+    bool full;
+    uint64_t proved_count;
     uint64_t events_count[TL_CAUSES];
     const struct tl_check_events *checks;
     const struct tl_cause_events *found; /* NULL: nothing differs */

@@ -173,7 +173,15 @@ static void put_counts(struct tl_buf *out, uint64_t groups, uint64_t equal, uint
                   groups, equal, explained, unexplained, pending);
 }
 
-static void put_view(struct tl_buf *out, const struct tl_report_view *view)
+static void put_proved(struct tl_buf *out, bool full, uint64_t count)
+{
+    if (full)
+        tl_buf_printf(out, ", \"proved\": %" PRIu64, count);
+    else
+        tl_buf_put_str(out, ", \"proved\": null");
+}
+
+static void put_view(struct tl_buf *out, const struct tl_report_view *view, bool full)
 {
     tl_buf_put_str(out, "{\"name\": ");
     tl_buf_put_json(out, view->name);
@@ -185,6 +193,7 @@ static void put_view(struct tl_buf *out, const struct tl_report_view *view)
     put_time(out, view->boundary_ms);
     tl_buf_put_str(out, ", ");
     put_counts(out, view->groups_count, view->equal_count, view->explained_count, view->unexplained_count, view->pending_count);
+    put_proved(out, full, view->proved_count);
     tl_buf_put_str(out, ", \"causes\": ");
     put_causes(out, view->events_count, view->checks);
     tl_buf_put_u8(out, '}');
@@ -371,6 +380,7 @@ void tl_report_json(const struct tl_report *report, struct tl_buf *out)
     tl_buf_printf(out, ", \"cut\": %s},\n\"summary\": {", report->cut ? "true" : "false");
     put_counts(out, report->groups_count, report->equal_count, report->explained_count, report->unexplained_count,
                report->pending_count);
+    put_proved(out, report->full, report->proved_count);
     tl_buf_put_str(out, "},\n\"causes\": ");
     put_causes(out, report->events_count, report->checks);
     tl_buf_put_str(out, ",\n\"cause_details\": [");
@@ -393,7 +403,7 @@ void tl_report_json(const struct tl_report *report, struct tl_buf *out)
         if (!report->views_wanted[v])
             continue;
         tl_buf_put_str(out, glue);
-        put_view(out, &report->views[v]);
+        put_view(out, &report->views[v], report->full);
         glue = ",\n";
     }
     tl_buf_put_str(out, "],\n\"checks\": [");

@@ -46,6 +46,11 @@ static void put_views(struct tl_buf *out, const struct tl_report *report)
             tl_report_put_count(out, view->pending_count);
             tl_buf_put_str(out, " pending)");
         }
+        if (report->full) {
+            tl_buf_put_str(out, "  ");
+            tl_report_put_count(out, view->proved_count);
+            tl_buf_put_str(out, " proved");
+        }
         tl_buf_put_u8(out, '\n');
     }
 }

@@ -188,7 +188,7 @@ Test(report, json)
     cr_assert_str_eq(at(&out, "$.notes[0]"), "view hits: cut \"here\"");
     cr_assert_str_eq(at(&out, "$.range"), "{\"from\":null,\"to\":null,\"cut\":true}");
     cr_assert_str_eq(at(&out, "$.summary"),
-                     "{\"groups\":1234567,\"equal\":1234565,\"explained\":1,\"unexplained\":1,\"pending\":0}");
+                     "{\"groups\":1234567,\"equal\":1234565,\"explained\":1,\"unexplained\":1,\"pending\":0,\"proved\":null}");
     cr_assert_str_eq(at(&out, "$.causes"), "{\"late_drop\":2}");
     cr_assert_str_eq(at(&out, "$.refused_by_both"), "{\"dead_letter\":1,\"future_event\":2,\"duplicate\":3,\"eval_error\":4}");
     cr_assert_str_eq(at(&out, "$.views[0].boundary"), "2015-05-19T00:00:00.000Z");
