@@ -616,7 +616,7 @@ Test(reconcile_windows, planted_causes_are_found)
 /* ---- random histories ---- */
 
 /* Events of few hosts around `second`, many late by up to two minutes, some copies of earlier ids. */
-static void append_random(const struct scene *scene, struct chance *chance, int64_t second, uint32_t count, uint32_t partitions)
+static void append_random(const struct scene *scene, struct chance *chance, int64_t begin, int64_t second, uint32_t count)
 {
     static const char *const hosts[] = {"a", "b", "c", "d"};
     static char texts[APPEND_MAX][TEXT_BYTES];
@@ -629,15 +629,15 @@ static void append_random(const struct scene *scene, struct chance *chance, int6
 
         if (chance_below(chance, 3) == 0)
             event.second -= chance_below(chance, chance_below(chance, 2) == 0 ? 120 : 25);
-        if (chance_below(chance, 8) == 0 && 60 + number * 11 <= second) { /* an id that always has this time and content */
-            event.second = 60 + number * 11;
+        if (chance_below(chance, 8) == 0 && begin + number * 11 <= second) { /* an id that always has this time and content */
+            event.second = begin + number * 11;
             event.host = hosts[number % 4];
             event.bytes = number % 9;
             snprintf(id, sizeof id, "copy-%u", number);
         } else {
             snprintf(id, sizeof id, "own-%llx", (unsigned long long)chance_u64(chance));
         }
-        records[i] = record_of(texts[i], chance_below(chance, partitions), second + i, &event);
+        records[i] = record_of(texts[i], chance_below(chance, scene->partitions), second + i, &event);
     }
     append_records(scene, records, count);
 }
@@ -672,20 +672,20 @@ static void expect_all_proved(struct scene *scene, const struct chance *chance)
 }
 
 /* Whatever comes in whatever order, nothing is unexplained; and one forged value of any kind is. Gives how many units were explained. */
-static int64_t play_random(struct chance *chance, uint32_t partitions, const char *zone, bool checks)
+static int64_t play_random(struct chance *chance, uint32_t partitions, const char *zone, int64_t midnight, bool checks)
 {
     static const char *const tables[] = {"hops",  "steps",       "visits",      "threes",     "tens",      "minutes",
                                          "hosts", "long_visits", "loud_visits", "loud_pairs", "loud_hosts"};
     const char *table = tables[chance_below(chance, TL_COUNT(tables))];
     struct scene scene;
-    int64_t explained = 0;
+    int64_t explained = 0, begin = midnight - 100 - chance_below(chance, 150); /* batch publishes by days */
     char sql[400], more[2048];
 
     snprintf(more, sizeof more, "SET 'table.local-time-zone' = '%s';\n%s", zone, having_views); /* the last SET of a file holds */
     scene_open(&scene, views, more);
     scene.partitions = partitions;
     for (int64_t round = 0; round < 6; round++) {
-        append_random(&scene, chance, 60 + round * 60, 40 + chance_below(chance, 30), partitions);
+        append_random(&scene, chance, begin, begin + round * 60, 40 + chance_below(chance, 30));
         if (round == 0 || chance_below(chance, 4) > 0)
             scene_speed(&scene);
         if (chance_below(chance, 4) > 0)
@@ -693,7 +693,7 @@ static int64_t play_random(struct chance *chance, uint32_t partitions, const cha
         if (checks)
             change_checks(&scene, chance);
         if (round > 1 && chance_below(chance, 2) == 0)
-            scene_batch(&scene, 60 + chance_below(chance, (uint32_t)round * 60));
+            scene_batch(&scene, begin + chance_below(chance, (uint32_t)round * 60));
         if (round > 1) {
             reconcile(&scene, NULL, NULL);
             cr_assert_eq(scene.run.status, 0, "TALLY_SEED=%llu, round %" PRId64 ": exit status %d: %s%s",
@@ -704,7 +704,7 @@ static int64_t play_random(struct chance *chance, uint32_t partitions, const cha
     }
     scene_speed(&scene);
     scene_archive(&scene);
-    scene_batch(&scene, 380);
+    scene_batch(&scene, begin + 320);
     reconcile(&scene, NULL, NULL);
     cr_assert_eq(scene.run.status, 0, "TALLY_SEED=%llu: exit status %d: %s%s", (unsigned long long)chance->seed, scene.run.status,
                  scene.run.out, scene.run.err);
@@ -727,7 +727,7 @@ Test(reconcile_windows, random_histories, .timeout = 300)
     struct chance chance = chance_open("reconcile_windows/random_histories");
     int64_t explained = 0;
 
-    explained += play_random(&chance, 1, "UTC", false);
-    explained += play_random(&chance, 2, "Asia/Kolkata", true);
+    explained += play_random(&chance, 1, "UTC", 86400, false);
+    explained += play_random(&chance, 2, "Asia/Kolkata", 86400, true);
     cr_assert_gt(explained, 0, "no history had a difference: the test tests nothing");
 }

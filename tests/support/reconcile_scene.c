@@ -234,6 +234,6 @@ void forge(const struct scene *scene, const char *sql)
 
     cr_assert_eq(sqlite3_open(scene->store, &db), SQLITE_OK);
     cr_assert_eq(sqlite3_exec(db, sql, NULL, NULL, &message), SQLITE_OK, "%s: %s", sql, message);
-    cr_assert_gt(sqlite3_changes(db), 0, "%s: changes nothing", sql);
+    cr_assert(sqlite3_changes(db) > 0 || sql[0] == 'C' || sqlite3_strnicmp(sql, "DROP", 4) == 0, "%s: changes nothing", sql);
     sqlite3_close(db);
 }
