@@ -184,35 +184,99 @@ static void choose_needed(struct reconcile *r)
     }
 }
 
-/* The definition that the views file has. Another one in its place cannot be recomputed: its text is not here. */
+/* ---- definitions ---- */
+
+/* What the store has of the view, and which of it is the file's. */
 static enum tl_code find_definition(struct reconcile *r, uint32_t v, struct tl_err *err)
 {
     const struct tl_view *view = &r->plan->views[v];
+    struct tl_report_view *reported = &r->reported[v];
     const struct tl_definition *definitions;
-    const char *other = NULL;
     size_t count;
     enum tl_code rc = TL_OK;
 
+    reported->file_hash = view->hash;
     TL_TRY(tl_store_definitions(r->store, &definitions, &count, err));
     for (size_t d = 0; d < count; d++) {
+        struct tl_sv hash = tl_sv_from(definitions[d].hash);
+
         if (!tl_sv_eq(definitions[d].view, view->name) || definitions[d].state == TL_DEFINITION_RETIRED)
             continue;
         if (strcmp(definitions[d].hash, view->hash) == 0) {
             r->views[v].definition = definitions[d];
             r->views[v].known = true;
-            r->reported[v].boundary_ms = definitions[d].boundary_ms;
-            r->reported[v].definition = definitions[d].id;
-            return TL_OK;
+            reported->boundary_ms = definitions[d].boundary_ms;
+            reported->definition = definitions[d].id;
         }
-        other = definitions[d].hash;
+        hash.size++; /* and the zero */
+        if (!tl_arena_copy(&r->memory, hash, &hash))
+            TL_TRY(tl_fail_memory(err, hash.size));
+        if (definitions[d].state == TL_DEFINITION_ACTIVE)
+            reported->served_hash = hash.data;
+        else /* the newest is the last */
+            reported->building_hash = hash.data;
     }
-    if (other != NULL)
-        TL_TRY(tl_fail(err, TL_ERR_DEFINITION,
-                       "%s: view %.*s is not what the store counts: it has definition %.8s, the file %.8s; give the file that "
-                       "speed and batch run with",
-                       r->common->views, TL_SV_ARG(view->name), other, view->hash));
-    if (r->views_wanted[v])
-        TL_TRY(note(r, err, "view %.*s: nothing is counted yet", TL_SV_ARG(view->name)));
+out:
+    return rc;
+}
+
+static bool has_changed(const struct reconcile *r, uint32_t v)
+{
+    return !r->views[v].known && (r->reported[v].served_hash != NULL || r->reported[v].building_hash != NULL);
+}
+
+/* A definition whose text is not here cannot be recomputed; the other views can. */
+static enum tl_code note_changed(struct reconcile *r, uint32_t v, struct tl_err *err)
+{
+    const struct tl_report_view *view = &r->reported[v];
+
+    return note(r, err,
+                "%s: view %.*s is not what the store counts, and nothing of it is compared: %s has definition %.8s, the store "
+                "%.8s%s; give the file that speed and batch run with, or start them with this one",
+                tl_cause_name(TL_CAUSE_DEFINITION_CHANGED), TL_SV_ARG(view->name), r->common->views, view->file_hash,
+                view->served_hash != NULL ? view->served_hash : view->building_hash,
+                view->served_hash != NULL && view->building_hash != NULL ? " and a newer one" : "");
+}
+
+/* Until a new definition has all that the one before has, each layer may have it or not; what it lacks is pending. */
+static enum tl_code note_building(struct reconcile *r, uint32_t v, struct tl_err *err)
+{
+    const struct tl_report_view *view = &r->reported[v];
+    const struct tl_definition *definition = &r->views[v].definition;
+    const char *name = tl_cause_name(TL_CAUSE_DEFINITION_CHANGED);
+
+    if (definition->state == TL_DEFINITION_ACTIVE)
+        return note(r, err,
+                    "%s: view %.*s: %.8s, which the file has, is served and compared; %.8s is being built to take its place",
+                    name, TL_SV_ARG(view->name), view->file_hash, view->building_hash);
+    return note(
+        r, err,
+        "%s: view %.*s: %.8s, which the file has, is being built and compared; %.8s is served until it has caught up: speed "
+        "%s, batch %s",
+        name, TL_SV_ARG(view->name), view->file_hash, view->served_hash != NULL ? view->served_hash : "nothing",
+        !definition->speed_known  ? "has not begun with it"
+        : definition->speed_ready ? "has"
+                                  : "is on its way",
+        definition->boundary_ms == INT64_MIN ? "has published nothing of it" : "has published some of it");
+}
+
+/* What is not what it seems is said first. */
+static enum tl_code find_definitions(struct reconcile *r, struct tl_err *err)
+{
+    enum tl_code rc = TL_OK;
+
+    for (uint32_t v = 0; v < r->plan->views_count; v++)
+        if (r->views[v].needed)
+            TL_TRY(find_definition(r, v, err));
+    for (uint32_t v = 0; v < r->plan->views_count; v++)
+        if (r->views_wanted[v] && has_changed(r, v))
+            TL_TRY(note_changed(r, v, err));
+    for (uint32_t v = 0; v < r->plan->views_count; v++)
+        if (r->views_wanted[v] && r->views[v].known && r->reported[v].building_hash != NULL)
+            TL_TRY(note_building(r, v, err));
+    for (uint32_t v = 0; v < r->plan->views_count; v++)
+        if (r->views_wanted[v] && !r->views[v].known && !has_changed(r, v))
+            TL_TRY(note(r, err, "view %.*s: nothing is counted yet", TL_SV_ARG(r->plan->views[v].name)));
 out:
     return rc;
 }
@@ -444,7 +508,6 @@ static enum tl_code compare_view(struct reconcile *r, uint32_t v, struct tl_err 
     struct tl_compare_range range;
     enum tl_code rc = TL_OK;
 
-    TL_TRY(find_definition(r, v, err));
     if (!mine->known || (plan_view->inner >= 0 && r->definitions[plan_view->inner] == 0))
         return TL_OK;
     TL_TRY(cut_range(r, v, err));
@@ -624,6 +687,7 @@ static enum tl_code take_snapshot(struct reconcile *r, struct tl_err *err)
     TL_TRY(tl_source_topics_read(r->topics, r->store, err));
     for (uint32_t v = 0; v < r->plan->views_count; v++)
         r->reported[v].topics = tl_source_topics_of(r->topics, r->plan->views[v].source, &r->reported[v].topics_count);
+    TL_TRY(find_definitions(r, err));
     for (uint32_t v = 0; v < r->plan->views_count; v++)
         if (r->views[v].needed)
             TL_TRY(compare_view(r, v, err));
@@ -1035,6 +1099,10 @@ static enum tl_code reconcile(struct reconcile *r, struct tl_err *err)
     TL_TRY(name_events(r, err));
     TL_TRY(print_report(r, err));
     r->printed = true;
+    for (uint32_t v = 0; v < r->plan->views_count; v++)
+        if (r->views_wanted[v] && has_changed(r, v))
+            TL_TRY(tl_fail(err, TL_ERR_DEFINITION, "%s: view %.*s is not what the store counts (the report's first note)",
+                           r->common->views, TL_SV_ARG(r->plan->views[v].name)));
     if (r->report.unexplained_count == 0)
         goto out;
     if (r->recorded.gaps_count > 0)
@@ -1123,7 +1191,7 @@ static const struct tl_usage reconcile_usage = {
             "difference it\n"
             "finds the events that only one layer counted, says why, and recomputes both rows from the events that each layer "
             "counted.\n"
-            "Exit status 1: something is unexplained.\n"
+            "Exit status 1: something is unexplained; 2: a view is not what the store counts.\n"
             "What it came to is kept in the store, the newest 10,000 times: --history lists it, --limit so many, with what has "
             "changed "
             "since the\n"

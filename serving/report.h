@@ -21,7 +21,9 @@
  *                    difference}}}], others: {values: how many, groups, ...}}], views_without: [name]}   difference_by.h; at most --limit values a view
  *   refused_by_both  {dead_letter, future_event, duplicate, eval_error}   dead letters and events in the future of the whole log,
  *                    the others by event time in the range
- *   views            [{name, from, to, boundary, groups, equal, explained, unexplained, pending, proved, causes}]
+ *   views            [{name, definition: {file, served, building: hashes, null where there is none}, from, to, boundary, groups, equal, explained,
+ *                      unexplained, pending, proved, causes}]   served, building: what the store has of the view; where `file` is neither, the
+ *                    definition has changed: nothing of the view is compared, the first note says so, and the exit status is 2
  *   checks           [{view, from, to, check, on_violation, verdict: "warned" | "dropped" | "kept back" | "accepted" | "failed", measure, measured,
  *                    low, high, violations, accepted_by, reason}]   what did not pass in the range, and what is kept back behind it; at most --limit
  *   checks_left_out  how many are not listed
@@ -66,7 +68,8 @@
 
 struct tl_report_view {
     struct tl_sv name;
-    const struct tl_source_topic *topics; /* of its source */
+    const char *file_hash, *served_hash, *building_hash; /* the last two of the store; NULL: it has none */
+    const struct tl_source_topic *topics;                /* of its source */
     uint32_t topics_count;
     const struct tl_shape *shape;
     int64_t from_ms, to_ms; /* as compared; INT64_MIN: from the beginning. from >= to: nothing was */

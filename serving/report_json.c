@@ -173,6 +173,14 @@ static void put_counts(struct tl_buf *out, uint64_t groups, uint64_t equal, uint
                   groups, equal, explained, unexplained, pending);
 }
 
+static void put_hash(struct tl_buf *out, const char *name, const char *hash)
+{
+    if (hash != NULL)
+        tl_buf_printf(out, "\"%s\": \"%s\"", name, hash);
+    else
+        tl_buf_printf(out, "\"%s\": null", name);
+}
+
 static void put_proved(struct tl_buf *out, bool full, uint64_t count)
 {
     if (full)
@@ -185,7 +193,13 @@ static void put_view(struct tl_buf *out, const struct tl_report_view *view, bool
 {
     tl_buf_put_str(out, "{\"name\": ");
     tl_buf_put_json(out, view->name);
-    tl_buf_put_str(out, ", \"from\": ");
+    tl_buf_put_str(out, ", \"definition\": {");
+    put_hash(out, "file", view->file_hash);
+    tl_buf_put_str(out, ", ");
+    put_hash(out, "served", view->served_hash);
+    tl_buf_put_str(out, ", ");
+    put_hash(out, "building", view->building_hash);
+    tl_buf_put_str(out, "}, \"from\": ");
     put_time(out, view->from_ms);
     tl_buf_put_str(out, ", \"to\": ");
     put_time(out, view->to_ms);

@@ -463,6 +463,96 @@ Test(reconcile, usage)
     scene_close(&scene);
 }
 
+/* ---- definitions ---- */
+
+static const char views_changed[] = "CREATE VIEW hits AS\n"
+                                    "    SELECT window_start, window_end, host, COUNT(*) AS num_hits, MAX(`bytes`) AS bytes_sum\n"
+                                    "    FROM TABLE(TUMBLE(TABLE events, DESCRIPTOR(event_time), INTERVAL '10' SECOND))\n"
+                                    "    GROUP BY window_start, window_end, host;\n"
+                                    "CREATE VIEW latest AS\n"
+                                    "    SELECT window_start, window_end, MAX(`bytes`) AS largest, AVG(`bytes`) AS mean\n"
+                                    "    FROM TABLE(TUMBLE(TABLE events, DESCRIPTOR(event_time), INTERVAL '1' MINUTE))\n"
+                                    "    GROUP BY window_start, window_end;\n";
+
+/* One view's is not compared, and said first; the others are. */
+Test(reconcile, definition_changed)
+{
+    struct scene scene;
+
+    scene_open(&scene, views, "");
+    play(&scene);
+    forge(&scene, "UPDATE latest_batch SET mean = 77 WHERE _end_ms = 1772323260000");
+    scene_define(&scene, views_changed, "");
+    reconcile(&scene, NULL, NULL);
+    EXPECT_STATUS(&scene, 2);
+    cr_assert_eq(strncmp(report(&scene, "$.notes[0]"), "definition_changed: view hits is not what the store counts", 58), 0, "%s",
+                 scene.run.out);
+    EXPECT(&scene, "$.views[0].groups", "0");
+    EXPECT(&scene, "$.views[0].definition.building", "");
+    cr_assert_str_neq(report(&scene, "$.views[0].definition.served"), report(&scene, "$.views[0].definition.file"));
+    EXPECT(&scene, "$.views[1].groups", "10");
+    EXPECT(&scene, "$.views[1].unexplained", "1");
+    cr_assert_str_eq(report(&scene, "$.views[1].definition.served"), report(&scene, "$.views[1].definition.file"));
+    cr_assert_not_null(strstr(scene.run.err, "view hits is not what the store counts"), "%s", scene.run.err);
+    reconcile(&scene, "latest", NULL);
+    EXPECT_STATUS(&scene, 1);
+    EXPECT(&scene, "$.notes", "[]");
+    scene_close(&scene);
+}
+
+/* Speed has the new one and batch has not, and the other way: what is not there yet is pending, or not compared. */
+Test(reconcile, definition_being_built)
+{
+    struct scene scene;
+
+    scene_open(&scene, views, "");
+    play(&scene);
+    scene_define(&scene, views_changed, "");
+    scene_speed(&scene);
+    reconcile(&scene, NULL, NULL);
+    EXPECT_STATUS(&scene, 0);
+    cr_assert_not_null(strstr(report(&scene, "$.notes[0]"), "definition_changed: view hits: "), "%s", scene.run.out);
+    cr_assert_not_null(strstr(report(&scene, "$.notes[0]"), "speed has, batch has published nothing of it"), "%s", scene.run.out);
+    cr_assert_not_null(strstr(report(&scene, "$.notes[1]"), "view hits: nothing is published yet"), "%s", scene.run.out);
+    cr_assert_str_eq(report(&scene, "$.views[0].definition.building"), report(&scene, "$.views[0].definition.file"));
+    EXPECT(&scene, "$.views[1].equal", "10");
+    scene_define(&scene, views, ""); /* the old one serves */
+    reconcile(&scene, NULL, NULL);
+    EXPECT_STATUS(&scene, 0);
+    cr_assert_not_null(strstr(report(&scene, "$.notes[0]"), "is being built to take its place"), "%s", scene.run.out);
+    EXPECT(&scene, "$.views[0].equal", "60");
+    scene_define(&scene, views_changed, "");
+    scene_batch(&scene, 600);
+    reconcile(&scene, NULL, NULL);
+    EXPECT_STATUS(&scene, 0);
+    EXPECT(&scene, "$.views[0].equal", "60");
+    EXPECT(&scene, "$.views[0].definition.building", "");
+    scene_close(&scene);
+}
+
+Test(reconcile, definition_that_speed_has_not)
+{
+    struct scene scene;
+
+    scene_open(&scene, views, "");
+    play(&scene);
+    scene_define(&scene, views_changed, "");
+    scene_batch(&scene, 600);
+    reconcile(&scene, NULL, NULL);
+    EXPECT_STATUS(&scene, 0);
+    cr_assert_not_null(strstr(report(&scene, "$.notes[0]"), "speed has not begun with it, batch has published some of it"), "%s",
+                       scene.run.out);
+    EXPECT(&scene, "$.views[0].unexplained", "0");
+    EXPECT(&scene, "$.views[0].pending", "60");
+    EXPECT(&scene, "$.views[0].causes", "{\"not_yet_read\":120}");
+    scene_speed(&scene);
+    reconcile(&scene, "--full", NULL);
+    EXPECT_STATUS(&scene, 0);
+    EXPECT(&scene, "$.views[0].proved", "60");
+    EXPECT(&scene, "$.views[0].definition.building", "");
+    scene_close(&scene);
+}
+
 /* ---- random histories ---- */
 
 static uint64_t random_next(uint64_t *state)
