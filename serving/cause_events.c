@@ -29,7 +29,7 @@ void tl_cause_events_done(struct tl_cause_events *events)
 bool tl_cause_is_late(enum tl_cause cause)
 {
     return cause == TL_CAUSE_LATE_DROP || cause == TL_CAUSE_LATE_PARTIAL || cause == TL_CAUSE_SESSION_SPLIT ||
-           cause == TL_CAUSE_SESSION_BRIDGE;
+           cause == TL_CAUSE_SESSION_BRIDGE || cause == TL_CAUSE_FIRED_BY_IDLE;
 }
 
 static void count_late(struct tl_cause_events *events, int64_t time_ms, int64_t watermark_ms)

@@ -123,8 +123,8 @@ static const struct tl_cause_words words[TL_CAUSES] = {
         "nothing, batch's rows have them; let the log keep its entries for longer than speed may stand still",
     },
     [TL_CAUSE_FIRED_BY_IDLE] = {
-        "window closed when idle", "windows closed when idle",
-        "the window was closed by the clock, not by events",
+        "event late by an idle partition", "events late by an idle partition",
+        "came late only because a silent partition was not waited for",
         "nothing, batch's rows have them; where there are many, a longer 'scan.watermark.idle-timeout' waits for slower "
         "partitions",
     },

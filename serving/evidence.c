@@ -69,6 +69,7 @@ struct span {
     struct tl_evidence *evidence;
     int64_t from_ms, to_ms;
     int64_t run; /* whose ledger is being read; 0: speed's */
+    struct tl_alike *alike;
 };
 
 static enum tl_code add_range(void *ctx, const struct tl_run_range *range, struct tl_err *err)
@@ -235,15 +236,17 @@ static enum tl_code add_line(void *ctx, const struct tl_ledger_line *line, struc
 
     if (line->cause == TL_CAUSE_OFFSET_GAP && span->run == 0)
         return add_gap(e, line, err);
-    if ((!refuses(line->cause) && !tells_watermark(span, line)) || line->event_time_ms < span->from_ms ||
-        line->event_time_ms >= span->to_ms)
-        return TL_OK;
     if (span->run != 0) {
         const struct tl_evidence_range *range = range_at(e, line->event_time_ms);
 
         if (range == NULL || range->run != span->run)
             return TL_OK; /* of a range that a later run has published anew */
     }
+    if (span->alike != NULL)
+        TL_TRY(tl_alike_line(span->alike, span->run == 0, line, err));
+    if ((!refuses(line->cause) && !tells_watermark(span, line)) || line->event_time_ms < span->from_ms ||
+        line->event_time_ms >= span->to_ms)
+        return TL_OK;
     refusal = tl_table_put(&e->lines, tl_hash_bytes(identity), identity, &is_new);
     if (refusal == NULL)
         return tl_fail_memory(err, sizeof *refusal);
@@ -257,20 +260,6 @@ static enum tl_code add_line(void *ctx, const struct tl_ledger_line *line, struc
         refusal->watermark_ms = line->watermark_ms;
 out:
     return rc;
-}
-
-static void count_both(struct tl_evidence *e)
-{
-    for (uint32_t i = 0; i < e->lines.count; i++) {
-        struct tl_sv key;
-        uint64_t hash;
-        const struct refusal *refusal = tl_table_at(&e->lines, i, &key, &hash);
-
-        if (refusal->cause[TL_SIDE_SPEED] == TL_CAUSE_DUPLICATE && refusal->cause[TL_SIDE_BATCH] == TL_CAUSE_DUPLICATE)
-            e->both_duplicate_count++;
-        if (refusal->cause[TL_SIDE_SPEED] == TL_CAUSE_EVAL_ERROR && refusal->cause[TL_SIDE_BATCH] == TL_CAUSE_EVAL_ERROR)
-            e->both_failed_count++;
-    }
 }
 
 static enum tl_code read_ledgers(struct tl_evidence *e, struct tl_store *store, struct span *span, struct tl_err *err)
@@ -288,16 +277,15 @@ static enum tl_code read_ledgers(struct tl_evidence *e, struct tl_store *store, 
         if (!known)
             TL_TRY(tl_store_ledger(store, e->definition, span->run, add_line, span, err));
     }
-    count_both(e);
 out:
     return rc;
 }
 
 enum tl_code tl_evidence_init(struct tl_evidence *e, struct tl_store *store, const struct tl_definition *definition,
                               const struct tl_source_topic *topics, uint32_t topics_count, const struct tl_window_spec *window,
-                              int64_t from_ms, int64_t to_ms, struct tl_err *err)
+                              int64_t from_ms, int64_t to_ms, struct tl_alike *alike, struct tl_err *err)
 {
-    struct span span = {e, from_ms, to_ms, 0};
+    struct span span = {.evidence = e, .from_ms = from_ms, .to_ms = to_ms, .alike = alike};
     struct seals seals = {e, topics, topics_count};
     uint64_t identity;
     enum tl_code rc = TL_OK;

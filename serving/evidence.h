@@ -11,6 +11,7 @@
 #ifndef TL_EVIDENCE_H
 #define TL_EVIDENCE_H
 
+#include "alike.h"
 #include "base/table.h"
 #include "compare.h"
 #include "core/core.h"
@@ -49,15 +50,14 @@ struct tl_evidence {
     struct tl_table lines; /* (partition, offset, row) -> causes of both layers (cause.c) */
     struct tl_sv *checks;  /* names of those that dropped an event */
     uint32_t checks_count;
-    uint64_t both_duplicate_count, both_failed_count; /* refused in both layers, by event time in the compared span */
 };
 
 /* Reads what concerns events with from_ms <= time < to_ms (and all gaps). `topics` are the source's; `window` the view's, and stays the caller's.
- * Closed by done, also after a failure. */
+ * `alike`, unless NULL, is shown the lines on the way. Closed by done, also after a failure. */
 TL_MUST_USE enum tl_code tl_evidence_init(struct tl_evidence *evidence, struct tl_store *store,
                                           const struct tl_definition *definition, const struct tl_source_topic *topics,
                                           uint32_t topics_count, const struct tl_window_spec *window, int64_t from_ms,
-                                          int64_t to_ms, struct tl_err *err);
+                                          int64_t to_ms, struct tl_alike *alike, struct tl_err *err);
 void tl_evidence_done(struct tl_evidence *evidence);
 
 /* What became of one event in either layer. TL_CAUSE_NONE: it was counted. */

@@ -75,6 +75,8 @@ struct reconcile {
     struct tl_report_finding *findings;
     const struct tl_shape **shapes; /* as in the plan */
     struct tl_by by;
+    struct tl_alike *alike; /* per source */
+    struct tl_report_alike *alike_shown;
 };
 
 /* ---- notes ---- */
@@ -531,8 +533,9 @@ static enum tl_code compare_view(struct reconcile *r, uint32_t v, struct tl_err 
     if (plan_view->inner >= 0)
         return TL_OK;
     mine->has_evidence = true;
+    tl_alike_view(&r->alike[plan_view->source], v, tl_max_i64(mine->from_ms, r->own->from_ms), mine->to_ms);
     TL_TRY(tl_evidence_init(&mine->evidence, r->store, &mine->definition, view->topics, view->topics_count, &plan_view->window,
-                            first_time(r, v), mine->to_ms, err));
+                            first_time(r, v), mine->to_ms, &r->alike[plan_view->source], err));
     r->causes[v].evidence = &mine->evidence;
 out:
     return rc;
@@ -546,39 +549,104 @@ static enum tl_code derive(struct reconcile *r, struct tl_err *err)
     return tl_derivation_prove(&derivation, err);
 }
 
-/* What both layers refuse is the same for all views of a source, but for failed evaluations. */
-static enum tl_code count_refused(struct reconcile *r, struct tl_err *err)
+/* ---- what both layers treat alike ---- */
+
+static enum tl_code open_alike(struct reconcile *r, struct tl_err *err)
 {
-    uint64_t *counts = r->report.refused_count;
+    r->alike = calloc(r->plan->sources_count + 1, sizeof *r->alike);
+    if (r->alike == NULL)
+        return tl_fail_memory(err, r->plan->sources_count * sizeof *r->alike);
+    for (uint32_t s = 0; s < r->plan->sources_count; s++)
+        tl_alike_init(&r->alike[s]);
+    return TL_OK;
+}
+
+struct dead {
+    struct tl_alike *alike;
+    uint32_t number_base;
+};
+
+static enum tl_code add_dead(void *ctx, const struct tl_dead_place *dead, struct tl_err *err)
+{
+    const struct dead *of = ctx;
+    enum tl_cause cause = strcmp(tl_dead_reason_cause(dead->reason), tl_cause_name(TL_CAUSE_JSON_BAD_ROW)) == 0
+                              ? TL_CAUSE_JSON_BAD_ROW
+                              : TL_CAUSE_BAD_EVENT_TIME;
+
+    return tl_alike_dead(of->alike, of->number_base + dead->partition, dead->offset, dead->row, cause, err);
+}
+
+static enum tl_code read_dead(struct reconcile *r, uint32_t source, struct tl_err *err)
+{
+    struct tl_alike *alike = &r->alike[source];
+    const struct tl_recorded_topics *topics;
     enum tl_code rc = TL_OK;
 
-    for (uint32_t s = 0; s < r->plan->sources_count; s++) {
-        uint64_t outcomes[TL_OUTCOMES], duplicates = 0, future = 0, dead = 0;
-        const struct compared *root;
-        bool some = false;
+    if (alike->first_ms >= alike->last_ms)
+        return TL_OK;
+    TL_TRY(tl_recorded_topics(&r->recorded, source, &topics, err));
+    for (uint32_t t = 0; t < topics->count; t++) {
+        struct dead dead = {alike, topics->items[t].number_base};
 
-        for (uint32_t v = 0; v < r->plan->views_count; v++) {
-            if (!r->views_wanted[v] || !r->views[v].known || r->plan->views[v].source != s)
-                continue;
-            some = true;
-            TL_TRY(tl_store_outcomes(r->store, r->views[v].definition.id, 0, outcomes, err));
-            future = outcomes[TL_OUT_FUTURE] > future ? outcomes[TL_OUT_FUTURE] : future;
-            dead = outcomes[TL_OUT_DEAD_LETTER] > dead ? outcomes[TL_OUT_DEAD_LETTER] : dead;
-            root = &r->views[tl_view_root(r->plan, v)];
-            if (!root->has_evidence)
-                continue;
-            if (root->evidence.both_duplicate_count > duplicates)
-                duplicates = root->evidence.both_duplicate_count;
-            if (root == &r->views[v])
-                counts[TL_REFUSED_EVAL_ERROR] += root->evidence.both_failed_count;
-        }
-        if (!some)
-            continue;
-        counts[TL_REFUSED_DUPLICATE] += duplicates;
-        counts[TL_REFUSED_FUTURE] += future;
-        counts[TL_REFUSED_DEAD_LETTER] += dead;
+        TL_TRY(tl_store_dead(r->store, topics->items[t].topic, alike->first_ms, alike->last_ms, add_dead, &dead, err));
     }
 out:
+    return rc;
+}
+
+struct future {
+    struct reconcile *r;
+    uint32_t source;
+};
+
+static enum tl_code find_log_time(void *ctx, const struct tl_unit_sample *event, int64_t *log_ms, struct tl_err *err)
+{
+    const struct future *of = ctx;
+    const struct tl_message *message;
+    enum tl_code rc;
+
+    TL_TRY(tl_recorded_find(&of->r->recorded, of->source, event->partition, event->offset, &message, err));
+    *log_ms = message == NULL ? INT64_MIN : message->log_ms;
+out:
+    return rc;
+}
+
+/* Once the snapshot has been left. */
+static enum tl_code show_alike(struct reconcile *r, uint32_t source, struct tl_err *err)
+{
+    struct tl_alike_event *events = NULL;
+    size_t count = 0;
+    uint32_t view = 0;
+    enum tl_code rc = TL_OK;
+
+    while (view < r->plan->views_count && r->plan->views[view].source != source)
+        view++;
+    TL_TRY(tl_alike_place_future(&r->alike[source], find_log_time, &(struct future){r, source}, err));
+    TL_TRY(tl_alike_take(&r->alike[source], r->report.alike_count, (size_t)r->own->limit, &events, &count, err));
+    if (count > 0 && !TL_RESIZE(r->alike_shown, r->report.alike_shown + count))
+        TL_TRY(tl_fail_memory(err, count * sizeof *r->alike_shown));
+    for (size_t e = 0; e < count; e++)
+        r->alike_shown[r->report.alike_shown++] = (struct tl_report_alike){view, events[e]};
+    r->report.alike = r->alike_shown;
+out:
+    free(events);
+    return rc;
+}
+
+/* A dead letter has no id. */
+static enum tl_code name_alike(struct reconcile *r, struct tl_err *err)
+{
+    struct tl_cause_named *named = malloc((r->report.alike_shown + 1) * sizeof *named);
+    size_t count = 0;
+    enum tl_code rc;
+
+    if (named == NULL)
+        return tl_fail_memory(err, r->report.alike_shown * sizeof *named);
+    for (size_t a = 0; a < r->report.alike_shown; a++)
+        if (r->alike_shown[a].event.event.time_ms != INT64_MIN)
+            named[count++] = (struct tl_cause_named){r->alike_shown[a].view, &r->alike_shown[a].event.event};
+    rc = tl_cause_name_samples(&r->finder, named, count, err);
+    free(named);
     return rc;
 }
 
@@ -692,7 +760,8 @@ static enum tl_code take_snapshot(struct reconcile *r, struct tl_err *err)
         if (r->views[v].needed)
             TL_TRY(compare_view(r, v, err));
     TL_TRY(derive(r, err));
-    TL_TRY(count_refused(r, err));
+    for (uint32_t s = 0; s < r->plan->sources_count; s++)
+        TL_TRY(read_dead(r, s, err));
     TL_TRY(take_versions(r, err));
     TL_TRY(tl_store_checks(r->store, TL_SV(""), 0, see_check, r, err));
     r->report.findings = r->findings;
@@ -1084,6 +1153,7 @@ static enum tl_code reconcile(struct reconcile *r, struct tl_err *err)
     TL_TRY(tl_views_take_secret(r->functions, r->store, err));
     TL_TRY(open_record(r, err));
     r->finder.events.samples_max = (size_t)r->own->limit;
+    TL_TRY(open_alike(r, err));
     TL_TRY(take_snapshot(r, err));
     if (tl_compare_units(&r->compare) > 0)
         TL_TRY(tl_cause_prove(&r->finder, err));
@@ -1096,6 +1166,9 @@ static enum tl_code reconcile(struct reconcile *r, struct tl_err *err)
     TL_TRY(note_gaps(r, err));
     TL_TRY(note_versions(r, err));
     TL_TRY(choose_units(r, err));
+    for (uint32_t s = 0; s < r->plan->sources_count; s++)
+        TL_TRY(show_alike(r, s, err));
+    TL_TRY(name_alike(r, err));
     TL_TRY(name_events(r, err));
     TL_TRY(print_report(r, err));
     r->printed = true;
@@ -1159,6 +1232,10 @@ static void reconcile_done(struct reconcile *r)
     free(r->notes);
     free(r->units);
     free(r->findings);
+    for (uint32_t s = 0; r->alike != NULL && s < r->plan->sources_count; s++)
+        tl_alike_done(&r->alike[s]);
+    free(r->alike);
+    free(r->alike_shown);
 }
 
 static const struct tl_option reconcile_table[] = {

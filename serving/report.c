@@ -219,17 +219,31 @@ void tl_report_put_cut(struct tl_buf *out, uint64_t shown, uint64_t left_out)
     tl_buf_put_str(out, "; --limit shows more)");
 }
 
+bool tl_report_is_refusal(enum tl_cause cause)
+{
+    return cause != TL_CAUSE_ID_CONFLICT && cause != TL_CAUSE_JSON_BAD_FIELD;
+}
+
+static bool put_alike(struct tl_buf *out, const struct tl_report *report, bool refused, const char *label)
+{
+    const char *glue = label;
+
+    for (uint32_t c = 0; c < TL_CAUSES; c++) {
+        if (report->alike_count[c] == 0 || tl_report_is_refusal((enum tl_cause)c) != refused)
+            continue;
+        tl_buf_put_str(out, glue);
+        tl_report_put_counted(out, report->alike_count[c], tl_cause_words((enum tl_cause)c)->one,
+                              tl_cause_words((enum tl_cause)c)->many);
+        glue = ", ";
+    }
+    return glue != label;
+}
+
 void tl_report_put_refused(struct tl_buf *out, const struct tl_report *report)
 {
-    tl_report_put_counted(out, report->refused_count[TL_REFUSED_DEAD_LETTER], "dead letter", "dead letters");
-    tl_buf_put_str(out, " and ");
-    tl_report_put_counted(out, report->refused_count[TL_REFUSED_FUTURE], "future event", "future events");
-    tl_buf_put_str(out, " (of the whole log), ");
-    tl_report_put_counted(out, report->refused_count[TL_REFUSED_DUPLICATE], "duplicate", "duplicates");
-    if (report->refused_count[TL_REFUSED_EVAL_ERROR] > 0) {
-        tl_buf_put_str(out, ", ");
-        tl_report_put_counted(out, report->refused_count[TL_REFUSED_EVAL_ERROR], "failed evaluation", "failed evaluations");
-    }
+    if (!put_alike(out, report, true, ""))
+        tl_buf_put_str(out, "nothing");
+    (void)put_alike(out, report, false, "; counted by both in spite of a flaw: ");
 }
 
 void tl_report_put_finding(struct tl_buf *out, const struct tl_report_finding *finding)

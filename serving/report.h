@@ -15,12 +15,14 @@
  *                    at most --limit samples a cause
  *   timeline         {step_seconds, steps: [{from, explained, pending, unexplained}]}   differing units by where they start (timeline.h), pending ones
  *                    not among the explained; from --from, or the first that differs, to --to, or the last
- *   lateness         {steps: [{from_ms: null for what was not behind, events}], unknown}   of late_drop, late_partial, session_split, session_bridge:
+ *   lateness         {steps: [{from_ms: null for what was not behind, events}], unknown}   of late_drop, late_partial, session_split, session_bridge, fired_by_idle:
  *                    how far behind the watermark (cause_events.h), each event once
  *   by               null, or with --by {column, views: [{view, values: [{value, groups, explained, unexplained, sums: {column: {speed, batch,
  *                    difference}}}], others: {values: how many, groups, ...}}], views_without: [name]}   difference_by.h; at most --limit values a view
- *   refused_by_both  {dead_letter, future_event, duplicate, eval_error}   dead letters and events in the future of the whole log,
- *                    the others by event time in the range
+ *   refused_by_both  {cause: events}   of json_bad_row, bad_event_time, future_event, duplicate, eval_error: those that occur in what is compared, by
+ *                    the times that alike.h tells
+ *   counted_by_both  {cause: events}   of id_conflict, json_bad_field: events with a flaw, counted all the same
+ *   alike            [{cause, topic, partition, offset, row, event_time (null: it has none), event_id}]   of both, for each cause at most --limit
  *   views            [{name, definition: {file, served, building: hashes, null where there is none}, from, to, boundary, groups, equal, explained,
  *                      unexplained, pending, proved, causes}]   served, building: what the store has of the view; where `file` is neither, the
  *                    definition has changed: nothing of the view is compared, the first note says so, and the exit status is 2
@@ -58,6 +60,7 @@
 #ifndef TL_REPORT_H
 #define TL_REPORT_H
 
+#include "alike.h"
 #include "base/buf.h"
 #include "cause_events.h"
 #include "difference_by.h"
@@ -90,7 +93,10 @@ struct tl_report_finding {
     struct tl_sv who, reason; /* empty: nobody overruled it */
 };
 
-enum tl_refused { TL_REFUSED_DEAD_LETTER, TL_REFUSED_FUTURE, TL_REFUSED_DUPLICATE, TL_REFUSED_EVAL_ERROR, TL_REFUSED };
+struct tl_report_alike {
+    uint32_t view; /* of the source, for its topics */
+    struct tl_alike_event event;
+};
 
 struct tl_report {
     const struct tl_sv *notes;
@@ -108,7 +114,9 @@ struct tl_report {
     const struct tl_cause_events *found; /* NULL: nothing differs */
     struct tl_timeline timeline;         /* of units that differ and are judged */
     const struct tl_by *by;              /* NULL: not asked for */
-    uint64_t refused_count[TL_REFUSED];
+    uint64_t alike_count[TL_CAUSES];     /* not differences: refused by both layers, or counted by both */
+    const struct tl_report_alike *alike;
+    size_t alike_shown;
     const struct tl_report_finding *findings; /* of checks */
     size_t findings_count, findings_left_out;
     struct tl_unit *const *units; /* those to be listed */
@@ -159,6 +167,8 @@ void tl_report_json_columns(struct tl_buf *out, const struct tl_shape *shape, co
 uint64_t tl_report_json_rows(struct tl_buf *out, const struct tl_report_view *view, const struct tl_unit *unit, enum tl_side side,
                              bool recomputed);
 /* "3 dead letters and 0 future events (of the whole log), 41 duplicates" */
+/* Of what both layers treat alike (alike.h): the others are counted. */
+bool tl_report_is_refusal(enum tl_cause cause);
 void tl_report_put_refused(struct tl_buf *out, const struct tl_report *report);
 /* "kept back: view hits, 2015-05-17T00:00:00.000Z..., check volume: ..." */
 void tl_report_put_finding(struct tl_buf *out, const struct tl_report_finding *finding);

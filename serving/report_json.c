@@ -372,6 +372,35 @@ static void put_by(struct tl_buf *out, const struct tl_report *report)
     tl_buf_put_str(out, "]}");
 }
 
+static void put_alike_counts(struct tl_buf *out, const char *name, const struct tl_report *report, bool refused)
+{
+    const char *glue = "";
+
+    tl_buf_printf(out, ",\n\"%s\": {", name);
+    for (uint32_t c = 0; c < TL_CAUSES; c++) {
+        if (report->alike_count[c] == 0 || tl_report_is_refusal((enum tl_cause)c) != refused)
+            continue;
+        tl_buf_printf(out, "%s\"%s\": %" PRIu64, glue, tl_cause_name((enum tl_cause)c), report->alike_count[c]);
+        glue = ", ";
+    }
+    tl_buf_put_u8(out, '}');
+}
+
+static void put_alike(struct tl_buf *out, const struct tl_report *report)
+{
+    put_alike_counts(out, "refused_by_both", report, true);
+    put_alike_counts(out, "counted_by_both", report, false);
+    tl_buf_put_str(out, ",\n\"alike\": [");
+    for (size_t i = 0; i < report->alike_shown; i++) {
+        const struct tl_report_alike *alike = &report->alike[i];
+
+        tl_buf_printf(out, "%s{\"cause\": \"%s\", ", i > 0 ? ",\n" : "", tl_cause_name(alike->event.cause));
+        put_event(out, &report->views[alike->view], &alike->event.event);
+        tl_buf_put_u8(out, '}');
+    }
+    tl_buf_put_u8(out, ']');
+}
+
 void tl_report_json(const struct tl_report *report, struct tl_buf *out)
 {
     struct tl_buf headline;
@@ -408,11 +437,8 @@ void tl_report_json(const struct tl_report *report, struct tl_buf *out)
     put_lateness(out, report->found);
     tl_buf_put_str(out, ",\n\"by\": ");
     put_by(out, report);
-    tl_buf_printf(out,
-                  ",\n\"refused_by_both\": {\"dead_letter\": %" PRIu64 ", \"future_event\": %" PRIu64 ", \"duplicate\": %" PRIu64
-                  ", \"eval_error\": %" PRIu64 "},\n\"views\": [",
-                  report->refused_count[TL_REFUSED_DEAD_LETTER], report->refused_count[TL_REFUSED_FUTURE],
-                  report->refused_count[TL_REFUSED_DUPLICATE], report->refused_count[TL_REFUSED_EVAL_ERROR]);
+    put_alike(out, report);
+    tl_buf_put_str(out, ",\n\"views\": [");
     for (uint32_t v = 0; v < report->views_count; v++) {
         if (!report->views_wanted[v])
             continue;

@@ -456,6 +456,15 @@ TL_MUST_USE enum tl_code tl_store_ledger_failures(struct tl_store *store, int64_
                                                   enum tl_code (*each)(void *ctx, struct tl_sv function, uint64_t count,
                                                                        struct tl_err *err),
                                                   void *ctx, struct tl_err *err);
+struct tl_dead_place {
+    uint32_t partition, row; /* partition as the topic has it */
+    int64_t offset, log_ms;
+    enum tl_dead_reason reason;
+};
+/* Dead letters of a topic with from_ms <= log_ms < to_ms, in order of (partition, offset, row), without their bytes. */
+TL_MUST_USE enum tl_code tl_store_dead(struct tl_store *store, struct tl_sv topic, int64_t from_ms, int64_t to_ms,
+                                       enum tl_code (*each)(void *ctx, const struct tl_dead_place *dead, struct tl_err *err),
+                                       void *ctx, struct tl_err *err);
 TL_MUST_USE enum tl_code tl_store_dead_count(struct tl_store *store, struct tl_sv topic, uint64_t *count, struct tl_err *err);
 /* Changes whenever somebody else has committed since the last call on this handle. */
 TL_MUST_USE enum tl_code tl_store_version(struct tl_store *store, int64_t *version, struct tl_err *err);

@@ -25,6 +25,9 @@ static const char sql_ledger_counts[] =
 static const char sql_ledger_failures[] =
     "SELECT COALESCE(function, '(unknown)') AS name, count(*) AS lines FROM tally_ledger WHERE definition = ?1 AND run = ?2 AND cause = ?3"
     " GROUP BY name ORDER BY lines DESC, name";
+static const char sql_dead[] =
+    "SELECT partition, \"offset\", \"row\", log_ms, reason FROM tally_dead_letter WHERE topic = ?1 AND log_ms >= ?2 AND log_ms < ?3"
+    " ORDER BY partition, \"offset\", \"row\"";
 static const char sql_dead_count[] = "SELECT count(*) FROM tally_dead_letter WHERE topic = ?1";
 /* clang-format on */
 
@@ -466,6 +469,35 @@ enum tl_code tl_store_ledger_failures(struct tl_store *store, int64_t definition
     }
 out:
     tl_answer_close(answer);
+    return rc;
+}
+
+enum tl_code tl_store_dead(struct tl_store *store, struct tl_sv topic, int64_t from_ms, int64_t to_ms,
+                           enum tl_code (*each)(void *ctx, const struct tl_dead_place *dead, struct tl_err *err), void *ctx,
+                           struct tl_err *err)
+{
+    struct tl_answer *answer = NULL;
+    bool mine = false, row = false;
+    enum tl_code rc;
+
+    TL_TRY(tl_store_read_begin(store, &mine, err));
+    TL_TRY(tl_database_stream(store->database, sql_dead, &answer, err, "tii", topic, from_ms, to_ms));
+    for (;;) {
+        struct tl_dead_place dead;
+
+        TL_TRY(tl_answer_next(answer, &row, err));
+        if (!row)
+            break;
+        dead = (struct tl_dead_place){.partition = (uint32_t)tl_answer_i64(answer, 0),
+                                      .offset = tl_answer_i64(answer, 1),
+                                      .row = (uint32_t)tl_answer_i64(answer, 2),
+                                      .log_ms = tl_answer_i64(answer, 3),
+                                      .reason = (enum tl_dead_reason)tl_answer_i64(answer, 4)};
+        TL_TRY(each(ctx, &dead, err));
+    }
+out:
+    tl_answer_close(answer);
+    tl_store_read_end(store, mine);
     return rc;
 }
 

@@ -463,6 +463,69 @@ Test(reconcile, usage)
     scene_close(&scene);
 }
 
+/* ---- what both layers treat alike ---- */
+
+static void append_text(const struct scene *scene, uint32_t partition, int64_t log_second, const char *text)
+{
+    const struct tl_log_record record = {
+        .partition = partition, .log_ms = START_MS + log_second * 1000, .value = tl_sv_from(text)};
+
+    append_records(scene, &record, 1);
+}
+
+/* No row differs by them, and an auditor asks for them. Some of each lie behind what is compared. */
+Test(reconcile, events_that_both_treat_alike)
+{
+    static const char failing[] = "CREATE VIEW tenths AS SELECT window_start, window_end, SUM(10 / (`bytes` - 50)) AS s\n"
+                                  "    FROM TABLE(TUMBLE(TABLE events, DESCRIPTOR(event_time), INTERVAL '1' MINUTE))\n"
+                                  "    GROUP BY window_start, window_end;\n";
+    struct scene scene;
+
+    scene_open(&scene, views, failing);
+    append_body(&scene, 0, 30);
+    append_text(&scene, 0, 299, "{\"event_id\":\"broken");
+    append_text(&scene, 1, 299, "not JSON");
+    append_text(&scene, 0, 299, "{\"event_id\":\"timeless\",\"host\":\"a\",\"bytes\":1}");
+    append_text(&scene, 0, 299,
+                "{\"event_id\":\"flawed\",\"host\":\"a\",\"bytes\":\"many\",\"event_time\":\"2026-03-01T00:04:55.000Z\"}");
+    APPEND(&scene, 0, 299, {"soon", 86400 * 9, "a", 1}, {"twice", 295, "a", 1}, {"twice", 295, "a", 1}, {"fails", 296, "a", 50},
+           {"other", 295, "a", 1}, {"other", 297, "a", 1});
+    append_body(&scene, 300, 60);
+    append_text(&scene, 0, 899, "broken too");
+    APPEND(&scene, 0, 899, {"late-twice", 880, "a", 1}, {"late-twice", 880, "a", 1}, {"soon-too", 86400 * 9, "a", 1});
+    scene_speed(&scene);
+    scene_archive(&scene);
+    scene_batch(&scene, 600);
+    reconcile(&scene, NULL, NULL);
+    EXPECT_STATUS(&scene, 0);
+    EXPECT(&scene, "$.summary.explained", "0");
+    EXPECT(&scene, "$.refused_by_both",
+           "{\"duplicate\":1,\"json_bad_row\":2,\"bad_event_time\":1,\"future_event\":1,\"eval_error\":1}");
+    EXPECT(&scene, "$.counted_by_both", "{\"id_conflict\":1,\"json_bad_field\":1}");
+    EXPECT(&scene, "$.alike[0].cause", "duplicate");
+    EXPECT(&scene, "$.alike[0].event_id", "twice");
+    EXPECT(&scene, "$.alike[1].cause", "id_conflict");
+    EXPECT(&scene, "$.alike[1].event_id", "other");
+    EXPECT(&scene, "$.alike[1].event_time", "2026-03-01T00:04:57.000Z");
+    EXPECT(&scene, "$.alike[2].cause", "json_bad_row");
+    EXPECT(&scene, "$.alike[2].topic", "events");
+    EXPECT(&scene, "$.alike[2].partition", "0");
+    EXPECT(&scene, "$.alike[2].offset", "30");
+    EXPECT(&scene, "$.alike[2].event_time", "");
+    EXPECT(&scene, "$.alike[3].partition", "1");
+    EXPECT(&scene, "$.alike[4].event_id", "flawed");
+    EXPECT(&scene, "$.alike[6].event_id", "soon");
+    EXPECT(&scene, "$.alike[7].event_id", "fails");
+    EXPECT(&scene, "$.alike[8]", "");
+    reconcile(&scene, "--limit", "1");
+    EXPECT(&scene, "$.refused_by_both.json_bad_row", "2");
+    EXPECT(&scene, "$.alike[3].cause", "json_bad_field");
+    reconcile(&scene, "--to", "2026-03-01T00:04:50Z");
+    EXPECT(&scene, "$.refused_by_both", "{}");
+    EXPECT(&scene, "$.counted_by_both", "{}");
+    scene_close(&scene);
+}
+
 /* ---- definitions ---- */
 
 static const char views_changed[] = "CREATE VIEW hits AS\n"

@@ -135,7 +135,7 @@ static struct tl_store *open_evidence(struct tl_evidence *evidence)
     put_speed(store, id);
     put_batch(store, id);
     OK(tl_store_definition(store, id, &definition, err));
-    OK(tl_evidence_init(evidence, store, &definition, events, 1, NULL, INT64_MIN, 2000, err));
+    OK(tl_evidence_init(evidence, store, &definition, events, 1, NULL, INT64_MIN, 2000, NULL, err));
     return store;
 }
 
@@ -167,7 +167,7 @@ Test(evidence, sealed_days, .fini = store_folder_remove)
     OK(tl_store_seal(store, TL_SV("others"), 2000, 1, err));
     OK(tl_store_seal(store, TL_SV("events"), 1000, 1, err));
     OK(tl_store_commit(store, err));
-    OK(tl_evidence_init(&evidence, store, &definition, events, 1, NULL, INT64_MIN, 2000, err));
+    OK(tl_evidence_init(&evidence, store, &definition, events, 1, NULL, INT64_MIN, 2000, NULL, err));
     cr_assert_eq(tl_evidence_judge(&evidence, &late, 1000, false).cause[TL_SIDE_BATCH], TL_CAUSE_SEALED_DAY);
     cr_assert_eq(tl_evidence_judge(&evidence, &counted, 1000, false).cause[TL_SIDE_BATCH], TL_CAUSE_NONE);
     cr_assert_eq(tl_evidence_judge(&evidence, &not_sealed, 2000, false).cause[TL_SIDE_BATCH], TL_CAUSE_ARCHIVED_AFTER_PUBLISH);
@@ -182,8 +182,6 @@ Test(evidence, what_is_kept, .fini = store_folder_remove)
     struct tl_store *store = open_evidence(&evidence);
 
     cr_assert_eq(evidence.lines.count, 5); /* late, duplicate in both, partly late, duplicate of batch, of the import */
-    cr_assert_eq(evidence.both_duplicate_count, 1);
-    cr_assert_eq(evidence.both_failed_count, 0);
     cr_assert_eq(evidence.gaps_count, 2);
     cr_assert_eq(evidence.ranges_count, 2);
     tl_evidence_done(&evidence);
@@ -206,7 +204,7 @@ Test(evidence, split_session, .fini = store_folder_remove)
     OK(tl_store_begin_tick(store, epoch, &change, err));
     OK(tl_store_put_ledger(store, definition.id, 0, &split, 1, err));
     OK(tl_store_commit(store, err));
-    OK(tl_evidence_init(&evidence, store, &definition, events, 1, NULL, INT64_MIN, 2000, err));
+    OK(tl_evidence_init(&evidence, store, &definition, events, 1, NULL, INT64_MIN, 2000, NULL, err));
     judged = tl_evidence_judge(&evidence, &event, 700, false);
     cr_assert_eq(judged.cause[TL_SIDE_SPEED], TL_CAUSE_NONE);
     cr_assert_eq(judged.cause[TL_SIDE_BATCH], TL_CAUSE_NONE);
@@ -262,7 +260,7 @@ ParameterizedTest(struct gap_case *c, evidence, gaps, .fini = store_folder_remov
     OK(tl_store_begin_tick(store, epoch, &change, err));
     OK(tl_store_put_ledger(store, definition.id, 0, &late, 1, err));
     OK(tl_store_commit(store, err));
-    OK(tl_evidence_init(&evidence, store, &definition, events, 1, &window, INT64_MIN, 2000, err));
+    OK(tl_evidence_init(&evidence, store, &definition, events, 1, &window, INT64_MIN, 2000, NULL, err));
     cr_assert_eq(tl_evidence_judge(&evidence, &event, GAP_MS + c->end_ms, false).cause[TL_SIDE_SPEED],
                  c->passed ? TL_CAUSE_LATE_PARTIAL : TL_CAUSE_NONE, "%s", c->name);
     tl_evidence_done(&evidence);
@@ -300,7 +298,7 @@ Test(evidence, topics_of_a_pattern, .fini = store_folder_remove)
     store_stage_range(store, run, id, INT64_MIN, 1000);
     OK(tl_store_publish(store, run, 1, err));
     OK(tl_store_definition(store, id, &definition, err));
-    OK(tl_evidence_init(&evidence, store, &definition, topics, TL_COUNT(topics), NULL, INT64_MIN, 2000, err));
+    OK(tl_evidence_init(&evidence, store, &definition, topics, TL_COUNT(topics), NULL, INT64_MIN, 2000, NULL, err));
     cr_assert_eq(evidence.ranges_count, 1);
     cr_assert_eq(evidence.ranges[0].offsets_count, 2);
     cr_assert_eq(evidence.ranges[0].offsets[0].partition, tl_partition_number(2, 3));

@@ -147,8 +147,12 @@ static void set_scene(struct scene *s, struct tl_sv host)
         .equal_count = 1234565,
         .explained_count = 1,
         .unexplained_count = 1,
-        .events_count = {[TL_CAUSE_LATE_DROP] = 2},
-        .refused_count = { 1, 2, 3, 4},
+        .events_count = {[TL_CAUSE_LATE_DROP] = 2  },
+        .alike_count = { [TL_CAUSE_JSON_BAD_ROW] = 1,
+                         [TL_CAUSE_FUTURE_EVENT] = 2,
+                         [TL_CAUSE_DUPLICATE] = 3,
+                         [TL_CAUSE_EVAL_ERROR] = 4,
+                         [TL_CAUSE_ID_CONFLICT] = 5},
         .units = s->units,
         .units_count = 2,
         .units_left_out = 5
@@ -190,7 +194,8 @@ Test(report, json)
     cr_assert_str_eq(at(&out, "$.summary"),
                      "{\"groups\":1234567,\"equal\":1234565,\"explained\":1,\"unexplained\":1,\"pending\":0,\"proved\":null}");
     cr_assert_str_eq(at(&out, "$.causes"), "{\"late_drop\":2}");
-    cr_assert_str_eq(at(&out, "$.refused_by_both"), "{\"dead_letter\":1,\"future_event\":2,\"duplicate\":3,\"eval_error\":4}");
+    cr_assert_str_eq(at(&out, "$.refused_by_both"), "{\"duplicate\":3,\"json_bad_row\":1,\"future_event\":2,\"eval_error\":4}");
+    cr_assert_str_eq(at(&out, "$.counted_by_both"), "{\"id_conflict\":5}");
     cr_assert_str_eq(at(&out, "$.views[0].boundary"), "2015-05-19T00:00:00.000Z");
     cr_assert_str_eq(at(&out, "$.units[0].verdict"), "unexplained");
     cr_assert_str_eq(at(&out, "$.units[0].speed.num_hits"), "99");
