@@ -97,7 +97,7 @@ FUZZERS  := $(patsubst tests/fuzz/%_fuzz.c,build/fuzz/%,$(FUZZ_C))
 
 # --- targets ------------------------------------------------------------------------------------------------------------
 .PHONY: all test unit integration fault replay test-unit test-unit-long test-integration test-fault test-all check bench benches fuzz fuzz-seeds \
-        test-flink test-flink-long test-layers test-months test-boundary test-replays build/demo_site kafka kafka-up postgres postgres-up servers servers-up servers-down demo tools generated install format lint lint-links lint-objects deps deps-lint deps-flink deps-bench deps-browser test-browser help \
+        test-flink test-flink-long test-layers test-causes test-months test-boundary test-replays build/demo_site kafka kafka-up postgres postgres-up servers servers-up servers-down demo tools generated install format lint lint-links lint-objects deps deps-lint deps-flink deps-bench deps-browser test-browser help \
         clean FORCE
 
 all: $(PROGRAM) tools $(if $(filter release,$(VARIANT)),build/tally,) ## build/tally and the traffic generator
@@ -220,6 +220,11 @@ STREAMS ?= 20
 test-layers: deps ## the views of test-flink and more in random histories: speed and batch give equal rows (STREAMS, SEED, FLINK_CASES)
 	$(Q)$(MAKE) --no-print-directory $(PROGRAM)
 	$(Q)python3 -B tests/flink/layers.py --tally $(PROGRAM) --work $(B)/layers --random $(STREAMS) --seed $(SEED) $(FLINK_CASES)
+
+MIXTURES ?= 20
+test-causes: deps ## causes planted by known ids, in MIXTURES of them, are found and nothing else is; as many random histories are explained (SEED)
+	$(Q)$(MAKE) --no-print-directory $(PROGRAM) $(B)/integration servers-up
+	$(Q)$(TEST_ENV) TALLY_MIXTURES=$(MIXTURES) $(if $(filter command line,$(origin SEED)),TALLY_SEED=$(SEED),) $(B)/integration --filter '*/@(are_found_*|random_histories)'
 
 MONTHS ?= 200
 test-months: deps ## a month in parts, in any order, again and after kills is one run over everything: MONTHS random histories (SEED; TINY=1 for many rounds)

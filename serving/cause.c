@@ -547,6 +547,16 @@ static uint32_t partitions_read(const struct tl_cause_finder *finder, uint32_t s
     return count;
 }
 
+/* Offsets that hold no message of ours (a transaction's marker) are in no file: files say where they begin, and the statement behind which message
+ * there was none. */
+static int64_t end_of_messages(const struct tl_recorded_topic *topic, uint32_t partition, int64_t end)
+{
+    for (size_t c = 0; c < topic->complete_count; c++)
+        if (topic->complete[c].partition == partition && topic->complete[c].offset >= end && topic->complete[c].files_offset > 0)
+            return tl_min_i64(end, topic->complete[c].files_offset);
+    return end;
+}
+
 static enum tl_code find_gaps(struct tl_cause_finder *finder, uint32_t source, const struct tl_recorded_topic *topic,
                               struct tl_err *err)
 {
@@ -554,14 +564,17 @@ static enum tl_code find_gaps(struct tl_cause_finder *finder, uint32_t source, c
     enum tl_code rc = TL_OK;
 
     for (uint32_t n = 0; n < partitions_count; n++) {
-        int64_t end = tl_max_i64(tl_recorded_end(topic, n), read_by_runs(finder, source, topic->number_base + n)),
-                next = tl_recorded_thinned(topic, n);
+        int64_t end = end_of_messages(
+                    topic, n, tl_max_i64(tl_recorded_end(topic, n), read_by_runs(finder, source, topic->number_base + n))),
+                next = tl_recorded_thinned(topic, n), begin;
 
         for (size_t f = 0; f < topic->files_count; f++) {
             if (topic->files[f].partition != n)
                 continue;
-            if (topic->files[f].first_offset > next)
-                TL_TRY(tl_recorded_add_gap(finder->recorded, topic->topic, n, next, topic->files[f].first_offset - 1, err));
+            begin = topic->files[f].begin_offset == TL_MASTER_BEGIN_UNKNOWN ? topic->files[f].first_offset
+                                                                            : topic->files[f].begin_offset;
+            if (begin > next)
+                TL_TRY(tl_recorded_add_gap(finder->recorded, topic->topic, n, next, begin - 1, err));
             next = topic->files[f].last_offset + 1;
         }
         if (next < end)

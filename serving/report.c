@@ -156,9 +156,12 @@ static bool is_window(enum tl_column_role role)
 /* Any row that the unit has: its key columns are the same in all. */
 const struct tl_value *tl_report_any_row(const struct tl_unit *unit)
 {
-    for (int side = 0; side < TL_SIDES; side++)
-        if (unit->stored[side] != NULL)
-            return unit->stored[side]->columns;
+    const struct tl_unit_row *rows[] = {unit->stored[TL_SIDE_SPEED], unit->stored[TL_SIDE_BATCH], unit->others[TL_SIDE_SPEED],
+                                        unit->others[TL_SIDE_BATCH]};
+
+    for (size_t r = 0; r < TL_COUNT(rows); r++)
+        if (rows[r] != NULL)
+            return rows[r]->columns;
     return NULL;
 }
 

@@ -26,11 +26,13 @@ static const char idle_option[] = "'scan.watermark.idle-timeout' = '300 ms', ";
 
 void scene_define(struct scene *scene, const char *views, const char *more_views)
 {
-    const char *at = strstr(scene_table, "'format'");
+    const char *topic = strstr(scene_table, "'events'"), *servers = strstr(scene_table, "'properties"),
+               *format = strstr(scene_table, "'format'");
     char text[16384];
 
-    snprintf(text, sizeof text, "%.*s%s%s%s%s", (int)(at - scene_table), scene_table, scene->takes_for_idle ? idle_option : "",
-             at, views, more_views);
+    snprintf(text, sizeof text, "%.*s'%s', %.*s%s%s%s%s", (int)(topic - scene_table), scene_table, scene->topic,
+             scene->log == NULL ? (int)(format - servers) : 0, servers, scene->takes_for_idle ? idle_option : "", format, views,
+             more_views);
     snprintf(scene->views, sizeof scene->views, "%s", run_file_write(scene->dir, "views.sql", text));
 }
 
@@ -38,6 +40,7 @@ void scene_open(struct scene *scene, const char *views, const char *more_views)
 {
     memset(scene, 0, sizeof *scene);
     scene->partitions = 2;
+    snprintf(scene->topic, sizeof scene->topic, "events");
     run_folder_make(scene->dir);
     scene_define(scene, views, more_views);
     snprintf(scene->store, sizeof scene->store, "%s/views.db", scene->dir);
@@ -71,13 +74,14 @@ int event_text(char *out, size_t size, const struct event *event)
 
 void append_records(const struct scene *scene, const struct tl_log_record *records, size_t count)
 {
+    struct tl_log_spec local = {.kind = "local", .data_dir = scene->dir};
+    struct tl_sv topic = tl_sv_from(scene->topic);
     struct tl_log *log = NULL;
     struct tl_err err;
 
-    cr_assert_eq(tl_log_open(&(struct tl_log_spec){.kind = "local", .data_dir = scene->dir}, TL_LOG_APPEND, &log, &err), TL_OK,
-                 "%s", err.message);
-    cr_assert_eq(tl_log_create_topic(log, TL_SV("events"), scene->partitions, &err), TL_OK, "%s", err.message);
-    cr_assert_eq(tl_log_append(log, TL_SV("events"), records, count, NULL, &err), TL_OK, "%s", err.message);
+    cr_assert_eq(tl_log_open(scene->log != NULL ? scene->log : &local, TL_LOG_APPEND, &log, &err), TL_OK, "%s", err.message);
+    cr_assert_eq(tl_log_create_topic(log, topic, scene->partitions, &err), TL_OK, "%s", err.message);
+    cr_assert_eq(tl_log_append(log, topic, records, count, NULL, &err), TL_OK, "%s", err.message);
     tl_log_close(log);
 }
 
@@ -128,9 +132,12 @@ void scene_import(const struct scene *scene, const struct event *events, size_t 
     struct tl_master_writer *writer = NULL;
     struct tl_master_facts facts = {.watermark_ms = INT64_MIN};
     struct tl_err err;
+    char topic[sizeof scene->topic + 8];
+
+    snprintf(topic, sizeof topic, "%s.import", scene->topic);
 
     cr_assert_eq(tl_master_open(scene->dir, &master, &err), TL_OK, "%s", err.message);
-    cr_assert_eq(tl_master_writer_open(master, TL_SV("events.import"), 0, 0, &writer, &err), TL_OK, "%s", err.message);
+    cr_assert_eq(tl_master_writer_open(master, tl_sv_from(topic), 0, 0, &writer, &err), TL_OK, "%s", err.message);
     for (size_t i = 0; i < count; i++) {
         char text[256];
         struct tl_message message = {
@@ -164,8 +171,12 @@ void scene_speed_start(const struct scene *scene, struct run *run, const char *w
 {
     run_start(run, (const char *const[]){"speed", "--views", scene->views, "--data", scene->dir, "--tick", "20ms", "--workers",
                                          workers, NULL});
-    cr_assert(run_says(run, "partition idle topic=events partition=0", SCENE_PATIENCE_MS));
-    cr_assert(run_says(run, "partition idle topic=events partition=1", SCENE_PATIENCE_MS));
+    for (uint32_t p = 0; p < scene->partitions; p++) {
+        char words[240];
+
+        snprintf(words, sizeof words, "partition idle topic=%s partition=%u ", scene->topic, p);
+        cr_assert(run_says(run, words, SCENE_PATIENCE_MS), "%s", words);
+    }
     tl_clock_sleep_ms(200); /* until the workers have heard of it from each other */
 }
 

@@ -29,6 +29,8 @@ struct scene {
     char dir[RUN_DIR_BYTES];
     char views[PATH_BYTES], store[PATH_BYTES];
     char checks[PATH_BYTES]; /* "": none */
+    char topic[128];         /* "events" unless set before scene_define */
+    struct tl_log_spec *log; /* NULL: the folder's own; else what reaches the one that the environment tells the program of */
     uint32_t partitions;     /* of the topic; 2 unless set before the first event */
     bool takes_for_idle;     /* set before scene_define: partitions that are silent for 300 ms */
     struct run run;          /* the last reconcile */
