@@ -9,6 +9,7 @@
  * watermark and deduplication (the ledger stands for them), and must give the very row that the layer has stored, or none where it has
  * none. Whatever the aggregate is. A unit for which both come out, and which has a cause, is explained. Anything else is not: a row that
  * was forged, lost or counted twice does not come out of any set of events.
+ * Nor is what rules_changed or nondeterministic_udf is likely to be behind: suspect.h names it, and it stays unexplained.
  *
  *   HOP, CUMULATE    speed counted a partly late event in those of its windows that had not passed (late_partial)
  *   sessions         speed counted a split event by the watermark that its ledger line tells: the proof's window holds it, judges it by that, and

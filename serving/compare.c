@@ -117,6 +117,29 @@ static struct tl_unit *find_span(const struct tl_compare *compare, struct tl_buf
     return low < spans->count && spans->units[low]->start_ms <= time_ms ? spans->units[low] : NULL;
 }
 
+/* Makes its unit known by the key. Spans come in order of time. */
+static enum tl_code index_span(struct tl_compare *compare, struct tl_unit *unit, struct tl_err *err)
+{
+    struct tl_sv identity = put_span_key(&compare->identity, unit->view, unit->key);
+    struct spans *spans;
+
+    spans = compare->identity.failed ? NULL : tl_table_put(&compare->spans, tl_hash_bytes(identity), identity, NULL);
+    if (spans == NULL)
+        return tl_fail_memory(err, unit->key.size);
+    if ((spans->count & (spans->count - 1)) == 0) { /* room for the next power of two; the old one is left behind */
+        size_t room = spans->count == 0 ? 1 : 2 * (size_t)spans->count;
+        struct tl_unit **units = tl_arena_alloc(&compare->memory, room * sizeof(struct tl_unit *));
+
+        if (units == NULL)
+            return tl_fail_memory(err, room * sizeof(struct tl_unit *));
+        if (spans->count > 0)
+            memcpy(units, spans->units, spans->count * sizeof(struct tl_unit *));
+        spans->units = units;
+    }
+    spans->units[spans->count++] = unit;
+    return TL_OK;
+}
+
 struct tl_unit *tl_compare_find_in(const struct tl_compare *compare, struct tl_buf *room, const struct tl_view *plan_view,
                                    uint32_t view, int64_t start_ms, int64_t end_ms, struct tl_sv key)
 {
@@ -344,30 +367,33 @@ static void bounds_of_rest(const struct tl_unit *unit, int64_t *start_ms, int64_
     }
 }
 
-enum tl_code tl_compare_adopt(struct tl_compare *compare, const struct tl_unit *unit, uint32_t columns_count, bool *is_new,
-                              struct tl_err *err)
+enum tl_code tl_compare_adopt(struct tl_compare *compare, const struct tl_view *plan_view, const struct tl_unit *unit,
+                              uint32_t columns_count, struct tl_unit **out, struct tl_err *err)
 {
     int64_t start_ms = unit->start_ms, end_ms = unit->end_ms;
+    struct tl_unit *mine = NULL;
     struct tl_sv identity;
-    struct tl_unit *mine;
     enum tl_code rc = TL_OK;
 
+    *out = NULL;
     if (unit->rest)
         bounds_of_rest(unit, &start_ms, &end_ms);
     if (!put_identity(&compare->identity, unit->view, start_ms, end_ms, unit->key))
         TL_TRY(tl_fail_memory(err, unit->key.size));
     identity = tl_buf_sv(&compare->identity);
-    *is_new = tl_table_find(&compare->units, tl_hash_bytes(identity), identity) == NULL;
-    if (!*is_new)
+    if (tl_table_find(&compare->units, tl_hash_bytes(identity), identity) != NULL)
         return TL_OK;
     TL_TRY(add_unit(compare, unit->view, start_ms, end_ms, unit->key, &mine, err));
     mine->equal = unit->equal;
     mine->rest = unit->rest;
+    if (tl_compare_by_span(plan_view) && !unit->rest)
+        TL_TRY(index_span(compare, mine, err));
     for (int side = 0; side < TL_SIDES; side++) {
         mine->agrees[side] = unit->agrees[side];
         TL_TRY(adopt_rows(compare, unit->stored[side], columns_count, &mine->stored[side], err));
         TL_TRY(adopt_rows(compare, unit->others[side], columns_count, &mine->others[side], err));
     }
+    *out = mine;
 out:
     return rc;
 }
@@ -899,29 +925,6 @@ static int by_time(const void *a, const void *b)
     if (x->from_ms != y->from_ms)
         return x->from_ms < y->from_ms ? -1 : 1;
     return tl_sv_cmp(x->key, y->key);
-}
-
-/* Makes its unit known by the key. Spans come in order of time. */
-static enum tl_code index_span(struct tl_compare *compare, struct tl_unit *unit, struct tl_err *err)
-{
-    struct tl_sv identity = put_span_key(&compare->identity, unit->view, unit->key);
-    struct spans *spans;
-
-    spans = compare->identity.failed ? NULL : tl_table_put(&compare->spans, tl_hash_bytes(identity), identity, NULL);
-    if (spans == NULL)
-        return tl_fail_memory(err, unit->key.size);
-    if ((spans->count & (spans->count - 1)) == 0) { /* room for the next power of two; the old one is left behind */
-        size_t room = spans->count == 0 ? 1 : 2 * (size_t)spans->count;
-        struct tl_unit **units = tl_arena_alloc(&compare->memory, room * sizeof(struct tl_unit *));
-
-        if (units == NULL)
-            return tl_fail_memory(err, room * sizeof(struct tl_unit *));
-        if (spans->count > 0)
-            memcpy(units, spans->units, spans->count * sizeof(struct tl_unit *));
-        spans->units = units;
-    }
-    spans->units[spans->count++] = unit;
-    return TL_OK;
 }
 
 /* Counts the spans, and makes units of those that differ. */

@@ -99,7 +99,8 @@ struct tl_unit {
     bool agrees[TL_SIDES];                /* what came out with what is stored */
     struct tl_unit_cause *causes;         /* in order of cause */
     bool explained;
-    bool pending; /* explained, and the next commit or run will change it */
+    bool pending;        /* explained, and the next commit or run will change it */
+    enum tl_cause named; /* not explained, and this is likely behind it (suspect.h); else NONE */
 };
 
 /* The inner unit's difference is the outer one's. */
@@ -180,9 +181,10 @@ TL_MUST_USE enum tl_code tl_compare_room(const struct tl_compare *compare, struc
 TL_MUST_USE enum tl_code tl_compare_claim(struct tl_compare *compare, const struct tl_view *plan_view, uint32_t view,
                                           int64_t start_ms, int64_t end_ms, struct tl_sv key, struct tl_unit **out,
                                           struct tl_err *err);
-/* Copies a unit with its rows and what came out of it, less its links and causes, unless there is one. */
-TL_MUST_USE enum tl_code tl_compare_adopt(struct tl_compare *compare, const struct tl_unit *unit, uint32_t columns_count,
-                                          bool *is_new, struct tl_err *err);
+/* Copies a unit with its rows and what came out of it, less its links and causes; *out is NULL where there is one already. Those of a key in order of
+ * time; the rest of a key gets the bounds of what came out. */
+TL_MUST_USE enum tl_code tl_compare_adopt(struct tl_compare *compare, const struct tl_view *plan_view, const struct tl_unit *unit,
+                                          uint32_t columns_count, struct tl_unit **out, struct tl_err *err);
 /* The key that all rows of a unit share, of one of its rows. */
 struct tl_sv tl_unit_key(const struct tl_view *plan_view, const struct tl_shape *shape, struct tl_sv row_key);
 /* Rows that came out of a recomputation: those of differing units are noted there. */

@@ -246,7 +246,7 @@ static enum tl_code keep_failures(struct piece *piece, struct tl_err *err)
     for (uint32_t u = 0; u < tl_compare_units(&piece->compare); u++) {
         struct tl_unit *unit = tl_compare_unit(&piece->compare, u);
         struct tl_full_view *mine = &piece->full->views[unit->view];
-        bool is_new;
+        struct tl_unit *kept;
 
         if (unit->left_out || !unit->equal)
             continue;
@@ -254,8 +254,9 @@ static enum tl_code keep_failures(struct piece *piece, struct tl_err *err)
             mine->proved_count += unit->equal_count;
             continue;
         }
-        TL_TRY(tl_compare_adopt(piece->full->compare, unit, mine->shape->columns_count, &is_new, err));
-        mine->failed_count += is_new ? unit->equal_count : 0;
+        TL_TRY(tl_compare_adopt(piece->full->compare, &piece->full->plan->views[unit->view], unit, mine->shape->columns_count,
+                                &kept, err));
+        mine->failed_count += kept != NULL ? unit->equal_count : 0;
     }
 out:
     return rc;

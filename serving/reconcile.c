@@ -23,6 +23,7 @@
 #include "reconcile_file.h"
 #include "reconciliation.h"
 #include "report.h"
+#include "suspect.h"
 #include "sql/settings.h"
 #include "sql/shape.h"
 #include "versions.h"
@@ -75,6 +76,8 @@ struct reconcile {
     struct tl_report_finding *findings;
     const struct tl_shape **shapes; /* as in the plan */
     struct tl_by by;
+    struct tl_suspect_run *runs; /* that serve what is compared */
+    size_t runs_count;
     struct tl_alike *alike; /* per source */
     struct tl_report_alike *alike_shown;
 };
@@ -659,8 +662,7 @@ static enum tl_code add_speed_versions(void *ctx, int64_t epoch, struct tl_sv ve
 }
 
 struct serving_run {
-    struct tl_versions *versions;
-    struct tl_store *store;
+    struct reconcile *r;
     int64_t from_ms, to_ms;
     int64_t run; /* the last that was looked for */
     struct tl_run_numbers numbers;
@@ -669,8 +671,15 @@ struct serving_run {
 static enum tl_code add_run_versions(void *ctx, const struct tl_run *run, struct tl_err *err)
 {
     struct serving_run *serving = ctx;
+    struct reconcile *r = serving->r;
+    struct tl_suspect_run mine = {.run = run->id};
 
-    return run->id == serving->run ? tl_versions_add(serving->versions, TL_VERSIONS_BATCH, run->versions, err) : TL_OK;
+    if (run->id != serving->run)
+        return TL_OK;
+    if (!TL_RESIZE(r->runs, r->runs_count + 1) || !tl_arena_copy(&r->memory, run->versions, &mine.versions))
+        return tl_fail_memory(err, run->versions.size);
+    r->runs[r->runs_count++] = mine;
+    return tl_versions_add(&r->versions, TL_VERSIONS_BATCH, run->versions, err);
 }
 
 static enum tl_code add_range_versions(void *ctx, const struct tl_run_range *range, struct tl_err *err)
@@ -682,7 +691,7 @@ static enum tl_code add_range_versions(void *ctx, const struct tl_run_range *ran
         return TL_OK;
     serving->run = range->run;
     TL_TRY(tl_run_numbers_add(&serving->numbers, range->run, err));
-    TL_TRY(tl_store_runs(serving->store, add_run_versions, serving, err));
+    TL_TRY(tl_store_runs(serving->r->store, add_run_versions, serving, err));
 out:
     return rc;
 }
@@ -690,7 +699,7 @@ out:
 /* Those of the runs that serve what is compared, of all that speed has worked with, and of what rows are recomputed with here. */
 static enum tl_code take_versions(struct reconcile *r, struct tl_err *err)
 {
-    struct serving_run serving = {.versions = &r->versions, .store = r->store};
+    struct serving_run serving = {.r = r};
     enum tl_code rc = TL_OK;
 
     TL_TRY(tl_store_versions(r->store, add_speed_versions, &r->versions, err));
@@ -1030,20 +1039,44 @@ out:
     return rc;
 }
 
-/* Other rules give other rows from the same events: no event is behind such a difference, so it stays unexplained, and this says why. */
-static enum tl_code note_versions(struct reconcile *r, struct tl_err *err)
+static enum tl_code name_unexplained(struct reconcile *r, struct tl_err *err)
 {
+    struct tl_suspect suspect = {.finder = &r->finder,
+                                 .versions = &r->versions,
+                                 .here = tl_buf_sv(&r->versions_here),
+                                 .runs = r->runs,
+                                 .runs_count = r->runs_count};
+    enum tl_code rc;
+
+    TL_TRY(tl_suspect_name(&suspect, err));
+    r->report.named_count = suspect.named_count;
+out:
+    return rc;
+}
+
+/* No event is behind such a difference, and it is not proved: it stays unexplained, and this says what to do. */
+static enum tl_code note_named(struct reconcile *r, struct tl_err *err)
+{
+    const uint64_t *counts = r->report.events_count;
     struct tl_buf differences;
     enum tl_code rc = TL_OK;
 
     tl_buf_init(&differences, 0);
     tl_versions_put_differences(&r->versions, &differences);
     TL_TRY(tl_buf_check(&differences, "a note", err));
-    if (differences.size > 0 && r->report.unexplained_count > 0)
-        TL_TRY(note(r, err,
-                    "%s: functions worked with %.*s: what is unexplained may come of that; `tally batch --from TIME` recomputes "
-                    "batch's rows",
-                    tl_cause_name(TL_CAUSE_RULES_CHANGED), TL_SV_ARG(tl_buf_sv(&differences))));
+    if (counts[TL_CAUSE_RULES_CHANGED] > 0)
+        TL_TRY(note(
+            r, err,
+            "%s: functions worked with %.*s: %llu of the unexplained groups come of that, as far as can be seen without what was "
+            "there before; `tally batch --from TIME` recomputes batch's rows",
+            tl_cause_name(TL_CAUSE_RULES_CHANGED), TL_SV_ARG(tl_buf_sv(&differences)),
+            (unsigned long long)counts[TL_CAUSE_RULES_CHANGED]));
+    if (counts[TL_CAUSE_NONDETERMINISTIC_UDF] > 0)
+        TL_TRY(
+            note(r, err,
+                 "%s: %llu of the unexplained groups came out otherwise when they were recomputed once more: a function of the "
+                 "--functions library must give the same for the same arguments",
+                 tl_cause_name(TL_CAUSE_NONDETERMINISTIC_UDF), (unsigned long long)counts[TL_CAUSE_NONDETERMINISTIC_UDF]));
 out:
     tl_buf_done(&differences);
     return rc;
@@ -1159,12 +1192,13 @@ static enum tl_code reconcile(struct reconcile *r, struct tl_err *err)
         TL_TRY(tl_cause_prove(&r->finder, err));
     if (r->own->full)
         TL_TRY(prove_all(r, err));
+    TL_TRY(name_unexplained(r, err));
     sum_up(r);
     draw_timeline(r);
     TL_TRY(sum_by(r, err));
     TL_TRY(note_left_out(r, err));
     TL_TRY(note_gaps(r, err));
-    TL_TRY(note_versions(r, err));
+    TL_TRY(note_named(r, err));
     TL_TRY(choose_units(r, err));
     for (uint32_t s = 0; s < r->plan->sources_count; s++)
         TL_TRY(show_alike(r, s, err));
@@ -1232,6 +1266,7 @@ static void reconcile_done(struct reconcile *r)
     free(r->notes);
     free(r->units);
     free(r->findings);
+    free(r->runs);
     for (uint32_t s = 0; r->alike != NULL && s < r->plan->sources_count; s++)
         tl_alike_done(&r->alike[s]);
     free(r->alike);

@@ -9,7 +9,8 @@
  *   summary          {groups, equal, explained, unexplained, pending}   pending: those among the explained that the next commit or run changes, and
  *                    spans that are left out (compare.h), no groups yet, since they reach beyond what is compared
  *                    proved: with --full, those of the equal and the explained that came out of a recomputation; else null
- *   causes           {cause: events}   an event that differs in several views counts once per cause; only causes that occur, in the order of 10.2.
+ *                    named: those of the unexplained that rules_changed or nondeterministic_udf is likely to be behind (suspect.h): not proved
+ *   causes           {cause: events; of these two: groups}   an event that differs in several views counts once per cause; only causes that occur, in the order of 10.2.
  *                    dq_reject has the check's name behind it, "dq_reject:has_host", here and below. Events that one layer did not count; session_split: both did, and speed in a session of its own
  *   cause_details    [{cause, events, meaning, what_to_do, samples: [{view, topic, partition, offset, row, event_time, event_id}], samples_left_out}]
  *                    at most --limit samples a cause
@@ -109,6 +110,7 @@ struct tl_report {
     uint64_t groups_count, equal_count, explained_count, unexplained_count, pending_count;
     bool full;
     uint64_t proved_count;
+    uint64_t named_count; /* of the unexplained */
     uint64_t events_count[TL_CAUSES];
     const struct tl_check_events *checks;
     const struct tl_cause_events *found; /* NULL: nothing differs */

@@ -424,6 +424,7 @@ void tl_report_json(const struct tl_report *report, struct tl_buf *out)
     put_counts(out, report->groups_count, report->equal_count, report->explained_count, report->unexplained_count,
                report->pending_count);
     put_proved(out, report->full, report->proved_count);
+    tl_buf_printf(out, ", \"named\": %" PRIu64, report->named_count);
     tl_buf_put_str(out, "},\n\"causes\": ");
     put_causes(out, report->events_count, report->checks);
     tl_buf_put_str(out, ",\n\"cause_details\": [");

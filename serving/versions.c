@@ -63,6 +63,20 @@ static bool has_another(const struct tl_versions *versions, const struct tl_vers
     return false;
 }
 
+bool tl_versions_differ(const struct tl_versions *versions, enum tl_versions_side side,
+                        bool (*matters)(const void *ctx, struct tl_sv name), const void *ctx)
+{
+    for (size_t i = 0; i < versions->items_count; i++) {
+        const struct tl_versions_item *theirs = &versions->items[i];
+
+        for (size_t h = 0; h < versions->items_count && theirs->has[side] && !theirs->has[TL_VERSIONS_RECONCILE]; h++)
+            if (versions->items[h].has[TL_VERSIONS_RECONCILE] && tl_sv_eq(versions->items[h].name, theirs->name) &&
+                matters(ctx, theirs->name))
+                return true;
+    }
+    return false;
+}
+
 void tl_versions_put_differences(const struct tl_versions *versions, struct tl_buf *out)
 {
     static const char *const sides[TL_VERSIONS_SIDES] = {"speed", "batch", "reconcile"};

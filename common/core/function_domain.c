@@ -289,7 +289,7 @@ static bool referrer_domain(const struct tl_call *call)
 
 static const struct tl_function functions[] = {
     TL_ROW("REFERRER_DOMAIN", "REFERRER_DOMAIN(STRING) -> STRING", 1, 1, STRING, referrer_domain, .args = {TL_STRING},
-           .ours = true, .prepare = referrer_domain_prepare, .memory = &recent_kind),
+           .ours = true, .prepare = referrer_domain_prepare, .memory = &recent_kind, .works_with = "publicsuffix"),
 };
 
 const struct tl_catalog tl_functions_domain = {functions, TL_COUNT(functions), &tl_functions_find, NULL};

@@ -108,7 +108,7 @@ out:
 
 static const struct tl_function functions[] = {
     TL_ROW("GET_LOCATION", "GET_LOCATION(STRING) -> STRING", 1, 1, STRING, get_location, .args = {TL_STRING}, .ours = true,
-           .prepare = get_location_prepare, .memory = &memory_kind),
+           .prepare = get_location_prepare, .memory = &memory_kind, .works_with = "places"),
 };
 
 const struct tl_catalog tl_functions_place = {functions, TL_COUNT(functions), &tl_functions_real, NULL};

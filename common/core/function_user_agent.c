@@ -67,7 +67,7 @@ static bool is_bot(const struct tl_call *call)
     {                                                                                                                            \
         .name = (NAME), .signature = NAME "(STRING) -> " #RESULT, .args = {TL_STRING}, .args_min = 1, .args_max = 1,             \
         .result = TL_##RESULT, .null_in_null_out = true, .ours = true, .kernel = (KERNEL), .prepare = rules_prepare,             \
-        .memory = &cache_kind                                                                                                    \
+        .memory = &cache_kind, .works_with = "uap-core"                                                                          \
     }
 
 static const struct tl_function functions[] = {

@@ -71,6 +71,8 @@ struct tl_function {
      * error is a mistake of the views file. */
     enum tl_code (*prepare)(const struct tl_prepare *with, const void **state, struct tl_err *err);
     const struct tl_memory_kind *memory; /* may be NULL */
+    const char *
+        works_with; /* of the data from outside: the first word of its version (tl_functions_versions); NULL: nothing, or a library of the user's */
     /* Of a library of the user's (core/udf.h), else NULL: its row there, and of an aggregate how it accumulates; that one has no kernel. */
     const void *own;
     const struct tl_agg_shape *aggregate;

@@ -16,14 +16,19 @@ static const char views[] =
 
 enum { MIDNIGHT = 86400 };
 
-static void play(struct scene *scene)
+static void play_in(struct scene *scene, const char *settings)
 {
-    scene_open(scene, views, "");
+    scene_open(scene, views, settings);
     APPEND(scene, 0, 10, {"agent", 1, "203.0.113.7", 1}, {"agent", 2, "203.0.113.8", 1}, {NULL, 3, "203.0.113.7", 1});
     APPEND(scene, 1, MIDNIGHT, {"agent", MIDNIGHT - 1, "203.0.113.7", 1}, {"agent", MIDNIGHT, "203.0.113.7", 1},
            {"agent", MIDNIGHT + 60, "203.0.113.7", 1});
     APPEND(scene, 0, MIDNIGHT + 100, {"agent", MIDNIGHT + 100, "203.0.113.7", 1});
     scene_speed(scene);
+}
+
+static void play(struct scene *scene)
+{
+    play_in(scene, "");
 }
 
 static char *ids(const struct scene *scene)
@@ -146,7 +151,7 @@ Test(visitors, other_rules_are_named_where_something_is_unexplained)
 {
     struct scene scene;
 
-    play(&scene);
+    play_in(&scene, "SET 'table.local-time-zone' = 'Europe/Berlin';\n");
     scene_archive(&scene);
     scene_batch(&scene, MIDNIGHT + 90);
     forge(&scene, "UPDATE tally_run SET versions = 'tzdata 1999a; places x 1'");

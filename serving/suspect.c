@@ -1,0 +1,319 @@
+/* suspect.c: what is likely behind a unit that is unexplained. See suspect.h. */
+#include "suspect.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "sql/shape.h"
+
+/* ---- what a view calls ---- */
+
+typedef bool (*calls_fn)(const struct tl_function *function, struct tl_sv name);
+
+static bool expr_calls(const struct tl_expr *expr, calls_fn is, struct tl_sv name)
+{
+    if (expr == NULL)
+        return false;
+    if (expr->op == TL_EXPR_CALL && is(expr->function, name))
+        return true;
+    for (uint32_t i = 0; i < expr->args_count; i++)
+        if (expr_calls(expr->args[i], is, name))
+            return true;
+    return false;
+}
+
+static bool agg_calls(const struct tl_agg_call *agg, calls_fn is, struct tl_sv name)
+{
+    bool calls = (agg->user != NULL && is(agg->user, name)) || expr_calls(agg->where, is, name);
+
+    for (uint32_t i = 0; i < agg->args_count; i++)
+        calls = calls || expr_calls(agg->args[i], is, name);
+    return calls;
+}
+
+/* The view itself, and its source's time. */
+static bool view_calls(const struct tl_plan *plan, uint32_t v, calls_fn is, struct tl_sv name)
+{
+    const struct tl_view *view = &plan->views[v];
+    const struct tl_source *source = &plan->sources[view->source];
+    bool calls = expr_calls(view->filter, is, name) || expr_calls(view->having, is, name) || expr_calls(source->time, is, name) ||
+                 expr_calls(source->watermark, is, name);
+
+    for (uint32_t k = 0; k < view->keys_count; k++)
+        calls = calls || expr_calls(view->keys[k], is, name);
+    for (uint32_t a = 0; a < view->aggs_count; a++)
+        calls = calls || agg_calls(&view->aggs[a], is, name);
+    for (uint32_t o = 0; o < view->outputs_count; o++)
+        calls = calls || expr_calls(view->outputs[o].expr, is, name);
+    return calls;
+}
+
+static bool is_own(const struct tl_function *function, struct tl_sv name)
+{
+    (void)name;
+    return function->own != NULL;
+}
+
+static bool works_with(const struct tl_function *function, struct tl_sv name)
+{
+    return function->works_with != NULL && tl_sv_eq(tl_sv_from(function->works_with), name);
+}
+
+static bool is_data(struct tl_sv name)
+{
+    static const char *const names[] = {"uap-core", "places", "publicsuffix"};
+
+    for (size_t n = 0; n < TL_COUNT(names); n++)
+        if (tl_sv_eq(tl_sv_from(names[n]), name))
+            return true;
+    return false;
+}
+
+struct called {
+    const struct tl_plan *plan;
+    uint32_t view;
+};
+
+/* From tl_versions_differ: does the view depend on what has this name? A library has that of its file. */
+static bool depends_on(const void *ctx, struct tl_sv name)
+{
+    const struct called *called = ctx;
+
+    if (tl_sv_eq(name, TL_SV("tzdata")))
+        return called->plan->settings.zone != NULL;
+    return view_calls(called->plan, called->view, is_data(name) ? works_with : is_own, name);
+}
+
+/* ---- naming ---- */
+
+static enum tl_code name_unit(struct tl_suspect *suspect, struct tl_unit *unit, enum tl_cause cause, struct tl_err *err)
+{
+    struct tl_cause_finder *finder = suspect->finder;
+    struct tl_unit_cause **at = &unit->causes;
+    struct tl_unit_cause *mine = tl_arena_zalloc(&finder->memory, sizeof *mine);
+
+    if (mine == NULL)
+        return tl_fail_memory(err, sizeof *mine);
+    while (*at != NULL && (*at)->cause < cause)
+        at = &(*at)->next;
+    *mine = (struct tl_unit_cause){.cause = cause, .missing = TL_SIDES, .next = *at};
+    *at = mine;
+    unit->named = cause;
+    if (unit->beside)
+        return TL_OK;
+    finder->events_count[cause]++;
+    finder->views[unit->view].events_count[cause]++;
+    suspect->named_count++;
+    return TL_OK;
+}
+
+static bool is_open(const struct tl_unit *unit)
+{
+    return !unit->explained && !unit->left_out && unit->named == TL_CAUSE_NONE;
+}
+
+/* ---- functions that are not deterministic ---- */
+
+/* What came out of a recomputation on one side. */
+static const struct tl_unit_row *find_row(const struct tl_unit *unit, enum tl_side side, const struct tl_unit_row *of)
+{
+    const struct tl_unit_row *const lists[] = {unit->stored[side], unit->others[side]};
+
+    for (size_t l = 0; l < TL_COUNT(lists); l++)
+        for (const struct tl_unit_row *row = lists[l]; row != NULL; row = row->next)
+            if (row->came_out && row->start_ms == of->start_ms && row->end_ms == of->end_ms && tl_sv_eq(row->key, of->key))
+                return row;
+    return NULL;
+}
+
+static bool has_all(const struct tl_unit *unit, const struct tl_unit *of, enum tl_side side, uint32_t columns_count)
+{
+    const struct tl_unit_row *const lists[] = {of->stored[side], of->others[side]};
+
+    for (size_t l = 0; l < TL_COUNT(lists); l++) {
+        for (const struct tl_unit_row *row = lists[l]; row != NULL; row = row->next) {
+            const struct tl_unit_row *mine = row->came_out ? find_row(unit, side, row) : row;
+
+            if (mine == NULL || !tl_unit_values_eq(mine->columns, row->columns, columns_count))
+                return false;
+        }
+    }
+    return true;
+}
+
+/* The same units once more, in order of time. */
+struct again {
+    struct tl_compare compare;
+    struct tl_cause_finder finder;
+    struct tl_cause_view *views;
+    struct tl_unit **units;
+    size_t count;
+    struct tl_table waiting; /* of a finder that notes no causes */
+};
+
+static int by_time(const void *a, const void *b)
+{
+    const struct tl_unit *x = *(struct tl_unit *const *)a, *y = *(struct tl_unit *const *)b;
+
+    if (x->end_ms != y->end_ms)
+        return x->end_ms < y->end_ms ? -1 : 1;
+    return (x->start_ms > y->start_ms) - (x->start_ms < y->start_ms);
+}
+
+static enum tl_code choose_units(struct again *again, const struct tl_cause_finder *finder, struct tl_err *err)
+{
+    again->units = malloc(((size_t)tl_compare_units(finder->compare) + 1) * sizeof(struct tl_unit *));
+    again->views = calloc(finder->plan->views_count + 1, sizeof *again->views);
+    if (again->units == NULL || again->views == NULL)
+        return tl_fail_memory(err, tl_compare_units(finder->compare) * sizeof(struct tl_unit *));
+    for (uint32_t v = 0; v < finder->plan->views_count; v++) {
+        again->views[v] = finder->views[v];
+        if (!view_calls(finder->plan, v, is_own, TL_SV("")))
+            again->views[v].evidence = NULL;
+    }
+    for (uint32_t u = 0; u < tl_compare_units(finder->compare); u++) {
+        struct tl_unit *unit = tl_compare_unit(finder->compare, u);
+
+        if (is_open(unit) && !unit->rest && again->views[unit->view].evidence != NULL)
+            again->units[again->count++] = unit;
+    }
+    qsort(again->units, again->count, sizeof(struct tl_unit *), by_time);
+    return TL_OK;
+}
+
+static void forget_outcome(struct tl_unit *unit)
+{
+    for (int side = 0; unit != NULL && side < TL_SIDES; side++) {
+        unit->others[side] = NULL;
+        for (struct tl_unit_row *row = unit->stored[side]; row != NULL; row = row->next)
+            row->came_out = false;
+    }
+}
+
+static enum tl_code compare_again(struct tl_suspect *suspect, struct again *again, struct tl_err *err)
+{
+    enum tl_code rc = TL_OK;
+
+    again->finder.plan = suspect->finder->plan;
+    again->finder.recorded = suspect->finder->recorded;
+    again->finder.compare = &again->compare;
+    again->finder.views = again->views;
+    again->finder.waiting = &again->waiting;
+    again->finder.threads = 1;
+    for (size_t u = 0; u < again->count; u++) {
+        const struct tl_cause_view *view = &again->views[again->units[u]->view];
+        struct tl_unit *mine;
+
+        TL_TRY(tl_compare_adopt(&again->compare, view->plan_view, again->units[u], view->shape->columns_count, &mine, err));
+        forget_outcome(mine);
+    }
+    TL_TRY(tl_cause_prove(&again->finder, err));
+    for (size_t u = 0; u < again->count; u++) {
+        struct tl_unit *unit = again->units[u];
+        const struct tl_cause_view *view = &again->views[unit->view];
+        const struct tl_unit *second =
+            tl_compare_find(&again->compare, view->plan_view, unit->view, unit->start_ms, unit->end_ms, unit->key);
+
+        for (int side = 0; second != NULL && side < TL_SIDES && is_open(unit); side++)
+            if (!has_all(unit, second, (enum tl_side)side, view->shape->columns_count) ||
+                !has_all(second, unit, (enum tl_side)side, view->shape->columns_count))
+                TL_TRY(name_unit(suspect, unit, TL_CAUSE_NONDETERMINISTIC_UDF, err));
+    }
+out:
+    return rc;
+}
+
+static enum tl_code name_functions(struct tl_suspect *suspect, struct tl_err *err)
+{
+    struct again again = {0};
+    enum tl_code rc = TL_OK;
+
+    tl_compare_init(&again.compare, 0);
+    tl_cause_init(&again.finder);
+    tl_table_init(&again.waiting, sizeof(struct tl_compare_waiting), 0);
+    TL_TRY(choose_units(&again, suspect->finder, err));
+    if (again.count > 0)
+        TL_TRY(compare_again(suspect, &again, err));
+out:
+    free(again.units);
+    free(again.views);
+    tl_table_done(&again.waiting);
+    tl_cause_done(&again.finder);
+    tl_compare_done(&again.compare);
+    return rc;
+}
+
+/* ---- other rules ---- */
+
+static enum tl_code batch_differs(const struct tl_suspect *suspect, const struct called *called, int64_t run, bool *out,
+                                  struct tl_err *err)
+{
+    struct tl_versions versions = {0};
+    enum tl_code rc = TL_OK;
+
+    *out = false;
+    for (size_t r = 0; r < suspect->runs_count; r++) {
+        if (suspect->runs[r].run != run)
+            continue;
+        TL_TRY(tl_versions_add(&versions, TL_VERSIONS_BATCH, suspect->runs[r].versions, err));
+        TL_TRY(tl_versions_add(&versions, TL_VERSIONS_RECONCILE, suspect->here, err));
+        *out = tl_versions_differ(&versions, TL_VERSIONS_BATCH, depends_on, called);
+    }
+out:
+    tl_versions_done(&versions);
+    return rc;
+}
+
+static enum tl_code name_rules(struct tl_suspect *suspect, struct tl_unit *unit, struct tl_err *err)
+{
+    const struct tl_cause_finder *finder = suspect->finder;
+    const struct tl_evidence *evidence = finder->views[tl_view_root(finder->plan, unit->view)].evidence;
+    const struct called called = {finder->plan, unit->view};
+    bool differs[TL_SIDES];
+    enum tl_code rc = TL_OK;
+
+    if (evidence == NULL)
+        return TL_OK;
+    differs[TL_SIDE_SPEED] = tl_versions_differ(suspect->versions, TL_VERSIONS_SPEED, depends_on, &called);
+    TL_TRY(batch_differs(suspect, &called, tl_evidence_run_at(evidence, unit->end_ms - 1), &differs[TL_SIDE_BATCH], err));
+    for (int side = 0; side < TL_SIDES; side++)
+        if (!unit->agrees[side] && !differs[side])
+            return TL_OK;
+    if (!unit->agrees[TL_SIDE_SPEED] || !unit->agrees[TL_SIDE_BATCH])
+        TL_TRY(name_unit(suspect, unit, TL_CAUSE_RULES_CHANGED, err));
+out:
+    return rc;
+}
+
+/* Its own rows have come out of those that it is made of. */
+static enum tl_code name_by_inner(struct tl_suspect *suspect, struct tl_unit *unit, struct tl_err *err)
+{
+    enum tl_cause named = TL_CAUSE_NONE;
+
+    if (!unit->agrees[TL_SIDE_SPEED] || !unit->agrees[TL_SIDE_BATCH])
+        return TL_OK;
+    for (const struct tl_unit_link *link = unit->inners; link != NULL; link = link->next_inner) {
+        if (!link->inner->explained && link->inner->named == TL_CAUSE_NONE)
+            return TL_OK;
+        if (link->inner->named != TL_CAUSE_NONE)
+            named = link->inner->named;
+    }
+    return named == TL_CAUSE_NONE ? TL_OK : name_unit(suspect, unit, named, err);
+}
+
+enum tl_code tl_suspect_name(struct tl_suspect *suspect, struct tl_err *err)
+{
+    enum tl_code rc = TL_OK;
+
+    TL_TRY(name_functions(suspect, err));
+    for (uint32_t u = 0; u < tl_compare_units(suspect->finder->compare); u++) {
+        struct tl_unit *unit = tl_compare_unit(suspect->finder->compare, u);
+
+        if (is_open(unit)) /* inner ones stand before those that are made of them */
+            TL_TRY(name_by_inner(suspect, unit, err));
+        if (is_open(unit))
+            TL_TRY(name_rules(suspect, unit, err));
+    }
+out:
+    return rc;
+}

@@ -1,0 +1,156 @@
+/* suspect_test.c: what is likely behind a difference that no event explains: a function that is not deterministic, rules that were others. It is named
+ * and stays unexplained. */
+#include <criterion/criterion.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "support/library.h"
+#include "support/reconcile_scene.h"
+
+/* A function that is what its argument is, but for 77: there it is what the macro says. No trial asks for 77. */
+static const char source[] =
+    "#include <stdatomic.h>\n#include <tally_function.h>\n"
+    "static atomic_llong calls;\n"
+    "static bool odd(struct tally_call *call, const struct tally_value *args, struct tally_value *result)\n"
+    "{\n"
+    "    (void)call;\n"
+    "    result->i64 = args[0].i64 == 77 ? ODD : args[0].i64;\n"
+    "    atomic_fetch_add(&calls, 1);\n"
+    "    return true;\n"
+    "}\n"
+    "static const struct tally_scalar scalars[] = {{\"ODD_ONE\", {TALLY_BIGINT}, TALLY_BIGINT, 0, odd}};\n"
+    "const struct tally_library tally_library = {TALLY_LIBRARY_HEAD, \"1.0\", NULL, scalars, 1, NULL, 0};\n";
+
+static const char views[] =
+    "CREATE VIEW odd_sums AS SELECT window_start, window_end, host, SUM(ODD_ONE(`bytes`)) AS hits\n"
+    "    FROM TABLE(TUMBLE(TABLE events, DESCRIPTOR(event_time), INTERVAL '10' SECOND)) GROUP BY window_start, window_end, "
+    "host;\n"
+    "CREATE VIEW odd_visits AS SELECT window_start, window_end, host, SUM(ODD_ONE(`bytes`)) AS hits\n"
+    "    FROM TABLE(SESSION(TABLE events PARTITION BY host, DESCRIPTOR(event_time), INTERVAL '8' SECOND))\n"
+    "    GROUP BY window_start, window_end, host;\n"
+    "CREATE VIEW odd_minutes AS SELECT window_start, window_end, host, SUM(hits) AS hits FROM odd_sums\n"
+    "    GROUP BY window_start, window_end, host;\n"
+    "CREATE VIEW plain AS SELECT window_start, window_end, host, COUNT(*) AS hits\n"
+    "    FROM TABLE(TUMBLE(TABLE events, DESCRIPTOR(event_time), INTERVAL '10' SECOND)) GROUP BY window_start, window_end, "
+    "host;\n";
+
+static char dir[RUN_DIR_BYTES], code[RUN_DIR_BYTES + 40];
+
+static void use_library(const char *odd)
+{
+    char path[LIBRARY_PATH_BYTES], flags[80];
+
+    snprintf(flags, sizeof flags, "'-DODD=%s'", odd);
+    library_build(dir, "functions", code, flags, path);
+    setenv("TALLY_FUNCTIONS", path, 1);
+}
+
+static void open_library(void)
+{
+    run_folder_make(dir);
+    snprintf(code, sizeof code, "%s", run_file_write(dir, "functions.c", source));
+}
+
+static void close_library(void)
+{
+    run_folder_remove(dir);
+}
+
+TestSuite(suspect, .init = open_library, .fini = close_library, .timeout = 120);
+
+/* The other library is there from batch on; NULL: none. */
+static void play(struct scene *scene, const char *odd, const char *other)
+{
+    use_library(odd);
+    scene_open(scene, views, "");
+    append_body(scene, 0, 10);
+    APPEND(scene, 0, 99, {"odd", 105, "odd.example", 77}, {"even", 106, "even.example", 76});
+    append_body(scene, 110, 79);
+    scene_speed(scene);
+    scene_archive(scene);
+    if (other != NULL)
+        use_library(other);
+    scene_batch(scene, 600);
+}
+
+/* How many units have a cause; and of which view. */
+static int64_t named(const struct scene *scene, int view, const char *cause)
+{
+    char path[80];
+
+    snprintf(path, sizeof path, "$.views[%d].causes.%s", view, cause);
+    return report_count(scene, path);
+}
+
+Test(suspect, a_function_that_is_not_deterministic)
+{
+    struct scene scene;
+
+    play(&scene, "calls * 1000", NULL);
+    reconcile(&scene, NULL, NULL);
+    EXPECT_STATUS(&scene, 1);
+    EXPECT(&scene, "$.summary.unexplained", "3");
+    EXPECT(&scene, "$.summary.named", "3");
+    for (int v = 0; v < 3; v++)
+        cr_assert_eq(named(&scene, v, "nondeterministic_udf"), 1, "%d: %s", v, scene.run.out);
+    EXPECT(&scene, "$.units[0].verdict", "unexplained");
+    EXPECT(&scene, "$.units[0].key.host", "odd.example");
+    EXPECT(&scene, "$.units[0].causes[0].cause", "nondeterministic_udf");
+    EXPECT(&scene, "$.units[0].causes[0].events", "0");
+    EXPECT(&scene, "$.units[0].causes[0].missing_in", "");
+    cr_assert_not_null(strstr(report(&scene, "$.notes[0]"), "nondeterministic_udf: 3 of the unexplained groups"), "%s",
+                       scene.run.out);
+    /* What was forged has another cause, and none is found. */
+    forge(&scene, "UPDATE plain_speed SET hits = hits + 1 WHERE host = 'odd.example'");
+    forge(&scene, "UPDATE odd_sums_speed SET hits = hits + 1 WHERE host = 'even.example'");
+    reconcile(&scene, NULL, NULL);
+    EXPECT(&scene, "$.summary.unexplained", "5");
+    EXPECT(&scene, "$.summary.named", "3");
+    scene_close(&scene);
+}
+
+/* Batch has other rules than speed had, and reconcile the one's or the other's. */
+Test(suspect, rules_that_were_others)
+{
+    struct scene scene;
+
+    play(&scene, "1", "2");
+    for (int here = 2; here >= 1; here--) {
+        use_library(here == 2 ? "2" : "1");
+        reconcile(&scene, NULL, NULL);
+        EXPECT_STATUS(&scene, 1);
+        EXPECT(&scene, "$.summary.unexplained", "3");
+        EXPECT(&scene, "$.summary.named", "3");
+        for (int v = 0; v < 3; v++)
+            cr_assert_eq(named(&scene, v, "rules_changed"), 1, "%d: %s", v, scene.run.out);
+        EXPECT(&scene, "$.units[0].causes[0].cause", "rules_changed");
+        cr_assert_not_null(strstr(report(&scene, "$.notes[0]"), "rules_changed: functions worked with functions.so"), "%s",
+                           scene.run.out);
+        reconcile(&scene, "--full", NULL);
+        EXPECT(&scene, "$.summary.named", "3");
+    }
+    /* A row of the layer that has the rules that are here; one that no rules are for. */
+    forge(&scene, "UPDATE odd_sums_speed SET hits = hits + 1 WHERE host = 'even.example'");
+    forge(&scene, "UPDATE plain_batch SET hits = hits + 1 WHERE host = 'even.example'");
+    reconcile(&scene, NULL, NULL);
+    EXPECT(&scene, "$.summary.unexplained", "5");
+    EXPECT(&scene, "$.summary.named", "3");
+    scene_close(&scene);
+}
+
+/* All was made by rules that are not here any more: nothing comes out, and --full says so of what is equal too. */
+Test(suspect, rules_that_are_gone)
+{
+    struct scene scene;
+
+    play(&scene, "1", NULL);
+    use_library("2");
+    reconcile(&scene, NULL, NULL);
+    EXPECT_STATUS(&scene, 0);
+    reconcile(&scene, "--full", NULL);
+    EXPECT_STATUS(&scene, 1);
+    EXPECT(&scene, "$.summary.unexplained", "2"); /* the rows of the view on them come out of them */
+    EXPECT(&scene, "$.summary.named", "2");
+    scene_close(&scene);
+}
