@@ -224,7 +224,7 @@ test-layers: deps ## the views of test-flink and more in random histories: speed
 MIXTURES ?= 20
 test-causes: deps ## causes planted by known ids, in MIXTURES of them, are found and nothing else is; as many random histories are explained (SEED)
 	$(Q)$(MAKE) --no-print-directory $(PROGRAM) $(B)/integration servers-up
-	$(Q)$(TEST_ENV) TALLY_MIXTURES=$(MIXTURES) $(if $(filter command line,$(origin SEED)),TALLY_SEED=$(SEED),) $(B)/integration --filter '*/@(are_found_*|random_histories)'
+	$(Q)$(TEST_ENV) TALLY_MIXTURES=$(MIXTURES) $(if $(filter command line,$(origin SEED)),TALLY_SEED=$(SEED),) $(B)/integration --filter '*/@(are_found_*|random_histories*)'
 
 MONTHS ?= 200
 test-months: deps ## a month in parts, in any order, again and after kills is one run over everything: MONTHS random histories (SEED; TINY=1 for many rounds)

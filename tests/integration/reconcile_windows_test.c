@@ -46,6 +46,37 @@ static const char having_views[] =
     "CREATE VIEW loud_hosts AS SELECT window_start, window_end, host, SUM(hits) AS hits FROM loud_pairs\n"
     "    GROUP BY window_start, window_end, host;\n";
 
+/* Every aggregate, in every kind of window, and over rows that have some. */
+#define AGGREGATES                                                                                                               \
+    "COUNT(*) AS hits, COUNT(`bytes`) AS a1, COUNT(DISTINCT `bytes`) AS a2, SUM(`bytes`) AS a3, SUM(DISTINCT `bytes`) AS a4,\n"  \
+    "    MIN(event_id) AS a5, MAX(event_id) AS a6, AVG(`bytes`) AS a7, AVG(CAST(`bytes` AS DOUBLE) / 3) AS a8,\n"                \
+    "    STDDEV_POP(`bytes`) AS a9, STDDEV_SAMP(`bytes`) AS a10, VAR_POP(`bytes`) AS a11, VAR_SAMP(`bytes`) AS a12,\n"           \
+    "    FIRST_VALUE(event_id) AS a13, LAST_VALUE(event_id) AS a14, LISTAGG(event_id) AS a15,\n"                                 \
+    "    LISTAGG(DISTINCT CAST(`bytes` AS STRING), '; ') AS a16, APPROX_COUNT_DISTINCT(event_id) AS a17,\n"                      \
+    "    PERCENTILE(`bytes`, 0.5) AS a18, PERCENTILE(`bytes`, 0.9, `bytes`) AS a19, APPROX_PERCENTILE(`bytes`, 0.95) AS a20,\n"  \
+    "    WINDOW_FUNNEL(INTERVAL '20' SECOND, event_time, `bytes` > 2, `bytes` > 5) AS a21,\n"                                    \
+    "    SUM(`bytes`) FILTER (WHERE `bytes` > 4) AS a22, SUM(CAST(`bytes` AS DOUBLE) / 7) AS a23"
+#define AGGREGATES_VIEW(name, window, by)                                                                                        \
+    "CREATE VIEW " name " AS SELECT window_start, window_end, host, " AGGREGATES "\n    FROM TABLE(" window                      \
+    ") GROUP BY window_start, window_end, host" by ";\n"
+#define OF "TABLE events, DESCRIPTOR(event_time), "
+#define BY "TABLE events PARTITION BY host, DESCRIPTOR(event_time), "
+static const char aggregate_views[] = AGGREGATES_VIEW("agg_tens", "TUMBLE(" OF "INTERVAL '10' SECOND)", "") AGGREGATES_VIEW(
+    "agg_hops", "HOP(" OF "INTERVAL '10' SECOND, INTERVAL '30' SECOND)",
+    "") AGGREGATES_VIEW("agg_steps", "CUMULATE(" OF "INTERVAL '10' SECOND, INTERVAL '1' MINUTE)",
+                        "") AGGREGATES_VIEW("agg_visits", "SESSION(" BY "INTERVAL '6' SECOND)", "")
+    AGGREGATES_VIEW("agg_fours", "COUNT_WINDOW(" BY "4, INTERVAL '20' SECOND)", "") AGGREGATES_VIEW(
+        "agg_loud", "SESSION(" BY "INTERVAL '6' SECOND)",
+        " HAVING COUNT(*) > 1 AND STDDEV_POP(`bytes`) > 1") "CREATE VIEW agg_of_hops AS SELECT window_start, window_end, "
+                                                            "COUNT(*) AS hits, SUM(a3) AS b1, AVG(a8) AS b2, MAX(a16) AS b3,\n"
+                                                            "    LISTAGG(a13) AS b4, PERCENTILE(a9, 0.5) AS b5, "
+                                                            "APPROX_COUNT_DISTINCT(a6) AS b6, FIRST_VALUE(a21) AS b7 FROM "
+                                                            "agg_hops\n"
+                                                            "    GROUP BY window_start, window_end;\n"
+                                                            "CREATE VIEW agg_of_fours AS SELECT window_start, window_end, host, "
+                                                            "SUM(hits) AS hits, MIN(a7) AS b1, LAST_VALUE(a15) AS b2\n"
+                                                            "    FROM agg_fours GROUP BY window_start, window_end, host;\n";
+
 /* What an outer view computes of an inner window's bounds, it computes of their wall clock. */
 static const char clock_views[] =
     "CREATE VIEW clocks AS SELECT window_start, window_end, host, MAX(CAST(ten_start AS STRING)) AS a, MAX(CAST(ten_end AS "
@@ -536,7 +567,7 @@ static void change_checks(struct scene *scene, struct chance *chance)
     scene_checks(scene, checks[chance_below(chance, TL_COUNT(checks))]);
 }
 
-static void expect_all_proved(struct scene *scene, const struct chance *chance)
+static void expect_all_proved(struct scene *scene, const struct chance *chance, bool with_aggregates)
 {
     reconcile(scene, "--full", NULL);
     cr_assert_eq(scene->run.status, 0, "TALLY_SEED=%llu: exit status %d: %s%s", (unsigned long long)chance->seed,
@@ -546,24 +577,28 @@ static void expect_all_proved(struct scene *scene, const struct chance *chance)
                 groups = strtol(of_view(scene, v, "equal"), NULL, 10) + strtol(of_view(scene, v, "explained"), NULL, 10);
 
         /* Of a key's session, or chain of windows, that goes on behind the end, the equal part counts, and nothing can be proved yet. */
-        cr_assert(groups - proved <= (v == VISITS || v == THREES || v >= VIEWS ? 4 : 0) && proved <= groups,
+        cr_assert(groups - proved <= (with_aggregates || v == VISITS || v == THREES || v >= VIEWS ? 4 : 0) && proved <= groups,
                   "TALLY_SEED=%llu: %s: %" PRId64 " proved of %" PRId64 ": %s", (unsigned long long)chance->seed,
                   of_view(scene, v, "name"), proved, groups, scene->run.out);
     }
 }
 
 /* Whatever comes in whatever order, nothing is unexplained; and one forged value of any kind is. Gives how many units were explained. */
-static int64_t play_random(struct chance *chance, uint32_t partitions, const char *zone, int64_t midnight, bool checks)
+static int64_t play_random(struct chance *chance, uint32_t partitions, const char *zone, bool with_aggregates, bool checks)
 {
-    static const char *const tables[] = {"hops",  "steps",       "visits",      "threes",     "tens",      "minutes",
-                                         "hosts", "long_visits", "loud_visits", "loud_pairs", "loud_hosts"};
-    const char *table = tables[chance_below(chance, TL_COUNT(tables))];
+    static const char *const of_windows[] = {"hops",  "steps",       "visits",      "threes",     "tens",      "minutes",
+                                             "hosts", "long_visits", "loud_visits", "loud_pairs", "loud_hosts"};
+    static const char *const of_aggregates[] = {"agg_tens",  "agg_hops", "agg_steps",   "agg_visits",
+                                                "agg_fours", "agg_loud", "agg_of_hops", "agg_of_fours"};
+    const char *table = with_aggregates ? of_aggregates[chance_below(chance, TL_COUNT(of_aggregates))]
+                                        : of_windows[chance_below(chance, TL_COUNT(of_windows))];
     struct scene scene;
-    int64_t explained = 0, begin = midnight - 100 - chance_below(chance, 150); /* batch publishes by days */
+    int64_t explained = 0, begin = 86400 - 100 - chance_below(chance, 150); /* batch publishes by days */
     char sql[400], more[2048];
 
-    snprintf(more, sizeof more, "SET 'table.local-time-zone' = '%s';\n%s", zone, having_views); /* the last SET of a file holds */
-    scene_open(&scene, views, more);
+    snprintf(more, sizeof more, "SET 'table.local-time-zone' = '%s';\n%s", zone,
+             with_aggregates ? "" : having_views); /* the last SET of a file holds */
+    scene_open(&scene, with_aggregates ? aggregate_views : views, more);
     scene.partitions = partitions;
     for (int64_t round = 0; round < 6; round++) {
         append_random(&scene, chance, begin, begin + round * 60, 40 + chance_below(chance, 30));
@@ -580,7 +615,7 @@ static int64_t play_random(struct chance *chance, uint32_t partitions, const cha
             cr_assert_eq(scene.run.status, 0, "TALLY_SEED=%llu, round %" PRId64 ": exit status %d: %s%s",
                          (unsigned long long)chance->seed, round, scene.run.status, scene.run.out, scene.run.err);
             explained += report_count(&scene, "$.summary.explained");
-            expect_all_proved(&scene, chance);
+            expect_all_proved(&scene, chance, with_aggregates);
         }
     }
     scene_speed(&scene);
@@ -589,7 +624,7 @@ static int64_t play_random(struct chance *chance, uint32_t partitions, const cha
     reconcile(&scene, NULL, NULL);
     cr_assert_eq(scene.run.status, 0, "TALLY_SEED=%llu: exit status %d: %s%s", (unsigned long long)chance->seed, scene.run.status,
                  scene.run.out, scene.run.err);
-    expect_all_proved(&scene, chance);
+    expect_all_proved(&scene, chance, with_aggregates);
     /* The first row of all: far from what reaches beyond the end. */
     snprintf(sql, sizeof sql,
              "UPDATE %s_speed SET hits = hits + 1000 WHERE (_end_ms, _start_ms, _key) = (SELECT _end_ms, _start_ms, _key"
@@ -603,16 +638,32 @@ static int64_t play_random(struct chance *chance, uint32_t partitions, const cha
     return explained;
 }
 
+static int64_t rounds(void)
+{
+    const char *given = getenv("TALLY_MIXTURES");
+
+    return given != NULL ? strtol(given, NULL, 10) : 1;
+}
+
 Test(reconcile_windows, random_histories, .timeout = 3600)
 {
     struct chance chance = chance_open("reconcile_windows/random_histories");
-    const char *given = getenv("TALLY_MIXTURES");
-    uint32_t rounds = given != NULL ? (uint32_t)strtoul(given, NULL, 10) : 1;
     int64_t explained = 0;
 
-    for (uint32_t r = 0; r < rounds; r++) {
-        explained += play_random(&chance, 1, "UTC", 86400, false);
-        explained += play_random(&chance, 2, "Asia/Kolkata", 86400, true);
+    for (int64_t r = 0; r < rounds(); r++) {
+        explained += play_random(&chance, 1, "UTC", false, false);
+        explained += play_random(&chance, 2, "Asia/Kolkata", false, true);
     }
+    cr_assert_gt(explained, 0, "no history had a difference: the test tests nothing");
+}
+
+/* Each aggregate's accumulators come out of the events, whatever the layer counted and however it cut. */
+Test(reconcile_windows, random_histories_of_aggregates, .timeout = 3600)
+{
+    struct chance chance = chance_open("reconcile_windows/random_histories_of_aggregates");
+    int64_t explained = 0;
+
+    for (int64_t r = 0; r < rounds(); r++)
+        explained += play_random(&chance, 2, r % 2 == 0 ? "America/New_York" : "UTC", true, r % 2 == 1);
     cr_assert_gt(explained, 0, "no history had a difference: the test tests nothing");
 }
