@@ -201,7 +201,7 @@ static enum tl_code compare_again(struct tl_suspect *suspect, struct again *agai
     again->finder.waiting = &again->waiting;
     again->finder.threads = 1;
     for (size_t u = 0; u < again->count; u++) {
-        const struct tl_cause_view *view = &again->views[again->units[u]->view];
+        const struct tl_cause_view *view = &suspect->finder->views[again->units[u]->view];
         struct tl_unit *mine;
 
         TL_TRY(tl_compare_adopt(&again->compare, view->plan_view, again->units[u], view->shape->columns_count, &mine, err));
@@ -210,7 +210,7 @@ static enum tl_code compare_again(struct tl_suspect *suspect, struct again *agai
     TL_TRY(tl_cause_prove(&again->finder, err));
     for (size_t u = 0; u < again->count; u++) {
         struct tl_unit *unit = again->units[u];
-        const struct tl_cause_view *view = &again->views[unit->view];
+        const struct tl_cause_view *view = &suspect->finder->views[unit->view];
         const struct tl_unit *second =
             tl_compare_find(&again->compare, view->plan_view, unit->view, unit->start_ms, unit->end_ms, unit->key);
 

@@ -17,6 +17,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/base.h"
 #include "log/log.h"
 #include "store/store.h"
 #include "support/chance.h"
@@ -211,7 +212,7 @@ static void plan_targets(void)
             plan_event(0, "target", (uint32_t)(v * HOWS * WHOSE + t), "target", 110 + v * HOWS * WHOSE + t, 5);
 }
 
-static void change_store(struct story *story, const char *format, ...)
+TL_PRINTF(2, 3) static void change_store(struct story *story, const char *format, ...)
 {
     char sql[400];
     va_list args;
@@ -285,7 +286,7 @@ struct list {
     size_t count, used;
 };
 
-static void list_add(struct list *list, const char *format, ...)
+TL_PRINTF(2, 3) static void list_add(struct list *list, const char *format, ...)
 {
     va_list args;
 

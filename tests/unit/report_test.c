@@ -191,8 +191,9 @@ Test(report, json)
     tl_report_json(&scene.report, &out);
     cr_assert_str_eq(at(&out, "$.notes[0]"), "view hits: cut \"here\"");
     cr_assert_str_eq(at(&out, "$.range"), "{\"from\":null,\"to\":null,\"cut\":true}");
-    cr_assert_str_eq(at(&out, "$.summary"),
-                     "{\"groups\":1234567,\"equal\":1234565,\"explained\":1,\"unexplained\":1,\"pending\":0,\"proved\":null,\"named\":0}");
+    cr_assert_str_eq(
+        at(&out, "$.summary"),
+        "{\"groups\":1234567,\"equal\":1234565,\"explained\":1,\"unexplained\":1,\"pending\":0,\"proved\":null,\"named\":0}");
     cr_assert_str_eq(at(&out, "$.causes"), "{\"late_drop\":2}");
     cr_assert_str_eq(at(&out, "$.refused_by_both"), "{\"duplicate\":3,\"json_bad_row\":1,\"future_event\":2,\"eval_error\":4}");
     cr_assert_str_eq(at(&out, "$.counted_by_both"), "{\"id_conflict\":5}");
