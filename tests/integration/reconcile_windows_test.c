@@ -628,6 +628,7 @@ static int64_t play_random(struct chance *chance, uint32_t partitions, const cha
     reconcile(&scene, NULL, NULL);
     cr_assert_eq(scene.run.status, 0, "TALLY_SEED=%llu: exit status %d: %s%s", (unsigned long long)chance->seed, scene.run.status,
                  scene.run.out, scene.run.err);
+    explained += report_count(&scene, "$.summary.explained");
     expect_all_proved(&scene, chance, with_aggregates);
     /* The first row of all: far from what reaches beyond the end. */
     snprintf(sql, sizeof sql,
