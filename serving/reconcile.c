@@ -854,6 +854,8 @@ static void sum_up(struct reconcile *r)
         r->report.explained_count += view->explained_count;
         r->report.unexplained_count += view->unexplained_count;
         r->report.pending_count += view->pending_count;
+        /* With HAVING, ranges may tell groups apart that the whole has as one. */
+        view->proved_count = view->proved_count < view->equal_count ? view->proved_count : view->equal_count;
         view->proved_count += view->explained_count;
         r->report.proved_count += view->proved_count;
         memcpy(view->events_count, r->causes[v].events_count, sizeof view->events_count);
