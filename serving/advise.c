@@ -190,9 +190,7 @@ static enum tl_code add_line(void *ctx, const struct tl_ledger_line *line, struc
     case TL_CAUSE_LATE_DROP:
     case TL_CAUSE_LATE_PARTIAL:
     case TL_CAUSE_SESSION_BRIDGE:
-    case TL_CAUSE_FIRED_BY_IDLE:
-        TL_TRY(tl_lateness_add(&mine->lateness, line->event_time_ms, line->watermark_ms, 0, err));
-        break;
+    case TL_CAUSE_FIRED_BY_IDLE: TL_TRY(tl_lateness_add(&mine->lateness, line->event_time_ms, line->watermark_ms, 0, err)); break;
     default: break;
     }
     if (mine->may_try)

@@ -100,6 +100,43 @@ static void the_ledger_names_the_function_that_failed(const struct store_backend
     tl_store_close(store);
 }
 
+static enum tl_code put_place(void *ctx, const struct tl_dead_place *dead, struct tl_err *err)
+{
+    (void)err;
+    tl_buf_printf(ctx, "%u/%lld.%u at %lld: %s\n", dead->partition, (long long)dead->offset, dead->row, (long long)dead->log_ms,
+                  tl_dead_reason_cause(dead->reason));
+    return TL_OK;
+}
+
+/* In order of their places, those of a span of the log's time alone. */
+static void dead_letters_are_found_by_the_log_s_time(const struct store_backend *backend)
+{
+    struct tl_store *store = fresh(backend);
+    struct tl_dead dead[] = {
+        {.offset = 9, .log_ms = 200, .row = 0, .reason = TL_DEAD_TIME_MISSING, .raw = {"a", 1} },
+        {.offset = 4, .log_ms = 100, .row = 1, .reason = TL_DEAD_NOT_OBJECT,   .raw = {NULL, 0}},
+        {.offset = 4, .log_ms = 100, .row = 0, .reason = TL_DEAD_NOT_JSON,     .raw = {"b", 1} },
+        {.offset = 8, .log_ms = 99,  .row = 0, .reason = TL_DEAD_NOT_JSON,     .raw = {"c", 1} },
+    };
+    struct tl_buf text;
+
+    tl_buf_init(&text, 0);
+    OK(tl_store_begin(store, err));
+    OK(tl_store_put_dead(store, TL_SV("events"), 1, &dead[3], 1, err));
+    OK(tl_store_put_dead(store, TL_SV("events"), 1, &dead[2], 1, err));
+    OK(tl_store_put_dead(store, TL_SV("events"), 0, dead, 3, err));
+    OK(tl_store_put_dead(store, TL_SV("clicks"), 0, dead, 1, err));
+    OK(tl_store_commit(store, err));
+    OK(tl_store_dead(store, TL_SV("events"), 100, 200, put_place, &text, err));
+    tl_buf_put_str(&text, "--\n");
+    OK(tl_store_dead(store, TL_SV("clicks"), INT64_MIN, INT64_MAX, put_place, &text, err));
+    tl_buf_put_u8(&text, '\0');
+    cr_assert_str_eq(text.data, "0/4.0 at 100: json_bad_row\n0/4.1 at 100: json_bad_row\n1/4.0 at 100: json_bad_row\n--\n"
+                                "0/9.0 at 200: bad_event_time\n");
+    tl_buf_done(&text);
+    tl_store_close(store);
+}
+
 static void dead_letters_are_kept_once(const struct store_backend *backend)
 {
     struct tl_store *store = fresh(backend);
@@ -209,8 +246,11 @@ static void old_speed_rows_are_pruned(const struct store_backend *backend)
 }
 
 static const struct store_check checks[] = {
-    CHECK(ledger_keeps_the_first_line), CHECK(the_ledger_names_the_function_that_failed),
-    CHECK(dead_letters_are_kept_once),  CHECK(outcomes_add_up),
+    CHECK(ledger_keeps_the_first_line),
+    CHECK(the_ledger_names_the_function_that_failed),
+    CHECK(dead_letters_are_kept_once),
+    CHECK(dead_letters_are_found_by_the_log_s_time),
+    CHECK(outcomes_add_up),
     CHECK(old_speed_rows_are_pruned),
 };
 
