@@ -1249,6 +1249,8 @@ static void reconcile_done(struct reconcile *r)
     for (uint32_t v = 0; r->plan != NULL && r->views != NULL && v < r->plan->views_count; v++)
         if (r->views[v].has_evidence)
             tl_evidence_done(&r->views[v].evidence);
+    for (uint32_t s = 0; r->alike != NULL && s < r->plan->sources_count; s++) /* the plan goes with the views */
+        tl_alike_done(&r->alike[s]);
     tl_recorded_done(&r->recorded);
     tl_source_logs_close(r->logs);
     tl_source_topics_close(r->topics);
@@ -1269,8 +1271,6 @@ static void reconcile_done(struct reconcile *r)
     free(r->units);
     free(r->findings);
     free(r->runs);
-    for (uint32_t s = 0; r->alike != NULL && s < r->plan->sources_count; s++)
-        tl_alike_done(&r->alike[s]);
     free(r->alike);
     free(r->alike_shown);
 }
