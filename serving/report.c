@@ -39,7 +39,8 @@ static void put_causes_in_words(struct tl_buf *out, const uint64_t counts[TL_CAU
     const char *glue = ": ";
 
     for (int c = 0; c < TL_CAUSES; c++) {
-        if (counts[c] == 0)
+        /* What is named and not proved explains nothing. */
+        if (counts[c] == 0 || c == TL_CAUSE_RULES_CHANGED || c == TL_CAUSE_NONDETERMINISTIC_UDF)
             continue;
         tl_buf_put_str(out, glue);
         tl_report_put_counted(out, counts[c], tl_cause_words((enum tl_cause)c)->one, tl_cause_words((enum tl_cause)c)->many);
