@@ -64,8 +64,6 @@ void tl_cause_init(struct tl_cause_finder *finder)
 
 void tl_cause_done(struct tl_cause_finder *finder)
 {
-    for (uint32_t s = 0; finder->intakes != NULL && s < finder->plan->sources_count; s++)
-        tl_intake_close(finder->intakes[s]);
     tl_table_done(&finder->seen);
     tl_cause_events_done(&finder->events);
     tl_arena_done(&finder->memory);
@@ -811,11 +809,10 @@ out:
 
 /* ---- names of events ---- */
 
-static enum tl_code name_sample(struct tl_cause_finder *finder, uint32_t source, struct tl_unit_sample *sample,
-                                struct tl_err *err)
+static enum tl_code name_sample(struct tl_cause_finder *finder, uint32_t source, struct tl_intake *intake,
+                                struct tl_unit_sample *sample, struct tl_err *err)
 {
     const struct tl_message *message;
-    struct tl_intake *intake = finder->intakes[source];
     int32_t slot = finder->plan->sources[source].dedup_slot;
     enum tl_code rc = TL_OK;
 
@@ -848,22 +845,21 @@ static int by_place(const void *left, const void *right)
 enum tl_code tl_cause_name_samples(struct tl_cause_finder *finder, struct tl_cause_named *samples, size_t count,
                                    struct tl_err *err)
 {
+    struct tl_intake *intake = NULL;
     enum tl_code rc = TL_OK;
 
-    if (count == 0)
-        return TL_OK;
     qsort(samples, count, sizeof *samples, by_place);
-    finder->intakes = tl_arena_zalloc(&finder->memory, finder->plan->sources_count * sizeof(struct tl_intake *));
-    if (finder->intakes == NULL)
-        return tl_fail_memory(err, finder->plan->sources_count * sizeof(struct tl_intake *));
-    for (uint32_t source = 0; source < finder->plan->sources_count; source++) {
+    for (uint32_t source = 0; source < finder->plan->sources_count && count > 0; source++) {
         if (finder->plan->sources[source].dedup_slot < 0)
             continue;
-        TL_TRY(tl_intake_open(finder->plan, source, &finder->intakes[source], err));
+        TL_TRY(tl_intake_open(finder->plan, source, &intake, err));
         for (size_t s = 0; s < count; s++)
             if (finder->plan->views[samples[s].view].source == source)
-                TL_TRY(name_sample(finder, source, samples[s].sample, err));
+                TL_TRY(name_sample(finder, source, intake, samples[s].sample, err));
+        tl_intake_close(intake);
+        intake = NULL;
     }
 out:
+    tl_intake_close(intake);
     return rc;
 }

@@ -56,8 +56,7 @@ struct tl_cause_finder {
     struct tl_cause_events events;    /* out; samples_max is the caller's to set, 0 unless it is */
 
     struct tl_arena memory;
-    struct tl_table seen;       /* differing events */
-    struct tl_intake **intakes; /* per source, once asked for */
+    struct tl_table seen; /* differing events */
 };
 
 void tl_cause_init(struct tl_cause_finder *finder);
