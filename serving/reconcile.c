@@ -463,7 +463,8 @@ static void reconcile_done(struct reconcile *r)
     for (uint32_t v = 0; r->plan != NULL && r->views != NULL && v < r->plan->views_count; v++)
         if (r->views[v].has_evidence)
             tl_evidence_done(&r->views[v].evidence);
-    for (uint32_t s = 0; r->alike != NULL && s < r->plan->sources_count; s++) /* the plan goes with the views */
+    /* The plan goes with the views. */
+    for (uint32_t s = 0; r->plan != NULL && r->alike != NULL && s < r->plan->sources_count; s++)
         tl_alike_done(&r->alike[s]);
     tl_recorded_done(&r->recorded);
     tl_source_logs_close(r->logs);

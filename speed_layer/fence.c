@@ -299,6 +299,7 @@ enum tl_code tl_fence_renew(struct tl_fence *fence, struct tl_store *store, int6
     struct tl_epoch seen, mine;
     enum tl_code rc;
 
+    assert(fence != NULL);
     do {
         TL_TRY(tl_fence_check(fence, err));
         TL_TRY(tl_store_epoch(store, &seen, err));
