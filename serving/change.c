@@ -463,6 +463,14 @@ out:
     return rc;
 }
 
+bool tl_change_loses_columns(const struct tl_change *change)
+{
+    for (uint32_t c = 0; c < change->columns_count; c++)
+        if (change->columns[c].at[TL_OLD] >= 0 && !change->columns[c].compared)
+            return true;
+    return false;
+}
+
 bool tl_change_keys_stand(const struct tl_change *change)
 {
     for (uint32_t n = 0; n < change->keys_count[TL_NEW]; n++)

@@ -54,6 +54,8 @@ struct tl_change {
 /* `inner_same`: what the views read is made of the same groups (both read the source, say). */
 TL_MUST_USE enum tl_code tl_change_of(struct tl_arena *memory, struct tl_sv old_text, struct tl_sv new_text, bool inner_same,
                                       struct tl_change *out, struct tl_err *err);
+/* Does NEW lack a column of OLD, or have one of a type that it cannot be compared with? */
+bool tl_change_loses_columns(const struct tl_change *change);
 /* Are the bytes of a group's key the same on both sides? */
 bool tl_change_keys_stand(const struct tl_change *change);
 

@@ -253,18 +253,15 @@ out:
     return rc;
 }
 
+/* Groups of other keys or windows are other rows, whether what both have sums up to the same or not: no published row stays what it is. */
 static bool has_changed(const struct tl_preview_view *view)
 {
     const struct tl_preview *preview = &view->preview;
 
-    if (preview->groups)
-        return preview->changed_count + preview->only_count[TL_OLD] + preview->only_count[TL_NEW] > 0;
-    if (preview->groups_count[TL_OLD] != preview->groups_count[TL_NEW])
-        return true;
-    for (uint32_t c = 0; c < view->change.columns_count; c++)
-        if (preview->totals[c].sum[TL_OLD] != preview->totals[c].sum[TL_NEW])
-            return true;
-    return false;
+    if (!view->compared)
+        return view->state == TL_PREVIEW_REMOVED;
+    return !view->change.comparable || tl_change_loses_columns(&view->change) ||
+           preview->changed_count + preview->only_count[TL_OLD] + preview->only_count[TL_NEW] > 0;
 }
 
 /* The report has said it. */
@@ -273,7 +270,7 @@ static enum tl_code conclude(const struct tl_diff *d, struct tl_err *err)
     bool changed = false, left_out = false;
 
     for (uint32_t p = 0; p < d->report.views_count; p++) {
-        changed = changed || (d->views[p].compared && has_changed(&d->views[p]));
+        changed = changed || (d->pairs[p].wanted && has_changed(&d->views[p]));
         left_out = left_out || (d->pairs[p].wanted && d->views[p].state == TL_PREVIEW_CHANGED && !d->views[p].compared);
     }
     if (d->holed)
@@ -383,7 +380,7 @@ static const struct tl_usage diff_usage = {
         "the groups that differ, by how much, and because of which events. OLD is the file of --views, or what the store counts. "
         "OLD's rows are\n"
         "those that are published, else computed; NEW's are computed from the record. Nothing is written.\n"
-        "Exit status 1: a number changes.",
+        "Exit status 1: a number changes, or what OLD shows would be gone: a view, a column, the rows of its keys and windows.",
     .example = "tally diff new.sql --views views.sql --data tally-data --from 2026-03-01 --to 2026-03-02",
     .options = diff_table,
     .options_count = TL_COUNT(diff_table),

@@ -370,6 +370,7 @@ static void choose_roll(struct tl_diff *d, uint32_t v)
         if (view[side]->inner >= 0 || view[side]->window.window == TL_WINDOW_NONE)
             return;
         tumbles = tumbles && view[side]->window.window == TL_WINDOW_TUMBLE;
+        shown->having = shown->having || view[side]->having != NULL;
     }
     if ((view[TL_OLD]->window.zone == NULL) != (view[TL_NEW]->window.zone == NULL) ||
         !tl_sv_eq(d->plan[TL_OLD]->settings.time_zone, d->plan[TL_NEW]->settings.time_zone))

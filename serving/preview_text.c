@@ -89,10 +89,39 @@ static bool sums_shown(const struct tl_preview *preview, uint32_t c)
     return preview->used[c] && preview->change->columns[c].sums_up;
 }
 
+/* Equal groups are said to be no more than they are: those that both have, or what is compared of them. */
+static void put_verdict(struct tl_buf *out, const struct tl_preview_view *view)
+{
+    const struct tl_preview *preview = &view->preview;
+    uint64_t changes = changes_of(preview), groups = changes + preview->equal_count;
+
+    if (!view->change.comparable)
+        tl_buf_put_str(out, preview->groups ? "its rows are other rows; " : "its rows are other rows, ");
+    if (!preview->groups) {
+        put_count(out, preview->groups_count[TL_OLD]);
+        tl_buf_put_str(out, " -> ");
+        put_count(out, preview->groups_count[TL_NEW]);
+        return;
+    }
+    if (!view->change.comparable && changes == 0) {
+        tl_buf_printf(out, "the groups that both have are equal%s", view->having ? ", before HAVING" : "");
+        return;
+    }
+    put_count(out, changes);
+    tl_buf_put_str(out, " of ");
+    put_counted(out, groups, "group", "groups");
+    if (!view->change.comparable) {
+        tl_buf_printf(out, " that both have %s%s", changes == 1 ? "differs" : "differ", view->having ? ", before HAVING" : "");
+        return;
+    }
+    tl_buf_put_str(out, changes == 1 ? " changes" : " change");
+    if (tl_change_loses_columns(&view->change))
+        tl_buf_put_str(out, " in the columns that are compared");
+}
+
 void tl_preview_headline(const struct tl_preview_view *view, struct tl_buf *out)
 {
     const struct tl_preview *preview = &view->preview;
-    uint64_t changes = changes_of(preview);
 
     tl_buf_put_sv(out, view->name);
     tl_buf_put_str(out, ": ");
@@ -104,16 +133,7 @@ void tl_preview_headline(const struct tl_preview_view *view, struct tl_buf *out)
             tl_buf_put_str(out, "; its numbers are not compared");
         return;
     }
-    if (preview->groups) {
-        put_count(out, changes);
-        tl_buf_put_str(out, " of ");
-        put_counted(out, changes + preview->equal_count, "group", "groups");
-        tl_buf_put_str(out, changes == 1 ? " changes" : " change");
-    } else {
-        put_counted(out, preview->groups_count[TL_OLD], "row", "rows");
-        tl_buf_put_str(out, " -> ");
-        put_count(out, preview->groups_count[TL_NEW]);
-    }
+    put_verdict(out, view);
     for (uint32_t c = 0; c < preview->change->columns_count; c++) {
         if (!sums_shown(preview, c))
             continue;
@@ -170,7 +190,7 @@ static void put_how(struct tl_buf *out, const struct tl_preview_view *view)
     for (uint32_t k = 0; k < view->keys_count; k++)
         tl_buf_printf(out, "%.*s, ", TL_SV_ARG(view->keys_name[k]));
     tl_interval_print(view->bucket_ms, out);
-    tl_buf_put_str(out, ", which both have, without HAVING");
+    tl_buf_printf(out, ", which both have%s", view->having ? ", without HAVING" : "");
 }
 
 /* ---- units ---- */
@@ -557,14 +577,15 @@ static void put_json_view(struct tl_buf *out, struct tl_preview_view *view)
     put_json_time(out, "from", view->from_ms);
     tl_buf_put_str(out, ", ");
     put_json_time(out, "to", view->to_ms);
-    tl_buf_printf(out,
-                  ", \"old_rows\": \"%s\", \"rows_old\": %llu, \"rows_new\": %llu, \"equal\": %llu, \"changed\": %llu, "
-                  "\"only_old\": %llu, \"only_new\": %llu, \"left_out_rows\": %llu, \"unproved\": %llu, \"columns\": [",
-                  view->old_published ? "published" : "computed", (unsigned long long)preview->groups_count[TL_OLD],
-                  (unsigned long long)preview->groups_count[TL_NEW], (unsigned long long)preview->equal_count,
-                  (unsigned long long)preview->changed_count, (unsigned long long)preview->only_count[TL_OLD],
-                  (unsigned long long)preview->only_count[TL_NEW], (unsigned long long)view->hidden_count,
-                  (unsigned long long)preview->unproved_count);
+    tl_buf_printf(
+        out,
+        ", \"other_rows\": %s, \"old_rows\": \"%s\", \"rows_old\": %llu, \"rows_new\": %llu, \"equal\": %llu, \"changed\": %llu, "
+        "\"only_old\": %llu, \"only_new\": %llu, \"left_out_rows\": %llu, \"unproved\": %llu, \"columns\": [",
+        view->change.comparable ? "false" : "true", view->old_published ? "published" : "computed",
+        (unsigned long long)preview->groups_count[TL_OLD], (unsigned long long)preview->groups_count[TL_NEW],
+        (unsigned long long)preview->equal_count, (unsigned long long)preview->changed_count,
+        (unsigned long long)preview->only_count[TL_OLD], (unsigned long long)preview->only_count[TL_NEW],
+        (unsigned long long)view->hidden_count, (unsigned long long)preview->unproved_count);
     put_json_columns(out, view);
     tl_buf_printf(out, "], \"events_known\": %s, \"reads\": ", view->moved_known ? "true" : "false");
     if (view->reads.size > 0)

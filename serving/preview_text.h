@@ -9,13 +9,14 @@ enum tl_preview_state { TL_PREVIEW_ADDED, TL_PREVIEW_REMOVED, TL_PREVIEW_RENAMED
 struct tl_preview_view {
     struct tl_sv name, was; /* was: of a renamed one */
     enum tl_preview_state state;
-    bool compared; /* the rest is there */
-    struct tl_change change;
+    bool compared;           /* the rest is there */
+    struct tl_change change; /* not comparable: NEW's rows are other rows; what is compared is what both have, or totals */
     struct tl_preview preview;
     const struct tl_sv *keys_name; /* of what is compared: NEW's, or those that both have */
     uint32_t keys_count;
     const enum tl_kind *key_kinds;
     int64_t bucket_ms; /* rolled: how long the windows are */
+    bool having;       /* rolled: a side has HAVING, which what is compared is without */
     int64_t from_ms, to_ms;
     bool old_published;    /* OLD's rows are those that are published; else computed */
     bool moved_known;      /* the events behind it were looked for */
@@ -34,7 +35,8 @@ struct tl_preview_report {
 
 /* `format`: "text", "json", "csv" or "md". */
 void tl_preview_print(struct tl_preview_report *report, const char *format, struct tl_buf *out);
-/* Of a view, in one sentence: "hits_5m: 1,204 of 8,640 groups change; num_hits 402,113 -> 398,772 (-0.83%)". */
+/* Of a view, in one sentence: "hits_5m: 1,204 of 8,640 groups change; num_hits 402,113 -> 398,772 (-0.83%)". Where nothing that is compared differs,
+ * it says so of no more than that. */
 void tl_preview_headline(const struct tl_preview_view *view, struct tl_buf *out);
 
 #endif
