@@ -268,15 +268,23 @@ static bool has_changed(const struct tl_preview_view *view)
 static enum tl_code conclude(const struct tl_diff *d, struct tl_err *err)
 {
     bool changed = false, left_out = false;
+    uint64_t hidden_count = 0;
 
     for (uint32_t p = 0; p < d->report.views_count; p++) {
         changed = changed || (d->pairs[p].wanted && has_changed(&d->views[p]));
         left_out = left_out || (d->pairs[p].wanted && d->views[p].state == TL_PREVIEW_CHANGED && !d->views[p].compared);
+        hidden_count += d->views[p].hidden_count;
     }
     if (d->holed)
         return tl_fail(err, TL_ERR_IO, "the record has holes (the report's notes name them): not all of the range was compared");
     if (left_out)
         return tl_fail(err, TL_ERR_IO, "not every view that changes could be compared: the report's notes say why");
+    if (!changed && hidden_count > 0)
+        return tl_fail(err, TL_ERR_IO,
+                       "no number changes of what is compared, but rows are left out (%llu), for not all of their events are "
+                       "known; a longer "
+                       "--read-back may do",
+                       (unsigned long long)hidden_count);
     return changed ? TL_ERR_ANSWER_NO : TL_OK;
 }
 

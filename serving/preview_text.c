@@ -89,7 +89,7 @@ static bool sums_shown(const struct tl_preview *preview, uint32_t c)
     return preview->used[c] && preview->change->columns[c].sums_up;
 }
 
-/* Equal groups are said to be no more than they are: those that both have, or what is compared of them. */
+/* Equal groups are said to be no more than they are: those that both have, whose events are known, or what is compared of them. */
 static void put_verdict(struct tl_buf *out, const struct tl_preview_view *view)
 {
     const struct tl_preview *preview = &view->preview;
@@ -104,7 +104,8 @@ static void put_verdict(struct tl_buf *out, const struct tl_preview_view *view)
         return;
     }
     if (!view->change.comparable && changes == 0) {
-        tl_buf_printf(out, "the groups that both have are equal%s", view->having ? ", before HAVING" : "");
+        tl_buf_printf(out, "the groups that both have%s are equal%s", view->hidden_count > 0 ? " and that are compared" : "",
+                      view->having ? ", before HAVING" : "");
         return;
     }
     put_count(out, changes);
@@ -114,6 +115,8 @@ static void put_verdict(struct tl_buf *out, const struct tl_preview_view *view)
         tl_buf_printf(out, " that both have %s%s", changes == 1 ? "differs" : "differ", view->having ? ", before HAVING" : "");
         return;
     }
+    if (view->hidden_count > 0)
+        tl_buf_put_str(out, groups == 1 ? " that is compared" : " that are compared");
     tl_buf_put_str(out, changes == 1 ? " changes" : " change");
     if (tl_change_loses_columns(&view->change))
         tl_buf_put_str(out, " in the columns that are compared");

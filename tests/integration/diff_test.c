@@ -1086,6 +1086,31 @@ Test(diff, no_hole_is_a_change)
     }
 }
 
+/* Sessions whose beginning is further back than was read are left out: that the others are equal does not make them so. */
+Test(diff, what_is_left_out_is_not_called_unchanged)
+{
+    const char *args[] = {"diff",        new_views,
+                          "--views",     old_views,
+                          "--data",      data,
+                          "--store",     old_store,
+                          "--from",      "2026-03-01T00:10:00Z",
+                          "--read-back", "1s",
+                          "--to",        "2026-03-01T00:20:00Z",
+                          NULL};
+    struct run run = {0};
+
+    write_views(TABLE SESSION_("5", ""), "SET 'tally.allowed-lateness' = '1 min';\n" TABLE SESSION_("5", ""));
+    record_events();
+    backfill(old_views, old_store, NULL);
+    run_start(&run, args);
+    run_wait(&run);
+    cr_expect_eq(run.status, 3, "status %d: %s", run.status, run.out);
+    cr_expect_not_null(strstr(run.out, " are left out: not all of the events are known"), "%s", run.out);
+    cr_expect_not_null(strstr(run.out, " groups that are compared change; "), "%s", run.out);
+    cr_expect_not_null(strstr(run.err, "a longer --read-back may do"), "%s", run.err);
+    run_done(&run);
+}
+
 Test(diff, an_index_that_cannot_be_read_leaves_nothing_to_compare)
 {
     json_t *report;
