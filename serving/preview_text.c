@@ -96,29 +96,25 @@ static void put_verdict(struct tl_buf *out, const struct tl_preview_view *view)
     uint64_t changes = changes_of(preview), groups = changes + preview->equal_count;
 
     if (!view->change.comparable)
-        tl_buf_put_str(out, preview->groups ? "its rows are other rows; " : "its rows are other rows, ");
+        tl_buf_put_str(out, preview->groups ? "its rows are other rows; by what both have, " : "its rows are other rows, ");
     if (!preview->groups) {
         put_count(out, preview->groups_count[TL_OLD]);
         tl_buf_put_str(out, " -> ");
         put_count(out, preview->groups_count[TL_NEW]);
         return;
     }
-    if (!view->change.comparable && changes == 0) {
-        tl_buf_printf(out, "the groups that both have%s are equal%s", view->hidden_count > 0 ? " and that are compared" : "",
-                      view->having ? ", before HAVING" : "");
-        return;
-    }
-    put_count(out, changes);
+    if (!view->change.comparable)
+        tl_buf_put_str(out, changes == 0 ? "equal in " : "different in ");
+    put_count(out, changes == 0 && !view->change.comparable ? groups : changes);
     tl_buf_put_str(out, " of ");
     put_counted(out, groups, "group", "groups");
-    if (!view->change.comparable) {
-        tl_buf_printf(out, " that both have %s%s", changes == 1 ? "differs" : "differ", view->having ? ", before HAVING" : "");
-        return;
-    }
     if (view->hidden_count > 0)
         tl_buf_put_str(out, groups == 1 ? " that is compared" : " that are compared");
-    tl_buf_put_str(out, changes == 1 ? " changes" : " change");
-    if (tl_change_loses_columns(&view->change))
+    if (view->change.comparable)
+        tl_buf_put_str(out, changes == 1 ? " changes" : " change");
+    else if (view->having)
+        tl_buf_put_str(out, ", before HAVING");
+    if (view->change.comparable && tl_change_loses_columns(&view->change))
         tl_buf_put_str(out, " in the columns that are compared");
 }
 
