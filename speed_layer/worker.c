@@ -274,6 +274,13 @@ out:
     return rc;
 }
 
+/* In a replay what a partition has behind its end says whether it is idle there: it may have a backlog. */
+static bool wants_behind(const struct tl_worker *worker, const struct tl_worker_partition *mine)
+{
+    return worker->signals->log_ms != NULL && worker->lane->plan->sources[mine->lane->source].idle_timeout_ms > 0 &&
+           !mine->knows_behind;
+}
+
 /* The partition with something to read whose watermark is furthest behind; NULL: none. */
 static struct tl_worker_partition *choose(struct tl_worker *worker)
 {
@@ -284,7 +291,8 @@ static struct tl_worker_partition *choose(struct tl_worker *worker)
         struct tl_worker_partition *mine = &worker->partitions[p];
         int64_t at_ms = worker->watermarks[mine->lane->source].partitions[mine->watermark_index].watermark_ms;
 
-        if (((mine->at_end || mine->awaits) && !mine->look) || mine->next_offset >= mine->lane->until_offset)
+        if (((mine->at_end || mine->awaits) && !mine->look) ||
+            (mine->next_offset >= mine->lane->until_offset && !wants_behind(worker, mine)))
             continue;
         if (mine->pause_ms != 0 && tl_clock_monotonic_ms() < mine->ask_at_ms)
             continue;
@@ -337,10 +345,45 @@ static void note_log_time(struct tl_worker *worker, struct tl_worker_partition *
         ;
 }
 
+static enum tl_code read_log(struct tl_worker *worker, struct tl_worker_partition *mine, int64_t offset, size_t messages_max,
+                             struct tl_log_entries *out, struct tl_err *err)
+{
+    struct tl_log *log = tl_source_log(worker->logs, mine->lane->source);
+
+    if (mine->history != NULL)
+        return tl_history_read(mine->history, log, offset, messages_max, READ_BYTES_MAX, out, err);
+    return tl_log_read(log, mine->lane->topic, mine->lane->in_topic, offset, messages_max, READ_BYTES_MAX, out, err);
+}
+
+/* The first message behind the end of a replay's partition. What nobody can tell of is not idle. */
+static enum tl_code look_behind(struct tl_worker *worker, struct tl_worker_partition *mine, struct tl_err *err)
+{
+    struct tl_log_entries entries;
+    int64_t offset, next_offset = mine->next_offset;
+    enum tl_code rc;
+
+    mine->look = false;
+    do {
+        offset = next_offset;
+        rc = read_log(worker, mine, offset, 1, &entries, err);
+        if (rc != TL_OK && err->retriable)
+            return rc;
+        if (rc != TL_OK) {
+            mine->knows_behind = true;
+            mine->behind_ms = rc == TL_ERR_NOT_FOUND ? INT64_MAX : INT64_MIN;
+            return rc == TL_ERR_NOT_FOUND || rc == TL_ERR_GAP ? TL_OK : rc;
+        }
+        next_offset = entries.next_offset;
+    } while (entries.count == 0 && !entries.at_end && next_offset > offset);
+    mine->knows_behind = entries.count > 0 || entries.at_end;
+    mine->behind_ms = entries.count > 0 ? entries.messages[0].log_ms : INT64_MAX;
+    mine->awaits = !mine->knows_behind;
+    return TL_OK;
+}
+
 static enum tl_code read_some(struct tl_worker *worker, struct tl_worker_partition *mine, struct tl_err *err)
 {
     size_t messages_max = worker->partitions_count > 1 ? READ_SEVERAL_MAX : TL_BATCH_ROWS;
-    struct tl_log *log = tl_source_log(worker->logs, mine->lane->source);
     struct tl_log_entries entries;
     struct tl_core_input input = {.source = mine->lane->source,
                                   .partition = mine->lane->partition,
@@ -348,11 +391,7 @@ static enum tl_code read_some(struct tl_worker *worker, struct tl_worker_partiti
                                   .watermark_index = mine->watermark_index};
     enum tl_code rc = TL_OK;
 
-    if (mine->history != NULL)
-        TL_TRY(tl_history_read(mine->history, log, mine->next_offset, messages_max, READ_BYTES_MAX, &entries, err));
-    else
-        TL_TRY(tl_log_read(log, mine->lane->topic, mine->lane->in_topic, mine->next_offset, messages_max, READ_BYTES_MAX,
-                           &entries, err));
+    TL_TRY(read_log(worker, mine, mine->next_offset, messages_max, &entries, err));
     if (mine->suspect && entries.count > 0)
         return check_suspect(worker, mine, err);
     while (entries.count > 0 && entries.messages[entries.count - 1].offset >= mine->lane->until_offset) {
@@ -376,6 +415,9 @@ static enum tl_code read_some(struct tl_worker *worker, struct tl_worker_partiti
         note_log_time(worker, mine, &entries);
     }
     mine->next_offset = entries.next_offset;
+    if (mine->next_offset >= mine->lane->until_offset &&
+        wants_behind(worker, mine)) /* before the lane is said to be at its end */
+        TL_TRY(look_behind(worker, mine, err));
 out:
     return rc;
 }
@@ -394,12 +436,13 @@ static void idle_report(const struct tl_worker_partition *mine, int64_t idle_ms)
     tl_diag_event(TL_WARN, "partition idle", pairs, TL_COUNT(pairs));
 }
 
-/* In a replay a partition that has come to its end is idle when the others are so much further in the log's time: by then it was, whatever the clock
- * says now. */
+/* In a replay a partition that has come to its end is idle while the others are so much further in the log's time, and not as far as what it has behind
+ * that end: then it was, whatever the clock says now. */
 static bool is_left_behind(const struct tl_worker *worker, const struct tl_worker_partition *mine, int64_t timeout_ms)
 {
-    return worker->signals->log_ms != NULL && mine->next_offset >= mine->lane->until_offset &&
-           atomic_load(&worker->signals->log_ms[mine->lane->source]) >= tl_add_sat_i64(mine->log_ms, timeout_ms);
+    int64_t others_ms = atomic_load(&worker->signals->log_ms[mine->lane->source]);
+
+    return mine->knows_behind && others_ms >= tl_add_sat_i64(mine->log_ms, timeout_ms) && others_ms < mine->behind_ms;
 }
 
 /* Only of what was read just now: while nothing is read (the store is away, the process stood still) a partition may have got events long ago. */
@@ -412,9 +455,8 @@ static void judge_idleness(struct tl_worker *worker)
         const struct tl_source *source = &worker->lane->plan->sources[mine->lane->source];
         struct tl_watermark *watermark = &worker->watermarks[mine->lane->source];
 
-        if (source->idle_timeout_ms > 0 && !has_ended(worker, mine) && !watermark->partitions[mine->watermark_index].idle &&
-            is_left_behind(worker, mine, source->idle_timeout_ms))
-            tl_watermark_idle(watermark, mine->watermark_index, true);
+        if (mine->knows_behind && !has_ended(worker, mine))
+            tl_watermark_idle(watermark, mine->watermark_index, is_left_behind(worker, mine, source->idle_timeout_ms));
         else if (source->idle_timeout_ms > 0 && mine->at_end && now_ms - mine->read_ms <= FRESH_MS && !has_ended(worker, mine) &&
                  !watermark->partitions[mine->watermark_index].idle && now_ms - mine->quiet_since_ms >= source->idle_timeout_ms) {
             tl_watermark_idle(watermark, mine->watermark_index, true);
@@ -438,7 +480,8 @@ static void wait_for_log(struct tl_worker *worker, struct tl_worker_partition *m
 /* Nothing at all is no answer. */
 static enum tl_code read_patiently(struct tl_worker *worker, struct tl_worker_partition *next, struct tl_err *err)
 {
-    enum tl_code rc = read_some(worker, next, err);
+    bool to_its_end = next->next_offset < next->lane->until_offset;
+    enum tl_code rc = to_its_end ? read_some(worker, next, err) : look_behind(worker, next, err);
 
     if (rc != TL_OK && err->retriable && worker->signals->patient) {
         wait_for_log(worker, next, err);

@@ -549,6 +549,69 @@ Test(replay, a_partition_that_ended_long_ago_is_idle_by_the_logs_own_time)
     expect_the_log("hits", 2000);
 }
 
+static void append_hosts(struct tl_log *log, uint32_t partition, int from, int to)
+{
+    for (int i = from; i < to; i++) {
+        char text[200];
+        struct tl_log_record record = {.partition = partition, .log_ms = VISITS_START_MS + i * INT64_C(1000)};
+        struct tl_err err;
+
+        snprintf(text, sizeof text,
+                 "{\"event_id\": \"e%u_%d\", \"host\": \"h\", \"n\": 1, \"event_time\": \"2026-03-01T00:%02d:%02dZ\"}", partition,
+                 i, i / 60, i % 60);
+        record.value = tl_sv_from(text);
+        cr_assert_eq(tl_log_append(log, TL_SV("events"), &record, 1, NULL, &err), TL_OK, "%s", err.message);
+    }
+}
+
+/* Where a partition has more in the log than was counted so far, it is not idle: what it has would be late. Behind a pause that is longer than the
+ * time-out it was idle until then, and windows are final up to there. */
+static void replay_with_a_backlog(const char *workers, int pause_s)
+{
+    static const char place[] = "'topic' = 'events'";
+    const char *at = strstr(visits_views, place);
+    struct tl_log *log = NULL;
+    struct tl_err err;
+    char sql[4000];
+    long final_s;
+
+    snprintf(sql, sizeof sql, "%.*s%s, 'scan.watermark.idle-timeout' = '30 s'%s", (int)(at - visits_views), visits_views, place,
+             at + strlen(place));
+    views_are(sql);
+    cr_assert_eq(tl_log_open(&(struct tl_log_spec){.kind = "local", .data_dir = data}, TL_LOG_APPEND, &log, &err), TL_OK);
+    cr_assert_eq(tl_log_create_topic(log, TL_SV("events"), 2, &err), TL_OK, "%s", err.message);
+    append_hosts(log, 0, 0, 600);
+    append_hosts(log, 1, 0, 1800);
+    TALLY(0, "speed", "--once");
+    append_hosts(log, 0, 600 + pause_s, 1800);
+    tl_log_close(log);
+    TALLY(0, "replay", "--workers", workers, "--tick", "5ms");
+    final_s = number_of("SELECT max(final_ms) / 1000 - 1772323200 FROM tally_progress");
+    cr_expect(final_s >= 590 + pause_s && final_s < 600 + pause_s, "%ld", final_s);
+    TALLY(0, "speed", "--once");
+    cr_expect_eq(
+        number_of("SELECT counted FROM tally_outcome o JOIN tally_definition d USING (definition) WHERE d.view = 'hits' AND"
+                  " d.state = 'active'"),
+        3600 - pause_s);
+    cr_expect_eq(number_of("SELECT max(late) FROM tally_outcome"), 0);
+    expect_the_log("hits", 3600 - pause_s);
+}
+
+Test(replay, a_partition_with_a_backlog_is_not_idle)
+{
+    replay_with_a_backlog("1", 0);
+}
+
+Test(replay, a_partition_with_a_backlog_is_not_idle_to_another_worker)
+{
+    replay_with_a_backlog("2", 0);
+}
+
+Test(replay, a_partition_with_a_backlog_behind_a_pause_is_not_idle_behind_that)
+{
+    replay_with_a_backlog("1", 100);
+}
+
 /* ---- batch beside it ---- */
 
 Test(replay, what_batch_has_published_stays_and_sessions_are_cut_anew)
