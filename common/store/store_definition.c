@@ -12,6 +12,9 @@ static const char sql_by_hash[] = "SELECT definition FROM tally_definition WHERE
 static const char sql_active_of[] = "SELECT definition FROM tally_definition WHERE view = ?1 AND state = 'active'";
 static const char sql_older_of_view[] =
     "SELECT definition FROM tally_definition WHERE view = ?1 AND definition <> ?2 AND (state = 'active' OR (state = 'building' AND definition < ?2))";
+static const char sql_replay_of_view[] =
+    "SELECT definition FROM tally_definition WHERE view = ?1 AND state = 'building' AND hash LIKE 'r%' LIMIT 1";
+static const char sql_replay[] = "SELECT definition FROM tally_definition WHERE state = 'building' AND hash LIKE 'r%' LIMIT 1";
 static const char *const sql_forget[] = {
     "DELETE FROM tally_progress WHERE definition = ?1", "DELETE FROM tally_offset WHERE definition = ?1",
     "DELETE FROM tally_outcome WHERE definition = ?1",  "DELETE FROM tally_ledger WHERE definition = ?1",
@@ -138,6 +141,23 @@ out:
     return rc;
 }
 
+/* A replay's builds of several views have one lane of event ids, under the number of one of them. Without that one the others cannot be gone on with,
+ * so all go. */
+static enum tl_code retire_replays(struct tl_store *store, const struct tl_known *d, struct tl_err *err)
+{
+    int64_t replay = 0;
+    bool found = false;
+    enum tl_code rc;
+
+    TL_TRY(tl_database_get(store->database, sql_replay_of_view, &replay, &found, err, "t", d->view));
+    while (found) {
+        TL_TRY(tl_definition_retire(store, replay, err));
+        TL_TRY(tl_database_get(store->database, sql_replay, &replay, &found, err, ""));
+    }
+out:
+    return rc;
+}
+
 /* Has it all that the active one has? *replaces: there is one. */
 static enum tl_code may_swap(struct tl_store *store, int64_t id, bool *may, bool *replaces, struct tl_err *err)
 {
@@ -182,6 +202,7 @@ static enum tl_code swap(struct tl_store *store, int64_t id, int64_t epoch, bool
     view = tl_known_view(d);
     if (store->database->dialect == TL_DIALECT_POSTGRES)
         TL_TRY(tl_tables_make_view(store, &view, replaces, err));
+    TL_TRY(retire_replays(store, d, err));
     TL_TRY(retire_older(store, d, err));
     tl_known_put_table(&speed, d->view, "_speed", d->hash, TL_DEFINITION_ACTIVE);
     tl_known_put_table(&batch, d->view, "_batch", d->hash, TL_DEFINITION_ACTIVE);

@@ -723,6 +723,27 @@ Test(replay, one_that_was_stopped_goes_on_and_one_that_passed_over_what_is_there
     expect_clean();
 }
 
+/* An unfinished replay of two views, one of which is changed then: the other one's build has no event ids any more, and copies would count. */
+Test(replay, one_of_which_a_view_has_changed_meanwhile_begins_anew)
+{
+    enum { MANY = 30000 };
+    static const char sum[] = ", SUM(n) AS total";
+    const char *at = strstr(visits_views, sum);
+    char sql[4000], *want;
+
+    visits_append(data, 1, STEP_MS, 0, MANY);
+    TALLY(0, "speed", "--once");
+    want = dump_all((const char *const[]){"big", NULL});
+    stop_in_the_middle(NULL, NULL);
+    snprintf(sql, sizeof sql, "%.*s, MIN(n) AS low%s", (int)(at - visits_views), visits_views, at + strlen(sum));
+    views_are(sql);
+    TALLY(0, "speed", "--once");
+    TALLY(0, "replay", "big");
+    cr_expect(strstr(run.err, "going on where it stopped") == NULL, "%s", run.err);
+    expect_dump((const char *const[]){"big", NULL}, want);
+    expect_clean();
+}
+
 /* ---- somebody else is at work ---- */
 
 Test(replay, one_at_a_time)
