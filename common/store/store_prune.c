@@ -65,9 +65,27 @@ static void put_delete_some(struct tl_buf *out, enum tl_dialect dialect, struct 
     tl_buf_printf(out, " LIMIT %d%s", TL_STORE_CHUNK_ROWS, dialect == TL_DIALECT_SQLITE ? ")" : "))");
 }
 
+/* Of speed's rows: from now on no rollback may lead behind what goes. A chunk and its note are one transaction: a replay may put the rows in place
+ * again between two of them, and forget what was noted before. */
+struct note {
+    int64_t definition, pruned_ms;
+};
+
+static enum tl_code delete_chunk(struct tl_store *store, struct tl_statement *statement, const struct tl_bind *binds,
+                                 const struct note *note, int64_t *deleted, struct tl_err *err)
+{
+    enum tl_code rc;
+
+    TL_TRY(tl_statement_change(statement, binds, deleted, err));
+    if (note != NULL && *deleted > 0)
+        TL_TRY(tl_database_do(store->database, sql_put_pruned, err, "ii", note->definition, note->pruned_ms));
+out:
+    return rc;
+}
+
 /* Deletes what `where` says of the table, TL_STORE_CHUNK_ROWS rows at a time, each time in a transaction of its own. Up to 3 parameters. */
-static enum tl_code delete_in_chunks(struct tl_store *store, struct tl_sv table, const char *key, const struct tl_buf *where,
-                                     const char *types, const struct tl_bind *binds, struct tl_err *err)
+static enum tl_code delete_and_note(struct tl_store *store, struct tl_sv table, const char *key, const struct tl_buf *where,
+                                    const char *types, const struct tl_bind *binds, const struct note *note, struct tl_err *err)
 {
     struct tl_statement *statement = NULL;
     struct tl_buf sql;
@@ -80,12 +98,18 @@ static enum tl_code delete_in_chunks(struct tl_store *store, struct tl_sv table,
     TL_TRY(tl_database_prepare(store->database, &sql, types, &statement, err, "delete from %.*s", TL_SV_ARG(table)));
     do {
         TL_TRY(tl_store_begin(store, err));
-        TL_TRY(tl_store_end(store, tl_statement_change(statement, binds, &deleted, err), err));
+        TL_TRY(tl_store_end(store, delete_chunk(store, statement, binds, note, &deleted, err), err));
     } while (deleted == TL_STORE_CHUNK_ROWS);
 out:
     tl_statement_close(statement);
     tl_buf_done(&sql);
     return rc;
+}
+
+static enum tl_code delete_in_chunks(struct tl_store *store, struct tl_sv table, const char *key, const struct tl_buf *where,
+                                     const char *types, const struct tl_bind *binds, struct tl_err *err)
+{
+    return delete_and_note(store, table, key, where, types, binds, NULL, err);
 }
 
 static const char rows_key[] = "_end_ms, _start_ms, _key", batch_rows_key[] = "_run, _end_ms, _start_ms, _key",
@@ -339,40 +363,14 @@ static void put_prune_ledger(struct tl_buf *where, const struct tl_known *d, int
     tl_buf_put_str(where, "))");
 }
 
-/* From now on no rollback may lead behind what goes. Where speed has nothing there, as of what was imported, nothing goes. */
-static enum tl_code note_pruned(struct tl_store *store, const struct tl_known *d, const struct tl_buf *where, int64_t end_ms,
-                                bool *any, struct tl_err *err)
-{
-    struct tl_answer *answer = NULL;
-    struct tl_buf sql;
-    enum tl_code rc;
-
-    tl_buf_init(&sql, 0);
-    tl_buf_put_str(&sql, "SELECT 1 FROM ");
-    tl_merge_view_put_name(&sql, tl_buf_sv(&d->speed_table));
-    tl_buf_put_str(&sql, " AS s WHERE ");
-    tl_buf_put_sv(&sql, tl_buf_sv(where));
-    tl_buf_put_str(&sql, " LIMIT 1");
-    TL_TRY(tl_store_begin(store, err));
-    rc = tl_database_stream_text(store->database, &sql, &answer, err, "");
-    if (rc == TL_OK)
-        rc = tl_answer_next(answer, any, err);
-    tl_answer_close(answer);
-    if (rc == TL_OK && *any)
-        rc = tl_database_do(store->database, sql_put_pruned, err, "ii", d->id, end_ms);
-    TL_TRY(tl_store_end(store, rc, err));
-out:
-    tl_buf_done(&sql);
-    return rc;
-}
-
 enum tl_code tl_store_prune_speed(struct tl_store *store, int64_t definition, int64_t published_before_ms, struct tl_err *err)
 {
     struct tl_bind no_time = tl_bind_i64(INT64_MIN);
     struct tl_known *d = NULL;
     struct tl_buf where;
     int64_t end_ms = INT64_MIN, last = 0, final_ms = INT64_MIN;
-    bool mine = false, any = false;
+    struct note note;
+    bool mine = false;
     enum tl_code rc;
 
     tl_buf_init(&where, 0);
@@ -388,12 +386,8 @@ enum tl_code tl_store_prune_speed(struct tl_store *store, int64_t definition, in
     if (end_ms == INT64_MIN)
         goto out;
     put_prune(&where, store->database->dialect, d, end_ms);
-    TL_TRY(note_pruned(store, d, &where, end_ms, &any, err));
-    TL_TRY(delete_in_chunks(store, tl_buf_sv(&d->speed_table), rows_key, &where, "", NULL, err));
-    if (any) { /* once more: a replay may have put rows in place meanwhile, some of which have gone by now */
-        TL_TRY(tl_store_begin(store, err));
-        TL_TRY(tl_store_end(store, tl_database_do(store->database, sql_put_pruned, err, "ii", d->id, end_ms), err));
-    }
+    note = (struct note){d->id, end_ms};
+    TL_TRY(delete_and_note(store, tl_buf_sv(&d->speed_table), rows_key, &where, "", NULL, &note, err));
     tl_buf_clear(&where);
     put_prune_ledger(&where, d, end_ms, last);
     TL_TRY(delete_in_chunks(store, TL_SV("tally_ledger"), ledger_key, &where, "i", &no_time, err));

@@ -527,6 +527,48 @@ Test(store_sqlite, views_on_top_outlive_a_swap, .fini = store_folder_remove)
     tl_store_close(store);
 }
 
+static enum tl_code see_nothing(void *ctx, int64_t published, int64_t run, struct tl_err *err)
+{
+    (void)ctx;
+    (void)published;
+    (void)run;
+    (void)err;
+    return TL_OK;
+}
+
+/* A replay puts the rows in place again while they are taken away, and whoever takes them dies behind the first chunk: it is known that they are gone. */
+Test(store_sqlite, rows_are_gone_only_where_that_is_noted, .fini = store_folder_remove)
+{
+    enum { ROWS = 5010 };
+    struct tl_shape shape = store_windowed("hits", 'a');
+    struct store_rows rows;
+    struct tl_store *store;
+    int64_t id = 0, run, change;
+
+    store_sqlite.url(url);
+    store = store_open(url, TL_STORE_WRITE);
+    OK(tl_store_define(store, &shape, &id, err));
+    store_rows_init(&rows, true, ROWS);
+    for (int64_t i = 0; i < ROWS; i++)
+        store_rows_add(&rows, i * 10, i * 10 + 10, "a", 1);
+    OK(tl_store_begin_tick(store, store_epoch(store), &change, err));
+    OK(tl_store_put_speed_rows(store, id, &rows.rows, change, err));
+    OK(tl_store_put_final(store, id, ROWS * 10, err));
+    OK(tl_store_commit(store, err));
+    run = store_run(store, "r");
+    store_stage_range(store, run, id, 0, ROWS * 10);
+    OK(tl_store_publish(store, run, 100, err));
+    sql("CREATE TRIGGER replayed BEFORE DELETE ON hits_speed BEGIN UPDATE tally_progress SET pruned_ms = -9223372036854775808; "
+        "END;"
+        "CREATE TRIGGER killed BEFORE DELETE ON hits_speed WHEN NOT EXISTS (SELECT 1 FROM hits_speed ORDER BY _end_ms LIMIT 1 "
+        "OFFSET"
+        " 10) BEGIN SELECT RAISE(ABORT, 'killed'); END");
+    FAILS(TL_ERR_LIMIT, "killed", tl_store_prune_speed(store, id, 200, err));
+    FAILS(TL_ERR_LIMIT, "rows are gone", tl_store_unpublish(store, 0, "", 300, see_nothing, NULL, err));
+    store_rows_done(&rows);
+    tl_store_close(store);
+}
+
 /* One works at a time, whatever his data directory is. */
 Test(store_sqlite, work_is_locked, .fini = store_folder_remove)
 {
