@@ -335,12 +335,13 @@ static enum tl_code check_suspect(struct tl_worker *worker, struct tl_worker_par
 /* What the partition has come to, for those that have reached their end. */
 static void note_log_time(struct tl_worker *worker, struct tl_worker_partition *mine, const struct tl_log_entries *entries)
 {
-    atomic_int_fast64_t *all = worker->signals->log_ms == NULL ? NULL : &worker->signals->log_ms[mine->lane->source];
+    atomic_int_fast64_t *all;
 
+    if (worker->signals->log_ms == NULL)
+        return;
+    all = &worker->signals->log_ms[mine->lane->source];
     for (size_t i = 0; i < entries->count; i++)
         mine->log_ms = tl_max_i64(mine->log_ms, entries->messages[i].log_ms);
-    if (all == NULL)
-        return;
     for (int_fast64_t seen = atomic_load(all); seen < mine->log_ms && !atomic_compare_exchange_weak(all, &seen, mine->log_ms);)
         ;
 }

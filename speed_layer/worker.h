@@ -41,7 +41,7 @@ struct tl_worker_partition {
     int64_t next_offset;
     int64_t last_offset; /* of the last message read; INT64_MIN: none */
     uint64_t fingerprint;
-    int64_t log_ms;    /* the highest log timestamp read; INT64_MIN: none */
+    int64_t log_ms;    /* in a replay: the highest log timestamp read; INT64_MIN: none */
     int64_t behind_ms; /* log timestamp of the first message behind the lane's end; INT64_MAX: none, INT64_MIN: nobody knows */
     bool knows_behind; /* in a replay, once it was at its end */
     int64_t quiet_since_ms; /* monotonic: when its last event came */
