@@ -24,10 +24,10 @@
 #include "main/stop.h"
 #include "main/views.h"
 #include "replay_lane.h"
+#include "rounds.h"
 #include "sql/shape.h"
 
 enum {
-    SHORT_ROUND_MS = 2000, /* what is left behind such a round is read while speed stands by */
     SWAP_PATIENCE_MS = 5000,
     SWAP_AGAIN_MS = 5000,
     MISSING_MS = 10000,
@@ -623,13 +623,14 @@ out:
 
 static enum tl_code run_rounds(struct replay *replay, struct tl_standing *builds, struct tl_err *err)
 {
+    struct tl_rounds rounds = {0};
     enum tl_code rc = TL_OK;
 
     while (!replay->swapped && !tl_stop_requested()) {
         int64_t begun_ms = tl_clock_monotonic_ms();
 
         TL_TRY(run_round(replay, builds, err));
-        if (tl_stop_requested() || tl_clock_monotonic_ms() - begun_ms > SHORT_ROUND_MS)
+        if (tl_stop_requested() || !tl_rounds_may_end(&rounds, tl_clock_monotonic_ms() - begun_ms))
             continue;
         TL_TRY(finish(replay, builds, err));
         for (int64_t until_ms = tl_clock_monotonic_ms() + SWAP_AGAIN_MS;
