@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "cause_events.h"
+
 /* What the ledgers say of one event. */
 struct refusal {
     int64_t watermark_ms; /* speed: by which it was judged */
@@ -321,6 +323,21 @@ void tl_evidence_done(struct tl_evidence *e)
 
 /* ---- judging ---- */
 
+/* Of causes that come of lateness: is the event missing in a window that had not fired by the watermark that judged it? One that is partly late is counted
+ * there. Of the others, the line contradicts itself: no speed layer wrote it, and it explains nothing. A session's end is here that of the event alone, and
+ * the end of a row of a count window the millisecond behind it: speed judges them by just these. A session that was split has counted the event. */
+static bool was_open(const struct tl_evidence *e, const struct refusal *refusal, int64_t end_ms)
+{
+    enum tl_cause cause = (enum tl_cause)refusal->cause[TL_SIDE_SPEED];
+
+    if (!tl_cause_is_late(cause) || cause == TL_CAUSE_SESSION_SPLIT)
+        return false;
+    if (e->window != NULL && e->window->window == TL_WINDOW_NONE)
+        return true; /* rows without a window are never late */
+    /* A window fires 1 ms before its end, also in a gap of the clock. */
+    return refusal->watermark_ms < tl_add_sat_i64(end_ms - 1, e->lateness_ms);
+}
+
 static enum tl_cause judge_speed(const struct tl_evidence *e, const struct tl_core_event *event, const struct refusal *refusal,
                                  int64_t end_ms)
 {
@@ -332,14 +349,7 @@ static enum tl_cause judge_speed(const struct tl_evidence *e, const struct tl_co
             return TL_CAUSE_OFFSET_GAP;
     if (event->offset >= next_offset_of(e->positions, e->positions_count, event->partition))
         return TL_CAUSE_NOT_YET_READ;
-    if (refusal == NULL)
-        return TL_CAUSE_NONE;
-    /* Partly late: missing in the windows that were final by then, counted in the others. */
-    if (refusal->cause[TL_SIDE_SPEED] == TL_CAUSE_LATE_PARTIAL &&
-        refusal->watermark_ms <
-            tl_add_sat_i64(end_ms - 1, e->lateness_ms)) /* a window fires 1 ms before its end, also in a gap of the clock */
-        return TL_CAUSE_NONE;
-    return (enum tl_cause)refusal->cause[TL_SIDE_SPEED];
+    return refusal == NULL || was_open(e, refusal, end_ms) ? TL_CAUSE_NONE : (enum tl_cause)refusal->cause[TL_SIDE_SPEED];
 }
 
 static enum tl_cause judge_batch(const struct tl_evidence *e, const struct tl_core_event *event, const struct refusal *refusal,

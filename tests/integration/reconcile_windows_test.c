@@ -8,6 +8,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "event/outcome.h"
 #include "support/chance.h"
 #include "support/reconcile_scene.h"
 
@@ -411,6 +412,68 @@ ParameterizedTest(struct forgery_case *c, reconcile_windows, forged)
     EXPECT(&scene, "$.summary.unexplained", c->in_outer ? "2" : "1");
     EXPECT(&scene, "$.units[0].verdict", "unexplained");
     EXPECT(&scene, "$.units[0].view", c->view);
+    scene_close(&scene);
+}
+
+/* A row is taken out of speed's table, and a line put into its ledger that is to explain it: only one is believed that speed could have written. */
+struct forged_line {
+    char name[40], view[16];
+    enum tl_cause cause;
+    int64_t least_ms; /* of the watermark by which an event at 100 s is missing in all its windows; 0: there is none */
+};
+
+ParameterizedTestParameters(reconcile_windows, forged_line)
+{
+    static struct forged_line cases[] = {
+        {"TUMBLE, late",                 "tens",    TL_CAUSE_LATE_DROP,      109999},
+        {"TUMBLE, late by idleness",     "tens",    TL_CAUSE_FIRED_BY_IDLE,  109999},
+        {"HOP, late",                    "hops",    TL_CAUSE_LATE_DROP,      129999},
+        {"HOP, partly late",             "hops",    TL_CAUSE_LATE_PARTIAL,   129999},
+        {"CUMULATE, late",               "steps",   TL_CAUSE_LATE_DROP,      119999},
+        {"SESSION, late",                "visits",  TL_CAUSE_LATE_DROP,      109999},
+        {"SESSION, a bridge",            "visits",  TL_CAUSE_SESSION_BRIDGE, 109999},
+        {"SESSION, late by idleness",    "visits",  TL_CAUSE_FIRED_BY_IDLE,  109999},
+        {"COUNT_WINDOW, late",           "threes",  TL_CAUSE_LATE_DROP,      100000},
+        {"SESSION and a lateness, late", "patient", TL_CAUSE_LATE_DROP,      114999},
+        {"rows without a window, late",  "big",     TL_CAUSE_LATE_DROP,      0     },
+    };
+
+    return cr_make_param_array(struct forged_line, cases, sizeof cases / sizeof *cases);
+}
+
+ParameterizedTest(struct forged_line *c, reconcile_windows, forged_line)
+{
+    int64_t watermark_ms = START_MS + (c->least_ms != 0 ? c->least_ms : 500000);
+    struct scene scene;
+    char sql[512];
+
+    play_with(&scene,
+              "CREATE VIEW big AS SELECT event_time, event_id, host FROM events WHERE `bytes` > 0;\n"
+              "SET 'tally.allowed-lateness' = '5 s';\n"
+              "CREATE VIEW patient AS SELECT window_start, window_end, host, COUNT(*) AS hits\n"
+              "    FROM TABLE(SESSION(TABLE events PARTITION BY host, DESCRIPTOR(event_time), INTERVAL '10' SECOND))\n"
+              "    GROUP BY window_start, window_end, host;\n",
+              FIRST({"a", 100, "a.example", 1}), FIRST({"b", 310, "b.example", 1}));
+    EXPECT_STATUS(&scene, 0);
+    EXPECT(&scene, "$.summary.explained", "0");
+    snprintf(sql, sizeof sql, "DELETE FROM %s_speed WHERE host = 'a.example'", c->view);
+    forge(&scene, sql);
+    snprintf(
+        sql, sizeof sql,
+        "INSERT INTO tally_ledger (definition, run, partition, \"offset\", \"row\", cause, flags, watermark_ms, event_time_ms)"
+        " SELECT definition, 0, 0, 0, 0, %d, 0, %" PRId64 ", %" PRId64 " FROM tally_definition WHERE view = '%s'",
+        (int)c->cause, watermark_ms, START_MS + 100000, c->view);
+    forge(&scene, sql);
+    if (c->least_ms != 0) {
+        reconcile(&scene, "--limit", "200");
+        EXPECT_STATUS(&scene, 0);
+        cr_assert_str_neq(report(&scene, "$.summary.explained"), "0", "%s: %s", c->name, scene.run.out);
+        forge(&scene, "UPDATE tally_ledger SET watermark_ms = watermark_ms - 1 WHERE \"offset\" = 0");
+    }
+    reconcile(&scene, "--limit", "200");
+    EXPECT_STATUS(&scene, 1);
+    EXPECT(&scene, "$.summary.unexplained", "1");
+    EXPECT(&scene, "$.units[0].verdict", "unexplained");
     scene_close(&scene);
 }
 
