@@ -12,8 +12,8 @@ struct alike {
     int64_t time_ms;
     uint32_t causes; /* one bit each */
     bool future;     /* perhaps within the range */
-    uint32_t view;   /* for which speed has refused it: */
-    uint32_t refused;
+    uint32_t view;   /* in whose ledger speed has these: */
+    uint32_t of_speed;
 };
 
 enum { KEY_BYTES = 16 };
@@ -38,14 +38,20 @@ void tl_alike_view(struct tl_alike *alike, uint32_t view, int64_t from_ms, int64
     alike->last_ms = tl_max_i64(alike->last_ms, to_ms);
 }
 
+static struct tl_sv key_of(char out[KEY_BYTES], uint32_t partition, int64_t offset, uint32_t row)
+{
+    memcpy(out, &offset, sizeof offset);
+    memcpy(out + 8, &partition, sizeof partition);
+    memcpy(out + 12, &row, sizeof row);
+    return (struct tl_sv){out, KEY_BYTES};
+}
+
 static struct alike *event_of(struct tl_alike *alike, uint32_t partition, int64_t offset, uint32_t row)
 {
-    char key[KEY_BYTES];
+    char bytes[KEY_BYTES];
+    struct tl_sv key = key_of(bytes, partition, offset, row);
 
-    memcpy(key, &offset, sizeof offset);
-    memcpy(key + 8, &partition, sizeof partition);
-    memcpy(key + 12, &row, sizeof row);
-    return tl_table_put(&alike->events, tl_hash_bytes((struct tl_sv){key, sizeof key}), (struct tl_sv){key, sizeof key}, NULL);
+    return tl_table_put(&alike->events, tl_hash_bytes(key), key, NULL);
 }
 
 static bool is_inside(const struct tl_alike *alike, int64_t time_ms)
@@ -53,28 +59,43 @@ static bool is_inside(const struct tl_alike *alike, int64_t time_ms)
     return time_ms >= alike->from_ms && time_ms < alike->to_ms;
 }
 
+/* What a line says that both layers may say. Its flags count where it says that the event was counted: another cause is a difference, or what both refuse. */
+static uint32_t said_by(const struct tl_ledger_line *line)
+{
+    switch (line->cause) {
+    case TL_CAUSE_DUPLICATE:
+    case TL_CAUSE_EVAL_ERROR: return 1u << line->cause;
+    case TL_CAUSE_NONE:
+    case TL_CAUSE_SESSION_SPLIT:
+        return (line->flags & TL_FLAG_BAD_FIELD ? 1u << TL_CAUSE_JSON_BAD_FIELD : 0) |
+               (line->flags & TL_FLAG_ID_CONFLICT ? 1u << TL_CAUSE_ID_CONFLICT : 0);
+    default: return 0;
+    }
+}
+
 enum tl_code tl_alike_line(struct tl_alike *alike, bool of_speed, const struct tl_ledger_line *line, struct tl_err *err)
 {
     bool future = of_speed && line->cause == TL_CAUSE_FUTURE_EVENT;
-    uint32_t refused = line->cause == TL_CAUSE_DUPLICATE || line->cause == TL_CAUSE_EVAL_ERROR ? 1u << line->cause : 0,
-             flaws = (line->flags & TL_FLAG_BAD_FIELD ? 1u << TL_CAUSE_JSON_BAD_FIELD : 0) |
-                     (line->flags & TL_FLAG_ID_CONFLICT ? 1u << TL_CAUSE_ID_CONFLICT : 0);
+    uint32_t said = said_by(line);
     struct alike *event;
+    char bytes[KEY_BYTES];
+    struct tl_sv key = key_of(bytes, line->partition, line->offset, line->row);
 
-    if (!future && ((refused == 0 && flaws == 0) || !is_inside(alike, line->event_time_ms)))
+    if (!future && (said == 0 || !is_inside(alike, line->event_time_ms)))
         return TL_OK;
+    if (!of_speed) {
+        event = tl_table_find(&alike->events, tl_hash_bytes(key), key);
+        if (event != NULL && event->view == alike->view)
+            event->causes |= event->of_speed & said;
+        return TL_OK;
+    }
     event = event_of(alike, line->partition, line->offset, line->row);
     if (event == NULL)
         return tl_fail_memory(err, sizeof *event);
     event->time_ms = line->event_time_ms;
     event->future = event->future || future;
-    event->causes |= future ? 0 : flaws;
-    if (of_speed && refused != 0) {
-        event->view = alike->view;
-        event->refused = refused;
-    } else if (event->view == alike->view) {
-        event->causes |= event->refused & refused;
-    }
+    event->view = alike->view;
+    event->of_speed = said;
     return TL_OK;
 }
 

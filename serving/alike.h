@@ -3,11 +3,12 @@
  *   json_bad_row, bad_event_time    dead letters: they have no event time, and belong where the log's timestamp puts them
  *   future_event                    its event time says nothing: it belongs there too, by the record
  *   duplicate, eval_error           both layers' ledgers have it (eval_error: in the same view); what one layer alone refuses is a difference
- *   id_conflict, json_bad_field     flags of lines of either ledger: counted all the same
+ *   id_conflict, json_bad_field     flags of both ledgers' lines, where these say that the event was counted (in one view): what one layer alone counts
+ *                                   is a difference
  *
  * In what is compared, [from, to) of that time. Of one source: an event that several views have counts once.
- * Memory: 70 bytes or so for each such event of the range, for each that one layer refuses as a duplicate or by a failure, and for each of the log that
- * came from the future. */
+ * Memory: 70 bytes or so for each such event that speed's ledger has in the range, also where batch's says something else, and for each of the log
+ * that came from the future. */
 #ifndef TL_ALIKE_H
 #define TL_ALIKE_H
 

@@ -526,6 +526,39 @@ Test(reconcile, events_that_both_treat_alike)
     scene_close(&scene);
 }
 
+/* One that a layer has not counted is a difference, and nothing that both have counted. */
+Test(reconcile, flaws_of_what_one_layer_counts)
+{
+    static const char flawed[] =
+        "{\"event_id\":\"%s\",\"host\":\"a\",\"bytes\":\"many\",\"event_time\":\"2026-03-01T00:%s.000Z\"}";
+    static const struct event imported[] = {
+        {"same", 15, "old.example", 1},
+        {"same", 16, "old.example", 2}
+    };
+    struct scene scene;
+    char text[TEXT_BYTES];
+
+    scene_open(&scene, views, "");
+    append_body(&scene, 0, 30);
+    scene_speed(&scene);
+    snprintf(text, sizeof text, flawed, "late", "00:12");
+    append_text(&scene, 0, 300, text);
+    snprintf(text, sizeof text, flawed, "in-time", "05:01");
+    append_text(&scene, 0, 301, text);
+    append_body(&scene, 310, 60);
+    scene_speed(&scene);
+    scene_archive(&scene);
+    scene_import(&scene, imported, 2);
+    scene_batch(&scene, 600);
+    reconcile(&scene, NULL, NULL);
+    EXPECT_STATUS(&scene, 0);
+    EXPECT(&scene, "$.causes", "{\"late_drop\":1,\"imported\":2}");
+    EXPECT(&scene, "$.counted_by_both", "{\"json_bad_field\":1}");
+    EXPECT(&scene, "$.alike[0].event_id", "in-time");
+    EXPECT(&scene, "$.alike[1]", "");
+    scene_close(&scene);
+}
+
 /* ---- definitions ---- */
 
 static const char views_changed[] = "CREATE VIEW hits AS\n"

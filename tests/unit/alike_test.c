@@ -94,15 +94,24 @@ Test(alike, the_future_is_where_the_log_had_come_to)
     expect(TL_CAUSE_FUTURE_EVENT, 11, 9);
 }
 
-/* On lines of any cause, of either layer. */
+/* Of events that both layers have counted, and in both of their lines. */
 Test(alike, flaws_are_flags)
 {
     line(true, TL_CAUSE_NONE, 5, 1500, 1400, TL_FLAG_BAD_FIELD | TL_FLAG_DUP_KEY);
-    line(false, TL_CAUSE_NONE, 5, 1500, INT64_MIN, TL_FLAG_BAD_FIELD | TL_FLAG_ID_CONFLICT);
     line(true, TL_CAUSE_LATE_DROP, 4, 1500, 1400, TL_FLAG_BAD_FIELD);
     line(true, TL_CAUSE_NONE, 3, 1500, 1400, TL_FLAG_DUP_KEY);
-    expect(TL_CAUSE_JSON_BAD_FIELD, 2, 4);
-    expect(TL_CAUSE_ID_CONFLICT, 1, 5);
+    line(true, TL_CAUSE_DUPLICATE, 2, 1500, 1400, TL_FLAG_BAD_FIELD);
+    line(true, TL_CAUSE_SESSION_SPLIT, 6, 1500, 1400, TL_FLAG_ID_CONFLICT | TL_FLAG_BAD_FIELD);
+    line(true, TL_CAUSE_NONE, 7, 1500, 1400, TL_FLAG_BAD_FIELD); /* batch has not read it */
+    line(false, TL_CAUSE_NONE, 5, 1500, INT64_MIN, TL_FLAG_BAD_FIELD | TL_FLAG_ID_CONFLICT);
+    line(false, TL_CAUSE_NONE, 4, 1500, INT64_MIN, TL_FLAG_BAD_FIELD);
+    line(false, TL_CAUSE_NONE, 3, 1500, INT64_MIN, TL_FLAG_DUP_KEY);
+    line(false, TL_CAUSE_DUPLICATE, 2, 1500, INT64_MIN, TL_FLAG_BAD_FIELD);
+    line(false, TL_CAUSE_NONE, 6, 1500, INT64_MIN, TL_FLAG_ID_CONFLICT | TL_FLAG_BAD_FIELD);
+    line(false, TL_CAUSE_NONE, 1, 1500, INT64_MIN, TL_FLAG_BAD_FIELD); /* speed has not read it, or it was imported */
+    expect(TL_CAUSE_JSON_BAD_FIELD, 2, 5);
+    expect(TL_CAUSE_ID_CONFLICT, 1, 6);
+    expect(TL_CAUSE_DUPLICATE, 1, 2);
     expect(TL_CAUSE_LATE_DROP, 0, -1);
 }
 
