@@ -168,6 +168,8 @@ static const char *const sql_version_7[] = {
     /* view: '' over all views. */
     ("CREATE TABLE tally_reconciliation_cause (reconciliation INTEGER NOT NULL, view TEXT NOT NULL, cause INTEGER NOT NULL,"
      " check_name TEXT NOT NULL, events_count INTEGER NOT NULL, PRIMARY KEY (reconciliation, view, cause, check_name)) STRICT, WITHOUT ROWID;"),
+    /* What a reconciliation asks for. */
+    "CREATE INDEX tally_dead_letter_log ON tally_dead_letter (topic, log_ms);",
 };
 static const struct {
     const char *const *statements;

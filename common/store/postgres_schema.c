@@ -162,6 +162,7 @@ static const char *const sql_version_4[] = {
     ("CREATE TABLE tally_reconciliation_cause (reconciliation BIGINT NOT NULL, view TEXT COLLATE \"C\" NOT NULL, cause BIGINT NOT NULL,"
     " check_name TEXT COLLATE \"C\" NOT NULL, events_count BIGINT NOT NULL, PRIMARY KEY (reconciliation, view, cause, check_name))"),
     "COMMENT ON TABLE tally_reconciliation_cause IS 'tally: events behind the differences, by cause; view empty: over all views'",
+    "CREATE INDEX tally_dead_letter_log ON tally_dead_letter (topic, log_ms)",
 };
 static const struct {
     const char *const *statements;

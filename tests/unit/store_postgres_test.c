@@ -152,7 +152,8 @@ Test(store_postgres, an_older_store_is_brought_up, .fini = store_folder_remove)
     store_put_speed(store, store_epoch(store), id, 0, 10, "a", 1);
     tl_store_close(store);
     before = strdup(ask(columns));
-    sql("DROP TABLE tally_reconciliation, tally_reconciliation_view, tally_reconciliation_cause;"
+    sql("DROP TABLE tally_reconciliation, tally_reconciliation_view, tally_reconciliation_cause; DROP INDEX "
+        "tally_dead_letter_log;"
         " DROP TABLE tally_publication, tally_check_result, tally_sealed, tally_run_unread; ALTER TABLE tally_run DROP"
         " COLUMN events_count, DROP COLUMN bytes_count, DROP COLUMN duplicates_count, DROP COLUMN checks, DROP COLUMN failure;"
         " ALTER TABLE tally_run_range DROP COLUMN blocked, DROP COLUMN carry_in, DROP COLUMN published, DROP COLUMN pruned;"

@@ -167,7 +167,9 @@ static struct tl_buf schema_of(void)
 }
 
 /* What versions 7, 6, 5, 4 and 3 added, taken away. */
-#define WITHOUT_7 "DROP TABLE tally_reconciliation; DROP TABLE tally_reconciliation_view; DROP TABLE tally_reconciliation_cause;"
+#define WITHOUT_7                                                                                                                \
+    "DROP TABLE tally_reconciliation; DROP TABLE tally_reconciliation_view; DROP TABLE tally_reconciliation_cause;"              \
+    "DROP INDEX tally_dead_letter_log;"
 #define WITHOUT_6                                                                                                                \
     WITHOUT_7                                                                                                                    \
     "DROP TABLE tally_publication; DROP TABLE tally_check_result; DROP TABLE tally_sealed; DROP TABLE tally_run_unread;"         \
