@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cause_events.h"
 #include "event/batch.h"
 #include "event/partition.h"
 
@@ -115,56 +116,40 @@ enum tl_code tl_alike_dead(struct tl_alike *alike, uint32_t partition, int64_t o
 
 static int by_place(const void *a, const void *b)
 {
-    const struct tl_alike_event *x = a, *y = b;
-    int order;
+    const struct tl_unit_sample *x = a, *y = b;
+    int order = tl_partition_order(x->partition, x->offset, y->partition, y->offset);
 
-    if (x->cause != y->cause)
-        return x->cause < y->cause ? -1 : 1;
-    order = tl_partition_order(x->event.partition, x->event.offset, y->event.partition, y->event.offset);
-    return order != 0 ? order : (x->event.row > y->event.row) - (x->event.row < y->event.row);
+    return order != 0 ? order : (x->row > y->row) - (x->row < y->row);
 }
 
-static struct tl_alike_event event_at(const struct tl_alike *alike, uint32_t i, bool future, uint32_t *causes)
+static const struct alike *event_at(const struct tl_alike *alike, uint32_t i, struct tl_unit_sample *out)
 {
-    struct tl_alike_event out = {0};
     struct tl_sv key;
     uint64_t hash;
     const struct alike *event = tl_table_at(&alike->events, i, &key, &hash);
 
-    memcpy(&out.event.offset, key.data, sizeof out.event.offset);
-    memcpy(&out.event.partition, key.data + 8, sizeof out.event.partition);
-    memcpy(&out.event.row, key.data + 12, sizeof out.event.row);
-    out.event.time_ms = event->time_ms;
-    *causes = !future ? event->causes : event->future ? 1u << TL_CAUSE_FUTURE_EVENT : 0;
-    return out;
+    *out = (struct tl_unit_sample){.time_ms = event->time_ms};
+    memcpy(&out->offset, key.data, sizeof out->offset);
+    memcpy(&out->partition, key.data + 8, sizeof out->partition);
+    memcpy(&out->row, key.data + 12, sizeof out->row);
+    return event;
 }
 
-/* All that have one of these causes, in order; of those from the future the cause that they may have. */
-static enum tl_code sorted(const struct tl_alike *alike, bool future, struct tl_alike_event **out, size_t *count,
-                           struct tl_err *err)
+/* All that speed has taken for the future, in order. */
+static enum tl_code list_future(const struct tl_alike *alike, struct tl_unit_sample **out, size_t *count, struct tl_err *err)
 {
-    struct tl_alike_event *events;
+    struct tl_unit_sample sample, *events;
     size_t made = 0;
-    uint32_t causes;
 
-    for (uint32_t i = 0; i < alike->events.count; i++) {
-        (void)event_at(alike, i, future, &causes);
-        made += (size_t)__builtin_popcount(causes);
-    }
+    for (uint32_t i = 0; i < alike->events.count; i++)
+        made += event_at(alike, i, &sample)->future;
     events = malloc((made + 1) * sizeof *events);
     if (events == NULL)
         return tl_fail_memory(err, made * sizeof *events);
     *count = 0;
-    for (uint32_t i = 0; i < alike->events.count; i++) {
-        struct tl_alike_event event = event_at(alike, i, future, &causes);
-
-        for (uint32_t c = 0; c < TL_CAUSES; c++) {
-            if ((causes & 1u << c) == 0)
-                continue;
-            event.cause = (enum tl_cause)c;
-            events[(*count)++] = event;
-        }
-    }
+    for (uint32_t i = 0; i < alike->events.count; i++)
+        if (event_at(alike, i, &sample)->future)
+            events[(*count)++] = sample;
     qsort(events, *count, sizeof *events, by_place);
     *out = events;
     return TL_OK;
@@ -175,13 +160,13 @@ enum tl_code tl_alike_place_future(struct tl_alike *alike,
                                                         struct tl_err *err),
                                    void *ctx, struct tl_err *err)
 {
-    struct tl_alike_event *events = NULL;
+    struct tl_unit_sample *events = NULL;
     size_t count;
     enum tl_code rc = TL_OK;
 
-    TL_TRY(sorted(alike, true, &events, &count, err)); /* in order: each block of the record is read once */
+    TL_TRY(list_future(alike, &events, &count, err)); /* in order: each block of the record is read once */
     for (size_t e = 0; e < count; e++) {
-        const struct tl_unit_sample *event = &events[e].event;
+        const struct tl_unit_sample *event = &events[e];
         int64_t log_ms;
 
         TL_TRY(find(ctx, event, &log_ms, err));
@@ -193,22 +178,46 @@ out:
     return rc;
 }
 
+static enum tl_code list_kept(const struct tl_cause_events *kept, uint64_t counts[TL_CAUSES], struct tl_alike_event **out,
+                              size_t *count, struct tl_err *err)
+{
+    struct tl_alike_event *events;
+    size_t made = 0;
+
+    for (const struct tl_cause_group *group = kept->groups; group != NULL; group = group->next)
+        made += group->samples_count;
+    events = malloc((made + 1) * sizeof *events);
+    if (events == NULL)
+        return tl_fail_memory(err, made * sizeof *events);
+    *count = 0;
+    for (const struct tl_cause_group *group = kept->groups; group != NULL; group = group->next) {
+        counts[group->cause] += group->events_count;
+        for (size_t i = 0; i < group->samples_count; i++)
+            events[(*count)++] = (struct tl_alike_event){group->cause, group->samples[i].event};
+    }
+    *out = events;
+    return TL_OK;
+}
+
 enum tl_code tl_alike_take(const struct tl_alike *alike, uint64_t counts[TL_CAUSES], size_t limit, struct tl_alike_event **out,
                            size_t *count, struct tl_err *err)
 {
-    struct tl_alike_event *events;
-    size_t made, kept = 0;
-    enum tl_code rc;
+    const struct tl_sv no_check = {NULL, 0};
+    struct tl_cause_events kept; /* the first ones of each cause: only these are put in order */
+    enum tl_code rc = TL_OK;
 
-    TL_TRY(sorted(alike, false, &events, &made, err));
-    for (size_t i = 0, of = 0; i < made; i++) {
-        counts[events[i].cause]++;
-        of = i > 0 && events[i].cause == events[i - 1].cause ? of + 1 : 0;
-        if (of < limit)
-            events[kept++] = events[i];
+    tl_cause_events_init(&kept, limit);
+    for (uint32_t i = 0; i < alike->events.count; i++) {
+        struct tl_cause_sample sample = {0};
+        const struct alike *event = event_at(alike, i, &sample.event);
+
+        for (uint32_t c = 0; c < TL_CAUSES; c++)
+            if ((event->causes & 1u << c) != 0 && !tl_cause_events_add(&kept, 0, (enum tl_cause)c, no_check, &sample, INT64_MIN))
+                TL_TRY(tl_fail_memory(err, sizeof sample));
     }
-    *out = events;
-    *count = kept;
+    tl_cause_events_settle(&kept);
+    TL_TRY(list_kept(&kept, counts, out, count, err));
 out:
+    tl_cause_events_done(&kept);
     return rc;
 }
