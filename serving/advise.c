@@ -230,7 +230,7 @@ static enum tl_code read_view(struct advise *a, struct advised *mine, struct tl_
         goto out;
     }
     mine->may_try = may_try(a, mine);
-    TL_TRY(tl_store_ledger(a->store, definition, 0, add_line, mine, err));
+    TL_TRY(tl_store_ledger(a->store, definition, 0, INT64_MIN, INT64_MAX, add_line, mine, err));
     TL_TRY(tl_store_outcomes(a->store, definition, 0, outcomes, err));
     advice->view = view;
     advice->late_count = outcomes[TL_OUT_LATE] + outcomes[TL_OUT_PARTLY_COUNTED];

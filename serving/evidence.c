@@ -276,7 +276,7 @@ static enum tl_code read_ledgers(struct tl_evidence *e, struct tl_store *store, 
     enum tl_code rc = TL_OK;
 
     span->run = 0;
-    TL_TRY(tl_store_ledger(store, e->definition, 0, add_line, span, err));
+    TL_TRY(tl_store_ledger(store, e->definition, 0, span->from_ms, span->to_ms, add_line, span, err));
     for (uint32_t r = 0; r < e->ranges_count; r++) {
         bool known = false;
 
@@ -284,7 +284,7 @@ static enum tl_code read_ledgers(struct tl_evidence *e, struct tl_store *store, 
         for (uint32_t other = 0; other < r && !known; other++)
             known = e->ranges[other].run == span->run;
         if (!known)
-            TL_TRY(tl_store_ledger(store, e->definition, span->run, add_line, span, err));
+            TL_TRY(tl_store_ledger(store, e->definition, span->run, span->from_ms, span->to_ms, add_line, span, err));
     }
 out:
     return rc;

@@ -140,7 +140,7 @@ static enum tl_code take_reading(struct follow *f, int64_t epoch, struct tl_err 
 
     TL_TRY(tl_store_begin_tick(f->store, epoch, &change, err));
     TL_TRY(tl_store_positions(f->store, inner, take_position, &reading, &identity, err));
-    TL_TRY(tl_store_ledger(f->store, inner, 0, take_line, &reading, err));
+    TL_TRY(tl_store_ledger(f->store, inner, 0, INT64_MIN, INT64_MAX, take_line, &reading, err));
     TL_TRY(tl_store_outcomes(f->store, inner, 0, theirs, err));
     TL_TRY(tl_store_outcomes(f->store, outer, 0, mine, err));
     for (int o = 0; o < TL_OUTCOMES; o++)

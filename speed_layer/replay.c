@@ -238,7 +238,7 @@ static enum tl_code read_left_out(struct replay *replay, uint32_t v, struct left
 {
     if (replay->replays[v].active == 0 || replay->plan->sources[replay->plan->views[v].source].startup.kind == TL_PLACE_EARLIEST)
         return TL_OK;
-    return tl_store_ledger(replay->ground.store, replay->replays[v].active, 0, take_left_out, out, err);
+    return tl_store_ledger(replay->ground.store, replay->replays[v].active, 0, INT64_MIN, INT64_MAX, take_left_out, out, err);
 }
 
 /* Where each view's build begins that is new. */

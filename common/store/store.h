@@ -444,8 +444,9 @@ tl_store_query(struct tl_store *store, const struct tl_query *query,
 /* Speed's totals (run 0) or the sums over the published ranges (run -1) of a definition. */
 TL_MUST_USE enum tl_code tl_store_outcomes(struct tl_store *store, int64_t definition, int64_t run, uint64_t counts[TL_OUTCOMES],
                                            struct tl_err *err);
-/* Ledger lines of a definition in order of (partition, offset, row): of speed (run 0), or of one batch run. */
-TL_MUST_USE enum tl_code tl_store_ledger(struct tl_store *store, int64_t definition, int64_t run,
+/* Ledger lines of a definition in order of (partition, offset, row): of speed (run 0), or of one batch run. Of events with from_ms <= time < to_ms, and all
+ * that no event time places: gaps, and events from the future. */
+TL_MUST_USE enum tl_code tl_store_ledger(struct tl_store *store, int64_t definition, int64_t run, int64_t from_ms, int64_t to_ms,
                                          enum tl_code (*each)(void *ctx, const struct tl_ledger_line *line, struct tl_err *err),
                                          void *ctx, struct tl_err *err);
 /* Lines per cause. */

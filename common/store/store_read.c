@@ -18,7 +18,7 @@ static const char sql_outcomes_run[] =
     " FROM tally_run_range WHERE definition = ?1 AND run = ?2";
 static const char sql_ledger[] =
     "SELECT partition, \"offset\", \"row\", cause, flags, watermark_ms, event_time_ms, function FROM tally_ledger WHERE definition = ?1"
-    " AND run = ?2 ORDER BY partition, \"offset\", \"row\"";
+    " AND run = ?2 AND (event_time_ms >= ?3 AND event_time_ms < ?4 OR cause = ?5 OR cause = ?6) ORDER BY partition, \"offset\", \"row\"";
 static const char sql_ledger_counts[] =
     "SELECT cause, count(*) FROM tally_ledger WHERE definition = ?1 AND run = ?2 GROUP BY cause";
 /* Lines of before the name was kept have none. */
@@ -391,7 +391,7 @@ out:
     return rc;
 }
 
-enum tl_code tl_store_ledger(struct tl_store *store, int64_t definition, int64_t run,
+enum tl_code tl_store_ledger(struct tl_store *store, int64_t definition, int64_t run, int64_t from_ms, int64_t to_ms,
                              enum tl_code (*each)(void *ctx, const struct tl_ledger_line *line, struct tl_err *err), void *ctx,
                              struct tl_err *err)
 {
@@ -400,7 +400,8 @@ enum tl_code tl_store_ledger(struct tl_store *store, int64_t definition, int64_t
     enum tl_code rc;
 
     TL_TRY(tl_store_read_begin(store, &mine, err));
-    TL_TRY(tl_database_stream(store->database, sql_ledger, &answer, err, "ii", definition, run));
+    TL_TRY(tl_database_stream(store->database, sql_ledger, &answer, err, "iiiiii", definition, run, from_ms, to_ms,
+                              (int64_t)TL_CAUSE_OFFSET_GAP, (int64_t)TL_CAUSE_FUTURE_EVENT));
     for (;;) {
         struct tl_ledger_line line;
 

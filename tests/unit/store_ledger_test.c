@@ -40,7 +40,7 @@ static void ledger_keeps_the_first_line(const struct store_backend *backend)
     OK(tl_store_put_ledger(store, id, 0, &changed, 1, err));
     OK(tl_store_put_ledger(store, id, 5, &changed, 1, err));
     OK(tl_store_commit(store, err));
-    OK(tl_store_ledger(store, id, 0, see_line, &seen, err));
+    OK(tl_store_ledger(store, id, 0, INT64_MIN, INT64_MAX, see_line, &seen, err));
     cr_assert_eq(seen.count, 3);
     cr_assert_eq(seen.list[0].offset, 7);
     cr_assert_eq(seen.list[1].row, 0);
@@ -88,7 +88,7 @@ static void the_ledger_names_the_function_that_failed(const struct store_backend
     OK(tl_store_begin(store, err));
     OK(tl_store_put_ledger(store, id, 0, lines, TL_COUNT(lines), err));
     OK(tl_store_commit(store, err));
-    OK(tl_store_ledger(store, id, 0, see_function, &text, err));
+    OK(tl_store_ledger(store, id, 0, INT64_MIN, INT64_MAX, see_function, &text, err));
     tl_buf_put_u8(&text, '\0');
     cr_assert_str_eq(text.data, "1 CAST\n2 -\n3 /\n4 /\n");
     tl_buf_clear(&text);
@@ -96,6 +96,33 @@ static void the_ledger_names_the_function_that_failed(const struct store_backend
     OK(tl_store_ledger_failures(store, id, 1, see_failure, &text, err));
     tl_buf_put_u8(&text, '\0');
     cr_assert_str_eq(text.data, "/ 2\nCAST 1\n");
+    tl_buf_done(&text);
+    tl_store_close(store);
+}
+
+/* A gap has no event time, and that of an event from the future places it nowhere. */
+static void lines_of_a_range(const struct store_backend *backend)
+{
+    struct tl_store *store = fresh(backend);
+    int64_t id = hits(store);
+    const struct tl_ledger_line lines[] = {
+        {.offset = 1, .cause = TL_CAUSE_LATE_DROP, .event_time_ms = 99 },
+        {.offset = 2, .cause = TL_CAUSE_LATE_DROP, .event_time_ms = 100},
+        {.offset = 3, .cause = TL_CAUSE_NONE,      .flags = 1,           .event_time_ms = 199},
+        {.offset = 4,           .cause = TL_CAUSE_LATE_DROP,                            .event_time_ms = 200          },
+        {.offset = 5,           .cause = TL_CAUSE_FUTURE_EVENT,                            .event_time_ms = MAX_MS},
+        {.offset = 6,           .cause = TL_CAUSE_OFFSET_GAP,                            .event_time_ms = MIN_MS            },
+        {.offset = 7,           .cause = TL_CAUSE_DUPLICATE,                            .event_time_ms = MIN_MS},
+    };
+    struct tl_buf text;
+
+    tl_buf_init(&text, 0);
+    OK(tl_store_begin(store, err));
+    OK(tl_store_put_ledger(store, id, 0, lines, TL_COUNT(lines), err));
+    OK(tl_store_commit(store, err));
+    OK(tl_store_ledger(store, id, 0, 100, 200, see_function, &text, err));
+    tl_buf_put_u8(&text, '\0');
+    cr_assert_str_eq(text.data, "2 -\n3 -\n5 -\n6 -\n");
     tl_buf_done(&text);
     tl_store_close(store);
 }
@@ -226,7 +253,7 @@ static void old_speed_rows_are_pruned(const struct store_backend *backend)
     expect(store_answer(store, "hits", TL_LAYER_SPEED, MIN_MS, 20), "0 10 s 10 speed 1\n10 20 s 20 speed 1\n");
     OK(tl_store_prune_speed(store, id, 1001, err));
     expect(store_answer(store, "hits", TL_LAYER_SPEED, MIN_MS, 20), "10 20 s 20 speed 1\n");
-    OK(tl_store_ledger(store, id, 0, see_line, &seen, err));
+    OK(tl_store_ledger(store, id, 0, INT64_MIN, INT64_MAX, see_line, &seen, err));
     cr_assert_eq(seen.count, 3);
     cr_assert_eq(seen.list[0].offset, 2);
     cr_assert_eq(seen.list[1].offset, 4);
@@ -246,11 +273,8 @@ static void old_speed_rows_are_pruned(const struct store_backend *backend)
 }
 
 static const struct store_check checks[] = {
-    CHECK(ledger_keeps_the_first_line),
-    CHECK(the_ledger_names_the_function_that_failed),
-    CHECK(dead_letters_are_kept_once),
-    CHECK(dead_letters_are_found_by_the_log_s_time),
-    CHECK(outcomes_add_up),
+    CHECK(ledger_keeps_the_first_line), CHECK(the_ledger_names_the_function_that_failed), CHECK(lines_of_a_range),
+    CHECK(dead_letters_are_kept_once),  CHECK(dead_letters_are_found_by_the_log_s_time),  CHECK(outcomes_add_up),
     CHECK(old_speed_rows_are_pruned),
 };
 

@@ -287,7 +287,7 @@ Test(store_sqlite, version_2_keeps_its_ledger_and_its_runs, .fini = store_folder
     tl_store_close(store);
     sql(WITHOUT_3 "PRAGMA user_version = 2");
     store = store_open(url, TL_STORE_WRITE);
-    OK(tl_store_ledger(store, 1, 0, see_old_line, &lines, err));
+    OK(tl_store_ledger(store, 1, 0, INT64_MIN, INT64_MAX, see_old_line, &lines, err));
     OK(tl_store_runs(store, see_old_run, &runs, err));
     cr_assert(lines == 1 && runs == 1);
     tl_store_close(store);

@@ -160,7 +160,7 @@ static void lines_of_several_topics_are_pruned(const struct store_backend *backe
     store_stage_range(store, run, id, MIN_MS, 10);
     OK(tl_store_publish(store, run, 1000, err));
     OK(tl_store_prune_speed(store, id, MAX_MS, err));
-    OK(tl_store_ledger(store, id, 0, see_line, &seen, err));
+    OK(tl_store_ledger(store, id, 0, INT64_MIN, INT64_MAX, see_line, &seen, err));
     cr_assert_eq(seen.count, 2);
     cr_assert(seen.partitions[0] == lines[0].partition && seen.partitions[1] == lines[2].partition);
     tl_store_close(store);
