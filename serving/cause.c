@@ -564,19 +564,20 @@ static enum tl_code find_gaps(struct tl_cause_finder *finder, uint32_t source, c
     for (uint32_t n = 0; n < partitions_count; n++) {
         int64_t end = end_of_messages(
                     topic, n, tl_max_i64(tl_recorded_end(topic, n), read_by_runs(finder, source, topic->number_base + n))),
-                next = tl_recorded_thinned(topic, n), begin;
+                next = tl_recorded_thinned(topic, n);
 
         for (size_t f = 0; f < topic->files_count; f++) {
+            bool is_guess = topic->files[f].begin_offset == TL_MASTER_BEGIN_UNKNOWN;
+            int64_t begin = is_guess ? topic->files[f].first_offset : topic->files[f].begin_offset;
+
             if (topic->files[f].partition != n)
                 continue;
-            begin = topic->files[f].begin_offset == TL_MASTER_BEGIN_UNKNOWN ? topic->files[f].first_offset
-                                                                            : topic->files[f].begin_offset;
             if (begin > next)
-                TL_TRY(tl_recorded_add_gap(finder->recorded, topic->topic, n, next, begin - 1, err));
+                TL_TRY(tl_recorded_add_gap(finder->recorded, topic->topic, n, next, begin - 1, is_guess, err));
             next = topic->files[f].last_offset + 1;
         }
         if (next < end)
-            TL_TRY(tl_recorded_add_gap(finder->recorded, topic->topic, n, next, end - 1, err));
+            TL_TRY(tl_recorded_add_gap(finder->recorded, topic->topic, n, next, end - 1, false, err));
     }
 out:
     return rc;
@@ -615,7 +616,7 @@ static enum tl_code read_tail(struct proof *proof, const struct tl_recorded_topi
 
         TL_TRY(tl_recorded_read_log(recorded, proof->source, topic, p, to, each, ctx, &first, err));
         if (first > end && proof->reach == NULL)
-            TL_TRY(tl_recorded_add_gap(recorded, topic->topic, p, end, tl_min_i64(first, to) - 1, err));
+            TL_TRY(tl_recorded_add_gap(recorded, topic->topic, p, end, tl_min_i64(first, to) - 1, false, err));
     }
 out:
     return rc;
@@ -687,25 +688,29 @@ static enum tl_code prove_source(struct tl_cause_finder *finder, uint32_t source
     struct proof proof = {.finder = finder, .source = source, .counting = PTHREAD_MUTEX_INITIALIZER};
     struct side_of sides[TL_SIDES];
     const struct tl_recorded_topics *topics;
-    bool *views_wanted = calloc(finder->plan->views_count, sizeof *views_wanted);
+    bool *views_wanted = calloc(finder->plan->views_count, sizeof *views_wanted), is_compared = false;
     enum tl_code rc = TL_OK;
 
     if (views_wanted == NULL)
         return tl_fail_memory(err, finder->plan->views_count);
     tl_table_init(&proof.rejudged, sizeof(struct rejudged), 0);
+    for (uint32_t v = 0; v < finder->plan->views_count; v++) {
+        views_wanted[v] = finder->views[v].evidence != NULL && finder->plan->views[v].source == source;
+        is_compared = is_compared || views_wanted[v];
+    }
+    if (!is_compared)
+        goto out;
+    TL_TRY(tl_recorded_topics(finder->recorded, source, &topics, err));
+    for (uint32_t r = 0; r < topics->count; r++)
+        TL_TRY(find_gaps(finder, source, &topics->items[r], err));
     TL_TRY(find_spans(&proof, err));
     if (proof.spans.count == 0)
         goto out;
-    for (uint32_t v = 0; v < finder->plan->views_count; v++)
-        views_wanted[v] = finder->views[v].evidence != NULL && finder->plan->views[v].source == source;
     for (int side = 0; side < TL_SIDES; side++) {
         sides[side] = (struct side_of){&proof, (enum tl_side)side};
         TL_TRY(open_side(&proof, (enum tl_side)side, views_wanted, is_wanted, &sides[side], err));
     }
     TL_TRY(open_sifters(&proof, views_wanted, err));
-    TL_TRY(tl_recorded_topics(finder->recorded, source, &topics, err));
-    for (uint32_t r = 0; r < topics->count; r++)
-        TL_TRY(find_gaps(finder, source, &topics->items[r], err));
     TL_TRY(tl_recorded_read(finder->recorded, source, &proof.spans, sift, proof.sifters_given, finder->threads, err));
     for (uint32_t r = 0; r < topics->count; r++)
         TL_TRY(read_tail(&proof, &topics->items[r], sift, &proof.sifters[0], err));

@@ -42,7 +42,7 @@ struct tl_cause_view {
 /* The caller fills in plan, recorded, compare, views and threads between init and prove. */
 struct tl_cause_finder {
     struct tl_plan *plan;
-    struct tl_recorded *recorded; /* gets the gaps that are found */
+    struct tl_recorded *recorded; /* gets the gaps that are found, also where nothing differs */
     struct tl_compare *compare;
     struct tl_cause_view *views; /* as in the plan */
     uint32_t threads;            /* that read the record, 1 or more */

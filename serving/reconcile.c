@@ -415,8 +415,7 @@ static enum tl_code reconcile(struct reconcile *r, struct tl_err *err)
     r->finder.events.samples_max = (size_t)r->own->limit;
     TL_TRY(tl_reconcile_open_alike(r, err));
     TL_TRY(take_snapshot(r, err));
-    if (tl_compare_units(&r->compare) > 0)
-        TL_TRY(tl_cause_prove(&r->finder, err));
+    TL_TRY(tl_cause_prove(&r->finder, err));
     if (r->own->full)
         TL_TRY(prove_all(r, err));
     TL_TRY(tl_reconcile_sum_up(r, err));

@@ -186,7 +186,7 @@ static enum tl_code name_events(struct reconcile *r, struct tl_err *err)
     return rc;
 }
 
-/* Holes in the record matter only where something does not come out; a damaged file is somebody's work in any case. */
+/* Also where nothing needed it: a file that is gone is somebody's work in any case. What may be no hole at all is told where it may explain something. */
 static enum tl_code note_gaps(struct reconcile *r, struct tl_err *err)
 {
     int64_t named = 0, more = 0;
@@ -196,7 +196,7 @@ static enum tl_code note_gaps(struct reconcile *r, struct tl_err *err)
         const struct tl_record_gap *gap = &r->recorded.gaps[g];
         bool damaged = gap->damage.size > 0;
 
-        if (!damaged && r->report.unexplained_count == 0)
+        if (gap->is_guess && !damaged && r->report.unexplained_count == 0)
             continue;
         if (named == r->own->limit) { /* a record of which half is gone has thousands */
             more++;
@@ -208,7 +208,8 @@ static enum tl_code note_gaps(struct reconcile *r, struct tl_err *err)
                                  damaged ? "cannot be read: " : "are not on record; a file may be missing from ",
                                  damaged ? (int)gap->damage.size : (int)strlen(r->common->data),
                                  damaged ? gap->damage.data : r->common->data, damaged ? "" : "/topics",
-                                 r->report.unexplained_count > 0 ? "; what is unexplained may lie there" : ""));
+                                 r->report.unexplained_count > 0 ? "; what is unexplained may lie there"
+                                                                 : "; nothing that was compared needed it"));
     }
     if (more > 0)
         TL_TRY(tl_reconcile_note(r, err, "the record has %lld %shole%s; `tally archive --verify` names each", (long long)more,

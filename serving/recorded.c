@@ -156,9 +156,10 @@ static const struct tl_master_damage *next_damage(const struct tl_recorded *reco
 }
 
 enum tl_code tl_recorded_add_gap(struct tl_recorded *recorded, struct tl_sv topic, uint32_t partition, int64_t first_offset,
-                                 int64_t last_offset, struct tl_err *err)
+                                 int64_t last_offset, bool is_guess, struct tl_err *err)
 {
-    struct tl_record_gap gap = {.topic = topic, .partition = partition, .first_offset = first_offset, .last_offset = last_offset};
+    struct tl_record_gap gap = {
+        .topic = topic, .partition = partition, .first_offset = first_offset, .last_offset = last_offset, .is_guess = is_guess};
     const struct tl_master_damage *damage = next_damage(recorded, &gap, first_offset);
     enum tl_code rc = TL_OK;
 

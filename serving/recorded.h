@@ -45,6 +45,7 @@ struct tl_record_gap {
     uint32_t partition;
     int64_t first_offset, last_offset;
     struct tl_sv damage; /* what is wrong with the file that has them; empty: there is none, as far as can be told */
+    bool is_guess;       /* the file behind them does not say where it begins: the log may have had no messages there */
 };
 
 /* What is in the reader. */
@@ -87,7 +88,7 @@ int64_t tl_recorded_end(const struct tl_recorded_topic *topic, uint32_t partitio
 int64_t tl_recorded_thinned(const struct tl_recorded_topic *topic, uint32_t partition);
 /* `topic` lives as long as `recorded`. Files that are damaged are told apart; what is known already stays one. */
 TL_MUST_USE enum tl_code tl_recorded_add_gap(struct tl_recorded *recorded, struct tl_sv topic, uint32_t partition,
-                                             int64_t first_offset, int64_t last_offset, struct tl_err *err);
+                                             int64_t first_offset, int64_t last_offset, bool is_guess, struct tl_err *err);
 
 /* Messages of one partition (its number, as the core has it) in the order of their offsets. */
 typedef enum tl_code (*tl_recorded_each)(void *ctx, uint32_t partition, const struct tl_message *messages, size_t count,

@@ -392,6 +392,25 @@ Test(reconcile, missing_file)
     scene_close(&scene);
 }
 
+/* It is said also where both layers are equal, and nothing needed it: an explanation that is asked for later will. */
+Test(reconcile, missing_file_where_nothing_differs)
+{
+    struct scene scene;
+    char path[PATH_BYTES + 64];
+
+    scene_open(&scene, views, views_rows);
+    play(&scene);
+    snprintf(path, sizeof path, "%s/topics/events/partition=0/events+0+0000000000.jsonl.zst", scene.dir);
+    cr_assert_eq(unlink(path), 0, "%s", path);
+    reconcile(&scene, NULL, NULL);
+    EXPECT_STATUS(&scene, 0);
+    cr_assert_not_null(strstr(report(&scene, "$.notes[0]"), "partition 0: offsets 0 to 89 are not on record"), "%s",
+                       scene.run.out);
+    cr_assert_not_null(strstr(report(&scene, "$.notes[0]"), "; nothing that was compared needed it"), "%s", scene.run.out);
+    EXPECT(&scene, "$.views[0].equal", "60");
+    scene_close(&scene);
+}
+
 struct damage_case {
     char name[32], command[200], note[64];
 };
