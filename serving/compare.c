@@ -528,6 +528,17 @@ bool tl_compare_full_spans(const struct tl_compare *compare, uint32_t view, stru
     return ok;
 }
 
+const struct tl_value *tl_unit_any_row(const struct tl_unit *unit)
+{
+    const struct tl_unit_row *rows[] = {unit->stored[TL_SIDE_SPEED], unit->stored[TL_SIDE_BATCH], unit->others[TL_SIDE_SPEED],
+                                        unit->others[TL_SIDE_BATCH]};
+
+    for (size_t r = 0; r < TL_COUNT(rows); r++)
+        if (rows[r] != NULL)
+            return rows[r]->columns;
+    return NULL;
+}
+
 void tl_unit_conclude_rows(struct tl_unit *unit)
 {
     for (int side = 0; side < TL_SIDES; side++) {

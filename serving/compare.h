@@ -199,6 +199,8 @@ TL_MUST_USE enum tl_code tl_compare_settle(struct tl_compare *compare, const str
 TL_MUST_USE bool tl_compare_full_spans(const struct tl_compare *compare, uint32_t view, struct tl_time_spans *spans);
 /* Once all rows are out: what came out is what is stored. */
 void tl_unit_conclude_rows(struct tl_unit *unit);
+/* Any row that the unit has, stored or not: the key columns are the same in all. NULL: it has none. */
+const struct tl_value *tl_unit_any_row(const struct tl_unit *unit);
 TL_MUST_USE enum tl_code tl_compare_link(struct tl_compare *compare, struct tl_unit *inner, struct tl_unit *outer,
                                          struct tl_err *err);
 /* All columns equal, or both NULL. */

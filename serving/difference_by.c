@@ -163,14 +163,13 @@ out:
 enum tl_code tl_by_add(struct tl_by *by, const struct tl_unit *unit, struct tl_err *err)
 {
     struct tl_by_view *view = view_of(by, unit->view);
-    const struct tl_unit_row *any =
-        unit->stored[TL_SIDE_SPEED] != NULL ? unit->stored[TL_SIDE_SPEED] : unit->stored[TL_SIDE_BATCH];
+    const struct tl_value *any = tl_unit_any_row(unit);
     struct tl_by_value *mine;
     enum tl_code rc = TL_OK;
 
     if (view == NULL || any == NULL)
         return TL_OK;
-    TL_TRY(value_of(by, view, &any->columns[view->column], &mine, err));
+    TL_TRY(value_of(by, view, &any[view->column], &mine, err));
     mine->explained_count += unit->explained;
     mine->unexplained_count += !unit->explained;
     for (int side = 0; side < TL_SIDES; side++) {

@@ -154,18 +154,6 @@ static bool is_window(enum tl_column_role role)
     return role == TL_ROLE_WINDOW_START || role == TL_ROLE_WINDOW_END || role == TL_ROLE_WINDOW_TIME;
 }
 
-/* Any row that the unit has: its key columns are the same in all. */
-const struct tl_value *tl_report_any_row(const struct tl_unit *unit)
-{
-    const struct tl_unit_row *rows[] = {unit->stored[TL_SIDE_SPEED], unit->stored[TL_SIDE_BATCH], unit->others[TL_SIDE_SPEED],
-                                        unit->others[TL_SIDE_BATCH]};
-
-    for (size_t r = 0; r < TL_COUNT(rows); r++)
-        if (rows[r] != NULL)
-            return rows[r]->columns;
-    return NULL;
-}
-
 static bool comes_before(const struct tl_unit_row *a, const struct tl_unit_row *b)
 {
     if (a->end_ms != b->end_ms)
@@ -367,7 +355,7 @@ static void put_columns(struct tl_buf *out, const struct tl_shape *shape, const 
 
 void tl_report_put_key(struct tl_buf *out, const struct tl_report_view *view, const struct tl_unit *unit)
 {
-    const struct tl_value *row = tl_report_any_row(unit);
+    const struct tl_value *row = tl_unit_any_row(unit);
 
     if (row != NULL)
         put_columns(out, view->shape, row, true);

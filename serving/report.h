@@ -183,8 +183,7 @@ void tl_report_put_sum(struct tl_buf *out, const struct tl_by_view *view, const 
                        int side);
 /* The intro, and the names of the views that lack the column of --by; false, and nothing, where none does. */
 bool tl_report_put_views_without(struct tl_buf *out, const struct tl_report *report, const char *intro);
-const char *tl_report_side(enum tl_side side);                        /* "speed", "batch" */
-const struct tl_value *tl_report_any_row(const struct tl_unit *unit); /* its key columns are the same in all */
+const char *tl_report_side(enum tl_side side); /* "speed", "batch" */
 /* The rows that a layer has stored, or that came out of its events, one after the other; `after` NULL: the first. NULL: no more. */
 const struct tl_unit_row *tl_report_next_row(const struct tl_unit *unit, enum tl_side side, bool recomputed,
                                              const struct tl_unit_row *after);

@@ -322,7 +322,7 @@ static void put_unit(struct csv *csv, const struct tl_report_view *view, const s
     put_str(csv, VERDICT, unit->pending ? "pending" : unit->explained ? "explained" : "unexplained");
     put_time(csv, WINDOW_START, unit->start_ms);
     put_time(csv, WINDOW_END, unit->end_ms);
-    tl_report_json_columns(&csv->cells[KEY], view->shape, tl_report_any_row(unit), true);
+    tl_report_json_columns(&csv->cells[KEY], view->shape, tl_unit_any_row(unit), true);
     settle_json(csv, KEY);
     for (int side = 0; side < TL_SIDES; side++) {
         left_out += tl_report_json_rows(&csv->cells[stored[side]], view, unit, (enum tl_side)side, false);

@@ -132,7 +132,7 @@ static void put_unit(struct tl_buf *out, const struct tl_report_view *view, cons
         tl_buf_put_str(out, "null");
     }
     tl_buf_put_str(out, ", \"key\": ");
-    tl_report_json_columns(out, shape, tl_report_any_row(unit), true);
+    tl_report_json_columns(out, shape, tl_unit_any_row(unit), true);
     for (int side = 0; side < TL_SIDES; side++) {
         tl_buf_printf(out, ", \"%s\": ", tl_report_side((enum tl_side)side));
         left_out += tl_report_json_rows(out, view, unit, (enum tl_side)side, false);

@@ -171,6 +171,26 @@ Test(difference_by, the_ends_of_bigint)
     scene_done(&s);
 }
 
+/* What both layers have lost is of a value too: nothing is stored that could be summed. */
+Test(difference_by, a_row_that_no_layer_has)
+{
+    struct scene s;
+    struct tl_value columns[COLUMNS];
+    struct tl_unit_row row;
+    struct tl_unit unit = {.view = 0};
+
+    scene_open(&s);
+    cr_assert_eq(by_init(&s, "host"), TL_OK);
+    set_row(&row, columns, "a", 3, 5, 1);
+    unit.others[TL_SIDE_BATCH] = &row;
+    cr_assert_eq(tl_by_add(&s.by, &unit, &s.err), TL_OK);
+    cr_assert_eq(tl_by_settle(&s.by, 9, &s.err), TL_OK);
+    cr_assert_eq(s.by.views[0].values_count, 1);
+    cr_assert(tl_sv_eq(s.by.views[0].values[0]->value.sv, TL_SV("a")) && s.by.views[0].values[0]->unexplained_count == 1);
+    cr_assert_eq(tl_by_difference(&s.shape[0].columns[3], &s.by.views[0].values[0]->sums[0]).i64, 0);
+    scene_done(&s);
+}
+
 /* Of a span all rows count. */
 Test(difference_by, lists_of_rows)
 {
