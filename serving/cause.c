@@ -51,7 +51,14 @@ struct rejudged {
 
 /* State of finder->seen. */
 struct seen {
-    uint32_t causes_mask; /* counted over all views */
+    uint32_t causes_mask;    /* counted over all views */
+    uint32_t explained_mask; /* of them, those of an explained unit */
+};
+
+struct tl_cause_of_unit {
+    struct tl_unit *unit;
+    uint32_t seen; /* number in finder->seen */
+    enum tl_cause cause;
 };
 
 void tl_cause_init(struct tl_cause_finder *finder)
@@ -64,6 +71,7 @@ void tl_cause_init(struct tl_cause_finder *finder)
 
 void tl_cause_done(struct tl_cause_finder *finder)
 {
+    free(finder->noted);
     tl_table_done(&finder->seen);
     tl_cause_events_done(&finder->events);
     tl_arena_done(&finder->memory);
@@ -103,11 +111,26 @@ static bool count_check(struct tl_cause_finder *finder, struct tl_check_events *
     return true;
 }
 
+/* Whether the unit is explained is known at the end. */
+static bool remember_unit(struct tl_cause_finder *finder, struct tl_unit *unit, const struct seen *seen, enum tl_cause cause)
+{
+    if (finder->noted_count == finder->noted_capacity) {
+        size_t capacity = 2 * finder->noted_capacity + 64;
+
+        if (!TL_RESIZE(finder->noted, capacity))
+            return false;
+        finder->noted_capacity = capacity;
+    }
+    finder->noted[finder->noted_count++] = (struct tl_cause_of_unit){unit, tl_table_number(&finder->seen, seen), cause};
+    return true;
+}
+
 /* The calls of a view for one event come together: its last one is enough to count it once. */
-static bool count_event(struct proof *proof, uint32_t view, const struct tl_core_event *event, enum tl_cause cause,
+static bool count_event(struct proof *proof, struct tl_unit *unit, const struct tl_core_event *event, enum tl_cause cause,
                         struct tl_sv check)
 {
     struct tl_cause_finder *finder = proof->finder;
+    uint32_t view = unit->view;
     struct tl_cause_view *mine = &finder->views[view];
     struct tl_unit_sample sample = sample_of(event);
     struct seen *seen;
@@ -118,7 +141,7 @@ static bool count_event(struct proof *proof, uint32_t view, const struct tl_core
     memcpy(key + 12, &event->row, 4);
     memcpy(key + 16, &event->source, 4);
     seen = tl_table_put(&finder->seen, tl_hash_bytes((struct tl_sv){key, sizeof key}), (struct tl_sv){key, sizeof key}, NULL);
-    if (seen == NULL)
+    if (seen == NULL || !remember_unit(finder, unit, seen, cause))
         return false;
     if ((seen->causes_mask & 1u << cause) == 0) {
         const struct tl_evidence *evidence = finder->views[tl_view_root(finder->plan, view)].evidence;
@@ -196,7 +219,7 @@ static bool note_difference(struct proof *proof, struct tl_unit *unit, const str
         add_sample(mine, &sample);
     }
     mine->last = sample;
-    if (!unit->beside && !count_event(proof, unit->view, event, cause, check))
+    if (!unit->beside && !count_event(proof, unit, event, cause, check))
         return false;
     /* What is made of this unit differs by the same events. */
     for (const struct tl_unit_link *link = unit->outers; link != NULL; link = link->next_outer)
@@ -480,6 +503,15 @@ static void conclude(struct tl_cause_finder *finder)
         unit->explained = unit->explained && !unit->left_out;
         for (const struct tl_unit_cause *c = unit->causes; c != NULL && unit->explained; c = c->next)
             unit->pending = unit->pending || is_passing(c->cause);
+    }
+    for (size_t n = 0; n < finder->noted_count; n++) {
+        const struct tl_cause_of_unit *noted = &finder->noted[n];
+        struct seen *seen = tl_table_at(&finder->seen, noted->seen, NULL, NULL);
+
+        if (!noted->unit->explained || (seen->explained_mask & 1u << noted->cause) != 0)
+            continue;
+        seen->explained_mask |= 1u << noted->cause;
+        finder->explained_events[noted->cause]++;
     }
 }
 

@@ -51,12 +51,15 @@ struct tl_cause_finder {
      * what differs is judged. */
     struct tl_table *waiting;
 
-    uint64_t events_count[TL_CAUSES]; /* out: over all views; an event that differs in several counts once */
-    struct tl_check_events *checks;   /* out: those of dq_reject by check */
-    struct tl_cause_events events;    /* out; samples_max is the caller's to set, 0 unless it is */
+    uint64_t events_count[TL_CAUSES];     /* out: over all views; an event that differs in several counts once */
+    uint64_t explained_events[TL_CAUSES]; /* out: of them, those that some explained unit differs by */
+    struct tl_check_events *checks;       /* out: those of dq_reject by check */
+    struct tl_cause_events events;        /* out; samples_max is the caller's to set, 0 unless it is */
 
     struct tl_arena memory;
-    struct tl_table seen; /* differing events */
+    struct tl_table seen;           /* differing events */
+    struct tl_cause_of_unit *noted; /* which units differ by them: 16 bytes each */
+    size_t noted_count, noted_capacity;
 };
 
 void tl_cause_init(struct tl_cause_finder *finder);

@@ -36,6 +36,7 @@ static void add_up(struct reconcile *r)
         view->checks = r->causes[v].checks;
     }
     memcpy(r->report.events_count, r->finder.events_count, sizeof r->report.events_count);
+    memcpy(r->report.explained_events, r->finder.explained_events, sizeof r->report.explained_events);
     r->report.checks = r->finder.checks;
     r->report.found = &r->finder.events;
 }

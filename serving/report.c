@@ -39,8 +39,7 @@ static void put_causes_in_words(struct tl_buf *out, const uint64_t counts[TL_CAU
     const char *glue = ": ";
 
     for (int c = 0; c < TL_CAUSES; c++) {
-        /* What is named and not proved explains nothing. */
-        if (counts[c] == 0 || c == TL_CAUSE_RULES_CHANGED || c == TL_CAUSE_NONDETERMINISTIC_UDF)
+        if (counts[c] == 0)
             continue;
         tl_buf_put_str(out, glue);
         tl_report_put_counted(out, counts[c], tl_cause_words((enum tl_cause)c)->one, tl_cause_words((enum tl_cause)c)->many);
@@ -68,7 +67,7 @@ void tl_report_headline(const struct tl_report *report, struct tl_buf *out)
         put_share(out, TL_SHARE_WHOLE - equal - unexplained);
     if (report->explained_count > 0) {
         tl_buf_put_str(out, " explained");
-        put_causes_in_words(out, report->events_count);
+        put_causes_in_words(out, report->explained_events);
     }
     tl_buf_put_str(out, "; ");
     tl_report_put_count(out, report->unexplained_count);

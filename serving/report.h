@@ -112,6 +112,7 @@ struct tl_report {
     uint64_t proved_count;
     uint64_t named_count; /* of the unexplained */
     uint64_t events_count[TL_CAUSES];
+    uint64_t explained_events[TL_CAUSES]; /* of them, those of explained groups: the headline's */
     const struct tl_check_events *checks;
     const struct tl_cause_events *found; /* NULL: nothing differs */
     struct tl_timeline timeline;         /* of units that differ and are judged */
@@ -126,7 +127,7 @@ struct tl_report {
 };
 
 /* The headline: "99.98% of groups equal; 0.02% explained: 312 late events, 41 duplicates; 0 unexplained". No line end. Shares are
- * cut to two digits so that 100% means all, and one that is not nothing shows as 0.01% at least. */
+ * cut to two digits so that 100% means all, and one that is not nothing shows as 0.01% at least. Events of unexplained groups alone are not in it. */
 void tl_report_headline(const struct tl_report *report, struct tl_buf *out);
 /* What comes from outside is escaped: no control character reaches the terminal. */
 void tl_report_text(const struct tl_report *report, struct tl_buf *out);

@@ -46,8 +46,8 @@ ParameterizedTest(struct headline_case *c, report, headline)
         .equal_count = c->equal,
         .explained_count = c->explained,
         .unexplained_count = c->unexplained,
-        .events_count = {
-                         [TL_CAUSE_LATE_DROP] = c->late, [TL_CAUSE_DUPLICATE] = c->duplicates, [TL_CAUSE_IMPORTED] = c->imported}
+        .explained_events = {
+                             [TL_CAUSE_LATE_DROP] = c->late, [TL_CAUSE_DUPLICATE] = c->duplicates, [TL_CAUSE_IMPORTED] = c->imported}
     };
     struct tl_buf out;
 
@@ -147,7 +147,8 @@ static void set_scene(struct scene *s, struct tl_sv host)
         .equal_count = 1234565,
         .explained_count = 1,
         .unexplained_count = 1,
-        .events_count = {[TL_CAUSE_LATE_DROP] = 2  },
+        .events_count = {[TL_CAUSE_LATE_DROP] = 2},
+        .explained_events = { [TL_CAUSE_LATE_DROP] = 2},
         .alike_count = { [TL_CAUSE_JSON_BAD_ROW] = 1,
                          [TL_CAUSE_FUTURE_EVENT] = 2,
                          [TL_CAUSE_DUPLICATE] = 3,
