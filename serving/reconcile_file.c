@@ -9,7 +9,9 @@
 #define GROUPS_TOTAL "tally_reconcile_groups_total"
 
 static const struct tl_metric_family last_success = {
-    .name = LAST_SUCCESS, .type = TL_GAUGE, .help = "When a reconcile last ended with exit status 0: nothing was unexplained."};
+    .name = LAST_SUCCESS,
+    .type = TL_GAUGE,
+    .help = "When a reconcile last ended with exit status 0 and had compared something: nothing was unexplained."};
 static const struct tl_metric_family status = {.name = "tally_reconcile_last_run_exit_status",
                                                .type = TL_GAUGE,
                                                .help =
@@ -87,10 +89,19 @@ out:
     return rc;
 }
 
+static bool has_compared(const struct tl_reconciliation *it)
+{
+    for (size_t v = 0; v < it->views_count; v++)
+        if (it->views[v].from_ms < it->views[v].to_ms)
+            return true;
+    return false;
+}
+
 static enum tl_code set_all(struct tl_metrics *metrics, const char *path, const struct tl_reconciliation *it, bool reported,
                             struct tl_err *err)
 {
-    double success = it->exit_status == 0 ? (double)it->ended_ms / 1000 : tl_metrics_file_read(path, LAST_SUCCESS);
+    double success =
+        it->exit_status == 0 && has_compared(it) ? (double)it->ended_ms / 1000 : tl_metrics_file_read(path, LAST_SUCCESS);
     enum tl_code rc = TL_OK;
 
     if (success > 0)

@@ -289,6 +289,9 @@ Test(trend, figures_for_the_node_exporter)
         snprintf(command, sizeof command, "%s check metrics < %s", getenv("TALLY_PROMTOOL"), path);
         cr_assert_eq(system(command), 0); /* NOLINT(cert-env33-c): the test's own words */
     }
+    RECONCILE("--metrics-file", path, "--from", "2026-03-02"); /* nothing was compared, and that is no success */
+    EXPECT_STATUS(&scene, 0);
+    cr_assert_eq(figure(path, "tally_reconcile_last_success_timestamp_seconds"), success);
     forge(&scene, "UPDATE minutes_speed SET num_hits = 99");
     RECONCILE("--metrics-file", path);
     EXPECT_STATUS(&scene, 1);
