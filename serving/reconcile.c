@@ -310,9 +310,17 @@ out:
 
 /* ---- the report ---- */
 
-/* That nothing could be compared is worth a mail. */
-static bool nothing_to_see(const struct tl_report *report)
+/* That nothing could be compared is worth a mail; so is a view that is not, or a file of the record that is gone. */
+static bool nothing_to_see(const struct reconcile *r)
 {
+    const struct tl_report *report = &r->report;
+
+    for (uint32_t v = 0; v < r->plan->views_count; v++)
+        if (r->views_wanted[v] && tl_reconcile_has_changed(r, v))
+            return false;
+    for (uint32_t g = 0; g < r->recorded.gaps_count; g++)
+        if (!r->recorded.gaps[g].is_guess || r->recorded.gaps[g].damage.size > 0)
+            return false;
     return report->unexplained_count == 0 && (report->groups_count > 0 || report->notes_count == 0);
 }
 
@@ -338,7 +346,7 @@ static enum tl_code print_report(struct reconcile *r, struct tl_err *err)
     r->report.views = r->reported;
     r->report.views_wanted = r->views_wanted;
     r->report.views_count = r->plan->views_count;
-    if (r->own->quiet && nothing_to_see(&r->report)) {
+    if (r->own->quiet && nothing_to_see(r)) {
         tl_report_headline(&r->report, &out);
         TL_TRY(tl_buf_check(&out, "the headline", err));
         tl_diag(TL_DEBUG, "%.*s", (int)out.size, out.data);
@@ -506,7 +514,7 @@ static const struct tl_option reconcile_table[] = {
     {"history",      TL_OPT_FLAG,   NULL,
      "compare nothing: show what earlier ones came to, the newest first, that had compared something of the range",                                  offsetof(struct reconcile_options, history),      0},
     {"quiet",        TL_OPT_FLAG,   NULL,
-     "print nothing when nothing is unexplained (-v: the headline on stderr): cron mails what is printed",                                           offsetof(struct reconcile_options, quiet),        0},
+     "print nothing when nothing is unexplained, changed or missing (-v: the headline on stderr): cron mails what is printed",                       offsetof(struct reconcile_options, quiet),        0},
     {"no-store",     TL_OPT_FLAG,   NULL,                    "leave this one out of --history",                                                      offsetof(struct reconcile_options, no_store),     0},
     {"metrics-file", TL_OPT_FILE,   "FILE.prom",             "write what it came to for the node exporter's textfile collector",
      offsetof(struct reconcile_options,                                                                                                                                                 metrics_file), 0},

@@ -415,6 +415,9 @@ Test(reconcile, missing_file_where_nothing_differs)
                        scene.run.out);
     cr_assert_not_null(strstr(report(&scene, "$.notes[0]"), "; nothing that was compared needed it"), "%s", scene.run.out);
     EXPECT(&scene, "$.views[0].equal", "60");
+    reconcile(&scene, "--quiet", NULL);
+    EXPECT_STATUS(&scene, 0);
+    EXPECT(&scene, "$.views[0].equal", "60");
     scene_close(&scene);
 }
 
@@ -619,6 +622,10 @@ Test(reconcile, definition_changed)
     reconcile(&scene, "latest", NULL);
     EXPECT_STATUS(&scene, 1);
     EXPECT(&scene, "$.notes", "[]");
+    forge(&scene, "UPDATE latest_batch SET mean = (SELECT mean FROM latest_speed s WHERE s._end_ms = 1772323260000) WHERE mean = 77");
+    reconcile(&scene, "--quiet", NULL); /* stderr points to it */
+    EXPECT_STATUS(&scene, 2);
+    EXPECT(&scene, "$.views[1].equal", "10");
     scene_close(&scene);
 }
 
