@@ -559,9 +559,11 @@ TL_COMMAND(reconcile, "compare both layers and explain every difference")
     tl_cause_init(&r.finder);
     compares = !own.history && !own.advise.wanted;
     if ((own.history && own.advise.wanted) ||
-        (!compares && (own.quiet || own.no_store || own.metrics_file != NULL || own.by != NULL)))
-        rc = tl_fail(&err, TL_ERR_USAGE, "--%s compares nothing: --by, --quiet, --no-store, --metrics-file%s are not for it",
-                     own.history ? "history" : "advise-lateness", own.history ? ", --advise-lateness" : "");
+        (!compares && (own.quiet || own.no_store || own.metrics_file != NULL || own.by != NULL || own.full)) ||
+        (own.advise.wanted && (own.from_ms != TL_TIME_NONE || own.to_ms != TL_TIME_NONE)))
+        rc = tl_fail(&err, TL_ERR_USAGE,
+                     "--%s compares nothing: --by, --full, --quiet, --no-store, --metrics-file, %s are not for it",
+                     own.history ? "history" : "advise-lateness", own.history ? "--advise-lateness" : "--from, --to");
     else if (own.advise.wanted)
         rc = tl_advise(&common, &own.advise, own.format, &err);
     else

@@ -191,6 +191,16 @@ Test(trend, usage)
     SAYS(scene.run.err, "--history answers as text, csv or json");
     RECONCILE("--history", "--by", "host");
     EXPECT_STATUS(&scene, 2);
+    RECONCILE("--history", "--full");
+    EXPECT_STATUS(&scene, 2);
+    SAYS(scene.run.err, "compares nothing");
+    RECONCILE("--advise-lateness", "--full");
+    EXPECT_STATUS(&scene, 2);
+    RECONCILE("--advise-lateness", "--from", "2026-03-01");
+    EXPECT_STATUS(&scene, 2);
+    SAYS(scene.run.err, "--advise-lateness");
+    RECONCILE("--advise-lateness", "--to", "2026-03-01");
+    EXPECT_STATUS(&scene, 2);
 }
 
 /* ---- what cannot be stored ---- */
