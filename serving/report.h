@@ -42,8 +42,8 @@
  * CSV (RFC 4180), one table for all that there is; `record` says what a row is, and an empty cell that there is nothing to say. In this order:
  *   note        text
  *   cut         text: that lists are cut, and counts are not; where --limit cuts one
- *   summary     text: the headline; window_start, window_end: the range as asked; groups to pending; left_out: differing units that are not listed
- *   view        view; window_start, window_end: the range as compared; groups to pending
+ *   summary     text: the headline; window_start, window_end: the range as asked; groups to proved (with --full); left_out: differing units that are not listed
+ *   view        view; window_start, window_end: the range as compared; groups to proved
  *   check       text, view, window_start, window_end: a check that did not pass. check_others: left_out: how many are not listed
  *   cause       text: meaning, and what to do; cause, events; left_out: events that are not named
  *   event       cause, view, topic to event_id: an event behind that cause

@@ -35,6 +35,7 @@ enum column {
     EXPLAINED,
     UNEXPLAINED,
     PENDING,
+    PROVED,
     LEFT_OUT,
     COLUMNS,
 };
@@ -43,7 +44,7 @@ static const char *const names[COLUMNS] = {
     "record",     "text",       "view",      "verdict",     "window_start", "window_end",       "key",
     "cause",      "missing_in", "events",    "topic",       "partition",    "offset",           "row",
     "event_time", "event_id",   "speed",     "batch",       "difference",   "recomputed_speed", "recomputed_batch",
-    "groups",     "equal",      "explained", "unexplained", "pending",      "left_out"};
+    "groups",     "equal",      "explained", "unexplained", "pending",      "proved",           "left_out"};
 
 /* A row being made: a cell that is empty is nothing between two commas. */
 struct csv {
@@ -202,11 +203,13 @@ static void put_summary(struct csv *csv, const struct tl_report *report)
     put_count(csv, EXPLAINED, report->explained_count);
     put_count(csv, UNEXPLAINED, report->unexplained_count);
     put_count(csv, PENDING, report->pending_count);
+    if (report->full)
+        put_count(csv, PROVED, report->proved_count);
     put_count(csv, LEFT_OUT, report->units_left_out);
     end_row(csv, "summary");
 }
 
-static void put_view(struct csv *csv, const struct tl_report_view *view)
+static void put_view(struct csv *csv, const struct tl_report_view *view, bool full)
 {
     put_text(csv, VIEW, view->name);
     put_time(csv, WINDOW_START, view->from_ms);
@@ -216,6 +219,8 @@ static void put_view(struct csv *csv, const struct tl_report_view *view)
     put_count(csv, EXPLAINED, view->explained_count);
     put_count(csv, UNEXPLAINED, view->unexplained_count);
     put_count(csv, PENDING, view->pending_count);
+    if (full)
+        put_count(csv, PROVED, view->proved_count);
     end_row(csv, "view");
 }
 
@@ -363,7 +368,7 @@ void tl_report_csv(const struct tl_report *report, struct tl_buf *out)
     put_summary(&csv, report);
     for (uint32_t v = 0; v < report->views_count; v++)
         if (report->views_wanted[v])
-            put_view(&csv, &report->views[v]);
+            put_view(&csv, &report->views[v], report->full);
     for (size_t c = 0; c < report->findings_count; c++)
         put_finding(&csv, &report->findings[c]);
     if (report->findings_left_out > 0) {

@@ -429,15 +429,17 @@ static void put_summary(struct html *h, const struct tl_report *report)
 
 static void put_views(struct html *h, const struct tl_report *report)
 {
-    static const char *const heads[] = {"view", "compared up to", "groups", "equal", "explained", "unexplained", "pending"};
+    static const char *const heads[] = {"view",      "compared up to", "groups",  "equal",
+                                        "explained", "unexplained",    "pending", "proved"};
+    size_t heads_count = TL_COUNT(heads) - !report->full;
 
     begin_table(h, "Views", 0, 0);
-    put_heads(h, heads, TL_COUNT(heads), 2, TL_COUNT(heads));
+    put_heads(h, heads, heads_count, 2, heads_count);
     begin_rows(h);
     for (uint32_t v = 0; v < report->views_count; v++) {
         const struct tl_report_view *view = &report->views[v];
-        const uint64_t counts[] = {view->groups_count, view->equal_count, view->explained_count, view->unexplained_count,
-                                   view->pending_count};
+        const uint64_t counts[] = {view->groups_count,      view->equal_count,   view->explained_count,
+                                   view->unexplained_count, view->pending_count, view->proved_count};
 
         if (!report->views_wanted[v])
             continue;
@@ -449,7 +451,7 @@ static void put_views(struct html *h, const struct tl_report *report)
         else
             put(h, "nothing");
         put(h, "</td>");
-        for (size_t c = 0; c < TL_COUNT(counts); c++)
+        for (size_t c = 0; c < TL_COUNT(counts) - !report->full; c++)
             put_number(h, counts[c]);
         put(h, "</tr>\n");
     }

@@ -79,12 +79,14 @@ static void put_bar(struct markdown *md)
 
 static void put_views(struct markdown *md, const struct tl_report *report)
 {
-    tl_buf_put_str(md->out, "\n| view | compared up to | groups | equal | explained | unexplained | pending |\n"
-                            "|---|---|--:|--:|--:|--:|--:|\n");
+    tl_buf_printf(md->out,
+                  "\n| view | compared up to | groups | equal | explained | unexplained | pending |%s\n"
+                  "|---|---|--:|--:|--:|--:|--:|%s\n",
+                  report->full ? " proved |" : "", report->full ? "--:|" : "");
     for (uint32_t v = 0; v < report->views_count; v++) {
         const struct tl_report_view *view = &report->views[v];
-        const uint64_t counts[] = {view->groups_count, view->equal_count, view->explained_count, view->unexplained_count,
-                                   view->pending_count};
+        const uint64_t counts[] = {view->groups_count,      view->equal_count,   view->explained_count,
+                                   view->unexplained_count, view->pending_count, view->proved_count};
 
         if (!report->views_wanted[v])
             continue;
@@ -95,7 +97,7 @@ static void put_views(struct markdown *md, const struct tl_report *report)
             tl_report_put_time(md->out, view->to_ms);
         else
             tl_buf_put_str(md->out, "nothing");
-        for (size_t c = 0; c < TL_COUNT(counts); c++) {
+        for (size_t c = 0; c < TL_COUNT(counts) - !report->full; c++) {
             put_bar(md);
             tl_report_put_count(md->out, counts[c]);
         }

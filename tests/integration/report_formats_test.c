@@ -82,12 +82,12 @@ static const struct {
 };
 
 /* The report in each format; scene->run is JSON's in the end. */
-static void write_all(struct scene *scene, int status, const char *limit, const char *by, size_t bytes_max)
+static void write_all(struct scene *scene, int status, const char *limit, const char *option, const char *value, size_t bytes_max)
 {
     for (size_t f = sizeof formats / sizeof *formats; f-- > 0;) {
         run_done(&scene->run);
         RUN(&scene->run, "reconcile", "--views", scene->views, "--data", scene->dir, "--format", formats[f].format, "--limit",
-            limit, by != NULL ? "--by" : NULL, by);
+            limit, option, value);
         EXPECT_STATUS(scene, status);
         cr_assert_lt(scene->run.out_size, bytes_max, "%s: %zu bytes", formats[f].format, scene->run.out_size);
         run_file_write(scene->dir, formats[f].file, scene->run.out);
@@ -141,10 +141,13 @@ Test(report_formats, what_events_say_is_text)
 
     scene_open(&scene, views, visits);
     play(&scene);
-    write_all(&scene, 1, "1000", "host", 1 << 20);
+    write_all(&scene, 1, "1000", "--by", "host", 1 << 20);
     check_all(&scene);
     EXPECT(&scene, "$.by.views_without", "[\"latest\"]");
     EXPECT(&scene, "$.units_left_out", "0");
+    write_all(&scene, 1, "1000", "--full", NULL, 1 << 20);
+    check_all(&scene);
+    cr_assert_gt(report_count(&scene, "$.summary.proved"), 50);
     scene_close(&scene);
 }
 
@@ -154,13 +157,13 @@ Test(report_formats, what_is_cut_is_said)
 
     scene_open(&scene, views, visits);
     play(&scene);
-    write_all(&scene, 1, "3", "host", 1 << 16);
+    write_all(&scene, 1, "3", "--by", "host", 1 << 16);
     check_all(&scene);
     EXPECT(&scene, "$.cause_details[0].cause", "late_drop");
     EXPECT(&scene, "$.cause_details[0].events", "40");
     EXPECT(&scene, "$.cause_details[0].samples_left_out", "37");
     cr_assert_gt(report_count(&scene, "$.by.views[0].others.values"), 30);
-    write_all(&scene, 1, "0", "host", 1 << 15);
+    write_all(&scene, 1, "0", "--by", "host", 1 << 15);
     check_all(&scene);
     scene_close(&scene);
 }
@@ -172,11 +175,11 @@ Test(report_formats, nothing_differs)
     scene_open(&scene, views, visits);
     append_body(&scene, 0, 90);
     scene_speed(&scene);
-    write_all(&scene, 0, "20", NULL, 1 << 14); /* nothing is published: notes */
+    write_all(&scene, 0, "20", NULL, NULL, 1 << 14); /* nothing is published: notes */
     check_all(&scene);
     scene_archive(&scene);
     scene_batch(&scene, 600);
-    write_all(&scene, 0, "20", "host", 1 << 14);
+    write_all(&scene, 0, "20", "--by", "host", 1 << 14);
     check_all(&scene);
     EXPECT(&scene, "$.timeline.steps", "[]");
     EXPECT(&scene, "$.by.views[0].values", "[]");
@@ -198,7 +201,7 @@ Test(report_formats, a_hundred_thousand_differences, .timeout = 120)
           " WITH RECURSIVE n(i) AS (SELECT 100000 UNION ALL SELECT i + 1 FROM n WHERE i < 199999)"
           " SELECT s._end_ms, s._start_ms, x'01' || CAST(n.i AS BLOB) || x'00', CAST(n.i AS TEXT), 1, 1, s._acc, s._change"
           " FROM n, (SELECT * FROM hits_speed ORDER BY _end_ms LIMIT 1) s");
-    write_all(&scene, 1, "20", "host", 1 << 16);
+    write_all(&scene, 1, "20", "--by", "host", 1 << 16);
     check_all(&scene);
     EXPECT(&scene, "$.summary.unexplained", "100000");
     EXPECT(&scene, "$.units_left_out", "99980");
@@ -221,7 +224,7 @@ Test(report_formats, how_late_they_were)
     scene_speed(&scene);
     scene_archive(&scene);
     scene_batch(&scene, 600);
-    write_all(&scene, 0, "20", NULL, 1 << 16);
+    write_all(&scene, 0, "20", NULL, NULL, 1 << 16);
     check_all(&scene);
     EXPECT(&scene, "$.lateness.steps[3]", "{\"from_ms\":5000,\"events\":1}");
     EXPECT(&scene, "$.lateness.steps[4]", "{\"from_ms\":15000,\"events\":1}");

@@ -23,7 +23,7 @@ except ImportError:
 
 COLUMNS = (
     "record text view verdict window_start window_end key cause missing_in events topic partition offset row event_time event_id speed batch difference "
-    "recomputed_speed recomputed_batch groups equal explained unexplained pending left_out"
+    "recomputed_speed recomputed_batch groups equal explained unexplained pending proved left_out"
 ).split()
 TAGS = set(
     "html head meta title style body main h1 h2 h3 p ul li br code span table caption thead tbody tr th td div details summary figure figcaption "
@@ -130,8 +130,11 @@ def check_csv(raw, report):
     assert summary["text"] == report["headline"]
     for name in ("groups", "equal", "explained", "unexplained", "pending"):
         assert summary[name] == str(report["summary"][name]), name
+    assert summary["proved"] == ("" if report["summary"]["proved"] is None else str(report["summary"]["proved"]))
     assert summary["left_out"] == str(report["units_left_out"])
-    assert [row["view"] for row in of("view")] == [view["name"] for view in report["views"]]
+    assert [(row["view"], row["proved"]) for row in of("view")] == [
+        (view["name"], "" if view["proved"] is None else str(view["proved"])) for view in report["views"]
+    ]
     assert [(row["cause"], int(row["events"]), int(row["left_out"])) for row in of("cause")] == [
         (detail["cause"], detail["events"], detail["samples_left_out"]) for detail in report["cause_details"]
     ]
@@ -195,7 +198,7 @@ def check_tables(name, page, report):
     assert [row[0] for row in views] == [view["name"] for view in report["views"]]
     for row, view in zip(views, report["views"]):
         assert [int(cell.replace(",", "")) for cell in row[2:]] == [
-            view[count] for count in ("groups", "equal", "explained", "unexplained", "pending")
+            view[count] for count in ("groups", "equal", "explained", "unexplained", "pending", "proved") if view[count] is not None
         ]
     causes = page.table(["cause", "events", "meaning", "what to do"])
     assert [(row[0], int(row[1].replace(",", ""))) for row in causes] == [(d["cause"], d["events"]) for d in report["cause_details"]]
