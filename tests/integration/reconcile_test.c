@@ -622,7 +622,8 @@ Test(reconcile, definition_changed)
     reconcile(&scene, "latest", NULL);
     EXPECT_STATUS(&scene, 1);
     EXPECT(&scene, "$.notes", "[]");
-    forge(&scene, "UPDATE latest_batch SET mean = (SELECT mean FROM latest_speed s WHERE s._end_ms = 1772323260000) WHERE mean = 77");
+    forge(&scene,
+          "UPDATE latest_batch SET mean = (SELECT mean FROM latest_speed s WHERE s._end_ms = 1772323260000) WHERE mean = 77");
     reconcile(&scene, "--quiet", NULL); /* stderr points to it */
     EXPECT_STATUS(&scene, 2);
     EXPECT(&scene, "$.views[1].equal", "10");
