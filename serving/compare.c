@@ -324,7 +324,7 @@ out:
 }
 
 /* What came out of a key's rest, in full: is it a group that ends here, and whole? Of one that begins within reach of what is not known, HAVING
- * may show the half. */
+ * may show the half; and where it hides count windows, nobody can tell from the rows at which event one that is shown began to count. */
 static struct tl_unit *rest_of(struct tl_compare *compare, const struct tl_view *plan_view, uint32_t view, int64_t start_ms,
                                int64_t end_ms, struct tl_sv key)
 {
@@ -334,8 +334,9 @@ static struct tl_unit *rest_of(struct tl_compare *compare, const struct tl_view 
     if (range == NULL || !tl_compare_by_span(plan_view) || !is_inside(range, end_ms))
         return NULL;
     unknown =
-        plan_view->having != NULL && range->first && range->from_ms != INT64_MIN &&
-        (plan_view->window.window == TL_WINDOW_COUNT || tl_add_sat_i64(start_ms, -plan_view->window.size_ms) < range->from_ms);
+        plan_view->having != NULL &&
+        (plan_view->window.window == TL_WINDOW_COUNT ||
+         (range->first && range->from_ms != INT64_MIN && tl_add_sat_i64(start_ms, -plan_view->window.size_ms) < range->from_ms));
     return unknown ? NULL : find_rest(compare, view, key);
 }
 

@@ -8,7 +8,8 @@
  * report's, which has judged it (cause.h). A unit that waits where a range ends, and of which neither layer has a row, is judged in a later range.
  *
  * Not proved: what ends before retention has left events on record (from_ms is raised), and views on views by events: their rows are
- * made of the inner view's rows, and are proved by these (derivation.h), which are proved by events where the inner view is asked for too. */
+ * made of the inner view's rows, and are proved by these (derivation.h), which are proved by events where the inner view is asked for too. Not looked
+ * for: rows that both layers have lost of count windows with HAVING, for what it hides may have moved where the next window begins. */
 #ifndef TL_FULL_H
 #define TL_FULL_H
 
