@@ -323,21 +323,16 @@ out:
     return rc;
 }
 
-/* What came out of a key's rest, in full: is it a group that ends here, and whole? Of one that begins within reach of what is not known, HAVING
- * may show the half; and where it hides count windows, nobody can tell from the rows at which event one that is shown began to count. */
-static struct tl_unit *rest_of(struct tl_compare *compare, const struct tl_view *plan_view, uint32_t view, int64_t start_ms,
-                               int64_t end_ms, struct tl_sv key)
+/* What came out of a key's rest, in full: is it a group that ends here, and whole? With HAVING nobody can tell: what it hides hangs together with
+ * what it shows, and stands in no row. */
+static struct tl_unit *rest_of(struct tl_compare *compare, const struct tl_view *plan_view, uint32_t view, int64_t end_ms,
+                               struct tl_sv key)
 {
     const struct tl_compare_range *range = full_range(compare, view);
-    bool unknown;
 
-    if (range == NULL || !tl_compare_by_span(plan_view) || !is_inside(range, end_ms))
+    if (range == NULL || !tl_compare_by_span(plan_view) || !is_inside(range, end_ms) || plan_view->having != NULL)
         return NULL;
-    unknown =
-        plan_view->having != NULL &&
-        (plan_view->window.window == TL_WINDOW_COUNT ||
-         (range->first && range->from_ms != INT64_MIN && tl_add_sat_i64(start_ms, -plan_view->window.size_ms) < range->from_ms));
-    return unknown ? NULL : find_rest(compare, view, key);
+    return find_rest(compare, view, key);
 }
 
 static enum tl_code adopt_rows(struct tl_compare *compare, const struct tl_unit_row *from, uint32_t columns_count,
@@ -438,7 +433,7 @@ enum tl_code tl_compare_came_out(struct tl_compare *compare, const struct tl_vie
         struct tl_unit_row *stored, *other;
 
         if (unit == NULL)
-            unit = rest_of(compare, plan_view, view, rows->start_ms[i], rows->end_ms[i], tl_unit_key(plan_view, shape, key));
+            unit = rest_of(compare, plan_view, view, rows->end_ms[i], tl_unit_key(plan_view, shape, key));
         if (unit == NULL)
             continue;
         for (uint32_t c = 0; c < shape->columns_count; c++)

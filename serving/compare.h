@@ -149,7 +149,6 @@ struct tl_compare_range {
     int64_t asked_ms; /* units that end before what is asked for are compared beside; from_ms: none are */
     int64_t floor_ms; /* a span that begins before it is left out, for rows of it may be gone; INT64_MIN: none */
     bool full;
-    bool first;               /* in full: of spans, what begins before it is not known */
     struct tl_table *waiting; /* in full: what the range before has left -> tl_compare_waiting; NULL: nothing */
     /* For spans of a view with HAVING: fills in, for each key of the table, how far its events before to_ms hang together; of those that begin
      * before floor_ms, at least that they do. */

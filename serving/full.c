@@ -201,7 +201,6 @@ static enum tl_code compare_view(struct piece *piece, uint32_t v, struct tl_err 
     if (mine->definition == 0 || !mine->wanted || range.from_ms >= range.to_ms)
         return TL_OK;
     range.asked_ms = range.from_ms;
-    range.first = range.from_ms == mine->from_ms;
     TL_TRY(tl_compare_view(&piece->compare, full->store, &range, &counts, err));
     if (view->inner >= 0)
         return TL_OK;

@@ -9,7 +9,7 @@
  *
  * Not proved: what ends before retention has left events on record (from_ms is raised), and views on views by events: their rows are
  * made of the inner view's rows, and are proved by these (derivation.h), which are proved by events where the inner view is asked for too. Not looked
- * for: rows that both layers have lost of count windows with HAVING, for what it hides may have moved where the next window begins. */
+ * for: rows that both layers have lost of sessions and count windows with HAVING, for what it hides stands in no row, and may hang together with them. */
 #ifndef TL_FULL_H
 #define TL_FULL_H
 

@@ -165,7 +165,8 @@ Test(reconcile_full, a_row_that_both_have_lost)
             snprintf(sql, sizeof sql, "DELETE FROM @ WHERE host = '%s' AND %s IN (SELECT %s FROM keep_@)", hosts[h], place,
                      place);
             forge_both(&scene, v, sql);
-            expect_found(&scene, v, hosts[h], 1);
+            if (v != LOUD_VISITS) /* full.h: of sessions with HAVING such rows are not asked for */
+                expect_found(&scene, v, hosts[h], 1);
             forge_both(&scene, v, "INSERT INTO @ SELECT * FROM keep_@");
             forge_both(&scene, v, "DROP TABLE keep_@");
         }
@@ -186,7 +187,7 @@ Test(reconcile_full, a_row_that_was_moved_in_both)
         forge_both(&scene, v,
                    "UPDATE @ SET _start_ms = _start_ms + 100000, _end_ms = _end_ms + 100000 WHERE host = 'y.example' AND "
                    "_end_ms = (SELECT max(_end_ms) FROM @ WHERE host = 'y.example')");
-        expect_found(&scene, v, "a moved row", 2);
+        expect_found(&scene, v, "a moved row", v == LOUD_VISITS ? 1 : 2); /* full.h: what is missing is not asked for */
         forge_both(&scene, v,
                    "UPDATE @ SET _start_ms = _start_ms - 100000, _end_ms = _end_ms - 100000 WHERE host = 'y.example' AND "
                    "_end_ms = (SELECT max(_end_ms) FROM @ WHERE host = 'y.example')");
