@@ -180,7 +180,7 @@ Test(disk, a_full_disk_while_staging_and_then_room)
     visits_append(data, 2, STEP_MS, 0, EVENTS);
     must("archive", NULL);
     must("speed", "--once");
-    for (size_t left = 0; left < (8u << 20); left += 100000 + chance_below(&chance, 400000)) {
+    for (size_t left = 0; left < (8u << 20); left += 50000 + chance_below(&chance, 200000)) {
         int status;
 
         small_disk_fill(data, left);
