@@ -147,8 +147,7 @@ static void set_scene(struct scene *s, struct tl_sv host)
         .equal_count = 1234565,
         .explained_count = 1,
         .unexplained_count = 1,
-        .events_count = {[TL_CAUSE_LATE_DROP] = 2},
-        .explained_events = { [TL_CAUSE_LATE_DROP] = 2},
+        .events_count = {[TL_CAUSE_LATE_DROP] = 2  },
         .alike_count = { [TL_CAUSE_JSON_BAD_ROW] = 1,
                          [TL_CAUSE_FUTURE_EVENT] = 2,
                          [TL_CAUSE_DUPLICATE] = 3,
@@ -158,6 +157,7 @@ static void set_scene(struct scene *s, struct tl_sv host)
         .units_count = 2,
         .units_left_out = 5
     };
+    s->report.explained_events[TL_CAUSE_LATE_DROP] = 2;
 }
 
 /* A value of the JSON by an independent reader; "" for null. */
