@@ -842,7 +842,7 @@ static enum tl_code print_text(const struct advise *a, struct tl_err *err)
             put_view(&out, &cell, a, &a->views[v]);
     TL_TRY(tl_buf_check(&cell, "the advice", err));
     TL_TRY(tl_buf_check(&out, "the advice", err));
-    if (fwrite(out.data, 1, out.size, stdout) != out.size || fflush(stdout) != 0)
+    if ((out.size > 0 && fwrite(out.data, 1, out.size, stdout) != out.size) || fflush(stdout) != 0)
         TL_TRY(tl_fail_errno(err, TL_ERR_IO, "cannot write to standard output"));
 out:
     tl_buf_done(&out);

@@ -100,7 +100,8 @@ static enum tl_code find_bounds(struct tl_full *full, struct tl_err *err)
         TL_TRY(tl_store_ranges(full->store, full->views[v].definition, add_range, full, err));
         TL_TRY(add_bound(full, full->views[v].to_ms, err));
     }
-    qsort(full->bounds, full->bounds_count, sizeof *full->bounds, by_time);
+    if (full->bounds_count > 0)
+        qsort(full->bounds, full->bounds_count, sizeof *full->bounds, by_time);
 out:
     tl_store_rollback(full->store);
     return rc;
