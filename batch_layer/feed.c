@@ -4,8 +4,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "event/partition.h"
-
 /* An unpacked block. A reader's messages are good until its next read, so each unpacked block has a reader of its own; they are
  * reused through a list of free ones. */
 struct tl_feed_block {
@@ -231,13 +229,6 @@ const struct tl_input_file *tl_feed_file(const struct tl_feed_block *block)
 
 /* ---- the streams in order of their next messages ---- */
 
-static bool comes_before(const struct tl_message *a, uint32_t a_partition, const struct tl_message *b, uint32_t b_partition)
-{
-    if (a->log_ms != b->log_ms)
-        return a->log_ms < b->log_ms;
-    return tl_partition_order(a_partition, a->offset, b_partition, b->offset) < 0;
-}
-
 static const struct tl_message *next_of(const struct stream *stream)
 {
     return &stream->current->messages[stream->current->at];
@@ -245,7 +236,7 @@ static const struct tl_message *next_of(const struct stream *stream)
 
 static bool stream_before(const struct stream *a, const struct stream *b)
 {
-    return comes_before(next_of(a), a->partition, next_of(b), b->partition);
+    return tl_message_before(next_of(a), a->partition, next_of(b), b->partition);
 }
 
 static void heap_sink(struct tl_feed *feed, uint32_t at)

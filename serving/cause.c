@@ -260,6 +260,16 @@ static bool remember(struct proof *proof, struct tl_unit *unit, const struct tl_
     return mine != NULL;
 }
 
+/* Of a view without windows an event is its own group. */
+static struct tl_sv key_of(const struct tl_cause_view *view, const struct tl_core_event *event, struct tl_sv key,
+                           char row_key[TL_EVENT_KEY_BYTES])
+{
+    if (view->shape->windowed)
+        return key;
+    tl_event_key(event->partition, event->offset, event->row, row_key);
+    return (struct tl_sv){row_key, TL_EVENT_KEY_BYTES};
+}
+
 /* The unit that an event's group is; NULL: none that differs, or one that cannot be judged. */
 static struct tl_unit *unit_of(const struct proof *proof, struct tl_buf *room, uint32_t view, const struct tl_core_event *event,
                                int64_t start_ms, int64_t end_ms, struct tl_sv key)
@@ -268,10 +278,7 @@ static struct tl_unit *unit_of(const struct proof *proof, struct tl_buf *room, u
     char row_key[TL_EVENT_KEY_BYTES];
     struct tl_unit *unit;
 
-    if (!mine->shape->windowed) {
-        tl_event_key(event->partition, event->offset, event->row, row_key);
-        key = (struct tl_sv){row_key, sizeof row_key};
-    }
+    key = key_of(mine, event, key, row_key);
     unit = tl_compare_find_in(proof->finder->compare, room, mine->plan_view, view, start_ms, end_ms, key);
     return unit != NULL && !unit->left_out ? unit : NULL;
 }
@@ -284,10 +291,7 @@ static struct tl_unit *claim_unit(struct proof *proof, uint32_t view, const stru
     char row_key[TL_EVENT_KEY_BYTES];
     struct tl_unit *unit;
 
-    if (!mine->shape->windowed) {
-        tl_event_key(event->partition, event->offset, event->row, row_key);
-        key = (struct tl_sv){row_key, sizeof row_key};
-    }
+    key = key_of(mine, event, key, row_key);
     if (tl_compare_claim(proof->finder->compare, mine->plan_view, view, start_ms, end_ms, key, &unit, &proof->failure) != TL_OK) {
         proof->out_of_memory = true;
         return NULL;

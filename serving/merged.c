@@ -184,11 +184,7 @@ struct tl_merged {
 
 static bool stream_before(const struct stream *a, const struct stream *b)
 {
-    const struct tl_message *x = &a->messages[a->at], *y = &b->messages[b->at];
-
-    if (x->log_ms != y->log_ms)
-        return x->log_ms < y->log_ms;
-    return tl_partition_order(a->part->partition, x->offset, b->part->partition, y->offset) < 0;
+    return tl_message_before(&a->messages[a->at], a->part->partition, &b->messages[b->at], b->part->partition);
 }
 
 static void swap(struct tl_merged *merged, uint32_t a, uint32_t b)

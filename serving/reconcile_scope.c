@@ -3,27 +3,12 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "main/views.h"
 #include "reconcile_inside.h"
 #include "sql/settings.h"
 #include "sql/shape.h"
 
 /* ---- which views ---- */
-
-static enum tl_code unknown_view(const struct reconcile *r, const char *name, struct tl_err *err)
-{
-    const char *names[64], *nearest;
-    char copies[64][80];
-    size_t count = 0;
-
-    for (uint32_t v = 0; v < r->plan->views_count && count < TL_COUNT(names); v++) {
-        snprintf(copies[count], sizeof copies[count], "%.*s", TL_SV_ARG(r->plan->views[v].name));
-        names[count] = copies[count];
-        count++;
-    }
-    nearest = tl_option_nearest(name, names, count);
-    return tl_fail(err, TL_ERR_USAGE, "%s has no stored view '%s'%s%s%s", r->common->views, name,
-                   nearest != NULL ? "; did you mean '" : "", nearest != NULL ? nearest : "", nearest != NULL ? "'?" : "");
-}
 
 /* How long its windows may last: where a clock is changed, longer than they are on it. */
 static int64_t longest_ms(const struct tl_view *view)
@@ -75,7 +60,7 @@ enum tl_code tl_reconcile_choose_views(struct reconcile *r, struct tl_err *err)
         const struct tl_view *view = tl_plan_view(r->plan, tl_sv_from(r->common->args[i]));
 
         if (view == NULL)
-            TL_TRY(unknown_view(r, r->common->args[i], err));
+            TL_TRY(tl_views_unknown(r->plan, r->common->args[i], err));
         else
             r->views_wanted[view - r->plan->views] = true;
     }

@@ -24,6 +24,16 @@ struct tl_message {
     struct tl_sv value;
 };
 
+/* The order in which duplicates are judged over all partitions: of copies the first is the event (design.md: the smallest log timestamp, partition,
+ * offset). */
+static inline bool tl_message_before(const struct tl_message *a, uint32_t a_partition, const struct tl_message *b,
+                                     uint32_t b_partition)
+{
+    if (a->log_ms != b->log_ms)
+        return a->log_ms < b->log_ms;
+    return tl_partition_order(a_partition, a->offset, b_partition, b->offset) < 0;
+}
+
 /* Why a message, or one row of it, is a dead letter. The text forms are what the store and the report show. */
 enum tl_dead_reason {
     TL_DEAD_NOT_JSON = 1, /* json_bad_row: not one balanced JSON object or array of objects */

@@ -1,17 +1,18 @@
 # reconcile.sh: what it costs to compare both layers over a day, beside computing that day again. Read by run.sh.
 #
-# dense's events, in the log and on record; a watermark behind which none comes late, so that no group differs. Into one day events are then
+# dense's events, in the log and on record, with views.sql under a watermark behind which none comes late, so that no group differs. Into one day events are then
 # imported, so that about 1% of its groups differ: the layers' rows are compared, and the events of these groups read again. On one day these groups
 # lie in a quarter of an hour, as an outage leaves them; on another they are spread over all of it, so that hardly a block of the record has none.
 # shellcheck shell=bash disable=SC2154  # run.sh has rounds, work and the helpers
 
-reconcile_views=tests/bench/views_reconcile.sql
+reconcile_views=$work/views_reconcile.sql
 spread_day=2025-03-04 quarter_day=2025-03-05 equal_day=2025-03-06
 
 reconcile_tally() { # command and its own options
-    "$tally" "$@" --views $reconcile_views --data "$work/reconcile.data"
+    "$tally" "$@" --views "$reconcile_views" --data "$work/reconcile.data"
 }
 reconcile_data() {
+    sed "s/INTERVAL '15' SECOND/INTERVAL '20' MINUTE/" "$bench/views.sql" >"$reconcile_views"
     if cmp -s "$work/dense.made" "$work/reconcile.data/made"; then
         return 0
     fi
@@ -41,10 +42,10 @@ reconcile_day() { # from, to, text, at most
     local recomputed=() compared=()
 
     for ((i = 0; i < rounds; i++)); do
-        "$programs/bench_timed" "$work/timed" "$tally" batch --force --from "$1" --to "$2" --views $reconcile_views \
+        "$programs/bench_timed" "$work/timed" "$tally" batch --force --from "$1" --to "$2" --views "$reconcile_views" \
             --data "$work/reconcile.data" >/dev/null
         recomputed+=("$(field seconds "$(cat "$work/timed")")")
-        "$programs/bench_timed" "$work/timed" "$tally" reconcile --from "$1" --to "$2" --views $reconcile_views \
+        "$programs/bench_timed" "$work/timed" "$tally" reconcile --from "$1" --to "$2" --views "$reconcile_views" \
             --data "$work/reconcile.data" >/dev/null
         compared+=("$(field seconds "$(cat "$work/timed")")")
         rss=$(field rss_bytes "$(cat "$work/timed")")
