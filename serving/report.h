@@ -47,6 +47,7 @@
  *   check       text, view, window_start, window_end: a check that did not pass. check_others: left_out: how many are not listed
  *   cause       text: meaning, and what to do; cause, events; left_out: events that are not named
  *   event       cause, view, topic to event_id: an event behind that cause
+ *   refused_by_both, counted_by_both   cause, events: what is no difference
  *   by          view, key: the value; speed, batch, difference: the sums; groups, explained, unexplained
  *   by_others   the same of all values that are not listed; left_out: how many. by_without: a view that lacks the column
  *   unit        a differing unit, once for each of its causes, and once where it has none: view, verdict (explained, pending, unexplained), window_start,

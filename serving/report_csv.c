@@ -259,6 +259,18 @@ static void put_group(struct csv *csv, const struct tl_report *report, const str
     }
 }
 
+/* What is no difference. */
+static void put_alike(struct csv *csv, const struct tl_report *report)
+{
+    for (int c = 0; c < TL_CAUSES; c++) {
+        if (report->alike_count[c] == 0)
+            continue;
+        put_cause(csv, (enum tl_cause)c, (struct tl_sv){NULL, 0});
+        put_count(csv, EVENTS, report->alike_count[c]);
+        end_row(csv, tl_report_is_refusal((enum tl_cause)c) ? "refused_by_both" : "counted_by_both");
+    }
+}
+
 static void put_by_value(struct csv *csv, const struct tl_report *report, const struct tl_by_view *view,
                          const struct tl_by_value *value, const char *record)
 {
@@ -377,6 +389,7 @@ void tl_report_csv(const struct tl_report *report, struct tl_buf *out)
     }
     for (const struct tl_cause_group *g = report->found == NULL ? NULL : report->found->groups; g != NULL; g = g->next)
         put_group(&csv, report, g);
+    put_alike(&csv, report);
     put_by(&csv, report);
     for (size_t u = 0; u < report->units_count; u++) {
         const struct tl_unit *unit = report->units[u];

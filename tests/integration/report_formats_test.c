@@ -124,6 +124,8 @@ static void play(struct scene *scene)
     append(scene, 0, 300, late, HOSTS);
     APPEND(scene, 0, 300, {"twice" MARK, 295, "twice.example", 5});
     APPEND(scene, 1, 300, {"twice" MARK, 295, "twice.example", 5});
+    APPEND(scene, 0, 300, {"same", 296, "alike.example", 5}, {"same", 296, "alike.example", 5},
+           {"other", 296, "alike.example", 5}, {"other", 297, "alike.example", 5}); /* in both layers one copy and one conflict */
     append_body(scene, 300, 60);
     scene_speed(scene);
     scene_archive(scene);

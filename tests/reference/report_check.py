@@ -146,6 +146,8 @@ def check_csv(raw, report):
             assert plain(row[name]) == (sample[name] or ""), (row, sample)
         for name in ("partition", "offset", "row"):
             assert int(row[name]) == sample[name]
+    for name in ("refused_by_both", "counted_by_both"):
+        assert {row["cause"]: int(row["events"]) for row in of(name)} == report[name], name
     units = iter(of("unit"))
     for unit in report["units"]:
         for cause in unit["causes"] or [None]:
