@@ -175,7 +175,7 @@ void scene_speed_start(const struct scene *scene, struct run *run, const char *w
         char words[240];
 
         snprintf(words, sizeof words, "partition idle topic=%s partition=%u ", scene->topic, p);
-        cr_assert(run_says(run, words, SCENE_PATIENCE_MS), "%s", words);
+        cr_assert(run_says(run, words, SCENE_PATIENCE_MS), "'%s' is not said; so far: %s", words, run_err_so_far(run));
     }
     tl_clock_sleep_ms(200); /* until the workers have heard of it from each other */
 }

@@ -3,6 +3,7 @@
 
 #include <criterion/criterion.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <signal.h>
 #include <stdio.h>
@@ -24,6 +25,15 @@ const char *run_program(void)
     return program != NULL && program[0] != '\0' ? program : "build/release/tally";
 }
 
+/* Appending: a memory file has no lock on its offset, and without it what two threads of the program write at once lies in the same place. */
+static int output_open(const char *name)
+{
+    int fd = memfd_create(name, MFD_CLOEXEC);
+
+    cr_assert(fd >= 0 && fcntl(fd, F_SETFL, O_APPEND) == 0, "no memory files: %s", strerror(errno));
+    return fd;
+}
+
 void run_start(struct run *run, const char *const *args)
 {
     char *argv[RUN_ARGS_MAX + 2];
@@ -37,9 +47,8 @@ void run_start(struct run *run, const char *const *args)
     }
     argv[argc] = NULL;
     /* Files, not pipes: a program that writes much and is not read does not stand still. */
-    run->out_fd = memfd_create("stdout", MFD_CLOEXEC);
-    run->err_fd = memfd_create("stderr", MFD_CLOEXEC);
-    cr_assert(run->out_fd >= 0 && run->err_fd >= 0, "no memory files: %s", strerror(errno));
+    run->out_fd = output_open("stdout");
+    run->err_fd = output_open("stderr");
     run->pid = fork();
     cr_assert_geq(run->pid, 0, "fork: %s", strerror(errno));
     if (run->pid == 0) {
