@@ -103,6 +103,11 @@ struct tl_unit {
     enum tl_cause named; /* not explained, and this is likely behind it (suspect.h); else NONE */
 };
 
+static inline bool tl_unit_is_unexplained(const struct tl_unit *unit)
+{
+    return !unit->beside && !unit->left_out && !unit->explained;
+}
+
 /* The inner unit's difference is the outer one's. */
 struct tl_unit_link {
     struct tl_unit *inner, *outer;

@@ -394,6 +394,27 @@ static int keep(struct reconcile *r, int64_t started_ms, int64_t took_ms, int st
 
 /* ---- the command ---- */
 
+/* Is what would explain a group among what is not on record? */
+static bool may_lie_in_gap(const struct reconcile *r, const struct tl_unit *unit)
+{
+    for (uint32_t g = 0; g < r->recorded.gaps_count; g++)
+        if (tl_record_gap_may_hold(&r->recorded.gaps[g], unit->start_ms, unit->end_ms))
+            return true;
+    return false;
+}
+
+/* One that no hole of the record excuses is the answer 'no'; where all may lie in one, nobody can tell. */
+static enum tl_code judge_unexplained(const struct reconcile *r, struct tl_err *err)
+{
+    for (uint32_t u = 0; u < tl_compare_units(&r->compare); u++) {
+        const struct tl_unit *unit = tl_compare_unit(&r->compare, u);
+
+        if (tl_unit_is_unexplained(unit) && !may_lie_in_gap(r, unit))
+            return TL_ERR_ANSWER_NO; /* the report has said it */
+    }
+    return tl_fail(err, TL_ERR_IO, "the record has holes (the report's notes name them): what is unexplained cannot be judged");
+}
+
 static enum tl_code reconcile(struct reconcile *r, struct tl_err *err)
 {
     enum tl_code rc = TL_OK;
@@ -433,12 +454,8 @@ static enum tl_code reconcile(struct reconcile *r, struct tl_err *err)
         if (r->views_wanted[v] && tl_reconcile_has_changed(r, v))
             TL_TRY(tl_fail(err, TL_ERR_DEFINITION, "%s: view %.*s is not what the store counts (the report's first note)",
                            r->common->views, TL_SV_ARG(r->plan->views[v].name)));
-    if (r->report.unexplained_count == 0)
-        goto out;
-    if (r->recorded.gaps_count > 0)
-        TL_TRY(
-            tl_fail(err, TL_ERR_IO, "the record has holes (the report's notes name them): what is unexplained cannot be judged"));
-    rc = TL_ERR_ANSWER_NO; /* the report has said it */
+    if (r->report.unexplained_count > 0)
+        rc = judge_unexplained(r, err);
 out:
     return rc;
 }

@@ -14,7 +14,7 @@ static void add_up(struct reconcile *r)
             continue;
         view->beyond_count += unit->left_out;
         view->explained_count += !unit->left_out && unit->explained;
-        view->unexplained_count += !unit->left_out && !unit->explained;
+        view->unexplained_count += tl_unit_is_unexplained(unit);
         view->pending_count += !unit->left_out && unit->pending;
     }
     for (uint32_t v = 0; v < r->plan->views_count; v++) {
@@ -187,6 +187,17 @@ static enum tl_code name_events(struct reconcile *r, struct tl_err *err)
     return rc;
 }
 
+static bool unexplained_may_lie_in(const struct reconcile *r, const struct tl_record_gap *gap)
+{
+    for (uint32_t u = 0; u < tl_compare_units(&r->compare); u++) {
+        const struct tl_unit *unit = tl_compare_unit(&r->compare, u);
+
+        if (tl_unit_is_unexplained(unit) && tl_record_gap_may_hold(gap, unit->start_ms, unit->end_ms))
+            return true;
+    }
+    return false;
+}
+
 /* Also where nothing needed it: a file that is gone is somebody's work in any case. What may be no hole at all is told where it may explain something. */
 static enum tl_code note_gaps(struct reconcile *r, struct tl_err *err)
 {
@@ -209,8 +220,8 @@ static enum tl_code note_gaps(struct reconcile *r, struct tl_err *err)
                                  damaged ? "cannot be read: " : "are not on record; a file may be missing from ",
                                  damaged ? (int)gap->damage.size : (int)strlen(r->common->data),
                                  damaged ? gap->damage.data : r->common->data, damaged ? "" : "/topics",
-                                 r->report.unexplained_count > 0 ? "; what is unexplained may lie there"
-                                                                 : "; nothing that was compared needed it"));
+                                 unexplained_may_lie_in(r, gap) ? "; what is unexplained may lie there"
+                                                                : "; nothing that was compared needed it"));
     }
     if (more > 0)
         TL_TRY(tl_reconcile_note(r, err, "the record has %lld %shole%s; `tally archive --verify` names each", (long long)more,

@@ -117,10 +117,15 @@ int64_t tl_recorded_thinned(const struct tl_recorded_topic *topic, uint32_t part
 
 static enum tl_code put_gap(struct tl_recorded *recorded, const struct tl_record_gap *gap, struct tl_err *err)
 {
-    for (uint32_t g = 0; g < recorded->gaps_count; g++)
-        if (recorded->gaps[g].partition == gap->partition && recorded->gaps[g].first_offset == gap->first_offset &&
-            tl_sv_eq(recorded->gaps[g].topic, gap->topic))
-            return TL_OK;
+    for (uint32_t g = 0; g < recorded->gaps_count; g++) {
+        struct tl_record_gap *known = &recorded->gaps[g];
+
+        if (known->partition != gap->partition || known->first_offset != gap->first_offset || !tl_sv_eq(known->topic, gap->topic))
+            continue;
+        known->time_ms_min = tl_min_i64(known->time_ms_min, gap->time_ms_min); /* another source may have its times elsewhere */
+        known->time_ms_max = tl_max_i64(known->time_ms_max, gap->time_ms_max);
+        return TL_OK;
+    }
     if ((recorded->gaps_count & (recorded->gaps_count - 1)) == 0) {
         size_t capacity = recorded->gaps_count == 0 ? 1 : 2 * (size_t)recorded->gaps_count;
         struct tl_record_gap *gaps = tl_arena_alloc(&recorded->memory, capacity * sizeof *gaps);
@@ -135,9 +140,10 @@ static enum tl_code put_gap(struct tl_recorded *recorded, const struct tl_record
     return TL_OK;
 }
 
-/* The first one from `from` on that a damaged file of the topic begins at, by its name; NULL: none. */
+/* The first one from `from` on that a damaged file of the topic begins at, by its name; NULL: none. *tells: its index is there, and has the times
+ * that the source goes by. */
 static const struct tl_master_damage *next_damage(const struct tl_recorded *recorded, const struct tl_record_gap *gap,
-                                                  int64_t from)
+                                                  int64_t from, bool *tells)
 {
     const struct tl_master_damage *first = NULL;
 
@@ -148,8 +154,10 @@ static const struct tl_master_damage *next_damage(const struct tl_recorded *reco
             for (size_t d = 0; d < topic->damage_count && tl_sv_eq(topic->topic, gap->topic); d++)
                 if (topic->damage[d].partition == gap->partition && topic->damage[d].first_offset >= from &&
                     topic->damage[d].first_offset <= gap->last_offset &&
-                    (first == NULL || topic->damage[d].first_offset < first->first_offset))
+                    (first == NULL || topic->damage[d].first_offset < first->first_offset)) {
                     first = &topic->damage[d];
+                    *tells = first->file != NULL && first->file->time_rule == tl_intake_time_rule(recorded->plan, s);
+                }
         }
     }
     return first;
@@ -158,9 +166,15 @@ static const struct tl_master_damage *next_damage(const struct tl_recorded *reco
 enum tl_code tl_recorded_add_gap(struct tl_recorded *recorded, struct tl_sv topic, uint32_t partition, int64_t first_offset,
                                  int64_t last_offset, bool is_guess, struct tl_err *err)
 {
-    struct tl_record_gap gap = {
-        .topic = topic, .partition = partition, .first_offset = first_offset, .last_offset = last_offset, .is_guess = is_guess};
-    const struct tl_master_damage *damage = next_damage(recorded, &gap, first_offset);
+    struct tl_record_gap gap = {.topic = topic,
+                                .partition = partition,
+                                .first_offset = first_offset,
+                                .last_offset = last_offset,
+                                .time_ms_min = INT64_MIN,
+                                .time_ms_max = INT64_MAX,
+                                .is_guess = is_guess};
+    bool tells = false, next_tells = false;
+    const struct tl_master_damage *damage = next_damage(recorded, &gap, first_offset, &tells);
     enum tl_code rc = TL_OK;
 
     if (damage == NULL || damage->first_offset > first_offset) {
@@ -173,24 +187,31 @@ enum tl_code tl_recorded_add_gap(struct tl_recorded *recorded, struct tl_sv topi
         gap.first_offset = damage->first_offset;
         gap.last_offset = last_offset;
         gap.damage = tl_sv_from(damage->message);
-        next = next_damage(recorded, &gap, damage->first_offset + 1);
+        next = next_damage(recorded, &gap, damage->first_offset + 1, &next_tells);
         if (next != NULL)
             gap.last_offset = next->first_offset - 1;
+        tells = tells && gap.last_offset <= damage->file->last_offset;
+        gap.time_ms_min = tells ? damage->file->time_ms_min : INT64_MIN;
+        gap.time_ms_max = tells ? damage->file->time_ms_max : INT64_MAX;
         TL_TRY(put_gap(recorded, &gap, err));
         damage = next;
+        tells = next_tells;
     }
 out:
     return rc;
 }
 
-/* A block that cannot be read; others may still be. */
+/* A block that cannot be read; others may still be. Its times are those of its index, if that follows the source's rule. */
 static enum tl_code add_damaged_block(struct tl_recorded *recorded, struct tl_sv topic, const struct tl_master_file *file,
-                                      uint32_t block, const struct tl_err *why, struct tl_err *err)
+                                      uint32_t block, uint64_t time_rule, const struct tl_err *why, struct tl_err *err)
 {
+    bool tells = file->time_rule == time_rule;
     struct tl_record_gap gap = {.topic = topic,
                                 .partition = file->partition,
                                 .first_offset = file->blocks[block].first_offset,
-                                .last_offset = file->blocks[block].last_offset};
+                                .last_offset = file->blocks[block].last_offset,
+                                .time_ms_min = tells ? file->blocks[block].time_ms_min : INT64_MIN,
+                                .time_ms_max = tells ? file->blocks[block].time_ms_max : INT64_MAX};
 
     if (!tl_arena_copy(&recorded->memory, tl_sv_from(why->message), &gap.damage))
         return tl_fail_memory(err, strlen(why->message));
@@ -297,7 +318,7 @@ static enum tl_code read_blocks(struct reading *mine)
             struct tl_err why = mine->err;
 
             pthread_mutex_lock(&all->lock);
-            rc = add_damaged_block(all->recorded, topic->topic, file, block, &why, &mine->err);
+            rc = add_damaged_block(all->recorded, topic->topic, file, block, all->time_rule, &why, &mine->err);
             pthread_mutex_unlock(&all->lock);
             TL_TRY(rc);
             continue;

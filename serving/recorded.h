@@ -44,9 +44,17 @@ struct tl_record_gap {
     struct tl_sv topic;
     uint32_t partition;
     int64_t first_offset, last_offset;
+    int64_t time_ms_min,
+        time_ms_max;     /* of the events that are not there, where an index tells; INT64_MIN to INT64_MAX: it does not */
     struct tl_sv damage; /* what is wrong with the file that has them; empty: there is none, as far as can be told */
     bool is_guess;       /* the file behind them does not say where it begins: the log may have had no messages there */
 };
+
+/* May an event of a window be among them? */
+static inline bool tl_record_gap_may_hold(const struct tl_record_gap *gap, int64_t start_ms, int64_t end_ms)
+{
+    return start_ms <= gap->time_ms_max && end_ms >= gap->time_ms_min;
+}
 
 /* What is in the reader. */
 struct tl_recorded_block {
