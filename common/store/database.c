@@ -339,6 +339,12 @@ enum tl_code tl_statement_stream(struct tl_statement *statement, struct tl_answe
     return rc;
 }
 
+enum tl_code tl_statement_stream_binds(struct tl_statement *statement, const struct tl_bind *binds, struct tl_answer **out,
+                                       struct tl_err *err)
+{
+    return statement->database->driver->run(statement, TL_RUN_STREAM, false, binds, out, NULL, err);
+}
+
 enum tl_code tl_statement_change(struct tl_statement *statement, const struct tl_bind *binds, int64_t *changed,
                                  struct tl_err *err)
 {

@@ -140,6 +140,9 @@ TL_MUST_USE enum tl_code tl_database_prepare(struct tl_database *database, const
 void tl_statement_close(struct tl_statement *statement);
 TL_MUST_USE enum tl_code tl_statement_do(struct tl_statement *statement, struct tl_err *err, ...);
 TL_MUST_USE enum tl_code tl_statement_stream(struct tl_statement *statement, struct tl_answer **out, struct tl_err *err, ...);
+/* As many binds as it has parameters. */
+TL_MUST_USE enum tl_code tl_statement_stream_binds(struct tl_statement *statement, const struct tl_bind *binds,
+                                                   struct tl_answer **out, struct tl_err *err);
 /* How many rows it has changed: it is done when this returns. As many binds as it has parameters. */
 TL_MUST_USE enum tl_code tl_statement_change(struct tl_statement *statement, const struct tl_bind *binds, int64_t *changed,
                                              struct tl_err *err);

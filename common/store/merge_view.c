@@ -94,22 +94,33 @@ static void put_column(struct tl_buf *out, enum tl_dialect dialect, const struct
     tl_buf_put_str(out, ", ");
 }
 
+void tl_merge_view_put_layer_name(struct tl_buf *out, enum tl_dialect dialect, enum tl_layer layer)
+{
+    tl_buf_put_str(out, layer == TL_LAYER_BATCH ? "'batch'" : "'speed'");
+    if (dialect == TL_DIALECT_POSTGRES)
+        tl_buf_put_str(out, "::text");
+}
+
+void tl_merge_view_put_final(struct tl_buf *out, enum tl_dialect dialect, const struct tl_merge_view *view, enum tl_layer layer)
+{
+    bool sqlite = dialect == TL_DIALECT_SQLITE;
+
+    if (layer == TL_LAYER_BATCH) {
+        tl_buf_put_str(out, sqlite ? "1" : "TRUE");
+        return;
+    }
+    tl_buf_printf(out, "%s_end_ms <= (SELECT g.final_ms FROM tally_progress AS g WHERE g.definition = %lld)%s",
+                  sqlite ? "CASE WHEN " : "", (long long)view->definition, sqlite ? " THEN 1 ELSE 0 END" : "");
+}
+
 static void put_columns(struct tl_buf *out, enum tl_dialect dialect, const struct tl_merge_view *view, enum tl_layer layer)
 {
     for (uint32_t i = 0; i < view->columns_count; i++)
         put_column(out, dialect, &view->columns[i]);
-    if (layer == TL_LAYER_BATCH)
-        tl_buf_put_str(out, dialect == TL_DIALECT_SQLITE ? "'batch' AS _layer, 1 AS _final"
-                                                         : "'batch'::text AS _layer, TRUE AS _final");
-    else
-        tl_buf_printf(
-            out,
-            dialect == TL_DIALECT_SQLITE
-                ? "'speed' AS _layer, CASE WHEN _end_ms <= (SELECT g.final_ms FROM tally_progress AS g WHERE g.definition = "
-                  "%lld) THEN 1 ELSE 0 END AS _final"
-                : "'speed'::text AS _layer, _end_ms <= (SELECT g.final_ms FROM tally_progress AS g WHERE g.definition = %lld) "
-                  "AS _final",
-            (long long)view->definition);
+    tl_merge_view_put_layer_name(out, dialect, layer);
+    tl_buf_put_str(out, " AS _layer, ");
+    tl_merge_view_put_final(out, dialect, view, layer);
+    tl_buf_put_str(out, " AS _final");
     tl_buf_put_str(out, ", _start_ms, _end_ms");
     for (uint32_t i = 0; i < view->columns_count; i++) {
         const struct tl_shape_column *column = &view->columns[i];
@@ -230,33 +241,15 @@ static void put_lowest_cut(struct tl_buf *out, const struct tl_merge_view *view)
     tl_buf_put_str(out, ")");
 }
 
-static void put_batch(struct tl_buf *out, enum tl_dialect dialect, const struct tl_merge_view *view)
+void tl_merge_view_put_published(struct tl_buf *out, const struct tl_merge_view *view)
 {
-    tl_buf_put_str(out, "SELECT ");
-    put_columns(out, dialect, view, TL_LAYER_BATCH);
-    tl_buf_put_str(out, " FROM ");
-    tl_merge_view_put_name(out, view->batch_table);
-    tl_buf_printf(out, " AS b WHERE b._run IN (SELECT p.run FROM tally_pointer AS p WHERE p.definition = %lld) AND b._run = ",
+    tl_buf_printf(out, "b._run IN (SELECT p.run FROM tally_pointer AS p WHERE p.definition = %lld) AND b._run = ",
                   (long long)view->definition);
     tl_merge_view_put_run_of(out, view, "b");
 }
 
-static void put_speed(struct tl_buf *out, enum tl_dialect dialect, const struct tl_merge_view *view)
+static void put_batch_served(struct tl_buf *out, enum tl_dialect dialect, const struct tl_merge_view *view)
 {
-    tl_buf_put_str(out, "SELECT ");
-    put_columns(out, dialect, view, TL_LAYER_SPEED);
-    tl_buf_put_str(out, " FROM ");
-    tl_merge_view_put_name(out, view->speed_table);
-    tl_buf_put_str(out, " AS s");
-}
-
-void tl_merge_view_put(struct tl_buf *out, enum tl_dialect dialect, const struct tl_merge_view *view)
-{
-    tl_buf_put_str(out, "CREATE VIEW ");
-    tl_merge_view_put_name(out, view->view);
-    tl_buf_put_str(out, " AS ");
-    put_batch(out, dialect, view);
-    tl_buf_put_str(out, " AND ");
     put_hint(out, dialect);
     tl_buf_printf(out, "(b._end_ms %s ",
                   view->cut_per_key || !tl_merge_view_holds_from(view->windowed, view->ends_open) ? "<=" : "<");
@@ -264,10 +257,12 @@ void tl_merge_view_put(struct tl_buf *out, enum tl_dialect dialect, const struct
         tl_merge_view_put_cut(out, dialect, view, "b");
     else
         put_boundary(out, view);
-    tl_buf_put_str(out, ") UNION ALL ");
-    put_speed(out, dialect, view);
+    tl_buf_put_str(out, ")");
+}
+
+static void put_speed_served(struct tl_buf *out, enum tl_dialect dialect, const struct tl_merge_view *view)
+{
     if (view->cut_per_key) {
-        tl_buf_put_str(out, " WHERE ");
         put_hint(out, dialect);
         tl_buf_put_str(out, "(s._end_ms > ");
         put_lowest_cut(out, view);
@@ -276,31 +271,44 @@ void tl_merge_view_put(struct tl_buf *out, enum tl_dialect dialect, const struct
         tl_buf_put_str(out, "(s._start_ms >= ");
         tl_merge_view_put_cut(out, dialect, view, "s");
         tl_buf_put_str(out, ")");
-        return;
-    }
-    if (view->windowed) {
-        tl_buf_put_str(out, " WHERE ");
+    } else if (view->windowed) {
         put_hint(out, dialect);
         tl_buf_printf(out, "(s._end_ms %s ", view->ends_open ? ">=" : ">");
         put_boundary(out, view);
         tl_buf_put_str(out, ")");
-        return;
+    } else {
+        tl_buf_put_str(out, "NOT (s._end_ms < ");
+        put_boundary(out, view);
+        tl_buf_put_str(out, " AND ");
+        tl_merge_view_put_read_by_run(out, view, "s");
+        tl_buf_put_str(out, ")");
     }
-    tl_buf_put_str(out, " WHERE NOT (s._end_ms < ");
-    put_boundary(out, view);
-    tl_buf_put_str(out, " AND ");
-    tl_merge_view_put_read_by_run(out, view, "s");
-    tl_buf_put_str(out, ")");
 }
 
-void tl_merge_view_put_layer(struct tl_buf *out, enum tl_dialect dialect, const struct tl_merge_view *view, enum tl_layer layer)
+void tl_merge_view_put_served(struct tl_buf *out, enum tl_dialect dialect, const struct tl_merge_view *view, enum tl_layer layer)
 {
-    if (layer == TL_LAYER_BATCH) {
-        put_batch(out, dialect, view);
-    } else if (layer == TL_LAYER_SPEED) {
-        put_speed(out, dialect, view);
-    } else {
-        tl_buf_put_str(out, "SELECT * FROM ");
-        tl_merge_view_put_name(out, view->view);
-    }
+    (layer == TL_LAYER_BATCH ? put_batch_served : put_speed_served)(out, dialect, view);
+}
+
+void tl_merge_view_put_from(struct tl_buf *out, const struct tl_merge_view *view, enum tl_layer layer)
+{
+    tl_buf_put_str(out, " FROM ");
+    tl_merge_view_put_name(out, layer == TL_LAYER_BATCH ? view->batch_table : view->speed_table);
+    tl_buf_put_str(out, layer == TL_LAYER_BATCH ? " AS b WHERE " : " AS s WHERE ");
+}
+
+void tl_merge_view_put(struct tl_buf *out, enum tl_dialect dialect, const struct tl_merge_view *view)
+{
+    tl_buf_put_str(out, "CREATE VIEW ");
+    tl_merge_view_put_name(out, view->view);
+    tl_buf_put_str(out, " AS SELECT ");
+    put_columns(out, dialect, view, TL_LAYER_BATCH);
+    tl_merge_view_put_from(out, view, TL_LAYER_BATCH);
+    tl_merge_view_put_published(out, view);
+    tl_buf_put_str(out, " AND ");
+    tl_merge_view_put_served(out, dialect, view, TL_LAYER_BATCH);
+    tl_buf_put_str(out, " UNION ALL SELECT ");
+    put_columns(out, dialect, view, TL_LAYER_SPEED);
+    tl_merge_view_put_from(out, view, TL_LAYER_SPEED);
+    tl_merge_view_put_served(out, dialect, view, TL_LAYER_SPEED);
 }

@@ -43,8 +43,14 @@ struct tl_merge_view {
 
 /* CREATE VIEW ... AS ... */
 void tl_merge_view_put(struct tl_buf *out, enum tl_dialect dialect, const struct tl_merge_view *view);
-/* A SELECT with the same columns of one layer alone (speed: all its rows; batch: all published ones), or of the view itself. */
-void tl_merge_view_put_layer(struct tl_buf *out, enum tl_dialect dialect, const struct tl_merge_view *view, enum tl_layer layer);
+/* Its pieces, for who puts a SELECT together himself. A layer's rows go by the alias b (batch) or s (speed):
+ * " FROM <table> AS b WHERE "; that a row of batch is published; that the merged view serves such a row, or one of speed, and not the other
+ * layer's; what stands in _layer and _final. */
+void tl_merge_view_put_from(struct tl_buf *out, const struct tl_merge_view *view, enum tl_layer layer);
+void tl_merge_view_put_published(struct tl_buf *out, const struct tl_merge_view *view);
+void tl_merge_view_put_served(struct tl_buf *out, enum tl_dialect dialect, const struct tl_merge_view *view, enum tl_layer layer);
+void tl_merge_view_put_layer_name(struct tl_buf *out, enum tl_dialect dialect, enum tl_layer layer);
+void tl_merge_view_put_final(struct tl_buf *out, enum tl_dialect dialect, const struct tl_merge_view *view, enum tl_layer layer);
 
 /* A condition on the row of speed's table that goes by the alias `row`, of a view without a window: the published run of the row's range
  * had read it. */

@@ -1,4 +1,4 @@
-/* store_read.c: what is read from the store: rows side by side, queries, counts. */
+/* store_read.c: what is read from the store: rows side by side, counts. */
 #include "store/store_handle.h"
 
 #include <stdlib.h>
@@ -31,8 +31,7 @@ static const char sql_dead[] =
 static const char sql_dead_count[] = "SELECT count(*) FROM tally_dead_letter WHERE topic = ?1";
 /* clang-format on */
 
-/* A value of the kind in which the store keeps it: times as milliseconds. */
-static void read_value(struct tl_answer *answer, int at, enum tl_kind kind, struct tl_value *out)
+void tl_store_answer_value(struct tl_answer *answer, int at, enum tl_kind kind, struct tl_value *out)
 {
     *out = (struct tl_value){.kind = kind};
     switch (tl_kind_form(kind)) {
@@ -183,7 +182,7 @@ static void fill_row(struct tl_store_cursor *c)
         row->row = (uint32_t)tl_answer_i64(answer, at++);
     }
     for (uint32_t i = 0; i < d->stored_count; i++)
-        read_value(answer, at++, d->columns[d->stored[i]].kind, &c->columns[d->stored[i]]);
+        tl_store_answer_value(answer, at++, d->columns[d->stored[i]].kind, &c->columns[d->stored[i]]);
     for (uint32_t i = 0; i < d->columns_count; i++)
         if (tl_merge_view_is_window(d->columns[i].role))
             c->columns[i] = (struct tl_value){.kind = d->columns[i].kind,
@@ -246,125 +245,6 @@ enum tl_code tl_store_rows(struct tl_store *store, int64_t definition, enum tl_l
     }
 out:
     tl_store_cursor_close(cursor);
-    return rc;
-}
-
-/* ---- queries ---- */
-
-static bool is_time(const struct tl_shape_column *column)
-{
-    return tl_merge_view_is_window(column->role) || tl_merge_view_is_time(column->kind);
-}
-
-static void put_query_column(struct tl_buf *sql, const struct tl_shape_column *column)
-{
-    if (column->role == TL_ROLE_WINDOW_START)
-        tl_buf_put_str(sql, "_start_ms");
-    else if (column->role == TL_ROLE_WINDOW_END)
-        tl_buf_put_str(sql, "_end_ms");
-    else if (column->role == TL_ROLE_WINDOW_TIME)
-        tl_buf_put_str(sql, "_end_ms - 1");
-    else
-        tl_store_put_stored_name(sql, column);
-}
-
-/* Bounds that say nothing are left out: with one, the merged view would look the range up and read all that lies on the other side of
- * the time boundary. */
-static void put_query(struct tl_buf *sql, enum tl_dialect dialect, const struct tl_known *d, const struct tl_query *query)
-{
-    struct tl_merge_view view = tl_known_view(d);
-    const char *glue = " WHERE ";
-
-    tl_buf_put_str(sql, "SELECT ");
-    for (uint32_t i = 0; i < d->columns_count; i++) {
-        put_query_column(sql, &d->columns[i]);
-        tl_buf_put_str(sql, ", ");
-    }
-    tl_buf_put_str(sql, "_layer, _final FROM ");
-    if (query->layer == TL_LAYER_MERGED) {
-        tl_merge_view_put_name(sql, d->view);
-    } else {
-        tl_buf_put_str(sql, "(");
-        tl_merge_view_put_layer(sql, dialect, &view, query->layer);
-        tl_buf_put_str(sql, ") AS l");
-    }
-    if (query->from_ms != INT64_MIN) {
-        tl_buf_printf(sql, "%s_end_ms %s %lld", glue, d->windowed ? ">" : ">=", (long long)query->from_ms);
-        glue = " AND ";
-    }
-    if (query->to_ms != INT64_MAX)
-        tl_buf_printf(sql, "%s_end_ms %s %lld", glue, d->windowed ? "<=" : "<", (long long)query->to_ms);
-    tl_buf_put_str(sql, " ORDER BY _end_ms, _start_ms");
-    for (uint32_t i = 0; i < d->stored_count; i++) {
-        tl_buf_put_str(sql, ", ");
-        tl_store_put_stored_name(sql, &d->columns[d->stored[i]]);
-        if (dialect == TL_DIALECT_POSTGRES)
-            tl_buf_put_str(sql, " NULLS FIRST"); /* as SQLite has them */
-    }
-    if (query->limit >= 0)
-        tl_buf_printf(sql, " LIMIT %lld", (long long)query->limit);
-}
-
-static enum tl_code give_rows(const struct tl_known *d, struct tl_answer *answer,
-                              enum tl_code (*head)(void *ctx, const struct tl_shape_column *columns, size_t count,
-                                                   struct tl_err *err),
-                              enum tl_code (*each)(void *ctx, const struct tl_value *values, size_t count, struct tl_err *err),
-                              void *ctx, struct tl_err *err)
-{
-    size_t count = (size_t)d->columns_count + 2;
-    struct tl_shape_column *columns = calloc(count, sizeof *columns);
-    struct tl_value *values = calloc(count, sizeof *values);
-    bool row = false;
-    enum tl_code rc;
-
-    if (columns == NULL || values == NULL)
-        TL_TRY(tl_fail_memory(err, count * sizeof *values));
-    for (uint32_t i = 0; i < d->columns_count; i++) {
-        columns[i] = d->columns[i];
-        if (is_time(&columns[i]))
-            columns[i].kind = TL_TIMESTAMP_LTZ;
-    }
-    columns[count - 2] = (struct tl_shape_column){.name = TL_SV("_layer"), .kind = TL_STRING, .role = TL_ROLE_VALUE};
-    columns[count - 1] = (struct tl_shape_column){.name = TL_SV("_final"), .kind = TL_BOOLEAN, .role = TL_ROLE_VALUE};
-    TL_TRY(head(ctx, columns, count, err));
-    for (;;) {
-        TL_TRY(tl_answer_next(answer, &row, err));
-        if (!row)
-            break;
-        for (size_t i = 0; i < count; i++)
-            read_value(answer, (int)i, columns[i].kind, &values[i]);
-        TL_TRY(each(ctx, values, count, err));
-    }
-out:
-    free(columns);
-    free(values);
-    return rc;
-}
-
-enum tl_code tl_store_query(struct tl_store *store, const struct tl_query *query,
-                            enum tl_code (*head)(void *ctx, const struct tl_shape_column *columns, size_t count,
-                                                 struct tl_err *err),
-                            enum tl_code (*row)(void *ctx, const struct tl_value *values, size_t count, struct tl_err *err),
-                            void *ctx, struct tl_err *err)
-{
-    struct tl_known *d;
-    struct tl_answer *answer = NULL;
-    struct tl_buf sql;
-    bool mine = false;
-    int64_t id = 0;
-    enum tl_code rc;
-
-    tl_buf_init(&sql, 0);
-    TL_TRY(tl_store_read_begin(store, &mine, err));
-    TL_TRY(tl_known_active(store, query->view, &id, err));
-    TL_TRY(tl_known_find(store, id, &d, err));
-    put_query(&sql, store->database->dialect, d, query);
-    TL_TRY(tl_database_stream_text(store->database, &sql, &answer, err, ""));
-    TL_TRY(give_rows(d, answer, head, row, ctx, err));
-out:
-    tl_answer_close(answer);
-    tl_store_read_end(store, mine);
-    tl_buf_done(&sql);
     return rc;
 }
 
