@@ -50,22 +50,40 @@ static void fail(struct tl_stream *stream, const char *why)
 
 /* ---- writing ---- */
 
+/* A head and a short body, a chunk with its frame: one record, and one packet. What is tried again is as long, or longer. */
+static struct iovec record_of(const struct iovec *parts, int parts_count, char record[RECORD_BYTES])
+{
+    struct iovec all = {record, 0};
+
+    if (parts_count == 1 || parts[0].iov_len >= RECORD_BYTES)
+        return parts[0];
+    for (int p = 0; p < parts_count; p++) {
+        size_t room = RECORD_BYTES - all.iov_len, size = parts[p].iov_len < room ? parts[p].iov_len : room;
+
+        memcpy(record + all.iov_len, parts[p].iov_base, size);
+        all.iov_len += size;
+    }
+    return all;
+}
+
 /* How much of it; LATER or FAILED. */
 static ssize_t write_parts(struct tl_stream *stream, const struct iovec *parts, int parts_count)
 {
     ssize_t size;
 
     if (stream->ssl != NULL) {
-        int result, want = parts[0].iov_len > INT_MAX ? INT_MAX : (int)parts[0].iov_len;
+        char record[RECORD_BYTES];
+        struct iovec all = record_of(parts, parts_count, record);
+        int result, how;
 
-        if (want == 0)
+        if (all.iov_len == 0)
             return 0;
         ERR_clear_error();
-        result = SSL_write(stream->ssl, parts[0].iov_base, want);
+        result = SSL_write(stream->ssl, all.iov_base, all.iov_len > INT_MAX ? INT_MAX : (int)all.iov_len);
         if (result > 0)
             return result;
-        want = SSL_get_error(stream->ssl, result);
-        return want == SSL_ERROR_WANT_WRITE || want == SSL_ERROR_WANT_READ ? TL_STREAM_LATER : TL_STREAM_FAILED;
+        how = SSL_get_error(stream->ssl, result);
+        return how == SSL_ERROR_WANT_WRITE || how == SSL_ERROR_WANT_READ ? TL_STREAM_LATER : TL_STREAM_FAILED;
     }
     do {
         struct msghdr message = {.msg_iov = (struct iovec *)(uintptr_t)parts, .msg_iovlen = (size_t)parts_count};
@@ -104,37 +122,14 @@ static bool keep(struct tl_stream *stream, const struct iovec *parts, int parts_
     return !stream->out.failed;
 }
 
-/* A head and a short body, a chunk with its frame: one record, and one packet. */
-static bool write_record(struct tl_stream *stream, const struct iovec *parts, int parts_count, size_t size)
-{
-    char record[RECORD_BYTES];
-    struct iovec all = {record, size};
-    ssize_t written;
-
-    for (size_t p = 0, at = 0; p < (size_t)parts_count; at += parts[p++].iov_len)
-        memcpy(record + at, parts[p].iov_base, parts[p].iov_len);
-    written = write_now(stream, &all, 1);
-    if (written == TL_STREAM_FAILED)
-        return false;
-    return written == (ssize_t)size || keep(stream, &all, 1, written > 0 ? (size_t)written : 0);
-}
-
-bool tl_stream_write(struct tl_stream *stream, const struct iovec *parts, int parts_count)
+/* As much of all parts as goes now; FAILED. */
+static ssize_t write_through(struct tl_stream *stream, const struct iovec *parts, int parts_count)
 {
     struct iovec left[PARTS_MAX];
     size_t total = 0;
     int first = 0;
 
     assert(parts_count <= PARTS_MAX && !stream->shut);
-    if (stream->state != TL_STREAM_OPEN || tl_stream_pending(stream) > 0)
-        return keep(stream, parts, parts_count, 0);
-    if (stream->ssl != NULL && parts_count > 1) {
-        for (int p = 0; p < parts_count; p++)
-            total += parts[p].iov_len;
-        if (total <= RECORD_BYTES)
-            return write_record(stream, parts, parts_count, total);
-        total = 0;
-    }
     memcpy(left, parts, sizeof *parts * (size_t)parts_count);
     while (first < parts_count) {
         ssize_t size;
@@ -145,9 +140,9 @@ bool tl_stream_write(struct tl_stream *stream, const struct iovec *parts, int pa
         }
         size = write_now(stream, left + first, parts_count - first);
         if (size == TL_STREAM_FAILED)
-            return false;
+            return TL_STREAM_FAILED;
         if (size == TL_STREAM_LATER)
-            return keep(stream, parts, parts_count, total);
+            break;
         total += (size_t)size;
         for (size_t rest = (size_t)size; rest > 0;) {
             size_t part = rest < left[first].iov_len ? rest : left[first].iov_len;
@@ -159,7 +154,35 @@ bool tl_stream_write(struct tl_stream *stream, const struct iovec *parts, int pa
                 first++;
         }
     }
-    return true;
+    return (ssize_t)total;
+}
+
+bool tl_stream_write(struct tl_stream *stream, const struct iovec *parts, int parts_count)
+{
+    size_t total = 0;
+    ssize_t written;
+
+    assert(parts_count <= PARTS_MAX && !stream->shut);
+    if (stream->state != TL_STREAM_OPEN || tl_stream_pending(stream) > 0)
+        return keep(stream, parts, parts_count, 0);
+    written = write_through(stream, parts, parts_count);
+    for (int p = 0; p < parts_count; p++)
+        total += parts[p].iov_len;
+    return written != TL_STREAM_FAILED && ((size_t)written == total || keep(stream, parts, parts_count, (size_t)written));
+}
+
+ssize_t tl_stream_offer(struct tl_stream *stream, const struct iovec *parts, int parts_count)
+{
+    size_t total = 0;
+    ssize_t written;
+
+    assert(stream->state == TL_STREAM_OPEN && tl_stream_pending(stream) == 0);
+    written = write_through(stream, parts, parts_count);
+    for (int p = 0; p < parts_count; p++)
+        total += parts[p].iov_len;
+    if (written != TL_STREAM_FAILED)
+        wait_for_room(stream, (size_t)written < total);
+    return written;
 }
 
 static void end_now(struct tl_stream *stream)

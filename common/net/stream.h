@@ -56,6 +56,9 @@ enum { TL_STREAM_END = 0, TL_STREAM_LATER = -1, TL_STREAM_FAILED = -2 };
 ssize_t tl_stream_read(struct tl_stream *stream, void *to, size_t size);
 /* False: it failed, or there is no memory; the stream is to be closed. Before `connected` all is kept. */
 TL_MUST_USE bool tl_stream_write(struct tl_stream *stream, const struct iovec *parts, int parts_count);
+/* Writes what goes at once, of a stream that is open and keeps nothing: how many bytes, maybe 0, or FAILED. Nothing is kept: where it was not all,
+ * `drained` is called when there is room, and the bytes that are left stand first in the next offer, maybe with more behind them. */
+ssize_t tl_stream_offer(struct tl_stream *stream, const struct iovec *parts, int parts_count);
 static inline size_t tl_stream_pending(const struct tl_stream *stream)
 {
     return stream->out.size - stream->out_at;
