@@ -32,6 +32,7 @@
 #include "core/intake.h"
 #include "main/command.h"
 #include "main/data_dir.h"
+#include "main/notify.h"
 #include "main/option.h"
 #include "main/progress.h"
 #include "main/source_log.h"
@@ -663,6 +664,7 @@ static enum tl_code archive_follow(struct archive *archive, struct tl_err *err)
     bool waits = false, said = false, worked = false;
     enum tl_code rc;
 
+    tl_notify_ready();
     for (;;) {
         int64_t until_ms, left_ms;
 

@@ -19,6 +19,7 @@
 #include "base/diag.h"
 #include "main/command.h"
 #include "main/daemon.h"
+#include "main/notify.h"
 #include "main/option.h"
 #include "main/stop.h"
 #include "main/views.h"
@@ -57,6 +58,7 @@ struct intercept {
     struct tl_intercept shared;
     struct tl_listen listen;
     struct tl_loop *loops[THREADS_MAX];
+    unsigned long long turns[THREADS_MAX]; /* of each loop, as of the last look */
     size_t loops_count;
     struct tl_intercept_meter *meter;
     pthread_t names; /* looks up where the sites are: a resolver may take its time */
@@ -275,13 +277,27 @@ static void names_stop(struct intercept *intercept)
     pthread_join(intercept->names, NULL);
 }
 
+/* A loop that is stuck keeps main's sign of life back (main/notify.h), so that a watchdog sees it. Otherwise each has turned since the last look. */
+static void await_loops(struct intercept *intercept)
+{
+    for (size_t l = 0; l < intercept->loops_count; l++) {
+        atomic_ullong *turns = &intercept->loops[l]->counts.turns;
+
+        while (atomic_load_explicit(turns, memory_order_relaxed) == intercept->turns[l])
+            tl_clock_sleep_ms(TL_DEADLINE_TICK_MS);
+        intercept->turns[l] = atomic_load_explicit(turns, memory_order_relaxed);
+    }
+}
+
 static void serve(struct intercept *intercept)
 {
+    tl_notify_ready();
     if (intercept->daemon != NULL)
         tl_health_state(intercept->daemon->health, true, "running");
     while (!tl_stop_requested()) {
         tl_clock_sleep_ms(LOOK_MS);
         reload(intercept);
+        await_loops(intercept);
     }
     if (intercept->daemon != NULL)
         tl_health_state(intercept->daemon->health, false, "drains");

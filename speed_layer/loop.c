@@ -180,6 +180,7 @@ static void on_tick(int fd, short what, void *ctx)
 
     (void)fd;
     (void)what;
+    tl_count(&loop->counts.turns, 1);
     free_dead(loop);
     loop->now_ms = tl_clock_monotonic_ms();
     for (size_t q = 0; q < TL_COUNT(queues); q++)

@@ -61,6 +61,7 @@ struct tl_intercept {
 
 /* Written by the loop alone. */
 struct tl_loop_counts {
+    atomic_ullong turns; /* of its clock: it lives */
     atomic_ullong connections, requests, refused, failed, not_logged, collected, retried, answers[6], bytes_in, bytes_out;
     atomic_ullong duration_buckets[TL_DURATION_BOUNDS + 1], duration_us;
     atomic_long guests, links, idle_links;

@@ -22,6 +22,7 @@
 #include "look.h"
 #include "main/command.h"
 #include "main/data_dir.h"
+#include "main/notify.h"
 #include "main/option.h"
 #include "main/source_log.h"
 #include "main/stop.h"
@@ -730,6 +731,7 @@ static void note_standing_by(void *ctx, const char *owner)
 
     snprintf(why.message, sizeof why.message, "speed runs on %s", owner);
     tl_speed_meter_stand_by(speed->meter, &why);
+    tl_notify_ready();
     tl_diag(TL_INFO, "standing by: %s", why.message);
 }
 
@@ -780,6 +782,7 @@ static enum tl_code run_from_store(struct speed *speed, struct tl_err *err)
     speed->ground.epoch = tl_fence_epoch(speed->ground.fence);
     TL_TRY(tl_views_take_secret(speed->functions, speed->ground.store, err));
     tl_speed_meter_epoch(speed->meter, speed->ground.epoch);
+    tl_notify_ready();
     TL_TRY(put_versions(speed, err));
     TL_TRY(define_views(speed, err));
     TL_TRY(tl_source_topics_open(speed->plan, &speed->ground.topics, err));

@@ -1,8 +1,11 @@
 /* stop.c: SIGTERM and SIGINT ask a command to drain and end. See stop.h. */
 #include "main/stop.h"
 
+#include <errno.h>
 #include <signal.h>
 #include <stdatomic.h>
+
+#include "main/notify.h"
 
 /* The handler may run in any thread, so an atomic without a lock and not a sig_atomic_t, which is for one thread only. */
 static atomic_int requested;
@@ -10,8 +13,12 @@ _Static_assert(ATOMIC_INT_LOCK_FREE == 2, "a signal handler cannot take a lock")
 
 static void request(int signal_number)
 {
+    int before = errno;
+
     (void)signal_number;
-    atomic_fetch_add(&requested, 1);
+    if (atomic_fetch_add(&requested, 1) == 0)
+        tl_notify_stopping();
+    errno = before;
 }
 
 void tl_stop_install(void)
@@ -19,6 +26,7 @@ void tl_stop_install(void)
     struct sigaction action = {.sa_handler = request}; /* no SA_RESTART: a sleep ends early */
     struct sigaction ignore = {.sa_handler = SIG_IGN};
 
+    tl_notify_open();
     sigemptyset(&action.sa_mask);
     sigemptyset(&ignore.sa_mask);
     sigaction(SIGTERM, &action, NULL);
@@ -28,6 +36,7 @@ void tl_stop_install(void)
 
 bool tl_stop_requested(void)
 {
+    tl_notify_alive();
     return atomic_load(&requested) != 0;
 }
 

@@ -19,6 +19,7 @@
 #include "base/diag.h"
 #include "event/zone.h"
 #include "main/command.h"
+#include "main/notify.h"
 #include "main/option.h"
 #include "main/part.h"
 #include "main/stop.h"
@@ -260,6 +261,7 @@ static void supervise(struct up *up, int *status)
         for (size_t p = 0; p < PARTS; p++)
             if (is_used(up, p) && up->parts[p].pid == 0 && tl_clock_monotonic_ms() >= up->parts[p].due_ms)
                 tl_part_start(&up->parts[p], run_part, up, tl_clock_monotonic_ms());
+        tl_notify_ready();
         listen_to_parts(up);
         for (size_t p = 0; p < PARTS; p++) {
             if (!has_ended(up, p, false, &end))
