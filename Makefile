@@ -302,7 +302,7 @@ clean: ## ends the servers and removes build/
 # --- packages -----------------------------------------------------------------------------------------------------------
 DEPS      := gcc g++ make libc6-dev libsqlite3-dev libpq-dev librdkafka-dev libzstd-dev zlib1g-dev libxxhash-dev libsimdjson-dev libpcre2-dev libmaxminddb-dev libpsl-dev \
              libssl-dev libyaml-dev libjansson-dev libevent-dev uap-core publicsuffix re2c lemon libcriterion-dev sqlite3 postgresql zstd tzdata python3 python3-venv \
-             openjdk-17-jdk-headless maven openssl
+             openjdk-17-jdk-headless maven openssl systemd
 DEPS_LINT := clang clang-format clang-tidy shellcheck
 DEPS_FLINK := openjdk-17-jdk-headless maven
 # wrk, and the libraries of HAProxy: tests/bench/proxies.sh brings that itself.
