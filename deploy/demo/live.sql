@@ -18,6 +18,28 @@ CREATE VIEW page_views_10s AS
     WHERE `method` = 'GET' AND status = 200 AND NOT IS_BOT(user_agent)
     GROUP BY window_start, window_end, host;
 
+-- What is read, and where readers come from. Files are not pages.
+CREATE TEMPORARY VIEW pages AS
+    SELECT event_time, host, REGEXP_EXTRACT(url, '^[^?#]*', 0) AS page, REFERRER_DOMAIN(referrer) AS referrer, VISITOR_ID(ip, user_agent, host) AS visitor
+    FROM events
+    WHERE `method` = 'GET' AND status = 200 AND NOT IS_BOT(user_agent) AND NOT IS_FILE_REQUEST(url);
+
+CREATE VIEW pages_10s AS
+    SELECT window_start, window_end, page, COUNT(*) AS page_views
+    FROM TABLE(TUMBLE(TABLE pages, DESCRIPTOR(event_time), INTERVAL '10' SECOND))
+    GROUP BY window_start, window_end, page;
+
+CREATE VIEW referrers_10s AS
+    SELECT window_start, window_end, COALESCE(referrer, 'none') AS referrer, COUNT(*) AS page_views
+    FROM TABLE(TUMBLE(TABLE pages, DESCRIPTOR(event_time), INTERVAL '10' SECOND))
+    GROUP BY window_start, window_end, COALESCE(referrer, 'none');
+
+-- A visit is over when nothing has been read for ten seconds; a real one would be given half an hour.
+CREATE VIEW sessions AS
+    SELECT window_start, window_end, visitor, COUNT(*) AS page_views
+    FROM TABLE(SESSION(TABLE pages PARTITION BY visitor, DESCRIPTOR(event_time), INTERVAL '10' SECOND))
+    GROUP BY window_start, window_end, visitor;
+
 -- What the site did.
 CREATE VIEW answers_10s AS
     SELECT window_start, window_end, `method`, status, COUNT(*) AS requests, MAX(duration_ms) AS slowest_ms
