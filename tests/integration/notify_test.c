@@ -90,6 +90,22 @@ Test(notify, archive_is_well_told)
     run_done(&run);
 }
 
+Test(notify, serve_is_well_told)
+{
+    struct run run = {0};
+
+    RUN(&run, "serve", "--help");
+    if (run.status != 0)
+        cr_skip("this tally has no serve");
+    run_done(&run);
+    visits_append(p.data, 2, 1000, 0, 10);
+    TALLY(&p, 0, "speed", "--once");
+    supervisor_open(p.dir);
+    run_start(&run, (const char *const[]){"serve", "--listen", "127.0.0.1:0", "--views", p.views, "--data", p.data, NULL});
+    expect_well_told(&run);
+    run_done(&run);
+}
+
 /* Whose parts, processes of their own, say nothing. */
 Test(notify, up_is_well_told)
 {

@@ -123,10 +123,28 @@ Test(systemd, the_target_starts_all_parts)
     free(said);
 }
 
-/* What tally.env sets is an option of all parts, or words that a unit hands on. */
+/* The words of NAME_OPTIONS: each option is one of the command's. */
+static void expect_options(const char *part, const char *words)
+{
+    char command[1000], *help, *said;
+
+    snprintf(command, sizeof command, "'%s' %s --help 2>&1", run_program(), part);
+    help = output_of(command);
+    if (strstr(help, "there is no command") == NULL) {
+        snprintf(command, sizeof command,
+                 "for o in %.700s; do case $o in --*) '%.150s' %s --help | grep -q -e \"$o \" || echo $o;; esac; done; echo end",
+                 words, run_program(), part);
+        said = output_of(command);
+        cr_expect_str_eq(said, "end\n", "%s knows no option %s", part, said);
+        free(said);
+    }
+    free(help);
+}
+
+/* What tally.env sets, or would, is an option of all parts, or words that a unit hands on to its part. */
 Test(systemd, the_environment_file_is_understood)
 {
-    char line[400], command[1000], *said;
+    char line[600], command[1000], part[20], *said;
     FILE *file = fopen("deploy/systemd/tally.env", "re");
     int settings = 0;
 
@@ -138,20 +156,23 @@ Test(systemd, the_environment_file_is_understood)
         if (size == 0 || name[size] != '=')
             continue;
         name[size] = '\0';
+        name[size + 1 + strcspn(name + size + 1, "\n")] = '\0';
         settings++;
         if (strncmp(name, "TALLY_KAFKA_", 12) == 0)
             continue;
         if (strncmp(name, "TALLY_", 6) == 0)
-            snprintf(command, sizeof command, "n=$(echo %s | tr A-Z_ a-z-); '%s' speed --help | grep -e \"--$n \"", name + 6,
-                     run_program());
+            snprintf(command, sizeof command, "n=$(echo %.60s | tr A-Z_ a-z-); '%.400s' speed --help | grep -e \"--$n \"",
+                     name + 6, run_program());
         else
-            snprintf(command, sizeof command, "grep -l -e '\\$%s$' -e '{%s:' deploy/systemd/*", name, name);
+            snprintf(command, sizeof command, "grep -l -e ' \\$%.60s$' -e '{%.60s:' deploy/systemd/*", name, name);
         said = output_of(command);
         cr_expect_str_neq(said, "", "nobody knows %s", name);
+        if (sscanf(said, "deploy/systemd/tally-%19[a-z].service", part) == 1)
+            expect_options(part, name + size + 1);
         free(said);
     }
     fclose(file);
-    cr_expect_gt(settings, 10);
+    cr_expect_gt(settings, 15);
 }
 
 /* ---- the program within what a unit allows ---- */
