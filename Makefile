@@ -46,7 +46,7 @@ EXTRA   := $(if $(SANITIZE),-DTL_SANITIZED -fsanitize=$(SANITIZE) -fno-sanitize-
            $(if $(TINY),-DTL_TINY,) $(if $(WERROR),-Werror,)
 LLHTTP   := build/llhttp
 INCLUDES := -Icommon -I. -I$(G) -isystem /usr/include/postgresql -isystem $(LLHTTP)
-LIBS := -levent_extra -levent_core -lssl -lsqlite3 -lpq -lrdkafka -lzstd -lz -lxxhash -lsimdjson -lpcre2-8 -lmaxminddb -lpsl -lcrypto -lyaml -ljansson -lpthread -lm -ldl
+LIBS := -levent_extra -levent_core -lssl -lsqlite3 -lpq -lrdkafka -lzstd -lz -lxxhash -lsimdjson -lpcre2-8 -lmaxminddb -lpsl -lwslay -lcrypto -lyaml -ljansson -lpthread -lm -ldl
 
 # --- what there is to build ---------------------------------------------------------------------------------------------
 COMMON_C   := $(wildcard common/*/*.c)
@@ -146,6 +146,19 @@ SITE := build/demo_site
 SITE_FILES := $(shell find deploy/demo_site deploy/express -name node_modules -prune -o -type f -print | sed 's/[][]/\\&/g')
 $(SITE)/built: $(SITE_FILES)
 	$(Q)echo "  NEXT $(@D)"; deploy/demo_site/build.sh $(@D) express && touch $@
+
+# The Autobahn test suite for WebSockets, written for Python 2 and brought to Python 3 by lib2to3. Without that it is left out, and says so.
+AUTOBAHN := build/autobahn
+$(AUTOBAHN)/installed: tests/reference/autobahn.txt tests/reference/autobahn_suite.py
+	$(Q)echo "  PYPI $<"; rm -rf $(AUTOBAHN); python3 -m venv $(AUTOBAHN)
+	$(Q)$(AUTOBAHN)/bin/pip install -q --disable-pip-version-check -r $< && $(AUTOBAHN)/bin/python -B tests/reference/autobahn_suite.py prepare $(AUTOBAHN) || \
+	{ rm -rf $(AUTOBAHN); exit 1; }
+	$(Q)touch $@
+HAS_2TO3 := $(shell python3 -W ignore -c 'import lib2to3' 2>/dev/null && echo yes)
+ifeq ($(HAS_2TO3),yes)
+REFERENCES += $(AUTOBAHN)/installed
+endif
+
 # Without Node.js 20 the tests of sites are left out, and say so.
 HAS_NODE := $(shell node -e 'process.exit(parseInt(process.versions.node) < 20 ? 1 : 0)' 2>/dev/null && echo yes)
 ifeq ($(HAS_NODE),yes)
@@ -186,6 +199,7 @@ servers-down: ## ends the servers that were started for tests and trials
 # What the suites are told of where things are.
 TEST_ENV := TALLY_BIN=$(CURDIR)/$(PROGRAM) TALLY_PYTHON=$(CURDIR)/$(PYTHON) TALLY_TEST_PLACES=$(CURDIR)/$(PLACES)/city.mmdb \
             TALLY_PROMTOOL=$(CURDIR)/$(PROMTOOL) TALLY_LLHTTP_CASES=$(CURDIR)/$(LLHTTP_CASES) $(if $(HAS_NODE),TALLY_SITE=$(CURDIR)/$(SITE),) \
+            $(if $(HAS_2TO3),TALLY_AUTOBAHN=$(CURDIR)/$(AUTOBAHN),) \
             TALLY_TEST_RDKAFKA=$$(echo $(CURDIR)/build/python/lib/python3*/site-packages/confluent_kafka.libs/librdkafka-*.so.*)
 
 # The tools may have arrived only just now, so make starts again after deps.
@@ -300,7 +314,7 @@ clean: ## ends the servers and removes build/
 	rm -rf build
 
 # --- packages -----------------------------------------------------------------------------------------------------------
-DEPS      := gcc g++ make libc6-dev libsqlite3-dev libpq-dev librdkafka-dev libzstd-dev zlib1g-dev libxxhash-dev libsimdjson-dev libpcre2-dev libmaxminddb-dev libpsl-dev \
+DEPS      := gcc g++ make libc6-dev libsqlite3-dev libpq-dev librdkafka-dev libzstd-dev zlib1g-dev libxxhash-dev libsimdjson-dev libpcre2-dev libmaxminddb-dev libpsl-dev libwslay-dev \
              libssl-dev libyaml-dev libjansson-dev libevent-dev uap-core publicsuffix re2c lemon libcriterion-dev sqlite3 postgresql zstd tzdata python3 python3-venv \
              openjdk-17-jdk-headless maven openssl systemd
 DEPS_LINT := clang clang-format clang-tidy shellcheck

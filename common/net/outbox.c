@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { PARTS_MAX = 8, KEEP_MAX = 8 };
+enum { PARTS_MAX = 8, KEEP_MAX = 8, RECORD_BYTES = 16 << 10 /* of TLS, at most (stream.c) */ };
 
 /* Empty: what a burst took goes back. */
 static void reset(struct tl_outbox *outbox)
@@ -50,6 +50,17 @@ bool tl_outbox_put(struct tl_outbox *outbox, struct tl_blob *blob)
     outbox->blobs[outbox->first + outbox->count++] = blob;
     outbox->bytes += blob->size;
     return true;
+}
+
+void tl_outbox_drop(struct tl_outbox *outbox)
+{
+    size_t kept = 0, bytes = 0;
+
+    for (; kept < outbox->count && (kept == 0 || bytes < outbox->at + RECORD_BYTES); kept++)
+        bytes += outbox->blobs[outbox->first + kept]->size;
+    while (outbox->count > kept)
+        tl_blob_drop(outbox->blobs[outbox->first + --outbox->count]);
+    outbox->bytes = bytes;
 }
 
 /* So many of the bytes in front are written. */

@@ -23,6 +23,8 @@ static inline size_t tl_outbox_pending(const struct tl_outbox *outbox)
 }
 /* Takes the reference, also where it fails; NULL is what could not be made. False: out of memory. */
 TL_MUST_USE bool tl_outbox_put(struct tl_outbox *outbox, struct tl_blob *blob);
+/* Drops whole blobs from the end, and keeps those in front that may have begun to be written: also where TLS has them in a record. */
+void tl_outbox_drop(struct tl_outbox *outbox);
 /* Writes as much as goes now. Where something is left, the stream's `drained` is called when there is room. False: the stream has failed. */
 TL_MUST_USE bool tl_outbox_flush(struct tl_outbox *outbox, struct tl_stream *stream);
 

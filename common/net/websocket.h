@@ -1,7 +1,7 @@
 /* websocket.h: a connection of the HTTP server (http_server.h) as a WebSocket: texts both ways.
  *
  * Is:      the handshake and what wslay, which reads the frames, leaves to others: shared frames, close codes, pings with a deadline, limits.
- *          A binary message ends it with 1003, one that is too large with 1009, text that is no UTF-8 with 1007, what is against the protocol with
+ *          A binary message (where nobody takes it) ends it with 1003, one that is too large with 1009, text that is no UTF-8 with 1007, what is against the protocol with
  *          1002, and more than TL_WEBSOCKET_FRAMES_PER_S frames in a second with 1008. No extensions, no subprotocols.
  * Is not:  back-pressure: whoever sends looks at tl_websocket_pending. A client that takes nothing of what waits is cut after write_ms.
  * Runs on: the server's loop; tl_websocket_frame on any thread.
@@ -27,8 +27,9 @@ struct tl_websocket_limits {
 };
 
 struct tl_websocket_calls {
-    void (*text)(struct tl_websocket *ws, struct tl_sv text, void *ctx); /* a message, well-formed UTF-8; good for the call */
-    void (*drained)(struct tl_websocket *ws, void *ctx);                 /* or NULL: nothing waits any more */
+    void (*text)(struct tl_websocket *ws, struct tl_sv text, void *ctx);    /* a message, well-formed UTF-8; good for the call */
+    void (*binary)(struct tl_websocket *ws, struct tl_sv bytes, void *ctx); /* or NULL: not taken */
+    void (*drained)(struct tl_websocket *ws, void *ctx);                    /* or NULL: nothing waits any more */
     /* Always, once, and the handle ends with it. The code: that of the end that was first, or 1006: the connection broke, 1005: none was given. */
     void (*closed)(struct tl_websocket *ws, unsigned code, void *ctx);
 };
@@ -45,7 +46,8 @@ bool tl_websocket_send_frame(struct tl_websocket *ws, struct tl_blob *frame);
 bool tl_websocket_send(struct tl_websocket *ws, struct tl_sv text);
 /* Bytes that the client has not taken. */
 size_t tl_websocket_pending(const struct tl_websocket *ws);
-/* Begins the end, behind what waits: no text comes any more, and `closed` does with this code. `reason`: at most 123 bytes of UTF-8. */
+/* Begins the end: no message comes any more, and `closed` does with this code. Behind what waits, of which a client that takes it slowly gets no more
+ * than the first frames. `reason`: at most 123 bytes of UTF-8. */
 void tl_websocket_end(struct tl_websocket *ws, unsigned code, const char *reason);
 
 #endif
