@@ -1,6 +1,8 @@
 /* http_connection.c: a client's connection to the HTTP server. See http_connection.h. */
 #include "net/http_connection.h"
 
+#include <netinet/tcp.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -8,7 +10,10 @@
 
 #include "base/clock.h"
 
-enum { NO_SLOT = UINT32_MAX };
+enum {
+    NO_SLOT = UINT32_MAX,
+    UNSENT_BYTES_MAX = 128 << 10 /* in the kernel, which would take 4 MB from whoever has a client that does not read */
+};
 
 static void wait_until(struct tl_http_connection *connection, struct tl_deadline_queue *queue)
 {
@@ -620,6 +625,14 @@ static bool count_peer(struct tl_http_connection *connection)
     return true;
 }
 
+static void tune_socket(int fd)
+{
+    int on = 1, unsent = UNSENT_BYTES_MAX;
+
+    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on); /* what is pushed goes at once */
+    setsockopt(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &unsent, sizeof unsent);
+}
+
 void tl_http_connection_open(struct tl_http_server *server, int fd, const struct sockaddr *from)
 {
     struct tl_http_connection *connection = calloc(1, sizeof *connection);
@@ -635,6 +648,7 @@ void tl_http_connection_open(struct tl_http_server *server, int fd, const struct
         close(fd);
         return;
     }
+    tune_socket(fd);
     connection->is_tls = ssl != NULL;
     connection->deadline.passed = on_late;
     connection->state = ssl != NULL ? TL_HTTP_SHAKING : TL_HTTP_IDLE;
