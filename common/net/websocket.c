@@ -1,9 +1,10 @@
 /* websocket.c: a WebSocket on a connection of the HTTP server. See websocket.h.
  *
  * wslay reads the frames: it unmasks, checks their order, the UTF-8 of texts as it comes and the codes of closes, and queues the answers to pings and
- * closes. Left to us: a frame that is malformed in itself, for which it would close without a code; a close with one byte; how large a message of several
- * frames is, since we keep its text ourselves (wslay takes the memory for a frame before its bytes have come). Its context, 8 KiB, lives as long as
- * a message is under way. */
+ * closes. Left to us: a frame that is malformed in itself, for which it would close without a code; a close with one byte; the UTF-8 of a close's reason,
+ * of which it skips two bytes of each piece that comes (so one that is cut on its way and not ASCII may be 1007 though it is right); how large a
+ * message of several frames is, since we keep its text ourselves (wslay takes the memory for a frame before its bytes have come). Its context,
+ * 8 KiB, lives as long as a message is under way. */
 #include "net/websocket.h"
 
 #include <openssl/evp.h>
@@ -260,12 +261,25 @@ static void on_frame_piece(wslay_event_context_ptr frames, const struct wslay_ev
         tl_http_connection_doom(ws->connection);
 }
 
+static bool is_utf8(const uint8_t *bytes, size_t size)
+{
+    const char *text = (const char *)bytes;
+    size_t at = 0, step;
+
+    while (at < size && (step = tl_utf8_size(text + at, size - at)) > 0)
+        at += step;
+    return at == size;
+}
+
 static void on_message(wslay_event_context_ptr frames, const struct wslay_event_on_msg_recv_arg *message, void *ctx)
 {
     struct tl_websocket *ws = ctx;
 
     (void)frames;
     if (wslay_is_ctrl_frame(message->opcode)) {
+        if (message->opcode == WSLAY_CONNECTION_CLOSE && message->msg_length > 2 &&
+            !is_utf8(message->msg + 2, message->msg_length - 2))
+            fail(ws, WSLAY_CODE_INVALID_FRAME_PAYLOAD_DATA, "");
         send_answers(ws);
         return;
     }

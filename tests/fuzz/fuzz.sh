@@ -17,7 +17,7 @@ for target in "$@"; do
     [ ! -f "tests/fuzz/$target.dict" ] || options+=(-dict="tests/fuzz/$target.dict")
     case $target in
     # Long inputs cost time and show nothing that short ones do not.
-    sql | checks | json_event | window | function | http1) options+=(-max_len=4096) ;;
+    sql | checks | json_event | window | function | http1 | websocket) options+=(-max_len=4096) ;;
     esac
     echo "  FUZZ $target"
     "$build/$target" "${options[@]}" -artifact_prefix="$corpus/" "$corpus" "$seeds"

@@ -6,8 +6,10 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
+#include <xxhash.h>
 
 #include "base/clock.h"
+#include "net/http_connection.h"
 #include "support/http_get.h"
 #include "support/http_scene.h"
 #include "support/run.h"
@@ -137,6 +139,19 @@ static void answer_held_now(void *ctx)
 static void answer_held(const char *text)
 {
     http_scene_call(&scene.http, answer_held_now, (void *)(uintptr_t)text);
+}
+
+static void end_stream_now(void *ctx)
+{
+    (void)ctx;
+    tl_http_stream_end(scene.stream);
+    scene.stream = NULL;
+}
+
+static const char *path(char out[256], const char *name)
+{
+    snprintf(out, 256, "%s/%s", scene.dir, name);
+    return out;
 }
 
 /* ---- requests and answers ---- */
@@ -418,6 +433,84 @@ Test(http_server, slow_readers)
     wire_close(&dead);
 }
 
+static void look_at_what_waits(void *ctx)
+{
+    struct tl_http_connection *connection = scene.http.server->connections;
+
+    cr_assert_not_null(connection);
+    *(size_t *)ctx = connection->in.size;
+}
+
+/* Whoever asks and asks before there is an answer is not read any more. */
+Test(http_server, no_more_is_read_than_has_its_turn)
+{
+    static const char request[] = "GET /a HTTP/1.1\r\nHost: x\r\n\r\n";
+    size_t waits = 0, sent = 0;
+    struct wire wire;
+
+    start();
+    open_client(&wire);
+    get(&wire, "/held");
+    cr_assert(http_scene_counts(&scene.requests, 1));
+    for (int quiet = 0; quiet < 20 && sent < 100000;) {
+        bool goes = send(wire.fd, request, sizeof request - 1, MSG_DONTWAIT) == sizeof request - 1;
+
+        sent += goes;
+        quiet = goes ? 0 : quiet + 1;
+        if (!goes)
+            tl_clock_sleep_ms(10);
+    }
+    http_scene_call(&scene.http, look_at_what_waits, &waits);
+    cr_assert_leq(waits, 130000u, "%zu of %zu", waits, sent * (sizeof request - 1));
+    wire_close(&wire);
+    answer_held("late");
+}
+
+static void send_many_now(void *ctx)
+{
+    const unsigned *at = ctx;
+    char text[3000];
+
+    for (unsigned i = *at; i < *at + 200; i++) {
+        memset(text, 'a' + (int)(i % 26), sizeof text);
+        cr_assert(tl_http_stream_send(scene.stream, tl_blob_copy((struct tl_sv){text, i * 37 % sizeof text})));
+    }
+}
+
+/* Many pieces wait, more come, and the first are tried again: with TLS what is tried again must be what was tried. */
+Test(http_server, many_pieces_over_tls)
+{
+    char certificate[256], key[256], text[3000];
+    XXH3_state_t *state = XXH3_createState();
+    struct wire_body body;
+    struct wire wire;
+
+    run_folder_make(scene.dir);
+    wire_certificate(scene.dir, "now", "one.test");
+    scene.config.certificate = path(certificate, "now.pem");
+    scene.config.key = path(key, "now.key");
+    start();
+    cr_assert(wire_open_tls(&wire, scene.http.port, certificate, "one.test"));
+    small_buffer(&wire);
+    get(&wire, "/stream");
+    cr_assert(wire_head(&wire));
+    XXH3_64bits_reset(state);
+    for (unsigned at = 0; at < 4000; at += 200) {
+        http_scene_call(&scene.http, send_many_now, &at);
+        for (unsigned i = at; i < at + 200; i++) {
+            memset(text, 'a' + (int)(i % 26), sizeof text);
+            XXH3_64bits_update(state, text, i * 37 % sizeof text);
+        }
+        tl_clock_sleep_ms(5);
+    }
+    http_scene_call(&scene.http, end_stream_now, NULL);
+    body = wire_body(&wire, false);
+    cr_assert(body.whole);
+    cr_assert_eq(body.hash, XXH3_64bits_digest(state));
+    XXH3_freeState(state);
+    wire_close(&wire);
+}
+
 /* ---- how many ---- */
 
 Test(http_server, connections_of_one_address)
@@ -512,13 +605,6 @@ static void send_piece_now(void *ctx)
 static void send_piece(const char *text)
 {
     http_scene_call(&scene.http, send_piece_now, http_scene_blob(text));
-}
-
-static void end_stream_now(void *ctx)
-{
-    (void)ctx;
-    tl_http_stream_end(scene.stream);
-    scene.stream = NULL;
 }
 
 Test(http_server, a_stream)
@@ -632,6 +718,7 @@ static void *answer_soon(void *arg)
 Test(http_server, drains)
 {
     struct wire idle, busy;
+    int64_t started_ms;
     pthread_t soon;
 
     start();
@@ -642,8 +729,10 @@ Test(http_server, drains)
     get(&busy, "/held");
     cr_assert(http_scene_counts(&scene.requests, 2));
     pthread_create(&soon, NULL, answer_soon, NULL);
+    started_ms = tl_clock_monotonic_ms();
     tl_http_server_stop(scene.http.server, 5000);
     cr_assert(wire_ended(&idle));
+    cr_assert_lt(tl_clock_monotonic_ms() - started_ms, 2000);
     cr_assert_eq(http_connect(scene.http.port), -1);
     expect(&busy, 200, "at last");
     cr_assert_str_eq(wire_header(&busy, "connection"), "close");
@@ -681,12 +770,6 @@ Test(http_server, drains_for_no_longer_than_it_may)
 }
 
 /* ---- TLS ---- */
-
-static const char *path(char out[256], const char *name)
-{
-    snprintf(out, 256, "%s/%s", scene.dir, name);
-    return out;
-}
 
 static void expect_tls(const char *ca, const char *name, bool fine)
 {

@@ -386,6 +386,25 @@ ParameterizedTest(struct wrong *wrong, websocket, wrong)
     tl_buf_done(&out);
 }
 
+/* wslay alone would take it, and say it again. */
+Test(websocket, a_close_with_no_utf8_byte_by_byte)
+{
+    struct wire wire;
+    struct tl_buf out;
+
+    start();
+    open_client(&wire);
+    tl_buf_init(&out, 0);
+    put_frame(&out, CLOSE, TL_SV("\003\350\377"));
+    for (size_t i = 0; i < out.size; i++) {
+        wire_send(&wire, out.data + i, 1);
+        tl_clock_sleep_ms(10);
+    }
+    expect_close(&wire, 1007);
+    tl_buf_done(&out);
+    wire_close(&wire);
+}
+
 Test(websocket, an_unmasked_frame)
 {
     struct wire wire;
@@ -621,6 +640,8 @@ Test(websocket, one_frame_for_all)
         cr_assert_eq(read_frame(&wires[i], &got), (unsigned)TEXT);
         cr_assert_eq(got.size, (size_t)LARGE);
         expect_frame(&wires[i], TEXT, "and mine");
+        send_text(&wires[i], "and more"); /* it is read again */
+        expect_frame(&wires[i], TEXT, "and more");
         wire_close(&wires[i]);
     }
     cr_assert(http_scene_counts(&scene.drained, CLIENTS));
