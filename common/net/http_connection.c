@@ -606,18 +606,20 @@ static void on_late(struct tl_deadline *deadline)
 
 /* ---- beginning and end ---- */
 
-/* Addresses are counted by their hash: two that share a slot share what they may have, and which ones do is another at each start. */
+/* Addresses are counted by their hash: two that share a slot share what they may have, and which ones do is another at each start. Of IPv6 it is the
+ * network, /64, that somebody has. */
 static bool count_peer(struct tl_http_connection *connection)
 {
     struct tl_http_server *server = connection->server;
     unsigned most = server->config.limits.connections_per_address;
+    const uint8_t *bytes = connection->peer.bytes;
+    size_t size = memcmp(bytes, "\0\0\0\0\0\0\0\0\0\0\xff\xff", 12) == 0 ? 16 : 8;
     uint32_t slot;
 
     connection->peer_slot = NO_SLOT;
     if (most == 0 || !connection->peer.known)
         return true;
-    slot = (uint32_t)(XXH3_64bits_withSeed(connection->peer.bytes, sizeof connection->peer.bytes, server->peer_seed) %
-                      TL_HTTP_PEERS);
+    slot = (uint32_t)(XXH3_64bits_withSeed(bytes, size, server->peer_seed) % TL_HTTP_PEERS);
     if (server->peers[slot] >= most)
         return false;
     server->peers[slot]++;

@@ -22,7 +22,7 @@ struct tl_http_mode {
     void (*input)(struct tl_http_connection *connection, struct tl_sv bytes); /* NULL: what comes is the next request */
     void (*drained)(struct tl_http_connection *connection);
     void (*late)(struct tl_http_connection *connection);   /* its deadline has passed; not while something waits to be written */
-    void (*leave)(struct tl_http_connection *connection);  /* the server ends */
+    void (*leave)(struct tl_http_connection *connection);  /* the server ends: at each tick */
     void (*closed)(struct tl_http_connection *connection); /* it has ended, at whatever side */
 };
 

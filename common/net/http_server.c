@@ -172,13 +172,15 @@ static void free_dead(struct tl_http_server *server)
     }
 }
 
-/* What was sent before the client could know has come by now. */
+/* What was sent before the client could know has come by now. Who became a stream or a WebSocket meanwhile is told, too. */
 static void drain_more(struct tl_http_server *server)
 {
     for (struct tl_http_connection *connection = server->connections, *next; connection != NULL; connection = next) {
         next = connection->next;
         if (connection->state <= TL_HTTP_IDLE || server->now_ms >= server->drain_until_ms)
             tl_http_connection_close(connection);
+        else if (connection->state == TL_HTTP_TAKEN && !connection->doomed)
+            connection->mode->leave(connection);
     }
     if (server->connections == NULL)
         event_base_loopbreak(server->base);
@@ -317,9 +319,6 @@ static void begin_drain(struct tl_http_server *server)
     accepting(server, false);
     close(server->listen_fd);
     server->listen_fd = -1;
-    for (struct tl_http_connection *connection = server->connections; connection != NULL; connection = connection->next)
-        if (connection->state == TL_HTTP_TAKEN && !connection->doomed)
-            connection->mode->leave(connection);
 }
 
 static void on_wake(int fd, short what, void *ctx)

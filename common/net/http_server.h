@@ -5,6 +5,7 @@
  *
  * Is:      one loop with all connections: keep-alive, requests that come ahead of their turn, a deadline for each state, limits, TLS.
  * Is not:  what is answered, who may ask, or a place to wait: whoever needs time gives the call to another thread and answers through tl_http_server_call.
+ * SIGPIPE is to be ignored where TLS is spoken (main/stop.h).
  * Runs on: the thread of tl_http_server_run, with all calls and handles; tl_http_server_call, _stop and _reload from any.
  *
  * No callback is called within a call to what it is about: what fails while something is sent is told when the loop comes round.

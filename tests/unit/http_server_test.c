@@ -541,6 +541,7 @@ Test(http_server, connections_of_one_address)
 Test(http_server, more_than_there_is_room_for)
 {
     struct wire idle, busy, next, last;
+    int64_t started_ms;
 
     scene.config.limits.connections_max = 2;
     start();
@@ -550,9 +551,11 @@ Test(http_server, more_than_there_is_room_for)
     open_client(&busy);
     get(&busy, "/held");
     cr_assert(http_scene_counts(&scene.requests, 2));
+    started_ms = tl_clock_monotonic_ms();
     open_client(&next);
     get(&next, "/stream");
     cr_assert(wire_ended(&idle));
+    cr_assert_lt(tl_clock_monotonic_ms() - started_ms, 2000);
     cr_assert(wire_head(&next));
     open_client(&last);
     get(&last, "/last");

@@ -549,6 +549,26 @@ Test(websocket, the_server_goes)
     cr_assert_eq(atomic_load(&scene.code), 1001u);
 }
 
+/* A handshake that is under way when the server goes is answered, and then told. */
+Test(websocket, opened_while_the_server_goes)
+{
+    struct wire wire;
+
+    start();
+    wire_open(&wire, scene.http.port);
+    wire_send(&wire, handshake, 20);
+    cr_assert(http_scene_has(&scene.http, 1));
+    tl_clock_sleep_ms(50);
+    tl_http_server_stop(scene.http.server, 10000);
+    tl_clock_sleep_ms(150);
+    wire_send(&wire, handshake + 20, sizeof handshake - 1 - 20);
+    read_handshake(&wire);
+    expect_close(&wire, 1001);
+    send_close(&wire, 1001);
+    cr_assert(wire_ended(&wire));
+    wire_close(&wire);
+}
+
 /* ---- silence ---- */
 
 Test(websocket, silence)
