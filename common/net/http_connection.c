@@ -10,8 +10,9 @@
 
 #include "base/clock.h"
 
+static const uint32_t no_slot = UINT32_MAX;
+
 enum {
-    NO_SLOT = UINT32_MAX,
     UNSENT_BYTES_MAX = 128 << 10 /* in the kernel, which would take 4 MB from whoever has a client that does not read */
 };
 
@@ -616,7 +617,7 @@ static bool count_peer(struct tl_http_connection *connection)
     size_t size = memcmp(bytes, "\0\0\0\0\0\0\0\0\0\0\xff\xff", 12) == 0 ? 16 : 8;
     uint32_t slot;
 
-    connection->peer_slot = NO_SLOT;
+    connection->peer_slot = no_slot;
     if (most == 0 || !connection->peer.known)
         return true;
     slot = (uint32_t)(XXH3_64bits_withSeed(bytes, size, server->peer_seed) % TL_HTTP_PEERS);
@@ -703,7 +704,7 @@ void tl_http_connection_close(struct tl_http_connection *connection)
     tl_buf_done(&connection->in);
     tl_outbox_done(&connection->out);
     end_head(connection);
-    if (connection->peer_slot != NO_SLOT)
+    if (connection->peer_slot != no_slot)
         server->peers[connection->peer_slot]--;
     atomic_fetch_sub_explicit(&server->connections_count, 1, memory_order_relaxed);
     tl_http_server_left(server);

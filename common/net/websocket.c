@@ -159,11 +159,11 @@ static void on_closed(struct tl_http_connection *connection)
 
 static void send_close(struct tl_websocket *ws, unsigned code, const char *reason)
 {
-    char payload[2 + REASON_BYTES_MAX] = {(char)(code >> 8), (char)code};
+    char payload[2 + REASON_BYTES_MAX + 1] = {(char)(code >> 8), (char)code};
     size_t size = strlen(reason);
 
     assert(size <= REASON_BYTES_MAX);
-    memcpy(payload + 2, reason, size);
+    memcpy(payload + 2, reason, size + 1);
     ws->code = code;
     put(ws, frame_of(WSLAY_CONNECTION_CLOSE, (struct tl_sv){payload, 2 + size}));
     ws->ending = true;
