@@ -720,20 +720,23 @@ out:
     return rc;
 }
 
+/* What is loaded is a copy that only the merge needs: of the many rows that a roll-up adds to one group, one at a time. */
 enum tl_code tl_window_load_block(struct tl_window *w, struct tl_sv bytes, void *block, struct tl_arena *arena,
                                   struct tl_err *err)
 {
+    struct tl_arena_place place = tl_arena_mark(&w->scratch);
     struct tl_reader reader = tl_reader_of(bytes);
-    void *loaded = tl_arena_zalloc(arena, w->layout.state_bytes + 1u);
+    void *loaded = tl_arena_zalloc(&w->scratch, w->layout.state_bytes + 1u);
     enum tl_code rc = TL_OK;
 
     if (loaded == NULL)
-        return tl_fail_memory(err, w->layout.state_bytes);
-    TL_TRY(tl_agg_load(&w->layout, &reader, loaded, arena, err));
+        TL_TRY(tl_fail_memory(err, w->layout.state_bytes));
+    TL_TRY(tl_agg_load(&w->layout, &reader, loaded, &w->scratch, err));
     if (!tl_reader_at_end(&reader))
         TL_TRY(TL_ERR_CORRUPT);
     if (!tl_agg_merge(&w->layout, block, loaded, arena))
         TL_TRY(tl_fail_memory(err, w->layout.state_bytes));
 out:
+    tl_arena_rewind(&w->scratch, place);
     return rc;
 }

@@ -127,7 +127,8 @@ TL_MUST_USE enum tl_code tl_window_settle(struct tl_window *window, struct tl_er
 /* Up to which end_ms windows are final under a watermark: W >= end - 1 + lateness. INT64_MIN for none. */
 int64_t tl_window_final_ms(const struct tl_view *view, int64_t watermark_ms);
 
-/* After a restart, into an empty window: first how far it was (the stored final_ms), then what was stored. */
+/* After a restart, into an empty window: first how far it was (the stored final_ms), then what was stored. Of TUMBLE a row whose window and key
+ * are there already is added to them. */
 void tl_window_resume(struct tl_window *window, int64_t final_ms);
 TL_MUST_USE enum tl_code tl_window_load_row(struct tl_window *window, int64_t start_ms, int64_t end_ms, struct tl_sv key,
                                             struct tl_sv accumulators, struct tl_err *err);
