@@ -409,6 +409,9 @@ static void keys_buckets_orders(const struct store_backend *backend)
     asked.select.to_ms = 100000;
     asked.bucket_ms = 0;
     expect(rolled(store, plan, &asked, true), "window_start window_end n d twice _layer _final\n60000 100000 4 4 4 batch 1\n");
+    asked = rollup_of(TL_SV("hits"), 600000, false); /* all of its rows are final, and it may get more */
+    asked.select.to_ms = 240000;
+    expect(rolled(store, plan, &asked, true), "window_start window_end n d twice _layer _final\n0 600000 24 5 2 merged 0\n");
     asked = rollup_of(TL_SV("hits"), 0, true);
     expect(rolled(store, plan, &asked, true), "window_start window_end host n d twice loud _layer _final\n"
                                               "0 300000 NULL 5 5 4 NULL merged 0\n0 300000 a 12 5 2 A merged 0\n"

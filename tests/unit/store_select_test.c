@@ -519,11 +519,258 @@ static void layers_are_merged(const struct store_backend *backend)
     tl_store_close(store);
 }
 
+/* ---- what changes between two pages ---- */
+
+/* Rows that are never touched are given once each, whatever is put, dropped, published and finished around them. */
+static void changes_move_no_other_row(const struct store_backend *backend)
+{
+    enum { ROWS = 120 };
+    static const char *const list[] = {"", "-window_end", "host", "-num_hits host", "num_hits -window_end"};
+    struct chance chance = chance_open("changes_move_no_other_row");
+
+    for (size_t o = 0; o < TL_COUNT(list); o++) {
+        struct tl_store *store = fresh(backend);
+        int64_t id = hits(store), epoch = store_epoch(store), change, published = 0;
+        struct tl_order wanted[TL_SELECT_ORDERS_MAX];
+        struct tl_select select = all_of("hits");
+        struct store_rows rows;
+        struct tl_buf cursor, next;
+        struct asked asked = {0};
+        int pages = 0;
+
+        tl_buf_init(&asked.text, 0);
+        tl_buf_init(&cursor, 0);
+        tl_buf_init(&next, 0);
+        select.orders_count = orders_from(list[o], wanted);
+        select.orders = wanted;
+        select.limit = 10;
+        store_rows_init(&rows, true, ROWS);
+        for (int i = 0; i < ROWS; i++) { /* those that stay begin with s */
+            char host[16];
+
+            snprintf(host, sizeof host, "%c%d", i % 2 ? 's' : 'm', i);
+            store_rows_add(&rows, i / 6 * 10, i / 6 * 10 + 10, host, i % 7);
+        }
+        OK(tl_store_begin_tick(store, epoch, &change, err));
+        OK(tl_store_put_speed_rows(store, id, &rows.rows, change, err));
+        OK(tl_store_commit(store, err));
+        do {
+            select.cursor = tl_buf_sv(&cursor);
+            tl_buf_clear(&next);
+            OK(tl_store_select(store, &select, any_head, asked_row, &asked, &next, NULL, err));
+            tl_buf_clear(&cursor);
+            tl_buf_put_sv(&cursor, tl_buf_sv(&next));
+            for (int i = 0; i < 5; i++) {
+                int64_t end = 10 + 10 * chance_below(&chance, 20);
+                char host[16];
+
+                snprintf(host, sizeof host, "m%u", chance_below(&chance, 200));
+                if (chance_below(&chance, 2) == 0)
+                    drop_speed(store, epoch, id, end - 10, end, host);
+                else
+                    store_put_speed(store, epoch, id, end - 10, end, host, chance_below(&chance, 9));
+            }
+            if (chance_below(&chance, 3) == 0 && published < 180) { /* the same rows, from the other layer */
+                int64_t run = store_run(store, "r");
+                struct store_rows same;
+
+                store_rows_init(&same, true, ROWS);
+                for (int i = 1; i < ROWS; i += 2)
+                    if (rows.rows.end_ms[i] > published && rows.rows.end_ms[i] <= published + 20) {
+                        char host[16];
+
+                        snprintf(host, sizeof host, "s%d", i);
+                        store_rows_add(&same, rows.rows.start_ms[i], rows.rows.end_ms[i], host, i % 7);
+                    }
+                OK(tl_store_begin(store, err));
+                OK(tl_store_stage_rows(store, run, id, &same.rows, err));
+                OK(tl_store_commit(store, err));
+                store_stage_range(store, run, id, published, published + 20);
+                OK(tl_store_publish(store, run, 5, err));
+                published += 20;
+                store_rows_done(&same);
+            }
+            cr_assert(pages++ < 1000);
+        } while (cursor.size > 0);
+        tl_buf_put_u8(&asked.text, '\0');
+        for (int i = 1; i < ROWS; i += 2) {
+            char line[32];
+            const char *at;
+
+            snprintf(line, sizeof line, " s%d %d ", i, i % 7);
+            at = strstr(asked.text.data, line);
+            cr_assert(at != NULL, "order '%s': s%d is not there", list[o], i);
+            cr_assert(strstr(at + 1, line) == NULL, "order '%s': s%d came twice", list[o], i);
+        }
+        store_rows_done(&rows);
+        tl_buf_done(&asked.text);
+        tl_buf_done(&cursor);
+        tl_buf_done(&next);
+        tl_store_close(store);
+    }
+}
+
+static void a_cursor_is_of_its_query(const struct store_backend *backend)
+{
+    struct tl_store *store = filled(backend);
+    struct tl_order order =
+                        {
+                            TL_SV("name"), false
+    },
+                    others[] = {{TL_SV("name"), true}, {TL_SV("share"), false}};
+    struct tl_condition where = {TL_SV("name"), TL_OP_NE, TL_SV("x")};
+    struct tl_select select = all_of("kinds"), other;
+    struct tl_buf next;
+    struct asked asked = {0};
+    struct tl_shape shape = store_windowed("kinds", 'b');
+
+    tl_buf_init(&asked.text, 0);
+    tl_buf_init(&next, 0);
+    select.orders = &order;
+    select.orders_count = 1;
+    select.limit = 3;
+    OK(tl_store_select(store, &select, any_head, asked_row, &asked, &next, NULL, err));
+    cr_assert_gt(next.size, 0);
+    select.cursor = tl_buf_sv(&next);
+#define REFUSED(change)                                                                                                          \
+    do {                                                                                                                         \
+        other = select;                                                                                                          \
+        change;                                                                                                                  \
+        FAILS(TL_ERR_USAGE, "cursor: it is of another query",                                                                    \
+              tl_store_select(store, &other, any_head, asked_row, &asked, NULL, NULL, err));                                     \
+    } while (0)
+    REFUSED(other.orders = &others[0]);
+    REFUSED(other.orders = &others[1]);
+    REFUSED(other.orders_count = 0);
+    REFUSED(other.layer = TL_LAYER_SPEED);
+    REFUSED(other.from_ms = 5);
+    REFUSED(other.to_ms = 500);
+    REFUSED(other.conditions = &where; other.conditions_count = 1);
+    other = select;
+    other.limit = 7;
+    OK(tl_store_select(store, &other, any_head, asked_row, &asked, NULL, NULL, err));
+    for (size_t i = 0; i < next.size; i++) { /* cut short, and with a letter changed: refused, or a place all the same */
+        struct tl_err err = {.message = ""};
+        char kept = next.data[i];
+        enum tl_code code;
+
+        other.cursor = (struct tl_sv){next.data, i};
+        if (i > 0)
+            cr_assert_eq(tl_store_select(store, &other, any_head, asked_row, &asked, NULL, NULL, &err), TL_ERR_USAGE);
+        other.cursor = tl_buf_sv(&next);
+        next.data[i] = kept == 'A' ? 'z' : 'A';
+        code = tl_store_select(store, &other, any_head, asked_row, &asked, NULL, NULL, &err);
+        cr_assert(code == TL_OK || code == TL_ERR_USAGE, "%zu: %d %s", i, (int)code, err.message);
+        next.data[i] = kept;
+    }
+    shape.columns = kinds;
+    shape.columns_count = TL_COUNT(kinds);
+    {
+        bool swapped = false;
+        int64_t id = define(store, shape), epoch = store_epoch(store), change;
+
+        OK(tl_store_begin_tick(store, epoch, &change, err));
+        OK(tl_store_put_ready(store, id, err));
+        OK(tl_store_commit(store, err));
+        OK(tl_store_swap(store, id, epoch, &swapped, err));
+        cr_assert(swapped);
+    }
+    REFUSED((void)0);
+    tl_buf_done(&asked.text);
+    tl_buf_done(&next);
+    tl_store_close(store);
+}
+
+/* A key that is longer than a cursor may be: the page goes on to a row that is shorter, or says so. */
+static void long_keys_end_no_page(const struct store_backend *backend)
+{
+    enum { LONG = 20000 };
+    static char names[12][LONG + 1];
+    struct item some[12];
+    struct tl_store *store = fresh(backend);
+    struct tl_shape shape = store_windowed("kinds", 'a');
+    struct tl_select select = all_of("kinds");
+    struct tl_buf next;
+    struct asked asked = {0};
+
+    shape.columns = kinds;
+    shape.columns_count = TL_COUNT(kinds);
+    for (int i = 0; i < 12; i++) {
+        memset(names[i], 'a' + i, i >= 4 && i < 10 ? LONG : 3);
+        some[i] = (struct item){names[i], 10, i, 0, false};
+    }
+    fill_rows(store, define(store, shape), store_epoch(store), some, 12);
+    tl_buf_init(&asked.text, 0);
+    tl_buf_init(&next, 0);
+    select.limit = 8;
+    OK(tl_store_select(store, &select, any_head, asked_row, &asked, &next, NULL, err));
+    cr_assert_eq(asked.rows, 11, "%lld", (long long)asked.rows);
+    cr_assert_leq(next.size, TL_SELECT_CURSOR_BYTES_MAX);
+    select.cursor = tl_buf_sv(&next);
+    OK(tl_store_select(store, &select, any_head, asked_row, &asked, NULL, NULL, err));
+    cr_assert_eq(asked.rows, 12);
+    select.cursor.size = 0;
+    select.limit = 5;
+    tl_buf_clear(&next);
+    FAILS(TL_ERR_LIMIT, "longer than a cursor may be",
+          tl_store_select(store, &select, any_head, asked_row, &asked, &next, NULL, err));
+    select.limit = 12;
+    tl_buf_clear(&next);
+    OK(tl_store_select(store, &select, any_head, asked_row, &asked, &next, NULL, err));
+    cr_assert_eq(next.size, 0);
+    select.limit = 0;
+    OK(tl_store_select(store, &select, any_head, asked_row, &asked, &next, NULL, err));
+    cr_assert_eq(next.size, 0);
+    tl_buf_done(&asked.text);
+    tl_buf_done(&next);
+    tl_store_close(store);
+}
+
+/* ---- rows without a window ---- */
+
+static void single_events_are_paged(const struct store_backend *backend)
+{
+    static const char *const list[] = {"", "-_end_ms", "url", "-url _end_ms", "-event_time"};
+    struct tl_store *store = fresh(backend);
+    int64_t id = define(store, store_windowless("bots", 'a')), epoch = store_epoch(store), run = store_run(store, "1"), change;
+    struct store_rows rows;
+
+    store_rows_init(&rows, false, 40);
+    for (int i = 0; i < 40; i++)
+        store_rows_add_event(&rows, i / 4 * 5, (uint32_t)i % 2, i, i % 3 ? "/a" : "/b");
+    OK(tl_store_begin_tick(store, epoch, &change, err));
+    OK(tl_store_put_speed_rows(store, id, &rows.rows, change, err));
+    OK(tl_store_commit(store, err));
+    store_rows_clear(&rows);
+    for (int i = 0; i < 20; i += 2)
+        store_rows_add_event(&rows, i / 4 * 5, 0, i, "/batch");
+    OK(tl_store_begin(store, err));
+    OK(tl_store_stage_rows(store, run, id, &rows.rows, err));
+    OK(tl_store_stage_offset(store, run, TL_SV("events"), 0, 19, err));
+    OK(tl_store_commit(store, err));
+    store_stage_range(store, run, id, 0, 25);
+    OK(tl_store_publish(store, run, 1, err));
+    pages_are_the_whole(store, "bots", list, TL_COUNT(list));
+    {
+        struct tl_select select = all_of("bots");
+        struct asked asked = {0};
+
+        tl_buf_init(&asked.text, 0);
+        select.from_ms = 15;
+        select.to_ms = 25; /* event times in [from, to) */
+        ask_all(store, &select, 3, &asked);
+        expect(asked.text.data, "15 /batch batch 1\n15 /batch batch 1\n15 /a speed 0\n15 /b speed 0\n20 /batch batch 1\n"
+                                "20 /batch batch 1\n20 /a speed 0\n20 /a speed 0\n");
+        tl_buf_done(&asked.text);
+    }
+    store_rows_done(&rows);
+    tl_store_close(store);
+}
+
 static const struct store_check checks[] = {
-    CHECK(conditions_take_rows),
-    CHECK(what_is_wrong_is_said),
-    CHECK(rows_come_in_order),
-    CHECK(layers_are_merged),
+    CHECK(conditions_take_rows),  CHECK(what_is_wrong_is_said),     CHECK(rows_come_in_order),
+    CHECK(layers_are_merged),     CHECK(changes_move_no_other_row), CHECK(a_cursor_is_of_its_query),
+    CHECK(long_keys_end_no_page), CHECK(single_events_are_paged),
 };
 
 STORE_SUITE(store_select)
