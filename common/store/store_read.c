@@ -33,13 +33,15 @@ static const char sql_dead_count[] = "SELECT count(*) FROM tally_dead_letter WHE
 
 void tl_store_answer_value(struct tl_answer *answer, int at, enum tl_kind kind, struct tl_value *out)
 {
+    bool none = false;
+
     *out = (struct tl_value){.kind = kind};
     switch (tl_kind_form(kind)) {
-    case TL_FORM_I64: out->i64 = tl_answer_i64(answer, at); break;
-    case TL_FORM_F64: out->f64 = tl_answer_f64(answer, at); break;
-    case TL_FORM_TEXT: out->sv = tl_answer_text(answer, at); break;
+    case TL_FORM_I64: none = (out->i64 = tl_answer_i64(answer, at)) == 0; break;
+    case TL_FORM_F64: none = (out->f64 = tl_answer_f64(answer, at)) == 0; break;
+    case TL_FORM_TEXT: none = (out->sv = tl_answer_text(answer, at)).size == 0; break;
     }
-    out->is_null = tl_answer_null(answer, at);
+    out->is_null = none && tl_answer_null(answer, at); /* NULL reads as these, and is asked for no oftener */
 }
 
 /* ---- cursors ---- */

@@ -23,7 +23,7 @@ enum { SLICES_AT_ONCE = 32, LIKE_BYTES_MAX = 1000, CURSOR_VERSION = 1 };
 static const char sql_pieces[] =
     "SELECT from_ms, to_ms, run FROM tally_pointer WHERE definition = ?1 AND to_ms >= ?2 AND from_ms <= ?3 ORDER BY to_ms";
 
-/* What stands in a row beside the view's own columns, in this order behind them. */
+/* What a row has beside the view's own columns, numbered behind them. */
 enum beside { BESIDE_LAYER, BESIDE_FINAL, BESIDE_END, BESIDE_START, BESIDE_KEY, BESIDE_ACC, BESIDE_COUNT };
 static const struct {
     const char *name; /* NULL: not for conditions and orders */
@@ -61,6 +61,7 @@ struct slice {
     int64_t from_ms, to_ms; /* _end_ms in (from_ms, to_ms] */
     int64_t run;            /* 0: whichever the pointer names */
     bool batch, speed;
+    bool whole; /* all of it is one layer's, and of a published run: the time alone says what the merged view serves */
 };
 
 struct taken {
@@ -76,6 +77,9 @@ struct selection {
     const struct tl_select *asked;
     struct tl_refusal *refusal;
     bool wants_acc, by_time, descends /* the first column of the order */;
+    int *at; /* by column: where a row of the answer has it; -1: nowhere */
+    int width;
+    struct tl_definition about;
     struct sorted *order;
     size_t order_count;
     int64_t from_ms, to_ms; /* as a slice has them */
@@ -86,6 +90,10 @@ struct selection {
     struct tl_value *cursor; /* by order; NULL: there is none */
     struct slice *slices;
     size_t slices_count;
+    /* The row at hand: */
+    const struct slice *slice;
+    int64_t end_ms;
+    enum tl_layer layer;
 };
 
 /* ---- columns ---- */
@@ -497,6 +505,37 @@ out:
     return rc;
 }
 
+/* An answer has no more than it must: what is stored, and the row's identity. Which layer a row is from the slice knows, where it has one alone; a
+ * window's columns are its bounds, and _final is worked out. */
+static enum tl_code place_columns(struct selection *s, struct tl_err *err)
+{
+    const struct tl_known *d = s->d;
+    uint32_t count = d->columns_count + BESIDE_COUNT;
+
+    s->at = tl_arena_alloc(&s->arena, count * sizeof *s->at);
+    if (s->at == NULL)
+        return tl_fail_memory(err, count * sizeof *s->at);
+    for (uint32_t i = 0; i < count; i++)
+        s->at[i] = -1;
+    for (uint32_t i = 0; i < d->stored_count; i++)
+        s->at[d->stored[i]] = s->width++;
+    s->at[beside_column(s, BESIDE_END)] = s->width++;
+    s->at[beside_column(s, BESIDE_START)] = s->width++;
+    s->at[beside_column(s, BESIDE_KEY)] = s->width++;
+    if (s->wants_acc)
+        s->at[beside_column(s, BESIDE_ACC)] = s->width++;
+    for (size_t i = 0; i < s->order_count; i++)
+        if (s->order[i].column == beside_column(s, BESIDE_FINAL))
+            s->at[s->order[i].column] = s->width++;
+    s->at[beside_column(s, BESIDE_LAYER)] = s->width++; /* the last: not where there is one layer */
+    return TL_OK;
+}
+
+static bool has_layer(const struct slice *slice)
+{
+    return slice->batch && slice->speed;
+}
+
 /* Two queries whose cursors may be mixed up differ in it. The limit is not part of it. */
 static enum tl_code fingerprint(const struct selection *s, uint64_t *out, struct tl_err *err)
 {
@@ -664,7 +703,7 @@ static enum tl_code add_slice(struct selection *s, size_t *capacity, struct slic
     if (slice.from_ms >= slice.to_ms)
         return TL_OK;
     if (last != NULL && last->to_ms == slice.from_ms && last->run == slice.run && last->batch == slice.batch &&
-        last->speed == slice.speed) {
+        last->speed == slice.speed && last->whole == slice.whole) {
         last->to_ms = slice.to_ms;
         return TL_OK;
     }
@@ -687,20 +726,17 @@ static enum tl_code list_slices(struct selection *s, struct tl_err *err)
     enum tl_layer layer = s->asked->layer;
     bool open = tl_merge_view_holds_from(d->windowed, d->ends_open), both = d->cut_per_key || !d->windowed, row = false;
     struct tl_answer *answer = NULL;
-    struct tl_definition about;
     int64_t at = s->from_ms, edge = INT64_MAX;
     size_t capacity = 0;
     enum tl_code rc = TL_OK;
 
     if (layer == TL_LAYER_SPEED || !s->by_time) {
-        TL_TRY(add_slice(s, &capacity, (struct slice){s->from_ms, s->to_ms, 0, layer != TL_LAYER_SPEED, layer != TL_LAYER_BATCH},
-                         err));
+        TL_TRY(add_slice(s, &capacity,
+                         (struct slice){s->from_ms, s->to_ms, 0, layer != TL_LAYER_SPEED, layer != TL_LAYER_BATCH, false}, err));
         goto out;
     }
-    if (layer == TL_LAYER_MERGED) {
-        TL_TRY(tl_known_fill(s->store, d->id, &about, err));
-        edge = open && !d->cut_per_key ? tl_add_sat_i64(about.boundary_ms, -1) : about.boundary_ms;
-    }
+    if (layer == TL_LAYER_MERGED)
+        edge = open && !d->cut_per_key ? tl_add_sat_i64(s->about.boundary_ms, -1) : s->about.boundary_ms;
     TL_TRY(tl_database_ask(s->store->database, sql_pieces, &answer, err, "iii", d->id, s->from_ms, s->to_ms));
     for (;;) {
         struct slice slice;
@@ -710,16 +746,19 @@ static enum tl_code list_slices(struct selection *s, struct tl_err *err)
             break;
         slice = (struct slice){tl_max_i64(s->from_ms, tl_add_sat_i64(tl_answer_i64(answer, 0), open ? -1 : 0)),
                                tl_min_i64(tl_min_i64(s->to_ms, edge), tl_add_sat_i64(tl_answer_i64(answer, 1), open ? -1 : 0)),
-                               tl_answer_i64(answer, 2), true, layer == TL_LAYER_MERGED && both};
+                               tl_answer_i64(answer, 2),
+                               true,
+                               layer == TL_LAYER_MERGED && both,
+                               !both};
         if (slice.from_ms >= slice.to_ms)
             continue;
         if (slice.speed)
-            TL_TRY(add_slice(s, &capacity, (struct slice){at, slice.from_ms, 0, false, true}, err));
+            TL_TRY(add_slice(s, &capacity, (struct slice){at, slice.from_ms, 0, false, true, false}, err));
         TL_TRY(add_slice(s, &capacity, slice, err));
         at = slice.to_ms;
     }
     if (layer == TL_LAYER_MERGED)
-        TL_TRY(add_slice(s, &capacity, (struct slice){both ? at : tl_max_i64(at, edge), s->to_ms, 0, false, true}, err));
+        TL_TRY(add_slice(s, &capacity, (struct slice){both ? at : tl_max_i64(at, edge), s->to_ms, 0, false, true, !both}, err));
 out:
     tl_answer_close(answer);
     return rc;
@@ -736,6 +775,7 @@ static struct slice take_slices(const struct selection *s, size_t done, size_t w
         all.batch |= s->slices[i].batch;
         all.speed |= s->slices[i].speed;
         all.run = 0;
+        all.whole = false;
     }
     return all;
 }
@@ -750,10 +790,12 @@ static void put_part(struct tl_buf *sql, const struct selection *s, enum tl_laye
            values = conditions == 0 ? 0 : s->conditions[conditions - 1].first + s->conditions[conditions - 1].count;
 
     tl_buf_put_str(sql, "SELECT ");
-    for (uint32_t i = 0; i < s->d->columns_count + (s->wants_acc ? BESIDE_COUNT : BESIDE_ACC); i++) {
-        tl_buf_put_str(sql, i == 0 ? "" : ", ");
-        put_column(sql, s, layer, i);
-    }
+    for (int place = 0, count = has_layer(slice) ? s->width : s->width - 1; place < count; place++)
+        for (uint32_t i = 0; i < s->d->columns_count + BESIDE_COUNT; i++)
+            if (s->at[i] == place) {
+                tl_buf_put_str(sql, place == 0 ? "" : ", ");
+                put_column(sql, s, layer, i);
+            }
     tl_merge_view_put_from(sql, &s->view, layer);
     tl_buf_printf(sql, "%s._end_ms <= ?%zu", row, binds + 3);
     if (slice->from_ms != INT64_MIN) /* it would be looked up instead of the time boundary */
@@ -764,7 +806,7 @@ static void put_part(struct tl_buf *sql, const struct selection *s, enum tl_laye
         tl_buf_put_str(sql, " AND ");
         tl_merge_view_put_published(sql, &s->view);
     }
-    if (s->asked->layer == TL_LAYER_MERGED) {
+    if (s->asked->layer == TL_LAYER_MERGED && !slice->whole) {
         tl_buf_put_str(sql, " AND ");
         tl_merge_view_put_served(sql, dialect, &s->view, layer);
     }
@@ -776,6 +818,8 @@ static void put_part(struct tl_buf *sql, const struct selection *s, enum tl_laye
 
 static void put_statement(struct tl_buf *sql, const struct selection *s, const struct slice *slice)
 {
+    const char *glue = " ORDER BY ";
+
     if (slice->batch)
         put_part(sql, s, TL_LAYER_BATCH, slice, s->binds_count);
     if (slice->batch && slice->speed)
@@ -783,18 +827,64 @@ static void put_statement(struct tl_buf *sql, const struct selection *s, const s
     if (slice->speed)
         put_part(sql, s, TL_LAYER_SPEED, slice, s->binds_count);
     for (size_t i = 0; i < s->order_count; i++) {
-        bool nulls = s->store->database->dialect == TL_DIALECT_POSTGRES && !is_identity(s, s->order[i].column); /* as in SQLite */
+        const struct sorted *by = &s->order[i];
+        bool nulls =
+            s->store->database->dialect == TL_DIALECT_POSTGRES && !is_identity(s, by->column); /* as they are in SQLite */
 
-        tl_buf_printf(sql, "%s%u%s%s", i == 0 ? " ORDER BY " : ", ", s->order[i].column + 1, s->order[i].descends ? " DESC" : "",
-                      !nulls                 ? ""
-                      : s->order[i].descends ? " NULLS LAST"
-                                             : " NULLS FIRST");
+        if (by->column == beside_column(s, BESIDE_LAYER) && !has_layer(slice))
+            continue;
+        tl_buf_printf(sql, "%s%d%s%s", glue, s->at[by->column] + 1, by->descends ? " DESC" : "",
+                      !nulls         ? ""
+                      : by->descends ? " NULLS LAST"
+                                     : " NULLS FIRST");
+        glue = ", ";
     }
     if (s->asked->limit >= 0)
         tl_buf_printf(sql, " LIMIT %lld", (long long)tl_add_sat_i64(s->asked->limit, tl_add_sat_i64(s->asked->limit, 1)));
 }
 
 /* ---- the rows ---- */
+
+static void begin_row(struct selection *s, struct tl_answer *answer)
+{
+    s->end_ms = tl_answer_i64(answer, s->at[beside_column(s, BESIDE_END)]);
+    if (has_layer(s->slice))
+        s->layer = tl_sv_eq(tl_answer_text(answer, s->at[beside_column(s, BESIDE_LAYER)]), TL_SV("batch")) ? TL_LAYER_BATCH
+                                                                                                           : TL_LAYER_SPEED;
+    else
+        s->layer = s->slice->batch ? TL_LAYER_BATCH : TL_LAYER_SPEED;
+}
+
+static bool is_final(const struct selection *s)
+{
+    return s->layer == TL_LAYER_BATCH || s->end_ms <= s->about.final_ms;
+}
+
+/* Of the row at hand. */
+static void value_of(const struct selection *s, struct tl_answer *answer, uint32_t column, struct tl_value *out)
+{
+    enum tl_kind kind = kind_of(s, column);
+    enum beside which = BESIDE_COUNT;
+
+    if (s->at[column] >= 0 && column < s->d->columns_count) {
+        tl_store_answer_value(answer, s->at[column], kind, out);
+        return;
+    }
+    if (column >= s->d->columns_count)
+        which = (enum beside)(column - s->d->columns_count);
+    else if (s->d->columns[column].role == TL_ROLE_WINDOW_START)
+        which = BESIDE_START;
+    *out = (struct tl_value){.kind = kind};
+    switch (which) {
+    case BESIDE_LAYER: out->sv = s->layer == TL_LAYER_BATCH ? TL_SV("batch") : TL_SV("speed"); break;
+    case BESIDE_FINAL: out->i64 = is_final(s); break;
+    case BESIDE_END: out->i64 = s->end_ms; break;
+    case BESIDE_START: out->i64 = tl_answer_i64(answer, s->at[beside_column(s, BESIDE_START)]); break;
+    case BESIDE_KEY:
+    case BESIDE_ACC: out->sv = tl_answer_bytes(answer, s->at[column]); break;
+    case BESIDE_COUNT: out->i64 = s->end_ms - (s->d->columns[column].role == TL_ROLE_WINDOW_TIME); break;
+    }
+}
 
 typedef enum tl_code (*each_row)(void *ctx, const struct selection *s, struct tl_answer *answer, struct tl_err *err);
 
@@ -811,9 +901,7 @@ static enum tl_code note_place(const struct selection *s, struct tl_answer *answ
     for (size_t i = 0; i < s->order_count; i++) {
         struct tl_value value;
 
-        tl_store_answer_value(answer, (int)s->order[i].column, kind_of(s, s->order[i].column), &value);
-        if (s->order[i].column == beside_column(s, BESIDE_KEY))
-            value.sv = tl_answer_bytes(answer, (int)s->order[i].column);
+        value_of(s, answer, s->order[i].column, &value);
         put_place(out, &value);
     }
     TL_TRY(tl_buf_check(out, "a cursor", err));
@@ -830,7 +918,7 @@ struct page {
     bool full, over; /* full: it may end here; over: it has ended */
 };
 
-static enum tl_code give_row(struct page *page, const struct selection *s, struct tl_answer *answer, struct tl_err *err)
+static enum tl_code give_row(struct page *page, struct selection *s, struct tl_answer *answer, struct tl_err *err)
 {
     int64_t limit = s->asked->limit;
     enum tl_code rc = TL_OK;
@@ -846,6 +934,7 @@ static enum tl_code give_row(struct page *page, const struct selection *s, struc
                        "view '%.*s': the rows at the end of the page have keys that are longer than a cursor may be; "
                        "a range of time instead of a page, or another limit would do",
                        TL_SV_ARG(s->d->view)));
+    begin_row(s, answer);
     TL_TRY(page->each(page->ctx, s, answer, err));
     page->rows++;
     if (limit < 0 || page->rows < limit)
@@ -862,7 +951,7 @@ out:
 
 static bool same_statement(const struct slice *a, const struct slice *b)
 {
-    return a->batch == b->batch && a->speed == b->speed && (a->run != 0) == (b->run != 0) &&
+    return a->batch == b->batch && a->speed == b->speed && a->whole == b->whole && (a->run != 0) == (b->run != 0) &&
            (a->from_ms == INT64_MIN) == (b->from_ms == INT64_MIN);
 }
 
@@ -889,18 +978,18 @@ static enum tl_code give_page(struct selection *s, struct page *page, struct tl_
 {
     struct tl_statement *statement = NULL;
     struct tl_answer *answer = NULL;
-    struct slice prepared = {0}, slice;
+    struct slice prepared = {.batch = false}, slice;
     size_t own = s->binds_count;
     bool row = false;
     enum tl_code rc = TL_OK;
 
     page->over = s->asked->limit == 0;
-    for (size_t done = 0, width = 1; done < s->slices_count && !page->over; done += width, width *= 2) {
-        if (width > SLICES_AT_ONCE)
-            width = SLICES_AT_ONCE;
-        if (width > s->slices_count - done)
-            width = s->slices_count - done;
+    for (size_t done = 0, width = 1, wide = 1; done < s->slices_count && !page->over; done += width) {
+        int64_t before = page->rows;
+
+        width = wide < s->slices_count - done ? wide : s->slices_count - done;
         slice = take_slices(s, done, width);
+        s->slice = &slice;
         if (statement == NULL || !same_statement(&prepared, &slice)) {
             tl_statement_close(statement);
             statement = NULL;
@@ -918,6 +1007,7 @@ static enum tl_code give_page(struct selection *s, struct page *page, struct tl_
                 break;
             TL_TRY(give_row(page, s, answer, err));
         }
+        wide = page->rows > before ? 1 : wide < SLICES_AT_ONCE ? 2 * wide : wide;
         tl_answer_close(answer);
         answer = NULL;
     }
@@ -942,6 +1032,7 @@ static enum tl_code take_query(struct selection *s, struct tl_err *err)
     for (size_t i = 0; i < asked->conditions_count; i++)
         TL_TRY(take_condition(s, &asked->conditions[i], &s->conditions[i], err));
     TL_TRY(take_order(s, err));
+    TL_TRY(place_columns(s, err));
     TL_TRY(take_cursor(s, err));
     s->from_ms = s->d->windowed ? asked->from_ms : tl_add_sat_i64(asked->from_ms, -1);
     s->to_ms = s->d->windowed ? asked->to_ms : tl_add_sat_i64(asked->to_ms, -1);
@@ -956,6 +1047,7 @@ static enum tl_code take_query(struct selection *s, struct tl_err *err)
         s->to_ms = tl_min_i64(s->to_ms, s->cursor[0].i64);
     else if (s->cursor != NULL && s->by_time)
         s->from_ms = tl_max_i64(s->from_ms, tl_add_sat_i64(s->cursor[0].i64, -1));
+    TL_TRY(tl_known_fill(s->store, s->d->id, &s->about, err));
     TL_TRY(list_slices(s, err));
 out:
     return rc;
@@ -1032,9 +1124,10 @@ static enum tl_code valued_row(void *ctx, const struct selection *s, struct tl_a
 {
     struct valued *v = ctx;
 
-    (void)s;
-    for (size_t i = 0; i < v->count; i++)
-        tl_store_answer_value(answer, (int)i, v->columns[i].kind, &v->values[i]);
+    for (uint32_t i = 0; i < v->count; i++) {
+        value_of(s, answer, i, &v->values[i]);
+        v->values[i].kind = v->columns[i].kind;
+    }
     return v->row(v->ctx, v->values, v->count, err);
 }
 
@@ -1078,23 +1171,22 @@ static enum tl_code stored_start(void *ctx, const struct selection *s, struct tl
 static enum tl_code stored_row(void *ctx, const struct selection *s, struct tl_answer *answer, struct tl_err *err)
 {
     struct stored *all = ctx;
-    int at = (int)s->d->columns_count;
+    const int *beside_at = s->at + s->d->columns_count;
 
-    for (int i = 0; i < at; i++)
-        tl_store_answer_value(answer, i, kind_of(s, (uint32_t)i), &all->columns[i]);
-    return all->each(
-        all->ctx,
-        &(struct tl_selected_row){
-            .stored = {.start_ms = tl_answer_i64(answer, at + BESIDE_START),
-                       .end_ms = tl_answer_i64(answer, at + BESIDE_END),
-                       .key = tl_answer_bytes(answer, at + BESIDE_KEY),
-                       .accumulators = tl_answer_bytes(answer, at + BESIDE_ACC),
-                       .columns = all->columns,
-                       .columns_count = s->d->columns_count},
-            .layer = tl_sv_eq(tl_answer_text(answer, at + BESIDE_LAYER), TL_SV("batch")) ? TL_LAYER_BATCH : TL_LAYER_SPEED,
-            .is_final = tl_answer_i64(answer, at + BESIDE_FINAL) != 0
+    for (uint32_t i = 0; i < s->d->columns_count; i++)
+        value_of(s, answer, i, &all->columns[i]);
+    return all->each(all->ctx,
+                     &(struct tl_selected_row){
+                         .stored = {.start_ms = tl_answer_i64(answer, beside_at[BESIDE_START]),
+                                    .end_ms = s->end_ms,
+                                    .key = tl_answer_bytes(answer, beside_at[BESIDE_KEY]),
+                                    .accumulators = tl_answer_bytes(answer, beside_at[BESIDE_ACC]),
+                                    .columns = all->columns,
+                                    .columns_count = s->d->columns_count},
+                         .layer = s->layer,
+                         .is_final = is_final(s)
     },
-        err);
+                     err);
 }
 
 enum tl_code tl_store_select_rows(struct tl_store *store, const struct tl_select *select,
