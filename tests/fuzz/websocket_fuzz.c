@@ -132,10 +132,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     for (size_t largest = bytes.size < 200 ? 1 : 16; largest <= 256; largest *= 16) {
         run(bytes, largest, data[0], &pieces);
         CHECK(tl_sv_eq(tl_buf_sv(&whole.texts), tl_buf_sv(&pieces.texts)));
-        if (pieces.code != 1007) { /* or a close that was cut (websocket.c) */
-            CHECK(whole.code == pieces.code);
-            CHECK(whole.answers.size == pieces.answers.size); /* the head has a date in it */
-        }
+        /* Of a close that comes in pieces wslay does not see all of the reason (websocket.c): then another of its flaws is named, or one that it has
+         * not, or the client is gone before its end. */
+        CHECK(whole.code == pieces.code || pieces.code == 1007 ||
+              (whole.code == 1007 && (pieces.code == 1002 || pieces.code == 1006)));
+        CHECK(whole.code != pieces.code || whole.answers.size == pieces.answers.size); /* the head has a date in it */
         outcome_done(&pieces);
     }
     outcome_done(&whole);
