@@ -4,7 +4,8 @@
  * first in the order, time is cut into slices: the published ranges, then what lies behind them. A slice that one run has published is read by
  * that run's number alone, in the order of the table's key, without a sort; and reading ends with the page. Where slices are passed over for
  * nothing, more of them are read at once (SLICES_AT_ONCE).
- * Any other order is one statement over all of the time that was asked for. */
+ * Any other order is one statement over all of the time that was asked for: a SELECT for each slice where they are few (SLICES_MAX), else one that
+ * looks each row's run up. */
 #include "store/store_select.h"
 
 #include <math.h>
@@ -17,7 +18,7 @@
 #include "event/timestamp.h"
 #include "store/store_handle.h"
 
-enum { SLICES_AT_ONCE = 32, LIKE_BYTES_MAX = 1000, CURSOR_VERSION = 1 };
+enum { SLICES_AT_ONCE = 32, SLICES_MAX = 64, LIKE_BYTES_MAX = 1000, CURSOR_VERSION = 1 };
 
 /* Published ranges that touch (from, to]: a little more than that where theirs is [from, to). */
 static const char sql_pieces[] =
@@ -726,13 +727,13 @@ static enum tl_code list_slices(struct selection *s, struct tl_err *err)
     enum tl_layer layer = s->asked->layer;
     bool open = tl_merge_view_holds_from(d->windowed, d->ends_open), both = d->cut_per_key || !d->windowed, row = false;
     struct tl_answer *answer = NULL;
+    struct slice all = {s->from_ms, s->to_ms, 0, layer != TL_LAYER_SPEED, layer != TL_LAYER_BATCH, false};
     int64_t at = s->from_ms, edge = INT64_MAX;
     size_t capacity = 0;
     enum tl_code rc = TL_OK;
 
-    if (layer == TL_LAYER_SPEED || !s->by_time) {
-        TL_TRY(add_slice(s, &capacity,
-                         (struct slice){s->from_ms, s->to_ms, 0, layer != TL_LAYER_SPEED, layer != TL_LAYER_BATCH, false}, err));
+    if (layer == TL_LAYER_SPEED) {
+        TL_TRY(add_slice(s, &capacity, all, err));
         goto out;
     }
     if (layer == TL_LAYER_MERGED)
@@ -759,6 +760,10 @@ static enum tl_code list_slices(struct selection *s, struct tl_err *err)
     }
     if (layer == TL_LAYER_MERGED)
         TL_TRY(add_slice(s, &capacity, (struct slice){both ? at : tl_max_i64(at, edge), s->to_ms, 0, false, true, !both}, err));
+    if (!s->by_time && s->slices_count > SLICES_MAX) {
+        s->slices_count = 0;
+        TL_TRY(add_slice(s, &capacity, all, err));
+    }
 out:
     tl_answer_close(answer);
     return rc;
@@ -782,26 +787,35 @@ static struct slice take_slices(const struct selection *s, size_t done, size_t w
 
 /* ---- the statement ---- */
 
-static void put_part(struct tl_buf *sql, const struct selection *s, enum tl_layer layer, const struct slice *slice, size_t binds)
+/* Slices that are read one by one share a statement. */
+static void put_bound(struct tl_buf *sql, const struct selection *s, const char *before, int64_t bound, size_t bind)
 {
-    const char *row = layer == TL_LAYER_BATCH ? "b" : "s";
+    if (s->by_time)
+        tl_buf_printf(sql, "%s?%zu", before, s->binds_count + bind);
+    else
+        tl_buf_printf(sql, "%s%lld", before, (long long)bound);
+}
+
+static void put_part(struct tl_buf *sql, const struct selection *s, enum tl_layer layer, const struct slice *slice,
+                     bool says_layer)
+{
     enum tl_dialect dialect = s->store->database->dialect;
     size_t conditions = s->asked->conditions_count,
            values = conditions == 0 ? 0 : s->conditions[conditions - 1].first + s->conditions[conditions - 1].count;
 
     tl_buf_put_str(sql, "SELECT ");
-    for (int place = 0, count = has_layer(slice) ? s->width : s->width - 1; place < count; place++)
+    for (int place = 0, count = says_layer ? s->width : s->width - 1; place < count; place++)
         for (uint32_t i = 0; i < s->d->columns_count + BESIDE_COUNT; i++)
             if (s->at[i] == place) {
                 tl_buf_put_str(sql, place == 0 ? "" : ", ");
                 put_column(sql, s, layer, i);
             }
     tl_merge_view_put_from(sql, &s->view, layer);
-    tl_buf_printf(sql, "%s._end_ms <= ?%zu", row, binds + 3);
+    put_bound(sql, s, "_end_ms <= ", slice->to_ms, 3);
     if (slice->from_ms != INT64_MIN) /* it would be looked up instead of the time boundary */
-        tl_buf_printf(sql, " AND %s._end_ms > ?%zu", row, binds + 2);
+        put_bound(sql, s, " AND _end_ms > ", slice->from_ms, 2);
     if (layer == TL_LAYER_BATCH && slice->run != 0) {
-        tl_buf_printf(sql, " AND b._run = ?%zu", binds + 1);
+        put_bound(sql, s, " AND _run = ", slice->run, 1);
     } else if (layer == TL_LAYER_BATCH) {
         tl_buf_put_str(sql, " AND ");
         tl_merge_view_put_published(sql, &s->view);
@@ -816,22 +830,28 @@ static void put_part(struct tl_buf *sql, const struct selection *s, enum tl_laye
         put_behind(sql, s, layer, values);
 }
 
-static void put_statement(struct tl_buf *sql, const struct selection *s, const struct slice *slice)
+/* `all`: what they are together. */
+static void put_statement(struct tl_buf *sql, const struct selection *s, const struct slice *slices, size_t count,
+                          const struct slice *all)
 {
-    const char *glue = " ORDER BY ";
+    const char *glue = "";
 
-    if (slice->batch)
-        put_part(sql, s, TL_LAYER_BATCH, slice, s->binds_count);
-    if (slice->batch && slice->speed)
-        tl_buf_put_str(sql, " UNION ALL ");
-    if (slice->speed)
-        put_part(sql, s, TL_LAYER_SPEED, slice, s->binds_count);
+    for (size_t i = 0; i < 2 * count; i++) {
+        enum tl_layer layer = i % 2 == 0 ? TL_LAYER_BATCH : TL_LAYER_SPEED;
+
+        if (!(layer == TL_LAYER_BATCH ? slices[i / 2].batch : slices[i / 2].speed))
+            continue;
+        tl_buf_put_str(sql, glue);
+        put_part(sql, s, layer, &slices[i / 2], has_layer(all));
+        glue = " UNION ALL ";
+    }
+    glue = " ORDER BY ";
     for (size_t i = 0; i < s->order_count; i++) {
         const struct sorted *by = &s->order[i];
         bool nulls =
             s->store->database->dialect == TL_DIALECT_POSTGRES && !is_identity(s, by->column); /* as they are in SQLite */
 
-        if (by->column == beside_column(s, BESIDE_LAYER) && !has_layer(slice))
+        if (by->column == beside_column(s, BESIDE_LAYER) && !has_layer(all))
             continue;
         tl_buf_printf(sql, "%s%d%s%s", glue, s->at[by->column] + 1, by->descends ? " DESC" : "",
                       !nulls         ? ""
@@ -955,17 +975,19 @@ static bool same_statement(const struct slice *a, const struct slice *b)
            (a->from_ms == INT64_MIN) == (b->from_ms == INT64_MIN);
 }
 
-static enum tl_code prepare(const struct selection *s, const struct slice *slice, struct tl_statement **out, struct tl_err *err)
+static enum tl_code prepare(const struct selection *s, const struct slice *slices, size_t count, const struct slice *all,
+                            struct tl_statement **out, struct tl_err *err)
 {
     struct tl_buf sql, types;
     enum tl_code rc;
 
     tl_buf_init(&sql, 0);
     tl_buf_init(&types, 0);
-    put_statement(&sql, s, slice);
+    put_statement(&sql, s, slices, count, all);
     for (size_t i = 0; i < s->binds_count; i++)
         tl_buf_put_u8(&types, (uint8_t)s->binds[i].type);
-    tl_buf_put(&types, "iii", sizeof "iii");
+    tl_buf_put_str(&types, s->by_time ? "iii" : "");
+    tl_buf_put_u8(&types, '\0');
     TL_TRY(tl_buf_check(&types, "a statement", err));
     TL_TRY(tl_database_prepare(s->store->database, &sql, types.data, out, err, "read %.*s", TL_SV_ARG(s->d->view)));
 out:
@@ -987,13 +1009,14 @@ static enum tl_code give_page(struct selection *s, struct page *page, struct tl_
     for (size_t done = 0, width = 1, wide = 1; done < s->slices_count && !page->over; done += width) {
         int64_t before = page->rows;
 
-        width = wide < s->slices_count - done ? wide : s->slices_count - done;
+        width = s->by_time && wide < s->slices_count - done ? wide : s->slices_count - done;
         slice = take_slices(s, done, width);
         s->slice = &slice;
         if (statement == NULL || !same_statement(&prepared, &slice)) {
             tl_statement_close(statement);
             statement = NULL;
-            TL_TRY(prepare(s, &slice, &statement, err));
+            TL_TRY(s->by_time ? prepare(s, &slice, 1, &slice, &statement, err)
+                              : prepare(s, s->slices, s->slices_count, &slice, &statement, err));
             prepared = slice;
         }
         TL_TRY(add_bind(s, tl_bind_i64(slice.run), err));

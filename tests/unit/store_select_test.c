@@ -406,16 +406,13 @@ static void rows_come_in_order(const struct store_backend *backend)
 }
 
 /* What another tool sees in the SQL view, as asked_row has it. */
-static const char *sql_view(const struct store_backend *backend, const char *view)
+static const char *sql_view(const struct store_backend *backend, const char *view, const char *order)
 {
     static struct tl_buf text;
     char sql[300];
 
-    snprintf(
-        sql, sizeof sql,
-        "SELECT _start_ms, _end_ms, host, num_hits, _layer, CAST(_final AS INTEGER) FROM %s ORDER BY _end_ms, _start_ms, host, "
-        "num_hits",
-        view);
+    snprintf(sql, sizeof sql, "SELECT _start_ms, _end_ms, host, num_hits, _layer, CAST(_final AS INTEGER) FROM %s ORDER BY %s",
+             view, order);
     tl_buf_done(&text);
     tl_buf_init(&text, 0);
     if (backend == &store_postgres) {
@@ -478,15 +475,19 @@ static int64_t fill_layers(struct tl_store *store, struct tl_shape shape, int64_
 static void layers_are_merged(const struct store_backend *backend)
 {
     struct tl_store *store = fresh(backend);
-    static const char *views[] = {"tumbled", "visits", "ended"};
+    static const char *views[] = {"tumbled", "visits", "ended", "many"};
     struct tl_shape ended = store_windowed("ended", 'c');
 
     ended.ends_open = true;
     fill_layers(store, store_windowed("tumbled", 'a'), 30, 18);
     fill_layers(store, store_sessions("visits", 'b', 0), 30, 18);
     fill_layers(store, ended, 30, 18);
+    fill_layers(store, store_windowed("many", 'd'), 240, 210); /* more ranges than one statement has SELECTs */
     for (size_t v = 0; v < TL_COUNT(views); v++) {
-        expect(in_order(store, views[v], "window_end window_start host num_hits"), sql_view(backend, views[v]));
+        expect(in_order(store, views[v], "window_end window_start host num_hits"),
+               sql_view(backend, views[v], "_end_ms, _start_ms, host, num_hits"));
+        expect(in_order(store, views[v], "-num_hits host -window_end"),
+               sql_view(backend, views[v], "num_hits DESC, host, _end_ms DESC"));
         pages_are_the_whole(store, views[v], small_orders, TL_COUNT(small_orders));
         /* As the SQL view has them; each range of time too. */
         for (int64_t from = -10; from <= 310; from += 35)
