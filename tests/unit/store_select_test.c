@@ -768,6 +768,90 @@ static void single_events_are_paged(const struct store_backend *backend)
     tl_store_close(store);
 }
 
+/* ---- what is read for it ---- */
+
+static int64_t steps; /* of SQLite's machine, by all statements since: the same on every computer */
+
+static int count_steps(unsigned what, void *ctx, void *statement, void *time)
+{
+    (void)what;
+    (void)ctx;
+    (void)time;
+    steps += sqlite3_stmt_status(statement, SQLITE_STMTSTATUS_VM_STEP, 1);
+    return 0;
+}
+
+static int watch(sqlite3 *db, const char **message, const void *api)
+{
+    (void)message;
+    (void)api;
+    return sqlite3_trace_v2(db, SQLITE_TRACE_PROFILE, count_steps, NULL);
+}
+
+/* A range of time, or a page in order of time, costs what it gives: not all rows of the view, nor all that follow. */
+Test(store_select, reads_what_it_gives, .fini = store_folder_remove)
+{
+    static const struct {
+        const char *order;
+        int64_t from_ms, to_ms, limit;
+        enum tl_layer layer;
+        int64_t rows;
+    } cases[] = {
+        {"",                      MIN_MS, MAX_MS, 20, TL_LAYER_MERGED, 20},
+        {"-window_end",           MIN_MS, MAX_MS, 20, TL_LAYER_MERGED, 20},
+        {"-window_start",         MIN_MS, MAX_MS, 20, TL_LAYER_MERGED, 20},
+        {"-window_end -num_hits", MIN_MS, MAX_MS, 20, TL_LAYER_MERGED, 20},
+        {"window_end",            9000,   MAX_MS, 20, TL_LAYER_MERGED, 20},
+        {"-window_end",           MIN_MS, 9000,   20, TL_LAYER_BATCH,  20},
+        {"-window_end",           MIN_MS, 9000,   20, TL_LAYER_SPEED,  20},
+        {"",                      9000,   9100,   -1, TL_LAYER_MERGED, 20},
+        {"-num_hits",             9000,   9100,   -1, TL_LAYER_MERGED, 20},
+        {"host num_hits",         18900,  18950,  -1, TL_LAYER_MERGED, 10},
+        {"-num_hits",             9000,   9100,   -1, TL_LAYER_SPEED,  20},
+        {"-num_hits",             9000,   9100,   -1, TL_LAYER_BATCH,  20},
+    };
+    struct tl_store *store;
+
+    cr_assert_eq(sqlite3_auto_extension((void (*)(void))(uintptr_t)watch), SQLITE_OK);
+    store = fresh(&store_sqlite);
+    fill_layers(store, store_windowed("tumbled", 'a'), 1950, 1500);
+    for (size_t i = 0; i < TL_COUNT(cases); i++) {
+        struct tl_order wanted[TL_SELECT_ORDERS_MAX];
+        struct tl_select select = all_of("tumbled");
+        struct asked asked = {0};
+        struct tl_buf next;
+
+        tl_buf_init(&asked.text, 0);
+        tl_buf_init(&next, 0);
+        select.orders_count = orders_from(cases[i].order, wanted);
+        select.orders = wanted;
+        select.from_ms = cases[i].from_ms;
+        select.to_ms = cases[i].to_ms;
+        select.layer = cases[i].layer;
+        select.limit = cases[i].limit;
+        for (int page = 0; page < 2; page++) { /* the second from a cursor, where there is one */
+            struct tl_buf after;
+
+            tl_buf_init(&after, 0);
+            steps = asked.rows = 0;
+            select.cursor = tl_buf_sv(&next);
+            OK(tl_store_select(store, &select, any_head, asked_row, &asked, &after, NULL, err));
+            cr_assert_eq(asked.rows, cases[i].rows, "%zu: %lld", i, (long long)asked.rows);
+            cr_assert_lt(steps, 6000, "order '%s' from %lld to %lld, layer %d, page %d: %lld steps", cases[i].order,
+                         (long long)cases[i].from_ms, (long long)cases[i].to_ms, (int)cases[i].layer, page, (long long)steps);
+            tl_buf_clear(&next);
+            tl_buf_put_sv(&next, tl_buf_sv(&after));
+            tl_buf_done(&after);
+            if (next.size == 0)
+                break;
+        }
+        tl_buf_done(&asked.text);
+        tl_buf_done(&next);
+    }
+    sqlite3_reset_auto_extension();
+    tl_store_close(store);
+}
+
 static const struct store_check checks[] = {
     CHECK(conditions_take_rows),  CHECK(what_is_wrong_is_said),     CHECK(rows_come_in_order),
     CHECK(layers_are_merged),     CHECK(changes_move_no_other_row), CHECK(a_cursor_is_of_its_query),
