@@ -566,6 +566,39 @@ static void buckets_lie_on_a_wall_clock(const struct store_backend *backend)
     tl_store_close(store);
 }
 
+/* What comes out is held in memory. */
+Test(rollup, has_a_limit, .fini = store_folder_remove)
+{
+    struct sim_history history = {0};
+    struct tl_rollup asked = rollup_of(TL_SV("hits"), 60000, true);
+    const struct tl_sv page = TL_SV("page");
+    struct tl_store *store = fresh(&store_sqlite);
+    struct tl_plan *plan = sim_plan(table_sql);
+    struct text text = {0};
+    bool more = false;
+
+    for (int i = 0; i <= TL_ROLLUP_ROWS_MAX; i++) {
+        char json[120];
+
+        snprintf(json, sizeof json,
+                 "{\"event_time\": \"1970-01-01T00:03:00.%03dZ\", \"host\": \"a\", \"page\": \"/%d\", \"ms\": 1}", i % 1000, i);
+        sim_add(&history, 0, 1 + i, json);
+    }
+    plan->views_count = 1;
+    fill_views(store, plan, &history);
+    start(&text);
+    asked.group_by = &page;
+    FAILS(TL_ERR_LIMIT, "more than 100000 rows; a shorter range would do, or a view with APPROX_COUNT_DISTINCT",
+          tl_rollup_run(store, plan, &asked, text_head, text_row, &text, &more, NULL, err));
+    cr_assert_eq(text.text.size, 0);
+    asked.group_by_count = 0;
+    expect(rolled(store, plan, &asked, false), "window_start window_end n d twice\n180000 240000 100001 1 2\n");
+    tl_buf_done(&text.text);
+    sim_history_done(&history);
+    tl_plan_close(plan);
+    tl_store_close(store);
+}
+
 static const struct store_check checks[] = {
     CHECK(each_aggregate_is_that_of_the_larger_window),
     CHECK(keys_buckets_orders),
