@@ -374,6 +374,34 @@ bool tl_input_wants_block(const struct tl_input_file *file, uint32_t block, int6
     return times->min_ms < to_ms && times->max_ms >= from_ms;
 }
 
+static enum tl_code feed_file(struct tl_feed *feed, uint32_t partition, const struct tl_input_file *file, int64_t from_ms,
+                              int64_t to_ms, struct tl_err *err)
+{
+    enum tl_code rc = TL_OK;
+
+    for (uint32_t b = 0; b < file->file->blocks_count; b++)
+        if (tl_input_wants_block(file, b, from_ms, to_ms))
+            TL_TRY(tl_feed_add(feed, partition, &(struct tl_feed_ref){file->file, b, file->blocks[b].min_ms, file}, err));
+out:
+    return rc;
+}
+
+enum tl_code tl_input_feed(const struct tl_input *input, int64_t from_ms, int64_t to_ms, struct tl_feed **out, struct tl_err *err)
+{
+    struct tl_feed *feed = NULL;
+    enum tl_code rc;
+
+    TL_TRY(tl_feed_open(&feed, err));
+    for (uint32_t p = 0; p < input->partitions_count; p++)
+        for (uint32_t f = 0; f < input->partitions[p].files_count; f++)
+            TL_TRY(feed_file(feed, input->partitions[p].partition, &input->partitions[p].files[f], from_ms, to_ms, err));
+    *out = feed;
+    feed = NULL;
+out:
+    tl_feed_close(feed);
+    return rc;
+}
+
 static bool is_read(const struct tl_input_file *file, int64_t from_ms, int64_t to_ms)
 {
     for (uint32_t b = 0; b < file->file->blocks_count; b++)

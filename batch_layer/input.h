@@ -7,6 +7,7 @@
 #define TL_INPUT_H
 
 #include "main/source_topics.h"
+#include "master/feed.h"
 #include "master/master.h"
 #include "sql/plan.h"
 
@@ -78,6 +79,9 @@ TL_MUST_USE enum tl_code tl_input_unread(const struct tl_input_partition *partit
 /* Is a block with these times read for events in [from_ms, to_ms)? A block of dead letters alone is read with its file, and a file of them with
  * what lies before all events. */
 bool tl_input_wants_block(const struct tl_input_file *file, uint32_t block, int64_t from_ms, int64_t to_ms);
+/* All blocks that may have events with from_ms <= time < to_ms; what each is of (tl_feed_ref.of) is its file here. The input outlives the feed. */
+TL_MUST_USE enum tl_code tl_input_feed(const struct tl_input *input, int64_t from_ms, int64_t to_ms, struct tl_feed **out,
+                                       struct tl_err *err);
 
 /* Up to which instant the input is complete for a view with this lateness: every partition either reached a watermark
  * >= B - 1 + lateness, or was read to the log's end at a wall-clock time >= B + grace. INT64_MAX: for ever (imports only); INT64_MIN: not at all. */

@@ -1,8 +1,6 @@
 /* recompute.c: a span of ranges of the master record through the core. See recompute.h. */
 #include "recompute.h"
 
-#include <errno.h>
-#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -10,37 +8,29 @@
 #include "carry.h"
 #include "core/core.h"
 #include "family.h"
-#include "feed.h"
 #include "main/stop.h"
+#include "master/crew.h"
 #include "sql/shape.h"
 #include "store/store_quarantine.h"
 
 #ifdef TL_TINY
-enum { ROUND_CHUNKS = 2, ROUND_GROUPS = 6, COMMIT_ROWS = 3, RANGE_ROWS = 1 };
+enum { COMMIT_ROWS = 3, RANGE_ROWS = 1 };
 #else
-enum { ROUND_CHUNKS = 4 /* per thread */, ROUND_GROUPS = 512, COMMIT_ROWS = 50000, RANGE_ROWS = 10000 };
+enum { COMMIT_ROWS = 50000, RANGE_ROWS = 10000 };
 #endif
 enum { RANGE_MS = 200 };
-enum { JOBS_MAX = 64 };
 
 struct worker {
     struct pass *pass;
-    pthread_t thread;
-    bool running;
     struct tl_core *core;
-    struct tl_partial *partials[2]; /* by side */
-    struct tl_chunk chunk;
-    uint64_t turn, round; /* of the chunk at hand */
-    int64_t floor_ms;     /* of all chunks behind it */
-    bool turn_passed;
+    struct tl_partial *partials[TL_CREW_SIDES];
+    struct tl_crew_work *work; /* at hand */
 };
 
-/* Everything below the lock is the threads' common state. */
 struct pass {
     struct tl_recompute *job;
     const struct tl_plan *plan;
     struct tl_feed *feed;
-    bool in_turn;                                /* duplicates are looked for */
     bool ahead;                                  /* for the duplicates alone: nothing is counted */
     const bool *no_views;                        /* per view; false */
     uint64_t readings, bytes_before, bytes_read; /* for progress: of the span, in the reading before and in this one */
@@ -49,7 +39,7 @@ struct pass {
     struct tl_relay *relay; /* NULL: no view reads another */
     uint32_t cut;           /* ranges whose end has been cut */
     struct worker *workers;
-    uint32_t workers_count, jobs;      /* threads that are there, and that there are to be */
+    uint32_t workers_count;
     uint64_t (*outcomes)[TL_OUTCOMES]; /* view * ranges_count + range */
     uint64_t *rows;                    /* the same */
     struct tl_check_count *checks;     /* range * row checks + check */
@@ -58,215 +48,57 @@ struct pass {
     uint64_t uncommitted; /* rows in the open transaction */
     bool in_transaction;
     int64_t begun_ms; /* the transaction, monotonic */
-
-    pthread_mutex_t lock;
-    pthread_cond_t fed;    /* workers: a block is unpacked, a side is free, or nothing more is given out */
-    pthread_cond_t turned; /* workers: the turn has passed on */
-    pthread_cond_t done;   /* main: all of its round is done */
-    uint64_t round;        /* that main waits for or merges */
-    uint64_t next_round;   /* of the chunk to be given out: so many chunks, and groups, it has already */
-    uint64_t round_chunks, round_groups;
-    uint32_t at_hand[2]; /* chunks that workers have not done yet, per side */
-    int64_t floor_ms[2]; /* behind the last chunk given out, per side */
-    uint64_t next_turn;  /* to be given out */
-    uint64_t turn;       /* whose turn it is to judge duplicates */
-    bool ended;          /* the feed is empty */
-    enum tl_code failure;
-    struct tl_err err;
 };
 
-/* ---- duplicates, in turn ---- */
-
-static void fail_pass(struct pass *pass, enum tl_code rc, const struct tl_err *err)
-{
-    pthread_mutex_lock(&pass->lock);
-    if (pass->failure == TL_OK) {
-        pass->failure = rc;
-        pass->err = *err;
-    }
-    pthread_cond_broadcast(&pass->fed);
-    pthread_cond_broadcast(&pass->turned);
-    pthread_cond_broadcast(&pass->done);
-    pthread_mutex_unlock(&pass->lock);
-}
-
-static bool wait_turn(struct worker *worker)
-{
-    struct pass *pass = worker->pass;
-    bool mine;
-
-    pthread_mutex_lock(&pass->lock);
-    while (pass->turn != worker->turn && pass->failure == TL_OK)
-        pthread_cond_wait(&pass->turned, &pass->lock);
-    mine = pass->failure == TL_OK;
-    pthread_mutex_unlock(&pass->lock);
-    return mine;
-}
-
-static void pass_turn(struct worker *worker)
-{
-    struct pass *pass = worker->pass;
-
-    tl_duplicates_forget(pass->duplicates, worker->floor_ms);
-    pthread_mutex_lock(&pass->lock);
-    pass->turn = worker->turn + 1;
-    worker->turn_passed = true;
-    pthread_cond_broadcast(&pass->turned);
-    pthread_mutex_unlock(&pass->lock);
-}
+/* ---- workers ---- */
 
 static enum tl_code see_ids(void *ctx, uint32_t source, uint32_t partition, const struct tl_id *ids, const int64_t *time_ms,
                             const int64_t *log_ms, uint32_t count, uint8_t *seen, struct tl_err *err)
 {
     struct worker *worker = ctx;
-    struct pass *pass = worker->pass;
+    struct tl_duplicates *duplicates = worker->pass->duplicates;
     enum tl_code rc = TL_OK;
 
     (void)source;
     (void)partition;
     (void)log_ms;
-    if (!wait_turn(worker))
-        return tl_fail(err, TL_ERR_IO, "another thread of this run has failed");
-    TL_TRY(tl_duplicates_see(pass->duplicates, ids, time_ms, count, seen, err));
-    pass_turn(worker);
+    TL_TRY(tl_crew_wait(worker->work, 0, err));
+    TL_TRY(tl_duplicates_see(duplicates, ids, time_ms, count, seen, err));
+    tl_duplicates_forget(duplicates, worker->work->floor_ms);
+    tl_crew_pass(worker->work, 0);
 out:
     return rc;
 }
 
-/* ---- workers ---- */
-
-/* A round's side, of every worker's partials. */
-static uint32_t side_of(uint64_t round)
+static enum tl_code push_chunk(void *ctx, struct tl_crew_work *work, struct tl_err *err)
 {
-    return round & 1;
-}
+    struct pass *pass = ctx;
+    struct worker *worker = &pass->workers[work->worker];
+    struct tl_partial *partial = worker->partials[work->side];
+    struct tl_core_input input = {.source = pass->job->input->source,
+                                  .partition = UINT32_MAX,
+                                  .messages = work->chunk.messages,
+                                  .partitions = work->chunk.partitions,
+                                  .count = work->chunk.count};
+    uint64_t groups_before = tl_partial_groups(partial), groups;
+    enum tl_code rc;
 
-static bool round_done(const struct pass *pass)
-{
-    return (pass->ended || pass->next_round > pass->round) && pass->at_hand[side_of(pass->round)] == 0;
-}
-
-/* Where that is enough for a round, the next chunk is of another one: what main merges it should find in the cache, and where nearly every
- * event makes a group, a chunk or two fill that. */
-static void round_grows(struct pass *pass, uint64_t chunks, uint64_t groups)
-{
-    pass->round_chunks += chunks;
-    pass->round_groups += groups;
-    if (pass->round_chunks < (uint64_t)ROUND_CHUNKS * pass->jobs && pass->round_groups < ROUND_GROUPS)
-        return;
-    pass->next_round++;
-    pass->round_chunks = pass->round_groups = 0;
-}
-
-static enum tl_code give_out(struct worker *worker, struct tl_err *err)
-{
-    struct pass *pass = worker->pass;
-    enum tl_code rc = TL_OK;
-
-    TL_TRY(tl_feed_next(pass->feed, &worker->chunk, err));
-    if (worker->chunk.count == 0) {
-        pass->ended = true;
-        pthread_cond_broadcast(&pass->fed);
-        if (round_done(pass))
-            pthread_cond_signal(&pass->done);
-        goto out;
-    }
-    worker->round = pass->next_round;
-    worker->turn = pass->next_turn++;
-    worker->turn_passed = false;
-    worker->floor_ms = pass->floor_ms[side_of(worker->round)] = tl_feed_floor_ms(pass->feed);
-    pass->at_hand[side_of(worker->round)]++;
-    round_grows(pass, 1, 0);
+    worker->work = work;
+    TL_TRY(tl_core_push(worker->core, &input, partial, err));
+    groups = tl_partial_groups(partial);
+    work->groups = groups > groups_before ? groups - groups_before : 0; /* sessions become one */
 out:
     return rc;
 }
 
-/* Takes the next chunk; none: the feed is empty, or another thread has failed. Unpacks first what can be unpacked, with the lock given back. */
-static enum tl_code next_chunk(struct worker *worker, struct tl_err *err)
+static enum tl_code note_damaged(void *ctx, const struct tl_feed_ref *ref, enum tl_code code, struct tl_err *err)
 {
-    struct pass *pass = worker->pass;
-    enum tl_code rc = TL_OK;
+    struct pass *pass = ctx;
 
-    pthread_mutex_lock(&pass->lock);
-    while (worker->chunk.count == 0 && !pass->ended && pass->failure == TL_OK) {
-        struct tl_feed_block *block;
-
-        TL_TRY(tl_feed_claim(pass->feed, &block, err));
-        if (block != NULL) {
-            pthread_mutex_unlock(&pass->lock);
-            rc = tl_feed_unpack(block, err);
-            pthread_mutex_lock(&pass->lock);
-            if (rc == TL_ERR_CORRUPT)
-                pass->job->damaged = tl_feed_file(block);
-            TL_TRY(rc);
-            tl_feed_unpacked(pass->feed, block);
-            pthread_cond_broadcast(&pass->fed);
-        } else if (!tl_feed_ready(pass->feed) || pass->next_round > pass->round + 1) {
-            pthread_cond_wait(&pass->fed, &pass->lock);
-        } else {
-            TL_TRY(give_out(worker, err));
-        }
-    }
-out:
-    pthread_mutex_unlock(&pass->lock);
-    return rc;
-}
-
-/* `groups`: that it has added to its partial. */
-static void chunk_done(struct worker *worker, uint64_t groups)
-{
-    struct pass *pass = worker->pass;
-
-    pthread_mutex_lock(&pass->lock);
-    tl_feed_release(pass->feed, &worker->chunk);
-    pass->at_hand[side_of(worker->round)]--;
-    if (worker->round == pass->next_round)
-        round_grows(pass, 0, groups);
-    if (round_done(pass))
-        pthread_cond_signal(&pass->done);
-    pthread_mutex_unlock(&pass->lock);
-}
-
-static enum tl_code do_chunks(struct worker *worker, struct tl_err *err)
-{
-    struct pass *pass = worker->pass;
-    struct tl_core_input input = {.source = pass->job->input->source, .partition = UINT32_MAX};
-    enum tl_code rc = TL_OK;
-
-    for (;;) {
-        struct tl_partial *partial;
-        uint64_t groups_before, groups;
-
-        TL_TRY(next_chunk(worker, err));
-        if (worker->chunk.count == 0)
-            break;
-        partial = worker->partials[side_of(worker->round)];
-        groups_before = tl_partial_groups(partial);
-        input.messages = worker->chunk.messages;
-        input.partitions = worker->chunk.partitions;
-        input.count = worker->chunk.count;
-        TL_TRY(tl_core_push(worker->core, &input, partial, err));
-        if (pass->in_turn && !worker->turn_passed) { /* no ids were asked for: the turn still has to pass on in order */
-            if (!wait_turn(worker))
-                break;
-            pass_turn(worker);
-        }
-        groups = tl_partial_groups(partial);
-        chunk_done(worker, groups > groups_before ? groups - groups_before : 0); /* sessions become one */
-    }
-out:
-    return rc;
-}
-
-static void *thread_main(void *arg)
-{
-    struct worker *worker = arg;
-    struct tl_err err = {0};
-    enum tl_code rc = do_chunks(worker, &err);
-
-    if (rc != TL_OK)
-        fail_pass(worker->pass, rc, &err);
-    return NULL;
+    (void)err;
+    if (code == TL_ERR_CORRUPT)
+        pass->job->damaged = ref->of;
+    return code;
 }
 
 /* ---- main: merge, retire, stage ---- */
@@ -557,69 +389,33 @@ out:
     return rc;
 }
 
-struct round {
-    uint32_t side;
-    bool last;
-    int64_t floor_ms;
-    uint64_t bytes_count;
-};
-
-/* Until no worker touches the round's side any more. */
-static enum tl_code wait_round(struct pass *pass, struct round *round, struct tl_err *err)
+static enum tl_code merge_round(void *ctx, const struct tl_crew_round *round, struct tl_err *err)
 {
-    enum tl_code rc;
-
-    pthread_mutex_lock(&pass->lock);
-    while (!round_done(pass) && pass->failure == TL_OK)
-        pthread_cond_wait(&pass->done, &pass->lock);
-    round->side = side_of(pass->round);
-    round->last = pass->ended && pass->next_round == pass->round;
-    round->floor_ms = round->last ? INT64_MAX : pass->floor_ms[round->side];
-    round->bytes_count = tl_feed_bytes(pass->feed, &pass->bytes_read);
-    rc = pass->failure;
-    if (rc != TL_OK)
-        *err = pass->err;
-    pthread_mutex_unlock(&pass->lock);
-    return rc;
-}
-
-static enum tl_code merge_round(struct pass *pass, uint32_t side, struct tl_err *err)
-{
+    struct pass *pass = ctx;
+    struct tl_recompute *job = pass->job;
     enum tl_code rc = TL_OK;
 
+    if (tl_stop_requested())
+        TL_TRY(tl_fail(err, TL_ERR_IO, "run %lld: stopped before it was published; the next run does its work",
+                       (long long)job->run));
+    pass->bytes_read = round->bytes_done;
+    if (job->progress != NULL)
+        job->progress(job->progress_ctx, pass->bytes_before + pass->bytes_read, pass->readings * round->bytes_count);
     for (uint32_t w = 0; w < pass->workers_count; w++) {
         if (pass->ahead)
-            tl_partial_reset(pass->workers[w].partials[side]);
+            tl_partial_reset(pass->workers[w].partials[round->side]);
         else
-            TL_TRY(take_partial(pass, pass->workers[w].partials[side], err));
+            TL_TRY(take_partial(pass, pass->workers[w].partials[round->side], err));
     }
-    pthread_mutex_lock(&pass->lock);
-    pass->round++;
-    pthread_cond_broadcast(&pass->fed);
-    pthread_mutex_unlock(&pass->lock);
 out:
     return rc;
 }
 
-static enum tl_code run_rounds(struct pass *pass, struct tl_err *err)
+static enum tl_code retire_round(void *ctx, const struct tl_crew_round *round, struct tl_err *err)
 {
-    struct tl_recompute *job = pass->job;
-    struct round round = {0};
-    enum tl_code rc = TL_OK;
+    struct pass *pass = ctx;
 
-    while (!round.last) {
-        TL_TRY(wait_round(pass, &round, err));
-        if (tl_stop_requested())
-            TL_TRY(tl_fail(err, TL_ERR_IO, "run %lld: stopped before it was published; the next run does its work",
-                           (long long)job->run));
-        if (job->progress != NULL)
-            job->progress(job->progress_ctx, pass->bytes_before + pass->bytes_read, pass->readings * round.bytes_count);
-        TL_TRY(merge_round(pass, round.side, err));
-        if (!pass->ahead)
-            TL_TRY(retire(pass, round.floor_ms, err));
-    }
-out:
-    return rc;
+    return pass->ahead ? TL_OK : retire(pass, round->floor_ms, err);
 }
 
 /* ---- opening ---- */
@@ -639,29 +435,20 @@ static enum tl_code open_worker(struct pass *pass, struct worker *worker, struct
 
     worker->pass = pass;
     TL_TRY(tl_core_open(&config, &worker->core, err));
-    for (int side = 0; side < 2; side++) {
+    for (int side = 0; side < TL_CREW_SIDES; side++) {
         TL_TRY(tl_partial_open(pass->plan, &options, &worker->partials[side], err));
         TL_TRY(tl_partial_want_checks(worker->partials[side], row_checks(job), err));
     }
-    if ((errno = pthread_create(&worker->thread, NULL, thread_main, worker)) != 0)
-        TL_TRY(tl_fail_errno(err, TL_ERR_IO, "cannot start a thread"));
-    worker->running = true;
 out:
     return rc;
 }
 
 static void close_workers(struct pass *pass)
 {
-    fail_pass(pass, TL_ERR_IO, &(struct tl_err){0}); /* whoever still waits for something must not */
     for (uint32_t w = 0; w < pass->workers_count; w++) {
-        struct worker *worker = &pass->workers[w];
-
-        if (worker->running)
-            pthread_join(worker->thread, NULL);
-        tl_core_close(worker->core);
-        tl_partial_close(worker->partials[0]);
-        tl_partial_close(worker->partials[1]);
-        tl_chunk_done(&worker->chunk);
+        tl_core_close(pass->workers[w].core);
+        for (int side = 0; side < TL_CREW_SIDES; side++)
+            tl_partial_close(pass->workers[w].partials[side]);
     }
     free(pass->workers);
 }
@@ -689,13 +476,12 @@ out:
 
 static enum tl_code open_workers(struct pass *pass, struct tl_err *err)
 {
-    uint32_t jobs = (uint32_t)tl_min_i64(tl_max_i64(pass->job->jobs, 1), JOBS_MAX);
+    uint32_t jobs = (uint32_t)tl_min_i64(tl_max_i64(pass->job->jobs, 1), TL_CREW_THREADS_MAX);
     enum tl_code rc = TL_OK;
 
     pass->workers = calloc(jobs, sizeof *pass->workers);
     if (pass->workers == NULL)
         return tl_fail_memory(err, jobs * sizeof *pass->workers);
-    pass->jobs = jobs;
     while (rc == TL_OK && pass->workers_count < jobs)
         rc = open_worker(pass, &pass->workers[pass->workers_count++], err); /* one that is half open is closed with the others */
     return rc;
@@ -706,16 +492,19 @@ static enum tl_code read_span(struct pass *pass, struct tl_err *err)
     struct tl_recompute *job = pass->job;
     enum tl_code rc = TL_OK;
 
-    pthread_mutex_init(&pass->lock, NULL);
-    pthread_cond_init(&pass->fed, NULL);
-    pthread_cond_init(&pass->turned, NULL);
-    pthread_cond_init(&pass->done, NULL);
-    pass->in_turn = pass->plan->sources[job->input->source].dedup_slot >= 0;
     if (!pass->ahead)
         TL_TRY(open_windows(pass, err));
-    TL_TRY(tl_feed_open(job->input, job->bounds[0], job->bounds[job->ranges_count], &pass->feed, err));
+    TL_TRY(tl_input_feed(job->input, job->bounds[0], job->bounds[job->ranges_count], &pass->feed, err));
     TL_TRY(open_workers(pass, err));
-    TL_TRY(run_rounds(pass, err));
+    TL_TRY(tl_crew_run(&(struct tl_crew_config){.feed = pass->feed,
+                                                .threads = pass->workers_count,
+                                                .turns = pass->plan->sources[job->input->source].dedup_slot >= 0,
+                                                .push = push_chunk,
+                                                .merge = merge_round,
+                                                .merged = retire_round,
+                                                .damaged = note_damaged,
+                                                .ctx = pass},
+                       err));
     if (!pass->ahead)
         TL_TRY(stage_all_open(pass, err));
     if (!pass->ahead)
@@ -733,10 +522,6 @@ out:
     free(pass->dropped);
     free(pass->rows);
     free(pass->outcomes);
-    pthread_mutex_destroy(&pass->lock);
-    pthread_cond_destroy(&pass->fed);
-    pthread_cond_destroy(&pass->turned);
-    pthread_cond_destroy(&pass->done);
     return rc;
 }
 

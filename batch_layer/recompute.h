@@ -3,14 +3,10 @@
  *   feed ──chunk──> worker: parse ─> its turn: duplicates ─> accumulate ──partial──> main: merge, retire, stage
  *                   worker: parse ─> its turn: duplicates ─> accumulate ──partial──┘
  *
- * Chunks are judged for duplicates in the order of the feed, whichever thread has them: so the smallest (log timestamp, partition, offset)
- * wins, however many threads there are. A window is final, and leaves memory, when nothing that is still to be read may belong to it
- * (feed.h, floor): memory follows the windows that the unread files may still touch, and the ids of the ranges at hand. Where these ids find no
- * room (duplicates.h), the span is read twice, the first time for them alone.
- *
- * So many chunks in a row are a round, or fewer where these make many groups. Every worker has two partials, one for the even rounds and
- * one for the odd: main merges a round when no worker has a chunk of it any more, and they fill the next one meanwhile; what lies behind
- * that one waits until main has merged. So workers wait for main where it is the slower one, and never for each other.
+ * Chunks are judged for duplicates in the order of the feed, whichever thread has them (master/crew.h): so the smallest (log timestamp,
+ * partition, offset) wins, however many threads there are. A window is final, and leaves memory, when nothing that is still to be read may
+ * belong to it (feed.h, floor): memory follows the windows that the unread files may still touch, and the ids of the ranges at hand. Where
+ * these ids find no room (duplicates.h), the span is read twice, the first time for them alone.
  *
  * Windows that lie across a bound within the span: what is open there is that range's carry, and goes on with what lies behind
  * (tl_window_cut). */

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "batch_layer/feed.h"
+#include "batch_layer/input.h"
 #include "event/partition.h"
 #include "support/chance.h"
 #include "support/run.h"
@@ -109,7 +109,7 @@ static void read_all(const struct tl_input *input, struct chance *chance, const 
     uint32_t held_count = 0, seen = 0, turn = 0;
     bool ended = false;
 
-    OK(tl_feed_open(input, 0, 1, &feed, &err));
+    OK(tl_input_feed(input, 0, 1, &feed, &err));
     while (!ended) {
         struct tl_chunk *chunk = &chunks[turn++ % 2];
 
@@ -188,7 +188,7 @@ Test(feed, the_next_block_of_each_partition_and_two_more_are_unpacked_at_once)
         OK(tl_master_open(dir, &master, &err));
         write_record(master, &chance, partitions[i]);
         input_make(master, &input, parts);
-        OK(tl_feed_open(&input, 0, 1, &feed, &err));
+        OK(tl_input_feed(&input, 0, 1, &feed, &err));
         do {
             OK(tl_feed_claim(feed, &block, &err));
             held[count] = block;

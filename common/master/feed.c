@@ -1,5 +1,5 @@
-/* feed.c: messages of the master record in the order in which batch judges duplicates. See feed.h. */
-#include "feed.h"
+/* feed.c: messages of the master record in the order in which duplicates are judged. See feed.h. */
+#include "master/feed.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -19,15 +19,14 @@ struct tl_feed_block {
 };
 
 struct block_ref {
-    const struct tl_input_file *file;
-    uint32_t block;
+    struct tl_feed_ref ref;
     int64_t floor_ms; /* minimum of event times in this and all later blocks of the stream */
 };
 
 struct stream {
     uint32_t partition;
     struct block_ref *blocks;
-    uint32_t blocks_count, next;
+    uint32_t blocks_count, blocks_capacity, next;
     struct tl_feed_block *current; /* block number `next`; NULL: nobody has claimed it, or there is none */
     struct tl_feed_block *last;    /* of those that are claimed */
     uint32_t claimed;
@@ -37,7 +36,7 @@ enum { AHEAD_MAX = 2 /* blocks, of all streams: a thread that unpacks keeps one 
 
 struct tl_feed {
     struct stream *streams;
-    uint32_t streams_count;
+    uint32_t streams_count, streams_capacity;
     struct stream **heap; /* those whose next message is known, the first of them first */
     uint32_t heap_count;
     uint32_t waiting; /* streams whose next message is not known yet */
@@ -48,56 +47,46 @@ struct tl_feed {
     uint64_t bytes_count, bytes_done;
 };
 
-static enum tl_code open_stream(struct tl_feed *feed, struct stream *stream, const struct tl_input_partition *partition,
-                                int64_t from_ms, int64_t to_ms, struct tl_err *err)
+enum tl_code tl_feed_open(struct tl_feed **out, struct tl_err *err)
 {
-    uint64_t room = 0;
-    int64_t floor_ms = INT64_MAX;
+    *out = calloc(1, sizeof **out);
+    return *out == NULL ? tl_fail_memory(err, sizeof **out) : TL_OK;
+}
 
-    stream->partition = partition->partition;
-    for (uint32_t f = 0; f < partition->files_count; f++)
-        room += partition->files[f].file->blocks_count;
-    stream->blocks = malloc((room + 1) * sizeof *stream->blocks);
-    if (stream->blocks == NULL)
-        return tl_fail_memory(err, room * sizeof *stream->blocks);
-    for (uint32_t f = 0; f < partition->files_count; f++) {
-        const struct tl_input_file *file = &partition->files[f];
+static enum tl_code add_stream(struct tl_feed *feed, uint32_t partition, struct tl_err *err)
+{
+    if (feed->streams_count == feed->streams_capacity) {
+        uint32_t capacity = feed->streams_capacity * 2 + 8;
 
-        for (uint32_t b = 0; b < file->file->blocks_count; b++) {
-            if (!tl_input_wants_block(file, b, from_ms, to_ms))
-                continue;
-            stream->blocks[stream->blocks_count++] = (struct block_ref){file, b, file->blocks[b].min_ms};
-            feed->bytes_count += file->file->blocks[b].raw_bytes;
-        }
+        if (!TL_RESIZE(feed->streams, capacity) || !TL_RESIZE(feed->heap, capacity))
+            return tl_fail_memory(err, capacity * sizeof *feed->streams);
+        feed->streams_capacity = capacity;
     }
-    for (uint32_t b = stream->blocks_count; b-- > 0;) {
-        floor_ms = tl_min_i64(floor_ms, stream->blocks[b].floor_ms);
-        stream->blocks[b].floor_ms = floor_ms;
-    }
+    feed->streams[feed->streams_count++] = (struct stream){.partition = partition};
+    feed->waiting++;
     return TL_OK;
 }
 
-enum tl_code tl_feed_open(const struct tl_input *input, int64_t from_ms, int64_t to_ms, struct tl_feed **out, struct tl_err *err)
+enum tl_code tl_feed_add(struct tl_feed *feed, uint32_t partition, const struct tl_feed_ref *ref, struct tl_err *err)
 {
-    struct tl_feed *feed = calloc(1, sizeof *feed);
+    struct stream *stream;
     enum tl_code rc = TL_OK;
 
-    if (feed == NULL)
-        return tl_fail_memory(err, sizeof *feed);
-    feed->streams = calloc(input->partitions_count + 1, sizeof *feed->streams);
-    if (feed->streams == NULL)
-        TL_TRY(tl_fail_memory(err, input->partitions_count * sizeof *feed->streams));
-    feed->heap = calloc(input->partitions_count + 1, sizeof *feed->heap);
-    if (feed->heap == NULL)
-        TL_TRY(tl_fail_memory(err, input->partitions_count * sizeof *feed->heap));
-    for (uint32_t p = 0; p < input->partitions_count; p++, feed->streams_count++) {
-        TL_TRY(open_stream(feed, &feed->streams[p], &input->partitions[p], from_ms, to_ms, err));
-        feed->waiting += feed->streams[p].blocks_count > 0;
+    if (feed->streams_count == 0 || feed->streams[feed->streams_count - 1].partition != partition)
+        TL_TRY(add_stream(feed, partition, err));
+    stream = &feed->streams[feed->streams_count - 1];
+    if (stream->blocks_count == stream->blocks_capacity) {
+        uint32_t capacity = stream->blocks_capacity * 2 + 16;
+
+        if (!TL_RESIZE(stream->blocks, capacity))
+            TL_TRY(tl_fail_memory(err, capacity * sizeof *stream->blocks));
+        stream->blocks_capacity = capacity;
     }
-    *out = feed;
-    feed = NULL;
+    for (uint32_t b = stream->blocks_count; b-- > 0 && stream->blocks[b].floor_ms > ref->min_ms;)
+        stream->blocks[b].floor_ms = ref->min_ms;
+    stream->blocks[stream->blocks_count++] = (struct block_ref){*ref, ref->min_ms};
+    feed->bytes_count += ref->file->blocks[ref->block].raw_bytes;
 out:
-    tl_feed_close(feed);
     return rc;
 }
 
@@ -219,12 +208,17 @@ out:
 
 enum tl_code tl_feed_unpack(struct tl_feed_block *block, struct tl_err *err)
 {
-    return tl_master_read_block(block->reader, block->ref->file->file, block->ref->block, &block->messages, &block->count, err);
+    const struct tl_feed_ref *ref = &block->ref->ref;
+    enum tl_code rc = tl_master_read_block(block->reader, ref->file, ref->block, &block->messages, &block->count, err);
+
+    if (rc != TL_OK)
+        block->count = 0;
+    return rc;
 }
 
-const struct tl_input_file *tl_feed_file(const struct tl_feed_block *block)
+const struct tl_feed_ref *tl_feed_ref_of(const struct tl_feed_block *block)
 {
-    return block->ref->file;
+    return &block->ref->ref;
 }
 
 /* ---- the streams in order of their next messages ---- */
@@ -285,7 +279,7 @@ void tl_feed_unpacked(struct tl_feed *feed, struct tl_feed_block *block)
     struct stream *stream = block->stream;
 
     block->ready = true;
-    feed->bytes_done += block->ref->file->file->blocks[block->ref->block].raw_bytes;
+    feed->bytes_done += block->ref->ref.file->blocks[block->ref->ref.block].raw_bytes;
     if (block != stream->current)
         return;
     if (step(feed, stream)) {
