@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/diag.h"
 #include "diff_inside.h"
@@ -310,6 +311,8 @@ static enum tl_code diff(struct tl_diff *d, struct tl_err *err)
 {
     enum tl_code rc;
 
+    d->threads =
+        (uint32_t)tl_min_i64(d->own->jobs > 0 ? d->own->jobs : tl_max_i64(sysconf(_SC_NPROCESSORS_ONLN), 1), TL_CREW_THREADS_MAX);
     d->path[TL_OLD] = d->common->views;
     d->path[TL_NEW] = d->common->args[0];
     for (int side = TL_BOTH; side-- > 0;)
@@ -374,6 +377,7 @@ static const struct tl_option diff_table[] = {
      offsetof(struct tl_diff_options,                                                                                                                                               new_checks),    0},
     {"new-functions", TL_OPT_FILE,     "LIB.so",           "functions of NEW.sql; those of --functions unless set",
      offsetof(struct tl_diff_options,                                                                                                                                               new_functions), 0},
+    {"jobs",          TL_OPT_COUNT,    "N",                "threads; one per core unless set",                                                     offsetof(struct tl_diff_options, jobs),          0},
     {"read-back",     TL_OPT_DURATION, "DURATION",
      "look so far back for where sessions and count windows begin that are open at --from (7d)",                                                   offsetof(struct tl_diff_options, read_back_ms),  0},
     {"at-once",       TL_OPT_BYTES,    "SIZE",             "count so much of the record at once: memory follows its groups (128MiB)",

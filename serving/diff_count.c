@@ -83,11 +83,16 @@ enum tl_code tl_diff_open_count(struct tl_diff *d, struct tl_diff_count *count, 
     count->has_edge = tl_arena_zalloc(&d->memory, plan->views_count + 1u);
     count->edges = tl_arena_zalloc(&d->memory, (plan->views_count + 1u) * sizeof *count->edges);
     count->pairs = tl_arena_zalloc(&d->memory, (plan->views_count + 1u) * sizeof *count->pairs);
+    count->moves = tl_arena_zalloc(&d->memory, d->threads * sizeof *count->moves);
+    count->push_ctxs = tl_arena_zalloc(&d->memory, d->threads * sizeof *count->push_ctxs);
     views = tl_arena_zalloc(&d->memory, (plan->views_count + 1u) * sizeof *views);
-    if (count->wanted == NULL || count->has_edge == NULL || count->edges == NULL || count->pairs == NULL || views == NULL)
+    if (count->wanted == NULL || count->has_edge == NULL || count->edges == NULL || count->pairs == NULL ||
+        count->moves == NULL || count->push_ctxs == NULL || views == NULL)
         TL_TRY(tl_fail_memory(err, plan->views_count * sizeof *views));
     memcpy(views, plan->views, plan->views_count * sizeof *views);
     count->plan.views = views;
+    for (uint32_t t = 0; t < d->threads; t++)
+        count->push_ctxs[t] = events ? (void *)&count->moves[t] : (void *)count;
     for (uint32_t v = 0; v < plan->views_count; v++)
         count->pairs[v] = -1;
     for (uint32_t p = 0; p < d->report.views_count; p++) {
@@ -172,8 +177,7 @@ enum tl_code tl_diff_note_holes(struct tl_diff *d, struct tl_err *err)
     enum tl_code rc = TL_OK;
 
     for (uint32_t i = 0; i < d->streams_count; i++) {
-        for (uint32_t h = 0; h < d->streams[i].input.holes_count; h++) {
-            const struct tl_record_hole *hole = &d->streams[i].input.holes[h];
+        for (const struct tl_record_hole *hole = d->streams[i].input.holes; hole != NULL; hole = hole->next) {
             char from[TL_TIME_TEXT_BYTES], to[TL_TIME_TEXT_BYTES];
 
             if (hole->min_ms >= d->report.to_ms || hole->max_ms < d->report.from_ms)
@@ -243,14 +247,10 @@ static int64_t end_of_hole(const struct tl_diff *d, const struct tl_diff_pair *p
 
 static bool is_in_hole(const struct tl_diff *d, const struct tl_diff_pair *pair, int64_t start_ms, int64_t end_ms)
 {
-    for (uint32_t i = 0; i < d->streams_count; i++) {
-        for (uint32_t h = 0; h < d->streams[i].input.holes_count; h++) {
-            const struct tl_record_hole *hole = &d->streams[i].input.holes[h];
-
+    for (uint32_t i = 0; i < d->streams_count; i++)
+        for (const struct tl_record_hole *hole = d->streams[i].input.holes; hole != NULL; hole = hole->next)
             if (hole->min_ms <= end_ms && end_of_hole(d, pair, hole) >= start_ms)
                 return true;
-        }
-    }
     return false;
 }
 
@@ -339,45 +339,86 @@ out:
 
 /* ---- counting ---- */
 
-enum { CHUNKS_A_RETIRE = 16 };
+struct pushing {
+    struct tl_diff *d;
+    struct tl_diff_count *counts;
+    struct tl_diff_stream *stream;
+    int64_t to_ms;
+    struct tl_moves *moves;
+    uint32_t turns[TL_DIFF_COUNTS]; /* of each count, where duplicates are judged */
+};
 
-/* Windows that nothing unread can belong to may go; with one stream alone, for others have their own floors. */
-static enum tl_code retire_early(struct tl_diff *d, struct tl_diff_count counts[TL_DIFF_COUNTS], const struct tl_merged *merged,
-                                 int64_t to_ms, struct tl_err *err)
+/* The counts that are open and read the stream: the next one from *c on. */
+static struct tl_diff_count *next_count(const struct pushing *pushing, int *c)
 {
-    int64_t floor_ms = d->streams_count == 1 ? tl_merged_floor_ms(merged) : INT64_MIN;
-
-    return floor_ms == INT64_MIN ? TL_OK : tl_diff_retire(counts, tl_min_i64(floor_ms, to_ms), err);
+    for (; *c < TL_DIFF_COUNTS; ++*c)
+        if (pushing->counts[*c].recount != NULL && pushing->stream->source[pushing->counts[*c].side] >= 0)
+            return &pushing->counts[*c];
+    return NULL;
 }
 
-static enum tl_code push_stream(struct tl_diff *d, struct tl_diff_count counts[TL_DIFF_COUNTS], struct tl_diff_stream *stream,
-                                const struct tl_time_spans *spans, int64_t to_ms, struct tl_moves *moves, struct tl_err *err)
+static enum tl_code push_chunk(void *ctx, struct tl_crew_work *work, struct tl_err *err)
 {
-    struct tl_merged *merged = NULL;
-    const struct tl_message *messages;
-    const uint32_t *partitions;
-    uint32_t chunks = 0;
-    size_t count;
+    const struct pushing *pushing = ctx;
+    const struct tl_diff_count *count;
+    enum tl_code rc = TL_OK;
+
+    for (int c = 0; (count = next_count(pushing, &c)) != NULL; c++)
+        TL_TRY(tl_recount_push(count->recount, (uint32_t)pushing->stream->source[count->side], work, pushing->turns[c], err));
+    if (pushing->moves != NULL)
+        TL_TRY(tl_moves_judge(pushing->moves, work->worker, err));
+out:
+    return rc;
+}
+
+static enum tl_code merge_round(void *ctx, const struct tl_crew_round *round, struct tl_err *err)
+{
+    const struct pushing *pushing = ctx;
+    const struct tl_diff_count *count;
+    enum tl_code rc = TL_OK;
+
+    for (int c = 0; (count = next_count(pushing, &c)) != NULL; c++)
+        TL_TRY(tl_recount_merge(count->recount, round->side, err));
+out:
+    return rc;
+}
+
+/* Windows that nothing unread can belong to may go; with one stream alone, for others have their own floors. */
+static enum tl_code retire_round(void *ctx, const struct tl_crew_round *round, struct tl_err *err)
+{
+    const struct pushing *pushing = ctx;
+
+    if (pushing->d->streams_count > 1 || round->floor_ms == INT64_MIN)
+        return TL_OK;
+    return tl_diff_retire(pushing->counts, tl_min_i64(round->floor_ms, pushing->to_ms), err);
+}
+
+static enum tl_code lose_block(void *ctx, const struct tl_feed_ref *ref, enum tl_code code, struct tl_err *err)
+{
+    const struct pushing *pushing = ctx;
+
+    (void)code;
+    return tl_record_input_lost(&pushing->stream->input, ref, err);
+}
+
+static enum tl_code push_stream(struct pushing *pushing, const struct tl_time_spans *spans, struct tl_err *err)
+{
+    struct tl_crew_config config = {.threads = pushing->d->threads,
+                                    .push = push_chunk,
+                                    .merge = merge_round,
+                                    .merged = retire_round,
+                                    .damaged = lose_block,
+                                    .ctx = pushing};
+    const struct tl_diff_count *count;
     enum tl_code rc;
 
-    TL_TRY(tl_merged_open(&stream->input, spans, &merged, err));
-    for (;;) {
-        TL_TRY(tl_merged_next(merged, &messages, &partitions, &count, err));
-        if (count == 0)
-            break;
-        for (int c = 0; c < TL_DIFF_COUNTS; c++) {
-            int32_t source = stream->source[counts[c].side];
-
-            if (counts[c].recount != NULL && source >= 0)
-                TL_TRY(tl_recount_push(counts[c].recount, (uint32_t)source, messages, partitions, count, err));
-        }
-        if (moves != NULL)
-            TL_TRY(tl_moves_judge(moves, err));
-        if (++chunks % CHUNKS_A_RETIRE == 0)
-            TL_TRY(retire_early(d, counts, merged, to_ms, err));
-    }
+    for (int c = 0; (count = next_count(pushing, &c)) != NULL; c++)
+        if (tl_recount_judges(count->recount, (uint32_t)pushing->stream->source[count->side]))
+            pushing->turns[c] = config.turns++;
+    TL_TRY(tl_record_input_feed(&pushing->stream->input, spans, &config.feed, err));
+    TL_TRY(tl_crew_run(&config, err));
 out:
-    tl_merged_close(merged);
+    tl_feed_close(config.feed);
     return rc;
 }
 
@@ -390,10 +431,11 @@ enum tl_code tl_diff_push(struct tl_diff *d, struct tl_diff_count counts[TL_DIFF
         if (counts[c].recount != NULL)
             TL_TRY(tl_recount_begin(counts[c].recount, from_ms, to_ms, err));
     for (uint32_t i = 0; i < d->streams_count; i++)
-        TL_TRY(push_stream(d, counts, &d->streams[i], spans, to_ms, moves, err));
+        TL_TRY(push_stream(&(struct pushing){.d = d, .counts = counts, .stream = &d->streams[i], .to_ms = to_ms, .moves = moves},
+                           spans, err));
     for (int c = 0; c < TL_DIFF_COUNTS; c++)
         if (counts[c].recount != NULL)
-            TL_TRY(tl_recount_end(counts[c].recount, err));
+            tl_recount_end(counts[c].recount);
     if (d->out_of_memory)
         TL_TRY(tl_fail_memory(err, sizeof(struct tl_time_span)));
 out:

@@ -91,8 +91,10 @@ static enum tl_code open_counts(struct tl_diff *d, int64_t read_ms, struct tl_er
         struct tl_recount_config config = {.plan = &count->plan,
                                            .wanted = count->wanted,
                                            .checks = d->checks[count->side],
+                                           .threads = d->threads,
                                            .rows = tl_diff_take_rows,
-                                           .ctx = count};
+                                           .ctx = count,
+                                           .push_ctxs = count->push_ctxs};
 
         if (!count->any)
             continue;

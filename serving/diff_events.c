@@ -86,17 +86,20 @@ static enum tl_code open_events(struct tl_diff *d, struct tl_moves *moves, struc
                                            .wanted = count->wanted,
                                            .checks = d->checks[count->side],
                                            .whole = true,
+                                           .threads = d->threads,
                                            .asks = tl_moves_ask,
                                            .rows = tl_moves_rows,
                                            .refused = tl_moves_refused,
-                                           .ctx = &count->moves};
+                                           .ctx = count->moves,
+                                           .push_ctxs = count->push_ctxs};
         bool any = false;
 
         for (uint32_t v = 0; count->any && v < count->plan.views_count; v++) {
             count->wanted[v] = count->pairs[v] >= 0 && d->views[count->pairs[v]].preview.units_count > 0;
             any = any || count->wanted[v];
         }
-        count->moves = (struct tl_moves_side){moves, count->side, count->pairs};
+        for (uint32_t t = 0; any && t < d->threads; t++)
+            count->moves[t] = (struct tl_moves_side){moves, t, count->side, count->pairs};
         if (any)
             TL_TRY(tl_recount_open(&config, &count->recount, err));
     }
@@ -129,7 +132,7 @@ enum tl_code tl_diff_find_moves(struct tl_diff *d, struct tl_err *err)
     tl_time_spans_settle(&spans);
     if (spans.count == 0)
         goto out;
-    TL_TRY(tl_moves_open(views, d->report.views_count, &moves, err));
+    TL_TRY(tl_moves_open(views, d->report.views_count, d->threads, &moves, err));
     TL_TRY(open_events(d, moves, err));
     TL_TRY(tl_diff_push(d, d->events, spans.items[0].from_ms, spans.items[spans.count - 1].to_ms, &spans, moves, err));
     TL_TRY(tl_diff_retire(d->events, INT64_MAX, err));

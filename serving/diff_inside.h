@@ -10,20 +10,22 @@
 #ifndef TL_DIFF_INSIDE_H
 #define TL_DIFF_INSIDE_H
 
+#include <stdatomic.h>
+
 #include "core/intake.h"
 #include "edge.h"
 #include "event/timestamp.h"
 #include "main/option.h"
 #include "main/views.h"
-#include "merged.h"
 #include "moves.h"
 #include "preview_text.h"
+#include "record_input.h"
 #include "recorded.h"
 #include "sql/check.h"
 #include "sql/shape.h"
 
 struct tl_diff_options {
-    int64_t from_ms, to_ms, limit, read_back_ms, at_once;
+    int64_t from_ms, to_ms, limit, read_back_ms, at_once, jobs;
     const char *by, *format, *new_checks, *new_functions;
     bool no_events;
 };
@@ -60,7 +62,8 @@ struct tl_diff_count {
     bool *has_edge;
     bool any;
     struct tl_recount *recount;
-    struct tl_moves_side moves;
+    struct tl_moves_side *moves; /* per thread */
+    void **push_ctxs;            /* per thread: what asks and refused are called with */
     struct tl_diff *diff;
 };
 
@@ -90,7 +93,8 @@ struct tl_diff {
     uint32_t streams_count;
     struct tl_diff_count counts[TL_DIFF_COUNTS]; /* rows */
     struct tl_diff_count events[TL_DIFF_COUNTS]; /* of differing units */
-    bool out_of_memory;                          /* in a call from the core */
+    atomic_bool out_of_memory;                   /* in a call from the core */
+    uint32_t threads;
     struct tl_recorded recorded[TL_BOTH];
     struct tl_intake **intakes[TL_BOTH]; /* per source, once asked for */
     int64_t record_first_ms;
@@ -127,7 +131,7 @@ TL_MUST_USE enum tl_code tl_diff_open_count(struct tl_diff *d, struct tl_diff_co
 TL_MUST_USE enum tl_code tl_diff_open_record(struct tl_diff *d, struct tl_err *err);
 /* What is missing there: some of it is only known when all is read. */
 TL_MUST_USE enum tl_code tl_diff_note_holes(struct tl_diff *d, struct tl_err *err);
-/* For tl_recount_config: ctx is the count. */
+/* For tl_recount_config: ctx is the count. On the main thread. */
 enum tl_code tl_diff_take_rows(void *ctx, uint32_t view, const struct tl_rows *rows, struct tl_err *err);
 /* What OLD has published of the pair with ends in (from_ms, to_ms], or as the view has its ranges. */
 TL_MUST_USE enum tl_code tl_diff_take_stored(struct tl_diff *d, uint32_t pair, int64_t from_ms, int64_t to_ms,

@@ -472,6 +472,8 @@ static enum tl_code open_view(struct tl_diff *d, uint32_t v, struct tl_err *err)
         .groups = view->change.comparable || pair->rolled,
         .rolled = pair->rolled,
         .spans = pair->shape[TL_NEW].cut_per_key && !pair->rolled,
+        .stands = d->same_functions && view->change.windows_same && view->change.keys == TL_KEYS_SAME &&
+                  view->change.events_same && !pair->shape[TL_NEW].cut_per_key && !pair->rolled,
         .tail_bytes = pair->rolled ? 0 : pair->shape[TL_NEW].key_tail_bytes,
         .shape = {&pair->shape[TL_OLD], &pair->shape[TL_NEW]},
         .keep_max = (size_t)d->own->limit

@@ -14,6 +14,7 @@ void tl_edge_init(struct tl_edge *edge, int64_t read_ms, int64_t gap_ms)
 {
     *edge = (struct tl_edge){.read_ms = read_ms, .gap_ms = gap_ms};
     tl_table_init(&edge->keys, sizeof(struct chains), 0);
+    pthread_mutex_init(&edge->lock, NULL);
 }
 
 void tl_edge_done(struct tl_edge *edge)
@@ -21,15 +22,13 @@ void tl_edge_done(struct tl_edge *edge)
     for (uint32_t i = 0; i < edge->keys.count; i++)
         tl_time_spans_done(&((struct chains *)tl_table_at(&edge->keys, i, NULL, NULL))->spans);
     tl_table_done(&edge->keys);
+    pthread_mutex_destroy(&edge->lock);
 }
 
-bool tl_edge_note(struct tl_edge *edge, struct tl_sv key, int64_t time_ms, int64_t end_ms)
+static bool note(struct tl_edge *edge, uint64_t hash, struct tl_sv key, int64_t time_ms, int64_t end_ms)
 {
-    uint64_t hash = tl_hash_bytes(key);
     struct chains *mine;
 
-    if (edge->read_ms == INT64_MIN)
-        return true;
     if (edge->closed) {
         mine = tl_table_find(&edge->keys, hash, key);
         if (mine == NULL || !mine->followed)
@@ -44,6 +43,20 @@ bool tl_edge_note(struct tl_edge *edge, struct tl_sv key, int64_t time_ms, int64
         mine->settle_count = 2 * mine->spans.count + SETTLE_MIN;
     }
     return true;
+}
+
+bool tl_edge_note(struct tl_edge *edge, struct tl_sv key, int64_t time_ms, int64_t end_ms)
+{
+    uint64_t hash;
+    bool noted;
+
+    if (edge->read_ms == INT64_MIN || (edge->closed && edge->unknown_count == 0))
+        return true;
+    hash = tl_hash_bytes(key);
+    pthread_mutex_lock(&edge->lock);
+    noted = note(edge, hash, key, time_ms, end_ms);
+    pthread_mutex_unlock(&edge->lock);
+    return noted;
 }
 
 /* What may have begun before W: W - 1 is the last event that is not seen, and exactly a gap apart is one session. */
@@ -68,7 +81,7 @@ void tl_edge_close(struct tl_edge *edge, int64_t at_ms)
     }
 }
 
-bool tl_edge_hides(struct tl_edge *edge, struct tl_sv key, int64_t start_ms, int64_t end_ms)
+static bool hides(struct tl_edge *edge, struct tl_sv key, int64_t start_ms, int64_t end_ms)
 {
     struct chains *mine = tl_table_find(&edge->keys, tl_hash_bytes(key), key);
 
@@ -80,4 +93,16 @@ bool tl_edge_hides(struct tl_edge *edge, struct tl_sv key, int64_t start_ms, int
             mine->spans.items[s].to_ms > start_ms)
             return true;
     return false;
+}
+
+bool tl_edge_hides(struct tl_edge *edge, struct tl_sv key, int64_t start_ms, int64_t end_ms)
+{
+    bool hidden;
+
+    if (edge->closed && edge->unknown_count == 0)
+        return false;
+    pthread_mutex_lock(&edge->lock);
+    hidden = hides(edge, key, start_ms, end_ms);
+    pthread_mutex_unlock(&edge->lock);
+    return hidden;
 }

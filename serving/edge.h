@@ -6,9 +6,12 @@
  *
  * A chain is a key's events with no gap between two of them, from the first to the last one's end. A session is one; a count window lies within one,
  * and is counted on from its beginning.
- * Is not: a reader. Whoever reads notes each event, and may read from an earlier W when too little is known. */
+ * Is not: a reader. Whoever reads notes each event, and may read from an earlier W when too little is known.
+ * Runs on: several threads may note, in any order, while another asks what is hidden. */
 #ifndef TL_EDGE_H
 #define TL_EDGE_H
+
+#include <pthread.h>
 
 #include "base/table.h"
 #include "spans.h"
@@ -19,6 +22,7 @@ struct tl_edge {
     bool closed;     /* no chain is added any more but to keys that are not known: */
     uint32_t unknown_count;
     struct tl_table keys; /* -> chains */
+    pthread_mutex_t lock; /* of the keys */
 };
 
 void tl_edge_init(struct tl_edge *edge, int64_t read_ms, int64_t gap_ms);

@@ -1,6 +1,7 @@
 /* moves.c: which events a changed definition counts, or counts in another way, and why. See moves.h. */
 #include "moves.h"
 
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -16,11 +17,12 @@ struct event {
     struct tl_moved_sample at;
     struct place place[TL_BOTH];
     bool archived_later; /* OLD's rows were published without it */
+    size_t goes;         /* the last of the units that it goes into: its number in them + 1 */
 };
 
-/* An event that goes into a unit. */
+/* A unit that an event goes into. */
 struct goes {
-    uint32_t event; /* its number */
+    size_t before; /* the event's one before it, as event.goes */
     struct tl_preview_unit *unit;
 };
 
@@ -37,30 +39,50 @@ struct refusal {
     const char *name;
 };
 
-struct tl_moves {
-    const struct tl_moves_view *views;
-    uint32_t views_count;
-    struct tl_table events;   /* of the messages at hand -> struct event */
+/* A thread's messages at hand. */
+struct lane {
+    struct tl_table events;   /* -> struct event */
     struct tl_table refusals; /* -> struct refusal */
     struct goes *goes;
     size_t goes_count, goes_capacity;
     struct passer *passers;
     size_t passers_count, passers_capacity;
+    struct tl_buf scratch;
     bool out_of_memory; /* in a call from the core, which takes only yes or no */
+};
+
+struct tl_moves {
+    const struct tl_moves_view *views;
+    uint32_t views_count;
+    struct lane *lanes;
+    uint32_t lanes_count;
+    pthread_mutex_t lock; /* of what the previews are told */
+    uint64_t judged_count;
 };
 
 enum { KEY_BYTES = 24 };
 
-enum tl_code tl_moves_open(const struct tl_moves_view *views, uint32_t views_count, struct tl_moves **out, struct tl_err *err)
+enum tl_code tl_moves_open(const struct tl_moves_view *views, uint32_t views_count, uint32_t threads, struct tl_moves **out,
+                           struct tl_err *err)
 {
     struct tl_moves *moves = calloc(1, sizeof *moves);
 
     if (moves == NULL)
         return tl_fail_memory(err, sizeof *moves);
+    pthread_mutex_init(&moves->lock, NULL);
     moves->views = views;
     moves->views_count = views_count;
-    tl_table_init(&moves->events, sizeof(struct event), 0);
-    tl_table_init(&moves->refusals, sizeof(struct refusal), 0);
+    moves->lanes = calloc(threads, sizeof *moves->lanes);
+    if (moves->lanes == NULL) {
+        tl_moves_close(moves);
+        return tl_fail_memory(err, threads * sizeof *moves->lanes);
+    }
+    moves->lanes_count = threads;
+    for (uint32_t t = 0; t < threads; t++) {
+        tl_table_init(&moves->lanes[t].events, sizeof(struct event), 0);
+        tl_table_init(&moves->lanes[t].refusals, sizeof(struct refusal), 0);
+        tl_buf_init(&moves->lanes[t].scratch, 0);
+    }
     *out = moves;
     return TL_OK;
 }
@@ -69,10 +91,15 @@ void tl_moves_close(struct tl_moves *moves)
 {
     if (moves == NULL)
         return;
-    tl_table_done(&moves->events);
-    tl_table_done(&moves->refusals);
-    free(moves->goes);
-    free(moves->passers);
+    for (uint32_t t = 0; t < moves->lanes_count; t++) {
+        tl_table_done(&moves->lanes[t].events);
+        tl_table_done(&moves->lanes[t].refusals);
+        tl_buf_done(&moves->lanes[t].scratch);
+        free(moves->lanes[t].goes);
+        free(moves->lanes[t].passers);
+    }
+    pthread_mutex_destroy(&moves->lock);
+    free(moves->lanes);
     free(moves);
 }
 
@@ -111,12 +138,12 @@ static bool came_later(const struct tl_moves_view *view, const struct tl_core_ev
     return true; /* the partition had nothing on record then */
 }
 
-static struct event *event_of(struct tl_moves *moves, uint32_t view, enum tl_before_after side, const struct tl_core_event *event)
+static struct event *event_of(struct lane *lane, uint32_t view, enum tl_before_after side, const struct tl_core_event *event)
 {
     char bytes[KEY_BYTES];
     struct tl_sv key = key_of(bytes, view, 0, event->partition, event->offset, event->row);
     bool is_new;
-    struct event *mine = tl_table_put(&moves->events, tl_hash_bytes(key), key, &is_new);
+    struct event *mine = tl_table_put(&lane->events, tl_hash_bytes(key), key, &is_new);
 
     if (mine == NULL)
         return NULL;
@@ -132,29 +159,30 @@ static struct event *event_of(struct tl_moves *moves, uint32_t view, enum tl_bef
     return mine;
 }
 
-static bool add_goes(struct tl_moves *moves, const struct event *event, struct tl_preview_unit *unit)
+static bool add_goes(struct lane *lane, struct event *event, struct tl_preview_unit *unit)
 {
-    if (moves->goes_count == moves->goes_capacity) {
-        size_t capacity = moves->goes_capacity * 2 + TL_BATCH_ROWS;
+    if (lane->goes_count == lane->goes_capacity) {
+        size_t capacity = lane->goes_capacity * 2 + TL_BATCH_ROWS;
 
-        if (!TL_RESIZE(moves->goes, capacity))
+        if (!TL_RESIZE(lane->goes, capacity))
             return false;
-        moves->goes_capacity = capacity;
+        lane->goes_capacity = capacity;
     }
-    moves->goes[moves->goes_count++] = (struct goes){tl_table_number(&moves->events, event), unit};
+    lane->goes[lane->goes_count++] = (struct goes){event->goes, unit};
+    event->goes = lane->goes_count;
     return true;
 }
 
-static bool add_passer(struct tl_moves *moves, const struct passer *passer)
+static bool add_passer(struct lane *lane, const struct passer *passer)
 {
-    if (moves->passers_count == moves->passers_capacity) {
-        size_t capacity = moves->passers_capacity * 2 + TL_BATCH_ROWS;
+    if (lane->passers_count == lane->passers_capacity) {
+        size_t capacity = lane->passers_capacity * 2 + TL_BATCH_ROWS;
 
-        if (!TL_RESIZE(moves->passers, capacity))
+        if (!TL_RESIZE(lane->passers, capacity))
             return false;
-        moves->passers_capacity = capacity;
+        lane->passers_capacity = capacity;
     }
-    moves->passers[moves->passers_count++] = *passer;
+    lane->passers[lane->passers_count++] = *passer;
     return true;
 }
 
@@ -169,9 +197,9 @@ bool tl_moves_ask(void *ctx, uint32_t view, const struct tl_core_event *event, i
                   int64_t *watermark_ms)
 {
     const struct tl_moves_side *of = ctx;
-    struct tl_moves *moves = of->moves;
+    struct lane *lane = &of->moves->lanes[of->thread];
     int32_t number = of->views[view];
-    const struct tl_moves_view *mine = number >= 0 ? &moves->views[number] : NULL;
+    const struct tl_moves_view *mine = number >= 0 ? &of->moves->views[number] : NULL;
     char row_key[TL_EVENT_KEY_BYTES];
     int64_t window[2] = {start_ms, end_ms};
     struct passer passer = {(uint32_t)number, of->side, event->partition, event->row, event->offset, 0, 0, false};
@@ -187,15 +215,17 @@ bool tl_moves_ask(void *ctx, uint32_t view, const struct tl_core_event *event, i
         key = (struct tl_sv){row_key, sizeof row_key};
     }
     later = of->side == TL_OLD && mine->published != NULL && came_later(mine, event);
-    unit = tl_preview_find(mine->preview, of->side, start_ms, end_ms, key, &own);
+    unit = tl_preview_find(mine->preview, &lane->scratch, of->side, start_ms, end_ms, key, &own);
+    if (unit == NULL && mine->preview->stands)
+        return false;
     passer.later = later;
     passer.window = tl_hash_bytes((struct tl_sv){(const char *)window, sizeof window});
-    passer.key = tl_hash_bytes(tl_preview_key(mine->preview, of->side, key));
+    passer.key = tl_hash_bytes(tl_preview_key(mine->preview, &lane->scratch, of->side, key));
     if (unit == NULL) {
-        moves->out_of_memory = !add_passer(moves, &passer) || moves->out_of_memory;
+        lane->out_of_memory = !add_passer(lane, &passer) || lane->out_of_memory;
         return false;
     }
-    known = event_of(moves, (uint32_t)number, of->side, event);
+    known = event_of(lane, (uint32_t)number, of->side, event);
     ok = known != NULL;
     if (ok && later) {
         known->archived_later = true;
@@ -203,9 +233,9 @@ bool tl_moves_ask(void *ctx, uint32_t view, const struct tl_core_event *event, i
     }
     if (ok) {
         add_place(&known->place[of->side], passer.window, passer.key);
-        ok = add_goes(moves, known, unit);
+        ok = add_goes(lane, known, unit);
     }
-    moves->out_of_memory = moves->out_of_memory || !ok;
+    lane->out_of_memory = lane->out_of_memory || !ok;
     return own;
 }
 
@@ -224,7 +254,7 @@ enum tl_code tl_moves_refused(void *ctx, uint32_t source, uint32_t view, const s
 
         if (lines[l].cause == TL_CAUSE_NONE)
             continue;
-        mine = tl_table_put(&of->moves->refusals, tl_hash_bytes(key), key, NULL);
+        mine = tl_table_put(&of->moves->lanes[of->thread].refusals, tl_hash_bytes(key), key, NULL);
         if (mine == NULL)
             return tl_fail_memory(err, sizeof *mine);
         *mine = (struct refusal){lines[l].cause, lines[l].function};
@@ -247,7 +277,8 @@ out:
 
 /* ---- judging ---- */
 
-static const struct refusal *refusal_of(const struct tl_moves *moves, const struct event *event, enum tl_before_after side)
+static const struct refusal *refusal_of(const struct tl_moves *moves, const struct lane *lane, const struct event *event,
+                                        enum tl_before_after side)
 {
     const struct tl_moves_view *view = &moves->views[event->view];
     const uint32_t whats[] = {event->view | 0x80000000u, view->source[side]};
@@ -255,7 +286,7 @@ static const struct refusal *refusal_of(const struct tl_moves *moves, const stru
     for (size_t w = 0; w < TL_COUNT(whats); w++) {
         char bytes[KEY_BYTES];
         struct tl_sv key = key_of(bytes, whats[w], side, event->at.partition, event->at.offset, event->at.row);
-        const struct refusal *refusal = tl_table_find(&moves->refusals, tl_hash_bytes(key), key);
+        const struct refusal *refusal = tl_table_find(&lane->refusals, tl_hash_bytes(key), key);
 
         if (refusal != NULL)
             return refusal;
@@ -264,11 +295,11 @@ static const struct refusal *refusal_of(const struct tl_moves *moves, const stru
 }
 
 /* Why a side does not count it. */
-static enum tl_moved_why missing_why(const struct tl_moves *moves, const struct event *event, enum tl_before_after side,
-                                     const char **name)
+static enum tl_moved_why missing_why(const struct tl_moves *moves, const struct lane *lane, const struct event *event,
+                                     enum tl_before_after side, const char **name)
 {
     const struct tl_change *change = moves->views[event->view].preview->change;
-    const struct refusal *refusal = refusal_of(moves, event, side);
+    const struct refusal *refusal = refusal_of(moves, lane, event, side);
 
     if (side == TL_OLD && event->archived_later)
         return TL_MOVED_ARCHIVED;
@@ -283,8 +314,8 @@ static enum tl_moved_why missing_why(const struct tl_moves *moves, const struct 
 }
 
 /* False: both count it as they did. */
-static bool why(const struct tl_moves *moves, const struct event *event, enum tl_moved_why *out, enum tl_before_after *side,
-                const char **name)
+static bool why(const struct tl_moves *moves, const struct lane *lane, const struct event *event, enum tl_moved_why *out,
+                enum tl_before_after *side, const char **name)
 {
     const struct tl_preview *preview = moves->views[event->view].preview;
     const struct place *was = &event->place[TL_OLD], *is = &event->place[TL_NEW];
@@ -293,7 +324,7 @@ static bool why(const struct tl_moves *moves, const struct event *event, enum tl
     *name = NULL;
     if (was->groups_count == 0 || is->groups_count == 0) {
         *side = was->groups_count > 0 ? TL_OLD : TL_NEW;
-        *out = missing_why(moves, event, *side == TL_OLD ? TL_NEW : TL_OLD, name);
+        *out = missing_why(moves, lane, event, *side == TL_OLD ? TL_NEW : TL_OLD, name);
         return was->groups_count + is->groups_count > 0;
     }
     *side = TL_BOTH;
@@ -303,41 +334,63 @@ static bool why(const struct tl_moves *moves, const struct event *event, enum tl
     return *out != TL_MOVED_VALUES || preview->change->values_differ;
 }
 
-enum tl_code tl_moves_judge(struct tl_moves *moves, struct tl_err *err)
+/* What they come to in groups that do not differ. */
+static void place_passers(struct lane *lane)
 {
-    enum tl_moved_why reason;
-    enum tl_before_after side;
-    const char *name;
-    bool ok = !moves->out_of_memory;
-
-    for (size_t p = 0; moves->events.count > 0 && p < moves->passers_count; p++) {
-        const struct passer *passer = &moves->passers[p];
+    for (size_t p = 0; lane->events.count > 0 && p < lane->passers_count; p++) {
+        const struct passer *passer = &lane->passers[p];
         char bytes[KEY_BYTES];
         struct tl_sv key = key_of(bytes, passer->view, 0, passer->partition, passer->offset, passer->row);
-        struct event *event = tl_table_find(&moves->events, tl_hash_bytes(key), key);
+        struct event *event = tl_table_find(&lane->events, tl_hash_bytes(key), key);
 
         if (event != NULL && passer->later)
             event->archived_later = true;
         else if (event != NULL)
             add_place(&event->place[passer->side], passer->window, passer->key);
     }
-    for (uint32_t e = 0; e < moves->events.count && ok; e++) {
+}
+
+/* For the view once, and for each of its units once, whichever sides bring it there. With the lock. False: out of memory. */
+static bool judge_event(struct tl_moves *moves, const struct lane *lane, const struct event *event, struct tl_sv key)
+{
+    struct tl_preview *preview = moves->views[event->view].preview;
+    enum tl_moved_why reason;
+    enum tl_before_after side;
+    const char *name;
+    bool ok = true;
+
+    if (!why(moves, lane, event, &reason, &side, &name))
+        return true;
+    moves->judged_count++;
+    if (tl_preview_meets(preview, key, event->at.time_ms, &ok))
+        ok = ok && tl_moved_count(&preview->memory, &preview->moved, reason, side, name, &event->at);
+    for (size_t g = event->goes; g > 0 && ok; g = lane->goes[g - 1].before) {
+        struct tl_preview_unit *unit = lane->goes[g - 1].unit;
+
+        if (unit->judged == moves->judged_count)
+            continue;
+        unit->judged = moves->judged_count;
+        ok = tl_moved_count(&preview->step, &unit->moved, reason, side, name, &event->at);
+    }
+    return ok;
+}
+
+enum tl_code tl_moves_judge(struct tl_moves *moves, uint32_t thread, struct tl_err *err)
+{
+    struct lane *lane = &moves->lanes[thread];
+    bool ok = !lane->out_of_memory;
+
+    place_passers(lane);
+    pthread_mutex_lock(&moves->lock);
+    for (uint32_t e = 0; e < lane->events.count && ok; e++) {
         struct tl_sv key;
-        const struct event *event = tl_table_at(&moves->events, e, &key, NULL);
-        struct tl_preview *preview = moves->views[event->view].preview;
+        const struct event *event = tl_table_at(&lane->events, e, &key, NULL);
 
-        if (why(moves, event, &reason, &side, &name) && tl_preview_meets(preview, key, event->at.time_ms, &ok))
-            ok = ok && tl_moved_count(&preview->memory, &preview->moved, reason, side, name, &event->at);
+        ok = judge_event(moves, lane, event, key);
     }
-    for (size_t g = 0; g < moves->goes_count && ok; g++) {
-        const struct event *event = tl_table_at(&moves->events, moves->goes[g].event, NULL, NULL);
-        struct tl_preview *preview = moves->views[event->view].preview;
-
-        if (why(moves, event, &reason, &side, &name))
-            ok = tl_moved_count(&preview->step, &moves->goes[g].unit->moved, reason, side, name, &event->at);
-    }
-    moves->goes_count = moves->passers_count = 0;
-    tl_table_reset(&moves->events);
-    tl_table_reset(&moves->refusals);
+    pthread_mutex_unlock(&moves->lock);
+    lane->goes_count = lane->passers_count = 0;
+    tl_table_reset(&lane->events);
+    tl_table_reset(&lane->refusals);
     return ok ? TL_OK : tl_fail_memory(err, sizeof(struct event));
 }

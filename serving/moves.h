@@ -6,6 +6,7 @@
  *
  * Both cores are asked for each event and group, and take only what belongs to a unit that differs; the rows that come out of that have to be those
  * that stand there (tl_preview_came_out): so the events that are named are the whole difference.
+ * Threads ask side by side, each with a lane of its own; what comes out does not depend on which of them had which messages.
  * Source of the method: reconcile (cause.h), which does this for two layers. */
 #ifndef TL_MOVES_H
 #define TL_MOVES_H
@@ -35,13 +36,14 @@ struct tl_moves_view {
 
 struct tl_moves; /* of one span of time */
 
-TL_MUST_USE enum tl_code tl_moves_open(const struct tl_moves_view *views, uint32_t views_count, struct tl_moves **out,
-                                       struct tl_err *err);
+TL_MUST_USE enum tl_code tl_moves_open(const struct tl_moves_view *views, uint32_t views_count, uint32_t threads,
+                                       struct tl_moves **out, struct tl_err *err);
 void tl_moves_close(struct tl_moves *moves);
 
-/* One side's recount: what tl_recount_config.ctx is where the three below are its calls. */
+/* One side's recount, on one thread: what tl_recount_config.push_ctxs, and for the rows ctx, are where the three below are its calls. */
 struct tl_moves_side {
     struct tl_moves *moves;
+    uint32_t thread;
     enum tl_before_after side;
     const int32_t *views; /* per view of the plan, its number here; -1: none */
 };
@@ -50,7 +52,7 @@ bool tl_moves_ask(void *ctx, uint32_t view, const struct tl_core_event *event, i
 enum tl_code tl_moves_rows(void *ctx, uint32_t view, const struct tl_rows *rows, struct tl_err *err);
 enum tl_code tl_moves_refused(void *ctx, uint32_t source, uint32_t view, const struct tl_ledger_line *lines, size_t count,
                               struct tl_err *err);
-/* The same messages have been pushed to all sides: judges their events, and forgets them. */
-TL_MUST_USE enum tl_code tl_moves_judge(struct tl_moves *moves, struct tl_err *err);
+/* The thread has pushed the same messages to all sides: judges their events, and forgets them. */
+TL_MUST_USE enum tl_code tl_moves_judge(struct tl_moves *moves, uint32_t thread, struct tl_err *err);
 
 #endif

@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "event/partition.h"
+
 /* IDENTITY_HEAD: before the key: end, start. */
 enum { IDENTITY_HEAD = 16, KEYS_MAX = 64 };
 
@@ -89,7 +91,7 @@ static bool keys_stand(const struct tl_preview *preview, enum tl_before_after si
 }
 
 /* Picks the keys that are compared, in NEW's order, out of a side's. False: out of memory, or it is none. */
-static bool put_picked(struct tl_preview *preview, enum tl_before_after side, struct tl_sv key)
+static bool put_picked(const struct tl_preview *preview, struct tl_buf *out, enum tl_before_after side, struct tl_sv key)
 {
     const struct tl_change *change = preview->change;
     const uint32_t *from = preview->rolled ? change->common[side] : change->key_of;
@@ -110,38 +112,46 @@ static bool put_picked(struct tl_preview *preview, enum tl_before_after side, st
         parts[k].size = (size_t)(reader.at - parts[k].data);
     }
     for (uint32_t k = 0; k < count; k++)
-        tl_buf_put_sv(&preview->buf, parts[from[k]]);
+        tl_buf_put_sv(out, parts[from[k]]);
     return true;
 }
 
-/* end, start, the group's key, and what tells rows of one window apart. The key's size without that. Data NULL: as tl_preview_key. */
-static struct tl_sv identity_of(struct tl_preview *preview, enum tl_before_after side, int64_t start_ms, int64_t end_ms,
-                                struct tl_sv row_key, size_t *key_bytes)
+/* end, start, the group's key, and what tells rows of one window apart: the last so many bytes. The key's size without that. Data NULL: as
+ * tl_preview_key. */
+static struct tl_sv put_identity(const struct tl_preview *preview, struct tl_buf *out, enum tl_before_after side,
+                                 int64_t start_ms, int64_t end_ms, struct tl_sv row_key, uint32_t tail_bytes, size_t *key_bytes)
 {
     struct tl_sv key = row_key, tail = {NULL, 0};
 
-    if (key.size >= preview->tail_bytes && preview->tail_bytes > 0) {
-        key.size -= preview->tail_bytes;
-        tail = (struct tl_sv){key.data + key.size, preview->tail_bytes};
+    if (key.size >= tail_bytes && tail_bytes > 0) {
+        key.size -= tail_bytes;
+        tail = (struct tl_sv){key.data + key.size, tail_bytes};
     }
-    tl_buf_clear(&preview->buf);
-    tl_buf_put_u64(&preview->buf, (uint64_t)end_ms);
-    tl_buf_put_u64(&preview->buf, (uint64_t)start_ms);
+    tl_buf_clear(out);
+    tl_buf_put_u64(out, (uint64_t)end_ms);
+    tl_buf_put_u64(out, (uint64_t)start_ms);
     if (keys_stand(preview, side))
-        tl_buf_put_sv(&preview->buf, key);
-    else if (!put_picked(preview, side, key))
+        tl_buf_put_sv(out, key);
+    else if (!put_picked(preview, out, side, key))
         return (struct tl_sv){NULL, 0};
-    *key_bytes = preview->buf.size - IDENTITY_HEAD;
-    tl_buf_put_sv(&preview->buf, tail);
-    return preview->buf.failed ? (struct tl_sv){NULL, 0} : tl_buf_sv(&preview->buf);
+    *key_bytes = out->size - IDENTITY_HEAD;
+    tl_buf_put_sv(out, tail);
+    return out->failed ? (struct tl_sv){NULL, 0} : tl_buf_sv(out);
 }
 
-struct tl_sv tl_preview_key(struct tl_preview *preview, enum tl_before_after side, struct tl_sv row_key)
+static struct tl_sv put_key(const struct tl_preview *preview, struct tl_buf *out, enum tl_before_after side, struct tl_sv row_key,
+                            uint32_t tail_bytes)
 {
     size_t size;
-    struct tl_sv identity = identity_of(preview, side, 0, 0, row_key, &size);
+    struct tl_sv identity = put_identity(preview, out, side, 0, 0, row_key, tail_bytes, &size);
 
     return identity.data == NULL ? identity : (struct tl_sv){identity.data + IDENTITY_HEAD, size};
+}
+
+struct tl_sv tl_preview_key(const struct tl_preview *preview, struct tl_buf *scratch, enum tl_before_after side,
+                            struct tl_sv row_key)
+{
+    return put_key(preview, scratch, side, row_key, preview->tail_bytes);
 }
 
 /* ---- rows ---- */
@@ -229,7 +239,7 @@ enum tl_code tl_preview_add(struct tl_preview *preview, enum tl_before_after sid
     add_up(preview, side, columns);
     if (!preview->groups)
         return TL_OK;
-    identity = identity_of(preview, side, start_ms, end_ms, key, &key_bytes);
+    identity = put_identity(preview, &preview->buf, side, start_ms, end_ms, key, preview->tail_bytes, &key_bytes);
     if (identity.data == NULL)
         return tl_fail(err, TL_ERR_CORRUPT, "the key of a group cannot be read");
     both = tl_table_put(&preview->rows, tl_hash_bytes(identity), identity, NULL);
@@ -454,11 +464,11 @@ out:
 
 /* ---- the events of units ---- */
 
-static struct both *find_both(struct tl_preview *preview, enum tl_before_after side, int64_t start_ms, int64_t end_ms,
-                              struct tl_sv row_key)
+static struct both *find_both(const struct tl_preview *preview, struct tl_buf *scratch, enum tl_before_after side,
+                              int64_t start_ms, int64_t end_ms, struct tl_sv row_key)
 {
     size_t key_bytes;
-    struct tl_sv identity = identity_of(preview, side, start_ms, end_ms, row_key, &key_bytes);
+    struct tl_sv identity = put_identity(preview, scratch, side, start_ms, end_ms, row_key, preview->tail_bytes, &key_bytes);
 
     return identity.data == NULL ? NULL : tl_table_find(&preview->rows, tl_hash_bytes(identity), identity);
 }
@@ -484,39 +494,35 @@ static struct tl_preview_unit *find_span(const struct tl_preview *preview, enum 
     return spans[low - 1].unit;
 }
 
-struct tl_preview_unit *tl_preview_find(struct tl_preview *preview, enum tl_before_after side, int64_t start_ms, int64_t end_ms,
-                                        struct tl_sv row_key, bool *own)
+struct tl_preview_unit *tl_preview_find(const struct tl_preview *preview, struct tl_buf *scratch, enum tl_before_after side,
+                                        int64_t start_ms, int64_t end_ms, struct tl_sv row_key, bool *own)
 {
     struct both *both;
 
     *own = true;
     if (preview->spans) {
+        struct tl_sv key = put_key(preview, scratch, side, row_key, 0); /* an event's key has no tail */
         struct tl_preview_unit *unit;
-        struct tl_sv key;
-        uint32_t tail_bytes = preview->tail_bytes;
 
-        preview->tail_bytes = 0; /* an event's key has none */
-        key = tl_preview_key(preview, side, row_key);
-        preview->tail_bytes = tail_bytes;
         if (key.data == NULL)
             return NULL;
         unit = find_span(preview, side, key, start_ms);
         *own = unit != NULL;
         return unit != NULL ? unit : find_span(preview, side == TL_OLD ? TL_NEW : TL_OLD, key, start_ms);
     }
-    both = find_both(preview, side, start_ms, end_ms, row_key);
+    both = find_both(preview, scratch, side, start_ms, end_ms, row_key);
     return both == NULL ? NULL : both->unit;
 }
 
 enum tl_code tl_preview_came_out(struct tl_preview *preview, enum tl_before_after side, int64_t start_ms, int64_t end_ms,
                                  struct tl_sv key, const struct tl_value *columns, struct tl_err *err)
 {
-    const struct both *both = find_both(preview, side, start_ms, end_ms, key);
+    const struct both *both = find_both(preview, &preview->buf, side, start_ms, end_ms, key);
     struct tl_preview_unit *unit;
 
     if (both == NULL) /* the row that stands there in its place does not come out */
         return TL_OK;
-    unit = preview->spans ? find_span(preview, side, tl_preview_key(preview, side, key), start_ms) : both->unit;
+    unit = preview->spans ? find_span(preview, side, tl_preview_key(preview, &preview->buf, side, key), start_ms) : both->unit;
     if (unit == NULL)
         return TL_OK;
     put_row(preview, side, columns);
@@ -527,6 +533,30 @@ enum tl_code tl_preview_came_out(struct tl_preview *preview, enum tl_before_afte
     else
         unit->other_came_out = true;
     return TL_OK;
+}
+
+static bool sample_before(const struct tl_moved_sample *a, const struct tl_moved_sample *b)
+{
+    int order;
+
+    if (a->time_ms != b->time_ms)
+        return a->time_ms < b->time_ms;
+    order = tl_partition_order(a->partition, a->offset, b->partition, b->offset);
+    return order != 0 ? order < 0 : a->row < b->row;
+}
+
+static void add_sample(struct tl_moved *moved, const struct tl_moved_sample *event)
+{
+    uint32_t at = moved->samples_count;
+
+    while (at > 0 && sample_before(event, &moved->samples[at - 1]))
+        at--;
+    if (at == TL_MOVED_SAMPLES_MAX)
+        return;
+    moved->samples_count += moved->samples_count < TL_MOVED_SAMPLES_MAX;
+    for (uint32_t s = moved->samples_count - 1; s > at; s--)
+        moved->samples[s] = moved->samples[s - 1];
+    moved->samples[at] = *event;
 }
 
 bool tl_moved_count(struct tl_arena *memory, struct tl_moved **list, enum tl_moved_why why, enum tl_before_after side,
@@ -553,13 +583,8 @@ bool tl_moved_count(struct tl_arena *memory, struct tl_moved **list, enum tl_mov
     *at = mine;
 found:
     mine = *at;
-    if (mine->events_count > 0 && mine->last.partition == event->partition && mine->last.offset == event->offset &&
-        mine->last.row == event->row)
-        return true;
     mine->events_count++;
-    mine->last = *event;
-    if (mine->samples_count < TL_MOVED_SAMPLES_MAX)
-        mine->samples[mine->samples_count++] = *event;
+    add_sample(mine, event);
     return true;
 }
 

@@ -46,12 +46,11 @@ struct tl_moved {
     enum tl_before_after side; /* that counts it; TL_BOTH */
     const char *name;          /* or NULL; lives as long as the plans and checks */
     uint64_t events_count;
-    struct tl_moved_sample samples[TL_MOVED_SAMPLES_MAX]; /* the first in the order of reading */
+    struct tl_moved_sample samples[TL_MOVED_SAMPLES_MAX]; /* the first by time, then partition, offset and row */
     uint32_t samples_count;
-    struct tl_moved_sample last;
 };
 
-/* Counts the event in the list. False: out of memory. */
+/* Counts the event in the list, in which it is not yet. False: out of memory. */
 TL_MUST_USE bool tl_moved_count(struct tl_arena *memory, struct tl_moved **list, enum tl_moved_why why, enum tl_before_after side,
                                 const char *name, const struct tl_moved_sample *event);
 
@@ -63,6 +62,7 @@ struct tl_preview_unit {
     bool came_out[TL_BOTH];    /* the row was recomputed from its events */
     bool other_came_out;       /* and so was one that does not stand there */
     struct tl_moved *moved;
+    uint64_t judged; /* for whoever judges events: the last one that was counted here */
 };
 
 struct tl_preview_total {
@@ -76,6 +76,7 @@ struct tl_preview {
     bool groups;                           /* compared group by group; else totals alone */
     bool rolled;                           /* the groups are those of the keys that both have */
     bool spans;                            /* SESSION, COUNT_WINDOW */
+    bool stands;                           /* an event that both count is in the same groups on both */
     uint32_t tail_bytes;                   /* at the end of a row's key (event/rows.h) */
     const bool *used;                      /* per column of the change: compared here */
     const struct tl_shape *shape[TL_BOTH]; /* of sides that are computed */
@@ -106,8 +107,9 @@ struct tl_preview {
 /* After the caller has filled in the first part. */
 TL_MUST_USE enum tl_code tl_preview_open(struct tl_preview *preview, struct tl_err *err);
 void tl_preview_done(struct tl_preview *preview); /* one that is all zero is fine */
-/* The key of a group, of both sides in one form: without the tail. Valid until the next call. Data NULL: out of memory, or it is none. */
-struct tl_sv tl_preview_key(struct tl_preview *preview, enum tl_before_after side, struct tl_sv row_key);
+/* The key of a group, of both sides in one form: without the tail. It lies in the scratch, until that is used again. Data NULL: out of memory, or it is none. */
+struct tl_sv tl_preview_key(const struct tl_preview *preview, struct tl_buf *scratch, enum tl_before_after side,
+                            struct tl_sv row_key);
 /* The columns of a computed row as the store would give them back; valid until the next call for that side. */
 const struct tl_value *tl_preview_columns(struct tl_preview *preview, enum tl_before_after side, const struct tl_rows *rows,
                                           uint32_t row);
@@ -116,10 +118,10 @@ TL_MUST_USE enum tl_code tl_preview_add(struct tl_preview *preview, enum tl_befo
                                         struct tl_sv key, const struct tl_value *columns, struct tl_err *err);
 /* All rows of the span are in: preview->units are those that differ. */
 TL_MUST_USE enum tl_code tl_preview_settle(struct tl_preview *preview, struct tl_err *err);
-/* The unit that has this group of a side, of those that differ; NULL: it does not. Of spans an event's time does for both ends, and *own says whether it
+/* The unit that has this group of a side, of those that differ; NULL: it does not. On any thread while no row is added. Of spans an event's time does for both ends, and *own says whether it
  * lies in the side's own row: an event that lies in the other one's alone is behind the difference, and no part of the row. */
-struct tl_preview_unit *tl_preview_find(struct tl_preview *preview, enum tl_before_after side, int64_t start_ms, int64_t end_ms,
-                                        struct tl_sv row_key, bool *own);
+struct tl_preview_unit *tl_preview_find(const struct tl_preview *preview, struct tl_buf *scratch, enum tl_before_after side,
+                                        int64_t start_ms, int64_t end_ms, struct tl_sv row_key, bool *own);
 /* Numbers of two kinds are equal by value. */
 bool tl_preview_same(const struct tl_value *a, const struct tl_value *b);
 /* A row as it came out of the unit's events. */

@@ -3,36 +3,72 @@
 
 #include <stdlib.h>
 
+struct lane {
+    struct tl_recount *recount;
+    struct tl_core *core;
+    struct tl_partial *partials[TL_CREW_SIDES];
+    struct tl_crew_work *work; /* at hand */
+    uint32_t turn;
+};
+
 struct tl_recount {
     struct tl_recount_config config;
     struct tl_window_options options;
     bool *computed;         /* per view: wanted, or read by one that is */
     struct tl_partial *all; /* windows that last */
     struct tl_relay *relay;
+    struct lane *lanes; /* per thread */
     /* Of the range at hand: */
     int64_t bounds[2];
-    struct tl_core *core;
-    struct tl_partial *partial;
-    struct tl_idset **ids; /* per source */
-    uint32_t pushes;
+    struct tl_idset **ids; /* per source: whose turn it is touches them */
 };
 
-enum { PUSHES_A_MERGE = 16 };
+enum { AHEAD = 12 /* ids: a line of memory is there by then */ };
 
 static enum tl_code see_ids(void *ctx, uint32_t source, uint32_t partition, const struct tl_id *ids, const int64_t *time_ms,
                             const int64_t *log_ms, uint32_t count, uint8_t *seen, struct tl_err *err)
 {
-    struct tl_recount *recount = ctx;
+    struct lane *lane = ctx;
+    struct tl_idset *set = lane->recount->ids[source];
     enum tl_code rc = TL_OK;
 
     (void)partition;
     (void)time_ms;
     (void)log_ms;
+    TL_TRY(tl_crew_wait(lane->work, lane->turn, err));
     for (uint32_t i = 0; i < count; i++) {
         enum tl_seen mine;
 
-        TL_TRY(tl_idset_see(recount->ids[source], ids[i], &mine, err));
+        if (i + AHEAD < count)
+            tl_idset_prefetch(set, ids[i + AHEAD]);
+        TL_TRY(tl_idset_see(set, ids[i], &mine, err));
         seen[i] = (uint8_t)mine;
+    }
+    tl_crew_pass(lane->work, lane->turn);
+out:
+    return rc;
+}
+
+static enum tl_code open_lane(struct tl_recount *recount, uint32_t thread, struct tl_err *err)
+{
+    const struct tl_checks *checks = recount->config.checks;
+    struct lane *lane = &recount->lanes[thread];
+    struct tl_core_config config = {.plan = recount->config.plan,
+                                    .views_wanted = recount->computed,
+                                    .bounds = recount->bounds,
+                                    .ranges_count = 1,
+                                    .dedup = see_ids,
+                                    .dedup_ctx = lane,
+                                    .checks = checks,
+                                    .wanted = recount->config.asks,
+                                    .wanted_ctx = recount->config.push_ctxs != NULL ? recount->config.push_ctxs[thread] : NULL};
+    enum tl_code rc;
+
+    lane->recount = recount;
+    TL_TRY(tl_core_open(&config, &lane->core, err));
+    for (int side = 0; side < TL_CREW_SIDES; side++) {
+        TL_TRY(tl_partial_open(config.plan, &recount->options, &lane->partials[side], err));
+        TL_TRY(tl_partial_want_checks(lane->partials[side], checks != NULL ? checks->rows_count : 0, err));
     }
 out:
     return rc;
@@ -50,7 +86,8 @@ enum tl_code tl_recount_open(const struct tl_recount_config *config, struct tl_r
     recount->options = (struct tl_window_options){.ranges_count = 1, .whole = config->whole};
     recount->computed = calloc(plan->views_count + 1, sizeof *recount->computed);
     recount->ids = calloc(plan->sources_count + 1, sizeof *recount->ids);
-    if (recount->computed == NULL || recount->ids == NULL)
+    recount->lanes = calloc(config->threads, sizeof *recount->lanes);
+    if (recount->computed == NULL || recount->ids == NULL || recount->lanes == NULL)
         TL_TRY(tl_fail_memory(err, plan->views_count));
     for (uint32_t v = plan->views_count; v-- > 0;) { /* what a view reads stands before it */
         recount->computed[v] = recount->computed[v] || config->wanted[v];
@@ -59,6 +96,8 @@ enum tl_code tl_recount_open(const struct tl_recount_config *config, struct tl_r
     }
     TL_TRY(tl_partial_open(plan, &recount->options, &recount->all, err));
     TL_TRY(tl_relay_open(plan, &recount->options, &recount->relay, err));
+    for (uint32_t t = 0; t < config->threads; t++)
+        TL_TRY(open_lane(recount, t, err));
     *out = recount;
     recount = NULL;
 out:
@@ -66,25 +105,27 @@ out:
     return rc;
 }
 
-static void close_range(struct tl_recount *recount)
+void tl_recount_end(struct tl_recount *recount)
 {
-    tl_core_close(recount->core);
-    tl_partial_close(recount->partial);
-    for (uint32_t s = 0; s < recount->config.plan->sources_count && recount->ids != NULL; s++) {
+    for (uint32_t s = 0; recount->ids != NULL && s < recount->config.plan->sources_count; s++) {
         tl_idset_close(recount->ids[s]);
         recount->ids[s] = NULL;
     }
-    recount->core = NULL;
-    recount->partial = NULL;
 }
 
 void tl_recount_close(struct tl_recount *recount)
 {
     if (recount == NULL)
         return;
-    close_range(recount);
+    tl_recount_end(recount);
+    for (uint32_t t = 0; recount->lanes != NULL && t < recount->config.threads; t++) {
+        tl_core_close(recount->lanes[t].core);
+        for (int side = 0; side < TL_CREW_SIDES; side++)
+            tl_partial_close(recount->lanes[t].partials[side]);
+    }
     tl_relay_close(recount->relay);
     tl_partial_close(recount->all);
+    free(recount->lanes);
     free(recount->computed);
     free(recount->ids);
     free(recount);
@@ -92,96 +133,93 @@ void tl_recount_close(struct tl_recount *recount)
 
 enum tl_code tl_recount_begin(struct tl_recount *recount, int64_t from_ms, int64_t to_ms, struct tl_err *err)
 {
-    const struct tl_checks *checks = recount->config.checks;
-    struct tl_core_config config = {.plan = recount->config.plan,
-                                    .views_wanted = recount->computed,
-                                    .bounds = recount->bounds,
-                                    .ranges_count = 1,
-                                    .dedup = see_ids,
-                                    .dedup_ctx = recount,
-                                    .checks = checks,
-                                    .wanted = recount->config.asks,
-                                    .wanted_ctx = recount->config.ctx};
     enum tl_code rc = TL_OK;
 
-    close_range(recount);
+    tl_recount_end(recount);
     recount->bounds[0] = from_ms;
     recount->bounds[1] = to_ms;
-    recount->pushes = 0;
-    for (uint32_t s = 0; s < config.plan->sources_count; s++)
+    for (uint32_t s = 0; s < recount->config.plan->sources_count; s++)
         TL_TRY(tl_idset_open(&recount->ids[s], err));
-    TL_TRY(tl_core_open(&config, &recount->core, err));
-    TL_TRY(tl_partial_open(config.plan, &recount->options, &recount->partial, err));
-    TL_TRY(tl_partial_want_checks(recount->partial, checks != NULL ? checks->rows_count : 0, err));
+out:
+    return rc;
+}
+
+bool tl_recount_judges(const struct tl_recount *recount, uint32_t source)
+{
+    return recount->config.plan->sources[source].dedup_slot >= 0;
+}
+
+static enum tl_code tell_refused(const struct tl_recount *recount, uint32_t thread, const struct tl_partial *partial,
+                                 uint32_t source, struct tl_err *err)
+{
+    const struct tl_recount_config *config = &recount->config;
+    const struct tl_ledger *ledger = &partial->sources[source].ledger;
+    enum tl_code rc = TL_OK;
+
+    if (config->refused == NULL)
+        return TL_OK;
+    TL_TRY(config->refused(config->push_ctxs[thread], source, UINT32_MAX, ledger->lines, ledger->count, err));
+    for (uint32_t v = 0; v < config->plan->views_count; v++) {
+        ledger = &partial->views[v].ledger;
+        if (config->wanted[v] && config->plan->views[v].source == source && ledger->count > 0)
+            TL_TRY(config->refused(config->push_ctxs[thread], source, v, ledger->lines, ledger->count, err));
+    }
+out:
+    return rc;
+}
+
+enum tl_code tl_recount_push(struct tl_recount *recount, uint32_t source, struct tl_crew_work *work, uint32_t turn,
+                             struct tl_err *err)
+{
+    struct lane *lane = &recount->lanes[work->worker];
+    struct tl_partial *partial = lane->partials[work->side];
+    struct tl_core_input input = {
+        .source = source,
+        .partition = UINT32_MAX,
+        .messages = work->chunk.messages,
+        .count = work->chunk.count,
+        .partitions = work->chunk.partitions,
+    };
+    uint64_t groups_before = tl_partial_groups(partial), groups;
+    enum tl_code rc;
+
+    lane->work = work;
+    lane->turn = turn;
+    TL_TRY(tl_core_push(lane->core, &input, partial, err));
+    TL_TRY(tell_refused(recount, work->worker, partial, source, err));
+    tl_partial_reset_notes(partial);
+    groups = tl_partial_groups(partial);
+    work->groups += groups > groups_before ? groups - groups_before : 0; /* sessions become one */
 out:
     return rc;
 }
 
 /* Windows go into those that last, rows without one out. */
-static enum tl_code merge(struct tl_recount *recount, struct tl_err *err)
+static enum tl_code take_partial(struct tl_recount *recount, struct tl_partial *partial, struct tl_err *err)
 {
-    const struct tl_plan *plan = recount->config.plan;
-    enum tl_code rc = TL_OK;
+    enum tl_code rc;
 
-    TL_TRY(tl_partial_merge_windows(recount->all, recount->partial, err));
-    for (uint32_t v = 0; v < plan->views_count; v++) {
+    TL_TRY(tl_partial_merge_windows(recount->all, partial, err));
+    for (uint32_t v = 0; v < recount->config.plan->views_count; v++) {
         struct tl_rows rows;
 
-        if (!recount->config.wanted[v] || recount->partial->views[v].events == NULL)
+        if (!recount->config.wanted[v] || partial->views[v].events == NULL)
             continue;
-        rows = tl_event_rows_view(recount->partial->views[v].events);
+        rows = tl_event_rows_view(partial->views[v].events);
         if (rows.count > 0)
             TL_TRY(recount->config.rows(recount->config.ctx, v, &rows, err));
     }
-    tl_partial_reset(recount->partial);
+    tl_partial_reset(partial);
 out:
     return rc;
 }
 
-static enum tl_code tell_refused(const struct tl_recount *recount, uint32_t source, struct tl_err *err)
+enum tl_code tl_recount_merge(struct tl_recount *recount, uint32_t side, struct tl_err *err)
 {
-    const struct tl_recount_config *config = &recount->config;
-    const struct tl_ledger *ledger = &recount->partial->sources[source].ledger;
     enum tl_code rc = TL_OK;
 
-    if (config->refused == NULL)
-        return TL_OK;
-    TL_TRY(config->refused(config->ctx, source, UINT32_MAX, ledger->lines, ledger->count, err));
-    for (uint32_t v = 0; v < config->plan->views_count; v++) {
-        ledger = &recount->partial->views[v].ledger;
-        if (config->wanted[v] && config->plan->views[v].source == source && ledger->count > 0)
-            TL_TRY(config->refused(config->ctx, source, v, ledger->lines, ledger->count, err));
-    }
-out:
-    return rc;
-}
-
-enum tl_code tl_recount_push(struct tl_recount *recount, uint32_t source, const struct tl_message *messages,
-                             const uint32_t *partitions, size_t count, struct tl_err *err)
-{
-    struct tl_core_input input = {.source = source,
-                                  .partition = partitions[0],
-                                  .messages = messages,
-                                  .count = count,
-                                  .partitions = partitions,
-                                  .next_offset = messages[count - 1].offset + 1};
-    enum tl_code rc;
-
-    TL_TRY(tl_core_push(recount->core, &input, recount->partial, err));
-    TL_TRY(tell_refused(recount, source, err));
-    tl_partial_reset_notes(recount->partial); /* the ledger must not grow with the record */
-    if (++recount->pushes % PUSHES_A_MERGE == 0)
-        TL_TRY(merge(recount, err));
-out:
-    return rc;
-}
-
-enum tl_code tl_recount_end(struct tl_recount *recount, struct tl_err *err)
-{
-    enum tl_code rc;
-
-    TL_TRY(merge(recount, err));
-    close_range(recount);
+    for (uint32_t t = 0; t < recount->config.threads; t++)
+        TL_TRY(take_partial(recount, recount->lanes[t].partials[side], err));
 out:
     return rc;
 }
@@ -203,8 +241,6 @@ enum tl_code tl_recount_retire(struct tl_recount *recount, int64_t upto_ms, stru
 {
     enum tl_code rc = TL_OK;
 
-    if (recount->partial != NULL)
-        TL_TRY(merge(recount, err));
     for (uint32_t v = 0; v < recount->config.plan->views_count; v++) {
         struct sink sink = {recount, v};
 
