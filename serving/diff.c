@@ -121,19 +121,15 @@ out:
 static enum tl_code compare_span(struct tl_diff *d, int64_t from_ms, int64_t to_ms, struct tl_err *err)
 {
     struct tl_time_spans spans = {0};
+    struct tl_diff_fetch *fetch = NULL;
     enum tl_code rc = TL_OK;
 
     if (!tl_time_spans_add(&spans, from_ms, to_ms))
         TL_TRY(tl_fail_memory(err, sizeof *spans.items));
+    TL_TRY(tl_diff_fetch(d, from_ms, to_ms, &fetch, err));
     TL_TRY(tl_diff_push(d, d->counts, from_ms, to_ms, &spans, NULL, err));
     TL_TRY(tl_diff_retire(d->counts, to_ms, err));
-    for (uint32_t p = 0; p < d->report.views_count; p++) {
-        if (!d->views[p].compared || !d->views[p].old_published)
-            continue;
-        TL_TRY(tl_store_begin_read(d->store, err));
-        TL_TRY(tl_diff_take_stored(d, p, from_ms, to_ms, err));
-        tl_store_rollback(d->store);
-    }
+    TL_TRY(tl_diff_fetched(fetch, err));
     for (uint32_t p = 0; p < d->report.views_count; p++) {
         d->views[p].preview.to_ms = to_ms;
         if (d->views[p].compared)
@@ -144,6 +140,7 @@ static enum tl_code compare_span(struct tl_diff *d, int64_t from_ms, int64_t to_
         if (d->views[p].compared)
             TL_TRY(tl_preview_keep(&d->views[p].preview, d->views[p].moved_known, err));
 out:
+    tl_diff_fetch_close(fetch);
     if (d->store != NULL)
         tl_store_rollback(d->store);
     tl_time_spans_done(&spans);

@@ -286,8 +286,8 @@ static bool is_inside(const struct tl_diff_pair *pair, const struct tl_preview_v
     return begins ? end_ms >= view->from_ms && end_ms < view->to_ms : end_ms > view->from_ms && end_ms <= view->to_ms;
 }
 
-static enum tl_code add_row(struct tl_diff *d, int32_t p, enum tl_before_after side, int64_t start_ms, int64_t end_ms,
-                            struct tl_sv key, const struct tl_value *columns, struct tl_err *err)
+enum tl_code tl_diff_add_row(struct tl_diff *d, uint32_t p, enum tl_before_after side, int64_t start_ms, int64_t end_ms,
+                             struct tl_sv key, struct tl_sv row, struct tl_err *err)
 {
     struct tl_preview_view *view = &d->views[p];
 
@@ -297,43 +297,29 @@ static enum tl_code add_row(struct tl_diff *d, int32_t p, enum tl_before_after s
         view->hidden_count++;
         return TL_OK;
     }
-    return tl_preview_add(&view->preview, side, start_ms, end_ms, key, columns, err);
+    return tl_preview_add(&view->preview, side, start_ms, end_ms, key, row, err);
 }
 
 enum tl_code tl_diff_take_rows(void *ctx, uint32_t v, const struct tl_rows *rows, struct tl_err *err)
 {
     struct tl_diff_count *count = ctx;
-    int32_t p = count->pairs[v];
+    struct tl_preview *preview;
+    struct tl_buf row;
     enum tl_code rc = TL_OK;
 
-    if (p < 0)
+    if (count->pairs[v] < 0)
         return TL_OK;
-    for (uint32_t i = 0; i < rows->count; i++)
-        TL_TRY(add_row(count->diff, p, count->side, rows->start_ms[i], rows->end_ms[i], rows->key[i],
-                       tl_preview_columns(&count->diff->views[p].preview, count->side, rows, i), err));
-out:
-    return rc;
-}
-
-enum tl_code tl_diff_take_stored(struct tl_diff *d, uint32_t p, int64_t from_ms, int64_t to_ms, struct tl_err *err)
-{
-    const struct tl_diff_pair *pair = &d->pairs[p];
-    bool ends_open = pair->shape[TL_NEW].ends_open;
-    struct tl_store_cursor *cursor = NULL;
-    const struct tl_stored_row *row;
-    enum tl_code rc;
-
-    TL_TRY(
-        tl_store_cursor_open(d->store, pair->definition, TL_LAYER_BATCH, from_ms - ends_open, to_ms - ends_open, &cursor, err));
-    for (;;) {
-        TL_TRY(tl_store_cursor_next(cursor, &row, err));
-        if (row == NULL)
-            break;
-        TL_TRY(add_row(d, (int32_t)p, TL_OLD, row->start_ms, row->end_ms, row->key, row->columns, err));
+    preview = &count->diff->views[count->pairs[v]].preview;
+    tl_buf_init(&row, 0);
+    for (uint32_t i = 0; i < rows->count; i++) {
+        tl_buf_clear(&row);
+        tl_preview_put_row(preview, &row, count->side, tl_preview_columns(preview, count->side, rows, i));
+        TL_TRY(tl_buf_check(&row, "a row", err));
+        TL_TRY(tl_diff_add_row(count->diff, (uint32_t)count->pairs[v], count->side, rows->start_ms[i], rows->end_ms[i],
+                               rows->key[i], tl_buf_sv(&row), err));
     }
 out:
-    if (cursor != NULL)
-        tl_store_cursor_close(cursor);
+    tl_buf_done(&row);
     return rc;
 }
 

@@ -2,6 +2,7 @@
  *
  *   diff_pairs.c   which views of OLD and NEW belong together, what is compared of each, over which time, and where OLD's rows come from
  *   diff_count.c   the views that are counted, the record that they are counted from, rows on their way to the preview
+ *   diff_stored.c  rows that OLD has published, on their way there
  *   diff_edge.c    reading back, for what is open where the range begins
  *   diff_events.c  the events behind the groups that differ
  *   diff.c         the command
@@ -133,9 +134,9 @@ TL_MUST_USE enum tl_code tl_diff_open_record(struct tl_diff *d, struct tl_err *e
 TL_MUST_USE enum tl_code tl_diff_note_holes(struct tl_diff *d, struct tl_err *err);
 /* For tl_recount_config: ctx is the count. On the main thread. */
 enum tl_code tl_diff_take_rows(void *ctx, uint32_t view, const struct tl_rows *rows, struct tl_err *err);
-/* What OLD has published of the pair with ends in (from_ms, to_ms], or as the view has its ranges. */
-TL_MUST_USE enum tl_code tl_diff_take_stored(struct tl_diff *d, uint32_t pair, int64_t from_ms, int64_t to_ms,
-                                             struct tl_err *err);
+/* Where the view has the row in its range, and all events of it may be here. */
+TL_MUST_USE enum tl_code tl_diff_add_row(struct tl_diff *d, uint32_t pair, enum tl_before_after side, int64_t start_ms,
+                                         int64_t end_ms, struct tl_sv key, struct tl_sv row, struct tl_err *err);
 /* Events with from_ms <= time < to_ms, out of the spans, to all recounts that are open. `moves`: judges each chunk; NULL: nobody does. */
 TL_MUST_USE enum tl_code tl_diff_push(struct tl_diff *d, struct tl_diff_count counts[TL_DIFF_COUNTS], int64_t from_ms,
                                       int64_t to_ms, const struct tl_time_spans *spans, struct tl_moves *moves,
@@ -147,6 +148,17 @@ void tl_diff_close_counts(struct tl_diff *d);
 
 /* Opens the recounts and gives them what windows that are open where the range begins hold. */
 TL_MUST_USE enum tl_code tl_diff_read_back(struct tl_diff *d, struct tl_err *err);
+
+/* ---- diff_stored.c ---- */
+
+struct tl_diff_fetch;
+/* Begins to fetch what OLD has published with ends in (from_ms, to_ms], or as the views have their ranges; NULL: of no view. Until it is fetched
+ * nobody else uses the store. */
+TL_MUST_USE enum tl_code tl_diff_fetch(struct tl_diff *d, int64_t from_ms, int64_t to_ms, struct tl_diff_fetch **out,
+                                       struct tl_err *err);
+/* All of the span is counted: adds the rows. */
+TL_MUST_USE enum tl_code tl_diff_fetched(struct tl_diff_fetch *fetch, struct tl_err *err);
+void tl_diff_fetch_close(struct tl_diff_fetch *fetch); /* also after a failure */
 
 /* ---- diff_events.c ---- */
 

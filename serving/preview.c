@@ -10,6 +10,14 @@
 /* IDENTITY_HEAD: before the key: end, start. */
 enum { IDENTITY_HEAD = 16, KEYS_MAX = 64 };
 
+/* A row that was added: looked up a few rows later, when the lines of memory that this takes have come. */
+struct tl_preview_waiting {
+    uint64_t hash;
+    size_t identity_at, row_at, end; /* in waiting_bytes */
+    enum tl_before_after side;
+};
+enum { WAITING_MAX = 64, SOON = 8, SOONER = 4 /* rows ahead: its slot, its entry */ };
+
 /* State of preview->rows. */
 struct both {
     struct tl_sv row[TL_BOTH];
@@ -25,6 +33,19 @@ struct tl_preview_span {
     struct tl_preview_unit *unit;
 };
 
+static bool layouts_same(const struct tl_preview *preview)
+{
+    const struct tl_change *change = preview->change;
+
+    if (change->side_columns_count[TL_OLD] != change->side_columns_count[TL_NEW])
+        return false;
+    for (uint32_t c = 0; c < change->columns_count; c++)
+        if (change->columns[c].at[TL_OLD] != change->columns[c].at[TL_NEW] ||
+            change->columns[c].kind[TL_OLD] != change->columns[c].kind[TL_NEW])
+            return false;
+    return true;
+}
+
 enum tl_code tl_preview_open(struct tl_preview *preview, struct tl_err *err)
 {
     const struct tl_change *change = preview->change;
@@ -35,6 +56,9 @@ enum tl_code tl_preview_open(struct tl_preview *preview, struct tl_err *err)
     tl_table_init(&preview->counted[0], sizeof(int64_t), 0);
     tl_table_init(&preview->counted[1], sizeof(int64_t), 0);
     tl_buf_init(&preview->buf, 0);
+    tl_buf_init(&preview->waiting_bytes, 0);
+    preview->layouts_same = layouts_same(preview);
+    preview->waiting = tl_arena_alloc(&preview->memory, WAITING_MAX * sizeof *preview->waiting);
     preview->totals = tl_arena_zalloc(&preview->memory, (change->columns_count + 1u) * sizeof *preview->totals);
     for (int side = 0; side < TL_BOTH; side++) {
         preview->values[side] =
@@ -44,7 +68,9 @@ enum tl_code tl_preview_open(struct tl_preview *preview, struct tl_err *err)
         if (preview->values[side] == NULL || preview->columns[side] == NULL)
             return tl_fail_memory(err, change->side_columns_count[side] * sizeof(struct tl_value));
     }
-    return preview->totals == NULL ? tl_fail_memory(err, change->columns_count * sizeof *preview->totals) : TL_OK;
+    return preview->totals == NULL || preview->waiting == NULL
+               ? tl_fail_memory(err, change->columns_count * sizeof *preview->totals)
+               : TL_OK;
 }
 
 static void kept_done(struct tl_preview_unit *unit)
@@ -72,6 +98,7 @@ void tl_preview_done(struct tl_preview *preview)
     tl_arena_done(&preview->step);
     tl_arena_done(&preview->memory);
     tl_buf_done(&preview->buf);
+    tl_buf_done(&preview->waiting_bytes);
 }
 
 /* ---- keys ---- */
@@ -116,36 +143,37 @@ static bool put_picked(const struct tl_preview *preview, struct tl_buf *out, enu
     return true;
 }
 
-/* end, start, the group's key, and what tells rows of one window apart: the last so many bytes. The key's size without that. Data NULL: as
+/* Adds end, start, the group's key, and what tells rows of one window apart: the last so many bytes. The key's size without that; SIZE_MAX: as
  * tl_preview_key. */
-static struct tl_sv put_identity(const struct tl_preview *preview, struct tl_buf *out, enum tl_before_after side,
-                                 int64_t start_ms, int64_t end_ms, struct tl_sv row_key, uint32_t tail_bytes, size_t *key_bytes)
+static size_t put_identity(const struct tl_preview *preview, struct tl_buf *out, enum tl_before_after side, int64_t start_ms,
+                           int64_t end_ms, struct tl_sv row_key, uint32_t tail_bytes)
 {
     struct tl_sv key = row_key, tail = {NULL, 0};
+    size_t before = out->size, key_bytes;
 
     if (key.size >= tail_bytes && tail_bytes > 0) {
         key.size -= tail_bytes;
         tail = (struct tl_sv){key.data + key.size, tail_bytes};
     }
-    tl_buf_clear(out);
     tl_buf_put_u64(out, (uint64_t)end_ms);
     tl_buf_put_u64(out, (uint64_t)start_ms);
     if (keys_stand(preview, side))
         tl_buf_put_sv(out, key);
     else if (!put_picked(preview, out, side, key))
-        return (struct tl_sv){NULL, 0};
-    *key_bytes = out->size - IDENTITY_HEAD;
+        return SIZE_MAX;
+    key_bytes = out->size - before - IDENTITY_HEAD;
     tl_buf_put_sv(out, tail);
-    return out->failed ? (struct tl_sv){NULL, 0} : tl_buf_sv(out);
+    return out->failed ? SIZE_MAX : key_bytes;
 }
 
 static struct tl_sv put_key(const struct tl_preview *preview, struct tl_buf *out, enum tl_before_after side, struct tl_sv row_key,
                             uint32_t tail_bytes)
 {
     size_t size;
-    struct tl_sv identity = put_identity(preview, out, side, 0, 0, row_key, tail_bytes, &size);
 
-    return identity.data == NULL ? identity : (struct tl_sv){identity.data + IDENTITY_HEAD, size};
+    tl_buf_clear(out);
+    size = put_identity(preview, out, side, 0, 0, row_key, tail_bytes);
+    return size == SIZE_MAX ? (struct tl_sv){NULL, 0} : (struct tl_sv){out->data + IDENTITY_HEAD, size};
 }
 
 struct tl_sv tl_preview_key(const struct tl_preview *preview, struct tl_buf *scratch, enum tl_before_after side,
@@ -163,30 +191,34 @@ static double number_of(const struct tl_value *value)
     return tl_kind_form(value->kind) == TL_FORM_F64 ? value->f64 : (double)value->i64;
 }
 
-static void add_up(struct tl_preview *preview, enum tl_before_after side, const struct tl_value *columns)
+static bool add_up(struct tl_preview *preview, enum tl_before_after side, const struct tl_value *columns)
 {
     const struct tl_change *change = preview->change;
 
-    for (uint32_t c = 0; c < change->columns_count; c++) {
+    for (uint32_t c = 0; columns != NULL && c < change->columns_count; c++) {
         const struct tl_change_column *column = &change->columns[c];
         const struct tl_value *value;
 
         if (!column->sums_up || !preview->used[c])
             continue;
         value = &columns[column->at[side]];
-        if (!value->is_null)
-            preview->totals[c].sum[side] +=
-                tl_kind_form(value->kind) == TL_FORM_F64 ? (long double)value->f64 : (long double)value->i64;
+        if (value->is_null)
+            continue;
+        if (tl_kind_form(value->kind) != TL_FORM_F64)
+            preview->totals[c].whole[side] += (long double)value->i64;
+        else if (!tl_exact_sum_add(&preview->totals[c].real[side], value->f64, &preview->memory))
+            return false;
     }
+    preview->groups_count[side] += columns != NULL;
+    return true;
 }
 
-/* A row's bytes, into the buffer. */
-static void put_row(struct tl_preview *preview, enum tl_before_after side, const struct tl_value *columns)
+void tl_preview_put_row(const struct tl_preview *preview, struct tl_buf *out, enum tl_before_after side,
+                        const struct tl_value *columns)
 {
-    tl_buf_clear(&preview->buf);
     for (uint32_t c = 0; c < preview->change->side_columns_count[side]; c++)
-        tl_value_put_key(&preview->buf, &columns[c]);
-    tl_buf_put_u8(&preview->buf, 0); /* a row of no columns is a row */
+        tl_value_put_key(out, &columns[c]);
+    tl_buf_put_u8(out, 0); /* a row of no columns is a row */
 }
 
 static const struct tl_value *read_row(struct tl_preview *preview, enum tl_before_after side, struct tl_sv row)
@@ -228,27 +260,50 @@ const struct tl_value *tl_preview_columns(struct tl_preview *preview, enum tl_be
     return columns;
 }
 
-enum tl_code tl_preview_add(struct tl_preview *preview, enum tl_before_after side, int64_t start_ms, int64_t end_ms,
-                            struct tl_sv key, const struct tl_value *columns, struct tl_err *err)
+static struct tl_sv waiting_identity(const struct tl_preview *preview, const struct tl_preview_waiting *waiting)
 {
-    struct tl_sv identity;
-    struct both *both;
-    size_t key_bytes;
+    return (struct tl_sv){preview->waiting_bytes.data + waiting->identity_at, waiting->row_at - waiting->identity_at};
+}
 
-    preview->groups_count[side]++;
-    add_up(preview, side, columns);
-    if (!preview->groups)
-        return TL_OK;
-    identity = put_identity(preview, &preview->buf, side, start_ms, end_ms, key, preview->tail_bytes, &key_bytes);
-    if (identity.data == NULL)
-        return tl_fail(err, TL_ERR_CORRUPT, "the key of a group cannot be read");
-    both = tl_table_put(&preview->rows, tl_hash_bytes(identity), identity, NULL);
-    if (both == NULL)
-        return tl_fail_memory(err, identity.size);
-    put_row(preview, side, columns);
-    if (preview->buf.failed || !tl_arena_copy(tl_table_arena(&preview->rows), tl_buf_sv(&preview->buf), &both->row[side]))
-        return tl_fail_memory(err, preview->buf.size);
+/* Lets those in that wait. */
+static enum tl_code let_in(struct tl_preview *preview, struct tl_err *err)
+{
+    const struct tl_preview_waiting *waiting = preview->waiting;
+
+    for (uint32_t w = 0; w < preview->waiting_count; w++) {
+        struct tl_sv row = {preview->waiting_bytes.data + waiting[w].row_at, waiting[w].end - waiting[w].row_at};
+        struct both *both;
+
+        if (w + SOON < preview->waiting_count)
+            tl_table_prefetch(&preview->rows, waiting[w + SOON].hash);
+        if (w + SOONER < preview->waiting_count)
+            tl_table_prefetch_entry(&preview->rows, waiting[w + SOONER].hash);
+        both = tl_table_put(&preview->rows, waiting[w].hash, waiting_identity(preview, &waiting[w]), NULL);
+        if (both == NULL || !tl_arena_copy(tl_table_arena(&preview->rows), row, &both->row[waiting[w].side]))
+            return tl_fail_memory(err, row.size);
+    }
+    preview->waiting_count = 0;
+    tl_buf_clear(&preview->waiting_bytes);
     return TL_OK;
+}
+
+enum tl_code tl_preview_add(struct tl_preview *preview, enum tl_before_after side, int64_t start_ms, int64_t end_ms,
+                            struct tl_sv key, struct tl_sv row, struct tl_err *err)
+{
+    struct tl_preview_waiting waiting = {.identity_at = preview->waiting_bytes.size, .side = side};
+
+    if (!preview->groups)
+        return add_up(preview, side, read_row(preview, side, row)) ? TL_OK : tl_fail_memory(err, row.size);
+    if (put_identity(preview, &preview->waiting_bytes, side, start_ms, end_ms, key, preview->tail_bytes) == SIZE_MAX)
+        return tl_fail(err, TL_ERR_CORRUPT, "the key of a group cannot be read");
+    waiting.row_at = preview->waiting_bytes.size;
+    tl_buf_put_sv(&preview->waiting_bytes, row);
+    if (preview->waiting_bytes.failed)
+        return tl_fail_memory(err, row.size);
+    waiting.end = preview->waiting_bytes.size;
+    waiting.hash = tl_hash_bytes(waiting_identity(preview, &waiting));
+    preview->waiting[preview->waiting_count++] = waiting;
+    return preview->waiting_count == WAITING_MAX ? let_in(preview, err) : TL_OK;
 }
 
 /* ---- units ---- */
@@ -264,11 +319,10 @@ bool tl_preview_same(const struct tl_value *a, const struct tl_value *b)
     return number_of(a) == number_of(b);
 }
 
-/* Of both sides. `counts`: the columns that differ are counted. */
-static bool rows_differ(struct tl_preview *preview, const struct tl_sv *row, bool counts)
+/* Of both sides, NULL where there is none. `counts`: the columns that differ are counted. */
+static bool rows_differ(struct tl_preview *preview, const struct tl_value *olds, const struct tl_value *news, bool counts)
 {
     const struct tl_change *change = preview->change;
-    const struct tl_value *olds = read_row(preview, TL_OLD, row[TL_OLD]), *news = read_row(preview, TL_NEW, row[TL_NEW]);
     bool differ = false;
 
     for (uint32_t c = 0; c < change->columns_count; c++) {
@@ -394,7 +448,8 @@ static enum tl_code pair_spans(struct tl_preview *preview, size_t *capacity, str
         else if (order == 0 && next[TL_NEW]->end_ms <= next[TL_OLD]->start_ms)
             order = 1;
         unit = unit_of(order <= 0 ? next[TL_OLD] : NULL, order >= 0 ? next[TL_NEW] : NULL);
-        (void)rows_differ(preview, unit.row, true);
+        (void)rows_differ(preview, read_row(preview, TL_OLD, unit.row[TL_OLD]), read_row(preview, TL_NEW, unit.row[TL_NEW]),
+                          true);
         for (int side = 0; side < TL_BOTH; side++)
             if (unit.row[side].data != NULL) {
                 next[side]->unit = (struct tl_preview_unit *)(uintptr_t)(preview->units_count + 1); /* its number, for now */
@@ -417,16 +472,23 @@ static enum tl_code settle_groups(struct tl_preview *preview, size_t *capacity, 
     for (uint32_t i = 0; i < preview->rows.count; i++) {
         struct tl_sv identity;
         struct both *both = tl_table_at(&preview->rows, i, &identity, NULL);
-        struct tl_preview_span span = span_of(preview, both, identity);
-        bool has_both = both->row[TL_OLD].data != NULL && both->row[TL_NEW].data != NULL;
+        struct tl_preview_span span;
+        const struct tl_value *values[TL_BOTH];
         struct tl_preview_unit unit;
+        bool equal = preview->layouts_same && tl_sv_eq(both->row[TL_OLD], both->row[TL_NEW]);
 
-        if (preview->spans && !has_both)
+        for (int side = 0; side < TL_BOTH; side++) {
+            values[side] = equal && side == TL_NEW ? values[TL_OLD] : read_row(preview, side, both->row[side]);
+            if (!add_up(preview, side, values[side]))
+                TL_TRY(tl_fail_memory(err, sizeof *preview->totals));
+        }
+        if (preview->spans && (values[TL_OLD] == NULL || values[TL_NEW] == NULL))
             continue;
-        if (!rows_differ(preview, both->row, !preview->spans)) {
+        if (equal || !rows_differ(preview, values[TL_OLD], values[TL_NEW], !preview->spans)) {
             preview->equal_count++;
             continue;
         }
+        span = span_of(preview, both, identity);
         if (preview->spans) {
             both->differs = true;
             continue;
@@ -453,6 +515,7 @@ enum tl_code tl_preview_settle(struct tl_preview *preview, struct tl_err *err)
     free(preview->units);
     preview->units = NULL;
     preview->units_count = 0;
+    TL_TRY(let_in(preview, err));
     TL_TRY(settle_groups(preview, &capacity, err));
     if (preview->spans) {
         TL_TRY(collect_spans(preview, err));
@@ -467,10 +530,13 @@ out:
 static struct both *find_both(const struct tl_preview *preview, struct tl_buf *scratch, enum tl_before_after side,
                               int64_t start_ms, int64_t end_ms, struct tl_sv row_key)
 {
-    size_t key_bytes;
-    struct tl_sv identity = put_identity(preview, scratch, side, start_ms, end_ms, row_key, preview->tail_bytes, &key_bytes);
+    struct tl_sv identity;
 
-    return identity.data == NULL ? NULL : tl_table_find(&preview->rows, tl_hash_bytes(identity), identity);
+    tl_buf_clear(scratch);
+    if (put_identity(preview, scratch, side, start_ms, end_ms, row_key, preview->tail_bytes) == SIZE_MAX)
+        return NULL;
+    identity = tl_buf_sv(scratch);
+    return tl_table_find(&preview->rows, tl_hash_bytes(identity), identity);
 }
 
 /* The row of a side that the time lies in. */
@@ -525,7 +591,8 @@ enum tl_code tl_preview_came_out(struct tl_preview *preview, enum tl_before_afte
     unit = preview->spans ? find_span(preview, side, tl_preview_key(preview, &preview->buf, side, key), start_ms) : both->unit;
     if (unit == NULL)
         return TL_OK;
-    put_row(preview, side, columns);
+    tl_buf_clear(&preview->buf);
+    tl_preview_put_row(preview, &preview->buf, side, columns);
     if (preview->buf.failed)
         return tl_fail_memory(err, preview->buf.size);
     if (tl_sv_eq(tl_buf_sv(&preview->buf), both->row[side]))
@@ -639,12 +706,16 @@ static int64_t start_of(const struct tl_preview_unit *unit)
 static int largest_first(const void *a, const void *b)
 {
     const struct tl_preview_unit *x = a, *y = b;
+    int order;
 
     if (x->change != y->change)
         return x->change > y->change ? -1 : 1;
     if (start_of(x) != start_of(y))
         return start_of(x) < start_of(y) ? -1 : 1;
-    return tl_sv_cmp(x->key, y->key);
+    order = tl_sv_cmp(x->key, y->key);
+    for (int side = 0; side < TL_BOTH && order == 0; side++) /* of COUNT_WINDOW, whose windows may begin together */
+        order = tl_sv_cmp(x->row[side], y->row[side]);
+    return order;
 }
 
 static bool copy_bytes(struct tl_sv *bytes)

@@ -13,6 +13,7 @@
 #include "base/table.h"
 #include "change.h"
 #include "core/core.h"
+#include "core/exact_sum.h"
 #include "event/rows.h"
 
 /* Why an event counts for something else in one definition than in the other. */
@@ -66,9 +67,15 @@ struct tl_preview_unit {
 };
 
 struct tl_preview_total {
-    long double sum[TL_BOTH]; /* over the groups; columns that add up alone */
-    uint64_t changed_count;   /* groups in which it has another value */
+    /* Over the groups; columns that add up alone. DOUBLE in a form in which the order of the groups does not show. */
+    long double whole[TL_BOTH];
+    struct tl_exact_sum real[TL_BOTH];
+    uint64_t changed_count; /* groups in which it has another value */
 };
+static inline long double tl_preview_sum(const struct tl_preview_total *total, enum tl_before_after side)
+{
+    return total->whole[side] + (long double)tl_exact_sum_to_double(&total->real[side], 1);
+}
 
 struct tl_preview {
     /* The caller's: */
@@ -96,6 +103,10 @@ struct tl_preview {
     struct tl_preview_unit *units;
     size_t units_count;
     struct tl_table rows;
+    struct tl_preview_waiting *waiting; /* rows on their way there */
+    uint32_t waiting_count;
+    struct tl_buf waiting_bytes;
+    bool layouts_same;          /* equal rows of both sides are equal bytes */
     struct tl_table counted[2]; /* events that the next span may meet again: those of the last one, and of this */
     struct tl_arena step, memory;
     struct tl_buf buf;
@@ -113,9 +124,12 @@ struct tl_sv tl_preview_key(const struct tl_preview *preview, struct tl_buf *scr
 /* The columns of a computed row as the store would give them back; valid until the next call for that side. */
 const struct tl_value *tl_preview_columns(struct tl_preview *preview, enum tl_before_after side, const struct tl_rows *rows,
                                           uint32_t row);
-/* A row of one side: `columns` are all of its view's. */
+/* Adds the bytes of a row, whose columns are all of its view's, to the buffer. On any thread. */
+void tl_preview_put_row(const struct tl_preview *preview, struct tl_buf *out, enum tl_before_after side,
+                        const struct tl_value *columns);
+/* A row of one side, by those bytes. */
 TL_MUST_USE enum tl_code tl_preview_add(struct tl_preview *preview, enum tl_before_after side, int64_t start_ms, int64_t end_ms,
-                                        struct tl_sv key, const struct tl_value *columns, struct tl_err *err);
+                                        struct tl_sv key, struct tl_sv row, struct tl_err *err);
 /* All rows of the span are in: preview->units are those that differ. */
 TL_MUST_USE enum tl_code tl_preview_settle(struct tl_preview *preview, struct tl_err *err);
 /* The unit that has this group of a side, of those that differ; NULL: it does not. On any thread while no row is added. Of spans an event's time does for both ends, and *own says whether it

@@ -70,7 +70,7 @@ static void put_number(struct tl_buf *out, long double number, bool people)
 /* 402,113 -> 398,772 (-0.83%) */
 static void put_sums(struct tl_buf *out, const struct tl_preview_total *total)
 {
-    long double was = total->sum[TL_OLD], is = total->sum[TL_NEW];
+    long double was = tl_preview_sum(total, TL_OLD), is = tl_preview_sum(total, TL_NEW);
 
     put_number(out, was, true);
     tl_buf_put_str(out, " -> ");
@@ -536,11 +536,11 @@ static void put_json_columns(struct tl_buf *out, const struct tl_preview_view *v
         tl_buf_printf(out, ", \"groups_changed\": %llu", (unsigned long long)total->changed_count);
         if (view->change.columns[c].sums_up) {
             tl_buf_put_str(out, ", \"old\": ");
-            put_number(out, total->sum[TL_OLD], false);
+            put_number(out, tl_preview_sum(total, TL_OLD), false);
             tl_buf_put_str(out, ", \"new\": ");
-            put_number(out, total->sum[TL_NEW], false);
+            put_number(out, tl_preview_sum(total, TL_NEW), false);
             tl_buf_put_str(out, ", \"difference\": ");
-            put_number(out, total->sum[TL_NEW] - total->sum[TL_OLD], false);
+            put_number(out, tl_preview_sum(total, TL_NEW) - tl_preview_sum(total, TL_OLD), false);
         }
         tl_buf_put_str(out, "}");
         glue = ", ";

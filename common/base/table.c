@@ -165,6 +165,17 @@ static struct entry *lookup(const struct tl_table *table, uint64_t hash, struct 
     }
 }
 
+void tl_table_prefetch_entry(const struct tl_table *table, uint64_t hash)
+{
+    const struct tl_table_slot *slot;
+
+    if (table->slots_count == 0)
+        return;
+    slot = &table->slots[(uint32_t)hash & (table->slots_count - 1)];
+    if (slot->entry != 0 && slot->tag == (uint32_t)(hash >> 32))
+        __builtin_prefetch(entry_at(table, slot->entry - 1));
+}
+
 static bool slots_grow(struct tl_table *table)
 {
 #ifdef TL_TINY

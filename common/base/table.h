@@ -41,6 +41,8 @@ static inline void tl_table_prefetch(const struct tl_table *table, uint64_t hash
         __builtin_prefetch((const char *)table->slots +
                            (size_t)((uint32_t)hash & (table->slots_count - 1)) * TL_TABLE_SLOT_BYTES);
 }
+/* The same for the entry that seems to be the key's; worth it when the prefetch before it has come. */
+void tl_table_prefetch_entry(const struct tl_table *table, uint64_t hash);
 /* The same for a table as a whole that has lain by for long, of which its struct is near: first where things lie, and then, when that has
  * come, the slots and the first entries. */
 static inline void tl_table_prefetch_places(const struct tl_table *table)
