@@ -474,8 +474,9 @@ static enum tl_code open_view(struct tl_diff *d, uint32_t v, struct tl_err *err)
         .spans = pair->shape[TL_NEW].cut_per_key && !pair->rolled,
         .stands = d->same_functions && view->change.windows_same && view->change.keys == TL_KEYS_SAME &&
                   view->change.events_same && !pair->shape[TL_NEW].cut_per_key && !pair->rolled,
+        .proves = {pair->shape[TL_NEW].cut_per_key || view->old_published, pair->shape[TL_NEW].cut_per_key},
         .tail_bytes = pair->rolled ? 0 : pair->shape[TL_NEW].key_tail_bytes,
-        .shape = {&pair->shape[TL_OLD], &pair->shape[TL_NEW]},
+        .shape = {&pair->shape[TL_OLD],                                   &pair->shape[TL_NEW]           },
         .keep_max = (size_t)d->own->limit
     };
     if (!pair->rolled && (mine->window.window == TL_WINDOW_HOP || mine->window.window == TL_WINDOW_CUMULATE))

@@ -20,7 +20,7 @@ struct event {
     size_t goes;         /* the last of the units that it goes into: its number in them + 1 */
 };
 
-/* A unit that an event goes into. */
+/* A unit that an event goes into, of those that are chosen. */
 struct goes {
     size_t before; /* the event's one before it, as event.goes */
     struct tl_preview_unit *unit;
@@ -233,10 +233,10 @@ bool tl_moves_ask(void *ctx, uint32_t view, const struct tl_core_event *event, i
     }
     if (ok) {
         add_place(&known->place[of->side], passer.window, passer.key);
-        ok = add_goes(lane, known, unit);
+        ok = !unit->chosen || add_goes(lane, known, unit);
     }
     lane->out_of_memory = lane->out_of_memory || !ok;
-    return own;
+    return own && mine->preview->proves[of->side];
 }
 
 enum tl_code tl_moves_refused(void *ctx, uint32_t source, uint32_t view, const struct tl_ledger_line *lines, size_t count,

@@ -90,6 +90,7 @@ void tl_preview_done(struct tl_preview *preview)
         kept_done(&preview->kept[k]);
     free(preview->kept);
     free(preview->units);
+    free(preview->chosen);
     for (int side = 0; side < TL_BOTH; side++)
         free(preview->of_key[side]);
     tl_table_done(&preview->rows);
@@ -338,25 +339,22 @@ static bool rows_differ(struct tl_preview *preview, const struct tl_value *olds,
     return differ || olds == NULL || news == NULL;
 }
 
-static double change_of(struct tl_preview *preview, const struct tl_preview_unit *unit)
+/* Of both sides' columns, NULL where there is none. */
+static double change_of(const struct tl_preview *preview, const struct tl_value *const values[TL_BOTH])
 {
-    const struct tl_change_column *column;
-    const struct tl_value *value;
     double number[TL_BOTH] = {0, 0}, change;
 
     if (preview->by < 0)
         return 0;
-    column = &preview->change->columns[preview->by];
-    for (int side = 0; side < TL_BOTH; side++) {
-        value = read_row(preview, (enum tl_before_after)side, unit->row[side]);
-        if (value != NULL)
-            number[side] = number_of(&value[column->at[side]]);
-    }
+    for (int side = 0; side < TL_BOTH; side++)
+        if (values[side] != NULL)
+            number[side] = number_of(&values[side][preview->change->columns[preview->by].at[side]]);
     change = fabs(number[TL_NEW] - number[TL_OLD]);
     return isnan(change) ? INFINITY : change;
 }
 
-static enum tl_code add_unit(struct tl_preview *preview, const struct tl_preview_unit *unit, size_t *capacity, struct tl_err *err)
+static enum tl_code add_unit(struct tl_preview *preview, const struct tl_preview_unit *unit,
+                             const struct tl_value *const values[TL_BOTH], size_t *capacity, struct tl_err *err)
 {
     if (preview->units_count == *capacity) {
         *capacity = *capacity * 2 + 64;
@@ -364,7 +362,7 @@ static enum tl_code add_unit(struct tl_preview *preview, const struct tl_preview
             return tl_fail_memory(err, *capacity * sizeof *preview->units);
     }
     preview->units[preview->units_count] = *unit;
-    preview->units[preview->units_count++].change = change_of(preview, unit);
+    preview->units[preview->units_count++].change = change_of(preview, values);
     preview->changed_count += unit->row[TL_OLD].data != NULL && unit->row[TL_NEW].data != NULL;
     preview->only_count[TL_OLD] += unit->row[TL_NEW].data == NULL;
     preview->only_count[TL_NEW] += unit->row[TL_OLD].data == NULL;
@@ -437,6 +435,7 @@ static enum tl_code pair_spans(struct tl_preview *preview, size_t *capacity, str
 
     while (at[TL_OLD] < preview->of_key_count[TL_OLD] || at[TL_NEW] < preview->of_key_count[TL_NEW]) {
         struct tl_preview_span *next[TL_BOTH];
+        const struct tl_value *values[TL_BOTH];
         struct tl_preview_unit unit;
         int order;
 
@@ -448,14 +447,15 @@ static enum tl_code pair_spans(struct tl_preview *preview, size_t *capacity, str
         else if (order == 0 && next[TL_NEW]->end_ms <= next[TL_OLD]->start_ms)
             order = 1;
         unit = unit_of(order <= 0 ? next[TL_OLD] : NULL, order >= 0 ? next[TL_NEW] : NULL);
-        (void)rows_differ(preview, read_row(preview, TL_OLD, unit.row[TL_OLD]), read_row(preview, TL_NEW, unit.row[TL_NEW]),
-                          true);
+        for (int side = 0; side < TL_BOTH; side++)
+            values[side] = read_row(preview, side, unit.row[side]);
+        (void)rows_differ(preview, values[TL_OLD], values[TL_NEW], true);
         for (int side = 0; side < TL_BOTH; side++)
             if (unit.row[side].data != NULL) {
                 next[side]->unit = (struct tl_preview_unit *)(uintptr_t)(preview->units_count + 1); /* its number, for now */
                 at[side]++;
             }
-        TL_TRY(add_unit(preview, &unit, capacity, err));
+        TL_TRY(add_unit(preview, &unit, values, capacity, err));
     }
     for (int side = 0; side < TL_BOTH; side++)
         for (size_t s = 0; s < preview->of_key_count[side]; s++)
@@ -495,16 +495,88 @@ static enum tl_code settle_groups(struct tl_preview *preview, size_t *capacity, 
         }
         unit = unit_of(both->row[TL_OLD].data != NULL ? &span : NULL, both->row[TL_NEW].data != NULL ? &span : NULL);
         both->unit = (struct tl_preview_unit *)(uintptr_t)(preview->units_count + 1);
-        TL_TRY(add_unit(preview, &unit, capacity, err));
-    }
-    for (uint32_t i = 0; !preview->spans && i < preview->rows.count; i++) {
-        struct both *both = tl_table_at(&preview->rows, i, NULL, NULL);
-
-        if (both->unit != NULL)
-            both->unit = &preview->units[(uintptr_t)both->unit - 1];
+        TL_TRY(add_unit(preview, &unit, values, capacity, err));
     }
 out:
     return rc;
+}
+
+static int64_t start_of(const struct tl_preview_unit *unit)
+{
+    return unit->row[TL_OLD].data != NULL ? unit->start_ms[TL_OLD] : unit->start_ms[TL_NEW];
+}
+
+static int largest_first(const void *a, const void *b)
+{
+    const struct tl_preview_unit *x = a, *y = b;
+    int order;
+
+    if (x->change != y->change)
+        return x->change > y->change ? -1 : 1;
+    if (start_of(x) != start_of(y))
+        return start_of(x) < start_of(y) ? -1 : 1;
+    order = tl_sv_cmp(x->key, y->key);
+    for (int side = 0; side < TL_BOTH && order == 0; side++) /* of COUNT_WINDOW, whose windows may begin together */
+        order = tl_sv_cmp(x->row[side], y->row[side]);
+    return order;
+}
+
+static int chosen_first(const void *a, const void *b)
+{
+    return largest_first(*(struct tl_preview_unit *const *)a, *(struct tl_preview_unit *const *)b);
+}
+
+/* Those that stand before what is kept already, as far as there is room. */
+static enum tl_code choose_units(struct tl_preview *preview, struct tl_err *err)
+{
+    const struct tl_preview_unit *last =
+        preview->keep_max > 0 && preview->kept_count == preview->keep_max ? &preview->kept[preview->keep_max - 1] : NULL;
+
+    if (preview->keep_max == 0)
+        return TL_OK;
+    if (!TL_RESIZE(preview->chosen, preview->units_count + 1))
+        return tl_fail_memory(err, preview->units_count * sizeof *preview->chosen);
+    for (size_t u = 0; u < preview->units_count; u++)
+        if (last == NULL || largest_first(&preview->units[u], last) < 0)
+            preview->chosen[preview->chosen_count++] = &preview->units[u];
+    if (preview->chosen_count > 1)
+        qsort(preview->chosen, preview->chosen_count, sizeof *preview->chosen, chosen_first);
+    if (preview->chosen_count > preview->keep_max)
+        preview->chosen_count = preview->keep_max;
+    for (size_t u = 0; u < preview->chosen_count; u++)
+        preview->chosen[u]->chosen = true;
+    return TL_OK;
+}
+
+/* Of unit_bits. The table has its slots by the hash's lower half. */
+static uint64_t bit_of(const struct tl_preview *preview, uint64_t hash)
+{
+    return hash >> 32 & preview->unit_bits_mask;
+}
+
+/* The units stand where they stay: their rows know them from now on. Most events belong to none, which the bits tell without a look into the large
+ * table. */
+static enum tl_code mark_units(struct tl_preview *preview, struct tl_err *err)
+{
+    size_t bits = 1024;
+
+    while (bits < 16 * preview->units_count && bits < UINT32_MAX / 2)
+        bits *= 2;
+    preview->unit_bits = tl_arena_zalloc(&preview->step, bits / 8);
+    preview->unit_bits_mask = bits - 1;
+    if (preview->unit_bits == NULL)
+        return tl_fail_memory(err, bits / 8);
+    for (uint32_t i = 0; i < preview->rows.count; i++) {
+        uint64_t hash, bit;
+        struct both *both = tl_table_at(&preview->rows, i, NULL, &hash);
+
+        if (both->unit == NULL)
+            continue;
+        both->unit = &preview->units[(uintptr_t)both->unit - 1];
+        bit = bit_of(preview, hash);
+        preview->unit_bits[bit / 64] |= UINT64_C(1) << bit % 64;
+    }
+    return TL_OK;
 }
 
 enum tl_code tl_preview_settle(struct tl_preview *preview, struct tl_err *err)
@@ -514,29 +586,37 @@ enum tl_code tl_preview_settle(struct tl_preview *preview, struct tl_err *err)
 
     free(preview->units);
     preview->units = NULL;
-    preview->units_count = 0;
+    preview->units_count = preview->chosen_count = 0;
     TL_TRY(let_in(preview, err));
     TL_TRY(settle_groups(preview, &capacity, err));
     if (preview->spans) {
         TL_TRY(collect_spans(preview, err));
         TL_TRY(pair_spans(preview, &capacity, err));
+    } else {
+        TL_TRY(mark_units(preview, err));
     }
+    TL_TRY(choose_units(preview, err));
 out:
     return rc;
 }
 
 /* ---- the events of units ---- */
 
+/* A row that may be a unit's. */
 static struct both *find_both(const struct tl_preview *preview, struct tl_buf *scratch, enum tl_before_after side,
                               int64_t start_ms, int64_t end_ms, struct tl_sv row_key)
 {
     struct tl_sv identity;
+    uint64_t hash;
 
     tl_buf_clear(scratch);
     if (put_identity(preview, scratch, side, start_ms, end_ms, row_key, preview->tail_bytes) == SIZE_MAX)
         return NULL;
     identity = tl_buf_sv(scratch);
-    return tl_table_find(&preview->rows, tl_hash_bytes(identity), identity);
+    hash = tl_hash_bytes(identity);
+    if (preview->unit_bits != NULL && (preview->unit_bits[bit_of(preview, hash) / 64] >> bit_of(preview, hash) % 64 & 1) == 0)
+        return NULL;
+    return tl_table_find(&preview->rows, hash, identity);
 }
 
 /* The row of a side that the time lies in. */
@@ -698,26 +778,6 @@ static enum tl_code pass_on(struct tl_preview *preview, struct tl_err *err)
 
 /* ---- what is kept ---- */
 
-static int64_t start_of(const struct tl_preview_unit *unit)
-{
-    return unit->row[TL_OLD].data != NULL ? unit->start_ms[TL_OLD] : unit->start_ms[TL_NEW];
-}
-
-static int largest_first(const void *a, const void *b)
-{
-    const struct tl_preview_unit *x = a, *y = b;
-    int order;
-
-    if (x->change != y->change)
-        return x->change > y->change ? -1 : 1;
-    if (start_of(x) != start_of(y))
-        return start_of(x) < start_of(y) ? -1 : 1;
-    order = tl_sv_cmp(x->key, y->key);
-    for (int side = 0; side < TL_BOTH && order == 0; side++) /* of COUNT_WINDOW, whose windows may begin together */
-        order = tl_sv_cmp(x->row[side], y->row[side]);
-    return order;
-}
-
 static bool copy_bytes(struct tl_sv *bytes)
 {
     char *copy = malloc(bytes->size + 1);
@@ -765,32 +825,28 @@ void tl_preview_finish(struct tl_preview *preview)
         kept_done(&preview->kept[--preview->kept_count]);
 }
 
-static bool is_proved(const struct tl_preview_unit *unit)
+static bool is_proved(const struct tl_preview *preview, const struct tl_preview_unit *unit)
 {
     for (int side = 0; side < TL_BOTH; side++)
-        if (unit->row[side].data != NULL && !unit->came_out[side])
+        if (preview->proves[side] && unit->row[side].data != NULL && !unit->came_out[side])
             return false;
     return !unit->other_came_out;
 }
 
 enum tl_code tl_preview_keep(struct tl_preview *preview, bool proved, struct tl_err *err)
 {
-    size_t count = preview->units_count;
     enum tl_code rc;
 
     TL_TRY(pass_on(preview, err));
-    for (size_t u = 0; proved && u < count; u++)
-        preview->unproved_count += !is_proved(&preview->units[u]);
-    if (count > 1)
-        qsort(preview->units, count, sizeof *preview->units, largest_first);
-    if (count > preview->keep_max)
-        count = preview->keep_max;
-    if (!TL_RESIZE(preview->kept, preview->kept_count + count + 1))
-        TL_TRY(tl_fail_memory(err, count * sizeof *preview->kept));
-    for (size_t u = 0; u < count; u++)
-        TL_TRY(keep_unit(preview, &preview->units[u], err));
+    for (size_t u = 0; proved && u < preview->units_count; u++)
+        preview->unproved_count += !is_proved(preview, &preview->units[u]);
+    if (!TL_RESIZE(preview->kept, preview->kept_count + preview->chosen_count + 1))
+        TL_TRY(tl_fail_memory(err, preview->chosen_count * sizeof *preview->kept));
+    for (size_t u = 0; u < preview->chosen_count; u++)
+        TL_TRY(keep_unit(preview, preview->chosen[u], err));
     tl_preview_finish(preview);
-    preview->units_count = 0;
+    preview->units_count = preview->chosen_count = 0;
+    preview->unit_bits = NULL;
     preview->of_key_count[TL_OLD] = preview->of_key_count[TL_NEW] = 0;
     tl_table_reset(&preview->rows);
     tl_arena_reset(&preview->step);

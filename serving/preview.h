@@ -62,8 +62,9 @@ struct tl_preview_unit {
     double change;             /* what units are ordered by */
     bool came_out[TL_BOTH];    /* the row was recomputed from its events */
     bool other_came_out;       /* and so was one that does not stand there */
+    bool chosen;               /* it will be kept: only then the events behind it are of interest beside those of all units */
+    uint64_t judged;           /* for whoever judges events: the last one that was counted here */
     struct tl_moved *moved;
-    uint64_t judged; /* for whoever judges events: the last one that was counted here */
 };
 
 struct tl_preview_total {
@@ -80,10 +81,13 @@ static inline long double tl_preview_sum(const struct tl_preview_total *total, e
 struct tl_preview {
     /* The caller's: */
     const struct tl_change *change;
-    bool groups;                           /* compared group by group; else totals alone */
-    bool rolled;                           /* the groups are those of the keys that both have */
-    bool spans;                            /* SESSION, COUNT_WINDOW */
-    bool stands;                           /* an event that both count is in the same groups on both */
+    bool groups; /* compared group by group; else totals alone */
+    bool rolled; /* the groups are those of the keys that both have */
+    bool spans;  /* SESSION, COUNT_WINDOW */
+    bool stands; /* an event that both count is in the same groups on both */
+    /* The side's rows of units have to come out of their events once more: published ones were made by another run, and what belongs to a session is
+     * found by its time. What was just computed of windows of the clock came out of these very events. */
+    bool proves[TL_BOTH];
     uint32_t tail_bytes;                   /* at the end of a row's key (event/rows.h) */
     const bool *used;                      /* per column of the change: compared here */
     const struct tl_shape *shape[TL_BOTH]; /* of sides that are computed */
@@ -102,11 +106,15 @@ struct tl_preview {
     /* Of the span at hand: */
     struct tl_preview_unit *units;
     size_t units_count;
+    struct tl_preview_unit **chosen; /* those that will be kept, the largest first */
+    size_t chosen_count;
     struct tl_table rows;
     struct tl_preview_waiting *waiting; /* rows on their way there */
     uint32_t waiting_count;
     struct tl_buf waiting_bytes;
-    bool layouts_same;          /* equal rows of both sides are equal bytes */
+    bool layouts_same;   /* equal rows of both sides are equal bytes */
+    uint64_t *unit_bits; /* by hash of the identity: a unit may have it; not of spans */
+    uint64_t unit_bits_mask;
     struct tl_table counted[2]; /* events that the next span may meet again: those of the last one, and of this */
     struct tl_arena step, memory;
     struct tl_buf buf;
