@@ -10,6 +10,7 @@
 
 #include "base/buf.h"
 #include "event/timestamp.h"
+#include "log/log.h"
 #include "support/chance.h"
 #include "support/dump.h"
 #include "support/library.h"
@@ -526,9 +527,12 @@ static const char *const filters[] = {"",
                                       "WHERE host <> 'h1'",
                                       "WHERE n >= 0",
                                       "WHERE CAST(REPLACE(CAST(n AS STRING), '77', 'x') AS INT) < 1000"};
-static const char *const aggregates[] = {"COUNT(*) AS a, SUM(n) AS b", "COUNT(*) AS a, MAX(n) AS b",
-                                         "COUNT(DISTINCT n) AS a, MIN(n) AS b", "SUM(n) AS a, AVG(n) AS b",
-                                         "COUNT(*) FILTER (WHERE n > 50) AS a, LAST_VALUE(n) AS b, FIRST_VALUE(n) AS extra"};
+static const char *const aggregates[] = {"COUNT(*) AS a, SUM(n) AS b",
+                                         "COUNT(*) AS a, MAX(n) AS b",
+                                         "COUNT(DISTINCT n) AS a, MIN(n) AS b",
+                                         "SUM(n) AS a, AVG(n) AS b",
+                                         "COUNT(*) FILTER (WHERE n > 50) AS a, LAST_VALUE(n) AS b, FIRST_VALUE(n) AS extra",
+                                         "SUM(CAST(n AS DOUBLE) / 7) AS a, LISTAGG(CAST(n AS STRING)) AS b"};
 static const char *const keys[] = {"host", "host", "n"};
 static const char *const havings[] = {"", "", " HAVING COUNT(*) > 2"};
 static const char *const settings[] = {"", "", "SET 'tally.dedup.key' = '';\n", "SET 'tally.max-future-skew' = '1 s';\n",
@@ -644,6 +648,86 @@ Test(diff, random_pairs_are_what_a_backfill_gives)
     }
 }
 
+/* ---- threads ---- */
+
+/* Copies come from near and from far behind, with other values and in other partitions, and many events have one log timestamp. */
+static void record_copies(struct chance *chance)
+{
+    enum { COPIED = 6000, A_TIME = 20 };
+    static char texts[COPIED][160];
+    static struct tl_log_record records[COPIED];
+    struct tl_log *log = NULL;
+    struct tl_err err;
+    struct run run = {0};
+
+    for (int i = 0; i < COPIED; i++) {
+        int id = chance_below(chance, 4) == 0 ? i - (int)chance_below(chance, 2 + (uint32_t)i / 2) : i;
+        char when[TL_TIME_TEXT_BYTES];
+
+        tl_time_to_iso_z(VISITS_START_MS + id / 4 * 1000, when); /* ties of the event's time, too */
+        snprintf(texts[i], sizeof texts[i], "{\"event_id\": \"e%d\", \"host\": \"h%u\", \"n\": %u, \"event_time\": \"%s\"}", id,
+                 chance_below(chance, 7), chance_below(chance, 100), when);
+        records[i] = (struct tl_log_record){
+            .partition = chance_below(chance, 3), .log_ms = VISITS_START_MS + i / A_TIME * 1000, .value = tl_sv_from(texts[i])};
+    }
+    cr_assert_eq(tl_log_open(&(struct tl_log_spec){.kind = "local", .data_dir = data}, TL_LOG_APPEND, &log, &err), TL_OK, "%s",
+                 err.message);
+    cr_assert_eq(tl_log_create_topic(log, TL_SV("events"), 3, &err), TL_OK, "%s", err.message);
+    cr_assert_eq(tl_log_append(log, TL_SV("events"), records, COPIED, NULL, &err), TL_OK, "%s", err.message);
+    tl_log_close(log);
+    RUN(&run, "archive", "--views", old_views, "--data", data, "--file-bytes", "20000");
+    cr_assert_eq(run.status, 0, "%s", run.err);
+    run_done(&run);
+}
+
+static void expect_equal(json_t *got, json_t *want, const char *words)
+{
+    char *texts[2] = {json_dumps(got, JSON_INDENT(1)), json_dumps(want, JSON_INDENT(1))};
+
+    cr_assert(json_equal(got, want), "%s\n%s\nwith one thread:\n%s", words, texts[0], texts[1]);
+    free(texts[0]);
+    free(texts[1]);
+}
+
+Test(diff, threads_change_nothing)
+{
+    struct chance chance = chance_open("diff/threads");
+
+    for (int round = 0; round < 6; round++) {
+        struct random_view was = random_view(&chance, NULL), is = random_view(&chance, &was);
+        int64_t from_ms = VISITS_START_MS + (int64_t)chance_below(&chance, 1500000),
+                to_ms = from_ms + 1 + (int64_t)chance_below(&chance, 900000);
+        const char *store = chance_below(&chance, 2) == 0 ? old_store : new_store; /* new_store: nothing is published */
+        const char *at_once = chance_below(&chance, 2) == 0 ? "60kB" : "128MiB";
+        const char *limit = chance_below(&chance, 2) == 0 ? "5" : "100000";
+        char old_text[1500], new_text[1500], words[4000], back[20];
+        json_t *want = NULL;
+
+        put_view(&was, old_text);
+        put_view(&is, new_text);
+        write_views(old_text, new_text);
+        if (round == 0)
+            record_copies(&chance);
+        remove(old_store + strlen("sqlite:"));
+        backfill(old_views, old_store, NULL);
+        snprintf(back, sizeof back, "%us", 1 + chance_below(&chance, 60));
+        for (size_t j = 0; j < 4; j++) {
+            const char *jobs = (const char *const[]){"1", "2", "3", "8"}[j];
+            json_t *report = preview(from_ms, to_ms,
+                                     (const char *const[]){"--views", old_views, "--store", store, "--at-once", at_once,
+                                                           "--read-back", back, "--limit", limit, "--jobs", jobs, NULL});
+
+            snprintf(words, sizeof words, "TALLY_SEED=%llu round %d: %s threads, %lld to %lld\n%s\n%s",
+                     (unsigned long long)chance.seed, round, jobs, (long long)from_ms, (long long)to_ms, old_text, new_text);
+            if (want == NULL)
+                want = json_incref(report);
+            expect_equal(report, want, words);
+            json_decref(report);
+        }
+        json_decref(want);
+    }
+}
+
 /* ---- checks and functions of NEW ---- */
 
 static json_t *one_change(const char *old_text, const char *new_text, const char *const *more)
@@ -652,6 +736,24 @@ static json_t *one_change(const char *old_text, const char *new_text, const char
     record_events();
     backfill(old_views, old_store, NULL);
     return preview(VISITS_START_MS, VISITS_START_MS + 600000, more);
+}
+
+/* An event that both definitions count for the same group is one event behind it. */
+Test(diff, an_event_counts_once_for_a_group)
+{
+    json_t *report = one_change(TABLE HITS("SUM(n) AS c", "", "host", ""), TABLE HITS("SUM(n) * 2 AS c", "", "host", ""),
+                                (const char *const[]){"--views", old_views, NULL}),
+           *unit, *reason;
+    size_t i, j;
+    long long sum = 0;
+
+    json_array_foreach(json_object_get(view_of(report, "v"), "units"), i, unit)
+    {
+        json_array_foreach(json_object_get(unit, "events"), j, reason) sum += number(reason, "events");
+    }
+    cr_expect_gt(sum, 1000);
+    cr_expect_eq(sum, events(view_of(report, "v"), "values", "both"));
+    json_decref(report);
 }
 
 Test(diff, checks_of_new_drop_events)
