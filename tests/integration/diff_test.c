@@ -661,7 +661,8 @@ static void record_copies(struct chance *chance)
     struct run run = {0};
 
     for (int i = 0; i < COPIED; i++) {
-        int id = chance_below(chance, 4) == 0 ? i - (int)chance_below(chance, 2 + (uint32_t)i / 2) : i;
+        uint32_t far = chance_below(chance, 4) == 0 ? 2000 : 400; /* in the next chunk, most likely */
+        int id = i > 2000 && chance_below(chance, 2) == 0 ? i - (int)chance_below(chance, far) : i;
         char when[TL_TIME_TEXT_BYTES];
 
         tl_time_to_iso_z(VISITS_START_MS + id / 4 * 1000, when); /* ties of the event's time, too */
@@ -693,7 +694,7 @@ Test(diff, threads_change_nothing)
 {
     struct chance chance = chance_open("diff/threads");
 
-    for (int round = 0; round < 6; round++) {
+    for (int round = 0; round < 10; round++) {
         struct random_view was = random_view(&chance, NULL), is = random_view(&chance, &was);
         int64_t from_ms = VISITS_START_MS + (int64_t)chance_below(&chance, 1500000),
                 to_ms = from_ms + 1 + (int64_t)chance_below(&chance, 900000);
