@@ -339,8 +339,10 @@ static void diff_done(struct tl_diff *d)
 {
     for (uint32_t p = 0; d->views != NULL && p < d->report.views_count; p++)
         tl_preview_done(&d->views[p].preview);
-    for (uint32_t p = 0; d->pairs != NULL && p < d->report.views_count; p++)
+    for (uint32_t p = 0; d->pairs != NULL && p < d->report.views_count; p++) {
         free(d->pairs[p].published);
+        tl_buf_done(&d->pairs[p].fetched);
+    }
     for (uint32_t i = 0; i < d->streams_count; i++)
         tl_record_input_done(&d->streams[i].input);
     for (int side = 0; side < TL_BOTH; side++) {
@@ -368,8 +370,8 @@ static const struct tl_option diff_table[] = {
      offsetof(struct tl_diff_options,                                                                                                                                               limit),         0},
     {"by",            TL_OPT_TEXT,     "COLUMN",           "the number whose differences are ordered; the first of each view unless set",
      offsetof(struct tl_diff_options,                                                                                                                                               by),            0},
-    {"no-events",     TL_OPT_FLAG,     NULL,               "numbers alone: the events behind them are not looked for, which takes half the time",
-     offsetof(struct tl_diff_options,                                                                                                                                               no_events),     0},
+    {"no-events",     TL_OPT_FLAG,     NULL,
+     "numbers alone: the events behind them are not looked for, which takes half of the time or more",                                             offsetof(struct tl_diff_options, no_events),     0},
     {"new-checks",    TL_OPT_FILE,     "FILE",             "row checks of NEW.sql; those of --checks unless set",
      offsetof(struct tl_diff_options,                                                                                                                                               new_checks),    0},
     {"new-functions", TL_OPT_FILE,     "LIB.so",           "functions of NEW.sql; those of --functions unless set",

@@ -47,6 +47,7 @@ struct tl_diff_pair {
     struct tl_shape shape[TL_BOTH];
     struct tl_published_range *published;
     uint32_t published_count, published_capacity;
+    struct tl_buf fetched; /* OLD's rows of the span at hand (diff_stored.c) */
     uint32_t source[TL_BOTH];
 };
 

@@ -6,11 +6,10 @@
 
 #include "diff_inside.h"
 
-/* A row: start, end (u64), size of the key, of the row (u32), both. */
+/* Into each pair's `fetched`; a row there: start, end (u64), size of the key, of the row (u32), both. */
 struct tl_diff_fetch {
     struct tl_diff *diff;
     int64_t from_ms, to_ms;
-    struct tl_buf *rows; /* per pair */
     pthread_t thread;
     bool running;
     enum tl_code code;
@@ -19,14 +18,15 @@ struct tl_diff_fetch {
 
 static enum tl_code fetch_pair(struct tl_diff_fetch *fetch, uint32_t p, struct tl_err *err)
 {
-    const struct tl_diff *d = fetch->diff;
+    struct tl_diff *d = fetch->diff;
     bool ends_open = d->pairs[p].shape[TL_NEW].ends_open;
     struct tl_store_cursor *cursor = NULL;
-    struct tl_buf *out = &fetch->rows[p];
+    struct tl_buf *out = &d->pairs[p].fetched;
     struct tl_buf row;
     enum tl_code rc;
 
     tl_buf_init(&row, 0);
+    tl_buf_clear(out);
     TL_TRY(tl_store_cursor_open(d->store, d->pairs[p].definition, TL_LAYER_BATCH, fetch->from_ms - ends_open,
                                 fetch->to_ms - ends_open, &cursor, err));
     for (;;) {
@@ -80,11 +80,6 @@ enum tl_code tl_diff_fetch(struct tl_diff *d, int64_t from_ms, int64_t to_ms, st
         return tl_fail_memory(err, sizeof *fetch);
     *fetch = (struct tl_diff_fetch){.diff = d, .from_ms = from_ms, .to_ms = to_ms};
     *out = fetch;
-    fetch->rows = calloc(d->report.views_count, sizeof *fetch->rows);
-    if (fetch->rows == NULL)
-        return tl_fail_memory(err, d->report.views_count * sizeof *fetch->rows);
-    for (uint32_t p = 0; p < d->report.views_count; p++)
-        tl_buf_init(&fetch->rows[p], 0);
     TL_TRY(tl_store_begin_read(d->store, err));
     fetch->running = d->threads > 1 && pthread_create(&fetch->thread, NULL, thread_main, fetch) == 0;
     if (!fetch->running)
@@ -108,7 +103,7 @@ enum tl_code tl_diff_fetched(struct tl_diff_fetch *fetch, struct tl_err *err)
         return fetch->code;
     }
     for (uint32_t p = 0; p < fetch->diff->report.views_count; p++) {
-        struct tl_reader reader = tl_reader_of(tl_buf_sv(&fetch->rows[p]));
+        struct tl_reader reader = tl_reader_of(tl_buf_sv(&fetch->diff->pairs[p].fetched));
 
         while (reader.at != reader.end) {
             int64_t start_ms = (int64_t)tl_reader_u64(&reader), end_ms = (int64_t)tl_reader_u64(&reader);
@@ -117,7 +112,7 @@ enum tl_code tl_diff_fetched(struct tl_diff_fetch *fetch, struct tl_err *err)
 
             TL_TRY(tl_diff_add_row(fetch->diff, p, TL_OLD, start_ms, end_ms, key, tl_reader_bytes(&reader, row_bytes), err));
         }
-        tl_buf_done(&fetch->rows[p]);
+        tl_buf_clear(&fetch->diff->pairs[p].fetched);
     }
 out:
     return rc;
@@ -129,8 +124,5 @@ void tl_diff_fetch_close(struct tl_diff_fetch *fetch)
         return;
     if (fetch->running)
         pthread_join(fetch->thread, NULL);
-    for (uint32_t p = 0; fetch->rows != NULL && p < fetch->diff->report.views_count; p++)
-        tl_buf_done(&fetch->rows[p]);
-    free(fetch->rows);
     free(fetch);
 }

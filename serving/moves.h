@@ -4,8 +4,8 @@
  *   messages ────┤                                                     ├─> the same groups? else why not
  *                └─> NEW's core ───────────────────────────────────────┘
  *
- * Both cores are asked for each event and group, and take only what belongs to a unit that differs; the rows that come out of that have to be those
- * that stand there (tl_preview_came_out): so the events that are named are the whole difference.
+ * Both cores are asked for each event and group, and take only what belongs to a unit that differs and has to come out once more (tl_preview.proves);
+ * the rows that come out of that have to be those that stand there (tl_preview_came_out): so the events that are named are the whole difference.
  * Threads ask side by side, each with a lane of its own; what comes out does not depend on which of them had which messages.
  * Source of the method: reconcile (cause.h), which does this for two layers. */
 #ifndef TL_MOVES_H

@@ -1,14 +1,14 @@
 # diff.sh: the preview of a change beside the backfill that it goes before, of the same range. Read by run.sh.
 #
 # A filter before it goes live, against `tally batch` with it into a store of its own: the numbers alone, and with the events behind them, where OLD's
-# rows are published; and with those computed, too. Diff has one thread where batch takes all cores.
+# rows are published; and with those computed, too. Time and CPU of both: where others use the cores too, the time alone says little.
 # shellcheck shell=bash disable=SC2154  # run.sh has rounds, work and the helpers
 
 diff_views=tests/bench/views.sql
 
 diff() {
     local shape change i way line
-    local -A seconds=() held=()
+    local -A seconds=() cpu=() held=()
 
     for shape in sparse dense; do
         events "$shape"
@@ -17,20 +17,26 @@ diff() {
         "$tally" batch --views $diff_views --data "$work/$shape.data" --store "sqlite:$work/diff_old.db" --to now >/dev/null 2>&1
         for change in none some all; do
             sed -e "s/GROUP BY window_start, window_end, host/WHERE $(diff_filter "$change") &/" $diff_views >"$work/diff_new.sql"
-            seconds=() held=()
+            seconds=() cpu=() held=()
             for ((i = 0; i < rounds; i++)); do
                 for way in batch numbers events computed; do
                     rm -f "$work"/diff_new.db*
                     diff_run "$way" "$shape"
                     seconds[$way]+=" $(field seconds "$(cat "$work/timed")")"
+                    cpu[$way]+=" $(field cpu_seconds "$(cat "$work/timed")")"
                     held[$way]+=" $(field rss_bytes "$(cat "$work/timed")")"
                 done
             done
             line=$(sed -n 's/^hits_by_referrer: \(.* change\).*/\1/p' "$work/diff.txt")
-            row "diff, $shape: $line" "batch $(median "${seconds[batch]}") s" "" ""
+            row "diff, $shape: $line" "batch $(median "${seconds[batch]}") s" "$(median "${cpu[batch]}") s CPU" ""
             for way in numbers events computed; do
-                row "  $way: time against batch" \
-                    "$(ratio "$(median "${seconds[$way]}")" "$(median "${seconds[batch]}")") x ($(median "${seconds[$way]}") s)" \
+                i=$(ratio "$(median "${seconds[$way]}")" "$(median "${seconds[batch]}")")
+                if [ $way = numbers ]; then
+                    row_target "  $way: time against batch" "$i x ($(median "${seconds[$way]}") s)" "$i" '<=' 1.00 "<= 1.00 x"
+                else
+                    row "  $way: time against batch" "$i x ($(median "${seconds[$way]}") s)" "" ""
+                fi
+                row "    CPU against batch's" "$(ratio "$(median "${cpu[$way]}")" "$(median "${cpu[batch]}")") x ($(median "${cpu[$way]}") s)" \
                     "$(megabytes "$(median "${held[$way]}")")" ""
             done
         done
