@@ -438,7 +438,7 @@ static enum tl_code reconcile(struct reconcile *r, struct tl_err *err)
     TL_TRY(tl_reconcile_choose_views(r, err));
     if (r->own->by != NULL)
         TL_TRY(tl_reconcile_open_by(r, err));
-    TL_TRY(tl_store_open(r->common->store, TL_STORE_READ, &r->store, err));
+    TL_TRY(tl_store_open(r->common->store, TL_STORE_WALK, &r->store, err));
     TL_TRY(tl_views_take_secret(r->functions, r->store, err));
     TL_TRY(open_record(r, err));
     r->finder.events.samples_max = (size_t)r->own->limit;

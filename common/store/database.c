@@ -450,3 +450,8 @@ struct tl_sv tl_answer_bytes(struct tl_answer *answer, int column)
 {
     return answer->database->driver->bytes(answer, column);
 }
+
+void tl_answer_value(struct tl_answer *answer, int column, struct tl_value *value)
+{
+    answer->database->driver->value(answer, column, value);
+}

@@ -17,6 +17,7 @@
 #include "base/base.h"
 #include "base/buf.h"
 #include "base/sv.h"
+#include "event/value.h"
 #include "store/merge_view.h"
 
 struct tl_database_driver;
@@ -168,6 +169,8 @@ int64_t tl_answer_i64(struct tl_answer *answer, int column); /* NULL: 0; a truth
 double tl_answer_f64(struct tl_answer *answer, int column);
 struct tl_sv tl_answer_text(struct tl_answer *answer, int column); /* ends with a 0 behind its size; NULL: no data */
 struct tl_sv tl_answer_bytes(struct tl_answer *answer, int column);
+/* Fills in the value of its kind, NULL or not, in one call; a text without the 0 behind it. */
+void tl_answer_value(struct tl_answer *answer, int column, struct tl_value *value);
 
 /* ---- what a driver does: the calls above, one pointer each ---- */
 
@@ -209,6 +212,7 @@ struct tl_database_driver {
     double (*f64)(struct tl_answer *answer, int column);
     struct tl_sv (*text)(struct tl_answer *answer, int column);
     struct tl_sv (*bytes)(struct tl_answer *answer, int column);
+    void (*value)(struct tl_answer *answer, int column, struct tl_value *value);
 };
 
 /* Of the drivers. `path` is what stands behind "sqlite:". */

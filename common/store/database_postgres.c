@@ -542,6 +542,16 @@ static struct tl_sv op_text(struct tl_answer *base, int column)
                           (size_t)PQgetlength(answer->result, answer->row, column)};
 }
 
+static void op_value(struct tl_answer *answer, int column, struct tl_value *value)
+{
+    value->is_null = op_null(answer, column);
+    switch (tl_kind_form(value->kind)) {
+    case TL_FORM_I64: value->i64 = op_i64(answer, column); break;
+    case TL_FORM_F64: value->f64 = op_f64(answer, column); break;
+    case TL_FORM_TEXT: value->sv = op_text(answer, column); break;
+    }
+}
+
 /* ---- what is PostgreSQL's own ---- */
 
 static enum tl_code op_has_object(struct tl_database *database, struct tl_sv name, bool *there, struct tl_err *err)
@@ -642,6 +652,7 @@ static const struct tl_database_driver postgres_driver = {
     .f64 = op_f64,
     .text = op_text,
     .bytes = op_text,
+    .value = op_value,
 };
 
 enum tl_code tl_database_postgres_open(const char *url, enum tl_store_mode mode, struct tl_database **out, struct tl_err *err)

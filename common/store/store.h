@@ -36,6 +36,7 @@ struct tl_store;
 
 enum tl_store_mode {
     TL_STORE_READ, /* TL_ERR_NOT_FOUND where there is none */
+    TL_STORE_WALK, /* the same, for whoever reads rows in their order, each once: few pages of it are kept in memory */
     TL_STORE_WRITE, /* makes file and schema if need be; migrates an older schema; refuses a newer or foreign one (TL_ERR_CORRUPT) */
 };
 
@@ -236,9 +237,11 @@ TL_MUST_USE enum tl_code tl_store_dedup(struct tl_store *store, int64_t lane, st
 /* A stored row with its accumulators and its values; views are valid during the call. `columns` as in the shape, roles WINDOW_* included. */
 struct tl_stored_row {
     int64_t start_ms, end_ms;
-    struct tl_sv key, accumulators;
+    struct tl_sv key;
     const struct tl_value *columns;
     uint32_t columns_count;
+    /* Not of a cursor: */
+    struct tl_sv accumulators;
     int64_t change_or_run;
     uint32_t partition, row; /* without a window */
     int64_t offset;
@@ -250,7 +253,7 @@ TL_MUST_USE enum tl_code tl_store_rows(struct tl_store *store, int64_t definitio
                                        int64_t to_ms,
                                        enum tl_code (*each)(void *ctx, const struct tl_stored_row *row, struct tl_err *err),
                                        void *ctx, struct tl_err *err);
-/* The same as a cursor, so that two can be walked side by side. */
+/* The same as a cursor, so that two can be walked side by side: identities and values alone, which is what whoever compares looks at. */
 struct tl_store_cursor;
 TL_MUST_USE enum tl_code tl_store_cursor_open(struct tl_store *store, int64_t definition, enum tl_layer layer, int64_t from_ms,
                                               int64_t to_ms, struct tl_store_cursor **out, struct tl_err *err);

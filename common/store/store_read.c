@@ -33,15 +33,8 @@ static const char sql_dead_count[] = "SELECT count(*) FROM tally_dead_letter WHE
 
 void tl_store_answer_value(struct tl_answer *answer, int at, enum tl_kind kind, struct tl_value *out)
 {
-    bool none = false;
-
     *out = (struct tl_value){.kind = kind};
-    switch (tl_kind_form(kind)) {
-    case TL_FORM_I64: none = (out->i64 = tl_answer_i64(answer, at)) == 0; break;
-    case TL_FORM_F64: none = (out->f64 = tl_answer_f64(answer, at)) == 0; break;
-    case TL_FORM_TEXT: none = (out->sv = tl_answer_text(answer, at)).size == 0; break;
-    }
-    out->is_null = none && tl_answer_null(answer, at); /* NULL reads as these, and is asked for no oftener */
+    tl_answer_value(answer, at, out);
 }
 
 /* ---- cursors ---- */
@@ -56,7 +49,7 @@ struct tl_store_cursor {
     const struct tl_known *d;
     struct tl_statement *statement;
     struct tl_answer *answer; /* of the piece that is being read */
-    bool mine;
+    bool mine, whole;
     struct piece *pieces;
     size_t pieces_count, at;
     struct tl_value *columns;
@@ -117,10 +110,12 @@ out:
     return rc;
 }
 
-static void put_select(struct tl_buf *sql, const struct tl_known *d, enum tl_layer layer)
+static void put_select(struct tl_buf *sql, const struct tl_known *d, enum tl_layer layer, bool whole)
 {
-    tl_buf_printf(sql, "SELECT _start_ms, _end_ms, _key, _acc, %s", layer == TL_LAYER_SPEED ? "_change" : "_run");
-    if (!d->windowed)
+    tl_buf_put_str(sql, "SELECT _start_ms, _end_ms, _key");
+    if (whole)
+        tl_buf_printf(sql, ", _acc, %s", layer == TL_LAYER_SPEED ? "_change" : "_run");
+    if (whole && !d->windowed)
         tl_buf_put_str(sql, ", _partition, _offset, _row");
     for (uint32_t i = 0; i < d->stored_count; i++) {
         tl_buf_put_str(sql, ", ");
@@ -132,8 +127,9 @@ static void put_select(struct tl_buf *sql, const struct tl_known *d, enum tl_lay
     tl_buf_put_str(sql, "_end_ms > ?1 AND _end_ms <= ?2 ORDER BY _end_ms, _start_ms, _key");
 }
 
-enum tl_code tl_store_cursor_open(struct tl_store *store, int64_t definition, enum tl_layer layer, int64_t from_ms, int64_t to_ms,
-                                  struct tl_store_cursor **out, struct tl_err *err)
+/* `whole`: with accumulators and what else stands beside the values. */
+static enum tl_code open_cursor(struct tl_store *store, int64_t definition, enum tl_layer layer, int64_t from_ms, int64_t to_ms,
+                                bool whole, struct tl_store_cursor **out, struct tl_err *err)
 {
     struct tl_known *d;
     struct tl_store_cursor *c = calloc(1, sizeof *c);
@@ -145,14 +141,19 @@ enum tl_code tl_store_cursor_open(struct tl_store *store, int64_t definition, en
     if (c == NULL)
         return tl_fail_memory(err, sizeof *c);
     c->store = store;
+    c->whole = whole;
     TL_TRY(tl_store_read_begin(store, &c->mine, err));
     TL_TRY(tl_known_find(store, definition, &d, err));
     c->d = d;
     c->columns = calloc((size_t)d->columns_count + 1, sizeof *c->columns);
     if (c->columns == NULL)
         TL_TRY(tl_fail_memory(err, ((size_t)d->columns_count + 1) * sizeof *c->columns));
+    c->row.columns = c->columns;
+    c->row.columns_count = d->columns_count;
     TL_TRY(list_pieces(c, layer, from_ms, to_ms, err));
-    put_select(&sql, d, layer);
+    for (uint32_t i = 0; i < d->columns_count; i++)
+        c->columns[i].kind = d->columns[i].kind;
+    put_select(&sql, d, layer, whole);
     TL_TRY(tl_database_prepare(store->database, &sql, layer == TL_LAYER_SPEED ? "ii" : "iii", &c->statement, err, "read"));
     *out = c;
     c = NULL;
@@ -162,35 +163,38 @@ out:
     return rc;
 }
 
+enum tl_code tl_store_cursor_open(struct tl_store *store, int64_t definition, enum tl_layer layer, int64_t from_ms, int64_t to_ms,
+                                  struct tl_store_cursor **out, struct tl_err *err)
+{
+    return open_cursor(store, definition, layer, from_ms, to_ms, false, out, err);
+}
+
 static void fill_row(struct tl_store_cursor *c)
 {
     struct tl_answer *answer = c->answer;
     struct tl_stored_row *row = &c->row;
     const struct tl_known *d = c->d;
-    int at = 5;
+    int at = 0;
 
-    *row = (struct tl_stored_row){
-        .start_ms = tl_answer_i64(answer, 0),
-        .end_ms = tl_answer_i64(answer, 1),
-        .key = tl_answer_bytes(answer, 2),
-        .accumulators = tl_answer_bytes(answer, 3),
-        .columns = c->columns,
-        .columns_count = d->columns_count,
-        .change_or_run = tl_answer_i64(answer, 4),
-    };
-    if (!d->windowed) {
+    row->start_ms = tl_answer_i64(answer, at++);
+    row->end_ms = tl_answer_i64(answer, at++);
+    row->key = tl_answer_bytes(answer, at++);
+    if (c->whole) {
+        row->accumulators = tl_answer_bytes(answer, at++);
+        row->change_or_run = tl_answer_i64(answer, at++);
+    }
+    if (c->whole && !d->windowed) {
         row->partition = (uint32_t)tl_answer_i64(answer, at++);
         row->offset = tl_answer_i64(answer, at++);
         row->row = (uint32_t)tl_answer_i64(answer, at++);
     }
     for (uint32_t i = 0; i < d->stored_count; i++)
-        tl_store_answer_value(answer, at++, d->columns[d->stored[i]].kind, &c->columns[d->stored[i]]);
+        tl_answer_value(answer, at++, &c->columns[d->stored[i]]);
     for (uint32_t i = 0; i < d->columns_count; i++)
         if (tl_merge_view_is_window(d->columns[i].role))
-            c->columns[i] = (struct tl_value){.kind = d->columns[i].kind,
-                                              .i64 = d->columns[i].role == TL_ROLE_WINDOW_START ? row->start_ms
-                                                     : d->columns[i].role == TL_ROLE_WINDOW_END ? row->end_ms
-                                                                                                : row->end_ms - 1};
+            c->columns[i].i64 = d->columns[i].role == TL_ROLE_WINDOW_START ? row->start_ms
+                                : d->columns[i].role == TL_ROLE_WINDOW_END ? row->end_ms
+                                                                           : row->end_ms - 1;
 }
 
 enum tl_code tl_store_cursor_next(struct tl_store_cursor *c, const struct tl_stored_row **row, struct tl_err *err)
@@ -238,7 +242,7 @@ enum tl_code tl_store_rows(struct tl_store *store, int64_t definition, enum tl_l
     const struct tl_stored_row *row;
     enum tl_code rc;
 
-    TL_TRY(tl_store_cursor_open(store, definition, layer, from_ms, to_ms, &cursor, err));
+    TL_TRY(open_cursor(store, definition, layer, from_ms, to_ms, true, &cursor, err));
     for (;;) {
         TL_TRY(tl_store_cursor_next(cursor, &row, err));
         if (row == NULL)
