@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "ahead.h"
 #include "event/timestamp.h"
 
 /* Before the key: view, start, end. */
@@ -22,6 +23,7 @@ void tl_compare_init(struct tl_compare *compare, uint32_t units_max)
     tl_table_init(&compare->spans, sizeof(struct spans), 0);
     tl_table_init(&compare->links, sizeof(struct tl_unit_link), 0);
     tl_buf_init(&compare->identity, 0);
+    compare->beside = NULL;
     compare->full = NULL;
     compare->full_count = 0;
 }
@@ -565,29 +567,39 @@ enum tl_code tl_compare_link(struct tl_compare *compare, struct tl_unit *inner, 
 
 struct pair {
     struct tl_store_cursor *cursors[TL_SIDES];
+    struct tl_ahead *ahead; /* of batch, in place of its cursor, where there is a handle for it */
     const struct tl_stored_row *next[TL_SIDES];
     const struct tl_stored_row *rows[TL_SIDES]; /* at one place; NULL: the layer has none there. Both: there are no more */
     bool equal;
 };
 
-/* Rows with an end in (from, to]; of a view without windows, events with a time in [from, to). */
-static enum tl_code pair_open(struct pair *pair, struct tl_store *store, int64_t definition, int64_t from_ms, int64_t to_ms,
-                              struct tl_err *err)
+static enum tl_code next_of(struct pair *pair, int side, struct tl_err *err)
 {
-    static const enum tl_layer layers[TL_SIDES] = {TL_LAYER_SPEED, TL_LAYER_BATCH};
+    return side == TL_SIDE_BATCH && pair->ahead != NULL ? tl_ahead_next(pair->ahead, &pair->next[side], err)
+                                                        : tl_store_cursor_next(pair->cursors[side], &pair->next[side], err);
+}
+
+/* Rows with an end in (from, to]; of a view without windows, events with a time in [from, to). */
+static enum tl_code pair_open(struct pair *pair, struct tl_store *store, struct tl_store *beside, int64_t definition,
+                              int64_t from_ms, int64_t to_ms, struct tl_err *err)
+{
     enum tl_code rc = TL_OK;
 
     *pair = (struct pair){0};
-    for (int side = 0; side < TL_SIDES; side++) {
-        TL_TRY(tl_store_cursor_open(store, definition, layers[side], from_ms, to_ms, &pair->cursors[side], err));
-        TL_TRY(tl_store_cursor_next(pair->cursors[side], &pair->next[side], err));
-    }
+    if (beside != NULL)
+        TL_TRY(tl_ahead_open(beside, definition, TL_LAYER_BATCH, from_ms, to_ms, &pair->ahead, err));
+    else
+        TL_TRY(tl_store_cursor_open(store, definition, TL_LAYER_BATCH, from_ms, to_ms, &pair->cursors[TL_SIDE_BATCH], err));
+    TL_TRY(tl_store_cursor_open(store, definition, TL_LAYER_SPEED, from_ms, to_ms, &pair->cursors[TL_SIDE_SPEED], err));
+    for (int side = 0; side < TL_SIDES; side++)
+        TL_TRY(next_of(pair, side, err));
 out:
     return rc;
 }
 
 static void pair_close(struct pair *pair)
 {
+    tl_ahead_close(pair->ahead);
     for (int side = 0; side < TL_SIDES; side++)
         if (pair->cursors[side] != NULL)
             tl_store_cursor_close(pair->cursors[side]);
@@ -607,10 +619,9 @@ static enum tl_code pair_next(struct pair *pair, struct tl_err *err)
 {
     enum tl_code rc = TL_OK;
 
-    for (int side = 0; side < TL_SIDES; side++) {
+    for (int side = 0; side < TL_SIDES; side++)
         if (pair->rows[side] != NULL)
-            TL_TRY(tl_store_cursor_next(pair->cursors[side], &pair->next[side], err));
-    }
+            TL_TRY(next_of(pair, side, err));
     memcpy(pair->rows, pair->next, sizeof pair->rows);
     pair->equal = false;
     if (pair->rows[0] == NULL || pair->rows[1] == NULL)
@@ -639,7 +650,8 @@ static enum tl_code compare_windows(struct tl_compare *compare, struct tl_store 
     struct pair pair;
     enum tl_code rc = TL_OK;
 
-    TL_TRY(pair_open(&pair, store, range->definition, ends_limit(range, range->from_ms), ends_limit(range, range->to_ms), err));
+    TL_TRY(pair_open(&pair, store, compare->beside, range->definition, ends_limit(range, range->from_ms),
+                     ends_limit(range, range->to_ms), err));
     for (;;) {
         bool beside;
 
@@ -774,7 +786,7 @@ static enum tl_code walk_spans(struct walk *walk, struct tl_store *store, struct
     struct pair pair;
     enum tl_code rc = TL_OK;
 
-    TL_TRY(pair_open(&pair, store, range->definition, ends_limit(range, walk->from_ms), INT64_MAX, err));
+    TL_TRY(pair_open(&pair, store, walk->compare->beside, range->definition, ends_limit(range, walk->from_ms), INT64_MAX, err));
     for (;;) {
         const struct tl_stored_row *row;
         struct found more;
@@ -992,7 +1004,8 @@ static enum tl_code collect_rows(struct walk *walk, struct tl_store *store, stru
     struct pair pair;
     enum tl_code rc = TL_OK;
 
-    TL_TRY(pair_open(&pair, store, range->definition, ends_limit(range, walk->from_ms), ends_limit(range, range->to_ms), err));
+    TL_TRY(pair_open(&pair, store, walk->compare->beside, range->definition, ends_limit(range, walk->from_ms),
+                     ends_limit(range, range->to_ms), err));
     for (;;) {
         const struct tl_stored_row *row;
         struct tl_unit *unit;

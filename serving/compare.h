@@ -6,7 +6,7 @@
  *
  * A unit is (view, window, key); of a view without windows, one event's row. It is equal when both layers have it with the same values in
  * all of the view's own columns; the accumulators' bytes are not looked at. Rows come in the order of (end, start, key), so the walk holds
- * one row of each layer, and memory follows the units that differ.
+ * one row of each layer, or of batch the few that a thread has read ahead (ahead.h), and memory follows the units that differ.
  *
  * Sessions and count windows the layers may have cut differently, so their rows cannot be laid side by side one by one. Their unit is the
  * longest span of one key's overlapping windows in both layers, back to the last instant that no window of either crosses:
@@ -128,6 +128,8 @@ struct tl_compare {
     struct tl_table units;  /* identity -> struct tl_unit, in order of (view, end, start, key) as the views were walked */
     struct tl_table spans;  /* (view, key) -> its units, of views that are compared by span */
     struct tl_table links;  /* (inner, outer), by number -> struct tl_unit_link */
+    struct tl_store
+        *beside; /* another handle, in the snapshot of the one that is walked: a thread reads by it; NULL: there is none */
     struct tl_buf identity; /* of what is looked for; has room for every unit's, so that looking cannot fail */
     size_t key_max;         /* bytes of the longest key of a unit */
 };

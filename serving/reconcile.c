@@ -237,11 +237,26 @@ static enum tl_code see_check(void *ctx, const struct tl_stored_check *check, st
     return TL_OK;
 }
 
+/* With a second handle, where there can be one, so that both layers' rows are read at the same time. */
+static enum tl_code begin_snapshot(struct reconcile *r, struct tl_err *err)
+{
+    struct tl_err ignored;
+    bool both = false;
+
+    if (r->finder.threads == 1 || tl_store_open(r->common->store, TL_STORE_WALK, &r->beside, &ignored) != TL_OK)
+        return tl_store_begin_read(r->store, err);
+    if (tl_store_begin_read_both(r->store, r->beside, &both, &ignored) != TL_OK)
+        return tl_store_begin_read(r->store, err);
+    if (both)
+        r->compare.beside = r->beside;
+    return TL_OK;
+}
+
 static enum tl_code take_snapshot(struct reconcile *r, struct tl_err *err)
 {
     enum tl_code rc = TL_OK;
 
-    TL_TRY(tl_store_begin_read(r->store, err));
+    TL_TRY(begin_snapshot(r, err));
     TL_TRY(tl_source_topics_read(r->topics, r->store, err));
     for (uint32_t v = 0; v < r->plan->views_count; v++)
         r->reported[v].topics = tl_source_topics_of(r->topics, r->plan->views[v].source, &r->reported[v].topics_count);
@@ -256,6 +271,8 @@ static enum tl_code take_snapshot(struct reconcile *r, struct tl_err *err)
     r->report.findings = r->findings;
 out:
     tl_store_rollback(r->store);
+    if (r->beside != NULL)
+        tl_store_rollback(r->beside);
     return rc;
 }
 
@@ -495,6 +512,7 @@ static void reconcile_done(struct reconcile *r)
     tl_source_topics_close(r->topics);
     tl_master_close(r->master);
     tl_store_close(r->store);
+    tl_store_close(r->beside);
     tl_views_close(r->functions, r->plan);
     tl_versions_done(&r->versions);
     tl_buf_done(&r->versions_here);

@@ -41,6 +41,7 @@ struct reconcile {
     struct tl_functions *functions;
     struct tl_plan *plan;
     struct tl_store *store;
+    struct tl_store *beside; /* by which a thread reads ahead; NULL: there is none */
     struct tl_master *master;
     struct tl_source_logs *logs;
     struct tl_source_topics *topics;

@@ -49,6 +49,13 @@ enum tl_code tl_database_begin(struct tl_database *database, enum tl_begin how, 
     return database->driver->begin(database, how, names, err);
 }
 
+enum tl_code tl_database_begin_both(struct tl_database *database, struct tl_database *other, int64_t *names, bool *both,
+                                    struct tl_err *err)
+{
+    assert(database->driver == other->driver && !tl_database_begun(database) && !tl_database_begun(other));
+    return database->driver->begin_both(database, other, names, both, err);
+}
+
 enum tl_code tl_database_commit(struct tl_database *database, struct tl_err *err)
 {
     return database->driver->commit(database, err);

@@ -99,6 +99,9 @@ enum tl_begin {
 };
 /* *names changes whenever tables may have come to be called otherwise. */
 TL_MUST_USE enum tl_code tl_database_begin(struct tl_database *database, enum tl_begin how, int64_t *names, struct tl_err *err);
+/* TL_BEGIN_READ of two connections to the same database, with the same snapshot; *both false: there was none, and only the first has begun. */
+TL_MUST_USE enum tl_code tl_database_begin_both(struct tl_database *database, struct tl_database *other, int64_t *names,
+                                                bool *both, struct tl_err *err);
 /* TL_ERR_UNKNOWN: it may have happened or not. */
 TL_MUST_USE enum tl_code tl_database_commit(struct tl_database *database, struct tl_err *err);
 void tl_database_rollback(struct tl_database *database); /* without a transaction, nothing */
@@ -185,6 +188,8 @@ struct tl_database_driver {
     void (*close)(struct tl_database *database);
     enum tl_code (*lock)(struct tl_database *database, const char *work, const char *who, struct tl_err *err);
     enum tl_code (*begin)(struct tl_database *database, enum tl_begin how, int64_t *names, struct tl_err *err);
+    enum tl_code (*begin_both)(struct tl_database *database, struct tl_database *other, int64_t *names, bool *both,
+                               struct tl_err *err);
     enum tl_code (*commit)(struct tl_database *database, struct tl_err *err);
     void (*rollback)(struct tl_database *database);
     bool (*begun)(const struct tl_database *database);

@@ -116,13 +116,14 @@ static bool may_take_long(enum tl_begin how)
     return how == TL_BEGIN_READ || how == TL_BEGIN_WRITE || how == TL_BEGIN_PUBLISH || how == TL_BEGIN_SWAP;
 }
 
-static enum tl_code try_begin(struct tl_pg *pg, enum tl_begin how, int64_t *names, struct tl_err *err)
+/* `snapshot`: another connection's, which keeps what tables are called as it is: there is nothing to lock. NULL: its own. */
+static enum tl_code try_begin(struct tl_pg *pg, enum tl_begin how, const char *snapshot, int64_t *names, struct tl_err *err)
 {
     PGresult *result = NULL;
     enum tl_code rc = TL_OK;
 
     for (size_t i = 0; i < TL_COUNT(sql_begin[how]) && sql_begin[how][i] != NULL; i++)
-        TL_TRY(tl_pg_send(pg, sql_begin[how][i], "begin a transaction", err));
+        TL_TRY(tl_pg_send(pg, i > 0 && snapshot != NULL ? snapshot : sql_begin[how][i], "begin a transaction", err));
     TL_TRY(tl_pg_send(pg, sql_read_names, "begin a transaction", err));
     pg->begun = true;
     pg->begun_write = how != TL_BEGIN_READ;
@@ -155,24 +156,53 @@ static void op_rollback(struct tl_database *database)
     ended(pg);
 }
 
-static enum tl_code op_begin(struct tl_database *database, enum tl_begin how, int64_t *names, struct tl_err *err)
+static enum tl_code begin(struct tl_database *database, enum tl_begin how, const char *snapshot, int64_t *names,
+                          struct tl_err *err)
 {
     struct tl_pg *pg = tl_pg_of(database);
     bool made, lost;
     enum tl_code rc;
 
     TL_TRY(ensure(pg, &made, err));
-    rc = try_begin(pg, how, names, err);
+    rc = try_begin(pg, how, snapshot, names, err);
     lost = tl_pg_lost(pg);
     if (rc != TL_OK)
         op_rollback(database);
     if (rc != TL_OK && lost && !made) { /* it was cut while nobody looked */
         TL_TRY(ensure(pg, &made, err));
-        rc = try_begin(pg, how, names, err);
+        rc = try_begin(pg, how, snapshot, names, err);
         if (rc != TL_OK)
             op_rollback(database);
     }
 out:
+    return rc;
+}
+
+static enum tl_code op_begin(struct tl_database *database, enum tl_begin how, int64_t *names, struct tl_err *err)
+{
+    return begin(database, how, NULL, names, err);
+}
+
+static enum tl_code op_begin_both(struct tl_database *database, struct tl_database *other, int64_t *names, bool *both,
+                                  struct tl_err *err)
+{
+    static const char sql_export[] = "SELECT pg_export_snapshot()";
+    struct tl_answer *answer = NULL;
+    char set[128];
+    bool row = false;
+    enum tl_code rc;
+
+    *both = false;
+    TL_TRY(op_begin(database, TL_BEGIN_READ, names, err));
+    TL_TRY(tl_database_ask(database, sql_export, &answer, err, ""));
+    TL_TRY(tl_answer_next(answer, &row, err));
+    snprintf(set, sizeof set, "SET TRANSACTION SNAPSHOT '%.*s'", TL_SV_ARG(tl_answer_text(answer, 0)));
+    TL_TRY(begin(other, TL_BEGIN_READ, set, names, err));
+    *both = true;
+out:
+    tl_answer_close(answer);
+    if (rc != TL_OK)
+        op_rollback(database);
     return rc;
 }
 
@@ -634,6 +664,7 @@ static const struct tl_database_driver postgres_driver = {
     .close = op_close,
     .lock = tl_pg_lock,
     .begin = op_begin,
+    .begin_both = op_begin_both,
     .commit = op_commit,
     .rollback = op_rollback,
     .begun = op_begun,

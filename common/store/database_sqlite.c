@@ -560,6 +560,33 @@ out:
     return rc;
 }
 
+/* The version changes with the snapshot that a connection sees: where it has not between two looks, nobody has committed, and who began in
+ * between sees the same. */
+static enum tl_code op_begin_both(struct tl_database *database, struct tl_database *other, int64_t *names, bool *both,
+                                  struct tl_err *err)
+{
+    int64_t before, behind, other_names;
+    enum tl_code rc = TL_OK;
+
+    *both = false;
+    for (int attempt = 0; attempt < 3 && !*both; attempt++) {
+        op_rollback(database);
+        TL_TRY(tl_database_get(database, sql_data_version, &before, NULL, err, ""));
+        TL_TRY(op_begin(other, TL_BEGIN_READ, &other_names, err));
+        TL_TRY(op_begin(database, TL_BEGIN_READ, names, err));
+        TL_TRY(tl_database_get(database, sql_data_version, &behind, NULL, err, ""));
+        *both = before == behind;
+        if (!*both)
+            op_rollback(other);
+    }
+out:
+    if (rc != TL_OK) {
+        op_rollback(database);
+        op_rollback(other);
+    }
+    return rc;
+}
+
 static enum tl_code op_commit(struct tl_database *database, struct tl_err *err)
 {
     struct sqlite_database *s = sqlite_of(database);
@@ -883,6 +910,7 @@ static const struct tl_database_driver sqlite_driver = {
     .close = op_close,
     .lock = op_lock,
     .begin = op_begin,
+    .begin_both = op_begin_both,
     .commit = op_commit,
     .rollback = op_rollback,
     .begun = op_begun,

@@ -88,6 +88,19 @@ enum tl_code tl_store_begin_read(struct tl_store *store, struct tl_err *err)
     return tl_store_begin_how(store, TL_BEGIN_READ, err);
 }
 
+enum tl_code tl_store_begin_read_both(struct tl_store *store, struct tl_store *other, bool *both, struct tl_err *err)
+{
+    int64_t names = 0;
+    enum tl_code rc;
+
+    TL_TRY(tl_database_begin_both(store->database, other->database, &names, both, err));
+    refresh(store, names);
+    if (*both)
+        refresh(other, names);
+out:
+    return rc;
+}
+
 enum tl_code tl_store_commit(struct tl_store *store, struct tl_err *err)
 {
     return tl_database_commit(store->database, err);

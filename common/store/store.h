@@ -51,6 +51,9 @@ TL_MUST_USE enum tl_code tl_store_lock(struct tl_store *store, const char *work,
 /* A write transaction (short) or a snapshot to read from. Calls below that write need one open, unless they say "own transaction". */
 TL_MUST_USE enum tl_code tl_store_begin(struct tl_store *store, struct tl_err *err);
 TL_MUST_USE enum tl_code tl_store_begin_read(struct tl_store *store, struct tl_err *err);
+/* The same, and the same snapshot in another handle on the store, for another thread. *both false: somebody was writing all the time, and only the
+ * first has begun. */
+TL_MUST_USE enum tl_code tl_store_begin_read_both(struct tl_store *store, struct tl_store *other, bool *both, struct tl_err *err);
 TL_MUST_USE enum tl_code tl_store_commit(struct tl_store *store, struct tl_err *err);
 void tl_store_rollback(struct tl_store *store); /* of either; without one, nothing */
 

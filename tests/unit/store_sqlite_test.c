@@ -2,11 +2,14 @@
 #include <criterion/criterion.h>
 #include <criterion/parameterized.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "support/store_fixture.h"
@@ -610,4 +613,47 @@ Test(store_sqlite, locked_by_another, .fini = store_folder_remove)
     store = store_open(url, TL_STORE_READ);
     FAILS(TL_ERR_IO, "reading only", tl_store_begin(store, err));
     tl_store_close(store);
+}
+
+/* While somebody commits as fast as he can, without waiting for the disk: two handles that are said to see the same do. */
+Test(store_sqlite, two_handles_read_one_snapshot, .fini = store_folder_remove)
+{
+    struct tl_store *readers[2];
+    int64_t together = 0;
+    pid_t child;
+
+    make_store();
+    child = fork();
+    cr_assert_geq(child, 0);
+    if (child == 0) {
+        sqlite3 *db = NULL;
+
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
+        if (sqlite3_open(store_path(url), &db) == SQLITE_OK && sqlite3_busy_timeout(db, 5000) == SQLITE_OK &&
+            sqlite3_exec(db, "PRAGMA synchronous = OFF", NULL, NULL, NULL) == SQLITE_OK)
+            while (sqlite3_exec(db, "UPDATE hits_speed SET num_hits = num_hits + 1", NULL, NULL, NULL) == SQLITE_OK)
+                ;
+        _exit(1);
+    }
+    for (int r = 0; r < 2; r++)
+        readers[r] = store_open(url, TL_STORE_WALK);
+    for (int round = 0; round < 4000; round++) {
+        char first[256];
+        const char *second;
+        bool both;
+
+        OK(tl_store_begin_read_both(readers[0], readers[1], &both, err));
+        snprintf(first, sizeof first, "%s", store_answer(readers[0], "hits", TL_LAYER_SPEED, INT64_MIN, INT64_MAX));
+        second = both ? store_answer(readers[1], "hits", TL_LAYER_SPEED, INT64_MIN, INT64_MAX) : first;
+        cr_assert_str_eq(first, second);
+        together += both;
+        tl_store_rollback(readers[0]);
+        tl_store_rollback(readers[1]);
+    }
+    cr_assert_eq(waitpid(child, NULL, WNOHANG), 0, "it is still at it");
+    kill(child, SIGKILL);
+    waitpid(child, NULL, 0);
+    cr_assert_gt(together, 0);
+    for (int r = 0; r < 2; r++)
+        tl_store_close(readers[r]);
 }

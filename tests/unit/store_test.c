@@ -296,6 +296,44 @@ static void a_reader_sees_before_or_after(const struct store_backend *backend)
     tl_store_close(reader);
 }
 
+/* While another process ticks. */
+static void two_handles_read_one_snapshot(const struct store_backend *backend)
+{
+    struct tl_store *store = fresh(backend), *readers[2];
+    int64_t a = define(store, store_windowed("a", 'a')), epoch = store_epoch(store), rounds = 0;
+    int status;
+    pid_t child;
+
+    tl_store_close(store);
+    child = fork();
+    cr_assert_geq(child, 0);
+    if (child == 0) {
+        store = store_open(url, TL_STORE_WRITE);
+        for (int64_t i = 1; i <= 400; i++)
+            store_put_speed(store, epoch, a, 0, 10, "x", i);
+        tl_store_close(store);
+        _exit(0);
+    }
+    for (int r = 0; r < 2; r++)
+        readers[r] = store_open(url, TL_STORE_WALK);
+    for (bool ended = false, both; !ended;) {
+        char first[256];
+
+        ended = waitpid(child, &status, WNOHANG) == child;
+        OK(tl_store_begin_read_both(readers[0], readers[1], &both, err));
+        snprintf(first, sizeof first, "%s", store_answer(readers[0], "a", TL_LAYER_SPEED, MIN_MS, MAX_MS));
+        if (both)
+            expect(store_answer(readers[1], "a", TL_LAYER_SPEED, MIN_MS, MAX_MS), first);
+        rounds += both;
+        tl_store_rollback(readers[0]);
+        tl_store_rollback(readers[1]);
+    }
+    cr_assert(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+    cr_assert_gt(rounds, 0);
+    for (int r = 0; r < 2; r++)
+        tl_store_close(readers[r]);
+}
+
 static const struct store_check checks[] = {
     CHECK(reading_what_is_not_there),
     CHECK(urls),
@@ -305,6 +343,7 @@ static const struct store_check checks[] = {
     CHECK(cursors_walk_side_by_side),
     CHECK(single_events_in_half_open_ranges),
     CHECK(a_reader_sees_before_or_after),
+    CHECK(two_handles_read_one_snapshot),
 };
 
 STORE_SUITE(store)
