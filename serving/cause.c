@@ -8,7 +8,6 @@
 #include "core/intake.h"
 #include "event/partition.h"
 #include "event/zone.h"
-#include "sieve.h"
 #include "spans.h"
 #include "sql/shape.h"
 
@@ -17,31 +16,48 @@ struct proof {
     uint32_t source;
     struct tl_time_spans spans; /* of differing units */
     int64_t bounds[2];          /* of all spans */
-    struct tl_core *cores[TL_SIDES];
-    struct tl_partial *partials[TL_SIDES];
-    struct sifter *sifters; /* as many as threads */
-    void **sifters_given;
-    pthread_mutex_t counting;
-    struct reach *reach;      /* NULL, or what the events are asked for instead: how far they hang together */
+    struct counter *counters;   /* as many as threads */
+    void **counters_given;
+    pthread_mutex_t noting;
     struct tl_table rejudged; /* (view, event) -> struct rejudged */
     bool in_log_only;         /* of the messages being pushed */
-    bool out_of_memory;       /* in a call from the core, which takes only yes or no */
-    struct tl_err failure;    /* of it */
+    bool is_reach;            /* events are asked for something else: how far they hang together */
 };
 
-/* A thread that reads. Most messages concern no differing unit; the others are counted, by one thread at a time. */
-struct sifter {
+/* An event that the layers have counted differently, or that is to be judged again. */
+struct difference {
+    struct tl_unit *unit;
+    struct tl_core_event event;
+    enum tl_cause cause; /* NONE: to be judged again */
+    struct tl_sv check;
+    enum tl_side missing;
+};
+
+/* What the core has asked for, and speed wants. */
+struct asked {
+    uint64_t number; /* of the question, in this piece */
+    int64_t offset, start_ms, watermark_ms;
+};
+
+/* A thread that reads, and counts for either layer what concerns a differing unit. A piece is parsed once, and pushed twice: the first time, for batch, each event
+ * is judged; the second one, for speed, the core asks the same in the same order. What has to be noted is noted in one go, for all calls of an event come
+ * together. */
+struct counter {
     struct proof *proof;
-    struct tl_sieve *sieve;
-    struct tl_buf room; /* for looking up units */
+    struct tl_core *core;
+    struct tl_partial *partials[TL_SIDES];
+    enum tl_side side;   /* whose push it is */
+    uint64_t questions;  /* in it */
+    struct asked *asked; /* ascending; of speed: the ones up to `given` have been answered */
+    size_t asked_count, asked_capacity, given;
+    struct difference *differences;
+    size_t differences_count, differences_capacity;
+    struct tl_buf room;    /* for looking up units */
+    bool out_of_memory;    /* in a call from the core, which takes only yes or no */
+    struct tl_err failure; /* of it */
 };
 
 static const struct tl_window_options whole_windows = {.ranges_count = 1, .whole = true};
-
-struct side_of {
-    struct proof *proof;
-    enum tl_side side;
-};
 
 /* A row that both layers have counted, and of which speed's ledger tells no more than by which watermark it was judged. */
 struct rejudged {
@@ -284,42 +300,80 @@ static struct tl_unit *unit_of(const struct proof *proof, struct tl_buf *room, u
 }
 
 /* In full, the one that it is to be where there is none. */
-static struct tl_unit *claim_unit(struct proof *proof, uint32_t view, const struct tl_core_event *event, int64_t start_ms,
+static struct tl_unit *claim_unit(struct counter *counter, uint32_t view, const struct tl_core_event *event, int64_t start_ms,
                                   int64_t end_ms, struct tl_sv key)
 {
-    const struct tl_cause_view *mine = &proof->finder->views[view];
+    const struct tl_cause_finder *finder = counter->proof->finder;
+    const struct tl_cause_view *mine = &finder->views[view];
     char row_key[TL_EVENT_KEY_BYTES];
     struct tl_unit *unit;
 
     key = key_of(mine, event, key, row_key);
-    if (tl_compare_claim(proof->finder->compare, mine->plan_view, view, start_ms, end_ms, key, &unit, &proof->failure) != TL_OK) {
-        proof->out_of_memory = true;
+    if (tl_compare_claim(finder->compare, mine->plan_view, view, start_ms, end_ms, key, &unit, &counter->failure) != TL_OK) {
+        counter->out_of_memory = true;
         return NULL;
     }
     return unit != NULL && !unit->left_out ? unit : NULL;
 }
 
-static bool asks_for(void *ctx, uint32_t view, const struct tl_core_event *event, int64_t start_ms, int64_t end_ms,
-                     struct tl_sv key)
+/* False: no memory. */
+static bool add_difference(struct counter *counter, struct tl_unit *unit, const struct tl_core_event *event, enum tl_cause cause,
+                           struct tl_sv check, enum tl_side missing)
 {
-    struct sifter *sifter = ctx;
+    if (counter->differences_count == counter->differences_capacity) {
+        size_t capacity = 2 * counter->differences_capacity + 64;
 
-    return unit_of(sifter->proof, &sifter->room, view, event, start_ms, end_ms, key) != NULL;
+        if (!TL_RESIZE(counter->differences, capacity))
+            return false;
+        counter->differences_capacity = capacity;
+    }
+    counter->differences[counter->differences_count++] = (struct difference){unit, *event, cause, check, missing};
+    return true;
 }
 
-/* From the core, for each event and the group it would go into. Batch's core is asked first: that call notes the difference. */
+static bool add_asked(struct counter *counter, const struct asked *asked)
+{
+    if (counter->asked_count == counter->asked_capacity) {
+        size_t capacity = 2 * counter->asked_capacity + 64;
+
+        if (!TL_RESIZE(counter->asked, capacity))
+            return false;
+        counter->asked_capacity = capacity;
+    }
+    counter->asked[counter->asked_count++] = *asked;
+    return true;
+}
+
+static bool speed_wants(struct counter *counter, const struct tl_core_event *event, int64_t start_ms, int64_t *watermark_ms)
+{
+    const struct asked *next = &counter->asked[counter->given];
+
+    if (counter->given == counter->asked_count || next->number != counter->questions++)
+        return false;
+    assert(next->offset == event->offset && next->start_ms == start_ms);
+    counter->given++;
+    *watermark_ms = next->watermark_ms;
+    return true;
+}
+
+/* From the core, for each event and the group it would go into. */
 static bool is_wanted(void *ctx, uint32_t view, const struct tl_core_event *event, int64_t start_ms, int64_t end_ms,
                       struct tl_sv key, int64_t *watermark_ms)
 {
-    const struct side_of *of = ctx;
-    struct proof *proof = of->proof;
+    static const struct tl_sv no_check = {NULL, 0};
+    struct counter *counter = ctx;
+    const struct proof *proof = counter->proof;
     const struct tl_cause_view *mine = &proof->finder->views[view];
-    struct tl_unit *unit = proof->finder->waiting != NULL
-                               ? claim_unit(proof, view, event, start_ms, end_ms, key)
-                               : unit_of(proof, &proof->finder->compare->identity, view, event, start_ms, end_ms, key);
+    bool in_full = proof->finder->waiting != NULL, speed, batch, noted = true;
     struct tl_judgement judged;
-    bool speed, batch, noted = true;
+    struct tl_unit *unit;
+    uint64_t number;
 
+    if (counter->side == TL_SIDE_SPEED)
+        return speed_wants(counter, event, start_ms, watermark_ms);
+    number = counter->questions++;
+    unit = in_full ? claim_unit(counter, view, event, start_ms, end_ms, key)
+                   : unit_of(proof, &counter->room, view, event, start_ms, end_ms, key);
     if (unit == NULL)
         return false;
     judged = tl_evidence_judge(mine->evidence, event, end_ms, proof->in_log_only);
@@ -327,91 +381,83 @@ static bool is_wanted(void *ctx, uint32_t view, const struct tl_core_event *even
         judged.cause[TL_SIDE_SPEED] = TL_CAUSE_NOT_YET_FINAL;
     speed = judged.cause[TL_SIDE_SPEED] == TL_CAUSE_NONE;
     batch = judged.cause[TL_SIDE_BATCH] == TL_CAUSE_NONE;
-    if (proof->finder->waiting != NULL) {
-        noted = true;
-    } else if (of->side == TL_SIDE_BATCH && speed != batch) {
+    if (!in_full && speed != batch) {
         enum tl_side missing = speed ? TL_SIDE_BATCH : TL_SIDE_SPEED;
 
-        noted = note_difference(proof, unit, event, judged.cause[missing],
-                                missing == TL_SIDE_BATCH ? judged.check : (struct tl_sv){NULL, 0}, missing);
-    } else if (of->side == TL_SIDE_BATCH && speed && judged.split) {
-        noted = note_difference(proof, unit, event, TL_CAUSE_SESSION_SPLIT, (struct tl_sv){NULL, 0}, TL_SIDES);
-    } else if (of->side == TL_SIDE_SPEED && speed && batch && !judged.split && judged.watermark_ms != INT64_MIN) {
-        noted = remember(proof, unit, event);
+        noted = add_difference(counter, unit, event, judged.cause[missing], missing == TL_SIDE_BATCH ? judged.check : no_check,
+                               missing);
+    } else if (!in_full && speed && judged.split) {
+        noted = add_difference(counter, unit, event, TL_CAUSE_SESSION_SPLIT, no_check, TL_SIDES);
+    } else if (!in_full && speed && judged.watermark_ms != INT64_MIN) {
+        noted = add_difference(counter, unit, event, TL_CAUSE_NONE, no_check, TL_SIDES);
     }
-    proof->out_of_memory = proof->out_of_memory || !noted;
-    if (of->side == TL_SIDE_SPEED)
-        *watermark_ms = judged.watermark_ms;
-    return of->side == TL_SIDE_BATCH ? batch : speed;
+    if (speed)
+        noted = add_asked(counter, &(struct asked){number, event->offset, start_ms, judged.watermark_ms}) && noted;
+    counter->out_of_memory = counter->out_of_memory || !noted;
+    return batch;
 }
 
 /* ---- recomputation ---- */
 
-/* TL_BATCH_ROWS messages at most. */
-static enum tl_code push(struct proof *proof, const struct tl_core_input *input, struct tl_err *err)
+static enum tl_code note_differences(struct counter *counter, struct tl_err *err)
 {
-    static const enum tl_side order[TL_SIDES] = {TL_SIDE_BATCH, TL_SIDE_SPEED};
-    enum tl_code rc = TL_OK;
+    struct proof *proof = counter->proof;
+    bool ok = true;
 
-    for (int i = 0; i < TL_SIDES; i++) {
-        struct tl_partial *partial = proof->partials[order[i]];
+    if (counter->differences_count == 0)
+        return TL_OK;
+    pthread_mutex_lock(&proof->noting);
+    for (size_t d = 0; d < counter->differences_count && ok; d++) {
+        const struct difference *mine = &counter->differences[d];
 
-        if (partial == NULL)
-            continue;
-        TL_TRY(tl_core_push(proof->cores[order[i]], input, partial, err));
-        /* Its ledger says nothing new, and must not grow with the record. */
-        partial->sources[proof->source].ledger.count = 0;
-        for (uint32_t v = 0; v < proof->finder->plan->views_count; v++)
-            partial->views[v].ledger.count = 0;
+        ok = mine->cause == TL_CAUSE_NONE
+                 ? remember(proof, mine->unit, &mine->event)
+                 : note_difference(proof, mine->unit, &mine->event, mine->cause, mine->check, mine->missing);
     }
-    if (proof->out_of_memory)
+    pthread_mutex_unlock(&proof->noting);
+    counter->differences_count = 0;
+    return ok ? TL_OK : tl_fail_memory(err, sizeof(struct tl_unit_cause));
+}
+
+static enum tl_code push(struct counter *counter, enum tl_side side, struct tl_core_input *input, struct tl_err *err)
+{
+    struct tl_partial *partial = counter->partials[side];
+    enum tl_code rc;
+
+    counter->side = side;
+    counter->questions = 0;
+    TL_TRY(tl_core_push(counter->core, input, partial, err));
+    if (counter->out_of_memory)
         TL_TRY(tl_fail_memory(err, sizeof(struct tl_unit_cause)));
+    /* Its ledger says nothing new, and must not grow with the record. */
+    partial->sources[input->source].ledger.count = 0;
+    for (uint32_t v = 0; v < partial->plan->views_count; v++)
+        partial->views[v].ledger.count = 0;
+    input->again = true;
 out:
     return rc;
 }
 
-static struct tl_core_input piece_of(const struct proof *proof, uint32_t partition, const struct tl_message *messages,
-                                     size_t count)
+static enum tl_code count(void *ctx, uint32_t partition, const struct tl_message *messages, size_t messages_count,
+                          struct tl_err *err)
 {
-    size_t mine = count < TL_BATCH_ROWS ? count : TL_BATCH_ROWS;
-
-    return (struct tl_core_input){.source = proof->source,
-                                  .partition = partition,
-                                  .messages = messages,
-                                  .count = mine,
-                                  .next_offset = messages[mine - 1].offset + 1};
-}
-
-static enum tl_code sift(void *ctx, uint32_t partition, const struct tl_message *messages, size_t count, struct tl_err *err)
-{
-    struct sifter *sifter = ctx;
-    struct proof *proof = sifter->proof;
+    struct counter *counter = ctx;
     enum tl_code rc = TL_OK;
 
-    for (size_t at = 0; at < count; at += TL_BATCH_ROWS) {
-        struct tl_core_input input = piece_of(proof, partition, messages + at, count - at), passed = input;
+    for (size_t at = 0; at < messages_count; at += TL_BATCH_ROWS) {
+        size_t count = messages_count - at < TL_BATCH_ROWS ? messages_count - at : TL_BATCH_ROWS;
+        struct tl_core_input input = {.source = counter->proof->source,
+                                      .partition = partition,
+                                      .messages = messages + at,
+                                      .count = count,
+                                      .next_offset = messages[at + count - 1].offset + 1};
 
-        if (proof->finder->waiting == NULL) /* in full, all events concern some unit */
-            TL_TRY(tl_sieve_pass(sifter->sieve, &input, &passed.messages, &passed.count, err));
-        if (passed.count == 0)
-            continue;
-        pthread_mutex_lock(&proof->counting);
-        rc = push(proof, &passed, err);
-        pthread_mutex_unlock(&proof->counting);
-        TL_TRY(rc);
-    }
-out:
-    return rc;
-}
-
-static enum tl_code push_all(void *ctx, uint32_t partition, const struct tl_message *messages, size_t count, struct tl_err *err)
-{
-    enum tl_code rc = TL_OK;
-
-    for (size_t at = 0; at < count; at += TL_BATCH_ROWS) {
-        struct tl_core_input input = piece_of(ctx, partition, messages + at, count - at);
-
-        TL_TRY(push(ctx, &input, err));
+        counter->asked_count = counter->given = 0;
+        TL_TRY(push(counter, TL_SIDE_BATCH, &input, err));
+        if (counter->asked_count > 0)
+            TL_TRY(push(counter, TL_SIDE_SPEED, &input, err));
+        assert(counter->given == counter->asked_count);
+        TL_TRY(note_differences(counter, err));
     }
 out:
     return rc;
@@ -437,7 +483,7 @@ static bool note_splits(struct proof *proof, uint32_t view, const struct tl_wind
     return true;
 }
 
-/* As the layers do: a worker's window, here the one that was pushed to, is merged into one that collects. */
+/* As the layers do: workers' windows are merged into one that collects. */
 static enum tl_code settle_window(struct proof *proof, enum tl_side side, uint32_t v, struct tl_err *err)
 {
     const struct tl_cause_view *mine = &proof->finder->views[v];
@@ -446,7 +492,8 @@ static enum tl_code settle_window(struct proof *proof, enum tl_side side, uint32
     enum tl_code rc = TL_OK;
 
     TL_TRY(tl_window_open(&proof->finder->plan->views[v], &whole_windows, &window, err));
-    TL_TRY(tl_window_merge(window, proof->partials[side]->views[v].window, err));
+    for (uint32_t t = 0; t < proof->finder->threads; t++)
+        TL_TRY(tl_window_merge(window, proof->counters[t].partials[side]->views[v].window, err));
     /* Sessions: the rows that speed had held are judged, by the watermarks that its ledger tells, and nothing fires. */
     TL_TRY(tl_window_advance(window, INT64_MIN, &judged, err));
     if (!note_splits(proof, v, &judged))
@@ -465,14 +512,15 @@ static enum tl_code settle(struct proof *proof, struct tl_err *err)
     for (int side = 0; side < TL_SIDES; side++) {
         for (uint32_t v = 0; v < plan->views_count; v++) {
             const struct tl_cause_view *view = &proof->finder->views[v];
-            struct tl_partial_view *mine = &proof->partials[side]->views[v];
 
             if (plan->views[v].source != proof->source || view->evidence == NULL)
                 continue;
-            if (mine->window != NULL) {
+            if (proof->counters[0].partials[side]->views[v].window != NULL) {
                 TL_TRY(settle_window(proof, (enum tl_side)side, v, err));
-            } else {
-                struct tl_rows rows = tl_event_rows_view(mine->events);
+                continue;
+            }
+            for (uint32_t t = 0; t < proof->finder->threads; t++) {
+                struct tl_rows rows = tl_event_rows_view(proof->counters[t].partials[side]->views[v].events);
 
                 TL_TRY(
                     tl_compare_came_out(proof->finder->compare, view->plan_view, v, view->shape, (enum tl_side)side, &rows, err));
@@ -648,10 +696,10 @@ static enum tl_code read_tail(struct proof *proof, const struct tl_recorded_topi
     proof->in_log_only = true;
     for (uint32_t p = 0; p < partitions; p++) {
         int64_t end = tl_recorded_end(topic, p), first,
-                to = proof->reach != NULL ? INT64_MAX : read_by_speed(proof->finder, proof->source, topic->number_base + p);
+                to = proof->is_reach ? INT64_MAX : read_by_speed(proof->finder, proof->source, topic->number_base + p);
 
         TL_TRY(tl_recorded_read_log(recorded, proof->source, topic, p, to, each, ctx, &first, err));
-        if (first > end && proof->reach == NULL)
+        if (first > end && !proof->is_reach)
             TL_TRY(tl_recorded_add_gap(recorded, topic->topic, p, end, tl_min_i64(first, to) - 1, false, err));
     }
 out:
@@ -663,8 +711,8 @@ out:
 typedef bool (*wanted_fn)(void *ctx, uint32_t view, const struct tl_core_event *event, int64_t start_ms, int64_t end_ms,
                           struct tl_sv key, int64_t *watermark_ms);
 
-static enum tl_code open_side(struct proof *proof, enum tl_side side, const bool *views_wanted, wanted_fn wanted,
-                              void *wanted_ctx, struct tl_err *err)
+static enum tl_code open_core(const struct proof *proof, const bool *views_wanted, wanted_fn wanted, void *ctx,
+                              struct tl_core **out, struct tl_err *err)
 {
     /* With one range of event time, the core passes over the rest without a trace. */
     struct tl_core_config config = {.plan = proof->finder->plan,
@@ -672,32 +720,30 @@ static enum tl_code open_side(struct proof *proof, enum tl_side side, const bool
                                     .bounds = proof->bounds,
                                     .ranges_count = 1,
                                     .wanted = wanted,
-                                    .wanted_ctx = wanted_ctx};
-    enum tl_code rc = TL_OK;
+                                    .wanted_ctx = ctx};
 
-    TL_TRY(tl_core_open(&config, &proof->cores[side], err));
-    TL_TRY(tl_partial_open(proof->finder->plan, &whole_windows, &proof->partials[side], err));
-out:
-    return rc;
+    return tl_core_open(&config, out, err);
 }
 
-static enum tl_code open_sifters(struct proof *proof, const bool *views_wanted, struct tl_err *err)
+static enum tl_code open_counters(struct proof *proof, const bool *views_wanted, struct tl_err *err)
 {
     uint32_t count = proof->finder->threads;
     enum tl_code rc = TL_OK;
 
-    proof->sifters = calloc(count, sizeof *proof->sifters);
-    proof->sifters_given = calloc(count, sizeof *proof->sifters_given);
-    if (proof->sifters == NULL || proof->sifters_given == NULL)
-        return tl_fail_memory(err, count * sizeof *proof->sifters);
+    proof->counters = calloc(count, sizeof *proof->counters);
+    proof->counters_given = calloc(count, sizeof *proof->counters_given);
+    if (proof->counters == NULL || proof->counters_given == NULL)
+        return tl_fail_memory(err, count * sizeof *proof->counters);
     for (uint32_t t = 0; t < count; t++) {
-        struct sifter *mine = &proof->sifters[t];
+        struct counter *mine = &proof->counters[t];
 
         mine->proof = proof;
-        proof->sifters_given[t] = mine;
+        proof->counters_given[t] = mine;
         tl_buf_init(&mine->room, 0);
         TL_TRY(tl_compare_room(proof->finder->compare, &mine->room, err));
-        TL_TRY(tl_sieve_open(proof->finder->plan, views_wanted, proof->bounds, asks_for, mine, &mine->sieve, err));
+        TL_TRY(open_core(proof, views_wanted, is_wanted, mine, &mine->core, err));
+        for (int side = 0; side < TL_SIDES; side++)
+            TL_TRY(tl_partial_open(proof->finder->plan, &whole_windows, &mine->partials[side], err));
     }
 out:
     return rc;
@@ -705,24 +751,25 @@ out:
 
 static void close_proof(struct proof *proof)
 {
-    for (uint32_t t = 0; proof->sifters != NULL && t < proof->finder->threads; t++) {
-        tl_sieve_close(proof->sifters[t].sieve);
-        tl_buf_done(&proof->sifters[t].room);
+    for (uint32_t t = 0; proof->counters != NULL && t < proof->finder->threads; t++) {
+        struct counter *mine = &proof->counters[t];
+
+        tl_core_close(mine->core);
+        for (int side = 0; side < TL_SIDES; side++)
+            tl_partial_close(mine->partials[side]);
+        tl_buf_done(&mine->room);
+        free(mine->asked);
+        free(mine->differences);
     }
-    free(proof->sifters);
-    free(proof->sifters_given);
-    for (int side = 0; side < TL_SIDES; side++) {
-        tl_core_close(proof->cores[side]);
-        tl_partial_close(proof->partials[side]);
-    }
+    free(proof->counters);
+    free(proof->counters_given);
     tl_time_spans_done(&proof->spans);
     tl_table_done(&proof->rejudged);
 }
 
 static enum tl_code prove_source(struct tl_cause_finder *finder, uint32_t source, struct tl_err *err)
 {
-    struct proof proof = {.finder = finder, .source = source, .counting = PTHREAD_MUTEX_INITIALIZER};
-    struct side_of sides[TL_SIDES];
+    struct proof proof = {.finder = finder, .source = source, .noting = PTHREAD_MUTEX_INITIALIZER};
     const struct tl_recorded_topics *topics;
     bool *views_wanted = calloc(finder->plan->views_count, sizeof *views_wanted), is_compared = false;
     enum tl_code rc = TL_OK;
@@ -742,14 +789,10 @@ static enum tl_code prove_source(struct tl_cause_finder *finder, uint32_t source
     TL_TRY(find_spans(&proof, err));
     if (proof.spans.count == 0)
         goto out;
-    for (int side = 0; side < TL_SIDES; side++) {
-        sides[side] = (struct side_of){&proof, (enum tl_side)side};
-        TL_TRY(open_side(&proof, (enum tl_side)side, views_wanted, is_wanted, &sides[side], err));
-    }
-    TL_TRY(open_sifters(&proof, views_wanted, err));
-    TL_TRY(tl_recorded_read(finder->recorded, source, &proof.spans, sift, proof.sifters_given, finder->threads, err));
+    TL_TRY(open_counters(&proof, views_wanted, err));
+    TL_TRY(tl_recorded_read(finder->recorded, source, &proof.spans, count, proof.counters_given, finder->threads, err));
     for (uint32_t r = 0; r < topics->count; r++)
-        TL_TRY(read_tail(&proof, &topics->items[r], sift, &proof.sifters[0], err));
+        TL_TRY(read_tail(&proof, &topics->items[r], count, &proof.counters[0], err));
     TL_TRY(settle(&proof, err));
 out:
     close_proof(&proof);
@@ -771,9 +814,12 @@ out:
 /* ---- how far events hang together ---- */
 
 struct reach {
-    struct proof *proof;
+    uint32_t source;
     const struct tl_window_spec *window;
     struct tl_table *keys; /* -> struct tl_compare_reach */
+    struct tl_core *core;
+    struct tl_partial *partial; /* stays empty */
+    bool out_of_memory;
 };
 
 enum { REACH_SETTLE_MIN = 1024 };
@@ -804,7 +850,7 @@ static bool note_reach(void *ctx, uint32_t view, const struct tl_core_event *eve
     if (mine == NULL)
         return false;
     if (!tl_time_spans_add(&mine->spans, event->time_ms, reach_end(reach->window, event->time_ms, end_ms)))
-        reach->proof->out_of_memory = true;
+        reach->out_of_memory = true;
     if (mine->spans.count >= mine->settle_count) { /* memory follows the spans, not the events */
         tl_time_spans_settle(&mine->spans);
         mine->settle_count = 2 * mine->spans.count + REACH_SETTLE_MIN;
@@ -812,13 +858,36 @@ static bool note_reach(void *ctx, uint32_t view, const struct tl_core_event *eve
     return false;
 }
 
+static enum tl_code ask_all(void *ctx, uint32_t partition, const struct tl_message *messages, size_t messages_count,
+                            struct tl_err *err)
+{
+    struct reach *reach = ctx;
+    enum tl_code rc = TL_OK;
+
+    for (size_t at = 0; at < messages_count; at += TL_BATCH_ROWS) {
+        size_t count = messages_count - at < TL_BATCH_ROWS ? messages_count - at : TL_BATCH_ROWS;
+        struct tl_core_input input = {.source = reach->source,
+                                      .partition = partition,
+                                      .messages = messages + at,
+                                      .count = count,
+                                      .next_offset = messages[at + count - 1].offset + 1};
+
+        TL_TRY(tl_core_push(reach->core, &input, reach->partial, err));
+        tl_partial_reset(reach->partial); /* its ledger must not grow with the record */
+        if (reach->out_of_memory)
+            TL_TRY(tl_fail_memory(err, sizeof(struct tl_time_span)));
+    }
+out:
+    return rc;
+}
+
 enum tl_code tl_cause_reach(void *ctx, const struct tl_compare_range *range, struct tl_table *keys, struct tl_err *err)
 {
     struct tl_cause_finder *finder = ctx;
     const struct tl_window_spec *window = &range->plan_view->window;
-    struct proof proof = {.finder = finder, .source = range->plan_view->source};
-    struct reach reach = {&proof, window, keys};
-    void *only = &proof;
+    struct proof proof = {.finder = finder, .source = range->plan_view->source, .is_reach = true};
+    struct reach reach = {.source = proof.source, .window = window, .keys = keys};
+    void *only = &reach;
     const struct tl_recorded_topics *topics;
     bool *views_wanted = calloc(finder->plan->views_count, sizeof *views_wanted);
     enum tl_code rc = TL_OK;
@@ -827,22 +896,24 @@ enum tl_code tl_cause_reach(void *ctx, const struct tl_compare_range *range, str
         return tl_fail_memory(err, finder->plan->views_count);
     views_wanted[range->view] = true;
     tl_table_init(&proof.rejudged, sizeof(struct rejudged), 0);
-    proof.reach = &reach;
     proof.bounds[0] = range->floor_ms == INT64_MIN ? INT64_MIN : tl_add_sat_i64(range->floor_ms, -window->size_ms);
     proof.bounds[1] = range->to_ms;
     if (!tl_time_spans_add(&proof.spans, proof.bounds[0], proof.bounds[1]))
         TL_TRY(tl_fail_memory(err, sizeof(struct tl_time_span)));
-    TL_TRY(open_side(&proof, TL_SIDE_BATCH, views_wanted, note_reach, &reach, err));
+    TL_TRY(open_core(&proof, views_wanted, note_reach, &reach, &reach.core, err));
+    TL_TRY(tl_partial_open(finder->plan, &whole_windows, &reach.partial, err));
     TL_TRY(tl_recorded_topics(finder->recorded, proof.source, &topics, err));
-    TL_TRY(tl_recorded_read(finder->recorded, proof.source, &proof.spans, push_all, &only, 1, err));
+    TL_TRY(tl_recorded_read(finder->recorded, proof.source, &proof.spans, ask_all, &only, 1, err));
     for (uint32_t r = 0; r < topics->count; r++)
-        TL_TRY(read_tail(&proof, &topics->items[r], push_all, &proof, err));
+        TL_TRY(read_tail(&proof, &topics->items[r], ask_all, &reach, err));
     for (uint32_t i = 0; i < keys->count; i++) {
         struct tl_compare_reach *mine = tl_table_at(keys, i, NULL, NULL);
 
         tl_time_spans_settle(&mine->spans);
     }
 out:
+    tl_core_close(reach.core);
+    tl_partial_close(reach.partial);
     close_proof(&proof);
     free(views_wanted);
     return rc;

@@ -509,7 +509,8 @@ static enum tl_code push_source(struct push *p)
     p->partition->touched = true;
     p->partition->next_offset = input->next_offset;
     p->partition->messages_count += input->count;
-    TL_TRY(keep_dead(p));
+    if (core->config.wanted == NULL)
+        TL_TRY(keep_dead(p));
     choose_candidates(p);
     if (core->config.bounds != NULL && p->candidates_count > 0)
         tl_partial_touch_ranges(p->partial, p->range_first, p->range_last);
@@ -822,7 +823,8 @@ enum tl_code tl_core_push(struct tl_core *core, const struct tl_core_input *inpu
     if (p.partition == NULL)
         return tl_fail_memory(err, sizeof *p.partition);
     p.batch = p.intake->batch;
-    TL_TRY(tl_intake_run(p.intake, input->messages, input->count, err));
+    if (!input->again)
+        TL_TRY(tl_intake_run(p.intake, input->messages, input->count, err));
     TL_TRY(push_source(&p));
     for (uint32_t v = 0; v < core->config.plan->views_count; v++)
         core->views[v].assigned = false;

@@ -44,7 +44,7 @@ struct tl_core_config {
     /* Batch: row checks are made in their order over the events that are no duplicates, and one that a check drops is not shown to those behind it; its
      * outcome is `rejected` in each view whose filter takes it. The partials have room for what they find (tl_partial_want_checks). NULL: none. */
     const struct tl_checks *checks;
-    /* Reconcile: whether an event is to go into a group it belongs to. NULL: it is. */
+    /* Reconcile: whether an event is to go into a group it belongs to; who asks that is not shown dead letters. NULL: it is. */
     bool (*wanted)(void *ctx, uint32_t view, const struct tl_core_event *event, int64_t start_ms, int64_t end_ms,
                    struct tl_sv key, int64_t *watermark_ms /* window.h */);
     void *wanted_ctx;
@@ -61,6 +61,7 @@ struct tl_core_input {
     int64_t next_offset;            /* behind the last message, gaps included */
     struct tl_watermark *watermark; /* NULL: nothing is late (batch); else the source's, of this worker */
     uint32_t watermark_index;       /* which of its partitions this is */
+    bool again;                     /* the messages of the last push, which need not be parsed again, into another partial */
 };
 /* Adds the messages to the partial. On failure the partial may hold part of them: the caller throws it away. */
 TL_MUST_USE enum tl_code tl_core_push(struct tl_core *core, const struct tl_core_input *input, struct tl_partial *partial,
