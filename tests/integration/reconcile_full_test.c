@@ -195,3 +195,24 @@ Test(reconcile_full, a_row_that_was_moved_in_both)
     expect_honest(&scene);
     scene_close(&scene);
 }
+
+/* It ends in another range than its events do: one group that does not come out, and not another one that neither layer has. */
+Test(reconcile_full, a_row_that_reaches_into_the_next_range_in_both)
+{
+    static const int by_span[] = {VISITS, THREES};
+    struct scene scene;
+
+    scene_open(&scene, views, "");
+    append_body(&scene, DAY - 110, 10);
+    APPEND(&scene, 0, DAY - 20, {"z-1", DAY - 30, "z.example", 5}, {"z-2", DAY - 27, "z.example", 5});
+    append_body(&scene, DAY + 10, 70);
+    scene_speed(&scene);
+    scene_archive(&scene);
+    scene_batch(&scene, DAY + 600);
+    for (size_t v = 0; v < TL_COUNT(by_span); v++) {
+        forge_both(&scene, by_span[v], "UPDATE @ SET _end_ms = _end_ms + 40000 WHERE host = 'z.example'");
+        expect_found(&scene, by_span[v], "a longer row", 1);
+        forge_both(&scene, by_span[v], "UPDATE @ SET _end_ms = _end_ms - 40000 WHERE host = 'z.example'");
+    }
+    scene_close(&scene);
+}
