@@ -166,6 +166,51 @@ ParameterizedTest(struct store_case *c, replay_kill, the_old_tables_or_the_new_o
     free(spoiled);
 }
 
+/* Somebody reads one of the old tables, so the swap waits when it comes to it: the other one's has been exchanged by then. */
+Test(replay_kill, in_the_middle_of_a_swap)
+{
+    static const char waits[] = "SELECT count(*) FROM pg_locks AS l JOIN pg_class AS c ON c.oid = l.relation WHERE NOT l.granted"
+                                " AND c.relname = 'big_speed' AND c.relnamespace = current_schema()::regnamespace";
+    char *want, *spoiled, *right, *got;
+
+    store_postgres.url(url);
+    visits_append(data, 1, STEP_MS, 0, EVENTS / 10);
+    cr_assert_eq(finish("speed", "--once"), 0);
+    want = dump(true);
+    right = served(true);
+    spoil(true);
+    spoiled = served(true);
+    for (int k = 0; k < kills_of(3); k++) {
+        int64_t until_ms = tl_clock_monotonic_ms() + PATIENCE_MS;
+        void *reader = store_postgres_hold(url, "BEGIN; LOCK TABLE big_speed IN ACCESS SHARE MODE");
+        struct run run = {0};
+
+        start(&run, "replay", "--tick", "1ms");
+        while (strcmp(store_postgres_ask(url, waits), "0\n") == 0)
+            cr_assert(tl_clock_monotonic_ms() < until_ms, "no swap has come to the table: %s", run.err);
+        run_signal(&run, SIGKILL);
+        run_wait(&run);
+        cr_assert_eq(run.status, 128 + SIGKILL, "%d: %s", run.status, run.err);
+        while (strcmp(store_postgres_ask(url, waits), "0\n") != 0) /* the server waits on for a while, for nobody */
+            cr_assert(tl_clock_monotonic_ms() < until_ms);
+        store_postgres_release(reader);
+        got = served(true);
+        cr_assert_str_eq(got, spoiled);
+        free(got);
+        run_done(&run);
+    }
+    finish_replay();
+    got = served(true);
+    cr_assert_str_eq(got, right);
+    free(got);
+    got = dump(true);
+    expect_same_lines(got, want);
+    free(got);
+    free(want);
+    free(right);
+    free(spoiled);
+}
+
 Test(replay_kill, replay_and_speed_beside_it_while_events_come)
 {
     struct chance chance = chance_open("replay_kill/beside");

@@ -111,7 +111,7 @@ static PGconn *connection_of(const char *url)
     return conn;
 }
 
-void store_postgres_sql(const char *url, const char *statements)
+void *store_postgres_hold(const char *url, const char *statements)
 {
     PGconn *conn = connection_of(url);
     PGresult *result = PQexec(conn, statements);
@@ -119,7 +119,17 @@ void store_postgres_sql(const char *url, const char *statements)
     cr_assert(PQresultStatus(result) == PGRES_COMMAND_OK || PQresultStatus(result) == PGRES_TUPLES_OK, "%s: %s", statements,
               PQerrorMessage(conn));
     PQclear(result);
-    PQfinish(conn);
+    return conn;
+}
+
+void store_postgres_release(void *held)
+{
+    PQfinish(held);
+}
+
+void store_postgres_sql(const char *url, const char *statements)
+{
+    store_postgres_release(store_postgres_hold(url, statements));
 }
 
 const char *store_postgres_ask(const char *url, const char *query)

@@ -18,6 +18,9 @@ extern const struct store_backend store_postgres;
 const char *store_server(const char *name);
 /* Runs statements, one after the other, in the schema of a URL of store_postgres, or in the database of any URL; fails the test when one fails. */
 void store_postgres_sql(const char *url, const char *statements);
+/* The same in a session that stays, with what it has locked, until it is released. */
+void *store_postgres_hold(const char *url, const char *statements);
+void store_postgres_release(void *held);
 /* The answer as text: a line for each row, its values with a blank between. Good until the next call. */
 const char *store_postgres_ask(const char *url, const char *query);
 
