@@ -70,6 +70,7 @@ static enum tl_code add_position(void *ctx, const struct tl_position *position, 
 struct span {
     struct tl_evidence *evidence;
     int64_t from_ms, to_ms;
+    const struct tl_time_spans *spans;
     int64_t run; /* whose ledger is being read; 0: speed's */
     struct tl_alike *alike;
 };
@@ -254,7 +255,8 @@ static enum tl_code add_line(void *ctx, const struct tl_ledger_line *line, struc
     if (span->alike != NULL)
         TL_TRY(tl_alike_line(span->alike, span->run == 0, line, err));
     if ((!refuses(line->cause) && !tells_watermark(span, line)) || line->event_time_ms < span->from_ms ||
-        line->event_time_ms >= span->to_ms)
+        line->event_time_ms >= span->to_ms ||
+        (span->spans != NULL && !tl_time_spans_overlap(span->spans, line->event_time_ms, line->event_time_ms)))
         return TL_OK;
     refusal = tl_table_put(&e->lines, tl_hash_bytes(identity), identity, &is_new);
     if (refusal == NULL)
@@ -292,9 +294,10 @@ out:
 
 enum tl_code tl_evidence_init(struct tl_evidence *e, struct tl_store *store, const struct tl_definition *definition,
                               const struct tl_source_topic *topics, uint32_t topics_count, const struct tl_window_spec *window,
-                              int64_t from_ms, int64_t to_ms, struct tl_alike *alike, struct tl_err *err)
+                              int64_t from_ms, int64_t to_ms, const struct tl_time_spans *spans, struct tl_alike *alike,
+                              struct tl_err *err)
 {
-    struct span span = {.evidence = e, .from_ms = from_ms, .to_ms = to_ms, .alike = alike};
+    struct span span = {.evidence = e, .from_ms = from_ms, .to_ms = to_ms, .spans = spans, .alike = alike};
     struct seals seals = {e, topics, topics_count};
     uint64_t identity;
     enum tl_code rc = TL_OK;

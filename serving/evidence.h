@@ -7,7 +7,7 @@
  *   refused it       a line of its ledger (run 0)                 a line of that run's ledger
  *
  * What neither says was counted; what became of it there (a filter, a dead letter, the future) is the core's to say, and the same in both.
- * Source: semantics.md 10.1, 10.2. Memory: 50 bytes or so for each ledger line that refuses an event of the compared span. */
+ * Source: semantics.md 10.1, 10.2. Memory: 50 bytes or so for each ledger line that refuses an event of what differs. */
 #ifndef TL_EVIDENCE_H
 #define TL_EVIDENCE_H
 
@@ -16,6 +16,7 @@
 #include "compare.h"
 #include "core/core.h"
 #include "main/source_topics.h"
+#include "spans.h"
 #include "store/store.h"
 
 struct tl_evidence_partition {
@@ -52,12 +53,14 @@ struct tl_evidence {
     uint32_t checks_count;
 };
 
-/* Reads what concerns events with from_ms <= time < to_ms (and all gaps). `topics` are the source's; `window` the view's, and stays the caller's.
+/* Reads what concerns events with from_ms <= time < to_ms (and all gaps); of lines, unless `spans` is NULL, only those of times in it are kept: of the
+ * events that somebody will ask for. `topics` are the source's; `window` the view's, and stays the caller's.
  * `alike`, unless NULL, is shown the lines on the way. Closed by done, also after a failure. */
 TL_MUST_USE enum tl_code tl_evidence_init(struct tl_evidence *evidence, struct tl_store *store,
                                           const struct tl_definition *definition, const struct tl_source_topic *topics,
                                           uint32_t topics_count, const struct tl_window_spec *window, int64_t from_ms,
-                                          int64_t to_ms, struct tl_alike *alike, struct tl_err *err);
+                                          int64_t to_ms, const struct tl_time_spans *spans, struct tl_alike *alike,
+                                          struct tl_err *err);
 void tl_evidence_done(struct tl_evidence *evidence);
 
 /* The run that serves the events of this time; 0: none. */

@@ -211,7 +211,7 @@ static enum tl_code compare_view(struct piece *piece, uint32_t v, struct tl_err 
         const struct tl_source_topic *topics = tl_source_topics_of(full->topics, view->source, &topics_count);
 
         TL_TRY(tl_evidence_init(&piece->evidence[v], full->store, &definition, topics, topics_count, &view->window,
-                                first_time(piece, v), range.to_ms, NULL, err));
+                                first_time(piece, v), range.to_ms, NULL, NULL, err));
     }
     piece->causes[v].evidence = &piece->evidence[v];
 out:

@@ -86,6 +86,22 @@ static int64_t first_time(const struct reconcile *r, uint32_t v)
     return first_ms;
 }
 
+/* When the events of differing units may have been. Where clocks are changed, windows are on the wall. */
+static enum tl_code differing_times(const struct reconcile *r, uint32_t v, struct tl_time_spans *spans, struct tl_err *err)
+{
+    int64_t beside_ms = r->plan->views[v].window.zone == NULL ? 0 : TL_DAY_MS;
+
+    for (uint32_t u = 0; u < tl_compare_units(&r->compare); u++) {
+        const struct tl_unit *unit = tl_compare_unit(&r->compare, u);
+
+        if (unit->view == v &&
+            !tl_time_spans_add(spans, tl_add_sat_i64(unit->start_ms, -beside_ms), tl_add_sat_i64(unit->end_ms, beside_ms)))
+            return tl_fail_memory(err, spans->count * sizeof *spans->items);
+    }
+    tl_time_spans_settle(spans);
+    return TL_OK;
+}
+
 static enum tl_code compare_view(struct reconcile *r, uint32_t v, struct tl_err *err)
 {
     struct compared *mine = &r->views[v];
@@ -93,6 +109,7 @@ static enum tl_code compare_view(struct reconcile *r, uint32_t v, struct tl_err 
     const struct tl_view *plan_view = &r->plan->views[v];
     struct tl_compare_counts counts = {0};
     struct tl_compare_range range;
+    struct tl_time_spans spans = {0};
     enum tl_code rc = TL_OK;
 
     if (!mine->known || (plan_view->inner >= 0 && r->definitions[plan_view->inner] == 0))
@@ -117,12 +134,14 @@ static enum tl_code compare_view(struct reconcile *r, uint32_t v, struct tl_err 
     view->gone_count = counts.gone_count;
     if (plan_view->inner >= 0)
         return TL_OK;
+    TL_TRY(differing_times(r, v, &spans, err));
     mine->has_evidence = true;
     tl_alike_view(&r->alike[plan_view->source], v, tl_max_i64(mine->from_ms, r->own->from_ms), mine->to_ms);
     TL_TRY(tl_evidence_init(&mine->evidence, r->store, &mine->definition, view->topics, view->topics_count, &plan_view->window,
-                            first_time(r, v), mine->to_ms, &r->alike[plan_view->source], err));
+                            first_time(r, v), mine->to_ms, &spans, &r->alike[plan_view->source], err));
     r->causes[v].evidence = &mine->evidence;
 out:
+    tl_time_spans_done(&spans);
     return rc;
 }
 

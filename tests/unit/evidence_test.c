@@ -136,7 +136,7 @@ static struct tl_store *open_evidence(struct tl_evidence *evidence)
     put_speed(store, id);
     put_batch(store, id);
     OK(tl_store_definition(store, id, &definition, err));
-    OK(tl_evidence_init(evidence, store, &definition, events, 1, NULL, INT64_MIN, 2000, NULL, err));
+    OK(tl_evidence_init(evidence, store, &definition, events, 1, NULL, INT64_MIN, 2000, NULL, NULL, err));
     return store;
 }
 
@@ -168,7 +168,7 @@ Test(evidence, sealed_days, .fini = store_folder_remove)
     OK(tl_store_seal(store, TL_SV("others"), 2000, 1, err));
     OK(tl_store_seal(store, TL_SV("events"), 1000, 1, err));
     OK(tl_store_commit(store, err));
-    OK(tl_evidence_init(&evidence, store, &definition, events, 1, NULL, INT64_MIN, 2000, NULL, err));
+    OK(tl_evidence_init(&evidence, store, &definition, events, 1, NULL, INT64_MIN, 2000, NULL, NULL, err));
     cr_assert_eq(tl_evidence_judge(&evidence, &late, 1000, false).cause[TL_SIDE_BATCH], TL_CAUSE_SEALED_DAY);
     cr_assert_eq(tl_evidence_judge(&evidence, &counted, 1000, false).cause[TL_SIDE_BATCH], TL_CAUSE_NONE);
     cr_assert_eq(tl_evidence_judge(&evidence, &not_sealed, 2000, false).cause[TL_SIDE_BATCH], TL_CAUSE_ARCHIVED_AFTER_PUBLISH);
@@ -189,6 +189,39 @@ Test(evidence, what_is_kept, .fini = store_folder_remove)
     tl_store_close(store);
 }
 
+/* ... or of that of it which differs. */
+Test(evidence, what_is_kept_where_units_differ, .fini = store_folder_remove)
+{
+    static const struct {
+        int64_t from_ms, to_ms;
+        uint32_t kept;
+    } cases[] = {
+        {0,   0,    0},
+        {0,   2000, 5},
+        {500, 501,  4},
+        {501, 2000, 1},
+    };
+    struct tl_evidence evidence;
+    struct tl_store *store = open_evidence(&evidence);
+    struct tl_definition definition;
+
+    OK(tl_store_definition(store, evidence.definition, &definition, err));
+    tl_evidence_done(&evidence);
+    for (size_t c = 0; c < TL_COUNT(cases); c++) {
+        struct tl_time_spans spans = {0};
+
+        if (cases[c].to_ms > cases[c].from_ms)
+            cr_assert(tl_time_spans_add(&spans, cases[c].from_ms, cases[c].to_ms));
+        tl_time_spans_settle(&spans);
+        OK(tl_evidence_init(&evidence, store, &definition, events, 1, NULL, INT64_MIN, 2000, &spans, NULL, err));
+        cr_assert_eq(evidence.lines.count, cases[c].kept, "case %zu: %u", c, evidence.lines.count);
+        cr_assert_eq(evidence.gaps_count, 2);
+        tl_evidence_done(&evidence);
+        tl_time_spans_done(&spans);
+    }
+    tl_store_close(store);
+}
+
 /* Speed counted a split event, by the watermark of its line. */
 Test(evidence, split_session, .fini = store_folder_remove)
 {
@@ -205,7 +238,7 @@ Test(evidence, split_session, .fini = store_folder_remove)
     OK(tl_store_begin_tick(store, epoch, &change, err));
     OK(tl_store_put_ledger(store, definition.id, 0, &split, 1, err));
     OK(tl_store_commit(store, err));
-    OK(tl_evidence_init(&evidence, store, &definition, events, 1, NULL, INT64_MIN, 2000, NULL, err));
+    OK(tl_evidence_init(&evidence, store, &definition, events, 1, NULL, INT64_MIN, 2000, NULL, NULL, err));
     judged = tl_evidence_judge(&evidence, &event, 700, false);
     cr_assert_eq(judged.cause[TL_SIDE_SPEED], TL_CAUSE_NONE);
     cr_assert_eq(judged.cause[TL_SIDE_BATCH], TL_CAUSE_NONE);
@@ -261,7 +294,7 @@ ParameterizedTest(struct gap_case *c, evidence, gaps, .fini = store_folder_remov
     OK(tl_store_begin_tick(store, epoch, &change, err));
     OK(tl_store_put_ledger(store, definition.id, 0, &late, 1, err));
     OK(tl_store_commit(store, err));
-    OK(tl_evidence_init(&evidence, store, &definition, events, 1, &window, INT64_MIN, 2000, NULL, err));
+    OK(tl_evidence_init(&evidence, store, &definition, events, 1, &window, INT64_MIN, 2000, NULL, NULL, err));
     cr_assert_eq(tl_evidence_judge(&evidence, &event, GAP_MS + c->end_ms, false).cause[TL_SIDE_SPEED],
                  c->passed ? TL_CAUSE_LATE_PARTIAL : TL_CAUSE_NONE, "%s", c->name);
     tl_evidence_done(&evidence);
@@ -299,7 +332,7 @@ Test(evidence, topics_of_a_pattern, .fini = store_folder_remove)
     store_stage_range(store, run, id, INT64_MIN, 1000);
     OK(tl_store_publish(store, run, 1, err));
     OK(tl_store_definition(store, id, &definition, err));
-    OK(tl_evidence_init(&evidence, store, &definition, topics, TL_COUNT(topics), NULL, INT64_MIN, 2000, NULL, err));
+    OK(tl_evidence_init(&evidence, store, &definition, topics, TL_COUNT(topics), NULL, INT64_MIN, 2000, NULL, NULL, err));
     cr_assert_eq(evidence.ranges_count, 1);
     cr_assert_eq(evidence.ranges[0].offsets_count, 2);
     cr_assert_eq(evidence.ranges[0].offsets[0].partition, tl_partition_number(2, 3));
