@@ -172,7 +172,7 @@ int64_t tl_answer_i64(struct tl_answer *answer, int column); /* NULL: 0; a truth
 double tl_answer_f64(struct tl_answer *answer, int column);
 struct tl_sv tl_answer_text(struct tl_answer *answer, int column); /* ends with a 0 behind its size; NULL: no data */
 struct tl_sv tl_answer_bytes(struct tl_answer *answer, int column);
-/* Fills in the value of its kind, NULL or not, in one call; a text without the 0 behind it. */
+/* Fills in the value of its kind, as the store keeps it (times: milliseconds), NULL or not, in one call; a text without the 0 behind it. */
 void tl_answer_value(struct tl_answer *answer, int column, struct tl_value *value);
 
 /* ---- what a driver does: the calls above, one pointer each ---- */

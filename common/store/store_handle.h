@@ -142,8 +142,6 @@ TL_MUST_USE enum tl_code tl_known_put_insert(struct tl_store *store, struct tl_b
 /* Runs such an INSERT. `order`: tl_statement_append; else NULL. */
 TL_MUST_USE enum tl_code tl_known_insert(struct tl_statement *statement, const struct tl_known *known, int64_t own,
                                          const struct tl_rows *rows, const uint32_t *order, struct tl_err *err);
-/* A value of the kind in which the store keeps it: times as milliseconds. */
-void tl_store_answer_value(struct tl_answer *answer, int at, enum tl_kind kind, struct tl_value *out);
 void tl_store_put_stored_name(struct tl_buf *out, const struct tl_shape_column *column);
 /* "_end_ms, _start_ms, _key" as the unique index has them. */
 void tl_store_put_row_key(struct tl_buf *out, enum tl_dialect dialect);

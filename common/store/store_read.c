@@ -31,12 +31,6 @@ static const char sql_dead[] =
 static const char sql_dead_count[] = "SELECT count(*) FROM tally_dead_letter WHERE topic = ?1";
 /* clang-format on */
 
-void tl_store_answer_value(struct tl_answer *answer, int at, enum tl_kind kind, struct tl_value *out)
-{
-    *out = (struct tl_value){.kind = kind};
-    tl_answer_value(answer, at, out);
-}
-
 /* ---- cursors ---- */
 
 /* Published ranges never overlap, so batch's rows come in order when the ranges are read one after the other. */

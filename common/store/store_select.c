@@ -887,7 +887,8 @@ static void value_of(const struct selection *s, struct tl_answer *answer, uint32
     enum beside which = BESIDE_COUNT;
 
     if (s->at[column] >= 0 && column < s->d->columns_count) {
-        tl_store_answer_value(answer, s->at[column], kind, out);
+        *out = (struct tl_value){.kind = kind};
+        tl_answer_value(answer, s->at[column], out);
         return;
     }
     if (column >= s->d->columns_count)
