@@ -715,6 +715,7 @@ static enum tl_code add_slice(struct selection *s, size_t *capacity, struct slic
             return tl_fail_memory(err, more * sizeof *s->slices);
         *capacity = more;
     }
+    assert(s->slices != NULL);
     s->slices[s->slices_count++] = slice;
     return TL_OK;
 }
@@ -1036,6 +1037,7 @@ static enum tl_code give_page(struct selection *s, struct page *page, struct tl_
         answer = NULL;
     }
 out:
+    s->slice = NULL;
     tl_answer_close(answer);
     tl_statement_close(statement);
     return rc;
