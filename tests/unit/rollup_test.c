@@ -395,6 +395,7 @@ static void keys_buckets_orders(const struct store_backend *backend)
     struct tl_rollup asked = rollup_of(TL_SV("hits"), 0, false);
     struct tl_store *store;
     struct tl_plan *plan;
+    struct text text = {0};
     bool more = true;
 
     scene(backend, &store, &plan);
@@ -425,7 +426,8 @@ static void keys_buckets_orders(const struct store_backend *backend)
     asked.select.limit = 2;
     expect(rolled(store, plan, &asked, false), "window_start window_end page host n d place twice loud\n"
                                                "20000 280000 / a 4 4 a/ 4 A\n20000 280000 /it's a 4 4 a/it's 2 A\n");
-    OK(tl_rollup_run(store, plan, &asked, text_head, text_row, &(struct text){0}, &more, NULL, err));
+    OK(tl_rollup_run(store, plan, &asked, text_head, text_row, &text, &more, NULL, err));
+    tl_buf_done(&text.text);
     cr_assert(more);
     asked.select.conditions_count = 2;
     asked.select.limit = 9;
