@@ -347,11 +347,11 @@ static void ask_all(struct tl_store *store, struct tl_select *select, int64_t pa
     tl_buf_done(&next);
 }
 
-static void pages_are_the_whole(struct tl_store *store, const char *view, const char *const *list, size_t count)
+static void pages_are_the_whole(struct tl_store *store, const char *view, const char *const *list, size_t count, int64_t page_min)
 {
     for (size_t i = 0; i < count; i++)
         for (int layer = TL_LAYER_MERGED; layer <= TL_LAYER_BATCH; layer++)
-            for (int64_t page = 1; page < 8; page += 2) {
+            for (int64_t page = page_min; page < page_min + 7; page += 2) {
                 struct tl_order wanted[TL_SELECT_ORDERS_MAX];
                 struct tl_select select = all_of(view);
                 struct asked whole = {0}, paged = {0};
@@ -401,7 +401,7 @@ static void rows_come_in_order(const struct store_backend *backend)
         "a,b 3 2 1 40000 30 40 speed 0\n\xc3\xa4\xf0\x9f\x98\x80 2 0.1 1 40000 30 40 speed 0\n"
         "[a-z]*? 1 -inf 1 30000 20 30 speed 0\nit's; DROP TABLE tally_run;-- 9223372036854775807 1e+300 1 20000 10 20 speed 1\n"
         "plain 5 0.5 1 10000 0 10 speed 1\n");
-    pages_are_the_whole(store, "kinds", orders, TL_COUNT(orders));
+    pages_are_the_whole(store, "kinds", orders, TL_COUNT(orders), 1);
     tl_store_close(store);
 }
 
@@ -488,10 +488,10 @@ static void layers_are_merged(const struct store_backend *backend)
                sql_view(backend, views[v], "_end_ms, _start_ms, host, num_hits"));
         expect(in_order(store, views[v], "-num_hits host -window_end"),
                sql_view(backend, views[v], "num_hits DESC, host, _end_ms DESC"));
-        pages_are_the_whole(store, views[v], small_orders, TL_COUNT(small_orders));
+        pages_are_the_whole(store, views[v], small_orders, TL_COUNT(small_orders), v + 1 == TL_COUNT(views) ? 61 : 1);
         /* As the SQL view has them; each range of time too. */
-        for (int64_t from = -10; from <= 310; from += 35)
-            for (int64_t to = from; to <= 320; to += 40) {
+        for (int64_t from = -10; from <= 310; from += 70)
+            for (int64_t to = from; to <= 320; to += 85) {
                 struct tl_order order[TL_SELECT_ORDERS_MAX];
                 struct tl_select select = all_of(views[v]);
                 struct asked asked = {0};
@@ -751,7 +751,7 @@ static void single_events_are_paged(const struct store_backend *backend)
     OK(tl_store_commit(store, err));
     store_stage_range(store, run, id, 0, 25);
     OK(tl_store_publish(store, run, 1, err));
-    pages_are_the_whole(store, "bots", list, TL_COUNT(list));
+    pages_are_the_whole(store, "bots", list, TL_COUNT(list), 1);
     {
         struct tl_select select = all_of("bots");
         struct asked asked = {0};
