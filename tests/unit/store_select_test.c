@@ -351,7 +351,7 @@ static void pages_are_the_whole(struct tl_store *store, const char *view, const 
 {
     for (size_t i = 0; i < count; i++)
         for (int layer = TL_LAYER_MERGED; layer <= TL_LAYER_BATCH; layer++)
-            for (int64_t page = page_min; page < page_min + 7; page += 2) {
+            for (int64_t page = page_min; page < page_min + 7; page += page_min + 1) {
                 struct tl_order wanted[TL_SELECT_ORDERS_MAX];
                 struct tl_select select = all_of(view);
                 struct asked whole = {0}, paged = {0};
