@@ -12,14 +12,15 @@ enum { BINDS_MAX = 20 };
 
 /* ---- the connection ---- */
 
-enum tl_code tl_database_open(const char *url, enum tl_store_mode mode, struct tl_database **out, struct tl_err *err)
+enum tl_code tl_database_open(const char *url, enum tl_store_mode mode, int64_t deadline_ms, struct tl_database **out,
+                              struct tl_err *err)
 {
     struct tl_sv text = tl_sv_from(url);
 
     if (tl_sv_starts(text, TL_SV("sqlite:")) && text.size > sizeof "sqlite:" - 1)
         return tl_database_sqlite_open(url + sizeof "sqlite:" - 1, mode, out, err);
     if (tl_sv_starts(text, TL_SV("postgresql://")) || tl_sv_starts(text, TL_SV("postgres://")))
-        return tl_database_postgres_open(url, mode, out, err);
+        return tl_database_postgres_open(url, mode, deadline_ms, out, err);
     return tl_fail(err, TL_ERR_USAGE,
                    "--store %.*s: not the URL of a store; sqlite:PATH would do, as in sqlite:tally-data/views.db, or "
                    "postgresql://USER@HOST/DATABASE",
@@ -91,6 +92,13 @@ enum tl_code tl_database_replace_view(struct tl_database *database, struct tl_sv
 enum tl_code tl_database_version(struct tl_database *database, int64_t *version, struct tl_err *err)
 {
     return database->driver->version(database, version, err);
+}
+
+void tl_database_deadline(struct tl_database *database, int64_t at_ms)
+{
+    database->deadline_ms = at_ms;
+    if (database->driver->deadline != NULL)
+        database->driver->deadline(database);
 }
 
 /* ---- statements ---- */

@@ -28,7 +28,8 @@ struct tl_database {
     const struct tl_database_driver *driver;
     enum tl_dialect dialect;
     bool writable;
-    char *place; /* the path, or the server and its database: what a message begins with */
+    int64_t deadline_ms; /* monotonic; 0: none */
+    char *place;         /* the path, or the server and its database: what a message begins with */
     struct {
         const char *sql; /* the constant's address is the key */
         struct tl_statement *statement;
@@ -81,7 +82,8 @@ struct tl_bulk_column {
 /* ---- the connection ---- */
 
 /* The URLs of store.h. */
-TL_MUST_USE enum tl_code tl_database_open(const char *url, enum tl_store_mode mode, struct tl_database **out, struct tl_err *err);
+TL_MUST_USE enum tl_code tl_database_open(const char *url, enum tl_store_mode mode, int64_t deadline_ms, struct tl_database **out,
+                                          struct tl_err *err);
 void tl_database_close(struct tl_database *database);
 
 /* As tl_store_lock; outside of transactions. */
@@ -114,8 +116,10 @@ TL_MUST_USE enum tl_code tl_database_names_changed(struct tl_database *database,
 /* In a TL_BEGIN_DEFINE or _SWAP: the view of that name, from now on, shows what `create` ("CREATE VIEW ...") says. */
 TL_MUST_USE enum tl_code tl_database_replace_view(struct tl_database *database, struct tl_sv name, const struct tl_buf *create,
                                                   struct tl_err *err);
-/* Changes whenever somebody else has committed. */
+/* Changes whenever somebody else has committed. Fails where the file is no longer the one that was opened. */
 TL_MUST_USE enum tl_code tl_database_version(struct tl_database *database, int64_t *version, struct tl_err *err);
+/* As tl_store_deadline. */
+void tl_database_deadline(struct tl_database *database, int64_t at_ms);
 
 /* ---- statements ---- */
 
@@ -198,6 +202,7 @@ struct tl_database_driver {
     enum tl_code (*replace_view)(struct tl_database *database, struct tl_sv name, const struct tl_buf *create,
                                  struct tl_err *err);
     enum tl_code (*version)(struct tl_database *database, int64_t *version, struct tl_err *err);
+    void (*deadline)(struct tl_database *database); /* base.deadline_ms has changed; NULL: it is looked at where it matters */
 
     /* database, types and what are filled in by the caller. */
     enum tl_code (*statement)(struct tl_database *database, struct tl_sv sql, const char *types, struct tl_statement **out,
@@ -223,7 +228,7 @@ struct tl_database_driver {
 /* Of the drivers. `path` is what stands behind "sqlite:". */
 TL_MUST_USE enum tl_code tl_database_sqlite_open(const char *path, enum tl_store_mode mode, struct tl_database **out,
                                                  struct tl_err *err);
-TL_MUST_USE enum tl_code tl_database_postgres_open(const char *url, enum tl_store_mode mode, struct tl_database **out,
-                                                   struct tl_err *err);
+TL_MUST_USE enum tl_code tl_database_postgres_open(const char *url, enum tl_store_mode mode, int64_t deadline_ms,
+                                                   struct tl_database **out, struct tl_err *err);
 
 #endif

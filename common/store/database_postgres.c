@@ -23,6 +23,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
+
 enum { OID_FLOAT4 = 700, OID_FLOAT8 = 701 };
 enum { FETCH_FIRST = 32, FETCH_MAX = 8192, FETCH_BYTES = 4 << 20 };
 
@@ -120,10 +122,17 @@ static bool may_take_long(enum tl_begin how)
 static enum tl_code try_begin(struct tl_pg *pg, enum tl_begin how, const char *snapshot, int64_t *names, struct tl_err *err)
 {
     PGresult *result = NULL;
+    char limit[64];
     enum tl_code rc = TL_OK;
 
-    for (size_t i = 0; i < TL_COUNT(sql_begin[how]) && sql_begin[how][i] != NULL; i++)
+    for (size_t i = 0; i < TL_COUNT(sql_begin[how]) && sql_begin[how][i] != NULL; i++) {
         TL_TRY(tl_pg_send(pg, i > 0 && snapshot != NULL ? snapshot : sql_begin[how][i], "begin a transaction", err));
+        if (i > 0 || pg->base.deadline_ms == 0)
+            continue;
+        snprintf(limit, sizeof limit, "SET LOCAL statement_timeout = %lld",
+                 (long long)tl_max_i64(pg->base.deadline_ms - tl_clock_monotonic_ms(), 1));
+        TL_TRY(tl_pg_send(pg, limit, "begin a transaction", err));
+    }
     TL_TRY(tl_pg_send(pg, sql_read_names, "begin a transaction", err));
     pg->begun = true;
     pg->begun_write = how != TL_BEGIN_READ;
@@ -686,7 +695,8 @@ static const struct tl_database_driver postgres_driver = {
     .value = op_value,
 };
 
-enum tl_code tl_database_postgres_open(const char *url, enum tl_store_mode mode, struct tl_database **out, struct tl_err *err)
+enum tl_code tl_database_postgres_open(const char *url, enum tl_store_mode mode, int64_t deadline_ms, struct tl_database **out,
+                                       struct tl_err *err)
 {
     struct tl_pg *pg = calloc(1, sizeof *pg);
     enum tl_code rc;
@@ -696,6 +706,7 @@ enum tl_code tl_database_postgres_open(const char *url, enum tl_store_mode mode,
     pg->base.driver = &postgres_driver;
     pg->base.dialect = TL_DIALECT_POSTGRES;
     pg->base.writable = mode == TL_STORE_WRITE;
+    pg->base.deadline_ms = deadline_ms;
     pg->base.place = strdup("postgresql:");
     if (pg->base.place == NULL)
         TL_TRY(tl_fail_memory(err, 16));

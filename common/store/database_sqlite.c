@@ -19,11 +19,13 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/lock.h"
 #include "event/schema.h"
 #include "store/sqlite_rows.h"
 
 #define BUSY_MS 5000
+#define DEADLINE_STEPS 4000       /* of SQLite's machine between two looks at the clock: some 40 us */
 #define APPLICATION_ID 0x544c7374 /* "TLst" */
 #define SCHEMA_VERSION 7
 #define TEXT_OF(number) TEXT_OF_(number)
@@ -235,6 +237,8 @@ TL_PRINTF(3, 4) static enum tl_code fail(struct sqlite_database *s, struct tl_er
                    : primary == SQLITE_IOERR && tl_at_size_limit(s->base.place) ? EFBIG
                                                                                 : sqlite3_system_errno(s->db),
                    advice, sizeof advice);
+    if (primary == SQLITE_INTERRUPT)
+        return tl_fail(err, TL_ERR_IO, "%s: %s: it took longer than it may", s->base.place, what);
     if (primary == SQLITE_NOMEM)
         return tl_fail(err, TL_ERR_MEMORY, "%s: %s: out of memory", s->base.place, what);
     if (primary == SQLITE_CORRUPT || primary == SQLITE_NOTADB || primary == SQLITE_FORMAT || primary == SQLITE_ERROR)
@@ -628,8 +632,28 @@ out:
     return rc;
 }
 
+static int is_over(void *ctx)
+{
+    const struct tl_database *database = ctx;
+
+    return tl_clock_monotonic_ms() >= database->deadline_ms;
+}
+
+static void op_deadline(struct tl_database *database)
+{
+    sqlite3_progress_handler(sqlite_of(database)->db, DEADLINE_STEPS, database->deadline_ms != 0 ? is_over : NULL, database);
+}
+
 static enum tl_code op_version(struct tl_database *database, int64_t *version, struct tl_err *err)
 {
+    int moved = 0;
+
+    if (sqlite3_file_control(sqlite_of(database)->db, "main", SQLITE_FCNTL_HAS_MOVED, &moved) == SQLITE_OK && moved) {
+        tl_fail(err, TL_ERR_IO, "%s: the file is not where it was: it was moved or deleted", database->place);
+        if (err != NULL)
+            err->retriable = true;
+        return TL_ERR_IO;
+    }
     return tl_database_get(database, sql_data_version, version, NULL, err, "");
 }
 
@@ -918,6 +942,7 @@ static const struct tl_database_driver sqlite_driver = {
     .names_changed = op_names_changed,
     .replace_view = op_replace_view,
     .version = op_version,
+    .deadline = op_deadline,
     .statement = op_statement,
     .statement_close = op_statement_close,
     .run = op_run,

@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
+
 #define DEFAULT_SCHEMA "tally"
 
 /* ---- the URL ---- */
@@ -146,7 +148,9 @@ static enum tl_code fail_lost(struct tl_pg *pg, struct tl_err *err, const char *
 {
     char words[400];
 
-    if (pg->silent)
+    if (pg->silent && pg->base.deadline_ms != 0)
+        snprintf(words, sizeof words, "it took longer than it may, and the server has not stopped it");
+    else if (pg->silent)
         snprintf(words, sizeof words, "the server has not answered for %lld s", (long long)(pg->silence_ms / 1000));
     else
         one_line(words, sizeof words, pg->conn == NULL ? "there is no connection" : PQerrorMessage(pg->conn));
@@ -323,9 +327,12 @@ enum { KEYS_MAX = 80, SILENCE_MS = 60000, SILENCE_MAX_MS = 24 * 3600 * 1000 };
 static enum tl_code open_connection(struct tl_pg *pg, PQconninfoOption *given, struct tl_err *err)
 {
     const char *keys[KEYS_MAX], *values[KEYS_MAX];
+    int64_t left_ms = pg->base.deadline_ms - tl_clock_monotonic_ms();
+    char left_s[24];
     size_t count = 0;
     enum tl_code rc;
 
+    snprintf(left_s, sizeof left_s, "%lld", (long long)tl_max_i64((left_ms + 999) / 1000, 2)); /* libpq knows no less */
     pg->silence_ms = SILENCE_MS;
     for (const PQconninfoOption *option = given; option->keyword != NULL; option++) {
         const char *value = option->val;
@@ -333,6 +340,8 @@ static enum tl_code open_connection(struct tl_pg *pg, PQconninfoOption *given, s
         for (size_t i = 0; value == NULL && i < TL_COUNT(defaults); i++)
             if (strcmp(option->keyword, defaults[i].key) == 0 && (option->envvar == NULL || getenv(option->envvar) == NULL))
                 value = defaults[i].value;
+        if (pg->base.deadline_ms != 0 && strcmp(option->keyword, "connect_timeout") == 0)
+            value = left_s;
         if (value == NULL || count + 2 >= KEYS_MAX)
             continue;
         if (strcmp(option->keyword, "tcp_user_timeout") == 0 && strtol(value, NULL, 10) > 0)

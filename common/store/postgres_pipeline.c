@@ -9,12 +9,24 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/clock.h"
+
 enum {
     LIBPQ_SENDS_BYTES = 8192, /* libpq sends by itself what comes to as much as this */
     MESSAGE_BYTES = 256,      /* what stands around a statement's text and parameters */
 };
 
 /* ---- waiting ---- */
+
+/* How long it may say nothing; -1: as long as it likes. At a deadline the server stops by itself (try_begin), unless nobody hears it. */
+static int patience_ms(const struct tl_pg *pg)
+{
+    int64_t left_ms = pg->base.deadline_ms + TL_STORE_GRACE_MS - tl_clock_monotonic_ms();
+
+    if (pg->base.deadline_ms != 0)
+        return (int)tl_max_i64(left_ms, 0);
+    return pg->impatient ? (int)pg->silence_ms : -1;
+}
 
 /* Until something comes, or there is room to send. */
 static bool wait_for_server(struct tl_pg *pg, short events)
@@ -23,7 +35,7 @@ static bool wait_for_server(struct tl_pg *pg, short events)
     int count;
 
     do
-        count = poll(&socket, 1, pg->impatient ? (int)pg->silence_ms : -1);
+        count = poll(&socket, 1, patience_ms(pg));
     while (count < 0 && errno == EINTR);
     pg->silent = count == 0;
     if (count <= 0)

@@ -9,6 +9,10 @@
 #include "store/store_handle.h"
 
 static const char sql_next_change[] = "UPDATE tally_change SET change = change + 1 RETURNING change";
+/* Publications and definitions get growing numbers; a rollback strikes publications out. */
+static const char sql_published[] =
+    "SELECT (SELECT COALESCE(max(published), 0) + count(undone_ms) FROM tally_publication)"
+    " + (SELECT COALESCE(max(definition), 0) FROM tally_definition WHERE state = 'active') * 4294967296";
 static const char sql_secret[] = "SELECT value FROM tally_meta WHERE name = 'secret.' || ?1";
 static const char sql_put_secret[] =
     "INSERT INTO tally_meta (name, value) VALUES ('secret.' || ?1, ?2) ON CONFLICT (name) DO NOTHING";
@@ -17,6 +21,12 @@ static const char sql_put_secret[] =
 
 enum tl_code tl_store_open(const char *url, enum tl_store_mode mode, struct tl_store **out, struct tl_err *err)
 {
+    return tl_store_open_by(url, mode, 0, out, err);
+}
+
+enum tl_code tl_store_open_by(const char *url, enum tl_store_mode mode, int64_t deadline_ms, struct tl_store **out,
+                              struct tl_err *err)
+{
     struct tl_store *store = calloc(1, sizeof *store);
     enum tl_code rc;
 
@@ -24,7 +34,7 @@ enum tl_code tl_store_open(const char *url, enum tl_store_mode mode, struct tl_s
         return tl_fail_memory(err, sizeof *store);
     store->names = -1;
     tl_arena_init(&store->lasting, 16384, 0);
-    TL_TRY(tl_database_open(url, mode, &store->database, err));
+    TL_TRY(tl_database_open(url, mode, deadline_ms, &store->database, err));
     *out = store;
     store = NULL;
 out:
@@ -149,6 +159,16 @@ enum tl_code tl_store_next_change(struct tl_store *store, int64_t *change, struc
 enum tl_code tl_store_version(struct tl_store *store, int64_t *version, struct tl_err *err)
 {
     return tl_database_version(store->database, version, err);
+}
+
+enum tl_code tl_store_published_version(struct tl_store *store, int64_t *version, struct tl_err *err)
+{
+    return tl_database_get(store->database, sql_published, version, NULL, err, "");
+}
+
+void tl_store_deadline(struct tl_store *store, int64_t at_ms)
+{
+    tl_database_deadline(store->database, at_ms);
 }
 
 /* ---- the secret ---- */

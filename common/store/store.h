@@ -42,6 +42,9 @@ enum tl_store_mode {
 
 /* "sqlite:PATH". */
 TL_MUST_USE enum tl_code tl_store_open(const char *url, enum tl_store_mode mode, struct tl_store **out, struct tl_err *err);
+/* The same with a deadline from the beginning (tl_store_deadline): a server that does not answer is not waited for. */
+TL_MUST_USE enum tl_code tl_store_open_by(const char *url, enum tl_store_mode mode, int64_t deadline_ms, struct tl_store **out,
+                                          struct tl_err *err);
 void tl_store_close(struct tl_store *store);
 
 /* Work of this kind ("batch") is done on the store by one at a time, on whatever machine: by this handle, until it is closed. TL_ERR_BUSY says who is at
@@ -56,6 +59,11 @@ TL_MUST_USE enum tl_code tl_store_begin_read(struct tl_store *store, struct tl_e
 TL_MUST_USE enum tl_code tl_store_begin_read_both(struct tl_store *store, struct tl_store *other, bool *both, struct tl_err *err);
 TL_MUST_USE enum tl_code tl_store_commit(struct tl_store *store, struct tl_err *err);
 void tl_store_rollback(struct tl_store *store); /* of either; without one, nothing */
+
+/* What this handle asks from now on has to be answered by then (monotonic; 0: whenever it likes): a read that takes longer is stopped and fails, at the
+ * latest TL_STORE_GRACE_MS later, and other handles go on. Set outside of transactions. */
+enum { TL_STORE_GRACE_MS = 1000 };
+void tl_store_deadline(struct tl_store *store, int64_t at_ms);
 
 enum { TL_STORE_SECRET_BYTES = 32 };
 /* The store's own random bytes under that name: made, in a transaction of its own, where there are none yet; a store opened for reading
@@ -95,6 +103,9 @@ TL_MUST_USE enum tl_code tl_store_active(struct tl_store *store, struct tl_sv vi
                                          struct tl_err *err);
 TL_MUST_USE enum tl_code tl_store_definitions(struct tl_store *store, const struct tl_definition **out, size_t *count,
                                               struct tl_err *err);
+/* The view's own columns, in their order; good as long as the handle. */
+TL_MUST_USE enum tl_code tl_store_columns(struct tl_store *store, int64_t definition, const struct tl_shape_column **out,
+                                          uint32_t *count, struct tl_err *err);
 /* Own transaction. Swaps a building definition in when it has all that the active one of its view has: it is speed_ready if the other one
  * is known to speed, and published as far as the other one is. *swapped says whether. The other one's tables go. `epoch`: the caller's, and
  * TL_ERR_FENCED when it is not that one any more, as a tick; 0: batch's. TL_ERR_BUSY: somebody reads or writes just now; later, then. */
@@ -473,7 +484,11 @@ TL_MUST_USE enum tl_code tl_store_dead(struct tl_store *store, struct tl_sv topi
                                        enum tl_code (*each)(void *ctx, const struct tl_dead_place *dead, struct tl_err *err),
                                        void *ctx, struct tl_err *err);
 TL_MUST_USE enum tl_code tl_store_dead_count(struct tl_store *store, struct tl_sv topic, uint64_t *count, struct tl_err *err);
-/* Changes whenever somebody else has committed since the last call on this handle. */
+/* Changes whenever somebody else has committed since the last call on this handle: in PostgreSQL, a tick, a publication, a rollback or a swap. A file
+ * that is no longer where it was opened is a failure. */
 TL_MUST_USE enum tl_code tl_store_version(struct tl_store *store, int64_t *version, struct tl_err *err);
+/* Changes with each publication, rollback and swap of a definition: as long as it does not, rows of windows that end at or before the boundary B stay as
+ * they are, but for keys with boundaries of their own. */
+TL_MUST_USE enum tl_code tl_store_published_version(struct tl_store *store, int64_t *version, struct tl_err *err);
 
 #endif

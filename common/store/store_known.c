@@ -337,6 +337,19 @@ out:
     return rc;
 }
 
+enum tl_code tl_store_columns(struct tl_store *store, int64_t definition, const struct tl_shape_column **out, uint32_t *count,
+                              struct tl_err *err)
+{
+    struct tl_known *d;
+    enum tl_code rc;
+
+    TL_TRY(tl_known_find(store, definition, &d, err));
+    *out = d->columns;
+    *count = d->columns_count;
+out:
+    return rc;
+}
+
 enum tl_code tl_store_definitions(struct tl_store *store, const struct tl_definition **out, size_t *count, struct tl_err *err)
 {
     struct tl_answer *answer = NULL;
