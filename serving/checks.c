@@ -1,6 +1,8 @@
 /* checks.c: the command: what the data-quality checks found in each range, what they keep back, who let it pass; and the events that they dropped.
  *
  * The answer is 'no' (exit 1) where something is kept back now. */
+#include "checks.h"
+
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,16 +14,16 @@
 #include "main/check_text.h"
 #include "main/command.h"
 #include "main/option.h"
-#include "main/print.h"
 #include "store/store_check.h"
 #include "store/store_quarantine.h"
 
 enum { COLUMNS_MAX = 16 };
 
 struct checks_options {
-    const char *view, *format;
-    int64_t run, history, limit;
-    bool failed, quarantine;
+    struct tl_checks_query query;
+    const char *format;
+    int64_t limit;
+    bool quarantine;
 };
 
 struct checks {
@@ -29,6 +31,7 @@ struct checks {
     const struct checks_options *own;
     struct tl_store *store;
     struct tl_printer printer;
+    const struct tl_row_sink *sink;      /* of records; NULL: the printer's table */
     struct tl_buf measured, bounds, who; /* of the row at hand */
     struct tl_nearest nearest;           /* to the check that was asked for and is not there */
     char nearest_name[128];
@@ -169,8 +172,8 @@ static enum tl_code print_record(struct checks *checks, const struct tl_stored_c
     struct tl_value who = text_value(check->who), reason = text_value(check->reason);
 
     who.is_null = reason.is_null = !tl_check_is_accepted(check);
-    return tl_printer_row(
-        &checks->printer,
+    return checks->sink->row(
+        checks->sink->ctx,
         (const struct tl_value[]){
             text_value(result->view), time_value(result->from_ms), time_value(result->to_ms), text_value(result->check),
             text_value(result->violation), text_value(tl_sv_from(tl_check_verdict(check))), text_value(result->measure),
@@ -190,29 +193,53 @@ static enum tl_code see_check(void *ctx, const struct tl_stored_check *check, st
     if (!is_asked(checks, check->result.check))
         return TL_OK;
     checks->kept_count += tl_check_keeps_back_now(check);
-    if (own->run != 0)
+    if (own->query.run != 0)
         wanted = true;
     else
-        wanted = check->newest &&
-                 (own->failed || count_range(checks, &check->result) < own->history || tl_check_keeps_back_now(check));
-    if (!wanted || (own->failed && check->result.passed))
+        wanted = check->newest && (own->query.failed || count_range(checks, &check->result) < own->query.history ||
+                                   tl_check_keeps_back_now(check));
+    if (!wanted || (own->query.failed && check->result.passed))
         return TL_OK;
-    return checks->printer.format == TL_PRINT_TABLE ? print_table_row(checks, check, err) : print_record(checks, check, err);
+    return checks->sink == NULL ? print_table_row(checks, check, err) : print_record(checks, check, err);
+}
+
+static enum tl_code show(struct checks *checks, struct tl_err *err)
+{
+    const struct tl_checks_query *query = &checks->own->query;
+    const struct tl_row_sink *sink = checks->sink;
+    enum tl_code rc;
+
+    if (sink == NULL)
+        TL_TRY(tl_printer_head(&checks->printer, table_columns, TL_COUNT(table_columns), err));
+    else
+        TL_TRY(sink->head(sink->ctx, record_columns, TL_COUNT(record_columns), err));
+    TL_TRY(tl_store_checks(checks->store, query->view != NULL ? tl_sv_from(query->view) : TL_SV(""), query->run, see_check,
+                           checks, err));
+out:
+    return rc;
+}
+
+enum tl_code tl_checks_show(struct tl_store *store, const struct tl_checks_query *query, const struct tl_row_sink *sink,
+                            struct tl_err *err)
+{
+    const struct tl_common_options common = {.args_count = 0};
+    const struct checks_options own = {.query = *query};
+    struct checks checks = {.common = &common, .own = &own, .store = store, .sink = sink};
+
+    return show(&checks, err);
 }
 
 static enum tl_code print_results(struct checks *checks, struct tl_err *err)
 {
-    const struct checks_options *own = checks->own;
-    bool table = checks->printer.format == TL_PRINT_TABLE;
+    struct tl_row_sink sink = tl_printer_sink(&checks->printer);
     char hint[160];
     enum tl_code rc;
 
-    TL_TRY(tl_printer_head(&checks->printer, table ? table_columns : record_columns,
-                           table ? TL_COUNT(table_columns) : TL_COUNT(record_columns), err));
+    if (checks->printer.format != TL_PRINT_TABLE)
+        checks->sink = &sink;
     if (checks->common->args_count > 0)
         checks->nearest = tl_nearest_to(tl_sv_from(checks->common->args[0]));
-    TL_TRY(
-        tl_store_checks(checks->store, own->view != NULL ? tl_sv_from(own->view) : TL_SV(""), own->run, see_check, checks, err));
+    TL_TRY(show(checks, err));
     for (int a = 0; a < checks->common->args_count; a++)
         if (!checks->asked_found[a])
             TL_TRY(tl_fail(err, TL_ERR_USAGE, "there are no results of a check %s; %s", checks->common->args[a],
@@ -222,6 +249,7 @@ static enum tl_code print_results(struct checks *checks, struct tl_err *err)
     TL_TRY(tl_printer_end(&checks->printer, err));
     rc = checks->kept_count > 0 ? TL_ERR_ANSWER_NO : TL_OK; /* the table has said it */
 out:
+    checks->sink = NULL;
     return rc;
 }
 
@@ -337,7 +365,7 @@ static enum tl_code see_served(void *ctx, const struct tl_run_range *range, stru
     struct quarantine *quarantine = ctx;
     struct checks *checks = quarantine->checks;
 
-    if (checks->own->run != 0 && checks->own->run != range->run)
+    if (checks->own->query.run != 0 && checks->own->query.run != range->run)
         return TL_OK;
     quarantine->from_ms = range->from_ms;
     quarantine->to_ms = range->to_ms;
@@ -359,7 +387,7 @@ static enum tl_code print_quarantine(struct checks *checks, struct tl_err *err)
     for (size_t d = 0; d < count; d++) {
         quarantine.definition = definitions[d];
         if (definitions[d].state != TL_DEFINITION_ACTIVE ||
-            (checks->own->view != NULL && !tl_sv_eq(definitions[d].view, tl_sv_from(checks->own->view))))
+            (checks->own->query.view != NULL && !tl_sv_eq(definitions[d].view, tl_sv_from(checks->own->query.view))))
             continue;
         TL_TRY(tl_store_ranges(checks->store, definitions[d].id, see_served, &quarantine, err));
     }
@@ -383,8 +411,8 @@ static enum tl_code checks_main(struct checks *checks, struct tl_err *err)
 
     TL_TRY(tl_store_open(checks->common->store, TL_STORE_READ, &checks->store, err));
     TL_TRY(tl_store_begin_read(checks->store, err));
-    if (own->view != NULL) {
-        rc = tl_store_active(checks->store, tl_sv_from(own->view), &active, err);
+    if (own->query.view != NULL) {
+        rc = tl_store_active(checks->store, tl_sv_from(own->query.view), &active, err);
         if (rc == TL_ERR_NOT_FOUND) /* a mistyped view is a wrong word, not a failure of the store */
             rc = err->code = TL_ERR_USAGE;
         TL_TRY(rc);
@@ -395,15 +423,16 @@ out:
 }
 
 static const struct tl_option checks_table[] = {
-    {"view",       TL_OPT_TEXT,   "VIEW",           "of this view only",                                        offsetof(struct checks_options, view),       0},
-    {"run",        TL_OPT_COUNT,  "N",              "what this run found in all its ranges",                    offsetof(struct checks_options, run),        0},
-    {"failed",     TL_OPT_FLAG,   NULL,             "only what did not pass, of all ranges",                    offsetof(struct checks_options, failed),     0},
-    {"history",    TL_OPT_COUNT,  "N",              "of each check the last N ranges; 1 unless set",            offsetof(struct checks_options, history),    0},
+    {"view",       TL_OPT_TEXT,   "VIEW",           "of this view only",                                        offsetof(struct checks_options, query.view),    0},
+    {"run",        TL_OPT_COUNT,  "N",              "what this run found in all its ranges",                    offsetof(struct checks_options, query.run),     0},
+    {"failed",     TL_OPT_FLAG,   NULL,             "only what did not pass, of all ranges",                    offsetof(struct checks_options, query.failed),  0},
+    {"history",    TL_OPT_COUNT,  "N",              "of each check the last N ranges; 1 unless set",
+     offsetof(struct checks_options,                                                                                                            query.history), 0},
     {"quarantine", TL_OPT_FLAG,   NULL,             "the events that checks dropped, of what is served now",
-     offsetof(struct checks_options,                                                                                                            quarantine), 0},
+     offsetof(struct checks_options,                                                                                                            quarantine),    0},
     {"limit",      TL_OPT_COUNT,  "N",              "at most so many events of the quarantine; 100 unless set",
-     offsetof(struct checks_options,                                                                                                            limit),      0},
-    {"format",     TL_OPT_CHOICE, "table|csv|json", "how rows are written",                                     offsetof(struct checks_options, format),     0},
+     offsetof(struct checks_options,                                                                                                            limit),         0},
+    {"format",     TL_OPT_CHOICE, "table|csv|json", "how rows are written",                                     offsetof(struct checks_options, format),        0},
 };
 
 static const struct tl_usage checks_usage = {
@@ -420,7 +449,7 @@ static const struct tl_usage checks_usage = {
 
 TL_COMMAND(checks, "what the data-quality checks found, and what they keep back")
 {
-    struct checks_options own = {.format = "table", .history = 1, .limit = 100};
+    struct checks_options own = {.query = {.history = 1}, .format = "table", .limit = 100};
     struct tl_common_options common;
     struct checks checks = {.common = &common, .own = &own};
     struct tl_err err = {0};

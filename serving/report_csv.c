@@ -52,48 +52,9 @@ struct csv {
     struct tl_buf cells[COLUMNS];
 };
 
-/* ---- text from outside ---- */
-
-static bool starts(const char *at, size_t left, const char *bytes)
-{
-    size_t size = strlen(bytes);
-
-    return left >= size && memcmp(at, bytes, size) == 0;
-}
-
-/* What programs pass over before they look whether a cell is a formula: white space, a no-break space, a byte-order mark. Its size. */
-static size_t blank_size(const char *at, size_t left)
-{
-    if ((unsigned char)*at <= ' ' || *at == 0x7f)
-        return 1;
-    return starts(at, left, "\xc2\xa0") ? 2 : starts(at, left, "\xef\xbb\xbf") ? 3 : 0;
-}
-
-/* The wide forms too: where input methods have them, programs take them for the plain ones. */
-static bool begins_formula(const char *at, size_t left)
-{
-    return strchr("=+-@'", *at) != NULL || starts(at, left, "\xef\xbc\x9d") || starts(at, left, "\xef\xbc\x8b") ||
-           starts(at, left, "\xef\xbc\x8d") || starts(at, left, "\xef\xbc\xa0");
-}
-
 static void put_text(struct csv *csv, enum column column, struct tl_sv text)
 {
-    struct tl_buf *out = &csv->cells[column];
-    bool at_start = true;
-
-    for (size_t i = 0; i < text.size; i++) {
-        size_t blank = at_start ? blank_size(text.data + i, text.size - i) : 0;
-
-        if (blank > 0) {
-            tl_buf_put(out, text.data + i, blank);
-            i += blank - 1;
-            continue;
-        }
-        if (at_start && begins_formula(text.data + i, text.size - i))
-            tl_buf_put_u8(out, '\'');
-        tl_buf_put_u8(out, (uint8_t)text.data[i]);
-        at_start = strchr(";\t\r\n", text.data[i]) != NULL;
-    }
+    tl_print_cell(&csv->cells[column], text);
 }
 
 /* ---- cells ---- */

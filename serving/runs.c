@@ -1,4 +1,6 @@
 /* runs.c: the command: batch's runs, the newest first; or one of them with its ranges, what it had read and who undid it. */
+#include "runs.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -8,8 +10,6 @@
 #include "event/timestamp.h"
 #include "main/command.h"
 #include "main/option.h"
-#include "main/print.h"
-#include "store/store.h"
 
 struct runs_options {
     const char *format;
@@ -21,8 +21,9 @@ struct runs {
     const struct runs_options *own;
     struct tl_store *store;
     struct tl_printer printer;
-    int64_t run; /* that is looked for */
-    bool found;
+    const struct tl_row_sink *sink; /* of records */
+    int64_t run;                    /* that is looked for */
+    uint64_t found;
     struct tl_buf checks, note, inputs; /* of the row at hand */
     struct tl_buf undone_by;
     int64_t undone_ms; /* INT64_MIN: it stands, or has published nothing */
@@ -198,7 +199,7 @@ static enum tl_code print_record(struct runs *runs, const struct tl_run *run, st
                                       text(tl_buf_sv(&runs->inputs))};
 
     static_assert(TL_COUNT(values) == TL_COUNT(record_columns), "a value a column");
-    return tl_printer_row(&runs->printer, values, TL_COUNT(values), err);
+    return runs->sink->row(runs->sink->ctx, values, TL_COUNT(values), err);
 }
 
 static enum tl_code see_run(void *ctx, const struct tl_run *run, struct tl_err *err)
@@ -206,20 +207,55 @@ static enum tl_code see_run(void *ctx, const struct tl_run *run, struct tl_err *
     struct runs *runs = ctx;
     enum tl_code rc;
 
+    runs->found++;
     TL_TRY(take_run(runs, run, err));
-    TL_TRY(runs->printer.format == TL_PRINT_TABLE ? print_table_row(runs, run, err) : print_record(runs, run, err));
+    TL_TRY(runs->sink == NULL ? print_table_row(runs, run, err) : print_record(runs, run, err));
 out:
+    return rc;
+}
+
+static void open_texts(struct runs *runs)
+{
+    tl_buf_init(&runs->checks, 0);
+    tl_buf_init(&runs->note, 0);
+    tl_buf_init(&runs->inputs, 0);
+    tl_buf_init(&runs->undone_by, 0);
+}
+
+static void close_texts(struct runs *runs)
+{
+    tl_buf_done(&runs->checks);
+    tl_buf_done(&runs->note);
+    tl_buf_done(&runs->inputs);
+    tl_buf_done(&runs->undone_by);
+}
+
+enum tl_code tl_runs_show(struct tl_store *store, int64_t run, int64_t limit, const struct tl_row_sink *sink, uint64_t *found,
+                          struct tl_err *err)
+{
+    struct runs runs = {.store = store, .sink = sink};
+    enum tl_code rc;
+
+    open_texts(&runs);
+    TL_TRY(sink->head(sink->ctx, record_columns, TL_COUNT(record_columns), err));
+    TL_TRY(run > 0 ? tl_store_run(store, run, see_run, &runs, err) : tl_store_newest_runs(store, limit, see_run, &runs, err));
+    *found = runs.found;
+out:
+    close_texts(&runs);
     return rc;
 }
 
 static enum tl_code print_list(struct runs *runs, struct tl_err *err)
 {
-    bool table = runs->printer.format == TL_PRINT_TABLE;
+    struct tl_row_sink sink = tl_printer_sink(&runs->printer);
     enum tl_code rc;
 
-    TL_TRY(tl_printer_head(&runs->printer, table ? table_columns : record_columns,
-                           table ? TL_COUNT(table_columns) - !runs->common->verbose : TL_COUNT(record_columns), err));
-    TL_TRY(tl_store_newest_runs(runs->store, runs->own->limit, see_run, runs, err));
+    if (runs->printer.format == TL_PRINT_TABLE) {
+        TL_TRY(tl_printer_head(&runs->printer, table_columns, TL_COUNT(table_columns) - !runs->common->verbose, err));
+        TL_TRY(tl_store_newest_runs(runs->store, runs->own->limit, see_run, runs, err));
+    } else {
+        TL_TRY(tl_runs_show(runs->store, 0, runs->own->limit, &sink, &runs->found, err));
+    }
     TL_TRY(tl_printer_end(&runs->printer, err));
 out:
     return rc;
@@ -261,16 +297,26 @@ static const char *range_state(const struct tl_run_range_state *state)
 static enum tl_code see_run_range(void *ctx, const struct tl_run_range *range, const struct tl_run_range_state *state,
                                   struct tl_err *err)
 {
-    struct runs *runs = ctx;
+    const struct tl_row_sink *sink = ctx;
     const uint64_t *of = range->outcomes;
 
-    return tl_printer_row(
-        &runs->printer,
-        (const struct tl_value[]){text(state->view), instant(range->from_ms), instant(range->to_ms),
-                                  text(tl_sv_from(range_state(state))), number(range->rows_count), number(of[TL_OUT_COUNTED]),
-                                  number(of[TL_OUT_PARTLY_COUNTED]), number(of[TL_OUT_FILTERED]), number(of[TL_OUT_DUPLICATE]),
-                                  number(of[TL_OUT_LATE]), number(of[TL_OUT_FUTURE]), number(of[TL_OUT_REJECTED])},
-        TL_COUNT(range_columns), err);
+    return sink->row(sink->ctx,
+                     (const struct tl_value[]){text(state->view), instant(range->from_ms), instant(range->to_ms),
+                                               text(tl_sv_from(range_state(state))), number(range->rows_count),
+                                               number(of[TL_OUT_COUNTED]), number(of[TL_OUT_PARTLY_COUNTED]),
+                                               number(of[TL_OUT_FILTERED]), number(of[TL_OUT_DUPLICATE]), number(of[TL_OUT_LATE]),
+                                               number(of[TL_OUT_FUTURE]), number(of[TL_OUT_REJECTED])},
+                     TL_COUNT(range_columns), err);
+}
+
+enum tl_code tl_run_show_ranges(struct tl_store *store, int64_t run, const struct tl_row_sink *sink, struct tl_err *err)
+{
+    enum tl_code rc;
+
+    TL_TRY(sink->head(sink->ctx, range_columns, TL_COUNT(range_columns), err));
+    TL_TRY(tl_store_run_ranges(store, run, see_run_range, (void *)(uintptr_t)sink, err));
+out:
+    return rc;
 }
 
 static void print_fact(const char *what, struct tl_sv value)
@@ -304,7 +350,7 @@ static enum tl_code see_one(void *ctx, const struct tl_run *run, struct tl_err *
     struct runs *runs = ctx;
     enum tl_code rc = TL_OK;
 
-    runs->found = true;
+    runs->found++;
     TL_TRY(take_run(runs, run, err));
     if (runs->printer.format == TL_PRINT_TABLE)
         print_facts(runs, run);
@@ -314,13 +360,13 @@ out:
 
 static enum tl_code print_one(struct runs *runs, struct tl_err *err)
 {
+    struct tl_row_sink sink = tl_printer_sink(&runs->printer);
     enum tl_code rc;
 
     TL_TRY(tl_store_run(runs->store, runs->run, see_one, runs, err));
-    if (!runs->found)
+    if (runs->found == 0)
         TL_TRY(tl_fail(err, TL_ERR_USAGE, "there is no run %lld; tally runs shows those that there are", (long long)runs->run));
-    TL_TRY(tl_printer_head(&runs->printer, range_columns, TL_COUNT(range_columns), err));
-    TL_TRY(tl_store_run_ranges(runs->store, runs->run, see_run_range, runs, err));
+    TL_TRY(tl_run_show_ranges(runs->store, runs->run, &sink, err));
     TL_TRY(tl_printer_end(&runs->printer, err));
 out:
     return rc;
@@ -372,17 +418,11 @@ TL_COMMAND(runs, "what batch has done: runs, their ranges, who rolled back")
 
     if (!tl_options_parse(&runs_usage, argc, argv, &common, &own, &status))
         return status;
-    tl_buf_init(&runs.checks, 0);
-    tl_buf_init(&runs.note, 0);
-    tl_buf_init(&runs.inputs, 0);
-    tl_buf_init(&runs.undone_by, 0);
+    open_texts(&runs);
     tl_printer_init(&runs.printer, tl_print_format_of(own.format), stdout);
     rc = runs_main(&runs, &err);
     tl_printer_done(&runs.printer);
-    tl_buf_done(&runs.checks);
-    tl_buf_done(&runs.note);
-    tl_buf_done(&runs.inputs);
-    tl_buf_done(&runs.undone_by);
+    close_texts(&runs);
     if (rc != TL_OK)
         tl_diag_err(&err);
     return tl_exit_status(rc);

@@ -1,6 +1,8 @@
 /* status.c: the command: is every event accounted for, per view, and how far is each layer?
  *
  * The answer is 'no' (exit 1) when some view's outcomes do not sum to the events that its offsets say were read. */
+#include "status.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -473,12 +475,11 @@ static enum tl_code put_all(struct status *status, struct tl_err *err)
     const struct tl_definition *definitions;
     size_t count;
     bool first = true;
-    enum tl_code rc = TL_OK;
+    enum tl_code rc;
 
-    TL_TRY(tl_store_begin_read(status->store, err));
     TL_TRY(tl_store_topics(status->store, add_topic, status, err));
     TL_TRY(tl_store_definitions(status->store, &definitions, &count, err));
-    tl_buf_put_str(&status->out, status->json ? "{\n  \"views\": [" : "");
+    tl_buf_put_str(&status->out, status->json ? "\n  \"views\": [" : "");
     for (size_t d = 0; d < count; d++) {
         if (definitions[d].state == TL_DEFINITION_RETIRED)
             continue;
@@ -488,9 +489,41 @@ static enum tl_code put_all(struct status *status, struct tl_err *err)
     tl_buf_put_str(&status->out, status->json ? "\n  ],\n  \"archive\": [" : "");
     TL_TRY(put_archives(status, definitions, count, err));
     if (status->json)
-        tl_buf_printf(&status->out, "\n  ],\n  \"agrees\": %s\n}\n", status->agrees ? "true" : "false");
+        tl_buf_printf(&status->out, "\n  ],\n  \"agrees\": %s", status->agrees ? "true" : "false");
     else
         tl_buf_put_str(&status->out, status->agrees ? "every event is accounted for\n" : "SOME EVENTS ARE NOT ACCOUNTED FOR\n");
+    TL_TRY(tl_buf_check(&status->out, "status", err));
+out:
+    return rc;
+}
+
+enum tl_code tl_status_json(struct tl_store *store, const struct tl_common_options *common, struct tl_buf *out,
+                            struct tl_err *err)
+{
+    struct status status = {.common = common, .store = store, .json = true, .agrees = true, .now_ms = tl_clock_wall_ms()};
+    enum tl_code rc;
+
+    tl_buf_init(&status.out, 0);
+    tl_arena_init(&status.memory, 1024, 0);
+    TL_TRY(tl_master_open(common->data, &status.master, err));
+    TL_TRY(put_all(&status, err));
+    tl_buf_put_sv(out, tl_buf_sv(&status.out));
+out:
+    tl_master_close(status.master);
+    tl_buf_done(&status.out);
+    tl_arena_done(&status.memory);
+    free(status.topics);
+    return rc;
+}
+
+static enum tl_code print_all(struct status *status, struct tl_err *err)
+{
+    enum tl_code rc;
+
+    TL_TRY(tl_store_begin_read(status->store, err));
+    tl_buf_put_str(&status->out, status->json ? "{" : "");
+    TL_TRY(put_all(status, err));
+    tl_buf_put_str(&status->out, status->json ? "\n}\n" : "");
     TL_TRY(tl_buf_check(&status->out, "status", err));
     if (fwrite(status->out.data, 1, status->out.size, stdout) != status->out.size || fflush(stdout) != 0)
         TL_TRY(tl_fail_errno(err, TL_ERR_IO, "cannot write to standard output"));
@@ -516,7 +549,7 @@ static enum tl_code status_main(struct status *status, struct tl_err *err)
         if (log_err.code != TL_ERR_NOT_FOUND)
             tl_diag(TL_WARN, "how far the log goes is not known: %s", log_err.message);
     }
-    TL_TRY(put_all(status, err));
+    TL_TRY(print_all(status, err));
 out:
     tl_source_logs_close(status->logs);
     tl_views_close(status->functions, status->plan);

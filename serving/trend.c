@@ -77,7 +77,8 @@ static enum tl_code add(struct trend *h, const struct tl_reconciliation *it, str
 /* Those that are listed, and some further back. */
 static enum tl_code take_list(struct trend *h, struct tl_store *store, struct tl_err *err)
 {
-    struct tl_reconciliation_query page = {.from_ms = h->query->from_ms, .to_ms = h->query->to_ms, .limit = PAGE};
+    struct tl_reconciliation_query page = {
+        .from_ms = h->query->from_ms, .to_ms = h->query->to_ms, .before = h->query->before, .limit = PAGE};
     uint64_t most = (uint64_t)h->query->limit + (strcmp(h->query->format, "text") == 0 ? FURTHER : 0);
     struct tl_reconciliation *list;
     size_t count;
@@ -530,6 +531,30 @@ void tl_trend_json(const struct tl_reconciliation *it, const struct tl_trend_que
     tl_buf_put_str(out, "]}");
 }
 
+static void put_json_list(const struct trend *h, struct tl_buf *out)
+{
+    for (size_t i = 0; i < h->listed; i++) {
+        tl_buf_put_str(out, i > 0 ? ",\n" : "\n");
+        tl_trend_json(h->list[i], h->query, out);
+    }
+}
+
+enum tl_code tl_trend_list_json(struct tl_store *store, const struct tl_trend_query *query, struct tl_buf *out, int64_t *last,
+                                struct tl_err *err)
+{
+    struct trend h = {.query = query};
+    enum tl_code rc;
+
+    tl_arena_init(&h.arena, 1 << 16, 0);
+    TL_TRY(take_list(&h, store, err));
+    put_json_list(&h, out);
+    *last = h.listed > 0 ? h.list[h.listed - 1]->id : 0;
+out:
+    free(h.list);
+    tl_arena_done(&h.arena);
+    return rc;
+}
+
 static enum tl_code print_json(const struct trend *h, struct tl_err *err)
 {
     struct tl_buf out;
@@ -537,10 +562,7 @@ static enum tl_code print_json(const struct trend *h, struct tl_err *err)
 
     tl_buf_init(&out, 0);
     tl_buf_put_str(&out, "{\"reconciliations\": [");
-    for (size_t i = 0; i < h->listed; i++) {
-        tl_buf_put_str(&out, i > 0 ? ",\n" : "\n");
-        tl_trend_json(h->list[i], h->query, &out);
-    }
+    put_json_list(h, &out);
     tl_buf_put_str(&out, "\n]}\n");
     TL_TRY(tl_buf_check(&out, "the history", err));
     fwrite(out.data, 1, out.size, stdout);

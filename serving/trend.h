@@ -17,12 +17,16 @@ struct tl_trend_query {
     char *const *views; /* those that compared one of them, and of them these; none: all */
     int views_count;
     int64_t from_ms, to_ms; /* those that compared something of (from, to] */
+    int64_t before;         /* those with a smaller id; 0: from the newest on */
     int64_t limit;
     const char *format; /* "text", "csv" or "json" */
 };
 
 /* To stdout. TL_ERR_USAGE: no reconciliation that is stored has a view of that name. */
 TL_MUST_USE enum tl_code tl_trend_print(struct tl_store *store, const struct tl_trend_query *query, struct tl_err *err);
+/* What stands between the brackets of that JSON: `limit` of them at most. *last: the last one's id; 0: there is none. */
+TL_MUST_USE enum tl_code tl_trend_list_json(struct tl_store *store, const struct tl_trend_query *query, struct tl_buf *out,
+                                            int64_t *last, struct tl_err *err);
 /* One of them as JSON, of its views those that the query names. */
 void tl_trend_json(const struct tl_reconciliation *it, const struct tl_trend_query *query, struct tl_buf *out);
 
