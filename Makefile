@@ -61,7 +61,9 @@ GEN_RE := $(COMMON_RE:common/%.re=$(G)/%.c)
 GEN_Y  := $(COMMON_Y:common/%.y=$(G)/%.c)
 # speed_layer/tally.js -> gen/speed_layer/tally_js.h: the bytes of it, without its comment at the top and what lines begin with
 GEN_JS := $(patsubst %.js,$(G)/%_js.h,$(foreach l,$(LAYERS),$(wildcard $(l)/*.js)))
-GEN_H  := $(COMMON_Y:common/%.y=$(G)/%.h) $(GEN_JS)
+# serving/openapi.json -> gen/serving/openapi_json.h, as it is
+GEN_OPENAPI := $(G)/serving/openapi_json.h
+GEN_H  := $(COMMON_Y:common/%.y=$(G)/%.h) $(GEN_JS) $(GEN_OPENAPI)
 
 # The parser of HTTP, generated C that Debian has (deploy/llhttp.sh).
 LLHTTP_C := $(LLHTTP)/llhttp.c $(LLHTTP)/api.c $(LLHTTP)/http.c
@@ -406,6 +408,10 @@ $(GEN_JS): $(G)/%_js.h: %.js
 	$(Q)mkdir -p $(@D); echo "  JS   $<"
 	$(Q)(echo 'static const unsigned char $(notdir $*)_js[] = {'; \
 	sed -e '/^\/\*/,/\*\/$$/d' -e 's/^ *//' -e '/^$$/d' $< | od -An -v -tx1 | sed 's/ \(..\)/0x\1,/g'; echo '};') > $@
+
+$(GEN_OPENAPI): $(G)/%_json.h: %.json
+	$(Q)mkdir -p $(@D); echo "  JSON $<"
+	$(Q)(echo 'static const unsigned char $(notdir $*)_json[] = {'; od -An -v -tx1 $< | sed 's/ \(..\)/0x\1,/g'; echo '};') > $@
 
 $(ARCHIVE): $(COMMON_O)
 	$(Q)rm -f $@; ar rcs $@ $^

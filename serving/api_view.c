@@ -1,0 +1,218 @@
+/* api_view.c: /api/v1/views/NAME: rows of a view. */
+#include <string.h>
+
+#include "api_call.h"
+#include "store/store_select.h"
+
+enum { LIMIT = 100, LIMIT_MAX = 10000 };
+
+/* A view under way. */
+struct reading {
+    struct tl_api_call *call;
+    struct tl_definition definition;
+    struct tl_select select;
+    struct tl_refusal refusal;
+    struct tl_api_rows rows;
+    struct tl_buf next; /* cursor */
+    bool windowed;
+};
+
+/* ---- what was asked for ---- */
+
+/* What the store refuses is the request's fault where it says so. */
+static enum tl_code refuse(struct reading *reading, enum tl_code rc, const struct tl_err *err)
+{
+    struct tl_problem *problem = reading->call->problem;
+
+    if (rc != TL_ERR_USAGE || problem->status != 0)
+        return rc;
+    tl_problem_set(problem, 400, reading->refusal.parameter, "%s", err->message);
+    for (size_t a = 0; a < reading->refusal.allowed_count; a++)
+        tl_problem_allow(problem, reading->refusal.allowed[a]);
+    return TL_API_REFUSED;
+}
+
+static enum tl_code read_conditions(struct reading *reading, struct tl_err *err)
+{
+    const struct tl_api_call *call = reading->call;
+    struct tl_condition *conditions = tl_arena_alloc(call->arena, TL_API_PARAMETERS_MAX * sizeof *conditions);
+    enum tl_code rc = TL_OK;
+
+    if (conditions == NULL)
+        TL_TRY(tl_fail_memory(err, TL_API_PARAMETERS_MAX * sizeof *conditions));
+    reading->select.conditions = conditions;
+    for (size_t p = 0; p < call->parameters_count; p++)
+        if (strcmp(call->parameters[p].name, "where") == 0)
+            TL_TRY(tl_condition_read(call->parameters[p].value, &conditions[reading->select.conditions_count++],
+                                     &reading->refusal, err));
+out:
+    return rc;
+}
+
+/* "col,-col" */
+static enum tl_code read_orders(struct reading *reading, struct tl_err *err)
+{
+    const struct tl_sv *value = tl_api_get(reading->call, "order");
+    struct tl_order *orders;
+    struct tl_sv rest;
+    enum tl_code rc = TL_OK;
+
+    if (value == NULL)
+        return TL_OK;
+    orders = tl_arena_alloc(reading->call->arena, TL_SELECT_ORDERS_MAX * sizeof *orders);
+    if (orders == NULL)
+        TL_TRY(tl_fail_memory(err, TL_SELECT_ORDERS_MAX * sizeof *orders));
+    reading->select.orders = orders;
+    rest = *value;
+    while (rest.size > 0) {
+        if (reading->select.orders_count == TL_SELECT_ORDERS_MAX)
+            return tl_api_refuse(reading->call, 400, "order", "more than %d columns", TL_SELECT_ORDERS_MAX);
+        orders[reading->select.orders_count++] = tl_order_read(tl_sv_cut(&rest, ','));
+    }
+out:
+    return rc;
+}
+
+static enum tl_code read_select(struct reading *reading, struct tl_err *err)
+{
+    static const char *const layers[] = {"merged", "speed", "batch", NULL};
+    struct tl_api_call *call = reading->call;
+    struct tl_select *select = &reading->select;
+    const struct tl_sv *cursor = tl_api_get(call, "cursor");
+    size_t layer = TL_LAYER_MERGED;
+    enum tl_code rc;
+
+    *select = (struct tl_select){.view = reading->definition.view, .from_ms = INT64_MIN, .to_ms = INT64_MAX, .limit = LIMIT};
+    TL_TRY(tl_api_get_time(call, "from", &select->from_ms));
+    TL_TRY(tl_api_get_time(call, "to", &select->to_ms));
+    TL_TRY(tl_api_get_choice(call, "layer", layers, &layer));
+    TL_TRY(tl_api_get_count(call, "limit", 1, LIMIT_MAX, &select->limit));
+    select->layer = (enum tl_layer)layer;
+    if (cursor != NULL)
+        select->cursor = *cursor;
+    if (select->from_ms >= select->to_ms)
+        TL_TRY(tl_api_refuse(call, 400, "from", "from must be before to: rows are those whose window ends after from, up to to"));
+    TL_TRY(read_conditions(reading, err));
+    TL_TRY(read_orders(reading, err));
+out:
+    return rc;
+}
+
+/* Left of the boundary nothing changes until a publication, but where each key has a boundary of its own, or an event that comes late is speed's. */
+static enum tl_api_valid validity(const struct reading *reading)
+{
+    const struct tl_definition *definition = &reading->definition;
+    const struct tl_select *select = &reading->select;
+    bool left =
+        select->layer == TL_LAYER_MERGED && definition->boundary_ms != INT64_MIN && select->to_ms <= definition->boundary_ms;
+
+    return select->layer == TL_LAYER_BATCH || (left && reading->windowed && !definition->cut_per_key) ? TL_API_PUBLISHED
+                                                                                                      : TL_API_UNCHANGED;
+}
+
+/* ---- what is answered ---- */
+
+static enum tl_code put_head(void *ctx, const struct tl_shape_column *columns, size_t count, struct tl_err *err)
+{
+    struct reading *reading = ctx;
+    struct tl_buf *out = &reading->call->answer->body;
+    uint32_t own = 0;
+
+    for (size_t c = 0; c < count; c++) {
+        own += columns[c].name.size == 0 || columns[c].name.data[0] != '_';
+        reading->windowed = reading->windowed || columns[c].role == TL_ROLE_WINDOW_END;
+    }
+    if (reading->call->format == TL_API_JSON) {
+        tl_buf_put_str(out, "{\"view\": ");
+        tl_buf_put_json(out, reading->definition.view);
+        tl_buf_put_str(out, ", ");
+        tl_api_put_columns(out, columns, own, reading->windowed);
+        tl_buf_put_str(out, ", \"rows\": [\n");
+    }
+    return tl_api_rows_head(&reading->rows, columns, count, err);
+}
+
+static enum tl_code put_row(void *ctx, const struct tl_value *values, size_t count, struct tl_err *err)
+{
+    return tl_api_rows_add(&((struct reading *)ctx)->rows, values, count, err);
+}
+
+static void put_freshness(struct reading *reading)
+{
+    const struct tl_definition *definition = &reading->definition;
+    struct tl_buf *out = &reading->call->answer->body;
+    int64_t now_ms = reading->call->now_ms;
+
+    tl_buf_put_str(out, "\"boundary\": ");
+    tl_api_put_time(out, definition->boundary_ms);
+    tl_buf_put_str(out, ", \"freshness\": {\"speed_behind_s\": ");
+    tl_api_put_seconds(out, definition->final_ms, now_ms);
+    tl_buf_put_str(out, ", \"batch_behind_s\": ");
+    tl_api_put_seconds(out, definition->boundary_ms, now_ms);
+    tl_buf_put_str(out, ", \"final_to\": ");
+    tl_api_put_time(out, definition->final_ms);
+    tl_buf_put_str(out, "}, ");
+}
+
+/* Link: <the same path and query with that cursor>; rel="next" */
+static void put_link(struct reading *reading)
+{
+    const struct tl_api_request *request = reading->call->request;
+    struct tl_buf *out = &reading->call->answer->headers;
+    struct tl_sv rest = request->query;
+
+    tl_buf_put_str(out, "Link: <");
+    tl_api_put_uri(out, request->path);
+    tl_buf_put_u8(out, '?');
+    while (rest.size > 0) {
+        struct tl_sv one = tl_sv_cut(&rest, '&');
+
+        if (one.size == 0 || tl_sv_starts(one, TL_SV("cursor=")))
+            continue;
+        tl_api_put_uri(out, one);
+        tl_buf_put_u8(out, '&');
+    }
+    tl_buf_put_str(out, "cursor=");
+    tl_api_put_uri(out, tl_buf_sv(&reading->next));
+    tl_buf_put_str(out, ">; rel=\"next\"\r\n");
+}
+
+static void put_end(struct reading *reading)
+{
+    struct tl_buf *out = &reading->call->answer->body;
+
+    if (reading->call->format != TL_API_JSON) {
+        if (reading->next.size > 0)
+            put_link(reading);
+        return;
+    }
+    tl_buf_put_str(out, "\n], \"next_cursor\": ");
+    if (reading->next.size > 0)
+        tl_buf_put_json(out, tl_buf_sv(&reading->next));
+    else
+        tl_buf_put_str(out, "null");
+    tl_buf_put_str(out, ", ");
+    put_freshness(reading);
+    tl_api_put_tail(reading->call);
+}
+
+enum tl_code tl_api_view(struct tl_api_call *call, struct tl_err *err)
+{
+    struct reading reading = {.call = call};
+    enum tl_code rc;
+
+    tl_api_rows_init(&reading.rows, call->format, &call->answer->body);
+    tl_buf_init(&reading.next, 0);
+    TL_TRY(tl_api_find_view(call, call->word, 404, NULL, &reading.definition, err));
+    rc = read_select(&reading, err);
+    if (rc == TL_OK)
+        rc = tl_store_select(call->store, &reading.select, put_head, put_row, &reading, &reading.next, &reading.refusal, err);
+    TL_TRY(refuse(&reading, rc, err));
+    put_end(&reading);
+    call->answer->boundary_ms = reading.definition.boundary_ms;
+    call->answer->valid = validity(&reading);
+out:
+    tl_api_rows_done(&reading.rows);
+    tl_buf_done(&reading.next);
+    return rc;
+}
