@@ -12,13 +12,16 @@
 #define FORMATS_ALL "jcn"
 
 static const struct tl_api_taken view_taken[] = {
-    {"from",   false},
-    {"to",     false},
-    {"layer",  false},
-    {"where",  true },
-    {"order",  false},
-    {"limit",  false},
-    {"cursor", false},
+    {"from",     false},
+    {"to",       false},
+    {"layer",    false},
+    {"where",    true },
+    {"group_by", false},
+    {"bucket",   false},
+    {"zone",     false},
+    {"order",    false},
+    {"limit",    false},
+    {"cursor",   false},
 };
 static const struct tl_api_taken runs_taken[] = {
     {"limit", false},

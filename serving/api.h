@@ -11,6 +11,7 @@
 
 #include "main/option.h"
 #include "problem.h"
+#include "sql/plan.h"
 #include "store/store.h"
 
 #define TL_API_FRESH_TAIL "\"stale\": false}\n"
@@ -19,6 +20,7 @@ enum tl_api_format { TL_API_JSON, TL_API_CSV, TL_API_NDJSON, TL_API_FORMATS };
 
 struct tl_api {
     const struct tl_common_options *common;
+    const struct tl_plan *plan; /* of the views file, for roll-ups; NULL: there is none */
 };
 
 /* The formats that an Accept header takes, the best first, as letters of "jcn"; "" where it takes none of them. No header: all. */

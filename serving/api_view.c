@@ -1,10 +1,12 @@
-/* api_view.c: /api/v1/views/NAME: rows of a view. */
+/* api_view.c: /api/v1/views/NAME: rows of a view, or rolled up from their accumulators. */
 #include <string.h>
 
 #include "api_call.h"
+#include "event/zone.h"
+#include "rollup.h"
 #include "store/store_select.h"
 
-enum { LIMIT = 100, LIMIT_MAX = 10000 };
+enum { LIMIT = 100, LIMIT_MAX = 10000, GROUP_BY_MAX = 64 };
 
 /* A view under way. */
 struct reading {
@@ -13,8 +15,10 @@ struct reading {
     struct tl_select select;
     struct tl_refusal refusal;
     struct tl_api_rows rows;
-    struct tl_buf next; /* cursor */
-    bool windowed;
+    bool rolls_up;
+    struct tl_rollup rollup; /* its select is filled in last */
+    struct tl_buf next;      /* cursor */
+    bool more, windowed;
 };
 
 /* ---- what was asked for ---- */
@@ -24,7 +28,11 @@ static enum tl_code refuse(struct reading *reading, enum tl_code rc, const struc
 {
     struct tl_problem *problem = reading->call->problem;
 
-    if (rc != TL_ERR_USAGE || problem->status != 0)
+    if (problem->status != 0)
+        return rc;
+    if (rc == TL_ERR_DEFINITION) /* of the views file that serve was started with */
+        return tl_api_refuse(reading->call, 503, reading->refusal.parameter, "%s", err->message);
+    if (rc != TL_ERR_USAGE && rc != TL_ERR_LIMIT)
         return rc;
     tl_problem_set(problem, 400, reading->refusal.parameter, "%s", err->message);
     for (size_t a = 0; a < reading->refusal.allowed_count; a++)
@@ -73,6 +81,55 @@ out:
     return rc;
 }
 
+static enum tl_code read_group_by(struct reading *reading, struct tl_err *err)
+{
+    const struct tl_sv *value = tl_api_get(reading->call, "group_by");
+    struct tl_sv *columns, rest;
+    enum tl_code rc = TL_OK;
+
+    if (value == NULL)
+        return TL_OK;
+    columns = tl_arena_alloc(reading->call->arena, GROUP_BY_MAX * sizeof *columns);
+    if (columns == NULL)
+        TL_TRY(tl_fail_memory(err, GROUP_BY_MAX * sizeof *columns));
+    reading->rollup.group_by = columns;
+    rest = *value;
+    while (rest.size > 0) {
+        if (reading->rollup.group_by_count == GROUP_BY_MAX)
+            return tl_api_refuse(reading->call, 400, "group_by", "more than %d columns", GROUP_BY_MAX);
+        columns[reading->rollup.group_by_count++] = tl_sv_cut(&rest, ',');
+    }
+out:
+    return rc;
+}
+
+/* "group_by=a,b bucket=1h zone=Europe/Berlin": one of the first two makes a roll-up of it. */
+static enum tl_code read_rollup(struct reading *reading, struct tl_err *err)
+{
+    struct tl_api_call *call = reading->call;
+    const struct tl_sv *bucket = tl_api_get(call, "bucket"), *zone = tl_api_get(call, "zone");
+    struct tl_err why;
+    enum tl_code rc;
+
+    reading->rolls_up = bucket != NULL || tl_api_get(call, "group_by") != NULL;
+    TL_TRY(read_group_by(reading, err));
+    if (bucket != NULL &&
+        (tl_option_duration(*bucket, &reading->rollup.bucket_ms, &why) != TL_OK || reading->rollup.bucket_ms < 1))
+        TL_TRY(tl_api_refuse(call, 400, "bucket", "'%.*s' is no length of time; 15min, 1h or 1d would do",
+                             (int)tl_min_i64((int64_t)bucket->size, 100), bucket->data));
+    if (zone != NULL && bucket == NULL)
+        TL_TRY(tl_api_refuse(call, 400, "zone", "zone is for buckets: bucket=1d with it would do"));
+    if (zone != NULL && tl_zone_open(*zone, call->arena, &reading->rollup.zone, &why) != TL_OK)
+        TL_TRY(tl_api_refuse(call, 400, "zone", "%s", why.message));
+    if (reading->rolls_up && reading->select.cursor.size > 0)
+        TL_TRY(tl_api_refuse(call, 400, "cursor", "a roll-up has no pages: a larger limit, or a shorter time range, would do"));
+    if (reading->rolls_up && call->api->plan == NULL)
+        TL_TRY(tl_api_refuse(call, 400, bucket != NULL ? "bucket" : "group_by",
+                             "this server was started without --views FILE, which roll-ups need"));
+out:
+    return rc;
+}
+
 static enum tl_code read_select(struct reading *reading, struct tl_err *err)
 {
     static const char *const layers[] = {"merged", "speed", "batch", NULL};
@@ -94,6 +151,7 @@ static enum tl_code read_select(struct reading *reading, struct tl_err *err)
         TL_TRY(tl_api_refuse(call, 400, "from", "from must be before to: rows are those whose window ends after from, up to to"));
     TL_TRY(read_conditions(reading, err));
     TL_TRY(read_orders(reading, err));
+    TL_TRY(read_rollup(reading, err));
 out:
     return rc;
 }
@@ -191,9 +249,26 @@ static void put_end(struct reading *reading)
         tl_buf_put_json(out, tl_buf_sv(&reading->next));
     else
         tl_buf_put_str(out, "null");
-    tl_buf_put_str(out, ", ");
+    tl_buf_printf(out, ", \"more\": %s, ", reading->more ? "true" : "false");
     put_freshness(reading);
     tl_api_put_tail(reading->call);
+}
+
+static enum tl_code read_rows(struct reading *reading, struct tl_err *err)
+{
+    struct tl_store *store = reading->call->store;
+    enum tl_code rc;
+
+    if (reading->rolls_up) {
+        reading->rollup.select = reading->select;
+        TL_TRY(tl_rollup_run(store, reading->call->api->plan, &reading->rollup, put_head, put_row, reading, &reading->more,
+                             &reading->refusal, err));
+    } else {
+        TL_TRY(tl_store_select(store, &reading->select, put_head, put_row, reading, &reading->next, &reading->refusal, err));
+        reading->more = reading->next.size > 0;
+    }
+out:
+    return rc;
 }
 
 enum tl_code tl_api_view(struct tl_api_call *call, struct tl_err *err)
@@ -206,7 +281,7 @@ enum tl_code tl_api_view(struct tl_api_call *call, struct tl_err *err)
     TL_TRY(tl_api_find_view(call, call->word, 404, NULL, &reading.definition, err));
     rc = read_select(&reading, err);
     if (rc == TL_OK)
-        rc = tl_store_select(call->store, &reading.select, put_head, put_row, &reading, &reading.next, &reading.refusal, err);
+        rc = read_rows(&reading, err);
     TL_TRY(refuse(&reading, rc, err));
     put_end(&reading);
     call->answer->boundary_ms = reading.definition.boundary_ms;

@@ -22,6 +22,7 @@
 #include "main/command.h"
 #include "main/notify.h"
 #include "main/stop.h"
+#include "main/views.h"
 #include "serving/openapi_json.h"
 
 enum {
@@ -44,6 +45,8 @@ struct serve_options {
 struct serve {
     const struct serve_options *own;
     struct tl_api api;
+    struct tl_functions *functions;
+    struct tl_plan *plan; /* NULL: no views file */
     struct tl_daemon *daemon;
     struct tl_serve_meter *meter;
     struct tl_gate *gate;
@@ -182,6 +185,9 @@ static enum tl_code open_all(struct serve *serve, struct tl_err *err)
     enum tl_code rc;
 
     TL_TRY(check(own, err));
+    if (serve->api.common->views != NULL)
+        TL_TRY(tl_views_open(serve->api.common, serve->api.common->views, &serve->functions, &serve->plan, err));
+    serve->api.plan = serve->plan;
     TL_TRY(tl_daemon_open("serve", serve->api.common, &serve->daemon, err));
     TL_TRY(tl_serve_meter_open(serve->daemon, levels, serve, &serve->meter, err));
     TL_TRY(server_open(serve, err));
@@ -219,6 +225,7 @@ static void close_all(struct serve *serve)
     tl_gate_close(serve->gate);
     tl_serve_meter_close(serve->meter);
     tl_daemon_close(serve->daemon);
+    tl_views_close(serve->functions, serve->plan);
 }
 
 /* ---- the run ---- */
@@ -288,7 +295,8 @@ static const struct tl_option serve_table[] = {
 static const struct tl_usage serve_usage = {
     .text = "The views over HTTP: /api/v1/views, /api/v1/views/NAME, runs, checks, reconciliations and status, as JSON, CSV or "
             "NDJSON; /openapi.json\n"
-            "describes them. It only reads, so it may run on another machine than those who write.",
+            "describes them. It only reads, so it may run on another machine than those who write. Rows are rolled up over "
+            "longer spans with --views only.",
     .example = "tally serve --data tally-data",
     .options = serve_table,
     .options_count = TL_COUNT(serve_table),

@@ -408,6 +408,46 @@ ON_BOTH_STORES(hostile_texts_are_texts)
     serve_stop(&serve);
 }
 
+/* A day's mean is none of the hours' means, and visitors of two hours are counted once. */
+ON_BOTH_STORES(longer_spans_are_counted_as_if_they_were_windows)
+{
+    static const struct {
+        const char *target;
+        int status;
+        const char *words;
+    } cases[] = {
+        {"hits?bucket=12h&format=csv",                             200,
+         "window_start,window_end,n,mean,_layer,_final\r\n2024-03-01T00:00:00.000Z,2024-03-01T12:00:00.000Z,72,5.1"                  },
+        {"hits?group_by=host&format=csv",                          200, "2024-03-01T00:00:00.000Z,2024-03-02T00:00:00.000Z,h2,72,5.5"},
+        {"hits?group_by=host&bucket=1d&where=host:eq:h1&order=-n", 200, "\"host\":\"h1\",\"n\":48,\"mean\":5.5"                      },
+        {"hits?bucket=1d&zone=Europe/Berlin&format=csv",           200, "2024-02-29T23:00:00.000Z,2024-03-01T23:00:00.000Z,138"      },
+        {"hits?bucket=1h&limit=3",                                 200, "\"more\": true"                                             },
+        {"hits?bucket=12h",                                        200, "\"next_cursor\": null, \"more\": false"                     },
+        {"hits?bucket=90min",                                      400, "\"parameter\": \"bucket\""                                  },
+        {"hits?bucket=soon",                                       400, "15min, 1h or 1d would do"                                   },
+        {"hits?group_by=n",                                        400, "\"parameter\": \"group_by\", \"allowed\": [\"host\"]"       },
+        {"hits?group_by=host,nix",                                 400, "\"parameter\": \"group_by\""                                },
+        {"hits?zone=Europe/Berlin",                                400, "zone is for buckets"                                        },
+        {"hits?bucket=1d&zone=../../etc/passwd",                   400, "\"parameter\": \"zone\""                                    },
+        {"hits?bucket=1d&cursor=AAAA",                             400, "\"parameter\": \"cursor\""                                  },
+        {"pages?bucket=1d",                                        400, "\"parameter\": \"bucket\""                                  },
+    };
+
+    count_a_day(true);
+    START();
+    for (size_t c = 0; c < TL_COUNT(cases); c++) {
+        char target[300];
+        struct serve_answer answer;
+
+        snprintf(target, sizeof target, "/api/v1/views/%s", cases[c].target);
+        answer = serve_get(&serve, target);
+        cr_expect_eq(answer.status, cases[c].status, "%s: %s", cases[c].target, answer.body);
+        cr_expect(strstr(answer.body, cases[c].words) != NULL, "%s: %s", cases[c].target, answer.body);
+        serve_done(&answer);
+    }
+    serve_stop(&serve);
+}
+
 /* ---- what is kept ---- */
 
 static char *etag_of(const char *target)
