@@ -141,7 +141,14 @@ $(PROMTOOL): tests/reference/promtool.sh
 LLHTTP_CASES := build/llhttp_fixtures/cases.tsv
 $(LLHTTP_CASES): tests/reference/llhttp_fixtures.py | $(PYTHON_HERE)
 	$(Q)echo "  PYPI $@"; $(PYTHON) -B $< $(@D)
-REFERENCES := $(PYTHON_HERE) $(PLACES_HERE) $(PROMTOOL) $(LLHTTP_CASES)
+
+# Schemathesis, which holds serve's openapi.json against its answers.
+SCHEMATHESIS := build/schemathesis
+$(SCHEMATHESIS)/installed: tests/reference/requirements_openapi.txt
+	$(Q)echo "  PYPI $<"; rm -rf $(SCHEMATHESIS); python3 -m venv $(SCHEMATHESIS)
+	$(Q)$(SCHEMATHESIS)/bin/pip install -q --disable-pip-version-check -r $< || { rm -rf $(SCHEMATHESIS); exit 1; }
+	$(Q)touch $@
+REFERENCES := $(PYTHON_HERE) $(PLACES_HERE) $(PROMTOOL) $(LLHTTP_CASES) $(SCHEMATHESIS)/installed
 
 # The demo site, and the Node package that it and other sites use, with what their tests need; npm's versions are pinned by lock files.
 SITE := build/demo_site
@@ -201,7 +208,7 @@ servers-down: ## ends the servers that were started for tests and trials
 # What the suites are told of where things are.
 TEST_ENV := TALLY_BIN=$(CURDIR)/$(PROGRAM) TALLY_PYTHON=$(CURDIR)/$(PYTHON) TALLY_TEST_PLACES=$(CURDIR)/$(PLACES)/city.mmdb \
             TALLY_PROMTOOL=$(CURDIR)/$(PROMTOOL) TALLY_LLHTTP_CASES=$(CURDIR)/$(LLHTTP_CASES) $(if $(HAS_NODE),TALLY_SITE=$(CURDIR)/$(SITE),) \
-            $(if $(HAS_2TO3),TALLY_AUTOBAHN=$(CURDIR)/$(AUTOBAHN),) \
+            $(if $(HAS_2TO3),TALLY_AUTOBAHN=$(CURDIR)/$(AUTOBAHN),) TALLY_SCHEMATHESIS=$(CURDIR)/$(SCHEMATHESIS)/bin/python \
             TALLY_TEST_RDKAFKA=$$(echo $(CURDIR)/build/python/lib/python3*/site-packages/confluent_kafka.libs/librdkafka-*.so.*)
 
 # The tools may have arrived only just now, so make starts again after deps.

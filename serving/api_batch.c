@@ -107,7 +107,7 @@ enum tl_code tl_api_checks(struct tl_api_call *call, struct tl_err *err)
     TL_TRY(tl_api_get_choice(call, "failed", truths, &failed));
     query.failed = failed != 0;
     if (view != NULL) {
-        TL_TRY(tl_api_find_view(call, *view, 400, "view", &definition, err));
+        TL_TRY(tl_api_find_view(call, *view, "view", &definition, err));
         query.view = view->data;
     }
     TL_TRY(tl_checks_show(call->store, &query, &list.sink, err));
@@ -131,7 +131,7 @@ static enum tl_code read_trend(struct tl_api_call *call, struct tl_trend_query *
     for (size_t p = 0; p < call->parameters_count; p++) {
         if (strcmp(call->parameters[p].name, "view") != 0)
             continue;
-        TL_TRY(tl_api_find_view(call, call->parameters[p].value, 400, "view", &definition, err));
+        TL_TRY(tl_api_find_view(call, call->parameters[p].value, "view", &definition, err));
         views[query->views_count++] = (char *)(uintptr_t)call->parameters[p].value.data;
     }
     TL_TRY(tl_api_get_time(call, "from", &query->from_ms));

@@ -96,7 +96,7 @@ TL_MUST_USE enum tl_code tl_api_reconciliation(struct tl_api_call *call, struct 
 TL_MUST_USE enum tl_code tl_api_status(struct tl_api_call *call, struct tl_err *err);
 
 /* Of the active definitions, by name: 404 with their names where the word is none of them. */
-TL_MUST_USE enum tl_code tl_api_find_view(struct tl_api_call *call, struct tl_sv name, int status, const char *parameter,
+TL_MUST_USE enum tl_code tl_api_find_view(struct tl_api_call *call, struct tl_sv name, const char *parameter,
                                           struct tl_definition *out, struct tl_err *err);
 
 /* `"columns": [{"name", "type", "role"}]` */

@@ -278,7 +278,7 @@ enum tl_code tl_api_view(struct tl_api_call *call, struct tl_err *err)
 
     tl_api_rows_init(&reading.rows, call->format, &call->answer->body);
     tl_buf_init(&reading.next, 0);
-    TL_TRY(tl_api_find_view(call, call->word, 404, NULL, &reading.definition, err));
+    TL_TRY(tl_api_find_view(call, call->word, NULL, &reading.definition, err));
     rc = read_select(&reading, err);
     if (rc == TL_OK)
         rc = read_rows(&reading, err);

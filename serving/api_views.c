@@ -7,8 +7,8 @@
 
 /* ---- finding one ---- */
 
-enum tl_code tl_api_find_view(struct tl_api_call *call, struct tl_sv name, int status, const char *parameter,
-                              struct tl_definition *out, struct tl_err *err)
+enum tl_code tl_api_find_view(struct tl_api_call *call, struct tl_sv name, const char *parameter, struct tl_definition *out,
+                              struct tl_err *err)
 {
     const struct tl_definition *definitions;
     size_t count;
@@ -20,8 +20,7 @@ enum tl_code tl_api_find_view(struct tl_api_call *call, struct tl_sv name, int s
             *out = definitions[d];
             return TL_OK;
         }
-    tl_problem_set(call->problem, status, parameter, "there is no view '%.*s'", (int)tl_min_i64((int64_t)name.size, 100),
-                   name.data);
+    tl_problem_set(call->problem, 404, parameter, "there is no view '%.*s'", (int)tl_min_i64((int64_t)name.size, 100), name.data);
     for (size_t d = 0; d < count; d++)
         if (definitions[d].state == TL_DEFINITION_ACTIVE)
             tl_problem_allow(call->problem, definitions[d].view);

@@ -310,7 +310,7 @@ ON_BOTH_STORES(what_is_wrong_is_said_with_what_would_do)
         {"/api/v1/runs/x",                                   404, "'x': a run has a number"                                                  },
         {"/api/v1/runs/99999999999999999999",                404, "a run has a number"                                                       },
         {"/api/v1/reconciliations/1",                        404, "there is no reconciliation 1"                                             },
-        {"/api/v1/reconciliations?view=hitz",                400, "\"parameter\": \"view\", \"allowed\": [\"hits\""                          },
+        {"/api/v1/reconciliations?view=hitz",                404, "\"parameter\": \"view\", \"allowed\": [\"hits\""                          },
         {"/api/v1/checks?failed=maybe",                      400, "\"allowed\": [\"false\", \"true\"]"                                       },
     };
     struct serve_answer answer;
@@ -405,6 +405,33 @@ ON_BOTH_STORES(hostile_texts_are_texts)
     answer = serve_get(&serve, "/api/v1/views/pages?where=url:eq:'%20OR%201=1--");
     cr_assert_eq(times_in(answer.body, "\"_layer\":"), 0);
     serve_done(&answer);
+    serve_stop(&serve);
+}
+
+/* As openapi.json says: each resource, and what Schemathesis comes to think of. */
+ON_BOTH_STORES(openapi_and_the_answers_agree)
+{
+    const char *python = getenv("TALLY_SCHEMATHESIS");
+    struct tl_buf lines;
+    char command[600];
+
+    if (python == NULL)
+        python = "build/schemathesis/bin/python";
+    if (access(python, X_OK) != 0)
+        cr_skip_test("Schemathesis is not there (TALLY_SCHEMATHESIS)");
+    count_a_day(true);
+    tl_buf_init(&lines, 0);
+    put_event(&lines, "late", "h0", "11:55:00", "<script>\\u202e");
+    put_event(&lines, "next", "h9", "23:59:59", "/");
+    import_lines(&lines, "more.jsonl");
+    TALLY(&p, 0, "speed", "--once");
+    TALLY(&p, 0, "archive");
+    TALLY(&p, 0, "batch", "--to", "2024-03-02");
+    TALLY(&p, -1, "reconcile");
+    START();
+    snprintf(command, sizeof command, "'%s' -B tests/reference/openapi_check.py http://127.0.0.1:%u hits visits pages 1>&2",
+             python, (unsigned)serve.port);
+    cr_assert_eq(system(command), 0, "%s", run_err_so_far(&serve.run));
     serve_stop(&serve);
 }
 
