@@ -5,7 +5,7 @@
  * its own /readyz to say.
  *
  * The end, in this order, each with the patience that the parts' table states: first intercept, so that no request is cut and
- * all events reach the log; beside it a batch or a reconcile that is under way, which loses only its own run; then speed, with a last tick; then archive. Who does not
+ * all events reach the log; beside it a batch or a reconcile that is under way, which loses only its own run, and serve; then speed, with a last tick; then archive. Who does not
  * end in time is killed, and the exit status is 3. A second signal hurries: all are told to end at once and have 2 s. */
 #include <poll.h>
 #include <signal.h>
@@ -33,12 +33,13 @@ enum { LOOK_MS = 100, BATCH_EVERY_MS = 3600000, HURRY_MS = 2000, ARGS_MAX = 64 +
 struct up_options {
     int64_t batch_every_ms, archive_every_ms, patience_ms;
     struct tl_option_list upstreams;
-    const char *listen; /* NULL: intercept's default */
+    const char *listen;       /* NULL: intercept's default */
+    const char *serve_listen; /* NULL: serve's default */
     const char *batch_at, *batch_metrics_file;
 };
 
 /* In the order of the ports for monitors. */
-enum { SPEED, ARCHIVE, INTERCEPT, BATCH, RECONCILE, PARTS };
+enum { SPEED, ARCHIVE, INTERCEPT, SERVE, BATCH, RECONCILE, PARTS };
 
 struct up {
     const struct tl_common_options *common;
@@ -131,6 +132,8 @@ static int run_part(const struct tl_part *part, void *ctx)
         snprintf(interval, sizeof interval, "%lldms", (long long)up->own->archive_every_ms);
         add(&args, "--follow");
         add_option(&args, "--interval", interval);
+    } else if (p == SERVE) {
+        add_option(&args, "--listen", up->own->serve_listen);
     } else if (p == BATCH) {
         add_option(&args, "--metrics-file", up->own->batch_metrics_file);
     } else if (p == RECONCILE) {
@@ -148,7 +151,7 @@ static int run_part(const struct tl_part *part, void *ctx)
 
 /* ---- watching ---- */
 
-/* SIGHUP is for intercept: whoever has changed the certificate knows up's pid alone. */
+/* SIGHUP is for intercept and serve: whoever has changed the certificate knows up's pid alone. */
 static atomic_int hung_up;
 
 static void note_hangup(int signal_number)
@@ -201,6 +204,8 @@ static bool has_ended(struct up *up, size_t p, bool wanted, struct tl_part_end *
 
 static bool is_used(const struct up *up, size_t p)
 {
+    if (p == SERVE)
+        return tl_command_find("serve") != NULL && (up->own->serve_listen == NULL || strcmp(up->own->serve_listen, "none") != 0);
     if (p == RECONCILE)
         return up->batch_at_ms >= 0 && tl_command_find("reconcile") != NULL;
     return p != INTERCEPT || up->own->upstreams.count > 0;
@@ -210,6 +215,12 @@ static void tell(struct up *up, size_t p, int signal_number)
 {
     if (up->parts[p].pid > 0)
         kill(up->parts[p].pid, signal_number);
+}
+
+static void hang_up(struct up *up)
+{
+    tell(up, INTERCEPT, SIGHUP);
+    tell(up, SERVE, SIGHUP);
 }
 
 /* ---- batch by the clock on the wall ---- */
@@ -256,7 +267,7 @@ static void supervise(struct up *up, int *status)
 
     while (!tl_stop_requested()) {
         if (atomic_exchange(&hung_up, 0))
-            tell(up, INTERCEPT, SIGHUP);
+            hang_up(up);
         time_batch(up);
         for (size_t p = 0; p < PARTS; p++)
             if (is_used(up, p) && up->parts[p].pid == 0 && tl_clock_monotonic_ms() >= up->parts[p].due_ms)
@@ -319,11 +330,12 @@ static bool end_part(struct up *up, size_t p)
 
 static bool end_all(struct up *up)
 {
-    static const size_t order[] = {INTERCEPT, BATCH, RECONCILE, SPEED, ARCHIVE};
+    static const size_t order[] = {INTERCEPT, BATCH, RECONCILE, SERVE, SPEED, ARCHIVE};
     bool good = true;
 
     tell(up, BATCH, SIGTERM);
     tell(up, RECONCILE, SIGTERM);
+    tell(up, SERVE, SIGTERM);
     for (size_t i = 0; i < TL_COUNT(order); i++)
         good = end_part(up, order[i]) && good;
     return good;
@@ -392,6 +404,7 @@ static enum tl_code up_main(const struct tl_common_options *common, const struct
                     [SPEED] = {.name = "speed", .listens = true, .patience_ms = 20000},
                     [ARCHIVE] = {.name = "archive", .listens = true, .patience_ms = 20000},
                     [INTERCEPT] = {.name = "intercept", .listens = true, .patience_ms = own->patience_ms},
+                    [SERVE] = {.name = "serve", .listens = true, .patience_ms = 10000},
                     [BATCH] = {.name = "batch",
                            .repeats = true,
                            .every_ms = own->batch_every_ms >= 0 ? own->batch_every_ms : BATCH_EVERY_MS,
@@ -423,6 +436,8 @@ static const struct tl_option up_table[] = {
     {"upstream",           TL_OPT_LIST,     "URL",       "the website: starts intercept in front of it; again for more, as intercept takes it",
      offsetof(struct up_options,                                                                                                                                            upstreams),          0},
     {"listen",             TL_OPT_TEXT,     "ADDR:PORT", "where intercept takes requests (its default)",                                        offsetof(struct up_options, listen),             0},
+    {"serve-listen",       TL_OPT_TEXT,     "ADDR:PORT", "where serve answers (127.0.0.1:8090); none: it is not started",
+     offsetof(struct up_options,                                                                                                                                            serve_listen),       0},
     {"batch-every",        TL_OPT_DURATION, "1h",        "how often batch looks for days to recompute; with --batch-at not at all unless set",
      offsetof(struct up_options,                                                                                                                                            batch_every_ms),     0},
     {"batch-at",           TL_OPT_TEXT,     "HH:MM",
@@ -437,17 +452,19 @@ static const struct tl_option up_table[] = {
 
 static const struct tl_usage up_usage = {
     .synopsis = "[-- OPTION-OF-INTERCEPT...]",
-    .text = "Runs speed, archive and batch together until SIGTERM, and with --upstream intercept too; what stands behind -- is "
+    .text = "Runs speed, archive, batch and serve together until SIGTERM, and with --upstream intercept too; what stands behind "
+            "-- is "
             "for intercept\n"
             "(`tally intercept --help`). With --metrics-listen speed answers there, archive on the next port, intercept on the "
-            "one behind.\n"
+            "one behind, then serve.\n"
             "\n"
             "A part that ends is started again after 0.5 s, then 1 s and so on up to 30 s; after a minute of running it begins "
             "with 0.5 s again.\n"
             "Exit status 2 or 75 of a part that has not yet run for a minute ends the whole with that status: no restart would "
             "help.\n"
-            "SIGTERM and SIGINT end intercept first (--patience), then speed (20 s) and archive (20 s); a second one gives all "
-            "of them 2 s. SIGHUP is for intercept, which reads its certificate anew.\n"
+            "SIGTERM and SIGINT end intercept first (--patience), then serve (10 s), speed (20 s) and archive (20 s); a second "
+            "one gives all "
+            "of them 2 s. SIGHUP is for intercept and serve, which read their certificates anew.\n"
             "\n"
             "What the parts say is on stderr and in DIR/log/tally.log, which is turned over at 16 MiB; four older ones are kept, "
             "tally.log.1\n"

@@ -84,7 +84,7 @@ Test(nightly, a_mistake_in_the_views_file_is_said_once_by_up_and_nothing_starts)
 
     snprintf(views, sizeof views, "%s", run_file_write(dir, "views.sql", "CREATE VIEW hits AS SELECT host FROM nowhere;\n"));
     snprintf(data, sizeof data, "%s/none", dir);
-    RUN(&run, "up", "--views", views, "--data", data);
+    RUN(&run, "up", "--serve-listen", "127.0.0.1:0", "--views", views, "--data", data);
     cr_expect_eq(run.status, 2);
     first = strstr(run.err, " error ");
     cr_expect(first != NULL && strstr(first + 1, " error ") == NULL, "%s", run.err);

@@ -76,7 +76,8 @@ static void scrape_both(void)
     snprintf(data, sizeof data, "%s/data", dir);
     cr_assert_eq(mkdir(data, 0777), 0);
     visits_append(data, 2, 200, 0, 500);
-    run_start(&run, (const char *const[]){"up", "--views", views, "--data", data, "--metrics-listen", ":0", NULL});
+    run_start(&run, (const char *const[]){"up", "--serve-listen", "127.0.0.1:0", "--views", views, "--data", data,
+                                          "--metrics-listen", ":0", NULL});
     save(http_port_said(&run, "speed"), "\ntally_watermark_lag_seconds{view=\"big\"} ", "speed.txt");
     save(http_port_said(&run, "archive"), "\ntally_archive_last_success_timestamp_seconds ", "archive.txt");
     run_signal(&run, SIGTERM);

@@ -361,23 +361,26 @@ Test(scrape, each_part_of_up_answers_for_itself)
 
     visits_append(data, 2, STEP_MS, 0, 100);
     cr_assert_eq(setenv("TALLY_METRICS_LISTEN", ":0", 1), 0);
-    run_start(&run, (const char *const[]){"up", "--views", views, "--data", data, NULL});
+    run_start(&run, (const char *const[]){"up", "--serve-listen", "127.0.0.1:0", "--views", views, "--data", data, NULL});
     expect_ready(http_port_said(&run, "speed"), 200, PATIENCE_MS, "\"part\": \"speed\"");
     expect_ready(http_port_said(&run, "archive"), 200, PATIENCE_MS, "\"part\": \"archive\"");
+    expect_ready(http_port_said(&run, "serve"), 200, PATIENCE_MS, "\"part\": \"serve\"");
     end(&run);
 }
 
 Test(scrape, the_parts_of_up_stand_on_ports_in_a_row)
 {
-    uint16_t port = http_free_ports(2);
+    uint16_t port = http_free_ports(3);
     char listen[32];
     struct run run = {0};
 
     visits_append(data, 2, STEP_MS, 0, 100);
     snprintf(listen, sizeof listen, "127.0.0.1:%u", (unsigned)port);
-    run_start(&run, (const char *const[]){"up", "--views", views, "--data", data, "--metrics-listen", listen, NULL});
+    run_start(&run, (const char *const[]){"up", "--serve-listen", "127.0.0.1:0", "--views", views, "--data", data,
+                                          "--metrics-listen", listen, NULL});
     expect_ready(port, 200, PATIENCE_MS, "\"part\": \"speed\"");
     expect_ready((uint16_t)(port + 1), 200, PATIENCE_MS, "\"part\": \"archive\"");
+    expect_ready((uint16_t)(port + 2), 200, PATIENCE_MS, "\"part\": \"serve\"");
     end(&run);
 }
 
@@ -390,7 +393,7 @@ Test(scrape, an_address_that_is_wrong_or_taken_is_said)
     cr_expect_eq(run.status, 2, "%s", run.err);
     cr_expect_not_null(strstr(run.err, "'::1:9464' is no address to listen on; right would be"), "%s", run.err);
     run_done(&run);
-    RUN(&run, "up", "--views", views, "--data", data, "--metrics-listen", ":65535");
+    RUN(&run, "up", "--serve-listen", "127.0.0.1:0", "--views", views, "--data", data, "--metrics-listen", ":65535");
     cr_expect_eq(run.status, 2, "%s", run.err);
     run_done(&run);
     RUN(&run, "query", "hits", "--views", views, "--data", data, "--metrics-listen", ":0");

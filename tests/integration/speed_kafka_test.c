@@ -891,8 +891,8 @@ Test(speed_kafka, up_runs_all_parts_on_kafka_and_postgresql)
     store_postgres.url(url);
     views_on(visits_views, "");
     append(2, 0, 2000);
-    run_start(&run, (const char *const[]){"up", "--views", views, "--data", data, "--log", "kafka", "--store", url,
-                                          "--archive-every", "200ms", "--batch-every", "300ms", NULL});
+    run_start(&run, (const char *const[]){"up", "--serve-listen", "127.0.0.1:0", "--views", views, "--data", data, "--log",
+                                          "kafka", "--store", url, "--archive-every", "200ms", "--batch-every", "300ms", NULL});
     for (int64_t until_ms = tl_clock_monotonic_ms() + PATIENCE_MS; !published && tl_clock_monotonic_ms() < until_ms;
          tl_clock_sleep_ms(50))
         published =

@@ -390,8 +390,8 @@ Test(speed, up_runs_all_parts_and_ends_them)
     char *left;
 
     visits_append(data, 2, 17280, 0, 12000); /* more than two days */
-    run_start(&run, (const char *const[]){"up", "--views", views, "--data", data, "--archive-every", "200ms", "--batch-every",
-                                          "300ms", NULL});
+    run_start(&run, (const char *const[]){"up", "--serve-listen", "127.0.0.1:0", "--views", views, "--data", data,
+                                          "--archive-every", "200ms", "--batch-every", "300ms", NULL});
     cr_expect(has_read(12000));
     for (int i = 0; i < 200; i++) {
         char *published = dump_sql(store, "SELECT count(*) FROM tally_pointer");

@@ -40,7 +40,7 @@ TestSuite(up, .init = folder_open, .fini = folder_close, .timeout = 60);
 
 static void up(struct run *run)
 {
-    run_start(run, (const char *const[]){"up", "--views", views, "--data", data, NULL});
+    run_start(run, (const char *const[]){"up", "--serve-listen", "127.0.0.1:0", "--views", views, "--data", data, NULL});
 }
 
 /* The pid that up said for the part at its last start. */
@@ -157,7 +157,7 @@ Test(up, a_part_that_is_used_wrongly_ends_the_whole_with_its_status)
 {
     struct run run = {0};
 
-    RUN(&run, "up", "--views", views, "--data", data, "--archive-every", "0s");
+    RUN(&run, "up", "--serve-listen", "127.0.0.1:0", "--views", views, "--data", data, "--archive-every", "0s");
     cr_expect_eq(run.status, 2, "%s", run.err);
     cr_expect_eq(times_in(run.err, "--interval must be more than 0"), 1, "%s", run.err);
     cr_expect_eq(times_in(run.err, " error up archive ended with status 2\n"), 1, "%s", run.err);
@@ -174,7 +174,7 @@ Test(up, a_lock_that_another_run_holds_ends_the_whole_with_75)
     snprintf(path, sizeof path, "%s/archive.lock", data);
     fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
     cr_assert_eq(flock(fd, LOCK_EX | LOCK_NB), 0);
-    RUN(&run, "up", "--views", views, "--data", data);
+    RUN(&run, "up", "--serve-listen", "127.0.0.1:0", "--views", views, "--data", data);
     cr_expect_eq(run.status, 75, "%s", run.err);
     cr_expect_eq(times_in(run.err, " error up archive ended with status 75\n"), 1, "%s", run.err);
     run_done(&run);
@@ -191,7 +191,8 @@ Test(up, what_failed_outside_is_tried_again_until_it_works)
     snprintf(folder, sizeof folder, "%s", run_file_write(dir, "store", "a file"));
     snprintf(url, sizeof url, "sqlite:%s/views.db", folder);
     snprintf(store, sizeof store, "%s/views.db", folder);
-    run_start(&run, (const char *const[]){"up", "--views", views, "--data", data, "--store", url, NULL});
+    run_start(&run, (const char *const[]){"up", "--serve-listen", "127.0.0.1:0", "--views", views, "--data", data, "--store", url,
+                                          NULL});
     cr_assert(run_says(&run, " warn up speed ended with status 3; it starts again in ", PATIENCE_MS));
     cr_assert_eq(unlink(folder), 0);
     cr_assert_eq(mkdir(folder, 0777), 0);
@@ -279,8 +280,9 @@ Test(up, intercept_stands_before_the_site_comes_back_and_ends_first)
     site_port = site_start(&site);
     snprintf(listen, sizeof listen, "127.0.0.1:%u", (unsigned)port);
     snprintf(upstream, sizeof upstream, "http://127.0.0.1:%u", (unsigned)site_port);
-    run_start(&run, (const char *const[]){"up", "--views", views, "--data", data, "--metrics-listen", ":0", "--upstream",
-                                          upstream, "--listen", listen, "--", "--log-localhost", NULL});
+    run_start(&run,
+              (const char *const[]){"up", "--serve-listen", "127.0.0.1:0", "--views", views, "--data", data, "--metrics-listen",
+                                    ":0", "--upstream", upstream, "--listen", listen, "--", "--log-localhost", NULL});
     cr_assert(run_says(&run, " info intercept listens ", PATIENCE_MS), "%s", run_err_so_far(&run));
     http_port_said(&run, "intercept");
     visit(port, 20);
@@ -323,8 +325,9 @@ Test(up, intercept_is_told_to_read_its_certificate_anew)
     wire_certificate(data, "site", "localhost");
     snprintf(certificate, sizeof certificate, "%s/site.pem", data);
     snprintf(key, sizeof key, "%s/site.key", data);
-    run_start(&run, (const char *const[]){"up", "--views", views, "--data", data, "--upstream", "http://127.0.0.1:1", "--listen",
-                                          "127.0.0.1:0", "--", "--tls-certificate", certificate, "--tls-key", key, NULL});
+    run_start(&run, (const char *const[]){"up", "--serve-listen", "127.0.0.1:0", "--views", views, "--data", data, "--upstream",
+                                          "http://127.0.0.1:1", "--listen", "127.0.0.1:0", "--", "--tls-certificate", certificate,
+                                          "--tls-key", key, NULL});
     cr_assert(run_says(&run, " info intercept listens ", PATIENCE_MS), "%s", run_err_so_far(&run));
     run_signal(&run, SIGHUP);
     cr_expect(run_says(&run, " info intercept the certificate was read anew", PATIENCE_MS), "%s", run_err_so_far(&run));
@@ -336,15 +339,16 @@ Test(up, what_stands_behind_the_dashes_is_for_intercept)
 {
     struct run run = {0};
 
-    RUN(&run, "up", "--views", views, "--data", data, "--", "--log-localhost");
+    RUN(&run, "up", "--serve-listen", "127.0.0.1:0", "--views", views, "--data", data, "--", "--log-localhost");
     cr_expect_eq(run.status, 2, "%s", run.err);
     cr_expect_eq(times_in(run.err, "'--log-localhost': what stands behind -- is for intercept, which --upstream URL starts"), 1,
                  "%s", run.err);
     run_done(&run);
-    RUN(&run, "up", "--views", views, "--data", data, "--listen", ":8080");
+    RUN(&run, "up", "--serve-listen", "127.0.0.1:0", "--views", views, "--data", data, "--listen", ":8080");
     cr_expect_eq(run.status, 2, "%s", run.err);
     run_done(&run);
-    RUN(&run, "up", "--views", views, "--data", data, "--upstream", "http://127.0.0.1:1", "--", "--no-such-option");
+    RUN(&run, "up", "--serve-listen", "127.0.0.1:0", "--views", views, "--data", data, "--upstream", "http://127.0.0.1:1", "--",
+        "--no-such-option");
     cr_expect_eq(run.status, 2, "%s", run.err);
     cr_expect_eq(times_in(run.err, " warn up intercept wrote:\ntally intercept: there is no option '--no-such-option'"), 1, "%s",
                  run.err);
@@ -374,7 +378,8 @@ Test(up, reconcile_runs_behind_the_nightly_batch)
     run_done(&run);
     RUN(&run, "archive", "--views", views, "--data", data);
     run_done(&run);
-    run_start(&run, (const char *const[]){"up", "--views", views, "--data", data, "--batch-at", "02:00", "-v", NULL});
+    run_start(&run, (const char *const[]){"up", "--serve-listen", "127.0.0.1:0", "--views", views, "--data", data, "--batch-at",
+                                          "02:00", "-v", NULL});
     cr_assert(run_says(&run, " info up speed started", PATIENCE_MS), "%s", run_err_so_far(&run));
     set_clock(VISITS_START_MS + 2 * DAY_MS + 7201000);
     cr_expect(
