@@ -661,6 +661,31 @@ Test(serve, the_last_answer_is_given_while_the_file_is_away)
     serve_stop(&serve);
 }
 
+/* Somebody has thrown the store away, and it was made anew: nobody goes on reading the file that has no name any more. */
+Test(serve, a_store_that_was_made_anew_is_the_one_that_is_read)
+{
+    static const char *const endings[] = {"", "-wal", "-shm"};
+    struct serve_answer answer;
+    struct tl_buf lines;
+
+    count_a_day(false);
+    START("--readers", "1");
+    free(etag_of("/api/v1/views/hits?where=host:eq:anew"));
+    for (size_t e = 0; e < TL_COUNT(endings); e++) {
+        char path[300];
+
+        snprintf(path, sizeof path, "%s%s", p.store, endings[e]);
+        (void)unlink(path);
+    }
+    tl_buf_init(&lines, 0);
+    put_event(&lines, "new", "anew", "23:59:59", "/");
+    import_lines(&lines, "anew.jsonl");
+    TALLY(&p, 0, "speed", "--once");
+    answer = serve_wait(&serve, "/api/v1/views/hits?where=host:eq:anew", 200, "\"host\":\"anew\"");
+    serve_done(&answer);
+    serve_stop(&serve);
+}
+
 static struct tcp_proxy *proxy;
 
 static void cut(void)
@@ -719,7 +744,7 @@ Test(serve, a_query_that_takes_too_long_is_stopped_and_holds_up_nobody)
 
     use_store("postgres");
     count_a_day(true);
-    START("--query-timeout", "300ms");
+    START("--query-timeout", "300ms", "--readers", "1");
     answer = serve_get(&serve, "/api/v1/views/hits?limit=1");
     cr_assert_eq(answer.status, 200);
     serve_done(&answer);
@@ -742,6 +767,9 @@ Test(serve, a_query_that_takes_too_long_is_stopped_and_holds_up_nobody)
     cr_assert_lt(tl_clock_monotonic_ms() - began_ms, 2500, "%lld ms: %s", (long long)(tl_clock_monotonic_ms() - began_ms),
                  run_err_so_far(&serve.run));
     serve_done(&answer);
+    cr_assert(run_says(&serve.run, "a query took too long", 5000));
+    cr_assert(run_says(&serve.run, "due to statement timeout", 1000), "the server has not stopped it: %s",
+              run_err_so_far(&serve.run));
     answer = serve_get(&serve, "/openapi.json");
     cr_assert_eq(answer.status, 200);
     serve_done(&answer);
