@@ -2,6 +2,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/table.h"
 #include "support/store_checks.h"
 
@@ -334,7 +335,89 @@ static void two_handles_read_one_snapshot(const struct store_backend *backend)
         tl_store_close(readers[r]);
 }
 
+static enum tl_code count_row(void *ctx, const struct tl_value *values, size_t count, struct tl_err *err)
+{
+    (void)values;
+    (void)count;
+    (void)err;
+    ++*(uint32_t *)ctx;
+    return TL_OK;
+}
+
+/* A slow query is stopped; the handle is as good as before. */
+static void a_read_is_over_by_its_deadline(const struct store_backend *backend)
+{
+    enum { ROWS = 20000 };
+    const struct tl_query all = {.view = TL_SV("hits"), .from_ms = MIN_MS, .to_ms = MAX_MS, .limit = -1};
+    struct tl_store *store = fresh(backend), *reader;
+    int64_t id = hits(store), epoch = store_epoch(store), change;
+    struct store_rows rows;
+    struct tl_err why = {.code = TL_OK};
+    uint32_t count = 0;
+
+    store_rows_init(&rows, true, ROWS);
+    for (int64_t i = 0; i < ROWS; i++)
+        store_rows_add(&rows, i, i + 10, "a", i);
+    OK(tl_store_begin_tick(store, epoch, &change, err));
+    OK(tl_store_put_speed_rows(store, id, &rows.rows, change, err));
+    OK(tl_store_commit(store, err));
+    store_rows_done(&rows);
+    reader = store_open(url, TL_STORE_READ);
+    tl_store_deadline(reader, tl_clock_monotonic_ms());
+    cr_assert_neq(tl_store_query(reader, &all, any_head, count_row, &count, &why), TL_OK);
+    cr_assert_eq(why.code, TL_ERR_IO, "%s", why.message);
+    cr_assert_lt(count, ROWS);
+    count = 0;
+    tl_store_deadline(reader, tl_clock_monotonic_ms() + 20000);
+    OK(tl_store_query(reader, &all, any_head, count_row, &count, err));
+    cr_assert_eq(count, ROWS);
+    tl_store_deadline(reader, 0);
+    OK(tl_store_query(reader, &all, any_head, count_row, &count, err));
+    tl_store_close(reader);
+    tl_store_close(store);
+}
+
+static enum tl_code see_undone(void *ctx, int64_t published, int64_t run, struct tl_err *err)
+{
+    (void)ctx;
+    (void)published;
+    (void)run;
+    (void)err;
+    return TL_OK;
+}
+
+static int64_t published(struct tl_store *store)
+{
+    int64_t version = 0;
+
+    OK(tl_store_published_version(store, &version, err));
+    return version;
+}
+
+static void what_is_published_has_a_version(const struct store_backend *backend)
+{
+    struct tl_store *store = fresh(backend);
+    int64_t id = hits(store), epoch = store_epoch(store), run = store_run(store, "first"), before = published(store), next;
+    bool swapped = false;
+
+    store_put_speed(store, epoch, id, 0, 10, "a", 1);
+    store_stage(store, run, id, 0, 10, "a", 1);
+    store_stage_range(store, run, id, 0, 10);
+    cr_assert_eq(published(store), before, "a tick and what is staged are not published");
+    OK(tl_store_publish(store, run, 5, err));
+    cr_assert_neq(next = published(store), before);
+    OK(tl_store_unpublish(store, 0, "me", 6, see_undone, NULL, err));
+    cr_assert(published(store) != next && published(store) != before);
+    before = published(store);
+    id = define(store, store_windowed("hits", 'b'));
+    OK(tl_store_swap(store, id, 0, &swapped, err));
+    cr_assert_eq(published(store) != before, swapped);
+    tl_store_close(store);
+}
+
 static const struct store_check checks[] = {
+    CHECK(a_read_is_over_by_its_deadline),
+    CHECK(what_is_published_has_a_version),
     CHECK(reading_what_is_not_there),
     CHECK(urls),
     CHECK(a_secret_is_made_once),
