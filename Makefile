@@ -451,6 +451,10 @@ COLLECT_FUZZ := $(addprefix speed_layer/,$(addsuffix .c,client collect collect_e
 $(B)/replay_collect: $(call objects,$(COLLECT_FUZZ))
 build/fuzz/collect: $(COLLECT_FUZZ:%.c=build/fuzz/%.o)
 
+API_QUERY_FUZZ := serving/api_query.c serving/problem.c common/main/option.c
+$(B)/replay_api_query: $(call objects,$(API_QUERY_FUZZ))
+build/fuzz/api_query: $(API_QUERY_FUZZ:%.c=build/fuzz/%.o)
+
 # The corpus without a fuzzer: a plain main() hands each file to the target.
 $(REPLAYS): $(B)/replay_%: $(B)/tests/fuzz/%_fuzz.o $(B)/tests/fuzz/corpus.o $(ARCHIVE)
 	$(Q)echo "  LINK $@"
