@@ -101,6 +101,11 @@ void tl_database_deadline(struct tl_database *database, int64_t at_ms)
         database->driver->deadline(database);
 }
 
+enum tl_code tl_database_wait(struct tl_database *database, int64_t timeout_ms, int wake_fd, struct tl_err *err)
+{
+    return database->driver->wait(database, timeout_ms, wake_fd, err);
+}
+
 /* ---- statements ---- */
 
 /* Takes `what`. */

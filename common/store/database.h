@@ -120,6 +120,9 @@ TL_MUST_USE enum tl_code tl_database_replace_view(struct tl_database *database, 
 TL_MUST_USE enum tl_code tl_database_version(struct tl_database *database, int64_t *version, struct tl_err *err);
 /* As tl_store_deadline. */
 void tl_database_deadline(struct tl_database *database, int64_t at_ms);
+/* Outside of transactions: until somebody may have committed, `timeout_ms` are over, or wake_fd (-1: none) can be read. It may well return for
+ * nothing, and by itself does so before long where nobody would say a word. */
+TL_MUST_USE enum tl_code tl_database_wait(struct tl_database *database, int64_t timeout_ms, int wake_fd, struct tl_err *err);
 
 /* ---- statements ---- */
 
@@ -203,6 +206,7 @@ struct tl_database_driver {
                                  struct tl_err *err);
     enum tl_code (*version)(struct tl_database *database, int64_t *version, struct tl_err *err);
     void (*deadline)(struct tl_database *database); /* base.deadline_ms has changed; NULL: it is looked at where it matters */
+    enum tl_code (*wait)(struct tl_database *database, int64_t timeout_ms, int wake_fd, struct tl_err *err);
 
     /* database, types and what are filled in by the caller. */
     enum tl_code (*statement)(struct tl_database *database, struct tl_sv sql, const char *types, struct tl_statement **out,

@@ -681,6 +681,7 @@ static const struct tl_database_driver postgres_driver = {
     .names_changed = op_names_changed,
     .replace_view = op_replace_view,
     .version = op_version,
+    .wait = tl_pg_wait,
     .statement = op_statement,
     .statement_close = op_statement_close,
     .run = op_run,

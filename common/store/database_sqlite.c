@@ -23,6 +23,7 @@
 #include "base/lock.h"
 #include "event/schema.h"
 #include "store/sqlite_rows.h"
+#include "store/sqlite_wait.h"
 
 #define BUSY_MS 5000
 #define DEADLINE_STEPS 4000       /* of SQLite's machine between two looks at the clock: some 40 us */
@@ -201,6 +202,7 @@ struct sqlite_database {
     sqlite3 *db;
     struct tl_lock *lock; /* on the file beside it; NULL: none */
     struct tl_sqlite_rows rows;
+    struct tl_sqlite_wait wait;
 };
 
 /* The answer is part of the statement: a statement that is being stepped gives its next caller another one. */
@@ -657,6 +659,13 @@ static enum tl_code op_version(struct tl_database *database, int64_t *version, s
     return tl_database_get(database, sql_data_version, version, NULL, err, "");
 }
 
+static enum tl_code op_wait(struct tl_database *database, int64_t timeout_ms, int wake_fd, struct tl_err *err)
+{
+    (void)err;
+    tl_sqlite_wait(&sqlite_of(database)->wait, database->place, timeout_ms, wake_fd);
+    return TL_OK;
+}
+
 /* ---- the file ---- */
 
 static uint32_t big_endian(const unsigned char *at)
@@ -906,6 +915,7 @@ static void op_close(struct tl_database *database)
     struct sqlite_database *s = sqlite_of(database);
 
     tl_lock_release(s->lock);
+    tl_sqlite_wait_close(&s->wait);
     sqlite3_close_v2(s->db); /* v2: a cursor that is still open keeps it */
     free(s->base.place);
     free(s);
@@ -943,6 +953,7 @@ static const struct tl_database_driver sqlite_driver = {
     .replace_view = op_replace_view,
     .version = op_version,
     .deadline = op_deadline,
+    .wait = op_wait,
     .statement = op_statement,
     .statement_close = op_statement_close,
     .run = op_run,

@@ -5,6 +5,7 @@
  * postgres_params.c    values and rows as parameters
  * postgres_schema.c    the schema of the tally_ tables: made, migrated, refused
  * postgres_lock.c      work that one process does at a time
+ * postgres_wait.c      waiting until somebody has committed
  * database_postgres.c   the driver: transactions, statements, answers
  *
  * The connection is in libpq's pipeline mode as long as it lives: statements go out one after the other, and their answers are
@@ -39,10 +40,12 @@ struct tl_pg {
     uint64_t names_given; /* to statements and cursors */
     struct tl_pg_pending pending[TL_PG_PENDING_MAX];
     size_t pending_count;
-    size_t unsynced_bytes; /* of what was sent since the last Sync, about */
-    int64_t silence_ms;    /* how long a server may say nothing where it is impatiently waited for */
-    bool impatient;        /* so it is, but where a statement may take long: in snapshots, in what batch writes, in swaps */
-    bool silent;           /* it has been silent for too long: the connection is as good as lost */
+    size_t unsynced_bytes;    /* of what was sent since the last Sync, about */
+    int64_t silence_ms;       /* how long a server may say nothing where it is impatiently waited for */
+    bool impatient;           /* so it is, but where a statement may take long: in snapshots, in what batch writes, in swaps */
+    bool silent;              /* it has been silent for too long: the connection is as good as lost */
+    uint64_t asked_to_listen; /* the connection on which LISTEN was tried last */
+    bool listens;             /* it was taken there */
     bool begun, begun_write, failed; /* in a transaction; it can only be rolled back */
     struct tl_err first;             /* why: whoever hears of it later hears the same */
 };
@@ -109,6 +112,11 @@ TL_MUST_USE enum tl_code tl_pg_check_schema(struct tl_pg *pg, struct tl_err *err
 /* Takes it for the session, where the handle is to hold one. After each connect: it goes with the session. */
 TL_MUST_USE enum tl_code tl_pg_take_lock(struct tl_pg *pg, struct tl_err *err);
 TL_MUST_USE enum tl_code tl_pg_lock(struct tl_database *database, const char *work, const char *who, struct tl_err *err);
+
+/* ---- changes ---- */
+
+/* As tl_database_wait. */
+TL_MUST_USE enum tl_code tl_pg_wait(struct tl_database *database, int64_t timeout_ms, int wake_fd, struct tl_err *err);
 
 /* A number of a binary answer. */
 int64_t tl_pg_i64(const PGresult *result, int row, int column);

@@ -1,18 +1,24 @@
 /* store.c: one handle of a store: opening, transactions, the secret. */
 #include "store/store.h"
 
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
 
+#include "base/clock.h"
 #include "store/store_handle.h"
 
-static const char sql_next_change[] = "UPDATE tally_change SET change = change + 1 RETURNING change";
 /* Publications and definitions get growing numbers; a rollback strikes publications out. */
 static const char sql_published[] =
     "SELECT (SELECT COALESCE(max(published), 0) + count(undone_ms) FROM tally_publication)"
     " + (SELECT COALESCE(max(definition), 0) FROM tally_definition WHERE state = 'active') * 4294967296";
+/* Whoever waits for changes hears of it when the transaction is in (tl_store_wait). */
+static const char *const sql_next_change[] = {
+    [TL_DIALECT_SQLITE] = "UPDATE tally_change SET change = change + 1 RETURNING change",
+    [TL_DIALECT_POSTGRES] = "UPDATE tally_change SET change = change + 1 RETURNING change, pg_notify('tally', current_schema())",
+};
 static const char sql_secret[] = "SELECT value FROM tally_meta WHERE name = 'secret.' || ?1";
 static const char sql_put_secret[] =
     "INSERT INTO tally_meta (name, value) VALUES ('secret.' || ?1, ?2) ON CONFLICT (name) DO NOTHING";
@@ -153,7 +159,7 @@ void tl_store_read_end(struct tl_store *store, bool mine)
 
 enum tl_code tl_store_next_change(struct tl_store *store, int64_t *change, struct tl_err *err)
 {
-    return tl_database_get(store->database, sql_next_change, change, NULL, err, "");
+    return tl_database_get(store->database, sql_next_change[store->database->dialect], change, NULL, err, "");
 }
 
 enum tl_code tl_store_version(struct tl_store *store, int64_t *version, struct tl_err *err)
@@ -169,6 +175,32 @@ enum tl_code tl_store_published_version(struct tl_store *store, int64_t *version
 void tl_store_deadline(struct tl_store *store, int64_t at_ms)
 {
     tl_database_deadline(store->database, at_ms);
+}
+
+static bool is_readable(int fd)
+{
+    struct pollfd look = {.fd = fd, .events = POLLIN};
+
+    return fd >= 0 && poll(&look, 1, 0) > 0;
+}
+
+enum tl_code tl_store_wait(struct tl_store *store, int64_t timeout_ms, int wake_fd, bool *changed, struct tl_err *err)
+{
+    int64_t until_ms = tl_add_sat_i64(tl_clock_monotonic_ms(), timeout_ms), left_ms = timeout_ms, version = 0;
+    enum tl_code rc;
+
+    for (;;) {
+        TL_TRY(tl_database_version(store->database, &version, err));
+        *changed = !store->waited || version != store->waited_version;
+        store->waited = true;
+        store->waited_version = version;
+        if (*changed || left_ms <= 0 || is_readable(wake_fd))
+            break;
+        TL_TRY(tl_database_wait(store->database, left_ms, wake_fd, err));
+        left_ms = until_ms - tl_clock_monotonic_ms();
+    }
+out:
+    return rc;
 }
 
 /* ---- the secret ---- */

@@ -21,7 +21,7 @@
  * `_final` is not written row by row: a row is final when _end_ms <= the definition's final_ms, which each tick moves on.
  * `_change` has no index: it would change with every row of every tick, and cost as much as the row (SQLite: 2 to 3 times the rows a second without
  * it). Of a view with windows, what has changed since a look is not beyond the final_ms of that look: the identity's index gives
- * those rows. Rows without a window are never updated: what is new among them is found by partition and offset.
+ * those rows. Rows without a window are never updated: there it has one. (store_change.h)
  * Every call that fails leaves the transaction to be rolled back. Runs on: one handle a thread. */
 #ifndef TL_STORE_H
 #define TL_STORE_H
@@ -490,5 +490,10 @@ TL_MUST_USE enum tl_code tl_store_version(struct tl_store *store, int64_t *versi
 /* Changes with each publication, rollback and swap of a definition: as long as it does not, rows of windows that end at or before the boundary B stay as
  * they are, but for keys with boundaries of their own. */
 TL_MUST_USE enum tl_code tl_store_published_version(struct tl_store *store, int64_t *version, struct tl_err *err);
+/* Outside of transactions. Waits until that version is another one than when this was called last (the first call on a handle does not wait), `timeout_ms` are over, or `wake_fd`
+ * (-1: none) can be read; *changed says whether it is. In PostgreSQL a change is heard of by NOTIFY, which ticks, publications, rollbacks and
+ * swaps give in their transactions; beside a SQLite file by its WAL being written (sqlite_wait.c). */
+TL_MUST_USE enum tl_code tl_store_wait(struct tl_store *store, int64_t timeout_ms, int wake_fd, bool *changed,
+                                       struct tl_err *err);
 
 #endif

@@ -40,8 +40,13 @@ static enum tl_code define(struct tl_store *store, const struct tl_shape *shape,
     tl_buf_init(&batch, 0);
     tl_buf_init(&beside, 0);
     TL_TRY(tl_database_get(store->database, sql_by_hash, id, &found, err, "tt", shape->view, tl_sv_from(shape->hash)));
-    if (found)
+    if (found) {
+        struct tl_known *d;
+
+        TL_TRY(tl_known_find(store, *id, &d, err));
+        TL_TRY(tl_tables_index_changes(store, *id, d->windowed, tl_buf_sv(&d->speed_table), err));
         goto out;
+    }
     TL_TRY(tl_tables_check_names(store, shape, err));
     TL_TRY(tl_database_get(store->database, sql_active_of, &active, &found, err, "t", shape->view));
     state = found ? TL_DEFINITION_BUILDING : TL_DEFINITION_ACTIVE;
@@ -186,6 +191,7 @@ static enum tl_code swap(struct tl_store *store, int64_t id, int64_t epoch, bool
     struct tl_known *d;
     struct tl_merge_view view;
     struct tl_buf speed, batch, beside;
+    int64_t change;
     bool may, replaces;
     enum tl_code rc = TL_OK;
 
@@ -199,6 +205,7 @@ static enum tl_code swap(struct tl_store *store, int64_t id, int64_t epoch, bool
         goto out;
     TL_TRY(tl_known_find(store, id, &d, err));
     TL_TRY(tl_database_names_changed(store->database, err));
+    TL_TRY(tl_store_next_change(store, &change, err)); /* what the view shows has changed */
     view = tl_known_view(d);
     if (store->database->dialect == TL_DIALECT_POSTGRES)
         TL_TRY(tl_tables_make_view(store, &view, replaces, err));

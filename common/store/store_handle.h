@@ -16,6 +16,7 @@
  * store_cut.c           cuts per key: anew at a publication, lowered by a tick
  * store_read.c          rows in the order of their identity; counts
  * store_select.c        queries: conditions, an order, pages (store_select.h)
+ * store_change.c        what the merged view shows, for who tells what has changed (store_change.h)
  * database.h             what they stand on: the connection to SQLite or PostgreSQL, with the schema of the tally_ tables
  *
  * Values in a view's tables (the names are those of merge_view.h):
@@ -78,6 +79,8 @@ struct tl_store {
     struct tl_database *database;
     unsigned implicit_reads; /* calls that read in a transaction of their own making */
     int64_t names;           /* by which the definitions' tables are known */
+    bool waited;             /* and so tl_store_wait has seen a version */
+    int64_t waited_version;
     struct tl_arena lasting;
     struct tl_known *known;
     struct tl_definition *list;
@@ -128,6 +131,9 @@ TL_MUST_USE enum tl_code tl_tables_check_free(struct tl_store *store, const stru
                                               struct tl_err *err);
 TL_MUST_USE enum tl_code tl_tables_make(struct tl_store *store, const struct tl_shape *shape, const struct tl_merge_view *view,
                                         struct tl_sv state_table, struct tl_err *err);
+/* Where rows are never written again, what is new among them is found by _change. Stores of before had no such index: it is made where there is none. */
+TL_MUST_USE enum tl_code tl_tables_index_changes(struct tl_store *store, int64_t definition, bool windowed,
+                                                 struct tl_sv speed_table, struct tl_err *err);
 TL_MUST_USE enum tl_code tl_tables_make_view(struct tl_store *store, const struct tl_merge_view *view, bool replaces,
                                              struct tl_err *err);
 TL_MUST_USE enum tl_code tl_tables_drop(struct tl_store *store, struct tl_sv name, struct tl_err *err);

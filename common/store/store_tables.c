@@ -5,6 +5,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* clang-format off */
+static const char *const sql_change_indexes[] = {
+    [TL_DIALECT_SQLITE] = "SELECT count(*) FROM sqlite_master WHERE type = 'index' AND tbl_name = ?1 AND name LIKE 'tally_change_%'",
+    [TL_DIALECT_POSTGRES] = "SELECT count(*) FROM pg_indexes WHERE schemaname = current_schema() AND tablename = ?1"
+                            " AND indexname LIKE 'tally_change_%'",
+};
+/* clang-format on */
 static const char sql_comment[] = "SELECT comment FROM tally_definition WHERE definition = ?1";
 
 /* ---- what may not be ---- */
@@ -353,6 +360,26 @@ out:
     return rc;
 }
 
+/* A replay's index stays with the table that it puts in place, under its own number. */
+enum tl_code tl_tables_index_changes(struct tl_store *store, int64_t definition, bool windowed, struct tl_sv speed_table,
+                                     struct tl_err *err)
+{
+    struct tl_buf columns;
+    int64_t count = 0;
+    enum tl_code rc = TL_OK;
+
+    tl_buf_init(&columns, 0);
+    if (!windowed)
+        TL_TRY(
+            tl_database_get(store->database, sql_change_indexes[store->database->dialect], &count, NULL, err, "t", speed_table));
+    tl_buf_put_str(&columns, "_change");
+    if (!windowed && count == 0)
+        TL_TRY(make_index(store, "INDEX", "change", definition, speed_table, &columns, err));
+out:
+    tl_buf_done(&columns);
+    return rc;
+}
+
 enum tl_code tl_tables_make(struct tl_store *store, const struct tl_shape *shape, const struct tl_merge_view *view,
                             struct tl_sv state_table, struct tl_err *err)
 {
@@ -367,6 +394,7 @@ enum tl_code tl_tables_make(struct tl_store *store, const struct tl_shape *shape
     TL_TRY(tl_database_do_text(store->database, &sql, err));
     TL_TRY(make_identity_index(store, view->definition, "speed", view->speed_table, "", err));
     TL_TRY(make_identity_index(store, view->definition, "batch", view->batch_table, "_run, ", err));
+    TL_TRY(tl_tables_index_changes(store, view->definition, shape->windowed, view->speed_table, err));
     if (shape->cut_per_key) {
         TL_TRY(make_key_index(store, view, "key_speed", view->speed_table, err));
         TL_TRY(make_key_index(store, view, "key_batch", view->batch_table, err));
