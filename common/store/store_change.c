@@ -75,13 +75,14 @@ out:
     return rc;
 }
 
-enum tl_code tl_store_columns(struct tl_store *store, int64_t definition, struct tl_store_columns *out, struct tl_err *err)
+enum tl_code tl_store_served_columns(struct tl_store *store, int64_t definition, struct tl_served_columns *out,
+                                     struct tl_err *err)
 {
     struct tl_known *d;
     enum tl_code rc;
 
     TL_TRY(tl_known_find(store, definition, &d, err));
-    *out = (struct tl_store_columns){d->columns, d->columns_count, d->windowed};
+    *out = (struct tl_served_columns){d->columns, d->columns_count, d->windowed};
 out:
     return rc;
 }

@@ -35,19 +35,21 @@ tl_store_published_ranges(struct tl_store *store, int64_t definition, int64_t fi
                           struct tl_err *err);
 
 /* The columns of a definition, as in its shape, and whether its rows are of windows. They stay until the handle is closed. */
-struct tl_store_columns {
+struct tl_served_columns {
     const struct tl_shape_column *columns;
     uint32_t columns_count;
     bool windowed;
 };
-TL_MUST_USE enum tl_code tl_store_columns(struct tl_store *store, int64_t definition, struct tl_store_columns *out,
-                                          struct tl_err *err);
+TL_MUST_USE enum tl_code tl_store_served_columns(struct tl_store *store, int64_t definition, struct tl_served_columns *out,
+                                                 struct tl_err *err);
 
 struct tl_served {
     int64_t definition;
-    int64_t behind_ms;     /* rows that end behind it; INT64_MIN: all */
-    int64_t changed_after; /* rows that speed serves and a tick with a higher number wrote; INT64_MIN: all rows, of both layers */
-    int64_t newest;        /* >= 0: only so many, those that end last; < 0: all */
+    int64_t behind_ms; /* rows that end behind it; INT64_MIN: all */
+    /* INT64_MIN: all rows, of both layers. Else those that a tick with a higher number wrote: of the rows that speed serves; without a window of all of
+     * speed's, for there one is written once, and batch may serve it before anybody has looked. */
+    int64_t changed_after;
+    int64_t newest; /* >= 0: only so many, those that end last; < 0: all */
 };
 struct tl_served_row {
     int64_t start_ms, end_ms;
