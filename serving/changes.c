@@ -73,7 +73,7 @@ struct view {
     struct tl_buf delta, columns_text;
     struct tl_served_columns columns; /* the store's */
     const char *resync;
-    bool looked;
+    bool other_columns, looked;
 };
 
 struct tl_changes {
@@ -582,7 +582,7 @@ static const char *broken(const struct look *l)
 
     if (l->mark.change < is->change)
         return "the store is another one than before";
-    if (!tl_sv_eq(l->view->public.columns_text, tl_buf_sv(&l->view->columns_text)))
+    if (l->view->other_columns)
         return "the view has other columns than before";
     if (!l->columns.windowed && (l->replaced || l->renamed))
         return "the view's rows were made anew";
@@ -596,7 +596,7 @@ static enum tl_code look_at(struct look *l, struct tl_err *err)
     struct tl_shown_view *v = &view->will_be;
     enum tl_code rc;
 
-    view->looked = false;
+    view->looked = view->other_columns = false;
     view->resync = NULL;
     tl_buf_clear(&view->delta);
     *v = *is;
@@ -608,6 +608,7 @@ static enum tl_code look_at(struct look *l, struct tl_err *err)
     tl_buf_clear(&view->columns_text);
     put_columns_text(&view->columns_text, &l->columns);
     TL_TRY(tl_buf_check(&view->columns_text, "columns", err));
+    view->other_columns = view->loaded && !tl_sv_eq(view->public.columns_text, tl_buf_sv(&view->columns_text));
     l->replaced = view->loaded && l->definition.id != is->definition;
     /* Without a number, somebody has only registered a definition. */
     l->renamed = view->loaded && !l->replaced && l->mark.names != is->names && l->mark.change != is->change;
@@ -708,7 +709,8 @@ enum tl_code tl_changes_look(struct tl_changes *c, int64_t now_ms,
 
     TL_TRY(look(c, now_ms, NULL, err));
     for (struct view *view = c->views; view != NULL; view = view->next) {
-        struct tl_changes_news news = {.resync = view->resync, .delta = tl_buf_sv(&view->delta)};
+        struct tl_changes_news news = {
+            .resync = view->resync, .delta = tl_buf_sv(&view->delta), .other_columns = view->other_columns};
 
         if (!view->looked)
             continue;

@@ -54,6 +54,7 @@ TL_MUST_USE enum tl_code tl_changes_wait(struct tl_changes *changes, int64_t tim
 struct tl_changes_news {
     const char *resync; /* why what was told before does not lead here: a snapshot does; NULL: it does */
     struct tl_sv delta; /* what led from the seq before to this one; empty: nothing was told */
+    bool other_columns; /* the view has them now: what knew the old ones is to be made anew */
     bool moved;         /* the boundary, or what is final */
 };
 /* One look at all live views, of one snapshot; `told` is called when it is in the file. On failure nobody is told, and the next look finds it. */

@@ -238,8 +238,8 @@ static const char *form_of(enum tl_kind kind)
     }
 }
 
-static enum tl_code read_value(struct tl_sv column, enum tl_kind kind, struct tl_sv text, struct tl_value *out,
-                               struct tl_err *err)
+enum tl_code tl_condition_value(struct tl_sv column, enum tl_kind kind, struct tl_sv text, struct tl_value *out,
+                                struct tl_err *err)
 {
     bool good;
 
@@ -354,7 +354,7 @@ static enum tl_code read_like(struct selection *s, struct tl_sv column, struct t
     tl_buf_init(&glob, 0);
     if (pattern.size > LIKE_BYTES_MAX)
         TL_TRY(fail_like(column, "a pattern has 1000 bytes at most", err));
-    TL_TRY(read_value(column, TL_STRING, pattern, out, err));
+    TL_TRY(tl_condition_value(column, TL_STRING, pattern, out, err));
     for (size_t i = 0; i < pattern.size; i++) {
         char c = pattern.data[i];
         bool escaped = c == '\\';
@@ -433,12 +433,12 @@ static enum tl_code take_condition(struct selection *s, const struct tl_conditio
         do {
             if (s->binds_count >= TL_SELECT_VALUES_MAX)
                 TL_TRY(tl_fail(err, TL_ERR_USAGE, "where: %d values at most", TL_SELECT_VALUES_MAX));
-            TL_TRY(read_value(asked->column, kind, next_of(&rest, &room), &value, err));
+            TL_TRY(tl_condition_value(asked->column, kind, next_of(&rest, &room), &value, err));
             TL_TRY(add_bind(s, bind_of(&value), err));
         } while (rest.data != NULL);
         break;
     default:
-        TL_TRY(read_value(asked->column, kind, asked->value, &value, err));
+        TL_TRY(tl_condition_value(asked->column, kind, asked->value, &value, err));
         TL_TRY(add_bind(s, bind_of(&value), err));
         break;
     }

@@ -76,6 +76,9 @@ struct tl_refusal {
  * TL_ERR_USAGE, and the operators that there are. */
 TL_MUST_USE enum tl_code tl_condition_read(struct tl_sv text, struct tl_condition *out, struct tl_refusal *refusal,
                                            struct tl_err *err);
+/* A value of a condition, of the column's kind: a view into the text. TL_ERR_USAGE says what would do. */
+TL_MUST_USE enum tl_code tl_condition_value(struct tl_sv column, enum tl_kind kind, struct tl_sv text, struct tl_value *out,
+                                            struct tl_err *err);
 /* "hits" or "-hits". */
 struct tl_order tl_order_read(struct tl_sv text);
 
