@@ -1,0 +1,604 @@
+/* live_http.c: connections that listen to what changes. See live_http.h.
+ *
+ * A guest is held by the loop, as long as there is a connection, and by the watcher, until it has read that there is none any more. What waits for a
+ * client is what is on its way to the loop (queued) and what its connection has not taken (pending); both sides write to these two numbers alone. */
+#include "live_http.h"
+
+#include <errno.h>
+#include <jansson.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/diag.h"
+#include "net/websocket.h"
+
+enum { MESSAGE_BYTES_MAX = 65536, PING_MS = 30000, PONG_MS = 20000, AWAY_MS = 1000 };
+enum kind { WEBSOCKET, SSE };
+
+struct guest {
+    struct tl_live_http *live;
+    atomic_uint refs;
+    enum kind kind;
+    atomic_size_t queued, pending;
+    /* The loop's. */
+    struct tl_websocket *ws;
+    struct tl_http_stream *stream;
+    struct tl_http_call *call; /* of SSE, before its first message */
+    /* The watcher's. */
+    struct tl_live_client *client;
+    struct guest *next, **at;
+};
+
+enum about { JOIN, TEXT, LEAVE };
+
+struct letter {
+    struct letter *next;
+    enum about about;
+    struct guest *guest;
+    struct tl_blob *text;
+};
+
+struct item {
+    struct guest *guest;
+    struct tl_blob *frame; /* NULL: its end */
+    unsigned code;
+    const char *reason;
+};
+struct batch {
+    size_t count, capacity;
+    struct item *items;
+};
+
+struct tl_live_http {
+    struct tl_live_http_config config;
+    struct tl_changes *changes;
+    struct tl_live *live;
+    pthread_t watcher;
+    bool running;
+    atomic_bool stopping;
+    int wake_fd;
+    pthread_mutex_t mutex;
+    struct letter *first, **last; /* under the mutex */
+    struct guest *guests;         /* the watcher's */
+    struct batch *batch;          /* of the turn */
+};
+
+/* ---- guests and letters ---- */
+
+static void guest_drop(struct guest *guest)
+{
+    if (atomic_fetch_sub(&guest->refs, 1) == 1)
+        free(guest);
+}
+
+static struct guest *guest_hold(struct guest *guest)
+{
+    atomic_fetch_add(&guest->refs, 1);
+    return guest;
+}
+
+static void wake(struct tl_live_http *live)
+{
+    uint64_t one = 1;
+
+    while (write(live->wake_fd, &one, sizeof one) < 0 && errno == EINTR)
+        ;
+}
+
+/* False: out of memory. */
+static bool post(struct guest *guest, enum about about, struct tl_sv text)
+{
+    struct tl_live_http *live = guest->live;
+    struct letter *letter = calloc(1, sizeof *letter);
+
+    if (letter == NULL)
+        return false;
+    *letter = (struct letter){.about = about, .guest = guest_hold(guest), .text = text.data == NULL ? NULL : tl_blob_copy(text)};
+    if (text.data != NULL && letter->text == NULL) {
+        guest_drop(guest);
+        free(letter);
+        return false;
+    }
+    pthread_mutex_lock(&live->mutex);
+    *live->last = letter;
+    live->last = &letter->next;
+    pthread_mutex_unlock(&live->mutex);
+    wake(live);
+    return true;
+}
+
+/* ---- the loop: ends ---- */
+
+static void leave(struct guest *guest)
+{
+    guest->ws = NULL;
+    guest->stream = NULL;
+    guest->call = NULL;
+    if (!post(guest, LEAVE, (struct tl_sv){NULL, 0}))
+        tl_diag(TL_WARN, "out of memory: a client that has left stays on the list of those who listen");
+    guest_drop(guest);
+}
+
+static void on_ws_closed(struct tl_websocket *ws, unsigned code, void *ctx)
+{
+    (void)ws;
+    (void)code;
+    leave(ctx);
+}
+
+static void on_stream_closed(struct tl_http_stream *stream, void *ctx)
+{
+    (void)stream;
+    leave(ctx);
+}
+
+static void on_ws_drained(struct tl_websocket *ws, void *ctx)
+{
+    struct guest *guest = ctx;
+
+    (void)ws;
+    atomic_store(&guest->pending, 0);
+}
+
+static void on_stream_drained(struct tl_http_stream *stream, void *ctx)
+{
+    struct guest *guest = ctx;
+
+    (void)stream;
+    atomic_store(&guest->pending, 0);
+}
+
+static void on_ws_text(struct tl_websocket *ws, struct tl_sv text, void *ctx)
+{
+    if (!post(ctx, TEXT, text))
+        tl_websocket_end(ws, 1011, "out of memory");
+}
+
+/* Before its first message. */
+static void on_call_gone(struct tl_http_call *call)
+{
+    struct guest *guest = call->ctx;
+
+    tl_http_answer(call, 503, (struct tl_sv){NULL, 0}, NULL); /* it goes nowhere */
+    leave(guest);
+}
+
+/* ---- the loop: what comes to clients ---- */
+
+/* A stream is one from its first message on: until then a refusal is an answer. */
+static void begin_stream(struct guest *guest, struct tl_sv frame)
+{
+    static const struct tl_http_stream_calls calls = {.drained = on_stream_drained, .closed = on_stream_closed};
+    static const char data[] = "data: ";
+    struct tl_http_call *call = guest->call;
+    json_t *message = frame.size < sizeof data
+                          ? NULL
+                          : json_loadb(frame.data + sizeof data - 1, frame.size - sizeof data + 1, JSON_DISABLE_EOF_CHECK, NULL);
+    const char *type = json_string_value(json_object_get(message, "type"));
+
+    guest->call = NULL;
+    call->gone = NULL;
+    if (type != NULL && strcmp(type, "error") == 0) {
+        tl_http_answer_problem(call, (int)json_integer_value(json_object_get(message, "status")), (struct tl_sv){NULL, 0},
+                               json_string_value(json_object_get(message, "detail")));
+        leave(guest);
+    } else {
+        guest->stream = tl_http_answer_stream(
+            call, 200, TL_SV("Content-Type: text/event-stream\r\nCache-Control: no-store\r\nX-Accel-Buffering: no\r\n"), &calls,
+            guest);
+        if (guest->stream == NULL)
+            leave(guest);
+    }
+    json_decref(message);
+}
+
+static void give(struct guest *guest, const struct item *item)
+{
+    if (guest->call != NULL && item->frame != NULL)
+        begin_stream(guest, (struct tl_sv){item->frame->data, item->frame->size});
+    if (guest->ws != NULL) {
+        if (item->frame == NULL)
+            tl_websocket_end(guest->ws, item->code, item->reason);
+        else
+            (void)tl_websocket_send_frame(guest->ws, item->frame);
+        atomic_store(&guest->pending, tl_websocket_pending(guest->ws));
+    } else if (guest->stream != NULL && item->frame != NULL) {
+        (void)tl_http_stream_send(guest->stream, tl_blob_hold(item->frame));
+        atomic_store(&guest->pending, tl_http_stream_pending(guest->stream));
+    } else if (guest->stream != NULL) {
+        tl_http_stream_end(guest->stream);
+        leave(guest);
+    } else if (guest->call != NULL) {
+        guest->call->gone = NULL;
+        tl_http_answer_problem(guest->call, 503, (struct tl_sv){NULL, 0}, item->reason);
+        leave(guest);
+    }
+}
+
+static void deliver(void *ctx)
+{
+    struct batch *batch = ctx;
+
+    for (size_t i = 0; i < batch->count; i++) {
+        struct item *item = &batch->items[i];
+
+        give(item->guest, item);
+        if (item->frame != NULL)
+            atomic_fetch_sub(&item->guest->queued, item->frame->size);
+        tl_blob_drop(item->frame);
+        guest_drop(item->guest);
+    }
+    free(batch->items);
+    free(batch);
+}
+
+/* ---- the loop: who comes ---- */
+
+static struct guest *guest_open(struct tl_live_http *live, enum kind kind)
+{
+    struct guest *guest = calloc(1, sizeof *guest);
+
+    if (guest == NULL)
+        return NULL;
+    guest->live = live;
+    guest->kind = kind;
+    atomic_init(&guest->refs, 1);
+    return guest;
+}
+
+static void take_websocket(struct tl_live_http *live, struct tl_http_call *call)
+{
+    static const struct tl_websocket_calls calls = {.text = on_ws_text, .drained = on_ws_drained, .closed = on_ws_closed};
+    static const struct tl_websocket_limits limits = {MESSAGE_BYTES_MAX, PING_MS, PONG_MS};
+    int status = tl_websocket_wanted(call);
+    struct guest *guest;
+
+    if (status != 101) {
+        tl_http_answer_problem(call, status, status == 426 ? TL_WEBSOCKET_UPGRADE_HEADERS : (struct tl_sv){NULL, 0},
+                               "this is a WebSocket; /api/v1/live/sse is for clients that only read");
+        return;
+    }
+    guest = guest_open(live, WEBSOCKET);
+    if (guest == NULL) {
+        tl_http_answer_problem(call, 503, (struct tl_sv){NULL, 0}, "out of memory");
+        return;
+    }
+    guest->ws = tl_websocket_accept(call, &limits, &calls, guest);
+    if (guest->ws == NULL)
+        guest_drop(guest);
+    else if (!post(guest, JOIN, (struct tl_sv){NULL, 0}))
+        tl_websocket_end(guest->ws, 1011, "out of memory");
+}
+
+/* %xx and + of a query's value; what is no such is itself. */
+static void put_decoded(struct tl_buf *out, struct tl_sv text)
+{
+    for (size_t i = 0; i < text.size; i++) {
+        bool coded = text.data[i] == '%' && i + 2 < text.size && tl_hex_digit(text.data[i + 1]) >= 0 &&
+                     tl_hex_digit(text.data[i + 2]) >= 0;
+
+        tl_buf_put_u8(out, coded                 ? (uint8_t)(tl_hex_digit(text.data[i + 1]) * 16 + tl_hex_digit(text.data[i + 2]))
+                           : text.data[i] == '+' ? (uint8_t)' '
+                                                 : (uint8_t)text.data[i]);
+        i += coded ? 2 : 0;
+    }
+}
+
+static bool is_digits(struct tl_sv text)
+{
+    for (size_t i = 0; i < text.size; i++)
+        if (text.data[i] < '0' || text.data[i] > '9')
+            return false;
+    return text.size > 0 && text.size < 19;
+}
+
+/* The query as the message that it stands for. NULL: it is right; else what is not. */
+static const char *put_subscribe(struct tl_buf *out, const struct tl_http_call *call)
+{
+    struct tl_sv rest = call->query, since = tl_http_call_header(call, "last-event-id");
+    struct tl_buf where, value;
+    const char *wrong = NULL;
+
+    tl_buf_init(&where, 0);
+    tl_buf_init(&value, 0);
+    tl_buf_put_str(out, "{\"type\":\"subscribe\"");
+    while (rest.size > 0 && wrong == NULL) {
+        struct tl_sv pair = tl_sv_cut(&rest, '&'), name = tl_sv_cut(&pair, '=');
+
+        tl_buf_clear(&value);
+        put_decoded(&value, pair);
+        if (name.size == 0)
+            continue;
+        if (tl_sv_eq(name, TL_SV("where"))) {
+            tl_buf_put_str(&where, where.size == 0 ? "[" : ",");
+            tl_buf_put_json(&where, tl_buf_sv(&value));
+        } else if (tl_sv_eq(name, TL_SV("view")) || tl_sv_eq(name, TL_SV("from")) || tl_sv_eq(name, TL_SV("id"))) {
+            tl_buf_printf(out, ",\"%.*s\":", TL_SV_ARG(name));
+            tl_buf_put_json(out, tl_buf_sv(&value));
+        } else if (tl_sv_eq(name, TL_SV("last")) && is_digits(tl_buf_sv(&value))) {
+            tl_buf_printf(out, ",\"last\":%.*s", TL_SV_ARG(tl_buf_sv(&value)));
+        } else if (tl_sv_eq(name, TL_SV("since")) && is_digits(tl_buf_sv(&value))) {
+            if (since.data == NULL)
+                tl_buf_printf(out, ",\"since\":%.*s", TL_SV_ARG(tl_buf_sv(&value)));
+        } else {
+            wrong = "the parameters are view, where, from, last (a number of rows), since (a seq) and id";
+        }
+    }
+    if (where.size > 0) {
+        tl_buf_put_str(out, ",\"where\":");
+        tl_buf_put_sv(out, tl_buf_sv(&where));
+        tl_buf_put_u8(out, ']');
+    }
+    if (is_digits(since))
+        tl_buf_printf(out, ",\"since\":%.*s", TL_SV_ARG(since));
+    tl_buf_put_u8(out, '}');
+    if (where.failed || value.failed || out->failed)
+        wrong = "out of memory";
+    tl_buf_done(&where);
+    tl_buf_done(&value);
+    return wrong;
+}
+
+static void take_sse(struct tl_live_http *live, struct tl_http_call *call)
+{
+    struct tl_buf message;
+    const char *wrong;
+    struct guest *guest;
+
+    tl_buf_init(&message, 0);
+    wrong = put_subscribe(&message, call);
+    guest = wrong == NULL ? guest_open(live, SSE) : NULL;
+    if (guest == NULL) {
+        tl_http_answer_problem(call, wrong != NULL ? 400 : 503, (struct tl_sv){NULL, 0}, wrong != NULL ? wrong : "out of memory");
+    } else {
+        guest->call = call;
+        call->ctx = guest;
+        call->gone = on_call_gone;
+        if (!post(guest, JOIN, (struct tl_sv){NULL, 0}) || !post(guest, TEXT, tl_buf_sv(&message))) {
+            call->gone = NULL;
+            tl_http_answer_problem(call, 503, (struct tl_sv){NULL, 0}, "out of memory");
+            leave(guest);
+        }
+    }
+    tl_buf_done(&message);
+}
+
+bool tl_live_http_take(struct tl_live_http *live, struct tl_http_call *call)
+{
+    bool ws = tl_sv_eq(call->path, TL_SV("/api/v1/live")), sse = tl_sv_eq(call->path, TL_SV("/api/v1/live/sse"));
+
+    if (!ws && !sse)
+        return false;
+    if (!tl_sv_eq(call->method, TL_SV("GET")))
+        tl_http_answer_problem(call, 405, TL_SV("Allow: GET\r\n"), "only GET is for this");
+    else if (atomic_load(&live->stopping))
+        tl_http_answer_problem(call, 503, (struct tl_sv){NULL, 0}, "the server is going away");
+    else if (ws)
+        take_websocket(live, call);
+    else
+        take_sse(live, call);
+    return true;
+}
+
+/* ---- the watcher ---- */
+
+static struct tl_blob *frame(int kind, int64_t seq, struct tl_sv text)
+{
+    struct tl_buf out;
+    struct tl_blob *blob = NULL;
+
+    if (kind == WEBSOCKET)
+        return tl_websocket_frame(text);
+    tl_buf_init(&out, 0);
+    tl_buf_put_str(&out, "data: "); /* a JSON text of ours is one line */
+    tl_buf_put_sv(&out, text);
+    if (seq >= 0)
+        tl_buf_printf(&out, "\nid: %lld", (long long)seq);
+    tl_buf_put_str(&out, "\n\n");
+    if (!out.failed)
+        blob = tl_blob_copy(tl_buf_sv(&out));
+    tl_buf_done(&out);
+    return blob;
+}
+
+/* Without memory for it the client would miss it without knowing: the batch that is there ends it. */
+static void add_item(struct guest *guest, struct item item)
+{
+    struct tl_live_http *live = guest->live;
+    struct batch *batch = live->batch;
+
+    if (batch == NULL)
+        batch = live->batch = calloc(1, sizeof *batch);
+    if (batch != NULL && batch->count == batch->capacity) {
+        size_t more = batch->capacity == 0 ? 64 : 2 * batch->capacity;
+
+        if (TL_RESIZE(batch->items, more))
+            batch->capacity = more;
+        else
+            batch = NULL;
+    }
+    if (batch == NULL) {
+        tl_diag(TL_ERROR, "out of memory: clients that listen miss what has changed; the program ends");
+        abort();
+    }
+    guest_hold(guest);
+    batch->items[batch->count++] = item;
+}
+
+static void send_frame(void *ctx, struct tl_blob *blob)
+{
+    struct guest *guest = ctx;
+
+    atomic_fetch_add(&guest->queued, blob->size);
+    add_item(guest, (struct item){.guest = guest, .frame = tl_blob_hold(blob)});
+}
+
+static size_t backlog(void *ctx)
+{
+    struct guest *guest = ctx;
+
+    return atomic_load(&guest->queued) + atomic_load(&guest->pending);
+}
+
+static void end_guest(void *ctx, unsigned code, const char *reason)
+{
+    add_item(ctx, (struct item){.guest = ctx, .code = code, .reason = reason});
+}
+
+static void hand_over(struct tl_live_http *live)
+{
+    if (live->batch == NULL)
+        return;
+    if (!tl_http_server_call(live->config.server, deliver, live->batch)) {
+        tl_diag(TL_ERROR, "out of memory: clients that listen miss what has changed; the program ends");
+        abort();
+    }
+    live->batch = NULL;
+}
+
+static void join(struct tl_live_http *live, struct guest *guest)
+{
+    guest->client = tl_live_join(live->live, (int)guest->kind, guest);
+    guest->next = live->guests;
+    guest->at = &live->guests;
+    if (guest->next != NULL)
+        guest->next->at = &guest->next;
+    live->guests = guest;
+    guest_hold(guest);
+    if (guest->client == NULL)
+        end_guest(guest, 1011, "out of memory");
+}
+
+static void part(struct tl_live_http *live, struct guest *guest)
+{
+    if (guest->at == NULL)
+        return;
+    if (guest->client != NULL)
+        tl_live_leave(live->live, guest->client);
+    guest->client = NULL;
+    *guest->at = guest->next;
+    if (guest->next != NULL)
+        guest->next->at = guest->at;
+    guest->at = NULL;
+    guest_drop(guest);
+}
+
+static void read_letters(struct tl_live_http *live, bool read)
+{
+    struct letter *letter, *next;
+    uint64_t count;
+
+    (void)!eventfd_read(live->wake_fd, &count);
+    pthread_mutex_lock(&live->mutex);
+    letter = live->first;
+    live->first = NULL;
+    live->last = &live->first;
+    pthread_mutex_unlock(&live->mutex);
+    for (; letter != NULL; letter = next) {
+        struct guest *guest = letter->guest;
+
+        next = letter->next;
+        if (read && letter->about == JOIN)
+            join(live, guest);
+        else if (read && letter->about == TEXT && guest->client != NULL)
+            tl_live_take(live->live, guest->client, (struct tl_sv){letter->text->data, letter->text->size}, tl_clock_wall_ms());
+        else if (letter->about == LEAVE)
+            part(live, guest);
+        tl_blob_drop(letter->text);
+        guest_drop(guest);
+        free(letter);
+    }
+}
+
+/* The store is away, or comes back: said once. */
+static void report(bool *away, enum tl_code rc, const struct tl_err *err)
+{
+    if (rc != TL_OK && !*away)
+        tl_diag(TL_WARN, "live: the store does not answer; it is tried again: %s", err->message);
+    else if (rc == TL_OK && *away)
+        tl_diag(TL_INFO, "live: the store answers again");
+    *away = rc != TL_OK;
+}
+
+static void *watcher_main(void *arg)
+{
+    struct tl_live_http *live = arg;
+    bool away = false, changed = true;
+
+    while (!atomic_load(&live->stopping)) {
+        struct tl_err err = {.message = ""};
+        enum tl_code rc;
+
+        rc = tl_changes_wait(live->changes, away ? AWAY_MS : tl_live_pause_ms(live->live), live->wake_fd, &changed, &err);
+        read_letters(live, true);
+        rc = tl_live_turn(live->live, changed || away || rc != TL_OK, tl_clock_wall_ms(), &err);
+        hand_over(live);
+        report(&away, rc, &err);
+        if (away)
+            tl_clock_sleep_ms(AWAY_MS / 4);
+    }
+    read_letters(live, true);
+    for (struct guest *guest = live->guests; guest != NULL; guest = guest->next)
+        end_guest(guest, 1001, "the server is going away");
+    hand_over(live);
+    return NULL;
+}
+
+/* ---- open and close ---- */
+
+enum tl_code tl_live_http_open(const struct tl_live_http_config *config, struct tl_live_http **out, struct tl_err *err)
+{
+    static const struct tl_live_calls calls = {frame, send_frame, backlog, end_guest};
+    struct tl_live_http *live = calloc(1, sizeof *live);
+    enum tl_code rc;
+
+    if (live == NULL)
+        return tl_fail_memory(err, sizeof *live);
+    live->config = *config;
+    live->last = &live->first;
+    pthread_mutex_init(&live->mutex, NULL);
+    live->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (live->wake_fd < 0)
+        TL_TRY(tl_fail_errno(err, TL_ERR_IO, "no eventfd"));
+    TL_TRY(tl_changes_open(&config->changes, &live->changes, err));
+    TL_TRY(tl_live_open(live->changes, &config->limits, &calls, &live->live, err));
+    if (pthread_create(&live->watcher, NULL, watcher_main, live) != 0)
+        TL_TRY(tl_fail(err, TL_ERR_IO, "no thread to watch the store"));
+    live->running = true;
+    *out = live;
+    live = NULL;
+out:
+    tl_live_http_close(live);
+    return rc;
+}
+
+void tl_live_http_stop(struct tl_live_http *live)
+{
+    if (live == NULL || !live->running)
+        return;
+    atomic_store(&live->stopping, true);
+    wake(live);
+    pthread_join(live->watcher, NULL);
+    live->running = false;
+}
+
+void tl_live_http_close(struct tl_live_http *live)
+{
+    if (live == NULL)
+        return;
+    tl_live_http_stop(live);
+    if (live->live != NULL)
+        read_letters(live, false);
+    while (live->guests != NULL)
+        part(live, live->guests);
+    tl_live_close(live->live);
+    tl_changes_close(live->changes);
+    if (live->wake_fd >= 0)
+        close(live->wake_fd);
+    pthread_mutex_destroy(&live->mutex);
+    free(live);
+}

@@ -1,0 +1,394 @@
+/* live_test.c: what clients of /api/v1/live are told, message for message, over both stores; the connections are the test's own. */
+#include "serving/live.h"
+
+#include <stdlib.h>
+
+#include "base/clock.h"
+#include "support/store_checks.h"
+
+enum { S = 1000, MESSAGES_MAX = 400 };
+
+struct client {
+    struct tl_live_client *live;
+    struct tl_blob *got[MESSAGES_MAX];
+    size_t count, read;
+    size_t backlog;
+    unsigned code;
+};
+
+static struct scene {
+    struct tl_store *store;
+    struct tl_changes *changes;
+    struct tl_live *live;
+    struct tl_live_limits limits;
+    int64_t epoch, id, now_ms;
+    char file[600];
+} scene;
+
+static struct tl_blob *frame(int kind, int64_t seq, struct tl_sv text)
+{
+    (void)kind;
+    (void)seq;
+    return tl_blob_copy(text);
+}
+
+static void take(void *ctx, struct tl_blob *blob)
+{
+    struct client *client = ctx;
+
+    cr_assert(client->count < MESSAGES_MAX);
+    client->got[client->count++] = tl_blob_hold(blob);
+}
+
+static size_t backlog_of(void *ctx)
+{
+    return ((struct client *)ctx)->backlog;
+}
+
+static void end(void *ctx, unsigned code, const char *reason)
+{
+    (void)reason;
+    ((struct client *)ctx)->code = code;
+}
+
+static void open_live(void)
+{
+    static const struct tl_live_calls calls = {frame, take, backlog_of, end};
+    struct tl_changes_config config = tl_changes_usual();
+
+    config.store = url;
+    config.file = scene.file;
+    OK(tl_changes_open(&config, &scene.changes, err));
+    OK(tl_live_open(scene.changes, &scene.limits, &calls, &scene.live, err));
+}
+
+static void close_live(void)
+{
+    tl_live_close(scene.live);
+    tl_changes_close(scene.changes);
+}
+
+static void begin(const struct store_backend *backend)
+{
+    char folder[400];
+
+    scene = (struct scene){.store = fresh(backend), .limits = tl_live_usual_limits(), .now_ms = 5000000};
+    scene.limits.backlog_bytes_max = 4000;
+    scene.id = hits(scene.store);
+    scene.epoch = store_epoch(scene.store);
+    store_folder(folder);
+    snprintf(scene.file, sizeof scene.file, "%s/live.db", folder);
+    open_live();
+}
+
+static void finish(void)
+{
+    close_live();
+    tl_store_close(scene.store);
+}
+
+static void turn(void)
+{
+    OK(tl_live_turn(scene.live, true, scene.now_ms, err));
+}
+
+static void enter(struct client *client)
+{
+    *client = (struct client){.live = NULL};
+    client->live = tl_live_join(scene.live, 0, client);
+    cr_assert_not_null(client->live);
+}
+
+static void say(struct client *client, const char *text)
+{
+    tl_live_take(scene.live, client->live, tl_sv_from(text), scene.now_ms);
+    turn();
+}
+
+/* The next message, zero-terminated; "" where there is none. */
+static const char *hear(struct client *client)
+{
+    static char text[200000];
+    const struct tl_blob *blob;
+
+    if (client->read == client->count)
+        return "";
+    blob = client->got[client->read++];
+    snprintf(text, sizeof text, "%.*s", (int)blob->size, blob->data);
+    return text;
+}
+
+static void expect_parts(const char *text, const char *const *parts)
+{
+    for (; *parts != NULL; parts++)
+        cr_assert_not_null(strstr(text, *parts), "'%s' is not in: %s", *parts, text);
+}
+#define HEAR(client, ...) expect_parts(hear(client), (const char *const[]){__VA_ARGS__, NULL})
+#define SILENCE(client) expect(hear(client), "")
+
+static long long seq_of(const char *text)
+{
+    const char *at = strstr(text, "\"seq\":");
+
+    cr_assert_not_null(at, "%s", text);
+    return atoll(at + 6);
+}
+
+static void put(int64_t start_ms, int64_t end_ms, const char *host, int64_t value)
+{
+    store_put_speed(scene.store, scene.epoch, scene.id, start_ms, end_ms, host, value);
+    turn();
+}
+
+static void put_final(int64_t final_ms)
+{
+    int64_t change;
+
+    OK(tl_store_begin_tick(scene.store, scene.epoch, &change, err));
+    OK(tl_store_put_final(scene.store, scene.id, final_ms, err));
+    OK(tl_store_commit(scene.store, err));
+    turn();
+}
+
+static void forget(struct client *client)
+{
+    for (size_t i = 0; i < client->count; i++)
+        tl_blob_drop(client->got[i]);
+    client->count = client->read = 0;
+}
+
+static enum tl_code see_undone(void *ctx, int64_t published, int64_t run, struct tl_err *err)
+{
+    (void)ctx;
+    (void)published;
+    (void)run;
+    (void)err;
+    return TL_OK;
+}
+
+static void a_correction_says_old_new_and_cause(const struct store_backend *backend)
+{
+    struct client c;
+    int64_t run;
+
+    begin(backend);
+    enter(&c);
+    put(0, 10 * S, "a", 1);
+    say(&c, "{\"type\":\"subscribe\",\"id\":\"x\",\"view\":\"hits\"}");
+    HEAR(&c, "{\"type\":\"snapshot\",\"id\":\"x\",\"view\":\"hits\",\"seq\":",
+         "\"rows\":[{\"window_start\":\"1970-01-01T00:00:00.000Z\",\"window_end\":\"1970-01-01T00:00:10.000Z\",\"host\":\"a\","
+         "\"num_"
+         "hits\":1,\"_id\":\"",
+         "\"_layer\":\"speed\",\"_final\":false}]", "\"columns\":[{\"name\":\"window_start\",\"type\":\"TIMESTAMP(3)\"",
+         "\"truncated\":false", "\"boundary\":null");
+    SILENCE(&c);
+    put(0, 10 * S, "a", 2);
+    HEAR(&c, "{\"type\":\"changes\",\"id\":\"x\"",
+         "{\"op\":\"upsert\",\"key\":{\"window_start\":\"1970-01-01T00:00:00.000Z\",\"window_end\":\"1970-01-01T00:00:10.000Z\","
+         "\"host\":\"a\",\"_id\":\"",
+         "\"num_hits\":2");
+    put_final(5 * S); /* the watermark is at 12 s less a millisecond: [0, 10) has ended and may still change */
+    HEAR(&c, "{\"type\":\"status\",\"id\":\"x\"", "\"final_to\":\"1970-01-01T00:00:05.000Z\"");
+    put(0, 10 * S, "a", 3);
+    HEAR(&c, "{\"op\":\"correct\",\"key\":{", "\"old\":{\"window_start\":", "\"num_hits\":2", "\"row\":{", "\"num_hits\":3",
+         "\"cause\":\"late_event\"}");
+    run = store_run(scene.store, "1");
+    store_stage(scene.store, run, scene.id, 0, 10 * S, "a", 4);
+    store_stage_range(scene.store, run, scene.id, MIN_MS, 10 * S);
+    OK(tl_store_publish(scene.store, run, 1, err));
+    turn();
+    HEAR(&c, "{\"op\":\"correct\"", "\"num_hits\":3", "\"_layer\":\"speed\"", "\"num_hits\":4",
+         "\"_layer\":\"batch\",\"_final\":true", "\"cause\":\"publication\",\"run\":1}",
+         "\"published\":[{\"from\":null,\"to\":\"1970-01-01T00:00:10.000Z\",\"run\":1,\"undone\":false}]",
+         "\"boundary\":\"1970-01-01T00:00:10.000Z\"");
+    OK(tl_store_unpublish(scene.store, 0, "me", 2, see_undone, NULL, err));
+    turn();
+    HEAR(&c, "{\"op\":\"correct\"", "\"cause\":\"rollback\",\"run\":1}", "\"undone\":true}]");
+    /* Batch has the same numbers: no row, and a new boundary. */
+    run = store_run(scene.store, "2");
+    store_stage(scene.store, run, scene.id, 0, 10 * S, "a", 3);
+    store_stage_range(scene.store, run, scene.id, MIN_MS, 10 * S);
+    OK(tl_store_publish(scene.store, run, 1, err));
+    turn();
+    HEAR(&c, "\"rows\":[],\"published\":[", "\"boundary\":\"1970-01-01T00:00:10.000Z\"");
+    SILENCE(&c);
+    forget(&c);
+    finish();
+}
+
+static void who_comes_back_misses_and_repeats_nothing(const struct store_backend *backend)
+{
+    struct client c;
+    char text[200];
+    long long seq, last;
+
+    begin(backend);
+    enter(&c);
+    put(0, 10 * S, "a", 1);
+    say(&c, "{\"type\":\"subscribe\",\"view\":\"hits\"}");
+    seq = seq_of(hear(&c));
+    put(0, 10 * S, "a", 2);
+    forget(&c);
+    close_live(); /* and so does the program */
+    store_put_speed(scene.store, scene.epoch, scene.id, 0, 10 * S, "a", 3);
+    open_live();
+    turn();
+    put(10 * S, 20 * S, "b", 7);
+    enter(&c);
+    snprintf(text, sizeof text, "{\"type\":\"subscribe\",\"id\":\"y\",\"view\":\"hits\",\"since\":%lld}", seq);
+    say(&c, text);
+    HEAR(&c, "{\"type\":\"changes\",\"id\":\"y\"", "\"num_hits\":2");
+    HEAR(&c, "\"num_hits\":3");
+    HEAR(&c, "\"host\":\"b\"", "\"num_hits\":7");
+    last = seq_of(hear(&c)); /* up to date */
+    SILENCE(&c);
+    snprintf(text, sizeof text, "{\"type\":\"subscribe\",\"id\":\"y\",\"view\":\"hits\",\"since\":%lld}", last);
+    say(&c, text);
+    HEAR(&c, "\"rows\":[],");
+    SILENCE(&c);
+    say(&c, "{\"type\":\"subscribe\",\"id\":\"y\",\"view\":\"hits\",\"since\":99999}");
+    HEAR(&c, "{\"type\":\"resync\",\"id\":\"y\"", "\"reason\":");
+    HEAR(&c, "{\"type\":\"snapshot\"", "\"num_hits\":7");
+    SILENCE(&c);
+    forget(&c);
+    finish();
+}
+
+static void filters_see_rows_come_and_go(const struct store_backend *backend)
+{
+    struct client c;
+
+    begin(backend);
+    enter(&c);
+    put(0, 10 * S, "a", 5);
+    put(0, 10 * S, "b", 1);
+    say(&c, "{\"type\":\"subscribe\",\"id\":\"x\",\"view\":\"hits\",\"where\":[\"num_hits:ge:3\",\"host:in:a,b\"]}");
+    HEAR(&c, "\"host\":\"a\",\"num_hits\":5");
+    cr_assert_null(strstr(c.got[0]->data, "\"host\":\"b\""));
+    put(0, 10 * S, "b", 2);
+    put(0, 10 * S, "c", 9);
+    SILENCE(&c);
+    put(0, 10 * S, "b", 3);
+    HEAR(&c, "{\"op\":\"upsert\"", "\"host\":\"b\",\"num_hits\":3");
+    put(0, 10 * S, "a", 2);
+    HEAR(&c, "\"rows\":[{\"op\":\"delete\",\"key\":{", "\"host\":\"a\",\"_id\":\"");
+    say(&c, "{\"type\":\"subscribe\",\"id\":\"l\",\"view\":\"hits\",\"last\":1}");
+    HEAR(&c, "\"host\":\"c\"", "\"truncated\":true");
+    say(&c, "{\"type\":\"unsubscribe\",\"id\":\"l\"}");
+    say(&c, "{\"type\":\"subscribe\",\"id\":\"f\",\"view\":\"hits\",\"from\":\"1970-01-01T00:00:10Z\"}");
+    HEAR(&c, "\"rows\":[]", "\"from\":\"1970-01-01T00:00:10.000Z\"");
+    put(10 * S, 20 * S, "d", 1);
+    HEAR(&c, "\"id\":\"f\"", "\"host\":\"d\"");
+    SILENCE(&c);
+    forget(&c);
+    finish();
+}
+
+static void what_is_wrong_is_said_with_what_would_do(const struct store_backend *backend)
+{
+    struct client c;
+
+    begin(backend);
+    enter(&c);
+    say(&c, "{\"type\":\"subscribe\",\"id\":\"x\",\"view\":\"hitz\"}");
+    HEAR(&c, "{\"type\":\"error\",\"id\":\"x\",\"status\":404,\"title\":\"Not Found\",\"detail\":", "there are: hits");
+    say(&c, "{\"type\":\"subscribe\",\"id\":\"x\",\"view\":\"hits\",\"where\":[\"hots:eq:a\"]}");
+    HEAR(&c, "\"status\":400", "\"allowed\":[\"window_start\",\"window_end\",\"host\",\"num_hits\"]");
+    say(&c, "{\"type\":\"subscribe\",\"id\":\"x\",\"view\":\"hits\",\"where\":[\"host:is:a\"]}");
+    HEAR(&c, "\"status\":400", "\"allowed\":[\"eq\",\"ne\"");
+    say(&c, "{\"type\":\"subscribe\",\"view\":\"hits\",\"since\":-1}");
+    HEAR(&c, "\"status\":400", "since is the seq");
+    say(&c, "{\"type\":\"subscribe\",\"view\":\"hits\",\"colour\":1}");
+    HEAR(&c, "\"status\":400");
+    say(&c, "{\"type\":\"sub");
+    HEAR(&c, "\"status\":400", "\"allowed\":[\"subscribe\",\"unsubscribe\",\"ping\"]");
+    say(&c, "{\"type\":\"ping\"}");
+    HEAR(&c, "{\"type\":\"pong\"}");
+    SILENCE(&c);
+    forget(&c);
+    finish();
+}
+
+static void one_frame_goes_to_all_and_a_slow_one_harms_nobody(const struct store_backend *backend)
+{
+    struct client quick, slow;
+    size_t before;
+
+    begin(backend);
+    enter(&quick);
+    enter(&slow);
+    put(0, 10 * S, "a", 1);
+    say(&quick, "{\"type\":\"subscribe\",\"id\":\"x\",\"view\":\"hits\"}");
+    say(&slow, "{\"type\":\"subscribe\",\"id\":\"x\",\"view\":\"hits\"}");
+    cr_assert_eq(quick.got[0], slow.got[0], "a snapshot is made once");
+    put(0, 10 * S, "a", 2);
+    cr_assert_eq(quick.got[1], slow.got[1], "a frame is made once");
+    hear(&slow);
+    hear(&slow);
+    slow.backlog = 3900;
+    before = quick.count;
+    for (int i = 3; i < 50; i++)
+        put(0, 10 * S, i % 2 ? "a" : "b", i);
+    cr_assert_eq(quick.count, before + 47);
+    SILENCE(&slow);
+    slow.backlog = 0;
+    turn();
+    HEAR(&slow, "\"host\":\"a\",\"num_hits\":49", "\"host\":\"b\",\"num_hits\":48");
+    cr_assert_eq(slow.read, slow.count, "all in one message");
+    put(0, 10 * S, "a", 50);
+    HEAR(&slow, "\"num_hits\":50");
+    /* It does not take anything for too long. */
+    slow.backlog = 3990;
+    put(0, 10 * S, "a", 51);
+    scene.now_ms += scene.limits.lagging_ms - 1;
+    turn();
+    cr_assert_eq(slow.code, 0);
+    scene.now_ms += 2;
+    turn();
+    cr_assert_eq(slow.code, 1013);
+    SILENCE(&slow);
+    tl_live_leave(scene.live, slow.live);
+    put(0, 10 * S, "a", 52);
+    cr_assert_eq(quick.count, before + 50);
+    forget(&quick);
+    forget(&slow);
+    finish();
+}
+
+static void events_themselves_are_pushed(const struct store_backend *backend)
+{
+    struct client c;
+    struct store_rows rows;
+    int64_t change, bots;
+
+    begin(backend);
+    bots = define(scene.store, store_windowless("bots", 'b'));
+    enter(&c);
+    say(&c, "{\"type\":\"subscribe\",\"id\":\"e\",\"view\":\"bots\",\"where\":[\"url:like:/x%\"]}");
+    HEAR(&c, "\"type\":\"snapshot\"", "\"rows\":[]");
+    store_rows_init(&rows, false, 2);
+    store_rows_add_event(&rows, 5 * S, 3, 70, "/x<script>\"\\");
+    store_rows_add_event(&rows, 6 * S, 3, 71, "/y");
+    OK(tl_store_begin_tick(scene.store, scene.epoch, &change, err));
+    OK(tl_store_put_speed_rows(scene.store, bots, &rows.rows, change, err));
+    OK(tl_store_commit(scene.store, err));
+    store_rows_done(&rows);
+    turn();
+    HEAR(&c, "{\"type\":\"events\",\"id\":\"e\"",
+         "\"rows\":[{\"event_time\":\"1970-01-01T00:00:05.000Z\",\"url\":\"/"
+         "x<script>\\\"\\\\\",\"_partition\":3,\"_offset\":70,\"_"
+         "row\":0,\"_layer\":\"speed\"");
+    SILENCE(&c);
+    forget(&c);
+    finish();
+}
+
+static const struct store_check checks[] = {
+    CHECK(a_correction_says_old_new_and_cause),
+    CHECK(who_comes_back_misses_and_repeats_nothing),
+    CHECK(filters_see_rows_come_and_go),
+    CHECK(what_is_wrong_is_said_with_what_would_do),
+    CHECK(one_frame_goes_to_all_and_a_slow_one_harms_nobody),
+    CHECK(events_themselves_are_pushed),
+};
+STORE_SUITE(live)
