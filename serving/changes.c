@@ -753,9 +753,11 @@ enum tl_code tl_changes_watch(struct tl_changes *c, struct tl_sv name, int64_t n
         TL_TRY(view_open(c, name, &made, err));
         view = made;
     }
-    if (!view->loaded) {
+    if (!view->described) { /* nobody has listened to it yet: what this look finds is told out of the journal */
         TL_TRY(look(c, now_ms, view, err));
         view->public.is = view->will_be;
+        if (!view->described)
+            TL_TRY(tl_fail(err, TL_ERR_NOT_FOUND, "view '%.*s' is not there any more", TL_SV_ARG(name)));
     }
     *out = &view->public;
     made = NULL;

@@ -1,0 +1,244 @@
+/* live_http_test.c: /api/v1/live over real connections: WebSocket and server-sent events, from a tick of the store to the client. */
+#include "serving/live_http.h"
+
+#include "support/http_scene.h"
+#include "support/store_checks.h"
+#include "support/wire.h"
+
+enum { S = 1000, TEXT = 0x81, CLOSE = 0x88 };
+
+static struct {
+    struct http_scene http;
+    struct tl_live_http *live;
+    struct tl_store *store;
+    int64_t epoch, id;
+    char file[600];
+} scene;
+
+static void on_request(void *ctx, struct tl_http_call *call)
+{
+    (void)ctx;
+    if (!tl_live_http_take(scene.live, call))
+        tl_http_answer_problem(call, 404, (struct tl_sv){NULL, 0}, "nothing here");
+}
+
+static void open_live(void)
+{
+    struct tl_http_server_config config = http_scene_config(on_request, NULL);
+    struct tl_live_http_config live = {.changes = tl_changes_usual(), .limits = tl_live_usual_limits()};
+
+    http_scene_start(&scene.http, &config);
+    live.server = scene.http.server;
+    live.changes.store = url;
+    live.changes.file = scene.file;
+    OK(tl_live_http_open(&live, &scene.live, err));
+}
+
+static void close_live(void)
+{
+    tl_live_http_stop(scene.live);
+    http_scene_close(&scene.http);
+    tl_live_http_close(scene.live);
+}
+
+static void begin(const struct store_backend *backend)
+{
+    char folder[400];
+
+    scene.store = fresh(backend);
+    scene.id = hits(scene.store);
+    scene.epoch = store_epoch(scene.store);
+    store_folder(folder);
+    snprintf(scene.file, sizeof scene.file, "%s/live.db", folder);
+    open_live();
+}
+
+static void put(const char *host, int64_t value)
+{
+    store_put_speed(scene.store, scene.epoch, scene.id, 0, 10 * S, host, value);
+}
+
+static void open_client(struct wire *wire)
+{
+    wire_open(wire, scene.http.port);
+    wire_say(wire, "GET /api/v1/live HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+                   "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n");
+    cr_assert(wire_head(wire));
+    cr_assert_eq(wire->status, 101, "%s", wire->head);
+}
+
+/* Masked with zeros; less than 126 bytes. */
+static void say(struct wire *wire, const char *text)
+{
+    unsigned char frame[200] = {TEXT, (unsigned char)(0x80 | strlen(text))};
+
+    cr_assert(strlen(text) < 126);
+    memcpy(frame + 6, text, strlen(text));
+    cr_assert(wire_send(wire, frame, 6 + strlen(text)));
+}
+
+/* The next frame's text, zero-terminated. */
+static const char *hear(struct wire *wire, unsigned first)
+{
+    static char text[70000];
+    unsigned char head[2] = {0}, more[2];
+    size_t size;
+
+    cr_assert(wire_read_all(wire, head, 2));
+    cr_assert_eq(head[0], first, "%x", head[0]);
+    size = head[1];
+    cr_assert(size < 127);
+    if (size == 126) {
+        cr_assert(wire_read_all(wire, more, 2));
+        size = (size_t)more[0] << 8 | more[1];
+    }
+    cr_assert(wire_read_all(wire, text, size));
+    text[size] = '\0';
+    return text;
+}
+
+static void expect_part(const char *text, const char *part)
+{
+    cr_assert_not_null(strstr(text, part), "'%s' is not in: %s", part, text);
+}
+
+static void a_tick_reaches_every_client(const struct store_backend *backend)
+{
+    static struct wire one, two;
+    const char *end;
+
+    begin(backend);
+    put("a", 1);
+    open_client(&one);
+    open_client(&two);
+    say(&one, "{\"type\":\"subscribe\",\"id\":\"x\",\"view\":\"hits\"}");
+    expect_part(hear(&one, TEXT), "\"num_hits\":1");
+    say(&two, "{\"type\":\"subscribe\",\"id\":\"y\",\"view\":\"hits\",\"where\":[\"host:eq:b\"]}");
+    expect_part(hear(&two, TEXT), "\"rows\":[]");
+    put("b", 2);
+    expect_part(hear(&one, TEXT), "\"host\":\"b\",\"num_hits\":2");
+    expect_part(hear(&two, TEXT), "\"id\":\"y\"");
+    wire_cut(&two); /* one that goes without a word harms nobody */
+    put("b", 3);
+    expect_part(hear(&one, TEXT), "\"num_hits\":3");
+    tl_live_http_stop(scene.live);
+    end = hear(&one, CLOSE);
+    cr_assert_eq((unsigned char)end[0] << 8 | (unsigned char)end[1], 1001);
+    wire_close(&one);
+    close_live();
+    tl_store_close(scene.store);
+}
+
+/* Up to the empty line behind a message. */
+static const char *hear_event(struct wire *wire)
+{
+    static char text[70000];
+    size_t size = 0;
+    bool in_data = false;
+    char c;
+
+    /* Chunks: their sizes stand on lines of their own. */
+    for (text[0] = '\0'; size < 2 || strcmp(text + size - 2, "\n\n") != 0;) {
+        char line[20];
+        size_t at = 0, left;
+
+        for (;;) {
+            cr_assert(wire_read_all(wire, &c, 1), "the stream has ended");
+            if (c == '\n')
+                break;
+            if (at + 1 < sizeof line)
+                line[at++] = c;
+        }
+        line[at] = '\0';
+        left = strtoul(line, NULL, 16);
+        if (left == 0 && in_data)
+            continue; /* the end of a chunk */
+        cr_assert(size + left + 1 < sizeof text);
+        cr_assert(wire_read_all(wire, text + size, left));
+        size += left;
+        text[size] = '\0';
+        in_data = true;
+    }
+    return text;
+}
+
+static long long id_of(const char *event)
+{
+    const char *at = strstr(event, "\nid: ");
+
+    cr_assert_not_null(at, "%s", event);
+    return atoll(at + 5);
+}
+
+static void ask_events(struct wire *wire, const char *query, const char *header)
+{
+    wire_open(wire, scene.http.port);
+    wire_say(wire, "GET /api/v1/live/sse?%s HTTP/1.1\r\nHost: x\r\n%s\r\n", query, header);
+    cr_assert(wire_head(wire));
+}
+
+static void simple_clients_get_events_and_come_back(const struct store_backend *backend)
+{
+    static struct wire wire;
+    char header[80];
+    long long seq;
+
+    begin(backend);
+    put("a b", 1);
+    ask_events(&wire, "view=hits&where=host:in:a%20b,c+d", "");
+    cr_assert_eq(wire.status, 200, "%s", wire.head);
+    cr_assert_str_eq(wire_header(&wire, "content-type"), "text/event-stream");
+    expect_part(hear_event(&wire), "data: {\"type\":\"snapshot\",");
+    put("c d", 2);
+    seq = id_of(hear_event(&wire));
+    wire_cut(&wire);
+    close_live();
+    put("c d", 3);
+    put("e", 4);
+    open_live();
+    snprintf(header, sizeof header, "Last-Event-ID: %lld\r\n", seq);
+    ask_events(&wire, "view=hits&where=host:in:a%20b,c+d", header);
+    cr_assert_eq(wire.status, 200, "%s", wire.head);
+    expect_part(hear_event(&wire), "\"host\":\"c d\",\"num_hits\":3");
+    wire_close(&wire);
+    close_live();
+    tl_store_close(scene.store);
+}
+
+static void who_asks_wrongly_is_answered(const struct store_backend *backend)
+{
+    static const struct {
+        const char *query;
+        int status;
+    } cases[] = {
+        {"view=none",                 404},
+        {"view=hits&where=host:is:a", 400},
+        {"view=hits&last=x",          400},
+        {"view=hits&colour=red",      400},
+        {"where=host:eq:a",           400},
+        {"view=hits&from=yesterday",  400},
+    };
+    static struct wire wire;
+
+    begin(backend);
+    for (size_t i = 0; i < TL_COUNT(cases); i++) {
+        ask_events(&wire, cases[i].query, "");
+        cr_assert_eq(wire.status, cases[i].status, "%s: %d", cases[i].query, wire.status);
+        cr_assert_str_eq(wire_header(&wire, "content-type"), "application/problem+json");
+        wire_close(&wire);
+    }
+    wire_open(&wire, scene.http.port);
+    wire_say(&wire, "GET /api/v1/live HTTP/1.1\r\nHost: x\r\n\r\n");
+    cr_assert(wire_head(&wire));
+    cr_assert_eq(wire.status, 426);
+    wire_close(&wire);
+    close_live();
+    tl_store_close(scene.store);
+}
+
+static const struct store_check checks[] = {
+    CHECK(a_tick_reaches_every_client),
+    CHECK(simple_clients_get_events_and_come_back),
+    CHECK(who_asks_wrongly_is_answered),
+};
+STORE_SUITE(live_http)
