@@ -232,8 +232,11 @@ static void put_cause(const struct look *l, struct tl_delta_op *op)
     const struct tl_delta_range *published = range_of(l, false, op->end_ms, &holds_published);
     const struct tl_delta_range *undone = range_of(l, true, op->end_ms, &holds_undone);
     int64_t was = op->had ? op->old.run : 0, is = op->has ? op->now.run : 0;
+    /* A key's cut moves with the boundary, and with it open rows that begin before it come and go. */
+    bool by_cut =
+        l->definition.cut_per_key && op->start_ms < tl_max_i64(l->view->public.is.boundary_ms, l->view->will_be.boundary_ms);
     /* What speed has shown and still shows, a publication and a rollback leave alone. */
-    bool by_batch = was > 0 || is > 0 || (op->had != op->has && (ended || holds_published || holds_undone));
+    bool by_batch = was > 0 || is > 0 || (op->had != op->has && (ended || holds_published || holds_undone || by_cut));
 
     op->run = 0;
     if (!l->columns.windowed) {
@@ -347,7 +350,7 @@ out:
 /* Side by side. What a step writes does not lie ahead of the walk over the file. */
 static enum tl_code walk(struct look *l, int64_t behind_ms, struct tl_err *err)
 {
-    struct tl_served what = {l->definition.id, behind_ms, INT64_MIN, -1};
+    struct tl_served_what what = {l->definition.id, behind_ms, INT64_MIN, -1};
     struct tl_shown *shown = l->c->shown;
     struct tl_served_cursor *cursor = NULL;
     const struct tl_served_row *row;
@@ -380,7 +383,7 @@ out:
 /* Rows that ticks have written since, looked up. */
 static enum tl_code look_up(struct look *l, int64_t behind_ms, struct tl_err *err)
 {
-    struct tl_served what = {l->definition.id, behind_ms, l->view->public.is.change, -1};
+    struct tl_served_what what = {l->definition.id, behind_ms, l->view->public.is.change, -1};
     struct tl_served_cursor *cursor = NULL;
     const struct tl_served_row *row;
     enum tl_code rc;
@@ -496,7 +499,7 @@ static enum tl_code load(struct look *l, struct tl_err *err)
 {
     struct tl_changes *c = l->c;
     struct tl_shown_view *v = &l->view->will_be;
-    struct tl_served what = {l->definition.id, INT64_MIN, INT64_MIN, 0};
+    struct tl_served_what what = {l->definition.id, INT64_MIN, INT64_MIN, 0};
     struct tl_served_cursor *cursor = NULL;
     const struct tl_served_row *row;
     enum tl_code rc;

@@ -97,7 +97,7 @@ struct tl_served_cursor {
 };
 
 static void put_layer(struct tl_buf *sql, enum tl_dialect dialect, const struct tl_known *d, enum tl_layer layer,
-                      const struct tl_served *what)
+                      const struct tl_served_what *what)
 {
     struct tl_merge_view view = tl_known_view(d);
     bool batch = layer == TL_LAYER_BATCH, ticks_alone = what->changed_after != INT64_MIN;
@@ -121,7 +121,7 @@ static void put_layer(struct tl_buf *sql, enum tl_dialect dialect, const struct 
     tl_buf_printf(sql, "_end_ms > %lld", (long long)(what->behind_ms == INT64_MIN ? INT64_MIN + 1 : what->behind_ms));
 }
 
-static void put_select(struct tl_buf *sql, enum tl_dialect dialect, const struct tl_known *d, const struct tl_served *what)
+static void put_select(struct tl_buf *sql, enum tl_dialect dialect, const struct tl_known *d, const struct tl_served_what *what)
 {
     if (what->newest >= 0)
         tl_buf_put_str(sql, "SELECT * FROM (");
@@ -135,7 +135,7 @@ static void put_select(struct tl_buf *sql, enum tl_dialect dialect, const struct
     tl_buf_put_str(sql, " ORDER BY _end_ms, _start_ms, _key");
 }
 
-enum tl_code tl_store_served(struct tl_store *store, const struct tl_served *what, struct tl_served_cursor **out,
+enum tl_code tl_store_served(struct tl_store *store, const struct tl_served_what *what, struct tl_served_cursor **out,
                              struct tl_err *err)
 {
     struct tl_served_cursor *c = calloc(1, sizeof *c);

@@ -43,7 +43,7 @@ struct tl_served_columns {
 TL_MUST_USE enum tl_code tl_store_served_columns(struct tl_store *store, int64_t definition, struct tl_served_columns *out,
                                                  struct tl_err *err);
 
-struct tl_served {
+struct tl_served_what {
     int64_t definition;
     int64_t behind_ms; /* rows that end behind it; INT64_MIN: all */
     /* INT64_MIN: all rows, of both layers. Else those that a tick with a higher number wrote: of the rows that speed serves; without a window of all of
@@ -59,7 +59,7 @@ struct tl_served_row {
 };
 struct tl_served_cursor;
 /* What the merged view shows, in order of (end_ms, start_ms, key). In a snapshot of the caller's. */
-TL_MUST_USE enum tl_code tl_store_served(struct tl_store *store, const struct tl_served *what, struct tl_served_cursor **out,
+TL_MUST_USE enum tl_code tl_store_served(struct tl_store *store, const struct tl_served_what *what, struct tl_served_cursor **out,
                                          struct tl_err *err);
 /* *row is NULL at the end; valid until the next call on this cursor. */
 TL_MUST_USE enum tl_code tl_served_next(struct tl_served_cursor *cursor, const struct tl_served_row **row, struct tl_err *err);

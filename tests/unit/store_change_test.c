@@ -125,7 +125,7 @@ static void a_wait_ends_when_it_is_woken(const struct store_backend *backend)
 
 /* ---- the mark, and what is served ---- */
 
-static const char *served(struct tl_store *store, struct tl_served what)
+static const char *served(struct tl_store *store, struct tl_served_what what)
 {
     static struct tl_buf text;
     struct tl_served_cursor *cursor = NULL;
@@ -180,7 +180,7 @@ static void what_is_served_comes_with_its_run(const struct store_backend *backen
 {
     struct tl_store *store = fresh(backend);
     int64_t id = hits(store), own = store_epoch(store), one = store_run(store, "1");
-    struct tl_served all = {id, MIN_MS, MIN_MS, -1}, changed = {id, MIN_MS, 0, -1};
+    struct tl_served_what all = {id, MIN_MS, MIN_MS, -1}, changed = {id, MIN_MS, 0, -1};
     struct tl_store_mark before = mark_of(store), after;
 
     cr_assert_eq(before.published, 0);
@@ -191,8 +191,8 @@ static void what_is_served_comes_with_its_run(const struct store_backend *backen
     store_put_speed(store, own, id, 0, 10, "a", 3);
     expect(served(store, all), "0 10 a 3 run 0\n0 10 b 1 run 0\n10 20 a 2 run 0\n");
     expect(served(store, changed), "0 10 a 3 run 0\n");
-    expect(served(store, (struct tl_served){id, 10, MIN_MS, -1}), "10 20 a 2 run 0\n");
-    expect(served(store, (struct tl_served){id, MIN_MS, MIN_MS, 2}), "0 10 b 1 run 0\n10 20 a 2 run 0\n");
+    expect(served(store, (struct tl_served_what){id, 10, MIN_MS, -1}), "10 20 a 2 run 0\n");
+    expect(served(store, (struct tl_served_what){id, MIN_MS, MIN_MS, 2}), "0 10 b 1 run 0\n10 20 a 2 run 0\n");
     store_stage(store, one, id, 0, 10, "a", 30);
     store_stage_range(store, one, id, MIN_MS, 10);
     OK(tl_store_publish(store, one, 1, err));
