@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <jansson.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
@@ -554,6 +555,8 @@ enum tl_code tl_live_http_open(const struct tl_live_http_config *config, struct 
 {
     static const struct tl_live_calls calls = {frame, send_frame, backlog, end_guest};
     struct tl_live_http *live = calloc(1, sizeof *live);
+    sigset_t all, before;
+    int failure;
     enum tl_code rc;
 
     if (live == NULL)
@@ -566,7 +569,11 @@ enum tl_code tl_live_http_open(const struct tl_live_http_config *config, struct 
         TL_TRY(tl_fail_errno(err, TL_ERR_IO, "no eventfd"));
     TL_TRY(tl_changes_open(&config->changes, &live->changes, err));
     TL_TRY(tl_live_open(live->changes, &config->limits, &calls, &live->live, err));
-    if (pthread_create(&live->watcher, NULL, watcher_main, live) != 0)
+    sigfillset(&all); /* they are the main thread's */
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    failure = pthread_create(&live->watcher, NULL, watcher_main, live);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    if (failure != 0)
         TL_TRY(tl_fail(err, TL_ERR_IO, "no thread to watch the store"));
     live->running = true;
     *out = live;
