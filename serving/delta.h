@@ -56,8 +56,8 @@ bool tl_delta_next(struct tl_reader *reader, struct tl_delta_item *item);
 /* A row's values but for those of its window, which follow from start_ms and end_ms. Equal bytes are equal values. */
 void tl_delta_put_values(struct tl_buf *out, const struct tl_served_columns *columns, const struct tl_value *values);
 /* All columns; texts are views. False: these are no such bytes. */
-TL_MUST_USE bool tl_delta_get_values(struct tl_sv bytes, const struct tl_served_columns *columns, int64_t start_ms, int64_t end_ms,
-                                     struct tl_value *values);
+TL_MUST_USE bool tl_delta_get_values(struct tl_sv bytes, const struct tl_served_columns *columns, int64_t start_ms,
+                                     int64_t end_ms, struct tl_value *values);
 
 /* Of several deltas, the earliest first, one: each row once, from what it was before the first to what it is after the last; a row that is what it
  * was is left out. The cause is that of its last correction. Ranges stand as they are. `out` is what tl_delta_put_op would have made of it. */
