@@ -11,6 +11,7 @@
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -19,6 +20,7 @@
 #include "base/clock.h"
 #include "base/diag.h"
 #include "desk.h"
+#include "live_http.h"
 #include "main/command.h"
 #include "main/notify.h"
 #include "main/stop.h"
@@ -39,7 +41,7 @@ enum {
 struct serve_options {
     const char *listen, *certificate, *key;
     struct tl_gate_options gate;
-    int64_t readers, query_ms, cache_bytes_max, connections_max, peer_max;
+    int64_t horizon_ms, readers, query_ms, cache_bytes_max, connections_max, peer_max;
 };
 
 struct serve {
@@ -54,6 +56,7 @@ struct serve {
     struct tl_readers *readers;
     struct tl_http_server *server;
     struct tl_desk *desk;
+    struct tl_live_http *live;
     pthread_t loop;
     bool running;
 };
@@ -68,7 +71,9 @@ static void on_request(void *ctx, struct tl_http_call *call)
         return;
     if (tl_sv_eq(call->path, TL_SV("/openapi.json")) || tl_sv_eq(call->path, TL_SV("/api/v1/openapi.json")))
         tl_desk_give(serve->desk, call, "application/json", (struct tl_sv){(const char *)openapi_json, sizeof openapi_json});
-    else
+    else if (call->head.upgrade_websocket && !tl_gate_origin_is_good(serve->gate, call)) /* CORS does not hold for them */
+        tl_http_answer_problem(call, 403, (struct tl_sv){0}, "this page may not listen; --cors says whose pages may");
+    else if (!tl_live_http_take(serve->live, call))
         tl_desk_ask(serve->desk, call);
 }
 
@@ -178,6 +183,24 @@ static enum tl_code start_loop(struct serve *serve, struct tl_err *err)
     return TL_OK;
 }
 
+static enum tl_code live_open(struct serve *serve, struct tl_err *err)
+{
+    struct tl_live_http_config config = {
+        .server = serve->server, .changes = tl_changes_usual(), .limits = tl_live_usual_limits()};
+    char *file = NULL;
+    enum tl_code rc = TL_OK;
+
+    if (asprintf(&file, "%s/live.db", serve->api.common->data) < 0)
+        TL_TRY(tl_fail_memory(err, 0));
+    config.changes.store = serve->api.common->store;
+    config.changes.file = file;
+    config.changes.horizon_ms = serve->own->horizon_ms;
+    TL_TRY(tl_live_http_open(&config, &serve->live, err));
+out:
+    free(file);
+    return rc;
+}
+
 static enum tl_code open_all(struct serve *serve, struct tl_err *err)
 {
     const struct serve_options *own = serve->own;
@@ -205,6 +228,7 @@ static enum tl_code open_all(struct serve *serve, struct tl_err *err)
                                                  .query_ms = own->query_ms,
                                                  .cache_bytes_max = (size_t)own->cache_bytes_max},
                         &serve->desk, err));
+    TL_TRY(live_open(serve, err));
     tl_serve_meter_start(serve->meter);
     TL_TRY(start_loop(serve, err));
 out:
@@ -214,12 +238,14 @@ out:
 static void close_all(struct serve *serve)
 {
     tl_serve_meter_stop(serve->meter);
+    tl_live_http_stop(serve->live);
     if (serve->running) {
         tl_http_server_stop(serve->server, PATIENCE_MS);
         pthread_join(serve->loop, NULL);
     }
     tl_readers_close(serve->readers);
     tl_http_server_close(serve->server); /* with what the readers had to say */
+    tl_live_http_close(serve->live);
     tl_desk_close(serve->desk);
     tl_pulse_close(serve->pulse);
     tl_gate_close(serve->gate);
@@ -286,6 +312,8 @@ static const struct tl_option serve_table[] = {
     {"rate",                   TL_OPT_COUNT,    "N",         "requests a second that one address may make (200, and any number on the loopback)",
      AT(gate.rate),                                                                                                                                                       0},
     {"readers",                TL_OPT_COUNT,    "N",         "threads that ask the store, each with a connection of its own (4)",                    AT(readers),         0},
+    {"live-horizon",           TL_OPT_DURATION, "24h",       "what changes is told of windows that end later than so long ago",                      AT(horizon_ms),
+     0                                                                                                                                                                     },
     {"query-timeout",          TL_OPT_DURATION, "10s",       "that a query may take; then it is stopped",                                            AT(query_ms),        0},
     {"cache",                  TL_OPT_BYTES,    "64MB",      "of answers that are kept",                                                             AT(cache_bytes_max), 0},
     {"max-connections",        TL_OPT_COUNT,    "N",         "of clients at a time (10000)",                                                         AT(connections_max), 0},
@@ -308,6 +336,7 @@ TL_COMMAND(serve, "answers dashboards and programs from the store")
     struct serve_options own = {.listen = "127.0.0.1:8090",
                                 .gate = {.rate = -1},
                                 .readers = 4,
+                                .horizon_ms = INT64_C(86400000),
                                 .query_ms = 10000,
                                 .cache_bytes_max = 64000000,
                                 .connections_max = 10000};
