@@ -69,6 +69,12 @@ GEN_H  := $(COMMON_Y:common/%.y=$(G)/%.h) $(GEN_JS) $(GEN_OPENAPI)
 LLHTTP_C := $(LLHTTP)/llhttp.c $(LLHTTP)/api.c $(LLHTTP)/http.c
 LLHTTP_O := $(LLHTTP_C:$(LLHTTP)/%.c=$(B)/llhttp/%.o)
 
+# The dashboard's files, and uPlot, which it draws with, as a table of bytes.
+DASHBOARD       := build/dashboard
+DASHBOARD_FILES := $(wildcard serving/dashboard/*.html serving/dashboard/*.css serving/dashboard/*.js serving/dashboard/*.svg)
+ASSETS_H        := $(G)/serving/assets_table.h
+GEN_H += $(ASSETS_H)
+
 objects = $(patsubst %,$(B)/%.o,$(basename $(1)))
 MAIN_O := $(B)/common/main/main.o
 # Commands register themselves in a linker section, so what may hold one is linked whole and never through the archive.
@@ -277,8 +283,8 @@ test-hostile-long: deps ## hostile streams changed at random before intercept, w
 test-unit-long: ## the unit tests with all that is only sampled otherwise: every time zone, sets of ten million
 	$(Q)TALLY_LONG=1 $(MAKE) --no-print-directory test-unit
 
-test-browser: deps deps-browser ## a real browser (Debian's Chromium) on the demo site, with tally.js in its pages, and on reconcile's report
-	$(Q)$(MAKE) --no-print-directory $(PROGRAM) $(SITE)/built $(BROWSER)/installed
+test-browser: deps deps-browser ## a real browser (Debian's Chromium) on the demo site, with tally.js in its pages, on reconcile's report, and on the dashboard
+	$(Q)$(MAKE) --no-print-directory $(PROGRAM) $(SITE)/built $(BROWSER)/installed $(DASHBOARD)/installed
 	$(Q)TALLY_BIN=$(CURDIR)/$(PROGRAM) TALLY_SITE=$(CURDIR)/$(SITE) TALLY_BROWSER=$(CURDIR)/$(BROWSER) node --test --test-force-exit tests/browser/*.test.js
 
 check: ## lint, test, both sanitizers, the tiny build
@@ -401,6 +407,15 @@ $(B)/common/net/http1.o: | $(LLHTTP)/llhttp.h
 
 $(LLHTTP)/llhttp.h $(LLHTTP_C) &: deploy/llhttp.sh
 	$(Q)echo "  DEB  $(LLHTTP)"; $< $(LLHTTP)
+
+$(DASHBOARD)/installed: serving/dashboard/package.json serving/dashboard/package-lock.json
+	$(Q)echo "  NPM  $(@D)"; mkdir -p $(@D); cp $^ serving/dashboard/.npmrc $(@D); cd $(@D) && npm ci --silent && touch installed
+
+$(ASSETS_H): serving/dashboard/embed.sh $(DASHBOARD_FILES) $(DASHBOARD)/installed
+	$(Q)mkdir -p $(@D); echo "  EMBED serving/dashboard"
+	$(Q)serving/dashboard/embed.sh $(DASHBOARD)/node_modules serving/dashboard > $@
+
+$(B)/serving/assets.o: $(ASSETS_H)
 
 $(G)/%.c: common/%.re
 	$(Q)mkdir -p $(@D); echo "  RE2C $<"
