@@ -294,7 +294,7 @@ void tl_gate_put_headers(const struct tl_gate *gate, const struct tl_http_call *
                         "Cross-Origin-Opener-Policy: same-origin\r\n");
     tl_buf_put_str(out, page ? "Content-Security-Policy: default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' "
                                "data:; font-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'none'; "
-                               "frame-ancestors 'none'\r\n"
+                               "frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types 'none'\r\n"
                              : "Content-Security-Policy: default-src 'none'; frame-ancestors 'none'\r\n");
     if (gate->options->origins.count == 0) {
         tl_buf_put_str(out, "Cross-Origin-Resource-Policy: same-origin\r\n");

@@ -17,6 +17,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "assets.h"
 #include "base/clock.h"
 #include "base/diag.h"
 #include "desk.h"
@@ -66,11 +67,14 @@ struct serve {
 static void on_request(void *ctx, struct tl_http_call *call)
 {
     struct serve *serve = ctx;
+    const struct tl_asset *asset = tl_asset_find(call->path);
 
     if (!tl_gate_let_in(serve->gate, call))
         return;
     if (tl_sv_eq(call->path, TL_SV("/openapi.json")) || tl_sv_eq(call->path, TL_SV("/api/v1/openapi.json")))
         tl_desk_give(serve->desk, call, "application/json", (struct tl_sv){(const char *)openapi_json, sizeof openapi_json});
+    else if (asset != NULL)
+        tl_desk_give(serve->desk, call, asset->type, (struct tl_sv){(const char *)asset->bytes, asset->size});
     else if (call->head.upgrade_websocket && !tl_gate_origin_is_good(serve->gate, call)) /* CORS does not hold for them */
         tl_http_answer_problem(call, 403, (struct tl_sv){0}, "this page may not listen; --cors says whose pages may");
     else if (!tl_live_http_take(serve->live, call))
