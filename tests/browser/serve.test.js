@@ -33,12 +33,13 @@ test('requests through intercept, a run of batch, a reconciliation', { timeout: 
 
   const faults = [];
   const page = await (await (await startBrowser(t)).newContext({ viewport: { width: 1440, height: 900 } })).newPage();
-  page.on('console', (message) => { if (['error', 'warning'].includes(message.type()) && !/\/api\/v1\/live|404/.test(message.text())) faults.push(message.text()); });
+  page.on('console', (message) => { if (['error', 'warning'].includes(message.type())) faults.push(message.text()); });
   page.on('pageerror', (error) => faults.push(String(error.stack)));
   page.on('request', (request) => { if (!request.url().startsWith(url)) faults.push(`asked for ${request.url()}`); });
   const { headers } = { headers: (await page.goto(url)).headers() };
   assert.match(headers['content-security-policy'], /^default-src 'none'; script-src 'self'; style-src 'self'; /);
   assert.match(headers['content-security-policy'], /require-trusted-types-for 'script'/);
+  await until(page, '#connection', /^Live$/);
   await page.waitForSelector('.panel.rate canvas');
   await until(page, '[aria-labelledby="panel-top-page"] .bars', /\/books/);
 
