@@ -129,6 +129,9 @@ test('the dashboard', { timeout: 300_000 }, async (t) => {
     const { page } = await open(t2, browser, server, { allowed: /WebSocket connection/ });
     await drawn(page);
     await until(page, '#connection', /^Live$/);
+    const first = world.views.get('requests_10s').rows[19];
+    server.change('requests_10s', [{ op: 'correct', old: first, row: { ...first, requests: 4000 }, cause: 'publication', run: 43 }]);
+    await until(page, '[aria-labelledby="trust-corrections"] tbody', /→ 4000/);
     server.socket = false;
     server.drop();
     await until(page, '#connection', /Connecting|events/);
@@ -138,7 +141,7 @@ test('the dashboard', { timeout: 300_000 }, async (t) => {
     server.socket = true;
     await until(page, '#connection', /^Live$/);
     await until(page, '[aria-labelledby="trust-corrections"] tbody', /→ 5000/);
-    assert.equal(await page.locator('[aria-labelledby="trust-corrections"] tbody tr').count(), 1);
+    assert.equal(await page.locator('[aria-labelledby="trust-corrections"] tbody tr').count(), 2);
   });
 
   await t.test('without a WebSocket it takes events, and without these it asks', async (t2) => {
