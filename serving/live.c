@@ -15,6 +15,7 @@
 #include <xxhash.h>
 
 #include "base/clock.h"
+#include "core/partial.h"
 #include "event/timestamp.h"
 #include "filter.h"
 #include "main/print.h"
@@ -133,18 +134,12 @@ static void put_head(struct tl_buf *out, const char *type, const struct group *g
 static void put_identity(struct tl_live *live, struct tl_buf *out, const struct tl_changes_view *view, int64_t start_ms,
                          int64_t end_ms, struct tl_sv key)
 {
-    const unsigned char *at = (const unsigned char *)key.data;
-    uint64_t numbers[3] = {0};
-    static const uint8_t sizes[3] = {4, 8, 4};
     struct tl_buf *bytes = &live->identity;
+    struct tl_event_place place;
     XXH128_hash_t hash;
 
-    if (!view->columns.windowed && key.size == TL_EVENT_KEY_BYTES) {
-        for (size_t i = 0, k = 0; i < 3; i++)
-            for (size_t n = 0; n < sizes[i]; n++)
-                numbers[i] = numbers[i] << 8 | at[k++];
-        tl_buf_printf(out, "\"_partition\":%llu,\"_offset\":%llu,\"_row\":%llu", (unsigned long long)numbers[0],
-                      (unsigned long long)numbers[1], (unsigned long long)numbers[2]);
+    if (!view->columns.windowed && tl_event_key_read(key, &place)) {
+        tl_buf_printf(out, "\"_partition\":%u,\"_offset\":%lld,\"_row\":%u", place.partition, (long long)place.offset, place.row);
         return;
     }
     tl_buf_clear(bytes);

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/count_text.h"
+#include "core/partial.h"
 #include "event/timestamp.h"
 #include "main/print.h"
 #include "sql/plan_text.h"
@@ -212,27 +213,13 @@ static struct tl_value take_key(const struct tl_preview_view *view, struct tl_re
     return value;
 }
 
-/* Of a row without windows, as its key has it (core/partial.h). */
-struct event_place {
-    uint32_t partition, row;
-    int64_t offset;
-};
-
-static struct event_place place_of(const struct tl_preview_unit *unit)
+/* Of a row without windows. */
+static struct tl_event_place place_of(const struct tl_preview_unit *unit)
 {
-    struct event_place at = {0, 0, 0};
-    uint64_t parts[3] = {0, 0, 0};
+    struct tl_event_place at = {0};
 
-    if (unit->key.size != TL_EVENT_KEY_BYTES)
-        return at;
-    for (size_t i = 0; i < TL_EVENT_KEY_BYTES; i++) {
-        size_t part = i < 4 ? 0 : i < 12 ? 1 : 2;
-
-        parts[part] = parts[part] << 8 | (unsigned char)unit->key.data[i];
-    }
-    at.partition = tl_partition_in_topic((uint32_t)parts[0]);
-    at.offset = (int64_t)(parts[1] ^ UINT64_C(1) << 63);
-    at.row = (uint32_t)parts[2];
+    if (tl_event_key_read(unit->key, &at))
+        at.partition = tl_partition_in_topic(at.partition);
     return at;
 }
 
@@ -246,7 +233,7 @@ static void put_unit_name(struct tl_buf *out, const struct tl_preview_view *view
         tl_buf_put_u8(out, ' ');
         put_time(out, end_ms);
     } else {
-        struct event_place at = place_of(unit);
+        struct tl_event_place at = place_of(unit);
 
         tl_buf_printf(out, " partition %u offset %lld", at.partition, (long long)at.offset);
     }
@@ -501,7 +488,7 @@ static void put_json_unit(struct tl_buf *out, struct tl_preview_view *view, cons
     put_json_time(out, "window_end", end_ms);
     tl_buf_put_str(out, ", \"key\": {");
     if (!view->change.windowed[TL_NEW]) {
-        struct event_place at = place_of(unit);
+        struct tl_event_place at = place_of(unit);
 
         tl_buf_printf(out, "\"partition\": %u, \"offset\": %lld, \"row\": %u", at.partition, (long long)at.offset, at.row);
     }
@@ -668,7 +655,7 @@ static void put_csv_unit(struct tl_buf *out, struct tl_buf *text, struct tl_prev
         put_time(out, end_ms);
         tl_buf_clear(text);
         if (!view->change.windowed[TL_NEW]) {
-            struct event_place at = place_of(unit);
+            struct tl_event_place at = place_of(unit);
 
             tl_buf_printf(text, "partition=%u offset=%lld row=%u", at.partition, (long long)at.offset, at.row);
         }

@@ -108,6 +108,22 @@ void tl_event_key(uint32_t partition, int64_t offset, uint32_t row, char out[TL_
         out[4 + i] = (char)(biased >> (56 - 8 * i));
 }
 
+bool tl_event_key_read(struct tl_sv key, struct tl_event_place *out)
+{
+    uint64_t parts[3] = {0};
+
+    if (key.size != TL_EVENT_KEY_BYTES)
+        return false;
+    for (size_t i = 0; i < TL_EVENT_KEY_BYTES; i++) {
+        size_t part = i < 4 ? 0 : i < 12 ? 1 : 2;
+
+        parts[part] = parts[part] << 8 | (unsigned char)key.data[i];
+    }
+    *out = (struct tl_event_place){
+        .partition = (uint32_t)parts[0], .row = (uint32_t)parts[2], .offset = (int64_t)(parts[1] ^ UINT64_C(1) << 63)};
+    return true;
+}
+
 bool tl_event_rows_add(struct tl_event_rows *events, const struct tl_view *view, const struct tl_vec *outputs,
                        const struct tl_batch *batch, const struct tl_vec *time, uint32_t partition, const uint32_t *partitions,
                        const uint32_t *rows, uint32_t rows_count)

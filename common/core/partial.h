@@ -135,6 +135,12 @@ TL_MUST_USE bool tl_event_rows_add(struct tl_event_rows *events, const struct tl
                                    const uint32_t *partitions, const uint32_t *rows, uint32_t rows_count);
 /* The key of an event's row (event/rows.h): partition, offset (its sign flipped, so that bytes order as numbers), row, big-endian. */
 void tl_event_key(uint32_t partition, int64_t offset, uint32_t row, char out[TL_EVENT_KEY_BYTES]);
+struct tl_event_place {
+    uint32_t partition, row;
+    int64_t offset;
+};
+/* What such a key says; false: it is none. */
+TL_MUST_USE bool tl_event_key_read(struct tl_sv key, struct tl_event_place *out);
 /* As rows for the store. Valid until the next add or reset. */
 struct tl_rows tl_event_rows_view(const struct tl_event_rows *events);
 uint64_t tl_partial_groups(const struct tl_partial *partial); /* groups and event rows in it */

@@ -46,7 +46,7 @@ struct tl_shape {
 };
 
 /* Rows of one definition. Identity: (end_ms, start_ms, key). `key` is the group's key in the form of tl_value_put_key; for a view
- * without a window it is partition (u32), offset (i64), row (u32), big-endian, and the three stand in columns of their own too. */
+ * without a window it is partition (u32), offset (i64, its sign flipped), row (u32), big-endian, and the three stand in columns of their own too. */
 struct tl_rows {
     uint32_t count;
     const int64_t *start_ms, *end_ms; /* instants */

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/buf.h"
+#include "core/partial.h"
 
 static char folder[400];
 
@@ -331,15 +332,12 @@ void store_rows_add_event(struct store_rows *rows, int64_t time_ms, uint32_t par
 {
     struct slots slots = slots_of(rows);
     uint32_t i = rows->rows.count++;
-    unsigned char key[16] = {0};
+    char key[TL_EVENT_KEY_BYTES];
 
     cr_assert(i < rows->capacity && !rows->windowed);
-    for (int k = 0; k < 4; k++)
-        key[k] = (unsigned char)(partition >> (24 - 8 * k));
-    for (int k = 0; k < 8; k++)
-        key[4 + k] = (unsigned char)((uint64_t)offset >> (56 - 8 * k));
+    tl_event_key(partition, offset, 0, key);
     slots.start_ms[i] = slots.end_ms[i] = time_ms;
-    slots.key[i] = text_of(rows, (const char *)key, sizeof key);
+    slots.key[i] = text_of(rows, key, sizeof key);
     slots.partition[i] = partition;
     slots.offset[i] = offset;
     slots.row[i] = 0;
