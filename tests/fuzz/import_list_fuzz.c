@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "fuzz/target.h"
+#include "main/notify.c"
 #include "main/progress.c"
 #include "main/stop.c"
 #include "speed_layer/import_archive.c" /* a layer's objects stand in no archive */
