@@ -8,6 +8,7 @@
 #include "base/buf.h"
 #include "fuzz/target.h"
 #include "main/progress.c"
+#include "main/notify.c"
 #include "main/stop.c" /* a layer's objects, and the commands', stand in no archive */
 #include "speed_layer/line_source.c"
 #include "speed_layer/unpack.c"
