@@ -447,7 +447,7 @@ static enum tl_code pair_spans(struct tl_preview *preview, size_t *capacity, str
         else if (order == 0 && next[TL_NEW]->end_ms <= next[TL_OLD]->start_ms)
             order = 1;
         unit = unit_of(order <= 0 ? next[TL_OLD] : NULL, order >= 0 ? next[TL_NEW] : NULL);
-        for (int side = 0; side < TL_BOTH; side++)
+        for (enum tl_before_after side = TL_OLD; side < TL_BOTH; side++)
             values[side] = read_row(preview, side, unit.row[side]);
         (void)rows_differ(preview, values[TL_OLD], values[TL_NEW], true);
         for (int side = 0; side < TL_BOTH; side++)
@@ -477,7 +477,7 @@ static enum tl_code settle_groups(struct tl_preview *preview, size_t *capacity, 
         struct tl_preview_unit unit;
         bool equal = preview->layouts_same && tl_sv_eq(both->row[TL_OLD], both->row[TL_NEW]);
 
-        for (int side = 0; side < TL_BOTH; side++) {
+        for (enum tl_before_after side = TL_OLD; side < TL_BOTH; side++) {
             values[side] = equal && side == TL_NEW ? values[TL_OLD] : read_row(preview, side, both->row[side]);
             if (!add_up(preview, side, values[side]))
                 TL_TRY(tl_fail_memory(err, sizeof *preview->totals));
