@@ -987,8 +987,10 @@ struct tl_live_client *tl_live_join(struct tl_live *live, int kind, void *ctx)
 
 void tl_live_leave(struct tl_live *live, struct tl_live_client *client)
 {
-    while (client->subscriptions != NULL)
-        unsubscribe(live, client->subscriptions);
+    for (struct subscription *sub = client->subscriptions, *next; sub != NULL; sub = next) {
+        next = sub->next_of_client;
+        unsubscribe(live, sub);
+    }
     *client->at = client->next;
     if (client->next != NULL)
         client->next->at = client->at;
@@ -1026,8 +1028,10 @@ void tl_live_close(struct tl_live *live)
 {
     if (live == NULL)
         return;
-    while (live->clients != NULL)
-        tl_live_leave(live, live->clients);
+    for (struct tl_live_client *client = live->clients, *next; client != NULL; client = next) {
+        next = client->next;
+        tl_live_leave(live, client);
+    }
     tl_changes_each(live->changes, stop_listening, NULL);
     tl_buf_done(&live->text);
     tl_buf_done(&live->removed);

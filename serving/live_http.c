@@ -72,8 +72,11 @@ struct tl_live_http {
 
 static void guest_drop(struct guest *guest)
 {
-    if (atomic_fetch_sub(&guest->refs, 1) == 1)
+    if (atomic_fetch_sub(&guest->refs, 1) == 1) {
+#ifndef __clang_analyzer__ /* which does not know who else holds it */
         free(guest);
+#endif
+    }
 }
 
 static struct guest *guest_hold(struct guest *guest)
@@ -600,8 +603,10 @@ void tl_live_http_close(struct tl_live_http *live)
     tl_live_http_stop(live);
     if (live->live != NULL)
         read_letters(live, false);
-    while (live->guests != NULL)
-        part(live, live->guests);
+    for (struct guest *guest = live->guests, *next; guest != NULL; guest = next) {
+        next = guest->next;
+        part(live, guest);
+    }
     tl_live_close(live->live);
     tl_changes_close(live->changes);
     if (live->wake_fd >= 0)

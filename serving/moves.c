@@ -91,7 +91,7 @@ void tl_moves_close(struct tl_moves *moves)
 {
     if (moves == NULL)
         return;
-    for (uint32_t t = 0; t < moves->lanes_count; t++) {
+    for (uint32_t t = 0; moves->lanes != NULL && t < moves->lanes_count; t++) {
         tl_table_done(&moves->lanes[t].events);
         tl_table_done(&moves->lanes[t].refusals);
         tl_buf_done(&moves->lanes[t].scratch);
