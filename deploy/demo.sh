@@ -7,6 +7,7 @@
 # DEMO_SECONDS (20) says how long the visitors stay, DEMO_SEED (7) which traffic, DEMO_EVENTS (120000) how much of it is made up, DEMO_DIR (build/demo)
 # where it goes; what an earlier demo left there is replaced. With DATABASE_URL the bookshop keeps its records in that PostgreSQL. DEMO_SITE
 # (build/demo_site) is where it was built; where it is not, for want of Node.js 20, the first part is left out.
+# It ends with the dashboard of what was counted, at DEMO_PORT (8090): on a terminal until Ctrl-C, else it was only looked whether it answers.
 # The last row of each part is tally's own verdict: the demo exits as `tally reconcile` does.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -99,10 +100,12 @@ start_site() {
 }
 
 start_tally() {
-    printf '%s$ tally up --upstream %s --listen 127.0.0.1:0 -- --trust-proxy 127.0.0.1 &%s\n' "$dim" "$site_url" "$reset"
-    "$tally" up --upstream "$site_url" --listen 127.0.0.1:0 --archive-every 1s -- --trust-proxy 127.0.0.1 2>"$dir/live/up.log" &
+    printf '%s$ tally up --upstream %s --listen 127.0.0.1:0 --serve-listen 127.0.0.1:0 -- --trust-proxy 127.0.0.1 &%s\n' "$dim" "$site_url" "$reset"
+    "$tally" up --upstream "$site_url" --listen 127.0.0.1:0 --serve-listen 127.0.0.1:0 --archive-every 1s -- --trust-proxy 127.0.0.1 \
+        2>"$dir/live/up.log" &
     started+=($!)
     front=http://127.0.0.1:$(wait_for "$dir/live/up.log" 'intercept listens url=127.0.0.1:([0-9]+)' "${started[-1]}")
+    echo "the dashboard, while they come: http://127.0.0.1:$(wait_for "$dir/live/up.log" 'serve listens url=127.0.0.1:([0-9]+)' "${started[-1]}")/"
 }
 
 # How many requests the visitors have made that are to be in the log, by their own count, and how many are.
@@ -200,6 +203,20 @@ run tally reconcile --limit 3 || status=$?
 "$tally" reconcile --format html --by host >"$dir/report.html" || [ "$status" -ne 0 ]
 echo "With pictures: $dir/report.html"
 
-say "Next: tally query page_views_5m --layer speed, tally explain, or your own access.log (README.md). The data is in $dir."
 [ "$status" -ne 0 ] || status=$live_status
+
+say "13. To look at"
+serve_demo() { # port
+    printf '%s$ tally serve --listen 127.0.0.1:%s &%s\n' "$dim" "$1" "$reset"
+    "$tally" serve --listen "127.0.0.1:$1" 2>"$dir/serve.log" &
+    started+=($!)
+    served=$(wait_for "$dir/serve.log" 'listens url=127.0.0.1:([0-9]+)' "${started[-1]}")
+}
+serve_demo "${DEMO_PORT:-8090}" 2>/dev/null || serve_demo 0 # the port is somebody's
+echo "Next: tally query page_views_5m --layer speed, tally explain, or your own access.log (README.md). The data is in $dir."
+say "The dashboard: http://127.0.0.1:$served/"
+if [ -t 1 ]; then
+    echo "Ctrl-C ends it."
+    wait
+fi
 exit "$status"
