@@ -7,12 +7,14 @@
 
 #include "base/arena.h"
 
-enum { CHUNKS = 4, CHUNK_ROWS = 256 };
+enum { CHUNKS = 4, CHUNK_ROWS = 256, CHUNK_BYTES = 1 << 20 /* or, of long texts, one row more than these */ };
 
 struct chunk {
     struct tl_arena memory; /* of its rows' keys and values */
     struct tl_stored_row rows[CHUNK_ROWS];
     uint32_t count;
+    size_t bytes; /* of keys and texts */
+    bool is_last;
 };
 
 struct tl_ahead {
@@ -39,16 +41,19 @@ static enum tl_code keep_row(struct chunk *chunk, const struct tl_stored_row *ro
     if (columns == NULL || !tl_arena_copy(&chunk->memory, row->key, &mine->key))
         return tl_fail_memory(err, row->key.size);
     memcpy(columns, row->columns, row->columns_count * sizeof *columns);
-    for (uint32_t c = 0; c < row->columns_count; c++)
-        if (tl_kind_form(columns[c].kind) == TL_FORM_TEXT && !columns[c].is_null &&
-            !tl_arena_copy(&chunk->memory, columns[c].sv, &columns[c].sv))
+    chunk->bytes += row->key.size;
+    for (uint32_t c = 0; c < row->columns_count; c++) {
+        if (tl_kind_form(columns[c].kind) != TL_FORM_TEXT || columns[c].is_null)
+            continue;
+        if (!tl_arena_copy(&chunk->memory, columns[c].sv, &columns[c].sv))
             return tl_fail_memory(err, columns[c].sv.size);
+        chunk->bytes += columns[c].sv.size;
+    }
     mine->columns = columns;
     chunk->count++;
     return TL_OK;
 }
 
-/* A chunk that is not full is the last one. */
 static enum tl_code fill(struct tl_ahead *ahead, struct chunk *chunk, struct tl_err *err)
 {
     const struct tl_stored_row *row;
@@ -56,11 +61,13 @@ static enum tl_code fill(struct tl_ahead *ahead, struct chunk *chunk, struct tl_
 
     tl_arena_reset(&chunk->memory);
     chunk->count = 0;
-    while (chunk->count < CHUNK_ROWS) {
+    chunk->bytes = 0;
+    chunk->is_last = false;
+    while (chunk->count < CHUNK_ROWS && chunk->bytes < CHUNK_BYTES && !chunk->is_last) {
         TL_TRY(tl_store_cursor_next(ahead->cursor, &row, err));
-        if (row == NULL)
-            break;
-        TL_TRY(keep_row(chunk, row, err));
+        chunk->is_last = row == NULL;
+        if (row != NULL)
+            TL_TRY(keep_row(chunk, row, err));
     }
 out:
     return rc;
@@ -75,7 +82,7 @@ static void fill_next(struct tl_ahead *ahead)
 
     pthread_mutex_lock(&ahead->lock);
     ahead->filled++;
-    ahead->ended = rc != TL_OK || chunk->count < CHUNK_ROWS;
+    ahead->ended = rc != TL_OK || chunk->is_last;
     ahead->code = rc;
     ahead->err = err;
     pthread_cond_signal(&ahead->changed);

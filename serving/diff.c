@@ -132,8 +132,10 @@ static enum tl_code compare_span(struct tl_diff *d, int64_t from_ms, int64_t to_
     TL_TRY(tl_diff_fetched(fetch, err));
     for (uint32_t p = 0; p < d->report.views_count; p++) {
         d->views[p].preview.to_ms = to_ms;
-        if (d->views[p].compared)
-            TL_TRY(tl_preview_settle(&d->views[p].preview, err));
+        if (!d->views[p].compared)
+            continue;
+        TL_TRY(tl_diff_leave_out(d, p, err));
+        TL_TRY(tl_preview_settle(&d->views[p].preview, err));
     }
     TL_TRY(tl_diff_find_moves(d, err));
     for (uint32_t p = 0; p < d->report.views_count; p++)

@@ -237,9 +237,17 @@ static int64_t end_of_hole(const struct tl_diff *d, const struct tl_diff_pair *p
 {
     const struct tl_plan *plan = d->plan[TL_NEW];
     const struct tl_view *root = &plan->views[tl_view_root(plan, (uint32_t)pair->sides[TL_NEW].view)];
+    int64_t end_ms = hole->max_ms;
 
-    if (pair->rolled || !tl_diff_is_span(root))
-        return hole->max_ms;
+    if (pair->rolled)
+        return end_ms;
+    if (!tl_diff_is_span(root)) {
+        for (int32_t v = plan->views[pair->sides[TL_NEW].view].inner; v >= 0; v = plan->views[v].inner) {
+            const struct tl_window_spec *window = &plan->views[v].window;
+            end_ms = tl_add_sat_i64(end_ms, window->size_ms + (window->zone == NULL ? 0 : TL_DAY_MS));
+        }
+        return end_ms;
+    }
     if (root->window.window == TL_WINDOW_COUNT || plan->views[pair->sides[TL_NEW].view].inner >= 0)
         return INT64_MAX;
     return tl_add_sat_i64(hole->max_ms, root->window.size_ms);
@@ -252,6 +260,30 @@ static bool is_in_hole(const struct tl_diff *d, const struct tl_diff_pair *pair,
             if (hole->min_ms <= end_ms && end_of_hole(d, pair, hole) >= start_ms)
                 return true;
     return false;
+}
+
+struct holes {
+    const struct tl_diff *d;
+    const struct tl_diff_pair *pair;
+};
+
+static bool lies_in_hole(const void *ctx, int64_t start_ms, int64_t end_ms)
+{
+    const struct holes *holes = ctx;
+
+    return is_in_hole(holes->d, holes->pair, start_ms, end_ms);
+}
+
+/* Rows came in as they were counted, and a hole may have shown behind them. */
+enum tl_code tl_diff_leave_out(struct tl_diff *d, uint32_t p, struct tl_err *err)
+{
+    bool any = false;
+
+    for (uint32_t i = 0; i < d->streams_count; i++)
+        any = any || d->streams[i].input.holes != NULL;
+    return any ? tl_preview_leave_out(&d->views[p].preview, lies_in_hole, &(struct holes){d, &d->pairs[p]},
+                                      &d->views[p].hidden_count, err)
+               : TL_OK;
 }
 
 /* Not all events of the group may be here. */

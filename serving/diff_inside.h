@@ -138,6 +138,8 @@ enum tl_code tl_diff_take_rows(void *ctx, uint32_t view, const struct tl_rows *r
 /* Where the view has the row in its range, and all events of it may be here. */
 TL_MUST_USE enum tl_code tl_diff_add_row(struct tl_diff *d, uint32_t pair, enum tl_before_after side, int64_t start_ms,
                                          int64_t end_ms, struct tl_sv key, struct tl_sv row, struct tl_err *err);
+/* All rows of a span are in. */
+TL_MUST_USE enum tl_code tl_diff_leave_out(struct tl_diff *d, uint32_t pair, struct tl_err *err);
 /* Events with from_ms <= time < to_ms, out of the spans, to all recounts that are open. `moves`: judges each chunk; NULL: nobody does. */
 TL_MUST_USE enum tl_code tl_diff_push(struct tl_diff *d, struct tl_diff_count counts[TL_DIFF_COUNTS], int64_t from_ms,
                                       int64_t to_ms, const struct tl_time_spans *spans, struct tl_moves *moves,

@@ -477,6 +477,8 @@ static enum tl_code settle_groups(struct tl_preview *preview, size_t *capacity, 
         struct tl_preview_unit unit;
         bool equal = preview->layouts_same && tl_sv_eq(both->row[TL_OLD], both->row[TL_NEW]);
 
+        if (both->row[TL_OLD].data == NULL && both->row[TL_NEW].data == NULL) /* left out */
+            continue;
         for (enum tl_before_after side = TL_OLD; side < TL_BOTH; side++) {
             values[side] = equal && side == TL_NEW ? values[TL_OLD] : read_row(preview, side, both->row[side]);
             if (!add_up(preview, side, values[side]))
@@ -577,6 +579,27 @@ static enum tl_code mark_units(struct tl_preview *preview, struct tl_err *err)
         preview->unit_bits[bit / 64] |= UINT64_C(1) << bit % 64;
     }
     return TL_OK;
+}
+
+enum tl_code tl_preview_leave_out(struct tl_preview *preview, bool (*is_out)(const void *ctx, int64_t start_ms, int64_t end_ms),
+                                  const void *ctx, uint64_t *count, struct tl_err *err)
+{
+    enum tl_code rc;
+
+    TL_TRY(let_in(preview, err));
+    for (uint32_t i = 0; i < preview->rows.count; i++) {
+        struct tl_sv identity;
+        struct both *both = tl_table_at(&preview->rows, i, &identity, NULL);
+        struct tl_preview_span span = span_of(preview, both, identity);
+
+        if (!is_out(ctx, span.start_ms, span.end_ms))
+            continue;
+        for (int side = 0; side < TL_BOTH; side++)
+            *count += both->row[side].data != NULL;
+        both->row[TL_OLD] = both->row[TL_NEW] = (struct tl_sv){NULL, 0};
+    }
+out:
+    return rc;
 }
 
 enum tl_code tl_preview_settle(struct tl_preview *preview, struct tl_err *err)

@@ -138,6 +138,10 @@ void tl_preview_put_row(const struct tl_preview *preview, struct tl_buf *out, en
 /* A row of one side, by those bytes. */
 TL_MUST_USE enum tl_code tl_preview_add(struct tl_preview *preview, enum tl_before_after side, int64_t start_ms, int64_t end_ms,
                                         struct tl_sv key, struct tl_sv row, struct tl_err *err);
+/* All rows of the span are in: takes those out of both sides again of which is known only now that they cannot be compared; adds to *count. */
+TL_MUST_USE enum tl_code tl_preview_leave_out(struct tl_preview *preview,
+                                              bool (*is_out)(const void *ctx, int64_t start_ms, int64_t end_ms), const void *ctx,
+                                              uint64_t *count, struct tl_err *err);
 /* All rows of the span are in: preview->units are those that differ. */
 TL_MUST_USE enum tl_code tl_preview_settle(struct tl_preview *preview, struct tl_err *err);
 /* The unit that has this group of a side, of those that differ; NULL: it does not. On any thread while no row is added. Of spans an event's time does for both ends, and *own says whether it

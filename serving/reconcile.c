@@ -433,6 +433,14 @@ static int keep(struct reconcile *r, int64_t started_ms, int64_t took_ms, int st
 /* Is what would explain a group among what is not on record? */
 static bool may_lie_in_gap(const struct reconcile *r, const struct tl_unit *unit)
 {
+    /* What a view on a view has is proved by the inner rows, which the store has: it needs the record for theirs alone. */
+    if (r->plan->views[unit->view].inner >= 0) {
+        bool excused = unit->agrees[TL_SIDE_SPEED] && unit->agrees[TL_SIDE_BATCH];
+
+        for (const struct tl_unit_link *link = unit->inners; link != NULL && excused; link = link->next_inner)
+            excused = link->inner->explained || may_lie_in_gap(r, link->inner);
+        return excused && unit->inners != NULL;
+    }
     for (uint32_t g = 0; g < r->recorded.gaps_count; g++)
         if (tl_record_gap_may_hold(&r->recorded.gaps[g], unit->start_ms, unit->end_ms))
             return true;
