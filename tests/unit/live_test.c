@@ -264,7 +264,7 @@ static void filters_see_rows_come_and_go(const struct store_backend *backend)
     put(0, 10 * S, "b", 1);
     say(&c, "{\"type\":\"subscribe\",\"id\":\"x\",\"view\":\"hits\",\"where\":[\"num_hits:ge:3\",\"host:in:a,b\"]}");
     HEAR(&c, "\"host\":\"a\",\"num_hits\":5");
-    cr_assert_null(strstr(c.got[0]->data, "\"host\":\"b\""));
+    cr_assert_null(memmem(c.got[0]->data, c.got[0]->size, "\"host\":\"b\"", 10));
     put(0, 10 * S, "b", 2);
     put(0, 10 * S, "c", 9);
     SILENCE(&c);
