@@ -443,7 +443,8 @@ static void hear(struct client *c, const struct history *h, int fd, int wait_ms)
         take(c, h, &message, (struct tl_sv){c->heard.data + at + sizeof message, (size_t)message.size});
         at += sizeof message + (size_t)message.size;
     }
-    memmove(c->heard.data, c->heard.data + at, c->heard.size - at);
+    if (at > 0)
+        memmove(c->heard.data, c->heard.data + at, c->heard.size - at);
     c->heard.size -= at;
 }
 

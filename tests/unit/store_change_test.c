@@ -263,8 +263,9 @@ static void changes_of_events_have_an_index(const struct store_backend *backend)
     OK(tl_store_commit(store, err));
     store_rows_done(&rows);
     if (backend == &store_postgres)
-        expect(store_postgres_ask(url, "SELECT count(*) FROM pg_indexes WHERE schemaname = current_schema() AND indexdef LIKE "
-                                       "'%(_change)%'"),
+        expect(store_postgres_ask(url,
+                                  "SELECT count(*) FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid WHERE c.relkind = "
+                                  "'i' AND a.attname = '_change' AND c.relnamespace = current_schema()::regnamespace"),
                "1\n");
     tl_store_close(store);
 }

@@ -24,7 +24,8 @@ static enum tl_code see_value(void *ctx, const struct tl_stored_row *row, struct
     if (value->kind == TL_STRING && !value->is_null) {
         static char kept[64];
 
-        memcpy(kept, value->sv.data, value->sv.size);
+        if (value->sv.size > 0)
+            memcpy(kept, value->sv.data, value->sv.size);
         value->sv.data = kept;
     }
     return TL_OK;
