@@ -77,14 +77,19 @@ struct tl_live {
     struct tl_value *old_values, *new_values;
     size_t values_capacity;
     int64_t now_ms;
-    int waiting_count; /* subscriptions that are not current */
+    int waiting_count;     /* subscriptions that are not current */
+    size_t snapshots_left; /* of a turn: bytes of snapshots that may still be kept */
     bool stale;
 };
 
 struct tl_live_limits tl_live_usual_limits(void)
 {
-    return (struct tl_live_limits){
-        .backlog_bytes_max = 1 << 20, .lagging_ms = 30000, .subscriptions_max = 64, .rows_max = 10000, .linger_ms = 3600000};
+    return (struct tl_live_limits){.backlog_bytes_max = 1 << 20,
+                                   .lagging_ms = 30000,
+                                   .subscriptions_max = 64,
+                                   .rows_max = 10000,
+                                   .snapshots_bytes_max = 16 << 20,
+                                   .linger_ms = 3600000};
 }
 
 /* ---- messages ---- */
@@ -821,6 +826,21 @@ static void send_status(struct tl_live *live, struct listening *listening)
     listening->status_ms = live->now_ms;
 }
 
+/* An id of the client's own makes a group, so there may be any number of them. */
+static void let_snapshots_go(struct tl_live *live, struct listening *listening)
+{
+    for (struct group *group = listening->groups; group != NULL; group = group->next) {
+        if (group->snapshot == NULL)
+            continue;
+        if (group->snapshot_seq == listening->view->is.seq && group->snapshot->size <= live->snapshots_left) {
+            live->snapshots_left -= group->snapshot->size;
+            continue;
+        }
+        tl_blob_drop(group->snapshot);
+        group->snapshot = NULL;
+    }
+}
+
 /* Views that were live before, and nobody has asked for yet, are looked at all the same; where nobody does for long they are forgotten. */
 static void look_after(void *ctx, struct tl_changes_view *view)
 {
@@ -830,6 +850,7 @@ static void look_after(void *ctx, struct tl_changes_view *view)
 
     if (listening == NULL)
         return;
+    let_snapshots_go(live, listening);
     if (listening->status_due && (listening->status_ms == INT64_MIN || live->now_ms - listening->status_ms >= STATUS_MS))
         send_status(live, listening);
     if (listening->left_ms == INT64_MAX || live->now_ms - listening->left_ms < live->limits.linger_ms)
@@ -862,6 +883,7 @@ enum tl_code tl_live_turn(struct tl_live *live, bool changed, int64_t now_ms, st
         TL_TRY(rc);
     }
     TL_TRY(bring_up_all(live, tl_clock_monotonic_ms, err));
+    live->snapshots_left = live->limits.snapshots_bytes_max;
     tl_changes_each(live->changes, look_after, live);
 out:
     return rc;

@@ -17,7 +17,7 @@
 #include "base/diag.h"
 #include "net/websocket.h"
 
-enum { MESSAGE_BYTES_MAX = 65536, PING_MS = 30000, PONG_MS = 20000, AWAY_MS = 1000 };
+enum { MESSAGE_BYTES_MAX = 65536, UNREAD_BYTES_MAX = 256 << 10, PING_MS = 30000, PONG_MS = 20000, AWAY_MS = 1000 };
 enum kind { WEBSOCKET, SSE };
 
 struct guest {
@@ -25,6 +25,7 @@ struct guest {
     atomic_uint refs;
     enum kind kind;
     atomic_size_t queued, pending;
+    atomic_size_t unread; /* bytes of its letters */
     /* The loop's. */
     struct tl_websocket *ws;
     struct tl_http_stream *stream;
@@ -107,6 +108,7 @@ static bool post(struct guest *guest, enum about about, struct tl_sv text)
         free(letter);
         return false;
     }
+    atomic_fetch_add(&guest->unread, sizeof *letter + text.size);
     pthread_mutex_lock(&live->mutex);
     *live->last = letter;
     live->last = &letter->next;
@@ -158,7 +160,11 @@ static void on_stream_drained(struct tl_http_stream *stream, void *ctx)
 
 static void on_ws_text(struct tl_websocket *ws, struct tl_sv text, void *ctx)
 {
-    if (!post(ctx, TEXT, text))
+    struct guest *guest = ctx;
+
+    if (atomic_load(&guest->unread) > guest->live->config.unread_bytes_max)
+        tl_websocket_end(ws, 1008, "more than can be read");
+    else if (!post(guest, TEXT, text))
         tl_websocket_end(ws, 1011, "out of memory");
 }
 
@@ -512,6 +518,7 @@ static void read_letters(struct tl_live_http *live, bool read)
             tl_live_take(live->live, guest->client, (struct tl_sv){letter->text->data, letter->text->size}, tl_clock_wall_ms());
         else if (letter->about == LEAVE)
             part(live, guest);
+        atomic_fetch_sub(&guest->unread, sizeof *letter + (letter->text != NULL ? letter->text->size : 0));
         tl_blob_drop(letter->text);
         guest_drop(guest);
         free(letter);
@@ -565,6 +572,8 @@ enum tl_code tl_live_http_open(const struct tl_live_http_config *config, struct 
     if (live == NULL)
         return tl_fail_memory(err, sizeof *live);
     live->config = *config;
+    if (config->unread_bytes_max == 0)
+        live->config.unread_bytes_max = UNREAD_BYTES_MAX;
     live->last = &live->first;
     pthread_mutex_init(&live->mutex, NULL);
     live->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);

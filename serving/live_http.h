@@ -20,6 +20,7 @@ struct tl_live_http_config {
     struct tl_http_server *server;
     struct tl_changes_config changes;
     struct tl_live_limits limits;
+    size_t unread_bytes_max; /* of a client's messages that the watcher has not read yet: 1008; 0: 256 KiB */
 };
 
 /* Begins the watcher. TL_ERR_BUSY: another serve has the file. */

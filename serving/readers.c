@@ -115,7 +115,7 @@ bool tl_readers_put(struct tl_readers *readers, struct tl_reader_job *job)
     bool room;
 
     pthread_mutex_lock(&readers->mutex);
-    room = readers->waiting < readers->config.queue_max;
+    room = !readers->ending && readers->waiting < readers->config.queue_max;
     if (room) {
         job->next = NULL;
         *readers->last = job;
@@ -168,7 +168,7 @@ enum tl_code tl_readers_open(const struct tl_readers_config *config, struct tl_r
     return TL_OK;
 }
 
-void tl_readers_close(struct tl_readers *readers)
+void tl_readers_stop(struct tl_readers *readers)
 {
     if (readers == NULL)
         return;
@@ -178,6 +178,14 @@ void tl_readers_close(struct tl_readers *readers)
     pthread_mutex_unlock(&readers->mutex);
     for (unsigned r = 0; r < readers->running; r++)
         pthread_join(readers->reader[r].thread, NULL);
+    readers->running = 0;
+}
+
+void tl_readers_close(struct tl_readers *readers)
+{
+    if (readers == NULL)
+        return;
+    tl_readers_stop(readers);
     pthread_cond_destroy(&readers->more);
     pthread_mutex_destroy(&readers->mutex);
     free(readers);

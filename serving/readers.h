@@ -25,9 +25,11 @@ struct tl_readers_config {
 struct tl_readers;
 
 TL_MUST_USE enum tl_code tl_readers_open(const struct tl_readers_config *config, struct tl_readers **out, struct tl_err *err);
-/* All jobs have run on return. */
+/* All jobs have run on return, and no other is taken: what they had to say may still lead to tl_readers_put. */
+void tl_readers_stop(struct tl_readers *readers);
+/* Behind it, when nobody puts anything any more. */
 void tl_readers_close(struct tl_readers *readers);
-/* False: the queue is full. */
+/* False: the queue is full, or they have stopped. */
 TL_MUST_USE bool tl_readers_put(struct tl_readers *readers, struct tl_reader_job *job);
 unsigned tl_readers_waiting(struct tl_readers *readers);
 

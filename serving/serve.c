@@ -247,8 +247,9 @@ static void close_all(struct serve *serve)
         tl_http_server_stop(serve->server, PATIENCE_MS);
         pthread_join(serve->loop, NULL);
     }
-    tl_readers_close(serve->readers);
+    tl_readers_stop(serve->readers);
     tl_http_server_close(serve->server); /* with what the readers had to say */
+    tl_readers_close(serve->readers);
     tl_live_http_close(serve->live);
     tl_desk_close(serve->desk);
     tl_pulse_close(serve->pulse);

@@ -13,6 +13,7 @@ static struct {
     struct tl_store *store;
     int64_t epoch, id;
     char file[600];
+    size_t unread_bytes_max;
 } scene;
 
 static void on_request(void *ctx, struct tl_http_call *call)
@@ -31,6 +32,7 @@ static void open_live(void)
     live.server = scene.http.server;
     live.changes.store = url;
     live.changes.file = scene.file;
+    live.unread_bytes_max = scene.unread_bytes_max;
     OK(tl_live_http_open(&live, &scene.live, err));
 }
 
@@ -126,6 +128,41 @@ static void a_tick_reaches_every_client(const struct store_backend *backend)
     cr_assert_eq((unsigned char)end[0] << 8 | (unsigned char)end[1], 1001);
     wire_close(&one);
     close_live();
+    tl_store_close(scene.store);
+}
+
+/* What is said faster than the watcher reads must not pile up; what has been read no longer counts. */
+static void who_says_too_much_is_cut_off(const struct store_backend *backend)
+{
+    static struct wire wire;
+    static const char ping[] = "{\"type\":\"ping\"}";
+    enum { PINGS = 500, PING_BYTES = 6 + sizeof ping - 1 };
+    static char all[PINGS * PING_BYTES];
+    unsigned char head[2] = {0}, more[125];
+
+    scene.unread_bytes_max = 1000;
+    begin(backend);
+    open_client(&wire);
+    for (int i = 0; i < 50; i++) {
+        say(&wire, ping);
+        expect_part(hear(&wire, TEXT), "pong");
+    }
+    for (int i = 0; i < PINGS; i++) {
+        const char frame[6] = {(char)TEXT, (char)(0x80 | (sizeof ping - 1))};
+
+        memcpy(all + i * PING_BYTES, frame, sizeof frame);
+        memcpy(all + i * PING_BYTES + sizeof frame, ping, sizeof ping - 1);
+    }
+    cr_assert(wire_send(&wire, all, sizeof all)); /* at once: the loop has them before the watcher has read fifteen */
+    do {
+        cr_assert(wire_read_all(&wire, head, 2));
+        cr_assert(head[1] <= sizeof more && wire_read_all(&wire, more, head[1]));
+    } while (head[0] == TEXT);
+    cr_assert_eq(head[0], CLOSE);
+    cr_assert_eq(more[0] << 8 | more[1], 1008);
+    wire_close(&wire);
+    close_live();
+    scene.unread_bytes_max = 0;
     tl_store_close(scene.store);
 }
 
@@ -238,6 +275,7 @@ static void who_asks_wrongly_is_answered(const struct store_backend *backend)
 
 static const struct store_check checks[] = {
     CHECK(a_tick_reaches_every_client),
+    CHECK(who_says_too_much_is_cut_off),
     CHECK(simple_clients_get_events_and_come_back),
     CHECK(who_asks_wrongly_is_answered),
 };

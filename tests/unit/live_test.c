@@ -254,6 +254,34 @@ static void who_comes_back_misses_and_repeats_nothing(const struct store_backend
     finish();
 }
 
+/* Each id makes a snapshot of its own, and who sends 64 of them must not have them all kept. */
+static void snapshots_are_kept_up_to_a_limit(const struct store_backend *backend)
+{
+    struct client c;
+    char text[100];
+    unsigned kept = 0;
+
+    begin(backend);
+    put(0, 10 * S, "a", 1);
+    close_live();
+    scene.limits.snapshots_bytes_max = 2500;
+    open_live();
+    enter(&c);
+    for (int i = 0; i < 40; i++) {
+        snprintf(text, sizeof text, "{\"type\":\"subscribe\",\"id\":\"%d\",\"view\":\"hits\"}", i);
+        say(&c, text);
+    }
+    cr_assert_eq(c.count, 40);
+    for (size_t i = 0; i < c.count; i++)
+        kept += atomic_load(&c.got[i]->refs) > 1 ? 1 : 0;
+    cr_assert(kept > 0 && kept < 10, "%u of 40 are kept", kept);
+    put(0, 10 * S, "a", 2);
+    for (size_t i = 0; i < 40; i++)
+        cr_assert_eq(atomic_load(&c.got[i]->refs), 1, "one that is out of date is kept");
+    forget(&c);
+    finish();
+}
+
 static void filters_see_rows_come_and_go(const struct store_backend *backend)
 {
     struct client c;
@@ -386,6 +414,7 @@ static void events_themselves_are_pushed(const struct store_backend *backend)
 static const struct store_check checks[] = {
     CHECK(a_correction_says_old_new_and_cause),
     CHECK(who_comes_back_misses_and_repeats_nothing),
+    CHECK(snapshots_are_kept_up_to_a_limit),
     CHECK(filters_see_rows_come_and_go),
     CHECK(what_is_wrong_is_said_with_what_would_do),
     CHECK(one_frame_goes_to_all_and_a_slow_one_harms_nobody),
