@@ -494,6 +494,13 @@ out:
 
 /* ---- the look ---- */
 
+/* Numbers grow with the store's changes, and begin at a place of the file's own (below 2^51, so that JavaScript has them whole): a number that another
+ * file gave leads nowhere, and its holder gets a snapshot. */
+static int64_t number_of(const struct look *l)
+{
+    return (int64_t)(tl_shown_seed(l->c->shown) >> 13) + l->mark.change;
+}
+
 /* Whatever was known of it goes; what it shows now is what clients begin with. */
 static enum tl_code load(struct look *l, struct tl_err *err)
 {
@@ -520,7 +527,7 @@ static enum tl_code load(struct look *l, struct tl_err *err)
         TL_TRY(tl_shown_put(c->shown, v->id,
                             &(struct tl_shown_row){row->start_ms, row->end_ms, row->run, row->key, tl_buf_sv(&l->values)}, err));
     }
-    v->seq = v->first = l->view->public.is.id == 0 ? l->mark.change : tl_max_i64(l->mark.change, l->view->public.is.seq + 1);
+    v->seq = v->first = l->view->public.is.id == 0 ? number_of(l) : tl_max_i64(number_of(l), l->view->public.is.seq + 1);
 out:
     tl_served_close(cursor);
     return rc;
@@ -564,7 +571,7 @@ static enum tl_code write_journal(struct look *l, struct tl_err *err)
 
     TL_TRY(tl_buf_check(&view->delta, "what has changed", err));
     if (l->too_much || view->delta.size > 0)
-        v->seq = tl_max_i64(l->mark.change, v->seq + 1);
+        v->seq = tl_max_i64(number_of(l), v->seq + 1);
     if (l->too_much) {
         view->resync = "more has changed at once than is told row by row";
         TL_TRY(tl_shown_trim(c->shown, v, -1, INT64_MAX, err));
@@ -583,7 +590,7 @@ static const char *broken(const struct look *l)
 {
     const struct tl_shown_view *is = &l->view->public.is;
 
-    if (l->mark.change < is->change)
+    if (l->mark.store != is->store || l->mark.change < is->change)
         return "the store is another one than before";
     if (l->view->other_columns)
         return "the view has other columns than before";
@@ -615,6 +622,7 @@ static enum tl_code look_at(struct look *l, struct tl_err *err)
     l->replaced = view->loaded && l->definition.id != is->definition;
     /* Without a number, somebody has only registered a definition. */
     l->renamed = view->loaded && !l->replaced && l->mark.names != is->names && l->mark.change != is->change;
+    v->store = l->mark.store;
     v->change = l->mark.change;
     v->names = l->mark.names;
     v->published = l->mark.published;

@@ -5,7 +5,7 @@
  * Is not:  a server; it does not know who listens (live.h).
  * Runs on: the thread that opened it, with a store handle of its own. No transaction of the store's is open when a call returns.
  *
- * A view is live from tl_changes_watch to tl_changes_forget, over restarts. A number (seq) stands for what a view showed at one change number of the store:
+ * A view is live from tl_changes_watch to tl_changes_forget, over restarts. A number (seq) stands for what a view showed at one change number of the store, as this file has it:
  * who has a view as of one seq has it as of the next when he has applied the delta between. */
 #ifndef TL_CHANGES_H
 #define TL_CHANGES_H

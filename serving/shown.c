@@ -14,7 +14,7 @@
 #include "base/lock.h"
 
 #define APPLICATION_ID "0x544c6c76" /* "TLlv" */
-#define VERSION "1"
+#define VERSION "2"
 
 enum { FETCH_ROWS = 256 };
 
@@ -50,7 +50,7 @@ static const char sql_schema[] =
     "CREATE TABLE view (view INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, columns TEXT NOT NULL, seq INTEGER NOT NULL, first INTEGER NOT NULL,"
     " change INTEGER NOT NULL, names INTEGER NOT NULL, published INTEGER NOT NULL, standing INTEGER NOT NULL, definition INTEGER NOT NULL,"
     " final_ms INTEGER NOT NULL, ended_ms INTEGER NOT NULL, boundary_ms INTEGER NOT NULL, cuts_count INTEGER NOT NULL,"
-    " cuts_sum_ms INTEGER NOT NULL, floor_ms INTEGER NOT NULL, rows_count INTEGER NOT NULL, journal_bytes INTEGER NOT NULL) STRICT;"
+    " cuts_sum_ms INTEGER NOT NULL, floor_ms INTEGER NOT NULL, rows_count INTEGER NOT NULL, journal_bytes INTEGER NOT NULL, store INTEGER NOT NULL) STRICT;"
     /* \"values\": delta.h; run 0: speed's. */
     "CREATE TABLE shown (view INTEGER NOT NULL, end_ms INTEGER NOT NULL, start_ms INTEGER NOT NULL, \"key\" BLOB NOT NULL, run INTEGER NOT NULL,"
     " \"values\" BLOB NOT NULL, PRIMARY KEY (view, end_ms, start_ms, \"key\")) STRICT, WITHOUT ROWID;"
@@ -60,12 +60,12 @@ static const char *const sql[STATEMENTS] = {
     [COMMIT] = "COMMIT",
     [ROLLBACK] = "ROLLBACK",
     [VIEWS] = "SELECT name, columns, view, seq, first, change, names, published, standing, definition, final_ms, ended_ms, boundary_ms, cuts_count,"
-              " cuts_sum_ms, floor_ms, rows_count, journal_bytes FROM view ORDER BY view",
+              " cuts_sum_ms, floor_ms, rows_count, journal_bytes, store FROM view ORDER BY view",
     [ADD_VIEW] = "INSERT INTO view (name, columns, seq, first, change, names, published, standing, definition, final_ms, ended_ms, boundary_ms,"
-                 " cuts_count, cuts_sum_ms, floor_ms, rows_count, journal_bytes) VALUES (?1, ?2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0)",
+                 " cuts_count, cuts_sum_ms, floor_ms, rows_count, journal_bytes, store) VALUES (?1, ?2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0)",
     [PUT_VIEW] = "UPDATE view SET columns = ?2, seq = ?3, first = ?4, change = ?5, names = ?6, published = ?7, standing = ?8, definition = ?9,"
                  " final_ms = ?10, ended_ms = ?11, boundary_ms = ?12, cuts_count = ?13, cuts_sum_ms = ?14, floor_ms = ?15, rows_count = ?16,"
-                 " journal_bytes = ?17 WHERE view = ?1",
+                 " journal_bytes = ?17, store = ?18 WHERE view = ?1",
     [DROP_VIEW] = "DELETE FROM view WHERE view = ?1",
     [CLEAR_ROWS] = "DELETE FROM shown WHERE view = ?1",
     [CLEAR_JOURNAL] = "DELETE FROM journal WHERE view = ?1",
@@ -339,12 +339,12 @@ enum tl_code tl_shown_views(struct tl_shown *s,
     enum tl_code rc;
 
     for (;;) {
-        int64_t n[16];
+        int64_t n[17];
 
         TL_TRY(step(s, stmt, &there, err));
         if (!there)
             break;
-        for (int i = 0; i < 16; i++)
+        for (int i = 0; i < 17; i++)
             n[i] = sqlite3_column_int64(stmt, 2 + i);
         TL_TRY(each(ctx, bytes_of(stmt, 0), bytes_of(stmt, 1),
                     &(struct tl_shown_view){.id = n[0],
@@ -362,7 +362,8 @@ enum tl_code tl_shown_views(struct tl_shown *s,
                                             .cuts_sum_ms = n[12],
                                             .floor_ms = n[13],
                                             .rows_count = n[14],
-                                            .journal_bytes = n[15]},
+                                            .journal_bytes = n[15],
+                                            .store = n[16]},
                     err));
     }
 out:
@@ -386,8 +387,8 @@ enum tl_code tl_shown_put_view(struct tl_shown *s, struct tl_sv name, struct tl_
     bind_i64s(s->statements[PUT_VIEW], 3,
               (int64_t[]){v->seq, v->first, v->change, v->names, v->published, v->standing, v->definition, v->final_ms,
                           v->ended_ms, v->boundary_ms, v->cuts_count, v->cuts_sum_ms, v->floor_ms, v->rows_count,
-                          v->journal_bytes},
-              15);
+                          v->journal_bytes, v->store},
+              16);
     TL_TRY(step(s, s->statements[PUT_VIEW], NULL, err));
 out:
     return rc;

@@ -15,13 +15,14 @@ struct tl_shown;
 /* What the file has of a view: all of it belongs to one snapshot of the store, the one of the last look. */
 struct tl_shown_view {
     int64_t id;                                 /* 0: it is not in the file */
-    int64_t seq;                                /* the store's change number when something was told last */
+    int64_t seq;                                /* the number of what was told last (changes.h) */
     int64_t first;                              /* the oldest seq from which the journal leads on */
     int64_t change, names, published, standing; /* the mark of the last look (store_change.h) */
     int64_t definition, final_ms, ended_ms, boundary_ms;
     int64_t cuts_count, cuts_sum_ms;
     int64_t floor_ms; /* rows that end at or before it are not watched */
     int64_t rows_count, journal_bytes;
+    int64_t store; /* which one it was (store_change.h) */
 };
 
 /* TL_ERR_BUSY: another process has the file. */

@@ -28,7 +28,7 @@
 #define BUSY_MS 5000
 #define DEADLINE_STEPS 4000       /* of SQLite's machine between two looks at the clock: some 40 us */
 #define APPLICATION_ID 0x544c7374 /* "TLst" */
-#define SCHEMA_VERSION 7
+#define SCHEMA_VERSION 8
 #define TEXT_OF(number) TEXT_OF_(number)
 #define TEXT_OF_(number) #number
 #define RECONCILED_COUNTS                                                                                                        \
@@ -174,6 +174,11 @@ static const char *const sql_version_7[] = {
     /* What a reconciliation asks for. */
     "CREATE INDEX tally_dead_letter_log ON tally_dead_letter (topic, log_ms);",
 };
+static const char *const sql_version_8[] = {
+    /* Which store it is: whoever remembers change numbers must not take another one's for them. */
+    "ALTER TABLE tally_change ADD COLUMN store INTEGER NOT NULL DEFAULT 0;",
+    "UPDATE tally_change SET store = random();",
+};
 static const struct {
     const char *const *statements;
     size_t count;
@@ -185,6 +190,7 @@ static const struct {
     {sql_version_5, TL_COUNT(sql_version_5)},
     {sql_version_6, TL_COUNT(sql_version_6)},
     {sql_version_7, TL_COUNT(sql_version_7)},
+    {sql_version_8, TL_COUNT(sql_version_8)},
 };
 /* clang-format on */
 

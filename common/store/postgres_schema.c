@@ -17,7 +17,7 @@
 
 #include "event/schema.h"
 
-#define SCHEMA_VERSION 4
+#define SCHEMA_VERSION 5
 #define TEXT_OF(number) TEXT_OF_(number)
 #define TEXT_OF_(number) #number
 #define KEY TL_POSTGRES_INDEXED("\"key\"")
@@ -164,6 +164,11 @@ static const char *const sql_version_4[] = {
     "COMMENT ON TABLE tally_reconciliation_cause IS 'tally: events behind the differences, by cause; view empty: over all views'",
     "CREATE INDEX tally_dead_letter_log ON tally_dead_letter (topic, log_ms)",
 };
+static const char *const sql_version_5[] = {
+    /* Which store it is: whoever remembers change numbers must not take another one's for them. */
+    "ALTER TABLE tally_change ADD COLUMN store BIGINT NOT NULL DEFAULT 0",
+    "UPDATE tally_change SET store = (random() * 9223372036854775807)::bigint",
+};
 static const struct {
     const char *const *statements;
     size_t count;
@@ -172,6 +177,7 @@ static const struct {
     {sql_version_2, TL_COUNT(sql_version_2)},
     {sql_version_3, TL_COUNT(sql_version_3)},
     {sql_version_4, TL_COUNT(sql_version_4)},
+    {sql_version_5, TL_COUNT(sql_version_5)},
 };
 
 static const char sql_look[] =

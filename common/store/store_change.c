@@ -7,7 +7,7 @@
 
 /* clang-format off */
 static const char sql_mark[] =
-    "SELECT c.change, COALESCE((SELECT MAX(p.published) FROM tally_publication AS p), 0), COALESCE((SELECT p.published"
+    "SELECT c.change, c.store, COALESCE((SELECT MAX(p.published) FROM tally_publication AS p), 0), COALESCE((SELECT p.published"
     " FROM tally_publication AS p WHERE p.undone_ms IS NULL ORDER BY p.published DESC LIMIT 1), 0) FROM tally_change AS c";
 static const char sql_cuts[] =
     "SELECT count(*), CAST(COALESCE(sum(cut_ms), 0) AS BIGINT), COALESCE(min(cut_ms), ?2) FROM tally_cut WHERE definition = ?1";
@@ -28,7 +28,11 @@ enum tl_code tl_store_mark(struct tl_store *store, struct tl_store_mark *out, st
     TL_TRY(tl_answer_next(answer, &row, err));
     if (!row)
         TL_TRY(tl_fail(err, TL_ERR_CORRUPT, "%s: the database is damaged: it has no change number", store->database->place));
-    *out = (struct tl_store_mark){tl_answer_i64(answer, 0), store->names, tl_answer_i64(answer, 1), tl_answer_i64(answer, 2)};
+    *out = (struct tl_store_mark){.store = tl_answer_i64(answer, 1),
+                                  .change = tl_answer_i64(answer, 0),
+                                  .names = store->names,
+                                  .published = tl_answer_i64(answer, 2),
+                                  .standing = tl_answer_i64(answer, 3)};
 out:
     tl_answer_close(answer);
     return rc;

@@ -16,6 +16,7 @@
 #include "store/store.h"
 
 struct tl_store_mark {
+    int64_t store;     /* a random number that was given to it when it was made: another one, another store */
     int64_t change;    /* the last change number: it grows with whatever changes what a view shows */
     int64_t names;     /* another one after each swap */
     int64_t published; /* the last publication; 0: none */

@@ -73,9 +73,16 @@ static void write_all(int fd, const void *bytes, size_t size)
     }
 }
 
+/* Numbers begin there: what lies behind it is the store's change number, by which the history knows what it showed. */
+static int64_t first_number(const struct watcher *w)
+{
+    return (int64_t)(tl_changes_seed(w->changes) >> 13);
+}
+
 static void say(const struct watcher *w, char type, int view, int64_t seq, struct tl_sv bytes)
 {
-    struct message message = {type, view, seq, w->views[view]->is.floor_ms, w->views[view]->is.change, (int64_t)bytes.size};
+    struct message message = {
+        type, view, seq - first_number(w), w->views[view]->is.floor_ms, w->views[view]->is.change, (int64_t)bytes.size};
     struct tl_buf both;
 
     tl_buf_init(&both, 0);
@@ -175,15 +182,16 @@ static void watch(int fd, const int64_t since[VIEWS])
     must(tl_changes_open(&config, &w.changes, &err), &err);
     for (int v = 0; v < VIEWS; v++) {
         struct saying saying = {&w, v};
+        int64_t number = since[v] + first_number(&w);
         bool leads = false;
 
         must(tl_changes_watch(w.changes, tl_sv_from(names[v]), INT64_C(1) << 50, &w.views[v], &err), &err);
         if (since[v] >= 0)
-            must(tl_changes_leads_on(w.changes, w.views[v], since[v], &leads, &err), &err);
+            must(tl_changes_leads_on(w.changes, w.views[v], number, &leads, &err), &err);
         if (leads && since[v] % 2 == 0)
-            say_folded(&w, v, since[v]);
+            say_folded(&w, v, number);
         else if (leads)
-            must(tl_changes_since(w.changes, w.views[v], since[v], say_again, &saying, &err), &err);
+            must(tl_changes_since(w.changes, w.views[v], number, say_again, &saying, &err), &err);
         else
             say_snapshot(&w, v);
         say(&w, 'l', v, w.views[v]->is.seq, TL_SV(""));

@@ -2,6 +2,7 @@
 #include "serving/live.h"
 
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "support/store_checks.h"
@@ -254,6 +255,45 @@ static void who_comes_back_misses_and_repeats_nothing(const struct store_backend
     finish();
 }
 
+/* A number of another file, or what was shown of another store with as many changes, is not gone on from. */
+static void another_file_or_store_leads_nowhere(const struct store_backend *backend)
+{
+    struct client c;
+    char text[200];
+    long long seq;
+
+    begin(backend);
+    put(0, 10 * S, "a", 1);
+    enter(&c);
+    say(&c, "{\"type\":\"subscribe\",\"id\":\"x\",\"view\":\"hits\"}");
+    seq = seq_of(hear(&c));
+    forget(&c);
+    close_live();
+    cr_assert_eq(unlink(scene.file), 0);
+    open_live();
+    enter(&c);
+    snprintf(text, sizeof text, "{\"type\":\"subscribe\",\"id\":\"x\",\"view\":\"hits\",\"since\":%lld}", seq);
+    say(&c, text);
+    HEAR(&c, "{\"type\":\"resync\"");
+    seq = seq_of(hear(&c));
+    forget(&c);
+    close_live();
+    tl_store_close(scene.store);
+    scene.store = fresh(backend);
+    scene.id = hits(scene.store);
+    scene.epoch = store_epoch(scene.store);
+    store_put_speed(scene.store, scene.epoch, scene.id, 0, 10 * S, "of the other store", 1);
+    open_live();
+    enter(&c);
+    snprintf(text, sizeof text, "{\"type\":\"subscribe\",\"id\":\"x\",\"view\":\"hits\",\"since\":%lld}", seq);
+    say(&c, text);
+    HEAR(&c, "{\"type\":\"resync\"");
+    HEAR(&c, "\"rows\":[{", "\"host\":\"of the other store\"", "\"truncated\":false");
+    cr_assert_null(memmem(c.got[1]->data, c.got[1]->size, "\"host\":\"a\"", 10));
+    forget(&c);
+    finish();
+}
+
 /* Each id makes a snapshot of its own, and who sends 64 of them must not have them all kept. */
 static void snapshots_are_kept_up_to_a_limit(const struct store_backend *backend)
 {
@@ -414,6 +454,7 @@ static void events_themselves_are_pushed(const struct store_backend *backend)
 static const struct store_check checks[] = {
     CHECK(a_correction_says_old_new_and_cause),
     CHECK(who_comes_back_misses_and_repeats_nothing),
+    CHECK(another_file_or_store_leads_nowhere),
     CHECK(snapshots_are_kept_up_to_a_limit),
     CHECK(filters_see_rows_come_and_go),
     CHECK(what_is_wrong_is_said_with_what_would_do),
