@@ -686,8 +686,8 @@ static enum tl_code look(struct tl_changes *c, int64_t now_ms, struct view *only
     bool reading = false, writing = false;
     enum tl_code rc = TL_OK;
 
-    if (c->store == NULL)
-        TL_TRY(tl_store_open(c->store_url, TL_STORE_READ, &c->store, err));
+    if (c->store == NULL && (rc = tl_store_open(c->store_url, TL_STORE_READ, &c->store, err)) != TL_OK)
+        return rc == TL_ERR_NOT_FOUND ? err->code = TL_ERR_IO : rc; /* it may come; a view that is not found is another thing */
     TL_TRY(tl_shown_begin(c->shown, err));
     writing = true;
     TL_TRY(tl_store_begin_read(c->store, err));
@@ -776,6 +776,19 @@ out:
     if (made != NULL)
         unlink_view(c, made);
     return rc;
+}
+
+void tl_changes_names(struct tl_changes *c, struct tl_refusal *refusal)
+{
+    const struct tl_definition *definitions;
+    size_t count = 0;
+    struct tl_err ignored;
+
+    if (c->store == NULL || tl_store_definitions(c->store, &definitions, &count, &ignored) != TL_OK)
+        return;
+    for (size_t d = 0; d < count && refusal->allowed_count < TL_REFUSAL_ALLOWED_MAX; d++)
+        if (definitions[d].state == TL_DEFINITION_ACTIVE)
+            refusal->allowed[refusal->allowed_count++] = definitions[d].view;
 }
 
 enum tl_code tl_changes_forget(struct tl_changes *c, struct tl_changes_view *public, struct tl_err *err)

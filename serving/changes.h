@@ -12,6 +12,7 @@
 
 #include "delta.h"
 #include "shown.h"
+#include "store/store_select.h"
 
 struct tl_changes;
 
@@ -40,9 +41,11 @@ struct tl_changes_view {
 TL_MUST_USE enum tl_code tl_changes_open(const struct tl_changes_config *config, struct tl_changes **out, struct tl_err *err);
 void tl_changes_close(struct tl_changes *changes);
 
-/* The view is live from now on. TL_ERR_NOT_FOUND, with the views that there are. What it shows is there when this returns. */
+/* The view is live from now on. TL_ERR_NOT_FOUND: the store is there and has no such view. What it shows is there when this returns. */
 TL_MUST_USE enum tl_code tl_changes_watch(struct tl_changes *changes, struct tl_sv name, int64_t now_ms,
                                           struct tl_changes_view **out, struct tl_err *err);
+/* The views that there are, for whoever asked for another one; valid until the next call. */
+void tl_changes_names(struct tl_changes *changes, struct tl_refusal *refusal);
 TL_MUST_USE enum tl_code tl_changes_forget(struct tl_changes *changes, struct tl_changes_view *view, struct tl_err *err);
 /* Calls `each` for all that are live. */
 void tl_changes_each(struct tl_changes *changes, void (*each)(void *ctx, struct tl_changes_view *view), void *ctx);

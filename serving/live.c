@@ -579,8 +579,14 @@ static void subscribe(struct tl_live *live, struct tl_live_client *client, const
         return;
     }
     rc = tl_changes_watch(live->changes, wish->view, live->now_ms, &view, &err);
-    if (rc != TL_OK) {
-        send_error(live, client, wish->id, rc == TL_ERR_NOT_FOUND ? 404 : 503, NULL, "%s", err.message);
+    if (rc == TL_ERR_NOT_FOUND) {
+        tl_changes_names(live->changes, &refusal);
+        send_error(live, client, wish->id, 404, &refusal, "there is no view '%.*s'",
+                   (int)tl_min_i64((int64_t)wish->view.size, 100), wish->view.data);
+        return;
+    }
+    if (rc != TL_OK) { /* why is for the operator, who is told (live_http.c): it names the store's place */
+        send_error(live, client, wish->id, 503, NULL, "the store does not answer; subscribe again in a while");
         return;
     }
     listening = listen_to(live, view);

@@ -10,10 +10,10 @@
 #include "base/clock.h"
 #include "store/store_handle.h"
 
-/* Publications and definitions get growing numbers; a rollback strikes publications out. */
+/* Publications and definitions get growing numbers; a rollback strikes publications out. The sum: the one that is swapped in need not be the highest. */
 static const char sql_published[] =
     "SELECT (SELECT COALESCE(max(published), 0) + count(undone_ms) FROM tally_publication)"
-    " + (SELECT COALESCE(max(definition), 0) FROM tally_definition WHERE state = 'active') * 4294967296";
+    " + (SELECT CAST(COALESCE(sum(definition), 0) AS BIGINT) FROM tally_definition WHERE state = 'active') * 4294967296";
 /* Whoever waits for changes hears of it when the transaction is in (tl_store_wait). */
 static const char *const sql_next_change[] = {
     [TL_DIALECT_SQLITE] = "UPDATE tally_change SET change = change + 1 RETURNING change",

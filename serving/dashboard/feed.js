@@ -50,6 +50,9 @@ export class Feed {
     else if (message.type !== 'snapshot' && message.seq !== undefined && message.seq <= subscription.since) return;
     if (message.seq !== undefined) subscription.since = message.seq;
     subscription.on(message);
+    // The store is away, and nothing has been subscribed to.
+    if (message.type === 'error' && message.status === 503)
+      setTimeout(() => this.#state === 'live' && this.#subscriptions.has(subscription.id) && this.#send(subscription), POLL_MS);
   }
 
   #connect() {

@@ -359,7 +359,8 @@ static void what_is_wrong_is_said_with_what_would_do(const struct store_backend 
     begin(backend);
     enter(&c);
     say(&c, "{\"type\":\"subscribe\",\"id\":\"x\",\"view\":\"hitz\"}");
-    HEAR(&c, "{\"type\":\"error\",\"id\":\"x\",\"status\":404,\"title\":\"Not Found\",\"detail\":", "there are: hits");
+    HEAR(&c, "{\"type\":\"error\",\"id\":\"x\",\"status\":404,\"title\":\"Not Found\",\"detail\":\"there is no view 'hitz'\"",
+         "\"allowed\":[\"hits\"]");
     say(&c, "{\"type\":\"subscribe\",\"id\":\"x\",\"view\":\"hits\",\"where\":[\"hots:eq:a\"]}");
     HEAR(&c, "\"status\":400", "\"allowed\":[\"window_start\",\"window_end\",\"host\",\"num_hits\"]");
     say(&c, "{\"type\":\"subscribe\",\"id\":\"x\",\"view\":\"hits\",\"where\":[\"host:is:a\"]}");

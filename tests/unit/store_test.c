@@ -412,6 +412,12 @@ static void what_is_published_has_a_version(const struct store_backend *backend)
     id = define(store, store_windowed("hits", 'b'));
     OK(tl_store_swap(store, id, 0, &swapped, err));
     cr_assert_eq(published(store) != before, swapped);
+    /* Beside one with a higher number. */
+    id = define(store, store_windowed("hits", 'd'));
+    define(store, store_windowed("visits", 'c'));
+    before = published(store);
+    OK(tl_store_swap(store, id, 0, &swapped, err));
+    cr_assert(swapped && published(store) != before);
     tl_store_close(store);
 }
 
