@@ -436,23 +436,30 @@ void tl_desk_ask(struct tl_desk *desk, struct tl_http_call *call)
     tl_buf_done(&key);
 }
 
+/* A page must come while every reader waits for a store that hangs, so it is packed here: once a form, some milliseconds. */
 void tl_desk_give(struct tl_desk *desk, struct tl_http_call *call, const char *type, struct tl_sv bytes)
 {
+    enum tl_coding form = tl_coding_accepted(tl_http_call_header(call, "accept-encoding"));
+    struct tl_kept fresh = {.type = type, .valid = TL_API_ALWAYS, .boundary_ms = INT64_MIN, .as_of_ms = INT64_MIN};
     struct tl_kept *kept = tl_answers_find(desk->answers, call->path);
+    struct tl_blob *packed;
 
     if (kept == NULL) {
-        struct tl_kept fresh = {.type = type, .valid = TL_API_ALWAYS, .boundary_ms = INT64_MIN, .as_of_ms = INT64_MIN};
-
         tl_etag_of(bytes, fresh.etag);
         fresh.forms[TL_CODING_PLAIN] = tl_coding_make(TL_CODING_PLAIN, bytes);
-        if (fresh.forms[TL_CODING_PLAIN] != NULL)
-            kept = tl_answers_put(desk->answers, call->path, &fresh);
-        if (kept == NULL) {
-            tl_blob_drop(fresh.forms[TL_CODING_PLAIN]);
+        if (fresh.forms[TL_CODING_PLAIN] == NULL) {
             tl_gate_refuse(desk->config.gate, call, 503, "Retry-After: 1\r\n", "out of memory");
             return;
         }
+        kept = tl_answers_put(desk->answers, call->path, &fresh);
     }
+    if (kept == NULL) { /* larger than all that is kept */
+        give(desk, call, &fresh, false);
+        tl_blob_drop(fresh.forms[TL_CODING_PLAIN]);
+        return;
+    }
+    if (kept->forms[form] == NULL && bytes.size >= TL_CODING_BYTES_MIN && (packed = tl_coding_make(form, bytes)) != NULL)
+        tl_answers_put_form(desk->answers, kept, form, packed);
     give(desk, call, kept, false);
 }
 

@@ -1,4 +1,5 @@
 /* serve_test.c: the API as programs ask it, over both stores: rows, pages, formats, what is refused, what is kept, and what is said while the store is away. */
+#include <arpa/inet.h>
 #include <criterion/criterion.h>
 #include <criterion/parameterized.h>
 #include <libpq-fe.h>
@@ -6,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 #include <zlib.h>
 #include <zstd.h>
@@ -774,6 +776,50 @@ Test(serve, a_query_that_takes_too_long_is_stopped_and_holds_up_nobody)
     serve_done(&answer);
     PQfinish(holder);
     answer = serve_wait(&serve, "/api/v1/views/hits?limit=2", 200, "\"stale\": false");
+    serve_done(&answer);
+    serve_stop(&serve);
+}
+
+/* A server that takes the connection and says nothing: pages need none of it. */
+Test(serve, pages_come_while_the_store_hangs)
+{
+    struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t size = sizeof at;
+    struct serve_answer answer;
+    char store[100];
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    int64_t began_ms;
+
+    cr_assert(fd >= 0 && bind(fd, (struct sockaddr *)&at, size) == 0 && listen(fd, 16) == 0);
+    cr_assert_eq(getsockname(fd, (struct sockaddr *)&at, &size), 0);
+    snprintf(store, sizeof store, "postgresql://nobody@127.0.0.1:%u/nothing", ntohs(at.sin_port));
+    cr_assert_eq(setenv("TALLY_STORE", store, 1), 0);
+    serve_start(&serve, &p, (const char *const[]){"--readers", "1", "--query-timeout", "30s", NULL});
+    began_ms = tl_clock_monotonic_ms();
+    for (size_t i = 0; i < 3; i++) {
+        answer = serve_ask(&serve, "GET", (const char *const[]){"/", "/app.js", "/app.css"}[i], "Accept-Encoding: gzip\r\n");
+        cr_assert_eq(answer.status, 200);
+        cr_assert_str_eq(serve_header(&answer, "Content-Encoding"), "gzip");
+        serve_done(&answer);
+    }
+    cr_assert_lt(tl_clock_monotonic_ms() - began_ms, 5000);
+    run_done(&serve.run); /* it waits for the server, and so would we */
+    close(fd);
+}
+
+/* What is larger than all that may be kept is given all the same. */
+Test(serve, a_page_comes_where_next_to_nothing_is_kept)
+{
+    struct serve_answer answer;
+
+    count_a_day(false);
+    START("--cache", "1kB");
+    answer = serve_get(&serve, "/app.js");
+    cr_assert_eq(answer.status, 200);
+    cr_assert_gt(answer.size, 1000);
+    serve_done(&answer);
+    answer = serve_ask(&serve, "GET", "/openapi.json", "Accept-Encoding: gzip\r\n");
+    cr_assert_eq(answer.status, 200);
     serve_done(&answer);
     serve_stop(&serve);
 }
