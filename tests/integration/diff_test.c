@@ -6,132 +6,22 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "base/buf.h"
 #include "event/timestamp.h"
 #include "log/log.h"
 #include "support/chance.h"
+#include "support/diff_scene.h"
 #include "support/dump.h"
 #include "support/library.h"
-#include "support/run.h"
 #include "support/store_fixture.h"
-#include "support/visits.h"
 
-enum { EVENTS = 3000, PARTITIONS = 2, STEP_MS = 500 }; /* 25 minutes */
-#define END_MS (VISITS_START_MS + (int64_t)EVENTS * STEP_MS)
-
-#define TABLE                                                                                                                    \
-    "CREATE TABLE events (event_id STRING, host STRING, n INT, event_time TIMESTAMP_LTZ(3),\n"                                   \
-    "    WATERMARK FOR event_time AS event_time - INTERVAL '5' SECOND\n"                                                         \
-    ") WITH ('connector' = 'kafka', 'topic' = 'events', 'format' = 'json', 'json.timestamp-format.standard' = 'ISO-8601');\n"
-
-static char dir[RUN_DIR_BYTES], data[300], old_views[300], new_views[300], old_store[600], new_store[600], checks[300];
-
-static void folder_open(void)
-{
-    run_folder_make(dir);
-    snprintf(data, sizeof data, "%s/data", dir);
-    cr_assert_eq(mkdir(data, 0777), 0);
-    snprintf(old_store, sizeof old_store, "sqlite:%s/old.db", dir);
-    snprintf(new_store, sizeof new_store, "sqlite:%s/new.db", dir);
-    checks[0] = 0;
-}
-
-static void folder_close(void)
-{
-    if (getenv("KEEP") == NULL)
-        run_folder_remove(dir);
-}
-
-TestSuite(diff, .init = folder_open, .fini = folder_close, .timeout = 300);
-
-static void write_views(const char *old_text, const char *new_text)
-{
-    snprintf(old_views, sizeof old_views, "%s", run_file_write(dir, "old.sql", old_text));
-    snprintf(new_views, sizeof new_views, "%s", run_file_write(dir, "new.sql", new_text));
-}
-
-static void record_events(void)
-{
-    struct run run = {0};
-
-    visits_append(data, PARTITIONS, STEP_MS, 0, EVENTS);
-    RUN(&run, "archive", "--views", old_views, "--data", data, "--file-bytes", "3000");
-    cr_assert_eq(run.status, 0, "%s", run.err);
-    run_done(&run);
-}
-
-static void backfill(const char *views, const char *store, const char *checks_path)
-{
-    struct run run = {0};
-
-    if (checks_path != NULL)
-        RUN(&run, "batch", "--views", views, "--data", data, "--store", store, "--to", "2026-03-01T02:00:00Z", "--checks",
-            checks_path);
-    else
-        RUN(&run, "batch", "--views", views, "--data", data, "--store", store, "--to", "2026-03-01T02:00:00Z");
-    cr_assert(run.status == 0 || run.status == 1, "%s", run.err);
-    run_done(&run);
-}
+TestSuite(diff, .init = diff_scene_open, .fini = diff_scene_close, .timeout = 300);
 
 static const char *text_of(int64_t ms, char out[TL_TIME_TEXT_BYTES])
 {
     tl_time_to_iso_z(ms, out);
     return out;
-}
-
-/* ---- what diff says ---- */
-
-static int status;
-static char said[2000]; /* on stderr */
-
-/* More arguments behind; NULL at the end. */
-static json_t *preview(int64_t from_ms, int64_t to_ms, const char *const *more)
-{
-    char from[TL_TIME_TEXT_BYTES], to[TL_TIME_TEXT_BYTES];
-    const char *args[40] = {
-        "diff", new_views,          "--data",   data,   "--store", old_store, "--from", text_of(from_ms, from),
-        "--to", text_of(to_ms, to), "--format", "json", "--limit", "1000000"};
-    struct run run = {0};
-    json_error_t mistake;
-    json_t *report;
-    size_t count = 14;
-
-    for (size_t i = 0; more != NULL && more[i] != NULL; i++)
-        args[count++] = more[i];
-    args[count] = NULL;
-    run_start(&run, args);
-    run_wait(&run);
-    status = run.status;
-    snprintf(said, sizeof said, "%s", run.err);
-    cr_assert(status == 0 || status == 1 || status == 3, "%s", run.err);
-    report = json_loads(run.out, 0, &mistake);
-    cr_assert_not_null(report, "%s\n%s\n%s", mistake.text, run.out, run.err);
-    run_done(&run);
-    return report;
-}
-
-static json_t *view_of(json_t *report, const char *name)
-{
-    json_t *view;
-    size_t i;
-
-    json_array_foreach(json_object_get(report, "views"), i, view)
-    {
-        if (strcmp(json_string_value(json_object_get(view, "view")), name) == 0)
-            return view;
-    }
-    cr_assert_fail("no view %s", name);
-    return NULL;
-}
-
-static long long number(const json_t *view, const char *name)
-{
-    const json_t *value = json_object_get(view, name);
-
-    cr_assert(json_is_integer(value), "%s is no number", name);
-    return json_integer_value(value);
 }
 
 /* The columns that are compared. */
@@ -268,16 +158,16 @@ static void expect_same(const struct texts *got, const struct texts *want, const
 /* The preview's rows are those by which the stores differ. */
 static void expect_exact(json_t *report, const char *name, int64_t from_ms, int64_t to_ms, bool ends_open, const char *words)
 {
-    json_t *view = view_of(report, name);
-    struct texts olds = rows_of(view, old_store, from_ms, to_ms, ends_open),
-                 news = rows_of(view, new_store, from_ms, to_ms, ends_open);
+    json_t *view = diff_view(report, name);
+    struct texts olds = rows_of(view, diff_scene.old_store, from_ms, to_ms, ends_open),
+                 news = rows_of(view, diff_scene.new_store, from_ms, to_ms, ends_open);
     struct texts gone = without(&olds, &news), come = without(&news, &olds);
     struct texts said_gone = units_of(view, "old"), said_come = units_of(view, "new");
 
-    cr_assert_eq(number(view, "rows_old"), (long long)olds.count, "%s: rows of OLD: %lld, not %zu\n%s", name,
-                 number(view, "rows_old"), olds.count, words);
-    cr_assert_eq(number(view, "rows_new"), (long long)news.count, "%s: rows of NEW: %lld, not %zu\n%s", name,
-                 number(view, "rows_new"), news.count, words);
+    cr_assert_eq(diff_number(view, "rows_old"), (long long)olds.count, "%s: rows of OLD: %lld, not %zu\n%s", name,
+                 diff_number(view, "rows_old"), olds.count, words);
+    cr_assert_eq(diff_number(view, "rows_new"), (long long)news.count, "%s: rows of NEW: %lld, not %zu\n%s", name,
+                 diff_number(view, "rows_new"), news.count, words);
     expect_same(&said_gone, &gone, "rows of OLD", words);
     expect_same(&said_come, &come, "rows of NEW", words);
     texts_done(&olds);
@@ -299,7 +189,7 @@ static long long events(json_t *view, const char *reason, const char *counted_by
     {
         if (strcmp(json_string_value(json_object_get(moved, "reason")), reason) == 0 &&
             strcmp(json_string_value(json_object_get(moved, "counted_by")), counted_by) == 0)
-            count += number(moved, "events");
+            count += diff_number(moved, "events");
     }
     return count;
 }
@@ -328,58 +218,44 @@ struct change_case {
     char reason[30], counted_by[10]; /* must be among the events' */
 };
 
-#define HITS(select, where, key, having)                                                                                         \
-    "CREATE VIEW v AS SELECT window_start, window_end, " key " AS k, " select                                                    \
-    " FROM TABLE(TUMBLE(TABLE events, DESCRIPTOR(event_time), INTERVAL '10' SECOND)) " where                                     \
-    " GROUP BY window_start, window_end, " key having ";\n"
-#define OVER(window, where, more)                                                                                                \
-    "CREATE VIEW v AS SELECT window_start, window_end, host, COUNT(*) AS c, SUM(n) AS s" more " FROM TABLE(" window ") " where   \
-    " GROUP BY window_start, window_end, host" more ";\n"
-#define HOP_(where) OVER("HOP(TABLE events, DESCRIPTOR(event_time), INTERVAL '5' SECOND, INTERVAL '20' SECOND)", where, "")
-#define CUMULATE_(where)                                                                                                         \
-    OVER("CUMULATE(TABLE events, DESCRIPTOR(event_time), INTERVAL '10' SECOND, INTERVAL '1' MINUTE)", where, "")
-#define SESSION_(gap, where)                                                                                                     \
-    OVER("SESSION(TABLE events PARTITION BY host, DESCRIPTOR(event_time), INTERVAL '" gap "' SECOND)", where, "")
-#define COUNT_(rows, where)                                                                                                      \
-    OVER("COUNT_WINDOW(TABLE events PARTITION BY host, DESCRIPTOR(event_time), " rows ", INTERVAL '15' SECOND)", where,          \
-         ", closed_by")
-
 ParameterizedTestParameters(diff, change)
 {
     static struct change_case cases[] = {
-        {"a filter",            HITS("COUNT(*) AS c",                             "",                                                    "host",""), HITS("COUNT(*) AS c","WHERE n < 95","host", ""), "", false,
-         "filter", "old"},
-        {"a wider filter",                  HITS("COUNT(*) AS c",                                                                "WHERE n < 50",                                                                                                                "host",""),HITS("COUNT(*) AS c","WHERE n < 52","host", ""),
-         "", false, "filter", "new"},
-        {"a function of the key",       HITS("COUNT(*) AS c","","host",""),
-         HITS("COUNT(*) AS c","","REPLACE(host, 'h1', 'h2')", ""), "", false, "key", "both"},
-        {"an aggregate",                HITS("SUM(n) AS c",                                                        "",                                                                                                        "host",""),HITS("MAX(n) AS c","","host", ""), "", false, "values", "both"},
-        {"what is summed up",                  HITS("COUNT(*) AS c, SUM(n) AS s",                                                    "",                                                                                                       "host",""),
-         HITS("COUNT(*) AS c, SUM(n + 1) AS s",                                                                                                         "",                                                                                                                                                                                                           "host", ""), "", false, "values", "both"},
-        {"a kind",               HITS("SUM(n) AS c",                                                               "",                                                                                                       "host",""),HITS("CAST(SUM(n) AS DOUBLE) / 2 AS c","","host", ""), "", false,
-         "values", "both"},
-        {"HAVING",                   HITS("COUNT(*) AS c",                                                             "",                                                                                                               "host",""),HITS("COUNT(*) AS c",                                         "",                                                                                                              "host", " HAVING COUNT(*) > 4"), "", false,
-         "values", "both"},
-        {"a failing function",   HITS("COUNT(*) AS c", "", "host",""),HITS("COUNT(*) AS c","WHERE 100 / n >= 0","host", ""), "",
-         false, "", ""},
-        {"a cast that fails",                  HITS("COUNT(*) AS c",                                                                "",                                                                                                                "host",""),
-         HITS("COUNT(CAST(REPLACE(CAST(n AS STRING), '7', 'x') AS INT)) AS c","","host", ""), "", false, "function", "old"},
-        {"duplicates count",                   HITS("COUNT(*) AS c","","host",""),HITS("COUNT(*) AS c",                                                                                                                                                                                                              "",                                                                                                                                                                                                                                                                                                                                                                                                                   "host", ""),
+        {"a filter",            DIFF_HITS("COUNT(*) AS c",                             "",                                                        "host",""), DIFF_HITS("COUNT(*) AS c","WHERE n < 95",                           "host", ""), "",
+         false, "filter", "old"},
+        {"a wider filter",                  DIFF_HITS("COUNT(*) AS c",                                                                     "WHERE n < 50",                                                                                                                                   "host",""),
+         DIFF_HITS("COUNT(*) AS c","WHERE n < 52","host", ""), "", false, "filter", "new"},
+        {"a function of the key",       DIFF_HITS("COUNT(*) AS c","","host",""),
+         DIFF_HITS("COUNT(*) AS c","",                                                                                                                                                                                                                                  "REPLACE(host, 'h1', 'h2')", ""), "", false, "key", "both"},
+        {"an aggregate",                DIFF_HITS("SUM(n) AS c",                                                             "",                                                                                                                 "host",""),DIFF_HITS("MAX(n) AS c","","host", ""), "", false, "values",
+         "both"},
+        {"what is summed up",                  DIFF_HITS("COUNT(*) AS c, SUM(n) AS s",                                                    "",                                                                                                           "host",""),
+         DIFF_HITS("COUNT(*) AS c, SUM(n + 1) AS s","","host", ""), "", false, "values", "both"},
+        {"a kind",               DIFF_HITS("SUM(n) AS c",                                                                    "",                                                                                                                "host",""),DIFF_HITS("CAST(SUM(n) AS DOUBLE) / 2 AS c","","host", ""), "",
+         false, "values", "both"},
+        {"HAVING",                   DIFF_HITS("COUNT(*) AS c",                                                                  "",                                                                                                                        "host",""),DIFF_HITS("COUNT(*) AS c",                                              "","host", " HAVING COUNT(*) > 4"), "",
+         false, "values", "both"},
+        {"a failing function",   DIFF_HITS("COUNT(*) AS c", "",     "host",""),
+         DIFF_HITS("COUNT(*) AS c","WHERE 100 / n >= 0",                                       "host", ""), "", false, "", ""},
+        {"a cast that fails",                  DIFF_HITS("COUNT(*) AS c",                                                                     "",                                                                                                                         "host",""),
+         DIFF_HITS("COUNT(CAST(REPLACE(CAST(n AS STRING), '7', 'x') AS INT)) AS c","","host", ""), "", false, "function",
+         "old"},
+        {"duplicates count",                   DIFF_HITS("COUNT(*) AS c","","host",""),DIFF_HITS("COUNT(*) AS c",                                                                                                                                                                                                                             "",                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                "host", ""),
          "SET 'tally.dedup.key' = '';\n", false, "duplicate", "new"},
-        {"hops",                HOP_(""),                                                                HOP_("WHERE n <> 3"),                                                                                                               "",false,"filter","old"},
-        {"cumulating windows",                  CUMULATE_(""),                                              CUMULATE_("WHERE n <> 3"),                                                                                                 "",false,   "filter","old"},
-        {"sessions",               SESSION_("3",                                                               ""),                                                                                                 SESSION_("3","WHERE n <> 3"),"",true,                                                                                                                                             "filter", "old"},
-        {"a longer gap", SESSION_("3",                                           ""),                                                                                             SESSION_("5",""),"",true,"window", "both"},
-        {"count windows",   COUNT_("12",              ""),  COUNT_("12","WHERE n <> 3"),"",true,"filter", "old"},
-        {"longer count windows",                  COUNT_("3",                                                                ""),                                                                                                                COUNT_("4",""),"",true,"window", "both"},
+        {"hops",                 DIFF_HOP(""),                                                              DIFF_HOP("WHERE n <> 3"),                                                                                                                 "",false,"filter","old"},
+        {"cumulating windows",                  DIFF_CUMULATE(""),                                              DIFF_CUMULATE("WHERE n <> 3"),                                                                                                     "",false,"filter","old"},
+        {"sessions",               DIFF_SESSION("3",                                                                    ""),                                                                                                          DIFF_SESSION("3","WHERE n <> 3"),"",true,            "filter", "old"},
+        {"a longer gap", DIFF_SESSION("3",                                                ""),                                                                                                      DIFF_SESSION("5",""),"",true,"window", "both"},
+        {"count windows",   DIFF_COUNT("12",              ""), DIFF_COUNT("12","WHERE n <> 3"),"",true, "filter", "old"},
+        {"longer count windows",                  DIFF_COUNT("3",                                                                     ""),                                                                                                                         DIFF_COUNT("4",""),"",true,"window", "both"},
         {"events",                   "CREATE VIEW v AS SELECT event_id, n FROM events WHERE n > 90;\n",
-         "CREATE VIEW v AS SELECT event_id, n + n / 95 AS n FROM events WHERE n > 91;\n",                                                                                                                                                                       "",                                                                                                                                                                  false,                                                                                                                                                                                                "filter","old"},
+         "CREATE VIEW v AS SELECT event_id, n + n / 95 AS n FROM events WHERE n > 91;\n",                                                                                                                                                                                     "",                                                                                                                                                                                false,                                                                                                                                                                                                                  "filter","old"},
     };
 
     return cr_make_param_array(struct change_case, cases, sizeof cases / sizeof *cases);
 }
 
-ParameterizedTest(struct change_case *c, diff, change, .init = folder_open, .fini = folder_close, .timeout = 300)
+ParameterizedTest(struct change_case *c, diff, change, .init = diff_scene_open, .fini = diff_scene_close, .timeout = 300)
 {
     int64_t from_ms = VISITS_START_MS + 301000, to_ms = VISITS_START_MS + 987000;
     char old_text[1200], new_text[1200];
@@ -387,27 +263,27 @@ ParameterizedTest(struct change_case *c, diff, change, .init = folder_open, .fin
 
     if (strcmp(c->reason, "duplicate") == 0) { /* they are rare */
         from_ms = VISITS_START_MS - 3600000;
-        to_ms = END_MS + 3600000;
+        to_ms = DIFF_END_MS + 3600000;
     }
-    snprintf(old_text, sizeof old_text, TABLE "%s", c->old_view);
-    snprintf(new_text, sizeof new_text, "%s" TABLE "%s", c->settings, c->new_view);
-    write_views(old_text, new_text);
-    record_events();
-    backfill(new_views, new_store, NULL);
+    snprintf(old_text, sizeof old_text, DIFF_TABLE "%s", c->old_view);
+    snprintf(new_text, sizeof new_text, "%s" DIFF_TABLE "%s", c->settings, c->new_view);
+    diff_write_views(old_text, new_text);
+    diff_record();
+    diff_backfill(diff_scene.new_views, diff_scene.new_store, NULL);
     /* OLD's rows computed, then published; then by the store's definition alone. */
-    reports[0] = preview(from_ms, to_ms, (const char *const[]){"--views", old_views, NULL});
-    cr_expect_eq(status, 1, "%s: status %d: %s", c->name, status, said);
-    backfill(old_views, old_store, NULL);
-    reports[1] = preview(from_ms, to_ms, (const char *const[]){"--views", old_views, NULL});
-    reports[2] = preview(from_ms, to_ms, NULL);
+    reports[0] = diff_preview(from_ms, to_ms, (const char *const[]){"--views", diff_scene.old_views, NULL});
+    cr_expect_eq(diff_scene.status, 1, "%s: status %d: %s", c->name, diff_scene.status, diff_scene.said);
+    diff_backfill(diff_scene.old_views, diff_scene.old_store, NULL);
+    reports[1] = diff_preview(from_ms, to_ms, (const char *const[]){"--views", diff_scene.old_views, NULL});
+    reports[2] = diff_preview(from_ms, to_ms, NULL);
     for (int r = 0; r < 3; r++) {
-        view = view_of(reports[r], "v");
+        view = diff_view(reports[r], "v");
         expect_exact(reports[r], "v", from_ms, to_ms, c->ends_open, c->name);
         cr_expect_str_eq(json_string_value(json_object_get(view, "old_rows")), r == 0 ? "computed" : "published", "%s", c->name);
-        cr_expect_eq(number(view, "left_out_rows"), 0, "%s", c->name);
+        cr_expect_eq(diff_number(view, "left_out_rows"), 0, "%s", c->name);
         if (r == 2)
             break;
-        cr_expect_eq(number(view, "unproved"), 0, "%s: %lld groups do not come out", c->name, number(view, "unproved"));
+        cr_expect_eq(diff_number(view, "unproved"), 0, "%s: %lld groups do not come out", c->name, diff_number(view, "unproved"));
         if (c->reason[0] != 0)
             cr_expect_gt(events(view, c->reason, c->counted_by), 0, "%s: %s", c->name,
                          json_dumps(json_object_get(view, "events"), 0));
@@ -418,24 +294,6 @@ ParameterizedTest(struct change_case *c, diff, change, .init = folder_open, .fin
 
 /* ---- the edges ---- */
 
-/* The same definitions, but for how late speed lets events be: other hashes, and no other number of batch. */
-static void expect_nothing(json_t *report, const char *words, bool all)
-{
-    for (size_t v = 0; visits_windows_names[v] != NULL; v++) {
-        json_t *view = view_of(report, visits_windows_names[v]);
-
-        cr_assert_str_eq(json_string_value(json_object_get(view, "state")), "changed");
-        if (strcmp(json_string_value(json_object_get(view, "compared")), "no") == 0) {
-            cr_assert(!all, "%s: %s is not compared", words, visits_windows_names[v]);
-            continue;
-        }
-        cr_assert_eq(number(view, "changed") + number(view, "only_old") + number(view, "only_new"), 0, "%s: %s: %s", words,
-                     visits_windows_names[v], json_dumps(json_object_get(view, "units"), 0));
-        if (all)
-            cr_assert_eq(number(view, "left_out_rows"), 0, "%s: %s", words, visits_windows_names[v]);
-    }
-}
-
 Test(diff, no_edge_is_a_change)
 {
     struct chance chance = chance_open("diff/no_edge_is_a_change");
@@ -443,31 +301,32 @@ Test(diff, no_edge_is_a_change)
     int compared = 0;
 
     snprintf(new_text, sizeof new_text, "SET 'tally.allowed-lateness' = '1 min';\n%s", visits_windows);
-    write_views(visits_windows, new_text);
-    record_events();
+    diff_write_views(visits_windows, new_text);
+    diff_record();
     for (int round = 0; round < 20; round++) {
-        int64_t from_ms = VISITS_START_MS + (int64_t)chance_below(&chance, EVENTS * STEP_MS),
+        int64_t from_ms = VISITS_START_MS + (int64_t)chance_below(&chance, DIFF_EVENTS * DIFF_STEP_MS),
                 to_ms = from_ms + 1 + (int64_t)chance_below(&chance, 300000);
         char words[120], back[20];
         json_t *report;
 
         if (round == 4)
-            backfill(old_views, old_store, NULL);
+            diff_backfill(diff_scene.old_views, diff_scene.old_store, NULL);
         if (chance_below(&chance, 2) == 0) { /* on a bound of many windows */
             from_ms -= from_ms % 30000;
             to_ms += 10000 - to_ms % 10000;
         }
         snprintf(words, sizeof words, "TALLY_SEED=%llu round %d: %lld to %lld", (unsigned long long)chance.seed, round,
                  (long long)from_ms, (long long)to_ms);
-        report = preview(from_ms, to_ms, (const char *const[]){"--views", old_views, NULL});
-        cr_assert_eq(status, 0, "%s: status %d: %s", words, status, said);
-        expect_nothing(report, words, true);
+        report = diff_preview(from_ms, to_ms, (const char *const[]){"--views", diff_scene.old_views, NULL});
+        cr_assert_eq(diff_scene.status, 0, "%s: status %d: %s", words, diff_scene.status, diff_scene.said);
+        diff_expect_nothing(report, words, true);
         json_decref(report);
         snprintf(back, sizeof back, "%us", 1 + chance_below(&chance, 40));
-        report = preview(from_ms, to_ms, (const char *const[]){"--views", old_views, "--read-back", back, NULL});
-        expect_nothing(report, words, false);
-        cr_assert(status == 0 || status == 3, "%s: --read-back %s: status %d: %s", words, back, status, said);
-        compared += strcmp(json_string_value(json_object_get(view_of(report, "visits_1m"), "compared")), "no") != 0;
+        report = diff_preview(from_ms, to_ms, (const char *const[]){"--views", diff_scene.old_views, "--read-back", back, NULL});
+        diff_expect_nothing(report, words, false);
+        cr_assert(diff_scene.status == 0 || diff_scene.status == 3, "%s: --read-back %s: status %d: %s", words, back,
+                  diff_scene.status, diff_scene.said);
+        compared += strcmp(json_string_value(json_object_get(diff_view(report, "visits_1m"), "compared")), "no") != 0;
         json_decref(report);
     }
     cr_expect_gt(compared, 0, "with a short --read-back sessions of sessions are never known");
@@ -487,21 +346,21 @@ Test(diff, views_on_views)
     cr_assert_not_null(gap);
     gap += strlen("INTERVAL '3' SECOND))");
     snprintf(new_text, sizeof new_text, "%.*s WHERE n <> 3%s", (int)(gap - visits_windows), visits_windows, gap);
-    write_views(visits_windows, new_text);
-    record_events();
-    backfill(new_views, new_store, NULL);
+    diff_write_views(visits_windows, new_text);
+    diff_record();
+    diff_backfill(diff_scene.new_views, diff_scene.new_store, NULL);
     for (int published = 0; published < 2; published++) {
-        report = preview(from_ms, to_ms, (const char *const[]){"--views", old_views, NULL});
-        cr_expect_eq(status, 1);
+        report = diff_preview(from_ms, to_ms, (const char *const[]){"--views", diff_scene.old_views, NULL});
+        cr_expect_eq(diff_scene.status, 1);
         if (published == 0)
-            backfill(old_views, old_store, NULL);
+            diff_backfill(diff_scene.old_views, diff_scene.old_store, NULL);
         for (size_t v = 0; v < sizeof names / sizeof *names; v++) {
             expect_exact(report, names[v], from_ms, to_ms, true, names[v]);
-            cr_expect_gt(json_array_size(json_object_get(view_of(report, names[v]), "units")), 0, "%s", names[v]);
+            cr_expect_gt(json_array_size(json_object_get(diff_view(report, names[v]), "units")), 0, "%s", names[v]);
         }
-        cr_expect_gt(events(view_of(report, "visits"), "filter", "old"), 0);
-        cr_expect_eq(number(view_of(report, "visits"), "unproved"), 0);
-        cr_expect_str_eq(json_string_value(json_object_get(view_of(report, "hops"), "state")), "unchanged");
+        cr_expect_gt(events(diff_view(report, "visits"), "filter", "old"), 0);
+        cr_expect_eq(diff_number(diff_view(report, "visits"), "unproved"), 0);
+        cr_expect_str_eq(json_string_value(json_object_get(diff_view(report, "hops"), "state")), "unchanged");
         json_decref(report);
     }
 }
@@ -579,7 +438,7 @@ static void put_view(const struct random_view *view, char out[1500])
              windows[view->window].behind != NULL ? keys[view->key] : "",
              windows[view->window].behind != NULL ? windows[view->window].behind : "");
     snprintf(out, 1500,
-             "%s%s" TABLE "CREATE VIEW v AS SELECT window_start, window_end, %s AS k, %s%s FROM TABLE(%s) %s"
+             "%s%s" DIFF_TABLE "CREATE VIEW v AS SELECT window_start, window_end, %s AS k, %s%s FROM TABLE(%s) %s"
              " GROUP BY window_start, window_end, %s%s%s;\n",
              surroundings[view->surrounding], settings[view->setting], keys[view->key], aggregates[view->aggregate],
              view->window >= SPANS_FROM + 2 ? ", closed_by" : "", window, filters[view->filter], keys[view->key],
@@ -592,7 +451,7 @@ static int64_t some_end(struct chance *chance, int64_t otherwise)
     int64_t end_ms;
 
     snprintf(sql, sizeof sql, "SELECT _end_ms FROM v_batch ORDER BY 1 LIMIT 1 OFFSET %u", chance_below(chance, 500));
-    text = dump_sql(old_store + strlen("sqlite:"), sql);
+    text = dump_sql(diff_scene.old_store + strlen("sqlite:"), sql);
     end_ms = text[0] != 0 ? strtoll(text, NULL, 10) : otherwise;
     free(text);
     return end_ms;
@@ -606,7 +465,7 @@ Test(diff, random_pairs_are_what_a_backfill_gives)
 
     for (int round = 0; round < rounds; round++) {
         struct random_view was = random_view(&chance, NULL), is = random_view(&chance, &was);
-        int64_t from_ms = VISITS_START_MS + (int64_t)chance_below(&chance, EVENTS * STEP_MS),
+        int64_t from_ms = VISITS_START_MS + (int64_t)chance_below(&chance, DIFF_EVENTS * DIFF_STEP_MS),
                 to_ms = from_ms + 1 + (int64_t)chance_below(&chance, 600000);
         char old_text[1500], new_text[1500], words[4000];
         bool published = chance_below(&chance, 2) == 0;
@@ -615,13 +474,13 @@ Test(diff, random_pairs_are_what_a_backfill_gives)
 
         put_view(&was, old_text);
         put_view(&is, new_text);
-        write_views(old_text, new_text);
+        diff_write_views(old_text, new_text);
         if (round == 0)
-            record_events();
-        remove(old_store + strlen("sqlite:"));
-        remove(new_store + strlen("sqlite:"));
-        backfill(new_views, new_store, NULL);
-        backfill(old_views, old_store, NULL);
+            diff_record();
+        remove(diff_scene.old_store + strlen("sqlite:"));
+        remove(diff_scene.new_store + strlen("sqlite:"));
+        diff_backfill(diff_scene.new_views, diff_scene.new_store, NULL);
+        diff_backfill(diff_scene.old_views, diff_scene.old_store, NULL);
         if (chance_below(&chance, 2) == 0) { /* exactly where something ends */
             from_ms = some_end(&chance, from_ms);
             to_ms = some_end(&chance, to_ms);
@@ -630,19 +489,23 @@ Test(diff, random_pairs_are_what_a_backfill_gives)
         snprintf(words, sizeof words, "TALLY_SEED=%llu round %d: %lld to %lld\n%s\n%s", (unsigned long long)chance.seed, round,
                  (long long)from_ms, (long long)to_ms, old_text, new_text);
         if (published)
-            report = preview(from_ms, to_ms, (const char *const[]){"--views", old_views, "--at-once", at_once, NULL});
+            report =
+                diff_preview(from_ms, to_ms, (const char *const[]){"--views", diff_scene.old_views, "--at-once", at_once, NULL});
         else /* a store without it: the last --store wins */
-            report = preview(from_ms, to_ms,
-                             (const char *const[]){"--views", old_views, "--store", new_store, "--at-once", at_once, NULL});
-        view = view_of(report, "v");
-        cr_assert(status == 0 || status == 1, "%s: status %d: %s", words, status, said);
+            report = diff_preview(from_ms, to_ms,
+                                  (const char *const[]){"--views", diff_scene.old_views, "--store", diff_scene.new_store,
+                                                        "--at-once", at_once, NULL});
+        view = diff_view(report, "v");
+        cr_assert(diff_scene.status == 0 || diff_scene.status == 1, "%s: status %d: %s", words, diff_scene.status,
+                  diff_scene.said);
         if (strcmp(json_string_value(json_object_get(view, "state")), "unchanged") != 0) {
             cr_assert_str_eq(json_string_value(json_object_get(view, "compared")), "groups", "%s", words);
             expect_exact(report, "v", from_ms, to_ms, was.window >= SPANS_FROM, words);
-            cr_assert_eq(number(view, "unproved"), 0, "%lld groups do not come out\n%s", number(view, "unproved"), words);
-            cr_assert_eq(number(view, "left_out_rows"), 0, "%s", words);
-            cr_assert_eq(status, json_array_size(json_object_get(view, "units")) > 0 || says(view, "column extra removed"), "%s",
+            cr_assert_eq(diff_number(view, "unproved"), 0, "%lld groups do not come out\n%s", diff_number(view, "unproved"),
                          words);
+            cr_assert_eq(diff_number(view, "left_out_rows"), 0, "%s", words);
+            cr_assert_eq(diff_scene.status,
+                         json_array_size(json_object_get(view, "units")) > 0 || says(view, "column extra removed"), "%s", words);
         }
         json_decref(report);
     }
@@ -671,12 +534,12 @@ static void record_copies(struct chance *chance)
         records[i] = (struct tl_log_record){
             .partition = chance_below(chance, 3), .log_ms = VISITS_START_MS + i / A_TIME * 1000, .value = tl_sv_from(texts[i])};
     }
-    cr_assert_eq(tl_log_open(&(struct tl_log_spec){.kind = "local", .data_dir = data}, TL_LOG_APPEND, &log, &err), TL_OK, "%s",
-                 err.message);
+    cr_assert_eq(tl_log_open(&(struct tl_log_spec){.kind = "local", .data_dir = diff_scene.data}, TL_LOG_APPEND, &log, &err),
+                 TL_OK, "%s", err.message);
     cr_assert_eq(tl_log_create_topic(log, TL_SV("events"), 3, &err), TL_OK, "%s", err.message);
     cr_assert_eq(tl_log_append(log, TL_SV("events"), records, COPIED, NULL, &err), TL_OK, "%s", err.message);
     tl_log_close(log);
-    RUN(&run, "archive", "--views", old_views, "--data", data, "--file-bytes", "20000");
+    RUN(&run, "archive", "--views", diff_scene.old_views, "--data", diff_scene.data, "--file-bytes", "20000");
     cr_assert_eq(run.status, 0, "%s", run.err);
     run_done(&run);
 }
@@ -698,7 +561,8 @@ Test(diff, threads_change_nothing)
         struct random_view was = random_view(&chance, NULL), is = random_view(&chance, &was);
         int64_t from_ms = VISITS_START_MS + (int64_t)chance_below(&chance, 1500000),
                 to_ms = from_ms + 1 + (int64_t)chance_below(&chance, 900000);
-        const char *store = chance_below(&chance, 2) == 0 ? old_store : new_store; /* new_store: nothing is published */
+        const char *store =
+            chance_below(&chance, 2) == 0 ? diff_scene.old_store : diff_scene.new_store; /* new_store: nothing is published */
         const char *at_once = chance_below(&chance, 2) == 0 ? "60kB" : "128MiB";
         const char *limit = chance_below(&chance, 2) == 0 ? "5" : "100000";
         char old_text[1500], new_text[1500], words[4000], back[20];
@@ -706,17 +570,18 @@ Test(diff, threads_change_nothing)
 
         put_view(&was, old_text);
         put_view(&is, new_text);
-        write_views(old_text, new_text);
+        diff_write_views(old_text, new_text);
         if (round == 0)
             record_copies(&chance);
-        remove(old_store + strlen("sqlite:"));
-        backfill(old_views, old_store, NULL);
+        remove(diff_scene.old_store + strlen("sqlite:"));
+        diff_backfill(diff_scene.old_views, diff_scene.old_store, NULL);
         snprintf(back, sizeof back, "%us", 1 + chance_below(&chance, 60));
         for (size_t j = 0; j < 4; j++) {
             const char *jobs = (const char *const[]){"1", "2", "3", "8"}[j];
-            json_t *report = preview(from_ms, to_ms,
-                                     (const char *const[]){"--views", old_views, "--store", store, "--at-once", at_once,
-                                                           "--read-back", back, "--limit", limit, "--jobs", jobs, NULL});
+            json_t *report =
+                diff_preview(from_ms, to_ms,
+                             (const char *const[]){"--views", diff_scene.old_views, "--store", store, "--at-once", at_once,
+                                                   "--read-back", back, "--limit", limit, "--jobs", jobs, NULL});
 
             snprintf(words, sizeof words, "TALLY_SEED=%llu round %d: %s threads, %lld to %lld\n%s\n%s",
                      (unsigned long long)chance.seed, round, jobs, (long long)from_ms, (long long)to_ms, old_text, new_text);
@@ -733,54 +598,56 @@ Test(diff, threads_change_nothing)
 
 static json_t *one_change(const char *old_text, const char *new_text, const char *const *more)
 {
-    write_views(old_text, new_text);
-    record_events();
-    backfill(old_views, old_store, NULL);
-    return preview(VISITS_START_MS, VISITS_START_MS + 600000, more);
+    diff_write_views(old_text, new_text);
+    diff_record();
+    diff_backfill(diff_scene.old_views, diff_scene.old_store, NULL);
+    return diff_preview(VISITS_START_MS, VISITS_START_MS + 600000, more);
 }
 
 /* An event that both definitions count for the same group is one event behind it. */
 Test(diff, an_event_counts_once_for_a_group)
 {
-    json_t *report = one_change(TABLE HITS("SUM(n) AS c", "", "host", ""), TABLE HITS("SUM(n) * 2 AS c", "", "host", ""),
-                                (const char *const[]){"--views", old_views, NULL}),
+    json_t *report = one_change(DIFF_TABLE DIFF_HITS("SUM(n) AS c", "", "host", ""),
+                                DIFF_TABLE DIFF_HITS("SUM(n) * 2 AS c", "", "host", ""),
+                                (const char *const[]){"--views", diff_scene.old_views, NULL}),
            *unit, *reason;
     size_t i, j;
     long long sum = 0;
 
-    json_array_foreach(json_object_get(view_of(report, "v"), "units"), i, unit)
+    json_array_foreach(json_object_get(diff_view(report, "v"), "units"), i, unit)
     {
-        json_array_foreach(json_object_get(unit, "events"), j, reason) sum += number(reason, "events");
+        json_array_foreach(json_object_get(unit, "events"), j, reason) sum += diff_number(reason, "events");
     }
     cr_expect_gt(sum, 1000);
-    cr_expect_eq(sum, events(view_of(report, "v"), "values", "both"));
+    cr_expect_eq(sum, events(diff_view(report, "v"), "values", "both"));
     json_decref(report);
 }
 
 Test(diff, checks_of_new_drop_events)
 {
-    const char *text = TABLE HITS("COUNT(*) AS c", "", "host", "");
+    const char *text = DIFF_TABLE DIFF_HITS("COUNT(*) AS c", "", "host", "");
     int64_t to_ms = VISITS_START_MS + 600000;
     json_t *report, *view;
 
-    snprintf(checks, sizeof checks, "%s",
-             run_file_write(dir, "checks.sql",
+    snprintf(diff_scene.checks, sizeof diff_scene.checks, "%s",
+             run_file_write(diff_scene.dir, "checks.sql",
                             "ALTER TABLE events ADD CONSTRAINT small EXPECT (n < 90) ON VIOLATION DROP ROW;\n"
                             "ALTER TABLE events ADD CONSTRAINT has_host EXPECT (host IS NOT NULL);\n"));
-    report = one_change(text, text, (const char *const[]){"--views", old_views, "--new-checks", checks, NULL});
-    view = view_of(report, "v");
-    cr_expect_eq(status, 1);
-    backfill(new_views, new_store, checks);
+    report =
+        one_change(text, text, (const char *const[]){"--views", diff_scene.old_views, "--new-checks", diff_scene.checks, NULL});
+    view = diff_view(report, "v");
+    cr_expect_eq(diff_scene.status, 1);
+    diff_backfill(diff_scene.new_views, diff_scene.new_store, diff_scene.checks);
     expect_exact(report, "v", VISITS_START_MS, to_ms, false, "checks");
-    cr_expect_eq(number(view, "unproved"), 0);
+    cr_expect_eq(diff_number(view, "unproved"), 0);
     cr_expect_gt(events(view, "check", "old"), 20);
     cr_expect_str_eq(json_string_value(json_object_get(json_array_get(json_object_get(view, "events"), 0), "name")), "small");
     json_decref(report);
     /* Without them the definitions are the same, and nothing is computed. */
-    report = preview(VISITS_START_MS, to_ms, (const char *const[]){"--views", old_views, NULL});
-    cr_expect_eq(status, 0);
-    cr_expect_str_eq(json_string_value(json_object_get(view_of(report, "v"), "state")), "unchanged");
-    cr_expect_str_eq(json_string_value(json_object_get(view_of(report, "v"), "compared")), "no");
+    report = diff_preview(VISITS_START_MS, to_ms, (const char *const[]){"--views", diff_scene.old_views, NULL});
+    cr_expect_eq(diff_scene.status, 0);
+    cr_expect_str_eq(json_string_value(json_object_get(diff_view(report, "v"), "state")), "unchanged");
+    cr_expect_str_eq(json_string_value(json_object_get(diff_view(report, "v"), "compared")), "no");
     json_decref(report);
 }
 
@@ -799,38 +666,39 @@ static const char *library(const char *name, const char *threshold)
              "const struct tally_library tally_library = {TALLY_LIBRARY_HEAD, \"1.0\", NULL, scalars, 1, NULL, 0};\n",
              threshold);
     snprintf(source, sizeof source, "%s.c", name);
-    snprintf(source, sizeof source, "%s", run_file_write(dir, source, text));
+    snprintf(source, sizeof source, "%s", run_file_write(diff_scene.dir, source, text));
     next = 1 - next;
-    library_build(dir, name, source, "", path[next]);
+    library_build(diff_scene.dir, name, source, "", path[next]);
     return path[next];
 }
 
 Test(diff, functions_of_new)
 {
-    const char *text = TABLE HITS("COUNT(*) AS c", "WHERE IS_LARGE(n)", "host", ""), *was = library("was", "50"),
+    const char *text = DIFF_TABLE DIFF_HITS("COUNT(*) AS c", "WHERE IS_LARGE(n)", "host", ""), *was = library("was", "50"),
                *is = library("is", "52");
     struct run run = {0};
     json_t *report, *view;
 
-    write_views(text, text);
-    visits_append(data, PARTITIONS, STEP_MS, 0, EVENTS);
-    RUN(&run, "archive", "--views", old_views, "--data", data, "--functions", was);
+    diff_write_views(text, text);
+    visits_append(diff_scene.data, DIFF_PARTITIONS, DIFF_STEP_MS, 0, DIFF_EVENTS);
+    RUN(&run, "archive", "--views", diff_scene.old_views, "--data", diff_scene.data, "--functions", was);
     cr_assert_eq(run.status, 0, "%s", run.err);
     run_done(&run);
-    RUN(&run, "batch", "--views", old_views, "--data", data, "--store", old_store, "--to", "2026-03-01T02:00:00Z", "--functions",
-        was);
+    RUN(&run, "batch", "--views", diff_scene.old_views, "--data", diff_scene.data, "--store", diff_scene.old_store, "--to",
+        "2026-03-01T02:00:00Z", "--functions", was);
     cr_assert_eq(run.status, 0, "%s", run.err);
     run_done(&run);
-    RUN(&run, "batch", "--views", new_views, "--data", data, "--store", new_store, "--to", "2026-03-01T02:00:00Z", "--functions",
-        is);
+    RUN(&run, "batch", "--views", diff_scene.new_views, "--data", diff_scene.data, "--store", diff_scene.new_store, "--to",
+        "2026-03-01T02:00:00Z", "--functions", is);
     cr_assert_eq(run.status, 0, "%s", run.err);
     run_done(&run);
-    report = preview(VISITS_START_MS, VISITS_START_MS + 600000,
-                     (const char *const[]){"--views", old_views, "--functions", was, "--new-functions", is, NULL});
-    view = view_of(report, "v");
-    cr_expect_eq(status, 1, "%s", said);
+    report =
+        diff_preview(VISITS_START_MS, VISITS_START_MS + 600000,
+                     (const char *const[]){"--views", diff_scene.old_views, "--functions", was, "--new-functions", is, NULL});
+    view = diff_view(report, "v");
+    cr_expect_eq(diff_scene.status, 1, "%s", diff_scene.said);
     expect_exact(report, "v", VISITS_START_MS, VISITS_START_MS + 600000, false, "functions");
-    cr_expect_eq(number(view, "unproved"), 0);
+    cr_expect_eq(diff_number(view, "unproved"), 0);
     cr_expect_gt(events(view, "filter", "old"), 10);
     json_decref(report);
 }
@@ -855,37 +723,40 @@ static json_t *column_of(json_t *view, const char *name)
 Test(diff, other_keys_and_windows_are_put_together)
 {
     const char *old_text =
-        TABLE "CREATE VIEW v AS SELECT window_start, window_end, host, n, COUNT(*) AS c, SUM(n) AS s, COUNT(DISTINCT n) AS d"
-              " FROM TABLE(TUMBLE(TABLE events, DESCRIPTOR(event_time), INTERVAL '10' SECOND))"
-              " GROUP BY window_start, window_end, host, n;\n";
+        DIFF_TABLE "CREATE VIEW v AS SELECT window_start, window_end, host, n, COUNT(*) AS c, SUM(n) AS s, COUNT(DISTINCT n) AS d"
+                   " FROM TABLE(TUMBLE(TABLE events, DESCRIPTOR(event_time), INTERVAL '10' SECOND))"
+                   " GROUP BY window_start, window_end, host, n;\n";
     const char *new_text =
-        TABLE "CREATE VIEW v AS SELECT window_start, window_end, host, COUNT(*) AS c, SUM(n) AS s, COUNT(DISTINCT n) AS d"
-              " FROM TABLE(TUMBLE(TABLE events, DESCRIPTOR(event_time), INTERVAL '15' SECOND)) WHERE n <> 50"
-              " GROUP BY window_start, window_end, host;\n";
-    json_t *report = one_change(old_text, new_text, (const char *const[]){"--views", old_views, NULL}),
-           *view = view_of(report, "v"), *unit;
+        DIFF_TABLE "CREATE VIEW v AS SELECT window_start, window_end, host, COUNT(*) AS c, SUM(n) AS s, COUNT(DISTINCT n) AS d"
+                   " FROM TABLE(TUMBLE(TABLE events, DESCRIPTOR(event_time), INTERVAL '15' SECOND)) WHERE n <> 50"
+                   " GROUP BY window_start, window_end, host;\n";
+    json_t *report = one_change(old_text, new_text, (const char *const[]){"--views", diff_scene.old_views, NULL}),
+           *view = diff_view(report, "v"), *unit;
     size_t i;
 
-    backfill(new_views, new_store, NULL);
-    cr_expect_eq(status, 1);
+    diff_backfill(diff_scene.new_views, diff_scene.new_store, NULL);
+    cr_expect_eq(diff_scene.status, 1);
     cr_assert_str_eq(json_string_value(json_object_get(view, "compared")), "common_groups");
-    cr_expect_eq(number(view, "unproved"), 0);
+    cr_expect_eq(diff_number(view, "unproved"), 0);
     cr_expect_gt(json_array_size(json_object_get(view, "units")), 2);
-    cr_expect_eq(number(column_of(view, "c"), "old") - number(column_of(view, "c"), "new"), events(view, "filter", "old"));
-    cr_expect_eq(number(column_of(view, "s"), "old") - number(column_of(view, "s"), "new"), 50 * events(view, "filter", "old"));
+    cr_expect_eq(diff_number(column_of(view, "c"), "old") - diff_number(column_of(view, "c"), "new"),
+                 events(view, "filter", "old"));
+    cr_expect_eq(diff_number(column_of(view, "s"), "old") - diff_number(column_of(view, "s"), "new"),
+                 50 * events(view, "filter", "old"));
     json_array_foreach(json_object_get(view, "units"), i, unit)
     {
         json_t *was = json_object_get(unit, "old"), *is = json_object_get(unit, "new");
 
-        cr_expect_eq(number(was, "d") - number(is, "d"), 1, "a distinct count of the group, and none that was added up");
+        cr_expect_eq(diff_number(was, "d") - diff_number(is, "d"), 1,
+                     "a distinct count of the group, and none that was added up");
     }
     json_decref(report);
     /* OLD's events are not known to the store. */
-    report = preview(VISITS_START_MS, VISITS_START_MS + 600000, NULL);
-    view = view_of(report, "v");
-    cr_expect_eq(status, 1);
+    report = diff_preview(VISITS_START_MS, VISITS_START_MS + 600000, NULL);
+    view = diff_view(report, "v");
+    cr_expect_eq(diff_scene.status, 1);
     cr_assert_str_eq(json_string_value(json_object_get(view, "compared")), "totals");
-    cr_expect_gt(number(column_of(view, "c"), "old"), number(column_of(view, "c"), "new"));
+    cr_expect_gt(diff_number(column_of(view, "c"), "old"), diff_number(column_of(view, "c"), "new"));
     json_decref(report);
 }
 
@@ -911,11 +782,11 @@ ParameterizedTestParameters(diff, regroup)
     return cr_make_param_array(struct regroup_case, cases, sizeof cases / sizeof *cases);
 }
 
-ParameterizedTest(struct regroup_case *c, diff, regroup, .init = folder_open, .fini = folder_close, .timeout = 300)
+ParameterizedTest(struct regroup_case *c, diff, regroup, .init = diff_scene_open, .fini = diff_scene_close, .timeout = 300)
 {
-    static const char form[] = TABLE "CREATE VIEW v AS SELECT window_start, window_end, COUNT(*) AS c FROM TABLE(TUMBLE("
-                                     "TABLE events, DESCRIPTOR(event_time), INTERVAL '%s' SECOND)) %s"
-                                     " GROUP BY window_start, window_end, %s;\n";
+    static const char form[] = DIFF_TABLE "CREATE VIEW v AS SELECT window_start, window_end, COUNT(*) AS c FROM TABLE(TUMBLE("
+                                          "TABLE events, DESCRIPTOR(event_time), INTERVAL '%s' SECOND)) %s"
+                                          " GROUP BY window_start, window_end, %s;\n";
     const char *filter = strstr(c->name, "n < 9") != NULL ? "WHERE n < 9" : "";
     char old_text[1000], new_text[1000];
     struct run run = {0};
@@ -923,22 +794,22 @@ ParameterizedTest(struct regroup_case *c, diff, regroup, .init = folder_open, .f
 
     snprintf(old_text, sizeof old_text, form, c->old_size, "", c->old_keys);
     snprintf(new_text, sizeof new_text, form, c->new_size, filter, c->new_keys);
-    report = one_change(old_text, new_text, (const char *const[]){"--views", old_views, NULL});
-    view = view_of(report, "v");
-    cr_expect_eq(status, 1, "%s: status %d", c->name, status);
+    report = one_change(old_text, new_text, (const char *const[]){"--views", diff_scene.old_views, NULL});
+    view = diff_view(report, "v");
+    cr_expect_eq(diff_scene.status, 1, "%s: status %d", c->name, diff_scene.status);
     cr_assert_str_eq(json_string_value(json_object_get(view, "compared")), "common_groups", "%s", c->name);
     cr_expect(json_is_true(json_object_get(view, "other_rows")), "%s", c->name);
-    cr_expect_eq(number(view, "changed") + number(view, "only_old") > 0, filter[0] != 0, "%s", c->name);
+    cr_expect_eq(diff_number(view, "changed") + diff_number(view, "only_old") > 0, filter[0] != 0, "%s", c->name);
     json_decref(report);
-    RUN(&run, "diff", new_views, "--views", old_views, "--data", data, "--store", old_store, "--from", "2026-03-01T00:00:00Z",
-        "--to", "2026-03-01T00:10:00Z");
+    RUN(&run, "diff", diff_scene.new_views, "--views", diff_scene.old_views, "--data", diff_scene.data, "--store",
+        diff_scene.old_store, "--from", "2026-03-01T00:00:00Z", "--to", "2026-03-01T00:10:00Z");
     cr_expect_eq(run.status, 1, "%s: %s", c->name, run.err);
     cr_expect_not_null(strstr(run.out, c->line), "%s: no '%s' in\n%s", c->name, c->line, run.out);
     cr_expect_eq(strstr(run.out, ", without HAVING") != NULL, strstr(c->new_keys, "HAVING") != NULL, "%s:\n%s", c->name, run.out);
     run_done(&run);
     /* Totals alone, from the store's text. */
-    RUN(&run, "diff", new_views, "--data", data, "--store", old_store, "--from", "2026-03-01T00:00:00Z", "--to",
-        "2026-03-01T00:10:00Z");
+    RUN(&run, "diff", diff_scene.new_views, "--data", diff_scene.data, "--store", diff_scene.old_store, "--from",
+        "2026-03-01T00:00:00Z", "--to", "2026-03-01T00:10:00Z");
     cr_expect_eq(run.status, 1, "%s: %s", c->name, run.err);
     cr_expect_not_null(strstr(run.out, "v: its rows are other rows, "), "%s:\n%s", c->name, run.out);
     run_done(&run);
@@ -946,23 +817,24 @@ ParameterizedTest(struct regroup_case *c, diff, regroup, .init = folder_open, .f
 
 Test(diff, a_column_that_is_gone_or_not_compared_is_a_change)
 {
-    static const char *const new_texts[] = {TABLE HITS("COUNT(*) AS c", "", "host", ""),
-                                            TABLE HITS("COUNT(*) AS c, CAST(SUM(n) AS STRING) AS s", "", "host", "")};
+    static const char *const new_texts[] = {DIFF_TABLE DIFF_HITS("COUNT(*) AS c", "", "host", ""),
+                                            DIFF_TABLE DIFF_HITS("COUNT(*) AS c, CAST(SUM(n) AS STRING) AS s", "", "host", "")};
 
     for (int i = 0; i < 2; i++) {
         json_t *report;
         struct run run = {0};
 
-        write_views(TABLE HITS("COUNT(*) AS c, SUM(n) AS s", "", "host", ""), new_texts[i]);
+        diff_write_views(DIFF_TABLE DIFF_HITS("COUNT(*) AS c, SUM(n) AS s", "", "host", ""), new_texts[i]);
         if (i == 0)
-            record_events();
-        backfill(old_views, old_store, NULL);
-        report = preview(VISITS_START_MS, VISITS_START_MS + 600000, (const char *const[]){"--views", old_views, NULL});
-        cr_expect_eq(status, 1, "status %d: %s", status, new_texts[i]);
-        cr_expect_eq(number(view_of(report, "v"), "equal"), number(view_of(report, "v"), "rows_old"));
+            diff_record();
+        diff_backfill(diff_scene.old_views, diff_scene.old_store, NULL);
+        report =
+            diff_preview(VISITS_START_MS, VISITS_START_MS + 600000, (const char *const[]){"--views", diff_scene.old_views, NULL});
+        cr_expect_eq(diff_scene.status, 1, "status %d: %s", diff_scene.status, new_texts[i]);
+        cr_expect_eq(diff_number(diff_view(report, "v"), "equal"), diff_number(diff_view(report, "v"), "rows_old"));
         json_decref(report);
-        RUN(&run, "diff", new_views, "--views", old_views, "--data", data, "--store", old_store, "--from", "2026-03-01T00:00:00Z",
-            "--to", "2026-03-01T00:10:00Z");
+        RUN(&run, "diff", diff_scene.new_views, "--views", diff_scene.old_views, "--data", diff_scene.data, "--store",
+            diff_scene.old_store, "--from", "2026-03-01T00:00:00Z", "--to", "2026-03-01T00:10:00Z");
         cr_expect_not_null(strstr(run.out, " groups change in the columns that are compared; c "), "%s", run.out);
         run_done(&run);
     }
@@ -971,7 +843,8 @@ Test(diff, a_column_that_is_gone_or_not_compared_is_a_change)
 Test(diff, views_come_and_go_and_change_in_words)
 {
     const char *old_text =
-        "SET 'tally.allowed-lateness' = '1 min';\n" TABLE "CREATE VIEW same AS SELECT window_start, window_end, COUNT(*) AS c"
+        "SET 'tally.allowed-lateness' = '1 min';\n" DIFF_TABLE
+        "CREATE VIEW same AS SELECT window_start, window_end, COUNT(*) AS c"
         " FROM TABLE(TUMBLE(TABLE events, DESCRIPTOR(event_time), INTERVAL '10' SECOND)) GROUP BY window_start, window_end;\n"
         "CREATE VIEW gone AS SELECT window_start, window_end, MAX(n) AS c"
         " FROM TABLE(TUMBLE(TABLE events, DESCRIPTOR(event_time), INTERVAL '10' SECOND)) GROUP BY window_start, window_end;\n"
@@ -981,7 +854,8 @@ Test(diff, views_come_and_go_and_change_in_words)
         " FROM TABLE(TUMBLE(TABLE events, DESCRIPTOR(event_time), INTERVAL '10' SECOND)) GROUP BY window_start, window_end, "
         "host;\n";
     const char *new_text =
-        "SET 'tally.allowed-lateness' = '1 min';\n" TABLE "CREATE VIEW same AS SELECT window_start, window_end, COUNT(*) AS c"
+        "SET 'tally.allowed-lateness' = '1 min';\n" DIFF_TABLE
+        "CREATE VIEW same AS SELECT window_start, window_end, COUNT(*) AS c"
         " FROM TABLE(TUMBLE(TABLE events, DESCRIPTOR(event_time), INTERVAL '10' SECOND)) GROUP BY window_start, window_end;\n"
         "CREATE VIEW come AS SELECT window_start, window_end, SUM(n) AS c"
         " FROM TABLE(TUMBLE(TABLE events, DESCRIPTOR(event_time), INTERVAL '10' SECOND)) GROUP BY window_start, window_end;\n"
@@ -991,30 +865,33 @@ Test(diff, views_come_and_go_and_change_in_words)
         "CREATE VIEW v AS SELECT window_start, window_end, host, COUNT(*) AS c, CAST(SUM(n) AS BIGINT) AS s, MAX(n) AS m"
         " FROM TABLE(TUMBLE(TABLE events, DESCRIPTOR(event_time), INTERVAL '10' SECOND)) GROUP BY window_start, window_end, "
         "host;\n";
-    json_t *report = one_change(old_text, new_text, (const char *const[]){"--views", old_views, NULL}), *view;
+    json_t *report = one_change(old_text, new_text, (const char *const[]){"--views", diff_scene.old_views, NULL}), *view;
 
-    cr_expect_eq(status, 1, "a view is gone");
-    cr_expect_str_eq(json_string_value(json_object_get(view_of(report, "same"), "state")), "unchanged");
-    cr_expect_str_eq(json_string_value(json_object_get(view_of(report, "come"), "state")), "added");
-    cr_expect_str_eq(json_string_value(json_object_get(view_of(report, "gone"), "state")), "removed");
-    cr_expect_str_eq(json_string_value(json_object_get(view_of(report, "called_b"), "state")), "renamed");
-    cr_expect_str_eq(json_string_value(json_object_get(view_of(report, "called_b"), "was")), "called_a");
-    view = view_of(report, "v");
+    cr_expect_eq(diff_scene.status, 1, "a view is gone");
+    cr_expect_str_eq(json_string_value(json_object_get(diff_view(report, "same"), "state")), "unchanged");
+    cr_expect_str_eq(json_string_value(json_object_get(diff_view(report, "come"), "state")), "added");
+    cr_expect_str_eq(json_string_value(json_object_get(diff_view(report, "gone"), "state")), "removed");
+    cr_expect_str_eq(json_string_value(json_object_get(diff_view(report, "called_b"), "state")), "renamed");
+    cr_expect_str_eq(json_string_value(json_object_get(diff_view(report, "called_b"), "was")), "called_a");
+    view = diff_view(report, "v");
     cr_expect(says(view, "column m added: INT MAX(n)"));
     cr_expect(says(view, "column s retyped: INT -> BIGINT"));
     cr_expect(says(view, "allowed lateness: 60000 ms -> 120000 ms"));
-    cr_expect_eq(number(view, "equal"), number(view, "rows_old"));
+    cr_expect_eq(diff_number(view, "equal"), diff_number(view, "rows_old"));
     json_decref(report);
-    report = preview(VISITS_START_MS, VISITS_START_MS + 600000, (const char *const[]){"--views", old_views, "same", NULL});
+    report = diff_preview(VISITS_START_MS, VISITS_START_MS + 600000,
+                          (const char *const[]){"--views", diff_scene.old_views, "same", NULL});
     cr_expect_eq(json_array_size(json_object_get(report, "views")), 1, "those that were asked for");
-    cr_expect_eq(status, 0, "what was not asked for does not count");
+    cr_expect_eq(diff_scene.status, 0, "what was not asked for does not count");
     json_decref(report);
-    report = preview(VISITS_START_MS, VISITS_START_MS + 600000, (const char *const[]){"--views", old_views, "gone", NULL});
-    cr_expect_eq(status, 1, "a view is gone");
+    report = diff_preview(VISITS_START_MS, VISITS_START_MS + 600000,
+                          (const char *const[]){"--views", diff_scene.old_views, "gone", NULL});
+    cr_expect_eq(diff_scene.status, 1, "a view is gone");
     json_decref(report);
-    report = preview(VISITS_START_MS, VISITS_START_MS + 600000,
-                     (const char *const[]){"--views", old_views, "come", "called_b", "v", NULL});
-    cr_expect_eq(status, 0, "another type of equal numbers, a new column, another lateness: %s", json_dumps(report, 0));
+    report = diff_preview(VISITS_START_MS, VISITS_START_MS + 600000,
+                          (const char *const[]){"--views", diff_scene.old_views, "come", "called_b", "v", NULL});
+    cr_expect_eq(diff_scene.status, 0, "another type of equal numbers, a new column, another lateness: %s",
+                 json_dumps(report, 0));
     json_decref(report);
 }
 
@@ -1034,59 +911,61 @@ static void expect_refusal(int want, const char *words, const char *const *args)
 
 Test(diff, bad_input)
 {
-    static const char old_text[] = TABLE HITS("COUNT(*) AS c", "", "host", ""),
-                      new_text[] = TABLE HITS("COUNT(*) AS c", "WHERE n > 3", "host", "");
+    static const char old_text[] = DIFF_TABLE DIFF_HITS("COUNT(*) AS c", "", "host", ""),
+                      new_text[] = DIFF_TABLE DIFF_HITS("COUNT(*) AS c", "WHERE n > 3", "host", "");
     char broken[300];
 
-    write_views(old_text, new_text);
-    record_events();
+    diff_write_views(old_text, new_text);
+    diff_record();
     expect_refusal(2, "--from must be before --to",
-                   (const char *const[]){"diff", new_views, "--views", old_views, "--data", data, "--store", old_store, "--from",
-                                         "2026-03-02", "--to", "2026-03-01", NULL});
+                   (const char *const[]){"diff", diff_scene.new_views, "--views", diff_scene.old_views, "--data", diff_scene.data,
+                                         "--store", diff_scene.old_store, "--from", "2026-03-02", "--to", "2026-03-01", NULL});
     expect_refusal(2, "nothing of OLD is published",
-                   (const char *const[]){"diff", new_views, "--views", old_views, "--data", data, "--store", old_store, NULL});
-    backfill(old_views, old_store, NULL);
-    expect_refusal(
-        2, "has no view 'w'",
-        (const char *const[]){"diff", new_views, "w", "--views", old_views, "--data", data, "--store", old_store, NULL});
-    expect_refusal(
-        2, "did you mean 'c'",
-        (const char *const[]){"diff", new_views, "--by", "cc", "--views", old_views, "--data", data, "--store", old_store, NULL});
+                   (const char *const[]){"diff", diff_scene.new_views, "--views", diff_scene.old_views, "--data", diff_scene.data,
+                                         "--store", diff_scene.old_store, NULL});
+    diff_backfill(diff_scene.old_views, diff_scene.old_store, NULL);
+    expect_refusal(2, "has no view 'w'",
+                   (const char *const[]){"diff", diff_scene.new_views, "w", "--views", diff_scene.old_views, "--data",
+                                         diff_scene.data, "--store", diff_scene.old_store, NULL});
+    expect_refusal(2, "did you mean 'c'",
+                   (const char *const[]){"diff", diff_scene.new_views, "--by", "cc", "--views", diff_scene.old_views, "--data",
+                                         diff_scene.data, "--store", diff_scene.old_store, NULL});
     snprintf(broken, sizeof broken, "%s",
-             run_file_write(dir, "broken.sql", TABLE "CREATE VIEW v AS SELECT hostt FROM events;\n"));
+             run_file_write(diff_scene.dir, "broken.sql", DIFF_TABLE "CREATE VIEW v AS SELECT hostt FROM events;\n"));
     expect_refusal(2, "broken.sql:4:",
-                   (const char *const[]){"diff", broken, "--views", old_views, "--data", data, "--store", old_store, NULL});
+                   (const char *const[]){"diff", broken, "--views", diff_scene.old_views, "--data", diff_scene.data, "--store",
+                                         diff_scene.old_store, NULL});
     expect_refusal(3, "",
-                   (const char *const[]){"diff", new_views, "--data", data, "--store", new_store, "--from", "2026-03-01", "--to",
-                                         "2026-03-02", NULL});
+                   (const char *const[]){"diff", diff_scene.new_views, "--data", diff_scene.data, "--store", diff_scene.new_store,
+                                         "--from", "2026-03-01", "--to", "2026-03-02", NULL});
 }
 
 Test(diff, ranges_that_are_not_published_or_on_record_are_said)
 {
-    json_t *report =
-        one_change(TABLE HITS("COUNT(*) AS c", "", "host", ""), TABLE HITS("COUNT(*) AS c", "WHERE n > 3", "host", ""), NULL);
+    json_t *report = one_change(DIFF_TABLE DIFF_HITS("COUNT(*) AS c", "", "host", ""),
+                                DIFF_TABLE DIFF_HITS("COUNT(*) AS c", "WHERE n > 3", "host", ""), NULL);
     char *notes;
 
-    cr_expect_eq(status, 1);
+    cr_expect_eq(diff_scene.status, 1);
     json_decref(report);
     /* Published to 02:00, by the store alone; then all of it with OLD's text. */
-    report = preview(VISITS_START_MS, VISITS_START_MS + 4 * 3600000, NULL);
+    report = diff_preview(VISITS_START_MS, VISITS_START_MS + 4 * 3600000, NULL);
     notes = json_dumps(json_object_get(report, "notes"), 0);
-    cr_expect_eq(status, 1);
+    cr_expect_eq(diff_scene.status, 1);
     cr_expect_not_null(strstr(notes, "2026-03-01T02:00:00.000Z, which is what is published"), "%s", notes);
-    cr_expect_str_eq(json_string_value(json_object_get(view_of(report, "v"), "to")), "2026-03-01T02:00:00.000Z");
+    cr_expect_str_eq(json_string_value(json_object_get(diff_view(report, "v"), "to")), "2026-03-01T02:00:00.000Z");
     free(notes);
     json_decref(report);
-    report = preview(VISITS_START_MS + 3 * 3600000, VISITS_START_MS + 4 * 3600000, NULL);
+    report = diff_preview(VISITS_START_MS + 3 * 3600000, VISITS_START_MS + 4 * 3600000, NULL);
     notes = json_dumps(json_object_get(report, "notes"), 0);
-    cr_expect_eq(status, 3);
+    cr_expect_eq(diff_scene.status, 3);
     cr_expect_not_null(strstr(notes, "nothing of the range is published"), "%s", notes);
     free(notes);
     json_decref(report);
-    report =
-        preview(VISITS_START_MS + 3 * 3600000, VISITS_START_MS + 4 * 3600000, (const char *const[]){"--views", old_views, NULL});
+    report = diff_preview(VISITS_START_MS + 3 * 3600000, VISITS_START_MS + 4 * 3600000,
+                          (const char *const[]){"--views", diff_scene.old_views, NULL});
     notes = json_dumps(json_object_get(report, "notes"), 0);
-    cr_expect_eq(status, 0);
+    cr_expect_eq(diff_scene.status, 0);
     cr_expect_not_null(strstr(notes, "before the range"), "%s", notes);
     free(notes);
     json_decref(report);
@@ -1094,13 +973,15 @@ Test(diff, ranges_that_are_not_published_or_on_record_are_said)
 
 Test(diff, the_last_day_that_has_rows_is_what_is_compared_unless_said)
 {
-    const char *args[] = {"diff", new_views, "--data", data, "--store", old_store, "--format", "json", NULL};
-    json_t *report = one_change(TABLE HITS("COUNT(*) AS c", "", "host", ""),
-                                TABLE HITS("COUNT(*) AS c", "WHERE n > 3", "host", ""), NULL),
+    const char *args[] = {
+        "diff", diff_scene.new_views, "--data", diff_scene.data, "--store", diff_scene.old_store, "--format", "json", NULL};
+    json_t *report = one_change(DIFF_TABLE DIFF_HITS("COUNT(*) AS c", "", "host", ""),
+                                DIFF_TABLE DIFF_HITS("COUNT(*) AS c", "WHERE n > 3", "host", ""), NULL),
            *whole;
     struct run run = {0};
 
-    RUN(&run, "batch", "--views", old_views, "--data", data, "--store", old_store, "--to", "2026-03-05T00:00:00Z");
+    RUN(&run, "batch", "--views", diff_scene.old_views, "--data", diff_scene.data, "--store", diff_scene.old_store, "--to",
+        "2026-03-05T00:00:00Z");
     cr_assert_eq(run.status, 0, "%s", run.err);
     run_done(&run);
     run_start(&run, args);
@@ -1109,105 +990,24 @@ Test(diff, the_last_day_that_has_rows_is_what_is_compared_unless_said)
     whole = json_loads(run.out, 0, NULL);
     cr_assert_not_null(whole);
     cr_expect_lt(strcmp(json_string_value(json_object_get(whole, "to")), "2026-03-02T00:00:00.001Z"), 0, "%s", run.out);
-    cr_expect_gt(number(view_of(whole, "v"), "changed"), number(view_of(report, "v"), "changed"));
+    cr_expect_gt(diff_number(diff_view(whole, "v"), "changed"), diff_number(diff_view(report, "v"), "changed"));
     run_done(&run);
     json_decref(report);
     json_decref(whole);
 }
 
-/* Groups that a lost or damaged file may have had events of are left out on both sides; the others are compared, and as they are with it. */
-static void expect_the_others(const char *damage, bool published)
-{
-    json_t *report, *whole, *unit, *whole_unit;
-    size_t i, j, found = 0;
-    char command[500], *notes;
-
-    write_views(TABLE HITS("COUNT(*) AS c", "", "host", ""), TABLE HITS("COUNT(*) AS c", "WHERE n > 3", "host", ""));
-    record_events();
-    if (published)
-        backfill(old_views, old_store, NULL);
-    whole = preview(VISITS_START_MS, VISITS_START_MS + 600000, (const char *const[]){"--views", old_views, NULL});
-    cr_expect_eq(status, 1);
-    /* The second file of partition 0. */
-    snprintf(command, sizeof command, "f=\"$(ls %s/topics/events/partition=0/*.jsonl.zst | sed -n 2p)\"; %s", data, damage);
-    cr_assert_eq(system(command), 0);
-    report = preview(VISITS_START_MS, VISITS_START_MS + 600000, (const char *const[]){"--views", old_views, NULL});
-    notes = json_dumps(json_object_get(report, "notes"), 0);
-    cr_expect_eq(status, 3, "%s", notes);
-    cr_expect_not_null(strstr(notes, "are not compared"), "%s", notes);
-    cr_expect_gt(number(view_of(report, "v"), "left_out_rows"), 0);
-    cr_expect_gt(number(view_of(report, "v"), "equal"), 0);
-    cr_expect_eq(number(view_of(report, "v"), "unproved"), 0);
-    cr_expect_not_null(json_object_get(
-        json_array_get(json_object_get(json_array_get(json_object_get(view_of(report, "v"), "events"), 0), "samples"), 0), "id"));
-    json_array_foreach(json_object_get(view_of(report, "v"), "units"), i, unit)
-    {
-        json_array_foreach(json_object_get(view_of(whole, "v"), "units"), j, whole_unit)
-        {
-            found += json_equal(json_object_get(unit, "old"), json_object_get(whole_unit, "old")) &&
-                     json_equal(json_object_get(unit, "new"), json_object_get(whole_unit, "new"));
-        }
-    }
-    cr_expect_eq(found, i, "what is compared is as it was with the file");
-    cr_expect(i > 0 && i < json_array_size(json_object_get(view_of(whole, "v"), "units")));
-    free(notes);
-    json_decref(report);
-    json_decref(whole);
-}
-
-Test(diff, a_missing_file_is_said_and_goes_round)
-{
-    expect_the_others("rm \"$f\"", true);
-}
-
-Test(diff, a_damaged_file_is_said_and_goes_round)
-{
-    expect_the_others("printf X | dd of=\"$f\" bs=1 seek=100 conv=notrunc status=none", false);
-}
-
-/* Equal definitions show nothing beside a hole, whatever their windows, and whether OLD's rows were published before it. */
-Test(diff, no_hole_is_a_change)
-{
-    char new_text[6000], command[500];
-
-    snprintf(new_text, sizeof new_text, "SET 'tally.allowed-lateness' = '1 min';\n%s", visits_windows);
-    write_views(visits_windows, new_text);
-    record_events();
-    backfill(old_views, old_store, NULL);
-    for (int file = 2; file < 40; file += 9) {
-        json_t *report;
-
-        snprintf(command, sizeof command,
-                 "f=\"$(ls %s/topics/events/partition=1/*.jsonl.zst | sed -n %dp)\"; [ -z \"$f\" ] || printf X | dd of=\"$f\" "
-                 "bs=1 seek=100 "
-                 "conv=notrunc status=none",
-                 data, file);
-        cr_assert_eq(system(command), 0);
-        report = preview(VISITS_START_MS + 30000, VISITS_START_MS + 1200000, (const char *const[]){"--views", old_views, NULL});
-        cr_expect_eq(status, 3);
-        expect_nothing(report, "beside a hole", false);
-        cr_expect_gt(number(view_of(report, "visits"), "left_out_rows"), 0);
-        cr_expect_gt(number(view_of(report, "visits"), "equal"), 0);
-        json_decref(report);
-    }
-}
-
 /* Sessions whose beginning is further back than was read are left out: that the others are equal does not make them so. */
 Test(diff, what_is_left_out_is_not_called_unchanged)
 {
-    const char *args[] = {"diff",        new_views,
-                          "--views",     old_views,
-                          "--data",      data,
-                          "--store",     old_store,
-                          "--from",      "2026-03-01T00:10:00Z",
-                          "--read-back", "1s",
-                          "--to",        "2026-03-01T00:20:00Z",
-                          NULL};
+    const char *args[] = {"diff",    diff_scene.new_views,   "--views", diff_scene.old_views,   "--data",      diff_scene.data,
+                          "--store", diff_scene.old_store,   "--from",  "2026-03-01T00:10:00Z", "--read-back", "1s",
+                          "--to",    "2026-03-01T00:20:00Z", NULL};
     struct run run = {0};
 
-    write_views(TABLE SESSION_("5", ""), "SET 'tally.allowed-lateness' = '1 min';\n" TABLE SESSION_("5", ""));
-    record_events();
-    backfill(old_views, old_store, NULL);
+    diff_write_views(DIFF_TABLE DIFF_SESSION("5", ""),
+                     "SET 'tally.allowed-lateness' = '1 min';\n" DIFF_TABLE DIFF_SESSION("5", ""));
+    diff_record();
+    diff_backfill(diff_scene.old_views, diff_scene.old_store, NULL);
     run_start(&run, args);
     run_wait(&run);
     cr_expect_eq(run.status, 3, "status %d: %s", run.status, run.out);
@@ -1217,40 +1017,22 @@ Test(diff, what_is_left_out_is_not_called_unchanged)
     run_done(&run);
 }
 
-Test(diff, an_index_that_cannot_be_read_leaves_nothing_to_compare)
-{
-    json_t *report;
-    char command[500];
-
-    write_views(TABLE HITS("COUNT(*) AS c", "", "host", ""), TABLE HITS("COUNT(*) AS c", "WHERE n > 3", "host", ""));
-    record_events();
-    snprintf(
-        command, sizeof command,
-        "printf XXXXXXXX | dd of=\"$(ls %s/topics/events/partition=0/*.index | sed -n 2p)\" bs=1 seek=9 conv=notrunc status=none",
-        data);
-    cr_assert_eq(system(command), 0);
-    report = preview(VISITS_START_MS, VISITS_START_MS + 600000, (const char *const[]){"--views", old_views, NULL});
-    cr_expect_eq(status, 3);
-    cr_expect_eq(number(view_of(report, "v"), "equal") + number(view_of(report, "v"), "changed"), 0);
-    cr_expect_gt(number(view_of(report, "v"), "left_out_rows"), 0);
-    json_decref(report);
-}
-
 /* ---- the other store ---- */
 
 Test(diff, postgresql_has_olds_rows)
 {
     json_t *report;
 
-    store_postgres.url(old_store);
-    report = one_change(TABLE HITS("COUNT(*) AS c", "", "host", ""), TABLE HITS("COUNT(*) AS c", "WHERE n > 3", "host", ""),
-                        (const char *const[]){"--views", old_views, NULL});
-    backfill(new_views, new_store, NULL);
-    cr_expect_eq(status, 1);
-    cr_expect_str_eq(json_string_value(json_object_get(view_of(report, "v"), "old_rows")), "published");
+    store_postgres.url(diff_scene.old_store);
+    report = one_change(DIFF_TABLE DIFF_HITS("COUNT(*) AS c", "", "host", ""),
+                        DIFF_TABLE DIFF_HITS("COUNT(*) AS c", "WHERE n > 3", "host", ""),
+                        (const char *const[]){"--views", diff_scene.old_views, NULL});
+    diff_backfill(diff_scene.new_views, diff_scene.new_store, NULL);
+    cr_expect_eq(diff_scene.status, 1);
+    cr_expect_str_eq(json_string_value(json_object_get(diff_view(report, "v"), "old_rows")), "published");
     expect_exact(report, "v", VISITS_START_MS, VISITS_START_MS + 600000, false, "PostgreSQL");
-    cr_expect_eq(number(view_of(report, "v"), "unproved"), 0);
-    cr_expect_gt(events(view_of(report, "v"), "filter", "old"), 0);
+    cr_expect_eq(diff_number(diff_view(report, "v"), "unproved"), 0);
+    cr_expect_gt(events(diff_view(report, "v"), "filter", "old"), 0);
     json_decref(report);
     store_folder_remove();
 }
@@ -1261,7 +1043,7 @@ Test(diff, postgresql_has_olds_rows)
 Test(diff, an_event_of_two_spans_counts_once)
 {
     static const char from[] =
-        "SET 'tally.batch-range' = 'hour';\n" TABLE "CREATE VIEW v AS SELECT window_start, window_end, COUNT(*) AS c"
+        "SET 'tally.batch-range' = 'hour';\n" DIFF_TABLE "CREATE VIEW v AS SELECT window_start, window_end, COUNT(*) AS c"
         " FROM TABLE(HOP(TABLE events, DESCRIPTOR(event_time), INTERVAL '5' MINUTE, INTERVAL '2' HOUR))";
     char old_text[1000], new_text[1000];
     json_t *report;
@@ -1269,15 +1051,16 @@ Test(diff, an_event_of_two_spans_counts_once)
 
     snprintf(old_text, sizeof old_text, "%s GROUP BY window_start, window_end;\n", from);
     snprintf(new_text, sizeof new_text, "%s WHERE n <> 3 GROUP BY window_start, window_end;\n", from);
-    report = one_change(old_text, new_text, (const char *const[]){"--views", old_views, NULL});
+    report = one_change(old_text, new_text, (const char *const[]){"--views", diff_scene.old_views, NULL});
     json_decref(report);
-    report = preview(VISITS_START_MS - 3600000, VISITS_START_MS + 4 * 3600000,
-                     (const char *const[]){"--views", old_views, "--at-once", "1kB", NULL});
-    units = number(view_of(report, "v"), "changed");
+    report = diff_preview(VISITS_START_MS - 3600000, VISITS_START_MS + 4 * 3600000,
+                          (const char *const[]){"--views", diff_scene.old_views, "--at-once", "1kB", NULL});
+    units = diff_number(diff_view(report, "v"), "changed");
     cr_expect_gt(units, 20);
-    cr_expect_eq(number(view_of(report, "v"), "unproved"), 0);
-    taken = events(view_of(report, "v"), "filter", "old");
-    missing = number(column_of(view_of(report, "v"), "c"), "old") - number(column_of(view_of(report, "v"), "c"), "new");
+    cr_expect_eq(diff_number(diff_view(report, "v"), "unproved"), 0);
+    taken = events(diff_view(report, "v"), "filter", "old");
+    missing =
+        diff_number(column_of(diff_view(report, "v"), "c"), "old") - diff_number(column_of(diff_view(report, "v"), "c"), "new");
     cr_expect_eq(24 * taken, missing, "each of %lld events is in 24 windows, which makes no %lld", taken, missing);
     json_decref(report);
 }
@@ -1286,24 +1069,25 @@ Test(diff, an_event_of_two_spans_counts_once)
 
 Test(diff, events_that_came_after_the_publication_are_told_apart)
 {
-    json_t *report =
-        one_change(TABLE HITS("COUNT(*) AS c", "", "host", ""), TABLE HITS("COUNT(*) AS c", "WHERE n > 3", "host", ""),
-                   (const char *const[]){"--views", old_views, NULL});
+    json_t *report = one_change(DIFF_TABLE DIFF_HITS("COUNT(*) AS c", "", "host", ""),
+                                DIFF_TABLE DIFF_HITS("COUNT(*) AS c", "WHERE n > 3", "host", ""),
+                                (const char *const[]){"--views", diff_scene.old_views, NULL});
     struct run run = {0};
     json_t *view;
 
-    cr_expect_eq(events(view_of(report, "v"), "archived_after_publish", "new"), 0);
+    cr_expect_eq(events(diff_view(report, "v"), "archived_after_publish", "new"), 0);
     json_decref(report);
-    visits_append(data, PARTITIONS, STEP_MS, 0, 100); /* once more: copies; and new ones */
-    visits_append(data, PARTITIONS, STEP_MS / 2, EVENTS, EVENTS + 200);
-    RUN(&run, "archive", "--views", old_views, "--data", data);
+    visits_append(diff_scene.data, DIFF_PARTITIONS, DIFF_STEP_MS, 0, 100); /* once more: copies; and new ones */
+    visits_append(diff_scene.data, DIFF_PARTITIONS, DIFF_STEP_MS / 2, DIFF_EVENTS, DIFF_EVENTS + 200);
+    RUN(&run, "archive", "--views", diff_scene.old_views, "--data", diff_scene.data);
     cr_assert_eq(run.status, 0, "%s", run.err);
     run_done(&run);
-    report = preview(VISITS_START_MS, VISITS_START_MS + 1000000, (const char *const[]){"--views", old_views, NULL});
-    view = view_of(report, "v");
+    report =
+        diff_preview(VISITS_START_MS, VISITS_START_MS + 1000000, (const char *const[]){"--views", diff_scene.old_views, NULL});
+    view = diff_view(report, "v");
     cr_expect_gt(events(view, "archived_after_publish", "new"), 0);
     cr_expect_gt(events(view, "filter", "old"), 0);
-    cr_expect_eq(number(view, "unproved"), 0);
+    cr_expect_eq(diff_number(view, "unproved"), 0);
     json_decref(report);
 }
 
@@ -1318,14 +1102,16 @@ Test(diff, formats)
         {"view,window_start,window_end,key,change,column,old,new\r\n", "\"k=h",                                                               ",changed,\"c\",6,4\r\n"           },
     };
 
-    write_views(TABLE HITS("COUNT(*) AS c", "", "host", ""), TABLE HITS("COUNT(*) AS c", "WHERE n < 95", "host", ""));
-    record_events();
-    backfill(old_views, old_store, NULL);
+    diff_write_views(DIFF_TABLE DIFF_HITS("COUNT(*) AS c", "", "host", ""),
+                     DIFF_TABLE DIFF_HITS("COUNT(*) AS c", "WHERE n < 95", "host", ""));
+    diff_record();
+    diff_backfill(diff_scene.old_views, diff_scene.old_store, NULL);
     for (size_t f = 0; f < sizeof formats / sizeof *formats; f++) {
         struct run run = {0};
 
-        RUN(&run, "diff", new_views, "--views", old_views, "--data", data, "--store", old_store, "--format", formats[f],
-            "--limit", "4", "--from", "2026-03-01T00:05:01Z", "--to", "2026-03-01T00:16:27Z");
+        RUN(&run, "diff", diff_scene.new_views, "--views", diff_scene.old_views, "--data", diff_scene.data, "--store",
+            diff_scene.old_store, "--format", formats[f], "--limit", "4", "--from", "2026-03-01T00:05:01Z", "--to",
+            "2026-03-01T00:16:27Z");
         cr_expect_eq(run.status, 1, "%s", run.err);
         for (int w = 0; w < 3; w++)
             cr_expect_not_null(strstr(run.out, words[f][w]), "%s: no '%s' in\n%s", formats[f], words[f][w], run.out);

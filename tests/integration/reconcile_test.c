@@ -474,6 +474,42 @@ ParameterizedTest(struct damage_case *c, reconcile, what_is_damaged)
     scene_close(&scene);
 }
 
+/* A group of a view on a view is made of inner rows, which the store has: a hole excuses it by those of them that the hole excuses, wherever its own window
+ * lies. */
+Test(reconcile, a_hole_below_a_view_on_a_view)
+{
+    static const char sums[] =
+        "CREATE VIEW hops AS SELECT window_start AS began, window_end AS ended, window_time AS rowtime, host, COUNT(*) AS hits\n"
+        "    FROM TABLE(HOP(TABLE events, DESCRIPTOR(event_time), INTERVAL '10' SECOND, INTERVAL '1' MINUTE))\n"
+        "    GROUP BY window_start, window_end, window_time, host;\n"
+        "CREATE VIEW sums AS SELECT window_start, window_end, SUM(hits) AS hits\n"
+        "    FROM TABLE(TUMBLE(TABLE hops, DESCRIPTOR(rowtime), INTERVAL '10' SECOND)) GROUP BY window_start, window_end;\n";
+    struct scene scene;
+    char command[PATH_BYTES + 300];
+
+    scene_open(&scene, sums, "");
+    append_body(&scene, 0, 30);
+    scene_speed(&scene);
+    scene_archive(&scene);
+    append_body(&scene, 300, 60);
+    scene_speed(&scene);
+    APPEND(&scene, 0, 910, {"late", 305, "body.example", 5});
+    scene_speed(&scene);
+    scene_archive(&scene);
+    scene_batch(&scene, 600);
+    reconcile(&scene, NULL, NULL);
+    EXPECT_STATUS(&scene, 0);
+    snprintf(command, sizeof command, "cd %s/topics/events/partition=0 && truncate -s 50 events+0+0000000000.jsonl.zst",
+             scene.dir);
+    cr_assert_eq(system(command), 0); /* NOLINT(cert-env33-c): the test's own words */
+    reconcile(&scene, NULL, NULL);
+    EXPECT_STATUS(&scene, 3);
+    forge(&scene, "UPDATE sums_speed SET hits = hits + 1 WHERE _end_ms = 1772323250000"); /* within the hole */
+    reconcile(&scene, NULL, NULL);
+    EXPECT_STATUS(&scene, 1);
+    scene_close(&scene);
+}
+
 Test(reconcile, usage)
 {
     struct scene scene;
