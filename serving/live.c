@@ -19,6 +19,7 @@
 #include "event/timestamp.h"
 #include "filter.h"
 #include "main/print.h"
+#include "net/http_server.h"
 
 enum { ID_BYTES_MAX = 64, WORK_MS = 50, STATUS_MS = 1000, PAUSE_MS = 100, IDLE_MS = 1000 };
 
@@ -433,11 +434,7 @@ static void send_error(struct tl_live *live, struct tl_live_client *client, stru
     tl_buf_clear(out);
     tl_buf_put_str(out, "{\"type\":\"error\",\"id\":");
     tl_buf_put_json(out, id);
-    tl_buf_printf(out, ",\"status\":%d,\"title\":\"%s\",\"detail\":", status,
-                  status == 404   ? "Not Found"
-                  : status == 503 ? "Service Unavailable"
-                  : status == 500 ? "Internal Server Error"
-                                  : "Bad Request");
+    tl_buf_printf(out, ",\"status\":%d,\"title\":\"%s\",\"detail\":", status, tl_http_reason(status));
     tl_buf_put_json(out, tl_sv_from(detail));
     for (size_t i = 0; refusal != NULL && i < refusal->allowed_count; i++) {
         tl_buf_put_str(out, i == 0 ? ",\"allowed\":[" : ",");

@@ -3,6 +3,8 @@
 
 #include <stdio.h>
 
+#include "net/http_server.h"
+
 void tl_problem_init(struct tl_problem *problem)
 {
     problem->status = 0;
@@ -43,7 +45,7 @@ void tl_problem_allow(struct tl_problem *problem, struct tl_sv word)
 void tl_problem_put(struct tl_buf *out, const struct tl_problem *problem)
 {
     tl_buf_printf(out,
-                  "{\"type\": \"about:blank\", \"title\": \"%s\", \"status\": %d, \"detail\": ", tl_status_title(problem->status),
+                  "{\"type\": \"about:blank\", \"title\": \"%s\", \"status\": %d, \"detail\": ", tl_http_reason(problem->status),
                   problem->status);
     tl_buf_put_json(out, tl_buf_sv(&problem->detail));
     if (problem->parameter.size > 0) {
@@ -56,35 +58,4 @@ void tl_problem_put(struct tl_buf *out, const struct tl_problem *problem)
         tl_buf_put_u8(out, ']');
     }
     tl_buf_put_str(out, "}\n");
-}
-
-const char *tl_status_title(int status)
-{
-    static const struct {
-        int status;
-        const char *title;
-    } titles[] = {
-        {200, "OK"                   },
-        {204, "No Content"           },
-        {304, "Not Modified"         },
-        {400, "Bad Request"          },
-        {401, "Unauthorized"         },
-        {403, "Forbidden"            },
-        {404, "Not Found"            },
-        {405, "Method Not Allowed"   },
-        {406, "Not Acceptable"       },
-        {413, "Content Too Large"    },
-        {414, "URI Too Long"         },
-        {421, "Misdirected Request"  },
-        {426, "Upgrade Required"     },
-        {429, "Too Many Requests"    },
-        {500, "Internal Server Error"},
-        {503, "Service Unavailable"  },
-        {504, "Gateway Timeout"      },
-    };
-
-    for (size_t i = 0; i < TL_COUNT(titles); i++)
-        if (titles[i].status == status)
-            return titles[i].title;
-    return "Error";
 }

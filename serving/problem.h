@@ -23,7 +23,4 @@ TL_PRINTF(4, 5) void tl_problem_set(struct tl_problem *problem, int status, cons
 void tl_problem_allow(struct tl_problem *problem, struct tl_sv word);
 void tl_problem_put(struct tl_buf *out, const struct tl_problem *problem);
 
-/* Of RFC 9110. */
-const char *tl_status_title(int status);
-
 #endif

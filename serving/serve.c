@@ -10,7 +10,6 @@
 #include <errno.h>
 #include <pthread.h>
 #include <signal.h>
-#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -23,6 +22,7 @@
 #include "desk.h"
 #include "live_http.h"
 #include "main/command.h"
+#include "main/hangup.h"
 #include "main/notify.h"
 #include "main/stop.h"
 #include "main/views.h"
@@ -261,22 +261,6 @@ static void close_all(struct serve *serve)
 
 /* ---- the run ---- */
 
-static atomic_int reload_asked;
-
-static void ask_reload(int signal_number)
-{
-    (void)signal_number;
-    atomic_store(&reload_asked, 1);
-}
-
-static void reload_install(void)
-{
-    struct sigaction action = {.sa_handler = ask_reload};
-
-    sigemptyset(&action.sa_mask);
-    sigaction(SIGHUP, &action, NULL);
-}
-
 static enum tl_code serve_main(const struct tl_common_options *common, const struct serve_options *own, struct tl_err *err)
 {
     struct serve serve = {.own = own, .api = {.common = common}};
@@ -288,7 +272,7 @@ static enum tl_code serve_main(const struct tl_common_options *common, const str
     tl_notify_ready();
     while (!tl_stop_requested()) {
         tl_clock_sleep_ms(LOOK_MS);
-        if (atomic_exchange(&reload_asked, 0) && own->certificate != NULL)
+        if (tl_hangup_taken() && own->certificate != NULL)
             tl_http_server_reload(serve.server);
     }
     if (serve.daemon != NULL)
@@ -353,7 +337,7 @@ TL_COMMAND(serve, "answers dashboards and programs from the store")
     if (!tl_options_parse(&serve_usage, argc, argv, &common, &own, &status))
         return status;
     tl_stop_install();
-    reload_install();
+    tl_hangup_install();
     rc = serve_main(&common, &own, &err);
     if (rc != TL_OK)
         tl_diag_err(&err);

@@ -18,6 +18,7 @@
 #include "base/clock.h"
 #include "base/diag.h"
 #include "main/command.h"
+#include "main/hangup.h"
 #include "main/daemon.h"
 #include "main/notify.h"
 #include "main/option.h"
@@ -69,29 +70,13 @@ struct intercept {
 
 /* ---- SIGHUP: the certificate anew ---- */
 
-static atomic_int reload_asked;
-
-static void ask_reload(int signal_number)
-{
-    (void)signal_number;
-    atomic_store(&reload_asked, 1);
-}
-
-static void reload_install(void)
-{
-    struct sigaction action = {.sa_handler = ask_reload};
-
-    sigemptyset(&action.sa_mask);
-    sigaction(SIGHUP, &action, NULL);
-}
-
 /* Connections that are open keep theirs. */
 static void reload(struct intercept *intercept)
 {
     struct tl_err err = {0};
     SSL_CTX *fresh, *old;
 
-    if (!atomic_exchange(&reload_asked, 0) || intercept->options->certificate == NULL)
+    if (!tl_hangup_taken() || intercept->options->certificate == NULL)
         return;
     if (tl_tls_server_open(intercept->options->certificate, intercept->options->certificate_key, &fresh, &err) != TL_OK) {
         tl_diag(TL_ERROR, "the certificate of before stays: %s", err.message);
@@ -469,7 +454,7 @@ TL_COMMAND(intercept, "stands in front of a website and logs each request")
             own.capture.mode = (enum tl_capture_mode)i;
     own.event.user_agents = common.user_agents;
     tl_stop_install();
-    reload_install();
+    tl_hangup_install();
     rc = intercept_main(&common, &own, &err);
     if (rc != TL_OK) {
         tl_diag_err(&err);

@@ -9,7 +9,6 @@
  * end in time is killed, and the exit status is 3. A second signal hurries: all are told to end at once and have 2 s. */
 #include <poll.h>
 #include <signal.h>
-#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,6 +18,7 @@
 #include "base/diag.h"
 #include "event/zone.h"
 #include "main/command.h"
+#include "main/hangup.h"
 #include "main/notify.h"
 #include "main/option.h"
 #include "main/part.h"
@@ -151,23 +151,6 @@ static int run_part(const struct tl_part *part, void *ctx)
 
 /* ---- watching ---- */
 
-/* SIGHUP is for intercept and serve: whoever has changed the certificate knows up's pid alone. */
-static atomic_int hung_up;
-
-static void note_hangup(int signal_number)
-{
-    (void)signal_number;
-    atomic_store(&hung_up, 1);
-}
-
-static void hangup_install(void)
-{
-    struct sigaction action = {.sa_handler = note_hangup};
-
-    sigemptyset(&action.sa_mask);
-    sigaction(SIGHUP, &action, NULL);
-}
-
 struct speaker {
     struct tl_up_log *log;
     const char *part;
@@ -219,7 +202,7 @@ static void tell(struct up *up, size_t p, int signal_number)
 
 static void hang_up(struct up *up)
 {
-    tell(up, INTERCEPT, SIGHUP);
+    tell(up, INTERCEPT, SIGHUP); /* whoever has changed the certificate knows up's pid alone */
     tell(up, SERVE, SIGHUP);
 }
 
@@ -266,7 +249,7 @@ static void supervise(struct up *up, int *status)
     struct tl_part_end end;
 
     while (!tl_stop_requested()) {
-        if (atomic_exchange(&hung_up, 0))
+        if (tl_hangup_taken())
             hang_up(up);
         time_batch(up);
         for (size_t p = 0; p < PARTS; p++)
@@ -487,7 +470,7 @@ TL_COMMAND(up, "all parts in one group of processes")
     if (!tl_options_parse(&up_usage, argc, argv, &common, &own, &status))
         return status;
     tl_stop_install();
-    hangup_install();
+    tl_hangup_install();
     rc = up_main(&common, &own, &status, &err);
     if (rc != TL_OK) {
         tl_diag_err(&err);

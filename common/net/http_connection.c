@@ -113,7 +113,7 @@ const char *tl_http_call_connection_line(const struct tl_http_call *call)
 
 /* ---- answers ---- */
 
-static const char *reason_of(int status)
+const char *tl_http_reason(int status)
 {
     static const struct {
         int status;
@@ -164,7 +164,7 @@ bool tl_http_connection_put_head(struct tl_http_connection *connection, int stat
     struct tl_buf *head = &connection->server->head;
 
     tl_buf_clear(head);
-    tl_buf_printf(head, "HTTP/1.1 %d %s\r\nDate: %s\r\n%s", status, reason_of(status), connection->server->date, framing);
+    tl_buf_printf(head, "HTTP/1.1 %d %s\r\nDate: %s\r\n%s", status, tl_http_reason(status), connection->server->date, framing);
     tl_buf_put_sv(head, headers);
     tl_buf_put_sv(head, TL_SV("\r\n"));
     return !head->failed && tl_outbox_put(&connection->out, tl_blob_copy(tl_buf_sv(head)));
@@ -224,7 +224,7 @@ static struct tl_blob *problem(int status, const char *detail)
     struct tl_buf text;
 
     tl_buf_init(&text, 0);
-    tl_buf_printf(&text, "{\"type\":\"about:blank\",\"title\":\"%s\",\"status\":%d,\"detail\":", reason_of(status), status);
+    tl_buf_printf(&text, "{\"type\":\"about:blank\",\"title\":\"%s\",\"status\":%d,\"detail\":", tl_http_reason(status), status);
     tl_buf_put_json(&text, tl_sv_from(detail));
     tl_buf_put_str(&text, "}\n");
     if (!text.failed)

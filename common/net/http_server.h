@@ -80,6 +80,9 @@ unsigned tl_http_server_connections(const struct tl_http_server *server);
 /* The value of the first header of that name, without regard to case; data NULL: there is none. */
 struct tl_sv tl_http_call_header(const struct tl_http_call *call, const char *name);
 
+/* "Not Found" for 404. */
+const char *tl_http_reason(int status);
+
 /* Each of these ends the call, as does tl_websocket_accept: it is gone when they return. `headers` are lines, each with its CRLF; Date,
  * Content-Length, Transfer-Encoding and Connection are the server's. */
 

@@ -59,21 +59,11 @@ enum tl_code tl_store_published_ranges(struct tl_store *store, int64_t definitio
                                        void *ctx, struct tl_err *err)
 {
     struct tl_answer *answer = NULL;
-    bool row = false;
     enum tl_code rc;
 
     TL_TRY(
         tl_database_ask(store->database, sql_published_ranges, &answer, err, "iiii", definition, first, last, (int64_t)undone));
-    for (;;) {
-        struct tl_run_range range;
-
-        TL_TRY(tl_answer_next(answer, &row, err));
-        if (!row)
-            break;
-        range = (struct tl_run_range){
-            .from_ms = tl_answer_i64(answer, 0), .to_ms = tl_answer_i64(answer, 1), .run = tl_answer_i64(answer, 2)};
-        TL_TRY(each(ctx, &range, err));
-    }
+    TL_TRY(tl_answer_each_range(answer, each, ctx, err));
 out:
     tl_answer_close(answer);
     return rc;

@@ -154,6 +154,12 @@ void tl_store_put_row_key(struct tl_buf *out, enum tl_dialect dialect);
 
 /* ---- the pointer ---- */
 
+/* Of an answer with from_ms, to_ms and run. */
+TL_MUST_USE enum tl_code tl_answer_each_range(struct tl_answer *answer,
+                                              enum tl_code (*each)(void *ctx, const struct tl_run_range *range,
+                                                                   struct tl_err *err),
+                                              void *ctx, struct tl_err *err);
+
 /* The end of the ranges that touch, from the first one on; only those published before `before_ms`, INT64_MAX: all. *last is the run of the
  * last of them. INT64_MIN where there is none. */
 TL_MUST_USE enum tl_code tl_pointer_end(struct tl_store *store, int64_t definition, int64_t before_ms, int64_t *end_ms,

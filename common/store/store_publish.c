@@ -523,15 +523,13 @@ out:
     return rc;
 }
 
-enum tl_code tl_store_rolled_back(struct tl_store *store, int64_t definition,
+enum tl_code tl_answer_each_range(struct tl_answer *answer,
                                   enum tl_code (*each)(void *ctx, const struct tl_run_range *range, struct tl_err *err),
                                   void *ctx, struct tl_err *err)
 {
-    struct tl_answer *answer = NULL;
     bool row = false;
     enum tl_code rc;
 
-    TL_TRY(tl_database_ask(store->database, sql_rolled_back, &answer, err, "i", definition));
     for (;;) {
         struct tl_run_range range;
 
@@ -542,6 +540,19 @@ enum tl_code tl_store_rolled_back(struct tl_store *store, int64_t definition,
             .from_ms = tl_answer_i64(answer, 0), .to_ms = tl_answer_i64(answer, 1), .run = tl_answer_i64(answer, 2)};
         TL_TRY(each(ctx, &range, err));
     }
+out:
+    return rc;
+}
+
+enum tl_code tl_store_rolled_back(struct tl_store *store, int64_t definition,
+                                  enum tl_code (*each)(void *ctx, const struct tl_run_range *range, struct tl_err *err),
+                                  void *ctx, struct tl_err *err)
+{
+    struct tl_answer *answer = NULL;
+    enum tl_code rc;
+
+    TL_TRY(tl_database_ask(store->database, sql_rolled_back, &answer, err, "i", definition));
+    TL_TRY(tl_answer_each_range(answer, each, ctx, err));
 out:
     tl_answer_close(answer);
     return rc;
