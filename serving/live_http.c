@@ -117,6 +117,11 @@ static bool post(struct guest *guest, enum about about, struct tl_sv text)
     return true;
 }
 
+static void refuse(struct tl_live_http *live, struct tl_http_call *call, int status, const char *headers, const char *detail)
+{
+    tl_gate_refuse(live->config.gate, call, status, headers, detail);
+}
+
 /* ---- the loop: ends ---- */
 
 static void leave(struct guest *guest)
@@ -189,17 +194,20 @@ static void begin_stream(struct guest *guest, struct tl_sv frame)
                           ? NULL
                           : json_loadb(frame.data + sizeof data - 1, frame.size - sizeof data + 1, JSON_DISABLE_EOF_CHECK, NULL);
     const char *type = json_string_value(json_object_get(message, "type"));
+    struct tl_buf head;
 
     guest->call = NULL;
     call->gone = NULL;
     if (type != NULL && strcmp(type, "error") == 0) {
-        tl_http_answer_problem(call, (int)json_integer_value(json_object_get(message, "status")), (struct tl_sv){NULL, 0},
-                               json_string_value(json_object_get(message, "detail")));
+        refuse(guest->live, call, (int)json_integer_value(json_object_get(message, "status")), "",
+               json_string_value(json_object_get(message, "detail")));
         leave(guest);
     } else {
-        guest->stream = tl_http_answer_stream(
-            call, 200, TL_SV("Content-Type: text/event-stream\r\nCache-Control: no-store\r\nX-Accel-Buffering: no\r\n"), &calls,
-            guest);
+        tl_buf_init(&head, 0);
+        tl_buf_put_str(&head, "Content-Type: text/event-stream\r\nCache-Control: no-store\r\nX-Accel-Buffering: no\r\n");
+        tl_gate_put_headers(guest->live->config.gate, call, false, &head);
+        guest->stream = tl_http_answer_stream(call, 200, tl_buf_sv(&head), &calls, guest);
+        tl_buf_done(&head);
         if (guest->stream == NULL)
             leave(guest);
     }
@@ -224,7 +232,7 @@ static void give(struct guest *guest, const struct item *item)
         leave(guest);
     } else if (guest->call != NULL) {
         guest->call->gone = NULL;
-        tl_http_answer_problem(guest->call, 503, (struct tl_sv){NULL, 0}, item->reason);
+        refuse(guest->live, guest->call, 503, "", item->reason);
         leave(guest);
     }
 }
@@ -268,13 +276,17 @@ static void take_websocket(struct tl_live_http *live, struct tl_http_call *call)
     struct guest *guest;
 
     if (status != 101) {
-        tl_http_answer_problem(call, status, status == 426 ? TL_WEBSOCKET_UPGRADE_HEADERS : (struct tl_sv){NULL, 0},
-                               "this is a WebSocket; /api/v1/live/sse is for clients that only read");
+        refuse(live, call, status, status == 426 ? TL_WEBSOCKET_UPGRADE_HEADERS.data : "",
+               "this is a WebSocket; /api/v1/live/sse is for clients that only read");
+        return;
+    }
+    if (!tl_gate_origin_is_good(live->config.gate, call)) {
+        refuse(live, call, 403, "", "this page may not listen; --cors says whose pages may");
         return;
     }
     guest = guest_open(live, WEBSOCKET);
     if (guest == NULL) {
-        tl_http_answer_problem(call, 503, (struct tl_sv){NULL, 0}, "out of memory");
+        refuse(live, call, 503, "", "out of memory");
         return;
     }
     guest->ws = tl_websocket_accept(call, &limits, &calls, guest);
@@ -363,14 +375,14 @@ static void take_sse(struct tl_live_http *live, struct tl_http_call *call)
     wrong = put_subscribe(&message, call);
     guest = wrong == NULL ? guest_open(live, SSE) : NULL;
     if (guest == NULL) {
-        tl_http_answer_problem(call, wrong != NULL ? 400 : 503, (struct tl_sv){NULL, 0}, wrong != NULL ? wrong : "out of memory");
+        refuse(live, call, wrong != NULL ? 400 : 503, "", wrong != NULL ? wrong : "out of memory");
     } else {
         guest->call = call;
         call->ctx = guest;
         call->gone = on_call_gone;
         if (!post(guest, JOIN, (struct tl_sv){NULL, 0}) || !post(guest, TEXT, tl_buf_sv(&message))) {
             call->gone = NULL;
-            tl_http_answer_problem(call, 503, (struct tl_sv){NULL, 0}, "out of memory");
+            refuse(live, call, 503, "", "out of memory");
             leave(guest);
         }
     }
@@ -384,9 +396,9 @@ bool tl_live_http_take(struct tl_live_http *live, struct tl_http_call *call)
     if (!ws && !sse)
         return false;
     if (!tl_sv_eq(call->method, TL_SV("GET")))
-        tl_http_answer_problem(call, 405, TL_SV("Allow: GET\r\n"), "only GET is for this");
+        refuse(live, call, 405, "Allow: GET\r\n", "only GET is for this");
     else if (atomic_load(&live->stopping))
-        tl_http_answer_problem(call, 503, (struct tl_sv){NULL, 0}, "the server is going away");
+        refuse(live, call, 503, "", "the server is going away");
     else if (ws)
         take_websocket(live, call);
     else

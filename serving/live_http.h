@@ -11,6 +11,7 @@
 #ifndef TL_LIVE_HTTP_H
 #define TL_LIVE_HTTP_H
 
+#include "gate.h"
 #include "live.h"
 #include "net/http_server.h"
 
@@ -18,6 +19,8 @@ struct tl_live_http;
 
 struct tl_live_http_config {
     struct tl_http_server *server;
+    const struct tl_gate
+        *gate; /* what answers have to have, and which pages may open a WebSocket, for which CORS does not hold */
     struct tl_changes_config changes;
     struct tl_live_limits limits;
     size_t unread_bytes_max; /* of a client's messages that the watcher has not read yet: 1008; 0: 256 KiB */

@@ -75,8 +75,6 @@ static void on_request(void *ctx, struct tl_http_call *call)
         tl_desk_give(serve->desk, call, "application/json", (struct tl_sv){(const char *)openapi_json, sizeof openapi_json});
     else if (asset != NULL)
         tl_desk_give(serve->desk, call, asset->type, (struct tl_sv){(const char *)asset->bytes, asset->size});
-    else if (call->head.upgrade_websocket && !tl_gate_origin_is_good(serve->gate, call)) /* CORS does not hold for them */
-        tl_http_answer_problem(call, 403, (struct tl_sv){0}, "this page may not listen; --cors says whose pages may");
     else if (!tl_live_http_take(serve->live, call))
         tl_desk_ask(serve->desk, call);
 }
@@ -190,7 +188,7 @@ static enum tl_code start_loop(struct serve *serve, struct tl_err *err)
 static enum tl_code live_open(struct serve *serve, struct tl_err *err)
 {
     struct tl_live_http_config config = {
-        .server = serve->server, .changes = tl_changes_usual(), .limits = tl_live_usual_limits()};
+        .server = serve->server, .gate = serve->gate, .changes = tl_changes_usual(), .limits = tl_live_usual_limits()};
     char *file = NULL;
     enum tl_code rc = TL_OK;
 

@@ -10,6 +10,8 @@ enum { S = 1000, TEXT = 0x81, CLOSE = 0x88 };
 static struct {
     struct http_scene http;
     struct tl_live_http *live;
+    struct tl_serve_meter *meter;
+    struct tl_gate *gate;
     struct tl_store *store;
     int64_t epoch, id;
     char file[600];
@@ -29,7 +31,11 @@ static void open_live(void)
     struct tl_live_http_config live = {.changes = tl_changes_usual(), .limits = tl_live_usual_limits()};
 
     http_scene_start(&scene.http, &config);
+    OK(tl_serve_meter_open(NULL, NULL, NULL, &scene.meter, err));
+    OK(tl_gate_open(&(struct tl_gate_options){.rate = 0}, tl_http_server_listen(scene.http.server), scene.meter, &scene.gate,
+                    err));
     live.server = scene.http.server;
+    live.gate = scene.gate;
     live.changes.store = url;
     live.changes.file = scene.file;
     live.unread_bytes_max = scene.unread_bytes_max;
@@ -41,6 +47,8 @@ static void close_live(void)
     tl_live_http_stop(scene.live);
     http_scene_close(&scene.http);
     tl_live_http_close(scene.live);
+    tl_gate_close(scene.gate);
+    tl_serve_meter_close(scene.meter);
 }
 
 static void begin(const struct store_backend *backend)

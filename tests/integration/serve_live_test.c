@@ -1,0 +1,217 @@
+/* serve_live_test.c: clients of `tally serve` that listen: from an event in the log to a message, over the whole program and both stores. */
+#include <criterion/criterion.h>
+#include <criterion/parameterized.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "support/serve_run.h"
+#include "support/store_fixture.h"
+#include "support/wire.h"
+
+static const char views_text[] =
+    "CREATE TABLE events (event_id STRING, host STRING, event_time TIMESTAMP_LTZ(3), WATERMARK FOR event_time AS event_time)\n"
+    "    WITH ('connector' = 'kafka', 'topic' = 'events', 'format' = 'json', 'json.timestamp-format.standard' = 'ISO-8601');\n"
+    "CREATE VIEW hits AS SELECT window_start, window_end, host, COUNT(*) AS n\n"
+    "    FROM TABLE(TUMBLE(TABLE events, DESCRIPTOR(event_time), INTERVAL '1' HOUR)) GROUP BY window_start, window_end, host;\n"
+    "CREATE VIEW seen AS SELECT event_time, host FROM events;\n";
+
+static struct pipeline p;
+static struct serve serve;
+
+static void open_pipeline(void)
+{
+    pipeline_open(&p, views_text);
+    unsetenv("TALLY_STORE");
+    unsetenv("TALLY_SERVE_TOKEN");
+}
+
+static void close_pipeline(void)
+{
+    if (serve.run.pid != 0)
+        run_done(&serve.run);
+    unsetenv("TALLY_STORE");
+    pipeline_close(&p);
+    store_folder_remove();
+}
+
+TestSuite(serve_live, .init = open_pipeline, .fini = close_pipeline, .timeout = 120);
+
+/* An event of that host, counted. */
+static void count_event(const char *id, const char *host)
+{
+    char line[200], path[300];
+
+    snprintf(line, sizeof line, "{\"event_id\":\"%s\",\"host\":\"%s\",\"event_time\":\"2024-03-01T10:00:00.000Z\"}\n", id, host);
+    snprintf(path, sizeof path, "%s", run_file_write(p.dir, "line.jsonl", line));
+    TALLY(&p, 0, "import", path, "--format", "jsonl");
+    TALLY(&p, 0, "speed", "--once");
+}
+
+static void start(const char *const *args)
+{
+    serve_start(&serve, &p, args);
+    serve_found(&serve);
+}
+
+static void kill_serve(void)
+{
+    run_done(&serve.run); /* kill -9 */
+    memset(&serve, 0, sizeof serve);
+}
+
+/* ---- server-sent events ---- */
+
+static void listen_to(struct wire *wire, const char *query, const char *headers)
+{
+    wire_open(wire, serve.port);
+    wire_say(wire, "GET /api/v1/live/sse?%s HTTP/1.1\r\nHost: 127.0.0.1:%u\r\n%s\r\n", query, serve.port, headers);
+    cr_assert(wire_head(wire));
+}
+
+/* What comes, until these words have; all of it since the last call. */
+static const char *hear(struct wire *wire, const char *words)
+{
+    static char text[100000];
+    size_t size = 0;
+
+    for (text[0] = '\0'; strstr(text, words) == NULL;) {
+        size_t more = wire_read(wire, text + size, sizeof text - 1 - size);
+
+        cr_assert(more > 0, "'%s' does not come: %s", words, text);
+        size += more;
+        text[size] = '\0';
+    }
+    return text;
+}
+
+static long long last_id(const char *text)
+{
+    const char *at = NULL;
+
+    for (const char *next = text; (next = strstr(next, "\nid: ")) != NULL; next++)
+        at = next;
+    cr_assert_not_null(at, "%s", text);
+    return atoll(at + 5);
+}
+
+ParameterizedTestParameters(serve_live, what_is_counted_is_heard)
+{
+    static char backends[][16] = {"sqlite", "postgres"};
+
+    return cr_make_param_array(char[16], backends, sizeof backends / sizeof *backends);
+}
+
+/* And once: through kill -9 of serve, and what changed meanwhile. */
+ParameterizedTest(char (*backend)[16], serve_live, what_is_counted_is_heard)
+{
+    static struct wire wire;
+    char store[512], header[100];
+    const char *text;
+
+    if (strcmp(*backend, "postgres") == 0) {
+        store_postgres.url(store);
+        cr_assert_eq(setenv("TALLY_STORE", store, 1), 0);
+    }
+    count_event("e1", "a");
+    start((const char *const[]){NULL});
+    listen_to(&wire, "view=hits", "");
+    cr_assert_eq(wire.status, 200, "%s", wire.head);
+    cr_assert_str_eq(wire_header(&wire, "x-content-type-options"), "nosniff");
+    text = hear(&wire, "\"type\":\"snapshot\"");
+    cr_assert_not_null(strstr(text, "\"host\":\"a\",\"n\":1"), "%s", text);
+    count_event("e2", "a");
+    text = hear(&wire, "\"n\":2");
+    cr_assert_not_null(strstr(text, "\"type\":\"changes\""), "%s", text);
+    snprintf(header, sizeof header, "Last-Event-ID: %lld\r\n", last_id(text));
+    wire_cut(&wire);
+    kill_serve();
+    count_event("e3", "b");
+    start((const char *const[]){NULL});
+    count_event("e4", "a");
+    listen_to(&wire, "view=hits", header);
+    text = hear(&wire, "\"n\":3");
+    cr_assert_not_null(strstr(text, "\"host\":\"b\""), "%s", text);
+    cr_assert_null(strstr(text, "\"n\":2"), "it is told again: %s", text);
+    cr_assert_null(strstr(text, "snapshot"), "%s", text);
+    wire_close(&wire);
+    listen_to(&wire, "view=seen", "");
+    text = hear(&wire, "\"type\":\"snapshot\"");
+    count_event("e5", "c");
+    text = hear(&wire, "\"host\":\"c\"");
+    cr_assert_not_null(strstr(text, "\"type\":\"events\""), "%s", text);
+    cr_assert_not_null(strstr(text, "\"_partition\":0,\"_offset\":4,\"_row\":0"), "%s", text);
+    wire_close(&wire);
+    serve_stop(&serve);
+}
+
+/* ---- who may listen ---- */
+
+static int upgrade(const char *headers)
+{
+    static struct wire wire;
+
+    wire_open(&wire, serve.port);
+    wire_say(&wire,
+             "GET /api/v1/live HTTP/1.1\r\nHost: 127.0.0.1:%u\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+             "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n%s\r\n",
+             serve.port, headers);
+    cr_assert(wire_head(&wire));
+    wire_close(&wire);
+    return wire.status;
+}
+
+/* Any page may open a WebSocket to anywhere, and the browser sends what it knows: only the Origin tells. */
+Test(serve_live, pages_of_others_do_not_listen)
+{
+    static struct wire wire;
+    char own[100];
+
+    count_event("e1", "a");
+    start((const char *const[]){"--cors", "https://good.example", NULL});
+    snprintf(own, sizeof own, "Origin: http://127.0.0.1:%u\r\n", serve.port);
+    cr_assert_eq(upgrade(""), 101);
+    cr_assert_eq(upgrade(own), 101);
+    cr_assert_eq(upgrade("Origin: https://good.example\r\n"), 101);
+    cr_assert_eq(upgrade("Origin: https://evil.example\r\n"), 403);
+    cr_assert_eq(upgrade("Origin: null\r\n"), 403);
+    listen_to(&wire, "view=hits", "Origin: https://good.example\r\n");
+    cr_assert_str_eq(wire_header(&wire, "access-control-allow-origin"), "https://good.example");
+    wire_close(&wire);
+    listen_to(&wire, "view=hits", "Origin: https://evil.example\r\n");
+    cr_assert_null(wire_header(&wire, "access-control-allow-origin"));
+    wire_close(&wire);
+    serve_stop(&serve);
+}
+
+Test(serve_live, a_secret_is_needed_here_too)
+{
+    static struct wire wire;
+
+    count_event("e1", "a");
+    cr_assert_eq(setenv("TALLY_SERVE_TOKEN", "a-secret-of-some-length", 1), 0);
+    start((const char *const[]){NULL});
+    cr_assert_eq(upgrade(""), 401);
+    listen_to(&wire, "view=hits", "");
+    cr_assert_eq(wire.status, 401);
+    wire_close(&wire);
+    cr_assert_eq(upgrade("Authorization: Bearer a-secret-of-some-length\r\n"), 101);
+    unsetenv("TALLY_SERVE_TOKEN");
+    serve_stop(&serve);
+}
+
+/* It says nothing of where the store is, and what there is instead. */
+Test(serve_live, an_unknown_view_is_refused_with_those_that_there_are)
+{
+    struct serve_answer answer;
+
+    count_event("e1", "a");
+    start((const char *const[]){NULL});
+    answer = serve_get(&serve, "/api/v1/live/sse?view=hitz");
+    cr_assert_eq(answer.status, 404);
+    cr_assert_not_null(strstr(answer.body, "there is no view 'hitz'"), "%s", answer.body);
+    cr_assert_null(strstr(answer.body, p.dir), "%s", answer.body);
+    serve_done(&answer);
+    serve_stop(&serve);
+}
