@@ -247,7 +247,7 @@ bool tl_kept_holds(const struct tl_kept *kept, const struct tl_pulse_beat *now, 
 
     switch (kept->valid) {
     case TL_API_ONCE: return false;
-    case TL_API_BRIEFLY: return !now->away && age_ms < BRIEFLY_MS;
+    case TL_API_BRIEFLY: return !now->away && kept->beat.publications == now->publications && age_ms < BRIEFLY_MS;
     case TL_API_UNCHANGED: return !now->away && kept->beat.changes == now->changes && age_ms < UNCHANGED_MS;
     case TL_API_PUBLISHED: return !now->away && kept->beat.publications == now->publications;
     case TL_API_ALWAYS: return true;

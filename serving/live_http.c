@@ -17,7 +17,7 @@
 #include "base/diag.h"
 #include "net/websocket.h"
 
-enum { MESSAGE_BYTES_MAX = 65536, UNREAD_BYTES_MAX = 256 << 10, PING_MS = 30000, PONG_MS = 20000, AWAY_MS = 1000 };
+enum { MESSAGE_BYTES_MAX = 65536, UNREAD_BYTES_MAX = 256 << 10, PING_MS = 30000, PONG_MS = 20000, AWAY_MS = 1000, LOOK_MS = 200 };
 enum kind { WEBSOCKET, SSE };
 
 struct guest {
@@ -559,6 +559,8 @@ static void *watcher_main(void *arg)
         rc = tl_changes_wait(live->changes, away ? AWAY_MS : tl_live_pause_ms(live->live), live->wake_fd, &changed, &err);
         read_letters(live, true);
         rc = tl_live_turn(live->live, changed || away || rc != TL_OK, tl_clock_wall_ms(), &err);
+        if (changed && live->batch != NULL && live->config.pulse != NULL)
+            tl_pulse_look(live->config.pulse, LOOK_MS);
         hand_over(live);
         report(&away, rc, &err);
         if (away)

@@ -14,6 +14,7 @@
 #include "gate.h"
 #include "live.h"
 #include "net/http_server.h"
+#include "pulse.h"
 
 struct tl_live_http;
 
@@ -21,6 +22,8 @@ struct tl_live_http_config {
     struct tl_http_server *server;
     const struct tl_gate
         *gate; /* what answers have to have, and which pages may open a WebSocket, for which CORS does not hold */
+    struct tl_pulse
+        *pulse; /* knows of a change before clients are told: what they then ask for must not be older. NULL: nobody asks */
     struct tl_changes_config changes;
     struct tl_live_limits limits;
     size_t unread_bytes_max; /* of a client's messages that the watcher has not read yet: 1008; 0: 256 KiB */

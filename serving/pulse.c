@@ -24,8 +24,9 @@ struct tl_pulse {
     int64_t version, published_version;
     int64_t pause_ms; /* to the next look */
     pthread_mutex_t mutex;
-    pthread_cond_t end;
-    struct tl_pulse_beat beat; /* with the mutex, as is the next */
+    pthread_cond_t wake, looked;
+    struct tl_pulse_beat beat; /* with the mutex, as are the next */
+    uint64_t wanted, done;     /* looks: asked for, and begun behind that */
     bool ending;
 };
 
@@ -93,6 +94,18 @@ static void note_there(struct tl_pulse *pulse, int64_t version, int64_t publishe
     tell(pulse, NULL);
 }
 
+static struct timespec in_ms(int64_t ms)
+{
+    struct timespec at;
+
+    clock_gettime(CLOCK_MONOTONIC, &at);
+    at.tv_sec += ms / 1000;
+    at.tv_nsec += ms % 1000 * 1000000;
+    at.tv_sec += at.tv_nsec / 1000000000;
+    at.tv_nsec %= 1000000000;
+    return at;
+}
+
 static void *pulse_main(void *arg)
 {
     struct tl_pulse *pulse = arg;
@@ -100,6 +113,7 @@ static void *pulse_main(void *arg)
     pthread_mutex_lock(&pulse->mutex);
     while (!pulse->ending) {
         int64_t version = pulse->version, published_version = pulse->published_version, pause_ms;
+        uint64_t wanted = pulse->wanted;
         struct tl_err err = {0};
         struct timespec until;
 
@@ -110,12 +124,11 @@ static void *pulse_main(void *arg)
             note_away(pulse, &err);
         pause_ms = tl_max_i64(pulse->pause_ms, TL_PULSE_MS);
         pthread_mutex_lock(&pulse->mutex);
-        clock_gettime(CLOCK_MONOTONIC, &until);
-        until.tv_sec += pause_ms / 1000;
-        until.tv_nsec += pause_ms % 1000 * 1000000;
-        until.tv_sec += until.tv_nsec / 1000000000;
-        until.tv_nsec %= 1000000000;
-        while (!pulse->ending && pthread_cond_timedwait(&pulse->end, &pulse->mutex, &until) != ETIMEDOUT)
+        pulse->done = wanted;
+        pthread_cond_broadcast(&pulse->looked);
+        until = in_ms(pause_ms);
+        while (!pulse->ending && pulse->wanted == wanted &&
+               pthread_cond_timedwait(&pulse->wake, &pulse->mutex, &until) != ETIMEDOUT)
             ;
     }
     pthread_mutex_unlock(&pulse->mutex);
@@ -156,7 +169,8 @@ enum tl_code tl_pulse_open(const char *store, struct tl_daemon *daemon, struct t
     pthread_mutex_init(&pulse->mutex, NULL);
     pthread_condattr_init(&monotonic);
     pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-    pthread_cond_init(&pulse->end, &monotonic);
+    pthread_cond_init(&pulse->wake, &monotonic);
+    pthread_cond_init(&pulse->looked, &monotonic);
     pthread_condattr_destroy(&monotonic);
     if (daemon != NULL) {
         TL_TRY(tl_health_check(daemon->health, TL_SV("store"), "the store does not answer", &pulse->check, err));
@@ -177,12 +191,13 @@ void tl_pulse_close(struct tl_pulse *pulse)
     if (pulse->running) {
         pthread_mutex_lock(&pulse->mutex);
         pulse->ending = true;
-        pthread_cond_signal(&pulse->end);
+        pthread_cond_signal(&pulse->wake);
         pthread_mutex_unlock(&pulse->mutex);
         pthread_join(pulse->thread, NULL);
     }
     tl_store_close(pulse->store);
-    pthread_cond_destroy(&pulse->end);
+    pthread_cond_destroy(&pulse->looked);
+    pthread_cond_destroy(&pulse->wake);
     pthread_mutex_destroy(&pulse->mutex);
     free(pulse);
 }
@@ -195,4 +210,17 @@ struct tl_pulse_beat tl_pulse_beat(struct tl_pulse *pulse)
     beat = pulse->beat;
     pthread_mutex_unlock(&pulse->mutex);
     return beat;
+}
+
+void tl_pulse_look(struct tl_pulse *pulse, int64_t most_ms)
+{
+    struct timespec until = in_ms(most_ms);
+    uint64_t mine;
+
+    pthread_mutex_lock(&pulse->mutex);
+    mine = ++pulse->wanted;
+    pthread_cond_signal(&pulse->wake);
+    while (!pulse->ending && pulse->done < mine && pthread_cond_timedwait(&pulse->looked, &pulse->mutex, &until) != ETIMEDOUT)
+        ;
+    pthread_mutex_unlock(&pulse->mutex);
 }

@@ -26,5 +26,7 @@ struct tl_pulse;
 TL_MUST_USE enum tl_code tl_pulse_open(const char *store, struct tl_daemon *daemon, struct tl_pulse **out, struct tl_err *err);
 void tl_pulse_close(struct tl_pulse *pulse);
 struct tl_pulse_beat tl_pulse_beat(struct tl_pulse *pulse);
+/* Looks now, and returns when it has, or after `most_ms`: for whoever knows that something has changed, and is about to tell others. */
+void tl_pulse_look(struct tl_pulse *pulse, int64_t most_ms);
 
 #endif

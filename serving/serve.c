@@ -187,8 +187,11 @@ static enum tl_code start_loop(struct serve *serve, struct tl_err *err)
 
 static enum tl_code live_open(struct serve *serve, struct tl_err *err)
 {
-    struct tl_live_http_config config = {
-        .server = serve->server, .gate = serve->gate, .changes = tl_changes_usual(), .limits = tl_live_usual_limits()};
+    struct tl_live_http_config config = {.server = serve->server,
+                                         .gate = serve->gate,
+                                         .pulse = serve->pulse,
+                                         .changes = tl_changes_usual(),
+                                         .limits = tl_live_usual_limits()};
     char *file = NULL;
     enum tl_code rc = TL_OK;
 

@@ -146,6 +146,33 @@ ParameterizedTest(char (*backend)[16], serve_live, what_is_counted_is_heard)
     serve_stop(&serve);
 }
 
+/* Who is told of a change and asks at once gets it, though others have asked for the same until then. */
+Test(serve_live, what_was_told_is_there_to_be_asked_for)
+{
+    static const char target[] = "/api/v1/views/hits?limit=1";
+    static struct wire wire;
+    struct serve_answer answer;
+    char id[16], words[16];
+
+    count_event("e0", "a");
+    start((const char *const[]){NULL});
+    listen_to(&wire, "view=hits", "");
+    (void)hear(&wire, "\"type\":\"snapshot\"");
+    for (int n = 2; n < 12; n++) {
+        answer = serve_get(&serve, target);
+        serve_done(&answer);
+        snprintf(id, sizeof id, "e%d", n);
+        snprintf(words, sizeof words, "\"n\":%d", n);
+        count_event(id, "a");
+        (void)hear(&wire, words);
+        answer = serve_get(&serve, target);
+        cr_assert_not_null(strstr(answer.body, words), "%s is not in %s", words, answer.body);
+        serve_done(&answer);
+    }
+    wire_close(&wire);
+    serve_stop(&serve);
+}
+
 /* ---- who may listen ---- */
 
 static int upgrade(const char *headers)
