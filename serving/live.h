@@ -70,7 +70,5 @@ void tl_live_take(struct tl_live *live, struct tl_live_client *client, struct tl
 TL_MUST_USE enum tl_code tl_live_turn(struct tl_live *live, bool changed, int64_t now_ms, struct tl_err *err);
 /* How long nothing need be done if nothing happens. */
 int64_t tl_live_pause_ms(const struct tl_live *live);
-/* {"views":[{"view","seq","boundary","clients","rows","behind"}]} for people. */
-void tl_live_put_state(struct tl_live *live, struct tl_buf *out);
 
 #endif
