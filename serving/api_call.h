@@ -12,6 +12,7 @@
 #include "api.h"
 #include "base/arena.h"
 #include "event/rows.h"
+#include "event/timestamp.h"
 
 enum { TL_API_PARAMETERS_MAX = 64 };
 
@@ -62,12 +63,18 @@ TL_MUST_USE enum tl_code tl_api_get_choice(struct tl_api_call *call, const char 
 
 /* ---- rows ---- */
 
+struct tl_api_column {
+    size_t name_end; /* of "name": among the names */
+    int64_t time_ms; /* the last row's, and its text */
+    size_t time_size;
+    char time[TL_TIME_TEXT_BYTES];
+};
 /* Rows into a body: of JSON the objects with commas between, without the array's brackets. */
 struct tl_api_rows {
     enum tl_api_format format;
     struct tl_buf *out;
     struct tl_buf names; /* JSON: "name": of each column */
-    size_t *name_ends;
+    struct tl_api_column *columns;
     size_t columns_count;
     uint64_t rows_count;
 };

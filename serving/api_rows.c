@@ -5,7 +5,6 @@
 #include <stdlib.h>
 
 #include "api_call.h"
-#include "event/timestamp.h"
 #include "main/print.h"
 
 void tl_api_rows_init(struct tl_api_rows *rows, enum tl_api_format format, struct tl_buf *out)
@@ -17,7 +16,7 @@ void tl_api_rows_init(struct tl_api_rows *rows, enum tl_api_format format, struc
 void tl_api_rows_done(struct tl_api_rows *rows)
 {
     tl_buf_done(&rows->names);
-    free(rows->name_ends);
+    free(rows->columns);
 }
 
 static void put_csv_text(struct tl_buf *out, struct tl_sv text)
@@ -57,8 +56,9 @@ enum tl_code tl_api_rows_head(void *ctx, const struct tl_shape_column *columns, 
     struct tl_api_rows *rows = ctx;
 
     rows->columns_count = count;
-    if (!TL_RESIZE(rows->name_ends, count + 1))
-        return tl_fail_memory(err, count * sizeof *rows->name_ends);
+    rows->columns = calloc(count + 1, sizeof *rows->columns);
+    if (rows->columns == NULL)
+        return tl_fail_memory(err, count * sizeof *rows->columns);
     for (size_t c = 0; c < count; c++) {
         if (rows->format == TL_API_CSV) {
             tl_print_cell(&rows->names, columns[c].name);
@@ -70,9 +70,21 @@ enum tl_code tl_api_rows_head(void *ctx, const struct tl_shape_column *columns, 
         tl_buf_put_u8(&rows->names, c == 0 ? '{' : ',');
         tl_buf_put_json(&rows->names, columns[c].name);
         tl_buf_put_u8(&rows->names, ':');
-        rows->name_ends[c] = rows->names.size;
+        rows->columns[c].name_end = rows->names.size;
     }
     return tl_buf_check(&rows->names, "names of columns", err);
+}
+
+/* Rows come in order of time, so that many have the same one. */
+static void put_time(struct tl_buf *out, struct tl_api_column *column, int64_t ms)
+{
+    if (column->time_size == 0 || column->time_ms != ms) {
+        column->time_ms = ms;
+        column->time_size = tl_time_to_iso_z(ms, column->time);
+    }
+    tl_buf_put_u8(out, '"');
+    tl_buf_put(out, column->time, column->time_size);
+    tl_buf_put_u8(out, '"');
 }
 
 enum tl_code tl_api_rows_add(void *ctx, const struct tl_value *values, size_t count, struct tl_err *err)
@@ -91,9 +103,12 @@ enum tl_code tl_api_rows_add(void *ctx, const struct tl_value *values, size_t co
             tl_buf_put_str(out, c + 1 == count ? "\r\n" : ",");
             continue;
         }
-        tl_buf_put(out, rows->names.data + from, rows->name_ends[c] - from);
-        tl_print_json(out, &values[c]);
-        from = rows->name_ends[c];
+        tl_buf_put(out, rows->names.data + from, rows->columns[c].name_end - from);
+        if (values[c].kind == TL_TIMESTAMP_LTZ && !values[c].is_null)
+            put_time(out, &rows->columns[c], values[c].i64);
+        else
+            tl_print_json(out, &values[c]);
+        from = rows->columns[c].name_end;
     }
     if (rows->format != TL_API_CSV)
         tl_buf_put_str(out, rows->format == TL_API_JSON ? "}" : "}\n");

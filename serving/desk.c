@@ -266,11 +266,11 @@ static enum tl_code take_answer(struct job *job, struct tl_store *store, struct 
         if (kept->headers == NULL)
             TL_TRY(tl_fail_memory(err, answer.headers.size));
     }
-    kept->forms[TL_CODING_PLAIN] = tl_coding_make(TL_CODING_PLAIN, tl_buf_sv(&answer.body));
-    if (kept->forms[TL_CODING_PLAIN] == NULL)
-        TL_TRY(tl_fail_memory(err, answer.body.size));
     if (job->form != TL_CODING_PLAIN && answer.status == 200 && answer.body.size >= TL_CODING_BYTES_MIN)
         kept->forms[job->form] = tl_coding_make(job->form, tl_buf_sv(&answer.body));
+    kept->forms[TL_CODING_PLAIN] = tl_blob_take(&answer.body);
+    if (kept->forms[TL_CODING_PLAIN] == NULL)
+        TL_TRY(tl_fail_memory(err, answer.body.size));
 out:
     tl_api_answer_done(&answer);
     return rc;

@@ -8,6 +8,7 @@
  * The end, in this order: nobody is accepted any more, and answers that are under way have PATIENCE_MS; the readers end; what they still had to say
  * goes nowhere. */
 #include <errno.h>
+#include <malloc.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
@@ -37,6 +38,7 @@ enum {
     HEAD_MS = 10000,
     IDLE_MS = 60000,
     WRITE_MS = 30000,
+    MEMORY_KEPT_BYTES = 16 << 20,
 };
 
 struct serve_options {
@@ -206,6 +208,13 @@ out:
     return rc;
 }
 
+/* Answers of a megabyte come and go. Their memory is used again: given back and taken anew, each page of it costs a fault. Of each thread's, so much at most. */
+static void keep_memory(void)
+{
+    mallopt(M_MMAP_THRESHOLD, MEMORY_KEPT_BYTES);
+    mallopt(M_TRIM_THRESHOLD, MEMORY_KEPT_BYTES);
+}
+
 static enum tl_code open_all(struct serve *serve, struct tl_err *err)
 {
     const struct serve_options *own = serve->own;
@@ -213,6 +222,7 @@ static enum tl_code open_all(struct serve *serve, struct tl_err *err)
     enum tl_code rc;
 
     TL_TRY(check(own, err));
+    keep_memory();
     if (serve->api.common->views != NULL)
         TL_TRY(tl_views_open(serve->api.common, serve->api.common->views, &serve->functions, &serve->plan, err));
     serve->api.plan = serve->plan;

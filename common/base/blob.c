@@ -12,6 +12,7 @@ struct tl_blob *tl_blob_make(size_t size)
         return NULL;
     atomic_init(&blob->refs, 1);
     blob->size = size;
+    blob->data = (char *)(blob + 1);
     return blob;
 }
 
@@ -24,6 +25,21 @@ struct tl_blob *tl_blob_copy(struct tl_sv bytes)
     return blob;
 }
 
+struct tl_blob *tl_blob_take(struct tl_buf *buf)
+{
+    struct tl_blob *blob = tl_blob_make(0);
+    char *fitting;
+
+    if (blob == NULL || buf->size == 0)
+        return blob;
+    fitting = realloc(buf->data, buf->size); /* it may be kept for long */
+    blob->data = fitting != NULL ? fitting : buf->data;
+    blob->size = buf->size;
+    buf->data = NULL;
+    tl_buf_done(buf);
+    return blob;
+}
+
 struct tl_blob *tl_blob_hold(struct tl_blob *blob)
 {
     atomic_fetch_add_explicit(&blob->refs, 1, memory_order_relaxed);
@@ -33,6 +49,9 @@ struct tl_blob *tl_blob_hold(struct tl_blob *blob)
 void tl_blob_drop(struct tl_blob *blob)
 {
     /* Acquire and release: what others have read of it, they have read before it goes. */
-    if (blob != NULL && atomic_fetch_sub_explicit(&blob->refs, 1, memory_order_acq_rel) == 1)
-        free(blob);
+    if (blob == NULL || atomic_fetch_sub_explicit(&blob->refs, 1, memory_order_acq_rel) != 1)
+        return;
+    if (blob->data != (char *)(blob + 1))
+        free(blob->data);
+    free(blob);
 }

@@ -49,24 +49,6 @@ char *tl_buf_grow(struct tl_buf *buf, size_t more)
     return grow(buf, more, 0) ? buf->data + buf->size : NULL;
 }
 
-void tl_buf_put(struct tl_buf *buf, const void *bytes, size_t size)
-{
-    if (size == 0 || !grow(buf, size, 0))
-        return;
-    memcpy(buf->data + buf->size, bytes, size);
-    buf->size += size;
-}
-
-void tl_buf_put_sv(struct tl_buf *buf, struct tl_sv text)
-{
-    tl_buf_put(buf, text.data, text.size);
-}
-
-void tl_buf_put_str(struct tl_buf *buf, const char *text)
-{
-    tl_buf_put(buf, text, strlen(text));
-}
-
 static void put_little(struct tl_buf *buf, uint64_t value, size_t size)
 {
     unsigned char bytes[8];
@@ -154,6 +136,26 @@ void tl_buf_put_decimal(struct tl_buf *buf, uint64_t value)
     tl_buf_put(buf, digits + at, sizeof digits - at);
 }
 
+void tl_buf_put_i64(struct tl_buf *buf, int64_t value)
+{
+    if (value < 0)
+        tl_buf_put_u8(buf, '-');
+    tl_buf_put_decimal(buf, value < 0 ? 0 - (uint64_t)value : (uint64_t)value);
+}
+
+/* Is one of the eight a control character, a quotation mark, a backslash, or none of ASCII's? A borrow from a byte that is none of them cannot happen, so
+ * what stands above a first hit is the only thing that may be wrong. */
+static bool any_to_escape(const unsigned char *bytes)
+{
+    const uint64_t ones = UINT64_C(0x0101010101010101), tops = ones * 0x80;
+    uint64_t word, quote, backslash;
+
+    memcpy(&word, bytes, sizeof word);
+    quote = word ^ ones * '"';
+    backslash = word ^ ones * '\\';
+    return (((word - ones * 0x20) | (quote - ones) | (backslash - ones) | word) & tops) != 0;
+}
+
 void tl_buf_put_json(struct tl_buf *buf, struct tl_sv text)
 {
     static const char hex[] = "0123456789abcdef";
@@ -162,10 +164,16 @@ void tl_buf_put_json(struct tl_buf *buf, struct tl_sv text)
 
     tl_buf_put(buf, "\"", 1);
     while (i < text.size) {
-        unsigned char c = bytes[i];
+        unsigned char c;
         size_t size = 1;
         char escape[6];
         size_t escape_size = 0;
+
+        while (text.size - i >= 8 && !any_to_escape(bytes + i))
+            i += 8;
+        if (i == text.size)
+            break;
+        c = bytes[i];
 
         if (c >= 0x80) {
             size = tl_utf8_size(text.data + i, text.size - i);

@@ -2,6 +2,8 @@
 #ifndef TL_BUF_H
 #define TL_BUF_H
 
+#include <string.h>
+
 #include "base/base.h"
 #include "base/sv.h"
 
@@ -31,9 +33,23 @@ TL_MUST_USE static inline char *tl_buf_reserve(struct tl_buf *buf, size_t more)
         return buf->data + buf->size;
     return tl_buf_grow(buf, more);
 }
-void tl_buf_put(struct tl_buf *buf, const void *bytes, size_t size);
-void tl_buf_put_sv(struct tl_buf *buf, struct tl_sv text);
-void tl_buf_put_str(struct tl_buf *buf, const char *text);
+static inline void tl_buf_put(struct tl_buf *buf, const void *bytes, size_t size)
+{
+    char *at = size > 0 ? tl_buf_reserve(buf, size) : NULL;
+
+    if (at != NULL) {
+        memcpy(at, bytes, size);
+        buf->size += size;
+    }
+}
+static inline void tl_buf_put_sv(struct tl_buf *buf, struct tl_sv text)
+{
+    tl_buf_put(buf, text.data, text.size);
+}
+static inline void tl_buf_put_str(struct tl_buf *buf, const char *text)
+{
+    tl_buf_put(buf, text, strlen(text));
+}
 static inline void tl_buf_put_u8(struct tl_buf *buf, uint8_t value)
 {
     char *at = tl_buf_reserve(buf, 1);
@@ -50,6 +66,7 @@ void tl_buf_put_zigzag(struct tl_buf *buf, int64_t value);     /* signed, LEB128
 void tl_buf_put_block(struct tl_buf *buf, struct tl_sv bytes); /* varint size, then the bytes */
 TL_PRINTF(2, 3) void tl_buf_printf(struct tl_buf *buf, const char *fmt, ...);
 void tl_buf_put_decimal(struct tl_buf *buf, uint64_t value);
+void tl_buf_put_i64(struct tl_buf *buf, int64_t value); /* as a decimal */
 /* The text as a JSON string with its quotes: escapes what RFC 8259 demands, takes well-formed UTF-8 as it is. */
 void tl_buf_put_json(struct tl_buf *buf, struct tl_sv text);
 TL_MUST_USE enum tl_code tl_buf_check(const struct tl_buf *buf, const char *what, struct tl_err *err);

@@ -1,6 +1,7 @@
 /* print.c: rows of a query as a table, CSV or JSON. See print.h. */
 #include "main/print.h"
 
+#include <float.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -34,11 +35,13 @@ void tl_printer_done(struct tl_printer *printer)
 
 /* ---- values ---- */
 
-static void put_double(struct tl_buf *out, double value, int digits_least, int digits_most)
+/* The fewest digits that are read as the same number. Of a normal one up to 15 always are what they were, so fewer than that need not be tried: %g leaves the
+ * zeros out. */
+static void put_double(struct tl_buf *out, double value)
 {
     char text[40];
 
-    for (int digits = digits_least; digits <= digits_most; digits++) {
+    for (int digits = fabs(value) < DBL_MIN ? 1 : DBL_DIG; digits <= DBL_DECIMAL_DIG; digits++) {
         snprintf(text, sizeof text, "%.*g", digits, value);
         if (strtod(text, NULL) == value)
             break;
@@ -61,20 +64,17 @@ void tl_print_value(struct tl_buf *out, const struct tl_value *value)
         else if (isinf(value->f64))
             tl_buf_put_str(out, value->f64 > 0 ? "Infinity" : "-Infinity");
         else
-            put_double(out, value->f64, 1, 17);
+            put_double(out, value->f64);
         break;
     case TL_STRING: tl_buf_put_sv(out, value->sv); break;
     case TL_TIMESTAMP:
-    case TL_TIMESTAMP_LTZ:
-        tl_time_to_iso_z(value->i64, text);
-        tl_buf_put_str(out, text);
-        break;
+    case TL_TIMESTAMP_LTZ: tl_buf_put(out, text, tl_time_to_iso_z(value->i64, text)); break;
     case TL_TINYINT:
     case TL_SMALLINT:
     case TL_INT:
     case TL_BIGINT:
     case TL_INTERVAL:
-    case TL_NULL: tl_buf_printf(out, "%lld", (long long)value->i64); break;
+    case TL_NULL: tl_buf_put_i64(out, value->i64); break;
     }
 }
 
@@ -82,7 +82,6 @@ void tl_print_json(struct tl_buf *out, const struct tl_value *value)
 {
     bool bare =
         value->kind == TL_BOOLEAN || tl_kind_is_integer(value->kind) || (tl_kind_is_numeric(value->kind) && isfinite(value->f64));
-    char text[TL_TIME_TEXT_BYTES];
 
     if (value->is_null)
         tl_buf_put_str(out, "null");
@@ -93,8 +92,9 @@ void tl_print_json(struct tl_buf *out, const struct tl_value *value)
     else if (tl_kind_is_numeric(value->kind))
         tl_buf_put_str(out, isnan(value->f64) ? "\"NaN\"" : value->f64 > 0 ? "\"Infinity\"" : "\"-Infinity\"");
     else {
-        tl_time_to_iso_z(value->i64, text);
-        tl_buf_put_json(out, tl_sv_from(text));
+        tl_buf_put_u8(out, '"');
+        tl_print_value(out, value);
+        tl_buf_put_u8(out, '"');
     }
 }
 

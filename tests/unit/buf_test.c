@@ -173,6 +173,36 @@ ParameterizedTest(struct json_case *c, buf, json)
     tl_buf_done(&buf);
 }
 
+/* Eight bytes are looked at in one go: each byte, at each place of them. */
+Test(buf, json_of_any_byte_anywhere)
+{
+    struct tl_buf alone, buf;
+    char text[19];
+
+    tl_buf_init(&alone, 0);
+    tl_buf_init(&buf, 0);
+    for (int byte = 0; byte < 256; byte++) {
+        char one = (char)byte;
+
+        tl_buf_clear(&alone);
+        tl_buf_put_json(&alone, (struct tl_sv){&one, 1});
+        for (size_t at = 0; at < sizeof text; at++) {
+            size_t escaped = alone.size - 2;
+
+            memset(text, 'x', sizeof text);
+            text[at] = one;
+            tl_buf_clear(&buf);
+            tl_buf_put_json(&buf, (struct tl_sv){text, sizeof text});
+            cr_assert_eq(buf.size, sizeof text - 1 + alone.size, "byte %d at %zu", byte, at);
+            cr_assert_arr_eq(buf.data + 1 + at, alone.data + 1, escaped, "byte %d at %zu", byte, at);
+            for (size_t i = 0; i < sizeof text - 1; i++)
+                cr_assert_eq(buf.data[1 + i + (i < at ? 0 : escaped)], 'x', "byte %d at %zu", byte, at);
+        }
+    }
+    tl_buf_done(&alone);
+    tl_buf_done(&buf);
+}
+
 Test(buf, decimals)
 {
     struct tl_buf buf;

@@ -1,6 +1,7 @@
 /* print_test.c: rows as CSV by RFC 4180, as JSON that any reader takes, and as a table whose cells cannot break it. */
 #include <criterion/criterion.h>
 #include <criterion/parameterized.h>
+#include <ctype.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -89,6 +90,9 @@ ParameterizedTestParameters(print, value)
         {"before 1970",        TL_TIMESTAMP_LTZ, -1,            0,         "1969-12-31T23:59:59.999Z", "\"1969-12-31T23:59:59.999Z\""},
         {"the shortest text",  TL_DOUBLE,        0,             0.1,       "0.1",                      "0.1"                         },
         {"all its digits",     TL_DOUBLE,        0,             0.1 + 0.2, "0.30000000000000004",      "0.30000000000000004"         },
+        {"a round number",     TL_DOUBLE,        0,             5400,      "5400",                     "5400"                        },
+        {"a large one",        TL_DOUBLE,        0,             1e22,      "1e+22",                    "1e+22"                       },
+        {"the least",          TL_DOUBLE,        0,             5e-324,    "5e-324",                   "5e-324"                      },
         {"infinity",           TL_DOUBLE,        0,             INFINITY,  "Infinity",                 "\"Infinity\""                },
     };
     return cr_make_param_array(struct value_case, cases, sizeof cases / sizeof *cases);
@@ -111,6 +115,52 @@ ParameterizedTest(struct value_case *c, print, value)
     tl_print_json(&out, &value);
     cr_expect(tl_sv_eq((struct tl_sv){out.data, out.size}, tl_sv_from(c->json)), "%s: got %.*s, want %s", c->name, (int)out.size,
               out.data, c->json);
+    tl_buf_done(&out);
+}
+
+/* Without zeros at either end. */
+static int digits_of(const char *number)
+{
+    int digits = 0, last = 0;
+
+    for (; *number != '\0' && *number != 'e'; number++) {
+        digits += isdigit((unsigned char)*number) && (digits > 0 || *number != '0');
+        if (*number >= '1' && *number <= '9')
+            last = digits;
+    }
+    return last;
+}
+
+/* Any double, by its bits: no text with fewer digits is read as the same number. */
+Test(print, a_double_has_as_few_digits_as_it_needs)
+{
+    uint64_t bits = 1;
+    struct tl_buf out;
+
+    tl_buf_init(&out, 0);
+    for (int i = 0; i < 20000; i++) {
+        struct tl_value value = {.kind = TL_DOUBLE};
+        char want[40];
+
+        bits = bits * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
+        memcpy(&value.f64, &bits, sizeof bits);
+        if (i % 4 == 0)
+            value.f64 = (double)(bits >> 40) / 1000;
+        else if (i % 4 == 1)
+            value.f64 = 5e-324 * (double)(bits >> 44);
+        if (!isfinite(value.f64))
+            continue;
+        for (int digits = 1; digits <= 17; digits++) {
+            snprintf(want, sizeof want, "%.*g", digits, value.f64);
+            if (strtod(want, NULL) == value.f64)
+                break;
+        }
+        tl_buf_clear(&out);
+        tl_print_value(&out, &value);
+        tl_buf_put_u8(&out, '\0');
+        cr_assert(strtod(out.data, NULL) == value.f64 && digits_of(out.data) == digits_of(want), "got %s, want %s", out.data,
+                  want);
+    }
     tl_buf_done(&out);
 }
 
