@@ -15,6 +15,7 @@
 #   replay      speed's tables made anew out of history, beside batch over the same record and beside the live run: speed_layer/KAPPA.md
 #   store       rows a second into each store
 #   intercept   requests a second, latency, memory and CPU beside nginx and HAProxy (Debian's, in BENCH_PROXIES), and a broker that is killed
+#   serve       from a request to a WebSocket client; many clients; answers a second
 #
 # Only ratios of two programs of one round count: the machines are noisy. Each row says what was measured, its ratio or figure (median of
 # the rounds), the target, and whether it was hit.
@@ -25,7 +26,7 @@ programs=${BENCH_DIR:-build/release}
 tally=${TALLY_BIN:-build/release/tally}
 count=${BENCH_COUNT:-2000000}
 rounds=${BENCH_ROUNDS:-5}
-parts='core windows state functions user batch diff import reconcile speed replay kafka freshness store intercept'
+parts='core windows state functions user batch diff import reconcile speed replay kafka freshness store intercept serve'
 only=${BENCH_ONLY:-$parts}
 bench=tests/bench
 work=build/bench
@@ -800,6 +801,10 @@ store() {
 # ---- intercept -----------------------------------------------------------------------------------------------------------
 # shellcheck disable=SC1091  # it is looked at by itself
 . $bench/intercept.sh
+
+# ---- serve ---------------------------------------------------------------------------------------------------------------
+# shellcheck disable=SC1091  # it is looked at by itself
+. $bench/serve.sh
 
 # ---- all of it -----------------------------------------------------------------------------------------------------------
 printf '%s events, %s rounds, %s, %s cores\n\n' "$count" "$rounds" \
