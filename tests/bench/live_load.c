@@ -34,7 +34,7 @@ enum {
     SEQS_MAX = 1 << 16,
 };
 
-/* A message as it comes: its head, then its bytes, of which `keep_max` are kept. */
+/* A message as it comes: its head, then its bytes, of which `kept_max` are kept. */
 struct client {
     int fd; /* -1: closed */
     unsigned char head[10];
@@ -82,9 +82,8 @@ static void write_all(int fd, const char *bytes, size_t size)
 }
 
 /* With a mask of zeros, which leaves the text as it is. */
-static void send_text(int fd, const char *text)
+static void send_text(int fd, const char *text, size_t size)
 {
-    size_t size = strlen(text);
     char frame[6 + 125] = {(char)0x81, (char)(0x80 | size)};
 
     if (size > 125)
@@ -113,8 +112,8 @@ static void open_client(struct client *client, int port, const char *view, size_
     } while (got < 4 || memcmp(answer + got - 4, "\r\n\r\n", 4) != 0);
     if (strncmp(answer, "HTTP/1.1 101 ", 13) != 0)
         die("handshake", answer);
-    snprintf(text, sizeof text, "{\"type\":\"subscribe\",\"id\":\"a\",\"view\":\"%s\"}", view);
-    send_text(client->fd, text);
+    send_text(client->fd, text,
+              (size_t)snprintf(text, sizeof text, "{\"type\":\"subscribe\",\"id\":\"a\",\"view\":\"%s\"}", view));
     if (fcntl(client->fd, F_SETFL, O_NONBLOCK) != 0)
         die("fcntl", strerror(errno));
 }
@@ -319,13 +318,15 @@ static int run_probe(int site_port, int serve_port, const char *view, long secon
 static int run_idle(int port, long clients, const char *view)
 {
     int epoll = epoll_create1(EPOLL_CLOEXEC);
+    struct client *all;
     char byte;
 
-    open_all(epoll, port, clients, view);
+    all = open_all(epoll, port, clients, view);
     printf("ready=%ld\n", clients);
     fflush(stdout);
     while (read(STDIN_FILENO, &byte, 1) > 0)
         continue;
+    free(all);
     return 0;
 }
 
@@ -381,6 +382,8 @@ static int run_fan(int port, long clients, const char *view, long seconds)
     qsort(spreads, whole, sizeof *spreads, by_size);
     printf("clients=%ld closed=%zu messages=%llu to_all=%zu spread_p50_ms=%.1f spread_p99_ms=%.1f\n", clients, closed_count,
            (unsigned long long)messages, whole, part_of(spreads, whole, 0.5), part_of(spreads, whole, 0.99));
+    free(spreads);
+    free(all);
     return 0;
 }
 

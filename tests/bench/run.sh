@@ -804,7 +804,7 @@ store() {
 
 # ---- serve ---------------------------------------------------------------------------------------------------------------
 # shellcheck disable=SC1091  # it is looked at by itself
-. $bench/serve.sh
+. $bench/serving.sh
 
 # ---- all of it -----------------------------------------------------------------------------------------------------------
 printf '%s events, %s rounds, %s, %s cores\n\n' "$count" "$rounds" \

@@ -1,4 +1,4 @@
--- views_serve.sql: what tests/bench/serve.sh looks at: a row a probe, in windows that go by while one looks; and pages, which all requests change.
+-- views_serve.sql: what tests/bench/serving.sh looks at: a row a probe, in windows that go by while one looks; and pages, which all requests change.
 SET 'table.local-time-zone' = 'UTC';
 
 CREATE TABLE events (

@@ -1,4 +1,4 @@
-# serve.sh: how soon a request is seen by those who watch, how many may watch, and how many questions are answered. Read by run.sh behind intercept.sh.
+# serving.sh: how soon a request is seen by those who watch, how many may watch, and how many questions are answered. Read by run.sh behind intercept.sh.
 #
 # What is seen: requests go through intercept, the log, speed, the store and serve to a client of its WebSocket; probes among 2,000 requests a second, on the
 # embedded default, and with Kafka and PostgreSQL. Who watches: 5,000 clients that stand there, and 1,000 of one view that changes every 200 ms. Questions: a view's
