@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "support/serve_run.h"
@@ -15,6 +16,9 @@ static const char views_text[] =
     "    WITH ('connector' = 'kafka', 'topic' = 'events', 'format' = 'json', 'json.timestamp-format.standard' = 'ISO-8601');\n"
     "CREATE VIEW hits AS SELECT window_start, window_end, host, COUNT(*) AS n\n"
     "    FROM TABLE(TUMBLE(TABLE events, DESCRIPTOR(event_time), INTERVAL '1' HOUR)) GROUP BY window_start, window_end, host;\n"
+    "CREATE TEMPORARY VIEW none AS SELECT * FROM events WHERE host = 'nobody';\n"
+    "CREATE VIEW quiet AS SELECT window_start, window_end, COUNT(*) AS n\n"
+    "    FROM TABLE(TUMBLE(TABLE none, DESCRIPTOR(event_time), INTERVAL '1' HOUR)) GROUP BY window_start, window_end;\n"
     "CREATE VIEW seen AS SELECT event_time, host FROM events;\n";
 
 static struct pipeline p;
@@ -38,13 +42,22 @@ static void close_pipeline(void)
 
 TestSuite(serve_live, .init = open_pipeline, .fini = close_pipeline, .timeout = 120);
 
-/* An event of that host, counted. */
+/* A file with an event of that host. */
+static const char *write_event(const char *id, const char *host, const char *time)
+{
+    char name[20], line[200];
+
+    snprintf(name, sizeof name, "%s.jsonl", id);
+    snprintf(line, sizeof line, "{\"event_id\":\"%s\",\"host\":\"%s\",\"event_time\":\"2024-03-01T%s.000Z\"}\n", id, host, time);
+    return run_file_write(p.dir, name, line);
+}
+
+/* And counted. */
 static void count_event(const char *id, const char *host)
 {
-    char line[200], path[300];
+    char path[300];
 
-    snprintf(line, sizeof line, "{\"event_id\":\"%s\",\"host\":\"%s\",\"event_time\":\"2024-03-01T10:00:00.000Z\"}\n", id, host);
-    snprintf(path, sizeof path, "%s", run_file_write(p.dir, "line.jsonl", line));
+    snprintf(path, sizeof path, "%s", write_event(id, host, "10:00:00"));
     TALLY(&p, 0, "import", path, "--format", "jsonl");
     TALLY(&p, 0, "speed", "--once");
 }
@@ -96,10 +109,20 @@ static long long last_id(const char *text)
     return atoll(at + 5);
 }
 
+static char backends[][16] = {"sqlite", "postgres"};
+
+static void use_store(const char *backend)
+{
+    char store[512];
+
+    if (strcmp(backend, "postgres") != 0)
+        return;
+    store_postgres.url(store);
+    cr_assert_eq(setenv("TALLY_STORE", store, 1), 0);
+}
+
 ParameterizedTestParameters(serve_live, what_is_counted_is_heard)
 {
-    static char backends[][16] = {"sqlite", "postgres"};
-
     return cr_make_param_array(char[16], backends, sizeof backends / sizeof *backends);
 }
 
@@ -107,13 +130,10 @@ ParameterizedTestParameters(serve_live, what_is_counted_is_heard)
 ParameterizedTest(char (*backend)[16], serve_live, what_is_counted_is_heard)
 {
     static struct wire wire;
-    char store[512], header[100];
+    char header[100];
     const char *text;
 
-    if (strcmp(*backend, "postgres") == 0) {
-        store_postgres.url(store);
-        cr_assert_eq(setenv("TALLY_STORE", store, 1), 0);
-    }
+    use_store(*backend);
     count_event("e1", "a");
     start((const char *const[]){NULL});
     listen_to(&wire, "view=hits", "");
@@ -174,6 +194,38 @@ Test(serve_live, what_was_told_is_there_to_be_asked_for)
     wire_close(&wire);
     serve_stop(&serve);
     run_done(&speed);
+}
+
+/* ---- as openapi.json says ---- */
+
+ParameterizedTestParameters(serve_live, openapi_and_what_is_pushed_agree)
+{
+    return cr_make_param_array(char[16], backends, sizeof backends / sizeof *backends);
+}
+
+ParameterizedTest(char (*backend)[16], serve_live, openapi_and_what_is_pushed_agree)
+{
+    const char *python = getenv("TALLY_SCHEMATHESIS");
+    char grown[300], later[300], late[300], command[3000];
+
+    if (python == NULL)
+        python = "build/schemathesis/bin/python";
+    if (access(python, X_OK) != 0)
+        cr_skip_test("Schemathesis is not there (TALLY_SCHEMATHESIS)");
+    use_store(*backend);
+    count_event("e1", "a");
+    start((const char *const[]){NULL});
+    snprintf(grown, sizeof grown, "%s", write_event("grown", "a", "10:30:00"));
+    snprintf(later, sizeof later, "%s", write_event("later", "b", "23:59:59"));
+    snprintf(late, sizeof late, "%s", write_event("late", "a", "10:40:00"));
+    snprintf(command, sizeof command,
+             "TALLY_VIEWS='%s' TALLY_DATA='%s' PATH=\"$(dirname '%s'):$PATH\" '%s' -B tests/reference/live_check.py "
+             "http://127.0.0.1:%u 'tally import %s --format jsonl && tally speed --once' "
+             "'tally import %s %s --format jsonl && tally speed --once' "
+             "'tally archive && tally batch --to 2024-03-01T11:00:00Z' 1>&2",
+             p.views, p.data, run_program(), python, (unsigned)serve.port, grown, later, late);
+    cr_assert_eq(system(command), 0, "%s", run_err_so_far(&serve.run));
+    serve_stop(&serve);
 }
 
 /* ---- who may listen ---- */
