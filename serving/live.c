@@ -20,6 +20,7 @@
 #include "filter.h"
 #include "main/print.h"
 #include "net/http_server.h"
+#include "problem.h"
 
 enum { ID_BYTES_MAX = 64, WORK_MS = 50, STATUS_MS = 1000, PAUSE_MS = 100, IDLE_MS = 1000 };
 
@@ -30,7 +31,7 @@ struct group {
     struct tl_filter filter;
     char *name; /* what is the same for all: kind, id, and what was asked for */
     struct tl_sv id;
-    int kind;
+    enum tl_live_kind kind;
     int64_t from_ms, last;
     struct subscription *subscriptions;
     struct tl_blob *frame; /* of the look that is being pushed */
@@ -43,8 +44,8 @@ struct group {
 struct listening {
     struct tl_changes_view *view;
     struct group *groups;
-    int64_t left_ms;   /* when the last one left; INT64_MAX: somebody listens */
-    int64_t status_ms; /* when the last status was sent */
+    int64_t left_ms;   /* monotonic: when the last one left; INT64_MAX: somebody listens */
+    int64_t status_ms; /* monotonic: when the last status was sent */
     bool status_due;
 };
 
@@ -64,9 +65,9 @@ struct tl_live_client {
     struct subscription *subscriptions;
     size_t subscriptions_count;
     void *ctx;
-    int kind;
+    enum tl_live_kind kind;
     int64_t lagging_since_ms; /* INT64_MAX: it does not */
-    bool ended;
+    bool told, ended;
 };
 
 struct tl_live {
@@ -77,7 +78,8 @@ struct tl_live {
     struct tl_buf text, removed, added, folded, identity; /* kept for their memory */
     struct tl_value *old_values, *new_values;
     size_t values_capacity;
-    int64_t now_ms;
+    struct tl_live_now now;
+    struct tl_live_figures figures;
     int waiting_count;     /* subscriptions that are not current */
     size_t snapshots_left; /* of a turn: bytes of snapshots that may still be kept */
     bool stale;
@@ -120,9 +122,9 @@ static void put_freshness(struct tl_live *live, struct tl_buf *out, const struct
     tl_buf_put_str(out, ",\"boundary\":");
     put_time(out, is->boundary_ms);
     tl_buf_put_str(out, ",\"freshness\":{\"speed_behind_s\":");
-    put_seconds(out, is->final_ms, live->now_ms);
+    put_seconds(out, is->final_ms, live->now.wall_ms);
     tl_buf_put_str(out, ",\"batch_behind_s\":");
-    put_seconds(out, is->boundary_ms, live->now_ms);
+    put_seconds(out, is->boundary_ms, live->now.wall_ms);
     tl_buf_put_str(out, ",\"final_to\":");
     put_time(out, is->final_ms);
     tl_buf_put_str(out, "}");
@@ -244,7 +246,7 @@ static bool make_room(struct tl_live *live, const struct tl_changes_view *view)
     return true;
 }
 
-static struct tl_blob *frame_of(struct tl_live *live, int kind, int64_t seq, const struct tl_buf *text)
+static struct tl_blob *frame_of(struct tl_live *live, enum tl_live_kind kind, int64_t seq, const struct tl_buf *text)
 {
     return text->failed ? NULL : live->calls.frame(kind, seq, tl_buf_sv(text));
 }
@@ -385,11 +387,28 @@ static size_t backlog_of(struct tl_live *live, struct tl_live_client *client)
     return live->calls.backlog(client->ctx);
 }
 
+static void set_lagging(struct tl_live *live, struct tl_live_client *client, int64_t since_ms)
+{
+    live->figures.lagging -= client->lagging_since_ms != INT64_MAX;
+    live->figures.lagging += since_ms != INT64_MAX;
+    client->lagging_since_ms = since_ms;
+}
+
 static void end_client(struct tl_live *live, struct tl_live_client *client, unsigned code, const char *reason)
 {
     if (!client->ended)
         live->calls.end(client->ctx, code, reason);
     client->ended = true;
+}
+
+static void send_blob(struct tl_live *live, struct tl_live_client *client, struct tl_blob *frame)
+{
+    if (client->ended)
+        return;
+    live->calls.send(client->ctx, frame);
+    client->told = true;
+    live->figures.messages++;
+    live->figures.bytes += frame->size;
 }
 
 static void set_state(struct tl_live *live, struct subscription *sub, enum state state)
@@ -404,7 +423,7 @@ static void send_text(struct tl_live *live, struct tl_live_client *client)
     struct tl_blob *frame = frame_of(live, client->kind, -1, &live->text);
 
     if (frame != NULL)
-        live->calls.send(client->ctx, frame);
+        send_blob(live, client, frame);
     else
         end_client(live, client, 1011, "out of memory");
     tl_blob_drop(frame);
@@ -420,28 +439,54 @@ static void send_resync(struct tl_live *live, struct subscription *sub, const ch
     send_text(live, sub->client);
 }
 
+static void refuse(struct tl_live *live, struct tl_live_client *client, const struct tl_problem *problem)
+{
+    struct tl_blob *body = live->text.failed ? NULL : tl_blob_copy(tl_buf_sv(&live->text));
+
+    if (body == NULL)
+        end_client(live, client, 1011, "out of memory");
+    else if (!client->ended)
+        live->calls.refuse(client->ctx, problem->status, body);
+    client->ended = true;
+    tl_blob_drop(body);
+}
+
 TL_PRINTF(6, 7)
 static void send_error(struct tl_live *live, struct tl_live_client *client, struct tl_sv id, int status,
                        const struct tl_refusal *refusal, const char *fmt, ...)
 {
     char detail[1200];
     struct tl_buf *out = &live->text;
+    struct tl_problem problem;
     va_list args;
 
     va_start(args, fmt);
     vsnprintf(detail, sizeof detail, fmt, args);
     va_end(args);
+    tl_problem_init(&problem);
+    tl_problem_set(&problem, status, NULL, "%s", detail);
+    for (size_t i = 0; refusal != NULL && i < refusal->allowed_count; i++)
+        tl_problem_allow(&problem, refusal->allowed[i]);
     tl_buf_clear(out);
-    tl_buf_put_str(out, "{\"type\":\"error\",\"id\":");
-    tl_buf_put_json(out, id);
-    tl_buf_printf(out, ",\"status\":%d,\"title\":\"%s\",\"detail\":", status, tl_http_reason(status));
-    tl_buf_put_json(out, tl_sv_from(detail));
-    for (size_t i = 0; refusal != NULL && i < refusal->allowed_count; i++) {
-        tl_buf_put_str(out, i == 0 ? ",\"allowed\":[" : ",");
-        tl_buf_put_json(out, refusal->allowed[i]);
+    if (client->kind == TL_LIVE_SSE && !client->told) {
+        tl_problem_put(out, &problem);
+        refuse(live, client, &problem);
+    } else {
+        tl_buf_put_str(out, "{\"type\":\"error\",\"id\":");
+        tl_buf_put_json(out, id);
+        tl_buf_printf(out, ",\"status\":%d,\"title\":\"%s\",\"detail\":", status, tl_http_reason(status));
+        tl_buf_put_json(out, tl_buf_sv(&problem.detail));
+        if (problem.allowed.size > 0) {
+            tl_buf_put_str(out, ",\"allowed\":[");
+            tl_buf_put_sv(out, tl_buf_sv(&problem.allowed));
+            tl_buf_put_u8(out, ']');
+        }
+        tl_buf_put_u8(out, '}');
+        send_text(live, client);
+        if (client->kind == TL_LIVE_SSE)
+            end_client(live, client, 1000, "its subscription has ended");
     }
-    tl_buf_put_str(out, refusal != NULL && refusal->allowed_count > 0 ? "]}" : "}");
-    send_text(live, client);
+    tl_problem_done(&problem);
 }
 
 /* ---- groups and subscriptions ---- */
@@ -473,11 +518,12 @@ static void unsubscribe(struct tl_live *live, struct subscription *sub)
         at = &(*at)->next_of_client;
     *at = sub->next_of_client;
     sub->client->subscriptions_count--;
+    live->figures.subscriptions--;
     set_state(live, sub, CURRENT);
     if (sub->group->subscriptions == NULL)
         group_drop(sub->group);
     if (listening->groups == NULL)
-        listening->left_ms = live->now_ms;
+        listening->left_ms = live->now.monotonic_ms;
     free(sub);
 }
 
@@ -489,7 +535,7 @@ static struct listening *listen_to(struct tl_live *live, struct tl_changes_view 
         listening = calloc(1, sizeof *listening);
         if (listening == NULL)
             return NULL;
-        *listening = (struct listening){.view = view, .left_ms = live->now_ms, .status_ms = INT64_MIN};
+        *listening = (struct listening){.view = view, .left_ms = live->now.monotonic_ms, .status_ms = INT64_MIN};
         view->listeners = listening;
     }
     return listening;
@@ -511,7 +557,7 @@ static struct group *find_group(struct listening *listening, struct tl_sv name)
 }
 
 /* The group that has all of this in common. */
-static enum tl_code group_of(struct tl_live *live, struct listening *listening, int kind, const struct wish *wish,
+static enum tl_code group_of(struct tl_live *live, struct listening *listening, enum tl_live_kind kind, const struct wish *wish,
                              struct group **out, struct tl_refusal *refusal, struct tl_err *err)
 {
     struct tl_buf *name = &live->text;
@@ -575,7 +621,7 @@ static void subscribe(struct tl_live *live, struct tl_live_client *client, const
                    live->limits.subscriptions_max);
         return;
     }
-    rc = tl_changes_watch(live->changes, wish->view, live->now_ms, &view, &err);
+    rc = tl_changes_watch(live->changes, wish->view, live->now.wall_ms, &view, &err);
     if (rc == TL_ERR_NOT_FOUND) {
         tl_changes_names(live->changes, &refusal);
         send_error(live, client, wish->id, 404, &refusal, "there is no view '%.*s'",
@@ -603,6 +649,7 @@ static void subscribe(struct tl_live *live, struct tl_live_client *client, const
                                  .seq = wish->since};
     group->subscriptions = client->subscriptions = sub;
     client->subscriptions_count++;
+    live->figures.subscriptions++;
     listening->left_ms = INT64_MAX;
     set_state(live, sub, wish->since >= 0 ? BEHIND : NEW);
 }
@@ -638,7 +685,7 @@ static enum tl_code send_delta(void *ctx, int64_t seq, struct tl_sv delta, struc
         c->sub->resumes = false;
     } else {
         if (frame != NULL)
-            c->live->calls.send(c->sub->client->ctx, frame);
+            send_blob(c->live, c->sub->client, frame);
         c->sub->seq = seq;
     }
     tl_blob_drop(frame);
@@ -671,7 +718,7 @@ static enum tl_code send_folded(struct tl_live *live, struct subscription *sub, 
     if (frame == NULL && told)
         TL_TRY(tl_fail_memory(err, live->folded.size));
     if (frame != NULL)
-        live->calls.send(sub->client->ctx, frame);
+        send_blob(live, sub->client, frame);
     sub->seq = view->is.seq;
 out:
     tl_blob_drop(frame);
@@ -700,7 +747,7 @@ static enum tl_code bring_up(struct tl_live *live, struct subscription *sub, str
             if (acknowledges) { /* so it knows the number that it has now, and where the boundary lies */
                 frame = changes_frame(live, sub->group, sub->seq, TL_SV(""), true, &leads);
                 if (frame != NULL)
-                    live->calls.send(sub->client->ctx, frame);
+                    send_blob(live, sub->client, frame);
                 tl_blob_drop(frame);
             }
         }
@@ -710,7 +757,7 @@ static enum tl_code bring_up(struct tl_live *live, struct subscription *sub, str
         set_state(live, sub, NEW);
     }
     TL_TRY(snapshot_of(live, sub->group, &frame, err));
-    live->calls.send(sub->client->ctx, frame);
+    send_blob(live, sub->client, frame);
     sub->seq = view->is.seq;
     sub->resumes = false;
     set_state(live, sub, CURRENT);
@@ -718,13 +765,14 @@ out:
     return rc;
 }
 
-/* As many as there is time for; the next turn goes on. */
+/* As many as there is time for; the next turn goes on. Who lagged and left what he lagged behind with lags no more. */
 static enum tl_code bring_up_all(struct tl_live *live, int64_t (*clock_ms)(void), struct tl_err *err)
 {
     int64_t until_ms = clock_ms() + WORK_MS;
     enum tl_code rc = TL_OK;
 
-    for (struct tl_live_client *client = live->clients; client != NULL && live->waiting_count > 0; client = client->next) {
+    for (struct tl_live_client *client = live->clients; client != NULL && (live->waiting_count > 0 || live->figures.lagging > 0);
+         client = client->next) {
         bool lags = false;
 
         for (struct subscription *sub = client->subscriptions, *next; sub != NULL && !client->ended; sub = next) {
@@ -735,12 +783,14 @@ static enum tl_code bring_up_all(struct tl_live *live, int64_t (*clock_ms)(void)
                 TL_TRY(bring_up(live, sub, err));
             lags = lags || (sub->state != CURRENT && backlog_of(live, client) > 0);
         }
-        if (!lags)
-            client->lagging_since_ms = INT64_MAX;
-        else if (client->lagging_since_ms == INT64_MAX)
-            client->lagging_since_ms = live->now_ms;
-        else if (live->now_ms - client->lagging_since_ms >= live->limits.lagging_ms)
+        if (!lags || client->ended) {
+            set_lagging(live, client, INT64_MAX);
+        } else if (client->lagging_since_ms == INT64_MAX) {
+            set_lagging(live, client, live->now.monotonic_ms);
+        } else if (live->now.monotonic_ms - client->lagging_since_ms >= live->limits.lagging_ms) {
+            live->figures.cut_off++;
             end_client(live, client, 1013, "too slow for what changes");
+        }
     }
 out:
     return rc;
@@ -763,7 +813,7 @@ static void push(struct tl_live *live, struct group *group, const struct tl_chan
         } else if (group->frame == NULL || !has_room(live, sub->client, group->frame->size)) {
             set_state(live, sub, BEHIND);
         } else {
-            live->calls.send(sub->client->ctx, group->frame);
+            send_blob(live, sub->client, group->frame);
             sub->seq = seq;
         }
     }
@@ -822,11 +872,11 @@ static void send_status(struct tl_live *live, struct listening *listening)
         frame = frame_of(live, group->kind, -1, &live->text);
         for (struct subscription *sub = group->subscriptions; sub != NULL && frame != NULL; sub = sub->next)
             if (sub->state == CURRENT && has_room(live, sub->client, frame->size))
-                live->calls.send(sub->client->ctx, frame);
+                send_blob(live, sub->client, frame);
         tl_blob_drop(frame);
     }
     listening->status_due = false;
-    listening->status_ms = live->now_ms;
+    listening->status_ms = live->now.monotonic_ms;
 }
 
 /* An id of the client's own makes a group, so there may be any number of them. */
@@ -851,12 +901,15 @@ static void look_after(void *ctx, struct tl_changes_view *view)
     struct listening *listening = listen_to(live, view);
     struct tl_err ignored;
 
+    live->figures.views++;
+    live->figures.journal_bytes += (uint64_t)view->is.journal_bytes;
     if (listening == NULL)
         return;
     let_snapshots_go(live, listening);
-    if (listening->status_due && (listening->status_ms == INT64_MIN || live->now_ms - listening->status_ms >= STATUS_MS))
+    if (listening->status_due &&
+        (listening->status_ms == INT64_MIN || live->now.monotonic_ms - listening->status_ms >= STATUS_MS))
         send_status(live, listening);
-    if (listening->left_ms == INT64_MAX || live->now_ms - listening->left_ms < live->limits.linger_ms)
+    if (listening->left_ms == INT64_MAX || live->now.monotonic_ms - listening->left_ms < live->limits.linger_ms)
         return;
     if (tl_changes_forget(live->changes, view, &ignored) == TL_OK)
         free(listening);
@@ -875,18 +928,19 @@ static void tell_stale(struct tl_live *live, bool stale)
     }
 }
 
-enum tl_code tl_live_turn(struct tl_live *live, bool changed, int64_t now_ms, struct tl_err *err)
+enum tl_code tl_live_turn(struct tl_live *live, bool changed, struct tl_live_now now, struct tl_err *err)
 {
     enum tl_code rc = TL_OK;
 
-    live->now_ms = now_ms;
+    live->now = now;
     if (changed) {
-        rc = tl_changes_look(live->changes, now_ms, told, live, err);
+        rc = tl_changes_look(live->changes, now.wall_ms, told, live, err);
         tell_stale(live, rc != TL_OK);
         TL_TRY(rc);
     }
     TL_TRY(bring_up_all(live, tl_clock_monotonic_ms, err));
     live->snapshots_left = live->limits.snapshots_bytes_max;
+    live->figures.views = live->figures.journal_bytes = 0;
     tl_changes_each(live->changes, look_after, live);
 out:
     return rc;
@@ -895,6 +949,11 @@ out:
 int64_t tl_live_pause_ms(const struct tl_live *live)
 {
     return live->waiting_count > 0 ? PAUSE_MS : IDLE_MS;
+}
+
+struct tl_live_figures tl_live_figures(const struct tl_live *live)
+{
+    return live->figures;
 }
 
 /* ---- what clients say ---- */
@@ -959,7 +1018,7 @@ static const char *read_wish(json_t *message, struct wish *wish)
     return wish->view.data == NULL ? "a subscription names a view" : NULL;
 }
 
-void tl_live_take(struct tl_live *live, struct tl_live_client *client, struct tl_sv text, int64_t now_ms)
+void tl_live_take(struct tl_live *live, struct tl_live_client *client, struct tl_sv text, struct tl_live_now now)
 {
     static const struct tl_refusal types = {
         .allowed = {{"subscribe", 9}, {"unsubscribe", 11}, {"ping", 4}},
@@ -970,7 +1029,7 @@ void tl_live_take(struct tl_live *live, struct tl_live_client *client, struct tl
     struct subscription *sub;
     struct wish wish;
 
-    live->now_ms = now_ms;
+    live->now = now;
     if (type == NULL) {
         send_error(live, client, TL_SV(""), 400, &types, "a message is a JSON object with a type");
     } else if (strcmp(type, "ping") == 0) {
@@ -996,7 +1055,7 @@ void tl_live_take(struct tl_live *live, struct tl_live_client *client, struct tl
 
 /* ---- clients ---- */
 
-struct tl_live_client *tl_live_join(struct tl_live *live, int kind, void *ctx)
+struct tl_live_client *tl_live_join(struct tl_live *live, enum tl_live_kind kind, void *ctx)
 {
     struct tl_live_client *client = calloc(1, sizeof *client);
 
@@ -1007,6 +1066,7 @@ struct tl_live_client *tl_live_join(struct tl_live *live, int kind, void *ctx)
     if (client->next != NULL)
         client->next->at = &client->next;
     live->clients = client;
+    live->figures.clients[kind]++;
     return client;
 }
 
@@ -1016,6 +1076,8 @@ void tl_live_leave(struct tl_live *live, struct tl_live_client *client)
         next = sub->next_of_client;
         unsubscribe(live, sub);
     }
+    set_lagging(live, client, INT64_MAX);
+    live->figures.clients[client->kind]--;
     *client->at = client->next;
     if (client->next != NULL)
         client->next->at = client->at;
@@ -1032,7 +1094,7 @@ enum tl_code tl_live_open(struct tl_changes *changes, const struct tl_live_limit
     live->changes = changes;
     live->limits = *limits;
     live->calls = *calls;
-    live->now_ms = tl_clock_wall_ms();
+    live->now = (struct tl_live_now){tl_clock_wall_ms(), tl_clock_monotonic_ms()};
     tl_buf_init(&live->text, 0);
     tl_buf_init(&live->removed, 0);
     tl_buf_init(&live->added, 0);

@@ -20,6 +20,7 @@
  *   status    {"type","id","view","boundary","freshness"}, or {"type","stale":bool}: the store is away, or back
  *   resync    {"type","id","view","reason"}: a snapshot follows
  *   error     {"type","id","status","title","detail","allowed":[...]}    pong
+ * Of server-sent events there is one subscription: a client whose first is refused gets a problem in place of messages, and when it ends so does the stream.
  * A row has its columns, "_id" (opaque, the same for the same row as long as serve keeps its file; events have _partition, _offset, _row instead),
  * "_layer" and "_final" as of when it was sent: as time goes on a row is final where its window ends at or before final_to. The key is the window, the
  * key columns, and that id.
@@ -36,6 +37,13 @@
 struct tl_live;
 struct tl_live_client;
 
+enum tl_live_kind { TL_LIVE_WEBSOCKET, TL_LIVE_SSE, TL_LIVE_KINDS };
+
+/* Durations are taken by a clock that nobody sets. */
+struct tl_live_now {
+    int64_t wall_ms, monotonic_ms;
+};
+
 struct tl_live_limits {
     size_t backlog_bytes_max;
     int64_t lagging_ms;
@@ -49,10 +57,17 @@ struct tl_live_limits tl_live_usual_limits(void);
 /* On the same thread, within calls to live. `client` is what came with tl_live_join. */
 struct tl_live_calls {
     /* A message as it goes over connections of that kind; NULL: out of memory. seq < 0: it has none. */
-    struct tl_blob *(*frame)(int kind, int64_t seq, struct tl_sv text);
-    void (*send)(void *client, struct tl_blob *frame);            /* holds it as long as need be */
-    size_t (*backlog)(void *client);                              /* bytes that wait for the client */
-    void (*end)(void *client, unsigned code, const char *reason); /* tl_live_leave follows, later */
+    struct tl_blob *(*frame)(enum tl_live_kind kind, int64_t seq, struct tl_sv text);
+    void (*send)(void *client, struct tl_blob *frame);                 /* holds it as long as need be */
+    size_t (*backlog)(void *client);                                   /* bytes that wait for the client */
+    void (*end)(void *client, unsigned code, const char *reason);      /* tl_live_leave follows, later */
+    void (*refuse)(void *client, int status, struct tl_blob *problem); /* so it ends, before it was sent anything; holds it */
+};
+
+/* Now: clients to journal_bytes. Since it was opened: the rest. */
+struct tl_live_figures {
+    uint64_t clients[TL_LIVE_KINDS], lagging, subscriptions, views, journal_bytes;
+    uint64_t messages, bytes, cut_off;
 };
 
 /* Borrows the changes. */
@@ -61,14 +76,16 @@ TL_MUST_USE enum tl_code tl_live_open(struct tl_changes *changes, const struct t
 void tl_live_close(struct tl_live *live);
 
 /* NULL: out of memory. */
-struct tl_live_client *tl_live_join(struct tl_live *live, int kind, void *client);
+struct tl_live_client *tl_live_join(struct tl_live *live, enum tl_live_kind kind, void *client);
 void tl_live_leave(struct tl_live *live, struct tl_live_client *client);
 /* A message of the client's. */
-void tl_live_take(struct tl_live *live, struct tl_live_client *client, struct tl_sv text, int64_t now_ms);
+void tl_live_take(struct tl_live *live, struct tl_live_client *client, struct tl_sv text, struct tl_live_now now);
 
 /* A look where `changed`, and frames for all who are to have some. On failure the store is away; the clients are told, and it is tried again. */
-TL_MUST_USE enum tl_code tl_live_turn(struct tl_live *live, bool changed, int64_t now_ms, struct tl_err *err);
+TL_MUST_USE enum tl_code tl_live_turn(struct tl_live *live, bool changed, struct tl_live_now now, struct tl_err *err);
 /* How long nothing need be done if nothing happens. */
 int64_t tl_live_pause_ms(const struct tl_live *live);
+/* As of the last turn. */
+struct tl_live_figures tl_live_figures(const struct tl_live *live);
 
 #endif

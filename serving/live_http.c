@@ -5,7 +5,6 @@
 #include "live_http.h"
 
 #include <errno.h>
-#include <jansson.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -18,12 +17,12 @@
 #include "net/websocket.h"
 
 enum { MESSAGE_BYTES_MAX = 65536, UNREAD_BYTES_MAX = 256 << 10, PING_MS = 30000, PONG_MS = 20000, AWAY_MS = 1000, LOOK_MS = 200 };
-enum kind { WEBSOCKET, SSE };
+enum { HEARTBEAT_MS = 15000, HEARTBEAT_STEPS = 15 };
 
 struct guest {
     struct tl_live_http *live;
     atomic_uint refs;
-    enum kind kind;
+    enum tl_live_kind kind;
     atomic_size_t queued, pending;
     atomic_size_t unread; /* bytes of its letters */
     /* The loop's. */
@@ -32,6 +31,7 @@ struct guest {
     struct tl_http_call *call; /* of SSE, before its first message */
     /* The watcher's. */
     struct tl_live_client *client;
+    int64_t said_ms; /* monotonic: when it was sent something last; INT64_MAX: never */
     struct guest *next, **at;
 };
 
@@ -47,6 +47,7 @@ struct letter {
 struct item {
     struct guest *guest;
     struct tl_blob *frame; /* NULL: its end */
+    int status;            /* not 0: the frame is a problem, and the guest's end */
     unsigned code;
     const char *reason;
 };
@@ -64,9 +65,13 @@ struct tl_live_http {
     atomic_bool stopping;
     int wake_fd;
     pthread_mutex_t mutex;
-    struct letter *first, **last; /* under the mutex */
-    struct guest *guests;         /* the watcher's */
-    struct batch *batch;          /* of the turn */
+    struct letter *first, **last;   /* under the mutex */
+    struct tl_live_figures figures; /* under the mutex: as of the last turn */
+    struct guest *guests;           /* the watcher's, as are the next */
+    struct batch *batch;            /* of the turn */
+    struct tl_live_now now;
+    struct tl_blob *heartbeat;
+    int64_t heartbeat_ms; /* when it is looked next who is to have one */
 };
 
 /* ---- guests and letters ---- */
@@ -185,39 +190,38 @@ static void on_call_gone(struct tl_http_call *call)
 /* ---- the loop: what comes to clients ---- */
 
 /* A stream is one from its first message on: until then a refusal is an answer. */
-static void begin_stream(struct guest *guest, struct tl_sv frame)
+static void begin_stream(struct guest *guest)
 {
     static const struct tl_http_stream_calls calls = {.drained = on_stream_drained, .closed = on_stream_closed};
-    static const char data[] = "data: ";
     struct tl_http_call *call = guest->call;
-    json_t *message = frame.size < sizeof data
-                          ? NULL
-                          : json_loadb(frame.data + sizeof data - 1, frame.size - sizeof data + 1, JSON_DISABLE_EOF_CHECK, NULL);
-    const char *type = json_string_value(json_object_get(message, "type"));
     struct tl_buf head;
 
     guest->call = NULL;
     call->gone = NULL;
-    if (type != NULL && strcmp(type, "error") == 0) {
-        refuse(guest->live, call, (int)json_integer_value(json_object_get(message, "status")), "",
-               json_string_value(json_object_get(message, "detail")));
+    tl_buf_init(&head, 0);
+    tl_buf_put_str(&head, "Content-Type: text/event-stream\r\nCache-Control: no-store\r\nX-Accel-Buffering: no\r\n");
+    tl_gate_put_headers(guest->live->config.gate, call, false, &head);
+    guest->stream = tl_http_answer_stream(call, 200, tl_buf_sv(&head), &calls, guest);
+    tl_buf_done(&head);
+    if (guest->stream == NULL)
         leave(guest);
-    } else {
-        tl_buf_init(&head, 0);
-        tl_buf_put_str(&head, "Content-Type: text/event-stream\r\nCache-Control: no-store\r\nX-Accel-Buffering: no\r\n");
-        tl_gate_put_headers(guest->live->config.gate, call, false, &head);
-        guest->stream = tl_http_answer_stream(call, 200, tl_buf_sv(&head), &calls, guest);
-        tl_buf_done(&head);
-        if (guest->stream == NULL)
-            leave(guest);
-    }
-    json_decref(message);
+}
+
+static void refuse_guest(struct guest *guest, int status, struct tl_blob *problem)
+{
+    struct tl_http_call *call = guest->call;
+
+    call->gone = NULL;
+    tl_gate_refuse_with(guest->live->config.gate, call, status, status == 503 ? "Retry-After: 1\r\n" : "", problem);
+    leave(guest);
 }
 
 static void give(struct guest *guest, const struct item *item)
 {
-    if (guest->call != NULL && item->frame != NULL)
-        begin_stream(guest, (struct tl_sv){item->frame->data, item->frame->size});
+    if (guest->call != NULL && item->status != 0)
+        refuse_guest(guest, item->status, tl_blob_hold(item->frame));
+    else if (guest->call != NULL && item->frame != NULL)
+        begin_stream(guest);
     if (guest->ws != NULL) {
         if (item->frame == NULL)
             tl_websocket_end(guest->ws, item->code, item->reason);
@@ -232,7 +236,7 @@ static void give(struct guest *guest, const struct item *item)
         leave(guest);
     } else if (guest->call != NULL) {
         guest->call->gone = NULL;
-        refuse(guest->live, guest->call, 503, "", item->reason);
+        refuse(guest->live, guest->call, 503, "Retry-After: 1\r\n", item->reason);
         leave(guest);
     }
 }
@@ -256,7 +260,7 @@ static void deliver(void *ctx)
 
 /* ---- the loop: who comes ---- */
 
-static struct guest *guest_open(struct tl_live_http *live, enum kind kind)
+static struct guest *guest_open(struct tl_live_http *live, enum tl_live_kind kind)
 {
     struct guest *guest = calloc(1, sizeof *guest);
 
@@ -264,6 +268,7 @@ static struct guest *guest_open(struct tl_live_http *live, enum kind kind)
         return NULL;
     guest->live = live;
     guest->kind = kind;
+    guest->said_ms = INT64_MAX;
     atomic_init(&guest->refs, 1);
     return guest;
 }
@@ -284,7 +289,7 @@ static void take_websocket(struct tl_live_http *live, struct tl_http_call *call)
         refuse(live, call, 403, "", "this page may not listen; --cors says whose pages may");
         return;
     }
-    guest = guest_open(live, WEBSOCKET);
+    guest = guest_open(live, TL_LIVE_WEBSOCKET);
     if (guest == NULL) {
         refuse(live, call, 503, "", "out of memory");
         return;
@@ -373,7 +378,7 @@ static void take_sse(struct tl_live_http *live, struct tl_http_call *call)
 
     tl_buf_init(&message, 0);
     wrong = put_subscribe(&message, call);
-    guest = wrong == NULL ? guest_open(live, SSE) : NULL;
+    guest = wrong == NULL ? guest_open(live, TL_LIVE_SSE) : NULL;
     if (guest == NULL) {
         refuse(live, call, wrong != NULL ? 400 : 503, "", wrong != NULL ? wrong : "out of memory");
     } else {
@@ -408,12 +413,12 @@ bool tl_live_http_take(struct tl_live_http *live, struct tl_http_call *call)
 
 /* ---- the watcher ---- */
 
-static struct tl_blob *frame(int kind, int64_t seq, struct tl_sv text)
+static struct tl_blob *frame(enum tl_live_kind kind, int64_t seq, struct tl_sv text)
 {
     struct tl_buf out;
     struct tl_blob *blob = NULL;
 
-    if (kind == WEBSOCKET)
+    if (kind == TL_LIVE_WEBSOCKET)
         return tl_websocket_frame(text);
     tl_buf_init(&out, 0);
     tl_buf_put_str(&out, "data: "); /* a JSON text of ours is one line */
@@ -451,12 +456,23 @@ static void add_item(struct guest *guest, struct item item)
     batch->items[batch->count++] = item;
 }
 
+static void add_blob(struct guest *guest, int status, struct tl_blob *blob)
+{
+    atomic_fetch_add(&guest->queued, blob->size);
+    add_item(guest, (struct item){.guest = guest, .status = status, .frame = tl_blob_hold(blob)});
+}
+
 static void send_frame(void *ctx, struct tl_blob *blob)
 {
     struct guest *guest = ctx;
 
-    atomic_fetch_add(&guest->queued, blob->size);
-    add_item(guest, (struct item){.guest = guest, .frame = tl_blob_hold(blob)});
+    guest->said_ms = guest->live->now.monotonic_ms;
+    add_blob(guest, 0, blob);
+}
+
+static void refuse_client(void *ctx, int status, struct tl_blob *problem)
+{
+    add_blob(ctx, status, problem);
 }
 
 static size_t backlog(void *ctx)
@@ -469,6 +485,19 @@ static size_t backlog(void *ctx)
 static void end_guest(void *ctx, unsigned code, const char *reason)
 {
     add_item(ctx, (struct item){.guest = ctx, .code = code, .reason = reason});
+}
+
+/* So that nobody in between takes a stream for dead: a comment to whoever has heard nothing for so long. Looked at a few times in that while, not each turn. */
+static void beat(struct tl_live_http *live)
+{
+    int64_t now_ms = live->now.monotonic_ms, step_ms = live->config.heartbeat_ms / HEARTBEAT_STEPS;
+
+    if (now_ms < live->heartbeat_ms)
+        return;
+    live->heartbeat_ms = now_ms + step_ms;
+    for (struct guest *guest = live->guests; guest != NULL; guest = guest->next)
+        if (guest->kind == TL_LIVE_SSE && now_ms - guest->said_ms >= live->config.heartbeat_ms - step_ms && backlog(guest) == 0)
+            send_frame(guest, live->heartbeat);
 }
 
 static void hand_over(struct tl_live_http *live)
@@ -484,7 +513,7 @@ static void hand_over(struct tl_live_http *live)
 
 static void join(struct tl_live_http *live, struct guest *guest)
 {
-    guest->client = tl_live_join(live->live, (int)guest->kind, guest);
+    guest->client = tl_live_join(live->live, guest->kind, guest);
     guest->next = live->guests;
     guest->at = &live->guests;
     if (guest->next != NULL)
@@ -527,7 +556,7 @@ static void read_letters(struct tl_live_http *live, bool read)
         if (read && letter->about == JOIN)
             join(live, guest);
         else if (read && letter->about == TEXT && guest->client != NULL)
-            tl_live_take(live->live, guest->client, (struct tl_sv){letter->text->data, letter->text->size}, tl_clock_wall_ms());
+            tl_live_take(live->live, guest->client, (struct tl_sv){letter->text->data, letter->text->size}, live->now);
         else if (letter->about == LEAVE)
             part(live, guest);
         atomic_fetch_sub(&guest->unread, sizeof *letter + (letter->text != NULL ? letter->text->size : 0));
@@ -547,6 +576,11 @@ static void report(bool *away, enum tl_code rc, const struct tl_err *err)
     *away = rc != TL_OK;
 }
 
+static int64_t pause_ms(const struct tl_live_http *live)
+{
+    return tl_min_i64(tl_live_pause_ms(live->live), live->config.heartbeat_ms / HEARTBEAT_STEPS);
+}
+
 static void *watcher_main(void *arg)
 {
     struct tl_live_http *live = arg;
@@ -556,11 +590,16 @@ static void *watcher_main(void *arg)
         struct tl_err err = {.message = ""};
         enum tl_code rc;
 
-        rc = tl_changes_wait(live->changes, away ? AWAY_MS : tl_live_pause_ms(live->live), live->wake_fd, &changed, &err);
+        rc = tl_changes_wait(live->changes, away ? AWAY_MS : pause_ms(live), live->wake_fd, &changed, &err);
+        live->now = (struct tl_live_now){tl_clock_wall_ms(), tl_clock_monotonic_ms()};
         read_letters(live, true);
-        rc = tl_live_turn(live->live, changed || away || rc != TL_OK, tl_clock_wall_ms(), &err);
+        rc = tl_live_turn(live->live, changed || away || rc != TL_OK, live->now, &err);
         if (changed && live->batch != NULL && live->config.pulse != NULL)
             tl_pulse_look(live->config.pulse, LOOK_MS);
+        beat(live);
+        pthread_mutex_lock(&live->mutex);
+        live->figures = tl_live_figures(live->live);
+        pthread_mutex_unlock(&live->mutex);
         hand_over(live);
         report(&away, rc, &err);
         if (away)
@@ -577,7 +616,7 @@ static void *watcher_main(void *arg)
 
 enum tl_code tl_live_http_open(const struct tl_live_http_config *config, struct tl_live_http **out, struct tl_err *err)
 {
-    static const struct tl_live_calls calls = {frame, send_frame, backlog, end_guest};
+    static const struct tl_live_calls calls = {frame, send_frame, backlog, end_guest, refuse_client};
     struct tl_live_http *live = calloc(1, sizeof *live);
     sigset_t all, before;
     int failure;
@@ -588,9 +627,14 @@ enum tl_code tl_live_http_open(const struct tl_live_http_config *config, struct 
     live->config = *config;
     if (config->unread_bytes_max == 0)
         live->config.unread_bytes_max = UNREAD_BYTES_MAX;
+    if (config->heartbeat_ms == 0)
+        live->config.heartbeat_ms = HEARTBEAT_MS;
+    live->heartbeat = tl_blob_copy(TL_SV(":\n\n"));
     live->last = &live->first;
     pthread_mutex_init(&live->mutex, NULL);
     live->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (live->heartbeat == NULL)
+        TL_TRY(tl_fail_memory(err, 0));
     if (live->wake_fd < 0)
         TL_TRY(tl_fail_errno(err, TL_ERR_IO, "no eventfd"));
     TL_TRY(tl_changes_open(&config->changes, &live->changes, err));
@@ -607,6 +651,16 @@ enum tl_code tl_live_http_open(const struct tl_live_http_config *config, struct 
 out:
     tl_live_http_close(live);
     return rc;
+}
+
+struct tl_live_figures tl_live_http_figures(struct tl_live_http *live)
+{
+    struct tl_live_figures figures;
+
+    pthread_mutex_lock(&live->mutex);
+    figures = live->figures;
+    pthread_mutex_unlock(&live->mutex);
+    return figures;
 }
 
 void tl_live_http_stop(struct tl_live_http *live)
@@ -632,6 +686,7 @@ void tl_live_http_close(struct tl_live_http *live)
     }
     tl_live_close(live->live);
     tl_changes_close(live->changes);
+    tl_blob_drop(live->heartbeat);
     if (live->wake_fd >= 0)
         close(live->wake_fd);
     pthread_mutex_destroy(&live->mutex);

@@ -5,7 +5,7 @@
  *   frames to connections      <─── batches ────    one a turn, for all clients
  *
  * Is:      WebSockets, and server-sent events for whoever only reads: GET .../sse?view=hits&where=...&from=...&last=..., with Last-Event-ID (or since=) as
- *          the number to come back with; each message as data:, with id: where it has a seq. One that is refused is answered with a problem.
+ *          the number to come back with; each message as data:, with id: where it has a seq; a comment where nothing happens. One that is refused is answered with a problem.
  * Is not:  who may come in: that is asked before.
  * Runs on: the server's loop, but for open, stop and close. */
 #ifndef TL_LIVE_HTTP_H
@@ -27,6 +27,7 @@ struct tl_live_http_config {
     struct tl_changes_config changes;
     struct tl_live_limits limits;
     size_t unread_bytes_max; /* of a client's messages that the watcher has not read yet: 1008; 0: 256 KiB */
+    int64_t heartbeat_ms;    /* a stream of events is silent for so long at most; 0: 15 s */
 };
 
 /* Begins the watcher. TL_ERR_BUSY: another serve has the file. */
@@ -34,6 +35,8 @@ TL_MUST_USE enum tl_code tl_live_http_open(const struct tl_live_http_config *con
                                            struct tl_err *err);
 /* Takes calls of these two paths: false, and the call is the caller's still, for any other. */
 bool tl_live_http_take(struct tl_live_http *live, struct tl_http_call *call);
+/* Any thread. */
+struct tl_live_figures tl_live_http_figures(struct tl_live_http *live);
 /* Ends the watcher, and the connections with it; while the loop runs. */
 void tl_live_http_stop(struct tl_live_http *live);
 /* Behind tl_http_server_close. */

@@ -1,6 +1,7 @@
 /* live_http_test.c: /api/v1/live over real connections: WebSocket and server-sent events, from a tick of the store to the client. */
 #include "serving/live_http.h"
 
+#include "base/clock.h"
 #include "support/http_scene.h"
 #include "support/store_checks.h"
 #include "support/wire.h"
@@ -16,6 +17,7 @@ static struct {
     int64_t epoch, id;
     char file[600];
     size_t unread_bytes_max;
+    int64_t heartbeat_ms;
 } scene;
 
 static void on_request(void *ctx, struct tl_http_call *call)
@@ -39,6 +41,7 @@ static void open_live(void)
     live.changes.store = url;
     live.changes.file = scene.file;
     live.unread_bytes_max = scene.unread_bytes_max;
+    live.heartbeat_ms = scene.heartbeat_ms;
     OK(tl_live_http_open(&live, &scene.live, err));
 }
 
@@ -250,6 +253,38 @@ static void simple_clients_get_events_and_come_back(const struct store_backend *
     tl_store_close(scene.store);
 }
 
+/* Proxies cut what says nothing for a minute. */
+static void a_stream_is_never_silent_for_long(const struct store_backend *backend)
+{
+    static struct wire wire, socket;
+    const char *simple;
+
+    scene.heartbeat_ms = 300;
+    begin(backend);
+    open_client(&socket);
+    say(&socket, "{\"type\":\"subscribe\",\"view\":\"hits\"}");
+    expect_part(hear(&socket, TEXT), "\"type\":\"snapshot\"");
+    ask_events(&wire, "view=hits", "");
+    expect_part(hear_event(&wire), "data: {\"type\":\"snapshot\",");
+    for (int i = 0; i < 3; i++) {
+        int64_t began_ms = tl_clock_monotonic_ms();
+
+        expect(hear_event(&wire), ":\n\n");
+        cr_assert_gt(tl_clock_monotonic_ms() - began_ms, 150, "once in a while, not each turn");
+    }
+    put("a", 1);
+    do {
+        simple = hear_event(&wire);
+    } while (simple[0] == ':');
+    expect_part(simple, "\"num_hits\":1");
+    expect_part(hear(&socket, TEXT), "\"num_hits\":1"); /* and nothing before it: a WebSocket has pings */
+    wire_close(&wire);
+    wire_close(&socket);
+    close_live();
+    scene.heartbeat_ms = 0;
+    tl_store_close(scene.store);
+}
+
 static void who_asks_wrongly_is_answered(const struct store_backend *backend)
 {
     static const struct {
@@ -282,9 +317,7 @@ static void who_asks_wrongly_is_answered(const struct store_backend *backend)
 }
 
 static const struct store_check checks[] = {
-    CHECK(a_tick_reaches_every_client),
-    CHECK(who_says_too_much_is_cut_off),
-    CHECK(simple_clients_get_events_and_come_back),
-    CHECK(who_asks_wrongly_is_answered),
+    CHECK(a_tick_reaches_every_client),       CHECK(who_says_too_much_is_cut_off), CHECK(simple_clients_get_events_and_come_back),
+    CHECK(a_stream_is_never_silent_for_long), CHECK(who_asks_wrongly_is_answered),
 };
 STORE_SUITE(live_http)

@@ -15,6 +15,7 @@ struct client {
     size_t count, read;
     size_t backlog;
     unsigned code;
+    int status; /* of the problem that it got instead of messages */
 };
 
 static struct scene {
@@ -22,11 +23,12 @@ static struct scene {
     struct tl_changes *changes;
     struct tl_live *live;
     struct tl_live_limits limits;
-    int64_t epoch, id, now_ms;
+    int64_t epoch, id;
+    struct tl_live_now now;
     char file[600];
 } scene;
 
-static struct tl_blob *frame(int kind, int64_t seq, struct tl_sv text)
+static struct tl_blob *frame(enum tl_live_kind kind, int64_t seq, struct tl_sv text)
 {
     (void)kind;
     (void)seq;
@@ -52,9 +54,15 @@ static void end(void *ctx, unsigned code, const char *reason)
     ((struct client *)ctx)->code = code;
 }
 
+static void refuse(void *ctx, int status, struct tl_blob *problem)
+{
+    ((struct client *)ctx)->status = status;
+    take(ctx, problem);
+}
+
 static void open_live(void)
 {
-    static const struct tl_live_calls calls = {frame, take, backlog_of, end};
+    static const struct tl_live_calls calls = {frame, take, backlog_of, end, refuse};
     struct tl_changes_config config = tl_changes_usual();
 
     config.store = url;
@@ -73,7 +81,9 @@ static void begin(const struct store_backend *backend)
 {
     char folder[400];
 
-    scene = (struct scene){.store = fresh(backend), .limits = tl_live_usual_limits(), .now_ms = 5000000};
+    scene = (struct scene){
+        .store = fresh(backend), .limits = tl_live_usual_limits(), .now = {5000000, 7000}
+    };
     scene.limits.backlog_bytes_max = 4000;
     scene.id = hits(scene.store);
     scene.epoch = store_epoch(scene.store);
@@ -90,19 +100,24 @@ static void finish(void)
 
 static void turn(void)
 {
-    OK(tl_live_turn(scene.live, true, scene.now_ms, err));
+    OK(tl_live_turn(scene.live, true, scene.now, err));
+}
+
+static void enter_by(struct client *client, enum tl_live_kind kind)
+{
+    *client = (struct client){.live = NULL};
+    client->live = tl_live_join(scene.live, kind, client);
+    cr_assert_not_null(client->live);
 }
 
 static void enter(struct client *client)
 {
-    *client = (struct client){.live = NULL};
-    client->live = tl_live_join(scene.live, 0, client);
-    cr_assert_not_null(client->live);
+    enter_by(client, TL_LIVE_WEBSOCKET);
 }
 
 static void say(struct client *client, const char *text)
 {
-    tl_live_take(scene.live, client->live, tl_sv_from(text), scene.now_ms);
+    tl_live_take(scene.live, client->live, tl_sv_from(text), scene.now);
     turn();
 }
 
@@ -362,15 +377,15 @@ static void what_is_wrong_is_said_with_what_would_do(const struct store_backend 
     HEAR(&c, "{\"type\":\"error\",\"id\":\"x\",\"status\":404,\"title\":\"Not Found\",\"detail\":\"there is no view 'hitz'\"",
          "\"allowed\":[\"hits\"]");
     say(&c, "{\"type\":\"subscribe\",\"id\":\"x\",\"view\":\"hits\",\"where\":[\"hots:eq:a\"]}");
-    HEAR(&c, "\"status\":400", "\"allowed\":[\"window_start\",\"window_end\",\"host\",\"num_hits\"]");
+    HEAR(&c, "\"status\":400", "\"allowed\":[\"window_start\", \"window_end\", \"host\", \"num_hits\"]");
     say(&c, "{\"type\":\"subscribe\",\"id\":\"x\",\"view\":\"hits\",\"where\":[\"host:is:a\"]}");
-    HEAR(&c, "\"status\":400", "\"allowed\":[\"eq\",\"ne\"");
+    HEAR(&c, "\"status\":400", "\"allowed\":[\"eq\", \"ne\"");
     say(&c, "{\"type\":\"subscribe\",\"view\":\"hits\",\"since\":-1}");
     HEAR(&c, "\"status\":400", "since is the seq");
     say(&c, "{\"type\":\"subscribe\",\"view\":\"hits\",\"colour\":1}");
     HEAR(&c, "\"status\":400");
     say(&c, "{\"type\":\"sub");
-    HEAR(&c, "\"status\":400", "\"allowed\":[\"subscribe\",\"unsubscribe\",\"ping\"]");
+    HEAR(&c, "\"status\":400", "\"allowed\":[\"subscribe\", \"unsubscribe\", \"ping\"]");
     say(&c, "{\"type\":\"ping\"}");
     HEAR(&c, "{\"type\":\"pong\"}");
     SILENCE(&c);
@@ -381,7 +396,8 @@ static void what_is_wrong_is_said_with_what_would_do(const struct store_backend 
 static void one_frame_goes_to_all_and_a_slow_one_harms_nobody(const struct store_backend *backend)
 {
     struct client quick, slow;
-    size_t before;
+    struct tl_live_figures figures;
+    size_t before, bytes = 0;
 
     begin(backend);
     enter(&quick);
@@ -406,21 +422,115 @@ static void one_frame_goes_to_all_and_a_slow_one_harms_nobody(const struct store
     cr_assert_eq(slow.read, slow.count, "all in one message");
     put(0, 10 * S, "a", 50);
     HEAR(&slow, "\"num_hits\":50");
-    /* It does not take anything for too long. */
+    /* It does not take anything for too long. The clock that people set says nothing of how long. */
     slow.backlog = 3990;
     put(0, 10 * S, "a", 51);
-    scene.now_ms += scene.limits.lagging_ms - 1;
+    scene.now.wall_ms += 3600 * S;
+    scene.now.monotonic_ms += scene.limits.lagging_ms - 1;
     turn();
     cr_assert_eq(slow.code, 0);
-    scene.now_ms += 2;
+    cr_assert_eq(tl_live_figures(scene.live).lagging, 1);
+    scene.now.wall_ms -= 7200 * S;
+    scene.now.monotonic_ms += 2;
     turn();
     cr_assert_eq(slow.code, 1013);
     SILENCE(&slow);
+    figures = tl_live_figures(scene.live);
+    cr_assert_eq(figures.clients[TL_LIVE_WEBSOCKET], 2);
+    cr_assert_eq(figures.clients[TL_LIVE_SSE], 0);
+    cr_assert_eq(figures.subscriptions, 2);
+    cr_assert_eq(figures.views, 1);
+    cr_assert_gt(figures.journal_bytes, 50 * 20);
+    cr_assert_eq(figures.messages, quick.count + slow.count);
+    for (size_t i = 0; i < quick.count; i++)
+        bytes += quick.got[i]->size;
+    for (size_t i = 0; i < slow.count; i++)
+        bytes += slow.got[i]->size;
+    cr_assert_eq(figures.bytes, bytes);
+    cr_assert_eq(figures.cut_off, 1);
     tl_live_leave(scene.live, slow.live);
     put(0, 10 * S, "a", 52);
     cr_assert_eq(quick.count, before + 50);
+    figures = tl_live_figures(scene.live);
+    cr_assert(figures.clients[TL_LIVE_WEBSOCKET] == 1 && figures.subscriptions == 1 && figures.lagging == 0);
     forget(&quick);
     forget(&slow);
+    finish();
+}
+
+/* What it lagged behind with it does not want any more: it begins anew. */
+static void who_leaves_what_he_lags_behind_with_lags_no_more(const struct store_backend *backend)
+{
+    struct client c;
+
+    begin(backend);
+    enter(&c);
+    for (int i = 0; i < 2; i++) {
+        c.backlog = 0;
+        say(&c, "{\"type\":\"subscribe\",\"view\":\"hits\"}");
+        c.backlog = 3990;
+        put(0, 10 * S, "a", 1 + i);
+        turn();
+        cr_assert_eq(tl_live_figures(scene.live).lagging, 1);
+        scene.now.monotonic_ms += scene.limits.lagging_ms - 1;
+        say(&c, "{\"type\":\"unsubscribe\",\"id\":\"\"}");
+        cr_assert_eq(tl_live_figures(scene.live).lagging, 0);
+        scene.now.monotonic_ms += 2;
+    }
+    turn();
+    cr_assert_eq(c.code, 0);
+    tl_live_leave(scene.live, c.live);
+    forget(&c);
+    finish();
+}
+
+/* Its columns get other names. */
+static void swap_columns(void)
+{
+    struct tl_shape shape = store_windowed("hits", 'b');
+    struct tl_shape_column columns[4];
+    int64_t id, change;
+    bool swapped = false;
+
+    memcpy(columns, shape.columns, sizeof columns);
+    columns[2].name = TL_SV("site");
+    shape.columns = columns;
+    id = define(scene.store, shape);
+    OK(tl_store_begin_tick(scene.store, scene.epoch, &change, err));
+    OK(tl_store_put_ready(scene.store, id, err));
+    OK(tl_store_commit(scene.store, err));
+    OK(tl_store_swap(scene.store, id, scene.epoch, &swapped, err));
+    cr_assert(swapped);
+    turn();
+}
+
+static void a_stream_of_events_ends_with_its_subscription(const struct store_backend *backend)
+{
+    struct client wrong, one, socket;
+
+    begin(backend);
+    enter_by(&wrong, TL_LIVE_SSE);
+    say(&wrong, "{\"type\":\"subscribe\",\"view\":\"none\"}");
+    cr_assert_eq(wrong.status, 404);
+    HEAR(&wrong, "\"type\": \"about:blank\"", "\"status\": 404", "\"allowed\": [\"hits\"]");
+    turn();
+    SILENCE(&wrong);
+    enter_by(&one, TL_LIVE_SSE);
+    enter(&socket);
+    say(&one, "{\"type\":\"subscribe\",\"view\":\"hits\",\"where\":[\"host:eq:a\"]}");
+    say(&socket, "{\"type\":\"subscribe\",\"view\":\"hits\",\"where\":[\"host:eq:a\"]}");
+    HEAR(&one, "\"type\":\"snapshot\"");
+    HEAR(&socket, "\"type\":\"snapshot\"");
+    swap_columns();
+    HEAR(&one, "\"type\":\"error\"", "other columns");
+    cr_assert_eq(one.code, 1000, "nothing more can come over it");
+    HEAR(&socket, "\"type\":\"error\"", "other columns");
+    cr_assert_eq(socket.code, 0, "it can still ask for something else");
+    say(&socket, "{\"type\":\"subscribe\",\"view\":\"hits\",\"where\":[\"site:eq:a\"]}");
+    HEAR(&socket, "\"type\":\"snapshot\"");
+    forget(&wrong);
+    forget(&one);
+    forget(&socket);
     finish();
 }
 
@@ -460,6 +570,8 @@ static const struct store_check checks[] = {
     CHECK(filters_see_rows_come_and_go),
     CHECK(what_is_wrong_is_said_with_what_would_do),
     CHECK(one_frame_goes_to_all_and_a_slow_one_harms_nobody),
+    CHECK(who_leaves_what_he_lags_behind_with_lags_no_more),
+    CHECK(a_stream_of_events_ends_with_its_subscription),
     CHECK(events_themselves_are_pushed),
 };
 STORE_SUITE(live)
