@@ -107,6 +107,7 @@ static struct tl_serve_levels levels(void *ctx)
         .connections = tl_http_server_connections(serve->server),
         .waiting = tl_readers_waiting(serve->readers),
         .cached_bytes = tl_desk_cached_bytes(serve->desk),
+        .live = tl_live_http_figures(serve->live),
     };
 }
 

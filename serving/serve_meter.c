@@ -4,6 +4,7 @@
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 static const double bounds[] = {0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10};
 static const int statuses[] = {101, 200, 204, 304, 400, 401, 403, 404, 405, 406, 421, 426, 429, 500, 503, 504};
@@ -27,6 +28,34 @@ static const struct tl_metric_family waiting = {
 static const struct tl_metric_family cached = {
     .name = "tally_serve_cached_bytes", .type = TL_GAUGE, .help = "Bytes of answers that are kept."};
 
+static const struct tl_metric_family live_clients = {
+    .name = "tally_serve_live_clients", .type = TL_GAUGE, .help = "Clients of /api/v1/live, by what they are told over."};
+
+/* Of what is pushed, one number each. */
+static const struct live_figure {
+    struct tl_metric_family family;
+    size_t at; /* in struct tl_live_figures */
+} live_figures[] = {
+    {{.name = "tally_serve_live_lagging_clients",
+      .type = TL_GAUGE,
+      .help = "Clients that have not taken what is there for them; after half a minute of that they are cut off."},
+     offsetof(struct tl_live_figures, lagging)      },
+    {{.name = "tally_serve_live_subscriptions", .type = TL_GAUGE, .help = "Subscriptions of clients to views."},
+     offsetof(struct tl_live_figures, subscriptions)},
+    {{.name = "tally_serve_live_views", .type = TL_GAUGE, .help = "Views whose changes are looked for."},
+     offsetof(struct tl_live_figures, views)        },
+    {{.name = "tally_serve_live_journal_bytes",
+      .type = TL_GAUGE,
+      .help = "Bytes of what was told, kept for clients that come back."},
+     offsetof(struct tl_live_figures, journal_bytes)},
+    {{.name = "tally_serve_live_messages_total", .type = TL_COUNTER, .help = "Messages to clients that listen."},
+     offsetof(struct tl_live_figures, messages)     },
+    {{.name = "tally_serve_live_sent_bytes_total", .type = TL_COUNTER, .help = "Bytes of these messages."},
+     offsetof(struct tl_live_figures, bytes)        },
+    {{.name = "tally_serve_live_cut_off_clients_total", .type = TL_COUNTER, .help = "Clients that lagged for too long."},
+     offsetof(struct tl_live_figures, cut_off)      },
+};
+
 struct tl_serve_meter {
     struct tl_daemon *daemon;
     struct tl_serve_levels (*levels)(void *ctx);
@@ -35,7 +64,7 @@ struct tl_serve_meter {
     atomic_uint_fast64_t served[TL_SERVED_KINDS];
     atomic_uint_fast64_t buckets[TL_COUNT(bounds) + 1], took_ns;
     struct tl_metric *status_series[TL_COUNT(statuses) + 1], *served_series[TL_SERVED_KINDS], *duration_series, *connections,
-        *waiting, *cached;
+        *waiting, *cached, *live_clients[TL_LIVE_KINDS], *live_series[TL_COUNT(live_figures)];
 };
 
 void tl_serve_meter_status(struct tl_serve_meter *meter, int status)
@@ -80,12 +109,21 @@ static void publish(void *ctx)
     tl_metric_set(meter->connections, levels.connections);
     tl_metric_set(meter->waiting, levels.waiting);
     tl_metric_set(meter->cached, (double)levels.cached_bytes);
+    for (size_t k = 0; k < TL_LIVE_KINDS; k++)
+        tl_metric_set(meter->live_clients[k], (double)levels.live.clients[k]);
+    for (size_t f = 0; f < TL_COUNT(live_figures); f++) {
+        uint64_t value;
+
+        memcpy(&value, (const char *)&levels.live + live_figures[f].at, sizeof value);
+        tl_metric_set(meter->live_series[f], (double)value);
+    }
     tl_metrics_end(meter->daemon->metrics);
 }
 
 static enum tl_code series(struct tl_serve_meter *meter, struct tl_err *err)
 {
-    static const char *const kinds[TL_SERVED_KINDS] = {"store", "cache", "stale"};
+    static const char *const kinds[TL_SERVED_KINDS] = {"store", "cache", "stale"}, *const live_kinds[TL_LIVE_KINDS] = {
+                                                                                       "websocket", "sse"};
     struct tl_metrics *metrics = meter->daemon->metrics;
     enum tl_code rc = TL_OK;
 
@@ -107,6 +145,13 @@ static enum tl_code series(struct tl_serve_meter *meter, struct tl_err *err)
     TL_TRY(tl_metrics_series(metrics, &connections, NULL, 0, &meter->connections, err));
     TL_TRY(tl_metrics_series(metrics, &waiting, NULL, 0, &meter->waiting, err));
     TL_TRY(tl_metrics_series(metrics, &cached, NULL, 0, &meter->cached, err));
+    for (size_t k = 0; k < TL_LIVE_KINDS; k++) {
+        const struct tl_metric_label label = {"kind", tl_sv_from(live_kinds[k])};
+
+        TL_TRY(tl_metrics_series(metrics, &live_clients, &label, 1, &meter->live_clients[k], err));
+    }
+    for (size_t f = 0; f < TL_COUNT(live_figures); f++)
+        TL_TRY(tl_metrics_series(metrics, &live_figures[f].family, NULL, 0, &meter->live_series[f], err));
 out:
     return rc;
 }

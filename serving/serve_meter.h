@@ -2,6 +2,7 @@
 #ifndef TL_SERVE_METER_H
 #define TL_SERVE_METER_H
 
+#include "live.h"
 #include "main/daemon.h"
 
 /* Where an answer of the API came from. */
@@ -13,6 +14,7 @@ struct tl_serve_meter;
 struct tl_serve_levels {
     unsigned connections, waiting;
     size_t cached_bytes;
+    struct tl_live_figures live;
 };
 
 /* `daemon` NULL: nothing is shown, and counting costs next to nothing. */
