@@ -2,13 +2,18 @@
 #include "pulse.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <sys/eventfd.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/diag.h"
+
+enum { PAUSE_MS = 100 }; /* after the first failure */
 
 static const struct tl_metric_family store_reachable = {
     .name = "tally_store_reachable", .type = TL_GAUGE, .help = "1 where the store answered when it was last looked at."};
@@ -22,9 +27,10 @@ struct tl_pulse {
     bool running;
     struct tl_store *store; /* the thread's; NULL: it is away */
     int64_t version, published_version;
-    int64_t pause_ms; /* to the next look */
+    int64_t pause_ms; /* to the next look; 0: it is there */
+    int wake_fd;
     pthread_mutex_t mutex;
-    pthread_cond_t wake, looked;
+    pthread_cond_t looked;
     struct tl_pulse_beat beat; /* with the mutex, as are the next */
     uint64_t wanted, done;     /* looks: asked for, and begun behind that */
     bool ending;
@@ -67,7 +73,7 @@ static void note_away(struct tl_pulse *pulse, const struct tl_err *err)
         tl_diag(TL_WARN, "the store is away: %s", err->message);
     tl_store_close(pulse->store);
     pulse->store = NULL;
-    pulse->pause_ms = tl_min_i64(tl_max_i64(pulse->pause_ms * 2, 2 * TL_PULSE_MS), TL_PULSE_PAUSE_MAX_MS);
+    pulse->pause_ms = tl_min_i64(tl_max_i64(pulse->pause_ms * 2, PAUSE_MS), TL_PULSE_PAUSE_MAX_MS);
     pthread_mutex_lock(&pulse->mutex);
     pulse->beat.away = true;
     pthread_mutex_unlock(&pulse->mutex);
@@ -94,42 +100,49 @@ static void note_there(struct tl_pulse *pulse, int64_t version, int64_t publishe
     tell(pulse, NULL);
 }
 
-static struct timespec in_ms(int64_t ms)
+static void wake(struct tl_pulse *pulse)
 {
-    struct timespec at;
+    (void)!eventfd_write(pulse->wake_fd, 1);
+}
 
-    clock_gettime(CLOCK_MONOTONIC, &at);
-    at.tv_sec += ms / 1000;
-    at.tv_nsec += ms % 1000 * 1000000;
-    at.tv_sec += at.tv_nsec / 1000000000;
-    at.tv_nsec %= 1000000000;
-    return at;
+/* Until it has changed, or somebody wants a look, or for long enough. What fails here fails the next look, too. */
+static void wait_for_change(struct tl_pulse *pulse)
+{
+    struct pollfd wakes = {.fd = pulse->wake_fd, .events = POLLIN};
+    bool changed;
+    struct tl_err ignored;
+
+    if (pulse->store != NULL) {
+        tl_store_deadline(pulse->store, tl_clock_monotonic_ms() + TL_PULSE_MS + TL_PULSE_PATIENCE_MS);
+        if (tl_store_wait(pulse->store, TL_PULSE_MS, pulse->wake_fd, &changed, &ignored) == TL_OK)
+            return;
+    }
+    poll(&wakes, 1, (int)tl_max_i64(pulse->pause_ms, PAUSE_MS));
 }
 
 static void *pulse_main(void *arg)
 {
     struct tl_pulse *pulse = arg;
+    eventfd_t count;
 
     pthread_mutex_lock(&pulse->mutex);
     while (!pulse->ending) {
-        int64_t version = pulse->version, published_version = pulse->published_version, pause_ms;
+        int64_t version = pulse->version, published_version = pulse->published_version;
         uint64_t wanted = pulse->wanted;
         struct tl_err err = {0};
-        struct timespec until;
 
         pthread_mutex_unlock(&pulse->mutex);
         if (look(pulse, &version, &published_version, &err) == TL_OK)
             note_there(pulse, version, published_version);
         else
             note_away(pulse, &err);
-        pause_ms = tl_max_i64(pulse->pause_ms, TL_PULSE_MS);
         pthread_mutex_lock(&pulse->mutex);
         pulse->done = wanted;
         pthread_cond_broadcast(&pulse->looked);
-        until = in_ms(pause_ms);
-        while (!pulse->ending && pulse->wanted == wanted &&
-               pthread_cond_timedwait(&pulse->wake, &pulse->mutex, &until) != ETIMEDOUT)
-            ;
+        pthread_mutex_unlock(&pulse->mutex);
+        wait_for_change(pulse);
+        (void)!eventfd_read(pulse->wake_fd, &count);
+        pthread_mutex_lock(&pulse->mutex);
     }
     pthread_mutex_unlock(&pulse->mutex);
     return NULL;
@@ -169,9 +182,11 @@ enum tl_code tl_pulse_open(const char *store, struct tl_daemon *daemon, struct t
     pthread_mutex_init(&pulse->mutex, NULL);
     pthread_condattr_init(&monotonic);
     pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-    pthread_cond_init(&pulse->wake, &monotonic);
     pthread_cond_init(&pulse->looked, &monotonic);
     pthread_condattr_destroy(&monotonic);
+    pulse->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (pulse->wake_fd < 0)
+        TL_TRY(tl_fail_errno(err, TL_ERR_IO, "no eventfd"));
     if (daemon != NULL) {
         TL_TRY(tl_health_check(daemon->health, TL_SV("store"), "the store does not answer", &pulse->check, err));
         TL_TRY(tl_metrics_series(daemon->metrics, &store_reachable, NULL, 0, &pulse->reachable, err));
@@ -191,13 +206,14 @@ void tl_pulse_close(struct tl_pulse *pulse)
     if (pulse->running) {
         pthread_mutex_lock(&pulse->mutex);
         pulse->ending = true;
-        pthread_cond_signal(&pulse->wake);
         pthread_mutex_unlock(&pulse->mutex);
+        wake(pulse);
         pthread_join(pulse->thread, NULL);
     }
     tl_store_close(pulse->store);
     pthread_cond_destroy(&pulse->looked);
-    pthread_cond_destroy(&pulse->wake);
+    if (pulse->wake_fd >= 0)
+        close(pulse->wake_fd);
     pthread_mutex_destroy(&pulse->mutex);
     free(pulse);
 }
@@ -214,12 +230,16 @@ struct tl_pulse_beat tl_pulse_beat(struct tl_pulse *pulse)
 
 void tl_pulse_look(struct tl_pulse *pulse, int64_t most_ms)
 {
-    struct timespec until = in_ms(most_ms);
+    struct timespec until;
     uint64_t mine;
 
+    clock_gettime(CLOCK_MONOTONIC, &until);
+    until.tv_nsec += most_ms % 1000 * 1000000;
+    until.tv_sec += most_ms / 1000 + until.tv_nsec / 1000000000;
+    until.tv_nsec %= 1000000000;
     pthread_mutex_lock(&pulse->mutex);
     mine = ++pulse->wanted;
-    pthread_cond_signal(&pulse->wake);
+    wake(pulse);
     while (!pulse->ending && pulse->done < mine && pthread_cond_timedwait(&pulse->looked, &pulse->mutex, &until) != ETIMEDOUT)
         ;
     pthread_mutex_unlock(&pulse->mutex);

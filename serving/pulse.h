@@ -1,6 +1,7 @@
 /* pulse.h: is the store there, and has it changed? Looked at by one thread, for all who want to know.
  *
- * Is:      a handle of its own and a look every TL_PULSE_MS; a store that does not answer is opened anew, with longer and longer pauses.
+ * Is:      a handle of its own that waits for changes (tl_store_wait), and a look at each, and every TL_PULSE_MS; a store that does not answer is opened
+ *          anew, with longer and longer pauses.
  * Runs on: a thread of its own; a beat is read on any.
  *
  * Whoever reads from the store takes a beat before his snapshot begins: as long as later beats have the same numbers, what he read still holds. */
@@ -10,7 +11,7 @@
 #include "main/daemon.h"
 #include "store/store.h"
 
-enum { TL_PULSE_MS = 50, TL_PULSE_PATIENCE_MS = 2000, TL_PULSE_PAUSE_MAX_MS = 5000 };
+enum { TL_PULSE_MS = 1000, TL_PULSE_PATIENCE_MS = 2000, TL_PULSE_PAUSE_MAX_MS = 5000 };
 
 struct tl_pulse_beat {
     int64_t changes,
