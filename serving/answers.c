@@ -10,7 +10,7 @@
 
 #include "base/table.h"
 
-enum { SLOTS = 4096, BRIEFLY_MS = 1000, UNCHANGED_MS = 10000, GZIP_LEVEL = 4, ZSTD_LEVEL = 3 };
+enum { SLOTS = 4096, BRIEFLY_MS = 1000, FRESH_MS = 10000, GZIP_LEVEL = 4, ZSTD_LEVEL = 3 };
 
 struct tl_answers {
     struct tl_kept *slots[SLOTS];
@@ -244,12 +244,13 @@ void tl_answers_put_form(struct tl_answers *answers, struct tl_kept *kept, enum 
 bool tl_kept_holds(const struct tl_kept *kept, const struct tl_pulse_beat *now, int64_t now_ms)
 {
     int64_t age_ms = now_ms - kept->read_ms;
+    bool is_fresh = !now->away && (!kept->has_tail || age_ms < FRESH_MS);
 
     switch (kept->valid) {
     case TL_API_ONCE: return false;
     case TL_API_BRIEFLY: return !now->away && kept->beat.publications == now->publications && age_ms < BRIEFLY_MS;
-    case TL_API_UNCHANGED: return !now->away && kept->beat.changes == now->changes && age_ms < UNCHANGED_MS;
-    case TL_API_PUBLISHED: return !now->away && kept->beat.publications == now->publications;
+    case TL_API_UNCHANGED: return is_fresh && kept->beat.changes == now->changes;
+    case TL_API_PUBLISHED: return is_fresh && kept->beat.publications == now->publications;
     case TL_API_ALWAYS: return true;
     }
     return false;

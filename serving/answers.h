@@ -29,7 +29,7 @@ struct tl_kept {
 
     const char *type;
     char *headers;            /* of the answer's own, malloc'ed */
-    char etag[TL_ETAG_BYTES]; /* hex digits, of the plain form */
+    char etag[TL_ETAG_BYTES]; /* hex digits, of the plain form without how fresh it is */
     enum tl_api_valid valid;
     bool has_tail;
     struct tl_pulse_beat beat; /* of before it was read */
@@ -55,7 +55,7 @@ void tl_answers_put_form(struct tl_answers *answers, struct tl_kept *kept, enum 
 bool tl_kept_holds(const struct tl_kept *kept, const struct tl_pulse_beat *now, int64_t now_ms);
 size_t tl_answers_bytes(const struct tl_answers *answers);
 
-/* The hex digits for a body. */
+/* The hex digits for a body, or for what of it is meant. */
 void tl_etag_of(struct tl_sv body, char out[TL_ETAG_BYTES]);
 
 #endif

@@ -35,7 +35,7 @@ struct tl_api_request {
 enum tl_api_valid {
     TL_API_ONCE,      /* a refusal */
     TL_API_BRIEFLY,   /* it tells of what leaves no trace in the store's version, or of the clock: a second */
-    TL_API_UNCHANGED, /* until the store's version changes; some seconds, for it says how far behind the layers are */
+    TL_API_UNCHANGED, /* until the store's version changes */
     TL_API_PUBLISHED, /* left of the boundary: until tl_store_published_version changes */
     TL_API_ALWAYS,
 };
@@ -44,7 +44,9 @@ struct tl_api_answer {
     int status;
     const char *type; /* Content-Type */
     enum tl_api_valid valid;
-    bool has_tail;                 /* TL_API_FRESH_TAIL */
+    bool
+        has_tail; /* TL_API_FRESH_TAIL; when it was read, and so how far behind the layers were, stands in it: it holds for some seconds */
+    size_t steady_bytes;           /* of the body, what does not grow by itself until it is read again; 0: all */
     int64_t as_of_ms, boundary_ms; /* INT64_MIN: none */
     struct tl_buf body;
     struct tl_buf headers; /* lines with their "\r\n" */

@@ -88,6 +88,8 @@ TL_MUST_USE enum tl_code tl_api_rows_add(void *ctx, const struct tl_value *value
 void tl_api_put_time(struct tl_buf *out, int64_t ms);
 /* Seconds from `from_ms` to `to_ms`, or null where either is none. */
 void tl_api_put_seconds(struct tl_buf *out, int64_t from_ms, int64_t to_ms);
+/* From here on the body says how fresh it is. */
+void tl_api_put_steady(struct tl_api_call *call);
 /* `"as_of": "...", ` and the fresh tail: the end of each JSON object. */
 void tl_api_put_tail(struct tl_api_call *call);
 

@@ -132,10 +132,17 @@ void tl_api_put_seconds(struct tl_buf *out, int64_t from_ms, int64_t to_ms)
         tl_buf_printf(out, "%.3f", (double)tl_max_i64(to_ms - from_ms, 0) / 1000);
 }
 
+void tl_api_put_steady(struct tl_api_call *call)
+{
+    if (call->answer->steady_bytes == 0)
+        call->answer->steady_bytes = call->answer->body.size;
+}
+
 void tl_api_put_tail(struct tl_api_call *call)
 {
     struct tl_buf *out = &call->answer->body;
 
+    tl_api_put_steady(call);
     tl_buf_put_str(out, "\"as_of\": ");
     tl_api_put_time(out, call->now_ms);
     tl_buf_put_str(out, ", " TL_API_FRESH_TAIL);

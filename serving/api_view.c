@@ -195,6 +195,7 @@ static enum tl_code put_row(void *ctx, const struct tl_value *values, size_t cou
     return tl_api_rows_add(&((struct reading *)ctx)->rows, values, count, err);
 }
 
+/* What an ETag stands for ends where time alone changes what is told; and left of the boundary, where speed alone does. */
 static void put_freshness(struct reading *reading)
 {
     const struct tl_definition *definition = &reading->definition;
@@ -203,12 +204,15 @@ static void put_freshness(struct reading *reading)
 
     tl_buf_put_str(out, "\"boundary\": ");
     tl_api_put_time(out, definition->boundary_ms);
-    tl_buf_put_str(out, ", \"freshness\": {\"speed_behind_s\": ");
+    if (reading->call->answer->valid == TL_API_PUBLISHED)
+        tl_api_put_steady(reading->call);
+    tl_buf_put_str(out, ", \"freshness\": {\"final_to\": ");
+    tl_api_put_time(out, definition->final_ms);
+    tl_api_put_steady(reading->call);
+    tl_buf_put_str(out, ", \"speed_behind_s\": ");
     tl_api_put_seconds(out, definition->final_ms, now_ms);
     tl_buf_put_str(out, ", \"batch_behind_s\": ");
     tl_api_put_seconds(out, definition->boundary_ms, now_ms);
-    tl_buf_put_str(out, ", \"final_to\": ");
-    tl_api_put_time(out, definition->final_ms);
     tl_buf_put_str(out, "}, ");
 }
 
@@ -283,9 +287,9 @@ enum tl_code tl_api_view(struct tl_api_call *call, struct tl_err *err)
     if (rc == TL_OK)
         rc = read_rows(&reading, err);
     TL_TRY(refuse(&reading, rc, err));
-    put_end(&reading);
     call->answer->boundary_ms = reading.definition.boundary_ms;
     call->answer->valid = validity(&reading);
+    put_end(&reading);
 out:
     tl_api_rows_done(&reading.rows);
     tl_buf_done(&reading.next);

@@ -55,6 +55,7 @@ static void put_time_header(struct tl_buf *out, const char *name, int64_t ms)
     tl_buf_printf(out, "%s: %s\r\n", name, text);
 }
 
+/* Weak where the body says how fresh it is: who asks again wants to know of other rows. Source: RFC 9110, 8.8.1. */
 static void put_etag(struct tl_buf *out, const struct tl_kept *kept, enum tl_coding form)
 {
     const char *coding = tl_coding_name(form);
@@ -83,7 +84,7 @@ static void put_headers(struct tl_desk *desk, const struct tl_http_call *call, c
                   : tl_gate_has_secrets(desk->config.gate) ? "private, no-cache"
                                                            : "no-cache");
     if (!stale) {
-        tl_buf_put_str(out, "ETag: ");
+        tl_buf_put_str(out, kept->has_tail ? "ETag: W/" : "ETag: ");
         put_etag(out, kept, form);
         tl_buf_put_str(out, "\r\n");
     }
@@ -214,7 +215,7 @@ static void end_form(struct tl_desk *desk, struct job *job)
     struct tl_kept *kept = tl_answers_find(desk->answers, tl_buf_sv(&job->key));
     struct tl_http_call *call;
 
-    if (kept != NULL && strcmp(kept->etag, job->kept.etag) == 0) {
+    if (kept != NULL && strcmp(kept->etag, job->kept.etag) == 0 && kept->read_ms == job->kept.read_ms) {
         kept->making[job->form] = false;
         if (job->kept.forms[job->form] != NULL)
             tl_answers_put_form(desk->answers, kept, job->form, tl_blob_hold(job->kept.forms[job->form]));
@@ -260,7 +261,7 @@ static enum tl_code take_answer(struct job *job, struct tl_store *store, struct 
     kept->has_tail = answer.has_tail;
     kept->as_of_ms = answer.as_of_ms;
     kept->boundary_ms = answer.boundary_ms;
-    tl_etag_of(tl_buf_sv(&answer.body), kept->etag);
+    tl_etag_of((struct tl_sv){answer.body.data, answer.steady_bytes > 0 ? answer.steady_bytes : answer.body.size}, kept->etag);
     if (answer.headers.size > 0) {
         kept->headers = strndup(answer.headers.data, answer.headers.size);
         if (kept->headers == NULL)

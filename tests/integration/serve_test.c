@@ -169,7 +169,7 @@ ON_BOTH_STORES(every_resource_answers)
     SAYS(answer.body,
          "\"rows\": [\n{\"window_start\":\"2024-03-01T00:00:00.000Z\",\"window_end\":\"2024-03-01T01:00:00.000Z\",\"host\":"
          "\"h0\",\"n\":1,\"mean\":5,\"_layer\":\"batch\",\"_final\":true}\n], \"next_cursor\": \"");
-    SAYS(answer.body, "\"boundary\": \"2024-03-02T00:00:00.000Z\", \"freshness\": {\"speed_behind_s\": ");
+    SAYS(answer.body, "\"boundary\": \"2024-03-02T00:00:00.000Z\", \"freshness\": {\"final_to\": ");
     cr_assert_str_eq(serve_header(&answer, "Tally-Boundary"), "2024-03-02T00:00:00.000Z");
     cr_assert_str_eq(serve_header(&answer, "Tally-Stale"), "");
     serve_done(&answer);
@@ -495,7 +495,7 @@ static int status_with(const char *target, const char *etag)
     struct serve_answer answer;
     int status;
 
-    snprintf(header, sizeof header, "If-None-Match: \"x\", W/%s\r\n", etag);
+    snprintf(header, sizeof header, "If-None-Match: \"x\", %s%s\r\n", etag[0] == 'W' ? "" : "W/", etag);
     answer = serve_ask(&serve, "GET", target, header);
     status = answer.status;
     if (status == 304)
@@ -555,6 +555,50 @@ ON_BOTH_STORES(an_answer_holds_until_the_store_says_otherwise)
     expect_changed(left, left_etag, "after a rollback");
     free(left_etag);
     free(right_etag);
+    serve_stop(&serve);
+}
+
+static double number_behind(const char *body, const char *name)
+{
+    const char *at = strstr(body, name);
+
+    cr_assert_not_null(at, "%s: %s", name, body);
+    return atof(at + strlen(name));
+}
+
+/* Left of the boundary rows stay what they are, but the layers fall behind all the same; who knows the rows is told that they are the same. */
+ON_BOTH_STORES(how_fresh_an_answer_is_does_not_stand_still)
+{
+    static const char left[] = "/api/v1/views/hits?to=2024-03-01T12:00:00Z&limit=100", runs[] = "/api/v1/runs";
+    struct serve_answer first, second;
+    char *etag, *csv_etag, *runs_etag;
+    double asked;
+
+    count_a_day(true);
+    START();
+    first = serve_get(&serve, left);
+    etag = etag_of(left);
+    csv_etag = etag_of("/api/v1/views/hits?to=2024-03-01T12:00:00Z&limit=100&format=csv");
+    runs_etag = etag_of(runs);
+    cr_assert(etag[0] == 'W' && csv_etag[0] == '"', "%s %s", etag, csv_etag);
+    tl_clock_sleep_ms(10500);
+    asked = sample("tally_serve_answers_total{from=\"store\"}");
+    free(csv_etag);
+    csv_etag = etag_of("/api/v1/views/hits?to=2024-03-01T12:00:00Z&limit=100&format=csv");
+    cr_assert_eq(sample("tally_serve_answers_total{from=\"store\"}"), asked, "of what has no freshness nothing is old");
+    cr_assert_eq(status_with(left, etag), 304, "the rows are the same");
+    cr_assert_eq(status_with(runs, runs_etag), 304, "the runs are the same");
+    second = serve_get(&serve, left);
+    cr_assert_geq(number_behind(second.body, "\"speed_behind_s\": "), number_behind(first.body, "\"speed_behind_s\": ") + 10);
+    cr_assert_geq(number_behind(second.body, "\"batch_behind_s\": "), number_behind(first.body, "\"batch_behind_s\": ") + 10);
+    cr_assert_str_neq(strstr(second.body, "\"as_of\": "), strstr(first.body, "\"as_of\": "));
+    cr_assert_str_neq(serve_header(&second, "Tally-As-Of"), serve_header(&first, "Tally-As-Of"));
+    cr_assert_str_eq(serve_header(&second, "ETag"), etag);
+    serve_done(&first);
+    serve_done(&second);
+    free(etag);
+    free(csv_etag);
+    free(runs_etag);
     serve_stop(&serve);
 }
 
