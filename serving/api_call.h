@@ -108,8 +108,6 @@ TL_MUST_USE enum tl_code tl_api_status(struct tl_api_call *call, struct tl_err *
 TL_MUST_USE enum tl_code tl_api_find_view(struct tl_api_call *call, struct tl_sv name, const char *parameter,
                                           struct tl_definition *out, struct tl_err *err);
 
-/* `"columns": [{"name", "type", "role"}]` */
-void tl_api_put_columns(struct tl_buf *out, const struct tl_shape_column *columns, size_t count, bool windowed);
 /* What a URI may have as it is; the rest as %xx. Bytes that are encoded already stay. */
 void tl_api_put_uri(struct tl_buf *out, struct tl_sv text);
 

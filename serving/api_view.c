@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "api_call.h"
+#include "columns.h"
 #include "event/zone.h"
 #include "rollup.h"
 #include "store/store_select.h"
@@ -183,8 +184,8 @@ static enum tl_code put_head(void *ctx, const struct tl_shape_column *columns, s
     if (reading->call->format == TL_API_JSON) {
         tl_buf_put_str(out, "{\"view\": ");
         tl_buf_put_json(out, reading->definition.view);
-        tl_buf_put_str(out, ", ");
-        tl_api_put_columns(out, columns, own, reading->windowed);
+        tl_buf_put_str(out, ", \"columns\": ");
+        tl_columns_put(out, columns, own, reading->windowed);
         tl_buf_put_str(out, ", \"rows\": [\n");
     }
     return tl_api_rows_head(&reading->rows, columns, count, err);

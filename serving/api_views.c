@@ -2,7 +2,7 @@
 #include <string.h>
 
 #include "api_call.h"
-#include "store/merge_view.h"
+#include "columns.h"
 #include "store/store_check.h"
 
 /* ---- finding one ---- */
@@ -130,25 +130,6 @@ static enum tl_code see_keeper(void *ctx, int64_t run, struct tl_err *err)
     return TL_OK;
 }
 
-void tl_api_put_columns(struct tl_buf *out, const struct tl_shape_column *columns, size_t count, bool windowed)
-{
-    static const char *const roles[] = {
-        [TL_ROLE_VALUE] = "value",           [TL_ROLE_KEY] = "key",          [TL_ROLE_WINDOW_START] = "window_start",
-        [TL_ROLE_WINDOW_END] = "window_end", [TL_ROLE_WINDOW_TIME] = "time",
-    };
-
-    tl_buf_put_str(out, "\"columns\": [");
-    for (size_t c = 0; c < count; c++) {
-        bool time = !windowed && tl_merge_view_is_time(columns[c].kind);
-
-        tl_buf_put_str(out, c > 0 ? ", {\"name\": " : "{\"name\": ");
-        tl_buf_put_json(out, columns[c].name);
-        tl_buf_printf(out, ", \"type\": \"%s\", \"role\": \"%s\"}", tl_kind_name(columns[c].kind),
-                      time ? "time" : roles[columns[c].role]);
-    }
-    tl_buf_put_u8(out, ']');
-}
-
 static enum tl_code put_view(struct tl_api_call *call, const struct tl_definition *definitions, size_t count,
                              const struct tl_definition *definition, const struct keepers *keepers, struct tl_err *err)
 {
@@ -167,8 +148,8 @@ static enum tl_code put_view(struct tl_api_call *call, const struct tl_definitio
         TL_TRY(tl_store_staged(call->store, keepers->runs[k], definition->id, see_staged, &layers, err));
     tl_buf_put_str(out, "{\"name\": ");
     tl_buf_put_json(out, definition->view);
-    tl_buf_printf(out, ", \"kind\": \"%s\", ", kind);
-    tl_api_put_columns(out, columns, columns_count, strcmp(kind, "events") != 0);
+    tl_buf_printf(out, ", \"kind\": \"%s\", \"columns\": ", kind);
+    tl_columns_put(out, columns, columns_count, strcmp(kind, "events") != 0);
     tl_buf_put_str(out, ", \"boundary\": ");
     tl_api_put_time(out, definition->boundary_ms);
     tl_buf_put_str(out, ", \"published_from\": ");

@@ -65,6 +65,7 @@ struct view {
     struct tl_changes_view public;
     struct view *next;
     struct tl_arena columns_memory;
+    struct tl_sv shown_columns; /* what they were in the file: as columns_text, below */
     char *name;
     bool loaded;    /* the file has what it shows */
     bool described; /* columns are the store's, as of a look of this process */
@@ -138,7 +139,7 @@ static enum tl_code take_kept(void *ctx, struct tl_sv name, struct tl_sv columns
     TL_TRY(view_open(ctx, name, &view, err));
     view->public.is = *is;
     view->loaded = true;
-    if (!tl_arena_copy(&view->columns_memory, columns, &view->public.columns_text))
+    if (!tl_arena_copy(&view->columns_memory, columns, &view->shown_columns))
         TL_TRY(tl_fail_memory(err, columns.size));
 out:
     return rc;
@@ -168,11 +169,11 @@ static enum tl_code copy_columns(struct view *view, struct tl_err *err)
     struct tl_changes_view *public = &view->public;
     struct tl_shape_column *columns;
 
-    if (view->described && tl_sv_eq(public->columns_text, tl_buf_sv(&view->columns_text)))
+    if (view->described && tl_sv_eq(view->shown_columns, tl_buf_sv(&view->columns_text)))
         return TL_OK;
     tl_arena_reset(&view->columns_memory);
     columns = tl_arena_zalloc(&view->columns_memory, (size_t)(from->columns_count + 1) * sizeof *columns);
-    if (columns == NULL || !tl_arena_copy(&view->columns_memory, tl_buf_sv(&view->columns_text), &public->columns_text))
+    if (columns == NULL || !tl_arena_copy(&view->columns_memory, tl_buf_sv(&view->columns_text), &view->shown_columns))
         return tl_fail_memory(err, view->columns_text.size);
     for (uint32_t i = 0; i < from->columns_count; i++) {
         columns[i] = from->columns[i];
@@ -618,7 +619,7 @@ static enum tl_code look_at(struct look *l, struct tl_err *err)
     tl_buf_clear(&view->columns_text);
     put_columns_text(&view->columns_text, &l->columns);
     TL_TRY(tl_buf_check(&view->columns_text, "columns", err));
-    view->other_columns = view->loaded && !tl_sv_eq(view->public.columns_text, tl_buf_sv(&view->columns_text));
+    view->other_columns = view->loaded && !tl_sv_eq(view->shown_columns, tl_buf_sv(&view->columns_text));
     l->replaced = view->loaded && l->definition.id != is->definition;
     /* Without a number, somebody has only registered a definition. */
     l->renamed = view->loaded && !l->replaced && l->mark.names != is->names && l->mark.change != is->change;

@@ -32,7 +32,6 @@ struct tl_changes_config tl_changes_usual(void);
 struct tl_changes_view {
     struct tl_sv name;
     struct tl_served_columns columns; /* good until the next look */
-    struct tl_sv columns_text;        /* JSON: [{"name","type","role"}...] */
     struct tl_shown_view is;          /* as of the last look */
     void *listeners;                  /* the caller's */
 };

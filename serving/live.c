@@ -15,6 +15,7 @@
 #include <xxhash.h>
 
 #include "base/clock.h"
+#include "columns.h"
 #include "core/partial.h"
 #include "event/timestamp.h"
 #include "filter.h"
@@ -362,7 +363,7 @@ static enum tl_code snapshot_of(struct tl_live *live, struct group *group, struc
     tl_buf_clear(&live->text);
     put_head(&live->text, "snapshot", group);
     tl_buf_printf(&live->text, ",\"seq\":%lld,\"columns\":", (long long)view->is.seq);
-    tl_buf_put_sv(&live->text, view->columns_text);
+    tl_columns_put(&live->text, view->columns.columns, view->columns.columns_count, view->columns.windowed);
     tl_buf_put_str(&live->text, ",\"rows\":[");
     tl_buf_put_sv(&live->text, tl_buf_sv(&live->added));
     tl_buf_printf(&live->text, "],\"truncated\":%s,\"from\":", truncated ? "true" : "false");

@@ -477,6 +477,31 @@ ON_BOTH_STORES(longer_spans_are_counted_as_if_they_were_windows)
     serve_stop(&serve);
 }
 
+/* Whoever reads rows by the list of columns finds the same list wherever it stands. */
+ON_BOTH_STORES(columns_are_the_same_wherever_they_are_listed)
+{
+    static const char *const views[] = {"hits", "visits", "pages"};
+    struct serve_answer list, rows;
+
+    count_a_day(true);
+    START();
+    list = serve_get(&serve, "/api/v1/views");
+    SAYS(list.body, "{\"name\": \"window_start\", \"type\": \"TIMESTAMP_LTZ(3)\", \"role\": \"window_start\"}");
+    for (size_t v = 0; v < TL_COUNT(views); v++) {
+        char target[100], *columns;
+
+        snprintf(target, sizeof target, "/api/v1/views/%s?limit=1", views[v]);
+        rows = serve_get(&serve, target);
+        columns = strstr(rows.body, "\"columns\": [");
+        cr_assert_not_null(columns, "%s", rows.body);
+        columns[strcspn(columns, "]")] = '\0';
+        SAYS(list.body, columns);
+        serve_done(&rows);
+    }
+    serve_done(&list);
+    serve_stop(&serve);
+}
+
 /* ---- what is kept ---- */
 
 static char *etag_of(const char *target)

@@ -195,7 +195,8 @@ static void a_correction_says_old_new_and_cause(const struct store_backend *back
          "\"rows\":[{\"window_start\":\"1970-01-01T00:00:00.000Z\",\"window_end\":\"1970-01-01T00:00:10.000Z\",\"host\":\"a\","
          "\"num_"
          "hits\":1,\"_id\":\"",
-         "\"_layer\":\"speed\",\"_final\":false}]", "\"columns\":[{\"name\":\"window_start\",\"type\":\"TIMESTAMP(3)\"",
+         "\"_layer\":\"speed\",\"_final\":false}]",
+         "\"columns\":[{\"name\": \"window_start\", \"type\": \"TIMESTAMP_LTZ(3)\", \"role\": \"window_start\"},",
          "\"truncated\":false", "\"boundary\":null");
     SILENCE(&c);
     put(0, 10 * S, "a", 2);
