@@ -360,7 +360,7 @@ static enum tl_code walk(struct look *l, int64_t behind_ms, struct tl_err *err)
     enum tl_code rc;
 
     TL_TRY(tl_store_served(l->c->store, &what, &cursor, err));
-    TL_TRY(tl_shown_walk(shown, l->view->public.is.id, behind_ms, -1, err));
+    TL_TRY(tl_shown_walk(shown, l->view->public.is.id, behind_ms, false, err));
     TL_TRY(tl_served_next(cursor, &row, err));
     TL_TRY(tl_shown_next(shown, &old, &there, err));
     while (row != NULL || there) {
@@ -818,20 +818,20 @@ void tl_changes_each(struct tl_changes *c, void (*each)(void *ctx, struct tl_cha
 
 /* ---- what was shown ---- */
 
-enum tl_code tl_changes_rows(struct tl_changes *c, const struct tl_changes_view *view, int64_t behind_ms, int64_t newest,
-                             enum tl_code (*each)(void *ctx, const struct tl_shown_row *row, struct tl_err *err), void *ctx,
-                             struct tl_err *err)
+enum tl_code tl_changes_rows(struct tl_changes *c, const struct tl_changes_view *view, int64_t behind_ms,
+                             enum tl_code (*each)(void *ctx, const struct tl_shown_row *row, bool *enough, struct tl_err *err),
+                             void *ctx, struct tl_err *err)
 {
     struct tl_shown_row row;
-    bool there = false;
+    bool there = false, enough = false;
     enum tl_code rc;
 
-    TL_TRY(tl_shown_walk(c->shown, view->is.id, behind_ms, newest, err));
-    for (;;) {
+    TL_TRY(tl_shown_walk(c->shown, view->is.id, behind_ms, true, err));
+    while (!enough) {
         TL_TRY(tl_shown_next(c->shown, &row, &there, err));
         if (!there)
             break;
-        TL_TRY(each(ctx, &row, err));
+        TL_TRY(each(ctx, &row, &enough, err));
     }
 out:
     tl_shown_walk_end(c->shown);

@@ -65,10 +65,10 @@ TL_MUST_USE enum tl_code tl_changes_look(struct tl_changes *changes, int64_t now
                                                       const struct tl_changes_news *news),
                                          void *ctx, struct tl_err *err);
 
-/* The rows of the last look that end behind `behind_ms`, in order; newest >= 0: so many at most, those that end last. */
+/* The rows of the last look that end behind `behind_ms`, from the last back to the first, until `each` has enough. */
 TL_MUST_USE enum tl_code tl_changes_rows(struct tl_changes *changes, const struct tl_changes_view *view, int64_t behind_ms,
-                                         int64_t newest,
-                                         enum tl_code (*each)(void *ctx, const struct tl_shown_row *row, struct tl_err *err),
+                                         enum tl_code (*each)(void *ctx, const struct tl_shown_row *row, bool *enough,
+                                                              struct tl_err *err),
                                          void *ctx, struct tl_err *err);
 /* Does the journal lead on from there? */
 TL_MUST_USE enum tl_code tl_changes_leads_on(struct tl_changes *changes, const struct tl_changes_view *view, int64_t since,

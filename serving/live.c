@@ -308,48 +308,61 @@ out:
 struct snapping {
     struct tl_live *live;
     struct group *group;
-    size_t rows_count, skip;
-    bool puts;
+    int64_t left;
+    size_t *ends; /* of the rows in live->added, the newest first */
+    size_t rows_count, rows_capacity;
+    bool truncated;
 };
 
-static enum tl_code put_shown(void *ctx, const struct tl_shown_row *row, struct tl_err *err)
+static enum tl_code put_shown(void *ctx, const struct tl_shown_row *row, bool *enough, struct tl_err *err)
 {
     struct snapping *s = ctx;
     const struct tl_changes_view *view = s->group->listening->view;
 
     if (!tl_delta_get_values(row->values, &view->columns, row->start_ms, row->end_ms, s->live->new_values))
         return tl_fail(err, TL_ERR_CORRUPT, "what was shown of view '%.*s' is damaged", TL_SV_ARG(view->name));
-    if (!tl_filter_takes(&s->group->filter, s->live->new_values) || s->rows_count++ < s->skip || !s->puts)
+    if (!tl_filter_takes(&s->group->filter, s->live->new_values))
         return TL_OK;
-    if (s->live->added.size > 0)
-        tl_buf_put_str(&s->live->added, ",");
+    s->truncated = *enough = s->left-- == 0;
+    if (*enough)
+        return TL_OK;
+    if (s->rows_count == s->rows_capacity) {
+        s->rows_capacity = s->rows_capacity == 0 ? 64 : 2 * s->rows_capacity;
+        if (!TL_RESIZE(s->ends, s->rows_capacity))
+            return tl_fail_memory(err, s->rows_capacity * sizeof *s->ends);
+    }
     put_row(s->live, &s->live->added, view, row->start_ms, row->end_ms, row->key, row->run, s->live->new_values);
+    s->ends[s->rows_count++] = s->live->added.size;
     return TL_OK;
 }
 
-/* Rows come in order, and the newest are wanted: they are counted first. */
-static enum tl_code put_newest(struct snapping *s, int64_t most, bool *truncated, struct tl_err *err)
+/* The newest are wanted, and not more than those are looked for; they stand in order. */
+static enum tl_code put_newest(struct snapping *s, struct tl_buf *out, struct tl_err *err)
 {
     struct tl_live *live = s->live;
-    const struct tl_changes_view *view = s->group->listening->view;
-    int64_t newest = s->group->filter.count > 0 ? -1 : most + 1;
     enum tl_code rc;
 
     tl_buf_clear(&live->added);
-    TL_TRY(tl_changes_rows(live->changes, view, s->group->from_ms, newest, put_shown, s, err));
-    *truncated = (int64_t)s->rows_count > most;
-    *s = (struct snapping){live, s->group, 0, *truncated ? s->rows_count - (size_t)most : 0, true};
-    TL_TRY(tl_changes_rows(live->changes, view, s->group->from_ms, newest, put_shown, s, err));
+    TL_TRY(tl_changes_rows(live->changes, s->group->listening->view, s->group->from_ms, put_shown, s, err));
     TL_TRY(tl_buf_check(&live->added, "a snapshot", err));
+    for (size_t i = s->rows_count; i-- > 0;) {
+        size_t from = i > 0 ? s->ends[i - 1] : 0;
+
+        tl_buf_put(out, live->added.data + from, s->ends[i] - from);
+        if (i > 0)
+            tl_buf_put_u8(out, ',');
+    }
 out:
+    free(s->ends);
     return rc;
 }
 
 static enum tl_code snapshot_of(struct tl_live *live, struct group *group, struct tl_blob **out, struct tl_err *err)
 {
     const struct tl_changes_view *view = group->listening->view;
-    struct snapping s = {.live = live, .group = group};
-    bool truncated = false;
+    struct snapping s = {.live = live,
+                         .group = group,
+                         .left = group->last > 0 ? tl_min_i64(group->last, live->limits.rows_max) : live->limits.rows_max};
     enum tl_code rc = TL_OK;
 
     if (group->snapshot != NULL && group->snapshot_seq == view->is.seq && group->snapshot_final_ms == view->is.final_ms) {
@@ -358,15 +371,13 @@ static enum tl_code snapshot_of(struct tl_live *live, struct group *group, struc
     }
     if (!make_room(live, view))
         TL_TRY(tl_fail_memory(err, view->columns.columns_count));
-    TL_TRY(put_newest(&s, group->last > 0 ? tl_min_i64(group->last, live->limits.rows_max) : live->limits.rows_max, &truncated,
-                      err));
     tl_buf_clear(&live->text);
     put_head(&live->text, "snapshot", group);
     tl_buf_printf(&live->text, ",\"seq\":%lld,\"columns\":", (long long)view->is.seq);
     tl_columns_put(&live->text, view->columns.columns, view->columns.columns_count, view->columns.windowed);
     tl_buf_put_str(&live->text, ",\"rows\":[");
-    tl_buf_put_sv(&live->text, tl_buf_sv(&live->added));
-    tl_buf_printf(&live->text, "],\"truncated\":%s,\"from\":", truncated ? "true" : "false");
+    TL_TRY(put_newest(&s, &live->text, err));
+    tl_buf_printf(&live->text, "],\"truncated\":%s,\"from\":", s.truncated ? "true" : "false");
     put_time(&live->text, tl_max_i64(group->from_ms, view->is.floor_ms));
     put_freshness(live, &live->text, &view->is);
     tl_buf_put_u8(&live->text, '}');

@@ -32,7 +32,7 @@ enum statement {
     DROP,
     FIND,
     WALK,
-    WALK_NEWEST,
+    WALK_BACK,
     PRUNE,
     END_OF,
     ADD,
@@ -75,8 +75,8 @@ static const char *const sql[STATEMENTS] = {
     [FIND] = "SELECT run, \"values\" FROM shown WHERE view = ?1 AND end_ms = ?2 AND start_ms = ?3 AND \"key\" = ?4",
     [WALK] = "SELECT end_ms, start_ms, \"key\", run, \"values\" FROM shown WHERE view = ?1 AND (end_ms, start_ms, \"key\") > (?2, ?3, ?4)"
              " ORDER BY end_ms, start_ms, \"key\" LIMIT ?5",
-    [WALK_NEWEST] = "SELECT * FROM (SELECT end_ms, start_ms, \"key\", run, \"values\" FROM shown WHERE view = ?1 AND end_ms > ?2"
-                    " ORDER BY end_ms DESC, start_ms DESC, \"key\" DESC LIMIT ?3) ORDER BY end_ms, start_ms, \"key\"",
+    [WALK_BACK] = "SELECT end_ms, start_ms, \"key\", run, \"values\" FROM shown WHERE view = ?1 AND end_ms > ?6 AND (end_ms, start_ms, \"key\") < (?2, ?3, ?4)"
+                  " ORDER BY end_ms DESC, start_ms DESC, \"key\" DESC LIMIT ?5",
     [PRUNE] = "DELETE FROM shown WHERE view = ?1 AND end_ms <= ?2",
     [END_OF] = "SELECT end_ms FROM shown WHERE view = ?1 ORDER BY end_ms, start_ms, \"key\" LIMIT 1 OFFSET ?2",
     [ADD] = "INSERT INTO journal (view, seq, at_ms, delta) VALUES (?1, ?2, ?3, ?4)",
@@ -94,8 +94,9 @@ struct tl_shown {
     uint64_t seed;
     sqlite3_stmt *statements[STATEMENTS];
     struct walk {
-        bool open, last;                      /* what was fetched last is all there is */
-        int64_t view, left, end_ms, start_ms; /* where it stands */
+        bool open, last;                           /* what was fetched last is all there is */
+        bool back;                                 /* from the last row to the first */
+        int64_t view, behind_ms, end_ms, start_ms; /* where it stands */
         struct tl_buf key, fetched;
         struct tl_reader reader;
     } walk;
@@ -452,19 +453,17 @@ out:
 static enum tl_code fetch(struct tl_shown *s, struct tl_err *err)
 {
     struct walk *w = &s->walk;
-    sqlite3_stmt *stmt = s->statements[w->left >= 0 ? WALK_NEWEST : WALK];
-    int64_t count = 0, most = w->left >= 0 ? w->left : FETCH_ROWS;
+    sqlite3_stmt *stmt = s->statements[w->back ? WALK_BACK : WALK];
+    int64_t count = 0;
     bool there = false;
     enum tl_code rc;
 
     tl_buf_clear(&w->fetched);
-    if (w->left >= 0) {
-        bind_i64s(stmt, 1, (int64_t[]){w->view, w->end_ms, most}, 3);
-    } else {
-        bind_i64s(stmt, 1, (int64_t[]){w->view, w->end_ms, w->start_ms}, 3);
-        bind_bytes(stmt, 4, tl_buf_sv(&w->key));
-        sqlite3_bind_int64(stmt, 5, most);
-    }
+    bind_i64s(stmt, 1, (int64_t[]){w->view, w->end_ms, w->start_ms}, 3);
+    bind_bytes(stmt, 4, tl_buf_sv(&w->key));
+    sqlite3_bind_int64(stmt, 5, FETCH_ROWS);
+    if (w->back)
+        sqlite3_bind_int64(stmt, 6, w->behind_ms);
     for (;; count++) {
         TL_TRY(step(s, stmt, &there, err));
         if (!there)
@@ -476,12 +475,12 @@ static enum tl_code fetch(struct tl_shown *s, struct tl_err *err)
         tl_buf_put_block(&w->fetched, bytes_of(stmt, 2));
         tl_buf_put_zigzag(&w->fetched, sqlite3_column_int64(stmt, 3));
         tl_buf_put_block(&w->fetched, bytes_of(stmt, 4));
-        if (count + 1 == most) {
+        if (count + 1 == FETCH_ROWS) {
             tl_buf_clear(&w->key);
             tl_buf_put_sv(&w->key, bytes_of(stmt, 2));
         }
     }
-    w->last = w->left >= 0 || count < most;
+    w->last = count < FETCH_ROWS;
     TL_TRY(tl_buf_check(&w->fetched, "rows that were shown", err));
     w->reader = tl_reader_of(tl_buf_sv(&w->fetched));
 out:
@@ -489,15 +488,16 @@ out:
     return rc;
 }
 
-enum tl_code tl_shown_walk(struct tl_shown *s, int64_t view, int64_t behind_ms, int64_t newest, struct tl_err *err)
+enum tl_code tl_shown_walk(struct tl_shown *s, int64_t view, int64_t behind_ms, bool back, struct tl_err *err)
 {
     struct walk *w = &s->walk;
 
     assert(!w->open);
     w->open = true;
     w->view = view;
-    w->left = newest;
-    w->end_ms = behind_ms;
+    w->back = back;
+    w->behind_ms = behind_ms;
+    w->end_ms = back ? INT64_MAX : behind_ms;
     w->start_ms = INT64_MAX; /* behind all that end there */
     tl_buf_clear(&w->key);
     return fetch(s, err);

@@ -58,10 +58,9 @@ TL_MUST_USE enum tl_code tl_shown_drop(struct tl_shown *shown, int64_t view, con
 /* run and values of the row with that identity, good until the next call. */
 TL_MUST_USE enum tl_code tl_shown_find(struct tl_shown *shown, int64_t view, struct tl_shown_row *row, bool *found,
                                        struct tl_err *err);
-/* Those that end behind `behind_ms`, in order; newest: as in store_change.h. Good until the next one. Rows up to the last one that it gave may be put and dropped
- * meanwhile. */
-TL_MUST_USE enum tl_code tl_shown_walk(struct tl_shown *shown, int64_t view, int64_t behind_ms, int64_t newest,
-                                       struct tl_err *err);
+/* Those that end behind `behind_ms`, in order, or from the last back to the first. Good until the next one. Rows up to the last one that it gave may be put and
+ * dropped meanwhile. */
+TL_MUST_USE enum tl_code tl_shown_walk(struct tl_shown *shown, int64_t view, int64_t behind_ms, bool back, struct tl_err *err);
 TL_MUST_USE enum tl_code tl_shown_next(struct tl_shown *shown, struct tl_shown_row *row, bool *there, struct tl_err *err);
 void tl_shown_walk_end(struct tl_shown *shown);
 /* Those that end at or before `floor_ms` go. */

@@ -92,10 +92,11 @@ static void say(const struct watcher *w, char type, int view, int64_t seq, struc
     tl_buf_done(&both);
 }
 
-static enum tl_code add_shown(void *ctx, const struct tl_shown_row *row, struct tl_err *err)
+static enum tl_code add_shown(void *ctx, const struct tl_shown_row *row, bool *enough, struct tl_err *err)
 {
     struct tl_delta_op op = {.start_ms = row->start_ms, .end_ms = row->end_ms, .key = row->key, .has = true};
 
+    (void)enough;
     (void)err;
     op.now = (struct tl_delta_row){row->run, row->values};
     tl_delta_put_op(ctx, &op);
@@ -116,7 +117,7 @@ static void say_snapshot(const struct watcher *w, int view)
     struct tl_err err;
 
     tl_buf_init(&rows, 0);
-    must(tl_changes_rows(w->changes, w->views[view], INT64_MIN, -1, add_shown, &rows, &err), &err);
+    must(tl_changes_rows(w->changes, w->views[view], INT64_MIN, add_shown, &rows, &err), &err);
     say(w, 's', view, w->views[view]->is.seq, tl_buf_sv(&rows));
     tl_buf_done(&rows);
 }

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "event/timestamp.h"
 #include "support/store_checks.h"
 
 enum { S = 1000, MESSAGES_MAX = 400 };
@@ -368,6 +369,52 @@ static void filters_see_rows_come_and_go(const struct store_backend *backend)
     finish();
 }
 
+/* Of more rows than are read at once: those that end last, in order, whether some are passed over or not. */
+static void a_snapshot_has_the_newest_rows_in_order(const struct store_backend *backend)
+{
+    enum { WINDOWS = 1500 };
+    struct client c;
+    struct store_rows rows;
+    int64_t change;
+    char text[200], want[200];
+
+    begin(backend);
+    store_rows_init(&rows, true, 2 * WINDOWS);
+    for (int w = 0; w < WINDOWS; w++) {
+        store_rows_add(&rows, w * S, (w + 1) * S, "a", w);
+        store_rows_add(&rows, w * S, (w + 1) * S, "b", w % 500);
+    }
+    OK(tl_store_begin_tick(scene.store, scene.epoch, &change, err));
+    OK(tl_store_put_speed_rows(scene.store, scene.id, &rows.rows, change, err));
+    OK(tl_store_commit(scene.store, err));
+    store_rows_done(&rows);
+    enter(&c);
+    for (int filtered = 0; filtered < 2; filtered++)
+        for (int last = 1; last <= 4; last++) {
+            int64_t seen = 0;
+            size_t count = 0;
+            const char *got;
+
+            snprintf(text, sizeof text, "{\"type\":\"subscribe\",\"view\":\"hits\",\"last\":%d%s}", last,
+                     filtered ? ",\"where\":[\"num_hits:eq:7\",\"host:eq:b\"]" : "");
+            say(&c, text);
+            got = hear(&c);
+            for (const char *at = got; (at = strstr(at, "\"window_end\":\"")) != NULL; at++, count++) {
+                int64_t end_ms = 0;
+
+                cr_assert(tl_time_from_rfc3339((struct tl_sv){at + 14, 24}, &end_ms));
+                cr_assert_geq(end_ms, seen, "in order");
+                seen = end_ms;
+            }
+            cr_assert_eq(count, (size_t)tl_min_i64(last, filtered ? 3 : last), "%s", got);
+            cr_assert_eq(seen, filtered ? 1008 * S : 1500 * S);
+            snprintf(want, sizeof want, "],\"truncated\":%s", !filtered || last < 3 ? "true" : "false");
+            cr_assert_not_null(strstr(got, want), "%s", got);
+        }
+    forget(&c);
+    finish();
+}
+
 static void what_is_wrong_is_said_with_what_would_do(const struct store_backend *backend)
 {
     struct client c;
@@ -569,6 +616,7 @@ static const struct store_check checks[] = {
     CHECK(another_file_or_store_leads_nowhere),
     CHECK(snapshots_are_kept_up_to_a_limit),
     CHECK(filters_see_rows_come_and_go),
+    CHECK(a_snapshot_has_the_newest_rows_in_order),
     CHECK(what_is_wrong_is_said_with_what_would_do),
     CHECK(one_frame_goes_to_all_and_a_slow_one_harms_nobody),
     CHECK(who_leaves_what_he_lags_behind_with_lags_no_more),
