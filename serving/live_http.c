@@ -205,6 +205,8 @@ static void begin_stream(struct guest *guest)
     tl_buf_done(&head);
     if (guest->stream == NULL)
         leave(guest);
+    else
+        tl_serve_meter_status(guest->live->config.meter, 200);
 }
 
 static void refuse_guest(struct guest *guest, int status, struct tl_blob *problem)
@@ -295,9 +297,12 @@ static void take_websocket(struct tl_live_http *live, struct tl_http_call *call)
         return;
     }
     guest->ws = tl_websocket_accept(call, &limits, &calls, guest);
-    if (guest->ws == NULL)
+    if (guest->ws == NULL) {
         guest_drop(guest);
-    else if (!post(guest, JOIN, (struct tl_sv){NULL, 0}))
+        return;
+    }
+    tl_serve_meter_status(live->config.meter, 101);
+    if (!post(guest, JOIN, (struct tl_sv){NULL, 0}))
         tl_websocket_end(guest->ws, 1011, "out of memory");
 }
 

@@ -20,6 +20,7 @@ struct tl_live_http;
 
 struct tl_live_http_config {
     struct tl_http_server *server;
+    struct tl_serve_meter *meter;
     const struct tl_gate
         *gate; /* what answers have to have, and which pages may open a WebSocket, for which CORS does not hold */
     struct tl_pulse

@@ -191,6 +191,7 @@ static enum tl_code start_loop(struct serve *serve, struct tl_err *err)
 static enum tl_code live_open(struct serve *serve, struct tl_err *err)
 {
     struct tl_live_http_config config = {.server = serve->server,
+                                         .meter = serve->meter,
                                          .gate = serve->gate,
                                          .pulse = serve->pulse,
                                          .changes = tl_changes_usual(),

@@ -196,41 +196,6 @@ Test(serve_live, what_was_told_is_there_to_be_asked_for)
     run_done(&speed);
 }
 
-static double sample(const char *name)
-{
-    char *page = http_wait_for(serve.monitor, "/metrics", 200, name, 5000);
-    double value;
-
-    cr_assert_not_null(page, "%s", name);
-    value = http_sample(page, name);
-    free(page);
-    return value;
-}
-
-Test(serve_live, monitors_see_who_listens)
-{
-    static struct wire wire;
-
-    count_event("e1", "a");
-    start((const char *const[]){NULL});
-    cr_assert_eq(sample("tally_serve_live_clients{kind=\"websocket\"}"), 0);
-    listen_to(&wire, "view=hits", "");
-    (void)hear(&wire, "\"type\":\"snapshot\"");
-    count_event("e2", "a");
-    (void)hear(&wire, "\"n\":2");
-    cr_assert_not_null(http_wait_for(serve.monitor, "/metrics", 200, "\ntally_serve_live_messages_total 2\n", 5000));
-    cr_assert_eq(sample("tally_serve_live_clients{kind=\"sse\"}"), 1);
-    cr_assert_eq(sample("tally_serve_live_subscriptions"), 1);
-    cr_assert_eq(sample("tally_serve_live_views"), 1);
-    cr_assert_gt(sample("tally_serve_live_sent_bytes_total"), 200);
-    cr_assert_gt(sample("tally_serve_live_journal_bytes"), 20);
-    cr_assert_eq(sample("tally_serve_live_lagging_clients"), 0);
-    cr_assert_eq(sample("tally_serve_live_cut_off_clients_total"), 0);
-    wire_close(&wire);
-    cr_assert_not_null(http_wait_for(serve.monitor, "/metrics", 200, "\ntally_serve_live_clients{kind=\"sse\"} 0\n", 5000));
-    serve_stop(&serve);
-}
-
 /* ---- as openapi.json says ---- */
 
 ParameterizedTestParameters(serve_live, openapi_and_what_is_pushed_agree)
@@ -331,5 +296,45 @@ Test(serve_live, an_unknown_view_is_refused_with_those_that_there_are)
     cr_assert_not_null(strstr(answer.body, "\"allowed\": [\"hits\""), "%s", answer.body);
     cr_assert_null(strstr(answer.body, p.dir), "%s", answer.body);
     serve_done(&answer);
+    serve_stop(&serve);
+}
+
+/* ---- what monitors see ---- */
+
+static double sample(const char *name)
+{
+    char *page = http_wait_for(serve.monitor, "/metrics", 200, name, 5000);
+    double value;
+
+    cr_assert_not_null(page, "%s", name);
+    value = http_sample(page, name);
+    free(page);
+    return value;
+}
+
+Test(serve_live, monitors_see_who_listens)
+{
+    static struct wire wire;
+
+    count_event("e1", "a");
+    start((const char *const[]){NULL});
+    cr_assert_eq(sample("tally_serve_live_clients{kind=\"websocket\"}"), 0);
+    listen_to(&wire, "view=hits", "");
+    (void)hear(&wire, "\"type\":\"snapshot\"");
+    count_event("e2", "a");
+    (void)hear(&wire, "\"n\":2");
+    cr_assert_not_null(http_wait_for(serve.monitor, "/metrics", 200, "\ntally_serve_live_messages_total 2\n", 5000));
+    cr_assert_eq(sample("tally_serve_live_clients{kind=\"sse\"}"), 1);
+    cr_assert_eq(sample("tally_serve_live_subscriptions"), 1);
+    cr_assert_eq(sample("tally_serve_live_views"), 1);
+    cr_assert_gt(sample("tally_serve_live_sent_bytes_total"), 200);
+    cr_assert_gt(sample("tally_serve_live_journal_bytes"), 20);
+    cr_assert_eq(sample("tally_serve_live_lagging_clients"), 0);
+    cr_assert_eq(sample("tally_serve_live_cut_off_clients_total"), 0);
+    cr_assert_eq(sample("tally_serve_requests_total{status=\"200\"}"), 1);
+    cr_assert_eq(upgrade(""), 101);
+    cr_assert_eq(sample("tally_serve_requests_total{status=\"101\"}"), 1);
+    wire_close(&wire);
+    cr_assert_not_null(http_wait_for(serve.monitor, "/metrics", 200, "\ntally_serve_live_clients{kind=\"sse\"} 0\n", 5000));
     serve_stop(&serve);
 }

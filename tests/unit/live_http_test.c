@@ -37,6 +37,7 @@ static void open_live(void)
     OK(tl_gate_open(&(struct tl_gate_options){.rate = 0}, tl_http_server_listen(scene.http.server), scene.meter, &scene.gate,
                     err));
     live.server = scene.http.server;
+    live.meter = scene.meter;
     live.gate = scene.gate;
     live.changes.store = url;
     live.changes.file = scene.file;
