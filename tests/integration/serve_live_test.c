@@ -206,7 +206,8 @@ ParameterizedTestParameters(serve_live, openapi_and_what_is_pushed_agree)
 ParameterizedTest(char (*backend)[16], serve_live, openapi_and_what_is_pushed_agree)
 {
     const char *python = getenv("TALLY_SCHEMATHESIS");
-    char grown[300], later[300], late[300], command[3000];
+    bool is_file = strcmp(*backend, "sqlite") == 0;
+    char grown[300], later[300], late[300], away[1200], command[4000];
 
     if (python == NULL)
         python = "build/schemathesis/bin/python";
@@ -218,12 +219,15 @@ ParameterizedTest(char (*backend)[16], serve_live, openapi_and_what_is_pushed_ag
     snprintf(grown, sizeof grown, "%s", write_event("grown", "a", "10:30:00"));
     snprintf(later, sizeof later, "%s", write_event("later", "b", "23:59:59"));
     snprintf(late, sizeof late, "%s", write_event("late", "a", "10:40:00"));
+    snprintf(away, sizeof away, "mv %s/views.db %s/away.db && sleep 2 && mv %s/away.db %s/views.db", p.data, p.data, p.data,
+             p.data);
     snprintf(command, sizeof command,
              "TALLY_VIEWS='%s' TALLY_DATA='%s' PATH=\"$(dirname '%s'):$PATH\" '%s' -B tests/reference/live_check.py "
-             "http://127.0.0.1:%u 'tally import %s --format jsonl && tally speed --once' "
+             "http://127.0.0.1:%u '%s' 'tally import %s --format jsonl && tally speed --once' "
              "'tally import %s %s --format jsonl && tally speed --once' "
-             "'tally archive && tally batch --to 2024-03-01T11:00:00Z' 1>&2",
-             p.views, p.data, run_program(), python, (unsigned)serve.port, grown, later, late);
+             "'tally archive && tally batch --to 2024-03-01T11:00:00Z' '%s' 1>&2",
+             p.views, p.data, run_program(), python, (unsigned)serve.port, is_file ? "stale" : "", grown, later, late,
+             is_file ? away : ":");
     cr_assert_eq(system(command), 0, "%s", run_err_so_far(&serve.run));
     serve_stop(&serve);
 }

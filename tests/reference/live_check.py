@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""live_check.py URL STEP...: holds what a running server pushes, over a WebSocket and as server-sent events, against its own openapi.json.
+"""live_check.py URL KINDS STEP...: holds what a running server pushes, over a WebSocket and as server-sent events, against its own openapi.json.
 
-Listens, runs each STEP in a shell, and validates every message that comes until there was one of each kind. The views are those of serve_live_test.c.
+Listens, runs each STEP in a shell, and validates every message that comes until there was one of each kind, and of KINDS. The views are those of serve_live_test.c.
 """
 
 import base64
@@ -80,7 +80,7 @@ class Events:
 
 def kinds(message):
     """What there is to see in it."""
-    yield message["type"]
+    yield "stale" if "stale" in message else message["type"]
     if message["type"] == "changes":
         yield from (change["op"] for change in message["rows"])
         yield from ("published" for _ in message.get("published", []))
@@ -108,7 +108,7 @@ def expect_refusal(document, base, headers, want):
 
 
 def main():
-    base, steps = sys.argv[1], sys.argv[2:]
+    base, more, steps = sys.argv[1], sys.argv[2].split(), sys.argv[3:]
     document = json.loads(ask(f"{base}/openapi.json")[3])
     live, sse = (document["paths"][path]["get"] for path in ("/api/v1/live", "/api/v1/live/sse"))
     validator = jsonschema_rs.validator_for(schema_in(document, live["x-server-messages"]), validate_formats=True)
@@ -138,7 +138,7 @@ def main():
     expect(seen, data, "snapshot")
     for step in steps:
         subprocess.run(step, shell=True, check=True, stdout=subprocess.DEVNULL)
-    expect(websocket, validator, "upsert", "delete", "correct", "published", "events", "status")
+    expect(websocket, validator, "upsert", "delete", "correct", "published", "events", "status", *more)
     expect(hits, data, "upsert", "correct", "published")
     expect(seen, data, "events")
     print("openapi.json and what is pushed agree")
