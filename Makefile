@@ -105,7 +105,7 @@ FUZZERS  := $(patsubst tests/fuzz/%_fuzz.c,build/fuzz/%,$(FUZZ_C))
 
 # --- targets ------------------------------------------------------------------------------------------------------------
 .PHONY: all test unit integration fault replay test-unit test-unit-long test-integration test-fault test-all check bench benches fuzz fuzz-seeds \
-        test-flink test-flink-long test-layers test-causes test-months test-boundary test-replays build/demo_site kafka kafka-up postgres postgres-up servers servers-up servers-down demo tools generated install format lint lint-links lint-objects deps deps-lint deps-flink deps-bench deps-browser test-browser help \
+        test-flink test-flink-long test-layers test-causes test-months test-boundary test-replays test-crowd build/demo_site kafka kafka-up postgres postgres-up servers servers-up servers-down demo tools generated install format lint lint-links lint-objects deps deps-lint deps-flink deps-bench deps-browser test-browser help \
         clean FORCE
 
 all: $(PROGRAM) tools $(if $(filter release,$(VARIANT)),build/tally,) ## build/tally and the traffic generator
@@ -269,6 +269,12 @@ HISTORIES ?= 200
 test-replays: deps ## a replay equals the run that counted live: HISTORIES random ones, with kills in both (SEED)
 	$(Q)$(MAKE) --no-print-directory $(PROGRAM) $(B)/fault
 	$(Q)$(TEST_ENV) TALLY_HISTORIES=$(HISTORIES) $(if $(filter command line,$(origin SEED)),TALLY_SEED=$(SEED),) $(B)/fault --filter 'replay_histories/*'
+
+CLIENTS ?= 500
+KILLS   ?= 100
+test-crowd: deps ## serve is killed KILLS times under CLIENTS clients that listen, on SQLite and on PostgreSQL: each has what the view shows (SEED)
+	$(Q)$(MAKE) --no-print-directory $(PROGRAM) $(B)/fault servers-up
+	$(Q)$(TEST_ENV) TALLY_CLIENTS=$(CLIENTS) TALLY_KILLS=$(KILLS) $(if $(filter command line,$(origin SEED)),TALLY_SEED=$(SEED),) $(B)/fault --filter 'serve_kill/*'
 
 $(FLINK_PROOF): $(shell find tests/flink/src tests/flink/pom.xml -type f)
 	$(Q)mkdir -p $(@D); echo "  MVN  tests/flink"
