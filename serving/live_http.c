@@ -174,7 +174,7 @@ static void on_ws_text(struct tl_websocket *ws, struct tl_sv text, void *ctx)
 
     if (atomic_load(&guest->unread) > guest->live->config.unread_bytes_max)
         tl_websocket_end(ws, 1008, "more than can be read");
-    else if (!post(guest, TEXT, text))
+    else if (!post(guest, TEXT, text.size > 0 ? text : TL_SV("")))
         tl_websocket_end(ws, 1011, "out of memory");
 }
 
