@@ -84,6 +84,7 @@ struct tl_live {
     int waiting_count;     /* subscriptions that are not current */
     size_t snapshots_left; /* of a turn: bytes of snapshots that may still be kept */
     bool stale;
+    bool has_more; /* the last turn had no time for all that could be done */
 };
 
 struct tl_live_limits tl_live_usual_limits(void)
@@ -783,6 +784,7 @@ static enum tl_code bring_up_all(struct tl_live *live, int64_t (*clock_ms)(void)
     int64_t until_ms = clock_ms() + WORK_MS;
     enum tl_code rc = TL_OK;
 
+    live->has_more = false;
     for (struct tl_live_client *client = live->clients; client != NULL && (live->waiting_count > 0 || live->figures.lagging > 0);
          client = client->next) {
         bool lags = false;
@@ -791,8 +793,12 @@ static enum tl_code bring_up_all(struct tl_live *live, int64_t (*clock_ms)(void)
             next = sub->next_of_client;
             if (sub->state == CURRENT)
                 continue;
-            if (backlog_of(live, client) * 2 <= live->limits.backlog_bytes_max && clock_ms() < until_ms)
-                TL_TRY(bring_up(live, sub, err));
+            if (backlog_of(live, client) * 2 <= live->limits.backlog_bytes_max) {
+                if (clock_ms() < until_ms)
+                    TL_TRY(bring_up(live, sub, err));
+                else
+                    live->has_more = true;
+            }
             lags = lags || (sub->state != CURRENT && backlog_of(live, client) > 0);
         }
         if (!lags || client->ended) {
@@ -960,7 +966,7 @@ out:
 
 int64_t tl_live_pause_ms(const struct tl_live *live)
 {
-    return live->waiting_count > 0 ? PAUSE_MS : IDLE_MS;
+    return live->has_more ? 0 : live->waiting_count > 0 ? PAUSE_MS : IDLE_MS;
 }
 
 struct tl_live_figures tl_live_figures(const struct tl_live *live)
