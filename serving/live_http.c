@@ -152,20 +152,18 @@ static void on_stream_closed(struct tl_http_stream *stream, void *ctx)
     leave(ctx);
 }
 
-static void on_ws_drained(struct tl_websocket *ws, void *ctx)
+static void on_ws_taken(struct tl_websocket *ws, void *ctx)
 {
     struct guest *guest = ctx;
 
-    (void)ws;
-    atomic_store(&guest->pending, 0);
+    atomic_store(&guest->pending, tl_websocket_pending(ws));
 }
 
-static void on_stream_drained(struct tl_http_stream *stream, void *ctx)
+static void on_stream_taken(struct tl_http_stream *stream, void *ctx)
 {
     struct guest *guest = ctx;
 
-    (void)stream;
-    atomic_store(&guest->pending, 0);
+    atomic_store(&guest->pending, tl_http_stream_pending(stream));
 }
 
 static void on_ws_text(struct tl_websocket *ws, struct tl_sv text, void *ctx)
@@ -192,7 +190,8 @@ static void on_call_gone(struct tl_http_call *call)
 /* A stream is one from its first message on: until then a refusal is an answer. */
 static void begin_stream(struct guest *guest)
 {
-    static const struct tl_http_stream_calls calls = {.drained = on_stream_drained, .closed = on_stream_closed};
+    static const struct tl_http_stream_calls calls = {
+        .taken = on_stream_taken, .drained = on_stream_taken, .closed = on_stream_closed};
     struct tl_http_call *call = guest->call;
     struct tl_buf head;
 
@@ -277,7 +276,8 @@ static struct guest *guest_open(struct tl_live_http *live, enum tl_live_kind kin
 
 static void take_websocket(struct tl_live_http *live, struct tl_http_call *call)
 {
-    static const struct tl_websocket_calls calls = {.text = on_ws_text, .drained = on_ws_drained, .closed = on_ws_closed};
+    static const struct tl_websocket_calls calls = {
+        .text = on_ws_text, .taken = on_ws_taken, .drained = on_ws_taken, .closed = on_ws_closed};
     static const struct tl_websocket_limits limits = {MESSAGE_BYTES_MAX, PING_MS, PONG_MS};
     int status = tl_websocket_wanted(call);
     struct guest *guest;

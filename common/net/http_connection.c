@@ -556,8 +556,13 @@ static void on_drained(struct tl_stream *stream)
     connection->server->now_ms = tl_clock_monotonic_ms();
     connection->stuck = false;
     tl_deadline_clear(&connection->deadline);
-    if (!tl_http_connection_flush(connection) || tl_outbox_pending(&connection->out) > 0)
+    if (!tl_http_connection_flush(connection))
         return;
+    if (tl_outbox_pending(&connection->out) > 0) {
+        if (connection->state == TL_HTTP_TAKEN)
+            connection->mode->taken(connection);
+        return;
+    }
     if (connection->state == TL_HTTP_LINGER) {
         tl_http_connection_linger(connection);
     } else if (connection->state == TL_HTTP_BODY) {
@@ -696,7 +701,7 @@ void tl_http_connection_close(struct tl_http_connection *connection)
     connection->doomed = true;
     tl_deadline_clear(&connection->deadline);
     /* What is cut must not be taken for the end. */
-    if (tl_outbox_pending(&connection->out) > 0 || connection->state == TL_HTTP_TAKEN)
+    if (tl_outbox_pending(&connection->out) > 0 || (connection->state == TL_HTTP_TAKEN && !connection->said_end))
         tl_stream_cut(&connection->stream);
     else
         tl_stream_close(&connection->stream);

@@ -21,6 +21,7 @@
 struct tl_http_mode {
     void (*input)(struct tl_http_connection *connection, struct tl_sv bytes); /* NULL: what comes is the next request */
     void (*drained)(struct tl_http_connection *connection);
+    void (*taken)(struct tl_http_connection *connection);  /* some of what waits has been written, and some still waits */
     void (*late)(struct tl_http_connection *connection);   /* its deadline has passed; not while something waits to be written */
     void (*leave)(struct tl_http_connection *connection);  /* the server ends: at each tick */
     void (*closed)(struct tl_http_connection *connection); /* it has ended, at whatever side */
@@ -32,8 +33,10 @@ struct tl_http_connection {
     struct tl_http_connection *next, *previous, *next_later;
     enum { TL_HTTP_SHAKING, TL_HTTP_IDLE, TL_HTTP_HEAD, TL_HTTP_BODY, TL_HTTP_BUSY, TL_HTTP_TAKEN, TL_HTTP_LINGER } state;
     bool is_tls, ended, doomed, is_later; /* ended: it has sent all; is_later: it stands in the server's list */
-    bool stuck;                           /* it does not take what is sent, and the deadline is that of writing */
-    uint32_t peer_slot;                   /* of the addresses' counts; UINT32_MAX: not counted */
+    bool
+        said_end; /* of a mode: what is written last is its end; so the connection is closed and not cut, and it comes to be read */
+    bool stuck;   /* it does not take what is sent, and the deadline is that of writing */
+    uint32_t peer_slot; /* of the addresses' counts; UINT32_MAX: not counted */
     struct tl_endpoint peer;
     struct tl_deadline deadline;
     uint64_t progress; /* tl_stream_progress when the deadline of writing was set */

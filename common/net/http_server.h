@@ -96,6 +96,7 @@ void tl_http_answer_problem(struct tl_http_call *call, int status, struct tl_sv 
 struct tl_http_stream;
 
 struct tl_http_stream_calls {
+    void (*taken)(struct tl_http_stream *stream, void *ctx);   /* or NULL: less waits than before */
     void (*drained)(struct tl_http_stream *stream, void *ctx); /* or NULL: nothing waits any more */
     void (*closed)(struct tl_http_stream *stream,
                    void *ctx); /* the client has gone, or the server goes: the handle ends with this call */

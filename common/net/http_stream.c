@@ -32,6 +32,14 @@ static void on_drained(struct tl_http_connection *connection)
         stream->calls->drained(stream, stream->ctx);
 }
 
+static void on_taken(struct tl_http_connection *connection)
+{
+    struct tl_http_stream *stream = connection->mode_ctx;
+
+    if (stream->calls->taken != NULL)
+        stream->calls->taken(stream, stream->ctx);
+}
+
 static void on_closed(struct tl_http_connection *connection)
 {
     struct tl_http_stream *stream = connection->mode_ctx;
@@ -48,7 +56,7 @@ static void on_leave(struct tl_http_connection *connection)
     end_body(stream, false);
 }
 
-static const struct tl_http_mode mode = {.drained = on_drained, .leave = on_leave, .closed = on_closed};
+static const struct tl_http_mode mode = {.drained = on_drained, .taken = on_taken, .leave = on_leave, .closed = on_closed};
 
 struct tl_http_stream *tl_http_answer_stream(struct tl_http_call *call, int status, struct tl_sv headers,
                                              const struct tl_http_stream_calls *calls, void *ctx)

@@ -166,7 +166,7 @@ static void send_close(struct tl_websocket *ws, unsigned code, const char *reaso
     memcpy(payload + 2, reason, size + 1);
     ws->code = code;
     put(ws, frame_of(WSLAY_CONNECTION_CLOSE, (struct tl_sv){payload, 2 + size}));
-    ws->ending = true;
+    ws->ending = ws->connection->said_end = true;
 }
 
 void tl_websocket_end(struct tl_websocket *ws, unsigned code, const char *reason)
@@ -369,6 +369,14 @@ static void on_drained(struct tl_http_connection *connection)
         ws->calls->drained(ws, ws->ctx);
 }
 
+static void on_taken(struct tl_http_connection *connection)
+{
+    struct tl_websocket *ws = connection->mode_ctx;
+
+    if (!ws->ending && ws->calls->taken != NULL)
+        ws->calls->taken(ws, ws->ctx);
+}
+
 static void on_late(struct tl_http_connection *connection)
 {
     struct tl_websocket *ws = connection->mode_ctx;
@@ -387,7 +395,7 @@ static void on_leave(struct tl_http_connection *connection)
     tl_websocket_end(connection->mode_ctx, WSLAY_CODE_GOING_AWAY, "the server ends");
 }
 
-static const struct tl_http_mode mode = {on_input, on_drained, on_late, on_leave, on_closed};
+static const struct tl_http_mode mode = {on_input, on_drained, on_taken, on_late, on_leave, on_closed};
 
 /* ---- the handshake ---- */
 

@@ -29,6 +29,7 @@ struct tl_websocket_limits {
 struct tl_websocket_calls {
     void (*text)(struct tl_websocket *ws, struct tl_sv text, void *ctx);    /* a message, well-formed UTF-8; good for the call */
     void (*binary)(struct tl_websocket *ws, struct tl_sv bytes, void *ctx); /* or NULL: not taken */
+    void (*taken)(struct tl_websocket *ws, void *ctx);                      /* or NULL: less waits than before */
     void (*drained)(struct tl_websocket *ws, void *ctx);                    /* or NULL: nothing waits any more */
     /* Always, once, and the handle ends with it. The code: that of the end that was first, or 1006: the connection broke, 1005: none was given. */
     void (*closed)(struct tl_websocket *ws, unsigned code, void *ctx);

@@ -61,7 +61,7 @@ static void answer_echo(struct tl_http_call *call)
 
 static void on_request(void *ctx, struct tl_http_call *call)
 {
-    static const struct tl_http_stream_calls calls = {on_drained, on_closed};
+    static const struct tl_http_stream_calls calls = {.drained = on_drained, .closed = on_closed};
 
     cr_assert_eq(ctx, &scene);
     if (tl_sv_eq(call->path, TL_SV("/held"))) {

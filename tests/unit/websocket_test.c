@@ -30,7 +30,7 @@ static struct {
     struct tl_http_server_config config;
     struct tl_websocket_limits limits;
     struct tl_websocket *all[CLIENTS]; /* in the order they came */
-    atomic_uint opened, closed, drained, texts, code;
+    atomic_uint opened, closed, taken, drained, texts, code;
     struct tl_blob *frame;
     bool ends_within; /* at a text */
 } scene;
@@ -44,6 +44,13 @@ static void on_text(struct tl_websocket *ws, struct tl_sv text, void *ctx)
         tl_websocket_end(ws, 4001, "enough");
     cr_assert_eq(tl_websocket_send(ws, text), !scene.ends_within);
     atomic_fetch_add(&scene.texts, 1);
+}
+
+static void on_taken(struct tl_websocket *ws, void *ctx)
+{
+    (void)ctx;
+    cr_assert_gt(tl_websocket_pending(ws), 0u);
+    atomic_fetch_add(&scene.taken, 1);
 }
 
 static void on_drained(struct tl_websocket *ws, void *ctx)
@@ -63,7 +70,8 @@ static void on_closed(struct tl_websocket *ws, unsigned code, void *ctx)
 
 static void on_request(void *ctx, struct tl_http_call *call)
 {
-    static const struct tl_websocket_calls calls = {.text = on_text, .drained = on_drained, .closed = on_closed};
+    static const struct tl_websocket_calls calls = {
+        .text = on_text, .taken = on_taken, .drained = on_drained, .closed = on_closed};
     int status = tl_websocket_wanted(call);
     unsigned number = atomic_load(&scene.opened);
 
@@ -665,6 +673,7 @@ Test(websocket, one_frame_for_all)
         wire_close(&wires[i]);
     }
     cr_assert(http_scene_counts(&scene.drained, CLIENTS));
+    cr_assert_geq(atomic_load(&scene.taken), CLIENTS, "nobody is told that less waits");
     tl_buf_done(&got);
 }
 
@@ -704,6 +713,40 @@ Test(websocket, a_slow_one_is_sent_away)
     cr_assert_eq(got.size, (size_t)LARGE);
     expect_close(&wire, 1008);
     send_close(&wire, 1008);
+    cr_assert(wire_ended(&wire) && !wire.reset);
+    tl_buf_done(&got);
+    wire_close(&wire);
+}
+
+static void send_some_and_end(void *ctx)
+{
+    static char text[60000];
+
+    (void)ctx;
+    memset(text, 'a', sizeof text);
+    cr_assert(tl_websocket_send(scene.all[0], (struct tl_sv){text, sizeof text}));
+    tl_websocket_end(scene.all[0], 1013, "too slow");
+}
+
+/* All is written, and nobody has read it yet when the time for an answer is over: it is there to be read all the same. */
+Test(websocket, a_slow_one_reads_why_it_was_sent_away)
+{
+    struct wire wire;
+    struct tl_buf got;
+    int few = 20000;
+
+    start();
+    wire_open(&wire, scene.http.port);
+    setsockopt(wire.fd, SOL_SOCKET, SO_RCVBUF, &few, sizeof few);
+    wire_say(&wire, "%s", handshake);
+    read_handshake(&wire);
+    cr_assert(http_scene_counts(&scene.opened, 1));
+    http_scene_call(&scene.http, send_some_and_end, NULL);
+    cr_assert(http_scene_counts(&scene.closed, 1));
+    tl_buf_init(&got, 0);
+    cr_assert_eq(read_frame(&wire, &got), (unsigned)TEXT);
+    cr_assert_eq(got.size, 60000u);
+    expect_close(&wire, 1013);
     cr_assert(wire_ended(&wire) && !wire.reset);
     tl_buf_done(&got);
     wire_close(&wire);
