@@ -447,6 +447,11 @@ void tl_gate_close(struct tl_gate *gate)
     free(gate);
 }
 
+bool tl_gate_is_loopback(const struct tl_gate *gate)
+{
+    return gate->loopback;
+}
+
 bool tl_gate_has_secrets(const struct tl_gate *gate)
 {
     return gate->secrets_count > 0;

@@ -33,6 +33,7 @@ struct tl_gate;
 TL_MUST_USE enum tl_code tl_gate_open(const struct tl_gate_options *options, const struct tl_listen *listen,
                                       struct tl_serve_meter *meter, struct tl_gate **out, struct tl_err *err);
 void tl_gate_close(struct tl_gate *gate);
+bool tl_gate_is_loopback(const struct tl_gate *gate); /* others cannot reach it */
 bool tl_gate_has_secrets(const struct tl_gate *gate);
 
 /* True: the call may go on. Else it was answered: 401, 403, 405, 421, 429, or 204 to OPTIONS. */

@@ -162,6 +162,12 @@ static enum tl_code server_open(struct serve *serve, struct tl_err *err)
     TL_TRY(tl_listen_parse(own->listen, &config.listen, err));
     TL_TRY(tl_gate_open(&own->gate, &config.listen, serve->meter, &serve->gate, err));
     TL_TRY(tl_http_server_open(&config, &serve->server, err));
+    if (own->certificate == NULL && !tl_gate_is_loopback(serve->gate))
+        tl_diag(
+            TL_WARN,
+            "--listen %s without TLS: secrets and numbers can be read on their way; --tls-certificate and --tls-key would do, "
+            "or a proxy in front that speaks TLS",
+            own->listen);
     tl_diag_event(TL_INFO, "listens",
                   (const struct tl_diag_kv[]){
                       {"url", tl_listen_text(tl_http_server_listen(serve->server), text), 0}
