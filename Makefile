@@ -272,9 +272,10 @@ test-replays: deps ## a replay equals the run that counted live: HISTORIES rando
 
 CLIENTS ?= 500
 KILLS   ?= 100
-test-crowd: deps ## serve is killed KILLS times under CLIENTS clients that listen, on SQLite and on PostgreSQL: each has what the view shows (SEED)
-	$(Q)$(MAKE) --no-print-directory $(PROGRAM) $(B)/fault servers-up
+test-crowd: deps ## serve is killed KILLS times under CLIENTS clients that listen, on SQLite and on PostgreSQL (SEED); slow and silent clients are cut off
+	$(Q)$(MAKE) --no-print-directory $(PROGRAM) $(B)/fault $(B)/integration servers-up
 	$(Q)$(TEST_ENV) TALLY_CLIENTS=$(CLIENTS) TALLY_KILLS=$(KILLS) $(if $(filter command line,$(origin SEED)),TALLY_SEED=$(SEED),) $(B)/fault --filter 'serve_kill/*'
+	$(Q)$(TEST_ENV) TALLY_LONG=1 $(B)/integration --filter '@(live_slow|serve_limits)/*'
 
 $(FLINK_PROOF): $(shell find tests/flink/src tests/flink/pom.xml -type f)
 	$(Q)mkdir -p $(@D); echo "  MVN  tests/flink"

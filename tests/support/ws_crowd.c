@@ -19,7 +19,7 @@
 #include "support/chance.h"
 #include "support/ws_frame.h"
 
-enum { TURN_MS = 10, LITTLE_BYTES = 512, PARSED = 256 };
+enum { TURN_MS = 10, LITTLE_BYTES = 512, PARSED = 256, STOPS_BYTES = 3000 };
 
 const char *const ws_crowd_causes[WS_CROWD_CAUSES] = {"late_event", "publication", "rollback"};
 
@@ -33,6 +33,10 @@ struct client {
     json_int_t seq;   /* -1: none yet */
     bool expects_new; /* a resync has come: a snapshot follows */
     long snapshots;
+    bool waits;       /* it reads by look_after alone */
+    int64_t began_ms; /* when its connection did */
+    size_t taken;     /* bytes, of this connection */
+    long messages;
     long changed, agreed_at; /* how often its rows have changed, and as of when they were found to be right */
 };
 
@@ -197,6 +201,7 @@ static void take_message(struct ws_crowd *crowd, struct client *client, json_t *
     const char *type = json_string_value(json_object_get(message, "type"));
 
     crowd->counts.messages++;
+    client->messages++;
     client->changed++;
     if (type == NULL) {
         blame(crowd, client, "this is no message", message, NULL);
@@ -261,10 +266,11 @@ static void come(struct ws_crowd *crowd, struct client *client)
     struct sockaddr_in at = {
         .sin_family = AF_INET, .sin_port = htons((uint16_t)atomic_load(&crowd->port)), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     static const char hello[] = WS_HANDSHAKE "\r\n";
+    enum ws_crowd_reading reading = crowd->wishes[client->wish].reading;
     int window = 4096;
 
     client->fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (client->slow)
+    if (client->slow || reading > WS_CROWD_READS)
         setsockopt(client->fd, SOL_SOCKET, SO_RCVBUF, &window, sizeof window);
     if (at.sin_port == 0 || connect(client->fd, (struct sockaddr *)&at, sizeof at) != 0 ||
         send(client->fd, hello, sizeof hello - 1, MSG_NOSIGNAL) < 0) {
@@ -272,6 +278,9 @@ static void come(struct ws_crowd *crowd, struct client *client)
         return;
     }
     fcntl(client->fd, F_SETFL, O_NONBLOCK);
+    client->began_ms = tl_clock_monotonic_ms();
+    client->taken = 0;
+    client->waits = false;
     epoll_ctl(crowd->epoll_fd, EPOLL_CTL_ADD, client->fd, &(struct epoll_event){.events = EPOLLIN, .data.ptr = client});
     crowd->counts.connections++;
     client->next_ms = client->flighty ? tl_clock_monotonic_ms() + 50 + chance_below(&crowd->chance, 1500) : INT64_MAX;
@@ -284,6 +293,8 @@ static void subscribe(struct ws_crowd *crowd, struct client *client)
 
     tl_buf_init(&text, 0);
     tl_buf_printf(&text, "{\"type\":\"subscribe\",\"view\":\"%s\"", wish->view);
+    if (wish->own_id)
+        tl_buf_printf(&text, ",\"id\":\"%zu\"", client->number);
     if (wish->where != NULL)
         tl_buf_printf(&text, ",\"where\":[\"%s\"]", wish->where);
     /* Without its snapshot after a resync there is nothing that a number would stand for. */
@@ -306,6 +317,7 @@ static void take_frame(struct ws_crowd *crowd, struct client *client, const stru
         put(client, WS_PONG, frame->payload);
     } else if (frame->first == WS_CLOSE) {
         crowd->counts.closes++;
+        crowd->counts.too_slow += ws_close_code(frame) == 1013;
         leave(crowd, client, false);
     }
 }
@@ -341,14 +353,45 @@ static void take_input(struct ws_crowd *crowd, struct client *client)
     client->in.size = rest.size;
 }
 
+/* How much it is to read by now. */
+static size_t room_of(const struct ws_crowd *crowd, const struct client *client)
+{
+    size_t after_ms = (size_t)(tl_clock_monotonic_ms() - client->began_ms), may = 65536 + client->taken;
+
+    if (!client->open || crowd->settled)
+        return 65536;
+    switch (crowd->wishes[client->wish].reading) {
+    case WS_CROWD_MIXED: return client->slow ? LITTLE_BYTES : 65536;
+    case WS_CROWD_READS: break;
+    case WS_CROWD_READS_NOTHING: may = 0; break;
+    case WS_CROWD_READS_A_BYTE: may = after_ms / 1000; break;
+    case WS_CROWD_STOPS: may = STOPS_BYTES; break;
+    case WS_CROWD_READS_SLOWLY: may = after_ms * 4; break;
+    case WS_CROWD_READS_IN_TIME: may = after_ms * 25; break;
+    }
+    return may > client->taken ? may - client->taken : 0;
+}
+
+static void watch(struct ws_crowd *crowd, struct client *client, bool waits)
+{
+    client->waits = waits;
+    epoll_ctl(crowd->epoll_fd, EPOLL_CTL_MOD, client->fd,
+              &(struct epoll_event){.events = waits ? 0 : EPOLLIN, .data.ptr = client});
+}
+
 static void read_some(struct ws_crowd *crowd, struct client *client)
 {
-    size_t room = client->slow && !crowd->settled ? LITTLE_BYTES : 65536;
-    char *at = tl_buf_reserve(&client->in, room);
-    ssize_t got = recv(client->fd, at, room, 0);
+    size_t room = room_of(crowd, client);
+    ssize_t got;
 
+    if (client->waits != (room == 0))
+        watch(crowd, client, room == 0);
+    if (room == 0)
+        return;
+    got = recv(client->fd, tl_buf_reserve(&client->in, room), room, 0);
     if (got > 0) {
         client->in.size += (size_t)got;
+        client->taken += client->open ? (size_t)got : 0;
         take_input(crowd, client);
     } else if (got == 0 || (errno != EAGAIN && errno != EINTR)) {
         leave(crowd, client, false);
@@ -366,6 +409,8 @@ static void look_after(struct ws_crowd *crowd)
             come(crowd, client);
         else if (client->fd >= 0 && now_ms >= client->next_ms && !crowd->settled)
             leave(crowd, client, chance_below(&crowd->chance, 2) == 0);
+        else if (client->fd >= 0 && client->waits)
+            read_some(crowd, client);
     }
 }
 
@@ -405,7 +450,8 @@ struct ws_crowd *ws_crowd_open(const struct ws_crowd_wish *wishes, size_t wishes
     pthread_mutex_init(&crowd->mutex, NULL);
     tl_buf_init(&crowd->why, 0);
     for (size_t c = 0; c < clients; c++) {
-        size_t kind = c / wishes_count; /* each wish has clients of each kind */
+        /* Each wish has clients of each kind. */
+        size_t kind = wishes[c % wishes_count].reading == WS_CROWD_MIXED ? c / wishes_count : 0;
 
         crowd->clients[c] = (struct client){.number = c,
                                             .wish = c % wishes_count,
@@ -521,6 +567,17 @@ size_t ws_crowd_differing(struct ws_crowd *crowd, size_t wish, const char *rows)
     }
     pthread_mutex_unlock(&crowd->mutex);
     free(want);
+    return count;
+}
+
+long ws_crowd_messages(struct ws_crowd *crowd, size_t wish)
+{
+    long count = 0;
+
+    pthread_mutex_lock(&crowd->mutex);
+    for (size_t c = wish; c < crowd->clients_count; c += crowd->wishes_count)
+        count += crowd->clients[c].messages;
+    pthread_mutex_unlock(&crowd->mutex);
     return count;
 }
 

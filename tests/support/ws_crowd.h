@@ -15,18 +15,32 @@
 
 struct ws_crowd;
 
+/* How a client reads, until the crowd settles. */
+enum ws_crowd_reading {
+    WS_CROWD_MIXED, /* as said above, by turns */
+    WS_CROWD_READS,
+    WS_CROWD_READS_NOTHING, /* behind its subscription */
+    WS_CROWD_READS_A_BYTE,  /* in a second */
+    WS_CROWD_STOPS,         /* in the middle of its first frame */
+    WS_CROWD_READS_SLOWLY,  /* 4 kB in a second */
+    WS_CROWD_READS_IN_TIME, /* 25 kB */
+};
+
 /* What one client wants; the clients have them in turn. */
 struct ws_crowd_wish {
     const char *view;
     const char *where; /* host:eq:a; NULL: all */
+    enum ws_crowd_reading reading;
+    bool own_id; /* each of its clients has another: no frame is another's too */
 };
 
 enum { WS_CROWD_CAUSES = 3 };
 extern const char *const ws_crowd_causes[WS_CROWD_CAUSES]; /* late_event, publication, rollback */
 
 struct ws_crowd_counts {
-    long connections, resumed, snapshots, resyncs, messages, upserts, deletions, events, corrections[WS_CROWD_CAUSES], published,
-        closes;
+    long connections, resumed; /* those that came back with a place */
+    long closes, too_slow;     /* by serve; with 1013 */
+    long messages, snapshots, resyncs, upserts, deletions, events, published, corrections[WS_CROWD_CAUSES];
 };
 
 struct ws_crowd *ws_crowd_open(const struct ws_crowd_wish *wishes, size_t wishes_count, size_t clients, uint64_t seed);
@@ -38,6 +52,8 @@ void ws_crowd_settle(struct ws_crowd *crowd);
 size_t ws_crowd_here(struct ws_crowd *crowd);
 /* How many clients of that wish have another table than the rows, which are JSON texts, one a line. */
 size_t ws_crowd_differing(struct ws_crowd *crowd, size_t wish, const char *rows);
+/* How many messages the clients of that wish have got. */
+long ws_crowd_messages(struct ws_crowd *crowd, size_t wish);
 /* Fails the test where a message was wrong; `said` is for the message. */
 void ws_crowd_check(struct ws_crowd *crowd, const char *said);
 struct ws_crowd_counts ws_crowd_counts(struct ws_crowd *crowd);
