@@ -232,7 +232,7 @@ out:
 /* ---- rows ---- */
 
 /* Up to how far behind a hole rows are not known: count windows go on counting from where it was, and so does what is made of sessions that it has cut.
- * A session that begins more than a gap behind it is its own. */
+ * A session that begins more than a gap behind it is its own: more than either side's, for the other one's may have lost all of its events. */
 static int64_t end_of_hole(const struct tl_diff *d, const struct tl_diff_pair *pair, const struct tl_record_hole *hole)
 {
     const struct tl_plan *plan = d->plan[TL_NEW];
@@ -250,7 +250,11 @@ static int64_t end_of_hole(const struct tl_diff *d, const struct tl_diff_pair *p
     }
     if (root->window.window == TL_WINDOW_COUNT || plan->views[pair->sides[TL_NEW].view].inner >= 0)
         return INT64_MAX;
-    return tl_add_sat_i64(hole->max_ms, root->window.size_ms);
+    for (int side = 0; side < TL_BOTH; side++)
+        if (pair->sides[side].view >= 0)
+            end_ms =
+                tl_max_i64(end_ms, tl_add_sat_i64(hole->max_ms, d->plan[side]->views[pair->sides[side].view].window.size_ms));
+    return end_ms;
 }
 
 static bool is_in_hole(const struct tl_diff *d, const struct tl_diff_pair *pair, int64_t start_ms, int64_t end_ms)
@@ -277,7 +281,7 @@ static bool lies_in_hole(const void *ctx, int64_t start_ms, int64_t end_ms)
 /* Rows came in as they were counted, and a hole may have shown behind them. */
 enum tl_code tl_diff_leave_out(struct tl_diff *d, uint32_t p, struct tl_err *err)
 {
-    bool any = false;
+    bool any = d->views[p].preview.spans;
 
     for (uint32_t i = 0; i < d->streams_count; i++)
         any = any || d->streams[i].input.holes != NULL;
@@ -327,7 +331,8 @@ enum tl_code tl_diff_add_row(struct tl_diff *d, uint32_t p, enum tl_before_after
         return TL_OK;
     if (is_hidden(d, &d->pairs[p], side, start_ms, end_ms, key)) {
         view->hidden_count++;
-        return TL_OK;
+        return view->preview.spans ? tl_preview_add(&view->preview, side, start_ms, end_ms, key, (struct tl_sv){NULL, 0}, err)
+                                   : TL_OK;
     }
     return tl_preview_add(&view->preview, side, start_ms, end_ms, key, row, err);
 }

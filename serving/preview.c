@@ -23,6 +23,7 @@ struct both {
     struct tl_sv row[TL_BOTH];
     struct tl_preview_unit *unit; /* not of spans */
     bool differs;                 /* of spans, where both sides have it */
+    bool hidden;                  /* of spans: nothing can be said of it, nor of what overlaps it */
 };
 
 /* A row of a unit. */
@@ -280,7 +281,10 @@ static enum tl_code let_in(struct tl_preview *preview, struct tl_err *err)
         if (w + SOONER < preview->waiting_count)
             tl_table_prefetch_entry(&preview->rows, waiting[w + SOONER].hash);
         both = tl_table_put(&preview->rows, waiting[w].hash, waiting_identity(preview, &waiting[w]), NULL);
-        if (both == NULL || !tl_arena_copy(tl_table_arena(&preview->rows), row, &both->row[waiting[w].side]))
+        if (both == NULL)
+            return tl_fail_memory(err, row.size);
+        both->hidden = both->hidden || row.size == 0;
+        if (row.size > 0 && !tl_arena_copy(tl_table_arena(&preview->rows), row, &both->row[waiting[w].side]))
             return tl_fail_memory(err, row.size);
     }
     preview->waiting_count = 0;
@@ -581,9 +585,49 @@ static enum tl_code mark_units(struct tl_preview *preview, struct tl_err *err)
     return TL_OK;
 }
 
+static void hide(struct both *both, uint64_t *count)
+{
+    for (int side = 0; side < TL_BOTH; side++)
+        *count += both->row[side].data != NULL;
+    both->row[TL_OLD] = both->row[TL_NEW] = (struct tl_sv){NULL, 0};
+    both->hidden = true;
+}
+
+/* Which row stands against which goes on from overlap to overlap, so a chain of them goes with any that is hidden. */
+static enum tl_code hide_chains(struct tl_preview *preview, uint64_t *count, struct tl_err *err)
+{
+    struct tl_preview_span *spans = malloc((preview->rows.count + 1u) * sizeof *spans);
+    size_t spans_count = 0;
+
+    if (spans == NULL)
+        return tl_fail_memory(err, preview->rows.count * sizeof *spans);
+    for (uint32_t i = 0; i < preview->rows.count; i++) {
+        struct tl_sv identity;
+        struct both *both = tl_table_at(&preview->rows, i, &identity, NULL);
+
+        spans[spans_count++] = span_of(preview, both, identity);
+    }
+    qsort(spans, spans_count, sizeof *spans, by_key_and_start);
+    for (size_t first = 0, next; first < spans_count; first = next) {
+        int64_t end_ms = spans[first].end_ms;
+        bool hidden = spans[first].both->hidden;
+
+        for (next = first + 1; next < spans_count && spans[next].start_ms < end_ms && tl_sv_eq(spans[next].key, spans[first].key);
+             next++) {
+            end_ms = tl_max_i64(end_ms, spans[next].end_ms);
+            hidden = hidden || spans[next].both->hidden;
+        }
+        for (size_t s = first; hidden && s < next; s++)
+            hide(spans[s].both, count);
+    }
+    free(spans);
+    return TL_OK;
+}
+
 enum tl_code tl_preview_leave_out(struct tl_preview *preview, bool (*is_out)(const void *ctx, int64_t start_ms, int64_t end_ms),
                                   const void *ctx, uint64_t *count, struct tl_err *err)
 {
+    bool any = false;
     enum tl_code rc;
 
     TL_TRY(let_in(preview, err));
@@ -592,12 +636,12 @@ enum tl_code tl_preview_leave_out(struct tl_preview *preview, bool (*is_out)(con
         struct both *both = tl_table_at(&preview->rows, i, &identity, NULL);
         struct tl_preview_span span = span_of(preview, both, identity);
 
-        if (!is_out(ctx, span.start_ms, span.end_ms))
-            continue;
-        for (int side = 0; side < TL_BOTH; side++)
-            *count += both->row[side].data != NULL;
-        both->row[TL_OLD] = both->row[TL_NEW] = (struct tl_sv){NULL, 0};
+        if (is_out(ctx, span.start_ms, span.end_ms))
+            hide(both, count);
+        any = any || both->hidden;
     }
+    if (preview->spans && any)
+        TL_TRY(hide_chains(preview, count, err));
 out:
     return rc;
 }

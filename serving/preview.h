@@ -135,10 +135,11 @@ const struct tl_value *tl_preview_columns(struct tl_preview *preview, enum tl_be
 /* Adds the bytes of a row, whose columns are all of its view's, to the buffer. On any thread. */
 void tl_preview_put_row(const struct tl_preview *preview, struct tl_buf *out, enum tl_before_after side,
                         const struct tl_value *columns);
-/* A row of one side, by those bytes. */
+/* A row of one side, by those bytes. Without any, of spans: it is there, but what it says is not known. */
 TL_MUST_USE enum tl_code tl_preview_add(struct tl_preview *preview, enum tl_before_after side, int64_t start_ms, int64_t end_ms,
                                         struct tl_sv key, struct tl_sv row, struct tl_err *err);
-/* All rows of the span are in: takes those out of both sides again of which is known only now that they cannot be compared; adds to *count. */
+/* All rows of the span are in: takes those out of both sides again of which is known only now that they cannot be compared, and of spans what they may
+ * stand against; adds to *count. */
 TL_MUST_USE enum tl_code tl_preview_leave_out(struct tl_preview *preview,
                                               bool (*is_out)(const void *ctx, int64_t start_ms, int64_t end_ms), const void *ctx,
                                               uint64_t *count, struct tl_err *err);

@@ -157,6 +157,80 @@ Test(diff_hole, reaches_as_far_as_windows_below_do)
     json_decref(report);
 }
 
+/* The units of the report are those of the whole one, as they are there; some are left out. */
+static void expect_some_of(json_t *report, json_t *whole, const char *words)
+{
+    json_t *units = json_object_get(diff_view(report, "v"), "units"),
+           *whole_units = json_object_get(diff_view(whole, "v"), "units"), *unit, *whole_unit;
+    size_t i, j;
+
+    json_array_foreach(units, i, unit)
+    {
+        bool found = false;
+
+        json_array_foreach(whole_units, j, whole_unit)
+        {
+            found = found || (json_equal(json_object_get(unit, "old"), json_object_get(whole_unit, "old")) &&
+                              json_equal(json_object_get(unit, "new"), json_object_get(whole_unit, "new")));
+        }
+        cr_assert(found, "%s: %s", words, json_dumps(unit, 0));
+    }
+    cr_expect(i > 0 && i < json_array_size(whole_units), "%s: %zu of %zu", words, i, json_array_size(whole_units));
+    cr_expect_gt(diff_number(diff_view(report, "v"), "left_out_rows"), 0);
+}
+
+/* A session that may have lost an event is left out with all that it may stand against. So is one that may have begun before what was read. */
+static void expect_sessions_of_two_gaps(const char *old_text, const char *new_text, bool published)
+{
+    int64_t from_ms = VISITS_START_MS + 400000;
+    json_t *report, *whole;
+
+    diff_write_views(old_text, new_text);
+    diff_record();
+    if (published)
+        diff_backfill(diff_scene.old_views, diff_scene.old_store, NULL);
+    whole = diff_preview(from_ms, from_ms + 300000, (const char *const[]){"--views", diff_scene.old_views, NULL});
+    report = diff_preview(from_ms, from_ms + 300000,
+                          (const char *const[]){"--views", diff_scene.old_views, "--read-back", "1s", NULL});
+    expect_some_of(report, whole, "at the edge");
+    json_decref(whole);
+    json_decref(report);
+    whole = diff_preview(VISITS_START_MS, DIFF_END_MS, (const char *const[]){"--views", diff_scene.old_views, NULL});
+    for (int file = 3; file < 40; file += 6) {
+        char which[30];
+
+        snprintf(which, sizeof which, "sed -n %dp", file);
+        damage(which);
+    }
+    report = diff_preview(VISITS_START_MS, DIFF_END_MS, (const char *const[]){"--views", diff_scene.old_views, NULL});
+    cr_expect_eq(diff_scene.status, 3);
+    expect_some_of(report, whole, "beside holes");
+    json_decref(whole);
+    json_decref(report);
+}
+
+#define FILTER "WHERE n > 3"
+
+Test(diff_hole, sessions_of_a_shorter_gap)
+{
+    expect_sessions_of_two_gaps(DIFF_TABLE DIFF_SESSION("9", ""), DIFF_TABLE DIFF_SESSION("3", ""), false);
+}
+
+Test(diff_hole, sessions_of_a_longer_gap)
+{
+    expect_sessions_of_two_gaps(DIFF_TABLE DIFF_SESSION("3", ""), DIFF_TABLE DIFF_SESSION("9", ""), false);
+}
+
+Test(diff_hole, sessions_of_a_shorter_gap_than_what_is_published)
+{
+    expect_sessions_of_two_gaps(DIFF_TABLE DIFF_SESSION("9", FILTER), DIFF_TABLE DIFF_SESSION("3", ""), true);
+}
+
+Test(diff_hole, sessions_of_a_longer_gap_than_what_is_published)
+{
+    expect_sessions_of_two_gaps(DIFF_TABLE DIFF_SESSION("3", ""), DIFF_TABLE DIFF_SESSION("9", FILTER), true);
+}
+
 /* A damaged block is known to be one when it is unpacked; rows without windows are in by then, and must go on both sides. */
 Test(diff_hole, that_shows_late_leaves_no_row_alone)
 {
