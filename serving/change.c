@@ -406,6 +406,37 @@ static bool clocks_match(const struct comparison *c)
     return is_same(c, "zone") && tl_sv_eq(kinds[TL_OLD], kinds[TL_NEW]);
 }
 
+static int64_t number_behind(struct tl_sv line, const char *word)
+{
+    int64_t number = -1;
+
+    while (line.size > 0)
+        if (tl_sv_eq(tl_sv_cut(&line, ' '), tl_sv_from(word)))
+            return tl_sv_to_i64(tl_sv_cut(&line, ' '), &number) ? number : -1;
+    return -1;
+}
+
+/* Is it TUMBLE, or as good as that: HOP and CUMULATE of one pane? */
+static bool tumbles(struct tl_sv line, int64_t *size_ms, int64_t *offset_ms)
+{
+    int64_t pane_ms = number_behind(line, is_of(line, "window HOP") ? "slide" : is_of(line, "window CUMULATE") ? "step" : "size");
+
+    *size_ms = number_behind(line, "size");
+    *offset_ms = number_behind(line, "offset");
+    if (*size_ms <= 0 || pane_ms != *size_ms)
+        return false;
+    *offset_ms = (*offset_ms % *size_ms + *size_ms) % *size_ms;
+    return true;
+}
+
+static bool tumble_alike(struct tl_sv was, struct tl_sv is)
+{
+    int64_t size_ms[TL_BOTH], offset_ms[TL_BOTH];
+
+    return tumbles(was, &size_ms[TL_OLD], &offset_ms[TL_OLD]) && tumbles(is, &size_ms[TL_NEW], &offset_ms[TL_NEW]) &&
+           size_ms[TL_OLD] == size_ms[TL_NEW] && offset_ms[TL_OLD] == offset_ms[TL_NEW];
+}
+
 /* SESSION and COUNT_WINDOW: groups are held against each other by key and overlap, however long they are. */
 static bool windows_match(const struct comparison *c)
 {
@@ -413,8 +444,8 @@ static bool windows_match(const struct comparison *c)
     bool spans = (tl_sv_starts(was, TL_SV("window SESSION ")) && tl_sv_starts(is, TL_SV("window SESSION "))) ||
                  (tl_sv_starts(was, TL_SV("window COUNT_WINDOW ")) && tl_sv_starts(is, TL_SV("window COUNT_WINDOW ")));
 
-    return (tl_sv_eq(was, is) || spans) && (was.data == NULL || clocks_match(c)) && is_same(c, "rows of the view") &&
-           is_same(c, "windows of the view");
+    return (tl_sv_eq(was, is) || tumble_alike(was, is) || spans) && (was.data == NULL || clocks_match(c)) &&
+           is_same(c, "rows of the view") && is_same(c, "windows of the view");
 }
 
 static void judge(struct comparison *c, bool inner_same)

@@ -243,13 +243,17 @@ ParameterizedTestParameters(diff, change)
         {"duplicates count",                   DIFF_HITS("COUNT(*) AS c","","host",""),DIFF_HITS("COUNT(*) AS c",                                                                                                                                                                                                                             "",                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                "host", ""),
          "SET 'tally.dedup.key' = '';\n", false, "duplicate", "new"},
         {"hops",                 DIFF_HOP(""),                                                              DIFF_HOP("WHERE n <> 3"),                                                                                                                 "",false,"filter","old"},
-        {"cumulating windows",                  DIFF_CUMULATE(""),                                              DIFF_CUMULATE("WHERE n <> 3"),                                                                                                     "",false,"filter","old"},
-        {"sessions",               DIFF_SESSION("3",                                                                    ""),                                                                                                          DIFF_SESSION("3","WHERE n <> 3"),"",true,            "filter", "old"},
-        {"a longer gap", DIFF_SESSION("3",                                                ""),                                                                                                      DIFF_SESSION("5",""),"",true,"window", "both"},
-        {"count windows",   DIFF_COUNT("12",              ""), DIFF_COUNT("12","WHERE n <> 3"),"",true, "filter", "old"},
-        {"longer count windows",                  DIFF_COUNT("3",                                                                     ""),                                                                                                                         DIFF_COUNT("4",""),"",true,"window", "both"},
-        {"events",                   "CREATE VIEW v AS SELECT event_id, n FROM events WHERE n > 90;\n",
-         "CREATE VIEW v AS SELECT event_id, n + n / 95 AS n FROM events WHERE n > 91;\n",                                                                                                                                                                                     "",                                                                                                                                                                                false,                                                                                                                                                                                                                  "filter","old"},
+        {"hops of one pane",                  DIFF_HITS("COUNT(*) AS c",                                              "",                                                                                                     "host",""),
+         "CREATE VIEW v AS SELECT window_start, window_end, host AS k, COUNT(*) AS c FROM TABLE(HOP(TABLE events,"
+         " DESCRIPTOR(event_time), INTERVAL '10' SECOND, INTERVAL '10' SECOND)) WHERE n <> 3 GROUP BY window_start, window_end, "
+         "host;\n","",false, "filter", "old"},
+        {"cumulating windows",               DIFF_CUMULATE(""),                                                                    DIFF_CUMULATE("WHERE n <> 3"),                                                                                                          "",false,"filter","old"           },
+        {"sessions", DIFF_SESSION("3",                                                ""),                                                                                                      DIFF_SESSION("3","WHERE n <> 3"),"",true,"filter", "old"},
+        {"a longer gap",   DIFF_SESSION("3",              ""), DIFF_SESSION("5",""),"",true, "window", "both"},
+        {"count windows",                  DIFF_COUNT("12",                                                                     ""),                                                                                                                         DIFF_COUNT("12","WHERE n <> 3"),"",true,"filter", "old"},
+        {"longer count windows",                   DIFF_COUNT("3",                                                                    ""),                                                                                                                                                                                     DIFF_COUNT("4",                                                                                                                                                                                ""),                                                                                                                                                                                                                  "",true,"window", "both"},
+        {"events",                "CREATE VIEW v AS SELECT event_id, n FROM events WHERE n > 90;\n",
+         "CREATE VIEW v AS SELECT event_id, n + n / 95 AS n FROM events WHERE n > 91;\n",                                                                                                              "",false,"filter","old"},
     };
 
     return cr_make_param_array(struct change_case, cases, sizeof cases / sizeof *cases);
@@ -290,6 +294,43 @@ ParameterizedTest(struct change_case *c, diff, change, .init = diff_scene_open, 
     }
     for (int r = 0; r < 3; r++)
         json_decref(reports[r]);
+}
+
+/* HOP and CUMULATE of one pane are TUMBLE, and offsets repeat with the size. */
+Test(diff, windows_of_another_name_are_the_same_windows)
+{
+    static const char *const windows[] = {
+        "TUMBLE(TABLE events, DESCRIPTOR(event_time), INTERVAL '10' SECOND, INTERVAL '4' SECOND)",
+        "TUMBLE(TABLE events, DESCRIPTOR(event_time), INTERVAL '10' SECOND, INTERVAL '-6' SECOND)",
+        "HOP(TABLE events, DESCRIPTOR(event_time), INTERVAL '10' SECOND, INTERVAL '10' SECOND, INTERVAL '4' SECOND)",
+        "CUMULATE(TABLE events, DESCRIPTOR(event_time), INTERVAL '10' SECOND, INTERVAL '10' SECOND, INTERVAL '14' SECOND)",
+        /* others */
+        "HOP(TABLE events, DESCRIPTOR(event_time), INTERVAL '5' SECOND, INTERVAL '10' SECOND, INTERVAL '4' SECOND)",
+        "TUMBLE(TABLE events, DESCRIPTOR(event_time), INTERVAL '10' SECOND, INTERVAL '5' SECOND)",
+    };
+    static const char form[] = DIFF_TABLE "CREATE VIEW v AS SELECT window_start, window_end, window_time, host, COUNT(*) AS c\n"
+                                          "    FROM TABLE(%s) GROUP BY window_start, window_end, window_time, host;\n";
+    char texts[2][1200];
+
+    snprintf(texts[0], sizeof texts[0], form, windows[0]);
+    for (size_t w = 1; w < TL_COUNT(windows); w++) {
+        json_t *report, *view;
+
+        snprintf(texts[1], sizeof texts[1], form, windows[w]);
+        diff_write_views(texts[0], texts[1]);
+        if (w == 1) {
+            diff_record();
+            diff_backfill(diff_scene.old_views, diff_scene.old_store, NULL);
+        }
+        report = diff_preview(VISITS_START_MS + 301000, VISITS_START_MS + 987000,
+                              (const char *const[]){"--views", diff_scene.old_views, NULL});
+        view = diff_view(report, "v");
+        cr_expect_eq(diff_scene.status, w < 4 ? 0 : 1, "%s: status %d", windows[w], diff_scene.status);
+        cr_expect_eq(strcmp(json_string_value(json_object_get(view, "compared")), "groups") == 0, w < 4, "%s", windows[w]);
+        if (w < 4)
+            cr_expect_gt(diff_number(view, "equal"), 0, "%s", windows[w]);
+        json_decref(report);
+    }
 }
 
 /* ---- the edges ---- */
