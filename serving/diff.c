@@ -187,7 +187,8 @@ static enum tl_code compare(struct tl_diff *d, struct tl_err *err)
     }
     TL_TRY(tl_diff_open_record(d, err));
     for (uint32_t p = 0; p < d->report.views_count; p++) {
-        d->views[p].moved_known = d->views[p].compared && tl_diff_has_events(d, p);
+        if (d->views[p].compared)
+            TL_TRY(tl_diff_say_events(d, p, err));
         if (d->views[p].moved_known && d->views[p].old_published)
             TL_TRY(tl_diff_read_manifests(d, &d->pairs[p], err));
     }
@@ -204,21 +205,6 @@ out:
 }
 
 /* ---- the report ---- */
-
-static enum tl_code note_unknown_events(struct tl_diff *d, struct tl_err *err)
-{
-    bool unknown = false;
-    enum tl_code rc = TL_OK;
-
-    for (uint32_t p = 0; p < d->report.views_count; p++)
-        unknown = unknown || (d->views[p].compared && d->plan[TL_OLD] == NULL);
-    if (unknown && !d->own->no_events)
-        TL_TRY(tl_diff_note(
-            d, err,
-            "which events are behind the differences is told with --views FILE, OLD's text: the store has its rows alone"));
-out:
-    return rc;
-}
 
 static enum tl_code print_report(struct tl_diff *d, struct tl_err *err)
 {
@@ -324,7 +310,6 @@ static enum tl_code diff(struct tl_diff *d, struct tl_err *err)
     TL_TRY(compare(d, err));
     TL_TRY(tl_diff_note_holes(d, err));
     TL_TRY(tl_diff_name_events(d, err));
-    TL_TRY(note_unknown_events(d, err));
     rc = conclude(d, err);
     if (rc == TL_ERR_MEMORY)
         goto out;

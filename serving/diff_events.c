@@ -66,6 +66,44 @@ out:
     return rc;
 }
 
+/* The view that a side's view reads; empty: a table. */
+static struct tl_sv read_by(const struct tl_diff *d, uint32_t p, int side)
+{
+    int32_t view = d->pairs[p].sides[side].view, inner = view >= 0 ? d->plan[side]->views[view].inner : -1;
+
+    return inner >= 0 ? d->plan[side]->views[inner].name : (struct tl_sv){NULL, 0};
+}
+
+/* A view on a view is made of rows, which have no place in the record. */
+static const char *made_of_rows(struct tl_diff *d, struct tl_sv name)
+{
+    const char *rest = "";
+
+    for (uint32_t p = 0; p < d->report.views_count; p++) {
+        if (!tl_sv_eq(d->views[p].name, name))
+            continue;
+        rest = d->views[p].state == TL_PREVIEW_UNCHANGED          ? ", which is unchanged"
+               : d->views[p].compared && tl_diff_has_events(d, p) ? ", whose own are listed there"
+                                                                  : "";
+    }
+    return tl_arena_printf(&d->memory, "it is made of rows of %.*s%s", TL_SV_ARG(name), rest);
+}
+
+enum tl_code tl_diff_say_events(struct tl_diff *d, uint32_t p, struct tl_err *err)
+{
+    struct tl_preview_view *view = &d->views[p];
+    struct tl_sv inner = read_by(d, p, TL_NEW);
+
+    if (inner.size == 0)
+        inner = read_by(d, p, TL_OLD);
+    view->moved_known = tl_diff_has_events(d, p);
+    view->moved_why = d->own->no_events      ? "--no-events"
+                      : inner.size > 0       ? made_of_rows(d, inner)
+                      : view->preview.groups ? "OLD's text is not here: --views FILE has it"
+                                             : "only totals are compared";
+    return view->moved_why != NULL ? TL_OK : tl_fail_memory(err, inner.size);
+}
+
 static enum tl_code add_spans(const struct tl_preview *preview, struct tl_time_spans *spans, struct tl_err *err)
 {
     for (size_t u = 0; u < preview->units_count; u++)

@@ -165,6 +165,8 @@ void tl_diff_fetch_close(struct tl_diff_fetch *fetch); /* also after a failure *
 
 /* ---- diff_events.c ---- */
 
+/* Fills in whether the events behind the view's units are told, and else why not. */
+TL_MUST_USE enum tl_code tl_diff_say_events(struct tl_diff *d, uint32_t pair, struct tl_err *err);
 /* Up to where the runs had read that published OLD's rows. */
 TL_MUST_USE enum tl_code tl_diff_read_manifests(struct tl_diff *d, struct tl_diff_pair *pair, struct tl_err *err);
 /* Reads what the units of the span at hand are made of once more. */

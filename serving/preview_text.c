@@ -393,8 +393,8 @@ static void put_view(struct tl_buf *out, const struct style *style, struct tl_pr
         tl_buf_put_str(out,
                        " not come out of the record's events: what is published was made of others, or by other functions\n");
     }
-    if (view->reads.size > 0 && preview->groups && changes_of(preview) > 0)
-        tl_buf_printf(out, "%swhat is behind it are rows of %.*s\n", style->item, TL_SV_ARG(view->reads));
+    if (!view->moved_known && (!preview->groups || changes_of(preview) > 0))
+        tl_buf_printf(out, "%sthe events behind it are not listed: %s\n", style->item, view->moved_why);
     put_moved_list(out, style, preview->moved);
     put_units(out, style, view);
 }
@@ -573,7 +573,12 @@ static void put_json_view(struct tl_buf *out, struct tl_preview_view *view)
         (unsigned long long)preview->only_count[TL_OLD], (unsigned long long)preview->only_count[TL_NEW],
         (unsigned long long)view->hidden_count, (unsigned long long)preview->unproved_count);
     put_json_columns(out, view);
-    tl_buf_printf(out, "], \"events_known\": %s, \"reads\": ", view->moved_known ? "true" : "false");
+    tl_buf_printf(out, "], \"events_known\": %s, \"events_unknown\": ", view->moved_known ? "true" : "false");
+    if (view->moved_known)
+        tl_buf_put_str(out, "null");
+    else
+        tl_buf_put_json(out, tl_sv_from(view->moved_why));
+    tl_buf_put_str(out, ", \"reads\": ");
     if (view->reads.size > 0)
         tl_buf_put_json(out, view->reads);
     else

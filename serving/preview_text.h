@@ -20,6 +20,7 @@ struct tl_preview_view {
     int64_t from_ms, to_ms;
     bool old_published;    /* OLD's rows are those that are published; else computed */
     bool moved_known;      /* the events behind it were looked for */
+    const char *moved_why; /* not: why, of one that is compared */
     struct tl_sv reads;    /* the view that it reads, whose events are behind it; empty: it reads a table */
     uint64_t hidden_count; /* rows of both sides that are not compared, for not all of them is known */
 };

@@ -645,6 +645,60 @@ static json_t *one_change(const char *old_text, const char *new_text, const char
     return diff_preview(VISITS_START_MS, VISITS_START_MS + 600000, more);
 }
 
+static void expect_unknown(json_t *report, const char *name, const char *want)
+{
+    const char *got = json_string_value(json_object_get(diff_view(report, name), "events_unknown"));
+
+    if (want == NULL)
+        cr_expect_null(got, "%s: %s", name, got);
+    else
+        cr_expect(got != NULL && strcmp(got, want) == 0, "%s: %s, not %s", name, got, want);
+    cr_expect_eq(json_is_true(json_object_get(diff_view(report, name), "events_known")), want == NULL, "%s", name);
+}
+
+Test(diff, where_no_events_are_listed_it_says_why)
+{
+    static const char form[] =
+        "%s" DIFF_TABLE
+        "CREATE VIEW hits AS SELECT window_start AS began, window_end AS ended, window_time AS rowtime, host, COUNT(*) AS hits\n"
+        "    FROM TABLE(TUMBLE(TABLE events, DESCRIPTOR(event_time), INTERVAL '10' SECOND)) %s\n"
+        "    GROUP BY window_start, window_end, window_time, host;\n"
+        "CREATE VIEW sums AS SELECT window_start AS began, window_end AS ended, window_time AS rowtime, SUM(hits) AS hits\n"
+        "    FROM TABLE(TUMBLE(TABLE hits, DESCRIPTOR(rowtime), INTERVAL '1' MINUTE)) %s\n"
+        "    GROUP BY window_start, window_end, window_time;\n"
+        "CREATE VIEW tops AS SELECT window_start, window_end, MAX(hits) AS hits\n"
+        "    FROM TABLE(TUMBLE(TABLE sums, DESCRIPTOR(rowtime), INTERVAL '2' MINUTE)) GROUP BY window_start, window_end;\n";
+    int64_t from_ms = VISITS_START_MS + 333333, to_ms = VISITS_START_MS + 900000;
+    char old_text[3000], new_text[3000];
+    struct run run = {0};
+    json_t *report;
+
+    snprintf(old_text, sizeof old_text, form, "", "", "");
+    snprintf(new_text, sizeof new_text, form, "", "WHERE n <> 3", "");
+    report = one_change(old_text, new_text, (const char *const[]){"--views", diff_scene.old_views, NULL});
+    expect_unknown(report, "hits", NULL);
+    expect_unknown(report, "sums", "it is made of rows of hits, whose own are listed there");
+    expect_unknown(report, "tops", "it is made of rows of sums");
+    json_decref(report);
+    report = diff_preview(from_ms, to_ms, (const char *const[]){"--views", diff_scene.old_views, "--no-events", NULL});
+    expect_unknown(report, "hits", "--no-events");
+    json_decref(report);
+    report = diff_preview(from_ms, to_ms, NULL);
+    expect_unknown(report, "hits", "OLD's text is not here: --views FILE has it");
+    json_decref(report);
+    RUN(&run, "diff", diff_scene.new_views, "--data", diff_scene.data, "--store", diff_scene.old_store, "--from",
+        "2026-03-01T00:05:00Z", "--to", "2026-03-01T00:15:00Z", "--views", diff_scene.old_views);
+    cr_expect_not_null(
+        strstr(run.out, "\n  the events behind it are not listed: it is made of rows of hits, whose own are listed there\n"),
+        "%s", run.out);
+    run_done(&run);
+    snprintf(new_text, sizeof new_text, form, "", "", "WHERE hits > 3");
+    diff_write_views(old_text, new_text);
+    report = diff_preview(from_ms, to_ms, (const char *const[]){"--views", diff_scene.old_views, NULL});
+    expect_unknown(report, "sums", "it is made of rows of hits, which is unchanged");
+    json_decref(report);
+}
+
 /* An event that both definitions count for the same group is one event behind it. */
 Test(diff, an_event_counts_once_for_a_group)
 {
