@@ -466,6 +466,36 @@ TL_MUST_USE enum tl_code tl_store_outcomes(struct tl_store *store, int64_t defin
 TL_MUST_USE enum tl_code tl_store_ledger(struct tl_store *store, int64_t definition, int64_t run, int64_t from_ms, int64_t to_ms,
                                          enum tl_code (*each)(void *ctx, const struct tl_ledger_line *line, struct tl_err *err),
                                          void *ctx, struct tl_err *err);
+/* Of a partition, the lines from this place on. */
+struct tl_ledger_floor {
+    uint32_t partition;
+    int64_t offset;
+};
+/* The same of speed, of these partitions (each once) and no other, from their floors on: what lies before is passed over without being read. Of what no
+ * event time places, gaps alone. */
+TL_MUST_USE enum tl_code tl_store_ledger_from(struct tl_store *store, int64_t definition, const struct tl_ledger_floor *floors,
+                                              size_t floors_count, int64_t from_ms, int64_t to_ms,
+                                              enum tl_code (*each)(void *ctx, const struct tl_ledger_line *line,
+                                                                   struct tl_err *err),
+                                              void *ctx, struct tl_err *err);
+/* Of which definition, and of which events: from_ms <= time < to_ms. */
+struct tl_ledger_span {
+    int64_t definition, from_ms, to_ms;
+};
+/* What both ledgers of a definition say of an event: speed's, and that of the run which serves the event's time. */
+struct tl_ledger_pair {
+    uint32_t partition, row;
+    int64_t offset, event_time_ms;
+    enum tl_cause speed, batch; /* of an event from the future batch is not asked: NONE */
+    uint8_t speed_flags, batch_flags;
+};
+/* Those that have a line in both, speed's of one of these causes (a bit each), and each of speed's from the future, whatever its time; in order of (partition, offset, row), and several definitions'
+ * of one event one after the other. Each definition once. Floors as above. */
+TL_MUST_USE enum tl_code tl_store_ledger_pairs(struct tl_store *store, const struct tl_ledger_span *spans, size_t spans_count,
+                                               const struct tl_ledger_floor *floors, size_t floors_count, uint32_t causes,
+                                               enum tl_code (*each)(void *ctx, const struct tl_ledger_pair *pair,
+                                                                    struct tl_err *err),
+                                               void *ctx, struct tl_err *err);
 /* Lines per cause. */
 TL_MUST_USE enum tl_code tl_store_ledger_counts(struct tl_store *store, int64_t definition, int64_t run,
                                                 uint64_t counts[TL_CAUSES], struct tl_err *err);

@@ -19,6 +19,18 @@ static const char sql_outcomes_run[] =
 static const char sql_ledger[] =
     "SELECT partition, \"offset\", \"row\", cause, flags, watermark_ms, event_time_ms, function FROM tally_ledger WHERE definition = ?1"
     " AND run = ?2 AND (event_time_ms >= ?3 AND event_time_ms < ?4 OR cause = ?5 OR cause = ?6) ORDER BY partition, \"offset\", \"row\"";
+/* Behind the floors. CROSS JOIN: SQLite walks them in this order, and looks each floor up by the ledger's key. */
+static const char sql_ledger_from[] =
+    " AS f CROSS JOIN tally_ledger AS s WHERE s.definition = ?1 AND s.run = 0 AND s.partition = f.column1 AND s.\"offset\" >= f.column2"
+    " AND (s.event_time_ms >= ?2 AND s.event_time_ms < ?3 OR s.cause = ?4) ORDER BY s.partition, s.\"offset\", s.\"row\"";
+static const char sql_pairs[] =
+    " AS f CROSS JOIN tally_ledger AS s"
+    " LEFT JOIN tally_pointer AS p ON p.definition = s.definition AND p.from_ms <= s.event_time_ms AND p.to_ms ="
+    " (SELECT min(q.to_ms) FROM tally_pointer AS q WHERE q.definition = s.definition AND q.to_ms > s.event_time_ms)"
+    " LEFT JOIN tally_ledger AS b ON b.definition = p.definition AND b.run = p.run AND b.partition = s.partition"
+    " AND b.\"offset\" = s.\"offset\" AND b.\"row\" = s.\"row\""
+    " WHERE s.definition = d.column1 AND s.run = 0 AND s.partition = f.column1 AND s.\"offset\" >= f.column2"
+    " AND (s.cause = ?1 OR s.event_time_ms >= d.column2 AND s.event_time_ms < d.column3) AND (s.cause = ?1 OR b.cause IS NOT NULL)";
 static const char sql_ledger_counts[] =
     "SELECT cause, count(*) FROM tally_ledger WHERE definition = ?1 AND run = ?2 GROUP BY cause";
 /* Lines of before the name was kept have none. */
@@ -271,17 +283,13 @@ out:
     return rc;
 }
 
-enum tl_code tl_store_ledger(struct tl_store *store, int64_t definition, int64_t run, int64_t from_ms, int64_t to_ms,
-                             enum tl_code (*each)(void *ctx, const struct tl_ledger_line *line, struct tl_err *err), void *ctx,
-                             struct tl_err *err)
+static enum tl_code hand_lines(struct tl_answer *answer,
+                               enum tl_code (*each)(void *ctx, const struct tl_ledger_line *line, struct tl_err *err), void *ctx,
+                               struct tl_err *err)
 {
-    struct tl_answer *answer = NULL;
-    bool mine = false, row = false;
+    bool row = false;
     enum tl_code rc;
 
-    TL_TRY(tl_store_read_begin(store, &mine, err));
-    TL_TRY(tl_database_stream(store->database, sql_ledger, &answer, err, "iiiiii", definition, run, from_ms, to_ms,
-                              (int64_t)TL_CAUSE_OFFSET_GAP, (int64_t)TL_CAUSE_FUTURE_EVENT));
     for (;;) {
         struct tl_ledger_line line;
 
@@ -301,8 +309,121 @@ enum tl_code tl_store_ledger(struct tl_store *store, int64_t definition, int64_t
         TL_TRY(each(ctx, &line, err));
     }
 out:
+    return rc;
+}
+
+enum tl_code tl_store_ledger(struct tl_store *store, int64_t definition, int64_t run, int64_t from_ms, int64_t to_ms,
+                             enum tl_code (*each)(void *ctx, const struct tl_ledger_line *line, struct tl_err *err), void *ctx,
+                             struct tl_err *err)
+{
+    struct tl_answer *answer = NULL;
+    bool mine = false;
+    enum tl_code rc;
+
+    TL_TRY(tl_store_read_begin(store, &mine, err));
+    TL_TRY(tl_database_stream(store->database, sql_ledger, &answer, err, "iiiiii", definition, run, from_ms, to_ms,
+                              (int64_t)TL_CAUSE_OFFSET_GAP, (int64_t)TL_CAUSE_FUTURE_EVENT));
+    TL_TRY(hand_lines(answer, each, ctx, err));
+out:
     tl_answer_close(answer);
     tl_store_read_end(store, mine);
+    return rc;
+}
+
+/* As both databases read it: PostgreSQL takes the lowest number's text for one that has no room in a BIGINT. */
+static long long literal(int64_t number)
+{
+    return tl_max_i64(number, -INT64_MAX);
+}
+
+static void put_floors(struct tl_buf *sql, const struct tl_ledger_floor *floors, size_t count)
+{
+    tl_buf_put_str(sql, "(VALUES ");
+    for (size_t f = 0; f < count; f++)
+        tl_buf_printf(sql, "%s(%u, %lld)", f > 0 ? ", " : "", floors[f].partition, literal(floors[f].offset));
+    tl_buf_put_str(sql, ")");
+}
+
+enum tl_code tl_store_ledger_from(struct tl_store *store, int64_t definition, const struct tl_ledger_floor *floors,
+                                  size_t floors_count, int64_t from_ms, int64_t to_ms,
+                                  enum tl_code (*each)(void *ctx, const struct tl_ledger_line *line, struct tl_err *err),
+                                  void *ctx, struct tl_err *err)
+{
+    struct tl_answer *answer = NULL;
+    struct tl_buf sql;
+    bool mine = false;
+    enum tl_code rc;
+
+    if (floors_count == 0)
+        return TL_OK;
+    tl_buf_init(&sql, 0);
+    tl_buf_put_str(
+        &sql, "SELECT s.partition, s.\"offset\", s.\"row\", s.cause, s.flags, s.watermark_ms, s.event_time_ms, s.function FROM ");
+    put_floors(&sql, floors, floors_count);
+    tl_buf_put_str(&sql, sql_ledger_from);
+    TL_TRY(tl_store_read_begin(store, &mine, err));
+    TL_TRY(tl_database_stream_text(store->database, &sql, &answer, err, "iiii", definition, from_ms, to_ms,
+                                   (int64_t)TL_CAUSE_OFFSET_GAP));
+    TL_TRY(hand_lines(answer, each, ctx, err));
+out:
+    tl_answer_close(answer);
+    tl_store_read_end(store, mine);
+    tl_buf_done(&sql);
+    return rc;
+}
+
+enum tl_code tl_store_ledger_pairs(struct tl_store *store, const struct tl_ledger_span *spans, size_t spans_count,
+                                   const struct tl_ledger_floor *floors, size_t floors_count, uint32_t causes,
+                                   enum tl_code (*each)(void *ctx, const struct tl_ledger_pair *pair, struct tl_err *err),
+                                   void *ctx, struct tl_err *err)
+{
+    struct tl_answer *answer = NULL;
+    struct tl_buf sql;
+    bool mine = false, row = false;
+    enum tl_code rc;
+
+    if (spans_count == 0 || floors_count == 0)
+        return TL_OK;
+    tl_buf_init(&sql, 0);
+    tl_buf_put_str(
+        &sql, "SELECT s.partition, s.\"offset\", s.\"row\", s.event_time_ms, s.cause, s.flags, b.cause, b.flags FROM (VALUES ");
+    for (size_t s = 0; s < spans_count; s++)
+        tl_buf_printf(&sql, "%s(%lld, %lld, %lld)", s > 0 ? ", " : "", (long long)spans[s].definition, literal(spans[s].from_ms),
+                      literal(spans[s].to_ms));
+    tl_buf_put_str(&sql, ") AS d CROSS JOIN ");
+    put_floors(&sql, floors, floors_count);
+    tl_buf_printf(&sql, "%s AND s.cause IN (%d", sql_pairs, (int)TL_CAUSE_FUTURE_EVENT);
+    for (int c = 0; c < TL_CAUSES; c++)
+        if ((causes & 1u << c) != 0)
+            tl_buf_printf(&sql, ", %d", c);
+    tl_buf_put_str(&sql, ") ORDER BY s.partition, s.\"offset\", s.\"row\"");
+    TL_TRY(tl_store_read_begin(store, &mine, err));
+    TL_TRY(tl_database_stream_text(store->database, &sql, &answer, err, "i", (int64_t)TL_CAUSE_FUTURE_EVENT));
+    for (;;) {
+        struct tl_ledger_pair pair;
+
+        TL_TRY(tl_answer_next(answer, &row, err));
+        if (!row)
+            break;
+        pair = (struct tl_ledger_pair){
+            .partition = (uint32_t)tl_answer_i64(answer, 0),
+            .offset = tl_answer_i64(answer, 1),
+            .row = (uint32_t)tl_answer_i64(answer, 2),
+            .event_time_ms = tl_answer_i64(answer, 3),
+            .speed = (enum tl_cause)tl_answer_i64(answer, 4),
+            .batch = TL_CAUSE_NONE,
+            .speed_flags = (uint8_t)tl_answer_i64(answer, 5),
+        };
+        if (!tl_answer_null(answer, 6)) {
+            pair.batch = (enum tl_cause)tl_answer_i64(answer, 6);
+            pair.batch_flags = (uint8_t)tl_answer_i64(answer, 7);
+        }
+        TL_TRY(each(ctx, &pair, err));
+    }
+out:
+    tl_answer_close(answer);
+    tl_store_read_end(store, mine);
+    tl_buf_done(&sql);
     return rc;
 }
 

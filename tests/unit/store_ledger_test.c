@@ -127,6 +127,118 @@ static void lines_of_a_range(const struct store_backend *backend)
     tl_store_close(store);
 }
 
+/* What lies before a partition's floor, or in no partition that is asked for, is not there. */
+static void lines_from_a_floor(const struct store_backend *backend)
+{
+    struct tl_store *store = fresh(backend);
+    int64_t id = hits(store);
+    const struct tl_ledger_line lines[] = {
+        {.partition = 0, .offset = 1, .cause = TL_CAUSE_LATE_DROP,    .event_time_ms = 150   },
+        {.partition = 0, .offset = 2, .cause = TL_CAUSE_LATE_DROP,    .event_time_ms = 150   },
+        {.partition = 0, .offset = 3, .cause = TL_CAUSE_LATE_DROP,    .event_time_ms = 99    },
+        {.partition = 0, .offset = 4, .cause = TL_CAUSE_FUTURE_EVENT, .event_time_ms = MAX_MS},
+        {.partition = 1, .offset = 5, .cause = TL_CAUSE_DUPLICATE,    .event_time_ms = 199   },
+        {.partition = 1, .offset = 6, .cause = TL_CAUSE_OFFSET_GAP,   .event_time_ms = MIN_MS},
+        {.partition = 2, .offset = 7, .cause = TL_CAUSE_LATE_DROP,    .event_time_ms = 150   },
+    };
+    const struct tl_ledger_floor floors[] = {
+        {1, MIN_MS},
+        {0, 2     },
+        {9, 0     },
+    };
+    struct tl_buf text;
+
+    tl_buf_init(&text, 0);
+    OK(tl_store_begin(store, err));
+    OK(tl_store_put_ledger(store, id, 0, lines, TL_COUNT(lines), err));
+    OK(tl_store_put_ledger(store, id, 3, lines, TL_COUNT(lines), err));
+    OK(tl_store_commit(store, err));
+    OK(tl_store_ledger_from(store, id, floors, TL_COUNT(floors), 100, 200, see_function, &text, err));
+    OK(tl_store_ledger_from(store, id, floors, 0, 100, 200, see_function, &text, err));
+    tl_buf_put_u8(&text, '\0');
+    cr_assert_str_eq(text.data, "2 -\n5 -\n6 -\n");
+    tl_buf_done(&text);
+    tl_store_close(store);
+}
+
+static enum tl_code see_pair(void *ctx, const struct tl_ledger_pair *pair, struct tl_err *err)
+{
+    (void)err;
+    tl_buf_printf(ctx, "%u/%lld/%u at %lld: %s %u, %s %u\n", pair->partition, (long long)pair->offset, pair->row,
+                  (long long)pair->event_time_ms, tl_cause_name(pair->speed), pair->speed_flags, tl_cause_name(pair->batch),
+                  pair->batch_flags);
+    return TL_OK;
+}
+
+/* Of the run that serves the event's time, and no other; in order over the definitions. */
+static void lines_of_both_ledgers(const struct store_backend *backend)
+{
+    struct tl_store *store = fresh(backend);
+    int64_t ids[] = {hits(store), define(store, store_windowed("others", 'b'))}, superseded = store_run(store, "1"),
+            first = store_run(store, "2"), second = store_run(store, "3");
+    const uint32_t causes = 1u << TL_CAUSE_DUPLICATE | 1u << TL_CAUSE_NONE;
+    const struct tl_ledger_line speed[] = {
+        {.partition = 1,           .offset = 1, .cause = TL_CAUSE_DUPLICATE, .event_time_ms = 50       },
+        {.partition = 1,           .offset = 2, .cause = TL_CAUSE_DUPLICATE, .event_time_ms = 150      },
+        {.partition = 0,           .offset = 9, .cause = TL_CAUSE_NONE,      .event_time_ms = 99,        .flags = 1, .row = 3},
+        {.partition = 0,                .offset = 8,                           .cause = TL_CAUSE_FUTURE_EVENT,                                         .event_time_ms = MAX_MS                                        },
+        {.partition = 0, .offset = 7,            .cause = TL_CAUSE_LATE_DROP,.event_time_ms = 60},
+    };
+    const struct tl_ledger_line batch[] = {
+        {.partition = 1, .offset = 1, .cause = TL_CAUSE_DQ_REJECT, .event_time_ms = 50 },
+        {.partition = 1, .offset = 2, .cause = TL_CAUSE_DUPLICATE, .event_time_ms = 150},
+        {.partition = 0, .offset = 9, .cause = TL_CAUSE_NONE,      .event_time_ms = 99,  .flags = 2, .row = 3},
+        {.partition = 0,      .offset = 6,                 .cause = TL_CAUSE_DUPLICATE,                               .event_time_ms = 60                                  },
+    };
+    const struct tl_ledger_floor floors[] =
+        {
+            {0, MIN_MS},
+            {1, MIN_MS}
+    },
+                                 later[] = {{1, 2}};
+    struct tl_buf text;
+
+    tl_buf_init(&text, 0);
+    OK(tl_store_begin(store, err));
+    for (size_t d = 0; d < TL_COUNT(ids); d++) {
+        OK(tl_store_put_ledger(store, ids[d], 0, speed, TL_COUNT(speed), err));
+        OK(tl_store_put_ledger(store, ids[d], superseded, batch, TL_COUNT(batch), err));
+    }
+    OK(tl_store_put_ledger(store, ids[0], first, batch, TL_COUNT(batch), err));
+    OK(tl_store_put_ledger(store, ids[0], second, batch, 1, err)); /* not of its time */
+    OK(tl_store_put_ledger(store, ids[1], second, batch + 1, 1, err));
+    OK(tl_store_commit(store, err));
+    store_stage_range(store, superseded, ids[0], MIN_MS, 100);
+    OK(tl_store_publish(store, superseded, 1, err));
+    store_stage_range(store, first, ids[0], MIN_MS, 100);
+    OK(tl_store_publish(store, first, 2, err));
+    store_stage_range(store, second, ids[0], 100, 200);
+    store_stage_range(store, second, ids[1], MIN_MS, 200);
+    OK(tl_store_publish(store, second, 3, err));
+    OK(tl_store_ledger_pairs(store,
+                             (const struct tl_ledger_span[]){
+                                 {ids[0], MIN_MS, 200},
+                                 {ids[1], 150,    200}
+    },
+                             2, floors, 2, causes, see_pair, &text, err));
+    tl_buf_put_str(&text, "\n");
+    OK(tl_store_ledger_pairs(store,
+                             (const struct tl_ledger_span[]){
+                                 {ids[1], MIN_MS, 200}
+    },
+                             1, later, 1, causes, see_pair, &text, err));
+    tl_buf_put_u8(&text, '\0');
+    cr_assert_str_eq(text.data, "0/8/0 at 9223372036854775807: future_event 0, none 0\n"
+                                "0/8/0 at 9223372036854775807: future_event 0, none 0\n"
+                                "0/9/3 at 99: none 1, none 2\n"
+                                "1/1/0 at 50: duplicate 0, dq_reject 0\n"
+                                "1/2/0 at 150: duplicate 0, duplicate 0\n"
+                                "\n"
+                                "1/2/0 at 150: duplicate 0, duplicate 0\n");
+    tl_buf_done(&text);
+    tl_store_close(store);
+}
+
 static enum tl_code put_place(void *ctx, const struct tl_dead_place *dead, struct tl_err *err)
 {
     (void)err;
@@ -273,8 +385,14 @@ static void old_speed_rows_are_pruned(const struct store_backend *backend)
 }
 
 static const struct store_check checks[] = {
-    CHECK(ledger_keeps_the_first_line), CHECK(the_ledger_names_the_function_that_failed), CHECK(lines_of_a_range),
-    CHECK(dead_letters_are_kept_once),  CHECK(dead_letters_are_found_by_the_log_s_time),  CHECK(outcomes_add_up),
+    CHECK(ledger_keeps_the_first_line),
+    CHECK(the_ledger_names_the_function_that_failed),
+    CHECK(lines_of_a_range),
+    CHECK(lines_from_a_floor),
+    CHECK(lines_of_both_ledgers),
+    CHECK(dead_letters_are_kept_once),
+    CHECK(dead_letters_are_found_by_the_log_s_time),
+    CHECK(outcomes_add_up),
     CHECK(old_speed_rows_are_pruned),
 };
 
