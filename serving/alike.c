@@ -2,157 +2,119 @@
 #include "alike.h"
 
 #include <stdlib.h>
-#include <string.h>
 
-#include "cause_events.h"
 #include "event/batch.h"
-#include "event/partition.h"
 
-/* State of alike->events, under (offset, partition, row). */
-struct alike {
-    int64_t time_ms;
-    uint32_t causes; /* one bit each */
-    bool future;     /* perhaps within the range */
-    uint32_t view;   /* in whose ledger speed has these: */
-    uint32_t of_speed;
-};
-
-enum { KEY_BYTES = 16 };
-
-void tl_alike_init(struct tl_alike *alike)
+void tl_alike_init(struct tl_alike *alike, size_t limit)
 {
     *alike = (struct tl_alike){.first_ms = INT64_MAX, .last_ms = INT64_MIN};
-    tl_table_init(&alike->events, sizeof(struct alike), 0);
+    tl_cause_events_init(&alike->events, limit);
 }
 
 void tl_alike_done(struct tl_alike *alike)
 {
-    tl_table_done(&alike->events);
+    tl_cause_events_done(&alike->events);
+    free(alike->future);
 }
 
-void tl_alike_view(struct tl_alike *alike, uint32_t view, int64_t from_ms, int64_t to_ms)
+void tl_alike_widen(struct tl_alike *alike, int64_t from_ms, int64_t to_ms)
 {
-    alike->view = view;
-    alike->from_ms = from_ms;
-    alike->to_ms = to_ms;
     alike->first_ms = tl_min_i64(alike->first_ms, from_ms);
     alike->last_ms = tl_max_i64(alike->last_ms, to_ms);
 }
 
-static struct tl_sv key_of(char out[KEY_BYTES], uint32_t partition, int64_t offset, uint32_t row)
+static enum tl_code count_event(struct tl_alike *alike, enum tl_cause cause, const struct tl_unit_sample *event,
+                                struct tl_err *err)
 {
-    memcpy(out, &offset, sizeof offset);
-    memcpy(out + 8, &partition, sizeof partition);
-    memcpy(out + 12, &row, sizeof row);
-    return (struct tl_sv){out, KEY_BYTES};
+    const struct tl_sv no_check = {NULL, 0};
+    struct tl_cause_sample sample = {.event = *event};
+
+    return tl_cause_events_add(&alike->events, 0, cause, no_check, &sample, INT64_MIN) ? TL_OK
+                                                                                       : tl_fail_memory(err, sizeof sample);
 }
 
-static struct alike *event_of(struct tl_alike *alike, uint32_t partition, int64_t offset, uint32_t row)
-{
-    char bytes[KEY_BYTES];
-    struct tl_sv key = key_of(bytes, partition, offset, row);
+/* ---- what both ledgers say ---- */
 
-    return tl_table_put(&alike->events, tl_hash_bytes(key), key, NULL);
-}
-
-static bool is_inside(const struct tl_alike *alike, int64_t time_ms)
-{
-    return time_ms >= alike->from_ms && time_ms < alike->to_ms;
-}
+const uint32_t tl_alike_causes =
+    1u << TL_CAUSE_DUPLICATE | 1u << TL_CAUSE_EVAL_ERROR | 1u << TL_CAUSE_NONE | 1u << TL_CAUSE_SESSION_SPLIT;
 
 /* What a line says that both layers may say. Its flags count where it says that the event was counted: another cause is a difference, or what both refuse. */
-static uint32_t said_by(const struct tl_ledger_line *line)
+static uint32_t said_by(enum tl_cause cause, uint8_t flags)
 {
-    switch (line->cause) {
+    switch (cause) {
     case TL_CAUSE_DUPLICATE:
-    case TL_CAUSE_EVAL_ERROR: return 1u << line->cause;
+    case TL_CAUSE_EVAL_ERROR: return 1u << cause;
     case TL_CAUSE_NONE:
     case TL_CAUSE_SESSION_SPLIT:
-        return (line->flags & TL_FLAG_BAD_FIELD ? 1u << TL_CAUSE_JSON_BAD_FIELD : 0) |
-               (line->flags & TL_FLAG_ID_CONFLICT ? 1u << TL_CAUSE_ID_CONFLICT : 0);
+        return (flags & TL_FLAG_BAD_FIELD ? 1u << TL_CAUSE_JSON_BAD_FIELD : 0) |
+               (flags & TL_FLAG_ID_CONFLICT ? 1u << TL_CAUSE_ID_CONFLICT : 0);
     default: return 0;
     }
 }
 
-enum tl_code tl_alike_line(struct tl_alike *alike, bool of_speed, const struct tl_ledger_line *line, struct tl_err *err)
+static bool is_inside(const struct tl_alike *alike, int64_t log_ms)
 {
-    bool future = of_speed && line->cause == TL_CAUSE_FUTURE_EVENT;
-    uint32_t said = said_by(line);
-    struct alike *event;
-    char bytes[KEY_BYTES];
-    struct tl_sv key = key_of(bytes, line->partition, line->offset, line->row);
+    return log_ms >= alike->first_ms && log_ms < alike->last_ms;
+}
 
-    if (!future && (said == 0 || !is_inside(alike, line->event_time_ms)))
+static enum tl_code add_future(struct tl_alike *alike, const struct tl_unit_sample *event, struct tl_err *err)
+{
+    int64_t min_ms = INT64_MIN, max_ms = INT64_MAX;
+
+    if (alike->between != NULL)
+        alike->between(alike->ctx, event->partition, event->offset, &min_ms, &max_ms);
+    if (max_ms < alike->first_ms || min_ms >= alike->last_ms)
         return TL_OK;
-    if (!of_speed) {
-        event = tl_table_find(&alike->events, tl_hash_bytes(key), key);
-        if (event != NULL && event->view == alike->view)
-            event->causes |= event->of_speed & said;
-        return TL_OK;
+    if (is_inside(alike, min_ms) && is_inside(alike, max_ms))
+        return count_event(alike, TL_CAUSE_FUTURE_EVENT, event, err);
+    if (alike->future_count == alike->future_capacity) {
+        size_t capacity = alike->future_capacity * 2 + 16;
+
+        if (!TL_RESIZE(alike->future, capacity))
+            return tl_fail_memory(err, capacity * sizeof *alike->future);
+        alike->future_capacity = capacity;
     }
-    event = event_of(alike, line->partition, line->offset, line->row);
-    if (event == NULL)
-        return tl_fail_memory(err, sizeof *event);
-    event->time_ms = line->event_time_ms;
-    event->future = event->future || future;
-    event->view = alike->view;
-    event->of_speed = said;
+    alike->future[alike->future_count++] = *event;
     return TL_OK;
+}
+
+enum tl_code tl_alike_pairs_end(struct tl_alike *alike, struct tl_err *err)
+{
+    const struct tl_unit_sample event = {
+        .partition = alike->at.partition, .offset = alike->at.offset, .row = alike->at.row, .time_ms = alike->at.event_time_ms};
+    enum tl_code rc = TL_OK;
+
+    for (uint32_t c = 0; c < TL_CAUSES; c++)
+        if ((alike->at_causes & 1u << c) != 0)
+            TL_TRY(count_event(alike, (enum tl_cause)c, &event, err));
+    if (alike->at_future)
+        TL_TRY(add_future(alike, &event, err));
+    alike->has_at = alike->at_future = false;
+    alike->at_causes = 0;
+out:
+    return rc;
+}
+
+enum tl_code tl_alike_pair(struct tl_alike *alike, const struct tl_ledger_pair *pair, struct tl_err *err)
+{
+    enum tl_code rc = TL_OK;
+
+    if (alike->has_at &&
+        (pair->partition != alike->at.partition || pair->offset != alike->at.offset || pair->row != alike->at.row))
+        TL_TRY(tl_alike_pairs_end(alike, err));
+    alike->at = *pair;
+    alike->has_at = true;
+    alike->at_causes |= said_by(pair->speed, pair->speed_flags) & said_by(pair->batch, pair->batch_flags);
+    alike->at_future = alike->at_future || pair->speed == TL_CAUSE_FUTURE_EVENT;
+out:
+    return rc;
 }
 
 enum tl_code tl_alike_dead(struct tl_alike *alike, uint32_t partition, int64_t offset, uint32_t row, enum tl_cause cause,
                            struct tl_err *err)
 {
-    struct alike *event = event_of(alike, partition, offset, row);
-
-    if (event == NULL)
-        return tl_fail_memory(err, sizeof *event);
-    event->time_ms = INT64_MIN;
-    event->causes |= 1u << cause;
-    return TL_OK;
-}
-
-/* ---- in order ---- */
-
-static int by_place(const void *a, const void *b)
-{
-    const struct tl_unit_sample *x = a, *y = b;
-    int order = tl_partition_order(x->partition, x->offset, y->partition, y->offset);
-
-    return order != 0 ? order : (x->row > y->row) - (x->row < y->row);
-}
-
-static const struct alike *event_at(const struct tl_alike *alike, uint32_t i, struct tl_unit_sample *out)
-{
-    struct tl_sv key;
-    uint64_t hash;
-    const struct alike *event = tl_table_at(&alike->events, i, &key, &hash);
-
-    *out = (struct tl_unit_sample){.time_ms = event->time_ms};
-    memcpy(&out->offset, key.data, sizeof out->offset);
-    memcpy(&out->partition, key.data + 8, sizeof out->partition);
-    memcpy(&out->row, key.data + 12, sizeof out->row);
-    return event;
-}
-
-/* All that speed has taken for the future, in order. */
-static enum tl_code list_future(const struct tl_alike *alike, struct tl_unit_sample **out, size_t *count, struct tl_err *err)
-{
-    struct tl_unit_sample sample, *events;
-    size_t made = 0;
-
-    for (uint32_t i = 0; i < alike->events.count; i++)
-        made += event_at(alike, i, &sample)->future;
-    events = malloc((made + 1) * sizeof *events);
-    if (events == NULL)
-        return tl_fail_memory(err, made * sizeof *events);
-    *count = 0;
-    for (uint32_t i = 0; i < alike->events.count; i++)
-        if (event_at(alike, i, &sample)->future)
-            events[(*count)++] = sample;
-    qsort(events, *count, sizeof *events, by_place);
-    *out = events;
-    return TL_OK;
+    return count_event(alike, cause,
+                       &(struct tl_unit_sample){.partition = partition, .offset = offset, .row = row, .time_ms = INT64_MIN}, err);
 }
 
 enum tl_code tl_alike_place_future(struct tl_alike *alike,
@@ -160,64 +122,38 @@ enum tl_code tl_alike_place_future(struct tl_alike *alike,
                                                         struct tl_err *err),
                                    void *ctx, struct tl_err *err)
 {
-    struct tl_unit_sample *events = NULL;
-    size_t count;
     enum tl_code rc = TL_OK;
 
-    TL_TRY(list_future(alike, &events, &count, err)); /* in order: each block of the record is read once */
-    for (size_t e = 0; e < count; e++) {
-        const struct tl_unit_sample *event = &events[e];
+    for (size_t e = 0; e < alike->future_count; e++) { /* in order: each block of the record is read once */
         int64_t log_ms;
 
-        TL_TRY(find(ctx, event, &log_ms, err));
-        if (log_ms >= alike->first_ms && log_ms < alike->last_ms)
-            event_of(alike, event->partition, event->offset, event->row)->causes |= 1u << TL_CAUSE_FUTURE_EVENT;
+        TL_TRY(find(ctx, &alike->future[e], &log_ms, err));
+        if (is_inside(alike, log_ms))
+            TL_TRY(count_event(alike, TL_CAUSE_FUTURE_EVENT, &alike->future[e], err));
     }
+    alike->future_count = 0;
 out:
-    free(events);
     return rc;
 }
 
-static enum tl_code list_kept(const struct tl_cause_events *kept, uint64_t counts[TL_CAUSES], struct tl_alike_event **out,
-                              size_t *count, struct tl_err *err)
+enum tl_code tl_alike_take(struct tl_alike *alike, uint64_t counts[TL_CAUSES], struct tl_alike_event **out, size_t *count,
+                           struct tl_err *err)
 {
     struct tl_alike_event *events;
     size_t made = 0;
 
-    for (const struct tl_cause_group *group = kept->groups; group != NULL; group = group->next)
+    tl_cause_events_settle(&alike->events);
+    for (const struct tl_cause_group *group = alike->events.groups; group != NULL; group = group->next)
         made += group->samples_count;
     events = malloc((made + 1) * sizeof *events);
     if (events == NULL)
         return tl_fail_memory(err, made * sizeof *events);
     *count = 0;
-    for (const struct tl_cause_group *group = kept->groups; group != NULL; group = group->next) {
+    for (const struct tl_cause_group *group = alike->events.groups; group != NULL; group = group->next) {
         counts[group->cause] += group->events_count;
         for (size_t i = 0; i < group->samples_count; i++)
             events[(*count)++] = (struct tl_alike_event){group->cause, group->samples[i].event};
     }
     *out = events;
     return TL_OK;
-}
-
-enum tl_code tl_alike_take(const struct tl_alike *alike, uint64_t counts[TL_CAUSES], size_t limit, struct tl_alike_event **out,
-                           size_t *count, struct tl_err *err)
-{
-    const struct tl_sv no_check = {NULL, 0};
-    struct tl_cause_events kept; /* the first ones of each cause: only these are put in order */
-    enum tl_code rc = TL_OK;
-
-    tl_cause_events_init(&kept, limit);
-    for (uint32_t i = 0; i < alike->events.count; i++) {
-        struct tl_cause_sample sample = {0};
-        const struct alike *event = event_at(alike, i, &sample.event);
-
-        for (uint32_t c = 0; c < TL_CAUSES; c++)
-            if ((event->causes & 1u << c) != 0 && !tl_cause_events_add(&kept, 0, (enum tl_cause)c, no_check, &sample, INT64_MIN))
-                TL_TRY(tl_fail_memory(err, sizeof sample));
-    }
-    tl_cause_events_settle(&kept);
-    TL_TRY(list_kept(&kept, counts, out, count, err));
-out:
-    tl_cause_events_done(&kept);
-    return rc;
 }

@@ -72,7 +72,6 @@ struct span {
     int64_t from_ms, to_ms;
     const struct tl_time_spans *spans;
     int64_t run; /* whose ledger is being read; 0: speed's */
-    struct tl_alike *alike;
 };
 
 static enum tl_code add_range(void *ctx, const struct tl_run_range *range, struct tl_err *err)
@@ -204,11 +203,13 @@ static enum tl_code add_gap(struct tl_evidence *e, const struct tl_ledger_line *
     struct tl_evidence_gap gap = {line->partition, line->offset,
                                   next_offset_of(e->positions, e->positions_count, line->partition) - 1};
 
-    if (line->row == 0) {
-        APPEND(&e->memory, e->gaps, e->gaps_count, gap, err);
-    } else if (e->gaps_count > 0 && e->gaps[e->gaps_count - 1].partition == line->partition) {
+    if (line->row != 0 && e->gaps_count > 0 && e->gaps[e->gaps_count - 1].partition == line->partition) {
         e->gaps[e->gaps_count - 1].last_offset = line->offset; /* lines come in order of offset */
+        return TL_OK;
     }
+    if (line->row != 0) /* it begins before the floor */
+        gap = (struct tl_evidence_gap){line->partition, INT64_MIN, line->offset};
+    APPEND(&e->memory, e->gaps, e->gaps_count, gap, err);
     return TL_OK;
 }
 
@@ -252,8 +253,6 @@ static enum tl_code add_line(void *ctx, const struct tl_ledger_line *line, struc
         if (range == NULL || range->run != span->run)
             return TL_OK; /* of a range that a later run has published anew */
     }
-    if (span->alike != NULL)
-        TL_TRY(tl_alike_line(span->alike, span->run == 0, line, err));
     if ((!refuses(line->cause) && !tells_watermark(span, line)) || line->event_time_ms < span->from_ms ||
         line->event_time_ms >= span->to_ms ||
         (span->spans != NULL && !tl_time_spans_overlap(span->spans, line->event_time_ms, line->event_time_ms)))
@@ -273,20 +272,47 @@ out:
     return rc;
 }
 
+static enum tl_code find_floors(struct tl_evidence *e, int64_t from_ms, int64_t to_ms, tl_evidence_floor floor,
+                                const struct tl_recorded_source *of, struct tl_err *err)
+{
+    e->floors = tl_arena_alloc(&e->memory, (e->positions_count + 1u) * sizeof *e->floors);
+    if (e->floors == NULL)
+        return tl_fail_memory(err, e->positions_count * sizeof *e->floors);
+    for (uint32_t p = 0; p < e->positions_count; p++) {
+        e->floors[p] = (struct tl_ledger_floor){e->positions[p].partition, INT64_MIN};
+        if (floor != NULL && from_ms >= e->sealed_ms) /* else the record does not know any more what it had */
+            e->floors[p].offset = floor(of, e->positions[p].partition, from_ms, to_ms);
+    }
+    return TL_OK;
+}
+
+/* Does somebody ask for events of the range? */
+static bool is_wanted(const struct span *span, const struct tl_evidence_range *range)
+{
+    return span->spans == NULL || tl_time_spans_overlap(span->spans, range->from_ms, range->to_ms - 1);
+}
+
 static enum tl_code read_ledgers(struct tl_evidence *e, struct tl_store *store, struct span *span, struct tl_err *err)
 {
+    int64_t from_ms = span->from_ms, to_ms = span->to_ms;
     enum tl_code rc = TL_OK;
 
+    if (span->spans != NULL) {
+        size_t count = span->spans->count;
+
+        from_ms = count == 0 ? to_ms : tl_max_i64(from_ms, span->spans->items[0].from_ms);
+        to_ms = count == 0 ? to_ms : tl_min_i64(to_ms, span->spans->items[count - 1].to_ms);
+    }
     span->run = 0;
-    TL_TRY(tl_store_ledger(store, e->definition, 0, span->from_ms, span->to_ms, add_line, span, err));
+    TL_TRY(tl_store_ledger_from(store, e->definition, e->floors, e->positions_count, from_ms, to_ms, add_line, span, err));
     for (uint32_t r = 0; r < e->ranges_count; r++) {
-        bool known = false;
+        bool known = !is_wanted(span, &e->ranges[r]);
 
         span->run = e->ranges[r].run;
         for (uint32_t other = 0; other < r && !known; other++)
-            known = e->ranges[other].run == span->run;
+            known = e->ranges[other].run == span->run && is_wanted(span, &e->ranges[other]);
         if (!known)
-            TL_TRY(tl_store_ledger(store, e->definition, span->run, span->from_ms, span->to_ms, add_line, span, err));
+            TL_TRY(tl_store_ledger(store, e->definition, span->run, from_ms, to_ms, add_line, span, err));
     }
 out:
     return rc;
@@ -294,10 +320,10 @@ out:
 
 enum tl_code tl_evidence_init(struct tl_evidence *e, struct tl_store *store, const struct tl_definition *definition,
                               const struct tl_source_topic *topics, uint32_t topics_count, const struct tl_window_spec *window,
-                              int64_t from_ms, int64_t to_ms, const struct tl_time_spans *spans, struct tl_alike *alike,
-                              struct tl_err *err)
+                              int64_t from_ms, int64_t to_ms, const struct tl_time_spans *spans, tl_evidence_floor floor,
+                              const struct tl_recorded_source *of, struct tl_err *err)
 {
-    struct span span = {.evidence = e, .from_ms = from_ms, .to_ms = to_ms, .spans = spans, .alike = alike};
+    struct span span = {.evidence = e, .from_ms = from_ms, .to_ms = to_ms, .spans = spans};
     struct seals seals = {e, topics, topics_count};
     uint64_t identity;
     enum tl_code rc = TL_OK;
@@ -313,6 +339,7 @@ enum tl_code tl_evidence_init(struct tl_evidence *e, struct tl_store *store, con
     TL_TRY(tl_store_ranges(store, e->definition, add_range, &span, err));
     TL_TRY(read_manifests(e, store, topics, topics_count, err));
     TL_TRY(tl_store_sealed(store, add_seal, &seals, err));
+    TL_TRY(find_floors(e, from_ms, to_ms, floor, of, err));
     TL_TRY(read_ledgers(e, store, &span, err));
 out:
     return rc;

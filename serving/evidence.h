@@ -11,7 +11,6 @@
 #ifndef TL_EVIDENCE_H
 #define TL_EVIDENCE_H
 
-#include "alike.h"
 #include "base/table.h"
 #include "compare.h"
 #include "core/core.h"
@@ -37,6 +36,10 @@ struct tl_evidence_gap {
     int64_t first_offset, last_offset;
 };
 
+/* tl_recorded_floor, and what it is asked of. */
+struct tl_recorded_source;
+typedef int64_t (*tl_evidence_floor)(const struct tl_recorded_source *of, uint32_t partition, int64_t from_ms, int64_t to_ms);
+
 struct tl_evidence {
     struct tl_arena memory;
     int64_t definition, lateness_ms, final_ms;
@@ -44,6 +47,7 @@ struct tl_evidence {
     int64_t sealed_ms;                       /* ranges that begin before it are never computed again; INT64_MIN: none */
     struct tl_evidence_partition *positions; /* of speed */
     uint32_t positions_count;
+    struct tl_ledger_floor *floors;   /* as the positions: speed's ledger has been read from there */
     struct tl_evidence_range *ranges; /* in order of time, without overlap */
     uint32_t ranges_count;
     struct tl_evidence_gap *gaps;
@@ -53,14 +57,14 @@ struct tl_evidence {
     uint32_t checks_count;
 };
 
-/* Reads what concerns events with from_ms <= time < to_ms (and all gaps); of lines, unless `spans` is NULL, only those of times in it are kept: of the
- * events that somebody will ask for. `topics` are the source's; `window` the view's, and stays the caller's.
- * `alike`, unless NULL, is shown the lines on the way. Closed by done, also after a failure. */
+/* Reads what concerns events with from_ms <= time < to_ms; of lines, unless `spans` is NULL, only those of times in it: of the
+ * events that somebody will ask for. `topics` are the source's; `window` the view's, and stays the caller's. `floor`, unless NULL, spares the ledger of
+ * the days before. Closed by done, also after a failure. */
 TL_MUST_USE enum tl_code tl_evidence_init(struct tl_evidence *evidence, struct tl_store *store,
                                           const struct tl_definition *definition, const struct tl_source_topic *topics,
                                           uint32_t topics_count, const struct tl_window_spec *window, int64_t from_ms,
-                                          int64_t to_ms, const struct tl_time_spans *spans, struct tl_alike *alike,
-                                          struct tl_err *err);
+                                          int64_t to_ms, const struct tl_time_spans *spans, tl_evidence_floor floor,
+                                          const struct tl_recorded_source *of, struct tl_err *err);
 void tl_evidence_done(struct tl_evidence *evidence);
 
 /* The run that serves the events of this time; 0: none. */

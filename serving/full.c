@@ -209,9 +209,12 @@ static enum tl_code compare_view(struct piece *piece, uint32_t v, struct tl_err 
     {
         uint32_t topics_count;
         const struct tl_source_topic *topics = tl_source_topics_of(full->topics, view->source, &topics_count);
+        const struct tl_recorded_source of = {full->recorded, view->source};
+        const struct tl_recorded_topics *recorded;
 
+        TL_TRY(tl_recorded_topics(full->recorded, view->source, &recorded, err));
         TL_TRY(tl_evidence_init(&piece->evidence[v], full->store, &definition, topics, topics_count, &view->window,
-                                first_time(piece, v), range.to_ms, NULL, NULL, err));
+                                first_time(piece, v), range.to_ms, NULL, tl_recorded_floor, &of, err));
     }
     piece->causes[v].evidence = &piece->evidence[v];
 out:

@@ -110,6 +110,8 @@ static enum tl_code compare_view(struct reconcile *r, uint32_t v, struct tl_err 
     struct tl_compare_counts counts = {0};
     struct tl_compare_range range;
     struct tl_time_spans spans = {0};
+    const struct tl_recorded_source of = {&r->recorded, plan_view->source};
+    const struct tl_recorded_topics *topics;
     enum tl_code rc = TL_OK;
 
     if (!mine->known || (plan_view->inner >= 0 && r->definitions[plan_view->inner] == 0))
@@ -136,9 +138,11 @@ static enum tl_code compare_view(struct reconcile *r, uint32_t v, struct tl_err 
         return TL_OK;
     TL_TRY(differing_times(r, v, &spans, err));
     mine->has_evidence = true;
-    tl_alike_view(&r->alike[plan_view->source], v, tl_max_i64(mine->from_ms, r->own->from_ms), mine->to_ms);
+    mine->alike_ms = tl_max_i64(mine->from_ms, r->own->from_ms);
+    tl_alike_widen(&r->alike[plan_view->source], mine->alike_ms, mine->to_ms);
+    TL_TRY(tl_recorded_topics(&r->recorded, plan_view->source, &topics, err));
     TL_TRY(tl_evidence_init(&mine->evidence, r->store, &mine->definition, view->topics, view->topics_count, &plan_view->window,
-                            first_time(r, v), mine->to_ms, &spans, &r->alike[plan_view->source], err));
+                            first_time(r, v), mine->to_ms, &spans, tl_recorded_floor, &of, err));
     r->causes[v].evidence = &mine->evidence;
 out:
     tl_time_spans_done(&spans);

@@ -28,7 +28,8 @@ struct compared {
     bool known;  /* the store has this definition */
     /* What is compared; with what is not asked for, and views on this one need. */
     int64_t from_ms, to_ms;
-    bool rows_gone; /* before from_ms, in speed */
+    bool rows_gone;   /* before from_ms, in speed */
+    int64_t alike_ms; /* from where on what both layers treat alike is counted */
     struct tl_definition definition;
     struct tl_shape shape;
     struct tl_evidence evidence;

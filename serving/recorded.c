@@ -115,6 +115,59 @@ int64_t tl_recorded_thinned(const struct tl_recorded_topic *topic, uint32_t part
     return 0;
 }
 
+static const struct tl_recorded_topic *topic_of(const struct tl_recorded_topics *topics, uint32_t partition)
+{
+    for (uint32_t t = 0; t < topics->count; t++)
+        if (topics->items[t].number_base == tl_partition_base(partition))
+            return &topics->items[t];
+    return NULL;
+}
+
+/* By what its index says of the times that the source's rule gives, and of the log's own. */
+static bool may_concern(const struct tl_master_block *block, bool tells, int64_t from_ms, int64_t to_ms)
+{
+    return !tells || (block->time_ms_min <= block->time_ms_max && block->time_ms_max >= from_ms) ||
+           (block->log_ms_max >= from_ms && block->log_ms_min < to_ms);
+}
+
+int64_t tl_recorded_floor(const struct tl_recorded_source *of, uint32_t number, int64_t from_ms, int64_t to_ms)
+{
+    uint64_t rule = tl_intake_time_rule(of->recorded->plan, of->source);
+    const struct tl_recorded_topic *topic = topic_of(&of->recorded->sources[of->source], number);
+    uint32_t partition = tl_partition_in_topic(number);
+
+    if (topic == NULL || topic->damage_count > 0 || from_ms == INT64_MIN)
+        return INT64_MIN;
+    for (size_t f = 0; f < topic->files_count; f++) { /* in order of the offsets */
+        const struct tl_master_file *file = &topic->files[f];
+
+        for (uint32_t b = 0; file->partition == partition && b < file->blocks_count; b++)
+            if (may_concern(&file->blocks[b], file->time_rule == rule, from_ms, to_ms))
+                return file->blocks[b].first_offset;
+    }
+    return tl_recorded_end(topic, partition);
+}
+
+void tl_recorded_log_times(const struct tl_recorded *recorded, uint32_t source, uint32_t number, int64_t offset, int64_t *min_ms,
+                           int64_t *max_ms)
+{
+    const struct tl_recorded_topic *topic = topic_of(&recorded->sources[source], number);
+
+    *min_ms = INT64_MIN;
+    *max_ms = INT64_MAX;
+    for (size_t f = 0; topic != NULL && f < topic->files_count; f++) {
+        const struct tl_master_file *file = &topic->files[f];
+
+        if (file->partition != tl_partition_in_topic(number) || offset < file->first_offset || offset > file->last_offset)
+            continue;
+        for (uint32_t b = 0; b < file->blocks_count; b++)
+            if (offset >= file->blocks[b].first_offset && offset <= file->blocks[b].last_offset) {
+                *min_ms = file->blocks[b].log_ms_min;
+                *max_ms = file->blocks[b].log_ms_max;
+            }
+    }
+}
+
 static enum tl_code put_gap(struct tl_recorded *recorded, const struct tl_record_gap *gap, struct tl_err *err)
 {
     for (uint32_t g = 0; g < recorded->gaps_count; g++) {
@@ -419,14 +472,6 @@ enum tl_code tl_recorded_read_log(struct tl_recorded *recorded, uint32_t source,
     }
 out:
     return rc;
-}
-
-static const struct tl_recorded_topic *topic_of(const struct tl_recorded_topics *topics, uint32_t partition)
-{
-    for (uint32_t t = 0; t < topics->count; t++)
-        if (topics->items[t].number_base == tl_partition_base(partition))
-            return &topics->items[t];
-    return NULL;
 }
 
 struct one_partition {

@@ -98,6 +98,17 @@ int64_t tl_recorded_thinned(const struct tl_recorded_topic *topic, uint32_t part
 TL_MUST_USE enum tl_code tl_recorded_add_gap(struct tl_recorded *recorded, struct tl_sv topic, uint32_t partition,
                                              int64_t first_offset, int64_t last_offset, bool is_guess, struct tl_err *err);
 
+/* Below this offset of the partition, by its number, no event is of from_ms or later, and none, whatever its time, came within from_ms <= the log's
+ * timestamp < to_ms. INT64_MIN: nobody can say. Whoever asks has listed the record. */
+struct tl_recorded_source {
+    const struct tl_recorded *recorded;
+    uint32_t source;
+};
+int64_t tl_recorded_floor(const struct tl_recorded_source *of, uint32_t partition, int64_t from_ms, int64_t to_ms);
+/* Between which timestamps of the log the message lies; INT64_MIN to INT64_MAX: nobody can say. Whoever asks has listed the record. */
+void tl_recorded_log_times(const struct tl_recorded *recorded, uint32_t source, uint32_t partition, int64_t offset,
+                           int64_t *min_ms, int64_t *max_ms);
+
 /* Messages of one partition (its number, as the core has it) in the order of their offsets. */
 typedef enum tl_code (*tl_recorded_each)(void *ctx, uint32_t partition, const struct tl_message *messages, size_t count,
                                          struct tl_err *err);

@@ -136,7 +136,7 @@ static struct tl_store *open_evidence(struct tl_evidence *evidence)
     put_speed(store, id);
     put_batch(store, id);
     OK(tl_store_definition(store, id, &definition, err));
-    OK(tl_evidence_init(evidence, store, &definition, events, 1, NULL, INT64_MIN, 2000, NULL, NULL, err));
+    OK(tl_evidence_init(evidence, store, &definition, events, 1, NULL, INT64_MIN, 2000, NULL, NULL, NULL, err));
     return store;
 }
 
@@ -168,7 +168,7 @@ Test(evidence, sealed_days, .fini = store_folder_remove)
     OK(tl_store_seal(store, TL_SV("others"), 2000, 1, err));
     OK(tl_store_seal(store, TL_SV("events"), 1000, 1, err));
     OK(tl_store_commit(store, err));
-    OK(tl_evidence_init(&evidence, store, &definition, events, 1, NULL, INT64_MIN, 2000, NULL, NULL, err));
+    OK(tl_evidence_init(&evidence, store, &definition, events, 1, NULL, INT64_MIN, 2000, NULL, NULL, NULL, err));
     cr_assert_eq(tl_evidence_judge(&evidence, &late, 1000, false).cause[TL_SIDE_BATCH], TL_CAUSE_SEALED_DAY);
     cr_assert_eq(tl_evidence_judge(&evidence, &counted, 1000, false).cause[TL_SIDE_BATCH], TL_CAUSE_NONE);
     cr_assert_eq(tl_evidence_judge(&evidence, &not_sealed, 2000, false).cause[TL_SIDE_BATCH], TL_CAUSE_ARCHIVED_AFTER_PUBLISH);
@@ -213,11 +213,56 @@ Test(evidence, what_is_kept_where_units_differ, .fini = store_folder_remove)
         if (cases[c].to_ms > cases[c].from_ms)
             cr_assert(tl_time_spans_add(&spans, cases[c].from_ms, cases[c].to_ms));
         tl_time_spans_settle(&spans);
-        OK(tl_evidence_init(&evidence, store, &definition, events, 1, NULL, INT64_MIN, 2000, &spans, NULL, err));
+        OK(tl_evidence_init(&evidence, store, &definition, events, 1, NULL, INT64_MIN, 2000, &spans, NULL, NULL, err));
         cr_assert_eq(evidence.lines.count, cases[c].kept, "case %zu: %u", c, evidence.lines.count);
         cr_assert_eq(evidence.gaps_count, 2);
         tl_evidence_done(&evidence);
         tl_time_spans_done(&spans);
+    }
+    tl_store_close(store);
+}
+
+static int64_t asked_ms;
+
+static int64_t floor_of(const struct tl_recorded_source *of, uint32_t partition, int64_t from_ms, int64_t to_ms)
+{
+    (void)of;
+    (void)to_ms;
+    asked_ms = from_ms;
+    return partition == 0 ? 5 : 6;
+}
+
+/* Speed's ledger is read from where something of the time may stand; a gap that goes on there is known by its end. Of sealed days nobody can say where that is. */
+Test(evidence, what_lies_before_is_not_read, .fini = store_folder_remove)
+{
+    struct tl_core_event events_of[] = {
+        {.offset = 3,     .time_ms = 500},
+        {              .offset = 7, .time_ms = 600              },
+        { .partition = 1, .offset = 7,               .time_ms = 600},
+        { .partition = 1, .offset = 8,               .time_ms = 600}
+    };
+    const enum tl_cause want[][TL_COUNT(events_of)] = {
+        {TL_CAUSE_NONE,      TL_CAUSE_LATE_PARTIAL, TL_CAUSE_OFFSET_GAP, TL_CAUSE_NONE},
+        {TL_CAUSE_LATE_DROP, TL_CAUSE_LATE_PARTIAL, TL_CAUSE_OFFSET_GAP, TL_CAUSE_NONE},
+    };
+    struct tl_evidence evidence;
+    struct tl_store *store = open_evidence(&evidence);
+    struct tl_definition definition;
+
+    OK(tl_store_definition(store, evidence.definition, &definition, err));
+    tl_evidence_done(&evidence);
+    for (size_t sealed = 0; sealed < 2; sealed++) {
+        asked_ms = -1;
+        OK(tl_evidence_init(&evidence, store, &definition, events, 1, NULL, 100, 2000, NULL, floor_of, NULL, err));
+        cr_expect_eq(asked_ms, sealed ? -1 : 100);
+        cr_expect_eq(evidence.gaps_count, 2);
+        for (size_t e = 0; e < TL_COUNT(events_of); e++)
+            cr_expect_eq(tl_evidence_judge(&evidence, &events_of[e], 700, false).cause[TL_SIDE_SPEED], want[sealed][e], "%zu %zu",
+                         sealed, e);
+        tl_evidence_done(&evidence);
+        OK(tl_store_begin(store, err));
+        OK(tl_store_seal(store, TL_SV("events"), 101, 1, err));
+        OK(tl_store_commit(store, err));
     }
     tl_store_close(store);
 }
@@ -238,7 +283,7 @@ Test(evidence, split_session, .fini = store_folder_remove)
     OK(tl_store_begin_tick(store, epoch, &change, err));
     OK(tl_store_put_ledger(store, definition.id, 0, &split, 1, err));
     OK(tl_store_commit(store, err));
-    OK(tl_evidence_init(&evidence, store, &definition, events, 1, NULL, INT64_MIN, 2000, NULL, NULL, err));
+    OK(tl_evidence_init(&evidence, store, &definition, events, 1, NULL, INT64_MIN, 2000, NULL, NULL, NULL, err));
     judged = tl_evidence_judge(&evidence, &event, 700, false);
     cr_assert_eq(judged.cause[TL_SIDE_SPEED], TL_CAUSE_NONE);
     cr_assert_eq(judged.cause[TL_SIDE_BATCH], TL_CAUSE_NONE);
@@ -294,7 +339,7 @@ ParameterizedTest(struct gap_case *c, evidence, gaps, .fini = store_folder_remov
     OK(tl_store_begin_tick(store, epoch, &change, err));
     OK(tl_store_put_ledger(store, definition.id, 0, &late, 1, err));
     OK(tl_store_commit(store, err));
-    OK(tl_evidence_init(&evidence, store, &definition, events, 1, &window, INT64_MIN, 2000, NULL, NULL, err));
+    OK(tl_evidence_init(&evidence, store, &definition, events, 1, &window, INT64_MIN, 2000, NULL, NULL, NULL, err));
     cr_assert_eq(tl_evidence_judge(&evidence, &event, GAP_MS + c->end_ms, false).cause[TL_SIDE_SPEED],
                  c->passed ? TL_CAUSE_LATE_PARTIAL : TL_CAUSE_NONE, "%s", c->name);
     tl_evidence_done(&evidence);
@@ -332,7 +377,7 @@ Test(evidence, topics_of_a_pattern, .fini = store_folder_remove)
     store_stage_range(store, run, id, INT64_MIN, 1000);
     OK(tl_store_publish(store, run, 1, err));
     OK(tl_store_definition(store, id, &definition, err));
-    OK(tl_evidence_init(&evidence, store, &definition, topics, TL_COUNT(topics), NULL, INT64_MIN, 2000, NULL, NULL, err));
+    OK(tl_evidence_init(&evidence, store, &definition, topics, TL_COUNT(topics), NULL, INT64_MIN, 2000, NULL, NULL, NULL, err));
     cr_assert_eq(evidence.ranges_count, 1);
     cr_assert_eq(evidence.ranges[0].offsets_count, 2);
     cr_assert_eq(evidence.ranges[0].offsets[0].partition, tl_partition_number(2, 3));
