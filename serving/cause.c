@@ -556,6 +556,11 @@ static void conclude(struct tl_cause_finder *finder)
         for (const struct tl_unit_cause *c = unit->causes; c != NULL && unit->explained; c = c->next)
             unit->pending = unit->pending || is_passing(c->cause);
     }
+    tl_cause_explain_events(finder);
+}
+
+void tl_cause_explain_events(struct tl_cause_finder *finder)
+{
     for (size_t n = 0; n < finder->noted_count; n++) {
         const struct tl_cause_of_unit *noted = &finder->noted[n];
         struct seen *seen = tl_table_at(&finder->seen, noted->seen, NULL, NULL);

@@ -9,7 +9,8 @@
  * watermark and deduplication (the ledger stands for them), and must give the very row that the layer has stored, or none where it has
  * none. Whatever the aggregate is. A unit for which both come out, and which has a cause, is explained. Anything else is not: a row that
  * was forged, lost or counted twice does not come out of any set of events.
- * Nor is what rules_changed or nondeterministic_udf is likely to be behind: suspect.h names it, and it stays unexplained.
+ * Nor is what rules_changed or nondeterministic_udf is likely to be behind: suspect.h names it, and it stays unexplained unless the rules of before are
+ * here.
  *
  *   HOP, CUMULATE    speed counted a partly late event in those of its windows that had not passed (late_partial)
  *   sessions         speed counted a split event by the watermark that its ledger line tells: the proof's window holds it, judges it by that, and
@@ -70,6 +71,8 @@ TL_MUST_USE enum tl_code tl_cause_reach(void *ctx, const struct tl_compare_range
                                         struct tl_err *err);
 /* Judges every unit of the compare. TL_ERR_IO, TL_ERR_CORRUPT: the record or the log cannot be read. */
 TL_MUST_USE enum tl_code tl_cause_prove(struct tl_cause_finder *finder, struct tl_err *err);
+/* Units have come to be explained in another way: so are their events. */
+void tl_cause_explain_events(struct tl_cause_finder *finder);
 /* A sample that is to get its event's id. */
 struct tl_cause_named {
     uint32_t view; /* that it is of */

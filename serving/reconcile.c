@@ -45,6 +45,27 @@ enum tl_code tl_reconcile_note(struct reconcile *r, struct tl_err *err, const ch
     return TL_OK;
 }
 
+/* ---- functions and data of before ---- */
+
+static enum tl_code open_before(struct reconcile *r, struct tl_err *err)
+{
+    struct tl_common_options before = *r->common;
+    const struct reconcile_options *own = r->own;
+    enum tl_code rc;
+
+    if (own->old_functions == NULL && own->old_places == NULL && own->old_user_agents == NULL)
+        return TL_OK;
+    before.functions = own->old_functions != NULL ? own->old_functions : before.functions;
+    before.places = own->old_places != NULL ? own->old_places : before.places;
+    before.user_agents = own->old_user_agents != NULL ? own->old_user_agents : before.user_agents;
+    TL_TRY(tl_views_open(&before, before.views, &r->functions_before, &r->plan_before, err));
+    TL_TRY(tl_views_take_secret(r->functions_before, r->store, err));
+    tl_functions_versions(r->functions_before, &r->versions_before);
+    TL_TRY(tl_buf_check(&r->versions_before, "the versions", err));
+out:
+    return rc;
+}
+
 /* ---- the record ---- */
 
 enum { THREADS_MAX = 16 };
@@ -488,6 +509,7 @@ static enum tl_code reconcile(struct reconcile *r, struct tl_err *err)
         TL_TRY(tl_reconcile_open_by(r, err));
     TL_TRY(tl_store_open(r->common->store, TL_STORE_WALK, &r->store, err));
     TL_TRY(tl_views_take_secret(r->functions, r->store, err));
+    TL_TRY(open_before(r, err));
     TL_TRY(open_record(r, err));
     r->finder.events.samples_max = (size_t)r->own->limit;
     TL_TRY(tl_reconcile_open_alike(r, err));
@@ -545,6 +567,8 @@ static void reconcile_done(struct reconcile *r)
     tl_store_close(r->store);
     tl_store_close(r->beside);
     tl_views_close(r->functions, r->plan);
+    tl_views_close(r->functions_before, r->plan_before);
+    tl_buf_done(&r->versions_before);
     tl_versions_done(&r->versions);
     tl_buf_done(&r->versions_here);
     tl_arena_done(&r->memory);
@@ -564,26 +588,31 @@ static void reconcile_done(struct reconcile *r)
 }
 
 static const struct tl_option reconcile_table[] = {
-    {"from",         TL_OPT_TIME,   "TIME",                  "compare windows that end after this; from the beginning unless set",
-     offsetof(struct reconcile_options,                                                                                                                                                 from_ms),      0},
-    {"to",           TL_OPT_TIME,   "TIME",                  "compare windows that end at this or before; all that is published unless set",
-     offsetof(struct reconcile_options,                                                                                                                                                 to_ms),        0},
-    {"format",       TL_OPT_CHOICE, "text|json|csv|md|html", "how the report is written",                                                            offsetof(struct reconcile_options, format),
-     0                                                                                                                                                                                                  },
-    {"by",           TL_OPT_TEXT,   "COLUMN",                "sum the differences by this key column of the views",                                  offsetof(struct reconcile_options, by),
-     0                                                                                                                                                                                                  },
-    {"limit",        TL_OPT_COUNT,  "N",
+    {"from",            TL_OPT_TIME,   "TIME",                  "compare windows that end after this; from the beginning unless set",
+     offsetof(struct reconcile_options,                                                                                                                                                    from_ms),         0},
+    {"to",              TL_OPT_TIME,   "TIME",                  "compare windows that end at this or before; all that is published unless set",
+     offsetof(struct reconcile_options,                                                                                                                                                    to_ms),           0},
+    {"format",          TL_OPT_CHOICE, "text|json|csv|md|html", "how the report is written",                                                            offsetof(struct reconcile_options, format),
+     0                                                                                                                                                                                                        },
+    {"by",              TL_OPT_TEXT,   "COLUMN",                "sum the differences by this key column of the views",                                  offsetof(struct reconcile_options, by),
+     0                                                                                                                                                                                                        },
+    {"limit",           TL_OPT_COUNT,  "N",
      "list so many differing units, unexplained ones first, events of each cause, and values of --by (20); with --history so "
-     "many reconciliations",                                                                                                                         offsetof(struct reconcile_options, limit),        0},
-    {"full",         TL_OPT_FLAG,   NULL,                    "prove every group by recomputation, also the equal ones, a published range at a time",
-     offsetof(struct reconcile_options,                                                                                                                                                 full),         0},
-    {"history",      TL_OPT_FLAG,   NULL,
-     "compare nothing: show what earlier ones came to, the newest first, that had compared something of the range",                                  offsetof(struct reconcile_options, history),      0},
-    {"quiet",        TL_OPT_FLAG,   NULL,
-     "print nothing when nothing is unexplained, changed or missing (-v: the headline on stderr): cron mails what is printed",                       offsetof(struct reconcile_options, quiet),        0},
-    {"no-store",     TL_OPT_FLAG,   NULL,                    "leave this one out of --history",                                                      offsetof(struct reconcile_options, no_store),     0},
-    {"metrics-file", TL_OPT_FILE,   "FILE.prom",             "write what it came to for the node exporter's textfile collector",
-     offsetof(struct reconcile_options,                                                                                                                                                 metrics_file), 0},
+     "many reconciliations",                                                                                                                            offsetof(struct reconcile_options, limit),           0},
+    {"full",            TL_OPT_FLAG,   NULL,                    "prove every group by recomputation, also the equal ones, a published range at a time",
+     offsetof(struct reconcile_options,                                                                                                                                                    full),            0},
+    {"history",         TL_OPT_FLAG,   NULL,
+     "compare nothing: show what earlier ones came to, the newest first, that had compared something of the range",                                     offsetof(struct reconcile_options, history),         0},
+    {"quiet",           TL_OPT_FLAG,   NULL,
+     "print nothing when nothing is unexplained, changed or missing (-v: the headline on stderr): cron mails what is printed",                          offsetof(struct reconcile_options, quiet),           0},
+    {"no-store",        TL_OPT_FLAG,   NULL,                    "leave this one out of --history",                                                      offsetof(struct reconcile_options, no_store),        0},
+    {"old-functions",   TL_OPT_FILE,   "LIB.so",                "the library that was used before --functions: proves what rules_changed is behind",
+     offsetof(struct reconcile_options,                                                                                                                                                    old_functions),   0},
+    {"old-places",      TL_OPT_FILE,   "FILE.mmdb",             "the same for --places",                                                                offsetof(struct reconcile_options, old_places),      0},
+    {"old-user-agents", TL_OPT_FILE,   "FILE",                  "the same for --user-agents",                                                           offsetof(struct reconcile_options, old_user_agents),
+     0                                                                                                                                                                                                        },
+    {"metrics-file",    TL_OPT_FILE,   "FILE.prom",             "write what it came to for the node exporter's textfile collector",
+     offsetof(struct reconcile_options,                                                                                                                                                    metrics_file),    0},
     TL_ADVISE_OPTIONS(offsetof(struct reconcile_options, advise))
 };
 
@@ -621,14 +650,16 @@ TL_COMMAND(reconcile, "compare both layers and explain every difference")
     began_ms = tl_clock_monotonic_ms();
     tl_arena_init(&r.memory, 4096, 0);
     tl_buf_init(&r.versions_here, 0);
+    tl_buf_init(&r.versions_before, 0);
     tl_compare_init(&r.compare, 0);
     tl_cause_init(&r.finder);
     compares = !own.history && !own.advise.wanted;
     if ((own.history && own.advise.wanted) ||
-        (!compares && (own.quiet || own.no_store || own.metrics_file != NULL || own.by != NULL || own.full)) ||
+        (!compares && (own.quiet || own.no_store || own.metrics_file != NULL || own.by != NULL || own.full ||
+                       own.old_functions != NULL || own.old_places != NULL || own.old_user_agents != NULL)) ||
         (own.advise.wanted && (own.from_ms != TL_TIME_NONE || own.to_ms != TL_TIME_NONE)))
         rc = tl_fail(&err, TL_ERR_USAGE,
-                     "--%s compares nothing: --by, --full, --quiet, --no-store, --metrics-file, %s are not for it",
+                     "--%s compares nothing: --by, --full, --quiet, --no-store, --metrics-file, --old-..., %s are not for it",
                      own.history ? "history" : "advise-lateness", own.history ? "--advise-lateness" : "--from, --to");
     else if (own.advise.wanted)
         rc = tl_advise(&common, &own.advise, own.format, &err);

@@ -18,6 +18,7 @@
 struct reconcile_options {
     int64_t from_ms, to_ms, limit;
     const char *format, *by, *metrics_file;
+    const char *old_functions, *old_places, *old_user_agents;
     bool full, history, no_store, quiet;
     struct tl_advise_options advise;
 };
@@ -41,6 +42,9 @@ struct reconcile {
     const struct reconcile_options *own;
     struct tl_functions *functions;
     struct tl_plan *plan;
+    struct tl_functions *functions_before; /* with files of before; NULL: none is given */
+    struct tl_plan *plan_before;
+    struct tl_buf versions_before;
     struct tl_store *store;
     struct tl_store *beside; /* by which a thread reads ahead; NULL: there is none */
     struct tl_master *master;

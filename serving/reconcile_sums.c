@@ -236,7 +236,9 @@ static enum tl_code name_unexplained(struct reconcile *r, struct tl_err *err)
                                  .versions = &r->versions,
                                  .here = tl_buf_sv(&r->versions_here),
                                  .runs = r->runs,
-                                 .runs_count = r->runs_count};
+                                 .runs_count = r->runs_count,
+                                 .before = r->plan_before,
+                                 .versions_before = tl_buf_sv(&r->versions_before)};
     enum tl_code rc;
 
     TL_TRY(tl_suspect_name(&suspect, err));
@@ -248,20 +250,26 @@ out:
 /* No event is behind such a difference, and it is not proved: it stays unexplained, and this says what to do. */
 static enum tl_code note_named(struct reconcile *r, struct tl_err *err)
 {
-    const uint64_t *counts = r->report.events_count;
+    const uint64_t *counts = r->report.events_count, proved = r->report.explained_events[TL_CAUSE_RULES_CHANGED];
     struct tl_buf differences;
     enum tl_code rc = TL_OK;
 
     tl_buf_init(&differences, 0);
     tl_versions_put_differences(&r->versions, &differences);
     TL_TRY(tl_buf_check(&differences, "a note", err));
-    if (counts[TL_CAUSE_RULES_CHANGED] > 0)
+    if (proved > 0)
+        TL_TRY(tl_reconcile_note(r, err,
+                                 "%s: functions worked with %.*s: %llu of the explained groups came out with the files of "
+                                 "before, that the layer had worked with",
+                                 tl_cause_name(TL_CAUSE_RULES_CHANGED), TL_SV_ARG(tl_buf_sv(&differences)),
+                                 (unsigned long long)proved));
+    if (counts[TL_CAUSE_RULES_CHANGED] > proved)
         TL_TRY(tl_reconcile_note(
             r, err,
             "%s: functions worked with %.*s: %llu of the unexplained groups come of that, as far as can be seen without what was "
-            "there before; `tally batch --from TIME` recomputes batch's rows",
+            "there before (--old-functions, --old-places, --old-user-agents); `tally batch --from TIME` recomputes batch's rows",
             tl_cause_name(TL_CAUSE_RULES_CHANGED), TL_SV_ARG(tl_buf_sv(&differences)),
-            (unsigned long long)counts[TL_CAUSE_RULES_CHANGED]));
+            (unsigned long long)(counts[TL_CAUSE_RULES_CHANGED] - proved)));
     if (counts[TL_CAUSE_NONDETERMINISTIC_UDF] > 0)
         TL_TRY(tl_reconcile_note(
             r, err,

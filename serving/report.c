@@ -375,6 +375,10 @@ void tl_report_put_row(struct tl_buf *out, const struct tl_report_view *view, co
 
 void tl_report_put_missing(struct tl_buf *out, const struct tl_unit_cause *cause)
 {
+    if (cause->events_count == 0) { /* suspect.h */
+        tl_buf_put_str(out, "no event is behind it");
+        return;
+    }
     tl_report_put_counted(out, cause->events_count, "event", "events");
     if (cause->missing == TL_SIDES)
         tl_buf_put_str(out, cause->events_count == 1 ? " joined a session of its own in speed"

@@ -86,7 +86,7 @@ static bool depends_on(const void *ctx, struct tl_sv name)
 
 /* ---- naming ---- */
 
-static enum tl_code name_unit(struct tl_suspect *suspect, struct tl_unit *unit, enum tl_cause cause, struct tl_err *err)
+static enum tl_code add_cause(struct tl_suspect *suspect, struct tl_unit *unit, enum tl_cause cause, struct tl_err *err)
 {
     struct tl_cause_finder *finder = suspect->finder;
     struct tl_unit_cause **at = &unit->causes;
@@ -98,13 +98,16 @@ static enum tl_code name_unit(struct tl_suspect *suspect, struct tl_unit *unit, 
         at = &(*at)->next;
     *mine = (struct tl_unit_cause){.cause = cause, .missing = TL_SIDES, .next = *at};
     *at = mine;
-    unit->named = cause;
-    if (unit->beside)
-        return TL_OK;
-    finder->events_count[cause]++;
-    finder->views[unit->view].events_count[cause]++;
-    suspect->named_count++;
+    finder->events_count[cause] += !unit->beside;
+    finder->views[unit->view].events_count[cause] += !unit->beside;
     return TL_OK;
+}
+
+static enum tl_code name_unit(struct tl_suspect *suspect, struct tl_unit *unit, enum tl_cause cause, struct tl_err *err)
+{
+    unit->named = cause;
+    suspect->named_count += !unit->beside;
+    return add_cause(suspect, unit, cause, err);
 }
 
 static bool is_open(const struct tl_unit *unit)
@@ -160,7 +163,8 @@ static int by_time(const void *a, const void *b)
     return (x->start_ms > y->start_ms) - (x->start_ms < y->start_ms);
 }
 
-static enum tl_code choose_units(struct again *again, const struct tl_cause_finder *finder, struct tl_err *err)
+static enum tl_code choose_units(struct again *again, const struct tl_cause_finder *finder, struct tl_plan *plan, calls_fn is,
+                                 struct tl_err *err)
 {
     again->units = malloc(((size_t)tl_compare_units(finder->compare) + 1) * sizeof(struct tl_unit *));
     again->views = calloc(finder->plan->views_count + 1, sizeof *again->views);
@@ -168,7 +172,8 @@ static enum tl_code choose_units(struct again *again, const struct tl_cause_find
         return tl_fail_memory(err, tl_compare_units(finder->compare) * sizeof(struct tl_unit *));
     for (uint32_t v = 0; v < finder->plan->views_count; v++) {
         again->views[v] = finder->views[v];
-        if (!view_calls(finder->plan, v, is_own, TL_SV("")))
+        again->views[v].plan_view = &plan->views[v];
+        if (is != NULL && !view_calls(plan, v, is, TL_SV("")))
             again->views[v].evidence = NULL;
     }
     for (uint32_t u = 0; u < tl_compare_units(finder->compare); u++) {
@@ -190,37 +195,49 @@ static void forget_outcome(struct tl_unit *unit)
     }
 }
 
-static enum tl_code compare_again(struct tl_suspect *suspect, struct again *again, struct tl_err *err)
+static void again_init(struct again *again)
+{
+    tl_compare_init(&again->compare, 0);
+    tl_cause_init(&again->finder);
+    tl_table_init(&again->waiting, sizeof(struct tl_compare_waiting), 0);
+}
+
+static void again_done(struct again *again)
+{
+    free(again->units);
+    free(again->views);
+    tl_table_done(&again->waiting);
+    tl_cause_done(&again->finder);
+    tl_compare_done(&again->compare);
+}
+
+static enum tl_code prove_again(struct again *again, const struct tl_cause_finder *finder, struct tl_plan *plan,
+                                struct tl_err *err)
 {
     enum tl_code rc = TL_OK;
 
-    again->finder.plan = suspect->finder->plan;
-    again->finder.recorded = suspect->finder->recorded;
+    again->finder.plan = plan;
+    again->finder.recorded = finder->recorded;
     again->finder.compare = &again->compare;
     again->finder.views = again->views;
     again->finder.waiting = &again->waiting;
     again->finder.threads = 1;
     for (size_t u = 0; u < again->count; u++) {
-        const struct tl_cause_view *view = &suspect->finder->views[again->units[u]->view];
+        const struct tl_cause_view *view = &again->views[again->units[u]->view];
         struct tl_unit *mine;
 
         TL_TRY(tl_compare_adopt(&again->compare, view->plan_view, again->units[u], view->shape->columns_count, &mine, err));
         forget_outcome(mine);
     }
     TL_TRY(tl_cause_prove(&again->finder, err));
-    for (size_t u = 0; u < again->count; u++) {
-        struct tl_unit *unit = again->units[u];
-        const struct tl_cause_view *view = &suspect->finder->views[unit->view];
-        const struct tl_unit *second =
-            tl_compare_find(&again->compare, view->plan_view, unit->view, unit->start_ms, unit->end_ms, unit->key);
-
-        for (int side = 0; second != NULL && side < TL_SIDES && is_open(unit); side++)
-            if (!has_all(unit, second, (enum tl_side)side, view->shape->columns_count) ||
-                !has_all(second, unit, (enum tl_side)side, view->shape->columns_count))
-                TL_TRY(name_unit(suspect, unit, TL_CAUSE_NONDETERMINISTIC_UDF, err));
-    }
 out:
     return rc;
+}
+
+static const struct tl_unit *second_of(struct again *again, const struct tl_unit *unit)
+{
+    return tl_compare_find(&again->compare, again->views[unit->view].plan_view, unit->view, unit->start_ms, unit->end_ms,
+                           unit->key);
 }
 
 static enum tl_code name_functions(struct tl_suspect *suspect, struct tl_err *err)
@@ -228,60 +245,132 @@ static enum tl_code name_functions(struct tl_suspect *suspect, struct tl_err *er
     struct again again = {0};
     enum tl_code rc = TL_OK;
 
-    tl_compare_init(&again.compare, 0);
-    tl_cause_init(&again.finder);
-    tl_table_init(&again.waiting, sizeof(struct tl_compare_waiting), 0);
-    TL_TRY(choose_units(&again, suspect->finder, err));
+    again_init(&again);
+    TL_TRY(choose_units(&again, suspect->finder, suspect->finder->plan, is_own, err));
     if (again.count > 0)
-        TL_TRY(compare_again(suspect, &again, err));
+        TL_TRY(prove_again(&again, suspect->finder, suspect->finder->plan, err));
+    for (size_t u = 0; u < again.count; u++) {
+        struct tl_unit *unit = again.units[u];
+        uint32_t columns_count = again.views[unit->view].shape->columns_count;
+        const struct tl_unit *second = second_of(&again, unit);
+
+        for (int side = 0; second != NULL && side < TL_SIDES && is_open(unit); side++)
+            if (!has_all(unit, second, (enum tl_side)side, columns_count) ||
+                !has_all(second, unit, (enum tl_side)side, columns_count))
+                TL_TRY(name_unit(suspect, unit, TL_CAUSE_NONDETERMINISTIC_UDF, err));
+    }
 out:
-    free(again.units);
-    free(again.views);
-    tl_table_done(&again.waiting);
-    tl_cause_done(&again.finder);
-    tl_compare_done(&again.compare);
+    again_done(&again);
     return rc;
 }
 
 /* ---- other rules ---- */
 
-static enum tl_code batch_differs(const struct tl_suspect *suspect, const struct called *called, int64_t run, bool *out,
-                                  struct tl_err *err)
+/* Of the run that serves the unit. */
+static enum tl_code batch_versions(const struct tl_suspect *suspect, int64_t run, struct tl_versions *out, struct tl_err *err)
 {
-    struct tl_versions versions = {0};
     enum tl_code rc = TL_OK;
 
-    *out = false;
-    for (size_t r = 0; r < suspect->runs_count; r++) {
-        if (suspect->runs[r].run != run)
-            continue;
-        TL_TRY(tl_versions_add(&versions, TL_VERSIONS_BATCH, suspect->runs[r].versions, err));
-        TL_TRY(tl_versions_add(&versions, TL_VERSIONS_RECONCILE, suspect->here, err));
-        *out = tl_versions_differ(&versions, TL_VERSIONS_BATCH, depends_on, called);
-    }
+    for (size_t r = 0; r < suspect->runs_count; r++)
+        if (suspect->runs[r].run == run)
+            TL_TRY(tl_versions_add(out, TL_VERSIONS_BATCH, suspect->runs[r].versions, err));
+    TL_TRY(tl_versions_add(out, TL_VERSIONS_RECONCILE, suspect->here, err));
 out:
-    tl_versions_done(&versions);
     return rc;
+}
+
+static const struct tl_evidence *evidence_of(const struct tl_suspect *suspect, const struct tl_unit *unit)
+{
+    return suspect->finder->views[tl_view_root(suspect->finder->plan, unit->view)].evidence;
 }
 
 static enum tl_code name_rules(struct tl_suspect *suspect, struct tl_unit *unit, struct tl_err *err)
 {
-    const struct tl_cause_finder *finder = suspect->finder;
-    const struct tl_evidence *evidence = finder->views[tl_view_root(finder->plan, unit->view)].evidence;
-    const struct called called = {finder->plan, unit->view};
+    const struct tl_evidence *evidence = evidence_of(suspect, unit);
+    const struct called called = {suspect->finder->plan, unit->view};
+    struct tl_versions batch = {0};
     bool differs[TL_SIDES];
     enum tl_code rc = TL_OK;
 
     if (evidence == NULL)
         return TL_OK;
+    TL_TRY(batch_versions(suspect, tl_evidence_run_at(evidence, unit->end_ms - 1), &batch, err));
     differs[TL_SIDE_SPEED] = tl_versions_differ(suspect->versions, TL_VERSIONS_SPEED, depends_on, &called);
-    TL_TRY(batch_differs(suspect, &called, tl_evidence_run_at(evidence, unit->end_ms - 1), &differs[TL_SIDE_BATCH], err));
+    differs[TL_SIDE_BATCH] = tl_versions_differ(&batch, TL_VERSIONS_BATCH, depends_on, &called);
     for (int side = 0; side < TL_SIDES; side++)
         if (!unit->agrees[side] && !differs[side])
-            return TL_OK;
+            goto out;
     if (!unit->agrees[TL_SIDE_SPEED] || !unit->agrees[TL_SIDE_BATCH])
         TL_TRY(name_unit(suspect, unit, TL_CAUSE_RULES_CHANGED, err));
 out:
+    tl_versions_done(&batch);
+    return rc;
+}
+
+/* ---- the rules of before, where they are here ---- */
+
+/* Does either layer's row come out by what is here, or by what it is known to have worked with? */
+static enum tl_code explain_unit(struct tl_suspect *suspect, struct tl_unit *unit, const struct tl_unit *second,
+                                 struct tl_err *err)
+{
+    const struct called called = {suspect->finder->plan, unit->view};
+    struct tl_versions batch = {0};
+    bool had[TL_SIDES];
+    enum tl_code rc;
+
+    TL_TRY(batch_versions(suspect, tl_evidence_run_at(evidence_of(suspect, unit), unit->end_ms - 1), &batch, err));
+    had[TL_SIDE_SPEED] = tl_versions_has(suspect->versions, TL_VERSIONS_SPEED, suspect->versions_before, depends_on, &called);
+    had[TL_SIDE_BATCH] = tl_versions_has(&batch, TL_VERSIONS_BATCH, suspect->versions_before, depends_on, &called);
+    for (int side = 0; side < TL_SIDES; side++)
+        if (!unit->agrees[side] && !(second->agrees[side] && had[side]))
+            goto out;
+    unit->explained = true;
+    TL_TRY(add_cause(suspect, unit, TL_CAUSE_RULES_CHANGED, err));
+    suspect->finder->explained_events[TL_CAUSE_RULES_CHANGED] += !unit->beside;
+out:
+    tl_versions_done(&batch);
+    return rc;
+}
+
+/* A unit of a view on a view whose inner ones are explained now. */
+static enum tl_code explain_outer(struct tl_suspect *suspect, struct tl_unit *unit, struct tl_err *err)
+{
+    bool explained = unit->inners != NULL && unit->agrees[TL_SIDE_SPEED] && unit->agrees[TL_SIDE_BATCH];
+    enum tl_code rc = TL_OK;
+
+    for (const struct tl_unit_link *link = unit->inners; link != NULL; link = link->next_inner)
+        explained = explained && link->inner->explained;
+    if (!explained)
+        return TL_OK;
+    unit->explained = true;
+    TL_TRY(add_cause(suspect, unit, TL_CAUSE_RULES_CHANGED, err));
+    suspect->finder->explained_events[TL_CAUSE_RULES_CHANGED] += !unit->beside;
+out:
+    return rc;
+}
+
+static enum tl_code explain_rules(struct tl_suspect *suspect, struct tl_err *err)
+{
+    struct tl_cause_finder *finder = suspect->finder;
+    struct again again = {0};
+    enum tl_code rc = TL_OK;
+
+    again_init(&again);
+    TL_TRY(choose_units(&again, finder, suspect->before, NULL, err));
+    if (again.count > 0)
+        TL_TRY(prove_again(&again, finder, suspect->before, err));
+    for (size_t u = 0; u < again.count; u++) {
+        const struct tl_unit *second = second_of(&again, again.units[u]);
+
+        if (second != NULL)
+            TL_TRY(explain_unit(suspect, again.units[u], second, err));
+    }
+    for (uint32_t u = 0; u < tl_compare_units(finder->compare); u++) /* inner ones stand before those that are made of them */
+        if (is_open(tl_compare_unit(finder->compare, u)))
+            TL_TRY(explain_outer(suspect, tl_compare_unit(finder->compare, u), err));
+    tl_cause_explain_events(finder);
+out:
+    again_done(&again);
     return rc;
 }
 
@@ -306,6 +395,8 @@ enum tl_code tl_suspect_name(struct tl_suspect *suspect, struct tl_err *err)
     enum tl_code rc = TL_OK;
 
     TL_TRY(name_functions(suspect, err));
+    if (suspect->before != NULL)
+        TL_TRY(explain_rules(suspect, err));
     for (uint32_t u = 0; u < tl_compare_units(suspect->finder->compare); u++) {
         struct tl_unit *unit = tl_compare_unit(suspect->finder->compare, u);
 

@@ -1,11 +1,14 @@
-/* suspect.h: what is likely behind a unit that is unexplained: two causes that no event tells of, and that cannot be proved.
+/* suspect.h: what is likely behind a unit that is unexplained: two causes that no event tells of.
  *
  *   nondeterministic_udf   the unit's view calls a function of the user's, and the proof, made a second time, gives other rows than the first
  *   rules_changed          the view calls a function that works with data from outside (rules of user agents, places, suffixes, time zones, the
  *                          library itself); every layer whose rows do not come out has worked with another version of these than is here, and
  *                          so has not every layer whose rows do
  *
- * Such a unit stays unexplained, and the exit status 1: its rows have not been recomputed, so what is named for it may hide a forged row. The
+ * Whoever has the files of before can give them (--old-functions, --old-places, --old-user-agents): where each layer's rows come out with what is here,
+ * or with what is given and the layer is known to have worked with, the unit is explained by rules_changed. Rows that speed made partly by one and
+ * partly by the other come out with neither.
+ * Otherwise such a unit stays unexplained, and the exit status 1: its rows have not been recomputed, so what is named for it may hide a forged row. The
  * cause stands among its causes with no event, no layer that lacks one, and no sample; what would be right is to be done (a function that gives
  * the same for the same; `tally batch --from` with the files of today), and then nothing is left to name. For a unit that is explained nothing is
  * named: it has come out.
@@ -29,6 +32,8 @@ struct tl_suspect {
     struct tl_sv here;                  /* as tl_functions_versions says it */
     const struct tl_suspect_run *runs;
     size_t runs_count;
+    struct tl_plan *before; /* with the functions and data of before; NULL: they are not here */
+    struct tl_sv versions_before;
     uint64_t named_count; /* out */
 };
 

@@ -77,6 +77,31 @@ bool tl_versions_differ(const struct tl_versions *versions, enum tl_versions_sid
     return false;
 }
 
+/* By what stands behind the name: a library may have been put aside under another one. */
+static bool has_version(const struct tl_versions *versions, enum tl_versions_side side, struct tl_sv version)
+{
+    for (size_t i = 0; i < versions->items_count; i++) {
+        struct tl_sv rest = tl_sv_from(versions->items[i].text);
+
+        (void)tl_sv_cut(&rest, ' ');
+        if (versions->items[i].has[side] && tl_sv_eq(rest, version))
+            return true;
+    }
+    return false;
+}
+
+bool tl_versions_has(const struct tl_versions *versions, enum tl_versions_side side, struct tl_sv text,
+                     bool (*matters)(const void *ctx, struct tl_sv name), const void *ctx)
+{
+    while (text.size > 0) {
+        struct tl_sv version = tl_sv_trim(tl_sv_cut(&text, ';')), name = tl_sv_cut(&version, ' ');
+
+        if (matters(ctx, name) && !has_version(versions, side, version))
+            return false;
+    }
+    return true;
+}
+
 void tl_versions_put_differences(const struct tl_versions *versions, struct tl_buf *out)
 {
     static const char *const sides[TL_VERSIONS_SIDES] = {"speed", "batch", "reconcile"};

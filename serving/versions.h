@@ -23,6 +23,9 @@ TL_MUST_USE enum tl_code tl_versions_add(struct tl_versions *versions, enum tl_v
 /* Has a side worked with another version than reconcile of something that matters? `matters` is asked by name. */
 bool tl_versions_differ(const struct tl_versions *versions, enum tl_versions_side side,
                         bool (*matters)(const void *ctx, struct tl_sv name), const void *ctx);
+/* Has the side worked with each item of the text whose name matters? */
+bool tl_versions_has(const struct tl_versions *versions, enum tl_versions_side side, struct tl_sv text,
+                     bool (*matters)(const void *ctx, struct tl_sv name), const void *ctx);
 /* "tzdata 2025b (speed), tzdata 2026a (batch, reconcile)", for each name that has more than one; nothing where all agree. */
 void tl_versions_put_differences(const struct tl_versions *versions, struct tl_buf *out);
 

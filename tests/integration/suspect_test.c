@@ -1,5 +1,5 @@
 /* suspect_test.c: what is likely behind a difference that no event explains: a function that is not deterministic, rules that were others. It is named
- * and stays unexplained. */
+ * and stays unexplained, unless the rules of before are here. */
 #include <criterion/criterion.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -152,5 +152,57 @@ Test(suspect, rules_that_are_gone)
     EXPECT_STATUS(&scene, 1);
     EXPECT(&scene, "$.summary.unexplained", "2"); /* the rows of the view on them come out of them */
     EXPECT(&scene, "$.summary.named", "2");
+    scene_close(&scene);
+}
+
+static void reconcile_with_old(struct scene *scene, const char *library, bool full)
+{
+    run_done(&scene->run);
+    RUN(&scene->run, "reconcile", "--views", scene->views, "--data", scene->dir, "--format", "json", "--old-functions", library,
+        full ? "--full" : NULL);
+}
+
+/* With the library that a layer had, the rows of both come out. It proves nothing of a row that was forged, nor does a library that no layer had. */
+Test(suspect, rules_of_before_explain)
+{
+    char old[LIBRARY_PATH_BYTES], other[LIBRARY_PATH_BYTES];
+    struct scene scene;
+
+    play(&scene, "1", "2");
+    library_build(dir, "old", code, "'-DODD=1'", old);
+    library_build(dir, "other", code, "'-DODD=3'", other);
+    for (int full = 0; full < 2; full++) {
+        reconcile_with_old(&scene, old, full);
+        EXPECT_STATUS(&scene, 0);
+        EXPECT(&scene, "$.summary.explained", "3");
+        EXPECT(&scene, "$.summary.unexplained", "0");
+        EXPECT(&scene, "$.summary.named", "0");
+        for (int v = 0; v < 3; v++)
+            cr_assert_eq(named(&scene, v, "rules_changed"), 1, "%d: %s", v, scene.run.out);
+        EXPECT(&scene, "$.units[0].verdict", "explained");
+        EXPECT(&scene, "$.units[0].causes[0].cause", "rules_changed");
+        cr_assert_not_null(strstr(report(&scene, "$.notes[0]"), "3 of the explained groups came out with the files of before"),
+                           "%s", scene.run.out);
+        reconcile_with_old(&scene, other, full);
+        EXPECT_STATUS(&scene, 1);
+        EXPECT(&scene, "$.summary.named", "3");
+    }
+    RUN(&scene.run, "reconcile", "--views", scene.views, "--data", scene.dir, "--old-functions", old);
+    cr_assert_not_null(strstr(scene.run.out, "    rules_changed: no event is behind it\n"), "%s", scene.run.out);
+    /* What a library would give that no layer had is forged all the same. */
+    forge(&scene, "UPDATE odd_visits_speed SET hits = hits + 2 WHERE host = 'odd.example'");
+    reconcile_with_old(&scene, other, false);
+    EXPECT_STATUS(&scene, 1);
+    EXPECT(&scene, "$.summary.unexplained", "3");
+    reconcile_with_old(&scene, old, false);
+    EXPECT_STATUS(&scene, 1);
+    EXPECT(&scene, "$.summary.unexplained", "1");
+    EXPECT(&scene, "$.summary.explained", "2");
+    EXPECT(&scene, "$.units[0].verdict", "unexplained");
+    forge(&scene, "UPDATE odd_sums_batch SET hits = hits + 1 WHERE host = 'even.example'");
+    forge(&scene, "UPDATE odd_minutes_speed SET hits = hits + 5 WHERE host = 'odd.example'");
+    reconcile_with_old(&scene, old, false);
+    EXPECT(&scene, "$.summary.explained", "1");
+    EXPECT(&scene, "$.summary.unexplained", "3");
     scene_close(&scene);
 }
