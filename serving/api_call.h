@@ -12,7 +12,6 @@
 #include "api.h"
 #include "base/arena.h"
 #include "event/rows.h"
-#include "event/timestamp.h"
 
 enum { TL_API_PARAMETERS_MAX = 64 };
 
@@ -63,20 +62,20 @@ TL_MUST_USE enum tl_code tl_api_get_choice(struct tl_api_call *call, const char 
 
 /* ---- rows ---- */
 
-struct tl_api_column {
-    size_t name_end; /* of "name": among the names */
-    int64_t time_ms; /* the last row's, and its text */
-    size_t time_size;
-    char time[TL_TIME_TEXT_BYTES];
+/* Of a row's object. */
+struct tl_api_member {
+    struct tl_buf text; /* "name": and, if it is one that many rows have, the value of the row before */
+    size_t name_size;
+    uint64_t last;
 };
 /* Rows into a body: of JSON the objects with commas between, without the array's brackets. */
 struct tl_api_rows {
     enum tl_api_format format;
     struct tl_buf *out;
-    struct tl_buf names; /* JSON: "name": of each column */
-    struct tl_api_column *columns;
+    struct tl_buf cell; /* CSV */
+    struct tl_api_member *members;
     size_t columns_count;
-    uint64_t rows_count;
+    uint64_t rows_count, rows_max; /* rows_max: of a page; 0: not known */
 };
 void tl_api_rows_init(struct tl_api_rows *rows, enum tl_api_format format, struct tl_buf *out);
 void tl_api_rows_done(struct tl_api_rows *rows);

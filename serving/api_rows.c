@@ -7,16 +7,20 @@
 #include "api_call.h"
 #include "main/print.h"
 
+enum { SAMPLE_ROWS = 64, ROOM_BYTES_MAX = 8 << 20 };
+
 void tl_api_rows_init(struct tl_api_rows *rows, enum tl_api_format format, struct tl_buf *out)
 {
     *rows = (struct tl_api_rows){.format = format, .out = out};
-    tl_buf_init(&rows->names, 0);
+    tl_buf_init(&rows->cell, 0);
 }
 
 void tl_api_rows_done(struct tl_api_rows *rows)
 {
-    tl_buf_done(&rows->names);
-    free(rows->columns);
+    tl_buf_done(&rows->cell);
+    for (size_t c = 0; rows->members != NULL && c < rows->columns_count; c++)
+        tl_buf_done(&rows->members[c].text);
+    free(rows->members);
 }
 
 static void put_csv_text(struct tl_buf *out, struct tl_sv text)
@@ -46,69 +50,101 @@ static void put_csv(struct tl_api_rows *rows, const struct tl_value *value)
         tl_print_value(rows->out, value);
         return;
     }
-    tl_buf_clear(&rows->names); /* of JSON only */
-    tl_print_cell(&rows->names, value->sv);
-    put_csv_text(rows->out, tl_buf_sv(&rows->names));
+    tl_buf_clear(&rows->cell);
+    tl_print_cell(&rows->cell, value->sv);
+    put_csv_text(rows->out, tl_buf_sv(&rows->cell));
 }
 
 enum tl_code tl_api_rows_head(void *ctx, const struct tl_shape_column *columns, size_t count, struct tl_err *err)
 {
     struct tl_api_rows *rows = ctx;
+    enum tl_code rc = TL_OK;
 
     rows->columns_count = count;
-    rows->columns = calloc(count + 1, sizeof *rows->columns);
-    if (rows->columns == NULL)
-        return tl_fail_memory(err, count * sizeof *rows->columns);
+    rows->members = calloc(count + 1, sizeof *rows->members);
+    if (rows->members == NULL)
+        return tl_fail_memory(err, count * sizeof *rows->members);
     for (size_t c = 0; c < count; c++) {
+        struct tl_api_member *member = &rows->members[c];
+
         if (rows->format == TL_API_CSV) {
-            tl_print_cell(&rows->names, columns[c].name);
-            put_csv_text(rows->out, tl_buf_sv(&rows->names));
-            tl_buf_clear(&rows->names);
+            tl_buf_clear(&rows->cell);
+            tl_print_cell(&rows->cell, columns[c].name);
+            put_csv_text(rows->out, tl_buf_sv(&rows->cell));
             tl_buf_put_str(rows->out, c + 1 == count ? "\r\n" : ",");
             continue;
         }
-        tl_buf_put_u8(&rows->names, c == 0 ? '{' : ',');
-        tl_buf_put_json(&rows->names, columns[c].name);
-        tl_buf_put_u8(&rows->names, ':');
-        rows->columns[c].name_end = rows->names.size;
+        tl_buf_put_u8(&member->text, c == 0 ? '{' : ',');
+        tl_buf_put_json(&member->text, columns[c].name);
+        tl_buf_put_u8(&member->text, ':');
+        TL_TRY(tl_buf_check(&member->text, "a column's name", err));
+        member->name_size = member->text.size;
     }
-    return tl_buf_check(&rows->names, "names of columns", err);
+out:
+    return rc;
 }
 
-/* Rows come in order of time, so that many have the same one. */
-static void put_time(struct tl_buf *out, struct tl_api_column *column, int64_t ms)
+/* Is it one that the next row may well have, too? As a number that no other such value of the column has. */
+static bool repeats(const struct tl_value *value, uint64_t *as)
 {
-    if (column->time_size == 0 || column->time_ms != ms) {
-        column->time_ms = ms;
-        column->time_size = tl_time_to_iso_z(ms, column->time);
+    if (value->is_null)
+        return false;
+    if (value->kind == TL_TIMESTAMP_LTZ || value->kind == TL_BOOLEAN) {
+        *as = (uint64_t)value->i64;
+        return true;
     }
-    tl_buf_put_u8(out, '"');
-    tl_buf_put(out, column->time, column->time_size);
-    tl_buf_put_u8(out, '"');
+    if (value->kind != TL_STRING || value->sv.size >= sizeof *as) /* _layer is a short one */
+        return false;
+    *as = value->sv.size;
+    for (size_t i = 0; i < value->sv.size; i++)
+        *as = *as << 8 | (unsigned char)value->sv.data[i];
+    return true;
+}
+
+static void put_member(struct tl_buf *out, struct tl_api_member *member, const struct tl_value *value)
+{
+    uint64_t as;
+
+    if (!repeats(value, &as)) {
+        tl_buf_put(out, member->text.data, member->name_size);
+        tl_print_json(out, value);
+        return;
+    }
+    if (member->text.size == member->name_size || member->last != as) {
+        member->text.size = member->name_size;
+        tl_print_json(&member->text, value);
+        member->last = as;
+    }
+    tl_buf_put_sv(out, tl_buf_sv(&member->text));
+    out->failed = out->failed || member->text.failed;
+}
+
+/* A page of many rows has its room at once, by what the first ones took, rather than by being copied again and again. */
+static void expect_more(const struct tl_api_rows *rows)
+{
+    size_t row_bytes = rows->out->size / SAMPLE_ROWS + 1;
+
+    if (rows->rows_count == SAMPLE_ROWS && rows->rows_max > SAMPLE_ROWS && row_bytes < ROOM_BYTES_MAX / rows->rows_max)
+        (void)!tl_buf_reserve(rows->out, row_bytes * rows->rows_max);
 }
 
 enum tl_code tl_api_rows_add(void *ctx, const struct tl_value *values, size_t count, struct tl_err *err)
 {
     struct tl_api_rows *rows = ctx;
     struct tl_buf *out = rows->out;
-    size_t from = 0;
 
     assert(count == rows->columns_count);
     if (rows->format == TL_API_JSON && rows->rows_count > 0)
         tl_buf_put_str(out, ",\n");
     rows->rows_count++;
+    expect_more(rows);
     for (size_t c = 0; c < count; c++) {
-        if (rows->format == TL_API_CSV) {
-            put_csv(rows, &values[c]);
-            tl_buf_put_str(out, c + 1 == count ? "\r\n" : ",");
+        if (rows->format != TL_API_CSV) {
+            put_member(out, &rows->members[c], &values[c]);
             continue;
         }
-        tl_buf_put(out, rows->names.data + from, rows->columns[c].name_end - from);
-        if (values[c].kind == TL_TIMESTAMP_LTZ && !values[c].is_null)
-            put_time(out, &rows->columns[c], values[c].i64);
-        else
-            tl_print_json(out, &values[c]);
-        from = rows->columns[c].name_end;
+        put_csv(rows, &values[c]);
+        tl_buf_put_str(out, c + 1 == count ? "\r\n" : ",");
     }
     if (rows->format != TL_API_CSV)
         tl_buf_put_str(out, rows->format == TL_API_JSON ? "}" : "}\n");

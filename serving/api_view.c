@@ -285,6 +285,7 @@ enum tl_code tl_api_view(struct tl_api_call *call, struct tl_err *err)
     tl_buf_init(&reading.next, 0);
     TL_TRY(tl_api_find_view(call, call->word, NULL, &reading.definition, err));
     rc = read_select(&reading, err);
+    reading.rows.rows_max = (uint64_t)reading.select.limit;
     if (rc == TL_OK)
         rc = read_rows(&reading, err);
     TL_TRY(refuse(&reading, rc, err));

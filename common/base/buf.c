@@ -171,7 +171,7 @@ void tl_buf_put_json(struct tl_buf *buf, struct tl_sv text)
 
         while (text.size - i >= 8 && !any_to_escape(bytes + i))
             i += 8;
-        if (i == text.size)
+        if (i == text.size || (text.size - i < 8 && text.size >= 8 && !any_to_escape(bytes + text.size - 8)))
             break;
         c = bytes[i];
 

@@ -529,15 +529,22 @@ static double op_f64(struct tl_answer *answer, int column)
 static void op_value(struct tl_answer *answer, int column, struct tl_value *value)
 {
     sqlite3_value *from = sqlite3_column_value(((struct sqlite_answer *)answer)->stmt, column);
-    int type = sqlite3_value_type(from);
+    int type;
 
-    value->is_null = type == SQLITE_NULL;
     switch (tl_kind_form(value->kind)) {
-    case TL_FORM_I64: value->i64 = sqlite3_value_int64(from); break;
-    case TL_FORM_F64: value->f64 = type == SQLITE_TEXT ? op_f64(answer, column) : sqlite3_value_double(from); break;
+    case TL_FORM_I64:
+        value->i64 = sqlite3_value_int64(from);
+        value->is_null = value->i64 == 0 && sqlite3_value_type(from) == SQLITE_NULL;
+        break;
+    case TL_FORM_F64:
+        type = sqlite3_value_type(from);
+        value->is_null = type == SQLITE_NULL;
+        value->f64 = type == SQLITE_TEXT ? op_f64(answer, column) : sqlite3_value_double(from);
+        break;
     case TL_FORM_TEXT:
         value->sv.data = sqlite3_value_blob(from); /* before its size: a number becomes a text */
         value->sv.size = (size_t)sqlite3_value_bytes(from);
+        value->is_null = value->sv.data == NULL && sqlite3_value_type(from) == SQLITE_NULL;
         break;
     }
 }

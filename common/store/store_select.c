@@ -58,6 +58,12 @@ struct sorted {
     bool descends;
 };
 
+struct placed {
+    int at; /* where a row of the answer has it; -1: nowhere */
+    enum tl_kind kind;
+    enum source { FROM_ANSWER, FROM_LAYER, FROM_FINAL, FROM_END, FROM_START, FROM_BYTES, FROM_TIME } source;
+};
+
 struct slice {
     int64_t from_ms, to_ms; /* _end_ms in (from_ms, to_ms] */
     int64_t run;            /* 0: whichever the pointer names */
@@ -78,7 +84,7 @@ struct selection {
     const struct tl_select *asked;
     struct tl_refusal *refusal;
     bool wants_acc, by_time, descends /* the first column of the order */;
-    int *at; /* by column: where a row of the answer has it; -1: nowhere */
+    struct placed *placed; /* by column */
     int width;
     struct tl_definition about;
     struct sorted *order;
@@ -508,27 +514,45 @@ out:
 
 /* An answer has no more than it must: what is stored, and the row's identity. Which layer a row is from the slice knows, where it has one alone; a
  * window's columns are its bounds, and _final is worked out. */
+static enum source source_of(const struct selection *s, uint32_t column)
+{
+    if (column < s->d->columns_count)
+        switch (s->d->columns[column].role) {
+        case TL_ROLE_WINDOW_START: return FROM_START;
+        case TL_ROLE_WINDOW_END: return FROM_END;
+        case TL_ROLE_WINDOW_TIME: return FROM_TIME;
+        default: return FROM_ANSWER;
+        }
+    switch ((enum beside)(column - s->d->columns_count)) {
+    case BESIDE_LAYER: return FROM_LAYER;
+    case BESIDE_FINAL: return FROM_FINAL;
+    case BESIDE_END: return FROM_END;
+    case BESIDE_START: return FROM_START;
+    default: return FROM_BYTES;
+    }
+}
+
 static enum tl_code place_columns(struct selection *s, struct tl_err *err)
 {
     const struct tl_known *d = s->d;
     uint32_t count = d->columns_count + BESIDE_COUNT;
 
-    s->at = tl_arena_alloc(&s->arena, count * sizeof *s->at);
-    if (s->at == NULL)
-        return tl_fail_memory(err, count * sizeof *s->at);
+    s->placed = tl_arena_alloc(&s->arena, count * sizeof *s->placed);
+    if (s->placed == NULL)
+        return tl_fail_memory(err, count * sizeof *s->placed);
     for (uint32_t i = 0; i < count; i++)
-        s->at[i] = -1;
+        s->placed[i] = (struct placed){-1, kind_of(s, i), source_of(s, i)};
     for (uint32_t i = 0; i < d->stored_count; i++)
-        s->at[d->stored[i]] = s->width++;
-    s->at[beside_column(s, BESIDE_END)] = s->width++;
-    s->at[beside_column(s, BESIDE_START)] = s->width++;
-    s->at[beside_column(s, BESIDE_KEY)] = s->width++;
+        s->placed[d->stored[i]].at = s->width++;
+    s->placed[beside_column(s, BESIDE_END)].at = s->width++;
+    s->placed[beside_column(s, BESIDE_START)].at = s->width++;
+    s->placed[beside_column(s, BESIDE_KEY)].at = s->width++;
     if (s->wants_acc)
-        s->at[beside_column(s, BESIDE_ACC)] = s->width++;
+        s->placed[beside_column(s, BESIDE_ACC)].at = s->width++;
     for (size_t i = 0; i < s->order_count; i++)
         if (s->order[i].column == beside_column(s, BESIDE_FINAL))
-            s->at[s->order[i].column] = s->width++;
-    s->at[beside_column(s, BESIDE_LAYER)] = s->width++; /* the last: not where there is one layer */
+            s->placed[s->order[i].column].at = s->width++;
+    s->placed[beside_column(s, BESIDE_LAYER)].at = s->width++; /* the last: not where there is one layer */
     return TL_OK;
 }
 
@@ -807,7 +831,7 @@ static void put_part(struct tl_buf *sql, const struct selection *s, enum tl_laye
     tl_buf_put_str(sql, "SELECT ");
     for (int place = 0, count = says_layer ? s->width : s->width - 1; place < count; place++)
         for (uint32_t i = 0; i < s->d->columns_count + BESIDE_COUNT; i++)
-            if (s->at[i] == place) {
+            if (s->placed[i].at == place) {
                 tl_buf_put_str(sql, place == 0 ? "" : ", ");
                 put_column(sql, s, layer, i);
             }
@@ -854,7 +878,7 @@ static void put_statement(struct tl_buf *sql, const struct selection *s, const s
 
         if (by->column == beside_column(s, BESIDE_LAYER) && !has_layer(all))
             continue;
-        tl_buf_printf(sql, "%s%d%s%s", glue, s->at[by->column] + 1, by->descends ? " DESC" : "",
+        tl_buf_printf(sql, "%s%d%s%s", glue, s->placed[by->column].at + 1, by->descends ? " DESC" : "",
                       !nulls         ? ""
                       : by->descends ? " NULLS LAST"
                                      : " NULLS FIRST");
@@ -868,10 +892,11 @@ static void put_statement(struct tl_buf *sql, const struct selection *s, const s
 
 static void begin_row(struct selection *s, struct tl_answer *answer)
 {
-    s->end_ms = tl_answer_i64(answer, s->at[beside_column(s, BESIDE_END)]);
+    s->end_ms = tl_answer_i64(answer, s->placed[beside_column(s, BESIDE_END)].at);
     if (has_layer(s->slice))
-        s->layer = tl_sv_eq(tl_answer_text(answer, s->at[beside_column(s, BESIDE_LAYER)]), TL_SV("batch")) ? TL_LAYER_BATCH
-                                                                                                           : TL_LAYER_SPEED;
+        s->layer = tl_sv_eq(tl_answer_text(answer, s->placed[beside_column(s, BESIDE_LAYER)].at), TL_SV("batch"))
+                       ? TL_LAYER_BATCH
+                       : TL_LAYER_SPEED;
     else
         s->layer = s->slice->batch ? TL_LAYER_BATCH : TL_LAYER_SPEED;
 }
@@ -884,27 +909,17 @@ static bool is_final(const struct selection *s)
 /* Of the row at hand. */
 static void value_of(const struct selection *s, struct tl_answer *answer, uint32_t column, struct tl_value *out)
 {
-    enum tl_kind kind = kind_of(s, column);
-    enum beside which = BESIDE_COUNT;
+    const struct placed *placed = &s->placed[column];
 
-    if (s->at[column] >= 0 && column < s->d->columns_count) {
-        *out = (struct tl_value){.kind = kind};
-        tl_answer_value(answer, s->at[column], out);
-        return;
-    }
-    if (column >= s->d->columns_count)
-        which = (enum beside)(column - s->d->columns_count);
-    else if (s->d->columns[column].role == TL_ROLE_WINDOW_START)
-        which = BESIDE_START;
-    *out = (struct tl_value){.kind = kind};
-    switch (which) {
-    case BESIDE_LAYER: out->sv = s->layer == TL_LAYER_BATCH ? TL_SV("batch") : TL_SV("speed"); break;
-    case BESIDE_FINAL: out->i64 = is_final(s); break;
-    case BESIDE_END: out->i64 = s->end_ms; break;
-    case BESIDE_START: out->i64 = tl_answer_i64(answer, s->at[beside_column(s, BESIDE_START)]); break;
-    case BESIDE_KEY:
-    case BESIDE_ACC: out->sv = tl_answer_bytes(answer, s->at[column]); break;
-    case BESIDE_COUNT: out->i64 = s->end_ms - (s->d->columns[column].role == TL_ROLE_WINDOW_TIME); break;
+    *out = (struct tl_value){.kind = placed->kind};
+    switch (placed->source) {
+    case FROM_ANSWER: tl_answer_value(answer, placed->at, out); break;
+    case FROM_LAYER: out->sv = s->layer == TL_LAYER_BATCH ? TL_SV("batch") : TL_SV("speed"); break;
+    case FROM_FINAL: out->i64 = is_final(s); break;
+    case FROM_END: out->i64 = s->end_ms; break;
+    case FROM_START: out->i64 = tl_answer_i64(answer, s->placed[beside_column(s, BESIDE_START)].at); break;
+    case FROM_BYTES: out->sv = tl_answer_bytes(answer, placed->at); break;
+    case FROM_TIME: out->i64 = s->end_ms - 1; break;
     }
 }
 
@@ -1197,16 +1212,16 @@ static enum tl_code stored_start(void *ctx, const struct selection *s, struct tl
 static enum tl_code stored_row(void *ctx, const struct selection *s, struct tl_answer *answer, struct tl_err *err)
 {
     struct stored *all = ctx;
-    const int *beside_at = s->at + s->d->columns_count;
+    const struct placed *beside_placed = s->placed + s->d->columns_count;
 
     for (uint32_t i = 0; i < s->d->columns_count; i++)
         value_of(s, answer, i, &all->columns[i]);
     return all->each(all->ctx,
                      &(struct tl_selected_row){
-                         .stored = {.start_ms = tl_answer_i64(answer, beside_at[BESIDE_START]),
+                         .stored = {.start_ms = tl_answer_i64(answer, beside_placed[BESIDE_START].at),
                                     .end_ms = s->end_ms,
-                                    .key = tl_answer_bytes(answer, beside_at[BESIDE_KEY]),
-                                    .accumulators = tl_answer_bytes(answer, beside_at[BESIDE_ACC]),
+                                    .key = tl_answer_bytes(answer, beside_placed[BESIDE_KEY].at),
+                                    .accumulators = tl_answer_bytes(answer, beside_placed[BESIDE_ACC].at),
                                     .columns = all->columns,
                                     .columns_count = s->d->columns_count},
                          .layer = s->layer,
