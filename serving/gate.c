@@ -11,9 +11,11 @@
 #include <sys/random.h>
 #include <sys/stat.h>
 
+#include "assets.h"
 #include "base/clock.h"
 #include "base/diag.h"
 #include "base/table.h"
+#include "passes.h"
 #include "problem.h"
 
 enum {
@@ -26,6 +28,7 @@ enum {
     FAILURE_COST = 20, /* requests that a wrong secret counts for */
 };
 #define METHODS "GET, HEAD, OPTIONS"
+#define SESSION TL_SV("/session")
 
 struct secret {
     bool basic;
@@ -46,6 +49,8 @@ struct tl_gate {
     bool loopback;
     struct secret secrets[SECRETS_MAX];
     size_t secrets_count;
+    bool has_tokens;
+    struct tl_passes *passes;
     double rate;
     bool limits_loopback;
     uint64_t seed;
@@ -88,6 +93,7 @@ static enum tl_code add_secret(struct tl_gate *gate, const char *place, bool bas
         hash(secret, to->secret);
     }
     gate->secrets_count++;
+    gate->has_tokens |= !basic;
     return TL_OK;
 }
 
@@ -161,7 +167,7 @@ static bool knows(const struct tl_gate *gate, bool basic, struct tl_sv user, str
     return found != 0;
 }
 
-static bool is_known(const struct tl_gate *gate, const struct tl_http_call *call)
+static bool has_secret(const struct tl_gate *gate, const struct tl_http_call *call)
 {
     struct tl_sv value = tl_http_call_header(call, "authorization"), scheme = tl_sv_cut(&value, ' ');
     unsigned char plain[CREDENTIALS_MAX + 4];
@@ -184,6 +190,14 @@ static bool is_known(const struct tl_gate *gate, const struct tl_http_call *call
     known = knows(gate, true, user, password);
     OPENSSL_cleanse(plain, sizeof plain);
     return known;
+}
+
+/* A secret that is shown counts alone, right or wrong. */
+static bool is_known(struct tl_gate *gate, const struct tl_http_call *call)
+{
+    if (tl_http_call_header(call, "authorization").data != NULL)
+        return has_secret(gate, call);
+    return tl_passes_has(gate->passes, call);
 }
 
 /* ---- how often ---- */
@@ -277,7 +291,10 @@ bool tl_gate_origin_is_good(const struct tl_gate *gate, const struct tl_http_cal
 {
     struct tl_sv origin = tl_http_call_header(call, "origin"), rest = origin;
 
-    if (origin.data == NULL || is_listed(gate, origin)) /* a browser always says */
+    if (origin.data == NULL) /* a browser always says */
+        return true;
+    /* A pass came along whoever has sent it; it was given to our own page. */
+    if (is_listed(gate, origin) && (gate->secrets_count == 0 || tl_http_call_header(call, "authorization").data != NULL))
         return true;
     /* A proxy may have taken TLS off: the scheme is not compared. */
     return tl_sv_starts(origin, TL_SV("http")) && (tl_sv_cut(&rest, '/'), tl_sv_cut(&rest, '/'), true) && rest.size > 0 &&
@@ -354,6 +371,77 @@ static void answer_options(const struct tl_gate *gate, struct tl_http_call *call
     tl_buf_done(&head);
 }
 
+/* ---- who is there ---- */
+
+/* What the page needs with which one signs in; none of it says anything of this server. */
+static bool is_open(struct tl_sv path)
+{
+    return tl_sv_eq(path, TL_SV("/sign_in.js")) || tl_sv_eq(path, TL_SV("/app.css")) || tl_sv_eq(path, TL_SV("/icon.svg"));
+}
+
+static bool wants_page(const struct tl_http_call *call)
+{
+    struct tl_sv list = tl_http_call_header(call, "accept");
+
+    if (!tl_sv_eq(call->path, TL_SV("/")))
+        return false;
+    while (list.size > 0)
+        if (tl_sv_starts(tl_sv_trim(tl_sv_cut(&list, ',')), TL_SV("text/html")))
+            return true;
+    return false;
+}
+
+/* A browser asks people for a name and a password by itself, but knows nothing of tokens: where there are any, there is a page that takes either. It
+ * must not ask besides, so what comes from the page is not told of Basic. */
+static void ask_who(struct tl_gate *gate, struct tl_http_call *call, bool is_wrong)
+{
+    static const char basic[] = "WWW-Authenticate: Basic realm=\"tally\", charset=\"UTF-8\"\r\nWWW-Authenticate: Bearer\r\n",
+                      bearer[] = "WWW-Authenticate: Bearer\r\n";
+    const struct tl_asset *page = tl_asset_find(TL_SV("/sign_in.html"));
+    struct tl_buf head;
+
+    if (gate->has_tokens && page != NULL && wants_page(call)) {
+        tl_buf_init(&head, 0);
+        tl_buf_printf(&head, "Content-Type: %s\r\nCache-Control: no-store\r\nVary: Accept, Cookie\r\n%s", page->type, bearer);
+        tl_gate_put_headers(gate, call, true, &head);
+        tl_serve_meter_status(gate->meter, 401);
+        tl_http_answer(call, 401, tl_buf_sv(&head), tl_blob_copy((struct tl_sv){(const char *)page->bytes, page->size}));
+        tl_buf_done(&head);
+        return;
+    }
+    tl_gate_refuse(
+        gate, call, 401,
+        gate->has_tokens && (tl_http_call_header(call, "cookie").data != NULL || tl_sv_eq(call->path, SESSION)) ? bearer : basic,
+        is_wrong ? "that is no secret of this server" : "a token (Authorization: Bearer) or a password is needed");
+}
+
+/* POST /session, with a secret: a pass for it. DELETE: it is no good any more. */
+static bool answer_session(struct tl_gate *gate, struct tl_http_call *call)
+{
+    bool begins = tl_sv_eq(call->method, TL_SV("POST"));
+    enum tl_code rc = TL_OK;
+    struct tl_buf head;
+    struct tl_err err;
+
+    if (!tl_sv_eq(call->path, SESSION) || (!begins && !tl_sv_eq(call->method, TL_SV("DELETE"))))
+        return false;
+    tl_buf_init(&head, 0);
+    if (!begins)
+        tl_passes_take(gate->passes, call, &head);
+    else if (tl_http_call_header(call, "authorization").data != NULL)
+        rc = tl_passes_give(gate->passes, call, &head, &err);
+    if (rc != TL_OK) {
+        tl_gate_refuse(gate, call, 503, "Retry-After: 1\r\n", err.message);
+    } else {
+        tl_buf_put_str(&head, "Cache-Control: no-store\r\n");
+        tl_gate_put_headers(gate, call, false, &head);
+        tl_serve_meter_status(gate->meter, 204);
+        tl_http_answer(call, 204, tl_buf_sv(&head), NULL);
+    }
+    tl_buf_done(&head);
+    return true;
+}
+
 bool tl_gate_let_in(struct tl_gate *gate, struct tl_http_call *call)
 {
     if (!take(gate, &call->peer, 1)) {
@@ -368,16 +456,16 @@ bool tl_gate_let_in(struct tl_gate *gate, struct tl_http_call *call)
         answer_options(gate, call);
         return false;
     }
-    if (gate->secrets_count > 0 && !is_known(gate, call)) {
+    if (gate->secrets_count > 0 && !is_open(call->path) && !is_known(gate, call)) {
         bool said = tl_http_call_header(call, "authorization").data != NULL;
 
         if (said)
             (void)take(gate, &call->peer, FAILURE_COST);
-        tl_gate_refuse(gate, call, 401,
-                       "WWW-Authenticate: Basic realm=\"tally\", charset=\"UTF-8\"\r\nWWW-Authenticate: Bearer\r\n",
-                       said ? "that is no secret of this server" : "a token (Authorization: Bearer) or a password is needed");
+        ask_who(gate, call, said);
         return false;
     }
+    if (gate->secrets_count > 0 && answer_session(gate, call))
+        return false;
     if (!tl_sv_eq(call->method, TL_SV("GET")) && !tl_sv_eq(call->method, TL_SV("HEAD"))) {
         tl_gate_refuse(gate, call, 405, "Allow: " METHODS "\r\n", "there is nothing to change here: GET and HEAD would do");
         return false;
@@ -422,6 +510,7 @@ enum tl_code tl_gate_open(const struct tl_gate_options *options, const struct tl
     gate->rate = (double)(options->rate >= 0 ? options->rate : TL_GATE_RATE);
     if (getrandom(&gate->seed, sizeof gate->seed, 0) != (ssize_t)sizeof gate->seed)
         TL_TRY(tl_fail_errno(err, TL_ERR_IO, "getrandom"));
+    TL_TRY(tl_passes_open(listen->port, &gate->passes, err));
     TL_TRY(check_origins(&options->origins, err));
     if (options->auth_file != NULL)
         TL_TRY(read_file(gate, options->auth_file, err));
@@ -444,6 +533,7 @@ void tl_gate_close(struct tl_gate *gate)
     if (gate == NULL)
         return;
     OPENSSL_cleanse(gate->secrets, sizeof gate->secrets);
+    tl_passes_close(gate->passes);
     free(gate);
 }
 

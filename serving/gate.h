@@ -5,6 +5,9 @@
  * is needed on the loopback too. Secrets are compared by their hashes, all of them, in the same time whichever is right. They are taken from the header
  * Authorization alone and never written anywhere.
  *
+ * A browser has no way to send a token by itself. Where there are tokens it gets a page (with 401) that sends the secret once, as POST /session, for a
+ * cookie that stands for it from then on (passes.h), to the WebSocket, too; DELETE /session ends it.
+ *
  * The file of secrets: one a line, # begins a comment:
  *     token NAME SECRET              Authorization: Bearer SECRET
  *     basic USER PASSWORD            Authorization: Basic ..., what browsers ask people for
@@ -36,9 +39,9 @@ void tl_gate_close(struct tl_gate *gate);
 bool tl_gate_is_loopback(const struct tl_gate *gate); /* others cannot reach it */
 bool tl_gate_has_secrets(const struct tl_gate *gate);
 
-/* True: the call may go on. Else it was answered: 401, 403, 405, 421, 429, or 204 to OPTIONS. */
+/* True: the call may go on. Else it was answered: 401, 403, 405, 421, 429, or 204 to OPTIONS and /session. */
 bool tl_gate_let_in(struct tl_gate *gate, struct tl_http_call *call);
-/* Of a call that becomes a WebSocket: no page of a site that is neither this one nor in `origins` has sent it. */
+/* Of a call that becomes a WebSocket: no page of a site that is neither this one nor in `origins` has sent it; with a pass, this one alone. */
 bool tl_gate_origin_is_good(const struct tl_gate *gate, const struct tl_http_call *call);
 /* What each answer has to have: CORS, Content-Security-Policy (of data, or of a page that runs its own scripts) and the usual ones. */
 void tl_gate_put_headers(const struct tl_gate *gate, const struct tl_http_call *call, bool page, struct tl_buf *out);

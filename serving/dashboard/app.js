@@ -31,6 +31,7 @@ const page = { views: [], probes: new Map(), sources: new Map(), panels: [], sta
 
 async function api(path) {
   const response = await fetch(new URL(path, base), { headers: { accept: 'application/json' } });
+  if (response.status === 401) location.reload(); // whoever has been signed out is asked again
   let answer;
   try {
     answer = await response.json();
@@ -63,7 +64,7 @@ function writeAddress() {
 
 const kept = {
   get: (name) => { try { return localStorage.getItem(`tally.${name}`); } catch { return null; } },
-  put: (name, it) => { try { localStorage.setItem(`tally.${name}`, it); } catch { /* kept for this page alone */ } },
+  put: (name, it) => { try { if (it === null) localStorage.removeItem(`tally.${name}`); else localStorage.setItem(`tally.${name}`, it); } catch { /* kept for this page alone */ } },
 };
 
 function useTheme(theme) {
@@ -365,6 +366,12 @@ function listen() {
     input.value = '';
   });
   $('controls').addEventListener('submit', (event) => event.preventDefault());
+  $('sign-out').hidden = kept.get('signed-in') === null;
+  $('sign-out').addEventListener('click', async () => {
+    await fetch(new URL('session', document.baseURI), { method: 'DELETE' });
+    kept.put('signed-in', null);
+    location.reload();
+  });
   $('filter-column').addEventListener('change', showValues);
   $('filter-value').addEventListener('focus', showValues);
   matchMedia('(prefers-color-scheme: dark)').addEventListener('change', redrawCharts);

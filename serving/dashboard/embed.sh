@@ -8,6 +8,7 @@ modules=$1 folder=$2
 # path, content type, file
 files="
 index.html         text/html        $folder/index.html
+sign_in.html       text/html        $folder/sign_in.html
 app.css            text/css         $folder/app.css
 icon.svg           image/svg+xml    $folder/icon.svg
 uplot.js           text/javascript  $modules/uplot/dist/uPlot.iife.min.js

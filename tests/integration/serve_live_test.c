@@ -287,6 +287,108 @@ Test(serve_live, a_secret_is_needed_here_too)
     serve_stop(&serve);
 }
 
+static int session(const char *method, const char *headers, char cookie[256])
+{
+    struct serve_answer answer = serve_ask(&serve, method, "/session", headers);
+    const char *given = serve_header(&answer, "Set-Cookie");
+    int status = answer.status;
+
+    snprintf(cookie, 256, "%s", given);
+    cr_expect_null(strstr(answer.http.all, "Basic"), "a browser would ask besides: %s", answer.http.all);
+    serve_done(&answer);
+    return status;
+}
+
+static int ask_with(const char *target, const char *headers)
+{
+    struct serve_answer answer = serve_ask(&serve, "GET", target, headers);
+    int status = answer.status;
+
+    serve_done(&answer);
+    return status;
+}
+
+/* A browser can send no token by itself: the page that it gets sends it once, for a cookie. */
+Test(serve_live, a_browser_signs_in_for_a_cookie)
+{
+    static const char secrets[] = "token wall a-secret-of-some-length\nbasic ann pass word!\n";
+    char cookie[256], header[300], both[400], name[80], file[300];
+    struct serve_answer answer;
+
+    count_event("e1", "a");
+    snprintf(file, sizeof file, "%s", run_file_write(p.dir, "secrets", secrets));
+    start((const char *const[]){"--auth-file", file, "--cors", "https://good.example", NULL});
+    answer = serve_ask(&serve, "GET", "/", "Accept: text/html,application/xhtml+xml;q=0.9,*/*;q=0.8\r\n");
+    cr_assert_eq(answer.status, 401);
+    cr_assert_str_eq(serve_header(&answer, "Content-Type"), "text/html; charset=utf-8");
+    cr_assert_str_eq(serve_header(&answer, "WWW-Authenticate"), "Bearer");
+    cr_assert_not_null(strstr(serve_header(&answer, "Content-Security-Policy"), "script-src 'self'"));
+    cr_assert_not_null(strstr(answer.body, "sign_in.js"));
+    serve_done(&answer);
+    answer = serve_ask(&serve, "GET", "/", "");
+    cr_assert_str_eq(serve_header(&answer, "Content-Type"), "application/problem+json");
+    serve_done(&answer);
+    cr_assert_eq(ask_with("/sign_in.js", ""), 200);
+    cr_assert_eq(ask_with("/app.css", ""), 200);
+    cr_assert_eq(ask_with("/app.js", ""), 401);
+
+    cr_assert_eq(session("POST", "", cookie), 401);
+    cr_assert_eq(session("DELETE", "", cookie), 401);
+    cr_assert_eq(session("POST", "Authorization: Bearer another-secret-of-it\r\n", cookie), 401);
+    cr_assert_str_eq(cookie, "");
+    cr_assert_eq(session("POST", "Authorization: Basic YW5uOnBhc3Mgd29yZCE=\r\n", cookie), 204);
+    cr_assert_eq(session("POST", "Authorization: Bearer a-secret-of-some-length\r\n", cookie), 204);
+    cr_assert_not_null(strstr(cookie, "; Path=/; HttpOnly; SameSite=Strict"), "%s", cookie);
+    cr_assert_null(strstr(cookie, "a-secret"));
+    *strchr(cookie, ';') = '\0';
+    snprintf(name, sizeof name, "%.*s", (int)strcspn(cookie, "="), cookie);
+
+    snprintf(header, sizeof header, "Cookie: %s\r\n", cookie);
+    cr_assert_eq(ask_with("/", header), 200);
+    cr_assert_eq(ask_with("/api/v1/views", header), 200);
+    cr_assert_eq(upgrade(header), 101);
+    snprintf(both, sizeof both, "%sOrigin: http://127.0.0.1:%u\r\n", header, serve.port);
+    cr_assert_eq(upgrade(both), 101);
+    /* A browser sends a cookie for whoever asks: what --cors lets in shows a secret of its own. */
+    snprintf(both, sizeof both, "%sOrigin: https://good.example\r\n", header);
+    cr_assert_eq(upgrade(both), 403);
+    cr_assert_eq(upgrade("Authorization: Bearer a-secret-of-some-length\r\nOrigin: https://good.example\r\n"), 101);
+    snprintf(both, sizeof both, "%sAuthorization: Bearer another-secret-of-it\r\n", header);
+    cr_assert_eq(ask_with("/api/v1/views", both), 401);
+    snprintf(both, sizeof both, "Cookie: a=b; %s=0; %s\r\n", name, cookie);
+    cr_assert_eq(ask_with("/api/v1/views", both), 200);
+    snprintf(both, sizeof both, "Cookie: %s0\r\n", cookie);
+    cr_assert_eq(ask_with("/api/v1/views", both), 401);
+    snprintf(both, sizeof both, "Cookie: %s=\r\n", name);
+    cr_assert_eq(ask_with("/api/v1/views", both), 401);
+
+    cr_assert_eq(session("DELETE", header, cookie), 204);
+    cr_assert_not_null(strstr(cookie, "; Max-Age=0"), "%s", cookie);
+    cr_assert_eq(ask_with("/api/v1/views", header), 401);
+    serve_stop(&serve);
+}
+
+/* Where there are passwords alone the browser asks by itself, and where there is nothing to sign in to there is nothing to change. */
+Test(serve_live, nobody_signs_in_who_need_not)
+{
+    char file[300];
+    struct serve_answer answer;
+
+    count_event("e1", "a");
+    snprintf(file, sizeof file, "%s", run_file_write(p.dir, "secrets", "basic ann pass word!\n"));
+    start((const char *const[]){"--auth-file", file, NULL});
+    answer = serve_ask(&serve, "GET", "/", "Accept: text/html\r\n");
+    cr_assert_eq(answer.status, 401);
+    cr_assert_not_null(strstr(serve_header(&answer, "WWW-Authenticate"), "Basic realm=\"tally\""));
+    serve_done(&answer);
+    serve_stop(&serve);
+    start((const char *const[]){NULL});
+    answer = serve_ask(&serve, "POST", "/session", "Authorization: Bearer a-secret-of-some-length\r\n");
+    cr_assert_eq(answer.status, 405);
+    serve_done(&answer);
+    serve_stop(&serve);
+}
+
 /* It says nothing of where the store is, and what there is instead. */
 Test(serve_live, an_unknown_view_is_refused_with_those_that_there_are)
 {

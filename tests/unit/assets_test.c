@@ -52,6 +52,8 @@ Test(assets, the_page_and_all_that_it_asks_for)
     cr_assert_geq(check_named(page, "href=\"", "\""), 4);
     for (size_t m = 0; m < TL_COUNT(modules); m++)
         check_named(must_find(modules[m]), "from './", "'");
+    cr_assert_geq(check_named(must_find("/sign_in.html"), "src=\"", "\""), 2);
+    cr_assert_geq(check_named(must_find("/sign_in.html"), "href=\"", "\""), 2);
 }
 
 Test(assets, nothing_stands_in_the_page_that_its_policy_forbids)
