@@ -82,6 +82,7 @@ const asTime = (it) => (it && !Number.isNaN(Date.parse(it)) ? Date.parse(state.z
 const columns = (view) => [...view.keys, ...view.texts];
 const shared = {
   api,
+  changed: () => soonTiles(),
   get views() { return page.views; },
   zone: zoneName,
   where: (view) => state.where.filter((each) => view.columns.some(({ name }) => name === each.split(':')[0])),
@@ -276,7 +277,6 @@ async function build() {
   page.panels = specs.map((spec) => new Panel(spec, shared));
   const host = $('panels');
   host.replaceChildren(...(page.panels.length > 0 ? page.panels.map(({ element }) => element) : [el('div.empty', {}, el('h2', {}, 'There are no views yet'), el('p', {}, 'Once ', el('code', {}, 'tally speed'), ' or ', el('code', {}, 'tally batch'), ' has begun with a views file, its numbers come up here by themselves.'))]));
-  host.dataset.tops = String(specs.filter(({ kind, isGuess }) => kind === 'top' && !isGuess).length);
   host.setAttribute('aria-busy', 'false');
   for (const source of page.sources.values()) {
     let { boundary } = source;

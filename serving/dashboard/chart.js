@@ -120,7 +120,9 @@ export class Chart {
   }
 
   #range(low, high) {
-    const { from, to } = this.#now;
+    const { from, to, boundary } = this.#now;
+    // A boundary that is just behind the newest window is shown, too.
+    if (boundary && high && boundary / 1000 > high && boundary / 1000 - high < (high - low) / 10) high = boundary / 1000;
     const least = from ? Math.min(from / 1000, low ?? Infinity) : (low ?? 0);
     const most = to ? Math.max(to / 1000, high ?? 0) : (high ?? 1);
     return least < most ? [least, most] : [least - 60, most + 60];
@@ -133,7 +135,7 @@ export class Chart {
     if (!line) return;
     const width = u.over.clientWidth;
     const at = boundary === null || boundary === undefined ? 0 : u.valToPos(boundary / 1000, 'x');
-    const inside = at > 0 && at < width;
+    const inside = boundary !== null && boundary !== undefined && at >= 0 && at <= width + 1;
     line.hidden = !inside;
     line.style.left = `${at}px`;
     line.classList.toggle('right', at > width - 90);

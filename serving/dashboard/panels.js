@@ -8,7 +8,7 @@ const DRAWN_MS = 250;
 const ROLLED_MS = 2000;
 const TOP_MAX = 8;
 
-/** page: what the panels share (app.js): api(path), source(view), step(view), span(view), addFilter(column, value), where(view), zone(). */
+/** page: what the panels share (app.js): api(path), source(view), step(view), span(view), addFilter(column, value), where(view), zone(), changed(). */
 export class Panel {
   #drawing = null; #last = 0; #stop = null;
 
@@ -178,7 +178,7 @@ const bars = (panel, rows, unit, onPick, nameOf) => {
   return el('ol.bars', {}, rows.map((group) => {
     const bar = el('span.bar', { 'aria-hidden': 'true' });
     bar.style.inlineSize = `${Math.max(0.5, (group.total / most) * 100)}%`;
-    const name = said(group.name, 90);
+    const name = said(typeof group.name === 'string' ? group.name.replace(/^https?:\/\/(?=.)/, '') : group.name, 90);
     const label = onPick ? el('button.pick', { type: 'button', title: legible(group.name, 300), 'aria-label': `Only ${nameOf} ${legible(group.name, 90)}`, onclick: () => onPick(group.name) }, name) : el('span.pick', {}, name);
     return el('li', {}, bar, label, group.trend ? sparkline(group.trend) : '', el('span.n', {}, number(group.total, unit)), group.trend ? change(group.before, group.after) : '');
   }));
@@ -202,6 +202,7 @@ const KINDS = {
       const was = panel.source;
       panel.rolled = split === null ? null : await rolledUp(panel);
       if (panel.source !== was) return;
+      panel.page.changed();
       // What may not be added up is put together by the server, from what it keeps beside the numbers; where it cannot, there are several lines.
       if (panel.rolled) panel.source = { rows: panel.rolled, boundary: was.boundary };
       drawTimes(panel, { view, measure, split: panel.rolled ? null : split, label: measure.label });
@@ -215,6 +216,8 @@ const KINDS = {
       const { view, measure, key } = panel.spec;
       const found = groups(panel.source.rows, key, measure, panel.page.step(view));
       panel.element.hidden = panel.spec.isGuess && found.length < 2 && panel.page.where(view).length === 0;
+      const host = panel.element.parentElement;
+      if (host) host.dataset.tops = host.querySelectorAll('.panel.top:not([hidden])').length;
       if (found.length === 0) return empty(panel);
       const rest = found.slice(TOP_MAX).reduce((a, { total }) => a + total, 0);
       panel.say(capital(measure.label), ', with the trend; ', count(found.length), ' in all', rest > 0 ? `, ${number(rest, measure.unit)} beyond these` : '', '. Pick one to filter.');

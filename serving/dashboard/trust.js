@@ -137,10 +137,16 @@ export class Trust {
   }
 
   showChecks(answer) {
-    const rows = answer.checks ?? answer.rows ?? [];
+    // What is checked of a table is told of each view that reads it.
+    const found = new Map();
+    for (const { view, ...row } of answer.checks ?? answer.rows ?? []) {
+      const id = JSON.stringify(row);
+      found.set(id, { ...row, views: [...(found.get(id)?.views ?? []), view] });
+    }
+    const rows = [...found.values()];
     const isBad = (v) => !/pass/i.test(String(v));
     swap(this.#parts.checks.body, table('Checks, of each the newest', [
-      { name: 'check', title: 'check' }, { name: 'view', title: 'view' }, { name: 'verdict', title: 'verdict', show: (v) => el(isBad(v) ? 'span.bad' : 'span.good', {}, isBad(v) ? '✗ ' : '✓ ', said(v)) },
+      { name: 'check', title: 'check' }, { name: 'views', title: 'view', show: (names) => (names.length > 2 ? el('span', { title: legible(names.join(', '), 300) }, `${count(names.length)} views`) : said(names.join(', '))) }, { name: 'verdict', title: 'verdict', show: (v) => el(isBad(v) ? 'span.bad' : 'span.good', {}, isBad(v) ? '✗ ' : '✓ ', said(v)) },
       { name: 'measured', title: 'measured', isNumber: true, show: (v) => number(v) }, { name: 'bounds', title: 'bounds', show: (_, row) => (row.bounds !== undefined ? said(row.bounds) : row.low === null && row.high === null ? '–' : `${row.low ?? '…'} to ${row.high ?? '…'}`) },
       { name: 'violations', title: 'violations', isNumber: true, show: (v) => number(v) }, { name: 'to', title: 'of', show: (v) => (v ? moment(time(v)) : '–') }, { name: 'run', title: 'run', isNumber: true },
     ], [...rows].sort((a, b) => isBad(b.verdict) - isBad(a.verdict))));
