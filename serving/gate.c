@@ -391,28 +391,26 @@ static bool wants_page(const struct tl_http_call *call)
     return false;
 }
 
-/* A browser asks people for a name and a password by itself, but knows nothing of tokens: where there are any, there is a page that takes either. It
- * must not ask besides, so what comes from the page is not told of Basic. */
+/* A browser asks people for a name and a password by itself, whenever it is told of Basic, but knows nothing of tokens. So where there are any it is not
+ * told, and there is a page that takes either; who has a password may send it all the same. */
 static void ask_who(struct tl_gate *gate, struct tl_http_call *call, bool is_wrong)
 {
-    static const char basic[] = "WWW-Authenticate: Basic realm=\"tally\", charset=\"UTF-8\"\r\nWWW-Authenticate: Bearer\r\n",
-                      bearer[] = "WWW-Authenticate: Bearer\r\n";
+    static const char bearer[] = "WWW-Authenticate: Bearer\r\n",
+                      basic[] = "WWW-Authenticate: Basic realm=\"tally\", charset=\"UTF-8\"\r\n";
     const struct tl_asset *page = tl_asset_find(TL_SV("/sign_in.html"));
     struct tl_buf head;
 
-    if (gate->has_tokens && page != NULL && wants_page(call)) {
-        tl_buf_init(&head, 0);
-        tl_buf_printf(&head, "Content-Type: %s\r\nCache-Control: no-store\r\nVary: Accept, Cookie\r\n%s", page->type, bearer);
-        tl_gate_put_headers(gate, call, true, &head);
-        tl_serve_meter_status(gate->meter, 401);
-        tl_http_answer(call, 401, tl_buf_sv(&head), tl_blob_copy((struct tl_sv){(const char *)page->bytes, page->size}));
-        tl_buf_done(&head);
+    if (!gate->has_tokens || page == NULL || !wants_page(call)) {
+        tl_gate_refuse(gate, call, 401, gate->has_tokens ? bearer : basic,
+                       is_wrong ? "that is no secret of this server" : "a token (Authorization: Bearer) or a password is needed");
         return;
     }
-    tl_gate_refuse(
-        gate, call, 401,
-        gate->has_tokens && (tl_http_call_header(call, "cookie").data != NULL || tl_sv_eq(call->path, SESSION)) ? bearer : basic,
-        is_wrong ? "that is no secret of this server" : "a token (Authorization: Bearer) or a password is needed");
+    tl_buf_init(&head, 0);
+    tl_buf_printf(&head, "Content-Type: %s\r\nCache-Control: no-store\r\nVary: Accept, Cookie\r\n%s", page->type, bearer);
+    tl_gate_put_headers(gate, call, true, &head);
+    tl_serve_meter_status(gate->meter, 401);
+    tl_http_answer(call, 401, tl_buf_sv(&head), tl_blob_copy((struct tl_sv){(const char *)page->bytes, page->size}));
+    tl_buf_done(&head);
 }
 
 /* POST /session, with a secret: a pass for it. DELETE: it is no good any more. */

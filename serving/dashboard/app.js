@@ -264,7 +264,11 @@ async function readViews() {
 
 const shapeOf = (views) => JSON.stringify(views.map(({ name, kind, columns: c }) => [name, kind, c]));
 
-async function build() {
+/** One after the other, whoever asks. */
+let building = Promise.resolve();
+const build = () => (building = building.then(rebuild));
+
+async function rebuild() {
   for (const panel of page.panels) panel.close();
   for (const source of page.sources.values()) source.close();
   page.sources.clear();
@@ -374,6 +378,8 @@ function listen() {
   });
   $('filter-column').addEventListener('change', showValues);
   $('filter-value').addEventListener('focus', showValues);
+  // The address has other things to keep than where the focus is.
+  document.querySelector('.skip').addEventListener('click', (event) => { event.preventDefault(); $('main').focus(); });
   matchMedia('(prefers-color-scheme: dark)').addEventListener('change', redrawCharts);
   addEventListener('hashchange', () => { readAddress(); $('range').value = state.range; useZone(zoneName()); choose('As the address says'); });
 }
@@ -387,6 +393,7 @@ async function start() {
   page.trust.onLate = soonTiles;
   connect();
   await refresh();
+  await building;
   if (page.panels.length === 0) await build();
   setInterval(refresh, REFRESH_MS);
 }

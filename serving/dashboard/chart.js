@@ -27,13 +27,13 @@ function timeAxis(u, splits) {
 }
 
 export class Chart {
-  #host; #plot = null; #shape = ''; #now = null; #observer; #tip; #readout; #parts = null;
+  #host; #plot = null; #shape = ''; #now = null; #observer; #tip; #readout; #parts = null; #at = null;
 
   /** `label`: what the picture shows, for those who do not see it. */
   constructor(label, { height = 220 } = {}) {
     this.height = height;
     this.#readout = el('p.unseen', { role: 'status' });
-    this.#host = el('div.plot', { tabindex: '0', role: 'group', 'aria-roledescription': 'chart', 'aria-label': label, onkeydown: (event) => this.#key(event), onblur: () => this.#plot?.setCursor({ left: -10, top: -10 }) });
+    this.#host = el('div.plot', { tabindex: '0', role: 'group', 'aria-roledescription': 'chart', 'aria-label': label, onkeydown: (event) => this.#key(event), onblur: () => { this.#at = null; this.#plot?.setCursor({ left: -10, top: -10 }); } });
     this.element = el('div.chart', {}, this.#host, this.#readout, this.legend = el('ul.legend'));
     this.#observer = new ResizeObserver(() => this.#resize());
     this.#observer.observe(this.#host);
@@ -151,18 +151,18 @@ export class Chart {
     }
   }
 
-  #point(u) {
-    const index = u.cursor.idx;
+  #point(u, index = u.cursor.left < 0 ? null : u.cursor.idx) {
     const { x, series, unit, boundary } = this.#now;
-    if (index === null || index === undefined || u.cursor.left < 0) {
+    if (index === null || index === undefined) {
       this.#tip.hidden = true;
       return;
     }
+    this.#at = index;
     const shown = series.map(({ name, values, tip }) => [name, tip ? tip(index) : values[index]]).filter(([, v]) => v !== null && v !== undefined);
     const state = boundary === null || boundary === undefined ? null : x[index] * 1000 <= boundary ? 'reconciled' : 'provisional';
     this.#tip.replaceChildren(el('strong', {}, moment(x[index] * 1000)), ...shown.map(([name, v]) => el('span', {}, said(name, 40), ` ${typeof v === 'string' ? v : number(v, unit)}`)), state ? el('em', {}, state) : '');
     this.#tip.hidden = shown.length === 0;
-    const left = u.cursor.left;
+    const left = u.valToPos(x[index], 'x');
     this.#tip.style.left = `${left}px`;
     this.#tip.classList.toggle('flip', left > u.over.clientWidth / 2);
   }
@@ -173,9 +173,10 @@ export class Chart {
     if (!(event.key in moves) || x.length === 0 || this.#plot === null) return;
     event.preventDefault();
     const last = x.length - 1;
-    const at = this.#plot.cursor.idx ?? (moves[event.key] > 0 ? -1 : x.length);
+    const at = this.#at ?? (moves[event.key] > 0 ? -1 : x.length);
     const index = Math.max(0, Math.min(last, at + moves[event.key]));
     this.#plot.setCursor({ left: this.#plot.valToPos(x[index], 'x'), top: 10 });
+    this.#point(this.#plot, index); // what is read out does not wait for the plot's own cursor
     this.#readout.textContent = [...this.#tip.children].map((part) => part.textContent).join(', ');
   }
 }

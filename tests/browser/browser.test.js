@@ -16,7 +16,7 @@ async function elsewhere(t) {
   return `http://other.example.com:${server.address().port}/page?token=hunter2`;
 }
 
-test('page views, a navigation within the page, a link that leaves, and an event of the site', { timeout: 60_000 }, async (t) => {
+test('page views, a navigation within the page, a link that leaves, and an event of the site', { timeout: 240_000 }, async (t) => {
   const space = workspace(t);
   const link = await elsewhere(t);
   const site = await startSite(t, { SITE_DB: `${space.dir}/site.db`, SITE_SCRIPT: '/tally/tally.js', SITE_ELSEWHERE: link });

@@ -49,7 +49,7 @@ function reportOf({ dir }) {
   return file;
 }
 
-test('the HTML report', { timeout: 120_000 }, async (t) => {
+test('the HTML report', { timeout: 300_000 }, async (t) => {
   const file = reportOf(workspace(t));
   const url = pathToFileURL(file).href;
   const browser = await startBrowser(t);

@@ -959,7 +959,7 @@ Test(serve, secrets_are_asked_for_and_never_shown)
         answer = serve_ask(&serve, "GET", "/api/v1/views", cases[c].header);
         cr_expect_eq(answer.status, cases[c].status, "%s: %d", cases[c].header, answer.status);
         if (answer.status == 401)
-            SAYS(answer.http.all, "WWW-Authenticate: Basic realm=\"tally\"");
+            SAYS(answer.http.all, "WWW-Authenticate: Bearer\r\n");
         else
             cr_expect_str_eq(serve_header(&answer, "Cache-Control"), "private, no-cache");
         serve_done(&answer);
