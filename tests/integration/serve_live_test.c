@@ -368,6 +368,22 @@ Test(serve_live, a_browser_signs_in_for_a_cookie)
     serve_stop(&serve);
 }
 
+/* A wrong secret costs as much as twenty requests, by whichever way it comes. */
+Test(serve_live, who_guesses_at_the_door_waits)
+{
+    char cookie[256];
+    int refused = 0;
+
+    count_event("e1", "a");
+    cr_assert_eq(setenv("TALLY_SERVE_TOKEN", "a-secret-of-some-length", 1), 0);
+    start((const char *const[]){"--rate", "20", NULL});
+    for (int i = 0; i < 12; i++)
+        refused += session("POST", "Authorization: Bearer another-secret-of-it\r\n", cookie) == 429;
+    cr_assert_gt(refused, 6);
+    unsetenv("TALLY_SERVE_TOKEN");
+    serve_stop(&serve);
+}
+
 /* Where there are passwords alone the browser asks by itself, and where there is nothing to sign in to there is nothing to change. */
 Test(serve_live, nobody_signs_in_who_need_not)
 {
