@@ -218,3 +218,24 @@ test('people with a token sign in', { timeout: 300_000 }, async (t) => {
   await page.waitForSelector('#secret', { timeout: PATIENCE_MS });
   assert.equal(await serve.end(), 0);
 });
+
+test('people with a password are asked by the browser', { timeout: 300_000 }, async (t) => {
+  const shop = await countShop(t, { events: 500, hours: 1 });
+  const secrets = path.join(shop.dir, 'secrets');
+  fs.writeFileSync(secrets, 'basic ann a password\n', { mode: 0o600 });
+  const serve = await startServe(t, shop, '--auth-file', secrets);
+  const browser = await startBrowser(t);
+  const stranger = await browser.newContext();
+  t.after(() => stranger.close());
+  // Nobody answers what a browser without a window asks.
+  const refused = await stranger.request.get(serve.url, { headers: { accept: 'text/html' } });
+  assert.match(`${refused.status()} ${refused.headers()['www-authenticate']}`, /^401 Basic realm="tally"/);
+  const ann = await browser.newContext({ httpCredentials: { username: 'ann', password: 'a password' } });
+  t.after(() => ann.close());
+  const page = await ann.newPage();
+  await page.goto(serve.url);
+  await until(page, '#connection', /^Live$/);
+  assert.ok(await page.isHidden('#sign-out'));
+  await page.close();
+  assert.equal(await serve.end(), 0);
+});
