@@ -226,6 +226,7 @@ static enum tl_code prove_again(struct again *again, const struct tl_cause_finde
         const struct tl_cause_view *view = &again->views[again->units[u]->view];
         struct tl_unit *mine;
 
+        assert(view->shape != NULL);
         TL_TRY(tl_compare_adopt(&again->compare, view->plan_view, again->units[u], view->shape->columns_count, &mine, err));
         forget_outcome(mine);
     }

@@ -125,7 +125,9 @@ const char *ws_hear_words(struct wire *wire, const char *words)
 
 unsigned ws_hear_close(struct wire *wire)
 {
-    struct ws_frame frame;
+    struct ws_frame frame = {
+        .payload = {"", 0}
+    };
 
     while (ws_hear(wire, &frame))
         if (frame.first == WS_CLOSE)
