@@ -434,6 +434,14 @@ static double sample(const char *name)
     return value;
 }
 
+static void wait_for_sample(const char *line)
+{
+    char *page = http_wait_for(serve.monitor, "/metrics", 200, line, 5000);
+
+    cr_assert_not_null(page, "%s", line);
+    free(page);
+}
+
 Test(serve_live, monitors_see_who_listens)
 {
     static struct wire wire;
@@ -445,7 +453,7 @@ Test(serve_live, monitors_see_who_listens)
     (void)hear(&wire, "\"type\":\"snapshot\"");
     count_event("e2", "a");
     (void)hear(&wire, "\"n\":2");
-    cr_assert_not_null(http_wait_for(serve.monitor, "/metrics", 200, "\ntally_serve_live_messages_total 2\n", 5000));
+    wait_for_sample("\ntally_serve_live_messages_total 2\n");
     cr_assert_eq(sample("tally_serve_live_clients{kind=\"sse\"}"), 1);
     cr_assert_eq(sample("tally_serve_live_subscriptions"), 1);
     cr_assert_eq(sample("tally_serve_live_views"), 1);
@@ -455,8 +463,8 @@ Test(serve_live, monitors_see_who_listens)
     cr_assert_eq(sample("tally_serve_live_cut_off_clients_total"), 0);
     cr_assert_eq(sample("tally_serve_requests_total{status=\"200\"}"), 1);
     cr_assert_eq(upgrade(""), 101);
-    cr_assert_not_null(http_wait_for(serve.monitor, "/metrics", 200, "\ntally_serve_requests_total{status=\"101\"} 1\n", 5000));
+    wait_for_sample("\ntally_serve_requests_total{status=\"101\"} 1\n");
     wire_close(&wire);
-    cr_assert_not_null(http_wait_for(serve.monitor, "/metrics", 200, "\ntally_serve_live_clients{kind=\"sse\"} 0\n", 5000));
+    wait_for_sample("\ntally_serve_live_clients{kind=\"sse\"} 0\n");
     serve_stop(&serve);
 }

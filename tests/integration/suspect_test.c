@@ -187,6 +187,7 @@ Test(suspect, rules_of_before_explain)
         EXPECT_STATUS(&scene, 1);
         EXPECT(&scene, "$.summary.named", "3");
     }
+    run_done(&scene.run);
     RUN(&scene.run, "reconcile", "--views", scene.views, "--data", scene.dir, "--old-functions", old);
     cr_assert_not_null(strstr(scene.run.out, "    rules_changed: no event is behind it\n"), "%s", scene.run.out);
     /* What a library would give that no layer had is forged all the same. */
