@@ -376,6 +376,16 @@ static char *put_digits(char *at, uint64_t value, unsigned width)
     return at + width;
 }
 
+static char *put_pair(char *at, unsigned value)
+{
+    static const char pairs[] =
+        "0001020304050607080910111213141516171819202122232425262728293031323334353637383940414243444546474849"
+        "5051525354555657585960616263646566676869707172737475767778798081828384858687888990919293949596979899";
+
+    memcpy(at, pairs + 2 * (size_t)value, 2);
+    return at + 2;
+}
+
 static char *put_year(char *at, int64_t year)
 {
     uint64_t size = year < 0 ? (uint64_t)-year : (uint64_t)year;
@@ -393,7 +403,7 @@ static char *put_year(char *at, int64_t year)
 static char *put_stamp(char *at, int64_t ms, char separator)
 {
     int64_t days = ms / TL_DAY_MS, year;
-    unsigned month, day;
+    unsigned month, day, seconds;
     uint64_t rest;
 
     if (days * TL_DAY_MS > ms)
@@ -402,15 +412,16 @@ static char *put_stamp(char *at, int64_t ms, char separator)
     tl_civil_from_days(days, &year, &month, &day);
     at = put_year(at, year);
     *at++ = '-';
-    at = put_digits(at, month, 2);
+    at = put_pair(at, month);
     *at++ = '-';
-    at = put_digits(at, day, 2);
+    at = put_pair(at, day);
     *at++ = separator;
-    at = put_digits(at, rest / 3600000, 2);
+    seconds = (unsigned)(rest / 1000);
+    at = put_pair(at, seconds / 3600);
     *at++ = ':';
-    at = put_digits(at, rest / 60000 % 60, 2);
+    at = put_pair(at, seconds / 60 % 60);
     *at++ = ':';
-    at = put_digits(at, rest / 1000 % 60, 2);
+    at = put_pair(at, seconds % 60);
     *at++ = '.';
     return put_digits(at, rest % 1000, 3);
 }
