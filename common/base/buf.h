@@ -38,6 +38,7 @@ static inline void tl_buf_put(struct tl_buf *buf, const void *bytes, size_t size
     char *at = size > 0 ? tl_buf_reserve(buf, size) : NULL;
 
     if (at != NULL) {
+        assert(bytes != NULL);
         memcpy(at, bytes, size);
         buf->size += size;
     }
