@@ -93,6 +93,7 @@ struct tl_live_limits tl_live_usual_limits(void)
                                    .lagging_ms = 30000,
                                    .subscriptions_max = 64,
                                    .rows_max = 10000,
+                                   .snapshot_bytes_max = 2 << 20,
                                    .snapshots_bytes_max = 16 << 20,
                                    .linger_ms = 3600000};
 }
@@ -324,7 +325,7 @@ static enum tl_code put_shown(void *ctx, const struct tl_shown_row *row, bool *e
         return tl_fail(err, TL_ERR_CORRUPT, "what was shown of view '%.*s' is damaged", TL_SV_ARG(view->name));
     if (!tl_filter_takes(&s->group->filter, s->live->new_values))
         return TL_OK;
-    s->truncated = *enough = s->left-- == 0;
+    s->truncated = *enough = s->left-- == 0 || s->live->added.size >= s->live->limits.snapshot_bytes_max;
     if (*enough)
         return TL_OK;
     if (s->rows_count == s->rows_capacity) {
@@ -773,15 +774,31 @@ static enum tl_code bring_up(struct tl_live *live, struct subscription *sub, str
     send_blob(live, sub->client, frame);
     sub->seq = view->is.seq;
     sub->resumes = false;
-    set_state(live, sub, CURRENT);
+    /* Who does not take it is one that lags, though nothing changes. */
+    set_state(live, sub, backlog_of(live, sub->client) * 2 > live->limits.backlog_bytes_max ? BEHIND : CURRENT);
 out:
     return rc;
 }
 
-/* As many as there is time for; the next turn goes on. Who lagged and left what he lagged behind with lags no more. */
+/* Clients from this one on come first at the next turn. */
+static void begin_with(struct tl_live *live, struct tl_live_client *client, struct tl_live_client *last)
+{
+    struct tl_live_client *first = live->clients;
+
+    if (client == first)
+        return;
+    *client->at = NULL;
+    last->next = first;
+    first->at = &last->next;
+    live->clients = client;
+    client->at = &live->clients;
+}
+
+/* As many as there is time for; the next turn goes on with who had none. Who lagged and left what he lagged behind with lags no more. */
 static enum tl_code bring_up_all(struct tl_live *live, int64_t (*clock_ms)(void), struct tl_err *err)
 {
     int64_t until_ms = clock_ms() + WORK_MS;
+    struct tl_live_client *next_time = NULL, *last = NULL;
     enum tl_code rc = TL_OK;
 
     live->has_more = false;
@@ -789,15 +806,18 @@ static enum tl_code bring_up_all(struct tl_live *live, int64_t (*clock_ms)(void)
          client = client->next) {
         bool lags = false;
 
+        last = client;
         for (struct subscription *sub = client->subscriptions, *next; sub != NULL && !client->ended; sub = next) {
             next = sub->next_of_client;
             if (sub->state == CURRENT)
                 continue;
             if (backlog_of(live, client) * 2 <= live->limits.backlog_bytes_max) {
-                if (clock_ms() < until_ms)
+                if (clock_ms() < until_ms) {
                     TL_TRY(bring_up(live, sub, err));
-                else
+                } else {
                     live->has_more = true;
+                    next_time = next_time != NULL ? next_time : client;
+                }
             }
             lags = lags || (sub->state != CURRENT && backlog_of(live, client) > 0);
         }
@@ -810,6 +830,8 @@ static enum tl_code bring_up_all(struct tl_live *live, int64_t (*clock_ms)(void)
             end_client(live, client, 1013, "too slow for what changes");
         }
     }
+    if (next_time != NULL) /* who waits is not current, so `last` is the last of all */
+        begin_with(live, next_time, last);
 out:
     return rc;
 }

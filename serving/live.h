@@ -47,8 +47,10 @@ struct tl_live_now {
 struct tl_live_limits {
     size_t backlog_bytes_max;
     int64_t lagging_ms;
-    size_t subscriptions_max;   /* of one client */
-    int64_t rows_max;           /* of a snapshot */
+    size_t subscriptions_max; /* of one client */
+    int64_t rows_max;         /* of a snapshot */
+    size_t
+        snapshot_bytes_max; /* then it is truncated: what waits for a client that does not read is at most that and its backlog */
     size_t snapshots_bytes_max; /* kept for who asks for the same next, all together; others are made anew */
     int64_t linger_ms;          /* how long a view stays live when nobody listens any more */
 };
