@@ -339,6 +339,27 @@ static void snapshots_are_kept_up_to_a_limit(const struct store_backend *backend
     finish();
 }
 
+/* Of long rows there are fewer: the newest, and it says so. */
+static void a_snapshot_has_a_limit_in_bytes(const struct store_backend *backend)
+{
+    struct client c;
+    const char *text;
+
+    begin(backend);
+    put(0, 10 * S, "a", 1);
+    put(0, 20 * S, "b", 1);
+    close_live();
+    scene.limits.snapshot_bytes_max = 10;
+    open_live();
+    enter(&c);
+    say(&c, "{\"type\":\"subscribe\",\"view\":\"hits\"}");
+    text = hear(&c);
+    cr_assert(strstr(text, "\"host\":\"b\"") != NULL && strstr(text, "\"truncated\":true") != NULL, "%s", text);
+    cr_assert_null(strstr(text, "\"host\":\"a\""), "%s", text);
+    forget(&c);
+    finish();
+}
+
 static void filters_see_rows_come_and_go(const struct store_backend *backend)
 {
     struct client c;
@@ -615,6 +636,7 @@ static const struct store_check checks[] = {
     CHECK(who_comes_back_misses_and_repeats_nothing),
     CHECK(another_file_or_store_leads_nowhere),
     CHECK(snapshots_are_kept_up_to_a_limit),
+    CHECK(a_snapshot_has_a_limit_in_bytes),
     CHECK(filters_see_rows_come_and_go),
     CHECK(a_snapshot_has_the_newest_rows_in_order),
     CHECK(what_is_wrong_is_said_with_what_would_do),
