@@ -71,7 +71,7 @@ test('the dashboard', { timeout: 600_000, concurrency: 3 }, async (t) => {
     const { page, without } = await open(t2, browser, server);
     await drawn(page);
     open10s(server, world, 7777);
-    await until(page, '#tile-rate .small', /\+(7,[89]|8,0)\d\d in open windows/);
+    await until(page, '#tile-rate .small', /^(▲ up |▼ down |■ about the same, )[\d.]+\s?% on the minute before \+(7,[89]|8,0)\d\d in open windows/);
     server.change('pages_1m', [{ op: 'upsert', row: { ...world.views.get('pages_1m').rows.at(-1), page: '/a-new-page', page_views: 999_999 } }]);
     await until(page, '.panel.top .bars li:first-child', /a-new-page.*999,999/);
     server.events('server_errors', [{ event_time: iso(Date.now()), status: 599, url: '/just-now', user_agent: 'x', _layer: 'speed', _final: true }]);
