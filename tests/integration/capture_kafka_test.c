@@ -17,7 +17,7 @@
 #include "support/kafka_broker.h"
 #include "support/kafka_raw.h"
 
-enum { PRODUCE = 0, BROKERS = 1 };
+enum { PRODUCE = 0, BROKERS = 1, PATIENCE_MS = 30000 };
 
 static struct capture_scene scene;
 static struct tl_err err;
@@ -59,7 +59,7 @@ Test(capture_kafka, a_topic_is_made_and_gets_each_event_once)
     capture_scene_put_all(&scene, 0, 5000, 300);
     capture_scene_await_delivered(&scene, 5000);
     cr_assert_eq(capture_scene_segments(&scene), 0);
-    capture_scene_close(&scene, 5000);
+    capture_scene_close(&scene, PATIENCE_MS);
     for (uint32_t p = 0; p < 3; p++) {
         size_t count;
         int64_t *numbers = capture_scene_numbers(&scene, p, &count);
@@ -78,7 +78,7 @@ Test(capture_kafka, the_key_is_kafkas_own)
     scene.options.key = TL_CAPTURE_KEY_HOST;
     capture_scene_open(&scene);
     capture_scene_put(&scene, 0, 50);
-    capture_scene_close(&scene, 5000);
+    capture_scene_close(&scene, PATIENCE_MS);
     cr_assert_eq(strncmp(raw_key_and_headers(scene.options.topic, 0), "example.com", 11), 0);
 }
 
@@ -90,7 +90,7 @@ Test(capture_kafka, broker_mode_is_told_by_the_delivery_report)
     capture_scene_put_all(&scene, 0, 200, 100);
     capture_scene_await_taken(&scene, 200);
     cr_assert_eq(capture_scene_segments(&scene), 0);
-    capture_scene_close(&scene, 5000);
+    capture_scene_close(&scene, PATIENCE_MS);
     capture_scene_check_numbers(&scene, 0, 200);
 }
 
@@ -109,7 +109,7 @@ Test(capture_kafka, one_that_is_too_large_for_the_topic_is_dropped_and_the_rest_
     capture_scene_put_all(&scene, 101, 200, 500);
     capture_scene_await_delivered(&scene, 199);
     cr_assert_eq(capture_scene_figures(&scene).dropped[TL_CAPTURE_TOO_LARGE], 1);
-    capture_scene_close(&scene, 5000);
+    capture_scene_close(&scene, PATIENCE_MS);
     numbers = capture_scene_numbers(&scene, 0, &count);
     cr_assert_eq(count, 199);
     for (size_t i = 0; i < count; i++)
@@ -146,7 +146,7 @@ Test(capture_kafka, broker_mode_says_no_to_one_that_is_too_large)
         tl_clock_sleep_ms(5);
     cr_assert_eq(atomic_load(&scene.refused), 1);
     cr_assert_eq(scene.capture->waiters.count, 0);
-    capture_scene_close(&scene, 5000);
+    capture_scene_close(&scene, PATIENCE_MS);
 }
 
 static void refuse_start(enum tl_code code, const char *words)
@@ -217,7 +217,7 @@ Test(capture_mock, a_broker_that_is_away_at_the_start_is_waited_for)
     cr_assert_eq(capture_scene_figures(&scene).delivered, 0);
     rd_kafka_mock_broker_set_up(cluster, 1);
     capture_scene_await_delivered(&scene, 500);
-    capture_scene_close(&scene, 5000);
+    capture_scene_close(&scene, PATIENCE_MS);
     cr_assert_eq(capture_scene_segments(&scene), 0);
     capture_scene_check_numbers(&scene, 0, 500);
 }
@@ -242,7 +242,7 @@ Test(capture_mock, a_broker_that_goes_and_comes_under_load_loses_and_doubles_not
     }
     capture_scene_await_delivered(&scene, (uint64_t)n);
     cr_assert_eq(atomic_load(&scene.refused), 0);
-    capture_scene_close(&scene, 5000);
+    capture_scene_close(&scene, PATIENCE_MS);
     cr_assert_eq(capture_scene_segments(&scene), 0);
     capture_scene_check_numbers(&scene, 0, n);
 }
@@ -275,7 +275,7 @@ static void check_through(rd_kafka_resp_err_t first, rd_kafka_resp_err_t second)
         tl_clock_sleep_ms(5);
     }
     capture_scene_await_delivered(&scene, 300);
-    capture_scene_close(&scene, 5000);
+    capture_scene_close(&scene, PATIENCE_MS);
     check_all_there(300);
 }
 
