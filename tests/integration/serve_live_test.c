@@ -331,6 +331,7 @@ Test(serve_live, a_browser_signs_in_for_a_cookie)
     cr_assert_eq(ask_with("/sign_in.js", ""), 200);
     cr_assert_eq(ask_with("/app.css", ""), 200);
     cr_assert_eq(ask_with("/app.js", ""), 401);
+    cr_assert_eq(ask_with("/sign_in.html", ""), 401);
 
     cr_assert_eq(session("POST", "", cookie), 401);
     cr_assert_eq(session("DELETE", "", cookie), 401);
@@ -346,6 +347,8 @@ Test(serve_live, a_browser_signs_in_for_a_cookie)
     snprintf(header, sizeof header, "Cookie: %s\r\n", cookie);
     cr_assert_eq(ask_with("/", header), 200);
     cr_assert_eq(ask_with("/api/v1/views", header), 200);
+    /* There it would see that somebody is in, and load itself again, and again. */
+    cr_assert_eq(ask_with("/sign_in.html", header), 404);
     cr_assert_eq(upgrade(header), 101);
     snprintf(both, sizeof both, "%sOrigin: http://127.0.0.1:%u\r\n", header, serve.port);
     cr_assert_eq(upgrade(both), 101);
