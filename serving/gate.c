@@ -15,7 +15,6 @@
 #include "base/clock.h"
 #include "base/diag.h"
 #include "base/table.h"
-#include "passes.h"
 #include "problem.h"
 
 enum {
@@ -34,6 +33,13 @@ struct secret {
     bool basic;
     uint8_t user[SHA256_DIGEST_LENGTH]; /* basic */
     uint8_t secret[SHA256_DIGEST_LENGTH];
+};
+static_assert((int)SECRETS_MAX <= TL_PASS_OWNERS, "a pass is its secret's");
+
+/* What a call shows for one; empty where that is none. */
+struct shown {
+    bool basic;
+    struct tl_sv user, secret;
 };
 
 /* An address's allowance: so many requests are left. */
@@ -59,11 +65,6 @@ struct tl_gate {
 
 /* ---- secrets ---- */
 
-static void hash(struct tl_sv text, uint8_t out[SHA256_DIGEST_LENGTH])
-{
-    (void)!EVP_Digest(text.data != NULL ? text.data : "", text.size, out, NULL, EVP_sha256(), NULL);
-}
-
 static enum tl_code add_secret(struct tl_gate *gate, const char *place, bool basic, struct tl_sv name, struct tl_sv secret,
                                struct tl_err *err)
 {
@@ -74,7 +75,8 @@ static enum tl_code add_secret(struct tl_gate *gate, const char *place, bool bas
     if (gate->secrets_count == SECRETS_MAX)
         return tl_fail(err, TL_ERR_USAGE, "%s: more than %d secrets", place, SECRETS_MAX);
     to->basic = basic;
-    hash(name, to->user);
+    if (!tl_passes_hash(name, to->user))
+        return tl_fail_memory(err, 0);
     if (tl_sv_starts(secret, prefix)) {
         if (secret.size != prefix.size + (size_t)2 * SHA256_DIGEST_LENGTH)
             return tl_fail(err, TL_ERR_USAGE,
@@ -90,7 +92,8 @@ static enum tl_code add_secret(struct tl_gate *gate, const char *place, bool bas
         if (secret.size < least)
             return tl_fail(err, TL_ERR_USAGE, "%s: a %s has at least %zu characters; `openssl rand -hex 32` makes one", place,
                            basic ? "password" : "token", least);
-        hash(secret, to->secret);
+        if (!tl_passes_hash(secret, to->secret))
+            return tl_fail_memory(err, 0);
     }
     gate->secrets_count++;
     gate->has_tokens |= !basic;
@@ -148,58 +151,6 @@ out:
     return rc;
 }
 
-/* All are looked at, whichever is right. */
-static bool knows(const struct tl_gate *gate, bool basic, struct tl_sv user, struct tl_sv secret)
-{
-    uint8_t user_hash[SHA256_DIGEST_LENGTH], secret_hash[SHA256_DIGEST_LENGTH];
-    int found = 0;
-
-    hash(user, user_hash);
-    hash(secret, secret_hash);
-    for (size_t s = 0; s < gate->secrets_count; s++) {
-        int wrong = CRYPTO_memcmp(secret_hash, gate->secrets[s].secret, sizeof secret_hash);
-
-        if (basic)
-            wrong |= CRYPTO_memcmp(user_hash, gate->secrets[s].user, sizeof user_hash);
-        found |= (wrong == 0) & (gate->secrets[s].basic == basic);
-    }
-    OPENSSL_cleanse(secret_hash, sizeof secret_hash);
-    return found != 0;
-}
-
-static bool has_secret(const struct tl_gate *gate, const struct tl_http_call *call)
-{
-    struct tl_sv value = tl_http_call_header(call, "authorization"), scheme = tl_sv_cut(&value, ' ');
-    unsigned char plain[CREDENTIALS_MAX + 4];
-    struct tl_sv user, password;
-    int size, padding = 0;
-    bool known;
-
-    value = tl_sv_trim(value);
-    if (tl_sv_eq_nocase(scheme, TL_SV("Bearer")))
-        return knows(gate, false, (struct tl_sv){NULL, 0}, value);
-    if (!tl_sv_eq_nocase(scheme, TL_SV("Basic")) || value.size == 0 || value.size % 4 != 0 || value.size > CREDENTIALS_MAX)
-        return false;
-    while (padding < 2 && value.data[value.size - 1 - (size_t)padding] == '=')
-        padding++;
-    size = EVP_DecodeBlock(plain, (const unsigned char *)value.data, (int)value.size);
-    if (size < padding)
-        return false;
-    password = (struct tl_sv){(const char *)plain, (size_t)(size - padding)};
-    user = tl_sv_cut(&password, ':');
-    known = knows(gate, true, user, password);
-    OPENSSL_cleanse(plain, sizeof plain);
-    return known;
-}
-
-/* A secret that is shown counts alone, right or wrong. */
-static bool is_known(struct tl_gate *gate, const struct tl_http_call *call)
-{
-    if (tl_http_call_header(call, "authorization").data != NULL)
-        return has_secret(gate, call);
-    return tl_passes_has(gate->passes, call);
-}
-
 /* ---- how often ---- */
 
 /* Of IPv6 the network that one customer has. */
@@ -243,6 +194,63 @@ static bool take(struct tl_gate *gate, const struct tl_endpoint *peer, double co
         return false;
     bucket->left -= cost;
     return true;
+}
+
+/* The one that it is, or -1. All are looked at, whichever is right. */
+static int find_secret(const struct tl_gate *gate, const struct shown *shown)
+{
+    uint8_t user_hash[SHA256_DIGEST_LENGTH], secret_hash[SHA256_DIGEST_LENGTH];
+    int found = -1;
+
+    if (!tl_passes_hash(shown->user, user_hash) || !tl_passes_hash(shown->secret, secret_hash))
+        return -1;
+    for (size_t s = 0; s < gate->secrets_count; s++) {
+        int wrong = CRYPTO_memcmp(secret_hash, gate->secrets[s].secret, sizeof secret_hash);
+
+        if (shown->basic)
+            wrong |= CRYPTO_memcmp(user_hash, gate->secrets[s].user, sizeof user_hash);
+        if ((wrong == 0) & (gate->secrets[s].basic == shown->basic))
+            found = (int)s;
+    }
+    OPENSSL_cleanse(secret_hash, sizeof secret_hash);
+    return found;
+}
+
+static struct shown read_shown(struct tl_sv value, unsigned char plain[CREDENTIALS_MAX + 4])
+{
+    struct tl_sv scheme = tl_sv_cut(&value, ' ');
+    struct shown shown = {.basic = tl_sv_eq_nocase(scheme, TL_SV("Basic"))};
+    int size, padding = 0;
+
+    value = tl_sv_trim(value);
+    if (tl_sv_eq_nocase(scheme, TL_SV("Bearer")))
+        shown.secret = value;
+    if (!shown.basic || value.size == 0 || value.size % 4 != 0 || value.size > CREDENTIALS_MAX)
+        return shown;
+    while (padding < 2 && value.data[value.size - 1 - (size_t)padding] == '=')
+        padding++;
+    size = EVP_DecodeBlock(plain, (const unsigned char *)value.data, (int)value.size);
+    if (size < padding)
+        return shown;
+    shown.secret = (struct tl_sv){(const char *)plain, (size_t)(size - padding)};
+    shown.user = tl_sv_cut(&shown.secret, ':');
+    return shown;
+}
+
+/* A secret that is shown counts alone, right or wrong. `secret`: by which; -1: by a pass. */
+static bool is_known(struct tl_gate *gate, const struct tl_http_call *call, int *secret)
+{
+    struct tl_sv authorization = tl_http_call_header(call, "authorization");
+    unsigned char plain[CREDENTIALS_MAX + 4];
+    struct shown shown;
+
+    *secret = -1;
+    if (authorization.data == NULL)
+        return tl_passes_has(gate->passes, call, tl_clock_monotonic_ms());
+    shown = read_shown(authorization, plain);
+    *secret = find_secret(gate, &shown);
+    OPENSSL_cleanse(plain, sizeof plain);
+    return *secret >= 0;
 }
 
 /* ---- from where ---- */
@@ -299,6 +307,17 @@ bool tl_gate_origin_is_good(const struct tl_gate *gate, const struct tl_http_cal
     /* A proxy may have taken TLS off: the scheme is not compared. */
     return tl_sv_starts(origin, TL_SV("http")) && (tl_sv_cut(&rest, '/'), tl_sv_cut(&rest, '/'), true) && rest.size > 0 &&
            tl_sv_eq_nocase(rest, call->head.host);
+}
+
+void tl_gate_use(struct tl_gate *gate, const struct tl_http_call *call, struct tl_pass_use *use)
+{
+    if (tl_http_call_header(call, "authorization").data == NULL)
+        tl_passes_use(gate->passes, call, tl_clock_monotonic_ms(), use);
+}
+
+void tl_gate_look(struct tl_gate *gate)
+{
+    tl_passes_look(gate->passes, tl_clock_monotonic_ms());
 }
 
 /* ---- what a browser is told ---- */
@@ -414,7 +433,7 @@ static void ask_who(struct tl_gate *gate, struct tl_http_call *call, bool is_wro
 }
 
 /* POST /session, with a secret: a pass for it. DELETE: it is no good any more. */
-static bool answer_session(struct tl_gate *gate, struct tl_http_call *call)
+static bool answer_session(struct tl_gate *gate, struct tl_http_call *call, int secret)
 {
     bool begins = tl_sv_eq(call->method, TL_SV("POST"));
     enum tl_code rc = TL_OK;
@@ -425,9 +444,9 @@ static bool answer_session(struct tl_gate *gate, struct tl_http_call *call)
         return false;
     tl_buf_init(&head, 0);
     if (!begins)
-        tl_passes_take(gate->passes, call, &head);
-    else if (tl_http_call_header(call, "authorization").data != NULL)
-        rc = tl_passes_give(gate->passes, call, &head, &err);
+        tl_passes_take(gate->passes, call, tl_clock_monotonic_ms(), &head);
+    else if (secret >= 0)
+        rc = tl_passes_give(gate->passes, call, (size_t)secret, tl_clock_monotonic_ms(), &head, &err);
     if (rc != TL_OK) {
         tl_gate_refuse(gate, call, 503, "Retry-After: 1\r\n", err.message);
     } else {
@@ -442,6 +461,8 @@ static bool answer_session(struct tl_gate *gate, struct tl_http_call *call)
 
 bool tl_gate_let_in(struct tl_gate *gate, struct tl_http_call *call)
 {
+    int secret = -1;
+
     if (!take(gate, &call->peer, 1)) {
         tl_gate_refuse(gate, call, 429, "Retry-After: 1\r\n", "this address asks more often than it may");
         return false;
@@ -454,7 +475,7 @@ bool tl_gate_let_in(struct tl_gate *gate, struct tl_http_call *call)
         answer_options(gate, call);
         return false;
     }
-    if (gate->secrets_count > 0 && !is_open(call->path) && !is_known(gate, call)) {
+    if (gate->secrets_count > 0 && !is_open(call->path) && !is_known(gate, call, &secret)) {
         bool said = tl_http_call_header(call, "authorization").data != NULL;
 
         if (said)
@@ -462,7 +483,7 @@ bool tl_gate_let_in(struct tl_gate *gate, struct tl_http_call *call)
         ask_who(gate, call, said);
         return false;
     }
-    if (gate->secrets_count > 0 && answer_session(gate, call))
+    if (gate->secrets_count > 0 && answer_session(gate, call, secret))
         return false;
     if (!tl_sv_eq(call->method, TL_SV("GET")) && !tl_sv_eq(call->method, TL_SV("HEAD"))) {
         tl_gate_refuse(gate, call, 405, "Allow: " METHODS "\r\n", "there is nothing to change here: GET and HEAD would do");
@@ -508,7 +529,7 @@ enum tl_code tl_gate_open(const struct tl_gate_options *options, const struct tl
     gate->rate = (double)(options->rate >= 0 ? options->rate : TL_GATE_RATE);
     if (getrandom(&gate->seed, sizeof gate->seed, 0) != (ssize_t)sizeof gate->seed)
         TL_TRY(tl_fail_errno(err, TL_ERR_IO, "getrandom"));
-    TL_TRY(tl_passes_open(listen->port, &gate->passes, err));
+    TL_TRY(tl_passes_open(listen->port, options->pass_ms > 0 ? options->pass_ms : TL_GATE_PASS_MS, &gate->passes, err));
     TL_TRY(check_origins(&options->origins, err));
     if (options->auth_file != NULL)
         TL_TRY(read_file(gate, options->auth_file, err));

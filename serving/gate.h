@@ -6,7 +6,7 @@
  * Authorization alone and never written anywhere.
  *
  * A browser has no way to send a token by itself. Where there are tokens it gets a page (with 401) that sends the secret once, as POST /session, for a
- * cookie that stands for it from then on (passes.h), to the WebSocket, too; DELETE /session ends it.
+ * cookie that stands for it from then on (passes.h), to the WebSocket, too; DELETE /session ends it, and what goes on by it.
  *
  * The file of secrets: one a line, # begins a comment:
  *     token NAME SECRET              Authorization: Bearer SECRET
@@ -19,15 +19,18 @@
 
 #include "main/option.h"
 #include "net/http_server.h"
+#include "passes.h"
 #include "serve_meter.h"
 
 enum { TL_GATE_SECRET_MIN = 16, TL_GATE_PASSWORD_MIN = 8, TL_GATE_RATE = 200 };
+#define TL_GATE_PASS_MS (INT64_C(30) * 24 * 3600 * 1000)
 
 struct tl_gate_options {
     const char *auth_file;         /* NULL: none */
     struct tl_option_list origins; /* whose pages may read answers: https://host[:port], or * */
     struct tl_option_list hosts;   /* names that Host may have beside the machine's own */
     int64_t rate; /* requests a second of one address (IPv6: of its /64); 0: any number; -1: TL_GATE_RATE, but the loopback's */
+    int64_t pass_ms; /* that a pass is good for at most; 0: TL_GATE_PASS_MS */
 };
 
 struct tl_gate;
@@ -43,6 +46,10 @@ bool tl_gate_has_secrets(const struct tl_gate *gate);
 bool tl_gate_let_in(struct tl_gate *gate, struct tl_http_call *call);
 /* Of a call that becomes a WebSocket: no page of a site that is neither this one nor in `origins` has sent it; with a pass, this one alone. */
 bool tl_gate_origin_is_good(const struct tl_gate *gate, const struct tl_http_call *call);
+/* Before a call becomes what goes on: where it has come by a pass, `use` is one of that. */
+void tl_gate_use(struct tl_gate *gate, const struct tl_http_call *call, struct tl_pass_use *use);
+/* About once a second: passes whose time is over end. */
+void tl_gate_look(struct tl_gate *gate);
 /* What each answer has to have: CORS, Content-Security-Policy (of data, or of a page that runs its own scripts) and the usual ones. */
 void tl_gate_put_headers(const struct tl_gate *gate, const struct tl_http_call *call, bool page, struct tl_buf *out);
 /* Answers with problem+json; `headers`: lines more, or "". The second takes the reference to a body that is one already. */

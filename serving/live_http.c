@@ -29,6 +29,7 @@ struct guest {
     struct tl_websocket *ws;
     struct tl_http_stream *stream;
     struct tl_http_call *call; /* of SSE, before its first message */
+    struct tl_pass_use use;
     /* The watcher's. */
     struct tl_live_client *client;
     int64_t said_ms; /* monotonic: when it was sent something last; INT64_MAX: never */
@@ -131,6 +132,7 @@ static void refuse(struct tl_live_http *live, struct tl_http_call *call, int sta
 
 static void leave(struct guest *guest)
 {
+    tl_pass_use_done(&guest->use);
     guest->ws = NULL;
     guest->stream = NULL;
     guest->call = NULL;
@@ -242,6 +244,13 @@ static void give(struct guest *guest, const struct item *item)
     }
 }
 
+static void on_pass_over(struct tl_pass_use *use)
+{
+    struct guest *guest = (struct guest *)((char *)use - offsetof(struct guest, use));
+
+    give(guest, &(struct item){.code = 1008, .reason = "signed out"});
+}
+
 static void deliver(void *ctx)
 {
     struct batch *batch = ctx;
@@ -261,7 +270,7 @@ static void deliver(void *ctx)
 
 /* ---- the loop: who comes ---- */
 
-static struct guest *guest_open(struct tl_live_http *live, enum tl_live_kind kind)
+static struct guest *guest_open(struct tl_live_http *live, const struct tl_http_call *call, enum tl_live_kind kind)
 {
     struct guest *guest = calloc(1, sizeof *guest);
 
@@ -271,6 +280,8 @@ static struct guest *guest_open(struct tl_live_http *live, enum tl_live_kind kin
     guest->kind = kind;
     guest->said_ms = INT64_MAX;
     atomic_init(&guest->refs, 1);
+    guest->use.over = on_pass_over;
+    tl_gate_use(live->config.gate, call, &guest->use);
     return guest;
 }
 
@@ -291,13 +302,14 @@ static void take_websocket(struct tl_live_http *live, struct tl_http_call *call)
         refuse(live, call, 403, "", "this page may not listen; --cors says whose pages may");
         return;
     }
-    guest = guest_open(live, TL_LIVE_WEBSOCKET);
+    guest = guest_open(live, call, TL_LIVE_WEBSOCKET);
     if (guest == NULL) {
         refuse(live, call, 503, "", "out of memory");
         return;
     }
     guest->ws = tl_websocket_accept(call, &limits, &calls, guest);
     if (guest->ws == NULL) {
+        tl_pass_use_done(&guest->use);
         guest_drop(guest);
         return;
     }
@@ -383,7 +395,7 @@ static void take_sse(struct tl_live_http *live, struct tl_http_call *call)
 
     tl_buf_init(&message, 0);
     wrong = put_subscribe(&message, call);
-    guest = wrong == NULL ? guest_open(live, TL_LIVE_SSE) : NULL;
+    guest = wrong == NULL ? guest_open(live, call, TL_LIVE_SSE) : NULL;
     if (guest == NULL) {
         refuse(live, call, wrong != NULL ? 400 : 503, "", wrong != NULL ? wrong : "out of memory");
     } else {
@@ -492,6 +504,11 @@ static void end_guest(void *ctx, unsigned code, const char *reason)
     add_item(ctx, (struct item){.guest = ctx, .code = code, .reason = reason});
 }
 
+static void look_at_passes(void *gate)
+{
+    tl_gate_look(gate);
+}
+
 /* So that nobody in between takes a stream for dead: a comment to whoever has heard nothing for so long. Looked at a few times in that while, not each turn. */
 static void beat(struct tl_live_http *live)
 {
@@ -500,6 +517,7 @@ static void beat(struct tl_live_http *live)
     if (now_ms < live->heartbeat_ms)
         return;
     live->heartbeat_ms = now_ms + step_ms;
+    (void)!tl_http_server_call(live->config.server, look_at_passes, live->config.gate); /* without memory, the next time */
     for (struct guest *guest = live->guests; guest != NULL; guest = guest->next)
         if (guest->kind == TL_LIVE_SSE && now_ms - guest->said_ms >= live->config.heartbeat_ms - step_ms && backlog(guest) == 0)
             send_frame(guest, live->heartbeat);

@@ -21,8 +21,7 @@ struct tl_live_http;
 struct tl_live_http_config {
     struct tl_http_server *server;
     struct tl_serve_meter *meter;
-    const struct tl_gate
-        *gate; /* what answers have to have, and which pages may open a WebSocket, for which CORS does not hold */
+    struct tl_gate *gate; /* what answers have to have, and which pages may open a WebSocket, for which CORS does not hold */
     struct tl_pulse
         *pulse; /* knows of a change before clients are told: what they then ask for must not be older. NULL: nobody asks */
     struct tl_changes_config changes;

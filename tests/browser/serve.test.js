@@ -208,9 +208,20 @@ test('people with a token sign in', { timeout: 300_000 }, async (t) => {
   await until(elsewhere, '#connection', /^Live$/);
   await elsewhere.close();
 
+  // Whoever signs out does so for all pages of the browser, and what they listen to ends.
+  const beside = await context.newPage();
+  const ends = [];
+  beside.on('websocket', (socket) => socket.on('close', () => ends.push(socket.url())));
+  await beside.goto(serve.url);
+  await until(beside, '#connection', /^Live$/);
   await page.click('#sign-out');
   await page.waitForSelector('#secret');
   assert.deepEqual(await context.cookies(), []);
+  await beside.waitForSelector('#secret', { timeout: PATIENCE_MS });
+  assert.ok(ends.length > 0);
+  await beside.close();
+  // The page to sign in has no name of its own: whoever is in would see it load itself for ever.
+  assert.equal((await page.request.get(new URL('sign_in.html', serve.url).href, { headers: { authorization: 'Bearer a-secret-of-some-length' } })).status(), 404);
   await signIn('pässword!', 'ann');
   await until(page, '#connection', /^Live$/);
   // Whoever has been signed out elsewhere is asked again by himself.

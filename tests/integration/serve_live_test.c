@@ -312,6 +312,7 @@ static int ask_with(const char *target, const char *headers)
 Test(serve_live, a_browser_signs_in_for_a_cookie)
 {
     static const char secrets[] = "token wall a-secret-of-some-length\nbasic ann pass word!\n";
+    static struct wire wire;
     char cookie[256], header[300], both[400], name[80], file[300];
     struct serve_answer answer;
 
@@ -365,9 +366,13 @@ Test(serve_live, a_browser_signs_in_for_a_cookie)
     snprintf(both, sizeof both, "Cookie: %s=\r\n", name);
     cr_assert_eq(ask_with("/api/v1/views", both), 401);
 
+    listen_to(&wire, "view=hits", header);
+    (void)hear(&wire, "\"snapshot\"");
     cr_assert_eq(session("DELETE", header, cookie), 204);
     cr_assert_not_null(strstr(cookie, "; Max-Age=0"), "%s", cookie);
     cr_assert_eq(ask_with("/api/v1/views", header), 401);
+    (void)hear(&wire, "0\r\n\r\n");
+    wire_close(&wire);
     serve_stop(&serve);
 }
 

@@ -18,11 +18,14 @@ static struct {
     char file[600];
     size_t unread_bytes_max;
     int64_t heartbeat_ms;
+    struct tl_gate_options options;
 } scene;
 
 static void on_request(void *ctx, struct tl_http_call *call)
 {
     (void)ctx;
+    if (!tl_gate_let_in(scene.gate, call))
+        return;
     if (!tl_live_http_take(scene.live, call))
         tl_http_answer_problem(call, 404, (struct tl_sv){NULL, 0}, "nothing here");
 }
@@ -34,8 +37,7 @@ static void open_live(void)
 
     http_scene_start(&scene.http, &config);
     OK(tl_serve_meter_open(NULL, NULL, NULL, &scene.meter, err));
-    OK(tl_gate_open(&(struct tl_gate_options){.rate = 0}, tl_http_server_listen(scene.http.server), scene.meter, &scene.gate,
-                    err));
+    OK(tl_gate_open(&scene.options, tl_http_server_listen(scene.http.server), scene.meter, &scene.gate, err));
     live.server = scene.http.server;
     live.meter = scene.meter;
     live.gate = scene.gate;
@@ -72,13 +74,20 @@ static void put(const char *host, int64_t value)
     store_put_speed(scene.store, scene.epoch, scene.id, 0, 10 * S, host, value);
 }
 
-static void open_client(struct wire *wire)
+static void open_client_with(struct wire *wire, const char *headers)
 {
     wire_open(wire, scene.http.port);
-    wire_say(wire, "GET /api/v1/live HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
-                   "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n");
+    wire_say(wire,
+             "GET /api/v1/live HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+             "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n%s\r\n",
+             headers);
     cr_assert(wire_head(wire));
     cr_assert_eq(wire->status, 101, "%s", wire->head);
+}
+
+static void open_client(struct wire *wire)
+{
+    open_client_with(wire, "");
 }
 
 /* Masked with zeros; less than 126 bytes. */
@@ -222,7 +231,7 @@ static long long id_of(const char *event)
 static void ask_events(struct wire *wire, const char *query, const char *header)
 {
     wire_open(wire, scene.http.port);
-    wire_say(wire, "GET /api/v1/live/sse?%s HTTP/1.1\r\nHost: x\r\n%s\r\n", query, header);
+    wire_say(wire, "GET /api/v1/live/sse?%s HTTP/1.1\r\nHost: localhost\r\n%s\r\n", query, header);
     cr_assert(wire_head(wire));
 }
 
@@ -309,7 +318,7 @@ static void who_asks_wrongly_is_answered(const struct store_backend *backend)
         wire_close(&wire);
     }
     wire_open(&wire, scene.http.port);
-    wire_say(&wire, "GET /api/v1/live HTTP/1.1\r\nHost: x\r\n\r\n");
+    wire_say(&wire, "GET /api/v1/live HTTP/1.1\r\nHost: localhost\r\n\r\n");
     cr_assert(wire_head(&wire));
     cr_assert_eq(wire.status, 426);
     wire_close(&wire);
@@ -317,8 +326,102 @@ static void who_asks_wrongly_is_answered(const struct store_backend *backend)
     tl_store_close(scene.store);
 }
 
+/* ---- who has signed in ---- */
+
+#define BEARER "Authorization: Bearer a-secret-of-some-length\r\n"
+
+static void ask_session(const char *method, const char *headers, char cookie[200])
+{
+    static struct wire wire;
+    const char *given;
+
+    wire_open(&wire, scene.http.port);
+    wire_say(&wire, "%s /session HTTP/1.1\r\nHost: localhost\r\n%s\r\n", method, headers);
+    cr_assert(wire_head(&wire));
+    cr_assert_eq(wire.status, 204, "%s", wire.head);
+    given = wire_header(&wire, "set-cookie");
+    snprintf(cookie, 200, "Cookie: %.*s\r\n", (int)strcspn(given, ";"), given);
+    wire_close(&wire);
+}
+
+static void follow(struct wire *socket, struct wire *stream, const char *headers)
+{
+    open_client_with(socket, headers);
+    say(socket, "{\"type\":\"subscribe\",\"view\":\"hits\"}");
+    expect_part(hear(socket, TEXT), "\"type\":\"snapshot\"");
+    ask_events(stream, "view=hits", headers);
+    expect_part(hear_event(stream), "data: {\"type\":\"snapshot\",");
+}
+
+static void expect_signed_out(struct wire *socket, struct wire *stream)
+{
+    const char *end = hear(socket, CLOSE);
+    char bytes[8];
+
+    cr_assert_eq((unsigned char)end[0] << 8 | (unsigned char)end[1], 1008);
+    cr_assert_str_eq(end + 2, "signed out");
+    cr_assert(wire_read_all(stream, bytes, 2));                                  /* of the chunk before */
+    while (wire_read_all(stream, bytes, 5) && memcmp(bytes, "3\r\n:\n", 5) == 0) /* comments */
+        cr_assert(wire_read_all(stream, bytes, 3));
+    cr_assert_eq(memcmp(bytes, "0\r\n\r\n", 5), 0, "%.5s", bytes);
+    wire_close(socket);
+    wire_close(stream);
+}
+
+static void expect_heard(struct wire *socket, struct wire *stream, const char *part)
+{
+    const char *event;
+
+    expect_part(hear(socket, TEXT), part);
+    do {
+        event = hear_event(stream);
+    } while (event[0] == ':');
+    expect_part(event, part);
+}
+
+static void who_has_signed_out_hears_no_more(const struct store_backend *backend)
+{
+    static struct wire sockets[3], streams[3];
+    char cookie[200], other[200], none[200];
+
+    cr_assert_eq(setenv("TALLY_SERVE_TOKEN", "a-secret-of-some-length", 1), 0);
+    scene.heartbeat_ms = 300;
+    begin(backend);
+    ask_session("POST", BEARER, cookie);
+    ask_session("POST", BEARER, other);
+    follow(&sockets[0], &streams[0], cookie);
+    follow(&sockets[1], &streams[1], other);
+    follow(&sockets[2], &streams[2], BEARER);
+    ask_session("DELETE", cookie, none);
+    put("a", 1);
+    expect_signed_out(&sockets[0], &streams[0]);
+    for (int i = 1; i < 3; i++) {
+        expect_heard(&sockets[i], &streams[i], "\"num_hits\":1");
+        wire_close(&sockets[i]);
+        wire_close(&streams[i]);
+    }
+    close_live();
+
+    scene.options.pass_ms = 1500; /* in place of 30 days */
+    open_live();
+    ask_session("POST", BEARER, cookie);
+    follow(&sockets[0], &streams[0], cookie);
+    follow(&sockets[2], &streams[2], BEARER);
+    expect(hear_event(&streams[0]), ":\n\n"); /* it goes on for now */
+    expect_signed_out(&sockets[0], &streams[0]);
+    put("a", 2);
+    expect_heard(&sockets[2], &streams[2], "\"num_hits\":2");
+    wire_close(&sockets[2]);
+    wire_close(&streams[2]);
+    close_live();
+    scene.options.pass_ms = 0;
+    scene.heartbeat_ms = 0;
+    unsetenv("TALLY_SERVE_TOKEN");
+    tl_store_close(scene.store);
+}
+
 static const struct store_check checks[] = {
     CHECK(a_tick_reaches_every_client),       CHECK(who_says_too_much_is_cut_off), CHECK(simple_clients_get_events_and_come_back),
-    CHECK(a_stream_is_never_silent_for_long), CHECK(who_asks_wrongly_is_answered),
+    CHECK(a_stream_is_never_silent_for_long), CHECK(who_asks_wrongly_is_answered), CHECK(who_has_signed_out_hears_no_more),
 };
 STORE_SUITE(live_http)
