@@ -24,7 +24,7 @@ enum {
     BUCKETS = 16384, /* of addresses; some share one set */
     WAYS = 4,
     BURST_S = 2,
-    FAILURE_COST = 20, /* requests that a wrong secret counts for */
+    FAILURES_BURST = 20, /* wrong secrets; and then one a second */
 };
 #define METHODS "GET, HEAD, OPTIONS"
 #define SESSION TL_SV("/session")
@@ -42,11 +42,18 @@ struct shown {
     struct tl_sv user, secret;
 };
 
-/* An address's allowance: so many requests are left. */
+enum verdict { KNOWN, NOBODY, WRONG, TOO_OFTEN };
+
+/* Of somebody so much is left. */
 struct bucket {
-    uint64_t address;
+    uint64_t who;
     int64_t at_ms; /* monotonic */
     double left;
+};
+
+struct allowance {
+    double rate, most; /* a second; at once */
+    struct bucket buckets[BUCKETS];
 };
 
 struct tl_gate {
@@ -57,10 +64,9 @@ struct tl_gate {
     size_t secrets_count;
     bool has_tokens;
     struct tl_passes *passes;
-    double rate;
     bool limits_loopback;
     uint64_t seed;
-    struct bucket buckets[BUCKETS];
+    struct allowance requests, failures;
 };
 
 /* ---- secrets ---- */
@@ -160,39 +166,54 @@ static uint64_t address_of(const struct tl_gate *gate, const struct tl_endpoint 
     uint64_t words[3] = {gate->seed, 0, 0};
 
     memcpy(&words[1], peer->bytes, memcmp(peer->bytes, v4, sizeof v4) == 0 ? 16 : 8);
-    return tl_hash_bytes((struct tl_sv){(const char *)words, sizeof words}) | 1;
+    return tl_hash_bytes((struct tl_sv){(const char *)words, sizeof words});
 }
 
-static struct bucket *bucket_of(struct tl_gate *gate, uint64_t address, int64_t now_ms)
+/* Of a name, known or not, at which somebody guesses. */
+static uint64_t name_of(const struct tl_gate *gate, const struct shown *shown)
 {
-    struct bucket *set = &gate->buckets[address % (BUCKETS / WAYS) * WAYS], *oldest = set;
+    uint64_t words[3] = {gate->seed, tl_hash_bytes(shown->user), shown->basic};
+
+    return tl_hash_bytes((struct tl_sv){(const char *)words, sizeof words});
+}
+
+/* Whoever comes in the place of another goes on with what that one has left: else many who come once would make it whole again for the one before them. */
+static struct bucket *bucket_of(struct allowance *allowance, uint64_t who)
+{
+    struct bucket *set = &allowance->buckets[who % (BUCKETS / WAYS) * WAYS], *oldest = set;
 
     for (size_t w = 0; w < WAYS; w++) {
-        if (set[w].address == address)
+        if (set[w].who == who)
             return &set[w];
         if (set[w].at_ms < oldest->at_ms)
             oldest = &set[w];
     }
-    *oldest = (struct bucket){address, now_ms, gate->rate * BURST_S};
+    oldest->who = who;
     return oldest;
 }
 
-/* Takes so many; false: there are not enough. */
-static bool take(struct tl_gate *gate, const struct tl_endpoint *peer, double cost)
+/* What is left by now; good until the next call. */
+static double *left_of(struct allowance *allowance, uint64_t who)
 {
     int64_t now_ms = tl_clock_monotonic_ms();
-    struct bucket *bucket;
+    struct bucket *bucket = bucket_of(allowance, who);
+    double left = bucket->left + (double)(now_ms - bucket->at_ms) / 1000 * allowance->rate;
 
-    if (gate->rate <= 0 || (!gate->limits_loopback && tl_endpoint_is_loopback(peer)))
-        return true;
-    bucket = bucket_of(gate, address_of(gate, peer), now_ms);
-    bucket->left += (double)(now_ms - bucket->at_ms) / 1000 * gate->rate;
-    if (bucket->left > gate->rate * BURST_S)
-        bucket->left = gate->rate * BURST_S;
+    bucket->left = bucket->at_ms != 0 && left < allowance->most ? left : allowance->most;
     bucket->at_ms = now_ms;
-    if (bucket->left < 1)
+    return &bucket->left;
+}
+
+static bool may_ask(struct tl_gate *gate, const struct tl_endpoint *peer)
+{
+    double *left;
+
+    if (gate->requests.rate <= 0 || (!gate->limits_loopback && tl_endpoint_is_loopback(peer)))
+        return true;
+    left = left_of(&gate->requests, address_of(gate, peer));
+    if (*left < 1)
         return false;
-    bucket->left -= cost;
+    *left -= 1;
     return true;
 }
 
@@ -237,20 +258,40 @@ static struct shown read_shown(struct tl_sv value, unsigned char plain[CREDENTIA
     return shown;
 }
 
-/* A secret that is shown counts alone, right or wrong. `secret`: by which; -1: by a pass. */
-static bool is_known(struct tl_gate *gate, const struct tl_http_call *call, int *secret)
+/* Whoever shows wrong secrets waits, and so none of his is looked at. A proxy on this machine may come with anybody: there the name waits at which somebody
+ * guesses, and no other. A token is looked at even so: it has no name, and is too long to be guessed, however often. */
+static enum verdict judge_shown(struct tl_gate *gate, const struct tl_endpoint *peer, const struct shown *shown, int *secret)
+{
+    bool is_near = tl_endpoint_is_loopback(peer);
+    uint64_t who = is_near ? name_of(gate, shown) : address_of(gate, peer);
+    double *left = left_of(&gate->failures, who);
+
+    if (*left < 1 && (!is_near || shown->basic))
+        return TOO_OFTEN;
+    *secret = find_secret(gate, shown);
+    if (*secret >= 0)
+        return KNOWN;
+    if (*left < 1)
+        return TOO_OFTEN;
+    *left -= 1;
+    return WRONG;
+}
+
+/* A secret that is shown counts alone, right or wrong; -1: the call came by a pass. */
+static enum verdict judge(struct tl_gate *gate, const struct tl_http_call *call, int *secret)
 {
     struct tl_sv authorization = tl_http_call_header(call, "authorization");
     unsigned char plain[CREDENTIALS_MAX + 4];
     struct shown shown;
+    enum verdict verdict;
 
     *secret = -1;
     if (authorization.data == NULL)
-        return tl_passes_has(gate->passes, call, tl_clock_monotonic_ms());
+        return tl_passes_has(gate->passes, call, tl_clock_monotonic_ms()) ? KNOWN : NOBODY;
     shown = read_shown(authorization, plain);
-    *secret = find_secret(gate, &shown);
+    verdict = judge_shown(gate, &call->peer, &shown, secret);
     OPENSSL_cleanse(plain, sizeof plain);
-    return *secret >= 0;
+    return verdict;
 }
 
 /* ---- from where ---- */
@@ -459,11 +500,23 @@ static bool answer_session(struct tl_gate *gate, struct tl_http_call *call, int 
     return true;
 }
 
+/* True: it may go on. `secret`: by which. */
+static bool is_let_in(struct tl_gate *gate, struct tl_http_call *call, int *secret)
+{
+    switch (judge(gate, call, secret)) {
+    case KNOWN: return true;
+    case NOBODY: ask_who(gate, call, false); return false;
+    case WRONG: ask_who(gate, call, true); return false;
+    case TOO_OFTEN: tl_gate_refuse(gate, call, 429, "Retry-After: 1\r\n", "too many wrong secrets: wait a moment"); return false;
+    }
+    return false;
+}
+
 bool tl_gate_let_in(struct tl_gate *gate, struct tl_http_call *call)
 {
     int secret = -1;
 
-    if (!take(gate, &call->peer, 1)) {
+    if (!may_ask(gate, &call->peer)) {
         tl_gate_refuse(gate, call, 429, "Retry-After: 1\r\n", "this address asks more often than it may");
         return false;
     }
@@ -475,14 +528,8 @@ bool tl_gate_let_in(struct tl_gate *gate, struct tl_http_call *call)
         answer_options(gate, call);
         return false;
     }
-    if (gate->secrets_count > 0 && !is_open(call->path) && !is_known(gate, call, &secret)) {
-        bool said = tl_http_call_header(call, "authorization").data != NULL;
-
-        if (said)
-            (void)take(gate, &call->peer, FAILURE_COST);
-        ask_who(gate, call, said);
+    if (gate->secrets_count > 0 && !is_open(call->path) && !is_let_in(gate, call, &secret))
         return false;
-    }
     if (gate->secrets_count > 0 && answer_session(gate, call, secret))
         return false;
     if (!tl_sv_eq(call->method, TL_SV("GET")) && !tl_sv_eq(call->method, TL_SV("HEAD"))) {
@@ -526,7 +573,10 @@ enum tl_code tl_gate_open(const struct tl_gate_options *options, const struct tl
     gate->meter = meter;
     gate->loopback = is_loopback(listen);
     gate->limits_loopback = options->rate >= 0;
-    gate->rate = (double)(options->rate >= 0 ? options->rate : TL_GATE_RATE);
+    gate->requests.rate = (double)(options->rate >= 0 ? options->rate : TL_GATE_RATE);
+    gate->requests.most = gate->requests.rate * BURST_S;
+    gate->failures.rate = 1;
+    gate->failures.most = FAILURES_BURST;
     if (getrandom(&gate->seed, sizeof gate->seed, 0) != (ssize_t)sizeof gate->seed)
         TL_TRY(tl_fail_errno(err, TL_ERR_IO, "getrandom"));
     TL_TRY(tl_passes_open(listen->port, options->pass_ms > 0 ? options->pass_ms : TL_GATE_PASS_MS, &gate->passes, err));

@@ -3,7 +3,8 @@
  * On a loopback address nobody has to say who he is, and Host must name the machine itself (or --host does): a page of another site that has its own name
  * point here (DNS rebinding) gets 421. Anywhere else a token or a password is needed, and the server does not start without one; where one is set, it
  * is needed on the loopback too. Secrets are compared by their hashes, all of them, in the same time whichever is right. They are taken from the header
- * Authorization alone and never written anywhere.
+ * Authorization alone and never written anywhere. Wrong ones are braked, whatever the rate: of an address, and of a name that is guessed at
+ * where the peer is on this machine, for there it may be a proxy that everybody comes through.
  *
  * A browser has no way to send a token by itself. Where there are tokens it gets a page (with 401) that sends the secret once, as POST /session, for a
  * cookie that stands for it from then on (passes.h), to the WebSocket, too; DELETE /session ends it, and what goes on by it.
