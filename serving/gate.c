@@ -223,7 +223,7 @@ static int find_secret(const struct tl_gate *gate, const struct shown *shown)
     uint8_t user_hash[SHA256_DIGEST_LENGTH], secret_hash[SHA256_DIGEST_LENGTH];
     int found = -1;
 
-    if (!tl_passes_hash(shown->user, user_hash) || !tl_passes_hash(shown->secret, secret_hash))
+    if (shown->secret.size == 0 || !tl_passes_hash(shown->user, user_hash) || !tl_passes_hash(shown->secret, secret_hash))
         return -1;
     for (size_t s = 0; s < gate->secrets_count; s++) {
         int wrong = CRYPTO_memcmp(secret_hash, gate->secrets[s].secret, sizeof secret_hash);
@@ -336,18 +336,26 @@ static bool is_listed(const struct tl_gate *gate, struct tl_sv origin)
     return is_in(&gate->options->origins, origin) || is_in(&gate->options->origins, TL_SV("*"));
 }
 
-bool tl_gate_origin_is_good(const struct tl_gate *gate, const struct tl_http_call *call)
+/* No page of another site has sent it. */
+static bool is_own(const struct tl_http_call *call)
 {
     struct tl_sv origin = tl_http_call_header(call, "origin"), rest = origin;
 
-    if (origin.data == NULL) /* a browser always says */
-        return true;
-    /* A pass came along whoever has sent it; it was given to our own page. */
-    if (is_listed(gate, origin) && (gate->secrets_count == 0 || tl_http_call_header(call, "authorization").data != NULL))
+    /* A browser always says, and with TLS it compares for itself; a proxy may have changed Host. Source: Fetch Metadata, 2.3. */
+    if (origin.data == NULL || tl_sv_eq(tl_http_call_header(call, "sec-fetch-site"), TL_SV("same-origin")))
         return true;
     /* A proxy may have taken TLS off: the scheme is not compared. */
     return tl_sv_starts(origin, TL_SV("http")) && (tl_sv_cut(&rest, '/'), tl_sv_cut(&rest, '/'), true) && rest.size > 0 &&
            tl_sv_eq_nocase(rest, call->head.host);
+}
+
+bool tl_gate_origin_is_good(const struct tl_gate *gate, const struct tl_http_call *call)
+{
+    struct tl_sv origin = tl_http_call_header(call, "origin");
+
+    /* A pass came along whoever has sent it; it was given to our own page. */
+    return is_own(call) ||
+           (is_listed(gate, origin) && (gate->secrets_count == 0 || tl_http_call_header(call, "authorization").data != NULL));
 }
 
 void tl_gate_use(struct tl_gate *gate, const struct tl_http_call *call, struct tl_pass_use *use)
@@ -483,6 +491,10 @@ static bool answer_session(struct tl_gate *gate, struct tl_http_call *call, int 
 
     if (!tl_sv_eq(call->path, SESSION) || (!begins && !tl_sv_eq(call->method, TL_SV("DELETE"))))
         return false;
+    if (!is_own(call)) { /* a browser sends a password that it knows for whoever asks */
+        tl_gate_refuse(gate, call, 403, "", "this page may sign nobody in or out; a proxy in between has to pass Host on");
+        return true;
+    }
     tl_buf_init(&head, 0);
     if (!begins)
         tl_passes_take(gate->passes, call, tl_clock_monotonic_ms(), &head);
@@ -500,9 +512,23 @@ static bool answer_session(struct tl_gate *gate, struct tl_http_call *call, int 
     return true;
 }
 
+/* Two are read as one by some and as the other by others. */
+static bool says_twice(const struct tl_http_call *call, struct tl_sv name)
+{
+    size_t count = 0;
+
+    for (size_t h = 0; h < call->head.headers_count; h++)
+        count += tl_sv_eq_nocase(call->head.headers[h].name, name);
+    return count > 1;
+}
+
 /* True: it may go on. `secret`: by which. */
 static bool is_let_in(struct tl_gate *gate, struct tl_http_call *call, int *secret)
 {
+    if (says_twice(call, TL_SV("authorization"))) {
+        tl_gate_refuse(gate, call, 400, "", "two Authorization headers");
+        return false;
+    }
     switch (judge(gate, call, secret)) {
     case KNOWN: return true;
     case NOBODY: ask_who(gate, call, false); return false;

@@ -3,11 +3,12 @@
  * On a loopback address nobody has to say who he is, and Host must name the machine itself (or --host does): a page of another site that has its own name
  * point here (DNS rebinding) gets 421. Anywhere else a token or a password is needed, and the server does not start without one; where one is set, it
  * is needed on the loopback too. Secrets are compared by their hashes, all of them, in the same time whichever is right. They are taken from the header
- * Authorization alone and never written anywhere. Wrong ones are braked, whatever the rate: of an address, and of a name that is guessed at
+ * Authorization alone, of which there is one, and never written anywhere. Wrong ones are braked, whatever the rate: of an address, and of a name that is guessed at
  * where the peer is on this machine, for there it may be a proxy that everybody comes through.
  *
  * A browser has no way to send a token by itself. Where there are tokens it gets a page (with 401) that sends the secret once, as POST /session, for a
- * cookie that stands for it from then on (passes.h), to the WebSocket, too; DELETE /session ends it, and what goes on by it.
+ * cookie that stands for it from then on (passes.h), to the WebSocket, too; DELETE /session ends it, and what goes on by it. No page of another site can do
+ * either.
  *
  * The file of secrets: one a line, # begins a comment:
  *     token NAME SECRET              Authorization: Bearer SECRET
@@ -43,7 +44,7 @@ void tl_gate_close(struct tl_gate *gate);
 bool tl_gate_is_loopback(const struct tl_gate *gate); /* others cannot reach it */
 bool tl_gate_has_secrets(const struct tl_gate *gate);
 
-/* True: the call may go on. Else it was answered: 401, 403, 405, 421, 429, or 204 to OPTIONS and /session. */
+/* True: the call may go on. Else it was answered: 400, 401, 403, 405, 421, 429, or 204 to OPTIONS and /session. */
 bool tl_gate_let_in(struct tl_gate *gate, struct tl_http_call *call);
 /* Of a call that becomes a WebSocket: no page of a site that is neither this one nor in `origins` has sent it; with a pass, this one alone. */
 bool tl_gate_origin_is_good(const struct tl_gate *gate, const struct tl_http_call *call);

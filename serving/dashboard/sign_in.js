@@ -1,6 +1,6 @@
 // sign_in.js: sends a secret once and gets a cookie for it. Whoever has one already came by a link of another site, which does not carry it.
 const $ = (id) => document.getElementById(id);
-const SAID = { 401: 'That is no secret of this server.', 429: 'Too many tries: wait a moment.' };
+const SAID = { 401: 'That is no secret of this server.', 403: 'A proxy in between has to pass Host on.', 429: 'Too many tries: wait a moment.' };
 
 // What a header can hold are bytes, and a secret may have other letters.
 const bytes = (text) => String.fromCharCode(...new TextEncoder().encode(text));

@@ -388,7 +388,12 @@ Test(serve_live, who_guesses_at_the_door_waits)
     for (int i = 0; i < 30; i++)
         refused += session("POST", "Authorization: Bearer another-secret-of-it\r\n", cookie) == 429;
     cr_assert_geq(refused, 6);
-    cr_assert_eq(session("POST", "Authorization: Bearer a-secret-of-some-length\r\n", cookie), 204);
+    cr_assert_eq(session("POST",
+                         "Authorization: Bearer a-secret-of-some-length\r\nOrigin: https://numbers.example\r\n"
+                         "Sec-Fetch-Site: same-origin\r\n",
+                         cookie),
+                 204);
+    cr_assert_not_null(strstr(cookie, "; Secure"), "a proxy has ended TLS: %s", cookie);
     unsetenv("TALLY_SERVE_TOKEN");
     serve_stop(&serve);
 }

@@ -200,6 +200,65 @@ Test(gate, guesses_at_other_names_help_nobody)
     cr_assert_lt(looked_at, 130 + 4 * (tl_clock_monotonic_ms() - begun_ms) / 1000, "%d", looked_at);
 }
 
+Test(gate, what_can_be_read_in_two_ways_is_refused)
+{
+    char header[30000];
+
+    cr_assert_eq(get(TOKEN WRONG_TOKEN), 400);
+    cr_assert_eq(get(WRONG_TOKEN TOKEN), 400);
+    cr_assert_eq(get(TOKEN "authorization: x\r\n"), 400);
+    cr_assert_eq(get("Proxy-" TOKEN), 401);
+    cr_assert_eq(get("Authorization : Bearer a-secret-of-some-length\r\n"), 400);
+    cr_assert_eq(get("Authorization: Bearer\r\n"), 401);
+    cr_assert_eq(get("Authorization: Basic Og==\r\n"), 401); /* : */
+    cr_assert_eq(get("Authorization: Basic YW5u\r\n"), 401); /* ann */
+    cr_assert_eq(get("Authorization: Basic YW5uOnBhc3Mgd29yZCE\r\n"), 401);
+    cr_assert_eq(get("Authorization: Basic ====\r\n"), 401);
+    memset(header, 'A', sizeof header);
+    memcpy(header, "Authorization: Basic ", 21);
+    strcpy(header + sizeof header - 3, "\r\n");
+    cr_assert_eq(get(header), 401);
+    memcpy(header, "Authorization: Bearer", 21);
+    cr_assert_eq(get(header), 401);
+}
+
+/* The hash of nothing is no secret either. */
+Test(gate_open, nothing_is_no_secret)
+{
+    open_gate("token none sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855\n",
+              (struct tl_gate_options){0});
+    cr_assert_eq(get("Authorization: Bearer \r\n"), 401);
+    cr_assert_eq(get("Authorization: Bearer\r\n"), 401);
+}
+
+/* A browser sends a password that it knows, and asks nobody before it posts. */
+Test(gate, pages_of_others_sign_nobody_in_or_out)
+{
+    static const struct {
+        const char *headers;
+        int status;
+    } cases[] = {
+        {"",                                                                   204},
+        {"Origin: http://127.0.0.1\r\n",                                       204},
+        {"Origin: https://127.0.0.1\r\n",                                      204}, /* a proxy has taken TLS off */
+        {"Origin: https://numbers.example\r\nSec-Fetch-Site: same-origin\r\n", 204}, /* and has changed Host */
+        {"Origin: https://numbers.example\r\n",                                403},
+        {"Origin: http://127.0.0.1:81\r\n",                                    403},
+        {"Origin: null\r\n",                                                   403},
+        {"Origin: null\r\nSec-Fetch-Site: cross-site\r\n",                     403},
+        {"Origin: http://evil.example\r\nSec-Fetch-Site: same-site\r\n",       403},
+        {"Origin: http://evil.example\r\nHost-Of-It: http://127.0.0.1\r\n",    403},
+    };
+    char headers[400];
+
+    for (size_t c = 0; c < TL_COUNT(cases); c++) {
+        snprintf(headers, sizeof headers, "%s" ANN, cases[c].headers);
+        cr_expect_eq(ask("POST", "/session", headers), cases[c].status, "%s", cases[c].headers);
+        cr_expect_eq(wire_header(&wire, "set-cookie") != NULL, cases[c].status == 204, "%s", cases[c].headers);
+        cr_expect_eq(ask("DELETE", "/session", headers), cases[c].status, "%s", cases[c].headers);
+    }
+}
+
 /* A name that somebody else has point here (DNS rebinding). */
 Test(gate_open, a_name_of_another_machine_is_refused_where_nobody_is_asked)
 {
