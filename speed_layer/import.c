@@ -490,9 +490,34 @@ static void summary_print(struct import *import)
     tl_buf_clear(&import->summary);
 }
 
+static const struct {
+    char name[16];
+    enum tl_import_format format;
+} formats[] = {
+    {"jsonl",          TL_IMPORT_JSONL         },
+    {"common",         TL_IMPORT_COMMON        },
+    {"combined",       TL_IMPORT_COMBINED      },
+    {"vhost_combined", TL_IMPORT_VHOST_COMBINED},
+};
+
+/* The format that more than half of the lines have; NULL: none. */
+static const char *format_of(const struct tl_lines *lines)
+{
+    for (size_t f = 0; f < TL_COUNT(formats); f++) {
+        size_t count = 0;
+
+        for (size_t i = 0; i < lines->count; i++)
+            count += tl_import_line_fits(formats[f].format, lines->lines[i]);
+        if (count > lines->count / 2)
+            return formats[f].name;
+    }
+    return NULL;
+}
+
 /* Does one of its lines read as the format says? A folder holds other things than logs, and logs of other formats. As many are
- * looked at as make a span: a log may begin with lines that were broken for minutes. */
-static enum tl_code looks_like_log(struct import *import, struct tl_line_source *source, bool *looks, struct tl_err *err)
+ * looked at as make a span: a log may begin with lines that were broken for minutes. *other: the format that they have instead. */
+static enum tl_code looks_like_log(struct import *import, struct tl_line_source *source, bool *looks, const char **other,
+                                   struct tl_err *err)
 {
     struct tl_lines *lines = &import->lines;
     enum tl_code rc;
@@ -504,6 +529,7 @@ static enum tl_code looks_like_log(struct import *import, struct tl_line_source 
     *looks = lines->count == 0;
     for (size_t i = 0; i < lines->count && !*looks; i++)
         *looks = tl_import_line_fits(import->job.kind.format, lines->lines[i]);
+    *other = *looks ? NULL : format_of(lines);
     import->looked_at = lines->at_end ? 0 : lines->count;
     TL_TRY(of_file(import, tl_line_source_seek(source, 0, err))); /* a look is not worth a place in the bar */
 out:
@@ -576,16 +602,23 @@ static enum tl_code read_log(struct import *import, struct tl_line_source *sourc
 {
     struct tl_file_identity opened = {0};
     struct known known;
+    const char *other;
     enum tl_code rc;
 
     if (!tl_file_identity_of(source, &opened))
         opened.size = -1; /* standard input: it is not known again by what it is */
     tl_line_source_leave_tail(source, true);
     TL_TRY(find_known(import, source, &known, err));
-    if (import->file->from_folder && known.lines == 0) {
-        TL_TRY(looks_like_log(import, source, &import->is_log, err));
-        if (!import->is_log)
+    if (known.lines == 0) {
+        TL_TRY(looks_like_log(import, source, &import->is_log, &other, err));
+        if (!import->is_log && import->file->from_folder)
             return TL_OK;
+        /* each line of it would be a dead letter, for good: a word too many or too few does not do that */
+        if (!import->is_log && other != NULL)
+            TL_TRY(of_file(import,
+                           tl_fail(err, TL_ERR_USAGE, "%s: its lines are not %s but %s, and none is taken; --format %s would do",
+                                   tl_line_source_name(source), import->options.format, other, other)));
+        import->is_log = true; /* it was named, and is taken as it is */
     }
     if (known.all)
         import->counts.lines = import->counts.known = known.lines;
@@ -807,15 +840,6 @@ out:
 
 static enum tl_code check_options(struct import *import, struct tl_err *err)
 {
-    static const struct {
-        char name[16];
-        enum tl_import_format format;
-    } formats[] = {
-        {"jsonl",          TL_IMPORT_JSONL         },
-        {"common",         TL_IMPORT_COMMON        },
-        {"combined",       TL_IMPORT_COMBINED      },
-        {"vhost_combined", TL_IMPORT_VHOST_COMBINED},
-    };
     const struct import_options *options = &import->options;
     bool into_archive = strcmp(options->into, "archive") == 0;
 
@@ -964,6 +988,7 @@ static const struct tl_usage import_usage = {
         "they become dead letters. A last line without a line feed is left for the next import as long as its file was changed "
         "within\n"
         "the last minute. A file that cannot be read is said, and the others go on (exit status 3).\n"
+        "A file that is named and has lines of another format is refused, and nothing of it is taken (exit status 2).\n"
         "Of a file that is damaged the lines before the damage are taken. Of JSON Lines, broken is what is no object or array;\n"
         "an object that the views cannot read counts as new, and becomes a dead letter too.",
     .example = "tally import /var/log/nginx access.log.zst --format combined --host www.example.com --views views.sql",

@@ -325,6 +325,32 @@ Test(import, a_broken_line_never_becomes_an_event)
     tl_log_close(log);
 }
 
+/* What is named is taken as it is; but lines that are those of another format have a right one, and nothing takes them back out of the log. */
+Test(import, lines_of_another_format_are_refused)
+{
+    static const char json[] = "{\"event_time\":\"2026-03-01T10:00:00Z\"}\n\n{\"a\":1}\n";
+
+    logs_write_log("access.log", 100);
+    IMPORT(logs.path, "--format", "common");
+    cr_assert_eq(logs.run.status, 2);
+    cr_assert_not_null(strstr(logs.run.err,
+                              "access.log: its lines are not common but combined, and none is taken; --format combined "
+                              "would do"),
+                       "%s", logs.run.err);
+    cr_assert_str_eq(logs.run.out, "");
+    IMPORT(logs.path, "--format", "jsonl");
+    cr_assert_eq(logs.run.status, 2);
+    cr_assert_not_null(strstr(logs.run.err, "--format combined would do"), "%s", logs.run.err);
+    IMPORT(logs.path, "--format", "combined");
+    cr_assert_eq(logs.run.status, 0, "%s", logs.run.err);
+    logs_verify_log(100);
+    logs_write_file("events.log", json, sizeof json - 1);
+    IMPORT(logs.path, "--format", "combined");
+    cr_assert_eq(logs.run.status, 2);
+    cr_assert_not_null(strstr(logs.run.err, "--format jsonl would do"), "%s", logs.run.err);
+    logs_verify_log(100);
+}
+
 Test(import, partitions)
 {
     struct tl_log *log;
@@ -344,11 +370,11 @@ Test(import, partitions)
             cr_assert_geq(entries.messages[i].log_ms, entries.messages[i - 1].log_ms);
     }
     cr_assert_eq(all, 989);
-    logs_write_log("b.log", 5);
-    IMPORT(logs.path, "--format", "common", "--partition", "1", "--host", "x.com"); /* another format: other lines */
+    logs_write_lines("b.log", 2000, 2005);
+    IMPORT(logs.path, "--format", "combined", "--partition", "1", "--host", "x.com");
     cr_assert_eq(logs.run.status, 0, "%s", logs.run.err);
     cr_assert_eq(logs_log_end(log, "events", 1), ends[1] + 5);
-    IMPORT(logs.path, "--format", "common", "--partition", "3", "--host", "x.com");
+    IMPORT(logs.path, "--format", "combined", "--partition", "3", "--host", "x.com");
     cr_assert_eq(logs.run.status, 2);
     cr_assert_not_null(strstr(logs.run.err, "has 3 partitions"), "%s", logs.run.err);
     tl_log_close(log);
