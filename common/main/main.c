@@ -78,6 +78,12 @@ int main(int argc, char **argv)
         usage_print(stderr);
         return tl_exit_status(TL_ERR_USAGE);
     }
+    if (argc > 2 && strcmp(argv[1], "help") == 0) { /* `tally help query` */
+        char help[] = "--help", *asked[] = {argv[2], help, NULL};
+
+        command = tl_command_find(argv[2]);
+        return command != NULL ? output_end(command->run(2, asked)) : command_unknown(argv[2]);
+    }
     name = argv[1];
     if (strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0 || strcmp(name, "help") == 0) {
         usage_print(stdout);

@@ -507,6 +507,28 @@ Test(whole, wrong_words_are_refused_with_the_right_ones, .timeout = 60)
     pipeline_close(&p);
 }
 
+Test(whole, help_is_had_as_people_ask_for_it)
+{
+    struct run run = {0};
+    static const char *const ways[][3] = {
+        {"query", "--help", NULL},
+        {"help",  "query",  NULL},
+        {"query", "-h",     NULL},
+    };
+
+    for (size_t i = 0; i < TL_COUNT(ways); i++) {
+        run_start(&run, ways[i]);
+        run_wait(&run);
+        cr_assert_eq(run.status, 0, "%s", run.err);
+        cr_assert_eq(strncmp(run.out, "usage: tally query ", 19), 0, "%s", run.out);
+        run_done(&run);
+    }
+    RUN(&run, "help", "spede");
+    cr_assert_eq(run.status, 2);
+    cr_assert_not_null(strstr(run.err, "did you mean 'speed'?"), "%s", run.err);
+    run_done(&run);
+}
+
 Test(whole, a_second_batch_is_told_who_holds_the_lock, .timeout = 60)
 {
     struct pipeline p;
