@@ -25,7 +25,7 @@ static const struct tl_usage explain_usage = {
             "each view\n"
             "its definition, filter, window, key, accumulators, outputs and tables. With VIEW, of that view alone. With --checks "
             "FILE also what\n"
-            "the checks expect, and what happens otherwise.",
+            "the checks expect of it, or of all, and what happens otherwise.",
     .example = "tally explain views.sql",
     .options = explain_table,
     .options_count = TL_COUNT(explain_table),
@@ -88,8 +88,8 @@ static enum tl_code explain(const struct tl_common_options *common, const struct
         TL_TRY(view_print(plan, view, &out, err));
     else
         tl_plan_print(plan, &out);
-    if (checks != NULL && view == NULL && !own->flink)
-        tl_checks_print(checks, plan, &out);
+    if (checks != NULL && !own->flink)
+        tl_checks_print(checks, plan, view != NULL ? tl_plan_view(plan, tl_sv_from(view)) : NULL, &out);
     TL_TRY(tl_buf_check(&out, "the plan", err));
     if (fwrite(out.data, 1, out.size, stdout) != out.size || fflush(stdout) != 0)
         TL_TRY(tl_fail_errno(err, TL_ERR_IO, "the plan cannot be written"));

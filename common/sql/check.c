@@ -126,7 +126,7 @@ static void check_print(const char *what, struct tl_sv name, struct tl_sv of, st
     tl_buf_printf(out, "%s\n", otherwise);
 }
 
-void tl_checks_print(const struct tl_checks *checks, const struct tl_plan *plan, struct tl_buf *out)
+void tl_checks_print(const struct tl_checks *checks, const struct tl_plan *plan, const struct tl_view *view, struct tl_buf *out)
 {
     static const char *const of_rows[] = {
         [TL_VIOLATION_WARN] = "the event counts all the same; batch says how many there are",
@@ -141,6 +141,8 @@ void tl_checks_print(const struct tl_checks *checks, const struct tl_plan *plan,
     for (uint32_t i = 0; i < checks->rows_count; i++) {
         const struct tl_row_check *check = &checks->rows[i];
 
+        if (view != NULL && check->source != view->source)
+            continue;
         tl_buf_clear(&text);
         tl_row_check_print(plan, check, &text);
         check_print("row check", check->name, plan->sources[check->source].name, check->place, &text, of_rows[check->violation],
@@ -149,6 +151,8 @@ void tl_checks_print(const struct tl_checks *checks, const struct tl_plan *plan,
     for (uint32_t i = 0; i < checks->tables_count; i++) {
         const struct tl_table_check *check = &checks->tables[i];
 
+        if (view != NULL && check->view != (uint32_t)(view - plan->views))
+            continue;
         tl_buf_clear(&text);
         tl_table_check_print(plan, check, &text);
         check_print("table check", check->name, plan->views[check->view].name, check->place, &text, of_tables[check->violation],

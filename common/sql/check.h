@@ -73,7 +73,7 @@ void tl_checks_close(struct tl_checks *checks);
 /* What is expected, in SQL, without the words around it: "host IS NOT NULL", "ROW_COUNT BETWEEN 50 AND 200 PERCENT OF MEDIAN OVER 14 DAYS". */
 void tl_row_check_print(const struct tl_plan *plan, const struct tl_row_check *check, struct tl_buf *out);
 void tl_table_check_print(const struct tl_plan *plan, const struct tl_table_check *check, struct tl_buf *out);
-/* What `tally explain --checks` prints. */
-void tl_checks_print(const struct tl_checks *checks, const struct tl_plan *plan, struct tl_buf *out);
+/* What `tally explain --checks` prints: all of them, or those of a view and of the table that it reads. */
+void tl_checks_print(const struct tl_checks *checks, const struct tl_plan *plan, const struct tl_view *view, struct tl_buf *out);
 
 #endif

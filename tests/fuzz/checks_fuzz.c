@@ -48,7 +48,7 @@ static void meaning_check(struct tl_sv text, struct tl_plan *plan, const struct 
     struct tl_buf out;
 
     tl_buf_init(&out, 0);
-    tl_checks_print(checks, plan, &out);
+    tl_checks_print(checks, plan, NULL, &out);
     check(!out.failed);
     tl_buf_done(&out);
     check(checks->rows_count + checks->tables_count > 0);

@@ -147,10 +147,34 @@ Test(check, what_explain_prints)
     struct tl_buf out;
 
     tl_buf_init(&out, 0);
-    tl_checks_print(checks, plan, &out);
+    tl_checks_print(checks, plan, NULL, &out);
     tl_buf_put_u8(&out, 0);
     cr_assert_eq(strncmp(out.data, want, strlen(want)), 0, "%s", out.data);
     cr_assert_not_null(strstr(out.data, "aaaa ...\n  otherwise "), "%s", out.data);
+    tl_buf_done(&out);
+    tl_checks_close(checks);
+    tl_plan_close(plan);
+}
+
+Test(check, what_explain_prints_of_one_view)
+{
+    struct tl_plan *plan = sql_plan(VIEWS "CREATE TABLE other (x INT, at TIMESTAMP(3), WATERMARK FOR at AS at);\n"
+                                          "CREATE VIEW big AS SELECT x FROM other;\n");
+    struct tl_checks *checks = checks_of(plan, "ALTER TABLE t ADD CONSTRAINT a EXPECT (n > 0);\n"
+                                               "ALTER TABLE other ADD CONSTRAINT b EXPECT (x > 0);\n"
+                                               "ALTER VIEW hits ADD CONSTRAINT c EXPECT (ROW_COUNT > 0);\n"
+                                               "ALTER VIEW big ADD CONSTRAINT d EXPECT (ROW_COUNT > 0);\n");
+    struct tl_buf out;
+
+    tl_buf_init(&out, 0);
+    tl_checks_print(checks, plan, tl_plan_view(plan, TL_SV("big")), &out);
+    tl_buf_put_u8(&out, 0);
+    cr_assert_str_eq(out.data, "\nrow check b of other  (line 2)\n"
+                               "  expects      (x > 0)\n"
+                               "  otherwise    the event counts all the same; batch says how many there are\n"
+                               "\ntable check d of big  (line 4)\n"
+                               "  expects      ROW_COUNT >= 1\n"
+                               "  otherwise    the range is published all the same; batch says what was measured\n");
     tl_buf_done(&out);
     tl_checks_close(checks);
     tl_plan_close(plan);
