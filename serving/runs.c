@@ -27,6 +27,7 @@ struct runs {
     struct tl_buf checks, note, inputs; /* of the row at hand */
     struct tl_buf undone_by;
     int64_t undone_ms; /* INT64_MIN: it stands, or has published nothing */
+    bool overruled;    /* what a check kept back of it, a person has published since, and that stands */
 };
 
 static struct tl_value text(struct tl_sv sv)
@@ -72,8 +73,10 @@ static enum tl_code see_publication(void *ctx, const struct tl_publication *publ
         tl_buf_printf(&runs->note, "%s%.*s accepted %.*s: %.*s", runs->note.size > 0 ? "; " : "",
                       TL_SV_ARG(publication->accepted.who), TL_SV_ARG(publication->accepted.check),
                       TL_SV_ARG(publication->accepted.reason));
-    if (publication->undone_ms == INT64_MIN)
+    if (publication->undone_ms == INT64_MIN) {
+        runs->overruled = runs->overruled || publication->accepted.check.size > 0;
         return TL_OK;
+    }
     tl_time_to_iso_z(publication->undone_ms, at);
     tl_buf_printf(&runs->note, "%srolled back %s by %.*s", runs->note.size > 0 ? "; " : "", at,
                   TL_SV_ARG(publication->undone_by));
@@ -101,11 +104,18 @@ static enum tl_code take_run(struct runs *runs, const struct tl_run *run, struct
     tl_buf_clear(&runs->inputs);
     tl_buf_clear(&runs->undone_by);
     runs->undone_ms = INT64_MIN;
+    runs->overruled = false;
     if (run->checks_passed + run->checks_warned + run->checks_failed > 0)
         tl_buf_printf(&runs->checks, "%llu passed, %llu warned, %llu failed", (unsigned long long)run->checks_passed,
                       (unsigned long long)run->checks_warned, (unsigned long long)run->checks_failed);
-    tl_buf_put_sv(&runs->note, run->failure);
     TL_TRY(tl_store_publications(runs->store, run->id, see_publication, runs, err));
+    if (run->state != TL_RUN_ROLLED_BACK) /* only what was accepted of it is */
+        runs->undone_ms = INT64_MIN;
+    if (runs->undone_ms == INT64_MIN)
+        tl_buf_clear(&runs->undone_by);
+    /* What people did comes first, for a table cuts the rest; and the reason why it ended so is none any more where all is published. */
+    if (run->failure.size > 0 && !(runs->overruled && run->blocked_count == 0))
+        tl_buf_printf(&runs->note, "%s%.*s", runs->note.size > 0 ? "; " : "", TL_SV_ARG(run->failure));
     TL_TRY(tl_store_run_offsets(runs->store, run->id, see_offset, &runs->inputs, err));
     TL_TRY(tl_buf_check(&runs->checks, "a row", err));
     TL_TRY(tl_buf_check(&runs->note, "a row", err));

@@ -212,6 +212,36 @@ ON_BOTH(a_range_that_fails_stays_as_it_was_until_somebody_accepts_it)
     free(hours);
 }
 
+/* A run of which a part was kept back has two publications, and the newer one alone is undone: it is said which, and the run is not one that was rolled
+ * back. */
+ON_BOTH(what_was_accepted_is_rolled_back_alone)
+{
+    char *before;
+
+    use_checks(volume_text);
+    for (int day = 1; day <= 4; day++)
+        add_many("a", DAY(day) + HOUR, day == 4 ? 20 * MINUTE : HOUR, day == 4 ? 40 : 12);
+    record("archive");
+    cr_assert_eq(batch("2026-03-05"), 1, "%s", ran.err);
+    before = rows("hits");
+    MUST(0, "batch", "--views", views, "--checks", checks, "--accept", "volume", "--reason", "a fair");
+    MUST(0, "runs", "--limit", "1");
+    PRINTS(" accepted volume: a fair");
+    cr_expect_null(strstr(ran.out, "kept back"), "all of it is published: %s", ran.out);
+    MUST(0, "batch", "--views", views, "--rollback");
+    PRINTS(": what was accepted of it is rolled back, the rest stands\n");
+    expect_rows("hits", before);
+    MUST(0, "runs", "--limit", "1", "--format", "json");
+    PRINTS("\"state\": \"published\"");
+    PRINTS("\"rolled_back\": null, \"rolled_back_by\": null");
+    MUST(0, "batch", "--views", views, "--rollback");
+    PRINTS("run 1 is rolled back\n");
+    MUST(0, "runs", "--limit", "1", "--format", "json");
+    PRINTS("\"state\": \"rolled back\"");
+    PRINTS("\"rolled_back_by\": \"");
+    free(before);
+}
+
 /* What was accepted is past for those that follow. */
 ON_BOTH(an_accepted_range_counts_for_the_median)
 {
