@@ -565,7 +565,8 @@ static const struct tl_option status_table[] = {
 static const struct tl_usage status_usage = {
     .text =
         "Each event accounted for, per view; offsets and watermarks of speed, the boundary of batch, the archive, and how fresh "
-        "each is. Exit 1 when the sums do not agree.",
+        "each is. Exit 1 when the sums do not agree.\n"
+        "Dead letters are in the store's table tally_dead_letter, with their bytes and the reason (SQL.md).",
     .example = "tally status --data tally-data",
     .options = status_table,
     .options_count = TL_COUNT(status_table),
