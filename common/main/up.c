@@ -399,6 +399,8 @@ static enum tl_code up_main(const struct tl_common_options *common, const struct
 
     for (size_t p = 0; p < PARTS; p++)
         up.parts[p].output.fd = -1;
+    if (own->batch_every_ms == 0)
+        TL_TRY(tl_fail(err, TL_ERR_USAGE, "--batch-every must be more than 0; 1h is usual"));
     TL_TRY(check_intercept(&up, err));
     TL_TRY(deal_ports(&up, err));
     TL_TRY(check_views(&up, &up.parts[SPEED].may_end, err));

@@ -157,6 +157,10 @@ Test(up, a_part_that_is_used_wrongly_ends_the_whole_with_its_status)
 {
     struct run run = {0};
 
+    RUN(&run, "up", "--serve-listen", "127.0.0.1:0", "--views", views, "--data", data, "--batch-every", "0s");
+    cr_assert_eq(run.status, 2, "batch after batch, without a pause: %s", run.err);
+    cr_assert_not_null(strstr(run.err, "--batch-every must be more than 0"), "%s", run.err);
+    run_done(&run);
     RUN(&run, "up", "--serve-listen", "127.0.0.1:0", "--views", views, "--data", data, "--archive-every", "0s");
     cr_expect_eq(run.status, 2, "%s", run.err);
     cr_expect_eq(times_in(run.err, "--interval must be more than 0"), 1, "%s", run.err);
