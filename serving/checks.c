@@ -403,14 +403,30 @@ out:
 
 /* ---- the command ---- */
 
+static enum tl_code see_run(void *ctx, const struct tl_run *run, struct tl_err *err)
+{
+    bool *found = ctx;
+
+    (void)run;
+    (void)err;
+    *found = true;
+    return TL_OK;
+}
+
 static enum tl_code checks_main(struct checks *checks, struct tl_err *err)
 {
     const struct checks_options *own = checks->own;
     struct tl_definition active;
+    bool found = own->query.run == 0;
     enum tl_code rc;
 
     TL_TRY(tl_store_open(checks->common->store, TL_STORE_READ, &checks->store, err));
     TL_TRY(tl_store_begin_read(checks->store, err));
+    if (!found)
+        TL_TRY(tl_store_run(checks->store, own->query.run, see_run, &found, err));
+    if (!found)
+        TL_TRY(
+            tl_fail(err, TL_ERR_USAGE, "there is no run %lld; tally runs shows those that there are", (long long)own->query.run));
     if (own->query.view != NULL) {
         rc = tl_store_active(checks->store, tl_sv_from(own->query.view), &active, err);
         if (rc == TL_ERR_NOT_FOUND) /* a mistyped view is a wrong word, not a failure of the store */

@@ -509,6 +509,8 @@ Test(checks, every_measure, .timeout = 60)
     MUST(0, "checks", "--format", "csv", "--history", "9", "sums", "nulls");
     PRINTS("hits,2026-03-01T00:00:00.000Z,2026-03-02T00:00:00.000Z,sums,warn,passed,SUM(size),3,3,3,0,1,,,\"\"\r\n");
     PRINTS("hits,2026-03-02T00:00:00.000Z,2026-03-03T00:00:00.000Z,nulls,warn,passed,NULL_SHARE(size),,,0.2,0,1,,,no rows\r\n");
+    MUST(2, "checks", "--run", "99");
+    SAYS("there is no run 99; tally runs shows those that there are");
     MUST(0, "checks", "--run", "1", "--failed", "--view", "hits");
     PRINTS("at most 2 h");
     run_done(&ran);
