@@ -139,9 +139,11 @@ static void put_member(struct tl_buf *out, struct tl_api_member *member, const s
 static void expect_more(const struct tl_api_rows *rows)
 {
     size_t row_bytes = rows->out->size / SAMPLE_ROWS + 1;
+    bool failed = rows->out->failed;
 
-    if (rows->rows_count == SAMPLE_ROWS && rows->rows_max > SAMPLE_ROWS && row_bytes < ROOM_BYTES_MAX / rows->rows_max)
-        (void)!tl_buf_reserve(rows->out, row_bytes * rows->rows_max);
+    if (rows->rows_count == SAMPLE_ROWS && rows->rows_max > SAMPLE_ROWS && row_bytes < ROOM_BYTES_MAX / rows->rows_max &&
+        tl_buf_reserve(rows->out, row_bytes * rows->rows_max) == NULL)
+        rows->out->failed = failed; /* it grows as rows come, then */
 }
 
 enum tl_code tl_api_rows_add(void *ctx, const struct tl_value *values, size_t count, struct tl_err *err)

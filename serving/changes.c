@@ -846,8 +846,8 @@ enum tl_code tl_changes_leads_on(struct tl_changes *c, const struct tl_changes_v
 }
 
 enum tl_code tl_changes_since(struct tl_changes *c, const struct tl_changes_view *view, int64_t since,
-                              enum tl_code (*each)(void *ctx, int64_t seq, struct tl_sv delta, struct tl_err *err), void *ctx,
-                              struct tl_err *err)
+                              enum tl_code (*each)(void *ctx, int64_t seq, struct tl_sv delta, bool *enough, struct tl_err *err),
+                              void *ctx, struct tl_err *err)
 {
     return tl_shown_journal(c->shown, view->is.id, since, each, ctx, err);
 }

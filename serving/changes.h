@@ -73,9 +73,10 @@ TL_MUST_USE enum tl_code tl_changes_rows(struct tl_changes *changes, const struc
 /* Does the journal lead on from there? */
 TL_MUST_USE enum tl_code tl_changes_leads_on(struct tl_changes *changes, const struct tl_changes_view *view, int64_t since,
                                              bool *leads, struct tl_err *err);
-/* The deltas behind `since`, in order. */
+/* The deltas behind `since`, in order, until `each` has enough. */
 TL_MUST_USE enum tl_code tl_changes_since(struct tl_changes *changes, const struct tl_changes_view *view, int64_t since,
-                                          enum tl_code (*each)(void *ctx, int64_t seq, struct tl_sv delta, struct tl_err *err),
+                                          enum tl_code (*each)(void *ctx, int64_t seq, struct tl_sv delta, bool *enough,
+                                                               struct tl_err *err),
                                           void *ctx, struct tl_err *err);
 /* A random number that stays as long as the file. */
 uint64_t tl_changes_seed(const struct tl_changes *changes);

@@ -15,6 +15,7 @@
 #include <xxhash.h>
 
 #include "base/clock.h"
+#include "base/diag.h"
 #include "columns.h"
 #include "core/partial.h"
 #include "event/timestamp.h"
@@ -69,6 +70,7 @@ struct tl_live_client {
     enum tl_live_kind kind;
     int64_t lagging_since_ms; /* INT64_MAX: it does not */
     bool told, ended;
+    bool stale; /* as it was told last: the store is away */
 };
 
 struct tl_live {
@@ -83,8 +85,8 @@ struct tl_live {
     struct tl_live_figures figures;
     int waiting_count;     /* subscriptions that are not current */
     size_t snapshots_left; /* of a turn: bytes of snapshots that may still be kept */
-    bool stale;
-    bool has_more; /* the last turn had no time for all that could be done */
+    bool stale, stale_due; /* the store is away; somebody has not been told which it is */
+    bool has_more;         /* the last turn had no time for all that could be done */
 };
 
 struct tl_live_limits tl_live_usual_limits(void)
@@ -254,7 +256,7 @@ static struct tl_blob *frame_of(struct tl_live *live, enum tl_live_kind kind, in
     return text->failed ? NULL : live->calls.frame(kind, seq, tl_buf_sv(text));
 }
 
-/* *told: there is something in it for the group. */
+/* *told: there is something in it for the group; NULL all the same: it is damaged, or there is no memory. */
 static struct tl_blob *changes_frame(struct tl_live *live, struct group *group, int64_t seq, struct tl_sv delta, bool always,
                                      bool *told)
 {
@@ -282,8 +284,8 @@ static struct tl_blob *changes_frame(struct tl_live *live, struct group *group, 
         put_time(&ranges, item.range.to_ms);
         tl_buf_printf(&ranges, ",\"run\":%lld,\"undone\":%s}", (long long)item.range.run, item.range.undone ? "true" : "false");
     }
-    *told = live->removed.size > 0 || live->added.size > 0 || ranges.size > 0;
-    if (!*told && !always)
+    *told = live->removed.size > 0 || live->added.size > 0 || ranges.size > 0 || reader.failed;
+    if (reader.failed || (!*told && !always))
         goto out;
     put_head(out, view->columns.windowed ? "changes" : "events", group);
     tl_buf_printf(out, ",\"seq\":%lld,\"rows\":[", (long long)seq);
@@ -683,19 +685,22 @@ static bool has_room(struct tl_live *live, struct tl_live_client *client, size_t
     return backlog == 0 || backlog + bytes <= live->limits.backlog_bytes_max;
 }
 
-static enum tl_code send_delta(void *ctx, int64_t seq, struct tl_sv delta, struct tl_err *err)
+static enum tl_code fail_frame(struct tl_err *err)
+{
+    return tl_fail(err, TL_ERR_MEMORY, "what has changed cannot be told: it is damaged, or out of memory");
+}
+
+static enum tl_code send_delta(void *ctx, int64_t seq, struct tl_sv delta, bool *enough, struct tl_err *err)
 {
     struct catching_up *c = ctx;
     struct tl_blob *frame;
     bool told = false;
 
-    if (c->full)
-        return TL_OK;
     frame = changes_frame(c->live, c->sub->group, seq, delta, false, &told);
     if (frame == NULL && told)
-        return tl_fail_memory(err, delta.size);
+        return fail_frame(err);
     if (frame != NULL && !has_room(c->live, c->sub->client, frame->size)) {
-        c->full = true;
+        c->full = *enough = true;
         c->sub->resumes = false;
     } else {
         if (frame != NULL)
@@ -706,9 +711,10 @@ static enum tl_code send_delta(void *ctx, int64_t seq, struct tl_sv delta, struc
     return TL_OK;
 }
 
-static enum tl_code collect(void *ctx, int64_t seq, struct tl_sv delta, struct tl_err *err)
+static enum tl_code collect(void *ctx, int64_t seq, struct tl_sv delta, bool *enough, struct tl_err *err)
 {
     (void)seq;
+    (void)enough;
     (void)err;
     tl_buf_put_sv(ctx, delta);
     return TL_OK;
@@ -730,7 +736,7 @@ static enum tl_code send_folded(struct tl_live *live, struct subscription *sub, 
     TL_TRY(tl_delta_fold(tl_buf_sv(&deltas), &live->folded, err));
     frame = changes_frame(live, sub->group, view->is.seq, tl_buf_sv(&live->folded), false, &told);
     if (frame == NULL && told)
-        TL_TRY(tl_fail_memory(err, live->folded.size));
+        TL_TRY(fail_frame(err));
     if (frame != NULL)
         send_blob(live, sub->client, frame);
     sub->seq = view->is.seq;
@@ -760,8 +766,9 @@ static enum tl_code bring_up(struct tl_live *live, struct subscription *sub, str
             set_state(live, sub, CURRENT);
             if (acknowledges) { /* so it knows the number that it has now, and where the boundary lies */
                 frame = changes_frame(live, sub->group, sub->seq, TL_SV(""), true, &leads);
-                if (frame != NULL)
-                    send_blob(live, sub->client, frame);
+                if (frame == NULL)
+                    TL_TRY(fail_frame(err));
+                send_blob(live, sub->client, frame);
                 tl_blob_drop(frame);
             }
         }
@@ -794,10 +801,22 @@ static void begin_with(struct tl_live *live, struct tl_live_client *client, stru
     client->at = &live->clients;
 }
 
-/* As many as there is time for; the next turn goes on with who had none. Who lagged and left what he lagged behind with lags no more. */
-static enum tl_code bring_up_all(struct tl_live *live, int64_t (*clock_ms)(void), struct tl_err *err)
+/* What is shown cannot be read at all; else it is one client's alone, and the others are gone on with. */
+static bool is_for_all(enum tl_code rc)
 {
-    int64_t until_ms = clock_ms() + WORK_MS;
+    return rc == TL_ERR_IO || rc == TL_ERR_BUSY;
+}
+
+static void end_failed(struct tl_live *live, struct tl_live_client *client, const struct tl_err *err)
+{
+    tl_diag(TL_WARN, "live: a client's connection ends: %s", err->message);
+    end_client(live, client, 1011, "what it was to be told cannot be made");
+}
+
+/* As many as there is time for; the next turn goes on with who had none. Who lagged and left what he lagged behind with lags no more. */
+static enum tl_code bring_up_all(struct tl_live *live, struct tl_err *err)
+{
+    int64_t until_ms = live->calls.clock_ms() + WORK_MS;
     struct tl_live_client *next_time = NULL, *last = NULL;
     enum tl_code rc = TL_OK;
 
@@ -812,8 +831,12 @@ static enum tl_code bring_up_all(struct tl_live *live, int64_t (*clock_ms)(void)
             if (sub->state == CURRENT)
                 continue;
             if (backlog_of(live, client) * 2 <= live->limits.backlog_bytes_max) {
-                if (clock_ms() < until_ms) {
-                    TL_TRY(bring_up(live, sub, err));
+                if (live->calls.clock_ms() < until_ms) {
+                    rc = bring_up(live, sub, err);
+                    if (is_for_all(rc))
+                        TL_TRY(rc);
+                    if (rc != TL_OK)
+                        end_failed(live, client, err);
                 } else {
                     live->has_more = true;
                     next_time = next_time != NULL ? next_time : client;
@@ -830,6 +853,7 @@ static enum tl_code bring_up_all(struct tl_live *live, int64_t (*clock_ms)(void)
             end_client(live, client, 1013, "too slow for what changes");
         }
     }
+    rc = TL_OK;
     if (next_time != NULL) /* who waits is not current, so `last` is the last of all */
         begin_with(live, next_time, last);
 out:
@@ -955,35 +979,45 @@ static void look_after(void *ctx, struct tl_changes_view *view)
         free(listening);
 }
 
-static void tell_stale(struct tl_live *live, bool stale)
+/* Whoever has no room is told when he has. */
+static void tell_stale(struct tl_live *live)
 {
-    if (live->stale == stale)
+    if (!live->stale_due)
         return;
-    live->stale = stale;
+    live->stale_due = false;
     for (struct tl_live_client *client = live->clients; client != NULL; client = client->next) {
+        if (client->stale == live->stale || client->ended)
+            continue;
         tl_buf_clear(&live->text);
-        tl_buf_printf(&live->text, "{\"type\":\"status\",\"stale\":%s}", stale ? "true" : "false");
-        if (!client->ended && has_room(live, client, live->text.size))
-            send_text(live, client);
+        tl_buf_printf(&live->text, "{\"type\":\"status\",\"stale\":%s}", live->stale ? "true" : "false");
+        if ((client->kind == TL_LIVE_SSE && !client->told) || !has_room(live, client, live->text.size)) {
+            live->stale_due = true; /* the first one's may still be refused */
+            continue;
+        }
+        send_text(live, client);
+        client->stale = live->stale;
     }
 }
 
 enum tl_code tl_live_turn(struct tl_live *live, bool changed, struct tl_live_now now, struct tl_err *err)
 {
-    enum tl_code rc = TL_OK;
+    enum tl_code looked = TL_OK, rc;
+    struct tl_err ignored;
 
     live->now = now;
     if (changed) {
-        rc = tl_changes_look(live->changes, now.wall_ms, told, live, err);
-        tell_stale(live, rc != TL_OK);
-        TL_TRY(rc);
+        looked = tl_changes_look(live->changes, now.wall_ms, told, live, err);
+        live->stale_due = live->stale_due || live->stale != (looked != TL_OK);
+        live->stale = looked != TL_OK;
     }
-    TL_TRY(bring_up_all(live, tl_clock_monotonic_ms, err));
+    /* What was shown is there while the store is away. */
+    TL_TRY(bring_up_all(live, looked == TL_OK ? err : &ignored));
+    tell_stale(live);
     live->snapshots_left = live->limits.snapshots_bytes_max;
     live->figures.views = live->figures.journal_bytes = 0;
     tl_changes_each(live->changes, look_after, live);
 out:
-    return rc;
+    return looked != TL_OK ? looked : rc;
 }
 
 int64_t tl_live_pause_ms(const struct tl_live *live)
@@ -1106,6 +1140,7 @@ struct tl_live_client *tl_live_join(struct tl_live *live, enum tl_live_kind kind
     if (client->next != NULL)
         client->next->at = &client->next;
     live->clients = client;
+    live->stale_due = live->stale_due || live->stale;
     live->figures.clients[kind]++;
     return client;
 }

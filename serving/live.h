@@ -64,6 +64,7 @@ struct tl_live_calls {
     size_t (*backlog)(void *client);                                   /* bytes that wait for the client */
     void (*end)(void *client, unsigned code, const char *reason);      /* tl_live_leave follows, later */
     void (*refuse)(void *client, int status, struct tl_blob *problem); /* so it ends, before it was sent anything; holds it */
+    int64_t (*clock_ms)(void);                                         /* monotonic: how long a turn has been at it */
 };
 
 /* Now: clients to journal_bytes. Since it was opened: the rest. */
@@ -83,7 +84,8 @@ void tl_live_leave(struct tl_live *live, struct tl_live_client *client);
 /* A message of the client's. */
 void tl_live_take(struct tl_live *live, struct tl_live_client *client, struct tl_sv text, struct tl_live_now now);
 
-/* A look where `changed`, and frames for all who are to have some. On failure the store is away; the clients are told, and it is tried again. */
+/* A look where `changed`, and frames for all who are to have some. On failure the store is away: the clients are told, who comes gets what was shown last, and it is
+ * tried again. What fails for one client alone ends that one, with 1011. */
 TL_MUST_USE enum tl_code tl_live_turn(struct tl_live *live, bool changed, struct tl_live_now now, struct tl_err *err);
 /* How long nothing need be done if nothing happens. */
 int64_t tl_live_pause_ms(const struct tl_live *live);

@@ -639,7 +639,7 @@ static void *watcher_main(void *arg)
 
 enum tl_code tl_live_http_open(const struct tl_live_http_config *config, struct tl_live_http **out, struct tl_err *err)
 {
-    static const struct tl_live_calls calls = {frame, send_frame, backlog, end_guest, refuse_client};
+    static const struct tl_live_calls calls = {frame, send_frame, backlog, end_guest, refuse_client, tl_clock_monotonic_ms};
     struct tl_live_http *live = calloc(1, sizeof *live);
     sigset_t all, before;
     int failure;

@@ -566,19 +566,19 @@ enum tl_code tl_shown_add(struct tl_shown *s, int64_t view, int64_t seq, int64_t
 }
 
 enum tl_code tl_shown_journal(struct tl_shown *s, int64_t view, int64_t since,
-                              enum tl_code (*each)(void *ctx, int64_t seq, struct tl_sv delta, struct tl_err *err), void *ctx,
-                              struct tl_err *err)
+                              enum tl_code (*each)(void *ctx, int64_t seq, struct tl_sv delta, bool *enough, struct tl_err *err),
+                              void *ctx, struct tl_err *err)
 {
     sqlite3_stmt *stmt = s->statements[JOURNAL];
-    bool there = false;
+    bool there = false, enough = false;
     enum tl_code rc;
 
     bind_i64s(stmt, 1, (int64_t[]){view, since}, 2);
-    for (;;) {
+    while (!enough) {
         TL_TRY(step(s, stmt, &there, err));
         if (!there)
             break;
-        TL_TRY(each(ctx, sqlite3_column_int64(stmt, 0), bytes_of(stmt, 1), err));
+        TL_TRY(each(ctx, sqlite3_column_int64(stmt, 0), bytes_of(stmt, 1), &enough, err));
     }
 out:
     sqlite3_reset(stmt);

@@ -73,9 +73,10 @@ TL_MUST_USE enum tl_code tl_shown_end_of(struct tl_shown *shown, int64_t view, i
 
 TL_MUST_USE enum tl_code tl_shown_add(struct tl_shown *shown, int64_t view, int64_t seq, int64_t at_ms, struct tl_sv delta,
                                       struct tl_err *err);
-/* What was told behind `since`, in order. */
+/* What was told behind `since`, in order, until `each` has enough. */
 TL_MUST_USE enum tl_code tl_shown_journal(struct tl_shown *shown, int64_t view, int64_t since,
-                                          enum tl_code (*each)(void *ctx, int64_t seq, struct tl_sv delta, struct tl_err *err),
+                                          enum tl_code (*each)(void *ctx, int64_t seq, struct tl_sv delta, bool *enough,
+                                                               struct tl_err *err),
                                           void *ctx, struct tl_err *err);
 TL_MUST_USE enum tl_code tl_shown_has(struct tl_shown *shown, int64_t view, int64_t seq, bool *there, struct tl_err *err);
 /* The oldest entries go while there are more than so many bytes, or they are from before `before_ms`: view->first and journal_bytes say what stays. */

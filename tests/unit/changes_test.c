@@ -127,18 +127,20 @@ struct saying {
     int view;
 };
 
-static enum tl_code say_again(void *ctx, int64_t seq, struct tl_sv delta, struct tl_err *err)
+static enum tl_code say_again(void *ctx, int64_t seq, struct tl_sv delta, bool *enough, struct tl_err *err)
 {
     const struct saying *saying = ctx;
 
+    (void)enough;
     (void)err;
     say(saying->w, 'd', saying->view, seq, delta);
     return TL_OK;
 }
 
-static enum tl_code collect(void *ctx, int64_t seq, struct tl_sv delta, struct tl_err *err)
+static enum tl_code collect(void *ctx, int64_t seq, struct tl_sv delta, bool *enough, struct tl_err *err)
 {
     (void)seq;
+    (void)enough;
     (void)err;
     tl_buf_put_sv(ctx, delta);
     return TL_OK;

@@ -1,6 +1,7 @@
 /* live_test.c: what clients of /api/v1/live are told, message for message, over both stores; the connections are the test's own. */
 #include "serving/live.h"
 
+#include <sqlite3.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -15,6 +16,7 @@ struct client {
     struct tl_blob *got[MESSAGES_MAX];
     size_t count, read;
     size_t backlog;
+    bool takes_nothing; /* what it is sent waits */
     unsigned code;
     int status; /* of the problem that it got instead of messages */
 };
@@ -26,6 +28,7 @@ static struct scene {
     struct tl_live_limits limits;
     int64_t epoch, id;
     struct tl_live_now now;
+    int64_t clock_ms, step_ms; /* of the clock that a turn works by, which goes on so much each time it is read */
     char file[600];
 } scene;
 
@@ -42,6 +45,7 @@ static void take(void *ctx, struct tl_blob *blob)
 
     cr_assert(client->count < MESSAGES_MAX);
     client->got[client->count++] = tl_blob_hold(blob);
+    client->backlog += client->takes_nothing ? blob->size : 0;
 }
 
 static size_t backlog_of(void *ctx)
@@ -61,9 +65,14 @@ static void refuse(void *ctx, int status, struct tl_blob *problem)
     take(ctx, problem);
 }
 
+static int64_t clock_ms(void)
+{
+    return scene.clock_ms += scene.step_ms;
+}
+
 static void open_live(void)
 {
-    static const struct tl_live_calls calls = {frame, take, backlog_of, end, refuse};
+    static const struct tl_live_calls calls = {frame, take, backlog_of, end, refuse, clock_ms};
     struct tl_changes_config config = tl_changes_usual();
 
     config.store = url;
@@ -116,10 +125,43 @@ static void enter(struct client *client)
     enter_by(client, TL_LIVE_WEBSOCKET);
 }
 
-static void say(struct client *client, const char *text)
+static void ask(struct client *client, const char *text)
 {
     tl_live_take(scene.live, client->live, tl_sv_from(text), scene.now);
+}
+
+static void say(struct client *client, const char *text)
+{
+    ask(client, text);
     turn();
+}
+
+static void run_sqlite(const char *path, const char *text)
+{
+    sqlite3 *db;
+
+    cr_assert_eq(sqlite3_open_v2(path, &db, SQLITE_OPEN_READWRITE, NULL), SQLITE_OK);
+    cr_assert_eq(sqlite3_exec(db, text, NULL, NULL, NULL), SQLITE_OK, "%s: %s", text, sqlite3_errmsg(db));
+    sqlite3_close(db);
+}
+
+/* The store does not answer, and then does. */
+static void store_goes(const struct store_backend *backend, bool away)
+{
+    const char *text =
+        away ? "ALTER TABLE tally_definition RENAME TO tally_away" : "ALTER TABLE tally_away RENAME TO tally_definition";
+
+    if (backend == &store_sqlite)
+        run_sqlite(store_path(url), text);
+    else
+        store_postgres_sql(url, text);
+}
+
+static void turn_away(void)
+{
+    struct tl_err why;
+
+    cr_assert_neq(tl_live_turn(scene.live, true, scene.now, &why), TL_OK);
 }
 
 /* The next message, zero-terminated; "" where there is none. */
@@ -527,6 +569,209 @@ static void one_frame_goes_to_all_and_a_slow_one_harms_nobody(const struct store
     finish();
 }
 
+/* Who asks again and again for what takes long: who came before is given his all the same. */
+static void who_waits_has_his_turn_among_those_who_always_ask(const struct store_backend *backend)
+{
+    enum { BUSY = 8, TURNS = 2 };
+    struct client one, busy[BUSY];
+    char text[100];
+
+    begin(backend);
+    put(0, 10 * S, "a", 1);
+    enter(&one);
+    for (int b = 0; b < BUSY; b++)
+        enter(&busy[b]);
+    ask(&one, "{\"type\":\"subscribe\",\"view\":\"hits\"}");
+    scene.step_ms = 12; /* of 50 ms that a turn has: four are served */
+    for (int t = 0; t < TURNS; t++) {
+        for (int b = 0; b < BUSY; b++) {
+            snprintf(text, sizeof text, "{\"type\":\"subscribe\",\"view\":\"hits\",\"last\":%d}", BUSY * t + b + 1);
+            ask(&busy[b], text);
+        }
+        turn();
+        cr_assert_eq(tl_live_pause_ms(scene.live), 0, "there is more to do");
+    }
+    turn();
+    HEAR(&one, "\"type\":\"snapshot\"");
+    scene.step_ms = 0;
+    turn();
+    for (int b = 0; b < BUSY; b++) {
+        HEAR(&busy[b], "\"type\":\"snapshot\"");
+        forget(&busy[b]);
+    }
+    forget(&one);
+    finish();
+}
+
+/* Though nothing changes: what waits for it is much. */
+static void who_does_not_take_a_large_snapshot_is_ended(const struct store_backend *backend)
+{
+    struct client quick, slow;
+    char host[200];
+
+    begin(backend);
+    for (int i = 0; i < 10; i++) {
+        snprintf(host, sizeof host, "%0150d", i);
+        put(0, 10 * S, host, 1);
+    }
+    enter(&quick);
+    enter(&slow);
+    slow.takes_nothing = true;
+    ask(&quick, "{\"type\":\"subscribe\",\"view\":\"hits\"}");
+    say(&slow, "{\"type\":\"subscribe\",\"view\":\"hits\"}");
+    cr_assert_gt(slow.backlog, scene.limits.backlog_bytes_max / 2);
+    turn();
+    cr_assert_eq(tl_live_figures(scene.live).lagging, 1);
+    scene.now.monotonic_ms += scene.limits.lagging_ms;
+    turn();
+    cr_assert_eq(slow.code, 1013);
+    cr_assert_eq(quick.code, 0);
+    cr_assert(quick.count == 1 && slow.count == 1);
+    forget(&quick);
+    forget(&slow);
+    finish();
+}
+
+static enum tl_code count_two(void *ctx, int64_t seq, struct tl_sv delta, bool *enough, struct tl_err *why)
+{
+    int *count = ctx;
+
+    (void)seq;
+    (void)delta;
+    (void)why;
+    *enough = ++*count == 2;
+    return TL_OK;
+}
+
+static void keep_view(void *ctx, struct tl_changes_view *view)
+{
+    *(struct tl_changes_view **)ctx = view;
+}
+
+/* The journal is read up to where it has room, and what lies behind comes later, in one message. */
+static void who_comes_back_is_told_what_he_has_room_for(const struct store_backend *backend)
+{
+    struct tl_changes_view *view = NULL;
+    struct client c;
+    char text[2100];
+    long long seq;
+    int count = 0;
+
+    begin(backend);
+    put(0, 10 * S, "a", 1);
+    enter(&c);
+    say(&c, "{\"type\":\"subscribe\",\"view\":\"hits\"}");
+    seq = seq_of(hear(&c));
+    tl_live_leave(scene.live, c.live);
+    forget(&c);
+    put(0, 10 * S, "a", 2);
+    snprintf(text, sizeof text, "%02000d", 0);
+    put(0, 10 * S, text, 3);
+    put(0, 10 * S, "b", 4);
+    tl_changes_each(scene.changes, keep_view, &view);
+    OK(tl_changes_since(scene.changes, view, seq, count_two, &count, err));
+    cr_assert_eq(count, 2);
+    enter(&c);
+    c.backlog = 1500;
+    snprintf(text, sizeof text, "{\"type\":\"subscribe\",\"view\":\"hits\",\"since\":%lld}", seq);
+    say(&c, text);
+    HEAR(&c, "\"num_hits\":2");
+    SILENCE(&c);
+    c.backlog = 0;
+    turn();
+    HEAR(&c, "\"num_hits\":3", "\"num_hits\":4");
+    SILENCE(&c);
+    forget(&c);
+    finish();
+}
+
+/* Of two who are to be given something the first cannot be: the second is, and the look counts as one. */
+static void what_fails_for_one_ends_that_one_alone(const struct store_backend *backend)
+{
+    struct client whole, folded, fresh_one;
+    char text[200];
+    long long seq;
+
+    begin(backend);
+    put(0, 10 * S, "a", 1);
+    enter(&folded);
+    say(&folded, "{\"type\":\"subscribe\",\"view\":\"hits\"}");
+    seq = seq_of(hear(&folded));
+    folded.backlog = 3990;
+    put(0, 10 * S, "a", 2);
+    put(0, 10 * S, "a", 3);
+    run_sqlite(scene.file, "UPDATE journal SET delta = x'07' WHERE seq = (SELECT max(seq) FROM journal)");
+    enter(&fresh_one);
+    enter(&whole);
+    snprintf(text, sizeof text, "{\"type\":\"subscribe\",\"view\":\"hits\",\"since\":%lld}", seq);
+    ask(&whole, text);
+    ask(&fresh_one, "{\"type\":\"subscribe\",\"view\":\"hits\"}");
+    folded.backlog = 0;
+    turn();
+    HEAR(&whole, "\"num_hits\":2");
+    SILENCE(&whole);
+    SILENCE(&folded);
+    cr_assert(whole.code == 1011 && folded.code == 1011, "%u and %u", whole.code, folded.code);
+    HEAR(&fresh_one, "\"type\":\"snapshot\"", "\"num_hits\":3");
+    cr_assert_eq(fresh_one.code, 0);
+    forget(&whole);
+    forget(&folded);
+    forget(&fresh_one);
+    finish();
+}
+
+/* Who has no room is told when he has; who comes while it is away gets what was shown last, and is told. */
+static void everybody_is_told_that_the_store_is_away(const struct store_backend *backend)
+{
+    struct client one, full, late, stream;
+
+    begin(backend);
+    put(0, 10 * S, "a", 1);
+    enter(&one);
+    enter(&full);
+    say(&one, "{\"type\":\"subscribe\",\"view\":\"hits\"}");
+    HEAR(&one, "\"type\":\"snapshot\"");
+    full.backlog = 3990;
+    store_goes(backend, true);
+    turn_away();
+    HEAR(&one, "{\"type\":\"status\",\"stale\":true}");
+    SILENCE(&full);
+    full.backlog = 0;
+    turn_away();
+    HEAR(&full, "{\"type\":\"status\",\"stale\":true}");
+    enter(&late);
+    enter_by(&stream, TL_LIVE_SSE);
+    turn_away();
+    HEAR(&late, "{\"type\":\"status\",\"stale\":true}");
+    SILENCE(&stream);
+    ask(&late, "{\"type\":\"subscribe\",\"view\":\"hits\"}");
+    ask(&stream, "{\"type\":\"subscribe\",\"view\":\"hits\"}");
+    turn_away();
+    HEAR(&late, "\"type\":\"snapshot\"", "\"num_hits\":1");
+    HEAR(&stream, "\"type\":\"snapshot\"", "\"num_hits\":1");
+    HEAR(&stream, "{\"type\":\"status\",\"stale\":true}");
+    full.backlog = 3990;
+    store_goes(backend, false);
+    turn();
+    HEAR(&one, "{\"type\":\"status\",\"stale\":false}");
+    HEAR(&late, "{\"type\":\"status\",\"stale\":false}");
+    HEAR(&stream, "{\"type\":\"status\",\"stale\":false}");
+    SILENCE(&full);
+    full.backlog = 0;
+    OK(tl_live_turn(scene.live, false, scene.now, err));
+    HEAR(&full, "{\"type\":\"status\",\"stale\":false}");
+    turn();
+    SILENCE(&one);
+    SILENCE(&full);
+    SILENCE(&late);
+    SILENCE(&stream);
+    forget(&one);
+    forget(&full);
+    forget(&late);
+    forget(&stream);
+    finish();
+}
+
 /* What it lagged behind with it does not want any more: it begins anew. */
 static void who_leaves_what_he_lags_behind_with_lags_no_more(const struct store_backend *backend)
 {
@@ -642,6 +887,11 @@ static const struct store_check checks[] = {
     CHECK(what_is_wrong_is_said_with_what_would_do),
     CHECK(one_frame_goes_to_all_and_a_slow_one_harms_nobody),
     CHECK(who_leaves_what_he_lags_behind_with_lags_no_more),
+    CHECK(who_waits_has_his_turn_among_those_who_always_ask),
+    CHECK(who_does_not_take_a_large_snapshot_is_ended),
+    CHECK(who_comes_back_is_told_what_he_has_room_for),
+    CHECK(what_fails_for_one_ends_that_one_alone),
+    CHECK(everybody_is_told_that_the_store_is_away),
     CHECK(a_stream_of_events_ends_with_its_subscription),
     CHECK(events_themselves_are_pushed),
 };
