@@ -24,7 +24,7 @@
 #include "net/http_server.h"
 #include "problem.h"
 
-enum { ID_BYTES_MAX = 64, WORK_MS = 50, STATUS_MS = 1000, PAUSE_MS = 100, IDLE_MS = 1000 };
+enum { ID_BYTES_MAX = 64, WORK_MS = 50, STATUS_MS = 1000, OWED_MS = 1000, PAUSE_MS = 100, IDLE_MS = 1000 };
 
 struct group {
     struct group *next;
@@ -69,6 +69,8 @@ struct tl_live_client {
     void *ctx;
     enum tl_live_kind kind;
     int64_t lagging_since_ms; /* INT64_MAX: it does not */
+    /* Of what it was sent it is to take so many bytes, counted from then. */
+    int64_t sent_bytes, taken_bytes, owed_bytes, owed_since_ms;
     bool told, ended;
     bool stale; /* as it was told last: the store is away */
 };
@@ -83,7 +85,11 @@ struct tl_live {
     size_t values_capacity;
     struct tl_live_now now;
     struct tl_live_figures figures;
-    int waiting_count;     /* subscriptions that are not current */
+    int waiting_count; /* subscriptions that are not current */
+    /* What was made for one client or group, and has not gone yet. */
+    struct tl_blob **made;
+    size_t made_count, made_capacity, made_bytes;
+    int64_t owed_ms;       /* monotonic: when it was looked last who takes what */
     size_t snapshots_left; /* of a turn: bytes of snapshots that may still be kept */
     bool stale, stale_due; /* the store is away; somebody has not been told which it is */
     bool has_more;         /* the last turn had no time for all that could be done */
@@ -97,6 +103,8 @@ struct tl_live_limits tl_live_usual_limits(void)
                                    .rows_max = 10000,
                                    .snapshot_bytes_max = 2 << 20,
                                    .snapshots_bytes_max = 16 << 20,
+                                   .made_bytes_max = 128 << 20,
+                                   .least_bytes = 32 << 10,
                                    .linger_ms = 3600000};
 }
 
@@ -361,6 +369,45 @@ out:
     return rc;
 }
 
+static bool snapshot_stands(const struct group *group)
+{
+    const struct tl_shown_view *is = &group->listening->view->is;
+
+    return group->snapshot != NULL && group->snapshot_seq == is->seq && group->snapshot_final_ms == is->final_ms;
+}
+
+/* Counted until it has gone to all who are to have it. Without memory for that it is not. */
+static void count_made(struct tl_live *live, struct tl_blob *blob)
+{
+    if (live->made_count == live->made_capacity) {
+        size_t more = live->made_capacity == 0 ? 64 : 2 * live->made_capacity;
+
+        if (!TL_RESIZE(live->made, more))
+            return;
+        live->made_capacity = more;
+    }
+    live->made[live->made_count++] = tl_blob_hold(blob);
+    live->made_bytes += blob->size;
+}
+
+static void look_what_has_gone(struct tl_live *live)
+{
+    size_t count = 0;
+
+    live->made_bytes = 0;
+    for (size_t i = 0; i < live->made_count; i++) {
+        struct tl_blob *blob = live->made[i];
+
+        if (atomic_load(&blob->refs) == 1) {
+            tl_blob_drop(blob);
+        } else {
+            live->made[count++] = blob;
+            live->made_bytes += blob->size;
+        }
+    }
+    live->made_count = count;
+}
+
 static enum tl_code snapshot_of(struct tl_live *live, struct group *group, struct tl_blob **out, struct tl_err *err)
 {
     const struct tl_changes_view *view = group->listening->view;
@@ -369,7 +416,7 @@ static enum tl_code snapshot_of(struct tl_live *live, struct group *group, struc
                          .left = group->last > 0 ? tl_min_i64(group->last, live->limits.rows_max) : live->limits.rows_max};
     enum tl_code rc = TL_OK;
 
-    if (group->snapshot != NULL && group->snapshot_seq == view->is.seq && group->snapshot_final_ms == view->is.final_ms) {
+    if (snapshot_stands(group)) {
         *out = group->snapshot;
         return TL_OK;
     }
@@ -389,6 +436,7 @@ static enum tl_code snapshot_of(struct tl_live *live, struct group *group, struc
     group->snapshot = frame_of(live, group->kind, view->is.seq, &live->text);
     if (group->snapshot == NULL)
         TL_TRY(tl_fail_memory(err, live->text.size));
+    count_made(live, group->snapshot);
     group->snapshot_seq = view->is.seq;
     group->snapshot_final_ms = view->is.final_ms;
     *out = group->snapshot;
@@ -423,6 +471,7 @@ static void send_blob(struct tl_live *live, struct tl_live_client *client, struc
         return;
     live->calls.send(client->ctx, frame);
     client->told = true;
+    client->sent_bytes += (int64_t)frame->size;
     live->figures.messages++;
     live->figures.bytes += frame->size;
 }
@@ -703,8 +752,10 @@ static enum tl_code send_delta(void *ctx, int64_t seq, struct tl_sv delta, bool 
         c->full = *enough = true;
         c->sub->resumes = false;
     } else {
-        if (frame != NULL)
+        if (frame != NULL) {
+            count_made(c->live, frame);
             send_blob(c->live, c->sub->client, frame);
+        }
         c->sub->seq = seq;
     }
     tl_blob_drop(frame);
@@ -737,13 +788,26 @@ static enum tl_code send_folded(struct tl_live *live, struct subscription *sub, 
     frame = changes_frame(live, sub->group, view->is.seq, tl_buf_sv(&live->folded), false, &told);
     if (frame == NULL && told)
         TL_TRY(fail_frame(err));
-    if (frame != NULL)
+    if (frame != NULL) {
+        count_made(live, frame);
         send_blob(live, sub->client, frame);
+    }
     sub->seq = view->is.seq;
 out:
     tl_blob_drop(frame);
     tl_buf_done(&deltas);
     return rc;
+}
+
+static bool is_full(struct tl_live *live, struct tl_live_client *client)
+{
+    return backlog_of(live, client) * 2 > live->limits.backlog_bytes_max;
+}
+
+/* Who does not take it is one that lags, though nothing changes. */
+static void come_up(struct tl_live *live, struct subscription *sub)
+{
+    set_state(live, sub, is_full(live, sub->client) ? BEHIND : CURRENT);
 }
 
 static enum tl_code bring_up(struct tl_live *live, struct subscription *sub, struct tl_err *err)
@@ -763,7 +827,7 @@ static enum tl_code bring_up(struct tl_live *live, struct subscription *sub, str
         if (leads && !c.full) {
             sub->seq = view->is.seq;
             sub->resumes = false;
-            set_state(live, sub, CURRENT);
+            come_up(live, sub);
             if (acknowledges) { /* so it knows the number that it has now, and where the boundary lies */
                 frame = changes_frame(live, sub->group, sub->seq, TL_SV(""), true, &leads);
                 if (frame == NULL)
@@ -781,8 +845,7 @@ static enum tl_code bring_up(struct tl_live *live, struct subscription *sub, str
     send_blob(live, sub->client, frame);
     sub->seq = view->is.seq;
     sub->resumes = false;
-    /* Who does not take it is one that lags, though nothing changes. */
-    set_state(live, sub, backlog_of(live, sub->client) * 2 > live->limits.backlog_bytes_max ? BEHIND : CURRENT);
+    come_up(live, sub);
 out:
     return rc;
 }
@@ -813,7 +876,32 @@ static void end_failed(struct tl_live *live, struct tl_live_client *client, cons
     end_client(live, client, 1011, "what it was to be told cannot be made");
 }
 
-/* As many as there is time for; the next turn goes on with who had none. Who lagged and left what he lagged behind with lags no more. */
+static void end_slow(struct tl_live *live, struct tl_live_client *client)
+{
+    live->figures.cut_off++;
+    end_client(live, client, 1013, "too slow for what changes");
+}
+
+/* Who takes next to nothing of little that waits lags behind nothing, and yet it waits for ever. */
+static void look_who_takes(struct tl_live *live)
+{
+    if (live->now.monotonic_ms - live->owed_ms < OWED_MS)
+        return;
+    live->owed_ms = live->now.monotonic_ms;
+    for (struct tl_live_client *client = live->clients; client != NULL; client = client->next) {
+        int64_t waits_bytes = (int64_t)backlog_of(live, client), taken_bytes = client->sent_bytes - waits_bytes;
+
+        if (waits_bytes == 0 || taken_bytes - client->taken_bytes >= client->owed_bytes) {
+            client->taken_bytes = taken_bytes;
+            client->owed_bytes = tl_min_i64(waits_bytes, live->limits.least_bytes);
+            client->owed_since_ms = live->now.monotonic_ms;
+        } else if (!client->ended && live->now.monotonic_ms - client->owed_since_ms >= live->limits.lagging_ms) {
+            end_slow(live, client);
+        }
+    }
+}
+
+/* As many as there is time and room for; the next turn goes on with who had none. Who lagged and left what he lagged behind with lags no more. */
 static enum tl_code bring_up_all(struct tl_live *live, struct tl_err *err)
 {
     int64_t until_ms = live->calls.clock_ms() + WORK_MS;
@@ -821,6 +909,7 @@ static enum tl_code bring_up_all(struct tl_live *live, struct tl_err *err)
     enum tl_code rc = TL_OK;
 
     live->has_more = false;
+    look_what_has_gone(live);
     for (struct tl_live_client *client = live->clients; client != NULL && (live->waiting_count > 0 || live->figures.lagging > 0);
          client = client->next) {
         bool lags = false;
@@ -830,27 +919,28 @@ static enum tl_code bring_up_all(struct tl_live *live, struct tl_err *err)
             next = sub->next_of_client;
             if (sub->state == CURRENT)
                 continue;
-            if (backlog_of(live, client) * 2 <= live->limits.backlog_bytes_max) {
-                if (live->calls.clock_ms() < until_ms) {
-                    rc = bring_up(live, sub, err);
-                    if (is_for_all(rc))
-                        TL_TRY(rc);
-                    if (rc != TL_OK)
-                        end_failed(live, client, err);
-                } else {
-                    live->has_more = true;
-                    next_time = next_time != NULL ? next_time : client;
-                }
+            if (is_full(live, client)) {
+                lags = true;
+            } else if (live->calls.clock_ms() >= until_ms) {
+                live->has_more = true;
+                next_time = next_time != NULL ? next_time : client;
+            } else if (live->made_bytes >= live->limits.made_bytes_max && !(sub->state == NEW && snapshot_stands(sub->group))) {
+                next_time = next_time != NULL ? next_time : client;
+            } else {
+                rc = bring_up(live, sub, err);
+                if (is_for_all(rc))
+                    TL_TRY(rc);
+                if (rc != TL_OK)
+                    end_failed(live, client, err);
+                lags = lags || (sub->state != CURRENT && is_full(live, client));
             }
-            lags = lags || (sub->state != CURRENT && backlog_of(live, client) > 0);
         }
         if (!lags || client->ended) {
             set_lagging(live, client, INT64_MAX);
         } else if (client->lagging_since_ms == INT64_MAX) {
             set_lagging(live, client, live->now.monotonic_ms);
         } else if (live->now.monotonic_ms - client->lagging_since_ms >= live->limits.lagging_ms) {
-            live->figures.cut_off++;
-            end_client(live, client, 1013, "too slow for what changes");
+            end_slow(live, client);
         }
     }
     rc = TL_OK;
@@ -1013,6 +1103,7 @@ enum tl_code tl_live_turn(struct tl_live *live, bool changed, struct tl_live_now
     /* What was shown is there while the store is away. */
     TL_TRY(bring_up_all(live, looked == TL_OK ? err : &ignored));
     tell_stale(live);
+    look_who_takes(live);
     live->snapshots_left = live->limits.snapshots_bytes_max;
     live->figures.views = live->figures.journal_bytes = 0;
     tl_changes_each(live->changes, look_after, live);
@@ -1194,6 +1285,9 @@ void tl_live_close(struct tl_live *live)
         next = client->next;
         tl_live_leave(live, client);
     }
+    for (size_t i = 0; i < live->made_count; i++)
+        tl_blob_drop(live->made[i]);
+    free(live->made);
     tl_changes_each(live->changes, stop_listening, NULL);
     tl_buf_done(&live->text);
     tl_buf_done(&live->removed);

@@ -26,8 +26,9 @@
  * key columns, and that id.
  *
  * Back-pressure: a client that has more than backlog_bytes_max waiting is sent nothing more until it has taken half; then it gets in one message what has come
- * together: each row once. Nothing is kept for it meanwhile but a number, for the journal has it all. One that lags for longer than lagging_ms is cut off
- * with 1013. */
+ * together: each row once. Nothing is kept for it meanwhile but a number, for the journal has it all. One that lags for longer than lagging_ms, or takes less
+ * than least_bytes of what waits for it in that time, is cut off with 1013. What is made for clients one by one, snapshots above all, has a limit over all of them
+ * (made_bytes_max): who comes beyond it has his turn when others have taken theirs. */
 #ifndef TL_LIVE_H
 #define TL_LIVE_H
 
@@ -52,7 +53,11 @@ struct tl_live_limits {
     size_t
         snapshot_bytes_max; /* then it is truncated: what waits for a client that does not read is at most that and its backlog */
     size_t snapshots_bytes_max; /* kept for who asks for the same next, all together; others are made anew */
-    int64_t linger_ms;          /* how long a view stays live when nobody listens any more */
+    /* Made for clients one by one, and not gone yet, over all of them; what several share counts once, and what is kept too. Beyond it they wait for their
+     * turn. More than snapshots_bytes_max. */
+    size_t made_bytes_max;
+    int64_t least_bytes; /* of what waits for a client, or all of that, to be taken in lagging_ms */
+    int64_t linger_ms;   /* how long a view stays live when nobody listens any more */
 };
 struct tl_live_limits tl_live_usual_limits(void);
 

@@ -372,11 +372,11 @@ static void snapshots_are_kept_up_to_a_limit(const struct store_backend *backend
     }
     cr_assert_eq(c.count, 40);
     for (size_t i = 0; i < c.count; i++)
-        kept += atomic_load(&c.got[i]->refs) > 1 ? 1 : 0;
+        kept += atomic_load(&c.got[i]->refs) > 2 ? 1 : 0; /* it is counted too, as long as somebody has it */
     cr_assert(kept > 0 && kept < 10, "%u of 40 are kept", kept);
     put(0, 10 * S, "a", 2);
     for (size_t i = 0; i < 40; i++)
-        cr_assert_eq(atomic_load(&c.got[i]->refs), 1, "one that is out of date is kept");
+        cr_assert_eq(atomic_load(&c.got[i]->refs), 2, "one that is out of date is kept");
     forget(&c);
     finish();
 }
@@ -632,6 +632,95 @@ static void who_does_not_take_a_large_snapshot_is_ended(const struct store_backe
     finish();
 }
 
+/* Of little that waits, which is nothing to lag behind. */
+static void who_takes_next_to_nothing_is_ended(const struct store_backend *backend)
+{
+    struct client none, little, enough;
+
+    begin(backend);
+    close_live();
+    scene.limits.least_bytes = 100;
+    open_live();
+    put(0, 10 * S, "a", 1);
+    enter(&none);
+    enter(&little);
+    enter(&enough);
+    none.takes_nothing = little.takes_nothing = enough.takes_nothing = true;
+    ask(&none, "{\"type\":\"subscribe\",\"view\":\"hits\"}");
+    ask(&little, "{\"type\":\"subscribe\",\"view\":\"hits\"}");
+    say(&enough, "{\"type\":\"subscribe\",\"view\":\"hits\"}");
+    cr_assert(none.backlog > 300 && none.backlog * 2 < scene.limits.backlog_bytes_max);
+    scene.now.monotonic_ms += S;
+    turn();
+    for (int i = 0; i < 3; i++) {
+        scene.now.monotonic_ms += scene.limits.lagging_ms - 1;
+        turn();
+        cr_assert(i > 0 || (none.code == 0 && little.code == 0));
+        little.backlog -= 30;
+        enough.backlog -= 100;
+        scene.now.monotonic_ms += S;
+        turn();
+        cr_assert(none.code == 1013 && little.code == 1013);
+    }
+    cr_assert_eq(enough.code, 0);
+    cr_assert_eq(tl_live_figures(scene.live).cut_off, 2);
+    enough.backlog = 0; /* all that there was */
+    put(0, 10 * S, "a", 2);
+    scene.now.monotonic_ms += 2 * scene.limits.lagging_ms;
+    turn();
+    cr_assert_eq(enough.code, 0);
+    forget(&none);
+    forget(&little);
+    forget(&enough);
+    finish();
+}
+
+/* Each with a snapshot of its own; but who wants the same as another has it at once. */
+static void snapshots_beyond_a_limit_wait_for_their_turn(const struct store_backend *backend)
+{
+    enum { CLIENTS = 12 };
+    struct client all[CLIENTS], same;
+    size_t had, has = 0;
+    char text[100];
+
+    begin(backend);
+    put(0, 10 * S, "a", 1);
+    close_live();
+    scene.limits.snapshots_bytes_max = 0;
+    scene.limits.made_bytes_max = 1500;
+    open_live();
+    enter(&same);
+    for (int i = 0; i < CLIENTS; i++) {
+        enter(&all[i]);
+        snprintf(text, sizeof text, "{\"type\":\"subscribe\",\"view\":\"hits\",\"last\":%d}", i + 1);
+        ask(&all[i], text);
+    }
+    ask(&same, text);
+    turn();
+    HEAR(&same, "\"type\":\"snapshot\"");
+    for (int rounds = 0; has < CLIENTS; rounds++) {
+        cr_assert(rounds < CLIENTS);
+        turn();
+        cr_assert_gt(tl_live_pause_ms(scene.live), 0, "it does not look again without a pause");
+        scene.now.monotonic_ms += 2 * scene.limits.lagging_ms;
+        had = has;
+        has = 0;
+        for (int i = 0; i < CLIENTS; i++)
+            has += all[i].read + all[i].count;
+        cr_assert(has > had && has - had < 6, "%zu more", has - had);
+        turn();
+        for (int i = 0; i < CLIENTS; i++) /* they are taken */
+            if (all[i].count > 0) {
+                cr_assert(all[i].count == 1 && all[i].read == 0 && all[i].code == 0);
+                forget(&all[i]);
+                all[i].read = 1;
+            }
+        forget(&same);
+    }
+    cr_assert_eq(has, CLIENTS);
+    finish();
+}
+
 static enum tl_code count_two(void *ctx, int64_t seq, struct tl_sv delta, bool *enough, struct tl_err *why)
 {
     int *count = ctx;
@@ -789,8 +878,9 @@ static void who_leaves_what_he_lags_behind_with_lags_no_more(const struct store_
         scene.now.monotonic_ms += scene.limits.lagging_ms - 1;
         say(&c, "{\"type\":\"unsubscribe\",\"id\":\"\"}");
         cr_assert_eq(tl_live_figures(scene.live).lagging, 0);
-        scene.now.monotonic_ms += 2;
+        scene.now.monotonic_ms += S;
     }
+    c.backlog = 0;
     turn();
     cr_assert_eq(c.code, 0);
     tl_live_leave(scene.live, c.live);
@@ -889,6 +979,8 @@ static const struct store_check checks[] = {
     CHECK(who_leaves_what_he_lags_behind_with_lags_no_more),
     CHECK(who_waits_has_his_turn_among_those_who_always_ask),
     CHECK(who_does_not_take_a_large_snapshot_is_ended),
+    CHECK(who_takes_next_to_nothing_is_ended),
+    CHECK(snapshots_beyond_a_limit_wait_for_their_turn),
     CHECK(who_comes_back_is_told_what_he_has_room_for),
     CHECK(what_fails_for_one_ends_that_one_alone),
     CHECK(everybody_is_told_that_the_store_is_away),
