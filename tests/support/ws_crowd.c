@@ -19,7 +19,7 @@
 #include "support/chance.h"
 #include "support/ws_frame.h"
 
-enum { TURN_MS = 10, LITTLE_BYTES = 512, PARSED = 256, STOPS_BYTES = 3000 };
+enum { TURN_MS = 10, LITTLE_BYTES = 512, PARSED = 1024, STOPS_BYTES = 3000 };
 
 const char *const ws_crowd_causes[WS_CROWD_CAUSES] = {"late_event", "publication", "rollback"};
 
@@ -37,13 +37,20 @@ struct client {
     int64_t began_ms; /* when its connection did */
     size_t taken;     /* bytes, of this connection */
     long messages;
-    long changed, agreed_at; /* how often its rows have changed, and as of when they were found to be right */
+    uint64_t sum; /* of its rows' numbers */
 };
 
-/* Frames are the same for many: each is read once. */
+/* Frames are the same for many: each is read once, and its rows are given numbers once (row_number). */
 struct parsed {
     XXH128_hash_t hash;
     json_t *message;
+};
+
+/* What all rows are to be, as their count and the sum of their numbers, which does not depend on the order. */
+struct wanted {
+    XXH128_hash_t text;
+    size_t count;
+    uint64_t sum;
 };
 
 struct ws_crowd {
@@ -51,6 +58,7 @@ struct ws_crowd {
     size_t wishes_count, clients_count;
     struct client *clients;
     struct parsed parsed[PARSED];
+    struct wanted wanted;
     struct chance chance;
     int epoll_fd;
     pthread_t thread;
@@ -82,18 +90,62 @@ static void blame(struct ws_crowd *crowd, const struct client *client, const cha
 
 /* ---- messages ---- */
 
-/* The view's own columns. */
-static bool is_same(json_t *a, json_t *b)
+/* A hash of the view's own columns, that the row carries from then on. */
+static void number_row(json_t *row)
 {
+    json_t *own = json_copy(row), *value;
     const char *name;
-    json_t *value;
+    char *text;
+    void *next;
 
-    json_object_foreach(a, name, value)
+    json_object_foreach_safe(own, next, name, value)
     {
-        if (name[0] != '_' && !json_equal(value, json_object_get(b, name)))
-            return false;
+        if (name[0] == '_')
+            json_object_del(own, name);
     }
-    return true;
+    text = json_dumps(own, JSON_COMPACT | JSON_SORT_KEYS);
+    json_object_set_new(row, "_number", json_integer((json_int_t)(XXH3_64bits(text, strlen(text)) >> 1)));
+    free(text);
+    json_decref(own);
+}
+
+static void number_rows(json_t *message)
+{
+    json_t *item, *rows = json_object_get(message, "rows");
+    size_t i;
+
+    json_array_foreach(rows, i, item)
+    {
+        json_t *row = json_object_get(item, "row"), *old = json_object_get(item, "old");
+
+        if (json_is_object(row))
+            number_row(row);
+        if (json_is_object(old))
+            number_row(old);
+        if (json_object_get(item, "key") == NULL)
+            number_row(item);
+    }
+}
+
+/* 0: there is no row. */
+static uint64_t row_number(const json_t *row)
+{
+    return (uint64_t)json_integer_value(json_object_get(row, "_number"));
+}
+
+static bool is_same(const json_t *a, const json_t *b)
+{
+    return row_number(a) == row_number(b);
+}
+
+/* NULL: it goes. */
+static void put_row(struct client *client, const char *id, json_t *row)
+{
+    client->sum += row_number(row) - row_number(json_object_get(client->rows, id));
+    if (row != NULL)
+        json_object_set(client->rows, id, row);
+    else
+        json_object_del(client->rows, id);
 }
 
 static const char *id_of(json_t *key)
@@ -117,9 +169,10 @@ static void take_snapshot(struct client *client, json_t *message)
 
     json_decref(client->rows);
     client->rows = json_object();
+    client->sum = 0;
     json_array_foreach(json_object_get(message, "rows"), i, row)
     {
-        json_object_set(client->rows, id_of(row), row);
+        put_row(client, id_of(row), row);
     }
 }
 
@@ -133,7 +186,7 @@ static void check_correction(struct ws_crowd *crowd, struct client *client, json
         if (cause == NULL || strcmp(cause, ws_crowd_causes[c]) != 0)
             continue;
         crowd->counts.corrections[c]++;
-        if (had == NULL || !json_is_object(old) || !is_same(old, had) || !is_same(had, old))
+        if (had == NULL || !json_is_object(old) || !is_same(old, had))
             blame(crowd, client, "what is corrected is not what was shown", op, had);
         if (by_run != (c > 0))
             blame(crowd, client, "the cause has no run, or one too many", op, had);
@@ -157,11 +210,11 @@ static void take_op(struct ws_crowd *crowd, struct client *client, json_t *op)
     if (json_is_object(row)) {
         if (had != NULL && is_same(row, had))
             blame(crowd, client, "it is told what it has", op, had);
-        json_object_set(client->rows, id, row);
+        put_row(client, id, row);
     } else {
         if (had == NULL)
             blame(crowd, client, "it is to delete what it does not have", op, had);
-        json_object_del(client->rows, id);
+        put_row(client, id, NULL);
     }
 }
 
@@ -172,7 +225,7 @@ static void take_event(struct ws_crowd *crowd, struct client *client, json_t *ev
     if (json_object_get(client->rows, id) != NULL)
         blame(crowd, client, "an event is told twice", event, NULL);
     crowd->counts.events++;
-    json_object_set(client->rows, id, event);
+    put_row(client, id, event);
 }
 
 static void take_changes(struct ws_crowd *crowd, struct client *client, json_t *message, bool events)
@@ -202,7 +255,6 @@ static void take_message(struct ws_crowd *crowd, struct client *client, json_t *
 
     crowd->counts.messages++;
     client->messages++;
-    client->changed++;
     if (type == NULL) {
         blame(crowd, client, "this is no message", message, NULL);
     } else if (strcmp(type, "snapshot") == 0) {
@@ -230,6 +282,7 @@ static json_t *parse(struct ws_crowd *crowd, struct tl_sv text)
     if (parsed->message == NULL || !XXH128_isEqual(parsed->hash, hash)) {
         json_decref(parsed->message);
         *parsed = (struct parsed){hash, json_loadb(text.data, text.size, 0, NULL)};
+        number_rows(parsed->message);
     }
     return parsed->message;
 }
@@ -459,8 +512,7 @@ struct ws_crowd *ws_crowd_open(const struct ws_crowd_wish *wishes, size_t wishes
                                             .flighty = kind % 4 == 1,
                                             .absent = kind % 4 == 2,
                                             .slow = kind % 4 == 3,
-                                            .seq = -1,
-                                            .agreed_at = -1};
+                                            .seq = -1};
         tl_buf_init(&crowd->clients[c].in, 0);
     }
     cr_assert_eq(pthread_create(&crowd->thread, NULL, crowd_main, crowd), 0);
@@ -493,80 +545,36 @@ size_t ws_crowd_here(struct ws_crowd *crowd)
     return count;
 }
 
-static int by_text(const void *a, const void *b)
+static void read_wanted(struct wanted *wanted, const char *rows)
 {
-    return strcmp(*(char *const *)a, *(char *const *)b);
-}
+    XXH128_hash_t text = XXH3_128bits(rows, strlen(rows));
 
-/* The view's own columns of each row, sorted: a text that two tables can be compared by. The caller frees. */
-static char *text_of(json_t *rows)
-{
-    size_t count = json_is_array(rows) ? json_array_size(rows) : json_object_size(rows), i = 0, size = 1;
-    char **lines = calloc(count + 1, sizeof *lines), *text;
-    void *at = json_object_iter(rows);
+    if (XXH128_isEqual(text, wanted->text))
+        return;
+    *wanted = (struct wanted){.text = text};
+    for (const char *line = rows; *line != '\0'; line += strcspn(line, "\n"), line += *line == '\n') {
+        json_t *row = json_loadb(line, strcspn(line, "\n"), 0, NULL);
 
-    for (; i < count; i++, at = json_object_iter_next(rows, at)) {
-        json_t *row = json_copy(json_is_array(rows) ? json_array_get(rows, i) : json_object_iter_value(at));
-        const char *name;
-        json_t *value;
-        void *next;
-
-        json_object_foreach_safe(row, next, name, value)
-        {
-            if (name[0] == '_')
-                json_object_del(row, name);
-        }
-        lines[i] = json_dumps(row, JSON_COMPACT | JSON_SORT_KEYS);
-        size += strlen(lines[i]) + 1;
+        number_row(row);
+        wanted->sum += row_number(row);
+        wanted->count++;
         json_decref(row);
     }
-    qsort(lines, count, sizeof *lines, by_text);
-    text = malloc(size);
-    size = 0;
-    for (i = 0; i < count; i++) {
-        size += (size_t)sprintf(text + size, "%s\n", lines[i]);
-        free(lines[i]);
-    }
-    text[size] = '\0';
-    free(lines);
-    return text;
-}
-
-static char *text_of_lines(const char *rows)
-{
-    json_t *all = json_array();
-    char *text;
-
-    for (const char *line = rows; *line != '\0'; line += strcspn(line, "\n"), line += *line == '\n')
-        json_array_append_new(all, json_loadb(line, strcspn(line, "\n"), 0, NULL));
-    text = text_of(all);
-    json_decref(all);
-    return text;
 }
 
 size_t ws_crowd_differing(struct ws_crowd *crowd, size_t wish, const char *rows)
 {
-    char *want = text_of_lines(rows);
-    size_t rows_count = 0, count = 0;
+    size_t count = 0;
 
-    for (const char *at = want; *at != '\0'; at++)
-        rows_count += *at == '\n';
-
+    read_wanted(&crowd->wanted, rows);
     pthread_mutex_lock(&crowd->mutex);
     for (size_t c = wish; c < crowd->clients_count; c += crowd->wishes_count) {
-        struct client *client = &crowd->clients[c];
-        char *has;
+        const struct client *client = &crowd->clients[c];
 
-        if (json_object_size(client->rows) == rows_count && client->agreed_at != client->changed) {
-            has = text_of(client->rows);
-            if (strcmp(has, want) == 0)
-                client->agreed_at = client->changed;
-            free(has);
-        }
-        count += client->agreed_at != client->changed;
+        count +=
+            client->rows == NULL || json_object_size(client->rows) != crowd->wanted.count || client->sum != crowd->wanted.sum;
     }
     pthread_mutex_unlock(&crowd->mutex);
-    free(want);
     return count;
 }
 
