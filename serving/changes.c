@@ -845,6 +845,12 @@ enum tl_code tl_changes_leads_on(struct tl_changes *c, const struct tl_changes_v
     return *leads || since < view->is.first ? TL_OK : tl_shown_has(c->shown, view->is.id, since, leads, err);
 }
 
+enum tl_code tl_changes_behind(struct tl_changes *c, const struct tl_changes_view *view, int64_t since, int64_t *bytes,
+                               struct tl_err *err)
+{
+    return tl_shown_behind(c->shown, view->is.id, since, bytes, err);
+}
+
 enum tl_code tl_changes_since(struct tl_changes *c, const struct tl_changes_view *view, int64_t since,
                               enum tl_code (*each)(void *ctx, int64_t seq, struct tl_sv delta, bool *enough, struct tl_err *err),
                               void *ctx, struct tl_err *err)

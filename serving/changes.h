@@ -73,6 +73,9 @@ TL_MUST_USE enum tl_code tl_changes_rows(struct tl_changes *changes, const struc
 /* Does the journal lead on from there? */
 TL_MUST_USE enum tl_code tl_changes_leads_on(struct tl_changes *changes, const struct tl_changes_view *view, int64_t since,
                                              bool *leads, struct tl_err *err);
+/* How many bytes of deltas lie behind `since`. */
+TL_MUST_USE enum tl_code tl_changes_behind(struct tl_changes *changes, const struct tl_changes_view *view, int64_t since,
+                                           int64_t *bytes, struct tl_err *err);
 /* The deltas behind `since`, in order, until `each` has enough. */
 TL_MUST_USE enum tl_code tl_changes_since(struct tl_changes *changes, const struct tl_changes_view *view, int64_t since,
                                           enum tl_code (*each)(void *ctx, int64_t seq, struct tl_sv delta, bool *enough,

@@ -40,6 +40,10 @@ struct group {
     bool framed;
     struct tl_blob *snapshot; /* as of snapshot_seq */
     int64_t snapshot_seq, snapshot_final_ms;
+    /* What has come together behind folded_since, for whoever else stands there, within a turn. */
+    bool is_folded;
+    struct tl_blob *folded; /* NULL: there is nothing in it for them */
+    int64_t folded_since, folded_seq;
 };
 
 /* What a view has of it. */
@@ -58,7 +62,7 @@ struct subscription {
     struct group *group;
     struct tl_live_client *client;
     enum state state;
-    bool resumes; /* it is told each delta for itself, as it would have been */
+    bool resumes; /* it is told each delta for itself, as it would have been, where they are not too many */
     int64_t seq;
 };
 
@@ -103,6 +107,7 @@ struct tl_live_limits tl_live_usual_limits(void)
                                    .rows_max = 10000,
                                    .snapshot_bytes_max = 2 << 20,
                                    .snapshots_bytes_max = 16 << 20,
+                                   .replay_bytes_max = 32 << 10,
                                    .made_bytes_max = 128 << 20,
                                    .least_bytes = 32 << 10,
                                    .linger_ms = 3600000};
@@ -565,6 +570,7 @@ static void group_drop(struct group *group)
     *at = group->next;
     tl_blob_drop(group->snapshot);
     tl_blob_drop(group->frame);
+    tl_blob_drop(group->folded);
     tl_arena_done(&group->memory);
     free(group->name);
     free(group);
@@ -771,31 +777,51 @@ static enum tl_code collect(void *ctx, int64_t seq, struct tl_sv delta, bool *en
     return TL_OK;
 }
 
-/* All that has come together, each row once. */
-static enum tl_code send_folded(struct tl_live *live, struct subscription *sub, struct tl_err *err)
+static void drop_folded(struct group *group)
 {
-    const struct tl_changes_view *view = sub->group->listening->view;
-    struct tl_blob *frame = NULL;
+    tl_blob_drop(group->folded);
+    group->folded = NULL;
+    group->is_folded = false;
+}
+
+/* All that has come together, each row once: made once for all who stand at the same place. */
+static enum tl_code fold(struct tl_live *live, struct group *group, int64_t since, struct tl_err *err)
+{
+    const struct tl_changes_view *view = group->listening->view;
     struct tl_buf deltas;
     bool told = false;
     enum tl_code rc;
 
     tl_buf_init(&deltas, 0);
-    TL_TRY(tl_changes_since(live->changes, view, sub->seq, collect, &deltas, err));
+    if (group->is_folded && group->folded_since == since && group->folded_seq == view->is.seq)
+        return TL_OK;
+    drop_folded(group);
+    TL_TRY(tl_changes_since(live->changes, view, since, collect, &deltas, err));
     TL_TRY(tl_buf_check(&deltas, "what has changed", err));
     tl_buf_clear(&live->folded);
     TL_TRY(tl_delta_fold(tl_buf_sv(&deltas), &live->folded, err));
-    frame = changes_frame(live, sub->group, view->is.seq, tl_buf_sv(&live->folded), false, &told);
-    if (frame == NULL && told)
+    group->folded = changes_frame(live, group, view->is.seq, tl_buf_sv(&live->folded), false, &told);
+    if (group->folded == NULL && told)
         TL_TRY(fail_frame(err));
-    if (frame != NULL) {
-        count_made(live, frame);
-        send_blob(live, sub->client, frame);
-    }
-    sub->seq = view->is.seq;
+    if (group->folded != NULL)
+        count_made(live, group->folded);
+    group->is_folded = true;
+    group->folded_since = since;
+    group->folded_seq = view->is.seq;
 out:
-    tl_blob_drop(frame);
     tl_buf_done(&deltas);
+    return rc;
+}
+
+static enum tl_code send_folded(struct tl_live *live, struct subscription *sub, struct tl_err *err)
+{
+    enum tl_code rc;
+
+    TL_TRY(fold(live, sub->group, sub->seq, err));
+    if (sub->group->folded != NULL)
+        send_blob(live, sub->client, sub->group->folded);
+    sub->seq = sub->group->folded_seq;
+out:
     return rc;
 }
 
@@ -816,10 +842,14 @@ static enum tl_code bring_up(struct tl_live *live, struct subscription *sub, str
     const struct tl_changes_view *view = sub->group->listening->view;
     bool leads = false, acknowledges = sub->resumes;
     struct tl_blob *frame = NULL;
+    int64_t behind_bytes = 0;
     enum tl_code rc = TL_OK;
 
     if (sub->state == BEHIND) {
         TL_TRY(tl_changes_leads_on(live->changes, view, sub->seq, &leads, err));
+        if (leads && sub->resumes)
+            TL_TRY(tl_changes_behind(live->changes, view, sub->seq, &behind_bytes, err));
+        sub->resumes = sub->resumes && behind_bytes <= live->limits.replay_bytes_max;
         if (leads && (sub->resumes || !view->columns.windowed))
             TL_TRY(tl_changes_since(live->changes, view, sub->seq, send_delta, &c, err));
         else if (leads)
@@ -1037,6 +1067,7 @@ static void send_status(struct tl_live *live, struct listening *listening)
 static void let_snapshots_go(struct tl_live *live, struct listening *listening)
 {
     for (struct group *group = listening->groups; group != NULL; group = group->next) {
+        drop_folded(group);
         if (group->snapshot == NULL)
             continue;
         if (group->snapshot_seq == listening->view->is.seq && group->snapshot->size <= live->snapshots_left) {

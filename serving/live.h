@@ -53,6 +53,9 @@ struct tl_live_limits {
     size_t
         snapshot_bytes_max; /* then it is truncated: what waits for a client that does not read is at most that and its backlog */
     size_t snapshots_bytes_max; /* kept for who asks for the same next, all together; others are made anew */
+    /* Who comes back is told each change for itself while what he has missed, as the journal has it, is no more than that; else all in one, each row once.
+     * Rows of views without windows do not grow less by that, and are told as they came. */
+    int64_t replay_bytes_max;
     /* Made for clients one by one, and not gone yet, over all of them; what several share counts once, and what is kept too. Beyond it they wait for their
      * turn. More than snapshots_bytes_max. */
     size_t made_bytes_max;

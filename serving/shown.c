@@ -37,6 +37,7 @@ enum statement {
     END_OF,
     ADD,
     JOURNAL,
+    BEHIND,
     HAS,
     OLDEST,
     TRIM,
@@ -81,6 +82,7 @@ static const char *const sql[STATEMENTS] = {
     [END_OF] = "SELECT end_ms FROM shown WHERE view = ?1 ORDER BY end_ms, start_ms, \"key\" LIMIT 1 OFFSET ?2",
     [ADD] = "INSERT INTO journal (view, seq, at_ms, delta) VALUES (?1, ?2, ?3, ?4)",
     [JOURNAL] = "SELECT seq, delta FROM journal WHERE view = ?1 AND seq > ?2 ORDER BY seq",
+    [BEHIND] = "SELECT coalesce(sum(length(delta)), 0) FROM journal WHERE view = ?1 AND seq > ?2",
     [HAS] = "SELECT 1 FROM journal WHERE view = ?1 AND seq = ?2",
     [OLDEST] = "SELECT seq, at_ms, length(delta) FROM journal WHERE view = ?1 ORDER BY seq LIMIT 1",
     [TRIM] = "DELETE FROM journal WHERE view = ?1 AND seq <= ?2",
@@ -580,6 +582,20 @@ enum tl_code tl_shown_journal(struct tl_shown *s, int64_t view, int64_t since,
             break;
         TL_TRY(each(ctx, sqlite3_column_int64(stmt, 0), bytes_of(stmt, 1), &enough, err));
     }
+out:
+    sqlite3_reset(stmt);
+    return rc;
+}
+
+enum tl_code tl_shown_behind(struct tl_shown *s, int64_t view, int64_t since, int64_t *bytes, struct tl_err *err)
+{
+    sqlite3_stmt *stmt = s->statements[BEHIND];
+    bool there = false;
+    enum tl_code rc;
+
+    bind_i64s(stmt, 1, (int64_t[]){view, since}, 2);
+    TL_TRY(step(s, stmt, &there, err));
+    *bytes = sqlite3_column_int64(stmt, 0);
 out:
     sqlite3_reset(stmt);
     return rc;

@@ -78,6 +78,7 @@ TL_MUST_USE enum tl_code tl_shown_journal(struct tl_shown *shown, int64_t view, 
                                           enum tl_code (*each)(void *ctx, int64_t seq, struct tl_sv delta, bool *enough,
                                                                struct tl_err *err),
                                           void *ctx, struct tl_err *err);
+TL_MUST_USE enum tl_code tl_shown_behind(struct tl_shown *shown, int64_t view, int64_t since, int64_t *bytes, struct tl_err *err);
 TL_MUST_USE enum tl_code tl_shown_has(struct tl_shown *shown, int64_t view, int64_t seq, bool *there, struct tl_err *err);
 /* The oldest entries go while there are more than so many bytes, or they are from before `before_ms`: view->first and journal_bytes say what stays. */
 TL_MUST_USE enum tl_code tl_shown_trim(struct tl_shown *shown, struct tl_shown_view *view, int64_t bytes_max, int64_t before_ms,

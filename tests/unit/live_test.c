@@ -774,6 +774,52 @@ static void who_comes_back_is_told_what_he_has_room_for(const struct store_backe
     finish();
 }
 
+/* Of much that he has missed he gets each row once, with what he has as old; and so does whoever stands where he does, in the same frame. */
+static void who_was_away_for_long_is_told_all_in_one(const struct store_backend *backend)
+{
+    struct client before, one, other, later;
+    char text[200];
+    long long seq;
+
+    begin(backend);
+    close_live();
+    scene.limits.replay_bytes_max = 100;
+    open_live();
+    put(0, 10 * S, "a", 1);
+    put(0, 10 * S, "b", 1);
+    put_final(5 * S); /* the window has ended */
+    enter(&before);
+    say(&before, "{\"type\":\"subscribe\",\"view\":\"hits\"}");
+    seq = seq_of(hear(&before));
+    for (int i = 2; i < 20; i++)
+        put(0, 10 * S, "a", i);
+    put(0, 10 * S, "b", 2);
+    put(0, 10 * S, "b", 1); /* as it was */
+    forget(&before);
+    enter(&one);
+    enter(&other);
+    snprintf(text, sizeof text, "{\"type\":\"subscribe\",\"view\":\"hits\",\"since\":%lld}", seq);
+    ask(&one, text);
+    say(&other, text);
+    cr_assert_eq(one.got[0], other.got[0], "it is made once");
+    HEAR(&one, "\"rows\":[{\"op\":\"correct\",\"key\":{", "\"old\":{", "\"num_hits\":1,", "\"row\":{", "\"num_hits\":19",
+         "\"cause\":\"late_event\"}]");
+    cr_assert_null(memmem(one.got[0]->data, one.got[0]->size, "\"host\":\"b\"", 10));
+    HEAR(&one, "\"rows\":[],");
+    SILENCE(&one);
+    put(0, 10 * S, "a", 20);
+    HEAR(&one, "\"num_hits\":20");
+    SILENCE(&one);
+    enter(&later);
+    say(&later, text);
+    HEAR(&later, "\"num_hits\":1,", "\"num_hits\":20");
+    forget(&before);
+    forget(&one);
+    forget(&other);
+    forget(&later);
+    finish();
+}
+
 /* Of two who are to be given something the first cannot be: the second is, and the look counts as one. */
 static void what_fails_for_one_ends_that_one_alone(const struct store_backend *backend)
 {
@@ -982,6 +1028,7 @@ static const struct store_check checks[] = {
     CHECK(who_takes_next_to_nothing_is_ended),
     CHECK(snapshots_beyond_a_limit_wait_for_their_turn),
     CHECK(who_comes_back_is_told_what_he_has_room_for),
+    CHECK(who_was_away_for_long_is_told_all_in_one),
     CHECK(what_fails_for_one_ends_that_one_alone),
     CHECK(everybody_is_told_that_the_store_is_away),
     CHECK(a_stream_of_events_ends_with_its_subscription),
