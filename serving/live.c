@@ -1226,6 +1226,10 @@ void tl_live_take(struct tl_live *live, struct tl_live_client *client, struct tl
     struct wish wish;
 
     live->now = now;
+    if (client->ended) { /* it may have said more before it heard of that */
+        json_decref(message);
+        return;
+    }
     if (type == NULL) {
         send_error(live, client, TL_SV(""), 400, &types, "a message is a JSON object with a type");
     } else if (strcmp(type, "ping") == 0) {

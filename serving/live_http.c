@@ -16,7 +16,15 @@
 #include "base/diag.h"
 #include "net/websocket.h"
 
-enum { MESSAGE_BYTES_MAX = 65536, UNREAD_BYTES_MAX = 256 << 10, PING_MS = 30000, PONG_MS = 20000, AWAY_MS = 1000, LOOK_MS = 200 };
+enum {
+    MESSAGE_BYTES_MAX = 65536,
+    UNREAD_BYTES_MAX = 256 << 10,
+    PING_MS = 30000,
+    PONG_MS = 20000,
+    AWAY_MS = 1000,
+    LOOK_MS = 200,
+    READ_MS = 50
+};
 enum { HEARTBEAT_MS = 15000, HEARTBEAT_STEPS = 15 };
 
 struct guest {
@@ -66,10 +74,11 @@ struct tl_live_http {
     atomic_bool stopping;
     int wake_fd;
     pthread_mutex_t mutex;
-    struct letter *first, **last;   /* under the mutex */
-    struct tl_live_figures figures; /* under the mutex: as of the last turn */
-    struct guest *guests;           /* the watcher's, as are the next */
-    struct batch *batch;            /* of the turn */
+    struct letter *first, **last;           /* under the mutex */
+    struct tl_live_figures figures;         /* under the mutex: as of the last turn */
+    struct letter *reading, **reading_last; /* the watcher's, as are the next: those that it has not read yet */
+    struct guest *guests;
+    struct batch *batch; /* of the turn */
     struct tl_live_now now;
     struct tl_blob *heartbeat;
     int64_t heartbeat_ms; /* when it is looked next who is to have one */
@@ -561,21 +570,25 @@ static void part(struct tl_live_http *live, struct guest *guest)
     guest_drop(guest);
 }
 
-static void read_letters(struct tl_live_http *live, bool read)
+/* For a while: who has much to say holds nobody up who listens. `read`: else nobody is there to read them to. */
+static void read_letters(struct tl_live_http *live, bool read, int64_t until_ms)
 {
-    struct letter *letter, *next;
+    struct letter *letter;
     uint64_t count;
 
     (void)!eventfd_read(live->wake_fd, &count);
     pthread_mutex_lock(&live->mutex);
-    letter = live->first;
+    if (live->first != NULL) {
+        *live->reading_last = live->first;
+        live->reading_last = live->last;
+    }
     live->first = NULL;
     live->last = &live->first;
     pthread_mutex_unlock(&live->mutex);
-    for (; letter != NULL; letter = next) {
+    while ((letter = live->reading) != NULL && tl_clock_monotonic_ms() < until_ms) {
         struct guest *guest = letter->guest;
 
-        next = letter->next;
+        live->reading = letter->next;
         if (read && letter->about == JOIN)
             join(live, guest);
         else if (read && letter->about == TEXT && guest->client != NULL)
@@ -587,6 +600,8 @@ static void read_letters(struct tl_live_http *live, bool read)
         guest_drop(guest);
         free(letter);
     }
+    if (letter == NULL)
+        live->reading_last = &live->reading;
 }
 
 /* The store is away, or comes back: said once. */
@@ -599,9 +614,11 @@ static void report(bool *away, enum tl_code rc, const struct tl_err *err)
     *away = rc != TL_OK;
 }
 
-static int64_t pause_ms(const struct tl_live_http *live)
+static int64_t pause_ms(const struct tl_live_http *live, bool away)
 {
-    return tl_min_i64(tl_live_pause_ms(live->live), live->config.heartbeat_ms / HEARTBEAT_STEPS);
+    return live->reading != NULL ? 0
+           : away                ? AWAY_MS
+                                 : tl_min_i64(tl_live_pause_ms(live->live), live->config.heartbeat_ms / HEARTBEAT_STEPS);
 }
 
 static void *watcher_main(void *arg)
@@ -613,9 +630,9 @@ static void *watcher_main(void *arg)
         struct tl_err err = {.message = ""};
         enum tl_code rc;
 
-        rc = tl_changes_wait(live->changes, away ? AWAY_MS : pause_ms(live), live->wake_fd, &changed, &err);
+        rc = tl_changes_wait(live->changes, pause_ms(live, away), live->wake_fd, &changed, &err);
         live->now = (struct tl_live_now){tl_clock_wall_ms(), tl_clock_monotonic_ms()};
-        read_letters(live, true);
+        read_letters(live, true, live->now.monotonic_ms + READ_MS);
         rc = tl_live_turn(live->live, changed || away || rc != TL_OK, live->now, &err);
         if (changed && live->batch != NULL && live->config.pulse != NULL)
             tl_pulse_look(live->config.pulse, LOOK_MS);
@@ -628,7 +645,7 @@ static void *watcher_main(void *arg)
         if (away)
             tl_clock_sleep_ms(AWAY_MS / 4);
     }
-    read_letters(live, true);
+    read_letters(live, true, INT64_MAX);
     for (struct guest *guest = live->guests; guest != NULL; guest = guest->next)
         end_guest(guest, 1001, "the server is going away");
     hand_over(live);
@@ -654,6 +671,7 @@ enum tl_code tl_live_http_open(const struct tl_live_http_config *config, struct 
         live->config.heartbeat_ms = HEARTBEAT_MS;
     live->heartbeat = tl_blob_copy(TL_SV(":\n\n"));
     live->last = &live->first;
+    live->reading_last = &live->reading;
     pthread_mutex_init(&live->mutex, NULL);
     live->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     if (live->heartbeat == NULL)
@@ -702,7 +720,7 @@ void tl_live_http_close(struct tl_live_http *live)
         return;
     tl_live_http_stop(live);
     if (live->live != NULL)
-        read_letters(live, false);
+        read_letters(live, false, INT64_MAX);
     for (struct guest *guest = live->guests, *next; guest != NULL; guest = next) {
         next = guest->next;
         part(live, guest);

@@ -420,8 +420,47 @@ static void who_has_signed_out_hears_no_more(const struct store_backend *backend
     tl_store_close(scene.store);
 }
 
+/* Many ask for much that takes long to answer, more than can be answered at once; and who only listens is told what happens. */
+static void who_says_much_holds_up_nobody(const struct store_backend *backend)
+{
+    enum { MANY = 24, TIMES = 900 };
+    static const char ask[] = "{\"type\":\"subscribe\",\"view\":\"none\"}";
+    static struct wire listener, many[MANY];
+    static unsigned char frames[TIMES * (sizeof ask + 5)];
+    uint64_t answered;
+
+    for (size_t at = 0; at < sizeof frames; at += sizeof ask + 5) {
+        frames[at] = TEXT;
+        frames[at + 1] = 0x80 | (sizeof ask - 1);
+        memcpy(frames + at + 6, ask, sizeof ask - 1);
+    }
+    begin(backend);
+    open_client(&listener);
+    say(&listener, "{\"type\":\"subscribe\",\"view\":\"hits\"}");
+    expect_part(hear(&listener, TEXT), "\"rows\":[]");
+    for (int m = 0; m < MANY; m++)
+        open_client(&many[m]);
+    for (int m = 0; m < MANY; m++)
+        cr_assert(wire_send(&many[m], frames, sizeof frames));
+    tl_clock_sleep_ms(300);
+    put("a", 1);
+    expect_part(hear(&listener, TEXT), "\"num_hits\":1");
+    answered = tl_live_http_figures(scene.live).messages;
+    cr_assert_lt(answered, MANY * TIMES / 2, "%llu of %d were read first", (unsigned long long)answered, MANY * TIMES);
+    for (int m = 0; m < MANY; m++)
+        wire_cut(&many[m]);
+    wire_close(&listener);
+    close_live();
+    tl_store_close(scene.store);
+}
+
 static const struct store_check checks[] = {
-    CHECK(a_tick_reaches_every_client),       CHECK(who_says_too_much_is_cut_off), CHECK(simple_clients_get_events_and_come_back),
-    CHECK(a_stream_is_never_silent_for_long), CHECK(who_asks_wrongly_is_answered), CHECK(who_has_signed_out_hears_no_more),
+    CHECK(a_tick_reaches_every_client),
+    CHECK(who_says_too_much_is_cut_off),
+    CHECK(simple_clients_get_events_and_come_back),
+    CHECK(who_says_much_holds_up_nobody),
+    CHECK(a_stream_is_never_silent_for_long),
+    CHECK(who_asks_wrongly_is_answered),
+    CHECK(who_has_signed_out_hears_no_more),
 };
 STORE_SUITE(live_http)
