@@ -779,6 +779,13 @@ out:
     return rc;
 }
 
+bool tl_changes_has(struct tl_changes *c, struct tl_sv name)
+{
+    const struct view *view = find(c, name);
+
+    return view != NULL && view->described;
+}
+
 void tl_changes_names(struct tl_changes *c, struct tl_refusal *refusal)
 {
     const struct tl_definition *definitions;

@@ -43,6 +43,8 @@ void tl_changes_close(struct tl_changes *changes);
 /* The view is live from now on. TL_ERR_NOT_FOUND: the store is there and has no such view. What it shows is there when this returns. */
 TL_MUST_USE enum tl_code tl_changes_watch(struct tl_changes *changes, struct tl_sv name, int64_t now_ms,
                                           struct tl_changes_view **out, struct tl_err *err);
+/* Is it live, and watched without asking the store? */
+bool tl_changes_has(struct tl_changes *changes, struct tl_sv name);
 /* The views that there are, for whoever asked for another one; valid until the next call. */
 void tl_changes_names(struct tl_changes *changes, struct tl_refusal *refusal);
 TL_MUST_USE enum tl_code tl_changes_forget(struct tl_changes *changes, struct tl_changes_view *view, struct tl_err *err);

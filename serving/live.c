@@ -692,7 +692,10 @@ static void subscribe(struct tl_live *live, struct tl_live_client *client, const
                    live->limits.subscriptions_max);
         return;
     }
-    rc = tl_changes_watch(live->changes, wish->view, live->now.wall_ms, &view, &err);
+    /* While it is away it is asked by the turn alone: each time may take as long as a connection that comes to nothing. */
+    rc = live->stale && !tl_changes_has(live->changes, wish->view)
+             ? TL_ERR_IO
+             : tl_changes_watch(live->changes, wish->view, live->now.wall_ms, &view, &err);
     if (rc == TL_ERR_NOT_FOUND) {
         tl_changes_names(live->changes, &refusal);
         send_error(live, client, wish->id, 404, &refusal, "there is no view '%.*s'",

@@ -887,6 +887,8 @@ static void everybody_is_told_that_the_store_is_away(const struct store_backend 
     HEAR(&stream, "{\"type\":\"status\",\"stale\":true}");
     full.backlog = 3990;
     store_goes(backend, false);
+    ask(&late, "{\"type\":\"subscribe\",\"id\":\"n\",\"view\":\"none\"}");
+    HEAR(&late, "\"status\":503"); /* the store is not asked for each of them, which may take long */
     turn();
     HEAR(&one, "{\"type\":\"status\",\"stale\":false}");
     HEAR(&late, "{\"type\":\"status\",\"stale\":false}");
