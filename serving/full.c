@@ -241,6 +241,27 @@ out:
     return rc;
 }
 
+/* By other rules: what there should be a group of. */
+static enum tl_code keep_lost(struct piece *piece, struct tl_err *err)
+{
+    const struct tl_full *full = piece->full;
+    enum tl_code rc = TL_OK;
+
+    for (uint32_t u = 0; u < tl_compare_units(&piece->compare); u++) {
+        struct tl_unit *unit = tl_compare_unit(&piece->compare, u), *kept;
+        bool lost = false;
+
+        if (unit->left_out || unit->stored[TL_SIDE_SPEED] != NULL || unit->stored[TL_SIDE_BATCH] != NULL)
+            continue;
+        TL_TRY(full->is_lost(full->ctx, unit, &lost, err));
+        if (lost)
+            TL_TRY(tl_compare_adopt(full->compare, &full->plan->views[unit->view], unit,
+                                    full->views[unit->view].shape->columns_count, &kept, err));
+    }
+out:
+    return rc;
+}
+
 /* Equal groups, and what there should be a group of: what differs the report has judged. */
 static enum tl_code keep_failures(struct piece *piece, struct tl_err *err)
 {
@@ -274,7 +295,7 @@ static enum tl_code prove_piece(struct tl_full *full, int64_t from_ms, int64_t t
     TL_TRY(piece_open(&piece, full, behind, err));
     TL_TRY(take_snapshot(&piece, err));
     TL_TRY(tl_cause_prove(&piece.finder, err));
-    TL_TRY(keep_failures(&piece, err));
+    TL_TRY(full->is_lost != NULL ? keep_lost(&piece, err) : keep_failures(&piece, err));
 out:
     piece_close(&piece);
     return rc;

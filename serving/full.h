@@ -29,6 +29,10 @@ struct tl_full_view {
 
 /* The caller fills in all but ranges. Views as in the plan. */
 struct tl_full {
+    /* Other rules than those of the report's finder make the rows: only of what neither layer has, and they make, is asked whether it is to be kept.
+     * NULL: what is equal is proved. */
+    enum tl_code (*is_lost)(const void *ctx, const struct tl_unit *unit, bool *lost, struct tl_err *err);
+    const void *ctx;
     struct tl_plan *plan;
     struct tl_store *store;
     struct tl_source_topics *topics;

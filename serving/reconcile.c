@@ -11,7 +11,6 @@
 #include "base/clock.h"
 #include "base/diag.h"
 #include "derivation.h"
-#include "full.h"
 #include "main/check_text.h"
 #include "main/command.h"
 #include "main/views.h"
@@ -320,55 +319,6 @@ out:
     return rc;
 }
 
-/* ---- all units ---- */
-
-static enum tl_code note_unproved(struct reconcile *r, uint32_t v, int64_t from_ms, struct tl_err *err)
-{
-    char from[TL_TIME_TEXT_BYTES];
-
-    return tl_reconcile_note(r, err, "view %.*s: nothing is proved up to %s: retention has taken the events from the record",
-                             TL_SV_ARG(r->plan->views[v].name), tl_reconcile_time(from_ms, from));
-}
-
-/* Equal ones are groups still where they came out, and unexplained where they did not: their units are among those that differ. */
-static enum tl_code prove_all(struct reconcile *r, struct tl_err *err)
-{
-    struct tl_full full = {.plan = r->plan,
-                           .store = r->store,
-                           .topics = r->topics,
-                           .recorded = &r->recorded,
-                           .compare = &r->compare,
-                           .views = calloc(r->plan->views_count + 1, sizeof *full.views)};
-    enum tl_code rc = TL_OK;
-
-    if (full.views == NULL)
-        return tl_fail_memory(err, r->plan->views_count * sizeof *full.views);
-    for (uint32_t v = 0; v < r->plan->views_count; v++)
-        full.views[v] = (struct tl_full_view){.definition = r->definitions[v],
-                                              .wanted = r->views_wanted[v] && r->definitions[v] != 0,
-                                              .shape = &r->views[v].shape,
-                                              .from_ms = r->reported[v].from_ms,
-                                              .to_ms = r->reported[v].to_ms,
-                                              .boundary_ms = r->reported[v].boundary_ms,
-                                              .floor_ms = r->views[v].rows_gone ? r->views[v].from_ms : INT64_MIN};
-    TL_TRY(tl_full_prove(&full, err));
-    for (uint32_t v = 0; v < r->plan->views_count; v++) {
-        const struct tl_full_view *view = &full.views[v];
-
-        r->reported[v].proved_count = view->proved_count;
-        /* What the snapshots tell apart may have changed in between. */
-        r->reported[v].equal_count -=
-            view->failed_count < r->reported[v].equal_count ? view->failed_count : r->reported[v].equal_count;
-        if (view->wanted && view->from_ms > r->reported[v].from_ms && r->reported[v].equal_count > 0)
-            TL_TRY(note_unproved(r, v, view->from_ms, err));
-    }
-    r->report.full = true;
-out:
-    tl_full_done(&full);
-    free(full.views);
-    return rc;
-}
-
 /* ---- the report ---- */
 
 /* That nothing could be compared is worth a mail; so is a view that is not, or a file of the record that is gone. */
@@ -516,7 +466,7 @@ static enum tl_code reconcile(struct reconcile *r, struct tl_err *err)
     TL_TRY(take_snapshot(r, err));
     TL_TRY(tl_cause_prove(&r->finder, err));
     if (r->own->full)
-        TL_TRY(prove_all(r, err));
+        TL_TRY(tl_reconcile_prove_all(r, err));
     TL_TRY(tl_reconcile_sum_up(r, err));
     TL_TRY(print_report(r, err));
     r->printed = true;

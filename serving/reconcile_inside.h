@@ -2,6 +2,7 @@
  *
  *   reconcile.c         the command: options, the snapshot, the order of it all, what is printed and kept
  *   reconcile_scope.c   which views, by which definitions, and of each which range
+ *   reconcile_full.c    what is proved of the whole range, and not of what differs alone
  *   reconcile_alike.c   what both layers have treated alike
  *   reconcile_sums.c    what was found, added up for the report, and the notes that say what it lacks */
 #ifndef TL_RECONCILE_INSIDE_H
@@ -92,6 +93,11 @@ TL_MUST_USE enum tl_code tl_reconcile_find_definitions(struct reconcile *r, stru
 bool tl_reconcile_has_changed(const struct reconcile *r, uint32_t v);
 /* In the snapshot: what was asked for of a view, as far as it is published and speed still has its rows. */
 TL_MUST_USE enum tl_code tl_reconcile_cut_range(struct reconcile *r, uint32_t v, struct tl_err *err);
+
+/* --full. Once what differs is proved. */
+TL_MUST_USE enum tl_code tl_reconcile_prove_all(struct reconcile *r, struct tl_err *err);
+/* With files of before: once what they explain is named, what there should be by them, and neither layer has. */
+TL_MUST_USE enum tl_code tl_reconcile_find_lost(struct reconcile *r, const struct tl_suspect *suspect, struct tl_err *err);
 
 TL_MUST_USE enum tl_code tl_reconcile_open_alike(struct reconcile *r, struct tl_err *err);
 /* In the snapshot, once the ranges are known. */

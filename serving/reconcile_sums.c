@@ -242,6 +242,8 @@ static enum tl_code name_unexplained(struct reconcile *r, struct tl_err *err)
     enum tl_code rc;
 
     TL_TRY(tl_suspect_name(&suspect, err));
+    if (r->plan_before != NULL)
+        TL_TRY(tl_reconcile_find_lost(r, &suspect, err));
     r->report.named_count = suspect.named_count;
 out:
     return rc;

@@ -267,9 +267,18 @@ out:
 
 /* ---- other rules ---- */
 
-/* Of the run that serves the unit. */
-static enum tl_code batch_versions(const struct tl_suspect *suspect, int64_t run, struct tl_versions *out, struct tl_err *err)
+static const struct tl_evidence *evidence_of(const struct tl_suspect *suspect, uint32_t view)
 {
+    return suspect->finder->views[tl_view_root(suspect->finder->plan, view)].evidence;
+}
+
+/* Of the run that serves the view's rows of this end. */
+static enum tl_code batch_versions(const struct tl_suspect *suspect, uint32_t view, int64_t end_ms, struct tl_versions *out,
+                                   struct tl_err *err)
+{
+    const struct tl_shape *shape = suspect->finder->views[view].shape;
+    bool open = shape->ends_open || !shape->windowed; /* a range holds what ends where it begins */
+    int64_t run = tl_evidence_run_at(evidence_of(suspect, view), open ? end_ms : end_ms - 1);
     enum tl_code rc = TL_OK;
 
     for (size_t r = 0; r < suspect->runs_count; r++)
@@ -280,22 +289,16 @@ out:
     return rc;
 }
 
-static const struct tl_evidence *evidence_of(const struct tl_suspect *suspect, const struct tl_unit *unit)
-{
-    return suspect->finder->views[tl_view_root(suspect->finder->plan, unit->view)].evidence;
-}
-
 static enum tl_code name_rules(struct tl_suspect *suspect, struct tl_unit *unit, struct tl_err *err)
 {
-    const struct tl_evidence *evidence = evidence_of(suspect, unit);
     const struct called called = {suspect->finder->plan, unit->view};
     struct tl_versions batch = {0};
     bool differs[TL_SIDES];
     enum tl_code rc = TL_OK;
 
-    if (evidence == NULL)
+    if (evidence_of(suspect, unit->view) == NULL)
         return TL_OK;
-    TL_TRY(batch_versions(suspect, tl_evidence_run_at(evidence, unit->end_ms - 1), &batch, err));
+    TL_TRY(batch_versions(suspect, unit->view, unit->end_ms, &batch, err));
     differs[TL_SIDE_SPEED] = tl_versions_differ(suspect->versions, TL_VERSIONS_SPEED, depends_on, &called);
     differs[TL_SIDE_BATCH] = tl_versions_differ(&batch, TL_VERSIONS_BATCH, depends_on, &called);
     for (int side = 0; side < TL_SIDES; side++)
@@ -310,6 +313,17 @@ out:
 
 /* ---- the rules of before, where they are here ---- */
 
+static void note_turn(const struct tl_suspect *suspect, const struct tl_unit *unit, const struct tl_unit *second,
+                      enum tl_side side)
+{
+    struct tl_suspect_turn *turn = &suspect->turns[unit->view][side];
+
+    if (!second->agrees[side])
+        turn->first_other_ms = tl_min_i64(turn->first_other_ms, unit->start_ms);
+    else if (!unit->agrees[side])
+        turn->last_before_ms = tl_max_i64(turn->last_before_ms, unit->start_ms);
+}
+
 /* Does either layer's row come out by what is here, or by what it is known to have worked with? */
 static enum tl_code explain_unit(struct tl_suspect *suspect, struct tl_unit *unit, const struct tl_unit *second,
                                  struct tl_err *err)
@@ -319,9 +333,11 @@ static enum tl_code explain_unit(struct tl_suspect *suspect, struct tl_unit *uni
     bool had[TL_SIDES];
     enum tl_code rc;
 
-    TL_TRY(batch_versions(suspect, tl_evidence_run_at(evidence_of(suspect, unit), unit->end_ms - 1), &batch, err));
+    TL_TRY(batch_versions(suspect, unit->view, unit->end_ms, &batch, err));
     had[TL_SIDE_SPEED] = tl_versions_has(suspect->versions, TL_VERSIONS_SPEED, suspect->versions_before, depends_on, &called);
     had[TL_SIDE_BATCH] = tl_versions_has(&batch, TL_VERSIONS_BATCH, suspect->versions_before, depends_on, &called);
+    for (int side = 0; side < TL_SIDES; side++)
+        note_turn(suspect, unit, second, (enum tl_side)side);
     for (int side = 0; side < TL_SIDES; side++)
         if (!unit->agrees[side] && !(second->agrees[side] && had[side]))
             goto out;
@@ -353,10 +369,17 @@ out:
 static enum tl_code explain_rules(struct tl_suspect *suspect, struct tl_err *err)
 {
     struct tl_cause_finder *finder = suspect->finder;
+    uint32_t views_count = finder->plan->views_count;
     struct again again = {0};
     enum tl_code rc = TL_OK;
 
     again_init(&again);
+    suspect->turns = tl_arena_alloc(&finder->memory, (views_count + 1) * sizeof *suspect->turns);
+    if (suspect->turns == NULL)
+        TL_TRY(tl_fail_memory(err, views_count * sizeof *suspect->turns));
+    for (uint32_t v = 0; v < views_count; v++)
+        for (int side = 0; side < TL_SIDES; side++)
+            suspect->turns[v][side] = (struct tl_suspect_turn){INT64_MIN, INT64_MAX};
     TL_TRY(choose_units(&again, finder, suspect->before, NULL, err));
     if (again.count > 0)
         TL_TRY(prove_again(&again, finder, suspect->before, err));
@@ -407,5 +430,34 @@ enum tl_code tl_suspect_name(struct tl_suspect *suspect, struct tl_err *err)
             TL_TRY(name_rules(suspect, unit, err));
     }
 out:
+    return rc;
+}
+
+/* ---- what is not there ---- */
+
+enum tl_code tl_suspect_is_lost(const struct tl_suspect *suspect, const struct tl_unit *unit, bool *lost, struct tl_err *err)
+{
+    const struct called called = {suspect->finder->plan, unit->view};
+    struct tl_versions batch = {0};
+    enum tl_code rc = TL_OK;
+
+    *lost = false;
+    for (int side = 0; side < TL_SIDES; side++) {
+        const struct tl_suspect_turn *turn = &suspect->turns[unit->view][side];
+
+        for (const struct tl_unit_row *row = unit->others[side]; row != NULL && !*lost; row = row->next) {
+            const struct tl_versions *versions = side == TL_SIDE_SPEED ? suspect->versions : &batch;
+            enum tl_versions_side of = side == TL_SIDE_SPEED ? TL_VERSIONS_SPEED : TL_VERSIONS_BATCH;
+            bool alone;
+
+            tl_versions_done(&batch);
+            TL_TRY(batch_versions(suspect, unit->view, row->end_ms, &batch, err));
+            alone = !tl_versions_has_more(versions, of, suspect->versions_before, depends_on, &called);
+            *lost = tl_versions_has(versions, of, suspect->versions_before, depends_on, &called) &&
+                    (alone || (row->start_ms <= turn->last_before_ms && row->end_ms <= turn->first_other_ms));
+        }
+    }
+out:
+    tl_versions_done(&batch);
     return rc;
 }

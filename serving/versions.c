@@ -102,6 +102,32 @@ bool tl_versions_has(const struct tl_versions *versions, enum tl_versions_side s
     return true;
 }
 
+static bool text_has(struct tl_sv text, struct tl_sv wanted)
+{
+    while (text.size > 0) {
+        struct tl_sv version = tl_sv_trim(tl_sv_cut(&text, ';'));
+
+        (void)tl_sv_cut(&version, ' ');
+        if (tl_sv_eq(version, wanted))
+            return true;
+    }
+    return false;
+}
+
+bool tl_versions_has_more(const struct tl_versions *versions, enum tl_versions_side side, struct tl_sv text,
+                          bool (*matters)(const void *ctx, struct tl_sv name), const void *ctx)
+{
+    for (size_t i = 0; i < versions->items_count; i++) {
+        const struct tl_versions_item *item = &versions->items[i];
+        struct tl_sv version = tl_sv_from(item->text);
+
+        (void)tl_sv_cut(&version, ' ');
+        if (item->has[side] && matters(ctx, item->name) && !text_has(text, version))
+            return true;
+    }
+    return false;
+}
+
 void tl_versions_put_differences(const struct tl_versions *versions, struct tl_buf *out)
 {
     static const char *const sides[TL_VERSIONS_SIDES] = {"speed", "batch", "reconcile"};

@@ -26,6 +26,9 @@ bool tl_versions_differ(const struct tl_versions *versions, enum tl_versions_sid
 /* Has the side worked with each item of the text whose name matters? */
 bool tl_versions_has(const struct tl_versions *versions, enum tl_versions_side side, struct tl_sv text,
                      bool (*matters)(const void *ctx, struct tl_sv name), const void *ctx);
+/* Has the side worked with something whose name matters, and that the text does not have? */
+bool tl_versions_has_more(const struct tl_versions *versions, enum tl_versions_side side, struct tl_sv text,
+                          bool (*matters)(const void *ctx, struct tl_sv name), const void *ctx);
 /* "tzdata 2025b (speed), tzdata 2026a (batch, reconcile)", for each name that has more than one; nothing where all agree. */
 void tl_versions_put_differences(const struct tl_versions *versions, struct tl_buf *out);
 
