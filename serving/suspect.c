@@ -144,32 +144,65 @@ static bool has_all(const struct tl_unit *unit, const struct tl_unit *of, enum t
     return true;
 }
 
+/* A unit, or of what is left of a key a session that came out. */
+struct once_more {
+    struct tl_unit *unit;
+    int64_t start_ms, end_ms;
+    const struct tl_unit *second; /* NULL: it overlaps another one */
+};
+
 /* The same units once more, in order of time. */
 struct again {
     struct tl_compare compare;
     struct tl_cause_finder finder;
     struct tl_cause_view *views;
-    struct tl_unit **units;
-    size_t count;
+    struct once_more *units;
+    size_t count, capacity;
     struct tl_table waiting; /* of a finder that notes no causes */
 };
 
 static int by_time(const void *a, const void *b)
 {
-    const struct tl_unit *x = *(struct tl_unit *const *)a, *y = *(struct tl_unit *const *)b;
+    const struct once_more *x = a, *y = b;
 
     if (x->end_ms != y->end_ms)
         return x->end_ms < y->end_ms ? -1 : 1;
     return (x->start_ms > y->start_ms) - (x->start_ms < y->start_ms);
 }
 
+static enum tl_code add_once_more(struct again *again, struct tl_unit *unit, int64_t start_ms, int64_t end_ms, struct tl_err *err)
+{
+    if (again->count == again->capacity) {
+        size_t capacity = again->capacity * 2 + 64;
+
+        if (!TL_RESIZE(again->units, capacity))
+            return tl_fail_memory(err, capacity * sizeof *again->units);
+        again->capacity = capacity;
+    }
+    again->units[again->count++] = (struct once_more){unit, start_ms, end_ms, NULL};
+    return TL_OK;
+}
+
+/* What is left of a key has no bounds: what came out of it has. */
+static enum tl_code add_rest(struct again *again, struct tl_unit *unit, struct tl_err *err)
+{
+    enum tl_code rc = TL_OK;
+
+    for (int side = 0; side < TL_SIDES; side++)
+        for (const struct tl_unit_row *row = unit->others[side]; row != NULL; row = row->next)
+            TL_TRY(add_once_more(again, unit, row->start_ms, row->end_ms, err));
+out:
+    return rc;
+}
+
 static enum tl_code choose_units(struct again *again, const struct tl_cause_finder *finder, struct tl_plan *plan, calls_fn is,
                                  struct tl_err *err)
 {
-    again->units = malloc(((size_t)tl_compare_units(finder->compare) + 1) * sizeof(struct tl_unit *));
+    enum tl_code rc = TL_OK;
+
     again->views = calloc(finder->plan->views_count + 1, sizeof *again->views);
-    if (again->units == NULL || again->views == NULL)
-        return tl_fail_memory(err, tl_compare_units(finder->compare) * sizeof(struct tl_unit *));
+    if (again->views == NULL)
+        return tl_fail_memory(err, finder->plan->views_count * sizeof *again->views);
     for (uint32_t v = 0; v < finder->plan->views_count; v++) {
         again->views[v] = finder->views[v];
         again->views[v].plan_view = &plan->views[v];
@@ -179,11 +212,17 @@ static enum tl_code choose_units(struct again *again, const struct tl_cause_find
     for (uint32_t u = 0; u < tl_compare_units(finder->compare); u++) {
         struct tl_unit *unit = tl_compare_unit(finder->compare, u);
 
-        if (is_open(unit) && !unit->rest && again->views[unit->view].evidence != NULL)
-            again->units[again->count++] = unit;
+        if (!is_open(unit) || again->views[unit->view].evidence == NULL)
+            continue;
+        if (!unit->rest)
+            TL_TRY(add_once_more(again, unit, unit->start_ms, unit->end_ms, err));
+        else if (is == NULL)
+            TL_TRY(add_rest(again, unit, err));
     }
-    qsort(again->units, again->count, sizeof(struct tl_unit *), by_time);
-    return TL_OK;
+    if (again->count > 0)
+        qsort(again->units, again->count, sizeof *again->units, by_time);
+out:
+    return rc;
 }
 
 static void forget_outcome(struct tl_unit *unit)
@@ -223,22 +262,24 @@ static enum tl_code prove_again(struct again *again, const struct tl_cause_finde
     again->finder.waiting = &again->waiting;
     again->finder.threads = 1;
     for (size_t u = 0; u < again->count; u++) {
-        const struct tl_cause_view *view = &again->views[again->units[u]->view];
-        struct tl_unit *mine;
+        struct tl_unit copy = *again->units[u].unit, *mine;
+        const struct tl_cause_view *view = &again->views[copy.view];
 
         assert(view->shape != NULL);
-        TL_TRY(tl_compare_adopt(&again->compare, view->plan_view, again->units[u], view->shape->columns_count, &mine, err));
-        forget_outcome(mine);
+        copy.start_ms = again->units[u].start_ms;
+        copy.end_ms = again->units[u].end_ms;
+        copy.rest = false;
+        mine = tl_compare_find(&again->compare, view->plan_view, copy.view, copy.start_ms, copy.end_ms, copy.key);
+        if (mine == NULL) {
+            TL_TRY(tl_compare_adopt(&again->compare, view->plan_view, &copy, view->shape->columns_count, &mine, err));
+            forget_outcome(mine);
+        }
+        if (mine != NULL && mine->start_ms == copy.start_ms && mine->end_ms == copy.end_ms)
+            again->units[u].second = mine;
     }
     TL_TRY(tl_cause_prove(&again->finder, err));
 out:
     return rc;
-}
-
-static const struct tl_unit *second_of(struct again *again, const struct tl_unit *unit)
-{
-    return tl_compare_find(&again->compare, again->views[unit->view].plan_view, unit->view, unit->start_ms, unit->end_ms,
-                           unit->key);
 }
 
 static enum tl_code name_functions(struct tl_suspect *suspect, struct tl_err *err)
@@ -251,9 +292,9 @@ static enum tl_code name_functions(struct tl_suspect *suspect, struct tl_err *er
     if (again.count > 0)
         TL_TRY(prove_again(&again, suspect->finder, suspect->finder->plan, err));
     for (size_t u = 0; u < again.count; u++) {
-        struct tl_unit *unit = again.units[u];
+        struct tl_unit *unit = again.units[u].unit;
         uint32_t columns_count = again.views[unit->view].shape->columns_count;
-        const struct tl_unit *second = second_of(&again, unit);
+        const struct tl_unit *second = again.units[u].second;
 
         for (int side = 0; second != NULL && side < TL_SIDES && is_open(unit); side++)
             if (!has_all(unit, second, (enum tl_side)side, columns_count) ||
@@ -319,21 +360,24 @@ static void note_turn(const struct tl_suspect *suspect, const struct tl_unit *un
     struct tl_suspect_turn *turn = &suspect->turns[unit->view][side];
 
     if (!second->agrees[side])
-        turn->first_other_ms = tl_min_i64(turn->first_other_ms, unit->start_ms);
+        turn->first_other_ms = tl_min_i64(turn->first_other_ms, second->start_ms);
     else if (!unit->agrees[side])
-        turn->last_before_ms = tl_max_i64(turn->last_before_ms, unit->start_ms);
+        turn->last_before_ms = tl_max_i64(turn->last_before_ms, second->start_ms);
 }
 
 /* Does either layer's row come out by what is here, or by what it is known to have worked with? */
-static enum tl_code explain_unit(struct tl_suspect *suspect, struct tl_unit *unit, const struct tl_unit *second,
-                                 struct tl_err *err)
+static enum tl_code comes_out(const struct tl_suspect *suspect, const struct once_more *once, bool *out, struct tl_err *err)
 {
+    const struct tl_unit *unit = once->unit, *second = once->second;
     const struct called called = {suspect->finder->plan, unit->view};
     struct tl_versions batch = {0};
     bool had[TL_SIDES];
     enum tl_code rc;
 
-    TL_TRY(batch_versions(suspect, unit->view, unit->end_ms, &batch, err));
+    *out = false;
+    if (second == NULL || (unit->agrees[TL_SIDE_SPEED] && unit->agrees[TL_SIDE_BATCH]))
+        return TL_OK;
+    TL_TRY(batch_versions(suspect, unit->view, once->end_ms, &batch, err));
     had[TL_SIDE_SPEED] = tl_versions_has(suspect->versions, TL_VERSIONS_SPEED, suspect->versions_before, depends_on, &called);
     had[TL_SIDE_BATCH] = tl_versions_has(&batch, TL_VERSIONS_BATCH, suspect->versions_before, depends_on, &called);
     for (int side = 0; side < TL_SIDES; side++)
@@ -341,11 +385,41 @@ static enum tl_code explain_unit(struct tl_suspect *suspect, struct tl_unit *uni
     for (int side = 0; side < TL_SIDES; side++)
         if (!unit->agrees[side] && !(second->agrees[side] && had[side]))
             goto out;
+    *out = true;
+out:
+    tl_versions_done(&batch);
+    return rc;
+}
+
+static enum tl_code explain_unit(struct tl_suspect *suspect, struct tl_unit *unit, struct tl_err *err)
+{
+    enum tl_code rc;
+
     unit->explained = true;
     TL_TRY(add_cause(suspect, unit, TL_CAUSE_RULES_CHANGED, err));
     suspect->finder->explained_events[TL_CAUSE_RULES_CHANGED] += !unit->beside;
 out:
-    tl_versions_done(&batch);
+    return rc;
+}
+
+/* A unit is explained where all that there is of it comes out. */
+static enum tl_code explain_units(struct tl_suspect *suspect, const struct again *again, struct tl_err *err)
+{
+    const struct tl_table *units = &suspect->finder->compare->units;
+    bool *fails = calloc(units->count + 1u, sizeof *fails), out;
+    enum tl_code rc = TL_OK;
+
+    if (fails == NULL)
+        return tl_fail_memory(err, units->count);
+    for (size_t u = 0; u < again->count; u++) {
+        TL_TRY(comes_out(suspect, &again->units[u], &out, err));
+        fails[tl_table_number(units, again->units[u].unit)] |= !out;
+    }
+    for (size_t u = 0; u < again->count; u++)
+        if (!fails[tl_table_number(units, again->units[u].unit)] && is_open(again->units[u].unit))
+            TL_TRY(explain_unit(suspect, again->units[u].unit, err));
+out:
+    free(fails);
     return rc;
 }
 
@@ -353,17 +427,10 @@ out:
 static enum tl_code explain_outer(struct tl_suspect *suspect, struct tl_unit *unit, struct tl_err *err)
 {
     bool explained = unit->inners != NULL && unit->agrees[TL_SIDE_SPEED] && unit->agrees[TL_SIDE_BATCH];
-    enum tl_code rc = TL_OK;
 
     for (const struct tl_unit_link *link = unit->inners; link != NULL; link = link->next_inner)
         explained = explained && link->inner->explained;
-    if (!explained)
-        return TL_OK;
-    unit->explained = true;
-    TL_TRY(add_cause(suspect, unit, TL_CAUSE_RULES_CHANGED, err));
-    suspect->finder->explained_events[TL_CAUSE_RULES_CHANGED] += !unit->beside;
-out:
-    return rc;
+    return explained ? explain_unit(suspect, unit, err) : TL_OK;
 }
 
 static enum tl_code explain_rules(struct tl_suspect *suspect, struct tl_err *err)
@@ -383,12 +450,7 @@ static enum tl_code explain_rules(struct tl_suspect *suspect, struct tl_err *err
     TL_TRY(choose_units(&again, finder, suspect->before, NULL, err));
     if (again.count > 0)
         TL_TRY(prove_again(&again, finder, suspect->before, err));
-    for (size_t u = 0; u < again.count; u++) {
-        const struct tl_unit *second = second_of(&again, again.units[u]);
-
-        if (second != NULL)
-            TL_TRY(explain_unit(suspect, again.units[u], second, err));
-    }
+    TL_TRY(explain_units(suspect, &again, err));
     for (uint32_t u = 0; u < tl_compare_units(finder->compare); u++) /* inner ones stand before those that are made of them */
         if (is_open(tl_compare_unit(finder->compare, u)))
             TL_TRY(explain_outer(suspect, tl_compare_unit(finder->compare, u), err));

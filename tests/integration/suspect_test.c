@@ -282,3 +282,18 @@ Test(suspect, a_row_that_the_rules_of_before_made_is_gone)
         scene_close(&scene);
     }
 }
+
+/* Both layers had the library of before, and reconcile another: with it, all comes out, and what is equal is proved. */
+Test(suspect, both_had_the_rules_of_before)
+{
+    char old[LIBRARY_PATH_BYTES];
+    struct scene scene;
+
+    play_kinds(&scene, "501", "501", "501", old);
+    reconcile(&scene, "--full", NULL);
+    EXPECT_STATUS(&scene, 1);
+    reconcile_with_old(&scene, old, true);
+    EXPECT_STATUS(&scene, 0);
+    EXPECT(&scene, "$.summary.unexplained", "0");
+    scene_close(&scene);
+}
