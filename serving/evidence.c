@@ -161,13 +161,6 @@ static const struct tl_evidence_range *range_at(const struct tl_evidence *e, int
     return low < e->ranges_count && e->ranges[low].from_ms <= time_ms ? &e->ranges[low] : NULL;
 }
 
-int64_t tl_evidence_run_at(const struct tl_evidence *e, int64_t time_ms)
-{
-    const struct tl_evidence_range *range = range_at(e, time_ms);
-
-    return range == NULL ? 0 : range->run;
-}
-
 static int64_t next_offset_of(const struct tl_evidence_partition *partitions, uint32_t count, uint32_t partition)
 {
     for (uint32_t p = 0; p < count; p++)

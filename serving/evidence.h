@@ -67,9 +67,6 @@ TL_MUST_USE enum tl_code tl_evidence_init(struct tl_evidence *evidence, struct t
                                           const struct tl_recorded_source *of, struct tl_err *err);
 void tl_evidence_done(struct tl_evidence *evidence);
 
-/* The run that serves the events of this time; 0: none. */
-int64_t tl_evidence_run_at(const struct tl_evidence *evidence, int64_t time_ms);
-
 /* What became of one event in either layer. TL_CAUSE_NONE: it was counted. */
 struct tl_judgement {
     enum tl_cause cause[TL_SIDES];

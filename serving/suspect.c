@@ -313,18 +313,29 @@ static const struct tl_evidence *evidence_of(const struct tl_suspect *suspect, u
     return suspect->finder->views[tl_view_root(suspect->finder->plan, view)].evidence;
 }
 
-/* Of the run that serves the view's rows of this end. */
-static enum tl_code batch_versions(const struct tl_suspect *suspect, uint32_t view, int64_t end_ms, struct tl_versions *out,
-                                   struct tl_err *err)
+static enum tl_code add_run(const struct tl_suspect *suspect, int64_t run, struct tl_versions *out, struct tl_err *err)
 {
-    const struct tl_shape *shape = suspect->finder->views[view].shape;
-    bool open = shape->ends_open || !shape->windowed; /* a range holds what ends where it begins */
-    int64_t run = tl_evidence_run_at(evidence_of(suspect, view), open ? end_ms : end_ms - 1);
     enum tl_code rc = TL_OK;
 
     for (size_t r = 0; r < suspect->runs_count; r++)
         if (suspect->runs[r].run == run)
             TL_TRY(tl_versions_add(out, TL_VERSIONS_BATCH, suspect->runs[r].versions, err));
+out:
+    return rc;
+}
+
+/* Of the runs that made the view's rows of these times: what one has carried another may have published. */
+static enum tl_code batch_versions(const struct tl_suspect *suspect, uint32_t view, int64_t start_ms, int64_t end_ms,
+                                   struct tl_versions *out, struct tl_err *err)
+{
+    const struct tl_shape *shape = suspect->finder->views[view].shape;
+    const struct tl_evidence *evidence = evidence_of(suspect, view);
+    int64_t last_ms = shape->ends_open || !shape->windowed ? end_ms : end_ms - 1; /* a range holds what ends where it begins */
+    enum tl_code rc = TL_OK;
+
+    for (uint32_t r = 0; r < evidence->ranges_count; r++)
+        if (evidence->ranges[r].to_ms > start_ms && evidence->ranges[r].from_ms <= last_ms)
+            TL_TRY(add_run(suspect, evidence->ranges[r].run, out, err));
     TL_TRY(tl_versions_add(out, TL_VERSIONS_RECONCILE, suspect->here, err));
 out:
     return rc;
@@ -339,7 +350,7 @@ static enum tl_code name_rules(struct tl_suspect *suspect, struct tl_unit *unit,
 
     if (evidence_of(suspect, unit->view) == NULL)
         return TL_OK;
-    TL_TRY(batch_versions(suspect, unit->view, unit->end_ms, &batch, err));
+    TL_TRY(batch_versions(suspect, unit->view, unit->start_ms, unit->end_ms, &batch, err));
     differs[TL_SIDE_SPEED] = tl_versions_differ(suspect->versions, TL_VERSIONS_SPEED, depends_on, &called);
     differs[TL_SIDE_BATCH] = tl_versions_differ(&batch, TL_VERSIONS_BATCH, depends_on, &called);
     for (int side = 0; side < TL_SIDES; side++)
@@ -377,7 +388,7 @@ static enum tl_code comes_out(const struct tl_suspect *suspect, const struct onc
     *out = false;
     if (second == NULL || (unit->agrees[TL_SIDE_SPEED] && unit->agrees[TL_SIDE_BATCH]))
         return TL_OK;
-    TL_TRY(batch_versions(suspect, unit->view, once->end_ms, &batch, err));
+    TL_TRY(batch_versions(suspect, unit->view, once->start_ms, once->end_ms, &batch, err));
     had[TL_SIDE_SPEED] = tl_versions_has(suspect->versions, TL_VERSIONS_SPEED, suspect->versions_before, depends_on, &called);
     had[TL_SIDE_BATCH] = tl_versions_has(&batch, TL_VERSIONS_BATCH, suspect->versions_before, depends_on, &called);
     for (int side = 0; side < TL_SIDES; side++)
@@ -513,7 +524,7 @@ enum tl_code tl_suspect_is_lost(const struct tl_suspect *suspect, const struct t
             bool alone;
 
             tl_versions_done(&batch);
-            TL_TRY(batch_versions(suspect, unit->view, row->end_ms, &batch, err));
+            TL_TRY(batch_versions(suspect, unit->view, row->start_ms, row->end_ms, &batch, err));
             alone = !tl_versions_has_more(versions, of, suspect->versions_before, depends_on, &called);
             *lost = tl_versions_has(versions, of, suspect->versions_before, depends_on, &called) &&
                     (alone || (row->start_ms <= turn->last_before_ms && row->end_ms <= turn->first_other_ms));

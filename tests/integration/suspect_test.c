@@ -297,3 +297,41 @@ Test(suspect, both_had_the_rules_of_before)
     EXPECT(&scene, "$.summary.unexplained", "0");
     scene_close(&scene);
 }
+
+/* A run is not excused by what the one before it worked with, but for what it has carried: an event where its range begins is its own, and of a session
+ * that ends there the one before it has made the row. */
+Test(suspect, the_rules_of_another_run)
+{
+    static const char each[] =
+        "CREATE VIEW singles AS SELECT event_time, event_id, ODD_ONE(`bytes`) AS hits FROM events;\n"
+        "CREATE VIEW odd_visits AS SELECT window_start, window_end, host, SUM(ODD_ONE(`bytes`)) AS hits\n"
+        "    FROM TABLE(SESSION(TABLE events PARTITION BY host, DESCRIPTOR(event_time), INTERVAL '8' SECOND))\n"
+        "    GROUP BY window_start, window_end, host;\n";
+    enum { DAY = 86400 };
+    char old[LIBRARY_PATH_BYTES];
+    struct scene scene;
+
+    use_library("2");
+    scene_open(&scene, each, "");
+    append_body(&scene, DAY - 110, 10);
+    APPEND(&scene, 0, DAY + 5, {"before", DAY - 20, "before.example", 77}, {"ends", DAY - 8, "ends.example", 77},
+           {"at", DAY, "at.example", 77});
+    append_body(&scene, DAY + 10, 70);
+    scene_speed(&scene);
+    scene_archive(&scene);
+    use_library("501");
+    scene_batch(&scene, DAY);
+    use_library("2");
+    scene_batch(&scene, DAY + 600);
+    library_build(dir, "old", code, "'-DODD=501'", old);
+    reconcile_with_old(&scene, old, false);
+    EXPECT_STATUS(&scene, 0);
+    EXPECT(&scene, "$.summary.explained", "4"); /* before and ends, and their visits */
+    forge(&scene, "UPDATE singles_batch SET hits = 501 WHERE event_id = 'at'");
+    forge(&scene, "UPDATE odd_visits_batch SET hits = 501 WHERE host = 'at.example'");
+    reconcile_with_old(&scene, old, false);
+    EXPECT_STATUS(&scene, 1);
+    EXPECT(&scene, "$.summary.explained", "4");
+    EXPECT(&scene, "$.summary.unexplained", "2");
+    scene_close(&scene);
+}
