@@ -2,7 +2,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "base/clock.h"
+#include "event/zone.h"
 #include "main/views.h"
 #include "reconcile_inside.h"
 #include "sql/settings.h"
@@ -169,99 +169,34 @@ out:
 
 /* ---- the range ---- */
 
-struct kept {
-    struct tl_store *store;
-    int64_t before_ms; /* what was published earlier may be gone */
-    int64_t gone_ms;   /* out: speed's rows up to here may be gone; INT64_MIN: none */
-    bool ended;
-    int64_t ended_ms; /* of the run that is looked for */
-    int64_t run;
-};
-
-static enum tl_code find_run(void *ctx, const struct tl_run *run, struct tl_err *err)
+/* From where on all windows begin at `gone_ms` or behind it: lines of speed's ledger go by their events' times, and what a window that begins before has
+ * missed is not known any more. Spans that do are told apart by themselves. */
+static int64_t whole_from(const struct tl_view *view, int64_t gone_ms)
 {
-    struct kept *kept = ctx;
+    const struct tl_window_spec *spec = &view->window;
+    int64_t last_ms, end_ms;
 
-    (void)err;
-    if (run->id == kept->run)
-        kept->ended_ms = run->ended_ms;
-    return TL_OK;
+    if (gone_ms == INT64_MIN || spec->window == TL_WINDOW_NONE || view->inner >= 0 || tl_compare_by_span(view))
+        return gone_ms;
+    last_ms = spec->zone == NULL ? gone_ms - 1 : tl_zone_local_ms(spec->zone, gone_ms - 1);
+    last_ms = tl_window_start_ms(last_ms, spec->offset_ms, spec->window == TL_WINDOW_HOP ? spec->slide_ms : spec->size_ms);
+    end_ms = tl_add_sat_i64(last_ms, spec->size_ms);
+    return tl_max_i64(gone_ms, spec->zone == NULL ? end_ms : tl_zone_end_ms(spec->zone, end_ms));
 }
 
-static enum tl_code see_range(void *ctx, const struct tl_run_range *range, struct tl_err *err)
-{
-    struct kept *kept = ctx;
-    enum tl_code rc = TL_OK;
-
-    if (kept->ended)
-        return TL_OK;
-    if (kept->run != range->run) {
-        kept->run = range->run;
-        TL_TRY(tl_store_runs(kept->store, find_run, kept, err));
-    }
-    kept->ended = kept->ended_ms == INT64_MIN || kept->ended_ms >= kept->before_ms;
-    if (!kept->ended)
-        kept->gone_ms = range->to_ms;
-out:
-    return rc;
-}
-
-static enum tl_code first_row(struct reconcile *r, uint32_t v, enum tl_layer layer, int64_t from_ms, int64_t to_ms,
-                              int64_t *end_ms, struct tl_err *err)
-{
-    struct tl_store_cursor *cursor = NULL;
-    const struct tl_stored_row *row;
-    enum tl_code rc = TL_OK;
-
-    TL_TRY(tl_store_cursor_open(r->store, r->views[v].definition.id, layer, from_ms, to_ms, &cursor, err));
-    TL_TRY(tl_store_cursor_next(cursor, &row, err));
-    *end_ms = row == NULL ? INT64_MAX : row->end_ms;
-out:
-    if (cursor != NULL)
-        tl_store_cursor_close(cursor);
-    return rc;
-}
-
-/* Speed's rows are kept for a while after publication. Of those that were published before, the ones below the first that is there may
- * be gone, which matters where batch has some. */
-static enum tl_code find_gone(struct reconcile *r, uint32_t v, int64_t *gone_ms, struct tl_err *err)
-{
-    struct kept kept = {.store = r->store,
-                        .before_ms = tl_add_sat_i64(tl_clock_wall_ms(), -r->plan->settings.speed_retention_ms),
-                        .gone_ms = INT64_MIN,
-                        .run = -1};
-    int64_t from_ms = r->views[v].from_ms, first_ms;
-    enum tl_code rc = TL_OK;
-
-    *gone_ms = INT64_MIN;
-    TL_TRY(tl_store_ranges(r->store, r->views[v].definition.id, see_range, &kept, err));
-    if (kept.gone_ms <= from_ms)
-        return TL_OK;
-    TL_TRY(first_row(r, v, TL_LAYER_SPEED, INT64_MIN, kept.gone_ms, &first_ms, err));
-    if (first_ms != INT64_MAX)
-        kept.gone_ms = r->views[v].shape.windowed ? first_ms - 1 : first_ms;
-    if (kept.gone_ms <= from_ms)
-        return TL_OK;
-    TL_TRY(first_row(r, v, TL_LAYER_BATCH, from_ms, kept.gone_ms, &first_ms, err));
-    if (first_ms != INT64_MAX)
-        *gone_ms = kept.gone_ms;
-out:
-    return rc;
-}
-
-/* Where speed's rows are gone, of this view or of the one that it reads, nothing is compared. */
+/* Speed's rows are kept for a while after publication, and the store notes up to where they went: which of batch's were published anew since says nothing
+ * of that. Where speed's rows are gone, of this view or of the one that it reads, nothing is compared. */
 static enum tl_code cut_gone(struct reconcile *r, uint32_t v, struct tl_err *err)
 {
     const struct tl_view *view = &r->plan->views[v];
     struct compared *mine = &r->views[v];
     const struct compared *inner = view->inner >= 0 ? &r->views[view->inner] : NULL;
-    int64_t gone_ms;
+    int64_t gone_ms = whole_from(view, mine->definition.pruned_ms);
     struct tl_buf retention;
     char to[TL_TIME_TEXT_BYTES];
     enum tl_code rc = TL_OK;
 
     tl_buf_init(&retention, 0);
-    TL_TRY(find_gone(r, v, &gone_ms, err));
     if (view->inner >= 0 && inner->rows_gone) {
         int64_t whole_ms = view->window.window == TL_WINDOW_INNER || tl_compare_by_span(view)
                                ? inner->from_ms

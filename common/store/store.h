@@ -82,6 +82,7 @@ struct tl_definition {
     int64_t lateness_ms;
     int64_t final_ms;              /* speed: rows with end_ms <= this are final; INT64_MIN: none */
     int64_t boundary_ms;           /* B: batch serves rows with end_ms <= this; INT64_MIN: nothing is published */
+    int64_t pruned_ms;             /* speed's rows that ended by then may be gone, and its ledger before; INT64_MIN: nothing is */
     bool speed_ready;              /* speed has caught up at least once */
     bool speed_known;              /* speed has offsets for it */
     enum tl_state_form state_form; /* this and the next two as in the shape */

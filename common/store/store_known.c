@@ -26,7 +26,8 @@ static const char sql_facts[] =
 static const char sql_columns_count[] = "SELECT count(*) FROM tally_column WHERE definition = ?1";
 static const char sql_columns[] = "SELECT name, kind, role FROM tally_column WHERE definition = ?1 ORDER BY position";
 static const char sql_progress[] =
-    "SELECT g.final_ms, g.boundary_ms, g.speed_ready, EXISTS (SELECT 1 FROM tally_offset AS o WHERE o.definition = g.definition)"
+    "SELECT g.final_ms, g.boundary_ms, g.speed_ready, EXISTS (SELECT 1 FROM tally_offset AS o WHERE o.definition = g.definition),"
+    " g.pruned_ms"
     " FROM tally_progress AS g WHERE g.definition = ?1";
 /* A replay's build (store_replay.c) is nobody's business but the replay's. */
 static const char sql_all[] = "SELECT definition FROM tally_definition WHERE state <> 'retired' AND hash NOT LIKE 'r%' ORDER BY definition";
@@ -285,6 +286,7 @@ enum tl_code tl_known_fill(struct tl_store *store, int64_t id, struct tl_definit
                                   .lateness_ms = d->lateness_ms,
                                   .final_ms = INT64_MIN,
                                   .boundary_ms = INT64_MIN,
+                                  .pruned_ms = INT64_MIN,
                                   .state_form = d->state_form,
                                   .cut_per_key = d->cut_per_key,
                                   .key_tail_bytes = d->key_tail_bytes,
@@ -301,6 +303,7 @@ enum tl_code tl_known_fill(struct tl_store *store, int64_t id, struct tl_definit
         out->boundary_ms = tl_answer_i64(answer, 1);
         out->speed_ready = tl_answer_i64(answer, 2) != 0;
         out->speed_known = tl_answer_i64(answer, 3) != 0;
+        out->pruned_ms = tl_answer_i64(answer, 4);
     }
 out:
     tl_answer_close(answer);

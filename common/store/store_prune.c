@@ -390,7 +390,7 @@ enum tl_code tl_store_prune_speed(struct tl_store *store, int64_t definition, in
     TL_TRY(delete_and_note(store, tl_buf_sv(&d->speed_table), rows_key, &where, "", NULL, &note, err));
     tl_buf_clear(&where);
     put_prune_ledger(&where, d, end_ms, last);
-    TL_TRY(delete_in_chunks(store, TL_SV("tally_ledger"), ledger_key, &where, "i", &no_time, err));
+    TL_TRY(delete_and_note(store, TL_SV("tally_ledger"), ledger_key, &where, "i", &no_time, &note, err));
 out:
     tl_buf_done(&where);
     return rc;
