@@ -247,6 +247,8 @@ static void put_end(struct reading *reading)
     if (reading->call->format != TL_API_JSON) {
         if (reading->next.size > 0)
             put_link(reading);
+        if (reading->more) /* a roll-up has no next page that would tell */
+            tl_buf_put_str(&reading->call->answer->headers, "Tally-More: true\r\n");
         return;
     }
     tl_buf_put_str(out, "\n], \"next_cursor\": ");

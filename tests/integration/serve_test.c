@@ -477,6 +477,35 @@ ON_BOTH_STORES(longer_spans_are_counted_as_if_they_were_windows)
     serve_stop(&serve);
 }
 
+/* A roll-up has no pages, and CSV and NDJSON have no place to say so but the headers: who sums what a spreadsheet has got must know that it is not all. */
+ON_BOTH_STORES(who_gets_a_part_of_a_rollup_is_told)
+{
+    static const struct {
+        const char *target, *more;
+    } cases[] = {
+        {"bucket=1h&limit=3&format=csv",    "true"},
+        {"bucket=1h&limit=3&format=ndjson", "true"},
+        {"bucket=12h&format=csv",           ""    },
+        {"bucket=12h&format=ndjson",        ""    },
+        {"limit=3&format=csv",              "true"},
+        {"limit=1000&format=csv",           ""    },
+    };
+
+    count_a_day(true);
+    START();
+    for (size_t c = 0; c < TL_COUNT(cases); c++) {
+        char target[300];
+        struct serve_answer answer;
+
+        snprintf(target, sizeof target, "/api/v1/views/hits?%s", cases[c].target);
+        answer = serve_get(&serve, target);
+        cr_expect_eq(answer.status, 200, "%s: %s", cases[c].target, answer.body);
+        cr_expect_str_eq(serve_header(&answer, "Tally-More"), cases[c].more, "%s", cases[c].target);
+        serve_done(&answer);
+    }
+    serve_stop(&serve);
+}
+
 /* Whoever reads rows by the list of columns finds the same list wherever it stands. */
 ON_BOTH_STORES(columns_are_the_same_wherever_they_are_listed)
 {
