@@ -89,29 +89,35 @@ const shared = {
   step: (view) => page.sources.get(view.name)?.bucket ?? page.probes.get(view.name)?.step ?? MINUTE,
   times: (view) => ({ newest: page.probes.get(view.name)?.newest ?? Date.now() }),
   span(view) {
-    if (state.range === 'custom') return { from: asTime(state.from), to: asTime(state.to) };
+    if (state.range === 'custom') return { from: asTime(state.from), to: asTime(state.to), until: asTime(state.to) ?? Date.now() };
     const { step = MINUTE, newest: end = Date.now() } = page.probes.get(view.name) ?? {};
     const chosen = RANGES.find(([name]) => name === state.range)[2];
     const length = chosen ?? WINDOWS_FIT * step;
     // What has stopped a while ago is shown as it ended.
-    const to = Date.now() - end > length / 2 ? end : Date.now();
-    return { from: to - length, to: undefined };
+    const until = Date.now() - end > length / 2 ? end : Date.now();
+    return { from: until - length, to: undefined, until };
   },
   /** What a chart spans whatever its rows are: only where a range was chosen. */
   frame: (view) => (state.range === 'auto' ? {} : shared.span(view)),
   /** How long the windows are to be that the server rolls up; undefined: as they are stored. */
   bucket(view) {
-    const { from, to } = shared.span(view);
+    const { from, until } = shared.span(view);
     const step = page.probes.get(view.name)?.step;
     const rows = isNarrow(view) ? 'few' : 'many';
     if (view.kind !== 'tumble' || from === undefined || !step) return undefined;
-    const windows = ((to ?? Date.now()) - from) / step;
+    const windows = (until - from) / step;
     return windows <= WINDOWS_MAX[rows] ? undefined : BUCKETS.find((bucket) => bucket % step === 0 && (windows * step) / bucket <= BUCKETS_MAX[rows]) ?? BUCKETS.at(-1);
+  },
+  /** From where rows are asked for: half of a longer window would look like a whole one with less. What somebody has written holds to the letter. */
+  from(view) {
+    const { from } = shared.span(view);
+    const bucket = shared.bucket(view);
+    return bucket === undefined || state.range === 'custom' ? from : from - (from % bucket);
   },
   source(view) {
     const key = view.name;
     if (!page.sources.has(key)) {
-      const { from } = shared.span(view);
+      const from = shared.from(view);
       page.sources.set(key, new Source(page.feed, view, { where: shared.where(view), from: view.isWindowed || view.time ? from : undefined, last: view.isWindowed ? undefined : 200, to: shared.span(view).to, bucket: shared.bucket(view), api, onCorrection: corrected }));
     }
     return page.sources.get(key);

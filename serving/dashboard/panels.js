@@ -148,7 +148,8 @@ function splitOf(view, measure, rows) {
 /** The panel's rows over all keys, not more often than ROLLED_MS; null: the server cannot. */
 async function rolledUp(panel) {
   const { view } = panel.spec;
-  const { from, to } = panel.page.span(view);
+  const from = panel.page.from(view);
+  const { to } = panel.page.span(view);
   if (panel.rolledAt !== undefined && performance.now() - panel.rolledAt < ROLLED_MS) return panel.rolled;
   panel.rolledAt = performance.now();
   const query = new URLSearchParams({ bucket: `${panel.page.step(view) / 1000}s`, limit: '10000' });

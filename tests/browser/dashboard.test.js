@@ -157,6 +157,9 @@ test('the dashboard', { timeout: 600_000, concurrency: 3 }, async (t) => {
     await page.waitForFunction(() => document.querySelector('#panels').getAttribute('aria-busy') === 'false');
     await until(page, '.panel.rate .note', /Windows of 5 min/);
     assert.ok(server.asked.some((url) => /views\/requests_10s\?.*bucket=300s&group_by=host/.test(url)), server.asked.filter((url) => url.includes('bucket')).join('\n'));
+    // From where such a window begins: half of one would look like less.
+    const long = server.asked.filter((url) => url.includes('bucket=300s'));
+    assert.deepEqual(long.filter((url) => Date.parse(new URL(url, server.url).searchParams.get('from')) % 300_000 !== 0), []);
     await without();
     // Where the server cannot: a line each.
     const other = await startCanned(t2, world, { rollUp: false });
@@ -167,6 +170,13 @@ test('the dashboard', { timeout: 600_000, concurrency: 3 }, async (t) => {
     await until(second.page, '.panel.rate .note', /Windows of 10 s/);
     await drawn(second.page);
     await second.without();
+  });
+
+  it('what has stopped long ago is shown as it ended, in the windows that it has', async (t2) => {
+    const { page, without } = await open(t2, browser, await startCanned(t2, shop(Date.now() - 200 * 86_400_000)));
+    await until(page, '.panel.rate .note', /Windows of 10 s/);
+    await until(page, '#tile-rate .big', /^\d{3}/);
+    await without();
   });
 
   it('an empty store, a store that is away, a server that is away', async (t2) => {
