@@ -87,6 +87,7 @@ static enum tl_code refuse_path(struct tl_api_call *call)
     for (size_t r = 0; r < TL_COUNT(routes); r++)
         tl_problem_allow(call->problem, tl_sv_from(routes[r].path));
     tl_problem_allow(call->problem, TL_SV("/api/v1/live"));
+    tl_problem_allow(call->problem, TL_SV("/api/v1/live/sse"));
     tl_problem_allow(call->problem, TL_SV("/openapi.json"));
     return TL_API_REFUSED;
 }

@@ -390,8 +390,9 @@ void tl_gate_put_headers(const struct tl_gate *gate, const struct tl_http_call *
         return;
     tl_buf_put_str(out, "Access-Control-Allow-Origin: ");
     tl_buf_put_sv(out, origin);
-    tl_buf_put_str(out,
-                   "\r\nAccess-Control-Expose-Headers: ETag, Link, Retry-After, Tally-As-Of, Tally-Boundary, Tally-Stale\r\n");
+    tl_buf_put_str(
+        out,
+        "\r\nAccess-Control-Expose-Headers: ETag, Link, Retry-After, Tally-As-Of, Tally-Boundary, Tally-More, Tally-Stale\r\n");
 }
 
 void tl_gate_refuse_with(const struct tl_gate *gate, struct tl_http_call *call, int status, const char *headers,

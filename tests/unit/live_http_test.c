@@ -423,11 +423,12 @@ static void who_has_signed_out_hears_no_more(const struct store_backend *backend
 /* Many ask for much that takes long to answer, more than can be answered at once; and who only listens is told what happens. */
 static void who_says_much_holds_up_nobody(const struct store_backend *backend)
 {
-    enum { MANY = 24, TIMES = 900 };
+    enum { MANY = 24, TIMES_MAX = 900 };
     static const char ask[] = "{\"type\":\"subscribe\",\"view\":\"none\"}";
     static struct wire listener, many[MANY];
-    static unsigned char frames[TIMES * (sizeof ask + 5)];
-    uint64_t answered;
+    static unsigned char frames[TIMES_MAX * (sizeof ask + 5)];
+    size_t times = backend == &store_sqlite ? TIMES_MAX : TIMES_MAX / 10; /* PostgreSQL takes that much longer */
+    uint64_t before, answered;
 
     for (size_t at = 0; at < sizeof frames; at += sizeof ask + 5) {
         frames[at] = TEXT;
@@ -441,12 +442,14 @@ static void who_says_much_holds_up_nobody(const struct store_backend *backend)
     for (int m = 0; m < MANY; m++)
         open_client(&many[m]);
     for (int m = 0; m < MANY; m++)
-        cr_assert(wire_send(&many[m], frames, sizeof frames));
-    tl_clock_sleep_ms(300);
+        cr_assert(wire_send(&many[m], frames, times * (sizeof ask + 5)));
+    tl_clock_sleep_ms(100);
     put("a", 1);
+    before = tl_live_http_figures(scene.live).messages;
     expect_part(hear(&listener, TEXT), "\"num_hits\":1");
     answered = tl_live_http_figures(scene.live).messages;
-    cr_assert_lt(answered, MANY * TIMES / 2, "%llu of %d were read first", (unsigned long long)answered, MANY * TIMES);
+    cr_assert_lt(answered - before, (MANY * times - before) / 2, "%llu, then %llu of %zu were read first",
+                 (unsigned long long)before, (unsigned long long)answered, MANY * times);
     for (int m = 0; m < MANY; m++)
         wire_cut(&many[m]);
     wire_close(&listener);
