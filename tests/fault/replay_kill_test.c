@@ -99,6 +99,20 @@ static void nap_below(struct chance *chance, unsigned ms)
     nanosleep(&nap, NULL);
 }
 
+/* How long one takes that nobody stops: less than a second. */
+static unsigned replay_ms(void)
+{
+    int64_t began_ms = tl_clock_monotonic_ms(), took_ms;
+    struct run run = {0};
+
+    start(&run, "replay", "--tick", "1ms");
+    run_wait(&run);
+    cr_assert_eq(run.status, 0, "%s", run.err);
+    run_done(&run);
+    took_ms = tl_clock_monotonic_ms() - began_ms;
+    return (unsigned)(took_ms < 900 ? took_ms : 900);
+}
+
 struct store_case {
     char name[12];
     bool postgres;
@@ -129,11 +143,13 @@ ParameterizedTest(struct store_case *c, replay_kill, the_old_tables_or_the_new_o
     struct chance chance = chance_open("replay_kill/old_or_new");
     int kills = kills_of(c->postgres ? 12 : 30), swaps = 0, went_on = 0;
     char *want, *spoiled, *right, *got;
+    unsigned whole_ms;
 
     if (c->postgres)
         store_postgres.url(url);
     visits_append(data, 1, STEP_MS, 0, EVENTS);
     cr_assert_eq(finish("speed", "--once"), 0);
+    whole_ms = replay_ms();
     want = dump(c->postgres);
     right = served(c->postgres);
     spoil(c->postgres);
@@ -142,7 +158,7 @@ ParameterizedTest(struct store_case *c, replay_kill, the_old_tables_or_the_new_o
         struct run run = {0};
 
         start(&run, "replay", "--tick", "1ms");
-        nap_below(&chance, 600);
+        nap_below(&chance, whole_ms + whole_ms / 10);
         run_signal(&run, SIGKILL);
         run_wait(&run);
         went_on += strstr(run.err, "going on where it stopped") != NULL;
@@ -159,7 +175,7 @@ ParameterizedTest(struct store_case *c, replay_kill, the_old_tables_or_the_new_o
     finish_replay();
     got = dump(c->postgres);
     expect_same_lines(got, want);
-    cr_expect(went_on > 0, "the test has missed the middle");
+    cr_expect(went_on > 0, "the test has missed the middle of %u ms", whole_ms);
     free(got);
     free(want);
     free(right);
